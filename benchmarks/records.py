@@ -1,0 +1,339 @@
+"""What one run measured: the schema of a folder of records, and how it is written and read. No torch here.
+
+A folder holds `study.json` (the resolved study), `records/ID.json` (one per finished run), `failures/ID.json` (one per
+run that raised) and `landscapes/ID.json` (what a truth says of a whole space). Records are facts, written atomically
+and never edited; every table and figure is a pure function of the folder.
+
+Floats that are not finite are written as the strings "inf", "-inf" and "nan".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from archselect.nasbench_adapters.errors import UserError
+
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+Settings = dict[str, str | int | float | bool | None]
+
+
+class Fact(BaseModel):
+    """Base of all that is stored: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+
+class DataInputs(Fact):
+    """The images a run saw: data set, checksum of its arrays, and how training images were split in two halves."""
+
+    name: str
+    checksum: str
+    train_images: int
+    valid_images: int
+    split: str
+    augment: str
+
+
+class SupernetInputs(Fact):
+    """The supernet's recipe and the settings of the skeleton it has."""
+
+    recipe: str
+    settings: Settings
+    skeleton: Settings
+
+
+class SelectorInputs(Fact):
+    """A selector by name, label (unique within a study) and settings; `source` is the hash of a user's own file."""
+
+    name: str
+    label: str
+    settings: Settings
+    source: str | None = None
+
+
+class Inputs(Fact):
+    """All that determines a run on one device type; its hash is the record's name."""
+
+    space: str
+    data: DataInputs
+    supernet: SupernetInputs
+    selector: SelectorInputs
+    supernet_seed: int
+    selection_seed: int
+    code_version: str
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits."""
+        return content_id(self.model_dump(mode="json"))
+
+
+class OperationScore(Fact):
+    """One score of one operation on one edge.
+
+    `round` counts repetitions of the whole selection (iterations of Zero-Cost-PT), `step` the decisions within it.
+    """
+
+    round: int
+    step: int
+    cell: int
+    edge: int
+    choice: int
+    value: float
+
+
+class Decision(Fact):
+    """In `round`, at `step`, the edge was decided for the operation `choice`."""
+
+    round: int
+    step: int
+    cell: int
+    edge: int
+    choice: int
+
+
+class ArchitectureScore(Fact):
+    """One score of one whole architecture."""
+
+    architecture: str
+    value: float
+
+
+class Scale(Fact):
+    """What a selector's scores are and which way is better."""
+
+    name: str
+    better: Literal["higher", "lower"]
+
+
+class Selected(Fact):
+    """The architecture, in text, as a drawable graph and as its class's representative, and all scores looked at.
+
+    A scale is None where the selector gives no such scores. `operations[c][e]` names the operations of edge e.
+    """
+
+    architecture: str
+    canonical: str
+    graph: list[dict[str, Json]]
+    operations: list[list[list[str]]]
+    edges: list[list[tuple[int, int]]]
+    operation_scale: Scale | None
+    operation_scores: list[OperationScore]
+    decisions: list[Decision]
+    architecture_scale: Scale | None
+    architecture_scores: list[ArchitectureScore]
+
+
+class Accuracy(Fact):
+    """What a truth says of the selected architecture, in per cent, and of each architecture scored.
+
+    `rank` is 1 + the number of architectures of the space with a strictly higher mean of trials; `mean` is that mean.
+    `scored` has, for each entry of the record's architecture_scores, the mean accuracy in the same truth.
+    """
+
+    landscape: str
+    trials: list[float]
+    trial_seeds: list[str]
+    mean: float
+    rank: int
+    scored: list[float]
+
+
+class Counts(Fact):
+    """Hardware-free cost of a phase. Images count once per forward; a backward counts twice its forward's FLOPs."""
+
+    forwards: int = 0
+    backwards: int = 0
+    images: int = 0
+    flops: int = 0
+
+
+class Time(Fact):
+    """Seconds of one phase, with a device synchronise at each boundary; `calls` is how often it was entered."""
+
+    seconds: float
+    calls: int
+
+
+class Machine(Fact):
+    """Where a run was made."""
+
+    device: str
+    device_name: str
+    threads: int
+    platform: str
+    python: str
+    torch: str
+    deterministic: bool
+
+
+class Cost(Fact):
+    """What a run cost. Phases: data, supernet (training, shared by all selectors of the seed), score, tune, validate.
+
+    `warmup` is first use of the device, apart from the phases; `peak_memory` is in bytes, of `memory_kind`.
+    """
+
+    phases: dict[str, Time]
+    counts: dict[str, Counts]
+    warmup: float
+    peak_memory: int
+    memory_kind: str
+    machine: Machine
+    supernet_machine: Machine
+
+
+class Record(Fact):
+    """One finished run."""
+
+    schema_version: Literal[1] = 1
+    id: str
+    inputs: Inputs
+    selected: Selected
+    accuracies: list[Accuracy]
+    cost: Cost
+
+    def facts(self) -> dict[str, Json]:
+        """All but times, memory and machine: the same on every repetition on the CPU."""
+        dumped: dict[str, Json] = self.model_dump(mode="json", exclude={"cost"})
+        return dumped | {"counts": {k: v.model_dump() for k, v in self.cost.counts.items()}}
+
+
+class Failure(Fact):
+    """One run that raised: never averaged away, made anew when the study runs again."""
+
+    schema_version: Literal[1] = 1
+    id: str
+    inputs: Inputs
+    error: str
+    traceback: str
+
+
+class Landscape(Fact):
+    """What one truth says of a whole space, in per cent, mean of trials per architecture.
+
+    `quantiles` are at 0, 0.5, …, 100 %. `oracle_best[c][e][k]` is the best accuracy (maximum over cells and trials)
+    with operation k on edge e, `oracle_mean` the mean over those cells. `noise_std` is the mean over architectures of
+    the standard deviation between trials; `ceiling_single` is Kendall's tau-b between single trials, `ceiling_half`
+    between means of two halves of the trials: no predictor of one trial (or half) can be expected to do better.
+    """
+
+    schema_version: Literal[1] = 1
+    id: str
+    truth: str
+    space: str
+    dataset: str
+    split: str
+    epochs: int
+    origin: str
+    checksum: str
+    architectures: int
+    trials: int
+    quantiles: list[float]
+    mean: float
+    std: float
+    optimum: float
+    optimum_architecture: str
+    oracle_best: list[list[list[float]]]
+    oracle_mean: list[list[list[float]]]
+    noise_std: float | None
+    ceiling_single: float | None
+    ceiling_half: float | None
+
+
+class StudyInfo(Fact):
+    """What the folder's study is: its name, its text, its selectors' labels in order, its tables and all its runs."""
+
+    schema_version: Literal[1] = 1
+    name: str
+    title: str
+    description: str
+    labels: list[str]
+    tables: list[str]
+    runs: list[str]
+    command: str
+
+
+def content_id(content: Json) -> str:
+    """16 hexadecimal digits of the SHA-256 of the content's canonical JSON."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all. Raises UserError if the folder cannot take it."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}; free space or name another folder with --out"
+        ) from error
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def write_fact(path: Path, fact: Fact) -> None:
+    """Write a fact as indented JSON, atomically."""
+    write_atomically(path, (fact.model_dump_json(indent=1) + "\n").encode())
+
+
+FactType = TypeVar("FactType", bound=Fact)
+
+
+def read_fact(path: Path, kind: type[FactType]) -> FactType:
+    """Read a fact back. Raises UserError, naming file and field, if the file is unreadable, truncated or of another shape."""
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise UserError(f"{path} is not a valid {kind.__name__.lower()}: {where}: {first['msg']}") from error
+
+
+class Folder:
+    """A folder of records."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, kind: type[Fact], id: str) -> Path:
+        """Where a record, failure or landscape of that id is."""
+        names = {Record: "records", Failure: "failures", Landscape: "landscapes"}
+        return self.root / names[kind] / f"{id}.json"
+
+    def read_all(self, kind: type[FactType]) -> Iterator[FactType]:
+        """Every fact of a kind, in order of file name."""
+        folder = self.path(kind, "x").parent
+        for path in sorted(folder.glob("*.json")):
+            yield read_fact(path, kind)
+
+    @property
+    def study_path(self) -> Path:
+        """The file that says which study the folder is of."""
+        return self.root / "study.json"
+
+    def study(self) -> StudyInfo:
+        """The study. Raises UserError if the folder is none of ours."""
+        if not self.study_path.is_file():
+            raise UserError(
+                f"{self.root} holds no study.json: name a folder that 'archselect run STUDY --out DIR' has written"
+            )
+        return read_fact(self.study_path, StudyInfo)

@@ -1,0 +1,18 @@
+"""The one error a user can mend, and the did-you-mean used in its messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """Bad input. The message is one line and names the mend; the command line prints it and exits with 2."""
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> UserError:
+    """A :class:`UserError` for a name that is not in `known`, with the nearest known name if there is one."""
+    names = sorted(known)
+    near = get_close_matches(str(name), names, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return UserError(f"unknown {kind} '{name}': {hint}known: {', '.join(names) or 'none'}")

@@ -1,0 +1,140 @@
+"""NAS-Bench-201 (Dong and Yang, ICLR 2020): one cell of four nodes, six edges, five operations, 15,625 cells."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from itertools import product
+
+from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.space import (
+    Architecture,
+    Cell,
+    Layer,
+    SearchSpace,
+    Skeleton,
+    skeleton_settings,
+)
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+REDUCTIONS = ("residual", "pool")
+
+_TERM = re.compile(r"([^~|+]+)~(\d+)")
+
+
+class NasBench201(SearchSpace):
+    """The space, its text form `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|` and its macro skeleton."""
+
+    name = "nb201"
+    summary = "NAS-Bench-201: 1 cell, 6 edges, 5 operations, 15,625 cells in 6,466 classes"
+    cells = (
+        Cell(
+            name="cell",
+            inputs=1,
+            nodes=4,
+            edges=EDGES,
+            operations=(OPERATIONS,) * len(EDGES),
+            output=(3,),
+        ),
+    )
+
+    def parse(self, text: str) -> Architecture:
+        """See :meth:`SearchSpace.parse`. Accepts the string of the NAS-Bench-201 files, surrounding blanks allowed."""
+        form = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
+        nodes = text.strip().split("+")
+        if len(nodes) != 3:
+            raise UserError(
+                f"malformed NAS-Bench-201 cell {text!r}: wanted 3 nodes joined by '+', found {len(nodes)}; form: {form}"
+            )
+        choices = []
+        for target, node in enumerate(nodes, start=1):
+            if not (len(node) >= 2 and node.startswith("|") and node.endswith("|")):
+                raise UserError(f"malformed NAS-Bench-201 cell: node {target} is {node!r}, not within '|'; form: {form}")
+            terms = node[1:-1].split("|")
+            if len(terms) != target:
+                raise UserError(
+                    f"malformed NAS-Bench-201 cell: node {target} has {len(terms)} inputs, not {target}; form: {form}"
+                )
+            for source, term in enumerate(terms):
+                match = _TERM.fullmatch(term)
+                if match is None or match[2] != str(source):
+                    raise UserError(
+                        f"malformed NAS-Bench-201 cell: input {source} of node {target} is {term!r}, "
+                        f"not 'operation~{source}'; form: {form}"
+                    )
+                if match[1] not in OPERATIONS:
+                    raise unknown("NAS-Bench-201 operation", match[1], OPERATIONS)
+                choices.append(OPERATIONS.index(match[1]))
+        return Architecture((tuple(choices),))
+
+    def format(self, architecture: Architecture) -> str:
+        """See :meth:`SearchSpace.format`."""
+        (choices,) = architecture.choices
+        if len(choices) != len(EDGES) or any(choice is None for choice in choices):
+            raise ValueError("a NAS-Bench-201 cell decides all six edges")
+        nodes: dict[int, list[str]] = {1: [], 2: [], 3: []}
+        for (source, target), choice in zip(EDGES, choices, strict=True):
+            assert choice is not None
+            nodes[target].append(f"{OPERATIONS[choice]}~{source}")
+        return "+".join(f"|{'|'.join(terms)}|" for terms in nodes.values())
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """The least cell (by operation indices) of the benchmark's class of equal cells: 6,466 classes.
+
+        The rule is NAS-Bench-201's own (its section on isomorphic cells): a `none` edge is a zero, a
+        `skip_connect` edge is its source, the terms of a node are sorted as text. Keeping to it makes the classes
+        those of the published files. It is a little finer than equality of functions, because it keeps zeros as
+        terms and does not regroup nested sums: by exact reckoning there are 4,930 distinct functions.
+        """
+        return _representatives()[_canonical_text(architecture.choices[0])]
+
+    def skeleton(self, **settings: object) -> Skeleton:
+        """The macro skeleton: three stages of `cells` cells at `channels`, 2x and 4x, each halving the image.
+
+        Settings:
+            channels: of the first stage (the benchmark's networks: 16).
+            cells: per stage (the benchmark's networks: 5).
+            reduction: block between stages: "residual" (the benchmark's, two 3x3 convolutions) or "pool"
+                (average pooling and a 1x1 convolution; for tiny worlds, where the residual block would do the
+                cells' work).
+        """
+        chosen = skeleton_settings(self.name, settings, {"channels": 16, "cells": 5, "reduction": "residual"})
+        channels, cells, reduction = (chosen[key] for key in ("channels", "cells", "reduction"))
+        assert isinstance(channels, int) and isinstance(cells, int)
+        if reduction not in REDUCTIONS:
+            raise unknown("reduction of nb201", reduction, REDUCTIONS)
+        layers: list[Layer] = []
+        for stage in range(3):
+            width = channels * 2**stage
+            if stage:
+                layers.append(Layer(f"{reduction}_reduction", width // 2, width, stride=2))
+            layers += [Layer("cell", width, width)] * cells
+        return Skeleton(channels, tuple(layers))
+
+
+def _canonical_text(choices: tuple[int | None, ...]) -> str:
+    """The sorted sum that NAS-Bench-201 compares cells by."""
+    nodes = ["0"]
+    for node in range(1, 4):
+        terms = []
+        for (source, target), choice in zip(EDGES, choices, strict=True):
+            if target != node:
+                continue
+            assert choice is not None
+            if OPERATIONS[choice] == "none" or nodes[source] == "#":
+                terms.append("#")
+            elif OPERATIONS[choice] == "skip_connect":
+                terms.append(nodes[source])
+            else:
+                terms.append(f"({nodes[source]})@{OPERATIONS[choice]}")
+        nodes.append("+".join(sorted(terms)))
+    return nodes[-1]
+
+
+@cache
+def _representatives() -> dict[str, Architecture]:
+    least: dict[str, Architecture] = {}
+    for choices in product(range(len(OPERATIONS)), repeat=len(EDGES)):
+        least.setdefault(_canonical_text(choices), Architecture((choices,)))
+    return least
