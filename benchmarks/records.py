@@ -15,13 +15,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from archselect.nasbench_adapters.errors import UserError
 
-Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 Settings = dict[str, str | int | float | bool | None]
 
 
@@ -114,6 +113,16 @@ class Scale(Fact):
     better: Literal["higher", "lower"]
 
 
+class CellGraph(Fact):
+    """A cell as a drawable graph: nodes 0 .. nodes - 1, of which the first are inputs, and (source, target, operation)."""
+
+    name: str
+    inputs: int
+    nodes: int
+    output: list[int]
+    edges: list[tuple[int, int, str]]
+
+
 class Selected(Fact):
     """The architecture, in text, as a drawable graph and as its class's representative, and all scores looked at.
 
@@ -122,7 +131,7 @@ class Selected(Fact):
 
     architecture: str
     canonical: str
-    graph: list[dict[str, Json]]
+    graph: list[CellGraph]
     operations: list[list[list[str]]]
     edges: list[list[tuple[int, int]]]
     operation_scale: Scale | None
@@ -200,9 +209,9 @@ class Record(Fact):
     accuracies: list[Accuracy]
     cost: Cost
 
-    def facts(self) -> dict[str, Json]:
+    def facts(self) -> dict[str, Any]:
         """All but times, memory and machine: the same on every repetition on the CPU."""
-        dumped: dict[str, Json] = self.model_dump(mode="json", exclude={"cost"})
+        dumped: dict[str, Any] = self.model_dump(mode="json", exclude={"cost"})
         return dumped | {"counts": {k: v.model_dump() for k, v in self.cost.counts.items()}}
 
 
@@ -261,7 +270,7 @@ class StudyInfo(Fact):
     command: str
 
 
-def content_id(content: Json) -> str:
+def content_id(content: object) -> str:
     """16 hexadecimal digits of the SHA-256 of the content's canonical JSON."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
