@@ -15,10 +15,11 @@ class Rectifier(nn.ReLU):
     """A ReLU whose call says who reads it, so that activation-pattern proxies can count (see selectors.proxies.nwot).
 
     In the papers' code every ReLU-Conv-BN has a ReLU of its own. Here a node is rectified once, and the call carries
-    how many convolutions read it (`readers`) and how many of them the mixture has silenced (`silent`).
+    how many ReLU-Conv-BN read it (`readers`; none for the bare ReLU before the classifier) and how many of them the
+    mixture has silenced (`silent`).
     """
 
-    def forward(self, input: Tensor, readers: int = 1, silent: int = 0) -> Tensor:
+    def forward(self, input: Tensor, readers: int = 0, silent: int = 0) -> Tensor:
         """`input` with negative entries set to zero; same shape."""
         return super().forward(input)
 
@@ -87,7 +88,7 @@ class ResidualReduction(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels_in, h, w) -> (batch, channels_out, h / stride, w / stride)."""
-        out = self.conv_b(self.rectify_b(self.conv_a(self.rectify_a(x))))
+        out = self.conv_b(self.rectify_b(self.conv_a(self.rectify_a(x, readers=1)), readers=1))
         return out + self.downsample(x)
 
 

@@ -1,0 +1,465 @@
+"""The compact columnar file that every ground truth is converted to once, and its lookups. No torch here.
+
+One `.npz` without pickles. `header` is JSON text in UTF-8 as bytes; `choices` is int8, architectures × edges
+(of all cell types, one after the other; -2 is a dropped edge); `column0`, `column1`, … are architectures ×
+trials, one per (dataset, split, epochs). A column whose accuracies are all of the form 100 k / d, as shares
+of d images are, holds the unsigned integers k (the largest value of their type: no such trial); any other is
+float32 with NaN.
+
+Opening reads the header alone; an array is read, and held against its checksum, when it is first needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.space import DROPPED, Architecture, SearchSpace
+from archselect.nasbench_adapters.spaces import get_space
+
+SCHEMA = 1
+TOLERANCE = 1e-6
+"""How near to 100 k / d, in points, an accuracy must be to count as it: rounding noise of published files."""
+
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    OverflowError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy and zipfile raise on damaged bytes."""
+
+ColumnKey = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table: the seeds of its trials, and how many architectures have a trial."""
+
+    dataset: str
+    split: str
+    epochs: int
+    seeds: tuple[str, ...]
+    count: int
+
+    @property
+    def key(self) -> ColumnKey:
+        """(dataset, split, epochs)."""
+        return self.dataset, self.split, self.epochs
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The accuracies of one architecture, in per cent, and the seed of each."""
+
+    accuracies: tuple[float, ...]
+    seeds: tuple[str, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean of the trials, in per cent."""
+        return sum(self.accuracies) / len(self.accuracies)
+
+
+class TruthTable:
+    """Measured accuracies of architectures of one space. Made by :meth:`build` or :meth:`open`.
+
+    Attributes:
+        name: of the table.
+        space: the search space.
+        columns: what the table holds.
+        origin: who measured it, and where it was converted from.
+        licence: of the data.
+        canonical_only: whether it stores the representative of each class only, and speaks for the class.
+        details: anything else that is worth knowing, as JSON values; for example the training recipe.
+        checksum: SHA-256 of the content (the name and the version that wrote it apart).
+    """
+
+    def __init__(
+        self, header: dict[str, Any], arrays: dict[str, np.ndarray], path: Path | None = None
+    ) -> None:
+        self._header = header
+        self._arrays = arrays
+        self._path = path
+        self._means: dict[ColumnKey, np.ndarray] = {}
+        self.name: str = header["name"]
+        self.space: SearchSpace = get_space(header["space"])
+        self.origin: str = header["origin"]
+        self.licence: str = header["licence"]
+        self.canonical_only: bool = header["canonical_only"]
+        self.details: dict[str, Any] = header["details"]
+        self.checksum: str = header["checksum"]
+        self.columns: list[Column] = [
+            Column(c["dataset"], c["split"], c["epochs"], tuple(c["seeds"]), c["count"])
+            for c in header["columns"]
+        ]
+
+    def __repr__(self) -> str:
+        return f"<TruthTable {self.name}: {len(self)} architectures of {self.space.name}, {self.holdings()}>"
+
+    def __len__(self) -> int:
+        return int(self._header["architectures"])
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        name: str,
+        space: str,
+        choices: np.ndarray,
+        columns: Mapping[ColumnKey, tuple[Sequence[str], np.ndarray]],
+        origin: str,
+        licence: str,
+        canonical_only: bool = False,
+        details: Mapping[str, Any] | None = None,
+    ) -> TruthTable:
+        """A table from arrays.
+
+        Args:
+            choices: architectures × edges of all cell types: operation indices, -2 for a dropped edge.
+            columns: per (dataset, split, epochs) the trials' seeds and their accuracies in per cent,
+                architectures × trials, NaN where there is no such trial.
+
+        Raises:
+            UserError: if a row of `choices` is no architecture of the space (or, with `canonical_only`, no
+                representative) or comes twice; if a seed comes twice; if an accuracy is outside 0..100; if
+                shapes do not fit.
+        """
+        choices = np.ascontiguousarray(choices, dtype=np.int8)
+        _check_choices(get_space(space), choices, canonical_only)
+        arrays = {"choices": choices}
+        described = []
+        for index, ((dataset, split, epochs), (seeds, accuracies)) in enumerate(sorted(columns.items())):
+            where = f"{dataset}/{split} at {epochs} epochs"
+            values = np.asarray(accuracies, dtype=np.float64)
+            if values.shape != (len(choices), len(seeds)):
+                wanted = (len(choices), len(seeds))
+                raise UserError(f"{where}: accuracies must be architectures x seeds {wanted}, not {values.shape}")
+            if len(set(seeds)) != len(seeds):
+                raise UserError(f"{where}: a seed is named twice in {', '.join(seeds)}")
+            present = ~np.isnan(values)
+            if np.any((values[present] < 0) | (values[present] > 100)):
+                raise UserError(f"{where}: accuracies must lie in 0..100 per cent")
+            arrays[f"column{index}"], divisor = _pack(values)
+            described.append(
+                {
+                    "dataset": dataset,
+                    "split": split,
+                    "epochs": int(epochs),
+                    "seeds": [str(seed) for seed in seeds],
+                    "count": int(present.any(axis=1).sum()),
+                    "divisor": divisor,
+                }
+            )
+        header: dict[str, Any] = {
+            "schema": SCHEMA,
+            "name": name,
+            "space": space,
+            "origin": origin,
+            "licence": licence,
+            "canonical_only": canonical_only,
+            "details": dict(details or {}),
+            "created_by": f"archselect {version('archselect')}",
+            "architectures": len(choices),
+            "columns": described,
+            "arrays": {key: _digest(array) for key, array in arrays.items()},
+        }
+        return cls(header | {"checksum": _checksum(header)}, arrays)
+
+    @classmethod
+    def open(cls, path: Path | str) -> TruthTable:
+        """The table in a file. Raises UserError if the file is missing, damaged or foreign."""
+        path = Path(path)
+        if not path.is_file():
+            raise UserError(f"no truth table at {path}: 'archselect truth list' says which there are")
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                header = json.loads(file["header"].tobytes())
+                schema, checksum = header["schema"], header["checksum"]
+        except _UNREADABLE as error:
+            raise UserError(
+                f"{path} is no truth table, or damaged: build or import it again ('archselect truth --help')"
+            ) from error
+        if schema != SCHEMA:
+            raise UserError(
+                f"{path} has schema {schema}, not {SCHEMA}: upgrade archselect or import the source again"
+            )
+        if checksum != _checksum(header):
+            raise _damaged(path)
+        return cls(header, {}, path)
+
+    def save(self, path: Path | str) -> None:
+        """Write the table, whole or not at all. Raises UserError if the folder cannot take it."""
+        path = Path(path)
+        arrays = {name: self._array(name) for name in self._header["arrays"]}
+        header = np.frombuffer(json.dumps(self._header).encode(), dtype=np.uint8)
+        temporary = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, header=header, **arrays)  # type: ignore[arg-type]
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except OSError as error:
+            raise UserError(
+                f"cannot write {path}: {error.strerror or error}; free space or name another folder"
+            ) from error
+        finally:
+            if temporary:
+                Path(temporary).unlink(missing_ok=True)
+
+    def holdings(self) -> str:
+        """What the table holds, in words: datasets, splits and epochs."""
+        epochs: dict[str, list[str]] = {}
+        for column in self.columns:
+            epochs.setdefault(f"{column.dataset}/{column.split}", []).append(str(column.epochs))
+        return "; ".join(f"{name} at {', '.join(ends)} epochs" for name, ends in epochs.items()) or "nothing"
+
+    def column(self, dataset: str, split: str, epochs: int) -> Column:
+        """The column of that key. Raises UserError, listing what there is, if there is none."""
+        for column in self.columns:
+            if column.key == (dataset, split, epochs):
+                return column
+        wanted = f"{dataset}/{split}"
+        known = sorted({f"{column.dataset}/{column.split}" for column in self.columns})
+        near = [] if wanted in known else get_close_matches(wanted, known, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise UserError(
+            f"truth '{self.name}' has no {wanted} at {epochs} epochs: {hint}it has {self.holdings()}"
+        )
+
+    @property
+    def architectures(self) -> np.ndarray:
+        """The architectures stored: int8, architectures × edges of all cell types."""
+        return self._array("choices")
+
+    def matrix(self, dataset: str, split: str, epochs: int) -> np.ndarray:
+        """Accuracies in per cent, stored architectures × trials, NaN where there is no such trial."""
+        index = self.columns.index(self.column(dataset, split, epochs))
+        return _unpack(self._array(f"column{index}"), self._header["columns"][index]["divisor"])
+
+    @cached_property
+    def population(self) -> tuple[np.ndarray, np.ndarray]:
+        """All architectures the table speaks for (architectures × edges), and the row each is stored in.
+
+        These are the stored ones; with `canonical_only`, all of the space whose representative is stored.
+        """
+        if not self.canonical_only:
+            return self.architectures, np.arange(len(self))
+        rows = self._rows
+        found = [
+            (flat, rows[representative])
+            for architecture, canonical in self.space.classes.items()
+            if (representative := _flat(canonical)) in rows
+            for flat in (_flat(architecture),)
+        ]
+        edges = self.architectures.shape[1]
+        choices = np.frombuffer(b"".join(flat for flat, _ in found), dtype=np.int8).reshape(-1, edges)
+        return choices, np.array([row for _, row in found], dtype=np.int64)
+
+    def means(self, dataset: str, split: str, epochs: int) -> np.ndarray:
+        """Mean of trials, in per cent, of each architecture of the :attr:`population`; NaN if it has none."""
+        key = (dataset, split, epochs)
+        if key not in self._means:
+            matrix = self.matrix(*key)
+            present = ~np.isnan(matrix)
+            with np.errstate(invalid="ignore"):
+                means = np.where(present, matrix, 0.0).sum(axis=1) / present.sum(axis=1)
+            self._means[key] = means[self.population[1]]
+        return self._means[key]
+
+    def lookup(self, architecture: Architecture, dataset: str, split: str, epochs: int) -> Trials:
+        """All trials of an architecture. Raises UserError, saying what there is, if the table has none."""
+        column = self.column(dataset, split, epochs)
+        row = self.row(architecture)
+        trials = [] if row is None else self.matrix(dataset, split, epochs)[row].tolist()
+        found = [(value, seed) for value, seed in zip(trials, column.seeds, strict=False) if value == value]
+        if not found:
+            raise UserError(
+                f"truth '{self.name}' has no trial of {self.space.format(architecture)} on {dataset}/{split} "
+                f"at {epochs} epochs: {column.count} {'classes' if self.canonical_only else 'architectures'} "
+                "have one"
+            )
+        accuracies, seeds = zip(*found, strict=True)
+        return Trials(accuracies, seeds)
+
+    def row(self, architecture: Architecture) -> int | None:
+        """The row an architecture (or its class) is stored in, None if it is not."""
+        if self.canonical_only:
+            architecture = self.space.canonical(architecture)
+        return self._rows.get(_flat(architecture))
+
+    @cached_property
+    def _rows(self) -> dict[bytes, int]:
+        return {row.tobytes(): index for index, row in enumerate(self.architectures)}
+
+    def _array(self, name: str) -> np.ndarray:
+        if name not in self._arrays:
+            path = self._path
+            assert path is not None
+            try:
+                with np.load(path, allow_pickle=False) as file:
+                    array = file[name]
+            except _UNREADABLE as error:
+                raise _damaged(path) from error
+            if _digest(array) != self._header["arrays"][name]:
+                raise _damaged(path)
+            self._arrays[name] = array
+        return self._arrays[name]
+
+
+class TableBuilder:
+    """Collects trials one by one and makes the table of them; what importers use.
+
+    Raises UserError on a trial given twice and on an accuracy that is not within 0..100.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+        self._trials: dict[ColumnKey, dict[str, dict[Architecture, float]]] = {}
+
+    def add(
+        self, architecture: Architecture, dataset: str, split: str, epochs: int, seed: str, accuracy: float
+    ) -> None:
+        """One trial, its accuracy in per cent."""
+        if not 0 <= accuracy <= 100:
+            raise UserError(
+                f"accuracy {accuracy} of {self.space.format(architecture)} is outside 0..100 per cent"
+            )
+        trials = self._trials.setdefault((dataset, split, epochs), {}).setdefault(seed, {})
+        if architecture in trials:
+            raise UserError(
+                f"the trial of {self.space.format(architecture)} on {dataset}/{split} at {epochs} epochs "
+                f"with seed {seed} is given twice"
+            )
+        trials[architecture] = accuracy
+
+    def table(self, name: str, *, origin: str, licence: str) -> TruthTable:
+        """The table, architectures and seeds sorted. Raises UserError if no trial was added."""
+        if not self._trials:
+            raise UserError(f"nothing to import for truth '{name}': the source holds no trial")
+        found = {a for seeds in self._trials.values() for trials in seeds.values() for a in trials}
+        architectures = sorted(found, key=_flat)
+        row = {architecture: index for index, architecture in enumerate(architectures)}
+        columns = {}
+        for key, seeds in self._trials.items():
+            names = sorted(seeds, key=lambda seed: (len(seed), seed))
+            values = np.full((len(architectures), len(names)), np.nan)
+            for trial, seed in enumerate(names):
+                for architecture, accuracy in seeds[seed].items():
+                    values[row[architecture], trial] = accuracy
+            columns[key] = (names, values)
+        return TruthTable.build(
+            name=name,
+            space=self.space.name,
+            choices=np.array([np.frombuffer(_flat(a), dtype=np.int8) for a in architectures]),
+            columns=columns,
+            origin=origin,
+            licence=licence,
+        )
+
+
+def flatten(architecture: Architecture) -> np.ndarray:
+    """An architecture as a row of a table's `choices`: int8, edges of all cell types."""
+    flat = [DROPPED if choice is None else choice for row in architecture.choices for choice in row]
+    return np.array(flat, dtype=np.int8)
+
+
+def unflatten(space: SearchSpace, row: np.ndarray) -> Architecture:
+    """The inverse of :func:`flatten`."""
+    ends = np.cumsum([len(cell.edges) for cell in space.cells])
+    return Architecture(
+        tuple(
+            tuple(None if choice == DROPPED else int(choice) for choice in part)
+            for part in np.split(row, ends[:-1])
+        )
+    )
+
+
+def _flat(architecture: Architecture) -> bytes:
+    return flatten(architecture).tobytes()
+
+
+def _check_choices(space: SearchSpace, choices: np.ndarray, canonical_only: bool) -> None:
+    sizes = [len(names) for cell in space.cells for names in cell.operations]
+    if choices.ndim != 2 or choices.shape[1] != len(sizes):
+        raise UserError(
+            f"choices of {space.name} must be architectures x {len(sizes)} edges, not {choices.shape}"
+        )
+    if np.any((choices >= np.array(sizes)) | ((choices < 0) & (choices != DROPPED))):
+        raise UserError(f"choices of {space.name} must be operation indices of their edge, or {DROPPED}")
+    if len({row.tobytes() for row in choices}) != len(choices):
+        raise UserError("an architecture is given twice")
+    if canonical_only:
+        for row in choices:
+            architecture = unflatten(space, row)
+            if space.canonical(architecture) != architecture:
+                raise UserError(f"{space.format(architecture)} is not the representative of its class")
+
+
+def _pack(values: np.ndarray) -> tuple[np.ndarray, int | None]:
+    """The array to store, and the divisor d if it holds the k of accuracies 100 k / d."""
+    present = ~np.isnan(values)
+    divisor = _divisor(values[present])
+    if divisor is None:
+        return values.astype(np.float32), None
+    kind: type[np.unsignedinteger[Any]] = np.uint16 if divisor < np.iinfo(np.uint16).max else np.uint32
+    whole = np.full(values.shape, np.iinfo(kind).max, dtype=kind)
+    whole[present] = np.rint(values[present] * divisor / 100)
+    return whole, divisor
+
+
+def _unpack(stored: np.ndarray, divisor: int | None) -> np.ndarray:
+    if divisor is None:
+        return stored.astype(np.float64)
+    values = 100 * stored.astype(np.float64) / divisor
+    values[stored == np.iinfo(stored.dtype).max] = np.nan
+    return values
+
+
+def _divisor(values: np.ndarray) -> int | None:
+    """The least d such that every accuracy is 100 k / d within the tolerance; None if there is none."""
+    candidates = np.array([*range(1, 10_001), 25_000, 50_000, 100_000, 1_000_000])
+    shares = values[:32, None] * (candidates / 100)
+    fits = np.all(np.abs(shares - np.rint(shares)) <= TOLERANCE * candidates / 100, axis=0)
+    for divisor in candidates[fits].tolist():
+        if np.all(np.abs(100 * np.rint(values * divisor / 100) / divisor - values) <= TOLERANCE):
+            return int(divisor)
+    return None
+
+
+def _digest(array: np.ndarray) -> str:
+    form = f"{array.dtype.str}{array.shape}".encode()
+    return hashlib.sha256(form + np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def _checksum(header: dict[str, Any]) -> str:
+    content = {key: value for key, value in header.items() if key not in ("name", "created_by", "checksum")}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path} is damaged (its checksum does not fit): build it or import it again")

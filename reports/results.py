@@ -1,0 +1,179 @@
+"""A folder of records as the tables and figures see it: one group of seeds per selector and setting, in a fixed order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from archselect.benchmarks.records import Accuracy, Failure, Folder, Inputs, Landscape, Record, StudyInfo, content_id
+from archselect.nasbench_adapters.errors import UserError
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs that differ in nothing but their seeds, in order of seeds; only such runs are ever averaged."""
+
+    name: str
+    inputs: Inputs
+    records: tuple[Record, ...]
+    failures: tuple[Failure, ...]
+
+    @property
+    def label(self) -> str:
+        """The selector's label in the study."""
+        return self.inputs.selector.label
+
+    def accuracies(self, landscape: Landscape) -> list[tuple[Record, Accuracy]]:
+        """Each record with what the landscape's truth says of its selection; records it says nothing of are left out."""
+        return [(r, a) for r in self.records for a in r.accuracies if a.landscape == landscape.id]
+
+
+@dataclass(frozen=True)
+class Results:
+    """All of a folder. `missing` are runs neither finished nor failed; `others` records that are no run of the study."""
+
+    info: StudyInfo
+    groups: tuple[Group, ...]
+    landscapes: tuple[Landscape, ...]
+    failures: tuple[Failure, ...]
+    missing: tuple[str, ...]
+    others: tuple[str, ...]
+
+    @property
+    def records(self) -> list[Record]:
+        """Every finished run of the study."""
+        return [record for group in self.groups for record in group.records]
+
+    def title(self, landscape: Landscape) -> str:
+        """dataset/split/epochs, with the truth before it where two truths have the same."""
+        short = _horizon(landscape)
+        same = [other for other in self.landscapes if _horizon(other) == short]
+        return short if len(same) == 1 else f"{landscape.truth}: {short}"
+
+    def status(self) -> list[str]:
+        """One sentence for each kind of run that is in no mean."""
+        sentences = []
+        finished, runs = len(self.records), len(self.info.runs)
+        if self.failures:
+            which = ", ".join(f"{f.inputs.selector.label} seed {seed_name(f.inputs)}" for f in self.failures)
+            sentences.append(f"{len(self.failures)} of {runs} runs failed and are in no number here: {which}.")
+        if self.missing:
+            sentences.append(
+                f"{len(self.missing)} of {runs} runs are not finished ({finished} are); the command goes on with them: "
+                f"{self.info.command}"
+            )
+        if self.others:
+            sentences.append(
+                f"{len(self.others)} records in the folder are no runs of this study (other settings or code) "
+                "and are in no number here."
+            )
+        return sentences
+
+
+def load(folder: Path) -> Results:
+    """Read a folder. Raises UserError if it is none of ours, a file in it is broken, or no run of it has finished."""
+    source = Folder(folder)
+    info = source.study()
+    found = {record.id: record for record in source.read_all(Record)}
+    records = [record for id, record in found.items() if id in info.runs]
+    if not records:
+        raise UserError(f"{folder} holds no finished run of study '{info.name}': run '{info.command}' first")
+    done = {record.id for record in records}
+    failed = {f.id: f for f in source.read_all(Failure) if f.id in info.runs and f.id not in done}
+    failures = sorted(failed.values(), key=lambda f: _order(f.inputs, info.labels))
+    return Results(
+        info=info,
+        groups=_group(records, failures, info.labels),
+        landscapes=_landscapes(source, records),
+        failures=tuple(failures),
+        missing=tuple(run for run in info.runs if run not in done and run not in failed),
+        others=tuple(sorted(set(found) - done)),
+    )
+
+
+def seed_name(inputs: Inputs) -> str:
+    """supernet seed / selection seed."""
+    return f"{inputs.supernet_seed}/{inputs.selection_seed}"
+
+
+def flatten(settings: Any, prefix: str = "") -> dict[str, object]:
+    """Nested settings as one level, keys joined by dots."""
+    if not isinstance(settings, dict):
+        return {prefix: settings}
+    joined = {}
+    for key, value in settings.items():
+        joined |= flatten(value, f"{prefix}.{key}" if prefix else key)
+    return joined
+
+
+def _horizon(landscape: Landscape) -> str:
+    return f"{landscape.dataset}/{landscape.split}/{landscape.epochs}"
+
+
+def _order(inputs: Inputs, labels: list[str]) -> tuple[int, str, int, int, str]:
+    label = inputs.selector.label
+    place = labels.index(label) if label in labels else len(labels)
+    return place, label, inputs.supernet_seed, inputs.selection_seed, inputs.id
+
+
+def _group(records: Iterable[Record], failures: Iterable[Failure], labels: list[str]) -> tuple[Group, ...]:
+    runs: dict[str, tuple[list[Record], list[Failure]]] = defaultdict(lambda: ([], []))
+    inputs: dict[str, Inputs] = {}
+    for fact in (*records, *failures):
+        key = content_id(_but_seeds(fact.inputs))
+        inputs.setdefault(key, fact.inputs)
+        if isinstance(fact, Record):
+            runs[key][0].append(fact)
+        else:
+            runs[key][1].append(fact)
+    names = _names(inputs)
+    groups = [
+        Group(
+            name=names[key],
+            inputs=inputs[key],
+            records=tuple(sorted(done, key=lambda r: _order(r.inputs, labels))),
+            failures=tuple(failed),
+        )
+        for key, (done, failed) in runs.items()
+    ]
+    return tuple(sorted(groups, key=lambda g: (_order(g.inputs, labels)[:2], g.name)))
+
+
+def _but_seeds(inputs: Inputs) -> dict[str, Any]:
+    return inputs.model_dump(mode="json", exclude={"supernet_seed", "selection_seed"})
+
+
+def _names(inputs: dict[str, Inputs]) -> dict[str, str]:
+    """The label, followed by whatever tells a group from others of the same label."""
+    names = {}
+    for key, own in inputs.items():
+        label = own.selector.label
+        flat = {k: flatten(_but_seeds(i)) for k, i in inputs.items() if i.selector.label == label}
+        differing = [
+            path for path in sorted({p for f in flat.values() for p in f}) if len({f.get(path) for f in flat.values()}) > 1
+        ]
+        plain = [path for path in ("space", "data.name", "supernet.recipe") if path in differing]
+        chosen = plain if len({tuple(f.get(p) for p in plain) for f in flat.values()}) == len(flat) else differing
+        parts = [
+            str(flat[key].get(path)) if path in plain else f"{path.rpartition('.')[2]}={flat[key].get(path)}"
+            for path in chosen
+        ]
+        names[key] = f"{label} ({', '.join(parts)})" if parts else label
+    return names
+
+
+def _landscapes(source: Folder, records: Iterable[Record]) -> tuple[Landscape, ...]:
+    """Those the records name, in the records' order, then any others."""
+    known = {landscape.id: landscape for landscape in source.read_all(Landscape)}
+    named = dict.fromkeys(
+        a.landscape for record in sorted(records, key=lambda r: r.id) for a in record.accuracies
+    )
+    for id in named:
+        if id not in known:
+            raise UserError(
+                f"{source.path(Landscape, id)} is missing though records name it: run '{source.study().command}' again"
+            )
+    return tuple(known[id] for id in (*named, *sorted(set(known) - set(named))))

@@ -1,0 +1,224 @@
+"""Rank correlation of scores with a truth, and its interval over seeds. Undefined is said, with the reason, never dropped."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from archselect.benchmarks.records import Accuracy, OperationScore, Record, Scale
+
+RESAMPLES = 10_000
+LEVEL = 0.95
+LEAST_ARCHITECTURES = 3
+_SEED = 20_201
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """Kendall's tau-b and Spearman's rho of one set of pairs; both None, with the reason, where they are undefined."""
+
+    tau: float | None
+    rho: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Mean over seeds with a percentile bootstrap interval; `low` and `high` are None for fewer than two seeds."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """A rank correlation over the seeds of one selector.
+
+    `tau` and `rho` are over seeds; `per_seed` is each seed's tau-b, None where undefined. Within a seed the mean is over
+    the defined `coefficients` (per round and edge, or the one over architectures); `undefined` counts the others by
+    reason. `n` says what was correlated, `size` how many coefficients there are in all.
+    """
+
+    tau: Interval
+    rho: Interval
+    per_seed: tuple[float | None, ...]
+    n: str
+    size: int
+    undefined: Counter[str]
+
+
+def tau_b(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> float | None:
+    """Kendall's tau-b of two equally long sequences; infinities are values like any other.
+
+    None where it is undefined: fewer than two pairs, a constant sequence, or a nan.
+    """
+    a, b = _places(x), _places(y)
+    if a is None or b is None:
+        return None
+    concordance = tied_a = tied_b = 0
+    for i in range(len(a) - 1):
+        left, right = np.sign(a[i + 1 :] - a[i]), np.sign(b[i + 1 :] - b[i])
+        concordance += int(left @ right)
+        tied_a += int((left == 0).sum())
+        tied_b += int((right == 0).sum())
+    pairs = len(a) * (len(a) - 1) // 2
+    return float(concordance / np.sqrt(float(pairs - tied_a) * float(pairs - tied_b)))
+
+
+def spearman(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> float | None:
+    """Spearman's rho, ties at their average rank; None where :func:`tau_b` is undefined."""
+    a, b = _places(x), _places(y)
+    if a is None or b is None:
+        return None
+    a, b = _average_ranks(a), _average_ranks(b)
+    a, b = a - a.mean(), b - b.mean()
+    return float((a @ b) / np.sqrt((a @ a) * (b @ b)))
+
+
+def coefficient(scores: Sequence[float], truth: Sequence[float], better: str, least: int, things: str) -> Coefficient:
+    """Both coefficients of scores with a truth of which higher is better; `better` is the scores' direction.
+
+    Undefined for fewer than `least` pairs (of `things`), a nan, or a constant side.
+    """
+    if len(scores) < least:
+        return Coefficient(None, None, f"fewer than {least} {things}")
+    for name, values in (("score", scores), ("accuracy", truth)):
+        if np.isnan(values).any():
+            return Coefficient(None, None, f"a nan {name}")
+        if len(set(values)) < 2:
+            return Coefficient(None, None, "all scores equal" if name == "score" else "all accuracies equal")
+    signed = np.asarray(scores, dtype=np.float64) * (1.0 if better == "higher" else -1.0)
+    return Coefficient(tau_b(signed, truth), spearman(signed, truth))
+
+
+def operation_level(records: Sequence[Record], oracle: list[list[list[float]]]) -> Correlation | None:
+    """Operation scores against `oracle[cell][edge][choice]`: per round and edge, then averaged, then over records.
+
+    An edge's scores are the latest ones up to the step at which it was decided. None where the selector gives none.
+    """
+    per_record: list[list[Coefficient]] = []
+    rounds, edges = set(), set()
+    for record in records:
+        scale = record.selected.operation_scale
+        if scale is None:
+            return None
+        per_record.append([])
+        for (round_, cell, edge), scored in _decided_scores(record).items():
+            rounds.add(round_)
+            edges.add((cell, edge))
+            truth = [oracle[cell][edge][score.choice] for score in scored]
+            per_record[-1].append(coefficient([s.value for s in scored], truth, scale.better, 2, "operations scored"))
+    n = f"{_count(len(records), 'seed')} × {_count(len(rounds), 'round')} × {_count(len(edges), 'edge')}"
+    total = sum(map(len, per_record))
+    if total != len(records) * len(rounds) * len(edges):
+        n = f"{_count(len(records), 'seed')}, {total:,} decided edges"
+    return _over_seeds(per_record, n)
+
+
+def architecture_level(pairs: Sequence[tuple[Record, Accuracy]]) -> Correlation | None:
+    """Architecture scores against the trial-mean accuracy of the same architectures, per record, then over records.
+
+    An architecture scored more than once counts once, with the mean of its scores. None where the selector gives none.
+    """
+    per_record: list[list[Coefficient]] = []
+    sizes: list[int] = []
+    for record, accuracy in pairs:
+        scale = record.selected.architecture_scale
+        if scale is None:
+            return None
+        scores, truth = _distinct(record, accuracy)
+        sizes.append(len(scores))
+        per_record.append([coefficient(scores, truth, scale.better, LEAST_ARCHITECTURES, "architectures scored")])
+    low, high = min(sizes, default=0), max(sizes, default=0)
+    many = _count(high, "architecture") if low == high else f"{low} to {high} architectures"
+    return _over_seeds(per_record, f"{_count(len(pairs), 'seed')} × {many}")
+
+
+def operation_scale(records: Sequence[Record]) -> Scale | None:
+    """What the selector's operation scores are, None where it gives none."""
+    return next((record.selected.operation_scale for record in records), None)
+
+
+def architecture_scale(records: Sequence[Record]) -> Scale | None:
+    """What the selector's architecture scores are, None where it gives none."""
+    return next((record.selected.architecture_scale for record in records), None)
+
+
+def bootstrap(values: Sequence[float]) -> Interval:
+    """Mean and percentile interval, resampling the values, with a fixed generator."""
+    if not values:
+        return Interval(None, None, None)
+    array = np.asarray(values, dtype=np.float64)
+    mean = float(array.mean())
+    if len(array) < 2:
+        return Interval(mean, None, None)
+    drawn = np.random.default_rng(_SEED).integers(0, len(array), (RESAMPLES, len(array)))
+    low, high = np.quantile(array[drawn].mean(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(mean, float(low), float(high))
+
+
+def _over_seeds(per_record: list[list[Coefficient]], n: str) -> Correlation:
+    def means(kind: str) -> list[float | None]:
+        defined = [[v for c in row if (v := getattr(c, kind)) is not None] for row in per_record]
+        return [float(np.mean(row)) if row else None for row in defined]
+
+    taus, rhos = means("tau"), means("rho")
+    return Correlation(
+        tau=bootstrap([v for v in taus if v is not None]),
+        rho=bootstrap([v for v in rhos if v is not None]),
+        per_seed=tuple(taus),
+        n=n,
+        size=sum(map(len, per_record)),
+        undefined=Counter(c.reason for row in per_record for c in row if c.reason),
+    )
+
+
+def _decided_scores(record: Record) -> dict[tuple[int, int, int], list[OperationScore]]:
+    """Per decided (round, cell, edge) its latest scores up to the deciding step, by choice."""
+    scores: dict[tuple[int, int, int], dict[int, list[OperationScore]]] = defaultdict(lambda: defaultdict(list))
+    for score in record.selected.operation_scores:
+        scores[score.round, score.cell, score.edge][score.step].append(score)
+    decided = {}
+    for d in record.selected.decisions:
+        if d.choice < 0:  # an edge dropped, not an operation chosen
+            continue
+        steps = scores[d.round, d.cell, d.edge]
+        step = max((s for s in steps if s <= d.step), default=None)
+        decided[d.round, d.cell, d.edge] = [] if step is None else sorted(steps[step], key=lambda s: s.choice)
+    return dict(sorted(decided.items()))
+
+
+def _distinct(record: Record, accuracy: Accuracy) -> tuple[list[float], list[float]]:
+    scores: dict[str, list[float]] = defaultdict(list)
+    truth: dict[str, float] = {}
+    for score, value in zip(record.selected.architecture_scores, accuracy.scored, strict=True):
+        scores[score.architecture].append(score.value)
+        truth[score.architecture] = value
+    with np.errstate(invalid="ignore"):  # inf - inf is nan, and a nan is said
+        means = [values[0] if len(set(values)) == 1 else float(np.mean(values)) for values in scores.values()]
+    return means, list(truth.values())
+
+
+def _places(values: Sequence[float] | Floats) -> npt.NDArray[np.int64] | None:
+    """Each value's place among the distinct values; None where ranks are undefined."""
+    array = np.asarray(values, dtype=np.float64)
+    if np.isnan(array).any():
+        return None
+    distinct, places = np.unique(array, return_inverse=True)
+    return places.astype(np.int64) if len(distinct) > 1 else None
+
+
+def _average_ranks(places: npt.NDArray[np.int64]) -> Floats:
+    sizes = np.bincount(places)
+    return (np.cumsum(sizes) - (sizes - 1) / 2)[places]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,381 @@
+"""The three tables: rank correlation, accuracy of the selected cell, cost of the search. Full numbers and shown text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from archselect.benchmarks.records import Counts, Landscape, Record
+from archselect.nasbench_adapters.errors import unknown
+from archselect.reports.results import Group, Results, seed_name
+from archselect.reports.stats import (
+    LEVEL,
+    RESAMPLES,
+    Correlation,
+    Interval,
+    architecture_level,
+    architecture_scale,
+    operation_level,
+    operation_scale,
+)
+
+PHASES = ("data", "supernet", "score", "tune", "validate")
+LEVELS = ("operation, best-acc", "operation, avg-acc", "architecture")
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table.
+
+    `frame` has the numbers in full under stable names, for files and programs; `shown` has the same rows as rounded
+    text under readable headers, of which `numeric` are set flush right and `brief` fit a terminal. `parts` are the
+    rows' landscapes, empty where the table is not split by landscape.
+    """
+
+    name: str
+    title: str
+    frame: pd.DataFrame
+    shown: pd.DataFrame
+    numeric: tuple[str, ...]
+    brief: tuple[str, ...]
+    caption: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Row:
+    full: dict[str, object]
+    shown: dict[str, str]
+
+
+def tables(results: Results) -> list[Table]:
+    """The study's tables, in the study's order. Raises UserError for a table that does not exist."""
+    for name in results.info.tables:
+        if name not in _TABLES:
+            raise unknown("table", name, _TABLES)
+    return [_TABLES[name](results) for name in results.info.tables]
+
+
+def correlations(results: Results, landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
+    """Per level the group's correlation with the landscape; None where the selector gives no such scores."""
+    pairs = group.accuracies(landscape)
+    records = [record for record, _ in pairs]
+    best, average, architecture = LEVELS
+    return {
+        best: operation_level(records, landscape.oracle_best),
+        average: operation_level(records, landscape.oracle_mean),
+        architecture: architecture_level(pairs),
+    }
+
+
+def tau_table(results: Results) -> Table:
+    """Rank correlation of scores with the truth, per landscape, level and selector."""
+    rows = []
+    for landscape in results.landscapes:
+        found = {g.name: correlations(results, landscape, g) for g in results.groups if g.accuracies(landscape)}
+        for level in LEVELS:
+            for name, of_group in found.items():
+                if (correlation := of_group[level]) is not None:
+                    rows.append(_tau_row(results, landscape, level, name, correlation))
+    caption = (
+        "Kendall's τ-b and Spearman's ρ between a selector's scores and the accuracies of a truth, the scores' sign set "
+        "by their declared direction, so that 1 is perfect and 0 is chance. Operation level: per edge, the scores at the "
+        "step that decided the edge against the best accuracy of the cells with that operation on that edge (best-acc: "
+        "maximum over cells and trials) or their mean (avg-acc); mean over edges and rounds, then mean over seeds. "
+        "Architecture level: architectures scored as a whole against their trial-mean accuracy; mean over seeds. "
+        f"Intervals: {LEVEL:.0%} percentile bootstrap of the mean, {RESAMPLES:,} resamples of the seeds."
+    )
+    notes = [*_directions(results), *results.status()]
+    return _table(
+        "tau",
+        "Rank correlation with the truth",
+        rows,
+        text=("Landscape", "Level", "Selector", "Note"),
+        brief=("Landscape", "Level", "Selector", "τ-b ↑", "95 % interval", "ρ ↑"),
+        caption=caption,
+        notes=notes,
+    )
+
+
+def accuracy_table(results: Results) -> Table:
+    """Accuracy of the selected cells, per landscape and selector."""
+    rows = []
+    for landscape in results.landscapes:
+        for group in results.groups:
+            if accuracies := group.accuracies(landscape):
+                rows.append(_accuracy_row(results, landscape, group, [(r, a.mean, a.rank) for r, a in accuracies]))
+    used = [s for s in results.landscapes if any(g.accuracies(s) for g in results.groups)]
+    caption = (
+        "Accuracy in per cent of the selected cell, looked up in the truth. One seed's number is the trial mean of its "
+        "cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample standard deviation; rank: "
+        "mean of the seeds' ranks, 1 is the best of the space). Gap: optimum of the space minus the mean of the seeds. "
+        "Seeds are supernet seed/selection seed. " + " ".join(reference(results, landscape) for landscape in used)
+    )
+    return _table(
+        "accuracy",
+        "Accuracy of the selected cell",
+        rows,
+        text=("Landscape", "Selector", "Every seed"),
+        brief=("Landscape", "Selector", "Seeds", "Mean ± std ↑", "Best ↑", "Mean rank ↓", "Gap ↓"),
+        caption=caption,
+        notes=[*_without_accuracy(results), *results.status()],
+    )
+
+
+def time_table(results: Results) -> Table:
+    """Seconds by phase, memory and hardware-free counts, per selector."""
+    extra = sorted({phase for r in results.records for phase in r.cost.phases} - set(PHASES))
+    rows = [_time_row(group, [*PHASES, *extra]) for group in results.groups if group.records]
+    caption = (
+        "Cost of one run, mean over the seeds of a selector. Seconds by phase, with a device synchronise at each "
+        "boundary; total: sum of the phases (± sample standard deviation over seeds); warm-up (first use of the device) "
+        "is apart. Supernet: training it; all selectors of a seed share it, and it is counted in full for each selector "
+        "that needs it. Memory: the highest peak of the seeds. Counts are hardware-free and over all phases: forward and "
+        "backward passes, images (once per forward), GFLOP (10⁹ floating-point operations; a backward counts as two "
+        f"forwards). {NONE}: the phase was never entered."
+    )
+    devices = sorted({_device(r) for r in results.records} | {_supernet_device(r) for r in results.records})
+    notes = [f"{len(devices)} kinds of machine took part ({'; '.join(devices)}): their times do not compare."]
+    return _table(
+        "time",
+        "Cost of the search",
+        rows,
+        text=("Selector", "Device"),
+        brief=("Selector", "Seeds", "Supernet s ↓", "Score s ↓", "Tune s ↓", "Total s ↓", "Forwards ↓"),
+        caption=caption,
+        notes=[*(notes if len(devices) > 1 else []), *results.status()],
+    )
+
+
+def reference(results: Results, landscape: Landscape) -> str:
+    """One sentence of what the numbers of a landscape are to be read against."""
+    noise = "not known" if landscape.noise_std is None else f"{landscape.noise_std:.2f}"
+    return (
+        f"{results.title(landscape)} ({landscape.truth}, {landscape.architectures:,} architectures, mean of "
+        f"{_trials(landscape)}): optimum {landscape.optimum:.2f}, median of the space {median(landscape):.2f}, noise (std "
+        f"between trials, mean over architectures) {noise}."
+    )
+
+
+def median(landscape: Landscape) -> float:
+    """The median accuracy of the space."""
+    return landscape.quantiles[len(landscape.quantiles) // 2]
+
+
+def seconds(value: float) -> str:
+    """Seconds to about three significant digits, never in exponents."""
+    digits = 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:,.{digits}f}"
+
+
+_TABLES: dict[str, Callable[[Results], Table]] = {"tau": tau_table, "accuracy": accuracy_table, "time": time_table}
+
+
+def _table(
+    name: str,
+    title: str,
+    rows: Sequence[_Row],
+    text: tuple[str, ...],
+    brief: tuple[str, ...],
+    caption: str,
+    notes: Sequence[str],
+) -> Table:
+    shown = pd.DataFrame([row.shown for row in rows], dtype=object)
+    return Table(
+        name=name,
+        title=title,
+        frame=pd.DataFrame([row.full for row in rows]),
+        shown=shown,
+        numeric=tuple(column for column in shown.columns if column not in text),
+        brief=brief,
+        caption=caption,
+        notes=tuple(notes),
+    )
+
+
+def _where(landscape: Landscape) -> dict[str, object]:
+    return {key: getattr(landscape, key) for key in ("truth", "dataset", "split", "epochs")}
+
+
+def _tau_row(results: Results, landscape: Landscape, level: str, name: str, found: Correlation) -> _Row:
+    reasons = ", ".join(f"{reason} ({count})" for reason, count in sorted(found.undefined.items()))
+    note = f"{found.undefined.total()} of {found.size} undefined: {reasons}" if found.undefined else ""
+    if found.size == 0:
+        note = "undefined: nothing was scored"
+    full: dict[str, object] = {
+        **_where(landscape),
+        "level": level,
+        "selector": name,
+        "tau_b": found.tau.mean,
+        "tau_b_low": found.tau.low,
+        "tau_b_high": found.tau.high,
+        "spearman": found.rho.mean,
+        "spearman_low": found.rho.low,
+        "spearman_high": found.rho.high,
+        "seeds": len(found.per_seed),
+        "n": found.n,
+        "coefficients": found.size,
+        "undefined": found.undefined.total(),
+        "note": note,
+    }
+    shown = {
+        "Landscape": results.title(landscape),
+        "Level": level,
+        "Selector": name,
+        "τ-b ↑": _coefficient(found.tau.mean),
+        "95 % interval": _interval(found.tau),
+        "ρ ↑": _coefficient(found.rho.mean),
+        "ρ 95 % interval": _interval(found.rho),
+        "n": found.n,
+        "Note": note,
+    }
+    return _Row(full, shown)
+
+
+def _accuracy_row(
+    results: Results, landscape: Landscape, group: Group, found: list[tuple[Record, float, int]]
+) -> _Row:
+    names = [seed_name(record.inputs) for record, _, _ in found]
+    means = np.array([mean for _, mean, _ in found])
+    mean, spread = float(means.mean()), _std(means)
+    rank = float(np.mean([rank for _, _, rank in found]))
+    full: dict[str, object] = {
+        **_where(landscape),
+        "selector": group.name,
+        "seeds": len(means),
+        "mean": mean,
+        "std": spread,
+        "best": float(means.max()),
+        "worst": float(means.min()),
+        "mean_rank": rank,
+        "architectures": landscape.architectures,
+        "gap": landscape.optimum - mean,
+        "every_seed": ";".join(f"{name}={float(value)!r}" for name, value in zip(names, means, strict=True)),
+    }
+    shown = {
+        "Landscape": results.title(landscape),
+        "Selector": group.name,
+        "Seeds": f"{len(means)}",
+        "Mean ± std ↑": f"{mean:.2f} (one seed)" if spread is None else f"{mean:.2f} ± {spread:.2f}",
+        "Best ↑": f"{means.max():.2f}",
+        "Worst ↑": f"{means.min():.2f}",
+        "Mean rank ↓": f"{rank:,.1f} of {landscape.architectures:,}",
+        "Gap ↓": f"{landscape.optimum - mean:.2f}",
+        "Every seed": ", ".join(f"{name}: {value:.2f}" for name, value in zip(names, means, strict=True)),
+    }
+    return _Row(full, shown)
+
+
+def _time_row(group: Group, phases: list[str]) -> _Row:
+    costs = [record.cost for record in group.records]
+    entered = {phase: any(phase in cost.phases for cost in costs) for phase in phases}
+    spent = {
+        phase: float(np.mean([cost.phases[phase].seconds if phase in cost.phases else 0.0 for cost in costs]))
+        for phase in phases
+    }
+    totals = np.array([total_seconds(record) for record in group.records])
+    warmup = float(np.mean([cost.warmup for cost in costs]))
+    counts = {field: float(np.mean([_counted(record, field) for record in group.records])) for field in Counts.model_fields}
+    peak = max(cost.peak_memory for cost in costs)
+    memory_kind = ", ".join(sorted({cost.memory_kind for cost in costs}))
+    device = "; ".join(sorted({_device(record) for record in group.records}))
+    full: dict[str, object] = {
+        "selector": group.name,
+        "seeds": len(costs),
+        **{f"{phase}_s": spent[phase] if entered[phase] else None for phase in phases},
+        "total_s": float(totals.mean()),
+        "total_std_s": _std(totals),
+        "warmup_s": warmup,
+        "peak_memory_bytes": peak,
+        "memory_kind": memory_kind,
+        "forwards": counts["forwards"],
+        "backwards": counts["backwards"],
+        "images": counts["images"],
+        "gflop": counts["flops"] / 1e9,
+        "device": device,
+    }
+    spread = _std(totals)
+    shown = {
+        "Selector": group.name,
+        "Seeds": f"{len(costs)}",
+        **{f"{phase.capitalize()} s ↓": seconds(spent[phase]) if entered[phase] else NONE for phase in phases},
+        "Total s ↓": seconds(float(totals.mean())) + ("" if spread is None else f" ± {seconds(spread)}"),
+        "Warm-up s": seconds(warmup),
+        "Peak MiB ↓": f"{peak / 2**20:,.0f} ({memory_kind})",
+        "Forwards ↓": _whole(counts["forwards"]),
+        "Backwards ↓": _whole(counts["backwards"]),
+        "Images ↓": _whole(counts["images"]),
+        "GFLOP ↓": seconds(counts["flops"] / 1e9),
+        "Device": device,
+    }
+    return _Row(full, shown)
+
+
+def total_seconds(record: Record) -> float:
+    """The sum of a run's phases, the training of its supernet included."""
+    return sum(time.seconds for time in record.cost.phases.values())
+
+
+def _counted(record: Record, field: str) -> int:
+    return sum(getattr(counts, field) for counts in record.cost.counts.values())
+
+
+def _device(record: Record) -> str:
+    machine = record.cost.machine
+    return f"{machine.device} ({machine.device_name}, {machine.threads} thread{'s' * (machine.threads != 1)})"
+
+
+def _supernet_device(record: Record) -> str:
+    machine = record.cost.supernet_machine
+    return f"{machine.device} ({machine.device_name}, {machine.threads} thread{'s' * (machine.threads != 1)})"
+
+
+def _directions(results: Results) -> list[str]:
+    """One sentence for each level: what was correlated, which way is better, and who gives no such scores."""
+    sentences = []
+    for level, scale_of in (("Operation", operation_scale), ("Architecture", architecture_scale)):
+        scales = {group.name: scale_of(group.records) for group in results.groups if group.records}
+        scored = ", ".join(f"{name}: {scale.name}, {scale.better} is better" for name, scale in scales.items() if scale)
+        silent = ", ".join(name for name, scale in scales.items() if scale is None)
+        sentences.append(
+            f"{level} scores are {scored or 'given by no selector'}."
+            + (f" No such scores, so no rows: {silent}." if silent and scored else "")
+        )
+    return sentences
+
+
+def _without_accuracy(results: Results) -> list[str]:
+    """One sentence for each group of which a landscape has only some runs."""
+    return [
+        f"{results.title(landscape)} says nothing of {len(group.records) - count} of {len(group.records)} runs of "
+        f"{group.name}."
+        for landscape in results.landscapes
+        for group in results.groups
+        if 0 < (count := len(group.accuracies(landscape))) < len(group.records)
+    ]
+
+
+def _trials(landscape: Landscape) -> str:
+    return "1 trial" if landscape.trials == 1 else f"{landscape.trials} trials"
+
+
+def _std(values: np.ndarray) -> float | None:
+    return float(values.std(ddof=1)) if len(values) > 1 else None
+
+
+def _coefficient(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+def _interval(interval: Interval) -> str:
+    if interval.low is None or interval.high is None:
+        return NONE if interval.mean is None else "one seed"
+    return f"[{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"

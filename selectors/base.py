@@ -1,0 +1,206 @@
+"""What a selector is, what it is given and what it gives back.
+
+A selector reads an architecture out of a supernet: `select(task) -> Selection`. It reads like its paper's pseudo-code
+in one file, and knows nothing of loops over seeds, devices, files or reports. Settings are fields with defaults::
+
+    class First(Selector):
+        name: ClassVar[str] = "first"
+        summary: ClassVar[str] = "the first operation of every edge"
+
+        def select(self, task: Task) -> Selection:
+            log = Log()
+            decisions = task.space.undecided()
+            for cell, edge in decisions.open_edges():
+                decisions = decisions.decide(cell, edge, 0)
+            return log.selection(decisions.architecture())
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, NamedTuple, Protocol
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from archselect.nasbench_adapters.networks import Mixture, Supernet
+from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
+
+
+class Batch(NamedTuple):
+    """Images (batch, channels, height, width), normalised, and labels (batch,), on the task's device."""
+
+    images: Tensor
+    labels: Tensor
+
+
+class Evaluation(NamedTuple):
+    """Accuracy in per cent and mean cross-entropy over a part of the data."""
+
+    accuracy: float
+    loss: float
+
+
+class Task(Protocol):
+    """All a selector may use. The harness implements it (`archselect.benchmarks.task`)."""
+
+    space: SearchSpace
+    supernet: Supernet
+    """The run's own copy of the supernet, with trained or initial weights."""
+    alphas: tuple[Tensor, ...]
+    """Trained architecture weights, one (edges, operations) tensor per cell type; `tune` may move them."""
+    rng: np.random.Generator
+    """For choices such as the order of edges; seeded by the selection seed."""
+
+    def mixture(self, decisions: Decisions, alphas: Sequence[Tensor] | None = None) -> Mixture:
+        """softmax(alpha) on open edges and one-hot on decided ones; `alphas` default to the task's."""
+        ...
+
+    def new_alphas(self) -> tuple[Tensor, ...]:
+        """Freshly drawn architecture weights, 1e-3 x normal; another draw at each call."""
+        ...
+
+    def evaluate(self, mixture: Mixture, norm: str = "running", augment: bool = False) -> Evaluation:
+        """The supernet's accuracy and loss over the whole validation half. Leaves the supernet as it was.
+
+        Args:
+            mixture: what goes forward.
+            norm: batch-norm mode, "running" or "batch".
+            augment: whether the images are augmented as in training.
+        """
+        ...
+
+    def minibatch(self, size: int) -> Batch:
+        """A random minibatch of the training half, augmented as in training; another one at each call."""
+        ...
+
+    def proxy(self, name: str, mixture: Mixture, batch: Batch, norm: str = "running") -> float:
+        """A proxy's score of the supernet under a mixture. Leaves the supernet as it was."""
+        ...
+
+    def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
+        """A proxy's score of a freshly initialised stand-alone network, summed over minibatches."""
+        ...
+
+    def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
+        """Train the supernet on with decided edges fixed; alphas follow if the recipe updates them."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What scores are called and which way is better, for the operation or architecture that is scored."""
+
+    name: str
+    better: Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class OperationScore:
+    """The score of operation `choice` on an edge, at `step` of `round`."""
+
+    round: int
+    step: int
+    cell: int
+    edge: int
+    choice: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """At `step` of `round` the edge was decided for operation `choice`."""
+
+    round: int
+    step: int
+    cell: int
+    edge: int
+    choice: int
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a selector gives back: the architecture, and every score it looked at with the scores' direction."""
+
+    architecture: Architecture
+    operation_scale: Scale | None
+    operation_scores: tuple[OperationScore, ...]
+    decisions: tuple[Decision, ...]
+    architecture_scale: Scale | None
+    architecture_scores: tuple[tuple[Architecture, float], ...]
+
+
+@dataclass
+class Log:
+    """Collects scores and decisions while a selector runs.
+
+    Args:
+        operations: scale of the operation scores; None where the selector gives none.
+        architectures: scale of the architecture scores; None where the selector gives none.
+    """
+
+    operations: Scale | None = None
+    architectures: Scale | None = None
+    _scores: list[OperationScore] = field(default_factory=list)
+    _decisions: list[Decision] = field(default_factory=list)
+    _architectures: list[tuple[Architecture, float]] = field(default_factory=list)
+
+    def scores(self, round: int, step: int, cell: int, edge: int, values: Sequence[float]) -> int:
+        """Note the scores of an edge's operations, in index order, and return the best one's index.
+
+        Ties go to the lower index. Raises ValueError on NaN: a proxy that fails must surface.
+        """
+        if self.operations is None:
+            raise ValueError("operation scores need a scale: Log(operations=Scale(...))")
+        if np.isnan(values).any():
+            raise ValueError(f"score {self.operations.name!r} is NaN on edge {edge} of cell type {cell}: {values}")
+        self._scores += [
+            OperationScore(round, step, cell, edge, k, float(value)) for k, value in enumerate(values)
+        ]
+        best = np.argmax if self.operations.better == "higher" else np.argmin
+        return int(best(values))
+
+    def decide(self, round: int, step: int, cell: int, edge: int, choice: int) -> None:
+        """Note that the edge was decided."""
+        self._decisions.append(Decision(round, step, cell, edge, choice))
+
+    def architecture(self, architecture: Architecture, value: float) -> None:
+        """Note the score of a whole architecture. Raises ValueError on NaN."""
+        if self.architectures is None or np.isnan(value):
+            raise ValueError(f"architecture score {value} of scale {self.architectures}: NaN or without a scale")
+        self._architectures.append((architecture, float(value)))
+
+    def best_architecture(self) -> Architecture:
+        """The best architecture noted; ties go to the one noted first."""
+        if self.architectures is None or not self._architectures:
+            raise ValueError("no architecture was scored")
+        best = np.argmax if self.architectures.better == "higher" else np.argmin
+        return self._architectures[int(best([value for _, value in self._architectures]))][0]
+
+    def selection(self, architecture: Architecture) -> Selection:
+        """The selection of `architecture` with all that was noted."""
+        return Selection(
+            architecture,
+            self.operations,
+            tuple(self._scores),
+            tuple(self._decisions),
+            self.architectures,
+            tuple(self._architectures),
+        )
+
+
+class Selector(BaseModel, ABC):
+    """Base of all selectors: fields are settings, checked when the study is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    paper: ClassVar[str] = ""
+
+    @abstractmethod
+    def select(self, task: Task) -> Selection:
+        """Read an architecture out of the task's supernet."""

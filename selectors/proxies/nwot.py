@@ -1,0 +1,62 @@
+"""NWOT, "neural architecture search without training": do images activate different ReLUs? (Mellor et al., ICML 2021)
+
+The Zero-Cost-PT paper and code call it `jacob` and `nwot`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from archselect.nasbench_adapters.networks.operations import Rectifier
+from archselect.selectors.proxies.base import Forward, Proxy
+
+
+def pattern_kernel(model: nn.Module, forward: Forward, images: Tensor) -> Tensor:
+    """How many ReLUs each pair of images agrees on: K of shape (batch, batch), float64, whole numbers.
+
+    For a ReLU whose input is x, with b = (x > 0) flattened per image, K gains b b^T + (1 - b)(1 - b)^T. With
+    s = 2b - 1 of length d that is (d + s s^T) / 2: one matrix product per node, taken as often as the released code
+    counts it. That code listens to every module whose class name contains "ReLU", so
+
+    * a ReLU-Conv-BN counts its input twice, once for itself and once for the ReLU within;
+    * one that the mixture has silenced counts its true input once, and the ReLU within sees zeros, on which all
+      images agree: K gains d everywhere;
+    * the bare ReLU before the classifier counts once.
+    """
+    kernel = torch.zeros(len(images), len(images), dtype=torch.float64, device=images.device)
+
+    def add(module: nn.Module, inputs: tuple[Tensor], counts: dict[str, int], output: Tensor) -> None:
+        # The output is positive exactly where the input is.
+        signs = torch.where(output.flatten(1) > 0, 1.0, -1.0)
+        length = signs.shape[1]
+        readers, silent = counts.get("readers", 0), counts.get("silent", 0)
+        # Whole numbers below 2^24 are exact in float32, so the order of summation does not matter.
+        agreements = (signs @ signs.T).double().add_(length).div_(2)
+        kernel.add_(agreements, alpha=2 * readers - silent if readers else 1).add_(silent * length)
+
+    hooks = [
+        module.register_forward_hook(add, with_kwargs=True)
+        for module in model.modules()
+        if isinstance(module, Rectifier)
+    ]
+    try:
+        forward(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return kernel
+
+
+def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
+    """log|det K|; -inf where K is singular (two images that no ReLU tells apart)."""
+    return float(torch.linalg.slogdet(pattern_kernel(model, forward, images)).logabsdet)
+
+
+NWOT = Proxy(
+    name="nwot",
+    summary="log-determinant of the agreement of ReLU patterns between images",
+    paper="Mellor et al., ICML 2021, arXiv 2006.04647",
+    better="higher",
+    score=score,
+)

@@ -1,0 +1,19 @@
+"""A uniformly random architecture: the baseline every selector must beat (Li and Talwalkar, UAI 2019)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from archselect.selectors.base import Log, Selection, Selector, Task
+
+
+class Random(Selector):
+    """One architecture, every edge's operation drawn uniformly. Looks at no score."""
+
+    name: ClassVar[str] = "random"
+    summary: ClassVar[str] = "one architecture drawn uniformly"
+    paper: ClassVar[str] = "Li and Talwalkar, UAI 2019, arXiv 1902.07638"
+
+    def select(self, task: Task) -> Selection:
+        """See :class:`Random`."""
+        return Log().selection(task.space.sample(task.rng))
