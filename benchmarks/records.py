@@ -314,7 +314,9 @@ def read_fact(path: Path, kind: type[FactType]) -> FactType:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{path} is not a valid {kind.__name__.lower()}: {where}: {first['msg']}") from error
+        raise UserError(
+            f"{path} is not a valid {kind.__name__.lower()}: {where}: {first['msg']}; "
+            "remove it and run again") from error
 
 
 class Folder:

@@ -28,6 +28,7 @@ from archselect.nasbench_adapters.networks import Network
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.streams import stream_seed
+from archselect.nasbench_adapters.truth.table import TruthTable, flatten
 
 PART = 16
 SPLITS = ("valid", "test")
@@ -208,6 +209,37 @@ def train_table(
                 raise
     parts = [_read_part(_part_path(folder, start)) for start in starts]
     return {split: np.concatenate([part[split] for part in parts]) for split in SPLITS}
+
+
+def build_table(
+    recipe: TableRecipe,
+    folder: Path,
+    workers: int | None = None,
+    advance: Callable[[int, int], None] = lambda done, total: None,
+) -> Path:
+    """Train a table (see :func:`train_table`) and write it as `folder`/NAME.npz, whose path is returned.
+
+    The table stores the representative of every class and speaks for the class.
+    """
+    right = train_table(recipe, folder, workers, advance)
+    space, images = get_space(recipe.space), load_recipe_images(recipe)
+    seeds = [str(seed) for seed in range(recipe.seeds)]
+    table = TruthTable.build(
+        name=recipe.name,
+        space=space.name,
+        choices=np.stack([flatten(architecture) for architecture in space.representatives]),
+        columns={
+            (recipe.dataset, split, recipe.epochs): (seeds, 100 * right[split] / len(images.index(split)))
+            for split in SPLITS
+        },
+        origin=f"trained by archselect: every class of {space.name} on {recipe.dataset}, see the recipe",
+        licence="MIT",
+        canonical_only=True,
+        details={"recipe": asdict(recipe), "data": images.describe()},
+    )
+    path = folder / f"{recipe.name}.npz"
+    table.save(path)
+    return path
 
 
 def _part_path(folder: Path, start: int) -> Path:

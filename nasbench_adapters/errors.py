@@ -13,6 +13,12 @@ class UserError(Exception):
 def unknown(kind: str, name: object, known: Iterable[str]) -> UserError:
     """A :class:`UserError` for a name that is not in `known`, with the nearest known name if there is one."""
     names = sorted(known)
-    near = get_close_matches(str(name), names, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'? " if near else ""
+    near = nearest(str(name), names)
+    hint = f"did you mean '{near}'? " if near else ""
     return UserError(f"unknown {kind} '{name}': {hint}known: {', '.join(names) or 'none'}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that looks most like `name`, if any looks like it at all."""
+    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return near[0] if near else None

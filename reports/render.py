@@ -83,7 +83,7 @@ def to_html(table: Table) -> str:
     """A `<table>` with its caption left to the page; rows of one landscape stand under one heading."""
     grouped = "Landscape" in table.shown.columns
     columns = [column for column in table.shown.columns if column != "Landscape"]
-    if all(not cell for cell in table.shown.get("Note", [True])):
+    if "Note" in columns and not any(table.shown["Note"]):
         columns.remove("Note")
     kinds = {column: ' class="number"' if column in table.numeric else "" for column in columns}
     head = "".join(f'<th scope="col"{kinds[column]}>{escape(column)}</th>' for column in columns)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from archselect.benchmarks.records import Counts, Landscape, Record
+from archselect.benchmarks.records import Counts, Landscape, Machine, Record
 from archselect.nasbench_adapters.errors import unknown
 from archselect.reports.results import Group, Results, seed_name
 from archselect.reports.stats import (
@@ -32,8 +32,7 @@ class Table:
     """One table.
 
     `frame` has the numbers in full under stable names, for files and programs; `shown` has the same rows as rounded
-    text under readable headers, of which `numeric` are set flush right and `brief` fit a terminal. `parts` are the
-    rows' landscapes, empty where the table is not split by landscape.
+    text under readable headers, of which `numeric` are set flush right and `brief` fit a terminal.
     """
 
     name: str
@@ -44,6 +43,23 @@ class Table:
     brief: tuple[str, ...]
     caption: str
     notes: tuple[str, ...]
+
+
+_WHERE = ("truth", "dataset", "split", "epochs")
+_TAU = (
+    *_WHERE,
+    *("level", "selector", "tau_b", "tau_b_low", "tau_b_high", "spearman", "spearman_low", "spearman_high"),
+    *("seeds", "n", "coefficients", "undefined", "note"),
+)
+_TAU_SHOWN = ("Landscape", "Level", "Selector", "τ-b ↑", "95 % interval", "ρ ↑", "ρ 95 % interval", "n", "Note")
+_ACCURACY = (
+    *_WHERE,
+    *("selector", "seeds", "mean", "std", "best", "worst", "mean_rank", "architectures", "gap", "every_seed"),
+)
+_ACCURACY_SHOWN = (
+    *("Landscape", "Selector", "Seeds", "Mean ± std ↑", "Best ↑", "Worst ↑", "Mean rank ↓", "Gap ↓"),
+    "Every seed",
+)
 
 
 @dataclass(frozen=True)
@@ -87,13 +103,14 @@ def tau_table(results: Results) -> Table:
         "step that decided the edge against the best accuracy of the cells with that operation on that edge (best-acc: "
         "maximum over cells and trials) or their mean (avg-acc); mean over edges and rounds, then mean over seeds. "
         "Architecture level: architectures scored as a whole against their trial-mean accuracy; mean over seeds. "
-        f"Intervals: {LEVEL:.0%} percentile bootstrap of the mean, {RESAMPLES:,} resamples of the seeds."
+        f"Intervals: {100 * LEVEL:.0f} % percentile bootstrap of the mean, {RESAMPLES:,} resamples of the seeds."
     )
     notes = [*_directions(results), *results.status()]
     return _table(
         "tau",
         "Rank correlation with the truth",
         rows,
+        columns=(_TAU, _TAU_SHOWN),
         text=("Landscape", "Level", "Selector", "Note"),
         brief=("Landscape", "Level", "Selector", "τ-b ↑", "95 % interval", "ρ ↑"),
         caption=caption,
@@ -113,41 +130,51 @@ def accuracy_table(results: Results) -> Table:
         "Accuracy in per cent of the selected cell, looked up in the truth. One seed's number is the trial mean of its "
         "cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample standard deviation; rank: "
         "mean of the seeds' ranks, 1 is the best of the space). Gap: optimum of the space minus the mean of the seeds. "
-        "Seeds are supernet seed/selection seed. " + " ".join(reference(results, landscape) for landscape in used)
+        "Seeds are supernet seed/selection seed."
     )
     return _table(
         "accuracy",
         "Accuracy of the selected cell",
         rows,
+        columns=(_ACCURACY, _ACCURACY_SHOWN),
         text=("Landscape", "Selector", "Every seed"),
         brief=("Landscape", "Selector", "Seeds", "Mean ± std ↑", "Best ↑", "Mean rank ↓", "Gap ↓"),
         caption=caption,
-        notes=[*_without_accuracy(results), *results.status()],
+        notes=[*(reference(results, s) for s in used), *_without_accuracy(results), *results.status()],
     )
 
 
 def time_table(results: Results) -> Table:
     """Seconds by phase, memory and hardware-free counts, per selector."""
     extra = sorted({phase for r in results.records for phase in r.cost.phases} - set(PHASES))
+    machines = sorted({device(m) for r in results.records for m in (r.cost.machine, r.cost.supernet_machine)})
+    memories = sorted({r.cost.memory_kind for r in results.records})
     rows = [_time_row(group, [*PHASES, *extra]) for group in results.groups if group.records]
+    told = {"Device": len(machines) == 1, "Memory": len(memories) == 1}  # in a note instead
+    rows = [_Row(row.full, {k: v for k, v in row.shown.items() if not told.get(k)}) for row in rows]
     caption = (
         "Cost of one run, mean over the seeds of a selector. Seconds by phase, with a device synchronise at each "
         "boundary; total: sum of the phases (± sample standard deviation over seeds); warm-up (first use of the device) "
         "is apart. Supernet: training it; all selectors of a seed share it, and it is counted in full for each selector "
-        "that needs it. Memory: the highest peak of the seeds. Counts are hardware-free and over all phases: forward and "
+        "that needs it. Counts are hardware-free and over all phases: forward and "
         "backward passes, images (once per forward), GFLOP (10⁹ floating-point operations; a backward counts as two "
         f"forwards). {NONE}: the phase was never entered."
     )
-    devices = sorted({_device(r) for r in results.records} | {_supernet_device(r) for r in results.records})
-    notes = [f"{len(devices)} kinds of machine took part ({'; '.join(devices)}): their times do not compare."]
+    notes = [
+        f"All runs and supernets on {machines[0]}."
+        if len(machines) == 1
+        else f"{len(machines)} kinds of machine took part, whose times do not compare: {'; '.join(machines)}.",
+        f"Memory: {', '.join(memories)}, the highest peak of the seeds.",
+    ]
     return _table(
         "time",
         "Cost of the search",
         rows,
-        text=("Selector", "Device"),
+        columns=(tuple(rows[0].full), tuple(rows[0].shown)),
+        text=("Selector", "Memory", "Device"),
         brief=("Selector", "Seeds", "Supernet s ↓", "Score s ↓", "Tune s ↓", "Total s ↓", "Forwards ↓"),
         caption=caption,
-        notes=[*(notes if len(devices) > 1 else []), *results.status()],
+        notes=[*notes, *results.status()],
     )
 
 
@@ -166,10 +193,12 @@ def median(landscape: Landscape) -> float:
     return landscape.quantiles[len(landscape.quantiles) // 2]
 
 
-def seconds(value: float) -> str:
-    """Seconds to about three significant digits, never in exponents."""
+def short(value: float, spread: float | None = None) -> str:
+    """A size or duration to about three significant digits, never in exponents, with ± spread if there is one."""
+    if 0 < value < 0.001:
+        return "<0.001"
     digits = 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0
-    return f"{value:,.{digits}f}"
+    return f"{value:,.{digits}f}" + ("" if spread is None else f" ± {spread:,.{digits}f}")
 
 
 _TABLES: dict[str, Callable[[Results], Table]] = {"tau": tau_table, "accuracy": accuracy_table, "time": time_table}
@@ -179,18 +208,19 @@ def _table(
     name: str,
     title: str,
     rows: Sequence[_Row],
+    columns: tuple[tuple[str, ...], tuple[str, ...]],
     text: tuple[str, ...],
     brief: tuple[str, ...],
     caption: str,
     notes: Sequence[str],
 ) -> Table:
-    shown = pd.DataFrame([row.shown for row in rows], dtype=object)
+    full_names, headers = columns
     return Table(
         name=name,
         title=title,
-        frame=pd.DataFrame([row.full for row in rows]),
-        shown=shown,
-        numeric=tuple(column for column in shown.columns if column not in text),
+        frame=pd.DataFrame([row.full for row in rows], columns=list(full_names)),
+        shown=pd.DataFrame([row.shown for row in rows], columns=list(headers), dtype=object),
+        numeric=tuple(header for header in headers if header not in text),
         brief=brief,
         caption=caption,
         notes=tuple(notes),
@@ -198,14 +228,15 @@ def _table(
 
 
 def _where(landscape: Landscape) -> dict[str, object]:
-    return {key: getattr(landscape, key) for key in ("truth", "dataset", "split", "epochs")}
+    return {key: getattr(landscape, key) for key in _WHERE}
 
 
 def _tau_row(results: Results, landscape: Landscape, level: str, name: str, found: Correlation) -> _Row:
     reasons = ", ".join(f"{reason} ({count})" for reason, count in sorted(found.undefined.items()))
     note = f"{found.undefined.total()} of {found.size} undefined: {reasons}" if found.undefined else ""
-    if found.size == 0:
-        note = "undefined: nothing was scored"
+    defined = sum(value is not None for value in found.per_seed)
+    if defined < len(found.per_seed):
+        note = f"mean of {defined} of {len(found.per_seed)} seeds; {note or 'no edge was decided by scores'}"
     full: dict[str, object] = {
         **_where(landscape),
         "level": level,
@@ -278,17 +309,18 @@ def _time_row(group: Group, phases: list[str]) -> _Row:
         for phase in phases
     }
     totals = np.array([total_seconds(record) for record in group.records])
+    spread = _std(totals)
     warmup = float(np.mean([cost.warmup for cost in costs]))
     counts = {field: float(np.mean([_counted(record, field) for record in group.records])) for field in Counts.model_fields}
     peak = max(cost.peak_memory for cost in costs)
     memory_kind = ", ".join(sorted({cost.memory_kind for cost in costs}))
-    device = "; ".join(sorted({_device(record) for record in group.records}))
+    devices = "; ".join(sorted({device(cost.machine) for cost in costs}))
     full: dict[str, object] = {
         "selector": group.name,
         "seeds": len(costs),
         **{f"{phase}_s": spent[phase] if entered[phase] else None for phase in phases},
         "total_s": float(totals.mean()),
-        "total_std_s": _std(totals),
+        "total_std_s": spread,
         "warmup_s": warmup,
         "peak_memory_bytes": peak,
         "memory_kind": memory_kind,
@@ -296,21 +328,21 @@ def _time_row(group: Group, phases: list[str]) -> _Row:
         "backwards": counts["backwards"],
         "images": counts["images"],
         "gflop": counts["flops"] / 1e9,
-        "device": device,
+        "device": devices,
     }
-    spread = _std(totals)
     shown = {
         "Selector": group.name,
         "Seeds": f"{len(costs)}",
-        **{f"{phase.capitalize()} s ↓": seconds(spent[phase]) if entered[phase] else NONE for phase in phases},
-        "Total s ↓": seconds(float(totals.mean())) + ("" if spread is None else f" ± {seconds(spread)}"),
-        "Warm-up s": seconds(warmup),
-        "Peak MiB ↓": f"{peak / 2**20:,.0f} ({memory_kind})",
+        **{f"{phase.capitalize()} s ↓": short(spent[phase]) if entered[phase] else NONE for phase in phases},
+        "Total s ↓": short(float(totals.mean()), spread),
+        "Warm-up s": short(warmup),
+        "Peak MiB ↓": f"{peak / 2**20:,.0f}",
+        "Memory": memory_kind,
         "Forwards ↓": _whole(counts["forwards"]),
         "Backwards ↓": _whole(counts["backwards"]),
         "Images ↓": _whole(counts["images"]),
-        "GFLOP ↓": seconds(counts["flops"] / 1e9),
-        "Device": device,
+        "GFLOP ↓": short(counts["flops"] / 1e9),
+        "Device": devices,
     }
     return _Row(full, shown)
 
@@ -320,18 +352,13 @@ def total_seconds(record: Record) -> float:
     return sum(time.seconds for time in record.cost.phases.values())
 
 
+def device(machine: Machine) -> str:
+    """Kind, name and threads of a machine."""
+    return f"{machine.device} ({machine.device_name}, {machine.threads} thread{'s' * (machine.threads != 1)})"
+
+
 def _counted(record: Record, field: str) -> int:
     return sum(getattr(counts, field) for counts in record.cost.counts.values())
-
-
-def _device(record: Record) -> str:
-    machine = record.cost.machine
-    return f"{machine.device} ({machine.device_name}, {machine.threads} thread{'s' * (machine.threads != 1)})"
-
-
-def _supernet_device(record: Record) -> str:
-    machine = record.cost.supernet_machine
-    return f"{machine.device} ({machine.device_name}, {machine.threads} thread{'s' * (machine.threads != 1)})"
 
 
 def _directions(results: Results) -> list[str]:
@@ -339,11 +366,10 @@ def _directions(results: Results) -> list[str]:
     sentences = []
     for level, scale_of in (("Operation", operation_scale), ("Architecture", architecture_scale)):
         scales = {group.name: scale_of(group.records) for group in results.groups if group.records}
-        scored = ", ".join(f"{name}: {scale.name}, {scale.better} is better" for name, scale in scales.items() if scale)
+        scored = "; ".join(f"{name}, {scale.name} ({scale.better} is better)" for name, scale in scales.items() if scale)
         silent = ", ".join(name for name, scale in scales.items() if scale is None)
         sentences.append(
-            f"{level} scores are {scored or 'given by no selector'}."
-            + (f" No such scores, so no rows: {silent}." if silent and scored else "")
+            f"{level} scores: {scored or 'none'}." + (f" Without such scores, so without rows: {silent}." if silent else "")
         )
     return sentences
 

@@ -1,0 +1,112 @@
+"""Image data sets by name: what there is, whether it is here, how to get it. Only `batches` needs torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import platformdirs
+
+from archselect.nasbench_adapters.errors import unknown
+from archselect.nasbench_adapters.images import cifar, digits, imagenet16, npz
+from archselect.nasbench_adapters.images.dataset import ImageDataset
+
+__all__ = ["DATASETS", "DatasetSource", "ImageDataset", "data_folder", "load_images"]
+
+DATA_VARIABLE = "ARCHSELECT_DATA"
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """What is known of a data set before it is read.
+
+    Attributes:
+        name: what `load_images` calls it.
+        summary: one line: what the images are.
+        size: what it takes on disk, or to download.
+        licence: licence and source.
+        how: how to get it.
+        present: `present(data_dir)`: whether it can be read without a download.
+        read: `read(data_dir)`: the data set; raises UserError where it cannot be had.
+    """
+
+    name: str
+    summary: str
+    size: str
+    licence: str
+    how: str
+    present: Callable[[Path], bool]
+    read: Callable[[Path], ImageDataset]
+
+
+DATASETS = {
+    source.name: source
+    for source in (
+        DatasetSource(
+            name="digits",
+            summary="1,797 grey 8x8 images of handwritten digits, 10 classes; 1,200 to train",
+            size="nothing to fetch",
+            licence="UCI Optical Recognition of Handwritten Digits (CC BY 4.0), within scikit-learn",
+            how="comes with scikit-learn",
+            present=lambda data_dir: True,
+            read=lambda data_dir: digits.read(),
+        ),
+        DatasetSource(
+            name="cifar10",
+            summary="60,000 colour 32x32 images, 10 classes; 50,000 to train",
+            size="162 MiB to download",
+            licence="Krizhevsky 2009, cs.toronto.edu/~kriz/cifar.html; no licence stated",
+            how=f"fetched at first use, or put {cifar.CIFAR10.archive} into the data folder",
+            present=partial(cifar.present, cifar.CIFAR10),
+            read=partial(cifar.read, cifar.CIFAR10),
+        ),
+        DatasetSource(
+            name="cifar100",
+            summary="60,000 colour 32x32 images, 100 classes; 50,000 to train",
+            size="161 MiB to download",
+            licence="Krizhevsky 2009, cs.toronto.edu/~kriz/cifar.html; no licence stated",
+            how=f"fetched at first use, or put {cifar.CIFAR100.archive} into the data folder",
+            present=partial(cifar.present, cifar.CIFAR100),
+            read=partial(cifar.read, cifar.CIFAR100),
+        ),
+        DatasetSource(
+            name=imagenet16.NAME,
+            summary="157,700 colour 16x16 images, 120 classes; 151,700 to train",
+            size="about 1 GB on disk",
+            licence="terms of ImageNet: non-commercial research (Chrabaszcz et al. 2017, image-net.org)",
+            how=(
+                "get NAS-Bench-201's ImageNet16 files (github.com/D-X-Y/AutoDL-Projects links them) and put "
+                f"{imagenet16.TRAIN[0]} to 10 and {imagenet16.TEST[0]} into {imagenet16.FOLDER}/ "
+                "of the data folder"
+            ),
+            present=imagenet16.present,
+            read=imagenet16.read,
+        ),
+    )
+}
+
+
+def data_folder(data_dir: Path | None = None) -> Path:
+    """Where data sets are: `data_dir`, else the variable ARCHSELECT_DATA, else the user's data folder."""
+    given = data_dir or os.environ.get(DATA_VARIABLE)
+    return Path(given or platformdirs.user_data_dir("archselect")).expanduser()
+
+
+def load_images(name: str, data_dir: Path | None = None) -> ImageDataset:
+    """The data set of that name, or of a `.npz` file (see :mod:`archselect.nasbench_adapters.images.npz`).
+
+    Args:
+        name: a name of :data:`DATASETS`, or a path that ends in `.npz`.
+        data_dir: where files are looked for and downloads are kept; see :func:`data_folder`.
+
+    Raises:
+        UserError: the name is unknown, or the data set is not here and cannot be fetched, or it is damaged.
+    """
+    if name.endswith(".npz"):
+        return npz.read(Path(name).expanduser())
+    if name not in DATASETS:
+        raise unknown("data set (or path of a .npz)", name, DATASETS)
+    return DATASETS[name].read(data_folder(data_dir))

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.datasets import load_digits
+
+from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
 
 TRAIN = 1200
 
 
-def read() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(train images, train labels, test images, test labels); images uint8 (n, 8, 8, 1), 0 to 255.
+def read() -> ImageDataset:
+    """1,200 training and 597 test images, by a fixed shuffle (the file's own order groups writers)."""
+    from sklearn.datasets import load_digits  # takes a second to import
 
-    1,200 training and 597 test images, by a fixed shuffle (the file's own order groups writers).
-    """
     digits = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
     labels = digits.target.astype(np.int64)
     order = np.random.default_rng(201).permutation(len(images))
     train, test = order[:TRAIN], order[TRAIN:]
-    return images[train], labels[train], images[test], labels[test]
+    return make_dataset(
+        "digits",
+        (images[train], labels[train]),
+        (images[test], labels[test]),
+        origin="scikit-learn's load_digits (UCI Optical Recognition of Handwritten Digits, test part)",
+        classes=10,
+        flip=False,
+        pad=1,
+    )

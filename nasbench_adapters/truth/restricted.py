@@ -1,7 +1,8 @@
 """Reads pickles from elsewhere as plain data. No torch here.
 
-A pickle may name any function and have it called. Here every name it may use is met by a stand-in of ours that can
-only make a container or a number, and every other name is refused: nothing of the file's choosing ever runs.
+A pickle may name any function and have it called. Here every name it may use is met by a stand-in of ours
+that can only make a container or a number, and every other name is refused: nothing of the file's choosing
+runs.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ PLAIN: dict[str, Callable[..., Any]] = {}
 NUMBERS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": OrderedDict,
     "collections.defaultdict": defaultdict,
+    "builtins.bytes": bytes,
     "builtins.dict": dict,
     "builtins.list": list,
     "builtins.set": set,
@@ -77,6 +79,10 @@ NUMBERS: dict[str, Callable[..., Any]] = {
 """Plain data, the containers of the standard library, and numpy's numbers and arrays of numbers."""
 
 
+_DAMAGED = (EOFError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, MemoryError)
+"""What an unpickler raises on damaged bytes."""
+
+
 class _Unpickler(pickle.Unpickler):
     def __init__(self, file: io.BufferedIOBase, allowed: dict[str, Callable[..., Any]]) -> None:
         super().__init__(file)
@@ -84,7 +90,7 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
         """The stand-in of a name. Raises UnpicklingError for any other name."""
-        full = f"{module}.{name}"
+        full = f"{'builtins' if module == '__builtin__' else module}.{name}"  # as Python 2 called it
         if full not in self.allowed:
             raise pickle.UnpicklingError(f"it asks for {full}")
         return self.allowed[full]
@@ -104,5 +110,5 @@ def read_pickle(path: Path, allowed: dict[str, Callable[..., Any]] = PLAIN) -> A
         ) from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except (EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, MemoryError) as error:
+    except _DAMAGED as error:
         raise UserError(f"{path} is damaged ({error}): fetch it again") from error

@@ -154,7 +154,9 @@ class TruthTable:
             values = np.asarray(accuracies, dtype=np.float64)
             if values.shape != (len(choices), len(seeds)):
                 wanted = (len(choices), len(seeds))
-                raise UserError(f"{where}: accuracies must be architectures x seeds {wanted}, not {values.shape}")
+                raise UserError(
+                    f"{where}: accuracies must be architectures x seeds {wanted}, not {values.shape}"
+                )
             if len(set(seeds)) != len(seeds):
                 raise UserError(f"{where}: a seed is named twice in {', '.join(seeds)}")
             present = ~np.isnan(values)
@@ -462,4 +464,6 @@ def _checksum(header: dict[str, Any]) -> str:
 
 
 def _damaged(path: Path) -> UserError:
-    return UserError(f"{path} is damaged (its checksum does not fit): build it or import it again")
+    return UserError(
+        f"{path} is damaged (its checksum does not fit): delete it, then build or import it again"
+    )

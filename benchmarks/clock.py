@@ -1,0 +1,102 @@
+"""Where the time goes: phases with a device synchronise at each boundary, and hardware-free counts beside them."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from archselect.benchmarks.records import Counts, Time
+from archselect.nasbench_adapters.networks.flops import ForwardCost
+from archselect.nasbench_adapters.networks.network import Backbone
+
+
+class Clock:
+    """Seconds and counts by phase. A phase entered within another interrupts it: no second counts twice."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._calls: dict[str, int] = defaultdict(int)
+        self._counts: dict[str, Counts] = defaultdict(Counts)
+        self._stack: list[str] = []
+        self._since = 0.0
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Charge what happens within to the phase."""
+        self._switch()
+        self._stack.append(name)
+        self._calls[name] += 1
+        try:
+            yield
+        finally:
+            self._switch()
+            self._stack.pop()
+
+    def _switch(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        now = perf_counter()
+        if self._stack:
+            self._seconds[self._stack[-1]] += now - self._since
+        self._since = now
+
+    def times(self) -> dict[str, Time]:
+        """Seconds and number of calls of every phase, in order of first use."""
+        return {name: Time(seconds=self._seconds[name], calls=calls) for name, calls in self._calls.items()}
+
+    def counts(self) -> dict[str, Counts]:
+        """Forwards, backwards, images and FLOPs of every phase that had any."""
+        return dict(self._counts)
+
+    def watch(self, model: Backbone, image_shape: tuple[int, int, int]) -> None:
+        """Count the model's forwards and backwards from now on, in the phase in which they happen."""
+        cost = ForwardCost(model, image_shape)
+
+        def add(**more: int) -> None:
+            name = self._stack[-1] if self._stack else "other"
+            counts = self._counts[name].model_dump()
+            self._counts[name] = Counts(**{key: value + more.get(key, 0) for key, value in counts.items()})
+
+        def after(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+            flops = len(inputs[0]) * cost(inputs[1] if len(inputs) > 1 else None)
+            add(forwards=1, images=len(inputs[0]), flops=flops)
+            if output.requires_grad:
+                output.register_hook(lambda gradient: add(backwards=1, flops=2 * flops))
+
+        model.register_forward_hook(after)
+
+
+class PeakMemory:
+    """Peak memory from its construction on: of the CUDA allocator, or of the process where the system lets it be reset."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.kind = "process peak (resident)"
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            self.kind = "CUDA peak (allocated)"
+        else:
+            # Linux: resets the high-water mark; elsewhere the mark is of the whole process' life.
+            with suppress(OSError):
+                Path("/proc/self/clear_refs").write_text("5")
+
+    def read(self) -> int:
+        """Bytes."""
+        if self.device.type == "cuda":
+            return int(torch.cuda.max_memory_allocated(self.device))
+        with suppress(OSError):
+            for line in Path("/proc/self/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024

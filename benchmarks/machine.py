@@ -1,0 +1,62 @@
+"""Which machine this is, which device to use, and which version of the code runs."""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from archselect.benchmarks.records import Machine
+from archselect.nasbench_adapters.errors import UserError
+
+
+def code_version() -> str:
+    """The version of the installed archselect."""
+    return version("archselect")
+
+
+def find_device(name: str) -> torch.device:
+    """The device of a name: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:1".
+
+    Raises UserError if there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise UserError(f"unknown device '{name}': use auto, cpu, cuda or cuda:NUMBER")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"there is no device '{name}' here ({torch.cuda.device_count()} CUDA devices); use --device cpu")
+    return device
+
+
+def machine(device: torch.device) -> Machine:
+    """What a record says of where it was made."""
+    cuda = device.type == "cuda"
+    return Machine(
+        device=device.type,
+        device_name=torch.cuda.get_device_name(device) if cuda else _processor(),
+        threads=torch.get_num_threads(),
+        platform=platform.platform(terse=True),
+        python=platform.python_version(),
+        torch=torch.__version__,
+        # On the CPU the same seed gives the same numbers; on CUDA only where torch is told so.
+        deterministic=not cuda or torch.are_deterministic_algorithms_enabled(),
+    )
+
+
+@cache
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or platform.machine()

@@ -1,0 +1,218 @@
+"""Studies: a TOML file that spans a grid of runs and names the tables to print.
+
+    name = "mine"
+    title = "What the page is called"
+    tables = ["tau", "accuracy", "time"]
+
+    [seeds]
+    supernet = [0, 1, 2, 3]             # of weights and supernet training
+    selection = [0]                     # of edge orders, minibatches; crossed with the supernet seeds
+
+    [[spaces]]
+    name = "nb201"
+    skeleton = { channels = 16, cells = 5 }
+
+    [[data]]
+    name = "cifar10"                    # or the path of an .npz
+    split = "first"                     # how training images are halved: "first" or "shuffled"
+    truth = [{ table = "nb201.npz", dataset = "cifar10", split = "ori-test", epochs = 200 }]
+
+    [[supernets]]
+    recipe = "darts"
+    epochs = 50
+
+    [[selectors]]
+    name = "darts-pt"
+    on = ["darts"]                      # labels of supernets; all of them if left out
+    tune_epochs = 5
+
+An unknown key is an error. `label` renames a supernet or a selector, needed where one comes twice.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from archselect.benchmarks.records import Settings
+from archselect.benchmarks.supernets import Recipe
+from archselect.nasbench_adapters.errors import UserError, nearest, unknown
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.selectors.base import Selector
+from archselect.selectors.registry import get_selector
+
+Table = Literal["tau", "accuracy", "time"]
+Seeds = list[int]
+
+
+class Part(BaseModel):
+    """Base of a study's parts: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SeedsPart(Part):
+    """Seeds of supernets and of selections; every pair of them is a run."""
+
+    supernet: Seeds = Field(min_length=1)
+    selection: Seeds = Field(default=[0], min_length=1)
+
+
+class SpacePart(Part):
+    """A space by name and the settings of its skeleton."""
+
+    name: str
+    skeleton: Settings = {}
+
+
+class TruthPart(Part):
+    """Where to look up the accuracy of what is selected: a table by name or path, and a column of it."""
+
+    table: str
+    dataset: str
+    split: str
+    epochs: int
+
+
+class DataPart(Part):
+    """A data set by name or path, how its training images are halved, and the truths that go with it.
+
+    `limit` keeps the first so many images of each half.
+    """
+
+    name: str
+    split: Literal["first", "shuffled"] = "first"
+    split_seed: int = 0
+    train_fraction: float = Field(0.5, gt=0, lt=1)
+    limit: int | None = Field(None, ge=2)
+    truth: list[TruthPart] = Field(min_length=1)
+
+
+class SupernetPart(Recipe):
+    """A recipe with its settings, and a label for selectors to name it by."""
+
+    label: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _label(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "recipe" in values:
+            return {"label": values["recipe"], **values}
+        return values
+
+
+class SelectorPart(Part):
+    """A selector by name, its label, the supernets it reads from, and (all other keys) its settings."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+    label: str = ""
+    on: list[str] | None = None
+
+    def build(self) -> Selector:
+        """The selector. Raises UserError for an unknown name or setting."""
+        kind = get_selector(self.name)
+        try:
+            return kind(**(self.model_extra or {}))
+        except ValidationError as error:
+            raise UserError(f"selector {self.name}: {explain(error, kind)}") from error
+
+
+class Study(Part):
+    """A whole study; see the module's text."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    title: str
+    description: str = ""
+    tables: list[Table] = ["tau", "accuracy", "time"]
+    seeds: SeedsPart
+    spaces: list[SpacePart] = Field(min_length=1)
+    data: list[DataPart] = Field(min_length=1)
+    supernets: list[SupernetPart] = Field(min_length=1)
+    selectors: list[SelectorPart] = Field(min_length=1)
+
+    def check(self) -> None:
+        """Build every part once, so that a mistake shows before anything runs. Raises UserError."""
+        for space in self.spaces:
+            get_space(space.name).skeleton(**space.skeleton)
+        labels = [supernet.label for supernet in self.supernets]
+        _distinct("supernets", labels)
+        for selector in self.selectors:
+            selector.build()
+            for label in selector.on or []:
+                if label not in labels:
+                    raise unknown(f"supernet of selector {selector.name}", label, labels)
+        _distinct("selectors", [label for _, _, label in self.pairs()])
+        _distinct("seeds.supernet", self.seeds.supernet)
+        _distinct("seeds.selection", self.seeds.selection)
+
+    def pairs(self) -> list[tuple[SelectorPart, SupernetPart, str]]:
+        """Every selector with every supernet it reads from, and the label of the pair."""
+        pairs = []
+        for selector in self.selectors:
+            on = [s for s in self.supernets if selector.on is None or s.label in selector.on]
+            name = selector.label or selector.name
+            pairs += [(selector, s, name if len(on) == 1 else f"{name} ({s.label})") for s in on]
+        return pairs
+
+
+def _distinct(what: str, values: Iterable[object]) -> None:
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    if twice:
+        raise UserError(f"{what}: {twice[0]!r} comes twice; give each a 'label' or a value of its own")
+
+
+def built_in_studies() -> dict[str, Path]:
+    """The studies within the package, by name."""
+    folder = Path(str(files("archselect.benchmarks") / "studies"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def read_study(name: str) -> Study:
+    """Read a built-in study by name, or a file. Raises UserError that says where and what to mend."""
+    path = built_in_studies().get(name) or Path(name)
+    if not path.is_file():
+        if path.suffix == ".toml" or path.parent != Path("."):
+            raise UserError(f"there is no study file {path}; 'archselect list studies' names the built-in ones")
+        raise unknown("study", name, built_in_studies())
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        study = Study.model_validate(content)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read study {path}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"study {path} is not valid TOML: {error}") from error
+    except ValidationError as error:
+        raise UserError(f"study {path}: {explain(error, Study)}") from error
+    study.check()
+    return study
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first fault of a validation error in one line: where it is, and for an unknown key the nearest known one."""
+    first = error.errors()[0]
+    loc = first["loc"]
+    where = ".".join(str(part) for part in loc) or "the file"
+    if first["type"] == "extra_forbidden":
+        known = list(_model_at(model, loc[:-1]).model_fields)
+        hint = nearest(str(loc[-1]), known)
+        return f"unknown key '{where}'" + (f": did you mean '{hint}'?" if hint else f"; known: {', '.join(known)}")
+    more = len(error.errors()) - 1
+    return f"{where}: {first['msg']}" + (f" (and {more} more)" if more else "")
+
+
+def _model_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel]:
+    """The model of the table at a place in a file."""
+    for part in loc:
+        if isinstance(part, str):
+            annotation = model.model_fields[part].annotation
+            inner = [annotation, *getattr(annotation, "__args__", ())]
+            model = next(t for t in inner if isinstance(t, type) and issubclass(t, BaseModel))
+    return model

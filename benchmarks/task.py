@@ -1,0 +1,148 @@
+"""The task a selector is given, on a run's own copy of a supernet: phases timed, random streams by purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from archselect.benchmarks.clock import Clock
+from archselect.benchmarks.records import SupernetInputs
+from archselect.benchmarks.supernets import Recipe, TrainedSupernet, Trainer, new_supernet
+from archselect.nasbench_adapters.images.batches import Images
+from archselect.nasbench_adapters.networks import Mixture, Network, mixture_of, new_alphas, scoring
+from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
+from archselect.nasbench_adapters.streams import stream_seed
+from archselect.selectors.base import Batch, Evaluation
+from archselect.selectors.proxies import get_proxy
+
+SCORING_BATCH = 500
+"""Images per forward where the batch does not matter to the result (running statistics, no augmentation)."""
+
+
+class SupernetTask:
+    """See :class:`archselect.selectors.base.Task`.
+
+    Args:
+        space, recipe, inputs: of the supernet.
+        trained: its weights; they are copied.
+        images: the data, on the device to use.
+        clock: takes the times and counts.
+        supernet_seed, selection_seed: seed every random stream of the selection.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        recipe: Recipe,
+        inputs: SupernetInputs,
+        trained: TrainedSupernet,
+        images: Images,
+        clock: Clock,
+        supernet_seed: int,
+        selection_seed: int,
+    ) -> None:
+        self.space, self.images, self.clock = space, images, clock
+        self._recipe, self._trained, self._seeds = recipe, trained, (supernet_seed, selection_seed)
+        self._skeleton = space.skeleton(**inputs.skeleton)
+        self.supernet = new_supernet(space, inputs, images, supernet_seed)
+        self.supernet.load_state_dict(trained.weights)
+        self.supernet.eval()
+        self.alphas: tuple[Tensor, ...] = tuple(
+            alpha.to(images.device, copy=True).requires_grad_() for alpha in trained.alphas
+        )
+        clock.watch(self.supernet, images.dataset.image_shape)
+        self.rng = np.random.default_rng(self._stream("choices"))
+        self._alpha_stream = self._generator("alphas")
+        self._batch_stream = self._generator("minibatches")
+        self._validation_stream = self._generator("validation")
+        self._networks = 0
+        self._trainer: Trainer | None = None
+
+    def _stream(self, purpose: str, *keys: int) -> int:
+        return stream_seed(f"selection {purpose}", *self._seeds, *keys)
+
+    def _generator(self, purpose: str, *keys: int) -> torch.Generator:
+        return torch.Generator().manual_seed(self._stream(purpose, *keys))
+
+    def mixture(self, decisions: Decisions, alphas: Sequence[Tensor] | None = None) -> Mixture:
+        """See :meth:`.Task.mixture`."""
+        with torch.no_grad():
+            return mixture_of(self.space, self.alphas if alphas is None else alphas, decisions)
+
+    def new_alphas(self) -> tuple[Tensor, ...]:
+        """See :meth:`.Task.new_alphas`."""
+        return new_alphas(self.space, self._alpha_stream, self.images.device, self._recipe.alpha_scale)
+
+    def evaluate(self, mixture: Mixture, norm: str = "running", augment: bool = False) -> Evaluation:
+        """See :meth:`.Task.evaluate`.
+
+        In "batch" mode, and with augmentation, batches are the recipe's and shuffled, as in the released code.
+        """
+        if norm == "batch" or augment:
+            batches = self.images.epoch("valid", self._recipe.batch_size, self._validation_stream, augment)
+        else:
+            batches = self.images.sequential("valid", SCORING_BATCH)
+        right = torch.zeros((), dtype=torch.long, device=self.images.device)
+        loss = torch.zeros((), dtype=torch.float64, device=self.images.device)
+        count = 0
+        with self.clock.phase("score"), scoring(self.supernet, norm):
+            for x, y in batches:
+                logits = self.supernet(x, mixture)
+                right += (logits.argmax(1) == y).sum()
+                loss += F.cross_entropy(logits, y, reduction="sum").double()
+                count += len(y)
+            return Evaluation(100 * int(right) / count, float(loss) / count)
+
+    def minibatch(self, size: int) -> Batch:
+        """See :meth:`.Task.minibatch`."""
+        with self.clock.phase("data"):
+            return Batch(*self.images.minibatch("train", size, self._batch_stream, self._recipe.augment))
+
+    def proxy(self, name: str, mixture: Mixture, batch: Batch, norm: str = "running") -> float:
+        """See :meth:`.Task.proxy`."""
+        with self.clock.phase("score"), scoring(self.supernet, norm):
+            return get_proxy(name).score(self.supernet, lambda x: self.supernet(x, mixture), *batch)
+
+    def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
+        """See :meth:`.Task.proxy_of_network`. The network is in evaluation mode."""
+        dataset = self.images.dataset
+        with self.clock.phase("validate"):
+            seed = self._stream("network weights", self._networks)
+            self._networks += 1
+            network = Network(
+                self.space, architecture, self._skeleton, dataset.channels, dataset.classes, [seed]
+            ).to(self.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.clock.watch(network, self.images.dataset.image_shape)
+            total = 0.0
+            for _ in range(batches):
+                batch = self.minibatch(size)
+                with scoring(network, "running"):
+                    total += get_proxy(name).score(network, network, *batch)
+            return total
+
+    def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
+        """See :meth:`.Task.tune`.
+
+        As in the released code the optimiser of the weights starts afresh at the first call and that of the alphas
+        goes on from the supernet's training; both live on between calls.
+        """
+        with self.clock.phase("tune"):
+            if self._trainer is None:
+                self._trainer = Trainer(
+                    self._recipe,
+                    self.space,
+                    self.supernet,
+                    self.alphas,
+                    self.images,
+                    self._stream("tuning"),
+                    learning_rate,
+                )
+                self._trainer.alpha_optimizer.load_state_dict(self._trained.alpha_optimizer)
+            for group in self._trainer.weight_optimizer.param_groups:
+                group["lr"] = learning_rate
+            for _ in range(epochs):
+                self._trainer.epoch(decisions)

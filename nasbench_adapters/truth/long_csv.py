@@ -1,0 +1,102 @@
+"""Truths in long form, one row per trial, as CSV (gzip or not) or Parquet. No torch here."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.space import Architecture
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable, unflatten
+
+COLUMNS = ("arch", "dataset", "split", "epochs", "seed", "accuracy")
+"""`arch` in the space's text form, `epochs` whole, `accuracy` in per cent; the others are text."""
+
+
+def import_long(path: Path, name: str, *, space: str = "nb201") -> TruthTable:
+    """The table of a CSV or Parquet file in long form; columns that are not in :data:`COLUMNS` are ignored.
+
+    Raises UserError, with the row (1 is the first below the header), for a missing column, a malformed
+    architecture, a missing value, a number that is none, an accuracy outside 0..100, and a trial that comes
+    twice.
+    """
+    frame = _read(path)
+    missing = [column for column in COLUMNS if column not in frame]
+    if missing:
+        raise UserError(f"{path} lacks the columns {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
+    frame = frame[list(COLUMNS)].reset_index(drop=True)
+    for column in COLUMNS:
+        _refuse(path, frame[column].isna() | (frame[column] == ""), f"{column} is missing")
+    epochs = pd.to_numeric(frame["epochs"], errors="coerce")
+    _refuse(path, ~(epochs >= 1) | (epochs % 1 != 0), "epochs must be a whole number of at least 1")
+    accuracy = pd.to_numeric(frame["accuracy"], errors="coerce")
+    _refuse(path, ~accuracy.between(0, 100), "accuracy must be a number within 0..100 (per cent)")
+    _refuse(
+        path, frame.duplicated(list(COLUMNS[:-1])), "this arch, dataset, split, epochs and seed came before"
+    )
+
+    builder = TableBuilder(get_space(space))
+    architectures = _parse(path, frame["arch"], builder)
+    rows = zip(frame["arch"], frame["dataset"], frame["split"], epochs, frame["seed"], accuracy, strict=True)
+    for text, dataset, split, ends, seed, value in rows:
+        builder.add(architectures[text], dataset, split, int(ends), seed, float(value))
+    return builder.table(name, origin=f"from {path.name}", licence="as the source's")
+
+
+def to_long(table: TruthTable) -> pd.DataFrame:
+    """A table in long form, with the columns of :data:`COLUMNS`; the inverse of the import."""
+    texts = np.array(
+        [table.space.format(unflatten(table.space, row)) for row in table.architectures], dtype=object
+    )
+    parts = []
+    for column in table.columns:
+        values = table.matrix(*column.key)
+        rows, trials = np.nonzero(~np.isnan(values))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "arch": texts[rows],
+                    "dataset": column.dataset,
+                    "split": column.split,
+                    "epochs": column.epochs,
+                    "seed": np.array(column.seeds, dtype=object)[trials],
+                    "accuracy": values[rows, trials],
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    text = {column: str for column in COLUMNS}
+    try:
+        if path.suffix == ".parquet":
+            frame = pd.read_parquet(path)
+            present = [column for column in COLUMNS if column in frame]
+            return frame.assign(**{c: frame[c].astype("string").astype(object) for c in present})
+        return pd.read_csv(path, dtype=text, keep_default_na=False, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, EOFError, zlib.error) as error:
+        raise UserError(f"{path} is not a readable {path.suffix.lstrip('.')} file: {error}") from error
+
+
+def _parse(path: Path, texts: pd.Series, builder: TableBuilder) -> dict[str, Architecture]:
+    architectures = {}
+    for text in texts.unique():
+        try:
+            architectures[text] = builder.space.parse(text)
+        except UserError as error:
+            row = int((texts == text).to_numpy().argmax()) + 1
+            raise UserError(f"{path}, row {row}: {error}") from error
+    return architectures
+
+
+def _refuse(path: Path, bad: pd.Series, why: str) -> None:
+    if bad.any():
+        row = int(bad.to_numpy().argmax()) + 1
+        raise UserError(f"{path}, row {row}: {why} ({int(bad.sum())} such rows)")

@@ -1,0 +1,62 @@
+"""Imports NATS-Bench's topology benchmark, as a folder of one file per architecture or as one file. No torch.
+
+The files are pickles, compressed with bz2; the package `nats-bench` says what the nested dictionaries mean,
+but loads them unrestricted, so they are read here with the restricted unpickler.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.truth.restricted import NUMBERS, read_pickle
+from archselect.nasbench_adapters.truth.results import (
+    LICENCE,
+    ORIGIN,
+    add_results,
+    check_memory,
+    known_form,
+)
+from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable
+
+SUFFIX = ".pickle.pbz2"
+MEMORY_FACTOR = 12.0
+"""Memory to load the file of all, over its compressed size: its 1 GB were seen not to fit in 12 GB."""
+
+
+def import_folder(folder: Path, name: str) -> TruthTable:
+    """The table of a `NATS-tss-v1_0-*-simple` folder, read file by file, in little memory.
+
+    Raises UserError if the folder holds no such file, or one is damaged, of another form, or asks for code to
+    be run (as files with trained weights in them do).
+    """
+    builder = TableBuilder(get_space("nb201"))
+    for path in sorted(folder.glob(f"[0-9]*{SUFFIX}")):
+        schedules = read_pickle(path, NUMBERS)
+        with known_form(path):
+            _add(builder, schedules)
+    return builder.table(name, origin=f"{ORIGIN}, from {folder.name}", licence=LICENCE)
+
+
+def import_file(path: Path, name: str, *, force: bool = False) -> TruthTable:
+    """The table of a `NATS-tss-v1_0-*.pickle.pbz2`. Takes memory of over twelve times the file's size.
+
+    Raises UserError as :func:`import_folder` does, and if the memory at hand is too little (`force` tries all
+    the same).
+    """
+    check_memory(path, MEMORY_FACTOR, force)
+    content = read_pickle(path, NUMBERS)
+    builder = TableBuilder(get_space("nb201"))
+    with known_form(path):
+        architectures = content["arch2infos"]
+        for index in sorted(architectures):
+            _add(builder, architectures.pop(index))
+    return builder.table(name, origin=f"{ORIGIN}, from {path.name}", licence=LICENCE)
+
+
+def _add(builder: TableBuilder, schedules: dict[str, Any]) -> None:
+    from nats_bench.api_utils import ArchResults
+
+    for epochs, results in schedules.items():
+        add_results(builder, ArchResults.create_from_state_dict(results), int(epochs))

@@ -1,0 +1,89 @@
+"""Imports the official NAS-Bench-201 files: a `.pth` of all architectures, or the folder of one file each.
+
+The package `nas-bench-201` (module `nas_201_api`) says what the nested dictionaries mean, but its own loader
+calls `torch.load` bare, which since torch 2.6 refuses the numpy scalars in the files, and then copies
+everything. So the file is loaded here, by torch's restricted unpickler with an explicit list of names, and
+taken apart one architecture at a time.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.truth.restricted import NUMBERS
+from archselect.nasbench_adapters.truth.results import (
+    LICENCE,
+    ORIGIN,
+    add_results,
+    check_memory,
+    known_form,
+)
+from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable
+
+SCHEDULES = {"less": 12, "full": 200}
+"""Epochs of the two training schedules in the files."""
+MEMORY_FACTOR = 6.0
+"""Memory to load a file, over its size: 28 GB were measured for the 4.7 GB of v1_1."""
+
+
+def import_file(path: Path, name: str, *, force: bool = False) -> TruthTable:
+    """The table of a `NAS-Bench-201-v1_*.pth`. It takes long, and memory of about six times the file's size.
+
+    Raises UserError if the memory at hand is too little (`force` tries all the same), or if the file is
+    damaged, of another form, or asks for code to be run.
+    """
+    check_memory(path, MEMORY_FACTOR, force)
+    content = load_plain(path)
+    builder = TableBuilder(get_space("nb201"))
+    with known_form(path):
+        architectures = content["arch2infos"]
+        for index in sorted(architectures):
+            _add(builder, architectures.pop(index))
+    return builder.table(name, origin=f"{ORIGIN}, from {path.name}", licence=LICENCE)
+
+
+def import_folder(folder: Path, name: str) -> TruthTable:
+    """The table of a `NAS-Bench-201-v1_1-archive`, files `000000-FULL.pth`, …, read one by one.
+
+    Raises UserError as :func:`import_file` does, and if the folder holds no such file.
+    """
+    builder = TableBuilder(get_space("nb201"))
+    for path in sorted(folder.glob("[0-9]*-FULL.pth")):
+        schedules = load_plain(path)
+        with known_form(path):
+            _add(builder, schedules)
+    return builder.table(name, origin=f"{ORIGIN}, from {folder.name}", licence=LICENCE)
+
+
+def load_plain(path: Path) -> Any:
+    """What a `.pth` holds: plain data and tensors, which stay on disk where the format allows it.
+
+    Raises UserError if it asks for anything else, is damaged, or cannot be read.
+    """
+    import torch
+
+    names: Any = [(stand_in, name) for name, stand_in in NUMBERS.items()]
+    try:
+        with torch.serialization.safe_globals(names):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        reason = f"it asks for {asked[1]}" if asked else "it is no file of plain data"
+        raise UserError(f"{path} is refused: {reason}; fetch the file from its authors") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except (RuntimeError, EOFError, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise UserError(f"{path} is damaged, or no file of torch's: fetch it again") from error
+
+
+def _add(builder: TableBuilder, schedules: dict[str, Any]) -> None:
+    from nas_201_api import ArchResults
+
+    for schedule, epochs in SCHEDULES.items():
+        add_results(builder, ArchResults.create_from_state_dict(schedules[schedule]), epochs)

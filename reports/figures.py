@@ -1,0 +1,305 @@
+"""The figures, as SVG text: accuracy over the space, rank correlations, time. The same records give the same bytes."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from html import escape
+
+import matplotlib
+import matplotlib.style
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from archselect.benchmarks.records import Landscape
+from archselect.reports.palette import FONT, GRID, INK, MUTED, SPACE, series
+from archselect.reports.results import Group, Results
+from archselect.reports.stats import Correlation
+from archselect.reports.tables import LEVELS, PHASES, correlations, median, short, total_seconds
+
+WIDTH = 9.2
+ROW = 0.36
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "xtick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.color": MUTED,
+    "ytick.labelcolor": INK,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure: `name` of its file and part of its ids, what it shows in a sentence, and the SVG."""
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+
+
+def figures(results: Results) -> list[Figure]:
+    """All figures that the records have numbers for."""
+    found = [accuracy_figure(results, s) for s in results.landscapes if any(g.accuracies(s) for g in results.groups)]
+    if any(c for s in results.landscapes for g in results.groups for c in _correlations(results, s, g).values()):
+        found.append(tau_figure(results))
+    return [*found, time_figure(results)]
+
+
+def accuracy_figure(results: Results, landscape: Landscape) -> Figure:
+    """Each seed's accuracy as a dot under the distribution of the whole space.
+
+    The axis is logarithmic in the distance to the optimum, so that a long low tail leaves room for the few tenths that
+    tell good cells apart; distances below the noise between trials are not stretched any further.
+    """
+    groups = [group for group in results.groups if group.accuracies(landscape)]
+    values = {g.name: np.array([a.mean for _, a in g.accuracies(landscape)]) for g in groups}
+    name = f"accuracy-{_slug(results.title(landscape))}"
+    unit = landscape.noise_std or (landscape.optimum - median(landscape)) / 20 or 1.0
+
+    def place_of(accuracy: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        return -np.log10(np.maximum(landscape.optimum - np.asarray(accuracy, dtype=np.float64), 0) + unit)
+
+    def draw(canvas: Canvas) -> None:
+        left, right = place_of(min(landscape.quantiles[0], *map(np.min, values.values()))), place_of(landscape.optimum)
+        pad = 0.02 * (right - left) or 1.0
+        space, seeds = canvas.subplots(2, 1, sharex=True, height_ratios=[1.0, ROW * len(groups)])
+        canvas.subplots_adjust(left=_margin(values), right=0.86, hspace=0)
+        canvas.subplots_adjust(top=_from_top(canvas, 0.3), bottom=0.55 / _height(canvas))
+        share = np.interp(
+            bins := np.linspace(left, right, 61), place_of(landscape.quantiles), np.linspace(0, 1, len(landscape.quantiles))
+        )
+        space.bar(bins[:-1], np.diff(share), np.diff(bins), align="edge", color=SPACE, edgecolor="none")
+        space.yaxis.set_visible(False)
+        space.tick_params(bottom=False)
+        for x, text, side in ((median(landscape), "median", "right"), (landscape.optimum, "optimum", "left")):
+            for ax in (space, seeds):
+                ax.axvline(place_of(x), color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+            space.annotate(
+                f"{text} {x:.2f}",
+                (place_of(x), 1),
+                (-4 if side == "right" else 4, 4),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                ha=side,
+                color=MUTED,
+            )
+        for place, group in enumerate(groups):
+            own = values[group.name]
+            _seeds(seeds, place, place_of(own), place_of(own.mean()), series(place))
+            seeds.annotate(
+                f"mean {own.mean():.2f}",
+                (1, place),
+                (6, 0),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                va="center",
+            )
+        ticks = _accuracy_ticks(place_of, landscape.quantiles[0], landscape.optimum, apart=0.055 * (right - left))
+        seeds.set_xticks(place_of(ticks), [f"{tick:g}" for tick in ticks])
+        seeds.set_xlim(left - pad, right + pad)
+        seeds.grid(axis="x")
+        seeds.set_ylim(len(groups) - 0.4, -0.6)
+        seeds.set_yticks(range(len(groups)), list(values))
+        seeds.set_xlabel(f"accuracy in per cent, {results.title(landscape)} (logarithmic in the distance to the optimum)")
+
+    caption = (
+        "Each dot is one seed (trial mean of its cell), the bar the mean of the seeds; above, the distribution of the "
+        "whole space."
+    )
+    title = f"Accuracy of the selected cells in the whole space: {results.title(landscape)}"
+    return Figure(name, title, caption, _svg(name, title, ROW * len(groups) + 1.9, draw))
+
+
+def tau_figure(results: Results) -> Figure:
+    """Mean tau-b with its interval and every seed's, per landscape and level."""
+    shown = [s for s in results.landscapes if any(g.accuracies(s) for g in results.groups)]
+    groups = [group for group in results.groups if group.records]
+    found = {(s.id, g.name): _correlations(results, s, g) for s in shown for g in groups}
+
+    def draw(canvas: Canvas) -> None:
+        axes = canvas.subplots(len(shown), len(LEVELS), squeeze=False, sharex=True, sharey=True)
+        canvas.subplots_adjust(left=_margin([g.name for g in groups]), right=0.985, wspace=0.06)
+        canvas.subplots_adjust(top=_from_top(canvas, 0.5), bottom=0.5 / _height(canvas), hspace=0.62 / len(groups) ** 0.5)
+        for row, landscape in enumerate(shown):
+            for column, level in enumerate(LEVELS):
+                ax = axes[row, column]
+                for place, group in enumerate(groups):
+                    _tau_row(ax, place, found[landscape.id, group.name].get(level), series(place))
+                ax.axvline(0, color=MUTED, linewidth=0.8)
+                ax.set_xlim(-1.05, 1.05)
+                ax.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
+                ax.set_ylim(len(groups) - 0.4, -0.6)
+                ax.set_yticks(range(len(groups)), [group.name for group in groups])
+                ax.grid(axis="x")
+                if row == len(shown) - 1:
+                    ax.set_xlabel("Kendall's τ-b")
+            axes[row, 0].annotate(
+                results.title(landscape),
+                (0, 1),
+                (0, 20),
+                xycoords="axes fraction",
+                textcoords="offset points",
+                fontweight="bold",
+            )
+            for column, level in enumerate(LEVELS):
+                axes[row, column].set_title(level, fontweight="normal", color=MUTED)
+
+    height = len(shown) * (ROW * len(groups) + 0.75) + 0.4
+    caption = (
+        "Bar: mean of the seeds; line: 95 % bootstrap interval over seeds; dots: single seeds. 1 is perfect, 0 is chance."
+    )
+    title = "Rank correlation of scores with the truth"
+    return Figure("tau", title, caption, _svg("tau", title, height, draw))
+
+
+def time_figure(results: Results) -> Figure:
+    """Left each run's total on a logarithmic axis, right the mean share of each phase."""
+    groups = [group for group in results.groups if group.records]
+    phases = [*PHASES, *sorted({p for r in results.records for p in r.cost.phases} - set(PHASES))]
+    phases = [p for p in phases if any(p in r.cost.phases for r in results.records)]
+    spent = {
+        g.name: [np.mean([r.cost.phases[p].seconds if p in r.cost.phases else 0.0 for r in g.records]) for p in phases]
+        for g in groups
+    }
+
+    def draw(canvas: Canvas) -> None:
+        axes = canvas.subplots(1, 2, sharey=True, width_ratios=[1.15, 1])
+        canvas.subplots_adjust(left=_margin(spent), right=0.985, wspace=0.08)
+        canvas.subplots_adjust(top=_from_top(canvas, 0.34), bottom=0.5 / _height(canvas))
+        total, share = axes
+        for place, group in enumerate(groups):
+            runs = np.array([total_seconds(record) for record in group.records])
+            _seeds(total, place, runs, runs.mean(), series(place))
+            total.annotate(
+                f"{short(float(runs.mean()))} s", (runs.max(), place), (9, 0), textcoords="offset points", va="center"
+            )
+            left = 0.0
+            for index, part in enumerate(spent[group.name]):
+                width = 100 * part / max(sum(spent[group.name]), 1e-12)
+                share.barh(place, width, left=left, height=0.62, color=series(index + 3), edgecolor="none")
+                left += width
+        every = [total_seconds(record) for record in results.records]
+        total.set_xscale("log")
+        total.set_xlim(min(every) / 1.8, max(every) * (max(every) / min(every)) ** 0.3 * 1.8)
+        total.xaxis.set_major_locator(LogLocator(numticks=8))
+        total.xaxis.set_minor_locator(NullLocator())
+        total.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        total.set_title("total of a run")
+        total.set_xlabel("seconds, logarithmic")
+        total.set_ylim(len(groups) - 0.5, -0.5)
+        total.set_yticks(range(len(groups)), list(spent))
+        total.grid(axis="x")
+        share.set_xlim(0, 100)
+        share.set_xlabel("share of the mean run in per cent")
+        handles = [Patch(color=series(i + 3), label=phase) for i, phase in enumerate(phases)]
+        share.legend(
+            handles=handles,
+            loc="lower left",
+            bbox_to_anchor=(-0.02, 1.0),
+            ncols=len(phases),
+            handlelength=0.9,
+            handletextpad=0.4,
+            columnspacing=0.9,
+            borderpad=0,
+        )
+
+    caption = (
+        "Left: each dot is one run, the bar the mean of the seeds. Right: where the mean run's time goes. Training the "
+        "supernet is counted in full for each selector that needs it, though all selectors of a seed share it."
+    )
+    title = "Search time"
+    return Figure("time", title, caption, _svg("time", title, ROW * len(groups) + 1.0, draw))
+
+
+def _correlations(results: Results, landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
+    return correlations(results, landscape, group) if group.accuracies(landscape) else {}
+
+
+def _accuracy_ticks(
+    place_of: Callable[[npt.ArrayLike], npt.NDArray[np.float64]], low: float, high: float, apart: float
+) -> list[float]:
+    """Accuracies between low and high, round for their distance to high, no two closer than `apart` on the axis."""
+    ticks: list[float] = []
+    for step in (50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1):
+        for count in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1):
+            tick = round(count * step, 1)
+            if high - tick > 10 * step:  # 61.5 among tens
+                continue
+            if all(abs(place_of(tick) - place_of(other)) >= apart for other in ticks):
+                ticks.append(tick)
+    return sorted(ticks)
+
+
+def _seeds(ax: Axes, row: int, values: npt.NDArray[np.float64], mean: npt.ArrayLike, colour: str) -> None:
+    """One row of dots, spread a little so that equal ones are seen, and a bar at the mean."""
+    spread = np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else np.zeros(1)
+    ax.vlines(mean, row - 0.3, row + 0.3, color=colour, linewidth=2.5)
+    ax.scatter(values, row + spread, s=26, color=colour, alpha=0.75, linewidths=0, zorder=3)
+
+
+def _tau_row(ax: Axes, row: int, found: Correlation | None, colour: str) -> None:
+    if found is None or found.tau.mean is None:
+        text = "no such scores" if found is None else "undefined"
+        ax.annotate(text, (0, row), (5, 0), textcoords="offset points", va="center", color=MUTED, fontstyle="italic")
+        return
+    seeds = [value for value in found.per_seed if value is not None]
+    ax.barh(row, found.tau.mean, height=0.56, color=colour, alpha=0.45, edgecolor="none")
+    ax.scatter(seeds, [row + 0.13] * len(seeds), s=12, color=colour, linewidths=0, zorder=3)
+    if found.tau.low is not None:
+        ax.hlines(row - 0.1, found.tau.low, found.tau.high, color=INK, linewidth=1.4, zorder=4)
+
+
+def _margin(names: Iterable[str]) -> float:
+    """The left margin, as a part of the width, that holds the longest name."""
+    return min(0.4, (0.35 + 0.083 * max(map(len, names))) / WIDTH)
+
+
+def _height(canvas: Canvas) -> float:
+    return float(canvas.get_figheight())
+
+
+def _from_top(canvas: Canvas, inches: float) -> float:
+    return 1 - inches / _height(canvas)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _svg(name: str, title: str, height: float, draw: Callable[[Canvas], None]) -> str:
+    """Draw and save without dates or random ids; every id begins with the figure's name, so that one page can hold all."""
+    with matplotlib.style.context("default"), matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+        canvas = Canvas(figsize=(WIDTH, height))
+        FigureCanvasSVG(canvas)
+        draw(canvas)
+        file = io.StringIO()
+        canvas.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>", "", file.getvalue(), flags=re.DOTALL).strip()
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
+    return svg.replace("'DejaVu Sans'", FONT).replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1) + "\n"

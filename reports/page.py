@@ -1,0 +1,148 @@
+"""The report as one HTML page that needs nothing beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from archselect.benchmarks.records import Inputs, Landscape, Machine, Record
+from archselect.reports.drawing import SelectedCell, legend
+from archselect.reports.figures import Figure
+from archselect.reports.palette import style_sheet, themed, variable
+from archselect.reports.render import to_html
+from archselect.reports.results import Results, flatten, seed_name
+from archselect.reports.tables import Table, device, median
+
+GLOSSARY = {
+    "seed": "A run is named by its supernet seed (weights and order of the images) and its selection seed (all that the "
+    "selector draws), written supernet/selection. Every selector is compared on the same supernets.",
+    "trial": "One training of one architecture in the truth, from one seed. An accuracy is the mean of its trials.",
+    "truth": "A table of accuracies of stand-alone networks, read at one data set, split and number of epochs.",
+    "mean ± std": "Mean over the seeds of a selector and their sample standard deviation (n − 1).",
+    "rank": "1 + the number of architectures in the space with a strictly higher accuracy.",
+    "gap": "Accuracy of the best architecture of the space minus the mean over seeds, in percentage points.",
+    "τ-b, ρ": "Kendall's rank correlation with correction for ties; Spearman's, ties at their average rank.",
+    "best-acc, avg-acc": "What an operation on an edge is worth by the truth: the best, or the mean, accuracy of all "
+    "cells that have it there.",
+    "undefined": "A correlation of too few or all-equal values has no value; it is counted and said, and in no mean.",
+    "noise": "Standard deviation between the trials of one architecture, mean over architectures.",
+    "ceiling": "Kendall's τ-b of one trial with another (or of one half of the trials with the other): no score can "
+    "be expected to agree better with such a trial (or half).",
+    "forward, backward": "Passes of a batch through a network; GFLOP: 10⁹ floating-point operations.",
+}
+
+
+@dataclass(frozen=True)
+class _Block:
+    """One set of settings and whom it holds for."""
+
+    title: str
+    settings: dict[str, str]
+    used_by: str
+
+
+def page(results: Results, tables: Sequence[Table], figures: Sequence[Figure], cells: Sequence[SelectedCell]) -> str:
+    """The whole page as text."""
+    environment = Environment(
+        loader=PackageLoader("archselect.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    of_table = {
+        table.name: [figure for figure in figures if figure.name.split("-")[0] == table.name] for table in tables
+    }
+    return environment.get_template("report.html.j2").render(
+        results=results,
+        info=results.info,
+        tables=[(table, Markup(to_html(table)), of_table[table.name]) for table in tables],
+        cells=cells,
+        legend=legend(results),
+        landscapes=[(landscape, _about(landscape)) for landscape in results.landscapes],
+        selectors=_blocks(results, lambda i: (i.selector.label, i.selector.model_dump(mode="json")), _selector),
+        supernets=_blocks(results, lambda i: ("supernet", i.supernet.model_dump(mode="json")), _supernet),
+        data=_blocks(results, lambda i: ("data", i.data.model_dump(mode="json")), _data),
+        machines=_machines(results.records),
+        versions=sorted({record.inputs.code_version for record in results.records}),
+        seeds=len({(r.inputs.supernet_seed, r.inputs.selection_seed) for r in results.records}),
+        glossary=GLOSSARY,
+        seed_name=seed_name,
+        svg=lambda text: Markup(themed(text)),
+        variable=variable,
+        light=style_sheet(dark=False),
+        dark=style_sheet(dark=True),
+    )
+
+
+def _about(landscape: Landscape) -> dict[str, str]:
+    def known(value: float | None) -> str:
+        return "not known" if value is None else f"{value:.3f}"
+
+    return {
+        "truth": landscape.truth,
+        "origin": landscape.origin,
+        "space": f"{landscape.space}, {landscape.architectures:,} architectures, mean of trials: {landscape.trials}",
+        "optimum": f"{landscape.optimum:.2f} {landscape.optimum_architecture}",
+        "median of the space": f"{median(landscape):.2f}",
+        "mean ± std of the space": f"{landscape.mean:.2f} ± {landscape.std:.2f}",
+        "noise (std between trials)": known(landscape.noise_std),
+        "ceiling, single trials (τ-b)": known(landscape.ceiling_single),
+        "ceiling, halves of the trials (τ-b)": known(landscape.ceiling_half),
+        "checksum": landscape.checksum,
+    }
+
+
+def _blocks(
+    results: Results,
+    key: Callable[[Inputs], object],
+    show: Callable[[Inputs], tuple[str, dict[str, object]]],
+) -> list[_Block]:
+    """One block for each distinct value of `key`, in the order of the groups, with the groups that have it."""
+    blocks: dict[Hashable, tuple[Inputs, list[str]]] = {}
+    for group in results.groups:
+        blocks.setdefault(repr(key(group.inputs)), (group.inputs, []))[1].append(group.name)
+    shown = []
+    for inputs, names in blocks.values():
+        title, settings = show(inputs)
+        shown.append(_Block(title, {k: f"{v}" for k, v in settings.items()}, ", ".join(names)))
+    return shown
+
+
+def _selector(inputs: Inputs) -> tuple[str, dict[str, object]]:
+    selector = inputs.selector
+    own = {} if selector.source is None else {"source of the user's file": selector.source}
+    name = {} if selector.name == selector.label else {"selector": selector.name}
+    return selector.label, {**name, **flatten(dict(selector.settings)), **own}
+
+
+def _supernet(inputs: Inputs) -> tuple[str, dict[str, object]]:
+    supernet = inputs.supernet
+    skeleton = {f"skeleton {key}": value for key, value in supernet.skeleton.items()}
+    return supernet.recipe, {"space": inputs.space, **supernet.settings, **skeleton}
+
+
+def _data(inputs: Inputs) -> tuple[str, dict[str, object]]:
+    data = inputs.data.model_dump(mode="json")
+    return str(data.pop("name")), {key.replace("_", " "): value for key, value in data.items()}
+
+
+def _machines(records: Sequence[Record]) -> list[_Block]:
+    """Each distinct machine, and how many runs and supernets were made on it."""
+
+    def count(machine: Machine, of: str) -> int:
+        return sum(getattr(record.cost, of) == machine for record in records)
+
+    distinct = {m.model_dump_json(): m for r in records for m in (r.cost.machine, r.cost.supernet_machine)}
+    return [
+        _Block(
+            device(machine),
+            {key.replace("_", " "): f"{value}" for key, value in machine.model_dump().items()},
+            f"{count(machine, 'machine')} runs, the supernets of {count(machine, 'supernet_machine')}",
+        )
+        for _, machine in sorted(distinct.items())
+    ]

@@ -1,0 +1,94 @@
+"""The report of a folder of records, written beside them; and its tables for the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from archselect.benchmarks.records import write_atomically
+from archselect.reports.drawing import SelectedCell, selected_cells
+from archselect.reports.figures import Figure, figures
+from archselect.reports.page import page
+from archselect.reports.render import to_csv, to_latex, to_markdown
+from archselect.reports.results import Results, load
+from archselect.reports.tables import Table, tables
+
+
+@dataclass(frozen=True)
+class ReportPaths:
+    """Where a report was written: the page, the tables as one Markdown file, and every file of it."""
+
+    html: Path
+    markdown: Path
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class TerminalTable:
+    """A table narrow enough for a terminal, as text; `numeric` are the columns to set flush right."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: tuple[str, ...]
+    caption: str
+
+
+def write_report(folder: Path) -> ReportPaths:
+    """Write `report.html` and `report/` into the folder. The same records give the same bytes.
+
+    Raises UserError if the folder is none of ours, has no finished run, or cannot be written to.
+    """
+    results = load(folder)
+    found, drawn, cells = tables(results), figures(results), selected_cells(results)
+    texts = {"report.html": page(results, found, drawn, cells)}
+    texts["report/report.md"] = _markdown(results, found, drawn, cells)
+    for table in found:
+        texts[f"report/{table.name}.md"] = to_markdown(table)
+        texts[f"report/{table.name}.csv"] = to_csv(table)
+        texts[f"report/{table.name}.tex"] = to_latex(table)
+    for figure in (*drawn, *cells):
+        texts[f"report/figures/{figure.name}.svg"] = figure.svg
+    for name, text in texts.items():
+        write_atomically(folder / name, text.encode())
+    return ReportPaths(
+        html=folder / "report.html",
+        markdown=folder / "report" / "report.md",
+        files=tuple(folder / name for name in texts),
+    )
+
+
+def terminal_tables(folder: Path) -> list[TerminalTable]:
+    """The study's tables with their most telling columns. Raises UserError as :func:`write_report` does."""
+    results = load(folder)
+    shortened = []
+    for table in tables(results):
+        columns = [column for column in table.brief if column in table.shown.columns]
+        shortened.append(
+            TerminalTable(
+                title=table.title,
+                columns=tuple(columns),
+                rows=tuple(tuple(row) for row in table.shown[columns].itertuples(index=False)),
+                numeric=tuple(column for column in columns if column in table.numeric),
+                caption="\n".join(table.notes),
+            )
+        )
+    return shortened
+
+
+def _markdown(results: Results, found: list[Table], drawn: list[Figure], cells: list[SelectedCell]) -> str:
+    info = results.info
+    parts = [f"# {info.title}\n", f"{info.description}\n", f"    {info.command}\n"]
+    parts += [f"{sentence}\n" for sentence in results.status()]
+    for table in found:
+        parts.append(to_markdown(table))
+        parts += [_image(figure) for figure in drawn if figure.name.split("-")[0] == table.name]
+    parts.append("## Selected cells\n")
+    for cell in cells:
+        parts.append(f"![{cell.name}](figures/{cell.name}.svg)\n")
+        parts.append(f"`{cell.architecture}`: {', '.join(choice.name for choice in cell.choices)}\n")
+    return "\n".join(parts)
+
+
+def _image(figure: Figure) -> str:
+    return f"![{figure.title}](figures/{figure.name}.svg)\n\n{figure.caption}\n"
