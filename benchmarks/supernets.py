@@ -114,7 +114,13 @@ class Trainer:
         seed: int,
         learning_rate: float | None = None,
     ) -> None:
-        self.recipe, self.space, self.supernet, self.alphas, self.images = recipe, space, supernet, alphas, images
+        self.recipe, self.space, self.supernet, self.alphas, self.images = (
+            recipe,
+            space,
+            supernet,
+            alphas,
+            images,
+        )
         self.generator = torch.Generator().manual_seed(seed)
         self.weight_optimizer = torch.optim.SGD(
             supernet.parameters(),
@@ -184,8 +190,10 @@ def new_supernet(space: SearchSpace, inputs: SupernetInputs, images: Images, see
     """The supernet with the initial weights of that seed, on the images' device, channels last."""
     skeleton = space.skeleton(**inputs.skeleton)
     dataset = images.dataset
-    supernet = Supernet(space, skeleton, dataset.channels, dataset.classes, stream_seed("supernet weights", seed))
-    return supernet.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    supernet = Supernet(
+        space, skeleton, dataset.channels, dataset.classes, stream_seed("supernet weights", seed)
+    )
+    return supernet.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def make_supernet(

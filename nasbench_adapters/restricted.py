@@ -1,8 +1,8 @@
 """Reads a foreign pickle without running anything of the file's choosing. No torch here.
 
 A pickle may name any function and have it called. Here every name outside an allow-list is refused, and
-numpy's own names are met by stand-ins: the real ones trust the flags of a stored dtype, and can be led to follow
-pointers that the file made up.
+numpy's own names are met by stand-ins: the real ones trust the flags of a stored dtype, and can be led to
+follow pointers that the file made up.
 """
 
 from __future__ import annotations
@@ -64,10 +64,16 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    """How pickles below protocol 3 write no bytes at all."""
+    return b""
+
+
 _STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "dtype"): _Dtype,
     ("numpy", "ndarray"): _Array,
     ("_codecs", "encode"): _encode,
+    ("__builtin__", "bytes"): _no_bytes,
 }
 for _core in ("numpy.core", "numpy._core"):  # numpy 1 and numpy 2
     _STAND_INS[f"{_core}.multiarray", "_reconstruct"] = _reconstruct

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 
 import numpy as np
@@ -91,7 +91,9 @@ class Decisions:
 
     def open_edges(self) -> list[tuple[int, int]]:
         """(cell, edge) of every undecided edge, in order."""
-        return [(c, e) for c, row in enumerate(self.choices) for e, choice in enumerate(row) if choice == OPEN]
+        return [
+            (c, e) for c, row in enumerate(self.choices) for e, choice in enumerate(row) if choice == OPEN
+        ]
 
     def architecture(self) -> Architecture:
         """The architecture decided on. Raises ValueError while an edge is open."""
@@ -189,7 +191,9 @@ class SearchSpace(ABC):
         return allowed.index(name)
 
 
-def skeleton_settings(space: str, settings: dict[str, object], defaults: dict[str, object]) -> dict[str, object]:
+def skeleton_settings(
+    space: str, settings: dict[str, object], defaults: dict[str, object]
+) -> dict[str, object]:
     """`defaults` updated by `settings`. Raises UserError for a name without a default or a value of another type."""
     for key, value in settings.items():
         if key not in defaults:
@@ -202,4 +206,4 @@ def skeleton_settings(space: str, settings: dict[str, object], defaults: dict[st
 
 def _split(flat: tuple[int, ...], shape: list[int]) -> tuple[tuple[int, ...], ...]:
     bounds = np.cumsum([0, *shape])
-    return tuple(flat[a:b] for a, b in zip(bounds, bounds[1:], strict=False))
+    return tuple(flat[a:b] for a, b in pairwise(bounds))

@@ -1,4 +1,4 @@
-"""The selected cells as small drawings: nodes in one line, operations as straight or arched edges with their names."""
+"""The selected cells as small drawings: nodes in one line, operations as named straight or arched edges."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class SelectedCell:
-    """One distinct architecture, its drawing (one SVG for all its cell types), and every run that selected it."""
+    """One distinct architecture, its drawing (one SVG for all cell types), and the runs that chose it."""
 
     name: str
     architecture: str
@@ -91,7 +91,7 @@ def draw(graphs: list[CellGraph], colours: dict[str, Legend], title: str) -> str
 
 
 def _cell(graph: CellGraph, colours: dict[str, Legend], named: bool) -> tuple[str, float, float]:
-    """Drawing, width and height. Arches of the upper half have positive lanes, of the lower negative ones, 0 is straight."""
+    """Drawing, width and height. Lanes are positive above the line of nodes, negative below, 0 on it."""
     lanes = _lanes(graph)
     up, down = max([0, *lanes]), -min([0, *lanes])
     inputs_reach = INPUTS_APART * (graph.inputs - 1) / 2
@@ -106,12 +106,15 @@ def _cell(graph: CellGraph, colours: dict[str, Legend], named: bool) -> tuple[st
         stubs = "".join(f"M{at[n][0]:.1f} {at[n][1] + RADIUS:.1f}V{low:.1f}" for n in graph.output)
         end = right + 34
         first = at[min(graph.output)][0]
-        lines.insert(0, f'<path d="{stubs}M{first:.1f} {low:.1f}H{end:.1f}" fill="none" stroke="{MUTED}" opacity="0.6"/>')
+        lines.insert(
+            0,
+            f'<path d="{stubs}M{first:.1f} {low:.1f}H{end:.1f}" fill="none" stroke="{MUTED}" opacity="0.6"/>',
+        )
         lines.append(f'<text x="{end + 6:.1f}" y="{low + 4:.1f}" fill="{INK}" text-anchor="start">concat</text>')
         right, below = end + 56, below + 14
     lines += [_node(graph, node, *at[node]) for node in range(graph.nodes)]
     if named:
-        lines.append(f'<text x="4" y="13" fill="{INK}" text-anchor="start" font-weight="bold">{escape(graph.name)}</text>')
+        lines.append(f'<text x="4" y="13" fill="{INK}" text-anchor="start" font-size="12">{escape(graph.name)}</text>')
     return "\n".join(lines), right + 4, above + below
 
 
@@ -126,7 +129,8 @@ def _positions(graph: CellGraph, line: float) -> list[tuple[float, float]]:
 def _lanes(graph: CellGraph) -> list[int]:
     """For each edge the lane of its arch, such that no two arches of one side that overlap share a lane.
 
-    Edges between neighbours on the line are straight. With several inputs, the upper ones arch above, the lower below.
+    Edges between neighbours on the line are straight. With several inputs, the upper ones arch above, the
+    lower below.
     """
     place = {node: max(0, node - graph.inputs + 1) for node in range(graph.nodes)}
     lanes: dict[int, int] = {}
@@ -146,9 +150,7 @@ def _lanes(graph: CellGraph) -> list[int]:
     return [lanes[e] for e in range(len(graph.edges))]
 
 
-def _edge(
-    at: list[tuple[float, float]], edge: tuple[int, int, str], lane: int, colours: dict[str, Legend]
-) -> str:
+def _edge(at: list[tuple[float, float]], edge: tuple[int, int, str], lane: int, colours: dict[str, Legend]) -> str:
     source, target, operation = edge
     (x0, y0), (x1, y1) = at[source], at[target]
     line = at[-1][1]
@@ -157,8 +159,12 @@ def _edge(
     sign = (lane > 0) - (lane < 0)
     start, end = (x0 + RADIUS, y0), (x1 - RADIUS, y1)
     if lane and y0 == y1:
-        start, end = (x0 + 0.6 * RADIUS, y0 - 0.8 * sign * RADIUS), (x1 - 0.6 * RADIUS, y1 - 0.8 * sign * RADIUS)
-    path = f"M{start[0]:.1f} {start[1]:.1f}C{x0 + lean:.1f} {bend:.1f} {x1 - lean:.1f} {bend:.1f} {end[0]:.1f} {end[1]:.1f}"
+        start, end = (
+            (x0 + 0.6 * RADIUS, y0 - 0.8 * sign * RADIUS),
+            (x1 - 0.6 * RADIUS, y1 - 0.8 * sign * RADIUS),
+        )
+    points = (*start, x0 + lean, bend, x1 - lean, bend, *end)
+    path = "M{:.1f} {:.1f}C{:.1f} {:.1f} {:.1f} {:.1f} {:.1f} {:.1f}".format(*points)
     look = colours[operation]
     dots = ' stroke-dasharray="1.5 4" stroke-linecap="round"' if look.dotted else ""
     label = (line - lane * LANE if lane else y0) + (13 if lane < 0 else -5)

@@ -1,4 +1,4 @@
-"""The figures, as SVG text: accuracy over the space, rank correlations, time. The same records give the same bytes."""
+"""The figures, as SVG text: accuracy in the space, rank correlations, time. Same records, same bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
 
-import matplotlib
 import matplotlib.style
 import numpy as np
 import numpy.typing as npt
@@ -74,8 +73,8 @@ def figures(results: Results) -> list[Figure]:
 def accuracy_figure(results: Results, landscape: Landscape) -> Figure:
     """Each seed's accuracy as a dot under the distribution of the whole space.
 
-    The axis is logarithmic in the distance to the optimum, so that a long low tail leaves room for the few tenths that
-    tell good cells apart; distances below the noise between trials are not stretched any further.
+    The axis is logarithmic in the distance to the optimum, so that a long low tail leaves room for the few
+    tenths that tell good cells apart; distances below the noise between trials are not stretched any further.
     """
     groups = [group for group in results.groups if group.accuracies(landscape)]
     values = {g.name: np.array([a.mean for _, a in g.accuracies(landscape)]) for g in groups}
@@ -86,13 +85,18 @@ def accuracy_figure(results: Results, landscape: Landscape) -> Figure:
         return -np.log10(np.maximum(landscape.optimum - np.asarray(accuracy, dtype=np.float64), 0) + unit)
 
     def draw(canvas: Canvas) -> None:
-        left, right = place_of(min(landscape.quantiles[0], *map(np.min, values.values()))), place_of(landscape.optimum)
+        left, right = (
+            place_of(min(landscape.quantiles[0], *map(np.min, values.values()))),
+            place_of(landscape.optimum),
+        )
         pad = 0.02 * (right - left) or 1.0
         space, seeds = canvas.subplots(2, 1, sharex=True, height_ratios=[1.0, ROW * len(groups)])
         canvas.subplots_adjust(left=_margin(values), right=0.86, hspace=0)
         canvas.subplots_adjust(top=_from_top(canvas, 0.3), bottom=0.55 / _height(canvas))
         share = np.interp(
-            bins := np.linspace(left, right, 61), place_of(landscape.quantiles), np.linspace(0, 1, len(landscape.quantiles))
+            bins := np.linspace(left, right, 61),
+            place_of(landscape.quantiles),
+            np.linspace(0, 1, len(landscape.quantiles)),
         )
         space.bar(bins[:-1], np.diff(share), np.diff(bins), align="edge", color=SPACE, edgecolor="none")
         space.yaxis.set_visible(False)
@@ -120,17 +124,19 @@ def accuracy_figure(results: Results, landscape: Landscape) -> Figure:
                 textcoords="offset points",
                 va="center",
             )
-        ticks = _accuracy_ticks(place_of, landscape.quantiles[0], landscape.optimum, apart=0.055 * (right - left))
+        ticks = _accuracy_ticks(place_of, landscape.quantiles[0], landscape.optimum, apart=0.055 * float(right - left))
         seeds.set_xticks(place_of(ticks), [f"{tick:g}" for tick in ticks])
         seeds.set_xlim(left - pad, right + pad)
         seeds.grid(axis="x")
         seeds.set_ylim(len(groups) - 0.4, -0.6)
         seeds.set_yticks(range(len(groups)), list(values))
-        seeds.set_xlabel(f"accuracy in per cent, {results.title(landscape)} (logarithmic in the distance to the optimum)")
+        seeds.set_xlabel(
+            f"accuracy in per cent, {results.title(landscape)} (logarithmic in the distance to the optimum)"
+        )
 
     caption = (
-        "Each dot is one seed (trial mean of its cell), the bar the mean of the seeds; above, the distribution of the "
-        "whole space."
+        "Each dot is one seed (trial mean of its cell), the bar the mean of the seeds; above, the "
+        "distribution of the whole space."
     )
     title = f"Accuracy of the selected cells in the whole space: {results.title(landscape)}"
     return Figure(name, title, caption, _svg(name, title, ROW * len(groups) + 1.9, draw))
@@ -145,7 +151,9 @@ def tau_figure(results: Results) -> Figure:
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots(len(shown), len(LEVELS), squeeze=False, sharex=True, sharey=True)
         canvas.subplots_adjust(left=_margin([g.name for g in groups]), right=0.985, wspace=0.06)
-        canvas.subplots_adjust(top=_from_top(canvas, 0.5), bottom=0.5 / _height(canvas), hspace=0.62 / len(groups) ** 0.5)
+        canvas.subplots_adjust(
+            top=_from_top(canvas, 0.5), bottom=0.5 / _height(canvas), hspace=0.62 / len(groups) ** 0.5
+        )
         for row, landscape in enumerate(shown):
             for column, level in enumerate(LEVELS):
                 ax = axes[row, column]
@@ -171,9 +179,7 @@ def tau_figure(results: Results) -> Figure:
                 axes[row, column].set_title(level, fontweight="normal", color=MUTED)
 
     height = len(shown) * (ROW * len(groups) + 0.75) + 0.4
-    caption = (
-        "Bar: mean of the seeds; line: 95 % bootstrap interval over seeds; dots: single seeds. 1 is perfect, 0 is chance."
-    )
+    caption = "Bar: mean of the seeds; line: its 95 % bootstrap interval; dots: seeds. 1 is perfect, 0 chance."
     title = "Rank correlation of scores with the truth"
     return Figure("tau", title, caption, _svg("tau", title, height, draw))
 
@@ -197,11 +203,15 @@ def time_figure(results: Results) -> Figure:
             runs = np.array([total_seconds(record) for record in group.records])
             _seeds(total, place, runs, runs.mean(), series(place))
             total.annotate(
-                f"{short(float(runs.mean()))} s", (runs.max(), place), (9, 0), textcoords="offset points", va="center"
+                f"{short(float(runs.mean()))} s",
+                (runs.max(), place),
+                (9, 0),
+                textcoords="offset points",
+                va="center",
             )
             left = 0.0
             for index, part in enumerate(spent[group.name]):
-                width = 100 * part / max(sum(spent[group.name]), 1e-12)
+                width = 100 * float(part) / max(float(sum(spent[group.name])), 1e-12)
                 share.barh(place, width, left=left, height=0.62, color=series(index + 3), edgecolor="none")
                 left += width
         every = [total_seconds(record) for record in results.records]
@@ -230,8 +240,9 @@ def time_figure(results: Results) -> Figure:
         )
 
     caption = (
-        "Left: each dot is one run, the bar the mean of the seeds. Right: where the mean run's time goes. Training the "
-        "supernet is counted in full for each selector that needs it, though all selectors of a seed share it."
+        "Left: each dot is one run, the bar the mean of the seeds. Right: where the mean run's time goes. "
+        "Training the supernet is counted in full for each selector that needs it, though all selectors of a "
+        "seed share it."
     )
     title = "Search time"
     return Figure("time", title, caption, _svg("time", title, ROW * len(groups) + 1.0, draw))
@@ -244,7 +255,7 @@ def _correlations(results: Results, landscape: Landscape, group: Group) -> dict[
 def _accuracy_ticks(
     place_of: Callable[[npt.ArrayLike], npt.NDArray[np.float64]], low: float, high: float, apart: float
 ) -> list[float]:
-    """Accuracies between low and high, round for their distance to high, no two closer than `apart` on the axis."""
+    """Accuracies from low to high, round for their distance to high and `apart` on the axis at least."""
     ticks: list[float] = []
     for step in (50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1):
         for count in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1):
@@ -271,7 +282,7 @@ def _tau_row(ax: Axes, row: int, found: Correlation | None, colour: str) -> None
     seeds = [value for value in found.per_seed if value is not None]
     ax.barh(row, found.tau.mean, height=0.56, color=colour, alpha=0.45, edgecolor="none")
     ax.scatter(seeds, [row + 0.13] * len(seeds), s=12, color=colour, linewidths=0, zorder=3)
-    if found.tau.low is not None:
+    if found.tau.low is not None and found.tau.high is not None:
         ax.hlines(row - 0.1, found.tau.low, found.tau.high, color=INK, linewidth=1.4, zorder=4)
 
 
@@ -293,8 +304,8 @@ def _slug(text: str) -> str:
 
 
 def _svg(name: str, title: str, height: float, draw: Callable[[Canvas], None]) -> str:
-    """Draw and save without dates or random ids; every id begins with the figure's name, so that one page can hold all."""
-    with matplotlib.style.context("default"), matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+    """Draw and save without dates or random ids; ids begin with the figure's name: one page can hold all."""
+    with matplotlib.style.context(["default", {**_STYLE, "svg.hashsalt": name}]):
         canvas = Canvas(figsize=(WIDTH, height))
         FigureCanvasSVG(canvas)
         draw(canvas)
@@ -302,4 +313,6 @@ def _svg(name: str, title: str, height: float, draw: Callable[[Canvas], None]) -
         canvas.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>", "", file.getvalue(), flags=re.DOTALL).strip()
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
-    return svg.replace("'DejaVu Sans'", FONT).replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1) + "\n"
+    return (
+        svg.replace("'DejaVu Sans'", FONT).replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1) + "\n"
+    )

@@ -17,20 +17,21 @@ from archselect.reports.results import Results, flatten, seed_name
 from archselect.reports.tables import Table, device, median
 
 GLOSSARY = {
-    "seed": "A run is named by its supernet seed (weights and order of the images) and its selection seed (all that the "
-    "selector draws), written supernet/selection. Every selector is compared on the same supernets.",
+    "seed": "A run is named by its supernet seed (weights and order of the images) and its selection seed "
+    "(all that the selector draws), written supernet/selection. Every selector is compared on the same "
+    "supernets.",
     "trial": "One training of one architecture in the truth, from one seed. An accuracy is the mean of its trials.",
     "truth": "A table of accuracies of stand-alone networks, read at one data set, split and number of epochs.",
     "mean ± std": "Mean over the seeds of a selector and their sample standard deviation (n − 1).",
     "rank": "1 + the number of architectures in the space with a strictly higher accuracy.",
     "gap": "Accuracy of the best architecture of the space minus the mean over seeds, in percentage points.",
     "τ-b, ρ": "Kendall's rank correlation with correction for ties; Spearman's, ties at their average rank.",
-    "best-acc, avg-acc": "What an operation on an edge is worth by the truth: the best, or the mean, accuracy of all "
-    "cells that have it there.",
+    "best-acc, avg-acc": "What an operation on an edge is worth by the truth: the best, or the mean, "
+    "accuracy of all cells that have it there.",
     "undefined": "A correlation of too few or all-equal values has no value; it is counted and said, and in no mean.",
     "noise": "Standard deviation between the trials of one architecture, mean over architectures.",
-    "ceiling": "Kendall's τ-b of one trial with another (or of one half of the trials with the other): no score can "
-    "be expected to agree better with such a trial (or half).",
+    "ceiling": "Kendall's τ-b of one trial with another (or of one half of the trials with the other): no "
+    "score can be expected to agree better with such a trial (or half).",
     "forward, backward": "Passes of a batch through a network; GFLOP: 10⁹ floating-point operations.",
 }
 
@@ -64,9 +65,9 @@ def page(results: Results, tables: Sequence[Table], figures: Sequence[Figure], c
         cells=cells,
         legend=legend(results),
         landscapes=[(landscape, _about(landscape)) for landscape in results.landscapes],
-        selectors=_blocks(results, lambda i: (i.selector.label, i.selector.model_dump(mode="json")), _selector),
-        supernets=_blocks(results, lambda i: ("supernet", i.supernet.model_dump(mode="json")), _supernet),
-        data=_blocks(results, lambda i: ("data", i.data.model_dump(mode="json")), _data),
+        selectors=_blocks(results, lambda i: i.selector.model_dump(mode="json"), _selector),
+        supernets=_blocks(results, lambda i: (i.space, i.supernet.model_dump(mode="json")), _supernet),
+        data=_blocks(results, lambda i: i.data.model_dump(mode="json"), _data),
         machines=_machines(results.records),
         versions=sorted({record.inputs.code_version for record in results.records}),
         seeds=len({(r.inputs.supernet_seed, r.inputs.selection_seed) for r in results.records}),
@@ -86,7 +87,7 @@ def _about(landscape: Landscape) -> dict[str, str]:
     return {
         "truth": landscape.truth,
         "origin": landscape.origin,
-        "space": f"{landscape.space}, {landscape.architectures:,} architectures, mean of trials: {landscape.trials}",
+        "space": f"{landscape.space}, {landscape.architectures:,} architectures, mean of trials: {{landscape.trials}}",
         "optimum": f"{landscape.optimum:.2f} {landscape.optimum_architecture}",
         "median of the space": f"{median(landscape):.2f}",
         "mean ± std of the space": f"{landscape.mean:.2f} ± {landscape.std:.2f}",
@@ -102,14 +103,16 @@ def _blocks(
     key: Callable[[Inputs], object],
     show: Callable[[Inputs], tuple[str, dict[str, object]]],
 ) -> list[_Block]:
-    """One block for each distinct value of `key`, in the order of the groups, with the groups that have it."""
+    """One block for each distinct value of `key`, in the groups' order, with the groups that have it."""
     blocks: dict[Hashable, tuple[Inputs, list[str]]] = {}
     for group in results.groups:
         blocks.setdefault(repr(key(group.inputs)), (group.inputs, []))[1].append(group.name)
     shown = []
     for inputs, names in blocks.values():
         title, settings = show(inputs)
-        shown.append(_Block(title, {k: f"{v}" for k, v in settings.items()}, ", ".join(names)))
+        shown.append(
+            _Block(title, {k: f"{v}" for k, v in settings.items()}, "" if names == [title] else ", ".join(names))
+        )
     return shown
 
 

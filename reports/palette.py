@@ -1,4 +1,4 @@
-"""Colours and lettering of every figure: told apart by the colour-blind, and replaceable by the page's own variables."""
+"""Colours and lettering of every figure: for the colour-blind too, and themed on the page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DARK = {
 
 
 def series(place: int) -> str:
-    """The colour of the n-th selector or operation; they repeat after eight, so names are always written too."""
+    """The colour of the n-th selector or operation. They repeat after eight: names are always written too."""
     return SERIES[place % len(SERIES)]
 
 

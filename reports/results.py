@@ -1,4 +1,4 @@
-"""A folder of records as the tables and figures see it: one group of seeds per selector and setting, in a fixed order."""
+"""A folder of records as tables and figures see it: one group of seeds per selector and setting, in order."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archselect.benchmarks.records import Accuracy, Failure, Folder, Inputs, Landscape, Record, StudyInfo, content_id
+from archselect.benchmarks.records import (
+    Accuracy,
+    Failure,
+    Folder,
+    Inputs,
+    Landscape,
+    Record,
+    StudyInfo,
+    content_id,
+)
 from archselect.nasbench_adapters.errors import UserError
 
 
 @dataclass(frozen=True)
 class Group:
-    """The runs that differ in nothing but their seeds, in order of seeds; only such runs are ever averaged."""
+    """The runs that differ in nothing but their seeds, in their order; only such runs are ever averaged."""
 
     name: str
     inputs: Inputs
@@ -27,13 +36,13 @@ class Group:
         return self.inputs.selector.label
 
     def accuracies(self, landscape: Landscape) -> list[tuple[Record, Accuracy]]:
-        """Each record with what the landscape's truth says of its selection; records it says nothing of are left out."""
+        """Each record of which the landscape's truth says something, with what it says."""
         return [(r, a) for r in self.records for a in r.accuracies if a.landscape == landscape.id]
 
 
 @dataclass(frozen=True)
 class Results:
-    """All of a folder. `missing` are runs neither finished nor failed; `others` records that are no run of the study."""
+    """All of a folder. `missing`: runs neither finished nor failed; `others`: records of no run of it."""
 
     info: StudyInfo
     groups: tuple[Group, ...]
@@ -62,27 +71,28 @@ class Results:
             sentences.append(f"{len(self.failures)} of {runs} runs failed and are in no number here: {which}.")
         if self.missing:
             sentences.append(
-                f"{len(self.missing)} of {runs} runs are not finished ({finished} are); the command goes on with them: "
-                f"{self.info.command}"
+                f"{len(self.missing)} of {runs} runs are not finished ({finished} are); the command goes on "
+                f"with them: {self.info.command}"
             )
         if self.others:
             sentences.append(
-                f"{len(self.others)} records in the folder are no runs of this study (other settings or code) "
-                "and are in no number here."
+                f"{len(self.others)} records in the folder are no runs of this study (other settings or "
+                "code) and are in no number here."
             )
         return sentences
 
 
 def load(folder: Path) -> Results:
-    """Read a folder. Raises UserError if it is none of ours, a file in it is broken, or no run of it has finished."""
+    """Read a folder. Raises UserError if it is none of ours, has a broken file, or no run has finished."""
     source = Folder(folder)
     info = source.study()
     found = {record.id: record for record in source.read_all(Record)}
-    records = [record for id, record in found.items() if id in info.runs]
+    runs = set(info.runs)
+    records = sorted((r for r in found.values() if r.id in runs), key=lambda r: _order(r.inputs, info.labels))
     if not records:
         raise UserError(f"{folder} holds no finished run of study '{info.name}': run '{info.command}' first")
     done = {record.id for record in records}
-    failed = {f.id: f for f in source.read_all(Failure) if f.id in info.runs and f.id not in done}
+    failed = {f.id: f for f in source.read_all(Failure) if f.id in runs and f.id not in done}
     failures = sorted(failed.values(), key=lambda f: _order(f.inputs, info.labels))
     return Results(
         info=info,
@@ -103,7 +113,7 @@ def flatten(settings: Any, prefix: str = "") -> dict[str, object]:
     """Nested settings as one level, keys joined by dots."""
     if not isinstance(settings, dict):
         return {prefix: settings}
-    joined = {}
+    joined: dict[str, object] = {}
     for key, value in settings.items():
         joined |= flatten(value, f"{prefix}.{key}" if prefix else key)
     return joined
@@ -120,24 +130,22 @@ def _order(inputs: Inputs, labels: list[str]) -> tuple[int, str, int, int, str]:
 
 
 def _group(records: Iterable[Record], failures: Iterable[Failure], labels: list[str]) -> tuple[Group, ...]:
-    runs: dict[str, tuple[list[Record], list[Failure]]] = defaultdict(lambda: ([], []))
-    inputs: dict[str, Inputs] = {}
-    for fact in (*records, *failures):
-        key = content_id(_but_seeds(fact.inputs))
-        inputs.setdefault(key, fact.inputs)
-        if isinstance(fact, Record):
-            runs[key][0].append(fact)
-        else:
-            runs[key][1].append(fact)
+    done: dict[str, list[Record]] = defaultdict(list)
+    failed: dict[str, list[Failure]] = defaultdict(list)
+    for record in records:
+        done[content_id(_but_seeds(record.inputs))].append(record)
+    for failure in failures:
+        failed[content_id(_but_seeds(failure.inputs))].append(failure)
+    inputs = {key: own[0].inputs for key, own in failed.items()} | {key: own[0].inputs for key, own in done.items()}
     names = _names(inputs)
     groups = [
         Group(
             name=names[key],
             inputs=inputs[key],
-            records=tuple(sorted(done, key=lambda r: _order(r.inputs, labels))),
-            failures=tuple(failed),
+            records=tuple(done[key]),
+            failures=tuple(failed[key]),
         )
-        for key, (done, failed) in runs.items()
+        for key in inputs
     ]
     return tuple(sorted(groups, key=lambda g: (_order(g.inputs, labels)[:2], g.name)))
 
@@ -147,13 +155,15 @@ def _but_seeds(inputs: Inputs) -> dict[str, Any]:
 
 
 def _names(inputs: dict[str, Inputs]) -> dict[str, str]:
-    """The label, followed by whatever tells a group from others of the same label."""
+    """The label, followed by what tells a group from others of the same label: names, else settings."""
     names = {}
     for key, own in inputs.items():
         label = own.selector.label
         flat = {k: flatten(_but_seeds(i)) for k, i in inputs.items() if i.selector.label == label}
         differing = [
-            path for path in sorted({p for f in flat.values() for p in f}) if len({f.get(path) for f in flat.values()}) > 1
+            path
+            for path in sorted({p for f in flat.values() for p in f})
+            if len({f.get(path) for f in flat.values()}) > 1
         ]
         plain = [path for path in ("space", "data.name", "supernet.recipe") if path in differing]
         chosen = plain if len({tuple(f.get(p) for p in plain) for f in flat.values()}) == len(flat) else differing
@@ -168,9 +178,7 @@ def _names(inputs: dict[str, Inputs]) -> dict[str, str]:
 def _landscapes(source: Folder, records: Iterable[Record]) -> tuple[Landscape, ...]:
     """Those the records name, in the records' order, then any others."""
     known = {landscape.id: landscape for landscape in source.read_all(Landscape)}
-    named = dict.fromkeys(
-        a.landscape for record in sorted(records, key=lambda r: r.id) for a in record.accuracies
-    )
+    named = dict.fromkeys(accuracy.landscape for record in records for accuracy in record.accuracies)
     for id in named:
         if id not in known:
             raise UserError(

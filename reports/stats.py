@@ -1,4 +1,4 @@
-"""Rank correlation of scores with a truth, and its interval over seeds. Undefined is said, with the reason, never dropped."""
+"""Rank correlation of scores with a truth, and its interval over seeds. The undefined is counted and said."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Coefficient:
-    """Kendall's tau-b and Spearman's rho of one set of pairs; both None, with the reason, where they are undefined."""
+    """Kendall's tau-b and Spearman's rho of one set of pairs; both None, with the reason, where undefined."""
 
     tau: float | None
     rho: float | None
@@ -30,7 +30,7 @@ class Coefficient:
 
 @dataclass(frozen=True)
 class Interval:
-    """Mean over seeds with a percentile bootstrap interval; `low` and `high` are None for fewer than two seeds."""
+    """Mean over seeds and its percentile bootstrap interval; `low` and `high` are None below two seeds."""
 
     mean: float | None
     low: float | None
@@ -41,9 +41,9 @@ class Interval:
 class Correlation:
     """A rank correlation over the seeds of one selector.
 
-    `tau` and `rho` are over seeds; `per_seed` is each seed's tau-b, None where undefined. Within a seed the mean is over
-    the defined `coefficients` (per round and edge, or the one over architectures); `undefined` counts the others by
-    reason. `n` says what was correlated, `size` how many coefficients there are in all.
+    `tau` and `rho` are over seeds; `per_seed` is each seed's tau-b, None where undefined. Within a seed the
+    mean is over the defined `coefficients` (per round and edge, or the one over architectures); `undefined`
+    counts the others by reason. `n` says what was correlated, `size` how many coefficients there are in all.
     """
 
     tau: Interval
@@ -77,9 +77,9 @@ def spearman(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> float 
     a, b = _places(x), _places(y)
     if a is None or b is None:
         return None
-    a, b = _average_ranks(a), _average_ranks(b)
-    a, b = a - a.mean(), b - b.mean()
-    return float((a @ b) / np.sqrt((a @ a) * (b @ b)))
+    u, v = _average_ranks(a), _average_ranks(b)
+    u, v = u - u.mean(), v - v.mean()
+    return float((u @ v) / np.sqrt((u @ u) * (v @ v)))
 
 
 def coefficient(scores: Sequence[float], truth: Sequence[float], better: str, least: int, things: str) -> Coefficient:
@@ -99,9 +99,10 @@ def coefficient(scores: Sequence[float], truth: Sequence[float], better: str, le
 
 
 def operation_level(records: Sequence[Record], oracle: list[list[list[float]]]) -> Correlation | None:
-    """Operation scores against `oracle[cell][edge][choice]`: per round and edge, then averaged, then over records.
+    """Operation scores against `oracle[cell][edge][choice]`: per round and edge, averaged, then over records.
 
-    An edge's scores are the latest ones up to the step at which it was decided. None where the selector gives none.
+    An edge's scores are the latest ones up to the step at which it was decided. None where the selector gives
+    none.
     """
     per_record: list[list[Coefficient]] = []
     rounds, edges = set(), set()
@@ -123,9 +124,10 @@ def operation_level(records: Sequence[Record], oracle: list[list[list[float]]]) 
 
 
 def architecture_level(pairs: Sequence[tuple[Record, Accuracy]]) -> Correlation | None:
-    """Architecture scores against the trial-mean accuracy of the same architectures, per record, then over records.
+    """Architecture scores against the trial-mean accuracy of the same architectures, over records.
 
-    An architecture scored more than once counts once, with the mean of its scores. None where the selector gives none.
+    An architecture scored more than once counts once, with the mean of its scores. None where the selector
+    gives none.
     """
     per_record: list[list[Coefficient]] = []
     sizes: list[int] = []

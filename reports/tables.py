@@ -1,4 +1,4 @@
-"""The three tables: rank correlation, accuracy of the selected cell, cost of the search. Full numbers and shown text."""
+"""The three tables: rank correlation, accuracy of the selected cell, cost of the search."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ NONE = "–"
 class Table:
     """One table.
 
-    `frame` has the numbers in full under stable names, for files and programs; `shown` has the same rows as rounded
-    text under readable headers, of which `numeric` are set flush right and `brief` fit a terminal.
+    `frame` has the numbers in full under stable names, for files and programs; `shown` has the same rows as
+    rounded text under readable headers, of which `numeric` are set flush right and `brief` fit a terminal.
     """
 
     name: str
@@ -51,7 +51,17 @@ _TAU = (
     *("level", "selector", "tau_b", "tau_b_low", "tau_b_high", "spearman", "spearman_low", "spearman_high"),
     *("seeds", "n", "coefficients", "undefined", "note"),
 )
-_TAU_SHOWN = ("Landscape", "Level", "Selector", "τ-b ↑", "95 % interval", "ρ ↑", "ρ 95 % interval", "n", "Note")
+_TAU_SHOWN = (
+    "Landscape",
+    "Level",
+    "Selector",
+    "τ-b ↑",
+    "95 % interval",
+    "ρ ↑",
+    "ρ 95 % interval",
+    "n",
+    "Note",
+)
 _ACCURACY = (
     *_WHERE,
     *("selector", "seeds", "mean", "std", "best", "worst", "mean_rank", "architectures", "gap", "every_seed"),
@@ -98,12 +108,13 @@ def tau_table(results: Results) -> Table:
                 if (correlation := of_group[level]) is not None:
                     rows.append(_tau_row(results, landscape, level, name, correlation))
     caption = (
-        "Kendall's τ-b and Spearman's ρ between a selector's scores and the accuracies of a truth, the scores' sign set "
-        "by their declared direction, so that 1 is perfect and 0 is chance. Operation level: per edge, the scores at the "
-        "step that decided the edge against the best accuracy of the cells with that operation on that edge (best-acc: "
-        "maximum over cells and trials) or their mean (avg-acc); mean over edges and rounds, then mean over seeds. "
-        "Architecture level: architectures scored as a whole against their trial-mean accuracy; mean over seeds. "
-        f"Intervals: {100 * LEVEL:.0f} % percentile bootstrap of the mean, {RESAMPLES:,} resamples of the seeds."
+        "Kendall's τ-b and Spearman's ρ between a selector's scores and the accuracies of a truth, the "
+        "scores' sign set by their declared direction, so that 1 is perfect and 0 is chance. Operation "
+        "level: per edge, the scores at the step that decided the edge against the best accuracy of the "
+        "cells with that operation on that edge (best-acc: maximum over cells and trials) or their mean "
+        "(avg-acc); mean over edges and rounds, then mean over seeds. Architecture level: architectures "
+        f"scored as a whole against their trial-mean accuracy; mean over seeds. Intervals: {100 * LEVEL:.0f} "
+        f"% percentile bootstrap of the mean, {RESAMPLES:,} resamples of the seeds."
     )
     notes = [*_directions(results), *results.status()]
     return _table(
@@ -127,10 +138,10 @@ def accuracy_table(results: Results) -> Table:
                 rows.append(_accuracy_row(results, landscape, group, [(r, a.mean, a.rank) for r, a in accuracies]))
     used = [s for s in results.landscapes if any(g.accuracies(s) for g in results.groups)]
     caption = (
-        "Accuracy in per cent of the selected cell, looked up in the truth. One seed's number is the trial mean of its "
-        "cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample standard deviation; rank: "
-        "mean of the seeds' ranks, 1 is the best of the space). Gap: optimum of the space minus the mean of the seeds. "
-        "Seeds are supernet seed/selection seed."
+        "Accuracy in per cent of the selected cell, looked up in the truth. One seed's number is the trial "
+        "mean of its cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample "
+        "standard deviation; rank: mean of the seeds' ranks, 1 is the best of the space). Gap: optimum of "
+        "the space minus the mean of the seeds. Seeds are supernet seed/selection seed."
     )
     return _table(
         "accuracy",
@@ -153,17 +164,17 @@ def time_table(results: Results) -> Table:
     told = {"Device": len(machines) == 1, "Memory": len(memories) == 1}  # in a note instead
     rows = [_Row(row.full, {k: v for k, v in row.shown.items() if not told.get(k)}) for row in rows]
     caption = (
-        "Cost of one run, mean over the seeds of a selector. Seconds by phase, with a device synchronise at each "
-        "boundary; total: sum of the phases (± sample standard deviation over seeds); warm-up (first use of the device) "
-        "is apart. Supernet: training it; all selectors of a seed share it, and it is counted in full for each selector "
-        "that needs it. Counts are hardware-free and over all phases: forward and "
-        "backward passes, images (once per forward), GFLOP (10⁹ floating-point operations; a backward counts as two "
-        f"forwards). {NONE}: the phase was never entered."
+        "Cost of one run, mean over the seeds of a selector. Seconds by phase, with a device synchronise at "
+        "each boundary; total: sum of the phases (± sample standard deviation over seeds); warm-up (first "
+        "use of the device) is apart. Supernet: training it; all selectors of a seed share it, and it is "
+        "counted in full for each selector that needs it. Counts are hardware-free and over all phases: "
+        "forward and backward passes, images (once per forward), GFLOP (10⁹ floating-point operations; a "
+        f"backward counts as two forwards). {NONE}: the phase was never entered."
     )
     notes = [
         f"All runs and supernets on {machines[0]}."
         if len(machines) == 1
-        else f"{len(machines)} kinds of machine took part, whose times do not compare: {'; '.join(machines)}.",
+        else f"{len(machines)} kinds of machine, whose times do not compare: {'; '.join(machines)}.",
         f"Memory: {', '.join(memories)}, the highest peak of the seeds.",
     ]
     return _table(
@@ -183,8 +194,8 @@ def reference(results: Results, landscape: Landscape) -> str:
     noise = "not known" if landscape.noise_std is None else f"{landscape.noise_std:.2f}"
     return (
         f"{results.title(landscape)} ({landscape.truth}, {landscape.architectures:,} architectures, mean of "
-        f"{_trials(landscape)}): optimum {landscape.optimum:.2f}, median of the space {median(landscape):.2f}, noise (std "
-        f"between trials, mean over architectures) {noise}."
+        f"{_trials(landscape)}): optimum {landscape.optimum:.2f}, median of the space "
+        f"{median(landscape):.2f}, noise (std between trials, mean over architectures) {noise}."
     )
 
 
@@ -194,14 +205,18 @@ def median(landscape: Landscape) -> float:
 
 
 def short(value: float, spread: float | None = None) -> str:
-    """A size or duration to about three significant digits, never in exponents, with ± spread if there is one."""
+    """A size or duration to about three significant digits, without exponent, with ± spread if given."""
     if 0 < value < 0.001:
         return "<0.001"
     digits = 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:,.{digits}f}" + ("" if spread is None else f" ± {spread:,.{digits}f}")
 
 
-_TABLES: dict[str, Callable[[Results], Table]] = {"tau": tau_table, "accuracy": accuracy_table, "time": time_table}
+_TABLES: dict[str, Callable[[Results], Table]] = {
+    "tau": tau_table,
+    "accuracy": accuracy_table,
+    "time": time_table,
+}
 
 
 def _table(
@@ -267,9 +282,7 @@ def _tau_row(results: Results, landscape: Landscape, level: str, name: str, foun
     return _Row(full, shown)
 
 
-def _accuracy_row(
-    results: Results, landscape: Landscape, group: Group, found: list[tuple[Record, float, int]]
-) -> _Row:
+def _accuracy_row(results: Results, landscape: Landscape, group: Group, found: list[tuple[Record, float, int]]) -> _Row:
     names = [seed_name(record.inputs) for record, _, _ in found]
     means = np.array([mean for _, mean, _ in found])
     mean, spread = float(means.mean()), _std(means)
@@ -311,7 +324,9 @@ def _time_row(group: Group, phases: list[str]) -> _Row:
     totals = np.array([total_seconds(record) for record in group.records])
     spread = _std(totals)
     warmup = float(np.mean([cost.warmup for cost in costs]))
-    counts = {field: float(np.mean([_counted(record, field) for record in group.records])) for field in Counts.model_fields}
+    counts = {
+        field: float(np.mean([_counted(record, field) for record in group.records])) for field in Counts.model_fields
+    }
     peak = max(cost.peak_memory for cost in costs)
     memory_kind = ", ".join(sorted({cost.memory_kind for cost in costs}))
     devices = "; ".join(sorted({device(cost.machine) for cost in costs}))
@@ -366,10 +381,13 @@ def _directions(results: Results) -> list[str]:
     sentences = []
     for level, scale_of in (("Operation", operation_scale), ("Architecture", architecture_scale)):
         scales = {group.name: scale_of(group.records) for group in results.groups if group.records}
-        scored = "; ".join(f"{name}, {scale.name} ({scale.better} is better)" for name, scale in scales.items() if scale)
+        scored = "; ".join(
+            f"{name}, {scale.name} ({scale.better} is better)" for name, scale in scales.items() if scale
+        )
         silent = ", ".join(name for name, scale in scales.items() if scale is None)
         sentences.append(
-            f"{level} scores: {scored or 'none'}." + (f" Without such scores, so without rows: {silent}." if silent else "")
+            f"{level} scores: {scored or 'none'}."
+            + (f" Without such scores, so without rows: {silent}." if silent else "")
         )
     return sentences
 
@@ -377,8 +395,8 @@ def _directions(results: Results) -> list[str]:
 def _without_accuracy(results: Results) -> list[str]:
     """One sentence for each group of which a landscape has only some runs."""
     return [
-        f"{results.title(landscape)} says nothing of {len(group.records) - count} of {len(group.records)} runs of "
-        f"{group.name}."
+        f"{results.title(landscape)} says nothing of {len(group.records) - count} of {len(group.records)} "
+        f"runs of {group.name}."
         for landscape in results.landscapes
         for group in results.groups
         if 0 < (count := len(group.accuracies(landscape))) < len(group.records)

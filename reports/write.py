@@ -47,8 +47,9 @@ def write_report(folder: Path) -> ReportPaths:
         texts[f"report/{table.name}.md"] = to_markdown(table)
         texts[f"report/{table.name}.csv"] = to_csv(table)
         texts[f"report/{table.name}.tex"] = to_latex(table)
-    for figure in (*drawn, *cells):
-        texts[f"report/figures/{figure.name}.svg"] = figure.svg
+    drawings = {figure.name: figure.svg for figure in drawn} | {cell.name: cell.svg for cell in cells}
+    for name, svg in drawings.items():
+        texts[f"report/figures/{name}.svg"] = svg
     for name, text in texts.items():
         write_atomically(folder / name, text.encode())
     return ReportPaths(

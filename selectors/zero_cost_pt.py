@@ -41,7 +41,13 @@ class ZeroCostPT(Selector):
     proxy: str = "nwot"
     iterations: int = Field(10, ge=1)
     order: Literal[
-        "random", "order", "reverse", "global-op-iter", "global-op-once", "global-edge-iter", "global-edge-once"
+        "random",
+        "order",
+        "reverse",
+        "global-op-iter",
+        "global-op-once",
+        "global-edge-iter",
+        "global-edge-once",
     ] = "random"
     batch_size: int = Field(256, ge=2)
     validation_batches: int = Field(100, ge=1)

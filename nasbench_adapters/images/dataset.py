@@ -121,9 +121,7 @@ def make_dataset(
     mean = measured_mean if mean is None else tuple(float(value) for value in mean)
     std = measured_std if std is None else tuple(float(value) for value in std)
     if len(mean) != channels or not all(0 <= value <= 1 for value in mean):
-        raise UserError(
-            f"data set '{name}': mean is {mean}; give {channels} numbers in 0..1, one per channel"
-        )
+        raise UserError(f"data set '{name}': mean is {mean}; give {channels} numbers in 0..1, one per channel")
     if len(std) != channels or not all(0 < value <= 1 for value in std):
         raise UserError(
             f"data set '{name}': std is {std}; give {channels} numbers above 0 and up to 1, one per channel"
@@ -141,9 +139,7 @@ def _checked(name: str, part: str, images: np.ndarray, labels: np.ndarray) -> tu
             "they must be uint8 (images, height, width, channels)"
         )
     if 0 in images.shape or images.shape[1] != images.shape[2]:
-        raise UserError(
-            f"data set '{name}': {part} images are {images.shape}; give square images, at least one"
-        )
+        raise UserError(f"data set '{name}': {part} images are {images.shape}; give square images, at least one")
     if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
         raise UserError(
             f"data set '{name}': {part} labels are {labels.dtype} {labels.shape}; "
@@ -153,7 +149,7 @@ def _checked(name: str, part: str, images: np.ndarray, labels: np.ndarray) -> tu
 
 
 def _moments(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation per channel in 0..1 units, to 4 digits, from the histogram of the levels."""
+    """Mean and standard deviation per channel in 0..1 units, to 4 digits, from a histogram."""
     levels = np.arange(256) / 255
     means, deviations = [], []
     for channel in range(images.shape[3]):

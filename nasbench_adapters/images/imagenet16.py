@@ -63,9 +63,7 @@ def _read_file(path: Path) -> tuple[np.ndarray, np.ndarray]:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     if not isinstance(content, dict) or not {"data", "labels"} <= content.keys():
-        raise UserError(
-            f"{path} is not a dict with 'data' and 'labels'; put NAS-Bench-201's ImageNet16 file there"
-        )
+        raise UserError(f"{path} is not a dict with 'data' and 'labels'; put NAS-Bench-201's ImageNet16 file there")
     data, labels = content["data"], content["labels"]
     if not (
         isinstance(data, np.ndarray)
@@ -73,9 +71,7 @@ def _read_file(path: Path) -> tuple[np.ndarray, np.ndarray]:
         and data.ndim == 2
         and data.shape[1] == CHANNELS * SIZE * SIZE
     ):
-        raise UserError(
-            f"{path}: 'data' is not uint8 (images, 768); put the 16x16 version of the files there"
-        )
+        raise UserError(f"{path}: 'data' is not uint8 (images, 768); put the 16x16 version of the files there")
     numbers = _labels(path, labels, len(data))
     kept = numbers <= CLASSES
     planes = np.asarray(data)[kept].reshape(-1, CHANNELS, SIZE, SIZE)

@@ -48,12 +48,15 @@ def read(path: Path) -> ImageDataset:
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise ValueError("it is a single array")
+        with file:
             return {key: file[key] for key in file.files}
     except FileNotFoundError as error:
         raise UserError(f"no file {path}; give the path of a .npz of images") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, AttributeError, TypeError) as error:
-        raise UserError(f"{path} is not a readable .npz of plain arrays ({error}); write it anew") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+        raise UserError(f"{path} is no readable .npz of plain arrays ({error}); write it anew") from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
 

@@ -81,7 +81,9 @@ def mixture_of(space: SearchSpace, alphas: Sequence[Tensor], decisions: Decision
     weights, support = [], []
     for cell, alpha, row in zip(space.cells, alphas, decisions.choices, strict=True):
         allowed = [[k < len(names) for k in range(alpha.shape[1])] for names in cell.operations]
-        open_support = [[ok and choice == OPEN for ok in oks] for oks, choice in zip(allowed, row, strict=True)]
+        open_support = [
+            [ok and choice == OPEN for ok in oks] for oks, choice in zip(allowed, row, strict=True)
+        ]
         one_hot = [[k == choice for k in range(alpha.shape[1])] for choice in row]
         open_rows = torch.tensor([[choice == OPEN] for choice in row], device=alpha.device)
         if not all(map(all, allowed)):

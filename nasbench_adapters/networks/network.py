@@ -56,7 +56,9 @@ class CellModule(nn.Module):
             self.readers[source] += sum(bool(module.reads_rectified) for module in modules.values())
         self.rectify = nn.ModuleList(Rectifier() for _ in range(cell.nodes))
 
-    def forward(self, inputs: Sequence[Tensor], mixture: tuple[Tensor, tuple[tuple[bool, ...], ...]] | None = None) -> Tensor:
+    def forward(
+        self, inputs: Sequence[Tensor], mixture: tuple[Tensor, tuple[tuple[bool, ...], ...]] | None = None
+    ) -> Tensor:
         """Features of the output nodes.
 
         Args:
@@ -86,7 +88,9 @@ class CellModule(nn.Module):
     def _rectify(self, node: int, x: Tensor, live: list[int]) -> Tensor:
         if not self.readers[node]:
             return x
-        out: Tensor = self.rectify[node](x, readers=self.readers[node], silent=self.readers[node] - live[node])
+        out: Tensor = self.rectify[node](
+            x, readers=self.readers[node], silent=self.readers[node] - live[node]
+        )
         return out
 
     def _live_readers(self, support: tuple[tuple[bool, ...], ...] | None) -> list[int]:
@@ -128,7 +132,9 @@ class Backbone(nn.Module):
                 )
             else:
                 self.layers.append(
-                    BLOCKS[layer.block](layer.channels_in, layer.channels_out, layer.stride, replicas=replicas)
+                    BLOCKS[layer.block](
+                        layer.channels_in, layer.channels_out, layer.stride, replicas=replicas
+                    )
                 )
         features = skeleton.layers[-1].channels_out
         self.last_norm, self.last_rectify = nn.BatchNorm2d(features * replicas), Rectifier()
@@ -246,12 +252,12 @@ def scoring(model: nn.Module, norm: str) -> Iterator[None]:
     training = {module: module.training for module in model.modules()}
     model.train(norm == "batch")
     try:
-        for module in norms:
-            module.track_running_stats = norm == "running"
+        for layer in norms:
+            layer.track_running_stats = norm == "running"
         with torch.no_grad():
             yield
     finally:
-        for module in norms:
-            module.track_running_stats = True
+        for layer in norms:
+            layer.track_running_stats = True
         for module, was in training.items():
             module.training = was

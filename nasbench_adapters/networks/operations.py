@@ -24,9 +24,7 @@ class Rectifier(nn.ReLU):
         return super().forward(input)
 
 
-def conv(
-    channels_in: int, channels_out: int, kernel: int, stride: int = 1, replicas: int = 1
-) -> nn.Conv2d:
+def conv(channels_in: int, channels_out: int, kernel: int, stride: int = 1, replicas: int = 1) -> nn.Conv2d:
     """A convolution without bias that keeps height and width (at stride 1), one group per replica."""
     return nn.Conv2d(
         channels_in * replicas,
@@ -125,5 +123,3 @@ def build_operation(
         case "avg_pool_3x3":
             return Pool()
     raise ValueError(f"no module for operation {name!r}")
-
-

@@ -50,7 +50,9 @@ class NasBench201(SearchSpace):
         choices = []
         for target, node in enumerate(nodes, start=1):
             if not (len(node) >= 2 and node.startswith("|") and node.endswith("|")):
-                raise UserError(f"malformed NAS-Bench-201 cell: node {target} is {node!r}, not within '|'; form: {form}")
+                raise UserError(
+                    f"malformed NAS-Bench-201 cell: node {target} is {node!r}, not within '|'; form: {form}"
+                )
             terms = node[1:-1].split("|")
             if len(terms) != target:
                 raise UserError(

@@ -78,9 +78,7 @@ def landscape(table: TruthTable, dataset: str, split: str, epochs: int) -> Lands
     )
 
 
-def rank(
-    table: TruthTable, architecture: Architecture, dataset: str, split: str, epochs: int
-) -> tuple[int, int]:
+def rank(table: TruthTable, architecture: Architecture, dataset: str, split: str, epochs: int) -> tuple[int, int]:
     """(rank, of): 1 + how many architectures have a strictly higher mean of trials, and how many have one.
 
     Raises UserError if the table has no trial of the architecture there.
@@ -118,7 +116,10 @@ def _single(matrix: np.ndarray) -> float | None:
 
 def _half(matrix: np.ndarray) -> float | None:
     trials = matrix.shape[1] // 2 * 2
-    return _tau(matrix[:, 0:trials:2].mean(axis=1), matrix[:, 1:trials:2].mean(axis=1)) if trials else None
+    if not trials:
+        return None
+    even, odd = (np.round(matrix[:, place:trials:2].mean(axis=1), 9) for place in (0, 1))  # equal means are ties
+    return _tau(even, odd)
 
 
 def _tau(a: np.ndarray, b: np.ndarray) -> float | None:

@@ -35,9 +35,7 @@ def import_long(path: Path, name: str, *, space: str = "nb201") -> TruthTable:
     _refuse(path, ~(epochs >= 1) | (epochs % 1 != 0), "epochs must be a whole number of at least 1")
     accuracy = pd.to_numeric(frame["accuracy"], errors="coerce")
     _refuse(path, ~accuracy.between(0, 100), "accuracy must be a number within 0..100 (per cent)")
-    _refuse(
-        path, frame.duplicated(list(COLUMNS[:-1])), "this arch, dataset, split, epochs and seed came before"
-    )
+    _refuse(path, frame.duplicated(list(COLUMNS[:-1])), "this arch, dataset, split, epochs and seed came before")
 
     builder = TableBuilder(get_space(space))
     architectures = _parse(path, frame["arch"], builder)
@@ -49,9 +47,7 @@ def import_long(path: Path, name: str, *, space: str = "nb201") -> TruthTable:
 
 def to_long(table: TruthTable) -> pd.DataFrame:
     """A table in long form, with the columns of :data:`COLUMNS`; the inverse of the import."""
-    texts = np.array(
-        [table.space.format(unflatten(table.space, row)) for row in table.architectures], dtype=object
-    )
+    texts = np.array([table.space.format(unflatten(table.space, row)) for row in table.architectures], dtype=object)
     parts = []
     for column in table.columns:
         values = table.matrix(*column.key)

@@ -68,7 +68,7 @@ def check_memory(path: Path, factor: float, force: bool) -> None:
         raise UserError(
             f"reading {path} needs about {needed / 1e9:.0f} GB of memory ({factor:g} times the file), "
             f"{available / 1e9:.0f} GB are free: use a larger machine, the benchmark's folder of one file "
-            "per architecture, or force=True"
+            "per architecture, or force it"
         )
 
 

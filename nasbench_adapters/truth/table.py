@@ -95,9 +95,7 @@ class TruthTable:
         checksum: SHA-256 of the content (the name and the version that wrote it apart).
     """
 
-    def __init__(
-        self, header: dict[str, Any], arrays: dict[str, np.ndarray], path: Path | None = None
-    ) -> None:
+    def __init__(self, header: dict[str, Any], arrays: dict[str, np.ndarray], path: Path | None = None) -> None:
         self._header = header
         self._arrays = arrays
         self._path = path
@@ -110,8 +108,7 @@ class TruthTable:
         self.details: dict[str, Any] = header["details"]
         self.checksum: str = header["checksum"]
         self.columns: list[Column] = [
-            Column(c["dataset"], c["split"], c["epochs"], tuple(c["seeds"]), c["count"])
-            for c in header["columns"]
+            Column(c["dataset"], c["split"], c["epochs"], tuple(c["seeds"]), c["count"]) for c in header["columns"]
         ]
 
     def __repr__(self) -> str:
@@ -154,9 +151,7 @@ class TruthTable:
             values = np.asarray(accuracies, dtype=np.float64)
             if values.shape != (len(choices), len(seeds)):
                 wanted = (len(choices), len(seeds))
-                raise UserError(
-                    f"{where}: accuracies must be architectures x seeds {wanted}, not {values.shape}"
-                )
+                raise UserError(f"{where}: accuracies must be architectures x seeds {wanted}, not {values.shape}")
             if len(set(seeds)) != len(seeds):
                 raise UserError(f"{where}: a seed is named twice in {', '.join(seeds)}")
             present = ~np.isnan(values)
@@ -203,9 +198,7 @@ class TruthTable:
                 f"{path} is no truth table, or damaged: build or import it again ('archselect truth --help')"
             ) from error
         if schema != SCHEMA:
-            raise UserError(
-                f"{path} has schema {schema}, not {SCHEMA}: upgrade archselect or import the source again"
-            )
+            raise UserError(f"{path} has schema {schema}, not {SCHEMA}: upgrade archselect or import the source again")
         if checksum != _checksum(header):
             raise _damaged(path)
         return cls(header, {}, path)
@@ -249,9 +242,7 @@ class TruthTable:
         known = sorted({f"{column.dataset}/{column.split}" for column in self.columns})
         near = [] if wanted in known else get_close_matches(wanted, known, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'? " if near else ""
-        raise UserError(
-            f"truth '{self.name}' has no {wanted} at {epochs} epochs: {hint}it has {self.holdings()}"
-        )
+        raise UserError(f"truth '{self.name}' has no {wanted} at {epochs} epochs: {hint}it has {self.holdings()}")
 
     @property
     def architectures(self) -> np.ndarray:
@@ -290,7 +281,8 @@ class TruthTable:
             present = ~np.isnan(matrix)
             with np.errstate(invalid="ignore"):
                 means = np.where(present, matrix, 0.0).sum(axis=1) / present.sum(axis=1)
-            self._means[key] = means[self.population[1]]
+            # Equal means must compare equal, whichever trials they are of.
+            self._means[key] = np.round(means, 9)[self.population[1]]
         return self._means[key]
 
     def lookup(self, architecture: Architecture, dataset: str, split: str, epochs: int) -> Trials:
@@ -348,9 +340,7 @@ class TableBuilder:
     ) -> None:
         """One trial, its accuracy in per cent."""
         if not 0 <= accuracy <= 100:
-            raise UserError(
-                f"accuracy {accuracy} of {self.space.format(architecture)} is outside 0..100 per cent"
-            )
+            raise UserError(f"accuracy {accuracy} of {self.space.format(architecture)} is outside 0..100 per cent")
         trials = self._trials.setdefault((dataset, split, epochs), {}).setdefault(seed, {})
         if architecture in trials:
             raise UserError(
@@ -394,10 +384,7 @@ def unflatten(space: SearchSpace, row: np.ndarray) -> Architecture:
     """The inverse of :func:`flatten`."""
     ends = np.cumsum([len(cell.edges) for cell in space.cells])
     return Architecture(
-        tuple(
-            tuple(None if choice == DROPPED else int(choice) for choice in part)
-            for part in np.split(row, ends[:-1])
-        )
+        tuple(tuple(None if choice == DROPPED else int(choice) for choice in part) for part in np.split(row, ends[:-1]))
     )
 
 
@@ -408,9 +395,7 @@ def _flat(architecture: Architecture) -> bytes:
 def _check_choices(space: SearchSpace, choices: np.ndarray, canonical_only: bool) -> None:
     sizes = [len(names) for cell in space.cells for names in cell.operations]
     if choices.ndim != 2 or choices.shape[1] != len(sizes):
-        raise UserError(
-            f"choices of {space.name} must be architectures x {len(sizes)} edges, not {choices.shape}"
-        )
+        raise UserError(f"choices of {space.name} must be architectures x {len(sizes)} edges, not {choices.shape}")
     if np.any((choices >= np.array(sizes)) | ((choices < 0) & (choices != DROPPED))):
         raise UserError(f"choices of {space.name} must be operation indices of their edge, or {DROPPED}")
     if len({row.tobytes() for row in choices}) != len(choices):
@@ -464,6 +449,4 @@ def _checksum(header: dict[str, Any]) -> str:
 
 
 def _damaged(path: Path) -> UserError:
-    return UserError(
-        f"{path} is damaged (its checksum does not fit): delete it, then build or import it again"
-    )
+    return UserError(f"{path} is damaged (its checksum does not fit): delete it, then build or import it again")

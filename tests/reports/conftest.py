@@ -117,7 +117,12 @@ def make_inputs(label: str, seed: int, selection_seed: int | None = None) -> Inp
     return Inputs(
         space="nb201",
         data=DataInputs(
-            name="digits", checksum="aa" * 8, train_images=600, valid_images=600, split="halves, seed 0", augment="none"
+            name="digits",
+            checksum="aa" * 8,
+            train_images=600,
+            valid_images=600,
+            split="halves, seed 0",
+            augment="none",
         ),
         supernet=SupernetInputs(
             recipe=recipe,
@@ -153,7 +158,12 @@ def make_record(inputs: Inputs) -> Record:
                 for k in range(OPERATIONS):
                     scores.append(
                         OperationScore(
-                            round=round_, step=at, cell=0, edge=int(edge), choice=k, value=float(sign * seen[edge, k])
+                            round=round_,
+                            step=at,
+                            cell=0,
+                            edge=int(edge),
+                            choice=k,
+                            value=float(sign * seen[edge, k]),
                         )
                     )
                 decisions.append(Decision(round=round_, step=at, cell=0, edge=int(edge), choice=choices[edge]))
@@ -162,7 +172,11 @@ def make_record(inputs: Inputs) -> Record:
     chosen = max(ranked, key=lambda c: float(quality[np.arange(EDGES), list(c)].sum()))
     scored = ranked if label == "zero-cost-pt" else []
     architecture = Architecture((chosen,))
-    supernet = {} if inputs.supernet.recipe == "untrained" else {"supernet": Time(seconds=21.5 + inputs.supernet_seed, calls=1)}
+    supernet = (
+        {}
+        if inputs.supernet.recipe == "untrained"
+        else {"supernet": Time(seconds=21.5 + inputs.supernet_seed, calls=1)}
+    )
     phases = {
         "random": {"data": Time(seconds=0.011, calls=1)},
         "magnitude": {"data": Time(seconds=0.012, calls=1), "score": Time(seconds=0.0004, calls=1)},
@@ -192,7 +206,8 @@ def make_record(inputs: Inputs) -> Record:
             architecture_scale=Scale(name="nwot", better="higher") if label == "zero-cost-pt" else None,
             architecture_scores=[
                 ArchitectureScore(
-                    architecture=text(c), value=float(3000 + quality[np.arange(EDGES), list(c)].sum() + rng.normal())
+                    architecture=text(c),
+                    value=float(3000 + quality[np.arange(EDGES), list(c)].sum() + rng.normal()),
                 )
                 for c in scored
             ],
@@ -211,7 +226,11 @@ def make_record(inputs: Inputs) -> Record:
         cost=Cost(
             phases=phases | supernet,
             counts={"score": Counts(forwards=30, backwards=0, images=30 * 256, flops=123_456_789_000)}
-            | ({"supernet": Counts(forwards=400, backwards=200, images=25600, flops=9_876_543_210_000)} if supernet else {}),
+            | (
+                {"supernet": Counts(forwards=400, backwards=200, images=25600, flops=9_876_543_210_000)}
+                if supernet
+                else {}
+            ),
             warmup=0.21,
             peak_memory=312 * 2**20,
             memory_kind="resident",
@@ -232,7 +251,7 @@ def make_folder(root: Path, seeds: int = 4, labels: list[str] | None = None, **c
     info = StudyInfo(
         name="quickstart",
         title="Four selectors on NAS-Bench-201 & digits",
-        description="Magnitude, DARTS-PT and Zero-Cost-PT read an architecture out of the same small supernets.",
+        description="Magnitude, DARTS-PT and Zero-Cost-PT read a cell out of the same small supernets.",
         labels=labels,
         tables=["tau", "accuracy", "time"],
         runs=[record.id for record in records],

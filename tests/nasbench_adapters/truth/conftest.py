@@ -35,9 +35,7 @@ def real_table(shared_data):
 def own_folders(tmp_path_factory, monkeypatch):
     """No test reads or writes the user's own cache and data."""
     home = tmp_path_factory.mktemp("home")
-    monkeypatch.setattr(
-        "archselect.nasbench_adapters.truth.user_data_path", lambda name: home / "data" / name
-    )
+    monkeypatch.setattr("archselect.nasbench_adapters.truth.user_data_path", lambda name: home / "data" / name)
     monkeypatch.setattr(
         "archselect.nasbench_adapters.truth.hpo_bench.user_cache_path", lambda name: home / "cache" / name
     )
@@ -109,7 +107,7 @@ def _results(classes, rng, index, text, epochs):
 
 @pytest.fixture(scope="session")
 def agrees():
-    """Holds a table against what a package's own API says: mean of trials, and each trial, at the final epoch."""
+    """Holds a table against what a package says of the final epoch: the mean of trials, and each trial."""
 
     def check(table, api, space):
         compared = 0

@@ -61,9 +61,7 @@ def test_damaged_or_foreign(folder, tmp_path):
         {"200": {"arch_str": "|none~0|"}},
     ):
         path.write_bytes(bz2.compress(pickle.dumps(foreign)))
-        with pytest.raises(
-            UserError, match=r"000000.*(not of the benchmark's form|malformed NAS-Bench-201 cell)"
-        ):
+        with pytest.raises(UserError, match=r"000000.*(not of the benchmark's form|malformed NAS-Bench-201 cell)"):
             import_folder(tmp_path, "t")
 
 

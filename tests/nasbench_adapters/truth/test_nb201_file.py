@@ -29,12 +29,8 @@ def test_folder_equals_file(content, tmp_path):
     for index, infos in content["arch2infos"].items():
         trial = infos["full"]["all_results"]["cifar10", 777]
         weighted = infos | {"weights": torch.ones(3), "trial": trial}
-        torch.save(
-            weighted, tmp_path / f"{index:06d}-FULL.pth", _use_new_zipfile_serialization=bool(index % 2)
-        )
-    assert (
-        import_folder(tmp_path, "t").checksum != import_file(tmp_path / "all.pth", "t").checksum
-    )  # the origins
+        torch.save(weighted, tmp_path / f"{index:06d}-FULL.pth", _use_new_zipfile_serialization=bool(index % 2))
+    assert import_folder(tmp_path, "t").checksum != import_file(tmp_path / "all.pth", "t").checksum  # the origins
     folder, file = import_folder(tmp_path, "t"), import_file(tmp_path / "all.pth", "t")
     assert folder._header["arrays"] == file._header["arrays"]
 

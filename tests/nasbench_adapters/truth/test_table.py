@@ -15,19 +15,17 @@ from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable, f
 WHERE = {"origin": "a test", "licence": "MIT"}
 
 
-def small(values=None, **settings):
+def small(values=None):
+    """A table of 40 cells with three trials, a third of the last ones missing, and the trials themselves."""
     rng = np.random.default_rng(0)
-    choices = np.stack([rng.permutation(5)[np.arange(6) % 5] for _ in range(40)])
-    choices = np.unique(choices, axis=0)
-    values = np.round(rng.uniform(10, 95, (len(choices), 3)), 2) if values is None else values
+    choices = rng.permutation(np.indices((5,) * 6).reshape(6, -1).T)[:40]
+    values = np.round(rng.uniform(10, 95, (40, 3)), 2) if values is None else values
     values[::3, 2] = np.nan
     columns = {
         ("digits", "test", 10): (("0", "1", "2"), values),
         ("digits", "test", 2): (("0",), values[:, :1]),
     }
-    return TruthTable.build(
-        name="small", space="nb201", choices=choices, columns=columns, **(WHERE | settings)
-    ), values
+    return TruthTable.build(name="small", space="nb201", choices=choices, columns=columns, **WHERE), values
 
 
 @pytest.fixture
@@ -43,12 +41,8 @@ def test_what_is_put_in_comes_out(data, space, tmp_path_factory):
     cells = st.tuples(*[st.integers(0, 4)] * 6).map(lambda row: Architecture((row,)))
     kind = data.draw(st.sampled_from(["shares", "floats"]))
     images = data.draw(st.integers(1, 10_000))
-    accuracy = (
-        st.integers(0, images).map(lambda k: 100 * k / images) if kind == "shares" else st.floats(0, 100)
-    )
-    keys = st.tuples(
-        cells, st.sampled_from(["a", "b"]), st.sampled_from([1, 200]), st.sampled_from(["777", "mean2"])
-    )
+    accuracy = st.integers(0, images).map(lambda k: 100 * k / images) if kind == "shares" else st.floats(0, 100)
+    keys = st.tuples(cells, st.sampled_from(["a", "b"]), st.sampled_from([1, 200]), st.sampled_from(["777", "mean2"]))
     trials = data.draw(st.dictionaries(keys, accuracy, min_size=1, max_size=20))
     builder = TableBuilder(space)
     for (cell, dataset, epochs, seed), value in trials.items():
@@ -102,20 +96,16 @@ def test_asking_for_what_is_not_there(path, space):
     table = TruthTable.open(path)
     cell = unflatten(space, table.architectures[0])
     holdings = r"it has digits/test at 2, 10 epochs"
-    with pytest.raises(
-        UserError, match=rf"no digit/test at 10 epochs: did you mean 'digits/test'\? {holdings}"
-    ):
+    with pytest.raises(UserError, match=rf"no digit/test at 10 epochs: did you mean 'digits/test'\? {holdings}"):
         table.lookup(cell, "digit", "test", 10)
     with pytest.raises(UserError, match=rf"no digits/test at 200 epochs: {holdings}"):
         table.lookup(cell, "digits", "test", 200)
-    with pytest.raises(
-        UserError, match=rf"no trial of .* on digits/test at 10 epochs: {len(table)} architectures"
-    ):
+    with pytest.raises(UserError, match=rf"no trial of .* on digits/test at 10 epochs: {len(table)} architectures"):
         table.lookup(Architecture(((4,) * 6,)), "digits", "test", 10)
 
 
 def test_a_class_is_spoken_for_by_its_representative(space):
-    stored = space.representatives[5000:5040]
+    stored = space.representatives[:40]
     values = np.random.default_rng(0).integers(0, 101, (40, 1)).astype(float)
     table = TruthTable.build(
         name="t",
@@ -128,13 +118,10 @@ def test_a_class_is_spoken_for_by_its_representative(space):
     expected = {a: values[stored.index(c), 0] for a, c in space.classes.items() if c in stored}
     choices, _ = table.population
     assert len(expected) > 40
-    assert (
-        dict(zip((unflatten(space, row) for row in choices), table.means("d", "s", 1), strict=True))
-        == expected
-    )
+    assert dict(zip((unflatten(space, row) for row in choices), table.means("d", "s", 1), strict=True)) == expected
     assert all(table.lookup(a, "d", "s", 1).mean == value for a, value in expected.items())
     with pytest.raises(UserError, match="have one"):
-        table.lookup(space.representatives[0], "d", "s", 1)
+        table.lookup(space.representatives[50], "d", "s", 1)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +154,7 @@ def test_builder_refuses(space):
     builder.add(cell, "d", "s", 1, "0", 5.0)
     with pytest.raises(UserError, match="given twice"):
         builder.add(cell, "d", "s", 1, "0", 5.0)
-    with pytest.raises(UserError, match="outside 0..100"):
+    with pytest.raises(UserError, match="is outside"):
         builder.add(cell, "d", "s", 2, "0", math.nan)
 
 
@@ -200,7 +187,7 @@ def test_truncated(path):
 
 
 def test_an_exchanged_column_is_noticed(path, tmp_path):
-    other = small(np.full((len(TruthTable.open(path)), 3), 50.0))[0]
+    other = small(np.full((40, 3), 50.0))[0]
     other.save(tmp_path / "other.npz")
     with zipfile.ZipFile(path) as ours, zipfile.ZipFile(tmp_path / "other.npz") as theirs:
         members = {name: (theirs if name == "column1.npy" else ours).read(name) for name in ours.namelist()}
@@ -216,17 +203,18 @@ def test_an_exchanged_column_is_noticed(path, tmp_path):
 def test_foreign_and_newer_files(path, tmp_path, canary):
     np.savez(tmp_path / "a.npz", x=np.arange(3))
     np.savez(tmp_path / "b.npz", header=np.array([canary], dtype=object), allow_pickle=True)
-    np.save(tmp_path / "c.npz", np.arange(3))
+    with (tmp_path / "c.npz").open("wb") as file:
+        np.save(file, np.arange(3))
     (tmp_path / "d.npz").write_text("arch,dataset\n")
     for name in "abcd":
         with pytest.raises(UserError, match="no truth table, or damaged"):
             TruthTable.open(tmp_path / f"{name}.npz")
     assert not canary.path.exists()
-    with pytest.raises(UserError, match="archselect truth list"):
+    with pytest.raises(UserError, match=r"'archselect truth list'"):
         TruthTable.open(tmp_path / "missing.npz")
     header = np.frombuffer(json.dumps({"schema": 2, "checksum": ""}).encode(), dtype=np.uint8)
     np.savez(path, header=header)
-    with pytest.raises(UserError, match="has schema 2, not 1: upgrade"):
+    with pytest.raises(UserError, match="has schema 2, not 1"):
         TruthTable.open(path)
 
 

