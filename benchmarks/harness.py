@@ -115,7 +115,7 @@ def _claim(folder: Folder, study: Study, jobs: list[RunJob], command: list[str])
     info = StudyInfo(
         name=study.name,
         title=study.title,
-        description=study.description,
+        description=" ".join(study.description.split()),
         labels=[label for _, _, label in study.pairs()],
         tables=list(study.tables),
         runs=[job.inputs.id for job in jobs],

@@ -114,7 +114,7 @@ class Scale(Fact):
 
 
 class CellGraph(Fact):
-    """A cell as a drawable graph: nodes 0 .. nodes - 1, of which the first are inputs, and (source, target, operation)."""
+    """A cell as a drawable graph: nodes 0 .. nodes - 1, the inputs first, and edges (source, target, operation)."""
 
     name: str
     inputs: int

@@ -150,7 +150,7 @@ def tau_figure(results: Results) -> Figure:
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots(len(shown), len(LEVELS), squeeze=False, sharex=True, sharey=True)
-        canvas.subplots_adjust(left=_margin([g.name for g in groups]), right=0.985, wspace=0.06)
+        canvas.subplots_adjust(left=_margin([g.name for g in groups]), right=0.985, wspace=0.1)
         canvas.subplots_adjust(
             top=_from_top(canvas, 0.5), bottom=0.5 / _height(canvas), hspace=0.62 / len(groups) ** 0.5
         )

@@ -76,8 +76,8 @@ class Results:
             )
         if self.others:
             sentences.append(
-                f"{len(self.others)} records in the folder are no runs of this study (other settings or "
-                "code) and are in no number here."
+                f"{len(self.others)} of the folder's records belong to no run of this study (other settings or code) "
+                "and are in no number here."
             )
         return sentences
 

@@ -57,7 +57,7 @@ def test_failed_missing_and_foreign_runs_are_told_and_not_counted(fake, tmp_path
     said = " ".join(results.status())
     assert "1 of 17 runs failed" in said and "darts-pt seed 1/1" in said
     assert "1 of 17 runs are not finished" in said and results.info.command in said
-    assert "1 records in the folder are no runs of this study" in said
+    assert "1 of the folder's records belong to no run of this study" in said
 
 
 def test_a_failure_made_good_is_no_failure(fake, tmp_path):

@@ -1,4 +1,4 @@
-"""The files of a report: the same bytes from the same records, well formed, escaped, and needing nothing beside them."""
+"""The files of a report: the same bytes from the same records, well formed, escaped, standing alone."""
 
 from __future__ import annotations
 
@@ -183,9 +183,10 @@ def test_latex_is_a_balanced_ascii_table(folder):
 def test_csv_holds_the_full_numbers(folder):
     write_report(folder)
     for table in tables(load(folder)):
-        read = pd.read_csv(folder / "report" / f"{table.name}.csv", float_precision="round_trip")
-        numbers = table.frame.select_dtypes("number").columns
-        pd.testing.assert_frame_equal(read[numbers], table.frame[numbers], check_exact=True, check_dtype=False)
+        rows = list(csv.DictReader(io.StringIO((folder / "report" / f"{table.name}.csv").read_text())))
+        for column in table.frame.select_dtypes("number").columns:
+            for row, value in zip(rows, table.frame[column], strict=True):
+                assert row[column] == "" if pd.isna(value) else float(row[column]) == value
 
 
 def test_markdown_and_html_hold_every_row(folder):

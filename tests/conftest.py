@@ -1,0 +1,67 @@
+"""Shared by all tests: the slow reference, the space, small worlds, and the shared data where at hand."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+
+from archselect.nasbench_adapters.spaces import get_space
+
+ROOT = Path(__file__).parents[1]
+
+# Runs here share cores with other work: how long an example takes says nothing.
+settings.register_profile("archselect", deadline=None, derandomize=True)
+settings.load_profile("archselect")
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def naive():
+    """The module `tests/naive.py`."""
+    spec = importlib.util.spec_from_file_location("naive", ROOT / "tests" / "naive.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def nb201():
+    return get_space("nb201")
+
+
+@pytest.fixture(scope="session")
+def tiny(nb201):
+    """A skeleton with one cell per stage at 4, 8 and 16 channels."""
+    return nb201.skeleton(channels=4, cells=1)
+
+
+@pytest.fixture(scope="session")
+def shared_file():
+    """`shared_file(name)` is the path of a file of the shared data; the test skips where it is absent."""
+
+    def find(name):
+        folder = (ROOT / os.environ.get("ARCHSELECT_SHARED", "../shared") / "data").resolve()
+        if not (folder / name).is_file():
+            pytest.skip(f"no shared data: set ARCHSELECT_SHARED to the folder that holds data/{name}")
+        return folder / name
+
+    return find
+
+
+@pytest.fixture
+def images():
+    """`images(count, channels=3, size=8, seed=0)` are normal random images in float64."""
+
+    def draw(count, channels=3, size=8, seed=0):
+        generator = torch.Generator().manual_seed(seed)
+        return torch.randn(count, channels, size, size, generator=generator, dtype=torch.float64)
+
+    return draw
