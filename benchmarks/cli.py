@@ -162,13 +162,14 @@ def _print_table(
     caption: str = "",
     numeric: Sequence[str] = (),
 ) -> None:
-    shown = Table(title=title, caption=caption or None, title_justify="left", caption_justify="left")
+    shown = Table(title=title, title_justify="left")
     for column in columns:
         shown.add_column(column, overflow="fold", justify="right" if column in numeric else "left")
     for row in rows:
         shown.add_row(*row)
     # Wide tables stay whole when they go to a file or a pipe.
     Console(width=None if out.is_terminal else 240).print(shown, markup=False, highlight=False)
+    out.print(f"{caption}\n" if caption else "", markup=False, highlight=False)
 
 
 @app.command()

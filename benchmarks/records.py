@@ -185,9 +185,11 @@ class Machine(Fact):
 
 
 class Cost(Fact):
-    """What a run cost. Phases: data, supernet (training, shared by all selectors of the seed), score, tune, validate.
+    """What a run cost.
 
-    `warmup` is first use of the device, apart from the phases; `peak_memory` is in bytes, of `memory_kind`.
+    Phases: data (drawing minibatches), supernet (training, shared by all selectors of the seed), score, tune,
+    validate, select (the selector's own work). `warmup` is first use of the device and reading of the images, apart
+    from the phases; `peak_memory` is in bytes, of `memory_kind`.
     """
 
     phases: dict[str, Time]

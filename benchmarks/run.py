@@ -40,7 +40,7 @@ class Runner:
         self.folder, self.device, self.data_dir = folder, device, data_dir
         self._images = lru_cache(maxsize=2)(self._load_images)
         self._truth = lru_cache(maxsize=8)(open_truth)
-        self._warmup: float | None = None
+        self._warm = False
 
     def _load_images(self, key: str) -> Images:
         return images_of(DataPart.model_validate_json(key), self.data_dir, self.device)
@@ -62,11 +62,12 @@ class Runner:
 
     def run(self, job: RunJob) -> Record:
         """Do one run and return its record; nothing is written."""
-        warmup = self._warm_up()
+        start = perf_counter()
+        self._warm_up()
+        images = self.images(job.supernet.data)
+        warmup = perf_counter() - start
         space = get_space(job.supernet.space.name)
         clock = Clock(self.device)
-        with clock.phase("data"):
-            images = self.images(job.supernet.data)
         trained = load_supernet(self.supernet_path(job.supernet))
         memory = PeakMemory(self.device)
         task = SupernetTask(
@@ -113,16 +114,15 @@ class Runner:
             scored=[table.lookup(a, *column).mean for a, _ in selection.architecture_scores],
         )
 
-    def _warm_up(self) -> float:
-        """Seconds of the device's first use in this process, kept out of every phase."""
-        if self._warmup is None:
-            start = perf_counter()
-            layer = torch.nn.Conv2d(3, 8, 3, padding=1).to(self.device)
-            layer(torch.zeros(2, 3, 8, 8, device=self.device)).sum().backward()
-            if self.device.type == "cuda":
-                torch.cuda.synchronize(self.device)
-            self._warmup = perf_counter() - start
-        return self._warmup
+    def _warm_up(self) -> None:
+        """Use the device once in this process, so that no phase pays for its start."""
+        if self._warm:
+            return
+        layer = torch.nn.Conv2d(3, 8, 3, padding=1).to(self.device)
+        layer(torch.zeros(2, 3, 8, 8, device=self.device)).sum().backward()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self._warm = True
 
 
 def _selected(space: SearchSpace, selection: Selection) -> Selected:

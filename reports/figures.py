@@ -25,6 +25,7 @@ from archselect.reports.tables import LEVELS, PHASES, correlations, median, shor
 
 WIDTH = 9.2
 ROW = 0.36
+LEGEND_COLUMNS = 5
 _STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -194,10 +195,12 @@ def time_figure(results: Results) -> Figure:
         for g in groups
     }
 
+    legend_rows = -(-len(phases) // LEGEND_COLUMNS)
+
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots(1, 2, sharey=True, width_ratios=[1.15, 1])
         canvas.subplots_adjust(left=_margin(spent), right=0.985, wspace=0.08)
-        canvas.subplots_adjust(top=_from_top(canvas, 0.34), bottom=0.5 / _height(canvas))
+        canvas.subplots_adjust(top=_from_top(canvas, 0.14 + 0.2 * legend_rows), bottom=0.5 / _height(canvas))
         total, share = axes
         for place, group in enumerate(groups):
             runs = np.array([total_seconds(record) for record in group.records])
@@ -232,7 +235,7 @@ def time_figure(results: Results) -> Figure:
             handles=handles,
             loc="lower left",
             bbox_to_anchor=(-0.02, 1.0),
-            ncols=len(phases),
+            ncols=-(-len(phases) // legend_rows),
             handlelength=0.9,
             handletextpad=0.4,
             columnspacing=0.9,
@@ -245,7 +248,7 @@ def time_figure(results: Results) -> Figure:
         "seed share it."
     )
     title = "Search time"
-    return Figure("time", title, caption, _svg("time", title, ROW * len(groups) + 1.0, draw))
+    return Figure("time", title, caption, _svg("time", title, ROW * len(groups) + 0.8 + 0.2 * legend_rows, draw))
 
 
 def _correlations(results: Results, landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
@@ -257,10 +260,10 @@ def _accuracy_ticks(
 ) -> list[float]:
     """Accuracies from low to high, round for their distance to high and `apart` on the axis at least."""
     ticks: list[float] = []
-    for step in (50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1):
+    for step in (50, 20, 10, 5, 2, 1, 0.5, 0.2):
         for count in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1):
             tick = round(count * step, 1)
-            if high - tick > 10 * step:  # 61.5 among tens
+            if high - tick > 5 * step:  # 61.5 among tens
                 continue
             if all(abs(place_of(tick) - place_of(other)) >= apart for other in ticks):
                 ticks.append(tick)

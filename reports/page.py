@@ -87,7 +87,8 @@ def _about(landscape: Landscape) -> dict[str, str]:
     return {
         "truth": landscape.truth,
         "origin": landscape.origin,
-        "space": f"{landscape.space}, {landscape.architectures:,} architectures, mean of trials: {{landscape.trials}}",
+        "space": f"{landscape.space}, {landscape.architectures:,} architectures",
+        "trials per architecture": f"{landscape.trials}",
         "optimum": f"{landscape.optimum:.2f} {landscape.optimum_architecture}",
         "median of the space": f"{median(landscape):.2f}",
         "mean ± std of the space": f"{landscape.mean:.2f} ± {landscape.std:.2f}",

@@ -206,8 +206,8 @@ def median(landscape: Landscape) -> float:
 
 def short(value: float, spread: float | None = None) -> str:
     """A size or duration to about three significant digits, without exponent, with ± spread if given."""
-    if 0 < value < 0.001:
-        return "<0.001"
+    if value < 0.001:
+        return "<0.001" if value else "0"
     digits = 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:,.{digits}f}" + ("" if spread is None else f" ± {spread:,.{digits}f}")
 

@@ -56,7 +56,7 @@ def shared_file():
     return find
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def images():
     """`images(count, channels=3, size=8, seed=0)` are normal random images in float64."""
 
