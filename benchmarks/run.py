@@ -89,7 +89,11 @@ class Runner:
             id=job.inputs.id,
             inputs=job.inputs,
             selected=_selected(space, selection),
-            accuracies=[self._accuracy(part, space, selection) for part in job.supernet.data.truth],
+            accuracies=[
+                self._accuracy(part, space, selection)
+                for part in job.supernet.data.truth
+                if self._truth(part.table).space.name == space.name
+            ],
             cost=Cost(
                 phases=trained.cost.times | clock.times(),
                 counts=trained.cost.counts | clock.counts(),
@@ -159,9 +163,7 @@ def survey(parts: Sequence[TruthPart], spaces: Sequence[str]) -> list[Landscape]
     for part in parts:
         table = open_truth(part.table)
         if table.space.name not in spaces:
-            raise UserError(
-                f"truth '{part.table}' is of space {table.space.name}, not of {', '.join(spaces)}"
-            )
+            raise UserError(f"truth '{part.table}' is of space {table.space.name}, not of {', '.join(spaces)}")
         numbers = landscape(table, part.dataset, part.split, part.epochs)
         found.append(
             Landscape(

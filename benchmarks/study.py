@@ -37,7 +37,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from archselect.benchmarks.records import Settings
 from archselect.benchmarks.supernets import Recipe
@@ -137,6 +137,13 @@ class Study(Part):
     supernets: list[SupernetPart] = Field(min_length=1)
     selectors: list[SelectorPart] = Field(min_length=1)
 
+    _source: str = PrivateAttr("")
+
+    @property
+    def source(self) -> str:
+        """The TOML text it was read from; empty for a study made in Python."""
+        return self._source
+
     def check(self) -> None:
         """Build every part once, so that a mistake shows before anything runs. Raises UserError."""
         for space in self.spaces:
@@ -179,13 +186,12 @@ def read_study(name: str) -> Study:
     path = built_in_studies().get(name) or Path(name)
     if not path.is_file():
         if path.suffix == ".toml" or path.parent != Path():
-            raise UserError(
-                f"there is no study file {path}; 'archselect list studies' names the built-in ones"
-            )
+            raise UserError(f"there is no study file {path}; 'archselect list studies' names the built-in ones")
         raise unknown("study", name, built_in_studies())
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        study = Study.model_validate(content)
+        text = path.read_text(encoding="utf-8")
+        study = Study.model_validate(tomllib.loads(text))
+        study._source = text
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read study {path}: {error}") from error
     except tomllib.TOMLDecodeError as error:
@@ -204,9 +210,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     if first["type"] == "extra_forbidden":
         known = list(_model_at(model, loc[:-1]).model_fields)
         hint = nearest(str(loc[-1]), known)
-        return f"unknown key '{where}'" + (
-            f": did you mean '{hint}'?" if hint else f"; known: {', '.join(known)}"
-        )
+        return f"unknown key '{where}'" + (f": did you mean '{hint}'?" if hint else f"; known: {', '.join(known)}")
     more = len(error.errors()) - 1
     return f"{where}: {first['msg']}" + (f" (and {more} more)" if more else "")
 

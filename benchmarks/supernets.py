@@ -29,9 +29,9 @@ from archselect.benchmarks.records import (
     SupernetInputs,
     Time,
     content_id,
-    write_atomically,
 )
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.files import DAMAGED, write_atomically
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import Supernet, mixture_of, new_alphas
 from archselect.nasbench_adapters.space import Decisions, SearchSpace
@@ -190,9 +190,7 @@ def new_supernet(space: SearchSpace, inputs: SupernetInputs, images: Images, see
     """The supernet with the initial weights of that seed, on the images' device, channels last."""
     skeleton = space.skeleton(**inputs.skeleton)
     dataset = images.dataset
-    supernet = Supernet(
-        space, skeleton, dataset.channels, dataset.classes, stream_seed("supernet weights", seed)
-    )
+    supernet = Supernet(space, skeleton, dataset.channels, dataset.classes, stream_seed("supernet weights", seed))
     return supernet.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -209,9 +207,7 @@ def make_supernet(
     supernet = new_supernet(space, inputs, images, seed)
     clock.watch(supernet, images.dataset.image_shape)
     generator = torch.Generator().manual_seed(stream_seed("supernet alphas", seed))
-    alphas = tuple(
-        alpha.requires_grad_() for alpha in new_alphas(space, generator, images.device, recipe.alpha_scale)
-    )
+    alphas = tuple(alpha.requires_grad_() for alpha in new_alphas(space, generator, images.device, recipe.alpha_scale))
     trainer = Trainer(recipe, space, supernet, alphas, images, stream_seed("supernet batches", seed))
     if recipe.recipe != "untrained":
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
@@ -271,5 +267,5 @@ def load_supernet(path: Path) -> TrainedSupernet:
             content["alpha_optimizer"],
             SupernetCost.model_validate_json(content["cost"]),
         )
-    except (OSError, RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, *DAMAGED, pickle.UnpicklingError) as error:
         raise UserError(f"{path} is not a supernet of ours or is damaged: remove it and run again") from error

@@ -113,9 +113,9 @@ class SupernetTask:
         with self.clock.phase("validate"):
             seed = self._stream("network weights", self._networks)
             self._networks += 1
-            network = Network(
-                self.space, architecture, self._skeleton, dataset.channels, dataset.classes, [seed]
-            ).to(self.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network = Network(self.space, architecture, self._skeleton, dataset.channels, dataset.classes, [seed]).to(
+                self.images.device, memory_format=torch.channels_last
+            )  # type: ignore[call-overload]
             self.clock.watch(network, self.images.dataset.image_shape)
             total = 0.0
             for _ in range(batches):

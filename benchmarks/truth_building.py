@@ -7,8 +7,6 @@ The classes are cut into parts; each finished part is a file, so that an interru
 from __future__ import annotations
 
 import json
-import os
-import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -20,8 +18,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from archselect.benchmarks.records import write_atomically
+from archselect.benchmarks.machine import cores
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.files import DAMAGED, write_atomically
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import Network
@@ -191,7 +190,7 @@ def train_table(
     done = sum(min(PART, classes - start) for start in starts if start not in set(todo))
     advance(done, classes)
     if todo:
-        count = min(workers or len(os.sched_getaffinity(0)), len(todo))
+        count = min(workers or cores(), len(todo))
         with ProcessPoolExecutor(
             count, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(recipe,)
         ) as pool:
@@ -250,5 +249,5 @@ def _read_part(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {split: file[split] for split in SPLITS}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, *DAMAGED) as error:
         raise UserError(f"{path} is damaged: remove it and build again") from error

@@ -1,19 +1,23 @@
-"""Reads a foreign pickle without running anything of the file's choosing. No torch here.
+"""Reads pickles from elsewhere without running anything of the file's choosing. No torch here.
 
-A pickle may name any function and have it called. Here every name outside an allow-list is refused, and
-numpy's own names are met by stand-ins: the real ones trust the flags of a stored dtype, and can be led to
-follow pointers that the file made up.
+A pickle may name any function and have it called. Here every name outside one table is refused, and numpy's
+own names are met by stand-ins: the real ones trust the flags of a stored dtype, and can be led to follow
+pointers that the file made up.
 """
 
 from __future__ import annotations
 
+import bz2
 import pickle
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.files import DAMAGED
 
 
 class _Dtype:
@@ -30,7 +34,10 @@ class _Dtype:
 
 
 class _Array(np.ndarray):
-    """Stands in for `numpy.ndarray`, which it is, but for how its state is set."""
+    """Stands in for `numpy.ndarray`, which it is, but empty until its state is set, and then of numbers."""
+
+    def __new__(cls, *_: object) -> _Array:
+        return super().__new__(cls, (0,), np.uint8)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, dtype, fortran, data = state
@@ -45,18 +52,18 @@ def _real(dtype: object) -> np.dtype[Any]:
 
 def _reconstruct(*_: object) -> _Array:
     """An empty array, whose state follows."""
-    return _Array((0,), np.uint8)
+    return _Array()
 
 
 def _frombuffer(data: bytes, dtype: object, shape: tuple[int, ...], order: str) -> np.ndarray:
-    """How pickles of protocol 5 write arrays."""
-    flat = np.frombuffer(data, dtype=_real(dtype))
+    """How pickles of protocol 5 write arrays. A copy, so that no array is a view of another's memory."""
+    flat = np.frombuffer(bytes(data), dtype=_real(dtype))
     return flat.reshape(shape, order="F" if order == "F" else "C")
 
 
 def _scalar(dtype: object, data: bytes | str) -> Any:
-    """A numpy number; `data` is a text where Python 2 wrote the pickle."""
-    return np.frombuffer(data.encode("latin1") if isinstance(data, str) else data, dtype=_real(dtype))[0]
+    """A numpy number, as one of Python's; `data` is a text where Python 2 wrote the pickle."""
+    return np.frombuffer(data.encode("latin1") if isinstance(data, str) else data, dtype=_real(dtype))[0].item()
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -64,67 +71,46 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
-def _no_bytes() -> bytes:
-    """How pickles below protocol 3 write no bytes at all."""
-    return b""
-
-
-_STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
-    ("numpy", "dtype"): _Dtype,
-    ("numpy", "ndarray"): _Array,
-    ("_codecs", "encode"): _encode,
-    ("__builtin__", "bytes"): _no_bytes,
+STAND_INS: dict[str, Callable[..., Any]] = {
+    "builtins.bytes": bytes,
+    "builtins.dict": dict,
+    "builtins.list": list,
+    "builtins.set": set,
+    "collections.OrderedDict": OrderedDict,
+    "collections.defaultdict": defaultdict,
+    "_codecs.encode": _encode,
+    "numpy.dtype": _Dtype,
+    "numpy.ndarray": _Array,
+    "numpy.core.multiarray._reconstruct": _reconstruct,  # numpy 1
+    "numpy.core.multiarray.scalar": _scalar,
+    "numpy.core.numeric._frombuffer": _frombuffer,
+    "numpy._core.multiarray._reconstruct": _reconstruct,  # numpy 2
+    "numpy._core.multiarray.scalar": _scalar,
+    "numpy._core.numeric._frombuffer": _frombuffer,
 }
-for _core in ("numpy.core", "numpy._core"):  # numpy 1 and numpy 2
-    _STAND_INS[f"{_core}.multiarray", "_reconstruct"] = _reconstruct
-    _STAND_INS[f"{_core}.multiarray", "scalar"] = _scalar
-    _STAND_INS[f"{_core}.numeric", "_frombuffer"] = _frombuffer
-
-PLAIN: frozenset[tuple[str, str]] = frozenset()
-"""Nothing but what a pickle needs no names for: dict, list, tuple, set, str, bytes, numbers, None."""
-
-NUMPY: frozenset[tuple[str, str]] = frozenset(_STAND_INS)
-"""Plain data, and numpy's arrays and numbers (booleans, integers, floats), as numpy 1 and 2 write them."""
+"""All that a pickle may name, and what it gets: containers, and numpy's numbers and arrays of numbers."""
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: BinaryIO, allowed: frozenset[tuple[str, str]], encoding: str) -> None:
-        super().__init__(file, encoding=encoding)
-        self.allowed = allowed
-
-    def find_class(self, module: str, name: str) -> Any:
-        """What a name stands for. Raises UnpicklingError for one that is not allowed."""
-        if (module, name) not in self.allowed:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-        return _STAND_INS.get((module, name)) or super().find_class(module, name)
+    def find_class(self, module: str, name: str) -> Callable[..., Any]:
+        """The stand-in of a name. Raises UnpicklingError for any other name."""
+        full = f"{'builtins' if module == '__builtin__' else module}.{name}"  # as Python 2 called it
+        if full not in STAND_INS:
+            raise pickle.UnpicklingError(f"it asks for {full}")
+        return STAND_INS[full]
 
 
-def load_pickle(file: BinaryIO, allowed: frozenset[tuple[str, str]] = PLAIN, encoding: str = "latin1") -> Any:
-    """The data of a pickle that may name nothing but what is allowed.
+def read_pickle(path: Path) -> Any:
+    """The data of a pickle, decompressed if its name ends in `.pbz2`; Python 2's 8-bit texts as Latin-1.
 
-    Args:
-        file: opened for reading bytes; messages give its `name`.
-        allowed: (module, name) of every class and function that may be used: :data:`PLAIN`, :data:`NUMPY`, or
-            one of them joined with names that are harmless to call with any arguments.
-        encoding: how the 8-bit texts of a pickle written by Python 2 are read.
-
-    Raises:
-        UserError: the pickle asks for another name, or it is damaged, or it cannot be read.
+    Raises UserError if the pickle asks for anything but :data:`STAND_INS`, is damaged, or cannot be read.
     """
-    where = getattr(file, "name", "the pickle")
     try:
-        return _Unpickler(file, allowed, encoding).load()
+        with bz2.open(path) if path.suffix == ".pbz2" else path.open("rb") as file:
+            return _Unpickler(file, encoding="latin1").load()
     except pickle.UnpicklingError as error:
-        raise UserError(f"{where} is refused: {error}; get the file from its authors again") from error
+        raise UserError(f"{path} is refused: {error}; get the file from its authors again") from error
     except OSError as error:
-        raise UserError(f"cannot read {where}: {error.strerror or error}") from error
-    except (
-        EOFError,
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        ArithmeticError,
-        MemoryError,
-    ) as error:
-        raise UserError(f"{where} is damaged ({error}): get it from its authors again") from error
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except DAMAGED as error:
+        raise UserError(f"{path} is damaged ({error}): get it from its authors again") from error

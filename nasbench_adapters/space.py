@@ -91,9 +91,7 @@ class Decisions:
 
     def open_edges(self) -> list[tuple[int, int]]:
         """(cell, edge) of every undecided edge, in order."""
-        return [
-            (c, e) for c, row in enumerate(self.choices) for e, choice in enumerate(row) if choice == OPEN
-        ]
+        return [(c, e) for c, row in enumerate(self.choices) for e, choice in enumerate(row) if choice == OPEN]
 
     def architecture(self) -> Architecture:
         """The architecture decided on. Raises ValueError while an edge is open."""
@@ -191,9 +189,7 @@ class SearchSpace(ABC):
         return allowed.index(name)
 
 
-def skeleton_settings(
-    space: str, settings: dict[str, object], defaults: dict[str, object]
-) -> dict[str, object]:
+def skeleton_settings(space: str, settings: dict[str, object], defaults: dict[str, object]) -> dict[str, object]:
     """`defaults` updated by `settings`. Raises UserError for a name without a default or a value of another type."""
     for key, value in settings.items():
         if key not in defaults:

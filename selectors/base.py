@@ -156,12 +156,8 @@ class Log:
         if self.operations is None:
             raise ValueError("operation scores need a scale: Log(operations=Scale(...))")
         if np.isnan(values).any():
-            raise ValueError(
-                f"score {self.operations.name!r} is NaN on edge {edge} of cell type {cell}: {values}"
-            )
-        self._scores += [
-            OperationScore(round, step, cell, edge, k, float(value)) for k, value in enumerate(values)
-        ]
+            raise ValueError(f"score {self.operations.name!r} is NaN on edge {edge} of cell type {cell}: {values}")
+        self._scores += [OperationScore(round, step, cell, edge, k, float(value)) for k, value in enumerate(values)]
         best = np.argmax if self.operations.better == "higher" else np.argmin
         return int(best(values))
 
@@ -172,9 +168,7 @@ class Log:
     def architecture(self, architecture: Architecture, value: float) -> None:
         """Note the score of a whole architecture. Raises ValueError on NaN."""
         if self.architectures is None or np.isnan(value):
-            raise ValueError(
-                f"architecture score {value} of scale {self.architectures}: NaN or without a scale"
-            )
+            raise ValueError(f"architecture score {value} of scale {self.architectures}: NaN or without a scale")
         self._architectures.append((architecture, float(value)))
 
     def best_architecture(self) -> Architecture:

@@ -25,9 +25,7 @@ class DartsPT(Selector):
     """
 
     name: ClassVar[str] = "darts-pt"
-    summary: ClassVar[str] = (
-        "the operation whose removal hurts the trained supernet most, with tuning in between"
-    )
+    summary: ClassVar[str] = "the operation whose removal hurts the trained supernet most, with tuning in between"
     paper: ClassVar[str] = "Wang et al., DARTS-PT, ICLR 2021, arXiv 2108.04392"
 
     score: Literal["accuracy", "loss"] = "accuracy"
@@ -39,9 +37,7 @@ class DartsPT(Selector):
 
     def select(self, task: Task) -> Selection:
         """See :class:`DartsPT`."""
-        log = Log(
-            operations=Scale(f"{self.score} without it", "lower" if self.score == "accuracy" else "higher")
-        )
+        log = Log(operations=Scale(f"{self.score} without it", "lower" if self.score == "accuracy" else "higher"))
         decisions = task.space.undecided()
         step = 0
         while edges := decisions.open_edges():

@@ -2,8 +2,10 @@
 
 import importlib.util
 import os
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import settings
@@ -65,3 +67,22 @@ def images():
         return torch.randn(count, channels, size, size, generator=generator, dtype=torch.float64)
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def trace():
+    """`trace(model)` is all that scoring must not move, as values to compare: bit by bit, versions included."""
+
+    def look(model):
+        return (
+            {name: value.numpy().tobytes() for name, value in model.state_dict().items()},
+            [(m.training, getattr(m, "track_running_stats", None)) for m in model.modules()],
+            [(p.requires_grad, p.grad, p._version) for p in model.parameters()],
+            [buffer._version for buffer in model.buffers()],
+            torch.get_rng_state().numpy().tobytes(),
+            str(np.random.get_state()),  # noqa: NPY002 (the global state is what is watched)
+            random.getstate(),
+            torch.is_grad_enabled(),
+        )
+
+    return look

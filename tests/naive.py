@@ -67,9 +67,7 @@ class MixedCell(nn.Module):
 
     def __init__(self, channels, names, affine):
         super().__init__()
-        self.edges = nn.ModuleList(
-            nn.ModuleList(operation(name, channels, affine) for name in row) for row in names
-        )
+        self.edges = nn.ModuleList(nn.ModuleList(operation(name, channels, affine) for name in row) for row in names)
 
     def forward(self, x, weights):
         nodes = [x]

@@ -14,7 +14,7 @@ import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
-from archselect.nasbench_adapters.restricted import NUMPY, load_pickle
+from archselect.nasbench_adapters.restricted import read_pickle
 
 NAME = "ImageNet16-120"
 FOLDER = "ImageNet16"
@@ -57,11 +57,7 @@ def read(data_dir: Path) -> ImageDataset:
 
 def _read_file(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """(images uint8 (n, 16, 16, 3), labels int64 (n,)) of one file's images of the first 120 classes."""
-    try:
-        with path.open("rb") as file:
-            content = load_pickle(file, NUMPY)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    content = read_pickle(path)
     if not isinstance(content, dict) or not {"data", "labels"} <= content.keys():
         raise UserError(f"{path} is not a dict with 'data' and 'labels'; put NAS-Bench-201's ImageNet16 file there")
     data, labels = content["data"], content["labels"]

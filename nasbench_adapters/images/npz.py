@@ -9,13 +9,12 @@ padding (default: an eighth of the side).
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.files import DAMAGED
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
 
 REQUIRED = ("train_images", "train_labels", "test_images", "test_labels")
@@ -55,7 +54,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
             return {key: file[key] for key in file.files}
     except FileNotFoundError as error:
         raise UserError(f"no file {path}; give the path of a .npz of images") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+    except DAMAGED as error:
         raise UserError(f"{path} is no readable .npz of plain arrays ({error}); write it anew") from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error

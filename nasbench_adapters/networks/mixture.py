@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -80,25 +81,32 @@ def mixture_of(space: SearchSpace, alphas: Sequence[Tensor], decisions: Decision
     decisions = decisions or space.undecided()
     weights, support = [], []
     for cell, alpha, row in zip(space.cells, alphas, decisions.choices, strict=True):
-        allowed = [[k < len(names) for k in range(alpha.shape[1])] for names in cell.operations]
-        open_support = [
-            [ok and choice == OPEN for ok in oks] for oks, choice in zip(allowed, row, strict=True)
-        ]
-        one_hot = [[k == choice for k in range(alpha.shape[1])] for choice in row]
-        open_rows = torch.tensor([[choice == OPEN] for choice in row], device=alpha.device)
-        if not all(map(all, allowed)):
-            alpha = alpha.masked_fill(~torch.tensor(allowed, device=alpha.device), -torch.inf)
-        soft = torch.softmax(alpha, dim=-1)
-        if not all(choice == OPEN for choice in row):
-            soft = torch.where(open_rows, soft, torch.tensor(one_hot, device=alpha.device).to(soft.dtype))
+        allowed, opened, chosen = _row_masks(cell.operations, row, alpha.shape[1], alpha.device)
+        soft = torch.softmax(alpha if allowed is None else alpha.masked_fill(~allowed, -torch.inf), dim=-1)
+        if any(choice != OPEN for choice in row):
+            soft = torch.where(opened, soft, chosen.to(soft.dtype))
         weights.append(soft)
         support.append(
             tuple(
-                tuple(a or b for a, b in zip(opens, hots, strict=True))
-                for opens, hots in zip(open_support, one_hot, strict=True)
+                tuple(choice == k or (choice == OPEN and k < len(names)) for k in range(alpha.shape[1]))
+                for names, choice in zip(cell.operations, row, strict=True)
             )
         )
     return Mixture(tuple(weights), tuple(support))
+
+
+@lru_cache(maxsize=256)
+def _row_masks(
+    operations: tuple[tuple[str, ...], ...], row: tuple[int, ...], columns: int, device: torch.device
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """On the device: which entries are allowed (None: all), which rows are open, where decided rows have their one.
+
+    Kept, because a training step must not wait for small copies to the device.
+    """
+    allowed = torch.tensor([[k < len(names) for k in range(columns)] for names in operations])
+    opened = torch.tensor([[choice == OPEN] for choice in row])
+    chosen = torch.tensor([[k == choice for k in range(columns)] for choice in row])
+    return None if bool(allowed.all()) else allowed.to(device), opened.to(device), chosen.to(device)
 
 
 def one_hot(space: SearchSpace, architecture: Architecture, device: torch.device) -> Mixture:
@@ -106,7 +114,5 @@ def one_hot(space: SearchSpace, architecture: Architecture, device: torch.device
     decisions = Decisions(
         tuple(tuple(DROPPED if choice is None else choice for choice in row) for row in architecture.choices)
     )
-    zeros = tuple(
-        torch.zeros(len(cell.edges), width(space, c), device=device) for c, cell in enumerate(space.cells)
-    )
+    zeros = tuple(torch.zeros(len(cell.edges), width(space, c), device=device) for c, cell in enumerate(space.cells))
     return mixture_of(space, zeros, decisions)

@@ -45,13 +45,10 @@ class CellModule(nn.Module):
         self.readers = [0] * cell.nodes
         for edge, ((source, target), indices) in enumerate(zip(cell.edges, present, strict=True)):
             built = {
-                k: build_operation(cell.operations[edge][k], channels, channels, affine, replicas)
-                for k in indices
+                k: build_operation(cell.operations[edge][k], channels, channels, affine, replicas) for k in indices
             }
             modules = {k: module for k, module in built.items() if module is not None}
-            self.edges.append(
-                nn.ModuleDict({cell.operations[edge][k]: module for k, module in modules.items()})
-            )
+            self.edges.append(nn.ModuleDict({cell.operations[edge][k]: module for k, module in modules.items()}))
             self.incoming[target].append((edge, source, modules))
             self.readers[source] += sum(bool(module.reads_rectified) for module in modules.values())
         self.rectify = nn.ModuleList(Rectifier() for _ in range(cell.nodes))
@@ -88,9 +85,7 @@ class CellModule(nn.Module):
     def _rectify(self, node: int, x: Tensor, live: list[int]) -> Tensor:
         if not self.readers[node]:
             return x
-        out: Tensor = self.rectify[node](
-            x, readers=self.readers[node], silent=self.readers[node] - live[node]
-        )
+        out: Tensor = self.rectify[node](x, readers=self.readers[node], silent=self.readers[node] - live[node])
         return out
 
     def _live_readers(self, support: tuple[tuple[bool, ...], ...] | None) -> list[int]:
@@ -127,14 +122,10 @@ class Backbone(nn.Module):
         for layer in skeleton.layers:
             if layer.block == "cell":
                 cell = space.cells[layer.cell]
-                self.layers.append(
-                    CellModule(cell, layer.channels_out, present[layer.cell], affine, replicas)
-                )
+                self.layers.append(CellModule(cell, layer.channels_out, present[layer.cell], affine, replicas))
             else:
                 self.layers.append(
-                    BLOCKS[layer.block](
-                        layer.channels_in, layer.channels_out, layer.stride, replicas=replicas
-                    )
+                    BLOCKS[layer.block](layer.channels_in, layer.channels_out, layer.stride, replicas=replicas)
                 )
         features = skeleton.layers[-1].channels_out
         self.last_norm, self.last_rectify = nn.BatchNorm2d(features * replicas), Rectifier()
@@ -188,9 +179,7 @@ class Supernet(Backbone):
         seed: of the initial weights.
     """
 
-    def __init__(
-        self, space: SearchSpace, skeleton: Skeleton, image_channels: int, classes: int, seed: int
-    ) -> None:
+    def __init__(self, space: SearchSpace, skeleton: Skeleton, image_channels: int, classes: int, seed: int) -> None:
         present = [[range(len(names)) for names in cell.operations] for cell in space.cells]
         super().__init__(space, skeleton, present, image_channels, classes, affine=False)
         self.initialise([seed])

@@ -80,9 +80,7 @@ class ResidualReduction(nn.Module):
         self.rectify_a, self.rectify_b = Rectifier(), Rectifier()
         self.conv_a = ConvNorm(channels_in, channels_out, 3, stride, replicas=replicas)
         self.conv_b = ConvNorm(channels_out, channels_out, 3, replicas=replicas)
-        self.downsample = nn.Sequential(
-            nn.AvgPool2d(stride), conv(channels_in, channels_out, 1, replicas=replicas)
-        )
+        self.downsample = nn.Sequential(nn.AvgPool2d(stride), conv(channels_in, channels_out, 1, replicas=replicas))
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels_in, h, w) -> (batch, channels_out, h / stride, w / stride)."""

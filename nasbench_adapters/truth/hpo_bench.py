@@ -16,9 +16,9 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.restricted import read_pickle
 from archselect.nasbench_adapters.space import Architecture
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth.restricted import read_pickle
 from archselect.nasbench_adapters.truth.results import LICENCE, ORIGIN, known_form
 from archselect.nasbench_adapters.truth.table import SCHEMA, TableBuilder, TruthTable
 

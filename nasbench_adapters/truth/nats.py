@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from archselect.nasbench_adapters.restricted import read_pickle
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth.restricted import NUMBERS, read_pickle
 from archselect.nasbench_adapters.truth.results import (
     LICENCE,
     ORIGIN,
@@ -33,7 +33,7 @@ def import_folder(folder: Path, name: str) -> TruthTable:
     """
     builder = TableBuilder(get_space("nb201"))
     for path in sorted(folder.glob(f"[0-9]*{SUFFIX}")):
-        schedules = read_pickle(path, NUMBERS)
+        schedules = read_pickle(path)
         with known_form(path):
             _add(builder, schedules)
     return builder.table(name, origin=f"{ORIGIN}, from {folder.name}", licence=LICENCE)
@@ -46,7 +46,7 @@ def import_file(path: Path, name: str, *, force: bool = False) -> TruthTable:
     the same).
     """
     check_memory(path, MEMORY_FACTOR, force)
-    content = read_pickle(path, NUMBERS)
+    content = read_pickle(path)
     builder = TableBuilder(get_space("nb201"))
     with known_form(path):
         architectures = content["arch2infos"]

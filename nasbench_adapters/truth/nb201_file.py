@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.files import DAMAGED
+from archselect.nasbench_adapters.restricted import STAND_INS
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth.restricted import NUMBERS
 from archselect.nasbench_adapters.truth.results import (
     LICENCE,
     ORIGIN,
@@ -68,18 +69,18 @@ def load_plain(path: Path) -> Any:
     """
     import torch
 
-    names: Any = [(stand_in, name) for name, stand_in in NUMBERS.items()]
+    names: Any = [(stand_in, name) for name, stand_in in STAND_INS.items()]
     try:
         with torch.serialization.safe_globals(names):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         asked = re.search(r"GLOBAL (\S+)", str(error))
         reason = f"it asks for {asked[1]}" if asked else "it is no file of plain data"
-        raise UserError(f"{path} is refused: {reason}; fetch the file from its authors") from error
+        raise UserError(f"{path} is refused: {reason}; get the file from its authors again") from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except (RuntimeError, EOFError, ValueError, TypeError, LookupError, AttributeError) as error:
-        raise UserError(f"{path} is damaged, or no file of torch's: fetch it again") from error
+    except DAMAGED as error:
+        raise UserError(f"{path} is damaged, or no file of torch's: get it from its authors again") from error
 
 
 def _add(builder: TableBuilder, schedules: dict[str, Any]) -> None:

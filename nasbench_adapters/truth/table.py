@@ -12,14 +12,10 @@ Opening reads the header alone; an array is read, and held against its checksum,
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
-import tempfile
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -27,27 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.errors import UserError, nearest
+from archselect.nasbench_adapters.files import DAMAGED, write_atomically
 from archselect.nasbench_adapters.space import DROPPED, Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 
 SCHEMA = 1
 TOLERANCE = 1e-6
 """How near to 100 k / d, in points, an accuracy must be to count as it: rounding noise of published files."""
-
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    EOFError,
-    RuntimeError,
-    OverflowError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What numpy and zipfile raise on damaged bytes."""
 
 ColumnKey = tuple[str, str, int]
 
@@ -193,7 +176,7 @@ class TruthTable:
             with np.load(path, allow_pickle=False) as file:
                 header = json.loads(file["header"].tobytes())
                 schema, checksum = header["schema"], header["checksum"]
-        except _UNREADABLE as error:
+        except (OSError, *DAMAGED) as error:
             raise UserError(
                 f"{path} is no truth table, or damaged: build or import it again ('archselect truth --help')"
             ) from error
@@ -205,26 +188,11 @@ class TruthTable:
 
     def save(self, path: Path | str) -> None:
         """Write the table, whole or not at all. Raises UserError if the folder cannot take it."""
-        path = Path(path)
         arrays = {name: self._array(name) for name in self._header["arrays"]}
         header = np.frombuffer(json.dumps(self._header).encode(), dtype=np.uint8)
-        temporary = None
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, header=header, **arrays)  # type: ignore[arg-type]
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except OSError as error:
-            raise UserError(
-                f"cannot write {path}: {error.strerror or error}; free space or name another folder"
-            ) from error
-        finally:
-            if temporary:
-                Path(temporary).unlink(missing_ok=True)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, header=header, **arrays)  # type: ignore[arg-type]
+        write_atomically(Path(path), buffer.getvalue())
 
     def holdings(self) -> str:
         """What the table holds, in words: datasets, splits and epochs."""
@@ -240,8 +208,8 @@ class TruthTable:
                 return column
         wanted = f"{dataset}/{split}"
         known = sorted({f"{column.dataset}/{column.split}" for column in self.columns})
-        near = [] if wanted in known else get_close_matches(wanted, known, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'? " if near else ""
+        near = None if wanted in known else nearest(wanted, known)
+        hint = f"did you mean '{near}'? " if near else ""
         raise UserError(f"truth '{self.name}' has no {wanted} at {epochs} epochs: {hint}it has {self.holdings()}")
 
     @property
@@ -317,7 +285,7 @@ class TruthTable:
             try:
                 with np.load(path, allow_pickle=False) as file:
                     array = file[name]
-            except _UNREADABLE as error:
+            except (OSError, *DAMAGED) as error:
                 raise _damaged(path) from error
             if _digest(array) != self._header["arrays"][name]:
                 raise _damaged(path)

@@ -9,10 +9,7 @@ from archselect.nasbench_adapters.errors import UserError, nearest, unknown
 def test_a_slip_is_met_with_the_nearest_name():
     error = unknown("selector", "dart-pt", ["random", "darts-pt", "magnitude"])
     assert isinstance(error, UserError)
-    assert (
-        str(error)
-        == "unknown selector 'dart-pt': did you mean 'darts-pt'? known: darts-pt, magnitude, random"
-    )
+    assert str(error) == "unknown selector 'dart-pt': did you mean 'darts-pt'? known: darts-pt, magnitude, random"
 
 
 def test_a_name_like_no_other_is_met_with_the_list():

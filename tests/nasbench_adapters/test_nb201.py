@@ -128,7 +128,8 @@ def test_only_a_decided_cell_has_a_text(choices):
 
 def test_canonical_gives_the_benchmarks_classes(reference):
     """Equality of partitions: two cells share a representative where, and only where, they share an id."""
-    ids = {SPACE.parse(str(text)): int(c) for text, c in zip(*map(reference.get, ("arch", "canonical_id")))}
+    numbered = zip(reference["arch"], reference["canonical_id"], strict=True)
+    ids = {SPACE.parse(str(text)): int(number) for text, number in numbered}
     pairs = {(ids[cell], SPACE.canonical(cell)) for cell in CELLS}
     assert len(pairs) == len({i for i, _ in pairs}) == len({r for _, r in pairs}) == 6_466
     assert len(SPACE.representatives) == 6_466
@@ -204,9 +205,7 @@ def test_cells_of_one_class_are_one_network(shared_weights, images, data):
     first, second = data.draw(st.permutations(members))[:2]
     x = images(2)
     with torch.no_grad():
-        logits = [
-            shared_weights(x, one_hot(SPACE, cell, torch.device("cpu"))) for cell in (first, second)
-        ]
+        logits = [shared_weights(x, one_hot(SPACE, cell, torch.device("cpu"))) for cell in (first, second)]
     torch.testing.assert_close(*logits, rtol=1e-9, atol=1e-9)
 
 

@@ -256,6 +256,7 @@ def make_folder(root: Path, seeds: int = 4, labels: list[str] | None = None, **c
         tables=["tau", "accuracy", "time"],
         runs=[record.id for record in records],
         command="archselect run quickstart --out results/quickstart",
+        source="",
     )
     write_fact(folder.study_path, info.model_copy(update=changes))
     return root

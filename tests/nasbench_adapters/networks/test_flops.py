@@ -1,5 +1,6 @@
 """The cost of a forward against torch's own counter, which watches the operators that really run."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -57,7 +58,6 @@ def test_the_cost_of_a_network_is_what_torch_counts(cell, replicas):
 
 def test_networks_of_published_size_cost_what_is_published(shared_file):
     """The benchmark's "FLOPs" are multiply-adds, and count normalisation, pooling and the like as well."""
-    np = pytest.importorskip("numpy")
     with np.load(shared_file("nb201_reference.npz")) as arrays:
         published = dict(zip(arrays["arch"].tolist(), arrays["flops_m_cifar10"], strict=True))
     empty = Architecture(((0,) * 6,))
@@ -81,9 +81,7 @@ def test_measuring_leaves_the_model_as_it_was(supernet):
 
 
 def test_a_one_hot_supernet_costs_as_much_as_the_network(supernet):
-    cell = SPACE.parse(
-        "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_3x3~2|"
-    )
+    cell = SPACE.parse("|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_3x3~2|")
     network = Network(SPACE, cell, supernet.skeleton, 3, 7, [0])
     mixture = one_hot(SPACE, cell, torch.device("cpu"))
     assert ForwardCost(supernet, SHAPE)(mixture) == ForwardCost(network, SHAPE)()

@@ -42,9 +42,7 @@ def all_alphas(draw):
 @st.composite
 def all_decisions(draw):
     return Decisions(
-        tuple(
-            tuple(draw(st.sampled_from([OPEN, DROPPED, *range(count)])) for count in row) for row in COUNTS
-        )
+        tuple(tuple(draw(st.sampled_from([OPEN, DROPPED, *range(count)])) for count in row) for row in COUNTS)
     )
 
 
@@ -112,9 +110,7 @@ def test_fixed_makes_one_edge_one_hot_and_touches_nothing_else(mixture, place, d
     assert all(map(torch.equal, mixture.weights, before))
     assert mixture.support == support
     assert_support_is_where_weights_are(after)
-    assert after.weights[cell][edge].tolist() == [
-        float(k == choice) for k in range(len(before[cell][edge]))
-    ]
+    assert after.weights[cell][edge].tolist() == [float(k == choice) for k in range(len(before[cell][edge]))]
     for c, e in EDGES:
         if (c, e) != place:
             assert torch.equal(after.weights[c][e], before[c][e])

@@ -83,3 +83,14 @@ def test_damaged_or_foreign(content, tmp_path):
         import_file(path, "t")
     with pytest.raises(UserError, match="holds no trial"):
         import_folder(tmp_path, "t")
+
+
+def test_truncated_anywhere(tmp_path):
+    path = tmp_path / "a.pth"
+    for zipped in (False, True):
+        torch.save({"arch2infos": {0: [1, 2.5, "text"]}}, path, _use_new_zipfile_serialization=zipped)
+        whole = path.read_bytes()
+        for size in range(0, len(whole) - 4, 7):
+            path.write_bytes(whole[:size])
+            with pytest.raises(UserError, match=r"a\.pth"):
+                load_plain(path)

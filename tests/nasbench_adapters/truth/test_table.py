@@ -1,5 +1,6 @@
 import json
 import math
+import os
 import zipfile
 
 import numpy as np
@@ -224,7 +225,7 @@ def test_a_failed_save_leaves_the_old_file(path, monkeypatch):
     def full_disk(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez_compressed", full_disk)
+    monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(UserError, match="No space left on device; free space"):
         small(np.zeros((40, 3)))[0].save(path)
     assert path.read_bytes() == whole and list(path.parent.iterdir()) == [path]

@@ -1,0 +1,105 @@
+"""The small world, and studies run in this process."""
+
+import importlib.util
+from concurrent.futures import Future
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from archselect.benchmarks import harness
+from archselect.benchmarks.records import Inputs
+from archselect.benchmarks.run import Runner
+from archselect.benchmarks.study import read_study
+from archselect.nasbench_adapters.images import load_images
+from archselect.nasbench_adapters.images.batches import Images
+
+
+@pytest.fixture(scope="session")
+def small(root):
+    """The module `tests/small.py`."""
+    spec = importlib.util.spec_from_file_location("small", root / "tests" / "small.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def small_truth(small, tmp_path_factory):
+    """The small truth's file."""
+    path = tmp_path_factory.mktemp("truth") / "made-up.npz"
+    small.truth_table().save(path)
+    return path
+
+
+@pytest.fixture
+def write_study(small, small_truth, tmp_path):
+    """`write_study((old, new), …)` writes the small study with these replacements and returns its path."""
+
+    def write(*replacements, name="small.toml"):
+        path = tmp_path / name
+        path.write_text(small.study_text(small_truth, *replacements), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def small_study(write_study):
+    """The small study as read."""
+    return read_study(str(write_study()))
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """`digits(limit)` are the digits, the first `limit` images of each half."""
+    dataset = load_images("digits")
+
+    def images(limit=None):
+        return Images(dataset, torch.device("cpu"), split="first", limit=limit)
+
+    return images
+
+
+@pytest.fixture
+def inline(monkeypatch):
+    """Jobs of a study run in this process, one after the other, in place of worker processes."""
+
+    @contextmanager
+    def pool(workers, folder, device, data_dir):
+        monkeypatch.setattr(harness, "_runner", Runner(folder, torch.device(device), data_dir))
+
+        def submit(function, job):
+            future = Future()
+            try:
+                future.set_result(function(job))
+            except Exception as error:
+                future.set_exception(error)
+            return future
+
+        yield submit
+
+    monkeypatch.setattr(harness, "_pool", pool)
+
+
+@pytest.fixture
+def inputs():
+    """Inputs of a run, as plain values."""
+    return Inputs.model_validate(
+        {
+            "space": "nb201",
+            "data": {
+                "name": "digits",
+                "checksum": "0123456789abcdef",
+                "train_images": 48,
+                "valid_images": 48,
+                "split": "first, fraction 0.5",
+                "augment": "crop 1",
+            },
+            "supernet": {"recipe": "darts", "settings": {"epochs": 1}, "skeleton": {"channels": 2}},
+            "selector": {"name": "random", "label": "random", "settings": {"x": None}},
+            "supernet_seed": 0,
+            "selection_seed": 0,
+            "code_version": "0.1.0",
+        }
+    )

@@ -1,0 +1,250 @@
+import json
+import os
+import shutil
+import signal
+
+import pytest
+import torch
+
+from archselect.benchmarks import harness
+from archselect.benchmarks.harness import run_study
+from archselect.benchmarks.records import Failure, Folder, Landscape, Record
+from archselect.benchmarks.study import read_study
+from archselect.nasbench_adapters.errors import UserError
+from archselect.reports.write import write_report
+from archselect.selectors.magnitude import Magnitude
+from archselect.selectors.random_search import Random
+
+QUICK = (
+    ('"untrained"]\niterations = 2', '"untrained"]\niterations = 1'),
+    ('[[selectors]]\nname = "darts-pt"\non = ["darts"]\ntune_epochs = 1\n', ""),
+)
+
+
+@pytest.fixture
+def quick(write_study):
+    """The small study without darts-pt."""
+    return read_study(str(write_study(*QUICK)))
+
+
+def facts(root):
+    return {record.id: record.facts() for record in Folder(root).read_all(Record)}
+
+
+def files(root):
+    return {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+def test_a_study_is_run_once_and_kept(quick, inline, tmp_path):
+    told = []
+    root = tmp_path / "out"
+    command = ["archselect", "run", "a study.toml"]
+
+    def progress(stage, done, total):
+        told.append((stage, done, total))
+
+    outcome = run_study(quick, root, device="cpu", progress=progress, command=command)
+    assert (outcome.made, outcome.kept, outcome.failed) == (6, 0, [])
+    assert told == [("supernets", n, 4) for n in range(5)] + [("runs", n, 6) for n in range(7)]
+    info = Folder(root).study()
+    assert info.name == "small" and info.labels == ["random", "magnitude", "zero-cost-pt"]
+    assert info.command == "archselect run 'a study.toml'"
+    assert sorted(info.runs) == sorted(facts(root))
+    assert len(list(Folder(root).read_all(Landscape))) == 1
+    before = files(root)
+    again = run_study(quick, root, device="cpu", command=command)
+    assert (again.made, again.kept, again.failed) == (0, 6, [])
+    assert files(root) == before
+
+
+def test_what_is_missing_is_made_anew_and_the_same(quick, inline, tmp_path):
+    root = tmp_path / "out"
+    run_study(quick, root, device="cpu")
+    whole = facts(root)
+    gone = sorted((root / "records").iterdir())[::2]
+    for path in gone:
+        path.unlink()
+    for path in sorted((root / "supernets").iterdir())[:2]:
+        path.unlink()
+    assert run_study(quick, root, device="cpu").made == len(gone) == 3
+    assert facts(root) == whole
+
+
+def test_folders_and_repetitions_do_not_matter_but_seeds_do(quick, write_study, inline, tmp_path):
+    run_study(quick, tmp_path / "a", device="cpu")
+    torch.manual_seed(5)
+    run_study(quick, tmp_path / "b", device="cpu")
+    assert facts(tmp_path / "a") == facts(tmp_path / "b")
+    chosen = {}
+    for record in facts(tmp_path / "a").values():
+        key = record["inputs"]["selector"]["label"]
+        chosen.setdefault(key, []).append(record["selected"]["operation_scores"] or record["selected"]["architecture"])
+    assert all(first != second for first, second in chosen.values())
+
+
+def test_more_seeds_join_a_folder_and_fewer_are_refused(write_study, inline, tmp_path):
+    one = read_study(str(write_study(*QUICK, ("supernet = [0, 1]", "supernet = [1]"))))
+    two = read_study(str(write_study(*QUICK)))
+    root = tmp_path / "out"
+    run_study(one, root, device="cpu")
+    before = facts(root)
+    outcome = run_study(two, root, device="cpu")
+    assert (outcome.made, outcome.kept) == (3, 3)
+    assert before.items() <= facts(root).items()
+    with pytest.raises(UserError, match="holds study 'small' with other settings; name another folder with --out"):
+        run_study(one, root, device="cpu")
+
+
+@pytest.mark.parametrize("change", [('name = "small"', 'name = "other"'), ("channels = 2", "channels = 3")])
+def test_a_folder_of_another_study_is_refused_and_left_alone(quick, write_study, inline, tmp_path, change, small):
+    root = tmp_path / "out"
+    run_study(quick, root, device="cpu")
+    before = files(root)
+    truth = tmp_path / "other.npz"
+    table = small.truth_table()
+    table.save(truth)
+    other = read_study(str(write_study(*QUICK, change)))
+    with pytest.raises(UserError, match="holds study 'small'"):
+        run_study(other, root, device="cpu")
+    assert files(root) == before
+
+
+def broken(seed):
+    def select(self, task):
+        if task._seeds[0] == seed:
+            raise RuntimeError("the proxy is NaN")
+        return Random().select(task)
+
+    return select
+
+
+def test_a_run_that_raises_is_noted_and_the_others_go_on(quick, inline, tmp_path, monkeypatch):
+    root = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(Magnitude, "select", broken(seed=1))
+        outcome = run_study(quick, root, device="cpu", command=["archselect", "run", "x"])
+    assert outcome.made == 5
+    (failure,) = Folder(root).read_all(Failure)
+    assert outcome.failed == [failure.id]
+    assert failure.error == "RuntimeError: the proxy is NaN"
+    assert "Traceback (most recent call last)" in failure.traceback and "in select" in failure.traceback
+    assert (failure.inputs.selector.name, failure.inputs.supernet_seed) == ("magnitude", 1)
+    assert failure.id not in facts(root)
+    write_report(root)
+    assert "1 of 6 runs failed and are in no number here: magnitude seed 1/0" in (root / "report/report.md").read_text()
+    again = run_study(quick, root, device="cpu")
+    assert (again.made, again.kept, again.failed) == (1, 5, [])
+    assert list(Folder(root).read_all(Failure)) == []
+    write_report(root)
+    assert "failed" not in (root / "report/accuracy.md").read_text()
+
+
+def test_a_supernet_that_raises_fails_the_runs_on_it(quick, inline, tmp_path, monkeypatch):
+    make = harness._make_supernet
+
+    def broken_darts(job):
+        if job.supernet.recipe == "darts" and job.seed == 0:
+            raise FloatingPointError("loss is not finite")
+        make(job)
+
+    monkeypatch.setattr(harness, "_make_supernet", broken_darts)
+    outcome = run_study(quick, tmp_path / "out", device="cpu")
+    assert outcome.made == 5
+    (failure,) = Folder(tmp_path / "out").read_all(Failure)
+    assert failure.error == "FloatingPointError: loss is not finite"
+    assert failure.inputs.selector.name == "magnitude"
+
+
+def test_what_the_user_must_mend_stops_the_study(quick, inline, tmp_path, monkeypatch):
+    def select(self, task):
+        raise UserError("mend this")
+
+    monkeypatch.setattr(Magnitude, "select", select)
+    with pytest.raises(UserError, match="mend this"):
+        run_study(quick, tmp_path / "out", device="cpu")
+    assert not (tmp_path / "out" / "failures").exists()
+
+
+def test_an_interrupt_stops_the_study_and_keeps_what_is_finished(quick, inline, tmp_path):
+    def progress(stage, done, total):
+        if (stage, done) == ("runs", 2):
+            raise KeyboardInterrupt
+
+    root = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        run_study(quick, root, device="cpu", progress=progress)
+    assert len(facts(root)) == 2
+    assert run_study(quick, root, device="cpu").kept == 2
+
+
+def test_a_damaged_record_is_named(quick, inline, tmp_path):
+    root = tmp_path / "out"
+    run_study(quick, root, device="cpu")
+    path = sorted((root / "records").iterdir())[0]
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(UserError, match=f"{path.name} is not a valid record: .*; remove it and run again"):
+        run_study(quick, root, device="cpu")
+
+
+def test_a_record_under_another_name_is_not_taken_for_it(quick, inline, tmp_path):
+    root = tmp_path / "out"
+    run_study(quick, root, device="cpu")
+    whole = facts(root)
+    first, second = sorted((root / "records").iterdir())[:2]
+    shutil.copy(first, second)
+    assert run_study(quick, root, device="cpu").made == 1
+    assert facts(root) == whole
+
+
+def test_a_full_disk_is_the_users_to_mend_and_loses_nothing(quick, inline, tmp_path, monkeypatch):
+    root = tmp_path / "out"
+    fsync, left = os.fsync, [6]
+
+    def full(file):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(28, "No space left on device")
+        fsync(file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(UserError, match=r"cannot write .*/records/.*\.json: No space left on device; free space"):
+            run_study(quick, root, device="cpu")
+    assert not list(root.rglob("*.part"))
+    assert len(list((root / "supernets").iterdir())) == 4
+    assert run_study(quick, root, device="cpu").made == 6
+
+
+def test_files_of_the_folder_are_json(quick, inline, tmp_path):
+    run_study(quick, tmp_path / "out", device="cpu")
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    for path in (tmp_path / "out").rglob("*.json"):
+        assert isinstance(json.loads(path.read_text(), parse_constant=refuse), dict)
+
+
+def test_a_folder_that_cannot_be(quick, inline, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot write .*name another folder"):
+        run_study(quick, tmp_path / "file" / "x", device="cpu")
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_a_failure_and_the_study_can_go_on(quick, tmp_path, monkeypatch):
+    """As when the system kills a process for want of memory."""
+    root = tmp_path / "out"
+    killed = []
+
+    def progress(stage, done, total):
+        if (stage, done) == ("runs", 0) and not killed:
+            killed.extend(harness.active_children())
+            for child in killed:
+                os.kill(child.pid, signal.SIGKILL)
+
+    outcome = run_study(quick, root, device="cpu", workers=1, progress=progress)
+    assert killed and len(outcome.failed) == 6
+    assert all("process" in failure.error for failure in Folder(root).read_all(Failure))
+    again = run_study(quick, root, device="cpu", workers=1)
+    assert (again.made, again.failed) == (6, [])

@@ -1,0 +1,48 @@
+from importlib.metadata import version
+
+import pytest
+import torch
+
+from archselect.benchmarks.machine import code_version, find_device, machine
+from archselect.nasbench_adapters.errors import UserError
+
+
+def test_auto_is_cuda_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert find_device("auto") == torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert find_device("auto") == torch.device("cpu")
+
+
+def test_devices_by_name(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert find_device("cpu") == torch.device("cpu")
+    assert find_device("cuda") == torch.device("cuda")
+    assert find_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(UserError, match=r"no device 'cuda:2' here \(2 CUDA devices\); use --device cpu"):
+        find_device("cuda:2")
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "mps:0", "meta", "cuda:-1"])
+def test_unknown_devices_name_the_known(name):
+    with pytest.raises(UserError, match="auto, cpu, cuda or cuda:NUMBER"):
+        find_device(name)
+
+
+def test_cuda_without_cuda_names_the_mend(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(UserError, match="use --device cpu"):
+        find_device("cuda")
+
+
+def test_the_cpu_describes_itself():
+    found = machine(torch.device("cpu"))
+    assert found.device == "cpu"
+    assert found.device_name
+    assert found.threads == torch.get_num_threads()
+    assert found.torch == torch.__version__
+    assert found.deterministic
+
+
+def test_the_code_version_is_the_installed_one():
+    assert code_version() == version("archselect")

@@ -1,0 +1,108 @@
+import pytest
+import torch
+
+from archselect.benchmarks.grid import span
+from archselect.benchmarks.records import Folder, Record, content_id, read_fact, write_fact
+from archselect.benchmarks.run import Runner, landscape_id, survey
+from archselect.benchmarks.study import TruthPart
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.truth import open_truth
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def jobs(small_study):
+    return {job.label: job for job in span(small_study, None) if job.supernet.seed == 0}
+
+
+@pytest.fixture
+def runner(tmp_path):
+    return Runner(Folder(tmp_path / "out"), CPU, None)
+
+
+def made(runner, job):
+    if not runner.supernet_path(job.supernet).exists():
+        runner.make_supernet(job.supernet)
+    return runner.run(job)
+
+
+def part(path, **changes):
+    return TruthPart(**{"table": str(path), "dataset": "made-up", "split": "test", "epochs": 1, **changes})
+
+
+def test_a_record_says_what_was_selected_and_what_it_is_worth(runner, jobs, small_truth, nb201, tmp_path):
+    record = made(runner, jobs["zero-cost-pt"])
+    assert record.id == jobs["zero-cost-pt"].inputs.id == record.inputs.id
+    cell = nb201.parse(record.selected.architecture)
+    assert record.selected.canonical == nb201.format(nb201.canonical(cell))
+    table = open_truth(str(small_truth))
+    trials = table.lookup(cell, "made-up", "test", 1)
+    (accuracy,) = record.accuracies
+    assert tuple(accuracy.trials) == trials.accuracies and accuracy.trial_seeds == ["a", "b"]
+    assert accuracy.mean == trials.mean
+    means = table.means("made-up", "test", 1)
+    assert accuracy.rank == 1 + int((means > round(trials.mean, 9)).sum())
+    assert accuracy.landscape == landscape_id(table, part(small_truth))
+    scored = [nb201.parse(s.architecture) for s in record.selected.architecture_scores]
+    assert accuracy.scored == [table.lookup(a, "made-up", "test", 1).mean for a in scored]
+    best = max(record.selected.architecture_scores, key=lambda s: s.value)
+    assert best.architecture == record.selected.architecture
+    # Two rounds of six edges with five operations each.
+    assert len(record.selected.operation_scores) == 2 * 6 * 5
+    assert len(record.selected.decisions) == 2 * 6
+    write_fact(tmp_path / "record.json", record)
+    assert read_fact(tmp_path / "record.json", Record) == record
+
+
+def test_the_supernets_training_is_in_the_record_of_every_run_on_it(runner, jobs):
+    magnitude, darts_pt = made(runner, jobs["magnitude"]), made(runner, jobs["darts-pt"])
+    assert magnitude.cost.phases["supernet"] == darts_pt.cost.phases["supernet"]
+    assert magnitude.cost.counts["supernet"] == darts_pt.cost.counts["supernet"]
+    assert set(magnitude.cost.phases) == {"supernet", "select"}
+    assert set(darts_pt.cost.phases) == {"supernet", "select", "score", "tune"}
+    assert darts_pt.cost.warmup >= 0 and darts_pt.cost.peak_memory > 0
+    # Six decisions among five operations, each on 48 images in batches of 16; five tunings of three double steps.
+    assert darts_pt.cost.counts["score"].forwards == 6 * 5 * 3
+    assert darts_pt.cost.counts["tune"].forwards == 5 * 6
+
+
+def test_a_run_does_not_depend_on_the_runs_before_it(small_study, jobs, tmp_path):
+    alone, busy = (Runner(Folder(tmp_path / name), CPU, None) for name in ("alone", "busy"))
+    first = made(alone, jobs["zero-cost-pt"]).facts()
+    made(busy, jobs["darts-pt"])
+    torch.manual_seed(99)
+    assert made(busy, jobs["zero-cost-pt"]).facts() == first
+    assert made(busy, jobs["zero-cost-pt"]).facts() == first
+
+
+def test_a_damaged_supernet_is_the_users_to_mend(runner, jobs):
+    job = jobs["random"]
+    runner.make_supernet(job.supernet)
+    path = runner.supernet_path(job.supernet)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(UserError, match=f"{path.name} is not a supernet of ours or is damaged: remove it and run"):
+        runner.run(job)
+
+
+def test_the_survey_of_the_truths(small_truth):
+    (found,) = survey([part(small_truth)], ["nb201"])
+    table = open_truth(str(small_truth))
+    assert found.id == landscape_id(table, part(small_truth))
+    assert found.id == content_id([table.checksum, "made-up", "made-up", "test", 1])
+    assert (found.truth, found.space, found.architectures, found.trials) == ("made-up", "nb201", 15625, 2)
+    assert found.optimum == pytest.approx(table.means("made-up", "test", 1).max())
+    assert len(found.quantiles) == 201
+    assert found.quantiles[0] <= found.mean <= found.quantiles[-1] == pytest.approx(found.optimum)
+    assert found.ceiling_single is not None and 0 < found.ceiling_single < 1
+
+
+def test_the_survey_refuses_what_is_not_there(small_truth, tmp_path):
+    with pytest.raises(UserError, match=r"has no made-up/tset at 1 epochs: did you mean 'made-up/test'"):
+        survey([part(small_truth, split="tset")], ["nb201"])
+    with pytest.raises(UserError, match=r"has no made-up/test at 2 epochs: it has made-up/test at 1 epochs"):
+        survey([part(small_truth, epochs=2)], ["nb201"])
+    with pytest.raises(UserError, match="is of space nb201, not of darts"):
+        survey([part(small_truth)], ["darts"])
+    with pytest.raises(UserError, match=r"no truth table at .*absent.npz: 'archselect truth list'"):
+        survey([part(tmp_path / "absent.npz")], ["nb201"])

@@ -1,0 +1,205 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from archselect.benchmarks.clock import Clock
+from archselect.benchmarks.records import SupernetInputs
+from archselect.benchmarks.supernets import Recipe, make_supernet
+from archselect.benchmarks.task import SupernetTask
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.networks import mixture_of, one_hot
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def world(nb201, digits):
+    """`world(recipe)` is a recipe, its inputs, the supernet made by it, and the images."""
+    made = {}
+
+    def make(name):
+        if name not in made:
+            recipe = Recipe(recipe=name, epochs=1, batch_size=16)
+            skeleton = {"channels": 2, "cells": 1, "reduction": "pool"}
+            inputs = SupernetInputs(recipe=name, settings=recipe.settings(), skeleton=skeleton)
+            images = digits(48)
+            made[name] = recipe, inputs, make_supernet(recipe, nb201, inputs, images, 0), images
+        return made[name]
+
+    return make
+
+
+@pytest.fixture
+def new_task(nb201, world):
+    """`new_task(recipe, selection_seed)` is a task on a copy of the recipe's supernet."""
+
+    def make(name="darts", selection_seed=0):
+        return SupernetTask(nb201, *world(name), Clock(CPU), 0, selection_seed)
+
+    return make
+
+
+def state(task):
+    weights = {name: value.clone() for name, value in task.supernet.state_dict().items()}
+    return weights | {"alphas": task.alphas[0].detach().clone()}
+
+
+def same(a, b):
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_the_task_holds_a_copy(new_task, world):
+    first, second = new_task(), new_task()
+    before = state(second)
+    first.tune(first.space.undecided(), 1, 0.1)
+    assert not same(before, state(first))
+    assert same(before, state(second))
+    assert torch.equal(world("darts")[2].alphas[0], second.alphas[0])
+
+
+@pytest.mark.parametrize("norm", ["running", "batch"])
+@pytest.mark.parametrize("augment", [False, True])
+def test_scoring_leaves_no_trace(new_task, norm, augment):
+    task = new_task()
+    before, random = state(task), torch.get_rng_state()
+    mixture = task.mixture(task.space.undecided())
+    task.evaluate(mixture, norm=norm, augment=augment)
+    task.proxy("nwot", mixture, task.minibatch(8), norm=norm)
+    task.proxy_of_network("nwot", task.space.sample(task.rng), batches=1, size=8)
+    assert same(before, state(task))
+    assert torch.equal(torch.get_rng_state(), random)
+    assert not task.supernet.training
+
+
+def test_evaluation_is_over_the_whole_validation_half(new_task, world):
+    task, images = new_task(), world("darts")[3]
+    mixture = task.mixture(task.space.undecided())
+    x, y = images.batch(images.valid_index)
+    task.supernet.eval()
+    with torch.no_grad():
+        logits = task.supernet(x, mixture)
+    found = task.evaluate(mixture)
+    assert found.accuracy == pytest.approx(100 * float((logits.argmax(1) == y).float().mean()))
+    assert found.loss == pytest.approx(float(F.cross_entropy(logits, y)), rel=1e-5)
+
+
+def test_a_mixture_is_softmax_and_one_hot(new_task):
+    task = new_task()
+    decisions = task.space.undecided().decide(0, 2, 4)
+    weights = task.mixture(decisions).weights[0]
+    expected = task.alphas[0].detach().softmax(-1)
+    expected[2] = torch.eye(5)[4]
+    assert torch.allclose(weights, expected)
+    assert not weights.requires_grad
+    other = task.new_alphas()
+    assert torch.allclose(task.mixture(task.space.undecided(), other).weights[0], other[0].softmax(-1))
+
+
+def test_streams_are_seeded_by_the_selection(new_task):
+    def draws(seed):
+        task = new_task(selection_seed=seed)
+        batch = task.minibatch(8)
+        return [
+            task.rng.integers(10**9),
+            task.new_alphas()[0].tolist(),
+            batch.images.tolist(),
+            task.proxy_of_network("nwot", task.space.parse(CELL), 1, 8),
+        ]
+
+    assert draws(0) == draws(0)
+    assert not any(a == b for a, b in zip(draws(0), draws(1), strict=True))
+
+
+CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|none~0|skip_connect~1|nor_conv_1x1~2|"
+
+
+def test_draws_of_one_purpose_do_not_move_another(new_task):
+    plain, busy = new_task(), new_task()
+    busy.minibatch(8)
+    busy.rng.random(100)
+    busy.evaluate(busy.mixture(busy.space.undecided()), norm="batch", augment=True)
+    assert torch.equal(plain.new_alphas()[0], busy.new_alphas()[0])
+    busy.new_alphas()
+    plain.minibatch(8)
+    assert torch.equal(plain.minibatch(8).images, busy.minibatch(8).images)
+
+
+def test_every_call_is_another_draw(new_task):
+    task = new_task()
+    assert not torch.equal(task.new_alphas()[0], task.new_alphas()[0])
+    assert not torch.equal(task.minibatch(8).images, task.minibatch(8).images)
+    cell = task.space.parse(CELL)
+    assert task.proxy_of_network("nwot", cell, 1, 8) != task.proxy_of_network("nwot", cell, 1, 8)
+
+
+def test_minibatches_are_of_the_training_half(new_task, world):
+    task, images = new_task("untrained"), world("untrained")[3]
+    task._recipe = Recipe(recipe="untrained", batch_size=16, augment=False)
+    train, _ = images.batch(images.train_index)
+    drawn = task.minibatch(20)
+    rows = {row.numpy().tobytes() for row in train}
+    assert all(row.numpy().tobytes() in rows for row in drawn.images)
+    assert drawn.images.shape == (20, 1, 8, 8) and drawn.labels.shape == (20,)
+    with pytest.raises(UserError, match="a batch of 49 does not fit part 'train'"):
+        task.minibatch(49)
+
+
+@pytest.mark.parametrize(("recipe", "moves"), [("darts", True), ("blank", False), ("untrained", False)])
+def test_tuning_moves_alphas_only_where_the_recipe_learns_them(new_task, recipe, moves):
+    task = new_task(recipe)
+    before = state(task)
+    task.tune(task.space.undecided().decide(0, 0, 2), 1, 0.01)
+    assert torch.equal(before["alphas"], task.alphas[0].detach()) != moves
+    assert not torch.equal(before["stem.0.weight"], task.supernet.state_dict()["stem.0.weight"])
+
+
+def test_tuning_goes_on_with_the_optimisers_of_before(new_task):
+    task = new_task()
+    task.tune(task.space.undecided(), 1, 0.01)
+    first = task._trainer
+    steps = first.alpha_optimizer.state_dict()["state"][0]["step"]
+    assert int(steps) == 6  # three of the supernet's training, three now
+    task.tune(task.space.undecided(), 1, 0.02)
+    assert task._trainer is first
+    assert first.weight_optimizer.param_groups[0]["lr"] == 0.02
+
+
+def test_tuning_no_epochs_changes_nothing(new_task):
+    task = new_task()
+    before = state(task)
+    task.tune(task.space.undecided(), 0, 0.01)
+    assert same(before, state(task))
+
+
+def test_time_is_charged_to_its_phase(new_task):
+    task = new_task()
+    mixture = task.mixture(task.space.undecided())
+    task.evaluate(mixture)
+    batch = task.minibatch(16)
+    task.proxy("nwot", mixture, batch)
+    task.proxy_of_network("nwot", task.space.parse(CELL), batches=2, size=16)
+    task.tune(task.space.undecided(), 1, 0.01)
+    calls = {name: time.calls for name, time in task.clock.times().items()}
+    assert calls == {"score": 2, "data": 3, "validate": 1, "tune": 1}
+    counts = task.clock.counts()
+    assert (counts["score"].forwards, counts["score"].images, counts["score"].backwards) == (2, 48 + 16, 0)
+    assert (counts["validate"].forwards, counts["validate"].images) == (2, 32)
+    assert (counts["tune"].forwards, counts["tune"].backwards) == (6, 6)
+
+
+def test_an_architecture_in_the_supernet_costs_less_than_the_mixture(new_task):
+    task = new_task()
+    batch = task.minibatch(16)
+    task.proxy("nwot", task.mixture(task.space.undecided()), batch)
+    whole = task.clock.counts()["score"].flops
+    task.proxy("nwot", one_hot(task.space, task.space.parse(CELL), CPU), batch)
+    assert task.clock.counts()["score"].flops - whole < whole
+
+
+def test_unknown_names(new_task):
+    task = new_task()
+    mixture = mixture_of(task.space, task.alphas)
+    with pytest.raises(UserError, match="unknown proxy 'nwto': did you mean 'nwot'"):
+        task.proxy("nwto", mixture, task.minibatch(4))
+    with pytest.raises(UserError, match="unknown batch-norm mode 'bacth': did you mean 'batch'"):
+        task.evaluate(mixture, norm="bacth")

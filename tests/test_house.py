@@ -1,0 +1,99 @@
+"""The house rules: which folder may import which, what stays without torch, and the trap of the name `selectors`."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("nasbench_adapters", "selectors", "benchmarks", "reports")
+MAY_IMPORT = {
+    "nasbench_adapters": {"nasbench_adapters"},
+    "selectors": {"nasbench_adapters", "selectors"},
+    "benchmarks": {"nasbench_adapters", "selectors", "benchmarks"},
+    "reports": {"reports", "benchmarks.records"},
+}
+# The command line is the one place where a study ends in its report.
+MAY_REPORT = "benchmarks/cli.py"
+
+WITHOUT_TORCH = (
+    "nasbench_adapters.space",
+    "nasbench_adapters.spaces",
+    "nasbench_adapters.spaces.nb201",
+    "nasbench_adapters.errors",
+    "nasbench_adapters.streams",
+    "nasbench_adapters.truth",
+    "benchmarks.records",
+)
+
+MODULES = sorted(path.relative_to(ROOT) for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+
+
+def python(code, cwd=ROOT):
+    return subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def dotted(path):
+    """archselect.room.module of a file."""
+    parts = ["archselect", *path.with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path):
+    """Every name a file imports, also within functions and under conditions, as dotted absolute names."""
+    module = dotted(path)
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, *([base] if base else [])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def test_python_started_in_the_checkout_finds_the_standard_library():
+    """A top-level package `selectors` would hide the standard module that these import."""
+    result = python("import subprocess, asyncio, selectors; print(selectors.__file__)")
+    assert result.returncode == 0, result.stderr
+    assert not Path(result.stdout.strip()).is_relative_to(ROOT)
+    assert not (ROOT / "selectors" / "__init__.py").exists()
+
+
+def test_our_selectors_are_found_beside_the_standard_ones():
+    code = "import selectors, archselect.selectors.registry as ours; print(len(ours.SELECTORS), selectors.__name__)"
+    result = python(code)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == ["4", "selectors"]
+
+
+def test_all_rooms_are_searched():
+    assert len(MODULES) > 40
+    assert {path.parts[0] for path in MODULES} == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_imports_go_one_way(path):
+    allowed = {f"archselect.{name}" for name in MAY_IMPORT[path.parts[0]]}
+    if path.as_posix() == MAY_REPORT:
+        allowed.add("archselect.reports")
+    for name in imports(path):
+        # By their bare names our folders are importable only in the checkout; `selectors` is the standard module.
+        assert name.partition(".")[0] not in ("nasbench_adapters", "benchmarks", "reports"), name
+        if name.startswith("archselect"):
+            assert any(name == room or name.startswith(room + ".") for room in allowed), name
+
+
+@pytest.mark.parametrize(
+    "module",
+    [*WITHOUT_TORCH, *(dotted(p).removeprefix("archselect.") for p in MODULES if p.parts[0] == "reports")],
+)
+def test_rooms_without_torch_stay_so(module):
+    # One process for each: what another module imported first cannot hide anything.
+    result = python(f"import sys, archselect.{module}; print('torch' in sys.modules)")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "False"
