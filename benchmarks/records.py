@@ -17,7 +17,9 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from archselect.nasbench_adapters.errors import UserError
+# `reports` may import this module and no adapter, so what it needs of them is passed on from here.
+from archselect.nasbench_adapters.errors import UserError as UserError
+from archselect.nasbench_adapters.errors import unknown as unknown
 from archselect.nasbench_adapters.files import write_atomically as write_atomically
 
 Settings = dict[str, str | int | float | bool | None]

@@ -16,9 +16,9 @@ from archselect.benchmarks.records import (
     Landscape,
     Record,
     StudyInfo,
+    UserError,
     content_id,
 )
-from archselect.nasbench_adapters.errors import UserError
 
 
 @dataclass(frozen=True)

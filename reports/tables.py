@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from archselect.benchmarks.records import Counts, Landscape, Machine, Record
-from archselect.nasbench_adapters.errors import unknown
+from archselect.benchmarks.records import Counts, Landscape, Machine, Record, unknown
 from archselect.reports.results import Group, Results, seed_name
 from archselect.reports.stats import (
     LEVEL,

@@ -24,7 +24,7 @@ skeleton = { channels = 2, cells = 1, reduction = "pool" }
 [[data]]
 name = "digits"
 split = "first"
-limit = 48
+limit = 32
 truth = [{ table = "TABLE", dataset = "made-up", split = "test", epochs = 1 }]
 
 [[supernets]]

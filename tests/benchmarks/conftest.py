@@ -1,8 +1,10 @@
 """The small world, and studies run in this process."""
 
 import importlib.util
+import shutil
 from concurrent.futures import Future
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch
@@ -61,25 +63,63 @@ def digits():
     return images
 
 
+@contextmanager
+def pool_within(workers, folder, device, data_dir):
+    """In place of worker processes: jobs run in this process, one after the other."""
+    harness._runner = Runner(folder, torch.device(device), data_dir)
+
+    def submit(function, job):
+        future = Future()
+        try:
+            future.set_result(function(job))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    yield submit
+    harness._runner = None
+
+
 @pytest.fixture
 def inline(monkeypatch):
-    """Jobs of a study run in this process, one after the other, in place of worker processes."""
+    """Studies run in this process."""
+    monkeypatch.setattr(harness, "_pool", pool_within)
 
-    @contextmanager
-    def pool(workers, folder, device, data_dir):
-        monkeypatch.setattr(harness, "_runner", Runner(folder, torch.device(device), data_dir))
 
-        def submit(function, job):
-            future = Future()
-            try:
-                future.set_result(function(job))
-            except Exception as error:
-                future.set_exception(error)
-            return future
+QUICK = (
+    ('"untrained"]\niterations = 2', '"untrained"]\niterations = 1'),
+    ('[[selectors]]\nname = "darts-pt"\non = ["darts"]\ntune_epochs = 1\n', ""),
+)
+"""Makes the small study quicker yet: without darts-pt, one iteration of zero-cost-pt."""
 
-        yield submit
 
-    monkeypatch.setattr(harness, "_pool", pool)
+@pytest.fixture
+def write_quick(write_study):
+    """As `write_study`, of the quicker study."""
+    return lambda *replacements: write_study(*QUICK, *replacements)
+
+
+@pytest.fixture
+def quick(write_quick):
+    """The quicker study as read."""
+    return read_study(str(write_quick()))
+
+
+@pytest.fixture(scope="session")
+def finished_once(small, small_truth, tmp_path_factory):
+    """A folder of the quicker study, finished; not to be touched."""
+    root = tmp_path_factory.mktemp("finished")
+    (root / "small.toml").write_text(small.study_text(small_truth, *QUICK), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(harness, "_pool", pool_within)
+        harness.run_study(read_study(str(root / "small.toml")), root / "out", device="cpu")
+    return root / "out"
+
+
+@pytest.fixture
+def finished(finished_once, tmp_path):
+    """A copy of a finished folder of the quicker study."""
+    return Path(shutil.copytree(finished_once, tmp_path / "out"))
 
 
 @pytest.fixture

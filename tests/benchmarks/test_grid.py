@@ -32,7 +32,7 @@ def test_inputs_say_what_the_run_sees(small_study):
     job = next(job for job in span(small_study, None) if job.label == "darts-pt")
     inputs = job.inputs
     assert inputs.data.name == "digits"
-    assert (inputs.data.train_images, inputs.data.valid_images) == (48, 48)
+    assert (inputs.data.train_images, inputs.data.valid_images) == (32, 32)
     assert inputs.data.checksum and inputs.data.augment == "crop 1"
     assert inputs.supernet.skeleton == {"channels": 2, "cells": 1, "reduction": "pool"}
     assert inputs.supernet.settings["epochs"] == 1 and inputs.supernet.settings["learning_rate"] == 0.025
@@ -41,7 +41,7 @@ def test_inputs_say_what_the_run_sees(small_study):
 
 CHANGES = [
     ("channels = 2", "channels = 3"),
-    ("limit = 48", "limit = 50"),
+    ("limit = 32", "limit = 50"),
     ('split = "first"', 'split = "shuffled"'),
     ("epochs = 1\nbatch_size = 16", "epochs = 2\nbatch_size = 16"),
     ("tune_epochs = 1", "tune_epochs = 2"),
@@ -93,7 +93,7 @@ def test_data_that_is_not_there(write_study):
     with pytest.raises(UserError, match=r"unknown data set .*'digit'.*did you mean 'digits'"):
         span(read_study(str(write_study(('name = "digits"', 'name = "digit"')))), None)
     with pytest.raises(UserError, match="limit 601 does not fit 'digits', whose smaller half has 600"):
-        span(read_study(str(write_study(("limit = 48", "limit = 601")))), None)
+        span(read_study(str(write_study(("limit = 32", "limit = 601")))), None)
 
 
 def test_images_of_a_part_are_those_of_its_settings():

@@ -15,18 +15,6 @@ from archselect.reports.write import write_report
 from archselect.selectors.magnitude import Magnitude
 from archselect.selectors.random_search import Random
 
-QUICK = (
-    ('"untrained"]\niterations = 2', '"untrained"]\niterations = 1'),
-    ('[[selectors]]\nname = "darts-pt"\non = ["darts"]\ntune_epochs = 1\n', ""),
-)
-
-
-@pytest.fixture
-def quick(write_study):
-    """The small study without darts-pt."""
-    return read_study(str(write_study(*QUICK)))
-
-
 def facts(root):
     return {record.id: record.facts() for record in Folder(root).read_all(Record)}
 
@@ -51,62 +39,53 @@ def test_a_study_is_run_once_and_kept(quick, inline, tmp_path):
     assert info.command == "archselect run 'a study.toml'"
     assert sorted(info.runs) == sorted(facts(root))
     assert len(list(Folder(root).read_all(Landscape))) == 1
-    before = files(root)
-    again = run_study(quick, root, device="cpu", command=command)
-    assert (again.made, again.kept, again.failed) == (0, 6, [])
-    assert files(root) == before
 
 
-def test_what_is_missing_is_made_anew_and_the_same(quick, inline, tmp_path):
-    root = tmp_path / "out"
-    run_study(quick, root, device="cpu")
-    whole = facts(root)
-    gone = sorted((root / "records").iterdir())[::2]
-    for path in gone:
+def test_a_finished_study_is_left_as_it_is(quick, finished, inline):
+    before = files(finished)
+    outcome = run_study(quick, finished, device="cpu")
+    assert (outcome.made, outcome.kept, outcome.failed) == (0, 6, [])
+    assert files(finished) == before
+
+
+def test_what_is_missing_is_made_anew_and_the_same(quick, finished, inline):
+    whole = facts(finished)
+    gone = sorted((finished / "records").iterdir())[::2]
+    for path in [*gone, *sorted((finished / "supernets").iterdir())[:2]]:
         path.unlink()
-    for path in sorted((root / "supernets").iterdir())[:2]:
-        path.unlink()
-    assert run_study(quick, root, device="cpu").made == len(gone) == 3
-    assert facts(root) == whole
+    assert run_study(quick, finished, device="cpu").made == len(gone) == 3
+    assert facts(finished) == whole
 
 
-def test_folders_and_repetitions_do_not_matter_but_seeds_do(quick, write_study, inline, tmp_path):
-    run_study(quick, tmp_path / "a", device="cpu")
+def test_folders_and_repetitions_do_not_matter_but_seeds_do(quick, finished, inline, tmp_path):
     torch.manual_seed(5)
-    run_study(quick, tmp_path / "b", device="cpu")
-    assert facts(tmp_path / "a") == facts(tmp_path / "b")
+    run_study(quick, tmp_path / "again", device="cpu")
+    assert facts(tmp_path / "again") == facts(finished)
     chosen = {}
-    for record in facts(tmp_path / "a").values():
+    for record in facts(finished).values():
         key = record["inputs"]["selector"]["label"]
         chosen.setdefault(key, []).append(record["selected"]["operation_scores"] or record["selected"]["architecture"])
-    assert all(first != second for first, second in chosen.values())
+    assert len(chosen) == 3 and all(first != second for first, second in chosen.values())
 
 
-def test_more_seeds_join_a_folder_and_fewer_are_refused(write_study, inline, tmp_path):
-    one = read_study(str(write_study(*QUICK, ("supernet = [0, 1]", "supernet = [1]"))))
-    two = read_study(str(write_study(*QUICK)))
-    root = tmp_path / "out"
-    run_study(one, root, device="cpu")
-    before = facts(root)
-    outcome = run_study(two, root, device="cpu")
-    assert (outcome.made, outcome.kept) == (3, 3)
-    assert before.items() <= facts(root).items()
+def test_more_seeds_join_a_folder_and_fewer_are_refused(quick, write_quick, finished, inline):
+    before = facts(finished)
+    more = read_study(str(write_quick(("supernet = [0, 1]", "supernet = [0, 1, 2]"))))
+    outcome = run_study(more, finished, device="cpu")
+    assert (outcome.made, outcome.kept) == (3, 6)
+    assert before.items() <= facts(finished).items()
     with pytest.raises(UserError, match="holds study 'small' with other settings; name another folder with --out"):
-        run_study(one, root, device="cpu")
+        run_study(quick, finished, device="cpu")
 
 
-@pytest.mark.parametrize("change", [('name = "small"', 'name = "other"'), ("channels = 2", "channels = 3")])
-def test_a_folder_of_another_study_is_refused_and_left_alone(quick, write_study, inline, tmp_path, change, small):
-    root = tmp_path / "out"
-    run_study(quick, root, device="cpu")
-    before = files(root)
-    truth = tmp_path / "other.npz"
-    table = small.truth_table()
-    table.save(truth)
-    other = read_study(str(write_study(*QUICK, change)))
+@pytest.mark.parametrize(
+    "change", [('name = "small"', 'name = "other"'), ("channels = 2", "channels = 3"), ("limit = 32", "limit = 33")]
+)
+def test_a_folder_of_another_study_is_refused_and_left_alone(write_quick, finished, inline, change):
+    before = files(finished)
     with pytest.raises(UserError, match="holds study 'small'"):
-        run_study(other, root, device="cpu")
-    assert files(root) == before
+        run_study(read_study(str(write_quick(change))), finished, device="cpu")
+    assert files(finished) == before
 
 
 def broken(seed):
@@ -177,23 +156,19 @@ def test_an_interrupt_stops_the_study_and_keeps_what_is_finished(quick, inline, 
     assert run_study(quick, root, device="cpu").kept == 2
 
 
-def test_a_damaged_record_is_named(quick, inline, tmp_path):
-    root = tmp_path / "out"
-    run_study(quick, root, device="cpu")
-    path = sorted((root / "records").iterdir())[0]
+def test_a_damaged_record_is_named(quick, finished, inline):
+    path = sorted((finished / "records").iterdir())[0]
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(UserError, match=f"{path.name} is not a valid record: .*; remove it and run again"):
-        run_study(quick, root, device="cpu")
+        run_study(quick, finished, device="cpu")
 
 
-def test_a_record_under_another_name_is_not_taken_for_it(quick, inline, tmp_path):
-    root = tmp_path / "out"
-    run_study(quick, root, device="cpu")
-    whole = facts(root)
-    first, second = sorted((root / "records").iterdir())[:2]
+def test_a_record_under_another_name_is_not_taken_for_it(quick, finished, inline):
+    whole = facts(finished)
+    first, second = sorted((finished / "records").iterdir())[:2]
     shutil.copy(first, second)
-    assert run_study(quick, root, device="cpu").made == 1
-    assert facts(root) == whole
+    assert run_study(quick, finished, device="cpu").made == 1
+    assert facts(finished) == whole
 
 
 def test_a_full_disk_is_the_users_to_mend_and_loses_nothing(quick, inline, tmp_path, monkeypatch):
@@ -215,13 +190,11 @@ def test_a_full_disk_is_the_users_to_mend_and_loses_nothing(quick, inline, tmp_p
     assert run_study(quick, root, device="cpu").made == 6
 
 
-def test_files_of_the_folder_are_json(quick, inline, tmp_path):
-    run_study(quick, tmp_path / "out", device="cpu")
-
+def test_files_of_the_folder_are_json(finished):
     def refuse(constant):
         raise AssertionError(f"{constant} is not JSON")
 
-    for path in (tmp_path / "out").rglob("*.json"):
+    for path in finished.rglob("*.json"):
         assert isinstance(json.loads(path.read_text(), parse_constant=refuse), dict)
 
 

@@ -62,9 +62,9 @@ def test_the_supernets_training_is_in_the_record_of_every_run_on_it(runner, jobs
     assert set(magnitude.cost.phases) == {"supernet", "select"}
     assert set(darts_pt.cost.phases) == {"supernet", "select", "score", "tune"}
     assert darts_pt.cost.warmup >= 0 and darts_pt.cost.peak_memory > 0
-    # Six decisions among five operations, each on 48 images in batches of 16; five tunings of three double steps.
-    assert darts_pt.cost.counts["score"].forwards == 6 * 5 * 3
-    assert darts_pt.cost.counts["tune"].forwards == 5 * 6
+    # Six decisions among five operations, each on 32 images in batches of 16; five tunings of two double steps.
+    assert darts_pt.cost.counts["score"].forwards == 6 * 5 * 2
+    assert darts_pt.cost.counts["tune"].forwards == 5 * 4
 
 
 def test_a_run_does_not_depend_on_the_runs_before_it(small_study, jobs, tmp_path):

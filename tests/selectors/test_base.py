@@ -157,13 +157,18 @@ def test_scoring_leaves_the_task_as_it_was(trace, task, chosen, masked, norm, au
     assert 0 <= evaluation.accuracy <= 100
     for name in PROXIES:
         task.proxy(name, mixture, batch, norm=norm)
-        architecture = Architecture((tuple(max(k, 0) for k in chosen),))
-        task.proxy_of_network(name, architecture, batches=1, size=8)
 
     assert trace(task.supernet) == before
     assert torch.equal(task.alphas[0], alphas)
     assert torch.equal(mixture.weights[0], weights)
     assert torch.equal(batch.images, pixels)
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_scoring_a_network_leaves_the_task_as_it_was(trace, task, name):
+    before = trace(task.supernet)
+    task.proxy_of_network(name, Architecture(((3, 2, 1, 4, 0, 3),)), batches=2, size=8)
+    assert trace(task.supernet) == before
 
 
 @settings(max_examples=10)

