@@ -51,13 +51,19 @@ app.add_typer(truth_app, name="truth")
 DataDir = Annotated[Path | None, typer.Option(help="Folder of image data sets. Default: the user's data folder.")]
 
 
-@app.callback()
-def _main(
-    show_version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
-) -> None:
-    if show_version:
+def _version_and_stop(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"archselect {version('archselect')}")
         raise typer.Exit
+
+
+@app.callback()
+def _main(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version_and_stop, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
 
 
 @contextmanager

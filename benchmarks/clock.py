@@ -77,7 +77,7 @@ class Clock:
 
 
 class PeakMemory:
-    """Peak memory from its construction on: of the CUDA allocator, or of the process where the system lets it be reset."""
+    """Peak memory from its construction on: of the CUDA allocator, or of the process where it can be reset."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

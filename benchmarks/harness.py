@@ -1,4 +1,4 @@
-"""Runs a study into a folder: supernets first, then the runs on them, over worker processes; going on where it stopped."""
+"""Runs a study into a folder: supernets first, then the runs on them, in worker processes; goes on where it stopped."""
 
 from __future__ import annotations
 

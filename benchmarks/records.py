@@ -79,7 +79,7 @@ class Inputs(Fact):
 class OperationScore(Fact):
     """One score of one operation on one edge.
 
-    `round` counts repetitions of the whole selection (iterations of Zero-Cost-PT), `step` the decisions within it.
+    `round` counts repetitions of the whole selection (iterations of Zero-Cost-PT), `step` the scorings within it.
     """
 
     round: int

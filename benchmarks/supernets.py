@@ -178,11 +178,11 @@ class SupernetCost(Fact):
 
 @dataclass(frozen=True)
 class TrainedSupernet:
-    """A supernet's weights, alphas and alpha optimiser state, on the CPU, and what they cost."""
+    """A supernet's weights, alphas and state of the alphas' optimiser (None if untrained), and what they cost."""
 
     weights: dict[str, Tensor]
     alphas: tuple[Tensor, ...]
-    alpha_optimizer: dict[str, Any]
+    alpha_optimizer: dict[str, Any] | None
     cost: SupernetCost
 
 
@@ -208,8 +208,9 @@ def make_supernet(
     clock.watch(supernet, images.dataset.image_shape)
     generator = torch.Generator().manual_seed(stream_seed("supernet alphas", seed))
     alphas = tuple(alpha.requires_grad_() for alpha in new_alphas(space, generator, images.device, recipe.alpha_scale))
-    trainer = Trainer(recipe, space, supernet, alphas, images, stream_seed("supernet batches", seed))
+    alpha_optimizer = None
     if recipe.recipe != "untrained":
+        trainer = Trainer(recipe, space, supernet, alphas, images, stream_seed("supernet batches", seed))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             trainer.weight_optimizer, max(recipe.epochs, 1), recipe.learning_rate_min
         )
@@ -218,13 +219,14 @@ def make_supernet(
                 trainer.epoch(space.undecided())
                 schedule.step()
                 advance(done + 1, recipe.epochs)
+        alpha_optimizer = trainer.alpha_optimizer.state_dict()
     cost = SupernetCost(
         times=clock.times(), counts=clock.counts(), peak_memory=memory.read(), machine=machine(images.device)
     )
     return TrainedSupernet(
         {name: value.cpu() for name, value in supernet.state_dict().items()},
         tuple(alpha.detach().cpu() for alpha in alphas),
-        trainer.alpha_optimizer.state_dict(),
+        alpha_optimizer,
         cost,
     )
 

@@ -141,7 +141,8 @@ class SupernetTask:
                     self._stream("tuning"),
                     learning_rate,
                 )
-                self._trainer.alpha_optimizer.load_state_dict(self._trained.alpha_optimizer)
+                if self._trained.alpha_optimizer is not None:
+                    self._trainer.alpha_optimizer.load_state_dict(self._trained.alpha_optimizer)
             for group in self._trainer.weight_optimizer.param_groups:
                 group["lr"] = learning_rate
             for _ in range(epochs):

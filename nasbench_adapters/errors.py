@@ -15,7 +15,7 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> UserError:
     names = sorted(known)
     near = nearest(str(name), names)
     hint = f"did you mean '{near}'? " if near else ""
-    return UserError(f"unknown {kind} '{name}': {hint}known: {', '.join(names) or 'none'}")
+    return UserError(f"unknown {kind} {str(name)!r}: {hint}known: {', '.join(names) or 'none'}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

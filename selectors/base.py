@@ -100,7 +100,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class OperationScore:
-    """The score of operation `choice` on an edge, at `step` of `round`."""
+    """The score of operation `choice` on an edge, at `step` (a scoring of one or more edges) of `round`."""
 
     round: int
     step: int

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Callable
+from itertools import count
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
-from torch import Tensor
 
-from archselect.nasbench_adapters.space import Architecture, Decisions
+from archselect.nasbench_adapters.space import Architecture
 from archselect.selectors.base import Log, Scale, Selection, Selector, Task
 from archselect.selectors.proxies import get_proxy
 
@@ -69,59 +70,68 @@ class ZeroCostPT(Selector):
         return log.selection(log.best_architecture())
 
     def _propose(self, task: Task, log: Log, round: int) -> Architecture:
-        """Stage 1: one candidate."""
+        """Stage 1: one candidate. Every scoring of one or more edges, on a minibatch of its own, is a step."""
         alphas = task.new_alphas()
         decisions = task.space.undecided()
-        queue = self._queue(task, alphas, decisions)
-        step = 0
+        steps = count()
+
+        def score(edges: list[Edge]) -> Scores:
+            batch, mixture, step = task.minibatch(self.batch_size), task.mixture(decisions, alphas), next(steps)
+            scores = Scores(step, {}, {})
+            for cell, edge in edges:
+                scores.values[cell, edge] = [
+                    task.proxy(self.proxy, mixture.without(cell, edge, choice), batch, norm=self.norm)
+                    for choice in range(len(task.space.cells[cell].operations[edge]))
+                ]
+                scores.best[cell, edge] = log.scores(round, step, cell, edge, scores.values[cell, edge])
+            return scores
+
+        queue = self._queue(score, log, decisions.open_edges())
         while edges := decisions.open_edges():
-            if self.order == "global-op-iter":
-                scores = self._scores(task, alphas, decisions, edges)
-                chosen = {edge: log.scores(round, step, *edge, values) for edge, values in scores.items()}
-                edge = self._best_edge(log, {edge: scores[edge][choice] for edge, choice in chosen.items()})
-                best = chosen[edge]
+            if self.order == "random":
+                scores = score([edges[task.rng.integers(len(edges))]])
+            elif self.order == "global-op-iter":
+                scores = score(edges)
+            elif self.order == "global-edge-iter":
+                scores = score([_order(score(edges), log, np.mean)[0]])
             else:
-                if self.order == "global-edge-iter":
-                    scores = self._scores(task, alphas, decisions, edges)
-                    edge = self._best_edge(log, {e: float(np.mean(values)) for e, values in scores.items()})
-                elif self.order == "random":
-                    edge = edges[task.rng.integers(len(edges))]
-                else:
-                    edge = queue[step]
-                scores = self._scores(task, alphas, decisions, [edge])
-                best = log.scores(round, step, *edge, scores[edge])
-            log.decide(round, step, *edge, best)
-            decisions = decisions.decide(*edge, best)
-            step += 1
+                scores = score([queue.pop(0)])
+            edge = _order(scores, log, _extreme(log))[0]
+            log.decide(round, scores.step, *edge, scores.best[edge])
+            decisions = decisions.decide(*edge, scores.best[edge])
         return decisions.architecture()
 
-    def _queue(self, task: Task, alphas: tuple[Tensor, ...], decisions: Decisions) -> list[Edge]:
-        """The edges in an order that is fixed from the start."""
-        edges = decisions.open_edges()
-        if self.order == "reverse":
-            return edges[::-1]
-        if self.order in ("global-op-once", "global-edge-once"):
-            reduce = min if self.order == "global-op-once" else np.mean
-            scores = self._scores(task, alphas, decisions, edges)
-            return sorted(edges, key=lambda edge: float(reduce(scores[edge])))
-        return edges
+    def _queue(self, score: Callable[[list[Edge]], Scores], log: Log, edges: list[Edge]) -> list[Edge]:
+        """The edges in the order that is fixed from the start, if one is."""
+        match self.order:
+            case "order":
+                return edges
+            case "reverse":
+                return edges[::-1]
+            case "global-op-once":
+                return _order(score(edges), log, _extreme(log))
+            case "global-edge-once":
+                return _order(score(edges), log, np.mean)
+        return []
 
-    def _scores(
-        self, task: Task, alphas: tuple[Tensor, ...], decisions: Decisions, edges: list[Edge]
-    ) -> dict[Edge, list[float]]:
-        """The proxy's score without each operation of each edge, all on one fresh minibatch."""
-        batch = task.minibatch(self.batch_size)
-        mixture = task.mixture(decisions, alphas)
-        return {
-            (cell, edge): [
-                task.proxy(self.proxy, mixture.without(cell, edge, choice), batch, norm=self.norm)
-                for choice in range(len(task.space.cells[cell].operations[edge]))
-            ]
-            for cell, edge in edges
-        }
 
-    @staticmethod
-    def _best_edge(log: Log, values: dict[Edge, float]) -> Edge:
-        """The edge with the best value in the direction of the log's scale; ties go to the earlier edge."""
-        assert log.operations is not None
-        return (max if log.operations.better == "higher" else min)(values, key=lambda edge: values[edge])
+class Scores(NamedTuple):
+    """The scores of some edges' operations at one step, and the best operation of each edge."""
+
+    step: int
+    values: dict[Edge, list[float]]
+    best: dict[Edge, int]
+
+
+def _order(scores: Scores, log: Log, reduce: Callable[[list[float]], float]) -> list[Edge]:
+    """The edges from the best reduced score to the worst, in the log's direction; ties go to the earlier edge."""
+    sign = -1 if _higher(log) else 1
+    return sorted(scores.values, key=lambda edge: sign * float(reduce(scores.values[edge])))
+
+
+def _extreme(log: Log) -> Callable[[list[float]], float]:
+    return max if _higher(log) else min
+
+
+def _higher(log: Log) -> bool:
+    return log.operations is not None and log.operations.better == "higher"

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from archselect.nasbench_adapters.errors import unknown
 from archselect.nasbench_adapters.networks.mixture import Mixture
@@ -130,7 +131,7 @@ class Backbone(nn.Module):
         features = skeleton.layers[-1].channels_out
         self.last_norm, self.last_rectify = nn.BatchNorm2d(features * replicas), Rectifier()
         # A grouped 1x1 convolution on pooled features is one linear map per replica.
-        self.classifier = nn.Conv2d(features * replicas, classes * replicas, 1, groups=replicas)
+        self.classifier = skip_init(nn.Conv2d, features * replicas, classes * replicas, 1, groups=replicas)
 
     def _forward(self, images: Tensor, mixture: Mixture | None) -> Tensor:
         x = self.stem(images)

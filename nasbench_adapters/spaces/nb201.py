@@ -71,9 +71,9 @@ class NasBench201(SearchSpace):
         return Architecture((tuple(choices),))
 
     def format(self, architecture: Architecture) -> str:
-        """See :meth:`SearchSpace.format`."""
+        """See :meth:`SearchSpace.format`. Raises ValueError unless all six edges carry an operation."""
         (choices,) = architecture.choices
-        if len(choices) != len(EDGES) or any(choice is None for choice in choices):
+        if len(choices) != len(EDGES) or any(choice not in range(len(OPERATIONS)) for choice in choices):
             raise ValueError("a NAS-Bench-201 cell decides all six edges")
         nodes: dict[int, list[str]] = {1: [], 2: [], 3: []}
         for (source, target), choice in zip(EDGES, choices, strict=True):

