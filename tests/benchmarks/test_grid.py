@@ -71,7 +71,9 @@ def test_settings_of_another_run_do_not_change_its_name(write_study, small_study
     strict=True,
     reason="the inputs of a run on an untrained supernet leave out the settings that darts-pt tunes with",
 )
-@pytest.mark.parametrize("setting", ["momentum = 0.5", "weight_decay = 0.1", "grad_clip = 1.0", 'batches = "resampled"'])
+@pytest.mark.parametrize(
+    "setting", ["momentum = 0.5", "weight_decay = 0.1", "grad_clip = 1.0", 'batches = "resampled"']
+)
 def test_settings_of_tuning_an_untrained_supernet_change_the_runs_name(write_study, setting):
     on_untrained = ('name = "darts-pt"\non = ["darts"]', 'name = "darts-pt"\non = ["untrained"]')
     plain = span(read_study(str(write_study(on_untrained))), None)

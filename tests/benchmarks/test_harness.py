@@ -15,6 +15,7 @@ from archselect.reports.write import write_report
 from archselect.selectors.magnitude import Magnitude
 from archselect.selectors.random_search import Random
 
+
 def facts(root):
     return {record.id: record.facts() for record in Folder(root).read_all(Record)}
 
@@ -200,7 +201,7 @@ def test_files_of_the_folder_are_json(finished):
 
 def test_a_folder_that_cannot_be(quick, inline, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="cannot write .*name another folder"):
+    with pytest.raises(UserError, match=r"cannot write .*name another folder"):
         run_study(quick, tmp_path / "file" / "x", device="cpu")
 
 

@@ -36,9 +36,7 @@ INFO = StudyInfo(
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
 places = st.integers(0, 9)
 values = st.floats(allow_nan=True, allow_infinity=True)
-scores = st.builds(
-    OperationScore, round=places, step=places, cell=places, edge=places, choice=places, value=values
-)
+scores = st.builds(OperationScore, round=places, step=places, cell=places, edge=places, choice=places, value=values)
 accuracies = st.builds(
     Accuracy,
     landscape=texts,
@@ -164,9 +162,7 @@ def test_the_id_of_inputs_changes_with_every_field(inputs):
 
 
 def test_facts_of_a_record_leave_out_times_memory_and_machine(inputs):
-    machine = Machine(
-        device="cpu", device_name="a", threads=1, platform="p", python="3", torch="2", deterministic=True
-    )
+    machine = Machine(device="cpu", device_name="a", threads=1, platform="p", python="3", torch="2", deterministic=True)
 
     def record(seconds, memory, machine, forwards=3):
         cost = Cost(
@@ -180,7 +176,7 @@ def test_facts_of_a_record_leave_out_times_memory_and_machine(inputs):
         )
         selected = {
             **dict.fromkeys(("operation_scale", "architecture_scale")),
-            **dict.fromkeys(("graph", "operations", "edges", "operation_scores", "decisions"), []),
+            **{key: [] for key in ("graph", "operations", "edges", "operation_scores", "decisions")},
             **{"architecture_scores": [], "architecture": "a", "canonical": "a"},
         }
         return Record(id=inputs.id, inputs=inputs, selected=selected, accuracies=[], cost=cost)
@@ -229,7 +225,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, mon
 def test_a_place_that_cannot_be_written(tmp_path, place):
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(UserError, match="cannot write .*; free space or name another folder"):
+    with pytest.raises(UserError, match=r"cannot write .*; free space or name another folder"):
         write_fact(tmp_path / place, INFO)
     assert (tmp_path / "file").read_text() == "in the way"
     assert parts(tmp_path) == []
@@ -261,7 +257,7 @@ def test_reading_names_the_file_and_the_field(tmp_path):
 
 def test_a_folder_without_a_study(tmp_path):
     folder = Folder(tmp_path)
-    with pytest.raises(UserError, match="holds no study.json: name a folder that 'archselect run"):
+    with pytest.raises(UserError, match=r"holds no study\.json: name a folder that 'archselect run"):
         folder.study()
     assert list(folder.read_all(Record)) == []
     write_fact(folder.study_path, INFO)

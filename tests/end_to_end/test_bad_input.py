@@ -42,7 +42,10 @@ STUDY_MISTAKES = {
     "recipe": (('recipe = "darts"', 'recipe = "dart"'), "Input should be 'untrained', 'darts' or 'blank'"),
     "data set": (('name = "digits"', 'name = "digit"'), "did you mean 'digits'?"),
     "data file": (('name = "digits"', 'name = "absent.npz"'), "absent.npz"),
-    "truth": (('table = "', 'table = "simple-hpo-bend", dataset = "x", split = "y", epochs = 2 }, { table = "'), "truth"),
+    "truth": (
+        ('table = "', 'table = "simple-hpo-bend", dataset = "x", split = "y", epochs = 2 }, { table = "'),
+        "truth",
+    ),
     "column": (('split = "test"', 'split = "tets"'), "did you mean 'made-up/test'?"),
     "horizon": (("epochs = 1 }", "epochs = 200 }"), "it has made-up/test at 1 epochs"),
     "table kind": (('"time"]', '"tiem"]'), "Input should be 'tau', 'accuracy' or 'time'"),
