@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,8 +70,9 @@ def _main(
 def _progress(description: str) -> Iterator[Progress]:
     """A progress bar on standard error; silent when that is not a terminal."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
-        bar.add_task(description, total=None)
+    bar = Progress(*columns, console=err, transient=True)
+    bar.add_task(description, total=None)
+    with bar if err.is_terminal else nullcontext():
         yield bar
 
 
@@ -120,10 +121,11 @@ def run(
     if outcome.made or outcome.kept:
         paths = write_report(folder)
         _print_tables(folder)
-        out.print(f"{outcome.made} runs made, {outcome.kept} kept. Report: {paths.html}", highlight=False)
+        out.print(f"{outcome.made} runs made, {outcome.kept} kept. Report: {paths.html}", markup=False, highlight=False)
     if outcome.failed:
         err.print(
             f"{len(outcome.failed)} runs failed; see {folder / 'failures'}. The same command tries them again.",
+            markup=False,
             highlight=False,
         )
         raise typer.Exit(1)
@@ -179,7 +181,7 @@ def report(
 
     paths = write_report(folder)
     _print_tables(folder)
-    out.print(f"Report: {paths.html}", highlight=False)
+    out.print(f"Report: {paths.html}", markup=False, highlight=False)
 
 
 @app.command("list")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -156,10 +158,18 @@ _runner: Runner | None = None
 
 def _start_worker(root: str, device: str, data_dir: str | None) -> None:
     global _runner
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(THREADS)
     torch.set_flush_denormal(True)
     _runner = Runner(Folder(Path(root)), torch.device(device), None if data_dir is None else Path(data_dir))
+
+
+def _end_with_parent() -> None:
+    """End this worker when the command is gone, however it went; a pool's workers would wait for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _make_supernet(job: SupernetJob) -> None:
@@ -172,12 +182,29 @@ def _run(job: RunJob) -> Record:
     return _runner.run(job)
 
 
+def _nothing() -> None:
+    pass
+
+
+def _start_all(pool: ProcessPoolExecutor) -> None:
+    """Start the workers deaf to Ctrl-C from their first moment: it reaches them too, but it is for the parent."""
+    if threading.current_thread() is not threading.main_thread():
+        pool.submit(_nothing)
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        pool.submit(_nothing)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
 def _pool(workers: int, folder: Folder, device: str, data_dir: Path | None) -> Iterator[Submit]:
     """Worker processes that end with the block; what has not started by then is dropped."""
     initargs = (str(folder.root), device, None if data_dir is None else str(data_dir))
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=initargs)
     try:
+        _start_all(pool)
         yield pool.submit
     except KeyboardInterrupt:
         # Workers ignore the signal and would finish what they are at; that work starts over anyway.

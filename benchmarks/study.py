@@ -53,7 +53,7 @@ Seeds = list[int]
 class Part(BaseModel):
     """Base of a study's parts: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SeedsPart(Part):
@@ -109,7 +109,7 @@ class SupernetPart(Recipe):
 class SelectorPart(Part):
     """A selector by name, its label, the supernets it reads from, and (all other keys) its settings."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     name: str
     label: str = ""

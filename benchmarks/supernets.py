@@ -6,6 +6,7 @@ selector is compared on the very same weights.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import pickle
 from collections.abc import Callable, Iterator
@@ -60,7 +61,7 @@ class Recipe(BaseModel):
             released code's `next(iter(loader))` does.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     recipe: Literal["untrained", "darts", "blank"]
     epochs: int = Field(100, ge=0)
@@ -84,10 +85,10 @@ class Recipe(BaseModel):
         return self.recipe == "darts"
 
     def settings(self) -> Settings:
-        """The settings that matter: for an untrained supernet only those of its start and its batches."""
+        """The settings that matter: for an untrained supernet those of its start and of tuning it."""
         matter = [name for name in Recipe.model_fields if name != "recipe"]
         if self.recipe == "untrained":
-            matter = ["alpha_scale", "augment", "batch_size"]
+            matter = ["alpha_scale", "augment", "batch_size", "batches", "grad_clip", "momentum", "weight_decay"]
         return {name: getattr(self, name) for name in matter}
 
 
@@ -245,7 +246,7 @@ def supernet_id(space: str, inputs: SupernetInputs, data: DataInputs, seed: int,
 
 
 def save_supernet(path: Path, trained: TrainedSupernet) -> None:
-    """Write a supernet atomically. Raises UserError if the folder cannot take it."""
+    """Write a supernet atomically, a SHA-256 before the torch file. Raises UserError if the folder cannot take it."""
     buffer = io.BytesIO()
     torch.save(
         {
@@ -256,13 +257,17 @@ def save_supernet(path: Path, trained: TrainedSupernet) -> None:
         },
         buffer,
     )
-    write_atomically(path, buffer.getvalue())
+    content = buffer.getvalue()
+    write_atomically(path, hashlib.sha256(content).digest() + content)
 
 
 def load_supernet(path: Path) -> TrainedSupernet:
     """Read a supernet back; nothing in the file is executed. Raises UserError if it is damaged."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        digest, file = (whole := path.read_bytes())[:32], whole[32:]
+        if hashlib.sha256(file).digest() != digest:
+            raise ValueError("checksum")
+        content = torch.load(io.BytesIO(file), map_location="cpu", weights_only=True)
         return TrainedSupernet(
             content["weights"],
             tuple(content["alphas"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -142,7 +143,7 @@ class SupernetTask:
                     learning_rate,
                 )
                 if self._trained.alpha_optimizer is not None:
-                    self._trainer.alpha_optimizer.load_state_dict(self._trained.alpha_optimizer)
+                    self._trainer.alpha_optimizer.load_state_dict(deepcopy(self._trained.alpha_optimizer))
             for group in self._trainer.weight_optimizer.param_groups:
                 group["lr"] = learning_rate
             for _ in range(epochs):

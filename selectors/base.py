@@ -193,7 +193,7 @@ class Log:
 class Selector(BaseModel, ABC):
     """Base of all selectors: fields are settings, checked when the study is read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: ClassVar[str]
     summary: ClassVar[str]

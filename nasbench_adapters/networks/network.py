@@ -12,7 +12,6 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 from archselect.nasbench_adapters.errors import unknown
 from archselect.nasbench_adapters.networks.mixture import Mixture
@@ -115,6 +114,14 @@ class Backbone(nn.Module):
     ) -> None:
         super().__init__()
         self.space, self.skeleton, self.replicas = space, skeleton, replicas
+        # torch's layers draw weights when they are made; the caller's random state is none of our business.
+        with torch.random.fork_rng(devices=[]):
+            self._build(present, image_channels, classes, affine)
+
+    def _build(
+        self, present: Sequence[Sequence[Sequence[int]]], image_channels: int, classes: int, affine: bool
+    ) -> None:
+        space, skeleton, replicas = self.space, self.skeleton, self.replicas
         self.stem = nn.Sequential(
             conv(image_channels, skeleton.stem_channels, 3, replicas=replicas),
             nn.BatchNorm2d(skeleton.stem_channels * replicas),
@@ -131,7 +138,7 @@ class Backbone(nn.Module):
         features = skeleton.layers[-1].channels_out
         self.last_norm, self.last_rectify = nn.BatchNorm2d(features * replicas), Rectifier()
         # A grouped 1x1 convolution on pooled features is one linear map per replica.
-        self.classifier = skip_init(nn.Conv2d, features * replicas, classes * replicas, 1, groups=replicas)
+        self.classifier = nn.Conv2d(features * replicas, classes * replicas, 1, groups=replicas)
 
     def _forward(self, images: Tensor, mixture: Mixture | None) -> Tensor:
         x = self.stem(images)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 
 class Rectifier(nn.ReLU):
@@ -26,12 +25,8 @@ class Rectifier(nn.ReLU):
 
 
 def conv(channels_in: int, channels_out: int, kernel: int, stride: int = 1, replicas: int = 1) -> nn.Conv2d:
-    """A convolution without bias that keeps height and width (at stride 1), one group per replica.
-
-    Its weights are not set: :meth:`.Backbone.initialise` does that, from a seed and not from the global random state.
-    """
-    return skip_init(
-        nn.Conv2d,
+    """A convolution without bias that keeps height and width (at stride 1), one group per replica."""
+    return nn.Conv2d(
         channels_in * replicas,
         channels_out * replicas,
         kernel,

@@ -132,7 +132,6 @@ def test_a_failed_run_is_said_and_the_exit_code_is_1(archselect, inline, write_q
     assert list((tmp_path / "x" / "failures").iterdir()) == []
 
 
-@pytest.mark.xfail(strict=True, reason="printed as rich markup, in which [bold] is a style")
 def test_a_folder_with_brackets_is_printed_as_it_is(archselect, finished):
     folder = finished.rename(finished.parent / "runs[bold]x")
     assert "runs[bold]x" in archselect("report", folder)[1]

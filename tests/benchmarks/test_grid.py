@@ -67,10 +67,6 @@ def test_settings_of_another_run_do_not_change_its_name(write_study, small_study
     ]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the inputs of a run on an untrained supernet leave out the settings that darts-pt tunes with",
-)
 @pytest.mark.parametrize(
     "setting", ["momentum = 0.5", "weight_decay = 0.1", "grad_clip = 1.0", 'batches = "resampled"']
 )

@@ -89,13 +89,6 @@ def test_no_file_holds_a_number_that_json_does_not_know(tmp_path, value):
     assert repr(float(written)) == repr(value)
 
 
-@pytest.mark.xfail(strict=True, reason="a setting that is not finite is read back as a text")
-def test_a_setting_that_is_not_finite_survives_too(tmp_path):
-    fact = SelectorInputs(name="s", label="s", settings={"grad_clip": math.inf})
-    write_fact(tmp_path / "fact.json", fact)
-    assert read_fact(tmp_path / "fact.json", SelectorInputs) == fact
-
-
 def test_facts_are_frozen_and_closed(inputs):
     with pytest.raises(ValidationError):
         inputs.supernet_seed = 1

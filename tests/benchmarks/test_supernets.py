@@ -239,7 +239,6 @@ def test_a_file_of_something_else_is_refused(tmp_path, what):
         load_supernet(tmp_path / "x.pt")
 
 
-@pytest.mark.xfail(strict=True, reason="torch does not hold what it reads against a checksum, and nor do we")
 def test_a_flipped_bit_is_noticed(tmp_path, trained):
     path = tmp_path / "x.pt"
     save_supernet(path, trained["untrained"])

@@ -77,7 +77,6 @@ def test_scoring_a_network_leaves_the_global_random_state_alone(new_task):
     assert torch.equal(torch.random.get_rng_state(), random)
 
 
-@pytest.mark.xfail(strict=True, reason="the alphas' optimiser shares its moments and step with the trained supernet")
 def test_tuning_leaves_the_trained_supernet_alone(new_task, world):
     trained = world("darts")[2]
     before = {name: value.clone() for name, value in trained.alpha_optimizer["state"][0].items()}
