@@ -1,6 +1,6 @@
 """Ground-truth tables that the product trains itself: every class of a space, several seeds each.
 
-All seeds of one cell train side by side as replicas of one grouped network, which costs little more than one of them.
+All seeds of one cell train side by side as replicas of one grouped network, which takes less time than two of them.
 The classes are cut into parts; each finished part is a file, so that an interrupted build goes on where it stopped.
 """
 
