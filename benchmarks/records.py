@@ -4,7 +4,7 @@ A folder holds `study.json` (the resolved study), `records/ID.json` (one per fin
 run that raised) and `landscapes/ID.json` (what a truth says of a whole space). Records are facts, written atomically
 and never edited; every table and figure is a pure function of the folder.
 
-Floats that are not finite are written as the strings "inf", "-inf" and "nan".
+Floats that are not finite are written as the strings "Infinity", "-Infinity" and "NaN".
 """
 
 from __future__ import annotations

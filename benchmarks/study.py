@@ -156,6 +156,8 @@ class Study(Part):
                 if label not in labels:
                     raise unknown(f"supernet of selector {selector.name}", label, labels)
         _distinct("selectors", [label for _, _, label in self.pairs()])
+        _distinct("spaces", [str(space) for space in self.spaces])
+        _distinct("data", [str(data.model_dump(exclude={"truth"})) for data in self.data])
         _distinct("seeds.supernet", self.seeds.supernet)
         _distinct("seeds.selection", self.seeds.selection)
 
