@@ -21,7 +21,7 @@ from archselect.benchmarks.grid import RunJob, SupernetJob, span
 from archselect.benchmarks.machine import cores, find_device
 from archselect.benchmarks.records import Failure, Folder, Landscape, Record, StudyInfo, read_fact, write_fact
 from archselect.benchmarks.run import Runner, survey
-from archselect.benchmarks.study import Study
+from archselect.benchmarks.study import Study, TruthPart
 from archselect.nasbench_adapters.errors import UserError
 
 THREADS = 1
@@ -73,11 +73,12 @@ def run_study(
     chosen = find_device(device)
     folder = Folder(root)
     jobs = span(study, data_dir)
-    landscapes = survey([t for d in study.data for t in d.truth], [s.name for s in study.spaces])
+    parts = [part for data in study.data for part in data.truth]
+    landscapes = survey(parts, [space.name for space in study.spaces])
     _claim(folder, study, jobs, command or [])
     for landscape in landscapes:
         write_fact(folder.path(Landscape, landscape.id), landscape)
-    todo = [job for job in jobs if not _finished(folder, job)]
+    todo = [job for job in jobs if not _finished(folder, job, dict(zip(parts, landscapes, strict=True)))]
     supernets = list({job.supernet.id: job.supernet for job in todo}.values())
     total = len({job.supernet.id for job in jobs})
     count = workers or (1 if chosen.type == "cuda" else cores())
@@ -133,9 +134,15 @@ def _claim(folder: Folder, study: Study, jobs: list[RunJob], command: list[str])
     write_fact(folder.study_path, info)
 
 
-def _finished(folder: Folder, job: RunJob) -> bool:
+def _finished(folder: Folder, job: RunJob, truths: dict[TruthPart, Landscape]) -> bool:
+    """Whether the run's record is there and was looked up in every truth that the study names now."""
     path = folder.path(Record, job.inputs.id)
-    return path.is_file() and read_fact(path, Record).id == job.inputs.id
+    if not path.is_file():
+        return False
+    named = [truths[part] for part in job.supernet.data.truth]
+    wanted = {landscape.id for landscape in named if landscape.space == job.inputs.space}
+    record = read_fact(path, Record)
+    return record.id == job.inputs.id and wanted <= {accuracy.landscape for accuracy in record.accuracies}
 
 
 def _only_ours(error: BaseException) -> None:

