@@ -90,8 +90,19 @@ class OperationScore(Fact):
     value: float
 
 
+class EdgeScore(Fact):
+    """One score of an edge into `node` as a whole, of the supernet without it."""
+
+    round: int
+    step: int
+    cell: int
+    node: int
+    edge: int
+    value: float
+
+
 class Decision(Fact):
-    """In `round`, at `step`, the edge was decided for the operation `choice`."""
+    """In `round`, at `step`, the edge was decided for the operation `choice`, or dropped (-2)."""
 
     round: int
     step: int
@@ -137,6 +148,7 @@ class Selected(Fact):
     edges: list[list[tuple[int, int]]]
     operation_scale: Scale | None
     operation_scores: list[OperationScore]
+    edge_scores: list[EdgeScore]
     decisions: list[Decision]
     architecture_scale: Scale | None
     architecture_scores: list[ArchitectureScore]

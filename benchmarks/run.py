@@ -139,6 +139,7 @@ def _selected(space: SearchSpace, selection: Selection) -> Selected:
         edges=[list(cell.edges) for cell in space.cells],
         operation_scale=_scale(selection.operation_scale),
         operation_scores=[records.OperationScore(**vars(score)) for score in selection.operation_scores],
+        edge_scores=[records.EdgeScore(**vars(score)) for score in selection.edge_scores],
         decisions=[records.Decision(**vars(decision)) for decision in selection.decisions],
         architecture_scale=_scale(selection.architecture_scale),
         architecture_scores=[

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import combinations, product
 from math import prod
 
 import numpy as np
@@ -29,7 +29,12 @@ class Cell:
         edges: (source, target) of each edge, in the order of the space's text form.
         operations: for each edge the names of the operations allowed on it, in index order.
         output: nodes whose features, concatenated, are the cell's output.
-        kept_inputs: topology rule: None keeps every edge, k keeps k incoming edges per node.
+        kept: topology rule: how many incoming edges each node keeps, None for all; empty if every node keeps all.
+            An architecture that keeps k drops the others, and `none` is then no choice of it, only of a supernet.
+        groups: edges of one number share one softmax of the architecture weights; empty if each has its own.
+        widths: channels of each node as a multiple of the cell's; empty if all are 1.
+        preprocessed: whether every input is brought to the cell's channels, height and width before it is read.
+        normalised_pools: whether pooling is followed by normalisation in the supernet.
     """
 
     name: str
@@ -38,30 +43,62 @@ class Cell:
     edges: tuple[tuple[int, int], ...]
     operations: tuple[tuple[str, ...], ...]
     output: tuple[int, ...]
-    kept_inputs: int | None = None
+    kept: tuple[int | None, ...] = ()
+    groups: tuple[int, ...] = ()
+    widths: tuple[int, ...] = ()
+    preprocessed: bool = False
+    normalised_pools: bool = False
+
+    def incoming(self, node: int) -> list[int]:
+        """The edges into a node, in order."""
+        return [edge for edge, (_, target) in enumerate(self.edges) if target == node]
+
+    def kept_inputs(self, node: int) -> int | None:
+        """How many incoming edges a node keeps; None for all."""
+        return self.kept[node] if self.kept else None
+
+    def width(self, node: int) -> int:
+        """Channels of a node as a multiple of the cell's."""
+        return self.widths[node] if self.widths else 1
+
+    def candidates(self, edge: int) -> list[int]:
+        """The operations an architecture may have on an edge: all, or where edges are dropped all but `none`."""
+        names = self.operations[edge]
+        drops = self.kept_inputs(self.edges[edge][1]) is not None
+        return [k for k, name in enumerate(names) if not (drops and name == NONE)]
 
 
 @dataclass(frozen=True)
 class Layer:
     """One layer between stem and head: a cell, or a fixed block that changes the stage.
 
-    `block` is "cell", or the name of a block of :mod:`archselect.nasbench_adapters.networks.operations`; `cell` is
-    the index of the cell type; `stride` is how much the layer divides height and width by.
+    `block` is "cell", or the name of a block of :mod:`archselect.nasbench_adapters.networks.operations`; `channels`
+    are those of a node of the cell, or those the block puts out; `cell` is the index of the cell type; `stride` is
+    how much the layer divides height and width by. A cell of k inputs reads the outputs of the k layers before it.
     """
 
     block: str
-    channels_in: int
-    channels_out: int
+    channels: int
     stride: int = 1
     cell: int = 0
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """The network around the cells: the layers in order, and the channels the stem puts out."""
+    """The network around the cells.
+
+    Attributes:
+        stem_channels: that the stem puts out.
+        layers: in order.
+        stem, head: names of :mod:`archselect.nasbench_adapters.networks.blocks`.
+        auxiliary: index of the layer to whose output a training's auxiliary head is attached; None for none.
+    """
 
     stem_channels: int
     layers: tuple[Layer, ...]
+    stem: str = "conv"
+    head: str = "pool"
+    auxiliary: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +109,11 @@ class Architecture:
 
 
 OPEN, DROPPED = -1, -2
+NONE = "none"
+"""The operation that adds nothing to its target, in every space."""
+
+Edge = tuple[int, int]
+"""(cell type, edge)."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +131,7 @@ class Decisions:
         rows[cell][edge] = choice
         return Decisions(tuple(tuple(row) for row in rows))
 
-    def open_edges(self) -> list[tuple[int, int]]:
+    def open_edges(self) -> list[Edge]:
         """(cell, edge) of every undecided edge, in order."""
         return [(c, e) for c, row in enumerate(self.choices) for e, choice in enumerate(row) if choice == OPEN]
 
@@ -131,20 +173,66 @@ class SearchSpace(ABC):
     @property
     def size(self) -> int:
         """How many architectures the space has."""
-        return prod(len(operations) for cell in self.cells for operations in cell.operations)
+        return prod(
+            sum(prod(len(cell.candidates(edge)) for edge in kept) for kept in _kept_sets(cell, node))
+            for cell in self.cells
+            for node in range(cell.inputs, cell.nodes)
+        )
 
     def enumerate(self) -> Iterator[Architecture]:
-        """Every architecture, in lexicographic order of the operation indices."""
+        """Every architecture, in lexicographic order of the operation indices where every edge is kept."""
         shape = [len(cell.edges) for cell in self.cells]
-        allowed = [range(len(operations)) for cell in self.cells for operations in cell.operations]
-        for flat in product(*allowed):
-            yield Architecture(_split(flat, shape))
+        nodes = [(c, node) for c, cell in enumerate(self.cells) for node in range(cell.inputs, cell.nodes)]
+        for flat in product(*(list(self._of_node(c, node)) for c, node in nodes)):
+            rows: list[list[int | None]] = [[None] * edges for edges in shape]
+            for (c, _), chosen in zip(nodes, flat, strict=True):
+                for edge, choice in chosen:
+                    rows[c][edge] = choice
+            yield Architecture(tuple(map(tuple, rows)))
+
+    def _of_node(self, c: int, node: int) -> Iterator[tuple[tuple[int, int], ...]]:
+        """Every choice of a node's inputs: (edge, operation) of those kept."""
+        cell = self.cells[c]
+        for kept in _kept_sets(cell, node):
+            for operations in product(*(cell.candidates(edge) for edge in kept)):
+                yield tuple(zip(kept, operations, strict=True))
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """One architecture, each edge's operation drawn uniformly."""
-        return Architecture(
-            tuple(tuple(int(rng.integers(len(names))) for names in cell.operations) for cell in self.cells)
-        )
+        """One architecture: every node's kept inputs and every edge's operation drawn uniformly."""
+        rows: list[tuple[int | None, ...]] = []
+        for cell in self.cells:
+            row: list[int | None] = [None] * len(cell.edges)
+            for node in range(cell.inputs, cell.nodes):
+                edges, kept = cell.incoming(node), cell.kept_inputs(node)
+                if kept is not None and kept < len(edges):
+                    edges = sorted(rng.choice(edges, kept, replace=False).tolist())
+                for edge in edges:
+                    candidates = cell.candidates(edge)
+                    row[edge] = candidates[int(rng.integers(len(candidates)))]
+            rows.append(tuple(row))
+        return Architecture(tuple(rows))
+
+    def contested(self, decisions: Decisions, cell: int) -> list[Edge]:
+        """(cell, edge) of the undecided edges of a cell type that have more than one operation to choose from."""
+        names = self.cells[cell].operations
+        return [(cell, edge) for c, edge in decisions.open_edges() if c == cell and len(names[edge]) > 1]
+
+    def settled(self, decisions: Decisions) -> Decisions:
+        """The decisions with every undecided edge of one operation decided for it."""
+        for cell, edge in decisions.open_edges():
+            if len(self.cells[cell].operations[edge]) == 1:
+                decisions = decisions.decide(cell, edge, 0)
+        return decisions
+
+    def crowded(self, decisions: Decisions) -> dict[tuple[int, int], list[int]]:
+        """(cell, node) of every node that has more incoming edges than it may keep, with those edges."""
+        found = {}
+        for c, (cell, row) in enumerate(zip(self.cells, decisions.choices, strict=True)):
+            for node in range(cell.inputs, cell.nodes):
+                edges, kept = [e for e in cell.incoming(node) if row[e] != DROPPED], cell.kept_inputs(node)
+                if kept is not None and len(edges) > kept:
+                    found[c, node] = edges
+        return found
 
     @cached_property
     def classes(self) -> dict[Architecture, Architecture]:
@@ -200,6 +288,7 @@ def skeleton_settings(space: str, settings: dict[str, object], defaults: dict[st
     return {**defaults, **settings}
 
 
-def _split(flat: tuple[int, ...], shape: list[int]) -> tuple[tuple[int, ...], ...]:
-    bounds = np.cumsum([0, *shape])
-    return tuple(flat[a:b] for a, b in pairwise(bounds))
+def _kept_sets(cell: Cell, node: int) -> Iterator[tuple[int, ...]]:
+    """Every set of incoming edges that a node may keep."""
+    edges, kept = cell.incoming(node), cell.kept_inputs(node)
+    return combinations(edges, len(edges) if kept is None else min(kept, len(edges)))

@@ -18,7 +18,7 @@ in one file, and knows nothing of loops over seeds, devices, files or reports. S
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple, Protocol
 
@@ -111,8 +111,20 @@ class OperationScore:
 
 
 @dataclass(frozen=True)
+class EdgeScore:
+    """The score of an edge into `node` as a whole: of the supernet without it, at `step` of `round`."""
+
+    round: int
+    step: int
+    cell: int
+    node: int
+    edge: int
+    value: float
+
+
+@dataclass(frozen=True)
 class Decision:
-    """At `step` of `round` the edge was decided for operation `choice`."""
+    """At `step` of `round` the edge was decided for operation `choice`, or dropped (DROPPED)."""
 
     round: int
     step: int
@@ -128,6 +140,7 @@ class Selection:
     architecture: Architecture
     operation_scale: Scale | None
     operation_scores: tuple[OperationScore, ...]
+    edge_scores: tuple[EdgeScore, ...]
     decisions: tuple[Decision, ...]
     architecture_scale: Scale | None
     architecture_scores: tuple[tuple[Architecture, float], ...]
@@ -138,13 +151,14 @@ class Log:
     """Collects scores and decisions while a selector runs.
 
     Args:
-        operations: scale of the operation scores; None where the selector gives none.
+        operations: scale of the operation scores, and of edge scores; None where the selector gives none.
         architectures: scale of the architecture scores; None where the selector gives none.
     """
 
     operations: Scale | None = None
     architectures: Scale | None = None
     _scores: list[OperationScore] = field(default_factory=list)
+    _edges: list[EdgeScore] = field(default_factory=list)
     _decisions: list[Decision] = field(default_factory=list)
     _architectures: list[tuple[Architecture, float]] = field(default_factory=list)
 
@@ -153,16 +167,31 @@ class Log:
 
         Ties go to the lower index. Raises ValueError on NaN: a proxy that fails must surface.
         """
+        higher = self._checked(cell, edge, values)
+        self._scores += [OperationScore(round, step, cell, edge, k, float(value)) for k, value in enumerate(values)]
+        return int(np.argmax(values) if higher else np.argmin(values))
+
+    def edges(self, round: int, step: int, cell: int, node: int, scores: Mapping[int, float]) -> int:
+        """Note the scores of a node's incoming edges, by edge, and return the worst one: the edge to drop.
+
+        Ties go to the later edge. Raises ValueError on NaN.
+        """
+        edges, values = list(scores), list(scores.values())
+        higher = self._checked(cell, edges[0], values)
+        self._edges += [EdgeScore(round, step, cell, node, e, float(value)) for e, value in scores.items()]
+        worst = (np.argmin if higher else np.argmax)(values[::-1])
+        return edges[::-1][int(worst)]
+
+    def _checked(self, cell: int, edge: int, values: Sequence[float]) -> bool:
+        """Whether higher is better. Raises ValueError without a scale or on NaN."""
         if self.operations is None:
             raise ValueError("operation scores need a scale: Log(operations=Scale(...))")
         if np.isnan(values).any():
             raise ValueError(f"score {self.operations.name!r} is NaN on edge {edge} of cell type {cell}: {values}")
-        self._scores += [OperationScore(round, step, cell, edge, k, float(value)) for k, value in enumerate(values)]
-        best = np.argmax if self.operations.better == "higher" else np.argmin
-        return int(best(values))
+        return self.operations.better == "higher"
 
     def decide(self, round: int, step: int, cell: int, edge: int, choice: int) -> None:
-        """Note that the edge was decided."""
+        """Note that the edge was decided, or dropped."""
         self._decisions.append(Decision(round, step, cell, edge, choice))
 
     def architecture(self, architecture: Architecture, value: float) -> None:
@@ -184,6 +213,7 @@ class Log:
             architecture,
             self.operations,
             tuple(self._scores),
+            tuple(self._edges),
             tuple(self._decisions),
             self.architectures,
             tuple(self._architectures),

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from archselect.nasbench_adapters.space import DROPPED, Edge
 from archselect.selectors.base import Log, Scale, Selection, Selector, Task
 
 
 class Magnitude(Selector):
-    """On every edge the operation with the largest softmax(alpha); `none` may win where the space allows it."""
+    """On every edge the operation with the largest softmax(alpha), and on every node the edges with the largest.
+
+    Where the space keeps a number of inputs per node, those whose best operation weighs most are kept, and `none` is
+    no candidate; elsewhere `none` may win. Ties go to the lower index.
+    """
 
     name: ClassVar[str] = "magnitude"
     summary: ClassVar[str] = "the operation with the largest architecture weight on every edge"
@@ -17,11 +22,20 @@ class Magnitude(Selector):
     def select(self, task: Task) -> Selection:
         """See :class:`Magnitude`."""
         log = Log(operations=Scale("softmax(alpha)", "higher"))
-        decisions = task.space.undecided()
+        space, decisions = task.space, task.space.undecided()
         weights = [rows.tolist() for rows in task.mixture(decisions).weights]
-        for step, (cell, edge) in enumerate(decisions.open_edges()):
-            allowed = len(task.space.cells[cell].operations[edge])
-            best = log.scores(0, step, cell, edge, weights[cell][edge][:allowed])
-            log.decide(0, step, cell, edge, best)
-            decisions = decisions.decide(cell, edge, best)
+        strength: dict[Edge, float] = {}
+        step = 0
+        for step, (c, edge) in enumerate(decisions.open_edges()):
+            cell, row = space.cells[c], weights[c][edge]
+            log.scores(0, step, c, edge, row[: len(cell.operations[edge])])
+            best = max(cell.candidates(edge), key=row.__getitem__)
+            log.decide(0, step, c, edge, best)
+            decisions = decisions.decide(c, edge, best)
+            strength[c, edge] = row[best]
+        for (c, node), edges in space.crowded(decisions).items():
+            ranked = sorted(edges, key=lambda edge: -strength[c, edge])
+            for edge in ranked[space.cells[c].kept_inputs(node) :]:
+                log.decide(0, step, c, edge, DROPPED)
+                decisions = decisions.decide(c, edge, DROPPED)
         return log.selection(decisions.architecture())

@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, partial
 from itertools import count
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
-from archselect.nasbench_adapters.space import Architecture
-from archselect.selectors.base import Log, Scale, Selection, Selector, Task
+from archselect.nasbench_adapters.space import Architecture, Decisions, Edge
+from archselect.selectors.base import Batch, Log, Scale, Selection, Selector, Task
 from archselect.selectors.proxies import get_proxy
-
-Edge = tuple[int, int]
+from archselect.selectors.topology import complete, thin
 
 
 class ZeroCostPT(Selector):
     """Propose N candidates by perturbing the supernet edge by edge, then keep the candidate a proxy likes best.
 
     Stage 1, `iterations` times, each with fresh alphas on the same weights: take edges in `order`; mask each operation
-    of the edge in turn; keep the one without which the proxy scores lowest; no tuning. Stage 2: every distinct
-    candidate is scored as a freshly initialised network, summed over `validation_batches` minibatches.
+    of the edge in turn; keep the one without which the proxy scores lowest; no tuning. A round decides one edge of
+    every cell type on one minibatch. Where the space keeps a number of inputs per node, rounds follow that thin out
+    one node of every cell type: see :mod:`archselect.selectors.topology`. Stage 2: every distinct candidate is scored
+    as a freshly initialised network, summed over `validation_batches` minibatches.
 
     Settings:
         proxy: the score.
         iterations: N, candidates proposed.
-        order: of edges: "random", "order" (input to output), "reverse"; "global-op-iter" decides the lowest score of
-            all open (edge, operation) pairs; "global-edge-iter" the open edge with the lowest mean score;
-            "global-op-once" and "global-edge-once" fix that order at the start. (In the released code both "-once"
-            orders come out as "reverse", because it takes edges from the end of the list without sorting.)
+        order: of a cell type's edges: "random", "order" (input to output), "reverse"; "global-op-iter" decides the
+            lowest score of all open (edge, operation) pairs; "global-edge-iter" the open edge with the lowest mean
+            score; "global-op-once" and "global-edge-once" fix that order at the start. (In the released code both
+            "-once" orders come out as "reverse", because it takes edges from the end of the list without sorting.)
+            Nodes are thinned in random order, with "reverse" from the last one on.
         batch_size: images per minibatch; the paper: 256 on NAS-Bench-201, 64 on DARTS.
         validation_batches: V of stage 2.
         norm: batch-norm mode while the supernet is scored.
+        fresh_alphas: whether every iteration draws new alphas (released code: yes on NAS-Bench-201, no on the DARTS
+            space).
+        edges_restored: as for DARTS-PT.
     """
 
     name: ClassVar[str] = "zero-cost-pt"
@@ -53,6 +59,8 @@ class ZeroCostPT(Selector):
     batch_size: int = Field(256, ge=2)
     validation_batches: int = Field(100, ge=1)
     norm: Literal["batch", "running"] = "running"
+    fresh_alphas: bool = True
+    edges_restored: bool = True
 
     def model_post_init(self, context: object) -> None:
         """Raises UserError for an unknown proxy."""
@@ -70,39 +78,67 @@ class ZeroCostPT(Selector):
         return log.selection(log.best_architecture())
 
     def _propose(self, task: Task, log: Log, round: int) -> Architecture:
-        """Stage 1: one candidate. Every scoring of one or more edges, on a minibatch of its own, is a step."""
-        alphas = task.new_alphas()
-        decisions = task.space.undecided()
-        steps = count()
+        """Stage 1: one candidate. Every scoring of one or more edges is a step."""
+        space, decisions, steps = task.space, task.space.undecided(), count()
+        alphas = task.new_alphas() if self.fresh_alphas else task.alphas
 
-        def score(edges: list[Edge]) -> Scores:
-            batch, mixture, step = task.minibatch(self.batch_size), task.mixture(decisions, alphas), next(steps)
+        def score(edges: list[Edge], batch: Batch) -> Scores:
+            mixture, step = task.mixture(decisions, alphas), next(steps)
             scores = Scores(step, {}, {})
             for cell, edge in edges:
                 scores.values[cell, edge] = [
                     task.proxy(self.proxy, mixture.without(cell, edge, choice), batch, norm=self.norm)
-                    for choice in range(len(task.space.cells[cell].operations[edge]))
+                    for choice in range(len(space.cells[cell].operations[edge]))
                 ]
                 scores.best[cell, edge] = log.scores(round, step, cell, edge, scores.values[cell, edge])
             return scores
 
-        queue = self._queue(score, log, decisions.open_edges())
-        while edges := decisions.open_edges():
-            if self.order == "random":
-                scores = score([edges[task.rng.integers(len(edges))]])
-            elif self.order == "global-op-iter":
-                scores = score(edges)
-            elif self.order == "global-edge-iter":
-                scores = score([_order(score(edges), log, np.mean)[0]])
-            else:
-                scores = score([queue.pop(0)])
-            edge = _order(scores, log, _extreme(log))[0]
-            log.decide(round, scores.step, *edge, scores.best[edge])
-            decisions = decisions.decide(*edge, scores.best[edge])
-        return decisions.architecture()
+        cells = range(len(space.cells))
+        fresh = partial(task.minibatch, self.batch_size)
+        queues = [self._queue(lambda edges: score(edges, fresh()), log, space.contested(decisions, c)) for c in cells]
+        while any(space.contested(decisions, c) for c in cells):
+            batch = fresh()
+            for c in cells:
+                if not (edges := space.contested(decisions, c)):
+                    continue
+                if self.order == "random":
+                    scores = score([edges[task.rng.integers(len(edges))]], batch)
+                elif self.order == "global-op-iter":
+                    scores = score(edges, batch)
+                elif self.order == "global-edge-iter":
+                    scores = score([_order(score(edges, batch), log, np.mean)[0]], fresh())
+                else:
+                    scores = score([queues[c].pop(0)], batch)
+                edge = _order(scores, log, _extreme(log))[0]
+                log.decide(round, scores.step, *edge, scores.best[edge])
+                decisions = decisions.decide(*edge, scores.best[edge])
+        decisions = space.settled(decisions)
+        while crowded := space.crowded(decisions):
+            batch = fresh()
+
+            @cache  # the minibatch stays, so an edge that is restored scores the same again
+            def without(fewer: Decisions, batch: Batch = batch) -> float:
+                return task.proxy(self.proxy, task.mixture(fewer, alphas), batch, norm=self.norm)
+
+            for c in cells:
+                if not (nodes := [node for cell, node in crowded if cell == c]):
+                    continue
+                node = nodes[-1] if self.order == "reverse" else nodes[task.rng.integers(len(nodes))]
+                decisions = thin(
+                    space,
+                    log,
+                    decisions,
+                    c,
+                    node,
+                    without,
+                    round=round,
+                    step=next(steps),
+                    edges_restored=self.edges_restored,
+                )
+        return complete(space, decisions).architecture()
 
     def _queue(self, score: Callable[[list[Edge]], Scores], log: Log, edges: list[Edge]) -> list[Edge]:
-        """The edges in the order that is fixed from the start, if one is."""
+        """The edges of a cell type in the order that is fixed from the start, if one is."""
         match self.order:
             case "order":
                 return edges

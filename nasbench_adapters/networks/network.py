@@ -1,7 +1,7 @@
 """Stem, cells and head: the supernet of a space and the stand-alone network of one architecture.
 
-One cell module serves both. In a :class:`Supernet` an edge holds all its operations and the mixture passed to
-`forward` weighs them; in a :class:`Network` an edge holds its one operation.
+One cell module serves both, in every space. In a :class:`Supernet` an edge holds all its operations and the mixture
+passed to `forward` weighs them; in a :class:`Network` an edge holds its one operation.
 """
 
 from __future__ import annotations
@@ -9,19 +9,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from archselect.nasbench_adapters.errors import unknown
+from archselect.nasbench_adapters.networks.blocks import BLOCKS, STEMS, AuxiliaryHead, Preprocess
 from archselect.nasbench_adapters.networks.mixture import Mixture
-from archselect.nasbench_adapters.networks.operations import (
-    BLOCKS,
-    Rectifier,
-    build_operation,
-    conv,
-)
+from archselect.nasbench_adapters.networks.operations import Operation, Rectifier, Skip, build_operation
 from archselect.nasbench_adapters.space import Architecture, Cell, SearchSpace, Skeleton
+
+Support = tuple[tuple[bool, ...], ...]
+Item = TypeVar("Item")
+
+
+class Features(NamedTuple):
+    """What a layer puts out: channels, and by how much it is smaller than the images."""
+
+    channels: int
+    scale: int
 
 
 class CellModule(nn.Module):
@@ -29,74 +36,122 @@ class CellModule(nn.Module):
 
     Args:
         cell: the cell type.
-        channels: of every node.
+        channels: of a node of width 1.
+        stride: of the edges that leave an input.
+        inputs: per input node its features, of which the last are of the size that the cell reads.
         present: per edge, the indices of the operations to build.
-        affine: whether the candidates' normalisation has learnable scale and shift.
+        affine: whether normalisation within the cell has learnable scale and shift.
         replicas: networks side by side; see :mod:`.operations`.
     """
 
     def __init__(
-        self, cell: Cell, channels: int, present: Sequence[Sequence[int]], affine: bool, replicas: int
+        self,
+        cell: Cell,
+        channels: int,
+        stride: int,
+        inputs: Sequence[Features],
+        present: Sequence[Sequence[int]],
+        affine: bool,
+        replicas: int,
     ) -> None:
         super().__init__()
-        self.cell = cell
+        self.cell, self.stride = cell, stride
+        widths = [channels * cell.width(node) for node in range(cell.nodes)]
+        self.preprocess = nn.ModuleList()
+        if cell.preprocessed:
+            smallest = inputs[-1].scale
+            self.preprocess.extend(
+                Preprocess(x.channels, channels, smallest // x.scale, affine, replicas) for x in inputs
+            )
+        else:
+            widths[: cell.inputs] = [x.channels for x in inputs]
+        self.channels_out = sum(widths[node] for node in cell.output)
+        self._channels = [width * replicas for width in widths]
         self.edges = nn.ModuleList()
-        self.incoming: list[list[tuple[int, int, dict[int, nn.Module]]]] = [[] for _ in range(cell.nodes)]
-        self.readers = [0] * cell.nodes
+        self.incoming: list[list[tuple[int, int, dict[int, Operation]]]] = [[] for _ in range(cell.nodes)]
         for edge, ((source, target), indices) in enumerate(zip(cell.edges, present, strict=True)):
             built = {
-                k: build_operation(cell.operations[edge][k], channels, channels, affine, replicas) for k in indices
+                k: build_operation(
+                    cell.operations[edge][k],
+                    widths[source],
+                    widths[target],
+                    stride=stride if source < cell.inputs else 1,
+                    affine=affine,
+                    replicas=replicas,
+                    normalised_pools=cell.normalised_pools and not affine,
+                )
+                for k in indices
             }
             modules = {k: module for k, module in built.items() if module is not None}
             self.edges.append(nn.ModuleDict({cell.operations[edge][k]: module for k, module in modules.items()}))
             self.incoming[target].append((edge, source, modules))
-            self.readers[source] += sum(bool(module.reads_rectified) for module in modules.values())
         self.rectify = nn.ModuleList(Rectifier() for _ in range(cell.nodes))
+        self._all_seen = self._seen(None)
+
+    @property
+    def droppable(self) -> int:
+        """How many operations a training may drop at random: all that are built but identities."""
+        return sum(not isinstance(m, Skip) for node in self.incoming for _, _, built in node for m in built.values())
 
     def forward(
-        self, inputs: Sequence[Tensor], mixture: tuple[Tensor, tuple[tuple[bool, ...], ...]] | None = None
+        self,
+        inputs: Sequence[Tensor],
+        mixture: tuple[Tensor, Support] | None = None,
+        paths: Sequence[Tensor] | None = None,
     ) -> Tensor:
         """Features of the output nodes.
 
         Args:
             inputs: one (batch, channels, h, w) tensor per input node.
             mixture: (edges, operations) weights and their support, or None for weight one everywhere.
+            paths: per droppable operation, in order, (batch, 1, 1, 1) factors of its output; None for ones.
         """
         weights, support = mixture or (None, None)
-        live = self._live_readers(support)
+        seen = self._all_seen if support is None else self._seen(support)
         nodes = list(inputs)
-        rectified = [self._rectify(0, x, live) for x in nodes]
+        if self.cell.preprocessed:
+            nodes = [prepare(x) for prepare, x in zip(self.preprocess, inputs, strict=True)]
+        rectified = [self._rectify(node, x, seen) for node, x in enumerate(nodes)]
+        path = iter(paths or ())
         for target in range(self.cell.inputs, self.cell.nodes):
             total: Tensor | None = None
             for edge, source, modules in self.incoming[target]:
                 for k, module in modules.items():
                     if support is not None and not support[edge][k]:
                         continue
-                    x = rectified[source] if module.reads_rectified else nodes[source]
-                    out = module(x)
+                    out = module(rectified[source] if module.reads_rectified else nodes[source])
                     if weights is not None:
                         out = out * weights[edge, k]
+                    if paths is not None and not isinstance(module, Skip):
+                        out = out * next(path)
                     total = out if total is None else total + out
-            nodes.append(torch.zeros_like(nodes[0]) if total is None else total)
-            rectified.append(self._rectify(target, nodes[target], live))
+            nodes.append(self._zeros(target, nodes[0]) if total is None else total)
+            rectified.append(self._rectify(target, nodes[target], seen))
         outputs = [nodes[node] for node in self.cell.output]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
-    def _rectify(self, node: int, x: Tensor, live: list[int]) -> Tensor:
-        if not self.readers[node]:
+    def _zeros(self, node: int, x: Tensor) -> Tensor:
+        """The features of a node to which nothing is added; x is an input."""
+        height, width = (-(-size // self.stride) for size in x.shape[2:])
+        return x.new_zeros(len(x), self._channels[node], height, width)
+
+    def _rectify(self, node: int, x: Tensor, seen: list[tuple[int, int]]) -> Tensor:
+        live, blank = seen[node]
+        if not live and not blank:
             return x
-        out: Tensor = self.rectify[node](x, readers=self.readers[node], silent=self.readers[node] - live[node])
+        out: Tensor = self.rectify[node](x, seen=live, blank=blank)
         return out
 
-    def _live_readers(self, support: tuple[tuple[bool, ...], ...] | None) -> list[int]:
-        """Per node, how many convolutions that read it have a weight other than zero."""
-        if support is None:
-            return self.readers
-        live = [0] * self.cell.nodes
+    def _seen(self, support: Support | None) -> list[tuple[int, int]]:
+        """Per node, how often the papers' code counts its pattern, and how often zeros in its place."""
+        seen = [[0, 0] for _ in range(self.cell.nodes)]
         for node in self.incoming:
             for edge, source, modules in node:
-                live[source] += sum(bool(m.reads_rectified) and support[edge][k] for k, m in modules.items())
-        return live
+                for k, module in modules.items():
+                    live = support is None or support[edge][k]
+                    seen[source][0] += module.counted.live if live else module.counted.silent
+                    seen[source][1] += 0 if live else module.counted.blank
+        return [(live, blank) for live, blank in seen]
 
 
 class Backbone(nn.Module):
@@ -111,47 +166,80 @@ class Backbone(nn.Module):
         classes: int,
         affine: bool,
         replicas: int = 1,
+        auxiliary: bool = False,
     ) -> None:
         super().__init__()
         self.space, self.skeleton, self.replicas = space, skeleton, replicas
         # torch's layers draw weights when they are made; the caller's random state is none of our business.
         with torch.random.fork_rng(devices=[]):
-            self._build(present, image_channels, classes, affine)
+            self._build(present, image_channels, classes, affine, auxiliary)
 
     def _build(
-        self, present: Sequence[Sequence[Sequence[int]]], image_channels: int, classes: int, affine: bool
+        self,
+        present: Sequence[Sequence[Sequence[int]]],
+        image_channels: int,
+        classes: int,
+        affine: bool,
+        auxiliary: bool,
     ) -> None:
         space, skeleton, replicas = self.space, self.skeleton, self.replicas
-        self.stem = nn.Sequential(
-            conv(image_channels, skeleton.stem_channels, 3, replicas=replicas),
-            nn.BatchNorm2d(skeleton.stem_channels * replicas),
-        )
+        self.stem = STEMS[skeleton.stem](image_channels, skeleton.stem_channels, replicas)
+        made = [Features(skeleton.stem_channels, scale) for scale in self.stem.scales]
         self.layers = nn.ModuleList()
-        for layer in skeleton.layers:
+        self.auxiliary: AuxiliaryHead | None = None
+        for index, layer in enumerate(skeleton.layers):
             if layer.block == "cell":
                 cell = space.cells[layer.cell]
-                self.layers.append(CellModule(cell, layer.channels_out, present[layer.cell], affine, replicas))
+                module = CellModule(
+                    cell,
+                    layer.channels,
+                    layer.stride,
+                    _latest(made, cell.inputs),
+                    present[layer.cell],
+                    affine,
+                    replicas,
+                )
+                self.layers.append(module)
+                channels = module.channels_out
             else:
                 self.layers.append(
-                    BLOCKS[layer.block](layer.channels_in, layer.channels_out, layer.stride, replicas=replicas)
+                    BLOCKS[layer.block](made[-1].channels, layer.channels, layer.stride, replicas=replicas)
                 )
-        features = skeleton.layers[-1].channels_out
-        self.last_norm, self.last_rectify = nn.BatchNorm2d(features * replicas), Rectifier()
+                channels = layer.channels
+            made.append(Features(channels, made[-1].scale * layer.stride))
+            if auxiliary and index == skeleton.auxiliary:
+                imagenet = skeleton.stem == "imagenet"
+                self.auxiliary = AuxiliaryHead(channels, classes, 2 if imagenet else 3, last_norm=not imagenet)
+        features = made[-1].channels * replicas
+        self.last_norm = nn.BatchNorm2d(features) if skeleton.head == "rectified" else None
+        self.last_rectify = Rectifier()
         # A grouped 1x1 convolution on pooled features is one linear map per replica.
-        self.classifier = nn.Conv2d(features * replicas, classes * replicas, 1, groups=replicas)
+        self.classifier = nn.Conv2d(features, classes * replicas, 1, groups=replicas)
 
-    def _forward(self, images: Tensor, mixture: Mixture | None) -> Tensor:
-        x = self.stem(images)
-        for layer, module in zip(self.skeleton.layers, self.layers, strict=True):
-            if layer.block != "cell":
-                x = module(x)
-            elif mixture is None:
-                x = module([x])
+    def _forward(
+        self, images: Tensor, mixture: Mixture | None, paths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Logits, and those of the auxiliary head where there is one and the network is in training mode."""
+        stem = self.stem(images)
+        made = list(stem) if isinstance(stem, tuple) else [stem]
+        auxiliary: Tensor | None = None
+        factors = None if paths is None else iter(paths[:, :, None, None, None].unbind())
+        for index, (layer, module) in enumerate(zip(self.skeleton.layers, self.layers, strict=True)):
+            if not isinstance(module, CellModule):
+                made = [module(made[-1])]
             else:
-                x = module([x], (mixture.weights[layer.cell], mixture.support[layer.cell]))
-        x = self.last_rectify(self.last_norm(x))
+                inputs = _latest(made, module.cell.inputs)
+                weighted = mixture and (mixture.weights[layer.cell], mixture.support[layer.cell])
+                dropped = factors and [next(factors) for _ in range(module.droppable)]
+                # Only what a later layer reads is kept.
+                made = [*inputs, module(inputs, weighted, dropped)][-max(2, len(inputs)) :]
+            if self.auxiliary is not None and self.training and index == self.skeleton.auxiliary:
+                auxiliary = self.auxiliary(made[-1])
+        x = made[-1]
+        if self.last_norm is not None:
+            x = self.last_rectify(self.last_norm(x))
         logits = self.classifier(x.mean(dim=(2, 3), keepdim=True)).flatten(1)
-        return logits if self.replicas == 1 else logits.unflatten(1, (self.replicas, -1))
+        return (logits if self.replicas == 1 else logits.unflatten(1, (self.replicas, -1))), auxiliary
 
     def initialise(self, seeds: Sequence[int]) -> None:
         """Draw all weights afresh, replica r from `seeds[r]`, by the rule of torch's own layers.
@@ -197,7 +285,7 @@ class Supernet(Backbone):
 
         Operations outside the mixture's support are not computed.
         """
-        return self._forward(images, mixture)
+        return self._forward(images, mixture)[0]
 
 
 class Network(Backbone):
@@ -210,6 +298,7 @@ class Network(Backbone):
         image_channels: of the images (of one replica).
         classes: number of logits.
         seeds: one seed of initial weights per replica.
+        auxiliary: whether it has the skeleton's auxiliary head, for training (a network without replicas).
     """
 
     def __init__(
@@ -220,15 +309,40 @@ class Network(Backbone):
         image_channels: int,
         classes: int,
         seeds: Sequence[int],
+        auxiliary: bool = False,
     ) -> None:
+        if auxiliary and len(seeds) > 1:
+            raise ValueError("replicas have no auxiliary head")
         present = [[() if k is None else (k,) for k in choices] for choices in architecture.choices]
-        super().__init__(space, skeleton, present, image_channels, classes, affine=True, replicas=len(seeds))
+        super().__init__(
+            space, skeleton, present, image_channels, classes, affine=True, replicas=len(seeds), auxiliary=auxiliary
+        )
         self.architecture = architecture
         self.initialise(seeds)
 
+    @property
+    def droppable(self) -> int:
+        """How many operations, over all layers, a training may drop at random (all but identities)."""
+        return sum(module.droppable for module in self.layers if isinstance(module, CellModule))
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits (batch, classes), or (batch, replicas, classes) for images (batch, replicas * channels, h, w)."""
-        return self._forward(images, None)
+        return self._forward(images, None)[0]
+
+    def training_logits(self, images: Tensor, paths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Logits, and those of the auxiliary head (None without one, or in evaluation mode).
+
+        Args:
+            images: (batch, channels, h, w).
+            paths: (droppable, batch) factors of the operations' outputs, 0 where an operation is dropped; None for
+                ones.
+        """
+        return self._forward(images, None, paths)
+
+
+def _latest(made: Sequence[Item], count: int) -> list[Item]:
+    """The last `count` of what was made; where the stem made fewer, its first stands for those before it."""
+    return [*[made[0]] * (count - len(made)), *made[-count:]]
 
 
 NORM_MODES = ("running", "batch")

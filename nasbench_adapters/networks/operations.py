@@ -1,46 +1,78 @@
-"""Candidate operations and the fixed blocks around cells, as torch modules.
+"""Candidate operations and the parts they are made of, as torch modules.
 
 Every module takes and returns features (batch, channels, height, width). `replicas` trains several networks of one
 shape side by side: channels are stacked replica by replica and every convolution is grouped, so replicas never mix.
+
+An operation that begins with a ReLU is given features that are already rectified (`reads_rectified`): a node is
+rectified once for all that read it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import ClassVar, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 
 class Rectifier(nn.ReLU):
-    """A ReLU whose call says who reads it, so that activation-pattern proxies can count (see selectors.proxies.nwot).
+    """A ReLU whose call says how the papers' code counts it, for activation-pattern proxies (selectors.proxies.nwot).
 
-    In the papers' code every ReLU-Conv-BN has a ReLU of its own. Here a node is rectified once, and the call carries
-    how many ReLU-Conv-BN read it (`readers`; none for the bare ReLU before the classifier) and how many of them the
-    mixture has silenced (`silent`).
+    In that code every operation has a ReLU of its own. Here a node is rectified once, and the call carries how often
+    modules of that code would see this input (`seen`), and how many would see zeros in its place (`blank`).
     """
 
-    def forward(self, input: Tensor, readers: int = 0, silent: int = 0) -> Tensor:
+    def forward(self, input: Tensor, seen: int = 1, blank: int = 0) -> Tensor:
         """`input` with negative entries set to zero; same shape."""
         return super().forward(input)
 
 
-def conv(channels_in: int, channels_out: int, kernel: int, stride: int = 1, replicas: int = 1) -> nn.Conv2d:
-    """A convolution without bias that keeps height and width (at stride 1), one group per replica."""
+class Counted(NamedTuple):
+    """How often the papers' code counts an operation's input: while it is live, while silenced; and zeros then."""
+
+    live: int
+    silent: int = 0
+    blank: int = 0
+
+
+def conv(
+    channels_in: int,
+    channels_out: int,
+    kernel: int,
+    stride: int = 1,
+    replicas: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+) -> nn.Conv2d:
+    """A convolution without bias that keeps height and width (at stride 1); `groups` are those of one replica."""
     return nn.Conv2d(
         channels_in * replicas,
         channels_out * replicas,
         kernel,
         stride=stride,
-        padding=kernel // 2,
+        padding=dilation * (kernel // 2),
+        dilation=dilation,
         bias=False,
-        groups=replicas,
+        groups=groups * replicas,
     )
 
 
-class ConvNorm(nn.Sequential):
-    """Convolution and normalisation of features that are already rectified: the tail of ReLU-Conv-BN."""
+class Operation(nn.Module):
+    """Base of the candidate operations."""
+
+    reads_rectified: ClassVar[bool] = False
+    counted: ClassVar[Counted] = Counted(0)
+
+
+class ConvNorm(nn.Sequential, Operation):
+    """Convolution and normalisation of features that are already rectified: the tail of ReLU-Conv-BN.
+
+    The released code of Zero-Cost-PT counts the class `ReLUConvBN` and the ReLU within it; while silenced, the class
+    sees its input and the ReLU zeros.
+    """
 
     reads_rectified = True
+    counted = Counted(live=2, silent=1, blank=1)
 
     def __init__(
         self,
@@ -57,67 +89,143 @@ class ConvNorm(nn.Sequential):
         )
 
 
-class Skip(nn.Identity):
+class Skip(nn.Identity, Operation):
     """The identity."""
 
-    reads_rectified = False
+
+class AveragePool(nn.AvgPool2d, Operation):
+    """Average pooling 3x3; the padding is not counted."""
+
+    def __init__(self, stride: int = 1) -> None:
+        super().__init__(3, stride=stride, padding=1, count_include_pad=False)
 
 
-class Pool(nn.AvgPool2d):
-    """Average pooling 3x3 of stride 1; the padding is not counted."""
+class MaxPool(nn.MaxPool2d, Operation):
+    """Maximum pooling 3x3."""
 
-    reads_rectified = False
-
-    def __init__(self) -> None:
-        super().__init__(3, stride=1, padding=1, count_include_pad=False)
+    def __init__(self, stride: int = 1) -> None:
+        super().__init__(3, stride=stride, padding=1)
 
 
-class ResidualReduction(nn.Module):
-    """NAS-Bench-201's block between stages: two ReLU-Conv3x3-BN, beside average pooling and a 1x1 convolution."""
+class NormalisedPool(nn.Sequential, Operation):
+    """A pooling followed by normalisation without scale and shift, as in DARTS' supernet."""
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int = 2, replicas: int = 1) -> None:
-        super().__init__()
-        self.rectify_a, self.rectify_b = Rectifier(), Rectifier()
-        self.conv_a = ConvNorm(channels_in, channels_out, 3, stride, replicas=replicas)
-        self.conv_b = ConvNorm(channels_out, channels_out, 3, replicas=replicas)
-        self.downsample = nn.Sequential(nn.AvgPool2d(stride), conv(channels_in, channels_out, 1, replicas=replicas))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels_in, h, w) -> (batch, channels_out, h / stride, w / stride)."""
-        out = self.conv_b(self.rectify_b(self.conv_a(self.rectify_a(x, readers=1)), readers=1))
-        return out + self.downsample(x)
+    def __init__(self, pool: nn.Module, channels: int, replicas: int = 1) -> None:
+        super().__init__(pool, nn.BatchNorm2d(channels * replicas, affine=False))
 
 
-class PoolReduction(nn.Sequential):
-    """A stage change that learns next to nothing by itself: average pooling, a 1x1 convolution, normalisation."""
+class DilatedConv(nn.Sequential, Operation):
+    """Depthwise convolution of dilation 2, pointwise convolution, normalisation; the ReLU before is the caller's."""
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int = 2, replicas: int = 1) -> None:
+    reads_rectified = True
+    counted = Counted(live=1)
+
+    def __init__(self, channels: int, kernel: int, stride: int = 1, affine: bool = True, replicas: int = 1) -> None:
         super().__init__(
-            nn.AvgPool2d(stride),
-            conv(channels_in, channels_out, 1, replicas=replicas),
-            nn.BatchNorm2d(channels_out * replicas),
+            conv(channels, channels, kernel, stride, replicas, dilation=2, groups=channels),
+            conv(channels, channels, 1, replicas=replicas),
+            nn.BatchNorm2d(channels * replicas, affine=affine),
         )
 
 
-BLOCKS: dict[str, Callable[..., nn.Module]] = {
-    "residual_reduction": ResidualReduction,
-    "pool_reduction": PoolReduction,
-}
+class SeparableConv(nn.Sequential, Operation):
+    """Twice depthwise convolution, pointwise convolution, normalisation; the first ReLU is the caller's."""
+
+    reads_rectified = True
+    counted = Counted(live=1)
+
+    def __init__(self, channels: int, kernel: int, stride: int = 1, affine: bool = True, replicas: int = 1) -> None:
+        super().__init__(
+            conv(channels, channels, kernel, stride, replicas, groups=channels),
+            conv(channels, channels, 1, replicas=replicas),
+            nn.BatchNorm2d(channels * replicas, affine=affine),
+            Rectifier(),
+            conv(channels, channels, kernel, 1, replicas, groups=channels),
+            conv(channels, channels, 1, replicas=replicas),
+            nn.BatchNorm2d(channels * replicas, affine=affine),
+        )
+
+
+class FactorizedReduction(Operation):
+    """Halves height and width without losing pixels: two 1x1 convolutions of stride 2, one shifted by a pixel."""
+
+    reads_rectified = True
+    counted = Counted(live=1)
+
+    def __init__(self, channels_in: int, channels_out: int, affine: bool = True, replicas: int = 1) -> None:
+        super().__init__()
+        self.replicas = replicas
+        self.conv_a = conv(channels_in, channels_out // 2, 1, 2, replicas)
+        self.conv_b = conv(channels_in, channels_out - channels_out // 2, 1, 2, replicas)
+        self.norm = nn.BatchNorm2d(channels_out * replicas, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels_in, h, w), h and w even, -> (batch, channels_out, h / 2, w / 2)."""
+        halves = self.conv_a(x), self.conv_b(x[:, :, 1:, 1:])
+        if self.replicas == 1:
+            return self.norm(torch.cat(halves, dim=1))
+        split = [half.unflatten(1, (self.replicas, -1)) for half in halves]
+        return self.norm(torch.cat(split, dim=2).flatten(1, 2))
+
+
+class Noise(Operation):
+    """Standard normal noise in place of the input (the space S4 of Zela et al., ICLR 2020), without a random state.
+
+    Every number is a hash of its place and of all bits of the input: fresh for every batch and every change of the
+    network before it, yet the same whenever the same is scored again.
+    """
+
+    def __init__(self, stride: int = 1) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Noise of the input's shape, or every `stride`-th row and column of it."""
+        x = x.detach()[:, :, :: self.stride, :: self.stride]
+        pairs = -(-x.numel() // 2)
+        seed = x.float().contiguous().view(torch.int32).sum(dtype=torch.int64)
+        bits = _mixed(torch.arange(pairs, device=x.device) + _mixed(seed))
+        # Two 31-bit uniforms of each hash, then Box and Muller's transform.
+        radius = torch.sqrt(-2 * torch.log(((bits & 0x7FFFFFFF).float() + 1) / 2**31))
+        angle = ((bits >> 32) & 0x7FFFFFFF).float() * (2 * torch.pi / 2**31)
+        noise = torch.cat([radius * torch.cos(angle), radius * torch.sin(angle)])[: x.numel()]
+        return noise.view_as(x).to(x.dtype)
+
+
+def _mixed(z: Tensor) -> Tensor:
+    """The finaliser of SplitMix64 (Steele et al., OOPSLA 2014) on int64, whose products wrap around."""
+    z = (z ^ ((z >> 30) & (2**34 - 1))) * -0x40A7B892E31B1A47
+    z = (z ^ ((z >> 27) & (2**37 - 1))) * -0x6B2FB644ECCEEE15
+    return z ^ ((z >> 31) & (2**33 - 1))
 
 
 def build_operation(
-    name: str, channels_in: int, channels_out: int, affine: bool, replicas: int = 1
-) -> nn.Module | None:
+    name: str,
+    channels_in: int,
+    channels_out: int,
+    *,
+    stride: int = 1,
+    affine: bool = True,
+    replicas: int = 1,
+    normalised_pools: bool = False,
+) -> Operation | None:
     """The module of a candidate operation, or None for `none`, which adds nothing to its target."""
-    match name:
-        case "none":
+    kind, _, size = name.rpartition("_")
+    kernel = int(size[0]) if size[:1].isdigit() else 0
+    match kind:
+        case "" if name == "none":
             return None
-        case "skip_connect":
-            return Skip()
-        case "nor_conv_1x1":
-            return ConvNorm(channels_in, channels_out, 1, affine=affine, replicas=replicas)
-        case "nor_conv_3x3":
-            return ConvNorm(channels_in, channels_out, 3, affine=affine, replicas=replicas)
-        case "avg_pool_3x3":
-            return Pool()
+        case "" if name == "noise":
+            return Noise(stride)
+        case "skip":
+            return Skip() if stride == 1 else FactorizedReduction(channels_in, channels_out, affine, replicas)
+        case "nor_conv":
+            return ConvNorm(channels_in, channels_out, kernel, stride, affine, replicas)
+        case "sep_conv":
+            return SeparableConv(channels_in, kernel, stride, affine, replicas)
+        case "dil_conv":
+            return DilatedConv(channels_in, kernel, stride, affine, replicas)
+        case "avg_pool" | "max_pool":
+            pool = AveragePool(stride) if kind == "avg_pool" else MaxPool(stride)
+            return NormalisedPool(pool, channels_in, replicas) if normalised_pools else pool
     raise ValueError(f"no module for operation {name!r}")

@@ -110,9 +110,9 @@ class NasBench201(SearchSpace):
         for stage in range(3):
             width = channels * 2**stage
             if stage:
-                layers.append(Layer(f"{reduction}_reduction", width // 2, width, stride=2))
-            layers += [Layer("cell", width, width)] * cells
-        return Skeleton(channels, tuple(layers))
+                layers.append(Layer(f"{reduction}_reduction", width, stride=2))
+            layers += [Layer("cell", width)] * cells
+        return Skeleton(channels, tuple(layers), head="rectified")
 
 
 def _canonical_text(choices: tuple[int | None, ...]) -> str:

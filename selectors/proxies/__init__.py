@@ -4,9 +4,38 @@ from __future__ import annotations
 
 from archselect.nasbench_adapters.errors import unknown
 from archselect.selectors.proxies.base import Proxy
+from archselect.selectors.proxies.epe_nas import EPE_NAS
+from archselect.selectors.proxies.fisher import FISHER
+from archselect.selectors.proxies.flops import FLOPS
+from archselect.selectors.proxies.grad_norm import GRAD_NORM
+from archselect.selectors.proxies.grasp import GRASP
+from archselect.selectors.proxies.jacob_cov import JACOB_COV
+from archselect.selectors.proxies.l2_norm import L2_NORM
 from archselect.selectors.proxies.nwot import NWOT
+from archselect.selectors.proxies.params import PARAMS
+from archselect.selectors.proxies.plain import PLAIN
+from archselect.selectors.proxies.snip import SNIP
+from archselect.selectors.proxies.synflow import SYNFLOW
+from archselect.selectors.proxies.zen import ZEN
 
-PROXIES: dict[str, Proxy] = {proxy.name: proxy for proxy in (NWOT,)}
+PROXIES: dict[str, Proxy] = {
+    proxy.name: proxy
+    for proxy in (
+        NWOT,
+        SYNFLOW,
+        SNIP,
+        GRASP,
+        FISHER,
+        GRAD_NORM,
+        JACOB_COV,
+        EPE_NAS,
+        ZEN,
+        PLAIN,
+        L2_NORM,
+        PARAMS,
+        FLOPS,
+    )
+}
 
 
 def get_proxy(name: str) -> Proxy:

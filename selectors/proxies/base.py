@@ -22,7 +22,11 @@ class Proxy:
         better: which way a network is the better the more its score goes.
         score: `score(model, forward, images, labels)`; `forward(images)` gives the model's logits, for a supernet
             under the mixture that is scored. The caller has set the batch-norm mode and switched gradients off;
-            a proxy that needs gradients switches them on itself.
+            a proxy that needs gradients switches them on itself. It leaves no trace in the model. A score that is
+            not defined (a network whose logits do not depend on its images, say) is NaN or an error.
+        norm: the batch-norm mode that its definition uses, to be set by a caller who scores as the paper does: "batch"
+            where the network is in training mode, "running" where it is in evaluation mode, None where the sources
+            differ or the mode changes nothing. A proxy scores in whatever mode the caller has set.
     """
 
     name: str
@@ -30,3 +34,4 @@ class Proxy:
     paper: str
     better: Literal["higher", "lower"]
     score: Callable[[nn.Module, Forward, Tensor, Tensor], float]
+    norm: Literal["running", "batch"] | None = None

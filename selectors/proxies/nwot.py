@@ -17,12 +17,13 @@ def pattern_kernel(model: nn.Module, forward: Forward, images: Tensor) -> Tensor
 
     For a ReLU whose input is x, with b = (x > 0) flattened per image, K gains b b^T + (1 - b)(1 - b)^T. With
     s = 2b - 1 of length d that is (d + s s^T) / 2: one matrix product per node, taken as often as the released code
-    counts it. That code listens to every module whose class name contains "ReLU", so
+    counts it. That code listens to every module whose class name contains "ReLU", so that
 
-    * a ReLU-Conv-BN counts its input twice, once for itself and once for the ReLU within;
+    * a ReLU-Conv-BN (an operation of NAS-Bench-201, the preprocessing of a DARTS cell) counts its input twice, once
+      for itself and once for the ReLU within;
     * one that the mixture has silenced counts its true input once, and the ReLU within sees zeros, on which all
       images agree: K gains d everywhere;
-    * the bare ReLU before the classifier counts once.
+    * separable and dilated convolutions, factorized reductions and bare ReLUs count once, silenced ones not at all.
     """
     kernel = torch.zeros(len(images), len(images), dtype=torch.float64, device=images.device)
 
@@ -30,10 +31,9 @@ def pattern_kernel(model: nn.Module, forward: Forward, images: Tensor) -> Tensor
         # The output is positive exactly where the input is.
         signs = torch.where(output.flatten(1) > 0, 1.0, -1.0)
         length = signs.shape[1]
-        readers, silent = counts.get("readers", 0), counts.get("silent", 0)
         # Whole numbers below 2^24 are exact in float32, so the order of summation does not matter.
         agreements = (signs @ signs.T).double().add_(length).div_(2)
-        kernel.add_(agreements, alpha=2 * readers - silent if readers else 1).add_(silent * length)
+        kernel.add_(agreements, alpha=counts.get("seen", 1)).add_(counts.get("blank", 0) * length)
 
     hooks = [
         module.register_forward_hook(add, with_kwargs=True)

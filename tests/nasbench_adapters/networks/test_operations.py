@@ -5,13 +5,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from archselect.nasbench_adapters.networks.blocks import BLOCKS, PoolReduction, ResidualReduction
 from archselect.nasbench_adapters.networks.operations import (
-    BLOCKS,
+    AveragePool,
     ConvNorm,
-    Pool,
-    PoolReduction,
     Rectifier,
-    ResidualReduction,
     Skip,
     build_operation,
 )
@@ -20,7 +18,7 @@ from archselect.nasbench_adapters.spaces.nb201 import OPERATIONS
 
 def test_a_rectifier_is_a_relu_whoever_reads_it(images):
     x = images(2)
-    assert torch.equal(Rectifier()(x, readers=3, silent=1), x.clamp(min=0))
+    assert torch.equal(Rectifier()(x, seen=3, blank=1), x.clamp(min=0))
     assert torch.equal(Rectifier()(x), F.relu(x))
 
 
@@ -42,8 +40,8 @@ def test_only_convolutions_read_the_rectified_node():
 
 
 def test_an_operation_without_module_is_an_error():
-    with pytest.raises(ValueError, match="no module for operation 'sep_conv_3x3'"):
-        build_operation("sep_conv_3x3", 3, 3, affine=True)
+    with pytest.raises(ValueError, match="no module for operation 'big_conv_3x3'"):
+        build_operation("big_conv_3x3", 3, 3, affine=True)
 
 
 def test_skip_is_the_identity(images):
@@ -54,7 +52,7 @@ def test_skip_is_the_identity(images):
 def test_pool_does_not_count_the_padding():
     x = torch.tensor([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]]])
     wanted = [[3.0, 3.5, 4.0], [4.5, 5.0, 5.5], [6.0, 6.5, 7.0]]
-    assert Pool()(x).tolist() == [[wanted]]
+    assert AveragePool()(x).tolist() == [[wanted]]
 
 
 @pytest.mark.parametrize("affine", [True, False])

@@ -1,0 +1,130 @@
+"""The fixed parts around the cells: stems, blocks between stages, preprocessing of a cell's inputs, auxiliary heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from archselect.nasbench_adapters.networks.operations import ConvNorm, FactorizedReduction, Rectifier, conv
+
+
+class Stem(nn.Sequential):
+    """3x3 convolution and normalisation."""
+
+    scales = (1,)
+
+    def __init__(self, channels_in: int, channels_out: int, replicas: int = 1) -> None:
+        super().__init__(
+            conv(channels_in, channels_out, 3, replicas=replicas),
+            nn.BatchNorm2d(channels_out * replicas),
+        )
+
+
+class ImageNetStem(nn.Module):
+    """DARTS' stem for 224x224 images: three 3x3 convolutions of stride 2; the first cell reads the last two."""
+
+    scales = (4, 8)
+
+    def __init__(self, channels_in: int, channels_out: int, replicas: int = 1) -> None:
+        super().__init__()
+        half = channels_out // 2
+        self.stage_a = nn.Sequential(
+            conv(channels_in, half, 3, 2, replicas),
+            nn.BatchNorm2d(half * replicas),
+            Rectifier(),
+            conv(half, channels_out, 3, 2, replicas),
+            nn.BatchNorm2d(channels_out * replicas),
+        )
+        self.stage_b = nn.Sequential(
+            Rectifier(), conv(channels_out, channels_out, 3, 2, replicas), nn.BatchNorm2d(channels_out * replicas)
+        )
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features at a quarter and at an eighth of the images' height and width."""
+        first = self.stage_a(images)
+        return first, self.stage_b(first)
+
+
+STEMS: dict[str, type[Stem] | type[ImageNetStem]] = {"conv": Stem, "imagenet": ImageNetStem}
+"""Stems: `stem(images)` gives one tensor of features, or several; `scales` is by how much each divides the images."""
+
+
+class ResidualReduction(nn.Module):
+    """NAS-Bench-201's block between stages: two ReLU-Conv3x3-BN, beside average pooling and a 1x1 convolution."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int = 2, replicas: int = 1) -> None:
+        super().__init__()
+        self.rectify_a, self.rectify_b = Rectifier(), Rectifier()
+        self.conv_a = ConvNorm(channels_in, channels_out, 3, stride, replicas=replicas)
+        self.conv_b = ConvNorm(channels_out, channels_out, 3, replicas=replicas)
+        self.downsample = nn.Sequential(nn.AvgPool2d(stride), conv(channels_in, channels_out, 1, replicas=replicas))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels_in, h, w) -> (batch, channels_out, h / stride, w / stride)."""
+        seen = ConvNorm.counted.live
+        out = self.conv_b(self.rectify_b(self.conv_a(self.rectify_a(x, seen=seen)), seen=seen))
+        return out + self.downsample(x)
+
+
+class PoolReduction(nn.Sequential):
+    """A stage change that learns next to nothing by itself: average pooling, a 1x1 convolution, normalisation."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int = 2, replicas: int = 1) -> None:
+        super().__init__(
+            nn.AvgPool2d(stride),
+            conv(channels_in, channels_out, 1, replicas=replicas),
+            nn.BatchNorm2d(channels_out * replicas),
+        )
+
+
+BLOCKS: dict[str, Callable[..., nn.Module]] = {
+    "residual_reduction": ResidualReduction,
+    "pool_reduction": PoolReduction,
+}
+"""Blocks that stand between cells."""
+
+
+class Preprocess(nn.Module):
+    """Brings an input of a cell to the cell's channels and size: ReLU, 1x1 convolution (or halving), normalisation."""
+
+    def __init__(self, channels_in: int, channels_out: int, scale: int, affine: bool, replicas: int = 1) -> None:
+        super().__init__()
+        self.rectify = Rectifier()
+        self.project: ConvNorm | FactorizedReduction
+        if scale == 1:
+            self.project = ConvNorm(channels_in, channels_out, 1, affine=affine, replicas=replicas)
+        elif scale == 2:
+            self.project = FactorizedReduction(channels_in, channels_out, affine, replicas)
+        else:
+            raise ValueError(f"an input {scale} times as large as the cell cannot be brought to its size")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels_in, h, w) -> (batch, channels_out, h / scale, w / scale)."""
+        return self.project(self.rectify(x, seen=self.project.counted.live))
+
+
+class AuxiliaryHead(nn.Sequential):
+    """The second classifier that DARTS attaches at two thirds of the depth while a network is trained.
+
+    Args:
+        channels: of the features it reads.
+        classes: number of logits.
+        stride: of the pooling: 3 for features of 8x8 pixels (32x32 images), 2 for 7x7 (ImageNet).
+        last_norm: whether the last convolution is normalised (the released ImageNet code leaves it out by mistake
+            and keeps it so, as the published numbers were obtained with it).
+    """
+
+    def __init__(self, channels: int, classes: int, stride: int = 3, last_norm: bool = True) -> None:
+        super().__init__(
+            Rectifier(),
+            nn.AvgPool2d(5, stride=stride, padding=0, count_include_pad=False),
+            nn.Conv2d(channels, 128, 1, bias=False),
+            nn.BatchNorm2d(128),
+            Rectifier(),
+            nn.Conv2d(128, 768, 2, bias=False),
+            *([nn.BatchNorm2d(768)] if last_norm else []),
+            Rectifier(),
+            nn.Conv2d(768, classes, 1),
+            nn.Flatten(),
+        )

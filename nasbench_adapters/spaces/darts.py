@@ -1,0 +1,191 @@
+"""The DARTS space (Liu et al., ICLR 2019) and its sub-spaces S1 to S4 (Zela et al., ICLR 2020).
+
+Two cell types, normal and reduction; each has two inputs (the outputs of the two layers before it) and four nodes, and
+every node keeps two of its incoming edges. The cell puts out the four nodes, concatenated.
+"""
+
+from __future__ import annotations
+
+from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.space import (
+    NONE,
+    Architecture,
+    Cell,
+    Layer,
+    SearchSpace,
+    Skeleton,
+    skeleton_settings,
+)
+from archselect.nasbench_adapters.spaces.genotype import Genotype, parse_genotype
+
+INPUTS, NODES, KEPT = 2, 6, 2
+EDGES = tuple((source, target) for target in range(INPUTS, NODES) for source in range(target))
+OUTPUT = tuple(range(INPUTS, NODES))
+
+OPERATIONS = (
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+"""The seven that DARTS-PT and Zero-Cost-PT search; DARTS itself has `none` as an eighth."""
+
+STEMS = {"cifar": "conv", "imagenet": "imagenet"}
+
+_SHORT = {
+    "m": "max_pool_3x3",
+    "a": "avg_pool_3x3",
+    "i": "skip_connect",
+    "s": "sep_conv_3x3",
+    "d": "dil_conv_3x3",
+    "D": "dil_conv_5x5",
+}
+
+
+def _edges(text: str) -> tuple[tuple[str, ...], ...]:
+    """Operations of each edge from a text of one word per edge, one letter per operation."""
+    return tuple(tuple(_SHORT[letter] for letter in word) for word in text.split())
+
+
+class Darts(SearchSpace):
+    """The DARTS space of seven operations, its text form `Genotype(…)` and its macro skeleton."""
+
+    name = "darts"
+    summary = "DARTS: normal and reduction cell, 14 edges of 7 operations each, two kept per node"
+    operations: tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]] = ((OPERATIONS,) * len(EDGES),) * 2
+    """Per cell type and edge, the operations allowed."""
+
+    def __init__(self) -> None:
+        self.cells = tuple(
+            Cell(
+                name=name,
+                inputs=INPUTS,
+                nodes=NODES,
+                edges=EDGES,
+                operations=operations,
+                output=OUTPUT,
+                kept=(None,) * INPUTS + (KEPT,) * len(OUTPUT),
+                preprocessed=True,
+                normalised_pools=True,
+            )
+            for name, operations in zip(("normal", "reduce"), self.operations, strict=True)
+        )
+
+    def parse(self, text: str) -> Architecture:
+        """See :meth:`SearchSpace.parse`. Accepts what :mod:`.genotype` reads; the order of a node's inputs is free."""
+        genotype = parse_genotype(text)
+        for name in ("normal_concat", "reduce_concat"):
+            if sorted(getattr(genotype, name)) != list(OUTPUT):
+                raise UserError(f"genotype: {name} must be {list(OUTPUT)} in space {self.name}")
+        return Architecture((self._choices(0, genotype.normal), self._choices(1, genotype.reduce)))
+
+    def _choices(self, c: int, entries: tuple[tuple[str, int], ...]) -> tuple[int | None, ...]:
+        cell = self.cells[c]
+        if len(entries) != KEPT * len(OUTPUT):
+            raise UserError(f"genotype: {cell.name} has {len(entries)} entries, not two for each of 4 nodes")
+        choices: list[int | None] = [None] * len(EDGES)
+        for place, (operation, source) in enumerate(entries):
+            target = INPUTS + place // KEPT
+            where = f"genotype: entry {place} of {cell.name}"
+            if not 0 <= source < target:
+                raise UserError(f"{where} reads node {source}; node {target} may read 0 to {target - 1}")
+            edge = EDGES.index((source, target))
+            if choices[edge] is not None:
+                raise UserError(f"{where} reads node {source} a second time; a node has two different inputs")
+            allowed = [cell.operations[edge][k] for k in cell.candidates(edge)]
+            if operation not in allowed:
+                raise unknown(
+                    f"operation of space {self.name} on edge {source}→{target} of {cell.name}", operation, allowed
+                )
+            choices[edge] = cell.operations[edge].index(operation)
+        return tuple(choices)
+
+    def format(self, architecture: Architecture) -> str:
+        """See :meth:`SearchSpace.format`. Raises ValueError unless every node has its two inputs."""
+        normal, reduce = (self._entries(c, row) for c, row in enumerate(architecture.choices))
+        return str(Genotype(normal, OUTPUT, reduce, OUTPUT))
+
+    def _entries(self, c: int, row: tuple[int | None, ...]) -> tuple[tuple[str, int], ...]:
+        cell = self.cells[c]
+        entries = []
+        for node in OUTPUT:
+            kept = [(edge, choice) for edge in cell.incoming(node) if (choice := row[edge]) is not None]
+            if len(kept) != KEPT or any(choice not in cell.candidates(edge) for edge, choice in kept):
+                raise ValueError(f"node {node} of a DARTS cell has two inputs, each with an operation of its edge")
+            entries += [(cell.operations[edge][choice], EDGES[edge][0]) for edge, choice in kept]
+        return tuple(entries)
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """The architecture itself: the order of a node's inputs is no part of it, and every node is put out."""
+        return architecture
+
+    def skeleton(self, **settings: object) -> Skeleton:
+        """The macro skeleton: `layers` cells, those at one and two thirds of the depth reduction cells.
+
+        Settings:
+            channels: of the first cells' nodes (search: 16; CIFAR-10 networks: 36; ImageNet: 48); a reduction cell
+                doubles them, the stem has three times as many.
+            layers: cells (search: 8; CIFAR-10 networks: 20; ImageNet: 14).
+            stem: "cifar", or "imagenet" (three convolutions of stride 2).
+        """
+        chosen = skeleton_settings(self.name, settings, {"channels": 16, "layers": 8, "stem": "cifar"})
+        channels, layers, stem = chosen["channels"], chosen["layers"], chosen["stem"]
+        assert isinstance(channels, int) and isinstance(layers, int) and isinstance(stem, str)
+        if stem not in STEMS:
+            raise unknown(f"stem of {self.name}", stem, STEMS)
+        if layers < 3:
+            raise UserError(f"a network of space {self.name} needs 3 layers or more, not {layers}")
+        cells, width = [], channels
+        reductions = (layers // 3, 2 * layers // 3)
+        for layer in range(layers):
+            reduces = layer in reductions
+            width *= 2 if reduces else 1
+            cells.append(Layer("cell", width, stride=1 + reduces, cell=int(reduces)))
+        stem_channels = channels if stem == "imagenet" else 3 * channels
+        return Skeleton(stem_channels, tuple(cells), stem=STEMS[stem], auxiliary=reductions[1])
+
+
+class DartsWithNone(Darts):
+    """DARTS' own set of eight: `none` competes in the supernet, but no architecture has it."""
+
+    name = "darts-none"
+    summary = "DARTS with none as an eighth operation in the supernet, as DARTS and SGAS search it"
+    operations = (((NONE, *OPERATIONS),) * len(EDGES),) * 2
+
+
+class S1(Darts):
+    """Two operations per edge, found by pruning a DARTS search (RobustDARTS, Zela et al., ICLR 2020, section 3)."""
+
+    name = "s1"
+    summary = "S1 of RobustDARTS: two operations per edge, other ones on each edge"
+    operations = (
+        _edges("id iD iD is id mi is is id is mi id dD dD"),
+        _edges("ma md ma ma iD ma ms id iD ma ma iD iD iD"),
+    )
+
+
+class S2(Darts):
+    """Skip or separable convolution on every edge."""
+
+    name = "s2"
+    summary = "S2 of RobustDARTS: skip_connect or sep_conv_3x3 on every edge"
+    operations = (_edges("is " * len(EDGES)),) * 2
+
+
+class S3(Darts):
+    """As S2, with `none` as a third; `none` may win in a supernet, but an architecture has two inputs per node."""
+
+    name = "s3"
+    summary = "S3 of RobustDARTS: none, skip_connect or sep_conv_3x3 on every edge"
+    operations = (tuple((NONE, *names) for names in _edges("is " * len(EDGES))),) * 2
+
+
+class S4(Darts):
+    """Noise or separable convolution on every edge."""
+
+    name = "s4"
+    summary = "S4 of RobustDARTS: noise or sep_conv_3x3 on every edge"
+    operations = ((("noise", "sep_conv_3x3"),) * len(EDGES),) * 2

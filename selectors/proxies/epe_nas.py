@@ -1,0 +1,44 @@
+"""EPE-NAS: do images of one class pull the logits into different directions? (Lopes et al., ICANN 2021)"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.gradients import correlations, jacobian
+
+K = 1e-5
+"""Keeps the logarithm finite; the authors' value."""
+MANY_CLASSES = 100
+"""Data sets of more classes than this are scored by differences between classes."""
+
+
+def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
+    """With e_c the sum of log(|correlation| + k) over the pairs of images of class c: the sum of |e_c|.
+
+    The correlations are those of jacob_cov; ordered pairs, an image with itself included. With more than 100 classes
+    e_c is divided by the images of the class, and the score is the sum of |e_c - e_d| over pairs of the classes in the
+    batch, divided by their number. (There the released code counts each pair twice.) NaN where a Jacobian is
+    constant, as in a network whose logits do not depend on the images.
+    """
+    rows, classes = jacobian(forward, images)
+    logs = (correlations(rows).abs() + K).log()
+    members = F.one_hot(labels, classes).double()
+    evidence = ((logs @ members) * members).sum(dim=0)
+    if classes <= MANY_CLASSES:
+        return float(evidence.abs().sum())
+    counts = members.sum(dim=0)
+    present = evidence[counts > 0] / counts[counts > 0]
+    return float(torch.pdist(present[:, None], p=1).sum()) / len(present)
+
+
+EPE_NAS = Proxy(
+    name="epe_nas",
+    summary="how little the gradients of the logits by images of one class are correlated",
+    paper="Lopes et al., ICANN 2021, arXiv 2102.08099",
+    better="higher",
+    score=score,
+    norm="batch",
+)

@@ -1,0 +1,47 @@
+"""Fisher: how much would the loss change if channels went? (Theis et al., 2018; Turner et al., ICLR 2020)"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.forwards import LINEAR, listening, total
+from archselect.selectors.proxies.gradients import gradients, loss_of
+
+
+def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
+    """The sum over channels k of fan_in(k) · mean over images of (sum over positions of a dL/da)² / 2.
+
+    a is the output of a convolution or linear map, bias included. Abdelfattah et al. give each of a channel's weights
+    the channel's saliency before they sum, hence the factor: its number of weights.
+    """
+    calls: dict[Tensor, nn.Module] = {}
+
+    def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        calls[output] = module
+
+    with torch.enable_grad():
+        with listening(model, note, LINEAR):
+            loss, _ = loss_of(model, forward, images, labels)
+        activations, slopes = gradients(loss, list(calls))
+    return total(
+        _saliency(activation.detach(), slope) * calls[activation].get_parameter("weight")[0].numel()
+        for activation, slope in zip(activations, slopes, strict=True)
+    )
+
+
+def _saliency(activation: Tensor, slope: Tensor) -> Tensor:
+    """Of each channel, (channels,)."""
+    per_image = (activation * slope).reshape(*activation.shape[:2], -1).sum(dim=2)
+    return per_image.square().mean(dim=0) / 2
+
+
+FISHER = Proxy(
+    name="fisher",
+    summary="sum over channels of the squared effect on the loss of removing the channel",
+    paper="Turner et al., ICLR 2020, arXiv 1906.04113; as a proxy: Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
+    better="higher",
+    score=score,
+    norm="batch",
+)

@@ -1,0 +1,34 @@
+"""flops: how much work is a forward? (baseline of Krishnakumar et al., NeurIPS 2022)"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.forwards import LINEAR, listening
+
+
+def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
+    """Millions of multiply-adds that convolutions and linear maps do for one image, NAS-Bench-201's count of FLOPs.
+
+    NAS-Bench-Suite-Zero also counts normalisation (2 per entry), rectification (1) and pooling (9).
+    """
+    counts: list[int] = []
+
+    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        counts.append(module.get_parameter("weight")[0].numel() * output[0].numel())
+
+    # Batch statistics of 1x1 features need more than one image.
+    with listening(model, count, LINEAR), torch.no_grad():
+        forward(images[:2])
+    return sum(counts) / 1e6
+
+
+FLOPS = Proxy(
+    name="flops",
+    summary="millions of multiply-adds of a forward",
+    paper="Krishnakumar et al., NAS-Bench-Suite-Zero, NeurIPS 2022, arXiv 2210.03230",
+    better="higher",
+    score=score,
+)

@@ -1,0 +1,24 @@
+"""grad_norm: how large are the gradients of one minibatch? (Abdelfattah et al., ICLR 2021)"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.forwards import total
+from archselect.selectors.proxies.gradients import weight_gradients
+
+
+def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
+    """The sum over layers of ||dL/dw||, one Euclidean norm per convolution or linear map."""
+    return total(gradient.norm() for _, gradient in weight_gradients(model, forward, images, labels))
+
+
+GRAD_NORM = Proxy(
+    name="grad_norm",
+    summary="sum over layers of the norm of the loss's gradient",
+    paper="Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
+    better="higher",
+    score=score,
+    norm="batch",
+)

@@ -1,0 +1,33 @@
+"""GraSP: how much would the gradient's norm change if single weights went? (Wang et al., ICLR 2020)"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.forwards import total
+from archselect.selectors.proxies.gradients import gradients, loss_of
+
+
+def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
+    """The sum over weights of -w (H g), with g the gradient of the loss and H its Hessian.
+
+    The sign is that of Abdelfattah et al. H g is the gradient of g · (g held fixed).
+    """
+    with torch.enable_grad():
+        loss, weights = loss_of(model, forward, images, labels)
+        _, g = gradients(loss, weights, create_graph=True)
+        product = torch.stack([(part.detach() * part).sum() for part in g]).sum()
+        reached, hessian_g = gradients(product, weights)
+    return total(-weight.detach() * part for weight, part in zip(reached, hessian_g, strict=True))
+
+
+GRASP = Proxy(
+    name="grasp",
+    summary="minus the sum over weights of weight x (Hessian x gradient) of the loss",
+    paper="Wang et al., ICLR 2020, arXiv 2002.07376; as a proxy: Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
+    better="higher",
+    score=score,
+    norm="batch",
+)

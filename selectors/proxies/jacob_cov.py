@@ -1,0 +1,39 @@
+"""jacob_cov: do different images pull the logits into different directions? (Mellor et al., 2020, first version)
+
+NASLib calls it `jacov`. Zero-Cost-PT's `jacob` is another proxy: see :mod:`.nwot`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.gradients import correlations, jacobian
+
+K = 1e-5
+"""Keeps the logarithm and the quotient finite; the authors' value."""
+
+
+def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
+    """Minus the sum of log(v + k) + 1 / (v + k) over the eigenvalues v of the correlations between Jacobians.
+
+    A Jacobian is the gradient of the sum of all logits by an image. -(number of images) is the highest possible,
+    up to k: no two are correlated. NaN where a Jacobian is constant, as in a network whose logits do not depend on
+    the images.
+    """
+    matrix = correlations(jacobian(forward, images)[0])
+    if not bool(torch.isfinite(matrix).all()):
+        return float("nan")
+    values = torch.linalg.eigvalsh(matrix) + K
+    return -float((values.log() + 1 / values).sum())
+
+
+JACOB_COV = Proxy(
+    name="jacob_cov",
+    summary="how little the gradients of the logits by different images are correlated",
+    paper="Mellor et al., arXiv 2006.04647 v1; as a proxy: Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
+    better="higher",
+    score=score,
+    norm="batch",
+)

@@ -1,0 +1,24 @@
+"""l2_norm: how large are the weights? (Abdelfattah et al., ICLR 2021, in their released code)"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.forwards import LINEAR, reached, total
+
+
+def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
+    """The sum of ||w|| over the convolutions and linear maps that the forward calls, one Euclidean norm each."""
+    return total(
+        module.weight.detach().norm() for module in reached(model, forward, images) if isinstance(module, LINEAR)
+    )
+
+
+L2_NORM = Proxy(
+    name="l2_norm",
+    summary="sum over layers of the norm of the weights",
+    paper="Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
+    better="higher",
+    score=score,
+)

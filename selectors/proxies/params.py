@@ -1,0 +1,23 @@
+"""params: how many parameters? (baseline of Krishnakumar et al., NeurIPS 2022)"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.forwards import reached
+
+
+def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
+    """Millions of parameters of the modules that the forward calls, those of normalisation and biases included."""
+    modules = reached(model, forward, images)
+    return sum(parameter.numel() for module in modules for parameter in module.parameters(recurse=False)) / 1e6
+
+
+PARAMS = Proxy(
+    name="params",
+    summary="millions of parameters",
+    paper="Krishnakumar et al., NAS-Bench-Suite-Zero, NeurIPS 2022, arXiv 2210.03230",
+    better="higher",
+    score=score,
+)

@@ -1,0 +1,29 @@
+"""plain: SNIP without the absolute value (Abdelfattah et al., ICLR 2021, in their released code)
+
+The loss does not change with the scale of a weight whose output is normalised by its batch, so that its w dL/dw sum to
+zero exactly. In batch-norm mode "batch" only the weights without normalisation behind them are left: on NAS-Bench-201
+the classifier and the two 1x1 convolutions of the stage changes.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.forwards import total
+from archselect.selectors.proxies.gradients import weight_gradients
+
+
+def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
+    """The sum over weights of w dL/dw."""
+    return total(weight * gradient for weight, gradient in weight_gradients(model, forward, images, labels))
+
+
+PLAIN = Proxy(
+    name="plain",
+    summary="sum over weights of weight x gradient of the loss",
+    paper="Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
+    better="higher",
+    score=score,
+    norm="batch",
+)

@@ -1,0 +1,24 @@
+"""SNIP: how much would the loss change if single weights went? (Lee et al., ICLR 2019)"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.forwards import total
+from archselect.selectors.proxies.gradients import weight_gradients
+
+
+def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
+    """The sum over weights of |w dL/dw|, summed over the network as in Abdelfattah et al."""
+    return total((weight * gradient).abs() for weight, gradient in weight_gradients(model, forward, images, labels))
+
+
+SNIP = Proxy(
+    name="snip",
+    summary="sum over weights of |weight x gradient of the loss|",
+    paper="Lee et al., ICLR 2019, arXiv 1810.02340; as a proxy: Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
+    better="higher",
+    score=score,
+    norm="batch",
+)

@@ -1,0 +1,64 @@
+"""SynFlow: how strongly is the input connected to the output? (Tanaka et al., NeurIPS 2020)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.forwards import replaced, total
+from archselect.selectors.proxies.gradients import gradients, leaves
+
+
+def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
+    """log of the sum over weights of |w dR/dw|; R is the sum of the logits of an image of ones.
+
+    Every parameter is replaced by its absolute value and normalisation is left out, as in Abdelfattah et al., so that
+    neither the images nor the batch-norm mode matter. In float64, and the logarithm is what NAS-Bench-Suite-Zero
+    publishes: the sum itself spans tens of orders of magnitude. -inf where input and output are not connected
+    (published there as 0). Raises OverflowError beyond float64's range.
+    """
+    tensors = dict(model.named_parameters()) | dict(model.named_buffers())
+    magnitudes = {name: tensor.detach().abs().double() for name, tensor in tensors.items()}
+    weights = [magnitudes[name].requires_grad_() for name in leaves(model)]
+    ones = torch.ones_like(images[:1], dtype=torch.float64)
+    with torch.enable_grad(), without_normalisation(model):
+        reached, slopes = gradients(replaced(model, forward, magnitudes)(ones).sum(), weights)
+    flow = total((weight.detach() * slope).abs() for weight, slope in zip(reached, slopes, strict=True))
+    if flow == torch.inf:
+        raise OverflowError("synflow's sum is beyond float64: the network is too deep or its weights are too large")
+    return float(torch.tensor(flow, dtype=torch.float64).log())
+
+
+@contextmanager
+def without_normalisation(model: nn.Module) -> Iterator[None]:
+    """Within it, batch normalisation gives back what it is given."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    # An attribute of the object hides the method of its class until it is deleted.
+    before = [vars(module).get("forward") for module in norms]
+    try:
+        for module in norms:
+            vars(module)["forward"] = _identity
+        yield
+    finally:
+        for module, forward in zip(norms, before, strict=True):
+            if forward is None:
+                vars(module).pop("forward", None)
+            else:
+                vars(module)["forward"] = forward
+
+
+def _identity(features: Tensor) -> Tensor:
+    return features
+
+
+SYNFLOW = Proxy(
+    name="synflow",
+    summary="log of the sum over weights of |weight x gradient| of the linearised network's output",
+    paper="Tanaka et al., NeurIPS 2020, arXiv 2006.05467; as a proxy: Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
+    better="higher",
+    score=score,
+)

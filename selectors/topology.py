@@ -1,0 +1,64 @@
+"""Topology by perturbation: which incoming edges a node keeps (DARTS-PT, section 4.2, and Zero-Cost-PT alike).
+
+After all operations are chosen, every edge of a node that has too many is removed in turn, and the one whose removal
+leaves the best supernet is dropped, until as many are left as the space's topology rule keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from archselect.nasbench_adapters.space import DROPPED, NONE, Decisions, SearchSpace
+from archselect.selectors.base import Log
+
+
+def thin(
+    space: SearchSpace,
+    log: Log,
+    decisions: Decisions,
+    cell: int,
+    node: int,
+    score: Callable[[Decisions], float],
+    *,
+    round: int,
+    step: int,
+    edges_restored: bool,
+) -> Decisions:
+    """The decisions with the node's surplus edges dropped.
+
+    Args:
+        score: of the supernet under decisions, on the scale of the log's operations (best without an edge that
+            matters).
+        edges_restored: whether an edge dropped here is back in the supernet while the next one is judged, as in the
+            released code.
+    """
+    kept = space.cells[cell].kept_inputs(node)
+    assert kept is not None
+    edges, judged = list(space.crowded(decisions)[cell, node]), decisions
+    while len(edges) > kept:
+        worst = log.edges(round, step, cell, node, {edge: score(judged.decide(cell, edge, DROPPED)) for edge in edges})
+        log.decide(round, step, cell, worst, DROPPED)
+        edges.remove(worst)
+        decisions = decisions.decide(cell, worst, DROPPED)
+        judged = judged if edges_restored else decisions
+    return decisions
+
+
+def complete(space: SearchSpace, decisions: Decisions) -> Decisions:
+    """The decisions without `none` on edges of nodes that keep a number of inputs (which only S3 could have).
+
+    As in the released code's `genotype()`, a node left with fewer live inputs than it keeps is filled up from its
+    lowest edge on, each with the edge's first operation other than `none`.
+    """
+    for c, cell in enumerate(space.cells):
+        for node in range(cell.inputs, cell.nodes):
+            kept, edges = cell.kept_inputs(node), cell.incoming(node)
+            row = decisions.choices[c]
+            live = [e for e in edges if row[e] != DROPPED and cell.operations[e][row[e]] != NONE]
+            if kept is None or len(live) == min(kept, len(edges)):
+                continue
+            filled = [edge for edge in edges if edge not in live][: kept - len(live)]
+            for edge in edges:
+                if edge not in live:
+                    decisions = decisions.decide(c, edge, cell.candidates(edge)[0] if edge in filled else DROPPED)
+    return decisions
