@@ -58,6 +58,22 @@ class Clock:
         """Forwards, backwards, images and FLOPs of every phase that had any."""
         return dict(self._counts)
 
+    def state(self) -> dict[str, Any]:
+        """Times and counts so far, as JSON values, for :meth:`restore`."""
+        self._switch()
+        return {
+            "seconds": dict(self._seconds),
+            "calls": dict(self._calls),
+            "counts": {name: counts.model_dump() for name, counts in self._counts.items()},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state, as if what was measured since had not happened."""
+        self._switch()
+        self._seconds = defaultdict(float, state["seconds"])
+        self._calls = defaultdict(int, state["calls"])
+        self._counts = defaultdict(Counts, {name: Counts(**counts) for name, counts in state["counts"].items()})
+
     def watch(self, model: Backbone, image_shape: tuple[int, int, int]) -> None:
         """Count the model's forwards and backwards from now on, in the phase in which they happen."""
         cost = ForwardCost(model, image_shape)

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import torch
 
 from archselect.benchmarks.grid import RunJob, SupernetJob, span
+from archselect.benchmarks.journal import discard
 from archselect.benchmarks.machine import cores, find_device
 from archselect.benchmarks.records import Failure, Folder, Landscape, Record, StudyInfo, read_fact, write_fact
 from archselect.benchmarks.run import Runner, survey
@@ -108,6 +109,7 @@ def run_study(
             else:
                 write_fact(folder.path(Record, job.inputs.id), future.result())
                 folder.path(Failure, job.inputs.id).unlink(missing_ok=True)
+                discard(folder.journal(job.inputs.id))
             done += 1
             progress("runs", done, len(jobs))
     return Outcome(len(todo) - len(failed), len(jobs) - len(todo), sorted(failed))

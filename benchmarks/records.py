@@ -328,6 +328,10 @@ class Folder:
         names = {Record: "records", Failure: "failures", Landscape: "landscapes"}
         return self.root / names[kind] / f"{id}.json"
 
+    def journal(self, id: str) -> Path:
+        """Where the journal of an unfinished run is, without suffix."""
+        return self.root / "progress" / id
+
     def read_all(self, kind: type[FactType]) -> Iterator[FactType]:
         """Every fact of a kind, in order of file name."""
         folder = self.path(kind, "x").parent

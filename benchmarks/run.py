@@ -12,6 +12,7 @@ import torch
 from archselect.benchmarks import records
 from archselect.benchmarks.clock import Clock, PeakMemory
 from archselect.benchmarks.grid import RunJob, SupernetJob, images_of
+from archselect.benchmarks.journal import Journal, JournaledTask
 from archselect.benchmarks.machine import machine
 from archselect.benchmarks.records import Accuracy, Cost, Folder, Landscape, Record, Selected, content_id
 from archselect.benchmarks.study import DataPart, TruthPart
@@ -70,7 +71,7 @@ class Runner:
         clock = Clock(self.device)
         trained = load_supernet(self.supernet_path(job.supernet))
         memory = PeakMemory(self.device)
-        task = SupernetTask(
+        answering = SupernetTask(
             space,
             job.supernet.supernet,
             job.supernet.inputs,
@@ -80,6 +81,7 @@ class Runner:
             job.supernet.seed,
             job.selection_seed,
         )
+        task = JournaledTask(answering, Journal(self.folder.journal(job.inputs.id), job.inputs.id), clock)
         selector = job.selector.build()
         # Whatever the task does not time itself is the selector's own work: sampling, sorting, deciding.
         with clock.phase("select"):

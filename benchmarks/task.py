@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +34,10 @@ class SupernetTask:
         images: the data, on the device to use.
         clock: takes the times and counts.
         supernet_seed, selection_seed: seed every random stream of the selection.
+
+    Attributes:
+        streams: the generators that answers to a selector draw from, by purpose.
+        networks: how many stand-alone networks have been scored.
     """
 
     def __init__(
@@ -57,10 +62,8 @@ class SupernetTask:
         )
         clock.watch(self.supernet, images.dataset.image_shape)
         self.rng = np.random.default_rng(self._stream("choices"))
-        self._alpha_stream = self._generator("alphas")
-        self._batch_stream = self._generator("minibatches")
-        self._validation_stream = self._generator("validation")
-        self._networks = 0
+        self.streams = {name: self._generator(name) for name in ("alphas", "minibatches", "validation")}
+        self.networks = 0
         self._trainer: Trainer | None = None
 
     def _stream(self, purpose: str, *keys: int) -> int:
@@ -76,7 +79,7 @@ class SupernetTask:
 
     def new_alphas(self) -> tuple[Tensor, ...]:
         """See :meth:`.Task.new_alphas`."""
-        return new_alphas(self.space, self._alpha_stream, self.images.device, self._recipe.alpha_scale)
+        return new_alphas(self.space, self.streams["alphas"], self.images.device, self._recipe.alpha_scale)
 
     def evaluate(self, mixture: Mixture, norm: str = "running", augment: bool = False) -> Evaluation:
         """See :meth:`.Task.evaluate`.
@@ -84,7 +87,7 @@ class SupernetTask:
         In "batch" mode, and with augmentation, batches are the recipe's and shuffled, as in the released code.
         """
         if norm == "batch" or augment:
-            batches = self.images.epoch("valid", self._recipe.batch_size, self._validation_stream, augment)
+            batches = self.images.epoch("valid", self._recipe.batch_size, self.streams["validation"], augment)
         else:
             batches = self.images.sequential("valid", SCORING_BATCH)
         right = torch.zeros((), dtype=torch.long, device=self.images.device)
@@ -101,7 +104,7 @@ class SupernetTask:
     def minibatch(self, size: int) -> Batch:
         """See :meth:`.Task.minibatch`."""
         with self.clock.phase("data"):
-            return Batch(*self.images.minibatch("train", size, self._batch_stream, self._recipe.augment))
+            return Batch(*self.images.minibatch("train", size, self.streams["minibatches"], self._recipe.augment))
 
     def proxy(self, name: str, mixture: Mixture, batch: Batch, norm: str = "running") -> float:
         """See :meth:`.Task.proxy`."""
@@ -112,8 +115,8 @@ class SupernetTask:
         """See :meth:`.Task.proxy_of_network`. The network is in evaluation mode."""
         dataset = self.images.dataset
         with self.clock.phase("validate"):
-            seed = self._stream("network weights", self._networks)
-            self._networks += 1
+            seed = self._stream("network weights", self.networks)
+            self.networks += 1
             network = Network(self.space, architecture, self._skeleton, dataset.channels, dataset.classes, [seed]).to(
                 self.images.device, memory_format=torch.channels_last
             )  # type: ignore[call-overload]
@@ -132,19 +135,39 @@ class SupernetTask:
         goes on from the supernet's training; both live on between calls.
         """
         with self.clock.phase("tune"):
-            if self._trainer is None:
-                self._trainer = Trainer(
-                    self._recipe,
-                    self.space,
-                    self.supernet,
-                    self.alphas,
-                    self.images,
-                    self._stream("tuning"),
-                    learning_rate,
-                )
-                if self._trained.alpha_optimizer is not None:
-                    self._trainer.alpha_optimizer.load_state_dict(deepcopy(self._trained.alpha_optimizer))
-            for group in self._trainer.weight_optimizer.param_groups:
+            trainer = self._tuner()
+            for group in trainer.weight_optimizer.param_groups:
                 group["lr"] = learning_rate
             for _ in range(epochs):
-                self._trainer.epoch(decisions)
+                trainer.epoch(decisions)
+
+    def _tuner(self) -> Trainer:
+        if self._trainer is None:
+            self._trainer = Trainer(
+                self._recipe, self.space, self.supernet, self.alphas, self.images, self._stream("tuning")
+            )
+            if self._trained.alpha_optimizer is not None:
+                self._trainer.alpha_optimizer.load_state_dict(deepcopy(self._trained.alpha_optimizer))
+        return self._trainer
+
+    def state(self) -> dict[str, Any]:
+        """All that tuning has moved, for :meth:`load_state`: tensors, numbers and containers of them."""
+        trainer = self._tuner()
+        return {
+            "weights": self.supernet.state_dict(),
+            "alphas": [alpha.detach() for alpha in self.alphas],
+            "weight_optimizer": trainer.weight_optimizer.state_dict(),
+            "alpha_optimizer": trainer.alpha_optimizer.state_dict(),
+            "generator": trainer.generator.get_state(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a state; tuning goes on from it bit by bit as if it had not been interrupted."""
+        trainer = self._tuner()
+        self.supernet.load_state_dict(state["weights"])
+        with torch.no_grad():
+            for alpha, saved in zip(self.alphas, state["alphas"], strict=True):
+                alpha.copy_(saved)
+        trainer.weight_optimizer.load_state_dict(state["weight_optimizer"])
+        trainer.alpha_optimizer.load_state_dict(state["alpha_optimizer"])
+        trainer.generator.set_state(state["generator"])

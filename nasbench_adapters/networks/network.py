@@ -17,7 +17,15 @@ from torch import Tensor, nn
 from archselect.nasbench_adapters.errors import unknown
 from archselect.nasbench_adapters.networks.blocks import BLOCKS, STEMS, AuxiliaryHead, Preprocess
 from archselect.nasbench_adapters.networks.mixture import Mixture
-from archselect.nasbench_adapters.networks.operations import Operation, Rectifier, Skip, build_operation
+from archselect.nasbench_adapters.networks.operations import (
+    AveragePool,
+    MaxPool,
+    NormalisedPool,
+    Operation,
+    Rectifier,
+    Skip,
+    build_operation,
+)
 from archselect.nasbench_adapters.space import Architecture, Cell, SearchSpace, Skeleton
 
 Support = tuple[tuple[bool, ...], ...]
@@ -113,13 +121,27 @@ class CellModule(nn.Module):
             nodes = [prepare(x) for prepare, x in zip(self.preprocess, inputs, strict=True)]
         rectified = [self._rectify(node, x, seen) for node, x in enumerate(nodes)]
         path = iter(paths or ())
+        pools: dict[tuple[int, str], Tensor] = {}
+
+        def pooled(pool: Operation, source: int) -> Tensor:
+            """The pooled features of a node, made once for all edges that leave it."""
+            key = source, type(pool).__name__
+            if key not in pools:
+                pools[key] = pool(nodes[source])
+            return pools[key]
+
         for target in range(self.cell.inputs, self.cell.nodes):
             total: Tensor | None = None
             for edge, source, modules in self.incoming[target]:
                 for k, module in modules.items():
                     if support is not None and not support[edge][k]:
                         continue
-                    out = module(rectified[source] if module.reads_rectified else nodes[source])
+                    if isinstance(module, NormalisedPool):
+                        out = module.norm(pooled(module.pool, source))
+                    elif isinstance(module, AveragePool | MaxPool):
+                        out = pooled(module, source)
+                    else:
+                        out = module(rectified[source] if module.reads_rectified else nodes[source])
                     if weights is not None:
                         out = out * weights[edge, k]
                     if paths is not None and not isinstance(module, Skip):

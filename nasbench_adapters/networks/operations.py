@@ -107,11 +107,17 @@ class MaxPool(nn.MaxPool2d, Operation):
         super().__init__(3, stride=stride, padding=1)
 
 
-class NormalisedPool(nn.Sequential, Operation):
+class NormalisedPool(Operation):
     """A pooling followed by normalisation without scale and shift, as in DARTS' supernet."""
 
-    def __init__(self, pool: nn.Module, channels: int, replicas: int = 1) -> None:
-        super().__init__(pool, nn.BatchNorm2d(channels * replicas, affine=False))
+    def __init__(self, pool: AveragePool | MaxPool, channels: int, replicas: int = 1) -> None:
+        super().__init__()
+        self.pool, self.norm = pool, nn.BatchNorm2d(channels * replicas, affine=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, h, w) -> the pooling's shape."""
+        out: Tensor = self.norm(self.pool(x))
+        return out
 
 
 class DilatedConv(nn.Sequential, Operation):

@@ -15,9 +15,9 @@ from archselect.selectors.proxies.base import Forward, Proxy
 def pattern_kernel(model: nn.Module, forward: Forward, images: Tensor) -> Tensor:
     """How many ReLUs each pair of images agrees on: K of shape (batch, batch), float64, whole numbers.
 
-    For a ReLU whose input is x, with b = (x > 0) flattened per image, K gains b b^T + (1 - b)(1 - b)^T. With
-    s = 2b - 1 of length d that is (d + s s^T) / 2: one matrix product per node, taken as often as the released code
-    counts it. That code listens to every module whose class name contains "ReLU", so that
+    For a ReLU whose input is x, with b = (x > 0) flattened per image and of length d, K gains
+    b b^T + (1 - b)(1 - b)^T = d + 2 b b^T - r 1^T - 1 r^T with r = diag(b b^T): one matrix product per node, taken as
+    often as the released code counts it. That code listens to every module whose class name contains "ReLU", so that
 
     * a ReLU-Conv-BN (an operation of NAS-Bench-201, the preprocessing of a DARTS cell) counts its input twice, once
       for itself and once for the ReLU within;
@@ -28,11 +28,17 @@ def pattern_kernel(model: nn.Module, forward: Forward, images: Tensor) -> Tensor
     kernel = torch.zeros(len(images), len(images), dtype=torch.float64, device=images.device)
 
     def add(module: nn.Module, inputs: tuple[Tensor], counts: dict[str, int], output: Tensor) -> None:
-        # The output is positive exactly where the input is.
-        signs = torch.where(output.flatten(1) > 0, 1.0, -1.0)
-        length = signs.shape[1]
+        # The output is positive exactly where the input is. The order of a row's entries is of no account, so they
+        # are taken as they lie in memory.
+        active = torch.sign(output)
+        if active.dim() == 4 and active.is_contiguous(memory_format=torch.channels_last):
+            active = active.permute(0, 2, 3, 1)
+        active = active.flatten(1)
+        length = active.shape[1]
         # Whole numbers below 2^24 are exact in float32, so the order of summation does not matter.
-        agreements = (signs @ signs.T).double().add_(length).div_(2)
+        both = (active @ active.T).double()
+        rows = both.diagonal()
+        agreements = 2 * both - rows - rows[:, None] + length
         kernel.add_(agreements, alpha=counts.get("seen", 1)).add_(counts.get("blank", 0) * length)
 
     hooks = [

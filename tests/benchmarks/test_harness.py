@@ -100,7 +100,7 @@ def test_a_folder_of_another_study_is_refused_and_left_alone(write_quick, finish
 
 def broken(seed):
     def select(self, task):
-        if task._seeds[0] == seed:
+        if task._task._seeds[0] == seed:
             raise RuntimeError("the proxy is NaN")
         return Random().select(task)
 

@@ -1,0 +1,200 @@
+"""A run's journal: what its task has answered so far, so that an interrupted selection goes on where it stopped.
+
+A selector is a function of the answers it is given. So a run that starts again is given the journal's answers, in
+order and at once, until they are used up; only then is anything computed. No selector needs to know.
+
+`ID.jsonl` has one line per answer: the question's name, the answer, the random streams it moved and the clock. After
+each tuning `ID.pt` holds the supernet's state. Both are gone when the run is finished.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from archselect.benchmarks.checked import load_checked, save_checked
+from archselect.benchmarks.clock import Clock
+from archselect.benchmarks.task import SupernetTask
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.networks import Mixture
+from archselect.nasbench_adapters.space import Architecture, Decisions
+from archselect.selectors.base import Batch, Evaluation
+
+Line = dict[str, Any]
+
+
+class Journal:
+    """The lines of one run's journal, those found and those to come.
+
+    Args:
+        path: of the journal, without suffix.
+        run: id of the run; a journal of another run is not used.
+
+    Attributes:
+        found: the lines found.
+        asked: how many answers were given, found or new.
+        state: of the supernet after the last tuning found; None if there was none.
+    """
+
+    def __init__(self, path: Path, run: str) -> None:
+        self.path, self.state_path = path.with_suffix(".jsonl"), path.with_suffix(".pt")
+        self.asked, self.state = 0, None
+        self.found = self._whole(_read(self.path, run))
+        if not self.found:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.state_path.unlink(missing_ok=True)
+            self.path.write_text(json.dumps({"run": run}) + "\n", encoding="utf-8")
+
+    def _whole(self, lines: list[Line]) -> list[Line]:
+        """The lines found if the state after their last tuning is there too, else none.
+
+        A state is written before its tuning is noted; if only that was done, the note is made good.
+        """
+        tunings = [place for place, line in enumerate(lines) if line["question"] == "tune"]
+        if not self.state_path.is_file():
+            return [] if tunings else lines
+        try:
+            saved = load_checked(self.state_path)
+        except UserError:
+            return []
+        self.state = saved["state"]
+        if lines and saved["place"] == len(lines):
+            self._append(saved["line"])
+            return [*lines, saved["line"]]
+        return lines if tunings and saved["place"] == tunings[-1] else []
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the next answer is in the journal."""
+        return self.asked < len(self.found)
+
+    def next(self, question: str) -> Line:
+        """The journal's next line. Raises UserError if it answers another question than the one asked."""
+        line = self.found[self.asked]
+        if line["question"] != question:
+            raise UserError(f"{self.path} does not fit its run (line {self.asked + 2}): remove it and run again")
+        self.asked += 1
+        return line
+
+    def write(self, line: Line, state: dict[str, Any] | None = None) -> None:
+        """Add a line, and keep the supernet's state that goes with it."""
+        if state is not None:
+            save_checked(self.state_path, {"place": self.asked, "line": line, "state": state})
+        self._append(line)
+        self.asked += 1
+
+    def _append(self, line: Line) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def discard(path: Path) -> None:
+    """Remove a journal (its path is without suffix) once its run's record is written."""
+    path.with_suffix(".jsonl").unlink(missing_ok=True)
+    path.with_suffix(".pt").unlink(missing_ok=True)
+    # The folder goes with its last journal.
+    with suppress(OSError):
+        path.parent.rmdir()
+
+
+def _read(path: Path, run: str) -> list[Line]:
+    """The whole lines of a journal of that run; what follows the first broken one is cut off."""
+    if not path.is_file():
+        return []
+    lines: list[Line] = []
+    whole = 0
+    with path.open("rb") as file:
+        for text in file:
+            try:
+                line = json.loads(text)
+            except ValueError:
+                break
+            if not text.endswith(b"\n") or not isinstance(line, dict):
+                break
+            lines.append(line)
+            whole += len(text)
+    if not lines or lines[0].get("run") != run:
+        return []
+    with path.open("r+b") as file:
+        file.truncate(whole)
+    return lines[1:]
+
+
+class JournaledTask:
+    """A task that keeps a journal. See :class:`archselect.selectors.base.Task`.
+
+    Args:
+        task: answers what the journal does not.
+        journal: of the run.
+        clock: the task's; set to the journal's times and counts when its last answer has been given.
+    """
+
+    def __init__(self, task: SupernetTask, journal: Journal, clock: Clock) -> None:
+        self._task, self._journal, self._clock = task, journal, clock
+        self.space, self.supernet, self.alphas, self.rng = task.space, task.supernet, task.alphas, task.rng
+        self.mixture, self.new_alphas, self.minibatch = task.mixture, task.new_alphas, task.minibatch
+
+    def evaluate(self, mixture: Mixture, norm: str = "running", augment: bool = False) -> Evaluation:
+        """See :meth:`.Task.evaluate`."""
+        answer = self._ask("evaluate", lambda: list(self._task.evaluate(mixture, norm, augment)), ["validation"])
+        return Evaluation(*answer)
+
+    def proxy(self, name: str, mixture: Mixture, batch: Batch, norm: str = "running") -> float:
+        """See :meth:`.Task.proxy`."""
+        return float(self._ask("proxy", lambda: self._task.proxy(name, mixture, batch, norm)))
+
+    def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
+        """See :meth:`.Task.proxy_of_network`."""
+        return float(
+            self._ask(
+                "network",
+                lambda: self._task.proxy_of_network(name, architecture, batches, size),
+                ["minibatches"],
+            )
+        )
+
+    def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
+        """See :meth:`.Task.tune`."""
+        self._ask("tune", lambda: self._task.tune(decisions, epochs, learning_rate))
+
+    def _ask(self, question: str, compute: Callable[[], Any], streams: Sequence[str] = ()) -> Any:
+        """The journal's answer, or a new one that is noted; `streams` are those that answering may move."""
+        if self._journal.replaying:
+            return self._replay(question)
+        answer = compute()
+        line = {
+            "question": question,
+            "answer": answer,
+            "streams": {name: _text(self._task.streams[name].get_state()) for name in streams},
+            "networks": self._task.networks,
+            "clock": self._clock.state(),
+        }
+        self._journal.write(line, self._task.state() if question == "tune" else None)
+        return answer
+
+    def _replay(self, question: str) -> Any:
+        """The journal's answer; with the last one the task takes over the state in which the journal left it."""
+        line = self._journal.next(question)
+        for name, state in line["streams"].items():
+            self._task.streams[name].set_state(_state(state))
+        self._task.networks = line["networks"]
+        if not self._journal.replaying:
+            if self._journal.state is not None:
+                self._task.load_state(self._journal.state)
+            self._clock.restore(line["clock"])
+        return line["answer"]
+
+
+def _text(state: Tensor) -> str:
+    return base64.b64encode(state.numpy().tobytes()).decode()
+
+
+def _state(text: str) -> Tensor:
+    return torch.tensor(list(base64.b64decode(text)), dtype=torch.uint8)

@@ -1,0 +1,147 @@
+"""An interrupted run goes on where it stopped, whatever moment it stopped at, and comes out the same."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from archselect.benchmarks.grid import span
+from archselect.benchmarks.journal import Journal, JournaledTask, discard
+from archselect.benchmarks.records import Folder
+from archselect.benchmarks.run import Runner
+from archselect.benchmarks.task import SupernetTask
+from archselect.nasbench_adapters.errors import UserError
+
+
+class Killed(Exception):
+    """Stands for the death of the process."""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Folder(tmp_path / "out")
+
+
+@pytest.fixture
+def jobs(small_study):
+    return {job.label: job for job in span(small_study, None) if job.supernet.seed == 0}
+
+
+def run(folder, job):
+    """A run in what may be a new process: nothing is shared with an earlier one but the folder."""
+    runner = Runner(folder, torch.device("cpu"), None)
+    if not runner.supernet_path(job.supernet).exists():
+        runner.make_supernet(job.supernet)
+    return runner.run(job)
+
+
+def answers(monkeypatch):
+    """Counts what the task computes, and dies before the answer `self.die_at`."""
+
+    class Counter:
+        computed = 0
+        die_at = None
+
+    for name in ("evaluate", "proxy", "proxy_of_network", "tune"):
+        original = getattr(SupernetTask, name)
+
+        def counted(self, *args, _original=original, **kwargs):
+            if Counter.computed == Counter.die_at:
+                raise Killed
+            Counter.computed += 1
+            return _original(self, *args, **kwargs)
+
+        monkeypatch.setattr(SupernetTask, name, counted)
+    return Counter
+
+
+@pytest.mark.parametrize("label", ["darts-pt", "zero-cost-pt"])
+def test_a_run_killed_at_many_moments_comes_out_the_same(label, jobs, folder, tmp_path, monkeypatch):
+    counter = answers(monkeypatch)
+    job = jobs[label]
+    wanted = run(Folder(tmp_path / "undisturbed"), job).facts()
+    total = counter.computed
+    assert total > 30
+    counter.computed = 0
+    for moment in range(0, total, 7):
+        counter.die_at = moment
+        with pytest.raises(Killed):
+            run(folder, job)
+    counter.die_at = None
+    assert run(folder, job).facts() == wanted
+    # No answer was computed twice, though the run was killed so often.
+    assert counter.computed == total
+
+
+def test_a_finished_run_replays_without_computing(jobs, folder, monkeypatch):
+    counter = answers(monkeypatch)
+    first = run(folder, jobs["darts-pt"])
+    counter.computed = counter.die_at = 0
+    again = run(folder, jobs["darts-pt"])
+    assert again.facts() == first.facts()
+    assert again.cost.phases["tune"] == first.cost.phases["tune"]
+
+
+def damaged(folder, job):
+    """(name, what to do to a journal that was cut short) of every kind of damage."""
+    lines, state = (folder.journal(job.inputs.id).with_suffix(suffix) for suffix in (".jsonl", ".pt"))
+    text = lines.read_text()
+    return {
+        "a torn last line": lambda: lines.write_text(text[:-20]),
+        "a line of nonsense": lambda: lines.write_text(text.rstrip("\n") + "\n{]\n"),
+        "an empty journal": lambda: lines.write_text(""),
+        "another run's journal": lambda: lines.write_text(text.replace(job.inputs.id, "0" * 16)),
+        "no state": lambda: state.unlink(),
+        "a damaged state": lambda: state.write_bytes(state.read_bytes()[:-9]),
+        "a state whose tuning was not noted": lambda: lines.write_text(
+            "".join(line + "\n" for line in text.splitlines()[: json_place(text) + 1])
+        ),
+    }
+
+
+def json_place(text):
+    """The place among the answers of the last tuning."""
+    return max(i for i, line in enumerate(text.splitlines()[1:]) if json.loads(line)["question"] == "tune")
+
+
+def test_a_damaged_journal_never_changes_the_result(jobs, folder, tmp_path, monkeypatch):
+    counter = answers(monkeypatch)
+    job = jobs["darts-pt"]
+    wanted = run(Folder(tmp_path / "undisturbed"), job).facts()
+    counter.computed, counter.die_at = 0, 20
+    with pytest.raises(Killed):
+        run(folder, job)
+    counter.die_at = None
+    kept = tmp_path / "kept"
+    shutil.copytree(folder.root, kept)
+    for name in damaged(folder, job):
+        shutil.rmtree(folder.root)
+        shutil.copytree(kept, folder.root)
+        damaged(folder, job)[name]()
+        assert run(folder, job).facts() == wanted, name
+
+
+def test_a_journal_that_answers_another_question_is_refused(tmp_path):
+    journal = Journal(tmp_path / "x", "run")
+    journal.write({"question": "proxy", "answer": 1.0})
+    again = Journal(tmp_path / "x", "run")
+    with pytest.raises(UserError, match=r"does not fit its run \(line 2\): remove it and run again"):
+        again.next("evaluate")
+
+
+def test_a_discarded_journal_leaves_nothing(tmp_path):
+    Journal(tmp_path / "progress" / "a", "a")
+    Journal(tmp_path / "progress" / "b", "b")
+    discard(tmp_path / "progress" / "a")
+    assert [path.name for path in (tmp_path / "progress").iterdir()] == ["b.jsonl"]
+    discard(tmp_path / "progress" / "b")
+    assert not (tmp_path / "progress").exists()
+
+
+def test_a_journaled_task_offers_what_a_task_offers():
+    from archselect.selectors.base import Task
+
+    offered = {name for name in (*vars(Task), *Task.__annotations__) if not name.startswith("_")}
+    attributes = {"space", "supernet", "alphas", "rng", "mixture", "new_alphas", "minibatch"}
+    assert offered <= attributes | set(vars(JournaledTask))
