@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from archselect.benchmarks.clock import Clock
+from archselect.benchmarks.optimisers.trainer import Trainer
 from archselect.benchmarks.records import SupernetInputs
-from archselect.benchmarks.supernets import Recipe, TrainedSupernet, Trainer, new_supernet
+from archselect.benchmarks.supernets import Recipe, TrainedSupernet, new_supernet
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import Mixture, Network, mixture_of, new_alphas, scoring
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
@@ -112,7 +113,7 @@ class SupernetTask:
             return get_proxy(name).score(self.supernet, lambda x: self.supernet(x, mixture), *batch)
 
     def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
-        """See :meth:`.Task.proxy_of_network`. The network is in evaluation mode."""
+        """See :meth:`.Task.proxy_of_network`. The batch-norm mode is that of the proxy's definition."""
         dataset = self.images.dataset
         with self.clock.phase("validate"):
             seed = self._stream("network weights", self.networks)
@@ -124,7 +125,7 @@ class SupernetTask:
             total = 0.0
             for _ in range(batches):
                 batch = self.minibatch(size)
-                with scoring(network, "running"):
+                with scoring(network, get_proxy(name).norm or "running"):
                     total += get_proxy(name).score(network, network, *batch)
             return total
 
@@ -144,7 +145,7 @@ class SupernetTask:
     def _tuner(self) -> Trainer:
         if self._trainer is None:
             self._trainer = Trainer(
-                self._recipe, self.space, self.supernet, self.alphas, self.images, self._stream("tuning")
+                self._recipe.build(), self.space, self.supernet, self.alphas, self.images, self._stream("tuning")
             )
             if self._trained.alpha_optimizer is not None:
                 self._trainer.alpha_optimizer.load_state_dict(deepcopy(self._trained.alpha_optimizer))
@@ -152,22 +153,8 @@ class SupernetTask:
 
     def state(self) -> dict[str, Any]:
         """All that tuning has moved, for :meth:`load_state`: tensors, numbers and containers of them."""
-        trainer = self._tuner()
-        return {
-            "weights": self.supernet.state_dict(),
-            "alphas": [alpha.detach() for alpha in self.alphas],
-            "weight_optimizer": trainer.weight_optimizer.state_dict(),
-            "alpha_optimizer": trainer.alpha_optimizer.state_dict(),
-            "generator": trainer.generator.get_state(),
-        }
+        return self._tuner().state()
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state; tuning goes on from it bit by bit as if it had not been interrupted."""
-        trainer = self._tuner()
-        self.supernet.load_state_dict(state["weights"])
-        with torch.no_grad():
-            for alpha, saved in zip(self.alphas, state["alphas"], strict=True):
-                alpha.copy_(saved)
-        trainer.weight_optimizer.load_state_dict(state["weight_optimizer"])
-        trainer.alpha_optimizer.load_state_dict(state["alpha_optimizer"])
-        trainer.generator.set_state(state["generator"])
+        self._tuner().load_state(state)

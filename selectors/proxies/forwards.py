@@ -48,7 +48,8 @@ def replaced(model: nn.Module, forward: Forward, tensors: Mapping[str, Tensor]) 
     renamed = {f"model.{name}": tensor for name, tensor in tensors.items()}
 
     def call(images: Tensor) -> Tensor:
-        logits: Tensor = functional_call(holder, renamed, (images,))
+        # Tied names would be put back wrongly where a module is found twice, and `forward` may be the model itself.
+        logits: Tensor = functional_call(holder, renamed, (images,), tie_weights=False)
         return logits
 
     return call

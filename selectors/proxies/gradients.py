@@ -38,7 +38,7 @@ def gradients(
 
     Raises ValueError if it depends on none: then a proxy has nothing to measure.
     """
-    found = torch.autograd.grad(of, by, create_graph=create_graph, allow_unused=True)
+    found = torch.autograd.grad(of, by, create_graph=create_graph, allow_unused=True) if by else ()
     pairs = [(tensor, gradient) for tensor, gradient in zip(by, found, strict=True) if gradient is not None]
     if not pairs:
         raise ValueError("no weight has a gradient: the logits depend on none of the model's weights")

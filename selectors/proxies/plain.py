@@ -1,8 +1,8 @@
 """plain: SNIP without the absolute value (Abdelfattah et al., ICLR 2021, in their released code)
 
 The loss does not change with the scale of a weight whose output is normalised by its batch, so that its w dL/dw sum to
-zero exactly. In batch-norm mode "batch" only the weights without normalisation behind them are left: on NAS-Bench-201
-the classifier and the two 1x1 convolutions of the stage changes.
+zero (but for the small constant under the root). In batch-norm mode "batch" only the weights without normalisation
+behind them are left: on NAS-Bench-201 the classifier and the two 1x1 convolutions of the stage changes.
 """
 
 from __future__ import annotations

@@ -19,8 +19,9 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
 
     f(x) are the features before global pooling; x and e, of the shape of the images, and all weights are standard
     normal; s² is the mean over channels of the variance that the normalisation divides by: the batch's in batch-norm
-    mode "batch", the running one in mode "running". The mean over images, one draw. The paper has networks without
-    branches; here the sum is over all normalisations that the forward calls, as in NASLib.
+    mode "batch", the running one in mode "running". The mean over images, one draw. The norm is Euclidean (the released
+    code adds up absolute values). The paper has networks without branches; here the sum is over all normalisations
+    that the forward calls, as in NASLib.
 
     Neither the weights nor the images of the batch matter. The draw is seeded by the batch's labels: candidates
     compared on one batch share it, and a sum over batches averages over draws. Raises OverflowError where the features
@@ -31,10 +32,9 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
     x, e = (torch.randn(images.shape, generator=generator, dtype=images.dtype).to(images.device) for _ in range(2))
     features, scale = _features(model, gaussian, x)
     moved, _ = _features(model, gaussian, x + ALPHA * e)
-    value = (features - moved).double().flatten(1).norm(dim=1).mean().log() + scale
-    if not bool(torch.isfinite(moved).all() & torch.isfinite(features).all()):
+    if not bool(torch.isfinite(features).all() & torch.isfinite(moved).all()):
         raise OverflowError("zen's features are not finite; score it in batch-norm mode 'batch', as the paper does")
-    return float(value)
+    return float((features - moved).double().flatten(1).norm(dim=1).mean().log() + scale)
 
 
 def _gaussian_weights(model: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
