@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
@@ -173,6 +174,102 @@ def _print_table(
 
 
 @app.command()
+def train(
+    architecture: Annotated[str, typer.Argument(help="In the space's text form, quoted.")],
+    protocol: Annotated[str, typer.Option(help="See 'archselect list protocols'.")],
+    space: Annotated[str | None, typer.Option(help="The space. Default: the protocol's first.")] = None,
+    data: Annotated[str | None, typer.Option(help="Data set by name, or an .npz. Default: the protocol's.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, batches and dropped paths.")] = 0,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for records and weights. Default: archselect-trainings.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")] = "auto",
+    data_dir: DataDir = None,
+    epochs: Annotated[int | None, typer.Option(help="In place of the protocol's.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32, bf16 or fp16.")] = None,
+    compile_: Annotated[bool, typer.Option("--compile", help="Let torch.compile make the code.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any setting, NAME=VALUE; skeleton.NAME=VALUE for the network's size. Repeatable."),
+    ] = None,
+    every: Annotated[int, typer.Option("--checkpoint-every", min=1, help="Epochs between checkpoints.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads; the last digits depend on them.")] = 1,
+) -> None:
+    """Train one architecture to the end by a protocol, and test it.
+
+    The same command goes on where an interrupted one stopped, from the last checkpoint; a finished training is kept.
+    """
+    from archselect.benchmarks.harness import train_architecture
+    from archselect.benchmarks.protocols import get_protocol, resolve
+    from archselect.benchmarks.records import Folder, Trained
+
+    named = {"epochs": epochs, "precision": precision, "compile": compile_ or None}
+    given = {key: value for key, value in named.items() if value is not None} | _parse_settings(settings or [])
+    skeleton = {key.removeprefix(_SKELETON): value for key, value in given.items() if key.startswith(_SKELETON)}
+    own = {key: value for key, value in given.items() if not key.startswith(_SKELETON)}
+    where = space or next(iter(get_protocol(protocol).skeletons))
+    resolved = resolve(protocol, where, own, skeleton)
+    root = out_dir or Path("archselect-trainings")
+    own_values = resolved.protocol.settings.model_dump() | _named(resolved.protocol.skeletons[where])
+    rows = [
+        [key, str(value), "" if value == own_values.get(key) else str(own_values.get(key))]
+        for key, value in (resolved.settings.model_dump() | _named(resolved.skeleton)).items()
+    ]
+    title = f"{protocol}: space {where}, data {data or resolved.protocol.data}, seed {seed}"
+    _print_table(title, ["setting", "value", "in place of the protocol's"], rows)
+    with _progress("reading data") as bar:
+
+        def show(done: int, total: int, epoch: Any) -> None:
+            told = "" if epoch is None else f", test accuracy {epoch.test_accuracy:.2f} %"
+            bar.update(bar.task_ids[0], description=f"epochs{told}", completed=done, total=total)
+
+        trained, made = train_architecture(
+            architecture,
+            where,
+            resolved,
+            root,
+            data=data,
+            seed=seed,
+            device=device,
+            threads=threads,
+            data_dir=data_dir,
+            every=every,
+            advance=show,
+        )
+    folder = Folder(root)
+    for line in (
+        f"Test accuracy: {trained.last_accuracy:.2f} % after the last of {len(trained.epochs)} epochs; the best was "
+        f"{trained.best_accuracy:.2f} %, after epoch {trained.best_epoch} (chosen on the test images).",
+        f"{trained.parameters:,} parameters without auxiliary head, {trained.flops / 1e6:,.3g} MFLOP per image.",
+        f"{'Made' if made else 'Kept'}: {folder.path(Trained, trained.id)}, weights {folder.checkpoint(trained.id)}",
+    ):
+        out.print(line, markup=False, highlight=False)
+
+
+_SKELETON = "skeleton."
+
+
+def _named(skeleton: dict[str, Any]) -> dict[str, Any]:
+    return {f"{_SKELETON}{key}": value for key, value in skeleton.items()}
+
+
+def _parse_settings(texts: Sequence[str]) -> dict[str, Any]:
+    """The values of NAME=VALUE: numbers and truth values as in TOML, all else as texts."""
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise UserError(f"--set {text!r} is not NAME=VALUE")
+        if name in values:
+            raise UserError(f"--set names {name} twice")
+        try:
+            values[name] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[name] = value
+    return values
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="A folder that 'archselect run' has written.")],
 ) -> None:
@@ -184,9 +281,63 @@ def report(
     out.print(f"Report: {paths.html}", markup=False, highlight=False)
 
 
+@app.command()
+def estimate(
+    study: Annotated[str, typer.Argument(help="A built-in study ('archselect list studies') or a TOML file.")],
+    throughput: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-6, help="TFLOP/s your device reaches on such networks. Default: that of a published search."
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Count what a study will cost before it runs, in FLOPs and hours."""
+    from archselect.benchmarks.estimate import estimate as estimate_study
+    from archselect.benchmarks.estimate import published_throughput, total
+    from archselect.benchmarks.study import read_study
+
+    read = read_study(study)
+    with _progress(f"counting {study}"):
+        estimates = estimate_study(read, data_dir)
+        rate, device = (throughput * 1e12, "your device") if throughput else published_throughput()
+
+    def shown(flops: int) -> str:
+        return f"{_digits(flops / 1e15)} PFLOP, {_digits(flops / rate / 3600)} h" if flops else "-"
+
+    rows = [
+        [
+            f"{e.space}, {e.data}",
+            e.label,
+            shown(e.supernet.flops),
+            shown(e.selection.flops),
+            "-" if e.training is None else shown(e.training.flops),
+        ]
+        for e in estimates
+    ]
+    runs = len(read.seeds.supernet) * len(read.seeds.selection)
+    whole = total(read, estimates)
+    _print_table(
+        f"{read.name}: cost of one run",
+        ["space, data", "selector", "supernet (shared)", "selection", "final training"],
+        rows,
+        f"{runs} runs of each; every supernet once, and a training for each run: {shown(whole.flops)} in all. Hours at "
+        f"{rate / 1e12:.3g} TFLOP/s, {'of' if throughput else 'as counted for a published search on'} {device}. Final "
+        "networks are wider and run faster than that, so their hours are an upper bound; equal selections are trained "
+        "once.",
+    )
+
+
+def _digits(value: float) -> str:
+    """About three digits, without exponent."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(help="spaces, selectors, proxies, supernets, datasets, studies or truths.")],
+    what: Annotated[
+        str, typer.Argument(help="spaces, selectors, proxies, supernets, protocols, datasets, studies or truths.")
+    ],
 ) -> None:
     """List what there is of a kind."""
     kinds = {
@@ -194,6 +345,7 @@ def list_(
         "selectors": _selectors,
         "proxies": _proxies,
         "supernets": _supernets,
+        "protocols": _protocols,
         "datasets": _datasets,
         "studies": _studies,
         "truths": _truths,
@@ -239,6 +391,24 @@ def _supernets() -> Listing:
     return ["recipe", "what", "settings"], rows
 
 
+def _protocols() -> Listing:
+    from archselect.benchmarks.protocols import PROTOCOLS
+
+    rows = []
+    for name, protocol in PROTOCOLS.items():
+        settings = {k: v for k, v in protocol.settings.model_dump().items() if v not in (0, None, False)}
+        rows.append(
+            [
+                name,
+                protocol.summary,
+                ", ".join(protocol.skeletons),
+                ", ".join(f"{key}={value}" for key, value in settings.items()),
+                protocol.source,
+            ]
+        )
+    return ["name", "what", "spaces", "settings", "source"], rows
+
+
 def _datasets(data_dir: Path | None = None) -> Listing:
     from archselect.nasbench_adapters.images import DATASETS, data_folder
 
@@ -263,6 +433,77 @@ def _truths() -> Listing:
     return ["name", "what", "here", "how to get it"], [
         [t.name, t.summary, "present" if t.present else "absent", t.how] for t in list_truths()
     ]
+
+
+@app.command()
+def check(
+    selector: Annotated[str, typer.Argument(help="A built-in selector, or a class of your own: FILE.py:CLASS.")],
+    space: Annotated[
+        list[str] | None, typer.Option(help="Only this space; can be given several times. Default: all.")
+    ] = None,
+    device: Annotated[
+        list[str] | None, typer.Option(help="Only this device: cpu or cuda. Default: one of each kind here.")
+    ] = None,
+) -> None:
+    """Check a selector on small supernets of every space, and print what to mend. The exit code is 1 if a check failed.
+
+    Your own file is executed.
+    """
+    from archselect.benchmarks.conformance import CHECKS, check_selector, name_of
+    from archselect.selectors.loading import load_selector
+
+    kind = load_selector(selector)
+    with _progress("checking") as bar:
+
+        def show(stage: str, done: int, total: int) -> None:
+            bar.update(bar.task_ids[0], description=stage, completed=done, total=total)
+
+        found = check_selector(kind, space or (), device or (), show)
+    places = list(found.seconds)
+    several = len({device for _, device in places}) > 1
+    marks = {True: "ok", False: "fails", None: "not reached"}
+    results = {(f.check, f.space, f.device): f for f in found.findings}
+    rows = [[name_of(c), *(marks[results[name_of(c), *place].passed] for place in places)] for c in CHECKS]
+    rows.append(["seconds", *(f"{found.seconds[place]:.1f}" for place in places)])
+    columns = [f"{name} {device}" if several else name for name, device in places]
+    _print_table(f"checks of {found.selector}", ["check", *columns], rows)
+    for one in CHECKS:
+        failed = [f for f in found.findings if f.check == name_of(one) and f.passed is False]
+        if failed:
+            out.print(f"{name_of(one)}: {one.__doc__}", markup=False, highlight=False)
+        where: dict[str, list[str]] = {}
+        for finding in failed:
+            for mend in finding.mends:
+                where.setdefault(mend, []).append(f"{finding.space} {finding.device}" if several else finding.space)
+        for mend, names in where.items():
+            out.print(f"  {', '.join(names)}: {mend}", markup=False, highlight=False)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+@app.command("draw")
+def draw_(
+    architecture: Annotated[str, typer.Argument(help="In its space's text form, quoted.")],
+    space: Annotated[
+        str | None, typer.Option(help="The architecture's space. Can be left out for a Genotype(…): darts.")
+    ] = None,
+    out_file: Annotated[Path, typer.Option("--out", help="The SVG file to write.")] = Path("cell.svg"),
+) -> None:
+    """Draw the cells of an architecture as an SVG graph, with a key of its operations."""
+    from archselect.benchmarks.records import CellGraph, write_atomically
+    from archselect.nasbench_adapters.spaces import get_space
+    from archselect.reports.drawing import draw, legend_of
+
+    if space is None and not architecture.lstrip().startswith("Genotype("):
+        raise UserError("name the architecture's space with --space; 'archselect list spaces' has them")
+    if out_file.suffix != ".svg":
+        raise UserError(f"--out {out_file}: drawings are SVG: name a file that ends in .svg")
+    drawn = get_space(space or "darts")
+    parsed = drawn.parse(architecture)
+    key = {entry.operation: entry for entry in legend_of(edge for cell in drawn.cells for edge in cell.operations)}
+    graphs = [CellGraph.model_validate(cell) for cell in drawn.graph(parsed)]
+    write_atomically(out_file, draw(graphs, key, drawn.format(parsed), keyed=True).encode())
+    out.print(f"{out_file}", markup=False, highlight=False)
 
 
 @app.command()
@@ -299,17 +540,20 @@ def truth_list(
     name: Annotated[str | None, typer.Argument(help="Show the columns of one truth.")] = None,
 ) -> None:
     """List the truths, or the columns of one."""
-    from archselect.nasbench_adapters.truth import open_truth
+    from archselect.nasbench_adapters.truth import Surrogate, TruthTable, open_truth
+    from archselect.nasbench_adapters.truth.table import MEASURED
 
     if name is None:
         _print_table("truths", *_truths())
         return
-    table = open_truth(name)
+    truth = open_truth(name)
+    held = "any architecture" if isinstance(truth, Surrogate) else f"{len(truth)} architectures"
+    told = "" if isinstance(truth, TruthTable) and truth.provenance == MEASURED else f"It is {truth.how()}. "
     _print_table(
-        f"{table.name}: {len(table)} architectures of {table.space.name}",
+        f"{truth.name}: {held} of {truth.space.name}",
         ["dataset", "split", "epochs", "trials", "architectures"],
-        [[c.dataset, c.split, str(c.epochs), ", ".join(c.seeds), str(c.count)] for c in table.columns],
-        f"{table.origin} Licence: {table.licence}. Checksum {table.checksum[:16]}.",
+        [[c.dataset, c.split, str(c.epochs), ", ".join(c.seeds), str(c.count)] for c in truth.columns],
+        f"{truth.origin} {told}Licence: {truth.licence}. Checksum {truth.checksum[:16]}.",
     )
 
 
@@ -321,14 +565,21 @@ def truth_lookup(
     split: Annotated[str, typer.Option(help="As the table names it, for example x-valid or ori-test.")],
     epochs: Annotated[int, typer.Option(help="Training horizon; there is no default, it changes the number.")],
 ) -> None:
-    """Print every trial of an architecture, their mean, and its rank in the space."""
-    from archselect.nasbench_adapters.truth import open_truth
+    """Print every trial of an architecture, or what a surrogate predicts, their mean, and its rank."""
+    from archselect.nasbench_adapters.truth import Surrogate, open_truth
     from archselect.nasbench_adapters.truth.landscape import rank
+    from archselect.nasbench_adapters.truth.table import MEASURED
 
     truth = open_truth(table)
     cell = truth.space.parse(architecture)
     trials = truth.lookup(cell, dataset, split, epochs)
     place, of = rank(truth, cell, dataset, split, epochs)
+    if isinstance(truth, Surrogate):
+        typer.echo(f"{trials.mean:.2f} %, {truth.how()}")
+        typer.echo(f"rank {place} among the accuracies of the {of} architectures of '{truth.reference.name}'")
+        return
+    if truth.provenance != MEASURED:
+        typer.echo(f"looked up, but {truth.how()}")
     for seed, accuracy in zip(trials.seeds, trials.accuracies, strict=True):
         typer.echo(f"seed {seed}: {accuracy:.2f} %")
     typer.echo(f"mean of {len(trials.seeds)} trials: {trials.mean:.2f} %, rank {place} of {of}")
@@ -336,19 +587,68 @@ def truth_lookup(
 
 @truth_app.command("import")
 def truth_import(
-    source: Annotated[Path, typer.Argument(help="A file or folder of NAS-Bench-201, NATS-Bench or a long CSV.")],
+    source: Annotated[
+        Path, typer.Argument(help="A file or folder of NAS-Bench-101, -201 or -301 or NATS-Bench, or a table as CSV.")
+    ],
     name: Annotated[str, typer.Option(help="What to call it from now on.")],
     format: Annotated[str | None, typer.Option(help="Where the name of the source does not tell.")] = None,
     space: Annotated[str, typer.Option(help="The space of the architectures.")] = "nb201",
     force: Annotated[bool, typer.Option(help="Go on although memory seems too small.")] = False,
+    architecture_column: Annotated[
+        str | None, typer.Option(help="Of a plain table: the column of architectures, in the space's text form.")
+    ] = None,
+    accuracy_column: Annotated[str | None, typer.Option(help="Of a plain table: the column of per cents.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Of a plain table: what the accuracies are of.")] = None,
+    split: Annotated[str | None, typer.Option(help="Of a plain table: as above.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of a plain table: as above.")] = None,
+    predicted: Annotated[
+        bool, typer.Option("--predicted", help="The accuracies of the CSV are a surrogate's, not measured.")
+    ] = False,
+    origin: Annotated[str | None, typer.Option(help="Of a CSV: who measured or predicted the accuracies.")] = None,
 ) -> None:
-    """Convert a table once into a compact file that opens in milliseconds under a name."""
-    from archselect.nasbench_adapters.truth import import_truth, open_truth
+    """Convert a table once into a compact file that opens in milliseconds under a name.
 
+    A CSV has the columns arch, dataset, split, epochs, seed and accuracy; a plain one has a column of architectures and
+    one of accuracies, which the options name.
+    """
+    from archselect.nasbench_adapters.truth import PlainColumns, Surrogate, import_truth, open_truth
+
+    plain = None
+    if any(value is not None for value in (architecture_column, accuracy_column, dataset, split, epochs)):
+        if architecture_column is None or accuracy_column is None or dataset is None or split is None or epochs is None:
+            raise UserError(
+                "a plain table needs --architecture-column, --accuracy-column, --dataset, --split and --epochs"
+            )
+        plain = PlainColumns(architecture_column, accuracy_column, dataset, split, epochs)
     with _progress(f"importing {source}"):
-        path = import_truth(source, name=name, format=format, space=space, force=force)
-    table = open_truth(name)
-    typer.echo(f"{name}: {len(table)} architectures, {table.holdings()}. Kept at {path}")
+        path = import_truth(
+            source, name=name, format=format, space=space, force=force, plain=plain, predicted=predicted, origin=origin
+        )
+    truth = open_truth(name)
+    held = "any architecture" if isinstance(truth, Surrogate) else f"{len(truth)} architectures"
+    typer.echo(f"{name}: {held}, {truth.holdings()}, {truth.how()}. Kept at {path}")
+
+
+@truth_app.command("fit")
+def truth_fit(
+    table: Annotated[str, typer.Argument(help="A table by name, or its .npz.")],
+    name: Annotated[str, typer.Option(help="What to call the surrogate from now on.")],
+    dataset: Annotated[str | None, typer.Option(help="Where the table has more than one column.")] = None,
+    split: Annotated[str | None, typer.Option(help="As above.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="As above.")] = None,
+) -> None:
+    """Fit a surrogate on a table: it predicts any architecture of the space, and says wherever it is used how well.
+
+    How well is measured by cross-validation, on the architectures of the table; see docs/surrogates.md.
+    """
+    from archselect.nasbench_adapters.truth import fit_truth, open_truth
+
+    with _progress(f"fitting and cross-validating on {table}"):
+        path = fit_truth(table, name=name, dataset=dataset, split=split, epochs=epochs)
+    truth = open_truth(name)
+    tried = ", ".join(f"{form} {tau:.3f}" for form, tau in truth.details["tau of each form"].items())
+    typer.echo(f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}.")
+    typer.echo(f"Kept the better form of two by that tau-b ({tried}): {truth.details['form']}. Kept at {path}")
 
 
 @truth_app.command("build")

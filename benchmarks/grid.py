@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
 
 import torch
 
 from archselect.benchmarks.machine import code_version
-from archselect.benchmarks.records import DataInputs, Inputs, SelectorInputs, SupernetInputs
+from archselect.benchmarks.protocols import Resolved, TrainingSettings
+from archselect.benchmarks.records import (
+    DataInputs,
+    Inputs,
+    SelectorInputs,
+    Settings,
+    SupernetInputs,
+    TrainingData,
+    TrainingInputs,
+    content_id,
+)
 from archselect.benchmarks.study import DataPart, SelectorPart, SpacePart, Study, SupernetPart
 from archselect.benchmarks.supernets import supernet_id
-from archselect.nasbench_adapters.images import load_images
+from archselect.nasbench_adapters.images import ImageDataset, load_images
 from archselect.nasbench_adapters.images.batches import Images
+from archselect.nasbench_adapters.spaces import get_space
 
 
 @dataclass(frozen=True)
@@ -41,13 +52,74 @@ class SupernetJob:
 
 
 @dataclass(frozen=True)
+class TrainingJob:
+    """One architecture to train to the end; `data` is the name or path of the data set."""
+
+    inputs: TrainingInputs
+    data: str
+    overrides: Settings
+
+    @cached_property
+    def id(self) -> str:
+        """The hash of all that determines the training."""
+        return self.inputs.id
+
+    @property
+    def settings(self) -> TrainingSettings:
+        """The settings as an object."""
+        return TrainingSettings.model_validate(self.inputs.settings)
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How architectures of a space are trained to the end: a protocol, a data set by name or path, seeds."""
+
+    space: str
+    protocol: Resolved
+    data: str
+    described: TrainingData
+    seeds: tuple[int, ...]
+
+    @cached_property
+    def id(self) -> str:
+        """The hash of all that determines its trainings but architecture and seed."""
+        (job,) = replace(self, seeds=(0,))._jobs("")
+        return content_id({"trained": job.inputs.model_dump(mode="json", exclude={"architecture", "seed"})})
+
+    def jobs(self, architecture: str) -> list[TrainingJob]:
+        """The trainings of an architecture, one per seed. Raises UserError if the text names none of the space."""
+        space = get_space(self.space)
+        return self._jobs(space.format(space.parse(architecture)))
+
+    def _jobs(self, architecture: str) -> list[TrainingJob]:
+        return [
+            TrainingJob(
+                TrainingInputs(
+                    space=self.space,
+                    architecture=architecture,
+                    data=self.described,
+                    protocol=self.protocol.protocol.name,
+                    settings=self.protocol.settings.model_dump(),
+                    skeleton=self.protocol.skeleton,
+                    seed=seed,
+                    code_version=code_version(),
+                ),
+                self.data,
+                self.protocol.overrides,
+            )
+            for seed in self.seeds
+        ]
+
+
+@dataclass(frozen=True)
 class RunJob:
-    """One run: a selector on a supernet with a selection seed."""
+    """One run: a selector on a supernet with a selection seed, and how what it selects is trained to the end."""
 
     supernet: SupernetJob
     selector: SelectorPart
     label: str
     selection_seed: int
+    trainings: tuple[TrainingPlan, ...] = ()
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -67,6 +139,30 @@ class RunJob:
         )
 
 
+def training_dataset(name: str, settings: TrainingSettings, data_dir: Path | None) -> ImageDataset:
+    """The data set as the settings want it: flipped or not, all of it or the first images."""
+    dataset, limit = load_images(name, data_dir), settings.limit
+    return replace(
+        dataset,
+        train_images=dataset.train_images[:limit],
+        train_labels=dataset.train_labels[:limit],
+        test_images=dataset.test_images[:limit],
+        test_labels=dataset.test_labels[:limit],
+        flip=dataset.flip and settings.flip,
+    )
+
+
+def describe_training(dataset: ImageDataset, settings: TrainingSettings) -> TrainingData:
+    """What a record says of the images of a final training."""
+    return TrainingData(
+        name=dataset.name,
+        checksum=dataset.checksum,
+        train_images=len(dataset.train_images),
+        test_images=len(dataset.test_images),
+        augment=dataset.augmentation if settings.augment else "none",
+    )
+
+
 def images_of(data: DataPart, data_dir: Path | None, device: torch.device) -> Images:
     """The data of a study's part, on a device."""
     return Images(
@@ -81,12 +177,22 @@ def images_of(data: DataPart, data_dir: Path | None, device: torch.device) -> Im
 
 def span(study: Study, data_dir: Path | None) -> list[RunJob]:
     """Every run of a study, supernet by supernet, in the study's order. Reads the data for their checksums."""
+
+    @cache
+    def described_training(name: str, settings: TrainingSettings) -> TrainingData:
+        return describe_training(training_dataset(name, settings, data_dir), settings)
+
     jobs = []
     for data in study.data:
         described = images_of(data, data_dir, torch.device("cpu")).describe()
         data_inputs = DataInputs.model_validate(described)
-        for space, seed in product(study.spaces, study.seeds.supernet):
-            for selector, supernet, label in study.pairs():
+        for space in study.spaces:
+            trainings = []
+            for part in data.train:
+                protocol, name = part.resolve(space.name), part.data or data.name
+                images = described_training(name, protocol.settings)
+                trainings.append(TrainingPlan(space.name, protocol, name, images, tuple(part.seeds)))
+            for seed, (selector, supernet, label) in product(study.seeds.supernet, study.pairs()):
                 job = SupernetJob(space, data, data_inputs, supernet, seed)
-                jobs += [RunJob(job, selector, label, s) for s in study.seeds.selection]
+                jobs += [RunJob(job, selector, label, s, tuple(trainings)) for s in study.seeds.selection]
     return jobs

@@ -1,4 +1,6 @@
-"""Runs a study into a folder: supernets first, then the runs on them, in worker processes; goes on where it stopped."""
+"""Runs a study into a folder, in worker processes: supernets first, then the runs on them, then the final trainings of
+what they selected, each architecture once. Goes on where it stopped.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,22 @@ from typing import Any, Protocol
 
 import torch
 
-from archselect.benchmarks.grid import RunJob, SupernetJob, span
+from archselect.benchmarks.grid import (
+    RunJob,
+    SupernetJob,
+    TrainingJob,
+    TrainingPlan,
+    describe_training,
+    span,
+    training_dataset,
+)
 from archselect.benchmarks.journal import discard
 from archselect.benchmarks.machine import cores, find_device
-from archselect.benchmarks.records import Failure, Folder, Landscape, Record, StudyInfo, read_fact, write_fact
-from archselect.benchmarks.run import Runner, survey
+from archselect.benchmarks.protocols import Resolved
+from archselect.benchmarks.records import Failure, Folder, Landscape, Record, StudyInfo, Trained, read_fact, write_fact
+from archselect.benchmarks.run import Runner, survey, trained_accuracy, trained_landscape
 from archselect.benchmarks.study import Study, TruthPart
+from archselect.benchmarks.training import Advance
 from archselect.nasbench_adapters.errors import UserError
 
 THREADS = 1
@@ -33,7 +45,7 @@ class Progress(Protocol):
     """Told how far a study is."""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """`done` of `total` "supernets" or "runs" are there."""
+        """`done` of `total` "supernets", "runs" or "trainings" are there."""
         ...
 
 
@@ -77,10 +89,13 @@ def run_study(
     parts = [part for data in study.data for part in data.truth]
     landscapes = survey(parts, [space.name for space in study.spaces])
     _claim(folder, study, jobs, command or [])
-    for landscape in landscapes:
+    plans = {plan.id: plan for job in jobs for plan in job.trainings}
+    for landscape in [*landscapes, *map(trained_landscape, plans.values())]:
         write_fact(folder.path(Landscape, landscape.id), landscape)
-    todo = [job for job in jobs if not _finished(folder, job, dict(zip(parts, landscapes, strict=True)))]
-    supernets = list({job.supernet.id: job.supernet for job in todo}.values())
+    truths = dict(zip(parts, landscapes, strict=True))
+    todo = [job for job in jobs if not _finished(folder, job, truths)]
+    choosing = [job for job in todo if _selection(folder, job, truths) is None]
+    supernets = list({job.supernet.id: job.supernet for job in choosing}.values())
     total = len({job.supernet.id for job in jobs})
     count = workers or (1 if chosen.type == "cuda" else cores())
     failed: list[str] = []
@@ -94,25 +109,82 @@ def run_study(
                 _only_ours(error)
                 broken[pending[future].id] = error
             progress("supernets", total - len(missing) + done, total)
-        ready = [job for job in todo if job.supernet.id not in broken]
-        for job in todo:
+        ready = [job for job in choosing if job.supernet.id not in broken]
+        for job in choosing:
             if job.supernet.id in broken:
                 failed.append(_fail(folder, job, broken[job.supernet.id]))
-        done = len(jobs) - len(todo)
+        done = len(jobs) - len(choosing)
         progress("runs", done, len(jobs))
+        finished: set[str] = set()
         running = {submit(_run, job): job for job in ready}
         for future in as_completed(running):
             job = running[future]
             if error := future.exception():
                 _only_ours(error)
                 failed.append(_fail(folder, job, error))
-            else:
-                write_fact(folder.path(Record, job.inputs.id), future.result())
-                folder.path(Failure, job.inputs.id).unlink(missing_ok=True)
+            elif job.trainings:
+                write_fact(folder.selection(job.inputs.id), future.result())
                 discard(folder.journal(job.inputs.id))
+            else:
+                _finish(folder, job, future.result())
+                finished.add(job.inputs.id)
             done += 1
             progress("runs", done, len(jobs))
+        rest = [job for job in todo if job.inputs.id not in finished]
+        selected = [(job, record) for job in rest if (record := _selection(folder, job, truths))]
+        failed += _train_selected(folder, selected, submit, progress)
     return Outcome(len(todo) - len(failed), len(jobs) - len(todo), sorted(failed))
+
+
+def train_architecture(
+    architecture: str,
+    space: str,
+    protocol: Resolved,
+    root: Path,
+    *,
+    data: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    threads: int = THREADS,
+    data_dir: Path | None = None,
+    every: int = 1,
+    advance: Advance = lambda done, total, epoch: None,
+) -> tuple[Trained, bool]:
+    """Train one architecture to the end, or go on with it; in this process, whose CPU threads are set.
+
+    Args:
+        architecture: in the space's text form.
+        space: its name.
+        protocol: for that space.
+        root: the folder; a training that is finished there is not repeated.
+        data: name or path of the data set; None for the protocol's.
+        seed: of weights, batches and dropped paths.
+        device: see :func:`.machine.find_device`.
+        threads: of the CPU; with another number than one, sums have another order and numbers other last digits.
+        data_dir: where data sets are; None for the user's data folder.
+        every: epochs between checkpoints.
+        advance: told (epochs done, epochs in all, the last of them).
+
+    Returns:
+        The record, and whether it was made now.
+
+    Raises:
+        UserError: the architecture, data or device is not there, or the training diverged.
+    """
+    chosen, folder = find_device(device), Folder(root)
+    name = data or protocol.protocol.data
+    described = describe_training(training_dataset(name, protocol.settings, data_dir), protocol.settings)
+    (job,) = TrainingPlan(space, protocol, name, described, (seed,)).jobs(architecture)
+    path = folder.path(Trained, job.id)
+    if path.is_file():
+        return read_fact(path, Trained), False
+    _settle(threads)
+    try:
+        trained = Runner(folder, chosen, data_dir).train(job, every, advance)
+    except FloatingPointError as error:
+        raise UserError(f"the training diverged ({error}); lower learning_rate") from error
+    write_fact(path, trained)
+    return trained, True
 
 
 def _claim(folder: Folder, study: Study, jobs: list[RunJob], command: list[str]) -> None:
@@ -137,14 +209,77 @@ def _claim(folder: Folder, study: Study, jobs: list[RunJob], command: list[str])
 
 
 def _finished(folder: Folder, job: RunJob, truths: dict[TruthPart, Landscape]) -> bool:
-    """Whether the run's record is there and was looked up in every truth that the study names now."""
+    """Whether the run's record is there, looked up in every truth, trained by every plan that the study names now."""
     path = folder.path(Record, job.inputs.id)
     if not path.is_file():
         return False
+    record = read_fact(path, Record)
+    if record.id != job.inputs.id or not _looked_up(record, job, truths):
+        return False
+    found = {(accuracy.landscape, tuple(accuracy.trial_seeds)) for accuracy in record.accuracies}
+    return found >= {(plan.id, tuple(map(str, plan.seeds))) for plan in job.trainings}
+
+
+def _looked_up(record: Record, job: RunJob, truths: dict[TruthPart, Landscape]) -> bool:
     named = [truths[part] for part in job.supernet.data.truth]
     wanted = {landscape.id for landscape in named if landscape.space == job.inputs.space}
-    record = read_fact(path, Record)
-    return record.id == job.inputs.id and wanted <= {accuracy.landscape for accuracy in record.accuracies}
+    return wanted <= {accuracy.landscape for accuracy in record.accuracies}
+
+
+def _selection(folder: Folder, job: RunJob, truths: dict[TruthPart, Landscape]) -> Record | None:
+    """What the run selected, if that is known and was looked up in every truth that the study names now."""
+    for path in (folder.selection(job.inputs.id), folder.path(Record, job.inputs.id)):
+        if path.is_file():
+            record = read_fact(path, Record)
+            if record.id == job.inputs.id and _looked_up(record, job, truths):
+                return record
+    return None
+
+
+def _train_selected(
+    folder: Folder, selected: list[tuple[RunJob, Record]], submit: Submit, progress: Progress
+) -> list[str]:
+    """Train what runs selected, each architecture once per plan and seed, and finish the runs; ids of those failed."""
+    wanted = {job.inputs.id: _trainings(job, record) for job, record in selected}
+    trainings = {training.id: training for own in wanted.values() for training in own}
+    missing = [training for training in trainings.values() if not folder.path(Trained, training.id).is_file()]
+    done = len(trainings) - len(missing)
+    if trainings:
+        progress("trainings", done, len(trainings))
+    broken: dict[str, BaseException] = {}
+    pending = {submit(_train, training): training.id for training in missing}
+    for future in as_completed(pending):
+        if error := future.exception():
+            _only_ours(error)
+            broken[pending[future]] = error
+        else:
+            write_fact(folder.path(Trained, pending[future]), future.result())
+        done += 1
+        progress("trainings", done, len(trainings))
+    failed = []
+    for job, record in selected:
+        if errors := [broken[training.id] for training in wanted[job.inputs.id] if training.id in broken]:
+            failed.append(_fail(folder, job, errors[0]))
+        else:
+            _finish(folder, job, record)
+    return failed
+
+
+def _trainings(job: RunJob, record: Record) -> list[TrainingJob]:
+    return [training for plan in job.trainings for training in plan.jobs(record.selected.architecture)]
+
+
+def _finish(folder: Folder, job: RunJob, record: Record) -> None:
+    """Write the run's record: what was selected and looked up, and the accuracies that final trainings gave."""
+    looked_up = [accuracy for accuracy in record.accuracies if accuracy.source != "trained"]
+    trained = []
+    for plan in job.trainings:
+        jobs = plan.jobs(record.selected.architecture)
+        trained.append(trained_accuracy(plan, [read_fact(folder.path(Trained, own.id), Trained) for own in jobs]))
+    write_fact(folder.path(Record, record.id), record.model_copy(update={"accuracies": looked_up + trained}))
+    folder.selection(record.id).unlink(missing_ok=True)
+    folder.path(Failure, record.id).unlink(missing_ok=True)
+    discard(folder.journal(record.id))
 
 
 def _only_ours(error: BaseException) -> None:
@@ -168,9 +303,14 @@ _runner: Runner | None = None
 def _start_worker(root: str, device: str, data_dir: str | None) -> None:
     global _runner
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(THREADS)
-    torch.set_flush_denormal(True)
+    _settle(THREADS)
     _runner = Runner(Folder(Path(root)), torch.device(device), None if data_dir is None else Path(data_dir))
+
+
+def _settle(threads: int) -> None:
+    """Settle how this process reckons on the CPU; numbers below the smallest normal one cost time and say nothing."""
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
 
 
 def _end_with_parent() -> None:
@@ -189,6 +329,11 @@ def _make_supernet(job: SupernetJob) -> None:
 def _run(job: RunJob) -> Record:
     assert _runner is not None
     return _runner.run(job)
+
+
+def _train(job: TrainingJob) -> Trained:
+    assert _runner is not None
+    return _runner.train(job)
 
 
 def _nothing() -> None:

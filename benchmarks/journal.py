@@ -161,8 +161,16 @@ class JournaledTask:
         )
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
-        """See :meth:`.Task.tune`."""
-        self._ask("tune", lambda: self._task.tune(decisions, epochs, learning_rate))
+        """See :meth:`.Task.tune`. The alphas are part of the answer: a selector may read them."""
+
+        def tuned() -> list[Any]:
+            self._task.tune(decisions, epochs, learning_rate)
+            return [alpha.tolist() for alpha in self.alphas]
+
+        rows = self._ask("tune", tuned)
+        with torch.no_grad():
+            for alpha, values in zip(self.alphas, rows, strict=True):
+                alpha.copy_(torch.tensor(values))
 
     def _ask(self, question: str, compute: Callable[[], Any], streams: Sequence[str] = ()) -> Any:
         """The journal's answer, or a new one that is noted; `streams` are those that answering may move."""

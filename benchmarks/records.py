@@ -1,8 +1,9 @@
 """What one run measured: the schema of a folder of records, and how it is written and read. No torch here.
 
 A folder holds `study.json` (the resolved study), `records/ID.json` (one per finished run), `failures/ID.json` (one per
-run that raised) and `landscapes/ID.json` (what a truth says of a whole space). Records are facts, written atomically
-and never edited; every table and figure is a pure function of the folder.
+run that raised), `landscapes/ID.json` (what a truth says of a whole space) and `trainings/ID.json` (architectures
+trained to the end). Records are facts, written atomically and never edited; every table and figure is a pure function
+of the folder.
 
 Floats that are not finite are written as the strings "Infinity", "-Infinity" and "NaN".
 """
@@ -157,16 +158,24 @@ class Selected(Fact):
 class Accuracy(Fact):
     """What a truth says of the selected architecture, in per cent, and of each architecture scored.
 
-    `rank` is 1 + the number of architectures of the space with a strictly higher mean of trials; `mean` is that mean.
-    `scored` has, for each entry of the record's architecture_scores, the mean accuracy in the same truth.
+    `source` says where the numbers are from: a table of measurements, a model that predicts them, or our own final
+    trainings of the architecture (one trial per seed, its test accuracy after the last epoch). A table that holds a
+    part of its space may not have what was selected: then that is said, `trials` is empty and `mean` is None.
+    `surrogate_tau` is, for a prediction, the model's cross-validated Kendall's tau-b, None where it is not known.
+    `rank` is 1 + the number of architectures of the landscape with a strictly higher mean of trials, None where there
+    is none to be among; `mean` is that mean. `scored` has, for each entry of the record's architecture_scores, the
+    mean accuracy in the same truth, None where it has none; it is empty where only the selected architecture was
+    judged.
     """
 
     landscape: str
+    source: Literal["looked up", "predicted", "trained", "not in the table"] = "looked up"
+    surrogate_tau: float | None = None
     trials: list[float]
     trial_seeds: list[str]
-    mean: float
-    rank: int
-    scored: list[float]
+    mean: float | None
+    rank: int | None
+    scored: list[float | None]
 
 
 class Counts(Fact):
@@ -240,13 +249,126 @@ class Failure(Fact):
     traceback: str
 
 
+class TrainingData(Fact):
+    """The images of a final training: data set, checksum of its arrays, how many there are, how they are augmented."""
+
+    name: str
+    checksum: str
+    train_images: int
+    test_images: int
+    augment: str
+
+
+class TrainingInputs(Fact):
+    """All that determines a final training on one device type; its hash is the training's name."""
+
+    space: str
+    architecture: str
+    data: TrainingData
+    protocol: str
+    settings: Settings
+    skeleton: Settings
+    seed: int
+    code_version: str
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits."""
+        return content_id(self.model_dump(mode="json"))
+
+
+class TrainingEpoch(Fact):
+    """One epoch of a final training: what was set, and what was measured, accuracies in per cent.
+
+    `train_loss` is what was minimised, label smoothing and auxiliary head included, and both training numbers are of
+    augmented images and of the weights as they moved; the test numbers are taken after the epoch.
+    """
+
+    learning_rate: float
+    drop_path: float
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+
+
+class TrainingCost(Fact):
+    """What a final training cost; see :class:`Cost`.
+
+    Phases: train, test, and compile where code was made. `sessions` is how often it was started: after an
+    interruption it goes on from its last checkpoint, and what came after that checkpoint is not counted.
+    """
+
+    phases: dict[str, Time]
+    counts: dict[str, Counts]
+    warmup: float
+    peak_memory: int
+    memory_kind: str
+    machine: Machine
+    sessions: int
+
+
+class Trained(Fact):
+    """One architecture trained to the end.
+
+    `overrides` are the settings that are not the protocol's own. `parameters` are without the auxiliary head; `flops`
+    are of one image's forward, two per multiply-add. `last_accuracy` is the test accuracy after the last epoch,
+    `best_accuracy` the highest after any, first reached after epoch `best_epoch` (from 1) and so chosen on the test
+    images; papers often report it.
+    """
+
+    schema_version: Literal[1] = 1
+    id: str
+    inputs: TrainingInputs
+    overrides: Settings
+    graph: list[CellGraph]
+    parameters: int
+    flops: int
+    epochs: list[TrainingEpoch]
+    last_accuracy: float
+    best_accuracy: float
+    best_epoch: int
+    cost: TrainingCost
+
+    def facts(self) -> dict[str, Any]:
+        """All but times, memory and machine: the same on every repetition on the CPU, interrupted or not."""
+        dumped: dict[str, Any] = self.model_dump(mode="json", exclude={"cost"})
+        return dumped | {"counts": {k: v.model_dump() for k, v in self.cost.counts.items()}}
+
+
+class Agreement(Fact):
+    """How a surrogate's predictions agree with accuracies left out of its fit, each with its 95 % interval.
+
+    Of so many architectures, in so many folds: Kendall's tau-b, Spearman's rho, and the root of the mean squared
+    difference in points.
+    """
+
+    architectures: int
+    folds: int
+    tau: float
+    tau_low: float
+    tau_high: float
+    spearman: float
+    spearman_low: float
+    spearman_high: float
+    rmse: float
+    rmse_low: float
+    rmse_high: float
+
+
 class Landscape(Fact):
     """What one truth says of a whole space, in per cent, mean of trials per architecture.
+
+    A truth that holds a part of its space only says it of that part: `architectures` of the `space_size` (None for all
+    of it). Of a surrogate, all but its name is of the table it was fitted on, `agreement` is its cross-validation,
+    None where it is not known. `provenance` is of the accuracies: a table may hold predictions, too.
 
     `quantiles` are at 0, 0.5, …, 100 %. `oracle_best[c][e][k]` is the best accuracy (maximum over cells and trials)
     with operation k on edge e, `oracle_mean` the mean over those cells. `noise_std` is the mean over architectures of
     the standard deviation between trials; `ceiling_single` is Kendall's tau-b between single trials, `ceiling_half`
     between means of two halves of the trials: no predictor of one trial (or half) can be expected to do better.
+
+    Where only what was selected is judged, by final trainings, `architectures` is 0 and all statistics are missing.
     """
 
     schema_version: Literal[1] = 1
@@ -258,13 +380,17 @@ class Landscape(Fact):
     epochs: int
     origin: str
     checksum: str
+    surrogate: bool = False
+    agreement: Agreement | None = None
+    provenance: Literal["measured", "predicted"] = "measured"
+    space_size: int | None = None
     architectures: int
     trials: int
     quantiles: list[float]
-    mean: float
-    std: float
-    optimum: float
-    optimum_architecture: str
+    mean: float | None
+    std: float | None
+    optimum: float | None
+    optimum_architecture: str | None
     oracle_best: list[list[list[float]]]
     oracle_mean: list[list[list[float]]]
     noise_std: float | None
@@ -324,9 +450,17 @@ class Folder:
         self.root = root
 
     def path(self, kind: type[Fact], id: str) -> Path:
-        """Where a record, failure or landscape of that id is."""
-        names = {Record: "records", Failure: "failures", Landscape: "landscapes"}
+        """Where a record, failure, landscape or training of that id is."""
+        names = {Record: "records", Failure: "failures", Landscape: "landscapes", Trained: "trainings"}
         return self.root / names[kind] / f"{id}.json"
+
+    def selection(self, id: str) -> Path:
+        """Where the record of a run is whose selected architecture is still to be trained."""
+        return self.root / "selections" / f"{id}.json"
+
+    def checkpoint(self, id: str) -> Path:
+        """Where the weights of a final training are, finished or not."""
+        return self.root / "checkpoints" / f"{id}.pt"
 
     def journal(self, id: str) -> Path:
         """Where the journal of an unfinished run is, without suffix."""

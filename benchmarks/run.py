@@ -5,26 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from statistics import fmean
 from time import perf_counter
 
 import torch
 
 from archselect.benchmarks import records
 from archselect.benchmarks.clock import Clock, PeakMemory
-from archselect.benchmarks.grid import RunJob, SupernetJob, images_of
+from archselect.benchmarks.grid import RunJob, SupernetJob, TrainingJob, TrainingPlan, images_of, training_dataset
 from archselect.benchmarks.journal import Journal, JournaledTask
 from archselect.benchmarks.machine import machine
-from archselect.benchmarks.records import Accuracy, Cost, Folder, Landscape, Record, Selected, content_id
+from archselect.benchmarks.protocols import TrainingSettings
+from archselect.benchmarks.records import Accuracy, Cost, Folder, Landscape, Record, Selected, Trained, content_id
 from archselect.benchmarks.study import DataPart, TruthPart
 from archselect.benchmarks.supernets import load_supernet, make_supernet, save_supernet
 from archselect.benchmarks.task import SupernetTask
+from archselect.benchmarks.training import Advance, train_network
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.batches import Images
-from archselect.nasbench_adapters.space import SearchSpace
+from archselect.nasbench_adapters.images.streamed import StreamedImages, training_images
+from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import open_truth
 from archselect.nasbench_adapters.truth.landscape import landscape, rank
-from archselect.nasbench_adapters.truth.table import TruthTable
+from archselect.nasbench_adapters.truth.surrogate import GroundTruth, Surrogate
+from archselect.nasbench_adapters.truth.table import PREDICTED, Trials, TruthTable
 from archselect.selectors.base import Scale, Selection
 
 
@@ -40,11 +45,16 @@ class Runner:
     def __init__(self, folder: Folder, device: torch.device, data_dir: Path | None) -> None:
         self.folder, self.device, self.data_dir = folder, device, data_dir
         self._images = lru_cache(maxsize=2)(self._load_images)
+        self._training_images = lru_cache(maxsize=2)(self._load_training_images)
         self._truth = lru_cache(maxsize=8)(open_truth)
+        self._truth_of = lru_cache(maxsize=8)(lambda table, space: self._truth(table).within(get_space(space)))
         self._warm = False
 
     def _load_images(self, key: str) -> Images:
         return images_of(DataPart.model_validate_json(key), self.data_dir, self.device)
+
+    def _load_training_images(self, data: str, settings: TrainingSettings) -> Images | StreamedImages:
+        return training_images(training_dataset(data, settings, self.data_dir), self.device)
 
     def images(self, data: DataPart) -> Images:
         """The data of a study's part on the device, read once."""
@@ -58,8 +68,9 @@ class Runner:
         """Make the supernet and keep it."""
         self._warm_up()
         space = get_space(job.space.name)
-        trained = make_supernet(job.supernet, space, job.inputs, self.images(job.data), job.seed)
-        save_supernet(self.supernet_path(job), trained)
+        path = self.supernet_path(job)
+        trained = make_supernet(job.supernet, space, job.inputs, self.images(job.data), job.seed, target=path)
+        save_supernet(path, trained)
 
     def run(self, job: RunJob) -> Record:
         """Do one run and return its record; nothing is written."""
@@ -94,7 +105,7 @@ class Runner:
             accuracies=[
                 self._accuracy(part, space, selection)
                 for part in job.supernet.data.truth
-                if self._truth(part.table).space.name == space.name
+                if self._truth(part.table).speaks_for(space)
             ],
             cost=Cost(
                 phases=trained.cost.times | clock.times(),
@@ -107,17 +118,30 @@ class Runner:
             ),
         )
 
+    def train(self, job: TrainingJob, every: int = 1, advance: Advance = lambda done, total, epoch: None) -> Trained:
+        """Train an architecture to the end, or go on with it; see :func:`.training.train_network`."""
+        self._warm_up()
+        images = self._training_images(job.data, job.settings)
+        return train_network(job, images, self.folder.checkpoint(job.id), every, advance)
+
     def _accuracy(self, part: TruthPart, space: SearchSpace, selection: Selection) -> Accuracy:
-        table = self._truth(part.table)
+        """What a truth says of the selection; a table that does not hold it says that, and the selection is kept."""
+        truth: GroundTruth = self._truth_of(part.table, space.name)
         column = (part.dataset, part.split, part.epochs)
-        trials = table.lookup(selection.architecture, *column)
+
+        def trials(architecture: Architecture) -> Trials | None:
+            return None if truth.mean(architecture, *column) is None else truth.lookup(architecture, *column)
+
+        found, scored = trials(selection.architecture), [trials(a) for a, _ in selection.architecture_scores]
         return Accuracy(
-            landscape=landscape_id(table, part),
-            trials=list(trials.accuracies),
-            trial_seeds=list(trials.seeds),
-            mean=trials.mean,
-            rank=rank(table, selection.architecture, *column)[0],
-            scored=[table.lookup(a, *column).mean for a, _ in selection.architecture_scores],
+            landscape=landscape_id(truth, part),
+            source="predicted" if isinstance(truth, Surrogate) else "looked up" if found else "not in the table",
+            surrogate_tau=truth.agreement.tau if isinstance(truth, Surrogate) and truth.agreement else None,
+            trials=list(found.accuracies) if found else [],
+            trial_seeds=list(found.seeds) if found else [],
+            mean=found.mean if found else None,
+            rank=rank(truth, selection.architecture, *column)[0] if found else None,
+            scored=[own.mean if own else None for own in scored],
         )
 
     def _warm_up(self) -> None:
@@ -155,29 +179,95 @@ def _scale(scale: Scale | None) -> records.Scale | None:
     return None if scale is None else records.Scale(name=scale.name, better=scale.better)
 
 
-def landscape_id(table: TruthTable, part: TruthPart) -> str:
+def landscape_id(truth: GroundTruth, part: TruthPart) -> str:
     """The name of a landscape: the hash of the truth's content and the column."""
-    return content_id([table.checksum, table.name, part.dataset, part.split, part.epochs])
+    return content_id([truth.checksum, truth.name, part.dataset, part.split, part.epochs])
+
+
+def trained_accuracy(plan: TrainingPlan, trained: Sequence[Trained]) -> Accuracy:
+    """What a plan's trainings of one architecture say of it; one trial per seed, taken after the last epoch."""
+    trials = [training.last_accuracy for training in trained]
+    return Accuracy(
+        landscape=plan.id,
+        source="trained",
+        trials=trials,
+        trial_seeds=[str(training.inputs.seed) for training in trained],
+        mean=fmean(trials),
+        rank=None,
+        scored=[],
+    )
+
+
+def trained_landscape(plan: TrainingPlan) -> Landscape:
+    """What is known of a space by a plan's trainings: what they are, and no statistics of the whole."""
+    settings = ", ".join(f"{key}={value}" for key, value in plan.protocol.overrides.items())
+    return Landscape(
+        id=plan.id,
+        truth=f"trained: {plan.protocol.protocol.name}" + (f" ({settings})" if settings else ""),
+        space=plan.space,
+        dataset=plan.described.name,
+        split="test",
+        epochs=plan.protocol.settings.epochs,
+        origin="final trainings by archselect, test accuracy after the last epoch",
+        checksum=plan.described.checksum,
+        architectures=0,
+        trials=len(plan.seeds),
+        quantiles=[],
+        mean=None,
+        std=None,
+        optimum=None,
+        optimum_architecture=None,
+        oracle_best=[],
+        oracle_mean=[],
+        noise_std=None,
+        ceiling_single=None,
+        ceiling_half=None,
+    )
+
+
+WHOLE = ("nb201",)
+"""Spaces of which whole tables come with archselect: one that is not whole is taken for a mistake there."""
 
 
 def survey(parts: Sequence[TruthPart], spaces: Sequence[str]) -> list[Landscape]:
-    """The landscapes of a study's truths. Raises UserError if a truth or column is not there, or of another space."""
+    """The landscapes of a study's truths.
+
+    Raises UserError if a truth or column is not there, of another space, or of several of the study's, or if a table
+    of a space of :data:`WHOLE` lacks architectures: what is selected could be one of those.
+    """
     found = []
     for part in parts:
-        table = open_truth(part.table)
-        if table.space.name not in spaces:
-            raise UserError(f"truth '{part.table}' is of space {table.space.name}, not of {', '.join(spaces)}")
-        numbers = landscape(table, part.dataset, part.split, part.epochs)
+        opened = open_truth(part.table)
+        fitting = [space for space in map(get_space, dict.fromkeys(spaces)) if opened.speaks_for(space)]
+        if not fitting:
+            raise UserError(f"truth '{part.table}' is of space {opened.space.name}, not of {', '.join(spaces)}")
+        if len(fitting) > 1:
+            names = ", ".join(space.name for space in fitting)
+            raise UserError(f"truth '{part.table}' speaks for {names}: write a study for each of these spaces")
+        truth = opened.within(fitting[0])
+        numbers = landscape(truth, part.dataset, part.split, part.epochs)
+        size = truth.space.size
+        if isinstance(truth, TruthTable) and truth.space.name in WHOLE and numbers.architectures < size:
+            raise UserError(
+                f"truth '{part.table}' has {numbers.architectures:,} of {size:,} architectures of {truth.space.name} "
+                f"on {part.dataset}/{part.split} at {part.epochs} epochs: use a whole table, or fit a surrogate on it "
+                "('archselect truth fit')"
+            )
+        agreement = truth.agreement if isinstance(truth, Surrogate) else None
         found.append(
             Landscape(
-                id=landscape_id(table, part),
-                truth=table.name,
-                space=table.space.name,
+                id=landscape_id(truth, part),
+                truth=truth.name,
+                space=truth.space.name,
                 dataset=part.dataset,
                 split=part.split,
                 epochs=part.epochs,
-                origin=table.origin,
-                checksum=table.checksum,
+                origin=truth.origin,
+                checksum=truth.checksum,
+                surrogate=isinstance(truth, Surrogate),
+                agreement=records.Agreement(**vars(agreement)) if agreement else None,
+                provenance="predicted" if truth.reference.provenance == PREDICTED else "measured",
+                space_size=None if numbers.architectures == size else size,
                 **vars(numbers),
             )
         )

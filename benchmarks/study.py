@@ -16,6 +16,7 @@
     name = "cifar10"                    # or the path of an .npz
     split = "first"                     # how training images are halved: "first" or "shuffled"
     truth = [{ table = "nb201.npz", dataset = "cifar10", split = "ori-test", epochs = 200 }]
+    train = "tiny"                      # or { protocol = "tiny", seeds = [0, 1], epochs = 30 }; or a list of such
 
     [[supernets]]
     recipe = "darts"
@@ -34,11 +35,13 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
+from archselect.benchmarks.protocols import Resolved, TrainingSettings, resolve
 from archselect.benchmarks.records import Settings
 from archselect.benchmarks.supernets import Recipe
 from archselect.nasbench_adapters.errors import UserError, nearest, unknown
@@ -79,10 +82,36 @@ class TruthPart(Part):
     epochs: int
 
 
-class DataPart(Part):
-    """A data set by name or path, how its training images are halved, and the truths that go with it.
+class TrainPart(Part):
+    """How every selected architecture is trained to the end, once per seed however many runs selected it.
 
-    `limit` keeps the first so many images of each half.
+    `data` is the data set to train on where it is not the one of the search; all other keys are settings of the
+    protocol (:class:`.protocols.TrainingSettings`).
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+    protocol: str
+    seeds: Seeds = Field(default=[0], min_length=1)
+    data: str | None = None
+    skeleton: Settings = {}
+
+    def resolve(self, space: str) -> Resolved:
+        """The protocol for a space. Raises UserError for an unknown name or setting."""
+        settings = self.model_extra or {}
+        known = [*TrainPart.model_fields, *TrainingSettings.model_fields]
+        for key in settings:
+            if key not in known:
+                raise unknown("key of a data set's 'train'", key, known)
+        return resolve(self.protocol, space, settings, self.skeleton)
+
+
+class DataPart(Part):
+    """A data set by name or path, how its training images are halved, and how selected architectures are judged.
+
+    `truth`: where their accuracies are looked up. `train`: how they are trained to the end; a protocol's name, a table
+    of one and its settings, or a list of these. There must be one or the other. `limit` keeps the first so many images
+    of each half.
     """
 
     name: str
@@ -90,7 +119,20 @@ class DataPart(Part):
     split_seed: int = 0
     train_fraction: float = Field(0.5, gt=0, lt=1)
     limit: int | None = Field(None, ge=2)
-    truth: list[TruthPart] = Field(min_length=1)
+    truth: list[TruthPart] = []
+    train: list[TrainPart] = []
+
+    @field_validator("train", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        parts = value if isinstance(value, list) else [value]
+        return [{"protocol": part} if isinstance(part, str) else part for part in parts]
+
+    @model_validator(mode="after")
+    def _judged(self) -> DataPart:
+        if not self.truth and not self.train:
+            raise ValueError("needs 'truth', tables to look selected architectures up in, or 'train', a protocol")
+        return self
 
 
 class SupernetPart(Recipe):
@@ -157,7 +199,12 @@ class Study(Part):
                     raise unknown(f"supernet of selector {selector.name}", label, labels)
         _distinct("selectors", [label for _, _, label in self.pairs()])
         _distinct("spaces", [str(space) for space in self.spaces])
-        _distinct("data", [str(data.model_dump(exclude={"truth"})) for data in self.data])
+        for data in self.data:
+            for space, train in product(self.spaces, data.train):
+                train.resolve(space.name)
+                _distinct("train.seeds", train.seeds)
+            _distinct("train", [str(train) for train in data.train])
+        _distinct("data", [str(data.model_dump(exclude={"truth", "train"})) for data in self.data])
         _distinct("seeds.supernet", self.seeds.supernet)
         _distinct("seeds.selection", self.seeds.selection)
 
@@ -214,7 +261,8 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
         hint = nearest(str(loc[-1]), known)
         return f"unknown key '{where}'" + (f": did you mean '{hint}'?" if hint else f"; known: {', '.join(known)}")
     more = len(error.errors()) - 1
-    return f"{where}: {first['msg']}" + (f" (and {more} more)" if more else "")
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" + (f" (and {more} more)" if more else "")
 
 
 def _model_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel]:

@@ -1,4 +1,4 @@
-"""Supernets by recipe: untrained, trained as in DARTS (first order), or trained with frozen architecture weights.
+"""Supernets by recipe: an optimiser and its settings, trained from a seed, kept, and gone on with when cut off.
 
 A supernet is trained once per (recipe, data, seed) and kept under the hash of all that determines it, so that every
 selector is compared on the very same weights.
@@ -6,21 +6,21 @@ selector is compared on the very same weights.
 
 from __future__ import annotations
 
-import hashlib
-import io
-import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
-from torch.nn import functional as F
+from pydantic import ConfigDict, model_validator
+from torch import Tensor
 
+from archselect.benchmarks.checked import load_checked, save_checked
 from archselect.benchmarks.clock import Clock, PeakMemory
 from archselect.benchmarks.machine import machine
+from archselect.benchmarks.optimisers.base import CommonSettings, Optimiser
+from archselect.benchmarks.optimisers.registry import OPTIMISERS, get_optimiser
+from archselect.benchmarks.optimisers.trainer import Trainer
 from archselect.benchmarks.records import (
     Counts,
     DataInputs,
@@ -31,141 +31,54 @@ from archselect.benchmarks.records import (
     Time,
     content_id,
 )
-from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED, write_atomically
+from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.files import DAMAGED
 from archselect.nasbench_adapters.images.batches import Images
-from archselect.nasbench_adapters.networks import Supernet, mixture_of, new_alphas
-from archselect.nasbench_adapters.space import Decisions, SearchSpace
+from archselect.nasbench_adapters.networks import Supernet
+from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.streams import stream_seed
 
-RECIPES: dict[str, str] = {
-    "untrained": "initial weights and alphas",
-    "darts": "weights and alphas by turns, first order (Liu et al., ICLR 2019)",
-    "blank": "weights alone, alphas stay as drawn (Wang et al., ICLR 2021)",
-}
+RECIPES: dict[str, str] = {name: optimiser.summary for name, optimiser in OPTIMISERS.items()}
+"""What each recipe does, in a line."""
+
+CHECKPOINT_EPOCHS = 5
+"""How many epochs of training an interruption may cost."""
 
 
-class Recipe(BaseModel):
-    """How a supernet is made. The defaults are DARTS-PT's on NAS-Bench-201 (its released code and appendix A.4.1).
+class Recipe(CommonSettings):
+    """How a supernet is made: an optimiser by name and its settings; what is left out has the optimiser's default.
 
     Settings:
-        recipe: "untrained", "darts" (one alpha step on a validation batch before each weight step) or "blank".
-        epochs: passes over the training half.
-        batch_size: of both halves, also while DARTS-PT scores in batch mode and tunes.
-        learning_rate, learning_rate_min: SGD, cosine per epoch.
-        momentum, weight_decay, grad_clip: SGD; clip by total norm, 0 for none.
-        alpha_learning_rate, alpha_weight_decay, alpha_beta1, alpha_beta2: Adam.
-        alpha_scale: initial alphas are this times normal.
-        augment: whether both halves are augmented (released code: yes).
-        batches: "epoch" shuffles the training half once per epoch; "resampled" draws every batch afresh, as the
-            released code's `next(iter(loader))` does.
+        recipe: one of :data:`.registry.OPTIMISERS`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # What is extra are settings that only the optimiser has.
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
-    recipe: Literal["untrained", "darts", "blank"]
-    epochs: int = Field(100, ge=0)
-    batch_size: int = Field(64, ge=2)
-    learning_rate: float = Field(0.025, gt=0)
-    learning_rate_min: float = Field(0.001, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(3e-4, ge=0)
-    grad_clip: float = Field(5.0, ge=0)
-    alpha_learning_rate: float = Field(3e-4, gt=0)
-    alpha_weight_decay: float = Field(1e-3, ge=0)
-    alpha_beta1: float = Field(0.5, ge=0, lt=1)
-    alpha_beta2: float = Field(0.999, ge=0, lt=1)
-    alpha_scale: float = Field(1e-3, ge=0)
-    augment: bool = True
-    batches: Literal["epoch", "resampled"] = "epoch"
+    recipe: str
 
-    @property
-    def learns_alphas(self) -> bool:
-        """Whether training moves the architecture weights."""
-        return self.recipe == "darts"
+    @model_validator(mode="before")
+    @classmethod
+    def _checked(cls, values: Any) -> Any:
+        """Have the optimiser check its settings and fill in its defaults. Raises UserError for an unknown name."""
+        if not isinstance(values, dict) or not isinstance(values.get("recipe"), str):
+            return values
+        optimiser = get_optimiser(values["recipe"])
+        known = optimiser.model_fields
+        for name in values:
+            if name not in known and name not in cls.model_fields:
+                raise unknown(f"setting of recipe {optimiser.name}", name, known)
+        own = {name: value for name, value in values.items() if name in known}
+        return values | optimiser.model_validate(own).model_dump()
+
+    def build(self) -> Optimiser:
+        """The optimiser."""
+        optimiser = get_optimiser(self.recipe)
+        return optimiser.model_validate({name: getattr(self, name) for name in optimiser.model_fields})
 
     def settings(self) -> Settings:
-        """The settings that matter: for an untrained supernet those of its start and of tuning it."""
-        matter = [name for name in Recipe.model_fields if name != "recipe"]
-        if self.recipe == "untrained":
-            matter = ["alpha_scale", "augment", "batch_size", "batches", "grad_clip", "momentum", "weight_decay"]
-        return {name: getattr(self, name) for name in matter}
-
-
-class Trainer:
-    """Trains a supernet and its alphas in place. One object, so that optimiser states live on between calls.
-
-    Args:
-        recipe: the settings.
-        space: of the supernet.
-        supernet: moved in place.
-        alphas: leaf tensors that require gradients; moved in place if the recipe learns them.
-        images: the two halves.
-        seed: of the order of batches and of augmentation.
-        learning_rate: of the weights; defaults to the recipe's.
-    """
-
-    def __init__(
-        self,
-        recipe: Recipe,
-        space: SearchSpace,
-        supernet: Supernet,
-        alphas: tuple[Tensor, ...],
-        images: Images,
-        seed: int,
-        learning_rate: float | None = None,
-    ) -> None:
-        self.recipe, self.space, self.supernet, self.alphas, self.images = (
-            recipe,
-            space,
-            supernet,
-            alphas,
-            images,
-        )
-        self.generator = torch.Generator().manual_seed(seed)
-        self.weight_optimizer = torch.optim.SGD(
-            supernet.parameters(),
-            learning_rate or recipe.learning_rate,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-        )
-        self.alpha_optimizer = torch.optim.Adam(
-            alphas,
-            recipe.alpha_learning_rate,
-            betas=(recipe.alpha_beta1, recipe.alpha_beta2),
-            weight_decay=recipe.alpha_weight_decay,
-        )
-
-    def epoch(self, decisions: Decisions) -> None:
-        """One pass over the training half with the decided edges fixed."""
-        self.supernet.train()
-        valid = self.images.endless("valid", self.recipe.batch_size, self.generator, self.recipe.augment)
-        for x, y in self._training_batches():
-            if self.recipe.learns_alphas:
-                x_valid, y_valid = next(valid)
-                loss = F.cross_entropy(self.supernet(x_valid, self._mixture(decisions)), y_valid)
-                for alpha, gradient in zip(self.alphas, torch.autograd.grad(loss, self.alphas), strict=True):
-                    alpha.grad = gradient
-                self.alpha_optimizer.step()
-            with torch.no_grad():
-                mixture = self._mixture(decisions)
-            loss = F.cross_entropy(self.supernet(x, mixture), y)
-            self.weight_optimizer.zero_grad()
-            loss.backward()
-            if self.recipe.grad_clip:
-                nn.utils.clip_grad_norm_(self.supernet.parameters(), self.recipe.grad_clip)
-            self.weight_optimizer.step()
-
-    def _mixture(self, decisions: Decisions) -> Any:
-        return mixture_of(self.space, self.alphas, decisions)
-
-    def _training_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        size, augment = self.recipe.batch_size, self.recipe.augment
-        if self.recipe.batches == "epoch":
-            yield from self.images.epoch("train", size, self.generator, augment)
-        else:
-            for _ in range(-(-len(self.images.train_index) // size)):
-                yield self.images.minibatch("train", size, self.generator, augment)
+        """The settings that matter: see :meth:`.Optimiser.settings`."""
+        return self.build().settings()
 
 
 class SupernetCost(Fact):
@@ -202,27 +115,49 @@ def make_supernet(
     images: Images,
     seed: int,
     advance: Callable[[int, int], None] = lambda done, total: None,
+    target: Path | None = None,
 ) -> TrainedSupernet:
-    """Initialise and, if the recipe says so, train a supernet. `advance` is told (epochs done, epochs in all)."""
+    """Initialise and, if the recipe says so, train a supernet.
+
+    Args:
+        recipe: how.
+        space: of the supernet.
+        inputs: what its record says of it.
+        images: the two halves, on the device to use.
+        seed: of weights, alphas and batches.
+        advance: told (epochs done, epochs in all).
+        target: where the supernet will be kept. A training that is cut off leaves a checkpoint beside it, and the
+            next call goes on from there, bit by bit; :func:`save_supernet` removes it. None keeps no checkpoint.
+
+    Raises:
+        UserError: the checkpoint is damaged or of another training, or cannot be written; a batch does not fit the
+            images.
+    """
     clock, memory = Clock(images.device), PeakMemory(images.device)
+    optimiser = recipe.build()
     supernet = new_supernet(space, inputs, images, seed)
     clock.watch(supernet, images.dataset.image_shape)
     generator = torch.Generator().manual_seed(stream_seed("supernet alphas", seed))
-    alphas = tuple(alpha.requires_grad_() for alpha in new_alphas(space, generator, images.device, recipe.alpha_scale))
-    alpha_optimizer = None
-    if recipe.recipe != "untrained":
-        trainer = Trainer(recipe, space, supernet, alphas, images, stream_seed("supernet batches", seed))
+    alphas = tuple(alpha.requires_grad_() for alpha in optimiser.new_alphas(space, generator, images.device))
+    alpha_optimizer, peak = None, 0
+    if optimiser.trains:
+        trainer = Trainer(optimiser, space, supernet, alphas, images, stream_seed("supernet batches", seed))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            trainer.weight_optimizer, max(recipe.epochs, 1), recipe.learning_rate_min
+            trainer.weight_optimizer, max(optimiser.epochs, 1), optimiser.learning_rate_min
         )
+        training = content_id([space.name, inputs.model_dump(mode="json"), images.describe(), seed])
         with clock.phase("supernet"):
-            for done in range(recipe.epochs):
-                trainer.epoch(space.undecided())
+            done, peak = _resume(target, training, trainer, schedule, clock)
+            while done < optimiser.epochs:
+                trainer.epoch(space.undecided(), progress=done / optimiser.epochs)
                 schedule.step()
-                advance(done + 1, recipe.epochs)
+                done += 1
+                if target is not None and done % CHECKPOINT_EPOCHS == 0 and done < optimiser.epochs:
+                    _interrupt(target, training, trainer, schedule, clock, done, max(peak, memory.read()))
+                advance(done, optimiser.epochs)
         alpha_optimizer = trainer.alpha_optimizer.state_dict()
     cost = SupernetCost(
-        times=clock.times(), counts=clock.counts(), peak_memory=memory.read(), machine=machine(images.device)
+        times=clock.times(), counts=clock.counts(), peak_memory=max(peak, memory.read()), machine=machine(images.device)
     )
     return TrainedSupernet(
         {name: value.cpu() for name, value in supernet.state_dict().items()},
@@ -230,6 +165,46 @@ def make_supernet(
         alpha_optimizer,
         cost,
     )
+
+
+def checkpoint_path(target: Path) -> Path:
+    """Where the checkpoint of a supernet that is being trained lies."""
+    return target.with_suffix(".checkpoint")
+
+
+Schedule = torch.optim.lr_scheduler.CosineAnnealingLR
+
+
+def _interrupt(
+    target: Path, training: str, trainer: Trainer, schedule: Schedule, clock: Clock, done: int, peak: int
+) -> None:
+    """Keep all that the training's next epoch depends on; the time this takes is not the training's."""
+    now = clock.state()
+    save_checked(
+        checkpoint_path(target),
+        {
+            "training": training,
+            "done": done,
+            "trainer": trainer.state(),
+            "schedule": schedule.state_dict(),
+            "clock": now,
+            "peak_memory": peak,
+        },
+    )
+    clock.restore(now)
+
+
+def _resume(target: Path | None, training: str, trainer: Trainer, schedule: Schedule, clock: Clock) -> tuple[int, int]:
+    """Take over the checkpoint if there is one. Returns the epochs done and the peak memory until then, or zeros."""
+    if target is None or not (path := checkpoint_path(target)).is_file():
+        return 0, 0
+    saved = load_checked(path)
+    if saved["training"] != training:
+        raise UserError(f"{path} is of another training: remove it and run again")
+    trainer.load_state(saved["trainer"])
+    schedule.load_state_dict(saved["schedule"])
+    clock.restore(saved["clock"])
+    return saved["done"], saved["peak_memory"]
 
 
 def supernet_id(space: str, inputs: SupernetInputs, data: DataInputs, seed: int, code_version: str) -> str:
@@ -246,33 +221,28 @@ def supernet_id(space: str, inputs: SupernetInputs, data: DataInputs, seed: int,
 
 
 def save_supernet(path: Path, trained: TrainedSupernet) -> None:
-    """Write a supernet atomically, a SHA-256 before the torch file. Raises UserError if the folder cannot take it."""
-    buffer = io.BytesIO()
-    torch.save(
+    """Write a supernet atomically; the checkpoint of its training goes. Raises UserError if the folder is no good."""
+    save_checked(
+        path,
         {
             "weights": trained.weights,
             "alphas": list(trained.alphas),
             "alpha_optimizer": trained.alpha_optimizer,
             "cost": trained.cost.model_dump_json(),
         },
-        buffer,
     )
-    content = buffer.getvalue()
-    write_atomically(path, hashlib.sha256(content).digest() + content)
+    checkpoint_path(path).unlink(missing_ok=True)
 
 
 def load_supernet(path: Path) -> TrainedSupernet:
     """Read a supernet back; nothing in the file is executed. Raises UserError if it is damaged."""
     try:
-        digest, file = (whole := path.read_bytes())[:32], whole[32:]
-        if hashlib.sha256(file).digest() != digest:
-            raise ValueError("checksum")
-        content = torch.load(io.BytesIO(file), map_location="cpu", weights_only=True)
+        content = load_checked(path)
         return TrainedSupernet(
             content["weights"],
             tuple(content["alphas"]),
             content["alpha_optimizer"],
             SupernetCost.model_validate_json(content["cost"]),
         )
-    except (OSError, *DAMAGED, pickle.UnpicklingError) as error:
+    except (UserError, *DAMAGED) as error:
         raise UserError(f"{path} is not a supernet of ours or is damaged: remove it and run again") from error

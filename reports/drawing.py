@@ -1,16 +1,29 @@
-"""The selected cells as small drawings: nodes in one line, operations as named straight or arched edges."""
+"""The selected cells as small drawings: nodes in one line, operations as named edges with a lane each."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from archselect.benchmarks.records import Accuracy, CellGraph, Record
+from archselect.reports.layout import (
+    CORNER,
+    FONT_SIZE,
+    OFF,
+    Layout,
+    Node,
+    Point,
+    Track,
+    label_width,
+    lay_out,
+    text_width,
+)
 from archselect.reports.palette import FONT, INK, MUTED, series
 from archselect.reports.results import Group, Results, seed_name
 
-STEP, LANE, RADIUS, MARGIN = 118.0, 34.0, 13.0, 26.0
-INPUTS_APART = 64.0
+MARGIN, HEAD, ARROW = 8.0, 16.0, 8.0
+"""Above and below a cell; room for its name; length and width of an arrowhead."""
 ZERO = "none"
 
 
@@ -47,6 +60,10 @@ class Legend:
     dotted: bool
 
 
+CONNECTION = Legend("", MUTED, False)
+"""The look of what is no choice of an operation."""
+
+
 def selected_cells(results: Results) -> list[SelectedCell]:
     """One per distinct architecture of a space, in the order of the first run that selected it."""
     chosen: dict[tuple[str, str], list[Choice]] = {}
@@ -67,118 +84,153 @@ def selected_cells(results: Results) -> list[SelectedCell]:
 
 
 def legend(results: Results) -> list[Legend]:
-    """Every operation of the spaces, in their order."""
-    names = dict.fromkeys(
-        name for r in results.records for cell in r.selected.operations for edge in cell for name in edge
-    )
+    """Every operation that the spaces let a selector choose, in their order."""
+    return legend_of(edge for r in results.records for cell in r.selected.operations for edge in cell)
+
+
+def legend_of(edges: Iterable[Sequence[str]]) -> list[Legend]:
+    """Each operation with its colour, in the order given; `none` is dotted and takes no colour.
+
+    Args:
+        edges: the operations allowed on each edge; one that is allowed alone is no choice, and is not listed for it.
+    """
+    names = list(dict.fromkeys(name for edge in edges if len(edge) > 1 for name in edge))
     coloured = [name for name in names if name != ZERO]
     return [Legend(n, MUTED if n == ZERO else series(coloured.index(n)), n == ZERO) for n in names]
 
 
-def draw(graphs: list[CellGraph], colours: dict[str, Legend], title: str) -> str:
-    """The cells of one architecture, one under the other."""
+def draw(graphs: list[CellGraph], colours: dict[str, Legend], title: str, keyed: bool = False) -> str:
+    """The cells of one architecture as one SVG, one under the other.
+
+    Args:
+        graphs: the cells.
+        colours: how each operation is drawn; others, and connections, are grey.
+        title: what a screen reader says.
+        keyed: whether a key of the operations that occur stands below.
+    """
+    room = max(map(label_width, graphs))
     parts, top, width = [], 0.0, 0.0
+    used: set[str | None] = set()
     for graph in graphs:
-        body, cell_width, cell_height = _cell(graph, colours, named=len(graphs) > 1)
-        parts.append(f'<g transform="translate(0 {top:.1f})">\n{body}\n</g>')
-        top += cell_height
-        width = max(width, cell_width)
+        layout = lay_out(graph, room)
+        head = HEAD if len(graphs) > 1 else 0.0
+        line = top + head + MARGIN - layout.top
+        parts.append(f'<g transform="translate(0 {line:.1f})">\n{_cell(graph.name, layout, colours, head)}\n</g>')
+        top = line + layout.bottom + MARGIN
+        width = max(width, layout.width)
+        used |= {track.operation for track in layout.tracks} | {node.operation for node in layout.nodes}
+    if keyed:
+        key, height = _key([entry for name, entry in colours.items() if name in used], width)
+        parts.append(f'<g transform="translate(0 {top:.1f})">\n{key}\n</g>')
+        top += height
     return (
         f'<svg role="img" aria-label="{escape(title)}" xmlns="http://www.w3.org/2000/svg" '
         f'viewBox="0 0 {width:.1f} {top:.1f}" width="{width:.1f}" height="{top:.1f}" '
-        f'font-family="{FONT}, sans-serif" font-size="11" text-anchor="middle">\n' + "\n".join(parts) + "\n</svg>\n"
+        f'font-family="{FONT}, sans-serif" font-size="{FONT_SIZE:g}" text-anchor="middle">\n'
+        + "\n".join(parts)
+        + "\n</svg>\n"
     )
 
 
-def _cell(graph: CellGraph, colours: dict[str, Legend], named: bool) -> tuple[str, float, float]:
-    """Drawing, width and height. Lanes are positive above the line of nodes, negative below, 0 on it."""
-    lanes = _lanes(graph)
-    up, down = max([0, *lanes]), -min([0, *lanes])
-    inputs_reach = INPUTS_APART * (graph.inputs - 1) / 2
-    above = max(up * LANE, inputs_reach) + MARGIN + (16 if named else 0)
-    below = max(down * LANE, inputs_reach) + MARGIN
-    at = _positions(graph, above)
-    bus = len(graph.output) > 1
-    right = max(x for x, _ in at) + RADIUS
-    lines = [_edge(at, edge, lane, colours) for edge, lane in zip(graph.edges, lanes, strict=True)]
-    if bus:
-        low = above + below
-        stubs = "".join(f"M{at[n][0]:.1f} {at[n][1] + RADIUS:.1f}V{low:.1f}" for n in graph.output)
-        end = right + 34
-        first = at[min(graph.output)][0]
-        lines.insert(
-            0,
-            f'<path d="{stubs}M{first:.1f} {low:.1f}H{end:.1f}" fill="none" stroke="{MUTED}" opacity="0.6"/>',
-        )
-        lines.append(f'<text x="{end + 6:.1f}" y="{low + 4:.1f}" fill="{INK}" text-anchor="start">concat</text>')
-        right, below = end + 56, below + 14
-    lines += [_node(graph, node, *at[node]) for node in range(graph.nodes)]
-    if named:
-        lines.append(f'<text x="4" y="13" fill="{INK}" text-anchor="start" font-size="12">{escape(graph.name)}</text>')
-    return "\n".join(lines), right + 4, above + below
+def _cell(name: str, layout: Layout, colours: dict[str, Legend], head: float) -> str:
+    """The cell around its line of nodes; `head` is the room above it for its name."""
+    lines = [] if layout.output is None else [_concatenation(layout, layout.output)]
+    looks = [(track, colours.get(track.operation or "", CONNECTION)) for track in layout.tracks]
+    # Later lines lie over earlier ones: `none` carries nothing and comes first.
+    lines += [_edge(track, look) for track, look in sorted(looks, key=lambda found: not found[1].dotted)]
+    for node in (*layout.nodes, *([layout.output] if layout.output else [])):
+        lines.append(_node(node, INK if node.operation is None else colours.get(node.operation, CONNECTION).colour))
+    if head:
+        lines.append(_text(1, layout.top - head + FONT_SIZE - 4, name, INK, 'text-anchor="start" font-weight="bold"'))
+    return "\n".join(lines)
 
 
-def _positions(graph: CellGraph, line: float) -> list[tuple[float, float]]:
-    """Inputs stacked on the left, every other node on the line, in order."""
-    reach = INPUTS_APART * (graph.inputs - 1) / 2
-    inputs = [(RADIUS + 4, line - reach + INPUTS_APART * i) for i in range(graph.inputs)]
-    first = RADIUS + 4 + STEP * (1 if graph.inputs == 1 else 1.4)
-    return inputs + [(first + STEP * i, line) for i in range(graph.nodes - graph.inputs)]
+def _concatenation(layout: Layout, output: Node) -> str:
+    """The output nodes gathered below the cell and led into its output."""
+    end, tip = (output.x, layout.bus), (output.x, output.y + output.half_height)
+    first, *others = layout.stubs
+    paths = [_path((first, (first[0], layout.bus), end, _before(tip, end)))]
+    paths += [_path((stub, (stub[0], layout.bus), (stub[0] + CORNER, layout.bus))) for stub in others]
+    words = _text(output.x - CORNER - 4, layout.bus - OFF, "concat", MUTED, 'text-anchor="end"')
+    return f'<path d="{"".join(paths)}" fill="none" stroke="{MUTED}"/>\n{_arrow(tip, end, MUTED)}\n{words}'
 
 
-def _lanes(graph: CellGraph) -> list[int]:
-    """For each edge the lane of its arch, such that no two arches of one side that overlap share a lane.
-
-    Edges between neighbours on the line are straight. With several inputs, the upper ones arch above, the
-    lower below.
-    """
-    place = {node: max(0, node - graph.inputs + 1) for node in range(graph.nodes)}
-    lanes: dict[int, int] = {}
-    taken: list[tuple[int, int, int]] = []
-    order = sorted(range(len(graph.edges)), key=lambda e: (place[graph.edges[e][1]] - place[graph.edges[e][0]], e))
-    for e in order:
-        source, target, _ = graph.edges[e]
-        a, b = place[source], place[target]
-        forked = graph.inputs > 1 and source < graph.inputs
-        if b - a == 1 and not forked:
-            lanes[e] = 0
-            continue
-        sides = (1, -1) if not forked else (1,) if source < graph.inputs / 2 else (-1,)
-        free = [side * k for k in range(1, len(graph.edges) + 1) for side in sides]
-        lanes[e] = next(f for f in free if all(f != lane or b <= c or d <= a for c, d, lane in taken))
-        taken.append((a, b, lanes[e]))
-    return [lanes[e] for e in range(len(graph.edges))]
-
-
-def _edge(at: list[tuple[float, float]], edge: tuple[int, int, str], lane: int, colours: dict[str, Legend]) -> str:
-    source, target, operation = edge
-    (x0, y0), (x1, y1) = at[source], at[target]
-    line = at[-1][1]
-    bend = (8 * (line - lane * LANE) - y0 - y1) / 6 if lane else y0  # so that the middle lies in the lane
-    lean = min(0.3 * (x1 - x0), STEP * 0.6)
-    sign = (lane > 0) - (lane < 0)
-    start, end = (x0 + RADIUS, y0), (x1 - RADIUS, y1)
-    if lane and y0 == y1:
-        start, end = (
-            (x0 + 0.6 * RADIUS, y0 - 0.8 * sign * RADIUS),
-            (x1 - 0.6 * RADIUS, y1 - 0.8 * sign * RADIUS),
-        )
-    points = (*start, x0 + lean, bend, x1 - lean, bend, *end)
-    path = "M{:.1f} {:.1f}C{:.1f} {:.1f} {:.1f} {:.1f} {:.1f} {:.1f}".format(*points)
-    look = colours[operation]
-    dots = ' stroke-dasharray="1.5 4" stroke-linecap="round"' if look.dotted else ""
-    label = (line - lane * LANE if lane else y0) + (13 if lane < 0 else -5)
+def _edge(track: Track, look: Legend) -> str:
+    tip, behind = track.corners[-1], track.corners[-2]
+    line = _path((*track.corners[:-1], _before(tip, behind)))
+    width = 2 if track.operation else 1.4
+    label = _text(*track.label, track.operation, INK) if track.operation else ""
     return (
-        f'<path d="{path}" fill="none" stroke="{look.colour}" stroke-width="2"{dots}/>\n'
-        f'<text x="{(x0 + x1) / 2:.1f}" y="{label:.1f}" fill="{look.colour}">{escape(operation)}</text>'
+        f'<path d="{line}" fill="none" stroke="{look.colour}" stroke-width="{width}"{_dots(look)}/>'
+        f"{_arrow(tip, behind, look.colour)}{label}"
     )
 
 
-def _node(graph: CellGraph, node: int, x: float, y: float) -> str:
-    name = "in" if graph.inputs == 1 and node == 0 else f"in {node}" if node < graph.inputs else str(node)
-    if graph.output == [node]:
-        name = "out"
+def _dots(look: Legend) -> str:
+    return ' stroke-dasharray="1.5 4" stroke-linecap="round"' if look.dotted else ""
+
+
+def _path(corners: Sequence[Point]) -> str:
+    """A line through the corners, each turn rounded."""
+    parts = ["M{:.1f} {:.1f}".format(*corners[0])]
+    for before, corner, after in zip(corners, corners[1:], corners[2:], strict=False):
+        radius = min(CORNER, _distance(before, corner) / 2 if before != corners[0] else _distance(before, corner))
+        radius = min(radius, _distance(corner, after) / 2 if after != corners[-1] else _distance(corner, after))
+        turn = (*_towards(corner, before, radius), *corner, *_towards(corner, after, radius))
+        parts.append("L{:.1f} {:.1f}Q{:.1f} {:.1f} {:.1f} {:.1f}".format(*turn))
+    return "".join(parts) + "L{:.1f} {:.1f}".format(*corners[-1])
+
+
+def _distance(a: Point, b: Point) -> float:
+    return abs(a[0] - b[0]) + abs(a[1] - b[1])
+
+
+def _towards(a: Point, b: Point, distance: float) -> Point:
+    """The point so far from a in the direction of b; lines are level or upright."""
+    part = distance / (_distance(a, b) or 1)
+    return a[0] + (b[0] - a[0]) * part, a[1] + (b[1] - a[1]) * part
+
+
+def _before(tip: Point, behind: Point) -> Point:
+    """Where the line ends and the arrowhead begins."""
+    return _towards(tip, behind, ARROW - 1)
+
+
+def _arrow(tip: Point, behind: Point, colour: str) -> str:
+    """An arrowhead. No marker: those have ids, and a page holds many drawings."""
+    x, y = _towards(tip, behind, ARROW)
+    (dx, dy) = (0, ARROW / 2) if tip[1] == behind[1] else (ARROW / 2, 0)
+    shape = "M{:.1f} {:.1f}L{:.1f} {:.1f}L{:.1f} {:.1f}Z".format(*tip, x - dx, y - dy, x + dx, y + dy)
+    return f'<path d="{shape}" fill="{colour}"/>'
+
+
+def _node(node: Node, colour: str) -> str:
+    if node.round:
+        shape = f'<circle cx="{node.x:.1f}" cy="{node.y:.1f}" r="{node.half_width:g}"'
+    else:
+        place = f'x="{node.x - node.half_width:.1f}" y="{node.y - node.half_height:.1f}"'
+        shape = f'<rect {place} width="{2 * node.half_width:g}" height="{2 * node.half_height:g}" rx="5"'
+    name = escape(node.name)
+    if node.subscript:
+        name = f'<tspan>{name}</tspan><tspan dy="3" font-size="{0.8 * FONT_SIZE:g}">{escape(node.subscript)}</tspan>'
     return (
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS:g}" fill="none" stroke="{INK}" stroke-width="1.4"/>'
-        f'<text x="{x:.1f}" y="{y + 3.5:.1f}" fill="{INK}" font-size="10">{escape(name)}</text>'
+        f'{shape} fill="none" stroke="{colour}" stroke-width="{2 if node.operation else 1.4}"/>'
+        f'<text x="{node.x:.1f}" y="{node.y + (2 if node.subscript else 4):.1f}" fill="{INK}">{name}</text>'
     )
+
+
+def _key(entries: Sequence[Legend], width: float) -> tuple[str, float]:
+    """A key of operations, in columns, and its height."""
+    room = 26 + max([0.0, *(text_width(entry.operation) for entry in entries)]) + 6
+    columns = max(1, int(width // room))
+    parts = []
+    for place, entry in enumerate(entries):
+        x, y = room * (place % columns), 12.0 + 17 * (place // columns)
+        line = f"M{x + 1:.1f} {y - 4:.1f}L{x + 20:.1f} {y - 4:.1f}"
+        parts.append(f'<path d="{line}" stroke="{entry.colour}" stroke-width="3"{_dots(entry)}/>')
+        parts.append(_text(x + 26, y, entry.operation, INK, 'text-anchor="start"'))
+    return "\n".join(parts), 6.0 + 17 * -(-len(entries) // columns)
+
+
+def _text(x: float, y: float, text: str, colour: str, more: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}"{" " + more if more else ""}>{escape(text)}</text>'

@@ -21,7 +21,7 @@ from archselect.benchmarks.records import Landscape
 from archselect.reports.palette import FONT, GRID, INK, MUTED, SPACE, series
 from archselect.reports.results import Group, Results
 from archselect.reports.stats import Correlation
-from archselect.reports.tables import LEVELS, PHASES, correlations, median, short, total_seconds
+from archselect.reports.tables import LEVELS, PHASES, correlations, extent, median, quality, short, total_seconds
 
 WIDTH = 9.2
 ROW = 0.36
@@ -65,7 +65,11 @@ class Figure:
 
 def figures(results: Results) -> list[Figure]:
     """All figures that the records have numbers for."""
-    found = [accuracy_figure(results, s) for s in results.landscapes if any(g.accuracies(s) for g in results.groups)]
+    found = [
+        accuracy_figure(results, s)
+        for s in results.landscapes
+        if s.architectures and any(g.known(s) for g in results.groups)
+    ]
     if any(c for s in results.landscapes for g in results.groups for c in _correlations(results, s, g).values()):
         found.append(tau_figure(results))
     return [*found, time_figure(results)]
@@ -77,18 +81,24 @@ def accuracy_figure(results: Results, landscape: Landscape) -> Figure:
     The axis is logarithmic in the distance to the optimum, so that a long low tail leaves room for the few
     tenths that tell good cells apart; distances below the noise between trials are not stretched any further.
     """
-    groups = [group for group in results.groups if group.accuracies(landscape)]
-    values = {g.name: np.array([a.mean for _, a in g.accuracies(landscape)]) for g in groups}
+    groups = [group for group in results.groups if group.known(landscape)]
+    values = {g.name: np.array([known.mean for known in g.known(landscape)]) for g in groups}
     name = f"accuracy-{_slug(results.title(landscape))}"
-    unit = landscape.noise_std or (landscape.optimum - median(landscape)) / 20 or 1.0
+    assert landscape.optimum is not None
+    optimum = landscape.optimum
+    unit = landscape.noise_std or (optimum - median(landscape)) / 20 or 1.0
+    # A part of a space may hold nothing as good as what was selected.
+    top = max(optimum, *map(np.max, values.values()))
 
     def place_of(accuracy: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        return -np.log10(np.maximum(landscape.optimum - np.asarray(accuracy, dtype=np.float64), 0) + unit)
+        return -np.log10(np.maximum(top - np.asarray(accuracy, dtype=np.float64), 0) + unit)
+
+    best = "optimum" if landscape.space_size is None else "best"
 
     def draw(canvas: Canvas) -> None:
         left, right = (
             place_of(min(landscape.quantiles[0], *map(np.min, values.values()))),
-            place_of(landscape.optimum),
+            place_of(top),
         )
         pad = 0.02 * (right - left) or 1.0
         space, seeds = canvas.subplots(2, 1, sharex=True, height_ratios=[1.0, ROW * len(groups)])
@@ -102,7 +112,7 @@ def accuracy_figure(results: Results, landscape: Landscape) -> Figure:
         space.bar(bins[:-1], np.diff(share), np.diff(bins), align="edge", color=SPACE, edgecolor="none")
         space.yaxis.set_visible(False)
         space.tick_params(bottom=False)
-        for x, text, side in ((median(landscape), "median", "right"), (landscape.optimum, "optimum", "left")):
+        for x, text, side in ((median(landscape), "median", "right"), (optimum, best, "left")):
             for ax in (space, seeds):
                 ax.axvline(place_of(x), color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
             space.annotate(
@@ -125,27 +135,30 @@ def accuracy_figure(results: Results, landscape: Landscape) -> Figure:
                 textcoords="offset points",
                 va="center",
             )
-        ticks = _accuracy_ticks(place_of, landscape.quantiles[0], landscape.optimum, apart=0.055 * float(right - left))
+        ticks = _accuracy_ticks(place_of, landscape.quantiles[0], top, apart=0.055 * float(right - left))
         seeds.set_xticks(place_of(ticks), [f"{tick:g}" for tick in ticks])
         seeds.set_xlim(left - pad, right + pad)
         seeds.grid(axis="x")
         seeds.set_ylim(len(groups) - 0.4, -0.6)
         seeds.set_yticks(range(len(groups)), list(values))
         seeds.set_xlabel(
-            f"accuracy in per cent, {results.title(landscape)} (logarithmic in the distance to the optimum)"
+            f"{'predicted ' * landscape.surrogate}accuracy in per cent, {results.title(landscape)} "
+            f"(logarithmic in the distance to the {best})"
         )
 
     caption = (
         "Each dot is one seed (trial mean of its cell), the bar the mean of the seeds; above, the "
-        "distribution of the whole space."
+        f"distribution of {'the whole space' if landscape.space_size is None else extent(landscape)}."
+        + ("" if landscape.provenance == "measured" and not landscape.surrogate else f" {quality(landscape)}.")
     )
-    title = f"Accuracy of the selected cells in the whole space: {results.title(landscape)}"
+    within = "in the whole space" if landscape.space_size is None else "beside those that the truth holds"
+    title = f"Accuracy of the selected cells {within}: {results.title(landscape)}"
     return Figure(name, title, caption, _svg(name, title, ROW * len(groups) + 1.9, draw))
 
 
 def tau_figure(results: Results) -> Figure:
     """Mean tau-b with its interval and every seed's, per landscape and level."""
-    shown = [s for s in results.landscapes if any(g.accuracies(s) for g in results.groups)]
+    shown = [s for s in results.landscapes if s.architectures and any(g.accuracies(s) for g in results.groups)]
     groups = [group for group in results.groups if group.records]
     found = {(s.id, g.name): _correlations(results, s, g) for s in shown for g in groups}
 

@@ -14,17 +14,25 @@ from archselect.reports.figures import Figure
 from archselect.reports.palette import style_sheet, themed, variable
 from archselect.reports.render import to_html
 from archselect.reports.results import Results, flatten, seed_name
-from archselect.reports.tables import Table, device, median
+from archselect.reports.tables import Table, device, extent, median, quality, source
 
 GLOSSARY = {
     "seed": "A run is named by its supernet seed (weights and order of the images) and its selection seed "
     "(all that the selector draws), written supernet/selection. Every selector is compared on the same "
     "supernets.",
     "trial": "One training of one architecture in the truth, from one seed. An accuracy is the mean of its trials.",
-    "truth": "A table of accuracies of stand-alone networks, read at one data set, split and number of epochs.",
+    "truth": "What says which accuracy a stand-alone network has, at one data set, split and number of epochs: a "
+    "table, or a surrogate where no table can hold the space.",
+    "looked up": "Found in a table. A table's accuracies may themselves be predictions; then that is said.",
+    "predicted": "By a surrogate, a model fitted on a table of architectures, with the Kendall's τ-b that it reached "
+    "in cross-validation on architectures left out of the fit. Nothing was trained.",
+    "trained": "By this study, from scratch and to the end: test accuracy after the last epoch.",
+    "not in the table": "A table of a part of a space need not hold what was selected; such a run is in no mean.",
     "mean ± std": "Mean over the seeds of a selector and their sample standard deviation (n − 1).",
-    "rank": "1 + the number of architectures in the space with a strictly higher accuracy.",
-    "gap": "Accuracy of the best architecture of the space minus the mean over seeds, in percentage points.",
+    "rank": "1 + the number of architectures in the space with a strictly higher accuracy; where the truth holds a "
+    "part of the space, in that part.",
+    "gap": "Accuracy of the best architecture of the space, or of that part, minus the mean over seeds, in percentage "
+    "points.",
     "τ-b, ρ": "Kendall's rank correlation with correction for ties; Spearman's, ties at their average rank.",
     "best-acc, avg-acc": "What an operation on an edge is worth by the truth: the best, or the mean, "
     "accuracy of all cells that have it there.",
@@ -73,6 +81,7 @@ def page(results: Results, tables: Sequence[Table], figures: Sequence[Figure], c
         seeds=len({(r.inputs.supernet_seed, r.inputs.selection_seed) for r in results.records}),
         glossary=GLOSSARY,
         seed_name=seed_name,
+        source=source,
         svg=lambda text: Markup(themed(text)),
         variable=variable,
         light=style_sheet(dark=False),
@@ -84,14 +93,17 @@ def _about(landscape: Landscape) -> dict[str, str]:
     def known(value: float | None) -> str:
         return "not known" if value is None else f"{value:.3f}"
 
+    about = {"truth": landscape.truth, "source": quality(landscape), "origin": landscape.origin}
+    if not landscape.architectures:
+        return {**about, "trainings of each cell": f"{landscape.trials}", "checksum of the data": landscape.checksum}
+    best, these = ("optimum", "space") if landscape.space_size is None else ("best", "architectures")
     return {
-        "truth": landscape.truth,
-        "origin": landscape.origin,
-        "space": f"{landscape.space}, {landscape.architectures:,} architectures",
+        **about,
+        "space": f"{landscape.space}, {extent(landscape)}",
         "trials per architecture": f"{landscape.trials}",
-        "optimum": f"{landscape.optimum:.2f} {landscape.optimum_architecture}",
-        "median of the space": f"{median(landscape):.2f}",
-        "mean ± std of the space": f"{landscape.mean:.2f} ± {landscape.std:.2f}",
+        best: f"{landscape.optimum:.2f} {landscape.optimum_architecture}",
+        f"median of the {these}": f"{median(landscape):.2f}",
+        f"mean ± std of the {these}": f"{landscape.mean:.2f} ± {landscape.std:.2f}",
         "noise (std between trials)": known(landscape.noise_std),
         "ceiling, single trials (τ-b)": known(landscape.ceiling_single),
         "ceiling, halves of the trials (τ-b)": known(landscape.ceiling_half),

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 INK, MUTED, GRID, SPACE = "#1f2933", "#5f6b7a", "#d9dee5", "#c3ccd6"
-SERIES = ("#0072b2", "#d55e00", "#009e73", "#b5579b", "#a97800", "#3b8fc4", "#7a5fc0", "#6b6f1d")
+SERIES = (
+    "#0072b2",
+    "#d55e00",
+    "#009678",
+    "#7878ff",
+    "#780f00",
+    "#c31e87",
+    "#005a3c",
+    "#2d1ee1",
+    "#5a1e5a",
+)
+"""Nine, enough for eight operations and noise (`none` is MUTED): found by a search for colours that are as far apart
+as can be, to the eye and as seen with each of the three kinds of colour blindness, and stand out from the page."""
 FONT = "'DejaVu Sans', Verdana"
 
 _DARK = {
@@ -14,7 +26,17 @@ _DARK = {
     **dict(
         zip(
             SERIES,
-            ("#4fb0e8", "#ff9147", "#3fcf9f", "#e08cc8", "#e0b040", "#8cc8f0", "#b09cf0", "#b8bd5a"),
+            (
+                "#4bb4e1",
+                "#ff964b",
+                "#3c9678",
+                "#5a78ff",
+                "#a57800",
+                "#f03ca5",
+                "#d2ff0f",
+                "#2dfff0",
+                "#ffe1a5",
+            ),
             strict=True,
         )
     ),
@@ -22,7 +44,7 @@ _DARK = {
 
 
 def series(place: int) -> str:
-    """The colour of the n-th selector or operation. They repeat after eight: names are always written too."""
+    """The colour of the n-th selector or operation. They repeat after nine: names are always written too."""
     return SERIES[place % len(SERIES)]
 
 

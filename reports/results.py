@@ -22,6 +22,16 @@ from archselect.benchmarks.records import (
 
 
 @dataclass(frozen=True)
+class Known:
+    """An accuracy that is known: the record of the run, what a truth says of it, its mean and rank."""
+
+    record: Record
+    accuracy: Accuracy
+    mean: float
+    rank: int | None
+
+
+@dataclass(frozen=True)
 class Group:
     """The runs that differ in nothing but their seeds, in their order; only such runs are ever averaged."""
 
@@ -36,8 +46,12 @@ class Group:
         return self.inputs.selector.label
 
     def accuracies(self, landscape: Landscape) -> list[tuple[Record, Accuracy]]:
-        """Each record of which the landscape's truth says something, with what it says."""
+        """Each record that the landscape's truth was asked about, with what it says."""
         return [(r, a) for r in self.records for a in r.accuracies if a.landscape == landscape.id]
+
+    def known(self, landscape: Landscape) -> list[Known]:
+        """Each record of whose selection the landscape's truth knows the accuracy."""
+        return [Known(r, a, a.mean, a.rank) for r, a in self.accuracies(landscape) if a.mean is not None]
 
 
 @dataclass(frozen=True)

@@ -126,21 +126,25 @@ def operation_level(records: Sequence[Record], oracle: list[list[list[float]]]) 
 def architecture_level(pairs: Sequence[tuple[Record, Accuracy]]) -> Correlation | None:
     """Architecture scores against the trial-mean accuracy of the same architectures, over records.
 
-    An architecture scored more than once counts once, with the mean of its scores. None where the selector
-    gives none.
+    An architecture scored more than once counts once, with the mean of its scores; one that the truth does not know
+    counts not at all, which n says. None where the selector gives none, or none of them was judged.
     """
     per_record: list[list[Coefficient]] = []
     sizes: list[int] = []
+    unknown = 0
     for record, accuracy in pairs:
+        scored = record.selected.architecture_scores
         scale = record.selected.architecture_scale
-        if scale is None:
+        if scale is None or (scored and not accuracy.scored):
             return None
         scores, truth = _distinct(record, accuracy)
+        unknown += len({score.architecture for score in scored}) - len(scores)
         sizes.append(len(scores))
         per_record.append([coefficient(scores, truth, scale.better, LEAST_ARCHITECTURES, "architectures scored")])
     low, high = min(sizes, default=0), max(sizes, default=0)
     many = _count(high, "architecture") if low == high else f"{low} to {high} architectures"
-    return _over_seeds(per_record, f"{_count(len(pairs), 'seed')} × {many}")
+    absent = f", {unknown} more not in the table" if unknown else ""
+    return _over_seeds(per_record, f"{_count(len(pairs), 'seed')} × {many}{absent}")
 
 
 def operation_scale(records: Sequence[Record]) -> Scale | None:
@@ -201,8 +205,9 @@ def _distinct(record: Record, accuracy: Accuracy) -> tuple[list[float], list[flo
     scores: dict[str, list[float]] = defaultdict(list)
     truth: dict[str, float] = {}
     for score, value in zip(record.selected.architecture_scores, accuracy.scored, strict=True):
-        scores[score.architecture].append(score.value)
-        truth[score.architecture] = value
+        if value is not None:
+            scores[score.architecture].append(score.value)
+            truth[score.architecture] = value
     with np.errstate(invalid="ignore"):  # inf - inf is nan, and a nan is said
         means = [values[0] if len(set(values)) == 1 else float(np.mean(values)) for values in scores.values()]
     return means, list(truth.values())

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from archselect.benchmarks.records import Counts, Landscape, Machine, Record, unknown
-from archselect.reports.results import Group, Results, seed_name
+from archselect.benchmarks.records import Accuracy, Counts, Landscape, Machine, Record, unknown
+from archselect.reports.results import Group, Known, Results, seed_name
 from archselect.reports.stats import (
     LEVEL,
     RESAMPLES,
@@ -63,10 +63,11 @@ _TAU_SHOWN = (
 )
 _ACCURACY = (
     *_WHERE,
-    *("selector", "seeds", "mean", "std", "best", "worst", "mean_rank", "architectures", "gap", "every_seed"),
+    *("selector", "source", "surrogate_tau", "seeds", "mean", "std", "best", "worst", "mean_rank", "architectures"),
+    *("gap", "every_seed"),
 )
 _ACCURACY_SHOWN = (
-    *("Landscape", "Selector", "Seeds", "Mean ± std ↑", "Best ↑", "Worst ↑", "Mean rank ↓", "Gap ↓"),
+    *("Landscape", "Selector", "Source", "Seeds", "Mean ± std ↑", "Best ↑", "Worst ↑", "Mean rank ↓", "Gap ↓"),
     "Every seed",
 )
 
@@ -86,7 +87,12 @@ def tables(results: Results) -> list[Table]:
 
 
 def correlations(results: Results, landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
-    """Per level the group's correlation with the landscape; None where the selector gives no such scores."""
+    """Per level the group's correlation with the landscape; None where the selector gives no such scores.
+
+    None, too, where only what was selected is judged, as by final trainings.
+    """
+    if not landscape.architectures:
+        return dict.fromkeys(LEVELS)
     pairs = group.accuracies(landscape)
     records = [record for record, _ in pairs]
     best, average, architecture = LEVELS
@@ -115,7 +121,8 @@ def tau_table(results: Results) -> Table:
         f"scored as a whole against their trial-mean accuracy; mean over seeds. Intervals: {100 * LEVEL:.0f} "
         f"% percentile bootstrap of the mean, {RESAMPLES:,} resamples of the seeds."
     )
-    notes = [*_directions(results), *results.status()]
+    used = [s for s in results.landscapes if s.architectures and any(g.accuracies(s) for g in results.groups)]
+    notes = [*_directions(results), *(reference(results, s) for s in used if not _plain(s)), *results.status()]
     return _table(
         "tau",
         "Rank correlation with the truth",
@@ -133,22 +140,24 @@ def accuracy_table(results: Results) -> Table:
     rows = []
     for landscape in results.landscapes:
         for group in results.groups:
-            if accuracies := group.accuracies(landscape):
-                rows.append(_accuracy_row(results, landscape, group, [(r, a.mean, a.rank) for r, a in accuracies]))
+            if known := group.known(landscape):
+                rows.append(_accuracy_row(results, landscape, group, known))
     used = [s for s in results.landscapes if any(g.accuracies(s) for g in results.groups)]
     caption = (
-        "Accuracy in per cent of the selected cell, looked up in the truth. One seed's number is the trial "
+        "Accuracy in per cent of the selected cell. Source: looked up in a table, predicted by a surrogate (with "
+        "its cross-validated Kendall's τ-b), or trained here to the end. One seed's number is the trial "
         "mean of its cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample "
         "standard deviation; rank: mean of the seeds' ranks, 1 is the best of the space). Gap: optimum of "
-        "the space minus the mean of the seeds. Seeds are supernet seed/selection seed."
+        "the space minus the mean of the seeds. Where a note says that a truth holds a part of the space only, rank "
+        "and gap are within that part. Seeds are supernet seed/selection seed."
     )
     return _table(
         "accuracy",
         "Accuracy of the selected cell",
         rows,
         columns=(_ACCURACY, _ACCURACY_SHOWN),
-        text=("Landscape", "Selector", "Every seed"),
-        brief=("Landscape", "Selector", "Seeds", "Mean ± std ↑", "Best ↑", "Mean rank ↓", "Gap ↓"),
+        text=("Landscape", "Selector", "Source", "Every seed"),
+        brief=("Landscape", "Selector", "Source", "Seeds", "Mean ± std ↑", "Best ↑", "Mean rank ↓", "Gap ↓"),
         caption=caption,
         notes=[*(reference(results, s) for s in used), *_without_accuracy(results), *results.status()],
     )
@@ -189,17 +198,54 @@ def time_table(results: Results) -> Table:
 
 
 def reference(results: Results, landscape: Landscape) -> str:
-    """One sentence of what the numbers of a landscape are to be read against."""
+    """In words, what the numbers of a landscape are, how good they are, and what they are to be read against."""
+    title = results.title(landscape)
+    if not landscape.architectures:
+        return f"{title} ({landscape.truth}): mean of {_trials(landscape)} of each selected cell; {landscape.origin}."
     noise = "not known" if landscape.noise_std is None else f"{landscape.noise_std:.2f}"
-    return (
-        f"{results.title(landscape)} ({landscape.truth}, {landscape.architectures:,} architectures, mean of "
-        f"{_trials(landscape)}): optimum {landscape.optimum:.2f}, median of the space "
+    assert landscape.optimum is not None
+    best, these = ("optimum", "the space") if landscape.space_size is None else ("best of these", "these")
+    said = (
+        f"{title} ({landscape.truth}, {extent(landscape)}, mean of {_trials(landscape)}): "
+        f"{best} {landscape.optimum:.2f}, median of {these} "
         f"{median(landscape):.2f}, noise (std between trials, mean over architectures) {noise}."
     )
+    return said if _plain(landscape) else f"{said} {quality(landscape)}."
+
+
+def extent(landscape: Landscape) -> str:
+    """How many architectures a landscape is of, and of how many."""
+    found, size = f"{landscape.architectures:,}", landscape.space_size
+    if size is None:
+        return f"{found} architectures"
+    many = f"{size:,}" if size < 10**9 else f"{size:.1e}".replace("e+", "e")
+    return f"{found} of the {many} architectures of {landscape.space}"
+
+
+def quality(landscape: Landscape) -> str:
+    """In words, how an accuracy of a truth comes about, and how well a surrogate predicts."""
+    if not landscape.architectures:
+        return "Trained here to the end"
+    behind = landscape.provenance == "predicted"
+    if not landscape.surrogate:
+        return f"Looked up in a table of {'predictions, not of trainings' if behind else 'measured accuracies'}"
+    found = landscape.agreement
+    if found is None:
+        told, among = "how well was not measured here", "predicted by it, too"
+    else:
+        told = (
+            f"{found.folds}-fold cross-validated on {found.architectures:,} architectures: "
+            f"Kendall's τ-b {found.tau:.3f} [{found.tau_low:.3f}, {found.tau_high:.3f}], "
+            f"Spearman's ρ {found.spearman:.3f} [{found.spearman_low:.3f}, {found.spearman_high:.3f}], "
+            f"RMSE {found.rmse:.2f} [{found.rmse_low:.2f}, {found.rmse_high:.2f}] points"
+        )
+        among = "that it was fitted on" + (", whose accuracies are themselves predicted" if behind else "")
+    of = f"{landscape.architectures:,} architectures {among}"
+    return f"Predicted by a surrogate, {told}; ranks, gaps and oracles are of the {of}"
 
 
 def median(landscape: Landscape) -> float:
-    """The median accuracy of the space."""
+    """The median accuracy of the landscape, which must be of something."""
     return landscape.quantiles[len(landscape.quantiles) // 2]
 
 
@@ -281,14 +327,19 @@ def _tau_row(results: Results, landscape: Landscape, level: str, name: str, foun
     return _Row(full, shown)
 
 
-def _accuracy_row(results: Results, landscape: Landscape, group: Group, found: list[tuple[Record, float, int]]) -> _Row:
-    names = [seed_name(record.inputs) for record, _, _ in found]
-    means = np.array([mean for _, mean, _ in found])
+def _accuracy_row(results: Results, landscape: Landscape, group: Group, found: list[Known]) -> _Row:
+    names = [seed_name(known.record.inputs) for known in found]
+    means = np.array([known.mean for known in found])
     mean, spread = float(means.mean()), _std(means)
-    rank = float(np.mean([rank for _, _, rank in found]))
+    ranks = [known.rank for known in found if known.rank is not None]
+    rank = float(np.mean(ranks)) if ranks else None
+    gap = None if landscape.optimum is None else landscape.optimum - mean
+    said, tau = source(landscape, found[0].accuracy), found[0].accuracy.surrogate_tau
     full: dict[str, object] = {
         **_where(landscape),
         "selector": group.name,
+        "source": said,
+        "surrogate_tau": tau,
         "seeds": len(means),
         "mean": mean,
         "std": spread,
@@ -296,21 +347,33 @@ def _accuracy_row(results: Results, landscape: Landscape, group: Group, found: l
         "worst": float(means.min()),
         "mean_rank": rank,
         "architectures": landscape.architectures,
-        "gap": landscape.optimum - mean,
+        "gap": gap,
         "every_seed": ";".join(f"{name}={float(value)!r}" for name, value in zip(names, means, strict=True)),
     }
     shown = {
         "Landscape": results.title(landscape),
         "Selector": group.name,
+        "Source": said if tau is None else f"{said}, τ-b {tau:.2f}",
         "Seeds": f"{len(means)}",
         "Mean ± std ↑": f"{mean:.2f} (one seed)" if spread is None else f"{mean:.2f} ± {spread:.2f}",
         "Best ↑": f"{means.max():.2f}",
         "Worst ↑": f"{means.min():.2f}",
-        "Mean rank ↓": f"{rank:,.1f} of {landscape.architectures:,}",
-        "Gap ↓": f"{landscape.optimum - mean:.2f}",
+        "Mean rank ↓": NONE if rank is None else f"{rank:,.1f} of {landscape.architectures:,}",
+        "Gap ↓": NONE if gap is None else f"{gap:.2f}",
         "Every seed": ", ".join(f"{name}: {value:.2f}" for name, value in zip(names, means, strict=True)),
     }
     return _Row(full, shown)
+
+
+def source(landscape: Landscape, accuracy: Accuracy) -> str:
+    """How an accuracy came about; one that was looked up may be a prediction all the same."""
+    both = (accuracy.source, landscape.provenance)
+    return "looked up, itself predicted" if both == ("looked up", "predicted") else accuracy.source
+
+
+def _plain(landscape: Landscape) -> bool:
+    """Whether a landscape is of measured accuracies of a whole space, so that nothing more need be said of it."""
+    return not landscape.surrogate and landscape.provenance == "measured" and landscape.space_size is None
 
 
 def _time_row(group: Group, phases: list[str]) -> _Row:
@@ -392,14 +455,22 @@ def _directions(results: Results) -> list[str]:
 
 
 def _without_accuracy(results: Results) -> list[str]:
-    """One sentence for each group of which a landscape has only some runs."""
-    return [
-        f"{results.title(landscape)} says nothing of {len(group.records) - count} of {len(group.records)} "
-        f"runs of {group.name}."
-        for landscape in results.landscapes
-        for group in results.groups
-        if 0 < (count := len(group.accuracies(landscape))) < len(group.records)
-    ]
+    """One sentence for each group of which a landscape does not know, or was not asked about, some runs."""
+    sentences = []
+    for landscape in results.landscapes:
+        for group in results.groups:
+            asked, known = group.accuracies(landscape), group.known(landscape)
+            runs = f"of {len(group.records)} runs of {group.name}"
+            if 0 < len(asked) < len(group.records):
+                sentences.append(
+                    f"{results.title(landscape)} says nothing of {len(group.records) - len(asked)} {runs}."
+                )
+            if len(known) < len(asked):
+                sentences.append(
+                    f"{results.title(landscape)} ({landscape.truth}): what {len(asked) - len(known)} {runs} selected "
+                    f"is not in the table, which has {extent(landscape)}; these runs are in no mean of it."
+                )
+    return sentences
 
 
 def _trials(landscape: Landscape) -> str:

@@ -221,13 +221,18 @@ class Log:
 
 
 class Selector(BaseModel, ABC):
-    """Base of all selectors: fields are settings, checked when the study is read."""
+    """Base of all selectors: fields are settings, checked when the study is read.
+
+    `small` are settings with which a check of the selector (`archselect check`) is short; for example fewer
+    repetitions. Batches and epochs need no mention, for the task of a check gives fewer than it is asked for.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: ClassVar[str]
     summary: ClassVar[str]
     paper: ClassVar[str] = ""
+    small: ClassVar[Mapping[str, object]] = {}
 
     @abstractmethod
     def select(self, task: Task) -> Selection:

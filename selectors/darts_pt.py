@@ -46,12 +46,13 @@ class DartsPT(Selector):
         """See :class:`DartsPT`."""
         log = Log(operations=Scale(f"{self.score} without it", "lower" if self.score == "accuracy" else "higher"))
         space, decisions, step = task.space, task.space.undecided(), 0
+        cells = range(len(space.cells))
 
         def score(mixture: Mixture) -> float:
             return float(getattr(task.evaluate(mixture, norm=self.norm, augment=self.augment), self.score))
 
-        while any(space.contested(decisions, c) for c in range(len(space.cells))):
-            for c in range(len(space.cells)):
+        while any(space.contested(decisions, c) for c in cells):
+            for c in cells:
                 if not (edges := space.contested(decisions, c)):
                     continue
                 cell, edge = edges[task.rng.integers(len(edges))]
@@ -64,11 +65,11 @@ class DartsPT(Selector):
                 log.decide(0, step, cell, edge, best)
                 decisions = decisions.decide(cell, edge, best)
                 step += 1
-            if decisions.open_edges() or space.crowded(decisions):
+            if any(space.contested(decisions, c) for c in cells) or space.crowded(decisions):
                 task.tune(decisions, self.tune_epochs, self.tune_learning_rate)
         decisions = space.settled(decisions)
         while crowded := space.crowded(decisions):
-            for c in range(len(space.cells)):
+            for c in cells:
                 if not (nodes := [node for cell, node in crowded if cell == c]):
                     continue
                 decisions = thin(

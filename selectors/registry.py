@@ -7,10 +7,11 @@ from archselect.selectors.base import Selector
 from archselect.selectors.darts_pt import DartsPT
 from archselect.selectors.magnitude import Magnitude
 from archselect.selectors.random_search import Random
+from archselect.selectors.sgas import Sgas
 from archselect.selectors.zero_cost_pt import ZeroCostPT
 
 SELECTORS: dict[str, type[Selector]] = {
-    selector.name: selector for selector in (Random, Magnitude, DartsPT, ZeroCostPT)
+    selector.name: selector for selector in (Random, Magnitude, DartsPT, ZeroCostPT, Sgas)
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from itertools import count
 from typing import ClassVar, Literal, NamedTuple
@@ -44,6 +44,7 @@ class ZeroCostPT(Selector):
     name: ClassVar[str] = "zero-cost-pt"
     summary: ClassVar[str] = "perturbs an untrained supernet under a proxy, then picks among N candidates"
     paper: ClassVar[str] = "Xiang et al., Zero-Cost-PT, AAAI 2023, arXiv 2106.06799"
+    small: ClassVar[Mapping[str, object]] = {"iterations": 2}
 
     proxy: str = "nwot"
     iterations: int = Field(10, ge=1)

@@ -25,13 +25,24 @@ def root():
     return ROOT
 
 
-@pytest.fixture(scope="session")
-def naive():
-    """The module `tests/naive.py`."""
-    spec = importlib.util.spec_from_file_location("naive", ROOT / "tests" / "naive.py")
+def load(name):
+    """A module of this folder, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def naive():
+    """The module `tests/naive.py`."""
+    return load("naive")
+
+
+@pytest.fixture(scope="session")
+def naive_darts():
+    """The module `tests/naive_darts.py`."""
+    return load("naive_darts")
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +78,28 @@ def images():
         return torch.randn(count, channels, size, size, generator=generator, dtype=torch.float64)
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def stirred():
+    """`stirred(model, seed=0)` is the model in float64 with normalisation far from its start.
+
+    Other scales, shifts and running statistics: so that what leaves one of them out is found out.
+    """
+
+    def stir(model, seed=0):
+        generator = torch.Generator().manual_seed(seed)
+        model = model.double()
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.3, generator=generator)
+                module.running_var.uniform_(0.5, 2, generator=generator)
+                if module.affine:
+                    module.weight.data.uniform_(0.5, 2, generator=generator)
+                    module.bias.data.normal_(0, 0.3, generator=generator)
+        return model
+
+    return stir
 
 
 @pytest.fixture(scope="session")

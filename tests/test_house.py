@@ -68,7 +68,7 @@ def test_our_selectors_are_found_beside_the_standard_ones():
     code = "import selectors, archselect.selectors.registry as ours; print(len(ours.SELECTORS), selectors.__name__)"
     result = python(code)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split() == ["4", "selectors"]
+    assert result.stdout.split() == ["5", "selectors"]
 
 
 def test_all_rooms_are_searched():

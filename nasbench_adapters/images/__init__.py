@@ -1,4 +1,6 @@
-"""Image data sets by name: what there is, whether it is here, how to get it. Only `batches` needs torch."""
+"""Image data sets by name: what there is, whether it is here, how to get it. Only `batches`, `streamed` and `colour`
+need torch.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from archselect.nasbench_adapters.errors import unknown
-from archselect.nasbench_adapters.images import cifar, digits, imagenet16, npz
+from archselect.nasbench_adapters.images import cifar, digits, imagenet, imagenet16, npz, svhn
 from archselect.nasbench_adapters.images.dataset import ImageDataset
 
 __all__ = ["DATASETS", "DatasetSource", "ImageDataset", "data_folder", "load_images"]
@@ -73,6 +75,15 @@ DATASETS = {
             read=partial(cifar.read, cifar.CIFAR100),
         ),
         DatasetSource(
+            name="svhn",
+            summary="99,289 colour 32x32 images of house numbers, 10 classes; 73,257 to train",
+            size="235 MiB to download",
+            licence="Netzer et al. 2011, ufldl.stanford.edu/housenumbers; for non-commercial use",
+            how=f"fetched at first use, or put {svhn.TRAIN.name} and {svhn.TEST.name} into the data folder",
+            present=svhn.present,
+            read=svhn.read,
+        ),
+        DatasetSource(
             name=imagenet16.NAME,
             summary="157,700 colour 16x16 images, 120 classes; 151,700 to train",
             size="about 1 GB on disk",
@@ -84,6 +95,15 @@ DATASETS = {
             ),
             present=imagenet16.present,
             read=imagenet16.read,
+        ),
+        DatasetSource(
+            name=imagenet.NAME,
+            summary="1,331,167 colour 256x256 images, 1,000 classes; 1,281,167 to train; to train on, not to search on",
+            size="262 GB on disk",
+            licence="terms of ImageNet: non-commercial research (image-net.org)",
+            how=f"write it once into {imagenet.FOLDER}/ of the data folder: {imagenet.HOW}",
+            present=imagenet.present,
+            read=imagenet.read,
         ),
     )
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -39,7 +40,8 @@ class Images:
         test_index: the same for the test images.
 
     Raises:
-        UserError: the split is unknown, or a half would be empty or smaller than the limit.
+        UserError: the split is unknown, a half would be empty or smaller than the limit, or the images stay in their
+            files (see :mod:`.streamed`).
     """
 
     def __init__(
@@ -53,6 +55,10 @@ class Images:
     ) -> None:
         if split not in SPLITS:
             raise unknown("split", split, SPLITS)
+        if isinstance(dataset.train_images, np.memmap):
+            raise UserError(
+                f"data set '{dataset.name}' is too large to be kept on the device: train on it, do not search on it"
+            )
         count = len(dataset.train_images)
         train = int(count * train_fraction)
         if not 0 < train < count:
@@ -83,6 +89,11 @@ class Images:
         self._mean = torch.tensor(dataset.mean, device=device).view(-1, 1, 1)
         self._std = torch.tensor(dataset.std, device=device).view(-1, 1, 1)
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of an image as a network sees it."""
+        return self.dataset.image_shape
+
     def describe(self) -> dict[str, str | int]:
         """What determines the batches: data set, checksum, sizes of the halves, split, augmentation."""
         return {
@@ -91,7 +102,7 @@ class Images:
             "train_images": len(self.train_index),
             "valid_images": len(self.valid_index),
             "split": self.split,
-            "augment": f"crop {self.dataset.pad}" + (", flip" if self.dataset.flip else ""),
+            "augment": self.dataset.augmentation,
         }
 
     def index(self, part: str) -> Tensor:
@@ -106,25 +117,31 @@ class Images:
         return {"train": self.train_index, "valid": self.valid_index, "test": self.test_index}[part]
 
     def batch(
-        self, index: Tensor, generator: torch.Generator | None = None, augment: bool = False
+        self, index: Tensor, generator: torch.Generator | None = None, augment: bool = False, cutout: int = 0
     ) -> tuple[Tensor, Tensor]:
         """The images of these numbers, and their labels.
 
         Args:
             index: int64 (b,), on the device.
-            generator: a CPU generator; needed to augment.
+            generator: a CPU generator; needed to augment and to cut out.
             augment: crop at random out of the image within a black border of `pad` pixels and, where the data
                 set allows it, flip at random.
+            cutout: side of the square set to the mean colour at a random place (DeVries and Taylor,
+                arXiv:1708.04552); 0 for none. See :func:`cut_out`.
 
         Returns:
             float32 (b, c, h, w), normalised, in channels-last memory format, and int64 (b,).
         """
         pixels = self._pixels[index]
+        if (augment or cutout) and generator is None:
+            raise ValueError("augmentation needs a generator")
         if augment:
-            if generator is None:
-                raise ValueError("augmentation needs a generator")
+            assert generator is not None
             pixels = self._augmented(pixels, generator)
         images = pixels.permute(0, 3, 1, 2).float().div_(255).sub_(self._mean).div_(self._std)
+        if cutout:
+            assert generator is not None
+            cut_out(images, cutout, generator)
         return images.contiguous(memory_format=torch.channels_last), self._labels[index]
 
     def epoch(
@@ -134,13 +151,14 @@ class Images:
         generator: torch.Generator,
         augment: bool = False,
         drop_last: bool = False,
+        cutout: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """One pass over a part in random order; the last batch may be smaller, unless it is dropped.
 
         Raises UserError if the part is unknown or smaller than a batch.
         """
         index = self._index_for(part, batch_size)
-        return self._shuffled(index, batch_size, generator, augment, drop_last)
+        return self._shuffled(index, batch_size, generator, augment, drop_last, cutout)
 
     def endless(
         self, part: str, batch_size: int, generator: torch.Generator, augment: bool = False
@@ -186,13 +204,19 @@ class Images:
         return index
 
     def _shuffled(
-        self, index: Tensor, batch_size: int, generator: torch.Generator, augment: bool, drop_last: bool
+        self,
+        index: Tensor,
+        batch_size: int,
+        generator: torch.Generator,
+        augment: bool,
+        drop_last: bool,
+        cutout: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         order = torch.randperm(len(index), generator=generator)
         if drop_last:
             order = order[: len(order) // batch_size * batch_size]
         for chunk in index[order.to(self.device, non_blocking=True)].split(batch_size):
-            yield self.batch(chunk, generator, augment)
+            yield self.batch(chunk, generator, augment, cutout)
 
     def _augmented(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """Random crop and flip of uint8 (b, h, w, c), by one gather out of the padded images."""
@@ -206,6 +230,31 @@ class Images:
         padded = F.pad(pixels, (0, 0, pad, pad, pad, pad))
         image = torch.arange(count, device=self.device)
         return padded[image[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def cut_out(images: Tensor, length: int, generator: torch.Generator) -> None:
+    """Set a square of each normalised image to zero, in place, where the image has it.
+
+    As in the released code of DARTS the square's centre is any pixel, and it goes `length // 2` pixels from there in
+    either direction, so at the borders less than a square is cut out.
+
+    Args:
+        images: (b, c, h, w), on any device.
+        length: side of the square in pixels.
+        generator: a CPU generator; two numbers are drawn per image, all rows before all columns.
+    """
+    count, _, height, width = images.shape
+    rows = torch.randint(height, (count,), generator=generator)
+    columns = torch.randint(width, (count,), generator=generator)
+    centres = torch.stack([rows, columns]).to(images.device, non_blocking=True)
+
+    def within(centre: Tensor, size: int) -> Tensor:
+        """bool (b, size)"""
+        along = torch.arange(size, device=images.device) - centre[:, None]
+        return (along >= -(length // 2)) & (along < length // 2)
+
+    hole = within(centres[0], height)[:, None, :, None] & within(centres[1], width)[:, None, None, :]
+    images.masked_fill_(hole, 0)
 
 
 def _joined(train: object, test: object, device: torch.device) -> Tensor:

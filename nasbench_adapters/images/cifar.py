@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pooch
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
+from archselect.nasbench_adapters.images.fetch import fetch, verify
 
 URL = "https://www.cs.toronto.edu/~kriz/"
 URL_VARIABLE = "ARCHSELECT_CIFAR_URL"
 SIZE, CHANNELS = 32, 3
-CONNECT_TIMEOUT, READ_TIMEOUT = 10, 60  # seconds
 
 
 @dataclass(frozen=True)
@@ -89,9 +88,9 @@ def read(source: Cifar, data_dir: Path, url: str | None = None) -> ImageDataset:
     """
     archive, folder = data_dir / source.archive, data_dir / source.folder
     if archive.is_file():
-        _verify(source, archive)
+        verify(archive, source.md5)
     elif not folder.is_dir():
-        _download(source, archive, url or os.environ.get(URL_VARIABLE) or URL)
+        fetch(archive, source.md5, url or os.environ.get(URL_VARIABLE) or URL, URL_VARIABLE)
     files = _from_archive(source, archive) if archive.is_file() else _from_folder(source, folder)
     return make_dataset(
         source.name,
@@ -104,38 +103,6 @@ def read(source: Cifar, data_dir: Path, url: str | None = None) -> ImageDataset:
         flip=True,
         pad=4,
     )
-
-
-def _verify(source: Cifar, archive: Path) -> None:
-    found = pooch.file_hash(str(archive), alg="md5")
-    if found != source.md5:
-        raise UserError(
-            f"{archive} is damaged or another file: its MD5 is {found}, not {source.md5}; "
-            "delete it, and it will be fetched again"
-        )
-
-
-def _download(source: Cifar, archive: Path, url: str) -> None:
-    """Fetch the archive; it appears under its name only once it is complete and verified."""
-    address = f"{url.rstrip('/')}/{source.archive}"
-    try:
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        pooch.retrieve(
-            address,
-            known_hash=f"md5:{source.md5}",
-            fname=archive.name,
-            path=archive.parent,
-            downloader=pooch.HTTPDownloader(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)),
-        )
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # requests' errors are OSErrors; pooch raises ValueError on another MD5
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"cannot fetch {address} ({reason}); fetch {source.archive} by other means and put it into "
-            f"{archive.parent}, or name a mirror in {URL_VARIABLE}"
-        ) from error
 
 
 def _from_archive(source: Cifar, archive: Path) -> dict[str, bytes]:

@@ -10,10 +10,13 @@ import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
 
+SAMPLED = 1000
+"""Images of a memory-mapped array that its checksum looks at."""
+
 
 @dataclass(frozen=True, eq=False)
 class ImageDataset:
-    """Labelled images in memory. Made by :func:`make_dataset`, which checks them.
+    """Labelled images in memory, or memory-mapped. Made by :func:`make_dataset`, which checks them.
 
     Attributes:
         name: as given to `load_images`, or the stem of the file's name.
@@ -56,13 +59,25 @@ class ImageDataset:
         """(channels, height, width) of an image as a network sees it."""
         return self.channels, self.image_size, self.image_size
 
+    @property
+    def augmentation(self) -> str:
+        """What augmentation does, in words; see :class:`.batches.Images` and :class:`.streamed.StreamedImages`."""
+        flip = ", flip" if self.flip else ""
+        if isinstance(self.train_images, np.memmap):
+            return f"random resized crop{flip}, colour jitter"
+        return f"crop {self.pad}{flip}"
+
     @cached_property
     def checksum(self) -> str:
-        """16 hexadecimal digits: the SHA-256 of images, labels, class count, mean and std, cut short."""
+        """16 hexadecimal digits: the SHA-256 of images, labels, class count, mean and std, cut short.
+
+        Of images that stay in their files about a thousand, evenly spaced, stand for all.
+        """
         digest = hashlib.sha256(repr((self.classes, self.mean, self.std)).encode())
         for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+            step = max(1, len(array) // SAMPLED) if isinstance(array, np.memmap) else 1
+            digest.update(np.ascontiguousarray(array[::step]).data)
         return digest.hexdigest()[:16]
 
 
@@ -117,9 +132,11 @@ def make_dataset(
         pad = size // 8
     if not 0 <= pad < size:
         raise UserError(f"data set '{name}': pad is {pad}; it must lie in 0..{size - 1}")
-    measured_mean, measured_std = _moments(train_images)
-    mean = measured_mean if mean is None else tuple(float(value) for value in mean)
-    std = measured_std if std is None else tuple(float(value) for value in std)
+    if mean is None or std is None:
+        measured_mean, measured_std = _moments(train_images)
+        mean = measured_mean if mean is None else mean
+        std = measured_std if std is None else std
+    mean, std = tuple(float(value) for value in mean), tuple(float(value) for value in std)
     if len(mean) != channels or not all(0 <= value <= 1 for value in mean):
         raise UserError(f"data set '{name}': mean is {mean}; give {channels} numbers in 0..1, one per channel")
     if len(std) != channels or not all(0 < value <= 1 for value in std):

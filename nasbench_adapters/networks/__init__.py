@@ -1,6 +1,46 @@
 """Supernets and stand-alone networks (torch)."""
 
-from archselect.nasbench_adapters.networks.mixture import Mixture, mixture_of, new_alphas, one_hot
-from archselect.nasbench_adapters.networks.network import Network, Supernet, scoring
+from __future__ import annotations
 
-__all__ = ["Mixture", "Network", "Supernet", "mixture_of", "new_alphas", "one_hot", "scoring"]
+from archselect.nasbench_adapters.networks.mixture import Mixture, mixture_of, new_alphas, one_hot
+from archselect.nasbench_adapters.networks.nb101 import NasBench101Network
+from archselect.nasbench_adapters.networks.network import Network, Supernet, scoring
+from archselect.nasbench_adapters.space import Architecture, SearchSpace, Skeleton
+from archselect.nasbench_adapters.spaces.nb101 import ModuleSkeleton, ModuleSpace
+
+__all__ = [
+    "Mixture",
+    "NasBench101Network",
+    "Network",
+    "Supernet",
+    "build_network",
+    "mixture_of",
+    "new_alphas",
+    "one_hot",
+    "scoring",
+]
+
+
+def build_network(
+    space: SearchSpace,
+    architecture: Architecture,
+    skeleton: Skeleton,
+    image_channels: int,
+    classes: int,
+    seed: int,
+    auxiliary: bool = False,
+) -> Network | NasBench101Network:
+    """The stand-alone network of one architecture: what a table of the space was, or would be, measured on.
+
+    Args:
+        space, architecture: what to build.
+        skeleton: from `space.skeleton(...)`.
+        image_channels: of the images.
+        classes: number of logits.
+        seed: of the initial weights; the global random state is left alone.
+        auxiliary: whether the network has the skeleton's auxiliary head, where there is one.
+    """
+    if isinstance(space, ModuleSpace):
+        assert isinstance(skeleton, ModuleSkeleton)
+        return NasBench101Network(space, architecture, skeleton, image_channels, classes, seed)
+    return Network(space, architecture, skeleton, image_channels, classes, [seed], auxiliary)

@@ -6,7 +6,13 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from archselect.nasbench_adapters.networks.operations import ConvNorm, FactorizedReduction, Rectifier, conv
+from archselect.nasbench_adapters.networks.operations import (
+    ConvNorm,
+    ConvNormRelu,
+    FactorizedReduction,
+    Rectifier,
+    conv,
+)
 
 
 class Stem(nn.Sequential):
@@ -46,7 +52,20 @@ class ImageNetStem(nn.Module):
         return first, self.stage_b(first)
 
 
-STEMS: dict[str, type[Stem] | type[ImageNetStem]] = {"conv": Stem, "imagenet": ImageNetStem}
+class RectifiedStem(ConvNormRelu):
+    """NAS-Bench-101's stem: 3x3 convolution, normalisation, ReLU."""
+
+    scales = (1,)
+
+    def __init__(self, channels_in: int, channels_out: int, replicas: int = 1) -> None:
+        super().__init__(channels_in, channels_out, 3, replicas)
+
+
+STEMS: dict[str, type[Stem] | type[ImageNetStem] | type[RectifiedStem]] = {
+    "conv": Stem,
+    "imagenet": ImageNetStem,
+    "rectified": RectifiedStem,
+}
 """Stems: `stem(images)` gives one tensor of features, or several; `scales` is by how much each divides the images."""
 
 
@@ -78,11 +97,12 @@ class PoolReduction(nn.Sequential):
         )
 
 
-BLOCKS: dict[str, Callable[..., nn.Module]] = {
-    "residual_reduction": ResidualReduction,
-    "pool_reduction": PoolReduction,
-}
-"""Blocks that stand between cells."""
+class MaxPoolReduction(nn.MaxPool2d):
+    """NAS-Bench-1Shot1's stage change, which keeps the channels. Its padding makes 17 rows of 32, and 9 of 17."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int = 2, replicas: int = 1) -> None:
+        assert channels_in == channels_out
+        super().__init__(2, stride=stride, padding=1)
 
 
 class Preprocess(nn.Module):
@@ -102,6 +122,22 @@ class Preprocess(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels_in, h, w) -> (batch, channels_out, h / scale, w / scale)."""
         return self.project(self.rectify(x, seen=self.project.counted.live))
+
+
+class Projection(Preprocess):
+    """NAS-Bench-1Shot1's last block before the classifier: ReLU, 1x1 convolution, normalisation without scale."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int = 1, replicas: int = 1) -> None:
+        super().__init__(channels_in, channels_out, stride, affine=False, replicas=replicas)
+
+
+BLOCKS: dict[str, Callable[..., nn.Module]] = {
+    "residual_reduction": ResidualReduction,
+    "pool_reduction": PoolReduction,
+    "max_pool_reduction": MaxPoolReduction,
+    "projection": Projection,
+}
+"""Blocks that stand between cells, and after the last."""
 
 
 class AuxiliaryHead(nn.Sequential):

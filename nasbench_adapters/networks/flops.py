@@ -12,6 +12,8 @@ from archselect.nasbench_adapters.networks.network import Backbone, CellModule, 
 class ForwardCost:
     """FLOPs per image of a supernet under any mixture, or of a network: two per multiply-add of convolutions and head.
 
+    Any module will do as a network: its convolutions and linear maps are counted.
+
     Normalisation, rectification, pooling and additions are not counted. One forward of a blank image measures all.
 
     Args:
@@ -19,17 +21,19 @@ class ForwardCost:
         image_shape: (channels, height, width) of one image of one replica.
     """
 
-    def __init__(self, model: Backbone, image_shape: tuple[int, int, int]) -> None:
+    def __init__(self, model: nn.Module, image_shape: tuple[int, int, int]) -> None:
         per_module: dict[nn.Module, int] = {}
 
         def count(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-            assert isinstance(module, nn.Conv2d)
+            assert isinstance(module, nn.Conv2d | nn.Linear)
             per_module[module] = 2 * module.weight[0].numel() * output[0].numel()
 
-        hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, nn.Conv2d)]
-        device = model.classifier.weight.device
+        hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+        parameter = next(model.parameters())
+        device = parameter.device
         channels, height, width_ = image_shape
-        image = torch.zeros(1, channels * model.replicas, height, width_, device=device)
+        replicas = model.replicas if isinstance(model, Backbone) else 1
+        image = parameter.new_zeros(1, channels * replicas, height, width_)
         try:
             with scoring(model, "running"):
                 if isinstance(model, Supernet):

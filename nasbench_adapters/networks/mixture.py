@@ -73,6 +73,9 @@ def new_alphas(
 def mixture_of(space: SearchSpace, alphas: Sequence[Tensor], decisions: Decisions | None = None) -> Mixture:
     """softmax(alpha) on open edges, one-hot on decided ones, zero on dropped ones (DARTS, section 2.2).
 
+    Edges of one group share the softmax: all their entries together sum to one (NAS-Bench-1Shot1, section 3.2). A
+    decision on one of them leaves the others as they are.
+
     Args:
         space: the space the mixture is for.
         alphas: per cell type (edges, operations); gradients flow to open edges only.
@@ -82,7 +85,12 @@ def mixture_of(space: SearchSpace, alphas: Sequence[Tensor], decisions: Decision
     weights, support = [], []
     for cell, alpha, row in zip(space.cells, alphas, decisions.choices, strict=True):
         allowed, opened, chosen = _row_masks(cell.operations, row, alpha.shape[1], alpha.device)
-        soft = torch.softmax(alpha if allowed is None else alpha.masked_fill(~allowed, -torch.inf), dim=-1)
+        if cell.groups:
+            members = _group_masks(cell.operations, cell.groups, alpha.shape[1], alpha.device)
+            # One row per group; every entry is of one group and has no weight in the others.
+            soft = torch.softmax(alpha.flatten().masked_fill(~members, -torch.inf), dim=-1).sum(dim=0).view_as(alpha)
+        else:
+            soft = torch.softmax(alpha if allowed is None else alpha.masked_fill(~allowed, -torch.inf), dim=-1)
         if any(choice != OPEN for choice in row):
             soft = torch.where(opened, soft, chosen.to(soft.dtype))
         weights.append(soft)
@@ -107,6 +115,22 @@ def _row_masks(
     opened = torch.tensor([[choice == OPEN] for choice in row])
     chosen = torch.tensor([[k == choice for k in range(columns)] for choice in row])
     return None if bool(allowed.all()) else allowed.to(device), opened.to(device), chosen.to(device)
+
+
+@lru_cache(maxsize=256)
+def _group_masks(
+    operations: tuple[tuple[str, ...], ...], groups: tuple[int, ...], columns: int, device: torch.device
+) -> Tensor:
+    """On the device: (groups, edges * operations), which entries share a group's softmax. Kept as above."""
+    entries = [
+        [
+            member == group and k < len(names)
+            for member, names in zip(groups, operations, strict=True)
+            for k in range(columns)
+        ]
+        for group in dict.fromkeys(groups)
+    ]
+    return torch.tensor(entries).to(device)
 
 
 def one_hot(space: SearchSpace, architecture: Architecture, device: torch.device) -> Mixture:

@@ -19,14 +19,19 @@ from archselect.nasbench_adapters.networks.blocks import BLOCKS, STEMS, Auxiliar
 from archselect.nasbench_adapters.networks.mixture import Mixture
 from archselect.nasbench_adapters.networks.operations import (
     AveragePool,
+    ConvNormRelu,
     MaxPool,
     NormalisedPool,
     Operation,
     Rectifier,
     Skip,
+    Slot,
     build_operation,
+    in_slots,
+    joined,
 )
 from archselect.nasbench_adapters.space import Architecture, Cell, SearchSpace, Skeleton
+from archselect.nasbench_adapters.spaces.nb101 import ModuleSkeleton
 
 Support = tuple[tuple[bool, ...], ...]
 Item = TypeVar("Item")
@@ -63,7 +68,7 @@ class CellModule(nn.Module):
         replicas: int,
     ) -> None:
         super().__init__()
-        self.cell, self.stride = cell, stride
+        self.cell, self.stride, self.replicas = cell, stride, replicas
         widths = [channels * cell.width(node) for node in range(cell.nodes)]
         self.preprocess = nn.ModuleList()
         if cell.preprocessed:
@@ -87,6 +92,7 @@ class CellModule(nn.Module):
                     affine=affine,
                     replicas=replicas,
                     normalised_pools=cell.normalised_pools and not affine,
+                    place=edge,
                 )
                 for k in indices
             }
@@ -132,9 +138,12 @@ class CellModule(nn.Module):
 
         for target in range(self.cell.inputs, self.cell.nodes):
             total: Tensor | None = None
+            slots: dict[int, Tensor] = {}
             for edge, source, modules in self.incoming[target]:
                 for k, module in modules.items():
                     if support is not None and not support[edge][k]:
+                        if module.overheard:
+                            module(nodes[source])
                         continue
                     if isinstance(module, NormalisedPool):
                         out = module.norm(pooled(module.pool, source))
@@ -146,11 +155,17 @@ class CellModule(nn.Module):
                         out = out * weights[edge, k]
                     if paths is not None and not isinstance(module, Skip):
                         out = out * next(path)
+                    if isinstance(module, Slot):
+                        slots[module.place] = out
+                        continue
                     total = out if total is None else total + out
+            if slots:
+                out = in_slots(slots, self.cell.width(target))
+                total = out if total is None else total + out
             nodes.append(self._zeros(target, nodes[0]) if total is None else total)
             rectified.append(self._rectify(target, nodes[target], seen))
         outputs = [nodes[node] for node in self.cell.output]
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+        return outputs[0] if len(outputs) == 1 else joined(outputs, self.replicas)
 
     def _zeros(self, node: int, x: Tensor) -> Tensor:
         """The features of a node to which nothing is added; x is an input."""
@@ -195,6 +210,10 @@ class Backbone(nn.Module):
         # torch's layers draw weights when they are made; the caller's random state is none of our business.
         with torch.random.fork_rng(devices=[]):
             self._build(present, image_channels, classes, affine, auxiliary)
+        if isinstance(skeleton, ModuleSkeleton):
+            for module in self.modules():
+                if isinstance(module, ConvNormRelu):
+                    module.norm.momentum = skeleton.norm_momentum
 
     def _build(
         self,

@@ -9,6 +9,7 @@ rectified once for all that read it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -25,6 +26,11 @@ class Rectifier(nn.ReLU):
     def forward(self, input: Tensor, seen: int = 1, blank: int = 0) -> Tensor:
         """`input` with negative entries set to zero; same shape."""
         return super().forward(input)
+
+    @property
+    def told(self) -> bool:
+        """Whether someone is told of `seen` and `blank`, by a forward hook that takes keyword arguments."""
+        return bool(self._forward_hooks_with_kwargs)
 
 
 class Counted(NamedTuple):
@@ -57,11 +63,23 @@ def conv(
     )
 
 
+def joined(features: Sequence[Tensor], replicas: int = 1) -> Tensor:
+    """Features (batch, channels, h, w) concatenated along channels, within each replica."""
+    if replicas == 1:
+        return torch.cat(list(features), dim=1)
+    return torch.cat([part.unflatten(1, (replicas, -1)) for part in features], dim=2).flatten(1, 2)
+
+
 class Operation(nn.Module):
     """Base of the candidate operations."""
 
     reads_rectified: ClassVar[bool] = False
     counted: ClassVar[Counted] = Counted(0)
+
+    @property
+    def overheard(self) -> bool:
+        """Whether it is to be computed even while silenced, because a proxy counts a ReLU within it."""
+        return False
 
 
 class ConvNorm(nn.Sequential, Operation):
@@ -120,6 +138,50 @@ class NormalisedPool(Operation):
         return out
 
 
+class ConvNormRelu(nn.Sequential, Operation):
+    """Convolution, normalisation with scale and shift, ReLU: NAS-Bench-101's convolutions and projections.
+
+    The released code of Zero-Cost-PT counts the ReLU within it once, and while silenced too, as it computes whatever
+    is multiplied by zero afterwards.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, replicas: int = 1) -> None:
+        super().__init__(
+            conv(channels_in, channels_out, kernel, replicas=replicas),
+            nn.BatchNorm2d(channels_out * replicas),
+            Rectifier(),
+        )
+
+    @property
+    def overheard(self) -> bool:
+        """See :attr:`Operation.overheard`."""
+        rectifier = self[2]
+        assert isinstance(rectifier, Rectifier)
+        return rectifier.told
+
+    @property
+    def norm(self) -> nn.BatchNorm2d:
+        """The normalisation."""
+        norm = self[1]
+        assert isinstance(norm, nn.BatchNorm2d)
+        return norm
+
+
+class Slot(Skip):
+    """The identity, whose output the cell puts at one place of a wide target: see :func:`in_slots`."""
+
+    def __init__(self, place: int) -> None:
+        super().__init__()
+        self.place = place
+
+
+def in_slots(features: Mapping[int, Tensor], slots: int) -> Tensor:
+    """Features (batch, channels, h, w) by place, as (batch, slots * channels, h, w); zeros where there are none."""
+    zeros = torch.zeros_like(next(iter(features.values()))) if len(features) < slots else None
+    parts = (features.get(place, zeros) for place in range(slots))
+    return torch.cat([part for part in parts if part is not None], dim=1)
+
+
 class DilatedConv(nn.Sequential, Operation):
     """Depthwise convolution of dilation 2, pointwise convolution, normalisation; the ReLU before is the caller's."""
 
@@ -167,30 +229,31 @@ class FactorizedReduction(Operation):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels_in, h, w), h and w even, -> (batch, channels_out, h / 2, w / 2)."""
-        halves = self.conv_a(x), self.conv_b(x[:, :, 1:, 1:])
-        if self.replicas == 1:
-            return self.norm(torch.cat(halves, dim=1))
-        split = [half.unflatten(1, (self.replicas, -1)) for half in halves]
-        return self.norm(torch.cat(split, dim=2).flatten(1, 2))
+        out: Tensor = self.norm(joined([self.conv_a(x), self.conv_b(x[:, :, 1:, 1:])], self.replicas))
+        return out
 
 
 class Noise(Operation):
     """Standard normal noise in place of the input (the space S4 of Zela et al., ICLR 2020), without a random state.
 
-    Every number is a hash of its place and of all bits of the input: fresh for every batch and every change of the
-    network before it, yet the same whenever the same is scored again.
+    Every number is a hash of its place and of all bits of what it replaces: fresh for every batch and every change of
+    the network before it, yet the same whenever the same is scored again.
+
+    Args:
+        stride: only every stride-th row and column is replaced.
+        place: tells apart the noise of edges that read the same node.
     """
 
-    def __init__(self, stride: int = 1) -> None:
+    def __init__(self, stride: int = 1, place: int = 0) -> None:
         super().__init__()
-        self.stride = stride
+        self.stride, self.place = stride, place
 
     def forward(self, x: Tensor) -> Tensor:
         """Noise of the input's shape, or every `stride`-th row and column of it."""
         x = x.detach()[:, :, :: self.stride, :: self.stride]
         pairs = -(-x.numel() // 2)
         seed = x.float().contiguous().view(torch.int32).sum(dtype=torch.int64)
-        bits = _mixed(torch.arange(pairs, device=x.device) + _mixed(seed))
+        bits = _mixed(torch.arange(pairs, device=x.device) + _mixed(_mixed(seed) + self.place))
         # Two 31-bit uniforms of each hash, then Box and Muller's transform.
         radius = torch.sqrt(-2 * torch.log(((bits & 0x7FFFFFFF).float() + 1) / 2**31))
         angle = ((bits >> 32) & 0x7FFFFFFF).float() * (2 * torch.pi / 2**31)
@@ -214,15 +277,23 @@ def build_operation(
     affine: bool = True,
     replicas: int = 1,
     normalised_pools: bool = False,
+    place: int = 0,
 ) -> Operation | None:
-    """The module of a candidate operation, or None for `none`, which adds nothing to its target."""
+    """The module of a candidate operation, or None for `none`, which adds nothing to its target.
+
+    `place` is the edge's; see :class:`Noise`.
+    """
     kind, _, size = name.rpartition("_")
     kernel = int(size[0]) if size[:1].isdigit() else 0
     match kind:
         case "" if name == "none":
             return None
         case "" if name == "noise":
-            return Noise(stride)
+            return Noise(stride, place)
+        case "" if name in ("projection", "conv1x1-bn-relu", "conv3x3-bn-relu"):
+            return ConvNormRelu(channels_in, channels_out, 3 if name == "conv3x3-bn-relu" else 1, replicas)
+        case "slot" if replicas == 1:
+            return Slot(int(size))
         case "skip":
             return Skip() if stride == 1 else FactorizedReduction(channels_in, channels_out, affine, replicas)
         case "nor_conv":
@@ -231,7 +302,7 @@ def build_operation(
             return SeparableConv(channels_in, kernel, stride, affine, replicas)
         case "dil_conv":
             return DilatedConv(channels_in, kernel, stride, affine, replicas)
-        case "avg_pool" | "max_pool":
+        case "avg_pool" | "max_pool" | "" if kind or name == "maxpool3x3":
             pool = AveragePool(stride) if kind == "avg_pool" else MaxPool(stride)
             return NormalisedPool(pool, channels_in, replicas) if normalised_pools else pool
     raise ValueError(f"no module for operation {name!r}")

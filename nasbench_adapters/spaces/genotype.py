@@ -9,6 +9,7 @@ for a list of numbers, and so is JSON with these four keys.
 from __future__ import annotations
 
 import ast
+import warnings
 from dataclasses import dataclass
 
 from archselect.nasbench_adapters.errors import UserError, unknown
@@ -16,6 +17,8 @@ from archselect.nasbench_adapters.errors import UserError, unknown
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 LONGEST = 10_000
 """Characters of the longest text that is read; real ones have a few hundred."""
+HIGHEST = 100
+"""The highest number of a node that is read; real ones have one digit."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,10 @@ def parse_genotype(text: str) -> Genotype:
     if len(text) > LONGEST:
         raise UserError(f"malformed genotype: {len(text)} characters, more than {LONGEST}")
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            # What Python says of a doubtful backslash is for programmers.
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UserError(f"malformed genotype {text.strip()[:60]!r}: {_reason(error)}") from error
     fields = dict(_fields(tree))
@@ -82,7 +88,7 @@ def _entries(name: str, tree: ast.expr) -> tuple[tuple[str, int], ...]:
         parts = item.elts if isinstance(item, ast.Tuple | ast.List) else []
         values = [part.value if isinstance(part, ast.Constant) else None for part in parts]
         match values:
-            case [str(operation), int(source)] if not isinstance(source, bool):
+            case [str(operation), int(source)] if not isinstance(source, bool) and source <= HIGHEST:
                 entries.append((operation, source))
             case _:
                 raise UserError(f"malformed genotype: entry {place} of {name} is not ('operation', source)")
@@ -92,7 +98,7 @@ def _entries(name: str, tree: ast.expr) -> tuple[tuple[str, int], ...]:
 def _numbers(name: str, tree: ast.expr) -> tuple[int, ...]:
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id == "range" and not tree.keywords:
         bounds = _whole(name, tree.args)
-        if len(bounds) not in (1, 2) or any(not 0 <= bound <= 100 for bound in bounds):
+        if len(bounds) not in (1, 2) or any(not 0 <= bound <= HIGHEST for bound in bounds):
             raise UserError(f"malformed genotype: {name} is no range of a few numbers, such as range(2, 6)")
         return tuple(range(*bounds))
     return tuple(_whole(name, _items(name, tree)))

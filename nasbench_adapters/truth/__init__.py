@@ -1,6 +1,7 @@
-"""Ground truths: measured accuracies of architectures, looked up by dataset, split and epochs. No torch here.
+"""Ground truths: accuracies of architectures, looked up by dataset, split and epochs. No torch here.
 
-Every source is converted once into a :class:`TruthTable`, one compact file that opens in milliseconds.
+Every source is converted once into a :class:`TruthTable`, one compact file that opens in milliseconds. Where no table
+can hold the space, a :class:`Surrogate` predicts, and says wherever it is used that it does and how well.
 """
 
 from __future__ import annotations
@@ -12,19 +13,26 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from archselect.nasbench_adapters.errors import UserError, unknown
-from archselect.nasbench_adapters.truth import hpo_bench, long_csv, nats, nb201_file
+from archselect.nasbench_adapters.truth import hpo_bench, long_csv, nats, nb101_file, nb201_file, nb301_file, plain_csv
 from archselect.nasbench_adapters.truth.landscape import LandscapeNumbers, landscape, rank
-from archselect.nasbench_adapters.truth.table import Column, TableBuilder, Trials, TruthTable
+from archselect.nasbench_adapters.truth.plain_csv import PlainColumns
+from archselect.nasbench_adapters.truth.surrogate import Agreement, GroundTruth, Surrogate
+from archselect.nasbench_adapters.truth.table import MEASURED, PREDICTED, Column, TableBuilder, Trials, TruthTable
 
 __all__ = [
     "FORMATS",
+    "Agreement",
     "Column",
+    "GroundTruth",
     "LandscapeNumbers",
+    "PlainColumns",
+    "Surrogate",
     "TableBuilder",
     "Trials",
     "Truth",
     "TruthTable",
     "builtin_path",
+    "fit_truth",
     "import_truth",
     "landscape",
     "list_truths",
@@ -45,14 +53,29 @@ BUILTIN = {
 }
 """The truths that archselect knows of itself: what they are, and how to get them."""
 
+NB301 = "nb301"
+KNOWN = {
+    NB301: (
+        "NAS-Bench-301: validation accuracy on CIFAR-10 of any DARTS cell, predicted; needs " + nb301_file.NEEDS,
+        f"archselect truth import FOLDER/xgb_v1.0 --name {NB301}",
+    ),
+}
+"""Truths that others have released and that are imported under any name: what they are and need, and the command."""
+
 FORMATS = {
     "long": "CSV (gzip or not) or Parquet with the columns " + ", ".join(long_csv.COLUMNS),
     "nb201-file": "the official NAS-Bench-201-v1_*.pth",
     "nb201-folder": "the folder NAS-Bench-201-v1_1-archive of 000000-FULL.pth, …",
     "nats-file": "the official NATS-tss-v1_0-*.pickle.pbz2",
     "nats-folder": "the folder NATS-tss-v1_0-*-simple of 000000.pickle.pbz2, …",
+    "nb101-file": "the official nasbench_only108.tfrecord or nasbench_full.tfrecord",
+    "nb101-csv": "CSV (gzip or not) of NAS-Bench-101 cells with the columns adjacency, ops, val1, …, test1, …",
+    "plain": "CSV (gzip or not) or Parquet, a row per architecture, its two columns named by the options",
+    "nb301": "the unpacked folder xgb_v1.0 of NAS-Bench-301's nasbench301_models_v1.0.zip",
 }
 """What can be imported."""
+OPEN_FORMATS = ("long", "plain")
+"""Those that hold any space, and do not say where their accuracies come from."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +88,8 @@ class Truth:
     how: str
 
 
-def open_truth(name: str) -> TruthTable:
-    """The truth of that name, built in or imported, or the table at that path (one that ends in `.npz`).
+def open_truth(name: str) -> GroundTruth:
+    """The truth of that name, built in, imported or fitted, or the one at that path (one that ends in `.npz`).
 
     Raises UserError, with the mend, if it is unknown, not yet present, or damaged.
     """
@@ -77,10 +100,12 @@ def open_truth(name: str) -> TruthTable:
             raise UserError(f"the truth '{name}' is not there yet: {BUILTIN[name][1]}")
         return TruthTable.open(builtin_path(name))
     if Path(name).suffix == ".npz":
-        return TruthTable.open(name)
-    if name not in _imported():
-        raise unknown("truth", name, [*BUILTIN, *_imported()])
-    return TruthTable.open(_imported()[name])
+        return _open(Path(name))
+    if name in _imported():
+        return _open(_imported()[name])
+    if name in KNOWN:
+        raise UserError(f"the truth '{name}' is not there yet: {KNOWN[name][1]}; it needs {nb301_file.NEEDS}")
+    raise unknown("truth", name, [*BUILTIN, *KNOWN, *_imported()])
 
 
 def list_truths() -> list[Truth]:
@@ -91,50 +116,106 @@ def list_truths() -> list[Truth]:
         truths.append(Truth(name, summary, present, how))
     for name, path in _imported().items():
         try:
-            summary = f"imported: {TruthTable.open(path).origin}"
+            truth = _open(path)
         except UserError as error:
             truths.append(Truth(name, str(error), False, f"archselect truth import SOURCE --name {name}"))
         else:
-            truths.append(Truth(name, summary, True, f"archselect truth import SOURCE --name {name}"))
-    return truths
+            fitted = truth.agreement is not None if isinstance(truth, Surrogate) else False
+            summary = truth.origin if fitted else f"imported: {truth.origin}"
+            if isinstance(truth, Surrogate) or truth.provenance != MEASURED:
+                summary += f"; {truth.how()}"
+            how = f"archselect truth {'fit TABLE' if fitted else 'import SOURCE'} --name {name}"
+            truths.append(Truth(name, summary, True, how))
+    missing = {name: told for name, told in KNOWN.items() if name not in _imported()}
+    return truths + [Truth(name, summary, False, how) for name, (summary, how) in missing.items()]
 
 
 def import_truth(
-    source: Path | str, *, name: str, format: str | None = None, space: str = "nb201", force: bool = False
+    source: Path | str,
+    *,
+    name: str,
+    format: str | None = None,
+    space: str = "nb201",
+    force: bool = False,
+    plain: PlainColumns | None = None,
+    predicted: bool = False,
+    origin: str | None = None,
 ) -> Path:
     """Convert a source once into the user's data folder, from where `name` opens it. Returns the file's path.
 
     Args:
         format: one of :data:`FORMATS`; None tells it by the source's name and content.
-        space: of the architectures; only the long form holds others than nb201.
+        space: of the architectures; only the long and the plain form hold any.
         force: read a file for which memory seems too little.
+        plain: the columns of a plain table; given for no other format.
+        predicted: the accuracies are a surrogate's, not measured; for the long and the plain form.
+        origin: who measured or predicted them; for the long and the plain form, which do not say.
 
     Raises:
-        UserError: if the source is missing, of an unknown form, damaged or asks for code to be run; if the
-        name is
-            taken by a built-in truth or is no file name.
+        UserError: if the source is missing, of an unknown form, damaged or asks for code to be run; if the name is
+            taken by a built-in truth or is no file name; if what is given does not go with the format.
     """
     source = Path(source)
-    if name in BUILTIN:
-        raise UserError(f"'{name}' is built in: choose another name")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.endswith(".npz"):
-        raise UserError(f"'{name}' cannot name a truth: use letters, digits, '.', '_' and '-'")
-    format = format or detect(source)
+    _check_name(name)
+    format = format or ("plain" if plain else detect(source))
     if format not in FORMATS:
         raise unknown("format of a truth", format, FORMATS)
-    if format != "long" and space != "nb201":
-        raise UserError(f"the format {format} holds nb201 only, not {space}")
+    held = {"nb101": nb101_file.SPACE, "nb301": nb301_file.SPACE}.get(format.partition("-")[0], "nb201")
+    if format not in OPEN_FORMATS and space not in ("nb201", held):
+        raise UserError(f"the format {format} holds {held} only, not {space}")
+    if format not in OPEN_FORMATS and (predicted or origin):
+        raise UserError(f"the format {format} says where its accuracies come from: leave out predicted and origin")
+    if (format == "plain") != (plain is not None):
+        raise UserError("the columns, dataset, split and epochs go with the format plain, and only with it")
     if not source.exists():
         raise UserError(f"there is nothing to import at {source}")
     path = _folder() / f"{name}.npz"
-    _convert(source, format, name, space, force).save(path)
+    provenance = PREDICTED if predicted else MEASURED
+    truth: GroundTruth
+    if plain is not None:
+        truth = plain_csv.import_plain(source, name, plain, space=space, provenance=provenance, origin=origin)
+    elif format == "long":
+        truth = long_csv.import_long(source, name, space=space, provenance=provenance, origin=origin)
+    else:
+        truth = _convert(source, format, name, force)
+    truth.save(path)
+    return path
+
+
+def fit_truth(
+    table: str, *, name: str, dataset: str | None = None, split: str | None = None, epochs: int | None = None
+) -> Path:
+    """Fit a surrogate on a column of a truth, and keep it under a name. Returns the file's path.
+
+    What is not given of the column need not be where the truth has but one that fits. Raises UserError if none or
+    several do, if the truth is a surrogate itself, and as :func:`.fitting.fit_surrogate` does.
+    """
+    from archselect.nasbench_adapters.truth.fitting import fit_surrogate
+
+    _check_name(name)
+    truth = open_truth(table)
+    if isinstance(truth, Surrogate):
+        raise UserError(f"'{table}' is a surrogate: name the table that it was fitted on, '{truth.reference.name}'")
+    given = (dataset, split, epochs)
+    keys = [c.key for c in truth.columns if all(a in (None, b) for a, b in zip(given, c.key, strict=True))]
+    if len(keys) != 1:
+        raise UserError(
+            f"name one column of truth '{table}' by dataset, split and epochs: {len(keys)} fit; "
+            f"it has {truth.holdings()}"
+        )
+    path = _folder() / f"{name}.npz"
+    fit_surrogate(truth, *keys[0], name).save(path)
     return path
 
 
 def detect(source: Path) -> str:
     """The format of a source. Raises UserError, listing those known, if it is missing or of none."""
     if source.is_dir():
-        for format, pattern in (("nats-folder", f"[0-9]*{nats.SUFFIX}"), ("nb201-folder", "[0-9]*-FULL.pth")):
+        for format, pattern in (
+            ("nats-folder", f"[0-9]*{nats.SUFFIX}"),
+            ("nb201-folder", "[0-9]*-FULL.pth"),
+            ("nb301", f"**/{nb301_file.MODEL}"),
+        ):
             if next(source.glob(pattern), None):
                 return format
     elif not source.exists():
@@ -143,9 +224,11 @@ def detect(source: Path) -> str:
         ("long", (".csv", ".csv.gz", ".parquet")),
         ("nb201-file", (".pth",)),
         ("nats-file", (".pbz2",)),
+        ("nb101-file", (".tfrecord",)),
     ):
         if source.is_file() and source.name.endswith(ends):
-            return format
+            cells = format == "long" and source.suffix != ".parquet" and nb101_file.is_csv_of_cells(source)
+            return "nb101-csv" if cells else format
     known = "; ".join(f"{format}: {what}" for format, what in FORMATS.items())
     raise UserError(f"cannot tell the format of {source}; those known are {known}")
 
@@ -155,15 +238,30 @@ def builtin_path(name: str) -> Path:
     return Path(__file__).parent / "tables" / f"{name}.npz"
 
 
-def _convert(source: Path, format: str, name: str, space: str, force: bool) -> TruthTable:
-    if format == "long":
-        return long_csv.import_long(source, name, space=space)
+def _check_name(name: str) -> None:
+    if name in BUILTIN:
+        raise UserError(f"'{name}' is built in: choose another name")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.endswith(".npz"):
+        raise UserError(f"'{name}' cannot name a truth: use letters, digits, '.', '_' and '-'")
+
+
+def _open(path: Path) -> GroundTruth:
+    return Surrogate.open(path) if Surrogate.is_one(path) else TruthTable.open(path)
+
+
+def _convert(source: Path, format: str, name: str, force: bool) -> GroundTruth:
     if format == "nb201-file":
         return nb201_file.import_file(source, name, force=force)
     if format == "nb201-folder":
         return nb201_file.import_folder(source, name)
     if format == "nats-file":
         return nats.import_file(source, name, force=force)
+    if format == "nb101-file":
+        return nb101_file.import_file(source, name)
+    if format == "nb101-csv":
+        return nb101_file.import_csv(source, name)
+    if format == "nb301":
+        return nb301_file.import_folder(source, name)
     return nats.import_folder(source, name)
 
 

@@ -11,6 +11,7 @@ from scipy.stats import kendalltau
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import Architecture
+from archselect.nasbench_adapters.truth.surrogate import GroundTruth
 from archselect.nasbench_adapters.truth.table import TruthTable, unflatten
 
 QUANTILES = np.linspace(0, 1, 201)
@@ -51,8 +52,12 @@ class LandscapeNumbers:
     ceiling_half: float | None
 
 
-def landscape(table: TruthTable, dataset: str, split: str, epochs: int) -> LandscapeNumbers:
-    """The landscape of one column of a table. Raises UserError if there is none, or no trial in it."""
+def landscape(truth: GroundTruth, dataset: str, split: str, epochs: int) -> LandscapeNumbers:
+    """The landscape of one column of a table; that of a surrogate is of the table it was fitted on.
+
+    Raises UserError if there is no such column, or no trial in it.
+    """
+    table = truth.reference
     matrix = table.matrix(dataset, split, epochs)
     means = table.means(dataset, split, epochs)
     present = ~np.isnan(means)
@@ -78,14 +83,17 @@ def landscape(table: TruthTable, dataset: str, split: str, epochs: int) -> Lands
     )
 
 
-def rank(table: TruthTable, architecture: Architecture, dataset: str, split: str, epochs: int) -> tuple[int, int]:
+def rank(truth: GroundTruth, architecture: Architecture, dataset: str, split: str, epochs: int) -> tuple[int, int]:
     """(rank, of): 1 + how many architectures have a strictly higher mean of trials, and how many have one.
 
-    Raises UserError if the table has no trial of the architecture there.
+    The rank of a surrogate's prediction is among the accuracies of the table it was fitted on. Raises UserError if a
+    table has no trial of the architecture there.
     """
-    table.lookup(architecture, dataset, split, epochs)
-    means = table.means(dataset, split, epochs)
-    own = means[table.population[1] == table.row(architecture)][0]
+    own = truth.mean(architecture, dataset, split, epochs)
+    if own is None:
+        truth.lookup(architecture, dataset, split, epochs)  # says what there is
+        raise AssertionError("a table without a mean has a trial")
+    means = truth.reference.means(dataset, split, epochs)
     return 1 + int((means > own).sum()), int((~np.isnan(means)).sum())
 
 

@@ -10,14 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from archselect.nasbench_adapters.restricted import read_pickle
-from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth.results import (
-    LICENCE,
-    ORIGIN,
-    add_results,
-    check_memory,
-    known_form,
-)
+from archselect.nasbench_adapters.truth.results import add_results, check_memory, table_of_all, table_of_each
 from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable
 
 SUFFIX = ".pickle.pbz2"
@@ -31,12 +24,7 @@ def import_folder(folder: Path, name: str) -> TruthTable:
     Raises UserError if the folder holds no such file, or one is damaged, of another form, or asks for code to
     be run (as files with trained weights in them do).
     """
-    builder = TableBuilder(get_space("nb201"))
-    for path in sorted(folder.glob(f"[0-9]*{SUFFIX}")):
-        schedules = read_pickle(path)
-        with known_form(path):
-            _add(builder, schedules)
-    return builder.table(name, origin=f"{ORIGIN}, from {folder.name}", licence=LICENCE)
+    return table_of_each(folder, f"[0-9]*{SUFFIX}", read_pickle, name, _add)
 
 
 def import_file(path: Path, name: str, *, force: bool = False) -> TruthTable:
@@ -46,13 +34,7 @@ def import_file(path: Path, name: str, *, force: bool = False) -> TruthTable:
     the same).
     """
     check_memory(path, MEMORY_FACTOR, force)
-    content = read_pickle(path)
-    builder = TableBuilder(get_space("nb201"))
-    with known_form(path):
-        architectures = content["arch2infos"]
-        for index in sorted(architectures):
-            _add(builder, architectures.pop(index))
-    return builder.table(name, origin=f"{ORIGIN}, from {path.name}", licence=LICENCE)
+    return table_of_all(path, read_pickle(path), name, _add)
 
 
 def _add(builder: TableBuilder, schedules: dict[str, Any]) -> None:

@@ -17,14 +17,7 @@ from typing import Any
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.files import DAMAGED
 from archselect.nasbench_adapters.restricted import STAND_INS
-from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth.results import (
-    LICENCE,
-    ORIGIN,
-    add_results,
-    check_memory,
-    known_form,
-)
+from archselect.nasbench_adapters.truth.results import add_results, check_memory, table_of_all, table_of_each
 from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable
 
 SCHEDULES = {"less": 12, "full": 200}
@@ -40,13 +33,7 @@ def import_file(path: Path, name: str, *, force: bool = False) -> TruthTable:
     damaged, of another form, or asks for code to be run.
     """
     check_memory(path, MEMORY_FACTOR, force)
-    content = load_plain(path)
-    builder = TableBuilder(get_space("nb201"))
-    with known_form(path):
-        architectures = content["arch2infos"]
-        for index in sorted(architectures):
-            _add(builder, architectures.pop(index))
-    return builder.table(name, origin=f"{ORIGIN}, from {path.name}", licence=LICENCE)
+    return table_of_all(path, load_plain(path), name, _add)
 
 
 def import_folder(folder: Path, name: str) -> TruthTable:
@@ -54,12 +41,7 @@ def import_folder(folder: Path, name: str) -> TruthTable:
 
     Raises UserError as :func:`import_file` does, and if the folder holds no such file.
     """
-    builder = TableBuilder(get_space("nb201"))
-    for path in sorted(folder.glob("[0-9]*-FULL.pth")):
-        schedules = load_plain(path)
-        with known_form(path):
-            _add(builder, schedules)
-    return builder.table(name, origin=f"{ORIGIN}, from {folder.name}", licence=LICENCE)
+    return table_of_each(folder, "[0-9]*-FULL.pth", load_plain, name, _add)
 
 
 def load_plain(path: Path) -> Any:

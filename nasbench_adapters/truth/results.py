@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.truth.table import TableBuilder
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable
 
 ORIGIN = "measured by Dong and Yang (NAS-Bench-201, ICLR 2020)"
 LICENCE = "MIT"
@@ -44,6 +45,36 @@ def add_results(builder: TableBuilder, results: Any, epochs: int) -> None:
                 accuracy = trial.eval_acc1es.get(f"{split}@{epochs - 1}")
                 if accuracy is not None:
                     builder.add(architecture, dataset, split, epochs, str(seed), float(accuracy))
+
+
+Add = Callable[[TableBuilder, dict[str, Any]], None]
+"""Adds all results of one architecture, as a file nests them, to a table."""
+
+
+def table_of_all(path: Path, content: Any, name: str, add: Add) -> TruthTable:
+    """The table of a file of all architectures, taken apart one by one, so that its memory is freed as it goes.
+
+    Raises UserError if the content is of another form.
+    """
+    builder = TableBuilder(get_space("nb201"))
+    with known_form(path):
+        architectures = content["arch2infos"]
+        for index in sorted(architectures):
+            add(builder, architectures.pop(index))
+    return builder.table(name, origin=f"{ORIGIN}, from {path.name}", licence=LICENCE)
+
+
+def table_of_each(folder: Path, pattern: str, read: Callable[[Path], Any], name: str, add: Add) -> TruthTable:
+    """The table of a folder's files of one architecture each, read one by one.
+
+    Raises UserError if there is none, or one is of another form.
+    """
+    builder = TableBuilder(get_space("nb201"))
+    for path in sorted(folder.glob(pattern)):
+        schedules = read(path)
+        with known_form(path):
+            add(builder, schedules)
+    return builder.table(name, origin=f"{ORIGIN}, from {folder.name}", licence=LICENCE)
 
 
 @contextmanager

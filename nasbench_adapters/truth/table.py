@@ -2,7 +2,8 @@
 
 One `.npz` without pickles. `header` is JSON text in UTF-8 as bytes; `choices` is int8, architectures × edges
 (of all cell types, one after the other; -2 is a dropped edge); `column0`, `column1`, … are architectures ×
-trials, one per (dataset, split, epochs). A column whose accuracies are all of the form 100 k / d, as shares
+trials, one per (dataset, split, epochs); `members` and `member_rows`, where present, are all architectures the
+table speaks for and the row each is stored in. A column whose accuracies are all of the form 100 k / d, as shares
 of d images are, holds the unsigned integers k (the largest value of their type: no such trial); any other is
 float32 with NaN.
 
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -27,10 +29,15 @@ from archselect.nasbench_adapters.errors import UserError, nearest
 from archselect.nasbench_adapters.files import DAMAGED, write_atomically
 from archselect.nasbench_adapters.space import DROPPED, Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.spaces.nb1shot1 import OneShotSpace
 
 SCHEMA = 1
 TOLERANCE = 1e-6
 """How near to 100 k / d, in points, an accuracy must be to count as it: rounding noise of published files."""
+UNREADABLE = (OSError, TokenError, *DAMAGED)
+"""What reading an archive of arrays raises; the second where numpy takes a damaged header for one of Python 2."""
+MEASURED, PREDICTED = "measured", "predicted"
+"""Where accuracies come from: trainings, or a surrogate that was asked in place of them."""
 
 ColumnKey = tuple[str, str, int]
 
@@ -65,13 +72,14 @@ class Trials:
 
 
 class TruthTable:
-    """Measured accuracies of architectures of one space. Made by :meth:`build` or :meth:`open`.
+    """Accuracies of architectures of one space. Made by :meth:`build` or :meth:`open`.
 
     Attributes:
         name: of the table.
         space: the search space.
         columns: what the table holds.
         origin: who measured it, and where it was converted from.
+        provenance: MEASURED, or PREDICTED where the accuracies are themselves a surrogate's.
         licence: of the data.
         canonical_only: whether it stores the representative of each class only, and speaks for the class.
         details: anything else that is worth knowing, as JSON values; for example the training recipe.
@@ -86,6 +94,7 @@ class TruthTable:
         self.name: str = header["name"]
         self.space: SearchSpace = get_space(header["space"])
         self.origin: str = header["origin"]
+        self.provenance: str = header.get("provenance", MEASURED)
         self.licence: str = header["licence"]
         self.canonical_only: bool = header["canonical_only"]
         self.details: dict[str, Any] = header["details"]
@@ -112,6 +121,8 @@ class TruthTable:
         licence: str,
         canonical_only: bool = False,
         details: Mapping[str, Any] | None = None,
+        members: tuple[np.ndarray, np.ndarray] | None = None,
+        provenance: str = MEASURED,
     ) -> TruthTable:
         """A table from arrays.
 
@@ -119,6 +130,9 @@ class TruthTable:
             choices: architectures × edges of all cell types: operation indices, -2 for a dropped edge.
             columns: per (dataset, split, epochs) the trials' seeds and their accuracies in per cent,
                 architectures × trials, NaN where there is no such trial.
+            members: all architectures that the table speaks for, and the row of `choices` for each; None where
+                they are those stored, or with `canonical_only` all of the space.
+            provenance: MEASURED or PREDICTED.
 
         Raises:
             UserError: if a row of `choices` is no architecture of the space (or, with `canonical_only`, no
@@ -126,8 +140,10 @@ class TruthTable:
                 shapes do not fit.
         """
         choices = np.ascontiguousarray(choices, dtype=np.int8)
-        _check_choices(get_space(space), choices, canonical_only)
+        _check_choices(get_space(space), choices, canonical_only and members is None)
         arrays = {"choices": choices}
+        if members is not None:
+            arrays |= {"members": members[0].astype(np.int8), "member_rows": members[1].astype(np.int32)}
         described = []
         for index, ((dataset, split, epochs), (seeds, accuracies)) in enumerate(sorted(columns.items())):
             where = f"{dataset}/{split} at {epochs} epochs"
@@ -164,6 +180,8 @@ class TruthTable:
             "columns": described,
             "arrays": {key: _digest(array) for key, array in arrays.items()},
         }
+        if provenance != MEASURED:  # said of the exception alone: files from before this was said keep their checksum
+            header["provenance"] = provenance
         return cls(header | {"checksum": _checksum(header)}, arrays)
 
     @classmethod
@@ -176,7 +194,7 @@ class TruthTable:
             with np.load(path, allow_pickle=False) as file:
                 header = json.loads(file["header"].tobytes())
                 schema, checksum = header["schema"], header["checksum"]
-        except (OSError, *DAMAGED) as error:
+        except UNREADABLE as error:
             raise UserError(
                 f"{path} is no truth table, or damaged: build or import it again ('archselect truth --help')"
             ) from error
@@ -188,11 +206,52 @@ class TruthTable:
 
     def save(self, path: Path | str) -> None:
         """Write the table, whole or not at all. Raises UserError if the folder cannot take it."""
-        arrays = {name: self._array(name) for name in self._header["arrays"]}
-        header = np.frombuffer(json.dumps(self._header).encode(), dtype=np.uint8)
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, header=header, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(buffer, **self.stored())  # type: ignore[arg-type]
         write_atomically(Path(path), buffer.getvalue())
+
+    def stored(self) -> dict[str, np.ndarray]:
+        """The arrays of the table's file; the table is made of them again by :meth:`restored`."""
+        arrays = {name: self._array(name) for name in self._header["arrays"]}
+        return {"header": np.frombuffer(json.dumps(self._header).encode(), dtype=np.uint8), **arrays}
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, np.ndarray]) -> TruthTable:
+        """The inverse of :meth:`stored`. Raises ValueError if the arrays are not those that were stored."""
+        header = json.loads(arrays["header"].tobytes())
+        own = {name: arrays[name] for name in header["arrays"]}
+        digests = {name: _digest(array) for name, array in own.items()}
+        if header["schema"] != SCHEMA or header["checksum"] != _checksum(header) or digests != header["arrays"]:
+            raise ValueError("damaged, or of another schema")
+        return cls(header, own)
+
+    def only(self, dataset: str, split: str, epochs: int) -> TruthTable:
+        """The table with that column alone. Raises UserError if there is none."""
+        column = self.column(dataset, split, epochs)
+        members = (self._array("members"), self._array("member_rows")) if "members" in self._header["arrays"] else None
+        return TruthTable.build(
+            name=self.name,
+            space=self.space.name,
+            choices=self.architectures,
+            columns={column.key: (column.seeds, self.matrix(*column.key))},
+            origin=self.origin,
+            licence=self.licence,
+            canonical_only=self.canonical_only,
+            details=self.details,
+            members=members,
+            provenance=self.provenance,
+        )
+
+    @property
+    def reference(self) -> TruthTable:
+        """The table whose architectures a rank is among: this one."""
+        return self
+
+    def how(self) -> str:
+        """In words, how an accuracy of it comes about."""
+        if self.provenance == MEASURED:
+            return "measured"
+        return "itself predicted by a surrogate, not measured"
 
     def holdings(self) -> str:
         """What the table holds, in words: datasets, splits and epochs."""
@@ -226,9 +285,12 @@ class TruthTable:
     def population(self) -> tuple[np.ndarray, np.ndarray]:
         """All architectures the table speaks for (architectures × edges), and the row each is stored in.
 
-        These are the stored ones; with `canonical_only`, all of the space whose representative is stored.
+        These are the stored ones; with `canonical_only`, all of the space whose representative is stored, unless
+        the space is too large to be listed.
         """
-        if not self.canonical_only:
+        if "members" in self._header["arrays"]:
+            return self._array("members"), self._array("member_rows")
+        if not self.canonical_only or not getattr(self.space, "enumerable", True):
             return self.architectures, np.arange(len(self))
         rows = self._rows
         found = [
@@ -253,6 +315,16 @@ class TruthTable:
             self._means[key] = np.round(means, 9)[self.population[1]]
         return self._means[key]
 
+    def mean(self, architecture: Architecture, dataset: str, split: str, epochs: int) -> float | None:
+        """The mean of trials of an architecture as :meth:`means` has it, in per cent; None if there is no trial.
+
+        Raises UserError if there is no such column.
+        """
+        means = self.means(dataset, split, epochs)
+        row = self.row(architecture)
+        found = [] if row is None else means[self.population[1] == row].tolist()
+        return found[0] if found and found[0] == found[0] else None
+
     def lookup(self, architecture: Architecture, dataset: str, split: str, epochs: int) -> Trials:
         """All trials of an architecture. Raises UserError, saying what there is, if the table has none."""
         column = self.column(dataset, split, epochs)
@@ -274,6 +346,47 @@ class TruthTable:
             architecture = self.space.canonical(architecture)
         return self._rows.get(_flat(architecture))
 
+    def speaks_for(self, space: SearchSpace) -> bool:
+        """Whether the space is the table's, or a sub-space of it."""
+        return space.name == self.space.name or (
+            isinstance(space, OneShotSpace) and space.truth_space == self.space.name
+        )
+
+    def within(self, space: SearchSpace) -> TruthTable:
+        """What the table says of a space: itself, or for a sub-space its part, as a table of the sub-space.
+
+        The part stores each cell of the sub-space once, and speaks for every architecture that is one. Raises
+        UserError if the table is of another space, or has no cell of the sub-space.
+        """
+        if space.name == self.space.name:
+            return self
+        if not isinstance(space, OneShotSpace) or not self.speaks_for(space):
+            raise UserError(f"truth '{self.name}' is of space {self.space.name}, which says nothing of {space.name}")
+        members = space.members()
+        stored = self._rows
+        if not self.canonical_only:
+            canonical = (self.space.canonical(unflatten(self.space, row)) for row in self.architectures)
+            stored = {_flat(architecture): index for index, architecture in enumerate(canonical)}
+        rows = np.array([stored.get(cell.tobytes(), -1) for cell in members.cells])
+        found = np.flatnonzero(rows >= 0)
+        if not len(found):
+            raise UserError(f"truth '{self.name}' has no cell of {space.name}")
+        place = np.full(len(rows), -1)
+        place[found] = np.arange(len(found))
+        spoken = place[members.cell] >= 0
+        return TruthTable.build(
+            name=self.name,
+            space=space.name,
+            choices=members.choices[members.first[found]],
+            columns={c.key: (c.seeds, self.matrix(*c.key)[rows[found]]) for c in self.columns},
+            origin=self.origin,
+            licence=self.licence,
+            canonical_only=True,
+            details=self.details,
+            members=(members.choices[spoken], place[members.cell[spoken]]),
+            provenance=self.provenance,
+        )
+
     @cached_property
     def _rows(self) -> dict[bytes, int]:
         return {row.tobytes(): index for index, row in enumerate(self.architectures)}
@@ -285,7 +398,7 @@ class TruthTable:
             try:
                 with np.load(path, allow_pickle=False) as file:
                     array = file[name]
-            except (OSError, *DAMAGED) as error:
+            except UNREADABLE as error:
                 raise _damaged(path) from error
             if _digest(array) != self._header["arrays"][name]:
                 raise _damaged(path)
@@ -317,7 +430,7 @@ class TableBuilder:
             )
         trials[architecture] = accuracy
 
-    def table(self, name: str, *, origin: str, licence: str) -> TruthTable:
+    def table(self, name: str, *, origin: str, licence: str, provenance: str = MEASURED) -> TruthTable:
         """The table, architectures and seeds sorted. Raises UserError if no trial was added."""
         if not self._trials:
             raise UserError(f"nothing to import for truth '{name}': the source holds no trial")
@@ -339,6 +452,7 @@ class TableBuilder:
             columns=columns,
             origin=origin,
             licence=licence,
+            provenance=provenance,
         )
 
 

@@ -10,6 +10,7 @@ from archselect.benchmarks.grid import span
 from archselect.benchmarks.journal import Journal, JournaledTask, discard
 from archselect.benchmarks.records import Folder
 from archselect.benchmarks.run import Runner
+from archselect.benchmarks.study import read_study
 from archselect.benchmarks.task import SupernetTask
 from archselect.nasbench_adapters.errors import UserError
 
@@ -81,6 +82,20 @@ def test_a_finished_run_replays_without_computing(jobs, folder, monkeypatch):
     again = run(folder, jobs["darts-pt"])
     assert again.facts() == first.facts()
     assert again.cost.phases["tune"] == first.cost.phases["tune"]
+
+
+def test_a_selector_that_reads_trained_alphas_is_replayed_too(write_study, tmp_path, monkeypatch):
+    """SGAS decides by the alphas that its own training moves."""
+    sgas = ('name = "magnitude"', 'name = "sgas"\nwarmup_epochs = 1\ninterval = 1')
+    study = read_study(str(write_study(sgas)))
+    (job,) = (job for job in span(study, None) if job.label == "sgas" and job.supernet.seed == 0)
+    counter = answers(monkeypatch)
+    wanted = run(Folder(tmp_path / "undisturbed"), job).facts()
+    counter.computed, counter.die_at = 0, 4
+    with pytest.raises(Killed):
+        run(Folder(tmp_path / "out"), job)
+    counter.die_at = None
+    assert run(Folder(tmp_path / "out"), job).facts() == wanted
 
 
 def damaged(folder, job):

@@ -13,6 +13,7 @@ from archselect.benchmarks.records import (
     Cost,
     Counts,
     Decision,
+    EdgeScore,
     Failure,
     Folder,
     Inputs,
@@ -52,6 +53,7 @@ settings = st.dictionaries(
 facts = st.one_of(
     scores,
     accuracies,
+    st.builds(EdgeScore, round=places, step=places, cell=places, node=places, edge=places, value=values),
     st.builds(Decision, round=places, step=places, cell=places, edge=places, choice=places),
     st.builds(Time, seconds=values, calls=places),
     st.builds(SelectorInputs, name=texts, label=texts, settings=settings, source=st.none() | texts),
@@ -169,7 +171,7 @@ def test_facts_of_a_record_leave_out_times_memory_and_machine(inputs):
         )
         selected = {
             **dict.fromkeys(("operation_scale", "architecture_scale")),
-            **{key: [] for key in ("graph", "operations", "edges", "operation_scores", "decisions")},
+            **{key: [] for key in ("graph", "operations", "edges", "operation_scores", "edge_scores", "decisions")},
             **{"architecture_scores": [], "architecture": "a", "canonical": "a"},
         }
         return Record(id=inputs.id, inputs=inputs, selected=selected, accuracies=[], cost=cost)

@@ -1,12 +1,17 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
 from archselect.benchmarks.grid import span
-from archselect.benchmarks.records import Folder, Record, content_id, read_fact, write_fact
+from archselect.benchmarks.records import Folder, Landscape, Record, content_id, read_fact, write_fact
 from archselect.benchmarks.run import Runner, landscape_id, survey
 from archselect.benchmarks.study import TruthPart
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.truth import open_truth
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.truth import fitting, open_truth
+from archselect.nasbench_adapters.truth.table import PREDICTED, TableBuilder
 
 CPU = torch.device("cpu")
 
@@ -106,3 +111,93 @@ def test_the_survey_refuses_what_is_not_there(small_truth, tmp_path):
         survey([part(small_truth)], ["darts"])
     with pytest.raises(UserError, match=r"no truth table at .*absent.npz: 'archselect truth list'"):
         survey([part(tmp_path / "absent.npz")], ["nb201"])
+
+
+@pytest.fixture
+def parts_of_the_truth(small_truth, nb201, tmp_path):
+    """`parts_of_the_truth(name, cells)` is the small truth's part of these cells, as a file."""
+    whole = open_truth(str(small_truth))
+
+    def write(name, cells):
+        builder = TableBuilder(nb201)
+        for cell in cells:
+            builder.add(cell, "made-up", "test", 1, "a", whole.lookup(cell, "made-up", "test", 1).accuracies[0])
+        path = tmp_path / f"{name}.npz"
+        builder.table(name, origin="a part", licence="MIT").save(path)
+        return path
+
+    return write
+
+
+def looking_up(job, path):
+    """The job with its truth at another path."""
+    data = job.supernet.data.model_copy(update={"truth": [part(path)]})
+    return replace(job, supernet=replace(job.supernet, data=data))
+
+
+def test_what_a_table_does_not_hold_is_said_and_the_selection_kept(runner, jobs, parts_of_the_truth, nb201):
+    record = made(runner, jobs["zero-cost-pt"])
+    scored = [nb201.parse(s.architecture) for s in record.selected.architecture_scores]
+    chosen = nb201.parse(record.selected.architecture)
+    others = [cell for cell in nb201.representatives[:50] if cell not in scored]
+    path = parts_of_the_truth("part", [*others, *(cell for cell in set(scored) if cell != chosen)])
+    again = runner.run(looking_up(jobs["zero-cost-pt"], path))
+    assert again.selected == record.selected
+    (accuracy,) = again.accuracies
+    assert (accuracy.source, accuracy.trials, accuracy.mean, accuracy.rank) == ("not in the table", [], None, None)
+    known = {cell: mean for cell, mean in zip(scored, record.accuracies[0].scored, strict=True) if cell != chosen}
+    assert all((value is None) == (cell == chosen) for cell, value in zip(scored, accuracy.scored, strict=True))
+    assert sum(value is not None for value in accuracy.scored) == sum(cell in known for cell in scored)
+    assert accuracy.landscape == landscape_id(open_truth(str(path)), part(path))
+
+
+def test_a_record_of_a_surrogate_says_that_it_is_one(runner, jobs, parts_of_the_truth, nb201, tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting, "ROUNDS", 20)
+    rng = np.random.default_rng(0)
+    path = parts_of_the_truth("part", {nb201.canonical(nb201.sample(rng)) for _ in range(120)})
+    surrogate = fitting.fit_surrogate(open_truth(str(path)), "made-up", "test", 1, "fitted", folds=3)
+    surrogate.save(tmp_path / "fitted.npz")
+    record = made(runner, looking_up(jobs["zero-cost-pt"], tmp_path / "fitted.npz"))
+    (accuracy,) = record.accuracies
+    cell = nb201.parse(record.selected.architecture)
+    assert (accuracy.source, accuracy.trial_seeds) == ("predicted", ["predicted"])
+    assert accuracy.surrogate_tau == surrogate.agreement.tau
+    assert accuracy.mean == pytest.approx(surrogate.predict([cell])[0])
+    means = surrogate.reference.means("made-up", "test", 1)
+    assert accuracy.rank == 1 + int((means > accuracy.mean).sum())
+    scored = [nb201.parse(s.architecture) for s in record.selected.architecture_scores]
+    assert accuracy.scored == pytest.approx(surrogate.predict(scored))
+    (found,) = survey([part(tmp_path / "fitted.npz")], ["nb201"])
+    assert found.id == accuracy.landscape
+    assert (found.surrogate, found.truth, found.architectures) == (True, "fitted", len(means))
+    assert found.agreement.model_dump() == vars(surrogate.agreement)
+    assert (found.provenance, found.space_size) == ("measured", 15625)
+    write_fact(tmp_path / "landscape.json", found)
+    assert read_fact(tmp_path / "landscape.json", Landscape) == found
+
+
+def test_a_hole_in_a_truth_that_could_be_whole_is_an_error_before_anything_runs(parts_of_the_truth, nb201):
+    path = parts_of_the_truth("part", nb201.representatives[:100])
+    with pytest.raises(UserError, match=r"has 100 of 15,625 architectures of nb201 .*'archselect truth fit'"):
+        survey([part(path)], ["nb201"])
+
+
+def test_a_part_of_a_large_space_is_surveyed_as_a_part(tmp_path):
+    space, rng = get_space("darts"), np.random.default_rng(0)
+    builder = TableBuilder(space)
+    for place in range(12):
+        builder.add(space.sample(rng), "made-up", "test", 1, "a", 80.0 + place)
+    builder.table("few", origin="a model", licence="MIT", provenance=PREDICTED).save(tmp_path / "few.npz")
+    (found,) = survey([part(tmp_path / "few.npz")], ["darts"])
+    assert (found.architectures, found.space_size, found.optimum) == (12, space.size, 91.0)
+    assert (found.surrogate, found.agreement, found.provenance) == (False, None, "predicted")
+
+
+def test_a_truth_that_speaks_for_several_spaces_of_a_study_is_refused(tmp_path):
+    space, rng = get_space("nb101"), np.random.default_rng(0)
+    builder = TableBuilder(space)
+    for cell in dict.fromkeys(space.canonical(space.sample(rng)) for _ in range(500)):
+        builder.add(cell, "made-up", "test", 1, "a", 80.0)
+    builder.table("cells", origin="a test", licence="MIT").save(tmp_path / "cells.npz")
+    with pytest.raises(UserError, match="speaks for nb1shot1-1, nb1shot1-2: write a study for each"):
+        survey([part(tmp_path / "cells.npz")], ["nb1shot1-1", "nb1shot1-2"])

@@ -6,18 +6,22 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional as F
 
+from archselect.benchmarks import supernets
+from archselect.benchmarks.checked import load_checked
+from archselect.benchmarks.optimisers.trainer import Trainer
 from archselect.benchmarks.records import SupernetInputs
+from archselect.benchmarks.study import SupernetPart
 from archselect.benchmarks.supernets import (
     RECIPES,
     Recipe,
-    Trainer,
+    checkpoint_path,
     load_supernet,
     make_supernet,
     new_supernet,
     save_supernet,
 )
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.networks import new_alphas
+from archselect.nasbench_adapters.networks import mixture_of, new_alphas
 from archselect.nasbench_adapters.streams import stream_seed
 
 SKELETON = {"channels": 2, "cells": 1, "reduction": "pool"}
@@ -27,9 +31,9 @@ def recipe(name="darts", **settings):
     return Recipe(**{"recipe": name, "epochs": 1, "batch_size": 16, **settings})
 
 
-def made(space, images, recipe, seed=0):
+def made(space, images, recipe, seed=0, **more):
     inputs = SupernetInputs(recipe=recipe.recipe, settings=recipe.settings(), skeleton=SKELETON)
-    return make_supernet(recipe, space, inputs, images, seed)
+    return make_supernet(recipe, space, inputs, images, seed, **more)
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +153,62 @@ def test_training_is_that_of_a_naive_darts_loop(nb201, halves):
     assert float((ours.alphas[0]).abs().max()) > 0.02
 
 
+def plain_loop(learns_alphas, space, supernet, alphas, images, settings, generator, optimizers, decisions):
+    """One epoch of first-order DARTS or of blank, in the very steps of the loop that was here first."""
+    sgd, adam = optimizers
+    supernet.train()
+    valid = images.endless("valid", settings.batch_size, generator, settings.augment)
+    if settings.batches == "epoch":
+        train = images.epoch("train", settings.batch_size, generator, settings.augment)
+    else:
+        steps = range(-(-len(images.train_index) // settings.batch_size))
+        train = (images.minibatch("train", settings.batch_size, generator, settings.augment) for _ in steps)
+    for x, y in train:
+        if learns_alphas:
+            x_valid, y_valid = next(valid)
+            loss = F.cross_entropy(supernet(x_valid, mixture_of(space, alphas, decisions)), y_valid)
+            for alpha, gradient in zip(alphas, torch.autograd.grad(loss, alphas), strict=True):
+                alpha.grad = gradient
+            adam.step()
+        with torch.no_grad():
+            mixture = mixture_of(space, alphas, decisions)
+        loss = F.cross_entropy(supernet(x, mixture), y)
+        sgd.zero_grad()
+        loss.backward()
+        if settings.grad_clip:
+            torch.nn.utils.clip_grad_norm_(supernet.parameters(), settings.grad_clip)
+        sgd.step()
+
+
+@pytest.mark.parametrize("name", ["darts", "blank"])
+@pytest.mark.parametrize("batches", ["epoch", "resampled"])
+def test_training_and_tuning_are_the_plain_loop_bit_by_bit(nb201, halves, name, batches):
+    settings = recipe(name, epochs=2, batches=batches, alpha_learning_rate=0.01)
+    ours = made(nb201, halves, settings)
+    inputs = SupernetInputs(recipe=name, settings={}, skeleton=SKELETON)
+    supernet = new_supernet(nb201, inputs, halves, 0)
+    generator = torch.Generator().manual_seed(stream_seed("supernet alphas", 0))
+    alphas = tuple(a.requires_grad_() for a in new_alphas(nb201, generator, torch.device("cpu"), settings.alpha_scale))
+    betas = (settings.alpha_beta1, settings.alpha_beta2)
+    optimizers = (
+        torch.optim.SGD(supernet.parameters(), 0.025, momentum=settings.momentum, weight_decay=settings.weight_decay),
+        torch.optim.Adam(alphas, 0.01, betas=betas, weight_decay=settings.alpha_weight_decay),
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizers[0], 2, settings.learning_rate_min)
+    generator = torch.Generator().manual_seed(stream_seed("supernet batches", 0))
+    for _ in range(2):
+        plain_loop(name == "darts", nb201, supernet, alphas, halves, settings, generator, optimizers, nb201.undecided())
+        schedule.step()
+    assert equal(ours.weights, supernet.state_dict())
+    assert torch.equal(ours.alphas[0], alphas[0])
+    assert (ours.alpha_optimizer["state"] == {}) == (name == "blank")
+
+
+def test_second_order_costs_five_passes_a_step(nb201, halves):
+    counts = made(nb201, halves, recipe("darts", order=2)).cost.counts["supernet"]
+    assert (counts.forwards, counts.backwards, counts.images) == (15, 15, 240)
+
+
 def test_decided_edges_leave_what_they_silence_without_gradient(nb201, halves):
     settings = recipe("darts")
     inputs = SupernetInputs(recipe="darts", settings={}, skeleton=SKELETON)
@@ -157,7 +217,7 @@ def test_decided_edges_leave_what_they_silence_without_gradient(nb201, halves):
     decisions = nb201.undecided().decide(0, 0, 3).decide(0, 5, 1)
     before = {name: value.clone() for name, value in supernet.named_parameters()}
     alphas_before = alphas[0].detach().clone()
-    Trainer(settings, nb201, supernet, alphas, halves, seed=0).epoch(decisions)
+    Trainer(settings.build(), nb201, supernet, alphas, halves, seed=0).epoch(decisions)
     silenced = {".edges.0.nor_conv_1x1.", ".edges.5.nor_conv_1x1.", ".edges.5.nor_conv_3x3."}
     for name, value in supernet.named_parameters():
         silent = any(part in name for part in silenced)
@@ -252,9 +312,114 @@ def test_a_flipped_bit_is_noticed(tmp_path, trained):
 
 
 def test_settings_are_checked():
-    for wrong in ({"recipe": "drats"}, {"epochs": -1}, {"momentum": 1.0}, {"batch_size": 1}, {"learning_rat": 0.1}):
+    for wrong in ({"epochs": -1}, {"momentum": 1.0}, {"batch_size": 1}, {"order": 3}):
         with pytest.raises(ValidationError):
-            recipe(**{"name": wrong.pop("recipe", "darts"), **wrong})
+            recipe("darts", **wrong)
+    for name, wrong, message in (
+        ("drats", {}, "unknown recipe of a supernet 'drats': did you mean 'darts'"),
+        (
+            "darts",
+            {"learning_rat": 0.1},
+            "unknown setting of recipe darts 'learning_rat': did you mean 'learning_rate'",
+        ),
+        ("darts", {"ordr": 2}, "unknown setting of recipe darts 'ordr': did you mean 'order'"),
+        ("blank", {"order": 1}, "unknown setting of recipe blank 'order'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            recipe(name, **wrong)
+    with pytest.raises(ValidationError, match="Field required"):
+        Recipe.model_validate({"epochs": 1})
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_its_optimiser_with_its_defaults(name):
+    recipe, part = Recipe(recipe=name), SupernetPart.model_validate({"recipe": name, "epochs": 7})
+    assert recipe.build() == type(recipe.build())()
+    assert recipe.settings() == recipe.build().settings()
+    assert part.label == name and part.build().epochs == part.epochs == 7
+    again = pickle.loads(pickle.dumps(part))  # noqa: S301 (our own)
+    assert again == part and again.build() == part.build()
+
+
+def test_what_a_record_says_of_the_first_recipes_is_what_it_said_before():
+    """Their supernets are found again under the same hash; `darts` says its order since there are two."""
+    start = {"alpha_scale", "augment", "batch_size", "batches", "grad_clip", "momentum", "weight_decay"}
+    rest = {"epochs", "learning_rate", "learning_rate_min"} | {
+        f"alpha_{name}" for name in ("learning_rate", "weight_decay", "beta1", "beta2")
+    }
+    settings = {name: set(Recipe(recipe=name).settings()) for name in ("untrained", "blank", "darts")}
+    assert settings == {"untrained": start, "blank": start | rest, "darts": start | rest | {"order"}}
+
+
+class Killed(Exception):
+    """Stands for the death of the process."""
+
+
+def die_after(epochs):
+    def advance(done, total):
+        if done == epochs:
+            raise Killed
+
+    return advance
+
+
+@pytest.fixture
+def often(monkeypatch):
+    """Checkpoints come every two epochs."""
+    monkeypatch.setattr(supernets, "CHECKPOINT_EPOCHS", 2)
+
+
+@pytest.mark.parametrize("name", ["darts", "sdarts-rs"])
+def test_a_training_killed_at_any_epoch_comes_out_the_same(nb201, digits, often, name, tmp_path):
+    images, target, settings = digits(16), tmp_path / "x.pt", recipe(name, epochs=6)
+    whole = made(nb201, images, settings)
+    for epochs in (1, 2, 3, 5):
+        with pytest.raises(Killed):
+            made(nb201, images, settings, target=target, advance=die_after(epochs))
+        assert checkpoint_path(target).is_file() == (epochs > 1)
+    seen = []
+    resumed = made(nb201, images, settings, target=target, advance=lambda done, total: seen.append(done))
+    assert seen == [5, 6]
+    assert equal(resumed.weights, whole.weights)
+    assert torch.equal(resumed.alphas[0], whole.alphas[0])
+    assert equal(resumed.alpha_optimizer["state"][0], whole.alpha_optimizer["state"][0])
+    assert resumed.cost.counts == whole.cost.counts
+    assert resumed.cost.times["supernet"].calls == 1
+    # Nothing is lost until the supernet itself is kept.
+    assert checkpoint_path(target).is_file()
+    save_supernet(target, resumed)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.pt"]
+
+
+def test_the_time_of_a_resumed_training_is_that_of_all_its_epochs(nb201, digits, often, tmp_path, monkeypatch):
+    seconds = iter(range(1000))
+    monkeypatch.setattr("archselect.benchmarks.clock.perf_counter", lambda: next(seconds))
+    images, target, settings = digits(16), tmp_path / "x.pt", recipe("blank", epochs=3)
+    with pytest.raises(Killed):
+        made(nb201, images, settings, target=target, advance=die_after(2))
+    saved = load_checked(checkpoint_path(target))["clock"]["seconds"]["supernet"]
+    # Each look at the clock takes a second here: one to begin, and one to end that takes the checkpoint over.
+    assert saved == 1
+    assert made(nb201, images, settings, target=target).cost.times["supernet"].seconds == saved + 1
+
+
+def test_without_a_target_nothing_is_written(nb201, digits, often, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made(nb201, digits(16), recipe("blank", epochs=3))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused(nb201, digits, often, tmp_path):
+    images, target, settings = digits(16), tmp_path / "x.pt", recipe("blank", epochs=3)
+    with pytest.raises(Killed):
+        made(nb201, images, settings, target=target, advance=die_after(2))
+    for other in ({"seed": 1}, {"recipe": recipe("blank", epochs=4)}, {"images": digits(17)}):
+        with pytest.raises(UserError, match=r"x\.checkpoint is of another training: remove it and run again"):
+            made(nb201, **{"images": images, "recipe": settings, "target": target, **other})
+    path = checkpoint_path(target)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UserError, match=r"x\.checkpoint .*damaged: remove it and run again"):
+        made(nb201, images, settings, target=target)
 
 
 def test_an_untrained_supernet_does_not_depend_on_the_settings_of_training():

@@ -231,12 +231,13 @@ def test_the_skeleton_is_three_stages_with_a_reduction_between():
     skeleton = SPACE.skeleton()
     assert skeleton.stem_channels == 16
     assert skeleton.layers == (
-        *[Layer("cell", 16, 16)] * 5,
-        Layer("residual_reduction", 16, 32, stride=2),
-        *[Layer("cell", 32, 32)] * 5,
-        Layer("residual_reduction", 32, 64, stride=2),
-        *[Layer("cell", 64, 64)] * 5,
+        *[Layer("cell", 16)] * 5,
+        Layer("residual_reduction", 32, stride=2),
+        *[Layer("cell", 32)] * 5,
+        Layer("residual_reduction", 64, stride=2),
+        *[Layer("cell", 64)] * 5,
     )
+    assert (skeleton.stem, skeleton.head, skeleton.auxiliary) == ("conv", "rectified", None)
     small = SPACE.skeleton(channels=3, cells=1, reduction="pool")
     assert [layer.block for layer in small.layers] == ["cell", "pool_reduction"] * 2 + ["cell"]
 

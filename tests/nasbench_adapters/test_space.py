@@ -49,6 +49,56 @@ class Toy(SearchSpace):
 TOY = Toy()
 
 
+class Ruled(SearchSpace):
+    """Nodes that keep two of three inputs, one of two, and more than they have; `none` and single operations."""
+
+    name = "ruled"
+    summary = "for tests"
+    cells = (
+        Cell("free", 1, 2, ((0, 1), (0, 1)), (("none", "a"), ("b",)), (1,)),
+        Cell(
+            "ruled",
+            1,
+            5,
+            # Not sorted by target, as nothing says they are.
+            ((0, 3), (0, 1), (0, 2), (1, 2), (1, 3), (2, 3), (3, 4)),
+            (("a",), ("a", "none"), ("none", "a", "b"), ("a", "b"), ("c", "none", "d"), ("a", "b", "none"), ("a", "b")),
+            (3, 4),
+            kept=(None, None, 1, 2, 3),
+        ),
+    )
+
+    parse = format = canonical = skeleton = Toy.parse
+
+
+RULED = Ruled()
+
+
+def by_brute_force(space):
+    """Every assignment of operations, or of nothing, to all edges that the topology rule allows."""
+    found = []
+    sets = [[None, *range(len(names))] for cell in space.cells for names in cell.operations]
+    for flat in product(*sets):
+        rows, start = [], 0
+        for cell in space.cells:
+            rows.append(flat[start : start + len(cell.edges)])
+            start += len(cell.edges)
+        if all(_allowed(cell, row) for cell, row in zip(space.cells, rows, strict=True)):
+            found.append(Architecture(tuple(rows)))
+    return found
+
+
+def _allowed(cell, row):
+    for node in range(cell.inputs, cell.nodes):
+        into = [e for e, (_, target) in enumerate(cell.edges) if target == node]
+        keep = cell.kept[node] if cell.kept else None
+        if sum(row[e] is not None for e in into) != (len(into) if keep is None else min(keep, len(into))):
+            return False
+        if keep is not None and any(row[e] is not None and cell.operations[e][row[e]] == "none" for e in into):
+            return False
+    return True
+
+
 def test_enumerate_gives_every_architecture_once_and_in_order():
     wanted = [Architecture(((a, b), (c,))) for a, b, c in product(range(2), range(3), range(2))]
     assert list(TOY.enumerate()) == wanted
@@ -63,6 +113,71 @@ def test_sample_is_uniform_and_seeded():
     assert all(abs(count - 500) < 5 * (6000 * 11 / 144) ** 0.5 for count in counts.values())
     again = [TOY.sample(np.random.default_rng(3)) for _ in range(2)]
     assert again[0] == again[1]
+
+
+def test_a_topology_rule_is_honoured_by_enumeration_and_size():
+    listed = list(RULED.enumerate())
+    assert len(set(listed)) == len(listed) == RULED.size
+    assert set(listed) == set(by_brute_force(RULED))
+    assert set(TOY.enumerate()) == set(by_brute_force(TOY))
+
+
+def test_a_sample_takes_every_set_of_inputs_and_every_operation_alike():
+    """Inputs are drawn first: each pair of node 3 is as likely, whatever it allows. Node 3: 1, 2 and 2 operations."""
+    rng, draws = np.random.default_rng(0), 6000
+    drawn = [RULED.sample(rng) for _ in range(draws)]
+    assert set(drawn) == set(RULED.enumerate())
+
+    def expect(counts, probability):
+        assert all(abs(n - draws * probability) < 5 * (draws * probability) ** 0.5 for n in counts.values())
+
+    sets = Counter(tuple(e for e in (0, 4, 5) if a.choices[1][e] is not None) for a in drawn)
+    assert set(sets) == {(0, 4), (0, 5), (4, 5)}
+    expect(sets, 1 / 3)
+    choices = Counter(a.choices[1][4:6] for a in drawn if a.choices[1][0] is None)
+    assert set(choices) == {(0, 0), (0, 1), (2, 0), (2, 1)}
+    expect(choices, 1 / 12)
+
+
+@given(st.data())
+def test_crowded_contested_and_settled_are_what_is_left_to_decide(data):
+    """Each against its definition, for decisions half made."""
+    decisions = Decisions(
+        tuple(
+            tuple(data.draw(st.sampled_from([OPEN, DROPPED, *range(len(names))])) for names in cell.operations)
+            for cell in RULED.cells
+        )
+    )
+    places = [(c, e) for c, cell in enumerate(RULED.cells) for e in range(len(cell.edges))]
+    names = {(c, e): RULED.cells[c].operations[e] for c, e in places}
+    undecided = [(c, e) for c, e in places if decisions.choices[c][e] == OPEN]
+    for cell in range(2):
+        wanted = [(c, e) for c, e in undecided if c == cell and len(names[c, e]) > 1]
+        assert RULED.contested(decisions, cell) == wanted
+    settled = RULED.settled(decisions)
+    for c, e in places:
+        single = (c, e) in undecided and len(names[c, e]) == 1
+        assert settled.choices[c][e] == (0 if single else decisions.choices[c][e])
+    crowded = {}
+    for node, keep in ((2, 1), (3, 2)):  # node 4 may keep more than it has
+        left = [e for e, (_, target) in enumerate(RULED.cells[1].edges) if target == node]
+        left = [e for e in left if decisions.choices[1][e] != DROPPED]
+        if len(left) > keep:
+            crowded[1, node] = left
+    assert RULED.crowded(decisions) == crowded
+
+
+def test_a_cell_knows_its_nodes():
+    free, ruled = RULED.cells
+    assert [ruled.incoming(node) for node in range(5)] == [[], [1], [2, 3], [0, 4, 5], [6]]
+    assert [ruled.kept_inputs(node) for node in range(5)] == [None, None, 1, 2, 3]
+    assert [free.kept_inputs(node) for node in range(2)] == [None, None]
+    # `none` is a choice where every input is kept.
+    assert [free.candidates(edge) for edge in (0, 1)] == [[0, 1], [0]]
+    assert [ruled.candidates(edge) for edge in range(7)] == [[0], [0, 1], [1, 2], [0, 1], [0, 2], [0, 1], [0, 1]]
+    assert [ruled.width(node) for node in range(5)] == [1] * 5
+    wide = Cell("wide", 1, 3, ((0, 1), (1, 2)), (("a",), ("a",)), (2,), widths=(1, 1, 3))
+    assert [wide.width(node) for node in range(3)] == [1, 1, 3]
 
 
 def test_classes_and_representatives_follow_canonical():

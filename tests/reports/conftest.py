@@ -202,6 +202,7 @@ def make_record(inputs: Inputs) -> Record:
             edges=[list(cell.edges) for cell in SPACE.cells],
             operation_scale=scale,
             operation_scores=scores,
+            edge_scores=[],
             decisions=decisions,
             architecture_scale=Scale(name="nwot", better="higher") if label == "zero-cost-pt" else None,
             architecture_scores=[

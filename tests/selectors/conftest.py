@@ -1,27 +1,36 @@
 """A toy space and a fake task whose scores come from a table, so that a selector's every step can be foretold."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 from zlib import crc32
 
 import numpy as np
 import pytest
 
-from archselect.nasbench_adapters.space import Cell, Decisions, SearchSpace
+from archselect.nasbench_adapters.space import DROPPED, Architecture, Cell, Decisions, SearchSpace
 from archselect.selectors.base import Evaluation
 
 
 class ToySpace(SearchSpace):
-    """Two cell types; the edges allow three, two, four, two and two operations."""
+    """Two cell types. In the second, nodes 2 and 3 keep one of their two and three inputs; in the first all are kept.
+
+    Edges allow one to four operations, among them `none`, which is no choice of an architecture where edges are
+    dropped.
+    """
 
     name = "toy"
     summary = "for tests"
     cells = (
-        Cell("normal", 1, 3, ((0, 1), (0, 2), (1, 2)), (tuple("abc"), tuple("ab"), tuple("abcd")), (2,)),
-        Cell("reduction", 1, 3, ((0, 1), (1, 2)), (tuple("ab"), tuple("cd")), (2,)),
+        Cell("normal", 1, 3, ((0, 1), (0, 2), (1, 2)), (tuple("abc"), ("none", "b"), ("a",)), (2,)),
+        Cell(
+            "reduction",
+            1,
+            4,
+            ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)),
+            (tuple("ab"), ("none", "a"), ("none", "a", "b"), tuple("abcd"), ("d",), tuple("ab")),
+            (3,),
+            kept=(None, None, 1, 1),
+        ),
     )
-    places = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1))
-    counts: ClassVar = {(0, 0): 3, (0, 1): 2, (0, 2): 4, (1, 0): 2, (1, 1): 2}
 
     def parse(self, text):
         raise NotImplementedError
@@ -46,8 +55,10 @@ class FakeMixture:
 class TableTask:
     """A task without a supernet. `table(mixture or architecture, purpose)` gives every score; calls are noted."""
 
-    def __init__(self, table, seed=0):
-        self.space = ToySpace()
+    alphas = "the task's alphas"
+
+    def __init__(self, table, seed=0, space=None):
+        self.space = space or ToySpace()
         self.rng = np.random.default_rng(seed)
         self.table = table
         self.evaluations, self.tunings, self.minibatches, self.proxies, self.networks = [], [], [], [], []
@@ -85,6 +96,53 @@ def random_table(salt, levels):
     return lambda asked, purpose: float(crc32(repr((salt, asked, purpose)).encode()) % levels)
 
 
+def naive_thinning(decisions, cell, edges, keep, score, better, restored):
+    """[(scores by edge, the edge dropped), ...] and the decisions after: topology by perturbation, told by hand.
+
+    While a node has too many edges each of those left is taken away in turn; the one is dropped whose absence gives
+    the worst score, the last such on a tie. An edge dropped before is away as well, unless it is `restored`.
+    """
+    left, gone, told = list(edges), [], []
+    while len(left) > keep:
+        scores = {}
+        for edge in left:
+            without = decisions
+            for away in ([] if restored else gone) + [edge]:
+                without = without.decide(cell, away, DROPPED)
+            scores[edge] = score(without)
+        worst = max(scores.values()) if better == "lower" else min(scores.values())
+        dropped = max(edge for edge in left if scores[edge] == worst)
+        told.append((scores, dropped))
+        gone.append(dropped)
+        left.remove(dropped)
+    for edge in gone:
+        decisions = decisions.decide(cell, edge, DROPPED)
+    return told, decisions
+
+
+def filled_up(space, decisions):
+    """The architecture by the rule of the released `genotype()`, told by hand, for edges that are all decided.
+
+    Of the edges into a node that keeps k, each weighs one where its operation is not `none` and it is not dropped,
+    else zero; the k heaviest are taken, the first on a tie; one that weighs zero takes its first operation but `none`.
+    """
+    choices = []
+    for cell, row in zip(space.cells, decisions.choices, strict=True):
+        chosen = [None if choice == DROPPED else choice for choice in row]
+        for node in range(cell.nodes):
+            edges = [e for e, (_, target) in enumerate(cell.edges) if target == node]
+            if cell.kept and cell.kept[node] is not None:
+                weight = {e: chosen[e] is not None and cell.operations[e][chosen[e]] != "none" for e in edges}
+                taken = sorted(edges, key=lambda e, weight=weight: not weight[e])[: cell.kept[node]]
+                for e in edges:
+                    if e not in taken:
+                        chosen[e] = None
+                    elif not weight[e]:
+                        chosen[e] = next(k for k, name in enumerate(cell.operations[e]) if name != "none")
+        choices.append(tuple(chosen))
+    return Architecture(tuple(choices))
+
+
 @pytest.fixture(scope="session")
 def toy():
     return ToySpace()
@@ -100,3 +158,36 @@ def table_task():
 def table():
     """`table(salt, levels)`: see :func:`random_table`."""
     return random_table
+
+
+@pytest.fixture(scope="session")
+def retell_thinning():
+    """See :func:`naive_thinning`."""
+    return naive_thinning
+
+
+@pytest.fixture(scope="session")
+def retell_filling():
+    """See :func:`filled_up`."""
+    return filled_up
+
+
+@pytest.fixture(scope="session")
+def contested():
+    """`contested(space)`: per cell type the edges that have more than one operation."""
+    return lambda space: [[e for e, names in enumerate(cell.operations) if len(names) > 1] for cell in space.cells]
+
+
+@pytest.fixture(scope="session")
+def crowded():
+    """`crowded(space)`: per cell type the nodes that may not keep all their inputs, with those edges."""
+
+    def find(space):
+        found = []
+        for cell in space.cells:
+            into = {n: [e for e, (_, target) in enumerate(cell.edges) if target == n] for n in range(cell.nodes)}
+            keep = cell.kept or (None,) * cell.nodes
+            found.append({n: edges for n, edges in into.items() if keep[n] is not None and len(edges) > keep[n]})
+        return found
+
+    return find

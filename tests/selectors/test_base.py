@@ -16,7 +16,7 @@ from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.space import OPEN, Architecture, Decisions
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.selectors.base import Decision, Log, OperationScore, Scale, Selector
+from archselect.selectors.base import Decision, EdgeScore, Log, OperationScore, Scale, Selector
 from archselect.selectors.proxies import PROXIES
 
 NAN = float("nan")
@@ -43,7 +43,7 @@ class First(Selector):
 def test_the_docstrings_example_selects(table_task, table):
     task = table_task(table(0, 3))
     selection = First().select(task)
-    assert selection.architecture == Architecture(((0, 0, 0), (0, 0)))
+    assert selection.architecture == Architecture(((0, 0, 0), (0,) * 6))
     assert (selection.operation_scores, selection.decisions, selection.architecture_scores) == ((), (), ())
     assert selection.operation_scale is None
     assert selection.architecture_scale is None
@@ -88,9 +88,30 @@ def test_a_score_that_is_nan_surfaces(scale, before, after):
         log.architecture(Architecture(((0,),)), NAN)
 
 
+@given(scales, st.dictionaries(st.integers(0, 9), finite, min_size=1, max_size=6))
+def test_the_worst_edge_goes_and_ties_go_to_the_later(scale, scores):
+    scores = dict(sorted(scores.items()))
+    log = Log(operations=scale)
+    gone = log.edges(2, 1, 0, 4, scores)
+    worst = min(scores.values()) if scale.better == "higher" else max(scores.values())
+    assert gone == max(edge for edge, value in scores.items() if value == worst)
+    noted = log.selection(Architecture(((0,),))).edge_scores
+    assert noted == tuple(EdgeScore(2, 1, 0, 4, edge, value) for edge, value in scores.items())
+
+
+@given(scales, st.dictionaries(st.integers(0, 9), finite, max_size=4))
+def test_an_edges_score_that_is_nan_surfaces(scale, scores):
+    log = Log(scale)
+    with pytest.raises(ValueError, match="NaN on edge"):
+        log.edges(0, 0, 0, 4, {**scores, 10: NAN})
+    assert log.selection(Architecture(((0,),))).edge_scores == ()
+
+
 def test_scores_need_a_scale():
     with pytest.raises(ValueError, match="scale"):
         Log().scores(0, 0, 0, 0, [1.0])
+    with pytest.raises(ValueError, match="scale"):
+        Log().edges(0, 0, 0, 4, {0: 1.0})
     with pytest.raises(ValueError, match="scale"):
         Log().architecture(Architecture(((0,),)), 1.0)
     with pytest.raises(ValueError, match="no architecture was scored"):
@@ -110,11 +131,13 @@ def test_the_best_architecture_wins_and_ties_go_to_the_first_noted(scale, values
 def test_a_selection_keeps_what_was_noted_until_then():
     log = Log(Scale("s", "higher"), Scale("t", "lower"))
     log.scores(0, 0, 0, 0, [1, 2])
+    log.edges(0, 0, 0, 2, {0: 1, 1: 2})
     log.decide(0, 0, 0, 0, 1)
     selection = log.selection(Architecture(((1,),)))
     log.scores(0, 1, 0, 1, [3, 4])
+    log.edges(0, 1, 0, 2, {0: 1, 1: 2})
     log.decide(0, 1, 0, 1, 1)
-    assert len(selection.operation_scores) == 2
+    assert len(selection.operation_scores) == len(selection.edge_scores) == 2
     assert selection.decisions == (Decision(0, 0, 0, 0, 1),)
     assert (selection.operation_scale.name, selection.architecture_scale.name) == ("s", "t")
 

@@ -5,56 +5,157 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from archselect.selectors.base import OperationScore
+from archselect.nasbench_adapters.space import DROPPED, OPEN, Cell
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.selectors.base import Decision, EdgeScore, OperationScore
 from archselect.selectors.darts_pt import DartsPT
+
+
+def retell(task, space, contested, crowded, retell_thinning, setting, taken):
+    """The run by the protocol, told by hand: what it asks, notes, decides and tunes.
+
+    `taken` are the selector's own decisions, of which only the order of edges and nodes is taken over: it is random.
+    """
+    open_edges, full, order = contested(space), crowded(space), iter(taken)
+    better = "lower" if setting.score == "accuracy" else "higher"
+    decisions, step = space.undecided(), 0
+    told = {"evaluations": [], "tunings": [], "scores": [], "edges": [], "decisions": []}
+
+    def ask(mixture):
+        told["evaluations"].append((mixture, setting.norm, setting.augment))
+        return task.table(mixture, setting.score)
+
+    def tune():
+        if any(open_edges) or any(full):
+            told["tunings"].append((decisions, setting.tune_epochs, setting.tune_learning_rate))
+
+    while any(open_edges):  # a round: one edge of every cell type that has one left
+        for cell, edges in enumerate(open_edges):
+            if edges:
+                edge = next(order).edge
+                edges.remove(edge)
+                mixture = task.mixture(decisions)
+                values = [
+                    ask(mixture.without(cell, edge, k, renormalise=setting.renormalise))
+                    for k in range(len(space.cells[cell].operations[edge]))
+                ]
+                # The removal that hurts most: the lowest accuracy, the highest loss; ties to the lower index.
+                choice = values.index(min(values) if setting.score == "accuracy" else max(values))
+                told["scores"] += [OperationScore(0, step, cell, edge, k, value) for k, value in enumerate(values)]
+                told["decisions"].append(Decision(0, step, cell, edge, choice))
+                decisions = decisions.decide(cell, edge, choice)
+                step += 1
+        tune()
+    for cell, row in enumerate(decisions.choices):
+        for edge, choice in enumerate(row):
+            if choice == OPEN:  # it allows one operation
+                decisions = decisions.decide(cell, edge, 0)
+    while any(full):  # a round: one node of every cell type that has one left
+        for cell, found in enumerate(full):
+            if found:
+                first = next(order)
+                node = space.cells[cell].edges[first.edge][1]
+                keep = space.cells[cell].kept[node]
+                passes, decisions = retell_thinning(
+                    decisions,
+                    cell,
+                    found.pop(node),
+                    keep,
+                    lambda without: ask(task.mixture(without)),
+                    better,
+                    setting.edges_restored,
+                )
+                for scores, dropped in passes:
+                    told["edges"] += [EdgeScore(0, step, cell, node, e, value) for e, value in scores.items()]
+                    told["decisions"].append(Decision(0, step, cell, dropped, DROPPED))
+                for _ in passes[1:]:
+                    next(order)
+                step += 1
+        tune()
+    return told, decisions
 
 
 @given(
     seed=st.integers(0, 10_000),
     levels=st.sampled_from([1, 3, 10**6]),
+    name=st.sampled_from(["toy", "toy", "nb201", "s1", "s3"]),
     score=st.sampled_from(["accuracy", "loss"]),
     norm=st.sampled_from(["running", "batch"]),
     augment=st.booleans(),
     renormalise=st.booleans(),
+    restored=st.booleans(),
     epochs=st.integers(0, 7),
     rate=st.floats(1e-6, 1),
 )
 def test_every_step_is_the_protocols(
-    toy, table_task, table, seed, levels, score, norm, augment, renormalise, epochs, rate
+    toy,
+    table_task,
+    table,
+    contested,
+    crowded,
+    retell_thinning,
+    retell_filling,
+    seed,
+    levels,
+    name,
+    score,
+    norm,
+    augment,
+    renormalise,
+    restored,
+    epochs,
+    rate,
 ):
-    """Replays the run: given the edges' order, every call, score, decision and tuning is foretold."""
-    scores = table(seed, levels)
-    task = table_task(scores, seed)
-    selection = DartsPT(
+    """Replays the run: given the edges' and nodes' order, every call, score, decision and tuning is foretold."""
+    space = toy if name == "toy" else get_space(name)
+    task = table_task(table(seed, levels), seed, space)
+    setting = DartsPT(
         score=score,
         norm=norm,
         augment=augment,
         renormalise=renormalise,
+        edges_restored=restored,
         tune_epochs=epochs,
         tune_learning_rate=rate,
-    ).select(task)
-
-    assert sorted((d.cell, d.edge) for d in selection.decisions) == sorted(toy.places)
-    decisions = toy.undecided()
-    evaluations, tunings, noted = [], [], []
-    for step, decision in enumerate(selection.decisions):
-        edge = (decision.cell, decision.edge)
-        mixtures = [task.mixture(decisions).without(*edge, k, renormalise=renormalise) for k in range(toy.counts[edge])]
-        evaluations += [(mixture, norm, augment) for mixture in mixtures]
-        values = [scores(mixture, score) for mixture in mixtures]
-        noted += [OperationScore(0, step, *edge, k, value) for k, value in enumerate(values)]
-        # The removal that hurts most: the lowest accuracy, the highest loss; ties to the lower index.
-        worst = min(values) if score == "accuracy" else max(values)
-        assert decision.choice == values.index(worst)
-        assert (decision.round, decision.step) == (0, step)
-        decisions = decisions.decide(*edge, decision.choice)
-        if step < 4:
-            tunings.append((decisions, epochs, rate))
-    assert task.evaluations == evaluations
-    assert task.tunings == tunings
-    assert list(selection.operation_scores) == noted
-    assert selection.architecture == decisions.architecture()
+    )
+    selection = setting.select(task)
+    told, decisions = retell(task, space, contested, crowded, retell_thinning, setting, selection.decisions)
+    assert task.evaluations == told["evaluations"]
+    assert task.tunings == told["tunings"]
+    assert list(selection.operation_scores) == told["scores"]
+    assert list(selection.edge_scores) == told["edges"]
+    assert list(selection.decisions) == told["decisions"]
+    assert selection.architecture == retell_filling(space, decisions)
     assert selection.architecture_scores == ()
+
+
+@pytest.mark.parametrize(("name", "rounds"), [("nb201", 6), ("darts", 14 + 3), ("s3", 14 + 3)])
+def test_the_rounds_are_the_released_codes(table_task, table, name, rounds):
+    """DARTS: 14 rounds decide an edge of each cell, 3 thin out a node of each; tuning between any two rounds."""
+    task = table_task(table(0, 10**6), space=get_space(name))
+    selection = DartsPT().select(task)
+    assert len(task.tunings) == rounds - 1
+    cells = [decision.cell for decision in selection.decisions]
+    types = len(task.space.cells)
+    if types == 2:
+        assert cells[:28] == [0, 1] * 14
+        # Nodes 3, 4 and 5 lose one, two and three of their edges.
+        assert sorted(cells[28:]) == [0] * 6 + [1] * 6
+        steps = [(decision.step, decision.cell) for decision in selection.decisions[28:]]
+        assert sorted(set(steps)) == list(zip(range(28, 34), [0, 1] * 3, strict=True))
+
+
+def test_an_edge_of_one_operation_is_no_reason_to_tune(table_task, table):
+    """Where it alone is left, all is decided."""
+
+    class Plain(type(table_task(None).space)):
+        cells = (Cell("cell", 1, 2, ((0, 1), (0, 1)), (("a", "b"), ("c",)), (1,)),)
+
+    task = table_task(table(0, 10**6), space=Plain())
+    selection = DartsPT().select(task)
+    assert task.tunings == []
+    assert [d.edge for d in selection.decisions] == [0]
+    assert selection.architecture.choices[0][1] == 0
 
 
 def test_the_direction_is_declared(table_task, table):
@@ -63,14 +164,16 @@ def test_the_direction_is_declared(table_task, table):
         assert (scale.name, scale.better) == (f"{score} without it", better)
 
 
-def test_the_order_of_edges_is_random_and_seeded(toy, table_task, table):
+def test_the_order_of_edges_and_nodes_is_random_and_seeded(toy, contested, table_task, table):
     def order(seed):
         return [(d.cell, d.edge) for d in DartsPT().select(table_task(table(0, 3), seed)).decisions]
 
-    orders = [order(seed) for seed in range(100)]
+    orders = [order(seed) for seed in range(200)]
     assert order(7) == orders[7]
-    for step in range(5):
-        assert {edges[step] for edges in orders} == set(toy.places)
+    for cell, edges in enumerate(contested(toy)):
+        for turn in range(len(edges)):
+            assert {[e for c, e in taken[:7] if c == cell][turn] for taken in orders} == set(edges)
+    assert {toy.cells[1].edges[taken[7][1]][1] for taken in orders} == {2, 3}
 
 
 def test_the_defaults_are_the_released_codes():
@@ -79,6 +182,7 @@ def test_the_defaults_are_the_released_codes():
         "norm": "batch",
         "augment": True,
         "renormalise": False,
+        "edges_restored": True,
         "tune_epochs": 5,
         "tune_learning_rate": 0.0025,
     }

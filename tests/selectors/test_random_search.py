@@ -11,12 +11,19 @@ from archselect.selectors.random_search import Random
 def test_the_seed_determines_the_architecture(toy, table_task, seed):
     first, second = (Random().select(table_task(None, seed)).architecture for _ in range(2))
     assert first == second == toy.sample(np.random.default_rng(seed))
-    for names, choices in zip((cell.operations for cell in toy.cells), first.choices, strict=True):
-        assert all(0 <= k < len(allowed) for allowed, k in zip(names, choices, strict=True))
+    for cell, choices in zip(toy.cells, first.choices, strict=True):
+        for node in range(cell.inputs, cell.nodes):
+            edges = [e for e, (_, target) in enumerate(cell.edges) if target == node]
+            keep = cell.kept[node] if cell.kept else None
+            kept = [e for e in edges if choices[e] is not None]
+            assert len(kept) == (len(edges) if keep is None else keep)
+            assert all(0 <= choices[e] < len(cell.operations[e]) for e in kept)
+            # Where edges are dropped, `none` is no choice.
+            assert keep is None or all(cell.operations[e][choices[e]] != "none" for e in kept)
 
 
 def test_every_architecture_can_be_drawn(toy, table_task):
-    drawn = {Random().select(table_task(None, seed)).architecture for seed in range(1500)}
+    drawn = {Random().select(table_task(None, seed)).architecture for seed in range(5000)}
     assert drawn == set(toy.enumerate())
 
 

@@ -183,8 +183,45 @@ def test_sequential_keeps_the_order(part: str, size: int) -> None:
     assert all(len(labels) == size for _, labels in parts[:-1])
 
 
+@given(DATASETS, st.integers(0, 9), st.integers(0, 1000), st.booleans())
+def test_cutout_is_a_square_of_the_mean_colour(dataset: ImageDataset, length: int, seed: int, augment: bool) -> None:
+    """Pixel by pixel, from the same numbers: all rows, then all columns, after those of crop and flip."""
+    images = Images(dataset, CPU, split="first")
+    index, size = images.index("all"), dataset.image_size
+    x, _ = images.batch(index, stream(seed), augment, cutout=length)
+    replay = stream(seed)
+    plain, _ = images.batch(index, replay, augment)
+    if not length:
+        assert torch.equal(x, plain)
+        return
+    rows = torch.randint(size, (len(index),), generator=replay).tolist()
+    columns = torch.randint(size, (len(index),), generator=replay).tolist()
+    for number in range(len(index)):
+        for row in range(size):
+            for column in range(size):
+                away = row - rows[number], column - columns[number]
+                hole = all(-(length // 2) <= distance < length // 2 for distance in away)
+                expected = torch.zeros(dataset.channels) if hole else plain[number, :, row, column]
+                assert torch.equal(x[number, :, row, column], expected)
+    assert x.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_cutout_has_its_centre_everywhere_and_evenly() -> None:
+    images = Images(toy(count=2, size=5, pad=0), CPU, split="first")
+    index = torch.zeros(5000, dtype=torch.long)
+    x, _ = images.batch(index, stream(), cutout=2)
+    plain, _ = images.batch(index)
+    # A hole of 2x2 around a centre covers the pixel left above it: by its last pixel the centre is known.
+    cut = ((x == 0) & (plain != 0)).any(1).double().mean(0)
+    seen = [2, 2, 2, 2, 1]  # centres by which a row, or column, is covered: itself and the next
+    expected = torch.tensor([[a * b / 25 for b in seen] for a in seen], dtype=torch.float64)
+    assert torch.all((cut - expected).abs() < 5 * (expected * (1 - expected) / 5000).sqrt())
+
+
 def take(images: Images, how: str, seed: int) -> torch.Tensor:
     generator = stream(seed)
+    if how == "cutout":
+        return torch.cat([x for x, _ in images.epoch("train", 16, generator, augment=True, cutout=4)])
     if how == "minibatch":
         return images.minibatch("train", 16, generator, augment=True)[0]
     if how == "epoch":
@@ -193,7 +230,7 @@ def take(images: Images, how: str, seed: int) -> torch.Tensor:
     return torch.cat([next(endless)[0] for _ in range(5)])
 
 
-@pytest.mark.parametrize("how", ["minibatch", "epoch", "endless"])
+@pytest.mark.parametrize("how", ["minibatch", "epoch", "endless", "cutout"])
 def test_the_seed_makes_the_batches(how: str) -> None:
     images = Images(toy(count=80), CPU)
     state = torch.get_rng_state()
@@ -273,6 +310,8 @@ def test_bad_requests() -> None:
             ask("train", 0, stream())
     with pytest.raises(ValueError, match="generator"):
         images.batch(images.train_index, augment=True)
+    with pytest.raises(ValueError, match="generator"):
+        images.batch(images.train_index, cutout=2)
 
 
 @pytest.mark.gpu
@@ -286,6 +325,7 @@ def test_a_gpu_has_the_same_batches_and_is_never_waited_for() -> None:
     torch.cuda.set_sync_debug_mode("error")
     try:
         there.minibatch("train", 64, generator, augment=True)
+        next(there.epoch("train", 64, generator, augment=True, cutout=8))
         next(there.endless("valid", 64, generator, augment=True))
     finally:
         torch.cuda.set_sync_debug_mode("default")

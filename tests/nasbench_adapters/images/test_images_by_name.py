@@ -70,7 +70,7 @@ def test_unknown_names_get_the_nearest_one() -> None:
 
 
 def test_the_registry_says_what_is_here(tmp_path: Path) -> None:
-    assert set(DATASETS) == {"digits", "cifar10", "cifar100", "ImageNet16-120"}
+    assert set(DATASETS) == {"digits", "cifar10", "cifar100", "svhn", "ImageNet16-120", "ImageNet"}
     assert [name for name, source in DATASETS.items() if source.present(tmp_path)] == ["digits"]
     for name, source in DATASETS.items():
         assert source.name == name

@@ -1,5 +1,7 @@
 """The cost of a forward against torch's own counter, which watches the operators that really run."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archselect.nasbench_adapters.networks import Network, Supernet, mixture_of, one_hot
 from archselect.nasbench_adapters.networks.flops import ForwardCost
-from archselect.nasbench_adapters.space import OPEN, Architecture, Decisions
+from archselect.nasbench_adapters.space import DROPPED, OPEN, Architecture, Decisions
 from archselect.nasbench_adapters.spaces import get_space
 
 SPACE = get_space("nb201")
@@ -54,6 +56,67 @@ def test_the_cost_of_a_network_is_what_torch_counts(cell, replicas):
     network = Network(SPACE, cell, SPACE.skeleton(channels=4, cells=1), 3, 7, range(replicas)).eval()
     cost = ForwardCost(network, SHAPE)
     assert cost() == counted(network, torch.zeros(1, 3 * replicas, 8, 8))
+
+
+# --- DARTS: strides, two cell types, preprocessing, grouped convolutions
+
+DARTS = ("darts", "darts-none", "s1", "s3", "s4")
+SMALL = {"channels": 2, "layers": 4}
+
+
+@pytest.fixture(scope="module")
+def darts_costs():
+    """`darts_costs(space)`: a supernet of it and its cost, one each."""
+
+    def build(space):
+        model = Supernet(space, space.skeleton(**SMALL), 3, 7, seed=0).eval()
+        return model, ForwardCost(model, SHAPE)
+
+    return cache(build)
+
+
+@settings(max_examples=8)
+@given(st.data(), st.sampled_from(DARTS).map(get_space), st.integers(1, 3))
+def test_the_cost_of_a_mixture_on_darts_is_what_torch_counts(darts_costs, data, space, batch):
+    supernet, cost = darts_costs(space)
+    choices = tuple(
+        tuple(data.draw(st.sampled_from([OPEN, DROPPED, *range(len(names))])) for names in cell.operations)
+        for cell in space.cells
+    )
+    columns = len(space.cells[0].operations[0])
+    mixture = mixture_of(space, (torch.zeros(14, columns),) * 2, Decisions(choices))
+    places = st.tuples(st.integers(0, 1), st.integers(0, 13), st.integers(0, columns - 1))
+    for place in data.draw(st.lists(places, max_size=6)):
+        mixture = mixture.without(*place)
+    assert batch * cost(mixture) == counted(supernet, torch.zeros(batch, *SHAPE), mixture)
+
+
+@settings(max_examples=10)
+@given(st.sampled_from(DARTS).map(get_space), st.integers(0, 1000), st.integers(1, 3), st.booleans())
+def test_the_cost_of_a_darts_network_is_what_torch_counts(darts_costs, space, seed, replicas, imagenet):
+    cell = space.sample(np.random.default_rng(seed))
+    stem, size = ("imagenet", 64) if imagenet else ("cifar", 8)
+    skeleton = space.skeleton(**SMALL, stem=stem)
+    network = Network(space, cell, skeleton, 3, 7, range(replicas)).eval()
+    cost = ForwardCost(network, (3, size, size))
+    assert cost() == counted(network, torch.zeros(1, 3 * replicas, size, size))
+    if not imagenet:
+        _, mixed = darts_costs(space)
+        assert replicas * mixed(one_hot(space, cell, torch.device("cpu"))) == cost()
+
+
+def test_an_auxiliary_head_costs_a_forward_nothing():
+    """It is read in training only, and no part of the network that is judged."""
+    space = get_space("s2")
+    cell, skeleton = space.sample(np.random.default_rng(0)), space.skeleton(**SMALL)
+    costs = [
+        ForwardCost(Network(space, cell, skeleton, 3, 7, [0], auxiliary=auxiliary).train(), (3, 32, 32))()
+        for auxiliary in (False, True)
+    ]
+    assert costs[0] == costs[1]
+
+
+# --- published sizes, and what is left behind
 
 
 def test_networks_of_published_size_cost_what_is_published(shared_file):

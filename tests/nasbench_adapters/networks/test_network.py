@@ -22,20 +22,6 @@ choices = st.lists(st.integers(-1, 4), min_size=6, max_size=6).map(tuple)
 masks = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), max_size=8)
 
 
-def stirred(model, seed=0):
-    """The model in float64 with normalisation far from its start: other scales, shifts and running statistics."""
-    generator = torch.Generator().manual_seed(seed)
-    model = model.double()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.3, generator=generator)
-            module.running_var.uniform_(0.5, 2, generator=generator)
-            if module.affine:
-                module.weight.data.uniform_(0.5, 2, generator=generator)
-                module.bias.data.normal_(0, 0.3, generator=generator)
-    return model
-
-
 def random_alphas(seed):
     return torch.randn(6, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
@@ -52,7 +38,7 @@ def naive_weights(alphas, chosen, masked):
 
 @settings(max_examples=25)
 @given(st.booleans(), st.integers(0, 1000), choices, masks)
-def test_the_supernet_is_the_naive_one(naive, images, training, seed, chosen, masked):
+def test_the_supernet_is_the_naive_one(stirred, naive, images, training, seed, chosen, masked):
     """Logits, and gradients of weights, alphas and images, in training and evaluation mode, in float64."""
     supernet = stirred(Supernet(SPACE, SKELETON, 3, 4, seed)).train(training)
     copy = naive.copy_of(supernet, CHANNELS, CELLS)
@@ -98,7 +84,7 @@ def test_the_supernet_in_single_precision_is_the_naive_one(naive, images, traini
 
 @settings(max_examples=25)
 @given(cells, st.booleans(), st.integers(0, 1000))
-def test_the_network_is_the_naive_one(naive, images, cell, training, seed):
+def test_the_network_is_the_naive_one(stirred, naive, images, cell, training, seed):
     network = stirred(Network(SPACE, cell, SKELETON, 3, 4, [seed])).train(training)
     copy = naive.copy_of(network, CHANNELS, CELLS)
     ones = torch.ones(6, 1, dtype=torch.float64)
@@ -116,7 +102,7 @@ def take_from_supernet(network, supernet):
 
 @settings(max_examples=25)
 @given(cells, st.booleans())
-def test_the_network_is_the_supernet_under_a_one_hot_mixture(images, cell, training):
+def test_the_network_is_the_supernet_under_a_one_hot_mixture(stirred, images, cell, training):
     supernet = stirred(Supernet(SPACE, SKELETON, 3, 4, 0)).train(training)
     network = Network(SPACE, cell, SKELETON, 3, 4, [1]).double().train(training)
     left = take_from_supernet(network, supernet)
@@ -220,7 +206,7 @@ def test_replicas_need_as_many_seeds():
 
 @settings(max_examples=25)
 @given(st.sampled_from(["running", "batch"]), st.data(), choices, masks, st.booleans())
-def test_scoring_leaves_no_trace(trace, images, norm, data, chosen, masked, failing):
+def test_scoring_leaves_no_trace(stirred, trace, images, norm, data, chosen, masked, failing):
     supernet = stirred(Supernet(SPACE, SKELETON, 3, 4, 0))
     for module in supernet.modules():
         module.training = data.draw(st.booleans(), label="training")
@@ -240,7 +226,7 @@ def test_scoring_leaves_no_trace(trace, images, norm, data, chosen, masked, fail
     assert all(map(torch.equal, mixture.weights, weights))
 
 
-def test_the_trace_sees_a_forward_in_training_mode(trace, images):
+def test_the_trace_sees_a_forward_in_training_mode(stirred, trace, images):
     """So the test above can fail."""
     supernet = stirred(Supernet(SPACE, SKELETON, 3, 4, 0)).train()
     before = trace(supernet)
@@ -248,7 +234,7 @@ def test_the_trace_sees_a_forward_in_training_mode(trace, images):
     assert trace(supernet) != before
 
 
-def test_the_batch_norm_mode_decides_whose_statistics_normalise(images):
+def test_the_batch_norm_mode_decides_whose_statistics_normalise(stirred, images):
     supernet = stirred(Supernet(SPACE, SKELETON, 3, 4, 0))
     mixture, x = mixture_of(SPACE, [random_alphas(0)]), images(6)
     with scoring(supernet, "running"):

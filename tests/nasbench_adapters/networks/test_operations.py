@@ -1,18 +1,24 @@
 """Candidate operations and the blocks around cells, each against its definition."""
 
+from itertools import product
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from archselect.nasbench_adapters.networks.blocks import BLOCKS, PoolReduction, ResidualReduction
+from archselect.nasbench_adapters.networks.blocks import BLOCKS, PoolReduction, Preprocess, ResidualReduction
 from archselect.nasbench_adapters.networks.operations import (
     AveragePool,
     ConvNorm,
     Rectifier,
     Skip,
     build_operation,
+    joined,
 )
+from archselect.nasbench_adapters.spaces.darts import OPERATIONS as DARTS
 from archselect.nasbench_adapters.spaces.nb201 import OPERATIONS
 
 
@@ -84,11 +90,97 @@ def test_the_pool_reduction_has_no_convolution_that_sees_neighbours(images):
     assert all(m.kernel_size == (1, 1) for m in block.modules() if isinstance(m, nn.Conv2d))
 
 
+# --- DARTS
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", [*DARTS, "noise"])
+def test_every_operation_of_darts_keeps_channels_and_divides_the_size(name, stride, images):
+    for pools in (True, False):
+        module = build_operation(name, 4, 4, stride=stride, affine=False, normalised_pools=pools).double()
+        assert module(images(2, channels=4, size=6)).shape == (2, 4, 6 // stride, 6 // stride)
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", DARTS)
+def test_every_operation_of_darts_is_the_naive_one(naive_darts, images, name, stride, affine):
+    """In training and evaluation mode, of features that have negative entries too."""
+    module = build_operation(name, 4, 4, stride=stride, affine=affine, normalised_pools=not affine).double()
+    mine = naive_darts.operation(name, 4, stride, affine).double()
+    layers = [[m for m in net.modules() if hasattr(m, "weight")] for net in (module, mine)]
+    for ours, own in zip(*layers, strict=True):
+        own.load_state_dict(ours.state_dict())
+    x = images(3, channels=4, size=6)
+    for training in (True, False):
+        given = x.clamp(min=0) if module.reads_rectified else x
+        wanted = mine.train(training)(x)
+        torch.testing.assert_close(module.train(training)(given), wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_operations_of_darts_that_begin_with_a_relu_read_the_rectified_node():
+    reading = {
+        (name, stride)
+        for name in (*DARTS, "noise")
+        for stride in (1, 2)
+        if build_operation(name, 4, 4, stride=stride).reads_rectified
+    }
+    convolutions = [name for name in DARTS if "conv" in name]
+    assert reading == {*product(convolutions, (1, 2)), ("skip_connect", 2)}
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", DARTS)
+def test_replicas_of_an_operation_do_not_mix(name, stride, images):
+    """And they put out the channels of a replica side by side, as the next operation expects them."""
+    module = build_operation(name, 4, 4, stride=stride, replicas=3, normalised_pools=True).double()
+    x = images(2, channels=12, size=6)
+    changed = x.clone()
+    changed[:, 4:8] += images(2, channels=4, size=6, seed=1)
+    same = (module(x) == module(changed)).flatten(2).all(dim=(0, 2))
+    assert same.tolist() == [True] * 4 + [False] * 4 + [True] * 4
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=4), st.integers(1, 3))
+def test_features_are_joined_within_each_replica(widths, replicas):
+    """(replica, part, channel) in this order, whatever the parts' widths."""
+    parts = [
+        torch.tensor([[100 * r + 10 * p + c] for r in range(replicas) for c in range(width)]).view(1, -1, 1, 1)
+        for p, width in enumerate(widths)
+    ]
+    joint = joined(parts, replicas).flatten().tolist()
+    assert joint == [
+        100 * r + 10 * p + c for r in range(replicas) for p, width in enumerate(widths) for c in range(width)
+    ]
+
+
+def test_noise_is_drawn_by_place():
+    x = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    first, second, again = (build_operation("noise", 3, 3, place=place)(x) for place in (0, 1, 0))
+    assert torch.equal(first, again)
+    assert not (first == second).any()
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_an_input_is_brought_to_the_cells_channels_and_size(naive_darts, images, scale):
+    module = Preprocess(3, 4, scale, affine=False).double()
+    kind = naive_darts.FactorizedReduce if scale == 2 else naive_darts.ReLUConvBN
+    mine = kind(3, 4, False).double()
+    layers = [[m for m in net.modules() if isinstance(m, nn.Conv2d)] for net in (module, mine)]
+    for ours, own in zip(*layers, strict=True):
+        own.load_state_dict(ours.state_dict())
+    x = images(2, size=6)
+    torch.testing.assert_close(module(x), mine(x), rtol=1e-12, atol=1e-12)
+    with pytest.raises(ValueError, match="an input 4 times as large as the cell"):
+        Preprocess(3, 4, 4, affine=False)
+
+
 @pytest.mark.parametrize("block", BLOCKS)
 def test_replicas_of_a_block_do_not_mix(block, images):
-    module = BLOCKS[block](2, 4, 2, replicas=3).double()
-    x = images(2, channels=6)
+    width = 4 if block == "max_pool_reduction" else 2  # which keeps the channels
+    module = BLOCKS[block](width, 4, 2, replicas=3).double()
+    x = images(2, channels=3 * width)
     changed = x.clone()
-    changed[:, 2:4] += 1  # the images of the second replica
+    changed[:, width : 2 * width] += 1  # the images of the second replica
     same = (module(x) == module(changed)).flatten(2).all(dim=(0, 2))
     assert same.tolist() == [True] * 4 + [False] * 4 + [True] * 4

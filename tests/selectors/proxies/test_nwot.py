@@ -1,4 +1,4 @@
-"""NWOT's kernel against the naive one, number for number, and at the published size."""
+"""NWOT's kernel against the naive ones, number for number, and at the published size."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import Network, Supernet, mixture_of, new_alphas, scoring
-from archselect.nasbench_adapters.space import OPEN, Decisions
+from archselect.nasbench_adapters.networks.operations import Noise
+from archselect.nasbench_adapters.space import DROPPED, OPEN, Decisions
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.proxies.nwot import NWOT, pattern_kernel
 
@@ -60,6 +61,62 @@ def test_the_kernel_of_a_network_is_the_naive_one(naive, images, norm, seed, cel
     wanted = naive_kernel(naive, network, x, torch.ones(6, 1, dtype=torch.float64), norm)
     assert torch.equal(kernel, wanted)
     assert score == pytest.approx(np.linalg.slogdet(wanted.numpy())[1], rel=1e-10)
+
+
+# --- DARTS
+
+
+def darts_skeleton(space):
+    """A normal cell, two reductions, a normal cell."""
+    return space.skeleton(channels=2, layers=4)
+
+
+@pytest.mark.parametrize("name", ["darts-none", "s1", "s4"])
+@settings(max_examples=4)
+@given(data=st.data(), norm=norms, seed=st.integers(0, 1000))
+def test_the_kernel_of_a_darts_supernet_is_the_naive_one(naive, naive_darts, images, name, data, norm, seed):
+    """With soft, decided and dropped edges, and with masked operations, which are not counted at all."""
+    space = get_space(name)
+    supernet = Supernet(space, darts_skeleton(space), 3, 4, seed).double().train(norm == "batch")
+    decisions = Decisions(
+        tuple(
+            tuple(data.draw(st.sampled_from([OPEN, OPEN, DROPPED, *range(len(names))])) for names in cell.operations)
+            for cell in space.cells
+        )
+    )
+    generator = torch.Generator().manual_seed(seed)
+    width = len(space.cells[0].operations[0])
+    mixture = mixture_of(space, [torch.randn(14, width, generator=generator, dtype=torch.float64)] * 2, decisions)
+    masks = st.tuples(st.integers(0, 1), st.integers(0, 13), st.integers(0, width - 1))
+    for mask in data.draw(st.lists(masks, max_size=20)):
+        mixture = mixture.without(*mask)
+    copy = naive_darts.copy_of(supernet)
+    for module, own in naive_darts.parts_of(supernet, copy):
+        if isinstance(module, Noise):
+            module.register_forward_hook(lambda _, inputs, output, own=own: setattr(own, "drawn", output))
+    x = images(IMAGES, seed=seed)
+    with scoring(supernet, norm):
+        kernel = pattern_kernel(supernet, lambda x: supernet(x, mixture), x)
+    rows = [
+        [row[: len(names)] for row, names in zip(weights, cell.operations, strict=True)]
+        for weights, cell in zip(mixture.weights, space.cells, strict=True)
+    ]
+    assert torch.equal(kernel, naive.kernel(copy, x, rows))
+
+
+@settings(max_examples=8)
+@given(norms, st.integers(0, 1000), st.sampled_from(["darts", "s1", "s3"]).map(get_space))
+def test_the_kernel_of_a_darts_network_is_the_naive_one(naive, naive_darts, images, norm, seed, space):
+    architecture = space.sample(np.random.default_rng(seed))
+    network = Network(space, architecture, darts_skeleton(space), 3, 4, [seed]).double().train(norm == "batch")
+    copy = naive_darts.copy_of(network)
+    x = images(IMAGES, seed=seed)
+    with scoring(network, norm):
+        kernel = pattern_kernel(network, network, x)
+    assert torch.equal(kernel, naive.kernel(copy, x, naive_darts.ones(network)))
+
+
+# --- at the edges
 
 
 @pytest.fixture(scope="module")

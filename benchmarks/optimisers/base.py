@@ -1,0 +1,96 @@
+"""What a way of training a supernet is: one formulation for all of them.
+
+A supernet gives a loss L(w, W) on a batch, from its weights w and the mixture W, which comes from the architecture
+weights, the alphas. An optimiser's `step` says, for every batch of `part`: which mixture goes forward, how the alphas'
+gradient is had, what is updated and in which order. It reads like its paper's update rule in one file, and knows
+nothing of epochs, devices, checkpoints or files. Settings are fields with defaults::
+
+    class SingleLevel(Optimiser):
+        name: ClassVar[str] = "single-level"
+        summary: ClassVar[str] = "weights and alphas together, from one gradient on all training images"
+        part: ClassVar[str] = "all"
+
+        def step(self, trainer: Trainer, batch: Batch) -> None:
+            gradients = trainer.step_weights(trainer.loss(batch, trainer.mixture()), also=trainer.alphas)
+            trainer.step_alphas(gradients)
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from archselect.benchmarks.records import Settings
+from archselect.nasbench_adapters.networks import new_alphas
+from archselect.nasbench_adapters.space import SearchSpace
+
+if TYPE_CHECKING:
+    from archselect.benchmarks.optimisers.trainer import Trainer
+
+Batch = tuple[Tensor, Tensor]
+"""Images (batch, channels, height, width), normalised, and labels (batch,), on the supernet's device."""
+
+
+class CommonSettings(BaseModel):
+    """What every way of training is told. The defaults are DARTS-PT's on NAS-Bench-201 (its code and appendix A.4.1).
+
+    Settings:
+        epochs: passes over the part of the images that is trained on.
+        batch_size: of both halves, also while DARTS-PT scores in batch mode and tunes.
+        learning_rate, learning_rate_min: SGD, cosine per epoch.
+        momentum, weight_decay, grad_clip: SGD; clip by total norm, 0 for none.
+        alpha_learning_rate, alpha_weight_decay, alpha_beta1, alpha_beta2: Adam.
+        alpha_scale: initial alphas are this times normal.
+        augment: whether both halves are augmented (released code: yes).
+        batches: "epoch" shuffles the images once per epoch; "resampled" draws every batch afresh, as the released
+            code's `next(iter(loader))` does.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    epochs: int = Field(100, ge=0)
+    batch_size: int = Field(64, ge=2)
+    learning_rate: float = Field(0.025, gt=0)
+    learning_rate_min: float = Field(0.001, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(3e-4, ge=0)
+    grad_clip: float = Field(5.0, ge=0)
+    alpha_learning_rate: float = Field(3e-4, gt=0)
+    alpha_weight_decay: float = Field(1e-3, ge=0)
+    alpha_beta1: float = Field(0.5, ge=0, lt=1)
+    alpha_beta2: float = Field(0.999, ge=0, lt=1)
+    alpha_scale: float = Field(1e-3, ge=0)
+    augment: bool = True
+    batches: Literal["epoch", "resampled"] = "epoch"
+
+
+class Optimiser(CommonSettings, ABC):
+    """Base of all ways of training a supernet: an immutable value; fields are settings.
+
+    Attributes:
+        name, summary, paper: what it is called, what it does in a line, and its source.
+        part: of the images, whose batches `step` is given: "train", or "all" for both halves.
+        trains: whether a supernet is trained at all before a selector reads it.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    paper: ClassVar[str] = ""
+    part: ClassVar[str] = "train"
+    trains: ClassVar[bool] = True
+
+    @abstractmethod
+    def step(self, trainer: Trainer, batch: Batch) -> None:
+        """Update weights and alphas, or some of them, for one batch of `part`. Also tunes a supernet for a selector."""
+
+    def new_alphas(self, space: SearchSpace, generator: torch.Generator, device: torch.device) -> tuple[Tensor, ...]:
+        """Initial architecture weights, one (edges, operations) tensor per cell type."""
+        return new_alphas(space, generator, device, self.alpha_scale)
+
+    def settings(self) -> Settings:
+        """The settings that a supernet made this way depends on, for its record and its hash."""
+        return {name: getattr(self, name) for name in type(self).model_fields}

@@ -1,0 +1,54 @@
+"""SDARTS-RS: DARTS whose weights are trained under randomly perturbed mixtures (Chen and Hsieh, ICML 2020)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+
+from archselect.benchmarks.optimisers.darts import Darts
+from archselect.benchmarks.optimisers.trainer import Trainer
+from archselect.nasbench_adapters.networks import Mixture
+
+
+class SdartsRS(Darts):
+    """As DARTS, but w ← w - η ∇_w L_train(w, P(softmax(α) + δ)), δ uniform in ±ε; the alphas' step is not perturbed.
+
+    P clips to [0, 1] and rescales every edge to sum to one; if nothing is left of an edge its largest entry becomes
+    one. Entries that are zero before (of decided and dropped edges, or not allowed on an edge) stay zero. In the e-th
+    of E epochs ε = epsilon_first + (epsilon - epsilon_first) e / E; tuning under a selector uses `epsilon`.
+
+    Unlike the released code, which does not compute an operation that was clipped to zero and so leaves its weights
+    alone in that step, its weights are computed and decay here: looking at them would make every step wait.
+
+    Settings:
+        epsilon_first, epsilon: radius of the perturbation in the first epoch, and that which it grows to.
+    """
+
+    name: ClassVar[str] = "sdarts-rs"
+    summary: ClassVar[str] = "as darts, with the mixture perturbed at random in the weights' step"
+    paper: ClassVar[str] = "Chen and Hsieh, SDARTS, ICML 2020, arXiv 2002.05283"
+
+    epsilon_first: float = Field(0.03, ge=0)
+    epsilon: float = Field(0.3, ge=0)
+
+    def weight_mixture(self, trainer: Trainer) -> Mixture:
+        """See :class:`SdartsRS`."""
+        radius = self.epsilon_first + (self.epsilon - self.epsilon_first) * trainer.progress
+        return perturbed(super().weight_mixture(trainer), radius, trainer.generator)
+
+
+def perturbed(mixture: Mixture, radius: float, generator: torch.Generator) -> Mixture:
+    """A mixture near another one: P(W + δ) of :class:`SdartsRS`. Draws once, on the CPU; the support stays."""
+    first, sizes = mixture.weights[0], [rows.numel() for rows in mixture.weights]
+    draws = (2 * torch.rand(sum(sizes), generator=generator) - 1) * radius
+    weights = []
+    noises = draws.to(first.device, first.dtype, non_blocking=True).split(sizes)
+    for rows, noise in zip(mixture.weights, noises, strict=True):
+        moved = (rows + noise.view_as(rows)).masked_fill(rows == 0, -torch.inf)
+        largest = torch.zeros_like(rows).scatter_(-1, moved.argmax(-1, keepdim=True), 1)
+        clipped = moved.clamp(0, 1)
+        total = clipped.sum(-1, keepdim=True)
+        weights.append(torch.where(total > 0, clipped / total, largest).masked_fill(rows == 0, 0))
+    return Mixture(tuple(weights), mixture.support)

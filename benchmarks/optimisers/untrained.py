@@ -1,0 +1,22 @@
+"""Untrained: initial weights and alphas, as Zero-Cost-PT reads them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from archselect.benchmarks.optimisers.blank import Blank
+from archselect.benchmarks.records import Settings
+
+
+class Untrained(Blank):
+    """Nothing is trained; a selector that tunes the supernet tunes its weights alone."""
+
+    name: ClassVar[str] = "untrained"
+    summary: ClassVar[str] = "initial weights and alphas"
+    paper: ClassVar[str] = ""
+    trains: ClassVar[bool] = False
+
+    def settings(self) -> Settings:
+        """The settings of the start and of tuning, those of training having no effect."""
+        matter = ["alpha_scale", "augment", "batch_size", "batches", "grad_clip", "momentum", "weight_decay"]
+        return {name: getattr(self, name) for name in matter}

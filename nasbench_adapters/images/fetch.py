@@ -1,0 +1,54 @@
+"""Files fetched from where their authors keep them, and known by their MD5."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pooch
+
+from archselect.nasbench_adapters.errors import UserError
+
+CONNECT_TIMEOUT, READ_TIMEOUT = 10, 60  # seconds
+
+
+def verify(path: Path, md5: str) -> None:
+    """Raises UserError if a file is another one than that of the MD5."""
+    try:
+        found = pooch.file_hash(str(path), alg="md5")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    if found != md5:
+        raise UserError(
+            f"{path} is damaged or another file: its MD5 is {found}, not {md5}; delete it, and it will be fetched again"
+        )
+
+
+def fetch(path: Path, md5: str, url: str, variable: str) -> None:
+    """Fetch a file; it appears under its name only once it is complete and verified.
+
+    Args:
+        path: where it is kept; its folder is made.
+        md5: of the file.
+        url: the address that the file's name is appended to.
+        variable: of the environment, which a user may set to the address of a mirror.
+
+    Raises:
+        UserError: it cannot be had, or is another file.
+    """
+    address = f"{url.rstrip('/')}/{path.name}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pooch.retrieve(
+            address,
+            known_hash=f"md5:{md5}",
+            fname=path.name,
+            path=path.parent,
+            downloader=pooch.HTTPDownloader(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)),
+        )
+    # requests' errors are OSErrors; pooch raises ValueError on another MD5.
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"cannot fetch {address} ({reason}); fetch {path.name} by other means and put it into "
+            f"{path.parent}, or name a mirror in {variable}"
+        ) from error

@@ -1,0 +1,101 @@
+"""The stand-alone networks of NAS-Bench-101, which its sub-spaces share: the package `nasbench-pytorch` builds them."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from nasbench_pytorch.model import Network as PublishedNetwork
+from nasbench_pytorch.model.model import Placeholder
+from torch import Tensor, nn
+
+from archselect.nasbench_adapters.networks.operations import Rectifier
+from archselect.nasbench_adapters.space import Architecture
+from archselect.nasbench_adapters.spaces.nb101 import OPERATIONS, STAGES, ModuleSkeleton, ModuleSpace
+
+CUT = 2
+CUT_STD = math.sqrt(1 - 2 * CUT * math.exp(-(CUT**2) / 2) / math.sqrt(2 * math.pi) / math.erf(CUT / math.sqrt(2)))
+"""Standard deviation of the standard normal distribution cut off at ±2."""
+
+
+class NasBench101Network(nn.Module):
+    """The benchmark's network of one architecture: a stem, three stages of its cell, a linear classifier.
+
+    The package's module is changed where it departs from the benchmark: its placeholders hold a parameter each, which
+    no forward uses; it gives TensorFlow's momentum of 0.997 to torch, and to some normalisations only; it draws other
+    initial weights. ReLUs are :class:`.Rectifier`, so that activation-pattern proxies find them.
+
+    Args:
+        space: nb101 or one of its sub-spaces.
+        architecture: of it; its loose ends are left out.
+        skeleton: from `space.skeleton(...)`, of which channels, cells per stage and momentum are used.
+        image_channels: of the images.
+        classes: number of logits.
+        seed: of the initial weights.
+    """
+
+    replicas = 1
+    droppable = 0
+    """Operations a training may drop at random; the benchmark drops none."""
+    auxiliary = None
+
+    def __init__(
+        self,
+        space: ModuleSpace,
+        architecture: Architecture,
+        skeleton: ModuleSkeleton,
+        image_channels: int,
+        classes: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.space, self.architecture, self.skeleton = space, architecture, skeleton
+        cell = space.module(architecture)
+        names = ["input", *(OPERATIONS[k] for k in cell.operations), "output"]
+        cells = sum(layer.block == "cell" for layer in skeleton.layers) // STAGES
+        # The package's layers draw weights when they are made; the caller's random state is none of our business.
+        with torch.random.fork_rng(devices=[]):
+            self.network = PublishedNetwork(
+                (cell.matrix, names),
+                num_labels=classes,
+                in_channels=image_channels,
+                stem_out_channels=skeleton.stem_channels,
+                num_stacks=STAGES,
+                num_modules_per_stack=cells,
+            )
+        for module in list(self.network.modules()):
+            for name, child in module.named_children():
+                if isinstance(child, Placeholder):
+                    setattr(module, name, nn.Identity())
+                elif type(child) is nn.ReLU:
+                    setattr(module, name, Rectifier())
+                elif isinstance(child, nn.BatchNorm2d):
+                    child.momentum = skeleton.norm_momentum
+        self.initialise(seed)
+
+    def initialise(self, seed: int) -> None:
+        """Draw all weights afresh by the benchmark's rule, that is TensorFlow's defaults for what it names.
+
+        Convolutions: normal, cut off at two standard deviations, of variance 1 / fan in. Classifier: uniform in
+        ±sqrt(6 / (fan in + fan out)), bias zero. The global random state is neither read nor moved. Call it before
+        the model goes to another device.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.reset_running_stats()
+            elif isinstance(module, nn.Conv2d):
+                scale = 1 / math.sqrt(module.weight[0].numel()) / CUT_STD
+                nn.init.trunc_normal_(module.weight, 0, scale, -CUT * scale, CUT * scale, generator=generator)
+            elif isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight, generator=generator)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (batch, classes) of images (batch, channels, height, width)."""
+        logits: Tensor = self.network(images)
+        return logits
+
+    def training_logits(self, images: Tensor, paths: Tensor | None = None) -> tuple[Tensor, None]:
+        """Logits, and None: there is no auxiliary head, and no operation to drop, so that `paths` holds nothing."""
+        return self(images), None

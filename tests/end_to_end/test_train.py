@@ -1,0 +1,105 @@
+"""Final training through the command that a user types: what it prints and keeps; killed, interrupted, gone on with."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+import torch
+
+from archselect.benchmarks.checked import load_checked
+from archselect.benchmarks.records import Folder, Trained
+
+CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|nor_conv_1x1~0|none~1|avg_pool_3x3~2|"
+EPOCHS = 60
+TRAIN = ("train", CELL, "--protocol", "tiny", "--space", "nb201", "--device", "cpu", "--epochs", EPOCHS)
+SMALL = ("--set", "limit=32", "--set", "batch_size=16", "--set", "skeleton.channels=2", "--set", "drop_path=0.3")
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    """Filled by the first test that trains: (facts of the record, weights)."""
+    return {}
+
+
+def read(root):
+    """(facts of the only record, its weights)"""
+    (record,) = Folder(root).read_all(Trained)
+    return record.facts(), load_checked(Folder(root).checkpoint(record.id))["weights"]
+
+
+def whole(world, undisturbed):
+    """What an undisturbed training gives."""
+    if not undisturbed:
+        result = world.run(*TRAIN, *SMALL, "--out", "whole")
+        assert (result.returncode, result.stderr) == (0, ""), result.stderr
+        undisturbed["read"] = read(world.folder / "whole")
+        undisturbed["out"] = result.stdout
+    return undisturbed
+
+
+def same(found, expected):
+    (facts, weights), (facts_before, weights_before) = found, expected["read"]
+    assert facts == facts_before
+    assert list(weights) == list(weights_before)
+    assert all(torch.equal(weights[name], weights_before[name]) for name in weights)
+
+
+def test_a_training_prints_its_settings_and_its_accuracies(world, undisturbed):
+    out = whole(world, undisturbed)["out"]
+    facts, _ = undisturbed["read"]
+    assert "tiny: space nb201, data digits, seed 0" in out
+    rows = {line.split("│")[1].strip(): line for line in out.splitlines() if line.count("│") == 4}
+    assert "60" in rows["epochs"] and "16" in rows["epochs"]  # the protocol's own is told beside it
+    assert "0.3" in rows["drop_path"] and "0.1" in rows["drop_path"]
+    assert set(facts["inputs"]["settings"]) < set(rows)
+    last, best = facts["last_accuracy"], facts["best_accuracy"]
+    assert f"Test accuracy: {last:.2f} % after the last of 60 epochs; the best was {best:.2f} %, after epoch" in out
+    assert f"{facts['parameters']:,} parameters" in out
+    assert f"Made: whole/trainings/{facts['id']}.json, weights whole/checkpoints/{facts['id']}.pt" in out
+    assert "\x1b" not in out and "\r" not in out
+
+
+def start(world, out):
+    """The training as a process, as soon as it has a checkpoint."""
+    process = subprocess.Popen(
+        world.command(*TRAIN, *SMALL, "--out", out),
+        cwd=world.folder,
+        env=world.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 200
+    while not any((world.folder / out).glob("checkpoints/*.pt")) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return process
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_training_that_was_cut_short_goes_on(world, undisturbed, how):
+    expected = whole(world, undisturbed)
+    process = start(world, "out")
+    os.kill(process.pid, how)
+    out, err = process.communicate(timeout=100)
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        assert err == "archselect: interrupted; what is finished is kept, the same command goes on\n"
+    assert not list(Folder(world.folder / "out").read_all(Trained))
+    (path,) = (world.folder / "out" / "checkpoints").glob("*.pt")
+    done = len(load_checked(path)["epochs"])
+    assert 1 <= done < EPOCHS
+    result = world.run(*TRAIN, *SMALL, "--out", "out")
+    assert (result.returncode, result.stderr) == (0, "")
+    same(read(world.folder / "out"), expected)
+    content = json.loads(next((world.folder / "out" / "trainings").iterdir()).read_text())
+    assert content["cost"]["sessions"] == 2
+    again = world.run(*TRAIN, *SMALL, "--out", "out")
+    assert again.returncode == 0 and "Kept: out/trainings/" in again.stdout
+    assert [line for line in again.stdout.splitlines() if line.startswith("Test accuracy")] == [
+        line for line in result.stdout.splitlines() if line.startswith("Test accuracy")
+    ]

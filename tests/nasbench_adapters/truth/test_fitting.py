@@ -1,0 +1,230 @@
+import numpy as np
+import pytest
+from scipy.stats import kendalltau, spearmanr
+
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.truth import fit_truth, fitting, list_truths, open_truth
+from archselect.nasbench_adapters.truth.fitting import FORMS, agreement, cross_validated, distinct, fit_surrogate
+from archselect.nasbench_adapters.truth.surrogate import Surrogate
+from archselect.nasbench_adapters.truth.table import PREDICTED, TableBuilder, TruthTable, flatten
+
+KEY = ("d", "s", 5)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(fitting, "ROUNDS", 40)
+    monkeypatch.setattr(fitting, "RESAMPLES", 100)
+
+
+def table_of(space, accuracies, provenance="measured", **columns):
+    builder = TableBuilder(space)
+    for cell, accuracy in accuracies.items():
+        builder.add(cell, *KEY, "0", accuracy)
+        for split in columns.get("splits", ()):
+            builder.add(cell, "d", split, 5, "0", accuracy)
+    return builder.table("t", origin="a test", licence="MIT", provenance=provenance)
+
+
+def sampled(name, count, seed=0):
+    space, rng = get_space(name), np.random.default_rng(seed)
+    return space, list(dict.fromkeys(space.sample(rng) for _ in range(count)))
+
+
+def additive(space, cells):
+    """Accuracies that are a sum over operations: what the line can express."""
+    rng = np.random.default_rng(9)
+    worth = {name: rng.normal(0, 1) for cell in space.cells for names in cell.operations for name in names}
+    return {
+        cell: 80.0
+        + sum(
+            worth[each.operations[edge][choice]]
+            for each, row in zip(space.cells, cell.choices, strict=True)
+            for edge, choice in enumerate(row)
+            if choice is not None
+        )
+        for cell in cells
+    }
+
+
+@pytest.mark.parametrize("name", ["nb201", "darts", "s1", "s4", "nb101"])
+def test_an_additive_truth_is_found_in_every_space(name):
+    space, cells = sampled(name, 120)
+    truth = additive(space, [space.canonical(cell) for cell in cells])
+    surrogate = fit_surrogate(table_of(space, truth), *KEY, "s", folds=3)
+    _, new = sampled(name, 60, seed=1)
+    worth = additive(space, [space.canonical(cell) for cell in new])
+    expected = [worth[space.canonical(cell)] for cell in new]
+    assert kendalltau(surrogate.predict(new), expected).statistic > 0.8
+    assert surrogate.agreement.tau > 0.8
+    assert surrogate.details["form"] in FORMS
+
+
+def test_trees_are_kept_where_a_line_does_not_do():
+    """One operation on one edge ruins a cell whatever else it has: no sum over operations."""
+    space, cells = sampled("nb201", 300)
+    truth = {cell: 20.0 + v / 10 if cell.choices[0][5] in (0, 4) else v for cell, v in additive(space, cells).items()}
+    surrogate = fit_surrogate(table_of(space, truth), *KEY, "s", folds=3)
+    assert surrogate.details["form"] == "trees"
+    taus = surrogate.details["tau of each form"]
+    assert surrogate.agreement.tau == taus["trees"] > taus["line"]
+
+
+def test_noise_is_not_predicted():
+    """Left-out architectures are left out: what nothing explains has no agreement, however well it is learned."""
+    space, cells = sampled("darts", 150)
+    rng = np.random.default_rng(3)
+    accuracies = dict(zip(cells, rng.uniform(80, 95, len(cells)), strict=True))
+    surrogate = fit_surrogate(table_of(space, accuracies), *KEY, "s", folds=3)
+    assert surrogate.agreement.tau < 0.15
+    within = fitting.FORMS["trees"](space, *encoded(space, accuracies))
+    features = encoded(space, accuracies)[0]
+    learned = within[0] + features @ within[1] + within[2].predict(features)
+    assert kendalltau(learned, encoded(space, accuracies)[1]).statistic > 0.5
+
+
+def encoded(space, accuracies):
+    rows, values = distinct(table_of(space, accuracies), *KEY)
+    return fitting.features(space, rows), values
+
+
+def test_cells_of_one_class_are_one_example(nb201):
+    """Three members of each of 40 classes are 40 architectures, each with the mean of its members."""
+    members = {}
+    for cell, canonical in nb201.classes.items():
+        members.setdefault(canonical, []).append(cell)
+    classes = [canonical for canonical, own in members.items() if len(own) >= 3][:40]
+    accuracies = {
+        cell: 50.0 + place + step for place, c in enumerate(classes) for step, cell in enumerate(members[c][:3])
+    }
+    rows, values = distinct(table_of(nb201, accuracies), *KEY)
+    found = dict(zip((row.tobytes() for row in rows), values, strict=True))
+    assert found == {flatten(c).tobytes(): pytest.approx(51.0 + place) for place, c in enumerate(classes)}
+
+
+def test_trials_are_averaged_and_gaps_left_out(nb201):
+    stored = nb201.representatives[:50]
+    values = np.full((50, 3), np.nan)
+    values[:40] = np.random.default_rng(0).uniform(10, 90, (40, 3)).round(2)
+    values[:20, 2] = np.nan
+    table = TruthTable.build(
+        name="t",
+        space="nb201",
+        choices=np.array([flatten(a) for a in stored]),
+        columns={KEY: (("0", "1", "2"), values)},
+        origin="a test",
+        licence="MIT",
+        canonical_only=True,
+    )
+    rows, means = distinct(table, *KEY)
+    assert np.array_equal(rows, table.architectures[:40])
+    assert means == pytest.approx(np.nanmean(values[:40], axis=1), abs=1e-5)
+
+
+def test_every_architecture_is_predicted_without_itself(nb201, monkeypatch):
+    """A form that remembers what it was given, and predicts 0 for anything else."""
+    rows = np.array([flatten(cell) for cell in nb201.representatives[:60]])
+    values = np.linspace(10, 90, 60)
+    seen = []
+
+    def remember(space, encoded, accuracies):
+        seen.append(set(accuracies.tolist()))
+        return 0.0, np.zeros(encoded.shape[1]), fitting.Trees.of([])
+
+    monkeypatch.setitem(fitting.FORMS, "memory", remember)
+    assert cross_validated(nb201, rows, values, "memory", 6).tolist() == [0.0] * 60
+    assert all(len(given) == 50 for given in seen)
+    assert all(sum(value not in given for given in seen) == 1 for value in values.tolist())
+
+
+def test_agreement_is_what_scipy_says():
+    rng = np.random.default_rng(4)
+    truth = rng.uniform(50, 90, 200).round(1)
+    predicted = truth + rng.normal(0, 5, 200)
+    found = agreement(predicted, truth, 7)
+    assert (found.architectures, found.folds) == (200, 7)
+    assert found.tau == kendalltau(predicted, truth).statistic
+    assert found.spearman == spearmanr(predicted, truth).statistic
+    assert found.rmse == pytest.approx(np.sqrt(((predicted - truth) ** 2).mean()))
+    for name in ("tau", "spearman", "rmse"):
+        low, value, high = (getattr(found, f"{name}{end}") for end in ("_low", "", "_high"))
+        assert low < value < high
+    assert found == agreement(predicted, truth, 7)
+
+
+def test_the_interval_is_as_wide_as_the_spread_of_repeated_draws():
+    """95 % of the taus of fresh draws of 100 lie, on average, in an interval of such a width."""
+    rng = np.random.default_rng(5)
+
+    def draw():
+        truth = rng.normal(60, 5, 100)
+        return truth + rng.normal(0, 4, 100), truth
+
+    taus = [kendalltau(*draw()).statistic for _ in range(300)]
+    found = agreement(*draw(), 10)
+    assert found.tau_high - found.tau_low == pytest.approx(np.diff(np.quantile(taus, [0.025, 0.975]))[0], rel=0.35)
+
+
+def test_the_same_table_gives_the_same_surrogate():
+    space, cells = sampled("s2", 60)
+    first, second = (fit_surrogate(table_of(space, additive(space, cells)), *KEY, "s", folds=3) for _ in range(2))
+    assert first.checksum == second.checksum
+
+
+def test_where_the_numbers_are_from_is_passed_on():
+    space, cells = sampled("s2", 60)
+    surrogate = fit_surrogate(table_of(space, additive(space, cells), PREDICTED), *KEY, "s", folds=3)
+    assert surrogate.provenance == surrogate.reference.provenance == PREDICTED
+    assert "themselves predicted" in surrogate.origin and "themselves predicted" in surrogate.how()
+    assert surrogate.details["table"]["name"] == "t"
+
+
+def test_what_cannot_be_fitted_is_said():
+    space, cells = sampled("s2", 29)
+    with pytest.raises(UserError, match="29 distinct architectures on d/s at 5 epochs: a surrogate needs 30 or more"):
+        fit_surrogate(table_of(space, additive(space, cells)), *KEY, "s")
+    space, cells = sampled("s2", 40)
+    with pytest.raises(UserError, match="one and the same accuracy for all"):
+        fit_surrogate(table_of(space, dict.fromkeys(cells, 50.0)), *KEY, "s")
+    with pytest.raises(UserError, match="has no d/s at 6 epochs"):
+        fit_surrogate(table_of(space, additive(space, cells)), "d", "s", 6, "s")
+
+
+def test_a_library_that_keeps_its_trees_otherwise_is_noticed(monkeypatch):
+    space, cells = sampled("s2", 40)
+    table = table_of(space, additive(space, cells))
+
+    def shifted(model):
+        return 1.0, fitting.Trees.of([])
+
+    def gone(model):
+        raise AttributeError("_predictors")
+
+    for broken in (shifted, gone):
+        monkeypatch.setattr(fitting, "boosted", broken)
+        with pytest.raises(UserError, match=r"scikit-learn .* keeps its trees in a form that is not known here"):
+            fit_surrogate(table, *KEY, "s", folds=3)
+
+
+def test_through_the_front_door(tmp_path):
+    space, cells = sampled("s2", 60)
+    one, two = tmp_path / "one.npz", tmp_path / "two.npz"
+    table_of(space, additive(space, cells)).save(one)
+    table_of(space, additive(space, cells), splits=["other"]).save(two)
+    fit_truth(str(one), name="mine")
+    opened = open_truth("mine")
+    assert isinstance(opened, Surrogate) and opened.name == "mine"
+    (listed,) = [t for t in list_truths() if t.name == "mine"]
+    assert listed.present and "cross-validated on 60 architectures: Kendall's tau-b" in listed.summary
+    with pytest.raises(UserError, match=r"name one column of truth .* 2 fit; it has d/other at 5 epochs; d/s"):
+        fit_truth(str(two), name="x")
+    fit_truth(str(two), name="x", split="other")
+    assert open_truth("x").holdings() == "d/other at 5 epochs"
+    with pytest.raises(UserError, match="0 fit"):
+        fit_truth(str(two), name="x", split="another")
+    with pytest.raises(UserError, match="is a surrogate: name the table that it was fitted on, 't'"):
+        fit_truth("mine", name="y")
+    for name in ("nb201-digits", "a/b"):
+        with pytest.raises(UserError, match=r"built in|cannot name"):
+            fit_truth(str(one), name=name)
