@@ -199,7 +199,9 @@ def train(
 
     The same command goes on where an interrupted one stopped, from the last checkpoint; a finished training is kept.
     """
-    from archselect.benchmarks.harness import train_architecture
+    from archselect.benchmarks.grid import plan_training
+    from archselect.benchmarks.harness import run_training
+    from archselect.benchmarks.machine import find_device
     from archselect.benchmarks.protocols import get_protocol, resolve
     from archselect.benchmarks.records import Folder, Trained
 
@@ -210,32 +212,22 @@ def train(
     where = space or next(iter(get_protocol(protocol).skeletons))
     resolved = resolve(protocol, where, own, skeleton)
     root = out_dir or Path("archselect-trainings")
-    own_values = resolved.protocol.settings.model_dump() | _named(resolved.protocol.skeletons[where])
-    rows = [
-        [key, str(value), "" if value == own_values.get(key) else str(own_values.get(key))]
-        for key, value in (resolved.settings.model_dump() | _named(resolved.skeleton)).items()
-    ]
-    title = f"{protocol}: space {where}, data {data or resolved.protocol.data}, seed {seed}"
-    _print_table(title, ["setting", "value", "in place of the protocol's"], rows)
-    with _progress("reading data") as bar:
+    name, chosen = data or resolved.protocol.data, find_device(device)
+    job = plan_training(architecture, where, resolved, name, seed, data_dir)
+    before = resolved.protocol.settings.model_dump() | _named(resolved.protocol.skeletons[where])
+    values = job.inputs.settings | _named(job.inputs.skeleton)
+    _print_table(
+        f"{protocol}: space {where}, data {name}, seed {seed}",
+        ["setting", "value", "in place of the protocol's"],
+        [[key, str(v), "" if v == before.get(key) else str(before.get(key))] for key, v in values.items()],
+    )
+    with _progress("epochs") as bar:
 
         def show(done: int, total: int, epoch: Any) -> None:
             told = "" if epoch is None else f", test accuracy {epoch.test_accuracy:.2f} %"
             bar.update(bar.task_ids[0], description=f"epochs{told}", completed=done, total=total)
 
-        trained, made = train_architecture(
-            architecture,
-            where,
-            resolved,
-            root,
-            data=data,
-            seed=seed,
-            device=device,
-            threads=threads,
-            data_dir=data_dir,
-            every=every,
-            advance=show,
-        )
+        trained, made = run_training(job, root, chosen, threads=threads, data_dir=data_dir, every=every, advance=show)
     folder = Folder(root)
     for line in (
         f"Test accuracy: {trained.last_accuracy:.2f} % after the last of {len(trained.epochs)} epochs; the best was "

@@ -23,6 +23,7 @@ from archselect.benchmarks.records import (
 )
 from archselect.benchmarks.study import DataPart, SelectorPart, SpacePart, Study, SupernetPart
 from archselect.benchmarks.supernets import supernet_id
+from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import ImageDataset, load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.spaces import get_space
@@ -139,6 +140,18 @@ class RunJob:
         )
 
 
+def plan_training(
+    architecture: str, space: str, protocol: Resolved, data: str, seed: int, data_dir: Path | None
+) -> TrainingJob:
+    """The training of one architecture, for which the data is read.
+
+    Raises UserError if the architecture is none of the space, or the data cannot be had or does not fit the protocol.
+    """
+    described = describe_training(training_dataset(data, protocol.settings, data_dir), protocol.settings)
+    (job,) = TrainingPlan(space, protocol, data, described, (seed,)).jobs(architecture)
+    return job
+
+
 def training_dataset(name: str, settings: TrainingSettings, data_dir: Path | None) -> ImageDataset:
     """The data set as the settings want it: flipped or not, all of it or the first images."""
     dataset, limit = load_images(name, data_dir), settings.limit
@@ -153,7 +166,11 @@ def training_dataset(name: str, settings: TrainingSettings, data_dir: Path | Non
 
 
 def describe_training(dataset: ImageDataset, settings: TrainingSettings) -> TrainingData:
-    """What a record says of the images of a final training."""
+    """What a record says of the images of a final training. Raises UserError if the batch size does not fit them."""
+    size, count = settings.batch_size, len(dataset.train_images)
+    if size > count or count % size == 1:
+        fault = "is more than there are" if size > count else "leaves a last batch of one, too few for normalisation"
+        raise UserError(f"batch_size {size} {fault} ({count} training images of '{dataset.name}'); choose another")
     return TrainingData(
         name=dataset.name,
         checksum=dataset.checksum,

@@ -19,18 +19,9 @@ from typing import Any, Protocol
 
 import torch
 
-from archselect.benchmarks.grid import (
-    RunJob,
-    SupernetJob,
-    TrainingJob,
-    TrainingPlan,
-    describe_training,
-    span,
-    training_dataset,
-)
+from archselect.benchmarks.grid import RunJob, SupernetJob, TrainingJob, span
 from archselect.benchmarks.journal import discard
 from archselect.benchmarks.machine import cores, find_device
-from archselect.benchmarks.protocols import Resolved
 from archselect.benchmarks.records import Failure, Folder, Landscape, Record, StudyInfo, Trained, read_fact, write_fact
 from archselect.benchmarks.run import Runner, survey, trained_accuracy, trained_landscape
 from archselect.benchmarks.study import Study, TruthPart
@@ -136,15 +127,11 @@ def run_study(
     return Outcome(len(todo) - len(failed), len(jobs) - len(todo), sorted(failed))
 
 
-def train_architecture(
-    architecture: str,
-    space: str,
-    protocol: Resolved,
+def run_training(
+    job: TrainingJob,
     root: Path,
+    device: torch.device,
     *,
-    data: str | None = None,
-    seed: int = 0,
-    device: str = "auto",
     threads: int = THREADS,
     data_dir: Path | None = None,
     every: int = 1,
@@ -153,13 +140,9 @@ def train_architecture(
     """Train one architecture to the end, or go on with it; in this process, whose CPU threads are set.
 
     Args:
-        architecture: in the space's text form.
-        space: its name.
-        protocol: for that space.
+        job: what to train and how.
         root: the folder; a training that is finished there is not repeated.
-        data: name or path of the data set; None for the protocol's.
-        seed: of weights, batches and dropped paths.
-        device: see :func:`.machine.find_device`.
+        device: to train on.
         threads: of the CPU; with another number than one, sums have another order and numbers other last digits.
         data_dir: where data sets are; None for the user's data folder.
         every: epochs between checkpoints.
@@ -169,18 +152,15 @@ def train_architecture(
         The record, and whether it was made now.
 
     Raises:
-        UserError: the architecture, data or device is not there, or the training diverged.
+        UserError: the training diverged, or the folder holds a damaged file or cannot be written.
     """
-    chosen, folder = find_device(device), Folder(root)
-    name = data or protocol.protocol.data
-    described = describe_training(training_dataset(name, protocol.settings, data_dir), protocol.settings)
-    (job,) = TrainingPlan(space, protocol, name, described, (seed,)).jobs(architecture)
+    folder = Folder(root)
     path = folder.path(Trained, job.id)
     if path.is_file():
         return read_fact(path, Trained), False
     _settle(threads)
     try:
-        trained = Runner(folder, chosen, data_dir).train(job, every, advance)
+        trained = Runner(folder, device, data_dir).train(job, every, advance)
     except FloatingPointError as error:
         raise UserError(f"the training diverged ({error}); lower learning_rate") from error
     write_fact(path, trained)

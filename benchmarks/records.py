@@ -340,7 +340,7 @@ class Agreement(Fact):
     """How a surrogate's predictions agree with accuracies left out of its fit, each with its 95 % interval.
 
     Of so many architectures, in so many folds: Kendall's tau-b, Spearman's rho, and the root of the mean squared
-    difference in points.
+    difference in points; `best` is tau-b among the tenth with the highest accuracies, None where that is too small.
     """
 
     architectures: int
@@ -354,6 +354,9 @@ class Agreement(Fact):
     rmse: float
     rmse_low: float
     rmse_high: float
+    best: float | None = None
+    best_low: float | None = None
+    best_high: float | None = None
 
 
 class Landscape(Fact):

@@ -77,7 +77,7 @@ class NetworkTrainer:
         epochs: what was measured so far.
 
     Raises:
-        UserError: the checkpoint is damaged or of another training, or the data does not fit the batch size.
+        UserError: the checkpoint is damaged or of another training.
     """
 
     def __init__(self, job: TrainingJob, images: Images | StreamedImages, checkpoint: Path) -> None:
@@ -101,20 +101,11 @@ class NetworkTrainer:
         self._scaler = torch.amp.GradScaler(device.type, enabled=self.settings.precision == "fp16")
         self._training_logits, self._logits = self.network.training_logits, self.network.forward
         self._warmup, self._peak, self._sessions = 0.0, 0, 1
-        self._check_batches()
         if self.settings.compile:
             self._compile()
         if checkpoint.is_file():
             self._load()
         self._warmup += perf_counter() - start
-
-    def _check_batches(self) -> None:
-        size, count = self.settings.batch_size, len(self.images.index("all"))
-        if count % size == 1:
-            raise UserError(
-                f"batches of {size} leave one of {count} training images over, too few for batch normalisation; "
-                "choose another batch_size"
-            )
 
     def _compile(self) -> None:
         """Have the code made on blank images, apart from the training; the network is left as it is."""

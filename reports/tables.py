@@ -233,9 +233,14 @@ def quality(landscape: Landscape) -> str:
     if found is None:
         told, among = "how well was not measured here", "predicted by it, too"
     else:
+        tenth = (
+            ""
+            if found.best is None
+            else f" (among the best tenth {found.best:.3f} [{found.best_low:.3f}, {found.best_high:.3f}])"
+        )
         told = (
             f"{found.folds}-fold cross-validated on {found.architectures:,} architectures: "
-            f"Kendall's τ-b {found.tau:.3f} [{found.tau_low:.3f}, {found.tau_high:.3f}], "
+            f"Kendall's τ-b {found.tau:.3f} [{found.tau_low:.3f}, {found.tau_high:.3f}]{tenth}, "
             f"Spearman's ρ {found.spearman:.3f} [{found.spearman_low:.3f}, {found.spearman_high:.3f}], "
             f"RMSE {found.rmse:.2f} [{found.rmse_low:.2f}, {found.rmse_high:.2f}] points"
         )

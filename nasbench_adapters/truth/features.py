@@ -1,9 +1,10 @@
 """Architectures as rows of numbers for a surrogate, from nothing but the space's own data. No torch here.
 
-Two groups. `choices`: per edge and operation, whether the edge carries it. `graph`, per cell type: how deep each node
-lies, and per operation how often it is on an edge out of an input, how often on another edge, how many paths from an
-input to the output run through it, and on how many edges of one such path it is at most. Each group was kept because
-cross-validation is worse without it; see docs/surrogates.md.
+Two groups. `choice`: per edge and operation, whether the edge carries it. `graph`: per cell type and operation, how
+often it is on an edge out of an input, how often on another edge, how many paths from an input to the output run
+through it, and on how many edges of one path to the output it is at most. Each was kept because cross-validation is
+worse without it in some space, and the depth of nodes left out because it is worse without it in none; see
+docs/surrogates.md.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import numpy as np
 
 from archselect.nasbench_adapters.space import NONE, Architecture, Cell, SearchSpace
 from archselect.nasbench_adapters.truth.table import flatten
+
+CHUNK = 20_000
+"""Architectures that are worked on at once."""
 
 
 def rows_of(space: SearchSpace, architectures: Sequence[Architecture]) -> np.ndarray:
@@ -32,14 +36,12 @@ def feature_names(space: SearchSpace) -> list[str]:
         for (source, target), allowed in zip(cell.edges, cell.operations, strict=True)
         for name in allowed
     ]
-    for cell in space.cells:
-        nodes = range(cell.inputs, cell.nodes)
-        names += [f"graph {cell.name} depth of {node}" for node in nodes]
-        names += [
-            f"graph {cell.name} {what} {name}"
-            for what in ("early", "late", "paths", "longest")
-            for name in _operations(cell)
-        ]
+    names += [
+        f"graph {cell.name} {what} {name}"
+        for cell in space.cells
+        for what in ("early", "late", "paths", "longest")
+        for name in _operations(cell)
+    ]
     return names
 
 
@@ -52,6 +54,11 @@ def features(space: SearchSpace, rows: np.ndarray) -> np.ndarray:
     Returns:
         float32, architectures × :func:`feature_names`; every value is a whole number that float32 holds exactly.
     """
+    parts = range(0, max(1, len(rows)), CHUNK)
+    return np.concatenate([_features(space, rows[start : start + CHUNK]) for start in parts])
+
+
+def _features(space: SearchSpace, rows: np.ndarray) -> np.ndarray:
     parts = np.split(rows, np.cumsum([len(cell.edges) for cell in space.cells])[:-1], axis=1)
     choices = [
         part[:, [edge]] == np.arange(len(allowed))
@@ -73,7 +80,7 @@ def _operations(cell: Cell) -> list[str]:
 
 
 def _graph(cell: Cell, rows: np.ndarray) -> np.ndarray:
-    """Depths, and the four numbers per operation; an edge that is dropped or carries `none` is no edge."""
+    """The four numbers per operation; an edge that is dropped or carries `none` is no edge."""
     names = _operations(cell)
     # (architectures, edges, operations): which operation is on which edge.
     on = np.zeros((*rows.shape, len(names)))
@@ -83,17 +90,14 @@ def _graph(cell: Cell, rows: np.ndarray) -> np.ndarray:
                 on[:, edge, names.index(name)] = rows[:, edge] == choice
     live = np.asarray(on.any(axis=2))
     inward = sorted(range(len(cell.edges)), key=lambda edge: cell.edges[edge][1])
-    depth = np.zeros((len(rows), cell.nodes))
     longest = np.zeros((len(rows), cell.nodes, len(names)))
     ways_in = np.zeros((len(rows), cell.nodes))
     ways_in[:, : cell.inputs] = 1
     for edge in inward:
         source, target = cell.edges[edge]
-        there = live[:, edge]
-        depth[:, target] = np.where(there, np.maximum(depth[:, target], depth[:, source] + 1), depth[:, target])
         through = np.maximum(longest[:, target], longest[:, source] + on[:, edge])
-        longest[:, target] = np.where(there[:, None], through, longest[:, target])
-        ways_in[:, target] += there * ways_in[:, source]
+        longest[:, target] = np.where(live[:, [edge]], through, longest[:, target])
+        ways_in[:, target] += live[:, edge] * ways_in[:, source]
     ways_out = np.zeros((len(rows), cell.nodes))
     ways_out[:, list(cell.output)] = 1
     for edge in sorted(inward, key=lambda edge: -cell.edges[edge][0]):
@@ -104,7 +108,6 @@ def _graph(cell: Cell, rows: np.ndarray) -> np.ndarray:
     paths = ways_in[:, sources] * ways_out[:, targets]
     return np.concatenate(
         [
-            depth[:, cell.inputs :],
             on[:, early].sum(axis=1),
             on[:, ~early].sum(axis=1),
             np.einsum("ae,aeo->ao", paths, on),

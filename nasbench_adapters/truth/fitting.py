@@ -23,6 +23,8 @@ from archselect.nasbench_adapters.truth.trees import Trees, boosted
 FOLDS = 10
 LEAST = 30
 """Distinct architectures below which nothing is fitted."""
+LEAST_BEST = 20
+"""Architectures of the best tenth below which it is not looked at alone."""
 RESAMPLES = 1_000
 PENALTIES = np.logspace(-1, 4, 16)
 """Of the ridge regression, on features of unit variance; chosen by leaving one out."""
@@ -127,13 +129,22 @@ def agreement(predicted: np.ndarray, accuracies: np.ndarray, folds: int) -> Agre
     The intervals are of these predictions: how other folds or another draw of the table would change the fit itself
     is not in them.
     """
-    drawn = np.random.default_rng(_SEED).integers(0, len(accuracies), (RESAMPLES, len(accuracies)))
     numbers: dict[str, float] = {}
     for name, measure in (("tau", _tau), ("spearman", _spearman), ("rmse", _rmse)):
-        numbers[name] = measure(predicted, accuracies)
-        again = [measure(predicted[chosen], accuracies[chosen]) for chosen in drawn]
-        numbers[f"{name}_low"], numbers[f"{name}_high"] = map(float, np.nanquantile(again, [0.025, 0.975]))
+        numbers |= _with_interval(name, measure, predicted, accuracies)
+    best = np.argsort(-accuracies, kind="stable")[: len(accuracies) // 10]
+    if len(best) >= LEAST_BEST and np.ptp(accuracies[best]) > 0:
+        numbers |= _with_interval("best", _tau, predicted[best], accuracies[best])
     return Agreement(architectures=len(accuracies), folds=folds, **numbers)
+
+
+def _with_interval(
+    name: str, measure: Callable[[np.ndarray, np.ndarray], float], predicted: np.ndarray, accuracies: np.ndarray
+) -> dict[str, float]:
+    drawn = np.random.default_rng(_SEED).integers(0, len(accuracies), (RESAMPLES, len(accuracies)))
+    again = [measure(predicted[chosen], accuracies[chosen]) for chosen in drawn]
+    low, high = np.nanquantile(again, [0.025, 0.975]).tolist()
+    return {name: measure(predicted, accuracies), f"{name}_low": low, f"{name}_high": high}
 
 
 def _tau(predicted: np.ndarray, accuracies: np.ndarray) -> float:

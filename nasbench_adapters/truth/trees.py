@@ -54,7 +54,7 @@ class Trees:
     def of(cls, trees: Iterable[Mapping[str, Any]]) -> Trees:
         """From one mapping per tree, with nodes counted from 0 within it; feature LEAF marks a leaf.
 
-        Raises ValueError if a tree names nodes it does not have, or none of its inner nodes leads to a later node.
+        Raises ValueError if an inner node leads to one that is not there, or not behind it.
         """
         kinds = {"feature": np.int32, "threshold": np.float64, "left": np.int32, "right": np.int32, "value": np.float64}
         columns: dict[str, list[np.ndarray]] = {name: [np.zeros(0, kind)] for name, kind in kinds.items()}

@@ -1,4 +1,4 @@
-"""A study of the DARTS space, whose cells no table can hold, with a surrogate as truth: by the commands a user types."""
+"""A study of the DARTS space, whose cells no table can hold, with a surrogate as truth: the commands a user types."""
 
 import csv
 import sys

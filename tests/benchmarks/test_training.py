@@ -388,11 +388,12 @@ def test_a_diverging_training_is_not_gone_on_with(tmp_path):
         trained(case, tmp_path / "x.pt")
 
 
-def test_a_last_batch_of_one_image_is_the_users_to_mend(tmp_path):
-    with pytest.raises(UserError, match=r"batches of 13 leave one of 40 training images over.*another batch_size"):
-        trained(quick(batch_size=13), tmp_path / "x.pt")
-    with pytest.raises(UserError, match="a batch of 64 does not fit part 'all' of 'digits', which has 40 images"):
-        trained(quick(batch_size=64), tmp_path / "x.pt")
+def test_batches_that_do_not_fit_are_the_users_to_mend_before_anything_is_trained():
+    for size, fault in ((13, "leaves a last batch of one"), (64, "is more than there are")):
+        with pytest.raises(UserError, match=rf"batch_size {size} {fault}.*\(40 training images of 'digits'\); choose"):
+            quick(batch_size=size)
+    for size in (2, 12, 40):
+        quick(batch_size=size)
 
 
 def test_a_checkpoint_that_is_damaged_or_anothers_is_refused(tmp_path):

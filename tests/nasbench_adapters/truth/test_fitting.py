@@ -147,7 +147,10 @@ def test_agreement_is_what_scipy_says():
     assert found.tau == kendalltau(predicted, truth).statistic
     assert found.spearman == spearmanr(predicted, truth).statistic
     assert found.rmse == pytest.approx(np.sqrt(((predicted - truth) ** 2).mean()))
-    for name in ("tau", "spearman", "rmse"):
+    tenth = np.argsort(-truth, kind="stable")[:20]
+    assert found.best == kendalltau(predicted[tenth], truth[tenth]).statistic
+    assert agreement(predicted[:199], truth[:199], 7).best is None
+    for name in ("tau", "spearman", "rmse", "best"):
         low, value, high = (getattr(found, f"{name}{end}") for end in ("_low", "", "_high"))
         assert low < value < high
     assert found == agreement(predicted, truth, 7)
