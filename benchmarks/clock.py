@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from archselect.benchmarks.records import Counts, Time
 from archselect.nasbench_adapters.networks.flops import ForwardCost
-from archselect.nasbench_adapters.networks.network import Backbone
 
 
 class Clock:
@@ -74,7 +73,7 @@ class Clock:
         self._calls = defaultdict(int, state["calls"])
         self._counts = defaultdict(Counts, {name: Counts(**counts) for name, counts in state["counts"].items()})
 
-    def watch(self, model: Backbone, image_shape: tuple[int, int, int]) -> None:
+    def watch(self, model: nn.Module, image_shape: tuple[int, int, int]) -> None:
         """Count the model's forwards and backwards from now on, in the phase in which they happen."""
         cost = ForwardCost(model, image_shape)
 

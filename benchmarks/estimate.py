@@ -8,7 +8,7 @@ device's throughput on such networks, which is far below its peak, because their
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 from pathlib import Path
@@ -232,8 +232,9 @@ class World:
 
 
 def _sizes(name: str, data_dir: Path | None) -> Sizes:
-    if name in KNOWN and not DATASETS[name].present(data_folder(data_dir)):
-        return KNOWN[name]
+    whole, _, side = name.partition("@")
+    if whole in KNOWN and not DATASETS[whole].present(data_folder(data_dir)):
+        return replace(KNOWN[whole], side=int(side)) if side.isdecimal() else KNOWN[name]
     dataset = load_images(name, data_dir)
     return Sizes(
         dataset.channels,

@@ -11,7 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
@@ -258,6 +258,9 @@ def _finish(folder: Folder, job: RunJob, record: Record) -> None:
         trained.append(trained_accuracy(plan, [read_fact(folder.path(Trained, own.id), Trained) for own in jobs]))
     write_fact(folder.path(Record, record.id), record.model_copy(update={"accuracies": looked_up + trained}))
     folder.selection(record.id).unlink(missing_ok=True)
+    # The folder goes with its last selection.
+    with suppress(OSError):
+        folder.selection(record.id).parent.rmdir()
     folder.path(Failure, record.id).unlink(missing_ok=True)
     discard(folder.journal(record.id))
 

@@ -13,7 +13,7 @@
     skeleton = { channels = 16, cells = 5 }
 
     [[data]]
-    name = "cifar10"                    # or the path of an .npz
+    name = "cifar10"                    # or the path of an .npz; "cifar10@16" averages images down to 16x16
     split = "first"                     # how training images are halved: "first" or "shuffled"
     truth = [{ table = "nb201.npz", dataset = "cifar10", split = "ori-test", epochs = 200 }]
     train = "tiny"                      # or { protocol = "tiny", seeds = [0, 1], epochs = 30 }; or a list of such
@@ -190,6 +190,7 @@ class Study(Part):
         """Build every part once, so that a mistake shows before anything runs. Raises UserError."""
         for space in self.spaces:
             get_space(space.name).skeleton(**space.skeleton)
+            get_space(space.name).undecided()  # raises for a space that has no supernet
         labels = [supernet.label for supernet in self.supernets]
         _distinct("supernets", labels)
         for selector in self.selectors:

@@ -16,7 +16,7 @@ from archselect.benchmarks.optimisers.trainer import Trainer
 from archselect.benchmarks.records import SupernetInputs
 from archselect.benchmarks.supernets import Recipe, TrainedSupernet, new_supernet
 from archselect.nasbench_adapters.images.batches import Images
-from archselect.nasbench_adapters.networks import Mixture, Network, mixture_of, new_alphas, scoring
+from archselect.nasbench_adapters.networks import Mixture, build_network, mixture_of, new_alphas, scoring
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
 from archselect.nasbench_adapters.streams import stream_seed
 from archselect.selectors.base import Batch, Evaluation
@@ -118,9 +118,9 @@ class SupernetTask:
         with self.clock.phase("validate"):
             seed = self._stream("network weights", self.networks)
             self.networks += 1
-            network = Network(self.space, architecture, self._skeleton, dataset.channels, dataset.classes, [seed]).to(
-                self.images.device, memory_format=torch.channels_last
-            )  # type: ignore[call-overload]
+            network = build_network(
+                self.space, architecture, self._skeleton, dataset.channels, dataset.classes, seed
+            ).to(self.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self.clock.watch(network, self.images.dataset.image_shape)
             total = 0.0
             for _ in range(batches):

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from copy import deepcopy
+from itertools import product
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -108,18 +109,21 @@ class NetworkTrainer:
         self._warmup += perf_counter() - start
 
     def _compile(self) -> None:
-        """Have the code made on blank images, apart from the training; the network is left as it is."""
+        """Have the code made for every size of batch, apart from the training; the network is left as it is."""
         self._training_logits = torch.compile(self.network.training_logits)
         self._logits = torch.compile(self.network.forward)
         before = deepcopy(self.network.state_dict())
-        x, y = self.images.batch(self.images.index("all")[: self.settings.batch_size])
+        index, size = self.images.index("all"), self.settings.batch_size
+        sizes = [dict.fromkeys([size, len(self.images.index(part)) % size or size]) for part in ("all", "test")]
         with self.clock.phase("compile"):
-            for drop in dict.fromkeys([0.0, self.settings.drop_path]):
-                self.network.train()
-                self._loss(x, y, self._paths(len(y), drop, torch.Generator().manual_seed(0)))[0].backward()
+            self.network.train()
+            for count, drop in product(sizes[0], dict.fromkeys([0.0, self.settings.drop_path])):
+                x, y = self.images.batch(index[:count])
+                self._loss(x, y, self._paths(count, drop, torch.Generator().manual_seed(0)))[0].backward()
             self.network.eval()
             with torch.no_grad(), self._autocast():
-                self._logits(x)
+                for count in sizes[1]:
+                    self._logits(self.images.batch(index[:count])[0])
         self._optimizer.zero_grad()
         self.network.load_state_dict(before)
 

@@ -14,7 +14,7 @@ import platformdirs
 
 from archselect.nasbench_adapters.errors import unknown
 from archselect.nasbench_adapters.images import cifar, digits, imagenet, imagenet16, npz, svhn
-from archselect.nasbench_adapters.images.dataset import ImageDataset
+from archselect.nasbench_adapters.images.dataset import ImageDataset, pooled
 
 __all__ = ["DATASETS", "DatasetSource", "ImageDataset", "data_folder", "load_images"]
 
@@ -119,12 +119,16 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageDataset:
     """The data set of that name, or of a `.npz` file (see :mod:`archselect.nasbench_adapters.images.npz`).
 
     Args:
-        name: a name of :data:`DATASETS`, or a path that ends in `.npz`.
+        name: a name of :data:`DATASETS`, or a path that ends in `.npz`; with "@16" behind it, its images averaged down
+            to 16x16 pixels.
         data_dir: where files are looked for and downloads are kept; see :func:`data_folder`.
 
     Raises:
         UserError: the name is unknown, or the data set is not here and cannot be fetched, or it is damaged.
     """
+    whole, at, side = name.rpartition("@")
+    if at and side.isdecimal():
+        return pooled(load_images(whole, data_dir), int(side))
     if name.endswith(".npz"):
         return npz.read(Path(name).expanduser())
     if name not in DATASETS:

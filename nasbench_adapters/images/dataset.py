@@ -148,6 +148,30 @@ def make_dataset(
     )
 
 
+def pooled(dataset: ImageDataset, side: int) -> ImageDataset:
+    """The data set with every image averaged down to `side` pixels, rounded to whole numbers; for small worlds.
+
+    Mean, std and padding are those of the small images. Raises UserError unless `side` divides the images' side.
+    """
+    size = dataset.image_size
+    if not 0 < side <= size or size % side:
+        fits = ", ".join(str(d) for d in range(2, size) if size % d == 0)
+        raise UserError(f"data set '{dataset.name}': {size} pixels cannot be averaged down to {side}; {fits} would do")
+
+    def small(images: np.ndarray) -> np.ndarray:
+        cells = images.astype(np.float32).reshape(len(images), side, size // side, side, size // side, -1)
+        return np.rint(cells.mean(axis=(2, 4))).astype(np.uint8)
+
+    return make_dataset(
+        f"{dataset.name}@{side}",
+        (small(dataset.train_images), dataset.train_labels),
+        (small(dataset.test_images), dataset.test_labels),
+        origin=f"{dataset.origin}, averaged down to {side}x{side} pixels",
+        classes=dataset.classes,
+        flip=dataset.flip,
+    )
+
+
 def _checked(name: str, part: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The images as given and the labels as int64."""
     if images.dtype != np.uint8 or images.ndim != 4:

@@ -85,10 +85,12 @@ def parse_module(text: str) -> Module:
     split = rows.split("/")
     if set(bits) - {"0", "1"} or vertices**2 != len(bits) or vertices < 2:
         raise UserError(f"malformed NAS-Bench-101 cell: {rows[:80]!r} is no square matrix of 0 and 1; form: {FORM}")
-    if len(split) > 1 and any(len(row) != vertices for row in split):
-        raise UserError(f"malformed NAS-Bench-101 cell: not every row of {rows!r} has {vertices} entries; form: {FORM}")
     if vertices > MOST_VERTICES:
         raise UserError(f"a NAS-Bench-101 cell has at most {MOST_VERTICES} vertices, not {vertices}")
+    if len(split) > 1 and [len(row) for row in split] != [vertices] * vertices:
+        raise UserError(
+            f"malformed NAS-Bench-101 cell: {rows[:80]!r} has not {vertices} rows of {vertices}; form: {FORM}"
+        )
     for u in range(vertices):
         if "1" in bits[u * vertices : u * vertices + u + 1]:
             raise UserError(f"malformed NAS-Bench-101 cell: row {u} of {rows!r} has an edge that leads back")

@@ -190,6 +190,8 @@ def _fit_line(space: SearchSpace, encoded: np.ndarray, accuracies: np.ndarray) -
     centre, spread = encoded.mean(axis=0, dtype=np.float64), encoded.std(axis=0, dtype=np.float64)
     used = is_graph(feature_names(space)) & (spread > 0)
     weights = np.zeros(encoded.shape[1])
+    if not used.any():
+        return float(accuracies.mean()), weights, Trees.of([])
     model: Any = RidgeCV(PENALTIES).fit((encoded[:, used] - centre[used]) / spread[used], accuracies)
     weights[used] = model.coef_ / spread[used]
     return float(model.intercept_ - centre @ weights), weights, Trees.of([])

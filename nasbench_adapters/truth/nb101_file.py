@@ -52,7 +52,7 @@ EVALUATION, VALID_ACCURACY, TEST_ACCURACY = 1, 4, 5
 
 
 class _Cells:
-    """Numbers the cells in the order in which they come; a cell is found again by the text it came with."""
+    """Numbers distinct cells in the order in which they come."""
 
     def __init__(self) -> None:
         self._index: dict[bytes, int] = {}
@@ -61,7 +61,7 @@ class _Cells:
         return len(self._index)
 
     def add(self, module: Module) -> int:
-        """The index of a cell that is new as text. Raises UserError if it came before under another text."""
+        """The index of a new cell. Raises UserError if it came before, written in this way or another."""
         row = row_of(canonical_module(module), BLOCKS)
         choices = np.array([DROPPED if choice is None else choice for choice in row], dtype=np.int8).tobytes()
         if choices in self._index:
@@ -99,7 +99,7 @@ def import_file(path: Path, name: str) -> TruthTable:
             if text not in known:
                 module = parse_module(text)
                 if module_hash(module) != digest:
-                    raise UserError(f"the hash of {module} is not {digest}")
+                    raise UserError(f"the hash of {module} is not {digest[:40]!r}")
                 known[text] = cells.add(module)
             valid, test = _final_accuracies(base64.b64decode(metrics))
         except UserError as error:
@@ -165,7 +165,7 @@ def _read_csv(path: Path, rows: int | None = None) -> pd.DataFrame:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     except DAMAGED as error:
-        raise UserError(f"{path} is not a readable csv file: {error}") from error
+        raise UserError(f"{path} is not a readable csv file: {' '.join(str(error).split())}") from error
     missing = [column for column in ("adjacency", "ops") if column not in frame]
     if missing and rows is None:
         raise UserError(f"{path} lacks the columns {', '.join(missing)}; it needs adjacency, ops, val1 and test1")

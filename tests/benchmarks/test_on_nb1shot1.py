@@ -21,9 +21,7 @@ SELECTORS = {
     "random": Random(),
     "magnitude": Magnitude(),
     "darts-pt": DartsPT(tune_epochs=1),
-    "darts-pt by loss, all edges back": DartsPT(tune_epochs=0, score="loss", norm="running", edges_restored=False),
     "zero-cost-pt": ZeroCostPT(iterations=2, batch_size=8, validation_batches=1),
-    "zero-cost-pt in order": ZeroCostPT(iterations=1, batch_size=8, validation_batches=1, order="global-op-iter"),
 }
 
 

@@ -111,3 +111,8 @@ def test_predictions_are_called_predictions_from_the_table_to_the_report(archsel
     for words in ("Predicted by a surrogate, 10-fold cross-validated on 60 architectures", "not in the table"):
         assert words in page
     assert "0 runs made, 4 kept" in archselect("run", "cells.toml", "--out", "out", "--device", "cpu")
+
+
+def test_half_of_a_plain_tables_options_is_refused(archselect, cells):
+    told = archselect("truth", "import", cells, "--name", "x", "--architecture-column", "genotype", code=2)
+    assert "needs --architecture-column, --accuracy-column, --dataset, --split and --epochs" in told

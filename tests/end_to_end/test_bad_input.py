@@ -39,7 +39,7 @@ STUDY_MISTAKES = {
     "selector": (('name = "magnitude"', 'name = "magnitud"'), "unknown selector 'magnitud': did you mean 'magnitude'?"),
     "proxy": (("iterations = 2", 'proxy = "nwott"'), "unknown proxy 'nwott': did you mean 'nwot'?"),
     "space": (('name = "nb201"', 'name = "nb20"'), "unknown space 'nb20': did you mean 'nb201'?"),
-    "recipe": (('recipe = "darts"', 'recipe = "dart"'), "Input should be 'untrained', 'darts' or 'blank'"),
+    "recipe": (('recipe = "darts"', 'recipe = "dart"'), "did you mean 'darts'?"),
     "data set": (('name = "digits"', 'name = "digit"'), "did you mean 'digits'?"),
     "data file": (('name = "digits"', 'name = "absent.npz"'), "absent.npz"),
     "truth": (

@@ -82,6 +82,7 @@ def cells(shared_file):
 # --- text
 
 
+@settings(max_examples=50)
 @given(modules())
 def test_every_cell_survives_the_round_trip_through_text(module):
     architecture = SPACE.architecture(module)
@@ -122,7 +123,7 @@ def test_the_columns_of_the_published_files_are_read_too():
         ("01/001/000:maxpool3x3", "no square matrix"),
         (":", "no square matrix"),
         ("0:", "no square matrix"),
-        ("01000/1000:maxpool3x3", "not every row of '01000/1000' has 3 entries"),
+        ("01000/1000:maxpool3x3", "'01000/1000' has not 3 rows of 3"),
         ("0" * 64 + ":" + ",".join(["maxpool3x3"] * 6), "at most 7 vertices, not 8"),
         ("010/101/000:maxpool3x3", "row 1 of '010/101/000' has an edge that leads back"),
         ("010/011/000:maxpool3x3", "row 1 of .* leads back"),
@@ -206,6 +207,7 @@ def test_the_packages_own_hash_still_fails_on_its_own_matrix():
 # --- canonical form
 
 
+@settings(max_examples=50)
 @given(st.data())
 def test_the_canonical_form_does_not_depend_on_the_numbering(data):
     module = data.draw(modules())
@@ -214,6 +216,7 @@ def test_the_canonical_form_does_not_depend_on_the_numbering(data):
     assert module_hash(other) == module_hash(module)
 
 
+@settings(max_examples=50)
 @given(modules())
 def test_the_canonical_form_is_the_pruned_graph_itself(module):
     canonical, own = canonical_module(module), pruned(module)

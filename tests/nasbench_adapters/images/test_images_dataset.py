@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
+from archselect.nasbench_adapters.images import load_images
+from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset, pooled
 
 
 def arrays(count: int = 6, size: int = 8, channels: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -99,3 +100,24 @@ def test_bad_input_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
         made(**changes)
     assert "'toy'" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_pooling_averages_and_measures_anew():
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
+    labels = np.arange(6) % 2
+    whole = make_dataset("x", (pixels, labels), (pixels[:4], labels[:4]), origin="made up", flip=False)
+    small = pooled(whole, 4)
+    assert (small.name, small.image_size, small.flip, small.pad) == ("x@4", 4, False, 0)
+    for image, wanted in zip(small.train_images, pixels, strict=True):
+        for i in range(4):
+            for j in range(4):
+                block = wanted[2 * i : 2 * i + 2, 2 * j : 2 * j + 2].reshape(4, 3)
+                assert np.abs(image[i, j] - block.mean(axis=0)).max() <= 0.5
+    assert small.mean == pytest.approx(whole.mean, abs=0.01) and max(small.std) < max(whole.std)
+    assert small.checksum != whole.checksum
+    with pytest.raises(UserError, match="8 pixels cannot be averaged down to 3; 2, 4 would do"):
+        pooled(whole, 3)
+
+
+def test_a_pooled_data_set_has_a_name():
+    assert load_images("digits@4").image_size == 4

@@ -355,7 +355,39 @@ def test_flops_of_what_a_mixture_leaves_out_are_not_counted(images):
     assert cost(one_hot(space, architecture, CPU)) == sum(counted)
 
 
+@pytest.mark.slow
+def test_scores_have_the_published_size(shared_file):
+    """Masking one operation of the first block of space 1: in the authors' released logs of four seeds, 128 images.
+
+    Max pooling 1,560 to 1,574, the 3x3 convolution 1,546 to 1,557, the 1x1 convolution 1,547 to 1,557.
+    """
+    with np.load(shared_file("cifar10_subset.npz")) as arrays:
+        x = torch.tensor(arrays["train_images"][:128]).permute(0, 3, 1, 2) / 255
+    x = (x - x.mean(dim=(0, 2, 3), keepdim=True)) / x.std(dim=(0, 2, 3), keepdim=True)
+    space = SPACES[0]
+    supernet = Supernet(space, space.skeleton(), 3, 10, 0)
+    mixture = mixture_of(space, [1e-3 * random_alphas(space, 0).float()])
+    edge = layout(space.blocks).operations[0]
+    scores = []
+    for choice in range(3):
+        masked = mixture.without(0, edge, choice)
+        with scoring(supernet, "running"):
+            scores.append(get_proxy("nwot").score(supernet, lambda x, m=masked: supernet(x, m), x, LABELS))
+    wide, narrow, pool = scores
+    assert 1540 < narrow < 1565 and 1540 < wide < 1565 and 1550 < pool < 1585
+    assert pool - wide > 5
+
+
 # --- settings
+
+
+@pytest.mark.parametrize(
+    ("space", "parameters"), [(SPACES[0], 1_101_402), (SPACES[1], 1_101_402), (SPACES[2], 1_509_594)]
+)
+def test_the_supernets_parameters_are_those_of_the_released_logs(space, parameters):
+    """ "param size = 1.101402MB" and "1.509594MB", in millions, with 16 channels and 9 cells."""
+    supernet = Supernet(space, space.skeleton(), 3, 10, 0)
+    assert sum(parameter.numel() for parameter in supernet.parameters()) == parameters
 
 
 def test_the_momentum_is_the_skeletons():

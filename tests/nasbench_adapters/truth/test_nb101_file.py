@@ -249,7 +249,7 @@ def bad_payloads():
         "deep": (b"[" * 5000, "not of the benchmark's form"),
         "another length": (payload(module, 50, 0.5, 0.5), r"epochs \(4, 12, 36, 108\)"),
         "epochs as text": (plain.replace(b"108", b'"108"', 1), "not a list of hash"),
-        "another hash": (payload(module, 108, 0.5, 0.5, hash="0" * 32), "the hash of .* is not 0000"),
+        "another hash": (payload(module, 108, 0.5, 0.5, hash="0" * 32), "the hash of .* is not '0000"),
         "no cell": (payload(module, 108, 0.5, 0.5, adjacency="0000", operations="input,output"), "does not depend"),
         "no operation": (payload(module, 108, 0.5, 0.5, operations="input,os.system,output"), "operation"),
         "no base 64": (payload(module, 108, 0.5, 0.5, metrics="A"), "not of the benchmark's form"),
