@@ -295,7 +295,8 @@ class TrainingEpoch(Fact):
 class TrainingCost(Fact):
     """What a final training cost; see :class:`Cost`.
 
-    Phases: train, test, and compile where code was made. `sessions` is how often it was started: after an
+    Phases: train, test, and compile where code was made; `warmup` is making the network and reading the checkpoint.
+    The auxiliary head is in the times and in no count. `sessions` is how often it was started: after an
     interruption it goes on from its last checkpoint, and what came after that checkpoint is not counted.
     """
 

@@ -102,11 +102,11 @@ class NetworkTrainer:
         self._scaler = torch.amp.GradScaler(device.type, enabled=self.settings.precision == "fp16")
         self._training_logits, self._logits = self.network.training_logits, self.network.forward
         self._warmup, self._peak, self._sessions = 0.0, 0, 1
-        if self.settings.compile:
-            self._compile()
         if checkpoint.is_file():
             self._load()
         self._warmup += perf_counter() - start
+        if self.settings.compile:
+            self._compile()
 
     def _compile(self) -> None:
         """Have the code made for every size of batch, apart from the training; the network is left as it is."""

@@ -188,7 +188,7 @@ def fit_truth(
     """Fit a surrogate on a column of a truth, and keep it under a name. Returns the file's path.
 
     What is not given of the column need not be where the truth has but one that fits. Raises UserError if none or
-    several do, if the truth is a surrogate itself, and as :func:`.fitting.fit_surrogate` does.
+    several do, if the truth is a surrogate itself, if the name is a table's, and as :func:`.fitting.fit_surrogate` does.
     """
     from archselect.nasbench_adapters.truth.fitting import fit_surrogate
 
@@ -204,6 +204,8 @@ def fit_truth(
             f"it has {truth.holdings()}"
         )
     path = _folder() / f"{name}.npz"
+    if path.is_file() and not Surrogate.is_one(path):
+        raise UserError(f"'{name}' is a table, which the surrogate would replace: choose another name")
     fit_surrogate(truth, *keys[0], name).save(path)
     return path
 

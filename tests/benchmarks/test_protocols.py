@@ -126,11 +126,13 @@ def test_a_mistake_is_named_with_its_mend(mistake):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [{"batch_size": 1}, {"learning_rate": 0.0}, {"learning_rate": math.inf}, {"momentum": 1.0}, {"drop_path": 1.0}]
-    + [{"label_smoothing": 1.0}, {"cutout": -1}, {"limit": 1}, {"gamma": 0.0}, {"unknown": 1}],
-)
-def test_settings_are_checked(wrong):
-    with pytest.raises(ValidationError):
-        TrainingSettings.model_validate(PROTOCOLS["tiny"].settings.model_dump() | wrong)
+WRONG = {
+    **{"batch_size": 1, "learning_rate": 0.0, "momentum": 1.0, "drop_path": 1.0, "label_smoothing": 1.0, "cutout": -1},
+    **{"limit": 1, "gamma": 0.0, "weight_decay": math.inf, "unknown": 1},
+}
+
+
+@pytest.mark.parametrize("setting", WRONG)
+def test_settings_are_checked(setting):
+    with pytest.raises(ValidationError, match=setting):
+        TrainingSettings.model_validate(PROTOCOLS["tiny"].settings.model_dump() | {setting: WRONG[setting]})

@@ -210,7 +210,7 @@ def test_a_library_that_keeps_its_trees_otherwise_is_noticed(monkeypatch):
             fit_surrogate(table, *KEY, "s", folds=3)
 
 
-def test_through_the_front_door(tmp_path):
+def test_through_the_front_door(tmp_path, own_folders):
     space, cells = sampled("s2", 60)
     one, two = tmp_path / "one.npz", tmp_path / "two.npz"
     table_of(space, additive(space, cells)).save(one)
@@ -228,6 +228,9 @@ def test_through_the_front_door(tmp_path):
         fit_truth(str(two), name="x", split="another")
     with pytest.raises(UserError, match="is a surrogate: name the table that it was fitted on, 't'"):
         fit_truth("mine", name="y")
+    table_of(space, additive(space, cells)).save(own_folders / "data" / "archselect" / "truth" / "cells.npz")
+    with pytest.raises(UserError, match="'cells' is a table, which the surrogate would replace"):
+        fit_truth("cells", name="cells")
     for name in ("nb201-digits", "a/b"):
         with pytest.raises(UserError, match=r"built in|cannot name"):
             fit_truth(str(one), name=name)
