@@ -188,7 +188,8 @@ def fit_truth(
     """Fit a surrogate on a column of a truth, and keep it under a name. Returns the file's path.
 
     What is not given of the column need not be where the truth has but one that fits. Raises UserError if none or
-    several do, if the truth is a surrogate itself, if the name is a table's, and as :func:`.fitting.fit_surrogate` does.
+    several do, if the truth is a surrogate itself, if the name is a table's, and as :func:`.fitting.fit_surrogate`
+    does.
     """
     from archselect.nasbench_adapters.truth.fitting import fit_surrogate
 

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ from archselect.nasbench_adapters.spaces.nb1shot1 import OneShotSpace
 SCHEMA = 1
 TOLERANCE = 1e-6
 """How near to 100 k / d, in points, an accuracy must be to count as it: rounding noise of published files."""
-UNREADABLE = (OSError, TokenError, *DAMAGED)
+UNREADABLE = (OSError, *DAMAGED)
 """What reading an archive of arrays raises; the second where numpy takes a damaged header for one of Python 2."""
 MEASURED, PREDICTED = "measured", "predicted"
 """Where accuracies come from: trainings, or a surrogate that was asked in place of them."""
