@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import random
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,10 @@ from hypothesis import settings
 from archselect.nasbench_adapters.spaces import get_space
 
 ROOT = Path(__file__).parents[1]
+
+# A shell has a job that it starts in the background ignore Ctrl-C, and so would the commands that tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Runs here share cores with other work: how long an example takes says nothing.
 settings.register_profile("archselect", deadline=None, derandomize=True)
