@@ -4,18 +4,13 @@ what they selected, each architecture once. Goes on where it stopped.
 
 from __future__ import annotations
 
-import os
 import shlex
-import signal
-import threading
 import traceback
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from concurrent.futures import as_completed
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 
@@ -26,10 +21,8 @@ from archselect.benchmarks.records import Failure, Folder, Landscape, Record, St
 from archselect.benchmarks.run import Runner, survey, trained_accuracy, trained_landscape
 from archselect.benchmarks.study import Study, TruthPart
 from archselect.benchmarks.training import Advance
+from archselect.benchmarks.workers import THREADS, Submit, settle, worker_pool
 from archselect.nasbench_adapters.errors import UserError
-
-THREADS = 1
-"""CPU threads of a worker: one, so that sums have one order and the same study gives the same records anywhere."""
 
 
 class Progress(Protocol):
@@ -90,7 +83,7 @@ def run_study(
     total = len({job.supernet.id for job in jobs})
     count = workers or (1 if chosen.type == "cuda" else cores())
     failed: list[str] = []
-    with _pool(count, folder, str(chosen), data_dir) as submit:
+    with worker_pool(count, _start_worker, root, str(chosen), data_dir) as submit:
         missing = [job for job in supernets if not (root / "supernets" / f"{job.id}.pt").is_file()]
         progress("supernets", total - len(missing), total)
         broken: dict[str, BaseException] = {}
@@ -158,7 +151,7 @@ def run_training(
     path = folder.path(Trained, job.id)
     if path.is_file():
         return read_fact(path, Trained), False
-    _settle(threads)
+    settle(threads)
     try:
         trained = Runner(folder, device, data_dir).train(job, every, advance)
     except FloatingPointError as error:
@@ -278,30 +271,12 @@ def _fail(folder: Folder, job: RunJob, error: BaseException) -> str:
     return failure.id
 
 
-Submit = Callable[..., "Future[Any]"]
-
 _runner: Runner | None = None
 
 
-def _start_worker(root: str, device: str, data_dir: str | None) -> None:
+def _start_worker(root: Path, device: str, data_dir: Path | None) -> None:
     global _runner
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _settle(THREADS)
-    _runner = Runner(Folder(Path(root)), torch.device(device), None if data_dir is None else Path(data_dir))
-
-
-def _settle(threads: int) -> None:
-    """Settle how this process reckons on the CPU; numbers below the smallest normal one cost time and say nothing."""
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
-
-
-def _end_with_parent() -> None:
-    """End this worker when the command is gone, however it went; a pool's workers would wait for ever."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    _runner = Runner(Folder(root), torch.device(device), data_dir)
 
 
 def _make_supernet(job: SupernetJob) -> None:
@@ -317,36 +292,3 @@ def _run(job: RunJob) -> Record:
 def _train(job: TrainingJob) -> Trained:
     assert _runner is not None
     return _runner.train(job)
-
-
-def _nothing() -> None:
-    pass
-
-
-def _start_all(pool: ProcessPoolExecutor) -> None:
-    """Start the workers deaf to Ctrl-C from their first moment: it reaches them too, but it is for the parent."""
-    if threading.current_thread() is not threading.main_thread():
-        pool.submit(_nothing)
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        pool.submit(_nothing)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _pool(workers: int, folder: Folder, device: str, data_dir: Path | None) -> Iterator[Submit]:
-    """Worker processes that end with the block; what has not started by then is dropped."""
-    initargs = (str(folder.root), device, None if data_dir is None else str(data_dir))
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=initargs)
-    try:
-        _start_all(pool)
-        yield pool.submit
-    except KeyboardInterrupt:
-        # Workers ignore the signal and would finish what they are at; that work starts over anyway.
-        for child in active_children():
-            child.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from archselect.benchmarks.checked import load_checked, save_checked
-from archselect.benchmarks.clock import Clock
 from archselect.benchmarks.task import SupernetTask
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks import Mixture
@@ -132,12 +131,12 @@ class JournaledTask:
 
     Args:
         task: answers what the journal does not.
+            Its clock is set to the journal's times and counts when the journal's last answer has been given.
         journal: of the run.
-        clock: the task's; set to the journal's times and counts when its last answer has been given.
     """
 
-    def __init__(self, task: SupernetTask, journal: Journal, clock: Clock) -> None:
-        self._task, self._journal, self._clock = task, journal, clock
+    def __init__(self, task: SupernetTask, journal: Journal) -> None:
+        self._task, self._journal, self._clock = task, journal, task.clock
         self.space, self.supernet, self.alphas, self.rng = task.space, task.supernet, task.alphas, task.rng
         self.mixture, self.new_alphas, self.minibatch = task.mixture, task.new_alphas, task.minibatch
 

@@ -92,7 +92,7 @@ class Runner:
             job.supernet.seed,
             job.selection_seed,
         )
-        task = JournaledTask(answering, Journal(self.folder.journal(job.inputs.id), job.inputs.id), clock)
+        task = JournaledTask(answering, Journal(self.folder.journal(job.inputs.id), job.inputs.id))
         selector = job.selector.build()
         # Whatever the task does not time itself is the selector's own work: sampling, sorting, deciding.
         with clock.phase("select"):

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass
 from io import BytesIO
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ import torch
 from torch.nn import functional as F
 
 from archselect.benchmarks.machine import cores
+from archselect.benchmarks.workers import worker_pool
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.files import DAMAGED, write_atomically
 from archselect.nasbench_adapters.images import load_images
@@ -145,8 +145,6 @@ _worker: tuple[TableRecipe, SearchSpace, Images] | None = None
 
 def _start_worker(recipe: TableRecipe) -> None:
     global _worker
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
     _worker = recipe, get_space(recipe.space), load_recipe_images(recipe)
 
 
@@ -191,21 +189,14 @@ def train_table(
     advance(done, classes)
     if todo:
         count = min(workers or cores(), len(todo))
-        with ProcessPoolExecutor(
-            count, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(recipe,)
-        ) as pool:
-            futures = [pool.submit(_train_part, start) for start in todo]
-            try:
-                for future in as_completed(futures):
-                    start, right = future.result()
-                    buffer = BytesIO()
-                    np.savez(buffer, **right)  # type: ignore[arg-type]
-                    write_atomically(_part_path(folder, start), buffer.getvalue())
-                    done += len(right[SPLITS[0]])
-                    advance(done, classes)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        with worker_pool(count, _start_worker, recipe) as submit:
+            for future in as_completed([submit(_train_part, start) for start in todo]):
+                start, right = future.result()
+                buffer = BytesIO()
+                np.savez(buffer, **right)
+                write_atomically(_part_path(folder, start), buffer.getvalue())
+                done += len(right[SPLITS[0]])
+                advance(done, classes)
     parts = [_read_part(_part_path(folder, start)) for start in starts]
     return {split: np.concatenate([part[split] for part in parts]) for split in SPLITS}
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import bz2
 import pickle
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -105,9 +106,15 @@ def read_pickle(path: Path) -> Any:
 
     Raises UserError if the pickle asks for anything but :data:`STAND_INS`, is damaged, or cannot be read.
     """
+    with refusing(path), bz2.open(path) if path.suffix == ".pbz2" else path.open("rb") as file:
+        return _Unpickler(file, encoding="latin1").load()
+
+
+@contextmanager
+def refusing(path: Path) -> Iterator[None]:
+    """Within it, what goes wrong with a foreign file is a UserError: it asks for code, is damaged, cannot be read."""
     try:
-        with bz2.open(path) if path.suffix == ".pbz2" else path.open("rb") as file:
-            return _Unpickler(file, encoding="latin1").load()
+        yield
     except pickle.UnpicklingError as error:
         raise UserError(f"{path} is refused: {error}; get the file from its authors again") from error
     except OSError as error:

@@ -92,6 +92,8 @@ class Skeleton:
         layers: in order.
         stem, head: names of :mod:`archselect.nasbench_adapters.networks.blocks`.
         auxiliary: index of the layer to whose output a training's auxiliary head is attached; None for none.
+        norm_momentum: of NAS-Bench-101's normalisation after convolutions, in torch's sense: the share of the new
+            batch.
     """
 
     stem_channels: int
@@ -99,6 +101,7 @@ class Skeleton:
     stem: str = "conv"
     head: str = "pool"
     auxiliary: int | None = None
+    norm_momentum: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,8 @@ class SearchSpace(ABC):
     name: str
     summary: str
     cells: tuple[Cell, ...]
+    enumerable: bool = True
+    """Whether :meth:`enumerate` can list the space; where not, it takes an imported table."""
 
     @abstractmethod
     def parse(self, text: str) -> Architecture:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from archselect.nasbench_adapters.networks import Mixture
 from archselect.selectors.base import Log, Scale, Selection, Selector, Task
-from archselect.selectors.topology import complete, thin
+from archselect.selectors.topology import complete, thin_each
 
 
 class DartsPT(Selector):
@@ -45,7 +46,7 @@ class DartsPT(Selector):
     def select(self, task: Task) -> Selection:
         """See :class:`DartsPT`."""
         log = Log(operations=Scale(f"{self.score} without it", "lower" if self.score == "accuracy" else "higher"))
-        space, decisions, step = task.space, task.space.undecided(), 0
+        space, decisions, steps = task.space, task.space.undecided(), count()
         cells = range(len(space.cells))
 
         def score(mixture: Mixture) -> float:
@@ -61,29 +62,24 @@ class DartsPT(Selector):
                     score(mixture.without(cell, edge, choice, renormalise=self.renormalise))
                     for choice in range(len(space.cells[cell].operations[edge]))
                 ]
+                step = next(steps)
                 best = log.scores(0, step, cell, edge, values)
                 log.decide(0, step, cell, edge, best)
                 decisions = decisions.decide(cell, edge, best)
-                step += 1
             if any(space.contested(decisions, c) for c in cells) or space.crowded(decisions):
                 task.tune(decisions, self.tune_epochs, self.tune_learning_rate)
         decisions = space.settled(decisions)
-        while crowded := space.crowded(decisions):
-            for c in cells:
-                if not (nodes := [node for cell, node in crowded if cell == c]):
-                    continue
-                decisions = thin(
-                    space,
-                    log,
-                    decisions,
-                    c,
-                    nodes[task.rng.integers(len(nodes))],
-                    lambda without: score(task.mixture(without)),
-                    round=0,
-                    step=step,
-                    edges_restored=self.edges_restored,
-                )
-                step += 1
+        while space.crowded(decisions):
+            decisions = thin_each(
+                space,
+                log,
+                decisions,
+                lambda nodes: nodes[task.rng.integers(len(nodes))],
+                lambda without: score(task.mixture(without)),
+                round=0,
+                steps=steps,
+                edges_restored=self.edges_restored,
+            )
             if space.crowded(decisions):
                 task.tune(decisions, self.tune_epochs, self.tune_learning_rate)
         return log.selection(complete(space, decisions).architecture())

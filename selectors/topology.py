@@ -6,7 +6,7 @@ leaves the best supernet is dropped, until as many are left as the space's topol
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from archselect.nasbench_adapters.space import DROPPED, NONE, Decisions, SearchSpace
 from archselect.selectors.base import Log
@@ -41,6 +41,28 @@ def thin(
         edges.remove(worst)
         decisions = decisions.decide(cell, worst, DROPPED)
         judged = judged if edges_restored else decisions
+    return decisions
+
+
+def thin_each(
+    space: SearchSpace,
+    log: Log,
+    decisions: Decisions,
+    pick: Callable[[list[int]], int],
+    score: Callable[[Decisions], float],
+    *,
+    round: int,
+    steps: Iterator[int],
+    edges_restored: bool,
+) -> Decisions:
+    """One node of every cell type thinned out, each at a step of its own; `pick` chooses among the crowded nodes."""
+    crowded = space.crowded(decisions)
+    for c in range(len(space.cells)):
+        if nodes := [node for cell, node in crowded if cell == c]:
+            node = pick(nodes)
+            decisions = thin(
+                space, log, decisions, c, node, score, round=round, step=next(steps), edges_restored=edges_restored
+            )
     return decisions
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from archselect.nasbench_adapters.space import Architecture, Decisions, Edge
 from archselect.selectors.base import Batch, Log, Scale, Selection, Selector, Task
 from archselect.selectors.proxies import get_proxy
-from archselect.selectors.topology import complete, thin
+from archselect.selectors.topology import complete, thin_each
 
 
 class ZeroCostPT(Selector):
@@ -114,28 +114,26 @@ class ZeroCostPT(Selector):
                 log.decide(round, scores.step, *edge, scores.best[edge])
                 decisions = decisions.decide(*edge, scores.best[edge])
         decisions = space.settled(decisions)
-        while crowded := space.crowded(decisions):
+        while space.crowded(decisions):
             batch = fresh()
 
             @cache  # the minibatch stays, so an edge that is restored scores the same again
             def without(fewer: Decisions, batch: Batch = batch) -> float:
                 return task.proxy(self.proxy, task.mixture(fewer, alphas), batch, norm=self.norm)
 
-            for c in cells:
-                if not (nodes := [node for cell, node in crowded if cell == c]):
-                    continue
-                node = nodes[-1] if self.order == "reverse" else nodes[task.rng.integers(len(nodes))]
-                decisions = thin(
-                    space,
-                    log,
-                    decisions,
-                    c,
-                    node,
-                    without,
-                    round=round,
-                    step=next(steps),
-                    edges_restored=self.edges_restored,
-                )
+            def pick(nodes: list[int]) -> int:
+                return nodes[-1] if self.order == "reverse" else nodes[task.rng.integers(len(nodes))]
+
+            decisions = thin_each(
+                space,
+                log,
+                decisions,
+                pick,
+                without,
+                round=round,
+                steps=steps,
+                edges_restored=self.edges_restored,
+            )
         return complete(space, decisions).architecture()
 
     def _queue(self, score: Callable[[list[Edge]], Scores], log: Log, edges: list[Edge]) -> list[Edge]:

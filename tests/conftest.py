@@ -39,6 +39,20 @@ def load(name):
 
 
 @pytest.fixture(scope="session")
+def small():
+    """The module `tests/small.py`."""
+    return load("small")
+
+
+@pytest.fixture(scope="session")
+def small_truth(small, tmp_path_factory):
+    """The small truth's file."""
+    path = tmp_path_factory.mktemp("truth") / "made-up.npz"
+    small.truth_table().save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def naive():
     """The module `tests/naive.py`."""
     return load("naive")

@@ -196,11 +196,7 @@ class Images:
 
     def _index_for(self, part: str, batch_size: int) -> Tensor:
         index = self.index(part)
-        if not 1 <= batch_size <= len(index):
-            raise UserError(
-                f"a batch of {batch_size} does not fit part '{part}' of '{self.dataset.name}', which has "
-                f"{len(index)} images; give 1 to {len(index)}"
-            )
+        check_batch(batch_size, part, self.dataset, len(index))
         return index
 
     def _shuffled(
@@ -230,6 +226,15 @@ class Images:
         padded = F.pad(pixels, (0, 0, pad, pad, pad, pad))
         image = torch.arange(count, device=self.device)
         return padded[image[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def check_batch(size: int, part: str, dataset: ImageDataset, count: int) -> None:
+    """Raises UserError unless a part of `count` images has a batch of that size."""
+    if not 1 <= size <= count:
+        raise UserError(
+            f"a batch of {size} does not fit part '{part}' of '{dataset.name}', which has "
+            f"{count} images; give 1 to {count}"
+        )
 
 
 def cut_out(images: Tensor, length: int, generator: torch.Generator) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from archselect.nasbench_adapters.errors import UserError, unknown
-from archselect.nasbench_adapters.images.batches import Images, cut_out
+from archselect.nasbench_adapters.images.batches import Images, check_batch, cut_out
 from archselect.nasbench_adapters.images.colour import jitter
 from archselect.nasbench_adapters.images.dataset import ImageDataset
 
@@ -74,11 +74,7 @@ class StreamedImages:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """One pass over a part in random order; see :meth:`.Images.epoch`."""
         images, _ = self._part(part)
-        if not 1 <= batch_size <= len(images):
-            raise UserError(
-                f"a batch of {batch_size} does not fit part '{part}' of '{self.dataset.name}', which has "
-                f"{len(images)} images; give 1 to {len(images)}"
-            )
+        check_batch(batch_size, part, self.dataset, len(images))
         return self._shuffled(part, batch_size, generator, augment, drop_last, cutout)
 
     def _shuffled(

@@ -6,7 +6,7 @@ from archselect.nasbench_adapters.networks.mixture import Mixture, mixture_of, n
 from archselect.nasbench_adapters.networks.nb101 import NasBench101Network
 from archselect.nasbench_adapters.networks.network import Network, Supernet, scoring
 from archselect.nasbench_adapters.space import Architecture, SearchSpace, Skeleton
-from archselect.nasbench_adapters.spaces.nb101 import ModuleSkeleton, ModuleSpace
+from archselect.nasbench_adapters.spaces.nb101 import ModuleSpace
 
 __all__ = [
     "Mixture",
@@ -41,6 +41,5 @@ def build_network(
         auxiliary: whether the network has the skeleton's auxiliary head, where there is one.
     """
     if isinstance(space, ModuleSpace):
-        assert isinstance(skeleton, ModuleSkeleton)
         return NasBench101Network(space, architecture, skeleton, image_channels, classes, seed)
     return Network(space, architecture, skeleton, image_channels, classes, [seed], auxiliary)

@@ -10,8 +10,8 @@ from nasbench_pytorch.model.model import Placeholder
 from torch import Tensor, nn
 
 from archselect.nasbench_adapters.networks.operations import Rectifier
-from archselect.nasbench_adapters.space import Architecture
-from archselect.nasbench_adapters.spaces.nb101 import OPERATIONS, STAGES, ModuleSkeleton, ModuleSpace
+from archselect.nasbench_adapters.space import Architecture, Skeleton
+from archselect.nasbench_adapters.spaces.nb101 import OPERATIONS, STAGES, ModuleSpace
 
 CUT = 2
 CUT_STD = math.sqrt(1 - 2 * CUT * math.exp(-(CUT**2) / 2) / math.sqrt(2 * math.pi) / math.erf(CUT / math.sqrt(2)))
@@ -43,7 +43,7 @@ class NasBench101Network(nn.Module):
         self,
         space: ModuleSpace,
         architecture: Architecture,
-        skeleton: ModuleSkeleton,
+        skeleton: Skeleton,
         image_channels: int,
         classes: int,
         seed: int,

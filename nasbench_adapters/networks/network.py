@@ -31,7 +31,6 @@ from archselect.nasbench_adapters.networks.operations import (
     joined,
 )
 from archselect.nasbench_adapters.space import Architecture, Cell, SearchSpace, Skeleton
-from archselect.nasbench_adapters.spaces.nb101 import ModuleSkeleton
 
 Support = tuple[tuple[bool, ...], ...]
 Item = TypeVar("Item")
@@ -210,10 +209,9 @@ class Backbone(nn.Module):
         # torch's layers draw weights when they are made; the caller's random state is none of our business.
         with torch.random.fork_rng(devices=[]):
             self._build(present, image_channels, classes, affine, auxiliary)
-        if isinstance(skeleton, ModuleSkeleton):
-            for module in self.modules():
-                if isinstance(module, ConvNormRelu):
-                    module.norm.momentum = skeleton.norm_momentum
+        for module in self.modules():
+            if isinstance(module, ConvNormRelu):
+                module.norm.momentum = skeleton.norm_momentum
 
     def _build(
         self,

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import permutations
 from math import isqrt
@@ -280,17 +279,6 @@ def row_of(module: Module, blocks: int) -> tuple[int | None, ...]:
     return tuple(row)
 
 
-@dataclass(frozen=True)
-class ModuleSkeleton(Skeleton):
-    """The network around the cells.
-
-    Attributes:
-        norm_momentum: of the normalisation after convolutions, in torch's sense: the share of the new batch.
-    """
-
-    norm_momentum: float = MOMENTA["released"]
-
-
 class ModuleSpace(SearchSpace):
     """A space of NAS-Bench-101's cells: the benchmark's own, or a sub-space of it."""
 
@@ -309,7 +297,7 @@ class ModuleSpace(SearchSpace):
         """The benchmark's name of the architecture's cell."""
         return module_hash(self.module(architecture))
 
-    def skeleton(self, **settings: object) -> ModuleSkeleton:
+    def skeleton(self, **settings: object) -> Skeleton:
         """The macro skeleton: three stages of `cells` cells, max pooling in between.
 
         It describes the sub-spaces' supernets (NAS-Bench-1Shot1's released `model_search.py`: the stem is a
@@ -336,7 +324,7 @@ class ModuleSpace(SearchSpace):
                 layers.append(Layer("max_pool_reduction", self.blocks * width // 2, stride=2))
             layers += [Layer("cell", width)] * cells
         layers.append(Layer("projection", channels * 2 ** (STAGES - 1)))
-        return ModuleSkeleton(channels, tuple(layers), stem="rectified", norm_momentum=MOMENTA[momentum])
+        return Skeleton(channels, tuple(layers), stem="rectified", norm_momentum=MOMENTA[momentum])
 
 
 def layout_of(cell: Cell) -> Layout:
@@ -359,11 +347,6 @@ class NasBench101(ModuleSpace):
     def size(self) -> int:
         """How many distinct cells the benchmark has (its section 2.1; a test counts them)."""
         return 423_624
-
-    @property
-    def enumerable(self) -> bool:
-        """False: to list the cells takes an imported table."""
-        return False
 
     def enumerate(self) -> Iterator[Architecture]:
         """Raises UserError: the benchmark lists its cells in a file."""

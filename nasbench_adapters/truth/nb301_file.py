@@ -19,6 +19,7 @@ import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.files import DAMAGED
+from archselect.nasbench_adapters.restricted import refusing
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import nb301_encoding
 from archselect.nasbench_adapters.truth.features import rows_of
@@ -101,7 +102,7 @@ def read_booster(path: Path) -> tuple[float, int, list[dict[str, np.ndarray]]]:
     A tree is a mapping for :meth:`Trees.of`. Raises UserError if the file is damaged, of another kind, or asks for
     code to be run.
     """
-    try:
+    with refusing(path):
         with path.open("rb") as file:
             state = _Unpickler(file).load()
         if not isinstance(state, _Booster) or not isinstance(state.handle, bytes | bytearray):
@@ -116,12 +117,6 @@ def read_booster(path: Path) -> tuple[float, int, list[dict[str, np.ndarray]]]:
         if Trees.of(found[2]).feature.max(initial=LEAF) >= found[1]:
             raise ValueError("a tree asks about a feature that there is not")
         return found
-    except pickle.UnpicklingError as error:
-        raise UserError(f"{path} is refused: {error}; get the file from its authors again") from error
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except DAMAGED as error:
-        raise UserError(f"{path} is damaged ({error}): get it from its authors again") from error
 
 
 class _Booster:

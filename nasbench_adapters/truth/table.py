@@ -289,7 +289,7 @@ class TruthTable:
         """
         if "members" in self._header["arrays"]:
             return self._array("members"), self._array("member_rows")
-        if not self.canonical_only or not getattr(self.space, "enumerable", True):
+        if not self.canonical_only or not self.space.enumerable:
             return self.architectures, np.arange(len(self))
         rows = self._rows
         found = [

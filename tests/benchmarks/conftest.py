@@ -1,7 +1,7 @@
 """The small world, and studies run in this process."""
 
-import importlib.util
 import shutil
+import sys
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,28 +10,27 @@ import pytest
 import torch
 
 from archselect.benchmarks import harness
+from archselect.benchmarks.cli import main
 from archselect.benchmarks.records import Inputs
-from archselect.benchmarks.run import Runner
 from archselect.benchmarks.study import read_study
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
 
 
-@pytest.fixture(scope="session")
-def small(root):
-    """The module `tests/small.py`."""
-    spec = importlib.util.spec_from_file_location("small", root / "tests" / "small.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def archselect(monkeypatch, capsys, tmp_path):
+    """`archselect(*arguments)` is (exit code, standard output, standard error) of a command, run in this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
 
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["archselect", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit:
+            main()
+        out, err = capsys.readouterr()
+        return exit.value.code or 0, out, err
 
-@pytest.fixture(scope="session")
-def small_truth(small, tmp_path_factory):
-    """The small truth's file."""
-    path = tmp_path_factory.mktemp("truth") / "made-up.npz"
-    small.truth_table().save(path)
-    return path
+    return call
 
 
 @pytest.fixture
@@ -64,9 +63,9 @@ def digits():
 
 
 @contextmanager
-def pool_within(workers, folder, device, data_dir):
+def pool_within(workers, start, *arguments):
     """In place of worker processes: jobs run in this process, one after the other."""
-    harness._runner = Runner(folder, torch.device(device), data_dir)
+    start(*arguments)
 
     def submit(function, job):
         future = Future()
@@ -83,7 +82,7 @@ def pool_within(workers, folder, device, data_dir):
 @pytest.fixture
 def inline(monkeypatch):
     """Studies run in this process."""
-    monkeypatch.setattr(harness, "_pool", pool_within)
+    monkeypatch.setattr(harness, "worker_pool", pool_within)
 
 
 QUICK = (
@@ -111,7 +110,7 @@ def finished_once(small, small_truth, tmp_path_factory):
     root = tmp_path_factory.mktemp("finished")
     (root / "small.toml").write_text(small.study_text(small_truth, *QUICK), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(harness, "_pool", pool_within)
+        patch.setattr(harness, "worker_pool", pool_within)
         harness.run_study(read_study(str(root / "small.toml")), root / "out", device="cpu")
     return root / "out"
 

@@ -1,30 +1,12 @@
 import json
-import sys
 from importlib.metadata import version
 
 import pytest
 
-from archselect.benchmarks.cli import main
 from archselect.benchmarks.records import Folder, Record
 from archselect.selectors.magnitude import Magnitude
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
-
-
-@pytest.fixture
-def archselect(monkeypatch, capsys, tmp_path):
-    """`archselect(*arguments)` is (exit code, standard output, standard error) of a command, run in this process."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["archselect", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit:
-            main()
-        out, err = capsys.readouterr()
-        return exit.value.code or 0, out, err
-
-    return call
 
 
 def test_version_and_help(archselect):

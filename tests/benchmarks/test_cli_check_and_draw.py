@@ -1,31 +1,14 @@
 """The commands `archselect check` and `archselect draw`."""
 
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from archselect.benchmarks.cli import main
 from archselect.nasbench_adapters.spaces import SPACES, get_space
 
 BAD = Path(__file__).parents[1] / "bad_selectors.py"
-
-
-@pytest.fixture
-def archselect(monkeypatch, capsys, tmp_path):
-    """`archselect(*arguments)` is (exit code, standard output, standard error) of a command, run in this process."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["archselect", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit:
-            main()
-        out, err = capsys.readouterr()
-        return exit.value.code or 0, out, err
-
-    return call
 
 
 def test_a_selector_that_passes(archselect):

@@ -17,7 +17,7 @@ def train(monkeypatch, capsys, tmp_path):
     """`train(*arguments)` is (exit code, standard output, standard error) of the command, run in this process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
-    monkeypatch.setattr(harness, "_settle", lambda threads: None)  # it would settle this process for good
+    monkeypatch.setattr(harness, "settle", lambda threads: None)  # it would settle this process for good
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["archselect", "train", *map(str, arguments)])

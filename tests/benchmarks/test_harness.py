@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 import signal
+from multiprocessing import active_children
 
 import pytest
 import torch
@@ -222,7 +223,7 @@ def test_a_worker_that_dies_is_a_failure_and_the_study_can_go_on(quick, tmp_path
 
     def progress(stage, done, total):
         if (stage, done) == ("runs", 0) and not killed:
-            killed.extend(harness.active_children())
+            killed.extend(active_children())
             for child in killed:
                 os.kill(child.pid, signal.SIGKILL)
 

@@ -1,5 +1,6 @@
 import os
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 
@@ -63,23 +64,19 @@ def few(monkeypatch, small_images):
     space, trained = FewClasses(), []
     train_part = truth_building._train_part
 
-    class PoolWithin:
-        def __init__(self, workers, mp_context, initializer, initargs):
-            monkeypatch.setattr(truth_building, "_worker", (initargs[0], space, small_images))
+    @contextmanager
+    def pool_within(workers, start, recipe):
+        monkeypatch.setattr(truth_building, "_worker", (recipe, space, small_images))
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return False
-
-        def submit(self, function, start):
+        def submit(function, start):
             future = Future()
             trained.append(start)
             future.set_result(train_part(start))
             return future
 
-    monkeypatch.setattr(truth_building, "ProcessPoolExecutor", PoolWithin)
+        yield submit
+
+    monkeypatch.setattr(truth_building, "worker_pool", pool_within)
     monkeypatch.setattr(truth_building, "get_space", lambda name: space)
     monkeypatch.setattr(truth_building, "load_recipe_images", lambda recipe: small_images)
     monkeypatch.setattr(truth_building, "PART", 2)

@@ -1,6 +1,5 @@
 """The installed command, in a folder of its own, on a small study."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -49,23 +48,6 @@ class World:
             text = text.replace(old, new)
         (self.folder / name).write_text(text, encoding="utf-8")
         return name
-
-
-@pytest.fixture(scope="session")
-def small(root):
-    """The module `tests/small.py`."""
-    spec = importlib.util.spec_from_file_location("small", root / "tests" / "small.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def small_truth(small, tmp_path_factory):
-    """The small truth's file."""
-    path = tmp_path_factory.mktemp("truth") / "made-up.npz"
-    small.truth_table().save(path)
-    return path
 
 
 @pytest.fixture
