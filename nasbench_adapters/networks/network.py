@@ -33,6 +33,7 @@ from archselect.nasbench_adapters.networks.operations import (
 from archselect.nasbench_adapters.space import Architecture, Cell, SearchSpace, Skeleton
 
 Support = tuple[tuple[bool, ...], ...]
+Weights = Sequence[Sequence[Tensor]]
 Item = TypeVar("Item")
 
 
@@ -109,14 +110,14 @@ class CellModule(nn.Module):
     def forward(
         self,
         inputs: Sequence[Tensor],
-        mixture: tuple[Tensor, Support] | None = None,
+        mixture: tuple[Weights, Support] | None = None,
         paths: Sequence[Tensor] | None = None,
     ) -> Tensor:
         """Features of the output nodes.
 
         Args:
             inputs: one (batch, channels, h, w) tensor per input node.
-            mixture: (edges, operations) weights and their support, or None for weight one everywhere.
+            mixture: per edge and operation a weight and whether it is not zero, or None for weight one everywhere.
             paths: per droppable operation, in order, (batch, 1, 1, 1) factors of its output; None for ones.
         """
         weights, support = mixture or (None, None)
@@ -150,14 +151,15 @@ class CellModule(nn.Module):
                         out = pooled(module, source)
                     else:
                         out = module(rectified[source] if module.reads_rectified else nodes[source])
-                    if weights is not None:
-                        out = out * weights[edge, k]
+                    factor = None if weights is None else weights[edge][k]
                     if paths is not None and not isinstance(module, Skip):
-                        out = out * next(path)
+                        factor = next(path)
                     if isinstance(module, Slot):
-                        slots[module.place] = out
-                        continue
-                    total = out if total is None else total + out
+                        slots[module.place] = out if factor is None else out * factor
+                    elif total is None:
+                        total = out if factor is None else out * factor
+                    else:
+                        total = total + out if factor is None else torch.addcmul(total, out, factor)
             if slots:
                 out = in_slots(slots, self.cell.width(target))
                 total = out if total is None else total + out
@@ -263,12 +265,14 @@ class Backbone(nn.Module):
         made = list(stem) if isinstance(stem, tuple) else [stem]
         auxiliary: Tensor | None = None
         factors = None if paths is None else iter(paths[:, :, None, None, None].unbind())
+        # Taken apart once for all layers: their gradients are then put together once.
+        weights = [[row.unbind() for row in table.unbind()] for table in mixture.weights] if mixture else []
         for index, (layer, module) in enumerate(zip(self.skeleton.layers, self.layers, strict=True)):
             if not isinstance(module, CellModule):
                 made = [module(made[-1])]
             else:
                 inputs = _latest(made, module.cell.inputs)
-                weighted = mixture and (mixture.weights[layer.cell], mixture.support[layer.cell])
+                weighted = mixture and (weights[layer.cell], mixture.support[layer.cell])
                 dropped = factors and [next(factors) for _ in range(module.droppable)]
                 # Only what a later layer reads is kept.
                 made = [*inputs, module(inputs, weighted, dropped)][-max(2, len(inputs)) :]
