@@ -1,7 +1,8 @@
-"""The three tables: rank correlation, accuracy of the selected cell, cost of the search."""
+"""The tables: rank correlation, accuracy of the selected cell, cost of the search, what the cells are made of."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -197,6 +198,28 @@ def time_table(results: Results) -> Table:
     )
 
 
+def cells_table(results: Results) -> Table:
+    """How often each operation is in the selected cells, per selector and cell type."""
+    groups = [group for group in results.groups if group.records]
+    selected = [record.selected for record in results.records]
+    names = list(dict.fromkeys(n for own in selected for cell in own.operations for edge in cell for n in edge))
+    rows = [_cells_row(group, c, names) for group in groups for c in range(len(group.records[0].selected.graph))]
+    caption = (
+        "How many edges of a selected cell carry each operation: mean over the seeds of a selector, in brackets the "
+        f"fewest and the most of one seed where they differ. {NONE}: no edge of the space may carry it."
+    )
+    return _table(
+        "cells",
+        "Operations of the selected cells",
+        rows,
+        columns=(("selector", "cell", "seeds", *names, "every_seed"), ("Selector", "Cell", "Seeds", *names)),
+        text=("Selector", "Cell"),
+        brief=("Selector", "Cell", "Seeds", *names),
+        caption=caption,
+        notes=results.status(),
+    )
+
+
 def reference(results: Results, landscape: Landscape) -> str:
     """In words, what the numbers of a landscape are, how good they are, and what they are to be read against."""
     title = results.title(landscape)
@@ -266,6 +289,7 @@ _TABLES: dict[str, Callable[[Results], Table]] = {
     "tau": tau_table,
     "accuracy": accuracy_table,
     "time": time_table,
+    "cells": cells_table,
 }
 
 
@@ -427,6 +451,33 @@ def _time_row(group: Group, phases: list[str]) -> _Row:
         "Device": devices,
     }
     return _Row(full, shown)
+
+
+def _cells_row(group: Group, c: int, names: list[str]) -> _Row:
+    allowed = {name for edge in group.records[0].selected.operations[c] for name in edge}
+    graphs = [record.selected.graph[c] for record in group.records]
+    counts = [Counter(operation for _, _, operation in graph.edges) for graph in graphs]
+    found = {name: np.array([count[name] for count in counts]) for name in names if name in allowed}
+    who: dict[str, object] = {"selector": group.name, "cell": graphs[0].name, "seeds": len(graphs)}
+    every = (
+        f"{seed_name(record.inputs)}=" + ",".join(f"{name}:{count[name]}" for name in found)
+        for record, count in zip(group.records, counts, strict=True)
+    )
+    full = {name: float(of.mean()) for name, of in found.items()}
+    shown = {
+        name: f"{of.mean():.1f}" + (f" ({of.min()}–{of.max()})" if of.min() < of.max() else "")
+        for name, of in found.items()
+    }
+    return _Row(
+        {**who, **dict.fromkeys(names), **full, "every_seed": ";".join(every)},
+        {
+            "Selector": group.name,
+            "Cell": graphs[0].name,
+            "Seeds": f"{len(graphs)}",
+            **dict.fromkeys(names, NONE),
+            **shown,
+        },
+    )
 
 
 def total_seconds(record: Record) -> float:

@@ -76,7 +76,7 @@ MISTAKES = {
     "a key of a supernet": (("epochs = 1\nb", "epoch = 1\nb"), "recipe darts 'epoch': did you mean 'epochs'?"),
     "a supernet's type": (("epochs = 1\nb", 'epochs = "ten"\nb'), "supernets.0.epochs: Input should be a valid int"),
     "a recipe": (('"untrained"\nbatch', '"untraind"\nbatch'), "did you mean 'untrained'"),
-    "a table": (('"time"]', '"times"]'), "tables.2: Input should be 'tau', 'accuracy' or 'time'"),
+    "a table": (('"time"]', '"times"]'), "tables.2: Input should be 'tau', 'accuracy', 'time' or 'cells'"),
     "a selector": (('name = "darts-pt"', 'name = "darts-tp"'), "unknown selector 'darts-tp': did you mean 'darts-pt'"),
     "a setting of a selector": (("tune_epochs", "tune_epoch"), "'tune_epoch': did you mean 'tune_epochs'?"),
     "a setting's value": (("tune_epochs = 1", "tune_epochs = -1"), "selector darts-pt: tune_epochs: .* equal to 0"),

@@ -1,4 +1,4 @@
-"""Every number of the three tables, reckoned again from the records by other means."""
+"""Every number of the tables, reckoned again from the records by other means."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy.stats import kendalltau, spearmanr
 from archselect.benchmarks.records import Folder, Record, Scale, write_fact
 from archselect.nasbench_adapters.errors import UserError
 from archselect.reports.results import load
-from archselect.reports.tables import accuracy_table, short, tables, tau_table, time_table
+from archselect.reports.tables import accuracy_table, cells_table, short, tables, tau_table, time_table
 
 
 def records_of(folder, label):
@@ -216,3 +216,21 @@ def test_sizes_are_short(value, text):
 
 def test_a_spread_has_the_digits_of_its_mean():
     assert short(23.04, 1.287) == "23.0 ± 1.3"
+
+
+@pytest.mark.parametrize("label", ["random", "magnitude", "darts-pt", "zero-cost-pt"])
+def test_operations_of_the_selected_cells(folder, label):
+    """Counted in the text of the architectures."""
+    table = cells_table(load(folder))
+    names = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
+    texts = [record.selected.architecture for record in records_of(folder, label)]
+    row = only(table.frame, selector=label, cell="cell")
+    shown = table.shown[table.shown.Selector == label].iloc[0]
+    for name in names:
+        counts = [text.count(f"{name}~") for text in texts]
+        assert row[name] == statistics.fmean(counts)
+        spread = f" ({min(counts)}–{max(counts)})" if min(counts) < max(counts) else ""
+        assert shown[name] == f"{statistics.fmean(counts):.1f}{spread}"
+    assert sum(row[name] for name in names) == 6
+    assert row.seeds == len(texts) == 4
+    assert row.every_seed.split(";")[1] == "1/1=" + ",".join(f"{name}:{texts[1].count(f'{name}~')}" for name in names)
