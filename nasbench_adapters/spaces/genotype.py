@@ -3,7 +3,7 @@
     Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1), …], normal_concat=[2, 3, 4, 5], reduce=[…], …)
 
 Each node has two entries (operation, source), nodes in order. Lists and tuples are the same, `range(2, 6)` is accepted
-for a list of numbers, and so is JSON with these four keys.
+for a list of numbers, a whole line `DARTS_V2 = Genotype(…)` for what it names, and JSON with these four keys.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ LONGEST = 10_000
 """Characters of the longest text that is read; real ones have a few hundred."""
 HIGHEST = 100
 """The highest number of a node that is read; real ones have one digit."""
+WANTED = "malformed genotype: wanted Genotype(normal=[('operation', source), …], normal_concat=[…], …)"
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,14 @@ def parse_genotype(text: str) -> Genotype:
         with warnings.catch_warnings():
             # What Python says of a doubtful backslash is for programmers.
             warnings.simplefilter("ignore")
-            tree = ast.parse(text.strip(), mode="eval").body
+            statements = ast.parse(text.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UserError(f"malformed genotype {text.strip()[:60]!r}: {_reason(error)}") from error
-    fields = dict(_fields(tree))
+    match statements:
+        case [ast.Expr(value=tree) | ast.Assign(targets=[ast.Name()], value=tree)]:
+            fields = dict(_fields(tree))
+        case _:
+            raise UserError(WANTED)
     missing = [name for name in FIELDS if name not in fields]
     if missing:
         raise UserError(f"malformed genotype: it lacks {', '.join(missing)}")
@@ -71,7 +76,7 @@ def _fields(tree: ast.expr) -> list[tuple[str, ast.expr]]:
         keys = [key.value if isinstance(key, ast.Constant) else None for key in tree.keys]
         named = [(key if isinstance(key, str) else None, value) for key, value in zip(keys, tree.values, strict=True)]
     else:
-        raise UserError("malformed genotype: wanted Genotype(normal=[('operation', source), …], normal_concat=[…], …)")
+        raise UserError(WANTED)
     found: list[tuple[str, ast.expr]] = []
     for name, value in named:
         if name not in FIELDS:

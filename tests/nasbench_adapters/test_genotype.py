@@ -150,7 +150,12 @@ def test_nothing_in_a_text_is_executed(tmp_path, evil):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (TEXT, "", "malformed genotype ''"),
+        (TEXT, "", "wanted Genotype\\(normal="),
+        (TEXT, f"A = B = {TEXT}", "wanted Genotype\\(normal="),
+        (TEXT, f"A.b = {TEXT}", "wanted Genotype\\(normal="),
+        (TEXT, f"A = {TEXT}; B = {TEXT}", "wanted Genotype\\(normal="),
+        (TEXT, f"A: int = {TEXT}", "wanted Genotype\\(normal="),
+        (TEXT, f"A += {TEXT}", "wanted Genotype\\(normal="),
         (TEXT, "x" * (LONGEST + 1), "10001 characters, more than 10000"),
         (TEXT, "Genotyp(normal=[])", "wanted Genotype\\(normal="),
         (TEXT, f"x.{TEXT}", "wanted Genotype\\(normal="),
@@ -189,6 +194,10 @@ def test_a_malformed_genotype_is_refused_with_the_place(old, new, message):
         parse_genotype(TEXT.replace(old, new, 1))
     assert len(str(raised.value).splitlines()) == 1
     assert len(str(raised.value)) < 300
+
+
+def test_a_line_of_a_genotypes_file_is_read():
+    assert parse_genotype(f"DARTS_V2 = {TEXT}\n") == parse_genotype(TEXT)
 
 
 @pytest.mark.filterwarnings("error")

@@ -1,0 +1,135 @@
+"""What is timed: the DARTS supernet at the papers' size, a plain one with the same weights, and the arithmetic floor.
+
+Run it with `pytest benchmarks/perf`, on as many CPU threads as ARCHSELECT_PERF_THREADS says (one if it is not set).
+Each group of the table is one piece of work; the figures in brackets are ratios to the fastest row of the group, made
+in one run on one machine. Times by themselves are not to be compared between machines.
+"""
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from archselect.nasbench_adapters.networks import Mixture, Supernet, mixture_of, new_alphas
+from archselect.nasbench_adapters.networks.flops import ForwardCost
+from archselect.nasbench_adapters.spaces import get_space
+
+BATCH, IMAGE = 64, (3, 32, 32)
+SIDE = 1024
+"""Rows and columns of the matrices whose product is the measure of arithmetic: large enough to run at full speed."""
+
+# Operations that only look at memory in another way, or ask for it.
+VIEWS = ("view", "reshape", "select", "slice", "permute", "transpose", "t", "expand", "unsqueeze", "squeeze", "unbind")
+VIEWS += ("detach", "alias", "as_strided", "split", "_unsafe_view", "empty", "empty_like", "empty_strided", "new_empty")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def settled():
+    """The CPU as a worker has it."""
+    torch.set_num_threads(int(os.environ.get("ARCHSELECT_PERF_THREADS", "1")))
+    torch.set_flush_denormal(True)
+
+
+@pytest.fixture(scope="session")
+def plain_module():
+    """The naive DARTS supernet of the tests, with torch's own poolings in place of its slow ones."""
+    path = Path(__file__).parents[2] / "tests" / "naive_darts.py"
+    spec = importlib.util.spec_from_file_location("naive_darts", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def pool(self, x):
+        if self.kind == "max":
+            out = F.max_pool2d(x, 3, self.stride, 1)
+        else:
+            out = F.avg_pool2d(x, 3, self.stride, 1, count_include_pad=False)
+        return self.bn(out) if self.normalised else out
+
+    module.Pool.forward = pool
+    return module
+
+
+@dataclass(frozen=True)
+class World:
+    """A supernet, the plain one with the same weights, and what they are given.
+
+    The plain one is laid out channel by channel, as the papers' code has it.
+    """
+
+    supernet: Supernet
+    plain: nn.Module
+    alphas: tuple[torch.Tensor, ...]
+    images: torch.Tensor
+    labels: torch.Tensor
+
+    @property
+    def mixture(self) -> Mixture:
+        """Of the alphas, with gradients."""
+        return mixture_of(self.supernet.space, self.alphas)
+
+    def weights(self):
+        """The mixture as the plain supernet takes it."""
+        return [torch.softmax(alpha, dim=1) for alpha in self.alphas]
+
+    @cached_property
+    def flops(self):
+        """Of one forward of the batch: convolutions and classifier."""
+        return BATCH * ForwardCost(self.supernet, IMAGE)(self.mixture)
+
+
+@pytest.fixture(scope="session")
+def world(plain_module):
+    """The DARTS supernet of 16 channels and 8 layers, untrained, and 64 random images."""
+    space = get_space("darts")
+    generator = torch.Generator().manual_seed(0)
+    supernet = Supernet(space, space.skeleton(), 3, 10, 0)
+    plain = plain_module.copy_of(supernet)
+    images = torch.randn(BATCH, *IMAGE, generator=generator).contiguous(memory_format=torch.channels_last)
+    return World(
+        supernet.to(memory_format=torch.channels_last),
+        plain,
+        tuple(alpha.requires_grad_() for alpha in new_alphas(space, generator, torch.device("cpu"))),
+        images,
+        torch.randint(10, (BATCH,), generator=generator),
+    )
+
+
+@pytest.fixture(scope="session")
+def multiply():
+    """`multiply(flops)` does as much arithmetic in large matrix products: the floor of what those FLOPs can take."""
+    a, b = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
+
+    def run(flops):
+        for _ in range(round(flops / (2 * SIDE**3))):
+            torch.mm(a, b)
+
+    return run
+
+
+class _Counter(TorchDispatchMode):
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function.overloadpacket.__name__ not in VIEWS
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.fixture(scope="session")
+def dispatched():
+    """`dispatched(work)` is how many operations the work hands to the device, views and allocations apart."""
+
+    def count(work):
+        with _Counter() as counter:
+            work()
+        return counter.count
+
+    return count
