@@ -486,7 +486,7 @@ def draw_(
     from archselect.nasbench_adapters.spaces import get_space
     from archselect.reports.drawing import draw, legend_of
 
-    if space is None and not architecture.lstrip().startswith("Genotype("):
+    if space is None and "Genotype(" not in architecture:
         raise UserError("name the architecture's space with --space; 'archselect list spaces' has them")
     if out_file.suffix != ".svg":
         raise UserError(f"--out {out_file}: drawings are SVG: name a file that ends in .svg")

@@ -225,15 +225,11 @@ def trained_landscape(plan: TrainingPlan) -> Landscape:
     )
 
 
-WHOLE = ("nb201",)
-"""Spaces of which whole tables come with archselect: one that is not whole is taken for a mistake there."""
-
-
 def survey(parts: Sequence[TruthPart], spaces: Sequence[str]) -> list[Landscape]:
     """The landscapes of a study's truths.
 
     Raises UserError if a truth or column is not there, of another space, or of several of the study's, or if a table
-    of a space of :data:`WHOLE` lacks architectures: what is selected could be one of those.
+    of a space of which there are whole ones lacks architectures: what is selected could be one of those.
     """
     found = []
     for part in parts:
@@ -247,7 +243,7 @@ def survey(parts: Sequence[TruthPart], spaces: Sequence[str]) -> list[Landscape]
         truth = opened.within(fitting[0])
         numbers = landscape(truth, part.dataset, part.split, part.epochs)
         size = truth.space.size
-        if isinstance(truth, TruthTable) and truth.space.name in WHOLE and numbers.architectures < size:
+        if isinstance(truth, TruthTable) and truth.space.whole_tables and numbers.architectures < size:
             raise UserError(
                 f"truth '{part.table}' has {numbers.architectures:,} of {size:,} architectures of {truth.space.name} "
                 f"on {part.dataset}/{part.split} at {part.epochs} epochs: use a whole table, or fit a surrogate on it "

@@ -155,6 +155,8 @@ class SearchSpace(ABC):
     cells: tuple[Cell, ...]
     enumerable: bool = True
     """Whether :meth:`enumerate` can list the space; where not, it takes an imported table."""
+    whole_tables: bool = False
+    """Whether whole tables come with archselect, so that a study takes one with holes for a mistake."""
 
     @abstractmethod
     def parse(self, text: str) -> Architecture:
