@@ -97,9 +97,11 @@ def run(
     """
     from archselect.benchmarks.harness import run_study
     from archselect.benchmarks.study import read_study
+    from archselect.reports.published import check
     from archselect.reports.write import write_report
 
     read = read_study(study)
+    check(read.reproduces)
     if seeds is not None:
         part = read.seeds.model_copy(update={"supernet": _parse_seeds(seeds)})
         read = read.model_copy(update={"seeds": part})

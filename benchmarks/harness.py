@@ -19,7 +19,7 @@ from archselect.benchmarks.journal import discard
 from archselect.benchmarks.machine import cores, find_device
 from archselect.benchmarks.records import Failure, Folder, Landscape, Record, StudyInfo, Trained, read_fact, write_fact
 from archselect.benchmarks.run import Runner, survey, trained_accuracy, trained_landscape
-from archselect.benchmarks.study import Study, TruthPart
+from archselect.benchmarks.study import Study, TruthPart, differences, read_study
 from archselect.benchmarks.training import Advance
 from archselect.benchmarks.workers import THREADS, Submit, settle, worker_pool
 from archselect.nasbench_adapters.errors import UserError
@@ -171,6 +171,9 @@ def _claim(folder: Folder, study: Study, jobs: list[RunJob], command: list[str])
         runs=[job.inputs.id for job in jobs],
         command=shlex.join(command),
         source=study.source,
+        reproduces=study.reproduces,
+        variant_of=study.variant_of,
+        differences=[] if study.variant_of is None else differences(study, read_study(study.variant_of)),
     )
     if folder.study_path.is_file():
         there = read_fact(folder.study_path, StudyInfo)

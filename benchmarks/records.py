@@ -402,10 +402,24 @@ class Landscape(Fact):
     ceiling_half: float | None
 
 
+class Reproduced(Fact):
+    """Which published numbers a selector's are to be held against: all of a paper's table for a method.
+
+    `space` is the study's, where it is named otherwise than in the published rows.
+    """
+
+    paper: str
+    table: str
+    method: str
+    selector: str
+    space: str | None = None
+
+
 class StudyInfo(Fact):
     """What the folder's study is: its name and words, its selectors' labels in order, its tables and all its runs.
 
-    `command` is what was typed, `source` the TOML text of the study.
+    `command` is what was typed, `source` the TOML text of the study. `differences` are the settings, in words, in which
+    it is not the study `variant_of`.
     """
 
     schema_version: Literal[1] = 1
@@ -417,6 +431,9 @@ class StudyInfo(Fact):
     runs: list[str]
     command: str
     source: str
+    reproduces: list[Reproduced] = []
+    variant_of: str | None = None
+    differences: list[str] = []
 
 
 def content_id(content: object) -> str:

@@ -27,7 +27,14 @@
     on = ["darts"]                      # labels of supernets; all of them if left out
     tune_epochs = 5
 
-An unknown key is an error. `label` renames a supernet or a selector, needed where one comes twice.
+    [[reproduces]]                      # published numbers to hold the selector's against (table "reproduction")
+    paper = "DARTS-PT"
+    table = "Table 4"
+    method = "darts+darts-pt"
+    selector = "darts-pt"
+
+An unknown key is an error. `label` renames a supernet or a selector, needed where one comes twice. `variant_of` names
+the study of which this one is a smaller form; reports then list every setting that differs.
 """
 
 from __future__ import annotations
@@ -42,14 +49,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from archselect.benchmarks.protocols import Resolved, TrainingSettings, resolve
-from archselect.benchmarks.records import Settings
+from archselect.benchmarks.records import Reproduced, Settings
 from archselect.benchmarks.supernets import Recipe
 from archselect.nasbench_adapters.errors import UserError, nearest, unknown
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.base import Selector
 from archselect.selectors.registry import get_selector
 
-Table = Literal["tau", "accuracy", "time", "cells"]
+Table = Literal["tau", "accuracy", "time", "cells", "reproduction"]
 Seeds = list[int]
 
 
@@ -178,6 +185,8 @@ class Study(Part):
     data: list[DataPart] = Field(min_length=1)
     supernets: list[SupernetPart] = Field(min_length=1)
     selectors: list[SelectorPart] = Field(min_length=1)
+    reproduces: list[Reproduced] = []
+    variant_of: str | None = None
 
     _source: str = PrivateAttr("")
 
@@ -198,7 +207,15 @@ class Study(Part):
             for label in selector.on or []:
                 if label not in labels:
                     raise unknown(f"supernet of selector {selector.name}", label, labels)
-        _distinct("selectors", [label for _, _, label in self.pairs()])
+        pairs = [label for _, _, label in self.pairs()]
+        _distinct("selectors", pairs)
+        for entry in self.reproduces:
+            if entry.selector not in pairs:
+                raise unknown("selector of 'reproduces'", entry.selector, pairs)
+        if "reproduction" in self.tables and not self.reproduces:
+            raise UserError("tables: 'reproduction' needs 'reproduces', which names published numbers")
+        if self.variant_of is not None:
+            _read(self.variant_of)
         _distinct("spaces", [str(space) for space in self.spaces])
         for data in self.data:
             for space, train in product(self.spaces, data.train):
@@ -233,6 +250,12 @@ def built_in_studies() -> dict[str, Path]:
 
 def read_study(name: str) -> Study:
     """Read a built-in study by name, or a file. Raises UserError that says where and what to mend."""
+    study = _read(name)
+    study.check()
+    return study
+
+
+def _read(name: str) -> Study:
     path = built_in_studies().get(name) or Path(name)
     if not path.is_file():
         if path.suffix == ".toml" or path.parent != Path():
@@ -248,8 +271,64 @@ def read_study(name: str) -> Study:
         raise UserError(f"study {path} is not valid TOML: {error}") from error
     except ValidationError as error:
         raise UserError(f"study {path}: {explain(error, Study)}") from error
-    study.check()
     return study
+
+
+def differences(study: Study, whole: Study) -> list[str]:
+    """In words, every setting of a study that is not as in another; words, tables and published numbers apart.
+
+    Spaces, data, supernets and selectors are matched by name or label, a single one with a single one.
+    """
+    mine, other = _settings(study), _settings(whole)
+    said: list[str] = []
+    for kind, ours in mine.items():
+        theirs = other[kind]
+        if len(ours) == len(theirs) == 1:
+            (own,), (standard,) = ours.values(), theirs.values()
+            said += _changes(kind, own, standard)
+            continue
+        for name in dict.fromkeys((*theirs, *ours)):
+            if name not in theirs or name not in ours:
+                said.append(f"{kind} {name}: {'added' if name in ours else 'left out'}")
+            else:
+                said += _changes(f"{kind} {name}", ours[name], theirs[name])
+    return said
+
+
+def _changes(where: str, ours: object, theirs: object) -> list[str]:
+    own, standard = _flat(ours), _flat(theirs)
+    return [
+        f"{where}, {key}: {_word(own.get(key))} in place of {_word(standard.get(key))}"
+        for key in sorted(own.keys() | standard.keys())
+        if own.get(key) != standard.get(key)
+    ]
+
+
+def _settings(study: Study) -> dict[str, dict[str, object]]:
+    """Per kind of part the settings of each, defaults included, by name or label."""
+    return {
+        "seeds": {"": dict(study.seeds)},
+        "space": {space.name: space.model_dump() for space in study.spaces},
+        "data": {data.name: data.model_dump() for data in study.data},
+        "supernet": {supernet.label: dict(supernet.settings()) for supernet in study.supernets},
+        "selector": {selector.label or selector.name: selector.build().model_dump() for selector in study.selectors},
+    }
+
+
+def _flat(settings: object, prefix: str = "") -> dict[str, object]:
+    """Nested settings as one level, keys joined by dots; lists of tables by their places."""
+    if isinstance(settings, list) and settings and isinstance(settings[0], dict):
+        settings = {f"{place}": item for place, item in enumerate(settings)}
+    if not isinstance(settings, dict):
+        return {prefix: settings}
+    joined: dict[str, object] = {}
+    for key, value in settings.items():
+        joined |= _flat(value, f"{prefix}.{key}" if prefix else key)
+    return joined
+
+
+def _word(value: object) -> str:
+    return "unset" if value is None or value == [] or value == {} else f"{value}"
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:

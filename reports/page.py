@@ -14,7 +14,8 @@ from archselect.reports.figures import Figure
 from archselect.reports.palette import style_sheet, themed, variable
 from archselect.reports.render import to_html
 from archselect.reports.results import Results, flatten, seed_name
-from archselect.reports.tables import Table, device, extent, median, quality, source
+from archselect.reports.table import Table
+from archselect.reports.tables import device, extent, median, quality, source
 
 GLOSSARY = {
     "seed": "A run is named by its supernet seed (weights and order of the images) and its selection seed "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from archselect.reports.tables import Table
+from archselect.reports.table import Table
 
 _LATEX = {
     "\\": r"\textbackslash{}",

@@ -16,6 +16,7 @@ from archselect.benchmarks.records import (
     Landscape,
     Record,
     StudyInfo,
+    Trained,
     UserError,
     content_id,
 )
@@ -56,7 +57,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Results:
-    """All of a folder. `missing`: runs neither finished nor failed; `others`: records of no run of it."""
+    """All of a folder.
+
+    `missing`: runs neither finished nor failed; `others`: records of no run of it; `trainings`: of what was selected.
+    """
 
     info: StudyInfo
     groups: tuple[Group, ...]
@@ -64,6 +68,7 @@ class Results:
     failures: tuple[Failure, ...]
     missing: tuple[str, ...]
     others: tuple[str, ...]
+    trainings: tuple[Trained, ...]
 
     @property
     def records(self) -> list[Record]:
@@ -115,6 +120,7 @@ def load(folder: Path) -> Results:
         failures=tuple(failures),
         missing=tuple(run for run in info.runs if run not in done and run not in failed),
         others=tuple(sorted(set(found) - done)),
+        trainings=tuple(source.read_all(Trained)),
     )
 
 

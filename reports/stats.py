@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import t as student_t
 
 from archselect.benchmarks.records import Accuracy, OperationScore, Record, Scale
 
@@ -41,14 +43,16 @@ class Interval:
 class Correlation:
     """A rank correlation over the seeds of one selector.
 
-    `tau` and `rho` are over seeds; `per_seed` is each seed's tau-b, None where undefined. Within a seed the
-    mean is over the defined `coefficients` (per round and edge, or the one over architectures); `undefined`
-    counts the others by reason. `n` says what was correlated, `size` how many coefficients there are in all.
+    `tau` and `rho` are over seeds; `per_seed` is each seed's tau-b and `rho_per_seed` its rho, None where undefined.
+    Within a seed the mean is over the defined `coefficients` (per round and edge, or the one over architectures);
+    `undefined` counts the others by reason. `n` says what was correlated, `size` how many coefficients there are in
+    all.
     """
 
     tau: Interval
     rho: Interval
     per_seed: tuple[float | None, ...]
+    rho_per_seed: tuple[float | None, ...]
     n: str
     size: int
     undefined: Counter[str]
@@ -170,6 +174,36 @@ def bootstrap(values: Sequence[float]) -> Interval:
     return Interval(mean, float(low), float(high))
 
 
+def student(values: Sequence[float]) -> Interval:
+    """Mean and its interval by Student's t, which for few seeds is wider, and truer, than a bootstrap's."""
+    if not values:
+        return Interval(None, None, None)
+    array = np.asarray(values, dtype=np.float64)
+    mean = float(array.mean())
+    if len(array) < 2:
+        return Interval(mean, None, None)
+    half = float(student_t.ppf((1 + LEVEL) / 2, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array)))
+    return Interval(mean, mean - half, mean + half)
+
+
+def best_of(values: Sequence[float], runs: int) -> Interval:
+    """The highest that `runs` of the values, drawn without replacement, have on average; bootstrap interval.
+
+    With as many values as runs it is simply their highest. Raises ValueError for fewer values than runs.
+    """
+    if not 1 <= runs <= len(values):
+        raise ValueError(f"the best of {runs} of {len(values)} values")
+    array = np.sort(np.asarray(values, dtype=np.float64))
+    # The i-th lowest is the highest of a draw that takes its other members from the i - 1 lower ones.
+    ways = np.array([comb(place, runs - 1) for place in range(len(array))], dtype=np.float64)
+    value = float(array @ ways / ways.sum())
+    if len(array) < 2:
+        return Interval(value, None, None)
+    drawn = np.random.default_rng(_SEED).integers(0, len(array), (RESAMPLES, runs))
+    low, high = np.quantile(array[drawn].max(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(value, float(low), float(high))
+
+
 def _over_seeds(per_record: list[list[Coefficient]], n: str) -> Correlation:
     def means(kind: str) -> list[float | None]:
         defined = [[v for c in row if (v := getattr(c, kind)) is not None] for row in per_record]
@@ -180,6 +214,7 @@ def _over_seeds(per_record: list[list[Coefficient]], n: str) -> Correlation:
         tau=bootstrap([v for v in taus if v is not None]),
         rho=bootstrap([v for v in rhos if v is not None]),
         per_seed=tuple(taus),
+        rho_per_seed=tuple(rhos),
         n=n,
         size=sum(map(len, per_record)),
         undefined=Counter(c.reason for row in per_record for c in row if c.reason),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 
 from archselect.benchmarks.records import Accuracy, Counts, Landscape, Machine, Record, unknown
+from archselect.reports.reproduction import reproduction_table
 from archselect.reports.results import Group, Known, Results, seed_name
 from archselect.reports.stats import (
     LEVEL,
@@ -21,28 +20,10 @@ from archselect.reports.stats import (
     operation_level,
     operation_scale,
 )
+from archselect.reports.table import NONE, Row, Table, make_table
 
 PHASES = ("data", "supernet", "score", "tune", "validate")
 LEVELS = ("operation, best-acc", "operation, avg-acc", "architecture")
-NONE = "–"
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table.
-
-    `frame` has the numbers in full under stable names, for files and programs; `shown` has the same rows as
-    rounded text under readable headers, of which `numeric` are set flush right and `brief` fit a terminal.
-    """
-
-    name: str
-    title: str
-    frame: pd.DataFrame
-    shown: pd.DataFrame
-    numeric: tuple[str, ...]
-    brief: tuple[str, ...]
-    caption: str
-    notes: tuple[str, ...]
 
 
 _WHERE = ("truth", "dataset", "split", "epochs")
@@ -71,12 +52,6 @@ _ACCURACY_SHOWN = (
     *("Landscape", "Selector", "Source", "Seeds", "Mean ± std ↑", "Best ↑", "Worst ↑", "Mean rank ↓", "Gap ↓"),
     "Every seed",
 )
-
-
-@dataclass(frozen=True)
-class _Row:
-    full: dict[str, object]
-    shown: dict[str, str]
 
 
 def tables(results: Results) -> list[Table]:
@@ -124,7 +99,7 @@ def tau_table(results: Results) -> Table:
     )
     used = [s for s in results.landscapes if s.architectures and any(g.accuracies(s) for g in results.groups)]
     notes = [*_directions(results), *(reference(results, s) for s in used if not _plain(s)), *results.status()]
-    return _table(
+    return make_table(
         "tau",
         "Rank correlation with the truth",
         rows,
@@ -152,7 +127,7 @@ def accuracy_table(results: Results) -> Table:
         "the space minus the mean of the seeds. Where a note says that a truth holds a part of the space only, rank "
         "and gap are within that part. Seeds are supernet seed/selection seed."
     )
-    return _table(
+    return make_table(
         "accuracy",
         "Accuracy of the selected cell",
         rows,
@@ -171,7 +146,7 @@ def time_table(results: Results) -> Table:
     memories = sorted({r.cost.memory_kind for r in results.records})
     rows = [_time_row(group, [*PHASES, *extra]) for group in results.groups if group.records]
     told = {"Device": len(machines) == 1, "Memory": len(memories) == 1}  # in a note instead
-    rows = [_Row(row.full, {k: v for k, v in row.shown.items() if not told.get(k)}) for row in rows]
+    rows = [Row(row.full, {k: v for k, v in row.shown.items() if not told.get(k)}) for row in rows]
     caption = (
         "Cost of one run, mean over the seeds of a selector. Seconds by phase, with a device synchronise at "
         "each boundary; total: sum of the phases (± sample standard deviation over seeds); warm-up (first "
@@ -186,7 +161,7 @@ def time_table(results: Results) -> Table:
         else f"{len(machines)} kinds of machine, whose times do not compare: {'; '.join(machines)}.",
         f"Memory: {', '.join(memories)}, the highest peak of the seeds.",
     ]
-    return _table(
+    return make_table(
         "time",
         "Cost of the search",
         rows,
@@ -208,7 +183,7 @@ def cells_table(results: Results) -> Table:
         "How many edges of a selected cell carry each operation: mean over the seeds of a selector, in brackets the "
         f"fewest and the most of one seed where they differ. {NONE}: no edge of the space may carry it."
     )
-    return _table(
+    return make_table(
         "cells",
         "Operations of the selected cells",
         rows,
@@ -290,37 +265,15 @@ _TABLES: dict[str, Callable[[Results], Table]] = {
     "accuracy": accuracy_table,
     "time": time_table,
     "cells": cells_table,
+    "reproduction": reproduction_table,
 }
-
-
-def _table(
-    name: str,
-    title: str,
-    rows: Sequence[_Row],
-    columns: tuple[tuple[str, ...], tuple[str, ...]],
-    text: tuple[str, ...],
-    brief: tuple[str, ...],
-    caption: str,
-    notes: Sequence[str],
-) -> Table:
-    full_names, headers = columns
-    return Table(
-        name=name,
-        title=title,
-        frame=pd.DataFrame([row.full for row in rows], columns=list(full_names)),
-        shown=pd.DataFrame([row.shown for row in rows], columns=list(headers), dtype=object),
-        numeric=tuple(header for header in headers if header not in text),
-        brief=brief,
-        caption=caption,
-        notes=tuple(notes),
-    )
 
 
 def _where(landscape: Landscape) -> dict[str, object]:
     return {key: getattr(landscape, key) for key in _WHERE}
 
 
-def _tau_row(results: Results, landscape: Landscape, level: str, name: str, found: Correlation) -> _Row:
+def _tau_row(results: Results, landscape: Landscape, level: str, name: str, found: Correlation) -> Row:
     reasons = ", ".join(f"{reason} ({count})" for reason, count in sorted(found.undefined.items()))
     note = f"{found.undefined.total()} of {found.size} undefined: {reasons}" if found.undefined else ""
     defined = sum(value is not None for value in found.per_seed)
@@ -353,10 +306,10 @@ def _tau_row(results: Results, landscape: Landscape, level: str, name: str, foun
         "n": found.n,
         "Note": note,
     }
-    return _Row(full, shown)
+    return Row(full, shown)
 
 
-def _accuracy_row(results: Results, landscape: Landscape, group: Group, found: list[Known]) -> _Row:
+def _accuracy_row(results: Results, landscape: Landscape, group: Group, found: list[Known]) -> Row:
     names = [seed_name(known.record.inputs) for known in found]
     means = np.array([known.mean for known in found])
     mean, spread = float(means.mean()), _std(means)
@@ -391,7 +344,7 @@ def _accuracy_row(results: Results, landscape: Landscape, group: Group, found: l
         "Gap ↓": NONE if gap is None else f"{gap:.2f}",
         "Every seed": ", ".join(f"{name}: {value:.2f}" for name, value in zip(names, means, strict=True)),
     }
-    return _Row(full, shown)
+    return Row(full, shown)
 
 
 def source(landscape: Landscape, accuracy: Accuracy) -> str:
@@ -405,7 +358,7 @@ def _plain(landscape: Landscape) -> bool:
     return not landscape.surrogate and landscape.provenance == "measured" and landscape.space_size is None
 
 
-def _time_row(group: Group, phases: list[str]) -> _Row:
+def _time_row(group: Group, phases: list[str]) -> Row:
     costs = [record.cost for record in group.records]
     entered = {phase: any(phase in cost.phases for cost in costs) for phase in phases}
     spent = {
@@ -450,10 +403,10 @@ def _time_row(group: Group, phases: list[str]) -> _Row:
         "GFLOP ↓": short(counts["flops"] / 1e9),
         "Device": devices,
     }
-    return _Row(full, shown)
+    return Row(full, shown)
 
 
-def _cells_row(group: Group, c: int, names: list[str]) -> _Row:
+def _cells_row(group: Group, c: int, names: list[str]) -> Row:
     allowed = {name for edge in group.records[0].selected.operations[c] for name in edge}
     graphs = [record.selected.graph[c] for record in group.records]
     counts = [Counter(operation for _, _, operation in graph.edges) for graph in graphs]
@@ -468,7 +421,7 @@ def _cells_row(group: Group, c: int, names: list[str]) -> _Row:
         name: f"{of.mean():.1f}" + (f" ({of.min()}–{of.max()})" if of.min() < of.max() else "")
         for name, of in found.items()
     }
-    return _Row(
+    return Row(
         {**who, **dict.fromkeys(names), **full, "every_seed": ";".join(every)},
         {
             "Selector": group.name,

@@ -11,7 +11,8 @@ from archselect.reports.figures import Figure, figures
 from archselect.reports.page import page
 from archselect.reports.render import to_csv, to_latex, to_markdown
 from archselect.reports.results import Results, load
-from archselect.reports.tables import Table, tables
+from archselect.reports.table import Table
+from archselect.reports.tables import tables
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ STUDY_MISTAKES = {
     ),
     "column": (('split = "test"', 'split = "tets"'), "did you mean 'made-up/test'?"),
     "horizon": (("epochs = 1 }", "epochs = 200 }"), "it has made-up/test at 1 epochs"),
-    "table kind": (('"time"]', '"tiem"]'), "Input should be 'tau', 'accuracy', 'time' or 'cells'"),
+    "table kind": (('"time"]', '"tiem"]'), "Input should be 'tau', 'accuracy'"),
     "key of the study": (("tables =", "table ="), "unknown key 'table': did you mean 'tables'?"),
     "key of a truth": (("epochs = 1 }", "epochs = 1, eopchs = 1 }"), "'data.0.truth.0.eopchs': did you mean 'epochs'?"),
     "key of a supernet": (("epochs = 1\nb", "epochs = 1\nlearning_rat = 1\nb"), "did you mean 'learning_rate'?"),

