@@ -276,6 +276,110 @@ def report(
 
 
 @app.command()
+def score(
+    proxies: Annotated[list[str], typer.Argument(help="Proxies, see 'archselect list proxies'; or all.")],
+    cells: Annotated[
+        str,
+        typer.Option(
+            help="Which architectures: all (one of each class of the space), sample:N, top:F (the best share F by the "
+            "truth), or a CSV or Parquet file."
+        ),
+    ],
+    space: Annotated[str, typer.Option(help="Their space.")] = "nb201",
+    data: Annotated[str, typer.Option(help="Data set by name, or an .npz.")] = "digits",
+    seeds: Annotated[str, typer.Option(help="Of weights and minibatches: 0 or 0,1,2 or 0-3.")] = "0",
+    batch_size: Annotated[int, typer.Option(min=2, help="Images per minibatch.")] = 64,
+    batches: Annotated[int, typer.Option(min=1, help="Minibatches, whose scores are summed.")] = 1,
+    fresh_batches: Annotated[
+        bool, typer.Option("--fresh-batches", help="Other minibatches for every architecture, as NASLib has it.")
+    ] = False,
+    norm: Annotated[
+        str, typer.Option(help="Batch-norm mode: own (that of each proxy's definition), batch or running.")
+    ] = "own",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="The network's size: skeleton.NAME=VALUE. Repeatable.")
+    ] = None,
+    table: Annotated[str | None, typer.Option(help="A truth to hold the scores against, by name or path.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Of the truth.")] = None,
+    split: Annotated[str | None, typer.Option(help="Of the truth.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of the truth.")] = None,
+    architecture_column: Annotated[
+        str | None, typer.Option(help="Of a file. Default: architecture, arch or genotype.")
+    ] = None,
+    accuracy_column: Annotated[str | None, typer.Option(help="Of a file that has accuracies, in per cent.")] = None,
+    sample_seed: Annotated[int, typer.Option(help="Of sample:N.")] = 0,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="Folder. Default: archselect-scores/SPACE.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. Default: one per core, or one on CUDA.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")] = "auto",
+    data_dir: DataDir = None,
+) -> None:
+    """Score many architectures with zero-cost proxies, and correlate the scores with accuracies.
+
+    Columns of a file that are named like a proxy are published scores, which ours are held against. What is scored is
+    kept: the same command goes on where an interrupted one stopped.
+    """
+    from archselect.benchmarks.populations import Column, populate
+    from archselect.benchmarks.scoring import NORMS, run_scoring, scoring_inputs
+    from archselect.nasbench_adapters.spaces import get_space
+    from archselect.reports.scoring import write_scores
+    from archselect.reports.write import for_terminal
+    from archselect.selectors.proxies import PROXIES
+
+    names = list(PROXIES) if proxies == ["all"] else proxies
+    if norm not in NORMS:
+        raise unknown("batch-norm mode", norm, NORMS)
+    given = _parse_settings(settings or [])
+    for key in given:
+        if not key.startswith(_SKELETON):
+            raise UserError(f"--set {key}: only the network's size can be set here: {_SKELETON}NAME=VALUE")
+    truth = None
+    if any(value is not None for value in (table, dataset, split, epochs)):
+        if table is None or dataset is None or split is None or epochs is None:
+            raise UserError("a truth needs --table, --dataset, --split and --epochs")
+        truth = Column(table, dataset, split, epochs)
+    with _progress("reading") as bar:
+        population = populate(
+            get_space(space),
+            cells,
+            seed=sample_seed,
+            truth=truth,
+            architecture_column=architecture_column,
+            accuracy_column=accuracy_column,
+            proxies=tuple(names),
+        )
+        inputs = scoring_inputs(
+            population,
+            names,
+            data=data,
+            data_dir=data_dir,
+            skeleton={key.removeprefix(_SKELETON): value for key, value in given.items()},
+            norm=norm,
+            batch_size=batch_size,
+            batches=batches,
+            fresh_batches=fresh_batches,
+        )
+        folder = out_dir or Path("archselect-scores") / space
+        made, kept = run_scoring(
+            inputs,
+            population,
+            _parse_seeds(seeds),
+            folder,
+            data=data,
+            data_dir=data_dir,
+            device=device,
+            workers=workers,
+            progress=lambda done, total: bar.update(bar.task_ids[0], description="scored", completed=done, total=total),
+            command=["archselect", *sys.argv[1:]],
+        )
+    found = write_scores(folder, {name: PROXIES[name].better for name in names})
+    shown = for_terminal(found)
+    _print_table(shown.title, shown.columns, shown.rows, shown.caption, shown.numeric)
+    out.print(f"{made} networks scored, {kept} kept. Scores: {folder / 'scores.csv'}", markup=False, highlight=False)
+
+
+@app.command()
 def estimate(
     study: Annotated[str, typer.Argument(help="A built-in study ('archselect list studies') or a TOML file.")],
     throughput: Annotated[

@@ -436,6 +436,69 @@ class StudyInfo(Fact):
     differences: list[str] = []
 
 
+class Population(Fact):
+    """The architectures that proxies score, and what is known of them.
+
+    `source` says in words which they are; `trials[i]` are the accuracies of architecture i in per cent by the truth
+    that `truth` describes (None: no truth, and no trials; it names a prediction as one). `published` has, by proxy,
+    the scores that the file of the architectures gives.
+    """
+
+    space: str
+    source: str
+    architectures: list[str]
+    truth: str | None = None
+    trials: list[list[float]] = []
+    published: dict[str, list[float | None]] = {}
+
+
+class ScoringInputs(Fact):
+    """All that determines the scores of a population on one device type.
+
+    `norm` is the batch-norm mode: "own" is that of each proxy's definition. `fresh_batches`: whether every architecture
+    is scored on minibatches of its own, or all of a seed's on the same. `population` is the hash of its architectures.
+    """
+
+    space: str
+    skeleton: Settings
+    data: DataInputs
+    proxies: list[str]
+    norm: str
+    batch_size: int
+    batches: int
+    fresh_batches: bool
+    population: str
+    code_version: str
+
+
+class Scoring(Fact):
+    """What a folder of scores is: its inputs, seeds and size, and the command that goes on with it."""
+
+    schema_version: Literal[1] = 1
+    inputs: ScoringInputs
+    seeds: list[int]
+    size: int
+    command: str
+
+
+class Score(Fact):
+    """One proxy's score of one architecture; None where it is not defined, with the reason in words."""
+
+    value: float | None
+    reason: str = ""
+    seconds: float
+
+
+class Scored(Fact):
+    """The scores of one seed of some architectures, by architecture (in the population's order) and proxy."""
+
+    schema_version: Literal[1] = 1
+    seed: int
+    start: int
+    scores: list[dict[str, Score]]
+    machine: Machine
+
+
 def content_id(content: object) -> str:
     """16 hexadecimal digits of the SHA-256 of the content's canonical JSON."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -472,7 +535,13 @@ class Folder:
 
     def path(self, kind: type[Fact], id: str) -> Path:
         """Where a record, failure, landscape or training of that id is."""
-        names = {Record: "records", Failure: "failures", Landscape: "landscapes", Trained: "trainings"}
+        names: dict[type[Fact], str] = {
+            Record: "records",
+            Failure: "failures",
+            Landscape: "landscapes",
+            Trained: "trainings",
+            Scored: "scores",
+        }
         return self.root / names[kind] / f"{id}.json"
 
     def selection(self, id: str) -> Path:
@@ -486,6 +555,20 @@ class Folder:
     def journal(self, id: str) -> Path:
         """Where the journal of an unfinished run is, without suffix."""
         return self.root / "progress" / id
+
+    @property
+    def scoring_path(self) -> Path:
+        """The file that says which scores the folder holds."""
+        return self.root / "scoring.json"
+
+    @property
+    def population_path(self) -> Path:
+        """The architectures that are scored there."""
+        return self.root / "population.json"
+
+    def scored(self, seed: int, start: int) -> Path:
+        """Where the scores of a seed are, from the architecture at `start` on."""
+        return self.root / "scores" / f"{seed}-{start:06d}.json"
 
     def read_all(self, kind: type[FactType]) -> Iterator[FactType]:
         """Every fact of a kind, in order of file name."""

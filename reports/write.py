@@ -62,20 +62,19 @@ def write_report(folder: Path) -> ReportPaths:
 
 def terminal_tables(folder: Path) -> list[TerminalTable]:
     """The study's tables with their most telling columns. Raises UserError as :func:`write_report` does."""
-    results = load(folder)
-    shortened = []
-    for table in tables(results):
-        columns = [column for column in table.brief if column in table.shown.columns]
-        shortened.append(
-            TerminalTable(
-                title=table.title,
-                columns=tuple(columns),
-                rows=tuple(tuple(row) for row in table.shown[columns].itertuples(index=False)),
-                numeric=tuple(column for column in columns if column in table.numeric),
-                caption="\n".join(table.notes),
-            )
-        )
-    return shortened
+    return [for_terminal(table) for table in tables(load(folder))]
+
+
+def for_terminal(table: Table) -> TerminalTable:
+    """A table with its most telling columns."""
+    columns = [column for column in table.brief if column in table.shown.columns]
+    return TerminalTable(
+        title=table.title,
+        columns=tuple(columns),
+        rows=tuple(tuple(row) for row in table.shown[columns].itertuples(index=False)),
+        numeric=tuple(column for column in columns if column in table.numeric),
+        caption="\n".join(table.notes),
+    )
 
 
 def _markdown(results: Results, found: list[Table], drawn: list[Figure], cells: list[SelectedCell]) -> str:

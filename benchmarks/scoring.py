@@ -1,0 +1,192 @@
+"""Scores of a population's stand-alone networks under proxies, in worker processes; goes on where it stopped.
+
+A network's weights and (with fresh batches) its minibatches depend on the seed and the architecture alone, so that an
+architecture has the same score in whatever population it stands.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import as_completed
+from pathlib import Path
+
+import torch
+
+from archselect.benchmarks.machine import code_version, cores, find_device, machine
+from archselect.benchmarks.records import (
+    DataInputs,
+    Folder,
+    Population,
+    Score,
+    Scored,
+    Scoring,
+    ScoringInputs,
+    Settings,
+    content_id,
+    read_fact,
+    write_fact,
+)
+from archselect.benchmarks.workers import worker_pool
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.images import load_images
+from archselect.nasbench_adapters.images.batches import Images
+from archselect.nasbench_adapters.networks import build_network, scoring
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.streams import stream_seed
+from archselect.selectors.proxies import get_proxy
+
+PART = 16
+"""Architectures to a file: what an interruption can lose of each worker."""
+
+NORMS = ("own", "batch", "running")
+
+AUGMENT = True
+"""Minibatches are augmented as in training, as all the released codes do."""
+
+
+def scoring_inputs(
+    population: Population,
+    proxies: Sequence[str],
+    *,
+    data: str,
+    data_dir: Path | None = None,
+    skeleton: Settings | None = None,
+    norm: str = "own",
+    batch_size: int = 64,
+    batches: int = 1,
+    fresh_batches: bool = False,
+) -> ScoringInputs:
+    """What is to be scored and how. Raises UserError for an unknown name or a setting that does not fit."""
+    space = get_space(population.space)
+    space.skeleton(**(skeleton or {}))
+    for name in proxies:
+        get_proxy(name)
+    if len(set(proxies)) < len(proxies):
+        raise UserError(f"proxies: {', '.join(proxies)}: one of them comes twice")
+    images = Images(load_images(data, data_dir), torch.device("cpu"), split="first")
+    images.minibatch("train", batch_size, torch.Generator())  # raises where a batch does not fit
+    return ScoringInputs(
+        space=space.name,
+        skeleton=skeleton or {},
+        data=DataInputs.model_validate(images.describe()),
+        proxies=list(proxies),
+        norm=norm,
+        batch_size=batch_size,
+        batches=batches,
+        fresh_batches=fresh_batches,
+        population=content_id(population.architectures),
+        code_version=code_version(),
+    )
+
+
+def run_scoring(
+    inputs: ScoringInputs,
+    population: Population,
+    seeds: Sequence[int],
+    root: Path,
+    *,
+    data: str,
+    data_dir: Path | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    command: Sequence[str] = (),
+) -> tuple[int, int]:
+    """Score what is missing; how many (architecture, seed) pairs were scored now, and how many were there.
+
+    `data` is the data set's name or path, that of the inputs.
+
+    Raises UserError if the folder holds other scores or cannot be written.
+    """
+    chosen = find_device(device)
+    folder = Folder(root)
+    _claim(folder, inputs, population, seeds, command)
+    size = len(population.architectures)
+    starts = [(seed, start) for seed in seeds for start in range(0, size, PART)]
+    todo = [(seed, start) for seed, start in starts if not folder.scored(seed, start).is_file()]
+    total = size * len(seeds)
+    kept = done = total - sum(min(PART, size - start) for _, start in todo)
+    progress(done, total)
+    if todo:
+        count = min(workers or (1 if chosen.type == "cuda" else cores()), len(todo))
+        texts = population.architectures
+        with worker_pool(count, _start_worker, inputs, data, data_dir, str(chosen)) as submit:
+            parts = [submit(_score_part, seed, start, texts[start : start + PART]) for seed, start in todo]
+            for future in as_completed(parts):
+                scored = future.result()
+                write_fact(folder.scored(scored.seed, scored.start), scored)
+                done += len(scored.scores)
+                progress(done, total)
+    return done - kept, kept
+
+
+def _claim(
+    folder: Folder, inputs: ScoringInputs, population: Population, seeds: Sequence[int], command: Sequence[str]
+) -> None:
+    """Write what the folder is of, or refuse a folder of other scores. More seeds of the same are welcome."""
+    every = set(seeds)
+    if folder.scoring_path.is_file():
+        there = read_fact(folder.scoring_path, Scoring)
+        if there.inputs != inputs:
+            raise UserError(f"{folder.root} holds scores of other settings or cells; name another folder with --out")
+        every |= set(there.seeds)
+    size = len(population.architectures)
+    write_fact(folder.population_path, population)
+    write_fact(folder.scoring_path, Scoring(inputs=inputs, seeds=sorted(every), size=size, command=shlex.join(command)))
+
+
+_scorer: Scorer | None = None
+
+
+def _start_worker(inputs: ScoringInputs, data: str, data_dir: Path | None, device: str) -> None:
+    global _scorer
+    images = Images(load_images(data, data_dir), torch.device(device), split="first")
+    _scorer = Scorer(inputs, images)
+
+
+def _score_part(seed: int, start: int, texts: list[str]) -> Scored:
+    assert _scorer is not None
+    scores = [_scorer.score(text, seed) for text in texts]
+    return Scored(seed=seed, start=start, scores=scores, machine=machine(_scorer.device))
+
+
+class Scorer:
+    """Scores architectures one by one."""
+
+    def __init__(self, inputs: ScoringInputs, images: Images) -> None:
+        self.inputs, self.device, self._images = inputs, images.device, images
+        self._space = get_space(inputs.space)
+        self._skeleton = self._space.skeleton(**inputs.skeleton)
+
+    def score(self, text: str, seed: int) -> dict[str, Score]:
+        """Every proxy's score, summed over the minibatches, of a freshly initialised network.
+
+        A score that is not defined (NaN, or a ValueError or ArithmeticError of the proxy) is None, with the reason.
+        """
+        inputs, dataset = self.inputs, self._images.dataset
+        weights = stream_seed("scoring weights", seed, text)
+        drawn = stream_seed("scoring minibatches", seed, *([text] if inputs.fresh_batches else []))
+        network = build_network(
+            self._space, self._space.parse(text), self._skeleton, dataset.channels, dataset.classes, weights
+        ).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        generator = torch.Generator().manual_seed(drawn)
+        batches = [
+            self._images.minibatch("train", inputs.batch_size, generator, AUGMENT) for _ in range(inputs.batches)
+        ]
+        found = {}
+        for name in inputs.proxies:
+            proxy, began = get_proxy(name), time.perf_counter()
+            value, reason = 0.0, ""
+            try:
+                with scoring(network, (proxy.norm or "running") if inputs.norm == "own" else inputs.norm):
+                    for images, labels in batches:
+                        value += proxy.score(network, network, images, labels)
+            except (ValueError, ArithmeticError) as error:
+                reason = f"{error}" or type(error).__name__
+            if value != value:
+                reason = "NaN"
+            seconds = time.perf_counter() - began
+            found[name] = Score(value=None if reason else value, reason=reason, seconds=seconds)
+        return found

@@ -1,0 +1,58 @@
+"""`archselect score`: the real command, its files, and going on after an interruption."""
+
+import shutil
+
+import pandas as pd
+import pytest
+
+CELLS = ("--set", "skeleton.channels=4", "--set", "skeleton.cells=1", "--set", "skeleton.reduction=pool")
+TRUTH = ("--table", "nb201-digits", "--dataset", "digits", "--split", "test", "--epochs", "10")
+COMMAND = ("score", "params", "nwot", "--cells", "sample:20", "--batch-size", "16", "--device", "cpu", "--out", "out")
+
+
+def test_a_sample_against_the_truth(world):
+    result = world.run(*COMMAND, *CELLS, *TRUTH, "--seeds", "0,1", "--workers", "2")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "40 networks scored, 0 kept" in result.stdout and "Noise ceiling" in result.stdout
+    scores = pd.read_csv(world.folder / "out" / "scores.csv")
+    assert list(scores.columns) == ["seed", "architecture", "accuracy", "params", "nwot"]
+    assert len(scores) == 40 and scores.notna().all().all()
+    table = pd.read_csv(world.folder / "out" / "report" / "correlation.csv").set_index("proxy")
+    assert table.loc["params", "spearman_between_seeds"] == 1
+
+    # With one worker, and after files are lost, the very same numbers.
+    before = (world.folder / "out" / "scores.csv").read_bytes()
+    lost = sorted((world.folder / "out" / "scores").iterdir())
+    lost[0].unlink()
+    result = world.run(*COMMAND, *CELLS, *TRUTH, "--seeds", "0,1", "--workers", "1")
+    assert "16 networks scored, 24 kept" in result.stdout
+    assert (world.folder / "out" / "scores.csv").read_bytes() == before
+
+    # A file with published scores and accuracies: here our own, so that the agreement is perfect.
+    scores[scores.seed == 0].drop(columns="seed").to_csv(world.folder / "cells.csv", index=False)
+    shutil.rmtree(world.folder / "out")
+    arguments = list(COMMAND)
+    arguments[arguments.index("sample:20")] = "cells.csv"
+    result = world.run(*arguments, *CELLS, "--accuracy-column", "accuracy")
+    assert (result.returncode, result.stderr) == (0, "")
+    table = pd.read_csv(world.folder / "out" / "report" / "correlation.csv").set_index("proxy")
+    assert table.spearman_published.tolist() == [pytest.approx(1), pytest.approx(1)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("score", "nwto", "--cells", "all"), "unknown proxy 'nwto': did you mean 'nwot'"),
+        (("score", "nwot", "--cells", "cells.csv"), "cannot read cells.csv: No such file"),
+        (("score", "nwot", "--cells", "sample:5", "--norm", "bach"), "did you mean 'batch'"),
+        (("score", "nwot", "--cells", "sample:5", "--table", "nb201-digits"), "a truth needs --table, --dataset"),
+        (("score", "nwot", "--cells", "sample:5", "--set", "epochs=3"), "only the network's size can be set here"),
+        (("score", "nwot", "--cells", "sample:5", "--space", "dart"), "did you mean 'darts'"),
+        (("score", "nwot", "--cells", "sample:5", "--seeds", "x"), "names no seeds"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(world, arguments, message):
+    result = world.run(*arguments)
+    assert result.returncode == 2
+    assert message in result.stderr and len(result.stderr.splitlines()) == 1
+    assert not (world.folder / "archselect-scores").exists()
