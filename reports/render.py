@@ -30,7 +30,11 @@ _LATEX = {
     "↓": r"$\downarrow$",
     "–": "--",
     "⁹": r"\textsuperscript{9}",
+    "⁶": r"\textsuperscript{6}",
 }
+
+HEADINGS = ("Landscape", "Published in")
+"""Columns that a page shows as headings of groups of rows."""
 
 
 def to_csv(table: Table) -> str:
@@ -80,9 +84,9 @@ def to_latex(table: Table) -> str:
 
 
 def to_html(table: Table) -> str:
-    """A `<table>` with its caption left to the page; rows of one landscape stand under one heading."""
-    grouped = "Landscape" in table.shown.columns
-    columns = [column for column in table.shown.columns if column != "Landscape"]
+    """A `<table>` with its caption left to the page; rows that share a value of :data:`HEADINGS` stand under it."""
+    grouped = next((column for column in HEADINGS if column in table.shown.columns), None)
+    columns = [column for column in table.shown.columns if column != grouped]
     if "Note" in columns and not any(table.shown["Note"]):
         columns.remove("Note")
     kinds = {column: ' class="number"' if column in table.numeric else "" for column in columns}
@@ -91,8 +95,8 @@ def to_html(table: Table) -> str:
     before = None
     lines.append("<tbody>")
     for _, row in table.shown.iterrows():
-        if grouped and row["Landscape"] != before:
-            before = row["Landscape"]
+        if grouped and row[grouped] != before:
+            before = row[grouped]
             lines += [
                 "</tbody><tbody>" if len(lines) > 3 else "",
                 f'<tr class="part"><th scope="rowgroup" colspan="{len(columns)}">{escape(before)}</th></tr>',

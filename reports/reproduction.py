@@ -41,7 +41,7 @@ _COLUMNS = (
     *("difference", "verdict", "reason"),
 )
 _SHOWN = (
-    *("Published in", "Method", "Metric", "Published", "Selector", "Measured", "95 % interval", "Difference"),
+    *("Published in", "Method", "Selector", "Metric", "Published", "Measured", "95 % interval", "Difference"),
     "Verdict",
 )
 
@@ -63,9 +63,10 @@ def reproduction_table(results: Results) -> Table:
     """Every published number that the study names, beside ours. Raises UserError if one of them does not exist."""
     rows = []
     for entry in results.info.reproduces:
-        groups = [group for group in results.groups if group.label == entry.selector and group.records]
-        for row in find(entry):
-            rows += [_row(results, row, group) for group in groups if group.inputs.space == (entry.space or row.space)]
+        for group in results.groups:
+            if group.label == entry.selector and group.records:
+                of_space = [row for row in find(entry) if group.inputs.space == (entry.space or row.space)]
+                rows += [_row(results, row, group) for row in _of_its_data(results, of_space, group)]
     info = results.info
     notes = list(results.status())
     if info.variant_of:
@@ -87,11 +88,17 @@ def reproduction_table(results: Results) -> Table:
         "Published and measured",
         rows,
         columns=(_COLUMNS, _SHOWN),
-        text=("Published in", "Method", "Metric", "Selector", "Verdict"),
+        text=("Published in", "Method", "Metric", "Selector", "Published", "Measured", "Verdict"),
         brief=("Method", "Metric", "Published", "Measured", "95 % interval", "Verdict"),
         caption=caption,
         notes=notes,
     )
+
+
+def _of_its_data(results: Results, rows: list[Published], group: Group) -> list[Published]:
+    """Those on data sets on which the group was judged; all, with the reason in the table, if there is none."""
+    datasets = {landscape.dataset for landscape in results.landscapes if group.known(landscape)}
+    return [row for row in rows if row.dataset in datasets] or rows
 
 
 def _row(results: Results, row: Published, group: Group) -> Row:
@@ -103,14 +110,14 @@ def _row(results: Results, row: Published, group: Group) -> Row:
         measured, reason, verdict = _shown_anyway(row, group), f"{why}", NOT_COMPARABLE
     found = measured.interval if measured else Interval(None, None, None)
     difference = None if found.mean is None or reason else found.mean - row.value
-    reduced = f"{row.reduction} of {row.runs}" if row.runs and row.reduction != "mean over edges" else row.reduction
+    reduced = _reduction(row)
     full: dict[str, object] = {
         **{key: getattr(row, key) for key in ("paper", "table", "space", "dataset", "method", "metric")},
         "published": row.value,
         "published_low": row.low,
         "published_high": row.high,
         "published_spread": row.spread,
-        "published_reduction": reduced or "not stated",
+        "published_reduction": reduced,
         "published_source": row.source,
         "selector": group.name,
         "measured": found.mean,
@@ -126,9 +133,9 @@ def _row(results: Results, row: Published, group: Group) -> Row:
     shown = {
         "Published in": f"{row.short_paper}, {row.table}, {row.space}, {row.dataset}",
         "Method": row.method,
-        "Metric": _UNITS.get(row.metric, row.metric),
-        "Published": _published(row, digits) + (f" ({reduced})" if reduced else " (reduction not stated)"),
         "Selector": group.name,
+        "Metric": _UNITS.get(row.metric, row.metric),
+        "Published": f"{_published(row, digits)} ({reduced})",
         "Measured": NONE if found.mean is None or not measured else f"{found.mean:.{digits}f} ({measured.reduction})",
         "95 % interval": NONE if found.low is None else f"[{found.low:.{digits}f}, {found.high:.{digits}f}]",
         "Difference": NONE if difference is None else f"{difference:+.{digits}f}",
@@ -149,6 +156,15 @@ def judge(row: Published, ours: Interval) -> str:
     return REACHES if ours.low <= high and ours.high >= low else OUTSIDE
 
 
+def _reduction(row: Published) -> str:
+    """What the published number stands for, in words."""
+    if row.reduction == "runs":
+        return f"{row.runs} single runs"
+    if row.reduction in ("mean", "best") and row.runs:
+        return f"{row.reduction} of {row.runs}"
+    return row.reduction or "reduction not stated"
+
+
 def _published(row: Published, digits: int) -> str:
     if row.spread.startswith("±"):
         return f"{row.value:.{digits}f} ± {row.high - row.value:.{digits}f}"
@@ -162,9 +178,9 @@ def _measured(results: Results, row: Published, group: Group) -> Measured:
     values, higher = _values(results, row, group)
     runs = len(values)
     if row.reduction in ("mean", "runs"):
-        return Measured(student(values), runs, f"mean of {runs}")
+        return Measured(_within(row, student(values)), runs, f"mean of {runs}")
     if row.reduction == "mean over edges":
-        return Measured(student(values), runs, f"mean over edges, mean of {runs}")
+        return Measured(_within(row, student(values)), runs, f"mean of {runs}")
     if row.reduction == "best":
         if row.metric == "params_millions":
             raise Incomparable("it is of the published best run alone")
@@ -177,6 +193,14 @@ def _measured(results: Results, row: Published, group: Group) -> Measured:
             best = Interval(*(None if v is None else -v for v in (best.mean, best.high, best.low)))
         return Measured(best, runs, f"best of {row.runs}" + (f", expected of {runs}" if runs > row.runs else ""))
     raise Incomparable("the paper does not say what it is the mean or best of")
+
+
+def _within(row: Published, interval: Interval) -> Interval:
+    """The interval without what no accuracy or correlation can be."""
+    if interval.low is None or interval.high is None:
+        return interval
+    low, high = (-1.0, 1.0) if row.metric in _CORRELATIONS else (0.0, 100.0)
+    return Interval(interval.mean, max(low, interval.low), min(high, interval.high))
 
 
 def _values(results: Results, row: Published, group: Group) -> tuple[list[float], bool]:
