@@ -334,11 +334,8 @@ def score(
     for key in given:
         if not key.startswith(_SKELETON):
             raise UserError(f"--set {key}: only the network's size can be set here: {_SKELETON}NAME=VALUE")
-    truth = None
-    if any(value is not None for value in (table, dataset, split, epochs)):
-        if table is None or dataset is None or split is None or epochs is None:
-            raise UserError("a truth needs --table, --dataset, --split and --epochs")
-        truth = Column(table, dataset, split, epochs)
+    column = _truth_column(table, dataset, split, epochs)
+    truth = None if column is None else Column(*column)
     with _progress("reading") as bar:
         population = populate(
             get_space(space),
@@ -377,6 +374,66 @@ def score(
     shown = for_terminal(found)
     _print_table(shown.title, shown.columns, shown.rows, shown.caption, shown.numeric)
     out.print(f"{made} networks scored, {kept} kept. Scores: {folder / 'scores.csv'}", markup=False, highlight=False)
+
+
+def _truth_column(
+    table: str | None, dataset: str | None, split: str | None, epochs: int | None
+) -> tuple[str, str, str, int] | None:
+    """A column of a truth that options name, None if none of them is given."""
+    if table is None and dataset is None and split is None and epochs is None:
+        return None
+    if table is None or dataset is None or split is None or epochs is None:
+        raise UserError("a truth needs --table, --dataset, --split and --epochs")
+    return table, dataset, split, epochs
+
+
+@app.command("operation-scores")
+def operation_scores(
+    file: Annotated[
+        Path,
+        typer.Argument(help="CSV or Parquet: source_node, target_node, operation, scorer, score, better (and cell)."),
+    ],
+    table: Annotated[
+        str | None, typer.Option(help="A truth, by name or path, whose best-acc and avg-acc are oracles.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Of the truth.")] = None,
+    split: Annotated[str | None, typer.Option(help="Of the truth.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of the truth.")] = None,
+    oracle: Annotated[
+        list[str] | None, typer.Option(help="A scorer of the file that is an oracle, too. Repeatable.")
+    ] = None,
+    space: Annotated[str, typer.Option(help="The space of the edges.")] = "nb201",
+    out_dir: Annotated[Path | None, typer.Option("--out", help="Folder for the table as .md, .csv and .tex.")] = None,
+) -> None:
+    """Correlate scores of operations, such as papers release them, with what the operations are worth."""
+    from archselect.benchmarks.operation_files import read_operation_scores
+    from archselect.benchmarks.run import survey
+    from archselect.benchmarks.study import TruthPart
+    from archselect.nasbench_adapters.spaces import get_space
+    from archselect.reports.operation_scores import operation_table, oracle_in, oracles_of
+    from archselect.reports.write import for_terminal, write_table
+
+    column = _truth_column(table, dataset, split, epochs)
+    scorers = read_operation_scores(file, get_space(space))
+    oracles = {name: oracle_in(scorers, name) for name in oracle or []}
+    notes = []
+    if column is not None:
+        part = TruthPart(table=column[0], dataset=column[1], split=column[2], epochs=column[3])
+        (landscape,) = survey([part], [space])
+        oracles |= oracles_of(landscape)
+        notes.append(
+            "best-acc is the highest accuracy (of cells and trials), avg-acc the mean, of the cells that have the "
+            f"operation there: {landscape.truth}, {landscape.dataset}/{landscape.split}/{landscape.epochs}, "
+            f"{landscape.architectures:,} architectures."
+        )
+    if not oracles:
+        raise UserError("name an oracle: a truth with --table, or a scorer of the file with --oracle")
+    found = operation_table(scorers, oracles, notes)
+    shown = for_terminal(found)
+    _print_table(shown.title, shown.columns, shown.rows, shown.caption, shown.numeric)
+    if out_dir is not None:
+        for path in write_table(found, out_dir):
+            out.print(f"{path}", markup=False, highlight=False)
 
 
 @app.command()

@@ -436,6 +436,14 @@ class StudyInfo(Fact):
     differences: list[str] = []
 
 
+class ScorerFacts(Fact):
+    """What one scorer thinks of the operations on the edges of a space, read from a file."""
+
+    name: str
+    scale: Scale
+    scores: list[OperationScore]
+
+
 class Population(Fact):
     """The architectures that proxies score, and what is known of them.
 

@@ -22,9 +22,9 @@ from archselect.benchmarks.records import (
     read_fact,
     write_atomically,
 )
-from archselect.reports.render import to_csv, to_latex, to_markdown
 from archselect.reports.stats import LEVEL
 from archselect.reports.table import NONE, Row, Table, make_table
+from archselect.reports.write import write_table
 
 RESAMPLES = 500
 LEAST = 10
@@ -103,11 +103,8 @@ def write_scores(root: Path, directions: dict[str, str]) -> Table:
     """Write `scores.csv` and the table `report/correlation` (.md, .csv, .tex) of a folder of scores; the table."""
     scores = load_scores(root, directions)
     table = correlation_table(scores)
-    texts = {"scores.csv": scores_frame(scores).to_csv(index=False, lineterminator="\n")}
-    for kind, text in (("md", to_markdown(table)), ("csv", to_csv(table)), ("tex", to_latex(table))):
-        texts[f"report/{table.name}.{kind}"] = text
-    for name, text in texts.items():
-        write_atomically(root / name, text.encode())
+    write_atomically(root / "scores.csv", scores_frame(scores).to_csv(index=False, lineterminator="\n").encode())
+    write_table(table, root / "report")
     return table
 
 

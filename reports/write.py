@@ -60,6 +60,15 @@ def write_report(folder: Path) -> ReportPaths:
     )
 
 
+def write_table(table: Table, folder: Path) -> list[Path]:
+    """Write a table into a folder as Markdown, CSV and LaTeX; the files."""
+    paths = []
+    for kind, write in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
+        paths.append(folder / f"{table.name}.{kind}")
+        write_atomically(paths[-1], write(table).encode())
+    return paths
+
+
 def terminal_tables(folder: Path) -> list[TerminalTable]:
     """The study's tables with their most telling columns. Raises UserError as :func:`write_report` does."""
     return [for_terminal(table) for table in tables(load(folder))]

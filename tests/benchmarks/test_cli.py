@@ -129,3 +129,20 @@ def test_an_interrupt_is_one_line_and_130(archselect, monkeypatch, write_quick):
         "",
         "archselect: interrupted; what is finished is kept, the same command goes on\n",
     )
+
+
+def test_operation_scores_of_a_file(archselect, tmp_path):
+    rows = [f"0,1,{name},mine,{score},lower" for name, score in (("none", 3), ("skip_connect", 2), ("nor_conv_3x3", 1))]
+    (tmp_path / "scores.csv").write_text("\n".join(["source_node,target_node,operation,scorer,score,better", *rows]))
+    truth = ("--table", "nb201-digits", "--dataset", "digits", "--split", "test", "--epochs", "10")
+    code, out, err = archselect("operation-scores", "scores.csv", *truth, "--out", "tables")
+    assert (code, err) == (0, "")
+    assert "1.000" in out and "avg-acc the mean" in out
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == [
+        "operation-scores.csv",
+        "operation-scores.md",
+        "operation-scores.tex",
+    ]
+    assert archselect("operation-scores", "scores.csv")[0] == 2
+    assert archselect("operation-scores", "scores.csv", "--table", "nb201-digits")[0] == 2
+    assert "unknown scorer" in archselect("operation-scores", "scores.csv", "--oracle", "x")[2]
