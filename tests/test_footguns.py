@@ -1,0 +1,169 @@
+"""The numbers of docs/footguns.md, reckoned again."""
+
+from collections import Counter
+from math import comb
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.stats import kendalltau, spearmanr
+
+from archselect.benchmarks.operation_files import read_operation_scores
+from archselect.benchmarks.populations import Column, populate
+from archselect.benchmarks.scoring import Scorer, scoring_inputs
+from archselect.nasbench_adapters.images import load_images
+from archselect.nasbench_adapters.images.batches import Images
+from archselect.nasbench_adapters.truth.long_csv import import_long
+from archselect.nasbench_adapters.truth.table import unflatten
+from archselect.reports.operation_scores import operation_table, oracle_in
+
+TEST, SHORT = ("cifar10", "ori-test", 200), ("cifar10", "ori-test", 12)
+VALID = ("cifar10-valid", "x-valid", 200)
+
+
+@pytest.fixture(scope="module")
+def page(root):
+    return (root / "docs" / "footguns.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def table(shared_file):
+    return import_long(shared_file("nb201.csv.gz"), "nb201")
+
+
+@pytest.fixture(scope="module")
+def reference(shared_file):
+    return np.load(shared_file("nb201_reference.npz"), allow_pickle=False)
+
+
+@pytest.fixture(scope="module")
+def accuracies(table, reference, nb201):
+    """Test accuracy of each cell in the reference's order."""
+    by_text = {
+        nb201.format(unflatten(nb201, row)): mean
+        for row, mean in zip(table.population[0], table.means(*TEST), strict=True)
+    }
+    return np.array([by_text[str(text)] for text in reference["arch"]])
+
+
+def row(page, name):
+    (found,) = (line for line in page.splitlines() if line.startswith(f"| {name} |"))
+    return found
+
+
+def says(line, *texts):
+    for text in texts:
+        assert text in line, (text, line)
+
+
+def tau(a, b):
+    return kendalltau(a, b, variant="b").statistic
+
+
+def tenth(values):
+    return values >= np.sort(values)[-(len(values) // 10)]
+
+
+def test_horizon_trial_and_split(page, table, reference, nb201):
+    cell = nb201.parse(str(reference["arch"][0]))
+    short, long, valid = (table.lookup(cell, *column) for column in (SHORT, TEST, VALID))
+    assert (len(short.seeds), len(long.seeds)) == (1, 3)
+    says(row(page, "horizon and trial"), f"one trial: {short.mean:.2f} %", f"3 trials: {long.mean:.2f} %")
+    says(row(page, "split"), f"{valid.mean:.2f} %", f"{long.mean:.2f} %")
+
+
+@pytest.mark.slow
+def test_rankings(page, table):
+    test, valid, short = (table.means(*column) for column in (TEST, VALID, SHORT))
+    best = tenth(test)
+    for name, other in (("which ranking is the truth", valid), ("a short horizon as the truth", short)):
+        says(row(page, name), f"all cells: {tau(test, other):.3f}", f"tenth: {tau(test[best], other[best]):.3f}")
+
+
+def test_reductions(page, table):
+    test = np.sort(table.means(*TEST))
+    best_trial = np.nanmax(table.matrix(*TEST))
+    says(row(page, "best trial or mean of trials"), f"{best_trial:.2f} %", f"{test[-1]:.2f} %")
+    ways = np.array([comb(place, 3) / comb(len(test), 4) for place in range(len(test))])
+    says(row(page, "best of 4 or mean of 4"), f"expected: {test @ ways:.2f} %", f"mean: {test.mean():.2f} %")
+
+
+def test_oracles_and_sign(page, table, nb201, shared_file):
+    scorers = read_operation_scores(shared_file("nb201_operation_scores.csv"), nb201)
+    released = oracle_in(scorers, "best_acc")
+    full = {}
+    for place in released:
+        has = table.population[0][:, place[1]] == place[2]
+        full[place] = np.nanmax(table.matrix(*TEST)[table.population[1][has]])
+    lower = sum(full[place] > value + 1e-6 for place, value in released.items())
+    assert lower == 3 and all(full[place] >= value - 1e-6 for place, value in released.items())
+    frame = operation_table(scorers, {"released": released, "full": full}).frame.set_index("scorer")
+    found = frame.loc["zc_pt_nwot"]
+    says(row(page, "which oracle"), f"tau {found.tau_vs_released:.3f}", f"tau {found.tau_vs_full:.3f}", "three of the")
+    says(row(page, "sign"), f"tau {-found.tau_vs_released:.3f}", f"tau {found.tau_vs_released:.3f}")
+
+
+def test_ties(page, reference, accuracies):
+    sizes = np.round(reference["params_m_cifar10"], 6)
+    pairs = comb(len(sizes), 2)
+    tied = [sum(comb(n, 2) for n in Counter(side.tolist()).values()) for side in (sizes, accuracies)]
+    tau_b = tau(sizes, accuracies)
+    tau_a = tau_b * np.sqrt((pairs - tied[0]) * float(pairs - tied[1])) / pairs
+    says(row(page, "ties"), f"{len(set(sizes.tolist()))} levels", f"tau-a {tau_a:.3f}", f"tau-b {tau_b:.3f}")
+
+
+def test_populations(page, reference, accuracies):
+    scores = reference["naswot_score_cifar10"]
+    known = np.isfinite(scores)
+    best = known & tenth(accuracies)
+    says(
+        row(page, "population"),
+        f"{known.sum():,} connected cells: Spearman {spearmanr(scores[known], accuracies[known]).statistic:.3f}",
+        f"tenth: {spearmanr(scores[best], accuracies[best]).statistic:.3f}",
+    )
+    connected = accuracies > 11
+    says(
+        row(page, "failed cells"),
+        f"{accuracies.mean():.2f} %",
+        f"the {(~connected).sum()} disconnected ones: {accuracies[connected].mean():.2f} %",
+    )
+
+
+def test_equal_cells(page, reference):
+    """How likely a cell of the left-out fifth has one of its class among the rest, exactly."""
+    sizes = Counter(reference["canonical_id"].tolist())
+    cells = sum(sizes.values())
+    kept = round(0.8 * cells)
+    alone = 0.0
+    for size in sizes.values():
+        chance = 1.0
+        for other in range(size - 1):
+            chance *= (cells - 1 - kept - other) / (cells - 1 - other)
+        alone += size * chance
+    says(
+        row(page, "equal cells on both sides"),
+        f"{cells:,} cells",
+        f"{len(sizes):,} classes",
+        f"{100 * (1 - alone / cells):.0f} % of the cells left out",
+    )
+
+
+@pytest.mark.slow
+def test_batch_norm_mode(page, nb201):
+    population = populate(nb201, "sample:100", truth=Column("nb201-digits", "digits", "test", 10))
+    truth = [round(np.mean(trials), 9) for trials in population.trials]
+    images = Images(load_images("digits"), torch.device("cpu"), split="first")
+    found = []
+    for norm in ("own", "running"):
+        inputs = scoring_inputs(
+            population,
+            ("snip",),
+            data="digits",
+            skeleton={"channels": 4, "cells": 2, "reduction": "pool"},
+            norm=norm,
+        )
+        scorer = Scorer(inputs, images)
+        scores = pd.Series([scorer.score(text, 0)["snip"].value for text in population.architectures])
+        found.append(scores.corr(pd.Series(truth), method="spearman"))
+    says(row(page, "batch-norm mode"), f"Spearman {found[0]:.2f} ", f"evaluation mode: {found[1]:.2f} ")
