@@ -513,6 +513,18 @@ def content_id(content: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def flatten(settings: object, prefix: str = "") -> dict[str, object]:
+    """Nested settings as one level, keys joined by dots; tables in a list by their places."""
+    if isinstance(settings, list) and settings and isinstance(settings[0], dict):
+        settings = {f"{place}": item for place, item in enumerate(settings)}
+    if not isinstance(settings, dict):
+        return {prefix: settings}
+    joined: dict[str, object] = {}
+    for key, value in settings.items():
+        joined |= flatten(value, f"{prefix}.{key}" if prefix else key)
+    return joined
+
+
 def write_fact(path: Path, fact: Fact) -> None:
     """Write a fact as indented JSON, atomically."""
     write_atomically(path, (fact.model_dump_json(indent=1) + "\n").encode())

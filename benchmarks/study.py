@@ -49,7 +49,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from archselect.benchmarks.protocols import Resolved, TrainingSettings, resolve
-from archselect.benchmarks.records import Reproduced, Settings
+from archselect.benchmarks.records import Reproduced, Settings, flatten
 from archselect.benchmarks.supernets import Recipe
 from archselect.nasbench_adapters.errors import UserError, nearest, unknown
 from archselect.nasbench_adapters.spaces import get_space
@@ -296,7 +296,7 @@ def differences(study: Study, whole: Study) -> list[str]:
 
 
 def _changes(where: str, ours: object, theirs: object) -> list[str]:
-    own, standard = _flat(ours), _flat(theirs)
+    own, standard = flatten(ours), flatten(theirs)
     return [
         f"{where}, {key}: {_word(own.get(key))} in place of {_word(standard.get(key))}"
         for key in sorted(own.keys() | standard.keys())
@@ -313,18 +313,6 @@ def _settings(study: Study) -> dict[str, dict[str, object]]:
         "supernet": {supernet.label: dict(supernet.settings()) for supernet in study.supernets},
         "selector": {selector.label or selector.name: selector.build().model_dump() for selector in study.selectors},
     }
-
-
-def _flat(settings: object, prefix: str = "") -> dict[str, object]:
-    """Nested settings as one level, keys joined by dots; lists of tables by their places."""
-    if isinstance(settings, list) and settings and isinstance(settings[0], dict):
-        settings = {f"{place}": item for place, item in enumerate(settings)}
-    if not isinstance(settings, dict):
-        return {prefix: settings}
-    joined: dict[str, object] = {}
-    for key, value in settings.items():
-        joined |= _flat(value, f"{prefix}.{key}" if prefix else key)
-    return joined
 
 
 def _word(value: object) -> str:

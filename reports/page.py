@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from archselect.benchmarks.records import Inputs, Landscape, Machine, Record
+from archselect.benchmarks.records import Inputs, Landscape, Machine, Record, flatten
 from archselect.reports.drawing import SelectedCell, legend
 from archselect.reports.figures import Figure
 from archselect.reports.palette import style_sheet, themed, variable
 from archselect.reports.render import to_html
-from archselect.reports.results import Results, flatten, seed_name
+from archselect.reports.results import Results, seed_name
 from archselect.reports.table import Table
 from archselect.reports.tables import device, extent, median, quality, source
 

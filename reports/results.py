@@ -19,6 +19,7 @@ from archselect.benchmarks.records import (
     Trained,
     UserError,
     content_id,
+    flatten,
 )
 
 
@@ -127,16 +128,6 @@ def load(folder: Path) -> Results:
 def seed_name(inputs: Inputs) -> str:
     """supernet seed / selection seed."""
     return f"{inputs.supernet_seed}/{inputs.selection_seed}"
-
-
-def flatten(settings: Any, prefix: str = "") -> dict[str, object]:
-    """Nested settings as one level, keys joined by dots."""
-    if not isinstance(settings, dict):
-        return {prefix: settings}
-    joined: dict[str, object] = {}
-    for key, value in settings.items():
-        joined |= flatten(value, f"{prefix}.{key}" if prefix else key)
-    return joined
 
 
 def _horizon(landscape: Landscape) -> str:
