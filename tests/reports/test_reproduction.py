@@ -9,7 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from archselect.benchmarks.records import Folder, Landscape, Record, Reproduced, StudyInfo, read_fact, write_fact
+from archselect.benchmarks.records import (
+    Folder,
+    Landscape,
+    Record,
+    Reproduced,
+    StudyInfo,
+    Trained,
+    TrainingCost,
+    TrainingData,
+    TrainingInputs,
+    read_fact,
+    write_fact,
+)
 from archselect.reports import reproduction
 from archselect.reports.published import find
 from archselect.reports.reproduction import INSIDE, NOT_COMPARABLE, ONE_RUN, OUTSIDE, REACHES, judge, reproduction_table
@@ -195,3 +207,58 @@ def test_a_variant_says_what_differs(folder):
 
 def test_a_selector_without_runs_has_no_rows(folder):
     assert reproduction_table(load(named(folder, ("released runs", "darts+darts-pt", "nobody")))).frame.empty
+
+
+def trained(folder, architecture, parameters):
+    """Write the record of a final training by protocol darts-cifar10."""
+    inputs = TrainingInputs(
+        space="nb201",
+        architecture=architecture,
+        data=TrainingData(name="cifar10", checksum="c", train_images=9, test_images=9, augment="none"),
+        protocol="darts-cifar10",
+        settings={},
+        skeleton={},
+        seed=0,
+        code_version="0",
+    )
+    machine = next(iter(Folder(folder).read_all(Record))).cost.machine
+    fact = Trained(
+        id=inputs.id,
+        inputs=inputs,
+        overrides={},
+        graph=[],
+        parameters=parameters,
+        flops=1,
+        epochs=[],
+        last_accuracy=97,
+        best_accuracy=97,
+        best_epoch=1,
+        cost=TrainingCost(phases={}, counts={}, warmup=0, peak_memory=1, memory_kind="x", machine=machine, sessions=1),
+    )
+    write_fact(Folder(folder).path(Trained, fact.id), fact)
+
+
+def test_final_trainings_and_their_sizes(folder):
+    """Table 2 of DARTS-PT: an error as the mean and the best of four, parameters, and search time."""
+    rename(folder, dataset="cifar10", split="test", epochs=600, truth="trained: darts-cifar10", architectures=0)
+    records = [r for r in Folder(folder).read_all(Record) if r.inputs.selector.label == "darts-pt"]
+    for place, architecture in enumerate(dict.fromkeys(r.selected.architecture for r in records)):
+        trained(folder, architecture, 3_000_000 + 100_000 * place)
+    entry = Reproduced(paper="DARTS-PT", table="Table 2", method="darts+darts-pt", selector="darts-pt", space="nb201")
+    info = read_fact(Folder(folder).study_path, StudyInfo)
+    write_fact(Folder(folder).study_path, info.model_copy(update={"reproduces": [entry]}))
+    rows = reproduction_table(load(folder)).frame.set_index(["metric", "published_reduction"])
+    errors = [100 - mean for mean in means_of(folder, "darts-pt")]
+    assert rows.loc[("test_error_percent", "mean of 4"), "measured"] == pytest.approx(fmean(errors))
+    assert rows.loc[("test_error_percent", "best of 4"), "measured"] == pytest.approx(min(errors))
+    sizes = {t.inputs.architecture: t.parameters / 1e6 for t in Folder(folder).read_all(Trained)}
+    found = rows.loc[("params_millions", "mean")]
+    assert found.measured == pytest.approx(fmean(sizes[r.selected.architecture] for r in records))
+    assert rows.loc[("params_millions", "best"), "reason"] == "it is of the published best run alone"
+    assert rows.loc[("search_gpu_days", "mean"), "verdict"] == NOT_COMPARABLE
+
+    # By another protocol it is another number.
+    rename(folder, truth="trained: darts-cifar10 (epochs=10)")
+    rows = reproduction_table(load(folder)).frame.set_index(["metric", "published_reduction"])
+    assert rows.loc[("test_error_percent", "mean of 4"), "verdict"] == NOT_COMPARABLE
+    assert "protocol darts-cifar10" in rows.loc[("test_error_percent", "mean of 4"), "reason"]
