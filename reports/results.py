@@ -77,10 +77,13 @@ class Results:
         return [record for group in self.groups for record in group.records]
 
     def title(self, landscape: Landscape) -> str:
-        """dataset/split/epochs, with the truth before it where two truths have the same."""
+        """dataset/split/epochs, with the space or the truth before it where two landscapes have the same."""
         short = _horizon(landscape)
         same = [other for other in self.landscapes if _horizon(other) == short]
-        return short if len(same) == 1 else f"{landscape.truth}: {short}"
+        spaces = {other.space for other in same}
+        truths = [other for other in same if other.space == landscape.space]
+        before = [landscape.space] * (len(spaces) > 1) + [landscape.truth] * (len(truths) > 1)
+        return f"{', '.join(before)}: {short}" if before else short
 
     def status(self) -> list[str]:
         """One sentence for each kind of run that is in no mean."""

