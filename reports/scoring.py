@@ -263,7 +263,7 @@ def _ceiling(population: Population) -> str:
     """What the noise of the truth leaves to reach: agreement between its trials on this population."""
     trials = min(len(own) for own in population.trials)
     if trials < 2:
-        return "It has one trial of some architecture, so that its noise is not known."
+        return "Its noise is not known: some architecture has one trial alone."
     columns = np.array([own[:trials] for own in population.trials]).T
     pairs = [tau(a, b) for a, b in combinations(columns, 2)]
     known = [value for value in pairs if value is not None]

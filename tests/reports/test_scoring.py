@@ -137,7 +137,7 @@ def test_the_noise_ceiling_is_between_trials(tmp_path):
     trials = np.array(scores.population.trials).T
     wanted = np.mean([kendalltau(a, b).statistic for a, b in combinations(trials, 2)])
     assert f"is {wanted:.3f} on this population" in correlation_table(scores).notes[1]
-    assert "one trial" in correlation_table(load_scores(make(tmp_path / "one", trials=1), DIRECTIONS)).notes[1]
+    assert "one trial alone" in correlation_table(load_scores(make(tmp_path / "one", trials=1), DIRECTIONS)).notes[1]
 
 
 def test_columns_that_would_be_empty_are_not_shown(tmp_path):
