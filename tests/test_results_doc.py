@@ -1,0 +1,76 @@
+"""What docs/results/README.md says of the shipped records is what they hold."""
+
+from collections import Counter, defaultdict
+from statistics import fmean
+
+import pytest
+from scipy.stats import sem
+from scipy.stats import t as student_t
+
+from archselect.benchmarks.records import Folder, Record
+from archselect.reports.results import load
+
+
+@pytest.fixture(scope="module")
+def page(root):
+    return (root / "docs" / "results" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def runs(root):
+    """Records of the collapse study by (space, selector), in order of their seeds."""
+    found = defaultdict(list)
+    for record in Folder(root / "docs" / "results" / "collapse-s2-s4-cpu").read_all(Record):
+        found[record.inputs.space, record.inputs.selector.label].append(record)
+    return {key: sorted(own, key=lambda r: r.inputs.supernet_seed) for key, own in found.items()}
+
+
+def span(values, mean, digits):
+    """The mean, and the lowest and highest in brackets."""
+    return f"{fmean(values):.{mean}f} ", f"({min(values):.{digits}f}–{max(values):.{digits}f})"
+
+
+@pytest.mark.parametrize("space", ["s4", "s2"])
+@pytest.mark.parametrize("selector", ["magnitude", "darts-pt", "random"])
+def test_the_collapse_table(page, runs, space, selector):
+    records, bad = runs[space, selector], {"s4": "noise", "s2": "skip_connect"}[space]
+    assert len(records) == 4
+    cells = []
+    for c in (0, 1):
+        counts = [Counter(o for *_, o in record.selected.graph[c].edges)[bad] for record in records]
+        mean, reach = span(counts, 1, 0)
+        cells.append(f"{mean}{bad.partition('_')[0]} {reach}")
+    accuracy = "".join(span([record.accuracies[0].mean for record in records], 2, 2))
+    name = {"darts-pt": "DARTS-PT"}.get(selector, selector)
+    assert f"| {space.upper()} | {name} | {cells[0]} | {cells[1]} | {accuracy} |" in page
+
+
+def test_the_difference_on_s4(page, runs):
+    better, worse = ([record.accuracies[0].mean for record in runs["s4", name]] for name in ("darts-pt", "magnitude"))
+    differences = [a - b for a, b in zip(better, worse, strict=True)]
+    assert all(difference > 0 for difference in differences)
+    low, high = student_t.interval(0.95, 3, fmean(differences), sem(differences))
+    words = " ".join(page.split())
+    assert f"{', '.join(f'{d:.2f}' for d in differences[:3])} and {differences[3]:.2f} points" in words
+    assert f"mean of {fmean(differences):.1f} has a 95 % interval by Student's t of [{low:.1f}, {high:.1f}]" in words
+
+
+def test_the_search_on_the_darts_space(page, root):
+    results = load(root / "docs" / "results" / "zero-cost-pt-darts-cpu")
+    (record,) = results.records
+    counts = Counter(o for cell in record.selected.graph for *_, o in cell.edges)
+    assert counts == {"sep_conv_5x5": 10, "sep_conv_3x3": 6}
+    words = " ".join(page.split())
+    assert "ten 5x5 and six 3x3" in words
+    assert f"{sum(c.forwards for c in record.cost.counts.values()):,} forwards" in words
+    assert f"{record.cost.counts['score'].flops / 1e12:.0f} TFLOP of them in the first stage" in words
+    predicted, trained = (accuracy.mean for accuracy in record.accuracies)
+    assert f"predicts {predicted:.2f} %" in words and f"reaches {trained:.2f} %" in words
+
+
+@pytest.mark.parametrize("name", ["collapse-s2-s4-cpu", "zero-cost-pt-darts-cpu"])
+def test_a_variant_says_in_how_many_settings_it_differs(page, root, name):
+    info = load(root / "docs" / "results" / name).info
+    assert info.variant_of and info.differences
+    if name.startswith("collapse"):
+        assert f"the {len(info.differences)} settings in which it is not Table 3's" in " ".join(page.split())
