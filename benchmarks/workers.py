@@ -12,6 +12,7 @@ from functools import partial
 from multiprocessing import active_children, get_context, parent_process
 from typing import Any
 
+import numpy as np
 import torch
 
 THREADS = 1
@@ -51,6 +52,8 @@ def worker_pool(workers: int, start: Callable[..., None], *arguments: object) ->
 def settle(threads: int) -> None:
     """Settle how this process reckons on the CPU; numbers below the smallest normal one cost time and say nothing."""
     torch.set_num_threads(threads)
+    for kind in (np.float32, np.float64):
+        np.finfo(kind)  # looked at once and kept; afterwards numpy would warn that it finds no subnormal numbers
     torch.set_flush_denormal(True)
 
 
