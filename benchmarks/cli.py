@@ -293,6 +293,14 @@ def score(
     fresh_batches: Annotated[
         bool, typer.Option("--fresh-batches", help="Other minibatches for every architecture, as NASLib has it.")
     ] = False,
+    supernet_operations: Annotated[
+        bool,
+        typer.Option(
+            "--supernet-operations",
+            help="Networks with the supernet's operations: normalisation without scale and shift, poolings normalised; "
+            "so NASLib scores DARTS cells.",
+        ),
+    ] = False,
     norm: Annotated[
         str, typer.Option(help="Batch-norm mode: own (that of each proxy's definition), batch or running.")
     ] = "own",
@@ -356,6 +364,7 @@ def score(
             batch_size=batch_size,
             batches=batches,
             fresh_batches=fresh_batches,
+            supernet_operations=supernet_operations,
         )
         folder = out_dir or Path("archselect-scores") / space
         made, kept = run_scoring(

@@ -464,7 +464,9 @@ class ScoringInputs(Fact):
     """All that determines the scores of a population on one device type.
 
     `norm` is the batch-norm mode: "own" is that of each proxy's definition. `fresh_batches`: whether every architecture
-    is scored on minibatches of its own, or all of a seed's on the same. `population` is the hash of its architectures.
+    is scored on minibatches of its own, or all of a seed's on the same. `supernet_operations`: whether networks have
+    the supernet's operations (normalisation without scale and shift, poolings normalised). `population` is the hash of
+    its architectures.
     """
 
     space: str
@@ -475,6 +477,7 @@ class ScoringInputs(Fact):
     batch_size: int
     batches: int
     fresh_batches: bool
+    supernet_operations: bool
     population: str
     code_version: str
 

@@ -57,6 +57,7 @@ def scoring_inputs(
     batch_size: int = 64,
     batches: int = 1,
     fresh_batches: bool = False,
+    supernet_operations: bool = False,
 ) -> ScoringInputs:
     """What is to be scored and how. Raises UserError for an unknown name or a setting that does not fit."""
     space = get_space(population.space)
@@ -76,6 +77,7 @@ def scoring_inputs(
         batch_size=batch_size,
         batches=batches,
         fresh_batches=fresh_batches,
+        supernet_operations=supernet_operations,
         population=content_id(population.architectures),
         code_version=code_version(),
     )
@@ -169,7 +171,13 @@ class Scorer:
         weights = stream_seed("scoring weights", seed, text)
         drawn = stream_seed("scoring minibatches", seed, *([text] if inputs.fresh_batches else []))
         network = build_network(
-            self._space, self._space.parse(text), self._skeleton, dataset.channels, dataset.classes, weights
+            self._space,
+            self._space.parse(text),
+            self._skeleton,
+            dataset.channels,
+            dataset.classes,
+            weights,
+            affine=not inputs.supernet_operations,
         ).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         generator = torch.Generator().manual_seed(drawn)
         batches = [

@@ -149,6 +149,7 @@ def correlation_table(scores: Scores) -> Table:
         f"{NONE}: there is nothing to correlate with, fewer than {LEAST} architectures, or constant scores."
     )
     shape = ", ".join(f"{key}={value}" for key, value in inputs.skeleton.items()) or "the space's own skeleton"
+    shape += ", with the supernet's operations" if inputs.supernet_operations else ""
     modes = "its definition" if inputs.norm == "own" else f"'{inputs.norm}' for all"
     each = "minibatches of its own" if inputs.fresh_batches else "the same minibatches"
     notes = [

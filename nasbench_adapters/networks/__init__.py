@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks.mixture import Mixture, mixture_of, new_alphas, one_hot
 from archselect.nasbench_adapters.networks.nb101 import NasBench101Network
 from archselect.nasbench_adapters.networks.network import Network, Supernet, scoring
@@ -29,6 +30,7 @@ def build_network(
     classes: int,
     seed: int,
     auxiliary: bool = False,
+    affine: bool = True,
 ) -> Network | NasBench101Network:
     """The stand-alone network of one architecture: what a table of the space was, or would be, measured on.
 
@@ -39,7 +41,12 @@ def build_network(
         classes: number of logits.
         seed: of the initial weights; the global random state is left alone.
         auxiliary: whether the network has the skeleton's auxiliary head, where there is one.
+        affine: whether normalisation within the cells has scale and shift; see :class:`.Network`.
+
+    Raises UserError for a network of NAS-Bench-101 without `affine`, which its supernets' operations have, too.
     """
     if isinstance(space, ModuleSpace):
+        if not affine:
+            raise UserError(f"networks of {space.name} have normalisation with scale and shift, like its supernets")
         return NasBench101Network(space, architecture, skeleton, image_channels, classes, seed)
-    return Network(space, architecture, skeleton, image_channels, classes, [seed], auxiliary)
+    return Network(space, architecture, skeleton, image_channels, classes, [seed], auxiliary, affine)

@@ -342,6 +342,8 @@ class Network(Backbone):
         classes: number of logits.
         seeds: one seed of initial weights per replica.
         auxiliary: whether it has the skeleton's auxiliary head, for training (a network without replicas).
+        affine: whether normalisation within the cells has scale and shift. Without, the operations are those of the
+            supernet, where poolings are normalised, too.
     """
 
     def __init__(
@@ -353,12 +355,13 @@ class Network(Backbone):
         classes: int,
         seeds: Sequence[int],
         auxiliary: bool = False,
+        affine: bool = True,
     ) -> None:
         if auxiliary and len(seeds) > 1:
             raise ValueError("replicas have no auxiliary head")
         present = [[() if k is None else (k,) for k in choices] for choices in architecture.choices]
         super().__init__(
-            space, skeleton, present, image_channels, classes, affine=True, replicas=len(seeds), auxiliary=auxiliary
+            space, skeleton, present, image_channels, classes, affine, replicas=len(seeds), auxiliary=auxiliary
         )
         self.architecture = architecture
         self.initialise(seeds)

@@ -4,6 +4,7 @@ import math
 from concurrent.futures import Future
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 
@@ -92,6 +93,28 @@ def test_fresh_batches_are_the_architectures_own(images):
         assert shared.score(text, 0)["snip"].value != fresh.score(text, 0)["snip"].value
 
 
+def test_the_supernets_operations(images):
+    """Without scale and shift, and with poolings that are normalised: fewer parameters, and other scores."""
+    space, skeleton = get_space("darts"), {"channels": 4, "layers": 3}
+    population = populate(space, "sample:1")
+    (text,) = population.architectures
+    own, supernets = (
+        Scorer(inputs_of(population, ("params", "snip"), skeleton=skeleton, supernet_operations=chosen), images).score(
+            text, 0
+        )
+        for chosen in (False, True)
+    )
+    network = build_network(space, space.parse(text), space.skeleton(**skeleton), 1, 10, 0)
+    cells = [m for layer in network.layers for m in layer.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    fewer = sum(2 * m.num_features for m in cells)
+    assert own["params"].value - supernets["params"].value == pytest.approx(fewer / 1e6)
+    assert own["snip"].value != supernets["snip"].value
+    with pytest.raises(UserError, match="like its supernets"):
+        build_network(
+            get_space("nb101"), get_space("nb101").sample(np.random.default_rng(0)), None, 1, 10, 0, affine=False
+        )
+
+
 def test_what_is_not_defined_has_a_reason(images):
     population = Population(space="nb201", source="", architectures=[DISCONNECTED])
     found = Scorer(inputs_of(population), images).score(DISCONNECTED, 0)
@@ -146,7 +169,14 @@ def test_a_cell_scores_the_same_in_any_company(within, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"batch_size": 9}, {"norm": "batch"}, {"fresh_batches": True}, {"skeleton": {**SMALL, "channels": 2}}]
+    "change",
+    [
+        {"batch_size": 9},
+        {"norm": "batch"},
+        {"fresh_batches": True},
+        {"supernet_operations": True},
+        {"skeleton": {**SMALL, "channels": 2}},
+    ],
 )
 def test_a_folder_of_other_scores_is_refused(within, tmp_path, change):
     population = populate(NB201, "sample:2")

@@ -50,6 +50,7 @@ def make(root, size=60, seeds=(0, 1), trials=3, published=True, part=16, holes=(
         batch_size=32,
         batches=1,
         fresh_batches=False,
+        supernet_operations=False,
         population=content_id(population.architectures),
         code_version="0",
     )
