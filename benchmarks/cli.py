@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,6 +17,10 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from archselect.nasbench_adapters.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from archselect.benchmarks.study import TruthPart
+    from archselect.reports.write import TerminalTable
 
 out, err = Console(soft_wrap=True), Console(stderr=True)
 
@@ -155,7 +159,11 @@ def _print_tables(folder: Path) -> None:
     from archselect.reports.write import terminal_tables
 
     for table in terminal_tables(folder):
-        _print_table(table.title, table.columns, table.rows, table.caption, table.numeric)
+        _print_shown(table)
+
+
+def _print_shown(shown: TerminalTable) -> None:
+    _print_table(shown.title, shown.columns, shown.rows, shown.caption, shown.numeric)
 
 
 def _print_table(
@@ -328,22 +336,19 @@ def score(
     Columns of a file that are named like a proxy are published scores, which ours are held against. What is scored is
     kept: the same command goes on where an interrupted one stopped.
     """
-    from archselect.benchmarks.populations import Column, populate
-    from archselect.benchmarks.scoring import NORMS, run_scoring, scoring_inputs
+    from archselect.benchmarks.populations import populate
+    from archselect.benchmarks.scoring import run_scoring, scoring_inputs
     from archselect.nasbench_adapters.spaces import get_space
     from archselect.reports.scoring import write_scores
     from archselect.reports.write import for_terminal
     from archselect.selectors.proxies import PROXIES
 
     names = list(PROXIES) if proxies == ["all"] else proxies
-    if norm not in NORMS:
-        raise unknown("batch-norm mode", norm, NORMS)
     given = _parse_settings(settings or [])
     for key in given:
         if not key.startswith(_SKELETON):
             raise UserError(f"--set {key}: only the network's size can be set here: {_SKELETON}NAME=VALUE")
-    column = _truth_column(table, dataset, split, epochs)
-    truth = None if column is None else Column(*column)
+    truth = _truth_part(table, dataset, split, epochs)
     with _progress("reading") as bar:
         population = populate(
             get_space(space),
@@ -380,20 +385,19 @@ def score(
             command=["archselect", *sys.argv[1:]],
         )
     found = write_scores(folder, {name: PROXIES[name].better for name in names})
-    shown = for_terminal(found)
-    _print_table(shown.title, shown.columns, shown.rows, shown.caption, shown.numeric)
+    _print_shown(for_terminal(found))
     out.print(f"{made} networks scored, {kept} kept. Scores: {folder / 'scores.csv'}", markup=False, highlight=False)
 
 
-def _truth_column(
-    table: str | None, dataset: str | None, split: str | None, epochs: int | None
-) -> tuple[str, str, str, int] | None:
-    """A column of a truth that options name, None if none of them is given."""
+def _truth_part(table: str | None, dataset: str | None, split: str | None, epochs: int | None) -> TruthPart | None:
+    """The column of a truth that options name, None if none of them is given."""
+    from archselect.benchmarks.study import TruthPart
+
     if table is None and dataset is None and split is None and epochs is None:
         return None
     if table is None or dataset is None or split is None or epochs is None:
         raise UserError("a truth needs --table, --dataset, --split and --epochs")
-    return table, dataset, split, epochs
+    return TruthPart(table=table, dataset=dataset, split=split, epochs=epochs)
 
 
 @app.command("operation-scores")
@@ -417,18 +421,16 @@ def operation_scores(
     """Correlate scores of operations, such as papers release them, with what the operations are worth."""
     from archselect.benchmarks.operation_files import read_operation_scores
     from archselect.benchmarks.run import survey
-    from archselect.benchmarks.study import TruthPart
     from archselect.nasbench_adapters.spaces import get_space
     from archselect.reports.operation_scores import operation_table, oracle_in, oracles_of
     from archselect.reports.write import for_terminal, write_table
 
-    column = _truth_column(table, dataset, split, epochs)
+    truth = _truth_part(table, dataset, split, epochs)
     scorers = read_operation_scores(file, get_space(space))
     oracles = {name: oracle_in(scorers, name) for name in oracle or []}
     notes = []
-    if column is not None:
-        part = TruthPart(table=column[0], dataset=column[1], split=column[2], epochs=column[3])
-        (landscape,) = survey([part], [space])
+    if truth is not None:
+        (landscape,) = survey([truth], [space])
         oracles |= oracles_of(landscape)
         notes.append(
             "best-acc is the highest accuracy (of cells and trials), avg-acc the mean, of the cells that have the "
@@ -438,8 +440,7 @@ def operation_scores(
     if not oracles:
         raise UserError("name an oracle: a truth with --table, or a scorer of the file with --oracle")
     found = operation_table(scorers, oracles, notes)
-    shown = for_terminal(found)
-    _print_table(shown.title, shown.columns, shown.rows, shown.caption, shown.numeric)
+    _print_shown(for_terminal(found))
     if out_dir is not None:
         for path in write_table(found, out_dir):
             out.print(f"{path}", markup=False, highlight=False)

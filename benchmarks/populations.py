@@ -1,14 +1,14 @@
-"""Which architectures are scored: a whole space, a random sample, the best of a truth, or those of a file. No torch."""
+"""Which architectures are scored: a whole space, a random sample, the best of a truth, or those of a file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from archselect.benchmarks.records import Population
+from archselect.benchmarks.study import TruthPart
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.streams import stream_seed
@@ -23,31 +23,12 @@ ATTEMPTS = 1_000
 """Draws in a row that bring nothing new, after which a space is taken to have no more."""
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a truth."""
-
-    table: str
-    dataset: str
-    split: str
-    epochs: int
-
-
-@dataclass(frozen=True)
-class File:
-    """Which columns of a file are read: of architectures, and of accuracies in per cent (None for none)."""
-
-    path: Path
-    architecture: str | None = None
-    accuracy: str | None = None
-
-
 def populate(
     space: SearchSpace,
     cells: str,
     *,
     seed: int = 0,
-    truth: Column | None = None,
+    truth: TruthPart | None = None,
     architecture_column: str | None = None,
     accuracy_column: str | None = None,
     proxies: tuple[str, ...] = (),
@@ -74,7 +55,7 @@ def populate(
     if accuracy_column and truth:
         raise UserError("give accuracies once: --accuracy-column of the file, or a truth with --table")
     if of_file:
-        found = _of_file(space, File(Path(cells), architecture_column, accuracy_column), proxies)
+        found = _of_file(space, Path(cells), architecture_column, accuracy_column, proxies)
     elif cells == "all":
         found = _population(space, space.representatives, f"all {len(space.representatives):,} classes of {space.name}")
     elif kind == "sample":
@@ -103,7 +84,7 @@ def _sample(space: SearchSpace, amount: str, seed: int) -> Population:
     return _population(space, tuple(found), f"{len(found):,} of {space.name} at random, seed {seed}")
 
 
-def _top(space: SearchSpace, amount: str, truth: Column | None) -> Population:
+def _top(space: SearchSpace, amount: str, truth: TruthPart | None) -> Population:
     try:
         share = float(amount)
     except ValueError:
@@ -132,44 +113,46 @@ def _top(space: SearchSpace, amount: str, truth: Column | None) -> Population:
     return _population(space, tuple(a for _, a in best), source)
 
 
-def _said(truth: Column) -> str:
+def _said(truth: TruthPart) -> str:
     return f"{truth.table}: {truth.dataset}/{truth.split}/{truth.epochs}"
 
 
-def _of_file(space: SearchSpace, file: File, proxies: tuple[str, ...]) -> Population:
+def _of_file(
+    space: SearchSpace, path: Path, architecture: str | None, accuracy: str | None, proxies: tuple[str, ...]
+) -> Population:
     known = ("architecture", "arch", "genotype")
-    frame = read_frame(file.path, known if file.architecture is None else (file.architecture,))
+    frame = read_frame(path, known if architecture is None else (architecture,))
     names = [str(name) for name in frame.columns]
-    column = file.architecture or next((name for name in known if name in names), None)
+    column = architecture or next((name for name in known if name in names), None)
     if column is None or column not in names:
-        raise unknown(f"column of {file.path}", column or "architecture", names)
-    refuse(file.path, frame[column].isna() | (frame[column] == ""), f"{column} is missing")
-    parsed = frame[column].map(parse_all(file.path, frame[column], space))
-    refuse(file.path, parsed.duplicated(), "this architecture came before")
+        raise unknown(f"column of {path}", column or "architecture", names)
+    refuse(path, frame[column].isna() | (frame[column] == ""), f"{column} is missing")
+    parsed = frame[column].map(parse_all(path, frame[column], space))
+    refuse(path, parsed.duplicated(), "this architecture came before")
     trials: list[list[float]] = []
-    if file.accuracy is not None:
-        if file.accuracy not in names:
-            raise unknown(f"column of {file.path}", file.accuracy, names)
-        accuracy = pd.to_numeric(frame[file.accuracy], errors="coerce")
-        refuse(file.path, ~accuracy.between(0, 100), f"{file.accuracy} must be a number within 0..100 (per cent)")
-        trials = [[float(value)] for value in accuracy]
+    if accuracy is not None:
+        if accuracy not in names:
+            raise unknown(f"column of {path}", accuracy, names)
+        values = pd.to_numeric(frame[accuracy], errors="coerce")
+        refuse(path, ~values.between(0, 100), f"{accuracy} must be a number within 0..100 (per cent)")
+        trials = [[float(value)] for value in values]
     published = {}
     for name in names:
         proxy = ALIASES.get(name, name)
-        if proxy in proxies and name != file.accuracy:
+        if proxy in proxies and name != accuracy:
             numbers = pd.to_numeric(frame[name], errors="coerce")
             published[proxy] = [float(value) if np.isfinite(value) else None for value in numbers]
     return Population(
         space=space.name,
-        source=f"{len(frame):,} of {file.path.name}",
-        architectures=[space.format(architecture) for architecture in parsed],
-        truth=None if file.accuracy is None else f"column {file.accuracy} of {file.path.name}",
+        source=f"{len(frame):,} of {path.name}",
+        architectures=[space.format(cell) for cell in parsed],
+        truth=None if accuracy is None else f"column {accuracy} of {path.name}",
         trials=trials,
         published=published,
     )
 
 
-def _looked_up(space: SearchSpace, population: Population, column: Column) -> Population:
+def _looked_up(space: SearchSpace, population: Population, column: TruthPart) -> Population:
     truth = open_truth(column.table)
     if not truth.speaks_for(space):
         raise UserError(f"truth '{column.table}' is of space {truth.space.name}, not of {space.name}")

@@ -29,10 +29,11 @@ from archselect.benchmarks.records import (
     write_fact,
 )
 from archselect.benchmarks.workers import worker_pool
-from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.images import load_images
-from archselect.nasbench_adapters.images.batches import Images
+from archselect.nasbench_adapters.images.batches import Images, check_batch
 from archselect.nasbench_adapters.networks import build_network, scoring
+from archselect.nasbench_adapters.networks.network import NORM_MODES
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.streams import stream_seed
 from archselect.selectors.proxies import get_proxy
@@ -40,7 +41,7 @@ from archselect.selectors.proxies import get_proxy
 PART = 16
 """Architectures to a file: what an interruption can lose of each worker."""
 
-NORMS = ("own", "batch", "running")
+NORMS = ("own", *NORM_MODES)
 
 AUGMENT = True
 """Minibatches are augmented as in training, as all the released codes do."""
@@ -62,12 +63,14 @@ def scoring_inputs(
     """What is to be scored and how. Raises UserError for an unknown name or a setting that does not fit."""
     space = get_space(population.space)
     space.skeleton(**(skeleton or {}))
+    if norm not in NORMS:
+        raise unknown("batch-norm mode", norm, NORMS)
     for name in proxies:
         get_proxy(name)
     if len(set(proxies)) < len(proxies):
         raise UserError(f"proxies: {', '.join(proxies)}: one of them comes twice")
     images = Images(load_images(data, data_dir), torch.device("cpu"), split="first")
-    images.minibatch("train", batch_size, torch.Generator())  # raises where a batch does not fit
+    check_batch(batch_size, "train", images.dataset, len(images.train_index))
     return ScoringInputs(
         space=space.name,
         skeleton=skeleton or {},

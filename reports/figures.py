@@ -19,9 +19,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from archselect.benchmarks.records import Landscape
 from archselect.reports.palette import FONT, GRID, INK, MUTED, SPACE, series
-from archselect.reports.results import Group, Results
+from archselect.reports.results import Group, Results, total_seconds
 from archselect.reports.stats import Correlation
-from archselect.reports.tables import LEVELS, PHASES, correlations, extent, median, quality, short, total_seconds
+from archselect.reports.tables import LEVELS, PHASES, correlations, extent, median, quality, short
 
 WIDTH = 9.2
 ROW = 0.36

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from archselect.benchmarks.records import Landscape
 from archselect.reports.published import Published, find
-from archselect.reports.results import Group, Results
+from archselect.reports.results import Group, Results, total_seconds
 from archselect.reports.stats import LEVEL, Interval, best_of, operation_level, student
 from archselect.reports.table import NONE, Row, Table, make_table
 
@@ -273,6 +273,5 @@ def _shown_anyway(row: Published, group: Group) -> Measured | None:
     """A wall clock is shown though it is not held against the published one."""
     if row.metric not in TIMES:
         return None
-    spent = [sum(time.seconds for time in record.cost.phases.values()) for record in group.records]
-    values = [seconds / TIMES[row.metric] for seconds in spent]
+    values = [total_seconds(record) / TIMES[row.metric] for record in group.records]
     return Measured(student(values), len(values), f"mean of {len(values)}")

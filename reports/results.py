@@ -133,6 +133,11 @@ def seed_name(inputs: Inputs) -> str:
     return f"{inputs.supernet_seed}/{inputs.selection_seed}"
 
 
+def total_seconds(record: Record) -> float:
+    """The sum of a run's phases, the training of its supernet included."""
+    return sum(time.seconds for time in record.cost.phases.values())
+
+
 def _horizon(landscape: Landscape) -> str:
     return f"{landscape.dataset}/{landscape.split}/{landscape.epochs}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class Scores:
     seconds: dict[str, float]
     seeds: list[int]
 
-    @property
+    @cached_property
     def accuracies(self) -> Floats | None:
         """Mean of trials of each architecture, None without a truth."""
         trials = self.population.trials

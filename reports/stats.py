@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import comb
 
@@ -166,12 +166,16 @@ def bootstrap(values: Sequence[float]) -> Interval:
     if not values:
         return Interval(None, None, None)
     array = np.asarray(values, dtype=np.float64)
-    mean = float(array.mean())
+    return _resampled(float(array.mean()), array, len(array), lambda drawn: drawn.mean(axis=1))
+
+
+def _resampled(value: float, array: Floats, size: int, reduced: Callable[[Floats], Floats]) -> Interval:
+    """A value with the percentile interval of what (resamples × size) values, drawn with replacement, reduce to."""
     if len(array) < 2:
-        return Interval(mean, None, None)
-    drawn = np.random.default_rng(_SEED).integers(0, len(array), (RESAMPLES, len(array)))
-    low, high = np.quantile(array[drawn].mean(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(mean, float(low), float(high))
+        return Interval(value, None, None)
+    drawn = np.random.default_rng(_SEED).integers(0, len(array), (RESAMPLES, size))
+    low, high = np.quantile(reduced(array[drawn]), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(value, float(low), float(high))
 
 
 def student(values: Sequence[float]) -> Interval:
@@ -196,12 +200,7 @@ def best_of(values: Sequence[float], runs: int) -> Interval:
     array = np.sort(np.asarray(values, dtype=np.float64))
     # The i-th lowest is the highest of a draw that takes its other members from the i - 1 lower ones.
     ways = np.array([comb(place, runs - 1) for place in range(len(array))], dtype=np.float64)
-    value = float(array @ ways / ways.sum())
-    if len(array) < 2:
-        return Interval(value, None, None)
-    drawn = np.random.default_rng(_SEED).integers(0, len(array), (RESAMPLES, runs))
-    low, high = np.quantile(array[drawn].max(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(value, float(low), float(high))
+    return _resampled(float(array @ ways / ways.sum()), array, runs, lambda drawn: drawn.max(axis=1))
 
 
 def _over_seeds(per_record: list[list[Coefficient]], n: str) -> Correlation:

@@ -9,7 +9,7 @@ import numpy as np
 
 from archselect.benchmarks.records import Accuracy, Counts, Landscape, Machine, Record, unknown
 from archselect.reports.reproduction import reproduction_table
-from archselect.reports.results import Group, Known, Results, seed_name
+from archselect.reports.results import Group, Known, Results, seed_name, total_seconds
 from archselect.reports.stats import (
     LEVEL,
     RESAMPLES,
@@ -431,11 +431,6 @@ def _cells_row(group: Group, c: int, names: list[str]) -> Row:
             **shown,
         },
     )
-
-
-def total_seconds(record: Record) -> float:
-    """The sum of a run's phases, the training of its supernet included."""
-    return sum(time.seconds for time in record.cost.phases.values())
 
 
 def device(machine: Machine) -> str:

@@ -45,9 +45,7 @@ def write_report(folder: Path) -> ReportPaths:
     texts = {"report.html": page(results, found, drawn, cells)}
     texts["report/report.md"] = _markdown(results, found, drawn, cells)
     for table in found:
-        texts[f"report/{table.name}.md"] = to_markdown(table)
-        texts[f"report/{table.name}.csv"] = to_csv(table)
-        texts[f"report/{table.name}.tex"] = to_latex(table)
+        texts |= {f"report/{name}": text for name, text in _files(table).items()}
     drawings = {figure.name: figure.svg for figure in drawn} | {cell.name: cell.svg for cell in cells}
     for name, svg in drawings.items():
         texts[f"report/figures/{name}.svg"] = svg
@@ -62,11 +60,16 @@ def write_report(folder: Path) -> ReportPaths:
 
 def write_table(table: Table, folder: Path) -> list[Path]:
     """Write a table into a folder as Markdown, CSV and LaTeX; the files."""
-    paths = []
-    for kind, write in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
-        paths.append(folder / f"{table.name}.{kind}")
-        write_atomically(paths[-1], write(table).encode())
-    return paths
+    texts = _files(table)
+    for name, text in texts.items():
+        write_atomically(folder / name, text.encode())
+    return [folder / name for name in texts]
+
+
+def _files(table: Table) -> dict[str, str]:
+    """A table's files by name."""
+    kinds = {"md": to_markdown, "csv": to_csv, "tex": to_latex}
+    return {f"{table.name}.{kind}": write(table) for kind, write in kinds.items()}
 
 
 def terminal_tables(folder: Path) -> list[TerminalTable]:

@@ -10,8 +10,9 @@ import torch
 from scipy.stats import kendalltau, spearmanr
 
 from archselect.benchmarks.operation_files import read_operation_scores
-from archselect.benchmarks.populations import Column, populate
+from archselect.benchmarks.populations import populate
 from archselect.benchmarks.scoring import Scorer, scoring_inputs
+from archselect.benchmarks.study import TruthPart
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.truth.long_csv import import_long
@@ -151,7 +152,9 @@ def test_equal_cells(page, reference):
 
 @pytest.mark.slow
 def test_batch_norm_mode(page, nb201):
-    population = populate(nb201, "sample:100", truth=Column("nb201-digits", "digits", "test", 10))
+    population = populate(
+        nb201, "sample:100", truth=TruthPart(table="nb201-digits", dataset="digits", split="test", epochs=10)
+    )
     truth = [round(np.mean(trials), 9) for trials in population.trials]
     images = Images(load_images("digits"), torch.device("cpu"), split="first")
     found = []

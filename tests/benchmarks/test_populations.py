@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from archselect.benchmarks.populations import Column, populate
+from archselect.benchmarks.populations import populate
+from archselect.benchmarks.study import TruthPart
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import open_truth
@@ -14,7 +15,7 @@ CELLS = [
     "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|",
     "|nor_conv_1x1~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|",
 ]
-DIGITS = Column("nb201-digits", "digits", "test", 10)
+DIGITS = TruthPart(table="nb201-digits", dataset="digits", split="test", epochs=10)
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_a_file_with_accuracies_and_published_scores(write, name, column):
         ("top:0.1", {}, "needs a truth: --table"),
         ("all", {"accuracy_column": "acc"}, "all is no file"),
         ("absent.csv", {}, "cannot read absent.csv: No such file"),
-        ("all", {"truth": Column("nb201-digits", "digits", "tset", 10)}, "tset"),
+        ("all", {"truth": TruthPart(table="nb201-digits", dataset="digits", split="tset", epochs=10)}, "tset"),
     ],
 )
 def test_a_mistake_is_one_line(cells, options, message):
