@@ -93,6 +93,9 @@ def run(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")] = "auto",
     data_dir: DataDir = None,
+    data: Annotated[
+        str | None, typer.Option(help="Data set in place of the study's only one: a name, or an .npz of your own.")
+    ] = None,
     seeds: Annotated[str | None, typer.Option(help="Supernet seeds in place of the study's: 0,1,2 or 0-3.")] = None,
 ) -> None:
     """Run a study, or what is missing of it, and print its tables.
@@ -106,10 +109,8 @@ def run(
 
     read = read_study(study)
     check(read.reproduces)
-    if seeds is not None:
-        part = read.seeds.model_copy(update={"supernet": _parse_seeds(seeds)})
-        read = read.model_copy(update={"seeds": part})
-        read.check()
+    if data is not None or seeds is not None:
+        read = read.variant(study, data=data, supernet_seeds=None if seeds is None else _parse_seeds(seeds))
     folder = out_dir or Path("archselect-runs") / read.name
     with _progress("reading data and truth") as bar:
 
@@ -123,7 +124,7 @@ def run(
             workers=workers,
             data_dir=data_dir,
             progress=show,
-            command=_command(study, seeds),
+            command=_command(study, data, seeds),
         )
     if outcome.made or outcome.kept:
         paths = write_report(folder)
@@ -138,8 +139,9 @@ def run(
         raise typer.Exit(1)
 
 
-def _command(study: str, seeds: str | None) -> list[str]:
-    return ["archselect", "run", study, *(["--seeds", seeds] if seeds else [])]
+def _command(study: str, data: str | None, seeds: str | None) -> list[str]:
+    options = {"--data": data, "--seeds": seeds}
+    return ["archselect", "run", study, *(word for name, value in options.items() if value for word in (name, value))]
 
 
 def _parse_seeds(text: str) -> list[int]:
@@ -211,7 +213,7 @@ def train(
     """
     from archselect.benchmarks.grid import plan_training
     from archselect.benchmarks.harness import run_training
-    from archselect.benchmarks.machine import find_device
+    from archselect.benchmarks.machine import open_device
     from archselect.benchmarks.protocols import get_protocol, resolve
     from archselect.benchmarks.records import Folder, Trained
 
@@ -222,7 +224,7 @@ def train(
     where = space or next(iter(get_protocol(protocol).skeletons))
     resolved = resolve(protocol, where, own, skeleton)
     root = out_dir or Path("archselect-trainings")
-    name, chosen = data or resolved.protocol.data, find_device(device)
+    name, chosen = data or resolved.protocol.data, open_device(device)
     job = plan_training(architecture, where, resolved, name, seed, data_dir)
     before = resolved.protocol.settings.model_dump() | _named(resolved.protocol.skeletons[where])
     values = job.inputs.settings | _named(job.inputs.skeleton)

@@ -13,7 +13,7 @@ from time import perf_counter
 
 import torch
 
-from archselect.benchmarks.machine import find_device
+from archselect.benchmarks.machine import open_device
 from archselect.benchmarks.trials import Stage, Trial, variants_of
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.space import DROPPED, Architecture, SearchSpace
@@ -188,7 +188,7 @@ def check_selector(
     Args:
         kind: its class.
         spaces: by name; all that have a supernet if empty.
-        devices: as :func:`.find_device` takes them; one of each kind present if empty. Rehearsals are on the first.
+        devices: as :func:`.open_device` takes them; one of each kind present if empty. Rehearsals are on the first.
         progress: is told (space and device, how many are done, of how many).
 
     Raises UserError for an unknown space or device, and for a class whose settings have no defaults to check it with.
@@ -197,7 +197,7 @@ def check_selector(
     for name in spaces:
         if name not in usable:
             raise unknown("space with a supernet", name, usable)
-    targets = [find_device(name) for name in devices or devices_present()]
+    targets = [open_device(name) for name in devices or devices_present()]
     places = [(space, device) for space in spaces or usable for device in dict.fromkeys(targets)]
     variants = variants_of(kind)
     findings: list[Finding] = []

@@ -16,7 +16,7 @@ import torch
 
 from archselect.benchmarks.grid import RunJob, SupernetJob, TrainingJob, span
 from archselect.benchmarks.journal import discard
-from archselect.benchmarks.machine import cores, find_device
+from archselect.benchmarks.machine import cores, find_device, open_device
 from archselect.benchmarks.records import Failure, Folder, Landscape, Record, StudyInfo, Trained, read_fact, write_fact
 from archselect.benchmarks.run import Runner, survey, trained_accuracy, trained_landscape
 from archselect.benchmarks.study import Study, TruthPart, differences, read_study
@@ -279,7 +279,7 @@ _runner: Runner | None = None
 
 def _start_worker(root: Path, device: str, data_dir: Path | None) -> None:
     global _runner
-    _runner = Runner(Folder(root), torch.device(device), data_dir)
+    _runner = Runner(Folder(root), open_device(device), data_dir)
 
 
 def _make_supernet(job: SupernetJob) -> None:

@@ -44,6 +44,17 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+def open_device(name: str) -> torch.device:
+    """The device of a name, set so that float32 is float32.
+
+    cuDNN would round the factors of float32 convolutions to TF32 (10 bits), in which scores differ in the third digit.
+
+    Raises UserError if there is no such device.
+    """
+    torch.backends.cudnn.allow_tf32 = False
+    return find_device(name)
+
+
 def machine(device: torch.device) -> Machine:
     """What a record says of where it was made."""
     cuda = device.type == "cuda"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from archselect.benchmarks.machine import code_version, cores, find_device, machine
+from archselect.benchmarks.machine import code_version, cores, find_device, machine, open_device
 from archselect.benchmarks.records import (
     DataInputs,
     Folder,
@@ -147,7 +147,7 @@ _scorer: Scorer | None = None
 
 def _start_worker(inputs: ScoringInputs, data: str, data_dir: Path | None, device: str) -> None:
     global _scorer
-    images = Images(load_images(data, data_dir), torch.device(device), split="first")
+    images = Images(load_images(data, data_dir), open_device(device), split="first")
     _scorer = Scorer(inputs, images)
 
 

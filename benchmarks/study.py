@@ -226,6 +226,27 @@ class Study(Part):
         _distinct("seeds.supernet", self.seeds.supernet)
         _distinct("seeds.selection", self.seeds.selection)
 
+    def variant(self, source: str, *, data: str | None = None, supernet_seeds: Seeds | None = None) -> Study:
+        """The study on another data set, with other supernet seeds, or both; reports list what differs.
+
+        Args:
+            source: name or path that this study was read from.
+            data: by name or path, in place of the only one.
+            supernet_seeds: in place of its own.
+
+        Raises UserError if the study has several data sets, or one of the seeds comes twice.
+        """
+        changed: dict[str, Any] = {"variant_of": self.variant_of or source}
+        if data is not None:
+            if len(self.data) > 1:
+                raise UserError(f"--data stands for one data set, and study {self.name} has {len(self.data)}")
+            changed["data"] = [self.data[0].model_copy(update={"name": data})]
+        if supernet_seeds is not None:
+            changed["seeds"] = self.seeds.model_copy(update={"supernet": supernet_seeds})
+        found = self.model_copy(update=changed)
+        found.check()
+        return found
+
     def pairs(self) -> list[tuple[SelectorPart, SupernetPart, str]]:
         """Every selector with every supernet it reads from, and the label of the pair."""
         pairs = []

@@ -72,7 +72,7 @@ def reproduction_table(results: Results) -> Table:
     if info.variant_of:
         notes.insert(
             0,
-            f"This study is a variant of {info.variant_of}, from which it differs in {len(info.differences)} settings: "
+            f"This study is a variant of {info.variant_of}. Settings that differ ({len(info.differences)}): "
             f"{'; '.join(info.differences)}.",
         )
     caption = (

@@ -95,7 +95,7 @@ def _markdown(results: Results, found: list[Table], drawn: list[Figure], cells: 
     parts += [f"{sentence}\n" for sentence in results.status()]
     if info.variant_of:
         listed = "\n".join(f"* {difference}" for difference in info.differences)
-        parts.append(f"A variant of {info.variant_of}; {len(info.differences)} settings differ from it:\n\n{listed}\n")
+        parts.append(f"A variant of {info.variant_of}. Settings that differ: {len(info.differences)}\n\n{listed}\n")
     for table in found:
         parts.append(to_markdown(table))
         parts += [_image(figure) for figure in drawn if figure.name.split("-")[0] == table.name]

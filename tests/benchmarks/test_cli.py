@@ -85,7 +85,22 @@ def test_the_default_folder_is_of_the_studys_name(archselect, inline, write_quic
     assert archselect("run", write_quick(), "--seeds", "3", "--device", "cpu")[0] == 0
     folder = Folder(tmp_path / "archselect-runs" / "small")
     assert {record.inputs.supernet_seed for record in folder.read_all(Record)} == {3}
-    assert folder.study().command.endswith("small.toml --seeds 3")
+    study = folder.study()
+    assert study.command.endswith("small.toml --seeds 3")
+    assert study.differences == ["seeds, supernet: [3] in place of [0, 1]"]
+
+
+def test_another_data_set_in_place_of_the_studys(archselect, inline, write_quick, tmp_path):
+    study = write_quick(('name = "digits"', 'name = "cifar10"'))
+    assert archselect("run", study, "--data", "digits", "--out", "x", "--device", "cpu")[0] == 0
+    folder = Folder(tmp_path / "x")
+    assert {record.inputs.data.name for record in folder.read_all(Record)} == {"digits"}
+    info = folder.study()
+    assert info.variant_of == f"{study}" and info.command.endswith("small.toml --data digits")
+    assert info.differences == ["data, name: digits in place of cifar10"]
+    two = write_quick(("[[data]]", '[[data]]\nname = "svhn"\ntrain = "tiny"\n\n[[data]]'))
+    code, _, err = archselect("run", two, "--data", "digits", "--device", "cpu")
+    assert code == 2 and "--data stands for one data set, and study small has 2" in err
 
 
 def test_seeds_are_named_one_by_one_or_as_ranges(archselect, inline, write_quick, tmp_path):

@@ -3,7 +3,7 @@ from importlib.metadata import version
 import pytest
 import torch
 
-from archselect.benchmarks.machine import code_version, find_device, machine
+from archselect.benchmarks.machine import code_version, find_device, machine, open_device
 from archselect.nasbench_adapters.errors import UserError
 
 
@@ -46,3 +46,13 @@ def test_the_cpu_describes_itself():
 
 def test_the_code_version_is_the_installed_one():
     assert code_version() == version("archselect")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_float32_on_a_gpu_is_float32():
+    device = open_device("cuda")
+    x, weight = (torch.randn(shape, dtype=torch.float64, device=device) for shape in ((64, 16, 32, 32), (16, 16, 3, 3)))
+    exact = torch.nn.functional.conv2d(x, weight)
+    rounded = torch.nn.functional.conv2d(x.float(), weight.float()).double()
+    assert (rounded - exact).norm() / exact.norm() < 1e-6

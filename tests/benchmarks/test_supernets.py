@@ -21,6 +21,7 @@ from archselect.benchmarks.supernets import (
     save_supernet,
 )
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import mixture_of, new_alphas
 from archselect.nasbench_adapters.streams import stream_seed
 
@@ -430,3 +431,35 @@ def test_an_untrained_supernet_does_not_depend_on_the_settings_of_training():
 def test_images_smaller_than_a_batch_are_the_users_to_mend(nb201, digits):
     with pytest.raises(UserError, match="a batch of 64 does not fit part 'valid' of 'digits', which has 48 images"):
         made(nb201, digits(48), recipe("darts", batch_size=64))
+
+
+class Float64Images(Images):
+    """Images on which rounding does not grow into another training."""
+
+    def batch(self, *arguments, **more):
+        x, y = super().batch(*arguments, **more)
+        return x.double(), y
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", ["darts", "blank"])
+def test_a_gpu_trains_the_same_supernet_and_is_never_waited_for(nb201, halves, name):
+    """Of the same start and batches, one epoch (three steps), in float64."""
+    found = []
+    for device in ("cpu", "cuda"):
+        images = Float64Images(halves.dataset, torch.device(device), split="first")
+        inputs = SupernetInputs(recipe=name, settings={}, skeleton=SKELETON)
+        supernet = new_supernet(nb201, inputs, images, 0).double()
+        generator = torch.Generator().manual_seed(1)
+        alphas = tuple(a.double().requires_grad_() for a in new_alphas(nb201, generator, images.device, 1e-3))
+        trainer = Trainer(recipe(name).build(), nb201, supernet, alphas, images, 0)
+        trainer.epoch(nb201.undecided())
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            trainer.epoch(nb201.undecided())
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        found.append([alphas[0].detach().cpu(), *(value.cpu() for value in supernet.state_dict().values())])
+    for here, there in zip(*found, strict=True):
+        torch.testing.assert_close(there, here, rtol=1e-5, atol=1e-8)

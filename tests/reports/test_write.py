@@ -297,7 +297,7 @@ def test_a_variant_lists_what_differs(build, tmp_path):
     said = ["supernet, epochs: 10 in place of 100", "data, name: <mine> & yours in place of cifar10"]
     paths = write_report(build(tmp_path / "study", variant_of="whole", differences=said))
     page, text = paths.html.read_text(encoding="utf-8"), paths.markdown.read_text(encoding="utf-8")
-    assert "A variant of whole" in page and "2 settings differ from it" in page
+    assert "A variant of whole" in page and "Settings that differ: 2" in page
     assert "<li>supernet, epochs: 10 in place of 100</li>" in page and "&lt;mine&gt; &amp; yours" in page
     assert f"* {said[0]}\n* {said[1]}\n" in text
     plain = write_report(build(tmp_path / "plain"))

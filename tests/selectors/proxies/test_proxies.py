@@ -226,3 +226,16 @@ def test_images_that_are_not_numbers_give_no_number(name, batch):
     broken[0, 0, 0, 0] = float("nan")
     value = score(name, network(), broken)
     assert value != value
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@proxies
+@norms
+def test_scores_are_the_same_on_a_gpu(name, norm, batch):
+    for model, mixed in [(supernet(), mixture((2, 3), (5, 1))), (network(), None)]:
+        wanted = score(name, model, batch, mixed, norm)
+        there = mixed and Mixture(tuple(w.cuda() for w in mixed.weights), mixed.support)
+        assert score(name, model.cuda(), batch.cuda(), there, norm, labels=LABELS.cuda()) == pytest.approx(
+            wanted, rel=1e-6
+        )
