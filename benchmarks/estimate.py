@@ -191,6 +191,13 @@ class World:
         self._count(Counts(forwards=ceil(images / size), images=images, flops=images * self.cost(mixture)))
         return Evaluation(*self._answers.random(2).tolist())
 
+    def evaluate_tuned(
+        self, decisions: Decisions, epochs: int, learning_rate: float, norm: str = "running", augment: bool = False
+    ) -> Evaluation:
+        """See :meth:`.Task.evaluate_tuned`."""
+        self.tune(decisions, epochs, learning_rate)
+        return self.evaluate(self.mixture(decisions), norm, augment)
+
     def minibatch(self, size: int) -> Batch:
         """See :meth:`.Task.minibatch`: one image, `size` times over without taking its room."""
         images, labels = self.images.batch(self.images.index("train")[:1])

@@ -145,6 +145,16 @@ class JournaledTask:
         answer = self._ask("evaluate", lambda: list(self._task.evaluate(mixture, norm, augment)), ["validation"])
         return Evaluation(*answer)
 
+    def evaluate_tuned(
+        self, decisions: Decisions, epochs: int, learning_rate: float, norm: str = "running", augment: bool = False
+    ) -> Evaluation:
+        """See :meth:`.Task.evaluate_tuned`."""
+
+        def evaluated() -> list[float]:
+            return list(self._task.evaluate_tuned(decisions, epochs, learning_rate, norm, augment))
+
+        return Evaluation(*self._ask("evaluate tuned", evaluated, ["validation"]))
+
     def proxy(self, name: str, mixture: Mixture, batch: Batch, norm: str = "running") -> float:
         """See :meth:`.Task.proxy`."""
         return float(self._ask("proxy", lambda: self._task.proxy(name, mixture, batch, norm)))

@@ -220,6 +220,12 @@ class Rehearsal:
         question = _bytes(mixture)
         return Evaluation(100 * self._draw(b"accuracy", question), 3 * self._draw(b"loss", question))
 
+    def evaluate_tuned(
+        self, decisions: Decisions, epochs: int, learning_rate: float, norm: str = "running", augment: bool = False
+    ) -> Evaluation:
+        """See :meth:`.Task.evaluate_tuned`."""
+        return self.evaluate(self.mixture(decisions), norm, augment)
+
     def proxy(self, name: str, mixture: Mixture, batch: Batch, norm: str = "running") -> float:
         """See :meth:`.Task.proxy`."""
         get_proxy(name)
@@ -296,6 +302,15 @@ class Premiere(Rehearsal):
         if self._drawn():
             return super().evaluate(mixture, norm, augment)
         return self._task.evaluate(mixture, norm, augment)
+
+    def evaluate_tuned(
+        self, decisions: Decisions, epochs: int, learning_rate: float, norm: str = "running", augment: bool = False
+    ) -> Evaluation:
+        """See :meth:`.Task.evaluate_tuned`."""
+        if self._drawn():
+            return super().evaluate_tuned(decisions, epochs, learning_rate, norm, augment)
+        self._check(decisions)
+        return self._task.evaluate_tuned(decisions, min(epochs, 1), learning_rate, norm, augment)
 
     def proxy(self, name: str, mixture: Mixture, batch: Batch, norm: str = "running") -> float:
         """See :meth:`.Task.proxy`."""

@@ -56,7 +56,7 @@ from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.base import Selector
 from archselect.selectors.registry import get_selector
 
-Table = Literal["tau", "accuracy", "time", "cells", "reproduction"]
+Table = Literal["tau", "accuracy", "time", "cells", "operations", "reproduction"]
 Seeds = list[int]
 
 

@@ -102,6 +102,21 @@ class SupernetTask:
                 count += len(y)
             return Evaluation(100 * int(right) / count, float(loss) / count)
 
+    def evaluate_tuned(
+        self, decisions: Decisions, epochs: int, learning_rate: float, norm: str = "running", augment: bool = False
+    ) -> Evaluation:
+        """See :meth:`.Task.evaluate_tuned`."""
+        leaves = [*self.supernet.parameters(), *self.alphas]
+        state, training, gradients = deepcopy(self.state()), self.supernet.training, [leaf.grad for leaf in leaves]
+        try:
+            self.tune(decisions, epochs, learning_rate)
+            return self.evaluate(self.mixture(decisions), norm, augment)
+        finally:
+            self.load_state(state)
+            self.supernet.train(training)
+            for leaf, gradient in zip(leaves, gradients, strict=True):
+                leaf.grad = gradient
+
     def minibatch(self, size: int) -> Batch:
         """See :meth:`.Task.minibatch`."""
         with self.clock.phase("data"):

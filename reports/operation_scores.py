@@ -1,4 +1,4 @@
-"""How well scorers rank the operations of each edge: scores out of a file, by the same code as a study's."""
+"""How well scorers rank the operations of each edge: those of a study, and scores out of a file, by the same code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from archselect.benchmarks.records import Landscape, OperationScore, ScorerFacts, UserError, unknown
-from archselect.reports.stats import Coefficient, coefficient
+from archselect.reports.results import Group, Results
+from archselect.reports.stats import LEVEL, RESAMPLES, Coefficient, Iteration, coefficient, iterations
 from archselect.reports.table import NONE, Row, Table, make_table
 
 Oracle = Mapping[tuple[int, int, int], float]
@@ -76,6 +77,100 @@ def edge_coefficients(
         )
         for place, own in sorted(edges.items())
     }
+
+
+ORACLES = ("best-acc", "avg-acc")
+
+
+def operations_table(results: Results) -> Table:
+    """A study's operation scores against both oracles, iteration by iteration, per landscape and selector."""
+    rows = []
+    for landscape in results.landscapes:
+        if landscape.architectures:
+            title = results.title(landscape)
+            where = {key: getattr(landscape, key) for key in ("truth", "dataset", "split", "epochs")}
+            found = [row for group in results.groups for row in _study_rows(landscape, group)]
+            found += _oracle_rows(landscape) if found else []
+            rows += [Row({**where, **row.full}, {"Landscape": title, **row.shown}) for row in found]
+    edges = sorted({key for row in rows for key in row.full if ":" in key})
+    means = [f"{kind}_vs_{o}{end}" for o in ORACLES for kind in ("tau", "rho") for end in ("", "_low", "_high")]
+    columns = ("truth", "dataset", "split", "epochs", "selector", "iteration", "edges", "seeds", *means, *edges, "note")
+    measures = [f"{kind} {oracle} ↑" for oracle in ORACLES for kind in ("τ-b", "ρ")]
+    headers = ("Landscape", "Selector", "Iteration", "Edges", "Seeds", *measures, "Note")
+    caption = (
+        "Kendall's τ-b and Spearman's ρ of the operations' scores with the best (best-acc) and the mean (avg-acc) "
+        "accuracy of the cells that have the operation on the edge, signed by the scores' direction; mean over the "
+        "edges scored at an iteration, then over seeds, in brackets the "
+        f"{100 * LEVEL:.0f} % percentile bootstrap interval over seeds ({RESAMPLES:,} resamples). Iteration 0 is "
+        "before anything is decided; the CSV has every edge. The last rows are of the oracles themselves."
+    )
+    return make_table(
+        "operations",
+        "Operation scores by iteration",
+        [Row({column: row.full.get(column) for column in columns}, row.shown) for row in rows],
+        columns=(columns, headers),
+        text=("Landscape", "Selector", "Note"),
+        brief=("Selector", "Iteration", "Edges", *measures),
+        caption=caption,
+        notes=results.status(),
+    )
+
+
+def _study_rows(landscape: Landscape, group: Group) -> list[Row]:
+    """Of one selector, a row for every iteration."""
+    records = [record for record, _ in group.accuracies(landscape)]
+    found = {
+        "best-acc": iterations(records, landscape.oracle_best),
+        "avg-acc": iterations(records, landscape.oracle_mean),
+    }
+    return [
+        _iteration_row(group.name, place, len(records), {oracle: own[place] for oracle, own in found.items()})
+        for place in range(len(found["best-acc"]))
+    ]
+
+
+def _iteration_row(name: str, place: int, seeds: int, of: Mapping[str, Iteration]) -> Row:
+    edges = of["best-acc"].edges
+    full: dict[str, object] = {"selector": name, "iteration": place, "edges": edges, "seeds": seeds}
+    shown = {"Selector": name, "Iteration": f"{place}", "Edges": f"{edges}", "Seeds": f"{seeds}"}
+    notes = []
+    for oracle, found in of.items():
+        own = found.correlation
+        for kind, label, interval, by_edge in (
+            ("tau", "τ-b", own.tau, found.taus),
+            ("rho", "ρ", own.rho, found.rhos),
+        ):
+            key = f"{kind}_vs_{oracle}"
+            full |= {key: interval.mean, f"{key}_low": interval.low, f"{key}_high": interval.high}
+            full |= {f"{key}:{cell}.{edge}": value for (cell, edge), value in by_edge.items()}
+            spread = "" if interval.low is None else f" [{interval.low:.3f}, {interval.high:.3f}]"
+            shown[f"{label} {oracle} ↑"] = NONE if interval.mean is None else f"{interval.mean:.3f}{spread}"
+        if own.undefined:
+            reasons = ", ".join(f"{reason} ({count})" for reason, count in sorted(own.undefined.items()))
+            notes.append(f"{oracle}: {own.undefined.total()} of {own.size} undefined: {reasons}")
+    full["note"] = shown["Note"] = "; ".join(notes)
+    return Row(full, shown)
+
+
+def _oracle_rows(landscape: Landscape) -> list[Row]:
+    """The oracles as scorers: what one of them says of the other."""
+    known = oracles_of(landscape)
+    rows = []
+    for name, values in known.items():
+        scores = [OperationScore(round=0, step=0, cell=c, edge=e, choice=k, value=v) for (c, e, k), v in values.items()]
+        full: dict[str, object] = {"selector": name}
+        shown = {"Selector": f"{name} (oracle)", "Iteration": NONE, "Edges": "", "Seeds": NONE, "Note": ""}
+        for oracle, other in known.items():
+            found = edge_coefficients(scores, "higher", other)
+            full["edges"], shown["Edges"] = len(found), f"{len(found)}"
+            for kind, label in (("tau", "τ-b"), ("rho", "ρ")):
+                own = {edge: value for edge, c in found.items() if (value := getattr(c, kind)) is not None}
+                mean = float(np.mean(list(own.values()))) if own else None
+                full[f"{kind}_vs_{oracle}"] = mean
+                full |= {f"{kind}_vs_{oracle}:{cell}.{edge}": value for (cell, edge), value in own.items()}
+                shown[f"{label} {oracle} ↑"] = NONE if mean is None else f"{mean:.3f}"
+        rows.append(Row(full, shown))
+    return rows
 
 
 def _row(scorer: ScorerFacts, oracles: Mapping[str, Oracle]) -> Row:

@@ -7,13 +7,13 @@ horizon or protocol of final training, measured and not predicted, and no wall c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from dataclasses import dataclass
 
 from archselect.benchmarks.records import Landscape
 from archselect.reports.published import Published, find
 from archselect.reports.results import Group, Results, total_seconds
-from archselect.reports.stats import LEVEL, Interval, best_of, operation_level, student
+from archselect.reports.stats import LEVEL, Interval, best_of, iterations, student
 from archselect.reports.table import NONE, Row, Table, make_table
 
 INSIDE, REACHES, OUTSIDE, ONE_RUN = "inside", "within our interval", "outside", "outside (one run)"
@@ -29,11 +29,9 @@ _UNITS = {
     "search_gpu_days": "search, GPU days",
     "search_minutes": "search, minutes",
     "seconds": "search, seconds",
-    "kendall_vs_best_acc": "τ with best-acc",
-    "kendall_vs_avg_acc": "τ with avg-acc",
-    "spearman_vs_best_acc": "ρ with best-acc",
-    "spearman_vs_avg_acc": "ρ with avg-acc",
 }
+_CORRELATION = re.compile(r"(?P<kind>kendall|spearman)_vs_(?P<oracle>best|avg)_acc(_iteration_(?P<iteration>\d+))?")
+"""Metrics of operation scores; of the first iteration where none is named."""
 _COLUMNS = (
     *("paper", "table", "space", "dataset", "method", "metric"),
     *("published", "published_low", "published_high", "published_spread", "published_reduction", "published_source"),
@@ -134,7 +132,7 @@ def _row(results: Results, row: Published, group: Group) -> Row:
         "Published in": f"{row.short_paper}, {row.table}, {row.space}, {row.dataset}",
         "Method": row.method,
         "Selector": group.name,
-        "Metric": _UNITS.get(row.metric, row.metric),
+        "Metric": _metric(row.metric),
         "Published": f"{_published(row, digits)} ({reduced})",
         "Measured": NONE if found.mean is None or not measured else f"{found.mean:.{digits}f} ({measured.reduction})",
         "95 % interval": NONE if found.low is None else f"[{found.low:.{digits}f}, {found.high:.{digits}f}]",
@@ -163,6 +161,15 @@ def _reduction(row: Published) -> str:
     if row.reduction in ("mean", "best") and row.runs:
         return f"{row.reduction} of {row.runs}"
     return row.reduction or "reduction not stated"
+
+
+def _metric(name: str) -> str:
+    """A metric in words."""
+    if matched := _CORRELATION.fullmatch(name):
+        sign = "τ" if matched["kind"] == "kendall" else "ρ"
+        when = f", iteration {matched['iteration']}" if matched["iteration"] else ""
+        return f"{sign} with {matched['oracle']}-acc{when}"
+    return _UNITS.get(name, name)
 
 
 def _published(row: Published, digits: int) -> str:
@@ -199,7 +206,7 @@ def _within(row: Published, interval: Interval) -> Interval:
     """The interval without what no accuracy or correlation can be."""
     if interval.low is None or interval.high is None:
         return interval
-    low, high = (-1.0, 1.0) if row.metric in _CORRELATIONS else (0.0, 100.0)
+    low, high = (-1.0, 1.0) if _CORRELATION.fullmatch(row.metric) else (0.0, 100.0)
     return Interval(interval.mean, max(low, interval.low), min(high, interval.high))
 
 
@@ -213,7 +220,7 @@ def _values(results: Results, row: Published, group: Group) -> tuple[list[float]
         return ([100 - value for value in accuracies] if error else accuracies), not error
     if row.metric == "params_millions":
         return _parameters(results, row, group), False
-    if row.metric in _CORRELATIONS:
+    if _CORRELATION.fullmatch(row.metric):
         return _correlations(results, row, group), True
     raise Incomparable(f"no study of selectors measures {row.metric}")
 
@@ -250,22 +257,25 @@ def _parameters(results: Results, row: Published, group: Group) -> list[float]:
     return values
 
 
-_CORRELATIONS: dict[str, tuple[Callable[[Landscape], list[list[list[float]]]], str]] = {
-    "kendall_vs_best_acc": (lambda landscape: landscape.oracle_best, "per_seed"),
-    "kendall_vs_avg_acc": (lambda landscape: landscape.oracle_mean, "per_seed"),
-    "spearman_vs_best_acc": (lambda landscape: landscape.oracle_best, "rho_per_seed"),
-    "spearman_vs_avg_acc": (lambda landscape: landscape.oracle_mean, "rho_per_seed"),
-}
-
-
 def _correlations(results: Results, row: Published, group: Group) -> list[float]:
-    """Per run its rank correlation with an oracle, mean over edges (and rounds)."""
-    oracle, which = _CORRELATIONS[row.metric]
+    """Per run its rank correlation with an oracle at an iteration, mean over edges. Raises Incomparable."""
+    matched = _CORRELATION.fullmatch(row.metric)
+    assert matched is not None
+    kind, oracle, iteration = matched["kind"], matched["oracle"], int(matched["iteration"] or 0)
     landscape = _landscape(results, row, group)
-    found = operation_level([record for record, _ in group.accuracies(landscape)], oracle(landscape))
-    values = [value for value in getattr(found, which) if value is not None] if found else []
-    if not values:
+    records = [record for record, _ in group.accuracies(landscape)]
+    found = iterations(records, landscape.oracle_best if oracle == "best" else landscape.oracle_mean)
+    if not found:
         raise Incomparable("the selector gives no scores of operations")
+    every = sum(map(len, records[0].selected.edges))
+    if found[0].edges < every:
+        raise Incomparable(f"it is of scores of all {every} edges at once, and ours are of {found[0].edges} at a time")
+    if iteration >= len(found):
+        raise Incomparable(f"it is of iteration {iteration}, and ours ends with {len(found) - 1}")
+    own = found[iteration].correlation
+    values = [value for value in (own.per_seed if kind == "kendall" else own.rho_per_seed) if value is not None]
+    if not values:
+        raise Incomparable("it is undefined for ours")
     return values
 
 

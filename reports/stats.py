@@ -127,6 +127,74 @@ def operation_level(records: Sequence[Record], oracle: list[list[list[float]]]) 
     return _over_seeds(per_record, n)
 
 
+@dataclass(frozen=True)
+class Iteration:
+    """The scores of one iteration of a selector against an oracle, over seeds.
+
+    `edges` is how many edges were scored (in the round with the fewest); `taus` and `rhos` are by (cell, edge), mean
+    over seeds and rounds, and without the edges whose coefficient is undefined in all of them.
+    """
+
+    correlation: Correlation
+    edges: int
+    taus: dict[tuple[int, int], float]
+    rhos: dict[tuple[int, int], float]
+
+
+def iterations(records: Sequence[Record], oracle: list[list[list[float]]]) -> list[Iteration]:
+    """Operation scores against `oracle[cell][edge][choice]`, iteration by iteration of a round; [] without scores.
+
+    An iteration is a step at which operations were scored, of however many edges. Those that only some seeds have are
+    left out.
+    """
+    per_record = [_by_iteration(record, oracle) for record in records]
+    found = []
+    for place in range(min(map(len, per_record), default=0)):
+        own = [rows[place] for rows in per_record]
+        coefficients = [list(row.values()) for row in own]
+        n = f"{_count(len(records), 'seed')} × {_count(min(map(len, own)), 'coefficient')}"
+        found.append(
+            Iteration(
+                _over_seeds(coefficients, n),
+                min(min(Counter(round_ for round_, _, _ in row).values()) for row in own),
+                _edge_means(own, "tau"),
+                _edge_means(own, "rho"),
+            )
+        )
+    return found
+
+
+def _by_iteration(record: Record, oracle: list[list[list[float]]]) -> list[dict[tuple[int, int, int], Coefficient]]:
+    """Per iteration the coefficients by (round, cell, edge)."""
+    scale = record.selected.operation_scale
+    if scale is None:
+        return []
+    steps: dict[int, list[int]] = defaultdict(list)
+    scores: dict[tuple[int, int, int, int], list[OperationScore]] = defaultdict(list)
+    for score in record.selected.operation_scores:
+        if score.step not in steps[score.round]:
+            steps[score.round].append(score.step)
+        scores[score.step, score.round, score.cell, score.edge].append(score)
+    places = {round_: {step: place for place, step in enumerate(sorted(own))} for round_, own in steps.items()}
+    found: list[dict[tuple[int, int, int], Coefficient]] = [{} for _ in range(max(map(len, steps.values()), default=0))]
+    for (step, round_, cell, edge), scored in sorted(scores.items()):
+        truth = [oracle[cell][edge][score.choice] for score in scored]
+        values = [score.value for score in scored]
+        found[places[round_][step]][round_, cell, edge] = coefficient(
+            values, truth, scale.better, 2, "operations scored"
+        )
+    return found
+
+
+def _edge_means(rows: Sequence[dict[tuple[int, int, int], Coefficient]], kind: str) -> dict[tuple[int, int], float]:
+    values: dict[tuple[int, int], list[float]] = defaultdict(list)
+    for row in rows:
+        for (_, cell, edge), own in sorted(row.items()):
+            if (value := getattr(own, kind)) is not None:
+                values[cell, edge].append(value)
+    return {edge: float(np.mean(own)) for edge, own in sorted(values.items())}
+
+
 def architecture_level(pairs: Sequence[tuple[Record, Accuracy]]) -> Correlation | None:
     """Architecture scores against the trial-mean accuracy of the same architectures, over records.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from archselect.benchmarks.records import Accuracy, Counts, Landscape, Machine, Record, unknown
+from archselect.reports.operation_scores import operations_table
 from archselect.reports.reproduction import reproduction_table
 from archselect.reports.results import Group, Known, Results, seed_name, total_seconds
 from archselect.reports.stats import (
@@ -265,6 +266,7 @@ _TABLES: dict[str, Callable[[Results], Table]] = {
     "accuracy": accuracy_table,
     "time": time_table,
     "cells": cells_table,
+    "operations": operations_table,
     "reproduction": reproduction_table,
 }
 

@@ -73,6 +73,16 @@ class Task(Protocol):
         """
         ...
 
+    def evaluate_tuned(
+        self, decisions: Decisions, epochs: int, learning_rate: float, norm: str = "running", augment: bool = False
+    ) -> Evaluation:
+        """The accuracy and loss that the supernet would have, were it tuned with these edges fixed.
+
+        As :meth:`tune` and then :meth:`evaluate`, but the supernet and the alphas are left as they were, so that
+        every candidate starts from the same weights and sees the same batches.
+        """
+        ...
+
     def minibatch(self, size: int) -> Batch:
         """A random minibatch of the training half, augmented as in training; another one at each call."""
         ...

@@ -25,17 +25,16 @@ class Magnitude(Selector):
         space, decisions = task.space, task.space.undecided()
         weights = [rows.tolist() for rows in task.mixture(decisions).weights]
         strength: dict[Edge, float] = {}
-        step = 0
-        for step, (c, edge) in enumerate(decisions.open_edges()):
+        for c, edge in decisions.open_edges():
             cell, row = space.cells[c], weights[c][edge]
-            log.scores(0, step, c, edge, row[: len(cell.operations[edge])])
+            log.scores(0, 0, c, edge, row[: len(cell.operations[edge])])
             best = max(cell.candidates(edge), key=row.__getitem__)
-            log.decide(0, step, c, edge, best)
+            log.decide(0, 0, c, edge, best)
             decisions = decisions.decide(c, edge, best)
             strength[c, edge] = row[best]
         for (c, node), edges in space.crowded(decisions).items():
             ranked = sorted(edges, key=lambda edge: -strength[c, edge])
             for edge in ranked[space.cells[c].kept_inputs(node) :]:
-                log.decide(0, step, c, edge, DROPPED)
+                log.decide(0, 0, c, edge, DROPPED)
                 decisions = decisions.decide(c, edge, DROPPED)
         return log.selection(decisions.architecture())

@@ -6,12 +6,13 @@ from archselect.nasbench_adapters.errors import unknown
 from archselect.selectors.base import Selector
 from archselect.selectors.darts_pt import DartsPT
 from archselect.selectors.magnitude import Magnitude
+from archselect.selectors.operation_scores import OperationScores
 from archselect.selectors.random_search import Random
 from archselect.selectors.sgas import Sgas
 from archselect.selectors.zero_cost_pt import ZeroCostPT
 
 SELECTORS: dict[str, type[Selector]] = {
-    selector.name: selector for selector in (Random, Magnitude, DartsPT, ZeroCostPT, Sgas)
+    selector.name: selector for selector in (Random, Magnitude, DartsPT, ZeroCostPT, Sgas, OperationScores)
 }
 
 

@@ -98,6 +98,22 @@ def test_a_selector_that_reads_trained_alphas_is_replayed_too(write_study, tmp_p
     assert run(Folder(tmp_path / "out"), job).facts() == wanted
 
 
+def test_candidates_that_were_tuned_are_replayed_too(write_study, tmp_path, monkeypatch):
+    settings = 'change = "fix"\nmeasure = "accuracy"\nnorm = "batch"\ncandidate_epochs = 1\nrescore = false'
+    study = read_study(str(write_study(('name = "magnitude"', f'name = "operation-scores"\n{settings}'))))
+    (job,) = (job for job in span(study, None) if job.label == "operation-scores" and job.supernet.seed == 0)
+    counter = answers(monkeypatch)
+    wanted = run(Folder(tmp_path / "undisturbed"), job).facts()
+    assert counter.computed == 60  # a tuning and an evaluation for each of 30
+    for moment in (0, 1, 20, 31):
+        counter.computed, counter.die_at = 0, moment
+        with pytest.raises(Killed):
+            run(Folder(tmp_path / "out"), job)
+    counter.computed, counter.die_at = 0, None
+    assert run(Folder(tmp_path / "out"), job).facts() == wanted
+    assert counter.computed == 60 - 20 - 30
+
+
 def damaged(folder, job):
     """(name, what to do to a journal that was cut short) of every kind of damage."""
     lines, state = (folder.journal(job.inputs.id).with_suffix(suffix) for suffix in (".jsonl", ".pt"))

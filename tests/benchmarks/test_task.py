@@ -217,3 +217,34 @@ def test_unknown_names(new_task):
         task.proxy("nwto", mixture, task.minibatch(4))
     with pytest.raises(UserError, match="unknown batch-norm mode 'bacth': did you mean 'batch'"):
         task.evaluate(mixture, norm="bacth")
+
+
+@pytest.mark.parametrize("tuned_before", [False, True])
+@pytest.mark.parametrize("recipe", ["darts", "blank"])
+def test_what_tuning_would_bring_is_measured_and_forgotten(new_task, recipe, tuned_before):
+    task, other = new_task(recipe), new_task(recipe)
+    decisions = task.space.undecided().decide(0, 2, 3)
+    if tuned_before:
+        for own in (task, other):
+            own.tune(decisions, 1, 0.1)
+    fixed = decisions.decide(0, 4, 1)
+    before, gradients = state(task), [p.grad for p in task.supernet.parameters()]
+    training = task.supernet.training
+    found = task.evaluate_tuned(fixed, 2, 0.1)
+    assert same(before, state(task)) and task.supernet.training is training
+    assert all(p.grad is g for p, g in zip(task.supernet.parameters(), gradients, strict=True))
+    # As if the supernet were tuned in earnest; and every candidate starts from the same.
+    assert task.evaluate_tuned(fixed, 2, 0.1) == found
+    other.tune(fixed, 2, 0.1)
+    assert other.evaluate(other.mixture(fixed)) == found
+    # What is tuned afterwards is what would have been.
+    task.tune(fixed, 2, 0.1)
+    assert same(state(task), state(other))
+
+
+def test_a_tuning_that_fails_is_forgotten_too(new_task):
+    task = new_task()
+    before = state(task)
+    with pytest.raises(UserError, match="batch-norm mode"):
+        task.evaluate_tuned(task.space.undecided(), 1, 0.1, norm="none")
+    assert same(before, state(task))

@@ -8,8 +8,11 @@ from archselect.benchmarks.operation_files import read_operation_scores
 from archselect.benchmarks.records import OperationScore, Scale, ScorerFacts
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.reports.operation_scores import operation_table, oracle_in, oracles_of
+from archselect.reports.operation_scores import operation_table, operations_table, oracle_in, oracles_of
 from archselect.reports.published import published
+from archselect.reports.results import load
+from archselect.reports.stats import iterations
+from archselect.reports.tables import tau_table
 
 OPERATIONS = 5
 
@@ -80,3 +83,82 @@ def test_the_published_correlations_of_the_released_scores(shared_file):
         kind, oracle = row.metric.split("_vs_")
         ours = frame.loc[row.method, f"{'tau' if kind == 'kendall' else 'rho'}_vs_{oracle}"]
         assert ours == pytest.approx(row.value, abs=5.001e-4), (row.method, row.metric)
+
+
+def in_iterations(fake, better="lower", seeds=3, rounds=2):
+    """Records of which each round scores edges 0, 1, 2, then 1, 2, then 2; and the oracle."""
+    rng = np.random.default_rng(0)
+    oracle = [rng.normal(size=(6, OPERATIONS)).tolist()]
+    records = []
+    for seed in range(seeds):
+        scores = [
+            OperationScore(
+                round=r, step=10 * r + 2 * t, cell=0, edge=e, choice=k, value=float(rng.integers(0, 4) + 10 * (k == e))
+            )
+            for r in range(rounds)
+            for t in range(3)
+            for e in range(t, 3)
+            for k in range(OPERATIONS)
+        ]
+        record = fake.record(fake.inputs("magnitude", seed))
+        changes = {"operation_scores": scores, "operation_scale": Scale(name="x", better=better), "decisions": []}
+        records.append(record.model_copy(update={"selected": record.selected.model_copy(update=changes)}))
+    return records, oracle
+
+
+@pytest.mark.parametrize("better", ["higher", "lower"])
+def test_iteration_by_iteration(fake, better):
+    records, oracle = in_iterations(fake, better)
+    found = iterations(records, oracle)
+    assert [own.edges for own in found] == [3, 2, 1]
+    sign = 1 if better == "higher" else -1
+    for t, own in enumerate(found):
+        by_edge = {}
+        per_seed = []
+        for record in records:
+            values = []
+            for r in range(2):
+                for e in range(t, 3):
+                    scores = [
+                        s.value
+                        for s in record.selected.operation_scores
+                        if (s.round, s.step, s.edge) == (r, 10 * r + 2 * t, e)
+                    ]
+                    values.append(kendalltau(sign * np.array(scores), oracle[0][e]).statistic)
+                    by_edge.setdefault((0, e), []).append(values[-1])
+            per_seed.append(np.mean(values))
+        assert own.correlation.per_seed == pytest.approx(per_seed)
+        assert own.correlation.tau.mean == pytest.approx(np.mean(per_seed))
+        assert own.taus == pytest.approx({edge: np.mean(values) for edge, values in by_edge.items()})
+
+
+def test_only_iterations_that_all_seeds_have(fake):
+    records, oracle = in_iterations(fake)
+    short = records[1].selected.model_copy(
+        update={"operation_scores": [s for s in records[1].selected.operation_scores if s.step % 10 < 4]}
+    )
+    records[1] = records[1].model_copy(update={"selected": short})
+    assert len(iterations(records, oracle)) == 2
+    assert iterations([fake.record(fake.inputs("random", 0)), *records], oracle) == []
+    assert iterations([], oracle) == []
+
+
+def test_the_table_of_a_study(folder):
+    """A selector that scores all edges at once has the correlations of the table tau."""
+    results = load(folder)
+    table, tau = operations_table(results), tau_table(results).frame
+    frame = table.frame[table.frame.truth == "nb201-digits"].set_index(["selector", "iteration"])
+    own = tau[(tau.truth == "nb201-digits") & (tau.selector == "magnitude")].set_index("level")
+    row = frame.loc[("magnitude", 0)]
+    for oracle in ("best-acc", "avg-acc"):
+        assert row[f"tau_vs_{oracle}"] == pytest.approx(own.loc[f"operation, {oracle}", "tau_b"])
+        assert row[f"rho_vs_{oracle}_low"] == pytest.approx(own.loc[f"operation, {oracle}", "spearman_low"])
+        edges = [row[f"tau_vs_{oracle}:0.{e}"] for e in range(6)]
+        assert np.mean(edges) == pytest.approx(row[f"tau_vs_{oracle}"])
+    assert (row.edges, row.seeds) == (6, 4)
+    # One that decides edge after edge has an iteration for each.
+    assert [key[1] for key in frame.index if key[0] == "zero-cost-pt"] == list(range(6))
+    assert set(frame.loc["zero-cost-pt"].edges) == {1}
+    shown = table.shown.set_index("Selector")
+    assert set(shown.loc["best-acc (oracle)", "τ-b best-acc ↑"]) == {"1.000"}
+    assert not any("random" in name for name in shown.index)

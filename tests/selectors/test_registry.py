@@ -8,7 +8,7 @@ from archselect.selectors.registry import SELECTORS, get_selector
 
 
 def test_the_built_in_selectors_are_registered():
-    assert set(SELECTORS) == {"random", "magnitude", "darts-pt", "sgas", "zero-cost-pt"}
+    assert set(SELECTORS) == {"random", "magnitude", "darts-pt", "sgas", "zero-cost-pt", "operation-scores"}
 
 
 @pytest.mark.parametrize("name", SELECTORS)
