@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
+from archselect.benchmarks.machine import open_device
+from archselect.nasbench_adapters.networks import operations
 from archselect.nasbench_adapters.networks.blocks import BLOCKS, PoolReduction, Preprocess, ResidualReduction
 from archselect.nasbench_adapters.networks.operations import (
     AveragePool,
@@ -59,6 +61,53 @@ def test_pool_does_not_count_the_padding():
     x = torch.tensor([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]]])
     wanted = [[3.0, 3.5, 4.0], [4.5, 5.0, 5.5], [6.0, 6.5, 7.0]]
     assert AveragePool()(x).tolist() == [[wanted]]
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_pooling_goes_round_a_wrong_gradient(images, monkeypatch, stride):
+    """With the same result, for channels-last features, and through contiguous ones."""
+    x = images(2, size=6).contiguous(memory_format=torch.channels_last)
+    module, found, formats = AveragePool(stride), [], []
+    pool = F.avg_pool2d
+
+    def spied(given, *arguments):
+        formats.append(given.is_contiguous())
+        return pool(given, *arguments)
+
+    monkeypatch.setattr(F, "avg_pool2d", spied)
+    for wrong in (False, True):
+        monkeypatch.setattr(operations, "has_wrong_gradient", lambda x, wrong=wrong: wrong)
+        leaf = x.clone().requires_grad_()
+        out = module(leaf)
+        assert out.is_contiguous(memory_format=torch.channels_last)
+        (gradient,) = torch.autograd.grad((out**2).sum(), leaf)
+        found.append((out, gradient))
+    assert formats == [False, True]
+    for plain, round_ in zip(*found, strict=True):
+        torch.testing.assert_close(round_, plain)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", dict.fromkeys((*OPERATIONS, *DARTS)))
+def test_gradients_are_the_same_on_a_gpu(name, stride):
+    """In the format and precision in which networks run there."""
+    module = build_operation(name, 16, 16, affine=True, stride=stride)
+    if module is None:
+        return
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(8, 16, 16, 16, generator=generator).contiguous(memory_format=torch.channels_last)
+    weights = torch.randn(8, 16, 16 // stride, 16 // stride, generator=generator)
+    open_device("cuda")
+    found = []
+    for device in ("cpu", "cuda"):
+        own = module.to(device, memory_format=torch.channels_last)
+        leaf = x.to(device).requires_grad_()
+        loss = (own(leaf) * weights.to(device)).sum()
+        found.append([g.cpu() for g in torch.autograd.grad(loss, [leaf, *own.parameters()])])
+    for here, there in zip(*found, strict=True):
+        torch.testing.assert_close(there, here, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("affine", [True, False])
