@@ -101,8 +101,8 @@ def operations_table(results: Results) -> Table:
         "Kendall's τ-b and Spearman's ρ of the operations' scores with the best (best-acc) and the mean (avg-acc) "
         "accuracy of the cells that have the operation on the edge, signed by the scores' direction; mean over the "
         "edges scored at an iteration, then over seeds, in brackets the "
-        f"{100 * LEVEL:.0f} % percentile bootstrap interval over seeds ({RESAMPLES:,} resamples). Iteration 0 is "
-        "before anything is decided; the CSV has every edge. The last rows are of the oracles themselves."
+        f"{100 * LEVEL:.0f} % percentile bootstrap interval over supernet seeds ({RESAMPLES:,} resamples). Iteration 0 "
+        "is before anything is decided; the CSV has every edge. The last rows are of the oracles themselves."
     )
     return make_table(
         "operations",

@@ -8,12 +8,13 @@ horizon or protocol of final training, measured and not predicted, and no wall c
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from archselect.benchmarks.records import Landscape
+from archselect.benchmarks.records import Landscape, Record
 from archselect.reports.published import Published, find
 from archselect.reports.results import Group, Results, total_seconds
-from archselect.reports.stats import LEVEL, Interval, best_of, iterations, student
+from archselect.reports.stats import LEVEL, Interval, best_of, by_supernet, iterations, student
 from archselect.reports.table import NONE, Row, Table, make_table
 
 INSIDE, REACHES, OUTSIDE, ONE_RUN = "inside", "within our interval", "outside", "outside (one run)"
@@ -76,8 +77,9 @@ def reproduction_table(results: Results) -> Table:
     caption = (
         "Published numbers beside ours. Published: with its spread, which is ± the printed standard deviation, the "
         "lowest to the highest of single runs, or, where neither is known, what rounds to the printed number. "
-        f"Measured: reduced as the published number is; {100 * LEVEL:.0f} % interval by Student's t over runs for "
-        f"means, by bootstrap for a best of n. Verdict: '{INSIDE}' if the measured value lies in the published spread; "
+        f"Measured: reduced as the published number is; {100 * LEVEL:.0f} % interval by Student's t for means, "
+        "over supernets (the mean of all selections from one is one value), by bootstrap over runs for a best of n. "
+        f"Verdict: '{INSIDE}' if the measured value lies in the published spread; "
         f"else '{REACHES}' if its interval reaches into the spread; else '{OUTSIDE}'. '{NOT_COMPARABLE}', with the "
         "reason, where reduction, split, horizon, protocol or device differ."
     )
@@ -182,12 +184,10 @@ def _published(row: Published, digits: int) -> str:
 
 def _measured(results: Results, row: Published, group: Group) -> Measured:
     """Ours, reduced as the published number is. Raises Incomparable."""
-    values, higher = _values(results, row, group)
+    values, seeds, higher = _values(results, row, group)
     runs = len(values)
-    if row.reduction in ("mean", "runs"):
-        return Measured(_within(row, student(values)), runs, f"mean of {runs}")
-    if row.reduction == "mean over edges":
-        return Measured(_within(row, student(values)), runs, f"mean of {runs}")
+    if row.reduction in ("mean", "runs", "mean over edges"):
+        return _mean(row, values, seeds)
     if row.reduction == "best":
         if row.metric == "params_millions":
             raise Incomparable("it is of the published best run alone")
@@ -202,6 +202,13 @@ def _measured(results: Results, row: Published, group: Group) -> Measured:
     raise Incomparable("the paper does not say what it is the mean or best of")
 
 
+def _mean(row: Published, values: Sequence[float], seeds: Sequence[int]) -> Measured:
+    """The mean over runs; its interval is over supernets."""
+    supernets = len(set(seeds))
+    said = f"mean of {len(values)}" + (f" from {supernets} supernets" if supernets < len(values) else "")
+    return Measured(_within(row, student(by_supernet(values, seeds))), len(values), said)
+
+
 def _within(row: Published, interval: Interval) -> Interval:
     """The interval without what no accuracy or correlation can be."""
     if interval.low is None or interval.high is None:
@@ -210,19 +217,27 @@ def _within(row: Published, interval: Interval) -> Interval:
     return Interval(interval.mean, max(low, interval.low), min(high, interval.high))
 
 
-def _values(results: Results, row: Published, group: Group) -> tuple[list[float], bool]:
-    """One value per run in the published number's unit, and whether higher is better. Raises Incomparable."""
+def _values(results: Results, row: Published, group: Group) -> tuple[list[float], list[int], bool]:
+    """One value per run in the published number's unit, its supernet seed, and whether higher is better.
+
+    Raises Incomparable.
+    """
     if row.metric in TIMES:
         raise Incomparable("wall clock of another device")
     if row.metric in ("test_error_percent", "test_accuracy_percent"):
-        accuracies = [known.mean for known in group.known(_landscape(results, row, group))]
+        found = group.known(_landscape(results, row, group))
+        accuracies = [known.mean for known in found]
         error = row.metric == "test_error_percent"
-        return ([100 - value for value in accuracies] if error else accuracies), not error
+        return ([100 - a for a in accuracies] if error else accuracies), _seeds(k.record for k in found), not error
     if row.metric == "params_millions":
-        return _parameters(results, row, group), False
+        return _parameters(results, row, group), _seeds(group.records), False
     if _CORRELATION.fullmatch(row.metric):
-        return _correlations(results, row, group), True
+        return *_correlations(results, row, group), True
     raise Incomparable(f"no study of selectors measures {row.metric}")
+
+
+def _seeds(records: Iterable[Record]) -> list[int]:
+    return [record.inputs.supernet_seed for record in records]
 
 
 def _landscape(results: Results, row: Published, group: Group) -> Landscape:
@@ -257,8 +272,11 @@ def _parameters(results: Results, row: Published, group: Group) -> list[float]:
     return values
 
 
-def _correlations(results: Results, row: Published, group: Group) -> list[float]:
-    """Per run its rank correlation with an oracle at an iteration, mean over edges. Raises Incomparable."""
+def _correlations(results: Results, row: Published, group: Group) -> tuple[list[float], list[int]]:
+    """Per run its rank correlation with an oracle at an iteration, mean over edges, and its supernet seed.
+
+    Raises Incomparable.
+    """
     matched = _CORRELATION.fullmatch(row.metric)
     assert matched is not None
     kind, oracle, iteration = matched["kind"], matched["oracle"], int(matched["iteration"] or 0)
@@ -273,10 +291,11 @@ def _correlations(results: Results, row: Published, group: Group) -> list[float]
     if iteration >= len(found):
         raise Incomparable(f"it is of iteration {iteration}, and ours ends with {len(found) - 1}")
     own = found[iteration].correlation
-    values = [value for value in (own.per_seed if kind == "kendall" else own.rho_per_seed) if value is not None]
-    if not values:
+    every_seed = own.per_seed if kind == "kendall" else own.rho_per_seed
+    known = [(value, r.inputs.supernet_seed) for value, r in zip(every_seed, records, strict=True) if value is not None]
+    if not known:
         raise Incomparable("it is undefined for ours")
-    return values
+    return [value for value, _ in known], [seed for _, seed in known]
 
 
 def _shown_anyway(row: Published, group: Group) -> Measured | None:
@@ -284,4 +303,4 @@ def _shown_anyway(row: Published, group: Group) -> Measured | None:
     if row.metric not in TIMES:
         return None
     values = [total_seconds(record) / TIMES[row.metric] for record in group.records]
-    return Measured(student(values), len(values), f"mean of {len(values)}")
+    return Measured(student(by_supernet(values, _seeds(group.records))), len(values), f"mean of {len(values)}")

@@ -124,15 +124,16 @@ def scores_frame(scores: Scores) -> pd.DataFrame:
 _COLUMNS = (
     *("proxy", "better", "n", "seeds", "tau_b", "tau_b_low", "tau_b_high", "spearman", "spearman_low"),
     *("spearman_high", "tau_b_best_tenth", "spearman_published", "tau_b_published", "n_published"),
+    *("published_spearman", "published_tau_b"),
     *("spearman_between_seeds", "undefined", "reasons", "seconds"),
 )
 _SHOWN = (
     *("Proxy", "n", "τ-b ↑", "95 % interval", "ρ ↑", "ρ 95 % interval", "τ-b, best tenth", "ρ with published"),
-    *("ρ between seeds", "Seconds", "Undefined"),
+    *("ρ of published", "ρ between seeds", "Seconds", "Undefined"),
 )
 
 
-_TRUTH = ("τ-b ↑", "95 % interval", "ρ ↑", "ρ 95 % interval", "τ-b, best tenth")
+_TRUTH = ("τ-b ↑", "95 % interval", "ρ ↑", "ρ 95 % interval", "τ-b, best tenth", "ρ of published")
 """Columns that need a truth."""
 
 
@@ -145,7 +146,8 @@ def correlation_table(scores: Scores) -> Table:
         "accuracies of the same architectures; mean over seeds (of weights and minibatches). Intervals: "
         f"{100 * LEVEL:.0f} % percentile bootstrap over architectures, {RESAMPLES} resamples. Best tenth: among the "
         "architectures with the highest accuracies. With published: against the scores of the same name in the file of "
-        "the architectures, unsigned. Between seeds: mean over pairs of seeds, how little of the ranks is the "
+        "the architectures, unsigned; of published: the published scores' own with the accuracies. "
+        "Between seeds: mean over pairs of seeds, how little of the ranks is the "
         "draw of weights and images. Infinite scores are values like any other; undefined ones are left out. "
         f"{NONE}: there is nothing to correlate with, fewer than {LEAST} architectures, or constant scores."
     )
@@ -165,7 +167,7 @@ def correlation_table(scores: Scores) -> Table:
         notes.append(f"Seeds not finished: {', '.join(map(str, left))}; the command goes on: {scores.info.command}")
     empty = {
         *(_TRUTH if accuracies is None else ()),
-        *(() if population.published else ("ρ with published",)),
+        *(() if population.published else ("ρ with published", "ρ of published")),
         *(() if len(scores.seeds) > 1 else ("ρ between seeds",)),
     }
     headers = tuple(header for header in _SHOWN if header not in empty)
@@ -202,6 +204,13 @@ def _row(scores: Scores, name: str) -> Row:
             "tau_b_published": over_seeds(values[:, both], published[both], tau),
             "n_published": int(both.sum()),
         }
+        if accuracies is not None:
+            there = ~np.isnan(published)
+            theirs = published[there] if better == "higher" else -published[there]
+            full |= {
+                "published_spearman": rho(theirs, accuracies[there]),
+                "published_tau_b": tau(theirs, accuracies[there]),
+            }
     pairs = [rho(a[defined], b[defined]) for a, b in combinations(values, 2)]
     known = [value for value in pairs if value is not None]
     reasons = scores.reasons[name]
@@ -220,6 +229,7 @@ def _row(scores: Scores, name: str) -> Row:
         "ρ 95 % interval": _interval(full, "spearman"),
         "τ-b, best tenth": _number(full.get("tau_b_best_tenth")),
         "ρ with published": _number(full.get("spearman_published")),
+        "ρ of published": _number(full.get("published_spearman")),
         "ρ between seeds": _number(full["spearman_between_seeds"]),
         "Seconds": f"{scores.seconds[name]:.3f}",
         "Undefined": f"{full['undefined']}: {full['reasons']}" if reasons else "0",

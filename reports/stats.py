@@ -32,7 +32,7 @@ class Coefficient:
 
 @dataclass(frozen=True)
 class Interval:
-    """Mean over seeds and its percentile bootstrap interval; `low` and `high` are None below two seeds."""
+    """Mean over supernet seeds and its interval; `low` and `high` are None below two of them."""
 
     mean: float | None
     low: float | None
@@ -124,7 +124,7 @@ def operation_level(records: Sequence[Record], oracle: list[list[list[float]]]) 
     total = sum(map(len, per_record))
     if total != len(records) * len(rounds) * len(edges):
         n = f"{_count(len(records), 'seed')}, {total:,} decided edges"
-    return _over_seeds(per_record, n)
+    return _over_seeds(records, per_record, n)
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def iterations(records: Sequence[Record], oracle: list[list[list[float]]]) -> li
         n = f"{_count(len(records), 'seed')} × {_count(min(map(len, own)), 'coefficient')}"
         found.append(
             Iteration(
-                _over_seeds(coefficients, n),
+                _over_seeds(records, coefficients, n),
                 min(min(Counter(round_ for round_, _, _ in row).values()) for row in own),
                 _edge_means(own, "tau"),
                 _edge_means(own, "rho"),
@@ -216,7 +216,7 @@ def architecture_level(pairs: Sequence[tuple[Record, Accuracy]]) -> Correlation 
     low, high = min(sizes, default=0), max(sizes, default=0)
     many = _count(high, "architecture") if low == high else f"{low} to {high} architectures"
     absent = f", {unknown} more not in the table" if unknown else ""
-    return _over_seeds(per_record, f"{_count(len(pairs), 'seed')} × {many}{absent}")
+    return _over_seeds([r for r, _ in pairs], per_record, f"{_count(len(pairs), 'seed')} × {many}{absent}")
 
 
 def operation_scale(records: Sequence[Record]) -> Scale | None:
@@ -227,6 +227,18 @@ def operation_scale(records: Sequence[Record]) -> Scale | None:
 def architecture_scale(records: Sequence[Record]) -> Scale | None:
     """What the selector's architecture scores are, None where it gives none."""
     return next((record.selected.architecture_scale for record in records), None)
+
+
+def by_supernet(values: Sequence[float | None], seeds: Sequence[int]) -> list[float]:
+    """The mean of the values of each supernet seed, without those that are None.
+
+    Selections from one supernet are no independent runs, so that intervals are over supernets.
+    """
+    found: dict[int, list[float]] = defaultdict(list)
+    for value, seed in zip(values, seeds, strict=True):
+        if value is not None:
+            found[seed].append(value)
+    return [float(np.mean(own)) for own in found.values()]
 
 
 def bootstrap(values: Sequence[float]) -> Interval:
@@ -271,15 +283,17 @@ def best_of(values: Sequence[float], runs: int) -> Interval:
     return _resampled(float(array @ ways / ways.sum()), array, runs, lambda drawn: drawn.max(axis=1))
 
 
-def _over_seeds(per_record: list[list[Coefficient]], n: str) -> Correlation:
+def _over_seeds(records: Sequence[Record], per_record: list[list[Coefficient]], n: str) -> Correlation:
+    seeds = [record.inputs.supernet_seed for record in records]
+
     def means(kind: str) -> list[float | None]:
         defined = [[v for c in row if (v := getattr(c, kind)) is not None] for row in per_record]
         return [float(np.mean(row)) if row else None for row in defined]
 
     taus, rhos = means("tau"), means("rho")
     return Correlation(
-        tau=bootstrap([v for v in taus if v is not None]),
-        rho=bootstrap([v for v in rhos if v is not None]),
+        tau=bootstrap(by_supernet(taus, seeds)),
+        rho=bootstrap(by_supernet(rhos, seeds)),
         per_seed=tuple(taus),
         rho_per_seed=tuple(rhos),
         n=n,

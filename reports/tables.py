@@ -96,7 +96,7 @@ def tau_table(results: Results) -> Table:
         "cells with that operation on that edge (best-acc: maximum over cells and trials) or their mean "
         "(avg-acc); mean over edges and rounds, then mean over seeds. Architecture level: architectures "
         f"scored as a whole against their trial-mean accuracy; mean over seeds. Intervals: {100 * LEVEL:.0f} "
-        f"% percentile bootstrap of the mean, {RESAMPLES:,} resamples of the seeds."
+        f"% percentile bootstrap of the mean, {RESAMPLES:,} resamples of the supernet seeds."
     )
     used = [s for s in results.landscapes if s.architectures and any(g.accuracies(s) for g in results.groups)]
     notes = [*_directions(results), *(reference(results, s) for s in used if not _plain(s)), *results.status()]

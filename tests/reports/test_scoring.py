@@ -105,6 +105,10 @@ def test_agreement_with_published_scores_is_unsigned_and_of_those_there_are(tmp_
     assert table.loc["up", "n_published"] == known.sum() == 59
     assert table.loc["up", "spearman_published"] == pytest.approx(np.mean(wanted))
     assert pd.isna(table.loc["down", "spearman_published"])
+    accuracies = load_scores(root, DIRECTIONS).accuracies[known]
+    assert table.loc["up", "published_spearman"] == pytest.approx(spearmanr(published[known], accuracies).statistic)
+    assert table.loc["up", "published_tau_b"] == pytest.approx(kendalltau(published[known], accuracies).statistic)
+    assert pd.isna(table.loc["down", "published_spearman"])
 
 
 def test_constant_scores_have_no_correlation(tmp_path):

@@ -14,6 +14,7 @@ from scipy import stats as scipy_stats
 from archselect.reports.stats import (
     architecture_level,
     bootstrap,
+    by_supernet,
     coefficient,
     operation_level,
     spearman,
@@ -149,3 +150,10 @@ def test_an_architecture_scored_twice_counts_once(fake):
     )
     assert twice == architecture_level([(record, accuracy)])
     assert twice.n.endswith(f"{len(accuracy.scored)} architectures")
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.one_of(st.none(), st.floats(-1, 1))), max_size=9))
+def test_one_value_of_each_supernet(pairs):
+    found = by_supernet([value for _, value in pairs], [seed for seed, _ in pairs])
+    values = {seed: [v for s, v in pairs if s == seed and v is not None] for seed, _ in pairs}
+    assert sorted(found) == pytest.approx(sorted(np.mean(own) for own in values.values() if own))
