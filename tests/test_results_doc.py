@@ -9,6 +9,7 @@ from scipy.stats import t as student_t
 
 from archselect.benchmarks.records import Folder, Record
 from archselect.reports.results import load
+from archselect.reports.tables import tau_table
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +75,67 @@ def test_a_variant_says_in_how_many_settings_it_differs(page, root, name):
     assert info.variant_of and info.differences
     if name.startswith("collapse"):
         assert f"the {len(info.differences)} settings in which it is not Table 3's" in " ".join(page.split())
+
+
+def cifar10(results):
+    return next(landscape for landscape in results.landscapes if landscape.dataset == "cifar10")
+
+
+def interval(values):
+    low, high = student_t.interval(0.95, len(values) - 1, fmean(values), sem(values))
+    return f"{fmean(values):.2f} [{low:.2f}, {high:.2f}]"
+
+
+def test_zero_cost_pt_on_nb201(page, root):
+    results = load(root / "docs" / "results" / "zero-cost-pt-nb201")
+    words = " ".join(page.split())
+    groups = {group.name: group for group in results.groups}
+    for landscape in results.landscapes:
+        ours, random = ([known.mean for known in groups[name].known(landscape)] for name in ("zero-cost-pt", "random"))
+        assert len(ours) == len(random) == 8
+        name = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}.get(landscape.dataset, landscape.dataset)
+        assert f"| {name} | {interval(ours)} | {interval(random)} |" in page
+        if landscape.dataset == "cifar10":
+            assert f"our eight go from {min(ours):.2f} to {max(ours):.2f}" in words
+            difference = interval([a - b for a, b in zip(ours, random, strict=True)]).replace(" [", " points [")
+            assert f"they are {difference} above" in words
+            assert landscape.optimum == pytest.approx(max(ours))
+    tau = tau_table(results).frame
+    own = tau[(tau.dataset == "cifar10") & (tau.selector == "zero-cost-pt")].set_index("level").tau_b
+    assert f"τ-b {own['operation, best-acc']:.3f} with the best accuracy" in words
+    assert f"and {own['operation, avg-acc']:.3f} with their mean" in words
+    assert f"agree with accuracy by {own['architecture']:.3f}" in words
+
+
+def test_collapse_and_recovery_on_nb201(page, root):
+    results = load(root / "docs" / "results" / "darts-pt-nb201-cpu")
+    words, landscape = " ".join(page.split()), cifar10(results)
+    assert f"the {len(results.info.differences)} settings in which it is not the paper's study" in words
+    means, within = {}, []
+    rows = {
+        "magnitude": "DARTS, magnitude",
+        "darts-pt (darts)": "DARTS, DARTS-PT",
+        "darts-pt (blank)": "blank, DARTS-PT",
+        "random": "random cells",
+    }
+    for group in results.groups:
+        runs = defaultdict(list)
+        for known in group.known(landscape):
+            runs[known.record.inputs.supernet_seed].append(known.mean)
+        assert [len(own) for own in runs.values()] == [2] * 4
+        within += [max(own) - min(own) for own in runs.values()] if "darts-pt" in group.name else []
+        means[group.name] = [fmean(own) for _, own in sorted(runs.items())]
+        counts = [Counter(o for *_, o in r.selected.graph[0].edges)["skip_connect"] for r in group.records]
+        cells = " | ".join(f"{mean:.2f}" for mean in means[group.name])
+        skips = "".join(span(counts, 1, 0))
+        assert f"| {rows[group.name]} | {skips} | {cells} | {interval(means[group.name])} |" in page
+
+    def differences(a, b):
+        return [x - y for x, y in zip(means[a], means[b], strict=True)]
+
+    gained = differences("darts-pt (darts)", "magnitude")
+    assert f"by {', '.join(f'{d:.2f}' for d in gained[:3])} and {gained[3]:.2f} points" in words
+    assert f"mean difference, {interval(gained)}, is" in words
+    low, high = (interval(differences(f"darts-pt ({kind})", "random")) for kind in ("darts", "blank"))
+    assert f"(by {low})" in words and f"({high})" in words
+    assert f"by up to {max(within):.2f} points" in words
