@@ -33,6 +33,8 @@ from archselect.selectors.base import Batch, Evaluation
 from archselect.selectors.proxies import get_proxy
 
 CPU = torch.device("cpu")
+MEASURED = 2
+"""Images that a proxy's counts are measured on."""
 DAY = 24 * 3600.0
 
 PUBLISHED = ("darts-pt-table2", "darts-pt (darts)", 0.8 * DAY, "a GTX 1080 Ti (DARTS-PT, Table 2: 0.8 days of search)")
@@ -224,13 +226,16 @@ class World:
             proxy, clock = get_proxy(name), Clock(CPU)
             clock.watch(self.supernet, self.images.dataset.image_shape)
             with clock.phase("score"), scoring(self.supernet, proxy.norm or "running"):
-                index = self.images.index("train")[:2]
+                index = self.images.index("train")[:MEASURED]
                 proxy.score(self.supernet, lambda x: self.supernet(x, self._full), *self.images.batch(index))
             self._proxies[name] = clock.counts()["score"] if clock.counts() else Counts()
         measured = self._proxies[name]
-        share = measured.flops / max(1, measured.images // max(1, measured.forwards)) / self.cost(self._full)
+        seen = measured.images // max(1, measured.forwards)
+        # A proxy that did not look at the whole batch, as synflow at one image of ones, looks at as many of any.
+        looked = images if seen == MEASURED else seen
+        share = measured.flops / max(1, seen) / self.cost(self._full)
         return measured.model_copy(
-            update={"images": measured.forwards * images, "flops": round(share * flops)},
+            update={"images": measured.forwards * looked, "flops": round(share * flops * looked / images)},
         )
 
     def _count(self, more: Counts) -> None:

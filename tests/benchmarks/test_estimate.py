@@ -1,6 +1,7 @@
 """Estimates against what runs really count."""
 
 import pytest
+import torch
 
 from archselect.benchmarks.estimate import KNOWN, Sizes, _sizes, estimate, total
 from archselect.benchmarks.grid import span
@@ -13,8 +14,6 @@ from archselect.nasbench_adapters.errors import UserError
 @pytest.fixture
 def measured(small_study, tmp_path):
     """label: the record of the small study's run with seed 0."""
-    import torch
-
     runner, found = Runner(Folder(tmp_path / "out"), torch.device("cpu"), None), {}
     for job in span(small_study, None):
         if job.supernet.seed == 0:
@@ -45,6 +44,30 @@ def test_estimates_count_what_runs_count(small_study, measured):
             ), label
         # Which operations are decided for is up to the answers too.
         assert found.selection.flops == pytest.approx(counted.flops, rel=0.5), label
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        'measure = "synflow"\nbatch_size = 8',
+        'measure = "snip"\nbatch_size = 8',
+        'measure = "zen"\nchange = "fix"\nbatch_size = 8\nnorm = "batch"',
+        'measure = "accuracy"\nchange = "fix"\ncandidate_epochs = 1',
+    ],
+    ids=["synflow", "snip", "zen", "disc-acc"],
+)
+def test_estimates_of_operation_scores(write_study, tmp_path, settings):
+    """Of the first scores alone nothing is up to the answers."""
+    change = ('name = "magnitude"', f'name = "operation-scores"\nrescore = false\n{settings}')
+    study = read_study(str(write_study(change)))
+    (job,) = (job for job in span(study, None) if job.label == "operation-scores" and job.supernet.seed == 0)
+    runner = Runner(Folder(tmp_path / "out"), torch.device("cpu"), None)
+    runner.make_supernet(job.supernet)
+    counted = selection(runner.run(job))
+    (found,) = (e.selection for e in estimate(study) if e.label == "operation-scores")
+    assert (found.forwards, found.backwards, found.images) == (counted.forwards, counted.backwards, counted.images)
+    # Tuning an epoch is reckoned by the cost of one step.
+    assert found.flops == pytest.approx(counted.flops, rel=0.05)
 
 
 def test_a_supernet_counts_once_for_all_who_read_it(small_study):
