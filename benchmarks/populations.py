@@ -141,7 +141,7 @@ def _of_file(
         proxy = ALIASES.get(name, name)
         if proxy in proxies and name != accuracy:
             numbers = pd.to_numeric(frame[name], errors="coerce")
-            published[proxy] = [float(value) if np.isfinite(value) else None for value in numbers]
+            published[proxy] = [None if np.isnan(value) else float(value) for value in numbers]
     return Population(
         space=space.name,
         source=f"{len(frame):,} of {path.name}",

@@ -73,11 +73,21 @@ def test_a_truth_is_looked_up():
 @pytest.mark.parametrize("name", ["cells.csv", "cells.csv.gz", "cells.parquet"])
 @pytest.mark.parametrize("column", ["arch", "genotype", "architecture"])
 def test_a_file_with_accuracies_and_published_scores(write, name, column):
-    path = write(name, **{column: CELLS, "jacov": [1.5, -2], "snip": [None, 3], "acc": [90, 91.5], "else": ["a", "b"]})
+    path = write(
+        name,
+        **{
+            column: CELLS,
+            "jacov": [1.5, -2],
+            "snip": [None, 3],
+            "nwot": [float("-inf"), 1],
+            "acc": [90, 91.5],
+            "else": ["a", "b"],
+        },
+    )
     found = populate(NB201, path, accuracy_column="acc", proxies=("jacob_cov", "snip", "nwot"))
     assert found.architectures == CELLS
     assert found.trials == [[90.0], [91.5]]
-    assert found.published == {"jacob_cov": [1.5, -2.0], "snip": [None, 3.0]}
+    assert found.published == {"jacob_cov": [1.5, -2.0], "snip": [None, 3.0], "nwot": [float("-inf"), 1.0]}
     assert "column acc of cells" in found.truth and "2 of cells" in found.source
 
 
