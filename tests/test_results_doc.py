@@ -3,11 +3,16 @@
 from collections import Counter, defaultdict
 from statistics import fmean
 
+import pandas as pd
 import pytest
 from scipy.stats import sem
 from scipy.stats import t as student_t
 
+from archselect.benchmarks.populations import ALIASES
 from archselect.benchmarks.records import Folder, Record
+from archselect.reports.operation_scores import operations_table
+from archselect.reports.published import published
+from archselect.reports.reproduction import reproduction_table
 from archselect.reports.results import load
 from archselect.reports.tables import tau_table
 
@@ -139,3 +144,38 @@ def test_collapse_and_recovery_on_nb201(page, root):
     low, high = (interval(differences(f"darts-pt ({kind})", "random")) for kind in ("darts", "blank"))
     assert f"(by {low})" in words and f"({high})" in words
     assert f"by up to {max(within):.2f} points" in words
+
+
+@pytest.mark.parametrize("name", ["operation-scores-nb201", "operation-scores-darts-nb201-cpu"])
+def test_the_operation_scores(page, root, name):
+    results = load(root / "docs" / "results" / name)
+    assert not results.missing
+    operations = operations_table(results).frame
+    first = operations[operations.iteration == 0].set_index("selector")
+    rows = reproduction_table(results).frame
+    whole = rows[rows.table == "operation scores, mean over 6 edges"].set_index(["method", "metric"]).published
+    for scorer, row in first.iterrows():
+        ours = f"{row['tau_vs_best-acc']:.3f}, {row['tau_vs_avg-acc']:.3f}"
+        printed = [whole.get((scorer, f"kendall_vs_{oracle}_acc")) for oracle in ("best", "avg")]
+        said = ", ".join("not published" if value is None else f"{value:.3f}" for value in dict.fromkeys(printed))
+        assert f"| {scorer} | {said} | {ours} |" in page
+    if name == "operation-scores-nb201":
+        by_iteration = rows[rows.table == "operation scores by iteration"]
+        assert len(by_iteration) == 6 and list(by_iteration.verdict).count("inside") == 5
+
+
+def test_the_proxies_of_725_cells(root):
+    """docs/proxies.md has the table's numbers, and the published scores' correlations are the published ones."""
+    table = pd.read_csv(root / "docs" / "results" / "proxies-nb201-725" / "report" / "correlation.csv").set_index(
+        "proxy"
+    )
+    page = (root / "docs" / "proxies.md").read_text(encoding="utf-8")
+    rows = {row.method: row.value for row in published() if row.metric == "spearman_vs_test_acc"}
+    assert len(rows) == 12
+    for method, value in rows.items():
+        assert f"{table.loc[ALIASES.get(method, method), 'published_spearman']:.3f}" == f"{value:.3f}"
+    for name, row in table.iterrows():
+        theirs = "not in the file" if pd.isna(row.published_spearman) else f"{row.published_spearman:.3f}"
+        with_theirs = "not in the file" if pd.isna(row.spearman_published) else f"{row.spearman_published:.3f}"
+        ours = f"{row.spearman:.3f} [{row.spearman_low:.3f}, {row.spearman_high:.3f}]"
+        assert f"| `{name}` | {theirs} | {ours} | {with_theirs} |" in page
