@@ -1,5 +1,6 @@
 """What docs/results/README.md says of the shipped records is what they hold."""
 
+import re
 from collections import Counter, defaultdict
 from statistics import fmean
 
@@ -179,3 +180,14 @@ def test_the_proxies_of_725_cells(root):
         with_theirs = "not in the file" if pd.isna(row.spearman_published) else f"{row.spearman_published:.3f}"
         ours = f"{row.spearman:.3f} [{row.spearman_low:.3f}, {row.spearman_high:.3f}]"
         assert f"| `{name}` | {theirs} | {ours} | {with_theirs} |" in page
+
+
+def test_the_proxies_of_all_classes(page, root):
+    folder = root / "docs" / "results" / "proxies-nb201-all" / "report"
+    table = pd.read_csv(folder / "correlation.csv").set_index("proxy")
+    assert list(table.index) == ["nwot", "synflow", "params", "flops"] and set(table.n) <= {6465, 6466}
+    for name, row in table.iterrows():
+        tau = f"{row.tau_b:.3f} [{row.tau_b_low:.3f}, {row.tau_b_high:.3f}]"
+        assert f"| `{name}` | {tau} | {row.spearman:.3f} | {row.tau_b_best_tenth:.3f} |" in page
+    (ceiling,) = re.findall(r"between its single trials is (\d\.\d+)", (folder / "correlation.md").read_text("utf-8"))
+    assert f"single trials of the truth) is {ceiling}" in page
