@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from archselect.benchmarks.records import Landscape, OperationScore, ScorerFacts, UserError, unknown
+from archselect.benchmarks.records import Landscape, OperationScore, Scale, ScorerFacts, UserError, unknown
 from archselect.reports.results import Group, Results
 from archselect.reports.stats import LEVEL, RESAMPLES, Coefficient, Iteration, coefficient, iterations
 from archselect.reports.table import NONE, Row, Table, make_table
@@ -146,8 +146,7 @@ def _iteration_row(name: str, place: int, seeds: int, of: Mapping[str, Iteration
             spread = "" if interval.low is None else f" [{interval.low:.3f}, {interval.high:.3f}]"
             shown[f"{label} {oracle} ↑"] = NONE if interval.mean is None else f"{interval.mean:.3f}{spread}"
         if own.undefined:
-            reasons = ", ".join(f"{reason} ({count})" for reason, count in sorted(own.undefined.items()))
-            notes.append(f"{oracle}: {own.undefined.total()} of {own.size} undefined: {reasons}")
+            notes.append(f"{oracle}: {own.left_out}")
     full["note"] = shown["Note"] = "; ".join(notes)
     return Row(full, shown)
 
@@ -158,18 +157,9 @@ def _oracle_rows(landscape: Landscape) -> list[Row]:
     rows = []
     for name, values in known.items():
         scores = [OperationScore(round=0, step=0, cell=c, edge=e, choice=k, value=v) for (c, e, k), v in values.items()]
-        full: dict[str, object] = {"selector": name}
-        shown = {"Selector": f"{name} (oracle)", "Iteration": NONE, "Edges": "", "Seeds": NONE, "Note": ""}
-        for oracle, other in known.items():
-            found = edge_coefficients(scores, "higher", other)
-            full["edges"], shown["Edges"] = len(found), f"{len(found)}"
-            for kind, label in (("tau", "τ-b"), ("rho", "ρ")):
-                own = {edge: value for edge, c in found.items() if (value := getattr(c, kind)) is not None}
-                mean = float(np.mean(list(own.values()))) if own else None
-                full[f"{kind}_vs_{oracle}"] = mean
-                full |= {f"{kind}_vs_{oracle}:{cell}.{edge}": value for (cell, edge), value in own.items()}
-                shown[f"{label} {oracle} ↑"] = NONE if mean is None else f"{mean:.3f}"
-        rows.append(Row(full, shown))
+        own = _row(ScorerFacts(name=name, scale=Scale(name=name, better="higher"), scores=scores), known)
+        shown = {"Selector": f"{name} (oracle)", "Iteration": NONE, "Seeds": NONE, "Note": ""}
+        rows.append(Row({**own.full, "selector": name}, {**own.shown, **shown}))
     return rows
 
 

@@ -57,6 +57,12 @@ class Correlation:
     size: int
     undefined: Counter[str]
 
+    @property
+    def left_out(self) -> str:
+        """How many coefficients are undefined and why, in words; empty if none is."""
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in sorted(self.undefined.items()))
+        return f"{self.undefined.total()} of {self.size} undefined: {reasons}" if self.undefined else ""
+
 
 def tau_b(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> float | None:
     """Kendall's tau-b of two equally long sequences; infinities are values like any other.
@@ -169,11 +175,10 @@ def _by_iteration(record: Record, oracle: list[list[list[float]]]) -> list[dict[
     scale = record.selected.operation_scale
     if scale is None:
         return []
-    steps: dict[int, list[int]] = defaultdict(list)
+    steps: dict[int, set[int]] = defaultdict(set)
     scores: dict[tuple[int, int, int, int], list[OperationScore]] = defaultdict(list)
     for score in record.selected.operation_scores:
-        if score.step not in steps[score.round]:
-            steps[score.round].append(score.step)
+        steps[score.round].add(score.step)
         scores[score.step, score.round, score.cell, score.edge].append(score)
     places = {round_: {step: place for place, step in enumerate(sorted(own))} for round_, own in steps.items()}
     found: list[dict[tuple[int, int, int], Coefficient]] = [{} for _ in range(max(map(len, steps.values()), default=0))]

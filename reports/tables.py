@@ -276,8 +276,7 @@ def _where(landscape: Landscape) -> dict[str, object]:
 
 
 def _tau_row(results: Results, landscape: Landscape, level: str, name: str, found: Correlation) -> Row:
-    reasons = ", ".join(f"{reason} ({count})" for reason, count in sorted(found.undefined.items()))
-    note = f"{found.undefined.total()} of {found.size} undefined: {reasons}" if found.undefined else ""
+    note = found.left_out
     defined = sum(value is not None for value in found.per_seed)
     if defined < len(found.per_seed):
         note = f"mean of {defined} of {len(found.per_seed)} seeds; {note or 'no edge was decided by scores'}"
