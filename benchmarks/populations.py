@@ -128,7 +128,7 @@ def _of_file(
         raise unknown(f"column of {path}", column or "architecture", names)
     refuse(path, frame[column].isna() | (frame[column] == ""), f"{column} is missing")
     parsed = frame[column].map(parse_all(path, frame[column], space))
-    refuse(path, parsed.duplicated(), "this architecture came before")
+    refuse(path, parsed.duplicated(), "this architecture came before; keep one row of it")
     trials: list[list[float]] = []
     if accuracy is not None:
         if accuracy not in names:

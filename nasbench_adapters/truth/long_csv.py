@@ -40,7 +40,7 @@ def import_long(
     refuse(path, ~(epochs >= 1) | (epochs % 1 != 0), "epochs must be a whole number of at least 1")
     accuracy = pd.to_numeric(frame["accuracy"], errors="coerce")
     refuse(path, ~accuracy.between(0, 100), "accuracy must be a number within 0..100 (per cent)")
-    refuse(path, frame.duplicated(list(COLUMNS[:-1])), "this arch, dataset, split, epochs and seed came before")
+    refuse(path, frame.duplicated(list(COLUMNS[:-1])), "this arch, dataset, split, epochs and seed came before; keep one row of it")
 
     builder = TableBuilder(get_space(space))
     architectures = parse_all(path, frame["arch"], builder.space)
@@ -107,5 +107,6 @@ def parse_all(path: Path, texts: pd.Series, space: SearchSpace) -> dict[str, Arc
 def refuse(path: Path, bad: pd.Series, why: str) -> None:
     """Raises UserError, with the first such row and how many there are, if any row is bad."""
     if bad.any():
-        row = int(bad.to_numpy().argmax()) + 1
-        raise UserError(f"{path}, row {row}: {why} ({int(bad.sum())} such rows)")
+        row, others = int(bad.to_numpy().argmax()) + 1, int(bad.sum()) - 1
+        more = "" if not others else " (and 1 more row)" if others == 1 else f" (and {others:,} more rows)"
+        raise UserError(f"{path}, row {row}: {why}{more}")

@@ -59,7 +59,7 @@ def import_plain(
     builder = TableBuilder(get_space(space))
     architectures = parse_all(path, frame[columns.architecture], builder.space)
     parsed = frame[columns.architecture].map(architectures)
-    refuse(path, parsed.duplicated(), "this architecture came before")
+    refuse(path, parsed.duplicated(), "this architecture came before; keep one row of it")
     for architecture, value in zip(parsed, accuracy, strict=True):
         builder.add(architecture, columns.dataset, columns.split, columns.epochs, SEED, float(value))
     return builder.table(name, origin=origin_of(path, origin), licence="as the source's", provenance=provenance)
