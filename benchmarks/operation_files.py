@@ -29,7 +29,9 @@ def read_operation_scores(path: Path, space: SearchSpace) -> list[ScorerFacts]:
     refuse(path, score.isna(), "score must be a number")
     refuse(path, ~frame["better"].isin(["higher", "lower"]), "better must be 'higher' or 'lower'")
     cells = frame["cell"] if "cell" in frame else pd.Series(space.cells[0].name, index=frame.index)
-    refuse(path, frame.assign(cell=cells).duplicated(["cell", *COLUMNS[:4]]), "this score came before; keep one row of it")
+    refuse(
+        path, frame.assign(cell=cells).duplicated(["cell", *COLUMNS[:4]]), "this score came before; keep one row of it"
+    )
     scales: dict[str, Scale] = {}
     scorers: dict[str, list[OperationScore]] = {}
     rows = zip(cells, *(frame[column] for column in COLUMNS[:4]), score, frame["better"], strict=True)

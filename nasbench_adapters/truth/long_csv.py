@@ -40,7 +40,11 @@ def import_long(
     refuse(path, ~(epochs >= 1) | (epochs % 1 != 0), "epochs must be a whole number of at least 1")
     accuracy = pd.to_numeric(frame["accuracy"], errors="coerce")
     refuse(path, ~accuracy.between(0, 100), "accuracy must be a number within 0..100 (per cent)")
-    refuse(path, frame.duplicated(list(COLUMNS[:-1])), "this arch, dataset, split, epochs and seed came before; keep one row of it")
+    refuse(
+        path,
+        frame.duplicated(list(COLUMNS[:-1])),
+        "this arch, dataset, split, epochs and seed came before; keep one row of it",
+    )
 
     builder = TableBuilder(get_space(space))
     architectures = parse_all(path, frame["arch"], builder.space)

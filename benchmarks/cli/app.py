@@ -1,0 +1,159 @@
+"""The command line as a whole: its group, exit codes, and what the commands share."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from typer.core import TyperGroup
+
+from archselect.nasbench_adapters.errors import UserError
+
+if TYPE_CHECKING:
+    from archselect.benchmarks.study import TruthPart
+    from archselect.reports.write import TerminalTable
+
+out, err = Console(soft_wrap=True), Console(stderr=True)
+
+
+class _Group(TyperGroup):
+    """Exit code 2 and one line for what the user can mend, 130 when interrupted."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            err.print(f"archselect: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            err.print("archselect: interrupted; what is finished is kept, the same command goes on", style="red")
+            sys.exit(130)
+
+
+app = typer.Typer(
+    cls=_Group,
+    help="Which method reads the best architecture out of a supernet, and at what cost?\n\n"
+    "Start with:  archselect run quickstart",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+truth_app = typer.Typer(
+    help="Ground truth: look up, import, build and list tables of accuracies.", no_args_is_help=True
+)
+app.add_typer(truth_app, name="truth")
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder of image data sets. Default: the user's data folder.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core, or one on CUDA.")]
+StudyName = Annotated[str, typer.Argument(help="A built-in study ('archselect list studies') or a TOML file.")]
+
+SKELETON = "skeleton."
+"""What stands before the settings of a network's size, on the command line."""
+
+
+def _version_and_stop(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"archselect {version('archselect')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version_and_stop, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+@contextmanager
+def progress(description: str) -> Iterator[Progress]:
+    """A progress bar on standard error; silent when that is not a terminal."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    bar = Progress(*columns, console=err, transient=True)
+    bar.add_task(description, total=None)
+    with bar if err.is_terminal else nullcontext():
+        yield bar
+
+
+def parse_seeds(text: str) -> list[int]:
+    """The seeds of a text such as 0,1,2 or 0-3. Raises UserError if it names none."""
+    try:
+        seeds: list[int] = []
+        for part in text.split(","):
+            first, dash, last = part.partition("-")
+            seeds += range(int(first), int(last) + 1) if dash else [int(first)]
+    except ValueError:
+        seeds = []
+    if not seeds:
+        raise UserError(f"--seeds {text!r} names no seeds: write 0,1,2 or 0-3")
+    return seeds
+
+
+def parse_settings(texts: Sequence[str]) -> dict[str, Any]:
+    """The values of NAME=VALUE: numbers and truth values as in TOML, all else as texts."""
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise UserError(f"--set {text!r} is not NAME=VALUE")
+        if name in values:
+            raise UserError(f"--set names {name} twice")
+        try:
+            values[name] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[name] = value
+    return values
+
+
+def truth_part(table: str | None, dataset: str | None, split: str | None, epochs: int | None) -> TruthPart | None:
+    """The column of a truth that options name, None if none of them is given."""
+    from archselect.benchmarks.study import TruthPart
+
+    if table is None and dataset is None and split is None and epochs is None:
+        return None
+    if table is None or dataset is None or split is None or epochs is None:
+        raise UserError("a truth needs --table, --dataset, --split and --epochs")
+    return TruthPart(table=table, dataset=dataset, split=split, epochs=epochs)
+
+
+def print_tables(folder: Path) -> None:
+    """Print the tables of a folder of records."""
+    from archselect.reports.write import terminal_tables
+
+    for table in terminal_tables(folder):
+        print_shown(table)
+
+
+def print_shown(shown: TerminalTable) -> None:
+    """Print one table of a report."""
+    print_table(shown.title, shown.columns, shown.rows, shown.caption, shown.numeric)
+
+
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    caption: str = "",
+    numeric: Sequence[str] = (),
+) -> None:
+    """Print rows under a title, and a caption below."""
+    shown = Table(title=title, title_justify="left")
+    for column in columns:
+        shown.add_column(column, overflow="fold", justify="right" if column in numeric else "left")
+    for row in rows:
+        shown.add_row(*row)
+    # Wide tables stay whole when they go to a file or a pipe.
+    Console(width=None if out.is_terminal else 240).print(shown, markup=False, highlight=False)
+    out.print(f"{caption}\n" if caption else "", markup=False, highlight=False)

@@ -1,0 +1,54 @@
+"""Commands for those who write a selector: check."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from archselect.benchmarks.cli.app import out, print_table, progress
+
+
+def check(
+    selector: Annotated[str, typer.Argument(help="A built-in selector, or a class of your own: FILE.py:CLASS.")],
+    space: Annotated[
+        list[str] | None, typer.Option(help="Only this space; can be given several times. Default: all.")
+    ] = None,
+    device: Annotated[
+        list[str] | None, typer.Option(help="Only this device: cpu or cuda. Default: one of each kind here.")
+    ] = None,
+) -> None:
+    """Check a selector on small supernets of every space, and print what to mend. The exit code is 1 if a check failed.
+
+    Your own file is executed.
+    """
+    from archselect.benchmarks.conformance import CHECKS, check_selector, name_of
+    from archselect.selectors.loading import load_selector
+
+    kind = load_selector(selector)
+    with progress("checking") as bar:
+
+        def show(stage: str, done: int, total: int) -> None:
+            bar.update(bar.task_ids[0], description=stage, completed=done, total=total)
+
+        found = check_selector(kind, space or (), device or (), show)
+    places = list(found.seconds)
+    several = len({device for _, device in places}) > 1
+    marks = {True: "ok", False: "fails", None: "not reached"}
+    results = {(f.check, f.space, f.device): f for f in found.findings}
+    rows = [[name_of(c), *(marks[results[name_of(c), *place].passed] for place in places)] for c in CHECKS]
+    rows.append(["seconds", *(f"{found.seconds[place]:.1f}" for place in places)])
+    columns = [f"{name} {device}" if several else name for name, device in places]
+    print_table(f"checks of {found.selector}", ["check", *columns], rows)
+    for one in CHECKS:
+        failed = [f for f in found.findings if f.check == name_of(one) and f.passed is False]
+        if failed:
+            out.print(f"{name_of(one)}: {one.__doc__}", markup=False, highlight=False)
+        where: dict[str, list[str]] = {}
+        for finding in failed:
+            for mend in finding.mends:
+                where.setdefault(mend, []).append(f"{finding.space} {finding.device}" if several else finding.space)
+        for mend, names in where.items():
+            out.print(f"  {', '.join(names)}: {mend}", markup=False, highlight=False)
+    if not found.passed:
+        raise typer.Exit(1)

@@ -1,0 +1,143 @@
+"""Commands on studies: run, report, estimate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archselect.benchmarks.cli.app import (
+    DataDir,
+    Device,
+    StudyName,
+    Workers,
+    err,
+    out,
+    parse_seeds,
+    print_table,
+    print_tables,
+    progress,
+)
+
+
+def run(
+    study: StudyName,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for records and report. Default: archselect-runs/STUDY."),
+    ] = None,
+    workers: Workers = None,
+    device: Device = "auto",
+    data_dir: DataDir = None,
+    data: Annotated[
+        str | None, typer.Option(help="Data set in place of the study's only one: a name, or an .npz of your own.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="Supernet seeds in place of the study's: 0,1,2 or 0-3.")] = None,
+) -> None:
+    """Run a study, or what is missing of it, and print its tables.
+
+    Finished runs are kept: the same command goes on where an interrupted one stopped. The report is DIR/report.html.
+    """
+    from archselect.benchmarks.harness import run_study
+    from archselect.benchmarks.study import read_study
+    from archselect.reports.published import check
+    from archselect.reports.write import write_report
+
+    read = read_study(study)
+    check(read.reproduces)
+    if data is not None or seeds is not None:
+        read = read.variant(study, data=data, supernet_seeds=None if seeds is None else parse_seeds(seeds))
+    folder = out_dir or Path("archselect-runs") / read.name
+    with progress("reading data and truth") as bar:
+
+        def show(stage: str, done: int, total: int) -> None:
+            bar.update(bar.task_ids[0], description=stage, completed=done, total=total)
+
+        outcome = run_study(
+            read,
+            folder,
+            device=device,
+            workers=workers,
+            data_dir=data_dir,
+            progress=show,
+            command=_command(study, data, seeds),
+        )
+    if outcome.made or outcome.kept:
+        paths = write_report(folder)
+        print_tables(folder)
+        out.print(f"{outcome.made} runs made, {outcome.kept} kept. Report: {paths.html}", markup=False, highlight=False)
+    if outcome.failed:
+        err.print(
+            f"{len(outcome.failed)} runs failed; see {folder / 'failures'}. The same command tries them again.",
+            markup=False,
+            highlight=False,
+        )
+        raise typer.Exit(1)
+
+
+def _command(study: str, data: str | None, seeds: str | None) -> list[str]:
+    options = {"--data": data, "--seeds": seeds}
+    return ["archselect", "run", study, *(word for name, value in options.items() if value for word in (name, value))]
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="A folder that 'archselect run' has written.")],
+) -> None:
+    """Write tables, figures and report.html anew from a folder of records, and print the tables."""
+    from archselect.reports.write import write_report
+
+    paths = write_report(folder)
+    print_tables(folder)
+    out.print(f"Report: {paths.html}", markup=False, highlight=False)
+
+
+def estimate(
+    study: StudyName,
+    throughput: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-6, help="TFLOP/s your device reaches on such networks. Default: that of a published search."
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Count what a study will cost before it runs, in FLOPs and hours."""
+    from archselect.benchmarks.estimate import estimate as estimate_study
+    from archselect.benchmarks.estimate import published_throughput, total
+    from archselect.benchmarks.study import read_study
+
+    read = read_study(study)
+    with progress(f"counting {study}"):
+        estimates = estimate_study(read, data_dir)
+        rate, device = (throughput * 1e12, "your device") if throughput else published_throughput()
+
+    def shown(flops: int) -> str:
+        return f"{_digits(flops / 1e15)} PFLOP, {_digits(flops / rate / 3600)} h" if flops else "-"
+
+    rows = [
+        [
+            f"{e.space}, {e.data}",
+            e.label,
+            shown(e.supernet.flops),
+            shown(e.selection.flops),
+            "-" if e.training is None else shown(e.training.flops),
+        ]
+        for e in estimates
+    ]
+    runs = len(read.seeds.supernet) * len(read.seeds.selection)
+    whole = total(read, estimates)
+    print_table(
+        f"{read.name}: cost of one run",
+        ["space, data", "selector", "supernet (shared)", "selection", "final training"],
+        rows,
+        f"{runs} runs of each; every supernet once, and a training for each run: {shown(whole.flops)} in all. Hours at "
+        f"{rate / 1e12:.3g} TFLOP/s, {'of' if throughput else 'as counted for a published search on'} {device}. Final "
+        "networks are wider and run faster than that, so their hours are an upper bound; equal selections are trained "
+        "once.",
+    )
+
+
+def _digits(value: float) -> str:
+    """About three digits, without exponent."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
