@@ -1,0 +1,240 @@
+"""Paired comparison of two methods from few seeds: the mean difference, its interval, tests, and what could be seen.
+
+Pairs are of one supernet seed on one data set of one space. Each (space, data set) is a stratum: the difference is the
+mean over strata of the strata's mean differences, so that every stratum weighs the same however many seeds it has.
+Everything undefined is None, with the reason in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr
+from scipy.stats import nct
+from scipy.stats import t as student_t
+
+from archselect.reports.stats import LEVEL, RESAMPLES
+
+POWER = 0.8
+"""How often a difference worth naming should be found."""
+MOST_SEEDS = 1_000
+"""More seeds than anyone trains supernets for; where these do not suffice, that is said."""
+_EXACT = 16
+"""Most pairs of which every pattern of signs is looked at."""
+_SEED = 20_203
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """Values of two methods for the same seeds of one (space, data set), in the same order."""
+
+    ours: tuple[float, ...]
+    theirs: tuple[float, ...]
+
+    @property
+    def differences(self) -> Floats:
+        """Ours minus theirs, by seed."""
+        # Equal accuracies must have a difference of zero, whatever the order in which trials were added up.
+        return np.round(np.asarray(self.ours, dtype=np.float64) - np.asarray(self.theirs, dtype=np.float64), 9)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Ours minus theirs.
+
+    Attributes:
+        pairs: how many seeds there are, over all strata; `strata` how many of these.
+        mean: the mean over strata of the mean differences; None without pairs.
+        low, high: interval by Student's t, degrees of freedom by Welch and Satterthwaite.
+        boot_low, boot_high: percentile bootstrap, pairs resampled within strata.
+        p_t: of the paired t-test that belongs to the interval.
+        p_permutation: exact two-sided sign-flip test of the mean (sampled above 16 pairs).
+        p_wilcoxon: exact two-sided signed-rank test, zeros left out.
+        improvement: the probability that a run of ours is higher than a run of theirs, ties counting half; over all
+            pairs of runs of a stratum, mean over strata (Agarwal et al., NeurIPS 2021, section 4.3).
+        detectable: the smallest difference that so many seeds with this spread would show in four of five cases.
+        reason: why the interval and the tests are undefined; empty where they are not.
+    """
+
+    pairs: int
+    strata: int
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    boot_low: float | None = None
+    boot_high: float | None = None
+    p_t: float | None = None
+    p_permutation: float | None = None
+    p_wilcoxon: float | None = None
+    improvement: float | None = None
+    detectable: float | None = None
+    spread: float | None = None
+    reason: str = ""
+
+    def seeds_for(self, difference: float) -> int | None:
+        """Seeds per stratum with which a difference of this size would be found in four of five cases.
+
+        None where the spread is not known, or more than MOST_SEEDS would be needed.
+        """
+        if self.spread is None or difference <= 0:
+            return None
+        seeds = 2
+        while _power(difference, self.spread, seeds, self.strata) < POWER:
+            seeds += 1 if seeds < 50 else seeds // 20
+            if seeds > MOST_SEEDS:
+                return None
+        return seeds
+
+
+def compare(strata: Sequence[Stratum]) -> Difference:
+    """Compare ours with theirs.
+
+    Args:
+        strata: one for each (space, data set); those without pairs are left out. Values must not be nan.
+    """
+    found = [stratum for stratum in strata if stratum.ours]
+    if not found:
+        return Difference(0, 0, reason="no seed in common")
+    differences = [stratum.differences for stratum in found]
+    pairs = sum(map(len, differences))
+    mean = float(np.mean([own.mean() for own in differences]))
+    improvement = float(np.mean([_improvement(stratum) for stratum in found]))
+    if min(map(len, differences)) < 2:
+        where = "" if len(found) == 1 else " in one of the strata"
+        return Difference(pairs, len(found), mean, improvement=improvement, reason=f"one seed{where}")
+    error, freedom = _standard_error(differences)
+    low, high, p_t = mean, mean, float(mean == 0)
+    if error > 0:
+        half = float(student_t.ppf((1 + LEVEL) / 2, freedom)) * error
+        low, high, p_t = mean - half, mean + half, float(2 * student_t.sf(abs(mean) / error, freedom))
+    boot_low, boot_high = _bootstrap(differences)
+    seeds = pairs / len(found)
+    spread = error * float(np.sqrt(len(found) * seeds))
+    return Difference(
+        pairs=pairs,
+        strata=len(found),
+        mean=mean,
+        low=low,
+        high=high,
+        boot_low=boot_low,
+        boot_high=boot_high,
+        p_t=p_t,
+        p_permutation=permutation(differences),
+        p_wilcoxon=wilcoxon(np.concatenate(differences)),
+        improvement=improvement,
+        detectable=_detectable(spread, seeds, len(found)) if spread else None,
+        spread=spread or None,
+    )
+
+
+def permutation(differences: Sequence[Floats]) -> float:
+    """Two-sided p-value of the mean over strata, under random signs of the differences.
+
+    Exact up to 16 pairs, that is over all patterns of signs; above, from RESAMPLES of them, the observed one included.
+    """
+    weights = np.concatenate([own / len(own) for own in differences])
+    seen = abs(weights.sum())
+    if len(weights) <= _EXACT:
+        sums = np.array([0.0])
+        for weight in weights:
+            sums = np.concatenate((sums + weight, sums - weight))
+        return float(np.mean(np.abs(sums) >= seen * (1 - 1e-12)))
+    signs = np.random.default_rng(_SEED).integers(0, 2, (RESAMPLES, len(weights))) * 2.0 - 1.0
+    hits = int((np.abs(signs @ weights) >= seen * (1 - 1e-12)).sum())
+    return (hits + 1) / (RESAMPLES + 1)
+
+
+def wilcoxon(differences: Floats) -> float | None:
+    """Exact two-sided p-value of Wilcoxon's signed-rank test, of any number of pairs and with ties.
+
+    Differences of zero are left out, as Wilcoxon did; None where no other is left. The distribution is that of the
+    sum of the positive ranks (ties have their average rank) over all patterns of signs, by convolution.
+    """
+    left = differences[differences != 0]
+    if not len(left):
+        return None
+    sizes = np.abs(left)
+    # Twice the average rank is a whole number.
+    doubled = [int((sizes < own).sum() + (sizes <= own).sum() + 1) for own in sizes]
+    total = sum(doubled)
+    ways = np.zeros(total + 1)
+    ways[0] = 1.0
+    for rank in doubled:
+        ways[rank:] = (ways[rank:] + ways[: total + 1 - rank]) / 2
+        ways[:rank] /= 2
+    seen = sum(rank for rank, own in zip(doubled, left, strict=True) if own > 0)
+    places = np.abs(2 * np.arange(total + 1) - total)
+    return float(min(1.0, ways[places >= abs(2 * seen - total)].sum()))
+
+
+def holm(values: Sequence[float | None]) -> list[float | None]:
+    """Holm's adjusted p-values, in the same order; what is None takes no part."""
+    known = sorted((value, place) for place, value in enumerate(values) if value is not None)
+    adjusted: list[float | None] = [None] * len(values)
+    highest = 0.0
+    for rank, (value, place) in enumerate(known):
+        highest = max(highest, min(1.0, value * (len(known) - rank)))
+        adjusted[place] = highest
+    return adjusted
+
+
+def interquartile_mean(values: Sequence[float]) -> float:
+    """The mean without the lowest and the highest quarter of the values, rounded down (Agarwal et al., 2021)."""
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    cut = len(ordered) // 4
+    return float(ordered[cut : len(ordered) - cut].mean())
+
+
+def _standard_error(differences: Sequence[Floats]) -> tuple[float, float]:
+    """Of the mean over strata, and its degrees of freedom after Welch and Satterthwaite."""
+    parts = np.array([own.var(ddof=1) / len(own) for own in differences]) / len(differences) ** 2
+    freedom = np.array([len(own) - 1 for own in differences])
+    total = float(parts.sum())
+    if total == 0:
+        return 0.0, float(freedom.sum())
+    return float(np.sqrt(total)), total**2 / float((parts**2 / freedom).sum())
+
+
+def _bootstrap(differences: Sequence[Floats]) -> tuple[float, float]:
+    """Percentile interval of the mean over strata, pairs resampled within each."""
+    rng = np.random.default_rng(_SEED)
+    means = np.zeros(RESAMPLES)
+    for own in differences:
+        means += own[rng.integers(0, len(own), (RESAMPLES, len(own)))].mean(axis=1)
+    low, high = np.quantile(means / len(differences), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def _improvement(stratum: Stratum) -> float:
+    won = [1.0 if a > b else 0.5 if a == b else 0.0 for a, b in product(stratum.ours, stratum.theirs)]
+    return float(np.mean(won))
+
+
+def _power(difference: float, spread: float, seeds: float, strata: int) -> float:
+    """How often a two-sided t-test finds a difference, with so many seeds in each of so many strata.
+
+    `spread` is the standard deviation of one pair's difference that gives the observed standard error.
+    """
+    freedom = strata * (seeds - 1)
+    shift = difference / spread * np.sqrt(strata * seeds)
+    bound = student_t.ppf((1 + LEVEL) / 2, freedom)
+    found = float(nct.sf(bound, freedom, shift))
+    # Far in the tail the series gives nan; there the normal distribution is as good.
+    return float(ndtr(shift - bound)) if np.isnan(found) else found
+
+
+def _detectable(spread: float, seeds: float, strata: int) -> float:
+    """The smallest difference that is found with probability POWER, to three digits, by bisection."""
+    low, high = 0.0, spread
+    while _power(high, spread, seeds, strata) < POWER:
+        high *= 2
+    while high - low > 1e-4 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _power(middle, spread, seeds, strata) < POWER else (low, middle)
+    return high
