@@ -419,7 +419,8 @@ class StudyInfo(Fact):
     """What the folder's study is: its name and words, its selectors' labels in order, its tables and all its runs.
 
     `command` is what was typed, `source` the TOML text of the study. `differences` are the settings, in words, in which
-    it is not the study `variant_of`.
+    it is not the study `variant_of`. `references` are labels of selectors that the others are compared with; without
+    any, that is the best.
     """
 
     schema_version: Literal[1] = 1
@@ -434,6 +435,7 @@ class StudyInfo(Fact):
     reproduces: list[Reproduced] = []
     variant_of: str | None = None
     differences: list[str] = []
+    references: list[str] = []
 
 
 class ScorerFacts(Fact):

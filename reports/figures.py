@@ -18,10 +18,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from archselect.benchmarks.records import Landscape
+from archselect.reports.metrics import LEVELS, correlations
 from archselect.reports.palette import FONT, GRID, INK, MUTED, SPACE, series
 from archselect.reports.results import Group, Results, total_seconds
 from archselect.reports.stats import Correlation
-from archselect.reports.tables import LEVELS, PHASES, correlations, extent, median, quality, short
+from archselect.reports.tables import PHASES, extent, median, quality, short
 
 WIDTH = 9.2
 ROW = 0.36
@@ -70,7 +71,7 @@ def figures(results: Results) -> list[Figure]:
         for s in results.landscapes
         if s.architectures and any(g.known(s) for g in results.groups)
     ]
-    if any(c for s in results.landscapes for g in results.groups for c in _correlations(results, s, g).values()):
+    if any(c for s in results.landscapes for g in results.groups for c in _correlations(s, g).values()):
         found.append(tau_figure(results))
     return [*found, time_figure(results)]
 
@@ -160,7 +161,7 @@ def tau_figure(results: Results) -> Figure:
     """Mean tau-b with its interval and every seed's, per landscape and level."""
     shown = [s for s in results.landscapes if s.architectures and any(g.accuracies(s) for g in results.groups)]
     groups = [group for group in results.groups if group.records]
-    found = {(s.id, g.name): _correlations(results, s, g) for s in shown for g in groups}
+    found = {(s.id, g.name): _correlations(s, g) for s in shown for g in groups}
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots(len(shown), len(LEVELS), squeeze=False, sharex=True, sharey=True)
@@ -264,8 +265,8 @@ def time_figure(results: Results) -> Figure:
     return Figure("time", title, caption, _svg("time", title, ROW * len(groups) + 0.8 + 0.2 * legend_rows, draw))
 
 
-def _correlations(results: Results, landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
-    return correlations(results, landscape, group) if group.accuracies(landscape) else {}
+def _correlations(landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
+    return correlations(landscape, group) if group.accuracies(landscape) else {}
 
 
 def _accuracy_ticks(

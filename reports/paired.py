@@ -58,7 +58,7 @@ class Difference:
         p_wilcoxon: exact two-sided signed-rank test, zeros left out.
         improvement: the probability that a run of ours is higher than a run of theirs, ties counting half; over all
             pairs of runs of a stratum, mean over strata (Agarwal et al., NeurIPS 2021, section 4.3).
-        detectable: the smallest difference that so many seeds with this spread would show in four of five cases.
+        error, freedom: standard error of the mean, and its degrees of freedom; None where undefined.
         reason: why the interval and the tests are undefined; empty where they are not.
     """
 
@@ -73,23 +73,51 @@ class Difference:
     p_permutation: float | None = None
     p_wilcoxon: float | None = None
     improvement: float | None = None
-    detectable: float | None = None
-    spread: float | None = None
+    error: float | None = None
+    freedom: float | None = None
     reason: str = ""
+
+    @property
+    def detectable(self) -> float | None:
+        """The smallest difference that so many seeds with such a spread show in four of five cases, to four digits.
+
+        None where the spread is not known, or all differences are equal.
+        """
+        if not self.error:
+            return None
+        low, high = 0.0, self.error
+        while self._power(high) < POWER:
+            high *= 2
+        while high - low > 1e-4 * high:
+            middle = (low + high) / 2
+            low, high = (middle, high) if self._power(middle) < POWER else (low, middle)
+        return high
 
     def seeds_for(self, difference: float) -> int | None:
         """Seeds per stratum with which a difference of this size would be found in four of five cases.
 
         None where the spread is not known, or more than MOST_SEEDS would be needed.
         """
-        if self.spread is None or difference <= 0:
+        if not self.error or difference <= 0:
             return None
         seeds = 2
-        while _power(difference, self.spread, seeds, self.strata) < POWER:
+        while self._power(difference, seeds) < POWER:
             seeds += 1 if seeds < 50 else seeds // 20
             if seeds > MOST_SEEDS:
                 return None
         return seeds
+
+    def _power(self, difference: float, seeds: float | None = None) -> float:
+        """How often the t-test finds a difference, with the seeds there are, or with so many in each stratum."""
+        assert self.error is not None and self.freedom is not None
+        now = self.pairs / self.strata
+        more = 1.0 if seeds is None else seeds / now
+        freedom = self.freedom if seeds is None else self.freedom * (seeds - 1) / (now - 1)
+        shift = difference / self.error * float(np.sqrt(more))
+        bound = float(student_t.ppf((1 + LEVEL) / 2, freedom))
+        found = float(nct.sf(bound, freedom, shift))
+        # Far in the tail the series gives nan; there the normal distribution is as good.
+        return float(ndtr(shift - bound)) if np.isnan(found) else found
 
 
 def compare(strata: Sequence[Stratum]) -> Difference:
@@ -114,8 +142,6 @@ def compare(strata: Sequence[Stratum]) -> Difference:
         half = float(student_t.ppf((1 + LEVEL) / 2, freedom)) * error
         low, high, p_t = mean - half, mean + half, float(2 * student_t.sf(abs(mean) / error, freedom))
     boot_low, boot_high = _bootstrap(differences)
-    seeds = pairs / len(found)
-    spread = error * float(np.sqrt(len(found) * seeds))
     return Difference(
         pairs=pairs,
         strata=len(found),
@@ -128,8 +154,8 @@ def compare(strata: Sequence[Stratum]) -> Difference:
         p_permutation=permutation(differences),
         p_wilcoxon=wilcoxon(np.concatenate(differences)),
         improvement=improvement,
-        detectable=_detectable(spread, seeds, len(found)) if spread else None,
-        spread=spread or None,
+        error=error,
+        freedom=freedom,
     )
 
 
@@ -214,27 +240,3 @@ def _bootstrap(differences: Sequence[Floats]) -> tuple[float, float]:
 def _improvement(stratum: Stratum) -> float:
     won = [1.0 if a > b else 0.5 if a == b else 0.0 for a, b in product(stratum.ours, stratum.theirs)]
     return float(np.mean(won))
-
-
-def _power(difference: float, spread: float, seeds: float, strata: int) -> float:
-    """How often a two-sided t-test finds a difference, with so many seeds in each of so many strata.
-
-    `spread` is the standard deviation of one pair's difference that gives the observed standard error.
-    """
-    freedom = strata * (seeds - 1)
-    shift = difference / spread * np.sqrt(strata * seeds)
-    bound = student_t.ppf((1 + LEVEL) / 2, freedom)
-    found = float(nct.sf(bound, freedom, shift))
-    # Far in the tail the series gives nan; there the normal distribution is as good.
-    return float(ndtr(shift - bound)) if np.isnan(found) else found
-
-
-def _detectable(spread: float, seeds: float, strata: int) -> float:
-    """The smallest difference that is found with probability POWER, to three digits, by bisection."""
-    low, high = 0.0, spread
-    while _power(high, spread, seeds, strata) < POWER:
-        high *= 2
-    while high - low > 1e-4 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if _power(middle, spread, seeds, strata) < POWER else (low, middle)
-    return high

@@ -234,7 +234,7 @@ def architecture_scale(records: Sequence[Record]) -> Scale | None:
     return next((record.selected.architecture_scale for record in records), None)
 
 
-def by_supernet(values: Sequence[float | None], seeds: Sequence[int]) -> list[float]:
+def by_seed(values: Sequence[float | None], seeds: Sequence[int]) -> dict[int, float]:
     """The mean of the values of each supernet seed, without those that are None.
 
     Selections from one supernet are no independent runs, so that intervals are over supernets.
@@ -243,7 +243,12 @@ def by_supernet(values: Sequence[float | None], seeds: Sequence[int]) -> list[fl
     for value, seed in zip(values, seeds, strict=True):
         if value is not None:
             found[seed].append(value)
-    return [float(np.mean(own)) for own in found.values()]
+    return {seed: float(np.mean(own)) for seed, own in found.items()}
+
+
+def by_supernet(values: Sequence[float | None], seeds: Sequence[int]) -> list[float]:
+    """What :func:`by_seed` has, without the seeds."""
+    return list(by_seed(values, seeds).values())
 
 
 def bootstrap(values: Sequence[float]) -> Interval:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from archselect.benchmarks.records import Accuracy, Counts, Landscape, Machine, Record, unknown
+from archselect.reports.differences import differences_table
+from archselect.reports.metrics import LEVELS, correlations
 from archselect.reports.operation_scores import operations_table
 from archselect.reports.reproduction import reproduction_table
 from archselect.reports.results import Group, Known, Results, seed_name, total_seconds
@@ -16,15 +18,12 @@ from archselect.reports.stats import (
     RESAMPLES,
     Correlation,
     Interval,
-    architecture_level,
     architecture_scale,
-    operation_level,
     operation_scale,
 )
 from archselect.reports.table import NONE, Row, Table, make_table
 
 PHASES = ("data", "supernet", "score", "tune", "validate")
-LEVELS = ("operation, best-acc", "operation, avg-acc", "architecture")
 
 
 _WHERE = ("truth", "dataset", "split", "epochs")
@@ -63,28 +62,11 @@ def tables(results: Results) -> list[Table]:
     return [_TABLES[name](results) for name in results.info.tables]
 
 
-def correlations(results: Results, landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
-    """Per level the group's correlation with the landscape; None where the selector gives no such scores.
-
-    None, too, where only what was selected is judged, as by final trainings.
-    """
-    if not landscape.architectures:
-        return dict.fromkeys(LEVELS)
-    pairs = group.accuracies(landscape)
-    records = [record for record, _ in pairs]
-    best, average, architecture = LEVELS
-    return {
-        best: operation_level(records, landscape.oracle_best),
-        average: operation_level(records, landscape.oracle_mean),
-        architecture: architecture_level(pairs),
-    }
-
-
 def tau_table(results: Results) -> Table:
     """Rank correlation of scores with the truth, per landscape, level and selector."""
     rows = []
     for landscape in results.landscapes:
-        found = {g.name: correlations(results, landscape, g) for g in results.groups if g.accuracies(landscape)}
+        found = {g.name: correlations(landscape, g) for g in results.groups if g.accuracies(landscape)}
         for level in LEVELS:
             for name, of_group in found.items():
                 if (correlation := of_group[level]) is not None:
@@ -264,6 +246,7 @@ def short(value: float, spread: float | None = None) -> str:
 _TABLES: dict[str, Callable[[Results], Table]] = {
     "tau": tau_table,
     "accuracy": accuracy_table,
+    "differences": differences_table,
     "time": time_table,
     "cells": cells_table,
     "operations": operations_table,

@@ -1,0 +1,207 @@
+"""The table of paired differences between the selectors of a study."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from archselect.reports.metrics import Metric, Series, quality
+from archselect.reports.paired import POWER, Difference, Stratum, compare, holm, interquartile_mean
+from archselect.reports.results import Results
+from archselect.reports.stats import LEVEL, RESAMPLES
+from archselect.reports.table import NONE, Row, Table, make_table
+
+ALPHA = 1 - LEVEL
+WORTH = {"points": 0.5, "coefficient": 0.05}
+"""A difference that one would like to be able to see, by unit."""
+
+_COLUMNS = (
+    *("place", "metric", "selector", "reference", "pairs", "strata", "difference", "low", "high"),
+    *("bootstrap_low", "bootstrap_high", "p_t", "p_holm", "p_permutation", "p_wilcoxon", "improvement"),
+    *("iqm_selector", "iqm_reference", "detectable", "seeds_needed", "verdict"),
+)
+_SHOWN = (
+    *("Place", "Metric", "Selector", "Minus", "Seeds", "Difference", "95 % interval", "Bootstrap", "p (Holm)"),
+    *("p, permutation", "p, Wilcoxon", "P(higher)", "IQM", "Detectable", "Seeds needed", "Verdict"),
+)
+
+Found = tuple[str, Metric, str, list[Stratum], int]
+
+
+def differences_table(results: Results) -> Table:
+    """Each selector against the reference of the study: a selector of the user's own, else the one that is best."""
+    families: dict[tuple[str, Metric], dict[str, Series]] = defaultdict(dict)
+    for series in quality(results):
+        families[series.place, series.metric][series.label] = series
+    rows = [row for (place, metric), own in families.items() for row in _family(results, place, metric, own)]
+    rows += _pooled(results, families)
+    worth = ", ".join(
+        f"{value:g} ({'points of accuracy' if unit == 'points' else 'of τ-b'})" for unit, value in WORTH.items()
+    )
+    told = (
+        f"Others are compared with {', '.join(results.info.references)}."
+        if results.info.references
+        else "Others are compared with the one that has the best mean here, which favours it a little."
+    )
+    caption = (
+        "Differences between selectors, paired by supernet seed and data; several selections from one supernet are one "
+        f"value, their mean. {told} Interval and p by Student's t (verdicts: {100 * ALPHA:.0f} %, p after Holm within "
+        "the rows of one place and metric). Bootstrap: percentiles of the mean of resampled pairs "
+        f"({RESAMPLES:,} resamples), for comparison; of few seeds it is too narrow. Permutation (of signs) and "
+        "Wilcoxon: exact two-sided tests, not adjusted; with n pairs they cannot fall below 2 to the power 1 - n. "
+        "P(higher): the probability that a run of the selector is above a run of the other. IQM: interquartile mean of "
+        f"the one and the other. Detectable: the smallest difference that so many seeds would show {POWER:.0%} of the "
+        f"time; seeds needed: to show {worth} as often."
+    )
+    return make_table(
+        "differences",
+        "Differences between selectors",
+        rows,
+        columns=(_COLUMNS, _SHOWN),
+        text=("Place", "Metric", "Selector", "Minus", "Verdict"),
+        brief=("Place", "Metric", "Selector", "Minus", "Seeds", "Difference", "95 % interval", "p (Holm)", "Verdict"),
+        caption=caption,
+        notes=results.status(),
+    )
+
+
+def reference(results: Results, series: dict[str, Series]) -> str | None:
+    """The label that others are compared with: the study's, where it has values; else the best mean."""
+    named = [label for label in results.info.references if label in series]
+    if named:
+        return named[0]
+    means = {label: sum(own.values.values()) / len(own.values) for label, own in series.items() if own.values}
+    return max(means, key=lambda label: means[label]) if means else None
+
+
+def verdict(found: Difference, p: float | None, better: str) -> str:
+    """better, worse or no evidence, of ours; or that it is undefined, and why."""
+    if p is None or found.mean is None:
+        return f"undefined: {found.reason}"
+    if p >= ALPHA or found.mean == 0:
+        return "no evidence"
+    return "better" if (found.mean > 0) == (better == "higher") else "worse"
+
+
+def _family(results: Results, place: str, metric: Metric, series: dict[str, Series]) -> list[Row]:
+    """The rows of one place and metric, and their p-values adjusted to one another."""
+    base = reference(results, series)
+    if base is None:
+        return []
+    pairs = [(label, pair(own, series[base])) for label, own in series.items() if label != base]
+    return _rows(place, metric, base, [(label, [stratum]) for label, stratum in pairs])
+
+
+def _pooled(results: Results, families: dict[tuple[str, Metric], dict[str, Series]]) -> list[Row]:
+    """Rows over several spaces and data sets, each with the first truth that judges it; none where there is one."""
+    first: dict[Metric, dict[str, dict[str, Series]]] = defaultdict(dict)
+    for (_, metric), own in families.items():
+        first[metric].setdefault(next(iter(own.values())).search, own)
+    rows = []
+    for metric, by_search in first.items():
+        if len(by_search) < 2:
+            continue
+        labels = [set(own) for own in by_search.values()]
+        common = [label for label in next(iter(by_search.values())) if all(label in own for own in labels)]
+        means = {
+            label: Series(
+                metric,
+                label,
+                "",
+                "",
+                "",
+                {i: sum(v.values()) / len(v) for i, own in enumerate(by_search.values()) if (v := own[label].values)},
+                frozenset(),
+            )
+            for label in common
+        }
+        base = reference(results, means)
+        if base is None:
+            continue
+        strata = [
+            (label, [pair(own[label], own[base]) for own in by_search.values()]) for label in common if label != base
+        ]
+        rows += _rows(f"all {len(by_search)} searches", metric, base, strata)
+    return rows
+
+
+def pair(ours: Series, theirs: Series) -> Stratum:
+    """The values of the seeds that both have."""
+    seeds = sorted(ours.values.keys() & theirs.values.keys())
+    return Stratum(tuple(ours.values[seed] for seed in seeds), tuple(theirs.values[seed] for seed in seeds))
+
+
+def _rows(place: str, metric: Metric, base: str, strata: list[tuple[str, list[Stratum]]]) -> list[Row]:
+    found = [compare(own) for _, own in strata]
+    adjusted = holm([difference.p_t for difference in found])
+    return [
+        _row(place, metric, label, base, own, difference, p)
+        for (label, own), difference, p in zip(strata, found, adjusted, strict=True)
+    ]
+
+
+def _row(
+    place: str, metric: Metric, label: str, base: str, strata: list[Stratum], found: Difference, p: float | None
+) -> Row:
+    worth = WORTH[metric.unit]
+    needed, detectable = found.seeds_for(worth), found.detectable
+    ours = [value for stratum in strata for value in stratum.ours]
+    theirs = [value for stratum in strata for value in stratum.theirs]
+    iqm = (interquartile_mean(ours), interquartile_mean(theirs)) if ours else (None, None)
+    said = verdict(found, p, metric.better)
+    digits = 2 if metric.unit == "points" else 3
+
+    def number(value: float | None, sign: bool = False) -> str:
+        return NONE if value is None else f"{value:{'+' if sign else ''}.{digits}f}"
+
+    full: dict[str, object] = {
+        "place": place,
+        "metric": metric.name,
+        "selector": label,
+        "reference": base,
+        "pairs": found.pairs,
+        "strata": found.strata,
+        "difference": found.mean,
+        "low": found.low,
+        "high": found.high,
+        "bootstrap_low": found.boot_low,
+        "bootstrap_high": found.boot_high,
+        "p_t": found.p_t,
+        "p_holm": p,
+        "p_permutation": found.p_permutation,
+        "p_wilcoxon": found.p_wilcoxon,
+        "improvement": found.improvement,
+        "iqm_selector": iqm[0],
+        "iqm_reference": iqm[1],
+        "detectable": detectable,
+        "seeds_needed": needed,
+        "verdict": said,
+    }
+    shown = {
+        "Place": place,
+        "Metric": metric.title,
+        "Selector": label,
+        "Minus": base,
+        "Seeds": f"{found.pairs}",
+        "Difference": number(found.mean, sign=True),
+        "95 % interval": interval(found.low, found.high, digits),
+        "Bootstrap": interval(found.boot_low, found.boot_high, digits),
+        "p (Holm)": p_value(p),
+        "p, permutation": p_value(found.p_permutation),
+        "p, Wilcoxon": p_value(found.p_wilcoxon),
+        "P(higher)": NONE if found.improvement is None else f"{found.improvement:.2f}",
+        "IQM": f"{number(iqm[0])}, {number(iqm[1])}",
+        "Detectable": number(detectable),
+        "Seeds needed": NONE if detectable is None else "> 1,000" if needed is None else f"{needed:,}",
+        "Verdict": said,
+    }
+    return Row(full, shown)
+
+
+def interval(low: float | None, high: float | None, digits: int) -> str:
+    """An interval in brackets."""
+    return NONE if low is None or high is None else f"[{low:+.{digits}f}, {high:+.{digits}f}]"
+
+
+def p_value(p: float | None) -> str:
+    """A p-value to three digits."""
+    return NONE if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"

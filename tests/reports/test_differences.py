@@ -1,0 +1,149 @@
+"""The table of differences: pairs, references, families, and what it says."""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+import pytest
+from scipy import stats
+
+from archselect.benchmarks.records import DataInputs, Folder, Record, write_fact
+from archselect.reports.differences import differences_table, verdict
+from archselect.reports.metrics import costs, quality
+from archselect.reports.paired import Stratum, compare
+from archselect.reports.results import load
+
+
+def values(folder, label, landscape="nb201-digits"):
+    """Accuracy by supernet seed, from the records themselves."""
+    found = {}
+    for record in Folder(folder).read_all(Record):
+        if record.inputs.selector.label == label:
+            (mean,) = (a.mean for a in record.accuracies if a.landscape == landscape)
+            found.setdefault(record.inputs.supernet_seed, []).append(mean)
+    return {seed: fmean(own) for seed, own in found.items()}
+
+
+def rows(folder, metric="accuracy", place="digits/test/10"):
+    frame = differences_table(load(folder)).frame
+    return frame[(frame.metric == metric) & (frame.place == place)].set_index("selector")
+
+
+def test_every_selector_against_the_best(folder):
+    means = {
+        label: fmean(values(folder, label).values()) for label in ("random", "magnitude", "darts-pt", "zero-cost-pt")
+    }
+    best = max(means, key=means.get)
+    found = rows(folder)
+    assert set(found.index) == set(means) - {best} and set(found.reference) == {best}
+    pairs = {label: [(values(folder, label)[s], values(folder, best)[s]) for s in range(4)] for label in found.index}
+    tests = {label: stats.ttest_rel(*zip(*own, strict=True)) for label, own in pairs.items()}
+    for label, row in found.iterrows():
+        assert row.difference == pytest.approx(means[label] - means[best]) and row.pairs == 4
+        assert row.p_t == pytest.approx(tests[label].pvalue, rel=1e-6)
+        low, high = tests[label].confidence_interval()
+        assert (row.low, row.high) == pytest.approx((low, high), rel=1e-6)
+    assert found.p_holm.max() == pytest.approx(found.p_t.max()) or found.p_holm.max() > found.p_t.max()
+    assert found.p_holm.min() == pytest.approx(min(1, 3 * found.p_t.min()))
+
+
+def test_several_selections_from_one_supernet_are_one_value(tmp_path, fake, build):
+    root = build(tmp_path / "study", labels=["magnitude", "darts-pt"])
+    info = load(root).info
+    more = [fake.record(fake.inputs("darts-pt", seed, 9)) for seed in range(4)]
+    for record in more:
+        write_fact(Folder(root).path(Record, record.id), record)
+    write_fact(Folder(root).study_path, info.model_copy(update={"runs": [*info.runs, *(r.id for r in more)]}))
+    (row,) = rows(root).itertuples()
+    ours, theirs = values(root, row.Index), values(root, row.reference)
+    assert row.pairs == 4
+    assert row.difference == pytest.approx(fmean(ours[s] - theirs[s] for s in range(4)))
+
+
+def test_the_reference_can_be_named(folder, fake, build, tmp_path):
+    root = build(tmp_path / "named", references=["magnitude"])
+    found = rows(root)
+    assert set(found.reference) == {"magnitude"} and set(found.index) == {"random", "darts-pt", "zero-cost-pt"}
+    assert "compared with magnitude." in differences_table(load(root)).caption
+    # Where it has no values, as random has no scores, it is the best one again.
+    other = build(tmp_path / "random", references=["random"])
+    assert "random" not in set(rows(other, "tau_best_acc").reference)
+
+
+def test_selectors_without_scores_have_no_row_of_correlations(folder):
+    found = rows(folder, "tau_best_acc")
+    assert "random" not in set(found.index) | set(found.reference)
+    assert len(found) == 2
+
+
+def test_seeds_that_only_one_has_are_left_out(folder, fake):
+    record = next(r for r in Folder(folder).read_all(Record) if r.inputs.selector.label == "random")
+    fake.fail(folder, record)
+    found = rows(folder)
+    assert found.loc["random"].pairs == 3 and found.drop("random").pairs.eq(4).all()
+
+
+def test_one_seed_is_undefined_and_says_so(tmp_path, build):
+    root = build(tmp_path / "one", seeds=1)
+    table = differences_table(load(root))
+    assert set(table.frame.verdict) == {"undefined: one seed"}
+    assert set(table.shown["95 % interval"]) == {"–"}
+
+
+def test_two_data_sets_are_pooled_with_equal_weight(tmp_path, fake, build):
+    root = build(tmp_path / "study", labels=["random", "magnitude"])
+    info = load(root).info
+    other = DataInputs(name="more", checksum="bb" * 8, train_images=9, valid_images=9, split="first", augment="none")
+    more = []
+    for label in ("random", "magnitude"):
+        for seed in range(2):
+            record = fake.record(fake.inputs(label, seed).model_copy(update={"data": other}))
+            write_fact(Folder(root).path(Record, record.id), record)
+            more.append(record)
+    write_fact(Folder(root).study_path, info.model_copy(update={"runs": [*info.runs, *(r.id for r in more)]}))
+    frame = differences_table(load(root)).frame
+    own = frame[frame.metric == "accuracy"]
+    assert "digits/test/10, searched on more" in set(own.place)
+    (pooled,) = own[own.place == "all 2 searches"].itertuples()
+    assert (pooled.pairs, pooled.strata) == (6, 2)
+    sign = 1 if pooled.selector == "random" else -1
+    parts = []
+    for place in ("digits/test/10, searched on digits", "digits/test/10, searched on more"):
+        (row,) = own[own.place == place].itertuples()
+        parts.append(row.difference * (1 if row.selector == "random" else -1))
+    assert pooled.difference * sign == pytest.approx(fmean(parts))
+
+
+@pytest.mark.parametrize(
+    ("differences", "better", "said"),
+    [
+        ((1.0, 1.1, 0.9, 1.0), "higher", "better"),
+        ((1.0, 1.1, 0.9, 1.0), "lower", "worse"),
+        ((-1.0, -1.1, -0.9, -1.0), "higher", "worse"),
+        ((1.0, -1.1, 0.9, -1.0), "higher", "no evidence"),
+        ((0.0, 0.0), "higher", "no evidence"),
+        ((1.0,), "higher", "undefined: one seed"),
+    ],
+)
+def test_verdicts(differences, better, said):
+    found = compare([Stratum(differences, (0.0,) * len(differences))])
+    assert verdict(found, found.p_t, better) == said
+
+
+def test_costs_are_summed_over_phases_and_given_by_phase(folder):
+    found = {(series.label, series.metric.name): series for series in costs(load(folder))}
+    whole, score, supernet = (
+        found["darts-pt", name].values for name in ("forwards", "score_forwards", "supernet_forwards")
+    )
+    assert whole == {seed: score[seed] + supernet[seed] for seed in range(4)} and score[0] == 30
+    assert found["darts-pt", "seconds"].values[0] == pytest.approx(
+        sum(found["darts-pt", f"{phase}_seconds"].values[0] for phase in ("data", "score", "tune", "supernet"))
+    )
+
+
+def test_a_place_is_the_same_only_with_the_same_images_and_truth(folder, fake, build, tmp_path):
+    ours = {(s.label, s.metric.name, s.place): s.identity for s in quality(load(folder))}
+    again = {(s.label, s.metric.name, s.place): s.identity for s in quality(load(build(tmp_path / "again", seeds=2)))}
+    assert ours == again
+    identities = {identity for identity in ours.values()}
+    assert len(identities) == 2  # one for each truth

@@ -1,0 +1,236 @@
+"""Paired comparisons against scipy, against slow references, and by simulation."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from archselect.reports.paired import (
+    MOST_SEEDS,
+    POWER,
+    Stratum,
+    compare,
+    holm,
+    interquartile_mean,
+    permutation,
+    wilcoxon,
+)
+from archselect.reports.stats import LEVEL
+
+VALUE = st.floats(-100, 100).map(lambda value: round(value, 3))
+FEW = st.lists(st.tuples(VALUE, VALUE), min_size=2, max_size=9)
+
+
+def stratum(pairs):
+    ours, theirs = zip(*pairs, strict=True)
+    return Stratum(tuple(ours), tuple(theirs))
+
+
+def drawn(rng, sizes, shift=0.0, spreads=None, draw=None):
+    """One stratum per size; the difference of a pair is `shift` and noise, apart from what both have in common."""
+    spreads = spreads or [1.0] * len(sizes)
+    draw = draw or (lambda n: rng.normal(0, 1, n))
+    found = []
+    for size, spread in zip(sizes, spreads, strict=True):
+        common = rng.normal(0, 5, size)
+        found.append(Stratum(tuple(common + shift + spread * draw(size)), tuple(common)))
+    return found
+
+
+@given(FEW)
+def test_one_stratum_is_the_paired_t_test(pairs):
+    own = stratum(pairs)
+    found, differences = compare([own]), own.differences
+    assert found.mean == pytest.approx(differences.mean(), abs=1e-9)
+    if len(set(differences)) == 1:
+        assert (found.low, found.high) == (found.mean, found.mean)
+        assert found.p_t == (1.0 if differences[0] == 0 else 0.0)
+        return
+    theirs = stats.ttest_1samp(differences, 0.0)
+    low, high = theirs.confidence_interval(LEVEL)
+    assert found.p_t == pytest.approx(theirs.pvalue, abs=1e-9)
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-7, abs=1e-7)
+
+
+def test_two_strata_are_welchs_test():
+    """The mean of two strata is half the difference of two samples, one of them with its sign turned."""
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(1, 1, 4), rng.normal(0.5, 3, 7)
+    found = compare([Stratum(tuple(a), (0.0,) * 4), Stratum(tuple(b), (0.0,) * 7)])
+    theirs = stats.ttest_ind(a, -b, equal_var=False)
+    low, high = theirs.confidence_interval(LEVEL)
+    assert found.p_t == pytest.approx(theirs.pvalue)
+    assert (found.mean, found.low, found.high) == pytest.approx(((a.mean() + b.mean()) / 2, low / 2, high / 2))
+    assert (found.pairs, found.strata) == (11, 2)
+
+
+@given(st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=9))
+def test_wilcoxon_is_the_slow_one(values):
+    """Over all signs of the ranks; scipy has no exact test with ties."""
+    left = [value for value in values if value]
+    found = wilcoxon(np.array(values))
+    if not left:
+        assert found is None
+        return
+    ranks = stats.rankdata(np.abs(left))
+    middle = ranks.sum() / 2
+    seen = abs(ranks[np.array(left) > 0].sum() - middle)
+    sums = [abs(ranks[np.array(signs)].sum() - middle) for signs in product([False, True], repeat=len(left))]
+    assert found == pytest.approx(np.mean([one >= seen - 1e-9 for one in sums]))
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=24, unique=True), st.randoms())
+def test_wilcoxon_is_scipys_where_there_are_no_ties(sizes, random):
+    values = np.array([float(size * random.choice([-1, 1])) for size in sizes])
+    assert wilcoxon(values) == pytest.approx(stats.wilcoxon(values, method="exact").pvalue)
+
+
+@given(st.lists(FEW.filter(lambda pairs: len(pairs) <= 5), min_size=1, max_size=2))
+def test_the_permutation_test_is_the_slow_one(strata):
+    differences = [stratum(pairs).differences for pairs in strata]
+    seen = abs(np.mean([own.mean() for own in differences]))
+    count = sum(map(len, differences))
+    hits = []
+    for signs in product([-1, 1], repeat=count):
+        left, means = list(signs), []
+        for own in differences:
+            means.append(np.mean([left.pop() * value for value in own]))
+        hits.append(abs(np.mean(means)) >= seen - 1e-9)
+    assert permutation(differences) == pytest.approx(np.mean(hits))
+
+
+def test_the_permutation_test_is_scipys():
+    rng = np.random.default_rng(1)
+    for count in (6, 40):
+        values = rng.normal(0.4, 1, count)
+        theirs = stats.permutation_test(
+            (values,), np.mean, permutation_type="samples", n_resamples=20_000, random_state=rng
+        ).pvalue
+        # Above 16 pairs both are samples.
+        assert permutation([values]) == pytest.approx(theirs, abs=1e-12 if count == 6 else 0.01)
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=7))
+def test_holms_values(values):
+    """By the definition; and what is undefined takes no part."""
+    known = sorted(value for value in values if value is not None)
+    found = holm(values)
+    assert [value is None for value in found] == [value is None for value in values]
+    for value, own in zip(values, found, strict=True):
+        if value is not None:
+            place = max(i for i, other in enumerate(known) if other == value)
+            steps = [min(1.0, known[i] * (len(known) - i)) for i in range(place + 1)]
+            assert own == pytest.approx(max(steps))
+
+
+@given(st.lists(VALUE, min_size=1, max_size=30))
+def test_the_interquartile_mean_is_scipys(values):
+    assert interquartile_mean(values) == pytest.approx(stats.trim_mean(values, 0.25), abs=1e-9)
+
+
+@given(FEW, FEW)
+def test_improvement_is_the_u_statistic(first, second):
+    strata = [stratum(first), stratum(second)]
+    shares = [stats.mannwhitneyu(own.ours, own.theirs).statistic / (len(own.ours) * len(own.theirs)) for own in strata]
+    assert compare(strata).improvement == pytest.approx(np.mean(shares))
+
+
+@given(FEW)
+def test_the_other_way_round_is_the_same_with_its_sign_turned(pairs):
+    ours, turned = compare([stratum(pairs)]), compare([stratum([(b, a) for a, b in pairs])])
+    assert turned.mean == pytest.approx(-ours.mean, abs=1e-12)
+    assert (turned.low, turned.high) == pytest.approx((-ours.high, -ours.low), abs=1e-9)
+    assert turned.improvement == pytest.approx(1 - ours.improvement)
+    for kind in ("p_t", "p_permutation", "p_wilcoxon"):
+        assert getattr(turned, kind) == pytest.approx(getattr(ours, kind))
+
+
+def test_what_is_undefined_has_a_reason():
+    assert compare([]).reason == compare([Stratum((), ())]).reason == "no seed in common"
+    one = compare([Stratum((2.0,), (1.0,))])
+    assert (one.mean, one.low, one.p_t, one.improvement, one.reason) == (1.0, None, None, 1.0, "one seed")
+    assert one.seeds_for(0.5) is None
+    both = compare([Stratum((2.0,), (1.0,)), Stratum((2.0, 3.0), (1.0, 1.0))])
+    assert both.reason == "one seed in one of the strata" and both.mean == 1.25
+    same = compare([Stratum((1.0, 2.0), (1.0, 2.0))])
+    assert (same.mean, same.low, same.high, same.p_t, same.p_permutation) == (0.0, 0.0, 0.0, 1.0, 1.0)
+    assert same.p_wilcoxon is None and same.detectable is None
+
+
+def test_rounding_is_no_difference():
+    """A mean of trials added up in another order."""
+    assert compare([Stratum((0.1 + 0.2, 1.0), (0.3, 1.0))]).p_t == 1.0
+
+
+@pytest.mark.parametrize("sizes", [(4,), (8,), (3, 5)], ids=str)
+def test_the_power_note_is_what_a_simulation_finds(sizes):
+    rng = np.random.default_rng(5)
+    spread = 2.0
+    # A sample whose standard deviation is exactly the one of the simulation.
+    noise = [rng.normal(0, 1, size) for size in sizes]
+    exact = [spread * (own - own.mean()) / own.std(ddof=1) for own in noise]
+    found = compare([Stratum(tuple(own), (0.0,) * len(own)) for own in exact])
+    hits = [
+        compare(drawn(rng, sizes, shift=found.detectable, spreads=[spread] * len(sizes))).p_t < 1 - LEVEL
+        for _ in range(600)
+    ]
+    # Welch's test estimates its degrees of freedom anew each time, and finds a little less than is reckoned.
+    assert np.mean(hits) == pytest.approx(POWER, abs=0.05 if len(sizes) == 1 else 0.07)
+    if len(sizes) == 1:
+        needed = found.seeds_for(found.detectable)
+        assert abs(needed - sizes[0]) <= 1
+        assert found.seeds_for(found.detectable / 3) > 4 * sizes[0]
+    assert found.seeds_for(spread / MOST_SEEDS) is None
+
+
+COVERAGE = [
+    ("4 seeds", (4,), [1.0], None),
+    ("8 seeds", (8,), [1.0], None),
+    ("strata of unlike spread", (4, 4, 4), [0.3, 1.0, 3.0], None),
+    ("skewed", (8,), [1.0], lambda rng: lambda n: rng.exponential(1, n) - 1),
+]
+
+
+@pytest.mark.parametrize(("name", "sizes", "spreads", "draw"), COVERAGE, ids=[name for name, *_ in COVERAGE])
+def test_coverage_of_the_intervals(name, sizes, spreads, draw):
+    """Student's interval has its 95 % with normal noise; the bootstrap of few seeds has less, which is why it is not
+    what verdicts go by."""
+    rng = np.random.default_rng(11)
+    found = [compare(drawn(rng, sizes, 0.7, spreads, draw and draw(rng))) for _ in range(1_500)]
+    student = np.mean([own.low <= 0.7 <= own.high for own in found])
+    percentile = np.mean([own.boot_low <= 0.7 <= own.boot_high for own in found])
+    if name == "skewed":
+        assert 0.86 < student < 0.95
+    else:
+        # Three standard errors of 1,500 draws are 0.017; unlike spreads make Welch's interval a little wide.
+        assert 0.933 < student < (0.98 if len(sizes) > 1 else 0.967)
+    assert percentile < student
+    if sizes == (4,):
+        assert 0.75 < percentile < 0.85
+
+
+@pytest.mark.parametrize("sizes", [(4,), (8,), (4, 4)], ids=str)
+def test_the_tests_reject_what_is_true_no_more_often_than_they_say(sizes):
+    rng = np.random.default_rng(12)
+    found = [compare(drawn(rng, sizes)) for _ in range(1_500)]
+    assert np.mean([own.p_t < 0.05 for own in found]) < 0.067
+    for kind in ("p_permutation", "p_wilcoxon"):
+        values = np.array([getattr(own, kind) for own in found])
+        for level in (0.05, 0.25, 0.5):
+            assert np.mean(values <= level) < level + 0.04
+        # With four pairs no exact test can give less than one eighth.
+        assert (values.min() >= 0.125 - 1e-12) == (sizes == (4,))
+
+
+def test_holm_keeps_the_error_of_a_family():
+    rng = np.random.default_rng(13)
+    wrong = 0
+    for _ in range(600):
+        values = [compare(drawn(rng, (5,))).p_t for _ in range(4)]
+        wrong += min(holm(values)) < 0.05
+    assert wrong / 600 < 0.05 + 3 * (0.05 * 0.95 / 600) ** 0.5
