@@ -161,6 +161,16 @@ def test_the_operation_scores(page, root, name):
         said = ", ".join("not published" if value is None else f"{value:.3f}" for value in dict.fromkeys(printed))
         assert f"| {scorer} | {said} | {ours} |" in page
     if name == "operation-scores-nb201":
+        gradients = ("snip", "grad_norm", "grasp", "fisher", "plain", "epe_nas")
+        own = first.loc[[f"{change}_{proxy}" for change in ("zc_pt", "disc_zc") for proxy in gradients]]
+        taus = own[["tau_vs_best-acc", "tau_vs_avg-acc"]]
+        assert f"({taus.min().min():.3f} to {taus.max().max():.3f})" in page
+        for oracle, better in (("best", "nwot"), ("avg", "params")):
+            both = {name: first.loc[f"zc_pt_{name}", f"tau_vs_{oracle}-acc"] for name in ("params", "nwot")}
+            assert max(both, key=both.get) == better
+            assert f"({both['params']:.3f} to {both['nwot']:.3f})" in page
+        devices = Counter(record.cost.machine.device for record in results.records)
+        assert f"{devices['cuda']} of the {devices.total()} runs" in page
         by_iteration = rows[rows.table == "operation scores by iteration"]
         assert len(by_iteration) == 6 and list(by_iteration.verdict).count("inside") == 5
 
