@@ -17,7 +17,7 @@ from archselect.benchmarks.machine import open_device
 from archselect.benchmarks.trials import Stage, Trial, variants_of
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.space import DROPPED, Architecture, SearchSpace
-from archselect.nasbench_adapters.spaces import SPACES, get_space
+from archselect.nasbench_adapters.spaces import get_space, registry
 from archselect.selectors.base import Selection, Selector
 from archselect.selectors.loading import said
 
@@ -163,7 +163,7 @@ def name_of(check: Callable[[Trial], Faults]) -> str:
 def spaces_with_supernet() -> list[str]:
     """The spaces that a selector can be run on."""
     names = []
-    for name in SPACES:
+    for name in registry.all():
         try:
             get_space(name).undecided()
         except UserError:

@@ -27,6 +27,9 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import ImageDataset, load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.spaces import registry as spaces
+from archselect.selectors.loading import source_of
+from archselect.selectors.proxies import registry as proxies
 
 
 @dataclass(frozen=True)
@@ -125,19 +128,27 @@ class RunJob:
     @cached_property
     def inputs(self) -> Inputs:
         """All that determines the run."""
+        selector = self.selector.build()
         return Inputs(
             space=self.supernet.space.name,
             data=self.supernet.data_inputs,
             supernet=self.supernet.inputs,
             selector=SelectorInputs(
-                name=self.selector.name,
+                name=selector.name,
                 label=self.label,
-                settings=self.selector.build().model_dump(mode="json"),
+                settings=selector.model_dump(mode="json"),
+                source=self.source(),
             ),
             supernet_seed=self.supernet.seed,
             selection_seed=self.selection_seed,
             code_version=code_version(),
         )
+
+    def source(self) -> str | None:
+        """Where what is not archselect's own comes from: the selector, its space, proxies that its settings name."""
+        words = [value for value in self.selector.build().model_dump().values() if isinstance(value, str)]
+        found = [source_of(self.selector.name), spaces.source(self.supernet.space.name), *map(proxies.source, words)]
+        return "; ".join(dict.fromkeys(filter(None, found))) or None
 
 
 def plan_training(

@@ -173,15 +173,23 @@ def _claim(folder: Folder, study: Study, jobs: list[RunJob], command: list[str])
         source=study.source,
         reproduces=study.reproduces,
         variant_of=study.variant_of,
+        references=study.references,
         differences=[] if study.variant_of is None else differences(study, read_study(study.variant_of)),
     )
     if folder.study_path.is_file():
         there = read_fact(folder.study_path, StudyInfo)
-        if there.name != info.name or not set(there.runs) <= set(info.runs):
+        dropped = set(there.runs) - set(info.runs)
+        if there.name != info.name or any(not _was_edited(folder, run) for run in dropped):
             raise UserError(
                 f"{folder.root} holds study '{there.name}' with other settings; name another folder with --out"
             )
     write_fact(folder.study_path, info)
+
+
+def _was_edited(folder: Folder, run: str) -> bool:
+    """Whether a run that a study no longer has is of a selector of the user's own, edited since; or never finished."""
+    path = folder.path(Record, run)
+    return not path.is_file() or read_fact(path, Record).inputs.selector.source is not None
 
 
 def _finished(folder: Folder, job: RunJob, truths: dict[TruthPart, Landscape]) -> bool:

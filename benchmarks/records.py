@@ -52,7 +52,11 @@ class SupernetInputs(Fact):
 
 
 class SelectorInputs(Fact):
-    """A selector by name, label (unique within a study) and settings; `source` is the hash of a user's own file."""
+    """A selector by name, label (unique within a study) and settings.
+
+    `source` says where what is not archselect's own comes from: the hash of the selector's file, and package and
+    version of plugins (the selector, its space, proxies that it names); None if there is no such thing.
+    """
 
     name: str
     label: str

@@ -74,6 +74,8 @@ class Runner:
 
     def run(self, job: RunJob) -> Record:
         """Do one run and return its record; nothing is written."""
+        if job.source() != job.inputs.selector.source:
+            raise UserError(f"{job.selector.name} was changed while the study ran; run it again")
         start = perf_counter()
         self._warm_up()
         images = self.images(job.supernet.data)

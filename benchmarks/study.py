@@ -33,7 +33,9 @@
     method = "darts+darts-pt"
     selector = "darts-pt"
 
-An unknown key is an error. `label` renames a supernet or a selector, needed where one comes twice. `variant_of` names
+An unknown key is an error. A selector of your own is named by its file and class, `name = "my_selector.py:MySelector"`.
+`reference = "darts-pt"` says with which selector the table "differences" compares the others (the best, if left out).
+`label` renames a supernet or a selector, needed where one comes twice. `variant_of` names
 the study of which this one is a smaller form; reports then list every setting that differs.
 """
 
@@ -41,7 +43,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -54,9 +56,9 @@ from archselect.benchmarks.supernets import Recipe
 from archselect.nasbench_adapters.errors import UserError, nearest, unknown
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.base import Selector
-from archselect.selectors.registry import get_selector
+from archselect.selectors.loading import load_selector
 
-Table = Literal["tau", "accuracy", "time", "cells", "operations", "reproduction"]
+Table = Literal["tau", "accuracy", "differences", "time", "cells", "operations", "reproduction"]
 Seeds = list[int]
 
 
@@ -156,7 +158,10 @@ class SupernetPart(Recipe):
 
 
 class SelectorPart(Part):
-    """A selector by name, its label, the supernets it reads from, and (all other keys) its settings."""
+    """A selector by name, its label, the supernets it reads from, and (all other keys) its settings.
+
+    In place of the name stands FILE.py:CLASS for a class of the user's own.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
@@ -166,11 +171,16 @@ class SelectorPart(Part):
 
     def build(self) -> Selector:
         """The selector. Raises UserError for an unknown name or setting."""
-        kind = get_selector(self.name)
+        kind = load_selector(self.name)
         try:
             return kind(**(self.model_extra or {}))
         except ValidationError as error:
             raise UserError(f"selector {self.name}: {explain(error, kind)}") from error
+
+    @property
+    def title(self) -> str:
+        """What tables call it: the label, else the selector's name."""
+        return self.label or load_selector(self.name).name
 
 
 class Study(Part):
@@ -179,7 +189,7 @@ class Study(Part):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     title: str
     description: str = ""
-    tables: list[Table] = ["tau", "accuracy", "time"]
+    tables: list[Table] = ["tau", "accuracy", "differences", "time"]
     seeds: SeedsPart
     spaces: list[SpacePart] = Field(min_length=1)
     data: list[DataPart] = Field(min_length=1)
@@ -187,6 +197,7 @@ class Study(Part):
     selectors: list[SelectorPart] = Field(min_length=1)
     reproduces: list[Reproduced] = []
     variant_of: str | None = None
+    reference: str | None = None
 
     _source: str = PrivateAttr("")
 
@@ -209,6 +220,8 @@ class Study(Part):
                     raise unknown(f"supernet of selector {selector.name}", label, labels)
         pairs = [label for _, _, label in self.pairs()]
         _distinct("selectors", pairs)
+        if self.reference is not None and not self.references:
+            raise unknown("selector of 'reference'", self.reference, [s.title for s in self.selectors])
         for entry in self.reproduces:
             if entry.selector not in pairs:
                 raise unknown("selector of 'reproduces'", entry.selector, pairs)
@@ -226,13 +239,26 @@ class Study(Part):
         _distinct("seeds.supernet", self.seeds.supernet)
         _distinct("seeds.selection", self.seeds.selection)
 
-    def variant(self, source: str, *, data: str | None = None, supernet_seeds: Seeds | None = None) -> Study:
-        """The study on another data set, with other supernet seeds, or both; reports list what differs.
+    @property
+    def references(self) -> list[str]:
+        """The labels of the pairs of the selector that the others are compared with."""
+        return [label for selector, _, label in self.pairs() if self.reference in (selector.title, label)]
+
+    def variant(
+        self,
+        source: str,
+        *,
+        data: str | None = None,
+        supernet_seeds: Seeds | None = None,
+        selectors: Sequence[str] = (),
+    ) -> Study:
+        """The study on another data set, with other supernet seeds, with more selectors; reports list what differs.
 
         Args:
             source: name or path that this study was read from.
             data: by name or path, in place of the only one.
             supernet_seeds: in place of its own.
+            selectors: by name or as FILE.py:CLASS, beside its own; the others are compared with the first.
 
         Raises UserError if the study has several data sets, or one of the seeds comes twice.
         """
@@ -243,6 +269,10 @@ class Study(Part):
             changed["data"] = [self.data[0].model_copy(update={"name": data})]
         if supernet_seeds is not None:
             changed["seeds"] = self.seeds.model_copy(update={"supernet": supernet_seeds})
+        if selectors:
+            added = [SelectorPart(name=name) for name in selectors]
+            changed |= {"selectors": [*self.selectors, *added], "reference": added[0].title}
+            changed["tables"] = [*self.tables, *(["differences"] if "differences" not in self.tables else [])]
         found = self.model_copy(update=changed)
         found.check()
         return found
@@ -252,7 +282,7 @@ class Study(Part):
         pairs = []
         for selector in self.selectors:
             on = [s for s in self.supernets if selector.on is None or s.label in selector.on]
-            name = selector.label or selector.name
+            name = selector.title
             pairs += [(selector, s, name if len(on) == 1 else f"{name} ({s.label})") for s in on]
         return pairs
 
@@ -332,7 +362,7 @@ def _settings(study: Study) -> dict[str, dict[str, object]]:
         "space": {space.name: space.model_dump() for space in study.spaces},
         "data": {data.name: data.model_dump() for data in study.data},
         "supernet": {supernet.label: dict(supernet.settings()) for supernet in study.supernets},
-        "selector": {selector.label or selector.name: selector.build().model_dump() for selector in study.selectors},
+        "selector": {selector.title: selector.build().model_dump() for selector in study.selectors},
     }
 
 

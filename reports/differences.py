@@ -15,20 +15,18 @@ WORTH = {"points": 0.5, "coefficient": 0.05}
 """A difference that one would like to be able to see, by unit."""
 
 _COLUMNS = (
-    *("place", "metric", "selector", "reference", "pairs", "strata", "difference", "low", "high"),
+    *("place", "metric", "selector", "minus", "pairs", "strata", "difference", "low", "high"),
     *("bootstrap_low", "bootstrap_high", "p_t", "p_holm", "p_permutation", "p_wilcoxon", "improvement"),
-    *("iqm_selector", "iqm_reference", "detectable", "seeds_needed", "verdict"),
+    *("iqm_selector", "iqm_minus", "detectable", "seeds_needed", "verdict"),
 )
 _SHOWN = (
     *("Place", "Metric", "Selector", "Minus", "Seeds", "Difference", "95 % interval", "Bootstrap", "p (Holm)"),
     *("p, permutation", "p, Wilcoxon", "P(higher)", "IQM", "Detectable", "Seeds needed", "Verdict"),
 )
 
-Found = tuple[str, Metric, str, list[Stratum], int]
-
 
 def differences_table(results: Results) -> Table:
-    """Each selector against the reference of the study: a selector of the user's own, else the one that is best."""
+    """The study's reference, such as one's own selector, against every other; else every one against the best."""
     families: dict[tuple[str, Metric], dict[str, Series]] = defaultdict(dict)
     for series in quality(results):
         families[series.place, series.metric][series.label] = series
@@ -38,9 +36,9 @@ def differences_table(results: Results) -> Table:
         f"{value:g} ({'points of accuracy' if unit == 'points' else 'of τ-b'})" for unit, value in WORTH.items()
     )
     told = (
-        f"Others are compared with {', '.join(results.info.references)}."
+        f"It is {' and '.join(results.info.references)} minus every other; above zero it is the higher one."
         if results.info.references
-        else "Others are compared with the one that has the best mean here, which favours it a little."
+        else "It is every selector minus the one that has the best mean here, which favours that one a little."
     )
     caption = (
         "Differences between selectors, paired by supernet seed and data; several selections from one supernet are one "
@@ -64,13 +62,17 @@ def differences_table(results: Results) -> Table:
     )
 
 
-def reference(results: Results, series: dict[str, Series]) -> str | None:
-    """The label that others are compared with: the study's, where it has values; else the best mean."""
-    named = [label for label in results.info.references if label in series]
-    if named:
-        return named[0]
+def compared(results: Results, series: dict[str, Series]) -> list[tuple[str, str]]:
+    """(selector, other) of every row: the study's references minus the others, else the others minus the best."""
     means = {label: sum(own.values.values()) / len(own.values) for label, own in series.items() if own.values}
-    return max(means, key=lambda label: means[label]) if means else None
+    if not means:
+        return []
+    if references := [label for label in results.info.references if label in means]:
+        pairs = [(own, label) for own in references for label in series if label != own]
+        # Two references are compared with one another once.
+        return [(a, b) for place, (a, b) in enumerate(pairs) if (b, a) not in pairs[:place]]
+    best = max(means, key=means.__getitem__)
+    return [(label, best) for label in series if label != best]
 
 
 def verdict(found: Difference, p: float | None, better: str) -> str:
@@ -84,11 +86,8 @@ def verdict(found: Difference, p: float | None, better: str) -> str:
 
 def _family(results: Results, place: str, metric: Metric, series: dict[str, Series]) -> list[Row]:
     """The rows of one place and metric, and their p-values adjusted to one another."""
-    base = reference(results, series)
-    if base is None:
-        return []
-    pairs = [(label, pair(own, series[base])) for label, own in series.items() if label != base]
-    return _rows(place, metric, base, [(label, [stratum]) for label, stratum in pairs])
+    pairs = compared(results, series)
+    return _rows(place, metric, pairs, [[pair(series[label], series[base])] for label, base in pairs])
 
 
 def _pooled(results: Results, families: dict[tuple[str, Metric], dict[str, Series]]) -> list[Row]:
@@ -114,13 +113,9 @@ def _pooled(results: Results, families: dict[tuple[str, Metric], dict[str, Serie
             )
             for label in common
         }
-        base = reference(results, means)
-        if base is None:
-            continue
-        strata = [
-            (label, [pair(own[label], own[base]) for own in by_search.values()]) for label in common if label != base
-        ]
-        rows += _rows(f"all {len(by_search)} searches", metric, base, strata)
+        pairs = compared(results, means)
+        strata = [[pair(own[label], own[base]) for own in by_search.values()] for label, base in pairs]
+        rows += _rows(f"all {len(by_search)} searches", metric, pairs, strata)
     return rows
 
 
@@ -130,12 +125,12 @@ def pair(ours: Series, theirs: Series) -> Stratum:
     return Stratum(tuple(ours.values[seed] for seed in seeds), tuple(theirs.values[seed] for seed in seeds))
 
 
-def _rows(place: str, metric: Metric, base: str, strata: list[tuple[str, list[Stratum]]]) -> list[Row]:
-    found = [compare(own) for _, own in strata]
+def _rows(place: str, metric: Metric, pairs: list[tuple[str, str]], strata: list[list[Stratum]]) -> list[Row]:
+    found = [compare(own) for own in strata]
     adjusted = holm([difference.p_t for difference in found])
     return [
         _row(place, metric, label, base, own, difference, p)
-        for (label, own), difference, p in zip(strata, found, adjusted, strict=True)
+        for (label, base), own, difference, p in zip(pairs, strata, found, adjusted, strict=True)
     ]
 
 
@@ -157,7 +152,7 @@ def _row(
         "place": place,
         "metric": metric.name,
         "selector": label,
-        "reference": base,
+        "minus": base,
         "pairs": found.pairs,
         "strata": found.strata,
         "difference": found.mean,
@@ -171,7 +166,7 @@ def _row(
         "p_wilcoxon": found.p_wilcoxon,
         "improvement": found.improvement,
         "iqm_selector": iqm[0],
-        "iqm_reference": iqm[1],
+        "iqm_minus": iqm[1],
         "detectable": detectable,
         "seeds_needed": needed,
         "verdict": said,

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.selectors.base import Selector
-from archselect.selectors.registry import get_selector
+from archselect.selectors.registry import get_selector, registry, usable
 
 
 def load_selector(text: str) -> type[Selector]:
@@ -48,12 +48,26 @@ def load_selector(text: str) -> type[Selector]:
         kind.model_rebuild()
     except NameError as error:
         raise UserError(f"{path}: {class_name}: {said(error)}") from error
-    if inspect.isabstract(kind):
-        raise UserError(f"{path}: {class_name} has no method select(self, task)")
-    for attribute in ("name", "summary"):
-        if not isinstance(getattr(kind, attribute, None), str):
-            raise UserError(f'{path}: {class_name} lacks a {attribute}: give it {attribute}: ClassVar[str] = "…"')
-    return kind
+    try:
+        return usable(kind)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def source_of(text: str) -> str | None:
+    """Where the selector that a text names comes from: the hash of its file, or package and version.
+
+    None for archselect's own. Raises UserError if there is no such file.
+    """
+    path, _ = _split(text)
+    return registry.source(text) if path is None else f"file {_hash(path)}"
+
+
+def _hash(path: Path) -> str:
+    """16 hexadecimal digits of the SHA-256 of a file's content. Raises UserError if there is no such file."""
+    if not path.is_file():
+        raise UserError(f"there is no file {path}: name a Python file and a class in it, as my_selector.py:MySelector")
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _split(text: str) -> tuple[Path | None, str]:
@@ -66,9 +80,11 @@ def _split(text: str) -> tuple[Path | None, str]:
 
 def _execute(path: Path) -> ModuleType:
     """The file as a module of its own name, so that two files of one name do not meet."""
-    if not path.is_file():
-        raise UserError(f"there is no file {path}: name a Python file and a class in it, as my_selector.py:MySelector")
-    name = f"archselect_file_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
+    where_it_is = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    # One module for each content, so that a class is the same however often it is asked for.
+    name = f"archselect_file_{where_it_is}_{_hash(path)}"
+    if name in sys.modules:
+        return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path.absolute())
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from archselect.nasbench_adapters.space import DROPPED, Edge
+from archselect.nasbench_adapters.space import Edge
 from archselect.selectors.base import Log, Scale, Selection, Selector, Task
+from archselect.selectors.topology import keep_strongest
 
 
 class Magnitude(Selector):
@@ -32,9 +33,4 @@ class Magnitude(Selector):
             log.decide(0, 0, c, edge, best)
             decisions = decisions.decide(c, edge, best)
             strength[c, edge] = row[best]
-        for (c, node), edges in space.crowded(decisions).items():
-            ranked = sorted(edges, key=lambda edge: -strength[c, edge])
-            for edge in ranked[space.cells[c].kept_inputs(node) :]:
-                log.decide(0, 0, c, edge, DROPPED)
-                decisions = decisions.decide(c, edge, DROPPED)
-        return log.selection(decisions.architecture())
+        return log.selection(keep_strongest(space, log, decisions, strength, step=0))

@@ -1,15 +1,35 @@
-"""Topology by perturbation: which incoming edges a node keeps (DARTS-PT, section 4.2, and Zero-Cost-PT alike).
+"""Topology: which incoming edges a node keeps, where the space keeps a number of them.
 
-After all operations are chosen, every edge of a node that has too many is removed in turn, and the one whose removal
-leaves the best supernet is dropped, until as many are left as the space's topology rule keeps.
+By strength (DARTS, section 2.4): those whose operation weighs most. By perturbation (DARTS-PT, section 4.2, and
+Zero-Cost-PT alike): after all operations are chosen, every edge of a node that has too many is removed in turn, and the
+one whose removal leaves the best supernet is dropped, until as many are left as the space's topology rule keeps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from archselect.nasbench_adapters.space import DROPPED, NONE, Decisions, SearchSpace
+from archselect.nasbench_adapters.space import DROPPED, NONE, Architecture, Decisions, Edge, SearchSpace
 from archselect.selectors.base import Log
+
+
+def keep_strongest(
+    space: SearchSpace, log: Log, decisions: Decisions, strength: Mapping[Edge, float], step: int
+) -> Architecture:
+    """The architecture of decisions, with the strongest edges of every node where the space keeps a number of inputs.
+
+    Args:
+        decisions: on every edge that has a choice.
+        strength: by (cell, edge), the higher the stronger; ties go to the lower index.
+        step: at which the other edges are dropped, not before the last score.
+    """
+    decisions = space.settled(decisions)
+    for (cell, node), edges in space.crowded(decisions).items():
+        ranked = sorted(edges, key=lambda edge: -strength[cell, edge])
+        for edge in ranked[space.cells[cell].kept_inputs(node) :]:
+            log.decide(0, step, cell, edge, DROPPED)
+            decisions = decisions.decide(cell, edge, DROPPED)
+    return complete(space, decisions).architecture()
 
 
 def thin(

@@ -14,6 +14,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": training.train,
     "score": scores.score,
     "operation-scores": scores.operation_scores,
+    "new-selector": extending.new_selector,
     "check": extending.check,
     "draw": drawing.draw_architecture,
     "list": listing.list_things,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
@@ -17,6 +18,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.registry import PluginWarning
 
 if TYPE_CHECKING:
     from archselect.benchmarks.study import TruthPart
@@ -25,12 +27,25 @@ if TYPE_CHECKING:
 out, err = Console(soft_wrap=True), Console(stderr=True)
 
 
+_show_any = warnings.showwarning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """In one line if it is ours."""
+    if issubclass(category, PluginWarning):
+        err.print(f"archselect: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    else:
+        _show_any(message, category, *where, **more)
+
+
 class _Group(TyperGroup):
     """Exit code 2 and one line for what the user can mend, 130 when interrupted."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                return super().invoke(ctx)
         except UserError as error:
             err.print(f"archselect: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
             sys.exit(2)

@@ -39,25 +39,26 @@ Listing = tuple[list[str], list[list[str]]]
 
 
 def _spaces() -> Listing:
-    from archselect.nasbench_adapters.spaces import SPACES
+    from archselect.nasbench_adapters.spaces import registry
 
-    return ["name", "what"], [[name, space.summary] for name, space in SPACES.items()]
+    return ["name", "what"], [[name, space.summary] for name, space in registry.all().items()]
 
 
 def _selectors() -> Listing:
-    from archselect.selectors.registry import SELECTORS
+    from archselect.selectors.registry import registry
 
     rows = []
-    for name, selector in SELECTORS.items():
+    for name, selector in registry.all().items():
         settings = ", ".join(f"{key}={field.default!r}" for key, field in selector.model_fields.items())
         rows.append([name, selector.summary, settings, selector.paper])
     return ["name", "chooses", "settings", "source"], rows
 
 
 def _proxies() -> Listing:
-    from archselect.selectors.proxies import PROXIES
+    from archselect.selectors.proxies import registry
 
-    return ["name", "measures", "better", "source"], [[p.name, p.summary, p.better, p.paper] for p in PROXIES.values()]
+    columns = ["name", "measures", "better", "source"]
+    return columns, [[proxy.name, proxy.summary, proxy.better, proxy.paper] for proxy in registry.all().values()]
 
 
 def _supernets() -> Listing:

@@ -78,9 +78,9 @@ def score(
     from archselect.nasbench_adapters.spaces import get_space
     from archselect.reports.scoring import write_scores
     from archselect.reports.write import for_terminal
-    from archselect.selectors.proxies import PROXIES
+    from archselect.selectors.proxies import get_proxy, registry
 
-    names = list(PROXIES) if proxies == ["all"] else proxies
+    names = list(registry.all()) if proxies == ["all"] else proxies
     given = parse_settings(settings or [])
     for key in given:
         if not key.startswith(SKELETON):
@@ -121,7 +121,7 @@ def score(
             progress=lambda done, total: bar.update(bar.task_ids[0], description="scored", completed=done, total=total),
             command=["archselect", *sys.argv[1:]],
         )
-    found = write_scores(folder, {name: PROXIES[name].better for name in names})
+    found = write_scores(folder, {name: get_proxy(name).better for name in names})
     print_shown(for_terminal(found))
     out.print(f"{made} networks scored, {kept} kept. Scores: {folder / 'scores.csv'}", markup=False, highlight=False)
 

@@ -34,6 +34,13 @@ def run(
         str | None, typer.Option(help="Data set in place of the study's only one: a name, or an .npz of your own.")
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Supernet seeds in place of the study's: 0,1,2 or 0-3.")] = None,
+    selector: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A selector beside the study's, which the others are compared with: a name, or a class of your own, "
+            "FILE.py:CLASS, which is executed. Repeatable."
+        ),
+    ] = None,
 ) -> None:
     """Run a study, or what is missing of it, and print its tables.
 
@@ -46,8 +53,9 @@ def run(
 
     read = read_study(study)
     check(read.reproduces)
-    if data is not None or seeds is not None:
-        read = read.variant(study, data=data, supernet_seeds=None if seeds is None else parse_seeds(seeds))
+    if data is not None or seeds is not None or selector:
+        wanted = None if seeds is None else parse_seeds(seeds)
+        read = read.variant(study, data=data, supernet_seeds=wanted, selectors=selector or ())
     folder = out_dir or Path("archselect-runs") / read.name
     with progress("reading data and truth") as bar:
 
@@ -61,7 +69,7 @@ def run(
             workers=workers,
             data_dir=data_dir,
             progress=show,
-            command=_command(study, data, seeds),
+            command=_command(study, data, seeds, selector or []),
         )
     if outcome.made or outcome.kept:
         paths = write_report(folder)
@@ -76,9 +84,9 @@ def run(
         raise typer.Exit(1)
 
 
-def _command(study: str, data: str | None, seeds: str | None) -> list[str]:
-    options = {"--data": data, "--seeds": seeds}
-    return ["archselect", "run", study, *(word for name, value in options.items() if value for word in (name, value))]
+def _command(study: str, data: str | None, seeds: str | None, selectors: list[str]) -> list[str]:
+    options = [("--data", data), ("--seeds", seeds), *(("--selector", name) for name in selectors)]
+    return ["archselect", "run", study, *(word for name, value in options if value for word in (name, value))]
 
 
 def report(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
-from archselect.nasbench_adapters.errors import unknown
+from archselect.nasbench_adapters.registry import Registry
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.spaces.darts import S1, S2, S3, S4, Darts, DartsWithNone
 from archselect.nasbench_adapters.spaces.nb1shot1 import OneShot1, OneShot2, OneShot3
@@ -17,9 +18,19 @@ SPACES: dict[str, type[SearchSpace]] = {
 }
 
 
+def _accept(name: str, found: Any) -> type[SearchSpace]:
+    if not isinstance(found, type) or not issubclass(found, SearchSpace):
+        raise ValueError("it is no class derived from archselect.nasbench_adapters.space.SearchSpace")
+    if found.name != name:
+        raise ValueError(f"its class is called '{found.name}'; declare it under that name")
+    return found
+
+
+registry: Registry[type[SearchSpace]] = Registry("space", "archselect.spaces", SPACES, _accept)
+"""The spaces here, and those of installed packages."""
+
+
 @cache
 def get_space(name: str) -> SearchSpace:
     """The space of that name. Raises UserError, with the nearest name, if there is none."""
-    if name not in SPACES:
-        raise unknown("space", name, SPACES)
-    return SPACES[name]()
+    return registry.get(name)()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from archselect.nasbench_adapters.errors import unknown
+from typing import Any
+
+from archselect.nasbench_adapters.registry import Registry
 from archselect.selectors.proxies.base import Proxy
 from archselect.selectors.proxies.epe_nas import EPE_NAS
 from archselect.selectors.proxies.fisher import FISHER
@@ -38,8 +40,18 @@ PROXIES: dict[str, Proxy] = {
 }
 
 
+def _accept(name: str, found: Any) -> Proxy:
+    if not isinstance(found, Proxy):
+        raise ValueError("it is no archselect.selectors.proxies.base.Proxy")
+    if found.name != name:
+        raise ValueError(f"its proxy is called '{found.name}'; declare it under that name")
+    return found
+
+
+registry: Registry[Proxy] = Registry("proxy", "archselect.proxies", PROXIES, _accept)
+"""The proxies here, and those of installed packages."""
+
+
 def get_proxy(name: str) -> Proxy:
     """The proxy of that name. Raises UserError, with the nearest name, if there is none."""
-    if name not in PROXIES:
-        raise unknown("proxy", name, PROXIES)
-    return PROXIES[name]
+    return registry.get(name)

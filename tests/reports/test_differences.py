@@ -35,7 +35,7 @@ def test_every_selector_against_the_best(folder):
     }
     best = max(means, key=means.get)
     found = rows(folder)
-    assert set(found.index) == set(means) - {best} and set(found.reference) == {best}
+    assert set(found.index) == set(means) - {best} and set(found.minus) == {best}
     pairs = {label: [(values(folder, label)[s], values(folder, best)[s]) for s in range(4)] for label in found.index}
     tests = {label: stats.ttest_rel(*zip(*own, strict=True)) for label, own in pairs.items()}
     for label, row in found.iterrows():
@@ -55,24 +55,35 @@ def test_several_selections_from_one_supernet_are_one_value(tmp_path, fake, buil
         write_fact(Folder(root).path(Record, record.id), record)
     write_fact(Folder(root).study_path, info.model_copy(update={"runs": [*info.runs, *(r.id for r in more)]}))
     (row,) = rows(root).itertuples()
-    ours, theirs = values(root, row.Index), values(root, row.reference)
+    ours, theirs = values(root, row.Index), values(root, row.minus)
     assert row.pairs == 4
     assert row.difference == pytest.approx(fmean(ours[s] - theirs[s] for s in range(4)))
 
 
-def test_the_reference_can_be_named(folder, fake, build, tmp_path):
+def test_a_named_reference_is_compared_with_every_other(folder, build, tmp_path):
     root = build(tmp_path / "named", references=["magnitude"])
     found = rows(root)
-    assert set(found.reference) == {"magnitude"} and set(found.index) == {"random", "darts-pt", "zero-cost-pt"}
-    assert "compared with magnitude." in differences_table(load(root)).caption
-    # Where it has no values, as random has no scores, it is the best one again.
+    assert set(found.index) == {"magnitude"} and set(found.minus) == {"random", "darts-pt", "zero-cost-pt"}
+    assert "It is magnitude minus every other" in differences_table(load(root)).caption
+    row = found.set_index("minus").loc["random"]
+    assert row.difference == pytest.approx(
+        fmean(values(root, "magnitude").values()) - fmean(values(root, "random").values())
+    )
+    # Where it has no values, as random has no scores, it is every one against the best.
     other = build(tmp_path / "random", references=["random"])
-    assert "random" not in set(rows(other, "tau_best_acc").reference)
+    assert set(rows(other, "tau_best_acc").minus) == set(rows(folder, "tau_best_acc").minus)
+
+
+def test_two_references_are_compared_with_one_another_once(build, tmp_path):
+    found = rows(build(tmp_path / "two", references=["magnitude", "random"])).reset_index()
+    pairs = set(zip(found.selector, found.minus, strict=True))
+    assert len(found) == len(pairs) == 5
+    assert ("magnitude", "random") in pairs and ("random", "magnitude") not in pairs
 
 
 def test_selectors_without_scores_have_no_row_of_correlations(folder):
     found = rows(folder, "tau_best_acc")
-    assert "random" not in set(found.index) | set(found.reference)
+    assert "random" not in set(found.index) | set(found.minus)
     assert len(found) == 2
 
 

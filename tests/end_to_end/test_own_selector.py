@@ -1,0 +1,114 @@
+"""A selector of one's own: written, checked, compared, edited; and plugins of a real installed package."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+
+def records(folder):
+    return [json.loads(path.read_text()) for path in sorted((folder / "records").glob("*.json"))]
+
+
+def test_one_is_written_checked_and_compared(world):
+    done = world.run("new-selector", "my_selector.py")
+    assert done.returncode == 0, done.stderr
+    text = (world.folder / "my_selector.py").read_text()
+    assert "class MySelector(Selector)" in text and len(text.splitlines()) <= 45
+    assert world.run("new-selector", "my_selector.py").returncode == 2  # nothing is written over
+    checked = world.run("check", "my_selector.py:MySelector", "--space", "nb201", "--space", "darts")
+    assert checked.returncode == 0, checked.stdout
+
+    own = "my_selector.py:MySelector"
+    text = text.replace("minibatch: int = 64", "minibatch: int = 16")  # the small study has few images
+    (world.folder / "my_selector.py").write_text(text)
+    done = world.run("run", "small.toml", "--selector", own, "--workers", "1", "--out", "out")
+    assert done.returncode == 0, done.stderr
+    assert "Differences between selectors" in done.stdout
+    out = world.folder / "out"
+    before = {r["id"]: r for r in records(out)}
+    mine = [r for r in before.values() if r["inputs"]["selector"]["name"] == "my-selector"]
+    assert len(mine) == 4 and len(before) == 12  # two supernet seeds, two recipes
+    assert all(r["inputs"]["selector"]["source"].startswith("file ") for r in mine)
+    table = pd.read_csv(out / "report" / "differences.csv")
+    assert set(table.selector) == {"my-selector (darts)", "my-selector (untrained)"}
+    assert {"random", "magnitude", "darts-pt", "zero-cost-pt"} < set(table["minus"])
+    # On the very same supernets as the others.
+    assert len(list((out / "supernets").glob("*.pt"))) == 4
+
+    # Edited, only its own runs are made again, and the folder is still the same study's.
+    (world.folder / "my_selector.py").write_text(text.replace("minibatch: int = 16", "minibatch: int = 8"))
+    done = world.run("run", "small.toml", "--selector", own, "--workers", "1", "--out", "out")
+    assert done.returncode == 0, done.stderr
+    assert "4 runs made, 8 kept." in done.stdout
+    assert "4 of the folder's records belong to no run of this study" in " ".join(done.stdout.split())
+    # In a study's file it is named alike; the label is another.
+    study = world.study(('name = "random"', f'name = "{own}"\nlabel = "mine"'), name="named.toml")
+    done = world.run("run", study, "--workers", "1", "--out", "named")
+    assert done.returncode == 0, done.stderr
+    assert {r["inputs"]["selector"]["label"] for r in records(world.folder / "named")} >= {"mine", "magnitude"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["new-selector", "my-selector.py"],
+            "my-selector.py is no name of a Python module: name it like my_selector.py",
+        ),
+        (["run", "small.toml", "--selector", "no.py:No"], "there is no file no.py"),
+        (["run", "small.toml", "--selector", "magnitud"], "unknown selector 'magnitud': did you mean 'magnitude'?"),
+    ],
+)
+def test_bad_input(world, arguments, said):
+    done = world.run(*arguments)
+    assert done.returncode == 2 and said in done.stderr, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def plugged(world, root):
+    """The environment of a world in which tests/plugin is installed."""
+    source = shutil.copytree(root / "tests" / "plugin", world.folder / "source")
+    target = world.folder / "plugins"
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target"]
+    done = subprocess.run([*install, str(target), str(source)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return world.environment | {"PYTHONPATH": os.fspath(target)}
+
+
+def test_a_plugin(world, plugged):
+    def run(*arguments):
+        return subprocess.run(
+            world.command(*arguments), cwd=world.folder, env=plugged, capture_output=True, text=True, timeout=300
+        )
+
+    listed = run("list", "selectors")
+    assert listed.returncode == 0 and "first-operation" in listed.stdout and "not-there" not in listed.stdout
+    assert "archselect: selector 'not-there' of package archselect-example-plugin 1.2" in listed.stderr
+    assert len(listed.stderr.strip().splitlines()) == 1
+    broken = run("run", "small.toml", "--selector", "not-there")
+    assert broken.returncode == 2 and "'not-there' of package archselect-example-plugin 1.2" in broken.stderr
+    assert "mean-weight" in run("list", "proxies").stdout and "s2-dilated" in run("list", "spaces").stdout
+    checked = run("check", "first-operation", "--space", "s2-dilated", "--space", "nb201")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+    world.study(
+        ('name = "random"\non', 'name = "first-operation"\non'),
+        ("validation_batches = 1", 'validation_batches = 1\nproxy = "mean-weight"'),
+    )
+    done = run("run", "small.toml", "--workers", "1", "--out", "out")
+    assert done.returncode == 0, done.stderr
+    sources = {
+        r["inputs"]["selector"]["label"]: r["inputs"]["selector"]["source"] for r in records(world.folder / "out")
+    }
+    plugin = "archselect-example-plugin 1.2"
+    assert sources == {"first-operation": plugin, "zero-cost-pt": plugin, "magnitude": None, "darts-pt": None}
+    scored = run(
+        "score", "mean-weight", "--cells", "sample:3", "--set", "skeleton.channels=2", "--set", "skeleton.cells=1"
+    )
+    assert scored.returncode == 0, scored.stderr

@@ -1,0 +1,47 @@
+"""A selector, a proxy and a space, declared in this package's pyproject.toml."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from archselect.nasbench_adapters.spaces.darts import EDGES, S2
+from archselect.selectors.base import Log, Selection, Selector, Task
+from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.topology import keep_strongest
+
+
+class FirstOperation(Selector):
+    """The first operation of every edge, and the first edges of every node."""
+
+    name: ClassVar[str] = "first-operation"
+    summary: ClassVar[str] = "the first operation of every edge"
+
+    def select(self, task: Task) -> Selection:
+        """See :class:`FirstOperation`."""
+        log, decisions = Log(), task.space.undecided()
+        edges = decisions.open_edges()
+        for cell, edge in edges:
+            log.decide(0, 0, cell, edge, 0)
+            decisions = decisions.decide(cell, edge, 0)
+        return log.selection(keep_strongest(task.space, log, decisions, dict.fromkeys(edges, 0.0), step=0))
+
+
+def mean_weight(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
+    """The mean size of all parameters."""
+    sizes = [parameter.detach().abs().mean() for parameter in model.parameters()]
+    return float(sum(sizes) / len(sizes))
+
+
+MEAN_WEIGHT = Proxy(
+    name="mean-weight", summary="mean size of the parameters", paper="none", better="higher", score=mean_weight
+)
+
+
+class DilatedS2(S2):
+    """S2 with dilated convolutions."""
+
+    name = "s2-dilated"
+    summary = "S2 with dilated in place of separable convolutions"
+    operations = ((("skip_connect", "dil_conv_3x3"),) * len(EDGES),) * 2
