@@ -62,17 +62,17 @@ def differences_table(results: Results) -> Table:
     )
 
 
-def compared(results: Results, series: dict[str, Series]) -> list[tuple[str, str]]:
+def compared(results: Results, values: dict[str, list[float]]) -> list[tuple[str, str]]:
     """(selector, other) of every row: the study's references minus the others, else the others minus the best."""
-    means = {label: sum(own.values.values()) / len(own.values) for label, own in series.items() if own.values}
+    means = {label: sum(own) / len(own) for label, own in values.items() if own}
     if not means:
         return []
     if references := [label for label in results.info.references if label in means]:
-        pairs = [(own, label) for own in references for label in series if label != own]
+        pairs = [(own, label) for own in references for label in values if label != own]
         # Two references are compared with one another once.
         return [(a, b) for place, (a, b) in enumerate(pairs) if (b, a) not in pairs[:place]]
     best = max(means, key=means.__getitem__)
-    return [(label, best) for label in series if label != best]
+    return [(label, best) for label in values if label != best]
 
 
 def verdict(found: Difference, p: float | None, better: str) -> str:
@@ -86,7 +86,7 @@ def verdict(found: Difference, p: float | None, better: str) -> str:
 
 def _family(results: Results, place: str, metric: Metric, series: dict[str, Series]) -> list[Row]:
     """The rows of one place and metric, and their p-values adjusted to one another."""
-    pairs = compared(results, series)
+    pairs = compared(results, {label: list(own.values.values()) for label, own in series.items()})
     return _rows(place, metric, pairs, [[pair(series[label], series[base])] for label, base in pairs])
 
 
@@ -102,15 +102,7 @@ def _pooled(results: Results, families: dict[tuple[str, Metric], dict[str, Serie
         labels = [set(own) for own in by_search.values()]
         common = [label for label in next(iter(by_search.values())) if all(label in own for own in labels)]
         means = {
-            label: Series(
-                metric,
-                label,
-                "",
-                "",
-                "",
-                {i: sum(v.values()) / len(v) for i, own in enumerate(by_search.values()) if (v := own[label].values)},
-                frozenset(),
-            )
+            label: [sum(v.values()) / len(v) for own in by_search.values() if (v := own[label].values)]
             for label in common
         }
         pairs = compared(results, means)

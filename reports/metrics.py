@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Literal
 
-from archselect.benchmarks.records import Landscape, Machine, content_id
+from archselect.benchmarks.records import Fact, Landscape, Machine, content_id
 from archselect.reports.results import Group, Results, total_seconds
 from archselect.reports.stats import Correlation, architecture_level, by_seed, operation_level
 
@@ -13,25 +13,20 @@ LEVELS = ("operation, best-acc", "operation, avg-acc", "architecture")
 COUNTS = ("forwards", "backwards", "images", "flops")
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(Fact):
     """One thing that is measured of a run.
 
-    Attributes:
-        name: as gates name it.
-        title: as tables show it.
-        better: which way.
-        unit: points, a coefficient, a count (exact, the same on every machine) or seconds.
+    `name` is as gates name it, `title` as tables show it, `better` which way. `unit`: points, a coefficient, a count
+    (exact, the same on every machine) or seconds.
     """
 
     name: str
     title: str
-    better: str
-    unit: str
+    better: Literal["higher", "lower"]
+    unit: Literal["points", "coefficient", "count", "seconds"]
 
 
-@dataclass(frozen=True)
-class Series:
+class Series(Fact):
     """The values of one metric for one selector at one place, by supernet seed; the mean over its selection seeds.
 
     `search` says on which space and data was searched, `place` where the value is measured: a truth's column, or the
@@ -45,15 +40,19 @@ class Series:
     place: str
     identity: str
     values: dict[int, float]
-    machines: frozenset[Machine]
+    machines: list[Machine]
     missing: int = 0
 
 
-ACCURACY = Metric("accuracy", "accuracy", "higher", "points")
+ACCURACY = Metric(name="accuracy", title="accuracy", better="higher", unit="points")
 TAUS = {
-    "operation, best-acc": Metric("tau_best_acc", "τ-b, operations, best-acc", "higher", "coefficient"),
-    "operation, avg-acc": Metric("tau_avg_acc", "τ-b, operations, avg-acc", "higher", "coefficient"),
-    "architecture": Metric("tau_architecture", "τ-b, architectures", "higher", "coefficient"),
+    level: Metric(name=name, title=f"τ-b, {title}", better="higher", unit="coefficient")
+    for level, name, title in zip(
+        LEVELS,
+        ("tau_best_acc", "tau_avg_acc", "tau_architecture"),
+        ("operations, best-acc", "operations, avg-acc", "architectures"),
+        strict=True,
+    )
 }
 
 
@@ -89,14 +88,14 @@ def quality(results: Results) -> Iterator[Series]:
                     measured[TAUS[level]] = list(found.per_seed)
             for metric, values in measured.items():
                 yield Series(
-                    metric,
-                    group.label,
-                    _searched(group),
-                    f"{title}, searched on {group.inputs.data.name}" if several else title,
-                    content_id([_identity(group), landscape.id]),
-                    by_seed(values, seeds),
-                    _machines(group),
-                    sum(value is None for value in values),
+                    metric=metric,
+                    label=group.label,
+                    search=_searched(group),
+                    place=f"{title}, searched on {group.inputs.data.name}" if several else title,
+                    identity=content_id([_identity(group), landscape.id]),
+                    values=by_seed(values, seeds),
+                    machines=_machines(group),
+                    missing=sum(value is None for value in values),
                 )
 
 
@@ -112,18 +111,30 @@ def costs(results: Results) -> Iterator[Series]:
                 phase: [float(getattr(cost.counts[phase], name)) if phase in cost.counts else 0.0 for cost in every]
                 for phase in phases
             }
-            measured[Metric(name, name, "lower", "count")] = [sum(own) for own in zip(*of_phase.values(), strict=True)]
+            measured[_cost(name, name, "count")] = [sum(own) for own in zip(*of_phase.values(), strict=True)]
             for phase, values in of_phase.items():
-                measured[Metric(f"{phase}_{name}", f"{name}, {phase}", "lower", "count")] = values
+                measured[_cost(f"{phase}_{name}", f"{name}, {phase}", "count")] = values
         phases = dict.fromkeys(phase for cost in every for phase in cost.phases)
-        measured[Metric("seconds", "seconds", "lower", "seconds")] = [total_seconds(r) for r in group.records]
+        measured[_cost("seconds", "seconds", "seconds")] = [total_seconds(r) for r in group.records]
         for phase in phases:
-            measured[Metric(f"{phase}_seconds", f"seconds, {phase}", "lower", "seconds")] = [
+            measured[_cost(f"{phase}_seconds", f"seconds, {phase}", "seconds")] = [
                 cost.phases[phase].seconds if phase in cost.phases else 0.0 for cost in every
             ]
         for metric, values in measured.items():
             where = _searched(group)
-            yield Series(metric, group.label, where, where, _identity(group), by_seed(values, seeds), _machines(group))
+            yield Series(
+                metric=metric,
+                label=group.label,
+                search=where,
+                place=where,
+                identity=_identity(group),
+                values=by_seed(values, seeds),
+                machines=_machines(group),
+            )
+
+
+def _cost(name: str, title: str, unit: Literal["count", "seconds"]) -> Metric:
+    return Metric(name=name, title=title, better="lower", unit=unit)
 
 
 def _searched(group: Group) -> str:
@@ -135,5 +146,5 @@ def _identity(group: Group) -> str:
     return content_id([group.inputs.space, group.inputs.data.model_dump(mode="json")])
 
 
-def _machines(group: Group) -> frozenset[Machine]:
-    return frozenset(record.cost.machine for record in group.records)
+def _machines(group: Group) -> list[Machine]:
+    return list(dict.fromkeys(record.cost.machine for record in group.records))
