@@ -111,7 +111,9 @@ def costs(results: Results) -> Iterator[Series]:
                 phase: [float(getattr(cost.counts[phase], name)) if phase in cost.counts else 0.0 for cost in every]
                 for phase in phases
             }
-            measured[_cost(name, name, "count")] = [sum(own) for own in zip(*of_phase.values(), strict=True)]
+            measured[_cost(name, name, "count")] = [
+                sum(own[place] for own in of_phase.values()) for place in range(len(every))
+            ]
             for phase, values in of_phase.items():
                 measured[_cost(f"{phase}_{name}", f"{name}, {phase}", "count")] = values
         phases = dict.fromkeys(phase for cost in every for phase in cost.phases)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from archselect.benchmarks.cli import drawing, extending, listing, scores, studies, training, truth
+from archselect.benchmarks.cli import comparing, drawing, extending, listing, scores, studies, training, truth
 from archselect.benchmarks.cli.app import app, truth_app
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": studies.run,
     "estimate": studies.estimate,
     "report": studies.report,
+    "compare": comparing.compare,
+    "baseline": comparing.baseline,
+    "merge": comparing.merge,
     "train": training.train,
     "score": scores.score,
     "operation-scores": scores.operation_scores,

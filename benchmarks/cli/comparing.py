@@ -1,0 +1,89 @@
+"""Commands on several folders of records: compare, baseline, merge."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archselect.benchmarks.cli.app import out
+
+Folder = Annotated[Path, typer.Argument(help="A folder that 'archselect run' has written, or a baseline file.")]
+
+
+def compare(
+    base: Folder,
+    new: Folder,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A gate, METRIC_drop>NUMBER or METRIC_increase>NUMBER: 'accuracy_drop>0.5%', 'tau_drop>0.05', "
+            "'score_forwards_increase>10%'. Repeatable."
+        ),
+    ] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write the table to this file, too.")] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="Write all numbers to this file.")] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write the gates as JUnit XML to this file.")] = None,
+) -> None:
+    """Compare two folders of records, paired by seed, and fail if a gate does.
+
+    Prints Markdown; where GITHUB_STEP_SUMMARY is set, appends it there. The exit code is 0 if all gates hold, 1 if one
+    failed, 2 for bad input.
+    """
+    from archselect.benchmarks.records import write_atomically
+    from archselect.reports import comparison, gate, snapshot
+
+    gates = [gate.parse(text) for text in fail_if or []]
+    found = comparison.compare_snapshots(snapshot.read(base), snapshot.read(new), gates)
+    text = comparison.to_markdown(found)
+    for path, content in (
+        (markdown, text),
+        (json, comparison.to_json(found)),
+        (junit, comparison.to_junit(found)),
+    ):
+        if path is not None:
+            write_atomically(path, content.encode())
+    typer.echo(text, nl=False)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        _append(Path(summary), text, comparison.SUMMARY_LIMIT)
+    if found.failed:
+        raise typer.Exit(1)
+
+
+def _append(path: Path, text: str, limit: int) -> None:
+    """Append to a step's summary what fits into it. Raises UserError if it cannot be written."""
+    from archselect.nasbench_adapters.errors import UserError
+    from archselect.reports.comparison import within
+
+    try:
+        there = path.stat().st_size if path.exists() else 0
+        with path.open("a", encoding="utf-8") as summary:
+            summary.write(within(text, limit - there))
+    except OSError as error:
+        raise UserError(f"cannot write GITHUB_STEP_SUMMARY {path}: {error.strerror or error}") from error
+
+
+def baseline(
+    folder: Annotated[Path, typer.Argument(help="A folder that 'archselect run' has written.")],
+    file: Annotated[Path, typer.Argument(help="The file to write, such as baseline.json.")],
+) -> None:
+    """Keep what 'archselect compare' needs of a folder in one small file, to put under version control."""
+    from archselect.reports import snapshot
+
+    snapshot.keep(snapshot.read(folder), file)
+    out.print(f"{file}", markup=False, highlight=False)
+
+
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of one study, from several machines or seeds.")],
+    out_dir: Annotated[Path, typer.Option("--out", help="The folder to write; may be one of them.")],
+) -> None:
+    """Join folders of records of one study, and write its report. Refuses facts that contradict one another."""
+    from archselect.benchmarks.merging import merge_folders
+    from archselect.reports.write import write_report
+
+    copied, kept = merge_folders(folders, out_dir)
+    paths = write_report(out_dir)
+    out.print(f"{copied} facts copied, {kept} there already. Report: {paths.html}", markup=False, highlight=False)

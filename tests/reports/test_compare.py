@@ -1,0 +1,197 @@
+"""Comparing folders: verdicts, gates, and what is written of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from archselect.benchmarks.records import Accuracy, Folder, Record, UserError, write_fact
+from archselect.reports import snapshot
+from archselect.reports.compare import changes, differing
+from archselect.reports.comparison import compare_snapshots, to_json, to_junit, to_markdown, within
+from archselect.reports.gate import parse
+
+
+@pytest.fixture
+def edited(folder, tmp_path):
+    """`edited(change, label)` is a copy of the folder in which `change(record)` stands for each record of a label."""
+
+    def edit(change, label="darts-pt", name="new"):
+        root = shutil.copytree(folder, tmp_path / name)
+        for record in list(Folder(root).read_all(Record)):
+            if record.inputs.selector.label == label:
+                write_fact(Folder(root).path(Record, record.id), change(record))
+        return root
+
+    return edit
+
+
+def with_accuracy(record, shift):
+    """All accuracies shifted, by a number or by one for each seed."""
+    by = shift[record.inputs.supernet_seed] if isinstance(shift, list | tuple) else shift
+    accuracies = [Accuracy(**(dict(a) | {"mean": a.mean + by})) for a in record.accuracies]
+    return record.model_copy(update={"accuracies": accuracies})
+
+
+def with_counts(record, factor):
+    counts = {
+        phase: own.model_copy(update={"forwards": int(own.forwards * factor)})
+        for phase, own in record.cost.counts.items()
+    }
+    return record.model_copy(update={"cost": record.cost.model_copy(update={"counts": counts})})
+
+
+def compared(base, new, *gates):
+    return compare_snapshots(snapshot.read(base), snapshot.read(new), [parse(gate) for gate in gates])
+
+
+def outcomes(found, status):
+    return {(o.gate.text, o.label) for o in found.outcomes if o.status == status}
+
+
+def test_the_same_folder_twice_shows_nothing(folder):
+    found = compared(folder, folder, "accuracy_drop>0", "tau_drop>0", "forwards_increase>0%")
+    assert {change.verdict for change in found.changes} == {"no evidence"}
+    assert not found.failed and {o.status for o in found.outcomes} == {"holds"}
+    assert "All 3 gates hold" in to_markdown(found)
+
+
+def test_noise_does_not_fail_a_gate_and_a_crippled_selector_does(folder, edited):
+    noisy = edited(lambda record: with_accuracy(record, [1.0, -1.2, 0.9, -1.5]), name="noisy")
+    found = compared(folder, noisy, "accuracy_drop>0.1%")
+    assert not found.failed
+    crippled = edited(lambda record: with_accuracy(record, [-9.0, -11.0, -10.0, -12.0]), name="crippled")
+    found = compared(folder, crippled, "accuracy_drop>0.5%")
+    assert outcomes(found, "failed") == {("accuracy_drop>0.5%", "darts-pt")}
+    worse = {(change.label, change.metric.name) for change in found.changes if change.verdict == "worse"}
+    assert worse == {("darts-pt", "accuracy")}
+    text = to_markdown(found)
+    assert "❌ **1 of 1 gates failed**: `accuracy_drop>0.5%`." in text
+    assert "drop of 10.5 points, 95 % interval [8.446, 12.55]" in text
+
+
+def test_a_gate_needs_the_whole_interval_beyond_it(folder, edited):
+    new = edited(lambda record: with_accuracy(record, [-9.0, -11.0, -10.0, -12.0]))
+    assert compared(folder, new, "accuracy_drop>8.4").failed
+    assert not compared(folder, new, "accuracy_drop>8.5").failed
+
+
+def test_counts_are_exact(folder, edited):
+    new = edited(lambda record: with_counts(record, 1.1))
+    assert compared(folder, new, "score_forwards_increase>9%").failed
+    assert not compared(folder, new, "score_forwards_increase>10%").failed
+    assert compared(folder, new, "score_forwards_increase>2").failed
+    found = {(c.label, c.metric.name): c for c in compared(folder, new).changes}
+    assert found["darts-pt", "score_forwards"].verdict == "worse"
+    assert found["darts-pt", "score_forwards"].p is None
+
+
+def test_seconds_compare_on_one_machine_only(folder, edited):
+    def elsewhere(record):
+        machine = record.cost.machine.model_copy(update={"device_name": "another"})
+        return record.model_copy(update={"cost": record.cost.model_copy(update={"machine": machine})})
+
+    found = compared(folder, edited(elsewhere), "seconds_increase>1%")
+    assert ("seconds_increase>1%", "darts-pt") in outcomes(found, "not checked")
+    assert not found.failed and ("seconds_increase>1%", "magnitude") in outcomes(found, "holds")
+    (own,) = (c for c in found.changes if (c.label, c.metric.name) == ("darts-pt", "seconds"))
+    assert own.verdict.startswith("not comparable: another machine (x86_64, 2 threads, torch 2.13.0 → another, 2 thre")
+
+
+def test_a_selector_that_fails_or_is_lost_fails_the_gate(folder, fake, tmp_path, build):
+    new = shutil.copytree(folder, tmp_path / "new")
+    record = next(r for r in Folder(new).read_all(Record) if r.inputs.selector.label == "magnitude")
+    fake.fail(new, record)
+    found = compared(folder, new, "accuracy_drop>50")
+    assert outcomes(found, "failed") == {("accuracy_drop>50", "magnitude")}
+    assert "1 runs of magnitude failed in new." in to_markdown(found)
+    assert "magnitude: seeds" in to_markdown(found)
+    fewer = build(tmp_path / "fewer", labels=["random", "magnitude"])
+    found = compared(folder, fewer, "accuracy_drop>50")
+    assert outcomes(found, "failed") == {("accuracy_drop>50", label) for label in ("darts-pt", "zero-cost-pt")}
+    more = compared(fewer, folder, "accuracy_drop>50")
+    assert not more.failed and len(outcomes(more, "not checked")) == 2
+
+
+def test_other_images_or_another_truth_do_not_compare(folder, tmp_path, fake):
+    base = snapshot.read(folder)
+    other = base.model_copy(
+        update={"series": [series.model_copy(update={"identity": "other"}) for series in base.series]}
+    )
+    assert {c.verdict for c in changes(base, other)} == {"not comparable: other images or another truth"}
+
+
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        ("accuracy>1", "is no gate: write METRIC_drop>NUMBER"),
+        ("accuracy_drop>", "is no gate"),
+        ("accuracy_drop>-1", "is no gate"),
+        ("tau_drop>5%", "τ is a coefficient"),
+        ("acuracy_drop>1", "unknown metric of --fail-if 'acuracy': did you mean 'accuracy'?"),
+    ],
+)
+def test_bad_gates(folder, gate, said):
+    with pytest.raises(UserError, match=r".") as caught:
+        compared(folder, folder, gate)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_gate_that_can_check_nothing_is_refused(build, tmp_path):
+    one = build(tmp_path / "one", seeds=1)
+    with pytest.raises(UserError, match="could check nothing: random: one seed: take two seeds or more"):
+        compared(one, one, "accuracy_drop>1")
+    assert not compared(one, one, "forwards_increase>1%").failed  # a count needs no seeds
+
+
+def test_a_baseline_file_is_as_good_as_the_folder(folder, edited, tmp_path):
+    path = tmp_path / "baseline.json"
+    snapshot.keep(snapshot.read(folder), path)
+    new = edited(lambda record: with_accuracy(record, [-9.0, -11.0, -10.0, -12.0]))
+    assert to_json(compared(path, new, "accuracy_drop>1")) == to_json(compared(folder, new, "accuracy_drop>1"))
+    path.write_text("{}")
+    with pytest.raises(UserError, match="is not a valid snapshot"):
+        snapshot.read(path)
+    with pytest.raises(UserError, match=r"there is no .*nothing"):
+        snapshot.read(tmp_path / "nothing")
+
+
+def test_settings_that_differ_are_listed(folder):
+    base = snapshot.read(folder)
+    settings = base.settings | {"darts-pt": base.settings["darts-pt"] | {"selector.settings.tune_epochs": "9"}}
+    new = base.model_copy(update={"settings": settings, "code_versions": ["0.2.0"]})
+    said = differing(base, new)
+    assert said == ["archselect 0.1.0 → 0.2.0", "darts-pt, selector.settings.tune_epochs: 5 → 9"]
+    assert not differing(base, base)
+
+
+def test_json_and_junit_say_the_same(folder, edited):
+    new = edited(lambda record: with_accuracy(record, -5.0))
+    found = compared(folder, new, "accuracy_drop>1", "seconds_increase>1%")
+    content = json.loads(to_json(found))
+    assert content["failed"] and {g["status"] for g in content["gates"]} == {"failed", "holds"}
+    suite = ElementTree.fromstring(to_junit(found))
+    assert int(suite.get("tests")) == len(content["gates"]) == len(suite.findall("testcase"))
+    failures = [case.get("name") for case in suite.findall("testcase") if case.find("failure") is not None]
+    assert len(failures) == int(suite.get("failures")) == 2
+    assert all(name.startswith("darts-pt, accuracy, ") for name in failures)
+
+
+def test_holm_is_over_the_rows_of_a_metric(folder, edited):
+    rng = np.random.default_rng(0)
+    found = compared(folder, edited(lambda record: with_accuracy(record, list(rng.normal(0, 1, 4)))))
+    own = [change for change in found.changes if change.metric.name == "accuracy"]
+    (moved,) = (c for c in own if c.label == "darts-pt" and c.place == "digits/test/10")
+    assert moved.p == pytest.approx(min(1.0, moved.found.p_t * len(own)))
+
+
+def test_a_summary_is_cut_at_its_limit():
+    text = "".join(f"line {number}\n" for number in range(1_000))
+    assert within(text, 10_000) == text
+    cut = within(text, 500)
+    assert len(cut.encode()) <= 500 and cut.startswith("line 0\n") and "more lines" in cut
+    assert within(text, 0) == within(text, -5) == ""
