@@ -208,3 +208,40 @@ def test_the_proxies_of_all_classes(page, root):
         assert f"| `{name}` | {tau} | {row.spearman:.3f} | {row.tau_b_best_tenth:.3f} |" in page
     (ceiling,) = re.findall(r"between its single trials is (\d\.\d+)", (folder / "correlation.md").read_text("utf-8"))
     assert f"single trials of the truth) is {ceiling}" in page
+
+
+@pytest.mark.parametrize(("name", "size"), [("proxies-nb201-top", 647), ("proxies-nb201-cifar100", 200)])
+def test_the_proxies_of_other_populations(page, root, name, size):
+    folder = root / "docs" / "results" / name / "report"
+    table = pd.read_csv(folder / "correlation.csv").set_index("proxy")
+    assert len(table) == 13 and table.n.max() == size
+    section = page[page.index(f"## {name}\n") :].split("\n## ")[0]
+    for proxy, row in table.iterrows():
+        tau = f"{row.tau_b:.3f} [{row.tau_b_low:.3f}, {row.tau_b_high:.3f}]"
+        assert f"| `{proxy}` | {tau} | {row.spearman:.3f} |" in section
+    (ceiling,) = re.findall(r"between its single trials is (\d\.\d+)", (folder / "correlation.md").read_text("utf-8"))
+    assert ceiling in section
+    ranked = list(table.tau_b.sort_values(ascending=False).index)
+    if name == "proxies-nb201-top":
+        assert ranked[:2] == ["zen", "synflow"]
+        assert set(table.index[table.tau_b_high < -0.05]) == {"snip", "grad_norm", "grasp", "fisher"}
+    else:
+        assert set(ranked[:5]) == {"nwot", "params", "flops", "jacob_cov", "synflow"}
+        assert list(table.index[table.tau_b_high < 0]) == ["plain"]
+        assert set(table.index[table.undefined == 2]) == {"jacob_cov", "epe_nas"}
+
+
+def test_the_batch_norm_mode_of_the_operation_scores(page, root):
+    """Beside the scores with running statistics; and the sentence that none reaches what leads there."""
+
+    def first(name):
+        operations = operations_table(load(root / "docs" / "results" / name)).frame
+        return operations[operations.iteration == 0].set_index("selector")[["tau_vs_best-acc", "tau_vs_avg-acc"]]
+
+    running, batch = first("operation-scores-nb201"), first("operation-scores-nb201-batch")
+    assert len(batch) == 10
+    for scorer in batch.index:
+        cells = (", ".join(f"{value:.3f}" for value in own.loc[scorer]) for own in (running, batch))
+        assert f"| {scorer} | {' | '.join(cells)} |" in page
+    leaders = running.loc[["zc_pt_nwot", "zc_pt_synflow", "zc_pt_zen", "zc_pt_params"]]
+    assert (batch.max() < leaders.min()).all()
