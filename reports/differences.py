@@ -20,8 +20,8 @@ _COLUMNS = (
     *("iqm_selector", "iqm_minus", "detectable", "seeds_needed", "verdict"),
 )
 _SHOWN = (
-    *("Place", "Metric", "Selector", "Minus", "Seeds", "Difference", "95 % interval", "Bootstrap", "p (Holm)"),
-    *("p, permutation", "p, Wilcoxon", "P(higher)", "IQM", "Detectable", "Seeds needed", "Verdict"),
+    *("Landscape", "Metric", "Selector", "Minus", "Seeds", "Difference", "95 % interval", "p (Holm)", "Verdict"),
+    *("P(higher)", "Detectable", "Seeds needed", "p, permutation", "p, Wilcoxon", "Bootstrap", "IQM"),
 )
 
 
@@ -55,8 +55,18 @@ def differences_table(results: Results) -> Table:
         "Differences between selectors",
         rows,
         columns=(_COLUMNS, _SHOWN),
-        text=("Place", "Metric", "Selector", "Minus", "Verdict"),
-        brief=("Place", "Metric", "Selector", "Minus", "Seeds", "Difference", "95 % interval", "p (Holm)", "Verdict"),
+        text=("Landscape", "Metric", "Selector", "Minus", "Verdict"),
+        brief=(
+            "Landscape",
+            "Metric",
+            "Selector",
+            "Minus",
+            "Seeds",
+            "Difference",
+            "95 % interval",
+            "p (Holm)",
+            "Verdict",
+        ),
         caption=caption,
         notes=results.status(),
     )
@@ -164,7 +174,7 @@ def _row(
         "verdict": said,
     }
     shown = {
-        "Place": place,
+        "Landscape": place,
         "Metric": metric.title,
         "Selector": label,
         "Minus": base,

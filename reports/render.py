@@ -35,6 +35,8 @@ _LATEX = {
 
 HEADINGS = ("Landscape", "Published in")
 """Columns that a page shows as headings of groups of rows."""
+SHORT = 28
+"""Letters of a text that is not broken into lines."""
 
 
 def to_csv(table: Table) -> str:
@@ -89,7 +91,7 @@ def to_html(table: Table) -> str:
     columns = [column for column in table.shown.columns if column != grouped]
     if "Note" in columns and not any(table.shown["Note"]):
         columns.remove("Note")
-    kinds = {column: ' class="number"' if column in table.numeric else "" for column in columns}
+    kinds = {column: _kind(table, column) for column in columns}
     head = "".join(f'<th scope="col"{kinds[column]}>{escape(column)}</th>' for column in columns)
     lines = ["<table>", f"<thead><tr>{head}</tr></thead>"]
     before = None
@@ -105,6 +107,13 @@ def to_html(table: Table) -> str:
         lines.append(f"<tr>{cells}</tr>")
     lines += ["</tbody>", "</table>"]
     return "\n".join(line for line in lines if line)
+
+
+def _kind(table: Table, column: str) -> str:
+    """The class of a column's cells: numbers are set flush right, short texts are not broken."""
+    if column in table.numeric:
+        return ' class="number"'
+    return ' class="short"' if table.shown[column].str.len().max() <= SHORT else ""
 
 
 def latex(text: str) -> str:
