@@ -23,6 +23,11 @@ class World:
         """One thread, and a user's data folder that is not the real one."""
         return os.environ | {"OMP_NUM_THREADS": "1", "XDG_DATA_HOME": str(self.folder / "user")}
 
+    @property
+    def scripts(self):
+        """The folder of the installed command."""
+        return SCRIPT.parent
+
     def command(self, *arguments):
         """The words of a command."""
         return [str(SCRIPT), *map(str, arguments)]
