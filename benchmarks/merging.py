@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -91,6 +90,6 @@ def _joined(found: Sequence[tuple[Folder, StudyInfo]]) -> StudyInfo:
             "references": union([info.references for info in infos]),
             "differences": union([info.differences for info in infos]),
             "variant_of": next((info.variant_of for info in infos if info.variant_of), None),
-            "command": "; ".join(union([[info.command] for info in infos])) or shlex.join(["archselect", "merge"]),
+            "command": "; ".join(union([[info.command] for info in infos])) or "archselect merge",
         }
     )

@@ -25,6 +25,12 @@ class PluginWarning(UserWarning):
     """A package's own selector, proxy or space cannot be used."""
 
 
+def check_name(name: str, own: str) -> None:
+    """Raises ValueError, with the mend, if an entry point's name is not what its thing calls itself."""
+    if own != name:
+        raise ValueError(f"it calls itself '{own}'; declare it under that name")
+
+
 class Registry(Generic[Thing]):
     """Built-in things of a kind, and those of installed packages.
 

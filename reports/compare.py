@@ -109,15 +109,10 @@ def _change(base: Series, new: Series) -> Change:
     if why:
         before, after = (fmean(series.values.values()) if series.values else None for series in (base, new))
         return Change(metric, new.label, new.place, before, after, found, None, f"{NOT_COMPARABLE}: {why}", lost)
-    p = None if metric.unit == "count" else found.p_t
-    said = _exact(found, metric) if metric.unit == "count" else verdict(found, p, metric.better)
+    exact = metric.unit == "count"
+    p = None if exact else found.p_t
+    said = verdict(found, 0.0 if exact else p, metric.better)
     return Change(metric, new.label, new.place, fmean(stratum.theirs), fmean(stratum.ours), found, p, said, lost)
-
-
-def _exact(found: Difference, metric: Metric) -> str:
-    if not found.mean:
-        return "no evidence"
-    return "better" if (found.mean > 0) == (metric.better == "higher") else "worse"
 
 
 def _machines(base: Series, new: Series) -> str:

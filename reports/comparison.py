@@ -89,7 +89,6 @@ def to_json(comparison: Comparison) -> str:
     """All of it, numbers in full."""
 
     def change(own: Change) -> dict[str, object]:
-        found = own.found
         return {
             "metric": own.metric.name,
             "unit": own.metric.unit,
@@ -98,18 +97,9 @@ def to_json(comparison: Comparison) -> str:
             "place": own.place,
             "base": own.base,
             "new": own.new,
-            "pairs": found.pairs,
-            "change": found.mean,
-            "low": found.low,
-            "high": found.high,
-            "bootstrap_low": found.boot_low,
-            "bootstrap_high": found.boot_high,
-            "p_t": found.p_t,
+            "change": own.found.mean,
             "p_holm": own.p,
-            "p_permutation": found.p_permutation,
-            "p_wilcoxon": found.p_wilcoxon,
-            "improvement": found.improvement,
-            "detectable": found.detectable,
+            **own.found.numbers(),
             "verdict": own.verdict,
             "seeds_lost": list(own.lost),
         }

@@ -56,17 +56,7 @@ def differences_table(results: Results) -> Table:
         rows,
         columns=(_COLUMNS, _SHOWN),
         text=("Landscape", "Metric", "Selector", "Minus", "Verdict"),
-        brief=(
-            "Landscape",
-            "Metric",
-            "Selector",
-            "Minus",
-            "Seeds",
-            "Difference",
-            "95 % interval",
-            "p (Holm)",
-            "Verdict",
-        ),
+        brief=_SHOWN[:9],
         caption=caption,
         notes=results.status(),
     )
@@ -140,7 +130,7 @@ def _row(
     place: str, metric: Metric, label: str, base: str, strata: list[Stratum], found: Difference, p: float | None
 ) -> Row:
     worth = WORTH[metric.unit]
-    needed, detectable = found.seeds_for(worth), found.detectable
+    needed, numbers, detectable = found.seeds_for(worth), found.numbers(), found.detectable
     ours = [value for stratum in strata for value in stratum.ours]
     theirs = [value for stratum in strata for value in stratum.theirs]
     iqm = (interquartile_mean(ours), interquartile_mean(theirs)) if ours else (None, None)
@@ -155,21 +145,12 @@ def _row(
         "metric": metric.name,
         "selector": label,
         "minus": base,
-        "pairs": found.pairs,
         "strata": found.strata,
         "difference": found.mean,
-        "low": found.low,
-        "high": found.high,
-        "bootstrap_low": found.boot_low,
-        "bootstrap_high": found.boot_high,
-        "p_t": found.p_t,
         "p_holm": p,
-        "p_permutation": found.p_permutation,
-        "p_wilcoxon": found.p_wilcoxon,
-        "improvement": found.improvement,
+        **numbers,
         "iqm_selector": iqm[0],
         "iqm_minus": iqm[1],
-        "detectable": detectable,
         "seeds_needed": needed,
         "verdict": said,
     }

@@ -31,7 +31,7 @@ class Series(Fact):
 
     `search` says on which space and data was searched, `place` where the value is measured: a truth's column, or the
     search itself. `identity` is a hash of the place, the images and the truth: equal ones can be compared, though
-    they are of two folders. `machines` are those that the runs were made on, `missing` counts the runs without a value.
+    they are of two folders. `machines` are those that the runs were made on.
     """
 
     metric: Metric
@@ -41,7 +41,6 @@ class Series(Fact):
     identity: str
     values: dict[int, float]
     machines: list[Machine]
-    missing: int = 0
 
 
 ACCURACY = Metric(name="accuracy", title="accuracy", better="higher", unit="points")
@@ -95,7 +94,6 @@ def quality(results: Results) -> Iterator[Series]:
                     identity=content_id([_identity(group), landscape.id]),
                     values=by_seed(values, seeds),
                     machines=_machines(group),
-                    missing=sum(value is None for value in values),
                 )
 
 

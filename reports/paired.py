@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -77,7 +78,7 @@ class Difference:
     freedom: float | None = None
     reason: str = ""
 
-    @property
+    @cached_property
     def detectable(self) -> float | None:
         """The smallest difference that so many seeds with such a spread show in four of five cases, to four digits.
 
@@ -92,6 +93,21 @@ class Difference:
             middle = (low + high) / 2
             low, high = (middle, high) if self._power(middle) < POWER else (low, middle)
         return high
+
+    def numbers(self) -> dict[str, object]:
+        """What files of numbers have of it, by the name of the column or field."""
+        return {
+            "pairs": self.pairs,
+            "low": self.low,
+            "high": self.high,
+            "bootstrap_low": self.boot_low,
+            "bootstrap_high": self.boot_high,
+            "p_t": self.p_t,
+            "p_permutation": self.p_permutation,
+            "p_wilcoxon": self.p_wilcoxon,
+            "improvement": self.improvement,
+            "detectable": self.detectable,
+        }
 
     def seeds_for(self, difference: float) -> int | None:
         """Seeds per stratum with which a difference of this size would be found in four of five cases.

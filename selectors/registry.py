@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from archselect.nasbench_adapters.registry import Registry
+from archselect.nasbench_adapters.registry import Registry, check_name
 from archselect.selectors.base import Selector
 from archselect.selectors.darts_pt import DartsPT
 from archselect.selectors.magnitude import Magnitude
@@ -32,9 +32,9 @@ def usable(kind: Any) -> type[Selector]:
 
 
 def _accept(name: str, found: Any) -> type[Selector]:
-    if usable(found).name != name:
-        raise ValueError(f"its class is called '{found.name}'; declare it under that name")
-    return usable(found)
+    kind = usable(found)
+    check_name(name, kind.name)
+    return kind
 
 
 registry: Registry[type[Selector]] = Registry("selector", "archselect.selectors", SELECTORS, _accept)

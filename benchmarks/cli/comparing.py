@@ -38,13 +38,9 @@ def compare(
     gates = [gate.parse(text) for text in fail_if or []]
     found = comparison.compare_snapshots(snapshot.read(base), snapshot.read(new), gates)
     text = comparison.to_markdown(found)
-    for path, content in (
-        (markdown, text),
-        (json, comparison.to_json(found)),
-        (junit, comparison.to_junit(found)),
-    ):
+    for path, form in ((markdown, comparison.to_markdown), (json, comparison.to_json), (junit, comparison.to_junit)):
         if path is not None:
-            write_atomically(path, content.encode())
+            write_atomically(path, form(found).encode())
     typer.echo(text, nl=False)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         _append(Path(summary), text, comparison.SUMMARY_LIMIT)

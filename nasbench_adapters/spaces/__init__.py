@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from archselect.nasbench_adapters.registry import Registry
+from archselect.nasbench_adapters.registry import Registry, check_name
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.spaces.darts import S1, S2, S3, S4, Darts, DartsWithNone
 from archselect.nasbench_adapters.spaces.nb1shot1 import OneShot1, OneShot2, OneShot3
@@ -21,8 +21,7 @@ SPACES: dict[str, type[SearchSpace]] = {
 def _accept(name: str, found: Any) -> type[SearchSpace]:
     if not isinstance(found, type) or not issubclass(found, SearchSpace):
         raise ValueError("it is no class derived from archselect.nasbench_adapters.space.SearchSpace")
-    if found.name != name:
-        raise ValueError(f"its class is called '{found.name}'; declare it under that name")
+    check_name(name, found.name)
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archselect.nasbench_adapters.registry import Registry
+from archselect.nasbench_adapters.registry import Registry, check_name
 from archselect.selectors.proxies.base import Proxy
 from archselect.selectors.proxies.epe_nas import EPE_NAS
 from archselect.selectors.proxies.fisher import FISHER
@@ -43,8 +43,7 @@ PROXIES: dict[str, Proxy] = {
 def _accept(name: str, found: Any) -> Proxy:
     if not isinstance(found, Proxy):
         raise ValueError("it is no archselect.selectors.proxies.base.Proxy")
-    if found.name != name:
-        raise ValueError(f"its proxy is called '{found.name}'; declare it under that name")
+    check_name(name, found.name)
     return found
 
 
