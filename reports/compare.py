@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from archselect.benchmarks.records import Machine
-from archselect.reports.differences import pair, verdict
 from archselect.reports.metrics import Metric, Series
-from archselect.reports.paired import Difference, compare, holm
+from archselect.reports.paired import Difference, compare, holm, pair, verdict
 from archselect.reports.snapshot import Snapshot
 
 NOT_COMPARABLE = "not comparable"
@@ -96,7 +95,7 @@ def _only(series: Series, why: str, is_new: bool = True) -> Change:
 
 def _change(base: Series, new: Series) -> Change:
     metric = new.metric
-    stratum = pair(new, base)
+    stratum = pair(new.values, base.values)
     lost = tuple(sorted(base.values.keys() - new.values.keys()))
     found = compare([stratum])
     why = ""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from archselect.reports.compare import Change, changes, differing
-from archselect.reports.differences import interval, p_value
 from archselect.reports.gate import FAILED, HOLDS, NOT_CHECKED, Gate, Outcome, judge
 from archselect.reports.snapshot import Snapshot
-from archselect.reports.table import NONE
+from archselect.reports.tables.differences import interval, p_value
+from archselect.reports.tables.table import NONE
 
 SUMMARY_LIMIT = 1_000_000
 """Bytes of a step's summary; GitHub takes 1 MiB and drops what is longer."""

@@ -22,7 +22,8 @@ from archselect.reports.metrics import LEVELS, correlations
 from archselect.reports.palette import FONT, GRID, INK, MUTED, SPACE, series
 from archselect.reports.results import Group, Results, total_seconds
 from archselect.reports.stats import Correlation
-from archselect.reports.tables import PHASES, extent, median, quality, short
+from archselect.reports.tables.time import PHASES
+from archselect.reports.words import extent, median, quality, short
 
 WIDTH = 9.2
 ROW = 0.36

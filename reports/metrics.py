@@ -76,25 +76,30 @@ def quality(results: Results) -> Iterator[Series]:
     """Accuracies and rank correlations, landscape by landscape, selector by selector."""
     for landscape in results.landscapes:
         judged = [group for group in results.groups if group.accuracies(landscape)]
-        several = len({_searched(group) for group in judged}) > 1
+        several = len({searched(group) for group in judged}) > 1
         title = results.title(landscape)
         for group in judged:
-            pairs = group.accuracies(landscape)
-            seeds = [record.inputs.supernet_seed for record, _ in pairs]
-            measured = {ACCURACY: [accuracy.mean for _, accuracy in pairs]}
-            for level, found in correlations(landscape, group).items():
-                if found is not None:
-                    measured[TAUS[level]] = list(found.per_seed)
-            for metric, values in measured.items():
+            for metric, values in _qualities(landscape, group).items():
                 yield Series(
                     metric=metric,
                     label=group.label,
-                    search=_searched(group),
+                    search=searched(group),
                     place=f"{title}, searched on {group.inputs.data.name}" if several else title,
                     identity=content_id([_identity(group), landscape.id]),
-                    values=by_seed(values, seeds),
+                    values=values,
                     machines=_machines(group),
                 )
+
+
+def accuracy_by_seed(landscape: Landscape, group: Group) -> dict[int, float]:
+    """Accuracy of what was selected, by supernet seed."""
+    pairs = group.accuracies(landscape)
+    return by_seed([accuracy.mean for _, accuracy in pairs], [r.inputs.supernet_seed for r, _ in pairs])
+
+
+def tau_by_seed(landscape: Landscape, group: Group, found: Correlation) -> dict[int, float]:
+    """Kendall's tau-b of one of the group's :func:`correlations`, by supernet seed."""
+    return by_seed(found.per_seed, [r.inputs.supernet_seed for r, _ in group.accuracies(landscape)])
 
 
 def costs(results: Results) -> Iterator[Series]:
@@ -121,7 +126,7 @@ def costs(results: Results) -> Iterator[Series]:
                 cost.phases[phase].seconds if phase in cost.phases else 0.0 for cost in every
             ]
         for metric, values in measured.items():
-            where = _searched(group)
+            where = searched(group)
             yield Series(
                 metric=metric,
                 label=group.label,
@@ -133,11 +138,18 @@ def costs(results: Results) -> Iterator[Series]:
             )
 
 
+def _qualities(landscape: Landscape, group: Group) -> dict[Metric, dict[int, float]]:
+    found = correlations(landscape, group).items()
+    taus = {TAUS[level]: tau_by_seed(landscape, group, own) for level, own in found if own is not None}
+    return {ACCURACY: accuracy_by_seed(landscape, group), **taus}
+
+
 def _cost(name: str, title: str, unit: Literal["count", "seconds"]) -> Metric:
     return Metric(name=name, title=title, better="lower", unit=unit)
 
 
-def _searched(group: Group) -> str:
+def searched(group: Group) -> str:
+    """On which space and images."""
     return f"{group.inputs.space}, {group.inputs.data.name}"
 
 

@@ -14,8 +14,8 @@ from archselect.reports.figures import Figure
 from archselect.reports.palette import style_sheet, themed, variable
 from archselect.reports.render import to_html
 from archselect.reports.results import Results, seed_name
-from archselect.reports.table import Table
-from archselect.reports.tables import device, extent, median, quality, source
+from archselect.reports.tables.table import Table
+from archselect.reports.words import device, extent, median, quality, source
 
 GLOSSARY = {
     "seed": "A run is named by its supernet seed (weights and order of the images) and its selection seed "

@@ -7,7 +7,7 @@ Everything undefined is None, with the reason in words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -20,6 +20,7 @@ from scipy.stats import t as student_t
 
 from archselect.reports.stats import LEVEL, RESAMPLES
 
+ALPHA = 1 - LEVEL
 POWER = 0.8
 """How often a difference worth naming should be found."""
 MOST_SEEDS = 1_000
@@ -136,6 +137,12 @@ class Difference:
         return float(ndtr(shift - bound)) if np.isnan(found) else found
 
 
+def pair(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Stratum:
+    """The values of the seeds that both have."""
+    seeds = sorted(ours.keys() & theirs.keys())
+    return Stratum(tuple(ours[seed] for seed in seeds), tuple(theirs[seed] for seed in seeds))
+
+
 def compare(strata: Sequence[Stratum]) -> Difference:
     """Compare ours with theirs.
 
@@ -173,6 +180,15 @@ def compare(strata: Sequence[Stratum]) -> Difference:
         error=error,
         freedom=freedom,
     )
+
+
+def verdict(found: Difference, p: float | None, better: str) -> str:
+    """better, worse or no evidence, of ours; or that it is undefined, and why."""
+    if p is None or found.mean is None:
+        return f"undefined: {found.reason}"
+    if p >= ALPHA or found.mean == 0:
+        return "no evidence"
+    return "better" if (found.mean > 0) == (better == "higher") else "worse"
 
 
 def permutation(differences: Sequence[Floats]) -> float:

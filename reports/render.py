@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from html import escape
 
-from archselect.reports.table import Table
+from archselect.reports.tables.table import BEST, HEADINGS, LEVEL_WITH_IT, Table
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -33,10 +34,13 @@ _LATEX = {
     "⁶": r"\textsuperscript{6}",
 }
 
-HEADINGS = ("Landscape", "Published in")
-"""Columns that a page shows as headings of groups of rows."""
+_MARKDOWN_MARKS = {"": "{}", BEST: "**{}**", LEVEL_WITH_IT: "*{}*"}
+_LATEX_MARKS = {"": "{}", BEST: r"\textbf{{{}}}", LEVEL_WITH_IT: r"\underline{{{}}}"}
+
 SHORT = 28
 """Letters of a text that is not broken into lines."""
+
+_PAPER_WIDTH = r"\ifdim\width>\textwidth\textwidth\else\width\fi"
 
 
 def to_csv(table: Table) -> str:
@@ -45,41 +49,59 @@ def to_csv(table: Table) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """A GitHub table with aligned columns, then caption and notes."""
-    headers = [_markdown(header) for header in table.shown.columns]
-    rows = [[_markdown(cell) for cell in row] for row in table.shown.itertuples(index=False)]
+    """The table's answer, a GitHub table with aligned columns, then caption and notes."""
+    columns = list(table.shown.columns)
+    headers = [_markdown(header) for header in columns]
+    rows = [[_MARKDOWN_MARKS[mark].format(_markdown(text)) for text, mark in row] for row in _cells(table, columns)]
     widths = [max(3, *(len(row[i]) for row in (headers, *rows))) for i in range(len(headers))]
-    right = [header in table.numeric for header in table.shown.columns]
+    right = [column in table.numeric for column in columns]
     rule = ["-" * (width - 1) + ":" if r else "-" * width for width, r in zip(widths, right, strict=True)]
 
     def line(cells: list[str]) -> str:
         padded = (c.rjust(w) if r else c.ljust(w) for c, w, r in zip(cells, widths, right, strict=True))
         return f"| {' | '.join(padded)} |"
 
-    lines = [f"## {_markdown(table.title)}", "", line(headers), f"| {' | '.join(rule)} |", *map(line, rows)]
-    lines += ["", _markdown(table.caption)]
+    lines = [f"## {_markdown(table.title)}", "", _markdown(table.answer), ""]
+    lines += [line(headers), f"| {' | '.join(rule)} |", *map(line, rows), "", _markdown(table.caption)]
     if table.notes:
         lines += ["", *(f"* {_markdown(note)}" for note in table.notes)]
     return "\n".join(lines) + "\n"
 
 
 def to_latex(table: Table) -> str:
-    """A booktabs table in a `table*` float; needs the packages booktabs and (for wide tables) graphicx."""
-    alignment = "".join("r" if header in table.numeric else "l" for header in table.shown.columns)
+    """The table's most telling columns in a `table*` float, by booktabs, and caption and notes below it.
+
+    Needs the packages that its first line names. A table wider than the text is made smaller.
+    """
+    table = table.narrow()
+    columns = _columns(table)
+    alignment = "".join("r" if header in table.numeric else "l" for header in columns)
     lines = [
         r"% \usepackage{booktabs,graphicx}",
         r"\begin{table*}",
         r"\centering",
-        rf"\caption{{{latex(' '.join((f'{table.title}.', table.caption, *table.notes)))}}}",
+        rf"\caption{{{latex(table.title)}}}",
         rf"\label{{tab:{table.name}}}",
-        r"\resizebox{\textwidth}{!}{%",
-        rf"\begin{{tabular}}{{{alignment}}}",
+        rf"\resizebox{{{_PAPER_WIDTH}}}{{!}}{{%",
+        rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
         r"\toprule",
-        " & ".join(map(latex, table.shown.columns)) + r" \\",
+        " & ".join(map(latex, columns)) + r" \\",
         r"\midrule",
-        *(" & ".join(map(latex, row)) + r" \\" for row in table.shown.itertuples(index=False)),
+    ]
+    before = ""
+    for group, row in zip(_groups(table), _cells(table, columns), strict=True):
+        if group != before:
+            lines += [] if not before else [r"\addlinespace"]
+            lines.append(rf"\multicolumn{{{len(columns)}}}{{@{{}}l}}{{\emph{{{latex(group)}}}}} \\")
+            before = group
+        lines.append(" & ".join(_LATEX_MARKS[mark].format(latex(text)) for text, mark in row) + r" \\")
+    lines += [
         r"\bottomrule",
         r"\end{tabular}}",
+        r"\par\smallskip",
+        r"\begin{minipage}{\textwidth}\footnotesize",
+        *(latex(note) + r"\par" for note in (table.caption, *table.notes)),
+        r"\end{minipage}",
         r"\end{table*}",
     ]
     return "\n".join(lines) + "\n"
@@ -87,33 +109,54 @@ def to_latex(table: Table) -> str:
 
 def to_html(table: Table) -> str:
     """A `<table>` with its caption left to the page; rows that share a value of :data:`HEADINGS` stand under it."""
-    grouped = next((column for column in HEADINGS if column in table.shown.columns), None)
-    columns = [column for column in table.shown.columns if column != grouped]
-    if "Note" in columns and not any(table.shown["Note"]):
-        columns.remove("Note")
+    columns = _columns(table)
     kinds = {column: _kind(table, column) for column in columns}
-    head = "".join(f'<th scope="col"{kinds[column]}>{escape(column)}</th>' for column in columns)
-    lines = ["<table>", f"<thead><tr>{head}</tr></thead>"]
-    before = None
-    lines.append("<tbody>")
-    for _, row in table.shown.iterrows():
-        if grouped and row[grouped] != before:
-            before = row[grouped]
-            lines += [
-                "</tbody><tbody>" if len(lines) > 3 else "",
-                f'<tr class="part"><th scope="rowgroup" colspan="{len(columns)}">{escape(before)}</th></tr>',
-            ]
-        cells = "".join(f"<td{kinds[column]}>{escape(row[column])}</td>" for column in columns)
-        lines.append(f"<tr>{cells}</tr>")
+    head = "".join(
+        f'<th scope="col"{_class(kinds[column])} aria-sort="none">{escape(column)}</th>' for column in columns
+    )
+    lines = ["<table>", f"<thead><tr>{head}</tr></thead>", "<tbody>"]
+    before = ""
+    for group, row in zip(_groups(table), _cells(table, columns), strict=True):
+        if group != before:
+            before = group
+            lines += [] if lines[-1] == "<tbody>" else ["</tbody><tbody>"]
+            heading = f'<th scope="rowgroup" colspan="{len(columns)}">{escape(group)}</th>'
+            lines.append(f'<tr class="part">{heading}</tr>')
+        cells = zip(columns, row, strict=True)
+        made = (f"<td{_class(kinds[column], mark)}>{escape(text)}</td>" for column, (text, mark) in cells)
+        lines.append(f"<tr>{''.join(made)}</tr>")
     lines += ["</tbody>", "</table>"]
-    return "\n".join(line for line in lines if line)
+    return "\n".join(lines)
+
+
+def _columns(table: Table) -> list[str]:
+    """The columns under headings of groups, without an empty one of notes."""
+    columns = [column for column in table.shown.columns if column not in HEADINGS]
+    return [column for column in columns if column != "Note" or any(table.shown["Note"])]
+
+
+def _groups(table: Table) -> list[str]:
+    """Row by row the heading that it stands under, or nothing."""
+    found = [column for column in HEADINGS if column in table.shown.columns]
+    return list(table.shown[found[0]]) if found else [""] * len(table.shown)
+
+
+def _cells(table: Table, columns: Sequence[str]) -> Iterator[list[tuple[str, str]]]:
+    """Row by row the text and mark of every cell."""
+    for row, marks in zip(table.shown.to_dict("records"), table.marks, strict=True):
+        yield [(row[column], marks.get(column, "")) for column in columns]
+
+
+def _class(*names: str) -> str:
+    """An HTML attribute of these classes, of which some may be empty."""
+    return f' class="{said}"' if (said := " ".join(filter(None, names))) else ""
 
 
 def _kind(table: Table, column: str) -> str:
     """The class of a column's cells: numbers are set flush right, short texts are not broken."""
     if column in table.numeric:
-        return ' class="number"'
-    return ' class="short"' if table.shown[column].str.len().max() <= SHORT else ""
+        return "number"
+    return "short" if table.shown[column].str.len().max() <= SHORT else ""
 
 
 def latex(text: str) -> str:

@@ -24,7 +24,7 @@ from archselect.benchmarks.records import (
     write_atomically,
 )
 from archselect.reports.stats import LEVEL
-from archselect.reports.table import NONE, Row, Table, make_table
+from archselect.reports.tables.table import NONE, Row, Table, highest, make_table
 from archselect.reports.write import write_table
 
 RESAMPLES = 500
@@ -176,12 +176,27 @@ def correlation_table(scores: Scores) -> Table:
         "correlation",
         "Rank correlation of proxies",
         rows,
+        answer=_answer(scores, rows),
         columns=(_COLUMNS, headers),
         text=("Proxy", "Undefined"),
         brief=("Proxy", "n", "τ-b ↑", "95 % interval", "ρ ↑", "τ-b, best tenth", "ρ with published", "ρ between seeds"),
         caption=caption,
         notes=notes,
     )
+
+
+def _answer(scores: Scores, rows: list[Row]) -> str:
+    """Which proxy ranks best, or agrees best with what was published."""
+    if best := highest(rows, "tau_b"):
+        others = f" of {len(rows)}" if len(rows) > 1 else ""
+        tenth = best.full["tau_b_best_tenth"]
+        among = f", and {tenth:.3f} among the best tenth" if isinstance(tenth, float) else ""
+        return (
+            f"{best.full['proxy']} ranks the {best.full['n']:,} architectures best{others}: "
+            f"τ-b {best.full['tau_b']:.3f} {_interval(best.full, 'tau_b')}{among}."
+        )
+    counted = f"{scores.info.size:,} architectures, {len(scores.seeds)} seeds"
+    return f"{counted}: no accuracies of them are known that scores could be held against."
 
 
 def _row(scores: Scores, name: str) -> Row:

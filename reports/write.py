@@ -11,8 +11,8 @@ from archselect.reports.figures import Figure, figures
 from archselect.reports.page import page
 from archselect.reports.render import to_csv, to_latex, to_markdown
 from archselect.reports.results import Results, load
-from archselect.reports.table import Table
 from archselect.reports.tables import tables
+from archselect.reports.tables.table import MARKS, Table
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class TerminalTable:
     """A table narrow enough for a terminal, as text; `numeric` are the columns to set flush right."""
 
     title: str
+    answer: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numeric: tuple[str, ...]
@@ -79,13 +80,14 @@ def terminal_tables(folder: Path) -> list[TerminalTable]:
 
 def for_terminal(table: Table) -> TerminalTable:
     """A table with its most telling columns."""
-    columns = [column for column in table.brief if column in table.shown.columns]
+    shown = table.narrow()
     return TerminalTable(
         title=table.title,
-        columns=tuple(columns),
-        rows=tuple(tuple(row) for row in table.shown[columns].itertuples(index=False)),
-        numeric=tuple(column for column in columns if column in table.numeric),
-        caption="\n".join(table.notes),
+        answer=table.answer,
+        columns=tuple(shown.shown.columns),
+        rows=tuple(tuple(row) for row in shown.shown.itertuples(index=False)),
+        numeric=shown.numeric,
+        caption="\n".join(note for note in table.notes if note != MARKS),
     )
 
 

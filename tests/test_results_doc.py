@@ -11,11 +11,11 @@ from scipy.stats import t as student_t
 
 from archselect.benchmarks.populations import ALIASES
 from archselect.benchmarks.records import Folder, Record
-from archselect.reports.operation_scores import operations_table
 from archselect.reports.published import published
-from archselect.reports.reproduction import reproduction_table
 from archselect.reports.results import load
-from archselect.reports.tables import tau_table
+from archselect.reports.tables.operations import operations_table
+from archselect.reports.tables.reproduction import reproduction_table
+from archselect.reports.tables.tau import tau_table
 
 
 @pytest.fixture(scope="module")

@@ -153,7 +153,7 @@ def print_tables(folder: Path) -> None:
 
 def print_shown(shown: TerminalTable) -> None:
     """Print one table of a report."""
-    print_table(shown.title, shown.columns, shown.rows, shown.caption, shown.numeric)
+    print_table(f"{shown.title}\n{shown.answer}", shown.columns, shown.rows, shown.caption, shown.numeric)
 
 
 def print_table(

@@ -147,7 +147,7 @@ def operation_scores(
     from archselect.benchmarks.operation_files import read_operation_scores
     from archselect.benchmarks.run import survey
     from archselect.nasbench_adapters.spaces import get_space
-    from archselect.reports.operation_scores import operation_table, oracle_in, oracles_of
+    from archselect.reports.tables.operations import operation_table, oracle_in, oracles_of
     from archselect.reports.write import for_terminal, write_table
 
     truth = truth_part(table, dataset, split, epochs)

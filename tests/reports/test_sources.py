@@ -8,7 +8,10 @@ import pytest
 
 from archselect.benchmarks.records import Agreement, Folder, Landscape, Record, write_fact
 from archselect.reports.results import load
-from archselect.reports.tables import accuracy_table, quality, tables, tau_table
+from archselect.reports.tables import tables
+from archselect.reports.tables.accuracy import accuracy_table
+from archselect.reports.tables.tau import tau_table
+from archselect.reports.words import quality
 from archselect.reports.write import terminal_tables, write_report
 
 AGREEMENT = Agreement(

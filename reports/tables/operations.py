@@ -9,7 +9,7 @@ import numpy as np
 from archselect.benchmarks.records import Landscape, OperationScore, Scale, ScorerFacts, UserError, unknown
 from archselect.reports.results import Group, Results
 from archselect.reports.stats import LEVEL, RESAMPLES, Coefficient, Iteration, coefficient, iterations
-from archselect.reports.table import NONE, Row, Table, make_table
+from archselect.reports.tables.table import NONE, Row, Table, highest, make_table
 
 Oracle = Mapping[tuple[int, int, int], float]
 """What an operation is worth, by (cell, edge, choice)."""
@@ -52,6 +52,7 @@ def operation_table(scorers: Sequence[ScorerFacts], oracles: Mapping[str, Oracle
         "operation-scores",
         "Rank correlation of operation scores",
         [Row({column: row.full.get(column) for column in columns}, row.shown) for row in rows],
+        answer=_answer(rows, list(oracles), "scorer"),
         columns=(columns, headers),
         text=("Scorer",),
         brief=headers,
@@ -108,12 +109,22 @@ def operations_table(results: Results) -> Table:
         "operations",
         "Operation scores by iteration",
         [Row({column: row.full.get(column) for column in columns}, row.shown) for row in rows],
+        answer=_answer([row for row in rows if row.full.get("iteration") == 0], ORACLES, "selector"),
         columns=(columns, headers),
         text=("Landscape", "Selector", "Note"),
         brief=("Selector", "Iteration", "Edges", *measures),
         caption=caption,
         notes=results.status(),
     )
+
+
+def _answer(rows: Sequence[Row], oracles: Sequence[str], who: str) -> str:
+    """Whose scores agree best with each oracle, before anything is decided."""
+    best = {oracle: row for oracle in oracles if (row := highest(rows, f"tau_vs_{oracle}"))}
+    if not best:
+        return "No scores could be correlated with an oracle."
+    said = [f"{oracle}, {row.full[who]} (τ-b {row.full[f'tau_vs_{oracle}']:.3f})" for oracle, row in best.items()]
+    return f"What agrees best with {'; with '.join(said)}."
 
 
 def _study_rows(landscape: Landscape, group: Group) -> list[Row]:

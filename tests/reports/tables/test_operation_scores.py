@@ -8,11 +8,11 @@ from archselect.benchmarks.operation_files import read_operation_scores
 from archselect.benchmarks.records import OperationScore, Scale, ScorerFacts
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.reports.operation_scores import operation_table, operations_table, oracle_in, oracles_of
 from archselect.reports.published import published
 from archselect.reports.results import load
 from archselect.reports.stats import iterations
-from archselect.reports.tables import tau_table
+from archselect.reports.tables.operations import operation_table, operations_table, oracle_in, oracles_of
+from archselect.reports.tables.tau import tau_table
 
 OPERATIONS = 5
 

@@ -8,6 +8,7 @@ horizon or protocol of final training, measured and not predicted, and no wall c
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +16,17 @@ from archselect.benchmarks.records import Landscape, Record
 from archselect.reports.published import Published, find
 from archselect.reports.results import Group, Results, total_seconds
 from archselect.reports.stats import LEVEL, Interval, best_of, by_supernet, iterations, student
-from archselect.reports.table import NONE, Row, Table, make_table
+from archselect.reports.tables.table import NONE, Row, Table, make_table
 
 INSIDE, REACHES, OUTSIDE, ONE_RUN = "inside", "within our interval", "outside", "outside (one run)"
 NOT_COMPARABLE = "not comparable"
+
+_IN_WORDS = {
+    INSIDE: "inside the published spread",
+    REACHES: "within our interval",
+    OUTSIDE: "outside both",
+    ONE_RUN: "outside (of one run)",
+}
 
 TIMES = {"seconds": 1.0, "search_minutes": 60.0, "search_gpu_days": 86_400.0}
 """Metrics of wall clock, and how many seconds a unit of each has."""
@@ -87,12 +95,24 @@ def reproduction_table(results: Results) -> Table:
         "reproduction",
         "Published and measured",
         rows,
+        answer=_answer(rows),
         columns=(_COLUMNS, _SHOWN),
         text=("Published in", "Method", "Metric", "Selector", "Published", "Measured", "Verdict"),
         brief=("Method", "Metric", "Published", "Measured", "95 % interval", "Verdict"),
         caption=caption,
         notes=notes,
     )
+
+
+def _answer(rows: list[Row]) -> str:
+    """How many published numbers there are of each verdict."""
+    counts = Counter(str(row.full["verdict"]) for row in rows)
+    compared = len(rows) - counts[NOT_COMPARABLE]
+    said = ", ".join(f"{counts[verdict]} {words}" for verdict, words in _IN_WORDS.items() if counts[verdict])
+    if not compared:
+        return f"None of the {len(rows)} published numbers can be held against ours."
+    rest = f"; {len(rows) - compared} more cannot be compared" if compared < len(rows) else ""
+    return f"Of {compared} published numbers that can be held against ours: {said}{rest}."
 
 
 def _of_its_data(results: Results, rows: list[Published], group: Group) -> list[Published]:

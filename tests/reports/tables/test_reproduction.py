@@ -22,12 +22,20 @@ from archselect.benchmarks.records import (
     read_fact,
     write_fact,
 )
-from archselect.reports import reproduction
 from archselect.reports.published import find
-from archselect.reports.reproduction import INSIDE, NOT_COMPARABLE, ONE_RUN, OUTSIDE, REACHES, judge, reproduction_table
 from archselect.reports.results import load
 from archselect.reports.stats import Interval, best_of, student
-from archselect.reports.tables import tau_table
+from archselect.reports.tables import reproduction
+from archselect.reports.tables.reproduction import (
+    INSIDE,
+    NOT_COMPARABLE,
+    ONE_RUN,
+    OUTSIDE,
+    REACHES,
+    judge,
+    reproduction_table,
+)
+from archselect.reports.tables.tau import tau_table
 
 FLOATS = st.floats(-100, 100)
 

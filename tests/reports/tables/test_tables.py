@@ -13,7 +13,12 @@ from scipy.stats import kendalltau, spearmanr
 from archselect.benchmarks.records import Folder, Record, Scale, write_fact
 from archselect.nasbench_adapters.errors import UserError
 from archselect.reports.results import load
-from archselect.reports.tables import accuracy_table, cells_table, short, tables, tau_table, time_table
+from archselect.reports.tables import tables
+from archselect.reports.tables.accuracy import accuracy_table
+from archselect.reports.tables.cells import cells_table
+from archselect.reports.tables.tau import tau_table
+from archselect.reports.tables.time import time_table
+from archselect.reports.words import short
 
 
 def records_of(folder, label):

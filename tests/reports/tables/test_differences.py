@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 
 from archselect.benchmarks.records import DataInputs, Folder, Record, write_fact
-from archselect.reports.differences import differences_table, verdict
 from archselect.reports.metrics import costs, quality
-from archselect.reports.paired import Stratum, compare
+from archselect.reports.paired import Stratum, compare, verdict
 from archselect.reports.results import load
+from archselect.reports.tables.differences import differences_table
 
 
 def values(folder, label, landscape="nb201-digits"):

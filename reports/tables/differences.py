@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 
 from archselect.reports.metrics import Metric, Series, quality
-from archselect.reports.paired import POWER, Difference, Stratum, compare, holm, interquartile_mean
+from archselect.reports.paired import (
+    ALPHA,
+    POWER,
+    Difference,
+    Stratum,
+    compare,
+    holm,
+    interquartile_mean,
+    pair,
+    verdict,
+)
 from archselect.reports.results import Results
-from archselect.reports.stats import LEVEL, RESAMPLES
-from archselect.reports.table import NONE, Row, Table, make_table
+from archselect.reports.stats import RESAMPLES
+from archselect.reports.tables.table import NONE, Row, Table, listed, make_table
 
-ALPHA = 1 - LEVEL
 WORTH = {"points": 0.5, "coefficient": 0.05}
 """A difference that one would like to be able to see, by unit."""
 
@@ -54,12 +63,24 @@ def differences_table(results: Results) -> Table:
         "differences",
         "Differences between selectors",
         rows,
+        answer=_answer(rows),
         columns=(_COLUMNS, _SHOWN),
         text=("Landscape", "Metric", "Selector", "Minus", "Verdict"),
         brief=_SHOWN[:9],
         caption=caption,
         notes=results.status(),
     )
+
+
+def _answer(rows: list[Row]) -> str:
+    """How many of the differences are shown, and which."""
+    if not rows:
+        return "There are no two selectors to compare."
+    shown = [row.shown for row in rows if row.full["verdict"] in ("better", "worse")]
+    if not shown:
+        return f"None of the {len(rows)} differences is shown: with so few seeds that says little, see Detectable."
+    said = [f"{o['Selector']} is {o['Verdict']} than {o['Minus']} ({o['Metric']}; {o['Landscape']})" for o in shown]
+    return f"{len(shown)} of {len(rows)} differences {'is' if len(shown) == 1 else 'are'} shown: {listed(said)}."
 
 
 def compared(results: Results, values: dict[str, list[float]]) -> list[tuple[str, str]]:
@@ -75,19 +96,10 @@ def compared(results: Results, values: dict[str, list[float]]) -> list[tuple[str
     return [(label, best) for label in values if label != best]
 
 
-def verdict(found: Difference, p: float | None, better: str) -> str:
-    """better, worse or no evidence, of ours; or that it is undefined, and why."""
-    if p is None or found.mean is None:
-        return f"undefined: {found.reason}"
-    if p >= ALPHA or found.mean == 0:
-        return "no evidence"
-    return "better" if (found.mean > 0) == (better == "higher") else "worse"
-
-
 def _family(results: Results, place: str, metric: Metric, series: dict[str, Series]) -> list[Row]:
     """The rows of one place and metric, and their p-values adjusted to one another."""
     pairs = compared(results, {label: list(own.values.values()) for label, own in series.items()})
-    return _rows(place, metric, pairs, [[pair(series[label], series[base])] for label, base in pairs])
+    return _rows(place, metric, pairs, [[pair(series[label].values, series[base].values)] for label, base in pairs])
 
 
 def _pooled(results: Results, families: dict[tuple[str, Metric], dict[str, Series]]) -> list[Row]:
@@ -106,15 +118,9 @@ def _pooled(results: Results, families: dict[tuple[str, Metric], dict[str, Serie
             for label in common
         }
         pairs = compared(results, means)
-        strata = [[pair(own[label], own[base]) for own in by_search.values()] for label, base in pairs]
+        strata = [[pair(own[label].values, own[base].values) for own in by_search.values()] for label, base in pairs]
         rows += _rows(f"all {len(by_search)} searches", metric, pairs, strata)
     return rows
-
-
-def pair(ours: Series, theirs: Series) -> Stratum:
-    """The values of the seeds that both have."""
-    seeds = sorted(ours.values.keys() & theirs.values.keys())
-    return Stratum(tuple(ours.values[seed] for seed in seeds), tuple(theirs.values[seed] for seed in seeds))
 
 
 def _rows(place: str, metric: Metric, pairs: list[tuple[str, str]], strata: list[list[Stratum]]) -> list[Row]:

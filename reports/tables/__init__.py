@@ -1,0 +1,34 @@
+"""A study's tables, one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from archselect.benchmarks.records import unknown
+from archselect.reports.results import Results
+from archselect.reports.tables.accuracy import accuracy_table
+from archselect.reports.tables.cells import cells_table
+from archselect.reports.tables.differences import differences_table
+from archselect.reports.tables.operations import operations_table
+from archselect.reports.tables.reproduction import reproduction_table
+from archselect.reports.tables.table import Table
+from archselect.reports.tables.tau import tau_table
+from archselect.reports.tables.time import time_table
+
+TABLES: dict[str, Callable[[Results], Table]] = {
+    "tau": tau_table,
+    "accuracy": accuracy_table,
+    "differences": differences_table,
+    "time": time_table,
+    "cells": cells_table,
+    "operations": operations_table,
+    "reproduction": reproduction_table,
+}
+
+
+def tables(results: Results) -> list[Table]:
+    """The study's tables, in the study's order. Raises UserError for a table that does not exist."""
+    for name in results.info.tables:
+        if name not in TABLES:
+            raise unknown("table", name, TABLES)
+    return [TABLES[name](results) for name in results.info.tables]

@@ -1,0 +1,50 @@
+"""Which selectors are the best of a table, and which are not shown to be worse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from archselect.reports.paired import compare, holm, pair, verdict
+from archselect.reports.tables.table import BEST, LEVEL_WITH_IT, WORSE, listed
+
+
+def standings(values: Mapping[str, Mapping[int, float]]) -> dict[str, str]:
+    """By name, whether it is the best, worse, or not shown to be worse; names of which nothing is shown are left out.
+
+    The best have the highest mean; the others are held against one of them by the paired t-test, with Holm's
+    adjustment over all of them. No test, as of one seed, shows nothing, and a single name is no best.
+
+    Args:
+        values: by name, the values by supernet seed; higher is better.
+    """
+    means = {name: round(sum(own.values()) / len(own), 9) for name, own in values.items() if own}
+    if len(means) < 2:
+        return {}
+    highest = max(means.values())
+    best = [name for name, mean in means.items() if mean == highest]
+    others = [name for name in means if name not in best]
+    found = [compare([pair(values[name], values[best[0]])]) for name in others]
+    adjusted = holm([difference.p_t for difference in found])
+    said = {n: verdict(own, p, "higher") for n, own, p in zip(others, found, adjusted, strict=True)}
+    marks = {"no evidence": LEVEL_WITH_IT, "worse": WORSE}
+    return {name: BEST if name in best else marks[said[name]] for name in means if name in best or said[name] in marks}
+
+
+def others_in_words(names: Iterable[str], standing: Mapping[str, str]) -> str:
+    """How those that are not the best do: "a is not shown to be worse, b and c are"."""
+    rest = [name for name in names if standing.get(name) != BEST]
+    level = [name for name in rest if standing.get(name) == LEVEL_WITH_IT]
+    worse = [name for name in rest if standing.get(name) == WORSE]
+    unknown = [name for name in rest if name not in standing]
+    parts = []
+    if level:
+        parts.append(f"{listed(level)} {_are(level)} not shown to be worse")
+    if worse:
+        parts.append(f"{listed(worse)} {_are(worse)}" + ("" if level else " worse"))
+    if unknown:
+        parts.append(f"of {listed(unknown)} nothing is shown")
+    return ", ".join(parts)
+
+
+def _are(names: list[str]) -> str:
+    return "are" if len(names) > 1 else "is"
