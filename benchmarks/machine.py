@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import subprocess
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +19,23 @@ from archselect.nasbench_adapters.errors import UserError
 def code_version() -> str:
     """The version of the installed archselect."""
     return version("archselect")
+
+
+@cache
+def commit() -> str | None:
+    """The commit of archselect that runs, "-dirty" behind it if files were changed; None where it is not known.
+
+    A wheel built in a checkout has it in a file; in an editable installation git is asked.
+    """
+    here = Path(__file__).parent
+    written = here / "commit.txt"
+    if written.is_file():
+        return written.read_text().strip()
+    if not (here.parent / "pyproject.toml").is_file() or shutil.which("git") is None:
+        return None
+    command = ["git", "-C", str(here.parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or None
 
 
 def cores() -> int:

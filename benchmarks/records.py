@@ -228,7 +228,7 @@ class Cost(Fact):
 
 
 class Record(Fact):
-    """One finished run."""
+    """One finished run; `commit` is of the archselect that made it, None where that is not known."""
 
     schema_version: Literal[1] = 1
     id: str
@@ -236,10 +236,11 @@ class Record(Fact):
     selected: Selected
     accuracies: list[Accuracy]
     cost: Cost
+    commit: str | None = None
 
     def facts(self) -> dict[str, Any]:
-        """All but times, memory and machine: the same on every repetition on the CPU."""
-        dumped: dict[str, Any] = self.model_dump(mode="json", exclude={"cost"})
+        """All but times, memory, machine and commit: the same on every repetition on the CPU."""
+        dumped: dict[str, Any] = self.model_dump(mode="json", exclude={"cost", "commit"})
         return dumped | {"counts": {k: v.model_dump() for k, v in self.cost.counts.items()}}
 
 

@@ -14,7 +14,7 @@ from archselect.benchmarks import records
 from archselect.benchmarks.clock import Clock, PeakMemory
 from archselect.benchmarks.grid import RunJob, SupernetJob, TrainingJob, TrainingPlan, images_of, training_dataset
 from archselect.benchmarks.journal import Journal, JournaledTask
-from archselect.benchmarks.machine import machine
+from archselect.benchmarks.machine import commit, machine
 from archselect.benchmarks.protocols import TrainingSettings
 from archselect.benchmarks.records import Accuracy, Cost, Folder, Landscape, Record, Selected, Trained, content_id
 from archselect.benchmarks.study import DataPart, TruthPart
@@ -118,6 +118,7 @@ class Runner:
                 machine=machine(self.device),
                 supernet_machine=trained.cost.machine,
             ),
+            commit=commit(),
         )
 
     def train(self, job: TrainingJob, every: int = 1, advance: Advance = lambda done, total, epoch: None) -> Trained:

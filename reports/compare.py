@@ -60,10 +60,13 @@ def changes(base: Snapshot, new: Snapshot) -> list[Change]:
 
 
 def differing(base: Snapshot, new: Snapshot) -> list[str]:
-    """In words, every setting of a selector of both that is not as it was, and the versions of archselect."""
+    """In words, every setting of a selector of both that is not as it was, and the version and commit of archselect."""
     said = []
     if base.code_versions != new.code_versions:
         said.append(f"archselect {', '.join(base.code_versions)} → {', '.join(new.code_versions)}")
+    if base.commits != new.commits:
+        was, now = (", ".join(snapshot.commits) or "unknown" for snapshot in (base, new))
+        said.append(f"commit of archselect {was} → {now}")
     for label, settings in new.settings.items():
         before = base.settings.get(label, settings)
         said += [

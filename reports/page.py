@@ -9,11 +9,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from archselect.benchmarks.records import Inputs, Landscape, Machine, Record, flatten
+from archselect.reports.citing import bibliography, citations, others
 from archselect.reports.drawing import SelectedCell, legend
 from archselect.reports.figures import Figure
 from archselect.reports.palette import style_sheet, themed, variable
 from archselect.reports.render import to_html
 from archselect.reports.results import Results, seed_name
+from archselect.reports.runs import runs_table
 from archselect.reports.tables.table import Table
 from archselect.reports.words import device, extent, median, quality, source
 
@@ -45,6 +47,10 @@ GLOSSARY = {
 }
 
 
+MOST_RUNS = 400
+"""Runs that the page lists one by one."""
+
+
 @dataclass(frozen=True)
 class _Block:
     """One set of settings and whom it holds for."""
@@ -64,6 +70,7 @@ def page(results: Results, tables: Sequence[Table], figures: Sequence[Figure], c
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    runs = runs_table(results)
     of_table = {
         table.name: [figure for figure in figures if figure.name.split("-")[0] == table.name] for table in tables
     }
@@ -74,6 +81,12 @@ def page(results: Results, tables: Sequence[Table], figures: Sequence[Figure], c
         cells=cells,
         legend=legend(results),
         landscapes=[(landscape, _about(landscape)) for landscape in results.landscapes],
+        runs=runs,
+        runs_html=Markup(to_html(runs.first(MOST_RUNS))),
+        runs_left_out=max(0, len(runs.shown) - MOST_RUNS),
+        citations=citations(results),
+        others=others(results),
+        bibliography=bibliography(results),
         selectors=_blocks(results, lambda i: i.selector.model_dump(mode="json"), _selector),
         supernets=_blocks(results, lambda i: (i.space, i.supernet.model_dump(mode="json")), _supernet),
         data=_blocks(results, lambda i: i.data.model_dump(mode="json"), _data),

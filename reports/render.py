@@ -37,6 +37,8 @@ _LATEX = {
 _MARKDOWN_MARKS = {"": "{}", BEST: "**{}**", LEVEL_WITH_IT: "*{}*"}
 _LATEX_MARKS = {"": "{}", BEST: r"\textbf{{{}}}", LEVEL_WITH_IT: r"\underline{{{}}}"}
 
+WIDE = 12
+"""Columns that fit on paper; of more than these, only the most telling ones are printed."""
 SHORT = 28
 """Letters of a text that is not broken into lines."""
 
@@ -110,7 +112,8 @@ def to_latex(table: Table) -> str:
 def to_html(table: Table) -> str:
     """A `<table>` with its caption left to the page; rows that share a value of :data:`HEADINGS` stand under it."""
     columns = _columns(table)
-    kinds = {column: _kind(table, column) for column in columns}
+    more = [column for column in columns if column not in table.brief] if len(columns) > WIDE else []
+    kinds = {column: f"{_kind(table, column)}{' more' * (column in more)}".strip() for column in columns}
     head = "".join(
         f'<th scope="col"{_class(kinds[column])} aria-sort="none">{escape(column)}</th>' for column in columns
     )

@@ -23,6 +23,7 @@ class Snapshot(Fact):
     title: str
     command: str
     code_versions: list[str]
+    commits: list[str]
     series: list[Series]
     settings: dict[str, dict[str, str]]
     failures: dict[str, int]
@@ -40,6 +41,7 @@ def take(results: Results) -> Snapshot:
         title=results.info.title,
         command=results.info.command,
         code_versions=sorted({group.inputs.code_version for group in results.groups}),
+        commits=sorted({record.commit for record in results.records if record.commit}),
         series=[*quality(results), *costs(results)],
         settings=settings,
         failures=Counter(failure.inputs.selector.label for failure in results.failures),

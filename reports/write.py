@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archselect.benchmarks.records import write_atomically
+from archselect.reports.citing import bibliography
 from archselect.reports.drawing import SelectedCell, selected_cells
 from archselect.reports.figures import Figure, figures
 from archselect.reports.page import page
 from archselect.reports.render import to_csv, to_latex, to_markdown
 from archselect.reports.results import Results, load
+from archselect.reports.runs import runs_table
 from archselect.reports.tables import tables
 from archselect.reports.tables.table import MARKS, Table
 
@@ -47,6 +49,8 @@ def write_report(folder: Path) -> ReportPaths:
     texts["report/report.md"] = _markdown(results, found, drawn, cells)
     for table in found:
         texts |= {f"report/{name}": text for name, text in _files(table).items()}
+    texts["report/runs.csv"] = to_csv(runs_table(results))
+    texts["report/references.bib"] = bibliography(results)
     drawings = {figure.name: figure.svg for figure in drawn} | {cell.name: cell.svg for cell in cells}
     for name, svg in drawings.items():
         texts[f"report/figures/{name}.svg"] = svg

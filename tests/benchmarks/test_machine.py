@@ -1,9 +1,11 @@
+import subprocess
 from importlib.metadata import version
 
 import pytest
 import torch
 
-from archselect.benchmarks.machine import code_version, find_device, machine, open_device
+from archselect.benchmarks import machine as module
+from archselect.benchmarks.machine import code_version, commit, find_device, machine, open_device
 from archselect.nasbench_adapters.errors import UserError
 
 
@@ -46,6 +48,26 @@ def test_the_cpu_describes_itself():
 
 def test_the_code_version_is_the_installed_one():
     assert code_version() == version("archselect")
+
+
+def test_the_commit_is_that_of_the_checkout_or_of_the_wheel(tmp_path, monkeypatch):
+    """A package in a checkout asks git; one with the file that a wheel has does not; one in neither knows none."""
+    git = ["git", "-c", "user.name=n", "-c", "user.email=e", "-C", str(tmp_path)]
+    package = tmp_path / "benchmarks"
+    package.mkdir()
+    (package / "machine.py").touch()
+    monkeypatch.setattr(module, "__file__", str(package / "machine.py"))
+    assert commit.__wrapped__() is None
+    (tmp_path / "pyproject.toml").touch()
+    assert commit.__wrapped__() is None
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"], ["tag", "v1"]):
+        subprocess.run([*git, *command], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    assert commit.__wrapped__() == head
+    (package / "machine.py").write_text("changed")
+    assert commit.__wrapped__() == f"{head}-dirty"
+    (package / "commit.txt").write_text("0123abc\n")
+    assert commit.__wrapped__() == "0123abc"
 
 
 @pytest.mark.gpu

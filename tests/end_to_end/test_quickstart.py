@@ -3,6 +3,8 @@
 import csv
 import math
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ import torch
 from archselect.benchmarks.records import Folder, Landscape, Record
 from archselect.nasbench_adapters.truth import builtin_path
 
+ROOT = Path(__file__).parents[2]
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
 
@@ -44,6 +47,14 @@ def test_every_selector_and_seed_has_its_record(finished, small):
     assert found == sorted((label, seed, 0) for label in small.LABELS for seed in (0, 1))
     assert {path.stem for path in (finished[0] / "records").iterdir()} == {r.id for r in records}
     assert all(record.inputs.id == record.id for record in records)
+
+
+def test_records_name_the_commit_of_the_checkout(finished):
+    commits = {record.commit for record in Folder(finished[0]).read_all(Record)}
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no checkout")
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {commit.removesuffix("-dirty") for commit in commits} == {head.stdout.strip()}
 
 
 def test_the_tables_are_not_trivial(finished, small):

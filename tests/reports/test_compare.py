@@ -163,9 +163,13 @@ def test_a_baseline_file_is_as_good_as_the_folder(folder, edited, tmp_path):
 def test_settings_that_differ_are_listed(folder):
     base = snapshot.read(folder)
     settings = base.settings | {"darts-pt": base.settings["darts-pt"] | {"selector.settings.tune_epochs": "9"}}
-    new = base.model_copy(update={"settings": settings, "code_versions": ["0.2.0"]})
+    new = base.model_copy(update={"settings": settings, "code_versions": ["0.2.0"], "commits": ["0123abc"]})
     said = differing(base, new)
-    assert said == ["archselect 0.1.0 → 0.2.0", "darts-pt, selector.settings.tune_epochs: 5 → 9"]
+    assert said == [
+        "archselect 0.1.0 → 0.2.0",
+        "commit of archselect unknown → 0123abc",
+        "darts-pt, selector.settings.tune_epochs: 5 → 9",
+    ]
     assert not differing(base, base)
 
 

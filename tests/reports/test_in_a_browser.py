@@ -1,0 +1,57 @@
+"""The page in a real browser, where there is one: headers sort, and the page does not overflow a phone."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from archselect.reports.results import load
+from archselect.reports.tables.accuracy import accuracy_table
+from archselect.reports.write import write_report
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")
+
+
+def dom(page: Path, script: str, width: int = 1280) -> str:
+    """The page's text as it stands after a script."""
+    changed = page.with_name("changed.html")
+    changed.write_text(page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>"))
+    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900"]
+    command += [f"--user-data-dir={page.parent / 'profile'}", "--dump-dom", changed.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+def order(text: str) -> list[list[str]]:
+    """The selectors of the accuracy table, landscape by landscape, as they stand."""
+    table = text.partition('<section id="accuracy">')[2].partition("</table>")[0]
+    bodies = re.findall(r"<tbody>(.*?)</tbody>", table, re.S)
+    return [re.findall(r"<tr[^>]*><td[^>]*>([\w-]+)</td>", body) for body in bodies]
+
+
+@pytest.mark.parametrize("clicks", [1, 2, 3])
+def test_headers_sort_up_down_and_back(folder, clicks):
+    page = write_report(folder).html
+    find = "[...document.querySelectorAll('#accuracy th button')].find(b => b.textContent.startsWith('Mean ±'))"
+    text = dom(page, f"for (let i = 0; i < {clicks}; i++) {find}.click();")
+    frame = accuracy_table(load(folder)).frame
+    expected = []
+    for _, own in frame.groupby("truth", sort=False):
+        if clicks < 3:
+            own = own.assign(shown=own["mean"].round(2))
+            own = own.sort_values("shown", ascending=clicks == 1, kind="stable")
+        expected.append(list(own.selector))
+    assert order(text) == expected
+    assert f'aria-sort="{["ascending", "descending", "none"][clicks - 1]}"' in text
+
+
+def test_nothing_but_tables_and_figures_is_wider_than_a_phone(folder):
+    page = write_report(folder).html
+    script = "document.title = `${document.documentElement.scrollWidth} of ${window.innerWidth}`"
+    inner = dom(page, script, width=500)
+    found = re.search(r"<title>(\d+) of (\d+)</title>", inner)
+    assert found and int(found[1]) <= int(found[2])
