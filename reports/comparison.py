@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from archselect.reports.compare import Change, changes, differing
+from archselect.reports.compare import NOT_COMPARABLE, Change, changes, differing
 from archselect.reports.gate import FAILED, HOLDS, NOT_CHECKED, Gate, Outcome, judge
 from archselect.reports.snapshot import Snapshot
 from archselect.reports.tables.differences import interval, p_value
@@ -17,6 +17,7 @@ from archselect.reports.tables.table import NONE
 SUMMARY_LIMIT = 1_000_000
 """Bytes of a step's summary; GitHub takes 1 MiB and drops what is longer."""
 
+VERDICTS = ("worse", "better", "no evidence", "undefined", NOT_COMPARABLE)
 _MARKS = {"better": "✅ better", "worse": "❌ worse"}
 
 
@@ -116,6 +117,7 @@ def to_json(comparison: Comparison) -> str:
                 "place": o.place,
                 "status": o.status,
                 "why": o.why,
+                "reach": o.reach,
             }
             for o in comparison.outcomes
         ],
@@ -164,11 +166,8 @@ def within(text: str, limit: int) -> str:
 
 def _headline(comparison: Comparison) -> str:
     verdicts = Counter(c.verdict.partition(":")[0] for c in comparison.changes if _has_verdict(c))
-    told = ", ".join(f"{verdicts[name]} {name}" for name in ("worse", "better", "no evidence") if verdicts[name])
-    rest = sum(count for name, count in verdicts.items() if name not in ("worse", "better", "no evidence"))
-    told = (
-        f"Accuracies and correlations: {told or 'nothing to compare'}" + (f", {rest} undefined" if rest else "") + "."
-    )
+    told = ", ".join(f"{verdicts[name]} {name}" for name in VERDICTS if verdicts[name])
+    told = f"Accuracies and correlations: {told or 'nothing to compare'}."
     if not comparison.outcomes:
         return told
     failed = {o.gate.text for o in comparison.outcomes if o.status == FAILED}
@@ -221,9 +220,18 @@ def _gates(comparison: Comparison) -> list[str]:
         own = [outcome for outcome in comparison.outcomes if outcome.gate.text == text]
         for status, mark in ((FAILED, "❌ failed"), (NOT_CHECKED, "not checked")):
             rows += [(text, mark, o.label, f"{o.metric}, {o.place}", o.why) for o in own if o.status == status]
-        if held := sum(outcome.status == HOLDS for outcome in own):
-            rows.append((text, "✅ holds", "", "", f"in {held} of {len(own)}"))
+        if held := [outcome for outcome in own if outcome.status == HOLDS]:
+            rows.append((text, "✅ holds", "", "", f"in {len(held)} of {len(own)}{_reach(held)}"))
     return [f"| `{_cell(gate)}` | {' | '.join(map(_cell, rest))} |" for gate, *rest in rows]
+
+
+def _reach(held: Sequence[Outcome]) -> str:
+    """From which change on a gate that holds would have failed, where it sees least."""
+    known = [outcome for outcome in held if outcome.reach is not None]
+    if not known:
+        return ""
+    least = max(known, key=lambda outcome: outcome.reach or 0.0)
+    return f"; would fail in four of five cases from {least.reach:.3g}{least.unit} on ({least.label})"
 
 
 def _cell(text: str) -> str:

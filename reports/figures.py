@@ -18,10 +18,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from archselect.benchmarks.records import Landscape
-from archselect.reports.metrics import LEVELS, correlations
+from archselect.reports.metrics import ACCURACY, LEVELS, correlations
 from archselect.reports.palette import FONT, GRID, INK, MUTED, SPACE, series
 from archselect.reports.results import Group, Results, total_seconds
 from archselect.reports.stats import Correlation
+from archselect.reports.tables.differences import differences_table
 from archselect.reports.tables.time import PHASES
 from archselect.reports.words import extent, median, quality, short
 
@@ -74,6 +75,8 @@ def figures(results: Results) -> list[Figure]:
     ]
     if any(c for s in results.landscapes for g in results.groups for c in _correlations(s, g).values()):
         found.append(tau_figure(results))
+    if "differences" in results.info.tables and (figure := differences_figure(results)):
+        found.append(figure)
     return [*found, time_figure(results)]
 
 
@@ -198,6 +201,50 @@ def tau_figure(results: Results) -> Figure:
     caption = "Bar: mean of the seeds; line: its 95 % bootstrap interval; dots: seeds. 1 is perfect, 0 chance."
     title = "Rank correlation of scores with the truth"
     return Figure("tau", title, caption, _svg("tau", title, height, draw))
+
+
+def differences_figure(results: Results) -> Figure | None:
+    """The differences in accuracy with their intervals, place by place; None where there is no interval."""
+    frame = differences_table(results).frame
+    frame = frame[(frame.metric == ACCURACY.name) & frame.low.notna()]
+    if frame.empty:
+        return None
+    places = [(place, own) for place, own in frame.groupby("place", sort=False)]
+    names = [f"{row.selector} − {row.minus}" for row in frame.itertuples()]
+    height = sum(ROW * len(own) + 0.95 for _, own in places)
+
+    def draw(canvas: Canvas) -> None:
+        axes = canvas.subplots(len(places), 1, squeeze=False, height_ratios=[len(own) for _, own in places])[:, 0]
+        canvas.subplots_adjust(left=_margin(names), right=0.9, top=_from_top(canvas, 0.3))
+        canvas.subplots_adjust(bottom=0.5 / _height(canvas), hspace=0.8 * len(places) / (ROW * len(frame)))
+        for ax, (place, own) in zip(axes, places, strict=True):
+            for at, row in enumerate(own.itertuples()):
+                shown = row.verdict in ("better", "worse")
+                colour = series(0) if shown else MUTED
+                ax.hlines(at, row.low, row.high, color=colour, linewidth=2.5 if shown else 1.6)
+                ax.scatter([row.difference], [at], s=34, color=colour, linewidths=0, zorder=3)
+                ax.annotate(
+                    f"{row.difference:+.2f}",
+                    (1, at),
+                    (6, 0),
+                    xycoords=("axes fraction", "data"),
+                    textcoords="offset points",
+                    va="center",
+                    fontweight="bold" if shown else "normal",
+                )
+            ax.axvline(0, color=INK, linewidth=0.8)
+            ax.set_yticks(range(len(own)), [f"{row.selector} − {row.minus}" for row in own.itertuples()])
+            ax.set_ylim(len(own) - 0.5, -0.5)
+            ax.grid(axis="x")
+            ax.set_title(place)
+        axes[-1].set_xlabel("difference in accuracy, points")
+
+    caption = (
+        "Dot: mean difference, paired by supernet seed; line: its 95 % interval by Student's t, not adjusted for the "
+        "number of rows. Bold and coloured: shown, after Holm's adjustment."
+    )
+    title = "Differences in accuracy"
+    return Figure("differences", title, caption, _svg("differences", title, height, draw))
 
 
 def time_figure(results: Results) -> Figure:

@@ -37,7 +37,11 @@ class Gate:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a gate says of one row: holds, failed or not checked, and why in words."""
+    """What a gate says of one row: holds, failed or not checked, and why in words.
+
+    `reach` is the change from which on the gate would fail in four of five cases, with the seeds and the spread that
+    there are, in the threshold's `unit`; None where nothing was checked or, as counts, all is exact.
+    """
 
     gate: Gate
     label: str
@@ -45,6 +49,8 @@ class Outcome:
     place: str
     status: str
     why: str
+    reach: float | None = None
+    unit: str = ""
 
 
 def parse(text: str) -> Gate:
@@ -84,8 +90,10 @@ def _is_of(gate: Gate, change: Change) -> bool:
 
 
 def _outcome(gate: Gate, change: Change, failed: int) -> Outcome:
-    def outcome(status: str, why: str) -> Outcome:
-        return Outcome(gate, change.label, change.metric.title, change.place, status, why)
+    unit = " %" if gate.relative else " points" if change.metric.unit == "points" else ""
+
+    def outcome(status: str, why: str, reach: float | None = None) -> Outcome:
+        return Outcome(gate, change.label, change.metric.title, change.place, status, why, reach, unit)
 
     if failed:
         return outcome(FAILED, f"{failed} of its runs failed")
@@ -102,13 +110,18 @@ def _outcome(gate: Gate, change: Change, failed: int) -> Outcome:
         return outcome(NOT_CHECKED, f"{change.found.reason}: take two seeds or more")
     if gate.direction == "drop":
         mean, low, high = 0.0 - mean, 0.0 - high, 0.0 - low  # not -0.0
+    # The whole interval is beyond the threshold as often as it would be beyond zero, were the threshold zero.
+    detectable = None if change.exact else change.found.detectable
     if gate.relative:
         if change.base == 0:
             if mean == 0:
                 return outcome(HOLDS, "0 as before")
             return outcome(FAILED if low > 0 else HOLDS, f"from 0 to {change.new:g}")
         mean, low, high = (100 * value / change.base for value in (mean, low, high))
-    unit = " %" if gate.relative else " points" if change.metric.unit == "points" else ""
+        detectable = None if detectable is None else 100 * detectable / change.base
+    reach = None if detectable is None else gate.threshold + detectable
     bounds = "" if low == high else f", 95 % interval [{low:.4g}, {high:.4g}]"
     said = f"{gate.direction} of {mean:.4g}{unit}{bounds}"
-    return outcome(FAILED if low > gate.threshold else HOLDS, said)
+    if reach is not None:
+        said += f"; would fail in four of five cases from {reach:.3g}{unit} on"
+    return outcome(FAILED if low > gate.threshold else HOLDS, said, reach)

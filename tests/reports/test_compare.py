@@ -11,9 +11,11 @@ import pytest
 
 from archselect.benchmarks.records import Accuracy, Folder, Record, UserError, write_fact
 from archselect.reports import snapshot
-from archselect.reports.compare import changes, differing
+from archselect.reports.compare import Change, changes, differing
 from archselect.reports.comparison import compare_snapshots, to_json, to_junit, to_markdown, within
-from archselect.reports.gate import parse
+from archselect.reports.gate import judge, parse
+from archselect.reports.metrics import ACCURACY
+from archselect.reports.paired import Stratum, compare
 
 
 @pytest.fixture
@@ -199,3 +201,36 @@ def test_a_summary_is_cut_at_its_limit():
     cut = within(text, 500)
     assert len(cut.encode()) <= 500 and cut.startswith("line 0\n") and "more lines" in cut
     assert within(text, 0) == within(text, -5) == ""
+
+
+def test_the_reach_of_a_gate_is_the_change_that_fails_it_four_times_in_five():
+    """Of six seeds with a known spread, by simulation."""
+    rng, seeds, noise = np.random.default_rng(5), 6, 1.0
+    gate = parse("accuracy_drop>0.5%")
+    scale = noise / float(np.std(plain := rng.normal(0, 1, seeds), ddof=1))
+    reach = judged(gate, -scale * (plain - plain.mean())).reach
+    found = [judged(gate, rng.normal(-reach, noise, seeds)).status for _ in range(400)]
+    assert 0.73 < found.count("failed") / len(found) < 0.87
+    found = [judged(gate, rng.normal(-0.5, noise, seeds)).status for _ in range(400)]
+    assert found.count("failed") / len(found) < 0.06
+
+
+def judged(gate, differences):
+    """What a gate says of new minus base, seed by seed."""
+    found = compare([Stratum(tuple(90 + differences), (90.0,) * len(differences))])
+    after = 90 + float(np.mean(differences))
+    change = Change(ACCURACY, "mine", "here", 90.0, after, found, found.p_t, "no evidence", ())
+    empty = snapshot.Snapshot(
+        name="", title="", command="", code_versions=[], commits=[], series=[], settings={}, failures={}, unfinished=0
+    )
+    (outcome,) = judge([gate], [change], empty, empty)
+    return outcome
+
+
+def test_a_gate_that_holds_says_what_it_would_have_seen(folder, edited):
+    new = edited(lambda record: with_accuracy(record, [-0.3, 0.2, 0.1, -0.1]))
+    found = compared(folder, new, "accuracy_drop>0.5%")
+    (held,) = [line for line in to_markdown(found).splitlines() if "holds" in line and line.startswith("|")]
+    reach = max(o.reach for o in found.outcomes if o.reach is not None)
+    assert f"would fail in four of five cases from {reach:.3g} points on (darts-pt)" in held
+    assert reach > 0.5 and [g["reach"] for g in json.loads(to_json(found))["gates"]].count(None) == 6

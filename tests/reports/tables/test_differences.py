@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from archselect.benchmarks.records import DataInputs, Folder, Record, write_fact
+from archselect.reports.figures import figures
 from archselect.reports.metrics import costs, quality
 from archselect.reports.paired import Stratum, compare, verdict
 from archselect.reports.results import load
@@ -158,3 +159,15 @@ def test_a_place_is_the_same_only_with_the_same_images_and_truth(folder, fake, b
     assert ours == again
     identities = {identity for identity in ours.values()}
     assert len(identities) == 2  # one for each truth
+
+
+def test_the_figure_has_a_row_for_every_difference_in_accuracy(build, tmp_path):
+    results = load(build(tmp_path / "study", tables=["differences"], references=["zero-cost-pt"]))
+    frame = differences_table(results).frame
+    (figure,) = [figure for figure in figures(results) if figure.name == "differences"]
+    shown = frame[frame.metric == "accuracy"]
+    for row in shown.itertuples():
+        assert f">{row.selector} − {row.minus}<" in figure.svg and f">{row.difference:+.2f}<" in figure.svg
+    assert len(shown) == 6
+    assert not [f for f in figures(load(build(tmp_path / "one", seeds=1, tables=["differences"]))) if f.name[0] == "d"]
+    assert not [f for f in figures(load(build(tmp_path / "not", tables=["tau"]))) if f.name == "differences"]
