@@ -22,7 +22,7 @@ class Change:
         base, new: means over the seeds that both have; over all of its own where they cannot be paired; None where a
             side has no value.
         found: new minus base, paired. Of a count, which is exact, only its mean is looked at.
-        p: after Holm over the rows of the same metric; None for counts and where it is undefined.
+        p: after Holm over the rows of the same metric in which any seed moved; None for counts and where undefined.
         verdict: better, worse, no evidence, undefined (with the reason), not comparable (with the reason).
         lost: supernet seeds that base has and new has not.
     """
@@ -106,6 +106,8 @@ def _change(base: Series, new: Series) -> Change:
         why = "other images or another truth"
     elif metric.unit == "seconds" and (machines := _machines(base, new)):
         why = f"another machine ({machines})"
+    elif not base.values and not new.values:
+        why = "neither has a value"
     elif not stratum.ours:
         why = "no seed in common"
     if why:
@@ -128,10 +130,14 @@ def _speed(machine: Machine) -> str:
 
 
 def _adjusted(found: list[Change]) -> list[Change]:
-    """The changes with Holm's p-values, and verdicts by them; a family is the rows of one metric."""
+    """The changes with Holm's p-values, and verdicts by them; a family is the rows of one metric.
+
+    Rows in which no seed moved can show nothing and do not count (Tarone, Biometrics 1990).
+    """
     families: dict[str, list[int]] = defaultdict(list)
     for place, change in enumerate(found):
-        families[change.metric.name].append(place)
+        if change.found.moved:
+            families[change.metric.name].append(place)
     for places in families.values():
         for place, p in zip(places, holm([found[place].p for place in places]), strict=True):
             own = found[place]

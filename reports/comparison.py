@@ -63,7 +63,8 @@ def to_markdown(comparison: Comparison) -> str:
     lines += [
         "",
         "Change: new minus base, paired by supernet seed, with Student's interval; verdicts at 5 % after Holm within a "
-        "metric, of counts (which are exact) by any change. A gate fails where the whole interval is beyond it.",
+        "metric, of counts (which are exact) by any change. A gate fails where the whole interval is beyond it, the "
+        "intervals of its rows that moved being so wide that all hold together.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,7 +1,8 @@
 """Gates: conditions on changes between two snapshots, such as 'accuracy_drop>0.5%', that fail a build.
 
 A gate fails where the change is beyond its threshold with its whole 95 % interval, paired by seed, so that noise does
-not fail it; of a count, which is exact, where the change itself is beyond. It fails, too, where a selector's value or
+not fail it; where several rows of a gate moved, their intervals are so wide that all hold together. Of a count, which
+is exact, it fails where the change itself is beyond. It fails, too, where a selector's value or
 its runs are lost. Seconds are only judged on one and the same machine.
 """
 
@@ -76,7 +77,8 @@ def judge(gates: Sequence[Gate], found: Sequence[Change], base: Snapshot, new: S
         rows = [change for change in found if _is_of(gate, change)]
         if not rows:
             raise unknown("metric of --fail-if", gate.metric, {"tau", *(change.metric.name for change in found)})
-        own = [_outcome(gate, change, worse.get(change.label, 0)) for change in rows]
+        moved = sum(change.found.moved and change.comparable for change in rows)
+        own = [_outcome(gate, change, worse.get(change.label, 0), max(moved, 1)) for change in rows]
         checked = [outcome for outcome in own if outcome.status != NOT_CHECKED]
         if not checked and not all(change.metric.unit == "seconds" for change in rows):
             raise UserError(f"--fail-if {gate.text!r} could check nothing: {own[0].label}: {own[0].why}")
@@ -89,7 +91,7 @@ def _is_of(gate: Gate, change: Change) -> bool:
     return name == gate.metric or (gate.metric == "tau" and name.startswith("tau_"))
 
 
-def _outcome(gate: Gate, change: Change, failed: int) -> Outcome:
+def _outcome(gate: Gate, change: Change, failed: int, rows: int) -> Outcome:
     unit = " %" if gate.relative else " points" if change.metric.unit == "points" else ""
 
     def outcome(status: str, why: str, reach: float | None = None) -> Outcome:
@@ -100,18 +102,19 @@ def _outcome(gate: Gate, change: Change, failed: int) -> Outcome:
     if change.base is not None and change.new is None:
         return outcome(FAILED, "new has no value")
     if change.base is None:
-        return outcome(NOT_CHECKED, "base has no value")
+        return outcome(NOT_CHECKED, "base has no value" if change.new is not None else "neither has a value")
     if not change.comparable:
         return outcome(NOT_CHECKED, change.verdict)
-    mean, low, high = change.found.mean, change.found.low, change.found.high
+    found = change.found.among(rows)
+    mean, low, high = found.mean, found.low, found.high
     if change.exact:
         low = high = mean
     if mean is None or low is None or high is None:
-        return outcome(NOT_CHECKED, f"{change.found.reason}: take two seeds or more")
+        return outcome(NOT_CHECKED, f"{found.reason}: take two seeds or more")
     if gate.direction == "drop":
         mean, low, high = 0.0 - mean, 0.0 - high, 0.0 - low  # not -0.0
     # The whole interval is beyond the threshold as often as it would be beyond zero, were the threshold zero.
-    detectable = None if change.exact else change.found.detectable
+    detectable = None if change.exact else found.detectable
     if gate.relative:
         if change.base == 0:
             if mean == 0:
@@ -120,7 +123,8 @@ def _outcome(gate: Gate, change: Change, failed: int) -> Outcome:
         mean, low, high = (100 * value / change.base for value in (mean, low, high))
         detectable = None if detectable is None else 100 * detectable / change.base
     reach = None if detectable is None else gate.threshold + detectable
-    bounds = "" if low == high else f", 95 % interval [{low:.4g}, {high:.4g}]"
+    together = f" ({rows} together)" if rows > 1 else ""
+    bounds = "" if low == high else f", 95 % interval{together} [{low:.4g}, {high:.4g}]"
     said = f"{gate.direction} of {mean:.4g}{unit}{bounds}"
     if reach is not None:
         said += f"; would fail in four of five cases from {reach:.3g}{unit} on"

@@ -8,7 +8,7 @@ Everything undefined is None, with the reason in words.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
@@ -62,6 +62,7 @@ class Difference:
             pairs of runs of a stratum, mean over strata (Agarwal et al., NeurIPS 2021, section 4.3).
         error, freedom: standard error of the mean, and its degrees of freedom; None where undefined.
         reason: why the interval and the tests are undefined; empty where they are not.
+        rows: how many intervals are to hold together; see :meth:`among`.
     """
 
     pairs: int
@@ -78,6 +79,19 @@ class Difference:
     error: float | None = None
     freedom: float | None = None
     reason: str = ""
+    rows: int = 1
+
+    def among(self, rows: int) -> Difference:
+        """The same with an interval so wide that `rows` such intervals hold together (Bonferroni)."""
+        if not self.error or self.mean is None or self.freedom is None:
+            return self
+        half = float(student_t.ppf(1 - ALPHA / (2 * rows), self.freedom)) * self.error
+        return replace(self, low=self.mean - half, high=self.mean + half, rows=rows)
+
+    @property
+    def moved(self) -> bool:
+        """Whether any seed differs."""
+        return bool(self.mean) or bool(self.error)
 
     @cached_property
     def detectable(self) -> float | None:
@@ -131,7 +145,7 @@ class Difference:
         more = 1.0 if seeds is None else seeds / now
         freedom = self.freedom if seeds is None else self.freedom * (seeds - 1) / (now - 1)
         shift = difference / self.error * float(np.sqrt(more))
-        bound = float(student_t.ppf((1 + LEVEL) / 2, freedom))
+        bound = float(student_t.ppf(1 - ALPHA / (2 * self.rows), freedom))
         found = float(nct.sf(bound, freedom, shift))
         # Far in the tail the series gives nan; there the normal distribution is as good.
         return float(ndtr(shift - bound)) if np.isnan(found) else found

@@ -78,7 +78,8 @@ def _answer(rows: list[Row]) -> str:
         return "There are no two selectors to compare."
     shown = [row.shown for row in rows if row.full["verdict"] in ("better", "worse")]
     if not shown:
-        return f"None of the {len(rows)} differences is shown: with so few seeds that says little, see Detectable."
+        what = "The difference is not" if len(rows) == 1 else f"Of {len(rows)} differences none is"
+        return f"{what} shown, which of so few seeds says little: see Detectable."
     said = [f"{o['Selector']} is {o['Verdict']} than {o['Minus']} ({o['Metric']}; {o['Landscape']})" for o in shown]
     return f"{len(shown)} of {len(rows)} differences {'is' if len(shown) == 1 else 'are'} shown: {listed(said)}."
 

@@ -108,8 +108,7 @@ def _best(landscape: Landscape, level: str, found: dict[str, Correlation]) -> li
         return []
     best = max(means, key=means.__getitem__)
     bounds = "" if found[best].tau.low is None else f" {_interval(found[best].tau)}"
-    alone = "" if len(found) > 1 else "; no other gives such scores"
-    return [(landscape, f"{best} {means[best]:.3f}{bounds} ({level}{alone})")]
+    return [(landscape, f"{best} {means[best]:.3f}{bounds} ({level})")]
 
 
 def _answer(results: Results, says: list[tuple[Landscape, str]]) -> str:

@@ -234,3 +234,17 @@ def test_holm_keeps_the_error_of_a_family():
         values = [compare(drawn(rng, (5,))).p_t for _ in range(4)]
         wrong += min(holm(values)) < 0.05
     assert wrong / 600 < 0.05 + 3 * (0.05 * 0.95 / 600) ** 0.5
+
+
+def test_intervals_that_hold_together_do(rng_seed=11):
+    """Five intervals of no difference: all five cover zero in 95 % of the cases, or a little more."""
+    rng = np.random.default_rng(rng_seed)
+    held = 0
+    for _ in range(400):
+        found = [compare([Stratum(tuple(rng.normal(0, 1, 4)), (0.0,) * 4)]).among(5) for _ in range(5)]
+        held += all(own.low <= 0 <= own.high for own in found)
+    assert 0.92 < held / 400 <= 1.0
+    one = compare([Stratum((1.0, 2.0, 4.0), (0.0, 0.0, 0.0))])
+    assert one.among(1) == one and one.among(3).low < one.low and one.among(3).detectable > one.detectable
+    same = compare([Stratum((1.0, 2.0), (1.0, 2.0))])
+    assert same.among(9) == same and not same.moved and one.moved
