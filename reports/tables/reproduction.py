@@ -110,7 +110,8 @@ def _answer(rows: list[Row]) -> str:
     compared = len(rows) - counts[NOT_COMPARABLE]
     said = ", ".join(f"{counts[verdict]} {words}" for verdict, words in _IN_WORDS.items() if counts[verdict])
     if not compared:
-        return f"None of the {len(rows)} published numbers can be held against ours."
+        which = "The published number cannot" if len(rows) == 1 else f"None of the {len(rows)} published numbers can"
+        return f"{which} be held against ours." if rows else "No published number is known of what was run."
     rest = f"; {len(rows) - compared} more cannot be compared" if compared < len(rows) else ""
     return f"Of {compared} published numbers that can be held against ours: {said}{rest}."
 

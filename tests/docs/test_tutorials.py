@@ -1,0 +1,94 @@
+"""The tutorials, executed: files are saved, commands run, and what is printed is what the page says.
+
+A block of `console` holds commands after "$ " and what they print; "..." stands for any lines, or for the rest of one.
+Blocks of `python` and `toml` are saved under the name that the text before them gives ("Save it as `NAME`"), those of
+`toml append` are added to it; others are for reading.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = Path(sys.executable).parent
+BLOCK = re.compile(r"^```(\S+)( \w+)?\n(.*?)^```$", re.M | re.S)
+
+
+def steps(text):
+    """(kind, content, file's name) of every block that is to be executed, in order."""
+    name = None
+    for block in BLOCK.finditer(text):
+        kind, how, content = block[1], (block[2] or "").strip(), block[3]
+        if kind in ("python", "toml") and how != "ignore":
+            named = re.findall(r"`(\w+\.(?:py|toml))`", text[: block.start()].rstrip().rpartition("\n\n")[2])
+            name = named[-1]
+            yield how or "save", content, name
+        elif kind == "console":
+            yield "run", content, None
+
+
+def commands(content):
+    """(command, lines that it prints) of a console block."""
+    for part in re.split(r"^\$ ", content, flags=re.M)[1:]:
+        command, _, printed = part.partition("\n")
+        yield command, printed.splitlines()
+
+
+def plain(line):
+    return " ".join(line.split())
+
+
+def missing(expected, printed):
+    """The first line that was not printed in its place; None if all were."""
+    lines, place, gap = [plain(line) for line in printed.splitlines() if line.strip()], 0, False
+    for line in filter(str.strip, expected):
+        if line.strip() == "...":
+            gap = True
+            continue
+        form = re.compile(".*".join(re.escape(plain(part)) for part in re.split(r"\.\.\.", line)).replace(r"\ ", " ?"))
+        found = next(
+            (i for i in range(place, len(lines) if gap else place + 1) if i < len(lines) and form.match(lines[i])), None
+        )
+        if found is None:
+            return line
+        place, gap = found + 1, False
+    return None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (SCRIPTS / "archselect").is_file(), reason="the package is not installed")
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "tutorials").glob("*.md")), ids=lambda page: page.stem)
+def test_it_does_what_it_says(page, tmp_path):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "XDG_DATA_HOME": str(tmp_path / "user"), "COLUMNS": "120"}
+    environment["PATH"] = f"{SCRIPTS}:{os.environ['PATH']}"
+    environment.pop("GITHUB_STEP_SUMMARY", None)
+    ran = 0
+    for how, content, name in steps(page.read_text(encoding="utf-8")):
+        if how != "run":
+            path = tmp_path / name
+            before = path.read_text(encoding="utf-8") + "\n" if how == "append" else ""
+            path.write_text(before + content, encoding="utf-8")
+            continue
+        for command, expected in commands(content):
+            options = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "timeout": 300}
+            done = subprocess.run(["bash", "-c", command], check=False, **options)
+            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+            lost = missing(expected, done.stdout)
+            assert lost is None, f"$ {command}\nprinted\n{done.stdout}\nand not, in its place,\n{lost}"
+            ran += 1
+    assert ran >= 5
+
+
+def test_a_line_that_is_not_printed_is_found_out():
+    printed = "one\ntwo 2 two\n\nthree\n"
+    assert missing(["one", "two ... two", "three"], printed) is None
+    assert missing(["...", "three"], printed) is None
+    assert missing(["one", "three"], printed) == "three"
+    assert missing(["...", "two 3 ..."], printed) == "two 3 ..."
+    assert missing(["three", "...", "one"], printed) == "three"
