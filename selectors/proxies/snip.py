@@ -10,7 +10,7 @@ from archselect.selectors.proxies.gradients import weight_gradients
 
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """The sum over weights of |w dL/dw|, summed over the network as in Abdelfattah et al."""
+    """The sum over weights of `|w dL/dw|`, summed over the network as in Abdelfattah et al."""
     return total((weight * gradient).abs() for weight, gradient in weight_gradients(model, forward, images, labels))
 
 

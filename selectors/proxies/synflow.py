@@ -14,7 +14,7 @@ from archselect.selectors.proxies.gradients import gradients, leaves
 
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """log of the sum over weights of |w dR/dw|; R is the sum of the logits of an image of ones.
+    """log of the sum over weights of `|w dR/dw|`; R is the sum of the logits of an image of ones.
 
     Every parameter is replaced by its absolute value and normalisation is left out, as in Abdelfattah et al., so that
     neither the images nor the batch-norm mode matter. In float64, and the logarithm is what NAS-Bench-Suite-Zero
