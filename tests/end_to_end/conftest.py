@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from archselect.benchmarks.cli import main
+
 SCRIPT = Path(sys.executable).with_name("archselect")
 
 
@@ -73,3 +75,26 @@ def finished(small, small_truth, tmp_path_factory):
     made = World(tmp_path_factory.mktemp("finished"), small.study_text(small_truth))
     result = made.run("run", made.study(), "--out", "out", "--workers", "1", "--device", "cpu")
     return made.folder / "out", result
+
+
+@pytest.fixture
+def refusal(world, monkeypatch, capsys):
+    """`refusal(*arguments)` is the one line with which a command, run in this process, is refused."""
+    monkeypatch.chdir(world.folder)
+    monkeypatch.setenv("XDG_DATA_HOME", str(world.folder / "user"))
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["archselect", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit:
+            main()
+        out, err = capsys.readouterr()
+        assert (exit.value.code, out) == (2, "")
+        return one_line(err)
+
+    return call
+
+
+def one_line(err):
+    assert err.startswith("archselect: ") and err.count("\n") == 1 and err.endswith("\n"), err
+    assert "Traceback" not in err
+    return err

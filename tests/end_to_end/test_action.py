@@ -24,6 +24,7 @@ def steps(root):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the action's steps are for bash")
 def test_the_steps(world, steps):
     assert list(steps) == ["Install", "Run the study", "Compare with the baseline"]

@@ -2,37 +2,11 @@
 
 import resource
 import shutil
-import sys
 
 import pytest
 import torch
 
-from archselect.benchmarks.cli import main
-
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
-
-
-@pytest.fixture
-def refusal(world, monkeypatch, capsys):
-    """`refusal(*arguments)` is the one line with which a command, run in this process, is refused."""
-    monkeypatch.chdir(world.folder)
-    monkeypatch.setenv("XDG_DATA_HOME", str(world.folder / "user"))
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["archselect", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit:
-            main()
-        out, err = capsys.readouterr()
-        assert (exit.value.code, out) == (2, "")
-        return one_line(err)
-
-    return call
-
-
-def one_line(err):
-    assert err.startswith("archselect: ") and err.count("\n") == 1 and err.endswith("\n"), err
-    assert "Traceback" not in err
-    return err
 
 
 STUDY_MISTAKES = {
@@ -170,7 +144,8 @@ def test_a_folder_of_another_study(refusal, world, finished):
 
 def refused(result):
     assert (result.returncode, result.stdout) == (2, "")
-    return one_line(result.stderr)
+    assert result.stderr.startswith("archselect: ") and result.stderr.count("\n") == 1, result.stderr
+    return result.stderr
 
 
 def test_the_real_command_says_the_same(world):
