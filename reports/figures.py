@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -22,7 +22,7 @@ from archselect.reports.metrics import ACCURACY, LEVELS, correlations
 from archselect.reports.palette import FONT, GRID, INK, MUTED, SPACE, series
 from archselect.reports.results import Group, Results, total_seconds
 from archselect.reports.stats import Correlation
-from archselect.reports.tables.differences import differences_table
+from archselect.reports.tables.table import Table
 from archselect.reports.tables.time import PHASES
 from archselect.reports.words import extent, median, quality, short
 
@@ -66,8 +66,8 @@ class Figure:
     svg: str
 
 
-def figures(results: Results) -> list[Figure]:
-    """All figures that the records have numbers for."""
+def figures(results: Results, tables: Sequence[Table]) -> list[Figure]:
+    """All figures that the records, and the study's tables, have numbers for."""
     found = [
         accuracy_figure(results, s)
         for s in results.landscapes
@@ -75,8 +75,8 @@ def figures(results: Results) -> list[Figure]:
     ]
     if any(c for s in results.landscapes for g in results.groups for c in _correlations(s, g).values()):
         found.append(tau_figure(results))
-    if "differences" in results.info.tables and (figure := differences_figure(results)):
-        found.append(figure)
+    drawn = [differences_figure(table) for table in tables if table.name == "differences"]
+    found += [figure for figure in drawn if figure]
     return [*found, time_figure(results)]
 
 
@@ -203,9 +203,9 @@ def tau_figure(results: Results) -> Figure:
     return Figure("tau", title, caption, _svg("tau", title, height, draw))
 
 
-def differences_figure(results: Results) -> Figure | None:
+def differences_figure(table: Table) -> Figure | None:
     """The differences in accuracy with their intervals, place by place; None where there is no interval."""
-    frame = differences_table(results).frame
+    frame = table.frame
     frame = frame[(frame.metric == ACCURACY.name) & frame.low.notna()]
     if frame.empty:
         return None

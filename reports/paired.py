@@ -14,8 +14,7 @@ from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
-from scipy.stats import nct
+from scipy.special import nctdtr, ndtr, stdtrit
 from scipy.stats import t as student_t
 
 from archselect.reports.stats import LEVEL, RESAMPLES
@@ -131,12 +130,13 @@ class Difference:
         """
         if not self.error or difference <= 0:
             return None
-        seeds = 2
-        while self._power(difference, seeds) < POWER:
-            seeds += 1 if seeds < 50 else seeds // 20
-            if seeds > MOST_SEEDS:
-                return None
-        return seeds
+        if self._power(difference, MOST_SEEDS) < POWER:
+            return None
+        low, high = 1, MOST_SEEDS
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._power(difference, middle) < POWER else (low, middle)
+        return high
 
     def _power(self, difference: float, seeds: float | None = None) -> float:
         """How often the t-test finds a difference, with the seeds there are, or with so many in each stratum."""
@@ -145,8 +145,8 @@ class Difference:
         more = 1.0 if seeds is None else seeds / now
         freedom = self.freedom if seeds is None else self.freedom * (seeds - 1) / (now - 1)
         shift = difference / self.error * float(np.sqrt(more))
-        bound = float(student_t.ppf(1 - ALPHA / (2 * self.rows), freedom))
-        found = float(nct.sf(bound, freedom, shift))
+        bound = float(stdtrit(freedom, 1 - ALPHA / (2 * self.rows)))
+        found = float(1 - nctdtr(freedom, shift, bound))
         # Far in the tail the series gives nan; there the normal distribution is as good.
         return float(ndtr(shift - bound)) if np.isnan(found) else found
 

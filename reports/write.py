@@ -44,7 +44,8 @@ def write_report(folder: Path) -> ReportPaths:
     Raises UserError if the folder is none of ours, has no finished run, or cannot be written to.
     """
     results = load(folder)
-    found, drawn, cells = tables(results), figures(results), selected_cells(results)
+    found, cells = tables(results), selected_cells(results)
+    drawn = figures(results, found)
     texts = {"report.html": page(results, found, drawn, cells)}
     texts["report/report.md"] = _markdown(results, found, drawn, cells)
     for table in found:

@@ -12,6 +12,7 @@ from archselect.reports.figures import figures
 from archselect.reports.metrics import costs, quality
 from archselect.reports.paired import Stratum, compare, verdict
 from archselect.reports.results import load
+from archselect.reports.tables import tables
 from archselect.reports.tables.differences import differences_table
 
 
@@ -163,11 +164,12 @@ def test_a_place_is_the_same_only_with_the_same_images_and_truth(folder, fake, b
 
 def test_the_figure_has_a_row_for_every_difference_in_accuracy(build, tmp_path):
     results = load(build(tmp_path / "study", tables=["differences"], references=["zero-cost-pt"]))
-    frame = differences_table(results).frame
-    (figure,) = [figure for figure in figures(results) if figure.name == "differences"]
+    found = tables(results)
+    frame = found[0].frame
+    (figure,) = [figure for figure in figures(results, found) if figure.name == "differences"]
     shown = frame[frame.metric == "accuracy"]
     for row in shown.itertuples():
         assert f">{row.selector} − {row.minus}<" in figure.svg and f">{row.difference:+.2f}<" in figure.svg
     assert len(shown) == 6
-    assert not [f for f in figures(load(build(tmp_path / "one", seeds=1, tables=["differences"]))) if f.name[0] == "d"]
-    assert not [f for f in figures(load(build(tmp_path / "not", tables=["tau"]))) if f.name == "differences"]
+    one = load(build(tmp_path / "one", seeds=1, tables=["differences"]))
+    assert not [figure for figure in figures(one, tables(one)) if figure.name == "differences"]
