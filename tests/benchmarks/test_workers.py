@@ -1,7 +1,10 @@
 """Worker processes."""
 
 import os
+import platform
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -43,3 +46,29 @@ def test_what_has_not_started_is_dropped():
         assert submit(os.getpid).result() != os.getpid()
         futures = [submit(time.sleep, 0.2) for _ in range(50)]
     assert any(future.cancelled() for future in futures)
+
+
+KEPT = """
+import sys, torch
+from pathlib import Path
+from archselect.benchmarks.workers import settle
+if len(sys.argv) > 1:
+    settle(1)
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+before = resident()
+held = [torch.ones(6 * 2**20) for _ in range(12)]  # 288 MiB
+del held
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_freed_memory_is_kept():
+    """Settled, a process keeps what tensors are done with; unsettled, it gives the pages back to the system."""
+
+    def kept(*arguments):
+        command = [sys.executable, "-c", KEPT, *arguments]
+        return float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout)
+
+    assert kept() < 50 < 250 < kept("settled")
