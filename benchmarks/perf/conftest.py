@@ -1,4 +1,4 @@
-"""What is timed: the DARTS supernet at the papers' size, a plain one with the same weights, and the arithmetic floor.
+"""What is timed: supernets at the papers' size, plain ones with the same weights, and the arithmetic floor.
 
 Run it with `pytest benchmarks/perf`, on as many CPU threads as ARCHSELECT_PERF_THREADS says (one if it is not set).
 Each group of the table is one piece of work; the figures in brackets are ratios to the fastest row of the group, made
@@ -37,13 +37,18 @@ def settled():
     torch.set_flush_denormal(True)
 
 
+def load(name):
+    """A module of the tests."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / "tests" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="session")
 def plain_module():
     """The naive DARTS supernet of the tests, with torch's own poolings in place of its slow ones."""
-    path = Path(__file__).parents[2] / "tests" / "naive_darts.py"
-    spec = importlib.util.spec_from_file_location("naive_darts", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load("naive_darts")
 
     def pool(self, x):
         if self.kind == "max":
@@ -81,16 +86,38 @@ class World:
     @cached_property
     def flops(self):
         """Of one forward of the batch: convolutions and classifier."""
-        return BATCH * ForwardCost(self.supernet, IMAGE)(self.mixture)
+        return self.flops_of([self.mixture])
+
+    def flops_of(self, mixtures):
+        """Of one forward of the batch under each of these mixtures."""
+        cost = ForwardCost(self.supernet, IMAGE)
+        return BATCH * sum(map(cost, mixtures))
 
 
 @pytest.fixture(scope="session")
 def world(plain_module):
     """The DARTS supernet of 16 channels and 8 layers, untrained, and 64 random images."""
-    space = get_space("darts")
+    return made("darts", plain_module.copy_of)
+
+
+@pytest.fixture(scope="session")
+def nb201():
+    """NAS-Bench-201's supernet of 16 channels and 5 cells a stage, untrained, and 64 random images."""
+    module = load("naive")
+
+    def pool(self, x, blocked=False):
+        return F.avg_pool2d(x * 0 if blocked else x, 3, 1, 1, count_include_pad=False)
+
+    module.AveragePool.forward = pool
+    return made("nb201", lambda supernet: module.copy_of(supernet, 16, 5))
+
+
+def made(name, copy_of):
+    """The world of a space."""
+    space = get_space(name)
     generator = torch.Generator().manual_seed(0)
     supernet = Supernet(space, space.skeleton(), 3, 10, 0)
-    plain = plain_module.copy_of(supernet)
+    plain = copy_of(supernet)
     images = torch.randn(BATCH, *IMAGE, generator=generator).contiguous(memory_format=torch.channels_last)
     return World(
         supernet.to(memory_format=torch.channels_last),
@@ -133,3 +160,51 @@ def dispatched():
         return counter.count
 
     return count
+
+
+@pytest.fixture(scope="session")
+def timed(dispatched):
+    """`timed(benchmark, work, rounds)` times it after a warm-up, and notes how many operations it dispatches."""
+
+    def run(benchmark, work, rounds):
+        benchmark.extra_info["dispatched"] = dispatched(work)
+        benchmark.pedantic(work, rounds=rounds, warmup_rounds=1)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def plain_kernel():
+    """NWOT's K as the released code reckons it: both products of every pattern, in every module named after a ReLU."""
+
+    def run(net, forward, images):
+        total = torch.zeros(len(images), len(images), dtype=torch.float64)
+
+        def listen(module, inputs, output):
+            active = (inputs[0].reshape(len(images), -1) > 0).float()
+            total.add_((active @ active.T).double() + ((1 - active) @ (1 - active).T).double())
+
+        hooks = [m.register_forward_hook(listen) for m in net.modules() if "ReLU" in type(m).__name__]
+        try:
+            forward(images)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return total
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def step():
+    """`step(model, alphas, forward, labels)` is the loss and the alphas' gradients after a forward and a backward."""
+
+    def run(model, alphas, forward, labels):
+        model.zero_grad()
+        for alpha in alphas:
+            alpha.grad = None
+        loss = F.cross_entropy(forward(), labels)
+        loss.backward()
+        return loss.detach(), [alpha.grad.clone() for alpha in alphas]
+
+    return run

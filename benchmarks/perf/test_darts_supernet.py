@@ -2,8 +2,6 @@
 
 import pytest
 import torch
-from torch import nn
-from torch.nn import functional as F
 
 from archselect.nasbench_adapters.networks import scoring
 from archselect.selectors.proxies.nwot import pattern_kernel
@@ -11,31 +9,9 @@ from archselect.selectors.proxies.nwot import pattern_kernel
 ROUNDS = 3
 
 
-def plain_kernel(net, forward, images):
-    """NWOT's K as the released code reckons it: both products of every pattern, in every module named after a ReLU."""
-    total = torch.zeros(len(images), len(images), dtype=torch.float64)
-
-    def listen(module, inputs, output):
-        active = (inputs[0].reshape(len(images), -1) > 0).float()
-        total.add_((active @ active.T).double() + ((1 - active) @ (1 - active).T).double())
-
-    hooks = [m.register_forward_hook(listen) for m in net.modules() if "ReLU" in type(m).__name__]
-    try:
-        forward(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return total
-
-
-def time(benchmark, work, dispatched):
-    benchmark.extra_info["dispatched"] = dispatched(work)
-    benchmark.pedantic(work, rounds=ROUNDS, warmup_rounds=1)
-
-
 @pytest.mark.parametrize("who", ["ours", "plain", "floor"])
 @pytest.mark.benchmark(group="darts: forward of 64 images, evaluation mode")
-def test_forward(benchmark, world, multiply, dispatched, who):
+def test_forward(benchmark, world, multiply, timed, who):
     mixture, weights = world.mixture, world.weights()
     plain = world.images.contiguous()
     ours_of, plain_of = (lambda: world.supernet(world.images, mixture)), (lambda: world.plain(plain, weights))
@@ -44,12 +20,12 @@ def test_forward(benchmark, world, multiply, dispatched, who):
         assert torch.allclose(ours_of(), plain_of(), atol=1e-4)
         flops = world.flops
         work = {"ours": ours_of, "plain": plain_of, "floor": lambda: multiply(flops)}[who]
-        time(benchmark, work, dispatched)
+        timed(benchmark, work, ROUNDS)
 
 
 @pytest.mark.parametrize("who", ["ours", "plain", "floor"])
 @pytest.mark.benchmark(group="darts: nwot of one candidate, 64 images")
-def test_nwot(benchmark, world, multiply, dispatched, who):
+def test_nwot(benchmark, world, multiply, timed, plain_kernel, who):
     """The floor is the forward's; K itself is an extra of the proxy."""
     mixture, weights = world.mixture.without(0, 3, 4), world.weights()
     weights[0] = weights[0].clone()
@@ -69,22 +45,12 @@ def test_nwot(benchmark, world, multiply, dispatched, who):
         assert (ours - theirs).abs().max() <= 1e-5 * ours.max()
         flops = world.flops
         work = {"ours": ours_of, "plain": plain_of, "floor": lambda: multiply(flops)}[who]
-        time(benchmark, work, dispatched)
-
-
-def step(model: nn.Module, alphas, forward, labels):
-    """Loss and gradients of weights and alphas."""
-    model.zero_grad()
-    for alpha in alphas:
-        alpha.grad = None
-    loss = F.cross_entropy(forward(), labels)
-    loss.backward()
-    return loss.detach(), [alpha.grad.clone() for alpha in alphas]
+        timed(benchmark, work, ROUNDS)
 
 
 @pytest.mark.parametrize("who", ["ours", "plain", "floor"])
 @pytest.mark.benchmark(group="darts: forward and backward of 64 images, training mode")
-def test_training_step(benchmark, world, multiply, dispatched, who):
+def test_training_step(benchmark, world, multiply, timed, step, who):
     """The floor takes a backward to be twice its forward.
 
     That all gradients are equal is tested in float64 (tests/nasbench_adapters/networks); in float32 and training mode
@@ -106,4 +72,4 @@ def test_training_step(benchmark, world, multiply, dispatched, who):
         assert torch.allclose(mine, other, rtol=0, atol=2e-2 * float(other.abs().max()))
     flops = 3 * world.flops
     work = {"ours": ours_of, "plain": plain_of, "floor": lambda: multiply(flops)}[who]
-    time(benchmark, work, dispatched)
+    timed(benchmark, work, ROUNDS)

@@ -1,0 +1,96 @@
+"""NAS-Bench-201's supernet: a round of Zero-Cost-PT, DARTS-PT's scoring of an edge, a training step; against the naive.
+
+The naive formulation is that of the tests (tests/naive.py): an operation of its own for every ReLU-Conv-BN, all of them
+computed, channel by channel, and K by both products of every pattern.
+"""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from archselect.nasbench_adapters.networks import mixture_of, scoring
+from archselect.selectors.proxies.nwot import pattern_kernel
+
+ROUNDS = 2
+
+
+def decided(world, edges):
+    """The decisions after so many edges: convolutions of both sizes and a skip, as nwot likes them."""
+    decisions = world.supernet.space.undecided()
+    for edge in range(edges):
+        decisions = decisions.decide(0, edge, (3, 2, 3, 1, 2, 3)[edge])
+    return decisions
+
+
+def candidates(world):
+    """The mixtures that one iteration of Zero-Cost-PT scores: every operation of the next edge masked in turn."""
+    for edge in range(6):
+        mixture = mixture_of(world.supernet.space, [alpha.detach() for alpha in world.alphas], decided(world, edge))
+        yield from (mixture.without(0, edge, choice) for choice in range(5))
+
+
+@pytest.mark.parametrize("who", ["ours", "plain", "floor"])
+@pytest.mark.benchmark(group="nb201: one iteration of Zero-Cost-PT, 30 scores of 64 images")
+def test_iteration(benchmark, nb201, multiply, timed, plain_kernel, who):
+    """The floor is the forwards': K is an extra of the proxy."""
+    plain = nb201.images.contiguous()
+    mixtures = list(candidates(nb201))
+    flops = nb201.flops_of(mixtures)
+    nb201.plain.eval()
+
+    def kernel_of(mixture):
+        return plain_kernel(nb201.plain, lambda x: nb201.plain(x, mixture.weights[0]), plain)
+
+    def ours_of():
+        return [pattern_kernel(nb201.supernet, lambda x, m=m: nb201.supernet(x, m), nb201.images) for m in mixtures]
+
+    def plain_of():
+        return [kernel_of(m) for m in mixtures]
+
+    with scoring(nb201.supernet, "running"), torch.no_grad():
+        first = mixtures[:1]
+        ours = pattern_kernel(nb201.supernet, lambda x: nb201.supernet(x, first[0]), nb201.images)
+        theirs = kernel_of(first[0])
+        assert (ours - theirs).abs().max() <= 1e-5 * theirs.max()
+        timed(benchmark, {"ours": ours_of, "plain": plain_of, "floor": lambda: multiply(flops)}[who], ROUNDS)
+
+
+@pytest.mark.parametrize("who", ["ours", "plain", "floor"])
+@pytest.mark.benchmark(group="nb201: DARTS-PT's scoring of one edge, 5 evaluations of 64 images, batch statistics")
+def test_edge(benchmark, nb201, multiply, timed, who):
+    plain, mixtures = nb201.images.contiguous(), list(candidates(nb201))[:5]
+    flops = nb201.flops_of(mixtures)
+    nb201.plain.train()
+
+    def ours_of():
+        return [F.cross_entropy(nb201.supernet(nb201.images, m), nb201.labels) for m in mixtures]
+
+    def plain_of():
+        return [F.cross_entropy(nb201.plain(plain, m.weights[0]), nb201.labels) for m in mixtures]
+
+    with scoring(nb201.supernet, "batch"), torch.no_grad():
+        for ours, theirs in zip(ours_of(), plain_of(), strict=True):
+            assert torch.allclose(ours, theirs, atol=1e-4)
+        timed(benchmark, {"ours": ours_of, "plain": plain_of, "floor": lambda: multiply(flops)}[who], ROUNDS)
+
+
+@pytest.mark.parametrize("who", ["ours", "plain", "floor"])
+@pytest.mark.benchmark(group="nb201: forward and backward of 64 images, training mode")
+def test_training_step(benchmark, nb201, multiply, timed, step, who):
+    """The floor takes a backward to be twice its forward."""
+    plain = nb201.images.contiguous()
+    nb201.supernet.train()
+    nb201.plain.train()
+
+    def ours_of():
+        return step(nb201.supernet, nb201.alphas, lambda: nb201.supernet(nb201.images, nb201.mixture), nb201.labels)
+
+    def plain_of():
+        return step(nb201.plain, nb201.alphas, lambda: nb201.plain(plain, nb201.weights()[0]), nb201.labels)
+
+    (loss, ours), (wanted, theirs) = ours_of(), plain_of()
+    assert torch.allclose(loss, wanted, atol=1e-4)
+    for mine, other in zip(ours, theirs, strict=True):
+        assert torch.allclose(mine, other, rtol=0, atol=2e-2 * float(other.abs().max()))
+    flops = 3 * nb201.flops
+    timed(benchmark, {"ours": ours_of, "plain": plain_of, "floor": lambda: multiply(flops)}[who], ROUNDS)
