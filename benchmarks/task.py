@@ -16,7 +16,14 @@ from archselect.benchmarks.optimisers.trainer import Trainer
 from archselect.benchmarks.records import SupernetInputs
 from archselect.benchmarks.supernets import Recipe, TrainedSupernet, new_supernet
 from archselect.nasbench_adapters.images.batches import Images
-from archselect.nasbench_adapters.networks import Mixture, build_network, mixture_of, new_alphas, scoring
+from archselect.nasbench_adapters.networks import (
+    FoldedSupernet,
+    Mixture,
+    build_network,
+    mixture_of,
+    new_alphas,
+    scoring,
+)
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
 from archselect.nasbench_adapters.streams import stream_seed
 from archselect.selectors.base import Batch, Evaluation
@@ -58,6 +65,7 @@ class SupernetTask:
         self.supernet = new_supernet(space, inputs, images, supernet_seed)
         self.supernet.load_state_dict(trained.weights)
         self.supernet.eval()
+        self._folded = FoldedSupernet(self.supernet)
         self.alphas: tuple[Tensor, ...] = tuple(
             alpha.to(images.device, copy=True).requires_grad_() for alpha in trained.alphas
         )
@@ -91,12 +99,13 @@ class SupernetTask:
             batches = self.images.epoch("valid", self._recipe.batch_size, self.streams["validation"], augment)
         else:
             batches = self.images.sequential("valid", SCORING_BATCH)
+        run = self._folded if norm == "running" else self.supernet
         right = torch.zeros((), dtype=torch.long, device=self.images.device)
         loss = torch.zeros((), dtype=torch.float64, device=self.images.device)
         count = 0
         with self.clock.phase("score"), scoring(self.supernet, norm):
             for x, y in batches:
-                logits = self.supernet(x, mixture)
+                logits = run(x, mixture)
                 right += (logits.argmax(1) == y).sum()
                 loss += F.cross_entropy(logits, y, reduction="sum").double()
                 count += len(y)
@@ -124,8 +133,10 @@ class SupernetTask:
 
     def proxy(self, name: str, mixture: Mixture, batch: Batch, norm: str = "running") -> float:
         """See :meth:`.Task.proxy`."""
+        proxy = get_proxy(name)
+        run = self._folded if norm == "running" and proxy.features_only else self.supernet
         with self.clock.phase("score"), scoring(self.supernet, norm):
-            return get_proxy(name).score(self.supernet, lambda x: self.supernet(x, mixture), *batch)
+            return proxy.score(self.supernet, lambda x: run(x, mixture), *batch)
 
     def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
         """See :meth:`.Task.proxy_of_network`. The batch-norm mode is that of the proxy's definition."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.networks.folded import FoldedSupernet
 from archselect.nasbench_adapters.networks.mixture import Mixture, mixture_of, new_alphas, one_hot
 from archselect.nasbench_adapters.networks.nb101 import NasBench101Network
 from archselect.nasbench_adapters.networks.network import Network, Supernet, scoring
@@ -10,6 +11,7 @@ from archselect.nasbench_adapters.space import Architecture, SearchSpace, Skelet
 from archselect.nasbench_adapters.spaces.nb101 import ModuleSpace
 
 __all__ = [
+    "FoldedSupernet",
     "Mixture",
     "NasBench101Network",
     "Network",

@@ -7,7 +7,7 @@ passed to `forward` weighs them; in a :class:`Network` an edge holds its one ope
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
@@ -35,6 +35,8 @@ from archselect.nasbench_adapters.space import Architecture, Cell, SearchSpace, 
 Support = tuple[tuple[bool, ...], ...]
 Weights = Sequence[Sequence[Tensor]]
 Item = TypeVar("Item")
+RunCell = Callable[[Sequence[Tensor], Tensor, Support], Tensor]
+"""From the inputs of a cell, the weights of its mixture and which are not zero, to its output."""
 
 
 class Features(NamedTuple):
@@ -100,7 +102,7 @@ class CellModule(nn.Module):
             self.edges.append(nn.ModuleDict({cell.operations[edge][k]: module for k, module in modules.items()}))
             self.incoming[target].append((edge, source, modules))
         self.rectify = nn.ModuleList(Rectifier() for _ in range(cell.nodes))
-        self._all_seen = self._seen(None)
+        self._all_seen = self.seen(None)
 
     @property
     def droppable(self) -> int:
@@ -121,11 +123,9 @@ class CellModule(nn.Module):
             paths: per droppable operation, in order, (batch, 1, 1, 1) factors of its output; None for ones.
         """
         weights, support = mixture or (None, None)
-        seen = self._all_seen if support is None else self._seen(support)
-        nodes = list(inputs)
-        if self.cell.preprocessed:
-            nodes = [prepare(x) for prepare, x in zip(self.preprocess, inputs, strict=True)]
-        rectified = [self._rectify(node, x, seen) for node, x in enumerate(nodes)]
+        seen = self._all_seen if support is None else self.seen(support)
+        nodes = self.prepared(inputs)
+        rectified = [self.rectified(node, x, seen) for node, x in enumerate(nodes)]
         path = iter(paths or ())
         pools: dict[tuple[int, str], Tensor] = {}
 
@@ -163,24 +163,31 @@ class CellModule(nn.Module):
             if slots:
                 out = in_slots(slots, self.cell.width(target))
                 total = out if total is None else total + out
-            nodes.append(self._zeros(target, nodes[0]) if total is None else total)
-            rectified.append(self._rectify(target, nodes[target], seen))
+            nodes.append(self.zeros(target, nodes[0]) if total is None else total)
+            rectified.append(self.rectified(target, nodes[target], seen))
         outputs = [nodes[node] for node in self.cell.output]
         return outputs[0] if len(outputs) == 1 else joined(outputs, self.replicas)
 
-    def _zeros(self, node: int, x: Tensor) -> Tensor:
+    def prepared(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """The input nodes."""
+        if not self.cell.preprocessed:
+            return list(inputs)
+        return [prepare(x) for prepare, x in zip(self.preprocess, inputs, strict=True)]
+
+    def zeros(self, node: int, x: Tensor) -> Tensor:
         """The features of a node to which nothing is added; x is an input."""
         height, width = (-(-size // self.stride) for size in x.shape[2:])
         return x.new_zeros(len(x), self._channels[node], height, width)
 
-    def _rectify(self, node: int, x: Tensor, seen: list[tuple[int, int]]) -> Tensor:
+    def rectified(self, node: int, x: Tensor, seen: list[tuple[int, int]]) -> Tensor:
+        """The node's features without what is negative, or as they are where nothing reads them so."""
         live, blank = seen[node]
         if not live and not blank:
             return x
         out: Tensor = self.rectify[node](x, seen=live, blank=blank)
         return out
 
-    def _seen(self, support: Support | None) -> list[tuple[int, int]]:
+    def seen(self, support: Support | None) -> list[tuple[int, int]]:
         """Per node, how often the papers' code counts its pattern, and how often zeros in its place."""
         seen = [[0, 0] for _ in range(self.cell.nodes)]
         for node in self.incoming:
@@ -258,7 +265,11 @@ class Backbone(nn.Module):
         self.classifier = nn.Conv2d(features, classes * replicas, 1, groups=replicas)
 
     def _forward(
-        self, images: Tensor, mixture: Mixture | None, paths: Tensor | None = None
+        self,
+        images: Tensor,
+        mixture: Mixture | None,
+        paths: Tensor | None = None,
+        folded: Mapping[CellModule, RunCell] | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Logits, and those of the auxiliary head where there is one and the network is in training mode."""
         stem = self.stem(images)
@@ -272,6 +283,10 @@ class Backbone(nn.Module):
                 made = [module(made[-1])]
             else:
                 inputs = _latest(made, module.cell.inputs)
+                if mixture and folded and module in folded:
+                    out = folded[module](inputs, mixture.weights[layer.cell], mixture.support[layer.cell])
+                    made = [*inputs, out][-max(2, len(inputs)) :]
+                    continue
                 weighted = mixture and (weights[layer.cell], mixture.support[layer.cell])
                 dropped = factors and [next(factors) for _ in range(module.droppable)]
                 # Only what a later layer reads is kept.
@@ -323,12 +338,13 @@ class Supernet(Backbone):
         super().__init__(space, skeleton, present, image_channels, classes, affine=False)
         self.initialise([seed])
 
-    def forward(self, images: Tensor, mixture: Mixture) -> Tensor:
+    def forward(self, images: Tensor, mixture: Mixture, folded: Mapping[CellModule, RunCell] | None = None) -> Tensor:
         """Logits (batch, classes) of images (batch, channels, height, width) under a mixture.
 
-        Operations outside the mixture's support are not computed.
+        Operations outside the mixture's support are not computed. `folded` has what runs in a cell's place; see
+        :class:`.FoldedSupernet`.
         """
-        return self._forward(images, mixture)[0]
+        return self._forward(images, mixture, folded=folded)[0]
 
 
 class Network(Backbone):

@@ -106,6 +106,20 @@ class ConvNorm(nn.Sequential, Operation):
             nn.BatchNorm2d(channels_out * replicas, affine=affine),
         )
 
+    @property
+    def conv(self) -> nn.Conv2d:
+        """The convolution."""
+        module = self[0]
+        assert isinstance(module, nn.Conv2d)
+        return module
+
+    @property
+    def norm(self) -> nn.BatchNorm2d:
+        """The normalisation."""
+        module = self[1]
+        assert isinstance(module, nn.BatchNorm2d)
+        return module
+
 
 class Skip(nn.Identity, Operation):
     """The identity."""

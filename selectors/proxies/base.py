@@ -27,6 +27,8 @@ class Proxy:
         norm: the batch-norm mode that its definition uses, to be set by a caller who scores as the paper does: "batch"
             where the network is in training mode, "running" where it is in evaluation mode, None where the sources
             differ or the mode changes nothing. A proxy scores in whatever mode the caller has set.
+        features_only: whether it looks at nothing but what goes through the model's rectifiers and comes out, in one
+            forward without gradients, so that `forward` may compute the same in another way.
     """
 
     name: str
@@ -35,3 +37,4 @@ class Proxy:
     better: Literal["higher", "lower"]
     score: Callable[[nn.Module, Forward, Tensor, Tensor], float]
     norm: Literal["running", "batch"] | None = None
+    features_only: bool = False

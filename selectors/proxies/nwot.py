@@ -65,4 +65,5 @@ NWOT = Proxy(
     paper="Mellor et al., ICML 2021, arXiv 2006.04647",
     better="higher",
     score=score,
+    features_only=True,
 )

@@ -1,0 +1,121 @@
+"""A folded supernet gives what the supernet gives, but for rounding: logits, activation patterns, chosen operations."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archselect.nasbench_adapters.networks import FoldedSupernet, Supernet, mixture_of, new_alphas, scoring
+from archselect.nasbench_adapters.networks.folded import can_fold
+from archselect.nasbench_adapters.networks.network import CellModule
+from archselect.nasbench_adapters.space import DROPPED, OPEN, Decisions
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.selectors.proxies.nwot import pattern_kernel
+
+SKELETONS = {
+    "nb201": {"channels": 3, "cells": 2},
+    "darts": {"channels": 2, "layers": 4},
+    "darts-none": {"channels": 2, "layers": 4},
+    "s2": {"channels": 2, "layers": 4},
+    "s4": {"channels": 2, "layers": 4},
+    "nb1shot1-1": {"channels": 4, "cells": 1},
+}
+
+
+def supernet_of(name, seed, stirred):
+    space = get_space(name)
+    return stirred(Supernet(space, space.skeleton(**SKELETONS[name]), 3, 4, seed), seed).eval()
+
+
+def mixtures(space, data, seed):
+    """Open, decided and dropped edges, and some entries masked."""
+    generator = torch.Generator().manual_seed(seed)
+    alphas = [alpha.double() for alpha in new_alphas(space, generator, torch.device("cpu"), scale=1.0)]
+    rows = tuple(
+        tuple(data.draw(st.sampled_from([OPEN, OPEN, DROPPED, *range(len(names))])) for names in cell.operations)
+        for cell in space.cells
+    )
+    mixture = mixture_of(space, alphas, Decisions(rows))
+    for _ in range(data.draw(st.integers(0, 6))):
+        c = data.draw(st.integers(0, len(space.cells) - 1))
+        edge = data.draw(st.integers(0, len(space.cells[c].edges) - 1))
+        mixture = mixture.without(c, edge, data.draw(st.integers(0, len(space.cells[c].operations[edge]) - 1)))
+    return mixture
+
+
+@pytest.mark.parametrize("name", SKELETONS)
+@settings(max_examples=6)
+@given(data=st.data(), seed=st.integers(0, 1000))
+def test_in_float64_it_is_the_supernet(images, stirred, name, data, seed):
+    supernet = supernet_of(name, seed, stirred)
+    folded, mixture, x = FoldedSupernet(supernet), mixtures(supernet.space, data, seed), images(3, seed=seed)
+    with scoring(supernet, "running"):
+        wanted, found = supernet(x, mixture), folded(x, mixture)
+        assert torch.allclose(found, wanted, rtol=1e-9, atol=1e-10)
+        kernels = [pattern_kernel(supernet, lambda x, run=run: run(x, mixture), x) for run in (supernet, folded)]
+    # Features that are zero up to rounding may have either sign; there are none but a few.
+    assert (kernels[0] - kernels[1]).abs().max() <= 1e-3 * kernels[0].max()
+
+
+def test_which_cells_are_folded():
+    for name, all_of_them in (("nb201", True), ("darts", True), ("s2", True), ("s4", False), ("nb1shot1-1", False)):
+        space = get_space(name)
+        supernet = Supernet(space, space.skeleton(**SKELETONS[name]), 3, 4, 0)
+        assert all(can_fold(layer) for layer in supernet.layers if isinstance(layer, CellModule)) == all_of_them
+
+
+def test_weights_that_moved_are_folded_anew(images, stirred):
+    supernet = supernet_of("nb201", 0, stirred)
+    folded, x = FoldedSupernet(supernet), images(3)
+    mixture = mixture_of(supernet.space, [torch.zeros(6, 5, dtype=torch.float64)])
+    with scoring(supernet, "running"):
+        before = folded(x, mixture)
+    with torch.no_grad():
+        for parameter in supernet.parameters():
+            parameter.mul_(1.5)
+    with scoring(supernet, "running"):
+        after = folded(x, mixture)
+        assert not torch.allclose(before, after)
+        assert torch.allclose(after, supernet(x, mixture), rtol=1e-9)
+    supernet.train()
+    supernet(x, mixture)  # running statistics move
+    supernet.eval()
+    with scoring(supernet, "running"):
+        assert torch.allclose(folded(x, mixture), supernet(x, mixture), rtol=1e-9)
+
+
+def test_no_trace_is_left(images, stirred, trace):
+    supernet = supernet_of("nb201", 0, stirred)
+    folded, x = FoldedSupernet(supernet), images(3)
+    mixture = mixture_of(supernet.space, [torch.zeros(6, 5, dtype=torch.float64)])
+    before, image = trace(supernet), x.clone()
+    with scoring(supernet, "running"):
+        folded(x, mixture)
+    assert trace(supernet) == before and torch.equal(x, image)
+
+
+@pytest.mark.slow
+def test_in_float32_signs_hardly_differ_and_the_same_operations_are_chosen():
+    """A whole iteration of perturbation at the papers' width, on fewer cells."""
+    space = get_space("nb201")
+    supernet = Supernet(space, space.skeleton(channels=16, cells=2), 3, 10, 0).to(memory_format=torch.channels_last)
+    folded = FoldedSupernet(supernet.eval())
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(32, 3, 32, 32, generator=generator).contiguous(memory_format=torch.channels_last)
+    alphas = new_alphas(space, generator, torch.device("cpu"))
+    decisions, worst = space.undecided(), 0.0
+    with scoring(supernet, "running"):
+        for edge in np.random.default_rng(0).permutation(6):
+            scores = {run: [] for run in (supernet, folded)}
+            for choice in range(5):
+                mixture = mixture_of(space, alphas, decisions).without(0, int(edge), choice)
+                kernels = {r: pattern_kernel(supernet, lambda x, r=r, m=mixture: r(x, m), x) for r in scores}
+                for run, kernel in kernels.items():
+                    scores[run].append(float(torch.linalg.slogdet(kernel).logabsdet))
+                plain, ours = kernels.values()
+                worst = max(worst, float((plain - ours).abs().max() / plain.max()))
+            best = {int(np.argmin(own)) for own in scores.values()}
+            assert len(best) == 1
+            decisions = decisions.decide(0, int(edge), best.pop())
+    assert worst < 2e-5
