@@ -66,8 +66,8 @@ def settle(threads: int) -> None:
 def _keep_freed_memory() -> None:
     """Have the C library keep what is freed for the next tensor, and not give it back to the system.
 
-    A forward takes and frees hundreds of megabytes. Where the pages come from the system anew each time, faulting them
-    in costs a third of it (docs/speed.md). The most memory that is held at once stays as it is.
+    A forward of NAS-Bench-201's supernet takes and frees 290 MB; each time, 74,000 pages came from the system anew. The
+    most memory that is held at once stays as it is.
     """
     if platform.libc_ver()[0] != "glibc":
         return
