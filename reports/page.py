@@ -15,7 +15,6 @@ from archselect.reports.figures import Figure
 from archselect.reports.palette import style_sheet, themed, variable
 from archselect.reports.render import to_html
 from archselect.reports.results import Results, seed_name
-from archselect.reports.runs import runs_table
 from archselect.reports.tables.table import Table
 from archselect.reports.words import device, extent, median, quality, source
 
@@ -60,7 +59,9 @@ class _Block:
     used_by: str
 
 
-def page(results: Results, tables: Sequence[Table], figures: Sequence[Figure], cells: Sequence[SelectedCell]) -> str:
+def page(
+    results: Results, tables: Sequence[Table], figures: Sequence[Figure], cells: Sequence[SelectedCell], runs: Table
+) -> str:
     """The whole page as text."""
     environment = Environment(
         loader=PackageLoader("archselect.reports"),
@@ -70,7 +71,6 @@ def page(results: Results, tables: Sequence[Table], figures: Sequence[Figure], c
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    runs = runs_table(results)
     of_table = {
         table.name: [figure for figure in figures if figure.name.split("-")[0] == table.name] for table in tables
     }

@@ -45,12 +45,12 @@ def write_report(folder: Path) -> ReportPaths:
     """
     results = load(folder)
     found, cells = tables(results), selected_cells(results)
-    drawn = figures(results, found)
-    texts = {"report.html": page(results, found, drawn, cells)}
+    drawn, runs = figures(results, found), runs_table(results)
+    texts = {"report.html": page(results, found, drawn, cells, runs)}
     texts["report/report.md"] = _markdown(results, found, drawn, cells)
     for table in found:
         texts |= {f"report/{name}": text for name, text in _files(table).items()}
-    texts["report/runs.csv"] = to_csv(runs_table(results))
+    texts["report/runs.csv"] = to_csv(runs)
     texts["report/references.bib"] = bibliography(results)
     drawings = {figure.name: figure.svg for figure in drawn} | {cell.name: cell.svg for cell in cells}
     for name, svg in drawings.items():

@@ -60,7 +60,6 @@ class FoldedCell:
 
     def __init__(self, cell: CellModule) -> None:
         self.cell = cell
-        self._dense: dict[int, _Dense] = {}
         self._others: list[list[tuple[int, int, int, nn.Module, Callable[[Tensor], Tensor]]]] = [
             [] for _ in range(cell.cell.nodes)
         ]
@@ -151,7 +150,7 @@ class _Dense:
         shifts = torch.bmm(weights, self._shifts).squeeze(1)
         parts: list[tuple[int, Tensor]] = []
         wide = [any(a and b for a, b in zip(*rows, strict=True)) for rows in zip(live, self._wide, strict=True)]
-        for size in (self._size, 1):
+        for size in dict.fromkeys((self._size, 1)):
             places = [p for p, row in enumerate(live) if any(row) and wide[p] == (size > 1)]
             if not places:
                 continue
@@ -161,8 +160,6 @@ class _Dense:
             kernel = kernel.contiguous(memory_format=torch.channels_last)
             out = F.conv2d(x, kernel, shift.flatten(), padding=size // 2)
             parts += zip([self._edges[p][1] for p in places], out.chunk(len(places), dim=1), strict=True)
-            if self._size == 1:
-                break
         return parts
 
 

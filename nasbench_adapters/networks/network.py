@@ -285,12 +285,12 @@ class Backbone(nn.Module):
                 inputs = _latest(made, module.cell.inputs)
                 if mixture and folded and module in folded:
                     out = folded[module](inputs, mixture.weights[layer.cell], mixture.support[layer.cell])
-                    made = [*inputs, out][-max(2, len(inputs)) :]
-                    continue
-                weighted = mixture and (weights[layer.cell], mixture.support[layer.cell])
-                dropped = factors and [next(factors) for _ in range(module.droppable)]
+                else:
+                    weighted = mixture and (weights[layer.cell], mixture.support[layer.cell])
+                    dropped = factors and [next(factors) for _ in range(module.droppable)]
+                    out = module(inputs, weighted, dropped)
                 # Only what a later layer reads is kept.
-                made = [*inputs, module(inputs, weighted, dropped)][-max(2, len(inputs)) :]
+                made = [*inputs, out][-max(2, len(inputs)) :]
             if self.auxiliary is not None and self.training and index == self.skeleton.auxiliary:
                 auxiliary = self.auxiliary(made[-1])
         x = made[-1]
