@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -18,6 +18,7 @@ from archselect.benchmarks.supernets import Recipe, TrainedSupernet, new_superne
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import (
     FoldedSupernet,
+    FusedSupernet,
     Mixture,
     build_network,
     mixture_of,
@@ -65,7 +66,11 @@ class SupernetTask:
         self.supernet = new_supernet(space, inputs, images, supernet_seed)
         self.supernet.load_state_dict(trained.weights)
         self.supernet.eval()
-        self._folded = FoldedSupernet(self.supernet)
+        # In either mode with fewer and larger kernels, where only features matter.
+        self._fast: dict[str, Callable[[Tensor, Mixture], Tensor]] = {
+            "running": FoldedSupernet(self.supernet),
+            "batch": FusedSupernet(self.supernet),
+        }
         self.alphas: tuple[Tensor, ...] = tuple(
             alpha.to(images.device, copy=True).requires_grad_() for alpha in trained.alphas
         )
@@ -99,13 +104,12 @@ class SupernetTask:
             batches = self.images.epoch("valid", self._recipe.batch_size, self.streams["validation"], augment)
         else:
             batches = self.images.sequential("valid", SCORING_BATCH)
-        run = self._folded if norm == "running" else self.supernet
         right = torch.zeros((), dtype=torch.long, device=self.images.device)
         loss = torch.zeros((), dtype=torch.float64, device=self.images.device)
         count = 0
         with self.clock.phase("score"), scoring(self.supernet, norm):
             for x, y in batches:
-                logits = run(x, mixture)
+                logits = self._fast[norm](x, mixture)
                 right += (logits.argmax(1) == y).sum()
                 loss += F.cross_entropy(logits, y, reduction="sum").double()
                 count += len(y)
@@ -134,8 +138,8 @@ class SupernetTask:
     def proxy(self, name: str, mixture: Mixture, batch: Batch, norm: str = "running") -> float:
         """See :meth:`.Task.proxy`."""
         proxy = get_proxy(name)
-        run = self._folded if norm == "running" and proxy.features_only else self.supernet
         with self.clock.phase("score"), scoring(self.supernet, norm):
+            run = self._fast[norm] if proxy.features_only else self.supernet
             return proxy.score(self.supernet, lambda x: run(x, mixture), *batch)
 
     def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:

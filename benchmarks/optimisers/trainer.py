@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from archselect.benchmarks.optimisers.base import Batch, Optimiser
 from archselect.nasbench_adapters.images.batches import Images
-from archselect.nasbench_adapters.networks import Mixture, Supernet, mixture_of
+from archselect.nasbench_adapters.networks import FusedSupernet, Mixture, Supernet, mixture_of
 from archselect.nasbench_adapters.space import Decisions, SearchSpace
 
 
@@ -29,6 +29,7 @@ class Trainer:
         seed: of the order of batches, of augmentation and of what the optimiser draws.
 
     Attributes:
+        fused: the supernet, with few large kernels.
         generator: the one random stream of the training, on the CPU.
         decisions: of the epoch under way.
         progress: how much of the training lies behind, from 0 in its first epoch; 1 while a selector tunes.
@@ -51,6 +52,7 @@ class Trainer:
             alphas,
             images,
         )
+        self.fused = FusedSupernet(supernet)
         self.generator = torch.Generator().manual_seed(seed)
         self.decisions, self.progress = space.undecided(), 0.0
         self._valid: Iterator[Batch] = iter(())
@@ -101,9 +103,9 @@ class Trainer:
         """
         images, labels = batch
         if weights is None:
-            return F.cross_entropy(self.supernet(images, mixture), labels)
+            return F.cross_entropy(self.fused(images, mixture), labels)
         statistics = {name: buffer.clone() for name, buffer in self.supernet.named_buffers()}
-        logits = functional_call(self.supernet, {**statistics, **weights}, (images, mixture))
+        logits = functional_call(self.supernet, {**statistics, **weights}, (images, mixture, self.fused.way))
         return F.cross_entropy(logits, labels)
 
     def gradients(self, loss: Tensor) -> tuple[Tensor, ...]:

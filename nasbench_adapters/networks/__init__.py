@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks.folded import FoldedSupernet
+from archselect.nasbench_adapters.networks.fused import FusedSupernet
 from archselect.nasbench_adapters.networks.mixture import Mixture, mixture_of, new_alphas, one_hot
 from archselect.nasbench_adapters.networks.nb101 import NasBench101Network
 from archselect.nasbench_adapters.networks.network import Network, Supernet, scoring
@@ -12,6 +13,7 @@ from archselect.nasbench_adapters.spaces.nb101 import ModuleSpace
 
 __all__ = [
     "FoldedSupernet",
+    "FusedSupernet",
     "Mixture",
     "NasBench101Network",
     "Network",

@@ -8,7 +8,9 @@ differ by rounding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +18,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from archselect.nasbench_adapters.networks.mixture import Mixture
-from archselect.nasbench_adapters.networks.network import CellModule, Supernet
+from archselect.nasbench_adapters.networks.network import CellModule, RunCell, Supernet, Support
 from archselect.nasbench_adapters.networks.operations import (
     AveragePool,
     ConvNorm,
@@ -28,7 +30,6 @@ from archselect.nasbench_adapters.networks.operations import (
     Skip,
 )
 
-Support = tuple[tuple[bool, ...], ...]
 FOLDED = (AveragePool, ConvNorm, DilatedConv, FactorizedReduction, MaxPool, NormalisedPool, SeparableConv, Skip)
 """Operations of which rounding is all that folding changes. Noise is drawn from the bits of what it replaces."""
 
@@ -42,17 +43,23 @@ class FoldedSupernet:
     def __init__(self, supernet: Supernet) -> None:
         self.supernet = supernet
         self._stamp: list[int] = []
-        self._cells: dict[CellModule, FoldedCell] = {}
+        self._cells: dict[tuple[int, CellModule], FoldedCell] = {}
 
     def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
         """Logits, as of :meth:`.Supernet.forward` in evaluation mode; no gradients."""
+        logits: Tensor = self.supernet(images, mixture, self._way)
+        return logits
+
+    @contextmanager
+    def _way(self, mixture: Mixture) -> Iterator[dict[CellModule, RunCell]]:
         stamp = [tensor._version for tensor in (*self.supernet.parameters(), *self.supernet.buffers())]
         if stamp != self._stamp:
-            cells = [layer for layer in self.supernet.layers if isinstance(layer, CellModule)]
-            self._cells = {cell: FoldedCell(cell) for cell in cells if can_fold(cell)}
+            self._cells = {(c, cell): FoldedCell(cell) for c, cell in self.supernet.cells() if can_fold(cell)}
             self._stamp = stamp
-        logits: Tensor = self.supernet(images, mixture, self._cells)
-        return logits
+        yield {
+            cell: partial(folded, table=mixture.weights[c], support=mixture.support[c])
+            for (c, cell), folded in self._cells.items()
+        }
 
 
 class FoldedCell:
@@ -108,7 +115,7 @@ class FoldedCell:
                 pool = module.pool if isinstance(module, NormalisedPool) else module
                 if isinstance(pool, AveragePool | MaxPool):
                     if type(pool) not in pools:
-                        pools[type(pool)] = _pooled(pool, x)
+                        pools[type(pool)] = pool(x)
                     pooled = pools[type(pool)]
                     out = module.norm(pooled) if isinstance(module, NormalisedPool) else pooled
                 else:
@@ -200,18 +207,6 @@ class _Conv:
 
     def __call__(self, x: Tensor) -> Tensor:
         return self._conv._conv_forward(x, self._kernel, self._shift)
-
-
-def _pooled(pool: AveragePool | MaxPool, x: Tensor) -> Tensor:
-    """The pooled features. On the CPU a depthwise convolution is several times as fast as torch's average pooling."""
-    if isinstance(pool, MaxPool) or pool.stride != 1 or x.device.type != "cpu":
-        return pool(x)
-    rows, columns = (x.new_full((size,), 3) for size in x.shape[2:])
-    for line in (rows, columns):  # how many of a pixel's neighbours lie within the image
-        line[0] -= 1
-        line[-1] -= 1
-    box = x.new_ones(x.shape[1], 1, 3, 3)
-    return F.conv2d(x, box, padding=1, groups=x.shape[1]).div_(rows[:, None] * columns)
 
 
 def _grown(kernel: Tensor, size: int) -> Tensor:

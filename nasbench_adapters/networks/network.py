@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -35,8 +35,10 @@ from archselect.nasbench_adapters.space import Architecture, Cell, SearchSpace, 
 Support = tuple[tuple[bool, ...], ...]
 Weights = Sequence[Sequence[Tensor]]
 Item = TypeVar("Item")
-RunCell = Callable[[Sequence[Tensor], Tensor, Support], Tensor]
-"""From the inputs of a cell, the weights of its mixture and which are not zero, to its output."""
+RunCell = Callable[[Sequence[Tensor]], Tensor]
+"""From the inputs of a cell to its output, under a mixture."""
+Way = Callable[[Mixture], AbstractContextManager[Mapping["CellModule", RunCell]]]
+"""Another way to compute cells, for one forward under a mixture."""
 
 
 class Features(NamedTuple):
@@ -81,7 +83,7 @@ class CellModule(nn.Module):
         else:
             widths[: cell.inputs] = [x.channels for x in inputs]
         self.channels_out = sum(widths[node] for node in cell.output)
-        self._channels = [width * replicas for width in widths]
+        self.channels = [width * replicas for width in widths]
         self.edges = nn.ModuleList()
         self.incoming: list[list[tuple[int, int, dict[int, Operation]]]] = [[] for _ in range(cell.nodes)]
         for edge, ((source, target), indices) in enumerate(zip(cell.edges, present, strict=True)):
@@ -177,7 +179,7 @@ class CellModule(nn.Module):
     def zeros(self, node: int, x: Tensor) -> Tensor:
         """The features of a node to which nothing is added; x is an input."""
         height, width = (-(-size // self.stride) for size in x.shape[2:])
-        return x.new_zeros(len(x), self._channels[node], height, width)
+        return x.new_zeros(len(x), self.channels[node], height, width)
 
     def rectified(self, node: int, x: Tensor, seen: list[tuple[int, int]]) -> Tensor:
         """The node's features without what is negative, or as they are where nothing reads them so."""
@@ -269,7 +271,7 @@ class Backbone(nn.Module):
         images: Tensor,
         mixture: Mixture | None,
         paths: Tensor | None = None,
-        folded: Mapping[CellModule, RunCell] | None = None,
+        instead: Mapping[CellModule, RunCell] | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Logits, and those of the auxiliary head where there is one and the network is in training mode."""
         stem = self.stem(images)
@@ -277,14 +279,17 @@ class Backbone(nn.Module):
         auxiliary: Tensor | None = None
         factors = None if paths is None else iter(paths[:, :, None, None, None].unbind())
         # Taken apart once for all layers: their gradients are then put together once.
-        weights = [[row.unbind() for row in table.unbind()] for table in mixture.weights] if mixture else []
+        weights: dict[int, Weights] = {}
+        if mixture:
+            plain = {cell for cell, module in self.cells() if module not in (instead or {})}
+            weights = {cell: [row.unbind() for row in mixture.weights[cell].unbind()] for cell in plain}
         for index, (layer, module) in enumerate(zip(self.skeleton.layers, self.layers, strict=True)):
             if not isinstance(module, CellModule):
                 made = [module(made[-1])]
             else:
                 inputs = _latest(made, module.cell.inputs)
-                if mixture and folded and module in folded:
-                    out = folded[module](inputs, mixture.weights[layer.cell], mixture.support[layer.cell])
+                if instead and module in instead:
+                    out = instead[module](inputs)
                 else:
                     weighted = mixture and (weights[layer.cell], mixture.support[layer.cell])
                     dropped = factors and [next(factors) for _ in range(module.droppable)]
@@ -298,6 +303,14 @@ class Backbone(nn.Module):
             x = self.last_rectify(self.last_norm(x))
         logits = self.classifier(x.mean(dim=(2, 3), keepdim=True)).flatten(1)
         return (logits if self.replicas == 1 else logits.unflatten(1, (self.replicas, -1))), auxiliary
+
+    def cells(self) -> list[tuple[int, CellModule]]:
+        """The layers that are cells, in order, with the type of each."""
+        return [
+            (layer.cell, module)
+            for layer, module in zip(self.skeleton.layers, self.layers, strict=True)
+            if isinstance(module, CellModule)
+        ]
 
     def initialise(self, seeds: Sequence[int]) -> None:
         """Draw all weights afresh, replica r from `seeds[r]`, by the rule of torch's own layers.
@@ -338,13 +351,16 @@ class Supernet(Backbone):
         super().__init__(space, skeleton, present, image_channels, classes, affine=False)
         self.initialise([seed])
 
-    def forward(self, images: Tensor, mixture: Mixture, folded: Mapping[CellModule, RunCell] | None = None) -> Tensor:
+    def forward(self, images: Tensor, mixture: Mixture, way: Way | None = None) -> Tensor:
         """Logits (batch, classes) of images (batch, channels, height, width) under a mixture.
 
-        Operations outside the mixture's support are not computed. `folded` has what runs in a cell's place; see
-        :class:`.FoldedSupernet`.
+        Operations outside the mixture's support are not computed. `way` has what runs in the place of cells; see
+        :class:`.FoldedSupernet` and :class:`.FusedSupernet`.
         """
-        return self._forward(images, mixture, folded=folded)[0]
+        if way is None:
+            return self._forward(images, mixture)[0]
+        with way(mixture) as instead:
+            return self._forward(images, mixture, instead=instead)[0]
 
 
 class Network(Backbone):

@@ -10,10 +10,12 @@ rectified once for all that read it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class Rectifier(nn.ReLU):
@@ -133,9 +135,27 @@ class AveragePool(nn.AvgPool2d, Operation):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, h, w) -> (batch, channels, h / stride, w / stride)."""
+        if x.device.type == "cpu" and self.stride == 1 and not torch.compiler.is_compiling():
+            # A convolution of every channel by itself is several times as fast as torch's own loop.
+            return F.conv2d(x, _box(x.shape[1], x.dtype), padding=1, groups=x.shape[1]) * _shares(*x.shape[2:], x.dtype)
         if not has_wrong_gradient(x):
             return super().forward(x)
         return super().forward(x.contiguous()).contiguous(memory_format=torch.channels_last)
+
+
+@lru_cache(maxsize=64)
+def _box(channels: int, dtype: torch.dtype) -> Tensor:
+    """The kernel that adds up the 3x3 neighbourhood in every channel."""
+    return torch.ones(channels, 1, 3, 3, dtype=dtype)
+
+
+@lru_cache(maxsize=64)
+def _shares(height: int, width: int, dtype: torch.dtype) -> Tensor:
+    """(h, w): one over how many of a pixel's neighbours, itself among them, lie within the image."""
+    rows, columns = (
+        torch.tensor([min(i + 2, size) - max(i - 1, 0) for i in range(size)], dtype=dtype) for size in (height, width)
+    )
+    return 1 / (rows[:, None] * columns)
 
 
 def has_wrong_gradient(x: Tensor) -> bool:

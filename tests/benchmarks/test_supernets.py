@@ -22,7 +22,7 @@ from archselect.benchmarks.supernets import (
 )
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.batches import Images
-from archselect.nasbench_adapters.networks import mixture_of, new_alphas
+from archselect.nasbench_adapters.networks import FusedSupernet, mixture_of, new_alphas
 from archselect.nasbench_adapters.streams import stream_seed
 
 SKELETON = {"channels": 2, "cells": 1, "reduction": "pool"}
@@ -157,6 +157,7 @@ def test_training_is_that_of_a_naive_darts_loop(nb201, halves):
 def plain_loop(learns_alphas, space, supernet, alphas, images, settings, generator, optimizers, decisions):
     """One epoch of first-order DARTS or of blank, in the very steps of the loop that was here first."""
     sgd, adam = optimizers
+    run = FusedSupernet(supernet)
     supernet.train()
     valid = images.endless("valid", settings.batch_size, generator, settings.augment)
     if settings.batches == "epoch":
@@ -167,13 +168,13 @@ def plain_loop(learns_alphas, space, supernet, alphas, images, settings, generat
     for x, y in train:
         if learns_alphas:
             x_valid, y_valid = next(valid)
-            loss = F.cross_entropy(supernet(x_valid, mixture_of(space, alphas, decisions)), y_valid)
+            loss = F.cross_entropy(run(x_valid, mixture_of(space, alphas, decisions)), y_valid)
             for alpha, gradient in zip(alphas, torch.autograd.grad(loss, alphas), strict=True):
                 alpha.grad = gradient
             adam.step()
         with torch.no_grad():
             mixture = mixture_of(space, alphas, decisions)
-        loss = F.cross_entropy(supernet(x, mixture), y)
+        loss = F.cross_entropy(run(x, mixture), y)
         sgd.zero_grad()
         loss.backward()
         if settings.grad_clip:

@@ -8,48 +8,16 @@ from hypothesis import strategies as st
 
 from archselect.nasbench_adapters.networks import FoldedSupernet, Supernet, mixture_of, new_alphas, scoring
 from archselect.nasbench_adapters.networks.folded import can_fold
-from archselect.nasbench_adapters.networks.network import CellModule
-from archselect.nasbench_adapters.space import DROPPED, OPEN, Decisions
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.proxies.nwot import pattern_kernel
 
-SKELETONS = {
-    "nb201": {"channels": 3, "cells": 2},
-    "darts": {"channels": 2, "layers": 4},
-    "darts-none": {"channels": 2, "layers": 4},
-    "s2": {"channels": 2, "layers": 4},
-    "s4": {"channels": 2, "layers": 4},
-    "nb1shot1-1": {"channels": 4, "cells": 1},
-}
 
-
-def supernet_of(name, seed, stirred):
-    space = get_space(name)
-    return stirred(Supernet(space, space.skeleton(**SKELETONS[name]), 3, 4, seed), seed).eval()
-
-
-def mixtures(space, data, seed):
-    """Open, decided and dropped edges, and some entries masked."""
-    generator = torch.Generator().manual_seed(seed)
-    alphas = [alpha.double() for alpha in new_alphas(space, generator, torch.device("cpu"), scale=1.0)]
-    rows = tuple(
-        tuple(data.draw(st.sampled_from([OPEN, OPEN, DROPPED, *range(len(names))])) for names in cell.operations)
-        for cell in space.cells
-    )
-    mixture = mixture_of(space, alphas, Decisions(rows))
-    for _ in range(data.draw(st.integers(0, 6))):
-        c = data.draw(st.integers(0, len(space.cells) - 1))
-        edge = data.draw(st.integers(0, len(space.cells[c].edges) - 1))
-        mixture = mixture.without(c, edge, data.draw(st.integers(0, len(space.cells[c].operations[edge]) - 1)))
-    return mixture
-
-
-@pytest.mark.parametrize("name", SKELETONS)
 @settings(max_examples=6)
 @given(data=st.data(), seed=st.integers(0, 1000))
-def test_in_float64_it_is_the_supernet(images, stirred, name, data, seed):
-    supernet = supernet_of(name, seed, stirred)
-    folded, mixture, x = FoldedSupernet(supernet), mixtures(supernet.space, data, seed), images(3, seed=seed)
+def test_in_float64_it_is_the_supernet(images, small_supernet, mixture_drawn, space_name, data, seed):
+    supernet = small_supernet(space_name, seed).eval()
+    mixture = mixture_drawn(supernet.space, data, seed)
+    folded, x = FoldedSupernet(supernet), images(3, seed=seed)
     with scoring(supernet, "running"):
         wanted, found = supernet(x, mixture), folded(x, mixture)
         assert torch.allclose(found, wanted, rtol=1e-9, atol=1e-10)
@@ -58,15 +26,13 @@ def test_in_float64_it_is_the_supernet(images, stirred, name, data, seed):
     assert (kernels[0] - kernels[1]).abs().max() <= 1e-3 * kernels[0].max()
 
 
-def test_which_cells_are_folded():
+def test_which_cells_are_folded(small_supernet):
     for name, all_of_them in (("nb201", True), ("darts", True), ("s2", True), ("s4", False), ("nb1shot1-1", False)):
-        space = get_space(name)
-        supernet = Supernet(space, space.skeleton(**SKELETONS[name]), 3, 4, 0)
-        assert all(can_fold(layer) for layer in supernet.layers if isinstance(layer, CellModule)) == all_of_them
+        assert all(can_fold(cell) for _, cell in small_supernet(name).cells()) == all_of_them
 
 
-def test_weights_that_moved_are_folded_anew(images, stirred):
-    supernet = supernet_of("nb201", 0, stirred)
+def test_weights_that_moved_are_folded_anew(images, small_supernet):
+    supernet = small_supernet("nb201").eval()
     folded, x = FoldedSupernet(supernet), images(3)
     mixture = mixture_of(supernet.space, [torch.zeros(6, 5, dtype=torch.float64)])
     with scoring(supernet, "running"):
@@ -85,8 +51,8 @@ def test_weights_that_moved_are_folded_anew(images, stirred):
         assert torch.allclose(folded(x, mixture), supernet(x, mixture), rtol=1e-9)
 
 
-def test_no_trace_is_left(images, stirred, trace):
-    supernet = supernet_of("nb201", 0, stirred)
+def test_no_trace_is_left(images, small_supernet, trace):
+    supernet = small_supernet("nb201").eval()
     folded, x = FoldedSupernet(supernet), images(3)
     mixture = mixture_of(supernet.space, [torch.zeros(6, 5, dtype=torch.float64)])
     before, image = trace(supernet), x.clone()

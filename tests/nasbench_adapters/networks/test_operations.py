@@ -63,11 +63,21 @@ def test_pool_does_not_count_the_padding():
     assert AveragePool()(x).tolist() == [[wanted]]
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-def test_pooling_goes_round_a_wrong_gradient(images, monkeypatch, stride):
-    """With the same result, for channels-last features, and through contiguous ones."""
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_pooling_is_torchs_whatever_the_device_makes_of_it(images, size):
+    leaf = images(2, size=size).requires_grad_()
+    for x in (leaf, leaf.contiguous(memory_format=torch.channels_last)):
+        found = AveragePool()(x)
+        wanted = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+        torch.testing.assert_close(found, wanted)
+        (gradient,), (own,) = (torch.autograd.grad((out**3).sum(), leaf, retain_graph=True) for out in (wanted, found))
+        torch.testing.assert_close(own, gradient)
+
+
+def test_pooling_goes_round_a_wrong_gradient(images, monkeypatch):
+    """With the same result, for channels-last features, and through contiguous ones. (At stride 1 on a GPU only.)"""
     x = images(2, size=6).contiguous(memory_format=torch.channels_last)
-    module, found, formats = AveragePool(stride), [], []
+    module, found, formats = AveragePool(2), [], []
     pool = F.avg_pool2d
 
     def spied(given, *arguments):

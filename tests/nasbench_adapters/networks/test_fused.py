@@ -1,0 +1,173 @@
+"""A fused supernet trains as the supernet does: output, all gradients and running statistics; with fewer kernels."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from torch.func import functional_call
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from archselect.nasbench_adapters.networks import FusedSupernet, Mixture, Supernet, mixture_of, one_hot, scoring
+from archselect.nasbench_adapters.networks.fused import PLANS, can_fuse
+from archselect.nasbench_adapters.space import Architecture
+from archselect.selectors.proxies.nwot import pattern_kernel
+
+
+def trained(run, supernet, mixture, leaves, x, labels):
+    """Logits, gradients of weights and leaves, and buffers after a forward in training mode."""
+    logits = run(x, mixture)
+    loss = F.cross_entropy(logits, labels)
+    gradients = torch.autograd.grad(loss, [*supernet.parameters(), *leaves], allow_unused=True)
+    return logits.detach(), gradients, [buffer.clone() for buffer in supernet.buffers()]
+
+
+def fused_and_plain(supernet, depthwise=True):
+    """(runs, supernet) twice: fused, and as it is."""
+    copy = deepcopy(supernet).train()
+    supernet.train()
+    return (FusedSupernet(copy, depthwise=depthwise), copy), (supernet, supernet)
+
+
+@settings(max_examples=5)
+@given(data=st.data(), seed=st.integers(0, 1000))
+def test_in_float64_it_is_the_supernet(images, small_supernet, mixture_drawn, space_name, data, seed):
+    supernet, x = small_supernet(space_name, seed), images(3, seed=seed)
+    mixture = mixture_drawn(supernet.space, data, seed)
+    labels = torch.tensor([0, 1, 2])
+    results = []
+    for run, own in fused_and_plain(supernet):
+        leaves = tuple(weights.clone().requires_grad_() for weights in mixture.weights)
+        results.append(trained(run, own, Mixture(leaves, mixture.support), leaves, x, labels))
+    (logits, gradients, buffers), (wanted_logits, wanted, wanted_buffers) = results
+    assert torch.allclose(logits, wanted_logits, rtol=1e-9, atol=1e-10)
+    for found, expected in zip(buffers, wanted_buffers, strict=True):
+        assert torch.allclose(found, expected, rtol=1e-9)
+    scale = max(float(g.abs().max()) for g in wanted if g is not None)
+    for found, expected in zip(gradients, wanted, strict=True):
+        # What is not in the support has no gradient, or one of zeros.
+        if found is None or expected is None:
+            assert all(g is None or not g.any() for g in (found, expected))
+        else:
+            assert torch.allclose(found, expected, rtol=1e-6, atol=1e-9 * scale)
+
+
+def test_it_is_the_naive_supernet(naive, images, nb201, tiny, stirred):
+    """Against the slow reference, which shares nothing with either."""
+    supernet = stirred(Supernet(nb201, tiny, 3, 4, 0)).train()
+    reference, fused = naive.copy_of(supernet, 4, 1), FusedSupernet(supernet)
+    alphas = torch.randn(6, 5, generator=torch.Generator().manual_seed(3), dtype=torch.float64).requires_grad_()
+    x, labels = images(4), torch.tensor([0, 1, 2, 3])
+    losses = [
+        F.cross_entropy(fused(x, mixture_of(nb201, [alphas])), labels),
+        F.cross_entropy(reference(x, torch.softmax(alphas, 1)), labels),
+    ]
+    ours, theirs = (torch.autograd.grad(loss, alphas)[0] for loss in losses)
+    assert torch.allclose(losses[0], losses[1], rtol=1e-9)
+    assert torch.allclose(ours, theirs, rtol=1e-6, atol=1e-12)
+
+
+@settings(max_examples=20)
+@given(choices=st.lists(st.integers(0, 4), min_size=6, max_size=6), seed=st.integers(0, 1000))
+@example(choices=[0, 3, 0, 1, 4, 1], seed=0)
+@example(choices=[0] * 6, seed=0)
+@example(choices=[1] * 6, seed=0)
+def test_one_operation_per_edge(images, small_supernet, choices, seed):
+    """One-hot mixtures, as sampled, in float32: cells with one convolution, none, or nothing at all among them."""
+    supernet, labels = small_supernet("nb201", seed).float(), torch.tensor([0, 1, 2])
+    x = images(3, seed=seed).float().contiguous(memory_format=torch.channels_last)
+    mixture = one_hot(supernet.space, Architecture((tuple(choices),)), torch.device("cpu"))
+    found = []
+    for run, own in fused_and_plain(supernet):
+        leaf = mixture.weights[0].clone().requires_grad_()
+        found.append(trained(run, own, Mixture((leaf,), mixture.support), [leaf], x, labels))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-4, atol=1e-5)
+    for ours, theirs in zip(found[0][1], found[1][1], strict=True):
+        if ours is None or theirs is None:
+            assert all(gradient is None or not gradient.any() for gradient in (ours, theirs))
+        else:
+            torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-3 * max(1.0, float(theirs.abs().max())))
+
+
+def test_scoring_with_the_batchs_statistics_leaves_no_trace(images, small_supernet, trace):
+    supernet = small_supernet("nb201").eval()
+    fused, x = FusedSupernet(supernet), images(3)
+    mixture = mixture_of(supernet.space, [torch.zeros(6, 5, dtype=torch.float64)])
+    before = trace(supernet)
+    with scoring(supernet, "batch"):
+        assert torch.allclose(fused(x, mixture), supernet(x, mixture), rtol=1e-9)
+        kernels = [pattern_kernel(supernet, lambda x, run=run: run(x, mixture), x) for run in (fused, supernet)]
+        assert torch.equal(*kernels)
+    assert trace(supernet) == before
+
+
+def test_in_evaluation_mode_it_is_the_supernet_bit_by_bit(images, small_supernet):
+    supernet = small_supernet("nb201").eval()
+    mixture = mixture_of(supernet.space, [torch.zeros(6, 5, dtype=torch.float64)])
+    assert torch.equal(FusedSupernet(supernet)(images(3), mixture), supernet(images(3), mixture))
+
+
+def test_other_weights_by_name(images, small_supernet):
+    """As the alphas' gradient through a step of the weights needs it."""
+    supernet = small_supernet("nb201").train()
+    other = small_supernet("nb201", seed=1)
+    mixture = mixture_of(supernet.space, [torch.zeros(6, 5, dtype=torch.float64)])
+    before = [buffer.clone() for buffer in supernet.buffers()]
+    tensors = {**dict(other.named_parameters()), **dict(other.named_buffers())}
+    found = functional_call(supernet, tensors, (images(3), mixture, FusedSupernet(supernet).way))
+    assert torch.allclose(found, other.train()(images(3), mixture), rtol=1e-9)
+    assert all(torch.equal(a, b) for a, b in zip(before, supernet.buffers(), strict=True))
+
+
+def test_depthwise_convolutions_are_left_alone_on_a_cpu(small_supernet):
+    for name, always, on_a_cpu in (("nb201", True, True), ("darts", True, False), ("s4", False, False)):
+        cells = [cell for _, cell in small_supernet(name).cells()]
+        assert all(can_fuse(cell) for cell in cells) == always
+        assert all(can_fuse(cell, depthwise=False) for cell in cells) == on_a_cpu
+
+
+def test_plans_are_forgotten(images, small_supernet, monkeypatch):
+    """However many supports, memory is bounded, and the answer is right."""
+    monkeypatch.setattr("archselect.nasbench_adapters.networks.fused.PLANS", 2)
+    supernet = small_supernet("nb201").train()
+    fused, x = FusedSupernet(supernet), images(3)
+    mixture = mixture_of(supernet.space, [torch.zeros(6, 5, dtype=torch.float64)])
+    for choice in range(5):
+        masked = mixture.without(0, 2, choice)
+        assert torch.allclose(fused(x, masked), supernet(x, masked), rtol=1e-9)
+        assert len(fused._plans) <= 2 < PLANS
+
+
+class Counter(TorchDispatchMode):
+    """Counts what is dispatched, views apart."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        self.count += not function.is_view and function.overloadpacket.__name__ not in ("detach", "_unsafe_view")
+        return out
+
+
+@pytest.mark.parametrize(("name", "share"), [("nb201", 0.35), ("darts", 0.35)])
+def test_a_step_has_few_kernels(images, small_supernet, name, share):
+    """Forward and backward of an open supernet hand a third of the operations to the device, or little more."""
+    counts = []
+    for run, own in fused_and_plain(small_supernet(name)):
+        alphas = [
+            torch.zeros(len(cell.edges), width, dtype=torch.float64, requires_grad=True)
+            for cell, width in zip(own.space.cells, [len(c.operations[0]) for c in own.space.cells], strict=True)
+        ]
+        step = lambda run=run, own=own, alphas=alphas: F.cross_entropy(  # noqa: E731
+            run(images(3), mixture_of(own.space, alphas)), torch.tensor([0, 1, 2])
+        ).backward()
+        step()
+        own.zero_grad()
+        with Counter() as counter:
+            step()
+        counts.append(counter.count)
+    assert counts[0] <= share * counts[1]
