@@ -90,15 +90,19 @@ class FoldedCell:
         nodes = cell.prepared(inputs)
         totals: list[Tensor | None] = [*nodes, *[None] * (cell.cell.nodes - len(nodes))]
 
+        owned: set[int] = set()
+
         def add(target: int, out: Tensor, factor: Tensor | None = None) -> None:
+            """In place once the total is our own: it starts as a part of a wider convolution's output."""
             total = totals[target]
             if total is None:
-                # Others are added to it in place, so it is never a part of something.
-                totals[target] = out.contiguous(memory_format=torch.channels_last) if factor is None else out * factor
-            elif factor is None:
-                total.add_(out)
+                totals[target] = out if factor is None else out * factor
+            elif target in owned:
+                total.add_(out) if factor is None else total.addcmul_(out, factor)
             else:
-                total.addcmul_(out, factor)
+                totals[target] = total + out if factor is None else torch.addcmul(total, out, factor)
+            if total is not None or factor is not None:
+                owned.add(target)
 
         for source in range(cell.cell.nodes):
             known = totals[source]
