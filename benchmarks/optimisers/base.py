@@ -48,6 +48,7 @@ class CommonSettings(BaseModel):
         augment: whether both halves are augmented (released code: yes).
         batches: "epoch" shuffles the images once per epoch; "resampled" draws every batch afresh, as the released
             code's `next(iter(loader))` does.
+        precision: "float32", or autocast to "bf16": the weights and what is normalised stay in float32.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -66,6 +67,7 @@ class CommonSettings(BaseModel):
     alpha_scale: float = Field(1e-3, ge=0)
     augment: bool = True
     batches: Literal["epoch", "resampled"] = "epoch"
+    precision: Literal["float32", "bf16"] = "float32"
 
 
 class Optimiser(CommonSettings, ABC):
@@ -92,5 +94,9 @@ class Optimiser(CommonSettings, ABC):
         return new_alphas(space, generator, device, self.alpha_scale)
 
     def settings(self) -> Settings:
-        """The settings that a supernet made this way depends on, for its record and its hash."""
-        return {name: getattr(self, name) for name in type(self).model_fields}
+        """The settings that a supernet made this way depends on, for its record and its hash.
+
+        The precision is one of them where it is another than that of the papers.
+        """
+        names = [name for name in type(self).model_fields if name != "precision" or self.precision != "float32"]
+        return {name: getattr(self, name) for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from typing import Any
 
@@ -102,11 +103,18 @@ class Trainer:
             weights: by name, in place of the supernet's own; its running statistics are then left as they are.
         """
         images, labels = batch
-        if weights is None:
-            return F.cross_entropy(self.fused(images, mixture), labels)
-        statistics = {name: buffer.clone() for name, buffer in self.supernet.named_buffers()}
-        logits = functional_call(self.supernet, {**statistics, **weights}, (images, mixture, self.fused.way))
-        return F.cross_entropy(logits, labels)
+        with self._autocast():
+            if weights is None:
+                logits = self.fused(images, mixture)
+            else:
+                statistics = {name: buffer.clone() for name, buffer in self.supernet.named_buffers()}
+                logits = functional_call(self.supernet, {**statistics, **weights}, (images, mixture, self.fused.way))
+            return F.cross_entropy(logits, labels)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.optimiser.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.images.device.type, torch.bfloat16)
 
     def gradients(self, loss: Tensor) -> tuple[Tensor, ...]:
         """The loss' gradient with respect to the alphas; zero where it does not depend on them."""

@@ -18,5 +18,14 @@ class Untrained(Blank):
 
     def settings(self) -> Settings:
         """The settings of the start and of tuning, those of training having no effect."""
-        matter = ["alpha_scale", "augment", "batch_size", "batches", "grad_clip", "momentum", "weight_decay"]
-        return {name: getattr(self, name) for name in matter}
+        matter = [
+            "alpha_scale",
+            "augment",
+            "batch_size",
+            "batches",
+            "grad_clip",
+            "momentum",
+            "precision",
+            "weight_decay",
+        ]
+        return {name: value for name, value in super().settings().items() if name in matter}

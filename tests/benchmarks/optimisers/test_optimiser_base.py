@@ -140,3 +140,18 @@ def test_alphas_on_which_nothing_depends_have_gradient_zero(new_trainer):
 
 def same(a, b):
     return list(a) == list(b) and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_bf16_is_named_and_near_float32(new_trainer, batch):
+    """Autocast moves the loss a little, and the weights stay in float32."""
+    plain, half = new_trainer(Darts(batch_size=16)), new_trainer(Darts(batch_size=16, precision="bf16"))
+    for trainer in (plain, half):
+        trainer.supernet.train()
+    wanted, found = (float(trainer.loss(batch("train"), trainer.mixture()).detach()) for trainer in (plain, half))
+    assert 0 < abs(found - wanted) < 0.05 * wanted
+    half.epoch(half.space.undecided())
+    assert {value.dtype for value in half.supernet.parameters()} == {torch.float32}
+    assert "precision" not in Darts().settings()
+    assert Recipe(recipe="untrained", precision="bf16").settings()["precision"] == "bf16"
+    with pytest.raises(ValidationError, match="precision"):
+        Recipe(recipe="darts", precision="fp8")
