@@ -90,7 +90,7 @@ class NasBench201(SearchSpace):
         those of the published files. It is a little finer than equality of functions, because it keeps zeros as
         terms and does not regroup nested sums: by exact reckoning there are 4,930 distinct functions.
         """
-        return _representatives()[_canonical_text(architecture.choices[0])]
+        return _representatives()[architecture.choices[0]]
 
     def skeleton(self, **settings: object) -> Skeleton:
         """The macro skeleton: three stages of `cells` cells at `channels`, 2x and 4x, each halving the image.
@@ -136,8 +136,8 @@ def _canonical_text(choices: tuple[int | None, ...]) -> str:
 
 
 @cache
-def _representatives() -> dict[str, Architecture]:
+def _representatives() -> dict[tuple[int | None, ...], Architecture]:
+    """The representative of every cell."""
     least: dict[str, Architecture] = {}
-    for choices in product(range(len(OPERATIONS)), repeat=len(EDGES)):
-        least.setdefault(_canonical_text(choices), Architecture((choices,)))
-    return least
+    every = product(range(len(OPERATIONS)), repeat=len(EDGES))
+    return {choices: least.setdefault(_canonical_text(choices), Architecture((choices,))) for choices in every}

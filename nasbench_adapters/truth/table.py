@@ -101,6 +101,7 @@ class TruthTable:
         self.columns: list[Column] = [
             Column(c["dataset"], c["split"], c["epochs"], tuple(c["seeds"]), c["count"]) for c in header["columns"]
         ]
+        self._places = {column.key: place for place, column in enumerate(self.columns)}
 
     def __repr__(self) -> str:
         return f"<TruthTable {self.name}: {len(self)} architectures of {self.space.name}, {self.holdings()}>"
@@ -261,9 +262,12 @@ class TruthTable:
 
     def column(self, dataset: str, split: str, epochs: int) -> Column:
         """The column of that key. Raises UserError, listing what there is, if there is none."""
-        for column in self.columns:
-            if column.key == (dataset, split, epochs):
-                return column
+        return self.columns[self._place(dataset, split, epochs)]
+
+    def _place(self, dataset: str, split: str, epochs: int) -> int:
+        place = self._places.get((dataset, split, epochs))
+        if place is not None:
+            return place
         wanted = f"{dataset}/{split}"
         known = sorted({f"{column.dataset}/{column.split}" for column in self.columns})
         near = None if wanted in known else nearest(wanted, known)
@@ -277,8 +281,11 @@ class TruthTable:
 
     def matrix(self, dataset: str, split: str, epochs: int) -> np.ndarray:
         """Accuracies in per cent, stored architectures × trials, NaN where there is no such trial."""
-        index = self.columns.index(self.column(dataset, split, epochs))
-        return _unpack(self._array(f"column{index}"), self._header["columns"][index]["divisor"])
+        return self._accuracies(self._place(dataset, split, epochs), slice(None))
+
+    def _accuracies(self, place: int, rows: int | slice) -> np.ndarray:
+        """Those of some rows of a column: a lookup must not unpack all of it."""
+        return _unpack(self._array(f"column{place}")[rows], self._header["columns"][place]["divisor"])
 
     @cached_property
     def population(self) -> tuple[np.ndarray, np.ndarray]:
@@ -326,9 +333,9 @@ class TruthTable:
 
     def lookup(self, architecture: Architecture, dataset: str, split: str, epochs: int) -> Trials:
         """All trials of an architecture. Raises UserError, saying what there is, if the table has none."""
-        column = self.column(dataset, split, epochs)
-        row = self.row(architecture)
-        trials = [] if row is None else self.matrix(dataset, split, epochs)[row].tolist()
+        place = self._place(dataset, split, epochs)
+        column, row = self.columns[place], self.row(architecture)
+        trials = [] if row is None else self._accuracies(place, row).tolist()
         found = [(value, seed) for value, seed in zip(trials, column.seeds, strict=False) if value == value]
         if not found:
             raise UserError(

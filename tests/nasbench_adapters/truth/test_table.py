@@ -82,6 +82,14 @@ def test_columns_and_means(path):
     assert trials.seeds == ("0", "1") and trials.mean == pytest.approx(values[0, :2].mean())
 
 
+def test_a_lookup_is_a_row_of_the_matrix(path):
+    table = TruthTable.open(path)
+    matrix = table.matrix("digits", "test", 10)
+    for row, trials in zip(table.architectures, matrix.tolist(), strict=True):
+        found = table.lookup(unflatten(table.space, row), "digits", "test", 10)
+        assert found.accuracies == tuple(value for value in trials if not math.isnan(value))
+
+
 def test_arrays_are_read_when_needed(path, monkeypatch):
     read = []
     digest = table_module._digest
