@@ -35,8 +35,7 @@ def pattern_kernel(model: nn.Module, forward: Forward, images: Tensor) -> Tensor
             active = active.permute(0, 2, 3, 1)
         active = active.flatten(1)
         length = active.shape[1]
-        # Whole numbers below 2^24 are exact in float32, so the order of summation does not matter.
-        both = (active @ active.T).double()
+        both = _overlaps(active).double()
         rows = both.diagonal()
         agreements = 2 * both - rows - rows[:, None] + length
         kernel.add_(agreements, alpha=counts.get("seen", 1)).add_(counts.get("blank", 0) * length)
@@ -52,6 +51,18 @@ def pattern_kernel(model: nn.Module, forward: Forward, images: Tensor) -> Tensor
         for hook in hooks:
             hook.remove()
     return kernel
+
+
+def _overlaps(active: Tensor) -> Tensor:
+    """active @ active.T for rows of zeros and ones.
+
+    Whole numbers below 2^24 are exact in float32, so the order of summation does not matter. Processors with AVX512
+    multiply bytes twice as fast.
+    """
+    if active.device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512":
+        active = active.to(torch.int8)
+        return torch._int_mm(active, active.T)
+    return active @ active.T
 
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
