@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from archselect.benchmarks.records import Fact, Landscape, Machine, content_id
-from archselect.reports.results import Group, Results, total_seconds
+from archselect.reports.results import Group, Results
 from archselect.reports.stats import Correlation, architecture_level, by_seed, operation_level
 
 LEVELS = ("operation, best-acc", "operation, avg-acc", "architecture")
@@ -60,14 +60,21 @@ def correlations(landscape: Landscape, group: Group) -> dict[str, Correlation | 
 
     None, too, where only what was selected is judged, as by final trainings.
     """
+    if landscape.id not in group.correlations:
+        group.correlations[landscape.id] = _correlations(landscape, group)
+    return group.correlations[landscape.id]
+
+
+def _correlations(landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
     if not landscape.architectures:
         return dict.fromkeys(LEVELS)
     pairs = group.accuracies(landscape)
     records = [record for record, _ in pairs]
+    scores = group.decided if len(records) == len(group.records) else None
     best, average, architecture = LEVELS
     return {
-        best: operation_level(records, landscape.oracle_best),
-        average: operation_level(records, landscape.oracle_mean),
+        best: operation_level(records, landscape.oracle_best, scores),
+        average: operation_level(records, landscape.oracle_mean, scores),
         architecture: architecture_level(pairs),
     }
 
@@ -87,19 +94,19 @@ def quality(results: Results) -> Iterator[Series]:
                     place=f"{title}, searched on {group.inputs.data.name}" if several else title,
                     identity=content_id([_identity(group), landscape.id]),
                     values=values,
-                    machines=_machines(group),
+                    machines=group.machines,
                 )
 
 
 def accuracy_by_seed(landscape: Landscape, group: Group) -> dict[int, float]:
     """Accuracy of what was selected, by supernet seed."""
     pairs = group.accuracies(landscape)
-    return by_seed([accuracy.mean for _, accuracy in pairs], [r.inputs.supernet_seed for r, _ in pairs])
+    return by_seed([accuracy.mean for _, accuracy in pairs], group.seeds(landscape))
 
 
 def tau_by_seed(landscape: Landscape, group: Group, found: Correlation) -> dict[int, float]:
     """Kendall's tau-b of one of the group's :func:`correlations`, by supernet seed."""
-    return by_seed(found.per_seed, [r.inputs.supernet_seed for r, _ in group.accuracies(landscape)])
+    return by_seed(found.per_seed, group.seeds(landscape))
 
 
 def costs(results: Results) -> Iterator[Series]:
@@ -119,12 +126,9 @@ def costs(results: Results) -> Iterator[Series]:
             ]
             for phase, values in of_phase.items():
                 measured[_cost(f"{phase}_{name}", f"{name}, {phase}", "count")] = values
-        phases = dict.fromkeys(phase for cost in every for phase in cost.phases)
-        measured[_cost("seconds", "seconds", "seconds")] = [total_seconds(r) for r in group.records]
-        for phase in phases:
-            measured[_cost(f"{phase}_seconds", f"seconds, {phase}", "seconds")] = [
-                cost.phases[phase].seconds if phase in cost.phases else 0.0 for cost in every
-            ]
+        measured[_cost("seconds", "seconds", "seconds")] = group.seconds
+        for phase, seconds in group.phases.items():
+            measured[_cost(f"{phase}_seconds", f"seconds, {phase}", "seconds")] = seconds
         for metric, values in measured.items():
             where = searched(group)
             yield Series(
@@ -134,7 +138,7 @@ def costs(results: Results) -> Iterator[Series]:
                 place=where,
                 identity=_identity(group),
                 values=by_seed(values, seeds),
-                machines=_machines(group),
+                machines=group.machines,
             )
 
 
@@ -156,7 +160,3 @@ def searched(group: Group) -> str:
 def _identity(group: Group) -> str:
     """Of the space and the images: not of supernet or selector, whose settings may be what is compared."""
     return content_id([group.inputs.space, group.inputs.data.model_dump(mode="json")])
-
-
-def _machines(group: Group) -> list[Machine]:
-    return list(dict.fromkeys(record.cost.machine for record in group.records))

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import nctdtr, ndtr, stdtrit
+from scipy.special import nctdtr, ndtr, ndtri, stdtrit
 from scipy.stats import t as student_t
 
-from archselect.reports.stats import LEVEL, RESAMPLES
+from archselect.reports.stats import LEVEL, MANY, RESAMPLES
 
 ALPHA = 1 - LEVEL
 POWER = 0.8
@@ -26,6 +25,8 @@ MOST_SEEDS = 1_000
 """More seeds than anyone trains supernets for; where these do not suffice, that is said."""
 _EXACT = 16
 """Most pairs of which every pattern of signs is looked at."""
+MANY_RANKS = 200
+"""Most pairs of which the signed-rank test is exact; its work grows with their third power."""
 _SEED = 20_203
 
 Floats = npt.NDArray[np.float64]
@@ -56,7 +57,7 @@ class Difference:
         boot_low, boot_high: percentile bootstrap, pairs resampled within strata.
         p_t: of the paired t-test that belongs to the interval.
         p_permutation: exact two-sided sign-flip test of the mean (sampled above 16 pairs).
-        p_wilcoxon: exact two-sided signed-rank test, zeros left out.
+        p_wilcoxon: exact two-sided signed-rank test, zeros left out (normal above MANY_RANKS pairs).
         improvement: the probability that a run of ours is higher than a run of theirs, ties counting half; over all
             pairs of runs of a stratum, mean over strata (Agarwal et al., NeurIPS 2021, section 4.3).
         error, freedom: standard error of the mean, and its degrees of freedom; None where undefined.
@@ -208,10 +209,13 @@ def verdict(found: Difference, p: float | None, better: str) -> str:
 def permutation(differences: Sequence[Floats]) -> float:
     """Two-sided p-value of the mean over strata, under random signs of the differences.
 
-    Exact up to 16 pairs, that is over all patterns of signs; above, from RESAMPLES of them, the observed one included.
+    Exact up to 16 pairs, that is over all patterns of signs; above, from RESAMPLES of them, the observed one included;
+    of more than MANY pairs from the normal distribution that the sum comes to.
     """
     weights = np.concatenate([own / len(own) for own in differences])
     seen = abs(weights.sum())
+    if len(weights) > MANY:
+        return float(2 * ndtr(-seen / np.sqrt(weights @ weights))) if seen else 1.0
     if len(weights) <= _EXACT:
         sums = np.array([0.0])
         for weight in weights:
@@ -223,7 +227,7 @@ def permutation(differences: Sequence[Floats]) -> float:
 
 
 def wilcoxon(differences: Floats) -> float | None:
-    """Exact two-sided p-value of Wilcoxon's signed-rank test, of any number of pairs and with ties.
+    """Two-sided p-value of Wilcoxon's signed-rank test, with ties; exact up to MANY_RANKS pairs, above it normal.
 
     Differences of zero are left out, as Wilcoxon did; None where no other is left. The distribution is that of the
     sum of the positive ranks (ties have their average rank) over all patterns of signs, by convolution.
@@ -232,8 +236,13 @@ def wilcoxon(differences: Floats) -> float | None:
     if not len(left):
         return None
     sizes = np.abs(left)
+    ordered = np.sort(sizes)
     # Twice the average rank is a whole number.
-    doubled = [int((sizes < own).sum() + (sizes <= own).sum() + 1) for own in sizes]
+    twice = np.searchsorted(ordered, sizes) + np.searchsorted(ordered, sizes, side="right") + 1
+    if len(left) > MANY_RANKS:
+        off = abs(float((twice * np.sign(left)).sum()))
+        return float(2 * ndtr(-off / np.sqrt((twice.astype(np.float64) ** 2).sum())))
+    doubled = twice.tolist()
     total = sum(doubled)
     ways = np.zeros(total + 1)
     ways[0] = 1.0
@@ -274,7 +283,12 @@ def _standard_error(differences: Sequence[Floats]) -> tuple[float, float]:
 
 
 def _bootstrap(differences: Sequence[Floats]) -> tuple[float, float]:
-    """Percentile interval of the mean over strata, pairs resampled within each."""
+    """Percentile interval of the mean over strata, pairs resampled within each; of more than MANY the normal one."""
+    if sum(map(len, differences)) > MANY:
+        mean = float(np.mean([own.mean() for own in differences]))
+        error = float(np.sqrt(sum(own.var() / len(own) for own in differences))) / len(differences)
+        half = float(ndtri((1 + LEVEL) / 2)) * error
+        return mean - half, mean + half
     rng = np.random.default_rng(_SEED)
     means = np.zeros(RESAMPLES)
     for own in differences:
@@ -284,5 +298,6 @@ def _bootstrap(differences: Sequence[Floats]) -> tuple[float, float]:
 
 
 def _improvement(stratum: Stratum) -> float:
-    won = [1.0 if a > b else 0.5 if a == b else 0.0 for a, b in product(stratum.ours, stratum.theirs)]
-    return float(np.mean(won))
+    theirs = np.sort(stratum.theirs)
+    below, up_to = (np.searchsorted(theirs, stratum.ours, side=side).sum() for side in ("left", "right"))
+    return float((below + up_to) / 2 / (len(stratum.ours) * len(theirs)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from archselect.benchmarks.records import (
     Folder,
     Inputs,
     Landscape,
+    Machine,
     Record,
     StudyInfo,
     Trained,
@@ -21,6 +23,11 @@ from archselect.benchmarks.records import (
     content_id,
     flatten,
 )
+from archselect.reports.decided import Decided, decided
+from archselect.reports.reading import read_records
+from archselect.reports.stats import Correlation
+
+_SEEDS = {"supernet_seed", "selection_seed"}
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,16 @@ class Known:
 
 @dataclass(frozen=True)
 class Group:
-    """The runs that differ in nothing but their seeds, in their order; only such runs are ever averaged."""
+    """The runs that differ in nothing but their seeds, in their order; only such runs are ever averaged.
+
+    `correlations` are those that are known, by the landscape's id: several parts of a report ask for them.
+    """
 
     name: str
     inputs: Inputs
     records: tuple[Record, ...]
     failures: tuple[Failure, ...]
+    correlations: dict[str, dict[str, Correlation | None]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def label(self) -> str:
@@ -49,11 +60,59 @@ class Group:
 
     def accuracies(self, landscape: Landscape) -> list[tuple[Record, Accuracy]]:
         """Each record that the landscape's truth was asked about, with what it says."""
-        return [(r, a) for r in self.records for a in r.accuracies if a.landscape == landscape.id]
+        return self._accuracies.get(landscape.id, [])
 
     def known(self, landscape: Landscape) -> list[Known]:
         """Each record of whose selection the landscape's truth knows the accuracy."""
-        return [Known(r, a, a.mean, a.rank) for r, a in self.accuracies(landscape) if a.mean is not None]
+        return self._known.get(landscape.id, [])
+
+    @cached_property
+    def decided(self) -> Decided | None:
+        """The scores by which the operations of all records were decided."""
+        return decided(self.records)
+
+    def seeds(self, landscape: Landscape) -> list[int]:
+        """The supernet seed of each of the :meth:`accuracies`."""
+        return self._seeds.get(landscape.id, [])
+
+    @cached_property
+    def phases(self) -> dict[str, list[float]]:
+        """Of every phase that a record has, the seconds of each record; 0 of those without it."""
+        entered = dict.fromkeys(phase for record in self.records for phase in record.cost.phases)
+        found = {phase: [0.0] * len(self.records) for phase in entered}
+        for place, record in enumerate(self.records):
+            for phase, time in record.cost.phases.items():
+                found[phase][place] = time.seconds
+        return found
+
+    @cached_property
+    def seconds(self) -> list[float]:
+        """Of each record the sum of its phases, the training of its supernet included."""
+        return [total_seconds(record) for record in self.records]
+
+    @cached_property
+    def machines(self) -> list[Machine]:
+        """Those that the runs were made on."""
+        return list(dict.fromkeys(record.cost.machine for record in self.records))
+
+    @cached_property
+    def _seeds(self) -> dict[str, list[int]]:
+        return {id: [r.inputs.supernet_seed for r, _ in pairs] for id, pairs in self._accuracies.items()}
+
+    @cached_property
+    def _accuracies(self) -> dict[str, list[tuple[Record, Accuracy]]]:
+        found: dict[str, list[tuple[Record, Accuracy]]] = defaultdict(list)
+        for record in self.records:
+            for accuracy in record.accuracies:
+                found[accuracy.landscape].append((record, accuracy))
+        return found
+
+    @cached_property
+    def _known(self) -> dict[str, list[Known]]:
+        return {
+            id: [Known(r, a, a.mean, a.rank) for r, a in pairs if a.mean is not None]
+            for id, pairs in self._accuracies.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -71,7 +130,7 @@ class Results:
     others: tuple[str, ...]
     trainings: tuple[Trained, ...]
 
-    @property
+    @cached_property
     def records(self) -> list[Record]:
         """Every finished run of the study."""
         return [record for group in self.groups for record in group.records]
@@ -109,14 +168,14 @@ def load(folder: Path) -> Results:
     """Read a folder. Raises UserError if it is none of ours, has a broken file, or no run has finished."""
     source = Folder(folder)
     info = source.study()
-    found = {record.id: record for record in source.read_all(Record)}
+    found = {record.id: record for record in read_records(source)}
     runs = set(info.runs)
-    records = sorted((r for r in found.values() if r.id in runs), key=lambda r: _order(r.inputs, info.labels))
+    records = sorted((r for r in found.values() if r.id in runs), key=lambda r: _order(r, info.labels))
     if not records:
         raise UserError(f"{folder} holds no finished run of study '{info.name}': run '{info.command}' first")
     done = {record.id for record in records}
     failed = {f.id: f for f in source.read_all(Failure) if f.id in runs and f.id not in done}
-    failures = sorted(failed.values(), key=lambda f: _order(f.inputs, info.labels))
+    failures = sorted(failed.values(), key=lambda f: _order(f, info.labels))
     return Results(
         info=info,
         groups=_group(records, failures, info.labels),
@@ -142,19 +201,24 @@ def _horizon(landscape: Landscape) -> str:
     return f"{landscape.dataset}/{landscape.split}/{landscape.epochs}"
 
 
-def _order(inputs: Inputs, labels: list[str]) -> tuple[int, str, int, int, str]:
+def _order(run: Record | Failure, labels: list[str]) -> tuple[int, str, int, int, str]:
+    inputs = run.inputs
+    return *_place(inputs, labels), inputs.supernet_seed, inputs.selection_seed, run.id
+
+
+def _place(inputs: Inputs, labels: list[str]) -> tuple[int, str]:
     label = inputs.selector.label
-    place = labels.index(label) if label in labels else len(labels)
-    return place, label, inputs.supernet_seed, inputs.selection_seed, inputs.id
+    return labels.index(label) if label in labels else len(labels), label
 
 
 def _group(records: Iterable[Record], failures: Iterable[Failure], labels: list[str]) -> tuple[Group, ...]:
     done: dict[str, list[Record]] = defaultdict(list)
     failed: dict[str, list[Failure]] = defaultdict(list)
+    ids: dict[str, str] = {}
     for record in records:
-        done[content_id(_but_seeds(record.inputs))].append(record)
+        done[_group_id(record.inputs, ids)].append(record)
     for failure in failures:
-        failed[content_id(_but_seeds(failure.inputs))].append(failure)
+        failed[_group_id(failure.inputs, ids)].append(failure)
     inputs = {key: own[0].inputs for key, own in failed.items()} | {key: own[0].inputs for key, own in done.items()}
     names = _names(inputs)
     groups = [
@@ -166,18 +230,26 @@ def _group(records: Iterable[Record], failures: Iterable[Failure], labels: list[
         )
         for key in inputs
     ]
-    return tuple(sorted(groups, key=lambda g: (_order(g.inputs, labels)[:2], g.name)))
+    return tuple(sorted(groups, key=lambda g: (_place(g.inputs, labels), g.name)))
+
+
+def _group_id(inputs: Inputs, ids: dict[str, str]) -> str:
+    """The hash of all that determines a run but its seeds; `ids` has those of texts seen before."""
+    text = inputs.model_dump_json(exclude=_SEEDS)
+    if text not in ids:
+        ids[text] = content_id(_but_seeds(inputs))
+    return ids[text]
 
 
 def _but_seeds(inputs: Inputs) -> dict[str, Any]:
-    return inputs.model_dump(mode="json", exclude={"supernet_seed", "selection_seed"})
+    """All that determines a run but its seeds."""
+    return inputs.model_dump(mode="json", exclude=_SEEDS)
 
 
 def _names(inputs: dict[str, Inputs]) -> dict[str, str]:
     """The label, followed by what tells a group from others of the same label: names, else settings."""
     names = {}
-    for key, own in inputs.items():
-        label = own.selector.label
+    for label in dict.fromkeys(own.selector.label for own in inputs.values()):
         flat = {k: flatten(_but_seeds(i)) for k, i in inputs.items() if i.selector.label == label}
         differing = [
             path
@@ -186,11 +258,11 @@ def _names(inputs: dict[str, Inputs]) -> dict[str, str]:
         ]
         plain = [path for path in ("space", "data.name", "supernet.recipe") if path in differing]
         chosen = plain if len({tuple(f.get(p) for p in plain) for f in flat.values()}) == len(flat) else differing
-        parts = [
-            str(flat[key].get(path)) if path in plain else f"{path.rpartition('.')[2]}={flat[key].get(path)}"
-            for path in chosen
-        ]
-        names[key] = f"{label} ({', '.join(parts)})" if parts else label
+        for key, own in flat.items():
+            parts = [
+                str(own.get(path)) if path in plain else f"{path.rpartition('.')[2]}={own.get(path)}" for path in chosen
+            ]
+            names[key] = f"{label} ({', '.join(parts)})" if parts else label
     return names
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archselect.benchmarks.records import Record
-from archselect.reports.results import Group, Results, seed_name, total_seconds
+from archselect.reports.results import Group, Results, seed_name
 from archselect.reports.tables.table import NONE, Row, Table, make_table
 from archselect.reports.words import short
 
@@ -17,7 +17,11 @@ _SHOWN = ("Selector", "Seed", "Space", "Images", "Seconds", "Device", "Threads",
 
 def runs_table(results: Results) -> Table:
     """One row for every finished run."""
-    rows = [_row(group, record) for group in results.groups for record in group.records]
+    rows = [
+        _row(group, record, seconds)
+        for group in results.groups
+        for record, seconds in zip(group.records, group.seconds, strict=True)
+    ]
     versions = sorted({_version(record) for record in results.records})
     return make_table(
         "runs",
@@ -35,7 +39,7 @@ def runs_table(results: Results) -> Table:
     )
 
 
-def _row(group: Group, record: Record) -> Row:
+def _row(group: Group, record: Record, seconds: float) -> Row:
     inputs, machine = record.inputs, record.cost.machine
     full: dict[str, object] = {
         "record": record.id,
@@ -48,7 +52,7 @@ def _row(group: Group, record: Record) -> Row:
         "supernet": inputs.supernet.recipe,
         "architecture": record.selected.architecture,
         "canonical": record.selected.canonical,
-        "total_s": total_seconds(record),
+        "total_s": seconds,
         **machine.model_dump(),
         "archselect": inputs.code_version,
         "commit": record.commit,
@@ -58,7 +62,7 @@ def _row(group: Group, record: Record) -> Row:
         "Seed": seed_name(inputs),
         "Space": inputs.space,
         "Images": inputs.data.name,
-        "Seconds": short(total_seconds(record)),
+        "Seconds": short(seconds),
         "Device": machine.device_name or NONE,
         "Threads": f"{machine.threads}",
         "torch": machine.torch,

@@ -8,26 +8,19 @@ from dataclasses import dataclass
 from math import comb
 
 import numpy as np
-import numpy.typing as npt
+from scipy.special import ndtri
 from scipy.stats import t as student_t
 
 from archselect.benchmarks.records import Accuracy, OperationScore, Record, Scale
+from archselect.reports.decided import Decided, decided
+from archselect.reports.ranks import Coefficient, Coefficients, Floats, Ints, coefficient, coefficients
 
 RESAMPLES = 10_000
 LEVEL = 0.95
 LEAST_ARCHITECTURES = 3
+MANY = 1_000
+"""Most values that are resampled; the mean of more has the normal distribution, as near as resampling tells."""
 _SEED = 20_201
-
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Coefficient:
-    """Kendall's tau-b and Spearman's rho of one set of pairs; both None, with the reason, where undefined."""
-
-    tau: float | None
-    rho: float | None
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,73 +57,22 @@ class Correlation:
         return f"{self.undefined.total()} of {self.size} undefined: {reasons}" if self.undefined else ""
 
 
-def tau_b(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> float | None:
-    """Kendall's tau-b of two equally long sequences; infinities are values like any other.
-
-    None where it is undefined: fewer than two pairs, a constant sequence, or a nan.
-    """
-    a, b = _places(x), _places(y)
-    if a is None or b is None:
-        return None
-    concordance = tied_a = tied_b = 0
-    for i in range(len(a) - 1):
-        left, right = np.sign(a[i + 1 :] - a[i]), np.sign(b[i + 1 :] - b[i])
-        concordance += int(left @ right)
-        tied_a += int((left == 0).sum())
-        tied_b += int((right == 0).sum())
-    pairs = len(a) * (len(a) - 1) // 2
-    return float(concordance / np.sqrt(float(pairs - tied_a) * float(pairs - tied_b)))
-
-
-def spearman(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> float | None:
-    """Spearman's rho, ties at their average rank; None where :func:`tau_b` is undefined."""
-    a, b = _places(x), _places(y)
-    if a is None or b is None:
-        return None
-    u, v = _average_ranks(a), _average_ranks(b)
-    u, v = u - u.mean(), v - v.mean()
-    return float((u @ v) / np.sqrt((u @ u) * (v @ v)))
-
-
-def coefficient(scores: Sequence[float], truth: Sequence[float], better: str, least: int, things: str) -> Coefficient:
-    """Both coefficients of scores with a truth of which higher is better; `better` is the scores' direction.
-
-    Undefined for fewer than `least` pairs (of `things`), a nan, or a constant side.
-    """
-    if len(scores) < least:
-        return Coefficient(None, None, f"fewer than {least} {things}")
-    for name, values in (("score", scores), ("accuracy", truth)):
-        if np.isnan(values).any():
-            return Coefficient(None, None, f"a nan {name}")
-        if len(set(values)) < 2:
-            return Coefficient(None, None, "all scores equal" if name == "score" else "all accuracies equal")
-    signed = np.asarray(scores, dtype=np.float64) * (1.0 if better == "higher" else -1.0)
-    return Coefficient(tau_b(signed, truth), spearman(signed, truth))
-
-
-def operation_level(records: Sequence[Record], oracle: list[list[list[float]]]) -> Correlation | None:
+def operation_level(
+    records: Sequence[Record], oracle: list[list[list[float]]], scores: Decided | None = None
+) -> Correlation | None:
     """Operation scores against `oracle[cell][edge][choice]`: per round and edge, averaged, then over records.
 
-    An edge's scores are the latest ones up to the step at which it was decided. None where the selector gives
-    none.
+    None where the selector gives no scores. `scores` are what :func:`decided` has of the records, where that is known.
     """
-    per_record: list[list[Coefficient]] = []
-    rounds, edges = set(), set()
-    for record in records:
-        scale = record.selected.operation_scale
-        if scale is None:
-            return None
-        per_record.append([])
-        for (round_, cell, edge), scored in _decided_scores(record).items():
-            rounds.add(round_)
-            edges.add((cell, edge))
-            truth = [oracle[cell][edge][score.choice] for score in scored]
-            per_record[-1].append(coefficient([s.value for s in scored], truth, scale.better, 2, "operations scored"))
-    n = f"{_count(len(records), 'seed')} × {_count(len(rounds), 'round')} × {_count(len(edges), 'edge')}"
-    total = sum(map(len, per_record))
-    if total != len(records) * len(rounds) * len(edges):
+    scores = scores or decided(records)
+    if scores is None:
+        return None
+    found = coefficients(scores.values, scores.by(oracle), scores.sizes, 2, "operations scored")
+    rounds, edges, total = scores.distinct_rounds, scores.distinct_edges, len(found.tau)
+    n = f"{_count(len(records), 'seed')} × {_count(rounds, 'round')} × {_count(edges, 'edge')}"
+    if total != len(records) * rounds * edges:
         n = f"{_count(len(records), 'seed')}, {total:,} decided edges"
-    return _over_seeds(records, per_record, n)
+    return _over_seeds(records, found, scores.edges, n)
 
 
 @dataclass(frozen=True)
@@ -157,11 +99,11 @@ def iterations(records: Sequence[Record], oracle: list[list[list[float]]]) -> li
     found = []
     for place in range(min(map(len, per_record), default=0)):
         own = [rows[place] for rows in per_record]
-        coefficients = [list(row.values()) for row in own]
+        every = [value for row in own for value in row.values()]
         n = f"{_count(len(records), 'seed')} × {_count(min(map(len, own)), 'coefficient')}"
         found.append(
             Iteration(
-                _over_seeds(records, coefficients, n),
+                _over_seeds(records, _joined(every), np.array([len(row) for row in own]), n),
                 min(min(Counter(round_ for round_, _, _ in row).values()) for row in own),
                 _edge_means(own, "tau"),
                 _edge_means(own, "rho"),
@@ -206,7 +148,8 @@ def architecture_level(pairs: Sequence[tuple[Record, Accuracy]]) -> Correlation 
     An architecture scored more than once counts once, with the mean of its scores; one that the truth does not know
     counts not at all, which n says. None where the selector gives none, or none of them was judged.
     """
-    per_record: list[list[Coefficient]] = []
+    scores: list[float] = []
+    truth: list[float] = []
     sizes: list[int] = []
     unknown = 0
     for record, accuracy in pairs:
@@ -214,14 +157,19 @@ def architecture_level(pairs: Sequence[tuple[Record, Accuracy]]) -> Correlation 
         scale = record.selected.architecture_scale
         if scale is None or (scored and not accuracy.scored):
             return None
-        scores, truth = _distinct(record, accuracy)
-        unknown += len({score.architecture for score in scored}) - len(scores)
-        sizes.append(len(scores))
-        per_record.append([coefficient(scores, truth, scale.better, LEAST_ARCHITECTURES, "architectures scored")])
+        own, accuracies = _distinct(record, accuracy)
+        unknown += len({score.architecture for score in scored}) - len(own)
+        sizes.append(len(own))
+        scores += own if scale.better == "higher" else [-score for score in own]
+        truth += accuracies
+    every_score, every_accuracy = (np.array(every, dtype=np.float64) for every in (scores, truth))
+    lengths = np.array(sizes, dtype=np.int64)
+    found = coefficients(every_score, every_accuracy, lengths, LEAST_ARCHITECTURES, "architectures scored")
     low, high = min(sizes, default=0), max(sizes, default=0)
     many = _count(high, "architecture") if low == high else f"{low} to {high} architectures"
     absent = f", {unknown} more not in the table" if unknown else ""
-    return _over_seeds([r for r, _ in pairs], per_record, f"{_count(len(pairs), 'seed')} × {many}{absent}")
+    n = f"{_count(len(pairs), 'seed')} × {many}{absent}"
+    return _over_seeds([r for r, _ in pairs], found, np.ones(len(pairs), dtype=np.int64), n)
 
 
 def operation_scale(records: Sequence[Record]) -> Scale | None:
@@ -243,7 +191,7 @@ def by_seed(values: Sequence[float | None], seeds: Sequence[int]) -> dict[int, f
     for value, seed in zip(values, seeds, strict=True):
         if value is not None:
             found[seed].append(value)
-    return {seed: float(np.mean(own)) for seed, own in found.items()}
+    return {seed: own[0] if len(own) == 1 else float(np.mean(own)) for seed, own in found.items()}
 
 
 def by_supernet(values: Sequence[float | None], seeds: Sequence[int]) -> list[float]:
@@ -252,10 +200,13 @@ def by_supernet(values: Sequence[float | None], seeds: Sequence[int]) -> list[fl
 
 
 def bootstrap(values: Sequence[float]) -> Interval:
-    """Mean and percentile interval, resampling the values, with a fixed generator."""
+    """Mean and percentile interval, resampling the values, with a fixed generator; of more than MANY the normal one."""
     if not values:
         return Interval(None, None, None)
     array = np.asarray(values, dtype=np.float64)
+    if len(array) > MANY:
+        mean, half = float(array.mean()), float(ndtri((1 + LEVEL) / 2) * array.std() / np.sqrt(len(array)))
+        return Interval(mean, mean - half, mean + half)
     return _resampled(float(array.mean()), array, len(array), lambda drawn: drawn.mean(axis=1))
 
 
@@ -293,38 +244,39 @@ def best_of(values: Sequence[float], runs: int) -> Interval:
     return _resampled(float(array @ ways / ways.sum()), array, runs, lambda drawn: drawn.max(axis=1))
 
 
-def _over_seeds(records: Sequence[Record], per_record: list[list[Coefficient]], n: str) -> Correlation:
+def _over_seeds(records: Sequence[Record], found: Coefficients, sizes: Ints, n: str) -> Correlation:
+    """The correlation of records of which each has so many of the coefficients."""
     seeds = [record.inputs.supernet_seed for record in records]
-
-    def means(kind: str) -> list[float | None]:
-        defined = [[v for c in row if (v := getattr(c, kind)) is not None] for row in per_record]
-        return [float(np.mean(row)) if row else None for row in defined]
-
-    taus, rhos = means("tau"), means("rho")
+    taus, rhos = _means(found.tau, sizes), _means(found.rho, sizes)
     return Correlation(
         tau=bootstrap(by_supernet(taus, seeds)),
         rho=bootstrap(by_supernet(rhos, seeds)),
         per_seed=tuple(taus),
         rho_per_seed=tuple(rhos),
         n=n,
-        size=sum(map(len, per_record)),
-        undefined=Counter(c.reason for row in per_record for c in row if c.reason),
+        size=len(found.tau),
+        undefined=found.undefined,
     )
 
 
-def _decided_scores(record: Record) -> dict[tuple[int, int, int], list[OperationScore]]:
-    """Per decided (round, cell, edge) its latest scores up to the deciding step, by choice."""
-    scores: dict[tuple[int, int, int], dict[int, list[OperationScore]]] = defaultdict(lambda: defaultdict(list))
-    for score in record.selected.operation_scores:
-        scores[score.round, score.cell, score.edge][score.step].append(score)
-    decided = {}
-    for d in record.selected.decisions:
-        if d.choice < 0:  # an edge dropped, not an operation chosen
-            continue
-        steps = scores[d.round, d.cell, d.edge]
-        step = max((s for s in steps if s <= d.step), default=None)
-        decided[d.round, d.cell, d.edge] = [] if step is None else sorted(steps[step], key=lambda s: s.choice)
-    return dict(sorted(decided.items()))
+def _means(values: Floats, sizes: Ints) -> list[float | None]:
+    """The mean of each part of so many values, without those that are nan; None where there is no other."""
+    known = ~np.isnan(values)
+    of = np.repeat(np.arange(len(sizes)), sizes)[known]
+    counts = np.bincount(of, minlength=len(sizes))
+    values, starts = values[known], np.cumsum(counts) - counts
+    found: list[float | None] = [None] * len(sizes)
+    for count in np.unique(counts[counts > 0]).tolist():
+        parts = np.flatnonzero(counts == count)
+        means = values[starts[parts, None] + np.arange(count)].mean(axis=1)
+        for part, mean in zip(parts.tolist(), means.tolist(), strict=True):
+            found[part] = mean
+    return found
+
+
+def _joined(every: Sequence[Coefficient]) -> Coefficients:
+    taus, rhos = (np.array([getattr(own, kind) for own in every], dtype=np.float64) for kind in ("tau", "rho"))
+    return Coefficients(taus, rhos, Counter(own.reason for own in every if own.reason))
 
 
 def _distinct(record: Record, accuracy: Accuracy) -> tuple[list[float], list[float]]:
@@ -337,20 +289,6 @@ def _distinct(record: Record, accuracy: Accuracy) -> tuple[list[float], list[flo
     with np.errstate(invalid="ignore"):  # inf - inf is nan, and a nan is said
         means = [values[0] if len(set(values)) == 1 else float(np.mean(values)) for values in scores.values()]
     return means, list(truth.values())
-
-
-def _places(values: Sequence[float] | Floats) -> npt.NDArray[np.int64] | None:
-    """Each value's place among the distinct values; None where ranks are undefined."""
-    array = np.asarray(values, dtype=np.float64)
-    if np.isnan(array).any():
-        return None
-    distinct, places = np.unique(array, return_inverse=True)
-    return places.astype(np.int64) if len(distinct) > 1 else None
-
-
-def _average_ranks(places: npt.NDArray[np.int64]) -> Floats:
-    sizes = np.bincount(places)
-    return (np.cumsum(sizes) - (sizes - 1) / 2)[places]
 
 
 def _count(number: int, noun: str) -> str:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from archselect.reports.metrics import Metric, Series, quality
 from archselect.reports.paired import (
     ALPHA,
+    MANY_RANKS,
     POWER,
     Difference,
     Stratum,
@@ -17,7 +18,7 @@ from archselect.reports.paired import (
     verdict,
 )
 from archselect.reports.results import Results
-from archselect.reports.stats import RESAMPLES
+from archselect.reports.stats import MANY, RESAMPLES
 from archselect.reports.tables.table import NONE, Row, Table, listed, make_table
 
 WORTH = {"points": 0.5, "coefficient": 0.05}
@@ -59,6 +60,11 @@ def differences_table(results: Results) -> Table:
         f"the one and the other. Detectable: the smallest difference that so many seeds would show {POWER:.0%} of the "
         f"time; seeds needed: to show {worth} as often."
     )
+    if any(len(group.records) > MANY_RANKS for group in results.groups):
+        caption += (
+            f" Of more than {MANY_RANKS} pairs Wilcoxon's test, of more than {MANY:,} bootstrap and permutations, too, "
+            "are by the normal distribution that they come to."
+        )
     return make_table(
         "differences",
         "Differences between selectors",

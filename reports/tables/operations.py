@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from archselect.benchmarks.records import Landscape, OperationScore, Scale, ScorerFacts, UserError, unknown
+from archselect.reports.ranks import Coefficient, coefficient
 from archselect.reports.results import Group, Results
-from archselect.reports.stats import LEVEL, RESAMPLES, Coefficient, Iteration, coefficient, iterations
+from archselect.reports.stats import LEVEL, RESAMPLES, Iteration, iterations
 from archselect.reports.tables.table import NONE, Row, Table, highest, make_table
 
 Oracle = Mapping[tuple[int, int, int], float]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from archselect.benchmarks.records import Landscape
 from archselect.reports.metrics import LEVELS, correlations, tau_by_seed
 from archselect.reports.results import Results
-from archselect.reports.stats import LEVEL, RESAMPLES, Correlation, Interval, architecture_scale, operation_scale
+from archselect.reports.stats import LEVEL, MANY, RESAMPLES, Correlation, Interval, architecture_scale, operation_scale
 from archselect.reports.tables.standing import standings
 from archselect.reports.tables.table import NONE, WHERE, Row, Table, make_table, where
 from archselect.reports.words import is_plain, reference
@@ -51,6 +51,8 @@ def tau_table(results: Results) -> Table:
         f"scored as a whole against their trial-mean accuracy; mean over seeds. Intervals: {100 * LEVEL:.0f} "
         f"% percentile bootstrap of the mean, {RESAMPLES:,} resamples of the supernet seeds."
     )
+    if any(len(group.records) > MANY for group in results.groups):
+        caption += f" Of more than {MANY:,} seeds they are by the normal distribution, which resampling comes to."
     used = [s for s in results.landscapes if s.architectures and any(g.accuracies(s) for g in results.groups)]
     notes = [*_directions(results), *(reference(results, s) for s in used if not is_plain(s)), *results.status()]
     return make_table(

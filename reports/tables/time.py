@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import numpy as np
 
-from archselect.benchmarks.records import Counts, Record
-from archselect.reports.results import Group, Results, total_seconds
+from archselect.benchmarks.records import Cost, Counts
+from archselect.reports.results import Group, Results
 from archselect.reports.tables.table import NONE, Row, Table, deviation, make_table
 from archselect.reports.words import device, short
 
 PHASES = ("data", "supernet", "score", "tune", "validate")
+_FIELDS = attrgetter(*Counts.model_fields)
+_NO_COUNTS = _FIELDS(Counts())
 
 
 def time_table(results: Results) -> Table:
     """Seconds by phase, memory and hardware-free counts, per selector."""
-    extra = sorted({phase for r in results.records for phase in r.cost.phases} - set(PHASES))
+    extra = sorted({phase for group in results.groups for phase in group.phases} - set(PHASES))
     machines = sorted({device(m) for r in results.records for m in (r.cost.machine, r.cost.supernet_machine)})
     memories = sorted({r.cost.memory_kind for r in results.records})
     rows = [_time_row(group, [*PHASES, *extra]) for group in results.groups if group.records]
@@ -49,24 +53,19 @@ def time_table(results: Results) -> Table:
 
 def _time_row(group: Group, phases: list[str]) -> Row:
     costs = [record.cost for record in group.records]
-    entered = {phase: any(phase in cost.phases for cost in costs) for phase in phases}
-    spent = {
-        phase: float(np.mean([cost.phases[phase].seconds if phase in cost.phases else 0.0 for cost in costs]))
-        for phase in phases
-    }
-    totals = np.array([total_seconds(record) for record in group.records])
+    spent = {phase: float(np.mean(seconds)) for phase, seconds in group.phases.items()}
+    totals = np.array(group.seconds)
     spread = deviation(totals)
     warmup = float(np.mean([cost.warmup for cost in costs]))
-    counts = {
-        field: float(np.mean([_counted(record, field) for record in group.records])) for field in Counts.model_fields
-    }
+    counted = zip(*(_counted(cost) for cost in costs), strict=True)
+    counts = {field: float(np.mean(own)) for field, own in zip(Counts.model_fields, counted, strict=True)}
     peak = max(cost.peak_memory for cost in costs)
     memory_kind = ", ".join(sorted({cost.memory_kind for cost in costs}))
-    devices = "; ".join(sorted({device(cost.machine) for cost in costs}))
+    devices = "; ".join(sorted({device(machine) for machine in group.machines}))
     full: dict[str, object] = {
         "selector": group.name,
         "seeds": len(costs),
-        **{f"{phase}_s": spent[phase] if entered[phase] else None for phase in phases},
+        **{f"{phase}_s": spent.get(phase) for phase in phases},
         "total_s": float(totals.mean()),
         "total_std_s": spread,
         "warmup_s": warmup,
@@ -81,7 +80,7 @@ def _time_row(group: Group, phases: list[str]) -> Row:
     shown = {
         "Selector": group.name,
         "Seeds": f"{len(costs)}",
-        **{f"{phase.capitalize()} s ↓": short(spent[phase]) if entered[phase] else NONE for phase in phases},
+        **{f"{phase.capitalize()} s ↓": short(spent[phase]) if phase in spent else NONE for phase in phases},
         "Total s ↓": short(float(totals.mean()), spread),
         "Warm-up s": short(warmup),
         "Peak MiB ↓": f"{peak / 2**20:,.0f}",
@@ -107,8 +106,9 @@ def _answer(rows: list[Row], one_machine: bool) -> str:
     )
 
 
-def _counted(record: Record, field: str) -> int:
-    return sum(getattr(counts, field) for counts in record.cost.counts.values())
+def _counted(cost: Cost) -> list[int]:
+    """The sums over all phases, in the order of the fields."""
+    return [sum(own) for own in zip(_NO_COUNTS, *map(_FIELDS, cost.counts.values()), strict=True)]
 
 
 def _whole(value: float) -> str:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from archselect.reports import paired
 from archselect.reports.paired import (
     MOST_SEEDS,
     POWER,
@@ -148,6 +149,21 @@ def test_the_other_way_round_is_the_same_with_its_sign_turned(pairs):
     assert turned.improvement == pytest.approx(1 - ours.improvement)
     for kind in ("p_t", "p_permutation", "p_wilcoxon"):
         assert getattr(turned, kind) == pytest.approx(getattr(ours, kind))
+
+
+def test_of_many_pairs_the_tests_are_what_they_come_to(monkeypatch):
+    rng = np.random.default_rng(3)
+    differences = np.round(rng.normal(0.1, 1, paired.MANY + 1), 2)
+    few = differences[: paired.MANY_RANKS + 1]
+    pair_of = [Stratum(tuple(differences), (0.0,) * len(differences))]
+    normal, normal_ranks = compare(pair_of), wilcoxon(few)
+    monkeypatch.setattr(paired, "MANY", len(differences))
+    sampled = compare(pair_of)
+    monkeypatch.setattr(paired, "MANY_RANKS", len(few))
+    assert normal_ranks == pytest.approx(wilcoxon(few), rel=0.01)
+    assert normal.p_permutation == pytest.approx(sampled.p_permutation, abs=0.01)
+    assert normal.boot_low == pytest.approx(sampled.boot_low, abs=0.005)
+    assert normal.boot_high == pytest.approx(sampled.boot_high, abs=0.005)
 
 
 def test_what_is_undefined_has_a_reason():

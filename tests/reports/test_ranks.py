@@ -1,0 +1,107 @@
+"""Rank correlations against scipy and against slow references; many at once against one at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations
+from math import inf, nan
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from archselect.reports import ranks
+from archselect.reports.ranks import coefficient, coefficients, spearman, tau_b
+
+VALUES = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e6, 1e6), st.just(-inf), st.just(inf))
+PAIRS = st.lists(st.tuples(VALUES, VALUES), min_size=2, max_size=12)
+
+
+def slow_tau_b(x: list[float], y: list[float]) -> float:
+    """By the definition, one pair at a time."""
+
+    def sign(a: float, b: float) -> int:
+        return (a > b) - (a < b)
+
+    pairs = list(combinations(range(len(x)), 2))
+    concordance = sum(sign(x[i], x[j]) * sign(y[i], y[j]) for i, j in pairs)
+    untied_x = sum(x[i] != x[j] for i, j in pairs)
+    untied_y = sum(y[i] != y[j] for i, j in pairs)
+    return concordance / (untied_x * untied_y) ** 0.5
+
+
+def slow_spearman(x: list[float], y: list[float]) -> float:
+    def ranks(v: list[float]) -> list[float]:
+        return [sum(b < a for b in v) + (sum(b == a for b in v) + 1) / 2 for a in v]
+
+    return float(np.corrcoef(ranks(x), ranks(y))[0, 1])
+
+
+@given(PAIRS)
+def test_both_equal_slow_references(pairs):
+    x, y = ([p[i] for p in pairs] for i in (0, 1))
+    if len(set(x)) < 2 or len(set(y)) < 2:
+        assert tau_b(x, y) is None and spearman(x, y) is None
+        return
+    assert tau_b(x, y) == pytest.approx(slow_tau_b(x, y), abs=1e-12)
+    assert spearman(x, y) == pytest.approx(slow_spearman(x, y), abs=1e-9)
+
+
+@given(st.lists(st.tuples(st.floats(-9, 9), st.integers(0, 4)), min_size=3, max_size=60))
+def test_both_equal_scipy(pairs):
+    x, y = ([float(p[i]) for p in pairs] for i in (0, 1))
+    if len(set(x)) < 2 or len(set(y)) < 2:
+        return
+    assert tau_b(x, y) == pytest.approx(scipy_stats.kendalltau(x, y, variant="b").statistic, abs=1e-12)
+    assert spearman(x, y) == pytest.approx(scipy_stats.spearmanr(x, y).statistic, abs=1e-9)
+
+
+@given(PAIRS)
+def test_the_declared_direction_turns_the_sign(pairs):
+    x, y = ([p[i] for p in pairs] for i in (0, 1))
+    higher = coefficient(x, y, "higher", 2, "operations scored")
+    lower = coefficient(x, y, "lower", 2, "operations scored")
+    assert (higher.tau is None) == (lower.tau is None) == bool(higher.reason)
+    if higher.tau is not None:
+        assert lower.tau == pytest.approx(-higher.tau) and lower.rho == pytest.approx(-higher.rho)
+
+
+def test_minus_infinity_is_the_lowest_score():
+    assert tau_b([-inf, 0.0, 1.0], [1.0, 2.0, 3.0]) == 1.0
+    assert coefficient([-inf, 0.0, 1.0], [1.0, 2.0, 3.0], "lower", 2, "things").tau == -1.0
+
+
+@pytest.mark.parametrize(
+    ("scores", "truth", "least", "reason"),
+    [
+        ([1.0], [1.0], 2, "fewer than 2 things"),
+        ([], [], 2, "fewer than 2 things"),
+        ([1.0, 2.0], [1.0, 2.0], 3, "fewer than 3 things"),
+        ([1.0, 1.0], [1.0, 2.0], 2, "all scores equal"),
+        ([-inf, -inf], [1.0, 2.0], 2, "all scores equal"),
+        ([1.0, 2.0], [3.0, 3.0], 2, "all accuracies equal"),
+        ([1.0, nan], [1.0, 2.0], 2, "a nan score"),
+        ([1.0, 2.0], [nan, 2.0], 2, "a nan accuracy"),
+    ],
+)
+def test_undefined_has_a_reason(scores, truth, least, reason):
+    found = coefficient(scores, truth, "higher", least, "things")
+    assert (found.tau, found.rho, found.reason) == (None, None, reason)
+
+
+SETS = st.lists(st.lists(st.tuples(st.one_of(VALUES, st.just(nan)), VALUES), max_size=6), max_size=9)
+
+
+@pytest.mark.parametrize("at_once", [1, 30, 10**6])
+@given(SETS)
+def test_many_at_once_are_the_same_to_the_last_bit(at_once, sets):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranks, "_AT_ONCE", at_once)
+        scores, truth = (np.array([pair[i] for own in sets for pair in own]) for i in (0, 1))
+        found = coefficients(scores, truth, np.array([len(own) for own in sets], dtype=np.int64), 2, "things")
+    single = [coefficient([a for a, _ in own], [b for _, b in own], "higher", 2, "things") for own in sets]
+    for kind in ("tau", "rho"):
+        assert [None if v != v else v for v in getattr(found, kind).tolist()] == [getattr(own, kind) for own in single]
+    assert found.undefined == Counter(own.reason for own in single if own.reason)
