@@ -50,6 +50,12 @@ class SelectedCell:
     choices: tuple[Choice, ...]
     accuracies: tuple[Accuracy, ...]
 
+    @property
+    def who(self) -> str:
+        """The runs, and how many there are beyond the first."""
+        more = len(self.choices) - MOST_NAMES
+        return ", ".join([choice.name for choice in self.choices[:MOST_NAMES]] + [f"{more:,} more"] * (more > 0))
+
 
 @dataclass(frozen=True)
 class Legend:
@@ -60,32 +66,48 @@ class Legend:
     dotted: bool
 
 
+MOST_CELLS = 200
+"""Cells that are drawn, those that most runs selected."""
+MOST_NAMES = 40
+"""Runs that are named beside a cell."""
 CONNECTION = Legend("", MUTED, False)
 """The look of what is no choice of an operation."""
 
 
-def selected_cells(results: Results) -> list[SelectedCell]:
-    """One per distinct architecture of a space, in the order of the first run that selected it."""
+@dataclass(frozen=True)
+class SelectedCells:
+    """Distinct architectures in the order of the first run that selected each, and how many more there are."""
+
+    drawn: tuple[SelectedCell, ...]
+    left_out: int
+
+
+def selected_cells(results: Results) -> SelectedCells:
+    """Every distinct architecture of a space once; where they are many, those that most runs selected."""
     chosen: dict[tuple[str, str], list[Choice]] = {}
     for group in results.groups:
         for record in group.records:
             chosen.setdefault((record.inputs.space, record.selected.architecture), []).append(Choice(group, record))
+    kept = set(sorted(chosen, key=lambda cell: -len(chosen[cell]))[:MOST_CELLS])
     colours = {entry.operation: entry for entry in legend(results)}
-    return [
+    cells = [
         SelectedCell(
             name=f"cell-{place:02d}",
-            architecture=architecture,
-            svg=draw(choices[0].record.selected.graph, colours, architecture),
-            choices=tuple(choices),
-            accuracies=tuple(choices[0].record.accuracies),
+            architecture=cell[1],
+            svg=draw(chosen[cell][0].record.selected.graph, colours, cell[1]),
+            choices=tuple(chosen[cell]),
+            accuracies=tuple(chosen[cell][0].record.accuracies),
         )
-        for place, ((_, architecture), choices) in enumerate(chosen.items(), start=1)
+        for place, cell in enumerate((cell for cell in chosen if cell in kept), start=1)
     ]
+    return SelectedCells(tuple(cells), len(chosen) - len(cells))
 
 
 def legend(results: Results) -> list[Legend]:
     """Every operation that the spaces let a selector choose, in their order."""
-    return legend_of(edge for r in results.records for cell in r.selected.operations for edge in cell)
+    # Runs on one space allow the same.
+    every = {id(r.selected.operations): r.selected.operations for r in results.records}
+    return legend_of(edge for operations in every.values() for cell in operations for edge in cell)
 
 
 def legend_of(edges: Iterable[Sequence[str]]) -> list[Legend]:

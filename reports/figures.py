@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import matplotlib.style
 import numpy as np
@@ -20,15 +21,19 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from archselect.benchmarks.records import Landscape
 from archselect.reports.metrics import ACCURACY, LEVELS, correlations
 from archselect.reports.palette import FONT, GRID, INK, MUTED, SPACE, series
-from archselect.reports.results import Group, Results, total_seconds
+from archselect.reports.results import Group, Results
 from archselect.reports.stats import Correlation
 from archselect.reports.tables.table import Table
 from archselect.reports.tables.time import PHASES
 from archselect.reports.words import extent, median, quality, short
 
 WIDTH = 9.2
+DPI = 200
+"""Of pictures within a drawing."""
 ROW = 0.36
 LEGEND_COLUMNS = 5
+MOST_DOTS = 500
+"""Dots of a row that are drawn one by one; more are a picture within the drawing, or the page would hold them all."""
 _STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -250,12 +255,9 @@ def differences_figure(table: Table) -> Figure | None:
 def time_figure(results: Results) -> Figure:
     """Left each run's total on a logarithmic axis, right the mean share of each phase."""
     groups = [group for group in results.groups if group.records]
-    phases = [*PHASES, *sorted({p for r in results.records for p in r.cost.phases} - set(PHASES))]
-    phases = [p for p in phases if any(p in r.cost.phases for r in results.records)]
-    spent = {
-        g.name: [np.mean([r.cost.phases[p].seconds if p in r.cost.phases else 0.0 for r in g.records]) for p in phases]
-        for g in groups
-    }
+    entered = {phase for group in groups for phase in group.phases}
+    phases = [*(phase for phase in PHASES if phase in entered), *sorted(entered - set(PHASES))]
+    spent = {g.name: [np.mean(g.phases.get(phase, 0.0)) for phase in phases] for g in groups}
 
     legend_rows = -(-len(phases) // LEGEND_COLUMNS)
 
@@ -265,7 +267,7 @@ def time_figure(results: Results) -> Figure:
         canvas.subplots_adjust(top=_from_top(canvas, 0.14 + 0.2 * legend_rows), bottom=0.5 / _height(canvas))
         total, share = axes
         for place, group in enumerate(groups):
-            runs = np.array([total_seconds(record) for record in group.records])
+            runs = np.array(group.seconds)
             _seeds(total, place, runs, runs.mean(), series(place))
             total.annotate(
                 f"{short(float(runs.mean()))} s",
@@ -279,7 +281,7 @@ def time_figure(results: Results) -> Figure:
                 width = 100 * float(part) / max(float(sum(spent[group.name])), 1e-12)
                 share.barh(place, width, left=left, height=0.62, color=series(index + 3), edgecolor="none")
                 left += width
-        every = [total_seconds(record) for record in results.records]
+        every = [seconds for group in groups for seconds in group.seconds]
         total.set_xscale("log")
         total.set_xlim(min(every) / 1.8, max(every) * (max(every) / min(every)) ** 0.3 * 1.8)
         total.xaxis.set_major_locator(LogLocator(numticks=8))
@@ -336,7 +338,7 @@ def _seeds(ax: Axes, row: int, values: npt.NDArray[np.float64], mean: npt.ArrayL
     """One row of dots, spread a little so that equal ones are seen, and a bar at the mean."""
     spread = np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else np.zeros(1)
     ax.vlines(mean, row - 0.3, row + 0.3, color=colour, linewidth=2.5)
-    ax.scatter(values, row + spread, s=26, color=colour, alpha=0.75, linewidths=0, zorder=3)
+    ax.scatter(values, row + spread, s=26, color=colour, alpha=0.75, linewidths=0, zorder=3, **_dots(values))
 
 
 def _tau_row(ax: Axes, row: int, found: Correlation | None, colour: str) -> None:
@@ -344,11 +346,15 @@ def _tau_row(ax: Axes, row: int, found: Correlation | None, colour: str) -> None
         text = "no such scores" if found is None else "undefined"
         ax.annotate(text, (0, row), (5, 0), textcoords="offset points", va="center", color=MUTED, fontstyle="italic")
         return
-    seeds = [value for value in found.per_seed if value is not None]
+    seeds = np.array([value for value in found.per_seed if value is not None])
     ax.barh(row, found.tau.mean, height=0.56, color=colour, alpha=0.45, edgecolor="none")
-    ax.scatter(seeds, [row + 0.13] * len(seeds), s=12, color=colour, linewidths=0, zorder=3)
+    ax.scatter(seeds, np.full(len(seeds), row + 0.13), s=12, color=colour, linewidths=0, zorder=3, **_dots(seeds))
     if found.tau.low is not None and found.tau.high is not None:
         ax.hlines(row - 0.1, found.tau.low, found.tau.high, color=INK, linewidth=1.4, zorder=4)
+
+
+def _dots(values: npt.NDArray[np.float64]) -> dict[str, Any]:
+    return {"rasterized": True} if len(values) > MOST_DOTS else {}
 
 
 def _margin(names: Iterable[str]) -> float:
@@ -375,7 +381,7 @@ def _svg(name: str, title: str, height: float, draw: Callable[[Canvas], None]) -
         FigureCanvasSVG(canvas)
         draw(canvas)
         file = io.StringIO()
-        canvas.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        canvas.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None}, dpi=DPI)
     svg = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>", "", file.getvalue(), flags=re.DOTALL).strip()
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from markupsafe import Markup
 
 from archselect.benchmarks.records import Inputs, Landscape, Machine, Record, flatten
 from archselect.reports.citing import bibliography, citations, others
-from archselect.reports.drawing import SelectedCell, legend
+from archselect.reports.drawing import SelectedCells, legend
 from archselect.reports.figures import Figure
 from archselect.reports.palette import style_sheet, themed, variable
 from archselect.reports.render import to_html
@@ -60,7 +61,7 @@ class _Block:
 
 
 def page(
-    results: Results, tables: Sequence[Table], figures: Sequence[Figure], cells: Sequence[SelectedCell], runs: Table
+    results: Results, tables: Sequence[Table], figures: Sequence[Figure], cells: SelectedCells, runs: Table
 ) -> str:
     """The whole page as text."""
     environment = Environment(
@@ -78,7 +79,8 @@ def page(
         results=results,
         info=results.info,
         tables=[(table, Markup(to_html(table)), of_table[table.name]) for table in tables],
-        cells=cells,
+        cells=cells.drawn,
+        cells_left_out=cells.left_out,
         legend=legend(results),
         landscapes=[(landscape, _about(landscape)) for landscape in results.landscapes],
         runs=runs,
@@ -163,16 +165,13 @@ def _data(inputs: Inputs) -> tuple[str, dict[str, object]]:
 
 def _machines(records: Sequence[Record]) -> list[_Block]:
     """Each distinct machine, and how many runs and supernets were made on it."""
-
-    def count(machine: Machine, of: str) -> int:
-        return sum(getattr(record.cost, of) == machine for record in records)
-
-    distinct = {m.model_dump_json(): m for r in records for m in (r.cost.machine, r.cost.supernet_machine)}
+    runs = Counter(record.cost.machine for record in records)
+    supernets = Counter(record.cost.supernet_machine for record in records)
     return [
         _Block(
             device(machine),
             {key.replace("_", " "): f"{value}" for key, value in machine.model_dump().items()},
-            f"{count(machine, 'machine')} runs, the supernets of {count(machine, 'supernet_machine')}",
+            f"{runs[machine]} runs, the supernets of {supernets[machine]}",
         )
-        for _, machine in sorted(distinct.items())
+        for machine in sorted({*runs, *supernets}, key=Machine.model_dump_json)
     ]

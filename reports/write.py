@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from archselect.benchmarks.records import write_atomically
 from archselect.reports.citing import bibliography
-from archselect.reports.drawing import SelectedCell, selected_cells
+from archselect.reports.drawing import SelectedCells, selected_cells
 from archselect.reports.figures import Figure, figures
 from archselect.reports.page import page
 from archselect.reports.render import to_csv, to_latex, to_markdown
@@ -19,11 +22,15 @@ from archselect.reports.tables.table import MARKS, Table
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """Where a report was written: the page, the tables as one Markdown file, and every file of it."""
+    """Where a report was written: the page, the tables as one Markdown file, and every file; and its tables.
+
+    `tables` are those of the study, with their most telling columns.
+    """
 
     html: Path
     markdown: Path
     files: tuple[Path, ...]
+    tables: tuple[TerminalTable, ...]
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,23 @@ def write_report(folder: Path) -> ReportPaths:
 
     Raises UserError if the folder is none of ours, has no finished run, or cannot be written to.
     """
+    with _uncollected():
+        return _write(folder)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the search for cycles, of which records have none and which takes a third of a large report's time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _write(folder: Path) -> ReportPaths:
     results = load(folder)
     found, cells = tables(results), selected_cells(results)
     drawn, runs = figures(results, found), runs_table(results)
@@ -52,7 +76,7 @@ def write_report(folder: Path) -> ReportPaths:
         texts |= {f"report/{name}": text for name, text in _files(table).items()}
     texts["report/runs.csv"] = to_csv(runs)
     texts["report/references.bib"] = bibliography(results)
-    drawings = {figure.name: figure.svg for figure in drawn} | {cell.name: cell.svg for cell in cells}
+    drawings = {figure.name: figure.svg for figure in drawn} | {cell.name: cell.svg for cell in cells.drawn}
     for name, svg in drawings.items():
         texts[f"report/figures/{name}.svg"] = svg
     for name, text in texts.items():
@@ -61,6 +85,7 @@ def write_report(folder: Path) -> ReportPaths:
         html=folder / "report.html",
         markdown=folder / "report" / "report.md",
         files=tuple(folder / name for name in texts),
+        tables=tuple(map(for_terminal, found)),
     )
 
 
@@ -78,11 +103,6 @@ def _files(table: Table) -> dict[str, str]:
     return {f"{table.name}.{kind}": write(table) for kind, write in kinds.items()}
 
 
-def terminal_tables(folder: Path) -> list[TerminalTable]:
-    """The study's tables with their most telling columns. Raises UserError as :func:`write_report` does."""
-    return [for_terminal(table) for table in tables(load(folder))]
-
-
 def for_terminal(table: Table) -> TerminalTable:
     """A table with its most telling columns."""
     shown = table.narrow()
@@ -96,7 +116,7 @@ def for_terminal(table: Table) -> TerminalTable:
     )
 
 
-def _markdown(results: Results, found: list[Table], drawn: list[Figure], cells: list[SelectedCell]) -> str:
+def _markdown(results: Results, found: list[Table], drawn: list[Figure], cells: SelectedCells) -> str:
     info = results.info
     parts = [f"# {info.title}\n", f"{info.description}\n", f"    {info.command}\n"]
     parts += [f"{sentence}\n" for sentence in results.status()]
@@ -107,9 +127,11 @@ def _markdown(results: Results, found: list[Table], drawn: list[Figure], cells: 
         parts.append(to_markdown(table))
         parts += [_image(figure) for figure in drawn if figure.name.split("-")[0] == table.name]
     parts.append("## Selected cells\n")
-    for cell in cells:
+    for cell in cells.drawn:
         parts.append(f"![{cell.name}](figures/{cell.name}.svg)\n")
-        parts.append(f"`{cell.architecture}`: {', '.join(choice.name for choice in cell.choices)}\n")
+        parts.append(f"`{cell.architecture}`: {cell.who}\n")
+    if cells.left_out:
+        parts.append(f"{cells.left_out:,} more cells, which fewer runs selected, are in runs.csv.\n")
     return "\n".join(parts)
 
 

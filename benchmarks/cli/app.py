@@ -143,14 +143,6 @@ def truth_part(table: str | None, dataset: str | None, split: str | None, epochs
     return TruthPart(table=table, dataset=dataset, split=split, epochs=epochs)
 
 
-def print_tables(folder: Path) -> None:
-    """Print the tables of a folder of records."""
-    from archselect.reports.write import terminal_tables
-
-    for table in terminal_tables(folder):
-        print_shown(table)
-
-
 def print_shown(shown: TerminalTable) -> None:
     """Print one table of a report."""
     print_table(f"{shown.title}\n{shown.answer}", shown.columns, shown.rows, shown.caption, shown.numeric)

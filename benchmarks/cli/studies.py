@@ -15,8 +15,8 @@ from archselect.benchmarks.cli.app import (
     err,
     out,
     parse_seeds,
+    print_shown,
     print_table,
-    print_tables,
     progress,
 )
 
@@ -73,7 +73,8 @@ def run(
         )
     if outcome.made or outcome.kept:
         paths = write_report(folder)
-        print_tables(folder)
+        for table in paths.tables:
+            print_shown(table)
         out.print(f"{outcome.made} runs made, {outcome.kept} kept. Report: {paths.html}", markup=False, highlight=False)
     if outcome.failed:
         err.print(
@@ -96,7 +97,8 @@ def report(
     from archselect.reports.write import write_report
 
     paths = write_report(folder)
-    print_tables(folder)
+    for table in paths.tables:
+        print_shown(table)
     out.print(f"Report: {paths.html}", markup=False, highlight=False)
 
 

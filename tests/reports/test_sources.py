@@ -12,7 +12,7 @@ from archselect.reports.tables import tables
 from archselect.reports.tables.accuracy import accuracy_table
 from archselect.reports.tables.tau import tau_table
 from archselect.reports.words import quality
-from archselect.reports.write import terminal_tables, write_report
+from archselect.reports.write import write_report
 
 AGREEMENT = Agreement(
     architectures=500,
@@ -99,7 +99,7 @@ def test_a_prediction_carries_its_agreement_wherever_it_is_shown(surrogate):
     assert {(row["source"], float(row["surrogate_tau"])) for row in written} == {("predicted", AGREEMENT.tau)}
     assert "predicted (τ-b 0.79), rank" in texts["report.html"]
     assert any("predicted accuracy in per cent" in text for name, text in texts.items() if name.startswith("accuracy-"))
-    for table in terminal_tables(surrogate):
+    for table in report.tables:
         if table.title == "Accuracy of the selected cell":
             assert any("predicted, τ-b 0.79" in row for row in table.rows) and words in table.caption
 

@@ -17,12 +17,13 @@ import pytest
 
 from archselect.benchmarks.records import CellGraph, Folder, Record, Time, write_fact
 from archselect.nasbench_adapters.errors import UserError
+from archselect.reports import drawing, figures
 from archselect.reports.drawing import Legend, draw, selected_cells
 from archselect.reports.palette import series, themed
 from archselect.reports.render import latex, to_html, to_latex, to_markdown
 from archselect.reports.results import load
 from archselect.reports.tables import tables
-from archselect.reports.write import terminal_tables, write_report
+from archselect.reports.write import write_report
 
 NASTY = r"""<script>alert(1)</script> & 50% of $x_1$ # {a}^~\b | "q" 'r' *s*"""
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -222,7 +223,7 @@ def test_failures_and_missing_runs_are_in_the_report(fake, tmp_path):
     for name in ("report.md", "tau.md", "accuracy.md", "time.md", "tau.tex"):
         text = (root / "report" / name).read_text()
         assert "1 of 17 runs failed" in text and "1 of 17 runs are not finished" in text
-    assert all("1 of 17 runs failed" in table.caption for table in terminal_tables(root))
+    assert all("1 of 17 runs failed" in table.caption for table in write_report(root).tables)
 
 
 def test_a_selector_of_which_every_run_failed_is_told(fake, tmp_path):
@@ -255,15 +256,38 @@ def test_equal_cells_are_drawn_once(fake, tmp_path):
         record = records[fake.record(fake.inputs("darts-pt", seed)).id]
         changed = record.model_copy(update={"selected": model.selected, "accuracies": model.accuracies})
         write_fact(Folder(root).path(Record, record.id), changed)
-    cells = selected_cells(load(root))
+    cells = selected_cells(load(root)).drawn
     assert len({cell.architecture for cell in cells}) == len(cells)
     names = [[choice.name for choice in cell.choices] for cell in cells]
     assert ["magnitude 0/0", *(f"darts-pt {s}/{s}" for s in range(4))] in names
     assert sum(map(len, names)) == 16
 
 
+def test_of_many_cells_those_most_selected_are_drawn(folder, monkeypatch):
+    every = selected_cells(load(folder)).drawn
+    monkeypatch.setattr(drawing, "MOST_CELLS", 2)
+    monkeypatch.setattr(drawing, "MOST_NAMES", 1)
+    found = selected_cells(load(folder))
+    assert found.left_out == len(every) - 2 > 0
+    most = sorted((len(cell.choices) for cell in every), reverse=True)[:2]
+    assert sorted((len(cell.choices) for cell in found.drawn), reverse=True) == most
+    assert all(cell.who.endswith(f", {len(cell.choices) - 1} more") for cell in found.drawn if len(cell.choices) > 1)
+    paths = write_report(folder)
+    assert f"{found.left_out} more are in report/runs.csv" in paths.html.read_text(encoding="utf-8")
+    assert f"{found.left_out} more cells, which fewer runs selected" in paths.markdown.read_text(encoding="utf-8")
+
+
+def test_many_dots_are_a_picture(folder, monkeypatch):
+    results = load(folder)
+    assert "<image" not in figures.time_figure(results).svg
+    monkeypatch.setattr(figures, "MOST_DOTS", 1)
+    svg = figures.time_figure(results).svg
+    assert svg.count("<image") == len(results.groups) and figures.time_figure(results).svg == svg
+    ElementTree.fromstring(svg)
+
+
 def test_a_cell_is_drawn_with_every_edge_named_and_none_dotted(folder):
-    cell = selected_cells(load(folder))[1]
+    cell = selected_cells(load(folder)).drawn[1]
     root = ElementTree.fromstring(cell.svg)
     words = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     operations = [operation for _, _, operation in cell.choices[0].record.selected.graph[0].edges]
@@ -292,7 +316,7 @@ def test_themed_figures_keep_no_colour_of_the_palette():
 
 
 def test_terminal_tables_are_plain_and_narrow(folder):
-    found = terminal_tables(folder)
+    found = write_report(folder).tables
     assert [table.title for table in found] == [table.title for table in tables(load(folder))]
     for table in found:
         assert all(len(row) == len(table.columns) for row in table.rows) and set(table.numeric) <= set(table.columns)
