@@ -46,6 +46,8 @@ class Runner:
         self.folder, self.device, self.data_dir = folder, device, data_dir
         self._images = lru_cache(maxsize=2)(self._load_images)
         self._training_images = lru_cache(maxsize=2)(self._load_training_images)
+        # A task copies what it is given, so the runs on one supernet read its file once.
+        self._supernet = lru_cache(maxsize=1)(load_supernet)
         self._truth = lru_cache(maxsize=8)(open_truth)
         self._truth_of = lru_cache(maxsize=8)(lambda table, space: self._truth(table).within(get_space(space)))
         self._warm = False
@@ -82,7 +84,7 @@ class Runner:
         warmup = perf_counter() - start
         space = get_space(job.supernet.space.name)
         clock = Clock(self.device)
-        trained = load_supernet(self.supernet_path(job.supernet))
+        trained = self._supernet(self.supernet_path(job.supernet))
         memory = PeakMemory(self.device)
         answering = SupernetTask(
             space,
@@ -148,11 +150,15 @@ class Runner:
         )
 
     def _warm_up(self) -> None:
-        """Use the device once in this process, so that no phase pays for its start."""
+        """Use the device once in this process, so that no phase pays for its start.
+
+        With its first optimiser torch imports its compiler, which takes seconds.
+        """
         if self._warm:
             return
         layer = torch.nn.Conv2d(3, 8, 3, padding=1).to(self.device)
         layer(torch.zeros(2, 3, 8, 8, device=self.device)).sum().backward()
+        torch.optim.SGD(layer.parameters()).step()
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         self._warm = True

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 
 import numpy as np
 
 from archselect.benchmarks.records import Decision, OperationScore, Record
 from archselect.reports.ranks import Floats, Ints
-from archselect.reports.reading import Columns
 
 _BATCH = 1_000
 """Records that are laid out in one go, so that memory stays bounded."""
@@ -101,6 +102,7 @@ def _laid_out(records: Sequence[Record]) -> tuple[Ints, Ints, Ints, Ints, Ints, 
 
 def _columns(kind: type[OperationScore | Decision], parts: Sequence[Sequence[OperationScore | Decision]]) -> Floats:
     """Of every item the place of its part, then its fields in order, each as a row."""
-    every = [part if isinstance(part, Columns) else Columns.of(kind, part) for part in parts]
-    of = np.repeat(np.arange(len(every)), list(map(len, every)))
-    return np.vstack([of, np.concatenate([own.values for own in every]).T])
+    names = tuple(kind.model_fields)
+    of = np.repeat(np.arange(len(parts)), list(map(len, parts)))
+    flat = chain.from_iterable(map(attrgetter(*names), chain.from_iterable(parts)))
+    return np.vstack([of, np.fromiter(flat, np.float64, len(names) * len(of)).reshape(-1, len(names)).T])

@@ -24,7 +24,6 @@ from archselect.benchmarks.records import (
     flatten,
 )
 from archselect.reports.decided import Decided, decided
-from archselect.reports.reading import read_records
 from archselect.reports.stats import Correlation
 
 _SEEDS = {"supernet_seed", "selection_seed"}
@@ -168,7 +167,7 @@ def load(folder: Path) -> Results:
     """Read a folder. Raises UserError if it is none of ours, has a broken file, or no run has finished."""
     source = Folder(folder)
     info = source.study()
-    found = {record.id: record for record in read_records(source)}
+    found = {record.id: record for record in source.read_all(Record)}
     runs = set(info.runs)
     records = sorted((r for r in found.values() if r.id in runs), key=lambda r: _order(r, info.labels))
     if not records:

@@ -16,12 +16,15 @@ WORK = ("data", "supernet", "score", "tune", "validate")
 
 @pytest.mark.benchmark(group="harness: the quickstart's supernet of one seed and its four runs")
 def test_overhead(benchmark, tmp_path):
-    """`extra_info["overhead"]` is the share of seconds outside the phases of work; starting Python is not counted."""
+    """`extra_info["overhead"]` is the share of seconds outside the phases of work, after the start of the libraries."""
     study = read_study("quickstart")
     jobs = [job for job in span(study, None) if job.supernet.seed == study.seeds.supernet[0]]
 
+    folder = Folder(tmp_path)
+    runner = Runner(folder, torch.device("cpu"), None)
+    runner._warm_up()
+
     def work():
-        runner, folder = Runner(Folder(tmp_path), torch.device("cpu"), None), Folder(tmp_path)
         for supernet in {job.supernet.id: job.supernet for job in jobs}.values():
             runner.make_supernet(supernet)
         for job in jobs:
