@@ -4,6 +4,9 @@ import importlib.util
 import os
 import random
 import signal
+import sys
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +53,70 @@ def small_truth(small, tmp_path_factory):
     path = tmp_path_factory.mktemp("truth") / "made-up.npz"
     small.truth_table().save(path)
     return path
+
+
+@contextmanager
+def _unsettled_after():
+    """A worker, or a command that trains, settles for good how its process reckons; this one has other tests to do."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _pool_within(workers, start, *arguments):
+    from archselect.benchmarks.workers import THREADS, settle
+
+    def submit(function, *job):
+        future = Future()
+        try:
+            future.set_result(function(*job))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    with _unsettled_after():
+        settle(THREADS)
+        start(*arguments)
+        yield submit
+
+
+@pytest.fixture(scope="session")
+def pool_within():
+    """In place of `worker_pool`: jobs run in this process, one after the other, and reckon as in a worker."""
+    return _pool_within
+
+
+@pytest.fixture
+def inline(monkeypatch, pool_within):
+    """Studies run, and cells are scored, in this process: a worker takes seconds to start."""
+    from archselect.benchmarks import harness, scoring
+
+    monkeypatch.setattr(harness, "_runner", None)
+    for module in (harness, scoring):
+        monkeypatch.setattr(module, "worker_pool", pool_within)
+
+
+@pytest.fixture
+def archselect(monkeypatch, capsys, tmp_path):
+    """`archselect(*arguments)` is (exit code, standard output, standard error) of a command, run in this process."""
+    from archselect.benchmarks.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["archselect", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit:
+            main()
+        out, err = capsys.readouterr()
+        return exit.value.code or 0, out, err
+
+    with _unsettled_after():
+        yield call
 
 
 @pytest.fixture(scope="session")

@@ -1,36 +1,16 @@
 """The small world, and studies run in this process."""
 
 import shutil
-import sys
-from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 
 from archselect.benchmarks import harness
-from archselect.benchmarks.cli import main
 from archselect.benchmarks.records import Inputs
 from archselect.benchmarks.study import read_study
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
-
-
-@pytest.fixture
-def archselect(monkeypatch, capsys, tmp_path):
-    """`archselect(*arguments)` is (exit code, standard output, standard error) of a command, run in this process."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["archselect", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit:
-            main()
-        out, err = capsys.readouterr()
-        return exit.value.code or 0, out, err
-
-    return call
 
 
 @pytest.fixture
@@ -62,29 +42,6 @@ def digits():
     return images
 
 
-@contextmanager
-def pool_within(workers, start, *arguments):
-    """In place of worker processes: jobs run in this process, one after the other."""
-    start(*arguments)
-
-    def submit(function, job):
-        future = Future()
-        try:
-            future.set_result(function(job))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    yield submit
-    harness._runner = None
-
-
-@pytest.fixture
-def inline(monkeypatch):
-    """Studies run in this process."""
-    monkeypatch.setattr(harness, "worker_pool", pool_within)
-
-
 QUICK = (
     ('"untrained"]\niterations = 2', '"untrained"]\niterations = 1'),
     ('[[selectors]]\nname = "darts-pt"\non = ["darts"]\ntune_epochs = 1\n', ""),
@@ -105,7 +62,7 @@ def quick(write_quick):
 
 
 @pytest.fixture(scope="session")
-def finished_once(small, small_truth, tmp_path_factory):
+def finished_once(small, small_truth, pool_within, tmp_path_factory):
     """A folder of the quicker study, finished; not to be touched."""
     root = tmp_path_factory.mktemp("finished")
     (root / "small.toml").write_text(small.study_text(small_truth, *QUICK), encoding="utf-8")

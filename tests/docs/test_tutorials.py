@@ -1,14 +1,16 @@
 """The tutorials, executed: files are saved, commands run, and what is printed is what the page says.
 
 A block of `console` holds commands after "$ " and what they print; "..." stands for any lines, or for the rest of one.
-Blocks of `python` and `toml` are saved under the name that the text before them gives ("Save it as `NAME`"), those of
-`toml append` are added to it; others are for reading.
+A command of ours alone runs in this process; a line that makes use of a shell has one. Blocks of `python` and `toml`
+are saved under the name that the text before them gives ("Save it as `NAME`"), those of `toml append` are added to it;
+others are for reading.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +42,11 @@ def commands(content):
         yield command, printed.splitlines()
 
 
+def ours(command):
+    """The arguments of a command of ours that needs no shell, or None."""
+    return shlex.split(command)[1:] if re.fullmatch(r"archselect( [^;|&<>$`*]*)?", command) else None
+
+
 def plain(line):
     return " ".join(line.split())
 
@@ -64,10 +71,11 @@ def missing(expected, printed):
 @pytest.mark.slow
 @pytest.mark.skipif(not (SCRIPTS / "archselect").is_file(), reason="the package is not installed")
 @pytest.mark.parametrize("page", sorted((ROOT / "docs" / "tutorials").glob("*.md")), ids=lambda page: page.stem)
-def test_it_does_what_it_says(page, tmp_path):
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "XDG_DATA_HOME": str(tmp_path / "user"), "COLUMNS": "120"}
-    environment["PATH"] = f"{SCRIPTS}:{os.environ['PATH']}"
-    environment.pop("GITHUB_STEP_SUMMARY", None)
+def test_it_does_what_it_says(page, archselect, inline, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("PATH", f"{SCRIPTS}:{os.environ['PATH']}")
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     ran = 0
     for how, content, name in steps(page.read_text(encoding="utf-8")):
         if how != "run":
@@ -76,11 +84,15 @@ def test_it_does_what_it_says(page, tmp_path):
             path.write_text(before + content, encoding="utf-8")
             continue
         for command, expected in commands(content):
-            options = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "timeout": 300}
-            done = subprocess.run(["bash", "-c", command], check=False, **options)
-            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-            lost = missing(expected, done.stdout)
-            assert lost is None, f"$ {command}\nprinted\n{done.stdout}\nand not, in its place,\n{lost}"
+            if (arguments := ours(command)) is not None:
+                code, out, err = archselect(*arguments)
+            else:
+                options = {"capture_output": True, "text": True, "timeout": 300}
+                done = subprocess.run(["bash", "-c", command], check=False, **options)
+                code, out, err = done.returncode, done.stdout, done.stderr
+            assert code == 0, f"{command}\n{out}\n{err}"
+            lost = missing(expected, out)
+            assert lost is None, f"$ {command}\nprinted\n{out}\nand not, in its place,\n{lost}"
             ran += 1
     assert ran >= 5
 
