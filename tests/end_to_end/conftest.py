@@ -1,4 +1,8 @@
-"""The installed command, in a folder of its own, on a small study."""
+"""The installed command, in a folder of its own, on a small study.
+
+What tells processes apart is tried with `world.run`, the real command; what comes after it, or is the same in any
+process, with `archselect` and `inline`, which save the seconds in which Python and its workers start.
+"""
 
 import os
 import subprocess
@@ -7,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from archselect.benchmarks.cli import main
 
 SCRIPT = Path(sys.executable).with_name("archselect")
 
@@ -78,17 +80,12 @@ def finished(small, small_truth, tmp_path_factory):
 
 
 @pytest.fixture
-def refusal(world, monkeypatch, capsys):
+def refusal(world, archselect):
     """`refusal(*arguments)` is the one line with which a command, run in this process, is refused."""
-    monkeypatch.chdir(world.folder)
-    monkeypatch.setenv("XDG_DATA_HOME", str(world.folder / "user"))
 
     def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["archselect", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit:
-            main()
-        out, err = capsys.readouterr()
-        assert (exit.value.code, out) == (2, "")
+        code, out, err = archselect(*arguments)
+        assert (code, out) == (2, "")
         return one_line(err)
 
     return call

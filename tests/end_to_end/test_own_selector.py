@@ -15,14 +15,14 @@ def records(folder):
 
 
 @pytest.mark.slow
-def test_one_is_written_checked_and_compared(world):
+def test_one_is_written_checked_and_compared(world, archselect, inline):
     done = world.run("new-selector", "my_selector.py")
     assert done.returncode == 0, done.stderr
     text = (world.folder / "my_selector.py").read_text()
     assert "class MySelector(Selector)" in text and len(text.splitlines()) <= 45
-    assert world.run("new-selector", "my_selector.py").returncode == 2  # nothing is written over
-    checked = world.run("check", "my_selector.py:MySelector", "--space", "nb201", "--space", "darts")
-    assert checked.returncode == 0, checked.stdout
+    assert archselect("new-selector", "my_selector.py")[0] == 2  # nothing is written over
+    code, out, _ = archselect("check", "my_selector.py:MySelector", "--space", "nb201", "--space", "darts")
+    assert code == 0, out
 
     own = "my_selector.py:MySelector"
     text = text.replace("minibatch: int = 64", "minibatch: int = 16")  # the small study has few images
@@ -43,14 +43,14 @@ def test_one_is_written_checked_and_compared(world):
 
     # Edited, only its own runs are made again, and the folder is still the same study's.
     (world.folder / "my_selector.py").write_text(text.replace("minibatch: int = 16", "minibatch: int = 8"))
-    done = world.run("run", "small.toml", "--selector", own, "--workers", "1", "--out", "out")
-    assert done.returncode == 0, done.stderr
-    assert "4 runs made, 8 kept." in done.stdout
-    assert "4 of the folder's records belong to no run of this study" in " ".join(done.stdout.split())
+    code, printed, err = archselect("run", "small.toml", "--selector", own, "--out", "out")
+    assert code == 0, err
+    assert "4 runs made, 8 kept." in printed
+    assert "4 of the folder's records belong to no run of this study" in " ".join(printed.split())
     # In a study's file it is named alike; the label is another.
     study = world.study(('name = "random"', f'name = "{own}"\nlabel = "mine"'), name="named.toml")
-    done = world.run("run", study, "--workers", "1", "--out", "named")
-    assert done.returncode == 0, done.stderr
+    code, _, err = archselect("run", study, "--out", "named")
+    assert code == 0, err
     assert {r["inputs"]["selector"]["label"] for r in records(world.folder / "named")} >= {"mine", "magnitude"}
 
 
@@ -109,6 +109,7 @@ def test_a_plugin(world, plugged):
     plugin = "archselect-example-plugin 1.2"
     assert sources == {"first-operation": plugin, "zero-cost-pt": plugin, "magnitude": None, "darts-pt": None}
     scored = run(
-        "score", "mean-weight", "--cells", "sample:3", "--set", "skeleton.channels=2", "--set", "skeleton.cells=1"
+        *("score", "mean-weight", "--cells", "sample:3", "--workers", "1"),
+        *("--set", "skeleton.channels=2", "--set", "skeleton.cells=1"),
     )
     assert scored.returncode == 0, scored.stderr

@@ -34,16 +34,16 @@ def copied(finished, world):
 RUN = ("run", "small.toml", "--out", "out", "--workers", "1", "--device", "cpu")
 
 
-def test_a_finished_study_is_kept(copied, finished, world):
+def test_a_finished_study_is_kept(copied, finished, archselect, inline):
     before = records(copied)
-    result = world.run(*RUN)
-    assert (result.returncode, result.stderr) == (0, "")
-    assert "0 runs made, 8 kept" in result.stdout
+    code, out, err = archselect(*RUN)
+    assert (code, err) == (0, "")
+    assert "0 runs made, 8 kept" in out
     assert records(copied) == before
     assert tables(copied) == tables(finished[0])
 
 
-def test_what_is_missing_is_made_and_nothing_else(copied, finished, world):
+def test_what_is_missing_is_made_and_nothing_else(copied, finished, archselect, inline):
     before = records(copied)
     gone = sorted(before)[::3]
     for name in gone:
@@ -52,9 +52,9 @@ def test_what_is_missing_is_made_and_nothing_else(copied, finished, world):
     for path in (copied / "supernets").iterdir():
         path.unlink()
     assert lost.is_file()
-    result = world.run(*RUN)
-    assert (result.returncode, result.stderr) == (0, "")
-    assert f"{len(gone)} runs made, {8 - len(gone)} kept" in result.stdout
+    code, out, err = archselect(*RUN)
+    assert (code, err) == (0, "")
+    assert f"{len(gone)} runs made, {8 - len(gone)} kept" in out
     after = records(copied)
     assert {name: after[name] for name in before if name not in gone} == {
         name: before[name] for name in before if name not in gone

@@ -81,7 +81,7 @@ def start(world, out):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_training_that_was_cut_short_goes_on(world, undisturbed, how):
+def test_a_training_that_was_cut_short_goes_on(world, archselect, undisturbed, how):
     expected = whole(world, undisturbed)
     process = start(world, "out")
     os.kill(process.pid, how)
@@ -93,13 +93,13 @@ def test_a_training_that_was_cut_short_goes_on(world, undisturbed, how):
     (path,) = (world.folder / "out" / "checkpoints").glob("*.pt")
     done = len(load_checked(path)["epochs"])
     assert 1 <= done < EPOCHS
-    result = world.run(*TRAIN, *SMALL, "--out", "out")
-    assert (result.returncode, result.stderr) == (0, "")
+    code, out, err = archselect(*TRAIN, *SMALL, "--out", "out")
+    assert (code, err) == (0, "")
     same(read(world.folder / "out"), expected)
     content = json.loads(next((world.folder / "out" / "trainings").iterdir()).read_text())
     assert content["cost"]["sessions"] == 2
-    again = world.run(*TRAIN, *SMALL, "--out", "out")
-    assert again.returncode == 0 and "Kept: out/trainings/" in again.stdout
-    assert [line for line in again.stdout.splitlines() if line.startswith("Test accuracy")] == [
-        line for line in result.stdout.splitlines() if line.startswith("Test accuracy")
+    code, again, _ = archselect(*TRAIN, *SMALL, "--out", "out")
+    assert code == 0 and "Kept: out/trainings/" in again
+    assert [line for line in again.splitlines() if line.startswith("Test accuracy")] == [
+        line for line in out.splitlines() if line.startswith("Test accuracy")
     ]
