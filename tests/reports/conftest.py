@@ -33,6 +33,7 @@ from archselect.benchmarks.records import (
 )
 from archselect.nasbench_adapters.space import Architecture
 from archselect.nasbench_adapters.spaces.nb201 import NasBench201
+from archselect.reports.write import write_report
 
 SPACE = NasBench201()
 EDGES, OPERATIONS = 6, 5
@@ -279,6 +280,14 @@ def fail(root: Path, record: Record, error: str = "ProxyError: log|det K| of a s
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return make_folder(tmp_path / "study")
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `folder`, with its report, which takes a while to write; not to be touched."""
+    root = make_folder(tmp_path_factory.mktemp("written") / "study")
+    write_report(root)
+    return root
 
 
 @pytest.fixture

@@ -11,18 +11,17 @@ import pytest
 
 from archselect.reports.results import load
 from archselect.reports.tables.accuracy import accuracy_table
-from archselect.reports.write import write_report
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")
 
 
-def dom(page: Path, script: str, width: int = 1280) -> str:
-    """The page's text as it stands after a script."""
-    changed = page.with_name("changed.html")
+def dom(page: Path, folder: Path, script: str, width: int = 1280) -> str:
+    """The page's text as it stands after a script; the browser writes into the folder."""
+    changed = folder / "changed.html"
     changed.write_text(page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>"))
     command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900"]
-    command += [f"--user-data-dir={page.parent / 'profile'}", "--dump-dom", changed.as_uri()]
+    command += [f"--user-data-dir={folder / 'profile'}", "--dump-dom", changed.as_uri()]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
@@ -34,11 +33,11 @@ def order(text: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("clicks", [1, 2, 3])
-def test_headers_sort_up_down_and_back(folder, clicks):
-    page = write_report(folder).html
+def test_headers_sort_up_down_and_back(written, tmp_path, clicks):
+    page = written / "report.html"
     find = "[...document.querySelectorAll('#accuracy th button')].find(b => b.textContent.startsWith('Mean ±'))"
-    text = dom(page, f"for (let i = 0; i < {clicks}; i++) {find}.click();")
-    frame = accuracy_table(load(folder)).frame
+    text = dom(page, tmp_path, f"for (let i = 0; i < {clicks}; i++) {find}.click();")
+    frame = accuracy_table(load(written)).frame
     expected = []
     for _, own in frame.groupby("truth", sort=False):
         if clicks < 3:
@@ -49,9 +48,8 @@ def test_headers_sort_up_down_and_back(folder, clicks):
     assert f'aria-sort="{["ascending", "descending", "none"][clicks - 1]}"' in text
 
 
-def test_nothing_but_tables_and_figures_is_wider_than_a_phone(folder):
-    page = write_report(folder).html
+def test_nothing_but_tables_and_figures_is_wider_than_a_phone(written, tmp_path):
     script = "document.title = `${document.documentElement.scrollWidth} of ${window.innerWidth}`"
-    inner = dom(page, script, width=500)
+    inner = dom(written / "report.html", tmp_path, script, width=500)
     found = re.search(r"<title>(\d+) of (\d+)</title>", inner)
     assert found and int(found[1]) <= int(found[2])

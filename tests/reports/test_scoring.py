@@ -78,14 +78,30 @@ def frame_of(root):
     return correlation_table(load_scores(root, DIRECTIONS)).frame.set_index("proxy")
 
 
-def raw(root):
-    write_scores(root, DIRECTIONS)
-    return pd.read_csv(root / "scores.csv")
+def both(root):
+    """The table, and the rows of what was scored, as written."""
+    table = write_scores(root, DIRECTIONS)
+    return table.frame.set_index("proxy"), pd.read_csv(root / "scores.csv")
 
 
-def test_the_correlations_are_scipys(tmp_path):
-    root = make(tmp_path)
-    table, rows = frame_of(root), raw(root)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """(folder, its table) as `make` makes it, written: its intervals take a while; not to be touched."""
+    root = tmp_path_factory.mktemp("made")
+    return root, write_scores(make(root), DIRECTIONS)
+
+
+@pytest.fixture
+def table(made):
+    return made[1].frame.set_index("proxy")
+
+
+@pytest.fixture
+def rows(made):
+    return pd.read_csv(made[0] / "scores.csv")
+
+
+def test_the_correlations_are_scipys(table, rows):
     for name, sign in (("up", 1), ("down", -1)):
         for kind, measure in (("tau_b", kendalltau), ("spearman", spearmanr)):
             of_seeds = [measure(sign * own[name], own.accuracy).statistic for _, own in rows.groupby("seed")]
@@ -96,30 +112,26 @@ def test_the_correlations_are_scipys(tmp_path):
     assert table.loc["up", "n"] == 60 and table.loc["up", "seconds"] == 0.5
 
 
-def test_agreement_with_published_scores_is_unsigned_and_of_those_there_are(tmp_path):
-    root = make(tmp_path)
-    table, rows = frame_of(root), raw(root)
-    published = np.array(load_scores(root, DIRECTIONS).population.published["up"], dtype=float)
+def test_agreement_with_published_scores_is_unsigned_and_of_those_there_are(made, table, rows):
+    published = np.array(load_scores(made[0], DIRECTIONS).population.published["up"], dtype=float)
     known = ~np.isnan(published)
     wanted = [spearmanr(own.up[known], published[known]).statistic for _, own in rows.groupby("seed")]
     assert table.loc["up", "n_published"] == known.sum() == 59
     assert table.loc["up", "spearman_published"] == pytest.approx(np.mean(wanted))
     assert pd.isna(table.loc["down", "spearman_published"])
-    accuracies = load_scores(root, DIRECTIONS).accuracies[known]
+    accuracies = load_scores(made[0], DIRECTIONS).accuracies[known]
     assert table.loc["up", "published_spearman"] == pytest.approx(spearmanr(published[known], accuracies).statistic)
     assert table.loc["up", "published_tau_b"] == pytest.approx(kendalltau(published[known], accuracies).statistic)
     assert pd.isna(table.loc["down", "published_spearman"])
 
 
-def test_constant_scores_have_no_correlation(tmp_path):
-    table = correlation_table(load_scores(make(tmp_path), DIRECTIONS))
-    row = table.shown.set_index("Proxy").loc["flat ↑"]
+def test_constant_scores_have_no_correlation(made):
+    row = made[1].shown.set_index("Proxy").loc["flat ↑"]
     assert row["τ-b ↑"] == row["ρ between seeds"] == "–"
 
 
 def test_what_is_undefined_in_one_seed_is_left_out_and_counted(tmp_path):
-    root = make(tmp_path, holes=(5, 7))
-    table, rows = frame_of(root), raw(root)
+    table, rows = both(make(tmp_path, holes=(5, 7)))
     assert table.loc["up", ["n", "undefined", "reasons"]].tolist() == [58, 2, "NaN (2)"]
     rows = rows[~rows.architecture.isin(["cell 5", "cell 7"])]
     wanted = np.mean([kendalltau(own.up, own.accuracy).statistic for _, own in rows.groupby("seed")])
@@ -128,21 +140,19 @@ def test_what_is_undefined_in_one_seed_is_left_out_and_counted(tmp_path):
 
 
 def test_the_best_tenth_is_by_the_truth(tmp_path):
-    root = make(tmp_path, size=200)
-    table, rows = frame_of(root), raw(root)
+    table, rows = both(make(tmp_path, size=200))
     cut = np.sort(rows[rows.seed == 0].accuracy)[-20]
     best = rows[rows.accuracy >= cut]
     wanted = np.mean([kendalltau(own.up, own.accuracy).statistic for _, own in best.groupby("seed")])
     assert table.loc["up", "tau_b_best_tenth"] == pytest.approx(wanted)
 
 
-def test_the_noise_ceiling_is_between_trials(tmp_path):
-    root = make(tmp_path)
-    scores = load_scores(root, DIRECTIONS)
-    trials = np.array(scores.population.trials).T
+def test_the_noise_ceiling_is_between_trials(made, tmp_path):
+    root, table = made
+    trials = np.array(load_scores(root, DIRECTIONS).population.trials).T
     wanted = np.mean([kendalltau(a, b).statistic for a, b in combinations(trials, 2)])
-    assert f"is {wanted:.3f} on this population" in correlation_table(scores).notes[1]
-    assert "one trial alone" in correlation_table(load_scores(make(tmp_path / "one", trials=1), DIRECTIONS)).notes[1]
+    assert f"is {wanted:.3f} on this population" in table.notes[1]
+    assert "one trial alone" in correlation_table(load_scores(make(tmp_path, trials=1), DIRECTIONS)).notes[1]
 
 
 def test_columns_that_would_be_empty_are_not_shown(tmp_path):
@@ -172,12 +182,12 @@ def test_another_folder(tmp_path):
         load_scores(tmp_path, DIRECTIONS)
 
 
-def test_the_files(tmp_path):
-    table = write_scores(make(tmp_path), DIRECTIONS)
-    assert {path.name for path in (tmp_path / "report").iterdir()} == {
+def test_the_files(made):
+    root, table = made
+    assert {path.name for path in (root / "report").iterdir()} == {
         "correlation.md",
         "correlation.csv",
         "correlation.tex",
     }
-    written = pd.read_csv(tmp_path / "report" / "correlation.csv")
+    written = pd.read_csv(root / "report" / "correlation.csv")
     assert written.tau_b.tolist()[:2] == pytest.approx(table.frame.tau_b.tolist()[:2])
