@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -40,6 +41,8 @@ class OperationScores(Selector):
     name: ClassVar[str] = "operation-scores"
     summary: ClassVar[str] = "scores all operations of all open edges, edge after edge in order: to study scorers"
     paper: ClassVar[str] = "Xiang et al., Zero-Cost-PT, AAAI 2023, arXiv 2106.06799"
+    # Other values do not go with most settings, which a check would then vary one by one.
+    small: ClassVar[Mapping[str, object]] = {"candidate_epochs": 0}
 
     change: Literal["mask", "fix"] = "mask"
     measure: str = "nwot"

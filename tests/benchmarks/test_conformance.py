@@ -18,6 +18,7 @@ from archselect.benchmarks.trials import Stage, variants_of
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import SPACES, get_space
 from archselect.selectors.base import Selector
+from archselect.selectors.operation_scores import OperationScores
 from archselect.selectors.registry import SELECTORS
 from archselect.selectors.zero_cost_pt import ZeroCostPT
 
@@ -138,18 +139,39 @@ def test_an_unknown_space_is_refused(space):
 
 
 def test_settings_are_varied_to_all_values_they_can_have():
-    variants = [variant.selector for variant in variants_of(ZeroCostPT)]
-    for name, values in {
-        "order": set(ZeroCostPT.model_fields["order"].annotation.__args__),
-        "norm": {"batch", "running"},
-        "fresh_alphas": {False, True},
-        "edges_restored": {False, True},
-        "batch_size": {256, 2, 3, 4, 6},
-        "iterations": {2},
-    }.items():
-        assert {getattr(selector, name) for selector in variants} == values
-    assert variants[0] == ZeroCostPT(**ZeroCostPT.small)
-    assert len(variants) <= 8
+    for kind, few, settings in (
+        (
+            ZeroCostPT,
+            8,
+            {
+                "order": set(ZeroCostPT.model_fields["order"].annotation.__args__),
+                "norm": {"batch", "running"},
+                "fresh_alphas": {False, True},
+                "edges_restored": {False, True},
+                "batch_size": {256, 2, 3, 4, 6},
+                "iterations": {2},
+            },
+        ),
+        (
+            OperationScores,
+            5,
+            {
+                "change": {"mask", "fix"},
+                "rescore": {False, True},
+                "norm": {"batch", "running"},
+                "augment": {False, True},
+                "edges_restored": {False, True},
+                "batch_size": {256, 2, 3, 4, 6},
+                "tune_epochs": {0, 1, 2, 4},
+                "candidate_epochs": {0},
+            },
+        ),
+    ):
+        variants = [variant.selector for variant in variants_of(kind)]
+        for name, values in settings.items():
+            assert {getattr(selector, name) for selector in variants} == values
+        assert variants[0] == kind(**kind.small)
+        assert len(variants) <= few
 
 
 class Picky(Selector):
