@@ -216,7 +216,7 @@ def test_a_folder_that_cannot_be(quick, inline, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_is_a_failure_and_the_study_can_go_on(quick, tmp_path, monkeypatch):
+def test_a_worker_that_dies_is_a_failure_and_the_study_can_go_on(quick, pool_within, tmp_path, monkeypatch):
     """As when the system kills a process for want of memory."""
     root = tmp_path / "out"
     killed = []
@@ -230,5 +230,6 @@ def test_a_worker_that_dies_is_a_failure_and_the_study_can_go_on(quick, tmp_path
     outcome = run_study(quick, root, device="cpu", workers=1, progress=progress)
     assert killed and len(outcome.failed) == 6
     assert all("process" in failure.error for failure in Folder(root).read_all(Failure))
-    again = run_study(quick, root, device="cpu", workers=1)
+    monkeypatch.setattr(harness, "worker_pool", pool_within)
+    again = run_study(quick, root, device="cpu")
     assert (again.made, again.failed) == (6, [])
