@@ -46,6 +46,7 @@ def test_the_steps(world, archselect, finished, steps):
     (world.folder / "own.py").write_text(text.replace("minibatch: int = 64", "minibatch: int = 16"))
     done = run("Run the study", **study, SELECTORS="own.py:Own\n")
     assert done.returncode == 0 and "own (darts)" in done.stdout, done.stderr
+    assert "4 runs made, 8 kept" in done.stdout
     gates = {"BASELINE": "base line.json", "OUT": "an out folder"}
     done = run("Compare with the baseline", **gates, GATES="accuracy_drop>50%\nscore_forwards_increase>10%\n")
     assert done.returncode == 0, done.stderr

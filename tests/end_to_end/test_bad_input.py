@@ -157,14 +157,13 @@ def test_the_real_command_says_the_same(world):
 RUN = ("run", "small.toml", "--out", "out", "--workers", "1", "--device", "cpu")
 
 
-@pytest.mark.slow
-def test_a_damaged_supernet(world, finished):
+def test_a_damaged_supernet(refusal, world, inline, finished):
     out = shutil.copytree(finished[0], world.folder / "out")
     for path in (out / "records").iterdir():
         path.unlink()
     for path in (out / "supernets").iterdir():
         path.write_bytes(path.read_bytes()[:20000])
-    line = refused(world.run(*RUN))
+    line = refusal(*RUN)
     assert "is not a supernet of ours or is damaged: remove it and run again" in line
     assert not (out / "failures").exists()
 

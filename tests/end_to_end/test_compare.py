@@ -4,6 +4,8 @@ import json
 import re
 from xml.etree import ElementTree
 
+import pytest
+
 CRIPPLED = """
 from typing import ClassVar
 
@@ -22,6 +24,7 @@ class Crippled(Selector):
 """
 
 
+@pytest.mark.slow
 def test_gates_in_a_build(world, archselect, inline, monkeypatch):
     seeds = ("supernet = [0, 1]", "supernet = [0, 1, 2, 3]")
     world.study(seeds)

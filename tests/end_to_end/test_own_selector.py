@@ -98,6 +98,7 @@ def test_a_plugin(world, plugged):
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
     world.study(
+        ("supernet = [0, 1]", "supernet = [0]"),
         ('name = "random"\non', 'name = "first-operation"\non'),
         ("validation_batches = 1", 'validation_batches = 1\nproxy = "mean-weight"'),
     )

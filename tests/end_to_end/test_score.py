@@ -10,6 +10,7 @@ TRUTH = ("--table", "nb201-digits", "--dataset", "digits", "--split", "test", "-
 COMMAND = ("score", "params", "nwot", "--cells", "sample:20", "--batch-size", "16", "--device", "cpu", "--out", "out")
 
 
+@pytest.mark.slow
 def test_a_sample_against_the_truth(world, archselect, inline):
     result = world.run(*COMMAND, *CELLS, *TRUTH, "--seeds", "0,1", "--workers", "2")
     assert (result.returncode, result.stderr) == (0, "")
