@@ -13,7 +13,7 @@ from archselect.nasbench_adapters.networks.folded import FoldedSupernet
 from archselect.nasbench_adapters.networks.operations import Noise
 from archselect.nasbench_adapters.space import DROPPED, OPEN, Decisions
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.selectors.proxies.nwot import NWOT, pattern_kernel
+from archselect.selectors.proxies.nwot import NWOT, _overlaps, pattern_kernel
 
 SPACE = get_space("nb201")
 CHANNELS, CELLS, IMAGES = 3, 2, 5
@@ -182,3 +182,14 @@ def test_scores_of_a_first_edge_are_of_the_published_size(shared_file):
             scores.append(NWOT.score(supernet, lambda x, m=masked: folded(x, m), *batch))
     assert len(set(scores)) == 5
     assert all(3_425 < score < 3_465 for score in scores)
+
+
+@pytest.mark.parametrize(("rows", "length"), [(1, 1), (2, 7), (5, 64), (64, 16384), (33, 1000)])
+def test_bytes_give_the_overlaps_that_floats_give(monkeypatch, rows, length):
+    """Whatever the processor, the same whole numbers."""
+    active = torch.randint(2, (rows, length), generator=torch.Generator().manual_seed(0)).float()
+    found = []
+    for capability in ("AVX512", "AVX2"):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda own=capability: own)
+        found.append(_overlaps(active).double())
+    assert torch.equal(*found) and float(found[0].diagonal().sum()) == float(active.sum())
