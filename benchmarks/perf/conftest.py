@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from archselect.benchmarks.workers import settle
 from archselect.nasbench_adapters.networks import Mixture, Supernet, mixture_of, new_alphas
 from archselect.nasbench_adapters.networks.flops import ForwardCost
 from archselect.nasbench_adapters.spaces import get_space
@@ -25,16 +26,14 @@ BATCH, IMAGE = 64, (3, 32, 32)
 SIDE = 1024
 """Rows and columns of the matrices whose product is the measure of arithmetic: large enough to run at full speed."""
 
-# Operations that only look at memory in another way, or ask for it.
-VIEWS = ("view", "reshape", "select", "slice", "permute", "transpose", "t", "expand", "unsqueeze", "squeeze", "unbind")
-VIEWS += ("detach", "alias", "as_strided", "split", "_unsafe_view", "empty", "empty_like", "empty_strided", "new_empty")
+ALLOCATIONS = ("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "_unsafe_view")
+"""Operations that ask for memory, or look at it in another way and do not say so."""
 
 
 @pytest.fixture(scope="session", autouse=True)
 def settled():
     """The CPU as a worker has it."""
-    torch.set_num_threads(int(os.environ.get("ARCHSELECT_PERF_THREADS", "1")))
-    torch.set_flush_denormal(True)
+    settle(int(os.environ.get("ARCHSELECT_PERF_THREADS", "1")))
 
 
 def load(name):
@@ -146,7 +145,7 @@ class _Counter(TorchDispatchMode):
         self.count = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        self.count += function.overloadpacket.__name__ not in VIEWS
+        self.count += not function.is_view and function.overloadpacket.__name__ not in ALLOCATIONS
         return function(*args, **(kwargs or {}))
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from archselect.nasbench_adapters.networks import mixture_of, scoring
+from archselect.nasbench_adapters.networks import FoldedSupernet, FusedSupernet, mixture_of, scoring
 from archselect.selectors.proxies.nwot import pattern_kernel
 
 ROUNDS = 2
@@ -41,15 +41,17 @@ def test_iteration(benchmark, nb201, multiply, timed, plain_kernel, who):
     def kernel_of(mixture):
         return plain_kernel(nb201.plain, lambda x: nb201.plain(x, mixture.weights[0]), plain)
 
+    folded = FoldedSupernet(nb201.supernet)
+
     def ours_of():
-        return [pattern_kernel(nb201.supernet, lambda x, m=m: nb201.supernet(x, m), nb201.images) for m in mixtures]
+        return [pattern_kernel(nb201.supernet, lambda x, m=m: folded(x, m), nb201.images) for m in mixtures]
 
     def plain_of():
         return [kernel_of(m) for m in mixtures]
 
     with scoring(nb201.supernet, "running"), torch.no_grad():
         first = mixtures[:1]
-        ours = pattern_kernel(nb201.supernet, lambda x: nb201.supernet(x, first[0]), nb201.images)
+        ours = pattern_kernel(nb201.supernet, lambda x: folded(x, first[0]), nb201.images)
         theirs = kernel_of(first[0])
         assert (ours - theirs).abs().max() <= 1e-5 * theirs.max()
         timed(benchmark, {"ours": ours_of, "plain": plain_of, "floor": lambda: multiply(flops)}[who], ROUNDS)
@@ -62,8 +64,10 @@ def test_edge(benchmark, nb201, multiply, timed, who):
     flops = nb201.flops_of(mixtures)
     nb201.plain.train()
 
+    fused = FusedSupernet(nb201.supernet)
+
     def ours_of():
-        return [F.cross_entropy(nb201.supernet(nb201.images, m), nb201.labels) for m in mixtures]
+        return [F.cross_entropy(fused(nb201.images, m), nb201.labels) for m in mixtures]
 
     def plain_of():
         return [F.cross_entropy(nb201.plain(plain, m.weights[0]), nb201.labels) for m in mixtures]
@@ -82,8 +86,10 @@ def test_training_step(benchmark, nb201, multiply, timed, step, who):
     nb201.supernet.train()
     nb201.plain.train()
 
+    fused = FusedSupernet(nb201.supernet)
+
     def ours_of():
-        return step(nb201.supernet, nb201.alphas, lambda: nb201.supernet(nb201.images, nb201.mixture), nb201.labels)
+        return step(nb201.supernet, nb201.alphas, lambda: fused(nb201.images, nb201.mixture), nb201.labels)
 
     def plain_of():
         return step(nb201.plain, nb201.alphas, lambda: nb201.plain(plain, nb201.weights()[0]), nb201.labels)

@@ -46,12 +46,13 @@ class FusedSupernet:
 
     Args:
         supernet: whose weights and running statistics are read and moved.
-        depthwise: whether cells with depthwise convolutions are fused, too: a third of the kernels, but twice the time
-            on a CPU. None for everywhere but there.
+        launch_bound: whether launches are what costs. If not, the supernet is left as it is where fewer kernels take
+            longer: in a forward without gradients, and in cells with depthwise convolutions, which would have a third
+            of the kernels in twice the time. None for everywhere but on a CPU.
     """
 
-    def __init__(self, supernet: Supernet, depthwise: bool | None = None) -> None:
-        self.supernet, self._depthwise = supernet, depthwise
+    def __init__(self, supernet: Supernet, launch_bound: bool | None = None) -> None:
+        self.supernet, self._launch_bound = supernet, launch_bound
         self._plans: dict[Hashable, _Plan] = {}
 
     def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
@@ -62,16 +63,16 @@ class FusedSupernet:
     @contextmanager
     def way(self, mixture: Mixture) -> Iterator[dict[CellModule, RunCell]]:
         """What runs in the place of cells: the third argument of :meth:`.Supernet.forward`."""
-        if not self.supernet.training:
+        device, dtype = mixture.weights[0].device, mixture.weights[0].dtype
+        launch_bound = device.type != "cpu" if self._launch_bound is None else self._launch_bound
+        if not self.supernet.training or not (launch_bound or torch.is_grad_enabled()):
             yield {}
             return
-        device, dtype = mixture.weights[0].device, mixture.weights[0].dtype
         key = mixture.support, device, dtype
         if key not in self._plans:
             if len(self._plans) == PLANS:
                 self._plans.clear()
-            depthwise = device.type != "cpu" if self._depthwise is None else self._depthwise
-            self._plans[key] = _Plan(self.supernet, mixture, depthwise)
+            self._plans[key] = _Plan(self.supernet, mixture, depthwise=launch_bound)
         plan, statistics = self._plans[key], _Statistics()
         yield {cell.module: partial(_run, cell, own, statistics) for cell, own in plan.parts(mixture).items()}
         statistics.update()

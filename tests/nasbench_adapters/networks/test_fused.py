@@ -24,11 +24,11 @@ def trained(run, supernet, mixture, leaves, x, labels):
     return logits.detach(), gradients, [buffer.clone() for buffer in supernet.buffers()]
 
 
-def fused_and_plain(supernet, depthwise=True):
+def fused_and_plain(supernet):
     """(runs, supernet) twice: fused, and as it is."""
     copy = deepcopy(supernet).train()
     supernet.train()
-    return (FusedSupernet(copy, depthwise=depthwise), copy), (supernet, supernet)
+    return (FusedSupernet(copy, launch_bound=True), copy), (supernet, supernet)
 
 
 @settings(max_examples=5)
@@ -93,13 +93,14 @@ def test_one_operation_per_edge(images, small_supernet, choices, seed):
 
 def test_scoring_with_the_batchs_statistics_leaves_no_trace(images, small_supernet, trace):
     supernet = small_supernet("nb201").eval()
-    fused, x = FusedSupernet(supernet), images(3)
+    fused, x = FusedSupernet(supernet, launch_bound=True), images(3)
     mixture = mixture_of(supernet.space, [torch.zeros(6, 5, dtype=torch.float64)])
     before = trace(supernet)
     with scoring(supernet, "batch"):
         assert torch.allclose(fused(x, mixture), supernet(x, mixture), rtol=1e-9)
         kernels = [pattern_kernel(supernet, lambda x, run=run: run(x, mixture), x) for run in (fused, supernet)]
         assert torch.equal(*kernels)
+        assert torch.equal(FusedSupernet(supernet)(x, mixture), supernet(x, mixture))  # on a CPU left as it is
     assert trace(supernet) == before
 
 
