@@ -129,6 +129,8 @@ class CellModule(nn.Module):
         nodes = self.prepared(inputs)
         rectified = [self.rectified(node, x, seen) for node, x in enumerate(nodes)]
         path = iter(paths or ())
+        # Where all is weighed and no gradient is asked for, a total is nobody else's.
+        in_place = weights is not None and not torch.is_grad_enabled()
         pools: dict[tuple[int, str], Tensor] = {}
 
         def pooled(pool: Operation, source: int) -> Tensor:
@@ -160,6 +162,8 @@ class CellModule(nn.Module):
                         slots[module.place] = out if factor is None else out * factor
                     elif total is None:
                         total = out if factor is None else out * factor
+                    elif in_place and factor is not None:
+                        total.addcmul_(out, factor)
                     else:
                         total = total + out if factor is None else torch.addcmul(total, out, factor)
             if slots:
