@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from archselect.nasbench_adapters.networks import FusedSupernet, Mixture, Supernet, mixture_of, one_hot, scoring
 from archselect.nasbench_adapters.networks.fused import PLANS, can_fuse
+from archselect.nasbench_adapters.networks.mixture import width
 from archselect.nasbench_adapters.space import Architecture
 from archselect.selectors.proxies.nwot import pattern_kernel
 
@@ -91,6 +92,25 @@ def test_one_operation_per_edge(images, small_supernet, choices, seed):
             torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-3 * max(1.0, float(theirs.abs().max())))
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_it_is_the_supernet(images, small_supernet, space_name):
+    """Depthwise convolutions among what is fused there."""
+    supernet, x, labels = small_supernet(space_name).train(), images(3), torch.tensor([0, 1, 2])
+    there = deepcopy(supernet).cuda()
+    found = []
+    for run, own, device in ((supernet, supernet, "cpu"), (FusedSupernet(there), there, "cuda")):
+        alphas = [
+            torch.zeros(len(cell.edges), width(own.space, c), dtype=torch.float64, device=device, requires_grad=True)
+            for c, cell in enumerate(own.space.cells)
+        ]
+        mixture = mixture_of(own.space, alphas)
+        logits, gradients, buffers = trained(run, own, mixture, alphas, x.to(device), labels.to(device))
+        found.append([logits, *gradients, *buffers])
+    for here, other in zip(*found, strict=True):
+        assert here is other is None or torch.allclose(other.cpu(), here, rtol=1e-6, atol=1e-9)
+
+
 def test_scoring_with_the_batchs_statistics_leaves_no_trace(images, small_supernet, trace):
     supernet = small_supernet("nb201").eval()
     fused, x = FusedSupernet(supernet, launch_bound=True), images(3)
@@ -160,15 +180,13 @@ def test_a_step_has_few_kernels(images, small_supernet, name, share):
     counts = []
     for run, own in fused_and_plain(small_supernet(name)):
         alphas = [
-            torch.zeros(len(cell.edges), width, dtype=torch.float64, requires_grad=True)
-            for cell, width in zip(own.space.cells, [len(c.operations[0]) for c in own.space.cells], strict=True)
+            torch.zeros(len(cell.edges), width(own.space, c), dtype=torch.float64, requires_grad=True)
+            for c, cell in enumerate(own.space.cells)
         ]
-        step = lambda run=run, own=own, alphas=alphas: F.cross_entropy(  # noqa: E731
-            run(images(3), mixture_of(own.space, alphas)), torch.tensor([0, 1, 2])
-        ).backward()
-        step()
-        own.zero_grad()
-        with Counter() as counter:
-            step()
+        for _ in range(2):  # the first makes the plan
+            own.zero_grad()
+            with Counter() as counter:
+                logits = run(images(3), mixture_of(own.space, alphas))
+                F.cross_entropy(logits, torch.tensor([0, 1, 2])).backward()
         counts.append(counter.count)
     assert counts[0] <= share * counts[1]
