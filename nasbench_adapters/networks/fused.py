@@ -282,9 +282,11 @@ class _Statistics:
     def normalised(self, x: Tensor, norms: Sequence[nn.BatchNorm2d], scale: Tensor | None = None) -> Tensor:
         """x with every channel normalised by the batch; the norms are of parts of it, side by side, or each of all."""
         out, mean, inverse = torch.native_batch_norm(x, scale, None, None, None, True, 0.0, norms[0].eps)
-        if norms[0].track_running_stats:
+        running = norms[0].running_mean
+        if norms[0].track_running_stats and running is not None:
             channels, count = norms[0].num_features, x.numel() / x.shape[1]
-            own = [mean.split(channels), inverse.split(channels)]
+            # Under autocast the batch's may be of another precision.
+            own = [part.to(running.dtype).split(channels) for part in (mean, inverse)]
             means, inverses = (part * len(norms) if len(part) < len(norms) else part for part in own)
             self._norms += norms
             self._means += means

@@ -111,6 +111,24 @@ def test_on_a_gpu_it_is_the_supernet(images, small_supernet, space_name):
         assert here is other is None or torch.allclose(other.cpu(), here, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["nb201", "darts"])
+def test_under_autocast_it_is_near_the_supernet(images, small_supernet, name):
+    """Output in bf16; running statistics stay in float32."""
+    supernet, x = small_supernet(name).float(), images(3).float().contiguous(memory_format=torch.channels_last)
+    found = []
+    for run, own in fused_and_plain(supernet):
+        alphas = [torch.zeros(len(cell.edges), width(own.space, c)) for c, cell in enumerate(own.space.cells)]
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = run(x, mixture_of(own.space, alphas))
+        assert logits.dtype == torch.bfloat16
+        found.append((logits.detach().float(), [buffer.clone() for buffer in own.buffers()]))
+    (ours, buffers), (plain, wanted) = found
+    assert float((ours - plain).abs().max()) < 0.1 * float(plain.abs().max())
+    for own, other in zip(buffers, wanted, strict=True):
+        assert own.dtype == other.dtype
+        torch.testing.assert_close(own, other, rtol=0.1, atol=0.1)
+
+
 def test_scoring_with_the_batchs_statistics_leaves_no_trace(images, small_supernet, trace):
     supernet = small_supernet("nb201").eval()
     fused, x = FusedSupernet(supernet, launch_bound=True), images(3)
