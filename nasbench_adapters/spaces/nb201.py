@@ -116,23 +116,21 @@ class NasBench201(SearchSpace):
         return Skeleton(channels, tuple(layers), head="rectified")
 
 
-def _canonical_text(choices: tuple[int | None, ...]) -> str:
-    """The sorted sum that NAS-Bench-201 compares cells by."""
-    nodes = ["0"]
-    for node in range(1, 4):
-        terms = []
-        for (source, target), choice in zip(EDGES, choices, strict=True):
-            if target != node:
-                continue
-            assert choice is not None
-            if OPERATIONS[choice] == "none" or nodes[source] == "#":
-                terms.append("#")
-            elif OPERATIONS[choice] == "skip_connect":
-                terms.append(nodes[source])
-            else:
-                terms.append(f"({nodes[source]})@{OPERATIONS[choice]}")
-        nodes.append("+".join(sorted(terms)))
-    return nodes[-1]
+@cache
+def _text(node: int, choices: tuple[int, ...]) -> str:
+    """The sorted sum that NAS-Bench-201 compares nodes by, of the choices on all edges into nodes up to it."""
+    if node == 0:
+        return "0"
+    # Edges stand by target, then by source: as many enter a node as there are nodes before it.
+    first = node * (node - 1) // 2
+    terms = []
+    for source, choice in enumerate(choices[first:]):
+        text, name = _text(source, choices[: source * (source + 1) // 2]), OPERATIONS[choice]
+        if name == "none" or text == "#":
+            terms.append("#")
+        else:
+            terms.append(text if name == "skip_connect" else f"({text})@{name}")
+    return "+".join(sorted(terms))
 
 
 @cache
@@ -140,4 +138,4 @@ def _representatives() -> dict[tuple[int | None, ...], Architecture]:
     """The representative of every cell."""
     least: dict[str, Architecture] = {}
     every = product(range(len(OPERATIONS)), repeat=len(EDGES))
-    return {choices: least.setdefault(_canonical_text(choices), Architecture((choices,))) for choices in every}
+    return {choices: least.setdefault(_text(3, choices), Architecture((choices,))) for choices in every}
