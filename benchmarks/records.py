@@ -600,13 +600,11 @@ class Folder:
         """Where the scores of a seed are, from the architecture at `start` on."""
         return self.root / "scores" / f"{seed}-{start:06d}.json"
 
-    def paths(self, kind: type[Fact]) -> list[Path]:
-        """The files of a kind, in order of name."""
-        return sorted(self.path(kind, "x").parent.glob("*.json"), key=lambda path: path.name)
-
     def read_all(self, kind: type[FactType]) -> Iterator[FactType]:
         """Every fact of a kind, in order of file name."""
-        return (read_fact(path, kind) for path in self.paths(kind))
+        folder = self.path(kind, "x").parent
+        for path in sorted(folder.glob("*.json")):
+            yield read_fact(path, kind)
 
     @property
     def study_path(self) -> Path:

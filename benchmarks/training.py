@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
 from copy import deepcopy
 from itertools import product
 from pathlib import Path
@@ -23,6 +22,7 @@ from archselect.benchmarks.checked import load_checked, save_checked
 from archselect.benchmarks.clock import Clock, PeakMemory
 from archselect.benchmarks.grid import TrainingJob
 from archselect.benchmarks.machine import machine
+from archselect.benchmarks.precision import AUTOCAST, autocast
 from archselect.benchmarks.protocols import TrainingSettings
 from archselect.benchmarks.records import CellGraph, Counts, Trained, TrainingCost, TrainingEpoch
 from archselect.nasbench_adapters.errors import UserError
@@ -32,8 +32,6 @@ from archselect.nasbench_adapters.networks import build_network
 from archselect.nasbench_adapters.networks.flops import ForwardCost
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.streams import stream_seed
-
-AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def learning_rate(settings: TrainingSettings, epoch: int) -> float:
@@ -121,7 +119,7 @@ class NetworkTrainer:
                 x, y = self.images.batch(index[:count])
                 self._loss(x, y, self._paths(count, drop, torch.Generator().manual_seed(0)))[0].backward()
             self.network.eval()
-            with torch.no_grad(), self._autocast():
+            with torch.no_grad(), autocast(self.images.device, self.settings.precision):
                 for count in sizes[1]:
                     self._logits(self.images.batch(index[:count])[0])
         self._optimizer.zero_grad()
@@ -173,7 +171,7 @@ class NetworkTrainer:
     def _loss(self, x: Tensor, y: Tensor, paths: Tensor | None) -> tuple[Tensor, Tensor]:
         """The loss to minimise, and the logits (batch, classes) of the main head."""
         settings = self.settings
-        with self._autocast():
+        with autocast(self.images.device, self.settings.precision):
             logits, auxiliary = self._training_logits(x, paths)
         loss = F.cross_entropy(logits.float(), y, label_smoothing=settings.label_smoothing)
         if auxiliary is not None:
@@ -189,17 +187,13 @@ class NetworkTrainer:
         dtype = AUTOCAST.get(self.settings.precision, torch.float32)
         return (kept / (1 - drop)).to(self.images.device, dtype, non_blocking=True)
 
-    def _autocast(self) -> Any:
-        dtype = AUTOCAST.get(self.settings.precision)
-        return nullcontext() if dtype is None else torch.autocast(self.images.device.type, dtype)
-
     def _test(self) -> tuple[float, float]:
         """(loss, accuracy) on the test images."""
         self.network.eval()
         sums = _Sums(self.images.device)
         with torch.no_grad():
             for x, y in self.images.sequential("test", self.settings.batch_size):
-                with self._autocast():
+                with autocast(self.images.device, self.settings.precision):
                     logits = self._logits(x)
                 sums.add(F.cross_entropy(logits.float(), y), logits, y)
         return sums.read()

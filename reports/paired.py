@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import nctdtr, ndtr, ndtri, stdtrit
 from scipy.stats import t as student_t
 
+from archselect.reports.ranks import Floats
 from archselect.reports.stats import LEVEL, MANY, RESAMPLES
 
 ALPHA = 1 - LEVEL
@@ -28,8 +28,6 @@ _EXACT = 16
 MANY_RANKS = 200
 """Most pairs of which the signed-rank test is exact; its work grows with their third power."""
 _SEED = 20_203
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

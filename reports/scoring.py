@@ -10,7 +10,6 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.stats import kendalltau, spearmanr
 
@@ -23,6 +22,7 @@ from archselect.benchmarks.records import (
     read_fact,
     write_atomically,
 )
+from archselect.reports.ranks import Floats
 from archselect.reports.stats import LEVEL
 from archselect.reports.tables.table import NONE, Row, Table, highest, make_table
 from archselect.reports.write import write_table
@@ -32,7 +32,6 @@ LEAST = 10
 """Fewest architectures whose correlation is printed."""
 _SEED = 20_202
 
-Floats = npt.NDArray[np.float64]
 Measure = Callable[[Floats, Floats], float | None]
 
 

@@ -120,6 +120,12 @@ def archselect(monkeypatch, capsys, tmp_path):
 
 
 @pytest.fixture(scope="session")
+def dispatched():
+    """`dispatched(work)` is how many operations the work hands to the device; see `tests/dispatched.py`."""
+    return load("dispatched").dispatched
+
+
+@pytest.fixture(scope="session")
 def naive():
     """The module `tests/naive.py`."""
     return load("naive")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from archselect.benchmarks.optimisers.base import Batch, Optimiser
+from archselect.benchmarks.precision import autocast
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import FusedSupernet, Mixture, Supernet, mixture_of
 from archselect.nasbench_adapters.space import Decisions, SearchSpace
@@ -103,18 +103,13 @@ class Trainer:
             weights: by name, in place of the supernet's own; its running statistics are then left as they are.
         """
         images, labels = batch
-        with self._autocast():
+        with autocast(self.images.device, self.optimiser.precision):
             if weights is None:
                 logits = self.fused(images, mixture)
             else:
                 statistics = {name: buffer.clone() for name, buffer in self.supernet.named_buffers()}
                 logits = functional_call(self.supernet, {**statistics, **weights}, (images, mixture, self.fused.way))
             return F.cross_entropy(logits, labels)
-
-    def _autocast(self) -> AbstractContextManager[object]:
-        if self.optimiser.precision == "float32":
-            return nullcontext()
-        return torch.autocast(self.images.device.type, torch.bfloat16)
 
     def gradients(self, loss: Tensor) -> tuple[Tensor, ...]:
         """The loss' gradient with respect to the alphas; zero where it does not depend on them."""

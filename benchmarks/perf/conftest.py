@@ -15,7 +15,6 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from archselect.benchmarks.workers import settle
 from archselect.nasbench_adapters.networks import Mixture, Supernet, mixture_of, new_alphas
@@ -25,9 +24,6 @@ from archselect.nasbench_adapters.spaces import get_space
 BATCH, IMAGE = 64, (3, 32, 32)
 SIDE = 1024
 """Rows and columns of the matrices whose product is the measure of arithmetic: large enough to run at full speed."""
-
-ALLOCATIONS = ("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "_unsafe_view")
-"""Operations that ask for memory, or look at it in another way and do not say so."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -139,26 +135,10 @@ def multiply():
     return run
 
 
-class _Counter(TorchDispatchMode):
-    def __init__(self):
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        self.count += not function.is_view and function.overloadpacket.__name__ not in ALLOCATIONS
-        return function(*args, **(kwargs or {}))
-
-
 @pytest.fixture(scope="session")
 def dispatched():
     """`dispatched(work)` is how many operations the work hands to the device, views and allocations apart."""
-
-    def count(work):
-        with _Counter() as counter:
-            work()
-        return counter.count
-
-    return count
+    return load("dispatched").dispatched
 
 
 @pytest.fixture(scope="session")

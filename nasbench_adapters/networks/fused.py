@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 
 import torch
 from torch import Tensor, nn
@@ -99,13 +99,10 @@ class _Alike:
     entries: list[Entry] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)
 
-    def convs(self) -> list[list[nn.Conv2d]]:
-        """Per step that is a convolution, those of all edges."""
-        return [convs for step in self.steps() if (convs := [part for part in step if isinstance(part, nn.Conv2d)])]
-
-    def steps(self) -> Iterator[tuple[nn.Module, ...]]:
-        """Per step of the operation, the modules of all edges."""
-        return zip(*self.modules, strict=True)
+    @cached_property
+    def steps(self) -> list[tuple[nn.Module, ...]]:
+        """Per step of the operation, the modules of all edges; once these are there."""
+        return list(zip(*self.modules, strict=True))
 
 
 @dataclass(frozen=True)
@@ -171,7 +168,10 @@ class _Plan:
     def __init__(self, supernet: Supernet, mixture: Mixture, depthwise: bool) -> None:
         cells = [(c, module) for c, module in supernet.cells() if can_fuse(module, depthwise)]
         self.cells = [_Cell(c, module, mixture.support[c]) for c, module in cells]
-        self._convs = [step for cell in self.cells for own in cell.alike for one in own for step in one.convs()]
+        steps = ((cell, step) for cell in self.cells for own in cell.alike for one in own for step in one.steps)
+        self._convs = [
+            (cell, convs) for cell, step in steps if (convs := [part for part in step if isinstance(part, nn.Conv2d)])
+        ]
         twins: dict[tuple[int, int], list[_Cell]] = {}
         for cell in self.cells:
             twins.setdefault((cell.type, cell.module.channels[-1]), []).append(cell)
@@ -182,23 +182,16 @@ class _Plan:
         # Taken apart once for all cells: their gradients are then put together once.
         weights = [[row.unbind() for row in table.unbind()] for table in mixture.weights]
         parts = {cell: _Parts(weights[cell.type]) for cell in self.cells}
-        kernels = self._kernels()
-        for cell in self.cells:
-            for own in cell.alike:
-                for one in own:
-                    parts[cell].kernels += [_stacked(next(kernels), convs) for convs in one.convs()]
+        if self._convs:
+            flat = torch.cat([c.weight.permute(0, 2, 3, 1).reshape(-1) for _, convs in self._convs for c in convs])
+            pieces = flat.split([sum(conv.weight.numel() for conv in convs) for _, convs in self._convs])
+            for piece, (cell, convs) in zip(pieces, self._convs, strict=True):
+                parts[cell].kernels.append(_stacked(piece, convs))
         for twins in self._twins:
             table = F.pad(mixture.weights[twins.type].flatten(), (0, 1))
             for cell, scales, mixers in zip(twins.cells, twins.scales(table), twins.mixers(table), strict=True):
                 parts[cell].scales, parts[cell].mixers = scales, mixers
         return parts
-
-    def _kernels(self) -> Iterator[Tensor]:
-        """Per step that is a convolution the flat kernels of all edges."""
-        if not self._convs:
-            return iter(())
-        flat = torch.cat([conv.weight.permute(0, 2, 3, 1).reshape(-1) for convs in self._convs for conv in convs])
-        return iter(flat.split([sum(conv.weight.numel() for conv in convs) for convs in self._convs]))
 
 
 @dataclass
@@ -346,8 +339,7 @@ def _run_alike(
 ) -> Tensor:
     """The operations' output, weighed and side by side: (batch, edges * channels, h, w)."""
     x, shared, count = rectified, True, len(one.modules)
-    steps = list(one.steps())
-    for i, step in enumerate(steps):
+    for i, step in enumerate(one.steps):
         first = step[0]
         if isinstance(first, nn.Conv2d):
             groups = first.groups * count
@@ -359,7 +351,7 @@ def _run_alike(
             shared = False
         elif isinstance(first, nn.BatchNorm2d):
             norms = [norm for norm in step if isinstance(norm, nn.BatchNorm2d)]
-            x = statistics.normalised(x, norms, scale if i == len(steps) - 1 else None)
+            x = statistics.normalised(x, norms, scale if i == len(one.steps) - 1 else None)
         else:
             x = first(x)
     return x
