@@ -21,6 +21,7 @@ from archselect.nasbench_adapters.networks import (
     FusedSupernet,
     Mixture,
     build_network,
+    executed,
     mixture_of,
     new_alphas,
     scoring,
@@ -71,6 +72,10 @@ class SupernetTask:
             "running": FoldedSupernet(self.supernet),
             "batch": FusedSupernet(self.supernet),
         }
+        # A proxy listens to modules, which a graph does not call; code would be made for every candidate.
+        self._evaluated = dict(self._fast)
+        if recipe.execution == "cuda-graphs":
+            self._evaluated["batch"] = executed(self._fast["batch"], self.supernet, recipe.execution)
         self.alphas: tuple[Tensor, ...] = tuple(
             alpha.to(images.device, copy=True).requires_grad_() for alpha in trained.alphas
         )
@@ -109,7 +114,7 @@ class SupernetTask:
         count = 0
         with self.clock.phase("score"), scoring(self.supernet, norm):
             for x, y in batches:
-                logits = self._fast[norm](x, mixture)
+                logits = self._evaluated[norm](x, mixture)
                 right += (logits.argmax(1) == y).sum()
                 loss += F.cross_entropy(logits, y, reduction="sum").double()
                 count += len(y)

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from archselect.benchmarks.records import Settings
-from archselect.nasbench_adapters.networks import new_alphas
+from archselect.nasbench_adapters.networks import Execution, new_alphas
 from archselect.nasbench_adapters.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -49,6 +49,10 @@ class CommonSettings(BaseModel):
         batches: "epoch" shuffles the images once per epoch; "resampled" draws every batch afresh, as the released
             code's `next(iter(loader))` does.
         precision: "float32", or autocast to "bf16": the weights and what is normalised stay in float32.
+        execution: how forwards and backwards are run: "eager", or from the second batch on "cuda-graphs" (on a CUDA
+            device; also for DARTS-PT's scores by the batch's statistics) or "compiled" (torch.compile; while the
+            supernet is trained and tuned). The second order's forwards at moved weights are eager. Making a graph or
+            code is part of the phase that it falls in.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -68,6 +72,7 @@ class CommonSettings(BaseModel):
     augment: bool = True
     batches: Literal["epoch", "resampled"] = "epoch"
     precision: Literal["float32", "bf16"] = "float32"
+    execution: Execution = "eager"
 
 
 class Optimiser(CommonSettings, ABC):
@@ -96,7 +101,8 @@ class Optimiser(CommonSettings, ABC):
     def settings(self) -> Settings:
         """The settings that a supernet made this way depends on, for its record and its hash.
 
-        The precision is one of them where it is another than that of the papers.
+        Precision and execution are among them where they are others than those of the papers.
         """
-        names = [name for name in type(self).model_fields if name != "precision" or self.precision != "float32"]
-        return {name: getattr(self, name) for name in names}
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        usual = {"precision": "float32", "execution": "eager"}
+        return {name: value for name, value in values.items() if usual.get(name) != value}

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from archselect.benchmarks.optimisers.base import Batch, Optimiser
 from archselect.benchmarks.precision import autocast
 from archselect.nasbench_adapters.images.batches import Images
-from archselect.nasbench_adapters.networks import FusedSupernet, Mixture, Supernet, mixture_of
+from archselect.nasbench_adapters.networks import FusedSupernet, Mixture, Supernet, executed, mixture_of
 from archselect.nasbench_adapters.space import Decisions, SearchSpace
 
 
@@ -54,6 +54,7 @@ class Trainer:
             images,
         )
         self.fused = FusedSupernet(supernet)
+        self._forward = executed(self.fused, supernet, optimiser.execution)
         self.generator = torch.Generator().manual_seed(seed)
         self.decisions, self.progress = space.undecided(), 0.0
         self._valid: Iterator[Batch] = iter(())
@@ -105,7 +106,7 @@ class Trainer:
         images, labels = batch
         with autocast(self.images.device, self.optimiser.precision):
             if weights is None:
-                logits = self.fused(images, mixture)
+                logits = self._forward(images, mixture)
             else:
                 statistics = {name: buffer.clone() for name, buffer in self.supernet.named_buffers()}
                 logits = functional_call(self.supernet, {**statistics, **weights}, (images, mixture, self.fused.way))

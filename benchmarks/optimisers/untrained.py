@@ -23,6 +23,7 @@ class Untrained(Blank):
             "augment",
             "batch_size",
             "batches",
+            "execution",
             "grad_clip",
             "momentum",
             "precision",

@@ -1,6 +1,7 @@
 """What is timed: supernets at the papers' size, plain ones with the same weights, and the arithmetic floor.
 
-Run it with `pytest benchmarks/perf`, on as many CPU threads as ARCHSELECT_PERF_THREADS says (one if it is not set).
+Run it with `pytest benchmarks/perf`, on as many CPU threads as ARCHSELECT_PERF_THREADS says (one if it is not set), or
+with ARCHSELECT_PERF_DEVICE=cuda on a GPU; ARCHSELECT_PERF_BATCH is the number of images, 64 if it is not set.
 Each group of the table is one piece of work; the figures in brackets are ratios to the fastest row of the group, made
 in one run on one machine. Times by themselves are not to be compared between machines.
 """
@@ -17,11 +18,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from archselect.benchmarks.workers import settle
-from archselect.nasbench_adapters.networks import Mixture, Supernet, mixture_of, new_alphas
+from archselect.nasbench_adapters.networks import FusedSupernet, Mixture, Supernet, executed, mixture_of, new_alphas
 from archselect.nasbench_adapters.networks.flops import ForwardCost
 from archselect.nasbench_adapters.spaces import get_space
 
-BATCH, IMAGE = 64, (3, 32, 32)
+BATCH, IMAGE = int(os.environ.get("ARCHSELECT_PERF_BATCH", "64")), (3, 32, 32)
+DEVICE = torch.device(os.environ.get("ARCHSELECT_PERF_DEVICE", "cpu"))
 SIDE = 1024
 """Rows and columns of the matrices whose product is the measure of arithmetic: large enough to run at full speed."""
 
@@ -115,18 +117,18 @@ def made(name, copy_of):
     plain = copy_of(supernet)
     images = torch.randn(BATCH, *IMAGE, generator=generator).contiguous(memory_format=torch.channels_last)
     return World(
-        supernet.to(memory_format=torch.channels_last),
-        plain,
-        tuple(alpha.requires_grad_() for alpha in new_alphas(space, generator, torch.device("cpu"))),
-        images,
-        torch.randint(10, (BATCH,), generator=generator),
+        supernet.to(DEVICE, memory_format=torch.channels_last),
+        plain.to(DEVICE),
+        tuple(alpha.requires_grad_() for alpha in new_alphas(space, generator, DEVICE)),
+        images.to(DEVICE),
+        torch.randint(10, (BATCH,), generator=generator).to(DEVICE),
     )
 
 
 @pytest.fixture(scope="session")
 def multiply():
     """`multiply(flops)` does as much arithmetic in large matrix products: the floor of what those FLOPs can take."""
-    a, b = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
+    a, b = (torch.randn(SIDE, SIDE, device=DEVICE) for _ in range(2))
 
     def run(flops):
         for _ in range(round(flops / (2 * SIDE**3))):
@@ -143,11 +145,30 @@ def dispatched():
 
 @pytest.fixture(scope="session")
 def timed(dispatched):
-    """`timed(benchmark, work, rounds)` times it after a warm-up, and notes how many operations it dispatches."""
+    """`timed(benchmark, work, rounds)` times it after a warm-up, and notes how many operations it dispatches.
 
-    def run(benchmark, work, rounds):
-        benchmark.extra_info["dispatched"] = dispatched(work)
-        benchmark.pedantic(work, rounds=rounds, warmup_rounds=1)
+    On a GPU also how many kernels it launches, and for how many milliseconds they run.
+    """
+
+    def run(benchmark, work, rounds, eager=True):
+        if eager:
+            benchmark.extra_info["dispatched"] = dispatched(work)
+        if DEVICE.type == "cpu":
+            benchmark.pedantic(work, rounds=rounds, warmup_rounds=1)
+            return
+        work()
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+            work()
+            torch.cuda.synchronize()
+        kernels = [event for event in profile.events() if event.device_type == torch.autograd.DeviceType.CUDA]
+        benchmark.extra_info["kernels"] = len(kernels)
+        benchmark.extra_info["busy"] = sum(event.device_time_total for event in kernels) / 1000
+
+        def whole():
+            work()
+            torch.cuda.synchronize()
+
+        benchmark.pedantic(whole, rounds=5 * rounds, warmup_rounds=2)
 
     return run
 
@@ -157,7 +178,7 @@ def plain_kernel():
     """NWOT's K as the released code reckons it: both products of every pattern, in every module named after a ReLU."""
 
     def run(net, forward, images):
-        total = torch.zeros(len(images), len(images), dtype=torch.float64)
+        total = torch.zeros(len(images), len(images), dtype=torch.float64, device=images.device)
 
         def listen(module, inputs, output):
             active = (inputs[0].reshape(len(images), -1) > 0).float()
@@ -172,6 +193,26 @@ def plain_kernel():
         return total
 
     return run
+
+
+@pytest.fixture(scope="session")
+def executions():
+    """`executions(supernet)` is what trains it, by name: as it is, and on a GPU also replayed and compiled."""
+
+    def run(supernet):
+        fused, others = FusedSupernet(supernet), {"ours, replayed": "cuda-graphs", "ours, compiled": "compiled"}
+        return {"ours": fused} | {name: executed(fused, supernet, kind) for name, kind in others.items() if on_a_gpu}
+
+    on_a_gpu = DEVICE.type == "cuda"
+    return run
+
+
+@pytest.fixture(params=["ours", "ours, replayed", "ours, compiled", "plain", "floor"])
+def row(request):
+    """A row of the table of training steps."""
+    if "," in request.param and DEVICE.type == "cpu":
+        pytest.skip("of use on a GPU")
+    return request.param
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.networks.execution import Execution, executed
 from archselect.nasbench_adapters.networks.folded import FoldedSupernet
 from archselect.nasbench_adapters.networks.fused import FusedSupernet
 from archselect.nasbench_adapters.networks.mixture import Mixture, mixture_of, new_alphas, one_hot
@@ -12,6 +13,7 @@ from archselect.nasbench_adapters.space import Architecture, SearchSpace, Skelet
 from archselect.nasbench_adapters.spaces.nb101 import ModuleSpace
 
 __all__ = [
+    "Execution",
     "FoldedSupernet",
     "FusedSupernet",
     "Mixture",
@@ -19,6 +21,7 @@ __all__ = [
     "Network",
     "Supernet",
     "build_network",
+    "executed",
     "mixture_of",
     "new_alphas",
     "one_hot",

@@ -444,9 +444,10 @@ class Float64Images(Images):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("execution", ["eager", "cuda-graphs"])
 @pytest.mark.parametrize("name", ["darts", "blank"])
-def test_a_gpu_trains_the_same_supernet_and_is_never_waited_for(nb201, halves, name):
-    """Of the same start and batches, one epoch (three steps), in float64."""
+def test_a_gpu_trains_the_same_supernet_and_is_never_waited_for(nb201, halves, name, execution):
+    """Of the same start and batches, three epochs (of three steps), in float64."""
     found = []
     for device in ("cpu", "cuda"):
         images = Float64Images(halves.dataset, torch.device(device), split="first")
@@ -454,8 +455,10 @@ def test_a_gpu_trains_the_same_supernet_and_is_never_waited_for(nb201, halves, n
         supernet = new_supernet(nb201, inputs, images, 0).double()
         generator = torch.Generator().manual_seed(1)
         alphas = tuple(a.double().requires_grad_() for a in new_alphas(nb201, generator, images.device, 1e-3))
-        trainer = Trainer(recipe(name).build(), nb201, supernet, alphas, images, 0)
-        trainer.epoch(nb201.undecided())
+        optimiser = recipe(name, execution=execution if device == "cuda" else "eager").build()
+        trainer = Trainer(optimiser, nb201, supernet, alphas, images, 0)
+        for _ in range(2):
+            trainer.epoch(nb201.undecided())
         torch.cuda.set_sync_debug_mode("error")
         try:
             trainer.epoch(nb201.undecided())

@@ -7,6 +7,8 @@ from archselect.benchmarks.records import SupernetInputs
 from archselect.benchmarks.supernets import Recipe, make_supernet
 from archselect.benchmarks.task import SupernetTask
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.images import load_images
+from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import mixture_of, one_hot
 
 CPU = torch.device("cpu")
@@ -248,3 +250,28 @@ def test_a_tuning_that_fails_is_forgotten_too(new_task):
     with pytest.raises(UserError, match="batch-norm mode"):
         task.evaluate_tuned(task.space.undecided(), 1, 0.1, norm="none")
     assert same(before, state(task))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_replayed_scores_are_those_of_the_supernet(nb201):
+    """With the batch's statistics, candidate after candidate and after tuning; nothing is left behind."""
+    images, skeleton = (
+        Images(load_images("digits"), torch.device("cuda"), split="first", limit=96),
+        {"channels": 2, "cells": 1},
+    )
+    found = []
+    for execution in ("eager", "cuda-graphs"):
+        recipe = Recipe(recipe="darts", epochs=1, batch_size=16, augment=False, execution=execution)
+        inputs = SupernetInputs(recipe="darts", settings=recipe.settings(), skeleton=skeleton)
+        trained = make_supernet(recipe, nb201, inputs, images, 0)
+        task = SupernetTask(nb201, recipe, inputs, trained, images, Clock(images.device), 0, 0)
+        before, open_edges = state(task), task.mixture(task.space.undecided())
+        scores = [task.evaluate(open_edges.without(0, 1, k), norm="batch") for k in range(5)]
+        assert same(before, state(task))
+        task.tune(task.space.undecided().decide(0, 1, 3), 2, 0.01)
+        scores.append(task.evaluate(task.mixture(task.space.undecided().decide(0, 1, 3)), norm="batch"))
+        found.append(
+            [score.loss for score in scores] + [task.proxy("nwot", open_edges, task.minibatch(8), norm="batch")]
+        )
+    assert found[1] == pytest.approx(found[0], rel=1e-3)

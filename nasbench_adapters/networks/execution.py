@@ -1,0 +1,127 @@
+"""How a supernet's forwards and backwards are run: operation by operation, replayed from CUDA graphs, or compiled.
+
+What is computed is the same. A graph is launched as one, and so takes no time of the processor between its kernels;
+compiled code (torch.compile) has fewer kernels, whose rounding is another. Both hold for one support of the mixture and
+one shape of images, and cost time when they are made: 4 forwards and backwards for a graph, minutes for code.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Hashable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.networks.mixture import Mixture, Support
+from archselect.nasbench_adapters.networks.network import Supernet
+
+Execution = Literal["eager", "cuda-graphs", "compiled"]
+Run = Callable[[Tensor, Mixture], Tensor]
+"""Logits of images under a mixture, as of :meth:`.Supernet.forward`."""
+KEPT = 8
+"""How many graphs are kept; each holds the memory of its activations."""
+RECOMPILE_LIMIT = 1000
+"""How many pieces of code are made before torch refuses; its own limit, 8, is less than DARTS-PT has supports."""
+
+
+def executed(run: Run, supernet: Supernet, execution: Execution) -> Run:
+    """`run`, which runs `supernet`, executed as the setting says.
+
+    Replayed or compiled is what comes a second time: the same support, shapes, mode and precision. A replay
+    raises RuntimeError if a forward comes before the backward of the one before it: both have their activations in the
+    same memory. Gradients lie in memory that the next replay writes to. Raises UserError for graphs without a GPU.
+    """
+    if execution == "cuda-graphs" and next(supernet.parameters()).device.type != "cuda":
+        raise UserError("execution 'cuda-graphs' needs a CUDA device: choose 'eager' or 'compiled', or --device cuda")
+    return run if execution == "eager" else _Repeated(run, supernet, MAKERS[execution])
+
+
+class _Repeated:
+    """Makes a graph or code for what comes a second time, and runs it from then on."""
+
+    def __init__(self, run: Run, supernet: Supernet, make: Callable[[_Forward, Tensor, Mixture], Run]) -> None:
+        self._run, self._supernet, self._make = run, supernet, make
+        self._norm = next(module for module in supernet.modules() if isinstance(module, nn.BatchNorm2d))
+        self._seen: set[Hashable] = set()
+        self._made: dict[Hashable, Run] = {}
+
+    def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
+        """See :data:`Run`."""
+        key = self._key(images, mixture)
+        if key not in self._seen:
+            self._seen.add(key)
+            return self._run(images, mixture)
+        if key not in self._made:
+            while len(self._made) >= KEPT:
+                del self._made[next(iter(self._made))]
+            forward = _Forward(self._run, self._supernet, mixture.support)
+            self._made[key] = self._make(forward, images, mixture)
+        return self._made[key](images, mixture)
+
+    def _key(self, images: Tensor, mixture: Mixture) -> Hashable:
+        """All that is taken for granted by what was made."""
+        kind = images.device.type
+        return (
+            mixture.support,
+            *((tensor.shape, tensor.dtype, tensor.requires_grad) for tensor in (images, *mixture.weights)),
+            torch.is_grad_enabled(),
+            torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind),
+            self._supernet.training,
+            self._norm.track_running_stats,
+        )
+
+
+class _Forward(nn.Module):
+    """`run` under one support, as a module that is given tensors."""
+
+    def __init__(self, run: Run, supernet: Supernet, support: Support) -> None:
+        super().__init__()
+        self.run, self.supernet, self.support = run, supernet, support
+
+    def forward(self, images: Tensor, *weights: Tensor) -> Tensor:
+        return self.run(images, Mixture(weights, self.support))
+
+
+class _Graph:
+    """A forward and its backward, captured."""
+
+    def __init__(self, forward: _Forward, images: Tensor, mixture: Mixture) -> None:
+        inputs = images, *mixture.weights
+        statics = tuple(tensor.detach().clone().requires_grad_(tensor.requires_grad) for tensor in inputs)
+        # Capturing runs the forward, which moves running statistics.
+        buffers = list(forward.supernet.buffers())
+        before = [buffer.clone() for buffer in buffers]
+        self._replay = torch.cuda.make_graphed_callables(forward, statics, allow_unused_input=True)
+        torch._foreach_copy_(buffers, before)
+        self._waiting: weakref.ref[object] | None = None
+
+    def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
+        if self._waiting is not None and self._waiting() is not None:
+            raise RuntimeError("a second forward under CUDA graphs before the backward of the first: use 'eager'")
+        logits: Tensor = self._replay(images, *mixture.weights)
+        if logits.requires_grad:
+            self._waiting = weakref.ref(logits.grad_fn)
+            logits.register_hook(self._done)
+        return logits
+
+    def _done(self, gradient: Tensor) -> None:
+        self._waiting = None
+
+
+class _Compiled:
+    """A forward and its backward as code made for them."""
+
+    def __init__(self, forward: _Forward, images: Tensor, mixture: Mixture) -> None:
+        self._code = torch.compile(forward, fullgraph=True, dynamic=False)
+
+    def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
+        # The limits that torch has by itself count all supports, which are as many as a selector decides edges.
+        limits = dict.fromkeys(("recompile_limit", "accumulated_recompile_limit"), RECOMPILE_LIMIT)
+        with torch._dynamo.config.patch(limits):
+            return self._code(images, *mixture.weights)  # type: ignore[no-any-return]
+
+
+MAKERS: dict[str, Callable[[_Forward, Tensor, Mixture], Run]] = {"cuda-graphs": _Graph, "compiled": _Compiled}
