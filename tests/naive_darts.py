@@ -172,7 +172,7 @@ class Cell(nn.Module):
         batch, _, height, width = nodes[1].shape
         size = [(height + 1) // 2, (width + 1) // 2] if self.reduction else [height, width]
         for target in (2, 3, 4, 5):
-            total = torch.zeros(batch, self.channels, *size, dtype=last.dtype)
+            total = torch.zeros(batch, self.channels, *size, dtype=last.dtype, device=last.device)
             for (source, end), edge, row in zip(EDGES, self.edges, weights, strict=True):
                 if end == target and (out := edge(nodes[source], row)) is not None:
                     total = total + out

@@ -17,13 +17,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from archselect.benchmarks.machine import open_device
 from archselect.benchmarks.workers import settle
 from archselect.nasbench_adapters.networks import FusedSupernet, Mixture, Supernet, executed, mixture_of, new_alphas
 from archselect.nasbench_adapters.networks.flops import ForwardCost
 from archselect.nasbench_adapters.spaces import get_space
 
 BATCH, IMAGE = int(os.environ.get("ARCHSELECT_PERF_BATCH", "64")), (3, 32, 32)
-DEVICE = torch.device(os.environ.get("ARCHSELECT_PERF_DEVICE", "cpu"))
+DEVICE = open_device(os.environ.get("ARCHSELECT_PERF_DEVICE", "cpu"))
 SIDE = 1024
 """Rows and columns of the matrices whose product is the measure of arithmetic: large enough to run at full speed."""
 
@@ -168,7 +169,7 @@ def timed(dispatched):
             work()
             torch.cuda.synchronize()
 
-        benchmark.pedantic(whole, rounds=5 * rounds, warmup_rounds=2)
+        benchmark.pedantic(whole, rounds=3 + rounds, warmup_rounds=1)
 
     return run
 
@@ -197,17 +198,24 @@ def plain_kernel():
 
 @pytest.fixture(scope="session")
 def executions():
-    """`executions(supernet)` is what trains it, by name: as it is, and on a GPU also replayed and compiled."""
+    """`executions(supernet)` is what runs it, by row: as it is, and on a GPU also replayed. (Compiling takes minutes.)"""
 
     def run(supernet):
-        fused, others = FusedSupernet(supernet), {"ours, replayed": "cuda-graphs", "ours, compiled": "compiled"}
-        return {"ours": fused} | {name: executed(fused, supernet, kind) for name, kind in others.items() if on_a_gpu}
+        fused = FusedSupernet(supernet)
+        if DEVICE.type == "cpu":
+            return {"ours": fused}
+        return {"ours": fused, "ours, replayed": executed(fused, supernet, "cuda-graphs")}
 
-    on_a_gpu = DEVICE.type == "cuda"
     return run
 
 
-@pytest.fixture(params=["ours", "ours, replayed", "ours, compiled", "plain", "floor"])
+@pytest.fixture(scope="session")
+def slack():
+    """How many times as much rounding there may be as on a CPU: cuDNN's algorithms differ with the layout."""
+    return 1 if DEVICE.type == "cpu" else 10
+
+
+@pytest.fixture(params=["ours", "ours, replayed", "plain", "floor"])
 def row(request):
     """A row of the table of training steps."""
     if "," in request.param and DEVICE.type == "cpu":

@@ -11,14 +11,14 @@ ROUNDS = 3
 
 @pytest.mark.parametrize("who", ["ours", "plain", "floor"])
 @pytest.mark.benchmark(group="darts: forward of the batch, evaluation mode")
-def test_forward(benchmark, world, multiply, timed, who):
+def test_forward(benchmark, world, multiply, timed, slack, who):
     mixture, weights = world.mixture, world.weights()
     plain = world.images.contiguous()
     folded = FoldedSupernet(world.supernet)
     ours_of, plain_of = (lambda: folded(world.images, mixture)), (lambda: world.plain(plain, weights))
     world.plain.eval()
     with scoring(world.supernet, "running"):
-        assert torch.allclose(ours_of(), plain_of(), atol=1e-4)
+        assert torch.allclose(ours_of(), plain_of(), atol=slack * 1e-4)
         flops = world.flops
         work = {"ours": ours_of, "plain": plain_of, "floor": lambda: multiply(flops)}[who]
         timed(benchmark, work, ROUNDS)
@@ -26,7 +26,7 @@ def test_forward(benchmark, world, multiply, timed, who):
 
 @pytest.mark.parametrize("who", ["ours", "plain", "floor"])
 @pytest.mark.benchmark(group="darts: nwot of one candidate")
-def test_nwot(benchmark, world, multiply, timed, plain_kernel, who):
+def test_nwot(benchmark, world, multiply, timed, plain_kernel, slack, who):
     """The floor is the forward's; K itself is an extra of the proxy."""
     mixture, weights = world.mixture.without(0, 3, 4), world.weights()
     weights[0] = weights[0].clone()
@@ -45,14 +45,14 @@ def test_nwot(benchmark, world, multiply, timed, plain_kernel, who):
     with scoring(world.supernet, "running"), torch.no_grad():
         ours, theirs = ours_of(), plain_of()
         # Signs of features that are zero but for rounding may differ: of 10^7 a handful.
-        assert (ours - theirs).abs().max() <= 1e-5 * ours.max()
+        assert (ours - theirs).abs().max() <= slack * 1e-5 * ours.max()
         flops = world.flops
         work = {"ours": ours_of, "plain": plain_of, "floor": lambda: multiply(flops)}[who]
         timed(benchmark, work, ROUNDS)
 
 
 @pytest.mark.benchmark(group="darts: forward and backward of the batch, training mode")
-def test_training_step(benchmark, world, multiply, timed, step, executions, row):
+def test_training_step(benchmark, world, multiply, timed, step, executions, slack, row):
     """The floor takes a backward to be twice its forward.
 
     That all gradients are equal is tested in float64 (tests/nasbench_adapters/networks); in float32 and training mode
@@ -73,9 +73,9 @@ def test_training_step(benchmark, world, multiply, timed, step, executions, row)
 
     ours_of()  # what comes a second time is replayed
     (loss, ours), (wanted, theirs) = ours_of(), plain_of()
-    assert torch.allclose(loss, wanted, atol=1e-4)
+    assert torch.allclose(loss, wanted, atol=slack * 1e-4)
     for mine, other in zip(ours, theirs, strict=True):
-        assert torch.allclose(mine, other, rtol=0, atol=2e-2 * float(other.abs().max()))
+        assert torch.allclose(mine, other, rtol=0, atol=slack * 2e-2 * float(other.abs().max()))
     flops = 3 * world.flops
     work = {"plain": plain_of, "floor": lambda: multiply(flops)}.get(row, ours_of)
     timed(benchmark, work, ROUNDS, "," not in row)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from archselect.nasbench_adapters.networks import FoldedSupernet, FusedSupernet, mixture_of, scoring
+from archselect.nasbench_adapters.networks import FoldedSupernet, mixture_of, scoring
 from archselect.selectors.proxies.nwot import pattern_kernel
 
 ROUNDS = 2
@@ -31,7 +31,7 @@ def candidates(world):
 
 @pytest.mark.parametrize("who", ["ours", "plain", "floor"])
 @pytest.mark.benchmark(group="nb201: one iteration of Zero-Cost-PT, 30 scores of the batch")
-def test_iteration(benchmark, nb201, multiply, timed, plain_kernel, who):
+def test_iteration(benchmark, nb201, multiply, timed, plain_kernel, slack, who):
     """The floor is the forwards': K is an extra of the proxy."""
     plain = nb201.images.contiguous()
     mixtures = list(candidates(nb201))
@@ -53,33 +53,36 @@ def test_iteration(benchmark, nb201, multiply, timed, plain_kernel, who):
         first = mixtures[:1]
         ours = pattern_kernel(nb201.supernet, lambda x: folded(x, first[0]), nb201.images)
         theirs = kernel_of(first[0])
-        assert (ours - theirs).abs().max() <= 1e-5 * theirs.max()
+        assert (ours - theirs).abs().max() <= slack * 1e-5 * theirs.max()
         timed(benchmark, {"ours": ours_of, "plain": plain_of, "floor": lambda: multiply(flops)}[who], ROUNDS)
 
 
-@pytest.mark.parametrize("who", ["ours", "plain", "floor"])
 @pytest.mark.benchmark(group="nb201: DARTS-PT's scoring of one edge, 5 evaluations of the batch, batch statistics")
-def test_edge(benchmark, nb201, multiply, timed, who):
+def test_edge(benchmark, nb201, multiply, timed, executions, slack, row):
     plain, mixtures = nb201.images.contiguous(), list(candidates(nb201))[:5]
     flops = nb201.flops_of(mixtures)
     nb201.plain.train()
 
-    fused = FusedSupernet(nb201.supernet)
+    runs = executions(nb201.supernet)
+    run = runs.get(row, runs["ours"])
 
     def ours_of():
-        return [F.cross_entropy(fused(nb201.images, m), nb201.labels) for m in mixtures]
+        return [F.cross_entropy(run(nb201.images, m), nb201.labels) for m in mixtures]
 
     def plain_of():
         return [F.cross_entropy(nb201.plain(plain, m.weights[0]), nb201.labels) for m in mixtures]
 
     with scoring(nb201.supernet, "batch"), torch.no_grad():
+        ours_of()  # what comes a second time is replayed
         for ours, theirs in zip(ours_of(), plain_of(), strict=True):
-            assert torch.allclose(ours, theirs, atol=1e-4)
-        timed(benchmark, {"ours": ours_of, "plain": plain_of, "floor": lambda: multiply(flops)}[who], ROUNDS)
+            assert torch.allclose(ours, theirs, atol=slack * 1e-4)
+        timed(
+            benchmark, {"plain": plain_of, "floor": lambda: multiply(flops)}.get(row, ours_of), ROUNDS, "," not in row
+        )
 
 
 @pytest.mark.benchmark(group="nb201: forward and backward of the batch, training mode")
-def test_training_step(benchmark, nb201, multiply, timed, step, executions, row):
+def test_training_step(benchmark, nb201, multiply, timed, step, executions, slack, row):
     """The floor takes a backward to be twice its forward."""
     plain = nb201.images.contiguous()
     nb201.supernet.train()
@@ -96,8 +99,8 @@ def test_training_step(benchmark, nb201, multiply, timed, step, executions, row)
 
     ours_of()  # what comes a second time is replayed
     (loss, ours), (wanted, theirs) = ours_of(), plain_of()
-    assert torch.allclose(loss, wanted, atol=1e-4)
+    assert torch.allclose(loss, wanted, atol=slack * 1e-4)
     for mine, other in zip(ours, theirs, strict=True):
-        assert torch.allclose(mine, other, rtol=0, atol=2e-2 * float(other.abs().max()))
+        assert torch.allclose(mine, other, rtol=0, atol=slack * 2e-2 * float(other.abs().max()))
     flops = 3 * nb201.flops
     timed(benchmark, {"plain": plain_of, "floor": lambda: multiply(flops)}.get(row, ours_of), ROUNDS, "," not in row)
