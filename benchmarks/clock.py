@@ -83,8 +83,11 @@ class Clock:
             self._counts[name] = Counts(**{key: value + more.get(key, 0) for key, value in counts.items()})
 
         def after(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-            flops = len(inputs[0]) * cost(inputs[1] if len(inputs) > 1 else None)
-            add(forwards=1, images=len(inputs[0]), flops=flops)
+            images, *more = inputs
+            # Candidates that are computed together count one by one.
+            mixtures = more[2] if len(more) > 2 else more[:1] or [None]
+            flops = len(images) * sum(map(cost, mixtures))
+            add(forwards=len(mixtures), images=len(images) * len(mixtures), flops=flops)
             if output.requires_grad:
                 output.register_hook(lambda gradient: add(backwards=1, flops=2 * flops))
 

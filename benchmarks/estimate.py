@@ -210,6 +210,10 @@ class World:
         self._count(self._of_proxy(name, self.cost(mixture) * len(batch.labels), len(batch.labels)))
         return float(self._answers.random())
 
+    def proxies(self, name: str, mixtures: Sequence[Mixture], batch: Batch, norm: str = "running") -> list[float]:
+        """See :meth:`.Task.proxies`."""
+        return [self.proxy(name, mixture, batch, norm) for mixture in mixtures]
+
     def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
         """See :meth:`.Task.proxy_of_network`."""
         flops = _network_flops(self.space, architecture, self.part, self.sizes)

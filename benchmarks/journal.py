@@ -159,6 +159,10 @@ class JournaledTask:
         """See :meth:`.Task.proxy`."""
         return float(self._ask("proxy", lambda: self._task.proxy(name, mixture, batch, norm)))
 
+    def proxies(self, name: str, mixtures: Sequence[Mixture], batch: Batch, norm: str = "running") -> list[float]:
+        """See :meth:`.Task.proxies`."""
+        return list(self._ask("proxies", lambda: self._task.proxies(name, mixtures, batch, norm)))
+
     def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
         """See :meth:`.Task.proxy_of_network`."""
         return float(

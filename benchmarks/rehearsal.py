@@ -231,6 +231,10 @@ class Rehearsal:
         get_proxy(name)
         return 1000 * self._draw(name.encode(), _bytes(mixture))
 
+    def proxies(self, name: str, mixtures: Sequence[Mixture], batch: Batch, norm: str = "running") -> list[float]:
+        """See :meth:`.Task.proxies`."""
+        return [self.proxy(name, mixture, batch, norm) for mixture in mixtures]
+
     def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
         """See :meth:`.Task.proxy_of_network`."""
         get_proxy(name)

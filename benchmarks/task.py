@@ -68,8 +68,9 @@ class SupernetTask:
         self.supernet.load_state_dict(trained.weights)
         self.supernet.eval()
         # In either mode with fewer and larger kernels, where only features matter.
+        self._folded = FoldedSupernet(self.supernet)
         self._fast: dict[str, Callable[[Tensor, Mixture], Tensor]] = {
-            "running": FoldedSupernet(self.supernet),
+            "running": self._folded,
             "batch": FusedSupernet(self.supernet),
         }
         # A proxy listens to modules, which a graph does not call; code would be made for every candidate.
@@ -144,8 +145,20 @@ class SupernetTask:
         """See :meth:`.Task.proxy`."""
         proxy = get_proxy(name)
         with self.clock.phase("score"), scoring(self.supernet, norm):
-            run = self._fast[norm] if proxy.features_only else self.supernet
+            run = self._fast[norm] if proxy.side_by_side is not None else self.supernet
             return proxy.score(self.supernet, lambda x: run(x, mixture), *batch)
+
+    def proxies(self, name: str, mixtures: Sequence[Mixture], batch: Batch, norm: str = "running") -> list[float]:
+        """See :meth:`.Task.proxies`."""
+        proxy = get_proxy(name)
+        # On a CPU, where launches cost nothing, one by one is as fast and takes less memory.
+        together = batch.images.device.type != "cpu" and norm == "running" and self._folded.together(mixtures)
+        if proxy.side_by_side is None or not together:
+            return [self.proxy(name, mixture, batch, norm) for mixture in mixtures]
+        with self.clock.phase("score"), scoring(self.supernet, norm):
+            return proxy.side_by_side(
+                self.supernet, lambda x: self._folded.candidates(x, mixtures), *batch, len(mixtures)
+            )
 
     def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
         """See :meth:`.Task.proxy_of_network`. The batch-norm mode is that of the proxy's definition."""

@@ -91,6 +91,13 @@ class Task(Protocol):
         """A proxy's score of the supernet under a mixture. Leaves the supernet as it was."""
         ...
 
+    def proxies(self, name: str, mixtures: Sequence[Mixture], batch: Batch, norm: str = "running") -> list[float]:
+        """A proxy's score of the supernet under each of some mixtures, as :meth:`proxy` gives them one by one.
+
+        On a GPU, mixtures made of one by its `without` or `fixed` that differ on one edge go forward together.
+        """
+        ...
+
     def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
         """A proxy's score of a freshly initialised stand-alone network, summed over minibatches."""
         ...

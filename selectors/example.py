@@ -30,8 +30,8 @@ class MySelector(Selector):
             cell, edge = edges[place]
             batch = task.minibatch(self.minibatch)
             choices = range(len(task.space.cells[cell].operations[edge]))
-            mixtures = [task.mixture(decisions.decide(cell, edge, choice)) for choice in choices]
-            scores = [task.proxy("nwot", mixture, batch) for mixture in mixtures]
+            mixture = task.mixture(decisions)
+            scores = task.proxies("nwot", [mixture.fixed(cell, edge, choice) for choice in choices], batch)
             best = log.scores(0, step, cell, edge, scores)  # notes them, and gives the index of the best
             log.decide(0, step, cell, edge, best)
             decisions = decisions.decide(cell, edge, best)

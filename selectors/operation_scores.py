@@ -10,7 +10,7 @@ from pydantic import Field
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks import Mixture
 from archselect.nasbench_adapters.space import Decisions, Edge
-from archselect.selectors.base import Batch, Log, Scale, Selection, Selector, Task
+from archselect.selectors.base import Log, Scale, Selection, Selector, Task
 from archselect.selectors.proxies import get_proxy
 from archselect.selectors.topology import complete, thin_each
 
@@ -100,29 +100,19 @@ class OperationScores(Selector):
 
     def _scores(self, task: Task, decisions: Decisions, edge: Edge) -> list[float]:
         """Of the edge's operations, in index order."""
-        batch = None if self.measure == "accuracy" else task.minibatch(self.batch_size)
+        choices = range(len(task.space.cells[edge[0]].operations[edge[1]]))
+        if self.candidate_epochs:
+            rate, norm, augment = self.tune_learning_rate, self.norm, self.augment
+            fixed = (decisions.decide(*edge, choice) for choice in choices)
+            return [task.evaluate_tuned(own, self.candidate_epochs, rate, norm, augment).accuracy for own in fixed]
         mixture = task.mixture(decisions)
-        scores = []
-        for choice in range(len(task.space.cells[edge[0]].operations[edge[1]])):
-            if self.candidate_epochs:
-                tuned = task.evaluate_tuned(
-                    decisions.decide(*edge, choice),
-                    self.candidate_epochs,
-                    self.tune_learning_rate,
-                    self.norm,
-                    self.augment,
-                )
-                scores.append(tuned.accuracy)
-                continue
-            changed = (
-                task.mixture(decisions.decide(*edge, choice))
-                if self.change == "fix"
-                else mixture.without(*edge, choice)
-            )
-            scores.append(self._measure(task, changed, batch))
-        return scores
+        change = mixture.fixed if self.change == "fix" else mixture.without
+        changed = [change(*edge, choice) for choice in choices]
+        if self.measure == "accuracy":
+            return [self._measure(task, own) for own in changed]
+        return task.proxies(self.measure, changed, task.minibatch(self.batch_size), norm=self.norm)
 
-    def _measure(self, task: Task, mixture: Mixture, batch: Batch | None = None) -> float:
+    def _measure(self, task: Task, mixture: Mixture) -> float:
         if self.measure == "accuracy":
             return task.evaluate(mixture, norm=self.norm, augment=self.augment).accuracy
-        return task.proxy(self.measure, mixture, batch or task.minibatch(self.batch_size), norm=self.norm)
+        return task.proxy(self.measure, mixture, task.minibatch(self.batch_size), norm=self.norm)

@@ -87,10 +87,8 @@ class ZeroCostPT(Selector):
             mixture, step = task.mixture(decisions, alphas), next(steps)
             scores = Scores(step, {}, {})
             for cell, edge in edges:
-                scores.values[cell, edge] = [
-                    task.proxy(self.proxy, mixture.without(cell, edge, choice), batch, norm=self.norm)
-                    for choice in range(len(space.cells[cell].operations[edge]))
-                ]
+                masked = [mixture.without(cell, edge, k) for k in range(len(space.cells[cell].operations[edge]))]
+                scores.values[cell, edge] = task.proxies(self.proxy, masked, batch, norm=self.norm)
                 scores.best[cell, edge] = log.scores(round, step, cell, edge, scores.values[cell, edge])
             return scores
 

@@ -198,7 +198,7 @@ def plain_kernel():
 
 @pytest.fixture(scope="session")
 def executions():
-    """`executions(supernet)` is what runs it, by row: as it is, and on a GPU also replayed. (Compiling takes minutes.)"""
+    """`executions(supernet)` is what runs it, by row: as it is, and on a GPU replayed. (Compiling takes minutes.)"""
 
     def run(supernet):
         fused = FusedSupernet(supernet)

@@ -8,8 +8,9 @@ one shape of images, and cost time when they are made: 4 forwards and backwards 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Hashable
-from typing import Literal
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -54,12 +55,16 @@ class _Repeated:
         if key not in self._seen:
             self._seen.add(key)
             return self._run(images, mixture)
-        if key not in self._made:
-            while len(self._made) >= KEPT:
-                del self._made[next(iter(self._made))]
-            forward = _Forward(self._run, self._supernet, mixture.support)
-            self._made[key] = self._make(forward, images, mixture)
-        return self._made[key](images, mixture)
+        with _unheard(self._supernet) as listeners:
+            if key not in self._made:
+                while len(self._made) >= KEPT:
+                    del self._made[next(iter(self._made))]
+                forward = _Forward(self._run, self._supernet, mixture.support)
+                self._made[key] = self._make(forward, images, mixture)
+            logits = self._made[key](images, mixture)
+        for listener in listeners:
+            listener(self._supernet, (images, mixture), logits)
+        return logits
 
     def _key(self, images: Tensor, mixture: Mixture) -> Hashable:
         """All that is taken for granted by what was made."""
@@ -72,6 +77,17 @@ class _Repeated:
             self._supernet.training,
             self._norm.track_running_stats,
         )
+
+
+@contextmanager
+def _unheard(module: nn.Module) -> Iterator[Sequence[Callable[[nn.Module, tuple[Tensor, Mixture], Tensor], object]]]:
+    """Within it those who listen to the module's forwards, who are given, are not told: a replay has no calls."""
+    hooks = dict(module._forward_hooks)
+    module._forward_hooks.clear()
+    try:
+        yield list(hooks.values())
+    finally:
+        module._forward_hooks.update(hooks)
 
 
 class _Forward(nn.Module):
@@ -94,7 +110,7 @@ class _Graph:
         # Capturing runs the forward, which moves running statistics.
         buffers = list(forward.supernet.buffers())
         before = [buffer.clone() for buffer in buffers]
-        self._replay = torch.cuda.make_graphed_callables(forward, statics, allow_unused_input=True)
+        self._replay: Callable[..., Any] = torch.cuda.make_graphed_callables(forward, statics, allow_unused_input=True)
         torch._foreach_copy_(buffers, before)
         self._waiting: weakref.ref[object] | None = None
 
@@ -115,13 +131,13 @@ class _Compiled:
     """A forward and its backward as code made for them."""
 
     def __init__(self, forward: _Forward, images: Tensor, mixture: Mixture) -> None:
-        self._code = torch.compile(forward, fullgraph=True, dynamic=False)
+        self._code: Callable[..., Tensor] = torch.compile(forward, fullgraph=True, dynamic=False)
 
     def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
         # The limits that torch has by itself count all supports, which are as many as a selector decides edges.
         limits = dict.fromkeys(("recompile_limit", "accumulated_recompile_limit"), RECOMPILE_LIMIT)
         with torch._dynamo.config.patch(limits):
-            return self._code(images, *mixture.weights)  # type: ignore[no-any-return]
+            return self._code(images, *mixture.weights)
 
 
 MAKERS: dict[str, Callable[[_Forward, Tensor, Mixture], Run]] = {"cuda-graphs": _Graph, "compiled": _Compiled}

@@ -20,10 +20,16 @@ Support = tuple[tuple[tuple[bool, ...], ...], ...]
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """An immutable mixture; see the module's text for shapes. The tensors may carry gradients."""
+    """An immutable mixture; see the module's text for shapes. The tensors may carry gradients.
+
+    Attributes:
+        origin: the mixture that it was made of by :meth:`without` or :meth:`fixed`, and the (cell, edge) on which alone
+            the two differ.
+    """
 
     weights: tuple[Tensor, ...]
     support: Support
+    origin: tuple[Mixture, tuple[int, int]] | None = None
 
     def without(self, cell: int, edge: int, choice: int, renormalise: bool = False) -> Mixture:
         """The mixture with one entry set to zero; the edge's others are rescaled to sum to one only if asked."""
@@ -49,6 +55,7 @@ class Mixture:
         return Mixture(
             (*self.weights[:cell], weights, *self.weights[cell + 1 :]),
             (*self.support[:cell], support, *self.support[cell + 1 :]),
+            (self, (cell, edge)),
         )
 
 

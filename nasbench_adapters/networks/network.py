@@ -20,6 +20,7 @@ from archselect.nasbench_adapters.networks.mixture import Mixture
 from archselect.nasbench_adapters.networks.operations import (
     AveragePool,
     ConvNormRelu,
+    Count,
     MaxPool,
     NormalisedPool,
     Operation,
@@ -185,7 +186,7 @@ class CellModule(nn.Module):
         height, width = (-(-size // self.stride) for size in x.shape[2:])
         return x.new_zeros(len(x), self.channels[node], height, width)
 
-    def rectified(self, node: int, x: Tensor, seen: list[tuple[int, int]]) -> Tensor:
+    def rectified(self, node: int, x: Tensor, seen: Sequence[tuple[Count, Count]]) -> Tensor:
         """The node's features without what is negative, or as they are where nothing reads them so."""
         live, blank = seen[node]
         if not live and not blank:
@@ -355,11 +356,18 @@ class Supernet(Backbone):
         super().__init__(space, skeleton, present, image_channels, classes, affine=False)
         self.initialise([seed])
 
-    def forward(self, images: Tensor, mixture: Mixture, way: Way | None = None) -> Tensor:
+    def forward(
+        self, images: Tensor, mixture: Mixture, way: Way | None = None, candidates: Sequence[Mixture] = ()
+    ) -> Tensor:
         """Logits (batch, classes) of images (batch, channels, height, width) under a mixture.
 
-        Operations outside the mixture's support are not computed. `way` has what runs in the place of cells; see
-        :class:`.FoldedSupernet` and :class:`.FusedSupernet`.
+        Operations outside the mixture's support are not computed.
+
+        Args:
+            images, mixture: what goes forward.
+            way: has what runs in the place of cells; see :class:`.FoldedSupernet` and :class:`.FusedSupernet`.
+            candidates: the mixtures of which such cells give the features, one behind another in the batch. They are
+                not read here: it is for those who count what a call is worth.
         """
         if way is None:
             return self._forward(images, mixture)[0]

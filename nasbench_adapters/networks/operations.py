@@ -17,15 +17,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+Count = int | tuple[int, ...]
+"""How often something counts: the same for all candidates, or for each."""
+
 
 class Rectifier(nn.ReLU):
     """A ReLU whose call says how the papers' code counts it, for activation-pattern proxies (selectors.proxies.nwot).
 
     In that code every operation has a ReLU of its own. Here a node is rectified once, and the call carries how often
-    modules of that code would see this input (`seen`), and how many would see zeros in its place (`blank`).
+    modules of that code would see this input (`seen`), and how many would see zeros in its place (`blank`). Where
+    several candidates go through one call either may be a tuple, of a number for each of them.
     """
 
-    def forward(self, input: Tensor, seen: int = 1, blank: int = 0) -> Tensor:
+    def forward(self, input: Tensor, seen: Count = 1, blank: Count = 0) -> Tensor:
         """`input` with negative entries set to zero; same shape."""
         return super().forward(input)
 

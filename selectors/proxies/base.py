@@ -27,8 +27,11 @@ class Proxy:
         norm: the batch-norm mode that its definition uses, to be set by a caller who scores as the paper does: "batch"
             where the network is in training mode, "running" where it is in evaluation mode, None where the sources
             differ or the mode changes nothing. A proxy scores in whatever mode the caller has set.
-        features_only: whether it looks at nothing but what goes through the model's rectifiers and comes out, in one
-            forward without gradients, so that `forward` may compute the same in another way.
+        side_by_side: for a proxy that looks at nothing but what goes through the model's rectifiers and comes out, in
+            one forward without gradients: `side_by_side(model, forward, images, labels, candidates)` scores several
+            candidates at once. `forward` then may compute the same in another way. What goes through a rectifier is
+            of shape (batch, ...), shared by the candidates, or (candidates * batch, ...), candidate by candidate; its
+            `seen` and `blank` are numbers, or tuples of one number per candidate.
     """
 
     name: str
@@ -37,4 +40,4 @@ class Proxy:
     better: Literal["higher", "lower"]
     score: Callable[[nn.Module, Forward, Tensor, Tensor], float]
     norm: Literal["running", "batch"] | None = None
-    features_only: bool = False
+    side_by_side: Callable[[nn.Module, Forward, Tensor, Tensor, int], list[float]] | None = None

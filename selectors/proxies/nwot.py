@@ -5,10 +5,12 @@ The Zero-Cost-PT paper and code call it `jacob` and `nwot`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from archselect.nasbench_adapters.networks.operations import Rectifier
+from archselect.nasbench_adapters.networks.operations import Count, Rectifier
 from archselect.selectors.proxies.base import Forward, Proxy
 
 
@@ -25,20 +27,34 @@ def pattern_kernel(model: nn.Module, forward: Forward, images: Tensor) -> Tensor
       images agree: K gains d everywhere;
     * separable and dilated convolutions, factorized reductions and bare ReLUs count once, silenced ones not at all.
     """
-    kernel = torch.zeros(len(images), len(images), dtype=torch.float64, device=images.device)
+    return pattern_kernels(model, forward, images, 1)[0]
 
-    def add(module: nn.Module, inputs: tuple[Tensor], counts: dict[str, int], output: Tensor) -> None:
+
+def pattern_kernels(model: nn.Module, forward: Forward, images: Tensor, candidates: int) -> Tensor:
+    """K of every candidate, (candidates, batch, batch); see :func:`pattern_kernel` and :attr:`.Proxy.side_by_side`."""
+    batch = len(images)
+    # As K is linear in b b^T and d, these are added up, and the rest is reckoned once.
+    both = torch.zeros(candidates, batch, batch, dtype=torch.float64, device=images.device)
+    lengths = [0] * candidates
+    weights: dict[tuple[int, ...], Tensor] = {}
+
+    def add(module: nn.Module, inputs: tuple[Tensor], counts: dict[str, Any], output: Tensor) -> None:
         # The output is positive exactly where the input is. The order of a row's entries is of no account, so they
         # are taken as they lie in memory.
         active = torch.sign(output)
         if active.dim() == 4 and active.is_contiguous(memory_format=torch.channels_last):
             active = active.permute(0, 2, 3, 1)
-        active = active.flatten(1)
-        length = active.shape[1]
-        both = _overlaps(active).double()
-        rows = both.diagonal()
-        agreements = 2 * both - rows - rows[:, None] + length
-        kernel.add_(agreements, alpha=counts.get("seen", 1)).add_(counts.get("blank", 0) * length)
+        active = active.reshape(-1, batch, output[0].numel())
+        seen, blank = (_for_each(counts.get(name, usual), candidates) for name, usual in (("seen", 1), ("blank", 0)))
+        for k in range(candidates):
+            lengths[k] += (seen[k] + blank[k]) * active.shape[2]
+        overlaps = _overlaps(active)
+        if len(set(seen)) == 1:
+            both.add_(overlaps, alpha=seen[0])
+        else:
+            if seen not in weights:
+                weights[seen] = torch.tensor(seen, dtype=torch.float64).view(-1, 1, 1).to(images.device)
+            both.addcmul_(overlaps.double(), weights[seen])
 
     hooks = [
         module.register_forward_hook(add, with_kwargs=True)
@@ -50,24 +66,36 @@ def pattern_kernel(model: nn.Module, forward: Forward, images: Tensor) -> Tensor
     finally:
         for hook in hooks:
             hook.remove()
-    return kernel
+    rows = both.diagonal(dim1=1, dim2=2)
+    total = torch.tensor(lengths, dtype=torch.float64).view(-1, 1, 1).to(images.device)
+    return 2 * both - rows[:, None] - rows[:, :, None] + total
+
+
+def _for_each(count: Count, candidates: int) -> tuple[int, ...]:
+    return (count,) * candidates if isinstance(count, int) else count
 
 
 def _overlaps(active: Tensor) -> Tensor:
-    """active @ active.T for rows of zeros and ones.
+    """Per candidate, or once for all, rows @ rows.T of zeros and ones: (1 or candidates, batch, batch).
 
     Whole numbers below 2^24 are exact in float32, so the order of summation does not matter. Processors with AVX512
     multiply bytes twice as fast.
     """
     if active.device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512":
         active = active.to(torch.int8)
-        return torch._int_mm(active, active.T)
-    return active @ active.T
+        return torch.stack([torch._int_mm(rows, rows.T) for rows in active])
+    return active @ active.mT
+
+
+def scores(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor, candidates: int) -> list[float]:
+    """log|det K| of every candidate; -inf where K is singular (two images that no ReLU tells apart)."""
+    kernels = pattern_kernels(model, forward, images, candidates)
+    return [float(value) for value in torch.linalg.slogdet(kernels).logabsdet.tolist()]
 
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """log|det K|; -inf where K is singular (two images that no ReLU tells apart)."""
-    return float(torch.linalg.slogdet(pattern_kernel(model, forward, images)).logabsdet)
+    """log|det K|; see :func:`scores`."""
+    return scores(model, forward, images, labels, 1)[0]
 
 
 NWOT = Proxy(
@@ -76,5 +104,5 @@ NWOT = Proxy(
     paper="Mellor et al., ICML 2021, arXiv 2006.04647",
     better="higher",
     score=score,
-    features_only=True,
+    side_by_side=scores,
 )

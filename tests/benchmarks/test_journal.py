@@ -43,15 +43,22 @@ def answers(monkeypatch):
     class Counter:
         computed = 0
         die_at = None
+        within = False  # another answer, of which this is a part
 
-    for name in ("evaluate", "proxy", "proxy_of_network", "tune"):
+    for name in ("evaluate", "proxy", "proxies", "proxy_of_network", "tune"):
         original = getattr(SupernetTask, name)
 
         def counted(self, *args, _original=original, **kwargs):
+            if Counter.within:
+                return _original(self, *args, **kwargs)
             if Counter.computed == Counter.die_at:
                 raise Killed
             Counter.computed += 1
-            return _original(self, *args, **kwargs)
+            Counter.within = True
+            try:
+                return _original(self, *args, **kwargs)
+            finally:
+                Counter.within = False
 
         monkeypatch.setattr(SupernetTask, name, counted)
     return Counter
@@ -63,9 +70,9 @@ def test_a_run_killed_at_many_moments_comes_out_the_same(label, jobs, folder, tm
     job = jobs[label]
     wanted = run(Folder(tmp_path / "undisturbed"), job).facts()
     total = counter.computed
-    assert total > 30
+    assert total > 10
     counter.computed = 0
-    for moment in range(0, total, 7):
+    for moment in range(0, total, 5):
         counter.die_at = moment
         with pytest.raises(Killed):
             run(folder, job)

@@ -9,7 +9,8 @@ from archselect.benchmarks.task import SupernetTask
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
-from archselect.nasbench_adapters.networks import mixture_of, one_hot
+from archselect.nasbench_adapters.networks import mixture_of, one_hot, scoring
+from archselect.nasbench_adapters.spaces import get_space
 
 CPU = torch.device("cpu")
 
@@ -275,3 +276,44 @@ def test_on_a_gpu_replayed_scores_are_those_of_the_supernet(nb201):
             [score.loss for score in scores] + [task.proxy("nwot", open_edges, task.minibatch(8), norm="batch")]
         )
     assert found[1] == pytest.approx(found[0], rel=1e-3)
+
+
+def test_scores_of_several_mixtures_are_theirs_one_by_one(new_task):
+    task = new_task()
+    batch, mixture = task.minibatch(8), task.mixture(task.space.undecided())
+    masked = [mixture.without(0, 2, k) for k in range(5)]
+    for name, norm in (("nwot", "running"), ("nwot", "batch"), ("snip", "batch")):
+        assert task.proxies(name, masked, batch, norm) == [task.proxy(name, m, batch, norm) for m in masked]
+
+
+def test_together_they_count_as_one_by_one(nb201, new_task):
+    """Forwards, images and FLOPs, whichever way a device has them computed."""
+    task = new_task()
+    batch, mixture = task.minibatch(8), task.mixture(task.space.undecided().decide(0, 0, 3))
+    masked = [mixture.without(0, 2, k) for k in range(5)]
+    with scoring(task.supernet, "running"), task.clock.phase("together"):
+        task._folded.candidates(batch.images, masked)
+    with scoring(task.supernet, "running"), task.clock.phase("one by one"):
+        for own in masked:
+            task._folded(batch.images, own)
+    counts = task.clock.counts()
+    assert counts["together"] == counts["one by one"] and counts["together"].forwards == 5
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", ["nb201", "darts"])
+def test_on_a_gpu_several_mixtures_go_forward_together(name):
+    space, images = get_space(name), Images(load_images("digits"), torch.device("cuda"), split="first", limit=64)
+    skeleton = {"channels": 4, "cells": 2} if name == "nb201" else {"channels": 4, "layers": 4}
+    recipe = Recipe(recipe="untrained")
+    inputs = SupernetInputs(recipe="untrained", settings=recipe.settings(), skeleton=skeleton)
+    trained = make_supernet(recipe, space, inputs, images, 0)
+    task = SupernetTask(space, recipe, inputs, trained, images, Clock(images.device), 0, 0)
+    batch, mixture = task.minibatch(16), task.mixture(space.undecided())
+    for change in (mixture.without, mixture.fixed):
+        changed = [change(0, 2, k) for k in range(len(space.cells[0].operations[2]))]
+        found = task.proxies("nwot", changed, batch)
+        assert found == pytest.approx([task.proxy("nwot", own, batch) for own in changed], rel=1e-4)
+    forwards = task.clock.counts()["score"].forwards
+    assert forwards == 4 * len(changed)

@@ -51,6 +51,9 @@ class FakeMixture:
         assert self.masked is None
         return replace(self, masked=(cell, edge, choice), renormalise=renormalise)
 
+    def fixed(self, cell, edge, choice):
+        return replace(self, decisions=self.decisions.decide(cell, edge, choice))
+
 
 class TableTask:
     """A task without a supernet. `table(mixture or architecture, purpose)` gives every score; calls are noted."""
@@ -61,7 +64,7 @@ class TableTask:
         self.space = space or ToySpace()
         self.rng = np.random.default_rng(seed)
         self.table = table
-        self.evaluations, self.tunings, self.minibatches, self.proxies, self.networks = [], [], [], [], []
+        self.evaluations, self.tunings, self.minibatches, self.proxied, self.networks = [], [], [], [], []
         self.drawn_alphas, self.tuned = 0, []
 
     def mixture(self, decisions, alphas=None):
@@ -85,8 +88,11 @@ class TableTask:
         return f"batch {len(self.minibatches)}"
 
     def proxy(self, name, mixture, batch, norm="running"):
-        self.proxies.append((name, mixture, batch, norm))
+        self.proxied.append((name, mixture, batch, norm))
         return self.table(mixture, "proxy")
+
+    def proxies(self, name, mixtures, batch, norm="running"):
+        return [self.proxy(name, mixture, batch, norm) for mixture in mixtures]
 
     def proxy_of_network(self, name, architecture, batches, size):
         self.networks.append((name, architecture, batches, size))

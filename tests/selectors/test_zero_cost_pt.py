@@ -191,7 +191,7 @@ def test_every_step_is_the_protocols(
         rules = (contested, crowded, retell_thinning, retell_filling)
         told.append(Retelling(task, space, *rules, setting, round, batches, taken))
     assert task.minibatches == batches
-    assert task.proxies == [each for one in told for each in one.asked]
+    assert task.proxied == [each for one in told for each in one.asked]
     assert list(selection.operation_scores) == [each for one in told for each in one.scores]
     assert list(selection.edge_scores) == [each for one in told for each in one.edges]
     assert list(selection.decisions) == [each for one in told for each in one.decided]
@@ -230,20 +230,20 @@ def test_what_is_compared_is_compared_on_one_minibatch(toy, table_task, table, o
     task = table_task(table(salt, 10**6), salt)
     ZeroCostPT(proxy="higher", order=order, iterations=2, batch_size=9, norm=norm).select(task)
     assert task.minibatches == [9] * (2 * MINIBATCHES[order])
-    assert {(name, mode) for name, _, _, mode in task.proxies} == {("higher", norm)}
-    batches = Counter(batch for _, _, batch, _ in task.proxies)
+    assert {(name, mode) for name, _, _, mode in task.proxied} == {("higher", norm)}
+    batches = Counter(batch for _, _, batch, _ in task.proxied)
     assert len(batches) == len(task.minibatches)
     # Operations are compared under one set of decisions for each cell type, and one of alphas.
     for drawn in batches:
-        asked = [m for _, m, batch, _ in task.proxies if batch == drawn]
+        asked = [m for _, m, batch, _ in task.proxied if batch == drawn]
         assert len({m.alphas for m in asked}) == 1
         masked = {(m.decisions, m.masked[0]) for m in asked if m.masked}
         assert len(masked) == len({cell for _, cell in masked})
         assert bool(masked) == all(m.masked for m in asked)
     # No question is asked twice on a minibatch, and no weight is renormalised.
-    asked = [(m.decisions, m.masked, batch) for _, m, batch, _ in task.proxies]
+    asked = [(m.decisions, m.masked, batch) for _, m, batch, _ in task.proxied]
     assert len(set(asked)) == len(asked)
-    assert not any(mixture.renormalise for _, mixture, _, _ in task.proxies)
+    assert not any(mixture.renormalise for _, mixture, _, _ in task.proxied)
 
 
 def test_the_rounds_on_darts_are_the_released_codes(table_task, table):
@@ -253,7 +253,7 @@ def test_the_rounds_on_darts_are_the_released_codes(table_task, table):
     assert len(task.minibatches) == 17
     assert [d.cell for d in selection.decisions[:28]] == [0, 1] * 14
     assert sorted(d.cell for d in selection.decisions[28:]) == [0] * 6 + [1] * 6
-    assert {m.alphas for _, m, _, _ in task.proxies} == {task.alphas}
+    assert {m.alphas for _, m, _, _ in task.proxied} == {task.alphas}
     assert task.drawn_alphas == 0
 
 
@@ -288,7 +288,7 @@ def test_every_score_that_decides_is_noted(toy, table_task, table, order, salt):
 def test_every_score_looked_at_is_noted(table_task, table, order):
     task = table_task(table(0, 10**6))
     selection = ZeroCostPT(proxy="higher", order=order, iterations=2).select(task)
-    looked_at = {task.table(mixture, "proxy") for _, mixture, _, _ in task.proxies}
+    looked_at = {task.table(mixture, "proxy") for _, mixture, _, _ in task.proxied}
     assert looked_at == {score.value for score in (*selection.operation_scores, *selection.edge_scores)}
 
 

@@ -97,6 +97,18 @@ def test_the_latest_are_kept(small_supernet, images, made, monkeypatch):
     assert len(made) == 4 and made[-1][0] == others[0].support
 
 
+def test_who_listens_to_the_supernet_is_told_once_a_call(small_supernet, images, made):
+    """As a clock does, who counts. What a replay runs has no calls to listen to."""
+    supernet = small_supernet("nb201").train()
+    run, mixture, told = executed(supernet, supernet, "compiled"), open_mixture(supernet), []
+    supernet.register_forward_hook(lambda module, inputs, output: told.append((inputs[1].support, output)))
+    logits = [run(images(2), mixture) for _ in range(4)]
+    assert len(made) == 1
+    assert [(support == mixture.support, output is x) for (support, output), x in zip(told, logits, strict=True)] == [
+        (True, True)
+    ] * 4
+
+
 def test_graphs_need_a_gpu(small_supernet):
     supernet = small_supernet("nb201")
     with pytest.raises(UserError, match="'cuda-graphs' needs a CUDA device: choose 'eager' or 'compiled'"):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from archselect.nasbench_adapters.networks import FoldedSupernet, Supernet, mixture_of, new_alphas, scoring
 from archselect.nasbench_adapters.networks.folded import can_fold
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.selectors.proxies.nwot import pattern_kernel
+from archselect.selectors.proxies.nwot import pattern_kernel, pattern_kernels
 
 
 @settings(max_examples=6)
@@ -24,6 +24,48 @@ def test_in_float64_it_is_the_supernet(images, small_supernet, mixture_drawn, sp
         kernels = [pattern_kernel(supernet, lambda x, run=run: run(x, mixture), x) for run in (supernet, folded)]
     # Features that are zero up to rounding may have either sign; there are none but a few.
     assert (kernels[0] - kernels[1]).abs().max() <= 1e-3 * kernels[0].max()
+
+
+@settings(max_examples=5)
+@given(data=st.data(), seed=st.integers(0, 1000))
+def test_candidates_together_are_the_candidates_one_by_one(
+    images, small_supernet, mixture_drawn, space_name, data, seed
+):
+    """Logits and patterns, in float64: an edge's operations masked in turn, or the edge fixed to each."""
+    supernet = small_supernet(space_name, seed).eval()
+    origin, folded, x = mixture_drawn(supernet.space, data, seed), FoldedSupernet(supernet), images(3, seed=seed)
+    c = data.draw(st.integers(0, len(supernet.space.cells) - 1))
+    edge = data.draw(st.integers(0, len(supernet.space.cells[c].edges) - 1))
+    change = data.draw(st.sampled_from([origin.without, origin.fixed]))
+    mixtures = [change(c, edge, k) for k in range(len(supernet.space.cells[c].operations[edge]))]
+    if space_name in ("s4", "nb1shot1-1"):
+        assert not folded.together(mixtures)
+        return
+    assert folded.together(mixtures)
+    with scoring(supernet, "running"):
+        wanted = torch.stack([folded(x, mixture) for mixture in mixtures])
+        found = folded.candidates(x, mixtures)
+        assert found.shape == wanted.shape and torch.allclose(found, wanted, rtol=1e-9, atol=1e-10)
+        kernels = torch.stack([pattern_kernel(supernet, lambda x, m=m: folded(x, m), x) for m in mixtures])
+        together = pattern_kernels(supernet, lambda x: folded.candidates(x, mixtures), x, len(mixtures))
+    # Features that are zero up to rounding may have either sign; there are none but a few.
+    assert (kernels - together).abs().max() <= 1e-3 * kernels.max()
+
+
+def test_what_goes_together(images, small_supernet):
+    """Mixtures made of one mixture, that differ from it on one edge, the same for all."""
+    supernet = small_supernet("nb201").eval()
+    folded, zeros = FoldedSupernet(supernet), torch.zeros(6, 5, dtype=torch.float64)
+    one, other = mixture_of(supernet.space, [zeros]), mixture_of(supernet.space, [zeros])
+    assert folded.together([one.without(0, 1, 2)])
+    assert folded.together([one.without(0, 1, 2), one.fixed(0, 1, 3)])
+    assert not folded.together([one.without(0, 1, 2), one.without(0, 2, 2)])
+    assert not folded.together([one.without(0, 1, 2), other.without(0, 1, 2)])
+    assert not folded.together([one.without(0, 1, 2), one])
+    assert not folded.together([one, one])
+    twice = one.without(0, 1, 2)
+    assert folded.together([twice.without(0, 3, k) for k in range(5)])
+    assert not folded.together([one.without(0, 3, 0), twice.without(0, 3, 1)])
 
 
 def test_which_cells_are_folded(small_supernet):
