@@ -215,6 +215,14 @@ def slack():
     return 1 if DEVICE.type == "cpu" else 10
 
 
+@pytest.fixture(params=["ours", "ours, one by one", "plain", "floor"])
+def score_row(request):
+    """A row of the table of scores: an edge's candidates together, where they are, or not."""
+    if "," in request.param and DEVICE.type == "cpu":
+        pytest.skip("on a CPU that is ours")
+    return request.param
+
+
 @pytest.fixture(params=["ours", "ours, replayed", "plain", "floor"])
 def row(request):
     """A row of the table of training steps."""
