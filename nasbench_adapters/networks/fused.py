@@ -46,13 +46,14 @@ class FusedSupernet:
 
     Args:
         supernet: whose weights and running statistics are read and moved.
-        launch_bound: whether launches are what costs. If not, the supernet is left as it is where fewer kernels take
-            longer: in a forward without gradients, and in cells with depthwise convolutions, which would have a third
-            of the kernels in twice the time. None for everywhere but on a CPU.
+        always: whether cells are fused whatever it brings. If not, on a CPU they are left as they are in a forward
+            without gradients and where they have depthwise convolutions, which would have a third of the kernels in
+            twice the time; and on a GPU in a forward with gradients: there, in float32 and at the papers' size, those
+            of the alphas came out up to a quarter off, and it is not yet known why (docs/speed.md).
     """
 
-    def __init__(self, supernet: Supernet, launch_bound: bool | None = None) -> None:
-        self.supernet, self._launch_bound = supernet, launch_bound
+    def __init__(self, supernet: Supernet, always: bool = False) -> None:
+        self.supernet, self._always = supernet, always
         self._plans: dict[Hashable, _Plan] = {}
 
     def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
@@ -64,15 +65,15 @@ class FusedSupernet:
     def way(self, mixture: Mixture) -> Iterator[dict[CellModule, RunCell]]:
         """What runs in the place of cells: the third argument of :meth:`.Supernet.forward`."""
         device, dtype = mixture.weights[0].device, mixture.weights[0].dtype
-        launch_bound = device.type != "cpu" if self._launch_bound is None else self._launch_bound
-        if not self.supernet.training or not (launch_bound or torch.is_grad_enabled()):
+        on_cpu = device.type == "cpu"
+        if not self.supernet.training or not (self._always or torch.is_grad_enabled() == on_cpu):
             yield {}
             return
         key = mixture.support, device, dtype
         if key not in self._plans:
             if len(self._plans) == PLANS:
                 self._plans.clear()
-            self._plans[key] = _Plan(self.supernet, mixture, depthwise=launch_bound)
+            self._plans[key] = _Plan(self.supernet, mixture, depthwise=self._always or not on_cpu)
         plan, statistics = self._plans[key], _Statistics()
         yield {cell.module: partial(_run, cell, own, statistics) for cell, own in plan.parts(mixture).items()}
         statistics.update()

@@ -17,11 +17,11 @@ needs_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a 
 LABELS = torch.tensor([0, 1, 2])
 
 
-def open_mixture(supernet, device="cpu", seed=0):
+def open_mixture(supernet, device="cpu", seed=0, dtype=torch.float64):
     """A mixture of random alphas, as leaves that have gradients."""
     generator = torch.Generator().manual_seed(seed)
     alphas = [
-        torch.randn(len(cell.edges), width(supernet.space, c), generator=generator, dtype=torch.float64)
+        torch.randn(len(cell.edges), width(supernet.space, c), generator=generator, dtype=dtype)
         for c, cell in enumerate(supernet.space.cells)
     ]
     mixture = mixture_of(supernet.space, [alpha.to(device) for alpha in alphas])
@@ -123,7 +123,7 @@ def test_compiled_it_trains_the_same_supernet(small_supernet, images, monkeypatc
     plain = small_supernet("nb201").train()
     for name in ("eager", "compiled"):
         supernet = deepcopy(plain)
-        run = executed(FusedSupernet(supernet, launch_bound=True), supernet, name)
+        run = executed(FusedSupernet(supernet, always=True), supernet, name)
         mixtures = [open_mixture(supernet, seed=seed) for seed in range(3)]
         found.append(steps(run, supernet, [(images(3, seed=seed), LABELS) for seed in range(3)], mixtures))
     for eager, compiled in zip(*found, strict=True):
@@ -163,7 +163,7 @@ def test_replayed_under_autocast_it_reads_the_weights_as_they_are(small_supernet
             with torch.autocast("cuda", torch.bfloat16, cache_enabled=False):
                 return run(x.float(), mixture)
 
-        mixtures = [open_mixture(supernet, "cuda", seed) for seed in range(4)]
+        mixtures = [open_mixture(supernet, "cuda", seed, torch.float32) for seed in range(4)]
         batches = [(images(3, seed=seed).cuda(), LABELS.cuda()) for seed in range(4)]
         found.append(steps(half, supernet, batches, mixtures))
     for eager, other in zip(*found, strict=True):

@@ -13,6 +13,7 @@ from archselect.nasbench_adapters.networks import FusedSupernet, Mixture, Supern
 from archselect.nasbench_adapters.networks.fused import PLANS, can_fuse
 from archselect.nasbench_adapters.networks.mixture import width
 from archselect.nasbench_adapters.space import Architecture
+from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.proxies.nwot import pattern_kernel
 
 
@@ -28,7 +29,7 @@ def fused_and_plain(supernet):
     """(runs, supernet) twice: fused, and as it is."""
     copy = deepcopy(supernet).train()
     supernet.train()
-    return (FusedSupernet(copy, launch_bound=True), copy), (supernet, supernet)
+    return (FusedSupernet(copy, always=True), copy), (supernet, supernet)
 
 
 @settings(max_examples=5)
@@ -98,7 +99,7 @@ def test_on_a_gpu_it_is_the_supernet(images, small_supernet, space_name):
     supernet, x, labels = small_supernet(space_name).train(), images(3), torch.tensor([0, 1, 2])
     there = deepcopy(supernet).cuda()
     found = []
-    for run, own, device in ((supernet, supernet, "cpu"), (FusedSupernet(there), there, "cuda")):
+    for run, own, device in ((supernet, supernet, "cpu"), (FusedSupernet(there, always=True), there, "cuda")):
         alphas = [
             torch.zeros(len(cell.edges), width(own.space, c), dtype=torch.float64, device=device, requires_grad=True)
             for c, cell in enumerate(own.space.cells)
@@ -108,6 +109,32 @@ def test_on_a_gpu_it_is_the_supernet(images, small_supernet, space_name):
         found.append([logits, *gradients, *buffers])
     for here, other in zip(*found, strict=True):
         assert here is other is None or torch.allclose(other.cpu(), here, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize(
+    "always",
+    [False, pytest.param(True, marks=pytest.mark.xfail(reason="a quarter off on an H200, and why is not known"))],
+)
+def test_on_a_gpu_gradients_in_float32_are_near_those_in_float64(always):
+    """At the papers' size. Half of the difference on a CPU is 0.4 % of the largest, as ReLUs near zero change sign."""
+    torch.backends.cudnn.allow_tf32 = False
+    space = get_space("nb201")
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(64, 3, 32, 32, generator=generator).contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(10, (64,), generator=generator)
+    found = []
+    for dtype, device in ((torch.float64, "cpu"), (torch.float32, "cuda")):
+        supernet = (
+            Supernet(space, space.skeleton(), 3, 10, 0).to(device, dtype, memory_format=torch.channels_last).train()
+        )
+        alphas = torch.zeros(6, 5, dtype=dtype, device=device, requires_grad=True)
+        run = FusedSupernet(supernet, always=always)
+        loss = F.cross_entropy(run(x.to(device, dtype), mixture_of(space, [alphas])), labels.to(device))
+        found.append(torch.autograd.grad(loss, alphas)[0].cpu().double())
+    wanted, ours = found
+    assert float((ours - wanted).abs().max()) < 0.04 * float(wanted.abs().max())
 
 
 @pytest.mark.parametrize("name", ["nb201", "darts"])
@@ -130,7 +157,7 @@ def test_under_autocast_it_is_near_the_supernet(images, small_supernet, name):
 
 def test_scoring_with_the_batchs_statistics_leaves_no_trace(images, small_supernet, trace):
     supernet = small_supernet("nb201").eval()
-    fused, x = FusedSupernet(supernet, launch_bound=True), images(3)
+    fused, x = FusedSupernet(supernet, always=True), images(3)
     mixture = mixture_of(supernet.space, [torch.zeros(6, 5, dtype=torch.float64)])
     before = trace(supernet)
     with scoring(supernet, "batch"):
