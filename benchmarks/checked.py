@@ -1,23 +1,31 @@
-"""Files of tensors that are written whole or not at all, and known again: a SHA-256 before the torch file."""
+"""Files of tensors that are written whole or not at all, and known again: a SHA-256 before the torch file.
+
+In it tensors of one type lie one behind another in one tensor: torch takes as long for each as for a thousand numbers.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.files import DAMAGED, write_atomically
+
+PLACE = "tensor at"
+"""The key of what stands for a tensor: its type, where it begins, shape and strides."""
 
 
 def save_checked(path: Path, content: dict[str, Any]) -> None:
     """Write tensors, numbers, texts and containers of them. Raises UserError if the folder cannot take it."""
     buffer = io.BytesIO()
-    torch.save(content, buffer)
+    torch.save(_packed(content), buffer)
     file = buffer.getvalue()
     write_atomically(path, hashlib.sha256(file).digest() + file)
 
@@ -28,9 +36,65 @@ def load_checked(path: Path) -> dict[str, Any]:
         digest, file = (whole := path.read_bytes())[:32], whole[32:]
         if hashlib.sha256(file).digest() != digest:
             raise ValueError("checksum")
-        content = torch.load(io.BytesIO(file), map_location="cpu", weights_only=True)
+        content = _unpacked(torch.load(io.BytesIO(file), map_location="cpu", weights_only=True))
         if not isinstance(content, dict):
             raise ValueError("not a dictionary")
         return content
     except (OSError, *DAMAGED, pickle.UnpicklingError) as error:
         raise UserError(f"{path} is not a file of ours or is damaged: remove it and run again") from error
+
+
+def _packed(content: Any) -> dict[str, Any]:
+    """The content with places for tensors, and the tensors."""
+    tensors: dict[torch.dtype, list[Tensor]] = {}
+    lengths: dict[torch.dtype, int] = {}
+
+    def place(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        tensor = value.detach().cpu()
+        if not _dense(tensor):
+            tensor = tensor.contiguous()
+        start = lengths.get(tensor.dtype, 0)
+        lengths[tensor.dtype] = start + tensor.numel()
+        tensors.setdefault(tensor.dtype, []).append(tensor.as_strided((tensor.numel(),), (1,)))
+        return {PLACE: (tensor.dtype, start, tuple(tensor.shape), tensor.stride())}
+
+    placed = _mapped(content, place)
+    return {"content": placed, "tensors": {dtype: torch.cat(own) for dtype, own in tensors.items()}}
+
+
+def _unpacked(file: dict[str, Any]) -> Any:
+    """The inverse of :func:`_packed`; every tensor in memory of its own, laid out as it was."""
+
+    def tensor(value: Any) -> Any:
+        if not isinstance(value, dict) or PLACE not in value:
+            return value
+        dtype, start, shape, strides = value[PLACE]
+        flat = file["tensors"][dtype]
+        return flat.as_strided(shape, strides, start).clone()
+
+    return _mapped(file["content"], tensor)
+
+
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """The value with `change` of all that it holds, from the outside in; what was changed is left as it then is."""
+    changed = change(value)
+    if changed is not value:
+        return changed
+    if isinstance(value, dict):
+        return {key: _mapped(own, change) for key, own in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_mapped(own, change) for own in value)
+    return value
+
+
+def _dense(tensor: Tensor) -> bool:
+    """Whether its numbers lie side by side in memory, in whatever order."""
+    length = 1
+    for size, stride in sorted(zip(tensor.shape, tensor.stride(), strict=True), key=lambda pair: pair[1]):
+        if size > 1:
+            if stride != length:
+                return False
+            length *= size
+    return True

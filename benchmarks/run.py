@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -161,6 +162,9 @@ class Runner:
         torch.optim.SGD(layer.parameters()).step()
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+        # The libraries' hundreds of thousands of objects stay: looking for cycles among them, time and again, takes a
+        # tenth of a second each.
+        gc.freeze()
         self._warm = True
 
 

@@ -123,19 +123,28 @@ def _text(node: int, choices: tuple[int, ...]) -> str:
         return "0"
     # Edges stand by target, then by source: as many enter a node as there are nodes before it.
     first = node * (node - 1) // 2
-    terms = []
-    for source, choice in enumerate(choices[first:]):
-        text, name = _text(source, choices[: source * (source + 1) // 2]), OPERATIONS[choice]
-        if name == "none" or text == "#":
-            terms.append("#")
-        else:
-            terms.append(text if name == "skip_connect" else f"({text})@{name}")
-    return "+".join(sorted(terms))
+    return "+".join(sorted(_terms(source, choices)[choice] for source, choice in enumerate(choices[first:])))
+
+
+def _terms(source: int, choices: tuple[int, ...]) -> list[str]:
+    """What an edge from a node adds, by its operation."""
+    text = _text(source, choices[: source * (source + 1) // 2])
+    zero, given = "#", {"none": "#", "skip_connect": text}
+    return [zero if text == zero else given.get(name, f"({text})@{name}") for name in OPERATIONS]
 
 
 @cache
 def _representatives() -> dict[tuple[int | None, ...], Architecture]:
     """The representative of every cell."""
     least: dict[str, Architecture] = {}
-    every = product(range(len(OPERATIONS)), repeat=len(EDGES))
-    return {choices: least.setdefault(_text(3, choices), Architecture((choices,))) for choices in every}
+    found: dict[tuple[int | None, ...], Architecture] = {}
+    choices = range(len(OPERATIONS))
+    for before in product(choices, repeat=len(EDGES) - 3):
+        terms = [_terms(source, before) for source in range(3)]
+        for last in product(choices, repeat=3):
+            cell = before + last
+            text = "+".join(sorted([own[choice] for own, choice in zip(terms, last, strict=True)]))
+            if text not in least:
+                least[text] = Architecture((cell,))
+            found[cell] = least[text]
+    return found

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -464,8 +465,7 @@ class TableBuilder:
 
 def flatten(architecture: Architecture) -> np.ndarray:
     """An architecture as a row of a table's `choices`: int8, edges of all cell types."""
-    flat = [DROPPED if choice is None else choice for row in architecture.choices for choice in row]
-    return np.array(flat, dtype=np.int8)
+    return np.frombuffer(_flat(architecture), dtype=np.int8)
 
 
 def unflatten(space: SearchSpace, row: np.ndarray) -> Architecture:
@@ -477,7 +477,9 @@ def unflatten(space: SearchSpace, row: np.ndarray) -> Architecture:
 
 
 def _flat(architecture: Architecture) -> bytes:
-    return flatten(architecture).tobytes()
+    return array(
+        "b", [DROPPED if choice is None else choice for row in architecture.choices for choice in row]
+    ).tobytes()
 
 
 def _check_choices(space: SearchSpace, choices: np.ndarray, canonical_only: bool) -> None:
