@@ -10,18 +10,19 @@ from concurrent.futures import as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
+from archselect.benchmarks.engines.registry import get_engine
 from archselect.benchmarks.grid import RunJob, SupernetJob, TrainingJob, span
 from archselect.benchmarks.journal import discard
-from archselect.benchmarks.machine import cores, find_device, open_device
+from archselect.benchmarks.machine import find_device, open_device
 from archselect.benchmarks.records import Failure, Folder, Landscape, Record, StudyInfo, Trained, read_fact, write_fact
 from archselect.benchmarks.run import Runner, survey, trained_accuracy, trained_landscape
 from archselect.benchmarks.study import Study, TruthPart, differences, read_study
 from archselect.benchmarks.training import Advance
-from archselect.benchmarks.workers import THREADS, Submit, settle, worker_pool
+from archselect.benchmarks.workers import THREADS, Submit, settle
 from archselect.nasbench_adapters.errors import UserError
 
 
@@ -48,6 +49,8 @@ def run_study(
     *,
     device: str = "auto",
     workers: int | None = None,
+    engine: str = "local",
+    engine_settings: dict[str, Any] | None = None,
     data_dir: Path | None = None,
     progress: Progress = lambda stage, done, total: None,
     command: list[str] | None = None,
@@ -58,16 +61,22 @@ def run_study(
         study: what to run.
         root: the folder; may hold finished runs of the same study.
         device: see :func:`.machine.find_device`.
-        workers: processes; None for one per core on the CPU and one on CUDA.
+        workers: how many; None for one per core here, one if they use a GPU, and as many as a cluster has.
+        engine: where runs are done; see :data:`.engines.registry.ENGINES`.
+        engine_settings: of the engine's own.
         data_dir: where data sets are; None for the user's data folder.
         progress: told how far it is.
         command: noted in the folder as the way to reproduce it.
 
     Raises:
-        UserError: before anything runs, if data, a truth or the device is not there, or the folder cannot be
-            written or belongs to another study.
+        UserError: before anything runs, if data, a truth, the device or the engine is not there, or the folder cannot
+            be written or belongs to another study.
     """
-    chosen = find_device(device)
+    open_engine, here = get_engine(engine), engine == "local"
+    if here:
+        # Elsewhere the device is a matter of the machine that a run is done on.
+        device = str(find_device(device))
+        workers = workers or (1 if device.startswith("cuda") else None)
     folder = Folder(root)
     jobs = span(study, data_dir)
     parts = [part for data in study.data for part in data.truth]
@@ -81,9 +90,9 @@ def run_study(
     choosing = [job for job in todo if _selection(folder, job, truths) is None]
     supernets = list({job.supernet.id: job.supernet for job in choosing}.values())
     total = len({job.supernet.id for job in jobs})
-    count = workers or (1 if chosen.type == "cuda" else cores())
     failed: list[str] = []
-    with worker_pool(count, _start_worker, root, str(chosen), data_dir) as submit:
+    start = _start_worker, (root.absolute(), device, data_dir and data_dir.absolute())
+    with open_engine(workers, start, engine_settings or {}) as submit:
         missing = [job for job in supernets if not (root / "supernets" / f"{job.id}.pt").is_file()]
         progress("supernets", total - len(missing), total)
         broken: dict[str, BaseException] = {}

@@ -116,15 +116,15 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-def parse_settings(texts: Sequence[str]) -> dict[str, Any]:
+def parse_settings(texts: Sequence[str], option: str = "--set") -> dict[str, Any]:
     """The values of NAME=VALUE: numbers and truth values as in TOML, all else as texts."""
     values: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not name or not equals:
-            raise UserError(f"--set {text!r} is not NAME=VALUE")
+            raise UserError(f"{option} {text!r} is not NAME=VALUE")
         if name in values:
-            raise UserError(f"--set names {name} twice")
+            raise UserError(f"{option} names {name} twice")
         try:
             values[name] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:

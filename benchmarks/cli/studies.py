@@ -15,6 +15,7 @@ from archselect.benchmarks.cli.app import (
     err,
     out,
     parse_seeds,
+    parse_settings,
     print_shown,
     print_table,
     progress,
@@ -30,6 +31,13 @@ def run(
     workers: Workers = None,
     device: Device = "auto",
     data_dir: DataDir = None,
+    engine: Annotated[
+        str, typer.Option(help="Where runs are done: local (processes of this machine), slurm or dask.")
+    ] = "local",
+    engine_set: Annotated[
+        list[str] | None,
+        typer.Option(help="A setting of the engine, NAME=VALUE: scheduler=tcp://HOST:PORT, partition=gpu. Repeatable."),
+    ] = None,
     data: Annotated[
         str | None, typer.Option(help="Data set in place of the study's only one: a name, or an .npz of your own.")
     ] = None,
@@ -51,6 +59,7 @@ def run(
     from archselect.reports.published import check
     from archselect.reports.write import write_report
 
+    settings = parse_settings(engine_set or (), "--engine-set")
     read = read_study(study)
     check(read.reproduces)
     if data is not None or seeds is not None or selector:
@@ -67,6 +76,8 @@ def run(
             folder,
             device=device,
             workers=workers,
+            engine=engine,
+            engine_settings=settings,
             data_dir=data_dir,
             progress=show,
             command=_command(study, data, seeds, selector or []),

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from archselect.benchmarks import harness
+from archselect.benchmarks.engines import local
 from archselect.benchmarks.records import Inputs
 from archselect.benchmarks.study import read_study
 from archselect.nasbench_adapters.images import load_images
@@ -67,7 +68,7 @@ def finished_once(small, small_truth, pool_within, tmp_path_factory):
     root = tmp_path_factory.mktemp("finished")
     (root / "small.toml").write_text(small.study_text(small_truth, *QUICK), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(harness, "worker_pool", pool_within)
+        patch.setattr(local, "worker_pool", pool_within)
         harness.run_study(read_study(str(root / "small.toml")), root / "out", device="cpu")
     return root / "out"
 

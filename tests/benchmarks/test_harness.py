@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from archselect.benchmarks import harness
+from archselect.benchmarks.engines import local
 from archselect.benchmarks.harness import run_study
 from archselect.benchmarks.records import Failure, Folder, Landscape, Record
 from archselect.benchmarks.study import TruthPart, read_study
@@ -230,6 +231,6 @@ def test_a_worker_that_dies_is_a_failure_and_the_study_can_go_on(quick, pool_wit
     outcome = run_study(quick, root, device="cpu", workers=1, progress=progress)
     assert killed and len(outcome.failed) == 6
     assert all("process" in failure.error for failure in Folder(root).read_all(Failure))
-    monkeypatch.setattr(harness, "worker_pool", pool_within)
+    monkeypatch.setattr(local, "worker_pool", pool_within)
     again = run_study(quick, root, device="cpu")
     assert (again.made, again.failed) == (6, [])

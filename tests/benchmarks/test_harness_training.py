@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from archselect.benchmarks import harness
+from archselect.benchmarks.engines import local
 from archselect.benchmarks.harness import run_study
 from archselect.benchmarks.records import Failure, Folder, Landscape, Record, Trained
 from archselect.benchmarks.run import Runner
@@ -268,6 +269,6 @@ def test_data_to_train_on_that_is_not_there(write_training, inline, tmp_path):
 
 @pytest.mark.slow
 def test_workers_and_folders_do_not_matter(study, whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(harness, "worker_pool", worker_pool)  # the real one
+    monkeypatch.setattr(local, "worker_pool", worker_pool)  # the real one
     assert run_study(study, tmp_path / "out", device="cpu", workers=2).made == 4
     assert facts(tmp_path / "out") == facts(whole)

@@ -1,0 +1,61 @@
+"""What an engine is: it takes calls and gives futures. Runs are independent, so that is all a study needs of one.
+
+An engine is a context manager that is told what every worker does before its first call, and yields `submit(function,
+*arguments)`, which gives a `concurrent.futures.Future`. Functions and arguments are picklable. What has not started by
+the end of the block is dropped.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import torch
+
+from archselect.benchmarks.workers import THREADS, Submit, settle
+
+Start = tuple[Callable[..., None], tuple[Any, ...]]
+"""What every worker does before its first call: a function and its arguments."""
+
+
+class Engine(Protocol):
+    """See the module's text."""
+
+    def __call__(self, workers: int | None, start: Start, settings: dict[str, Any]) -> AbstractContextManager[Submit]:
+        """Open it.
+
+        Args:
+            workers: how many at most; None for as many as there are.
+            start: before a worker's first call.
+            settings: of the engine's own, by name.
+
+        Raises:
+            UserError: a setting is unknown, a package is missing, or the cluster does not answer.
+        """
+        ...
+
+
+_started: Start | None = None
+
+
+def call(start: Start, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a cluster's worker does of a call: it starts, if it has not, and then does as it is told."""
+    global _started
+    if _started != start:
+        settle(THREADS)
+        prepare, own = start
+        prepare(*own)
+        _started = start
+    torch.set_flush_denormal(True)  # holds for a thread, and a cluster's worker may have several
+    return function(*arguments)
+
+
+def attempt(*arguments: Any) -> tuple[Any, Exception | None]:
+    """The outcome of :func:`call`, where an engine would turn an error into text; the error notes where it was."""
+    try:
+        return call(*arguments), None
+    except Exception as error:
+        error.add_note(traceback.format_exc())
+        return None, error

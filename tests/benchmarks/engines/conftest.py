@@ -1,0 +1,150 @@
+"""A cluster of each kind on this machine, and what a study gives without one."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from archselect.benchmarks.harness import run_study
+from archselect.benchmarks.records import Folder, Record, read_fact
+
+NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "srun")
+
+
+def facts(root):
+    """By run what its record says, times and machines apart; and the number of records."""
+    records = [read_fact(path, Record) for path in sorted((root / "records").glob("*.json"))]
+    return {record.id: record.facts() for record in records}
+
+
+@pytest.fixture(scope="session")
+def local_facts(finished_once):
+    """What the quick study's records say when it was run on the local engine."""
+    return facts(finished_once)
+
+
+@pytest.fixture
+def facts_of(quick, tmp_path):
+    """`facts_of(engine, **settings)` runs the quick study on an engine; what its records say, and the outcome."""
+
+    def run(engine, **settings):
+        outcome = run_study(quick, tmp_path / "out", device="cpu", engine=engine, engine_settings=settings)
+        assert Folder(tmp_path / "out").root.is_dir()
+        return facts(tmp_path / "out"), outcome
+
+    return run
+
+
+def free_ports(count):
+    """Ports that nobody listens on."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [own.getsockname()[1] for own in sockets]
+    for own in sockets:
+        own.close()
+    return ports
+
+
+@pytest.fixture(scope="session")
+def dask_scheduler(tmp_path_factory):
+    """The address of a scheduler with two worker processes, started as on a cluster: by the command line."""
+    folder = tmp_path_factory.mktemp("dask")
+    (port,) = free_ports(1)
+    address = f"tcp://127.0.0.1:{port}"
+    dask = [sys.executable, "-m", "distributed.cli"]
+    scheduler = ["dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    worker = ["dask_worker", address, "--nthreads", "1", "--no-dashboard", "--local-directory", str(folder)]
+    commands = [[*dask[:2], f"distributed.cli.{name}", *rest] for name, *rest in (scheduler, worker, worker)]
+    with (folder / "log").open("wb") as log:
+        processes = [subprocess.Popen(command, stdout=log, stderr=log, cwd=folder) for command in commands]
+        yield address
+        for process in processes[::-1]:
+            process.terminate()
+        for process in processes:
+            process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory):
+    """The folder of a running Slurm of one node, with its configuration in the environment."""
+    if missing := [name for name in NEEDED if not shutil.which(name)]:
+        pytest.skip(f"no Slurm here: {', '.join(missing)} missing (Debian: slurmctld slurmd slurm-client munge)")
+    if os.geteuid():
+        pytest.skip("a Slurm of one's own needs root")
+    folder = tmp_path_factory.mktemp("slurm")
+    host, (controller, node) = socket.gethostname().split(".")[0], free_ports(2)
+    for name in ("state", "spool"):
+        (folder / name).mkdir()
+    for parent in (folder, *folder.parents):  # munge refuses a socket that others cannot reach
+        if parent.is_relative_to(tmp_path_factory.getbasetemp().parent):
+            parent.chmod(0o755)
+    (folder / "munge.key").write_bytes(os.urandom(128))
+    (folder / "munge.key").chmod(0o400)
+    (folder / "slurm.conf").write_text(
+        f"""
+ClusterName=one
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser=root
+SlurmdUser=root
+AuthInfo=socket={folder}/munge.socket
+SlurmctldPort={controller}
+SlurmdPort={node}
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+ReturnToService=2
+MpiDefault=none
+AccountingStorageType=accounting_storage/none
+SchedulerParameters=sched_interval=2,batch_sched_delay=1
+NodeName={host} NodeAddr=127.0.0.1 CPUs={os.cpu_count()} State=UNKNOWN
+PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+"""
+    )
+    munged = [f"--{name}={folder / file}" for name, file in MUNGE_FILES.items()]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
+        try:
+            for command in (["munged", *munged, "--force"], ["slurmctld"], ["slurmd"]):
+                subprocess.run(command, check=True, capture_output=True)
+            _wait_until_idle(folder)
+            yield folder
+        finally:
+            for name in ("slurmd", "slurmctld", "munged"):
+                _end(folder / f"{name}.pid")
+
+
+MUNGE_FILES = {
+    "socket": "munge.socket",
+    "key-file": "munge.key",
+    "pid-file": "munged.pid",
+    "log-file": "munged.log",
+    "seed-file": "munged.seed",
+}
+
+
+def _wait_until_idle(folder):
+    for _ in range(60):
+        shown = subprocess.run(["sinfo", "-h", "-o", "%t"], capture_output=True, text=True)
+        if shown.stdout.strip() == "idle":
+            return
+        time.sleep(0.5)
+    logs = "\n".join(path.read_text()[-1000:] for path in sorted(folder.glob("*.log")))
+    pytest.skip(f"Slurm does not start here: {logs}")
+
+
+def _end(pid):
+    try:
+        os.kill(int(Path(pid).read_text()), 15)
+    except (OSError, ValueError):
+        return
