@@ -61,7 +61,7 @@ def run_study(
         study: what to run.
         root: the folder; may hold finished runs of the same study.
         device: see :func:`.machine.find_device`.
-        workers: how many; None for one per core here, one if they use a GPU, and as many as a cluster has.
+        workers: how many; None for one per core, or GPU, of this machine, and as many as a cluster has.
         engine: where runs are done; see :data:`.engines.registry.ENGINES`.
         engine_settings: of the engine's own.
         data_dir: where data sets are; None for the user's data folder.
@@ -72,11 +72,10 @@ def run_study(
         UserError: before anything runs, if data, a truth, the device or the engine is not there, or the folder cannot
             be written or belongs to another study.
     """
-    open_engine, here = get_engine(engine), engine == "local"
-    if here:
+    open_engine = get_engine(engine)
+    if engine == "local":
         # Elsewhere the device is a matter of the machine that a run is done on.
         device = str(find_device(device))
-        workers = workers or (1 if device.startswith("cuda") else None)
     folder = Folder(root)
     jobs = span(study, data_dir)
     parts = [part for data in study.data for part in data.truth]
@@ -92,7 +91,7 @@ def run_study(
     total = len({job.supernet.id for job in jobs})
     failed: list[str] = []
     start = _start_worker, (root.absolute(), device, data_dir and data_dir.absolute())
-    with open_engine(workers, start, engine_settings or {}) as submit:
+    with open_engine(workers, device, start, engine_settings or {}) as submit:
         missing = [job for job in supernets if not (root / "supernets" / f"{job.id}.pt").is_file()]
         progress("supernets", total - len(missing), total)
         broken: dict[str, BaseException] = {}

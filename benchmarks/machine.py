@@ -63,6 +63,12 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+def visible_gpus() -> list[str]:
+    """The GPUs that this process sees, by name as in CUDA_VISIBLE_DEVICES."""
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return listed.split(",") if listed else [str(number) for number in range(torch.cuda.device_count())]
+
+
 def open_device(name: str) -> torch.device:
     """The device of a name, set so that float32 is float32.
 

@@ -7,10 +7,13 @@ import os
 import platform
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from multiprocessing import active_children, get_context, parent_process
 from typing import Any
 
@@ -26,32 +29,138 @@ _MALLOC_OPTIONS = {-1: 2**31 - 1, -3: 32 * 2**20}
 Submit = Callable[..., "Future[Any]"]
 
 
+DEATHS = 3
+"""How many workers a call may take with it: one can die for reasons of its own, such as others' use of memory."""
+
+
+class WorkerDied(Exception):
+    """A call whose workers died one after the other: killed, or out of memory."""
+
+
 @contextmanager
-def worker_pool(workers: int, start: Callable[..., None], *arguments: object) -> Iterator[Submit]:
+def worker_pool(
+    workers: int, start: Callable[..., None], *arguments: object, gpus: Sequence[str] = ()
+) -> Iterator[Submit]:
     """`submit(function, *arguments)` runs calls in worker processes that end with the block.
 
-    What has not started by the end of the block is dropped.
+    What has not started by the end of the block is dropped. Where a worker dies its call is done again, after all
+    others, and raises :class:`WorkerDied` when that was in vain :data:`DEATHS` times.
 
     Args:
         workers: how many processes.
         start: called in every worker before its first call, with `arguments`.
+        gpus: by name as in CUDA_VISIBLE_DEVICES; each worker sees one of them, by turns. If there are none, workers see
+            what this process sees.
     """
-    ready = partial(_start, partial(start, *arguments))
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=ready)
-
-    def submit(*call: Any) -> Future[Any]:
-        with _deaf_children():  # the pool starts a worker when it is given work and none is idle
-            return pool.submit(*call)
-
+    pool = _Pool(workers, partial(start, *arguments), gpus)
     try:
-        yield submit
+        yield pool.submit
     except KeyboardInterrupt:
         # Workers would finish what they are at; that work starts over anyway.
         for child in active_children():
             child.terminate()
         raise
     finally:
+        pool.close()
+
+
+class _Pool:
+    """Worker processes, all replaced when one dies: the library's pool is then of no use any more."""
+
+    def __init__(self, workers: int, start: Callable[[], None], gpus: Sequence[str]) -> None:
+        self._workers, self._start, self._gpus = workers, start, gpus
+        self._lock, self._closed, self._names = threading.Lock(), False, count()
+        self._processes = self._open()
+
+    def _open(self) -> _Processes:
+        context = get_context("spawn")
+        places, begun = context.SimpleQueue(), context.SimpleQueue()
+        for place in range(self._workers):
+            places.put(place)
+        ready = partial(_start, self._start, places, begun, list(self._gpus))
+        return _Processes(ProcessPoolExecutor(self._workers, mp_context=context, initializer=ready), begun)
+
+    def submit(self, *call: Any) -> Future[Any]:
+        """See :func:`worker_pool`."""
+        future: Future[Any] = Future()
+        self._send(future, call, 0)
+        return future
+
+    def _send(self, future: Future[Any], call: tuple[Any, ...], deaths: int) -> None:
+        name = next(self._names)
+        with self._lock, _deaf_children():  # the pool starts a worker when it is given work and none is idle
+            if self._closed:
+                _drop(future)
+                return
+            processes = self._processes
+            try:
+                inner = processes.pool.submit(_announced, name, *call)
+            except BrokenProcessPool:
+                processes = self._processes = self._open()
+                inner = processes.pool.submit(_announced, name, *call)
+        inner.add_done_callback(partial(self._done, future, call, deaths, name, processes))
+
+    def _done(
+        self,
+        future: Future[Any],
+        call: tuple[Any, ...],
+        deaths: int,
+        name: int,
+        processes: _Processes,
+        inner: Future[Any],
+    ) -> None:
+        if inner.cancelled():
+            _drop(future)
+        elif (error := inner.exception()) is None:
+            future.set_result(inner.result())
+        elif isinstance(error, BrokenProcessPool):
+            # In a thread of its own: the pool tells its futures while it holds locks that sending takes.
+            threading.Thread(target=self._again, args=(future, call, deaths, name, processes), daemon=True).start()
+        else:
+            future.set_exception(error)
+
+    def _again(self, future: Future[Any], call: tuple[Any, ...], deaths: int, name: int, processes: _Processes) -> None:
+        with self._lock:
+            while not processes.begun.empty():
+                processes.at_work.add(processes.begun.get())
+            # Where no call had begun, workers die before any.
+            deaths += name in processes.at_work or not processes.at_work
+            if self._processes is processes and not self._closed:
+                self._processes = self._open()
+        if deaths < DEATHS:
+            self._send(future, call, deaths)
+        else:
+            future.set_exception(WorkerDied(f"{deaths} workers died of it: killed, or out of memory"))
+
+    def close(self) -> None:
+        """Wait for the calls at work; drop the others."""
+        with self._lock:
+            self._closed = True
+            pool = self._processes.pool
         pool.shutdown(cancel_futures=True)
+
+
+@dataclass
+class _Processes:
+    """The library's pool, and which calls have begun in it: those told of by the workers, and those read."""
+
+    pool: ProcessPoolExecutor
+    begun: Any
+    at_work: set[int] = field(default_factory=set)
+
+
+def _drop(future: Future[Any]) -> None:
+    future.cancel()
+    future.set_running_or_notify_cancel()
+
+
+_begun: Any = None
+
+
+def _announced(name: int, function: Callable[..., Any], *arguments: Any) -> Any:
+    """The call, after telling that it has begun."""
+    _begun.put(name)
+    return function(*arguments)
 
 
 def settle(threads: int) -> None:
@@ -76,8 +185,14 @@ def _keep_freed_memory() -> None:
         libc.mallopt(option, value)
 
 
-def _start(start: Callable[[], None]) -> None:
+def _start(start: Callable[[], None], places: Any, begun: Any, gpus: list[str]) -> None:
+    global _begun
+    _begun = begun
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    place = places.get()
+    if gpus:
+        # Before anything asks CUDA.
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[place % len(gpus)]
     settle(THREADS)
     start()
 

@@ -67,7 +67,7 @@ def _unsettled_after():
 
 
 @contextmanager
-def _pool_within(workers, start, *arguments):
+def _pool_within(workers, start, *arguments, gpus=()):
     from archselect.benchmarks.workers import THREADS, settle
 
     def submit(function, *job):

@@ -23,11 +23,14 @@ Start = tuple[Callable[..., None], tuple[Any, ...]]
 class Engine(Protocol):
     """See the module's text."""
 
-    def __call__(self, workers: int | None, start: Start, settings: dict[str, Any]) -> AbstractContextManager[Submit]:
+    def __call__(
+        self, workers: int | None, device: str, start: Start, settings: dict[str, Any]
+    ) -> AbstractContextManager[Submit]:
         """Open it.
 
         Args:
             workers: how many at most; None for as many as there are.
+            device: which runs are for, "cpu", "cuda" or "cuda:NUMBER", or "auto" where only the worker knows.
             start: before a worker's first call.
             settings: of the engine's own, by name.
 

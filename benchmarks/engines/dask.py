@@ -16,7 +16,7 @@ SETTINGS = ("scheduler", "resource", "timeout")
 
 
 @contextmanager
-def dask_engine(workers: int | None, start: Start, settings: dict[str, Any]) -> Iterator[Submit]:
+def dask_engine(workers: int | None, device: str, start: Start, settings: dict[str, Any]) -> Iterator[Submit]:
     """See :class:`.Engine`.
 
     Settings:

@@ -23,7 +23,7 @@ LOOKS = 5
 
 
 @contextmanager
-def slurm_engine(workers: int | None, start: Start, settings: dict[str, Any]) -> Iterator[Submit]:
+def slurm_engine(workers: int | None, device: str, start: Start, settings: dict[str, Any]) -> Iterator[Submit]:
     """See :class:`.Engine`; `workers` is how many jobs of an array run at once.
 
     Settings:

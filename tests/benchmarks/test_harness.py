@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from archselect.benchmarks import harness
-from archselect.benchmarks.engines import local
 from archselect.benchmarks.harness import run_study
 from archselect.benchmarks.records import Failure, Folder, Landscape, Record
 from archselect.benchmarks.study import TruthPart, read_study
@@ -217,20 +216,45 @@ def test_a_folder_that_cannot_be(quick, inline, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_is_a_failure_and_the_study_can_go_on(quick, pool_within, tmp_path, monkeypatch):
-    """As when the system kills a process for want of memory."""
-    root = tmp_path / "out"
+def test_a_worker_that_dies_is_replaced(quick, finished_once, tmp_path):
+    """As when the system kills a process for want of memory: the study goes on, and its records are the same."""
     killed = []
 
     def progress(stage, done, total):
-        if (stage, done) == ("runs", 0) and not killed:
-            killed.extend(active_children())
-            for child in killed:
-                os.kill(child.pid, signal.SIGKILL)
+        if (stage, done) in (("runs", 0), ("runs", 3)) and len(killed) < 2:
+            killed.append(active_children()[0].pid)
+            os.kill(killed[-1], signal.SIGKILL)
 
-    outcome = run_study(quick, root, device="cpu", workers=1, progress=progress)
-    assert killed and len(outcome.failed) == 6
-    assert all("process" in failure.error for failure in Folder(root).read_all(Failure))
-    monkeypatch.setattr(local, "worker_pool", pool_within)
-    again = run_study(quick, root, device="cpu")
-    assert (again.made, again.failed) == (6, [])
+    outcome = run_study(quick, tmp_path / "out", device="cpu", workers=1, progress=progress)
+    assert len(killed) == 2 and (outcome.made, outcome.failed) == (6, [])
+    assert facts(tmp_path / "out") == facts(finished_once)
+
+
+DEADLY = """
+import os, signal
+from pathlib import Path
+from typing import ClassVar
+from archselect.selectors.base import Log, Selector
+
+class Deadly(Selector):
+    name: ClassVar[str] = "deadly"
+    summary: ClassVar[str] = "kills its process"
+
+    def select(self, task):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_kills_its_workers_fails_and_no_other(quick, write_quick, finished_once, tmp_path):
+    """After three of them; the failure is noted with its reason."""
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    study = quick.variant(str(write_quick()), selectors=[f"{tmp_path / 'deadly.py'}:Deadly"], supernet_seeds=[0])
+    outcome = run_study(study, tmp_path / "out", device="cpu", workers=2)
+    failures = list(Folder(tmp_path / "out").read_all(Failure))
+    assert [failure.id for failure in failures] == outcome.failed and outcome.failed
+    assert {(f.inputs.selector.name, f.error) for f in failures} == {
+        ("deadly", "WorkerDied: 3 workers died of it: killed, or out of memory")
+    }
+    wanted = {run: fact for run, fact in facts(finished_once).items() if run in facts(tmp_path / "out")}
+    assert wanted and facts(tmp_path / "out") == wanted

@@ -1,5 +1,6 @@
 """Worker processes."""
 
+import importlib
 import os
 import platform
 import signal
@@ -10,7 +11,7 @@ import time
 import pytest
 import torch
 
-from archselect.benchmarks.workers import THREADS, worker_pool
+from archselect.benchmarks.workers import THREADS, WorkerDied, worker_pool
 
 masks = pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no signal masks here")
 
@@ -72,3 +73,66 @@ def test_freed_memory_is_kept():
         return float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout)
 
     assert kept() < 50 < 250 < kept("settled")
+
+
+killing = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
+
+CALLS = """
+import os, signal, time
+def die_once(flag):
+    if not flag.exists():
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "done"
+def gpu_seen():
+    time.sleep(0.3)
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+"""
+
+
+@pytest.fixture
+def calls(tmp_path, monkeypatch):
+    """Functions that workers can import."""
+    (tmp_path / "calls_of_workers.py").write_text(CALLS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return importlib.import_module("calls_of_workers")
+
+
+@killing
+def test_a_call_whose_worker_is_killed_is_done_again(tmp_path, calls):
+    """And those that were at work beside it, and those that waited."""
+    with worker_pool(2, os.getpid) as submit:
+        beside = submit(time.sleep, 1.0)
+        killed = submit(calls.die_once, tmp_path / "killed")
+        waiting = [submit(pow, 2, k) for k in range(5)]
+        assert killed.result(60) == "done"
+        assert beside.result(60) is None
+        assert [future.result(60) for future in waiting] == [1, 2, 4, 8, 16]
+        assert submit(pow, 2, 5).result(60) == 32
+
+
+@killing
+def test_a_call_that_kills_every_worker_fails_and_the_others_do_not():
+    with worker_pool(1, os.getpid) as submit:
+        others = [submit(pow, 2, k) for k in range(3)]
+        deadly = submit(signal.raise_signal, signal.SIGKILL)
+        others += [submit(pow, 2, k) for k in range(3, 6)]
+        with pytest.raises(WorkerDied, match="3 workers died of it: killed, or out of memory"):
+            deadly.result(60)
+        assert [future.result(60) for future in others] == [1, 2, 4, 8, 16, 32]
+
+
+@killing
+def test_workers_that_cannot_start_are_not_started_for_ever():
+    with worker_pool(1, signal.raise_signal, signal.SIGKILL) as submit, pytest.raises(WorkerDied):
+        submit(pow, 2, 2).result(60)
+
+
+def test_each_worker_sees_one_gpu(calls, monkeypatch):
+    """By turns, before it asks CUDA."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with worker_pool(2, time.sleep, 0.3, gpus=["4", "7"]) as submit:
+        seen = [submit(calls.gpu_seen) for _ in range(8)]
+        assert {future.result(60) for future in seen} == {"4", "7"}
+    with worker_pool(1, os.getpid) as submit:
+        assert submit(calls.gpu_seen).result(60) is None

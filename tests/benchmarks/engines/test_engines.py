@@ -53,7 +53,7 @@ def test_calls_and_faults(request, tmp_path, engine):
     """Results and errors are those of the calls, and every worker has started before its first."""
     there = tmp_path / "there"
     there.mkdir()
-    with get_engine(engine)(2, (os.chdir, (there,)), settings(request, engine, tmp_path)) as submit:
+    with get_engine(engine)(2, "cpu", (os.chdir, (there,)), settings(request, engine, tmp_path)) as submit:
         futures = {submit(pow, k, 2): k for k in range(4)}
         began, wrong, mended = submit(os.getcwd), submit(int, "x"), submit(find_device, "tpu")
         for future in as_completed(futures, timeout=120):
@@ -68,7 +68,7 @@ def test_calls_and_faults(request, tmp_path, engine):
 @pytest.mark.slow
 def test_a_slurm_job_that_is_gone_is_told(slurm, tmp_path):
     """Cancelled by someone else, as when its time or memory is up."""
-    with get_engine("slurm")(None, (int, ()), {"folder": str(tmp_path / "jobs")}) as submit:
+    with get_engine("slurm")(None, "cpu", (int, ()), {"folder": str(tmp_path / "jobs")}) as submit:
         future = submit(time.sleep, 300)
         while not (
             names := subprocess.run(["squeue", "-h", "-o", "%A"], capture_output=True, text=True).stdout.split()
@@ -81,7 +81,7 @@ def test_a_slurm_job_that_is_gone_is_told(slurm, tmp_path):
 
 @pytest.mark.slow
 def test_what_is_not_done_by_the_end_is_cancelled(slurm, tmp_path):
-    with get_engine("slurm")(1, (int, ()), {"folder": str(tmp_path / "jobs")}) as submit:
+    with get_engine("slurm")(1, "cpu", (int, ()), {"folder": str(tmp_path / "jobs")}) as submit:
         futures = [submit(time.sleep, 300) for _ in range(3)]
         while not queue():
             time.sleep(0.2)
@@ -113,13 +113,13 @@ def test_what_an_engine_refuses(name, quick, tmp_path):
 def test_a_package_that_is_missing_is_named(monkeypatch, engine, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UserError, match=rf"needs the package {package}: pip install 'archselect\[{engine}\]'"):
-        get_engine(engine)(1, (int, ()), {}).__enter__()
+        get_engine(engine)(1, "cpu", (int, ()), {}).__enter__()
 
 
 def test_a_machine_without_slurm_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="Slurm does not answer here"):
-        get_engine("slurm")(1, (int, ()), {"folder": str(tmp_path)}).__enter__()
+        get_engine("slurm")(1, "cpu", (int, ()), {"folder": str(tmp_path)}).__enter__()
 
 
 def test_an_attempt_keeps_the_error_and_where_it_was():
