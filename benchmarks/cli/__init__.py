@@ -9,6 +9,7 @@ from archselect.benchmarks.cli.app import app, truth_app
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": studies.run,
+    "status": studies.status,
     "estimate": studies.estimate,
     "report": studies.report,
     "compare": comparing.compare,

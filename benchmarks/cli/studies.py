@@ -1,11 +1,14 @@
-"""Commands on studies: run, report, estimate."""
+"""Commands on studies: run, status, report, estimate."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from time import sleep
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.live import Live
+from rich.text import Text
 
 from archselect.benchmarks.cli.app import (
     DataDir,
@@ -20,6 +23,9 @@ from archselect.benchmarks.cli.app import (
     print_table,
     progress,
 )
+
+if TYPE_CHECKING:
+    from archselect.benchmarks.status import Status
 
 
 def run(
@@ -99,6 +105,52 @@ def run(
 def _command(study: str, data: str | None, seeds: str | None, selectors: list[str]) -> list[str]:
     options = [("--data", data), ("--seeds", seeds), *(("--selector", name) for name in selectors)]
     return ["archselect", "run", study, *(word for name, value in options if value for word in (name, value))]
+
+
+def status(
+    folder: Annotated[Path, typer.Argument(help="A folder that 'archselect run' writes or has written.")],
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every five seconds, till all is done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Say how far a study is: done, under way, failed, time left. Works from any machine that sees the folder."""
+    from archselect.benchmarks.status import status as look
+
+    now = look(folder)
+    if as_json:
+        out.print(now.model_dump_json(indent=2), markup=False, highlight=False)
+        return
+    with Live(_shown_status(now), console=out, auto_refresh=False) as live:
+        while watch and now.done + len(now.failed) < now.runs:
+            sleep(WATCH)
+            now = look(folder)
+            live.update(_shown_status(now), refresh=True)
+
+
+WATCH = 5.0
+"""Seconds between two looks."""
+
+
+def _shown_status(now: Status) -> Text:
+    waiting = now.runs - now.done - now.begun - len(now.failed)
+    parts = [f"{now.done} of {now.runs} runs done", f"{now.begun} under way", f"{len(now.failed)} failed"]
+    lines = [f"{now.study}: {', '.join([*parts, f'{waiting} to come'])}"]
+    training = f", {now.training} more with a checkpoint" if now.training else ""
+    lines.append(f"supernets: {now.supernets} made{training}")
+    if now.left:
+        lines.append(f"time left: about {_duration(now.left)}, at the pace of the last runs")
+    if now.quiet is not None and now.done + len(now.failed) < now.runs:
+        lines.append(f"last written to: {_duration(now.quiet)} ago")
+    for run in now.failed:
+        lines.append(f"failed: {run.label} on {run.space}, seeds {run.seeds[0]} and {run.seeds[1]}: {run.error}")
+    return Text("\n".join(lines))
+
+
+def _duration(seconds: float) -> str:
+    """In the largest unit of which there are two."""
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
 
 
 def report(
