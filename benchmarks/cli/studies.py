@@ -119,8 +119,11 @@ def status(
     if as_json:
         out.print(now.model_dump_json(indent=2), markup=False, highlight=False)
         return
+    if not watch:
+        out.print(_shown_status(now))
+        return
     with Live(_shown_status(now), console=out, auto_refresh=False) as live:
-        while watch and now.done + len(now.failed) < now.runs:
+        while now.done + len(now.failed) < now.runs:
             sleep(WATCH)
             now = look(folder)
             live.update(_shown_status(now), refresh=True)
