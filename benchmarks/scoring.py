@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import as_completed
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from archselect.benchmarks.machine import code_version, cores, find_device, machine, open_device
+from archselect.benchmarks.engines.registry import get_engine
+from archselect.benchmarks.machine import code_version, find_device, machine, open_device
 from archselect.benchmarks.records import (
     DataInputs,
     Folder,
@@ -28,7 +30,6 @@ from archselect.benchmarks.records import (
     read_fact,
     write_fact,
 )
-from archselect.benchmarks.workers import worker_pool
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images, check_batch
@@ -96,16 +97,26 @@ def run_scoring(
     data_dir: Path | None = None,
     device: str = "auto",
     workers: int | None = None,
+    engine: str = "local",
+    engine_settings: dict[str, Any] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     command: Sequence[str] = (),
 ) -> tuple[int, int]:
     """Score what is missing; how many (architecture, seed) pairs were scored now, and how many were there.
 
-    `data` is the data set's name or path, that of the inputs.
+    Args:
+        inputs, population, seeds: what to score.
+        root: the folder.
+        data: the data set's name or path, that of the inputs.
+        data_dir, device, workers, engine, engine_settings: as for a study; see :func:`.harness.run_study`.
+        progress: told (done, total).
+        command: noted in the folder.
 
-    Raises UserError if the folder holds other scores or cannot be written.
+    Raises UserError if the folder holds other scores or cannot be written, or the device or engine is not there.
     """
-    chosen = find_device(device)
+    open_engine = get_engine(engine)
+    if engine == "local":
+        device = str(find_device(device))
     folder = Folder(root)
     _claim(folder, inputs, population, seeds, command)
     size = len(population.architectures)
@@ -115,10 +126,10 @@ def run_scoring(
     kept = done = total - sum(min(PART, size - start) for _, start in todo)
     progress(done, total)
     if todo:
-        count = min(workers or (1 if chosen.type == "cuda" else cores()), len(todo))
         texts = population.architectures
-        with worker_pool(count, _start_worker, inputs, data, data_dir, str(chosen)) as submit:
-            parts = [submit(_score_part, seed, start, texts[start : start + PART]) for seed, start in todo]
+        start = _start_worker, (inputs, data, data_dir and data_dir.absolute(), device)
+        with open_engine(workers, device, start, engine_settings or {}) as submit:
+            parts = [submit(_score_part, seed, first, texts[first : first + PART]) for seed, first in todo]
             for future in as_completed(parts):
                 scored = future.result()
                 write_fact(folder.scored(scored.seed, scored.start), scored)

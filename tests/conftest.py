@@ -93,12 +93,11 @@ def pool_within():
 @pytest.fixture
 def inline(monkeypatch, pool_within):
     """Studies run, and cells are scored, in this process: a worker takes seconds to start."""
-    from archselect.benchmarks import harness, scoring
+    from archselect.benchmarks import harness
     from archselect.benchmarks.engines import local
 
     monkeypatch.setattr(harness, "_runner", None)
-    for module in (local, scoring):
-        monkeypatch.setattr(module, "worker_pool", pool_within)
+    monkeypatch.setattr(local, "worker_pool", pool_within)
 
 
 @pytest.fixture

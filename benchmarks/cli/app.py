@@ -70,7 +70,12 @@ app.add_typer(truth_app, name="truth")
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder of image data sets. Default: the user's data folder.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core, or one on CUDA.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core, or per GPU.")]
+Engine = Annotated[str, typer.Option(help="Where it is done: local (processes of this machine), slurm or dask.")]
+EngineSet = Annotated[
+    list[str] | None,
+    typer.Option(help="A setting of the engine, NAME=VALUE: scheduler=tcp://HOST:PORT, partition=gpu. Repeatable."),
+]
 StudyName = Annotated[str, typer.Argument(help="A built-in study ('archselect list studies') or a TOML file.")]
 
 SKELETON = "skeleton."

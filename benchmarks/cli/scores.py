@@ -12,6 +12,8 @@ from archselect.benchmarks.cli.app import (
     SKELETON,
     DataDir,
     Device,
+    Engine,
+    EngineSet,
     Workers,
     out,
     parse_seeds,
@@ -66,6 +68,8 @@ def score(
     out_dir: Annotated[Path | None, typer.Option("--out", help="Folder. Default: archselect-scores/SPACE.")] = None,
     workers: Workers = None,
     device: Device = "auto",
+    engine: Engine = "local",
+    engine_set: EngineSet = None,
     data_dir: DataDir = None,
 ) -> None:
     """Score many architectures with zero-cost proxies, and correlate the scores with accuracies.
@@ -118,6 +122,8 @@ def score(
             data_dir=data_dir,
             device=device,
             workers=workers,
+            engine=engine,
+            engine_settings=parse_settings(engine_set or (), "--engine-set"),
             progress=lambda done, total: bar.update(bar.task_ids[0], description="scored", completed=done, total=total),
             command=["archselect", *sys.argv[1:]],
         )

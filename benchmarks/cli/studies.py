@@ -13,6 +13,8 @@ from rich.text import Text
 from archselect.benchmarks.cli.app import (
     DataDir,
     Device,
+    Engine,
+    EngineSet,
     StudyName,
     Workers,
     err,
@@ -37,13 +39,8 @@ def run(
     workers: Workers = None,
     device: Device = "auto",
     data_dir: DataDir = None,
-    engine: Annotated[
-        str, typer.Option(help="Where runs are done: local (processes of this machine), slurm or dask.")
-    ] = "local",
-    engine_set: Annotated[
-        list[str] | None,
-        typer.Option(help="A setting of the engine, NAME=VALUE: scheduler=tcp://HOST:PORT, partition=gpu. Repeatable."),
-    ] = None,
+    engine: Engine = "local",
+    engine_set: EngineSet = None,
     data: Annotated[
         str | None, typer.Option(help="Data set in place of the study's only one: a name, or an .npz of your own.")
     ] = None,

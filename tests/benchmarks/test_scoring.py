@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from archselect.benchmarks import scoring as module
+from archselect.benchmarks.engines import local
 from archselect.benchmarks.populations import populate
 from archselect.benchmarks.records import Folder, Population, Scored, Scoring, read_fact
 from archselect.benchmarks.scoring import Scorer, run_scoring, scoring_inputs
@@ -42,7 +43,7 @@ def within(monkeypatch):
     parts = []
 
     @contextmanager
-    def pool(workers, start, *arguments):
+    def pool(workers, start, *arguments, gpus=()):
         start(*arguments)
 
         def submit(function, seed, start, texts):
@@ -53,7 +54,7 @@ def within(monkeypatch):
 
         yield submit
 
-    monkeypatch.setattr(module, "worker_pool", pool)
+    monkeypatch.setattr(local, "worker_pool", pool)
     monkeypatch.setattr(module, "PART", 4)
     return parts
 
