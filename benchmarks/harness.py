@@ -51,6 +51,7 @@ def run_study(
     workers: int | None = None,
     engine: str = "local",
     engine_settings: dict[str, Any] | None = None,
+    deterministic: bool = False,
     data_dir: Path | None = None,
     progress: Progress = lambda stage, done, total: None,
     command: list[str] | None = None,
@@ -64,6 +65,7 @@ def run_study(
         workers: how many; None for one per core, or GPU, of this machine, and as many as a cluster has.
         engine: where runs are done; see :data:`.engines.registry.ENGINES`.
         engine_settings: of the engine's own.
+        deterministic: see :func:`.machine.open_device`; records say whether it was so.
         data_dir: where data sets are; None for the user's data folder.
         progress: told how far it is.
         command: noted in the folder as the way to reproduce it.
@@ -74,8 +76,10 @@ def run_study(
     """
     open_engine = get_engine(engine)
     if engine == "local":
-        # Elsewhere the device is a matter of the machine that a run is done on.
         device = str(find_device(device))
+    else:
+        # The device is a matter of the machine that a run is done on, and so is the folder that it is in.
+        root, data_dir = root.absolute(), data_dir and data_dir.absolute()
     folder = Folder(root)
     jobs = span(study, data_dir)
     parts = [part for data in study.data for part in data.truth]
@@ -90,7 +94,7 @@ def run_study(
     supernets = list({job.supernet.id: job.supernet for job in choosing}.values())
     total = len({job.supernet.id for job in jobs})
     failed: list[str] = []
-    start = _start_worker, (root.absolute(), device, data_dir and data_dir.absolute())
+    start = _start_worker, (root, data_dir, device, deterministic)
     with open_engine(workers, device, start, engine_settings or {}) as submit:
         missing = [job for job in supernets if not (root / "supernets" / f"{job.id}.pt").is_file()]
         progress("supernets", total - len(missing), total)
@@ -293,9 +297,9 @@ def _fail(folder: Folder, job: RunJob, error: BaseException) -> str:
 _runner: Runner | None = None
 
 
-def _start_worker(root: Path, device: str, data_dir: Path | None) -> None:
+def _start_worker(root: Path, data_dir: Path | None, device: str, deterministic: bool) -> None:
     global _runner
-    _runner = Runner(Folder(root), open_device(device), data_dir)
+    _runner = Runner(Folder(root), open_device(device, deterministic), data_dir)
 
 
 def _make_supernet(job: SupernetJob) -> None:

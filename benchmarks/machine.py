@@ -69,14 +69,23 @@ def visible_gpus() -> list[str]:
     return listed.split(",") if listed else [str(number) for number in range(torch.cuda.device_count())]
 
 
-def open_device(name: str) -> torch.device:
+def open_device(name: str, deterministic: bool = False) -> torch.device:
     """The device of a name, set so that float32 is float32.
 
     cuDNN would round the factors of float32 convolutions to TF32 (10 bits), in which scores differ in the third digit.
 
+    Args:
+        name: see :func:`find_device`.
+        deterministic: whether torch is to take algorithms that give the same numbers each time; one that has none
+            raises RuntimeError. On a CPU with one thread they all are.
+
     Raises UserError if there is no such device.
     """
     torch.backends.cudnn.allow_tf32 = False
+    if deterministic:
+        # cuBLAS reads it at its start, and is not deterministic with several workspaces.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
     return find_device(name)
 
 

@@ -6,8 +6,9 @@ import ctypes
 import os
 import platform
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import numpy as np
@@ -98,6 +100,7 @@ class _Pool:
             except BrokenProcessPool:
                 processes = self._processes = self._open()
                 inner = processes.pool.submit(_announced, name, *call)
+            processes.known.update({child.pid: child for child in active_children()})
         inner.add_done_callback(partial(self._done, future, call, deaths, name, processes))
 
     def _done(
@@ -121,10 +124,7 @@ class _Pool:
 
     def _again(self, future: Future[Any], call: tuple[Any, ...], deaths: int, name: int, processes: _Processes) -> None:
         with self._lock:
-            while not processes.begun.empty():
-                processes.at_work.add(processes.begun.get())
-            # Where no call had begun, workers die before any.
-            deaths += name in processes.at_work or not processes.at_work
+            deaths += name in processes.culprits()
             if self._processes is processes and not self._closed:
                 self._processes = self._open()
         if deaths < DEATHS:
@@ -142,11 +142,33 @@ class _Pool:
 
 @dataclass
 class _Processes:
-    """The library's pool, and which calls have begun in it: those told of by the workers, and those read."""
+    """The library's pool, what its workers tell of calls that begin (call and process), and its processes."""
 
     pool: ProcessPoolExecutor
     begun: Any
-    at_work: set[int] = field(default_factory=set)
+    known: dict[int | None, BaseProcess] = field(default_factory=dict)
+    _culprits: Container[int] | None = None
+
+    def culprits(self) -> Container[int]:
+        """The calls that may have broken the pool: every one where that is not known.
+
+        The pool ends the workers that are left by SIGTERM; whose worker ended so was but beside.
+        """
+        if self._culprits is None:
+            last: dict[int, int] = {}  # by process
+            while not self.begun.empty():
+                name, pid = self.begun.get()
+                last[pid] = name
+            died = [name for pid, name in last.items() if not self._was_ended(pid)]
+            self._culprits = died or range(sys.maxsize)
+        return self._culprits
+
+    def _was_ended(self, pid: int) -> bool:
+        process = self.known.get(pid)
+        if process is None:
+            return False
+        process.join(10)
+        return process.exitcode == -signal.SIGTERM
 
 
 def _drop(future: Future[Any]) -> None:
@@ -159,7 +181,7 @@ _begun: Any = None
 
 def _announced(name: int, function: Callable[..., Any], *arguments: Any) -> Any:
     """The call, after telling that it has begun."""
-    _begun.put(name)
+    _begun.put((name, os.getpid()))
     return function(*arguments)
 
 

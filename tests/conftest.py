@@ -66,6 +66,13 @@ def _unsettled_after():
         torch.set_num_threads(threads)
 
 
+@pytest.fixture
+def unsettled_after():
+    """After the test this process reckons as before."""
+    with _unsettled_after():
+        yield
+
+
 @contextmanager
 def _pool_within(workers, start, *arguments, gpus=()):
     from archselect.benchmarks.workers import THREADS, settle

@@ -39,6 +39,9 @@ def run(
     workers: Workers = None,
     device: Device = "auto",
     data_dir: DataDir = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="On a GPU, algorithms that give the same numbers each time; slower.")
+    ] = False,
     engine: Engine = "local",
     engine_set: EngineSet = None,
     data: Annotated[
@@ -80,10 +83,11 @@ def run(
             device=device,
             workers=workers,
             engine=engine,
+            deterministic=deterministic,
             engine_settings=settings,
             data_dir=data_dir,
             progress=show,
-            command=_command(study, data, seeds, selector or []),
+            command=_command(study, data, seeds, selector or [], deterministic),
         )
     if outcome.made or outcome.kept:
         paths = write_report(folder)
@@ -99,9 +103,10 @@ def run(
         raise typer.Exit(1)
 
 
-def _command(study: str, data: str | None, seeds: str | None, selectors: list[str]) -> list[str]:
+def _command(study: str, data: str | None, seeds: str | None, selectors: list[str], deterministic: bool) -> list[str]:
     options = [("--data", data), ("--seeds", seeds), *(("--selector", name) for name in selectors)]
-    return ["archselect", "run", study, *(word for name, value in options if value for word in (name, value))]
+    words = [word for name, value in options if value for word in (name, value)]
+    return ["archselect", "run", study, *words, *["--deterministic"] * deterministic]
 
 
 def status(

@@ -1,3 +1,4 @@
+import os
 import subprocess
 from importlib.metadata import version
 
@@ -68,6 +69,18 @@ def test_the_commit_is_that_of_the_checkout_or_of_the_wheel(tmp_path, monkeypatc
     assert commit.__wrapped__() == f"{head}-dirty"
     (package / "commit.txt").write_text("0123abc\n")
     assert commit.__wrapped__() == "0123abc"
+
+
+def test_deterministic_algorithms_are_asked_for_and_noted(monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    try:
+        open_device("cpu")
+        assert not torch.are_deterministic_algorithms_enabled()
+        open_device("cpu", deterministic=True)
+        assert torch.are_deterministic_algorithms_enabled() and os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    finally:
+        torch.use_deterministic_algorithms(False)
+        os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
 
 
 @pytest.mark.gpu

@@ -122,7 +122,7 @@ def test_a_machine_without_slurm_is_told(monkeypatch, tmp_path):
         get_engine("slurm")(1, "cpu", (int, ()), {"folder": str(tmp_path)}).__enter__()
 
 
-def test_an_attempt_keeps_the_error_and_where_it_was():
+def test_an_attempt_keeps_the_error_and_where_it_was(unsettled_after):
     outcome, error = base.attempt((int, ()), fail, ValueError)
     assert outcome is None and type(error) is ValueError
     assert 'raise kind("wrong")' in error.__notes__[0]
