@@ -51,6 +51,7 @@ class FoldedSupernet:
         self.supernet = supernet
         self._stamp: list[int] = []
         self._cells: dict[tuple[int, CellModule], FoldedCell] = {}
+        self._folds_whole = all(can_fold(cell) for _, cell in supernet.cells())
 
     def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
         """Logits, as of :meth:`.Supernet.forward` in evaluation mode; no gradients."""
@@ -63,7 +64,8 @@ class FoldedSupernet:
         What the candidates share is computed once; from where they differ on, their features lie one behind another
         in the batch, candidate by candidate.
         """
-        origin, _ = mixtures[0].origin or (mixtures[0], None)
+        assert mixtures[0].origin is not None
+        origin, _ = mixtures[0].origin
         varied = _Varied.of(mixtures, len(images))
         logits: Tensor = self.supernet(images, origin, partial(self._way, varied=varied), mixtures)
         return varied.spread(logits).unflatten(0, (len(mixtures), len(images)))
@@ -74,7 +76,7 @@ class FoldedSupernet:
         alike = first is not None and all(
             own.origin is not None and own.origin[0] is first[0] and own.origin[1] == first[1] for own in mixtures
         )
-        return alike and all(can_fold(cell) for _, cell in self.supernet.cells())
+        return alike and self._folds_whole
 
     @contextmanager
     def _way(self, mixture: Mixture, varied: _Varied | None = None) -> Iterator[dict[CellModule, RunCell]]:
@@ -180,7 +182,7 @@ class FoldedCell:
             supports = [(*support[:edge], row, *support[edge + 1 :]) for row in varied.support]
         seen = _of_each([cell.seen(own) for own in supports])
         for source in range(cell.cell.nodes):
-            x = totals.of(source)
+            x = totals.nodes[source]
             if x is None:
                 x = totals.nodes[source] = cell.zeros(source, nodes[0])
             rectified = cell.rectified(source, x, seen)
@@ -206,7 +208,7 @@ class FoldedCell:
                     out = run(rectified if getattr(module, "reads_rectified", False) else x, live)
                 factor = varied.factor(k) if varied is not None and own == edge else table[own, k]
                 totals.add(target, out, factor)
-        outputs = [features for node in cell.cell.output if (features := totals.of(node)) is not None]
+        outputs = [features for node in cell.cell.output if (features := totals.nodes[node]) is not None]
         if len(outputs) == 1:
             return outputs[0]
         longest = max(map(len, outputs))
@@ -224,10 +226,6 @@ class _Totals:
     def __init__(self, nodes: list[Tensor | None], varied: _Varied | None) -> None:
         self.nodes, self._varied = nodes, varied
         self._owned: set[int] = set()
-
-    def of(self, node: int) -> Tensor | None:
-        """The node as it is."""
-        return self.nodes[node]
 
     def add(self, node: int, out: Tensor, factor: Tensor | None = None) -> None:
         """Add `out`, weighed by `factor` (one number, or one per image)."""
