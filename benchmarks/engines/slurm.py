@@ -97,11 +97,14 @@ class _Queue:
 
     def _submit(self) -> None:
         with self._lock:
-            batch, self._waiting[:ARRAY] = self._waiting[:ARRAY], []
+            batch = self._waiting[:ARRAY]
         if not batch:
             return
         with self._executor.batch():
             jobs = [self._executor.submit(*function) for _, function in batch]
+        # They wait until here, so that a fault of the submission is told to them too.
+        with self._lock:
+            del self._waiting[: len(batch)]
         self._jobs.update({future: job for (future, _), job in zip(batch, jobs, strict=True)})
 
     def _collect(self) -> None:
