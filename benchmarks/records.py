@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from archselect.benchmarks.columns import Columns as Columns
 
 # `reports` may import this module and no adapter, so what it needs of them is passed on from here.
 from archselect.nasbench_adapters.errors import UserError as UserError
@@ -81,7 +84,7 @@ class Inputs(Fact):
         return content_id(self.model_dump(mode="json"))
 
 
-class OperationScore(Fact):
+class OperationScore(NamedTuple):
     """One score of one operation on one edge.
 
     `round` counts repetitions of the whole selection (iterations of Zero-Cost-PT), `step` the scorings within it.
@@ -95,7 +98,7 @@ class OperationScore(Fact):
     value: float
 
 
-class EdgeScore(Fact):
+class EdgeScore(NamedTuple):
     """One score of an edge into `node` as a whole, of the supernet without it."""
 
     round: int
@@ -106,7 +109,7 @@ class EdgeScore(Fact):
     value: float
 
 
-class Decision(Fact):
+class Decision(NamedTuple):
     """In `round`, at `step`, the edge was decided for the operation `choice`, or dropped (-2)."""
 
     round: int
@@ -116,7 +119,7 @@ class Decision(Fact):
     choice: int
 
 
-class ArchitectureScore(Fact):
+class ArchitectureScore(NamedTuple):
     """One score of one whole architecture."""
 
     architecture: str
@@ -152,11 +155,11 @@ class Selected(Fact):
     operations: list[list[list[str]]]
     edges: list[list[tuple[int, int]]]
     operation_scale: Scale | None
-    operation_scores: list[OperationScore]
-    edge_scores: list[EdgeScore]
-    decisions: list[Decision]
+    operation_scores: Columns[OperationScore]
+    edge_scores: Columns[EdgeScore]
+    decisions: Columns[Decision]
     architecture_scale: Scale | None
-    architecture_scores: list[ArchitectureScore]
+    architecture_scores: Columns[ArchitectureScore]
 
 
 class Accuracy(Fact):
@@ -230,7 +233,7 @@ class Cost(Fact):
 class Record(Fact):
     """One finished run; `commit` is of the archselect that made it, None where that is not known."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     id: str
     inputs: Inputs
     selected: Selected
@@ -535,9 +538,19 @@ def flatten(settings: object, prefix: str = "") -> dict[str, object]:
     return joined
 
 
+_NUMBERS = re.compile(rb"\[\n[^\[\]{}\"]+\]")
+"""A list of numbers, each on a line; no text has a line break in JSON."""
+
+
+def as_text(fact: Fact) -> bytes:
+    """A fact as indented JSON, each list of numbers on one line."""
+    indented = fact.model_dump_json(indent=1).encode()
+    return _NUMBERS.sub(lambda found: b" ".join(found[0].split()), indented) + b"\n"
+
+
 def write_fact(path: Path, fact: Fact) -> None:
-    """Write a fact as indented JSON, atomically."""
-    write_atomically(path, (fact.model_dump_json(indent=1) + "\n").encode())
+    """Write a fact :func:`as_text`, atomically."""
+    write_atomically(path, as_text(fact))
 
 
 FactType = TypeVar("FactType", bound=Fact)

@@ -17,7 +17,17 @@ from archselect.benchmarks.grid import RunJob, SupernetJob, TrainingJob, Trainin
 from archselect.benchmarks.journal import Journal, JournaledTask
 from archselect.benchmarks.machine import commit, machine
 from archselect.benchmarks.protocols import TrainingSettings
-from archselect.benchmarks.records import Accuracy, Cost, Folder, Landscape, Record, Selected, Trained, content_id
+from archselect.benchmarks.records import (
+    Accuracy,
+    Columns,
+    Cost,
+    Folder,
+    Landscape,
+    Record,
+    Selected,
+    Trained,
+    content_id,
+)
 from archselect.benchmarks.study import DataPart, TruthPart
 from archselect.benchmarks.supernets import load_supernet, make_supernet, save_supernet
 from archselect.benchmarks.task import SupernetTask
@@ -177,14 +187,16 @@ def _selected(space: SearchSpace, selection: Selection) -> Selected:
         operations=[[list(names) for names in cell.operations] for cell in space.cells],
         edges=[list(cell.edges) for cell in space.cells],
         operation_scale=_scale(selection.operation_scale),
-        operation_scores=[records.OperationScore(**vars(score)) for score in selection.operation_scores],
-        edge_scores=[records.EdgeScore(**vars(score)) for score in selection.edge_scores],
-        decisions=[records.Decision(**vars(decision)) for decision in selection.decisions],
+        operation_scores=Columns(
+            records.OperationScore, (records.OperationScore(**vars(score)) for score in selection.operation_scores)
+        ),
+        edge_scores=Columns(records.EdgeScore, (records.EdgeScore(**vars(score)) for score in selection.edge_scores)),
+        decisions=Columns(records.Decision, (records.Decision(**vars(own)) for own in selection.decisions)),
         architecture_scale=_scale(selection.architecture_scale),
-        architecture_scores=[
-            records.ArchitectureScore(architecture=space.format(a), value=value)
-            for a, value in selection.architecture_scores
-        ],
+        architecture_scores=Columns(
+            records.ArchitectureScore,
+            (records.ArchitectureScore(space.format(a), value) for a, value in selection.architecture_scores),
+        ),
     )
 
 

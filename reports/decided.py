@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
-from operator import attrgetter
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from archselect.benchmarks.records import Decision, OperationScore, Record
+from archselect.benchmarks.records import Columns, Decision, OperationScore, Record
 from archselect.reports.ranks import Floats, Ints
 
 _BATCH = 1_000
@@ -69,10 +69,10 @@ def decided(records: Sequence[Record]) -> Decided | None:
 def _laid_out(records: Sequence[Record]) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints, Floats]:
     """The columns of :class:`Decided`."""
     scores = _columns(OperationScore, [record.selected.operation_scores for record in records])
-    of, round_, step, cell, edge, choice = scores[:-1].astype(np.int64)
-    decisions = _columns(Decision, [record.selected.decisions for record in records]).astype(np.int64)
+    of, round_, step, cell, edge, choice, score = scores
+    decisions = _columns(Decision, [record.selected.decisions for record in records])
     # An edge that was dropped is no operation chosen.
-    its_record, its_round, until, its_cell, its_edge, _ = decisions[:, decisions[-1] >= 0]
+    its_record, its_round, until, its_cell, its_edge, _ = (own[decisions[-1] >= 0] for own in decisions)
     where, decided = (of, round_, cell, edge), (its_record, its_round, its_cell, its_edge)
     # Record, round, cell and edge as one number; the last decision on an edge counts.
     shape = [1 + max(a.max(initial=0), b.max(initial=0)) for a, b in zip(where, decided, strict=True)]
@@ -96,13 +96,12 @@ def _laid_out(records: Sequence[Record]) -> tuple[Ints, Ints, Ints, Ints, Ints, 
         *(rounds, cells, places),
         np.bincount(row, minlength=len(keys)),
         choice[known],
-        scores[-1, known] * signs[of[known]],
+        score[known] * signs[of[known]],
     )
 
 
-def _columns(kind: type[OperationScore | Decision], parts: Sequence[Sequence[OperationScore | Decision]]) -> Floats:
-    """Of every item the place of its part, then its fields in order, each as a row."""
-    names = tuple(kind.model_fields)
+def _columns(kind: type[NamedTuple], parts: Sequence[Columns[Any]]) -> list[npt.NDArray[Any]]:
+    """Of every row the place of its part, then its fields in order."""
     of = np.repeat(np.arange(len(parts)), list(map(len, parts)))
-    flat = chain.from_iterable(map(attrgetter(*names), chain.from_iterable(parts)))
-    return np.vstack([of, np.fromiter(flat, np.float64, len(names) * len(of)).reshape(-1, len(names)).T])
+    empty = Columns(kind)
+    return [of, *(np.concatenate([part.column(name) for part in (empty, *parts)]) for name in kind._fields)]

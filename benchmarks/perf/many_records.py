@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from archselect.benchmarks.records import Folder, Landscape, Record, content_id, write_fact
+from archselect.benchmarks.records import Folder, Landscape, Record, as_text, content_id, write_fact
 from archselect.nasbench_adapters.spaces import get_space
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
@@ -47,7 +47,7 @@ def write_many(folder: Path, records: int, real: Sequence[Path] = REAL) -> None:
         record = _varied(record, seed, cells[record.inputs.space], rng)
         runs.append(record.id)
         # Not atomically: that is a hundred thousand times a disk's patience.
-        target.path(Record, record.id).write_text(record.model_dump_json(indent=1) + "\n")
+        target.path(Record, record.id).write_bytes(as_text(record))
     for landscape in (landscape for own in folders for landscape in own.read_all(Landscape)):
         write_fact(target.path(Landscape, landscape.id), landscape)
     studies = [own.study() for own in folders]
@@ -86,8 +86,8 @@ def _varied(record: Record, seed: int, cells: list[dict[str, Any]], rng: np.rand
     selected = varied["selected"]
     selected |= cells[int(len(cells) * rng.random() ** 2)]  # some far more often than others
     for scores in (selected["operation_scores"], selected["edge_scores"], selected["architecture_scores"]):
-        for score, factor in zip(scores, rng.uniform(0.8, 1.2, len(scores)).tolist(), strict=True):
-            score["value"] = float(score["value"]) * factor
+        moved = rng.uniform(0.8, 1.2, len(scores["value"])).tolist()
+        scores["value"] = [float(value) * factor for value, factor in zip(scores["value"], moved, strict=True)]
     for accuracy in varied["accuracies"]:
         accuracy["trials"] = [min(100.0, max(0.0, trial + rng.normal())) for trial in accuracy["trials"]]
         accuracy["mean"] = sum(accuracy["trials"]) / len(accuracy["trials"])

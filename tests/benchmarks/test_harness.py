@@ -75,7 +75,9 @@ def test_folders_and_repetitions_do_not_matter_but_seeds_do(quick, finished, inl
     chosen = {}
     for record in facts(finished).values():
         key = record["inputs"]["selector"]["label"]
-        chosen.setdefault(key, []).append(record["selected"]["operation_scores"] or record["selected"]["architecture"])
+        chosen.setdefault(key, []).append(
+            record["selected"]["operation_scores"]["value"] or record["selected"]["architecture"]
+        )
     assert len(chosen) == 3 and all(first != second for first, second in chosen.values())
 
 

@@ -9,11 +9,14 @@ from pydantic import ValidationError
 
 from archselect.benchmarks.records import (
     Accuracy,
+    ArchitectureScore,
     CellGraph,
+    Columns,
     Cost,
     Counts,
     Decision,
     EdgeScore,
+    Fact,
     Failure,
     Folder,
     Inputs,
@@ -37,7 +40,29 @@ INFO = StudyInfo(
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
 places = st.integers(0, 9)
 values = st.floats(allow_nan=True, allow_infinity=True)
-scores = st.builds(OperationScore, round=places, step=places, cell=places, edge=places, choice=places, value=values)
+
+
+class Scores(Fact):
+    """Rows of each kind."""
+
+    operations: Columns[OperationScore]
+    edges: Columns[EdgeScore]
+    decisions: Columns[Decision]
+    architectures: Columns[ArchitectureScore]
+
+
+def rows(kind, **fields):
+    return st.lists(st.builds(kind, **fields), max_size=3).map(lambda found: Columns(kind, found))
+
+
+at = {"round": places, "step": places, "cell": places, "edge": places}
+scores = st.builds(
+    Scores,
+    operations=rows(OperationScore, **at, choice=places, value=values),
+    edges=rows(EdgeScore, **at, node=places, value=values),
+    decisions=rows(Decision, **at, choice=places),
+    architectures=rows(ArchitectureScore, architecture=texts, value=values),
+)
 accuracies = st.builds(
     Accuracy,
     landscape=texts,
@@ -53,8 +78,6 @@ settings = st.dictionaries(
 facts = st.one_of(
     scores,
     accuracies,
-    st.builds(EdgeScore, round=places, step=places, cell=places, node=places, edge=places, value=values),
-    st.builds(Decision, round=places, step=places, cell=places, edge=places, choice=places),
     st.builds(Time, seconds=values, calls=places),
     st.builds(SelectorInputs, name=texts, label=texts, settings=settings, source=st.none() | texts),
     st.builds(CellGraph, edges=st.lists(st.tuples(places, places, texts), max_size=2)),
@@ -171,8 +194,12 @@ def test_facts_of_a_record_leave_out_times_memory_and_machine(inputs):
         )
         selected = {
             **dict.fromkeys(("operation_scale", "architecture_scale")),
-            **{key: [] for key in ("graph", "operations", "edges", "operation_scores", "edge_scores", "decisions")},
-            **{"architecture_scores": [], "architecture": "a", "canonical": "a"},
+            **{key: [] for key in ("graph", "operations", "edges")},
+            **{"architecture": "a", "canonical": "a"},
+            "operation_scores": Columns(OperationScore),
+            "edge_scores": Columns(EdgeScore),
+            "decisions": Columns(Decision),
+            "architecture_scores": Columns(ArchitectureScore),
         }
         return Record(id=inputs.id, inputs=inputs, selected=selected, accuracies=[], cost=cost)
 

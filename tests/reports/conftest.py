@@ -12,10 +12,12 @@ from archselect.benchmarks.records import (
     Accuracy,
     ArchitectureScore,
     CellGraph,
+    Columns,
     Cost,
     Counts,
     DataInputs,
     Decision,
+    EdgeScore,
     Failure,
     Folder,
     Inputs,
@@ -202,17 +204,20 @@ def make_record(inputs: Inputs) -> Record:
             operations=[[list(names) for names in cell.operations] for cell in SPACE.cells],
             edges=[list(cell.edges) for cell in SPACE.cells],
             operation_scale=scale,
-            operation_scores=scores,
-            edge_scores=[],
-            decisions=decisions,
+            operation_scores=Columns(OperationScore, scores),
+            edge_scores=Columns(EdgeScore),
+            decisions=Columns(Decision, decisions),
             architecture_scale=Scale(name="nwot", better="higher") if label == "zero-cost-pt" else None,
-            architecture_scores=[
-                ArchitectureScore(
-                    architecture=text(c),
-                    value=float(3000 + quality[np.arange(EDGES), list(c)].sum() + rng.normal()),
-                )
-                for c in scored
-            ],
+            architecture_scores=Columns(
+                ArchitectureScore,
+                (
+                    ArchitectureScore(
+                        architecture=text(c),
+                        value=float(3000 + quality[np.arange(EDGES), list(c)].sum() + rng.normal()),
+                    )
+                    for c in scored
+                ),
+            ),
         ),
         accuracies=[
             Accuracy(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archselect.benchmarks.records import Decision, OperationScore, Scale
+from archselect.benchmarks.records import Columns, Decision, OperationScore, Scale
 from archselect.reports import decided as module
 from archselect.reports.decided import decided
 
@@ -42,8 +42,8 @@ def test_it_is_the_slow_one(fake, monkeypatch, batch, seed):
         ]
         record = fake.record(fake.inputs("magnitude", place))
         changed = {
-            "operation_scores": scores if place else [],
-            "decisions": decisions if place != 3 else [],
+            "operation_scores": Columns(OperationScore, scores if place else []),
+            "decisions": Columns(Decision, decisions if place != 3 else []),
             "operation_scale": Scale(name="s", better="lower" if place % 2 else "higher"),
         }
         records.append(record.model_copy(update={"selected": record.selected.model_copy(update=changed)}))

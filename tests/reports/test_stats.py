@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archselect.benchmarks.records import ArchitectureScore, Columns, Decision, OperationScore
 from archselect.reports import stats
 from archselect.reports.stats import architecture_level, bootstrap, by_supernet, operation_level
 
@@ -42,11 +43,14 @@ def test_the_scores_of_the_deciding_step_count(fake):
     oracle = [[[float(k) for k in range(5)] for _ in range(6)]]
 
     def scored(step: int, sign: int) -> list:
-        return [s.model_copy(update={"step": step, "value": float(sign * s.choice)}) for s in edge]
+        return [s._replace(step=step, value=float(sign * s.choice)) for s in edge]
 
     def tau(decided_at: int) -> float | None:
-        decision = record.selected.decisions[2].model_copy(update={"step": decided_at, "edge": 2})
-        changed = {"operation_scores": scored(1, 1) + scored(3, -1), "decisions": [decision]}
+        decision = record.selected.decisions[2]._replace(step=decided_at, edge=2)
+        changed = {
+            "operation_scores": Columns(OperationScore, scored(1, 1) + scored(3, -1)),
+            "decisions": Columns(Decision, [decision]),
+        }
         selected = record.selected.model_copy(update=changed)
         return operation_level([record.model_copy(update={"selected": selected})], oracle).tau.mean
 
@@ -56,7 +60,7 @@ def test_the_scores_of_the_deciding_step_count(fake):
 def test_an_edge_decided_without_scores_is_undefined(fake):
     record = fake.record(fake.inputs("darts-pt", 0))
     scores = [s for s in record.selected.operation_scores if s.edge != 4]
-    selected = record.selected.model_copy(update={"operation_scores": scores})
+    selected = record.selected.model_copy(update={"operation_scores": Columns(OperationScore, scores)})
     found = operation_level(
         [record.model_copy(update={"selected": selected})], fake.worlds["nb201-digits"][0].oracle(True)
     )
@@ -66,7 +70,9 @@ def test_an_edge_decided_without_scores_is_undefined(fake):
 def test_an_architecture_scored_twice_counts_once(fake):
     record = fake.record(fake.inputs("zero-cost-pt", 0))
     accuracy = record.accuracies[0]
-    doubled = record.selected.model_copy(update={"architecture_scores": record.selected.architecture_scores * 2})
+    doubled = record.selected.model_copy(
+        update={"architecture_scores": Columns(ArchitectureScore, [*record.selected.architecture_scores] * 2)}
+    )
     twice = architecture_level(
         [
             (

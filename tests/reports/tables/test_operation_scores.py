@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import kendalltau, spearmanr
 
 from archselect.benchmarks.operation_files import read_operation_scores
-from archselect.benchmarks.records import OperationScore, Scale, ScorerFacts
+from archselect.benchmarks.records import Columns, Decision, OperationScore, Scale, ScorerFacts
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.reports.published import published
@@ -101,7 +101,11 @@ def in_iterations(fake, better="lower", seeds=3, rounds=2):
             for k in range(OPERATIONS)
         ]
         record = fake.record(fake.inputs("magnitude", seed))
-        changes = {"operation_scores": scores, "operation_scale": Scale(name="x", better=better), "decisions": []}
+        changes = {
+            "operation_scores": Columns(OperationScore, scores),
+            "operation_scale": Scale(name="x", better=better),
+            "decisions": Columns(Decision),
+        }
         records.append(record.model_copy(update={"selected": record.selected.model_copy(update=changes)}))
     return records, oracle
 
@@ -135,7 +139,11 @@ def test_iteration_by_iteration(fake, better):
 def test_only_iterations_that_all_seeds_have(fake):
     records, oracle = in_iterations(fake)
     short = records[1].selected.model_copy(
-        update={"operation_scores": [s for s in records[1].selected.operation_scores if s.step % 10 < 4]}
+        update={
+            "operation_scores": Columns(
+                OperationScore, (s for s in records[1].selected.operation_scores if s.step % 10 < 4)
+            )
+        }
     )
     records[1] = records[1].model_copy(update={"selected": short})
     assert len(iterations(records, oracle)) == 2

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from archselect.benchmarks.records import Folder, Record, Scale, write_fact
+from archselect.benchmarks.records import Columns, Folder, OperationScore, Record, Scale, write_fact
 from archselect.nasbench_adapters.errors import UserError
 from archselect.reports.results import load
 from archselect.reports.tables import tables
@@ -142,12 +142,11 @@ def test_undefined_is_counted_with_its_reason(fake, tmp_path):
     """Constant scores on one edge of one seed, and too few architectures in every seed."""
     root = fake.folder(tmp_path)
     for record in records_of(root, "zero-cost-pt"):
-        scores = [
-            s.model_copy(update={"value": 1.0}) if (s.edge, s.round) == (0, 0) else s
-            for s in record.selected.operation_scores
-        ]
+        scores = [s._replace(value=1.0) if (s.edge, s.round) == (0, 0) else s for s in record.selected.operation_scores]
         two = record.selected.architecture_scores[:2]
-        selected = record.selected.model_copy(update={"operation_scores": scores, "architecture_scores": two})
+        selected = record.selected.model_copy(
+            update={"operation_scores": Columns(OperationScore, scores), "architecture_scores": two}
+        )
         accuracies = [a.model_copy(update={"scored": a.scored[:2]}) for a in record.accuracies]
         changed = record.model_copy(update={"selected": selected, "accuracies": accuracies})
         write_fact(Folder(root).path(Record, record.id), changed)
@@ -167,9 +166,9 @@ def test_a_nan_score_is_undefined_and_minus_infinity_is_not(fake, tmp_path):
     root = fake.folder(tmp_path, labels=["magnitude"], seeds=1)
     (record,) = records_of(root, "magnitude")
     scores = list(record.selected.operation_scores)
-    scores[0] = scores[0].model_copy(update={"value": float("nan")})
-    scores[5] = scores[5].model_copy(update={"value": float("-inf")})
-    selected = record.selected.model_copy(update={"operation_scores": scores})
+    scores[0] = scores[0]._replace(value=float("nan"))
+    scores[5] = scores[5]._replace(value=float("-inf"))
+    selected = record.selected.model_copy(update={"operation_scores": Columns(OperationScore, scores)})
     write_fact(Folder(root).path(Record, record.id), record.model_copy(update={"selected": selected}))
     row = only(tau_table(load(root)).frame, truth="nb201-digits", level="operation, best-acc")
     assert row.note == "1 of 6 undefined: a nan score (1)" and -1 <= row.tau_b <= 1
@@ -204,7 +203,7 @@ def test_lower_and_higher_scales_agree(fake, tmp_path):
     root = fake.folder(tmp_path)
     before = tau_table(load(root)).frame
     for record in records_of(root, "darts-pt"):
-        scores = [s.model_copy(update={"value": -s.value}) for s in record.selected.operation_scores]
+        scores = Columns(OperationScore, (s._replace(value=-s.value) for s in record.selected.operation_scores))
         scale = Scale(name="accuracy after removal", better="higher")
         selected = record.selected.model_copy(update={"operation_scores": scores, "operation_scale": scale})
         write_fact(Folder(root).path(Record, record.id), record.model_copy(update={"selected": selected}))
