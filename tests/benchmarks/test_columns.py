@@ -60,7 +60,7 @@ def test_a_file_has_a_list_for_every_column(plain):
         ('{"where": ["a"], "count": [0.5], "size": [1.0]}', "valid integer"),
         ('{"where": ["a"], "count": [1]}', "Field required"),
         ('{"where": [], "count": [], "size": [], "more": []}', "Extra inputs"),
-        ("[]", "valid dictionary"),
+        ("[]", "should be an object"),
     ],
 )
 def test_what_is_no_such_table_is_refused(columns, message):
