@@ -13,7 +13,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 Row = TypeVar("Row", bound=NamedTuple)
-Column: TypeAlias = "array[Any] | list[str]"
+Column: TypeAlias = "array[Any] | list[str] | npt.NDArray[Any]"
 
 _BOUND = 2**31
 _STORED: dict[type, Callable[[Sequence[Any]], Column]] = {
@@ -29,8 +29,9 @@ _CHECKED: dict[type, CoreSchema] = {
 
 
 @cache
-def _stores(kind: type[NamedTuple]) -> list[tuple[str, Callable[[Sequence[Any]], Column]]]:
-    return [(name, _STORED[of]) for name, of in get_type_hints(kind).items()]
+def kinds(row: type[NamedTuple]) -> dict[str, type]:
+    """The columns of a kind of row, by name: int, float or str."""
+    return get_type_hints(row)
 
 
 class Columns(Sequence[Row], Generic[Row]):
@@ -43,31 +44,41 @@ class Columns(Sequence[Row], Generic[Row]):
         rows: in order.
     """
 
-    __slots__ = ("_columns", "kind")
+    __slots__ = ("_columns", "_start", "_stop", "kind")
 
     def __init__(self, kind: type[Row], rows: Iterable[Row] = ()) -> None:
         listed = list(rows)
-        self._set(kind, {name: [row[place] for row in listed] for place, name in enumerate(kind._fields)})
+        columns = {name: [row[place] for row in listed] for place, name in enumerate(kind._fields)}
+        self._set(kind, _stored(kind, columns), 0, len(listed))
 
     @classmethod
     def of(cls, kind: type[Row], columns: Mapping[str, Sequence[Any]]) -> Columns[Row]:
         """The rows of which these are the columns. Raises ValueError if they differ in length."""
+        lengths = set(map(len, columns.values()))
+        if len(lengths) > 1:
+            raise ValueError("its columns differ in length")
+        return cls.part(kind, _stored(kind, columns), 0, lengths.pop())
+
+    @classmethod
+    def part(cls, kind: type[Row], columns: Mapping[str, Column], start: int, stop: int) -> Columns[Row]:
+        """The rows from `start` to before `stop` of columns that others share, without a copy."""
         new: Columns[Row] = cls.__new__(cls)
-        new._set(kind, columns)
+        new._set(kind, columns, start, stop)
         return new
 
-    def _set(self, kind: type[Row], columns: Mapping[str, Sequence[Any]]) -> None:
-        if len(set(map(len, columns.values()))) > 1:
-            raise ValueError("its columns differ in length")
-        self.kind = kind
-        self._columns: dict[str, Column] = {name: store(columns[name]) for name, store in _stores(kind)}
+    def _set(self, kind: type[Row], columns: Mapping[str, Column], start: int, stop: int) -> None:
+        self.kind, self._columns, self._start, self._stop = kind, columns, start, stop
 
     def column(self, name: str) -> npt.NDArray[Any]:
-        """A column of numbers, without a copy: not to be changed."""
-        return np.asarray(self._columns[name])
+        """A column as an array, of numbers without a copy: not to be changed."""
+        return np.asarray(self._columns[name])[self._start : self._stop]
+
+    def lists(self) -> dict[str, list[Any]]:
+        """Every column as a list of Python's own values."""
+        return {name: _list(column[self._start : self._stop]) for name, column in self._columns.items()}
 
     def __len__(self) -> int:
-        return len(next(iter(self._columns.values())))
+        return self._stop - self._start
 
     @overload
     def __getitem__(self, place: int) -> Row: ...
@@ -75,14 +86,14 @@ class Columns(Sequence[Row], Generic[Row]):
     def __getitem__(self, place: slice) -> Columns[Row]: ...
     def __getitem__(self, place: int | slice) -> Row | Columns[Row]:
         if isinstance(place, slice):
-            return Columns.of(self.kind, {name: column[place] for name, column in self._columns.items()})
-        return self.kind._make(column[place] for column in self._columns.values())
+            return Columns.of(self.kind, {name: column[place] for name, column in self.lists().items()})
+        return list(self)[place]
 
     def __iter__(self) -> Iterator[Row]:
-        return map(self.kind._make, zip(*self._columns.values(), strict=True))
+        return map(self.kind._make, zip(*self.lists().values(), strict=True))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Columns) and (self.kind, self._columns) == (other.kind, other._columns)
+        return isinstance(other, Columns) and (self.kind, self.lists()) == (other.kind, other.lists())
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -95,7 +106,7 @@ class Columns(Sequence[Row], Generic[Row]):
         columns = core_schema.typed_dict_schema(
             {
                 name: core_schema.typed_dict_field(core_schema.list_schema(_CHECKED[of]))
-                for name, of in get_type_hints(kind).items()
+                for name, of in kinds(kind).items()
             },
             extra_behavior="forbid",
         )
@@ -104,6 +115,14 @@ class Columns(Sequence[Row], Generic[Row]):
             json_schema=read,
             python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), read]),
             serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda rows: {name: list(column) for name, column in rows._columns.items()}, return_schema=columns
+                lambda rows: rows.lists(), return_schema=columns
             ),
         )
+
+
+def _stored(kind: type[NamedTuple], columns: Mapping[str, Sequence[Any]]) -> dict[str, Column]:
+    return {name: _STORED[of](columns[name]) for name, of in kinds(kind).items()}
+
+
+def _list(column: Column) -> list[Any]:
+    return column if isinstance(column, list) else column.tolist()

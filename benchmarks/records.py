@@ -600,6 +600,11 @@ class Folder:
         return self.root / "progress" / id
 
     @property
+    def compact_path(self) -> Path:
+        """All records in one file; see :mod:`.compaction`."""
+        return self.root / "records.parquet"
+
+    @property
     def scoring_path(self) -> Path:
         """The file that says which scores the folder holds."""
         return self.root / "scoring.json"

@@ -109,7 +109,7 @@ def others(results: Results) -> list[str]:
 
 def itself(results: Results) -> str:
     """archselect's own BibTeX entry, with the version that made the records."""
-    versions = ", ".join(sorted({record.inputs.code_version for record in results.records}))
+    versions = ", ".join(results.versions)
     return (
         "@software{archselect,\n"
         "  title = {archselect: Architecture Selection in Differentiable Neural Architecture Search},\n"

@@ -106,7 +106,7 @@ def selected_cells(results: Results) -> SelectedCells:
 def legend(results: Results) -> list[Legend]:
     """Every operation that the spaces let a selector choose, in their order."""
     # Runs on one space allow the same.
-    every = {record.inputs.space: record.selected.operations for record in results.records}
+    every = {g.inputs.space: g.records[-1].selected.operations for g in results.groups if g.records}
     return legend_of(edge for operations in every.values() for cell in operations for edge in cell)
 
 

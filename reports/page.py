@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from archselect.reports.drawing import SelectedCells, legend
 from archselect.reports.figures import Figure
 from archselect.reports.palette import style_sheet, themed, variable
 from archselect.reports.render import to_html
-from archselect.reports.results import Results, seed_name
+from archselect.reports.results import Results, counted, seed_name
 from archselect.reports.tables.table import Table
 from archselect.reports.words import device, extent, median, quality, source
 
@@ -75,7 +74,8 @@ def page(
     of_table = {
         table.name: [figure for figure in figures if figure.name.split("-")[0] == table.name] for table in tables
     }
-    return environment.get_template("report.html.j2").render(
+    template = environment.get_template("report.html.j2")
+    content = dict(
         results=results,
         info=results.info,
         tables=[(table, Markup(to_html(table)), of_table[table.name]) for table in tables],
@@ -93,7 +93,7 @@ def page(
         supernets=_blocks(results, lambda i: (i.space, i.supernet.model_dump(mode="json")), _supernet),
         data=_blocks(results, lambda i: i.data.model_dump(mode="json"), _data),
         machines=_machines(results.records),
-        versions=sorted({record.inputs.code_version for record in results.records}),
+        versions=results.versions,
         seeds=len({(r.inputs.supernet_seed, r.inputs.selection_seed) for r in results.records}),
         glossary=GLOSSARY,
         seed_name=seed_name,
@@ -103,6 +103,11 @@ def page(
         light=style_sheet(dark=False),
         dark=style_sheet(dark=True),
     )
+    context = template.new_context(content)
+    text = "".join(template.root_render_func(context))
+    # The context and the template's macros refer to one another, and would keep all records.
+    context.parent.clear()
+    return text
 
 
 def _about(landscape: Landscape) -> dict[str, str]:
@@ -165,8 +170,8 @@ def _data(inputs: Inputs) -> tuple[str, dict[str, object]]:
 
 def _machines(records: Sequence[Record]) -> list[_Block]:
     """Each distinct machine, and how many runs and supernets were made on it."""
-    runs = Counter(record.cost.machine for record in records)
-    supernets = Counter(record.cost.supernet_machine for record in records)
+    runs = counted(record.cost.machine for record in records)
+    supernets = counted(record.cost.supernet_machine for record in records)
     return [
         _Block(
             device(machine),

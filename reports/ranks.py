@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -122,24 +123,24 @@ def _of_rows(a: Floats, b: Floats) -> tuple[Floats, Floats]:
         every = [(tau_b(x, y), spearman(x, y)) for x, y in zip(a, b, strict=True)]
         tau, rho = np.array(every, dtype=np.float64).reshape(-1, 2).T
         return tau, rho
-    (above_a, tied_a), (above_b, tied_b) = _compared(a), _compared(b)
-    signs = [above.astype(np.int8) - above.transpose(0, 2, 1) for above in (above_a, above_b)]
-    concordance = np.einsum("rij,rij->r", *signs, dtype=np.int64) // 2
-    pairs = size * (size - 1) // 2
-    ties = [(tied.sum(axis=(1, 2)) - size) // 2 for tied in (tied_a, tied_b)]
-    tau = concordance / np.sqrt((pairs - ties[0]).astype(np.float64) * (pairs - ties[1]))
-    # Ranks, ties at their average, minus their mean.
-    u, v = (
-        above.sum(axis=2) + (tied.sum(axis=2) + 1) / 2 - (size + 1) / 2
-        for above, tied in ((above_a, tied_a), (above_b, tied_b))
-    )
-    return tau, (u * v).sum(axis=1) / np.sqrt((u * u).sum(axis=1) * (v * v).sum(axis=1))
-
-
-def _compared(values: Floats) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Row by row, for each two entries, whether the one is above the other, and whether they are equal."""
-    one, other = values[:, :, None], values[:, None, :]
-    return one > other, one == other
+    # Pair by pair, of all rows at once: rows are short, and many.
+    x, y = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
+    concordance = np.zeros(len(a), dtype=np.int64)
+    untied_x, untied_y = concordance.copy(), concordance.copy()
+    places_x, places_y = np.zeros(x.shape, dtype=np.int64), np.zeros(y.shape, dtype=np.int64)
+    for i, j in combinations(range(size), 2):
+        signs = []
+        for values, untied, places in ((x, untied_x, places_x), (y, untied_y, places_y)):
+            sign = (values[i] > values[j]).view(np.int8) - (values[i] < values[j]).view(np.int8)
+            untied += sign != 0
+            places[i] += sign
+            places[j] -= sign
+            signs.append(sign)
+        concordance += signs[0] * signs[1]
+    tau = concordance / np.sqrt(untied_x.astype(np.float64) * untied_y)
+    # An entry's rank, ties at their average, is half of how many are below it less how many are above, about the mean.
+    u, v = places_x / 2, places_y / 2
+    return tau, (u * v).sum(axis=0) / np.sqrt((u * u).sum(axis=0) * (v * v).sum(axis=0))
 
 
 def _places(values: Sequence[float] | Floats) -> npt.NDArray[np.int64] | None:

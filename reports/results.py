@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from archselect.benchmarks.compaction import read_records
 from archselect.benchmarks.records import (
     Accuracy,
     Failure,
@@ -92,7 +93,7 @@ class Group:
     @cached_property
     def machines(self) -> list[Machine]:
         """Those that the runs were made on."""
-        return list(dict.fromkeys(record.cost.machine for record in self.records))
+        return list(counted(record.cost.machine for record in self.records))
 
     @cached_property
     def _seeds(self) -> dict[str, list[int]]:
@@ -134,6 +135,11 @@ class Results:
         """Every finished run of the study."""
         return [record for group in self.groups for record in group.records]
 
+    @property
+    def versions(self) -> list[str]:
+        """Those of archselect that made the records."""
+        return sorted({group.inputs.code_version for group in self.groups if group.records})
+
     def title(self, landscape: Landscape) -> str:
         """dataset/split/epochs, with the space or the truth before it where two landscapes have the same."""
         short = _horizon(landscape)
@@ -167,7 +173,7 @@ def load(folder: Path) -> Results:
     """Read a folder. Raises UserError if it is none of ours, has a broken file, or no run has finished."""
     source = Folder(folder)
     info = source.study()
-    found = {record.id: record for record in source.read_all(Record)}
+    found = {record.id: record for record in read_records(source)}
     runs = set(info.runs)
     records = sorted((r for r in found.values() if r.id in runs), key=lambda r: _order(r, info.labels))
     if not records:
@@ -184,6 +190,16 @@ def load(folder: Path) -> Results:
         others=tuple(sorted(set(found) - done)),
         trainings=tuple(source.read_all(Trained)),
     )
+
+
+def counted(machines: Iterable[Machine]) -> Counter[Machine]:
+    """Each distinct machine and how often it comes; many records share one."""
+    same = list(machines)
+    found: Counter[Machine] = Counter()
+    known = {id(machine): machine for machine in same}
+    for place, count in Counter(map(id, same)).items():
+        found[known[place]] += count
+    return found
 
 
 def seed_name(inputs: Inputs) -> str:
@@ -213,7 +229,7 @@ def _place(inputs: Inputs, labels: list[str]) -> tuple[int, str]:
 def _group(records: Iterable[Record], failures: Iterable[Failure], labels: list[str]) -> tuple[Group, ...]:
     done: dict[str, list[Record]] = defaultdict(list)
     failed: dict[str, list[Failure]] = defaultdict(list)
-    ids: dict[str, str] = {}
+    ids: dict[object, str] = {}
     for record in records:
         done[_group_id(record.inputs, ids)].append(record)
     for failure in failures:
@@ -232,12 +248,13 @@ def _group(records: Iterable[Record], failures: Iterable[Failure], labels: list[
     return tuple(sorted(groups, key=lambda g: (_place(g.inputs, labels), g.name)))
 
 
-def _group_id(inputs: Inputs, ids: dict[str, str]) -> str:
-    """The hash of all that determines a run but its seeds; `ids` has those of texts seen before."""
-    text = inputs.model_dump_json(exclude=_SEEDS)
-    if text not in ids:
-        ids[text] = content_id(_but_seeds(inputs))
-    return ids[text]
+def _group_id(inputs: Inputs, ids: dict[object, str]) -> str:
+    """The hash of all that determines a run but its seeds; `ids` has those seen before, while the inputs live."""
+    parts = inputs.space, id(inputs.data), id(inputs.supernet), id(inputs.selector), inputs.code_version
+    if parts not in ids:
+        text = inputs.model_dump_json(exclude=_SEEDS)
+        ids[parts] = ids[text] = ids.get(text) or content_id(_but_seeds(inputs))
+    return ids[parts]
 
 
 def _but_seeds(inputs: Inputs) -> dict[str, Any]:

@@ -187,10 +187,13 @@ def by_seed(values: Sequence[float | None], seeds: Sequence[int]) -> dict[int, f
 
     Selections from one supernet are no independent runs, so that intervals are over supernets.
     """
+    pairs = [(seed, value) for value, seed in zip(values, seeds, strict=True) if value is not None]
+    each = dict(pairs)
+    if len(each) == len(pairs):
+        return each
     found: dict[int, list[float]] = defaultdict(list)
-    for value, seed in zip(values, seeds, strict=True):
-        if value is not None:
-            found[seed].append(value)
+    for seed, value in pairs:
+        found[seed].append(value)
     return {seed: own[0] if len(own) == 1 else float(np.mean(own)) for seed, own in found.items()}
 
 

@@ -7,7 +7,7 @@ from operator import attrgetter
 import numpy as np
 
 from archselect.benchmarks.records import Cost, Counts
-from archselect.reports.results import Group, Results
+from archselect.reports.results import Group, Results, counted
 from archselect.reports.tables.table import NONE, Row, Table, deviation, make_table
 from archselect.reports.words import device, short
 
@@ -19,8 +19,9 @@ _NO_COUNTS = _FIELDS(Counts())
 def time_table(results: Results) -> Table:
     """Seconds by phase, memory and hardware-free counts, per selector."""
     extra = sorted({phase for group in results.groups for phase in group.phases} - set(PHASES))
-    machines = sorted({device(m) for r in results.records for m in (r.cost.machine, r.cost.supernet_machine)})
-    memories = sorted({r.cost.memory_kind for r in results.records})
+    costs = [record.cost for record in results.records]
+    machines = sorted({device(m) for m in counted(m for cost in costs for m in (cost.machine, cost.supernet_machine))})
+    memories = sorted({cost.memory_kind for cost in costs})
     rows = [_time_row(group, [*PHASES, *extra]) for group in results.groups if group.records]
     told = {"Device": len(machines) == 1, "Memory": len(memories) == 1}  # in a note instead
     rows = [Row(row.full, {k: v for k, v in row.shown.items() if not told.get(k)}) for row in rows]
