@@ -54,18 +54,21 @@ class Stamp(NamedTuple):
     changed: int
 
 
-def read_records(folder: Folder, ids: Iterable[str] | None = None) -> list[Record]:
-    """The records of these ids, or all, in order of file name; ids without a file are left out.
+def read_records(folder: Folder, ids: Iterable[str] | None = None) -> Iterator[Record]:
+    """The records of these ids, or all, in no order, read as they are asked for; ids without a file are left out.
 
     Raises UserError, naming file and field, for a damaged file.
     """
     stamps = _stamps(folder)
-    wanted = sorted(stamps if ids is None else stamps.keys() & set(ids))
-    known: dict[str, Record] = {}
+    if ids is not None:
+        stamps = {id: stamps[id] for id in ids if id in stamps}
     for group in _groups(folder):
-        group = _current(group, stamps if ids is None else {name: stamps[name] for name in wanted})
-        known |= zip(group["file.name"].to_pylist(), _built(Record, group), strict=True)
-    return [known.get(name) or read_fact(folder.path(Record, name), Record) for name in wanted]
+        group = _current(group, stamps)
+        for name in group["file.name"].to_pylist():
+            del stamps[name]
+        yield from _built(Record, group)
+    for name in stamps:
+        yield read_fact(folder.path(Record, name), Record)
 
 
 def compact(folder: Folder, fewest: int = FEWEST) -> int:
@@ -81,7 +84,8 @@ def compact(folder: Folder, fewest: int = FEWEST) -> int:
     file = io.BytesIO()
     with pq.ParquetWriter(file, _schema(), compression="zstd", write_page_checksum=True) as writer:
         for group in _groups(folder):
-            writer.write_table(_current(group, stamps))
+            if len(group := _current(group, stamps)):
+                writer.write_table(group)
         for start in range(0, len(missing), _AT_ONCE):
             writer.write_table(_table(folder, {name: stamps[name] for name in missing[start : start + _AT_ONCE]}))
     write_atomically(folder.compact_path, file.getvalue())
@@ -124,7 +128,7 @@ def _current(group: pa.Table, stamps: dict[str, Stamp]) -> pa.Table:
     """The rows whose files are among these, and as they were."""
     rows = zip(*(group[f"file.{name}"].to_pylist() for name in ("name", "size", "changed")), strict=True)
     places = [place for place, (name, *stamp) in enumerate(rows) if stamps.get(name) == tuple(stamp)]
-    return group if len(places) == len(group) else group.take(places)
+    return group if len(places) == len(group) else group.take(pa.array(places, pa.int64()))
 
 
 @cache

@@ -42,7 +42,7 @@ class SupernetJob:
     supernet: SupernetPart
     seed: int
 
-    @property
+    @cached_property
     def inputs(self) -> SupernetInputs:
         """What a record says of the supernet."""
         return SupernetInputs(

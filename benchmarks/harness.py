@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import torch
 
+from archselect.benchmarks.compaction import compact, read_records
 from archselect.benchmarks.engines.registry import get_engine
 from archselect.benchmarks.grid import RunJob, SupernetJob, TrainingJob, span
 from archselect.benchmarks.journal import discard
@@ -89,7 +90,10 @@ def run_study(
     for landscape in [*landscapes, *map(trained_landscape, plans.values())]:
         write_fact(folder.path(Landscape, landscape.id), landscape)
     truths = dict(zip(parts, landscapes, strict=True))
-    todo = [job for job in jobs if not _finished(folder, job, truths)]
+    compact(folder)
+    by_id = {job.inputs.id: job for job in jobs}
+    finished = {record.id for record in read_records(folder, by_id) if _finished(record, by_id, truths)}
+    todo = [job for id, job in by_id.items() if id not in finished]
     choosing = [job for job in todo if _selection(folder, job, truths) is None]
     supernets = list({job.supernet.id: job.supernet for job in choosing}.values())
     total = len({job.supernet.id for job in jobs})
@@ -111,7 +115,6 @@ def run_study(
                 failed.append(_fail(folder, job, broken[job.supernet.id]))
         done = len(jobs) - len(choosing)
         progress("runs", done, len(jobs))
-        finished: set[str] = set()
         running = {submit(_run, job): job for job in ready}
         for future in as_completed(running):
             job = running[future]
@@ -129,6 +132,7 @@ def run_study(
         rest = [job for job in todo if job.inputs.id not in finished]
         selected = [(job, record) for job in rest if (record := _selection(folder, job, truths))]
         failed += _train_selected(folder, selected, submit, progress)
+    compact(folder)
     return Outcome(len(todo) - len(failed), len(jobs) - len(todo), sorted(failed))
 
 
@@ -204,13 +208,10 @@ def _was_edited(folder: Folder, run: str) -> bool:
     return not path.is_file() or read_fact(path, Record).inputs.selector.source is not None
 
 
-def _finished(folder: Folder, job: RunJob, truths: dict[TruthPart, Landscape]) -> bool:
-    """Whether the run's record is there, looked up in every truth, trained by every plan that the study names now."""
-    path = folder.path(Record, job.inputs.id)
-    if not path.is_file():
-        return False
-    record = read_fact(path, Record)
-    if record.id != job.inputs.id or not _looked_up(record, job, truths):
+def _finished(record: Record, jobs: dict[str, RunJob], truths: dict[TruthPart, Landscape]) -> bool:
+    """Whether a record is of a job, looked up in every truth, trained by every plan that the study names now."""
+    job = jobs.get(record.id)
+    if job is None or not _looked_up(record, job, truths):
         return False
     found = {(accuracy.landscape, tuple(accuracy.trial_seeds)) for accuracy in record.accuracies}
     return found >= {(plan.id, tuple(map(str, plan.seeds))) for plan in job.trainings}

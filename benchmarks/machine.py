@@ -16,6 +16,7 @@ from archselect.benchmarks.records import Machine
 from archselect.nasbench_adapters.errors import UserError
 
 
+@cache
 def code_version() -> str:
     """The version of the installed archselect."""
     return version("archselect")

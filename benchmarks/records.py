@@ -15,9 +15,9 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from archselect.benchmarks.columns import Columns as Columns
 
@@ -27,6 +27,7 @@ from archselect.nasbench_adapters.errors import unknown as unknown
 from archselect.nasbench_adapters.files import write_atomically as write_atomically
 
 Settings = dict[str, str | int | float | bool | None]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Fact(BaseModel):
@@ -74,8 +75,8 @@ class Inputs(Fact):
     data: DataInputs
     supernet: SupernetInputs
     selector: SelectorInputs
-    supernet_seed: int
-    selection_seed: int
+    supernet_seed: Seed
+    selection_seed: Seed
     code_version: str
 
     @property
@@ -224,7 +225,7 @@ class Cost(Fact):
     phases: dict[str, Time]
     counts: dict[str, Counts]
     warmup: float
-    peak_memory: int
+    peak_memory: Annotated[int, Field(ge=0, lt=2**63)]
     memory_kind: str
     machine: Machine
     supernet_machine: Machine

@@ -51,7 +51,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from archselect.benchmarks.protocols import Resolved, TrainingSettings, resolve
-from archselect.benchmarks.records import Reproduced, Settings, flatten
+from archselect.benchmarks.records import Reproduced, Seed, Settings, flatten
 from archselect.benchmarks.supernets import Recipe
 from archselect.nasbench_adapters.errors import UserError, nearest, unknown
 from archselect.nasbench_adapters.spaces import get_space
@@ -59,7 +59,7 @@ from archselect.selectors.base import Selector
 from archselect.selectors.loading import load_selector
 
 Table = Literal["tau", "accuracy", "differences", "time", "cells", "operations", "reproduction"]
-Seeds = list[int]
+Seeds = list[Seed]
 
 
 class Part(BaseModel):

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from archselect.benchmarks.records import write_atomically
+from archselect.benchmarks.compaction import compact
+from archselect.benchmarks.records import Folder, write_atomically
 from archselect.reports.citing import bibliography
 from archselect.reports.drawing import SelectedCells, selected_cells
 from archselect.reports.figures import Figure, figures
@@ -67,6 +68,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def _write(folder: Path) -> ReportPaths:
+    compact(Folder(folder))
     results = load(folder)
     found, cells = tables(results), selected_cells(results)
     drawn, runs = figures(results, found), runs_table(results)

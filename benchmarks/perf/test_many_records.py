@@ -1,0 +1,96 @@
+"""Folders of many records: reporting on them and going on with their study, in processes of their own as a user's are.
+
+How many is in ARCHSELECT_PERF_RECORDS; what a hundred thousand take is in docs/speed.md.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from archselect.benchmarks.grid import span
+from archselect.benchmarks.records import Folder, Record, as_text
+from archselect.benchmarks.study import read_study
+
+RECORDS = int(os.environ.get("ARCHSELECT_PERF_RECORDS", "2000"))
+STUDY = """
+name = "many-runs"
+title = "Many runs"
+description = "Random cells."
+tables = ["accuracy"]
+seeds = {{ supernet = {supernets}, selection = {selections} }}
+spaces = [{{ name = "nb201", skeleton = {{ channels = 4, cells = 2, reduction = "pool" }} }}]
+supernets = [{{ recipe = "untrained" }}]
+selectors = [{{ name = "random" }}]
+
+[[data]]
+name = "digits"
+truth = {{ table = "nb201-digits", dataset = "digits", split = "test", epochs = 10 }}
+"""
+"""Runs that are made at once, so that what is measured is the store."""
+
+
+def command(*words):
+    return subprocess.run(["archselect", *map(str, words)], capture_output=True, text=True, check=True).stdout
+
+
+def measure(benchmark, *words, rounds=1):
+    benchmark.pedantic(lambda: command(*words), rounds=rounds)
+    benchmark.extra_info["MiB at most"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("many") / "many"
+    make = [sys.executable, Path(__file__).with_name("many_records.py"), folder, "--records", f"{RECORDS}"]
+    subprocess.run(make, check=True)
+    return folder
+
+
+@pytest.mark.benchmark(group=f"report: {RECORDS:,} records")
+def test_first_report(benchmark, many):
+    """Which reads every file, and writes records.parquet."""
+    measure(benchmark, "report", many)
+    assert (many / "report.html").is_file()
+
+
+@pytest.mark.benchmark(group=f"report: {RECORDS:,} records")
+def test_report(benchmark, many):
+    measure(benchmark, "report", many, rounds=3)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """The study and its folder, in which all runs but one are done, with the first one's results."""
+    root = tmp_path_factory.mktemp("runs")
+    one, path, folder = root / "one.toml", root / "many.toml", root / "many"
+    one.write_text(STUDY.format(supernets=[0], selections=[0]))
+    path.write_text(STUDY.format(supernets=list(range(-(-RECORDS // 100))), selections=list(range(100))))
+    command("run", one, "--out", root / "one")
+    (first,) = Folder(root / "one").read_all(Record)
+    (folder / "records").mkdir(parents=True)
+    for job in span(read_study(str(path)), None)[:-1]:
+        record = first.model_copy(update={"id": job.inputs.id, "inputs": job.inputs})
+        Folder(folder).path(Record, record.id).write_bytes(as_text(record))
+    return path, folder
+
+
+@pytest.mark.benchmark(group=f"a study of {RECORDS:,} runs")
+def test_going_on(benchmark, study):
+    """One run is to be made; records.parquet is written, and the report."""
+    path, folder = study
+    measure(benchmark, "run", path, "--out", folder)
+
+
+@pytest.mark.benchmark(group=f"a study of {RECORDS:,} runs")
+def test_nothing_to_do(benchmark, study):
+    path, folder = study
+    measure(benchmark, "run", path, "--out", folder, rounds=3)
+
+
+@pytest.mark.benchmark(group=f"a study of {RECORDS:,} runs")
+def test_status(benchmark, study):
+    measure(benchmark, "status", study[1], rounds=3)
