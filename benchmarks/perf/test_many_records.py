@@ -28,7 +28,7 @@ selectors = [{{ name = "random" }}]
 
 [[data]]
 name = "digits"
-truth = {{ table = "nb201-digits", dataset = "digits", split = "test", epochs = 10 }}
+truth = [{{ table = "nb201-digits", dataset = "digits", split = "test", epochs = 10 }}]
 """
 """Runs that are made at once, so that what is measured is the store."""
 
