@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from archselect.benchmarks.checked import load_checked, save_checked
+from archselect.benchmarks.logs import Answers
 from archselect.benchmarks.task import SupernetTask
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks import Mixture
@@ -133,10 +134,11 @@ class JournaledTask:
         task: answers what the journal does not.
             Its clock is set to the journal's times and counts when the journal's last answer has been given.
         journal: of the run.
+        answers: told what is asked.
     """
 
-    def __init__(self, task: SupernetTask, journal: Journal) -> None:
-        self._task, self._journal, self._clock = task, journal, task.clock
+    def __init__(self, task: SupernetTask, journal: Journal, answers: Answers) -> None:
+        self._task, self._journal, self._answers, self._clock = task, journal, answers, task.clock
         self.space, self.supernet, self.alphas, self.rng = task.space, task.supernet, task.alphas, task.rng
         self.mixture, self.new_alphas, self.minibatch = task.mixture, task.new_alphas, task.minibatch
 
@@ -198,11 +200,13 @@ class JournaledTask:
             "clock": self._clock.state(),
         }
         self._journal.write(line, self._task.state() if question == "tune" else None)
+        self._answers.answered(question, replayed=False)
         return answer
 
     def _replay(self, question: str) -> Any:
         """The journal's answer; with the last one the task takes over the state in which the journal left it."""
         line = self._journal.next(question)
+        self._answers.answered(question, replayed=True)
         for name, state in line["streams"].items():
             self._task.streams[name].set_state(_state(state))
         self._task.networks = line["networks"]

@@ -600,6 +600,10 @@ class Folder:
         """Where the journal of an unfinished run is, without suffix."""
         return self.root / "progress" / id
 
+    def log(self, id: str) -> Path:
+        """Where the log of a run, supernet or training is; see :mod:`.logs`."""
+        return self.root / "logs" / f"{id}.jsonl"
+
     @property
     def compact_path(self) -> Path:
         """All records in one file; see :mod:`.compaction`."""

@@ -15,6 +15,7 @@ from archselect.benchmarks import records
 from archselect.benchmarks.clock import Clock, PeakMemory
 from archselect.benchmarks.grid import RunJob, SupernetJob, TrainingJob, TrainingPlan, images_of, training_dataset
 from archselect.benchmarks.journal import Journal, JournaledTask
+from archselect.benchmarks.logs import Answers, logged, note
 from archselect.benchmarks.machine import commit, machine
 from archselect.benchmarks.protocols import TrainingSettings
 from archselect.benchmarks.records import (
@@ -26,6 +27,7 @@ from archselect.benchmarks.records import (
     Record,
     Selected,
     Trained,
+    TrainingEpoch,
     content_id,
 )
 from archselect.benchmarks.study import DataPart, TruthPart
@@ -79,14 +81,34 @@ class Runner:
 
     def make_supernet(self, job: SupernetJob) -> None:
         """Make the supernet and keep it."""
-        self._warm_up()
-        space = get_space(job.space.name)
-        path = self.supernet_path(job)
-        trained = make_supernet(job.supernet, space, job.inputs, self.images(job.data), job.seed, target=path)
-        save_supernet(path, trained)
+
+        def advance(done: int, total: int) -> None:
+            note("epoch", done=done, of=total)
+
+        about = {"recipe": job.supernet.recipe, "space": job.space.name, "seed": job.seed, "device": str(self.device)}
+        with logged(self.folder.log(job.id), supernet=job.id, **about):
+            self._warm_up()
+            space = get_space(job.space.name)
+            path = self.supernet_path(job)
+            trained = make_supernet(
+                job.supernet, space, job.inputs, self.images(job.data), job.seed, advance, target=path
+            )
+            save_supernet(path, trained)
 
     def run(self, job: RunJob) -> Record:
-        """Do one run and return its record; nothing is written."""
+        """Do one run and return its record; but for journal and log, nothing is written."""
+        about = {
+            "selector": job.label,
+            "space": job.inputs.space,
+            "supernet": job.supernet.id,
+            "supernet_seed": job.supernet.seed,
+            "selection_seed": job.selection_seed,
+            "device": str(self.device),
+        }
+        with logged(self.folder.log(job.inputs.id), run=job.inputs.id, **about), Answers() as answers:
+            return self._run(job, answers)
+
+    def _run(self, job: RunJob, answers: Answers) -> Record:
         if job.source() != job.inputs.selector.source:
             raise UserError(f"{job.selector.name} was changed while the study ran; run it again")
         start = perf_counter()
@@ -107,7 +129,7 @@ class Runner:
             job.supernet.seed,
             job.selection_seed,
         )
-        task = JournaledTask(answering, Journal(self.folder.journal(job.inputs.id), job.inputs.id))
+        task = JournaledTask(answering, Journal(self.folder.journal(job.inputs.id), job.inputs.id), answers)
         selector = job.selector.build()
         # Whatever the task does not time itself is the selector's own work: sampling, sorting, deciding.
         with clock.phase("select"):
@@ -136,9 +158,16 @@ class Runner:
 
     def train(self, job: TrainingJob, every: int = 1, advance: Advance = lambda done, total, epoch: None) -> Trained:
         """Train an architecture to the end, or go on with it; see :func:`.training.train_network`."""
-        self._warm_up()
-        images = self._training_images(job.data, job.settings)
-        return train_network(job, images, self.folder.checkpoint(job.id), every, advance)
+
+        def advanced(done: int, total: int, epoch: TrainingEpoch | None) -> None:
+            note("epoch", done=done, of=total, **(epoch.model_dump() if epoch else {}))
+            advance(done, total, epoch)
+
+        about = {"space": job.inputs.space, "architecture": job.inputs.architecture, "seed": job.inputs.seed}
+        with logged(self.folder.log(job.id), training=job.id, **about, device=str(self.device)):
+            self._warm_up()
+            images = self._training_images(job.data, job.settings)
+            return train_network(job, images, self.folder.checkpoint(job.id), every, advanced)
 
     def _accuracy(self, part: TruthPart, space: SearchSpace, selection: Selection) -> Accuracy:
         """What a truth says of the selection; a table that does not hold it says that, and the selection is kept."""

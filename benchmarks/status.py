@@ -17,12 +17,16 @@ PACE = 20
 
 
 class FailedRun(BaseModel):
-    """A run that failed: its selector's label, space, seeds and error."""
+    """A run that failed: its selector's label, space, seeds and error, and where its log is."""
 
     label: str
     space: str
     seeds: tuple[int, int]
     error: str
+    log: Path
+
+    def __str__(self) -> str:
+        return f"failed: {self.label} on {self.space}, seeds {self.seeds[0]} and {self.seeds[1]}: {self.error}"
 
 
 class Status(BaseModel):
@@ -81,6 +85,7 @@ def status(root: Path, now: float | None = None) -> Status:
                 space=own.inputs.space,
                 seeds=(own.inputs.supernet_seed, own.inputs.selection_seed),
                 error=own.error,
+                log=folder.log(own.id),
             )
             for own in failures
         ],

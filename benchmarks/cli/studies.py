@@ -94,12 +94,16 @@ def run(
         for table in paths.tables:
             print_shown(table)
         out.print(f"{outcome.made} runs made, {outcome.kept} kept. Report: {paths.html}", markup=False, highlight=False)
+        out.print(f"A log of each run: {folder / 'logs'}", markup=False, highlight=False, soft_wrap=True)
     if outcome.failed:
-        err.print(
-            f"{len(outcome.failed)} runs failed; see {folder / 'failures'}. The same command tries them again.",
-            markup=False,
-            highlight=False,
-        )
+        from archselect.benchmarks.status import status as look
+
+        failed = look(folder).failed
+        said = [f"{run}; log: {run.log}" for run in failed[:MOST_FAILED]]
+        more = len(failed) - len(said)
+        said += [f"and {more} more"] * (more > 0)
+        said.append(f"{len(outcome.failed)} runs failed; see {folder / 'failures'}. The same command tries them again.")
+        err.print("\n".join(said), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1)
 
 
@@ -131,6 +135,8 @@ def status(
             live.update(_shown_status(now), refresh=True)
 
 
+MOST_FAILED = 10
+"""Failed runs that are listed at the end of a study."""
 WATCH = 5.0
 """Seconds between two looks."""
 
@@ -145,8 +151,7 @@ def _shown_status(now: Status) -> Text:
         lines.append(f"time left: about {_duration(now.left)}, at the pace of the last runs")
     if now.quiet is not None and now.done + len(now.failed) < now.runs:
         lines.append(f"last written to: {_duration(now.quiet)} ago")
-    for run in now.failed:
-        lines.append(f"failed: {run.label} on {run.space}, seeds {run.seeds[0]} and {run.seeds[1]}: {run.error}")
+    lines += map(str, now.failed)
     return Text("\n".join(lines))
 
 

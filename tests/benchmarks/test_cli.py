@@ -3,7 +3,7 @@ from importlib.metadata import version
 
 import pytest
 
-from archselect.benchmarks.records import Folder, Record
+from archselect.benchmarks.records import Failure, Folder, Record
 from archselect.selectors.magnitude import Magnitude
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
@@ -120,7 +120,11 @@ def test_a_failed_run_is_said_and_the_exit_code_is_1(archselect, inline, write_q
         patch.setattr(Magnitude, "select", select)
         code, out, err = archselect("run", write_quick(), "--out", "x", "--device", "cpu")
     assert code == 1
-    assert " ".join(err.split()) == "2 runs failed; see x/failures. The same command tries them again."
+    *failed, last = err.splitlines()
+    assert last == "2 runs failed; see x/failures. The same command tries them again."
+    said = "failed: magnitude on nb201, seeds {} and 0: RuntimeError: broken; log: x/logs/{}.jsonl"
+    failures = list(Folder(tmp_path / "x").read_all(Failure))
+    assert sorted(failed) == sorted(said.format(own.inputs.supernet_seed, own.id) for own in failures)
     assert "2 of 6 runs failed" in out
     (failure, _) = (json.loads(path.read_text()) for path in sorted((tmp_path / "x" / "failures").iterdir()))
     assert failure["error"] == "RuntimeError: broken"
