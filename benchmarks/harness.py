@@ -25,6 +25,7 @@ from archselect.benchmarks.study import Study, TruthPart, differences, read_stud
 from archselect.benchmarks.training import Advance
 from archselect.benchmarks.workers import THREADS, Submit, settle
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.files import held
 
 
 class Progress(Protocol):
@@ -73,7 +74,7 @@ def run_study(
 
     Raises:
         UserError: before anything runs, if data, a truth, the device or the engine is not there, or the folder cannot
-            be written or belongs to another study.
+            be written, belongs to another study or is being written by another command.
     """
     open_engine = get_engine(engine)
     if engine == "local":
@@ -85,55 +86,56 @@ def run_study(
     jobs = span(study, data_dir)
     parts = [part for data in study.data for part in data.truth]
     landscapes = survey(parts, [space.name for space in study.spaces])
-    _claim(folder, study, jobs, command or [])
-    plans = {plan.id: plan for job in jobs for plan in job.trainings}
-    for landscape in [*landscapes, *map(trained_landscape, plans.values())]:
-        write_fact(folder.path(Landscape, landscape.id), landscape)
-    truths = dict(zip(parts, landscapes, strict=True))
-    compact(folder)
-    by_id = {job.inputs.id: job for job in jobs}
-    finished = {record.id for record in read_records(folder, by_id) if _finished(record, by_id, truths)}
-    todo = [job for id, job in by_id.items() if id not in finished]
-    choosing = [job for job in todo if _selection(folder, job, truths) is None]
-    supernets = list({job.supernet.id: job.supernet for job in choosing}.values())
-    total = len({job.supernet.id for job in jobs})
-    failed: list[str] = []
-    start = _start_worker, (root, data_dir, device, deterministic)
-    with open_engine(workers, device, start, engine_settings or {}) as submit:
-        missing = [job for job in supernets if not (root / "supernets" / f"{job.id}.pt").is_file()]
-        progress("supernets", total - len(missing), total)
-        broken: dict[str, BaseException] = {}
-        pending = {submit(_make_supernet, job): job for job in missing}
-        for done, future in enumerate(as_completed(pending), start=1):
-            if error := future.exception():
-                _only_ours(error)
-                broken[pending[future].id] = error
-            progress("supernets", total - len(missing) + done, total)
-        ready = [job for job in choosing if job.supernet.id not in broken]
-        for job in choosing:
-            if job.supernet.id in broken:
-                failed.append(_fail(folder, job, broken[job.supernet.id]))
-        done = len(jobs) - len(choosing)
-        progress("runs", done, len(jobs))
-        running = {submit(_run, job): job for job in ready}
-        for future in as_completed(running):
-            job = running[future]
-            if error := future.exception():
-                _only_ours(error)
-                failed.append(_fail(folder, job, error))
-            elif job.trainings:
-                write_fact(folder.selection(job.inputs.id), future.result())
-                discard(folder.journal(job.inputs.id))
-            else:
-                _finish(folder, job, future.result())
-                finished.add(job.inputs.id)
-            done += 1
+    with held(root):
+        _claim(folder, study, jobs, command or [])
+        plans = {plan.id: plan for job in jobs for plan in job.trainings}
+        for landscape in [*landscapes, *map(trained_landscape, plans.values())]:
+            write_fact(folder.path(Landscape, landscape.id), landscape)
+        truths = dict(zip(parts, landscapes, strict=True))
+        compact(folder)
+        by_id = {job.inputs.id: job for job in jobs}
+        finished = {record.id for record in read_records(folder, by_id) if _finished(record, by_id, truths)}
+        todo = [job for id, job in by_id.items() if id not in finished]
+        choosing = [job for job in todo if _selection(folder, job, truths) is None]
+        supernets = list({job.supernet.id: job.supernet for job in choosing}.values())
+        total = len({job.supernet.id for job in jobs})
+        failed: list[str] = []
+        start = _start_worker, (root, data_dir, device, deterministic)
+        with open_engine(workers, device, start, engine_settings or {}) as submit:
+            missing = [job for job in supernets if not (root / "supernets" / f"{job.id}.pt").is_file()]
+            progress("supernets", total - len(missing), total)
+            broken: dict[str, BaseException] = {}
+            pending = {submit(_make_supernet, job): job for job in missing}
+            for done, future in enumerate(as_completed(pending), start=1):
+                if error := future.exception():
+                    _only_ours(error)
+                    broken[pending[future].id] = error
+                progress("supernets", total - len(missing) + done, total)
+            ready = [job for job in choosing if job.supernet.id not in broken]
+            for job in choosing:
+                if job.supernet.id in broken:
+                    failed.append(_fail(folder, job, broken[job.supernet.id]))
+            done = len(jobs) - len(choosing)
             progress("runs", done, len(jobs))
-        rest = [job for job in todo if job.inputs.id not in finished]
-        selected = [(job, record) for job in rest if (record := _selection(folder, job, truths))]
-        failed += _train_selected(folder, selected, submit, progress)
-    compact(folder)
-    return Outcome(len(todo) - len(failed), len(jobs) - len(todo), sorted(failed))
+            running = {submit(_run, job): job for job in ready}
+            for future in as_completed(running):
+                job = running[future]
+                if error := future.exception():
+                    _only_ours(error)
+                    failed.append(_fail(folder, job, error))
+                elif job.trainings:
+                    write_fact(folder.selection(job.inputs.id), future.result())
+                    discard(folder.journal(job.inputs.id))
+                else:
+                    _finish(folder, job, future.result())
+                    finished.add(job.inputs.id)
+                done += 1
+                progress("runs", done, len(jobs))
+            rest = [job for job in todo if job.inputs.id not in finished]
+            selected = [(job, record) for job in rest if (record := _selection(folder, job, truths))]
+            failed += _train_selected(folder, selected, submit, progress)
+        compact(folder)
+        return Outcome(len(todo) - len(failed), len(jobs) - len(todo), sorted(failed))
 
 
 def run_training(
@@ -168,11 +170,12 @@ def run_training(
     if path.is_file():
         return read_fact(path, Trained), False
     settle(threads)
-    try:
-        trained = Runner(folder, device, data_dir).train(job, every, advance)
-    except FloatingPointError as error:
-        raise UserError(f"the training diverged ({error}); lower learning_rate") from error
-    write_fact(path, trained)
+    with held(root):
+        try:
+            trained = Runner(folder, device, data_dir).train(job, every, advance)
+        except FloatingPointError as error:
+            raise UserError(f"the training diverged ({error}); lower learning_rate") from error
+        write_fact(path, trained)
     return trained, True
 
 

@@ -3,8 +3,11 @@
 A selector is a function of the answers it is given. So a run that starts again is given the journal's answers, in
 order and at once, until they are used up; only then is anything computed. No selector needs to know.
 
-`ID.jsonl` has one line per answer: the question's name, the answer, the random streams it moved and the clock. After
-each tuning `ID.pt` holds the supernet's state. Both are gone when the run is finished.
+`ID.jsonl` has one line per answer: its number, the question's name, the answer, the random streams it moved and the
+clock. After each tuning `ID.pt` holds the supernet's state. Both are gone when the run is finished.
+
+Two processes may write the same journal, where a cluster still does a run that a command which is gone has asked for.
+They are given the same answers, and of each number the first line counts.
 """
 
 from __future__ import annotations
@@ -48,9 +51,8 @@ class Journal:
         self.asked, self.state = 0, None
         self.found = self._whole(_read(self.path, run))
         if not self.found:
-            path.parent.mkdir(parents=True, exist_ok=True)
             self.state_path.unlink(missing_ok=True)
-            self.path.write_text(json.dumps({"run": run}) + "\n", encoding="utf-8")
+            _write(self.path, "w", {"run": run})
 
     def _whole(self, lines: list[Line]) -> list[Line]:
         """The lines found if the state after their last tuning is there too, else none.
@@ -66,7 +68,7 @@ class Journal:
             return []
         self.state = saved["state"]
         if lines and saved["place"] == len(lines):
-            self._append(saved["line"])
+            _write(self.path, "a", saved["line"])
             return [*lines, saved["line"]]
         return lines if tunings and saved["place"] == tunings[-1] else []
 
@@ -85,14 +87,11 @@ class Journal:
 
     def write(self, line: Line, state: dict[str, Any] | None = None) -> None:
         """Add a line, and keep the supernet's state that goes with it."""
+        line = {"number": self.asked, **line}
         if state is not None:
             save_checked(self.state_path, {"place": self.asked, "line": line, "state": state})
-        self._append(line)
+        _write(self.path, "a", line)
         self.asked += 1
-
-    def _append(self, line: Line) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
 
 
 def discard(path: Path) -> None:
@@ -104,8 +103,17 @@ def discard(path: Path) -> None:
         path.parent.rmdir()
 
 
+def _write(path: Path, mode: str, line: Line) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open(mode, encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}; free space or name another folder") from error
+
+
 def _read(path: Path, run: str) -> list[Line]:
-    """The whole lines of a journal of that run; what follows the first broken one is cut off."""
+    """The answers of a journal of that run, by number; what follows the first broken line or gap is cut off."""
     if not path.is_file():
         return []
     lines: list[Line] = []
@@ -118,7 +126,11 @@ def _read(path: Path, run: str) -> list[Line]:
                 break
             if not text.endswith(b"\n") or not isinstance(line, dict):
                 break
-            lines.append(line)
+            number = line.get("number", -1)  # the line of the run has none
+            if not isinstance(number, int) or number >= len(lines):
+                break
+            if number == len(lines) - 1:
+                lines.append(line)
             whole += len(text)
     if not lines or lines[0].get("run") != run:
         return []

@@ -14,7 +14,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -40,7 +40,7 @@ def logged(path: Path, **about: object) -> Iterator[None]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = _File(path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}; free space or name another folder") from error
     own = threading.get_ident()
@@ -93,6 +93,22 @@ class Answers:
         self._times, self._since = 0, now
 
 
+class _File(logging.Handler):
+    """Adds each line to a file, at once. A disk that is full stops no run here: what the run itself writes will."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = path.open("ab", buffering=0)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):
+            self._file.write((self.format(record) + "\n").encode())
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 class _Lines(logging.Formatter):
     """A line of JSON for each record of `logging`."""
 
@@ -104,7 +120,7 @@ class _Lines(logging.Formatter):
         line |= getattr(record, "facts", {})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return json.dumps(line, default=str)
 
 
 def _hear_warnings() -> None:

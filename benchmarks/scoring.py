@@ -31,6 +31,7 @@ from archselect.benchmarks.records import (
     write_fact,
 )
 from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.files import held
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images, check_batch
 from archselect.nasbench_adapters.networks import build_network, scoring
@@ -118,24 +119,25 @@ def run_scoring(
     if engine == "local":
         device = str(find_device(device))
     folder = Folder(root)
-    _claim(folder, inputs, population, seeds, command)
-    size = len(population.architectures)
-    starts = [(seed, start) for seed in seeds for start in range(0, size, PART)]
-    todo = [(seed, start) for seed, start in starts if not folder.scored(seed, start).is_file()]
-    total = size * len(seeds)
-    kept = done = total - sum(min(PART, size - start) for _, start in todo)
-    progress(done, total)
-    if todo:
-        texts = population.architectures
-        start = _start_worker, (inputs, data, data_dir and data_dir.absolute(), device)
-        with open_engine(workers, device, start, engine_settings or {}) as submit:
-            parts = [submit(_score_part, seed, first, texts[first : first + PART]) for seed, first in todo]
-            for future in as_completed(parts):
-                scored = future.result()
-                write_fact(folder.scored(scored.seed, scored.start), scored)
-                done += len(scored.scores)
-                progress(done, total)
-    return done - kept, kept
+    with held(root):
+        _claim(folder, inputs, population, seeds, command)
+        size = len(population.architectures)
+        starts = [(seed, start) for seed in seeds for start in range(0, size, PART)]
+        todo = [(seed, start) for seed, start in starts if not folder.scored(seed, start).is_file()]
+        total = size * len(seeds)
+        kept = done = total - sum(min(PART, size - start) for _, start in todo)
+        progress(done, total)
+        if todo:
+            texts = population.architectures
+            start = _start_worker, (inputs, data, data_dir and data_dir.absolute(), device)
+            with open_engine(workers, device, start, engine_settings or {}) as submit:
+                parts = [submit(_score_part, seed, first, texts[first : first + PART]) for seed, first in todo]
+                for future in as_completed(parts):
+                    scored = future.result()
+                    write_fact(folder.scored(scored.seed, scored.start), scored)
+                    done += len(scored.scores)
+                    progress(done, total)
+        return done - kept, kept
 
 
 def _claim(

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and what reading a damaged one raises. No torch here."""
+"""Files that are there whole or not at all, and what damaged ones raise; folders that one command writes. No torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ import tempfile
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from archselect.nasbench_adapters.errors import UserError
 
@@ -48,3 +52,27 @@ def write_atomically(path: Path, data: bytes) -> None:
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder within the block. The system lets go of it when the process ends, however it does.
+
+    Raises UserError if another command holds it, on this machine or, where the file system passes locks on, another;
+    or if it cannot be written to.
+    """
+    lock = FileLock(folder / ".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise UserError(
+            f"another command is writing into {folder}: wait until it ends, or name another folder"
+        ) from error
+    except (OSError, NotImplementedError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot write {folder}: {said}; free space or name another folder") from error
+    try:
+        yield
+    finally:
+        lock.release()

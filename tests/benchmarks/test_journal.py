@@ -130,6 +130,11 @@ def damaged(folder, job):
         "a line of nonsense": lambda: lines.write_text(text.rstrip("\n") + "\n{]\n"),
         "an empty journal": lambda: lines.write_text(""),
         "another run's journal": lambda: lines.write_text(text.replace(job.inputs.id, "0" * 16)),
+        "lines of two processes": lambda: lines.write_text("".join(f"{line}\n" * 2 for line in text.splitlines())),
+        "a process behind another": lambda: lines.write_text(text + "".join(f"{x}\n" for x in text.splitlines()[:5])),
+        "a line that is missing": lambda: lines.write_text(
+            "".join(f"{x}\n" for place, x in enumerate(text.splitlines()) if place != 8)
+        ),
         "no state": lambda: state.unlink(),
         "a damaged state": lambda: state.write_bytes(state.read_bytes()[:-9]),
         "a state whose tuning was not noted": lambda: lines.write_text(

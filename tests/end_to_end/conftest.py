@@ -5,6 +5,7 @@ process, with `archselect` and `inline`, which save the seconds in which Python 
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -77,6 +78,12 @@ def finished(small, small_truth, tmp_path_factory):
     made = World(tmp_path_factory.mktemp("finished"), small.study_text(small_truth))
     result = made.run("run", made.study(), "--out", "out", "--workers", "1", "--device", "cpu")
     return made.folder / "out", result
+
+
+@pytest.fixture
+def copied(finished, world):
+    """A copy of the finished folder, as `out` of a world."""
+    return shutil.copytree(finished[0], world.folder / "out")
 
 
 @pytest.fixture

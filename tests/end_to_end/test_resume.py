@@ -1,7 +1,6 @@
 """A study that was cut short goes on and ends with the very tables of one that was not."""
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -23,12 +22,6 @@ def tables(root):
 
 def records(root):
     return {path.name: path.read_bytes() for path in (root / "records").iterdir()}
-
-
-@pytest.fixture
-def copied(finished, world):
-    """A copy of the finished folder, as `out` of a world."""
-    return shutil.copytree(finished[0], world.folder / "out")
 
 
 RUN = ("run", "small.toml", "--out", "out", "--workers", "1", "--device", "cpu")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import write_atomically
+from archselect.nasbench_adapters.files import held, write_atomically
 
 
 def test_written_and_written_anew(tmp_path: Path) -> None:
@@ -38,3 +40,25 @@ def test_a_file_in_the_folders_place(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"")
     with pytest.raises(UserError, match="cannot write"):
         write_atomically(tmp_path / "a" / "b", b"")
+
+
+def test_a_folder_is_held_by_one(tmp_path: Path) -> None:
+    taken = pytest.raises(UserError, match="another command is writing into")
+    with held(tmp_path / "new"), taken, held(tmp_path / "new"):
+        pass
+    with held(tmp_path / "new"):
+        pass
+
+
+def test_it_is_let_go_of_when_its_process_dies(tmp_path: Path) -> None:
+    code = "import os, sys, pathlib; from archselect.nasbench_adapters.files import held\n"
+    code += "with held(pathlib.Path(sys.argv[1])): os._exit(1)"
+    assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == 1
+    with held(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_held(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"")
+    with pytest.raises(UserError, match="cannot write"), held(tmp_path / "a"):
+        pass

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import as_completed
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,13 @@ from archselect.benchmarks.engines import base
 from archselect.benchmarks.engines.registry import ENGINES, get_engine
 from archselect.benchmarks.harness import run_study
 from archselect.benchmarks.machine import find_device
+from archselect.benchmarks.records import Folder, Record
 from archselect.nasbench_adapters.errors import UserError
+
+SEEDS = "0"
+"""Of the quickstart, which has four; docs/clusters.md says what came of all."""
+TABLES = [f"{name}.{kind}" for name in ("tau", "accuracy", "differences") for kind in ("csv", "md", "tex")]
+"""The quickstart's tables but that of the times."""
 
 
 def fail(kind):
@@ -127,3 +134,32 @@ def test_an_attempt_keeps_the_error_and_where_it_was(unsettled_after):
     assert outcome is None and type(error) is ValueError
     assert 'raise kind("wrong")' in error.__notes__[0]
     assert base.attempt((int, ()), nap, 0) == (0, None)
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory):
+    """`quickstart(engine, **settings)` runs it there: what the records say, and the tables as files."""
+    script = Path(sys.executable).with_name("archselect")
+
+    def run(engine, **settings):
+        out = tmp_path_factory.mktemp(engine) / "out"
+        options = [word for name, value in settings.items() for word in ("--engine-set", f"{name}={value}")]
+        command = [script, "run", "quickstart", "--seeds", SEEDS, "--device", "cpu", "--out", out, "--engine", engine]
+        subprocess.run([*command, *options], check=True, cwd=out.parent, capture_output=True)
+        tables = {name: (out / "report" / name).read_bytes() for name in TABLES}
+        return {record.id: record.facts() for record in Folder(out).read_all(Record)}, tables
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def local_quickstart(quickstart):
+    return quickstart("local")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["dask", "slurm"])
+def test_the_quickstart_has_the_tables_of_the_local_engine(request, tmp_path, quickstart, local_quickstart, engine):
+    facts, tables = quickstart(engine, **settings(request, engine, tmp_path))
+    assert facts == local_quickstart[0] and len(facts) == 4
+    assert tables == local_quickstart[1]
