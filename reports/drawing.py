@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import NamedTuple
 
 from archselect.benchmarks.records import Accuracy, CellGraph, Record
 from archselect.reports.layout import (
@@ -27,8 +28,7 @@ MARGIN, HEAD, ARROW = 8.0, 16.0, 8.0
 ZERO = "none"
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """A run that selected the cell."""
 
     group: Group

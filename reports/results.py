@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from archselect.benchmarks.compaction import read_records
 from archselect.benchmarks.records import (
@@ -30,8 +30,7 @@ from archselect.reports.stats import Correlation
 _SEEDS = {"supernet_seed", "selection_seed"}
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """An accuracy that is known: the record of the run, what a truth says of it, its mean and rank."""
 
     record: Record

@@ -8,21 +8,25 @@ import random
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from archselect.benchmarks.records import CellGraph, Folder, Record, Time, write_fact
 from archselect.nasbench_adapters.errors import UserError
 from archselect.reports import drawing, figures
 from archselect.reports.drawing import Legend, draw, selected_cells
 from archselect.reports.palette import series, themed
-from archselect.reports.render import latex, to_html, to_latex, to_markdown
+from archselect.reports.render import latex, to_csv, to_html, to_latex, to_markdown
 from archselect.reports.results import load
 from archselect.reports.tables import tables
+from archselect.reports.tables.table import make_table
 from archselect.reports.write import write_report
 
 NASTY = r"""<script>alert(1)</script> & 50% of $x_1$ # {a}^~\b | "q" 'r' *s*"""
@@ -340,3 +344,15 @@ def test_a_variant_lists_what_differs(build, written, tmp_path):
     assert f"* {said[0]}\n* {said[1]}\n" in text
     for plain in ("report.html", "report/report.md"):
         assert "A variant of" not in (written / plain).read_text(encoding="utf-8")
+
+
+VALUES = st.one_of(st.none(), st.floats(), st.integers(-(2**40), 2**40), st.booleans(), st.text(max_size=5))
+KINDS = (VALUES, st.floats(), st.integers(0, 9), st.booleans(), st.text(max_size=5), st.none() | st.integers(0, 9))
+COLUMNS = st.lists(st.one_of(*(st.lists(kind, min_size=3, max_size=3) for kind in KINDS)), max_size=4)
+
+
+@given(columns=COLUMNS)
+def test_a_csv_is_what_pandas_writes(columns):
+    frame = pd.DataFrame({f"column {place}, {NASTY}": column for place, column in enumerate(columns)})
+    table = make_table("a", "A", [], answer="", columns=((), ()), text=(), brief=(), caption="", notes=())
+    assert to_csv(replace(table, frame=frame)) == frame.to_csv(index=False, lineterminator="\n")
