@@ -33,3 +33,14 @@ def test_a_known_name_is_nearest_to_itself(known, data):
 @given(st.text(), st.lists(st.text(), unique=True))
 def test_the_nearest_name_is_a_known_one(name, known):
     assert nearest(name, known) in [*known, None]
+
+
+@given(st.text())
+def test_whatever_is_quoted_the_message_is_one_printable_line(text):
+    message = str(UserError(f"a.json: {text}"))
+    assert message.isprintable() and message.startswith("a.json:")
+
+
+def test_a_long_message_loses_its_middle():
+    message = str(UserError(f"a.json: {'x' * 100_000}: remove it"))
+    assert message.startswith("a.json: xxx") and message.endswith("xxx: remove it") and len(message) < 3_000
