@@ -41,4 +41,4 @@ def _add(builder: TableBuilder, schedules: dict[str, Any]) -> None:
     from nats_bench.api_utils import ArchResults
 
     for epochs, results in schedules.items():
-        add_results(builder, ArchResults.create_from_state_dict(results), int(epochs))
+        add_results(builder, ArchResults, results, int(epochs))

@@ -69,4 +69,4 @@ def _add(builder: TableBuilder, schedules: dict[str, Any]) -> None:
     from nas_201_api import ArchResults
 
     for schedule, epochs in SCHEDULES.items():
-        add_results(builder, ArchResults.create_from_state_dict(schedules[schedule]), epochs)
+        add_results(builder, ArchResults, schedules[schedule], epochs)

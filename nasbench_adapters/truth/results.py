@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.files import DAMAGED
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable
 
@@ -23,16 +24,21 @@ SPLITS = {
 """The splits read. (`ori-test` of cifar100 and ImageNet16-120 is their x-valid and x-test together.)"""
 
 
-def add_results(builder: TableBuilder, results: Any, epochs: int) -> None:
+def add_results(builder: TableBuilder, kind: Any, state: Any, epochs: int) -> None:
     """Add the accuracy after the last epoch of every trial and split of one architecture.
 
     Args:
-        results: an `ArchResults` of `nas_201_api` or of `nats_bench`, which have the same members.
+        kind: the class `ArchResults` of `nas_201_api` or of `nats_bench`, which have the same members.
+        state: of an object of it, as the files have it.
         epochs: the training schedule that the results are filed under.
 
     Raises:
         UserError: if the architecture is malformed, or was trained for another number of epochs.
     """
+    # A text would be taken for the path of a pickle, which the packages load and so run.
+    if not isinstance(state, dict):
+        raise TypeError(f"results that are a {type(state).__name__}")
+    results = kind.create_from_state_dict(state)
     architecture = builder.space.parse(results.arch_str)
     for dataset, splits in SPLITS.items():
         for seed in results.dataset_seed.get(dataset, ()):
@@ -84,7 +90,7 @@ def known_form(path: Path) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except DAMAGED as error:
         raise UserError(
             f"{path} is not of the benchmark's form ({type(error).__name__}: {error}): "
             "name a file as its authors released it"

@@ -71,3 +71,14 @@ def test_memory_is_checked_first(content, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="GB of memory"):
         import_file(tmp_path / "a.pickle.pbz2", "t")
     assert len(import_file(tmp_path / "a.pickle.pbz2", "t", force=True)) == 4
+
+
+def test_a_text_in_place_of_results_is_no_path(folder, canary, tmp_path):
+    """The package would load the pickle that the text names, unrestricted."""
+    trap = tmp_path / "trap.pickle.pbz2"
+    trap.write_bytes(bz2.compress(pickle.dumps(canary)))
+    path = tmp_path / "000000.pickle.pbz2"
+    path.write_bytes(bz2.compress(pickle.dumps({"200": str(trap)})))
+    with pytest.raises(UserError, match=r"000000\.pickle\.pbz2 is not of the benchmark's form \(TypeError: results"):
+        import_folder(tmp_path, "t")
+    assert not canary.path.exists()
