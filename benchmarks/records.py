@@ -28,6 +28,8 @@ from archselect.nasbench_adapters.files import write_atomically as write_atomica
 
 Settings = dict[str, str | int | float | bool | None]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Id = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+"""16 hexadecimal digits. It is the name of a file, and so must not be the way to one elsewhere."""
 
 
 class Fact(BaseModel):
@@ -176,7 +178,7 @@ class Accuracy(Fact):
     judged.
     """
 
-    landscape: str
+    landscape: Id
     source: Literal["looked up", "predicted", "trained", "not in the table"] = "looked up"
     surrogate_tau: float | None = None
     trials: list[float]
@@ -235,7 +237,7 @@ class Record(Fact):
     """One finished run; `commit` is of the archselect that made it, None where that is not known."""
 
     schema_version: Literal[2] = 2
-    id: str
+    id: Id
     inputs: Inputs
     selected: Selected
     accuracies: list[Accuracy]
@@ -252,7 +254,7 @@ class Failure(Fact):
     """One run that raised: never averaged away, made anew when the study runs again."""
 
     schema_version: Literal[1] = 1
-    id: str
+    id: Id
     inputs: Inputs
     error: str
     traceback: str
@@ -328,7 +330,7 @@ class Trained(Fact):
     """
 
     schema_version: Literal[1] = 1
-    id: str
+    id: Id
     inputs: TrainingInputs
     overrides: Settings
     graph: list[CellGraph]
@@ -385,7 +387,7 @@ class Landscape(Fact):
     """
 
     schema_version: Literal[1] = 1
-    id: str
+    id: Id
     truth: str
     space: str
     dataset: str
@@ -438,7 +440,7 @@ class StudyInfo(Fact):
     description: str
     labels: list[str]
     tables: list[str]
-    runs: list[str]
+    runs: list[Id]
     command: str
     source: str
     reproduces: list[Reproduced] = []

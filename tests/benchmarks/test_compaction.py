@@ -154,6 +154,7 @@ def damaged(tmp_path_factory):
 
 
 words = st.text(st.characters(codec="utf-8"), max_size=4)
+ids = st.text("0123456789abcdef", min_size=16, max_size=16)
 whole_numbers = st.integers(-(2**31), 2**31 - 1)
 numbers = st.floats()
 plain = st.dictionaries(words, st.one_of(words, st.integers(), st.booleans(), st.none()), max_size=2)
@@ -166,7 +167,7 @@ def rows(kind, *fields):
 
 all_records = st.builds(
     Record,
-    id=words,
+    id=ids,
     inputs=st.builds(
         Inputs,
         space=words,
@@ -196,7 +197,7 @@ all_records = st.builds(
     accuracies=st.lists(
         st.builds(
             Accuracy,
-            landscape=words,
+            landscape=ids,
             surrogate_tau=st.none() | numbers,
             trials=st.lists(numbers, max_size=2),
             trial_seeds=st.lists(words, max_size=2),

