@@ -8,9 +8,10 @@ import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import UnionType
 
 from filelock import FileLock, Timeout
 
@@ -33,6 +34,16 @@ DAMAGED = (
     zlib.error,
 )
 """What the readers of pickles, of torch's files and of numpy's archives raise on damaged bytes, besides OSError."""
+
+
+def check_kinds(values: object, kinds: Mapping[str, type | UnionType]) -> None:
+    """Raises ValueError unless the values, of JSON, are a table that has all of these keys, each of its type."""
+    if not isinstance(values, dict):
+        raise ValueError("no table of values")
+    for key, kind in kinds.items():
+        value = values.get(key)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise ValueError(f"its '{key}' is {value!r}")
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -71,7 +71,7 @@ class _Cells:
     def table(self, name: str, path: Path, columns: Mapping[ColumnKey, tuple[Sequence[str], np.ndarray]]) -> TruthTable:
         """The table of the cells and of their accuracies (cells × trials, as shares of one)."""
         if not self._index or not columns:
-            raise UserError(f"nothing to import for truth '{name}': the source holds no trial")
+            raise UserError(f"nothing to import for truth '{name}': the source holds no trial ({path})")
         choices = np.frombuffer(b"".join(self._index), dtype=np.int8)
         return TruthTable.build(
             name=name,

@@ -14,14 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import write_atomically
+from archselect.nasbench_adapters.files import check_kinds, write_atomically
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
-from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.spaces import get_space, registry
 from archselect.nasbench_adapters.spaces.nb1shot1 import OneShotSpace
 from archselect.nasbench_adapters.truth import nb301_encoding
 from archselect.nasbench_adapters.truth.features import feature_names, features, rows_of
@@ -79,6 +80,17 @@ class Agreement:
             f"Spearman {self.spearman:.3f} [{self.spearman_low:.3f}, {self.spearman_high:.3f}], "
             f"RMSE {self.rmse:.2f} [{self.rmse_low:.2f}, {self.rmse_high:.2f}] points"
         )
+
+
+_KINDS: dict[str, type | UnionType] = {
+    **{"schema": int, "name": str, "space": str, "encoding": str, "features": list, "intercept": int | float},
+    **{"origin": str, "licence": str, "provenance": str, "agreement": dict | None, "details": dict},
+    **{"arrays": dict, "checksum": str},
+}
+"""Of the entries of a surrogate's header."""
+_AGREEMENT: dict[str, type | UnionType] = {
+    field.name: int | float | None if field.name.startswith("best") else int | float for field in fields(Agreement)
+}
 
 
 class Surrogate:
@@ -179,17 +191,25 @@ class Surrogate:
             with np.load(path, allow_pickle=False) as file:
                 content = {name: file[name] for name in file.files}
             header = json.loads(content.pop("surrogate").tobytes())
+            check_kinds(header, _KINDS)
+            if header["agreement"] is not None:
+                check_kinds(header["agreement"], _AGREEMENT)
             if header["schema"] != SCHEMA:
                 raise UserError(f"{path} has schema {header['schema']}, not {SCHEMA}: fit the surrogate again")
             if header["checksum"] != _checksum(header) or header["arrays"] != _digests(content):
                 raise ValueError("the checksum does not fit")
+            if header["space"] not in registry.names:
+                raise UserError(f"{path} is of the space '{header['space']}', which is not installed")
             if header["features"] != ENCODINGS[header["encoding"]][0](get_space(header["space"])):
                 raise UserError(f"{path} was made for other features than this version's: fit the surrogate again")
             trees = Trees(*(content[f"trees_{field.name}"] for field in fields(Trees)))
-            table = TruthTable.restored(_parts(content, "table_"))
+            trees.check(len(header["features"]))
+            weights = content["weights"]
+            if weights.shape != (len(header["features"]),) or weights.dtype.kind != "f":
+                raise ValueError("its weights are not one number per feature")
+            return cls(header, weights, trees, TruthTable.restored(_parts(content, "table_")))
         except UNREADABLE as error:
             raise UserError(f"{path} is no surrogate, or damaged: delete it, then fit or import it again") from error
-        return cls(header, content["weights"], trees, table)
 
     def save(self, path: Path | str) -> None:
         """Write the surrogate, whole or not at all. Raises UserError if the folder cannot take it."""

@@ -21,14 +21,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError, nearest
-from archselect.nasbench_adapters.files import DAMAGED, write_atomically
+from archselect.nasbench_adapters.files import DAMAGED, check_kinds, write_atomically
 from archselect.nasbench_adapters.space import DROPPED, Architecture, SearchSpace
-from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.spaces import get_space, registry
 from archselect.nasbench_adapters.spaces.nb1shot1 import OneShotSpace
 
 SCHEMA = 1
@@ -69,6 +70,33 @@ class Trials:
     def mean(self) -> float:
         """The mean of the trials, in per cent."""
         return sum(self.accuracies) / len(self.accuracies)
+
+
+_KINDS: dict[str, type | UnionType] = {
+    **{"schema": int, "name": str, "space": str, "origin": str, "licence": str, "canonical_only": bool},
+    **{"details": dict, "architectures": int, "columns": list, "arrays": dict, "checksum": str},
+}
+_COLUMN_KINDS: dict[str, type | UnionType] = {
+    **{"dataset": str, "split": str, "epochs": int, "seeds": list, "count": int, "divisor": int | None}
+}
+"""Of the entries of a table's header, and of its columns."""
+
+
+def _check_header(header: object) -> None:
+    """Raises ValueError unless a header, whose checksum anyone can make, has what is read of it."""
+    check_kinds(header, _KINDS)
+    assert isinstance(header, dict)
+    for column in header["columns"]:
+        check_kinds(column, _COLUMN_KINDS)
+        if not all(isinstance(seed, str) for seed in column["seeds"]) or (column["divisor"] or 1) < 1:
+            raise ValueError("a column without seeds, or with a divisor below 1")
+    named = {"choices", *(f"column{place}" for place in range(len(header["columns"])))}
+    if header["arrays"].keys() - {"members", "member_rows"} != named:
+        raise ValueError("its arrays are not those of its columns")
+    if ("members" in header["arrays"]) != ("member_rows" in header["arrays"]):
+        raise ValueError("its arrays are not complete")
+    if header.get("provenance", MEASURED) not in (MEASURED, PREDICTED):
+        raise ValueError("its accuracies are neither measured nor predicted")
 
 
 class TruthTable:
@@ -195,6 +223,8 @@ class TruthTable:
             with np.load(path, allow_pickle=False) as file:
                 header = json.loads(file["header"].tobytes())
                 schema, checksum = header["schema"], header["checksum"]
+                if schema == SCHEMA:
+                    _check_header(header)
         except UNREADABLE as error:
             raise UserError(
                 f"{path} is no truth table, or damaged: build or import it again ('archselect truth --help')"
@@ -203,6 +233,8 @@ class TruthTable:
             raise UserError(f"{path} has schema {schema}, not {SCHEMA}: upgrade archselect or import the source again")
         if checksum != _checksum(header):
             raise _damaged(path)
+        if header["space"] not in registry.names:
+            raise UserError(f"{path} is of the space '{header['space']}', which is not installed")
         return cls(header, {}, path)
 
     def save(self, path: Path | str) -> None:
@@ -220,11 +252,17 @@ class TruthTable:
     def restored(cls, arrays: Mapping[str, np.ndarray]) -> TruthTable:
         """The inverse of :meth:`stored`. Raises ValueError if the arrays are not those that were stored."""
         header = json.loads(arrays["header"].tobytes())
+        _check_header(header)
+        if header["space"] not in registry.names:
+            raise ValueError("of a space that is not installed")
         own = {name: arrays[name] for name in header["arrays"]}
         digests = {name: _digest(array) for name, array in own.items()}
         if header["schema"] != SCHEMA or header["checksum"] != _checksum(header) or digests != header["arrays"]:
             raise ValueError("damaged, or of another schema")
-        return cls(header, own)
+        table = cls(header, own)
+        if not all(table._fits(name, array) for name, array in own.items()):
+            raise ValueError("its arrays do not fit together")
+        return table
 
     def only(self, dataset: str, split: str, epochs: int) -> TruthTable:
         """The table with that column alone. Raises UserError if there is none."""
@@ -407,10 +445,31 @@ class TruthTable:
                     array = file[name]
             except UNREADABLE as error:
                 raise _damaged(path) from error
-            if _digest(array) != self._header["arrays"][name]:
+            if (
+                not isinstance(array, np.ndarray)  # what is no array within the archive comes as bytes
+                or _digest(array) != self._header["arrays"][name]
+                or not self._fits(name, array)
+            ):
                 raise _damaged(path)
             self._arrays[name] = array
         return self._arrays[name]
+
+    def _fits(self, name: str, array: np.ndarray) -> bool:
+        """Whether an array of a file, whose checksum anyone can make, is what the header says and the space has."""
+        sizes = np.array([len(names) for cell in self.space.cells for names in cell.operations])
+        if name in ("choices", "members"):
+            there = array.dtype == np.int8 and array.ndim == 2 and array.shape[1] == len(sizes)
+            there = there and (name == "members" or len(array) == len(self))
+            return there and not np.any((array >= sizes) | ((array < 0) & (array != DROPPED)))
+        if name == "member_rows":
+            of = self._array("members").shape[:1]
+            return array.dtype == np.int32 and array.shape == of and not np.any((array < 0) | (array >= len(self)))
+        described = self._header["columns"][int(name.removeprefix("column"))]
+        divisor, shape = described["divisor"], (len(self), len(described["seeds"]))
+        if array.dtype.kind != ("f" if divisor is None else "u") or array.shape != shape:
+            return False
+        values = _unpack(array, divisor)
+        return not np.any((values < 0) | (values > 100))
 
 
 class TableBuilder:
@@ -440,7 +499,7 @@ class TableBuilder:
     def table(self, name: str, *, origin: str, licence: str, provenance: str = MEASURED) -> TruthTable:
         """The table, architectures and seeds sorted. Raises UserError if no trial was added."""
         if not self._trials:
-            raise UserError(f"nothing to import for truth '{name}': the source holds no trial")
+            raise UserError(f"nothing to import for truth '{name}': the source holds no trial ({origin})")
         found = {a for seeds in self._trials.values() for trials in seeds.values() for a in trials}
         architectures = sorted(found, key=_flat)
         row = {architecture: index for index, architecture in enumerate(architectures)}

@@ -46,6 +46,23 @@ class Trees:
             total[start : start + step] = self.value[nodes].sum(axis=1)
         return total
 
+    def check(self, columns: int) -> None:
+        """Raises ValueError unless every walk ends and asks about one of so many columns."""
+        nodes = self.feature, self.threshold, self.left, self.right, self.value
+        size, places = self.feature.size, np.arange(self.feature.size)
+        if any(array.shape != (size,) for array in nodes) or self.roots.ndim != 1:
+            raise ValueError("the nodes of its trees differ in number")
+        if any(array.dtype.kind != "i" for array in (self.roots, self.feature, self.left, self.right)):
+            raise ValueError("its trees lead to nodes that are no whole numbers")
+        if any(array.dtype.kind != "f" for array in (self.threshold, self.value)):
+            raise ValueError("its trees hold other values than numbers")
+        inner = self.feature != LEAF
+        leads = [np.any(inner & ((child <= places) | (child >= size))) for child in (self.left, self.right)]
+        if any(leads) or np.any((self.roots < 0) | (self.roots >= size)):
+            raise ValueError("a tree's node leads nowhere")
+        if np.any((self.feature < LEAF) | (self.feature >= columns)):
+            raise ValueError("a tree asks about a feature that there is not")
+
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

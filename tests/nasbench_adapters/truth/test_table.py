@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import Architecture
+from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import table as table_module
 from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable, flatten, unflatten
 
@@ -242,3 +243,60 @@ def test_a_failed_save_leaves_the_old_file(path, monkeypatch):
 def test_the_same_table_is_the_same_file(path, tmp_path):
     TruthTable.open(path).save(tmp_path / "again.npz")
     assert (tmp_path / "again.npz").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": 3},
+        {"canonical_only": "no"},
+        {"architectures": True},
+        {"columns": {}},
+        {"columns": [{}]},
+        {"columns": []},
+        {"arrays": {}},
+        {"arrays": {"choices": ""}},
+        {"provenance": "dreamt"},
+        {"space": "../../evil"},
+        {"details": None},
+    ],
+    ids=str,
+)
+def test_a_header_of_another_form_whose_checksum_fits(tmp_path, change):
+    """Anyone can make a checksum."""
+    builder = TableBuilder(get_space("nb201"))
+    builder.add(next(builder.space.enumerate()), "d", "s", 1, "0", 50.0)
+    arrays = builder.table("t", origin="o", licence="l").stored()
+    header = json.loads(arrays["header"].tobytes()) | change
+    header["checksum"] = table_module._checksum(header)
+    path = tmp_path / "t.npz"
+    np.savez(path, **arrays | {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)})
+    with pytest.raises(UserError, match=r"t\.npz is"):
+        TruthTable.open(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("choices", np.full((1, 6), 5, np.int8)),
+        ("choices", np.full((1, 6), -1, np.int8)),
+        ("choices", np.zeros((2, 6), np.int8)),
+        ("choices", np.zeros((1, 6), np.int64)),
+        ("column0", np.zeros((1, 2), np.uint16)),
+        ("column0", np.full((1, 1), 101, np.uint16)),
+        ("column0", np.zeros((1, 1), np.float32)),
+        ("column0", np.zeros(1, np.uint16)),
+    ],
+)
+def test_arrays_that_do_not_fit_whose_checksums_do(tmp_path, name, array):
+    builder = TableBuilder(get_space("nb201"))
+    builder.add(next(builder.space.enumerate()), "d", "s", 1, "0", 1.0)
+    arrays = builder.table("t", origin="o", licence="l").stored() | {name: array}
+    header = json.loads(arrays["header"].tobytes())
+    header["arrays"][name] = table_module._digest(array)
+    header["checksum"] = table_module._checksum(header)
+    path = tmp_path / "t.npz"
+    np.savez(path, **arrays | {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)})
+    table = TruthTable.open(path)
+    with pytest.raises(UserError, match=r"t\.npz is damaged"):
+        table.matrix("d", "s", 1) if name == "column0" else table.architectures

@@ -55,3 +55,26 @@ def test_a_tree_that_leads_nowhere_is_refused(left, right):
         Trees.of([tree])
     good = Trees.of([tree | {"left": [1, 0, 0], "right": [2, 0, 0]}])
     assert good.predict(np.array([[0.5], [0.6]])).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"left": [0, 0, 0]},
+        {"right": [3, 0, 0]},
+        {"feature": [7, LEAF, LEAF]},
+        {"feature": [-2, LEAF, LEAF]},
+        {"value": [0.0, 1.0]},
+        {"threshold": ["a", "b", "c"]},
+        {"left": [1.0, 0.0, 0.0]},
+        {"roots": [3]},
+    ],
+    ids=str,
+)
+def test_trees_of_a_file_that_lead_nowhere(change):
+    """A node that leads back to itself would be walked for ever."""
+    arrays = {"roots": [0], "feature": [0, LEAF, LEAF], "threshold": [0.5, 0.0, 0.0]}
+    arrays |= {"left": [1, 0, 0], "right": [2, 0, 0], "value": [0.0, 1.0, 2.0]}
+    Trees(**{name: np.array(own) for name, own in arrays.items()}).check(7)
+    with pytest.raises(ValueError, match="tree"):
+        Trees(**{name: np.array(own) for name, own in (arrays | change).items()}).check(7)
