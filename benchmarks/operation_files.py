@@ -21,10 +21,12 @@ def read_operation_scores(path: Path, space: SearchSpace) -> list[ScorerFacts]:
     Raises UserError, with the row (1 is the first below the header), for a missing column, an edge or operation that
     the space does not have, a score that is none or comes twice, and a scorer of two directions.
     """
-    frame = read_frame(path, ("operation", "scorer", "better", "cell"))
+    frame = read_frame(path, ("source_node", "target_node", "operation", "scorer", "better", "cell"))
     for column in COLUMNS:
         if column not in frame:
             raise unknown(f"column of {path}", column, map(str, frame.columns))
+    for column in COLUMNS:
+        refuse(path, frame[column].isna(), f"{column} is missing")
     score = pd.to_numeric(frame["score"], errors="coerce")
     refuse(path, score.isna(), "score must be a number")
     refuse(path, ~frame["better"].isin(["higher", "lower"]), "better must be 'higher' or 'lower'")

@@ -126,6 +126,8 @@ def _of_file(
     column = architecture or next((name for name in known if name in names), None)
     if column is None or column not in names:
         raise unknown(f"column of {path}", column or "architecture", names)
+    if frame.empty:
+        raise UserError(f"{path} holds no architecture: give a file that has some")
     refuse(path, frame[column].isna() | (frame[column] == ""), f"{column} is missing")
     parsed = frame[column].map(parse_all(path, frame[column], space))
     refuse(path, parsed.duplicated(), "this architecture came before; keep one row of it")

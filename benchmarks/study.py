@@ -302,7 +302,10 @@ def built_in_studies() -> dict[str, Path]:
 def read_study(name: str) -> Study:
     """Read a built-in study by name, or a file. Raises UserError that says where and what to mend."""
     study = _read(name)
-    study.check()
+    try:
+        study.check()
+    except UserError as error:
+        raise UserError(f"study {name}: {error}") from error
     return study
 
 
@@ -318,8 +321,10 @@ def _read(name: str) -> Study:
         study._source = text
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read study {path}: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UserError(f"study {path} is not valid TOML: {error}") from error
+    except UserError as error:
+        raise UserError(f"study {path}: {error}") from error
     except ValidationError as error:
         raise UserError(f"study {path}: {explain(error, Study)}") from error
     return study

@@ -51,7 +51,10 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         if isinstance(file, np.ndarray):
             raise ValueError("it is a single array")
         with file:
-            return {key: file[key] for key in file.files}
+            arrays = {key: file[key] for key in file.files}
+        if foreign := [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]:
+            raise ValueError(f"its member {foreign[0]} is no array")
+        return arrays
     except FileNotFoundError as error:
         raise UserError(f"no file {path}; give the path of a .npz of images") from error
     except DAMAGED as error:

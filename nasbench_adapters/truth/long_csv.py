@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.files import DAMAGED
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.table import MEASURED, TableBuilder, TruthTable, unflatten
@@ -92,7 +93,7 @@ def read_frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         return pd.read_csv(path, dtype=text, keep_default_na=False, encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, EOFError, zlib.error) as error:
+    except (*DAMAGED, pa.ArrowException) as error:
         raise UserError(f"{path} is not a readable {path.suffix.lstrip('.')} file: {error}") from error
 
 
