@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,29 @@ def load_checked(path: Path) -> dict[str, Any]:
         return content
     except (OSError, *DAMAGED, pickle.UnpicklingError) as error:
         raise UserError(f"{path} is not a file of ours or is damaged: remove it and run again") from error
+
+
+@contextmanager
+def taking_over(path: Path) -> Iterator[None]:
+    """Within it a state that was read is taken over; one of another form is a UserError that names its file."""
+    try:
+        yield
+    except DAMAGED as error:
+        raise UserError(f"{path} does not hold what it should ({error}): remove it and run again") from error
+
+
+def check_form(found: Any, wanted: Any) -> None:
+    """Raises TypeError unless one state has the lengths of another, and the types under the keys that both have."""
+    if type(found) is not type(wanted):
+        raise TypeError(f"{type(found).__name__} in place of {type(wanted).__name__}")
+    if isinstance(wanted, list | tuple):
+        if len(found) != len(wanted):
+            raise TypeError(f"{len(found)} parts in place of {len(wanted)}")
+        for own, other in zip(found, wanted, strict=True):
+            check_form(own, other)
+    elif isinstance(wanted, dict):
+        for key in wanted.keys() & found.keys():
+            check_form(found[key], wanted[key])
 
 
 def _packed(content: Any) -> dict[str, Any]:

@@ -69,8 +69,8 @@ class Clock:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state, as if what was measured since had not happened."""
         self._switch()
-        self._seconds = defaultdict(float, state["seconds"])
-        self._calls = defaultdict(int, state["calls"])
+        self._seconds = defaultdict(float, {name: float(seconds) for name, seconds in state["seconds"].items()})
+        self._calls = defaultdict(int, {name: int(calls) for name, calls in state["calls"].items()})
         self._counts = defaultdict(Counts, {name: Counts(**counts) for name, counts in state["counts"].items()})
 
     def watch(self, model: nn.Module, image_shape: tuple[int, int, int]) -> None:

@@ -17,12 +17,12 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from archselect.benchmarks.checked import load_checked, save_checked
+from archselect.benchmarks.checked import load_checked, save_checked, taking_over
 from archselect.benchmarks.logs import Answers
 from archselect.benchmarks.task import SupernetTask
 from archselect.nasbench_adapters.errors import UserError
@@ -31,6 +31,7 @@ from archselect.nasbench_adapters.space import Architecture, Decisions
 from archselect.selectors.base import Batch, Evaluation
 
 Line = dict[str, Any]
+Answer = TypeVar("Answer")
 
 
 class Journal:
@@ -66,8 +67,10 @@ class Journal:
             saved = load_checked(self.state_path)
         except UserError:
             return []
+        if not saved.keys() >= {"state", "place", "line"}:
+            return []
         self.state = saved["state"]
-        if lines and saved["place"] == len(lines):
+        if lines and saved["place"] == len(lines) and _is_line(saved["line"]):
             _write(self.path, "a", saved["line"])
             return [*lines, saved["line"]]
         return lines if tunings and saved["place"] == tunings[-1] else []
@@ -122,21 +125,26 @@ def _read(path: Path, run: str) -> list[Line]:
         for text in file:
             try:
                 line = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 break
-            if not text.endswith(b"\n") or not isinstance(line, dict):
+            if not text.endswith(b"\n") or not (_is_line(line) if lines else isinstance(line, dict)):
                 break
-            number = line.get("number", -1)  # the line of the run has none
-            if not isinstance(number, int) or number >= len(lines):
-                break
-            if number == len(lines) - 1:
+            if not lines or line["number"] == len(lines) - 1:
                 lines.append(line)
+            elif line["number"] >= len(lines):
+                break
             whole += len(text)
     if not lines or lines[0].get("run") != run:
         return []
     with path.open("r+b") as file:
         file.truncate(whole)
     return lines[1:]
+
+
+def _is_line(line: object) -> bool:
+    """Whether it has all that answers a question."""
+    parts = {"number", "question", "answer", "streams", "networks", "clock"}
+    return isinstance(line, dict) and line.keys() >= parts and isinstance(line["number"], int)
 
 
 class JournaledTask:
@@ -156,8 +164,9 @@ class JournaledTask:
 
     def evaluate(self, mixture: Mixture, norm: str = "running", augment: bool = False) -> Evaluation:
         """See :meth:`.Task.evaluate`."""
-        answer = self._ask("evaluate", lambda: list(self._task.evaluate(mixture, norm, augment)), ["validation"])
-        return Evaluation(*answer)
+        return self._ask(
+            "evaluate", lambda: list(self._task.evaluate(mixture, norm, augment)), _evaluation, ["validation"]
+        )
 
     def evaluate_tuned(
         self, decisions: Decisions, epochs: int, learning_rate: float, norm: str = "running", augment: bool = False
@@ -167,24 +176,24 @@ class JournaledTask:
         def evaluated() -> list[float]:
             return list(self._task.evaluate_tuned(decisions, epochs, learning_rate, norm, augment))
 
-        return Evaluation(*self._ask("evaluate tuned", evaluated, ["validation"]))
+        return self._ask("evaluate tuned", evaluated, _evaluation, ["validation"])
 
     def proxy(self, name: str, mixture: Mixture, batch: Batch, norm: str = "running") -> float:
         """See :meth:`.Task.proxy`."""
-        return float(self._ask("proxy", lambda: self._task.proxy(name, mixture, batch, norm)))
+        return self._ask("proxy", lambda: self._task.proxy(name, mixture, batch, norm), float)
 
     def proxies(self, name: str, mixtures: Sequence[Mixture], batch: Batch, norm: str = "running") -> list[float]:
         """See :meth:`.Task.proxies`."""
-        return list(self._ask("proxies", lambda: self._task.proxies(name, mixtures, batch, norm)))
+
+        def scores(answer: Any) -> list[float]:
+            return [float(value) for value, _ in zip(answer, mixtures, strict=True)]
+
+        return self._ask("proxies", lambda: self._task.proxies(name, mixtures, batch, norm), scores)
 
     def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
         """See :meth:`.Task.proxy_of_network`."""
-        return float(
-            self._ask(
-                "network",
-                lambda: self._task.proxy_of_network(name, architecture, batches, size),
-                ["minibatches"],
-            )
+        return self._ask(
+            "network", lambda: self._task.proxy_of_network(name, architecture, batches, size), float, ["minibatches"]
         )
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
@@ -194,15 +203,23 @@ class JournaledTask:
             self._task.tune(decisions, epochs, learning_rate)
             return [alpha.tolist() for alpha in self.alphas]
 
-        rows = self._ask("tune", tuned)
-        with torch.no_grad():
-            for alpha, values in zip(self.alphas, rows, strict=True):
-                alpha.copy_(torch.tensor(values))
+        def moved(rows: Any) -> None:
+            with torch.no_grad():
+                for alpha, values in zip(self.alphas, rows, strict=True):
+                    alpha.copy_(torch.tensor(values))
 
-    def _ask(self, question: str, compute: Callable[[], Any], streams: Sequence[str] = ()) -> Any:
-        """The journal's answer, or a new one that is noted; `streams` are those that answering may move."""
+        self._ask("tune", tuned, moved)
+
+    def _ask(
+        self, question: str, compute: Callable[[], Any], take: Callable[[Any], Answer], streams: Sequence[str] = ()
+    ) -> Answer:
+        """What `take` makes of the journal's answer, or of a new one that is noted.
+
+        `streams` are those that answering may move.
+        """
         if self._journal.replaying:
-            return self._replay(question)
+            with taking_over(self._journal.path):
+                return take(self._replay(question))
         answer = compute()
         line = {
             "question": question,
@@ -213,7 +230,7 @@ class JournaledTask:
         }
         self._journal.write(line, self._task.state() if question == "tune" else None)
         self._answers.answered(question, replayed=False)
-        return answer
+        return take(answer)
 
     def _replay(self, question: str) -> Any:
         """The journal's answer; with the last one the task takes over the state in which the journal left it."""
@@ -221,12 +238,16 @@ class JournaledTask:
         self._answers.answered(question, replayed=True)
         for name, state in line["streams"].items():
             self._task.streams[name].set_state(_state(state))
-        self._task.networks = line["networks"]
+        self._task.networks = int(line["networks"])
         if not self._journal.replaying:
             if self._journal.state is not None:
                 self._task.load_state(self._journal.state)
             self._clock.restore(line["clock"])
         return line["answer"]
+
+
+def _evaluation(answer: Any) -> Evaluation:
+    return Evaluation(*map(float, answer))
 
 
 def _text(state: Tensor) -> str:

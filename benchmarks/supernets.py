@@ -15,7 +15,7 @@ import torch
 from pydantic import ConfigDict, model_validator
 from torch import Tensor
 
-from archselect.benchmarks.checked import load_checked, save_checked
+from archselect.benchmarks.checked import check_form, load_checked, save_checked, taking_over
 from archselect.benchmarks.clock import Clock, PeakMemory
 from archselect.benchmarks.machine import machine
 from archselect.benchmarks.optimisers.base import CommonSettings, Optimiser
@@ -199,12 +199,14 @@ def _resume(target: Path | None, training: str, trainer: Trainer, schedule: Sche
     if target is None or not (path := checkpoint_path(target)).is_file():
         return 0, 0
     saved = load_checked(path)
-    if saved["training"] != training:
+    if saved.get("training") != training:
         raise UserError(f"{path} is of another training: remove it and run again")
-    trainer.load_state(saved["trainer"])
-    schedule.load_state_dict(saved["schedule"])
-    clock.restore(saved["clock"])
-    return saved["done"], saved["peak_memory"]
+    with taking_over(path):
+        trainer.load_state(saved["trainer"])
+        check_form(saved["schedule"], schedule.state_dict())
+        schedule.load_state_dict(saved["schedule"])
+        clock.restore(saved["clock"])
+        return int(saved["done"]), int(saved["peak_memory"])
 
 
 def supernet_id(space: str, inputs: SupernetInputs, data: DataInputs, seed: int, code_version: str) -> str:

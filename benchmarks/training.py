@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archselect.benchmarks.checked import load_checked, save_checked
+from archselect.benchmarks.checked import check_form, load_checked, save_checked, taking_over
 from archselect.benchmarks.clock import Clock, PeakMemory
 from archselect.benchmarks.grid import TrainingJob
 from archselect.benchmarks.machine import machine
@@ -219,13 +219,15 @@ class NetworkTrainer:
         content = load_checked(self.checkpoint)
         if content.get("training") != self.job.id:
             raise UserError(f"{self.checkpoint} is of another training: remove it and run again")
-        self.network.load_state_dict(content["weights"])
-        self._optimizer.load_state_dict(content["optimizer"])
-        self._scaler.load_state_dict(content["scaler"])
-        self.epochs = [TrainingEpoch.model_validate_json(text) for text in content["epochs"]]
-        self.clock.restore(content["clock"])
-        self._warmup, self._peak = content["warmup"], content["peak_memory"]
-        self._sessions = content["sessions"] + 1
+        with taking_over(self.checkpoint):
+            self.network.load_state_dict(content["weights"])
+            check_form(content["optimizer"]["param_groups"], self._optimizer.state_dict()["param_groups"])
+            self._optimizer.load_state_dict(content["optimizer"])
+            self._scaler.load_state_dict(content["scaler"])
+            self.epochs = [TrainingEpoch.model_validate_json(text) for text in content["epochs"]]
+            self.clock.restore(content["clock"])
+            self._warmup, self._peak = float(content["warmup"]), int(content["peak_memory"])
+            self._sessions = int(content["sessions"]) + 1
 
     def trained(self) -> Trained:
         """The record of the finished training."""

@@ -167,7 +167,7 @@ def test_a_damaged_journal_never_changes_the_result(jobs, folder, tmp_path, monk
 
 def test_a_journal_that_answers_another_question_is_refused(tmp_path):
     journal = Journal(tmp_path / "x", "run")
-    journal.write({"question": "proxy", "answer": 1.0})
+    journal.write({"question": "proxy", "answer": 1.0, "streams": {}, "networks": 0, "clock": {}})
     again = Journal(tmp_path / "x", "run")
     with pytest.raises(UserError, match=r"does not fit its run \(line 2\): remove it and run again"):
         again.next("evaluate")
@@ -188,3 +188,23 @@ def test_a_journaled_task_offers_what_a_task_offers():
     offered = {name for name in (*vars(Task), *Task.__annotations__) if not name.startswith("_")}
     attributes = {"space", "supernet", "alphas", "rng", "mixture", "new_alphas", "minibatch"}
     assert offered <= attributes | set(vars(JournaledTask))
+
+
+def test_lines_that_are_not_whole_are_not_answers(tmp_path):
+    whole = {"question": "proxy", "answer": 1.0, "streams": {}, "networks": 0, "clock": {}}
+    Journal(tmp_path / "x", "run").write(whole)
+    for broken in ({"question": "proxy"}, [], "x", None):
+        with (tmp_path / "x.jsonl").open("a") as file:
+            file.write(json.dumps(broken) + "\n" + json.dumps(whole) + "\n")
+        assert Journal(tmp_path / "x", "run").found == [whole]
+
+
+@pytest.mark.parametrize("change", [{"answer": "x"}, {"answer": None}, {"networks": []}, {"clock": {}}, {"streams": 1}])
+def test_an_answer_of_another_form_is_refused(jobs, folder, change):
+    job = jobs["zero-cost-pt"]
+    run(folder, job)
+    path = folder.journal(job.inputs.id).with_suffix(".jsonl")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:-1], json.dumps(json.loads(lines[-1]) | change), ""]))
+    with pytest.raises(UserError, match=r"\.jsonl does not hold what it should .*: remove it and run again"):
+        run(folder, job)
