@@ -44,7 +44,10 @@ _STAMP = ["file.name", "file.size", "file.changed"]
 _SPLIT: tuple[type[Fact], ...] = (Inputs, Selected, Cost)
 """Facts within a record whose fields have columns of their own."""
 _PLAIN = {int: pa.int64(), float: pa.float64(), str: pa.string()}
-_LISTED = {int: pa.list_(pa.int32()), float: pa.list_(pa.float64()), str: pa.list_(pa.string())}
+_LISTED = {
+    kind: pa.list_(pa.field("item", of, nullable=False))
+    for kind, of in {int: pa.int32(), float: pa.float64(), str: pa.string()}.items()
+}
 
 
 class Stamp(NamedTuple):
@@ -64,9 +67,13 @@ def read_records(folder: Folder, ids: Iterable[str] | None = None) -> Iterator[R
         stamps = {id: stamps[id] for id in ids if id in stamps}
     for group in _groups(folder):
         group = _current(group, stamps)
+        try:
+            built = _built(Record, group)
+        except ValueError:  # not written by us: the records are read from their files
+            continue
         for name in group["file.name"].to_pylist():
             del stamps[name]
-        yield from _built(Record, group)
+        yield from built
     for name in stamps:
         yield read_fact(folder.path(Record, name), Record)
 
@@ -127,7 +134,8 @@ def _groups(folder: Folder, columns: list[str] | None = None) -> Iterator[pa.Tab
 def _current(group: pa.Table, stamps: dict[str, Stamp]) -> pa.Table:
     """The rows whose files are among these, and as they were."""
     rows = zip(*(group[f"file.{name}"].to_pylist() for name in ("name", "size", "changed")), strict=True)
-    places = [place for place, (name, *stamp) in enumerate(rows) if stamps.get(name) == tuple(stamp)]
+    found = {name: place for place, (name, *stamp) in enumerate(rows) if stamps.get(name) == tuple(stamp)}
+    places = list(found.values())
     return group if len(places) == len(group) else group.take(pa.array(places, pa.int64()))
 
 
@@ -135,7 +143,8 @@ def _current(group: pa.Table, stamps: dict[str, Stamp]) -> pa.Table:
 def _schema() -> pa.Schema:
     """All columns; the metadata tell one version of a record from another."""
     stamps = [("file.name", pa.string()), ("file.size", pa.int64()), ("file.changed", pa.int64())]
-    return pa.schema([*stamps, *_typed(Record)], metadata={"schema": content_id(Record.model_json_schema())})
+    fields = [pa.field(name, kind, nullable=False) for name, kind in [*stamps, *_typed(Record)]]
+    return pa.schema(fields, metadata={"schema": content_id(Record.model_json_schema())})
 
 
 def _typed(fact: type[Fact], prefix: str = "") -> Iterator[tuple[str, pa.DataType]]:
@@ -218,7 +227,10 @@ def _parts(row: type[NamedTuple], table: pa.Table, path: str) -> list[Columns[An
         name: values.flatten().to_pylist() if kinds(row)[name] is str else values.flatten().to_numpy()
         for name, values in lists.items()
     }
-    ends = next(iter(lists.values())).value_lengths().to_numpy().cumsum().tolist()
+    first, *others = [values.value_lengths() for values in lists.values()]
+    if not all(first.equals(other) for other in others):
+        raise ValueError(f"the columns of {path} differ in length")
+    ends = first.to_numpy().cumsum().tolist()
     return [Columns.part(row, shared, start, stop) for start, stop in zip([0, *ends], ends, strict=False)]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
+
+from pydantic_core import to_json as as_json
 
 from archselect.reports.compare import NOT_COMPARABLE, Change, changes, differing
 from archselect.reports.gate import FAILED, HOLDS, NOT_CHECKED, Gate, Outcome, judge
@@ -125,7 +126,7 @@ def to_json(comparison: Comparison) -> str:
         "changes": [change(own) for own in comparison.changes],
         "settings_that_differ": differing(comparison.base, comparison.new),
     }
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return as_json(content, indent=1, inf_nan_mode="strings").decode() + "\n"
 
 
 def to_junit(comparison: Comparison) -> str:

@@ -20,6 +20,7 @@ from archselect.benchmarks.records import (
     Scoring,
     UserError,
     read_fact,
+    unknown,
     write_atomically,
 )
 from archselect.reports.ranks import Floats
@@ -79,6 +80,14 @@ def load_scores(root: Path, directions: dict[str, str]) -> Scores:
     if not seeds:
         raise UserError(f"{root}: no seed is finished; '{info.command}' goes on")
     names = info.inputs.proxies
+    for name in names:
+        if name not in directions:
+            raise unknown(f"proxy of {folder.scoring_path}", name, directions)
+        if any(name not in scores for seed in seeds for scores in found[seed]):
+            raise UserError(f"{folder.path(Scored, '')}: scores of {name} are missing; remove them and run again")
+    counts = {len(population.architectures), *map(len, population.published.values())}
+    if counts | ({len(population.trials)} if population.trials else set()) != {info.size}:
+        raise UserError(f"{folder.population_path} is not of {info.size} architectures; remove it and run again")
     return Scores(
         info=info,
         population=population,
