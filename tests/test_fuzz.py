@@ -1,0 +1,67 @@
+"""Spoiled files of every kind are read or refused in one line. `python tests/fuzz.py 10000 0` takes more of them."""
+
+import importlib.util
+import sys
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def fuzz(root):
+    spec = importlib.util.spec_from_file_location("fuzz", root / "tests" / "fuzz.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["fuzz"] = module  # dataclasses look there
+    spec.loader.exec_module(module)
+    return module
+
+
+KINDS = {
+    **{"study": 60, "architecture": 60, "records": 25, "baseline": 25, "scores": 10, "journal": 10, "supernet": 25},
+    **{"supernet checkpoint": 25, "training checkpoint": 25, "truth": 80, "surrogate": 80, "long and cells": 40},
+    **{"plain": 40, "nats": 40, "nb201": 30, "nb101": 40, "nb301": 25, "hpo": 40, "images": 60, "cifar": 40},
+    **{"svhn": 40, "imagenet16": 40, "imagenet": 40, "operation scores": 40, "population": 40},
+}
+"""How many cases of each."""
+
+
+def test_every_kind_is_tried(fuzz):
+    assert fuzz.KINDS.keys() == KINDS.keys()
+
+
+@pytest.mark.skipif(not hasattr(__import__("signal"), "SIGALRM"), reason="tells by a signal what takes too long")
+@pytest.mark.parametrize("kind", KINDS)
+def test_spoiled_files_are_read_or_refused(fuzz, kind, tmp_path):
+    refused = 0
+    for seed in range(KINDS[kind]):
+        folder = tmp_path / f"{seed}"
+        folder.mkdir()
+        refused += fuzz.case(kind, seed, folder)
+    # A journal that is damaged is begun anew, as a rule.
+    assert refused or kind == "journal"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_that_are_not_spoiled_are_read(fuzz, kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(fuzz.mutations, "spoiled", lambda name, data, draw: data)
+    monkeypatch.setattr(fuzz, "KINDS", {kind: fuzz.replace(fuzz.KINDS[kind], seal=None)})
+    assert not fuzz.case(kind, 2, tmp_path)
+
+
+@pytest.mark.parametrize("fault", ["traceback", "two files", "no file named", "slow"])
+def test_what_should_not_be_is_seen(fuzz, fault, tmp_path, monkeypatch):
+    """Were the driver blind, it would find nothing."""
+
+    def read(rng):
+        if fault == "traceback":
+            raise KeyError("x")
+        if fault == "two files":
+            fuzz.Path("../../elsewhere").write_text("x")
+        if fault == "no file named":
+            raise fuzz.UserError("something is wrong")
+        while fault == "slow":
+            pass
+
+    monkeypatch.setattr(fuzz, "SECONDS", 1)
+    monkeypatch.setattr(fuzz, "KINDS", {"svhn": fuzz.replace(fuzz.KINDS["svhn"], read=read)})
+    with pytest.raises(fuzz.Fault):
+        fuzz.case("svhn", 0, tmp_path)
