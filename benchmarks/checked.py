@@ -68,6 +68,14 @@ def check_form(found: Any, wanted: Any) -> None:
             check_form(found[key], wanted[key])
 
 
+def check_optimizer(found: Any, wanted: Any) -> None:
+    """Raises TypeError unless the state of an optimiser has another's settings, and tables of tensors beside them."""
+    check_form(found["param_groups"], wanted["param_groups"])
+    for own in found["state"].values():
+        if not isinstance(own, dict) or not all(value is None or isinstance(value, Tensor) for value in own.values()):
+            raise TypeError("no table of tensors for a parameter")
+
+
 def _packed(content: Any) -> dict[str, Any]:
     """The content with places for tensors, and the tensors."""
     tensors: dict[torch.dtype, list[Tensor]] = {}

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archselect.benchmarks.checked import check_form, load_checked, save_checked, taking_over
+from archselect.benchmarks.checked import check_optimizer, load_checked, save_checked, taking_over
 from archselect.benchmarks.clock import Clock, PeakMemory
 from archselect.benchmarks.grid import TrainingJob
 from archselect.benchmarks.machine import machine
@@ -221,7 +221,7 @@ class NetworkTrainer:
             raise UserError(f"{self.checkpoint} is of another training: remove it and run again")
         with taking_over(self.checkpoint):
             self.network.load_state_dict(content["weights"])
-            check_form(content["optimizer"]["param_groups"], self._optimizer.state_dict()["param_groups"])
+            check_optimizer(content["optimizer"], self._optimizer.state_dict())
             self._optimizer.load_state_dict(content["optimizer"])
             self._scaler.load_state_dict(content["scaler"])
             self.epochs = [TrainingEpoch.model_validate_json(text) for text in content["epochs"]]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from archselect.benchmarks.checked import check_form
+from archselect.benchmarks.checked import check_optimizer
 from archselect.benchmarks.optimisers.base import Batch, Optimiser
 from archselect.benchmarks.precision import autocast
 from archselect.nasbench_adapters.images.batches import Images
@@ -155,7 +155,7 @@ class Trainer:
             for alpha, saved in zip(self.alphas, state["alphas"], strict=True):
                 alpha.copy_(saved)
         for name in ("weight_optimizer", "alpha_optimizer"):
-            check_form(state[name]["param_groups"], getattr(self, name).state_dict()["param_groups"])
+            check_optimizer(state[name], getattr(self, name).state_dict())
         self.weight_optimizer.load_state_dict(deepcopy(state["weight_optimizer"]))
         self.alpha_optimizer.load_state_dict(deepcopy(state["alpha_optimizer"]))
         self.generator.set_state(state["generator"])

@@ -60,6 +60,8 @@ def convert(folder: Path, release: str) -> TruthTable:
         content = read_pickle(path)
         with known_form(path):
             for digits, results in content.items():
+                if len(digits) != len(builder.space.cells[0].edges):
+                    raise ValueError(f"{digits!r} is no cell")
                 architecture = Architecture((tuple(int(digit) for digit in digits),))
                 for seed, accuracy in zip(SEEDS, results["val_acc"], strict=False):
                     builder.add(architecture, dataset, "x-valid", EPOCHS, seed, accuracy)
