@@ -191,7 +191,7 @@ def test_a_journaled_task_offers_what_a_task_offers():
 
 
 def test_lines_that_are_not_whole_are_not_answers(tmp_path):
-    whole = {"question": "proxy", "answer": 1.0, "streams": {}, "networks": 0, "clock": {}}
+    whole = {"number": 0, "question": "proxy", "answer": 1.0, "streams": {}, "networks": 0, "clock": {}}
     Journal(tmp_path / "x", "run").write(whole)
     for broken in ({"question": "proxy"}, [], "x", None):
         with (tmp_path / "x.jsonl").open("a") as file:
