@@ -35,6 +35,8 @@ from archselect.benchmarks.records import (
     read_fact,
     write_atomically,
 )
+from archselect.nasbench_adapters.files import DAMAGED
+
 
 FEWEST = 1_000
 """Records beyond those in the file, and beyond a tenth of them, for which it is written again."""
@@ -127,7 +129,7 @@ def _groups(folder: Folder, columns: list[str] | None = None) -> Iterator[pa.Tab
                         yield coming.popleft().result()
                 if coming:
                     yield coming.popleft().result()
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, *DAMAGED):
         return
 
 
