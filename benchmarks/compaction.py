@@ -37,7 +37,6 @@ from archselect.benchmarks.records import (
 )
 from archselect.nasbench_adapters.files import DAMAGED
 
-
 FEWEST = 1_000
 """Records beyond those in the file, and beyond a tenth of them, for which it is written again."""
 _AT_ONCE = 5_000
