@@ -67,7 +67,7 @@ class Journal:
             saved = load_checked(self.state_path)
         except UserError:
             return []
-        if not saved.keys() >= {"state", "place", "line"}:
+        if not saved.keys() >= {"state", "place", "line"} or not isinstance(saved["place"], int):
             return []
         self.state = saved["state"]
         if lines and saved["place"] == len(lines) and _is_line(saved["line"]):
