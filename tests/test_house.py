@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "nasbench_adapters": {"nasbench_adapters"},
     "selectors": {"nasbench_adapters", "selectors"},
     "benchmarks": {"nasbench_adapters", "selectors", "benchmarks"},
-    "reports": {"reports", "benchmarks.records"},
+    "reports": {"reports", "benchmarks.records", "benchmarks.compaction"},
 }
 # The command line is the one place where a study ends in its report.
 MAY_REPORT = "benchmarks/cli"
@@ -25,6 +25,9 @@ WITHOUT_TORCH = (
     "nasbench_adapters.errors",
     "nasbench_adapters.streams",
     "nasbench_adapters.truth",
+    "benchmarks.columns",
+    "benchmarks.compaction",
+    "benchmarks.logs",
     "benchmarks.records",
 )
 

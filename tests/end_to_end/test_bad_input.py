@@ -72,7 +72,7 @@ def test_a_folder_that_cannot_be(refusal, world):
     (world.folder / "file").write_text("in the way")
     for out in ("file/x", "file"):
         line = refusal("run", "small.toml", "--out", out, "--device", "cpu")
-        assert f"cannot write {out}/" in line and "name another folder" in line
+        assert f"cannot write {out}: " in line and "name another folder" in line
     assert (world.folder / "file").read_text() == "in the way"
 
 
