@@ -28,6 +28,7 @@ DAMAGED = (
     BufferError,
     MemoryError,
     RuntimeError,
+    SyntaxError,
     struct.error,
     tokenize.TokenError,
     zipfile.BadZipFile,
