@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from archselect.benchmarks.records import unknown
+from archselect.benchmarks.records import UserError, unknown
 from archselect.reports.results import Results
 from archselect.reports.tables.accuracy import accuracy_table
 from archselect.reports.tables.cells import cells_table
@@ -30,5 +30,5 @@ def tables(results: Results) -> list[Table]:
     """The study's tables, in the study's order. Raises UserError for a table that does not exist."""
     for name in results.info.tables:
         if name not in TABLES:
-            raise unknown("table", name, TABLES)
+            raise UserError(f"study.json: {unknown('table', name, TABLES)}")
     return [TABLES[name](results) for name in results.info.tables]
