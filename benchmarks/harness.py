@@ -97,40 +97,13 @@ def run_study(
         finished = {record.id for record in read_records(folder, by_id) if _finished(record, by_id, truths)}
         todo = [job for id, job in by_id.items() if id not in finished]
         choosing = [job for job in todo if _selection(folder, job, truths) is None]
-        supernets = list({job.supernet.id: job.supernet for job in choosing}.values())
-        total = len({job.supernet.id for job in jobs})
-        failed: list[str] = []
         start = _start_worker, (root, data_dir, device, deterministic)
         with open_engine(workers, device, start, engine_settings or {}) as submit:
-            missing = [job for job in supernets if not (root / "supernets" / f"{job.id}.pt").is_file()]
-            progress("supernets", total - len(missing), total)
-            broken: dict[str, BaseException] = {}
-            pending = {submit(_make_supernet, job): job for job in missing}
-            for done, future in enumerate(as_completed(pending), start=1):
-                if error := future.exception():
-                    _only_ours(error)
-                    broken[pending[future].id] = error
-                progress("supernets", total - len(missing) + done, total)
-            ready = [job for job in choosing if job.supernet.id not in broken]
-            for job in choosing:
-                if job.supernet.id in broken:
-                    failed.append(_fail(folder, job, broken[job.supernet.id]))
-            done = len(jobs) - len(choosing)
-            progress("runs", done, len(jobs))
-            running = {submit(_run, job): job for job in ready}
-            for future in as_completed(running):
-                job = running[future]
-                if error := future.exception():
-                    _only_ours(error)
-                    failed.append(_fail(folder, job, error))
-                elif job.trainings:
-                    write_fact(folder.selection(job.inputs.id), future.result())
-                    discard(folder.journal(job.inputs.id))
-                else:
-                    _finish(folder, job, future.result())
-                    finished.add(job.inputs.id)
-                done += 1
-                progress("runs", done, len(jobs))
+            failed = _make_supernets(folder, jobs, choosing, submit, progress)
+            without = set(failed)
+            ready = [job for job in choosing if job.inputs.id not in without]
+            progress("runs", len(jobs) - len(ready), len(jobs))
+            failed += _run_selectors(folder, ready, len(jobs), finished, submit, progress)
             rest = [job for job in todo if job.inputs.id not in finished]
             selected = [(job, record) for job in rest if (record := _selection(folder, job, truths))]
             failed += _train_selected(folder, selected, submit, progress)
@@ -234,6 +207,45 @@ def _selection(folder: Folder, job: RunJob, truths: dict[TruthPart, Landscape]) 
             if record.id == job.inputs.id and _looked_up(record, job, truths):
                 return record
     return None
+
+
+def _make_supernets(
+    folder: Folder, jobs: list[RunJob], choosing: list[RunJob], submit: Submit, progress: Progress
+) -> list[str]:
+    """Make the supernets that runs read and that are not there; ids of the runs whose supernet cannot be made."""
+    supernets = {job.supernet.id: job.supernet for job in choosing}
+    missing = [job for id, job in supernets.items() if not (folder.root / "supernets" / f"{id}.pt").is_file()]
+    total = len({job.supernet.id for job in jobs})
+    progress("supernets", total - len(missing), total)
+    broken: dict[str, BaseException] = {}
+    pending = {submit(_make_supernet, job): job.id for job in missing}
+    for done, future in enumerate(as_completed(pending), start=1):
+        if error := future.exception():
+            _only_ours(error)
+            broken[pending[future]] = error
+        progress("supernets", total - len(missing) + done, total)
+    return [_fail(folder, job, broken[job.supernet.id]) for job in choosing if job.supernet.id in broken]
+
+
+def _run_selectors(
+    folder: Folder, ready: list[RunJob], total: int, finished: set[str], submit: Submit, progress: Progress
+) -> list[str]:
+    """Do the runs; those without a training to come are added to `finished`. Ids of those that failed."""
+    failed = []
+    pending = {submit(_run, job): job for job in ready}
+    for done, future in enumerate(as_completed(pending), start=total - len(ready) + 1):
+        job = pending[future]
+        if error := future.exception():
+            _only_ours(error)
+            failed.append(_fail(folder, job, error))
+        elif job.trainings:
+            write_fact(folder.selection(job.inputs.id), future.result())
+            discard(folder.journal(job.inputs.id))
+        else:
+            _finish(folder, job, future.result())
+            finished.add(job.inputs.id)
+        progress("runs", done, total)
+    return failed
 
 
 def _train_selected(
