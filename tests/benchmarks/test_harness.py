@@ -81,6 +81,16 @@ def test_folders_and_repetitions_do_not_matter_but_seeds_do(quick, finished, inl
     assert len(chosen) == 3 and all(first != second for first, second in chosen.values())
 
 
+def test_a_selector_more_changes_no_others_numbers(write_quick, finished, inline, tmp_path):
+    """Random streams are of their purpose: what another selector draws is its own."""
+    whole = write_quick().read_text()
+    fewer = tmp_path / "fewer.toml"
+    fewer.write_text(whole[: whole.rindex("[[selectors]]")])
+    outcome = run_study(read_study(str(fewer)), tmp_path / "fewer", device="cpu")
+    assert 0 < outcome.made < len(facts(finished))
+    assert facts(tmp_path / "fewer").items() <= facts(finished).items()
+
+
 def test_more_seeds_join_a_folder_and_fewer_are_refused(quick, write_quick, finished, inline):
     before = facts(finished)
     more = read_study(str(write_quick(("supernet = [0, 1]", "supernet = [0, 1, 2]"))))
