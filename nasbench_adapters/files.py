@@ -6,6 +6,7 @@ import os
 import struct
 import tempfile
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -71,7 +72,7 @@ def held(folder: Path) -> Iterator[None]:
     """Hold a folder within the block. The system lets go of it when the process ends, however it does.
 
     Raises UserError if another command holds it, on this machine or, where the file system passes locks on, another;
-    or if it cannot be written to.
+    or if it cannot be written to. Warns where the file system knows no locks.
     """
     lock = FileLock(folder / ".lock")
     try:
@@ -81,8 +82,10 @@ def held(folder: Path) -> Iterator[None]:
         raise UserError(
             f"another command is writing into {folder}: wait until it ends, or name another folder"
         ) from error
-    except (OSError, NotImplementedError) as error:
-        said = getattr(error, "strerror", None) or error
+    except NotImplementedError:  # as Lustre is often mounted
+        warnings.warn(f"{folder} knows no locks: see to it that one command at a time writes there", stacklevel=3)
+    except OSError as error:
+        said = error.strerror or error
         raise UserError(f"cannot write {folder}: {said}; free space or name another folder") from error
     try:
         yield

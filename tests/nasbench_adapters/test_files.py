@@ -62,3 +62,15 @@ def test_a_folder_that_cannot_be_held(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"")
     with pytest.raises(UserError, match="cannot write"), held(tmp_path / "a"):
         pass
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise NotImplementedError("FileSystem does not appear to support flock")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with (
+        pytest.warns(UserWarning, match="knows no locks: see to it that one command at a time"),
+        held(tmp_path / "new"),
+    ):
+        assert (tmp_path / "new").is_dir()
