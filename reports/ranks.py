@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -123,20 +122,21 @@ def _of_rows(a: Floats, b: Floats) -> tuple[Floats, Floats]:
         every = [(tau_b(x, y), spearman(x, y)) for x, y in zip(a, b, strict=True)]
         tau, rho = np.array(every, dtype=np.float64).reshape(-1, 2).T
         return tau, rho
-    # Pair by pair, of all rows at once: rows are short, and many.
+    # Each entry with all after it, of all rows at once: rows are short, as a rule, and many.
     x, y = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
     concordance = np.zeros(len(a), dtype=np.int64)
     untied_x, untied_y = concordance.copy(), concordance.copy()
     places_x, places_y = np.zeros(x.shape, dtype=np.int64), np.zeros(y.shape, dtype=np.int64)
-    for i, j in combinations(range(size), 2):
+    for i in range(size - 1):
         signs = []
         for values, untied, places in ((x, untied_x, places_x), (y, untied_y, places_y)):
-            sign = (values[i] > values[j]).view(np.int8) - (values[i] < values[j]).view(np.int8)
-            untied += sign != 0
-            places[i] += sign
-            places[j] -= sign
+            one, others = values[i], values[i + 1 :]
+            sign = (one > others).view(np.int8) - (one < others).view(np.int8)
+            untied += np.count_nonzero(sign, axis=0)
+            places[i] += sign.sum(axis=0)
+            places[i + 1 :] -= sign
             signs.append(sign)
-        concordance += signs[0] * signs[1]
+        concordance += (signs[0] * signs[1]).sum(axis=0)
     tau = concordance / np.sqrt(untied_x.astype(np.float64) * untied_y)
     # An entry's rank, ties at their average, is half of how many are below it less how many are above, about the mean.
     u, v = places_x / 2, places_y / 2
