@@ -26,6 +26,7 @@ from archselect.benchmarks.checked import load_checked, save_checked, taking_ove
 from archselect.benchmarks.logs import Answers
 from archselect.benchmarks.task import SupernetTask
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.files import unwritable
 from archselect.nasbench_adapters.networks import Mixture
 from archselect.nasbench_adapters.space import Architecture, Decisions
 from archselect.selectors.base import Batch, Evaluation
@@ -112,7 +113,7 @@ def _write(path: Path, mode: str, line: Line) -> None:
         with path.open(mode, encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; free space or name another folder") from error
+        raise unwritable(path, error) from error
 
 
 def _read(path: Path, run: str) -> list[Line]:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.files import unwritable
 
 LOG = logging.getLogger("archselect")
 LOG.setLevel(logging.INFO)
@@ -42,7 +42,7 @@ def logged(path: Path, **about: object) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = _File(path)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; free space or name another folder") from error
+        raise unwritable(path, error) from error
     own = threading.get_ident()
     handler.addFilter(lambda line: line.thread == own)  # a cluster's worker may do several runs at once
     handler.setFormatter(_Lines())

@@ -48,6 +48,11 @@ def check_kinds(values: object, kinds: Mapping[str, type | UnionType]) -> None:
             raise ValueError(f"its '{key}' is {value!r}")
 
 
+def unwritable(path: Path, error: OSError) -> UserError:
+    """What a file or folder that cannot be written to raises."""
+    return UserError(f"cannot write {path}: {error.strerror or error}; free space or name another folder")
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all. Raises UserError if the folder cannot take it."""
     temporary = None
@@ -61,7 +66,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; free space or name another folder") from error
+        raise unwritable(path, error) from error
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
@@ -85,8 +90,7 @@ def held(folder: Path) -> Iterator[None]:
     except NotImplementedError:  # as Lustre is often mounted
         warnings.warn(f"{folder} knows no locks: see to it that one command at a time writes there", stacklevel=3)
     except OSError as error:
-        said = error.strerror or error
-        raise UserError(f"cannot write {folder}: {said}; free space or name another folder") from error
+        raise unwritable(folder, error) from error
     try:
         yield
     finally:
