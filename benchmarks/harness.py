@@ -107,7 +107,6 @@ def run_study(
             rest = [job for job in todo if job.inputs.id not in finished]
             selected = [(job, record) for job in rest if (record := _selection(folder, job, truths))]
             failed += _train_selected(folder, selected, submit, progress)
-        compact(folder)
         return Outcome(len(todo) - len(failed), len(jobs) - len(todo), sorted(failed))
 
 
