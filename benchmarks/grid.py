@@ -20,9 +20,9 @@ from archselect.benchmarks.records import (
     TrainingData,
     TrainingInputs,
     content_id,
+    supernet_id,
 )
 from archselect.benchmarks.study import DataPart, SelectorPart, SpacePart, Study, SupernetPart
-from archselect.benchmarks.supernets import supernet_id
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import ImageDataset, load_images
 from archselect.nasbench_adapters.images.batches import Images

@@ -86,6 +86,11 @@ class Inputs(Fact):
         """16 hexadecimal digits."""
         return content_id(self.model_dump(mode="json"))
 
+    @property
+    def supernet_id(self) -> str:
+        """The name of the supernet that was read."""
+        return supernet_id(self.space, self.supernet, self.data, self.supernet_seed, self.code_version)
+
 
 class OperationScore(NamedTuple):
     """One score of one operation on one edge.
@@ -527,6 +532,19 @@ def content_id(content: object) -> str:
     """16 hexadecimal digits of the SHA-256 of the content's canonical JSON."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def supernet_id(space: str, inputs: SupernetInputs, data: DataInputs, seed: int, code_version: str) -> str:
+    """The name of a supernet: the hash of all that determines it."""
+    return content_id(
+        {
+            "space": space,
+            "supernet": inputs.model_dump(mode="json"),
+            "data": data.model_dump(mode="json"),
+            "seed": seed,
+            "code_version": code_version,
+        }
+    )
 
 
 def flatten(settings: object, prefix: str = "") -> dict[str, object]:

@@ -23,7 +23,6 @@ from archselect.benchmarks.optimisers.registry import OPTIMISERS, get_optimiser
 from archselect.benchmarks.optimisers.trainer import Trainer
 from archselect.benchmarks.records import (
     Counts,
-    DataInputs,
     Fact,
     Machine,
     Settings,
@@ -207,19 +206,6 @@ def _resume(target: Path | None, training: str, trainer: Trainer, schedule: Sche
         schedule.load_state_dict(saved["schedule"])
         clock.restore(saved["clock"])
         return int(saved["done"]), int(saved["peak_memory"])
-
-
-def supernet_id(space: str, inputs: SupernetInputs, data: DataInputs, seed: int, code_version: str) -> str:
-    """The name of a supernet: the hash of all that determines it."""
-    return content_id(
-        {
-            "space": space,
-            "supernet": inputs.model_dump(mode="json"),
-            "data": data.model_dump(mode="json"),
-            "seed": seed,
-            "code_version": code_version,
-        }
-    )
 
 
 def save_supernet(path: Path, trained: TrainedSupernet) -> None:

@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "nasbench_adapters": {"nasbench_adapters"},
     "selectors": {"nasbench_adapters", "selectors"},
     "benchmarks": {"nasbench_adapters", "selectors", "benchmarks"},
-    "reports": {"reports", "benchmarks.records", "benchmarks.compaction"},
+    "reports": {"reports", "benchmarks.records", "benchmarks.compaction", "benchmarks.traces"},
 }
 # The command line is the one place where a study ends in its report.
 MAY_REPORT = "benchmarks/cli"
@@ -29,6 +29,7 @@ WITHOUT_TORCH = (
     "benchmarks.compaction",
     "benchmarks.logs",
     "benchmarks.records",
+    "benchmarks.traces",
 )
 
 MODULES = sorted(path.relative_to(ROOT) for room in ROOMS for path in (ROOT / room).rglob("*.py"))

@@ -1,0 +1,190 @@
+"""What was seen of a supernet's training, epoch by epoch: its schema, and how it is written and read. No torch here.
+
+A supernet whose recipe says `trace = true` leaves `traces/ID.npz` beside the records, named like the supernet: arrays
+and, as JSON, what they are of. Arrays are float32 (counts int32) with T epochs, E edges, K operations (padded with
+zeros where an edge allows fewer), L layers of a cell type. The cost of an operation on an edge is the loss' derivative
+by its entry of the mixture, c = Σ ⟨∂L/∂x_target, O(x_source)⟩ over the images of a batch, L their mean cross-entropy:
+what is positive does harm (Xie et al., AISTATS 2021).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, ValidationError
+
+from archselect.benchmarks.records import (
+    DataInputs,
+    Fact,
+    Folder,
+    Id,
+    Seed,
+    SupernetInputs,
+    UserError,
+    supernet_id,
+    write_atomically,
+)
+from archselect.nasbench_adapters.files import DAMAGED
+
+Array = npt.NDArray[np.float32] | npt.NDArray[np.int32]
+WRONG, RIGHT = 0, 1
+"""Places along the axis of images that the supernet classified wrong, and right."""
+COUNT, LOSS, ENTROPY = 0, 1, 2
+"""Places along the axis of sums over images: how many, of the cross-entropy L, of the prediction's entropy H."""
+FIRST, LAST = 0, 1
+"""Places along the axis of probes: before training, and after it."""
+
+
+class TracedCell(Fact):
+    """A cell type: nodes 0 .. nodes - 1, the inputs first, edges (source, target), `operations[e]` those allowed.
+
+    `layers` is how many layers of the network are of it.
+    """
+
+    name: str
+    inputs: int
+    nodes: int
+    output: list[int]
+    edges: list[tuple[int, int]] = Field(min_length=1)
+    operations: list[list[str]]
+    layers: int = Field(ge=1)
+
+
+class TraceInfo(Fact):
+    """What a trace is of: all that determines the supernet, and its cells.
+
+    `parts` are the parts of the images ("train", "valid" or "all") that losses are known of; the first is the one from
+    whose losses the alphas' gradient is had, and on which costs are measured.
+    """
+
+    schema_version: Literal[1] = 1
+    id: Id
+    space: str
+    data: DataInputs
+    supernet: SupernetInputs
+    seed: Seed
+    code_version: str
+    parts: list[str] = Field(min_length=1)
+    cells: list[TracedCell] = Field(min_length=1)
+
+
+@dataclass(frozen=True, eq=False)
+class CellTrace:
+    """What was seen of a cell type; costs without a suffix are summed over the layers of the type.
+
+    Attributes:
+        probabilities: (T + 1, E, K) softmax of the alphas, before training and after every epoch.
+        cost_counts: (T, E, K) in how many batches of an epoch an operation went forward.
+        cost_means, cost_variances: (T, E, K) of its cost over these; NaN without any.
+        edge_costs: (T, L, E) mean over the batches of Σ_k mixture x cost on an edge, for every layer.
+        probe_counts: (2, E, K) the same of paths sampled uniformly, before training and after it.
+        probe_means, probe_variances: (2, E, K) of the cost over these; NaN without any.
+        probe_layers: (2, L, E, K) mean of the cost in every layer.
+    """
+
+    probabilities: Array
+    cost_counts: Array
+    cost_means: Array
+    cost_variances: Array
+    edge_costs: Array
+    probe_counts: Array
+    probe_means: Array
+    probe_variances: Array
+    probe_layers: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A whole trace.
+
+    Attributes:
+        info: what it is of.
+        losses: (T, parts, 2, 3) sums over the images of an epoch, as they went forward in training: by part, wrong or
+            right, of :data:`COUNT`, :data:`LOSS` and :data:`ENTROPY` (nats).
+        cells: one per cell type.
+    """
+
+    info: TraceInfo
+    losses: Array
+    cells: tuple[CellTrace, ...]
+
+    @property
+    def epochs(self) -> int:
+        """T."""
+        return len(self.losses)
+
+
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "probabilities": ("T + 1", "E", "K"),
+    "cost_counts": ("T", "E", "K"),
+    "cost_means": ("T", "E", "K"),
+    "cost_variances": ("T", "E", "K"),
+    "edge_costs": ("T", "L", "E"),
+    "probe_counts": ("2", "E", "K"),
+    "probe_means": ("2", "E", "K"),
+    "probe_variances": ("2", "E", "K"),
+    "probe_layers": ("2", "L", "E", "K"),
+}
+"""The arrays of a cell type by name, and their shapes."""
+
+
+def trace_path(folder: Folder, supernet: str) -> Path:
+    """Where the trace of the supernet with that id is."""
+    return folder.root / "traces" / f"{supernet}.npz"
+
+
+def write_trace(path: Path, trace: Trace) -> None:
+    """Write a trace atomically. Raises UserError if the folder cannot take it."""
+    arrays = {"losses": trace.losses}
+    for c, cell in enumerate(trace.cells):
+        arrays |= {f"{name}_{c}": getattr(cell, name) for name in FIELDS}
+    info = np.frombuffer(trace.info.model_dump_json().encode(), dtype=np.uint8)
+    file = io.BytesIO()
+    np.savez_compressed(file, info=info, **arrays)  # type: ignore[arg-type]
+    write_atomically(path, file.getvalue())
+
+
+def read_trace(path: Path) -> Trace:
+    """Read a trace back; nothing in the file is executed. Raises UserError if it is missing, damaged or another's."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            info = TraceInfo.model_validate_json(file["info"].tobytes())
+            if path.stem != info.id or info.id != _id(info):
+                raise ValueError("it is of another supernet")
+            losses = _array(file, "losses", {"P": len(info.parts)}, ("T", "P", "2", "3"))
+            cells = []
+            for c, cell in enumerate(info.cells):
+                if len(cell.operations) != len(cell.edges):
+                    raise ValueError("operations are not of as many edges")
+                sizes = {"T": len(losses), "T + 1": len(losses) + 1, "L": cell.layers, "E": len(cell.edges)}
+                sizes["K"] = max(map(len, cell.operations))
+                cells.append(CellTrace(**{n: _array(file, f"{n}_{c}", sizes, axes) for n, axes in FIELDS.items()}))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValidationError, *DAMAGED) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"{path} is not a trace or is damaged ({reason}): remove it and its supernet, and run again"
+        ) from error
+    return Trace(info, losses, tuple(cells))
+
+
+def _id(info: TraceInfo) -> str:
+    return supernet_id(info.space, info.supernet, info.data, info.seed, info.code_version)
+
+
+def _array(file: Mapping[str, Array], name: str, sizes: Mapping[str, int], axes: tuple[str, ...]) -> Array:
+    """An array of the file. Raises ValueError if it has not these axes, or another type than arrays here have."""
+    array = file[name]
+    wanted = tuple(sizes.get(axis, int(axis) if axis.isdecimal() else -1) for axis in axes)
+    if array.dtype not in (np.float32, np.int32):
+        raise ValueError(f"'{name}' is of {array.dtype}")
+    if array.ndim != len(wanted) or any(size not in (-1, own) for size, own in zip(wanted, array.shape, strict=True)):
+        raise ValueError(f"'{name}' has shape {array.shape}, not ({', '.join(axes)})")
+    return array
