@@ -84,8 +84,8 @@ def estimate(study: Study, data_dir: Path | None = None) -> list[Estimate]:
         sizes = _sizes(data.name, data_dir)
         for part in study.spaces:
             training = _training(part, data.train, sizes, data_dir)
-            worlds = {s.label: World(part, data, s, sizes) for s in study.supernets}
-            for selector, supernet, label in study.pairs():
+            worlds = {s.label: World(part, data, s, sizes) for s in study.supernets if s.on(part, data)}
+            for selector, supernet, label in study.pairs_on(part, data):
                 world = worlds[supernet.label]
                 found.append(
                     Estimate(
@@ -150,7 +150,7 @@ class World:
     @cached_property
     def step(self) -> Counts:
         """One training step on two images, measured."""
-        tiny = self.recipe.model_copy(update={"epochs": 1, "batch_size": 2})
+        tiny = self.recipe.model_copy(update={"epochs": 1, "batch_size": 2, "trace": False})
         images = Images(self.images.dataset, CPU, split="first", limit=2)
         counts = make_supernet(tiny, self.space, self.inputs, images, seed=0).cost.counts
         steps = ceil(len(images.index(tiny.build().part)) / 2)

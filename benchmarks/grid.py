@@ -220,7 +220,7 @@ def span(study: Study, data_dir: Path | None) -> list[RunJob]:
                 protocol, name = part.resolve(space.name), part.data or data.name
                 images = described_training(name, protocol.settings)
                 trainings.append(TrainingPlan(space.name, protocol, name, images, tuple(part.seeds)))
-            for seed, (selector, supernet, label) in product(study.seeds.supernet, study.pairs()):
+            for seed, (selector, supernet, label) in product(study.seeds.supernet, study.pairs_on(space, data)):
                 job = SupernetJob(space, data, data_inputs, supernet, seed)
                 jobs += [RunJob(job, selector, label, s, tuple(trainings)) for s in study.seeds.selection]
     return jobs

@@ -22,6 +22,7 @@ from archselect.benchmarks.machine import find_device, open_device
 from archselect.benchmarks.records import Failure, Folder, Landscape, Record, StudyInfo, Trained, read_fact, write_fact
 from archselect.benchmarks.run import Runner, survey, trained_accuracy, trained_landscape
 from archselect.benchmarks.study import Study, TruthPart, differences, read_study
+from archselect.benchmarks.traces import trace_path
 from archselect.benchmarks.training import Advance
 from archselect.benchmarks.workers import THREADS, Submit, settle
 from archselect.nasbench_adapters.errors import UserError
@@ -213,7 +214,7 @@ def _make_supernets(
 ) -> list[str]:
     """Make the supernets that runs read and that are not there; ids of the runs whose supernet cannot be made."""
     supernets = {job.supernet.id: job.supernet for job in choosing}
-    missing = [job for id, job in supernets.items() if not (folder.root / "supernets" / f"{id}.pt").is_file()]
+    missing = [job for job in supernets.values() if not _is_made(folder, job)]
     total = len({job.supernet.id for job in jobs})
     progress("supernets", total - len(missing), total)
     broken: dict[str, BaseException] = {}
@@ -224,6 +225,12 @@ def _make_supernets(
             broken[pending[future]] = error
         progress("supernets", total - len(missing) + done, total)
     return [_fail(folder, job, broken[job.supernet.id]) for job in choosing if job.supernet.id in broken]
+
+
+def _is_made(folder: Folder, job: SupernetJob) -> bool:
+    """Whether a supernet is there, and its trace if it is to have one."""
+    traced = not job.supernet.trace or trace_path(folder, job.id).is_file()
+    return traced and (folder.root / "supernets" / f"{job.id}.pt").is_file()
 
 
 def _run_selectors(

@@ -33,6 +33,7 @@ from archselect.benchmarks.records import (
 from archselect.benchmarks.study import DataPart, TruthPart
 from archselect.benchmarks.supernets import load_supernet, make_supernet, save_supernet
 from archselect.benchmarks.task import SupernetTask
+from archselect.benchmarks.traces import trace_path, write_trace
 from archselect.benchmarks.training import Advance, train_network
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.batches import Images
@@ -93,6 +94,9 @@ class Runner:
             trained = make_supernet(
                 job.supernet, space, job.inputs, self.images(job.data), job.seed, advance, target=path
             )
+            if trained.trace is not None:
+                # Before the supernet: where that is, its trace is, too.
+                write_trace(trace_path(self.folder, job.id), trained.trace)
             save_supernet(path, trained)
 
     def run(self, job: RunJob) -> Record:

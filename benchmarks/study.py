@@ -11,6 +11,7 @@
     [[spaces]]
     name = "nb201"
     skeleton = { channels = 16, cells = 5 }
+    label = "large"                     # the name, if left out
 
     [[data]]
     name = "cifar10"                    # or the path of an .npz; "cifar10@16" averages images down to 16x16
@@ -21,6 +22,9 @@
     [[supernets]]
     recipe = "darts"
     epochs = 50
+    trace = true                        # record the training, for table "wiring"
+    spaces = ["large"]                  # labels of spaces that it is trained on; all of them if left out
+    data = ["cifar10"]                  # names of data sets that it is trained on; all of them if left out
 
     [[selectors]]
     name = "darts-pt"
@@ -58,7 +62,9 @@ from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.base import Selector
 from archselect.selectors.loading import load_selector
 
-Table = Literal["tau", "accuracy", "differences", "time", "cells", "operations", "reproduction"]
+Table = Literal["tau", "accuracy", "differences", "time", "cells", "operations", "reproduction", "wiring"]
+UNJUDGED = ("time", "cells", "wiring")
+"""Tables that need no accuracy of what is selected."""
 Seeds = list[Seed]
 
 
@@ -76,10 +82,16 @@ class SeedsPart(Part):
 
 
 class SpacePart(Part):
-    """A space by name and the settings of its skeleton."""
+    """A space by name, the settings of its skeleton, and a label for supernets to name it by."""
 
     name: str
     skeleton: Settings = {}
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        """The label, else the name."""
+        return self.label or self.name
 
 
 class TruthPart(Part):
@@ -119,8 +131,8 @@ class DataPart(Part):
     """A data set by name or path, how its training images are halved, and how selected architectures are judged.
 
     `truth`: where their accuracies are looked up. `train`: how they are trained to the end; a protocol's name, a table
-    of one and its settings, or a list of these. There must be one or the other. `limit` keeps the first so many images
-    of each half.
+    of one and its settings, or a list of these. There must be one or the other, but for studies whose tables need no
+    accuracies (:data:`UNJUDGED`). `limit` keeps the first so many images of each half.
     """
 
     name: str
@@ -137,17 +149,13 @@ class DataPart(Part):
         parts = value if isinstance(value, list) else [value]
         return [{"protocol": part} if isinstance(part, str) else part for part in parts]
 
-    @model_validator(mode="after")
-    def _judged(self) -> DataPart:
-        if not self.truth and not self.train:
-            raise ValueError("needs 'truth', tables to look selected architectures up in, or 'train', a protocol")
-        return self
-
 
 class SupernetPart(Recipe):
-    """A recipe with its settings, and a label for selectors to name it by."""
+    """A recipe with its settings, a label for selectors to name it by, and what it is trained on, if not on all."""
 
     label: str = ""
+    spaces: list[str] | None = None
+    data: list[str] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -155,6 +163,10 @@ class SupernetPart(Recipe):
         if isinstance(values, dict) and "recipe" in values:
             return {"label": values["recipe"], **values}
         return values
+
+    def on(self, space: SpacePart, data: DataPart) -> bool:
+        """Whether it is trained on that space and data set."""
+        return (self.spaces is None or space.title in self.spaces) and (self.data is None or data.name in self.data)
 
 
 class SelectorPart(Part):
@@ -220,6 +232,14 @@ class Study(Part):
                     raise unknown(f"supernet of selector {selector.name}", label, labels)
         pairs = [label for _, _, label in self.pairs()]
         _distinct("selectors", pairs)
+        self._check_supernets()
+        judged = [table for table in self.tables if table not in UNJUDGED]
+        for place, data in enumerate(self.data):
+            if judged and not data.truth and not data.train:
+                raise UserError(
+                    f"data.{place}: needs 'truth', tables to look selected architectures up in, or 'train', a "
+                    f"protocol; only the tables {', '.join(UNJUDGED)} do without"
+                )
         if self.reference is not None and not self.references:
             raise unknown("selector of 'reference'", self.reference, [s.title for s in self.selectors])
         for entry in self.reproduces:
@@ -238,6 +258,20 @@ class Study(Part):
         _distinct("data", [str(data.model_dump(exclude={"truth", "train"})) for data in self.data])
         _distinct("seeds.supernet", self.seeds.supernet)
         _distinct("seeds.selection", self.seeds.selection)
+
+    def _check_supernets(self) -> None:
+        """Raises UserError for a supernet on a space or data set that is not there, or if there is no trace to show."""
+        for supernet in self.supernets:
+            for name in supernet.spaces or []:
+                if name not in (titles := [space.title for space in self.spaces]):
+                    raise unknown(f"space of supernet {supernet.label}", name, titles)
+            for name in supernet.data or []:
+                if name not in (names := [data.name for data in self.data]):
+                    raise unknown(f"data set of supernet {supernet.label}", name, names)
+            if supernet.trace and not supernet.build().trains:
+                raise UserError(f"supernet {supernet.label} is not trained: it has no 'trace'")
+        if "wiring" in self.tables and not any(supernet.trace for _, supernet, _ in self.pairs()):
+            raise UserError("tables: 'wiring' needs a supernet with 'trace = true' that a selector reads from")
 
     @property
     def references(self) -> list[str]:
@@ -276,6 +310,10 @@ class Study(Part):
         found = self.model_copy(update=changed)
         found.check()
         return found
+
+    def pairs_on(self, space: SpacePart, data: DataPart) -> list[tuple[SelectorPart, SupernetPart, str]]:
+        """Those of the :meth:`pairs` whose supernet is trained on that space and data set."""
+        return [pair for pair in self.pairs() if pair[1].on(space, data)]
 
     def pairs(self) -> list[tuple[SelectorPart, SupernetPart, str]]:
         """Every selector with every supernet it reads from, and the label of the pair."""
@@ -364,7 +402,7 @@ def _settings(study: Study) -> dict[str, dict[str, object]]:
     """Per kind of part the settings of each, defaults included, by name or label."""
     return {
         "seeds": {"": dict(study.seeds)},
-        "space": {space.name: space.model_dump() for space in study.spaces},
+        "space": {space.title: space.model_dump() for space in study.spaces},
         "data": {data.name: data.model_dump() for data in study.data},
         "supernet": {supernet.label: dict(supernet.settings()) for supernet in study.supernets},
         "selector": {selector.title: selector.build().model_dump() for selector in study.selectors},

@@ -17,19 +17,23 @@ from torch import Tensor
 
 from archselect.benchmarks.checked import check_form, load_checked, save_checked, taking_over
 from archselect.benchmarks.clock import Clock, PeakMemory
-from archselect.benchmarks.machine import machine
+from archselect.benchmarks.machine import code_version, machine
 from archselect.benchmarks.optimisers.base import CommonSettings, Optimiser
+from archselect.benchmarks.optimisers.recorder import Recorder
 from archselect.benchmarks.optimisers.registry import OPTIMISERS, get_optimiser
 from archselect.benchmarks.optimisers.trainer import Trainer
 from archselect.benchmarks.records import (
     Counts,
+    DataInputs,
     Fact,
     Machine,
     Settings,
     SupernetInputs,
     Time,
     content_id,
+    supernet_id,
 )
+from archselect.benchmarks.traces import Trace, TracedCell, TraceInfo
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.files import DAMAGED
 from archselect.nasbench_adapters.images.batches import Images
@@ -91,12 +95,16 @@ class SupernetCost(Fact):
 
 @dataclass(frozen=True)
 class TrainedSupernet:
-    """A supernet's weights, alphas and state of the alphas' optimiser (None if untrained), and what they cost."""
+    """A supernet's weights, alphas and state of the alphas' optimiser (None if untrained), and what they cost.
+
+    `trace` is what was recorded of the training, where its recipe asks for that; it is kept in a file of its own.
+    """
 
     weights: dict[str, Tensor]
     alphas: tuple[Tensor, ...]
     alpha_optimizer: dict[str, Any] | None
     cost: SupernetCost
+    trace: Trace | None = None
 
 
 def new_supernet(space: SearchSpace, inputs: SupernetInputs, images: Images, seed: int) -> Supernet:
@@ -138,22 +146,31 @@ def make_supernet(
     clock.watch(supernet, images.dataset.image_shape)
     generator = torch.Generator().manual_seed(stream_seed("supernet alphas", seed))
     alphas = tuple(alpha.requires_grad_() for alpha in optimiser.new_alphas(space, generator, images.device))
-    alpha_optimizer, peak = None, 0
+    alpha_optimizer, peak, trace = None, 0, None
     if optimiser.trains:
         trainer = Trainer(optimiser, space, supernet, alphas, images, stream_seed("supernet batches", seed))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             trainer.weight_optimizer, max(optimiser.epochs, 1), optimiser.learning_rate_min
         )
         training = content_id([space.name, inputs.model_dump(mode="json"), images.describe(), seed])
+        recorder = trainer.recorder = _recorder(trainer) if optimiser.trace else None
         with clock.phase("supernet"):
-            done, peak = _resume(target, training, trainer, schedule, clock)
+            done, peak = _resume(target, training, trainer, recorder, schedule, clock)
+            if recorder and not done:
+                with clock.phase("trace"):
+                    recorder.keep_probabilities(alphas)
+                    recorder.probe(trainer, stream_seed("supernet probe", seed))
             while done < optimiser.epochs:
                 trainer.epoch(space.undecided(), progress=done / optimiser.epochs)
                 schedule.step()
                 done += 1
                 if target is not None and done % CHECKPOINT_EPOCHS == 0 and done < optimiser.epochs:
-                    _interrupt(target, training, trainer, schedule, clock, done, max(peak, memory.read()))
+                    _interrupt(target, training, trainer, recorder, schedule, clock, done, max(peak, memory.read()))
                 advance(done, optimiser.epochs)
+        if recorder:
+            with clock.phase("trace"):
+                recorder.probe(trainer, stream_seed("supernet probe", seed))
+            trace = recorder.trace(_trace_info(trainer, inputs, seed))
         alpha_optimizer = trainer.alpha_optimizer.state_dict()
     cost = SupernetCost(
         times=clock.times(), counts=clock.counts(), peak_memory=max(peak, memory.read()), machine=machine(images.device)
@@ -163,6 +180,42 @@ def make_supernet(
         tuple(alpha.detach().cpu() for alpha in alphas),
         alpha_optimizer,
         cost,
+        trace,
+    )
+
+
+def _parts(optimiser: Optimiser) -> list[str]:
+    """The parts of the images that losses are known of; the first is that which the alphas learn from."""
+    return list(dict.fromkeys([optimiser.searched, optimiser.part]))
+
+
+def _recorder(trainer: Trainer) -> Recorder:
+    return Recorder(trainer.space, trainer.layers, _parts(trainer.optimiser), trainer.images.device)
+
+
+def _trace_info(trainer: Trainer, inputs: SupernetInputs, seed: int) -> TraceInfo:
+    data, version = DataInputs.model_validate(trainer.images.describe()), code_version()
+    space = trainer.space
+    return TraceInfo(
+        id=supernet_id(space.name, inputs, data, seed, version),
+        space=space.name,
+        data=data,
+        supernet=inputs,
+        seed=seed,
+        code_version=version,
+        parts=_parts(trainer.optimiser),
+        cells=[
+            TracedCell(
+                name=cell.name,
+                inputs=cell.inputs,
+                nodes=cell.nodes,
+                output=list(cell.output),
+                edges=list(cell.edges),
+                operations=[list(names) for names in cell.operations],
+                layers=layers,
+            )
+            for cell, layers in zip(space.cells, trainer.layers, strict=True)
+        ],
     )
 
 
@@ -175,7 +228,14 @@ Schedule = torch.optim.lr_scheduler.CosineAnnealingLR
 
 
 def _interrupt(
-    target: Path, training: str, trainer: Trainer, schedule: Schedule, clock: Clock, done: int, peak: int
+    target: Path,
+    training: str,
+    trainer: Trainer,
+    recorder: Recorder | None,
+    schedule: Schedule,
+    clock: Clock,
+    done: int,
+    peak: int,
 ) -> None:
     """Keep all that the training's next epoch depends on; the time this takes is not the training's."""
     now = clock.state()
@@ -185,6 +245,7 @@ def _interrupt(
             "training": training,
             "done": done,
             "trainer": trainer.state(),
+            "recorder": recorder and recorder.state(),
             "schedule": schedule.state_dict(),
             "clock": now,
             "peak_memory": peak,
@@ -193,7 +254,14 @@ def _interrupt(
     clock.restore(now)
 
 
-def _resume(target: Path | None, training: str, trainer: Trainer, schedule: Schedule, clock: Clock) -> tuple[int, int]:
+def _resume(
+    target: Path | None,
+    training: str,
+    trainer: Trainer,
+    recorder: Recorder | None,
+    schedule: Schedule,
+    clock: Clock,
+) -> tuple[int, int]:
     """Take over the checkpoint if there is one. Returns the epochs done and the peak memory until then, or zeros."""
     if target is None or not (path := checkpoint_path(target)).is_file():
         return 0, 0
@@ -202,6 +270,8 @@ def _resume(target: Path | None, training: str, trainer: Trainer, schedule: Sche
         raise UserError(f"{path} is of another training: remove it and run again")
     with taking_over(path):
         trainer.load_state(saved["trainer"])
+        if recorder:
+            recorder.load_state(saved["recorder"])
         check_form(saved["schedule"], schedule.state_dict())
         schedule.load_state_dict(saved["schedule"])
         clock.restore(saved["clock"])

@@ -22,6 +22,9 @@ SUPERNETS = {
     "darts": ["liu2019darts"],
     "blank": ["wang2021rethinking"],
     "sdarts-rs": ["chen2020stabilizing"],
+    "spos": ["guo2020single"],
+    "snas": ["xie2019snas", "xie2021understanding"],
+    "dsnas": ["hu2020dsnas", "xie2021understanding"],
 }
 SPACES = {
     "nb201": ["dong2020nasbench201"],

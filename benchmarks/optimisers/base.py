@@ -8,7 +8,10 @@ nothing of epochs, devices, checkpoints or files. Settings are fields with defau
     class SingleLevel(Optimiser):
         name: ClassVar[str] = "single-level"
         summary: ClassVar[str] = "weights and alphas together, from one gradient on all training images"
-        part: ClassVar[str] = "all"
+
+        @property
+        def part(self) -> str:
+            return "all"
 
         def step(self, trainer: Trainer, batch: Batch) -> None:
             gradients = trainer.step_weights(trainer.loss(batch, trainer.mixture()), also=trainer.alphas)
@@ -18,7 +21,7 @@ nothing of epochs, devices, checkpoints or files. Settings are fields with defau
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,8 +34,13 @@ from archselect.nasbench_adapters.space import SearchSpace
 if TYPE_CHECKING:
     from archselect.benchmarks.optimisers.trainer import Trainer
 
-Batch = tuple[Tensor, Tensor]
-"""Images (batch, channels, height, width), normalised, and labels (batch,), on the supernet's device."""
+
+class Batch(NamedTuple):
+    """Images (batch, channels, height, width), normalised, and labels (batch,), on the supernet's device; of a part."""
+
+    images: Tensor
+    labels: Tensor
+    part: str
 
 
 class CommonSettings(BaseModel):
@@ -44,7 +52,8 @@ class CommonSettings(BaseModel):
         learning_rate, learning_rate_min: SGD, cosine per epoch.
         momentum, weight_decay, grad_clip: SGD; clip by total norm, 0 for none.
         alpha_learning_rate, alpha_weight_decay, alpha_beta1, alpha_beta2: Adam.
-        alpha_scale: initial alphas are this times normal.
+        alpha_scale, alpha_mean: initial alphas are the first times normal, plus the second.
+        alpha_grad_clip: of the alphas' gradient by total norm, 0 for none.
         augment: whether both halves are augmented (released code: yes).
         batches: "epoch" shuffles the images once per epoch; "resampled" draws every batch afresh, as the released
             code's `next(iter(loader))` does.
@@ -53,6 +62,8 @@ class CommonSettings(BaseModel):
             device; also for DARTS-PT's scores by the batch's statistics) or "compiled" (torch.compile; while the
             supernet is trained and tuned). The second order's forwards at moved weights are eager. Making a graph or
             code is part of the phase that it falls in.
+        trace: whether probabilities, costs and losses are recorded epoch by epoch (:mod:`.benchmarks.traces`). It
+            changes no number, and takes some time.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -69,10 +80,17 @@ class CommonSettings(BaseModel):
     alpha_beta1: float = Field(0.5, ge=0, lt=1)
     alpha_beta2: float = Field(0.999, ge=0, lt=1)
     alpha_scale: float = Field(1e-3, ge=0)
+    alpha_mean: float = 0.0
+    alpha_grad_clip: float = Field(0.0, ge=0)
     augment: bool = True
     batches: Literal["epoch", "resampled"] = "epoch"
     precision: Literal["float32", "bf16"] = "float32"
     execution: Execution = "eager"
+    trace: bool = False
+
+
+USUAL = {"alpha_mean": 0.0, "alpha_grad_clip": 0.0, "precision": "float32", "execution": "eager", "trace": False}
+"""Settings that most trainings have no word for."""
 
 
 class Optimiser(CommonSettings, ABC):
@@ -81,14 +99,24 @@ class Optimiser(CommonSettings, ABC):
     Attributes:
         name, summary, paper: what it is called, what it does in a line, and its source.
         part: of the images, whose batches `step` is given: "train", or "all" for both halves.
+        searched: part of the images from which the alphas' gradient is had, for traces.
         trains: whether a supernet is trained at all before a selector reads it.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     paper: ClassVar[str] = ""
-    part: ClassVar[str] = "train"
     trains: ClassVar[bool] = True
+
+    @property
+    def part(self) -> str:
+        """See :class:`Optimiser`."""
+        return "train"
+
+    @property
+    def searched(self) -> str:
+        """See :class:`Optimiser`."""
+        return self.part
 
     @abstractmethod
     def step(self, trainer: Trainer, batch: Batch) -> None:
@@ -96,13 +124,12 @@ class Optimiser(CommonSettings, ABC):
 
     def new_alphas(self, space: SearchSpace, generator: torch.Generator, device: torch.device) -> tuple[Tensor, ...]:
         """Initial architecture weights, one (edges, operations) tensor per cell type."""
-        return new_alphas(space, generator, device, self.alpha_scale)
+        return tuple(self.alpha_mean + alpha for alpha in new_alphas(space, generator, device, self.alpha_scale))
 
     def settings(self) -> Settings:
         """The settings that a supernet made this way depends on, for its record and its hash.
 
-        Precision and execution are among them where they are others than those of the papers.
+        Those of :data:`USUAL` are among them where they have other values than there.
         """
         values = {name: getattr(self, name) for name in type(self).model_fields}
-        usual = {"precision": "float32", "execution": "eager"}
-        return {name: value for name, value in values.items() if usual.get(name) != value}
+        return {name: value for name, value in values.items() if name not in USUAL or USUAL[name] != value}

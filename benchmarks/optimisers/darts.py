@@ -17,6 +17,8 @@ class Darts(Optimiser):
     """α ← α - Adam(∇_α L_valid(w', softmax(α))), then w ← w - η ∇_w L_train(w, softmax(α)).
 
     Settings:
+        level: "bi" as above, or "single": both losses are of the same batch of all training images, and in the first
+            order both gradients are had at once, before either step (the control of Xie et al., AISTATS 2021).
         order: 1 takes w' = w (the released DARTS-PT's); 2 takes for w' the weights after one more step on the
             training batch and follows their dependence on α (section 2.3 and algorithm 1): see :mod:`.unrolled`.
     """
@@ -25,12 +27,30 @@ class Darts(Optimiser):
     summary: ClassVar[str] = "weights and alphas by turns, first or second order"
     paper: ClassVar[str] = "Liu et al., DARTS, ICLR 2019, arXiv 1806.09055"
 
+    level: Literal["bi", "single"] = "bi"
     order: Literal[1, 2] = 1
+
+    @property
+    def part(self) -> str:
+        """See :class:`Darts`."""
+        return "train" if self.level == "bi" else "all"
+
+    @property
+    def searched(self) -> str:
+        """See :class:`Darts`."""
+        return "valid" if self.level == "bi" else "all"
 
     def step(self, trainer: Trainer, batch: Batch) -> None:
         """See :class:`Darts`."""
-        trainer.step_alphas(self.alpha_gradients(trainer, batch, trainer.valid()))
-        trainer.step_weights(trainer.loss(batch, self.weight_mixture(trainer)))
+        if self.level == "single" and self.order == 1:
+            gradients = trainer.step_weights(trainer.loss(batch, trainer.mixture()), also=trainer.alphas)
+            trainer.step_alphas(gradients)
+            return
+        valid = trainer.valid() if self.level == "bi" else batch
+        trainer.step_alphas(self.alpha_gradients(trainer, batch, valid))
+        # A trace has the loss that the alphas learn from once.
+        loss = trainer.loss(batch, self.weight_mixture(trainer), recorded=self.level == "bi")
+        trainer.step_weights(loss)
 
     def alpha_gradients(self, trainer: Trainer, train: Batch, valid: Batch) -> tuple[Tensor, ...]:
         """The gradient of the alphas' step."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from archselect.benchmarks.optimisers.base import Optimiser
 from archselect.benchmarks.optimisers.blank import Blank
 from archselect.benchmarks.optimisers.darts import Darts
+from archselect.benchmarks.optimisers.dsnas import Dsnas
 from archselect.benchmarks.optimisers.sdarts_rs import SdartsRS
+from archselect.benchmarks.optimisers.snas import Snas
+from archselect.benchmarks.optimisers.spos import Spos
 from archselect.benchmarks.optimisers.untrained import Untrained
 from archselect.nasbench_adapters.errors import unknown
 
 OPTIMISERS: dict[str, type[Optimiser]] = {
-    optimiser.name: optimiser for optimiser in (Untrained, Blank, Darts, SdartsRS)
+    optimiser.name: optimiser for optimiser in (Untrained, Blank, Spos, Darts, SdartsRS, Snas, Dsnas)
 }
 
 

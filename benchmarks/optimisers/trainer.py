@@ -13,9 +13,10 @@ from torch.nn import functional as F
 
 from archselect.benchmarks.checked import check_optimizer
 from archselect.benchmarks.optimisers.base import Batch, Optimiser
+from archselect.benchmarks.optimisers.recorder import Recorder
 from archselect.benchmarks.precision import autocast
 from archselect.nasbench_adapters.images.batches import Images
-from archselect.nasbench_adapters.networks import FusedSupernet, Mixture, Supernet, executed, mixture_of
+from archselect.nasbench_adapters.networks import FusedSupernet, Mixture, Supernet, executed, mixture_of, sampled
 from archselect.nasbench_adapters.space import Decisions, SearchSpace
 
 
@@ -33,6 +34,7 @@ class Trainer:
     Attributes:
         fused: the supernet, with few large kernels.
         generator: the one random stream of the training, on the CPU.
+        recorder: hears what is to be kept for a trace, where there is one.
         decisions: of the epoch under way.
         progress: how much of the training lies behind, from 0 in its first epoch; 1 while a selector tunes.
         weight_optimizer, alpha_optimizer: SGD and Adam.
@@ -56,9 +58,12 @@ class Trainer:
         )
         self.fused = FusedSupernet(supernet)
         self._forward = executed(self.fused, supernet, optimiser.execution)
+        types = supernet.layers_by_type()
+        self.layers = [len(types.get(c, ())) for c in range(len(space.cells))]
+        self.recorder: Recorder | None = None
         self.generator = torch.Generator().manual_seed(seed)
         self.decisions, self.progress = space.undecided(), 0.0
-        self._valid: Iterator[Batch] = iter(())
+        self._valid: Iterator[tuple[Tensor, Tensor]] = iter(())
         self.weight_optimizer = torch.optim.SGD(
             supernet.parameters(),
             optimiser.learning_rate,
@@ -78,10 +83,13 @@ class Trainer:
         self.decisions, self.progress = decisions, progress
         size, augment = self.optimiser.batch_size, self.optimiser.augment
         self._valid = self.images.endless("valid", size, self.generator, augment)
-        for batch in self._batches(self.optimiser.part, size, augment):
-            self.optimiser.step(self, batch)
+        part = self.optimiser.part
+        for images, labels in self._batches(part, size, augment):
+            self.optimiser.step(self, Batch(images, labels, part))
+        if self.recorder is not None:
+            self.recorder.end_epoch(self.alphas)
 
-    def _batches(self, part: str, size: int, augment: bool) -> Iterator[Batch]:
+    def _batches(self, part: str, size: int, augment: bool) -> Iterator[tuple[Tensor, Tensor]]:
         if self.optimiser.batches == "epoch":
             yield from self.images.epoch(part, size, self.generator, augment)
         else:
@@ -90,27 +98,46 @@ class Trainer:
 
     def valid(self) -> Batch:
         """The next batch of the validation half."""
-        return next(self._valid)
+        return Batch(*next(self._valid), "valid")
 
-    def mixture(self) -> Mixture:
-        """softmax(alpha) on open edges, one-hot on decided ones; gradients flow to the alphas."""
-        return mixture_of(self.space, self.alphas, self.decisions)
+    def mixture(self, alphas: Sequence[Tensor] | None = None) -> Mixture:
+        """softmax(alpha) on open edges, one-hot on decided ones; gradients flow to the alphas, or those given."""
+        return mixture_of(self.space, self.alphas if alphas is None else alphas, self.decisions)
 
-    def loss(self, batch: Batch, mixture: Mixture, weights: Mapping[str, Tensor] | None = None) -> Tensor:
+    def drawn(self, mixture: Mixture) -> Mixture:
+        """One operation per open edge, drawn in proportion to its weight; waits for the device, once."""
+        return sampled(self.space, mixture, self.decisions, self.generator, self.images.device)
+
+    def loss(
+        self,
+        batch: Batch,
+        mixture: Mixture,
+        weights: Mapping[str, Tensor] | None = None,
+        recorded: bool = True,
+    ) -> Tensor:
         """Mean cross-entropy on a batch.
 
         Args:
             batch: images and labels.
             mixture: what goes forward.
             weights: by name, in place of the supernet's own; its running statistics are then left as they are.
+            recorded: whether the trace, where there is one, has it.
         """
-        images, labels = batch
+        images, labels, part = batch
+        recorder = self.recorder if recorded else None
+        # Always where there is a gradient, so that a trace does not even change the rounding.
+        if recorder is not None or any(rows.requires_grad for rows in mixture.weights):
+            mixture = mixture.spread(self.layers)
+        if recorder is not None:
+            mixture = recorder.listening(mixture, part)
         with autocast(self.images.device, self.optimiser.precision):
             if weights is None:
                 logits = self._forward(images, mixture)
             else:
                 statistics = {name: buffer.clone() for name, buffer in self.supernet.named_buffers()}
                 logits = functional_call(self.supernet, {**statistics, **weights}, (images, mixture, self.fused.way))
+            if recorder is not None:
+                recorder.hear(batch, logits)
             return F.cross_entropy(logits, labels)
 
     def gradients(self, loss: Tensor) -> tuple[Tensor, ...]:
@@ -121,13 +148,15 @@ class Trainer:
         """One step of Adam along the gradients; alphas whose gradient is None stay."""
         for alpha, gradient in zip(self.alphas, gradients, strict=True):
             alpha.grad = gradient
+        if self.optimiser.alpha_grad_clip:
+            nn.utils.clip_grad_norm_(self.alphas, self.optimiser.alpha_grad_clip)
         self.alpha_optimizer.step()
 
-    def step_weights(self, loss: Tensor, also: Sequence[Tensor] = ()) -> tuple[Tensor | None, ...]:
+    def step_weights(self, loss: Tensor, also: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
         """One step of SGD down the loss, its gradient clipped.
 
         Weights on which the loss does not depend stay. Returns the loss' gradients with respect to `also` (leaves,
-        such as the alphas or a mixture's weights), had in the same backward.
+        such as the alphas or a mixture's weights), had in the same backward; zeros where it does not depend on one.
         """
         for leaf in also:
             leaf.grad = None
@@ -136,7 +165,7 @@ class Trainer:
         if self.optimiser.grad_clip:
             nn.utils.clip_grad_norm_(self.supernet.parameters(), self.optimiser.grad_clip)
         self.weight_optimizer.step()
-        return tuple(leaf.grad for leaf in also)
+        return tuple(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in also)
 
     def state(self) -> dict[str, Any]:
         """All that training moves, for :meth:`load_state`: tensors, numbers and containers of them."""

@@ -30,7 +30,7 @@ def unrolled_gradients(trainer: Trainer, train: Batch, valid: Batch, radius: flo
     names, weights = zip(*trainer.supernet.named_parameters(), strict=True)
     with torch.no_grad():
         constant = trainer.mixture()
-    slopes = torch.autograd.grad(trainer.loss(train, constant), weights, allow_unused=True)
+    slopes = torch.autograd.grad(trainer.loss(train, constant, recorded=False), weights, allow_unused=True)
     ahead = [
         (weight - rate * (slope + decay * weight + momentum * _buffer(trainer, weight))).detach().requires_grad_()
         # Operations that no open edge carries have no slope: the weights' SGD leaves them alone too.
@@ -46,7 +46,8 @@ def unrolled_gradients(trainer: Trainer, train: Batch, valid: Batch, radius: flo
 
     def at(distance: Tensor) -> tuple[Tensor, ...]:
         moved = [weight.detach() + distance * v for weight, v in zip(weights, direction, strict=True)]
-        return trainer.gradients(trainer.loss(train, trainer.mixture(), dict(zip(names, moved, strict=True))))
+        loss = trainer.loss(train, trainer.mixture(), dict(zip(names, moved, strict=True)), recorded=False)
+        return trainer.gradients(loss)
 
     return tuple(
         d - rate * (plus - minus) / (2 * epsilon)

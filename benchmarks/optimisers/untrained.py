@@ -19,6 +19,7 @@ class Untrained(Blank):
     def settings(self) -> Settings:
         """The settings of the start and of tuning, those of training having no effect."""
         matter = [
+            "alpha_mean",
             "alpha_scale",
             "augment",
             "batch_size",

@@ -6,7 +6,7 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks.execution import Execution, executed
 from archselect.nasbench_adapters.networks.folded import FoldedSupernet
 from archselect.nasbench_adapters.networks.fused import FusedSupernet
-from archselect.nasbench_adapters.networks.mixture import Mixture, mixture_of, new_alphas, one_hot
+from archselect.nasbench_adapters.networks.mixture import Mixture, mixture_of, new_alphas, one_hot, sampled
 from archselect.nasbench_adapters.networks.nb101 import NasBench101Network
 from archselect.nasbench_adapters.networks.network import Network, Supernet, scoring
 from archselect.nasbench_adapters.space import Architecture, SearchSpace, Skeleton
@@ -25,6 +25,7 @@ __all__ = [
     "mixture_of",
     "new_alphas",
     "one_hot",
+    "sampled",
     "scoring",
 ]
 

@@ -173,23 +173,28 @@ class _Plan:
         self._convs = [
             (cell, convs) for cell, step in steps if (convs := [part for part in step if isinstance(part, nn.Conv2d)])
         ]
+        self._supernet = supernet
+        layers = supernet.layers_by_type()
         twins: dict[tuple[int, int], list[_Cell]] = {}
         for cell in self.cells:
             twins.setdefault((cell.type, cell.module.channels[-1]), []).append(cell)
-        self._twins = [_Twins(own, mixture.weights[c]) for (c, _), own in twins.items()]
+        self._twins = [
+            _Twins(own, [layers[c].index(cell.module) for cell in own], mixture.weights[c])
+            for (c, _), own in twins.items()
+        ]
 
     def parts(self, mixture: Mixture) -> dict[_Cell, _Parts]:
         """What every cell needs of the supernet's kernels, as they are now, and of the mixture."""
-        # Taken apart once for all cells: their gradients are then put together once.
-        weights = [[row.unbind() for row in table.unbind()] for table in mixture.weights]
-        parts = {cell: _Parts(weights[cell.type]) for cell in self.cells}
+        apart = {cell.module for cell in self.cells if any(cell.others)}
+        weights = self._supernet.entries(mixture, apart)
+        parts = {cell: _Parts(weights.get(cell.module, ())) for cell in self.cells}
         if self._convs:
             flat = torch.cat([c.weight.permute(0, 2, 3, 1).reshape(-1) for _, convs in self._convs for c in convs])
             pieces = flat.split([sum(conv.weight.numel() for conv in convs) for _, convs in self._convs])
             for piece, (cell, convs) in zip(pieces, self._convs, strict=True):
                 parts[cell].kernels.append(_stacked(piece, convs))
         for twins in self._twins:
-            table = F.pad(mixture.weights[twins.type].flatten(), (0, 1))
+            table = F.pad(mixture.tables(twins.type, twins.places), (0, 1))
             for cell, scales, mixers in zip(twins.cells, twins.scales(table), twins.mixers(table), strict=True):
                 parts[cell].scales, parts[cell].mixers = scales, mixers
         return parts
@@ -200,7 +205,7 @@ class _Parts:
     """What a cell needs: per group of operations, node by node, a scale, per step a kernel; and mixing matrices.
 
     Attributes:
-        weights: the mixture's, by edge and operation.
+        weights: the mixture's, by edge and operation, where something runs by itself.
         kernels: per convolution of what runs together.
         scales: (edges * channels) per group of operations.
         mixers: (edges * channels, kinds * channels, 1, 1) per node that identities and poolings leave.
@@ -213,14 +218,19 @@ class _Parts:
 
 
 class _Twins:
-    """Cells of one type and width: their parts of the mixture are the same, and made at once.
+    """Cells of one type and width: their parts of the mixture are made at once.
 
     Every cell gets a copy of its own, so that gradients are added up once in place of cell by cell.
+
+    Attributes:
+        cells, type: which.
+        places: of the cells among all of the type.
     """
 
-    def __init__(self, cells: list[_Cell], weights: Tensor) -> None:
-        self.cells, self.type, self._channels = cells, cells[0].type, cells[0].module.channels[-1]
-        (edges, operations), device = weights.shape, weights.device
+    def __init__(self, cells: list[_Cell], places: list[int], weights: Tensor) -> None:
+        self.cells, self.type, self.places = cells, cells[0].type, places
+        self._channels = cells[0].module.channels[-1]
+        (edges, operations), device = weights.shape[-2:], weights.device
 
         def index(entries: Sequence[Entry | None]) -> Tensor:
             """Where the entries lie in the flattened weights; after them is a zero."""
@@ -242,23 +252,31 @@ class _Twins:
         self._identity = torch.eye(self._channels, dtype=weights.dtype, device=device)
 
     def scales(self, table: Tensor) -> list[list[Tensor]]:
-        """Per cell and group of operations the weights of its edges, for every channel of theirs."""
+        """Per cell and group of operations the weights of its edges, for every channel of theirs.
+
+        Args:
+            table: (cells, edges * operations + 1) the mixture of each, then a zero.
+        """
         count, sizes = len(self.cells), self._scale_sizes
         if not sizes:
             return [[]] * count
-        rows = table.index_select(0, self._scale_index)
+        rows = table.index_select(1, self._scale_index)
         # Normalisation reads its scale as it lies in memory: one row's is to be written out, too.
-        spread = rows[None, :, None].expand(count, -1, self._channels).contiguous()
+        spread = rows[:, :, None].expand(-1, -1, self._channels).contiguous()
         pieces = spread.view(-1).split(sizes * count)
         return [list(pieces[i * len(sizes) : (i + 1) * len(sizes)]) for i in range(count)]
 
     def mixers(self, table: Tensor) -> list[list[Tensor]]:
-        """Per cell and node the matrix that mixes its features, as they are and pooled, for all edges."""
+        """Per cell and node the matrix that mixes its features, as they are and pooled, for all edges.
+
+        Args:
+            table: as of :meth:`scales`.
+        """
         count, channels = len(self.cells), self._channels
         pieces = {}
         for kinds, nodes in self._nodes.items():
-            rows = table.index_select(0, self._mixer_index[kinds].flatten()).view(1, -1, 1, kinds, 1)
-            blocks = rows.expand(count, -1, -1, -1, -1) * self._identity[:, None]
+            rows = table.index_select(1, self._mixer_index[kinds].flatten()).view(count, -1, 1, kinds, 1)
+            blocks = rows * self._identity[:, None]
             sizes = [len(node) * channels for node in nodes]
             pieces[kinds] = iter(blocks.view(-1, kinds * channels, 1, 1).split(sizes * count))
         return [[next(pieces[kinds]) for kinds in self._kinds] for _ in range(count)]

@@ -1,7 +1,8 @@
 """The mixture: how much of each operation each edge carries, passed to every forward of a supernet.
 
-Shapes: per cell type c, `weights[c]` is (edges, operations); where edges allow different numbers of operations the
-rows are padded with zeros. `support` says on the host, without asking the device, which entries are not exactly zero.
+Shapes: per cell type c, `weights[c]` is (edges, operations), which all layers of the type share, or (layers, edges,
+operations), a table for each; where edges allow different numbers of operations the rows are padded with zeros.
+`support` says on the host, without asking the device, which entries are not exactly zero.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ Support = tuple[tuple[tuple[bool, ...], ...], ...]
 @dataclass(frozen=True, eq=False)
 class Mixture:
     """An immutable mixture; see the module's text for shapes. The tensors may carry gradients.
+
+    :meth:`without` and :meth:`fixed` are of mixtures that all layers share.
 
     Attributes:
         origin: the mixture that it was made of by :meth:`without` or :meth:`fixed`, and the (cell, edge) on which alone
@@ -48,6 +51,39 @@ class Mixture:
         row[choice] = 1
         weights = torch.cat([self.weights[cell][:edge], row[None], self.weights[cell][edge + 1 :]])
         return self._replace(cell, weights, edge, tuple(k == choice for k in range(len(row))))
+
+    def leaf(self) -> Mixture:
+        """The same with weights to which the gradients come."""
+        return Mixture(tuple(rows.detach().requires_grad_() for rows in self.weights), self.support)
+
+    def spread(self, layers: Sequence[int]) -> Mixture:
+        """The mixture with a table for each of `layers[c]` layers of cell type c.
+
+        It computes the same; the gradients of its weights say what each layer adds to those of this mixture.
+        """
+        weights = (rows.expand(count, *rows.shape) for rows, count in zip(self.weights, layers, strict=True))
+        return Mixture(tuple(weights), self.support)
+
+    def entries(self, cell: int, layers: int) -> list[Sequence[Sequence[Tensor]]]:
+        """Each of the weights as a scalar, by layer, edge and operation.
+
+        Taken apart once for all layers: their gradients are then put together once.
+        """
+        table = self.weights[cell]
+        flat, (edges, operations) = table.flatten().unbind(), table.shape[-2:]
+        rows: Sequence[Sequence[Tensor]] = [flat[k : k + operations] for k in range(0, len(flat), operations)]
+        if table.dim() == 2:
+            return [rows] * layers
+        return [rows[e : e + edges] for e in range(0, len(rows), edges)]
+
+    def tables(self, cell: int, places: Sequence[int]) -> Tensor:
+        """(places, edges * operations) the weights of these layers of a cell type, counted from its first."""
+        table = self.weights[cell]
+        if table.dim() == 2:
+            return table.flatten().expand(len(places), -1)
+        if len(places) == len(table):
+            return table.flatten(1)
+        return torch.stack([table[place].flatten() for place in places])
 
     def _replace(self, cell: int, weights: Tensor, edge: int, row: tuple[bool, ...]) -> Mixture:
         support = self.support[cell]
@@ -138,6 +174,34 @@ def _group_masks(
         for group in dict.fromkeys(groups)
     ]
     return torch.tensor(entries).to(device)
+
+
+def sampled(
+    space: SearchSpace, mixture: Mixture, decisions: Decisions, generator: torch.Generator, device: torch.device
+) -> Mixture:
+    """One operation drawn per open edge, or per group of open edges, in proportion to its weight; decided edges stay.
+
+    Args:
+        space, mixture, decisions: the probabilities, one table per cell type, and which edges are open.
+        generator: a CPU generator. The draw is made there, because the support has to be known to the host.
+        device: of the drawn mixture.
+    """
+    shapes = [rows.shape for rows in mixture.weights]
+    flat = torch.cat([rows.detach().flatten() for rows in mixture.weights]).cpu()
+    tables = [rows.view(shape) for rows, shape in zip(flat.split([s.numel() for s in shapes]), shapes, strict=True)]
+    drawn = []
+    for cell, table, row in zip(space.cells, tables, decisions.choices, strict=True):
+        opened = torch.tensor([[choice == OPEN] for choice in row])
+        free = table * opened
+        if cell.groups:
+            # One row per group: what is drawn from it is the group's one operation.
+            free = free.flatten() * _group_masks(cell.operations, cell.groups, table.shape[1], free.device)
+        # The first of exponential clocks to ring, each at the rate of its weight.
+        first = (free / torch.empty_like(free).exponential_(generator=generator)).argmax(-1, keepdim=True)
+        picked = torch.zeros_like(free).scatter(1, first, 1) * (free > 0)
+        drawn.append(torch.where(opened, picked.sum(0).view_as(table) if cell.groups else picked, table))
+    support = tuple(tuple(tuple(entry != 0 for entry in row) for row in table.tolist()) for table in drawn)
+    return Mixture(tuple(table.to(device, non_blocking=True) for table in drawn), support)
 
 
 def one_hot(space: SearchSpace, architecture: Architecture, device: torch.device) -> Mixture:

@@ -7,7 +7,7 @@ passed to `forward` weighs them; in a :class:`Network` an edge holds its one ope
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple, TypeVar
 
@@ -283,11 +283,7 @@ class Backbone(nn.Module):
         made = list(stem) if isinstance(stem, tuple) else [stem]
         auxiliary: Tensor | None = None
         factors = None if paths is None else iter(paths[:, :, None, None, None].unbind())
-        # Taken apart once for all layers: their gradients are then put together once.
-        weights: dict[int, Weights] = {}
-        if mixture:
-            plain = {cell for cell, module in self.cells() if module not in (instead or {})}
-            weights = {cell: [row.unbind() for row in mixture.weights[cell].unbind()] for cell in plain}
+        weights = self.entries(mixture, {m for _, m in self.cells()} - (instead or {}).keys()) if mixture else {}
         for index, (layer, module) in enumerate(zip(self.skeleton.layers, self.layers, strict=True)):
             if not isinstance(module, CellModule):
                 made = [module(made[-1])]
@@ -296,7 +292,7 @@ class Backbone(nn.Module):
                 if instead and module in instead:
                     out = instead[module](inputs)
                 else:
-                    weighted = mixture and (weights[layer.cell], mixture.support[layer.cell])
+                    weighted = mixture and (weights[module], mixture.support[layer.cell])
                     dropped = factors and [next(factors) for _ in range(module.droppable)]
                     out = module(inputs, weighted, dropped)
                 # Only what a later layer reads is kept.
@@ -316,6 +312,22 @@ class Backbone(nn.Module):
             for layer, module in zip(self.skeleton.layers, self.layers, strict=True)
             if isinstance(module, CellModule)
         ]
+
+    def layers_by_type(self) -> dict[int, list[CellModule]]:
+        """The layers that are cells, in order, by type of cell."""
+        found: dict[int, list[CellModule]] = {}
+        for cell, module in self.cells():
+            found.setdefault(cell, []).append(module)
+        return found
+
+    def entries(self, mixture: Mixture, wanted: Set[CellModule]) -> dict[CellModule, Weights]:
+        """The mixture's weights as scalars, for these cells, and for others of their types."""
+        return {
+            module: weights
+            for cell, modules in self.layers_by_type().items()
+            if not wanted.isdisjoint(modules)
+            for module, weights in zip(modules, mixture.entries(cell, len(modules)), strict=True)
+        }
 
     def initialise(self, seeds: Sequence[int]) -> None:
         """Draw all weights afresh, replica r from `seeds[r]`, by the rule of torch's own layers.

@@ -22,7 +22,7 @@ from archselect.benchmarks.supernets import (
 )
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.batches import Images
-from archselect.nasbench_adapters.networks import FusedSupernet, mixture_of, new_alphas
+from archselect.nasbench_adapters.networks import FusedSupernet, Mixture, mixture_of, new_alphas
 from archselect.nasbench_adapters.streams import stream_seed
 
 SKELETON = {"channels": 2, "cells": 1, "reduction": "pool"}
@@ -115,7 +115,7 @@ def naive_darts(supernet, alphas, images, settings, seed):
     supernet.train()
 
     def loss(batch):
-        mixture = type("Mixture", (), {"weights": (alphas.softmax(-1),), "support": (every,)})
+        mixture = Mixture((alphas.softmax(-1),), (every,))
         return F.cross_entropy(supernet(batch[0], mixture), batch[1])
 
     for epoch in range(settings.epochs):
@@ -157,7 +157,7 @@ def test_training_is_that_of_a_naive_darts_loop(nb201, halves):
 def plain_loop(learns_alphas, space, supernet, alphas, images, settings, generator, optimizers, decisions):
     """One epoch of first-order DARTS or of blank, in the very steps of the loop that was here first."""
     sgd, adam = optimizers
-    run = FusedSupernet(supernet)
+    run, layers = FusedSupernet(supernet), [len(own) for own in supernet.layers_by_type().values()]
     supernet.train()
     valid = images.endless("valid", settings.batch_size, generator, settings.augment)
     if settings.batches == "epoch":
@@ -168,7 +168,10 @@ def plain_loop(learns_alphas, space, supernet, alphas, images, settings, generat
     for x, y in train:
         if learns_alphas:
             x_valid, y_valid = next(valid)
-            loss = F.cross_entropy(run(x_valid, mixture_of(space, alphas, decisions)), y_valid)
+            mixture = mixture_of(space, alphas, decisions).spread(
+                [len(own) for own in supernet.layers_by_type().values()]
+            )
+            loss = F.cross_entropy(run(x_valid, mixture), y_valid)
             for alpha, gradient in zip(alphas, torch.autograd.grad(loss, alphas), strict=True):
                 alpha.grad = gradient
             adam.step()
@@ -344,13 +347,13 @@ def test_a_recipe_is_its_optimiser_with_its_defaults(name):
 
 
 def test_what_a_record_says_of_the_first_recipes_is_what_it_said_before():
-    """Their supernets are found again under the same hash; `darts` says its order since there are two."""
+    """Their supernets are found again under the same hash; `darts` says its order and level since there are two."""
     start = {"alpha_scale", "augment", "batch_size", "batches", "grad_clip", "momentum", "weight_decay"}
     rest = {"epochs", "learning_rate", "learning_rate_min"} | {
         f"alpha_{name}" for name in ("learning_rate", "weight_decay", "beta1", "beta2")
     }
     settings = {name: set(Recipe(recipe=name).settings()) for name in ("untrained", "blank", "darts")}
-    assert settings == {"untrained": start, "blank": start | rest, "darts": start | rest | {"order"}}
+    assert settings == {"untrained": start, "blank": start | rest, "darts": start | rest | {"order", "level"}}
 
 
 class Killed(Exception):

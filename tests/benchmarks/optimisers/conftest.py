@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from archselect.benchmarks.optimisers.base import Batch
 from archselect.benchmarks.optimisers.trainer import Trainer
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
@@ -46,6 +47,6 @@ def batch(halves):
 
     def make(part, dtype=torch.float32):
         images, labels = halves.batch(halves.index(part)[:16])
-        return images.to(dtype), labels
+        return Batch(images.to(dtype), labels, part)
 
     return make

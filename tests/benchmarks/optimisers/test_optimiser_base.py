@@ -20,7 +20,10 @@ class SingleLevel(Optimiser):
 
     name: ClassVar[str] = "single-level"
     summary: ClassVar[str] = "weights and alphas together, from one gradient on all training images"
-    part: ClassVar[str] = "all"
+
+    @property
+    def part(self):
+        return "all"
 
     def step(self, trainer, batch):
         gradients = trainer.step_weights(trainer.loss(batch, trainer.mixture()), also=trainer.alphas)
@@ -32,10 +35,13 @@ class Sampled(Optimiser):
 
     name: ClassVar[str] = "sampled"
     summary: ClassVar[str] = "one drawn operation per edge"
-    part: ClassVar[str] = "all"
 
     batch_size: int = 8
     clamp: float = Field(5.0, gt=0)
+
+    @property
+    def part(self):
+        return "all"
 
     def new_alphas(self, space, generator, device):
         return tuple(1 + alpha for alpha in super().new_alphas(space, generator, device))

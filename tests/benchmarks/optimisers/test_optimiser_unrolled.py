@@ -95,10 +95,10 @@ def test_the_step_that_is_looked_ahead_is_sgds_own(new_trainer, batch):
     seen = {}
     loss = trainer.loss
 
-    def watched(data, mixture, weights=None):
+    def watched(data, mixture, weights=None, **more):
         if data is valid:
             seen.update(weights)
-        return loss(data, mixture, weights)
+        return loss(data, mixture, weights, **more)
 
     trainer.loss = watched
     unrolled_gradients(trainer, train, valid)

@@ -1,0 +1,64 @@
+"""DSNAS: one drawn operation per edge goes forward, and its cost moves the alphas (Hu et al., CVPR 2020)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from archselect.benchmarks.optimisers.base import Batch, Optimiser
+from archselect.benchmarks.optimisers.trainer import Trainer
+from archselect.nasbench_adapters.networks import Mixture
+
+
+class Dsnas(Optimiser):
+    """z ~ softmax(α) one-hot, w ← w - η ∇_w L(w, z), α ← α - Adam(R ∇_α log p(z)), on all training images.
+
+    R_e = Σ_k z_ek ∂L/∂z_ek, the cost of the operation drawn on edge e, clamped; log p(z) = Σ_e log p_e(z_e), so that
+    the gradient on edge e is R_e (z_e - p_e). The defaults are those of Xie et al. (AISTATS 2021). The draw takes the
+    probabilities to the CPU, once a step: what is computed next depends on it.
+
+    Settings:
+        clamp: R is kept within plus and minus this.
+        as_released: the released code's gradient of log Σ_e p_e(z_e), R_e p_e(z_e) / Σ_e' p_e'(z_e') (z_e - p_e), in
+            which edges whose draw was unlikely hardly move.
+    """
+
+    name: ClassVar[str] = "dsnas"
+    summary: ClassVar[str] = "weights and alphas together, one drawn operation per edge at a time"
+    paper: ClassVar[str] = "Hu et al., DSNAS, CVPR 2020, arXiv 2002.09128; Xie et al., AISTATS 2021, arXiv 2009.01272"
+
+    epochs: int = Field(150, ge=0)
+    batch_size: int = Field(96, ge=2)
+    alpha_mean: float = 1.0
+    alpha_scale: float = Field(0.01, ge=0)
+    alpha_grad_clip: float = Field(10.0, ge=0)
+    clamp: float = Field(5.0, gt=0)
+    as_released: bool = False
+
+    @property
+    def part(self) -> str:
+        """See :class:`Dsnas`."""
+        return "all"
+
+    def step(self, trainer: Trainer, batch: Batch) -> None:
+        """See :class:`Dsnas`."""
+        soft = trainer.mixture()
+        drawn = trainer.drawn(soft).leaf()
+        costs = trainer.step_weights(trainer.loss(batch, drawn), also=drawn.weights)
+        trainer.step_alphas(trainer.gradients(self.surrogate(soft, drawn, costs)))
+
+    def surrogate(self, soft: Mixture, drawn: Mixture, costs: tuple[Tensor, ...]) -> Tensor:
+        """A scalar whose gradient by the alphas is that of :class:`Dsnas`."""
+        total = torch.zeros((), device=costs[0].device)
+        for p, z, cost in zip(soft.weights, drawn.weights, costs, strict=True):
+            reward = (z.detach() * cost).sum(-1).clamp(-self.clamp, self.clamp)
+            likely = (z.detach() * p).sum(-1)
+            if self.as_released:
+                total = total + (reward * likely).sum() / likely.detach().sum()
+            else:
+                # An edge that carries nothing has no p to take the logarithm of.
+                total = total + (reward * likely.masked_fill(likely == 0, 1).log()).sum()
+        return total

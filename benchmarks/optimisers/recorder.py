@@ -1,0 +1,164 @@
+"""Records a training for its trace: it listens to every forward and backward and changes none.
+
+Sums stay on the device within an epoch; they are read once at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from archselect.benchmarks.optimisers.base import Batch
+from archselect.benchmarks.traces import CellTrace, Trace, TraceInfo
+from archselect.nasbench_adapters.networks import Mixture, mixture_of, sampled, scoring
+from archselect.nasbench_adapters.space import SearchSpace
+
+if TYPE_CHECKING:
+    from archselect.benchmarks.optimisers.trainer import Trainer
+
+
+class _Costs:
+    """Costs on a cell type, summed over batches: counts on the host, sums on the device."""
+
+    def __init__(self, layers: int, edges: int, operations: int, device: torch.device) -> None:
+        self._counts = np.zeros((edges, operations), dtype=np.int32)
+        self._batches = 0
+        sums = {"dtype": torch.float64, "device": device}
+        self._layers = torch.zeros(layers, edges, operations, **sums)  # type: ignore[call-overload]
+        self._squares = torch.zeros(edges, operations, **sums)  # type: ignore[call-overload]
+        self._weighed = torch.zeros(layers, edges, **sums)  # type: ignore[call-overload]
+
+    def goes_forward(self, support: Sequence[Sequence[bool]]) -> None:
+        """Operations go forward; what they cost comes with the backward, if the loss depends on any at all."""
+        self._counts += np.array(support, dtype=np.int32)
+        self._batches += 1
+
+    def comes_back(self, table: Tensor, gradient: Tensor) -> None:
+        """The gradient (layers, edges, operations) of a mixture's table. It is zero outside of the support."""
+        costs = gradient.double()
+        self._layers += costs
+        self._squares += costs.sum(0).square()
+        self._weighed += (costs * table).sum(-1)
+
+    def measured(self) -> dict[str, Tensor]:
+        """What it came to: counts, means, variances, by layer, and by layer and edge under the mixture."""
+        counts = torch.from_numpy(self._counts)
+        sums, squares, weighed = (own.cpu() for own in (self._layers, self._squares, self._weighed))
+        means = sums.sum(0) / counts
+        return {
+            "counts": counts,
+            "means": means.float(),
+            # Rounding must not make it negative.
+            "variances": (squares / counts - means.square()).clamp_min(0).float(),
+            "layers": (sums / counts).float(),
+            "edges": (weighed / self._batches).float(),
+        }
+
+
+class Recorder:
+    """What a trace keeps of a training on a space.
+
+    Args:
+        space: of the supernet.
+        layers: how many layers there are of each cell type.
+        parts: of the images that losses are recorded of; costs are those of the first.
+        device: of the supernet.
+    """
+
+    def __init__(self, space: SearchSpace, layers: Sequence[int], parts: Sequence[str], device: torch.device) -> None:
+        self._space, self._layers, self._parts, self._device = space, layers, list(parts), device
+        self._history: dict[str, list[Tensor]] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._costs = [
+            _Costs(layers, len(cell.edges), max(map(len, cell.operations)), self._device)
+            for layers, cell in zip(self._layers, self._space.cells, strict=True)
+        ]
+        self._losses = torch.zeros(len(self._parts), 2, 3, dtype=torch.float64, device=self._device)
+
+    def listening(self, mixture: Mixture, part: str) -> Mixture:
+        """The mixture, one table per layer, such that its costs are heard if the alphas learn from that part."""
+        if part != self._parts[0]:
+            return mixture
+        weights = tuple(w if w.requires_grad else w.detach().requires_grad_() for w in mixture.weights)
+        for costs, table, support in zip(self._costs, weights, mixture.support, strict=True):
+            costs.goes_forward(support)
+            table.register_hook(partial(costs.comes_back, table.detach()))
+        return Mixture(weights, mixture.support)
+
+    def hear(self, batch: Batch, logits: Tensor) -> None:
+        """What came out of a forward: (batch, classes)."""
+        if batch.part not in self._parts:
+            return
+        logs = F.log_softmax(logits.detach().double(), dim=1)
+        loss = -logs.gather(1, batch.labels[:, None])[:, 0]
+        entropy = -(logs.exp() * logs).sum(1)
+        right = (logs.argmax(1) == batch.labels).double()
+        sums = torch.stack([1 - right, right]) @ torch.stack([torch.ones_like(loss), loss, entropy], dim=1)
+        self._losses[self._parts.index(batch.part)] += sums
+
+    def _keep(self, name: str, value: Tensor) -> None:
+        self._history.setdefault(name, []).append(value)
+
+    def keep_probabilities(self, alphas: Sequence[Tensor]) -> None:
+        """Keep the alphas' softmax."""
+        with torch.no_grad():
+            for c, table in enumerate(mixture_of(self._space, alphas).weights):
+                self._keep(f"probabilities_{c}", table.cpu().float())
+
+    def end_epoch(self, alphas: Sequence[Tensor]) -> None:
+        """Keep what an epoch came to."""
+        self.keep_probabilities(alphas)
+        self._keep("losses", self._losses.cpu().float())
+        for c, costs in enumerate(self._costs):
+            found = costs.measured()
+            self._keep(f"cost_counts_{c}", found["counts"])
+            self._keep(f"cost_means_{c}", found["means"])
+            self._keep(f"cost_variances_{c}", found["variances"])
+            self._keep(f"edge_costs_{c}", found["edges"])
+        self._begin()
+
+    def probe(self, trainer: Trainer, seed: int) -> None:
+        """Keep the costs of uniformly drawn paths, over one pass of the part that the alphas learn from.
+
+        Nothing is trained, no running statistics move, and no random stream of the training.
+        """
+        self._begin()
+        part, generator = self._parts[0], torch.Generator().manual_seed(seed)
+        size, augment = trainer.optimiser.batch_size, trainer.optimiser.augment
+        equal = mixture_of(self._space, [torch.zeros_like(alpha, device="cpu") for alpha in trainer.alphas])
+        with scoring(trainer.supernet, "batch"), torch.enable_grad():
+            for images, labels in trainer.images.epoch(part, size, generator, augment):
+                path = sampled(self._space, equal, self._space.undecided(), generator, self._device).leaf()
+                loss = trainer.loss(Batch(images, labels, part), path)
+                torch.autograd.grad(loss, path.weights, allow_unused=True)
+        for c, costs in enumerate(self._costs):
+            for name, value in costs.measured().items():
+                if name != "edges":
+                    self._keep(f"probe_{name}_{c}", value)
+        self._begin()
+
+    def state(self) -> dict[str, Any]:
+        """All that was kept, for :meth:`load_state`; between two epochs."""
+        return {name: torch.stack(values) for name, values in self._history.items()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over what was kept."""
+        self._history = {name: list(values.unbind()) for name, values in state.items()}
+        self._begin()
+
+    def trace(self, info: TraceInfo) -> Trace:
+        """All of it; after the last probe."""
+        arrays = {name: values.numpy() for name, values in self.state().items()}
+        cells = []
+        for c in range(len(self._layers)):
+            own = {name.removesuffix(f"_{c}"): value for name, value in arrays.items() if name.endswith(f"_{c}")}
+            cells.append(CellTrace(**own))
+        return Trace(info, arrays["losses"], tuple(cells))

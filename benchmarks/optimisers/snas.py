@@ -1,0 +1,53 @@
+"""SNAS: a random mixture near one-hot goes forward, and the loss' gradient through it (Xie et al., ICLR 2019)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+
+from archselect.benchmarks.optimisers.base import Batch, Optimiser
+from archselect.benchmarks.optimisers.trainer import Trainer
+
+
+class Snas(Optimiser):
+    """Z = softmax((α + g) / T), g Gumbel noise; w ← w - η ∇_w L(w, Z), α ← α - Adam(∇_α L(w, Z)), on all images.
+
+    The alphas' gradient is Z_k (c_k - Σ Z c) / T with c = ∂L/∂Z. One Z is drawn per batch. The defaults are those of
+    Xie et al. (AISTATS 2021).
+
+    Settings:
+        temperature, temperature_last: T in the first epoch, and that to which it goes linearly; the released code has
+            1 throughout, or goes to 0.03.
+    """
+
+    name: ClassVar[str] = "snas"
+    summary: ClassVar[str] = "weights and alphas together, under mixtures with Gumbel noise"
+    paper: ClassVar[str] = "Xie et al., SNAS, ICLR 2019, arXiv 1812.09926; Xie et al., AISTATS 2021, arXiv 2009.01272"
+
+    epochs: int = Field(150, ge=0)
+    batch_size: int = Field(96, ge=2)
+    alpha_mean: float = 1.0
+    alpha_scale: float = Field(0.01, ge=0)
+    alpha_grad_clip: float = Field(10.0, ge=0)
+    temperature: float = Field(1.0, gt=0)
+    temperature_last: float = Field(1.0, gt=0)
+
+    @property
+    def part(self) -> str:
+        """See :class:`Snas`."""
+        return "all"
+
+    def step(self, trainer: Trainer, batch: Batch) -> None:
+        """See :class:`Snas`."""
+        temperature = self.temperature + (self.temperature_last - self.temperature) * trainer.progress
+        noisy = [(alpha + gumbel(alpha, trainer.generator)) / temperature for alpha in trainer.alphas]
+        gradients = trainer.step_weights(trainer.loss(batch, trainer.mixture(noisy)), also=trainer.alphas)
+        trainer.step_alphas(gradients)
+
+
+def gumbel(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Gumbel noise, -log(-log(u)) for u uniform, of a tensor's shape, type and device. Drawn on the CPU."""
+    exponential = torch.empty(like.shape).exponential_(generator=generator)
+    return (-exponential.log()).to(like.device, like.dtype, non_blocking=True)

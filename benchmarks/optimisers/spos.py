@@ -1,0 +1,36 @@
+"""SPOS: weights alone, one operation per edge drawn uniformly at a time (Guo et al., ECCV 2020)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+
+from archselect.benchmarks.optimisers.base import Batch, Optimiser
+from archselect.benchmarks.optimisers.trainer import Trainer
+
+
+class Spos(Optimiser):
+    """z uniform one-hot, w ← w - η ∇_w L(w, z), on all training images; α stays as drawn.
+
+    Xie et al. (AISTATS 2021), whose settings the defaults are, measure the costs of operations under it.
+    """
+
+    name: ClassVar[str] = "spos"
+    summary: ClassVar[str] = "weights alone, one uniformly drawn operation per edge at a time"
+    paper: ClassVar[str] = "Guo et al., SPOS, ECCV 2020, arXiv 1904.00420"
+
+    epochs: int = Field(150, ge=0)
+    batch_size: int = Field(96, ge=2)
+
+    @property
+    def part(self) -> str:
+        """See :class:`Spos`."""
+        return "all"
+
+    def step(self, trainer: Trainer, batch: Batch) -> None:
+        """See :class:`Spos`."""
+        with torch.no_grad():
+            equal = trainer.mixture([torch.zeros_like(alpha) for alpha in trainer.alphas])
+        trainer.step_weights(trainer.loss(batch, trainer.drawn(equal)))
