@@ -168,10 +168,7 @@ def plain_loop(learns_alphas, space, supernet, alphas, images, settings, generat
     for x, y in train:
         if learns_alphas:
             x_valid, y_valid = next(valid)
-            mixture = mixture_of(space, alphas, decisions).spread(
-                [len(own) for own in supernet.layers_by_type().values()]
-            )
-            loss = F.cross_entropy(run(x_valid, mixture), y_valid)
+            loss = F.cross_entropy(run(x_valid, mixture_of(space, alphas, decisions).spread(layers)), y_valid)
             for alpha, gradient in zip(alphas, torch.autograd.grad(loss, alphas), strict=True):
                 alpha.grad = gradient
             adam.step()
