@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from itertools import product
 
-from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.errors import unknown
 from archselect.nasbench_adapters.space import (
     Architecture,
     Cell,
@@ -15,12 +14,11 @@ from archselect.nasbench_adapters.space import (
     Skeleton,
     skeleton_settings,
 )
+from archselect.nasbench_adapters.spaces.cell_text import format_cell, parse_cell
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 REDUCTIONS = ("residual", "pool")
-
-_TERM = re.compile(r"([^~|+]+)~(\d+)")
 
 
 class NasBench201(SearchSpace):
@@ -42,45 +40,14 @@ class NasBench201(SearchSpace):
 
     def parse(self, text: str) -> Architecture:
         """See :meth:`SearchSpace.parse`. Accepts the string of the NAS-Bench-201 files, surrounding blanks allowed."""
-        form = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
-        nodes = text.strip().split("+")
-        if len(nodes) != 3:
-            raise UserError(
-                f"malformed NAS-Bench-201 cell {text!r}: wanted 3 nodes joined by '+', found {len(nodes)}; form: {form}"
-            )
-        choices = []
-        for target, node in enumerate(nodes, start=1):
-            if not (len(node) >= 2 and node.startswith("|") and node.endswith("|")):
-                raise UserError(
-                    f"malformed NAS-Bench-201 cell: node {target} is {node!r}, not within '|'; form: {form}"
-                )
-            terms = node[1:-1].split("|")
-            if len(terms) != target:
-                raise UserError(
-                    f"malformed NAS-Bench-201 cell: node {target} has {len(terms)} inputs, not {target}; form: {form}"
-                )
-            for source, term in enumerate(terms):
-                match = _TERM.fullmatch(term)
-                if match is None or match[2] != str(source):
-                    raise UserError(
-                        f"malformed NAS-Bench-201 cell: input {source} of node {target} is {term!r}, "
-                        f"not 'operation~{source}'; form: {form}"
-                    )
-                if match[1] not in OPERATIONS:
-                    raise unknown("NAS-Bench-201 operation", match[1], OPERATIONS)
-                choices.append(OPERATIONS.index(match[1]))
-        return Architecture((tuple(choices),))
+        return parse_cell(text, self.cells[0], "NAS-Bench-201")
 
     def format(self, architecture: Architecture) -> str:
         """See :meth:`SearchSpace.format`. Raises ValueError unless all six edges carry an operation."""
         (choices,) = architecture.choices
         if len(choices) != len(EDGES) or any(choice not in range(len(OPERATIONS)) for choice in choices):
             raise ValueError("a NAS-Bench-201 cell decides all six edges")
-        nodes: dict[int, list[str]] = {1: [], 2: [], 3: []}
-        for (source, target), choice in zip(EDGES, choices, strict=True):
-            assert choice is not None
-            nodes[target].append(f"{OPERATIONS[choice]}~{source}")
-        return "+".join(f"|{'|'.join(terms)}|" for terms in nodes.values())
+        return format_cell(choices, self.cells[0])
 
     def canonical(self, architecture: Architecture) -> Architecture:
         """The least cell (by operation indices) of the benchmark's class of equal cells: 6,466 classes.
