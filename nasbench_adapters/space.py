@@ -94,6 +94,7 @@ class Skeleton:
         auxiliary: index of the layer to whose output a training's auxiliary head is attached; None for none.
         norm_momentum: of NAS-Bench-101's normalisation after convolutions, in torch's sense: the share of the new
             batch.
+        bias: whether the linear classifier has one.
     """
 
     stem_channels: int
@@ -102,6 +103,7 @@ class Skeleton:
     head: str = "pool"
     auxiliary: int | None = None
     norm_momentum: float = 0.1
+    bias: bool = True
 
 
 @dataclass(frozen=True)

@@ -269,7 +269,7 @@ class Backbone(nn.Module):
         self.last_norm = nn.BatchNorm2d(features) if skeleton.head == "rectified" else None
         self.last_rectify = Rectifier()
         # A grouped 1x1 convolution on pooled features is one linear map per replica.
-        self.classifier = nn.Conv2d(features, classes * replicas, 1, groups=replicas)
+        self.classifier = nn.Conv2d(features, classes * replicas, 1, groups=replicas, bias=skeleton.bias)
 
     def _forward(
         self,
