@@ -33,6 +33,7 @@ SPACES = {
     **{key: ["zela2020understanding"] for key in ("s1", "s2", "s3", "s4")},
     "nb101": ["ying2019nasbench101"],
     **{key: ["ying2019nasbench101", "zela2020nasbench1shot1"] for key in (f"nb1shot1-{i}" for i in (1, 2, 3))},
+    **{key: ["xie2021understanding"] for key in ("minimal", "wiring")},
 }
 PROXIES = {
     "nwot": ["mellor2021neural"],
@@ -134,7 +135,7 @@ def _uses(group: Group) -> Iterator[tuple[str, list[str]]]:
     for value in inputs.selector.settings.values():
         yield f"proxy {value}", PROXIES.get(str(value), [])
     yield f"supernet {inputs.supernet.recipe}", SUPERNETS.get(inputs.supernet.recipe, [])
-    yield f"space {inputs.space}", SPACES.get(inputs.space, [])
+    yield f"space {inputs.space}", SPACES.get(inputs.space.partition(":")[0], [])
     yield f"data set {inputs.data.name}", DATA.get(inputs.data.name.partition("@")[0], [])
 
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.registry import Registry, check_name
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.spaces.darts import S1, S2, S3, S4, Darts, DartsWithNone
 from archselect.nasbench_adapters.spaces.nb1shot1 import OneShot1, OneShot2, OneShot3
 from archselect.nasbench_adapters.spaces.nb101 import NasBench101
 from archselect.nasbench_adapters.spaces.nb201 import NasBench201
+from archselect.nasbench_adapters.spaces.restrictions import RestrictableSpace
+from archselect.nasbench_adapters.spaces.wiring import Minimal, Wiring
 
 SPACES: dict[str, type[SearchSpace]] = {
     space.name: space
-    for space in (NasBench201, Darts, DartsWithNone, S1, S2, S3, S4, NasBench101, OneShot1, OneShot2, OneShot3)
+    for space in (
+        *(NasBench201, Darts, DartsWithNone, S1, S2, S3, S4),
+        *(NasBench101, OneShot1, OneShot2, OneShot3, Minimal, Wiring),
+    )
 }
 
 
@@ -25,11 +31,41 @@ def _accept(name: str, found: Any) -> type[SearchSpace]:
     return found
 
 
-registry: Registry[type[SearchSpace]] = Registry("space", "archselect.spaces", SPACES, _accept)
+def whole(name: str) -> str:
+    """The name of a space without its restrictions: `minimal` of `minimal:2-3=none`."""
+    return name.partition(":")[0]
+
+
+class Spaces(Registry[type[SearchSpace]]):
+    """The classes of spaces. All names may have restrictions, which tell spaces of one class apart."""
+
+    def __contains__(self, name: str) -> bool:
+        return whole(name) in self.names
+
+    def get(self, name: str) -> type[SearchSpace]:
+        """See :meth:`.Registry.get`."""
+        return super().get(whole(name))
+
+    def source(self, name: str) -> str | None:
+        """See :meth:`.Registry.source`."""
+        return super().source(whole(name))
+
+
+registry = Spaces("space", "archselect.spaces", SPACES, _accept)
 """The spaces here, and those of installed packages."""
 
 
 @cache
 def get_space(name: str) -> SearchSpace:
-    """The space of that name. Raises UserError, with the nearest name, if there is none."""
-    return registry.get(name)()
+    """The space of that name, restricted as the name says; see :mod:`.restrictions`.
+
+    Raises UserError if there is none, with the nearest name, or if it cannot be restricted like this.
+    """
+    kind = registry.get(name)
+    _, restricted, restrictions = name.partition(":")
+    if not restricted:
+        return kind()
+    if not issubclass(kind, RestrictableSpace):
+        others = [other for other, found in registry.all().items() if issubclass(found, RestrictableSpace)]
+        raise UserError(f"space {whole(name)} cannot be restricted (':{restrictions}'), only {', '.join(others)} can")
+    return kind(restrictions)

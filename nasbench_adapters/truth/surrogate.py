@@ -198,7 +198,7 @@ class Surrogate:
                 raise UserError(f"{path} has schema {header['schema']}, not {SCHEMA}: fit the surrogate again")
             if header["checksum"] != _checksum(header) or header["arrays"] != _digests(content):
                 raise ValueError("the checksum does not fit")
-            if header["space"] not in registry.names:
+            if header["space"] not in registry:
                 raise UserError(f"{path} is of the space '{header['space']}', which is not installed")
             if header["features"] != ENCODINGS[header["encoding"]][0](get_space(header["space"])):
                 raise UserError(f"{path} was made for other features than this version's: fit the surrogate again")

@@ -233,7 +233,7 @@ class TruthTable:
             raise UserError(f"{path} has schema {schema}, not {SCHEMA}: upgrade archselect or import the source again")
         if checksum != _checksum(header):
             raise _damaged(path)
-        if header["space"] not in registry.names:
+        if header["space"] not in registry:
             raise UserError(f"{path} is of the space '{header['space']}', which is not installed")
         return cls(header, {}, path)
 
@@ -253,7 +253,7 @@ class TruthTable:
         """The inverse of :meth:`stored`. Raises ValueError if the arrays are not those that were stored."""
         header = json.loads(arrays["header"].tobytes())
         _check_header(header)
-        if header["space"] not in registry.names:
+        if header["space"] not in registry:
             raise ValueError("of a space that is not installed")
         own = {name: arrays[name] for name in header["arrays"]}
         digests = {name: _digest(array) for name, array in own.items()}

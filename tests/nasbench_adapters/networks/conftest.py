@@ -15,6 +15,7 @@ SKELETONS = {
     "s2": {"channels": 2, "layers": 4},
     "s4": {"channels": 2, "layers": 4},
     "nb1shot1-1": {"channels": 4, "cells": 1},
+    "minimal:0-2=skip_connect,0-3=none+sep_conv_3x3": {"channels": 2, "layers": 2},
 }
 
 

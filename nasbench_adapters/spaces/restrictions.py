@@ -1,0 +1,79 @@
+"""Spaces of which edges are deleted, fixed or restricted by name: so it is part of every record and every id.
+
+The name of the space is followed by what edges keep::
+
+    minimal:2-3=none                          the edge from node 2 to node 3 is deleted
+    minimal:0-2=skip_connect                  an edge is fixed
+    minimal:0-2=none+sep_conv_3x3,2-3=none    several edges, each with the operations that it keeps
+
+Such a name stands wherever a space's does: in a study, in `archselect check --space`, in :func:`.get_space`. There is
+one way to write it: edges and operations in the space's order, no blanks, no edge that keeps all its operations. An
+edge with one operation is no choice, but architectures have it, and their texts show it. An operation's index is its
+place among those that its edge keeps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.space import Cell, SearchSpace
+
+
+class RestrictableSpace(SearchSpace):
+    """A space of one cell type that can be restricted.
+
+    Args:
+        restrictions: what stands after the colon of the name; None for the whole space.
+
+    Raises UserError for restrictions that the space cannot have, or that are written in another way.
+    """
+
+    whole: ClassVar[Cell]
+    """The cell without restrictions."""
+
+    def __init__(self, restrictions: str | None = None) -> None:
+        cell = self.whole
+        if restrictions is not None:
+            cell = restricted(cell, self.name, restrictions)
+            self.name = f"{self.name}:{restrictions}"
+        self.cells = (cell,)
+
+
+def restricted(whole: Cell, space: str, text: str) -> Cell:
+    """A cell whose edges keep the operations that a text leaves them.
+
+    Raises UserError for an edge or operation that is unknown or comes twice, and for a text that is not in the one
+    form there is.
+    """
+    edges = [f"{source}-{target}" for source, target in whole.edges]
+    allowed = dict(zip(edges, whole.operations, strict=True))
+    kept: dict[str, list[str]] = {}
+    for part in text.split(","):
+        edge, _, words = (piece.strip() for piece in part.partition("="))
+        if not edge or not words:
+            raise UserError(
+                f"space {space}:{text}: {part!r} restricts no edge; write an edge and the operations it keeps, "
+                f"such as {space}:{edges[-1]}={allowed[edges[-1]][0]}"
+            )
+        if edge not in edges:
+            raise unknown(f"edge of space {space}", edge, edges)
+        if edge in kept:
+            raise UserError(f"space {space}:{text}: edge {edge} comes twice; write its operations once, joined by '+'")
+        kept[edge] = [word.strip() for word in words.split("+")]
+        for name in kept[edge]:
+            if name not in allowed[edge]:
+                raise unknown(f"operation of space {space} on edge {edge}", name, allowed[edge])
+            if kept[edge].count(name) > 1:
+                raise UserError(f"space {space}:{text}: edge {edge} has {name} twice; write it once")
+    operations = tuple(
+        tuple(name for name in names if name in kept.get(edge, names)) for edge, names in allowed.items()
+    )
+    form = ",".join(
+        f"{edge}={'+'.join(names)}" for edge, names in zip(edges, operations, strict=True) if names != allowed[edge]
+    )
+    if text != form:
+        own = f"{space}:{form}" if form else space
+        raise UserError(f"space '{space}:{text}' has one name in all records: write '{own}'")
+    return replace(whole, operations=operations)
