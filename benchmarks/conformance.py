@@ -17,7 +17,7 @@ from archselect.benchmarks.machine import open_device
 from archselect.benchmarks.trials import Stage, Trial, variants_of
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.space import DROPPED, Architecture, SearchSpace
-from archselect.nasbench_adapters.spaces import get_space, registry
+from archselect.nasbench_adapters.spaces import get_space, registry, whole
 from archselect.selectors.base import Selection, Selector
 from archselect.selectors.loading import said
 
@@ -195,8 +195,9 @@ def check_selector(
     """
     usable = spaces_with_supernet()
     for name in spaces:
-        if name not in usable:
+        if whole(name) not in usable:
             raise unknown("space with a supernet", name, usable)
+        get_space(name)  # raises for restrictions that it cannot have
     targets = [open_device(name) for name in devices or devices_present()]
     places = [(space, device) for space in spaces or usable for device in dict.fromkeys(targets)]
     variants = variants_of(kind)

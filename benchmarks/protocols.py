@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from archselect.benchmarks.records import Settings
 from archselect.nasbench_adapters.errors import UserError, unknown
-from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.spaces import get_space, whole
 
 
 class TrainingSettings(BaseModel):
@@ -79,9 +79,14 @@ class Protocol:
     skeletons: Mapping[str, Settings]
     settings: TrainingSettings
 
+    def skeleton(self, space: str) -> Settings | None:
+        """The settings of a space's skeleton, restricted or not; None for a space that the protocol is not for."""
+        return self.skeletons.get(whole(space))
+
 
 DARTS_SPACES = ("darts", "darts-none", "s1", "s2", "s3", "s4")
 NB101_SPACES = ("nb101", "nb1shot1-1", "nb1shot1-2", "nb1shot1-3")
+WIRING_SPACES = ("minimal", "wiring")
 
 
 def _darts(skeleton: Settings) -> dict[str, Settings]:
@@ -90,6 +95,10 @@ def _darts(skeleton: Settings) -> dict[str, Settings]:
 
 def _nb101(skeleton: Settings) -> dict[str, Settings]:
     return dict.fromkeys(NB101_SPACES, skeleton)
+
+
+def _wiring(skeleton: Settings) -> dict[str, Settings]:
+    return dict.fromkeys(WIRING_SPACES, skeleton)
 
 
 _CIFAR = TrainingSettings(
@@ -167,6 +176,7 @@ PROTOCOLS = {
                 **_darts({"channels": 4, "layers": 5}),
                 "nb201": {"channels": 4, "cells": 1, "reduction": "residual"},
                 **_nb101({"channels": 8, "cells": 1, "momentum": "benchmark"}),
+                **_wiring({"channels": 4, "layers": 3}),
             },
             settings=TrainingSettings(
                 epochs=16,
@@ -205,9 +215,10 @@ def resolve(name: str, space: str, settings: Mapping[str, Any], skeleton: Settin
     Raises UserError if the protocol is unknown or not for that space, or a setting is unknown or out of range.
     """
     protocol = get_protocol(name)
-    if space not in protocol.skeletons:
+    own = protocol.skeleton(space)
+    if own is None:
         get_space(space)  # raises for a name that is none
-        others = [other.name for other in PROTOCOLS.values() if space in other.skeletons]
+        others = [other.name for other in PROTOCOLS.values() if other.skeleton(space) is not None]
         raise UserError(f"protocol {name} is not for space {space}; for that there is {', '.join(others) or 'none'}")
     known = list(TrainingSettings.model_fields)
     for key in settings:
@@ -219,7 +230,6 @@ def resolve(name: str, space: str, settings: Mapping[str, Any], skeleton: Settin
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(f"protocol {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    own = dict(protocol.skeletons[space])
     shape = own | (skeleton or {})
     if get_space(space).skeleton(**shape).auxiliary is None and chosen.auxiliary_weight:
         raise UserError(f"space {space} has no auxiliary head: leave auxiliary_weight at 0")

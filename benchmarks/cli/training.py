@@ -50,7 +50,7 @@ def train(
     root = out_dir or Path("archselect-trainings")
     name, chosen = data or resolved.protocol.data, open_device(device)
     job = plan_training(architecture, where, resolved, name, seed, data_dir)
-    before = resolved.protocol.settings.model_dump() | _named(resolved.protocol.skeletons[where])
+    before = resolved.protocol.settings.model_dump() | _named(resolved.protocol.skeleton(where) or {})
     values = job.inputs.settings | _named(job.inputs.skeleton)
     print_table(
         f"{protocol}: space {where}, data {name}, seed {seed}",

@@ -32,6 +32,7 @@ def test_a_selector_that_fails_is_told_what_to_mend(archselect):
         (["absent.py:Mine"], "there is no file absent.py"),
         ([f"{BAD}:Sond"], "did you mean 'Sound'?"),
         (["random", "--space", "nb101"], "unknown space with a supernet 'nb101'"),
+        (["random", "--space", "minimal:2-3=non"], "unknown operation of space minimal on edge 2-3 'non'"),
         (["random", "--device", "gpu"], "unknown device 'gpu'"),
     ],
 )

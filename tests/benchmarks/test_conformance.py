@@ -23,7 +23,9 @@ from archselect.selectors.registry import SELECTORS
 from archselect.selectors.zero_cost_pt import ZeroCostPT
 
 CPU = torch.device("cpu")
-QUICK = ("nb201", "s3")
+RESTRICTED = "minimal:2-3=none"
+"""One of its edges is no choice."""
+QUICK = ("nb201", "s3", RESTRICTED)
 WITH_TOPOLOGY = ("Sound", "Crowded", "DropsTheBest")
 """These differ where a node keeps some of its inputs only."""
 
@@ -58,7 +60,7 @@ def test_all_spaces_but_the_one_without_a_supernet_are_checked():
     [
         pytest.param(name, space, marks=[] if space in QUICK else pytest.mark.slow)
         for name in SELECTORS
-        for space in spaces_with_supernet()
+        for space in [RESTRICTED if space == "minimal" else space for space in spaces_with_supernet()]
     ],
 )
 def test_the_built_in_selectors_conform(name, space):

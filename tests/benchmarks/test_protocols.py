@@ -99,6 +99,7 @@ def test_what_is_replaced_is_told():
     assert own.settings.learning_rate == 0.1 and own.skeletons["darts"]["channels"] == 4
     assert resolved.overrides == {"epochs": 3, "skeleton.layers": 3}
     assert resolve("tiny", "s2", {}, {"stem": "cifar"}).overrides == {"skeleton.stem": "cifar"}
+    assert resolve("tiny", "minimal:2-3=none", {}).skeleton == own.skeletons["minimal"]
 
 
 MISTAKES = {
@@ -108,6 +109,11 @@ MISTAKES = {
         ("nb201", "darts", {}, {}),
         "protocol nb201 is not for space darts; for that there is darts-cifar10, darts-cifar100, darts-svhn",
     ),
+    "a restricted space": (
+        ("darts-cifar10", "minimal:2-3=none", {}, {}),
+        "protocol darts-cifar10 is not for space minimal:2-3=none; for that there is tiny$",
+    ),
+    "a restriction": (("tiny", "minimal:2-3=nne", {}, {}), "on edge 2-3 'nne': did you mean 'none'"),
     "setting": (("tiny", "darts", {"learning_rat": 1}, {}), "unknown setting of protocol tiny .*'learning_rate'"),
     "value": (("tiny", "darts", {"epochs": 0}, {}), "protocol tiny: epochs: Input should be greater than or equal"),
     "type": (("tiny", "darts", {"epochs": "many"}, {}), "protocol tiny: epochs: Input should be a valid integer"),
