@@ -55,6 +55,53 @@ def test_in_float64_it_is_the_supernet(images, small_supernet, mixture_drawn, sp
             assert torch.allclose(found, expected, rtol=1e-6, atol=1e-9 * scale)
 
 
+@settings(max_examples=2)
+@given(data=st.data(), seed=st.integers(0, 1000))
+def test_a_table_for_every_layer(images, small_supernet, mixture_drawn, space_name, data, seed):
+    """Fused or not: gradients by layer are those of tables that are apart, and add up to those of one for all."""
+    supernet, x, labels = small_supernet(space_name, seed), images(3, seed=seed), torch.tensor([0, 1, 2])
+    mixture = mixture_drawn(supernet.space, data, seed)
+    layers = [len(own) for own in supernet.layers_by_type().values()]
+    own = mixture.spread(layers).leaf()
+    shared = mixture.leaf()
+    results = []
+    for run, net in fused_and_plain(supernet):
+        buffers = {name: value.clone() for name, value in net.named_buffers()}
+        together = trained(run, net, shared, shared.weights, x, labels)[1][-len(layers) :]
+        net.load_state_dict(buffers, strict=False)
+        apart = trained(run, net, own, own.weights, x, labels)
+        results.append(apart)
+        for whole, parts in zip(together, apart[1][-len(layers) :], strict=True):
+            if whole is None:
+                assert parts is None or not parts.any()
+            else:
+                assert torch.allclose(whole, parts.sum(0), rtol=1e-9, atol=1e-12)
+    for found, expected in zip(results[0][1], results[1][1], strict=True):
+        if found is not None and expected is not None:
+            assert torch.allclose(found, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["nb201", "darts"])
+def test_layers_may_have_other_mixtures(images, small_supernet, name):
+    """A table that differs in one layer changes the logits, fused as plain."""
+    supernet, x = small_supernet(name), images(3)
+    generator = torch.Generator().manual_seed(0)
+    alphas = [
+        torch.randn(len(c.edges), width(supernet.space, k), generator=generator).double()
+        for k, c in enumerate(supernet.space.cells)
+    ]
+    mixture = mixture_of(supernet.space, alphas)
+    tables = [rows.clone() for rows in mixture.spread([len(o) for o in supernet.layers_by_type().values()]).weights]
+    tables[0][-1] = tables[0][-1].flip(0)
+    other = Mixture(tuple(tables), mixture.support)
+    found = []
+    for run, _ in fused_and_plain(supernet):
+        found.append((run(x, mixture).detach(), run(x, other).detach()))
+    assert not torch.allclose(found[1][0], found[1][1], rtol=1e-3)
+    for one, two in zip(*found, strict=True):
+        assert torch.allclose(one, two, rtol=1e-9, atol=1e-10)
+
+
 def test_it_is_the_naive_supernet(naive, images, nb201, tiny, stirred):
     """Against the slow reference, which shares nothing with either."""
     supernet = stirred(Supernet(nb201, tiny, 3, 4, 0)).train()

@@ -5,8 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archselect.nasbench_adapters.networks import Mixture, mixture_of, new_alphas, one_hot
+from archselect.nasbench_adapters.networks import Mixture, mixture_of, new_alphas, one_hot, sampled
 from archselect.nasbench_adapters.space import DROPPED, OPEN, Architecture, Cell, Decisions, SearchSpace
+from archselect.nasbench_adapters.spaces import get_space
 
 
 class Uneven(SearchSpace):
@@ -172,3 +173,51 @@ def test_successive_draws_differ():
     generator = torch.Generator().manual_seed(0)
     first, second = (new_alphas(SPACE, generator, torch.device("cpu")) for _ in range(2))
     assert not torch.equal(first[0], second[0])
+
+
+@given(all_alphas(), all_decisions(), st.integers(0, 1000))
+def test_of_every_open_edge_one_operation_is_drawn_and_decided_ones_stay(alphas, decisions, seed):
+    mixture = mixture_of(SPACE, alphas, decisions)
+    drawn = sampled(SPACE, mixture, decisions, torch.Generator().manual_seed(seed), torch.device("cpu"))
+    assert_support_is_where_weights_are(drawn)
+    for cell, edge in EDGES:
+        row, before = drawn.weights[cell][edge], mixture.weights[cell][edge]
+        if decisions.choices[cell][edge] == OPEN:
+            assert sorted(row.tolist()) == [0.0] * (len(row) - 1) + [1.0]
+            assert float(before[row == 1]) > 0
+        else:
+            assert torch.equal(row, before)
+
+
+def test_operations_are_drawn_as_often_as_is_likely():
+    alphas = (torch.tensor([[0.0, 1.0, 0.0], [0.0, 1.0, 2.0], [0.0, 0.0, 0.0]]), torch.tensor([[2.0, 0.0]]))
+    mixture, generator = mixture_of(SPACE, alphas), torch.Generator().manual_seed(0)
+    count = 4000
+    draws = [sampled(SPACE, mixture, SPACE.undecided(), generator, torch.device("cpu")) for _ in range(count)]
+    for c, p in enumerate(mixture.weights):
+        share = sum(own.weights[c] for own in draws) / count
+        # Four standard deviations of a share at most.
+        assert float((share - p).abs().max()) < 4 * 0.5 / count**0.5
+
+
+def test_of_a_group_of_edges_one_operation_is_drawn():
+    space, generator = get_space("nb1shot1-1"), torch.Generator().manual_seed(0)
+    mixture = mixture_of(space, new_alphas(space, generator, torch.device("cpu"), 1.0))
+    for _ in range(20):
+        drawn = sampled(space, mixture, space.undecided(), generator, torch.device("cpu"))
+        for cell, rows in zip(space.cells, drawn.weights, strict=True):
+            for group in set(cell.groups):
+                own = [edge for edge, member in enumerate(cell.groups) if member == group]
+                assert float(rows[own].sum()) == 1
+
+
+@given(all_alphas(), st.tuples(st.integers(1, 3), st.integers(1, 3)))
+def test_a_mixture_spread_over_layers_has_the_entries_of_each(alphas, layers):
+    mixture = mixture_of(SPACE, alphas)
+    spread = mixture.spread(layers)
+    for c, count in enumerate(layers):
+        assert spread.weights[c].shape == (count, *mixture.weights[c].shape)
+        for own in (mixture, spread):
+            found = torch.tensor([[[float(w) for w in row] for row in table] for table in own.entries(c, count)])
+            assert torch.equal(found, spread.weights[c])
+            assert torch.equal(own.tables(c, [count - 1, 0]), spread.weights[c][[count - 1, 0]].flatten(1))
