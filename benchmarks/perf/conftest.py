@@ -127,6 +127,12 @@ def made(name, copy_of):
 
 
 @pytest.fixture(scope="session")
+def device():
+    """Where the timings are taken."""
+    return DEVICE
+
+
+@pytest.fixture(scope="session")
 def multiply():
     """`multiply(flops)` does as much arithmetic in large matrix products: the floor of what those FLOPs can take."""
     a, b = (torch.randn(SIDE, SIDE, device=DEVICE) for _ in range(2))

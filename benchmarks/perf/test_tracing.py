@@ -1,0 +1,70 @@
+"""What recording a trace takes of a training: epochs with it and without, by turns; both train the same weights."""
+
+from itertools import pairwise
+from statistics import median
+from time import perf_counter
+
+import pytest
+import torch
+
+from archselect.benchmarks.optimisers.recorder import Recorder
+from archselect.benchmarks.optimisers.registry import OPTIMISERS
+from archselect.benchmarks.optimisers.trainer import Trainer
+from archselect.nasbench_adapters.images.batches import Images
+from archselect.nasbench_adapters.images.dataset import make_dataset
+from archselect.nasbench_adapters.networks import Supernet
+from archselect.nasbench_adapters.spaces import get_space
+
+ROUNDS = 7
+WORLDS = {
+    # Of §8's small setting, where a step is the smallest, and of the papers' sizes.
+    "minimal": ({"channels": 8, "layers": 4}, 8, 32, 400),
+    "nb201": ({}, 32, 64, 128),
+}
+
+
+@pytest.fixture
+def trainer_of(device):
+    """`trainer_of(optimiser, space)` on random images."""
+
+    def make(name, space_name):
+        skeleton, side, batch_size, count = WORLDS[space_name]
+        space, generator = get_space(space_name), torch.Generator().manual_seed(0)
+        pixels = torch.randint(256, (2 * count, side, side, 3), generator=generator, dtype=torch.uint8).numpy()
+        labels = torch.randint(10, (2 * count,), generator=generator).numpy()
+        dataset = make_dataset("random", (pixels, labels), (pixels[:10], labels[:10]), origin="random", classes=10)
+        images = Images(dataset, device, split="first")
+        optimiser = OPTIMISERS[name](batch_size=batch_size)
+        supernet = Supernet(space, space.skeleton(**skeleton), 3, 10, 0).to(device, memory_format=torch.channels_last)
+        alphas = tuple(a.requires_grad_() for a in optimiser.new_alphas(space, generator, device))
+        return Trainer(optimiser, space, supernet, alphas, images, seed=0)
+
+    return make
+
+
+@pytest.mark.benchmark(group="tracing: one epoch, with a trace")
+@pytest.mark.parametrize("space", WORLDS)
+@pytest.mark.parametrize("name", ["dsnas", "spos", "darts"])
+def test_tracing(benchmark, trainer_of, device, name, space):
+    """`extra_info["ratio"]` is the median of traced over plain, of neighbouring epochs, less than 1.1 by our aim."""
+    plain, traced = trainer_of(name, space), trainer_of(name, space)
+    parts = list(dict.fromkeys([traced.optimiser.searched, traced.optimiser.part]))
+    traced.recorder = Recorder(traced.space, traced.layers, parts, device)
+    times = []
+
+    def epoch(trainer):
+        start = perf_counter()
+        trainer.epoch(trainer.space.undecided(), progress=0.0)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return perf_counter() - start
+
+    def work():
+        times.append((epoch(plain), epoch(traced)))
+
+    benchmark.pedantic(work, rounds=ROUNDS, warmup_rounds=1)
+    ratios = [traced / plain for plain, traced in times[1:]]
+    ratios += [traced / plain for (_, traced), (plain, _) in pairwise(times[1:])]
+    benchmark.extra_info["ratio"] = median(ratios)
+    for one, other in zip(plain.supernet.parameters(), traced.supernet.parameters(), strict=True):
+        assert torch.equal(one, other)
