@@ -18,8 +18,8 @@ from archselect.benchmarks.trials import Stage, Trial, variants_of
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.space import DROPPED, Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space, registry, whole
+from archselect.nasbench_adapters.user_files import said
 from archselect.selectors.base import Selection, Selector
-from archselect.selectors.loading import said
 
 SHOWN = 3
 """Faults named per check and space."""

@@ -28,8 +28,8 @@ from archselect.nasbench_adapters.images import ImageDataset, load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces import registry as spaces
-from archselect.selectors.loading import source_of
 from archselect.selectors.proxies import registry as proxies
+from archselect.selectors.registry import registry as selectors
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,11 @@ class RunJob:
     def source(self) -> str | None:
         """Where what is not archselect's own comes from: the selector, its space, proxies that its settings name."""
         words = [value for value in self.selector.build().model_dump().values() if isinstance(value, str)]
-        found = [source_of(self.selector.name), spaces.source(self.supernet.space.name), *map(proxies.source, words)]
+        found = [
+            selectors.source(self.selector.name),
+            spaces.source(self.supernet.space.name),
+            *map(proxies.source, words),
+        ]
         return "; ".join(dict.fromkeys(filter(None, found))) or None
 
 

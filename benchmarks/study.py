@@ -60,7 +60,7 @@ from archselect.benchmarks.supernets import Recipe
 from archselect.nasbench_adapters.errors import UserError, nearest, unknown
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.base import Selector
-from archselect.selectors.loading import load_selector
+from archselect.selectors.registry import get_selector
 
 Table = Literal["tau", "accuracy", "differences", "time", "cells", "operations", "reproduction", "wiring"]
 UNJUDGED = ("time", "cells", "wiring")
@@ -183,7 +183,7 @@ class SelectorPart(Part):
 
     def build(self) -> Selector:
         """The selector. Raises UserError for an unknown name or setting."""
-        kind = load_selector(self.name)
+        kind = get_selector(self.name)
         try:
             return kind(**(self.model_extra or {}))
         except ValidationError as error:
@@ -192,7 +192,7 @@ class SelectorPart(Part):
     @property
     def title(self) -> str:
         """What tables call it: the label, else the selector's name."""
-        return self.label or load_selector(self.name).name
+        return self.label or get_selector(self.name).name
 
 
 class Study(Part):

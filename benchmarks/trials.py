@@ -24,8 +24,8 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
 from archselect.nasbench_adapters.space import SearchSpace
+from archselect.nasbench_adapters.user_files import said, where
 from archselect.selectors.base import Selection, Selector
-from archselect.selectors.loading import said, where
 
 SKELETON: dict[str, object] = {"channels": 2, "cells": 1, "layers": 3, "reduction": "pool"}
 """The smallest networks; a space takes what its skeleton has of these settings."""

@@ -1,4 +1,4 @@
-"""What archselect and installed packages have of a kind, by name: selectors, proxies, spaces.
+"""What archselect and installed packages have of a kind, by name: selectors, optimisers, proxies, spaces.
 
 A package declares its own under an entry-point group, for example in its pyproject.toml::
 
@@ -22,7 +22,7 @@ Thing = TypeVar("Thing")
 
 
 class PluginWarning(UserWarning):
-    """A package's own selector, proxy or space cannot be used."""
+    """A package's own selector, optimiser, proxy or space cannot be used."""
 
 
 def check_name(name: str, own: str) -> None:

@@ -24,6 +24,7 @@ WITHOUT_TORCH = (
     "nasbench_adapters.spaces.nb201",
     "nasbench_adapters.errors",
     "nasbench_adapters.streams",
+    "nasbench_adapters.user_files",
     "nasbench_adapters.truth",
     "benchmarks.columns",
     "benchmarks.compaction",

@@ -51,9 +51,9 @@ def check(
     Your own file is executed.
     """
     from archselect.benchmarks.conformance import CHECKS, check_selector, name_of
-    from archselect.selectors.loading import load_selector
+    from archselect.selectors.registry import get_selector
 
-    kind = load_selector(selector)
+    kind = get_selector(selector)
     with progress("checking") as bar:
 
         def show(stage: str, done: int, total: int) -> None:

@@ -7,8 +7,7 @@ import pytest
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.selectors.base import Selector
-from archselect.selectors.loading import load_selector
-from archselect.selectors.registry import SELECTORS
+from archselect.selectors.registry import SELECTORS, get_selector
 
 GOOD = """from __future__ import annotations
 
@@ -42,19 +41,19 @@ def write(tmp_path):
 
 def message(text):
     with pytest.raises(UserError) as caught:
-        load_selector(str(text))
+        get_selector(str(text))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_a_built_in_selector_by_name():
     for name, kind in SELECTORS.items():
-        assert load_selector(name) is kind
+        assert get_selector(name) is kind
     assert "unknown selector 'magnitud': did you mean 'magnitude'?" in message("magnitud")
 
 
 def test_a_class_of_a_file(write):
-    kind = load_selector(f"{write()}:First")
+    kind = get_selector(f"{write()}:First")
     assert issubclass(kind, Selector) and kind.name == "first"
     assert kind(mode="b").mode == "b"
     assert sys.modules[kind.__module__].__file__ == str(write())
@@ -62,7 +61,7 @@ def test_a_class_of_a_file(write):
 
 def test_the_class_may_be_left_out_where_the_file_has_one_selector(write):
     """A selector that the file only imports is none of the file's."""
-    assert load_selector(str(write())).name == "first"
+    assert get_selector(str(write())).name == "first"
     two = write(GOOD + "\n\nclass Second(First):\n    pass\n")
     assert message(two) == f"{two} has 2 selectors: name one, as {two}:CLASS (First, Second)"
     assert "has 0 selectors" in message(write("x = 1\n"))
@@ -71,14 +70,14 @@ def test_the_class_may_be_left_out_where_the_file_has_one_selector(write):
 def test_a_relative_path(write, monkeypatch):
     path = write()
     monkeypatch.chdir(path.parent)
-    assert load_selector("mine.py:First").name == "first"
+    assert get_selector("mine.py:First").name == "first"
     assert "mine.py, line 3: ZeroDivisionError" in message(write("\n\n1 / 0\n").name)
 
 
 def test_files_of_one_name_do_not_meet(write, tmp_path):
     (tmp_path / "other").mkdir()
     other = write(GOOD.replace('"first"', '"second"'), "other/mine.py")
-    kinds = [load_selector(f"{path}:First") for path in (write(), other)]
+    kinds = [get_selector(f"{path}:First") for path in (write(), other)]
     assert [kind.name for kind in kinds] == ["first", "second"]
     assert kinds[0].__module__ != kinds[1].__module__
 
