@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from archselect.benchmarks.clock import Clock
-from archselect.benchmarks.records import Counts, SupernetInputs
+from archselect.benchmarks.records import Counts
 from archselect.benchmarks.study import DataPart, SelectorPart, SpacePart, Study, SupernetPart, TrainPart, read_study
 from archselect.benchmarks.supernets import make_supernet, new_supernet
 from archselect.benchmarks.task import SCORING_BATCH
@@ -136,7 +136,7 @@ class World:
     def __init__(self, part: SpacePart, data: DataPart, recipe: SupernetPart, sizes: Sizes) -> None:
         self.space: SearchSpace = get_space(part.name)
         self.part, self.recipe, self.sizes = part, recipe, sizes
-        self.inputs = SupernetInputs(recipe=recipe.recipe, settings=recipe.settings(), skeleton=part.skeleton)
+        self.inputs = recipe.inputs(part.name, part.skeleton)
         half = int(sizes.train * data.train_fraction)
         self.halves = {
             name: min(count, data.limit or count) for name, count in (("train", half), ("valid", sizes.train - half))

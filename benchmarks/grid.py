@@ -45,14 +45,17 @@ class SupernetJob:
     @cached_property
     def inputs(self) -> SupernetInputs:
         """What a record says of the supernet."""
-        return SupernetInputs(
-            recipe=self.supernet.recipe, settings=self.supernet.settings(), skeleton=self.space.skeleton
-        )
+        return self.supernet.inputs(self.space.name, self.space.skeleton)
 
     @cached_property
     def id(self) -> str:
         """The hash of all that determines the supernet."""
         return supernet_id(self.space.name, self.inputs, self.data_inputs, self.seed, code_version())
+
+    def check(self) -> None:
+        """Raises UserError if what is not archselect's own was changed since the study began."""
+        if self.supernet.source(self.space.name) != self.inputs.source:
+            raise UserError(f"{self.supernet.recipe} was changed while the study ran; run it again")
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,12 @@ class RunJob:
             *map(proxies.source, words),
         ]
         return "; ".join(dict.fromkeys(filter(None, found))) or None
+
+    def check(self) -> None:
+        """Raises UserError if what is not archselect's own was changed since the study began."""
+        self.supernet.check()
+        if self.source() != self.inputs.selector.source:
+            raise UserError(f"{self.selector.name} was changed while the study ran; run it again")
 
 
 def plan_training(

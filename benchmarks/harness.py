@@ -179,9 +179,12 @@ def _claim(folder: Folder, study: Study, jobs: list[RunJob], command: list[str])
 
 
 def _was_edited(folder: Folder, run: str) -> bool:
-    """Whether a run that a study no longer has is of a selector of the user's own, edited since; or never finished."""
+    """Whether a run that a study no longer has is of something of the user's own, edited since; or never finished."""
     path = folder.path(Record, run)
-    return not path.is_file() or read_fact(path, Record).inputs.selector.source is not None
+    if not path.is_file():
+        return True
+    inputs = read_fact(path, Record).inputs
+    return inputs.selector.source is not None or inputs.supernet.source is not None
 
 
 def _finished(record: Record, jobs: dict[str, RunJob], truths: dict[TruthPart, Landscape]) -> bool:

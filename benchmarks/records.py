@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from archselect.benchmarks.columns import Columns as Columns
 
@@ -50,11 +50,21 @@ class DataInputs(Fact):
 
 
 class SupernetInputs(Fact):
-    """The supernet's recipe and the settings of the skeleton it has."""
+    """The supernet's recipe and the settings of the skeleton it has.
+
+    `source` says where what is not archselect's own comes from: the hash of the optimiser's file, and package and
+    version of plugins (the optimiser, the space); None, and then not written, if there is no such thing.
+    """
 
     recipe: str
     settings: Settings
     skeleton: Settings
+    source: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # What was named by its hash before there was a source keeps its name.
+        return {key: value for key, value in handler(self).items() if key != "source" or value is not None}
 
 
 class SelectorInputs(Fact):

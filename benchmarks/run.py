@@ -86,8 +86,9 @@ class Runner:
         def advance(done: int, total: int) -> None:
             note("epoch", done=done, of=total)
 
-        about = {"recipe": job.supernet.recipe, "space": job.space.name, "seed": job.seed, "device": str(self.device)}
+        about = {"recipe": job.inputs.recipe, "space": job.space.name, "seed": job.seed, "device": str(self.device)}
         with logged(self.folder.log(job.id), supernet=job.id, **about):
+            job.check()
             self._warm_up()
             space = get_space(job.space.name)
             path = self.supernet_path(job)
@@ -113,8 +114,7 @@ class Runner:
             return self._run(job, answers)
 
     def _run(self, job: RunJob, answers: Answers) -> Record:
-        if job.source() != job.inputs.selector.source:
-            raise UserError(f"{job.selector.name} was changed while the study ran; run it again")
+        job.check()
         start = perf_counter()
         self._warm_up()
         images = self.images(job.supernet.data)

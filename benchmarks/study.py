@@ -37,7 +37,8 @@
     method = "darts+darts-pt"
     selector = "darts-pt"
 
-An unknown key is an error. A selector of your own is named by its file and class, `name = "my_selector.py:MySelector"`.
+An unknown key is an error. A selector of your own is named by its file and class, `name = "my_selector.py:MySelector"`,
+and so is an optimiser, `recipe = "my_optimiser.py:MyOptimiser"`.
 `reference = "darts-pt"` says with which selector the table "differences" compares the others (the best, if left out).
 `label` renames a supernet or a selector, needed where one comes twice. `variant_of` names
 the study of which this one is a smaller form; reports then list every setting that differs.
@@ -54,6 +55,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
+from archselect.benchmarks.optimisers.registry import get_optimiser
 from archselect.benchmarks.protocols import Resolved, TrainingSettings, resolve
 from archselect.benchmarks.records import Reproduced, Seed, Settings, flatten
 from archselect.benchmarks.supernets import Recipe
@@ -151,7 +153,10 @@ class DataPart(Part):
 
 
 class SupernetPart(Recipe):
-    """A recipe with its settings, a label for selectors to name it by, and what it is trained on, if not on all."""
+    """A recipe with its settings, a label for selectors to name it by, and what it is trained on, if not on all.
+
+    The label is the optimiser's name if it is left out.
+    """
 
     label: str = ""
     spaces: list[str] | None = None
@@ -160,8 +165,8 @@ class SupernetPart(Recipe):
     @model_validator(mode="before")
     @classmethod
     def _label(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "recipe" in values:
-            return {"label": values["recipe"], **values}
+        if isinstance(values, dict) and isinstance(values.get("recipe"), str):
+            return {"label": get_optimiser(values["recipe"]).name, **values}
         return values
 
     def on(self, space: SpacePart, data: DataPart) -> bool:

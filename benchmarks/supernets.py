@@ -20,7 +20,8 @@ from archselect.benchmarks.clock import Clock, PeakMemory
 from archselect.benchmarks.machine import code_version, machine
 from archselect.benchmarks.optimisers.base import CommonSettings, Optimiser
 from archselect.benchmarks.optimisers.recorder import Recorder
-from archselect.benchmarks.optimisers.registry import OPTIMISERS, get_optimiser
+from archselect.benchmarks.optimisers.registry import get_optimiser
+from archselect.benchmarks.optimisers.registry import registry as optimisers
 from archselect.benchmarks.optimisers.trainer import Trainer
 from archselect.benchmarks.records import (
     Counts,
@@ -39,10 +40,8 @@ from archselect.nasbench_adapters.files import DAMAGED
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import Supernet
 from archselect.nasbench_adapters.space import SearchSpace
+from archselect.nasbench_adapters.spaces import registry as spaces
 from archselect.nasbench_adapters.streams import stream_seed
-
-RECIPES: dict[str, str] = {name: optimiser.summary for name, optimiser in OPTIMISERS.items()}
-"""What each recipe does, in a line."""
 
 CHECKPOINT_EPOCHS = 5
 """How many epochs of training an interruption may cost."""
@@ -52,7 +51,7 @@ class Recipe(CommonSettings):
     """How a supernet is made: an optimiser by name and its settings; what is left out has the optimiser's default.
 
     Settings:
-        recipe: one of :data:`.registry.OPTIMISERS`.
+        recipe: the name of an optimiser, or FILE.py:CLASS; see :meth:`.UserClasses.get`.
     """
 
     # What is extra are settings that only the optimiser has.
@@ -71,8 +70,14 @@ class Recipe(CommonSettings):
         for name in values:
             if name not in known and name not in cls.model_fields:
                 raise unknown(f"setting of recipe {optimiser.name}", name, known)
-        own = {name: value for name, value in values.items() if name in known}
-        return values | optimiser.model_validate(own).model_dump()
+        own = optimiser.model_validate({name: value for name, value in values.items() if name in known})
+        for name, value in own.settings().items():
+            if not isinstance(value, str | int | float | None):
+                raise UserError(
+                    f"recipe {optimiser.name}: setting {name} is {type(value).__name__}: make it of text, numbers or "
+                    "truth values, which records can hold"
+                )
+        return values | own.model_dump()
 
     def build(self) -> Optimiser:
         """The optimiser."""
@@ -82,6 +87,18 @@ class Recipe(CommonSettings):
     def settings(self) -> Settings:
         """The settings that matter: see :meth:`.Optimiser.settings`."""
         return self.build().settings()
+
+    def source(self, space: str) -> str | None:
+        """Where what is not archselect's own of a supernet of that space comes from; see :class:`.SupernetInputs`."""
+        found = [optimisers.source(self.recipe), spaces.source(space)]
+        return "; ".join(filter(None, found)) or None
+
+    def inputs(self, space: str, skeleton: Settings) -> SupernetInputs:
+        """What a record says of a supernet of that space that is made so."""
+        optimiser = self.build()
+        return SupernetInputs(
+            recipe=optimiser.name, settings=optimiser.settings(), skeleton=skeleton, source=self.source(space)
+        )
 
 
 class SupernetCost(Fact):

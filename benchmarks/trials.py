@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from archselect.benchmarks.clock import Clock
-from archselect.benchmarks.records import SupernetInputs
 from archselect.benchmarks.rehearsal import Offered, Premiere, Rehearsal, Watch, global_randomness
 from archselect.benchmarks.study import explain
 from archselect.benchmarks.supernets import Recipe, make_supernet
@@ -129,9 +128,9 @@ class Stage:
         self._recipe = Recipe.model_validate(
             {"recipe": "darts", "epochs": 0, "batch_size": IMAGES // 2, "alpha_scale": 1.0}
         )
-        settings = SupernetInputs(recipe="darts", settings=self._recipe.settings(), skeleton=_skeleton(space))
-        trained = make_supernet(self._recipe, space, settings, self._images, seed=0)
-        self._task = SupernetTask(space, self._recipe, settings, trained, self._images, Clock(device), 0, 0)
+        inputs = self._recipe.inputs(space.name, _skeleton(space))
+        trained = make_supernet(self._recipe, space, inputs, self._images, seed=0)
+        self._task = SupernetTask(space, self._recipe, inputs, trained, self._images, Clock(device), 0, 0)
         self._weights = {name: value.clone() for name, value in self._task.supernet.state_dict().items()}
         self._alphas = [alpha.detach().clone() for alpha in self._task.alphas]
 

@@ -62,12 +62,12 @@ def _proxies() -> Listing:
 
 
 def _supernets() -> Listing:
-    from archselect.benchmarks.supernets import RECIPES, Recipe
+    from archselect.benchmarks.optimisers.registry import registry
 
     rows = []
-    for name, summary in RECIPES.items():
-        settings = Recipe.model_validate({"recipe": name}).settings()
-        rows.append([name, summary, ", ".join(f"{key}={value!r}" for key, value in settings.items())])
+    for name, optimiser in registry.all().items():
+        settings = optimiser.model_validate({}).settings()
+        rows.append([name, optimiser.summary, ", ".join(f"{key}={value!r}" for key, value in settings.items())])
     return ["recipe", "what", "settings"], rows
 
 

@@ -1,4 +1,4 @@
-"""The built-in optimisers by name."""
+"""The optimisers by name: archselect's own, those that installed packages declare, and those of users' files."""
 
 from __future__ import annotations
 
@@ -10,15 +10,36 @@ from archselect.benchmarks.optimisers.sdarts_rs import SdartsRS
 from archselect.benchmarks.optimisers.snas import Snas
 from archselect.benchmarks.optimisers.spos import Spos
 from archselect.benchmarks.optimisers.untrained import Untrained
-from archselect.nasbench_adapters.errors import unknown
+from archselect.nasbench_adapters.user_files import UserClasses
 
 OPTIMISERS: dict[str, type[Optimiser]] = {
     optimiser.name: optimiser for optimiser in (Untrained, Blank, Spos, Darts, SdartsRS, Snas, Dsnas)
 }
 
+TAKEN = ("recipe", "label", "spaces", "data")
+"""Keys of a study's supernet that are no settings of its optimiser."""
+
+
+def _check(optimiser: type[Optimiser]) -> None:
+    """Raises ValueError, with the mend, if a setting has no default or is a word that a study needs."""
+    for name, field in optimiser.model_fields.items():
+        if name in TAKEN:
+            raise ValueError(f"{optimiser.__name__} has a setting {name}, a word that studies need: rename it")
+        if field.is_required():
+            raise ValueError(f"{optimiser.__name__} has a setting {name} without a default: give it one")
+
+
+registry: UserClasses[Optimiser] = UserClasses(
+    "optimiser",
+    "archselect.optimisers",
+    OPTIMISERS,
+    Optimiser,  # type: ignore[type-abstract]
+    "step(self, trainer, batch)",
+    _check,
+)
+"""The optimisers here, and those of installed packages and of users' files."""
+
 
 def get_optimiser(name: str) -> type[Optimiser]:
-    """The optimiser class of that name. Raises UserError, with the nearest name, if there is none."""
-    if name not in OPTIMISERS:
-        raise unknown("recipe of a supernet", name, OPTIMISERS)
-    return OPTIMISERS[name]
+    """The optimiser class of that name, or of FILE.py:CLASS. Raises UserError, saying where, if there is none."""
+    return registry.get(name)

@@ -172,7 +172,7 @@ all_records = st.builds(
         Inputs,
         space=words,
         data=st.from_type(DataInputs),
-        supernet=st.builds(SupernetInputs, recipe=words, settings=plain, skeleton=plain),
+        supernet=st.builds(SupernetInputs, recipe=words, settings=plain, skeleton=plain, source=st.none() | words),
         selector=st.builds(SelectorInputs, name=words, label=words, settings=plain, source=st.none() | words),
         supernet_seed=sizes,
         selection_seed=sizes,

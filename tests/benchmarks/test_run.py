@@ -7,7 +7,7 @@ import torch
 from archselect.benchmarks.grid import span
 from archselect.benchmarks.records import Folder, Landscape, Record, content_id, read_fact, write_fact
 from archselect.benchmarks.run import Runner, landscape_id, survey
-from archselect.benchmarks.study import TruthPart
+from archselect.benchmarks.study import TruthPart, read_study
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import fitting, open_truth
@@ -88,6 +88,41 @@ def test_a_damaged_supernet_is_the_users_to_mend(runner, jobs):
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(UserError, match=f"{path.name} is not a supernet of ours or is damaged: remove it and run"):
         runner.run(job)
+
+
+OWN = """from typing import ClassVar
+
+from archselect.{0}
+
+
+class Own({1}):
+    name: ClassVar[str] = "own"
+"""
+
+
+def test_what_is_edited_while_a_study_runs_is_refused(runner, write_study, tmp_path):
+    files = tmp_path / "own_optimiser.py", tmp_path / "own_selector.py"
+    bases = ("benchmarks.optimisers.darts import Darts", "Darts"), ("selectors.magnitude import Magnitude", "Magnitude")
+    for path, base in zip(files, bases, strict=True):
+        path.write_text(OWN.format(*base), encoding="utf-8")
+    optimiser, selector = (str(path) for path in files)
+    changed = ('"darts"\nep', f'"{optimiser}"\nlabel = "darts"\nep'), ('"magnitude"', f'"{selector}"')
+    jobs = span(read_study(str(write_study(*changed))), None)
+    own = {job.label: job for job in jobs if job.supernet.seed == 0}
+    job, builtin = own["own"], own["random"]
+    ids = {name: (each.supernet.id, each.inputs.id) for name, each in own.items()}
+    assert made(runner, job).inputs.supernet.source == job.supernet.supernet.source("nb201")
+    for path, text in ((files[1], selector), (files[0], optimiser)):
+        path.write_text(path.read_text() + "# edited\n", encoding="utf-8")
+        with pytest.raises(UserError, match=f"^{text} was changed while the study ran; run it again"):
+            runner.run(job)
+    with pytest.raises(UserError, match=f"^{optimiser} was changed while"):
+        runner.make_supernet(job.supernet)
+    made(runner, builtin)
+    again = {job.label: job for job in span(read_study(str(write_study(*changed))), None) if job.supernet.seed == 0}
+    renamed = {name: (each.supernet.id, each.inputs.id) for name, each in again.items()}
+    assert [name for name in ids if ids[name] == renamed[name]] == ["random", "zero-cost-pt"]
+    assert renamed["darts-pt"][0] != ids["darts-pt"][0]
 
 
 def test_the_survey_of_the_truths(small_truth):

@@ -8,11 +8,11 @@ from torch.nn import functional as F
 
 from archselect.benchmarks import supernets
 from archselect.benchmarks.checked import load_checked
+from archselect.benchmarks.optimisers.registry import OPTIMISERS
 from archselect.benchmarks.optimisers.trainer import Trainer
 from archselect.benchmarks.records import SupernetInputs
 from archselect.benchmarks.study import SupernetPart
 from archselect.benchmarks.supernets import (
-    RECIPES,
     Recipe,
     checkpoint_path,
     load_supernet,
@@ -46,7 +46,7 @@ def halves(digits):
 @pytest.fixture(scope="module")
 def trained(nb201, halves):
     """One supernet of each recipe, of the same seed."""
-    return {name: made(nb201, halves, recipe(name)) for name in RECIPES}
+    return {name: made(nb201, halves, recipe(name)) for name in OPTIMISERS}
 
 
 def equal(a, b):
@@ -318,7 +318,7 @@ def test_settings_are_checked():
         with pytest.raises(ValidationError):
             recipe("darts", **wrong)
     for name, wrong, message in (
-        ("drats", {}, "unknown recipe of a supernet 'drats': did you mean 'darts'"),
+        ("drats", {}, "unknown optimiser 'drats': did you mean 'darts'"),
         (
             "darts",
             {"learning_rat": 0.1},
@@ -333,7 +333,7 @@ def test_settings_are_checked():
         Recipe.model_validate({"epochs": 1})
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", OPTIMISERS)
 def test_a_recipe_is_its_optimiser_with_its_defaults(name):
     recipe, part = Recipe(recipe=name), SupernetPart.model_validate({"recipe": name, "epochs": 7})
     assert recipe.build() == type(recipe.build())()
