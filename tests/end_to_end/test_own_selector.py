@@ -93,6 +93,7 @@ def test_a_plugin(world, plugged):
     assert len(listed.stderr.strip().splitlines()) == 1
     broken = run("run", "small.toml", "--selector", "not-there")
     assert broken.returncode == 2 and "'not-there' of package archselect-example-plugin 1.2" in broken.stderr
+    assert "single-level" in run("list", "supernets").stdout
     assert "mean-weight" in run("list", "proxies").stdout and "s2-dilated" in run("list", "spaces").stdout
     checked = run("check", "first-operation", "--space", "s2-dilated", "--space", "nb201")
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -100,15 +101,17 @@ def test_a_plugin(world, plugged):
     world.study(
         ("supernet = [0, 1]", "supernet = [0]"),
         ('name = "random"\non', 'name = "first-operation"\non'),
+        ('recipe = "darts"', 'recipe = "single-level"\nlabel = "darts"'),
         ("validation_batches = 1", 'validation_batches = 1\nproxy = "mean-weight"'),
     )
     done = run("run", "small.toml", "--workers", "1", "--out", "out")
     assert done.returncode == 0, done.stderr
-    sources = {
-        r["inputs"]["selector"]["label"]: r["inputs"]["selector"]["source"] for r in records(world.folder / "out")
-    }
+    inputs = [record["inputs"] for record in records(world.folder / "out")]
+    sources = {own["selector"]["label"]: own["selector"]["source"] for own in inputs}
     plugin = "archselect-example-plugin 1.2"
     assert sources == {"first-operation": plugin, "zero-cost-pt": plugin, "magnitude": None, "darts-pt": None}
+    supernets = {own["supernet"]["recipe"]: own["supernet"].get("source") for own in inputs}
+    assert supernets == {"single-level": plugin, "untrained": None}
     scored = run(
         *("score", "mean-weight", "--cells", "sample:3", "--workers", "1"),
         *("--set", "skeleton.channels=2", "--set", "skeleton.cells=1"),

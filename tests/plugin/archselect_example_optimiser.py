@@ -1,0 +1,25 @@
+"""An optimiser, declared in this package's pyproject.toml; selectors, which need none of the harness, are elsewhere."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from archselect.benchmarks.optimisers.base import Batch, Optimiser
+from archselect.benchmarks.optimisers.trainer import Trainer
+
+
+class SingleLevel(Optimiser):
+    """Weights and alphas down the same loss, on all training images."""
+
+    name: ClassVar[str] = "single-level"
+    summary: ClassVar[str] = "weights and alphas together, from one gradient on all training images"
+
+    @property
+    def part(self) -> str:
+        """See :class:`SingleLevel`."""
+        return "all"
+
+    def step(self, trainer: Trainer, batch: Batch) -> None:
+        """See :class:`SingleLevel`."""
+        gradients = trainer.step_weights(trainer.loss(batch, trainer.mixture()), also=trainer.alphas)
+        trainer.step_alphas(gradients)
