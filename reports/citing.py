@@ -106,9 +106,11 @@ def citations(results: Results) -> list[Citation]:
 
 
 def others(results: Results) -> list[str]:
-    """The selectors that are not archselect's own, each with where it comes from."""
-    own = {g.label: g.inputs.selector.source for g in results.groups if g.inputs.selector.source is not None}
-    return [f"{label} ({source})" for label, source in own.items()]
+    """The selectors and supernets that are not archselect's own, each with where it comes from."""
+    inputs = [group.inputs for group in results.groups]
+    found = [(own.selector.label, own.selector.source) for own in inputs]
+    found += [(f"supernet {own.supernet.recipe}", own.supernet.source) for own in inputs]
+    return list(dict.fromkeys(f"{what} ({source})" for what, source in found if source is not None))
 
 
 def itself(results: Results) -> str:

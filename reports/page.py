@@ -160,7 +160,8 @@ def _selector(inputs: Inputs) -> tuple[str, dict[str, object]]:
 def _supernet(inputs: Inputs) -> tuple[str, dict[str, object]]:
     supernet = inputs.supernet
     skeleton = {f"skeleton {key}": value for key, value in supernet.skeleton.items()}
-    return supernet.recipe, {"space": inputs.space, **supernet.settings, **skeleton}
+    own = {} if supernet.source is None else {"source of the user's file": supernet.source}
+    return supernet.recipe, {"space": inputs.space, **supernet.settings, **skeleton, **own}
 
 
 def _data(inputs: Inputs) -> tuple[str, dict[str, object]]:

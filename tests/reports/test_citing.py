@@ -60,14 +60,18 @@ def test_a_report_lists_what_it_stands_on(folder):
     assert all(citation.work.title in page.replace("&#39;", "'") for citation in citations(results))
 
 
-def test_a_selector_of_other_make_is_named(folder):
+def test_what_is_of_other_make_is_named(folder):
     for record in list(Folder(folder).read_all(Record)):
         if record.inputs.selector.label == "random":
             selector = record.inputs.selector.model_copy(update={"source": "mine.py, sha256 0123"})
-            inputs = record.inputs.model_copy(update={"selector": selector})
+            supernet = record.inputs.supernet.model_copy(update={"source": "own.py, sha256 4567"})
+            inputs = record.inputs.model_copy(update={"selector": selector, "supernet": supernet})
             write_fact(Folder(folder).path(Record, record.id), record.model_copy(update={"inputs": inputs}))
-    assert others(load(folder)) == ["random (mine.py, sha256 0123)"]
-    assert "random (mine.py, sha256 0123)" in write_report(folder).html.read_text(encoding="utf-8")
+    recipe = supernet.recipe
+    assert others(load(folder)) == ["random (mine.py, sha256 0123)", f"supernet {recipe} (own.py, sha256 4567)"]
+    page = write_report(folder).html.read_text(encoding="utf-8")
+    assert f"random (mine.py, sha256 0123); supernet {recipe} (own.py, sha256 4567)" in page
+    assert page.count("own.py, sha256 4567") == 2  # with its settings, too
 
 
 def test_the_citation_file_has_the_version():
