@@ -16,6 +16,10 @@ nothing of epochs, devices, checkpoints or files. Settings are fields with defau
         def step(self, trainer: Trainer, batch: Batch) -> None:
             gradients = trainer.step_weights(trainer.loss(batch, trainer.mixture()), also=trainer.alphas)
             trainer.step_alphas(gradients)
+
+One of your own is a file, `recipe = "my_optimiser.py:MyOptimiser"` in a study, or declared by an installed package
+under the entry-point group `archselect.optimisers`. It keeps nothing from one step to the next: what lives on, and is
+kept where a training is interrupted, is the trainer's.
 """
 
 from __future__ import annotations
