@@ -1,74 +1,33 @@
-"""The figures, as SVG text: accuracy in the space, rank correlations, time. Same records, same bytes."""
+"""The figures, as SVG text: accuracy in the space, rank correlations, time. Same records, same bytes.
+
+Those of the wiring are in :mod:`.wiring.figures`.
+"""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from html import escape
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import matplotlib.style
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from archselect.benchmarks.records import Landscape
+from archselect.reports.canvas import Canvas, Figure, from_top, height, margin, slug, svg
 from archselect.reports.metrics import ACCURACY, LEVELS, correlations
-from archselect.reports.palette import FONT, GRID, INK, MUTED, SPACE, series
+from archselect.reports.palette import INK, MUTED, SPACE, series
 from archselect.reports.results import Group, Results
 from archselect.reports.stats import Correlation
 from archselect.reports.tables.table import Table
 from archselect.reports.tables.time import PHASES
 from archselect.reports.words import extent, median, quality, short
 
-WIDTH = 9.2
-DPI = 200
-"""Of pictures within a drawing."""
 ROW = 0.36
 LEGEND_COLUMNS = 5
 MOST_DOTS = 500
 """Dots of a row that are drawn one by one; more are a picture within the drawing, or the page would hold them all."""
-_STYLE = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": MUTED,
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "axes.axisbelow": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.8,
-    "xtick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.color": MUTED,
-    "ytick.labelcolor": INK,
-    "ytick.major.size": 0,
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-}
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure: `name` of its file and part of its ids, what it shows in a sentence, and the SVG."""
-
-    name: str
-    title: str
-    caption: str
-    svg: str
 
 
 def figures(results: Results, tables: Sequence[Table]) -> list[Figure]:
@@ -93,7 +52,7 @@ def accuracy_figure(results: Results, landscape: Landscape) -> Figure:
     """
     groups = [group for group in results.groups if group.known(landscape)]
     values = {g.name: np.array([known.mean for known in g.known(landscape)]) for g in groups}
-    name = f"accuracy-{_slug(results.title(landscape))}"
+    name = f"accuracy-{slug(results.title(landscape))}"
     assert landscape.optimum is not None
     optimum = landscape.optimum
     unit = landscape.noise_std or (optimum - median(landscape)) / 20 or 1.0
@@ -112,8 +71,8 @@ def accuracy_figure(results: Results, landscape: Landscape) -> Figure:
         )
         pad = 0.02 * (right - left) or 1.0
         space, seeds = canvas.subplots(2, 1, sharex=True, height_ratios=[1.0, ROW * len(groups)])
-        canvas.subplots_adjust(left=_margin(values), right=0.86, hspace=0)
-        canvas.subplots_adjust(top=_from_top(canvas, 0.3), bottom=0.55 / _height(canvas))
+        canvas.subplots_adjust(left=margin(values), right=0.86, hspace=0)
+        canvas.subplots_adjust(top=from_top(canvas, 0.3), bottom=0.55 / height(canvas))
         share = np.interp(
             bins := np.linspace(left, right, 61),
             place_of(landscape.quantiles),
@@ -163,7 +122,7 @@ def accuracy_figure(results: Results, landscape: Landscape) -> Figure:
     )
     within = "in the whole space" if landscape.space_size is None else "beside those that the truth holds"
     title = f"Accuracy of the selected cells {within}: {results.title(landscape)}"
-    return Figure(name, title, caption, _svg(name, title, ROW * len(groups) + 1.9, draw))
+    return Figure(name, title, caption, svg(name, title, ROW * len(groups) + 1.9, draw))
 
 
 def tau_figure(results: Results) -> Figure:
@@ -174,10 +133,8 @@ def tau_figure(results: Results) -> Figure:
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots(len(shown), len(LEVELS), squeeze=False, sharex=True, sharey=True)
-        canvas.subplots_adjust(left=_margin([g.name for g in groups]), right=0.985, wspace=0.1)
-        canvas.subplots_adjust(
-            top=_from_top(canvas, 0.5), bottom=0.5 / _height(canvas), hspace=0.62 / len(groups) ** 0.5
-        )
+        canvas.subplots_adjust(left=margin([g.name for g in groups]), right=0.985, wspace=0.1)
+        canvas.subplots_adjust(top=from_top(canvas, 0.5), bottom=0.5 / height(canvas), hspace=0.62 / len(groups) ** 0.5)
         for row, landscape in enumerate(shown):
             for column, level in enumerate(LEVELS):
                 ax = axes[row, column]
@@ -202,10 +159,10 @@ def tau_figure(results: Results) -> Figure:
             for column, level in enumerate(LEVELS):
                 axes[row, column].set_title(level, fontweight="normal", color=MUTED)
 
-    height = len(shown) * (ROW * len(groups) + 0.75) + 0.4
+    inches = len(shown) * (ROW * len(groups) + 0.75) + 0.4
     caption = "Bar: mean of the seeds; line: its 95 % bootstrap interval; dots: seeds. 1 is perfect, 0 chance."
     title = "Rank correlation of scores with the truth"
-    return Figure("tau", title, caption, _svg("tau", title, height, draw))
+    return Figure("tau", title, caption, svg("tau", title, inches, draw))
 
 
 def differences_figure(table: Table) -> Figure | None:
@@ -216,12 +173,12 @@ def differences_figure(table: Table) -> Figure | None:
         return None
     places = [(place, own) for place, own in frame.groupby("place", sort=False)]
     names = [f"{row.selector} − {row.minus}" for row in frame.itertuples()]
-    height = sum(ROW * len(own) + 0.95 for _, own in places)
+    inches = sum(ROW * len(own) + 0.95 for _, own in places)
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots(len(places), 1, squeeze=False, height_ratios=[len(own) for _, own in places])[:, 0]
-        canvas.subplots_adjust(left=_margin(names), right=0.9, top=_from_top(canvas, 0.3))
-        canvas.subplots_adjust(bottom=0.5 / _height(canvas), hspace=0.8 * len(places) / (ROW * len(frame)))
+        canvas.subplots_adjust(left=margin(names), right=0.9, top=from_top(canvas, 0.3))
+        canvas.subplots_adjust(bottom=0.5 / height(canvas), hspace=0.8 * len(places) / (ROW * len(frame)))
         for ax, (place, own) in zip(axes, places, strict=True):
             for at, row in enumerate(own.itertuples()):
                 shown = row.verdict in ("better", "worse")
@@ -249,7 +206,7 @@ def differences_figure(table: Table) -> Figure | None:
         "number of rows. Bold and coloured: shown, after Holm's adjustment."
     )
     title = "Differences in accuracy"
-    return Figure("differences", title, caption, _svg("differences", title, height, draw))
+    return Figure("differences", title, caption, svg("differences", title, inches, draw))
 
 
 def time_figure(results: Results) -> Figure:
@@ -263,8 +220,8 @@ def time_figure(results: Results) -> Figure:
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots(1, 2, sharey=True, width_ratios=[1.15, 1])
-        canvas.subplots_adjust(left=_margin(spent), right=0.985, wspace=0.08)
-        canvas.subplots_adjust(top=_from_top(canvas, 0.14 + 0.2 * legend_rows), bottom=0.5 / _height(canvas))
+        canvas.subplots_adjust(left=margin(spent), right=0.985, wspace=0.08)
+        canvas.subplots_adjust(top=from_top(canvas, 0.14 + 0.2 * legend_rows), bottom=0.5 / height(canvas))
         total, share = axes
         for place, group in enumerate(groups):
             runs = np.array(group.seconds)
@@ -312,7 +269,7 @@ def time_figure(results: Results) -> Figure:
         "seed share it."
     )
     title = "Search time"
-    return Figure("time", title, caption, _svg("time", title, ROW * len(groups) + 0.8 + 0.2 * legend_rows, draw))
+    return Figure("time", title, caption, svg("time", title, ROW * len(groups) + 0.8 + 0.2 * legend_rows, draw))
 
 
 def _correlations(landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
@@ -355,35 +312,3 @@ def _tau_row(ax: Axes, row: int, found: Correlation | None, colour: str) -> None
 
 def _dots(values: npt.NDArray[np.float64]) -> dict[str, Any]:
     return {"rasterized": True} if len(values) > MOST_DOTS else {}
-
-
-def _margin(names: Iterable[str]) -> float:
-    """The left margin, as a part of the width, that holds the longest name."""
-    return min(0.4, (0.35 + 0.083 * max(map(len, names))) / WIDTH)
-
-
-def _height(canvas: Canvas) -> float:
-    return float(canvas.get_figheight())
-
-
-def _from_top(canvas: Canvas, inches: float) -> float:
-    return 1 - inches / _height(canvas)
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
-def _svg(name: str, title: str, height: float, draw: Callable[[Canvas], None]) -> str:
-    """Draw and save without dates or random ids; ids begin with the figure's name: one page can hold all."""
-    with matplotlib.style.context(["default", {**_STYLE, "svg.hashsalt": name}]):
-        canvas = Canvas(figsize=(WIDTH, height))
-        FigureCanvasSVG(canvas)
-        draw(canvas)
-        file = io.StringIO()
-        canvas.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None}, dpi=DPI)
-    svg = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>", "", file.getvalue(), flags=re.DOTALL).strip()
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
-    return (
-        svg.replace("'DejaVu Sans'", FONT).replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1) + "\n"
-    )

@@ -9,9 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from archselect.benchmarks.records import Inputs, Landscape, Machine, Record, flatten
+from archselect.reports.canvas import Figure
 from archselect.reports.citing import bibliography, citations, others
 from archselect.reports.drawing import SelectedCells, legend
-from archselect.reports.figures import Figure
 from archselect.reports.palette import style_sheet, themed, variable
 from archselect.reports.render import to_html
 from archselect.reports.results import Results, counted, seed_name

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from archselect.benchmarks.compaction import compact
 from archselect.benchmarks.records import Folder, write_atomically
+from archselect.reports.canvas import Figure
 from archselect.reports.citing import bibliography
 from archselect.reports.drawing import SelectedCells, selected_cells
-from archselect.reports.figures import Figure, figures
+from archselect.reports.figures import figures
 from archselect.reports.page import page
 from archselect.reports.render import to_csv, to_latex, to_markdown
 from archselect.reports.results import Results, load
