@@ -121,7 +121,9 @@ def legend_of(edges: Iterable[Sequence[str]]) -> list[Legend]:
     return [Legend(n, MUTED if n == ZERO else series(coloured.index(n)), n == ZERO) for n in names]
 
 
-def draw(graphs: list[CellGraph], colours: dict[str, Legend], title: str, keyed: bool = False) -> str:
+def draw(
+    graphs: list[CellGraph], colours: dict[str, Legend], title: str, keyed: bool = False, room: float = 0.0
+) -> str:
     """The cells of one architecture as one SVG, one under the other.
 
     Args:
@@ -129,8 +131,9 @@ def draw(graphs: list[CellGraph], colours: dict[str, Legend], title: str, keyed:
         colours: how each operation is drawn; others, and connections, are grey.
         title: what a screen reader says.
         keyed: whether a key of the operations that occur stands below.
+        room: for labels, at least; see :func:`label_width`. Drawings of one room have their nodes at the same places.
     """
-    room = max(map(label_width, graphs))
+    room = max(room, *map(label_width, graphs))
     parts, top, width = [], 0.0, 0.0
     used: set[str | None] = set()
     for graph in graphs:

@@ -33,6 +33,8 @@ _LATEX = {
     "α": r"$\alpha$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
+    "→": r"$\rightarrow$",
+    "−": "$-$",
     "–": "--",
     "⁹": r"\textsuperscript{9}",
     "⁶": r"\textsuperscript{6}",

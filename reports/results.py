@@ -24,8 +24,10 @@ from archselect.benchmarks.records import (
     content_id,
     flatten,
 )
+from archselect.benchmarks.traces import read_trace, trace_path
 from archselect.reports.decided import Decided, decided
 from archselect.reports.stats import Correlation
+from archselect.reports.wiring.quantities import Wiring
 
 _SEEDS = {"supernet_seed", "selection_seed"}
 
@@ -119,7 +121,8 @@ class Group:
 class Results:
     """All of a folder.
 
-    `missing`: runs neither finished nor failed; `others`: records of no run of it; `trainings`: of what was selected.
+    `missing`: runs neither finished nor failed; `others`: records of no run of it; `trainings`: of what was selected;
+    `source`: the folder.
     """
 
     info: StudyInfo
@@ -129,11 +132,30 @@ class Results:
     missing: tuple[str, ...]
     others: tuple[str, ...]
     trainings: tuple[Trained, ...]
+    source: Folder = field(compare=False, repr=False)
 
     @cached_property
     def records(self) -> list[Record]:
         """Every finished run of the study."""
         return [record for group in self.groups for record in group.records]
+
+    @cached_property
+    def wirings(self) -> dict[str, Wiring]:
+        """Of each supernet that was traced, by its id, what was seen of its training.
+
+        Raises UserError, naming the file, if a trace is missing or damaged.
+        """
+        traced = dict.fromkeys(r.inputs.supernet_id for r in self.records if r.inputs.supernet.settings.get("trace"))
+        return {id: self._wiring(id) for id in traced}
+
+    def _wiring(self, id: str) -> Wiring:
+        path = trace_path(self.source, id)
+        if not path.is_file():
+            raise UserError(
+                f"{path} is missing though the supernet was traced: remove {self.source.root / 'supernets' / id}.pt "
+                f"and run '{self.info.command}' again"
+            )
+        return Wiring(read_trace(path))
 
     @property
     def versions(self) -> list[str]:
@@ -189,6 +211,7 @@ def load(folder: Path) -> Results:
         missing=tuple(run for run in info.runs if run not in done and run not in failed),
         others=tuple(sorted(set(found) - done)),
         trainings=tuple(source.read_all(Trained)),
+        source=source,
     )
 
 

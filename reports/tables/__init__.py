@@ -14,6 +14,7 @@ from archselect.reports.tables.reproduction import reproduction_table
 from archselect.reports.tables.table import Table
 from archselect.reports.tables.tau import tau_table
 from archselect.reports.tables.time import time_table
+from archselect.reports.tables.wiring import wiring_table
 
 TABLES: dict[str, Callable[[Results], Table]] = {
     "tau": tau_table,
@@ -23,8 +24,8 @@ TABLES: dict[str, Callable[[Results], Table]] = {
     "cells": cells_table,
     "operations": operations_table,
     "reproduction": reproduction_table,
+    "wiring": wiring_table,
 }
-
 
 def tables(results: Results) -> list[Table]:
     """The study's tables, in the study's order. Raises UserError for a table that does not exist."""

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
 from archselect.reports.results import load
 from archselect.reports.tables.accuracy import accuracy_table
-
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")
-
-
-def dom(page: Path, folder: Path, script: str, width: int = 1280) -> str:
-    """The page's text as it stands after a script; the browser writes into the folder."""
-    changed = folder / "changed.html"
-    changed.write_text(page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>"))
-    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900"]
-    command += [f"--user-data-dir={folder / 'profile'}", "--dump-dom", changed.as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
 def order(text: str) -> list[list[str]]:
@@ -33,10 +18,10 @@ def order(text: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("clicks", [1, 2, 3])
-def test_headers_sort_up_down_and_back(written, tmp_path, clicks):
+def test_headers_sort_up_down_and_back(written, dom, clicks):
     page = written / "report.html"
     find = "[...document.querySelectorAll('#accuracy th button')].find(b => b.textContent.startsWith('Mean ±'))"
-    text = dom(page, tmp_path, f"for (let i = 0; i < {clicks}; i++) {find}.click();")
+    text = dom(page, f"for (let i = 0; i < {clicks}; i++) {find}.click();")
     frame = accuracy_table(load(written)).frame
     expected = []
     for _, own in frame.groupby("truth", sort=False):
@@ -48,8 +33,8 @@ def test_headers_sort_up_down_and_back(written, tmp_path, clicks):
     assert f'aria-sort="{["ascending", "descending", "none"][clicks - 1]}"' in text
 
 
-def test_nothing_but_tables_and_figures_is_wider_than_a_phone(written, tmp_path):
+def test_nothing_but_tables_and_figures_is_wider_than_a_phone(written, dom):
     script = "document.title = `${document.documentElement.scrollWidth} of ${window.innerWidth}`"
-    inner = dom(written / "report.html", tmp_path, script, width=500)
+    inner = dom(written / "report.html", script, width=500)
     found = re.search(r"<title>(\d+) of (\d+)</title>", inner)
     assert found and int(found[1]) <= int(found[2])
