@@ -16,6 +16,7 @@ from archselect.reports.palette import style_sheet, themed, variable
 from archselect.reports.render import to_html
 from archselect.reports.results import Results, counted, seed_name
 from archselect.reports.tables.table import Table
+from archselect.reports.wiring.parts import WiringPart
 from archselect.reports.words import device, extent, median, quality, source
 
 GLOSSARY = {
@@ -46,6 +47,16 @@ GLOSSARY = {
 }
 
 
+WIRING = {
+    "q": "Probability that an edge is there: 1 − p(none). Argmax: every edge's likeliest operation, none included.",
+    "depth, width": "Expected longest path from an input, in edges, and expected number of edges from inputs, each "
+    "edge being there by itself with probability q.",
+    "cost": "The loss' derivative by an operation's entry of the mixture, summed over layers: what is positive does "
+    "harm. That of none is 0.",
+    "L − H": "Cross-entropy minus the entropy of the prediction, in nats, mean over images.",
+}
+WITHOUT_TRUTH = {"seed", "mean ± std", "forward, backward", *WIRING}
+"""Words that a study without any truth uses, too."""
 MOST_RUNS = 400
 """Runs that the page lists one by one."""
 
@@ -60,7 +71,12 @@ class _Block:
 
 
 def page(
-    results: Results, tables: Sequence[Table], figures: Sequence[Figure], cells: SelectedCells, runs: Table
+    results: Results,
+    tables: Sequence[Table],
+    figures: Sequence[Figure],
+    cells: SelectedCells,
+    runs: Table,
+    wiring: Sequence[WiringPart] = (),
 ) -> str:
     """The whole page as text."""
     environment = Environment(
@@ -74,6 +90,7 @@ def page(
     of_table = {
         table.name: [figure for figure in figures if figure.name.split("-")[0] == table.name] for table in tables
     }
+    words = {**GLOSSARY, **(WIRING if wiring else {})}
     template = environment.get_template("report.html.j2")
     content = dict(
         results=results,
@@ -95,7 +112,8 @@ def page(
         machines=_machines(results.records),
         versions=results.versions,
         seeds=len({(r.inputs.supernet_seed, r.inputs.selection_seed) for r in results.records}),
-        glossary=GLOSSARY,
+        glossary={w: m for w, m in words.items() if results.landscapes or w in WITHOUT_TRUTH},
+        wiring=wiring,
         seed_name=seed_name,
         source=source,
         svg=lambda text: Markup(themed(text)),

@@ -20,6 +20,8 @@ from archselect.reports.results import Results, load
 from archselect.reports.runs import runs_table
 from archselect.reports.tables import tables
 from archselect.reports.tables.table import MARKS, Table
+from archselect.reports.tables.wiring import seeds_table
+from archselect.reports.wiring.parts import WiringPart, wiring_parts
 
 
 @dataclass(frozen=True)
@@ -72,14 +74,18 @@ def _write(folder: Path) -> ReportPaths:
     compact(Folder(folder))
     results = load(folder)
     found, cells = tables(results), selected_cells(results)
-    drawn, runs = figures(results, found), runs_table(results)
-    texts = {"report.html": page(results, found, drawn, cells, runs)}
-    texts["report/report.md"] = _markdown(results, found, drawn, cells)
+    drawn, runs, wiring = figures(results, found), runs_table(results), wiring_parts(results)
+    texts = {"report.html": page(results, found, drawn, cells, runs, wiring)}
+    texts["report/report.md"] = _markdown(results, found, drawn, cells, wiring)
     for table in found:
         texts |= {f"report/{name}": text for name, text in _files(table).items()}
     texts["report/runs.csv"] = to_csv(runs)
+    if wiring:
+        texts["report/wiring-seeds.csv"] = to_csv(seeds_table(results))
     texts["report/references.bib"] = bibliography(results)
     drawings = {figure.name: figure.svg for figure in drawn} | {cell.name: cell.svg for cell in cells.drawn}
+    for part in wiring:
+        drawings |= part.drawings
     for name, svg in drawings.items():
         texts[f"report/figures/{name}.svg"] = svg
     for name, text in texts.items():
@@ -119,7 +125,9 @@ def for_terminal(table: Table) -> TerminalTable:
     )
 
 
-def _markdown(results: Results, found: list[Table], drawn: list[Figure], cells: SelectedCells) -> str:
+def _markdown(
+    results: Results, found: list[Table], drawn: list[Figure], cells: SelectedCells, wiring: list[WiringPart]
+) -> str:
     info = results.info
     parts = [f"# {info.title}\n", f"{info.description}\n", f"    {info.command}\n"]
     parts += [f"{sentence}\n" for sentence in results.status()]
@@ -129,6 +137,8 @@ def _markdown(results: Results, found: list[Table], drawn: list[Figure], cells: 
     for table in found:
         parts.append(to_markdown(table))
         parts += [_image(figure) for figure in drawn if figure.name.split("-")[0] == table.name]
+        if table.name == "wiring":
+            parts += [text for part in wiring for text in _wiring(part)]
     parts.append("## Selected cells\n")
     for cell in cells.drawn:
         parts.append(f"![{cell.name}](figures/{cell.name}.svg)\n")
@@ -136,6 +146,14 @@ def _markdown(results: Results, found: list[Table], drawn: list[Figure], cells: 
     if cells.left_out:
         parts.append(f"{cells.left_out:,} more cells, which fewer runs selected, are in runs.csv.\n")
     return "\n".join(parts)
+
+
+def _wiring(part: WiringPart) -> Iterator[str]:
+    yield f"### {part.name}\n"
+    if part.evolution:
+        for frame in part.evolution.stills:
+            yield f"![{frame.words}](figures/{frame.name}.svg)\n\nSeed {part.evolution.seed}, {frame.words}.\n"
+    yield from map(_image, part.figures)
 
 
 def _image(figure: Figure) -> str:

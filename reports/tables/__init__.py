@@ -26,10 +26,17 @@ TABLES: dict[str, Callable[[Results], Table]] = {
     "reproduction": reproduction_table,
     "wiring": wiring_table,
 }
+OF_TRUTHS = {"tau", "accuracy", "operations"}
+"""Those that are of accuracies alone, and empty where there is no truth at all."""
+
 
 def tables(results: Results) -> list[Table]:
-    """The study's tables, in the study's order. Raises UserError for a table that does not exist."""
+    """The study's tables, in the study's order, without those that nothing can be said in.
+
+    Raises UserError for a table that does not exist.
+    """
     for name in results.info.tables:
         if name not in TABLES:
             raise UserError(f"study.json: {unknown('table', name, TABLES)}")
-    return [TABLES[name](results) for name in results.info.tables]
+    names = [name for name in results.info.tables if results.landscapes or name not in OF_TRUTHS]
+    return [TABLES[name](results) for name in names]
