@@ -15,6 +15,7 @@ from archselect.benchmarks.records import (
     UserError,
     write_fact,
 )
+from archselect.benchmarks.traces import Trace, read_trace, trace_path, write_trace
 
 Kept = Record | Trained | Landscape | Failure
 
@@ -23,11 +24,11 @@ def merge_folders(roots: Sequence[Path], out: Path) -> tuple[int, int]:
     """Copy all facts of the folders into `out`, which may be one of them.
 
     The same run made twice is taken once, from the first folder that has it, provided that both selected and counted
-    the same; its times may differ. A run that failed in one folder and is finished in another is finished. Supernets,
-    checkpoints and unfinished runs stay behind.
+    the same; its times may differ. A run that failed in one folder and is finished in another is finished. Traces come
+    along, each from the first folder that has it. Supernets, checkpoints and unfinished runs stay behind.
 
     Returns:
-        How many facts were copied, and how many were there already.
+        How many facts and traces were copied, and how many were there already.
 
     Raises UserError, before anything is written, if a folder is none of ours, they are of different studies, or two
     of them contradict one another.
@@ -36,7 +37,12 @@ def merge_folders(roots: Sequence[Path], out: Path) -> tuple[int, int]:
     info = _joined([(folder, folder.study()) for folder in folders])
     facts: dict[Path, tuple[Path, Kept]] = {}
     target = Folder(out)
+    traces: dict[Path, Trace] = {}
     for folder in folders:
+        for here in sorted(trace_path(folder, "x").parent.glob("*.npz")):
+            there = trace_path(target, here.stem)
+            if there not in traces:
+                traces[there] = read_trace(here)
         for fact in _facts(folder):
             here = folder.path(type(fact), fact.id)
             there, first = facts.setdefault(target.path(type(fact), fact.id), (here, fact))
@@ -53,6 +59,12 @@ def merge_folders(roots: Sequence[Path], out: Path) -> tuple[int, int]:
             kept += 1
         else:
             write_fact(path, fact)
+            copied += 1
+    for path, trace in traces.items():
+        if path.is_file():
+            kept += 1
+        else:
+            write_trace(path, trace)
             copied += 1
     write_fact(target.study_path, info)
     return copied, kept

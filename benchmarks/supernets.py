@@ -288,7 +288,7 @@ def _resume(
     with taking_over(path):
         trainer.load_state(saved["trainer"])
         if recorder:
-            recorder.load_state(saved["recorder"])
+            recorder.load_state(saved["recorder"], int(saved["done"]))
         check_form(saved["schedule"], schedule.state_dict())
         schedule.load_state_dict(saved["schedule"])
         clock.restore(saved["clock"])

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from archselect.benchmarks.records import (
     DataInputs,
@@ -44,7 +44,8 @@ FIRST, LAST = 0, 1
 class TracedCell(Fact):
     """A cell type: nodes 0 .. nodes - 1, the inputs first, edges (source, target), `operations[e]` those allowed.
 
-    `layers` is how many layers of the network are of it.
+    `layers` is how many layers of the network are of it. Every edge has operations, and leads from a node to a later
+    one that is no input.
     """
 
     name: str
@@ -53,7 +54,24 @@ class TracedCell(Fact):
     output: list[int]
     edges: list[tuple[int, int]] = Field(min_length=1)
     operations: list[list[str]]
-    layers: int = Field(ge=1)
+    layers: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _whole(self) -> TracedCell:
+        forward = all(0 <= source < target < self.nodes and target >= self.inputs for source, target in self.edges)
+        inside = all(0 <= node < self.nodes for node in self.output)
+        if not forward or not inside or not 0 < self.inputs < self.nodes:
+            raise ValueError("its edges do not lead from its inputs to later nodes")
+        if self.nodes > self.inputs + len(self.edges):
+            raise ValueError("it has nodes that nothing enters")
+        if len(self.operations) != len(self.edges) or not all(self.operations):
+            raise ValueError("its edges have no operations")
+        return self
+
+    @property
+    def width(self) -> int:
+        """K."""
+        return max(map(len, self.operations))
 
 
 class TraceInfo(Fact):
@@ -120,18 +138,26 @@ class Trace:
         return len(self.losses)
 
 
-FIELDS: Mapping[str, tuple[str, ...]] = {
+AXES: Mapping[str, tuple[str, ...]] = {
     "probabilities": ("T + 1", "E", "K"),
     "cost_counts": ("T", "E", "K"),
     "cost_means": ("T", "E", "K"),
     "cost_variances": ("T", "E", "K"),
     "edge_costs": ("T", "L", "E"),
-    "probe_counts": ("2", "E", "K"),
-    "probe_means": ("2", "E", "K"),
-    "probe_variances": ("2", "E", "K"),
-    "probe_layers": ("2", "L", "E", "K"),
+    "probe_counts": ("probes", "E", "K"),
+    "probe_means": ("probes", "E", "K"),
+    "probe_variances": ("probes", "E", "K"),
+    "probe_layers": ("probes", "L", "E", "K"),
 }
-"""The arrays of a cell type by name, and their shapes."""
+"""The arrays of a cell type by name, and their axes."""
+
+
+def shapes(
+    edges: int, operations: int, layers: int, parts: int, epochs: int, probes: int = 2
+) -> tuple[tuple[int, ...], dict[str, tuple[int, ...]]]:
+    """The shape of the losses, and those of the arrays of a cell type by name, after so many epochs and probes."""
+    sizes = {"T": epochs, "T + 1": epochs + 1, "L": layers, "E": edges, "K": operations, "probes": probes}
+    return (epochs, parts, 2, 3), {name: tuple(sizes[axis] for axis in axes) for name, axes in AXES.items()}
 
 
 def trace_path(folder: Folder, supernet: str) -> Path:
@@ -143,7 +169,7 @@ def write_trace(path: Path, trace: Trace) -> None:
     """Write a trace atomically. Raises UserError if the folder cannot take it."""
     arrays = {"losses": trace.losses}
     for c, cell in enumerate(trace.cells):
-        arrays |= {f"{name}_{c}": getattr(cell, name) for name in FIELDS}
+        arrays |= {f"{name}_{c}": getattr(cell, name) for name in AXES}
     info = np.frombuffer(trace.info.model_dump_json().encode(), dtype=np.uint8)
     file = io.BytesIO()
     np.savez_compressed(file, info=info, **arrays)  # type: ignore[arg-type]
@@ -157,14 +183,11 @@ def read_trace(path: Path) -> Trace:
             info = TraceInfo.model_validate_json(file["info"].tobytes())
             if path.stem != info.id or info.id != _id(info):
                 raise ValueError("it is of another supernet")
-            losses = _array(file, "losses", {"P": len(info.parts)}, ("T", "P", "2", "3"))
-            cells = []
+            epochs, cells = len(file["losses"]), []
             for c, cell in enumerate(info.cells):
-                if len(cell.operations) != len(cell.edges):
-                    raise ValueError("operations are not of as many edges")
-                sizes = {"T": len(losses), "T + 1": len(losses) + 1, "L": cell.layers, "E": len(cell.edges)}
-                sizes["K"] = max(map(len, cell.operations))
-                cells.append(CellTrace(**{n: _array(file, f"{n}_{c}", sizes, axes) for n, axes in FIELDS.items()}))
+                of_losses, of_cell = shapes(len(cell.edges), cell.width, cell.layers, len(info.parts), epochs)
+                losses = _array(file, "losses", of_losses)
+                cells.append(CellTrace(**{n: _array(file, f"{n}_{c}", shape) for n, shape in of_cell.items()}))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValidationError, *DAMAGED) as error:
@@ -179,12 +202,11 @@ def _id(info: TraceInfo) -> str:
     return supernet_id(info.space, info.supernet, info.data, info.seed, info.code_version)
 
 
-def _array(file: Mapping[str, Array], name: str, sizes: Mapping[str, int], axes: tuple[str, ...]) -> Array:
-    """An array of the file. Raises ValueError if it has not these axes, or another type than arrays here have."""
+def _array(file: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:
+    """An array of the file. Raises ValueError if it has another shape, or another type than arrays here have."""
     array = file[name]
-    wanted = tuple(sizes.get(axis, int(axis) if axis.isdecimal() else -1) for axis in axes)
-    if array.dtype not in (np.float32, np.int32):
+    if array.dtype != (np.int32 if "counts" in name else np.float32):
         raise ValueError(f"'{name}' is of {array.dtype}")
-    if array.ndim != len(wanted) or any(size not in (-1, own) for size, own in zip(wanted, array.shape, strict=True)):
-        raise ValueError(f"'{name}' has shape {array.shape}, not ({', '.join(axes)})")
+    if array.shape != shape:
+        raise ValueError(f"'{name}' has shape {array.shape}, not {shape}")
     return array

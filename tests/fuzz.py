@@ -35,7 +35,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from archselect.benchmarks import compaction, merging, operation_files, populations, status, supernets
+from archselect.benchmarks import compaction, merging, operation_files, populations, status, supernets, traces
 from archselect.benchmarks.grid import TrainingJob, span
 from archselect.benchmarks.journal import Journal
 from archselect.benchmarks.records import Failure, Folder, Record, SupernetInputs, write_fact
@@ -61,6 +61,7 @@ from archselect.nasbench_adapters.truth import (
 )
 from archselect.nasbench_adapters.truth.nb101_file import crc32c, masked
 from archselect.reports import comparison, gate, results, scoring, snapshot, write
+from archselect.reports.wiring import quantities, verdicts
 
 TESTS = Path(__file__).parent
 SECONDS = 30
@@ -316,6 +317,25 @@ def _read_supernet(_: random.Random) -> None:
     supernets.load_supernet(path)
 
 
+def _make_trace() -> None:
+    recipe = supernets.Recipe.model_validate({"recipe": "darts", "epochs": 1, "batch_size": 16, "trace": True})
+    inputs = SupernetInputs(recipe="darts", settings=recipe.settings(), skeleton={"channels": 2, "cells": 1})
+    trace = supernets.make_supernet(recipe, get_space("nb201"), inputs, _digits(), 0).trace
+    assert trace is not None
+    traces.write_trace(Path(f"traces/{trace.info.id}.npz"), trace)
+
+
+def _read_trace(_: random.Random) -> None:
+    """As a report reads it."""
+    (path,) = Path("traces").iterdir()
+    wiring = quantities.Wiring(traces.read_trace(path))
+    for claim in verdicts.CLAIMS[:2]:
+        claim.measure(wiring, None)
+    for cell in wiring.cells:
+        quantities.mean_costs(cell, traces.LAST)
+        repr((cell.names, cell.changes, cell.depth, cell.entropy, wiring.learns))
+
+
 def _read_journal(rng: random.Random) -> None:
     Journal(Path("run/progress") / _run_job().inputs.id, _run_job().inputs.id)
     if rng.random() < 0.5:
@@ -323,7 +343,7 @@ def _read_journal(rng: random.Random) -> None:
 
 
 def _train_supernet() -> None:
-    recipe = supernets.Recipe.model_validate({"recipe": "darts", "epochs": 2, "batch_size": 16})
+    recipe = supernets.Recipe.model_validate({"recipe": "darts", "epochs": 2, "batch_size": 16, "trace": True})
     inputs = SupernetInputs(recipe="darts", settings=recipe.settings(), skeleton={"channels": 2, "cells": 1})
     kept, supernets.CHECKPOINT_EPOCHS = supernets.CHECKPOINT_EPOCHS, 1
     try:
@@ -683,6 +703,7 @@ KINDS: dict[str, Kind] = {
     "scores": Kind(_make_scores, _read_scores),
     "journal": Kind(_make_run, _read_journal, "progress/*"),
     "supernet": Kind(_make_run, _read_supernet, "supernets/*"),
+    "trace": Kind(_make_trace, _read_trace),
     "supernet checkpoint": Kind(_train_supernet, lambda rng: _train_supernet()),
     "training checkpoint": Kind(_make_training, _read_training),
     "truth": Kind(_make_table, lambda rng: _use_truth("table.npz", rng), seal=_seal_truth),

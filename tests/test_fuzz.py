@@ -17,6 +17,7 @@ def fuzz(root):
 
 KINDS = {
     **{"study": 60, "architecture": 60, "records": 25, "baseline": 25, "scores": 10, "journal": 10, "supernet": 25},
+    "trace": 25,
     **{"supernet checkpoint": 25, "training checkpoint": 25, "truth": 80, "surrogate": 80, "long and cells": 40},
     **{"plain": 40, "nats": 40, "nb201": 30, "nb101": 40, "nb301": 25, "hpo": 40, "images": 60, "cifar": 40},
     **{"svhn": 40, "imagenet16": 40, "imagenet": 40, "operation scores": 40, "population": 40},

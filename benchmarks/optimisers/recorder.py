@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from archselect.benchmarks.optimisers.base import Batch
-from archselect.benchmarks.traces import CellTrace, Trace, TraceInfo
+from archselect.benchmarks.traces import CellTrace, Trace, TraceInfo, shapes
 from archselect.nasbench_adapters.networks import Mixture, mixture_of, sampled, scoring
 from archselect.nasbench_adapters.space import SearchSpace
 
@@ -149,8 +149,15 @@ class Recorder:
         """All that was kept, for :meth:`load_state`; between two epochs."""
         return {name: torch.stack(values) for name, values in self._history.items()}
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Take over what was kept."""
+    def load_state(self, state: dict[str, Any], epochs: int) -> None:
+        """Take over what was kept until after so many epochs. Raises ValueError if it is of another shape."""
+        wanted: dict[str, tuple[int, ...]] = {}
+        for c, (layers, cell) in enumerate(zip(self._layers, self._space.cells, strict=True)):
+            width = max(map(len, cell.operations))
+            wanted["losses"], own = shapes(len(cell.edges), width, layers, len(self._parts), epochs, probes=1)
+            wanted |= {f"{name}_{c}": shape for name, shape in own.items()}
+        if {name: tuple(values.shape) for name, values in state.items()} != wanted:
+            raise ValueError("its trace is of another shape")
         self._history = {name: list(values.unbind()) for name, values in state.items()}
         self._begin()
 

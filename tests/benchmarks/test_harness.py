@@ -3,6 +3,7 @@ import os
 import shutil
 import signal
 from multiprocessing import active_children
+from operator import attrgetter
 
 import pytest
 import torch
@@ -66,6 +67,27 @@ def test_what_is_missing_is_made_anew_and_the_same(quick, finished, inline):
         path.unlink()
     assert run_study(quick, finished, device="cpu").made == len(gone) == 3
     assert facts(finished) == whole
+
+
+def test_a_trace_that_is_lost_is_made_anew_with_its_supernet(quick, inline, tmp_path):
+    supernets = [own.model_copy(update={"trace": own.recipe == "darts"}) for own in quick.supernets]
+    traced, root = quick.model_copy(update={"supernets": supernets}), tmp_path / "out"
+    run_study(traced, root, device="cpu")
+    traces = sorted((root / "traces").iterdir())
+    kept = [path.read_bytes() for path in traces]
+    ids = {r.inputs.supernet_id for r in Folder(root).read_all(Record) if r.inputs.supernet.recipe == "darts"}
+    assert {path.stem for path in traces} == ids and len(ids) == 2
+    before = facts(root)
+    for path in [*traces, *(root / "records").iterdir()]:
+        path.unlink()
+    assert run_study(traced, root, device="cpu").made == 6
+    assert [path.read_bytes() for path in traces] == kept and facts(root) == before
+    # The training is the same without it, the supernet another.
+    run_study(quick, tmp_path / "plain", device="cpu")
+    one, other = (list(Folder(folder).read_all(Record)) for folder in (root, tmp_path / "plain"))
+    key = attrgetter("inputs.selector.label", "inputs.supernet_seed")
+    assert {key(own): own.selected for own in one} == {key(own): own.selected for own in other}
+    assert not ids & {own.inputs.supernet_id for own in other}
 
 
 def test_folders_and_repetitions_do_not_matter_but_seeds_do(quick, finished, inline, tmp_path):

@@ -2,6 +2,7 @@ from itertools import product
 
 import pytest
 
+from archselect.benchmarks.grid import span
 from archselect.benchmarks.study import built_in_studies, differences, read_study
 from archselect.nasbench_adapters.errors import UserError
 
@@ -95,6 +96,10 @@ MISTAKES = {
     "no published numbers": (('"time"]', '"reproduction"]'), "'reproduction' needs 'reproduces'"),
     "a study to vary": (('name = "small"', 'name = "small"\nvariant_of = "quikstart"'), "did you mean 'quickstart'"),
     "no data": (("[[data]]", "[[dada]]"), "(data: Field required|unknown key 'dada')"),
+    "a space of a supernet": (("epochs = 1\nb", 'spaces = ["nb210"]\nb'), "space of supernet darts .*mean 'nb201'"),
+    "data of a supernet": (("epochs = 1\nb", 'data = ["digit"]\nb'), "data set of supernet darts .*mean 'digits'"),
+    "no trace to show": (('"time"]', '"wiring"]'), "'wiring' needs a supernet with 'trace = true'"),
+    "a trace of nothing": (('"untrained"\nb', '"untrained"\ntrace = true\nb'), "untrained is not trained: it has no"),
 }
 
 
@@ -161,3 +166,69 @@ def test_a_variant_of_a_single_part_is_held_against_it_whatever_its_name():
     assert "data, limit: 5000 in place of unset" in found
     assert "seeds, supernet: [0] in place of [0, 1, 2, 3]" in found
     assert not any(difference.startswith(("space", "supernet")) for difference in found)
+
+
+WIRING = """
+name = "w"
+title = "Two spaces, two data sets"
+tables = ["wiring"]
+
+[seeds]
+supernet = [0]
+
+[[spaces]]
+name = "minimal"
+label = "deep"
+skeleton = { channels = 2, layers = 2 }
+
+[[spaces]]
+name = "minimal"
+skeleton = { channels = 2, layers = 1 }
+
+[[data]]
+name = "digits"
+
+[[data]]
+name = "digits@4"
+
+[[supernets]]
+recipe = "dsnas"
+spaces = ["deep"]
+data = ["digits"]
+trace = true
+
+[[supernets]]
+recipe = "darts"
+spaces = ["minimal"]
+
+[[selectors]]
+name = "magnitude"
+"""
+
+
+def test_supernets_are_trained_where_they_are_meant_to_be(tmp_path):
+    """And a study whose tables need no accuracies needs nothing to judge by."""
+    path = tmp_path / "w.toml"
+    path.write_text(WIRING, encoding="utf-8")
+    study = read_study(str(path))
+    found = {
+        (space.title, data.name): [label for _, _, label in study.pairs_on(space, data)]
+        for space in study.spaces
+        for data in study.data
+    }
+    darts, dsnas = "magnitude (darts)", "magnitude (dsnas)"
+    assert found == {
+        ("deep", "digits"): [dsnas],
+        ("deep", "digits@4"): [],
+        ("minimal", "digits"): [darts],
+        ("minimal", "digits@4"): [darts],
+    }
+    jobs = span(study, None)
+    assert sorted((job.label, job.supernet.data.name) for job in jobs) == [
+        (darts, "digits"),
+        (darts, "digits@4"),
+        (dsnas, "digits"),
+    ]
+    path.write_text(WIRING.replace('"wiring"', '"wiring", "accuracy"'), encoding="utf-8")
+    with pytest.raises(UserError, match=r"data\.0: needs 'truth'.* only the tables time, cells, wiring do without"):
+        read_study(str(path))

@@ -1,6 +1,7 @@
 import os
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -20,6 +21,7 @@ from archselect.benchmarks.supernets import (
     new_supernet,
     save_supernet,
 )
+from archselect.benchmarks.traces import AXES
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import FusedSupernet, Mixture, mixture_of, new_alphas
@@ -371,9 +373,9 @@ def often(monkeypatch):
     monkeypatch.setattr(supernets, "CHECKPOINT_EPOCHS", 2)
 
 
-@pytest.mark.parametrize("name", ["darts", "sdarts-rs"])
-def test_a_training_killed_at_any_epoch_comes_out_the_same(nb201, digits, often, name, tmp_path):
-    images, target, settings = digits(16), tmp_path / "x.pt", recipe(name, epochs=6)
+@pytest.mark.parametrize(("name", "trace"), [("darts", False), ("sdarts-rs", False), ("dsnas", True)])
+def test_a_training_killed_at_any_epoch_comes_out_the_same(nb201, digits, often, name, trace, tmp_path):
+    images, target, settings = digits(16), tmp_path / "x.pt", recipe(name, epochs=6, trace=trace)
     whole = made(nb201, images, settings)
     for epochs in (1, 2, 3, 5):
         with pytest.raises(Killed):
@@ -387,6 +389,12 @@ def test_a_training_killed_at_any_epoch_comes_out_the_same(nb201, digits, often,
     assert equal(resumed.alpha_optimizer["state"][0], whole.alpha_optimizer["state"][0])
     assert resumed.cost.counts == whole.cost.counts
     assert resumed.cost.times["supernet"].calls == 1
+    assert (resumed.trace is not None) == trace
+    if trace:
+        for own, other in zip(resumed.trace.cells, whole.trace.cells, strict=True):
+            for array in AXES:
+                assert np.array_equal(getattr(own, array), getattr(other, array), equal_nan=True), array
+        assert np.array_equal(resumed.trace.losses, whole.trace.losses) and resumed.trace.info == whole.trace.info
     # Nothing is lost until the supernet itself is kept.
     assert checkpoint_path(target).is_file()
     save_supernet(target, resumed)

@@ -148,11 +148,20 @@ def test_it_goes_on_from_a_state(new_trainer):
     whole = new_trainer(Dsnas(batch_size=8))
     recorder = recorded(whole)
     recorder.keep_probabilities(whole.alphas)
+    recorder.probe(whole, seed=0)
     whole.epoch(whole.space.undecided(), progress=0.0)
     halves = new_trainer(Dsnas(batch_size=8))
     halves.load_state(whole.state())
     other = recorded(halves)
-    other.load_state(recorder.state())
+    other.load_state(recorder.state(), epochs=1)
+    for spoiled in (
+        {},
+        recorder.state() | {"losses": torch.zeros(2, 1, 2, 3)},
+        recorder.state() | {"x": torch.ones(1)},
+    ):
+        with pytest.raises(ValueError, match="its trace is of another shape"):
+            recorded(halves).load_state(spoiled, epochs=1)
+    halves.recorder = other
     for trainer in (whole, halves):
         trainer.epoch(trainer.space.undecided(), progress=0.5)
     one, two = recorder.state(), other.state()
