@@ -332,7 +332,7 @@ def _read_trace(_: random.Random) -> None:
     for claim in verdicts.CLAIMS[:2]:
         claim.measure(wiring, None)
     for cell in wiring.cells:
-        quantities.mean_costs(cell, traces.LAST)
+        quantities.mean_costs(cell, slice(None))
         repr((cell.names, cell.changes, cell.depth, cell.entropy, wiring.learns))
 
 

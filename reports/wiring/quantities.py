@@ -225,13 +225,15 @@ def _over(sums: Floats, counts: Floats) -> Floats:
     return np.divide(sums, counts, where=counts > 0, out=np.full_like(sums, np.nan))
 
 
-def mean_costs(cell: CellWiring, probe: int) -> Floats:
-    """(E,) mean cost of an edge's operations other than none under paths sampled uniformly; NaN where one is not known.
+def mean_costs(cell: CellWiring, epochs: slice) -> Floats:
+    """(E,) mean cost of an edge's operations other than none, over all that went forward in these epochs; NaN of none.
 
-    Args:
-        cell: the cell type.
-        probe: FIRST or LAST.
+    Epoch 0 is the first.
     """
-    means = np.asarray(cell.seen.probe_means[probe], dtype=np.float64)
-    rows = [[means[e, k] for k, name in enumerate(own) if name != NONE] for e, own in enumerate(cell.cell.operations)]
-    return np.array([np.mean(row) if row else np.nan for row in rows])
+    counts = np.asarray(cell.seen.cost_counts[epochs], dtype=np.float64)
+    for edge, column in enumerate(cell.nones):
+        if column is not None:
+            counts[:, edge, column] = 0
+    # Of what never went forward in an epoch there is no mean.
+    sums = counts * np.nan_to_num(cell.seen.cost_means[epochs])
+    return _over(sums.sum(axis=(0, 2)), counts.sum(axis=(0, 2)))

@@ -11,7 +11,6 @@ from math import ceil
 
 import numpy as np
 
-from archselect.benchmarks.traces import LAST
 from archselect.reports.wiring.quantities import Bools, CellWiring, Wiring, mean_costs, mean_gap
 
 SEEDS = 5
@@ -128,8 +127,12 @@ def gap_before(wiring: Wiring) -> float:
 
 def gap_at_end(wiring: Wiring, part: str) -> float:
     """Mean L - H of the last tenth of the epochs."""
+    return mean_gap(wiring.trace, part, _last(wiring))
+
+
+def _last(wiring: Wiring) -> slice:
     epochs = wiring.trace.epochs
-    return mean_gap(wiring.trace, part, slice(epochs - ceil(epochs / LAST_PART), epochs))
+    return slice(epochs - ceil(epochs / LAST_PART), epochs)
 
 
 def last_q(wiring: Wiring, between: bool) -> float:
@@ -142,9 +145,9 @@ def none_share(wiring: Wiring) -> float:
     return _mean([cell.absent[-1, cell.free] for cell in wiring.cells])
 
 
-def probe_cost(wiring: Wiring, between: bool) -> float:
-    """Mean cost of the free edges between nodes, or from inputs, after training, under paths sampled uniformly."""
-    return _mean([mean_costs(cell, LAST)[_free(cell, between)] for cell in wiring.cells])
+def last_cost(wiring: Wiring, between: bool) -> float:
+    """Mean cost of the free edges between nodes, or from inputs, in the last tenth of the epochs."""
+    return _mean([mean_costs(cell, _last(wiring))[_free(cell, between)] for cell in wiring.cells])
 
 
 def has_free(wiring: Wiring, between: bool) -> bool:
@@ -190,7 +193,7 @@ def _width(wiring: Wiring, control: Wiring | None) -> tuple[Measured, ...]:
     own = _measured(less, less > NARROWER)
     if control is None:
         return own, Measured(None, None)
-    dearer = probe_cost(control, between=True) - probe_cost(control, between=False)
+    dearer = last_cost(control, between=True) - last_cost(control, between=False)
     return own, _measured(dearer, dearer > 0)
 
 
@@ -239,7 +242,8 @@ WIDTH = Claim(
         Condition(
             "dearer_between",
             "dearer between",
-            "after training with random paths, operations other than none cost more between nodes than from inputs",
+            "in the last tenth of a training with random paths, operations other than none cost more between nodes "
+            "than from inputs",
         ),
     ),
     _width,

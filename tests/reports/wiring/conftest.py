@@ -98,7 +98,7 @@ def make_trace(
     """A trace with these (T + 1, E, K) probabilities per cell and (T, parts) mean L - H.
 
     Args:
-        dearer: by how much operations on edges between nodes cost more than on edges from inputs in the probes.
+        dearer: by how much operations on edges between nodes cost more than on edges from inputs.
     """
     rng = np.random.default_rng(int(inputs.supernet_id, 16))
     cells = cells or [traced_cell()]
@@ -111,6 +111,7 @@ def make_trace(
         drift = np.where(
             is_none, 0.0, gaps[:, 0, None, None] / 5 + rng.normal(0, 0.003, (points - 1, edges, operations))
         )
+        drift += dearer * (between[:, None] & ~is_none)
         drift[..., 3] -= np.linspace(0, 0.04, points - 1)[:, None]
         probe = np.where(is_none, 0.0, 0.03 + dearer * between[:, None] + rng.normal(0, 0.004, (2, edges, operations)))
         counts = np.full((points - 1, edges, operations), 12, dtype=np.int32)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archselect.benchmarks.traces import FIRST, RIGHT, WRONG
+from archselect.benchmarks.traces import RIGHT, WRONG
 from archselect.reports.wiring.quantities import (
     SETTLED,
     CellWiring,
@@ -142,10 +142,22 @@ def test_losses_are_means_over_images(traces):
     assert np.isnan(mean_gap(trace, "train", slice(0, 0)))
 
 
-def test_costs_leave_none_out(traces):
+def test_costs_are_means_over_draws_without_none(traces):
     trace = traces.story(traces.inputs("spos", 0))
-    cell = Wiring(trace).cells[0]
-    assert mean_costs(cell, FIRST) == pytest.approx(trace.cells[0].probe_means[FIRST][:, 1:].mean(-1), rel=1e-6)
+    own, rng = trace.cells[0], np.random.default_rng(0)
+    own.cost_counts[:] = rng.integers(0, 3, own.cost_counts.shape)
+    own.cost_counts[:, 4] = 0
+    own.cost_means[own.cost_counts == 0] = np.nan
+    found = mean_costs(Wiring(trace).cells[0], slice(30, 35))
+    for edge in range(5):
+        draws = [
+            float(own.cost_means[epoch, edge, k])
+            for epoch in range(30, 35)
+            for k in range(1, 8)
+            for _ in range(own.cost_counts[epoch, edge, k])
+        ]
+        assert found[edge] == pytest.approx(np.mean(draws) if draws else np.nan, rel=1e-6, nan_ok=True)
+    assert np.isnan(found[4]) and not np.isnan(found[:4]).any()
 
 
 def test_whether_alphas_move_is_seen(traces):
