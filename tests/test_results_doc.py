@@ -6,7 +6,7 @@ from statistics import fmean
 
 import pandas as pd
 import pytest
-from scipy.stats import sem
+from scipy.stats import binomtest, sem
 from scipy.stats import t as student_t
 
 from archselect.benchmarks.populations import ALIASES
@@ -16,6 +16,7 @@ from archselect.reports.results import load
 from archselect.reports.tables.operations import operations_table
 from archselect.reports.tables.reproduction import reproduction_table
 from archselect.reports.tables.tau import tau_table
+from archselect.reports.tables.wiring import seeds_table, wiring_table
 
 
 @pytest.fixture(scope="module")
@@ -245,3 +246,68 @@ def test_the_batch_norm_mode_of_the_operation_scores(page, root):
         assert f"| {scorer} | {' | '.join(cells)} |" in page
     leaders = running.loc[["zc_pt_nwot", "zc_pt_synflow", "zc_pt_zen", "zc_pt_params"]]
     assert (batch.max() < leaders.min()).all()
+
+
+@pytest.fixture(scope="module")
+def wiring(root):
+    """The study of wiring evolution: its verdicts, and its seeds' numbers."""
+    results = load(root / "docs" / "results" / "wiring-evolution-cpu")
+    return wiring_table(results).frame, seeds_table(results).frame
+
+
+@pytest.mark.parametrize(
+    ("claim", "optimiser", "data", "words"),
+    [
+        ("GROWING", "dsnas", "cifar10_subset@8", "DSNAS, CIFAR-10"),
+        ("WIDTH", "dsnas", "cifar10_subset@8", "DSNAS, CIFAR-10"),
+        ("NO EDGES", "darts bi-level", "cifar10_subset@8", "DARTS at two levels, CIFAR-10"),
+        ("NO EDGES", "darts bi-level", "digits", "DARTS at two levels, digits (negative control)"),
+        ("GROWING", "darts single-level", "cifar10_subset@8", "DARTS at one level, CIFAR-10"),
+        ("GROWING", "darts single-level", "digits", "DARTS at one level, digits"),
+    ],
+)
+def test_the_verdicts_on_wiring(page, wiring, claim, optimiser, data, words):
+    verdicts, _ = wiring
+    (row,) = verdicts[
+        (verdicts.claim == claim) & (verdicts.optimiser == optimiser) & (verdicts.data == data)
+    ].itertuples()
+    assert f"| {claim} | {words} | {row.meeting} of {row.judged} | {row.verdict} |" in page
+
+
+def test_what_is_said_of_growing_and_width(page, wiring):
+    words = " ".join(page.split())
+    _, seeds = wiring
+    dsnas = seeds[seeds.optimiser == "dsnas"].set_index("seed")
+    assert (
+        dsnas.edges_first.between(3, 5).all() and (dsnas.edges_fewest <= 2).all() and (dsnas.fewest_epoch <= 10).all()
+    )
+    first, last = dsnas.gap_before_fewest, dsnas.gap_at_end
+    assert f"({first.min():.2f} to {first.max():.2f} nats)" in words
+    assert f"(−{-last.max():.2f} to −{-last.min():.2f})" in words
+    met = int(dsnas.growing_met.sum())
+    low, high = binomtest(met, len(dsnas)).proportion_ci()
+    assert met == 8 and f"interval is {100 * low:.0f} to {100 * high:.0f} %" in words
+    gone, back = dsnas[dsnas.width_met.astype(bool)], dsnas[~dsnas.width_met.astype(bool)]
+    assert f"(q at most {gone.q_between.max():.2f})" in words
+    assert f"mean of {gone.q_inputs.min():.2f} to {gone.q_inputs.max():.2f}; with two seeds (3 and 7)" in words
+    assert list(back.index) == [3, 7] and f"to {back.q_between[3]:.2f} and {back.q_between[7]:.2f}" in words
+    dearer = dsnas.width_dearer_between
+    assert (dearer > 0).all() and f"by {dearer.min():.3f} to {dearer.max():.3f}" in words
+
+
+def test_what_is_said_of_no_edges(page, wiring):
+    words = " ".join(page.split())
+    _, seeds = wiring
+    two, one = (seeds[seeds.optimiser == f"darts {level}-level"] for level in ("bi", "single"))
+    cifar, digits = (two[two.data == name] for name in ("cifar10_subset@8", "digits"))
+    assert sorted(cifar.edges_last) == [0] + [1] * 9 and (one.edges_last == 5).all()
+    assert (cifar.gap_at_end > 0).all() and (cifar.gap_at_end_train < 0).all()
+    assert (
+        (digits.gap_at_end < 0).all() and (digits.gap_at_end_train < 0).all() and digits.edges_last.isin([4, 5]).all()
+    )
+    kept = one[one.data == "cifar10_subset@8"]
+    assert (kept.q_between > kept.q_inputs).all()
+    assert (
+        f"({kept.q_between.mean():.2f} on CIFAR-10, where those from the inputs have {kept.q_inputs.mean():.2f})"
+        in words
+    )
