@@ -311,3 +311,15 @@ def test_what_is_said_of_no_edges(page, wiring):
         f"({kept.q_between.mean():.2f} on CIFAR-10, where those from the inputs have {kept.q_inputs.mean():.2f})"
         in words
     )
+
+
+def test_what_is_said_of_the_wrong_sign(page, root):
+    words = " ".join(page.split())
+    results = load(root / "docs" / "results" / "wiring-wrong-sign")
+    verdicts = wiring_table(results).frame.set_index("claim").meeting
+    assert f"GROWING is met by {verdicts.GROWING} of 5 seeds and WIDTH by {verdicts.WIDTH} of 5" in words
+    assert (verdicts.GROWING, verdicts.WIDTH) == (0, 0) and f"PRUNING by {verdicts.PRUNING} of 5" in words
+    last = [w.cells[0].q[-1] for w in results.wirings.values() if w.learns]
+    between = [float(q[4]) for q in last]
+    assert len(last) == 5 and f"q {min(between):.2f} to {max(between):.2f}" in words
+    assert max(float(q[:4].max()) for q in last) < 0.055
