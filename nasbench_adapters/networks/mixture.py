@@ -81,7 +81,7 @@ class Mixture:
         table = self.weights[cell]
         if table.dim() == 2:
             return table.flatten().expand(len(places), -1)
-        if len(places) == len(table):
+        if [*places] == [*range(len(table))]:
             return table.flatten(1)
         return torch.stack([table[place].flatten() for place in places])
 

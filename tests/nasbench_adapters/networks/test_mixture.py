@@ -215,7 +215,11 @@ def test_of_a_group_of_edges_one_operation_is_drawn():
 def test_a_mixture_spread_over_layers_has_the_entries_of_each(alphas, layers):
     mixture = mixture_of(SPACE, alphas)
     spread = mixture.spread(layers)
+    with torch.no_grad():
+        other = Mixture(tuple(rows + torch.arange(len(rows))[:, None, None] for rows in spread.weights), spread.support)
     for c, count in enumerate(layers):
+        assert torch.equal(other.tables(c, range(count)), other.weights[c].flatten(1))
+        assert torch.equal(other.tables(c, [count - 1, 0]), other.weights[c][[count - 1, 0]].flatten(1))
         assert spread.weights[c].shape == (count, *mixture.weights[c].shape)
         for own in (mixture, spread):
             found = torch.tensor([[[float(w) for w in row] for row in table] for table in own.entries(c, count)])
