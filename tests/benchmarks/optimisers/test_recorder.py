@@ -28,8 +28,11 @@ def recorded(trainer):
     return trainer.recorder
 
 
-@pytest.mark.parametrize("optimiser", KINDS, ids=lambda o: "-".join(map(str, (o.name, *o.settings().values())))[:40])
-@pytest.mark.parametrize("space", ["nb201", "s3"])
+@pytest.mark.parametrize(
+    ("optimiser", "space"),
+    [*((kind, "nb201") for kind in KINDS), (Darts(batch_size=8), "s3"), (Dsnas(batch_size=8), "s3")],
+    ids=lambda value: getattr(value, "name", value),
+)
 def test_a_training_that_is_traced_is_the_same_bit_by_bit(new_trainer, optimiser, space):
     plain, traced = (new_trainer(optimiser, space) for _ in range(2))
     recorder = recorded(traced)
