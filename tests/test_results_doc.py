@@ -323,3 +323,42 @@ def test_what_is_said_of_the_wrong_sign(page, root):
     between = [float(q[4]) for q in last]
     assert len(last) == 5 and f"q {min(between):.2f} to {max(between):.2f}" in words
     assert max(float(q[:4].max()) for q in last) < 0.055
+
+
+@pytest.fixture(scope="module")
+def skips(root):
+    """The cells of study skip-costs-cpu by space, type and seed: names of operations, probabilities, costs."""
+    found = {}
+    for wiring in load(root / "docs" / "results" / "skip-costs-cpu").wirings.values():
+        info = wiring.trace.info
+        for cell in wiring.cells:
+            found[info.space, cell.cell.name, info.seed] = (
+                cell.cell.operations[0],
+                cell.probabilities,
+                cell.seen.cost_means.astype(float),
+            )
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_costs_of_skips(root, skips, seed):
+    note = (root / "docs" / "wiring.md").read_text(encoding="utf-8")
+    names, p, costs = skips["nb201", "cell", seed]
+    skip = names.index("skip_connect")
+    early, likely = costs[:5].mean((0, 1)), p[:, :, skip].mean(1)
+    half = int((likely >= (likely[0] + likely[-1]) / 2).argmax())
+    row = (
+        f"| {seed} | −{-early[skip]:.4f} | {1 + int((early < early[skip]).sum())} | {likely[0]:.3f} | {likely[5]:.3f} "
+    )
+    assert row + f"| {likely[-1]:.3f} | {half} |" in note and half > 25
+
+
+def test_what_is_said_of_s2(root, skips):
+    words = " ".join((root / "docs" / "wiring.md").read_text(encoding="utf-8").split())
+    normal, reduction = ([skips["s2", name, seed] for seed in range(4)] for name in ("normal", "reduce"))
+    early = [[costs[:5].mean((0, 1)) for _, _, costs in own] for own in (normal, reduction)]
+    assert normal[0][0] == ["skip_connect", "sep_conv_3x3"] and all(skip > conv for skip, conv in early[0])
+    after, last = ([p[epoch, :, 0].mean() for _, p, _ in normal] for epoch in (5, -1))
+    assert f"from 0.5 to between {min(after):.2f} and {max(after):.2f} in five epochs" in words
+    assert f"({min(last):.2f} to {max(last):.2f} at the end)" in words
+    assert all(abs(skip - conv) < 0.003 for skip, conv in early[1])
