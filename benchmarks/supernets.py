@@ -170,7 +170,7 @@ def make_supernet(
             trainer.weight_optimizer, max(optimiser.epochs, 1), optimiser.learning_rate_min
         )
         training = content_id([space.name, inputs.model_dump(mode="json"), images.describe(), seed])
-        recorder = trainer.recorder = _recorder(trainer) if optimiser.trace else None
+        recorder = trainer.recorder = Recorder(trainer) if optimiser.trace else None
         with clock.phase("supernet"):
             done, peak = _resume(target, training, trainer, recorder, schedule, clock)
             if recorder and not done:
@@ -187,7 +187,7 @@ def make_supernet(
         if recorder:
             with clock.phase("trace"):
                 recorder.probe(trainer, stream_seed("supernet probe", seed))
-            trace = recorder.trace(_trace_info(trainer, inputs, seed))
+            trace = recorder.trace(_trace_info(trainer, recorder.parts, inputs, seed))
         alpha_optimizer = trainer.alpha_optimizer.state_dict()
     cost = SupernetCost(
         times=clock.times(), counts=clock.counts(), peak_memory=max(peak, memory.read()), machine=machine(images.device)
@@ -201,16 +201,7 @@ def make_supernet(
     )
 
 
-def _parts(optimiser: Optimiser) -> list[str]:
-    """The parts of the images that losses are known of; the first is that which the alphas learn from."""
-    return list(dict.fromkeys([optimiser.searched, optimiser.part]))
-
-
-def _recorder(trainer: Trainer) -> Recorder:
-    return Recorder(trainer.space, trainer.layers, _parts(trainer.optimiser), trainer.images.device)
-
-
-def _trace_info(trainer: Trainer, inputs: SupernetInputs, seed: int) -> TraceInfo:
+def _trace_info(trainer: Trainer, parts: list[str], inputs: SupernetInputs, seed: int) -> TraceInfo:
     data, version = DataInputs.model_validate(trainer.images.describe()), code_version()
     space = trainer.space
     return TraceInfo(
@@ -220,7 +211,7 @@ def _trace_info(trainer: Trainer, inputs: SupernetInputs, seed: int) -> TraceInf
         supernet=inputs,
         seed=seed,
         code_version=version,
-        parts=_parts(trainer.optimiser),
+        parts=parts,
         cells=[
             TracedCell(
                 name=cell.name,

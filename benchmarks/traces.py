@@ -152,12 +152,15 @@ AXES: Mapping[str, tuple[str, ...]] = {
 """The arrays of a cell type by name, and their axes."""
 
 
-def shapes(
-    edges: int, operations: int, layers: int, parts: int, epochs: int, probes: int = 2
-) -> tuple[tuple[int, ...], dict[str, tuple[int, ...]]]:
-    """The shape of the losses, and those of the arrays of a cell type by name, after so many epochs and probes."""
+def shape_of_losses(parts: int, epochs: int) -> tuple[int, ...]:
+    """That of the losses after so many epochs."""
+    return epochs, parts, 2, 3
+
+
+def shapes(edges: int, operations: int, layers: int, epochs: int, probes: int = 2) -> dict[str, tuple[int, ...]]:
+    """Those of the arrays of a cell type, by name, after so many epochs and probes."""
     sizes = {"T": epochs, "T + 1": epochs + 1, "L": layers, "E": edges, "K": operations, "probes": probes}
-    return (epochs, parts, 2, 3), {name: tuple(sizes[axis] for axis in axes) for name, axes in AXES.items()}
+    return {name: tuple(sizes[axis] for axis in axes) for name, axes in AXES.items()}
 
 
 def trace_path(folder: Folder, supernet: str) -> Path:
@@ -183,10 +186,10 @@ def read_trace(path: Path) -> Trace:
             info = TraceInfo.model_validate_json(file["info"].tobytes())
             if path.stem != info.id or info.id != _id(info):
                 raise ValueError("it is of another supernet")
-            epochs, cells = len(file["losses"]), []
+            epochs, cells = len(file["probabilities_0"]) - 1, []
+            losses = _array(file, "losses", shape_of_losses(len(info.parts), epochs))
             for c, cell in enumerate(info.cells):
-                of_losses, of_cell = shapes(len(cell.edges), cell.width, cell.layers, len(info.parts), epochs)
-                losses = _array(file, "losses", of_losses)
+                of_cell = shapes(len(cell.edges), cell.width, cell.layers, epochs)
                 cells.append(CellTrace(**{n: _array(file, f"{n}_{c}", shape) for n, shape in of_cell.items()}))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from archselect.benchmarks.optimisers.base import Batch
-from archselect.benchmarks.traces import CellTrace, Trace, TraceInfo, shapes
+from archselect.benchmarks.traces import CellTrace, Trace, TraceInfo, shape_of_losses, shapes
 from archselect.nasbench_adapters.networks import Mixture, mixture_of, sampled, scoring
-from archselect.nasbench_adapters.space import SearchSpace
+from archselect.nasbench_adapters.networks.mixture import width
 
 if TYPE_CHECKING:
     from archselect.benchmarks.optimisers.trainer import Trainer
@@ -62,30 +62,31 @@ class _Costs:
 
 
 class Recorder:
-    """What a trace keeps of a training on a space.
+    """What a trace keeps of a training.
 
     Args:
-        space: of the supernet.
-        layers: how many layers there are of each cell type.
-        parts: of the images that losses are recorded of; costs are those of the first.
-        device: of the supernet.
+        trainer: whose.
+
+    Attributes:
+        parts: of the images that losses are recorded of; costs are those of the first, which the alphas learn from.
     """
 
-    def __init__(self, space: SearchSpace, layers: Sequence[int], parts: Sequence[str], device: torch.device) -> None:
-        self._space, self._layers, self._parts, self._device = space, layers, list(parts), device
+    def __init__(self, trainer: Trainer) -> None:
+        self._space, self._layers, self._device = trainer.space, trainer.layers, trainer.images.device
+        self.parts = list(dict.fromkeys([trainer.optimiser.searched, trainer.optimiser.part]))
         self._history: dict[str, list[Tensor]] = {}
         self._begin()
 
     def _begin(self) -> None:
         self._costs = [
-            _Costs(layers, len(cell.edges), max(map(len, cell.operations)), self._device)
-            for layers, cell in zip(self._layers, self._space.cells, strict=True)
+            _Costs(layers, len(cell.edges), width(self._space, c), self._device)
+            for c, (layers, cell) in enumerate(zip(self._layers, self._space.cells, strict=True))
         ]
-        self._losses = torch.zeros(len(self._parts), 2, 3, dtype=torch.float64, device=self._device)
+        self._losses = torch.zeros(len(self.parts), 2, 3, dtype=torch.float64, device=self._device)
 
     def listening(self, mixture: Mixture, part: str) -> Mixture:
         """The mixture, one table per layer, such that its costs are heard if the alphas learn from that part."""
-        if part != self._parts[0]:
+        if part != self.parts[0]:
             return mixture
         weights = tuple(w if w.requires_grad else w.detach().requires_grad_() for w in mixture.weights)
         for costs, table, support in zip(self._costs, weights, mixture.support, strict=True):
@@ -95,14 +96,14 @@ class Recorder:
 
     def hear(self, batch: Batch, logits: Tensor) -> None:
         """What came out of a forward: (batch, classes)."""
-        if batch.part not in self._parts:
+        if batch.part not in self.parts:
             return
         logs = F.log_softmax(logits.detach().double(), dim=1)
         loss = -logs.gather(1, batch.labels[:, None])[:, 0]
         entropy = -(logs.exp() * logs).sum(1)
         right = (logs.argmax(1) == batch.labels).double()
         sums = torch.stack([1 - right, right]) @ torch.stack([torch.ones_like(loss), loss, entropy], dim=1)
-        self._losses[self._parts.index(batch.part)] += sums
+        self._losses[self.parts.index(batch.part)] += sums
 
     def _keep(self, name: str, value: Tensor) -> None:
         self._history.setdefault(name, []).append(value)
@@ -131,7 +132,7 @@ class Recorder:
         Nothing is trained, no running statistics move, and no random stream of the training.
         """
         self._begin()
-        part, generator = self._parts[0], torch.Generator().manual_seed(seed)
+        part, generator = self.parts[0], torch.Generator().manual_seed(seed)
         size, augment = trainer.optimiser.batch_size, trainer.optimiser.augment
         equal = mixture_of(self._space, [torch.zeros_like(alpha, device="cpu") for alpha in trainer.alphas])
         with scoring(trainer.supernet, "batch"), torch.enable_grad():
@@ -151,10 +152,9 @@ class Recorder:
 
     def load_state(self, state: dict[str, Any], epochs: int) -> None:
         """Take over what was kept until after so many epochs. Raises ValueError if it is of another shape."""
-        wanted: dict[str, tuple[int, ...]] = {}
+        wanted: dict[str, tuple[int, ...]] = {"losses": shape_of_losses(len(self.parts), epochs)}
         for c, (layers, cell) in enumerate(zip(self._layers, self._space.cells, strict=True)):
-            width = max(map(len, cell.operations))
-            wanted["losses"], own = shapes(len(cell.edges), width, layers, len(self._parts), epochs, probes=1)
+            own = shapes(len(cell.edges), width(self._space, c), layers, epochs, probes=1)
             wanted |= {f"{name}_{c}": shape for name, shape in own.items()}
         if {name: tuple(values.shape) for name, values in state.items()} != wanted:
             raise ValueError("its trace is of another shape")

@@ -48,8 +48,7 @@ def trainer_of(device):
 def test_tracing(benchmark, trainer_of, device, name, space):
     """`extra_info["ratio"]` is the median of traced over plain, of neighbouring epochs, less than 1.1 by our aim."""
     plain, traced = trainer_of(name, space), trainer_of(name, space)
-    parts = list(dict.fromkeys([traced.optimiser.searched, traced.optimiser.part]))
-    traced.recorder = Recorder(traced.space, traced.layers, parts, device)
+    traced.recorder = Recorder(traced)
     times = []
 
     def epoch(trainer):

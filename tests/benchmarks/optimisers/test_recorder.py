@@ -23,8 +23,7 @@ KINDS = [
 
 
 def recorded(trainer):
-    parts = list(dict.fromkeys([trainer.optimiser.searched, trainer.optimiser.part]))
-    trainer.recorder = Recorder(trainer.space, trainer.layers, parts, torch.device("cpu"))
+    trainer.recorder = Recorder(trainer)
     return trainer.recorder
 
 
