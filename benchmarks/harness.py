@@ -22,7 +22,6 @@ from archselect.benchmarks.machine import find_device, open_device
 from archselect.benchmarks.records import Failure, Folder, Landscape, Record, StudyInfo, Trained, read_fact, write_fact
 from archselect.benchmarks.run import Runner, survey, trained_accuracy, trained_landscape
 from archselect.benchmarks.study import Study, TruthPart, differences, read_study
-from archselect.benchmarks.traces import trace_path
 from archselect.benchmarks.training import Advance
 from archselect.benchmarks.workers import THREADS, Submit, settle
 from archselect.nasbench_adapters.errors import UserError
@@ -232,8 +231,8 @@ def _make_supernets(
 
 def _is_made(folder: Folder, job: SupernetJob) -> bool:
     """Whether a supernet is there, and its trace if it is to have one."""
-    traced = not job.supernet.trace or trace_path(folder, job.id).is_file()
-    return traced and (folder.root / "supernets" / f"{job.id}.pt").is_file()
+    traced = not job.supernet.trace or folder.trace(job.id).is_file()
+    return traced and folder.supernet(job.id).is_file()
 
 
 def _run_selectors(

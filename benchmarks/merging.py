@@ -15,7 +15,7 @@ from archselect.benchmarks.records import (
     UserError,
     write_fact,
 )
-from archselect.benchmarks.traces import Trace, read_trace, trace_path, write_trace
+from archselect.benchmarks.traces import Trace, read_trace, write_trace
 
 Kept = Record | Trained | Landscape | Failure
 
@@ -39,8 +39,8 @@ def merge_folders(roots: Sequence[Path], out: Path) -> tuple[int, int]:
     target = Folder(out)
     traces: dict[Path, Trace] = {}
     for folder in folders:
-        for here in sorted(trace_path(folder, "x").parent.glob("*.npz")):
-            there = trace_path(target, here.stem)
+        for here in sorted(folder.trace("x").parent.glob("*.npz")):
+            there = target.trace(here.stem)
             if there not in traces:
                 traces[there] = read_trace(here)
         for fact in _facts(folder):

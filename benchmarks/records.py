@@ -626,6 +626,14 @@ class Folder:
         """Where the weights of a final training are, finished or not."""
         return self.root / "checkpoints" / f"{id}.pt"
 
+    def supernet(self, id: str) -> Path:
+        """Where a supernet is."""
+        return self.root / "supernets" / f"{id}.pt"
+
+    def trace(self, id: str) -> Path:
+        """Where the trace of a supernet is; see :mod:`.traces`."""
+        return self.root / "traces" / f"{id}.npz"
+
     def journal(self, id: str) -> Path:
         """Where the journal of an unfinished run is, without suffix."""
         return self.root / "progress" / id

@@ -33,7 +33,7 @@ from archselect.benchmarks.records import (
 from archselect.benchmarks.study import DataPart, TruthPart
 from archselect.benchmarks.supernets import load_supernet, make_supernet, save_supernet
 from archselect.benchmarks.task import SupernetTask
-from archselect.benchmarks.traces import trace_path, write_trace
+from archselect.benchmarks.traces import write_trace
 from archselect.benchmarks.training import Advance, train_network
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.batches import Images
@@ -78,7 +78,7 @@ class Runner:
 
     def supernet_path(self, job: SupernetJob) -> Path:
         """Where the supernet is kept."""
-        return self.folder.root / "supernets" / f"{job.id}.pt"
+        return self.folder.supernet(job.id)
 
     def make_supernet(self, job: SupernetJob) -> None:
         """Make the supernet and keep it."""
@@ -97,7 +97,7 @@ class Runner:
             )
             if trained.trace is not None:
                 # Before the supernet: where that is, its trace is, too.
-                write_trace(trace_path(self.folder, job.id), trained.trace)
+                write_trace(self.folder.trace(job.id), trained.trace)
             save_supernet(path, trained)
 
     def run(self, job: RunJob) -> Record:

@@ -22,7 +22,6 @@ from pydantic import Field, ValidationError, model_validator
 from archselect.benchmarks.records import (
     DataInputs,
     Fact,
-    Folder,
     Id,
     Seed,
     SupernetInputs,
@@ -161,11 +160,6 @@ def shapes(edges: int, operations: int, layers: int, epochs: int, probes: int = 
     """Those of the arrays of a cell type, by name, after so many epochs and probes."""
     sizes = {"T": epochs, "T + 1": epochs + 1, "L": layers, "E": edges, "K": operations, "probes": probes}
     return {name: tuple(sizes[axis] for axis in axes) for name, axes in AXES.items()}
-
-
-def trace_path(folder: Folder, supernet: str) -> Path:
-    """Where the trace of the supernet with that id is."""
-    return folder.root / "traces" / f"{supernet}.npz"
 
 
 def write_trace(path: Path, trace: Trace) -> None:

@@ -24,7 +24,7 @@ from archselect.benchmarks.records import (
     content_id,
     flatten,
 )
-from archselect.benchmarks.traces import read_trace, trace_path
+from archselect.benchmarks.traces import read_trace
 from archselect.reports.decided import Decided, decided
 from archselect.reports.stats import Correlation
 from archselect.reports.wiring.quantities import Wiring
@@ -149,10 +149,10 @@ class Results:
         return {id: self._wiring(id) for id in traced}
 
     def _wiring(self, id: str) -> Wiring:
-        path = trace_path(self.source, id)
+        path = self.source.trace(id)
         if not path.is_file():
             raise UserError(
-                f"{path} is missing though the supernet was traced: remove {self.source.root / 'supernets' / id}.pt "
+                f"{path} is missing though the supernet was traced: remove {self.source.supernet(id)} "
                 f"and run '{self.info.command}' again"
             )
         return Wiring(read_trace(path))

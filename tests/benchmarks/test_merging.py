@@ -8,7 +8,7 @@ from archselect.benchmarks.harness import run_study
 from archselect.benchmarks.merging import merge_folders
 from archselect.benchmarks.records import Folder, Landscape, Record, SupernetInputs, UserError, read_fact, write_fact
 from archselect.benchmarks.supernets import Recipe, make_supernet
-from archselect.benchmarks.traces import read_trace, trace_path, write_trace
+from archselect.benchmarks.traces import read_trace, write_trace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.reports.results import load
 
@@ -63,13 +63,13 @@ def test_traces_come_along(parts, tmp_path, digits):
     names = []
     for seed, root in enumerate(parts):
         trace = make_supernet(recipe, get_space("nb201"), inputs, digits(16), seed).trace
-        write_trace(trace_path(Folder(root), trace.info.id), trace)
+        write_trace(Folder(root).trace(trace.info.id), trace)
         names.append(trace.info.id)
     out = tmp_path / "joined"
     assert merge_folders(parts, out) == (15, 0)
     assert {path.stem for path in (out / "traces").iterdir()} == set(names)
-    assert read_trace(trace_path(Folder(out), names[1])).info.seed == 1
+    assert read_trace(Folder(out).trace(names[1])).info.seed == 1
     assert merge_folders(parts, out) == (0, 15)
-    trace_path(Folder(parts[0]), names[0]).write_bytes(b"")
+    Folder(parts[0]).trace(names[0]).write_bytes(b"")
     with pytest.raises(UserError, match="is not a trace or is damaged"):
         merge_folders(parts, tmp_path / "refused")

@@ -7,7 +7,7 @@ import pytest
 
 from archselect.benchmarks.records import Folder, SupernetInputs, UserError
 from archselect.benchmarks.supernets import Recipe, make_supernet
-from archselect.benchmarks.traces import AXES, TracedCell, read_trace, trace_path, write_trace
+from archselect.benchmarks.traces import AXES, TracedCell, read_trace, write_trace
 from archselect.nasbench_adapters.spaces import get_space
 
 
@@ -21,7 +21,7 @@ def trace(digits):
 
 @pytest.fixture
 def path(trace, tmp_path):
-    return trace_path(Folder(tmp_path), trace.info.id)
+    return Folder(tmp_path).trace(trace.info.id)
 
 
 def test_a_trace_survives_its_file(trace, path):

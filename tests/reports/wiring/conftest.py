@@ -22,7 +22,7 @@ from archselect.benchmarks.records import (
     SupernetInputs,
     write_fact,
 )
-from archselect.benchmarks.traces import CellTrace, Trace, TracedCell, TraceInfo, trace_path, write_trace
+from archselect.benchmarks.traces import CellTrace, Trace, TracedCell, TraceInfo, write_trace
 from archselect.reports.results import load
 from archselect.reports.wiring.parts import WiringPart, wiring_parts
 from archselect.reports.write import write_report
@@ -209,7 +209,7 @@ def make_study(
         for seed in range(seeds):
             inputs = make_inputs(recipe, seed, **settings)
             trace = (made or {}).get(seed) or story(inputs, cells)
-            write_trace(trace_path(folder, inputs.supernet_id), trace)
+            write_trace(folder.trace(inputs.supernet_id), trace)
             record = make_record(fake, inputs, trace)
             write_fact(folder.path(Record, record.id), record)
             runs.append(record.id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from archselect.benchmarks.records import Folder, Record, UserError
-from archselect.benchmarks.traces import trace_path
 from archselect.reports.results import load
 from archselect.reports.wiring.groups import wiring_groups
 from archselect.reports.wiring.verdicts import GROWING, NO_EDGES, PRUNING, WIDTH
@@ -57,7 +56,7 @@ def test_controls_are_of_the_same_seed_and_settings(traces, tmp_path):
 def test_a_trace_that_is_missing_or_damaged_is_named_with_the_mend(traces, tmp_path):
     root = traces.study(tmp_path, seeds=1)
     inputs = next(Folder(root).read_all(Record)).inputs
-    path = trace_path(Folder(root), inputs.supernet_id)
+    path = Folder(root).trace(inputs.supernet_id)
     whole = path.read_bytes()
     path.unlink()
     with pytest.raises(UserError) as missing:
