@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,7 @@ class FoldedSupernet:
 
     def __init__(self, supernet: Supernet) -> None:
         self.supernet = supernet
+        self._tensors = [*supernet.parameters(), *supernet.buffers()]
         self._stamp: list[int] = []
         self._cells: dict[tuple[int, CellModule], FoldedCell] = {}
         self._folds_whole = all(can_fold(cell) for _, cell in supernet.cells())
@@ -80,7 +81,7 @@ class FoldedSupernet:
 
     @contextmanager
     def _way(self, mixture: Mixture, varied: _Varied | None = None) -> Iterator[dict[CellModule, RunCell]]:
-        stamp = [tensor._version for tensor in (*self.supernet.parameters(), *self.supernet.buffers())]
+        stamp = [tensor._version for tensor in self._tensors]
         if stamp != self._stamp:
             self._cells = {(c, cell): FoldedCell(cell) for c, cell in self.supernet.cells() if can_fold(cell)}
             self._stamp = stamp
@@ -199,7 +200,7 @@ class FoldedCell:
                 pool = module.pool if isinstance(module, NormalisedPool) else module
                 if isinstance(pool, AveragePool | MaxPool):
                     if type(pool) not in pools:
-                        pools[type(pool)] = pool(x)
+                        pools[type(pool)] = _pooled(pool, x)
                     pooled = pools[type(pool)]
                     out = module.norm(pooled) if isinstance(module, NormalisedPool) else pooled
                 else:
@@ -292,11 +293,17 @@ class _Dense:
         built = [[own[k] for k in self._choices] for _, _, own in edges]
         fused = [[_with_norm(module.conv, module.norm) for module in row] for row in built]
         self._size = max(kernel.shape[-1] for row in fused for kernel, _ in row)
-        self._shape = (*fused[0][0][0].shape[:2], self._size, self._size)
-        grown = [[_grown(kernel, self._size).flatten() for kernel, _ in row] for row in fused]
+        channels_out, channels_in = fused[0][0][0].shape[:2]
+        # As they lie in memory channels-last, so that a mixture of them needs no copy.
+        self._shape = (channels_out, self._size, self._size, channels_in)
+        grown = [[_grown(kernel, self._size).permute(0, 2, 3, 1).flatten() for kernel, _ in row] for row in fused]
         self._kernels = torch.stack([torch.stack(row) for row in grown])
         self._shifts = torch.stack([torch.stack([shift for _, shift in row]) for row in fused])
         self._wide = [[kernel.shape[-1] > 1 for kernel, _ in row] for row in fused]
+        # Of the table, as the products want them: (edges, 1, choices).
+        device = self._kernels.device
+        self._rows = torch.tensor(self.edges, device=device).view(-1, 1, 1)
+        self._columns = torch.tensor(self._choices, device=device).view(1, 1, -1)
 
     def __call__(
         self, x: Tensor, table: Tensor, support: Support, without: int | None = None
@@ -306,7 +313,7 @@ class _Dense:
         One edge may be left out.
         """
         live = [[edge != without and support[edge][k] for k in self._choices] for edge in self.edges]
-        weights = table[self.edges][:, None, self._choices]
+        weights = table[self._rows, self._columns]
         kernels = torch.bmm(weights, self._kernels).view(len(self._edges), *self._shape)
         shifts = torch.bmm(weights, self._shifts).squeeze(1)
         parts: list[tuple[int, Tensor]] = []
@@ -334,10 +341,28 @@ class _Dense:
         return self._edges[p][1], outs
 
     def _conv(self, x: Tensor, kernel: Tensor, shift: Tensor, size: int) -> Tensor:
-        """The convolution with the middle of a kernel; `size` is all that is not zero."""
+        """The convolution with the middle of a kernel, channels last; `size` is all that is not zero."""
         margin = (self._size - size) // 2
-        middle = kernel[..., margin : margin + size, margin : margin + size]
+        middle = kernel[:, margin : margin + size, margin : margin + size].permute(0, 3, 1, 2)
         return F.conv2d(x, middle.contiguous(memory_format=torch.channels_last), shift, padding=size // 2)
+
+
+def _pooled(pool: nn.Module, x: Tensor) -> Tensor:
+    """The pooled features; nobody else's."""
+    if x.device.type != "cpu" or type(pool) is not AveragePool or pool.stride != 1 or min(x.shape[2:]) < 2:
+        pooled: Tensor = pool(x)
+        return pooled
+    # Nine neighbours everywhere, of which a border has six and a corner four.
+    out = F.conv2d(x, _ninths(x.shape[1], x.dtype), padding=1, groups=x.shape[1])
+    for border in (out[:, :, 0], out[:, :, -1], out[..., 0], out[..., -1]):
+        border.mul_(1.5)
+    return out
+
+
+@lru_cache(maxsize=64)
+def _ninths(channels: int, dtype: torch.dtype) -> Tensor:
+    """The kernel of the average of the 3x3 neighbourhood in every channel."""
+    return torch.full((channels, 1, 3, 3), 1 / 9, dtype=dtype)
 
 
 def _with_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

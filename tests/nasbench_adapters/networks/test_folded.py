@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archselect.nasbench_adapters.networks import FoldedSupernet, Supernet, mixture_of, new_alphas, scoring
-from archselect.nasbench_adapters.networks.folded import can_fold
+from archselect.nasbench_adapters.networks.folded import _pooled, can_fold
+from archselect.nasbench_adapters.networks.operations import AveragePool
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.proxies.nwot import pattern_kernel, pattern_kernels
 
@@ -127,3 +128,12 @@ def test_in_float32_signs_hardly_differ_and_the_same_operations_are_chosen():
             assert len(best) == 1
             decisions = decisions.decide(0, int(edge), best.pop())
     assert worst < 2e-5
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (3, 1), (2, 2), (2, 5), (3, 3), (8, 6)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_pooling_counts_the_neighbours_that_there_are(naive, images, size, stride):
+    x = images(2, size=8)[:, :, : size[0], : size[1]].contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        found, wanted = _pooled(AveragePool(stride), x), naive.AveragePool()(x)[:, :, ::stride, ::stride]
+    assert torch.allclose(found, wanted, rtol=1e-12, atol=1e-14)
