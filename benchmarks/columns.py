@@ -73,6 +73,29 @@ class Columns(Sequence[Row], Generic[Row]):
         """A column as an array, of numbers without a copy: not to be changed."""
         return np.asarray(self._columns[name])[self._start : self._stop]
 
+    @staticmethod
+    def gathered(
+        kind: type[NamedTuple], parts: Sequence[Columns[Any]]
+    ) -> tuple[npt.NDArray[np.int64], dict[str, npt.NDArray[Any]]]:
+        """Of every row the place of its part, and its columns: a part's rows in order, the parts in any.
+
+        Parts of the same columns lie together, so that many small ones take few steps. The columns are numbers.
+        """
+        sharing: dict[int, list[int]] = {}
+        for place, part in enumerate(parts):
+            sharing.setdefault(id(part._columns), []).append(place)
+        none = np.zeros(0, dtype=np.int64)
+        of, found = [none], {name: [np.asarray(_STORED[of]([]))] for name, of in kinds(kind).items()}
+        for places in sharing.values():
+            starts = np.array([parts[place]._start for place in places])
+            lengths = np.array([len(parts[place]) for place in places])
+            before = np.cumsum(lengths) - lengths
+            rows = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+            of.append(np.repeat(np.array(places), lengths))
+            for name, column in parts[places[0]]._columns.items():
+                found[name].append(np.asarray(column)[rows])
+        return np.concatenate(of), {name: np.concatenate(own) for name, own in found.items()}
+
     def lists(self) -> dict[str, list[Any]]:
         """Every column as a list of Python's own values."""
         return {name: _list(column[self._start : self._stop]) for name, column in self._columns.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from archselect.benchmarks.records import Columns, Decision, OperationScore, Record
 from archselect.reports.ranks import Floats, Ints
 
-_BATCH = 1_000
+_BATCH = 5_000
 """Records that are laid out in one go, so that memory stays bounded."""
 
 
@@ -37,12 +38,12 @@ class Decided:
     choices: Ints
     values: Floats
 
-    @property
+    @cached_property
     def distinct_rounds(self) -> int:
         """How many rounds there are."""
         return len(np.unique(self.rounds))
 
-    @property
+    @cached_property
     def distinct_edges(self) -> int:
         """How many edges were decided, over all cells."""
         return sum(len(np.unique(self.places[self.cells == cell])) for cell in np.unique(self.cells))
@@ -78,16 +79,19 @@ def _laid_out(records: Sequence[Record]) -> tuple[Ints, Ints, Ints, Ints, Ints, 
     shape = [1 + max(a.max(initial=0), b.max(initial=0)) for a, b in zip(where, decided, strict=True)]
     keys, last = np.unique(np.ravel_multi_index(decided, shape)[::-1], return_index=True)
     until, own = until[::-1][last], np.ravel_multi_index(where, shape)
-    known = np.flatnonzero(np.isin(own, keys))
-    row = np.searchsorted(keys, own[known])
+    row = np.searchsorted(keys, own)
+    known = np.flatnonzero(np.append(keys, -1)[row] == own)
+    row = row[known]
     early = step[known] <= until[row]
     known, row = known[early], row[early]
     latest = np.full(len(keys), -1)
     np.maximum.at(latest, row, step[known])
     deciding = step[known] == latest[row]
     known, row = known[deciding], row[deciding]
-    order = np.lexsort((choice[known], row))
-    known, row = known[order], row[order]
+    place = row * (1 + choice[known].max(initial=0)) + choice[known]
+    if (place[1:] < place[:-1]).any():
+        order = np.argsort(place, kind="stable")
+        known, row = known[order], row[order]
     record, rounds, cells, places = np.unravel_index(keys, shape)
     scales = [record.selected.operation_scale for record in records]
     signs = np.array([-1.0 if scale and scale.better == "lower" else 1.0 for scale in scales])
@@ -101,7 +105,6 @@ def _laid_out(records: Sequence[Record]) -> tuple[Ints, Ints, Ints, Ints, Ints, 
 
 
 def _columns(kind: type[NamedTuple], parts: Sequence[Columns[Any]]) -> list[npt.NDArray[Any]]:
-    """Of every row the place of its part, then its fields in order."""
-    of = np.repeat(np.arange(len(parts)), list(map(len, parts)))
-    empty = Columns(kind)
-    return [of, *(np.concatenate([part.column(name) for part in (empty, *parts)]) for name in kind._fields)]
+    """Of every row the place of its part, then its fields in order; the parts' rows in order, the parts in any."""
+    of, found = Columns.gathered(kind, parts)
+    return [of, *(found[name] for name in kind._fields)]

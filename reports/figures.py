@@ -305,6 +305,8 @@ def _tau_row(ax: Axes, row: int, found: Correlation | None, colour: str) -> None
         return
     seeds = np.array([value for value in found.per_seed if value is not None])
     ax.barh(row, found.tau.mean, height=0.56, color=colour, alpha=0.45, edgecolor="none")
+    if len(seeds) > MOST_DOTS:
+        seeds = np.unique(seeds.round(3))  # a dot over another is not seen
     ax.scatter(seeds, np.full(len(seeds), row + 0.13), s=12, color=colour, linewidths=0, zorder=3, **_dots(seeds))
     if found.tau.low is not None and found.tau.high is not None:
         ax.hlines(row - 0.1, found.tau.low, found.tau.high, color=INK, linewidth=1.4, zorder=4)

@@ -94,7 +94,7 @@ def quality(results: Results) -> Iterator[Series]:
                     place=f"{title}, searched on {group.inputs.data.name}" if several else title,
                     identity=content_id([_identity(group), landscape.id]),
                     values=values,
-                    machines=group.machines,
+                    machines=list(group.machines),
                 )
 
 
@@ -138,7 +138,7 @@ def costs(results: Results) -> Iterator[Series]:
                 place=where,
                 identity=_identity(group),
                 values=by_seed(values, seeds),
-                machines=group.machines,
+                machines=list(group.machines),
             )
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from archselect.benchmarks.records import Inputs, Landscape, Machine, Record, flatten
+from archselect.benchmarks.records import Inputs, Landscape, Machine, flatten
 from archselect.reports.canvas import Figure
 from archselect.reports.citing import bibliography, citations, others
 from archselect.reports.drawing import SelectedCells, legend
 from archselect.reports.palette import style_sheet, themed, variable
 from archselect.reports.render import to_html
-from archselect.reports.results import Results, counted, seed_name
+from archselect.reports.results import Results, seed_name
+from archselect.reports.runs import runs_table
 from archselect.reports.tables.table import Table
 from archselect.reports.wiring.parts import WiringPart
 from archselect.reports.words import device, extent, median, quality, source
@@ -75,10 +78,11 @@ def page(
     tables: Sequence[Table],
     figures: Sequence[Figure],
     cells: SelectedCells,
-    runs: Table,
+    runs: pd.DataFrame,
     wiring: Sequence[WiringPart] = (),
 ) -> str:
     """The whole page as text."""
+    listed = runs_table(runs, MOST_RUNS)
     environment = Environment(
         loader=PackageLoader("archselect.reports"),
         autoescape=True,
@@ -100,18 +104,18 @@ def page(
         cells_left_out=cells.left_out,
         legend=legend(results),
         landscapes=[(landscape, _about(landscape)) for landscape in results.landscapes],
-        runs=runs,
-        runs_html=Markup(to_html(runs.first(MOST_RUNS))),
-        runs_left_out=max(0, len(runs.shown) - MOST_RUNS),
+        runs=listed,
+        runs_html=Markup(to_html(listed)),
+        runs_left_out=len(runs) - len(listed.shown),
         citations=citations(results),
         others=others(results),
         bibliography=bibliography(results),
         selectors=_blocks(results, lambda i: i.selector.model_dump(mode="json"), _selector),
         supernets=_blocks(results, lambda i: (i.space, i.supernet.model_dump(mode="json")), _supernet),
         data=_blocks(results, lambda i: i.data.model_dump(mode="json"), _data),
-        machines=_machines(results.records),
+        machines=_machines(results),
         versions=results.versions,
-        seeds=len({(r.inputs.supernet_seed, r.inputs.selection_seed) for r in results.records}),
+        seeds=len(set(zip(runs.supernet_seed, runs.selection_seed, strict=True))),
         glossary={w: m for w, m in words.items() if results.landscapes or w in WITHOUT_TRUTH},
         wiring=wiring,
         seed_name=seed_name,
@@ -187,10 +191,12 @@ def _data(inputs: Inputs) -> tuple[str, dict[str, object]]:
     return str(data.pop("name")), {key.replace("_", " "): value for key, value in data.items()}
 
 
-def _machines(records: Sequence[Record]) -> list[_Block]:
+def _machines(results: Results) -> list[_Block]:
     """Each distinct machine, and how many runs and supernets were made on it."""
-    runs = counted(record.cost.machine for record in records)
-    supernets = counted(record.cost.supernet_machine for record in records)
+    runs, supernets = Counter[Machine](), Counter[Machine]()
+    for group in results.groups:
+        runs += group.machines
+        supernets += group.supernet_machines
     return [
         _Block(
             device(machine),

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.special import nctdtr, ndtr, ndtri, stdtrit
-from scipy.stats import t as student_t
+from scipy.special import nctdtr, ndtr, ndtri, stdtr, stdtrit
 
 from archselect.reports.ranks import Floats
 from archselect.reports.stats import LEVEL, MANY, RESAMPLES
@@ -83,7 +82,7 @@ class Difference:
         """The same with an interval so wide that `rows` such intervals hold together (Bonferroni)."""
         if not self.error or self.mean is None or self.freedom is None:
             return self
-        half = float(student_t.ppf(1 - ALPHA / (2 * rows), self.freedom)) * self.error
+        half = float(stdtrit(self.freedom, 1 - ALPHA / (2 * rows))) * self.error
         return replace(self, low=self.mean - half, high=self.mean + half, rows=rows)
 
     @property
@@ -175,8 +174,8 @@ def compare(strata: Sequence[Stratum]) -> Difference:
     error, freedom = _standard_error(differences)
     low, high, p_t = mean, mean, float(mean == 0)
     if error > 0:
-        half = float(student_t.ppf((1 + LEVEL) / 2, freedom)) * error
-        low, high, p_t = mean - half, mean + half, float(2 * student_t.sf(abs(mean) / error, freedom))
+        half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
+        low, high, p_t = mean - half, mean + half, float(2 * stdtr(freedom, -abs(mean) / error))
     boot_low, boot_high = _bootstrap(differences)
     return Difference(
         pairs=pairs,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from archselect.benchmarks.compaction import read_records
 from archselect.benchmarks.records import (
@@ -32,8 +32,7 @@ from archselect.reports.wiring.quantities import Wiring
 _SEEDS = {"supernet_seed", "selection_seed"}
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """An accuracy that is known: the record of the run, what a truth says of it, its mean and rank."""
 
     record: Record
@@ -77,25 +76,38 @@ class Group:
         """The supernet seed of each of the :meth:`accuracies`."""
         return self._seeds.get(landscape.id, [])
 
-    @cached_property
+    @property
     def phases(self) -> dict[str, list[float]]:
         """Of every phase that a record has, the seconds of each record; 0 of those without it."""
-        entered = dict.fromkeys(phase for record in self.records for phase in record.cost.phases)
-        found = {phase: [0.0] * len(self.records) for phase in entered}
-        for place, record in enumerate(self.records):
-            for phase, time in record.cost.phases.items():
-                found[phase][place] = time.seconds
-        return found
+        return self._spent[0]
 
-    @cached_property
+    @property
     def seconds(self) -> list[float]:
         """Of each record the sum of its phases, the training of its supernet included."""
-        return [total_seconds(record) for record in self.records]
+        return self._spent[1]
 
     @cached_property
-    def machines(self) -> list[Machine]:
-        """Those that the runs were made on."""
-        return list(counted(record.cost.machine for record in self.records))
+    def _spent(self) -> tuple[dict[str, list[float]], list[float]]:
+        phases: dict[str, list[float]] = {}
+        totals = []
+        for place, record in enumerate(self.records):
+            spent = {phase: time.seconds for phase, time in record.cost.phases.items()}
+            totals.append(sum(spent.values()))
+            for phase, seconds in spent.items():
+                if phase not in phases:
+                    phases[phase] = [0.0] * len(self.records)
+                phases[phase][place] = seconds
+        return phases, totals
+
+    @cached_property
+    def machines(self) -> Counter[Machine]:
+        """Those that the runs were made on, and how many on each."""
+        return _counted([record.cost.machine for record in self.records])
+
+    @cached_property
+    def supernet_machines(self) -> Counter[Machine]:
+        """Those that the runs' supernets were trained on, and for how many runs on each."""
+        return _counted([record.cost.supernet_machine for record in self.records])
 
     @cached_property
     def _seeds(self) -> dict[str, list[int]]:
@@ -191,11 +203,14 @@ class Results:
         return sentences
 
 
-def load(folder: Path) -> Results:
-    """Read a folder. Raises UserError if it is none of ours, has a broken file, or no run has finished."""
+def load(folder: Path, compacted: bool = False) -> Results:
+    """Read a folder, and bring its `records.parquet` up to date if asked to.
+
+    Raises UserError if it is none of ours, has a broken file, or no run has finished.
+    """
     source = Folder(folder)
     info = source.study()
-    found = {record.id: record for record in read_records(source)}
+    found = {record.id: record for record in read_records(source, compacted=compacted)}
     runs = set(info.runs)
     records = sorted((r for r in found.values() if r.id in runs), key=lambda r: _order(r, info.labels))
     if not records:
@@ -215,9 +230,8 @@ def load(folder: Path) -> Results:
     )
 
 
-def counted(machines: Iterable[Machine]) -> Counter[Machine]:
-    """Each distinct machine and how often it comes; many records share one."""
-    same = list(machines)
+def _counted(same: list[Machine]) -> Counter[Machine]:
+    """Each distinct machine and how often it comes; many records share one object."""
     found: Counter[Machine] = Counter()
     known = {id(machine): machine for machine in same}
     for place, count in Counter(map(id, same)).items():
@@ -228,11 +242,6 @@ def counted(machines: Iterable[Machine]) -> Counter[Machine]:
 def seed_name(inputs: Inputs) -> str:
     """supernet seed / selection seed."""
     return f"{inputs.supernet_seed}/{inputs.selection_seed}"
-
-
-def total_seconds(record: Record) -> float:
-    """The sum of a run's phases, the training of its supernet included."""
-    return sum(time.seconds for time in record.cost.phases.values())
 
 
 def _horizon(landscape: Landscape) -> str:

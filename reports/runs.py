@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import pandas as pd
 
-from archselect.benchmarks.records import Record
-from archselect.reports.results import Results, seed_name
+from archselect.reports.results import Results
 from archselect.reports.tables.table import NONE, Table
 from archselect.reports.words import short
 
 _MACHINE = ("device", "device_name", "threads", "deterministic", "platform", "python", "torch")
+_TOLD = attrgetter(*_MACHINE)
 
 
-def runs_table(results: Results) -> Table:
-    """One row for every finished run."""
+def runs_frame(results: Results) -> pd.DataFrame:
+    """One row for every finished run, with all that says where it is from."""
     records = results.records
     inputs = [record.inputs for record in records]
-    names = [group.name for group in results.groups for _ in group.records]
-    seconds = [total for group in results.groups for total in group.seconds]
     machines = [record.cost.machine for record in records]
-    versions = [_version(record) for record in records]
-    frame = pd.DataFrame(
+    # Many records share one object.
+    told = {id(machine): _TOLD(machine) for machine in machines}
+    of_machine = zip(*(told[id(machine)] for machine in machines), strict=True)
+    return pd.DataFrame(
         {
             "record": [record.id for record in records],
-            "selector": names,
+            "selector": [group.name for group in results.groups for _ in group.records],
             "supernet_seed": [own.supernet_seed for own in inputs],
             "selection_seed": [own.selection_seed for own in inputs],
             "space": [own.space for own in inputs],
@@ -32,34 +34,41 @@ def runs_table(results: Results) -> Table:
             "supernet": [own.supernet.recipe for own in inputs],
             "architecture": [record.selected.architecture for record in records],
             "canonical": [record.selected.canonical for record in records],
-            "total_s": seconds,
-            **{field: [getattr(machine, field) for machine in machines] for field in _MACHINE},
+            "total_s": [total for group in results.groups for total in group.seconds],
+            **dict(zip(_MACHINE, of_machine, strict=True)),
             "archselect": [own.code_version for own in inputs],
             "commit": [record.commit for record in records],
-        }
-    )
-    shown = pd.DataFrame(
-        {
-            "Selector": names,
-            "Seed": [seed_name(own) for own in inputs],
-            "Space": frame["space"],
-            "Images": frame["data"],
-            "Seconds": [short(total) for total in seconds],
-            "Device": [machine.device_name or NONE for machine in machines],
-            "Threads": [f"{machine.threads}" for machine in machines],
-            "torch": frame["torch"],
-            "archselect": versions,
-            "Record": frame["record"],
         },
         dtype=object,
     )
+
+
+def runs_table(frame: pd.DataFrame, most: int) -> Table:
+    """The first of the runs of a frame, no more than `most`, to be read on a page."""
+    first = frame[:most]
+    shown = pd.DataFrame(
+        {
+            "Selector": first.selector,
+            "Seed": [f"{row.supernet_seed}/{row.selection_seed}" for row in first.itertuples()],
+            "Space": first.space,
+            "Images": first.data,
+            "Seconds": first.total_s.map(short),
+            "Device": [name or NONE for name in first.device_name],
+            "Threads": first.threads.map(str),
+            "torch": first.torch,
+            "archselect": list(map(_version, first.archselect, first.commit)),
+            "Record": first.record,
+        },
+        dtype=object,
+    )
+    versions = {_version(*made) for made in set(zip(frame.archselect, frame.commit, strict=True))}
     return Table(
         name="runs",
         title="Where every run comes from",
-        answer=f"{len(records)} runs, by archselect {', '.join(sorted(set(versions)))}.",
-        frame=frame,
+        answer=f"{len(frame)} runs, by archselect {', '.join(sorted(versions))}.",
+        frame=first,
         shown=shown,
-        marks=({},) * len(records),
+        marks=({},) * len(first),
         numeric=("Seconds", "Threads"),
         brief=tuple(shown.columns),
         caption=(
@@ -70,9 +79,9 @@ def runs_table(results: Results) -> Table:
     )
 
 
-def _version(record: Record) -> str:
+def _version(version: str, commit: str | None) -> str:
     """Version, and the commit where it is known, shortened."""
-    if record.commit is None:
-        return f"{record.inputs.code_version} (commit not known)"
-    commit, _, changed = record.commit.partition("-")
-    return f"{record.inputs.code_version} ({commit[:10]}{' with changes' if changed else ''})"
+    if commit is None:
+        return f"{version} (commit not known)"
+    commit, _, changed = commit.partition("-")
+    return f"{version} ({commit[:10]}{' with changes' if changed else ''})"

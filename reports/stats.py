@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from math import comb
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import t as student_t
+from scipy.special import ndtri, stdtrit
 
 from archselect.benchmarks.records import Accuracy, OperationScore, Record, Scale
 from archselect.reports.decided import Decided, decided
@@ -158,7 +157,8 @@ def architecture_level(pairs: Sequence[tuple[Record, Accuracy]]) -> Correlation 
         if scale is None or (scored and not accuracy.scored):
             return None
         own, accuracies = _distinct(record, accuracy)
-        unknown += len({score.architecture for score in scored}) - len(own)
+        if None in accuracy.scored:
+            unknown += len({score.architecture for score in scored}) - len(own)
         sizes.append(len(own))
         scores += own if scale.better == "higher" else [-score for score in own]
         truth += accuracies
@@ -230,7 +230,7 @@ def student(values: Sequence[float]) -> Interval:
     mean = float(array.mean())
     if len(array) < 2:
         return Interval(mean, None, None)
-    half = float(student_t.ppf((1 + LEVEL) / 2, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array)))
+    half = float(stdtrit(len(array) - 1, (1 + LEVEL) / 2) * array.std(ddof=1) / np.sqrt(len(array)))
     return Interval(mean, mean - half, mean + half)
 
 
@@ -283,12 +283,14 @@ def _joined(every: Sequence[Coefficient]) -> Coefficients:
 
 
 def _distinct(record: Record, accuracy: Accuracy) -> tuple[list[float], list[float]]:
+    """Of every architecture scored that the truth knows, the mean of its scores and its accuracy."""
+    columns = record.selected.architecture_scores.lists()
     scores: dict[str, list[float]] = defaultdict(list)
     truth: dict[str, float] = {}
-    for score, value in zip(record.selected.architecture_scores, accuracy.scored, strict=True):
+    for architecture, score, value in zip(columns["architecture"], columns["value"], accuracy.scored, strict=True):
         if value is not None:
-            scores[score.architecture].append(score.value)
-            truth[score.architecture] = value
+            scores[architecture].append(score)
+            truth[architecture] = value
     with np.errstate(invalid="ignore"):  # inf - inf is nan, and a nan is said
         means = [values[0] if len(set(values)) == 1 else float(np.mean(values)) for values in scores.values()]
     return means, list(truth.values())

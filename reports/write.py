@@ -8,16 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from archselect.benchmarks.compaction import compact
-from archselect.benchmarks.records import Folder, write_atomically
+from archselect.benchmarks.records import write_atomically
 from archselect.reports.canvas import Figure
 from archselect.reports.citing import bibliography
 from archselect.reports.drawing import SelectedCells, selected_cells
 from archselect.reports.figures import figures
 from archselect.reports.page import page
-from archselect.reports.render import to_csv, to_latex, to_markdown
+from archselect.reports.render import csv_text, to_csv, to_latex, to_markdown
 from archselect.reports.results import Results, load
-from archselect.reports.runs import runs_table
+from archselect.reports.runs import runs_frame
 from archselect.reports.tables import tables
 from archselect.reports.tables.table import MARKS, Table
 from archselect.reports.tables.wiring import seeds_table
@@ -71,15 +70,14 @@ def _uncollected() -> Iterator[None]:
 
 
 def _write(folder: Path) -> ReportPaths:
-    compact(Folder(folder))
-    results = load(folder)
+    results = load(folder, compacted=True)
     found, cells = tables(results), selected_cells(results)
-    drawn, runs, wiring = figures(results, found), runs_table(results), wiring_parts(results)
+    drawn, runs, wiring = figures(results, found), runs_frame(results), wiring_parts(results)
     texts = {"report.html": page(results, found, drawn, cells, runs, wiring)}
     texts["report/report.md"] = _markdown(results, found, drawn, cells, wiring)
     for table in found:
         texts |= {f"report/{name}": text for name, text in _files(table).items()}
-    texts["report/runs.csv"] = to_csv(runs)
+    texts["report/runs.csv"] = csv_text(runs)
     if wiring:
         texts["report/wiring-seeds.csv"] = to_csv(seeds_table(results))
     texts["report/references.bib"] = bibliography(results)

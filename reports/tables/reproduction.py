@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from archselect.benchmarks.records import Landscape, Record
 from archselect.reports.published import Published, find
-from archselect.reports.results import Group, Results, total_seconds
+from archselect.reports.results import Group, Results
 from archselect.reports.stats import LEVEL, Interval, best_of, by_supernet, iterations, student
 from archselect.reports.tables.table import NONE, Row, Table, make_table
 
@@ -323,5 +323,5 @@ def _shown_anyway(row: Published, group: Group) -> Measured | None:
     """A wall clock is shown though it is not held against the published one."""
     if row.metric not in TIMES:
         return None
-    values = [total_seconds(record) / TIMES[row.metric] for record in group.records]
+    values = [seconds / TIMES[row.metric] for seconds in group.seconds]
     return Measured(student(by_supernet(values, _seeds(group.records))), len(values), f"mean of {len(values)}")

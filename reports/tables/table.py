@@ -57,10 +57,6 @@ class Table:
         kept = [c for c in self.shown.columns if c in self.brief or c in HEADINGS]
         return replace(self, shown=self.shown[kept], numeric=tuple(c for c in kept if c in self.numeric))
 
-    def first(self, rows: int) -> Table:
-        """The table without the rows after these."""
-        return replace(self, frame=self.frame[:rows], shown=self.shown[:rows], marks=self.marks[:rows])
-
 
 @dataclass(frozen=True)
 class Row:

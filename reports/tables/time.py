@@ -7,7 +7,7 @@ from operator import attrgetter
 import numpy as np
 
 from archselect.benchmarks.records import Cost, Counts
-from archselect.reports.results import Group, Results, counted
+from archselect.reports.results import Group, Results
 from archselect.reports.tables.table import NONE, Row, Table, deviation, make_table
 from archselect.reports.words import device, short
 
@@ -19,9 +19,8 @@ _NO_COUNTS = _FIELDS(Counts())
 def time_table(results: Results) -> Table:
     """Seconds by phase, memory and hardware-free counts, per selector."""
     extra = sorted({phase for group in results.groups for phase in group.phases} - set(PHASES))
-    costs = [record.cost for record in results.records]
-    machines = sorted({device(m) for m in counted(m for cost in costs for m in (cost.machine, cost.supernet_machine))})
-    memories = sorted({cost.memory_kind for cost in costs})
+    machines = sorted({device(m) for g in results.groups for m in (*g.machines, *g.supernet_machines)})
+    memories = sorted({record.cost.memory_kind for record in results.records})
     rows = [_time_row(group, [*PHASES, *extra]) for group in results.groups if group.records]
     told = {"Device": len(machines) == 1, "Memory": len(memories) == 1}  # in a note instead
     rows = [Row(row.full, {k: v for k, v in row.shown.items() if not told.get(k)}) for row in rows]
@@ -58,7 +57,10 @@ def _time_row(group: Group, phases: list[str]) -> Row:
     totals = np.array(group.seconds)
     spread = deviation(totals)
     warmup = float(np.mean([cost.warmup for cost in costs]))
-    counted = zip(*(_counted(cost) for cost in costs), strict=True)
+    # Many records share one object.
+    distinct = {id(cost.counts): cost for cost in costs}
+    sums = {key: _counted(cost) for key, cost in distinct.items()}
+    counted = zip(*(sums[id(cost.counts)] for cost in costs), strict=True)
     counts = {field: float(np.mean(own)) for field, own in zip(Counts.model_fields, counted, strict=True)}
     peak = max(cost.peak_memory for cost in costs)
     memory_kind = ", ".join(sorted({cost.memory_kind for cost in costs}))

@@ -66,3 +66,26 @@ def test_a_file_has_a_list_for_every_column(plain):
 def test_what_is_no_such_table_is_refused(columns, message):
     with pytest.raises(ValidationError, match=message):
         Log.model_validate_json(f'{{"sights": {columns}}}')
+
+
+class Pair(NamedTuple):
+    """Numbers alone."""
+
+    number: int
+    size: float
+
+
+@given(
+    lists=st.lists(st.lists(st.tuples(st.integers(0, 9), st.floats(-9, 9)), max_size=4), min_size=1, max_size=5),
+    cuts=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)), max_size=6),
+)
+def test_gathered_are_the_rows_of_all_parts(lists, cuts):
+    shared = [{"number": [number for number, _ in rows], "size": [size for _, size in rows]} for rows in lists]
+    parts = []
+    for which, start, length in cuts:
+        columns = shared[which % len(shared)]
+        parts.append(Columns.part(Pair, columns, start, max(start, min(start + length, len(columns["size"])))))
+    of, found = Columns.gathered(Pair, parts)
+    for place, part in enumerate(parts):
+        assert {name: column[of == place].tolist() for name, column in found.items()} == part.lists()
+    assert len(of) == sum(map(len, parts)) == len(found["number"])

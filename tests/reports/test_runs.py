@@ -5,27 +5,27 @@ from __future__ import annotations
 from archselect.benchmarks.records import Folder, Record, write_fact
 from archselect.reports import page
 from archselect.reports.results import load
-from archselect.reports.runs import runs_table
+from archselect.reports.runs import runs_frame, runs_table
 from archselect.reports.write import write_report
 
 
 def test_every_record_has_its_row(folder):
     records = {record.id: record for record in Folder(folder).read_all(Record)}
-    table = runs_table(load(folder))
-    assert set(table.frame.record) == set(records) and len(table.frame) == len(records)
-    for row in table.frame.itertuples():
+    frame = runs_frame(load(folder))
+    assert set(frame.record) == set(records) and len(frame) == len(records)
+    for row in frame.itertuples():
         record = records[row.record]
         assert (row.supernet_seed, row.torch, row.archselect) == (record.inputs.supernet_seed, "2.13.0", "0.1.0")
         assert row.architecture == record.selected.architecture
         assert row.total_s == sum(time.seconds for time in record.cost.phases.values())
-    assert table.answer == "16 runs, by archselect 0.1.0 (commit not known)."
+    assert runs_table(frame, 16).answer == "16 runs, by archselect 0.1.0 (commit not known)."
 
 
 def test_commits_are_told_apart(folder):
     for place, record in enumerate(list(Folder(folder).read_all(Record))):
         commit = "0123456789abcdef" + ("-dirty" if place else "")
         write_fact(Folder(folder).path(Record, record.id), record.model_copy(update={"commit": commit}))
-    said = runs_table(load(folder)).answer
+    said = runs_table(runs_frame(load(folder)), 2).answer
     assert said == "16 runs, by archselect 0.1.0 (0123456789 with changes), 0.1.0 (0123456789)."
     assert "0123456789 with changes" in write_report(folder).html.read_text(encoding="utf-8")
 
