@@ -300,7 +300,7 @@ def _seeds(ax: Axes, row: int, values: npt.NDArray[np.float64], mean: npt.ArrayL
 
 def _tau_row(ax: Axes, row: int, found: Correlation | None, colour: str) -> None:
     if found is None or found.tau.mean is None:
-        text = "no such scores" if found is None else "undefined"
+        text = "no scores" if found is None else "undefined"
         ax.annotate(text, (0, row), (5, 0), textcoords="offset points", va="center", color=MUTED, fontstyle="italic")
         return
     seeds = np.array([value for value in found.per_seed if value is not None])

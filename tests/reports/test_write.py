@@ -149,7 +149,7 @@ def test_figures_are_xml_with_text_as_text(written):
         assert any(element.tag.endswith("}text") for element in root.iter())
         assert "nan" not in path.read_text()
     words = (figures[0].parent / "tau.svg").read_text()
-    assert all(name in words for name in ("random", "zero-cost-pt", "no such scores"))
+    assert all(name in words for name in ("random", "zero-cost-pt", "no scores"))
 
 
 def test_foreign_text_is_escaped_everywhere(fake, tmp_path):
