@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from archselect.benchmarks.compaction import read_records
 from archselect.benchmarks.records import (
@@ -32,7 +32,8 @@ from archselect.reports.wiring.quantities import Wiring
 _SEEDS = {"supernet_seed", "selection_seed"}
 
 
-class Known(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Known:
     """An accuracy that is known: the record of the run, what a truth says of it, its mean and rank."""
 
     record: Record
