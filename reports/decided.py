@@ -24,12 +24,14 @@ class Decided:
     Records are in order; within one, rounds, cells and edges are.
 
     Attributes:
+        seeds: of each record, of its supernet.
         edges: of each record, how many edges it decided, over all rounds.
         rounds, cells, places: of each of these, the round, the cell and the edge's place in it.
         sizes: how many scores each of these has.
         choices, values: of each score; of the values, higher is better.
     """
 
+    seeds: list[int]
     edges: Ints
     rounds: Ints
     cells: Ints
@@ -55,7 +57,12 @@ class Decided:
         for c, cell in enumerate(oracle):
             for e, row in enumerate(cell):
                 table[c, e, : len(row)] = row
-        return table[np.repeat(self.cells, self.sizes), np.repeat(self.places, self.sizes), self.choices]
+        return table[*self._edges_of_scores, self.choices]
+
+    @cached_property
+    def _edges_of_scores(self) -> tuple[Ints, Ints]:
+        """Cell and place of each score's edge."""
+        return np.repeat(self.cells, self.sizes), np.repeat(self.places, self.sizes)
 
 
 def decided(records: Sequence[Record]) -> Decided | None:
@@ -64,7 +71,8 @@ def decided(records: Sequence[Record]) -> Decided | None:
         return None
     parts = [_laid_out(records[start : start + _BATCH]) for start in range(0, max(len(records), 1), _BATCH)]
     edges, rounds, cells, places, sizes, choices, values = map(np.concatenate, zip(*parts, strict=True))
-    return Decided(edges, rounds, cells, places, sizes, choices, values)
+    seeds = [record.inputs.supernet_seed for record in records]
+    return Decided(seeds, edges, rounds, cells, places, sizes, choices, values)
 
 
 def _laid_out(records: Sequence[Record]) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints, Floats]:

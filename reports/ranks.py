@@ -88,7 +88,7 @@ def coefficients(scores: Floats, truth: Floats, sizes: Ints, least: int, things:
     """
     found = Coefficients(np.full(len(sizes), np.nan), np.full(len(sizes), np.nan), Counter())
     starts = np.cumsum(sizes) - sizes
-    for size in np.unique(sizes).tolist():
+    for size in np.flatnonzero(np.bincount(sizes)).tolist():
         every = np.flatnonzero(sizes == size)
         if size < least:
             found.undefined[f"fewer than {least} {things}"] += len(every)

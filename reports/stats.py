@@ -71,7 +71,7 @@ def operation_level(
     n = f"{_count(len(records), 'seed')} × {_count(rounds, 'round')} × {_count(edges, 'edge')}"
     if total != len(records) * rounds * edges:
         n = f"{_count(len(records), 'seed')}, {total:,} decided edges"
-    return _over_seeds(records, found, scores.edges, n)
+    return _over_seeds(scores.seeds, found, scores.edges, n)
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,14 @@ def iterations(records: Sequence[Record], oracle: list[list[list[float]]]) -> li
     left out.
     """
     per_record = [_by_iteration(record, oracle) for record in records]
-    found = []
+    seeds, found = [record.inputs.supernet_seed for record in records], []
     for place in range(min(map(len, per_record), default=0)):
         own = [rows[place] for rows in per_record]
         every = [value for row in own for value in row.values()]
         n = f"{_count(len(records), 'seed')} × {_count(min(map(len, own)), 'coefficient')}"
         found.append(
             Iteration(
-                _over_seeds(records, _joined(every), np.array([len(row) for row in own]), n),
+                _over_seeds(seeds, _joined(every), np.array([len(row) for row in own]), n),
                 min(min(Counter(round_ for round_, _, _ in row).values()) for row in own),
                 _edge_means(own, "tau"),
                 _edge_means(own, "rho"),
@@ -169,7 +169,7 @@ def architecture_level(pairs: Sequence[tuple[Record, Accuracy]]) -> Correlation 
     many = _count(high, "architecture") if low == high else f"{low} to {high} architectures"
     absent = f", {unknown} more not in the table" if unknown else ""
     n = f"{_count(len(pairs), 'seed')} × {many}{absent}"
-    return _over_seeds([r for r, _ in pairs], found, np.ones(len(pairs), dtype=np.int64), n)
+    return _over_seeds([r.inputs.supernet_seed for r, _ in pairs], found, np.ones(len(pairs), dtype=np.int64), n)
 
 
 def operation_scale(records: Sequence[Record]) -> Scale | None:
@@ -247,9 +247,8 @@ def best_of(values: Sequence[float], runs: int) -> Interval:
     return _resampled(float(array @ ways / ways.sum()), array, runs, lambda drawn: drawn.max(axis=1))
 
 
-def _over_seeds(records: Sequence[Record], found: Coefficients, sizes: Ints, n: str) -> Correlation:
-    """The correlation of records of which each has so many of the coefficients."""
-    seeds = [record.inputs.supernet_seed for record in records]
+def _over_seeds(seeds: Sequence[int], found: Coefficients, sizes: Ints, n: str) -> Correlation:
+    """The correlation of records of these supernet seeds, of which each has so many of the coefficients."""
     taus, rhos = _means(found.tau, sizes), _means(found.rho, sizes)
     return Correlation(
         tau=bootstrap(by_supernet(taus, seeds)),
@@ -269,7 +268,7 @@ def _means(values: Floats, sizes: Ints) -> list[float | None]:
     counts = np.bincount(of, minlength=len(sizes))
     values, starts = values[known], np.cumsum(counts) - counts
     found: list[float | None] = [None] * len(sizes)
-    for count in np.unique(counts[counts > 0]).tolist():
+    for count in np.flatnonzero(np.bincount(counts[counts > 0])).tolist():
         parts = np.flatnonzero(counts == count)
         means = values[starts[parts, None] + np.arange(count)].mean(axis=1)
         for part, mean in zip(parts.tolist(), means.tolist(), strict=True):
@@ -285,6 +284,11 @@ def _joined(every: Sequence[Coefficient]) -> Coefficients:
 def _distinct(record: Record, accuracy: Accuracy) -> tuple[list[float], list[float]]:
     """Of every architecture scored that the truth knows, the mean of its scores and its accuracy."""
     columns = record.selected.architecture_scores.lists()
+    if len(set(columns["architecture"])) == len(columns["architecture"]):
+        known = [
+            (score, value) for score, value in zip(columns["value"], accuracy.scored, strict=True) if value is not None
+        ]
+        return [score for score, _ in known], [value for _, value in known]
     scores: dict[str, list[float]] = defaultdict(list)
     truth: dict[str, float] = {}
     for architecture, score, value in zip(columns["architecture"], columns["value"], accuracy.scored, strict=True):
