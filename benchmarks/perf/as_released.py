@@ -43,7 +43,10 @@ def training_step(world):
     """Forward and backward: the loss."""
     world.plain.train()
     images = world.images.contiguous()
-    forward = lambda: world.plain(images, world.weights()[0])  # noqa: E731
+
+    def forward():
+        return world.plain(images, world.weights()[0])
+
     loss, _ = forward_and_backward(world.plain, world.alphas, forward, world.labels)
     return [float(loss)]
 
