@@ -51,7 +51,7 @@ def accuracy_figure(results: Results, landscape: Landscape) -> Figure:
     tenths that tell good cells apart; distances below the noise between trials are not stretched any further.
     """
     groups = [group for group in results.groups if group.known(landscape)]
-    values = {g.name: np.array([known.mean for known in g.known(landscape)]) for g in groups}
+    values = {g.name: np.array(g.known(landscape).means) for g in groups}
     name = f"accuracy-{slug(results.title(landscape))}"
     assert landscape.optimum is not None
     optimum = landscape.optimum
@@ -127,7 +127,7 @@ def accuracy_figure(results: Results, landscape: Landscape) -> Figure:
 
 def tau_figure(results: Results) -> Figure:
     """Mean tau-b with its interval and every seed's, per landscape and level."""
-    shown = [s for s in results.landscapes if s.architectures and any(g.accuracies(s) for g in results.groups)]
+    shown = [s for s in results.landscapes if s.architectures and any(g.judged(s) for g in results.groups)]
     groups = [group for group in results.groups if group.records]
     found = {(s.id, g.name): _correlations(s, g) for s in shown for g in groups}
 
@@ -273,7 +273,7 @@ def time_figure(results: Results) -> Figure:
 
 
 def _correlations(landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
-    return correlations(landscape, group) if group.accuracies(landscape) else {}
+    return correlations(landscape, group) if group.judged(landscape) else {}
 
 
 def _accuracy_ticks(

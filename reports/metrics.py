@@ -7,7 +7,7 @@ from typing import Literal
 
 from archselect.benchmarks.records import Fact, Landscape, Machine, content_id
 from archselect.reports.results import Group, Results
-from archselect.reports.stats import Correlation, architecture_level, by_seed, operation_level
+from archselect.reports.stats import Correlation, architecture_level, by_seed, operation_levels
 
 LEVELS = ("operation, best-acc", "operation, avg-acc", "architecture")
 COUNTS = ("forwards", "backwards", "images", "flops")
@@ -68,21 +68,17 @@ def correlations(landscape: Landscape, group: Group) -> dict[str, Correlation | 
 def _correlations(landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
     if not landscape.architectures:
         return dict.fromkeys(LEVELS)
-    pairs = group.accuracies(landscape)
-    records = [record for record, _ in pairs]
-    scores = group.decided if len(records) == len(group.records) else None
-    best, average, architecture = LEVELS
-    return {
-        best: operation_level(records, landscape.oracle_best, scores),
-        average: operation_level(records, landscape.oracle_mean, scores),
-        architecture: architecture_level(pairs),
-    }
+    judged = group.judged(landscape)
+    scores = group.decided if len(judged) == len(group.records) else None
+    oracles = landscape.oracle_best, landscape.oracle_mean
+    best, average = operation_levels(judged.records, oracles, scores) or (None, None)
+    return dict(zip(LEVELS, (best, average, architecture_level(judged.records, judged.accuracies)), strict=True))
 
 
 def quality(results: Results) -> Iterator[Series]:
     """Accuracies and rank correlations, landscape by landscape, selector by selector."""
     for landscape in results.landscapes:
-        judged = [group for group in results.groups if group.accuracies(landscape)]
+        judged = [group for group in results.groups if group.judged(landscape)]
         several = len({searched(group) for group in judged}) > 1
         title = results.title(landscape)
         for group in judged:
@@ -100,13 +96,13 @@ def quality(results: Results) -> Iterator[Series]:
 
 def accuracy_by_seed(landscape: Landscape, group: Group) -> dict[int, float]:
     """Accuracy of what was selected, by supernet seed."""
-    pairs = group.accuracies(landscape)
-    return by_seed([accuracy.mean for _, accuracy in pairs], group.seeds(landscape))
+    known = group.known(landscape)
+    return by_seed(known.means, known.seeds)
 
 
 def tau_by_seed(landscape: Landscape, group: Group, found: Correlation) -> dict[int, float]:
     """Kendall's tau-b of one of the group's :func:`correlations`, by supernet seed."""
-    return by_seed(found.per_seed, group.seeds(landscape))
+    return by_seed(found.per_seed, group.judged(landscape).seeds)
 
 
 def costs(results: Results) -> Iterator[Series]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 _AT_ONCE = 4_000_000
 """Pairs that are compared in one go, so that memory stays bounded."""
@@ -78,69 +80,94 @@ def coefficient(scores: Sequence[float], truth: Sequence[float], better: str, le
     return Coefficient(tau_b(signed, truth), spearman(signed, truth))
 
 
-def coefficients(scores: Floats, truth: Floats, sizes: Ints, least: int, things: str) -> Coefficients:
-    """:func:`coefficient` of many sets of few pairs, the same to the last bit.
+def coefficients(scores: Floats, truths: Sequence[Floats], sizes: Ints, least: int, things: str) -> list[Coefficients]:
+    """:func:`coefficient` of many sets of few pairs, the same to the last bit, with each of some truths.
 
     Args:
-        scores, truth: of all sets, one after the other; of both, higher is better.
+        scores: of all sets, one after the other; higher is better.
+        truths: what they are held against, each like the scores.
         sizes: how many pairs each set has.
         least, things: as there.
     """
-    found = Coefficients(np.full(len(sizes), np.nan), np.full(len(sizes), np.nan), Counter())
+    found = [Coefficients(np.full(len(sizes), np.nan), np.full(len(sizes), np.nan), Counter()) for _ in truths]
     starts = np.cumsum(sizes) - sizes
     for size in np.flatnonzero(np.bincount(sizes)).tolist():
         every = np.flatnonzero(sizes == size)
         if size < least:
-            found.undefined[f"fewer than {least} {things}"] += len(every)
+            for own in found:
+                own.undefined[f"fewer than {least} {things}"] += len(every)
             continue
         for rows in np.array_split(every, -(-len(every) * size * size // _AT_ONCE)):
             pairs = starts[rows, None] + np.arange(size)
-            a, b = scores[pairs], truth[pairs]
-            defined = _defined(a, b, found.undefined)
-            found.tau[rows[defined]], found.rho[rows[defined]] = _of_rows(a[defined], b[defined])
+            a = _Rows(scores[pairs])
+            for own, truth in zip(found, truths, strict=True):
+                b = _Rows(truth[pairs])
+                defined = _defined(a, b, own.undefined)
+                tau, rho = _of_rows(a, b)
+                own.tau[rows[defined]], own.rho[rows[defined]] = tau[defined], rho[defined]
     return found
 
 
-def _defined(a: Floats, b: Floats, undefined: Counter[str]) -> npt.NDArray[np.bool_]:
+class _Rows:
+    """One side of as many sets as it has rows, of as many pairs each as these are long."""
+
+    def __init__(self, values: Floats) -> None:
+        self.values = values
+
+    @cached_property
+    def nan(self) -> Bools:
+        """Which rows have a nan."""
+        return np.logical_or.reduce(np.isnan(self.values), axis=1)
+
+    @cached_property
+    def equal(self) -> Bools:
+        """Which rows are of one value."""
+        return np.logical_and.reduce(self.values == self.values[:, :1], axis=1)
+
+    @cached_property
+    def signs(self) -> tuple[list[npt.NDArray[np.int8]], Ints, Ints]:
+        """Of each entry the signs of its differences from all after it; untied pairs; twice the ranks about their mean.
+
+        Of all rows at once, which lie side by side: they are short, as a rule, and many.
+        """
+        values = np.ascontiguousarray(self.values.T)
+        signs, untied, ranks = [], np.zeros(values.shape[1], dtype=np.int64), np.zeros(values.shape, dtype=np.int64)
+        for i in range(len(values) - 1):
+            one, others = values[i], values[i + 1 :]
+            signs.append(sign := (one > others).view(np.int8) - (one < others).view(np.int8))
+            untied += np.count_nonzero(sign, axis=0)
+            # A rank, ties at their average, is half of how many are below less how many are above, about the mean.
+            ranks[i] += sign.sum(axis=0)
+            ranks[i + 1 :] -= sign
+        return signs, untied, ranks
+
+
+def _defined(a: _Rows, b: _Rows, undefined: Counter[str]) -> Bools:
     """Which rows have coefficients; the others are counted by the first reason that they have."""
-    left = np.ones(len(a), dtype=bool)
-    for name, plural, values in (("score", "scores", a), ("accuracy", "accuracies", b)):
-        for reason, holds in (
-            (f"a nan {name}", np.isnan(values).any(axis=1)),
-            (f"all {plural} equal", (values == values[:, :1]).all(axis=1)),
-        ):
+    left = np.ones(len(a.values), dtype=bool)
+    for name, plural, side in (("score", "scores", a), ("accuracy", "accuracies", b)):
+        for reason, holds in ((f"a nan {name}", side.nan), (f"all {plural} equal", side.equal)):
             if count := int((left & holds).sum()):
                 undefined[reason] += count
             left &= ~holds
     return left
 
 
-def _of_rows(a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    """tau-b and rho of every row, from the signs of all its pairs."""
-    size = a.shape[1]
-    if size * size > _AT_ONCE:
-        every = [(tau_b(x, y), spearman(x, y)) for x, y in zip(a, b, strict=True)]
+def _of_rows(a: _Rows, b: _Rows) -> tuple[Floats, Floats]:
+    """tau-b and rho of every row, from the signs of all its pairs; anything where they are undefined."""
+    if a.values.shape[1] ** 2 > _AT_ONCE:
+        every = [(tau_b(x, y), spearman(x, y)) for x, y in zip(a.values, b.values, strict=True)]
         tau, rho = np.array(every, dtype=np.float64).reshape(-1, 2).T
         return tau, rho
-    # Each entry with all after it, of all rows at once: rows are short, as a rule, and many.
-    x, y = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
-    concordance = np.zeros(len(a), dtype=np.int64)
-    untied_x, untied_y = concordance.copy(), concordance.copy()
-    places_x, places_y = np.zeros(x.shape, dtype=np.int64), np.zeros(y.shape, dtype=np.int64)
-    for i in range(size - 1):
-        signs = []
-        for values, untied, places in ((x, untied_x, places_x), (y, untied_y, places_y)):
-            one, others = values[i], values[i + 1 :]
-            sign = (one > others).view(np.int8) - (one < others).view(np.int8)
-            untied += np.count_nonzero(sign, axis=0)
-            places[i] += sign.sum(axis=0)
-            places[i + 1 :] -= sign
-            signs.append(sign)
-        concordance += (signs[0] * signs[1]).sum(axis=0)
-    tau = concordance / np.sqrt(untied_x.astype(np.float64) * untied_y)
-    # An entry's rank, ties at their average, is half of how many are below it less how many are above, about the mean.
-    u, v = places_x / 2, places_y / 2
-    return tau, (u * v).sum(axis=0) / np.sqrt((u * u).sum(axis=0) * (v * v).sum(axis=0))
+    (x, untied_x, u), (y, untied_y, v) = a.signs, b.signs
+    concordance = np.zeros(len(a.values), dtype=np.int64)
+    for own, other in zip(x, y, strict=True):
+        concordance += (own * other).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        tau = concordance / np.sqrt(untied_x.astype(np.float64) * untied_y)
+        # Twice the ranks are whole numbers, whose sums are exact; the factor falls out.
+        rho = (u * v).sum(axis=0) / np.sqrt((u * u).sum(axis=0).astype(np.float64) * (v * v).sum(axis=0))
+    return tau, rho
 
 
 def _places(values: Sequence[float] | Floats) -> npt.NDArray[np.int64] | None:

@@ -32,14 +32,32 @@ from archselect.reports.wiring.quantities import Wiring
 _SEEDS = {"supernet_seed", "selection_seed"}
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """An accuracy that is known: the record of the run, what a truth says of it, its mean and rank."""
+@dataclass(frozen=True)
+class Judged:
+    """Runs that a landscape's truth was asked about, in their order, and what it says of each."""
 
-    record: Record
-    accuracy: Accuracy
-    mean: float
-    rank: int | None
+    records: list[Record]
+    accuracies: list[Accuracy]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        """The supernet seed of each."""
+        return [record.inputs.supernet_seed for record in self.records]
+
+    @cached_property
+    def known(self) -> Judged:
+        """Those of whose selection the truth knows the accuracy."""
+        pairs = zip(self.records, self.accuracies, strict=True)
+        known = [(record, accuracy) for record, accuracy in pairs if accuracy.mean is not None]
+        return self if len(known) == len(self) else Judged([r for r, _ in known], [a for _, a in known])
+
+    @cached_property
+    def means(self) -> list[float]:
+        """The accuracy, mean of trials in per cent, of each of the :attr:`known`."""
+        return [accuracy.mean for accuracy in self.accuracies if accuracy.mean is not None]
 
 
 @dataclass(frozen=True)
@@ -60,22 +78,18 @@ class Group:
         """The selector's label in the study."""
         return self.inputs.selector.label
 
-    def accuracies(self, landscape: Landscape) -> list[tuple[Record, Accuracy]]:
-        """Each record that the landscape's truth was asked about, with what it says."""
-        return self._accuracies.get(landscape.id, [])
+    def judged(self, landscape: Landscape) -> Judged:
+        """The records that the landscape's truth was asked about."""
+        return self._judged.get(landscape.id) or Judged([], [])
 
-    def known(self, landscape: Landscape) -> list[Known]:
-        """Each record of whose selection the landscape's truth knows the accuracy."""
-        return self._known.get(landscape.id, [])
+    def known(self, landscape: Landscape) -> Judged:
+        """Those of them of whose selection it knows the accuracy."""
+        return self.judged(landscape).known
 
     @cached_property
     def decided(self) -> Decided | None:
         """The scores by which the operations of all records were decided."""
         return decided(self.records)
-
-    def seeds(self, landscape: Landscape) -> list[int]:
-        """The supernet seed of each of the :meth:`accuracies`."""
-        return self._seeds.get(landscape.id, [])
 
     @property
     def phases(self) -> dict[str, list[float]]:
@@ -111,23 +125,15 @@ class Group:
         return _counted([record.cost.supernet_machine for record in self.records])
 
     @cached_property
-    def _seeds(self) -> dict[str, list[int]]:
-        return {id: [r.inputs.supernet_seed for r, _ in pairs] for id, pairs in self._accuracies.items()}
-
-    @cached_property
-    def _accuracies(self) -> dict[str, list[tuple[Record, Accuracy]]]:
-        found: dict[str, list[tuple[Record, Accuracy]]] = defaultdict(list)
+    def _judged(self) -> dict[str, Judged]:
+        found: dict[str, Judged] = {}
         for record in self.records:
             for accuracy in record.accuracies:
-                found[accuracy.landscape].append((record, accuracy))
+                if (judged := found.get(accuracy.landscape)) is None:
+                    judged = found[accuracy.landscape] = Judged([], [])
+                judged.records.append(record)
+                judged.accuracies.append(accuracy)
         return found
-
-    @cached_property
-    def _known(self) -> dict[str, list[Known]]:
-        return {
-            id: [Known(r, a, a.mean, a.rank) for r, a in pairs if a.mean is not None]
-            for id, pairs in self._accuracies.items()
-        }
 
 
 @dataclass(frozen=True)

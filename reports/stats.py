@@ -56,22 +56,22 @@ class Correlation:
         return f"{self.undefined.total()} of {self.size} undefined: {reasons}" if self.undefined else ""
 
 
-def operation_level(
-    records: Sequence[Record], oracle: list[list[list[float]]], scores: Decided | None = None
-) -> Correlation | None:
-    """Operation scores against `oracle[cell][edge][choice]`: per round and edge, averaged, then over records.
+def operation_levels(
+    records: Sequence[Record], oracles: Sequence[list[list[list[float]]]], scores: Decided | None = None
+) -> list[Correlation] | None:
+    """Operation scores against each `oracle[cell][edge][choice]`: per round and edge, averaged, then over records.
 
     None where the selector gives no scores. `scores` are what :func:`decided` has of the records, where that is known.
     """
     scores = scores or decided(records)
     if scores is None:
         return None
-    found = coefficients(scores.values, scores.by(oracle), scores.sizes, 2, "operations scored")
-    rounds, edges, total = scores.distinct_rounds, scores.distinct_edges, len(found.tau)
+    found = coefficients(scores.values, list(map(scores.by, oracles)), scores.sizes, 2, "operations scored")
+    rounds, edges, total = scores.distinct_rounds, scores.distinct_edges, len(scores.sizes)
     n = f"{_count(len(records), 'seed')} × {_count(rounds, 'round')} × {_count(edges, 'edge')}"
     if total != len(records) * rounds * edges:
         n = f"{_count(len(records), 'seed')}, {total:,} decided edges"
-    return _over_seeds(scores.seeds, found, scores.edges, n)
+    return [_over_seeds(scores.seeds, own, scores.edges, n) for own in found]
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _edge_means(rows: Sequence[dict[tuple[int, int, int], Coefficient]], kind: s
     return {edge: float(np.mean(own)) for edge, own in sorted(values.items())}
 
 
-def architecture_level(pairs: Sequence[tuple[Record, Accuracy]]) -> Correlation | None:
+def architecture_level(records: Sequence[Record], accuracies: Sequence[Accuracy]) -> Correlation | None:
     """Architecture scores against the trial-mean accuracy of the same architectures, over records.
 
     An architecture scored more than once counts once, with the mean of its scores; one that the truth does not know
@@ -151,25 +151,25 @@ def architecture_level(pairs: Sequence[tuple[Record, Accuracy]]) -> Correlation 
     truth: list[float] = []
     sizes: list[int] = []
     unknown = 0
-    for record, accuracy in pairs:
+    for record, accuracy in zip(records, accuracies, strict=True):
         scored = record.selected.architecture_scores
         scale = record.selected.architecture_scale
         if scale is None or (scored and not accuracy.scored):
             return None
-        own, accuracies = _distinct(record, accuracy)
+        own, its_truth = _distinct(record, accuracy)
         if None in accuracy.scored:
             unknown += len({score.architecture for score in scored}) - len(own)
         sizes.append(len(own))
         scores += own if scale.better == "higher" else [-score for score in own]
-        truth += accuracies
+        truth += its_truth
     every_score, every_accuracy = (np.array(every, dtype=np.float64) for every in (scores, truth))
     lengths = np.array(sizes, dtype=np.int64)
-    found = coefficients(every_score, every_accuracy, lengths, LEAST_ARCHITECTURES, "architectures scored")
+    (found,) = coefficients(every_score, [every_accuracy], lengths, LEAST_ARCHITECTURES, "architectures scored")
     low, high = min(sizes, default=0), max(sizes, default=0)
     many = _count(high, "architecture") if low == high else f"{low} to {high} architectures"
     absent = f", {unknown} more not in the table" if unknown else ""
-    n = f"{_count(len(pairs), 'seed')} × {many}{absent}"
-    return _over_seeds([r.inputs.supernet_seed for r, _ in pairs], found, np.ones(len(pairs), dtype=np.int64), n)
+    n = f"{_count(len(records), 'seed')} × {many}{absent}"
+    return _over_seeds([r.inputs.supernet_seed for r in records], found, np.ones(len(records), dtype=np.int64), n)
 
 
 def operation_scale(records: Sequence[Record]) -> Scale | None:
@@ -267,13 +267,11 @@ def _means(values: Floats, sizes: Ints) -> list[float | None]:
     of = np.repeat(np.arange(len(sizes)), sizes)[known]
     counts = np.bincount(of, minlength=len(sizes))
     values, starts = values[known], np.cumsum(counts) - counts
-    found: list[float | None] = [None] * len(sizes)
+    found = np.full(len(sizes), np.nan)
     for count in np.flatnonzero(np.bincount(counts[counts > 0])).tolist():
         parts = np.flatnonzero(counts == count)
-        means = values[starts[parts, None] + np.arange(count)].mean(axis=1)
-        for part, mean in zip(parts.tolist(), means.tolist(), strict=True):
-            found[part] = mean
-    return found
+        found[parts] = values[starts[parts, None] + np.arange(count)].mean(axis=1)
+    return [None if none else mean for mean, none in zip(found.tolist(), (counts == 0).tolist(), strict=True)]
 
 
 def _joined(every: Sequence[Coefficient]) -> Coefficients:

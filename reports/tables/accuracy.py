@@ -36,7 +36,7 @@ def accuracy_table(results: Results) -> Table:
             best.append(_best(results, landscape, values, own := standings(values)))
             standing |= own
         rows += [_accuracy_row(results, landscape, group, standing.get(group.name, "")) for group in judged]
-    used = [s for s in results.landscapes if any(g.accuracies(s) for g in results.groups)]
+    used = [s for s in results.landscapes if any(g.judged(s) for g in results.groups)]
     caption = (
         "Accuracy in per cent of the selected cell. Source: looked up in a table, predicted by a surrogate (with "
         "its cross-validated Kendall's τ-b), or trained here to the end. One seed's number is the trial "
@@ -60,13 +60,13 @@ def accuracy_table(results: Results) -> Table:
 
 def _accuracy_row(results: Results, landscape: Landscape, group: Group, standing: str) -> Row:
     found = group.known(landscape)
-    names = [seed_name(known.record.inputs) for known in found]
-    means = np.array([known.mean for known in found])
+    names = [seed_name(record.inputs) for record in found.records]
+    means = np.array(found.means)
     mean, spread = float(means.mean()), deviation(means)
-    ranks = [known.rank for known in found if known.rank is not None]
+    ranks = [own.rank for own in found.accuracies if own.rank is not None]
     rank = float(np.mean(ranks)) if ranks else None
     gap = None if landscape.optimum is None else landscape.optimum - mean
-    said, tau = source(landscape, found[0].accuracy), found[0].accuracy.surrogate_tau
+    said, tau = source(landscape, found.accuracies[0]), found.accuracies[0].surrogate_tau
     full: dict[str, object] = {
         **where(landscape),
         "selector": group.name,
@@ -137,7 +137,7 @@ def _without_accuracy(results: Results) -> list[str]:
     sentences = []
     for landscape in results.landscapes:
         for group in results.groups:
-            asked, known = group.accuracies(landscape), group.known(landscape)
+            asked, known = group.judged(landscape), group.known(landscape)
             runs = f"of {len(group.records)} runs of {group.name}"
             if 0 < len(asked) < len(group.records):
                 sentences.append(

@@ -130,7 +130,7 @@ def _answer(rows: Sequence[Row], oracles: Sequence[str], who: str) -> str:
 
 def _study_rows(landscape: Landscape, group: Group) -> list[Row]:
     """Of one selector, a row for every iteration."""
-    records = [record for record, _ in group.accuracies(landscape)]
+    records = group.judged(landscape).records
     found = {
         "best-acc": iterations(records, landscape.oracle_best),
         "avg-acc": iterations(records, landscape.oracle_mean),

@@ -247,9 +247,8 @@ def _values(results: Results, row: Published, group: Group) -> tuple[list[float]
         raise Incomparable("wall clock of another device")
     if row.metric in ("test_error_percent", "test_accuracy_percent"):
         found = group.known(_landscape(results, row, group))
-        accuracies = [known.mean for known in found]
         error = row.metric == "test_error_percent"
-        return ([100 - a for a in accuracies] if error else accuracies), _seeds(k.record for k in found), not error
+        return ([100 - mean for mean in found.means] if error else found.means), found.seeds, not error
     if row.metric == "params_millions":
         return _parameters(results, row, group), _seeds(group.records), False
     if _CORRELATION.fullmatch(row.metric):
@@ -302,7 +301,7 @@ def _correlations(results: Results, row: Published, group: Group) -> tuple[list[
     assert matched is not None
     kind, oracle, iteration = matched["kind"], matched["oracle"], int(matched["iteration"] or 0)
     landscape = _landscape(results, row, group)
-    records = [record for record, _ in group.accuracies(landscape)]
+    records = group.judged(landscape).records
     found = iterations(records, landscape.oracle_best if oracle == "best" else landscape.oracle_mean)
     if not found:
         raise Incomparable("the selector gives no scores of operations")

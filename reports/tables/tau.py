@@ -32,7 +32,7 @@ def tau_table(results: Results) -> Table:
     """Rank correlation of scores with the truth, per landscape, level and selector."""
     rows, says = [], []
     for landscape in results.landscapes:
-        judged = {g.name: g for g in results.groups if g.accuracies(landscape)}
+        judged = {g.name: g for g in results.groups if g.judged(landscape)}
         every = {name: correlations(landscape, group) for name, group in judged.items()}
         for level in LEVELS:
             found = {name: own for name, of in every.items() if (own := of[level]) is not None}
@@ -53,7 +53,7 @@ def tau_table(results: Results) -> Table:
     )
     if any(len(group.records) > MANY for group in results.groups):
         caption += f" Of more than {MANY:,} seeds they are by the normal distribution, which resampling comes to."
-    used = [s for s in results.landscapes if s.architectures and any(g.accuracies(s) for g in results.groups)]
+    used = [s for s in results.landscapes if s.architectures and any(g.judged(s) for g in results.groups)]
     notes = [*_directions(results), *(reference(results, s) for s in used if not is_plain(s)), *results.status()]
     return make_table(
         "tau",

@@ -91,7 +91,8 @@ def test_undefined_has_a_reason(scores, truth, least, reason):
     assert (found.tau, found.rho, found.reason) == (None, None, reason)
 
 
-SETS = st.lists(st.lists(st.tuples(st.one_of(VALUES, st.just(nan)), VALUES), max_size=6), max_size=9)
+SCORES = st.one_of(VALUES, st.just(nan))
+SETS = st.lists(st.lists(st.tuples(SCORES, VALUES, SCORES), max_size=6), max_size=9)
 
 
 @pytest.mark.parametrize("at_once", [1, 30, 10**6])
@@ -99,9 +100,11 @@ SETS = st.lists(st.lists(st.tuples(st.one_of(VALUES, st.just(nan)), VALUES), max
 def test_many_at_once_are_the_same_to_the_last_bit(at_once, sets):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranks, "_AT_ONCE", at_once)
-        scores, truth = (np.array([pair[i] for own in sets for pair in own]) for i in (0, 1))
-        found = coefficients(scores, truth, np.array([len(own) for own in sets], dtype=np.int64), 2, "things")
-    single = [coefficient([a for a, _ in own], [b for _, b in own], "higher", 2, "things") for own in sets]
-    for kind in ("tau", "rho"):
-        assert [None if v != v else v for v in getattr(found, kind).tolist()] == [getattr(own, kind) for own in single]
-    assert found.undefined == Counter(own.reason for own in single if own.reason)
+        scores, *truths = (np.array([row[i] for own in sets for row in own]) for i in range(3))
+        every = coefficients(scores, truths, np.array([len(own) for own in sets], dtype=np.int64), 2, "things")
+    for place, found in enumerate(every, start=1):
+        single = [coefficient([r[0] for r in own], [r[place] for r in own], "higher", 2, "things") for own in sets]
+        for kind in ("tau", "rho"):
+            values = [None if v != v else v for v in getattr(found, kind).tolist()]
+            assert values == [getattr(own, kind) for own in single]
+        assert found.undefined == Counter(own.reason for own in single if own.reason)

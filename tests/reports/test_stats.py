@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from archselect.benchmarks.records import ArchitectureScore, Columns, Decision, OperationScore
 from archselect.reports import stats
-from archselect.reports.stats import architecture_level, bootstrap, by_supernet, operation_level
+from archselect.reports.stats import architecture_level, bootstrap, by_supernet, operation_levels
 
 
 def test_bootstrap_approaches_the_exact_distribution_of_the_mean():
@@ -52,7 +52,7 @@ def test_the_scores_of_the_deciding_step_count(fake):
             "decisions": Columns(Decision, [decision]),
         }
         selected = record.selected.model_copy(update=changed)
-        return operation_level([record.model_copy(update={"selected": selected})], oracle).tau.mean
+        return operation_levels([record.model_copy(update={"selected": selected})], [oracle])[0].tau.mean
 
     assert [tau(step) for step in (0, 1, 2, 3, 4)] == [None, 1.0, 1.0, -1.0, -1.0]
 
@@ -61,8 +61,8 @@ def test_an_edge_decided_without_scores_is_undefined(fake):
     record = fake.record(fake.inputs("darts-pt", 0))
     scores = [s for s in record.selected.operation_scores if s.edge != 4]
     selected = record.selected.model_copy(update={"operation_scores": Columns(OperationScore, scores)})
-    found = operation_level(
-        [record.model_copy(update={"selected": selected})], fake.worlds["nb201-digits"][0].oracle(True)
+    (found,) = operation_levels(
+        [record.model_copy(update={"selected": selected})], [fake.worlds["nb201-digits"][0].oracle(True)]
     )
     assert found.size == 6 and dict(found.undefined) == {"fewer than 2 operations scored": 1}
 
@@ -74,14 +74,10 @@ def test_an_architecture_scored_twice_counts_once(fake):
         update={"architecture_scores": Columns(ArchitectureScore, [*record.selected.architecture_scores] * 2)}
     )
     twice = architecture_level(
-        [
-            (
-                record.model_copy(update={"selected": doubled}),
-                accuracy.model_copy(update={"scored": accuracy.scored * 2}),
-            )
-        ]
+        [record.model_copy(update={"selected": doubled})],
+        [accuracy.model_copy(update={"scored": accuracy.scored * 2})],
     )
-    assert twice == architecture_level([(record, accuracy)])
+    assert twice == architecture_level([record], [accuracy])
     assert twice.n.endswith(f"{len(accuracy.scored)} architectures")
 
 
