@@ -99,7 +99,7 @@ def test_zero_cost_pt_on_nb201(page, root, folder, seeds):
     words = " ".join(page.split())
     groups = {group.name: group for group in results.groups}
     for landscape in results.landscapes:
-        ours, random = ([known.mean for known in groups[name].known(landscape)] for name in ("zero-cost-pt", "random"))
+        ours, random = (groups[name].known(landscape).means for name in ("zero-cost-pt", "random"))
         assert len(ours) == len(random) == seeds
         name = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}.get(landscape.dataset, landscape.dataset)
         assert f"| {name} | {interval(ours)} | {interval(random)} |" in page
@@ -134,8 +134,9 @@ def test_collapse_and_recovery_on_nb201(page, root):
     }
     for group in results.groups:
         runs = defaultdict(list)
-        for known in group.known(landscape):
-            runs[known.record.inputs.supernet_seed].append(known.mean)
+        known = group.known(landscape)
+        for seed, mean in zip(known.seeds, known.means, strict=True):
+            runs[seed].append(mean)
         assert [len(own) for own in runs.values()] == [2] * 4
         within += [max(own) - min(own) for own in runs.values()] if "darts-pt" in group.name else []
         means[group.name] = [fmean(own) for _, own in sorted(runs.items())]
