@@ -45,12 +45,11 @@ class Columns(Sequence[Row], Generic[Row]):
     """
 
     __slots__ = ("_columns", "_start", "_stop", "kind")
-    _columns: Mapping[str, Column]
 
     def __init__(self, kind: type[Row], rows: Iterable[Row] = ()) -> None:
         listed = list(rows)
         columns = {name: [row[place] for row in listed] for place, name in enumerate(kind._fields)}
-        self.kind, self._columns, self._start, self._stop = kind, _stored(kind, columns), 0, len(listed)
+        self._set(kind, _stored(kind, columns), 0, len(listed))
 
     @classmethod
     def of(cls, kind: type[Row], columns: Mapping[str, Sequence[Any]]) -> Columns[Row]:
@@ -64,8 +63,11 @@ class Columns(Sequence[Row], Generic[Row]):
     def part(cls, kind: type[Row], columns: Mapping[str, Column], start: int, stop: int) -> Columns[Row]:
         """The rows from `start` to before `stop` of columns that others share, without a copy."""
         new: Columns[Row] = cls.__new__(cls)
-        new.kind, new._columns, new._start, new._stop = kind, columns, start, stop
+        new._set(kind, columns, start, stop)
         return new
+
+    def _set(self, kind: type[Row], columns: Mapping[str, Column], start: int, stop: int) -> None:
+        self.kind, self._columns, self._start, self._stop = kind, columns, start, stop
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """A column as an array, of numbers without a copy: not to be changed."""
