@@ -165,6 +165,8 @@ class Selected(Fact):
     """The architecture, in text, as a drawable graph and as its class's representative, and all scores looked at.
 
     A scale is None where the selector gives no such scores. `operations[c][e]` names the operations of edge e.
+    `uniform`: the architecture was drawn as the space draws one, so that a truth of the whole space knows what to
+    expect of it.
     """
 
     architecture: str
@@ -178,6 +180,7 @@ class Selected(Fact):
     decisions: Columns[Decision]
     architecture_scale: Scale | None
     architecture_scores: Columns[ArchitectureScore]
+    uniform: bool = False
 
 
 class Accuracy(Fact):

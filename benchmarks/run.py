@@ -230,6 +230,7 @@ def _selected(space: SearchSpace, selection: Selection) -> Selected:
             records.ArchitectureScore,
             (records.ArchitectureScore(space.format(a), value) for a, value in selection.architecture_scores),
         ),
+        uniform=selection.uniform,
     )
 
 

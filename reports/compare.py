@@ -8,7 +8,7 @@ from statistics import fmean
 
 from archselect.benchmarks.records import Machine
 from archselect.reports.metrics import Metric, Series
-from archselect.reports.paired import Difference, compare, holm, pair, verdict
+from archselect.reports.paired import Difference, compare, judge, pair, verdict
 from archselect.reports.snapshot import Snapshot
 
 NOT_COMPARABLE = "not comparable"
@@ -114,7 +114,7 @@ def _change(base: Series, new: Series) -> Change:
         before, after = (fmean(series.values.values()) if series.values else None for series in (base, new))
         return Change(metric, new.label, new.place, before, after, found, None, f"{NOT_COMPARABLE}: {why}", lost)
     exact = metric.unit == "count"
-    p = None if exact else found.p_t
+    p = None if exact else found.p
     said = verdict(found, 0.0 if exact else p, metric.better)
     return Change(metric, new.label, new.place, fmean(stratum.theirs), fmean(stratum.ours), found, p, said, lost)
 
@@ -129,18 +129,19 @@ def _speed(machine: Machine) -> str:
     return f"{machine.device_name}, {machine.threads} thread{'s' * (machine.threads != 1)}, torch {machine.torch}"
 
 
-def _adjusted(found: list[Change]) -> list[Change]:
-    """The changes with Holm's p-values, and verdicts by them; a family is the rows of one metric.
+def _adjusted(changes: list[Change]) -> list[Change]:
+    """Return the changes with verdicts, p-values and intervals after Holm; a family is the rows of one metric.
 
-    Rows in which no seed moved can show nothing and do not count (Tarone, Biometrics 1990).
+    Rows in which no seed moved can show nothing and do not count (Tarone, Biometrics 1990); counts are exact.
     """
     families: dict[str, list[int]] = defaultdict(list)
-    for place, change in enumerate(found):
-        if change.found.moved:
+    for place, change in enumerate(changes):
+        if change.found.moved and change.comparable and not change.exact:
             families[change.metric.name].append(place)
+    adjusted = list(changes)
     for places in families.values():
-        for place, p in zip(places, holm([found[place].p for place in places]), strict=True):
-            own = found[place]
-            if p is not None:
-                found[place] = replace(own, p=p, verdict=verdict(own.found, p, own.metric.better))
-    return found
+        better = changes[places[0]].metric.better
+        findings = judge([changes[place].found for place in places], better)
+        for place, finding in zip(places, findings, strict=True):
+            adjusted[place] = replace(changes[place], found=finding.difference, p=finding.p, verdict=finding.verdict)
+    return adjusted

@@ -78,6 +78,11 @@ class Group:
         """The selector's label in the study."""
         return self.inputs.selector.label
 
+    @property
+    def uniform(self) -> bool:
+        """Whether all its architectures are random draws from the whole space."""
+        return bool(self.records) and all(record.selected.uniform for record in self.records)
+
     def judged(self, landscape: Landscape) -> Judged:
         """The records that the landscape's truth was asked about."""
         return self._judged.get(landscape.id) or Judged([], [])

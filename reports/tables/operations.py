@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from archselect.benchmarks.records import Landscape, OperationScore, Scale, ScorerFacts, UserError, unknown
+from archselect.reports.intervals import LEVEL
 from archselect.reports.ranks import Coefficient, coefficient
 from archselect.reports.results import Group, Results
-from archselect.reports.stats import LEVEL, RESAMPLES, Iteration, iterations
+from archselect.reports.stats import Iteration, iterations
 from archselect.reports.tables.table import NONE, Row, Table, highest, make_table
 
 Oracle = Mapping[tuple[int, int, int], float]
@@ -103,7 +104,7 @@ def operations_table(results: Results) -> Table:
         "Kendall's τ-b and Spearman's ρ of the operations' scores with the best (best-acc) and the mean (avg-acc) "
         "accuracy of the cells that have the operation on the edge, signed by the scores' direction; mean over the "
         "edges scored at an iteration, then over seeds, in brackets the "
-        f"{100 * LEVEL:.0f} % percentile bootstrap interval over supernet seeds ({RESAMPLES:,} resamples). Iteration 0 "
+        f"{100 * LEVEL:.0f} % interval by Student's t over supernet seeds (three or more). Iteration 0 "
         "is before anything is decided; the CSV has every edge. The last rows are of the oracles themselves."
     )
     return make_table(
