@@ -66,8 +66,8 @@ def student(values: Sequence[float], bounds: tuple[float, float] = (-inf, inf)) 
 def best_of(values: Sequence[float], runs: int) -> float:
     """Return the highest of `runs` values, averaged over all ways to draw them from `values` without replacement.
 
-    With as many values as runs it is their highest. It has no interval: none that we simulated covers 95 % of the cases
-    with fewer than some thirty values.
+    With as many values as runs it is their highest. It has no interval: simulated for the best of four of five to eight
+    values, bootstrap and jackknife intervals cover between half and nine tenths of the cases.
 
     Raises:
         ValueError: there are fewer values than runs, or `runs` is below one.
