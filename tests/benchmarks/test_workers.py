@@ -49,6 +49,20 @@ def test_what_has_not_started_is_dropped():
     assert any(future.cancelled() for future in futures)
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_ten_thousand_calls_are_done(workers):
+    """A pipe that nobody reads holds 65,536 bytes: the workers stopped for ever after 2,731 calls."""
+    with worker_pool(workers, os.getpid) as submit:
+        futures = [submit(abs, -number) for number in range(10_000)]
+        assert [future.result(timeout=600) for future in futures] == list(range(10_000))
+
+
+def test_far_more_workers_than_calls_are_no_burden():
+    with worker_pool(5_000, os.getpid) as submit:
+        futures = [submit(abs, -number) for number in range(2)]
+        assert [future.result(timeout=600) for future in futures] == [0, 1]
+
+
 KEPT = """
 import sys, torch
 from pathlib import Path
@@ -105,10 +119,10 @@ def test_a_call_whose_worker_is_killed_is_done_again(tmp_path, calls):
         beside = submit(time.sleep, 1.0)
         killed = submit(calls.die_once, tmp_path / "killed")
         waiting = [submit(pow, 2, k) for k in range(5)]
-        assert killed.result(60) == "done"
-        assert beside.result(60) is None
-        assert [future.result(60) for future in waiting] == [1, 2, 4, 8, 16]
-        assert submit(pow, 2, 5).result(60) == 32
+        assert killed.result(600) == "done"
+        assert beside.result(600) is None
+        assert [future.result(600) for future in waiting] == [1, 2, 4, 8, 16]
+        assert submit(pow, 2, 5).result(600) == 32
 
 
 @killing
@@ -118,14 +132,14 @@ def test_a_call_that_kills_every_worker_fails_and_the_others_do_not():
         deadly = submit(signal.raise_signal, signal.SIGKILL)
         others += [submit(pow, 2, k) for k in range(3, 6)]
         with pytest.raises(WorkerDied, match="3 workers died of it: killed, or out of memory"):
-            deadly.result(60)
-        assert [future.result(60) for future in others] == [1, 2, 4, 8, 16, 32]
+            deadly.result(600)
+        assert [future.result(600) for future in others] == [1, 2, 4, 8, 16, 32]
 
 
 @killing
 def test_workers_that_cannot_start_are_not_started_for_ever():
     with worker_pool(1, signal.raise_signal, signal.SIGKILL) as submit, pytest.raises(WorkerDied):
-        submit(pow, 2, 2).result(60)
+        submit(pow, 2, 2).result(600)
 
 
 def test_each_worker_sees_one_gpu(calls, monkeypatch):
@@ -133,6 +147,6 @@ def test_each_worker_sees_one_gpu(calls, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with worker_pool(2, time.sleep, 0.3, gpus=["4", "7"]) as submit:
         seen = [submit(calls.gpu_seen) for _ in range(8)]
-        assert {future.result(60) for future in seen} == {"4", "7"}
+        assert {future.result(600) for future in seen} == {"4", "7"}
     with worker_pool(1, os.getpid) as submit:
-        assert submit(calls.gpu_seen).result(60) is None
+        assert submit(calls.gpu_seen).result(600) is None
