@@ -276,7 +276,7 @@ def _nowhere(label: str, search: str, base: Snapshot, new: Snapshot) -> tuple[st
     """Return the status of a selector without a value in either, and why."""
     after = new.runs_of(label, search)
     if after.finished:
-        return NOT_CHECKED, "no value in base or new, though runs are finished"
+        return NOT_CHECKED, "no value in base or new"
     if after.failed:
         return FAILED, f"no value in base or new: {_all_failed(after)}"
     return FAILED, _vanished(label, search, base, new)

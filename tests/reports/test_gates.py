@@ -159,12 +159,12 @@ LOST = {
     "undefined in both": (
         side(OTHER, series({}), series(SIX, metric=FORWARDS)),
         side(OTHER, series({}), series(SIX, metric=FORWARDS)),
-        ("mine", "not checked", "no value in base or new, though runs are finished"),
+        ("mine", "not checked", "no value in base or new"),
     ),
     "not measured in either": (
         side(OTHER, series(SIX, metric=FORWARDS)),
         side(OTHER, series(SIX, metric=FORWARDS)),
-        ("mine", "not checked", "no value in base or new, though runs are finished"),
+        ("mine", "not checked", "no value in base or new"),
     ),
     "other images": (
         side(OTHER, MINE),
