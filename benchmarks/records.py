@@ -599,9 +599,7 @@ def read_fact(path: Path, kind: type[FactType], mend: str = "remove it and run a
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(
-            f"{path} is not a valid {kind.__name__.lower()}: {where}: {first['msg']}; {mend}"
-        ) from error
+        raise UserError(f"{path} is not a valid {kind.__name__.lower()}: {where}: {first['msg']}; {mend}") from error
 
 
 class Folder:
