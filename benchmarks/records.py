@@ -590,8 +590,11 @@ def write_fact(path: Path, fact: Fact) -> None:
 FactType = TypeVar("FactType", bound=Fact)
 
 
-def read_fact(path: Path, kind: type[FactType]) -> FactType:
-    """Read a fact back. Raises UserError, naming file and field, if the file is unreadable or of another shape."""
+def read_fact(path: Path, kind: type[FactType], mend: str = "remove it and run again") -> FactType:
+    """Read a fact back.
+
+    Raises UserError, naming file and field, if the file is unreadable, or, with what mends it, of another shape.
+    """
     try:
         return kind.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -599,9 +602,7 @@ def read_fact(path: Path, kind: type[FactType]) -> FactType:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(
-            f"{path} is not a valid {kind.__name__.lower()}: {where}: {first['msg']}; remove it and run again"
-        ) from error
+        raise UserError(f"{path} is not a valid {kind.__name__.lower()}: {where}: {first['msg']}; {mend}") from error
 
 
 class Folder:
