@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 from pydantic_core import to_json as as_json
 
 from archselect.reports.compare import NOT_COMPARABLE, Change, changes, differing
-from archselect.reports.gate import FAILED, FEWEST_PAIRS, HOLDS, NOT_CHECKED, NOT_PROVEN, Gate, Outcome, judge
+from archselect.reports.gate import FAILED, HOLDS, NOT_CHECKED, NOT_PROVEN, Gate, Outcome, judge
+from archselect.reports.intervals import LEAST_SEEDS
 from archselect.reports.snapshot import Snapshot
 from archselect.reports.tables.differences import interval, p_value
 from archselect.reports.tables.table import NONE
@@ -299,7 +300,7 @@ def _gates(comparison: Comparison) -> list[str]:
 
 def _reach(held: Sequence[Outcome]) -> str:
     """Return from which change on a gate that holds would have failed, where it sees least."""
-    blind = [outcome for outcome in held if 0 < outcome.pairs < FEWEST_PAIRS and not outcome.exact]
+    blind = [outcome for outcome in held if 0 < outcome.pairs < LEAST_SEEDS and not outcome.exact]
     if blind:
         return f"; {_seeds(blind)} can prove no change ({blind[0].label}): take four or more"
     known = [outcome for outcome in held if outcome.reach is not None]
