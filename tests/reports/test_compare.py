@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -201,9 +202,11 @@ def test_the_reach_of_a_gate_is_the_change_that_fails_it_four_times_in_five():
     assert found.count("failed") / len(found) < 0.06
 
 
-def judged(gate, differences):
-    """What a gate says of new minus base, seed by seed."""
+def judged(gate, differences, interval=True):
+    """What a gate says of new minus base, seed by seed; without `interval` as if that were undefined."""
     found = compare([Stratum(tuple(90 + differences), (90.0,) * len(differences))])
+    if not interval:
+        found = replace(found, low=None, high=None, p_t=None, error=None, reason="no interval")
     after = 90 + float(np.mean(differences))
     change = Change(
         metric=ACCURACY,
@@ -240,3 +243,13 @@ def test_a_gate_that_holds_says_what_it_would_have_seen(folder, edited):
     reach = max(o.reach for o in found.outcomes if o.reach is not None)
     assert f"would fail in four of five cases from {reach:.3g} points on (darts-pt)" in held
     assert reach > 0.5 and [g["reach"] for g in json.loads(to_json(found))["gates"]].count(None) == 6
+
+
+@pytest.mark.parametrize(("seeds", "status"), [(4, "not proven"), (6, "failed")])
+def test_no_interval_is_no_proof_whatever_the_reason(seeds, status):
+    """Differences that have no interval and are not equal prove nothing, equal ones by their number."""
+    gate = parse("accuracy_drop>0.5pt")
+    assert judged(gate, np.full(seeds, -5.0), interval=False).status == status
+    assert judged(gate, np.linspace(-5.0, -5.1, seeds), interval=False).status == "not proven"
+    assert judged(gate, np.linspace(-5.0, -5.1, seeds)).status == "failed"
+    assert judged(gate, np.full(seeds, -0.5), interval=False).status == "holds"
