@@ -403,9 +403,10 @@ class Landscape(Fact):
 
     `operations[c][e]` are the names of the operations on edge e, `operation_parameters[c][e]` their numbers of
     parameters. `quantiles` are at 0, 0.5, …, 100 %. `oracle_best[c][e][k]` is the best accuracy (maximum over cells and
-    trials) with operation k on edge e, `oracle_mean` the mean over those cells. `noise_std` is the mean over architectures of
-    the standard deviation between trials; `ceiling_single` is Kendall's tau-b between single trials, `ceiling_half`
-    between means of two halves of the trials: no predictor of one trial (or half) can be expected to do better.
+    trials) with operation k on edge e, `oracle_mean` the mean over those cells. `noise_std` is the mean over
+    architectures of the standard deviation between trials; `ceiling_single` is Kendall's tau-b between single trials,
+    `ceiling_half` between means of two halves of the trials: no predictor of one trial (or half) can be expected to do
+    better.
 
     Where only what was selected is judged, by final trainings, `architectures` is 0 and all statistics are missing.
     """

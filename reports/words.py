@@ -30,8 +30,8 @@ def optimum(landscape: Landscape) -> str:
     if landscape.optimum_corrected == landscape.optimum or landscape.optimum_left_out is None:
         return raw
     return (
-        f"{landscape.optimum_corrected:.2f} corrected for noise (raw {raw}; what all trials but one name as the best has "
-        f"{landscape.optimum_left_out:.2f} on the one left out)"
+        f"{landscape.optimum_corrected:.2f} corrected for noise (raw {raw}; the cell that all trials but one name as the "
+        f"best has {landscape.optimum_left_out:.2f} on the one left out)"
     )
 
 

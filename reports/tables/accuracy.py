@@ -47,15 +47,15 @@ def accuracy_table(results: Results) -> Table:
     used = [s for s in results.landscapes if any(g.judged(s) for g in results.groups)]
     caption = (
         "Accuracy in per cent of the selected cell. Source: looked up in a table, predicted by a surrogate (with "
-        "its cross-validated Kendall's τ-b), or trained here to the end. One seed's number is the trial "
-        "mean of its cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample "
-        "standard deviation; rank: mean of the seeds' ranks, 1 is the best of the space, as the table ranks them, ± the "
-        "standard error that the noise between trials gives it). Gap: accuracy of the best of the space, corrected for "
-        "the noise that makes the highest of many means too high, minus the mean of the seeds; raw: with the highest "
-        f"mean itself. {RANDOM_CELL.capitalize()}: what one cell drawn as the random selector draws has on average over "
-        "the whole space; ± is the standard deviation of single cells. It is computed, not sampled, so that it has no "
-        "seeds. Where a note says that a truth holds a part of the space only, rank and gap are within that part. Seeds "
-        "are supernet seed/selection seed."
+        "its cross-validated Kendall's τ-b), or trained here to the end. One seed's number is the trial mean of its "
+        "cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample standard deviation). Rank: "
+        "mean of the seeds' ranks in the table, of which 1 is the best, ± the standard error that comes from the noise "
+        "between trials. Gap: accuracy of the best of the space minus the mean of the seeds. The highest of many noisy "
+        "means is too high, so the accuracy of the best is corrected for noise; the raw gap is to the highest mean. "
+        f"{RANDOM_CELL.capitalize()}: the mean, over the whole space, of one cell drawn as the random selector draws "
+        "it, ± the standard deviation of single cells; it is computed and not sampled, so it has no seeds and no "
+        "interval. Where a note says that a truth holds a part of the space only, rank and gap are within that part. "
+        "Seeds are supernet seed/selection seed."
     )
     absent = filter(None, (random_cell(results, landscape) for landscape in used))
     return make_table(
