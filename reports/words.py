@@ -30,8 +30,8 @@ def optimum(landscape: Landscape) -> str:
     if landscape.optimum_corrected == landscape.optimum or landscape.optimum_left_out is None:
         return raw
     return (
-        f"{landscape.optimum_corrected:.2f} corrected for noise (raw {raw}; the cell that all trials but one name as the "
-        f"best has {landscape.optimum_left_out:.2f} on the one left out)"
+        f"{landscape.optimum_corrected:.2f} corrected for noise (raw {raw}; the cell that is best by all trials but one "
+        f"has {landscape.optimum_left_out:.2f} on the one left out)"
     )
 
 
@@ -47,7 +47,7 @@ def random_cell(results: Results, landscape: Landscape) -> str:
         reason = f"the truth holds {extent(landscape)} only"
     else:
         reason = f"how likely each cell is to be drawn from {landscape.space} is not known"
-    return f"{results.title(landscape)} ({landscape.truth}) has no row of a random cell: {reason}."
+    return f"There is no row of a random cell on {results.title(landscape)} ({landscape.truth}): {reason}."
 
 
 def extent(landscape: Landscape) -> str:

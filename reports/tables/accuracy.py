@@ -48,9 +48,9 @@ def accuracy_table(results: Results) -> Table:
     caption = (
         "Accuracy in per cent of the selected cell. Source: looked up in a table, predicted by a surrogate (with "
         "its cross-validated Kendall's τ-b), or trained here to the end. One seed's number is the trial mean of its "
-        "cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample standard deviation). Rank: "
-        "mean of the seeds' ranks in the table, of which 1 is the best, ± the standard error that comes from the noise "
-        "between trials. Gap: accuracy of the best of the space minus the mean of the seeds. The highest of many noisy "
+        "cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample standard deviation). "
+        "Rank: mean of the seeds' ranks in the table, of which 1 is the best, ± the standard error that comes from the "
+        "noise between trials. Gap: accuracy of the best of the space minus the mean of the seeds. The highest of many noisy "
         "means is too high, so the accuracy of the best is corrected for noise; the raw gap is to the highest mean. "
         f"{RANDOM_CELL.capitalize()}: the mean, over the whole space, of one cell drawn as the random selector draws "
         "it, ± the standard deviation of single cells; it is computed and not sampled, so it has no seeds and no "
@@ -242,20 +242,18 @@ def _answer(found: list[_Best]) -> str:
     if not found:
         return "Of nothing that was selected is the accuracy known."
     first, *others = found
-    alike = [other.title for other in others if other.names == first.names]
-    different = [f"on {other.title} {_who(other)}" for other in others if other.names != first.names]
     sentences = [first.sentence]
-    if alike and first.beaten:
-        sentences.append(f"The same holds on {listed(alike)}")
-        alike = []
-    parts = ([f"also on {listed(alike)}"] if alike else []) + different
+    led = [other for other in others if not other.beaten]
+    alike = [other.title for other in led if other.names == first.names]
+    parts = [f"also on {listed(alike)}"] if alike else []
+    parts += [f"on {other.title} {listed(other.names)}" for other in led if other.names != first.names]
     if parts:
         sentences.append(f"Best {'; '.join(parts)}")
+    unbeaten = [other.title for other in others if other.beaten]
+    if unbeaten:
+        either = " either" if first.beaten else ""
+        sentences.append(f"On {listed(unbeaten)} no selector beats a random cell{either}")
     return " ".join(f"{sentence}." for sentence in sentences)
-
-
-def _who(best: _Best) -> str:
-    return "no selector beats a random cell" if best.beaten else f"{listed(best.names)}"
 
 
 def _without_accuracy(results: Results) -> list[str]:
