@@ -396,10 +396,20 @@ class Landscape(Fact):
     of it). Of a surrogate, all but its name is of the table it was fitted on, `agreement` is its cross-validation,
     None where it is not known. `provenance` is of the accuracies: a table may hold predictions, too.
 
-    `quantiles` are at 0, 0.5, …, 100 %. `oracle_best[c][e][k]` is the best accuracy (maximum over cells and trials)
-    with operation k on edge e, `oracle_mean` the mean over those cells. `noise_std` is the mean over architectures of
-    the standard deviation between trials; `ceiling_single` is Kendall's tau-b between single trials, `ceiling_half`
-    between means of two halves of the trials: no predictor of one trial (or half) can be expected to do better.
+    `mean`, `std` and `mean_rank` are of a cell drawn as the random selector draws it: the exact expectation of its
+    accuracy, the standard deviation of its accuracy, the exact expectation of its rank. They are None where that is not
+    known: of a surrogate, of a part of a space, and of a space that does not tell how likely each draw is.
+
+    `optimum` is the highest mean of trials, which noise makes too high; `optimum_corrected` estimates the accuracy of
+    the truly best cell, `optimum_left_out` is that of the cell that all trials but one name as the best, on the one
+    left out. Both are None where no architecture has two trials.
+
+    `operations[c][e]` are the names of the operations on edge e, `operation_parameters[c][e]` their numbers of
+    parameters. `quantiles` are at 0, 0.5, …, 100 %. `oracle_best[c][e][k]` is the best accuracy (maximum over cells and
+    trials) with operation k on edge e, `oracle_mean` the mean over those cells. `noise_std` is the mean over
+    architectures of the standard deviation between trials; `ceiling_single` is Kendall's tau-b between single trials,
+    `ceiling_half` between means of two halves of the trials: no predictor of one trial (or half) can be expected to do
+    better.
 
     Where only what was selected is judged, by final trainings, `architectures` is 0 and all statistics are missing.
     """
@@ -424,6 +434,11 @@ class Landscape(Fact):
     std: float | None
     optimum: float | None
     optimum_architecture: str | None
+    mean_rank: float | None = None
+    optimum_corrected: float | None = None
+    optimum_left_out: float | None = None
+    operations: list[list[list[str]]] = []
+    operation_parameters: list[list[list[int]]] = []
     oracle_best: list[list[list[float]]]
     oracle_mean: list[list[list[float]]]
     noise_std: float | None

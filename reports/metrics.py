@@ -100,15 +100,9 @@ def accuracy_by_seed(landscape: Landscape, group: Group) -> dict[int, float]:
     Where the group's cells are random draws and the truth knows what to expect of one, that stands for every seed.
     """
     known = group.known(landscape)
-    expected = expectation(landscape)
-    if group.uniform and expected is not None:
-        return dict.fromkeys(sorted(set(known.seeds)), expected)
+    if group.uniform and landscape.mean is not None:
+        return dict.fromkeys(sorted(set(known.seeds)), landscape.mean)
     return by_seed(known.means, known.seeds)
-
-
-def expectation(landscape: Landscape) -> float | None:
-    """Return the exact mean accuracy of a cell drawn from the whole space; None where the truth does not know it."""
-    return landscape.mean if landscape.space_size is None else None
 
 
 def tau_by_seed(landscape: Landscape, group: Group, found: Correlation) -> dict[int, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from archselect.benchmarks.records import Landscape
 from archselect.reports.intervals import LEAST_SEEDS, LEVEL, coverage
-from archselect.reports.metrics import Metric, Series, expectation, quality
+from archselect.reports.metrics import Metric, Series, quality
 from archselect.reports.paired import (
     ALPHA,
     MANY,
@@ -104,11 +104,10 @@ def _baselines(results: Results) -> Iterator[str]:
     """Yield one sentence for each truth that knows what a random cell is worth and is compared with one."""
     labels = list(dict.fromkeys(group.label for group in results.groups if group.uniform))
     for landscape in results.landscapes:
-        value = expectation(landscape)
-        if labels and value is not None:
+        if labels and landscape.mean is not None:
             yield (
                 f"{results.title(landscape)}: {listed(labels)} stands for the exact expectation of a random cell, "
-                f"{value:.2f} %, and not for the few cells that the runs drew."
+                f"{landscape.mean:.2f} %, and not for the few cells that the runs drew."
             )
 
 

@@ -79,4 +79,4 @@ def test_the_answer_names_the_best(folder):
     best = digits.loc[digits["mean"].idxmax()]
     answer = accuracy_table(load(folder)).answer
     assert answer.startswith(f"On digits/test/10 {best.selector} selects the best cells: {best['mean']:.2f} %")
-    assert f"{best.gap:.2f} points below the best of the space" in answer
+    assert f"{best.gap_corrected:.2f} points below the best of the space, corrected for noise" in answer
