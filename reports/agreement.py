@@ -195,8 +195,8 @@ def _welch(ours: float, our_freedom: int, theirs: float, their_freedom: int) -> 
 def _no_scatter(values: Sequence[float]) -> str:
     """Return why the scatter of these values is not known; empty if it is."""
     if len(values) < 2:
-        return "there is one independent run of ours, and no scatter"
-    return f"our {len(values)} values are all equal, and no scatter is known" if all_equal(values) else ""
+        return "ours is one independent run, whose scatter is not known"
+    return f"our {len(values)} values are all equal, so their scatter is not known" if all_equal(values) else ""
 
 
 def _deviation(values: Sequence[float]) -> float:

@@ -135,7 +135,7 @@ def judge(row: Published, ours: Ours) -> Judgement:
     margin = _margin(row, ours, value).widened(row.rounding + 1e-9 * max(1.0, abs(row.value)))
     if margin.below is None or margin.above is None:
         same = all_equal(ours.values) and abs(difference) <= row.rounding + 1e-9
-        reason = f"{margin.basis}; {'equal to' if same else 'not'} the published number"
+        reason = f"{margin.basis}; the published number is {'the same' if same else 'another'}"
         return Judgement(NO_INTERVAL, reason, Interval(difference, None, None))
     judgement = Judgement(
         verdict=NOT_SHOWN if -margin.below <= difference <= margin.above else DIFFERS,
