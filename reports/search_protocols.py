@@ -12,8 +12,8 @@ from pathlib import Path
 from archselect.benchmarks.records import Inputs
 
 Setting = str | int | float | bool | None
-UNUSUAL = ("level", "alpha_mean", "alpha_grad_clip")
-"""Settings that a supernet's record has only where they are not the usual ones."""
+USUAL: Mapping[str, Setting] = {"level": "bi", "alpha_mean": 0.0, "alpha_grad_clip": 0.0}
+"""Settings of a supernet that a record may leave out, and that no protocol names; all have these values."""
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,11 @@ def _of_supernet(wanted: SupernetProtocol, dataset: str, inputs: Inputs) -> list
     if inputs.supernet.recipe != wanted.recipe:
         different.append(_instead("supernet", inputs.supernet.recipe, wanted.recipe))
         return different
-    unusual = {key: value for key, value in inputs.supernet.settings.items() if key in UNUSUAL}
     return [
         *different,
         *_sizes(inputs.supernet.skeleton, wanted.skeleton),
         *_changed(inputs.supernet.settings, wanted.settings),
-        *(_instead(key, value, "the usual") for key, value in unusual.items() if key not in wanted.settings),
+        *_changed({**USUAL, **inputs.supernet.settings}, USUAL),
     ]
 
 
