@@ -21,10 +21,10 @@ _ACCURACY = (
     *("architectures", "gap", "gap_corrected", "every_seed"),
 )
 _ACCURACY_SHOWN = (
-    *("Landscape", "Selector", "Source", "Seeds", "Mean ± std ↑", "Best ↑", "Worst ↑", "Mean rank ↓", "Gap ↓"),
-    "Every seed",
+    *("Landscape", "Selector", "Source", "Seeds", "Mean ± std ↑", "Best ↑", "Worst ↑", "Mean rank ↓", "Rank error"),
+    *("Gap ↓", "Every seed"),
 )
-RANDOM_CELL = "random cell (exact expectation)"
+RANDOM_CELL = "random cell (exact mean)"
 """The name of the baseline's row."""
 
 
@@ -53,14 +53,13 @@ def accuracy_table(results: Results) -> Table:
         "Accuracy in per cent of the selected cell. Source: looked up in a table, predicted by a surrogate (with "
         "its cross-validated Kendall's τ-b), or trained here to the end. One seed's number is the trial mean of its "
         "cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample standard deviation). "
-        "Rank: mean of the seeds' ranks in the table, of which 1 is the best, ± the standard error that comes from the "
+        "Rank: mean of the seeds' ranks in the table, of which 1 is the best; rank error: its standard error from the "
         "noise between trials. Gap: accuracy of the best of the space minus the mean of the seeds. The highest of many "
         "noisy means is too high, so the accuracy of the best is corrected for noise; the raw gap is to the highest "
-        f"mean. {RANDOM_CELL.capitalize()}: the mean, over the whole space, of one cell drawn as the random selector "
-        "draws it, ± the standard deviation of single cells. It is computed and not sampled, so it has no seeds and no "
-        "interval. It stands for the random selector in all comparisons: the few cells that the runs drew say less. "
-        "Where a note says that a truth holds a part of the space only, rank and gap are within that part. "
-        "Seeds are supernet seed/selection seed."
+        f"mean. {RANDOM_CELL.capitalize()}: what a cell drawn as the random selector draws it has on average over the "
+        "whole space, ± the standard deviation of single cells; it is computed and not sampled, so it has no seeds and "
+        "no interval, and stands for the random selector in all comparisons. Where a note says that a truth holds a "
+        "part of the space only, rank and gap are within that part. Seeds are supernet seed/selection seed."
     )
     absent = filter(None, (random_cell(results, landscape) for landscape in used))
     return make_table(
@@ -70,7 +69,7 @@ def accuracy_table(results: Results) -> Table:
         answer=_answer(best),
         columns=(_ACCURACY, _ACCURACY_SHOWN),
         text=("Landscape", "Selector", "Source", "Every seed"),
-        brief=("Landscape", "Selector", "Source", "Seeds", "Mean ± std ↑", "Best ↑", "Mean rank ↓", "Gap ↓"),
+        brief=("Landscape", "Selector", "Source", "Seeds", "Mean ± std ↑", "Best ↑", "Gap ↓"),
         caption=caption,
         notes=[*(reference(results, s) for s in used), *absent, *_without_accuracy(results), *results.status()],
     )
@@ -110,7 +109,8 @@ def _accuracy_row(results: Results, landscape: Landscape, group: Group, standing
         "Mean ± std ↑": f"{mean:.2f} (one seed)" if spread is None else f"{mean:.2f} ± {spread:.2f}",
         "Best ↑": f"{means.max():.2f}",
         "Worst ↑": f"{means.min():.2f}",
-        "Mean rank ↓": _rank_in_words(landscape, rank, rank_error),
+        "Mean rank ↓": _rank_in_words(landscape, rank),
+        "Rank error": NONE if rank_error is None else f"± {rank_error:,.1f}",
         "Gap ↓": _gap_in_words(landscape, mean),
         "Every seed": ", ".join(f"{name}: {value:.2f}" for name, value in zip(names, means, strict=True)),
     }
@@ -139,12 +139,13 @@ def _random_row(results: Results, landscape: Landscape, standing: str) -> Row:
         "Selector": RANDOM_CELL,
         "Source": said,
         "Seeds": NONE,
-        "Mean ± std ↑": f"{landscape.mean:.2f} ± {landscape.std:.2f} (single cells)",
+        "Mean ± std ↑": f"{landscape.mean:.2f} ± {landscape.std:.2f}",
         "Best ↑": NONE,
         "Worst ↑": NONE,
-        "Mean rank ↓": _rank_in_words(landscape, landscape.mean_rank, None),
+        "Mean rank ↓": _rank_in_words(landscape, landscape.mean_rank),
+        "Rank error": NONE,
         "Gap ↓": _gap_in_words(landscape, landscape.mean),
-        "Every seed": NONE,
+        "Every seed": "none: computed over the whole space; ± is the spread of single cells",
     }
     return Row(full, shown, {"Mean ± std ↑": standing} if standing else {})
 
@@ -164,11 +165,8 @@ def _gap_in_words(landscape: Landscape, mean: float) -> str:
     return f"{corrected:.2f}" if corrected == raw else f"{corrected:.2f} (raw {raw:.2f})"
 
 
-def _rank_in_words(landscape: Landscape, rank: float | None, error: float | None) -> str:
-    if rank is None:
-        return NONE
-    spread = "" if error is None else f" ± {error:,.1f}"
-    return f"{rank:,.1f}{spread} of {landscape.architectures:,}"
+def _rank_in_words(landscape: Landscape, rank: float | None) -> str:
+    return NONE if rank is None else f"{rank:,.1f} of {landscape.architectures:,}"
 
 
 def _rank_error(landscape: Landscape, found: Judged) -> float | None:
