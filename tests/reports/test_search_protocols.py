@@ -16,7 +16,12 @@ def inputs_of(study, space, data, selector, supernet, label):
     return Inputs(
         space=space.name,
         data=DataInputs(
-            name=data.name, checksum="c", train_images=images, valid_images=images, split="first", augment="crop 4, flip"
+            name=data.name,
+            checksum="c",
+            train_images=images,
+            valid_images=images,
+            split="first",
+            augment="crop 4, flip",
         ),
         supernet=SupernetInputs(
             recipe=supernet.recipe, settings=supernet.build().settings(), skeleton=dict(space.skeleton)
@@ -53,9 +58,7 @@ OTHERWISE = {
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_whole_study_is_by_the_published_protocol(name):
-    pairs = [
-        (row, inputs) for row, inputs in compared(name) if row.space == "nb201" or row.dataset == inputs.data.name
-    ]
+    pairs = [(row, inputs) for row, inputs in compared(name) if row.space == "nb201" or row.dataset == inputs.data.name]
     assert pairs
     for row, inputs in pairs:
         found = differences(row.search_protocol, row.dataset, inputs)

@@ -100,7 +100,12 @@ CLOSE = (93.8, 94.0, 94.1, 94.3)
         # Single cells scatter by 12.93 about the published mean; ours do not, and their mean is another.
         (printed(87.06, 12.93, runs=None), CLOSE, DIFFERS, "our standard error alone: the number of published runs is"),
         (printed(87.06, 12.93, runs=500), CLOSE, DIFFERS, "both standard errors"),
-        (printed(87.06, 12.93, "exact", None), CLOSE, DIFFERS, "our standard error alone: the published number is exact"),
+        (
+            printed(87.06, 12.93, "exact", None),
+            CLOSE,
+            DIFFERS,
+            "our standard error alone: the published number is exact",
+        ),
         (printed(94.0, None), CLOSE, NOT_SHOWN, "our standard error alone: the published mean has no standard"),
         (printed(94.0, 0.0), CLOSE, NOT_SHOWN, "our standard error alone: the published runs are all equal"),
         (printed(93.0, 0.0), CLOSE, DIFFERS, "our standard error alone: the published runs are all equal"),
@@ -125,11 +130,19 @@ def test_like_is_held_against_like(row, values, verdict, basis):
 @pytest.mark.parametrize(
     ("row", "values", "reason"),
     [
-        (printed(94.0), (94.1,), "ours is one independent run, whose scatter is not known; the published number is another"),
+        (
+            printed(94.0),
+            (94.1,),
+            "ours is one independent run, whose scatter is not known; the published number is another",
+        ),
         (printed(94.0, 0.2), (54.3, 54.3), "our 2 values are all equal, so their scatter is not known; the published"),
         (printed(54.3, 0.0), (54.3, 54.3), "so their scatter is not known; the published number is the same"),
         (printed(54.3, None, "single", 1), (54.3,), "whose scatter is not known; the published number is the same"),
-        (printed(94.0, None, "best", 2), (54.3, 54.3), "so their scatter is not known; the published number is another"),
+        (
+            printed(94.0, None, "best", 2),
+            (54.3, 54.3),
+            "so their scatter is not known; the published number is another",
+        ),
         (printed(87.06, 12.93, "exact", None), (94.0,), "whose scatter is not known; the published number is another"),
     ],
 )
@@ -404,8 +417,8 @@ def test_the_answer_counts_each_verdict():
     counts = {NOT_SHOWN: 2, DIFFERS: 1, NO_TEST: 1, NO_INTERVAL: 1, NOT_COMPARABLE: 2}
     rows = [Row({"verdict": verdict}, {}) for verdict, count in counts.items() for _ in range(count)]
     assert reproduction._answer(rows) == (
-        "Of 5 published numbers that can be held against ours: 2 not shown to differ, 1 shown to differ, 1 could not have been "
-        "shown to differ by any value (no test), 1 without an interval; 2 more cannot be compared."
+        "Of 5 published numbers that can be held against ours: 2 not shown to differ, 1 shown to differ, 1 could not "
+        "have been shown to differ by any value (no test), 1 without an interval; 2 more cannot be compared."
     )
 
 
