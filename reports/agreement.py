@@ -1,9 +1,9 @@
 """How far a value of ours may lie from a published one before it is said to differ, like held against like.
 
 Each function takes our runs and what is known of the published number, and returns a :class:`Margin`. All are for
-95 %. A margin supposes that values scatter about normally, except where a function says otherwise. The tests simulate
-what they hold on NAS-Bench-201's skewed accuracies: two means 93 % and more, one further run or best of several 89 % and
-more.
+95 %. A margin supposes that values scatter about normally, except where a function says otherwise. On NAS-Bench-201's
+skewed accuracies the tests find that it holds 93 % and more between two means, and 88 % and more for one further run or
+best of several.
 """
 
 from __future__ import annotations

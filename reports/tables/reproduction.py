@@ -59,16 +59,17 @@ _SHOWN = (
 _CAPTION = (
     "Published numbers beside ours. Brackets: {level:.0f} % intervals. Difference: ours less the published number. "
     "Verdict: '{differs}' if the interval of the difference excludes 0, rounding of the printed number allowed for; "
-    "'{not_shown}' if it does not, which is no proof of agreement. Would differ: which of the values that are possible "
-    "would have been called '{differs}', with the scatter that our runs have; '{no_test}' if none would. '{no_interval}' "
-    "where our values show no scatter. By: what the interval is made of. A published mean is held against our mean by "
-    "both standard errors (Welch's t; a supernet's selections are one value), or by ours alone where the published one "
-    "is not known or the number is exact; a published run or best of n against the scatter of our runs (one more run or "
-    "best of n; it holds 95 % where runs scatter normally, and 89 % for some parts of NAS-Bench-201's skewed cells); the "
-    "mean of a whole table against means of as many random cells. "
+    "'{not_shown}' if it does not, which is no proof of agreement; '{no_interval}' where our values show no scatter. "
+    "Would differ: which of the values that are possible would have been called '{differs}', with the scatter that our "
+    "runs have; '{no_test}' if none would. By: what the interval is made of. A published mean is held against our mean "
+    "by both standard errors (Welch's t; a supernet's selections are one value), or by ours alone where the published "
+    "one is not known or the number is exact; a published run or best of n against the scatter of our runs (for one "
+    "more run or best of n; such an interval holds 95 % where runs scatter normally, and 88 % for some parts of "
+    "NAS-Bench-201's skewed cells); the mean of a whole table against means of as many random cells. "
     "'{not_comparable}', with the reason, where reduction, split, horizon, training, search protocol, oracle or device "
     "differ: then ours is shown, and not judged."
 )
+_NOTHING = Interval(None, None, None)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Judgement:
 
     verdict: str
     reason: str = ""
-    difference: Interval = Interval(None, None, None)
+    difference: Interval = _NOTHING
     basis: str = ""
     differs_below: float | None = None
     differs_above: float | None = None
@@ -240,7 +241,7 @@ def _of_its_data(results: Results, rows: list[Published], group: Group) -> list[
 def _row(results: Results, row: Published, group: Group) -> Row:
     held = _held(results, row, group)
     summary, judgement = held.summary, held.judgement
-    interval = summary.interval if summary else Interval(None, None, None)
+    interval = summary.interval if summary else _NOTHING
     full: dict[str, object] = {
         **{key: getattr(row, key) for key in _PUBLISHED},
         "published": row.value,

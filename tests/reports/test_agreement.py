@@ -166,13 +166,13 @@ def holds(differences, margins):
 def test_the_coverage_of_normal_values(ours, theirs):
     rng = np.random.default_rng(5)
     means, runs, bests = [], [], []
-    for _ in range(3000):
+    for _ in range(1500):
         a, b = rng.normal(size=ours), rng.normal(size=theirs)
         means.append((a.mean() - b.mean(), sample_and_sample(a, b)))
         runs.append((a.mean() - b[0], run_and_runs(a, ours)))
         bests.append((a.max() - rng.normal(size=ours).max(), best_and_runs(a, ours, ours, a.max(), True)))
     for pairs in (means, runs, bests):
-        assert holds(*zip(*pairs, strict=True)) > 0.935
+        assert holds(*zip(*pairs, strict=True)) > 0.93
 
 
 @pytest.fixture(scope="module")
@@ -199,12 +199,12 @@ def test_the_coverage_on_samples_of_cells(accuracies, part, ours, theirs):
     best = accuracies[-int(part * len(accuracies)) :]
     rng = np.random.default_rng(11)
     means, runs, bests = [], [], []
-    for _ in range(4000):
+    for _ in range(2000):
         a, b = rng.choice(best, ours), rng.choice(best, theirs)
         means.append((a.mean() - b.mean(), sample_and_sample(a, b)))
         runs.append((a.mean() - b[0], run_and_runs(a, ours)))
         expected = best_of(a, theirs).mean
         bests.append((expected - b.max(), best_and_runs(a, ours, theirs, expected, True)))
-    assert holds(*zip(*means, strict=True)) > 0.93
-    assert holds(*zip(*runs, strict=True)) > 0.88
-    assert holds(*zip(*bests, strict=True)) > 0.88
+    assert holds(*zip(*means, strict=True)) > 0.92
+    assert holds(*zip(*runs, strict=True)) > 0.86
+    assert holds(*zip(*bests, strict=True)) > 0.86

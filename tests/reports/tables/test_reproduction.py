@@ -417,8 +417,8 @@ def test_the_answer_counts_each_verdict():
     counts = {NOT_SHOWN: 2, DIFFERS: 1, NO_TEST: 1, NO_INTERVAL: 1, NOT_COMPARABLE: 2}
     rows = [Row({"verdict": verdict}, {}) for verdict, count in counts.items() for _ in range(count)]
     assert reproduction._answer(rows) == (
-        "Of 5 published numbers that can be held against ours: 2 not shown to differ, 1 shown to differ, 1 could not have been "
-        "shown to differ by any value (no test), 1 without an interval; 2 more cannot be compared."
+        "Of 5 published numbers that can be held against ours: 2 not shown to differ, 1 shown to differ, 1 could not "
+        "have been shown to differ by any value (no test), 1 without an interval; 2 more cannot be compared."
     )
 
 
