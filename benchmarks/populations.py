@@ -13,7 +13,8 @@ from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.streams import stream_seed
 from archselect.nasbench_adapters.truth import Surrogate, open_truth
-from archselect.nasbench_adapters.truth.long_csv import parse_all, read_frame, refuse
+from archselect.nasbench_adapters.truth.long_csv import read_frame
+from archselect.nasbench_adapters.truth.rows import Rows, check_per_cent
 from archselect.nasbench_adapters.truth.table import unflatten
 
 ALIASES = {"jacov": "jacob_cov", "jacob": "nwot"}
@@ -128,16 +129,18 @@ def _of_file(
         raise unknown(f"column of {path}", column or "architecture", names)
     if frame.empty:
         raise UserError(f"{path} holds no architecture: give a file that has some")
-    refuse(path, frame[column].isna() | (frame[column] == ""), f"{column} is missing")
-    parsed = frame[column].map(parse_all(path, frame[column], space))
-    refuse(path, parsed.duplicated(), "this architecture came before; keep one row of it")
+    if accuracy is not None and accuracy not in names:
+        raise unknown(f"column of {path}", accuracy, names)
+    rows = Rows(path, frame)
+    rows.require(column)
+    parsed = rows.parse(column, space)
+    rows.refuse(parsed.duplicated() & rows.good, "this architecture came before; keep one row of it")
     trials: list[list[float]] = []
     if accuracy is not None:
-        if accuracy not in names:
-            raise unknown(f"column of {path}", accuracy, names)
-        values = pd.to_numeric(frame[accuracy], errors="coerce")
-        refuse(path, ~values.between(0, 100), f"{accuracy} must be a number within 0..100 (per cent)")
+        values = rows.accuracies(accuracy)
+        check_per_cent(path, accuracy, values[rows.good])
         trials = [[float(value)] for value in values]
+    rows.raise_any()
     published = {}
     for name in names:
         proxy = ALIASES.get(name, name)

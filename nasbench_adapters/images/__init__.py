@@ -109,6 +109,10 @@ DATASETS = {
 }
 
 
+DATASET_ALIASES = {"imagenet16": imagenet16.NAME, "c10": "cifar10", "c100": "cifar100", "imagenet-1k": imagenet.NAME}
+"""Other usual names of data sets, for hints; other spellings, such as `CIFAR-10`, need no entry."""
+
+
 def data_folder(data_dir: Path | None = None) -> Path:
     """Where data sets are: `data_dir`, else the variable ARCHSELECT_DATA, else the user's data folder."""
     given = data_dir or os.environ.get(DATA_VARIABLE)
@@ -132,5 +136,5 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageDataset:
     if name.endswith(".npz"):
         return npz.read(Path(name).expanduser())
     if name not in DATASETS:
-        raise unknown("data set (or path of a .npz)", name, DATASETS)
+        raise unknown("data set (or path of a .npz)", name, DATASETS, DATASET_ALIASES)
     return DATASETS[name].read(data_folder(data_dir))
