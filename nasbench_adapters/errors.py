@@ -73,9 +73,17 @@ class Faults:
 
     def add(self, error: UserError) -> None:
         """Note the faults of an error."""
-        for fault in error.faults:
+        self.add_lines(error.faults)
+
+    def add_lines(self, faults: Iterable[str]) -> None:
+        """Note faults, a line each."""
+        for fault in faults:
             line = f"{self._where}: {fault}" if self._where else fault
             self._lines.update(UserError(line).faults)
+
+    def take(self, other: Faults) -> None:
+        """Note the faults that others have collected."""
+        self._lines |= other._lines
 
     def raise_any(self) -> None:
         """Raise UserError if there is a fault: its line, or a heading and the sorted lines of several."""
@@ -162,7 +170,7 @@ def _slips_of_word(word: str, meant: str) -> int | None:
     """Return how many slips turn one word into the other; None if they are different words."""
     shorter = min(len(word), len(meant))
     most = 2 if shorter >= LONG_WORD else 1
-    if shorter < 3 or word[0] != meant[0] or abs(len(word) - len(meant)) > most:
+    if shorter < 2 or word[0] != meant[0] or abs(len(word) - len(meant)) > most:
         return None
     replaced = 1 if shorter > SHORT_WORD else most + 1
     slips = _distance(word, meant, replaced)

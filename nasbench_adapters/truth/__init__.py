@@ -315,10 +315,6 @@ def _described(path: Path) -> str:
     return f"{held} of {truth.space.name}, {truth.origin}"
 
 
-Parameters = Callable[[SearchSpace, np.ndarray], np.ndarray]
-"""Counts the parameters of the networks of architectures, given as rows of a table's `choices`."""
-
-
 def fit_truth(
     table: str,
     *,
@@ -327,7 +323,7 @@ def fit_truth(
     split: str | None = None,
     epochs: int | None = None,
     replace: bool = False,
-    parameters: Parameters | None = None,
+    parameters: Callable[[SearchSpace, np.ndarray], np.ndarray] | None = None,
 ) -> Path:
     """Fit a surrogate on a column of a truth, and keep it under a name. Returns the file's path.
 
@@ -336,7 +332,7 @@ def fit_truth(
         name: what to call the surrogate.
         dataset, split, epochs: of the column; what is not given need not be where the truth has but one that fits.
         replace: replace a surrogate that has this name.
-        parameters: counts parameters, which the surrogate is compared with.
+        parameters: counts parameters, with which the surrogate is compared; see :data:`.fitting.Parameters`.
 
     Raises:
         UserError: if no column or several fit, if the truth is a surrogate itself, if the name is a table's or is

@@ -73,6 +73,23 @@ class Trials:
         return sum(self.accuracies) / len(self.accuracies)
 
 
+@dataclass(frozen=True)
+class Extent:
+    """What a column holds, in numbers.
+
+    Attributes:
+        trials: in all.
+        fewest, most: trials of one architecture that has any.
+        lowest, highest: accuracy of a trial, in per cent.
+    """
+
+    trials: int
+    fewest: int
+    most: int
+    lowest: float
+    highest: float
+
+
 _KINDS: dict[str, type | UnionType] = {
     **{"schema": int, "name": str, "space": str, "origin": str, "licence": str, "canonical_only": bool},
     **{"details": dict, "architectures": int, "columns": list, "arrays": dict, "checksum": str},
@@ -318,6 +335,14 @@ class TruthTable:
     def matrix(self, dataset: str, split: str, epochs: int) -> np.ndarray:
         """Accuracies in per cent, stored architectures × trials, NaN where there is no such trial."""
         return self._accuracies(self._place(dataset, split, epochs), slice(None))
+
+    def extent(self, dataset: str, split: str, epochs: int) -> Extent:
+        """Return how many trials a column holds, and their range. Raises UserError if there is no such column."""
+        accuracies = self.matrix(dataset, split, epochs)
+        present = ~np.isnan(accuracies)
+        of_each = present.sum(axis=1)[present.any(axis=1)]
+        values = accuracies[present]
+        return Extent(len(values), int(of_each.min()), int(of_each.max()), float(values.min()), float(values.max()))
 
     def _accuracies(self, place: int, rows: int | slice) -> np.ndarray:
         """Those of some rows of a column: a lookup must not unpack all of it."""
