@@ -48,6 +48,8 @@ def check_study(
     """Raise UserError, with all faults, if a study cannot be run: where it writes and runs, truths, columns, data."""
     faults = Faults()
     check_place(root, device, engine, engine_settings, faults)
+    with faults.collect():
+        study.check()
     check_parts_of_study(study.spaces, study.data, data_dir, faults)
     with faults.collect():
         check_claim(root, study.name)
@@ -58,21 +60,22 @@ def check_parts_of_study(
     spaces: Sequence[SpacePart], data: Sequence[DataPart], data_dir: Path | None, faults: Faults
 ) -> None:
     """Note the truths and columns that are not there, and the data sets that cannot be had."""
-    usable = []
-    for space in spaces:
-        # What is wrong with a space itself, the check of the study says.
-        with Faults().collect():
-            usable.append(get_space(space.name))
+    known: list[SearchSpace] | None
+    try:
+        known = [get_space(space.name) for space in spaces]
+    except UserError:
+        # The check of the study names the fault; of which spaces truths should be is not known.
+        known = None
     for part in data:
         for truth in part.truth:
             with faults.collect():
-                check_truth(truth, usable)
+                check_truth(truth, known)
     trained = [train.data for part in data for train in part.train if train.data is not None]
     check_data([part.name for part in data] + trained, data_dir, faults)
 
 
-def check_truth(part: TruthPart, spaces: Sequence[SearchSpace]) -> None:
-    """Raise UserError unless a truth is there, has the column, and is of one of the spaces."""
+def check_truth(part: TruthPart, spaces: Sequence[SearchSpace] | None) -> None:
+    """Raise UserError unless a truth is there, has the column, and is of one of the spaces, if these are known."""
     check_column(part.table, part.dataset, part.split, part.epochs, spaces)
 
 

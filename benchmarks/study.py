@@ -465,10 +465,14 @@ def _read(name: str) -> Study:
     else:
         study._source = text
         return study
-    # A part that is refused with a UserError hides the faults of those behind it.
+    # A supernet that is refused with a UserError hides what is wrong elsewhere.
     for key, kind in _PARTS.items():
         _, unusable = _parts(raw, key, kind)
         faults.add_lines(unusable)
+    try:
+        Study.model_validate({key: value for key, value in raw.items() if key != "supernets"})
+    except ValidationError as error:
+        faults.add_lines(line for line in explain_all(error, Study) if not line.startswith("supernets: "))
     faults.raise_any()
     raise AssertionError("a study that is refused has a fault")
 

@@ -103,7 +103,7 @@ def unknown(kind: str, name: object, known: Iterable[str], aliases: Mapping[str,
         known: all that there are.
         aliases: other usual names of known things; case, spaces, `-` and `_` are ignored.
     """
-    names = sorted(known)
+    names = sorted(set(known))
     meant = nearest(str(name), names, aliases)
     hint = f"did you mean '{meant}'? " if meant else ""
     return UserError(f"unknown {kind} {str(name)!r}: {hint}known: {', '.join(names) or 'none'}")
@@ -113,7 +113,7 @@ def nearest(name: str, known: Iterable[str], aliases: Mapping[str, str] | None =
     """Return the known name that `name` is another spelling or a misspelling of; None if there is none, or several.
 
     Other spellings differ in case, spaces, `-`, `_` and `.` alone. A misspelling has the same number of words, and in
-    each the same first letter and one slip (two in a word of :data:`LONG_WORD` letters): a letter that is missing or
+    each the same first letter, or the first two exchanged, and one slip (two in a word of :data:`LONG_WORD` letters): a letter that is missing or
     too many, two that changed places, or a wrong one in a word of more than :data:`SHORT_WORD` letters. Names that
     differ in a digit, such as `nb101` and `nb201`, name different things and are never misspellings of one another.
 
@@ -170,7 +170,10 @@ def _slips_of_word(word: str, meant: str) -> int | None:
     """Return how many slips turn one word into the other; None if they are different words."""
     shorter = min(len(word), len(meant))
     most = 2 if shorter >= LONG_WORD else 1
-    if shorter < 2 or word[0] != meant[0] or abs(len(word) - len(meant)) > most:
+    if shorter < 2 or abs(len(word) - len(meant)) > most:
+        return None
+    exchanged = word[:2] == meant[1] + meant[0]
+    if word[0] != meant[0] and not exchanged:
         return None
     replaced = 1 if shorter > SHORT_WORD else most + 1
     slips = _distance(word, meant, replaced)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from archselect.benchmarks.cli.app import out
+from archselect.nasbench_adapters.errors import Faults
 
 Folder = Annotated[Path, typer.Argument(help="A folder that 'archselect run' has written, or a baseline file.")]
 
@@ -32,11 +33,25 @@ def compare(
     Prints Markdown; where GITHUB_STEP_SUMMARY is set, appends it there. The exit code is 0 if all gates hold, 1 if one
     failed, 2 for bad input.
     """
+    from archselect.benchmarks.preflight import check_file_writable
     from archselect.benchmarks.records import write_atomically
     from archselect.reports import comparison, gate, snapshot
 
-    gates = [gate.parse(text) for text in fail_if or []]
-    found = comparison.compare_snapshots(snapshot.read(base), snapshot.read(new), gates)
+    faults = Faults()
+    gates = []
+    snapshots = []
+    for gate_text in fail_if or []:
+        with faults.collect():
+            gates.append(gate.parse(gate_text))
+    for folder in (base, new):
+        with faults.collect():
+            snapshots.append(snapshot.read(folder))
+    for path in (markdown, json, junit):
+        if path is not None:
+            with faults.collect():
+                check_file_writable(path)
+    faults.raise_any()
+    found = comparison.compare_snapshots(*snapshots, gates)
     text = comparison.to_markdown(found)
     for path, form in ((markdown, comparison.to_markdown), (json, comparison.to_json), (junit, comparison.to_junit)):
         if path is not None:

@@ -144,10 +144,17 @@ def open_truth(name: str) -> GroundTruth:
     raise _not_there(name)
 
 
-def check_column(name: str, dataset: str, split: str, epochs: int, spaces: Sequence[SearchSpace]) -> None:
+def check_column(
+    name: str, dataset: str, split: str, epochs: int, spaces: Sequence[SearchSpace] | None = None
+) -> None:
     """Raise UserError unless a truth is there, has that column, and is of one of the spaces.
 
     Reads no more of a table than its header, and converts nothing.
+
+    Args:
+        name: of the truth.
+        dataset, split, epochs: of the column.
+        spaces: that it may be of; None for any.
     """
     truth: GroundTruth | None = None
     if name == hpo_bench.NAME:
@@ -161,7 +168,7 @@ def check_column(name: str, dataset: str, split: str, epochs: int, spaces: Seque
     faults = Faults()
     if (dataset, split, epochs) not in keys:
         faults.add(missing_column(name, keys, dataset, split, epochs))
-    if not any(serves(truth_space, space) for space in spaces):
+    if spaces and not any(serves(truth_space, space) for space in spaces):
         names = ", ".join(space.name for space in spaces)
         faults.add(UserError(f"truth '{name}' is of space {truth_space}, not of {names}"))
     faults.raise_any()
