@@ -157,7 +157,9 @@ def refuse_long_rows(rows: Rows) -> None:
     """Refuse the rows of a frame, read with `skip_invalid`, that have more fields than the header."""
     for column in rows.frame.columns:
         if str(column).startswith(TOO_MANY_FIELDS):
-            rows.refuse(rows.frame[column].notna(), "more fields than the header has; write decimal points, not commas")
+            values = rows.frame[column]
+            filled = values.notna() & (values.astype(str).str.strip() != "")
+            rows.refuse(filled, "more fields than the header has; write decimal points, not commas")
 
 
 def refuse_repeated(rows: Rows, keys: pd.DataFrame, accuracies: pd.Series, what: str) -> None:
@@ -205,4 +207,4 @@ def details_of(rows: Rows) -> dict[str, Any]:
 def _with_room(path: Path) -> dict[str, Any]:
     """Return options of read_csv that leave room for fields that the header does not have."""
     header = pd.read_csv(path, keep_default_na=False, encoding="utf-8", nrows=0).columns
-    return {"header": 0, "names": [*header, *(f"{TOO_MANY_FIELDS} {place}" for place in range(ROOM))]}
+    return {"header": None, "skiprows": 1, "names": [*header, *(f"{TOO_MANY_FIELDS} {place}" for place in range(ROOM))]}
