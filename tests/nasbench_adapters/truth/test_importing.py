@@ -94,7 +94,7 @@ def test_rows_of_more_fields_than_the_header(cells, write):
 
 def test_semicolons(cells, write):
     path = write(*(long_row(cell).replace(",", ";") for cell in cells), header=HEADER.replace(",", ";"))
-    with pytest.raises(UserError, match="lacks the columns arch, .*it needs .*separated by commas"):
+    with pytest.raises(UserError, match=r"lacks the columns arch, .*it needs .*separated by commas"):
         import_truth(path, name="t")
 
 

@@ -86,14 +86,17 @@ def test_bad_imports(csv, tmp_path):
 
 @pytest.mark.parametrize("name", ["nb101", "nb201", "nb301"])
 def test_a_known_truth_that_is_not_there_comes_with_its_command(name):
-    with pytest.raises(UserError, match=f"the truth '{name}' is not there yet: archselect truth import .*--name {name}"):
+    with pytest.raises(
+        UserError, match=f"the truth '{name}' is not there yet: archselect truth import .*--name {name}"
+    ):
         open_truth(name)
     (listed,) = [truth for truth in list_truths() if truth.name == name]
     assert not listed.present and "truth import" in listed.how
 
 
 @pytest.mark.parametrize(
-    ("asked", "meant"), [("NB201", "nb201"), ("NAS-Bench-201", "nb201"), ("nasbench101", "nb101"), ("NATS-tss", "nb201")]
+    ("asked", "meant"),
+    [("NB201", "nb201"), ("NAS-Bench-201", "nb201"), ("nasbench101", "nb101"), ("NATS-tss", "nb201")],
 )
 def test_other_names_of_known_truths(asked, meant, csv):
     with pytest.raises(UserError) as error:
