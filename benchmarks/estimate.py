@@ -249,7 +249,10 @@ class World:
 def _sizes(name: str, data_dir: Path | None) -> Sizes:
     whole, _, side = name.partition("@")
     if whole in KNOWN and not DATASETS[whole].present(data_folder(data_dir)):
-        return replace(KNOWN[whole], side=int(side)) if side.isdecimal() else KNOWN[name]
+        if name == whole:
+            return KNOWN[whole]
+        if side.isdecimal():
+            return replace(KNOWN[whole], side=int(side))
     dataset = load_images(name, data_dir)
     return Sizes(
         dataset.channels,

@@ -9,7 +9,8 @@ import pandas as pd
 from archselect.benchmarks.records import OperationScore, Scale, ScorerFacts
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.space import SearchSpace
-from archselect.nasbench_adapters.truth.long_csv import read_frame, refuse
+from archselect.nasbench_adapters.truth.long_csv import read_frame
+from archselect.nasbench_adapters.truth.rows import refuse
 
 COLUMNS = ("source_node", "target_node", "operation", "scorer", "score", "better")
 """Of a file; `cell` may join them in a space of several cell types, by name. `better` is "higher" or "lower"."""

@@ -30,7 +30,7 @@ from archselect.benchmarks.records import (
     read_fact,
     write_fact,
 )
-from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 from archselect.nasbench_adapters.files import held
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images, check_batch
@@ -65,12 +65,7 @@ def scoring_inputs(
     """What is to be scored and how. Raises UserError for an unknown name or a setting that does not fit."""
     space = get_space(population.space)
     space.skeleton(**(skeleton or {}))
-    if norm not in NORMS:
-        raise unknown("batch-norm mode", norm, NORMS)
-    for name in proxies:
-        get_proxy(name)
-    if len(set(proxies)) < len(proxies):
-        raise UserError(f"proxies: {', '.join(proxies)}: one of them comes twice")
+    check_proxies(proxies, norm)
     images = Images(load_images(data, data_dir), torch.device("cpu"), split="first")
     check_batch(batch_size, "train", images.dataset, len(images.train_index))
     return ScoringInputs(
@@ -86,6 +81,19 @@ def scoring_inputs(
         population=content_id(population.architectures),
         code_version=code_version(),
     )
+
+
+def check_proxies(proxies: Sequence[str], norm: str) -> None:
+    """Raise UserError, with all faults, for an unknown proxy or batch-norm mode, and for a proxy that comes twice."""
+    faults = Faults()
+    if norm not in NORMS:
+        faults.add(unknown("batch-norm mode", norm, NORMS))
+    for name in proxies:
+        with faults.collect():
+            get_proxy(name)
+    if len(set(proxies)) < len(proxies):
+        faults.add(UserError(f"proxies: {', '.join(proxies)}: one of them comes twice"))
+    faults.raise_any()
 
 
 def run_scoring(

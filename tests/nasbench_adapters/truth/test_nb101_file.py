@@ -142,7 +142,7 @@ def test_a_cell_is_found_however_it_is_written(released):
 def test_through_the_front_door_and_back(released, tmp_path):
     path, _ = released
     assert truth.detect(path) == "nb101-file"
-    saved = import_truth(path, name="nb101")
+    saved = import_truth(path, name="nb101").path
     table = open_truth("nb101")
     assert table.canonical_only
     assert len(table.population[0]) == len(table) == 20
