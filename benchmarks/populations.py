@@ -19,6 +19,9 @@ from archselect.nasbench_adapters.truth.table import unflatten
 ALIASES = {"jacov": "jacob_cov", "jacob": "nwot"}
 """Other names of proxies in published files (NASLib's, Zero-Cost-PT's)."""
 
+EMPTY = ("", "nan", "none", "null", "na")
+"""What a cell of a file may hold, in small letters, where there is no published score."""
+
 ATTEMPTS = 1_000
 """Draws in a row that bring nothing new, after which a space is taken to have no more."""
 
@@ -42,7 +45,8 @@ def populate(
         seed: of a sample.
         truth: the column that accuracies are looked up in.
         architecture_column, accuracy_column: of a file.
-        proxies: whose published scores a file may have, in columns of their names.
+        proxies: whose published scores a file may have, in columns of their names. A cell that is empty or not finite
+            says that a proxy has no score of the architecture.
 
     Raises:
         UserError: if the text names none, a file or column cannot be read, a truth is of another space or lacks an
@@ -143,7 +147,9 @@ def _of_file(
         proxy = ALIASES.get(name, name)
         if proxy in proxies and name != accuracy:
             numbers = pd.to_numeric(frame[name], errors="coerce")
-            published[proxy] = [None if np.isnan(value) else float(value) for value in numbers]
+            empty = frame[name].isna() | frame[name].astype(str).str.strip().str.lower().isin(EMPTY)
+            refuse(path, numbers.isna() & ~empty, f"{name} must be a number, or nothing")
+            published[proxy] = [float(value) if np.isfinite(value) else None for value in numbers]
     return Population(
         space=space.name,
         source=f"{len(frame):,} of {path.name}",

@@ -87,7 +87,7 @@ def test_a_file_with_accuracies_and_published_scores(write, name, column):
     found = populate(NB201, path, accuracy_column="acc", proxies=("jacob_cov", "snip", "nwot"))
     assert found.architectures == CELLS
     assert found.trials == [[90.0], [91.5]]
-    assert found.published == {"jacob_cov": [1.5, -2.0], "snip": [None, 3.0], "nwot": [float("-inf"), 1.0]}
+    assert found.published == {"jacob_cov": [1.5, -2.0], "snip": [None, 3.0], "nwot": [None, 1.0]}
     assert "column acc of cells" in found.truth and "2 of cells" in found.source
 
 
@@ -122,6 +122,7 @@ def test_a_space_that_is_smaller_than_the_sample(monkeypatch):
         ({"arch": [CELLS[0], CELLS[0]]}, {}, "row 2: this architecture came before"),
         ({"arch": [CELLS[0], "|x|"]}, {}, "row 2: "),
         ({"arch": [CELLS[0], ""]}, {}, "row 2: arch is missing"),
+        ({"arch": CELLS, "nwot": [1, "high"]}, {"proxies": ("nwot",)}, "row 2: nwot must be a number, or nothing"),
         ({"cell": CELLS}, {}, "unknown column of .* 'architecture'"),
         ({"arch": CELLS}, {"architecture_column": "arhc"}, "'arhc': did you mean 'arch'"),
         ({"arch": CELLS, "acc": [90, 91]}, {"accuracy_column": "ac"}, "'ac': did you mean 'acc'"),
