@@ -200,6 +200,22 @@ def test_scoring_a_network_leaves_the_task_as_it_was(trace, task, name):
     assert trace(task.supernet) == before
 
 
+def test_a_candidate_without_a_score_is_named_with_proxy_and_reason(task):
+    """Nothing leads to the output of a cell whose edges carry `none`."""
+    batch = task.minibatch(8)
+    mixture = task.mixture(Decisions(((0, 0, 0, 0, 0, OPEN),)))
+    candidates = [mixture.fixed(0, 5, choice) for choice in range(5)]
+    reason = "no path leads from the images to the logits"
+    wanted = f"proxy synflow has no score of the supernet with none on edge 2→3 of cell: {reason}"
+    with pytest.raises(Undefined, match=wanted):
+        task.proxies("synflow", candidates, batch)
+    wanted = "synflow has no score of the supernet with none . skip_connect . nor_conv_1x1 . avg_pool_3x3 on edge 2→3"
+    with pytest.raises(Undefined, match=wanted):
+        task.proxy("synflow", mixture.without(0, 5, 3), batch)
+    with pytest.raises(Undefined, match=r"synflow has no score of \|none~0\|\+.*: no path leads"):
+        task.proxy_of_network("synflow", Architecture(((0,) * 6,)), batches=2, size=8)
+
+
 @settings(max_examples=10)
 @given(st.lists(st.integers(-1, 4), min_size=6, max_size=6), st.sampled_from(["running", "batch"]))
 def test_the_same_question_has_the_same_answer(task, chosen, norm):
