@@ -45,8 +45,8 @@ def populate(
         seed: of a sample.
         truth: the column that accuracies are looked up in.
         architecture_column, accuracy_column: of a file.
-        proxies: whose published scores a file may have, in columns of their names. A cell that is empty or not finite
-            says that a proxy has no score of the architecture.
+        proxies: whose published scores a file may have, in columns of their names. An empty cell says
+            that a proxy has no score of the architecture; an infinite value is kept as it was published.
 
     Raises:
         UserError: if the text names none, a file or column cannot be read, a truth is of another space or lacks an
@@ -149,7 +149,7 @@ def _of_file(
             numbers = pd.to_numeric(frame[name], errors="coerce")
             empty = frame[name].isna() | frame[name].astype(str).str.strip().str.lower().isin(EMPTY)
             refuse(path, numbers.isna() & ~empty, f"{name} must be a number, or nothing")
-            published[proxy] = [float(value) if np.isfinite(value) else None for value in numbers]
+            published[proxy] = [None if np.isnan(value) else float(value) for value in numbers]
     return Population(
         space=space.name,
         source=f"{len(frame):,} of {path.name}",

@@ -168,7 +168,8 @@ def correlation_table(scores: Scores) -> Table:
         "accuracies of the same architectures; mean over seeds (of weights and minibatches). Intervals: "
         f"{100 * LEVEL:.0f} % percentile bootstrap over architectures, {RESAMPLES} resamples. Best tenth: among the "
         "architectures with the highest accuracies. With published: against the scores of the same name in the file of "
-        "the architectures, unsigned; of published: the published scores' own with the accuracies. "
+        "the architectures, unsigned; of published: the published scores' own with the accuracies, infinite ones "
+        "included as they were published. "
         "Between seeds: mean over pairs of seeds, how little of the ranks is the "
         "draw of weights and images. Undefined: how many architectures have no score, which are left out, and why; a "
         "value that is not finite is no score. "
@@ -256,8 +257,11 @@ def _row(scores: Scores, name: str) -> Row:
             "n_published": int(both.sum()),
         }
         if accuracies is not None:
-            there = ~np.isnan(published)
-            theirs = published[there] if better == "higher" else -published[there]
+            # As published, so that the published correlation comes out: an infinite value is the first or the last.
+            given = scores.population.published[name]
+            there = np.array([value is not None for value in given])
+            theirs = np.array([value for value in given if value is not None])
+            theirs = theirs if better == "higher" else -theirs
             full |= {
                 "published_spearman": rho(theirs, accuracies[there]),
                 "published_tau_b": tau(theirs, accuracies[there]),

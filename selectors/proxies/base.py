@@ -36,7 +36,6 @@ class Domain:
     because: str
 
 
-
 @dataclass(frozen=True)
 class Proxy:
     """A zero-cost proxy. Score with :meth:`measure`, which refuses what is no score.

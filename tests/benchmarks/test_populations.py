@@ -87,7 +87,7 @@ def test_a_file_with_accuracies_and_published_scores(write, name, column):
     found = populate(NB201, path, accuracy_column="acc", proxies=("jacob_cov", "snip", "nwot"))
     assert found.architectures == CELLS
     assert found.trials == [[90.0], [91.5]]
-    assert found.published == {"jacob_cov": [1.5, -2.0], "snip": [None, 3.0], "nwot": [None, 1.0]}
+    assert found.published == {"jacob_cov": [1.5, -2.0], "snip": [None, 3.0], "nwot": [float("-inf"), 1.0]}
     assert "column acc of cells" in found.truth and "2 of cells" in found.source
 
 

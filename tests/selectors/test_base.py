@@ -85,7 +85,9 @@ def test_the_best_score_wins_and_ties_go_to_the_lower_index(scale, values):
 def test_a_score_that_is_not_finite_surfaces(scale, before, value, after):
     """With its name, the candidate and the value; nothing of it is noted."""
     log = Log(scale, scale)
-    with pytest.raises(ValueError, match=f"score 's' of operation {len(before)} on edge 3 of cell type 1 is not finite"):
+    with pytest.raises(
+        ValueError, match=f"score 's' of operation {len(before)} on edge 3 of cell type 1 is not finite"
+    ):
         log.scores(0, 0, 1, 3, [*before, value, *after])
     with pytest.raises(ValueError, match=rf"score 's' of architecture \(\(0,\),\) is not finite: {value}"):
         log.architecture(Architecture(((0,),)), value)

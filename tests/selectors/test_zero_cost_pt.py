@@ -31,7 +31,9 @@ def proxies():
     """Two proxies that no task here computes: the scores come from the table."""
     with pytest.MonkeyPatch.context() as patch:
         for better in ("higher", "lower"):
-            patch.setitem(PROXIES, better, Proxy(better, "for tests", "", better, lambda *_: 0.0, PROXIES["params"].domain))
+            patch.setitem(
+                PROXIES, better, Proxy(better, "for tests", "", better, lambda *_: 0.0, PROXIES["params"].domain)
+            )
         yield
 
 

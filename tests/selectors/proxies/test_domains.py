@@ -164,7 +164,10 @@ PAIRS = [
     # A convolution that reads an empty node.
     ("|none~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|none~0|none~1|skip_connect~2|", {"nor_conv_3x3~1": "none~1"}),
     # A convolution whose output nothing reads.
-    ("|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|", {"nor_conv_3x3~0|+": "none~0|+"}),
+    (
+        "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|",
+        {"nor_conv_3x3~0|+": "none~0|+"},
+    ),
 ]
 
 

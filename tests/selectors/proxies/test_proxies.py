@@ -250,7 +250,7 @@ def test_a_value_that_is_not_finite_is_no_score(value, batch):
 
 def test_a_value_outside_the_domain_is_an_error(batch):
     proxy = replace(PROXIES["snip"], score=lambda *_: -1.0)
-    with pytest.raises(ValueError, match="snip declares that no score is negative, and gave -1.0"):
+    with pytest.raises(ValueError, match="snip declares that no score is negative, and gave -1"):
         proxy.measure(network(), network(), batch, LABELS)
 
 

@@ -152,7 +152,7 @@ def test_synflow_by_ordinary_backward_on_the_naive_net_without_normalisation(nai
 
 
 class Chain(nn.Module):
-    """1x1 convolutions, each followed by normalisation (or an identity), then the mean and a classifier without bias."""
+    """1x1 convolutions, each with normalisation (or an identity) after it, the mean, and a classifier without bias."""
 
     def __init__(self, widths, classes=CLASSES, normalised=True, seed=0):
         super().__init__()
