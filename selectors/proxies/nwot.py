@@ -113,7 +113,7 @@ NWOT = Proxy(
         values="real",
         undefined="no rectifier tells two of the images apart (a disconnected cell)",
         equal="no",
-        because="the released code counts the inputs of layers that read an empty node, are silenced, or are read by nothing",
+        because="the released code counts the inputs of layers that are not at work, too",
     ),
     side_by_side=scores,
 )
