@@ -143,7 +143,7 @@ class Stage:
         return self._trial(variant.words, selection, error, watch.notes, task)
 
     def rehearsals(self, variants: Sequence[Variant]) -> Iterator[Trial]:
-        """Yield a trial of every variant, with many or few answers; of the first with both, and with some not finite."""
+        """Yield trials of every variant with many or few answers; of the first with both, and with some not finite."""
         yield self._rehearsal(variants[0], 0, FEW)
         for seed, variant in enumerate(variants):
             yield self._rehearsal(variant, seed, FEW if seed % 2 else MANY)
