@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -181,20 +182,20 @@ class JournaledTask:
 
     def proxy(self, name: str, mixture: Mixture, batch: Batch, norm: str = "running") -> float:
         """See :meth:`.Task.proxy`."""
-        return self._ask("proxy", lambda: self._task.proxy(name, mixture, batch, norm), float)
+        return self._ask("proxy", lambda: self._task.proxy(name, mixture, batch, norm), _score)
 
     def proxies(self, name: str, mixtures: Sequence[Mixture], batch: Batch, norm: str = "running") -> list[float]:
         """See :meth:`.Task.proxies`."""
 
         def scores(answer: Any) -> list[float]:
-            return [float(value) for value, _ in zip(answer, mixtures, strict=True)]
+            return [_score(value) for value, _ in zip(answer, mixtures, strict=True)]
 
         return self._ask("proxies", lambda: self._task.proxies(name, mixtures, batch, norm), scores)
 
     def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
         """See :meth:`.Task.proxy_of_network`."""
         return self._ask(
-            "network", lambda: self._task.proxy_of_network(name, architecture, batches, size), float, ["minibatches"]
+            "network", lambda: self._task.proxy_of_network(name, architecture, batches, size), _score, ["minibatches"]
         )
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
@@ -245,6 +246,14 @@ class JournaledTask:
                 self._task.load_state(self._journal.state)
             self._clock.restore(line["clock"])
         return line["answer"]
+
+
+def _score(answer: Any) -> float:
+    """Return a proxy's answer. Raises ValueError if it is no score: a proxy's scores are finite."""
+    value = float(answer)
+    if not math.isfinite(value):
+        raise ValueError(f"a proxy's score that is not finite: {value}")
+    return value
 
 
 def _evaluation(answer: Any) -> Evaluation:

@@ -21,6 +21,9 @@ from archselect.nasbench_adapters.truth.table import unflatten
 ALIASES = {"jacov": "jacob_cov", "jacob": "nwot"}
 """Other names of proxies in published files (NASLib's, Zero-Cost-PT's)."""
 
+EMPTY = ("", "nan", "none", "null", "na")
+"""What a cell of a file may hold, in small letters, where there is no published score."""
+
 ATTEMPTS = 1_000
 """Draws in a row that bring nothing new, after which a space is taken to have no more."""
 
@@ -57,7 +60,8 @@ def read_cells(
             "top:F" (the best share F of those a truth holds, by its mean of trials), or the path of a CSV or Parquet.
         has_truth: whether accuracies are looked up in a truth.
         architecture_column, accuracy_column: of a file.
-        proxies: whose published scores a file may have, in columns of their names.
+        proxies: whose published scores a file may have, in columns of their names. An empty cell says that a proxy has
+            no score of the architecture; an infinite value is kept as it was published.
 
     Raises:
         UserError: the text names none, or a file, a column or a row cannot be read; accuracies are given twice.
@@ -205,13 +209,12 @@ def _of_file(
         values = rows.accuracies(accuracy)
         check_per_cent(path, accuracy, values[rows.good])
         trials = [[float(value)] for value in values]
-    rows.raise_any()
     published = {}
     for name in names:
         proxy = ALIASES.get(name, name)
         if proxy in proxies and name != accuracy:
-            numbers = pd.to_numeric(frame[name], errors="coerce")
-            published[proxy] = [None if np.isnan(value) else float(value) for value in numbers]
+            published[proxy] = _published(rows, name)
+    rows.raise_any()
     return Population(
         space=space.name,
         source=f"{len(frame):,} of {path.name}",
@@ -220,6 +223,15 @@ def _of_file(
         trials=trials,
         published=published,
     )
+
+
+def _published(rows: Rows, column: str) -> list[float | None]:
+    """Return a proxy's published scores, None where a row has none; refuse rows with anything else."""
+    cells = rows.frame[column]
+    numbers = pd.to_numeric(cells, errors="coerce")
+    empty = cells.isna() | cells.astype(str).str.strip().str.lower().isin(EMPTY)
+    rows.refuse(numbers.isna() & ~empty, f"{column} must be a number, or nothing")
+    return [None if np.isnan(value) else float(value) for value in numbers]
 
 
 def _looked_up(space: SearchSpace, population: Population, column: TruthPart) -> Population:

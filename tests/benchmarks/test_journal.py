@@ -208,3 +208,22 @@ def test_an_answer_of_another_form_is_refused(jobs, folder, change):
     path.write_text("\n".join([*lines[:-1], json.dumps(json.loads(lines[-1]) | change), ""]))
     with pytest.raises(UserError, match=r"\.jsonl does not hold what it should .*: remove it and run again"):
         run(folder, job)
+
+
+@pytest.mark.parametrize("value", ["Infinity", "-Infinity", "NaN"])
+def test_a_journals_score_that_is_not_finite_is_refused(jobs, folder, monkeypatch, value):
+    """Such as an earlier version noted."""
+    counter = answers(monkeypatch)
+    counter.die_at = 3
+    job = jobs["zero-cost-pt"]
+    with pytest.raises(Killed):
+        run(folder, job)
+    path = folder.journal(job.inputs.id).with_suffix(".jsonl")
+    lines = path.read_text().splitlines()
+    place = next(i for i, line in enumerate(lines) if json.loads(line).get("question") == "proxies")
+    answer = json.loads(lines[place])
+    answer["answer"][0] = float(value)
+    lines[place] = json.dumps(answer)
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(UserError, match="jsonl"):
+        run(folder, job)

@@ -168,7 +168,7 @@ def test_undefined_is_counted_with_its_reason(fake, tmp_path):
     assert (shown["τ-b ↑"], shown["95 % interval"]) == ("undefined", "–")
 
 
-def test_a_nan_score_is_undefined_and_minus_infinity_is_not(fake, tmp_path):
+def test_an_edge_with_a_score_that_is_not_finite_is_undefined(fake, tmp_path):
     root = fake.folder(tmp_path, labels=["magnitude"], seeds=1)
     (record,) = records_of(root, "magnitude")
     scores = list(record.selected.operation_scores)
@@ -177,7 +177,7 @@ def test_a_nan_score_is_undefined_and_minus_infinity_is_not(fake, tmp_path):
     selected = record.selected.model_copy(update={"operation_scores": Columns(OperationScore, scores)})
     write_fact(Folder(root).path(Record, record.id), record.model_copy(update={"selected": selected}))
     row = only(tau_table(load(root)).frame, truth="nb201-digits", level="operation, best-acc")
-    assert row.note == "1 of 6 undefined: a nan score (1)" and -1 <= row.tau_b <= 1
+    assert row.note == "2 of 6 undefined: a score that is not finite (2)" and -1 <= row.tau_b <= 1
 
 
 def test_a_study_prints_its_own_tables_in_its_order(fake, tmp_path):
