@@ -31,6 +31,10 @@ from archselect.nasbench_adapters.files import unwritable
 from archselect.nasbench_adapters.networks import Mixture
 from archselect.nasbench_adapters.space import Architecture, Decisions
 from archselect.selectors.base import Batch, Evaluation
+from archselect.selectors.proxies.base import Undefined
+
+_UNDEFINED = "undefined"
+"""The key of an answer that is no score but the reason why there is none."""
 
 Line = dict[str, Any]
 Answer = TypeVar("Answer")
@@ -194,9 +198,17 @@ class JournaledTask:
 
     def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
         """See :meth:`.Task.proxy_of_network`."""
-        return self._ask(
-            "network", lambda: self._task.proxy_of_network(name, architecture, batches, size), _score, ["minibatches"]
-        )
+
+        def scored() -> float | dict[str, str]:
+            try:
+                return self._task.proxy_of_network(name, architecture, batches, size)
+            except Undefined as error:
+                return {_UNDEFINED: str(error)}
+
+        answer = self._ask("network", scored, _score_or_reason, ["minibatches"])
+        if isinstance(answer, Undefined):
+            raise answer
+        return answer
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
         """See :meth:`.Task.tune`. The alphas are part of the answer: a selector may read them."""
@@ -254,6 +266,11 @@ def _score(answer: Any) -> float:
     if not math.isfinite(value):
         raise ValueError(f"a proxy's score that is not finite: {value}")
     return value
+
+
+def _score_or_reason(answer: Any) -> float | Undefined:
+    """Return a proxy's answer, or the reason that was noted where there is no score."""
+    return Undefined(str(answer[_UNDEFINED])) if isinstance(answer, dict) else _score(answer)
 
 
 def _evaluation(answer: Any) -> Evaluation:
