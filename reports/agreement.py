@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from archselect.reports.intervals import LEVEL
+from archselect.reports.intervals import LEAST_SEEDS, LEVEL
 
 DRAWS = 100_000
 """Simulated draws for a margin that has no formula; its ends then move by about a hundredth of its width."""
@@ -197,6 +197,8 @@ def _no_scatter(values: Sequence[float]) -> str:
     """Return why the scatter of these values is not known; empty if it is."""
     if len(values) < 2:
         return "ours is one independent run, whose scatter is not known"
+    if len(values) < LEAST_SEEDS:
+        return f"ours are {len(values)} independent runs, too few to know their scatter"
     return f"our {len(values)} values are all equal, so their scatter is not known" if all_equal(values) else ""
 
 

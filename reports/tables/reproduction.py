@@ -159,7 +159,7 @@ def summarise(row: Published, ours: Ours) -> Summary:
     if row.reduction in ("mean", "single", "exact"):
         supernets = len(ours.independent)
         source = f" from {supernets} supernets" if supernets < runs else ""
-        return Summary(_within(row, student(ours.independent)), runs, f"mean of {runs}{source}")
+        return Summary(student(ours.independent, (ours.lowest, ours.highest)), runs, f"mean of {runs}{source}")
     raise Incomparable("the paper does not say what it is the mean or best of")
 
 
@@ -173,8 +173,7 @@ def _best(row: Published, ours: Ours) -> Summary:
     if runs < row.runs:
         raise Incomparable(f"the best of {row.runs} runs, and here are {runs}")
     sign = 1.0 if ours.higher else -1.0
-    expected = best_of([sign * value for value in ours.values], row.runs).mean
-    assert expected is not None
+    expected = best_of([sign * value for value in ours.values], row.runs)
     words = f"best of {row.runs}" + (f", expected of {runs}" if runs > row.runs else "")
     return Summary(Interval(sign * expected, None, None), runs, words)
 
@@ -331,14 +330,6 @@ def _shown_anyway(row: Published, group: Group) -> Summary | None:
         return None
     ours = times(row, group)
     return Summary(student(ours.independent), len(ours.values), f"mean of {len(ours.values)}")
-
-
-def _within(row: Published, interval: Interval) -> Interval:
-    """The interval without what no accuracy or correlation can be."""
-    if interval.low is None or interval.high is None:
-        return interval
-    low, high = (-1.0, 1.0) if CORRELATION.fullmatch(row.metric) else (0.0, 100.0)
-    return Interval(interval.mean, max(low, interval.low), min(high, interval.high))
 
 
 def _reduction(row: Published) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from archselect.benchmarks.records import Landscape
@@ -9,6 +10,7 @@ from archselect.reports.intervals import LEVEL, Interval
 from archselect.reports.metrics import LEVELS, correlations, tau_by_seed
 from archselect.reports.results import Results
 from archselect.reports.stats import Correlation, architecture_scale, operation_scale
+from archselect.reports.tables.operations import controls_in_words
 from archselect.reports.tables.standing import others_in_words, standings
 from archselect.reports.tables.table import NONE, WHERE, Row, Table, make_table, where
 from archselect.reports.words import is_plain, reference
@@ -56,7 +58,12 @@ def tau_table(results: Results) -> Table:
         "seeds have the same value."
     )
     used = [s for s in results.landscapes if s.architectures and any(g.judged(s) for g in results.groups)]
-    notes = [*_directions(results), *(reference(results, s) for s in used if not is_plain(s)), *results.status()]
+    notes = [
+        *_directions(results),
+        *_controls(results, used),
+        *(reference(results, s) for s in used if not is_plain(s)),
+        *results.status(),
+    ]
     return make_table(
         "tau",
         "Rank correlation with the truth",
@@ -134,6 +141,13 @@ def _answer(results: Results, says: list[_Best]) -> str:
     of_it = [best for best in says if best.landscape is first]
     what = "Highest τ-b" if max(best.selectors for best in of_it) > 1 else "τ-b"
     return f"{what} with {results.title(first)}: {', '.join(best.sentence for best in of_it)}."
+
+
+def _controls(results: Results, used: list[Landscape]) -> Iterator[str]:
+    """Yield, for each truth, what constant scores of the operations reach that look at no supernet."""
+    for landscape in used:
+        if sentence := controls_in_words(landscape):
+            yield f"{results.title(landscape)}: {sentence}"
 
 
 def _directions(results: Results) -> list[str]:

@@ -138,9 +138,10 @@ def test_what_is_printed_and_what_is_exact():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"paper": "DARTS"}, "unknown paper with published numbers 'DARTS': did you mean 'DARTS-PT'"),
-        ({"table": "Table 22"}, "unknown table with published numbers 'Table 22': did you mean 'Table 2'"),
-        ({"method": "darts+pt"}, "unknown method with published numbers 'darts\\+pt': did you mean 'darts"),
+        ({"paper": "DARTS"}, "unknown paper with published numbers 'DARTS': known: DARTS-PT, "),
+        ({"table": "Table 22"}, "unknown table with published numbers 'Table 22': known: Table 2, "),
+        ({"table": "table 2"}, "unknown table with published numbers 'table 2': did you mean 'Table 2'"),
+        ({"method": "darts+pt"}, "unknown method with published numbers 'darts\\+pt': known: darts\\+darts-pt, "),
     ],
 )
 def test_a_number_that_is_not_published(change, message):
