@@ -10,6 +10,7 @@ import pandas as pd
 from archselect.benchmarks.records import Population
 from archselect.benchmarks.study import TruthPart
 from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.files import expand
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.streams import stream_seed
 from archselect.nasbench_adapters.truth import Surrogate, open_truth
@@ -55,7 +56,7 @@ def populate(
     if accuracy_column and truth:
         raise UserError("give accuracies once: --accuracy-column of the file, or a truth with --table")
     if of_file:
-        found = _of_file(space, Path(cells), architecture_column, accuracy_column, proxies)
+        found = _of_file(space, expand(cells), architecture_column, accuracy_column, proxies)
     elif cells == "all":
         found = _population(space, space.representatives, f"all {len(space.representatives):,} classes of {space.name}")
     elif kind == "sample":

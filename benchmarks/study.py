@@ -60,6 +60,7 @@ from archselect.benchmarks.protocols import Resolved, TrainingSettings, resolve
 from archselect.benchmarks.records import Reproduced, Seed, Settings, flatten
 from archselect.benchmarks.supernets import Recipe
 from archselect.nasbench_adapters.errors import UserError, nearest, unknown
+from archselect.nasbench_adapters.files import expand, read_text
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.base import Selector
 from archselect.selectors.registry import get_selector
@@ -353,17 +354,15 @@ def read_study(name: str) -> Study:
 
 
 def _read(name: str) -> Study:
-    path = built_in_studies().get(name) or Path(name)
+    path = built_in_studies().get(name) or expand(name)
     if not path.is_file():
         if path.suffix == ".toml" or path.parent != Path():
             raise UserError(f"there is no study file {path}; 'archselect list studies' names the built-in ones")
         raise unknown("study", name, built_in_studies())
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         study = Study.model_validate(tomllib.loads(text))
         study._source = text
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read study {path}: {error}") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UserError(f"study {path} is not valid TOML: {error}") from error
     except UserError as error:

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
-from archselect.benchmarks.records import Fact, UserError, flatten, read_fact, write_fact
+from archselect.benchmarks.records import Fact, UserError, flatten, parse_fact, read_text, write_fact
 from archselect.reports.metrics import Series, costs, quality
 from archselect.reports.results import Results, load
 
@@ -58,7 +58,8 @@ def read(path: Path) -> Snapshot:
         return take(load(path))
     if not path.is_file():
         raise UserError(f"there is no {path}: name a folder that 'archselect run' has written, or a baseline file")
-    return read_fact(path, Snapshot)
+    # People edit and convert baselines, which are under version control.
+    return parse_fact(path, read_text(path), Snapshot)
 
 
 def keep(snapshot: Snapshot, path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from archselect.nasbench_adapters.errors import unknown
+from archselect.nasbench_adapters.files import expand
 from archselect.nasbench_adapters.images import cifar, digits, imagenet, imagenet16, npz, svhn
 from archselect.nasbench_adapters.images.dataset import ImageDataset, pooled
 
@@ -112,7 +113,7 @@ DATASETS = {
 def data_folder(data_dir: Path | None = None) -> Path:
     """Where data sets are: `data_dir`, else the variable ARCHSELECT_DATA, else the user's data folder."""
     given = data_dir or os.environ.get(DATA_VARIABLE)
-    return Path(given or platformdirs.user_data_dir("archselect")).expanduser()
+    return expand(given or platformdirs.user_data_dir("archselect"))
 
 
 def load_images(name: str, data_dir: Path | None = None) -> ImageDataset:
@@ -130,7 +131,7 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageDataset:
     if at and side.isdecimal():
         return pooled(load_images(whole, data_dir), int(side))
     if name.endswith(".npz"):
-        return npz.read(Path(name).expanduser())
+        return npz.read(expand(name))
     if name not in DATASETS:
         raise unknown("data set (or path of a .npz)", name, DATASETS)
     return DATASETS[name].read(data_folder(data_dir))

@@ -13,6 +13,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.files import expand
 from archselect.nasbench_adapters.truth import hpo_bench, long_csv, nats, nb101_file, nb201_file, nb301_file, plain_csv
 from archselect.nasbench_adapters.truth.landscape import LandscapeNumbers, landscape, rank
 from archselect.nasbench_adapters.truth.plain_csv import PlainColumns
@@ -100,7 +101,7 @@ def open_truth(name: str) -> GroundTruth:
             raise UserError(f"the truth '{name}' is not there yet: {BUILTIN[name][1]}")
         return TruthTable.open(builtin_path(name))
     if Path(name).suffix == ".npz":
-        return _open(Path(name))
+        return _open(expand(name))
     if name in _imported():
         return _open(_imported()[name])
     if name in KNOWN:
@@ -155,7 +156,7 @@ def import_truth(
         UserError: if the source is missing, of an unknown form, damaged or asks for code to be run; if the name is
             taken by a built-in truth or is no file name; if what is given does not go with the format.
     """
-    source = Path(source)
+    source = expand(source)
     _check_name(name)
     format = format or ("plain" if plain else detect(source))
     if format not in FORMATS:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED
+from archselect.nasbench_adapters.files import DAMAGED, open_text, unreadable
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.table import MEASURED, TableBuilder, TruthTable, unflatten
@@ -83,16 +83,17 @@ def origin_of(path: Path, origin: str | None) -> str:
 
 
 def read_frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """A CSV (gzip or not) or Parquet file, these columns as text. Raises UserError if it cannot be read."""
+    """Return a CSV (gzip or not) or Parquet file, these columns as text. Raises UserError if it cannot be read."""
     text = {column: str for column in columns}
     try:
         if path.suffix == ".parquet":
             frame = pd.read_parquet(path)
             present = [column for column in columns if column in frame]
             return frame.assign(**{c: frame[c].astype("string").astype(object) for c in present})
-        return pd.read_csv(path, dtype=text, keep_default_na=False, encoding="utf-8")
+        with open_text(path) as file:
+            return pd.read_csv(file, dtype=text, keep_default_na=False)
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     except (*DAMAGED, pa.ArrowException) as error:
         raise UserError(f"{path} is not a readable {path.suffix.lstrip('.')} file: {error}") from error
 
