@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from archselect.benchmarks.printing import guard_streams
+
 THREADS = 1
 """CPU threads of a worker: one, so that sums have one order and the same study gives the same records anywhere."""
 
@@ -211,6 +213,8 @@ def _start(start: Callable[[], None], places: Any, begun: Any, gpus: list[str]) 
     global _begun
     _begun = begun
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # What a user's selector prints must not fail its run where the command's reader is gone.
+    guard_streams()
     place = places.get()
     if gpus:
         # Before anything asks CUDA.

@@ -155,6 +155,8 @@ def _elsewhere(name: str, folder: Path) -> str:
     """Return, in words, where Python finds a module of that name outside of a folder; "" if nowhere."""
     if name in sys.stdlib_module_names:
         return "Python's own module"
+    if name == "archselect":
+        return "archselect itself"
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
