@@ -69,7 +69,8 @@ def cpu_quota(root: Path = Path("/")) -> float:
     mounted = root / "sys/fs/cgroup"
     quotas = [UNLIMITED]
     for line in _lines(root / "proc/self/cgroup"):
-        _, controllers, group = line.split(":", 2)
+        _, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
         if not controllers:
             folders = _with_parents(mounted, group) + _with_parents(mounted / "unified", group)
             quotas += map(_quota_2, folders)
