@@ -12,7 +12,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import UnionType
@@ -113,7 +113,7 @@ def check_python(path: Path, content: bytes) -> None:
         decode(path, content)
 
 
-def _open_bytes(path: Path) -> IO[bytes]:
+def _open_bytes(path: Path) -> gzip.GzipFile | io.BufferedReader:
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
 
@@ -127,7 +127,7 @@ def _check_head(path: Path, head: bytes) -> None:
         raise UserError(f"{path} is UTF-16 or no text: save it as UTF-8")
 
 
-def _first_fault(path: Path, file: IO[bytes]) -> UserError:
+def _first_fault(path: Path, file: Iterable[bytes]) -> UserError:
     """Return the error for the first line of a file that is not UTF-8."""
     for number, line in enumerate(file, start=1):
         try:
