@@ -359,8 +359,8 @@ def _read(name: str) -> Study:
         if path.suffix == ".toml" or path.parent != Path():
             raise UserError(f"there is no study file {path}; 'archselect list studies' names the built-in ones")
         raise unknown("study", name, built_in_studies())
+    text = read_text(path)
     try:
-        text = read_text(path)
         study = Study.model_validate(tomllib.loads(text))
         study._source = text
     except (tomllib.TOMLDecodeError, RecursionError) as error:

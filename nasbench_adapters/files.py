@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import os
@@ -78,8 +79,9 @@ def read_text(path: Path) -> str:
 def decode(path: Path, content: bytes) -> str:
     """Return the bytes of a file as :func:`read_text` does. Raises UserError if they are not UTF-8."""
     _check_head(path, content[:_HEAD])
+    content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _not_utf8(path, content.count(b"\n", 0, error.start) + 1, content[error.start]) from error
     return io.StringIO(text, newline=None).read()
