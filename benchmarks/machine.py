@@ -39,9 +39,82 @@ def commit() -> str | None:
     return found.stdout.strip() or None
 
 
-def cores() -> int:
-    """How many processor cores this process may use."""
+def cores(root: Path = Path("/")) -> int:
+    """Return how many processor cores this process may use, at least one.
+
+    That is how many it may run on, or how many a container's quota lets it keep busy, rounded down: a worker beyond
+    the quota would be made to pause, and its times would be wrong.
+
+    Args:
+        root: the folder that holds `proc` and `sys`.
+    """
+    return max(1, min(_allowed_cores(), int(cpu_quota(root))))
+
+
+def _allowed_cores() -> int:
+    if hasattr(os, "process_cpu_count"):  # since Python 3.13
+        return os.process_cpu_count() or 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cpu_quota(root: Path = Path("/")) -> float:
+    """Return the processor time per time that this process's control groups, version 1 or 2, allow; 1e9 for no limit.
+
+    A group's parents limit it, too. In a container the folder of the group's name may be missing, for it sees its own
+    group as the uppermost. Source: the Linux kernel's documentation, admin-guide/cgroup-v2 and scheduler/sched-bwc.
+
+    Args:
+        root: the folder that holds `proc` and `sys`.
+    """
+    mounted = root / "sys/fs/cgroup"
+    quotas = [UNLIMITED]
+    for line in _lines(root / "proc/self/cgroup"):
+        _, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
+        if not controllers:
+            folders = _with_parents(mounted, group) + _with_parents(mounted / "unified", group)
+            quotas += map(_quota_2, folders)
+        elif "cpu" in controllers.split(","):
+            folders = _with_parents(mounted / "cpu", group) + _with_parents(mounted / controllers, group)
+            quotas += map(_quota_1, folders)
+    return min(quotas)
+
+
+UNLIMITED = 1e9
+"""More cores than any machine has."""
+
+
+def _with_parents(top: Path, group: str) -> list[Path]:
+    """Return the folder of a control group and those of its parents, up to the uppermost."""
+    parts = [part for part in group.split("/") if part not in ("", "..")]
+    return [top.joinpath(*parts[:length]) for length in range(len(parts) + 1)]
+
+
+def _quota_2(folder: Path) -> float:
+    """Return what `cpu.max` allows: "QUOTA PERIOD" in microseconds, or "max PERIOD"."""
+    words = " ".join(_lines(folder / "cpu.max")).split()
+    return _share(words[0], words[1]) if len(words) == 2 else UNLIMITED
+
+
+def _quota_1(folder: Path) -> float:
+    """Return what `cpu.cfs_quota_us` allows, -1 for no limit, in each `cpu.cfs_period_us`."""
+    quota = _lines(folder / "cpu.cfs_quota_us")
+    period = _lines(folder / "cpu.cfs_period_us")
+    return _share(quota[0], period[0]) if quota and period else UNLIMITED
+
+
+def _share(quota: str, period: str) -> float:
+    if not quota.strip().isdecimal() or not period.strip().isdecimal() or int(period) == 0:
+        return UNLIMITED
+    return int(quota) / int(period)
+
+
+def _lines(file: Path) -> list[str]:
+    """Return the lines of a file of the system, none where there is no such file."""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 def find_device(name: str) -> torch.device:

@@ -11,6 +11,7 @@ import pandas as pd
 from archselect.benchmarks.records import Population
 from archselect.benchmarks.study import TruthPart
 from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.files import expand
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.streams import stream_seed
 from archselect.nasbench_adapters.truth import Surrogate, open_truth
@@ -73,7 +74,7 @@ def read_cells(
     if accuracy_column and has_truth:
         raise UserError("give accuracies once: --accuracy-column of the file, or a truth with --table")
     if of_file:
-        return Cells("file", of_file=_of_file(space, Path(text), architecture_column, accuracy_column, proxies))
+        return Cells("file", of_file=_of_file(space, expand(text), architecture_column, accuracy_column, proxies))
     if kind == "sample":
         return Cells("sample", _count(amount))
     if kind == "top":

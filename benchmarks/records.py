@@ -24,6 +24,8 @@ from archselect.benchmarks.columns import Columns as Columns
 # `reports` may import this module and no adapter, so what it needs of them is passed on from here.
 from archselect.nasbench_adapters.errors import UserError as UserError
 from archselect.nasbench_adapters.errors import unknown as unknown
+from archselect.nasbench_adapters.files import read_text as read_text
+from archselect.nasbench_adapters.files import unreadable
 from archselect.nasbench_adapters.files import write_atomically as write_atomically
 
 Settings = dict[str, str | int | float | bool | None]
@@ -606,14 +608,26 @@ FactType = TypeVar("FactType", bound=Fact)
 
 
 def read_fact(path: Path, kind: type[FactType], mend: str = "remove it and run again") -> FactType:
-    """Read a fact back.
+    """Return the fact of a file.
 
-    Raises UserError, naming file and field, if the file is unreadable, or, with what mends it, of another shape.
+    Args:
+        mend: what to do about a file of another shape, for the message.
+
+    Raises UserError, naming file and field, if the file is unreadable or of another shape.
     """
     try:
-        return kind.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
+    return parse_fact(path, content, kind, mend)
+
+
+def parse_fact(
+    path: Path, content: bytes | str, kind: type[FactType], mend: str = "remove it and run again"
+) -> FactType:
+    """Return the fact that a file's content is. Raises UserError as :func:`read_fact`, if it is none."""
+    try:
+        return kind.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"

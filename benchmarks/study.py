@@ -61,6 +61,7 @@ from archselect.benchmarks.protocols import Resolved, TrainingSettings, resolve
 from archselect.benchmarks.records import Reproduced, Seed, Settings, flatten
 from archselect.benchmarks.supernets import Recipe
 from archselect.nasbench_adapters.errors import Faults, UserError, nearest, unknown
+from archselect.nasbench_adapters.files import expand, read_text
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.base import Selector
 from archselect.selectors.registry import get_selector
@@ -479,16 +480,14 @@ def _read(name: str) -> Study:
 
 def _raw(name: str) -> tuple[dict[str, Any], str]:
     """Return a study's values and its text. Raises UserError if there is no such file or it is not TOML."""
-    path = built_in_studies().get(name) or Path(name)
+    path = built_in_studies().get(name) or expand(name)
     if not path.is_file():
         if path.suffix == ".toml" or path.parent != Path():
             raise UserError(f"there is no study file {path}; 'archselect list studies' names the built-in ones")
         raise unknown("study", name, built_in_studies())
+    text = read_text(path)
     try:
-        text = path.read_text(encoding="utf-8")
         return tomllib.loads(text), text
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read study {path}: {error}") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UserError(f"study {path} is not valid TOML: {error}") from error
 

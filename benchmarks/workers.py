@@ -24,6 +24,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from archselect.benchmarks.printing import guard_streams
+
 THREADS = 1
 """CPU threads of a worker: one, so that sums have one order and the same study gives the same records anywhere."""
 
@@ -276,6 +278,8 @@ def _start(start: Callable[[], None], board: _Board, gpus: list[str]) -> None:
     _board = board
     _place = board.take_place()
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # What a user's selector prints must not fail its run where the command's reader is gone.
+    guard_streams()
     if gpus:
         # Before anything asks CUDA.
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[_place % len(gpus)]

@@ -8,6 +8,7 @@ pointers that the file made up.
 from __future__ import annotations
 
 import bz2
+import io
 import pickle
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
@@ -102,12 +103,18 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_pickle(path: Path) -> Any:
-    """The data of a pickle, decompressed if its name ends in `.pbz2`; Python 2's 8-bit texts as Latin-1.
+    """Return the data of a pickle, decompressed if its name ends in `.pbz2`; Python 2's 8-bit texts as Latin-1.
 
     Raises UserError if the pickle asks for anything but :data:`STAND_INS`, is damaged, or cannot be read.
     """
     with refusing(path), bz2.open(path) if path.suffix == ".pbz2" else path.open("rb") as file:
         return _Unpickler(file, encoding="latin1").load()
+
+
+def unpickle(content: bytes, path: Path) -> Any:
+    """Return the data of a pickle that was read already, as :func:`read_pickle` does; messages name the path."""
+    with refusing(path):
+        return _Unpickler(io.BytesIO(content), encoding="latin1").load()
 
 
 @contextmanager

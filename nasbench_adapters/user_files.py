@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import inspect
-import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +10,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.files import expand
 from archselect.nasbench_adapters.registry import Registry, check_name
+from archselect.nasbench_adapters.user_code import PREFIX, UserCode, read_code
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -58,12 +57,14 @@ class UserClasses(Registry[type[Model]]):
         return super().get(name) if path is None else self._of_file(path, class_name)
 
     def source(self, name: str) -> str | None:
-        """Where the class that a text names comes from: the hash of its file, or package and version.
+        """Return where the class that a text names comes from: the hash of its code, or package and version.
+
+        The hash is that of the file and of all that it imports from its folder.
 
         None for archselect's own, and for unknown names. Raises UserError if there is no such file.
         """
         path, _ = _split(name)
-        return super().source(name) if path is None else f"file {self._hash(path)}"
+        return super().source(name) if path is None else f"file {self._read(path).hash}"
 
     def usable(self, found: Any) -> type[Model]:
         """The class, if studies can use it. Raises ValueError, with the mend, if it lacks something."""
@@ -87,7 +88,7 @@ class UserClasses(Registry[type[Model]]):
         return f"{self._base.__module__}.{self._base.__name__}"
 
     def _of_file(self, path: Path, class_name: str) -> type[Model]:
-        module = _execute(path, self._hash(path))
+        module = _execute(self._read(path))
         found = {
             name: kind
             for name, kind in vars(module).items()
@@ -113,49 +114,47 @@ class UserClasses(Registry[type[Model]]):
         except ValueError as error:
             raise UserError(f"{path}: {error}") from error
 
-    def _hash(self, path: Path) -> str:
-        """16 hexadecimal digits of the SHA-256 of a file's content. Raises UserError if there is no such file."""
+    def _read(self, path: Path) -> UserCode:
+        """Return the code of a file. Raises UserError if there is no such file, or as :func:`read_code` does."""
         if not path.is_file():
             example = f"my_{self.kind}.py:My{self.kind.capitalize()}"
             raise UserError(f"there is no file {path}: name a Python file and a class in it, as {example}")
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        return read_code(path)
 
 
 def _split(text: str) -> tuple[Path | None, str]:
     """The file and the class that a text names; no file for a name."""
     file, colon, class_name = text.rpartition(":")
     if colon and file.endswith(".py"):
-        return Path(file), class_name
-    return (Path(text), "") if text.endswith(".py") else (None, "")
+        return expand(file), class_name
+    return (expand(text), "") if text.endswith(".py") else (None, "")
 
 
-def _execute(path: Path, content: str) -> ModuleType:
-    """The file as a module of its own name, so that two files of one name do not meet."""
-    where_it_is = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-    # One module for each content, so that a class is the same however often it is asked for.
-    name = f"archselect_file_{where_it_is}_{content}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path.absolute())
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Annotations that are texts are looked up in the module of the class.
-    sys.modules[name] = module
+def _execute(code: UserCode) -> ModuleType:
+    """Return the code as a module, the same for the same content. Raises UserError, saying where, if it fails."""
     try:
-        spec.loader.exec_module(module)
+        return code.load()
     except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise UserError(f"{where(error, path)}: {said(error)}") from error
-    return module
+        raise UserError(f"{where(error, code.path)}: {said(error)}") from error
 
 
 def where(error: BaseException, path: Path) -> str:
-    """The file, and the last line of it that an error came from."""
-    here = str(path.absolute())
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == here]
-    if isinstance(error, SyntaxError) and error.filename == here:
-        lines.append(error.lineno)
-    return f"{path}, line {lines[-1]}" if lines else f"{path}"
+    """Return the last line of a file, or of what it imports from its folder, that an error came from, and its file."""
+    place = f"{path}"
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename
+        of_user = str(frame.f_globals.get("__name__", "")).startswith(PREFIX)
+        if of_user or file == str(path.absolute()):
+            place = f"{_shown(file, path)}, line {line}"
+    if isinstance(error, SyntaxError) and Path(error.filename or "").is_relative_to(path.parent.absolute()):
+        place = f"{_shown(str(error.filename), path)}, line {error.lineno}"
+    return place
+
+
+def _shown(file: str, path: Path) -> str:
+    """Return a file of a user's code in the words of the path that names the code."""
+    folder = path.parent.absolute()
+    return f"{path.parent / Path(file).relative_to(folder)}" if Path(file).is_relative_to(folder) else file
 
 
 def said(error: BaseException) -> str:

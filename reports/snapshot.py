@@ -9,7 +9,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Literal
 
-from archselect.benchmarks.records import Fact, Record, UserError, flatten, read_fact, write_fact
+from archselect.benchmarks.records import Fact, Record, UserError, flatten, parse_fact, read_text, write_fact
 from archselect.reports.metrics import Series, costs, quality, searched
 from archselect.reports.results import Group, Results, load, seed_name
 
@@ -119,7 +119,8 @@ def _read_baseline(path: Path) -> Snapshot:
     if not path.is_file():
         raise UserError(f"there is no {path}: name a folder that 'archselect run' has written, or a baseline file")
     mend = "make it anew with 'archselect baseline'"
-    snapshot = read_fact(path, Snapshot, mend)
+    # People edit and convert baselines, which are under version control.
+    snapshot = parse_fact(path, read_text(path), Snapshot, mend)
     if not any(series.values for series in snapshot.series):
         raise UserError(f"{path} holds no value of any selector: {mend}")
     _refuse_values(path, snapshot.series, mend)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Callable
 
 from archselect.benchmarks.cli import comparing, drawing, extending, listing, scores, studies, training, truth
-from archselect.benchmarks.cli.app import app, truth_app
+from archselect.benchmarks.cli.app import FAULT, UNPRINTED, app, err, truth_app, with_expanded_paths
+from archselect.benchmarks.printing import fault_of_output, guarded_streams
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": studies.run,
@@ -34,11 +37,36 @@ OF_TRUTHS: dict[str, Callable[..., None]] = {
 }
 
 for name, command in COMMANDS.items():
-    app.command(name)(command)
+    app.command(name)(with_expanded_paths(command))
 for name, command in OF_TRUTHS.items():
-    truth_app.command(name)(command)
+    truth_app.command(name)(with_expanded_paths(command))
 
 
 def main() -> None:
-    """The entry point."""
-    app()
+    """Run the command that the arguments name, and end the process with its exit code.
+
+    0: all went well. 1: a gate, a run or a check failed. 2: the user can mend it. 70: a fault in archselect itself.
+    74: all went well, but standard output could not be written. 130: interrupted. Output that a reader does not want,
+    as in `archselect list studies | head -1`, changes nothing.
+    """
+    with guarded_streams():
+        try:
+            app()
+        except SystemExit as end:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            sys.exit(_code_with_output(end.code))
+        except Exception:
+            # Python would end with 1, which means that a gate, a run or a check failed.
+            traceback.print_exc()
+            sys.exit(FAULT)
+
+
+def _code_with_output(code: str | int | None) -> str | int | None:
+    """Return the exit code of a command in view of whether its output was written; says so if it was not."""
+    fault = fault_of_output()
+    if fault is None:
+        return code
+    message = f"archselect: cannot write to standard output: {fault.strerror or fault}"
+    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    return code or UNPRINTED

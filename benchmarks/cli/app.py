@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import tomllib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from typer.core import TyperGroup
 
+from archselect.benchmarks.printing import for_output
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.files import expand
 from archselect.nasbench_adapters.registry import PluginWarning
 
 if TYPE_CHECKING:
@@ -38,8 +41,17 @@ def _show_warning(message: Warning | str, category: type[Warning], *where: Any, 
         _show_any(message, category, *where, **more)
 
 
+BAD_INPUT = 2
+"""The exit code where the user can mend what is wrong; 1 is for a gate, a run or a check that failed."""
+FAULT = 70
+"""The exit code of a fault in archselect itself, as sysexits.h has it."""
+UNPRINTED = 74
+"""The exit code where all went well but standard output could not be written, as sysexits.h has it."""
+INTERRUPTED = 130
+
+
 class _Group(TyperGroup):
-    """Exit code 2 and one line for what the user can mend, 130 when interrupted."""
+    """A group of commands that ends with one line and an exit code of its own for each kind of failure."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -48,10 +60,13 @@ class _Group(TyperGroup):
                 return super().invoke(ctx)
         except UserError as error:
             err.print(f"archselect: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-            sys.exit(2)
+            sys.exit(BAD_INPUT)
         except KeyboardInterrupt:
             err.print("archselect: interrupted; what is finished is kept, the same command goes on", style="red")
-            sys.exit(130)
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError as error:
+            # Typer takes it for one of standard output, and ends with 1.
+            raise RuntimeError("a pipe to another process broke") from error
 
 
 app = typer.Typer(
@@ -62,6 +77,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 truth_app = typer.Typer(
     help="Ground truth: look up, import, build and list tables of accuracies.", no_args_is_help=True
@@ -77,6 +93,23 @@ EngineSet = Annotated[
     typer.Option(help="A setting of the engine, NAME=VALUE: scheduler=tcp://HOST:PORT, partition=gpu. Repeatable."),
 ]
 StudyName = Annotated[str, typer.Argument(help="A built-in study ('archselect list studies') or a TOML file.")]
+
+
+def with_expanded_paths(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that gets each path among its arguments with `~` replaced by the user's home folder."""
+
+    @wraps(command)
+    def call(**arguments: Any) -> None:
+        command(**{name: _expanded(value) for name, value in arguments.items()})
+
+    return call
+
+
+def _expanded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_expanded(part) for part in value]
+    return expand(value) if isinstance(value, Path) else value
+
 
 SKELETON = "skeleton."
 """What stands before the settings of a network's size, on the command line."""
@@ -161,11 +194,11 @@ def print_table(
     numeric: Sequence[str] = (),
 ) -> None:
     """Print rows under a title, and a caption below."""
-    shown = Table(title=title, title_justify="left")
+    shown = Table(title=for_output(title), title_justify="left")
     for column in columns:
-        shown.add_column(column, overflow="fold", justify="right" if column in numeric else "left")
+        shown.add_column(for_output(column), overflow="fold", justify="right" if column in numeric else "left")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(for_output, row))
     # Wide tables stay whole when they go to a file or a pipe.
     Console(width=None if out.is_terminal else 240).print(shown, markup=False, highlight=False)
     out.print(f"{caption}\n" if caption else "", markup=False, highlight=False)

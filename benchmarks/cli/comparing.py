@@ -59,9 +59,10 @@ def compare(
     for path, form in ((markdown, comparison.to_markdown), (json, comparison.to_json), (junit, comparison.to_junit)):
         if path is not None:
             write_atomically(path, form(found).encode())
-    typer.echo(text, nl=False)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         _append(Path(summary), text, comparison.SUMMARY_LIMIT)
+    # After all files: whatever happens to the output, they are there.
+    typer.echo(text, nl=False)
     if found.failed:
         raise typer.Exit(1)
 

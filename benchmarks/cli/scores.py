@@ -226,7 +226,7 @@ def operation_scores(
         )
         notes += filter(None, [controls_in_words(landscape)])
     found = operation_table(scorers, oracles, notes)
+    paths = write_table(found, out_dir) if out_dir is not None else []
     print_shown(for_terminal(found))
-    if out_dir is not None:
-        for path in write_table(found, out_dir):
-            out.print(f"{path}", markup=False, highlight=False)
+    for path in paths:
+        out.print(f"{path}", markup=False, highlight=False)

@@ -7,12 +7,12 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from archselect.benchmarks.engines.base import Start, attempt
 from archselect.benchmarks.workers import Submit
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.files import expand
 
 ARRAY = 1000
 """Jobs of one array: one less than Slurm's MaxArraySize is at first."""
@@ -42,7 +42,7 @@ def slurm_engine(workers: int | None, device: str, start: Start, settings: dict[
     import submitit
 
     values = dict(settings)
-    folder = Path(str(values.pop("folder", "slurm"))).absolute()
+    folder = expand(str(values.pop("folder", "slurm"))).absolute()
     if workers is not None:
         values["array_parallelism"] = workers
     try:

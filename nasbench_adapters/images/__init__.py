@@ -13,6 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.files import expand
 from archselect.nasbench_adapters.images import cifar, digits, imagenet, imagenet16, npz, svhn
 from archselect.nasbench_adapters.images.dataset import ImageDataset, pooled
 
@@ -72,7 +73,7 @@ DATASETS = {
             summary="60,000 colour 32x32 images, 10 classes; 50,000 to train",
             size="162 MiB to download",
             licence="Krizhevsky 2009, cs.toronto.edu/~kriz/cifar.html; no licence stated",
-            how=f"fetched at first use, or put {cifar.CIFAR10.archive} into the data folder",
+            how=f"fetched at first use, or put {cifar.CIFAR10.archive} or torchvision's folder into the data folder",
             present=partial(cifar.present, cifar.CIFAR10),
             read=partial(cifar.read, cifar.CIFAR10),
             download=162 * MEBIBYTE,
@@ -82,7 +83,7 @@ DATASETS = {
             summary="60,000 colour 32x32 images, 100 classes; 50,000 to train",
             size="161 MiB to download",
             licence="Krizhevsky 2009, cs.toronto.edu/~kriz/cifar.html; no licence stated",
-            how=f"fetched at first use, or put {cifar.CIFAR100.archive} into the data folder",
+            how=f"fetched at first use, or put {cifar.CIFAR100.archive} or torchvision's folder into the data folder",
             present=partial(cifar.present, cifar.CIFAR100),
             read=partial(cifar.read, cifar.CIFAR100),
             download=161 * MEBIBYTE,
@@ -130,7 +131,7 @@ DATASET_ALIASES = {"imagenet16": imagenet16.NAME, "c10": "cifar10", "c100": "cif
 def data_folder(data_dir: Path | None = None) -> Path:
     """Where data sets are: `data_dir`, else the variable ARCHSELECT_DATA, else the user's data folder."""
     given = data_dir or os.environ.get(DATA_VARIABLE)
-    return Path(given or platformdirs.user_data_dir("archselect")).expanduser()
+    return expand(given or platformdirs.user_data_dir("archselect"))
 
 
 def check_images(name: str, data_dir: Path | None = None) -> None:
@@ -144,7 +145,7 @@ def check_images(name: str, data_dir: Path | None = None) -> None:
         check_images(whole, data_dir)
         return
     if name.endswith(".npz"):
-        npz.check(Path(name).expanduser())
+        npz.check(expand(name))
         return
     if name not in DATASETS:
         raise _unknown(name)
@@ -180,7 +181,7 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageDataset:
     if at and side.isdecimal():
         return pooled(load_images(whole, data_dir), int(side))
     if name.endswith(".npz"):
-        return npz.read(Path(name).expanduser())
+        return npz.read(expand(name))
     if name not in DATASETS:
         raise _unknown(name)
     return DATASETS[name].read(data_folder(data_dir))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pooch
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.files import mode_of_new_files
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 10, 60  # seconds
 
@@ -45,6 +46,8 @@ def fetch(path: Path, md5: str, url: str, variable: str) -> None:
             path=path.parent,
             downloader=pooch.HTTPDownloader(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)),
         )
+        # pooch leaves what it fetches readable for its user alone.
+        path.chmod(mode_of_new_files(path.parent))
     # requests' errors are OSErrors; pooch raises ValueError on another MD5.
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())

@@ -3,12 +3,14 @@
     Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1), …], normal_concat=[2, 3, 4, 5], reduce=[…], …)
 
 Each node has two entries (operation, source), nodes in order. Lists and tuples are the same, `range(2, 6)` is accepted
-for a list of numbers, a whole line `DARTS_V2 = Genotype(…)` for what it names, and JSON with these four keys.
+for a list of numbers, and JSON with these four keys for the whole. What stands before and after `Genotype(…)`, as in a
+line of a log, is left out; there may be one genotype only. A terminal's line breaks may fall anywhere in it.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from dataclasses import dataclass
 
@@ -19,6 +21,9 @@ LONGEST = 10_000
 """Characters of the longest text that is read; real ones have a few hundred."""
 HIGHEST = 100
 """The highest number of a node that is read; real ones have one digit."""
+_START = re.compile(r"\bGenotype\s*\(")
+_BRACKETS_AND_QUOTES = re.compile(r"""\\.|[()\[\]{}'"]""", re.DOTALL)
+"""Also a backslash with what it escapes, so that an escaped quote ends no text."""
 WANTED = "malformed genotype: wanted Genotype(normal=[('operation', source), …], normal_concat=[…], …)"
 
 
@@ -37,18 +42,12 @@ class Genotype:
 
 
 def parse_genotype(text: str) -> Genotype:
-    """The genotype a text names. Raises UserError, saying where, if it is none."""
-    if len(text) > LONGEST:
-        raise UserError(f"malformed genotype: {len(text)} characters, more than {LONGEST}")
-    try:
-        with warnings.catch_warnings():
-            # What Python says of a doubtful backslash is for programmers.
-            warnings.simplefilter("ignore")
-            statements = ast.parse(text.strip()).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise UserError(f"malformed genotype {text.strip()[:60]!r}: {_reason(error)}") from error
-    match statements:
-        case [ast.Expr(value=tree) | ast.Assign(targets=[ast.Name()], value=tree)]:
+    """Return the genotype that a text holds. Raises UserError, saying where, if there is none, or several."""
+    written = _genotype_within(text)
+    if len(written) > LONGEST:
+        raise UserError(f"malformed genotype: {len(written)} characters, more than {LONGEST}")
+    match _statements(written):
+        case [ast.Expr(value=tree)]:
             fields = dict(_fields(tree))
         case _:
             raise UserError(WANTED)
@@ -61,6 +60,75 @@ def parse_genotype(text: str) -> Genotype:
         _entries("reduce", fields["reduce"]),
         _numbers("reduce_concat", fields["reduce_concat"]),
     )
+
+
+def _genotype_within(text: str) -> str:
+    """Return `Genotype(…)` out of a text around it, or the whole text if it has no `Genotype(`."""
+    places = _places(text)
+    if not places:
+        return text.strip()
+    if len(places) > 1:
+        raise UserError(f"the text holds {len(places):,} genotypes: give one of them")
+    return text[places[0]]
+
+
+def _places(text: str) -> list[slice]:
+    """Return where each `Genotype(…)` of a text is."""
+    places = []
+    start = _START.search(text)
+    while start:
+        end = _end_of_call(text, start.end() - 1)
+        places.append(slice(start.start(), end))
+        start = _START.search(text, end)
+    return places
+
+
+def _end_of_call(text: str, bracket: int) -> int:
+    """Return the place after the bracket that closes the one at a place.
+
+    Raises UserError if there is none, as in a text that was cut short.
+    """
+    depth = 0
+    quote = ""
+    for found in _BRACKETS_AND_QUOTES.finditer(text, bracket):
+        mark = found[0]
+        if mark.startswith("\\"):
+            continue
+        if mark in "'\"":
+            if not quote:
+                quote = mark
+            elif mark == quote:
+                quote = ""
+        elif not quote:
+            depth += 1 if mark in "([{" else -1
+            if depth == 0:
+                return found.end()
+    raise UserError(f"malformed genotype {text[bracket : bracket + 60]!r}: it breaks off before its last bracket")
+
+
+def _statements(written: str) -> list[ast.stmt]:
+    """Return the statements that a text is, as Python reads them; nothing is executed."""
+    try:
+        return _parsed(written)
+    except SyntaxError:
+        # A terminal breaks lines within words, too.
+        return _parsed_or_refused("".join(written.splitlines()))
+    except (ValueError, RecursionError, MemoryError):
+        return _parsed_or_refused(written)
+
+
+def _parsed_or_refused(written: str) -> list[ast.stmt]:
+    try:
+        return _parsed(written)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise UserError(f"malformed genotype {written[:60]!r}: {_reason(error)}") from error
+
+
+def _parsed(written: str) -> list[ast.stmt]:
+    with warnings.catch_warnings():
+        # What Python says of a doubtful backslash is for programmers.
+        warnings.simplefilter("ignore")
+        return ast.parse(written).body
 
 
 def _reason(error: BaseException) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from platformdirs import user_data_path
 
 from archselect.nasbench_adapters.errors import Faults, UserError, nearest, unknown
-from archselect.nasbench_adapters.files import write_atomically
+from archselect.nasbench_adapters.files import expand, write_atomically
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import hpo_bench, long_csv, nats, nb101_file, nb201_file, nb301_file, plain_csv
@@ -138,7 +138,7 @@ def open_truth(name: str) -> GroundTruth:
             raise UserError(f"the truth '{name}' is not there yet: {BUILTIN[name][1]}")
         return TruthTable.open(builtin_path(name))
     if Path(name).suffix == ".npz":
-        return _open(Path(name))
+        return _open(expand(name))
     if name in _imported():
         return _open(_imported()[name])
     raise _not_there(name)
@@ -245,7 +245,7 @@ def import_truth(
             a built-in truth's, is no file name, or is taken and not to be replaced; if what is given does not go with
             the format.
     """
-    source = Path(source)
+    source = expand(source)
     faults = Faults()
     with faults.collect():
         _check_name(name)

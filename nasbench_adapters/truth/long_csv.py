@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED
+from archselect.nasbench_adapters.files import DAMAGED, open_text, unreadable
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.column_names import horizons
 from archselect.nasbench_adapters.truth.rows import TOO_MANY_FIELDS, Refused, Rows, check_per_cent, counts_of
@@ -137,10 +137,11 @@ def read_frame(path: Path, columns: Sequence[str], skip_invalid: bool = False) -
             frame = pd.read_parquet(path).reset_index(drop=True)
             present = [column for column in columns if column in frame]
             return frame.assign(**{c: frame[c].astype("string").astype(object) for c in present})
-        named = _with_room(path) if skip_invalid else {}
-        frame = pd.read_csv(path, dtype=text, keep_default_na=False, encoding="utf-8", **named)
+        with open_text(path) as file:
+            named = _with_room(path) if skip_invalid else {}
+            frame = pd.read_csv(file, dtype=text, keep_default_na=False, **named)
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     except pd.errors.EmptyDataError as error:
         raise UserError(f"{path} is empty: it needs a header and rows") from error
     except (*DAMAGED, pa.ArrowException) as error:
@@ -206,5 +207,6 @@ def details_of(rows: Rows) -> dict[str, Any]:
 
 def _with_room(path: Path) -> dict[str, Any]:
     """Return options of read_csv that leave room for fields that the header does not have."""
-    header = pd.read_csv(path, keep_default_na=False, encoding="utf-8", nrows=0).columns
+    with open_text(path) as file:
+        header = pd.read_csv(file, keep_default_na=False, nrows=0).columns
     return {"header": None, "skiprows": 1, "names": [*header, *(f"{TOO_MANY_FIELDS} {place}" for place in range(ROOM))]}

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED
+from archselect.nasbench_adapters.files import DAMAGED, open_text
 from archselect.nasbench_adapters.space import DROPPED
 from archselect.nasbench_adapters.spaces.nb101 import (
     BLOCKS,
@@ -161,7 +161,8 @@ def is_csv_of_cells(path: Path) -> bool:
 
 def _read_csv(path: Path, rows: int | None = None) -> pd.DataFrame:
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", nrows=rows)
+        with open_text(path) as file:
+            frame = pd.read_csv(file, dtype=str, keep_default_na=False, nrows=rows)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     except DAMAGED as error:

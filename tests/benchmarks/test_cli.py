@@ -165,3 +165,82 @@ def test_operation_scores_of_a_file(archselect, tmp_path):
     assert archselect("operation-scores", "scores.csv")[0] == 2
     assert archselect("operation-scores", "scores.csv", "--table", "nb201-digits")[0] == 2
     assert "unknown scorer" in archselect("operation-scores", "scores.csv", "--oracle", "x")[2]
+
+
+def test_short_help(archselect):
+    for words in ([], ["run"], ["truth"], ["truth", "list"], ["compare"]):
+        assert archselect(*words, "-h") == archselect(*words, "--help")
+        assert archselect(*words, "-h")[0] == 0
+
+
+def test_the_home_folder_in_paths(archselect, tmp_path, monkeypatch, small_truth):
+    """In options, in arguments, and in names that may be a path; a shell leaves `--out=~/x` as it is."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "t.npz").write_bytes(small_truth.read_bytes())
+    (tmp_path / "home" / "cells.csv").write_text(f"arch\n{CELL}\n")
+    assert archselect("draw", CELL, "--space", "nb201", "--out=~/a/cell.svg")[0] == 0
+    assert (tmp_path / "home" / "a" / "cell.svg").is_file()
+    assert archselect("new-selector", "~/mine.py")[0] == 0
+    assert (tmp_path / "home" / "mine.py").is_file()
+    assert archselect("truth", "list", "~/t.npz")[0] == 0
+    assert str(tmp_path / "home" / "data") in archselect("doctor", "--data-dir=~/data")[1].replace("\n", "")
+    code, _, err = archselect("truth", "import", "~/cells.csv", "--name", "x")
+    assert code == 2 and f"{tmp_path}/home/cells.csv lacks the columns dataset" in err
+    for words in (
+        ["run", "~/absent.toml"],
+        ["run", "quickstart", "--selector", "~/absent.py:A"],
+        ["compare", "~/absent", "~/absent"],
+    ):
+        code, _, err = archselect(*words)
+        assert code == 2 and f"{tmp_path}/home/absent" in err
+    code, _, err = archselect("draw", CELL, "--space", "nb201", "--out=~nobody-here/cell.svg")
+    assert code == 2 and "cannot tell which folder ~nobody-here/cell.svg is" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+@pytest.mark.parametrize("command", ["study", "baseline", "cells", "operations", "truth", "selector"])
+def test_files_of_another_encoding_get_the_right_advice(archselect, tmp_path, command):
+    name = "mine.py" if command == "selector" else f"mine.{'toml' if command == 'study' else 'csv'}"
+    path = tmp_path / name
+    words = {
+        "study": ["run", path],
+        "baseline": ["compare", path, path],
+        "cells": ["score", "nwot", "--cells", path],
+        "operations": ["operation-scores", path, "--oracle", "x"],
+        "truth": ["truth", "import", path, "--name", "x"],
+        "selector": ["check", f"{path}:A"],
+    }[command]
+    text = "arch,dataset\nfirst,second\nthird,fünf\n"
+    for content, message in (
+        (text.encode("utf-16"), f"archselect: {path} is UTF-16: save it as UTF-8\n"),
+        (text.encode("latin-1"), f"archselect: {path}, line 3: byte 0xfc is not UTF-8; the file is probably Latin-1"),
+    ):
+        path.write_bytes(content)
+        code, out, err = archselect(*words)
+        assert (code, out) == (2, "") and err.startswith(message), err
+        assert err.count("\n") == 1
+
+
+def test_a_csv_with_a_mark_and_crlf_is_read(archselect, tmp_path):
+    content = f"arch,dataset,split,epochs,seed,accuracy\r\n{CELL},d,test,1,ü,50.5\r\n".encode("utf-8-sig")
+    (tmp_path / "long.csv").write_bytes(content)
+    assert archselect("truth", "import", "long.csv", "--name", "marked")[0] == 0
+    _, out, _ = archselect(
+        "truth", "lookup", CELL, "--table", "marked", "--dataset", "d", "--split", "test", "--epochs", 1
+    )
+    assert out.startswith("seed ü: 50.50 %")
+
+
+def test_faults_of_our_own_are_no_failed_gates(archselect, monkeypatch):
+    """Python would end with 1 for any of them, and Typer for a broken pipe."""
+    from archselect.benchmarks.cli import listing
+
+    for error in (ZeroDivisionError("sums"), BrokenPipeError(32, "Broken pipe"), OSError(5, "Input/output error")):
+
+        def fail(error=error):
+            raise error
+
+        monkeypatch.setattr(listing, "_studies", fail)
+        code, _, err = archselect("list", "studies")
+        assert code == 70 and "Traceback" in err and str(error) in err

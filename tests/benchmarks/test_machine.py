@@ -6,8 +6,92 @@ import pytest
 import torch
 
 from archselect.benchmarks import machine as module
-from archselect.benchmarks.machine import code_version, commit, find_device, machine, open_device
+from archselect.benchmarks.machine import (
+    UNLIMITED,
+    code_version,
+    commit,
+    cores,
+    cpu_quota,
+    find_device,
+    machine,
+    open_device,
+)
 from archselect.nasbench_adapters.errors import UserError
+
+
+@pytest.fixture
+def system(tmp_path):
+    """`system({path: text})` is a folder with these files of a Linux system."""
+
+    def write(files):
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return tmp_path
+
+    return write
+
+
+GROUP_2 = {"proc/self/cgroup": "0::/user/job\n"}
+GROUP_1 = {"proc/self/cgroup": "5:memory:/docker/ab\n4:cpu,cpuacct:/docker/ab\n1:name=systemd:/docker/ab\n0::/x\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        ({}, UNLIMITED),
+        (GROUP_2, UNLIMITED),
+        # A container sees its own group as the uppermost, under whatever name.
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "200000 100000\n"}, 2),
+        ({"proc/self/cgroup": "0::/../..\n", "sys/fs/cgroup/cpu.max": "50000 100000\n"}, 0.5),
+        (GROUP_2 | {"sys/fs/cgroup/cpu.max": "350000 100000\n"}, 3.5),
+        (GROUP_2 | {"sys/fs/cgroup/user/job/cpu.max": "max 100000\n"}, UNLIMITED),
+        # The least of a group and its parents counts.
+        (
+            GROUP_2
+            | {"sys/fs/cgroup/user/job/cpu.max": "400000 100000\n", "sys/fs/cgroup/user/cpu.max": "150000 100000\n"},
+            1.5,
+        ),
+        (GROUP_2 | {"sys/fs/cgroup/user/job/cpu.max": ""}, UNLIMITED),
+        (GROUP_2 | {"sys/fs/cgroup/user/job/cpu.max": "100 0"}, UNLIMITED),
+        (
+            GROUP_1
+            | {"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "150000\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "50000\n"},
+            3,
+        ),
+        (
+            GROUP_1
+            | {
+                "sys/fs/cgroup/cpu,cpuacct/docker/ab/cpu.cfs_quota_us": "20000\n",
+                "sys/fs/cgroup/cpu,cpuacct/docker/ab/cpu.cfs_period_us": "10000\n",
+            },
+            2,
+        ),
+        (
+            GROUP_1 | {"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n"},
+            UNLIMITED,
+        ),
+    ],
+)
+def test_the_quota_of_control_groups(system, files, quota):
+    assert cpu_quota(system(files)) == quota
+
+
+@pytest.mark.parametrize(("quota", "expected"), [("50000", 1), ("250000", 2), ("900000", 3), ("max", 3)])
+def test_cores_are_those_of_the_quota_and_of_the_process(system, monkeypatch, quota, expected):
+    monkeypatch.setattr(module, "_allowed_cores", lambda: 3)
+    root = system(GROUP_2 | {"sys/fs/cgroup/cpu.max": f"{quota} 100000\n"})
+    assert cores(root) == expected
+
+
+def test_cores_are_those_that_the_process_may_run_on(system):
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {0}
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert cores(system({})) == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def test_auto_is_cuda_where_there_is_one(monkeypatch):

@@ -54,6 +54,26 @@ def test_one_is_written_checked_and_compared(world, archselect, inline):
     assert {r["inputs"]["selector"]["label"] for r in records(world.folder / "named")} >= {"mine", "magnitude"}
 
 
+@pytest.mark.slow
+def test_an_edited_sibling_makes_the_runs_anew(world, archselect, inline):
+    assert archselect("new-selector", "lib.py")[0] == 0
+    text = (world.folder / "lib.py").read_text().replace("minibatch: int = 64", "minibatch: int = SIZE")
+    text = text.replace("from archselect", "from sizes import SIZE\nfrom archselect", 1)
+    (world.folder / "lib.py").write_text(text)
+    (world.folder / "sizes.py").write_text("SIZE = 16\n")
+    options = ("small.toml", "--selector", "lib.py:Lib", "--out", "out")
+    done = world.run("run", *options, "--workers", "2")
+    assert done.returncode == 0 and "12 runs made, 0 kept" in done.stdout, done.stderr
+    assert "0 runs made, 12 kept" in archselect("run", *options)[1]
+    (world.folder / "sizes.py").write_text("SIZE = 8\n")
+    code, out, err = archselect("run", *options)
+    assert code == 0 and "4 runs made, 8 kept" in out, err
+    mine = [r["inputs"]["selector"] for r in records(world.folder / "out")]
+    mine = [selector for selector in mine if selector["name"] == "lib"]
+    assert {selector["settings"]["minibatch"] for selector in mine} == {8, 16}
+    assert len({selector["source"] for selector in mine}) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -151,14 +151,15 @@ def test_nothing_in_a_text_is_executed(tmp_path, evil):
     ("old", "new", "message"),
     [
         (TEXT, "", "wanted Genotype\\(normal="),
-        (TEXT, f"A = B = {TEXT}", "wanted Genotype\\(normal="),
-        (TEXT, f"A.b = {TEXT}", "wanted Genotype\\(normal="),
-        (TEXT, f"A = {TEXT}; B = {TEXT}", "wanted Genotype\\(normal="),
-        (TEXT, f"A: int = {TEXT}", "wanted Genotype\\(normal="),
-        (TEXT, f"A += {TEXT}", "wanted Genotype\\(normal="),
+        (TEXT, f"A = {TEXT}; B = {TEXT}", "the text holds 2 genotypes: give one of them"),
+        (TEXT, f"{TEXT}\n" * 1200, "the text holds 1,200 genotypes: give one of them"),
+        (TEXT, f"genotype = {TEXT}"[:-20], "breaks off before its last bracket"),
+        (TEXT, "Genotype(", "breaks off before its last bracket"),
+        (TEXT, "Genotype(normal=[('x, 0)])", "breaks off before its last bracket"),
+        (TEXT, f"Genotype({TEXT})", "wanted Genotype\\(normal="),
+        (TEXT, "MyGenotype(normal=[])", "wanted Genotype\\(normal="),
         (TEXT, "x" * (LONGEST + 1), "10001 characters, more than 10000"),
         (TEXT, "Genotyp(normal=[])", "wanted Genotype\\(normal="),
-        (TEXT, f"x.{TEXT}", "wanted Genotype\\(normal="),
         (TEXT, "Genotype([], [2], [], [2])", "wanted Genotype\\(normal="),
         (TEXT, "{'normal': [], 'normal': []}", "normal is given twice"),
         (TEXT, "{1: []}", "unknown part of a genotype"),
@@ -196,8 +197,42 @@ def test_a_malformed_genotype_is_refused_with_the_place(old, new, message):
     assert len(str(raised.value)) < 300
 
 
-def test_a_line_of_a_genotypes_file_is_read():
-    assert parse_genotype(f"DARTS_V2 = {TEXT}\n") == parse_genotype(TEXT)
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"DARTS_V2 = {TEXT}\n",
+        f"11/05 10:12:13 PM genotype = {TEXT}",
+        f"2019-11-05 10:12:13,123 - train - INFO - genotype = {TEXT}",
+        f"\ufeff11/05 10:12:13 PM genotype = {TEXT}\r\n",
+        f"(epoch 49) [it's: {TEXT}] train_acc 99.1, it's done\n",
+        f"genotypes.DARTS = {TEXT}; # it's the one of {{the}} paper)",
+        f"{TEXT}\n11/05 10:12:13 PM alphas tensor([[0.1, 0.2]])",
+        TEXT.replace("Genotype(", "Genotype (\n  ")
+        .replace("), (", "),\n (")
+        .replace("reduce=", "# of stage 2\nreduce="),
+    ],
+)
+def test_a_genotype_is_read_out_of_the_text_around_it(text):
+    assert parse_genotype(text) == parse_genotype(TEXT)
+
+
+@pytest.mark.parametrize("width", [1, 2, 7, 40, 80])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_terminals_line_breaks_may_fall_anywhere(width, end):
+    line = f"genotype = {TEXT}"
+    start = len("genotype = Genotype(")
+    parts = [line[at : at + width] for at in range(start, len(line), width)]
+    assert parse_genotype(line[:start] + end + end.join(parts)) == parse_genotype(TEXT)
+
+
+def test_escaped_quotes_and_brackets_within_names():
+    named = TEXT.replace("skip_connect", r"it\'s (\"it\") [")
+    assert parse_genotype(f"a = {named} b").normal[1] == ('it\'s ("it") [', 1)
+
+
+def test_a_whole_log_with_one_genotype_is_read():
+    log = "11/05 10:12:13 PM train 000 (it's) 2.3\n" * 10 * LONGEST
+    assert parse_genotype(f"{log}genotype = {TEXT}\n{log}") == parse_genotype(TEXT)
 
 
 @pytest.mark.filterwarnings("error")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import pickle
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -111,6 +112,117 @@ def check(source: Cifar, data_dir: Path, url: str | None = None) -> None:
         np.testing.assert_array_equal(labels, np.concatenate([y for _, y in expected]))
     assert (dataset.name, dataset.classes, dataset.mean) == (source.name, source.classes, source.mean)
     assert (dataset.flip, dataset.pad) == (True, 4)
+
+
+def python_files(source: Cifar) -> dict[str, bytes]:
+    """The same images as pickles in torchvision's folder, written as Python 2 did: texts of 8 bits as Latin-1."""
+    form = source.python
+    files = {"meta": pickle.dumps({"label_names": ["a"]}, protocol=2)}
+    for (name, _), (binary, _) in zip(form.train + form.test, source.train + source.test, strict=True):
+        images, labels = records(source, binary)
+        data = images.transpose(0, 3, 1, 2).reshape(COUNT, -1)
+        table = {"batch_label": name, form.labels: labels.tolist(), "coarse_labels": [20] * COUNT, "data": data}
+        files[name] = pickle.dumps(table, protocol=2)
+    return {f"{form.folder}/{name}": content for name, content in files.items()}
+
+
+def with_python_md5(source: Cifar, files: dict[str, bytes], archive: bytes = b"") -> Cifar:
+    """The data set, whose canonical files for Python are these."""
+
+    def md5(content: bytes) -> str:
+        return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+    form = source.python
+    changed = replace(
+        form,
+        md5=md5(archive),
+        train=tuple((name, md5(files[f"{form.folder}/{name}"])) for name, _ in form.train),
+        test=tuple((name, md5(files[f"{form.folder}/{name}"])) for name, _ in form.test),
+    )
+    return replace(source, python=changed)
+
+
+def lay_out(files: dict[str, bytes], data_dir: Path) -> None:
+    for name, data in files.items():
+        path = data_dir / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+
+
+def test_out_of_torchvisions_folder(source: Cifar, tmp_path: Path) -> None:
+    files = python_files(source)
+    assert not present(source, tmp_path)
+    lay_out(files, tmp_path)
+    assert present(source, tmp_path)
+    check(with_python_md5(source, files), tmp_path)
+
+
+def test_out_of_torchvisions_archive(source: Cifar, tmp_path: Path) -> None:
+    files = python_files(source)
+    archive = archive_of(source, files)
+    (tmp_path / source.python.archive).write_bytes(archive)
+    assert present(source, tmp_path)
+    check(with_python_md5(source, files, archive), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [source.python.archive]
+
+
+def test_both_forms_are_the_same_data_set(source: Cifar, tmp_path: Path) -> None:
+    files = python_files(source)
+    for folder, form in (("binary", files_of(source)), ("python", files)):
+        (tmp_path / folder).mkdir()
+        lay_out(form, tmp_path / folder)
+    known = with_python_md5(source, files)
+    binary, python = (read(known, tmp_path / folder) for folder in ("binary", "python"))
+    assert binary.checksum == python.checksum
+    assert (binary.origin, python.origin) == (
+        f"https://www.cs.toronto.edu/~kriz/{source.archive}",
+        f"https://www.cs.toronto.edu/~kriz/{source.python.archive}",
+    )
+
+
+def test_torchvisions_files_are_read_only_if_they_are_the_canonical_ones(source: Cifar, tmp_path: Path) -> None:
+    """Not those of the tests, nor one that asks for code to be run, whose pickle is not even opened."""
+    lay_out(python_files(source), tmp_path)
+    name, md5 = source.python.train[0]
+    with pytest.raises(UserError, match=f"{name} is damaged or another file: its MD5 is .*, not {md5}"):
+        read(source, tmp_path)
+    (tmp_path / source.python.archive).write_bytes(b"no archive")
+    with pytest.raises(UserError, match=f"its MD5 is .*, not {source.python.md5}"):
+        read(source, tmp_path)
+
+
+def test_a_pickle_that_asks_for_code_is_refused_even_with_the_right_md5(source: Cifar, tmp_path: Path) -> None:
+    files = python_files(source)
+    name = f"{source.python.folder}/{source.python.test[0][0]}"
+    files[name] = b"cos\nsystem\n(S'touch made'\ntR."
+    lay_out(files, tmp_path)
+    with pytest.raises(UserError, match=r"is refused: it asks for os\.system"):
+        read(with_python_md5(source, files), tmp_path)
+
+
+@pytest.mark.parametrize("change", ["labels", "data", "table", "shape"])
+def test_pickles_of_another_shape(source: Cifar, tmp_path: Path, change: str) -> None:
+    files = python_files(source)
+    name = f"{source.python.folder}/{source.python.test[0][0]}"
+    table = pickle.loads(files[name])  # noqa: S301 (written above)
+    if change == "labels":
+        del table[source.python.labels]
+    elif change == "data":
+        table["data"] = table["data"].tolist()
+    elif change == "shape":
+        table["data"] = table["data"][:-1]
+    files[name] = pickle.dumps([] if change == "table" else table, protocol=2)
+    lay_out(files, tmp_path)
+    with pytest.raises(UserError, match="does not hold images of 32x32 pixels"):
+        read(with_python_md5(source, files), tmp_path)
+
+
+def test_a_missing_file_of_torchvisions(source: Cifar, tmp_path: Path) -> None:
+    lay_out(python_files(source), tmp_path)
+    name = source.python.test[0][0]
+    (tmp_path / source.python.folder / name).unlink()
+    with pytest.raises(UserError, match=f"lacks {name}: get {source.python.archive} again"):
+        read(with_python_md5(source, python_files(source)), tmp_path)
 
 
 def nowhere(source: Cifar, data_dir: Path) -> str:
