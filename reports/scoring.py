@@ -20,6 +20,7 @@ from archselect.benchmarks.records import (
     Scoring,
     UserError,
     read_fact,
+    short_commit,
     unknown,
     write_atomically,
 )
@@ -38,7 +39,10 @@ Measure = Callable[[Floats, Floats], float | None]
 
 @dataclass(frozen=True)
 class Scores:
-    """A folder of scores: per proxy (seeds × architectures), NaN where not defined; reasons and seconds."""
+    """A folder of scores: per proxy (seeds × architectures), NaN where not defined; reasons and seconds.
+
+    `commits` are those of archselect that made them, in words.
+    """
 
     info: Scoring
     population: Population
@@ -47,6 +51,7 @@ class Scores:
     reasons: dict[str, Counter[str]]
     seconds: dict[str, float]
     seeds: list[int]
+    commits: list[str]
 
     @cached_property
     def accuracies(self) -> Floats | None:
@@ -105,6 +110,7 @@ def load_scores(root: Path, directions: dict[str, str]) -> Scores:
             name: float(np.mean([scores[name].seconds for seed in seeds for scores in found[seed]])) for name in names
         },
         seeds=seeds,
+        commits=sorted({short_commit(part.commit) for seed in seeds for part in parts[seed]}),
     )
 
 
@@ -170,6 +176,10 @@ def correlation_table(scores: Scores) -> Table:
     ]
     if population.truth is not None and accuracies is not None:
         notes.append(f"Truth: {population.truth}. {_ceiling(population)}")
+    if len(scores.commits) > 1:
+        notes.append(
+            f"The scores were made by {len(scores.commits)} commits of archselect: {', '.join(scores.commits)}."
+        )
     left = sorted(set(scores.info.seeds) - set(scores.seeds))
     if left:
         notes.append(f"Seeds not finished: {', '.join(map(str, left))}; the command goes on: {scores.info.command}")

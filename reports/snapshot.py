@@ -34,13 +34,14 @@ def take(results: Results) -> Snapshot:
     """The snapshot of a study's results."""
     settings = {}
     for group in results.groups:
-        inputs = group.inputs.model_dump(mode="json", include={"supernet": True, "selector": {"settings", "source"}})
+        include = {"supernet": True, "selector": {"settings", "source"}, "formulations": True}
+        inputs = group.inputs.model_dump(mode="json", include=include)
         settings[group.label] = {key: str(value) for key, value in flatten(inputs).items()}
     return Snapshot(
         name=results.info.name,
         title=results.info.title,
         command=results.info.command,
-        code_versions=sorted({group.inputs.code_version for group in results.groups}),
+        code_versions=results.versions,
         commits=sorted({record.commit for record in results.records if record.commit}),
         series=[*quality(results), *costs(results)],
         settings=settings,

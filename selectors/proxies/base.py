@@ -32,6 +32,7 @@ class Proxy:
             candidates at once. `forward` then may compute the same in another way. What goes through a rectifier is
             of shape (batch, ...), shared by the candidates, or (candidates * batch, ...), candidate by candidate; its
             `seen` and `blank` are numbers, or tuples of one number per candidate.
+        formulation: raised when the scores change on purpose; part of the ids of what the proxy scored.
     """
 
     name: str
@@ -41,3 +42,4 @@ class Proxy:
     score: Callable[[nn.Module, Forward, Tensor, Tensor], float]
     norm: Literal["running", "batch"] | None = None
     side_by_side: Callable[[nn.Module, Forward, Tensor, Tensor, int], list[float]] | None = None
+    formulation: int = 1

@@ -39,6 +39,7 @@ EPE_NAS = Proxy(
     summary="how little the gradients of the logits by images of one class are correlated",
     paper="Lopes et al., ICANN 2021, arXiv 2102.08099",
     better="higher",
+    formulation=1,
     score=score,
     norm="batch",
 )

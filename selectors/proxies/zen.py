@@ -86,6 +86,7 @@ ZEN = Proxy(
     summary="log of the change of a Gaussian network's features with a small change of Gaussian images",
     paper="Lin et al., Zen-NAS, ICCV 2021, arXiv 2102.01063",
     better="higher",
+    formulation=1,
     score=score,
     norm="batch",
 )

@@ -25,6 +25,7 @@ from archselect.benchmarks.records import (
     Decision,
     EdgeScore,
     Folder,
+    Formulations,
     Inputs,
     OperationScore,
     Record,
@@ -176,7 +177,7 @@ all_records = st.builds(
         selector=st.builds(SelectorInputs, name=words, label=words, settings=plain, source=st.none() | words),
         supernet_seed=sizes,
         selection_seed=sizes,
-        code_version=words,
+        formulations=st.from_type(Formulations),
     ),
     selected=st.builds(
         Selected,
@@ -214,7 +215,9 @@ all_records = st.builds(
         warmup=numbers,
         peak_memory=sizes,
     ),
+    code_version=words,
     commit=st.none() | words,
+    supernet_commit=st.none() | words,
 )
 
 
