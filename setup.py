@@ -1,6 +1,6 @@
 """Writes into sdists and wheels the commit that they are built from; everything else is in pyproject.toml.
 
-A checkout asks git. An sdist has the answer in `commit.txt` at its root, from which wheels that are built of it take it.
+A checkout asks git. An sdist has the answer in `commit.txt` at its root, for wheels that are built of it.
 """
 
 import subprocess
