@@ -115,7 +115,7 @@ def test_what_a_selector_of_the_users_own_asks_for_is_not_known(monkeypatch, tmp
     before, _ = ids(study)
     raised(monkeypatch, "proxy snip")
     after, _ = ids(study)
-    assert changed(before, after) == {"my-selector"}
+    assert changed(before, after) == {"my-selector (darts)", "my-selector (untrained)"}
 
 
 def test_runs_of_another_formulation_stay_and_are_in_no_table(quick, finished, inline, monkeypatch):
