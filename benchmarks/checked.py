@@ -1,12 +1,15 @@
-"""Files of tensors that are written whole or not at all, and known again: a SHA-256 before the torch file.
+"""Files of tensors that are written whole or not at all, and known again.
 
-In it tensors of one type lie one behind another in one tensor: torch takes as long for each as for a thousand numbers.
+Such a file has three parts: the SHA-256 of the others, a line of JSON that names the commit of archselect that made the
+content, and a torch file. In the torch file tensors of one type lie one behind another in one tensor: torch takes as
+long for each as for a thousand numbers.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,13 +22,20 @@ from torch import Tensor
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.files import DAMAGED, write_atomically
 
+MOST = 1_000
+"""Bytes of the line that names the commit, at most."""
 PLACE = "tensor at"
 """The key of what stands for a tensor: its type, where it begins, shape and strides."""
 
 
-def save_checked(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors, numbers, texts and containers of them. Raises UserError if the folder cannot take it."""
+def save_checked(path: Path, content: dict[str, Any], commit: str | None = None) -> None:
+    """Write tensors, numbers, texts and containers of them.
+
+    `commit` is of the archselect that made the content, None where several had a part in it; see :func:`commit_of`.
+    Raises UserError if the folder cannot take the file.
+    """
     buffer = io.BytesIO()
+    buffer.write(json.dumps({"commit": commit}).encode() + b"\n")
     torch.save(_packed(content), buffer)
     file = buffer.getvalue()
     write_atomically(path, hashlib.sha256(file).digest() + file)
@@ -37,12 +47,29 @@ def load_checked(path: Path) -> dict[str, Any]:
         digest, file = (whole := path.read_bytes())[:32], whole[32:]
         if hashlib.sha256(file).digest() != digest:
             raise ValueError("checksum")
-        content = _unpacked(torch.load(io.BytesIO(file), map_location="cpu", weights_only=True))
+        _, _, tensors = file.partition(b"\n")
+        content = _unpacked(torch.load(io.BytesIO(tensors), map_location="cpu", weights_only=True))
         if not isinstance(content, dict):
             raise ValueError("not a dictionary")
         return content
     except (OSError, *DAMAGED, pickle.UnpicklingError) as error:
         raise UserError(f"{path} is not a file of ours or is damaged: remove it and run again") from error
+
+
+def commit_of(path: Path) -> str | None:
+    """Return the commit of the archselect that made a file's content, without reading the tensors.
+
+    None where several commits had a part in it, and for a file that is not one of these: :func:`load_checked` says so.
+    """
+    with path.open("rb") as file:
+        file.seek(32)
+        line = file.readline(MOST)
+    try:
+        header = json.loads(line)
+    except DAMAGED:
+        return None
+    commit = header.get("commit") if isinstance(header, dict) else None
+    return commit if isinstance(commit, str) else None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from archselect.benchmarks.machine import code_version
+from archselect.benchmarks import formulations
 from archselect.benchmarks.protocols import Resolved, TrainingSettings
 from archselect.benchmarks.records import (
     DataInputs,
@@ -26,6 +26,7 @@ from archselect.benchmarks.study import DataPart, SelectorPart, SpacePart, Study
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import ImageDataset, load_images
 from archselect.nasbench_adapters.images.batches import Images
+from archselect.nasbench_adapters.images.streamed import is_streamed
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces import registry as spaces
 from archselect.selectors.proxies import registry as proxies
@@ -50,7 +51,8 @@ class SupernetJob:
     @cached_property
     def id(self) -> str:
         """The hash of all that determines the supernet."""
-        return supernet_id(self.space.name, self.inputs, self.data_inputs, self.seed, code_version())
+        numbers = formulations.of_supernet(self.supernet.build(), get_space(self.space.name))
+        return supernet_id(self.space.name, self.inputs, self.data_inputs, self.seed, numbers)
 
     def check(self) -> None:
         """Raises UserError if what is not archselect's own was changed since the study began."""
@@ -109,7 +111,7 @@ class TrainingPlan:
                     settings=self.protocol.settings.model_dump(),
                     skeleton=self.protocol.skeleton,
                     seed=seed,
-                    code_version=code_version(),
+                    formulations=formulations.of_training(get_space(self.space), self.described),
                 ),
                 self.data,
                 self.protocol.overrides,
@@ -144,7 +146,9 @@ class RunJob:
             ),
             supernet_seed=self.supernet.seed,
             selection_seed=self.selection_seed,
-            code_version=code_version(),
+            formulations=formulations.of_run(
+                selector, self.supernet.supernet.build(), get_space(self.supernet.space.name)
+            ),
         )
 
     def source(self) -> str | None:
@@ -201,6 +205,7 @@ def describe_training(dataset: ImageDataset, settings: TrainingSettings) -> Trai
         train_images=len(dataset.train_images),
         test_images=len(dataset.test_images),
         augment=dataset.augmentation if settings.augment else "none",
+        streamed=is_streamed(dataset),
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shlex
 import traceback
+from collections.abc import Callable
 from concurrent.futures import as_completed
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,9 +19,27 @@ from archselect.benchmarks.compaction import compact, read_records
 from archselect.benchmarks.engines.registry import get_engine
 from archselect.benchmarks.grid import RunJob, SupernetJob, TrainingJob, span
 from archselect.benchmarks.journal import discard
-from archselect.benchmarks.machine import find_device, open_device
+from archselect.benchmarks.kept import (
+    OtherCode,
+    find_other_code,
+    selected_by_this_code,
+    trained_by_this_code,
+    trainings,
+)
+from archselect.benchmarks.machine import commit, find_device, open_device
 from archselect.benchmarks.preflight import check_study
-from archselect.benchmarks.records import Failure, Folder, Landscape, Record, StudyInfo, Trained, read_fact, write_fact
+from archselect.benchmarks.records import (
+    Failure,
+    Folder,
+    Inputs,
+    Landscape,
+    Record,
+    StudyInfo,
+    Trained,
+    content_id,
+    read_fact,
+    write_fact,
+)
 from archselect.benchmarks.run import Runner, survey, trained_accuracy, trained_landscape
 from archselect.benchmarks.study import Study, TruthPart, differences, read_study
 from archselect.benchmarks.training import Advance
@@ -56,6 +75,8 @@ def run_study(
     engine_settings: dict[str, Any] | None = None,
     deterministic: bool = False,
     data_dir: Path | None = None,
+    rerun_other_code: bool = False,
+    notify: Callable[[str], None] = lambda line: None,
     progress: Progress = lambda stage, done, total: None,
     command: list[str] | None = None,
 ) -> Outcome:
@@ -70,6 +91,9 @@ def run_study(
         engine_settings: of the engine's own.
         deterministic: see :func:`.machine.open_device`; records say whether it was so.
         data_dir: where data sets are; None for the user's data folder.
+        rerun_other_code: make anew what another commit of archselect made: supernets, the runs that read from them,
+            other runs, and final trainings. A record or a supernet stays until its successor is there.
+        notify: called with a line that says what of other commits is kept, before anything runs.
         progress: told how far it is.
         command: noted in the folder as the way to reproduce it.
 
@@ -97,19 +121,31 @@ def run_study(
         truths = dict(zip(parts, landscapes, strict=True))
         compact(folder)
         by_id = {job.inputs.id: job for job in jobs}
-        finished = {record.id for record in read_records(folder, by_id) if _finished(record, by_id, truths)}
+        records = [record for record in read_records(folder, by_id) if _finished(record, by_id, truths)]
+        other = find_other_code(folder, jobs, records)
+        if not rerun_other_code and (line := other.notice()):
+            notify(line)
+        anew = other if rerun_other_code else OtherCode()
+        finished = {record.id for record in records} - anew.runs
         todo = [job for id, job in by_id.items() if id not in finished]
-        choosing = [job for job in todo if _selection(folder, job, truths) is None]
-        start = _start_worker, (root, data_dir, device, deterministic)
+
+        def selection(job: RunJob) -> Record | None:
+            """What the run selected; with `rerun_other_code`, only by the present code."""
+            record = _selection(folder, job, truths)
+            kept = record is not None and (not rerun_other_code or selected_by_this_code(folder, job, record))
+            return record if kept else None
+
+        choosing = [job for job in todo if selection(job) is None]
+        start = _start_worker, (root, data_dir, device, deterministic, not rerun_other_code)
         with open_engine(workers, device, start, engine_settings or {}) as submit:
-            failed = _make_supernets(folder, jobs, choosing, submit, progress)
+            failed = _make_supernets(folder, jobs, choosing, anew.supernets, submit, progress)
             without = set(failed)
             ready = [job for job in choosing if job.inputs.id not in without]
             progress("runs", len(jobs) - len(ready), len(jobs))
             failed += _run_selectors(folder, ready, len(jobs), finished, submit, progress)
             rest = [job for job in todo if job.inputs.id not in finished]
-            selected = [(job, record) for job in rest if (record := _selection(folder, job, truths))]
-            failed += _train_selected(folder, selected, submit, progress)
+            selected = [(job, record) for job in rest if (record := selection(job))]
+            failed += _train_selected(folder, selected, rerun_other_code, submit, progress)
         return Outcome(len(todo) - len(failed), len(jobs) - len(todo), sorted(failed))
 
 
@@ -121,6 +157,7 @@ def run_training(
     threads: int = THREADS,
     data_dir: Path | None = None,
     every: int = 1,
+    rerun_other_code: bool = False,
     advance: Advance = lambda done, total, epoch: None,
 ) -> tuple[Trained, bool]:
     """Train one architecture to the end, or go on with it; in this process, whose CPU threads are set.
@@ -132,6 +169,7 @@ def run_training(
         threads: of the CPU; with another number than one, sums have another order and numbers other last digits.
         data_dir: where data sets are; None for the user's data folder.
         every: epochs between checkpoints.
+        rerun_other_code: make the training anew if another commit of archselect made it.
         advance: told (epochs done, epochs in all, the last of them).
 
     Returns:
@@ -142,12 +180,12 @@ def run_training(
     """
     folder = Folder(root)
     path = folder.path(Trained, job.id)
-    if path.is_file():
+    if path.is_file() and (not rerun_other_code or trained_by_this_code(folder, job)):
         return read_fact(path, Trained), False
     settle(threads)
     with held(root):
         try:
-            trained = Runner(folder, device, data_dir).train(job, every, advance)
+            trained = Runner(folder, device, data_dir, not rerun_other_code).train(job, every, advance)
         except FloatingPointError as error:
             raise UserError(f"the training diverged ({error}); lower learning_rate") from error
         write_fact(path, trained)
@@ -173,20 +211,31 @@ def _claim(folder: Folder, study: Study, jobs: list[RunJob], command: list[str])
     if folder.study_path.is_file():
         there = read_fact(folder.study_path, StudyInfo)
         dropped = set(there.runs) - set(info.runs)
-        if there.name != info.name or any(not _was_edited(folder, run) for run in dropped):
+        known = {_but_formulations(job.inputs) for job in jobs}
+        if there.name != info.name or any(not _may_be_dropped(folder, run, known) for run in dropped):
             raise UserError(
                 f"{folder.root} holds study '{there.name}' with other settings; name another folder with --out"
             )
     write_fact(folder.study_path, info)
 
 
-def _was_edited(folder: Folder, run: str) -> bool:
-    """Whether a run that a study no longer has is of something of the user's own, edited since; or never finished."""
+def _may_be_dropped(folder: Folder, run: str, known: set[str]) -> bool:
+    """Return whether a folder may hold a run that its study no longer has.
+
+    It may if the run never finished, is of something of the user's own that was edited since, or is one of the study's
+    with other formulation numbers: `known` has the study's runs by :func:`_but_formulations`.
+    """
     path = folder.path(Record, run)
     if not path.is_file():
         return True
     inputs = read_fact(path, Record).inputs
-    return inputs.selector.source is not None or inputs.supernet.source is not None
+    edited = inputs.selector.source is not None or inputs.supernet.source is not None
+    return edited or _but_formulations(inputs) in known
+
+
+def _but_formulations(inputs: Inputs) -> str:
+    """Return the hash of all that determines a run but the formulation numbers."""
+    return content_id(inputs.model_dump(mode="json", exclude={"formulations"}))
 
 
 def _finished(record: Record, jobs: dict[str, RunJob], truths: dict[TruthPart, Landscape]) -> bool:
@@ -215,11 +264,14 @@ def _selection(folder: Folder, job: RunJob, truths: dict[TruthPart, Landscape]) 
 
 
 def _make_supernets(
-    folder: Folder, jobs: list[RunJob], choosing: list[RunJob], submit: Submit, progress: Progress
+    folder: Folder, jobs: list[RunJob], choosing: list[RunJob], anew: set[str], submit: Submit, progress: Progress
 ) -> list[str]:
-    """Make the supernets that runs read and that are not there; ids of the runs whose supernet cannot be made."""
+    """Make the supernets that runs read and that are not there, or are to be made anew.
+
+    Returns the ids of the runs whose supernet cannot be made.
+    """
     supernets = {job.supernet.id: job.supernet for job in choosing}
-    missing = [job for job in supernets.values() if not _is_made(folder, job)]
+    missing = [job for job in supernets.values() if job.id in anew or not _is_made(folder, job)]
     total = len({job.supernet.id for job in jobs})
     progress("supernets", total - len(missing), total)
     broken: dict[str, BaseException] = {}
@@ -260,15 +312,25 @@ def _run_selectors(
 
 
 def _train_selected(
-    folder: Folder, selected: list[tuple[RunJob, Record]], submit: Submit, progress: Progress
+    folder: Folder,
+    selected: list[tuple[RunJob, Record]],
+    rerun_other_code: bool,
+    submit: Submit,
+    progress: Progress,
 ) -> list[str]:
     """Train what runs selected, each architecture once per plan and seed, and finish the runs; ids of those failed."""
-    wanted = {job.inputs.id: _trainings(job, record) for job, record in selected}
-    trainings = {training.id: training for own in wanted.values() for training in own}
-    missing = [training for training in trainings.values() if not folder.path(Trained, training.id).is_file()]
-    done = len(trainings) - len(missing)
-    if trainings:
-        progress("trainings", done, len(trainings))
+    wanted = {job.inputs.id: trainings(job, record) for job, record in selected}
+    every = {training.id: training for own in wanted.values() for training in own}
+
+    def is_there(training: TrainingJob) -> bool:
+        if rerun_other_code:
+            return trained_by_this_code(folder, training)
+        return folder.path(Trained, training.id).is_file()
+
+    missing = [training for training in every.values() if not is_there(training)]
+    done = len(every) - len(missing)
+    if every:
+        progress("trainings", done, len(every))
     broken: dict[str, BaseException] = {}
     pending = {submit(_train, training): training.id for training in missing}
     for future in as_completed(pending):
@@ -278,7 +340,7 @@ def _train_selected(
         else:
             write_fact(folder.path(Trained, pending[future]), future.result())
         done += 1
-        progress("trainings", done, len(trainings))
+        progress("trainings", done, len(every))
     failed = []
     for job, record in selected:
         if errors := [broken[training.id] for training in wanted[job.inputs.id] if training.id in broken]:
@@ -286,10 +348,6 @@ def _train_selected(
         else:
             _finish(folder, job, record)
     return failed
-
-
-def _trainings(job: RunJob, record: Record) -> list[TrainingJob]:
-    return [training for plan in job.trainings for training in plan.jobs(record.selected.architecture)]
 
 
 def _finish(folder: Folder, job: RunJob, record: Record) -> None:
@@ -316,7 +374,13 @@ def _only_ours(error: BaseException) -> None:
 
 def _fail(folder: Folder, job: RunJob, error: BaseException) -> str:
     text = "".join(traceback.format_exception(error))
-    failure = Failure(id=job.inputs.id, inputs=job.inputs, error=f"{type(error).__name__}: {error}", traceback=text)
+    failure = Failure(
+        id=job.inputs.id,
+        inputs=job.inputs,
+        error=f"{type(error).__name__}: {error}",
+        traceback=text,
+        commit=commit(),
+    )
     write_fact(folder.path(Failure, failure.id), failure)
     return failure.id
 
@@ -324,9 +388,9 @@ def _fail(folder: Folder, job: RunJob, error: BaseException) -> str:
 _runner: Runner | None = None
 
 
-def _start_worker(root: Path, data_dir: Path | None, device: str, deterministic: bool) -> None:
+def _start_worker(root: Path, data_dir: Path | None, device: str, deterministic: bool, other_code: bool) -> None:
     global _runner
-    _runner = Runner(Folder(root), open_device(device, deterministic), data_dir)
+    _runner = Runner(Folder(root), open_device(device, deterministic), data_dir, other_code)
 
 
 def _make_supernet(job: SupernetJob) -> None:

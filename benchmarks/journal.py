@@ -25,6 +25,7 @@ from torch import Tensor
 
 from archselect.benchmarks.checked import load_checked, save_checked, taking_over
 from archselect.benchmarks.logs import Answers
+from archselect.benchmarks.machine import commit, same_commit
 from archselect.benchmarks.task import SupernetTask
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.files import unwritable
@@ -46,20 +47,30 @@ class Journal:
     Args:
         path: of the journal, without suffix.
         run: id of the run; a journal of another run is not used.
+        supernet_commit: of the archselect that made the supernet; answers about another supernet are not used.
+        other_code: whether answers that another commit of archselect gave are used.
 
     Attributes:
+        commit: of the archselect that gives the answers; None if several did.
         found: the lines found.
         asked: how many answers were given, found or new.
         state: of the supernet after the last tuning found; None if there was none.
     """
 
-    def __init__(self, path: Path, run: str) -> None:
+    def __init__(self, path: Path, run: str, supernet_commit: str | None = None, other_code: bool = True) -> None:
         self.path, self.state_path = path.with_suffix(".jsonl"), path.with_suffix(".pt")
         self.asked, self.state = 0, None
-        self.found = self._whole(_read(self.path, run))
-        if not self.found:
+        self.commit: str | None = commit()
+        header = {"run": run, "supernet_commit": supernet_commit}
+        found = self._whole(_read(self.path, header))
+        given_by = same_commit(self.commit, *(line["commit"] for line in found))
+        self.found = found if other_code or given_by == self.commit else []
+        if self.found:
+            self.commit = given_by
+        else:
+            self.state = None
             self.state_path.unlink(missing_ok=True)
-            _write(self.path, "w", {"run": run})
+            _write(self.path, "w", header)
 
     def _whole(self, lines: list[Line]) -> list[Line]:
         """The lines found if the state after their last tuning is there too, else none.
@@ -96,7 +107,7 @@ class Journal:
 
     def write(self, line: Line, state: dict[str, Any] | None = None) -> None:
         """Add a line, and keep the supernet's state that goes with it."""
-        line = {"number": self.asked, **line}
+        line = {"number": self.asked, "commit": commit(), **line}
         if state is not None:
             save_checked(self.state_path, {"place": self.asked, "line": line, "state": state})
         _write(self.path, "a", line)
@@ -121,8 +132,11 @@ def _write(path: Path, mode: str, line: Line) -> None:
         raise unwritable(path, error) from error
 
 
-def _read(path: Path, run: str) -> list[Line]:
-    """The answers of a journal of that run, by number; what follows the first broken line or gap is cut off."""
+def _read(path: Path, header: Line) -> list[Line]:
+    """Return the answers of a journal of that header, by number; what follows the first broken line or gap is cut off.
+
+    A journal of another header has none.
+    """
     if not path.is_file():
         return []
     lines: list[Line] = []
@@ -140,7 +154,7 @@ def _read(path: Path, run: str) -> list[Line]:
             elif line["number"] >= len(lines):
                 break
             whole += len(text)
-    if not lines or lines[0].get("run") != run:
+    if not lines or any(lines[0].get(name) != value for name, value in header.items()):
         return []
     with path.open("r+b") as file:
         file.truncate(whole)
@@ -149,7 +163,7 @@ def _read(path: Path, run: str) -> list[Line]:
 
 def _is_line(line: object) -> bool:
     """Whether it has all that answers a question."""
-    parts = {"number", "question", "answer", "streams", "networks", "clock"}
+    parts = {"number", "commit", "question", "answer", "streams", "networks", "clock"}
     return isinstance(line, dict) and line.keys() >= parts and isinstance(line["number"], int)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
@@ -22,21 +23,47 @@ def code_version() -> str:
     return version("archselect")
 
 
-@cache
-def commit() -> str | None:
-    """The commit of archselect that runs, "-dirty" behind it if files were changed; None where it is not known.
+DIRTY = "-dirty"
+"""Behind a commit: files were changed since. As `git describe --dirty` has it."""
+UNKNOWN = "unknown"
+"""In place of a commit that nothing says."""
 
-    A wheel built in a checkout has it in a file; in an editable installation git is asked.
+
+@cache
+def commit() -> str:
+    """Return the commit of the archselect that runs: equal texts mean equal code.
+
+    A wheel has it in a file; in an editable installation git is asked. Where files were changed since (:data:`DIRTY`),
+    or the commit is not known (:data:`UNKNOWN`), the hash of the source files stands behind it.
     """
     here = Path(__file__).parent
     written = here / "commit.txt"
-    if written.is_file():
-        return written.read_text().strip()
-    if not (here.parent / "pyproject.toml").is_file() or shutil.which("git") is None:
-        return None
-    command = ["git", "-C", str(here.parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or None
+    name = (written.read_text().strip() if written.is_file() else _described(here.parent)) or UNKNOWN
+    return f"{name}-{_source_hash(here.parent)}" if name == UNKNOWN or name.endswith(DIRTY) else name
+
+
+def same_commit(*commits: str | None) -> str | None:
+    """Return the commit that all of these are; None if they differ, or one is not known."""
+    first, *others = commits
+    return first if all(other == first for other in others) else None
+
+
+def _described(root: Path) -> str:
+    """Return what git says of a checkout; nothing where there is no checkout, or no git."""
+    if not (root / "pyproject.toml").is_file() or shutil.which("git") is None:
+        return ""
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def _source_hash(root: Path) -> str:
+    """Return 16 hexadecimal digits: the hash of all source files on which measured numbers depend."""
+    digest = hashlib.sha256()
+    folders = [root / name for name in ("nasbench_adapters", "selectors", "benchmarks")]
+    for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
+        digest.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def cores(root: Path = Path("/")) -> int:

@@ -13,6 +13,7 @@ from archselect.benchmarks.records import (
     StudyInfo,
     Trained,
     UserError,
+    short_commit,
     write_fact,
 )
 from archselect.benchmarks.traces import Trace, read_trace, write_trace
@@ -48,8 +49,8 @@ def merge_folders(roots: Sequence[Path], out: Path) -> tuple[int, int]:
             there, first = facts.setdefault(target.path(type(fact), fact.id), (here, fact))
             if _content(first) != _content(fact):
                 raise UserError(
-                    f"{there} and {here} contradict one another: the same inputs, and more than the times differ; "
-                    "find out why and remove one of them"
+                    f"{there} and {here} contradict one another: the same inputs, and more than the times differ"
+                    f"{_other_commits(first, fact)}; find out why and remove one of them"
                 )
     copied = kept = 0
     for path, (_, fact) in facts.items():
@@ -79,6 +80,15 @@ def _content(fact: Kept) -> object:
     if isinstance(fact, Record | Trained):
         return fact.facts()
     return fact.id if isinstance(fact, Failure) else fact.model_dump(mode="json")
+
+
+def _other_commits(first: Kept, second: Kept) -> str:
+    """Return in words which commits made two records, if these differ."""
+    if not isinstance(first, Record | Trained) or not isinstance(second, Record | Trained):
+        return ""
+    if first.commit == second.commit:
+        return ""
+    return f" (made by {short_commit(first.commit)} and {short_commit(second.commit)})"
 
 
 def _joined(found: Sequence[tuple[Folder, StudyInfo]]) -> StudyInfo:

@@ -82,8 +82,27 @@ class SelectorInputs(Fact):
     source: str | None = None
 
 
+Numbers = dict[str, Annotated[int, Field(ge=1)]]
+"""Formulation numbers by component. A component's number is raised when its results change on purpose."""
+
+
+class Formulations(Fact):
+    """The formulation numbers of all that archselect itself contributes to a run; see :mod:`.formulations`.
+
+    `supernet` has those of the optimiser, the space, the networks and the images. `selector` has those of the selector
+    and of the proxies that it may ask for.
+    """
+
+    supernet: Numbers
+    selector: Numbers
+
+
 class Inputs(Fact):
-    """All that determines a run on one device type; its hash is the record's name."""
+    """All that determines a run on one device type; its hash is the record's name.
+
+    The version of archselect is not part of it: formulation numbers say what changed, and a release that changes no
+    number keeps all results.
+    """
 
     space: str
     data: DataInputs
@@ -91,7 +110,7 @@ class Inputs(Fact):
     selector: SelectorInputs
     supernet_seed: Seed
     selection_seed: Seed
-    code_version: str
+    formulations: Formulations
 
     @property
     def id(self) -> str:
@@ -101,7 +120,7 @@ class Inputs(Fact):
     @property
     def supernet_id(self) -> str:
         """The name of the supernet that was read."""
-        return supernet_id(self.space, self.supernet, self.data, self.supernet_seed, self.code_version)
+        return supernet_id(self.space, self.supernet, self.data, self.supernet_seed, self.formulations.supernet)
 
 
 class OperationScore(NamedTuple):
@@ -254,40 +273,53 @@ class Cost(Fact):
 
 
 class Record(Fact):
-    """One finished run; `commit` is of the archselect that made it, None where that is not known."""
+    """One finished run.
 
-    schema_version: Literal[2] = 2
+    `code_version` is the version of the archselect that made it, `commit` the commit, and `supernet_commit` that of
+    the archselect that made the supernet; None where it is not known, or several commits had a part in it. See
+    :func:`.machine.commit`.
+    """
+
+    schema_version: Literal[3] = 3
     id: Id
     inputs: Inputs
     selected: Selected
     accuracies: list[Accuracy]
     cost: Cost
+    code_version: str
     commit: str | None = None
+    supernet_commit: str | None = None
 
     def facts(self) -> dict[str, Any]:
-        """All but times, memory, machine and commit: the same on every repetition on the CPU."""
-        dumped: dict[str, Any] = self.model_dump(mode="json", exclude={"cost", "commit"})
+        """Return all but times, memory, machine, version and commits: the same on every repetition on the CPU."""
+        apart = {"cost", "code_version", "commit", "supernet_commit"}
+        dumped: dict[str, Any] = self.model_dump(mode="json", exclude=apart)
         return dumped | {"counts": {k: v.model_dump() for k, v in self.cost.counts.items()}}
 
 
 class Failure(Fact):
-    """One run that raised: never averaged away, made anew when the study runs again."""
+    """One run that raised: never averaged away, made anew when the study runs again. `commit`: see :class:`Record`."""
 
     schema_version: Literal[1] = 1
     id: Id
     inputs: Inputs
     error: str
     traceback: str
+    commit: str | None = None
 
 
 class TrainingData(Fact):
-    """The images of a final training: data set, checksum of its arrays, how many there are, how they are augmented."""
+    """The images of a final training: data set, checksum of its arrays, how many there are, how they are augmented.
+
+    `streamed`: whether they are read from their files batch by batch (:mod:`.images.streamed`).
+    """
 
     name: str
     checksum: str
     train_images: int
     test_images: int
     augment: str
+    streamed: bool = False
 
 
 class TrainingInputs(Fact):
@@ -300,7 +332,7 @@ class TrainingInputs(Fact):
     settings: Settings
     skeleton: Settings
     seed: int
-    code_version: str
+    formulations: Numbers
 
     @property
     def id(self) -> str:
@@ -346,10 +378,10 @@ class Trained(Fact):
     `overrides` are the settings that are not the protocol's own. `parameters` are without the auxiliary head; `flops`
     are of one image's forward, two per multiply-add. `last_accuracy` is the test accuracy after the last epoch,
     `best_accuracy` the highest after any, first reached after epoch `best_epoch` (from 1) and so chosen on the test
-    images; papers often report it.
+    images; papers often report it. `code_version`, `commit`: see :class:`Record`.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     id: Id
     inputs: TrainingInputs
     overrides: Settings
@@ -361,10 +393,12 @@ class Trained(Fact):
     best_accuracy: float
     best_epoch: int
     cost: TrainingCost
+    code_version: str
+    commit: str | None = None
 
     def facts(self) -> dict[str, Any]:
-        """All but times, memory and machine: the same on every repetition on the CPU, interrupted or not."""
-        dumped: dict[str, Any] = self.model_dump(mode="json", exclude={"cost"})
+        """Return all but times, memory, machine, version and commit: the same on every repetition on the CPU."""
+        dumped: dict[str, Any] = self.model_dump(mode="json", exclude={"cost", "code_version", "commit"})
         return dumped | {"counts": {k: v.model_dump() for k, v in self.cost.counts.items()}}
 
 
@@ -527,7 +561,7 @@ class ScoringInputs(Fact):
     fresh_batches: bool
     supernet_operations: bool
     population: str
-    code_version: str
+    formulations: Numbers
 
 
 class Scoring(Fact):
@@ -549,13 +583,18 @@ class Score(Fact):
 
 
 class Scored(Fact):
-    """The scores of one seed of some architectures, by architecture (in the population's order) and proxy."""
+    """The scores of one seed of some architectures, by architecture (in the population's order) and proxy.
 
-    schema_version: Literal[1] = 1
+    `code_version`, `commit`: see :class:`Record`.
+    """
+
+    schema_version: Literal[2] = 2
     seed: int
     start: int
     scores: list[dict[str, Score]]
     machine: Machine
+    code_version: str
+    commit: str | None = None
 
 
 def content_id(content: object) -> str:
@@ -564,17 +603,27 @@ def content_id(content: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def supernet_id(space: str, inputs: SupernetInputs, data: DataInputs, seed: int, code_version: str) -> str:
-    """The name of a supernet: the hash of all that determines it."""
+def supernet_id(space: str, inputs: SupernetInputs, data: DataInputs, seed: int, formulations: Numbers) -> str:
+    """Return the name of a supernet: the hash of all that determines it."""
     return content_id(
         {
             "space": space,
             "supernet": inputs.model_dump(mode="json"),
             "data": data.model_dump(mode="json"),
             "seed": seed,
-            "code_version": code_version,
+            "formulations": formulations,
         }
     )
+
+
+def short_commit(commit: str | None) -> str:
+    """Return a commit in words, with ten of its digits; see :func:`.machine.commit`."""
+    if commit is None:
+        return "commit not known"
+    name, _, changed = commit.partition("-")
+    if name == "unknown":
+        return f"unknown commit, source {changed}"
+    return f"{name[:10]}{' with changes' if changed else ''}"
 
 
 def flatten(settings: object, prefix: str = "") -> dict[str, object]:

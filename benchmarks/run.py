@@ -12,11 +12,12 @@ from time import perf_counter
 import torch
 
 from archselect.benchmarks import records
+from archselect.benchmarks.checked import commit_of
 from archselect.benchmarks.clock import Clock, PeakMemory
 from archselect.benchmarks.grid import RunJob, SupernetJob, TrainingJob, TrainingPlan, images_of, training_dataset
 from archselect.benchmarks.journal import Journal, JournaledTask
 from archselect.benchmarks.logs import Answers, logged, note
-from archselect.benchmarks.machine import commit, machine
+from archselect.benchmarks.machine import code_version, commit, machine
 from archselect.benchmarks.protocols import TrainingSettings
 from archselect.benchmarks.records import (
     Accuracy,
@@ -31,7 +32,7 @@ from archselect.benchmarks.records import (
     content_id,
 )
 from archselect.benchmarks.study import DataPart, TruthPart
-from archselect.benchmarks.supernets import load_supernet, make_supernet, save_supernet
+from archselect.benchmarks.supernets import checkpoint_path, load_supernet, make_supernet, save_supernet
 from archselect.benchmarks.task import SupernetTask
 from archselect.benchmarks.traces import write_trace
 from archselect.benchmarks.training import Advance, train_network
@@ -55,14 +56,15 @@ class Runner:
         folder: of the study; supernets lie in its `supernets/`.
         device: to run on.
         data_dir: where data sets are.
+        other_code: whether unfinished work of another commit of archselect is gone on with, or begun anew.
     """
 
-    def __init__(self, folder: Folder, device: torch.device, data_dir: Path | None) -> None:
-        self.folder, self.device, self.data_dir = folder, device, data_dir
+    def __init__(self, folder: Folder, device: torch.device, data_dir: Path | None, other_code: bool = True) -> None:
+        self.folder, self.device, self.data_dir, self.other_code = folder, device, data_dir, other_code
         self._images = lru_cache(maxsize=2)(self._load_images)
         self._training_images = lru_cache(maxsize=2)(self._load_training_images)
         # A task copies what it is given, so the runs on one supernet read its file once.
-        self._supernet = lru_cache(maxsize=1)(load_supernet)
+        self._supernet = lru_cache(maxsize=1)(lambda path, changed: load_supernet(path))
         self._truth = lru_cache(maxsize=8)(open_truth)
         self._truth_of = lru_cache(maxsize=8)(lambda table, space: self._truth(table).within(get_space(space)))
         self._warm = False
@@ -93,6 +95,9 @@ class Runner:
             self._warm_up()
             space = get_space(job.space.name)
             path = self.supernet_path(job)
+            unfinished = checkpoint_path(path)
+            if not self.other_code and unfinished.is_file() and commit_of(unfinished) != commit():
+                unfinished.unlink()
             trained = make_supernet(
                 job.supernet, space, job.inputs, self.images(job.data), job.seed, advance, target=path
             )
@@ -122,7 +127,9 @@ class Runner:
         warmup = perf_counter() - start
         space = get_space(job.supernet.space.name)
         clock = Clock(self.device)
-        trained = self._supernet(self.supernet_path(job.supernet))
+        path = self.supernet_path(job.supernet)
+        # A supernet may have been made anew since it was read.
+        trained = self._supernet(path, path.stat().st_mtime_ns if path.is_file() else 0)
         memory = PeakMemory(self.device)
         answering = SupernetTask(
             space,
@@ -134,7 +141,8 @@ class Runner:
             job.supernet.seed,
             job.selection_seed,
         )
-        task = JournaledTask(answering, Journal(self.folder.journal(job.inputs.id), job.inputs.id), answers)
+        journal = Journal(self.folder.journal(job.inputs.id), job.inputs.id, trained.commit, other_code=self.other_code)
+        task = JournaledTask(answering, journal, answers)
         selector = job.selector.build()
         # Whatever the task does not time itself is the selector's own work: sampling, sorting, deciding.
         with clock.phase("select"):
@@ -158,7 +166,9 @@ class Runner:
                 machine=machine(self.device),
                 supernet_machine=trained.cost.machine,
             ),
-            commit=commit(),
+            code_version=code_version(),
+            commit=journal.commit,
+            supernet_commit=trained.commit,
         )
 
     def train(self, job: TrainingJob, every: int = 1, advance: Advance = lambda done, total, epoch: None) -> Trained:
@@ -172,7 +182,16 @@ class Runner:
         with logged(self.folder.log(job.id), training=job.id, **about, device=str(self.device)):
             self._warm_up()
             images = self._training_images(job.data, job.settings)
-            return train_network(job, images, self.folder.checkpoint(job.id), every, advanced)
+            checkpoint = self.folder.checkpoint(job.id)
+            anew = self.folder.checkpoint(f"{job.id}.anew")
+            if self.other_code or not checkpoint.is_file() or commit_of(checkpoint) == commit():
+                return train_network(job, images, checkpoint, every, advanced)
+            # The weights of the other commit stay until the new ones are trained.
+            if anew.is_file() and commit_of(anew) != commit():
+                anew.unlink()
+            trained = train_network(job, images, anew, every, advanced)
+            anew.replace(checkpoint)
+            return trained
 
     def _accuracy(self, part: TruthPart, space: SearchSpace, selection: Selection) -> Accuracy:
         """What a truth says of the selection; a table that does not hold it says that, and the selection is kept."""

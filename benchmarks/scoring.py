@@ -17,10 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from archselect.benchmarks.engines.registry import get_engine
-from archselect.benchmarks.machine import code_version, find_device, machine, open_device
+from archselect.benchmarks.formulations import of_scoring
+from archselect.benchmarks.kept import counted, kept_notice
+from archselect.benchmarks.machine import code_version, commit, find_device, machine, open_device
 from archselect.benchmarks.records import (
     DataInputs,
     Folder,
+    Numbers,
     Population,
     Score,
     Scored,
@@ -81,7 +84,7 @@ def scoring_inputs(
         fresh_batches=fresh_batches,
         supernet_operations=supernet_operations,
         population=content_id(population.architectures),
-        code_version=code_version(),
+        formulations=of_scoring(space, proxies),
     )
 
 
@@ -110,6 +113,8 @@ def run_scoring(
     workers: int | None = None,
     engine: str = "local",
     engine_settings: dict[str, Any] | None = None,
+    rerun_other_code: bool = False,
+    notify: Callable[[str], None] = lambda line: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     command: Sequence[str] = (),
 ) -> tuple[int, int]:
@@ -120,6 +125,8 @@ def run_scoring(
         root: the folder.
         data: the data set's name or path, that of the inputs.
         data_dir, device, workers, engine, engine_settings: as for a study; see :func:`.harness.run_study`.
+        rerun_other_code: score anew what another commit of archselect scored; scores stay until the new ones are there.
+        notify: called with a line that says what of other commits is kept, before anything is scored.
         progress: told (done, total).
         command: noted in the folder.
 
@@ -133,7 +140,11 @@ def run_scoring(
         _claim(folder, inputs, population, seeds, command)
         size = len(population.architectures)
         starts = [(seed, start) for seed in seeds for start in range(0, size, PART)]
-        todo = [(seed, start) for seed, start in starts if not folder.scored(seed, start).is_file()]
+        foreign = _of_other_code(folder, starts)
+        if not rerun_other_code and (line := _notice(foreign)):
+            notify(line)
+        anew = foreign.keys() if rerun_other_code else set()
+        todo = [part for part in starts if part in anew or not folder.scored(*part).is_file()]
         total = size * len(seeds)
         kept = done = total - sum(min(PART, size - start) for _, start in todo)
         progress(done, total)
@@ -150,6 +161,27 @@ def run_scoring(
         return done - kept, kept
 
 
+def _of_other_code(folder: Folder, parts: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Scored]:
+    """Return the scores of other commits than the present one, by seed and start."""
+    paths = {part: folder.scored(*part) for part in parts}
+    facts = {part: read_fact(path, Scored) for part, path in paths.items() if path.is_file()}
+    return {part: fact for part, fact in facts.items() if fact.commit != commit()}
+
+
+def _notice(foreign: dict[tuple[int, int], Scored]) -> str | None:
+    """Return the line that says what of other commits is kept; None if nothing is."""
+    if not foreign:
+        return None
+    networks = sum(len(fact.scores) for fact in foreign.values())
+    return kept_notice([f"scores of {counted(networks, 'network')}"], {fact.commit for fact in foreign.values()})
+
+
+def _differing(before: Numbers, now: Numbers) -> str:
+    """Return in words which formulation numbers changed."""
+    names = [name for name in now if before.get(name) != now[name]]
+    return ", ".join(f"{name}: {before.get(name)}, now {now[name]}" for name in names)
+
+
 def _claim(
     folder: Folder, inputs: ScoringInputs, population: Population, seeds: Sequence[int], command: Sequence[str]
 ) -> None:
@@ -158,6 +190,11 @@ def _claim(
     if folder.scoring_path.is_file():
         there = read_fact(folder.scoring_path, Scoring)
         if there.inputs != inputs:
+            if there.inputs == inputs.model_copy(update={"formulations": there.inputs.formulations}):
+                raised = _differing(there.inputs.formulations, inputs.formulations)
+                raise UserError(
+                    f"{folder.root} holds scores of another formulation ({raised}); name another folder with --out"
+                )
             raise UserError(f"{folder.root} holds scores of other settings or cells; name another folder with --out")
         every |= set(there.seeds)
     size = len(population.architectures)
@@ -177,7 +214,14 @@ def _start_worker(inputs: ScoringInputs, data: str, data_dir: Path | None, devic
 def _score_part(seed: int, start: int, texts: list[str]) -> Scored:
     assert _scorer is not None
     scores = [_scorer.score(text, seed) for text in texts]
-    return Scored(seed=seed, start=start, scores=scores, machine=machine(_scorer.device))
+    return Scored(
+        seed=seed,
+        start=start,
+        scores=scores,
+        machine=machine(_scorer.device),
+        code_version=code_version(),
+        commit=commit(),
+    )
 
 
 class Scorer:

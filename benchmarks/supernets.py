@@ -15,9 +15,10 @@ import torch
 from pydantic import ConfigDict, model_validator
 from torch import Tensor
 
-from archselect.benchmarks.checked import check_form, load_checked, save_checked, taking_over
+from archselect.benchmarks.checked import check_form, commit_of, load_checked, save_checked, taking_over
 from archselect.benchmarks.clock import Clock, PeakMemory
-from archselect.benchmarks.machine import code_version, machine
+from archselect.benchmarks.formulations import of_supernet
+from archselect.benchmarks.machine import commit, machine, same_commit
 from archselect.benchmarks.optimisers.base import CommonSettings, Optimiser
 from archselect.benchmarks.optimisers.recorder import Recorder
 from archselect.benchmarks.optimisers.registry import get_optimiser
@@ -31,7 +32,6 @@ from archselect.benchmarks.records import (
     Settings,
     SupernetInputs,
     Time,
-    content_id,
     supernet_id,
 )
 from archselect.benchmarks.traces import Trace, TracedCell, TraceInfo
@@ -115,6 +115,7 @@ class TrainedSupernet:
     """A supernet's weights, alphas and state of the alphas' optimiser (None if untrained), and what they cost.
 
     `trace` is what was recorded of the training, where its recipe asks for that; it is kept in a file of its own.
+    `commit` is of the archselect that made it; None if its training was interrupted and another commit went on with it.
     """
 
     weights: dict[str, Tensor]
@@ -122,6 +123,7 @@ class TrainedSupernet:
     alpha_optimizer: dict[str, Any] | None
     cost: SupernetCost
     trace: Trace | None = None
+    commit: str | None = None
 
 
 def new_supernet(space: SearchSpace, inputs: SupernetInputs, images: Images, seed: int) -> Supernet:
@@ -164,15 +166,19 @@ def make_supernet(
     generator = torch.Generator().manual_seed(stream_seed("supernet alphas", seed))
     alphas = tuple(alpha.requires_grad_() for alpha in optimiser.new_alphas(space, generator, images.device))
     alpha_optimizer, peak, trace = None, 0, None
+    made_by: str | None = commit()
     if optimiser.trains:
         trainer = Trainer(optimiser, space, supernet, alphas, images, stream_seed("supernet batches", seed))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             trainer.weight_optimizer, max(optimiser.epochs, 1), optimiser.learning_rate_min
         )
-        training = content_id([space.name, inputs.model_dump(mode="json"), images.describe(), seed])
+        data = DataInputs.model_validate(images.describe())
+        training = supernet_id(space.name, inputs, data, seed, of_supernet(optimiser, space))
         recorder = trainer.recorder = Recorder(trainer) if optimiser.trace else None
         with clock.phase("supernet"):
             done, peak = _resume(target, training, trainer, recorder, schedule, clock)
+            if target is not None and done:
+                made_by = same_commit(commit_of(checkpoint_path(target)), commit())
             if recorder and not done:
                 with clock.phase("trace"):
                     recorder.keep_probabilities(alphas)
@@ -182,12 +188,13 @@ def make_supernet(
                 schedule.step()
                 done += 1
                 if target is not None and done % CHECKPOINT_EPOCHS == 0 and done < optimiser.epochs:
-                    _interrupt(target, training, trainer, recorder, schedule, clock, done, max(peak, memory.read()))
+                    reached = max(peak, memory.read())
+                    _interrupt(target, training, trainer, recorder, schedule, clock, done, reached, made_by)
                 advance(done, optimiser.epochs)
         if recorder:
             with clock.phase("trace"):
                 recorder.probe(trainer, stream_seed("supernet probe", seed))
-            trace = recorder.trace(_trace_info(trainer, recorder.parts, inputs, seed))
+            trace = recorder.trace(_trace_info(trainer, recorder.parts, inputs, seed, made_by))
         alpha_optimizer = trainer.alpha_optimizer.state_dict()
     cost = SupernetCost(
         times=clock.times(), counts=clock.counts(), peak_memory=max(peak, memory.read()), machine=machine(images.device)
@@ -198,19 +205,23 @@ def make_supernet(
         alpha_optimizer,
         cost,
         trace,
+        made_by,
     )
 
 
-def _trace_info(trainer: Trainer, parts: list[str], inputs: SupernetInputs, seed: int) -> TraceInfo:
-    data, version = DataInputs.model_validate(trainer.images.describe()), code_version()
+def _trace_info(
+    trainer: Trainer, parts: list[str], inputs: SupernetInputs, seed: int, made_by: str | None
+) -> TraceInfo:
+    data = DataInputs.model_validate(trainer.images.describe())
     space = trainer.space
+    numbers = of_supernet(trainer.optimiser, space)
     return TraceInfo(
-        id=supernet_id(space.name, inputs, data, seed, version),
+        id=supernet_id(space.name, inputs, data, seed, numbers),
         space=space.name,
         data=data,
         supernet=inputs,
         seed=seed,
-        code_version=version,
+        formulations=numbers,
         parts=parts,
         cells=[
             TracedCell(
@@ -224,6 +235,7 @@ def _trace_info(trainer: Trainer, parts: list[str], inputs: SupernetInputs, seed
             )
             for cell, layers in zip(space.cells, trainer.layers, strict=True)
         ],
+        commit=made_by,
     )
 
 
@@ -244,6 +256,7 @@ def _interrupt(
     clock: Clock,
     done: int,
     peak: int,
+    made_by: str | None,
 ) -> None:
     """Keep all that the training's next epoch depends on; the time this takes is not the training's."""
     now = clock.state()
@@ -258,6 +271,7 @@ def _interrupt(
             "clock": now,
             "peak_memory": peak,
         },
+        made_by,
     )
     clock.restore(now)
 
@@ -296,6 +310,7 @@ def save_supernet(path: Path, trained: TrainedSupernet) -> None:
             "alpha_optimizer": trained.alpha_optimizer,
             "cost": trained.cost.model_dump_json(),
         },
+        trained.commit,
     )
     checkpoint_path(path).unlink(missing_ok=True)
 
@@ -309,6 +324,7 @@ def load_supernet(path: Path) -> TrainedSupernet:
             tuple(content["alphas"]),
             content["alpha_optimizer"],
             SupernetCost.model_validate_json(content["cost"]),
+            commit=commit_of(path),
         )
     except (UserError, *DAMAGED) as error:
         raise UserError(f"{path} is not a supernet of ours or is damaged: remove it and run again") from error

@@ -23,6 +23,7 @@ from archselect.benchmarks.records import (
     DataInputs,
     Fact,
     Id,
+    Numbers,
     Seed,
     SupernetInputs,
     UserError,
@@ -78,17 +79,19 @@ class TraceInfo(Fact):
 
     `parts` are the parts of the images ("train", "valid" or "all") that losses are known of; the first is the one from
     whose losses the alphas' gradient is had, and on which costs are measured.
+    `formulations` are the supernet's; `commit`: see :class:`.records.Record`.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     id: Id
     space: str
     data: DataInputs
     supernet: SupernetInputs
     seed: Seed
-    code_version: str
+    formulations: Numbers
     parts: list[str] = Field(min_length=1)
     cells: list[TracedCell] = Field(min_length=1)
+    commit: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +199,7 @@ def read_trace(path: Path) -> Trace:
 
 
 def _id(info: TraceInfo) -> str:
-    return supernet_id(info.space, info.supernet, info.data, info.seed, info.code_version)
+    return supernet_id(info.space, info.supernet, info.data, info.seed, info.formulations)
 
 
 def _array(file: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:

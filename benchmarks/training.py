@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archselect.benchmarks.checked import check_optimizer, load_checked, save_checked, taking_over
+from archselect.benchmarks.checked import check_optimizer, commit_of, load_checked, save_checked, taking_over
 from archselect.benchmarks.clock import Clock, PeakMemory
 from archselect.benchmarks.grid import TrainingJob
-from archselect.benchmarks.machine import machine
+from archselect.benchmarks.machine import code_version, commit, machine, same_commit
 from archselect.benchmarks.precision import AUTOCAST, autocast
 from archselect.benchmarks.protocols import TrainingSettings
 from archselect.benchmarks.records import CellGraph, Counts, Trained, TrainingCost, TrainingEpoch
@@ -100,6 +100,7 @@ class NetworkTrainer:
         self._scaler = torch.amp.GradScaler(device.type, enabled=self.settings.precision == "fp16")
         self._training_logits, self._logits = self.network.training_logits, self.network.forward
         self._warmup, self._peak, self._sessions = 0.0, 0, 1
+        self._commit: str | None = commit()
         if checkpoint.is_file():
             self._load()
         self._warmup += perf_counter() - start
@@ -213,6 +214,7 @@ class NetworkTrainer:
                 "peak_memory": max(self._peak, self.memory.read()),
                 "sessions": self._sessions,
             },
+            self._commit,
         )
 
     def _load(self) -> None:
@@ -228,6 +230,9 @@ class NetworkTrainer:
             self.clock.restore(content["clock"])
             self._warmup, self._peak = float(content["warmup"]), int(content["peak_memory"])
             self._sessions = int(content["sessions"]) + 1
+        finished = len(self.epochs) == self.settings.epochs
+        made_by = commit_of(self.checkpoint)
+        self._commit = made_by if finished else same_commit(made_by, commit())
 
     def trained(self) -> Trained:
         """The record of the finished training."""
@@ -255,6 +260,8 @@ class NetworkTrainer:
                 machine=machine(self.images.device),
                 sessions=self._sessions,
             ),
+            code_version=code_version(),
+            commit=self._commit,
         )
 
     def _counts(self) -> dict[str, Counts]:

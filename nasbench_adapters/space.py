@@ -154,6 +154,8 @@ class SearchSpace(ABC):
 
     name: str
     summary: str
+    formulation: int = 1
+    """Raised when the space, or what is built of it, changes on purpose; part of the ids of what is made on it."""
     cells: tuple[Cell, ...]
     enumerable: bool = True
     """Whether :meth:`enumerate` can list the space; where not, it takes an imported table."""

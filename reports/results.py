@@ -23,6 +23,7 @@ from archselect.benchmarks.records import (
     UserError,
     content_id,
     flatten,
+    short_commit,
 )
 from archselect.benchmarks.traces import read_trace
 from archselect.reports.decided import Decided, decided
@@ -184,7 +185,24 @@ class Results:
     @property
     def versions(self) -> list[str]:
         """Those of archselect that made the records."""
-        return sorted({group.inputs.code_version for group in self.groups if group.records})
+        return sorted({record.code_version for record in self.records})
+
+    @property
+    def commits(self) -> list[str]:
+        """The commits of archselect that made the records, and those known to have made their supernets, in words."""
+        made = {record.commit for record in self.records}
+        supernets = {record.supernet_commit for record in self.records} - {None}
+        return sorted(short_commit(commit) for commit in made | supernets)
+
+    def provenance(self) -> list[str]:
+        """Return a sentence if several commits had a part in the numbers; for the page, not for every table."""
+        if len(self.commits) < 2:
+            return []
+        return [
+            f"{len(self.commits)} commits of archselect made these runs and their supernets "
+            f"({', '.join(self.commits)}); runs.csv has those of each run. "
+            "'archselect run' with --rerun-other-code makes what differs from the present commit anew."
+        ]
 
     def title(self, landscape: Landscape) -> str:
         """dataset/split/epochs, with the space or the truth before it where two landscapes have the same."""
@@ -295,7 +313,7 @@ def _group(records: Iterable[Record], failures: Iterable[Failure], labels: list[
 
 def _group_id(inputs: Inputs, ids: dict[object, str]) -> str:
     """The hash of all that determines a run but its seeds; `ids` has those seen before, while the inputs live."""
-    parts = inputs.space, id(inputs.data), id(inputs.supernet), id(inputs.selector), inputs.code_version
+    parts = inputs.space, id(inputs.data), id(inputs.supernet), id(inputs.selector), id(inputs.formulations)
     if parts not in ids:
         text = inputs.model_dump_json(exclude=_SEEDS)
         ids[parts] = ids[text] = ids.get(text) or content_id(_but_seeds(inputs))

@@ -6,6 +6,7 @@ from operator import attrgetter
 
 import pandas as pd
 
+from archselect.benchmarks.records import short_commit
 from archselect.reports.results import Results
 from archselect.reports.tables.table import NONE, Table
 from archselect.reports.words import short
@@ -36,8 +37,9 @@ def runs_frame(results: Results) -> pd.DataFrame:
             "canonical": [record.selected.canonical for record in records],
             "total_s": [total for group in results.groups for total in group.seconds],
             **dict(zip(_MACHINE, of_machine, strict=True)),
-            "archselect": [own.code_version for own in inputs],
+            "archselect": [record.code_version for record in records],
             "commit": [record.commit for record in records],
+            "supernet_commit": [record.supernet_commit for record in records],
         },
         dtype=object,
     )
@@ -80,8 +82,5 @@ def runs_table(frame: pd.DataFrame, most: int) -> Table:
 
 
 def _version(version: str, commit: str | None) -> str:
-    """Version, and the commit where it is known, shortened."""
-    if commit is None:
-        return f"{version} (commit not known)"
-    commit, _, changed = commit.partition("-")
-    return f"{version} ({commit[:10]}{' with changes' if changed else ''})"
+    """Return the version, and the commit in words."""
+    return f"{version} ({short_commit(commit)})"

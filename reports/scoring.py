@@ -21,6 +21,7 @@ from archselect.benchmarks.records import (
     Scoring,
     UserError,
     read_fact,
+    short_commit,
     unknown,
     write_atomically,
 )
@@ -50,6 +51,7 @@ class Scores:
         reasons: per proxy, how often it has no score, by reason.
         seconds: per proxy, of one score.
         seeds: those that are finished.
+        commits: those of archselect that made the scores, in words.
     """
 
     info: Scoring
@@ -59,6 +61,7 @@ class Scores:
     reasons: dict[str, Counter[str]]
     seconds: dict[str, float]
     seeds: list[int]
+    commits: list[str]
 
     @cached_property
     def accuracies(self) -> Floats | None:
@@ -108,6 +111,7 @@ def load_scores(root: Path, directions: dict[str, str]) -> Scores:
         reasons={name: _reasons([own[name] for seed in seeds for own in found[seed]]) for name in names},
         seconds={name: float(np.mean([own[name].seconds for seed in seeds for own in found[seed]])) for name in names},
         seeds=seeds,
+        commits=sorted({short_commit(part.commit) for seed in seeds for part in parts[seed]}),
     )
 
 
@@ -188,6 +192,10 @@ def correlation_table(scores: Scores) -> Table:
         notes.append(f"Truth: {population.truth}. {_ceiling(population)}")
     if missing := _unpublished(population):
         notes.append(f"Architectures without a published score, left out where ours are held against it: {missing}.")
+    if len(scores.commits) > 1:
+        notes.append(
+            f"The scores were made by {len(scores.commits)} commits of archselect: {', '.join(scores.commits)}."
+        )
     left = sorted(set(scores.info.seeds) - set(scores.seeds))
     if left:
         notes.append(f"Seeds not finished: {', '.join(map(str, left))}; the command goes on: {scores.info.command}")

@@ -75,7 +75,8 @@ def take(results: Results) -> Snapshot:
     without_runs = [label for label in results.info.labels if label not in with_runs]
     settings = {}
     for group in results.groups:
-        inputs = group.inputs.model_dump(mode="json", include={"supernet": True, "selector": {"settings", "source"}})
+        include = {"supernet": True, "selector": {"settings", "source"}, "formulations": True}
+        inputs = group.inputs.model_dump(mode="json", include=include)
         settings[group.label] = {key: str(value) for key, value in flatten(inputs).items()}
     series = [*quality(results), *costs(results)]
     _refuse_values(results.source.root, series, "remove what is damaged there and run again")
@@ -83,7 +84,7 @@ def take(results: Results) -> Snapshot:
         name=results.info.name,
         title=results.info.title,
         command=results.info.command,
-        code_versions=sorted({group.inputs.code_version for group in results.groups}),
+        code_versions=results.versions,
         commits=sorted({record.commit for record in results.records if record.commit}),
         labels=list(dict.fromkeys([*(group.label for group in results.groups), *without_runs])),
         series=series,

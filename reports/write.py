@@ -128,7 +128,7 @@ def _markdown(
 ) -> str:
     info = results.info
     parts = [f"# {info.title}\n", f"{info.description}\n", f"    {info.command}\n"]
-    parts += [f"{sentence}\n" for sentence in results.status()]
+    parts += [f"{sentence}\n" for sentence in (*results.status(), *results.provenance())]
     if info.variant_of:
         listed = "\n".join(f"* {difference}" for difference in info.differences)
         parts.append(f"A variant of {info.variant_of}. Settings that differ: {len(info.differences)}\n\n{listed}\n")

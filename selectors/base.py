@@ -267,6 +267,8 @@ class Selector(BaseModel, ABC):
 
     `small` are settings with which a check of the selector (`archselect check`) is short; for example fewer
     repetitions. Batches and epochs need no mention, for the task of a check gives fewer than it is asked for.
+
+    `formulation` is raised when the numbers that the selector produces change on purpose; it is part of a run's id.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -274,6 +276,7 @@ class Selector(BaseModel, ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     paper: ClassVar[str] = ""
+    formulation: ClassVar[int] = 1
     small: ClassVar[Mapping[str, object]] = {}
 
     @abstractmethod

@@ -34,6 +34,7 @@ class DartsPT(Selector):
     name: ClassVar[str] = "darts-pt"
     summary: ClassVar[str] = "the operation whose removal hurts the trained supernet most, with tuning in between"
     paper: ClassVar[str] = "Wang et al., DARTS-PT, ICLR 2021, arXiv 2108.04392"
+    formulation: ClassVar[int] = 1
 
     score: Literal["accuracy", "loss"] = "accuracy"
     norm: Literal["batch", "running"] = "batch"

@@ -19,6 +19,7 @@ class Magnitude(Selector):
     name: ClassVar[str] = "magnitude"
     summary: ClassVar[str] = "the operation with the largest architecture weight on every edge"
     paper: ClassVar[str] = "Liu et al., DARTS, ICLR 2019, arXiv 1806.09055"
+    formulation: ClassVar[int] = 1
 
     def select(self, task: Task) -> Selection:
         """See :class:`Magnitude`."""

@@ -41,6 +41,7 @@ class OperationScores(Selector):
     name: ClassVar[str] = "operation-scores"
     summary: ClassVar[str] = "scores all operations of all open edges, edge after edge in order: to study scorers"
     paper: ClassVar[str] = "Xiang et al., Zero-Cost-PT, AAAI 2023, arXiv 2106.06799"
+    formulation: ClassVar[int] = 1
     # Other values do not go with most settings, which a check would then vary one by one.
     small: ClassVar[Mapping[str, object]] = {"candidate_epochs": 0}
 

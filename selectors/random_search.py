@@ -13,6 +13,7 @@ class Random(Selector):
     name: ClassVar[str] = "random"
     summary: ClassVar[str] = "one architecture drawn uniformly"
     paper: ClassVar[str] = "Li and Talwalkar, UAI 2019, arXiv 1902.07638"
+    formulation: ClassVar[int] = 1
 
     def select(self, task: Task) -> Selection:
         """Draw one architecture."""

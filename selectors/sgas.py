@@ -46,6 +46,7 @@ class Sgas(Selector):
     name: ClassVar[str] = "sgas"
     summary: ClassVar[str] = "trains, and every few epochs decides the edge that matters most and is surest"
     paper: ClassVar[str] = "Li et al., SGAS, CVPR 2020, arXiv 1912.00195"
+    formulation: ClassVar[int] = 1
 
     criterion: Literal[1, 2] = 1
     warmup_epochs: int = Field(9, ge=0)

@@ -49,6 +49,7 @@ class ZeroCostPT(Selector):
     name: ClassVar[str] = "zero-cost-pt"
     summary: ClassVar[str] = "perturbs an untrained supernet under a proxy, then picks among N candidates"
     paper: ClassVar[str] = "Xiang et al., Zero-Cost-PT, AAAI 2023, arXiv 2106.06799"
+    formulation: ClassVar[int] = 1
     small: ClassVar[Mapping[str, object]] = {"iterations": 2}
 
     proxy: str = "nwot"

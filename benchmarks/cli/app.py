@@ -92,6 +92,13 @@ EngineSet = Annotated[
     list[str] | None,
     typer.Option(help="A setting of the engine, NAME=VALUE: scheduler=tcp://HOST:PORT, partition=gpu. Repeatable."),
 ]
+RerunOtherCode = Annotated[
+    bool,
+    typer.Option(
+        "--rerun-other-code",
+        help="Make anew what another commit of archselect made, and what was made from that; otherwise it is kept.",
+    ),
+]
 StudyName = Annotated[str, typer.Argument(help="A built-in study ('archselect list studies') or a TOML file.")]
 
 
@@ -138,6 +145,11 @@ def progress(description: str) -> Iterator[Progress]:
     bar.add_task(description, total=None)
     with bar if err.is_terminal else nullcontext():
         yield bar
+
+
+def notice(line: str) -> None:
+    """Print a line to standard error, above the progress bar if there is one."""
+    err.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def parse_seeds(text: str) -> list[int]:

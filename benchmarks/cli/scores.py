@@ -14,7 +14,9 @@ from archselect.benchmarks.cli.app import (
     Device,
     Engine,
     EngineSet,
+    RerunOtherCode,
     Workers,
+    notice,
     out,
     parse_seeds,
     parse_settings,
@@ -76,6 +78,7 @@ def score(
     engine: Engine = "local",
     engine_set: EngineSet = None,
     data_dir: DataDir = None,
+    rerun_other_code: RerunOtherCode = False,
 ) -> None:
     """Score many architectures with zero-cost proxies, and correlate the scores with accuracies.
 
@@ -154,6 +157,8 @@ def score(
             workers=workers,
             engine=engine,
             engine_settings=engine_settings,
+            rerun_other_code=rerun_other_code,
+            notify=notice,
             progress=lambda done, total: bar.update(bar.task_ids[0], description="scored", completed=done, total=total),
             command=["archselect", *sys.argv[1:]],
         )

@@ -15,9 +15,11 @@ from archselect.benchmarks.cli.app import (
     Device,
     Engine,
     EngineSet,
+    RerunOtherCode,
     StudyName,
     Workers,
     err,
+    notice,
     out,
     parse_seeds,
     parse_settings,
@@ -57,6 +59,7 @@ def run(
             "FILE.py:CLASS, which is executed. Repeatable."
         ),
     ] = None,
+    rerun_other_code: RerunOtherCode = False,
 ) -> None:
     """Run a study, or what is missing of it, and print its tables.
 
@@ -102,6 +105,8 @@ def run(
             deterministic=deterministic,
             engine_settings=settings,
             data_dir=data_dir,
+            rerun_other_code=rerun_other_code,
+            notify=notice,
             progress=show,
             command=_command(study, data, seeds, selector or [], deterministic),
         )

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archselect.benchmarks.cli.app import SKELETON, DataDir, Device, out, parse_settings, print_table, progress
+from archselect.benchmarks.cli.app import (
+    SKELETON,
+    DataDir,
+    Device,
+    RerunOtherCode,
+    notice,
+    out,
+    parse_settings,
+    print_table,
+    progress,
+)
 from archselect.nasbench_adapters.errors import Faults
 
 if TYPE_CHECKING:
@@ -34,6 +44,7 @@ def train(
     ] = None,
     every: Annotated[int, typer.Option("--checkpoint-every", min=1, help="Epochs between checkpoints.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads; the last digits depend on them.")] = 1,
+    rerun_other_code: RerunOtherCode = False,
 ) -> None:
     """Train one architecture to the end by a protocol, and test it.
 
@@ -41,7 +52,8 @@ def train(
     """
     from archselect.benchmarks.grid import plan_training
     from archselect.benchmarks.harness import run_training
-    from archselect.benchmarks.machine import open_device
+    from archselect.benchmarks.kept import kept_notice
+    from archselect.benchmarks.machine import commit, open_device
     from archselect.benchmarks.preflight import check_data, check_place
     from archselect.benchmarks.protocols import get_protocol, resolve
     from archselect.benchmarks.records import Folder, Trained
@@ -86,7 +98,18 @@ def train(
             told = "" if epoch is None else f", test accuracy {epoch.test_accuracy:.2f} %"
             bar.update(bar.task_ids[0], description=f"epochs{told}", completed=done, total=total)
 
-        trained, made = run_training(job, root, chosen, threads=threads, data_dir=data_dir, every=every, advance=show)
+        trained, made = run_training(
+            job,
+            root,
+            chosen,
+            threads=threads,
+            data_dir=data_dir,
+            every=every,
+            rerun_other_code=rerun_other_code,
+            advance=show,
+        )
+    if not made and trained.commit != commit():
+        notice(kept_notice(["this training"], [trained.commit]))
     folder = Folder(root)
     for line in (
         f"Test accuracy: {trained.last_accuracy:.2f} % after the last of {len(trained.epochs)} epochs; the best was "

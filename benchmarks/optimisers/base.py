@@ -105,12 +105,14 @@ class Optimiser(CommonSettings, ABC):
         part: of the images, whose batches `step` is given: "train", or "all" for both halves.
         searched: part of the images from which the alphas' gradient is had, for traces.
         trains: whether a supernet is trained at all before a selector reads it.
+        formulation: raised when the numbers that the optimiser produces change on purpose; part of a supernet's id.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     paper: ClassVar[str] = ""
     trains: ClassVar[bool] = True
+    formulation: ClassVar[int] = 1
 
     @property
     def part(self) -> str:

@@ -26,6 +26,7 @@ class Darts(Optimiser):
     name: ClassVar[str] = "darts"
     summary: ClassVar[str] = "weights and alphas by turns, first or second order"
     paper: ClassVar[str] = "Liu et al., DARTS, ICLR 2019, arXiv 1806.09055"
+    formulation: ClassVar[int] = 1
 
     level: Literal["bi", "single"] = "bi"
     order: Literal[1, 2] = 1

@@ -29,6 +29,7 @@ class Dsnas(Optimiser):
     name: ClassVar[str] = "dsnas"
     summary: ClassVar[str] = "weights and alphas together, one drawn operation per edge at a time"
     paper: ClassVar[str] = "Hu et al., DSNAS, CVPR 2020, arXiv 2002.09128; Xie et al., AISTATS 2021, arXiv 2009.01272"
+    formulation: ClassVar[int] = 1
 
     epochs: int = Field(150, ge=0)
     batch_size: int = Field(96, ge=2)

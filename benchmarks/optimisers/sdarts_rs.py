@@ -29,6 +29,7 @@ class SdartsRS(Darts):
     name: ClassVar[str] = "sdarts-rs"
     summary: ClassVar[str] = "as darts, with the mixture perturbed at random in the weights' step"
     paper: ClassVar[str] = "Chen and Hsieh, SDARTS, ICML 2020, arXiv 2002.05283"
+    formulation: ClassVar[int] = 1
 
     epsilon_first: float = Field(0.03, ge=0)
     epsilon: float = Field(0.3, ge=0)

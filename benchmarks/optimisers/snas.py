@@ -25,6 +25,7 @@ class Snas(Optimiser):
     name: ClassVar[str] = "snas"
     summary: ClassVar[str] = "weights and alphas together, under mixtures with Gumbel noise"
     paper: ClassVar[str] = "Xie et al., SNAS, ICLR 2019, arXiv 1812.09926; Xie et al., AISTATS 2021, arXiv 2009.01272"
+    formulation: ClassVar[int] = 1
 
     epochs: int = Field(150, ge=0)
     batch_size: int = Field(96, ge=2)

@@ -20,6 +20,7 @@ class Spos(Optimiser):
     name: ClassVar[str] = "spos"
     summary: ClassVar[str] = "weights alone, one uniformly drawn operation per edge at a time"
     paper: ClassVar[str] = "Guo et al., SPOS, ECCV 2020, arXiv 1904.00420"
+    formulation: ClassVar[int] = 1
 
     epochs: int = Field(150, ge=0)
     batch_size: int = Field(96, ge=2)

@@ -14,6 +14,7 @@ class Untrained(Blank):
     name: ClassVar[str] = "untrained"
     summary: ClassVar[str] = "initial weights and alphas"
     paper: ClassVar[str] = ""
+    formulation: ClassVar[int] = 1
     trains: ClassVar[bool] = False
 
     def settings(self) -> Settings:

@@ -8,6 +8,7 @@ device; nothing here waits for the device or touches the global random state.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -43,6 +44,9 @@ class Images:
         UserError: the split is unknown, a half would be empty or smaller than the limit, or the images stay in their
             files (see :mod:`.streamed`).
     """
+
+    formulation: ClassVar[int] = 1
+    """Raised when splits, batches or augmentation change on purpose; part of the ids of what is made of the images."""
 
     def __init__(
         self,

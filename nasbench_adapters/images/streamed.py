@@ -10,6 +10,7 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -38,6 +39,9 @@ class StreamedImages:
         dataset: colour images.
         device: where batches are made.
     """
+
+    formulation: ClassVar[int] = 1
+    """As of :class:`.batches.Images`."""
 
     def __init__(self, dataset: ImageDataset, device: torch.device) -> None:
         if dataset.channels != 3:
@@ -197,8 +201,13 @@ def resized_crops(images: Tensor, boxes: Tensor, flips: Tensor, size: int) -> Te
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
+def is_streamed(dataset: ImageDataset) -> bool:
+    """Return whether the images stay in their files."""
+    return isinstance(dataset.train_images, np.memmap)
+
+
 def training_images(dataset: ImageDataset, device: torch.device) -> Images | StreamedImages:
     """All images of a data set for a training to the end: on the device, or from their files where they stay there."""
-    if isinstance(dataset.train_images, np.memmap):
+    if is_streamed(dataset):
         return StreamedImages(dataset, device)
     return Images(dataset, device, split="first")

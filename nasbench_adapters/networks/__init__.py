@@ -13,6 +13,7 @@ from archselect.nasbench_adapters.space import Architecture, SearchSpace, Skelet
 from archselect.nasbench_adapters.spaces.nb101 import ModuleSpace
 
 __all__ = [
+    "FORMULATION",
     "Execution",
     "FoldedSupernet",
     "FusedSupernet",
@@ -28,6 +29,9 @@ __all__ = [
     "sampled",
     "scoring",
 ]
+
+FORMULATION = 1
+"""Raised when what supernets and networks compute, or how their weights are drawn, changes on purpose in all spaces."""
 
 
 def build_network(

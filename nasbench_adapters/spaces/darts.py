@@ -55,6 +55,7 @@ class Darts(SearchSpace):
 
     name = "darts"
     summary = "DARTS: normal and reduction cell, 14 edges of 7 operations each, two kept per node"
+    formulation = 1
     operations: tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]] = ((OPERATIONS,) * len(EDGES),) * 2
     """Per cell type and edge, the operations allowed."""
 
@@ -153,6 +154,7 @@ class DartsWithNone(Darts):
 
     name = "darts-none"
     summary = "DARTS with none as an eighth operation in the supernet, as DARTS and SGAS search it"
+    formulation = 1
     operations = (((NONE, *OPERATIONS),) * len(EDGES),) * 2
 
 
@@ -161,6 +163,7 @@ class S1(Darts):
 
     name = "s1"
     summary = "S1 of RobustDARTS: two operations per edge, other ones on each edge"
+    formulation = 1
     operations = (
         _edges("id iD iD is id mi is is id is mi id dD dD"),
         _edges("ma md ma ma iD ma ms id iD ma ma iD iD iD"),
@@ -172,6 +175,7 @@ class S2(Darts):
 
     name = "s2"
     summary = "S2 of RobustDARTS: skip_connect or sep_conv_3x3 on every edge"
+    formulation = 1
     operations = (_edges("is " * len(EDGES)),) * 2
 
 
@@ -180,6 +184,7 @@ class S3(Darts):
 
     name = "s3"
     summary = "S3 of RobustDARTS: none, skip_connect or sep_conv_3x3 on every edge"
+    formulation = 1
     operations = (tuple((NONE, *names) for names in _edges("is " * len(EDGES))),) * 2
 
 
@@ -188,4 +193,5 @@ class S4(Darts):
 
     name = "s4"
     summary = "S4 of RobustDARTS: noise or sep_conv_3x3 on every edge"
+    formulation = 1
     operations = ((("noise", "sep_conv_3x3"),) * len(EDGES),) * 2

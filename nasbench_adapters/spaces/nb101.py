@@ -340,6 +340,7 @@ class NasBench101(ModuleSpace):
 
     name = "nb101"
     summary = "NAS-Bench-101: 1 cell of up to 7 vertices and 9 edges, 3 operations, 423,624 cells"
+    formulation = 1
     cells = (module_cell(BLOCKS),)
     enumerable = False
     skeleton_defaults: ClassVar[dict[str, object]] = {"channels": 128, "cells": 3, "momentum": "benchmark"}

@@ -192,6 +192,7 @@ class OneShot1(OneShotSpace):
 
     name = "nb1shot1-1"
     summary = "NAS-Bench-1Shot1, space 1: 4 blocks with 1, 2, 2 and 2 parents, output of 2; cells of nb101"
+    formulation = 1
     parents = (1, 2, 2, 2, 2)
 
 
@@ -200,6 +201,7 @@ class OneShot2(OneShotSpace):
 
     name = "nb1shot1-2"
     summary = "NAS-Bench-1Shot1, space 2: 4 blocks with 1, 1, 2 and 2 parents, output of 3; cells of nb101"
+    formulation = 1
     parents = (1, 1, 2, 2, 3)
 
 
@@ -208,4 +210,5 @@ class OneShot3(OneShotSpace):
 
     name = "nb1shot1-3"
     summary = "NAS-Bench-1Shot1, space 3: 5 blocks with 1, 1, 1, 2 and 2 parents, output of 2; cells of nb101"
+    formulation = 1
     parents = (1, 1, 1, 2, 2, 2)

@@ -26,6 +26,7 @@ class NasBench201(SearchSpace):
 
     name = "nb201"
     summary = "NAS-Bench-201: 1 cell, 6 edges, 5 operations, 15,625 cells in 6,466 classes"
+    formulation = 1
     whole_tables = True
     cells = (
         Cell(

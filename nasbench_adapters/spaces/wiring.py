@@ -110,6 +110,7 @@ class Minimal(WiringSpace):
 
     name = "minimal"
     summary = "Wiring evolution's minimal cell: 2 nodes, 5 edges of none and DARTS' seven, all kept"
+    formulation = 1
     whole = wiring_cell(2)
 
 
@@ -118,4 +119,5 @@ class Wiring(WiringSpace):
 
     name = "wiring"
     summary = "Wiring evolution's full cell: 4 nodes, 14 edges of none and DARTS' seven, all kept"
+    formulation = 1
     whole = wiring_cell(4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 from archselect.benchmarks.records import Inputs, content_id, flatten
 from archselect.benchmarks.traces import TraceInfo
@@ -113,7 +114,8 @@ def wiring_groups(results: Results) -> list[WiringGroup]:
 
 
 def _key(inputs: Inputs) -> str:
-    return content_id(inputs.model_dump(mode="json", include={"space", "data", "supernet", "code_version"}))
+    include: Any = {"space": True, "data": True, "supernet": True, "formulations": {"supernet"}}
+    return content_id(inputs.model_dump(mode="json", include=include))
 
 
 def _controls(found: Sequence[tuple[Inputs, tuple[Seen, ...]]], is_one: Callable[[Inputs], bool]) -> dict[int, Seen]:
@@ -135,14 +137,16 @@ def _is_single_of(inputs: Inputs, other: Inputs) -> bool:
 
 
 def _place(inputs: Inputs) -> tuple[object, ...]:
-    """All that a supernet and its control have in common but the seed."""
-    return inputs.space, inputs.data, inputs.supernet.skeleton, inputs.code_version
+    """Return all that a supernet and its control have in common but the seed."""
+    shared = {name: number for name, number in inputs.formulations.supernet.items() if name != "optimiser"}
+    return inputs.space, inputs.data, inputs.supernet.skeleton, shared
 
 
 def _names(every: Sequence[Inputs]) -> list[str]:
     """Of each group its optimiser, with the settings that tell it from others of that name on the same data."""
     plain = [_optimiser(inputs) for inputs in every]
-    flat = [flatten(own.model_dump(mode="json", include={"data", "supernet", "code_version"})) for own in every]
+    include: Any = {"data": True, "supernet": True, "formulations": {"supernet"}}
+    flat = [flatten(own.model_dump(mode="json", include=include)) for own in every]
     names = []
     for name, own, inputs in zip(plain, flat, every, strict=True):
         same = [

@@ -60,6 +60,7 @@ class Proxy:
             of shape (batch, ...), shared by the candidates, or (candidates * batch, ...), candidate by candidate; its
             `seen` and `blank` are numbers, or tuples of one number per candidate. A candidate without a score gets a
             value that is not finite, so that the caller can say which one it is: see :meth:`check`.
+        formulation: raised when the scores change on purpose; part of the ids of what the proxy scored.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Proxy:
     domain: Domain
     norm: Literal["running", "batch"] | None = None
     side_by_side: Callable[[nn.Module, Forward, Tensor, Tensor, int], list[float]] | None = None
+    formulation: int = 1
 
     def measure(self, model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
         """Return the score, a finite number.

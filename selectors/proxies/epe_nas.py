@@ -39,6 +39,7 @@ EPE_NAS = Proxy(
     summary="how little the gradients of the logits by images of one class are correlated",
     paper="Lopes et al., ICANN 2021, arXiv 2102.08099",
     better="higher",
+    formulation=1,
     score=score,
     domain=Domain(
         needs="at least two images; several of one class, or many classes, to tell networks apart",

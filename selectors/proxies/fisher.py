@@ -42,6 +42,7 @@ FISHER = Proxy(
     summary="sum over channels of the squared effect on the loss of removing the channel",
     paper="Turner et al., ICLR 2020, arXiv 1906.04113; as a proxy: Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
     better="higher",
+    formulation=1,
     score=score,
     domain=Domain(
         needs="weights that the logits depend on",

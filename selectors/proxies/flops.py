@@ -30,6 +30,7 @@ FLOPS = Proxy(
     summary="millions of multiply-adds of a forward",
     paper="Krishnakumar et al., NAS-Bench-Suite-Zero, NeurIPS 2022, arXiv 2210.03230",
     better="higher",
+    formulation=1,
     score=score,
     domain=Domain(
         needs="nothing",

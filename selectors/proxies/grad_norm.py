@@ -19,6 +19,7 @@ GRAD_NORM = Proxy(
     summary="sum over layers of the norm of the loss's gradient",
     paper="Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
     better="higher",
+    formulation=1,
     score=score,
     domain=Domain(
         needs="weights that the logits depend on",

@@ -28,6 +28,7 @@ GRASP = Proxy(
     summary="minus the sum over weights of weight x (Hessian x gradient) of the loss",
     paper="Wang et al., ICLR 2020, arXiv 2002.07376; as a proxy: Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
     better="higher",
+    formulation=1,
     score=score,
     domain=Domain(
         needs="weights that the logits depend on",

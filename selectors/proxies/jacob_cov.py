@@ -32,6 +32,7 @@ JACOB_COV = Proxy(
     summary="how little the gradients of the logits by different images are correlated",
     paper="Mellor et al., arXiv 2006.04647 v1; as a proxy: Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
     better="higher",
+    formulation=1,
     score=score,
     domain=Domain(
         needs="at least two images",

@@ -20,6 +20,7 @@ L2_NORM = Proxy(
     summary="sum over layers of the norm of the weights",
     paper="Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
     better="higher",
+    formulation=1,
     score=score,
     domain=Domain(
         needs="nothing",

@@ -107,6 +107,7 @@ NWOT = Proxy(
     summary="log-determinant of the agreement of ReLU patterns between images",
     paper="Mellor et al., ICML 2021, arXiv 2006.04647",
     better="higher",
+    formulation=1,
     score=score,
     domain=Domain(
         needs="rectifiers",

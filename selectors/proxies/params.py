@@ -19,6 +19,7 @@ PARAMS = Proxy(
     summary="millions of parameters",
     paper="Krishnakumar et al., NAS-Bench-Suite-Zero, NeurIPS 2022, arXiv 2210.03230",
     better="higher",
+    formulation=1,
     score=score,
     domain=Domain(
         needs="nothing",

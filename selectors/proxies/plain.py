@@ -24,6 +24,7 @@ PLAIN = Proxy(
     summary="sum over weights of weight x gradient of the loss",
     paper="Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
     better="higher",
+    formulation=1,
     score=score,
     domain=Domain(
         needs="weights that the logits depend on",

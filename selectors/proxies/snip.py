@@ -19,6 +19,7 @@ SNIP = Proxy(
     summary="sum over weights of |weight x gradient of the loss|",
     paper="Lee et al., ICLR 2019, arXiv 1810.02340; as a proxy: Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
     better="higher",
+    formulation=1,
     score=score,
     domain=Domain(
         needs="weights that the logits depend on",

@@ -63,6 +63,7 @@ SYNFLOW = Proxy(
     summary="log of the sum over weights of |weight x gradient| of the linearised network's output",
     paper="Tanaka et al., NeurIPS 2020, arXiv 2006.05467; as a proxy: Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
     better="higher",
+    formulation=1,
     score=score,
     domain=Domain(
         needs="weights that lie between the images and the logits",

@@ -117,6 +117,7 @@ ZEN = Proxy(
     summary="log of the change of a Gaussian network's features with a small change of Gaussian images",
     paper="Lin et al., Zen-NAS, ICCV 2021, arXiv 2102.01063",
     better="higher",
+    formulation=1,
     score=score,
     domain=Domain(
         needs="at least two images; features that are averaged for a classifier",

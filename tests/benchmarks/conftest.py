@@ -97,6 +97,9 @@ def inputs():
             "selector": {"name": "random", "label": "random", "settings": {"x": None}},
             "supernet_seed": 0,
             "selection_seed": 0,
-            "code_version": "0.1.0",
+            "formulations": {
+                "supernet": {"optimiser": 1, "space": 1, "network": 1, "images": 1},
+                "selector": {"selector": 1, "proxy nwot": 1},
+            },
         }
     )

@@ -25,6 +25,7 @@ from archselect.benchmarks.records import (
     Decision,
     EdgeScore,
     Folder,
+    Formulations,
     Inputs,
     OperationScore,
     Record,
@@ -165,6 +166,7 @@ def rows(kind, *fields):
     return st.lists(st.builds(kind, *fields), max_size=3).map(lambda found: Columns(kind, found))
 
 
+numbers = st.dictionaries(words, st.integers(1, 9), max_size=2)
 all_records = st.builds(
     Record,
     id=ids,
@@ -176,7 +178,7 @@ all_records = st.builds(
         selector=st.builds(SelectorInputs, name=words, label=words, settings=plain, source=st.none() | words),
         supernet_seed=sizes,
         selection_seed=sizes,
-        code_version=words,
+        formulations=st.builds(Formulations, supernet=numbers, selector=numbers),
     ),
     selected=st.builds(
         Selected,
@@ -214,7 +216,9 @@ all_records = st.builds(
         warmup=numbers,
         peak_memory=sizes,
     ),
+    code_version=words,
     commit=st.none() | words,
+    supernet_commit=st.none() | words,
 )
 
 

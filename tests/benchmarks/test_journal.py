@@ -8,6 +8,7 @@ import torch
 
 from archselect.benchmarks.grid import span
 from archselect.benchmarks.journal import Journal, JournaledTask, discard
+from archselect.benchmarks.machine import commit
 from archselect.benchmarks.records import Folder
 from archselect.benchmarks.run import Runner
 from archselect.benchmarks.study import read_study
@@ -193,6 +194,7 @@ def test_a_journaled_task_offers_what_a_task_offers():
 
 def test_lines_that_are_not_whole_are_not_answers(tmp_path):
     whole = {"number": 0, "question": "proxy", "answer": 1.0, "streams": {}, "networks": 0, "clock": {}}
+    whole["commit"] = commit()
     Journal(tmp_path / "x", "run").write(whole)
     for broken in ({"question": "proxy"}, [], "x", None):
         with (tmp_path / "x.jsonl").open("a") as file:

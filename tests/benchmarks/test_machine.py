@@ -15,6 +15,7 @@ from archselect.benchmarks.machine import (
     find_device,
     machine,
     open_device,
+    same_commit,
 )
 from archselect.nasbench_adapters.errors import UserError
 
@@ -135,24 +136,69 @@ def test_the_code_version_is_the_installed_one():
     assert code_version() == version("archselect")
 
 
-def test_the_commit_is_that_of_the_checkout_or_of_the_wheel(tmp_path, monkeypatch):
-    """A package in a checkout asks git; one with the file that a wheel has does not; one in neither knows none."""
-    git = ["git", "-c", "user.name=n", "-c", "user.email=e", "-C", str(tmp_path)]
-    package = tmp_path / "benchmarks"
-    package.mkdir()
-    (package / "machine.py").touch()
-    monkeypatch.setattr(module, "__file__", str(package / "machine.py"))
-    assert commit.__wrapped__() is None
-    (tmp_path / "pyproject.toml").touch()
-    assert commit.__wrapped__() is None
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A folder `benchmarks` in a checkout to be, of which `machine.py` is taken for the module."""
+    folder = tmp_path / "benchmarks"
+    folder.mkdir()
+    (folder / "machine.py").touch()
+    monkeypatch.setattr(module, "__file__", str(folder / "machine.py"))
+    return folder
+
+
+def git(folder, *arguments):
+    command = ["git", "-c", "user.name=n", "-c", "user.email=e", "-C", str(folder), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def head(package):
+    """The package in a checkout with one commit."""
+    (package.parent / "pyproject.toml").touch()
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"], ["tag", "v1"]):
-        subprocess.run([*git, *command], check=True)
-    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+        git(package.parent, *command)
+    return git(package.parent, "rev-parse", "HEAD")
+
+
+def test_the_commit_is_that_of_the_checkout_or_of_the_wheel(package, head):
+    """A package in a checkout asks git; one with the file that a wheel has does not."""
     assert commit.__wrapped__() == head
-    (package / "machine.py").write_text("changed")
-    assert commit.__wrapped__() == f"{head}-dirty"
     (package / "commit.txt").write_text("0123abc\n")
     assert commit.__wrapped__() == "0123abc"
+
+
+def test_a_package_outside_a_checkout_is_known_by_its_source(package):
+    name, digest = commit.__wrapped__().split("-")
+    assert name == "unknown" and len(digest) == 16
+    (package.parent / "pyproject.toml").touch()
+    assert commit.__wrapped__() == f"unknown-{digest}"
+    (package / "machine.py").write_text("changed")
+    assert commit.__wrapped__() not in (f"unknown-{digest}", "unknown")
+
+
+@pytest.mark.parametrize("wheel", [False, True])
+def test_changes_since_the_commit_are_told_apart(package, head, wheel):
+    """Equal names mean equal code, in a checkout and in a wheel that was built from one."""
+    found = []
+    for text in ("one", "another", "one"):
+        (package / "machine.py").write_text(text)
+        if wheel:
+            (package / "commit.txt").write_text(f"{head}-dirty\n")
+        found.append(commit.__wrapped__())
+    assert all(name.startswith(f"{head}-dirty-") for name in found)
+    assert found[0] == found[2] != found[1]
+
+
+def test_a_commit_of_documentation_alone_is_another_commit(package, head):
+    (package.parent / "README.md").write_text("words")
+    git(package.parent, "add", ".")
+    git(package.parent, "commit", "-q", "-m", "second")
+    assert commit.__wrapped__() == git(package.parent, "rev-parse", "HEAD") != head
+
+
+def test_several_commits_are_none():
+    assert same_commit("a", "a") == "a"
+    assert same_commit("a", "b") is same_commit("a", None) is same_commit(None, None) is None
 
 
 def test_deterministic_algorithms_are_asked_for_and_noted(monkeypatch):

@@ -186,7 +186,7 @@ def test_the_id_of_inputs_changes_with_every_field(inputs):
     paths = list(leaves(plain))
     assert {path[0] for path in paths} == set(Inputs.model_fields)
     ids = [Inputs.model_validate(changed(plain, path)).id for path in paths]
-    assert len({inputs.id, *ids}) == 1 + len(paths) == 18
+    assert len({inputs.id, *ids}) == 1 + len(paths) == 23
     assert Inputs.model_validate(reordered(plain)).id == inputs.id
 
 
@@ -212,9 +212,12 @@ def test_facts_of_a_record_leave_out_times_memory_and_machine(inputs):
             "decisions": Columns(Decision),
             "architecture_scores": Columns(ArchitectureScore),
         }
-        return Record(id=inputs.id, inputs=inputs, selected=selected, accuracies=[], cost=cost)
+        return Record(
+            id=inputs.id, inputs=inputs, selected=selected, accuracies=[], cost=cost, code_version="0", commit="a"
+        )
 
     here, there = record(1.0, 10, machine), record(2.0, 20, machine.model_copy(update={"device_name": "b"}))
+    there = there.model_copy(update={"code_version": "1", "commit": "b", "supernet_commit": "c"})
     assert here != there
     assert here.facts() == there.facts()
     assert here.facts() != record(1.0, 10, machine, forwards=4).facts()

@@ -23,7 +23,7 @@ def test_every_record_has_its_row(folder):
 
 def test_commits_are_told_apart(folder):
     for place, record in enumerate(list(Folder(folder).read_all(Record))):
-        commit = "0123456789abcdef" + ("-dirty" if place else "")
+        commit = "0123456789abcdef" + ("-dirty-0123456789abcdef" if place else "")
         write_fact(Folder(folder).path(Record, record.id), record.model_copy(update={"commit": commit}))
     said = runs_table(runs_frame(load(folder)), 2).answer
     assert said == "16 runs, by archselect 0.1.0 (0123456789 with changes), 0.1.0 (0123456789)."

@@ -56,7 +56,7 @@ def make(root, size=60, seeds=(0, 1), trials=3, published=True, part=16, holes=(
         fresh_batches=False,
         supernet_operations=False,
         population=content_id(population.architectures),
-        code_version="0",
+        formulations={"scoring": 1},
     )
     folder = Folder(root)
     write_fact(folder.population_path, population)
@@ -74,7 +74,8 @@ def make(root, size=60, seeds=(0, 1), trials=3, published=True, part=16, holes=(
                         "flat": Score(value=1.0, seconds=0.5),
                     }
                 )
-            write_fact(folder.scored(seed, start), Scored(seed=seed, start=start, scores=scores, machine=MACHINE))
+            scored = Scored(seed=seed, start=start, scores=scores, machine=MACHINE, code_version="0")
+            write_fact(folder.scored(seed, start), scored)
     return root
 
 

@@ -435,7 +435,7 @@ def trained(folder, architecture, parameters):
         settings={},
         skeleton={},
         seed=0,
-        code_version="0",
+        formulations={"training": 1},
     )
     machine = next(iter(Folder(folder).read_all(Record))).cost.machine
     fact = Trained(
@@ -450,6 +450,7 @@ def trained(folder, architecture, parameters):
         best_accuracy=97,
         best_epoch=1,
         cost=TrainingCost(phases={}, counts={}, warmup=0, peak_memory=1, memory_kind="x", machine=machine, sessions=1),
+        code_version="0",
     )
     write_fact(Folder(folder).path(Trained, fact.id), fact)
 
