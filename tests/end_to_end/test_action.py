@@ -34,7 +34,7 @@ def test_the_steps(world, archselect, finished, steps):
         own["PATH"] = f"{world.scripts}:{own['PATH']}"
         # As a server runs 'shell: bash'.
         words = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", steps[step]]
-        return subprocess.run(words, cwd=world.folder, env=own, capture_output=True, text=True, timeout=300)
+        return subprocess.run(words, cwd=world.folder, env=own, capture_output=True, text=True, timeout=1200)
 
     study = {"STUDY": "small.toml", "OUT": "an out folder"}
     shutil.copytree(finished[0], world.folder / "an out folder")  # a server may have kept one
