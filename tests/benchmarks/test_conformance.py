@@ -40,11 +40,12 @@ def bad():
     return sys.modules["bad_selectors"]
 
 
-NOTHING_NEW = ("wiring", "s2", "s4", "darts-none", "nb1shot1-1", "nb1shot1-2")
+NOTHING_NEW = ("wiring", "s2", "s4", "darts", "darts-none", "nb1shot1-1", "nb1shot1-2")
 """To a selector these spaces are like others.
 
-A cell of four nodes after one of two; two operations on every edge after others and after three; `none` on every edge
-of a cell with two inputs per node, as in s3; nodes that keep one or two inputs, as in nb1shot1-3.
+A cell of four nodes after one of two; two operations on every edge after others and after three; DARTS' cells with more
+operations than in s1 (which has others on each edge) and s3 (which has `none`); nodes that keep one or two inputs, as
+in nb1shot1-3.
 """
 BAD = {name: kind for name, kind in vars(bad()).items() if isinstance(kind, type) and hasattr(kind, "breaks")}
 
