@@ -165,6 +165,8 @@ class Selected(Fact):
     """The architecture, in text, as a drawable graph and as its class's representative, and all scores looked at.
 
     A scale is None where the selector gives no such scores. `operations[c][e]` names the operations of edge e.
+    `uniform`: the architecture was drawn as the space draws one, so that a truth of the whole space knows what to
+    expect of it.
     """
 
     architecture: str
@@ -178,6 +180,7 @@ class Selected(Fact):
     decisions: Columns[Decision]
     architecture_scale: Scale | None
     architecture_scores: Columns[ArchitectureScore]
+    uniform: bool = False
 
 
 class Accuracy(Fact):
@@ -393,10 +396,20 @@ class Landscape(Fact):
     of it). Of a surrogate, all but its name is of the table it was fitted on, `agreement` is its cross-validation,
     None where it is not known. `provenance` is of the accuracies: a table may hold predictions, too.
 
-    `quantiles` are at 0, 0.5, …, 100 %. `oracle_best[c][e][k]` is the best accuracy (maximum over cells and trials)
-    with operation k on edge e, `oracle_mean` the mean over those cells. `noise_std` is the mean over architectures of
-    the standard deviation between trials; `ceiling_single` is Kendall's tau-b between single trials, `ceiling_half`
-    between means of two halves of the trials: no predictor of one trial (or half) can be expected to do better.
+    `mean`, `std` and `mean_rank` are of a cell drawn as the random selector draws it: the exact expectation of its
+    accuracy, the standard deviation of its accuracy, the exact expectation of its rank. They are None where that is not
+    known: of a surrogate, of a part of a space, and of a space that does not tell how likely each draw is.
+
+    `optimum` is the highest mean of trials, which noise makes too high; `optimum_corrected` estimates the accuracy of
+    the truly best cell, `optimum_left_out` is that of the cell that all trials but one name as the best, on the one
+    left out. Both are None where no architecture has two trials.
+
+    `operations[c][e]` are the names of the operations on edge e, `operation_parameters[c][e]` their numbers of
+    parameters. `quantiles` are at 0, 0.5, …, 100 %. `oracle_best[c][e][k]` is the best accuracy (maximum over cells and
+    trials) with operation k on edge e, `oracle_mean` the mean over those cells. `noise_std` is the mean over
+    architectures of the standard deviation between trials; `ceiling_single` is Kendall's tau-b between single trials,
+    `ceiling_half` between means of two halves of the trials: no predictor of one trial (or half) can be expected to do
+    better.
 
     Where only what was selected is judged, by final trainings, `architectures` is 0 and all statistics are missing.
     """
@@ -421,6 +434,11 @@ class Landscape(Fact):
     std: float | None
     optimum: float | None
     optimum_architecture: str | None
+    mean_rank: float | None = None
+    optimum_corrected: float | None = None
+    optimum_left_out: float | None = None
+    operations: list[list[list[str]]] = []
+    operation_parameters: list[list[list[int]]] = []
     oracle_best: list[list[list[float]]]
     oracle_mean: list[list[list[float]]]
     noise_std: float | None
@@ -587,8 +605,11 @@ def write_fact(path: Path, fact: Fact) -> None:
 FactType = TypeVar("FactType", bound=Fact)
 
 
-def read_fact(path: Path, kind: type[FactType]) -> FactType:
-    """Read a fact back. Raises UserError, naming file and field, if the file is unreadable or of another shape."""
+def read_fact(path: Path, kind: type[FactType], mend: str = "remove it and run again") -> FactType:
+    """Read a fact back.
+
+    Raises UserError, naming file and field, if the file is unreadable, or, with what mends it, of another shape.
+    """
     try:
         return kind.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -596,9 +617,7 @@ def read_fact(path: Path, kind: type[FactType]) -> FactType:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(
-            f"{path} is not a valid {kind.__name__.lower()}: {where}: {first['msg']}; remove it and run again"
-        ) from error
+        raise UserError(f"{path} is not a valid {kind.__name__.lower()}: {where}: {first['msg']}; {mend}") from error
 
 
 class Folder:

@@ -38,6 +38,7 @@ from archselect.benchmarks.training import Advance, train_network
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.images.streamed import StreamedImages, training_images
+from archselect.nasbench_adapters.networks.operations import operation_parameters
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import open_truth
@@ -230,6 +231,7 @@ def _selected(space: SearchSpace, selection: Selection) -> Selected:
             records.ArchitectureScore,
             (records.ArchitectureScore(space.format(a), value) for a, value in selection.architecture_scores),
         ),
+        uniform=selection.uniform,
     )
 
 
@@ -322,6 +324,7 @@ def survey(parts: Sequence[TruthPart], spaces: Sequence[str]) -> list[Landscape]
                 agreement=records.Agreement(**vars(agreement)) if agreement else None,
                 provenance="predicted" if truth.reference.provenance == PREDICTED else "measured",
                 space_size=None if numbers.architectures == size else size,
+                operation_parameters=operation_parameters(truth.space),
                 **vars(numbers),
             )
         )

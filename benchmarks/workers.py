@@ -8,6 +8,7 @@ import platform
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -43,13 +45,13 @@ class WorkerDied(Exception):
 def worker_pool(
     workers: int, start: Callable[..., None], *arguments: object, gpus: Sequence[str] = ()
 ) -> Iterator[Submit]:
-    """`submit(function, *arguments)` runs calls in worker processes that end with the block.
+    """Yield `submit(function, *arguments)`, which runs calls in worker processes that end with the block.
 
     What has not started by the end of the block is dropped. Where a worker dies its call is done again, after all
     others, and raises :class:`WorkerDied` when that was in vain :data:`DEATHS` times.
 
     Args:
-        workers: how many processes.
+        workers: how many processes at most; no more are started than there are calls.
         start: called in every worker before its first call, with `arguments`.
         gpus: by name as in CUDA_VISIBLE_DEVICES; each worker sees one of them, by turns. If there are none, workers see
             what this process sees.
@@ -59,6 +61,7 @@ def worker_pool(
         yield pool.submit
     except KeyboardInterrupt:
         # Workers would finish what they are at; that work starts over anyway.
+        pool.drop()
         for child in active_children():
             child.terminate()
         raise
@@ -66,122 +69,183 @@ def worker_pool(
         pool.close()
 
 
+@dataclass
+class _Call:
+    """A call, the future of its result, its number, and how many workers died of it."""
+
+    future: Future[Any]
+    function: tuple[Any, ...]
+    name: int
+    deaths: int = 0
+
+
 class _Pool:
-    """Worker processes, all replaced when one dies: the library's pool is then of no use any more."""
+    """Worker processes, all replaced when one dies: the library's pool is of no use after that.
+
+    The library gets one call per worker, and one more. All others wait here, because the library's pipes hold a limited
+    number of messages while a study has any number of calls.
+    """
 
     def __init__(self, workers: int, start: Callable[[], None], gpus: Sequence[str]) -> None:
-        self._workers, self._start, self._gpus = workers, start, gpus
-        self._lock, self._closed, self._names = threading.Lock(), False, count()
+        self._workers = workers
+        self._start = start
+        self._gpus = gpus
+        self._lock = threading.Lock()
+        self._names = count()
+        self._waiting: deque[_Call] = deque()
+        self._handed = 0
+        self._closed = False
         self._processes = self._open()
 
     def _open(self) -> _Processes:
         context = get_context("spawn")
-        places, begun = context.SimpleQueue(), context.SimpleQueue()
-        for place in range(self._workers):
-            places.put(place)
-        ready = partial(_start, self._start, places, begun, list(self._gpus))
-        return _Processes(ProcessPoolExecutor(self._workers, mp_context=context, initializer=ready), begun)
+        board = _Board(context, self._workers)
+        ready = partial(_start, self._start, board, list(self._gpus))
+        return _Processes(ProcessPoolExecutor(self._workers, mp_context=context, initializer=ready), board)
 
-    def submit(self, *call: Any) -> Future[Any]:
+    def submit(self, *function: Any) -> Future[Any]:
         """See :func:`worker_pool`."""
         future: Future[Any] = Future()
-        self._send(future, call, 0)
+        self._wait(_Call(future, function, next(self._names)))
         return future
 
-    def _send(self, future: Future[Any], call: tuple[Any, ...], deaths: int) -> None:
-        name = next(self._names)
-        with self._lock, _deaf_children():  # the pool starts a worker when it is given work and none is idle
-            if self._closed:
-                _drop(future)
-                return
-            processes = self._processes
-            try:
-                inner = processes.pool.submit(_announced, name, *call)
-            except BrokenProcessPool:
-                processes = self._processes = self._open()
-                inner = processes.pool.submit(_announced, name, *call)
-            processes.known.update({child.pid: child for child in active_children()})
-        inner.add_done_callback(partial(self._done, future, call, deaths, name, processes))
-
-    def _done(
-        self,
-        future: Future[Any],
-        call: tuple[Any, ...],
-        deaths: int,
-        name: int,
-        processes: _Processes,
-        inner: Future[Any],
-    ) -> None:
-        if inner.cancelled():
-            _drop(future)
-        elif (error := inner.exception()) is None:
-            future.set_result(inner.result())
-        elif isinstance(error, BrokenProcessPool):
-            # In a thread of its own: the pool tells its futures while it holds locks that sending takes.
-            threading.Thread(target=self._again, args=(future, call, deaths, name, processes), daemon=True).start()
-        else:
-            future.set_exception(error)
-
-    def _again(self, future: Future[Any], call: tuple[Any, ...], deaths: int, name: int, processes: _Processes) -> None:
+    def _wait(self, call: _Call) -> None:
         with self._lock:
-            deaths += name in processes.culprits()
+            closed = self._closed
+            if not closed:
+                self._waiting.append(call)
+        if closed:
+            _cancel(call.future)
+        else:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Hand waiting calls to the processes until each has one, and one more is ready."""
+        handed = []
+        with self._lock, _deaf_children():  # the library starts a worker when it gets work and none is idle
+            while self._waiting and self._handed <= self._workers:
+                call = self._waiting.popleft()
+                handed.append((call, self._processes, self._submit(call)))
+                self._handed += 1
+        for call, processes, inner in handed:
+            inner.add_done_callback(partial(self._done, call, processes))
+
+    def _submit(self, call: _Call) -> Future[Any]:
+        try:
+            inner = self._processes.pool.submit(_announced, call.name, *call.function)
+        except BrokenProcessPool:
+            self._processes = self._open()
+            inner = self._processes.pool.submit(_announced, call.name, *call.function)
+        self._processes.known.update({child.pid: child for child in active_children()})
+        return inner
+
+    def _done(self, call: _Call, processes: _Processes, inner: Future[Any]) -> None:
+        with self._lock:
+            self._handed -= 1
+        if inner.cancelled():
+            _cancel(call.future)
+        elif (error := inner.exception()) is None:
+            call.future.set_result(inner.result())
+        elif isinstance(error, BrokenProcessPool):
+            # In a thread of its own: the library tells its futures while it holds locks that submitting takes.
+            threading.Thread(target=self._again, args=(call, processes), daemon=True).start()
+            return
+        else:
+            call.future.set_exception(error)
+        self._hand_over()
+
+    def _again(self, call: _Call, processes: _Processes) -> None:
+        with self._lock:
+            call.deaths += call.name in processes.culprits()
             if self._processes is processes and not self._closed:
                 self._processes = self._open()
-        if deaths < DEATHS:
-            self._send(future, call, deaths)
+        if call.deaths < DEATHS:
+            self._wait(call)
         else:
-            future.set_exception(WorkerDied(f"{deaths} workers died of it: killed, or out of memory"))
+            call.future.set_exception(WorkerDied(f"{call.deaths} workers died of it: killed, or out of memory"))
+            self._hand_over()
+
+    def drop(self) -> None:
+        """Take no more calls, and drop those that wait."""
+        with self._lock:
+            self._closed = True
+            dropped = list(self._waiting)
+            self._waiting.clear()
+        for call in dropped:
+            _cancel(call.future)
 
     def close(self) -> None:
         """Wait for the calls at work; drop the others."""
-        with self._lock:
-            self._closed = True
-            pool = self._processes.pool
-        pool.shutdown(cancel_futures=True)
+        self.drop()
+        self._processes.pool.shutdown(cancel_futures=True)
+
+
+class _Board:
+    """Which call each worker began last, in shared memory of a fixed size.
+
+    A pipe that is read only when a worker dies would fill up after a few thousand calls and stop every worker.
+    """
+
+    def __init__(self, context: SpawnContext, workers: int) -> None:
+        self._pids = context.RawArray("q", workers)
+        self._names = context.RawArray("q", workers)
+        self._taken = context.Value("q", 0)
+
+    def take_place(self) -> int:
+        """Return a place of this worker's own, counted from 0."""
+        with self._taken.get_lock():
+            place = int(self._taken.value)
+            self._taken.value += 1
+        self._pids[place] = os.getpid()
+        self._names[place] = -1
+        return place
+
+    def begin(self, place: int, name: int) -> None:
+        """Note that the worker at a place begins a call."""
+        self._names[place] = name
+
+    def last(self) -> list[tuple[int, int]]:
+        """Return (process, call) of every worker that has begun one."""
+        return [(pid, name) for pid, name in zip(self._pids, self._names, strict=True) if pid and name >= 0]
 
 
 @dataclass
 class _Processes:
-    """The library's pool, what its workers tell of calls that begin (call and process), and its processes."""
+    """The library's pool, the board of its workers, and its processes."""
 
     pool: ProcessPoolExecutor
-    begun: Any
+    board: _Board
     known: dict[int | None, BaseProcess] = field(default_factory=dict)
-    _culprits: Container[int] | None = None
+    _culprits: frozenset[int] | None = None
 
     def culprits(self) -> Container[int]:
-        """The calls that may have broken the pool: every one where that is not known.
+        """Return the calls that may have broken the pool: every one where that is not known.
 
-        The pool ends the workers that are left by SIGTERM; whose worker ended so was but beside.
+        The pool ends the workers that are left by SIGTERM; a call whose worker ended so is not to blame.
         """
         if self._culprits is None:
-            last: dict[int, int] = {}  # by process
-            while not self.begun.empty():
-                name, pid = self.begun.get()
-                last[pid] = name
-            died = [name for pid, name in last.items() if not self._was_ended(pid)]
-            self._culprits = died or range(sys.maxsize)
-        return self._culprits
+            for process in self.known.values():
+                process.join(10)
+            self._culprits = frozenset(name for pid, name in self.board.last() if not self._was_ended(pid))
+        return self._culprits or range(sys.maxsize)
 
     def _was_ended(self, pid: int) -> bool:
         process = self.known.get(pid)
-        if process is None:
-            return False
-        process.join(10)
-        return process.exitcode == -signal.SIGTERM
+        return process is not None and process.exitcode == -signal.SIGTERM
 
 
-def _drop(future: Future[Any]) -> None:
+def _cancel(future: Future[Any]) -> None:
     future.cancel()
     future.set_running_or_notify_cancel()
 
 
-_begun: Any = None
+_board: _Board
+_place: int
 
 
 def _announced(name: int, function: Callable[..., Any], *arguments: Any) -> Any:
-    """The call, after telling that it has begun."""
-    _begun.put((name, os.getpid()))
+    """Note that the call begins, and do it."""
+    _board.begin(_place, name)
     return function(*arguments)
 
 
@@ -207,14 +271,14 @@ def _keep_freed_memory() -> None:
         libc.mallopt(option, value)
 
 
-def _start(start: Callable[[], None], places: Any, begun: Any, gpus: list[str]) -> None:
-    global _begun
-    _begun = begun
+def _start(start: Callable[[], None], board: _Board, gpus: list[str]) -> None:
+    global _board, _place
+    _board = board
+    _place = board.take_place()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    place = places.get()
     if gpus:
         # Before anything asks CUDA.
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[place % len(gpus)]
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[_place % len(gpus)]
     settle(THREADS)
     start()
 

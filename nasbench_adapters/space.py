@@ -221,6 +221,27 @@ class SearchSpace(ABC):
             rows.append(tuple(row))
         return Architecture(tuple(rows))
 
+    def draw_probabilities(self, choices: np.ndarray) -> np.ndarray | None:
+        """Return the probability with which :meth:`sample` draws each architecture; None where that is not known.
+
+        Architectures are not equally likely where the edges that a node can keep have unequally many operations.
+
+        Args:
+            choices: architectures × edges of all cell types: operation indices, DROPPED for a dropped edge.
+        """
+        if type(self).sample is not SearchSpace.sample:
+            return None
+        probabilities = np.ones(len(choices))
+        column = 0
+        for cell in self.cells:
+            for node in range(cell.inputs, cell.nodes):
+                probabilities /= sum(1 for _ in _kept_sets(cell, node))
+            for edge in range(len(cell.edges)):
+                kept = choices[:, column] != DROPPED
+                probabilities[kept] /= len(cell.candidates(edge))
+                column += 1
+        return probabilities
+
     def contested(self, decisions: Decisions, cell: int) -> list[Edge]:
         """(cell, edge) of the undecided edges of a cell type that have more than one operation to choose from."""
         names = self.cells[cell].operations

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 from archselect.benchmarks.records import Machine
 from archselect.reports.metrics import Metric, Series
-from archselect.reports.paired import Difference, compare, holm, pair, verdict
+from archselect.reports.paired import Difference, compare, judge, pair, verdict
 from archselect.reports.snapshot import Snapshot
 
 NOT_COMPARABLE = "not comparable"
@@ -19,16 +20,19 @@ class Change:
     """What became of one metric of one selector at one place.
 
     Attributes:
+        search: the space and the images of the search.
         base, new: means over the seeds that both have; over all of its own where they cannot be paired; None where a
             side has no value.
         found: new minus base, paired. Of a count, which is exact, only its mean is looked at.
         p: after Holm over the rows of the same metric in which any seed moved; None for counts and where undefined.
         verdict: better, worse, no evidence, undefined (with the reason), not comparable (with the reason).
-        lost: supernet seeds that base has and new has not.
+        lost: supernet seeds that base has and new has not; `gained` those that new has and base has not.
+        differences: new minus base of each seed that both have; empty where they cannot be compared.
     """
 
     metric: Metric
     label: str
+    search: str
     place: str
     base: float | None
     new: float | None
@@ -36,6 +40,8 @@ class Change:
     p: float | None
     verdict: str
     lost: tuple[int, ...] = ()
+    gained: tuple[int, ...] = ()
+    differences: tuple[float, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -49,13 +55,18 @@ class Change:
 
 
 def changes(base: Snapshot, new: Snapshot) -> list[Change]:
-    """Every metric of every selector of either, in the order of `new`."""
-    theirs = {_key(series): series for series in base.series}
-    found = []
-    for series in new.series:
-        before = theirs.pop(_key(series), None)
-        found.append(_only(series, "base has none") if before is None else _change(before, series))
-    found += [_only(series, "new has none", is_new=False) for series in theirs.values()]
+    """Return every metric of every selector of either, in the order of `new`.
+
+    Series belong together that are of the same selector, metric, images and truth; of what is left, those of the same
+    place, which has a new name when a study gets another truth or another search.
+    """
+    partner = _partners(base.series, new.series)
+    matched = {id(before) for before in partner.values()}
+    found = [
+        _change(partner[place], series) if place in partner else _only(series, None, series)
+        for place, series in enumerate(new.series)
+    ]
+    found += [_only(series, series, None) for series in base.series if id(series) not in matched]
     return _adjusted(found)
 
 
@@ -77,46 +88,102 @@ def differing(base: Snapshot, new: Snapshot) -> list[str]:
     return said
 
 
-def _key(series: Series) -> tuple[str, str, str]:
+def _partners(base: Sequence[Series], new: Sequence[Series]) -> dict[int, Series]:
+    """Return the series of base that belongs to one of new, by the place of that one in `new`."""
+    partners: dict[int, Series] = {}
+    left = list(base)
+    for key in (_by_identity, _by_place):
+        known = {key(series): series for series in left}
+        for place, series in enumerate(new):
+            if place not in partners and key(series) in known:
+                partners[place] = known.pop(key(series))
+        matched = {id(series) for series in partners.values()}
+        left = [series for series in left if id(series) not in matched]
+    return partners
+
+
+def _by_identity(series: Series) -> tuple[str, str, str]:
+    return series.label, series.metric.name, series.identity
+
+
+def _by_place(series: Series) -> tuple[str, str, str]:
     return series.label, series.metric.name, series.place
 
 
-def _only(series: Series, why: str, is_new: bool = True) -> Change:
-    mean = fmean(series.values.values()) if series.values else None
+def _mean(series: Series | None) -> float | None:
+    return None if series is None or not series.values else fmean(series.values.values())
+
+
+def _only(shown: Series, base: Series | None, new: Series | None) -> Change:
+    """Return the change of a series of which a side has no value, or that is on one side only."""
+    before, after = _mean(base), _mean(new)
+    if before is None and after is None:
+        why = "neither has a value"
+    else:
+        why = "base has none" if before is None else "new has none"
     return Change(
-        series.metric,
-        series.label,
-        series.place,
-        None if is_new else mean,
-        mean if is_new else None,
-        Difference(0, 0),
-        None,
-        f"{NOT_COMPARABLE}: {why}",
-        () if is_new else tuple(sorted(series.values)),
+        metric=shown.metric,
+        label=shown.label,
+        search=shown.search,
+        place=shown.place,
+        base=before,
+        new=after,
+        found=Difference(0, 0),
+        p=None,
+        verdict=f"{NOT_COMPARABLE}: {why}",
+        lost=() if base is None else tuple(sorted(base.values)),
+        gained=() if new is None else tuple(sorted(new.values)),
     )
 
 
 def _change(base: Series, new: Series) -> Change:
+    if not base.values or not new.values:
+        return _only(new, base, new)
     metric = new.metric
     stratum = pair(new.values, base.values)
-    lost = tuple(sorted(base.values.keys() - new.values.keys()))
     found = compare([stratum])
-    why = ""
+    change = Change(
+        metric=metric,
+        label=new.label,
+        search=new.search,
+        place=new.place,
+        base=_mean(base),
+        new=_mean(new),
+        found=found,
+        p=None,
+        verdict="",
+        lost=tuple(sorted(base.values.keys() - new.values.keys())),
+        gained=tuple(sorted(new.values.keys() - base.values.keys())),
+    )
+    if why := _why_not(base, new):
+        return replace(change, verdict=f"{NOT_COMPARABLE}: {why}")
+    p = None if change.exact else found.p
+    return replace(
+        change,
+        base=fmean(stratum.theirs),
+        new=fmean(stratum.ours),
+        p=p,
+        verdict=_exact_verdict(found, metric) if change.exact else verdict(found, p, metric.better),
+        differences=tuple(stratum.differences.tolist()),
+    )
+
+
+def _exact_verdict(found: Difference, metric: Metric) -> str:
+    """Return the verdict on a count: any change is real, with however few seeds."""
+    if not found.mean:
+        return "no evidence"
+    return "better" if (found.mean > 0) == (metric.better == "higher") else "worse"
+
+
+def _why_not(base: Series, new: Series) -> str:
+    """Return why two series with values cannot be compared; empty if they can."""
     if base.identity != new.identity:
-        why = "other images or another truth"
-    elif metric.unit == "seconds" and (machines := _machines(base, new)):
-        why = f"another machine ({machines})"
-    elif not base.values and not new.values:
-        why = "neither has a value"
-    elif not stratum.ours:
-        why = "no seed in common"
-    if why:
-        before, after = (fmean(series.values.values()) if series.values else None for series in (base, new))
-        return Change(metric, new.label, new.place, before, after, found, None, f"{NOT_COMPARABLE}: {why}", lost)
-    exact = metric.unit == "count"
-    p = None if exact else found.p_t
-    said = verdict(found, 0.0 if exact else p, metric.better)
-    return Change(metric, new.label, new.place, fmean(stratum.theirs), fmean(stratum.ours), found, p, said, lost)
+        return "other images or another truth"
+    if new.metric.unit == "seconds" and (machines := _machines(base, new)):
+        return f"another machine ({machines})"
+    if not base.values.keys() & new.values.keys():
+        return "no seed in common"
+    return ""
 
 
 def _machines(base: Series, new: Series) -> str:
@@ -129,18 +196,19 @@ def _speed(machine: Machine) -> str:
     return f"{machine.device_name}, {machine.threads} thread{'s' * (machine.threads != 1)}, torch {machine.torch}"
 
 
-def _adjusted(found: list[Change]) -> list[Change]:
-    """The changes with Holm's p-values, and verdicts by them; a family is the rows of one metric.
+def _adjusted(changes: list[Change]) -> list[Change]:
+    """Return the changes with verdicts, p-values and intervals after Holm; a family is the rows of one metric.
 
-    Rows in which no seed moved can show nothing and do not count (Tarone, Biometrics 1990).
+    Rows in which no seed moved can show nothing and do not count (Tarone, Biometrics 1990); counts are exact.
     """
     families: dict[str, list[int]] = defaultdict(list)
-    for place, change in enumerate(found):
-        if change.found.moved:
+    for place, change in enumerate(changes):
+        if change.found.moved and change.comparable and not change.exact:
             families[change.metric.name].append(place)
+    adjusted = list(changes)
     for places in families.values():
-        for place, p in zip(places, holm([found[place].p for place in places]), strict=True):
-            own = found[place]
-            if p is not None:
-                found[place] = replace(own, p=p, verdict=verdict(own.found, p, own.metric.better))
-    return found
+        better = changes[places[0]].metric.better
+        findings = judge([changes[place].found for place in places], better)
+        for place, finding in zip(places, findings, strict=True):
+            adjusted[place] = replace(changes[place], found=finding.difference, p=finding.p, verdict=finding.verdict)
+    return adjusted

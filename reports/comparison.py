@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 from pydantic_core import to_json as as_json
 
 from archselect.reports.compare import NOT_COMPARABLE, Change, changes, differing
-from archselect.reports.gate import FAILED, HOLDS, NOT_CHECKED, Gate, Outcome, judge
+from archselect.reports.gate import FAILED, HOLDS, NOT_CHECKED, NOT_PROVEN, Gate, Outcome, judge
+from archselect.reports.intervals import LEAST_SEEDS
 from archselect.reports.snapshot import Snapshot
 from archselect.reports.tables.differences import interval, p_value
 from archselect.reports.tables.table import NONE
@@ -24,23 +25,35 @@ _MARKS = {"better": "✅ better", "worse": "❌ worse"}
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two snapshots, what changed between them, and what the gates say of that."""
+    """Two snapshots, what changed between them, and what the gates say of that.
+
+    `strict`: a change that is beyond its threshold and not proven fails, too.
+    """
 
     base: Snapshot
     new: Snapshot
     changes: tuple[Change, ...]
     outcomes: tuple[Outcome, ...]
+    strict: bool = False
 
     @property
     def failed(self) -> bool:
         """Whether a gate failed."""
-        return any(outcome.status == FAILED for outcome in self.outcomes)
+        return any(map(self.fails, self.outcomes))
+
+    def fails(self, outcome: Outcome) -> bool:
+        """Return whether one of the outcomes fails the build."""
+        return outcome.status == FAILED or (self.strict and outcome.status == NOT_PROVEN)
+
+    def gates_with(self, *statuses: str) -> list[str]:
+        """Return the texts of the gates that have an outcome of one of these statuses, in order."""
+        return list(dict.fromkeys(o.gate.text for o in self.outcomes if o.status in statuses))
 
 
-def compare_snapshots(base: Snapshot, new: Snapshot, gates: Sequence[Gate] = ()) -> Comparison:
-    """The comparison. Raises UserError where :func:`.gate.judge` does."""
-    found = changes(base, new)
-    return Comparison(base, new, tuple(found), tuple(judge(gates, found, base, new)))
+def compare_snapshots(base: Snapshot, new: Snapshot, gates: Sequence[Gate] = (), strict: bool = False) -> Comparison:
+    """Return the comparison. Raises UserError where :func:`.gate.judge` does."""
+    every = changes(base, new)
+    return Comparison(base, new, tuple(every), tuple(judge(gates, every, base, new)), strict)
 
 
 def to_markdown(comparison: Comparison) -> str:
@@ -64,8 +77,9 @@ def to_markdown(comparison: Comparison) -> str:
     lines += [
         "",
         "Change: new minus base, paired by supernet seed, with Student's interval; verdicts at 5 % after Holm within a "
-        "metric, of counts (which are exact) by any change. A gate fails where the whole interval is beyond it, the "
-        "intervals of its rows that moved being so wide that all hold together.",
+        "metric, of counts (which are exact) by any change. A gate fails where the whole interval is beyond it (the "
+        "intervals of its rows that moved are so wide that all hold together), and where a value or a run is lost; ⚠ "
+        "is a mean beyond it with an interval that reaches back.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -76,8 +90,13 @@ def notes(comparison: Comparison) -> list[str]:
     said = [f"Base: `{base.command}`; new: `{new.command}`."]
     if base.name != new.name:
         said.append(f"The studies have different names: {base.name} and {new.name}.")
-    lost = {change.label: change.lost for change in comparison.changes if change.lost and change.new is not None}
-    said += [f"{label}: seeds {', '.join(map(str, seeds))} are in base only." for label, seeds in lost.items()]
+    both = [change for change in comparison.changes if change.base is not None and change.new is not None]
+    lost = {change.label: change.lost for change in both if change.lost}
+    gained = {change.label: change.gained for change in both if change.gained}
+    for name, seeds_of in (("base", lost), ("new", gained)):
+        said += [
+            f"{label}: seeds {', '.join(map(str, seeds))} are in {name} only." for label, seeds in seeds_of.items()
+        ]
     for name, snapshot in (("base", base), ("new", new)):
         said += [f"{count} runs of {label} failed in {name}." for label, count in sorted(snapshot.failures.items())]
         if snapshot.unfinished:
@@ -111,6 +130,7 @@ def to_json(comparison: Comparison) -> str:
         "base": {"name": comparison.base.name, "command": comparison.base.command},
         "new": {"name": comparison.new.name, "command": comparison.new.command},
         "failed": comparison.failed,
+        "strict": comparison.strict,
         "gates": [
             {
                 "gate": o.gate.text,
@@ -119,6 +139,12 @@ def to_json(comparison: Comparison) -> str:
                 "place": o.place,
                 "status": o.status,
                 "why": o.why,
+                "threshold": o.gate.threshold,
+                "unit": o.unit.strip(),
+                "size": o.size,
+                "low": o.low,
+                "high": o.high,
+                "pairs": o.pairs,
                 "reach": o.reach,
             }
             for o in comparison.outcomes
@@ -130,28 +156,39 @@ def to_json(comparison: Comparison) -> str:
 
 
 def to_junit(comparison: Comparison) -> str:
-    """One test case per gate and row, in the XML that build servers read."""
+    """Return one test case per gate and row, in the XML that build servers read.
+
+    A row that is not proven is a failure if the comparison is strict. Else it is skipped: build servers show that apart
+    from what passed, and they seldom show the output of what passed.
+    """
+    failures = sum(map(comparison.fails, comparison.outcomes))
     counts = Counter(outcome.status for outcome in comparison.outcomes)
     suite = ElementTree.Element(
         "testsuite",
         name="archselect compare",
         tests=str(len(comparison.outcomes)),
-        failures=str(counts[FAILED]),
+        failures=str(failures),
         errors="0",
-        skipped=str(counts[NOT_CHECKED]),
+        skipped=str(len(comparison.outcomes) - failures - counts[HOLDS]),
     )
     for outcome in comparison.outcomes:
-        case = ElementTree.SubElement(
-            suite, "testcase", classname=outcome.gate.text, name=f"{outcome.label}, {outcome.metric}, {outcome.place}"
-        )
-        if outcome.status == FAILED:
-            ElementTree.SubElement(case, "failure", message=outcome.why)
-        elif outcome.status == NOT_CHECKED:
-            ElementTree.SubElement(case, "skipped", message=outcome.why)
-        else:
-            ElementTree.SubElement(case, "system-out").text = outcome.why
+        parts = (outcome.label, outcome.metric, outcome.place)
+        name = ", ".join(filter(None, map(_xml, parts)))
+        case = ElementTree.SubElement(suite, "testcase", classname=outcome.gate.text, name=name)
+        why = _xml(f"⚠ {outcome.why}" if outcome.status == NOT_PROVEN else outcome.why)
+        if comparison.fails(outcome):
+            ElementTree.SubElement(case, "failure", message=why)
+        elif outcome.status != HOLDS:
+            ElementTree.SubElement(case, "skipped", message=why)
+        if outcome.status in (HOLDS, NOT_PROVEN):
+            ElementTree.SubElement(case, "system-out").text = why
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _xml(text: str) -> str:
+    """Return text without the control characters that XML may not hold."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def within(text: str, limit: int) -> str:
@@ -168,22 +205,51 @@ def within(text: str, limit: int) -> str:
 
 def _headline(comparison: Comparison) -> str:
     verdicts = Counter(c.verdict.partition(":")[0] for c in comparison.changes if _has_verdict(c))
-    told = ", ".join(f"{verdicts[name]} {name}" for name in VERDICTS if verdicts[name])
-    told = f"Accuracies and correlations: {told or 'nothing to compare'}."
+    counted = ", ".join(f"{verdicts[name]} {name}" for name in VERDICTS if verdicts[name])
+    quality = f"Accuracies and correlations: {counted or 'nothing to compare'}."
     if not comparison.outcomes:
-        return told
-    failed = {o.gate.text for o in comparison.outcomes if o.status == FAILED}
-    gates = dict.fromkeys(o.gate.text for o in comparison.outcomes)
-    unchecked = [
-        text for text in gates if all(o.status == NOT_CHECKED for o in comparison.outcomes if o.gate.text == text)
-    ]
+        return quality
+    return " ".join([*_of_gates(comparison), quality])
+
+
+def _of_gates(comparison: Comparison) -> list[str]:
+    """Return what the headline says of the gates, the worst first."""
+    gates = list(dict.fromkeys(outcome.gate.text for outcome in comparison.outcomes))
+    failed = list(dict.fromkeys(o.gate.text for o in comparison.outcomes if comparison.fails(o)))
+    open_ = [o for o in comparison.outcomes if o.status == NOT_PROVEN]
+    sentences = []
     if failed:
-        said = f"❌ **{len(failed)} of {len(gates)} gates failed**: {', '.join(f'`{_cell(text)}`' for text in failed)}."
-    else:
-        said = f"✅ **{'The gate holds' if len(gates) == 1 else f'All {len(gates)} gates hold'}.**"
+        strict = "" if not (comparison.strict and open_) else " (`--strict`)"
+        sentences.append(f"❌ **{_many(len(failed), len(gates))} failed**{strict}: {_quoted(failed)}.")
+    if open_:
+        beyond = f"{_rows(len(open_))} beyond the threshold, not proven with {_seeds(open_)}"
+        sentences.append(f"⚠ **{beyond}**: {_quoted(comparison.gates_with(NOT_PROVEN))}.")
+    if not failed and not open_:
+        sentences.append(f"✅ **{'The gate holds' if len(gates) == 1 else f'All {len(gates)} gates hold'}.**")
+    unchecked = list(dict.fromkeys(f"{o.label} ({o.why})" for o in comparison.outcomes if o.status == NOT_CHECKED))
     if unchecked:
-        said += f" Not checked: {', '.join(f'`{_cell(text)}`' for text in unchecked)}."
-    return f"{said} {told}"
+        sentences.append(f"Not checked: {_cell('; '.join(unchecked))}.")
+    return sentences
+
+
+def _many(count: int, of: int) -> str:
+    return f"{count} of {of} gates"
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'s are' if count > 1 else ' is'}"
+
+
+def _seeds(outcomes: Sequence[Outcome]) -> str:
+    """Return with how many seeds these rows were compared."""
+    pairs = sorted({outcome.pairs for outcome in outcomes})
+    if len(pairs) > 1:
+        return f"{pairs[0]} to {pairs[-1]} seeds"
+    return f"{pairs[0]} seed{'s' * (pairs[0] != 1)}"
+
+
+def _quoted(gates: Sequence[str]) -> str:
+    return ", ".join(f"`{_cell(text)}`" for text in gates)
 
 
 def _has_verdict(change: Change) -> bool:
@@ -216,19 +282,27 @@ def _row(change: Change) -> str:
 
 
 def _gates(comparison: Comparison) -> list[str]:
-    """A row for each failure and each row not checked, those that failed first; one for all that hold of a gate."""
+    """Return a row for each outcome that does not hold, the worst first; one for all that hold of a gate."""
     rows: list[tuple[str, ...]] = []
+    not_proven = "❌ ⚠ not proven" if comparison.strict else "⚠ not proven"
+    marks = {FAILED: "❌ failed", NOT_PROVEN: not_proven, NOT_CHECKED: "not checked"}
     for text in dict.fromkeys(outcome.gate.text for outcome in comparison.outcomes):
-        own = [outcome for outcome in comparison.outcomes if outcome.gate.text == text]
-        for status, mark in ((FAILED, "❌ failed"), (NOT_CHECKED, "not checked")):
-            rows += [(text, mark, o.label, f"{o.metric}, {o.place}", o.why) for o in own if o.status == status]
-        if held := [outcome for outcome in own if outcome.status == HOLDS]:
-            rows.append((text, "✅ holds", "", "", f"in {len(held)} of {len(own)}{_reach(held)}"))
+        of_gate = [outcome for outcome in comparison.outcomes if outcome.gate.text == text]
+        for status, mark in marks.items():
+            for outcome in of_gate:
+                if outcome.status == status:
+                    where = ", ".join(filter(None, (outcome.metric, outcome.place)))
+                    rows.append((text, mark, outcome.label, where, outcome.why))
+        if held := [outcome for outcome in of_gate if outcome.status == HOLDS]:
+            rows.append((text, "✅ holds", "", "", f"in {len(held)} of {len(of_gate)} rows{_reach(held)}"))
     return [f"| `{_cell(gate)}` | {' | '.join(map(_cell, rest))} |" for gate, *rest in rows]
 
 
 def _reach(held: Sequence[Outcome]) -> str:
-    """From which change on a gate that holds would have failed, where it sees least."""
+    """Return from which change on a gate that holds would have failed, where it sees least."""
+    blind = [outcome for outcome in held if 0 < outcome.pairs < LEAST_SEEDS and not outcome.exact]
+    if blind:
+        return f"; {_seeds(blind)} can prove no change ({blind[0].label}): take four or more"
     known = [outcome for outcome in held if outcome.reach is not None]
     if not known:
         return ""

@@ -160,7 +160,7 @@ def tau_figure(results: Results) -> Figure:
                 axes[row, column].set_title(level, fontweight="normal", color=MUTED)
 
     inches = len(shown) * (ROW * len(groups) + 0.75) + 0.4
-    caption = "Bar: mean of the seeds; line: its 95 % bootstrap interval; dots: seeds. 1 is perfect, 0 chance."
+    caption = "Bar: mean of the seeds; line: its 95 % interval; dots: seeds. 1 is perfect, 0 chance."
     title = "Rank correlation of scores with the truth"
     return Figure("tau", title, caption, svg("tau", title, inches, draw))
 
@@ -202,8 +202,8 @@ def differences_figure(table: Table) -> Figure | None:
         axes[-1].set_xlabel("difference in accuracy, points")
 
     caption = (
-        "Dot: mean difference, paired by supernet seed; line: its 95 % interval by Student's t, not adjusted for the "
-        "number of rows. Bold and coloured: shown, after Holm's adjustment."
+        "Dot: mean difference, paired by supernet seed. Line: its 95 % interval by Student's t, as wide as Holm's "
+        "adjustment asks, so that it excludes zero exactly where a difference is significant: bold and coloured."
     )
     title = "Differences in accuracy"
     return Figure("differences", title, caption, svg("differences", title, inches, draw))

@@ -95,8 +95,13 @@ def quality(results: Results) -> Iterator[Series]:
 
 
 def accuracy_by_seed(landscape: Landscape, group: Group) -> dict[int, float]:
-    """Accuracy of what was selected, by supernet seed."""
+    """Return the accuracy of what was selected, by supernet seed.
+
+    Where the group's cells are random draws and the truth knows what to expect of one, that stands for every seed.
+    """
     known = group.known(landscape)
+    if group.uniform and landscape.mean is not None:
+        return dict.fromkeys(sorted(set(known.seeds)), landscape.mean)
     return by_seed(known.means, known.seeds)
 
 

@@ -20,7 +20,7 @@ from archselect.reports.results import Results, seed_name
 from archselect.reports.runs import runs_table
 from archselect.reports.tables.table import Table
 from archselect.reports.wiring.parts import WiringPart
-from archselect.reports.words import device, extent, median, quality, source
+from archselect.reports.words import device, extent, median, optimum, quality, source
 
 GLOSSARY = {
     "seed": "A run is named by its supernet seed (weights and order of the images) and its selection seed "
@@ -140,13 +140,15 @@ def _about(landscape: Landscape) -> dict[str, str]:
     if not landscape.architectures:
         return {**about, "trainings of each cell": f"{landscape.trials}", "checksum of the data": landscape.checksum}
     best, these = ("optimum", "space") if landscape.space_size is None else ("best", "architectures")
+    random = known(landscape.mean) + ("" if landscape.std is None else f", std of single cells {landscape.std:.3f}")
     return {
         **about,
         "space": f"{landscape.space}, {extent(landscape)}",
         "trials per architecture": f"{landscape.trials}",
-        best: f"{landscape.optimum:.2f} {landscape.optimum_architecture}",
+        best: optimum(landscape),
+        "cell with the highest mean": f"{landscape.optimum_architecture}",
         f"median of the {these}": f"{median(landscape):.2f}",
-        f"mean ± std of the {these}": f"{landscape.mean:.2f} ± {landscape.std:.2f}",
+        "random cell (exact expectation)": random,
         "noise (std between trials)": known(landscape.noise_std),
         "ceiling, single trials (τ-b)": known(landscape.ceiling_single),
         "ceiling, halves of the trials (τ-b)": known(landscape.ceiling_half),

@@ -78,6 +78,11 @@ class Group:
         """The selector's label in the study."""
         return self.inputs.selector.label
 
+    @property
+    def uniform(self) -> bool:
+        """Whether all its architectures are random draws from the whole space."""
+        return bool(self.records) and all(record.selected.uniform for record in self.records)
+
     def judged(self, landscape: Landscape) -> Judged:
         """The records that the landscape's truth was asked about."""
         return self._judged.get(landscape.id) or Judged([], [])
@@ -210,20 +215,21 @@ class Results:
         return sentences
 
 
-def load(folder: Path, compacted: bool = False) -> Results:
+def load(folder: Path, compacted: bool = False, may_have_failed: bool = False) -> Results:
     """Read a folder, and bring its `records.parquet` up to date if asked to.
 
-    Raises UserError if it is none of ours, has a broken file, or no run has finished.
+    Raises UserError if it is none of ours, has a broken file, or no run has finished; if `may_have_failed`, a folder
+    of which runs failed and none has finished is read, too.
     """
     source = Folder(folder)
     info = source.study()
     found = {record.id: record for record in read_records(source, compacted=compacted)}
     runs = set(info.runs)
     records = sorted((r for r in found.values() if r.id in runs), key=lambda r: _order(r, info.labels))
-    if not records:
-        raise UserError(f"{folder} holds no finished run of study '{info.name}': run '{info.command}' first")
     done = {record.id for record in records}
     failed = {f.id: f for f in source.read_all(Failure) if f.id in runs and f.id not in done}
+    if not records and not (failed and may_have_failed):
+        raise UserError(f"{folder} holds no finished run of study '{info.name}': run '{info.command}' first")
     failures = sorted(failed.values(), key=lambda f: _order(f, info.labels))
     return Results(
         info=info,

@@ -23,8 +23,8 @@ from archselect.benchmarks.records import (
     unknown,
     write_atomically,
 )
+from archselect.reports.intervals import LEVEL
 from archselect.reports.ranks import Floats
-from archselect.reports.stats import LEVEL
 from archselect.reports.tables.table import NONE, Row, Table, highest, make_table
 from archselect.reports.write import write_table
 

@@ -1,34 +1,19 @@
-"""Rank correlation of scores with a truth, and its interval over seeds. The undefined is counted and said."""
+"""Rank correlation of scores with a truth, and its interval over seeds. What is undefined is counted by reason."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
 
 from archselect.benchmarks.records import Accuracy, OperationScore, Record, Scale
 from archselect.reports.decided import Decided, decided
+from archselect.reports.intervals import COEFFICIENT, Interval, student
 from archselect.reports.ranks import Coefficient, Coefficients, Floats, Ints, coefficient, coefficients
 
-RESAMPLES = 10_000
-LEVEL = 0.95
 LEAST_ARCHITECTURES = 3
-MANY = 1_000
-"""Most values that are resampled; the mean of more has the normal distribution, as near as resampling tells."""
-_SEED = 20_201
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Mean over supernet seeds and its interval; `low` and `high` are None below two of them."""
-
-    mean: float | None
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True)
@@ -202,57 +187,12 @@ def by_supernet(values: Sequence[float | None], seeds: Sequence[int]) -> list[fl
     return list(by_seed(values, seeds).values())
 
 
-def bootstrap(values: Sequence[float]) -> Interval:
-    """Mean and percentile interval, resampling the values, with a fixed generator; of more than MANY the normal one."""
-    if not values:
-        return Interval(None, None, None)
-    array = np.asarray(values, dtype=np.float64)
-    if len(array) > MANY:
-        mean, half = float(array.mean()), float(ndtri((1 + LEVEL) / 2) * array.std() / np.sqrt(len(array)))
-        return Interval(mean, mean - half, mean + half)
-    return _resampled(float(array.mean()), array, len(array), lambda drawn: drawn.mean(axis=1))
-
-
-def _resampled(value: float, array: Floats, size: int, reduced: Callable[[Floats], Floats]) -> Interval:
-    """A value with the percentile interval of what (resamples × size) values, drawn with replacement, reduce to."""
-    if len(array) < 2:
-        return Interval(value, None, None)
-    drawn = np.random.default_rng(_SEED).integers(0, len(array), (RESAMPLES, size))
-    low, high = np.quantile(reduced(array[drawn]), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(value, float(low), float(high))
-
-
-def student(values: Sequence[float]) -> Interval:
-    """Mean and its interval by Student's t, which for few seeds is wider, and truer, than a bootstrap's."""
-    if not values:
-        return Interval(None, None, None)
-    array = np.asarray(values, dtype=np.float64)
-    mean = float(array.mean())
-    if len(array) < 2:
-        return Interval(mean, None, None)
-    half = float(stdtrit(len(array) - 1, (1 + LEVEL) / 2) * array.std(ddof=1) / np.sqrt(len(array)))
-    return Interval(mean, mean - half, mean + half)
-
-
-def best_of(values: Sequence[float], runs: int) -> Interval:
-    """The highest that `runs` of the values, drawn without replacement, have on average; bootstrap interval.
-
-    With as many values as runs it is simply their highest. Raises ValueError for fewer values than runs.
-    """
-    if not 1 <= runs <= len(values):
-        raise ValueError(f"the best of {runs} of {len(values)} values")
-    array = np.sort(np.asarray(values, dtype=np.float64))
-    # The i-th lowest is the highest of a draw that takes its other members from the i - 1 lower ones.
-    ways = np.array([comb(place, runs - 1) for place in range(len(array))], dtype=np.float64)
-    return _resampled(float(array @ ways / ways.sum()), array, runs, lambda drawn: drawn.max(axis=1))
-
-
 def _over_seeds(seeds: Sequence[int], found: Coefficients, sizes: Ints, n: str) -> Correlation:
     """The correlation of records of these supernet seeds, of which each has so many of the coefficients."""
     taus, rhos = _means(found.tau, sizes), _means(found.rho, sizes)
     return Correlation(
-        tau=bootstrap(by_supernet(taus, seeds)),
-        rho=bootstrap(by_supernet(rhos, seeds)),
+        tau=student(by_supernet(taus, seeds), COEFFICIENT),
+        rho=student(by_supernet(rhos, seeds), COEFFICIENT),
         per_seed=tuple(taus),
         rho_per_seed=tuple(rhos),
         n=n,

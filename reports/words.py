@@ -12,14 +12,42 @@ def reference(results: Results, landscape: Landscape) -> str:
     if not landscape.architectures:
         return f"{title} ({landscape.truth}): mean of {trials(landscape)} of each selected cell; {landscape.origin}."
     noise = "not known" if landscape.noise_std is None else f"{landscape.noise_std:.2f}"
-    assert landscape.optimum is not None
     best, these = ("optimum", "the space") if landscape.space_size is None else ("best of these", "these")
     said = (
         f"{title} ({landscape.truth}, {extent(landscape)}, mean of {trials(landscape)}): "
-        f"{best} {landscape.optimum:.2f}, median of {these} "
+        f"{best} {optimum(landscape)}, median of {these} "
         f"{median(landscape):.2f}, noise (std between trials, mean over architectures) {noise}."
     )
     return said if is_plain(landscape) else f"{said} {quality(landscape)}."
+
+
+def optimum(landscape: Landscape) -> str:
+    """Return the optimum in words, corrected for noise where that is known; the landscape must be of something."""
+    assert landscape.optimum is not None
+    raw = f"{landscape.optimum:.2f}"
+    if landscape.optimum_corrected is None:
+        return f"{raw} (raw: without repeated trials it cannot be corrected for noise)"
+    if landscape.optimum_corrected == landscape.optimum or landscape.optimum_left_out is None:
+        return raw
+    return (
+        f"{landscape.optimum_corrected:.2f} corrected for noise (raw {raw}; the cell that is best by all trials but one "
+        f"has {landscape.optimum_left_out:.2f} on the one left out)"
+    )
+
+
+def random_cell(results: Results, landscape: Landscape) -> str:
+    """Return why no expectation of a random cell is known, in a sentence; empty where one is."""
+    if landscape.mean is not None:
+        return ""
+    if not landscape.architectures:
+        reason = "only what was selected was trained"
+    elif landscape.surrogate:
+        reason = "a surrogate predicts its accuracies"
+    elif landscape.space_size is not None:
+        reason = f"the truth holds {extent(landscape)} only"
+    else:
+        reason = f"how likely each cell is to be drawn from {landscape.space} is not known"
+    return f"There is no row of a random cell on {results.title(landscape)} ({landscape.truth}): {reason}."
 
 
 def extent(landscape: Landscape) -> str:

@@ -152,7 +152,11 @@ class Decision:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a selector gives back: the architecture, and every score it looked at with the scores' direction."""
+    """What a selector gives back: the architecture, and every score it looked at with the scores' direction.
+
+    `uniform` says that the architecture was drawn as the space draws one, without a look at anything. A truth of the
+    whole space then knows the expectation exactly, and reports use that in place of the few cells drawn.
+    """
 
     architecture: Architecture
     operation_scale: Scale | None
@@ -161,6 +165,7 @@ class Selection:
     decisions: tuple[Decision, ...]
     architecture_scale: Scale | None
     architecture_scores: tuple[tuple[Architecture, float], ...]
+    uniform: bool = False
 
 
 @dataclass
@@ -224,8 +229,8 @@ class Log:
         best = np.argmax if self.architectures.better == "higher" else np.argmin
         return self._architectures[int(best([value for _, value in self._architectures]))][0]
 
-    def selection(self, architecture: Architecture) -> Selection:
-        """The selection of `architecture` with all that was noted."""
+    def selection(self, architecture: Architecture, uniform: bool = False) -> Selection:
+        """Return the selection of `architecture` with all that was noted; see :class:`Selection`."""
         return Selection(
             architecture,
             self.operations,
@@ -234,6 +239,7 @@ class Log:
             tuple(self._decisions),
             self.architectures,
             tuple(self._architectures),
+            uniform,
         )
 
 

@@ -15,5 +15,5 @@ class Random(Selector):
     paper: ClassVar[str] = "Li and Talwalkar, UAI 2019, arXiv 1902.07638"
 
     def select(self, task: Task) -> Selection:
-        """See :class:`Random`."""
-        return Log().selection(task.space.sample(task.rng))
+        """Draw one architecture."""
+        return Log().selection(task.space.sample(task.rng), uniform=True)

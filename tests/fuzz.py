@@ -277,7 +277,7 @@ def _read_records(rng: random.Random) -> None:
 
 
 def _compare(base: Path, new: Path) -> None:
-    gates = [gate.parse(text) for text in ("accuracy_drop>0.5%", "score_forwards_increase>10%")]
+    gates = [gate.parse(text) for text in ("accuracy_drop>0.5pt", "score_forwards_increase>10%")]
     found = comparison.compare_snapshots(snapshot.read(base), snapshot.read(new), gates)
     for form in (comparison.to_markdown, comparison.to_json, comparison.to_junit):
         form(found).encode()

@@ -19,24 +19,29 @@ def compare(
     fail_if: Annotated[
         list[str] | None,
         typer.Option(
-            help="A gate, METRIC_drop>NUMBER or METRIC_increase>NUMBER: 'accuracy_drop>0.5%', 'tau_drop>0.05', "
-            "'score_forwards_increase>10%'. Repeatable."
+            help="A gate, METRIC_drop>NUMBER or METRIC_increase>NUMBER: 'accuracy_drop>0.5pt' (points), "
+            "'tau_drop>0.05', 'score_forwards_increase>10%' (of base). Repeatable."
         ),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail on a change beyond a gate that the seeds do not prove, too.")
+    ] = False,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write the table to this file, too.")] = None,
     json: Annotated[Path | None, typer.Option("--json", help="Write all numbers to this file.")] = None,
     junit: Annotated[Path | None, typer.Option("--junit", help="Write the gates as JUnit XML to this file.")] = None,
 ) -> None:
     """Compare two folders of records, paired by seed, and fail if a gate does.
 
-    Prints Markdown; where GITHUB_STEP_SUMMARY is set, appends it there. The exit code is 0 if all gates hold, 1 if one
-    failed, 2 for bad input.
+    Prints Markdown; where GITHUB_STEP_SUMMARY is set, appends it there. The exit code is 0 if no gate failed, 1 if one
+    did, 2 for bad input.
     """
-    from archselect.benchmarks.records import write_atomically
+    from archselect.benchmarks.records import UserError, write_atomically
     from archselect.reports import comparison, gate, snapshot
 
-    gates = [gate.parse(text) for text in fail_if or []]
-    found = comparison.compare_snapshots(snapshot.read(base), snapshot.read(new), gates)
+    gates = gate.parse_all(fail_if or [])
+    if strict and not gates:
+        raise UserError("--strict is about gates, and there is none: add --fail-if, or leave it out")
+    found = comparison.compare_snapshots(snapshot.read(base), snapshot.read_new(new), gates, strict)
     text = comparison.to_markdown(found)
     for path, form in ((markdown, comparison.to_markdown), (json, comparison.to_json), (junit, comparison.to_junit)):
         if path is not None:

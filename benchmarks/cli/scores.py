@@ -153,7 +153,7 @@ def operation_scores(
     from archselect.benchmarks.operation_files import read_operation_scores
     from archselect.benchmarks.run import survey
     from archselect.nasbench_adapters.spaces import get_space
-    from archselect.reports.tables.operations import operation_table, oracle_in, oracles_of
+    from archselect.reports.tables.operations import controls_in_words, operation_table, oracle_in, oracles_of
     from archselect.reports.write import for_terminal, write_table
 
     truth = truth_part(table, dataset, split, epochs)
@@ -168,6 +168,7 @@ def operation_scores(
             f"operation there: {landscape.truth}, {landscape.dataset}/{landscape.split}/{landscape.epochs}, "
             f"{landscape.architectures:,} architectures."
         )
+        notes.append(controls_in_words(landscape))
     if not oracles:
         raise UserError("name an oracle: a truth with --table, or a scorer of the file with --oracle")
     found = operation_table(scorers, oracles, notes)

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from archselect.nasbench_adapters.space import SearchSpace
+
 Count = int | tuple[int, ...]
 """How often something counts: the same for all candidates, or for each."""
 
@@ -365,3 +367,26 @@ def build_operation(
             pool = AveragePool(stride) if kind == "avg_pool" else MaxPool(stride)
             return NormalisedPool(pool, channels_in, replicas) if normalised_pools else pool
     raise ValueError(f"no module for operation {name!r}")
+
+
+def operation_parameters(space: SearchSpace) -> list[list[list[int]]]:
+    """Return [c][e][k], how many parameters operation k on edge e of cell type c has.
+
+    They are those of a stand-alone network with the space's default skeleton, in the first layer of the cell type.
+    """
+    layers = [layer for layer in space.skeleton().layers if layer.block == "cell"]
+    found: list[list[list[int]]] = []
+    for place, cell in enumerate(space.cells):
+        layer = next(layer for layer in layers if layer.cell == place)
+        found.append([])
+        for (source, target), names in zip(cell.edges, cell.operations, strict=True):
+            stride = layer.stride if source < cell.inputs else 1
+            widths = (layer.channels * cell.width(source), layer.channels * cell.width(target))
+            with torch.device("meta"):
+                built = [build_operation(name, *widths, stride=stride) for name in names]
+            found[-1].append([_parameters(operation) for operation in built])
+    return found
+
+
+def _parameters(operation: Operation | None) -> int:
+    return sum(parameter.numel() for parameter in operation.parameters()) if operation else 0

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
 
 from archselect.benchmarks.records import Landscape
 from archselect.reports.metrics import accuracy_by_seed, searched
-from archselect.reports.results import Group, Results, seed_name
+from archselect.reports.results import Group, Judged, Results, seed_name
 from archselect.reports.tables.standing import others_in_words, standings
 from archselect.reports.tables.table import BEST, NONE, WHERE, Row, Table, deviation, listed, make_table, where
-from archselect.reports.words import extent, reference, source
+from archselect.reports.words import extent, random_cell, reference, source
 
 _ACCURACY = (
     *WHERE,
-    *("selector", "source", "surrogate_tau", "seeds", "mean", "std", "best", "worst", "mean_rank", "architectures"),
-    *("gap", "every_seed"),
+    *("selector", "source", "surrogate_tau", "seeds", "mean", "std", "best", "worst", "mean_rank", "rank_error"),
+    *("architectures", "gap", "gap_corrected", "every_seed"),
 )
 _ACCURACY_SHOWN = (
     *("Landscape", "Selector", "Source", "Seeds", "Mean ± std ↑", "Best ↑", "Worst ↑", "Mean rank ↓", "Gap ↓"),
     "Every seed",
 )
+RANDOM_CELL = "random cell (exact expectation)"
+"""The name of the baseline's row."""
 
 
 def accuracy_table(results: Results) -> Table:
@@ -35,16 +38,26 @@ def accuracy_table(results: Results) -> Table:
             values = {g.name: accuracy_by_seed(landscape, g) for g in judged if searched(g) == search}
             best.append(_best(results, landscape, values, own := standings(values)))
             standing |= own
+        beaten = _random_is_highest(landscape, [_mean(accuracy_by_seed(landscape, group)) for group in judged])
+        if beaten:
+            standing = {}
         rows += [_accuracy_row(results, landscape, group, standing.get(group.name, "")) for group in judged]
+        if judged and landscape.mean is not None:
+            rows.append(_random_row(results, landscape, BEST if beaten else ""))
     used = [s for s in results.landscapes if any(g.judged(s) for g in results.groups)]
     caption = (
         "Accuracy in per cent of the selected cell. Source: looked up in a table, predicted by a surrogate (with "
-        "its cross-validated Kendall's τ-b), or trained here to the end. One seed's number is the trial "
-        "mean of its cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample "
-        "standard deviation; rank: mean of the seeds' ranks, 1 is the best of the space). Gap: optimum of "
-        "the space minus the mean of the seeds. Where a note says that a truth holds a part of the space only, rank "
-        "and gap are within that part. Seeds are supernet seed/selection seed."
+        "its cross-validated Kendall's τ-b), or trained here to the end. One seed's number is the trial mean of its "
+        "cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample standard deviation). "
+        "Rank: mean of the seeds' ranks in the table, of which 1 is the best, ± the standard error that comes from the "
+        "noise between trials. Gap: accuracy of the best of the space minus the mean of the seeds. The highest of many noisy "
+        "means is too high, so the accuracy of the best is corrected for noise; the raw gap is to the highest mean. "
+        f"{RANDOM_CELL.capitalize()}: the mean, over the whole space, of one cell drawn as the random selector draws "
+        "it, ± the standard deviation of single cells; it is computed and not sampled, so it has no seeds and no "
+        "interval. Where a note says that a truth holds a part of the space only, rank and gap are within that part. "
+        "Seeds are supernet seed/selection seed."
     )
+    absent = filter(None, (random_cell(results, landscape) for landscape in used))
     return make_table(
         "accuracy",
         "Accuracy of the selected cell",
@@ -54,7 +67,7 @@ def accuracy_table(results: Results) -> Table:
         text=("Landscape", "Selector", "Source", "Every seed"),
         brief=("Landscape", "Selector", "Source", "Seeds", "Mean ± std ↑", "Best ↑", "Mean rank ↓", "Gap ↓"),
         caption=caption,
-        notes=[*(reference(results, s) for s in used), *_without_accuracy(results), *results.status()],
+        notes=[*(reference(results, s) for s in used), *absent, *_without_accuracy(results), *results.status()],
     )
 
 
@@ -65,7 +78,7 @@ def _accuracy_row(results: Results, landscape: Landscape, group: Group, standing
     mean, spread = float(means.mean()), deviation(means)
     ranks = [own.rank for own in found.accuracies if own.rank is not None]
     rank = float(np.mean(ranks)) if ranks else None
-    gap = None if landscape.optimum is None else landscape.optimum - mean
+    rank_error = None if rank is None else _rank_error(landscape, found)
     said, tau = source(landscape, found.accuracies[0]), found.accuracies[0].surrogate_tau
     full: dict[str, object] = {
         **where(landscape),
@@ -78,8 +91,10 @@ def _accuracy_row(results: Results, landscape: Landscape, group: Group, standing
         "best": float(means.max()),
         "worst": float(means.min()),
         "mean_rank": rank,
+        "rank_error": rank_error,
         "architectures": landscape.architectures,
-        "gap": gap,
+        "gap": _below(landscape.optimum, mean),
+        "gap_corrected": _below(landscape.optimum_corrected, mean),
         "every_seed": ";".join(f"{name}={float(value)!r}" for name, value in zip(names, means, strict=True)),
     }
     shown = {
@@ -90,35 +105,136 @@ def _accuracy_row(results: Results, landscape: Landscape, group: Group, standing
         "Mean ± std ↑": f"{mean:.2f} (one seed)" if spread is None else f"{mean:.2f} ± {spread:.2f}",
         "Best ↑": f"{means.max():.2f}",
         "Worst ↑": f"{means.min():.2f}",
-        "Mean rank ↓": NONE if rank is None else f"{rank:,.1f} of {landscape.architectures:,}",
-        "Gap ↓": NONE if gap is None else f"{gap:.2f}",
+        "Mean rank ↓": _rank_in_words(landscape, rank, rank_error),
+        "Gap ↓": _gap_in_words(landscape, mean),
         "Every seed": ", ".join(f"{name}: {value:.2f}" for name, value in zip(names, means, strict=True)),
     }
     return Row(full, shown, {"Mean ± std ↑": standing} if standing else {})
 
 
+def _random_row(results: Results, landscape: Landscape, standing: str) -> Row:
+    """The baseline: the exact expectation of a random cell, which the landscape must know."""
+    assert landscape.mean is not None
+    said = "looked up" if landscape.provenance == "measured" else "looked up, itself predicted"
+    full: dict[str, object] = {
+        **where(landscape),
+        "selector": RANDOM_CELL,
+        "source": said,
+        "seeds": 0,
+        "mean": landscape.mean,
+        "std": landscape.std,
+        "mean_rank": landscape.mean_rank,
+        "architectures": landscape.architectures,
+        "gap": _below(landscape.optimum, landscape.mean),
+        "gap_corrected": _below(landscape.optimum_corrected, landscape.mean),
+        "every_seed": "",
+    }
+    shown = {
+        "Landscape": results.title(landscape),
+        "Selector": RANDOM_CELL,
+        "Source": said,
+        "Seeds": NONE,
+        "Mean ± std ↑": f"{landscape.mean:.2f} ± {landscape.std:.2f} (single cells)",
+        "Best ↑": NONE,
+        "Worst ↑": NONE,
+        "Mean rank ↓": _rank_in_words(landscape, landscape.mean_rank, None),
+        "Gap ↓": _gap_in_words(landscape, landscape.mean),
+        "Every seed": NONE,
+    }
+    return Row(full, shown, {"Mean ± std ↑": standing} if standing else {})
+
+
+def _below(optimum: float | None, mean: float) -> float | None:
+    return None if optimum is None else optimum - mean
+
+
+def _gap_in_words(landscape: Landscape, mean: float) -> str:
+    """Return the corrected gap with the raw one beside it, such as "1.73 (raw 2.31)"."""
+    raw = _below(landscape.optimum, mean)
+    corrected = _below(landscape.optimum_corrected, mean)
+    if raw is None:
+        return NONE
+    if corrected is None:
+        return f"{raw:.2f} (raw)"
+    return f"{corrected:.2f}" if corrected == raw else f"{corrected:.2f} (raw {raw:.2f})"
+
+
+def _rank_in_words(landscape: Landscape, rank: float | None, error: float | None) -> str:
+    if rank is None:
+        return NONE
+    spread = "" if error is None else f" ± {error:,.1f}"
+    return f"{rank:,.1f}{spread} of {landscape.architectures:,}"
+
+
+def _rank_error(landscape: Landscape, found: Judged) -> float | None:
+    """Return the standard error of a mean rank that comes from the noise between trials.
+
+    It is half of how much the rank changes from one standard error of a cell's mean below it to one above it. None
+    where a cell has fewer than two trials.
+    """
+    errors: dict[str, list[float]] = defaultdict(list)
+    for record, accuracy in zip(found.records, found.accuracies, strict=True):
+        if len(accuracy.trials) < 2 or accuracy.mean is None:
+            return None
+        error = float(np.std(accuracy.trials, ddof=1)) / len(accuracy.trials) ** 0.5
+        higher, lower = _rank_at(landscape, accuracy.mean + error), _rank_at(landscape, accuracy.mean - error)
+        errors[record.selected.canonical].append((lower - higher) / 2)
+    # The same cell has the same noise in every seed that selects it.
+    return float(np.sqrt(sum(sum(own) ** 2 for own in errors.values())) / len(found.records))
+
+
+def _rank_at(landscape: Landscape, accuracy: float) -> float:
+    """Return the rank that an accuracy has among the landscape's, interpolated between its quantiles."""
+    share_below = np.interp(accuracy, landscape.quantiles, np.linspace(0, 1, len(landscape.quantiles)))
+    return float(1 + (1 - share_below) * (landscape.architectures - 1))
+
+
+def _mean(by_seed: dict[int, float]) -> float:
+    return sum(by_seed.values()) / len(by_seed)
+
+
+def _random_is_highest(landscape: Landscape, means: list[float]) -> bool:
+    """Return whether the expectation of a random cell is above the mean of every selector."""
+    return bool(means) and landscape.mean is not None and landscape.mean > max(means)
+
+
 @dataclass(frozen=True)
 class _Best:
-    """Which selectors do best on a landscape, and that in one sentence."""
+    """Which selectors do best on a landscape, whether a random cell beats them all, and that in one sentence."""
 
     title: str
     names: list[str]
+    beaten: bool
     sentence: str
 
 
 def _best(
     results: Results, landscape: Landscape, values: dict[str, dict[int, float]], standing: dict[str, str]
 ) -> _Best:
-    means = {name: sum(own.values()) / len(own) for name, own in values.items()}
+    means = {name: _mean(by_seed) for name, by_seed in values.items()}
     names = [name for name in means if standing.get(name) == BEST] or list(means)
-    title, mean, gap = results.title(landscape), means[names[0]], ""
-    if landscape.optimum is not None:
-        below = landscape.optimum - mean
-        of = "the space" if landscape.space_size is None else "those that the truth holds"
-        gap = f", {abs(below):.2f} points {'below' if below >= 0 else 'above'} the best of {of}"
+    title, highest = results.title(landscape), max(means.values())
+    reached = f"{highest:.2f} %{_gap_in_answer(landscape, highest)}"
+    if _random_is_highest(landscape, list(means.values())):
+        sentence = (
+            f"On {title} no selector beats a random cell, which has {landscape.mean:.2f} % on average: "
+            f"the highest mean is {reached}"
+        )
+        return _Best(title, [], True, sentence)
     do = f"select{'s' * (len(names) == 1)} the best cells:" if len(means) > 1 else "selects cells of"
     rest = f"; {others_in_words(means, standing)}" if len(means) > len(names) else ""
-    return _Best(title, names, f"On {title} {listed(names)} {do} {mean:.2f} %{gap}{rest}")
+    return _Best(title, names, False, f"On {title} {listed(names)} {do} {reached}{rest}")
+
+
+def _gap_in_answer(landscape: Landscape, mean: float) -> str:
+    """Return how far a mean is from the best of the space, in words; empty where that is not known."""
+    corrected = landscape.optimum_corrected
+    below = _below(landscape.optimum if corrected is None else corrected, mean)
+    if below is None:
+        return ""
+    of = "the space" if landscape.space_size is None else "those that the truth holds"
+    how = "" if corrected is None or corrected == landscape.optimum else ", corrected for noise"
+    return f", {abs(below):.2f} points {'below' if below >= 0 else 'above'} the best of {of}{how}"
 
 
 def _answer(found: list[_Best]) -> str:
@@ -126,10 +242,18 @@ def _answer(found: list[_Best]) -> str:
     if not found:
         return "Of nothing that was selected is the accuracy known."
     first, *others = found
-    same = [own.title for own in others if own.names == first.names]
-    told = [f"also on {listed(same)}"] if same else []
-    told += [f"on {own.title} {listed(own.names)}" for own in others if own.names != first.names]
-    return f"{first.sentence}." + (f" Best {'; '.join(told)}." if told else "")
+    sentences = [first.sentence]
+    led = [other for other in others if not other.beaten]
+    alike = [other.title for other in led if other.names == first.names]
+    parts = [f"also on {listed(alike)}"] if alike else []
+    parts += [f"on {other.title} {listed(other.names)}" for other in led if other.names != first.names]
+    if parts:
+        sentences.append(f"Best {'; '.join(parts)}")
+    unbeaten = [other.title for other in others if other.beaten]
+    if unbeaten:
+        either = " either" if first.beaten else ""
+        sentences.append(f"On {listed(unbeaten)} no selector beats a random cell{either}")
+    return " ".join(f"{sentence}." for sentence in sentences)
 
 
 def _without_accuracy(results: Results) -> list[str]:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from archselect.benchmarks.records import Landscape
+from archselect.reports.intervals import LEAST_SEEDS, LEVEL, coverage
 from archselect.reports.metrics import Metric, Series, quality
 from archselect.reports.paired import (
     ALPHA,
+    MANY,
     MANY_RANKS,
     POWER,
     Difference,
+    Finding,
     Stratum,
     compare,
-    holm,
     interquartile_mean,
+    judge,
     pair,
-    verdict,
 )
 from archselect.reports.results import Results
-from archselect.reports.stats import MANY, RESAMPLES
 from archselect.reports.tables.table import NONE, Row, Table, listed, make_table
 
 WORTH = {"points": 0.5, "coefficient": 0.05}
@@ -26,45 +30,34 @@ WORTH = {"points": 0.5, "coefficient": 0.05}
 
 _COLUMNS = (
     *("place", "metric", "selector", "minus", "pairs", "strata", "difference", "low", "high"),
-    *("bootstrap_low", "bootstrap_high", "p_t", "p_holm", "p_permutation", "p_wilcoxon", "improvement"),
+    *("p_t", "p_holm", "p_permutation", "p_wilcoxon", "improvement"),
     *("iqm_selector", "iqm_minus", "detectable", "seeds_needed", "verdict"),
 )
 _SHOWN = (
     *("Landscape", "Metric", "Selector", "Minus", "Seeds", "Difference", "95 % interval", "p (Holm)", "Verdict"),
-    *("P(higher)", "Detectable", "Seeds needed", "p, permutation", "p, Wilcoxon", "Bootstrap", "IQM"),
+    *("P(higher)", "Detectable", "Seeds needed", "p, permutation", "p, Wilcoxon", "IQM"),
 )
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """One comparison: a selector, the one it is compared with, and their values, stratum by stratum."""
+
+    selector: str
+    minus: str
+    strata: list[Stratum]
+
+
 def differences_table(results: Results) -> Table:
-    """The study's reference, such as one's own selector, against every other; else every one against the best."""
+    """Return the study's reference, such as one's own selector, against every other; else every one against the best.
+
+    Rows are in families of one place and metric, in which p-values and intervals are adjusted to one another.
+    """
     families: dict[tuple[str, Metric], dict[str, Series]] = defaultdict(dict)
     for series in quality(results):
         families[series.place, series.metric][series.label] = series
-    rows = [row for (place, metric), own in families.items() for row in _family(results, place, metric, own)]
+    rows = [row for (place, metric), by_label in families.items() for row in _family(results, place, metric, by_label)]
     rows += _pooled(results, families)
-    worth = ", ".join(
-        f"{value:g} ({'points of accuracy' if unit == 'points' else 'of τ-b'})" for unit, value in WORTH.items()
-    )
-    told = (
-        f"It is {' and '.join(results.info.references)} minus every other; above zero it is the higher one."
-        if results.info.references
-        else "It is every selector minus the one that has the best mean here, which favours that one a little."
-    )
-    caption = (
-        "Differences between selectors, paired by supernet seed and data; several selections from one supernet are one "
-        f"value, their mean. {told} Interval and p by Student's t (verdicts: {100 * ALPHA:.0f} %, p after Holm within "
-        "the rows of one place and metric). Bootstrap: percentiles of the mean of resampled pairs "
-        f"({RESAMPLES:,} resamples), for comparison; of few seeds it is too narrow. Permutation (of signs) and "
-        "Wilcoxon: exact two-sided tests, not adjusted; with n pairs they cannot fall below 2 to the power 1 - n. "
-        "P(higher): the probability that a run of the selector is above a run of the other. IQM: interquartile mean of "
-        f"the one and the other. Detectable: the smallest difference that so many seeds would show {POWER:.0%} of the "
-        f"time; seeds needed: to show {worth} as often."
-    )
-    if any(len(group.records) > MANY_RANKS for group in results.groups):
-        caption += (
-            f" Of more than {MANY_RANKS} pairs Wilcoxon's test, of more than {MANY:,} bootstrap and permutations, too, "
-            "are by the normal distribution that they come to."
-        )
     return make_table(
         "differences",
         "Differences between selectors",
@@ -73,30 +66,94 @@ def differences_table(results: Results) -> Table:
         columns=(_COLUMNS, _SHOWN),
         text=("Landscape", "Metric", "Selector", "Minus", "Verdict"),
         brief=_SHOWN[:9],
-        caption=caption,
-        notes=results.status(),
+        caption=_caption(results),
+        notes=[*_baselines(results), *_coverages(results), *results.status()],
+    )
+
+
+def _caption(results: Results) -> str:
+    worth = ", ".join(
+        f"{value:g} ({'points of accuracy' if unit == 'points' else 'of τ-b'})" for unit, value in WORTH.items()
+    )
+    references = " and ".join(results.info.references)
+    direction = (
+        f"Each row is {references} minus another selector; above zero it is the higher one."
+        if references
+        else "Each row is a selector minus the one with the best mean here, which favours that one a little."
+    )
+    caption = (
+        "Differences between selectors, paired by supernet seed and data; several selections from one supernet are one "
+        f"value, their mean. {direction} Interval and p: Student's t, adjusted after Holm within the rows of one place "
+        f"and metric; the interval excludes zero exactly where the verdict is better or worse ({100 * ALPHA:.0f} %). "
+        f"Fewer than {LEAST_SEEDS} seeds get no interval and no verdict. Where all differences are equal there is no "
+        "interval either, and p is the exact permutation test's. Permutation (of signs) and Wilcoxon: exact two-sided "
+        "tests, not adjusted; with n pairs they cannot fall below 2 to the power 1 - n. P(higher): the probability "
+        "that a run of the selector is above a run of the other. IQM: interquartile mean of the one and the other. "
+        f"Detectable: the smallest difference that so many seeds would show {POWER:.0%} of the time among the rows of "
+        f"its place and metric. Seeds needed: to show {worth} as often."
+    )
+    if any(len(group.records) > MANY_RANKS for group in results.groups):
+        caption += (
+            f" Of more than {MANY_RANKS} pairs Wilcoxon's test, and of more than {MANY:,} the permutation test, are by "
+            "the normal distribution that they approach."
+        )
+    return caption
+
+
+def _baselines(results: Results) -> Iterator[str]:
+    """Yield one sentence for each truth that knows what a random cell is worth and is compared with one."""
+    labels = list(dict.fromkeys(group.label for group in results.groups if group.uniform))
+    for landscape in results.landscapes:
+        if labels and landscape.mean is not None:
+            yield (
+                f"{results.title(landscape)}: {listed(labels)} stands for the exact expectation of a random cell, "
+                f"{landscape.mean:.2f} %, and not for the few cells that the runs drew."
+            )
+
+
+def _coverages(results: Results) -> Iterator[str]:
+    """Yield, for each truth, how often an interval over so many seeds holds where cells are as skewed as its own."""
+    counts = [len({record.inputs.supernet_seed for record in group.records}) for group in results.groups]
+    seeds = min((count for count in counts if count >= LEAST_SEEDS), default=None)
+    for landscape in results.landscapes:
+        if seeds is not None and landscape.quantiles:
+            yield coverage_note(results.title(landscape), landscape, seeds)
+
+
+def coverage_note(title: str, landscape: Landscape, seeds: int) -> str:
+    """Return in words how often an interval holds for cells of a truth: of its better half, and of all of it."""
+    half = tuple(landscape.quantiles[len(landscape.quantiles) // 2 :])
+    whole = tuple(landscape.quantiles)
+    return (
+        f"{title}: Student's interval of a mean over {seeds} seeds holds {100 * LEVEL:.0f} % of the time for normal "
+        f"values, {coverage(half, seeds):.0%} for cells drawn from the better half of these, and "
+        f"{coverage(whole, seeds):.0%} for cells drawn from all of them, because of the failed ones (simulated)."
     )
 
 
 def _answer(rows: list[Row]) -> str:
-    """How many of the differences are shown, and which."""
+    """Return how many of the differences are significant, and which."""
     if not rows:
         return "There are no two selectors to compare."
-    shown = [row.shown for row in rows if row.full["verdict"] in ("better", "worse")]
-    if not shown:
-        what = "The difference is not" if len(rows) == 1 else f"Of {len(rows)} differences none is"
-        return f"{what} shown, which of so few seeds says little: see Detectable."
-    said = [f"{o['Selector']} is {o['Verdict']} than {o['Minus']} ({o['Metric']}; {o['Landscape']})" for o in shown]
-    return f"{len(shown)} of {len(rows)} differences {'is' if len(shown) == 1 else 'are'} shown: {listed(said)}."
+    significant = [row.shown for row in rows if row.full["verdict"] in ("better", "worse")]
+    if not significant:
+        what = "The difference is not" if len(rows) == 1 else f"None of the {len(rows)} differences is"
+        return f"{what} significant; what so few seeds could have shown is under Detectable."
+    sentences = [
+        f"{shown['Selector']} is {shown['Verdict']} than {shown['Minus']} ({shown['Metric']}; {shown['Landscape']})"
+        for shown in significant
+    ]
+    are = "is" if len(significant) == 1 else "are"
+    return f"{len(significant)} of {len(rows)} differences {are} significant: {listed(sentences)}."
 
 
 def compared(results: Results, values: dict[str, list[float]]) -> list[tuple[str, str]]:
-    """(selector, other) of every row: the study's references minus the others, else the others minus the best."""
-    means = {label: sum(own) / len(own) for label, own in values.items() if own}
+    """Return (selector, other) of every row: each reference minus the others, else the others minus the best."""
+    means = {label: sum(of_label) / len(of_label) for label, of_label in values.items() if of_label}
     if not means:
         return []
     if references := [label for label in results.info.references if label in means]:
-        pairs = [(own, label) for own in references for label in values if label != own]
+        pairs = [(reference, label) for reference in references for label in values if label != reference]
         # Two references are compared with one another once.
         return [(a, b) for place, (a, b) in enumerate(pairs) if (b, a) not in pairs[:place]]
     best = max(means, key=means.__getitem__)
@@ -104,50 +161,55 @@ def compared(results: Results, values: dict[str, list[float]]) -> list[tuple[str
 
 
 def _family(results: Results, place: str, metric: Metric, series: dict[str, Series]) -> list[Row]:
-    """The rows of one place and metric, and their p-values adjusted to one another."""
-    pairs = compared(results, {label: list(own.values.values()) for label, own in series.items()})
-    return _rows(place, metric, pairs, [[pair(series[label].values, series[base].values)] for label, base in pairs])
+    """Return the rows of one place and metric."""
+    labels = compared(results, {label: list(one.values.values()) for label, one in series.items()})
+    pairs = [_Pair(a, b, [pair(series[a].values, series[b].values)]) for a, b in labels]
+    return _rows(place, metric, pairs)
 
 
 def _pooled(results: Results, families: dict[tuple[str, Metric], dict[str, Series]]) -> list[Row]:
-    """Rows over several spaces and data sets, each with the first truth that judges it; none where there is one."""
+    """Return rows over several spaces and data sets, each with the first truth that judges it; none where it is one."""
     first: dict[Metric, dict[str, dict[str, Series]]] = defaultdict(dict)
-    for (_, metric), own in families.items():
-        first[metric].setdefault(next(iter(own.values())).search, own)
+    for (_, metric), by_label in families.items():
+        first[metric].setdefault(next(iter(by_label.values())).search, by_label)
     rows = []
     for metric, by_search in first.items():
         if len(by_search) < 2:
             continue
-        labels = [set(own) for own in by_search.values()]
-        common = [label for label in next(iter(by_search.values())) if all(label in own for own in labels)]
-        means = {
-            label: [sum(v.values()) / len(v) for own in by_search.values() if (v := own[label].values)]
-            for label in common
-        }
-        pairs = compared(results, means)
-        strata = [[pair(own[label].values, own[base].values) for own in by_search.values()] for label, base in pairs]
-        rows += _rows(f"all {len(by_search)} searches", metric, pairs, strata)
+        searches = list(by_search.values())
+        common = [label for label in searches[0] if all(label in search for search in searches)]
+        means = {label: _means(searches, label) for label in common}
+        pairs = [
+            _Pair(a, b, [pair(search[a].values, search[b].values) for search in searches])
+            for a, b in compared(results, means)
+        ]
+        rows += _rows(f"all {len(by_search)} searches", metric, pairs)
     return rows
 
 
-def _rows(place: str, metric: Metric, pairs: list[tuple[str, str]], strata: list[list[Stratum]]) -> list[Row]:
-    found = [compare(own) for own in strata]
-    adjusted = holm([difference.p_t for difference in found])
+def _means(searches: Sequence[dict[str, Series]], label: str) -> list[float]:
+    """Return the mean of a label's values in each search that has any."""
+    values = [search[label].values.values() for search in searches]
+    return [sum(of_search) / len(of_search) for of_search in values if of_search]
+
+
+def _rows(place: str, metric: Metric, pairs: list[_Pair]) -> list[Row]:
+    findings = judge([compare(one.strata) for one in pairs], metric.better)
+    judged = sum(finding.p is not None for finding in findings)
     return [
-        _row(place, metric, label, base, own, difference, p)
-        for (label, base), own, difference, p in zip(pairs, strata, found, adjusted, strict=True)
+        _row(place, metric, one, finding, finding.difference.among(max(judged, 1)))
+        for one, finding in zip(pairs, findings, strict=True)
     ]
 
 
-def _row(
-    place: str, metric: Metric, label: str, base: str, strata: list[Stratum], found: Difference, p: float | None
-) -> Row:
-    worth = WORTH[metric.unit]
-    needed, numbers, detectable = found.seeds_for(worth), found.numbers(), found.detectable
-    ours = [value for stratum in strata for value in stratum.ours]
-    theirs = [value for stratum in strata for value in stratum.theirs]
+def _row(place: str, metric: Metric, compared: _Pair, finding: Finding, power: Difference) -> Row:
+    """Return the row of one comparison; `power` has an interval as wide as the first of Holm's steps asks."""
+    difference = finding.difference
+    detectable = power.detectable
+    needed = power.seeds_for(WORTH[metric.unit])
+    ours = [value for stratum in compared.strata for value in stratum.ours]
+    theirs = [value for stratum in compared.strata for value in stratum.theirs]
     iqm = (interquartile_mean(ours), interquartile_mean(theirs)) if ours else (None, None)
-    said = verdict(found, p, metric.better)
     digits = 2 if metric.unit == "points" else 3
 
     def number(value: float | None, sign: bool = False) -> str:
@@ -156,43 +218,49 @@ def _row(
     full: dict[str, object] = {
         "place": place,
         "metric": metric.name,
-        "selector": label,
-        "minus": base,
-        "strata": found.strata,
-        "difference": found.mean,
-        "p_holm": p,
-        **numbers,
+        "selector": compared.selector,
+        "minus": compared.minus,
+        "strata": difference.strata,
+        "difference": difference.mean,
+        "p_holm": finding.p,
+        **difference.numbers(),
         "iqm_selector": iqm[0],
         "iqm_minus": iqm[1],
+        "detectable": detectable,
         "seeds_needed": needed,
-        "verdict": said,
+        "verdict": finding.verdict,
     }
     shown = {
         "Landscape": place,
         "Metric": metric.title,
-        "Selector": label,
-        "Minus": base,
-        "Seeds": f"{found.pairs}",
-        "Difference": number(found.mean, sign=True),
-        "95 % interval": interval(found.low, found.high, digits),
-        "Bootstrap": interval(found.boot_low, found.boot_high, digits),
-        "p (Holm)": p_value(p),
-        "p, permutation": p_value(found.p_permutation),
-        "p, Wilcoxon": p_value(found.p_wilcoxon),
-        "P(higher)": NONE if found.improvement is None else f"{found.improvement:.2f}",
+        "Selector": compared.selector,
+        "Minus": compared.minus,
+        "Seeds": f"{difference.pairs}",
+        "Difference": number(difference.mean, sign=True),
+        "95 % interval": _shown_interval(difference, digits),
+        "p (Holm)": p_value(finding.p),
+        "p, permutation": p_value(difference.p_permutation),
+        "p, Wilcoxon": p_value(difference.p_wilcoxon),
+        "P(higher)": NONE if difference.improvement is None else f"{difference.improvement:.2f}",
         "IQM": f"{number(iqm[0])}, {number(iqm[1])}",
         "Detectable": number(detectable),
         "Seeds needed": NONE if detectable is None else "> 1,000" if needed is None else f"{needed:,}",
-        "Verdict": said,
+        "Verdict": finding.verdict,
     }
     return Row(full, shown)
 
 
+def _shown_interval(difference: Difference, digits: int) -> str:
+    if difference.low is None:
+        return f"not defined: {difference.reason}" if difference.pairs else NONE
+    return interval(difference.low, difference.high, digits)
+
+
 def interval(low: float | None, high: float | None, digits: int) -> str:
-    """An interval in brackets."""
+    """Return an interval in brackets."""
     return NONE if low is None or high is None else f"[{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
 def p_value(p: float | None) -> str:
-    """A p-value to three digits."""
+    """Return a p-value to three digits."""
     return NONE if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"

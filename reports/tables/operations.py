@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from archselect.benchmarks.records import Landscape, OperationScore, Scale, ScorerFacts, UserError, unknown
+from archselect.reports.intervals import LEVEL
 from archselect.reports.ranks import Coefficient, coefficient
 from archselect.reports.results import Group, Results
-from archselect.reports.stats import LEVEL, RESAMPLES, Iteration, iterations
+from archselect.reports.stats import Iteration, iterations
 from archselect.reports.tables.table import NONE, Row, Table, highest, make_table
 
 Oracle = Mapping[tuple[int, int, int], float]
@@ -82,6 +83,87 @@ def edge_coefficients(
 
 
 ORACLES = ("best-acc", "avg-acc")
+_CONSTANT, _PARAMETERS = "constant order", "parameters"
+"""The names of the controls."""
+
+
+def controls_of(landscape: Landscape) -> list[ScorerFacts]:
+    """Return the controls that need no supernet: one constant order of the operations, and their parameters.
+
+    The constant order scores an operation on an edge with the mean over the *other* edges of its cell type of the mean
+    accuracy of the cells that have it there, so that no edge has a part in its own order. An operation that no other
+    edge has is not scored. A landscape without the facts that a control needs has no such control.
+    """
+    controls = {_CONSTANT: _constant_scores(landscape), _PARAMETERS: _parameter_scores(landscape)}
+    return [
+        ScorerFacts(name=name, scale=Scale(name=name, better="higher"), scores=scores)
+        for name, scores in controls.items()
+        if scores
+    ]
+
+
+def controls_in_words(landscape: Landscape) -> str:
+    """Return one sentence with the τ-b of each control with both oracles; empty where there is no control."""
+    oracles = oracles_of(landscape)
+    order = order_in_words(landscape)
+    parts = []
+    for scorer in controls_of(landscape):
+        shown = _row(scorer, oracles).shown
+        taus = " and ".join(f"{shown[f'τ-b {oracle} ↑']} with {oracle}" for oracle in ORACLES)
+        name = f"{_CONSTANT} ({order})" if scorer.name == _CONSTANT and order else scorer.name
+        parts.append(f"{name}, τ-b {taus}")
+    return f"Controls that look at no supernet: {'; '.join(parts)}." if parts else ""
+
+
+def order_in_words(landscape: Landscape) -> str:
+    """Return the operations by their mean accuracy over all edges, such as "a > b > c".
+
+    Empty where there are several cell types, where edges have different operations, and where an accuracy is missing.
+    """
+    edges = [names for cell in landscape.operations for names in cell]
+    if len(landscape.operations) != 1 or any(names != edges[0] for names in edges):
+        return ""
+    names = edges[0]
+    means = np.mean(landscape.oracle_mean[0], axis=0)
+    if np.isnan(means).any():
+        return ""
+    return " > ".join(names[choice] for choice in np.argsort(-means, kind="stable"))
+
+
+def _constant_scores(landscape: Landscape) -> list[OperationScore]:
+    scores = []
+    for cell, names in enumerate(landscape.operations):
+        for edge in range(len(names)):
+            means = _means_on_other_edges(names, landscape.oracle_mean[cell], edge)
+            scores += [_score(cell, edge, choice, mean) for choice, mean in means.items()]
+    return scores
+
+
+def _parameter_scores(landscape: Landscape) -> list[OperationScore]:
+    scores = []
+    for cell, edges in enumerate(landscape.operation_parameters):
+        for edge, numbers in enumerate(edges):
+            scores += [_score(cell, edge, choice, float(number)) for choice, number in enumerate(numbers)]
+    return scores
+
+
+def _means_on_other_edges(names: list[list[str]], oracle: list[list[float]], edge: int) -> dict[int, float]:
+    """Return by choice the mean oracle of the same operation on the other edges of the cell type."""
+    found = {}
+    for choice, name in enumerate(names[edge]):
+        elsewhere = [
+            oracle[other][names[other].index(name)]
+            for other in range(len(names))
+            if other != edge and name in names[other]
+        ]
+        known = [value for value in elsewhere if not np.isnan(value)]
+        if known:
+            found[choice] = float(np.mean(known))
+    return found
+
+
+def _score(cell: int, edge: int, choice: int, value: float) -> OperationScore:
+    return OperationScore(round=0, step=0, cell=cell, edge=edge, choice=choice, value=value)
 
 
 def operations_table(results: Results) -> Table:
@@ -92,7 +174,7 @@ def operations_table(results: Results) -> Table:
             title = results.title(landscape)
             where = {key: getattr(landscape, key) for key in ("truth", "dataset", "split", "epochs")}
             found = [row for group in results.groups for row in _study_rows(landscape, group)]
-            found += _oracle_rows(landscape) if found else []
+            found += [*_oracle_rows(landscape), *_control_rows(landscape)] if found else []
             rows += [Row({**where, **row.full}, {"Landscape": title, **row.shown}) for row in found]
     edges = sorted({key for row in rows for key in row.full if ":" in key})
     means = [f"{kind}_vs_{o}{end}" for o in ORACLES for kind in ("tau", "rho") for end in ("", "_low", "_high")]
@@ -103,8 +185,11 @@ def operations_table(results: Results) -> Table:
         "Kendall's τ-b and Spearman's ρ of the operations' scores with the best (best-acc) and the mean (avg-acc) "
         "accuracy of the cells that have the operation on the edge, signed by the scores' direction; mean over the "
         "edges scored at an iteration, then over seeds, in brackets the "
-        f"{100 * LEVEL:.0f} % percentile bootstrap interval over supernet seeds ({RESAMPLES:,} resamples). Iteration 0 "
-        "is before anything is decided; the CSV has every edge. The last rows are of the oracles themselves."
+        f"{100 * LEVEL:.0f} % interval by Student's t over supernet seeds (three or more). Iteration 0 "
+        "is before anything is decided; the CSV has every edge. The last rows are of the oracles themselves and of "
+        f"controls, which look at no supernet: {_CONSTANT}, the operations in the order of their mean accuracy on the "
+        f"other edges of the cell; {_PARAMETERS}, the operations by their number of parameters. Scores that agree no "
+        "better than these show no more than which operations are good everywhere."
     )
     return make_table(
         "operations",
@@ -168,10 +253,22 @@ def _oracle_rows(landscape: Landscape) -> list[Row]:
     known = oracles_of(landscape)
     rows = []
     for name, values in known.items():
-        scores = [OperationScore(round=0, step=0, cell=c, edge=e, choice=k, value=v) for (c, e, k), v in values.items()]
+        scores = [_score(*place, value) for place, value in values.items()]
         own = _row(ScorerFacts(name=name, scale=Scale(name=name, better="higher"), scores=scores), known)
         shown = {"Selector": f"{name} (oracle)", "Iteration": NONE, "Seeds": NONE, "Note": ""}
         rows.append(Row({**own.full, "selector": name}, {**own.shown, **shown}))
+    return rows
+
+
+def _control_rows(landscape: Landscape) -> list[Row]:
+    oracles = oracles_of(landscape)
+    rows = []
+    for scorer in controls_of(landscape):
+        row = _row(scorer, oracles)
+        note = order_in_words(landscape) if scorer.name == _CONSTANT else ""
+        shown = {"Selector": f"{scorer.name} (control)", "Iteration": NONE, "Seeds": NONE, "Note": note}
+        full = {"selector": f"{scorer.name} (control)", "note": row.full["undefined"]}
+        rows.append(Row({**row.full, **full}, {**row.shown, **shown}))
     return rows
 
 

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from archselect.benchmarks.records import Landscape, Record
+from archselect.reports.intervals import LEVEL, Interval, best_of, student
 from archselect.reports.published import Published, find
 from archselect.reports.results import Group, Results
-from archselect.reports.stats import LEVEL, Interval, best_of, by_supernet, iterations, student
+from archselect.reports.stats import by_supernet, iterations
 from archselect.reports.tables.table import NONE, Row, Table, make_table
 
 INSIDE, REACHES, OUTSIDE, ONE_RUN = "inside", "within our interval", "outside", "outside (one run)"

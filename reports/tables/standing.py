@@ -4,34 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from archselect.reports.paired import compare, holm, pair, verdict
+from archselect.reports.paired import compare, judge, pair
 from archselect.reports.tables.table import BEST, LEVEL_WITH_IT, WORSE, listed
 
 
 def standings(values: Mapping[str, Mapping[int, float]]) -> dict[str, str]:
-    """By name, whether it is the best, worse, or not shown to be worse; names of which nothing is shown are left out.
+    """Return by name whether it is the best, worse, or not shown to be worse.
 
-    The best have the highest mean; the others are held against one of them by the paired t-test, with Holm's
-    adjustment over all of them. No test, as of one seed, shows nothing, and a single name is no best.
+    The best have the highest mean. The others are compared with one of them by the paired t-test, with Holm's
+    adjustment over all of them. Names of which nothing is shown, as with fewer than three seeds, are left out. A single
+    name is no best.
 
     Args:
         values: by name, the values by supernet seed; higher is better.
     """
-    means = {name: round(sum(own.values()) / len(own), 9) for name, own in values.items() if own}
+    means = {name: round(sum(by_seed.values()) / len(by_seed), 9) for name, by_seed in values.items() if by_seed}
     if len(means) < 2:
         return {}
     highest = max(means.values())
     best = [name for name, mean in means.items() if mean == highest]
     others = [name for name in means if name not in best]
-    found = [compare([pair(values[name], values[best[0]])]) for name in others]
-    adjusted = holm([difference.p_t for difference in found])
-    said = {n: verdict(own, p, "higher") for n, own, p in zip(others, found, adjusted, strict=True)}
+    differences = [compare([pair(values[name], values[best[0]])]) for name in others]
+    findings = dict(zip(others, judge(differences, "higher"), strict=True))
     marks = {"no evidence": LEVEL_WITH_IT, "worse": WORSE}
-    return {name: BEST if name in best else marks[said[name]] for name in means if name in best or said[name] in marks}
+    standing = dict.fromkeys(best, BEST)
+    standing |= {name: marks[f.verdict] for name, f in findings.items() if f.verdict in marks}
+    return {name: standing[name] for name in means if name in standing}
 
 
 def others_in_words(names: Iterable[str], standing: Mapping[str, str]) -> str:
-    """How those that are not the best do: "a is not shown to be worse, b and c are"."""
+    """Return how those that are not the best do: "a is not shown to be worse, b and c are"."""
     rest = [name for name in names if standing.get(name) != BEST]
     level = [name for name in rest if standing.get(name) == LEVEL_WITH_IT]
     worse = [name for name in rest if standing.get(name) == WORSE]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from archselect.benchmarks.records import Landscape
+from archselect.reports.intervals import LEVEL, Interval
 from archselect.reports.metrics import LEVELS, correlations, tau_by_seed
 from archselect.reports.results import Results
-from archselect.reports.stats import LEVEL, MANY, RESAMPLES, Correlation, Interval, architecture_scale, operation_scale
-from archselect.reports.tables.standing import standings
+from archselect.reports.stats import Correlation, architecture_scale, operation_scale
+from archselect.reports.tables.standing import others_in_words, standings
 from archselect.reports.tables.table import NONE, WHERE, Row, Table, make_table, where
 from archselect.reports.words import is_plain, reference
 
@@ -41,18 +44,17 @@ def tau_table(results: Results) -> Table:
             rows += [
                 _tau_row(results, landscape, level, name, own, standing.get(name, "")) for name, own in found.items()
             ]
-            says += _best(landscape, level, found)
+            says += _best(landscape, level, found, standing)
     caption = (
         "Kendall's τ-b and Spearman's ρ between a selector's scores and the accuracies of a truth, the "
         "scores' sign set by their declared direction, so that 1 is perfect and 0 is chance. Operation "
         "level: per edge, the scores at the step that decided the edge against the best accuracy of the "
         "cells with that operation on that edge (best-acc: maximum over cells and trials) or their mean "
         "(avg-acc); mean over edges and rounds, then mean over seeds. Architecture level: architectures "
-        f"scored as a whole against their trial-mean accuracy; mean over seeds. Intervals: {100 * LEVEL:.0f} "
-        f"% percentile bootstrap of the mean, {RESAMPLES:,} resamples of the supernet seeds."
+        f"scored as a whole against their trial-mean accuracy; mean over seeds. Intervals: {100 * LEVEL:.0f} % by "
+        "Student's t over supernet seeds, cut at -1 and 1; there is none with fewer than three seeds or where all "
+        "seeds have the same value."
     )
-    if any(len(group.records) > MANY for group in results.groups):
-        caption += f" Of more than {MANY:,} seeds they are by the normal distribution, which resampling comes to."
     used = [s for s in results.landscapes if s.architectures and any(g.judged(s) for g in results.groups)]
     notes = [*_directions(results), *(reference(results, s) for s in used if not is_plain(s)), *results.status()]
     return make_table(
@@ -66,6 +68,15 @@ def tau_table(results: Results) -> Table:
         caption=caption,
         notes=notes,
     )
+
+
+@dataclass(frozen=True)
+class _Best:
+    """Whose scores agree best with a landscape at a level: in words, and among how many selectors."""
+
+    landscape: Landscape
+    selectors: int
+    sentence: str
 
 
 def _tau_row(results: Results, landscape: Landscape, level: str, name: str, found: Correlation, standing: str) -> Row:
@@ -103,23 +114,26 @@ def _tau_row(results: Results, landscape: Landscape, level: str, name: str, foun
     return Row(full, shown, {"τ-b ↑": standing} if standing else {})
 
 
-def _best(landscape: Landscape, level: str, found: dict[str, Correlation]) -> list[tuple[Landscape, str]]:
-    """Of a landscape and level, whose scores agree best with it, in words."""
-    means = {name: own.tau.mean for name, own in found.items() if own.tau.mean is not None}
+def _best(landscape: Landscape, level: str, found: dict[str, Correlation], standing: dict[str, str]) -> list[_Best]:
+    """Return, of a landscape and level, whose scores agree best with it, in words; [] where nothing is defined."""
+    means = {name: correlation.tau.mean for name, correlation in found.items() if correlation.tau.mean is not None}
     if not means:
         return []
     best = max(means, key=means.__getitem__)
-    bounds = "" if found[best].tau.low is None else f" {_interval(found[best].tau)}"
-    return [(landscape, f"{best} {means[best]:.3f}{bounds} ({level})")]
+    interval = found[best].tau
+    bounds = "" if interval.low is None else f" {_interval(interval)}"
+    others = f"; {others_in_words(means, standing)}" if len(means) > 1 else ""
+    return [_Best(landscape, len(means), f"{best} {means[best]:.3f}{bounds} ({level}{others})")]
 
 
-def _answer(results: Results, says: list[tuple[Landscape, str]]) -> str:
-    """Of the first landscape, level by level."""
+def _answer(results: Results, says: list[_Best]) -> str:
+    """Return the answer for the first landscape, level by level."""
     if not says:
         return "No selector gives scores that could be correlated with the truth."
-    first = says[0][0]
-    of_it = [told for landscape, told in says if landscape is first]
-    return f"The highest τ-b with {results.title(first)}: {', '.join(of_it)}."
+    first = says[0].landscape
+    of_it = [best for best in says if best.landscape is first]
+    what = "Highest τ-b" if max(best.selectors for best in of_it) > 1 else "τ-b"
+    return f"{what} with {results.title(first)}: {', '.join(best.sentence for best in of_it)}."
 
 
 def _directions(results: Results) -> list[str]:
@@ -144,5 +158,5 @@ def _coefficient(value: float | None) -> str:
 
 def _interval(interval: Interval) -> str:
     if interval.low is None or interval.high is None:
-        return NONE if interval.mean is None else "one seed"
+        return NONE if interval.mean is None else interval.reason
     return f"[{interval.low:.3f}, {interval.high:.3f}]"

@@ -51,6 +51,20 @@ def test_what_has_not_started_is_dropped():
     assert any(future.cancelled() for future in futures)
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_ten_thousand_calls_are_done(workers):
+    """A pipe that nobody reads holds 65,536 bytes: the workers stopped for ever after 2,731 calls."""
+    with worker_pool(workers, os.getpid) as submit:
+        futures = [submit(abs, -number) for number in range(10_000)]
+        assert [future.result(HANG) for future in futures] == list(range(10_000))
+
+
+def test_far_more_workers_than_calls_are_no_burden():
+    with worker_pool(5_000, os.getpid) as submit:
+        futures = [submit(abs, -number) for number in range(2)]
+        assert [future.result(HANG) for future in futures] == [0, 1]
+
+
 KEPT = """
 import sys, torch
 from pathlib import Path

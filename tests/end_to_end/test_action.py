@@ -48,7 +48,7 @@ def test_the_steps(world, archselect, finished, steps):
     assert done.returncode == 0 and "own (darts)" in done.stdout, done.stderr
     assert "4 runs made, 8 kept" in done.stdout
     gates = {"BASELINE": "base line.json", "OUT": "an out folder"}
-    done = run("Compare with the baseline", **gates, GATES="accuracy_drop>50%\nscore_forwards_increase>10%\n")
+    done = run("Compare with the baseline", **gates, GATES="accuracy_drop>50pt\nscore_forwards_increase>10%\n")
     assert done.returncode == 0, done.stderr
     assert (world.folder / "summary.md").read_text() == done.stdout
     assert {"compare.json", "compare.xml", "compare.md"} <= {p.name for p in (world.folder / "an out folder").iterdir()}

