@@ -57,13 +57,21 @@ def queue(*options):
     return subprocess.run(["squeue", "-h", *options], capture_output=True, text=True, check=True).stdout
 
 
-def wait_for_queue(*options):
-    """Wait until Slurm's queue has a job; what it shows."""
+def wait_for_jobs():
+    """Wait until Slurm has jobs that are pending or running; their numbers."""
     deadline = time.monotonic() + HANG
-    while not (shown := queue(*options)):
+    while not (jobs := queue("-t", "PD,R", "-o", "%A").split()):
         assert time.monotonic() < deadline, "no job is in the queue"
         time.sleep(0.2)
-    return shown
+    return jobs
+
+
+def wait_for_no_jobs():
+    """Wait until Slurm's queue is empty, of jobs that are completing too."""
+    deadline = time.monotonic() + HANG
+    while queue():
+        assert time.monotonic() < deadline, "ended jobs are still in the queue"
+        time.sleep(0.2)
 
 
 def settings(request, engine, tmp_path):
@@ -106,10 +114,10 @@ def test_calls_and_faults(request, tmp_path, engine):
 @pytest.mark.slow
 def test_a_slurm_job_that_is_gone_is_told(slurm, tmp_path):
     """Cancelled by someone else, as when its time or memory is up."""
+    wait_for_no_jobs()  # of an earlier test
     with get_engine("slurm")(None, "cpu", (int, ()), {"folder": str(tmp_path / "jobs")}) as submit:
         future = submit(time.sleep, 300)
-        names = wait_for_queue("-o", "%A").split()
-        subprocess.run(["scancel", *names], check=True)
+        subprocess.run(["scancel", *wait_for_jobs()], check=True)
         with pytest.raises(RuntimeError, match=r"Slurm job \d+(_0)? ended without a result"):
             # A job that does not end when it is told to is queued until Slurm has waited for it, and kills it.
             future.result(timeout=HANG)
@@ -119,12 +127,9 @@ def test_a_slurm_job_that_is_gone_is_told(slurm, tmp_path):
 def test_what_is_not_done_by_the_end_is_cancelled(slurm, tmp_path):
     with get_engine("slurm")(1, "cpu", (int, ()), {"folder": str(tmp_path / "jobs")}) as submit:
         futures = [submit(time.sleep, 300) for _ in range(3)]
-        wait_for_queue()
+        wait_for_jobs()
     assert all(future.cancelled() for future in futures)
-    deadline = time.monotonic() + HANG
-    while queue("-t", "PD,R"):
-        assert time.monotonic() < deadline, "cancelled jobs are still in the queue"
-        time.sleep(0.2)
+    wait_for_no_jobs()
 
 
 BAD = {
