@@ -97,7 +97,7 @@ def honest(trial: Trial) -> Faults:
 def surfaces(trial: Trial) -> Faults:
     """A score that is not a number is an error, and does not just lose."""
     if trial.undefined and trial.selection is not None:
-        yield "some scores were NaN and it selected all the same: note scores in the Log, which refuses NaN"
+        yield "some scores were not finite and it selected all the same: note scores in the Log, which refuses them"
 
 
 def offered(trial: Trial) -> Faults:

@@ -8,6 +8,7 @@ device's throughput on such networks, which is far below its peak, because their
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
@@ -31,10 +32,11 @@ from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSp
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.base import Batch, Evaluation
 from archselect.selectors.proxies import get_proxy
+from archselect.selectors.proxies.base import Undefined
 
 CPU = torch.device("cpu")
 MEASURED = 2
-"""Images that a proxy's counts are measured on."""
+"""Images that a proxy's counts are measured on, and then on one more."""
 DAY = 24 * 3600.0
 
 PUBLISHED = ("darts-pt-table2", "darts-pt (darts)", 0.8 * DAY, "a GTX 1080 Ti (DARTS-PT, Table 2: 0.8 days of search)")
@@ -174,7 +176,7 @@ class World:
         """One selection."""
         self.counts, self.rng = Counts(), np.random.default_rng(0)
         self._answers = np.random.default_rng(1)
-        self._proxies: dict[str, Counts] = {}
+        self._proxies: dict[str, tuple[Counts, Counts]] = {}
         part.build().select(self)
         return self.counts
 
@@ -225,22 +227,30 @@ class World:
         self._count(self.epochs(epochs, self.mixture(decisions)))
 
     def _of_proxy(self, name: str, flops: int, images: int) -> Counts:
-        """One scoring whose forward takes so many FLOPs; how often a proxy goes forward and back is measured."""
+        """Return the counts of one scoring of `images` images, whose forward takes so many FLOPs.
+
+        How often a proxy goes forward and back, and with how many images, is measured on two small batches. Both grow
+        with the batch, or stay, as for synflow, which looks at one image of ones.
+        """
         if name not in self._proxies:
-            proxy, clock = get_proxy(name), Clock(CPU)
-            clock.watch(self.supernet, self.images.dataset.image_shape)
-            with clock.phase("score"), scoring(self.supernet, proxy.norm or "running"):
-                index = self.images.index("train")[:MEASURED]
-                proxy.score(self.supernet, lambda x: self.supernet(x, self._full), *self.images.batch(index))
-            self._proxies[name] = clock.counts()["score"] if clock.counts() else Counts()
-        measured = self._proxies[name]
-        seen = measured.images // max(1, measured.forwards)
-        # A proxy that did not look at the whole batch, as synflow at one image of ones, looks at as many of any.
-        looked = images if seen == MEASURED else seen
-        share = measured.flops / max(1, seen) / self.cost(self._full)
-        return measured.model_copy(
-            update={"images": measured.forwards * looked, "flops": round(share * flops * looked / images)},
-        )
+            self._proxies[name] = self._measured(name, MEASURED), self._measured(name, MEASURED + 1)
+        few, more = self._proxies[name]
+        steps = images - MEASURED
+        seen = few.images + steps * (more.images - few.images)
+        spent = few.flops + steps * (more.flops - few.flops)
+        share = spent / self.cost(self._full) / images
+        return few.model_copy(update={"images": seen, "flops": round(share * flops)})
+
+    def _measured(self, name: str, images: int) -> Counts:
+        """Return the counts of a scoring of the whole supernet on so many images."""
+        proxy = get_proxy(name)
+        clock = Clock(CPU)
+        clock.watch(self.supernet, self.images.dataset.image_shape)
+        index = self.images.index("train")[:images]
+        # Whether there is a score does not matter to what it takes.
+        with suppress(Undefined), clock.phase("score"), scoring(self.supernet, proxy.norm or "running"):
+            proxy.score(self.supernet, lambda x: self.supernet(x, self._full), *self.images.batch(index))
+        return clock.counts().get("score", Counts())
 
     def _count(self, more: Counts) -> None:
         self.counts = _plus(self.counts, more)
@@ -249,7 +259,10 @@ class World:
 def _sizes(name: str, data_dir: Path | None) -> Sizes:
     whole, _, side = name.partition("@")
     if whole in KNOWN and not DATASETS[whole].present(data_folder(data_dir)):
-        return replace(KNOWN[whole], side=int(side)) if side.isdecimal() else KNOWN[name]
+        if name == whole:
+            return KNOWN[whole]
+        if side.isdecimal():
+            return replace(KNOWN[whole], side=int(side))
     dataset = load_images(name, data_dir)
     return Sizes(
         dataset.channels,

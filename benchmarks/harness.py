@@ -19,6 +19,7 @@ from archselect.benchmarks.engines.registry import get_engine
 from archselect.benchmarks.grid import RunJob, SupernetJob, TrainingJob, span
 from archselect.benchmarks.journal import discard
 from archselect.benchmarks.machine import find_device, open_device
+from archselect.benchmarks.preflight import check_study
 from archselect.benchmarks.records import Failure, Folder, Landscape, Record, StudyInfo, Trained, read_fact, write_fact
 from archselect.benchmarks.run import Runner, survey, trained_accuracy, trained_landscape
 from archselect.benchmarks.study import Study, TruthPart, differences, read_study
@@ -76,6 +77,7 @@ def run_study(
         UserError: before anything runs, if data, a truth, the device or the engine is not there, or the folder cannot
             be written, belongs to another study or is being written by another command.
     """
+    check_study(study, root, device, engine, engine_settings or {}, data_dir)
     open_engine = get_engine(engine)
     if engine == "local":
         device = str(find_device(device))
@@ -83,9 +85,10 @@ def run_study(
         # The device is a matter of the machine that a run is done on, and so is the folder that it is in.
         root, data_dir = root.absolute(), data_dir and data_dir.absolute()
     folder = Folder(root)
-    jobs = span(study, data_dir)
     parts = [part for data in study.data for part in data.truth]
+    # Before the data are read, for which they may be downloaded.
     landscapes = survey(parts, [space.name for space in study.spaces])
+    jobs = span(study, data_dir)
     with held(root):
         _claim(folder, study, jobs, command or [])
         plans = {plan.id: plan for job in jobs for plan in job.trainings}

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +31,10 @@ from archselect.nasbench_adapters.files import unwritable
 from archselect.nasbench_adapters.networks import Mixture
 from archselect.nasbench_adapters.space import Architecture, Decisions
 from archselect.selectors.base import Batch, Evaluation
+from archselect.selectors.proxies.base import Undefined
+
+_UNDEFINED = "undefined"
+"""The key of an answer that is no score but the reason why there is none."""
 
 Line = dict[str, Any]
 Answer = TypeVar("Answer")
@@ -181,21 +186,29 @@ class JournaledTask:
 
     def proxy(self, name: str, mixture: Mixture, batch: Batch, norm: str = "running") -> float:
         """See :meth:`.Task.proxy`."""
-        return self._ask("proxy", lambda: self._task.proxy(name, mixture, batch, norm), float)
+        return self._ask("proxy", lambda: self._task.proxy(name, mixture, batch, norm), _score)
 
     def proxies(self, name: str, mixtures: Sequence[Mixture], batch: Batch, norm: str = "running") -> list[float]:
         """See :meth:`.Task.proxies`."""
 
         def scores(answer: Any) -> list[float]:
-            return [float(value) for value, _ in zip(answer, mixtures, strict=True)]
+            return [_score(value) for value, _ in zip(answer, mixtures, strict=True)]
 
         return self._ask("proxies", lambda: self._task.proxies(name, mixtures, batch, norm), scores)
 
     def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
         """See :meth:`.Task.proxy_of_network`."""
-        return self._ask(
-            "network", lambda: self._task.proxy_of_network(name, architecture, batches, size), float, ["minibatches"]
-        )
+
+        def scored() -> float | dict[str, str]:
+            try:
+                return self._task.proxy_of_network(name, architecture, batches, size)
+            except Undefined as error:
+                return {_UNDEFINED: str(error)}
+
+        answer = self._ask("network", scored, _score_or_reason, ["minibatches"])
+        if isinstance(answer, Undefined):
+            raise answer
+        return answer
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
         """See :meth:`.Task.tune`. The alphas are part of the answer: a selector may read them."""
@@ -245,6 +258,19 @@ class JournaledTask:
                 self._task.load_state(self._journal.state)
             self._clock.restore(line["clock"])
         return line["answer"]
+
+
+def _score(answer: Any) -> float:
+    """Return a proxy's answer. Raises ValueError if it is no score: a proxy's scores are finite."""
+    value = float(answer)
+    if not math.isfinite(value):
+        raise ValueError(f"a proxy's score that is not finite: {value}")
+    return value
+
+
+def _score_or_reason(answer: Any) -> float | Undefined:
+    """Return a proxy's answer, or the reason that was noted where there is no score."""
+    return Undefined(str(answer[_UNDEFINED])) if isinstance(answer, dict) else _score(answer)
 
 
 def _evaluation(answer: Any) -> Evaluation:

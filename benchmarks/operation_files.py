@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from archselect.benchmarks.records import OperationScore, Scale, ScorerFacts
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.space import SearchSpace
-from archselect.nasbench_adapters.truth.long_csv import read_frame, refuse
+from archselect.nasbench_adapters.truth.long_csv import read_frame
+from archselect.nasbench_adapters.truth.rows import refuse
 
 COLUMNS = ("source_node", "target_node", "operation", "scorer", "score", "better")
 """Of a file; `cell` may join them in a space of several cell types, by name. `better` is "higher" or "lower"."""
 
 
 def read_operation_scores(path: Path, space: SearchSpace) -> list[ScorerFacts]:
-    """The scorers of a CSV or Parquet file, in its order.
+    """Return the scorers of a CSV or Parquet file, in its order.
+
+    A score is a finite number. An operation without one is left out of the file, and then of the correlation on its
+    edge.
 
     Raises UserError, with the row (1 is the first below the header), for a missing column, an edge or operation that
-    the space does not have, a score that is none or comes twice, and a scorer of two directions.
+    the space does not have, a score that is not a finite number or comes twice, and a scorer of two directions.
     """
     frame = read_frame(path, ("source_node", "target_node", "operation", "scorer", "better", "cell"))
     for column in COLUMNS:
@@ -29,6 +34,7 @@ def read_operation_scores(path: Path, space: SearchSpace) -> list[ScorerFacts]:
         refuse(path, frame[column].isna(), f"{column} is missing")
     score = pd.to_numeric(frame["score"], errors="coerce")
     refuse(path, score.isna(), "score must be a number")
+    refuse(path, ~np.isfinite(score), "score must be finite; leave out the rows of operations without a score")
     refuse(path, ~frame["better"].isin(["higher", "lower"]), "better must be 'higher' or 'lower'")
     cells = frame["cell"] if "cell" in frame else pd.Series(space.cells[0].name, index=frame.index)
     refuse(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,97 @@ from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.streams import stream_seed
 from archselect.nasbench_adapters.truth import Surrogate, open_truth
-from archselect.nasbench_adapters.truth.long_csv import parse_all, read_frame, refuse
+from archselect.nasbench_adapters.truth.long_csv import read_frame
+from archselect.nasbench_adapters.truth.rows import Rows, check_per_cent
 from archselect.nasbench_adapters.truth.table import unflatten
 
 ALIASES = {"jacov": "jacob_cov", "jacob": "nwot"}
 """Other names of proxies in published files (NASLib's, Zero-Cost-PT's)."""
 
+EMPTY = ("", "nan", "none", "null", "na")
+"""What a cell of a file may hold, in small letters, where there is no published score."""
+
 ATTEMPTS = 1_000
 """Draws in a row that bring nothing new, after which a space is taken to have no more."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Which architectures are wanted: a text that was checked, and what a file that it names holds.
+
+    Attributes:
+        kind: "all", "sample", "top" or "file".
+        amount: how many, or which share, of "sample" and "top".
+        of_file: the file's architectures.
+    """
+
+    kind: str
+    amount: float = 0
+    of_file: Population | None = None
+
+
+def read_cells(
+    space: SearchSpace,
+    text: str,
+    *,
+    has_truth: bool = False,
+    architecture_column: str | None = None,
+    accuracy_column: str | None = None,
+    proxies: tuple[str, ...] = (),
+) -> Cells:
+    """Return what a text asks for; a file is read whole. Enumerates no space and opens no truth.
+
+    Args:
+        space: of the architectures.
+        text: "all" (one of each class of equal function), "sample:N" (N different ones, drawn as the space draws),
+            "top:F" (the best share F of those a truth holds, by its mean of trials), or the path of a CSV or Parquet.
+        has_truth: whether accuracies are looked up in a truth.
+        architecture_column, accuracy_column: of a file.
+        proxies: whose published scores a file may have, in columns of their names. An empty cell says that a proxy has
+            no score of the architecture; an infinite value is kept as it was published.
+
+    Raises:
+        UserError: the text names none, or a file, a column or a row cannot be read; accuracies are given twice.
+    """
+    kind, colon, amount = text.partition(":")
+    of_file = not (text == "all" or (colon and kind in ("sample", "top")))
+    if not of_file and (architecture_column or accuracy_column):
+        raise UserError(f"--cells {text} is no file: leave out --architecture-column and --accuracy-column")
+    if accuracy_column and has_truth:
+        raise UserError("give accuracies once: --accuracy-column of the file, or a truth with --table")
+    if of_file:
+        return Cells("file", of_file=_of_file(space, Path(text), architecture_column, accuracy_column, proxies))
+    if kind == "sample":
+        return Cells("sample", _count(amount))
+    if kind == "top":
+        if not has_truth:
+            raise UserError(f"--cells {text} needs a truth: --table, --dataset, --split and --epochs")
+        return Cells("top", _share(amount))
+    return Cells("all")
+
+
+def gather(space: SearchSpace, cells: Cells, *, seed: int = 0, truth: TruthPart | None = None) -> Population:
+    """Return the population that was asked for, with what a truth says of it.
+
+    Args:
+        space: of the architectures.
+        cells: which ones; see :func:`read_cells`.
+        seed: of a sample.
+        truth: the column that accuracies are looked up in.
+
+    Raises:
+        UserError: the space has fewer architectures, or the truth is of another space or lacks an architecture.
+    """
+    if cells.of_file is not None:
+        found = cells.of_file
+    elif cells.kind == "sample":
+        found = _sample(space, int(cells.amount), seed)
+    elif cells.kind == "top":
+        assert truth is not None
+        found = _top(space, cells.amount, truth)
+    else:
+        found = _population(space, space.representatives, f"all {len(space.representatives):,} classes of {space.name}")
+    return found if truth is None else _looked_up(space, found, truth)
 
 
 def populate(
@@ -33,49 +117,43 @@ def populate(
     accuracy_column: str | None = None,
     proxies: tuple[str, ...] = (),
 ) -> Population:
-    """The population that a text names.
+    """Return the population that a text names: :func:`read_cells`, then :func:`gather`; raises what they raise."""
+    wanted = read_cells(
+        space,
+        cells,
+        has_truth=truth is not None,
+        architecture_column=architecture_column,
+        accuracy_column=accuracy_column,
+        proxies=proxies,
+    )
+    return gather(space, wanted, seed=seed, truth=truth)
 
-    Args:
-        space: of the architectures.
-        cells: "all" (one of each class of equal function), "sample:N" (N different ones, drawn as the space draws),
-            "top:F" (the best share F of those a truth holds, by its mean of trials), or the path of a CSV or Parquet.
-        seed: of a sample.
-        truth: the column that accuracies are looked up in.
-        architecture_column, accuracy_column: of a file.
-        proxies: whose published scores a file may have, in columns of their names.
 
-    Raises:
-        UserError: if the text names none, a file or column cannot be read, a truth is of another space or lacks an
-            architecture, or both a truth and a column of accuracies are given.
-    """
-    kind, colon, amount = cells.partition(":")
-    of_file = not (cells == "all" or (colon and kind in ("sample", "top")))
-    if not of_file and (architecture_column or accuracy_column):
-        raise UserError(f"--cells {cells} is no file: leave out --architecture-column and --accuracy-column")
-    if accuracy_column and truth:
-        raise UserError("give accuracies once: --accuracy-column of the file, or a truth with --table")
-    if of_file:
-        found = _of_file(space, Path(cells), architecture_column, accuracy_column, proxies)
-    elif cells == "all":
-        found = _population(space, space.representatives, f"all {len(space.representatives):,} classes of {space.name}")
-    elif kind == "sample":
-        found = _sample(space, amount, seed)
-    else:
-        found = _top(space, amount, truth)
-    return found if truth is None else _looked_up(space, found, truth)
+def _count(amount: str) -> int:
+    if not amount.isdecimal() or int(amount) < 1:
+        raise UserError(f"--cells sample:{amount}: write how many, such as sample:100")
+    return int(amount)
+
+
+def _share(amount: str) -> float:
+    try:
+        share = float(amount)
+    except ValueError:
+        share = 0
+    if not 0 < share <= 1:
+        raise UserError(f"--cells top:{amount}: write a share, such as top:0.1 for the best tenth")
+    return share
 
 
 def _population(space: SearchSpace, architectures: tuple[Architecture, ...], source: str) -> Population:
     return Population(space=space.name, source=source, architectures=[space.format(a) for a in architectures])
 
 
-def _sample(space: SearchSpace, amount: str, seed: int) -> Population:
-    if not amount.isdecimal() or int(amount) < 1:
-        raise UserError(f"--cells sample:{amount}: write how many, such as sample:100")
+def _sample(space: SearchSpace, amount: int, seed: int) -> Population:
     rng = np.random.default_rng(stream_seed("population", seed))
     found: dict[Architecture, None] = {}
     fruitless = 0
-    while len(found) < int(amount):
+    while len(found) < amount:
         before = len(found)
         found[space.canonical(space.sample(rng))] = None
         fruitless = fruitless + 1 if len(found) == before else 0
@@ -84,18 +162,10 @@ def _sample(space: SearchSpace, amount: str, seed: int) -> Population:
     return _population(space, tuple(found), f"{len(found):,} of {space.name} at random, seed {seed}")
 
 
-def _top(space: SearchSpace, amount: str, truth: TruthPart | None) -> Population:
-    try:
-        share = float(amount)
-    except ValueError:
-        share = 0
-    if not 0 < share <= 1:
-        raise UserError(f"--cells top:{amount}: write a share, such as top:0.1 for the best tenth")
-    if truth is None:
-        raise UserError(f"--cells top:{amount} needs a truth: --table, --dataset, --split and --epochs")
+def _top(space: SearchSpace, share: float, truth: TruthPart) -> Population:
     table = open_truth(truth.table)
     if isinstance(table, Surrogate):
-        raise UserError(f"--cells top:{amount} needs a table; '{truth.table}' is a surrogate")
+        raise UserError(f"--cells top:{share:g} needs a table; '{truth.table}' is a surrogate")
     within = table.within(space)
 
     def mean(architecture: Architecture) -> float | None:
@@ -128,22 +198,23 @@ def _of_file(
         raise unknown(f"column of {path}", column or "architecture", names)
     if frame.empty:
         raise UserError(f"{path} holds no architecture: give a file that has some")
-    refuse(path, frame[column].isna() | (frame[column] == ""), f"{column} is missing")
-    parsed = frame[column].map(parse_all(path, frame[column], space))
-    refuse(path, parsed.duplicated(), "this architecture came before; keep one row of it")
+    if accuracy is not None and accuracy not in names:
+        raise unknown(f"column of {path}", accuracy, names)
+    rows = Rows(path, frame)
+    rows.require(column)
+    parsed = rows.parse(column, space)
+    rows.refuse(parsed.duplicated() & rows.good, "this architecture came before; keep one row of it")
     trials: list[list[float]] = []
     if accuracy is not None:
-        if accuracy not in names:
-            raise unknown(f"column of {path}", accuracy, names)
-        values = pd.to_numeric(frame[accuracy], errors="coerce")
-        refuse(path, ~values.between(0, 100), f"{accuracy} must be a number within 0..100 (per cent)")
+        values = rows.accuracies(accuracy)
+        check_per_cent(path, accuracy, values[rows.good])
         trials = [[float(value)] for value in values]
     published = {}
     for name in names:
         proxy = ALIASES.get(name, name)
         if proxy in proxies and name != accuracy:
-            numbers = pd.to_numeric(frame[name], errors="coerce")
-            published[proxy] = [None if np.isnan(value) else float(value) for value in numbers]
+            published[proxy] = _published(rows, name)
+    rows.raise_any()
     return Population(
         space=space.name,
         source=f"{len(frame):,} of {path.name}",
@@ -152,6 +223,15 @@ def _of_file(
         trials=trials,
         published=published,
     )
+
+
+def _published(rows: Rows, column: str) -> list[float | None]:
+    """Return a proxy's published scores, None where a row has none; refuse rows with anything else."""
+    cells = rows.frame[column]
+    numbers = pd.to_numeric(cells, errors="coerce")
+    empty = cells.isna() | cells.astype(str).str.strip().str.lower().isin(EMPTY)
+    rows.refuse(numbers.isna() & ~empty, f"{column} must be a number, or nothing")
+    return [None if np.isnan(value) else float(value) for value in numbers]
 
 
 def _looked_up(space: SearchSpace, population: Population, column: TruthPart) -> Population:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from archselect.benchmarks.records import Settings
-from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 from archselect.nasbench_adapters.spaces import get_space, whole
 
 
@@ -221,9 +221,13 @@ def resolve(name: str, space: str, settings: Mapping[str, Any], skeleton: Settin
         others = [other.name for other in PROTOCOLS.values() if other.skeleton(space) is not None]
         raise UserError(f"protocol {name} is not for space {space}; for that there is {', '.join(others) or 'none'}")
     known = list(TrainingSettings.model_fields)
+    faults = Faults()
     for key in settings:
         if key not in known:
-            raise unknown(f"setting of protocol {name}", key, known)
+            faults.add(unknown(f"setting of protocol {name}", key, known))
+    with faults.collect():
+        get_space(space).skeleton(**own | (skeleton or {}))
+    faults.raise_any()
     before = protocol.settings.model_dump()
     try:
         chosen = TrainingSettings.model_validate(before | dict(settings))

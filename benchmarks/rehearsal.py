@@ -34,6 +34,7 @@ MOST_QUESTIONS = 20_000
 """More than any selector asks on any space; one that asks more does not end."""
 BATCH, STEP = 8, 0.3
 """Images at most in a batch of a rehearsal; how far, times normal, its tuning moves alphas."""
+NOT_FINITE = float("nan"), float("inf"), -float("inf")
 VALUES = tuple(Task.__annotations__)
 OFFERED = frozenset({*VALUES, *(name for name in vars(Task) if not name.startswith("_"))})
 
@@ -171,10 +172,10 @@ class Rehearsal:
         seed: of every random stream and of the answers.
         levels: how many different answers there are; few make ties.
         watch: is told of questions that make no sense.
-        share_undefined: of the answers are NaN.
+        share_undefined: of the answers are not finite.
 
     Attributes:
-        undefined: how many answers were NaN.
+        undefined: how many answers were not finite.
         touched: what of the state is not as it was, but for tuning; see :func:`state_of`. Complete after :meth:`end`.
     """
 
@@ -263,11 +264,12 @@ class Rehearsal:
         self.touched += changed({name: self._known.get(name) for name in state}, state)
 
     def _draw(self, purpose: bytes, question: bytes) -> float:
-        """An answer from 0 to 1, or NaN."""
+        """Return an answer from 0 to 1, or a number that is not finite."""
         self._count()
-        if zlib.crc32(self._salt + b"undefined" + purpose + question) < self._share * 2**32:
+        lot = zlib.crc32(self._salt + b"undefined" + purpose + question)
+        if lot < self._share * 2**32:
             self.undefined += 1
-            return float("nan")
+            return NOT_FINITE[lot % len(NOT_FINITE)]
         return zlib.crc32(self._salt + purpose + question) % self._levels / self._levels
 
     def _count(self) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from archselect.benchmarks.engines.registry import get_engine
 from archselect.benchmarks.machine import code_version, find_device, machine, open_device
@@ -30,7 +31,7 @@ from archselect.benchmarks.records import (
     read_fact,
     write_fact,
 )
-from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 from archselect.nasbench_adapters.files import held
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images, check_batch
@@ -39,6 +40,7 @@ from archselect.nasbench_adapters.networks.network import NORM_MODES
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.streams import stream_seed
 from archselect.selectors.proxies import get_proxy
+from archselect.selectors.proxies.base import Proxy, Undefined
 
 PART = 16
 """Architectures to a file: what an interruption can lose of each worker."""
@@ -65,12 +67,7 @@ def scoring_inputs(
     """What is to be scored and how. Raises UserError for an unknown name or a setting that does not fit."""
     space = get_space(population.space)
     space.skeleton(**(skeleton or {}))
-    if norm not in NORMS:
-        raise unknown("batch-norm mode", norm, NORMS)
-    for name in proxies:
-        get_proxy(name)
-    if len(set(proxies)) < len(proxies):
-        raise UserError(f"proxies: {', '.join(proxies)}: one of them comes twice")
+    check_proxies(proxies, norm)
     images = Images(load_images(data, data_dir), torch.device("cpu"), split="first")
     check_batch(batch_size, "train", images.dataset, len(images.train_index))
     return ScoringInputs(
@@ -86,6 +83,19 @@ def scoring_inputs(
         population=content_id(population.architectures),
         code_version=code_version(),
     )
+
+
+def check_proxies(proxies: Sequence[str], norm: str) -> None:
+    """Raise UserError, with all faults, for an unknown proxy or batch-norm mode, and for a proxy that comes twice."""
+    faults = Faults()
+    if norm not in NORMS:
+        faults.add(unknown("batch-norm mode", norm, NORMS))
+    for name in proxies:
+        with faults.collect():
+            get_proxy(name)
+    if len(set(proxies)) < len(proxies):
+        faults.add(UserError(f"proxies: {', '.join(proxies)}: one of them comes twice"))
+    faults.raise_any()
 
 
 def run_scoring(
@@ -179,9 +189,9 @@ class Scorer:
         self._skeleton = self._space.skeleton(**inputs.skeleton)
 
     def score(self, text: str, seed: int) -> dict[str, Score]:
-        """Every proxy's score, summed over the minibatches, of a freshly initialised network.
+        """Return every proxy's score, summed over the minibatches, of a freshly initialised network.
 
-        A score that is not defined (NaN, or a ValueError or ArithmeticError of the proxy) is None, with the reason.
+        Where a proxy is not defined, its score is None, with the reason.
         """
         inputs, dataset = self.inputs, self._images.dataset
         weights = stream_seed("scoring weights", seed, text)
@@ -199,18 +209,18 @@ class Scorer:
         batches = [
             self._images.minibatch("train", inputs.batch_size, generator, AUGMENT) for _ in range(inputs.batches)
         ]
-        found = {}
-        for name in inputs.proxies:
-            proxy, began = get_proxy(name), time.perf_counter()
-            value, reason = 0.0, ""
-            try:
-                with scoring(network, (proxy.norm or "running") if inputs.norm == "own" else inputs.norm):
-                    for images, labels in batches:
-                        value += proxy.score(network, network, images, labels)
-            except (ValueError, ArithmeticError) as error:
-                reason = f"{error}" or type(error).__name__
-            if value != value:
-                reason = "NaN"
-            seconds = time.perf_counter() - began
-            found[name] = Score(value=None if reason else value, reason=reason, seconds=seconds)
-        return found
+        return {name: self._measure(get_proxy(name), network, batches) for name in inputs.proxies}
+
+    def _measure(self, proxy: Proxy, network: nn.Module, batches: Sequence[tuple[Tensor, Tensor]]) -> Score:
+        """Return one proxy's score of a network, summed over the minibatches."""
+        norm = (proxy.norm or "running") if self.inputs.norm == "own" else self.inputs.norm
+        began = time.perf_counter()
+        value: float | None
+        try:
+            with scoring(network, norm):
+                value = sum(proxy.measure(network, network, images, labels) for images, labels in batches)
+            reason = ""
+        except Undefined as error:
+            value = None
+            reason = str(error)
+        return Score(value=value, reason=reason, seconds=time.perf_counter() - began)

@@ -49,9 +49,10 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
@@ -59,7 +60,7 @@ from archselect.benchmarks.optimisers.registry import get_optimiser
 from archselect.benchmarks.protocols import Resolved, TrainingSettings, resolve
 from archselect.benchmarks.records import Reproduced, Seed, Settings, flatten
 from archselect.benchmarks.supernets import Recipe
-from archselect.nasbench_adapters.errors import UserError, nearest, unknown
+from archselect.nasbench_adapters.errors import Faults, UserError, nearest, unknown
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.base import Selector
 from archselect.selectors.registry import get_selector
@@ -224,59 +225,108 @@ class Study(Part):
         return self._source
 
     def check(self) -> None:
-        """Build every part once, so that a mistake shows before anything runs. Raises UserError."""
-        for space in self.spaces:
-            get_space(space.name).skeleton(**space.skeleton)
-            get_space(space.name).undecided()  # raises for a space that has no supernet
+        """Build every part once, so that a mistake shows before anything runs. Raises UserError with all faults."""
+        faults = Faults()
+        check_parts(self.spaces, self.data, self.selectors, faults)
+        checks = (
+            self._check_supernets,
+            self._check_selectors,
+            self._check_judged,
+            self._check_references,
+            self._check_tables,
+            self._check_repeated,
+        )
+        for check in checks:
+            with faults.collect():
+                check()
+        faults.raise_any()
+
+    def _check_supernets(self) -> None:
+        """Raise UserError for a supernet on a space or data set that is not there, or a trace of no training."""
+        faults = Faults()
+        titles = [space.title for space in self.spaces]
+        names = [data.name for data in self.data]
+        for supernet in self.supernets:
+            for name in supernet.spaces or []:
+                if name not in titles:
+                    faults.add(unknown(f"space of supernet {supernet.label}", name, titles))
+            for name in supernet.data or []:
+                if name not in names:
+                    faults.add(unknown(f"data set of supernet {supernet.label}", name, names))
+            if supernet.trace and not supernet.build().trains:
+                faults.add(UserError(f"supernet {supernet.label} is not trained: it has no 'trace'"))
+        with faults.collect():
+            _distinct("supernets", [supernet.label for supernet in self.supernets])
+        faults.raise_any()
+
+    def _check_selectors(self) -> None:
+        """Raise UserError for a selector on a supernet that is not there, and for labels that come twice."""
+        faults = Faults()
         labels = [supernet.label for supernet in self.supernets]
-        _distinct("supernets", labels)
         for selector in self.selectors:
-            selector.build()
             for label in selector.on or []:
                 if label not in labels:
-                    raise unknown(f"supernet of selector {selector.name}", label, labels)
-        pairs = [label for _, _, label in self.pairs()]
-        _distinct("selectors", pairs)
-        self._check_supernets()
+                    faults.add(unknown(f"supernet of selector {selector.name}", label, labels))
+        with faults.collect():
+            _distinct("selectors", [label for _, _, label in self.pairs()])
+        faults.raise_any()
+
+    def _check_judged(self) -> None:
+        """Raise UserError for data whose selected architectures nothing judges, though tables need it."""
+        faults = Faults()
         judged = [table for table in self.tables if table not in UNJUDGED]
         for place, data in enumerate(self.data):
             if judged and not data.truth and not data.train:
-                raise UserError(
-                    f"data.{place}: needs 'truth', tables to look selected architectures up in, or 'train', a "
-                    f"protocol; only the tables {', '.join(UNJUDGED)} do without"
+                faults.add(
+                    UserError(
+                        f"data.{place}: needs 'truth', tables to look selected architectures up in, or 'train', a "
+                        f"protocol; only the tables {', '.join(UNJUDGED)} do without"
+                    )
                 )
+        faults.raise_any()
+
+    def _check_references(self) -> None:
+        """Raise UserError if a selector or study that is referred to is not there."""
+        faults = Faults()
+        if self.variant_of is not None:
+            with faults.collect():
+                _read(self.variant_of)
         if self.reference is not None and not self.references:
-            raise unknown("selector of 'reference'", self.reference, [s.title for s in self.selectors])
+            faults.add(unknown("selector of 'reference'", self.reference, [s.title for s in self.selectors]))
+        pairs = [label for _, _, label in self.pairs()]
         for entry in self.reproduces:
             if entry.selector not in pairs:
-                raise unknown("selector of 'reproduces'", entry.selector, pairs)
-        if "reproduction" in self.tables and not self.reproduces:
-            raise UserError("tables: 'reproduction' needs 'reproduces', which names published numbers")
-        if self.variant_of is not None:
-            _read(self.variant_of)
-        _distinct("spaces", [str(space) for space in self.spaces])
-        for data in self.data:
-            for space, train in product(self.spaces, data.train):
-                train.resolve(space.name)
-                _distinct("train.seeds", train.seeds)
-            _distinct("train", [str(train) for train in data.train])
-        _distinct("data", [str(data.model_dump(exclude={"truth", "train"})) for data in self.data])
-        _distinct("seeds.supernet", self.seeds.supernet)
-        _distinct("seeds.selection", self.seeds.selection)
+                faults.add(unknown("selector of 'reproduces'", entry.selector, pairs))
+        faults.raise_any()
 
-    def _check_supernets(self) -> None:
-        """Raises UserError for a supernet on a space or data set that is not there, or if there is no trace to show."""
-        for supernet in self.supernets:
-            for name in supernet.spaces or []:
-                if name not in (titles := [space.title for space in self.spaces]):
-                    raise unknown(f"space of supernet {supernet.label}", name, titles)
-            for name in supernet.data or []:
-                if name not in (names := [data.name for data in self.data]):
-                    raise unknown(f"data set of supernet {supernet.label}", name, names)
-            if supernet.trace and not supernet.build().trains:
-                raise UserError(f"supernet {supernet.label} is not trained: it has no 'trace'")
+    def _check_tables(self) -> None:
+        """Raise UserError for a table that has nothing to show."""
+        faults = Faults()
+        if "reproduction" in self.tables and not self.reproduces:
+            faults.add(UserError("tables: 'reproduction' needs 'reproduces', which names published numbers"))
         if "wiring" in self.tables and not any(supernet.trace for _, supernet, _ in self.pairs()):
-            raise UserError("tables: 'wiring' needs a supernet with 'trace = true' that a selector reads from")
+            faults.add(UserError("tables: 'wiring' needs a supernet with 'trace = true' that a selector reads from"))
+        faults.raise_any()
+
+    def _check_repeated(self) -> None:
+        """Raise UserError for what comes twice."""
+        faults = Faults()
+        repeatable = {
+            "spaces": [str(space) for space in self.spaces],
+            "data": [str(data.model_dump(exclude={"truth", "train"})) for data in self.data],
+            "seeds.supernet": self.seeds.supernet,
+            "seeds.selection": self.seeds.selection,
+        }
+        for what, values in repeatable.items():
+            with faults.collect():
+                _distinct(what, values)
+        for data in self.data:
+            with faults.collect():
+                _distinct("train", [str(train) for train in data.train])
+            for train in data.train:
+                with faults.collect():
+                    _distinct("train.seeds", train.seeds)
+        faults.raise_any()
 
     @property
     def references(self) -> list[str]:
@@ -330,6 +380,25 @@ class Study(Part):
         return pairs
 
 
+def check_parts(
+    spaces: Sequence[SpacePart], data: Sequence[DataPart], selectors: Sequence[SelectorPart], faults: Faults
+) -> None:
+    """Build spaces, selectors and protocols once, each by itself; note what is wrong with them."""
+    usable = []
+    for space in spaces:
+        with faults.collect():
+            get_space(space.name).skeleton(**space.skeleton)
+            get_space(space.name).undecided()  # raises for a space that has no supernet
+            usable.append(space)
+    for selector in selectors:
+        with faults.collect():
+            selector.build()
+    for space, part in product(usable, data):
+        for train in part.train:
+            with faults.collect():
+                train.resolve(space.name)
+
+
 def _distinct(what: str, values: Iterable[object]) -> None:
     twice = [value for value, count in Counter(values).items() if count > 1]
     if twice:
@@ -342,17 +411,74 @@ def built_in_studies() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
+@dataclass
+class Draft:
+    """A study as far as it can be read.
+
+    Attributes:
+        study: the whole, None if a part of it cannot be read.
+        spaces, data, selectors: the parts that can be read.
+    """
+
+    study: Study | None = None
+    spaces: list[SpacePart] = field(default_factory=list)
+    data: list[DataPart] = field(default_factory=list)
+    selectors: list[SelectorPart] = field(default_factory=list)
+
+
+def draft_study(name: str, faults: Faults) -> Draft:
+    """Return what can be read of a built-in study, or of a file, and note all its faults."""
+    own_faults = Faults(f"study {name}")
+    draft = Draft()
+    try:
+        study = _read(name)
+    except UserError as error:
+        faults.add(error)
+        draft = _parts_of(name, own_faults)
+    else:
+        draft = Draft(study, study.spaces, study.data, study.selectors)
+        with own_faults.collect():
+            study.check()
+    faults.take(own_faults)
+    return draft
+
+
 def read_study(name: str) -> Study:
     """Read a built-in study by name, or a file. Raises UserError that says where and what to mend."""
-    study = _read(name)
-    try:
-        study.check()
-    except UserError as error:
-        raise UserError(f"study {name}: {error}") from error
+    faults = Faults()
+    study = draft_study(name, faults).study
+    faults.raise_any()
+    assert study is not None
     return study
 
 
 def _read(name: str) -> Study:
+    """Return a study whose parts are not yet checked. Raises UserError if it cannot be read, with all reasons."""
+    raw, text = _raw(name)
+    faults = Faults(f"study {name}")
+    try:
+        study = Study.model_validate(raw)
+    except UserError as error:
+        faults.add(error)
+    except ValidationError as error:
+        faults.add_lines(explain_all(error, Study))
+    else:
+        study._source = text
+        return study
+    # A supernet that is refused with a UserError hides what is wrong elsewhere.
+    for key, kind in _PARTS.items():
+        _, unusable = _parts(raw, key, kind)
+        faults.add_lines(unusable)
+    try:
+        Study.model_validate({key: value for key, value in raw.items() if key != "supernets"})
+    except ValidationError as error:
+        faults.add_lines(line for line in explain_all(error, Study) if not line.startswith("supernets: "))
+    faults.raise_any()
+    raise AssertionError("a study that is refused has a fault")
+
+
+def _raw(name: str) -> tuple[dict[str, Any], str]:
+    """Return a study's values and its text. Raises UserError if there is no such file or it is not TOML."""
     path = built_in_studies().get(name) or Path(name)
     if not path.is_file():
         if path.suffix == ".toml" or path.parent != Path():
@@ -360,17 +486,50 @@ def _read(name: str) -> Study:
         raise unknown("study", name, built_in_studies())
     try:
         text = path.read_text(encoding="utf-8")
-        study = Study.model_validate(tomllib.loads(text))
-        study._source = text
+        return tomllib.loads(text), text
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read study {path}: {error}") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UserError(f"study {path} is not valid TOML: {error}") from error
-    except UserError as error:
-        raise UserError(f"study {path}: {error}") from error
-    except ValidationError as error:
-        raise UserError(f"study {path}: {explain(error, Study)}") from error
-    return study
+
+
+def _parts_of(name: str, faults: Faults) -> Draft:
+    """Return the parts of a study that can be read where the whole cannot, checked each by itself."""
+    try:
+        raw, _ = _raw(name)
+    except UserError:
+        return Draft()
+    spaces, _ = _parts(raw, "spaces", SpacePart)
+    data, _ = _parts(raw, "data", DataPart)
+    selectors, _ = _parts(raw, "selectors", SelectorPart)
+    check_parts(spaces, data, selectors, faults)
+    return Draft(None, spaces, data, selectors)
+
+
+PartKind = TypeVar("PartKind", bound=BaseModel)
+
+
+def _parts(raw: dict[str, Any], key: str, kind: type[PartKind]) -> tuple[list[PartKind], list[str]]:
+    """Return the parts of a kind that can be read, and what is wrong with the others."""
+    values = raw.get(key)
+    parts: list[PartKind] = []
+    faults: list[str] = []
+    for place, value in enumerate(values if isinstance(values, list) else []):
+        try:
+            parts.append(kind.model_validate(value))
+        except UserError as error:
+            faults += error.faults
+        except ValidationError as error:
+            faults += explain_all(error, kind, (key, place))
+    return parts, faults
+
+
+_PARTS: dict[str, type[BaseModel]] = {
+    "spaces": SpacePart,
+    "data": DataPart,
+    "supernets": SupernetPart,
+    "selectors": SelectorPart,
+}
 
 
 def differences(study: Study, whole: Study) -> list[str]:
@@ -419,17 +578,39 @@ def _word(value: object) -> str:
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first fault of a validation error in one line: where it is, and for an unknown key the nearest known one."""
-    first = error.errors()[0]
-    loc = first["loc"]
-    where = ".".join(str(part) for part in loc) or "the file"
-    if first["type"] == "extra_forbidden":
-        known = list(_model_at(model, loc[:-1]).model_fields)
-        hint = nearest(str(loc[-1]), known)
-        return f"unknown key '{where}'" + (f": did you mean '{hint}'?" if hint else f"; known: {', '.join(known)}")
-    more = len(error.errors()) - 1
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" + (f" (and {more} more)" if more else "")
+    """Return the faults of a validation error in one line."""
+    return "; ".join(explain_all(error, model))
+
+
+def explain_all(error: ValidationError, model: type[BaseModel], within: tuple[int | str, ...] = ()) -> list[str]:
+    """Return the faults of a validation error, each in a line: where it is, and for an unknown key the one meant.
+
+    Args:
+        error: of the model.
+        model: that was validated.
+        within: where the model stands in a file.
+    """
+    lines = []
+    misspelled = set()
+    for fault in error.errors():
+        if fault["type"] != "extra_forbidden":
+            continue
+        *table, key = fault["loc"]
+        known = list(_model_at(model, tuple(table)).model_fields)
+        hint = nearest(str(key), known)
+        misspelled.add((*table, hint))
+        mend = f": did you mean '{hint}'?" if hint else f"; known: {', '.join(known)}"
+        lines.append(f"unknown key '{_dotted((*within, *fault['loc']))}'{mend}")
+    for fault in error.errors():
+        # A key that is misspelled is not missing, too.
+        if fault["type"] == "extra_forbidden" or fault["loc"] in misspelled:
+            continue
+        lines.append(f"{_dotted((*within, *fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}")
+    return list(dict.fromkeys(lines))
+
+
+def _dotted(loc: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, loc)) or "the file"
 
 
 def _model_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -30,6 +31,7 @@ from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSp
 from archselect.nasbench_adapters.streams import stream_seed
 from archselect.selectors.base import Batch, Evaluation
 from archselect.selectors.proxies import get_proxy
+from archselect.selectors.proxies.base import Undefined
 
 SCORING_BATCH = 500
 """Images per forward where the batch does not matter to the result (running statistics, no augmentation)."""
@@ -146,7 +148,8 @@ class SupernetTask:
         proxy = get_proxy(name)
         with self.clock.phase("score"), scoring(self.supernet, norm):
             run = self._fast[norm] if proxy.side_by_side is not None else self.supernet
-            return proxy.score(self.supernet, lambda x: run(x, mixture), *batch)
+            with _naming(name, _under(self.space, mixture)):
+                return proxy.measure(self.supernet, lambda x: run(x, mixture), *batch)
 
     def proxies(self, name: str, mixtures: Sequence[Mixture], batch: Batch, norm: str = "running") -> list[float]:
         """See :meth:`.Task.proxies`."""
@@ -156,12 +159,17 @@ class SupernetTask:
         if proxy.side_by_side is None or not together:
             return [self.proxy(name, mixture, batch, norm) for mixture in mixtures]
         with self.clock.phase("score"), scoring(self.supernet, norm):
-            return proxy.side_by_side(
+            values = proxy.side_by_side(
                 self.supernet, lambda x: self._folded.candidates(x, mixtures), *batch, len(mixtures)
             )
+        for value, mixture in zip(values, mixtures, strict=True):
+            with _naming(name, _under(self.space, mixture)):
+                proxy.check(value)
+        return values
 
     def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
         """See :meth:`.Task.proxy_of_network`. The batch-norm mode is that of the proxy's definition."""
+        proxy = get_proxy(name)
         dataset = self.images.dataset
         with self.clock.phase("validate"):
             seed = self._stream("network weights", self.networks)
@@ -173,8 +181,8 @@ class SupernetTask:
             total = 0.0
             for _ in range(batches):
                 batch = self.minibatch(size)
-                with scoring(network, get_proxy(name).norm or "running"):
-                    total += get_proxy(name).score(network, network, *batch)
+                with scoring(network, proxy.norm or "running"), _naming(name, self.space.format(architecture)):
+                    total += proxy.measure(network, network, *batch)
             return total
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
@@ -206,3 +214,23 @@ class SupernetTask:
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state; tuning goes on from it bit by bit as if it had not been interrupted."""
         self._tuner().load_state(state)
+
+
+@contextmanager
+def _naming(proxy: str, candidate: str) -> Iterator[None]:
+    """Within it, an Undefined score says whose it is."""
+    try:
+        yield
+    except Undefined as error:
+        raise Undefined(f"proxy {proxy} has no score of {candidate}: {error}") from error
+
+
+def _under(space: SearchSpace, mixture: Mixture) -> str:
+    """Return which candidate a mixture is, in words: what it has on the edge on which it differs from others."""
+    if mixture.origin is None:
+        return "the supernet"
+    _, (cell, edge) = mixture.origin
+    source, target = space.cells[cell].edges[edge]
+    names = space.cells[cell].operations[edge]
+    present = [name for name, there in zip(names, mixture.support[cell][edge], strict=False) if there]
+    return f"the supernet with {' + '.join(present) or 'nothing'} on edge {source}→{target} of {space.cells[cell].name}"

@@ -34,7 +34,7 @@ SCORES, TUNINGS = 10, 2
 FEW, MANY = 3, 1_000_003
 """Different answers of a rehearsal, with ties and hardly any."""
 UNDEFINED = 0.3
-"""Share of the answers that are NaN in the trial of that."""
+"""Share of the answers that are not finite in the trial of that."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Trial:
         twice: whether it was done a second time, in a world of other global random states, and
         again: the second selection.
         foreign: what the selector's module imports and should not.
-        undefined: how many scores were NaN, in the trial of that; None in others.
+        undefined: how many scores were not finite, in the trial of that; None in others.
     """
 
     space: SearchSpace
@@ -143,14 +143,14 @@ class Stage:
         return self._trial(variant.words, selection, error, watch.notes, task)
 
     def rehearsals(self, variants: Sequence[Variant]) -> Iterator[Trial]:
-        """Every variant, by turns with many and few different answers; the first with both, and with some NaN."""
+        """Yield trials of every variant with many or few answers; of the first with both, and with some not finite."""
         yield self._rehearsal(variants[0], 0, FEW)
         for seed, variant in enumerate(variants):
             yield self._rehearsal(variant, seed, FEW if seed % 2 else MANY)
         watch = Watch(self.device)
         task = self._task_of(0, MANY, watch, UNDEFINED)
         selection, error = self._select(variants[0].selector, task, watch)
-        yield replace(self._trial("some scores NaN", selection, error, {}, task), undefined=task.undefined)
+        yield replace(self._trial("some scores not finite", selection, error, {}, task), undefined=task.undefined)
 
     def _rehearsal(self, variant: Variant, seed: int, levels: int) -> Trial:
         """One variant, done twice from the same seed."""

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from pydantic_core import to_json as as_json
 
 from archselect.reports.compare import NOT_COMPARABLE, Change, changes, differing
-from archselect.reports.gate import FAILED, HOLDS, NOT_CHECKED, NOT_PROVEN, Gate, Outcome, judge
+from archselect.reports.gate import FAILED, HOLDS, NOT_CHECKED, NOT_PROVEN, NOWHERE, Gate, Outcome, judge
 from archselect.reports.intervals import LEAST_SEEDS
 from archselect.reports.snapshot import Snapshot
 from archselect.reports.tables.differences import interval, p_value
@@ -226,7 +226,8 @@ def _of_gates(comparison: Comparison) -> list[str]:
         sentences.append(f"⚠ **{beyond}**: {_quoted(comparison.gates_with(NOT_PROVEN))}.")
     if not failed and not open_:
         sentences.append(f"✅ **{'The gate holds' if len(gates) == 1 else f'All {len(gates)} gates hold'}.**")
-    unchecked = list(dict.fromkeys(f"{o.label} ({o.why})" for o in comparison.outcomes if o.status == NOT_CHECKED))
+    unknown = [o for o in comparison.outcomes if o.status == NOT_CHECKED and o.why != NOWHERE]
+    unchecked = list(dict.fromkeys(f"{o.label} ({o.why})" for o in unknown))
     if unchecked:
         sentences.append(f"Not checked: {_cell('; '.join(unchecked))}.")
     return sentences

@@ -30,6 +30,8 @@ _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 
 HOLDS, FAILED, NOT_PROVEN, NOT_CHECKED = "holds", "failed", "not proven", "not checked"
+NOWHERE = "no value in base or new"
+"""Why a row is not checked that never had a value, such as τ of a selector that ranks nothing."""
 WHOLE_STUDY = "the study"
 """The selector of the row that stands for runs of which the selector is not known."""
 
@@ -275,9 +277,9 @@ def _nowhere(label: str, search: str, base: Snapshot, new: Snapshot) -> tuple[st
     """Return the status of a selector without a value in either, and why."""
     after = new.runs_of(label, search)
     if after.finished:
-        return NOT_CHECKED, "no value in base or new"
+        return NOT_CHECKED, NOWHERE
     if after.failed:
-        return FAILED, f"no value in base or new: {_all_failed(after)}"
+        return FAILED, f"{NOWHERE}: {_all_failed(after)}"
     return FAILED, _vanished(label, search, base, new)
 
 

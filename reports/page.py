@@ -148,7 +148,7 @@ def _about(landscape: Landscape) -> dict[str, str]:
         best: optimum(landscape),
         "cell with the highest mean": f"{landscape.optimum_architecture}",
         f"median of the {these}": f"{median(landscape):.2f}",
-        "random cell (exact expectation)": random,
+        "random cell (exact mean)": random,
         "noise (std between trials)": known(landscape.noise_std),
         "ceiling, single trials (τ-b)": known(landscape.ceiling_single),
         "ceiling, halves of the trials (τ-b)": known(landscape.ceiling_half),

@@ -1,13 +1,21 @@
-"""Published numbers, with where they stand, how they were reduced and what they were judged by: `published.csv`.
+"""Published numbers, with where they stand, what each is of and how it was made: `published.csv`.
 
-`value` and `std` are as printed. `reduction` says what a number stands for ("mean" or "best" of `seeds` runs, "single"
-for one run, "mean over edges"); it is empty where the paper does not say. `split`, `epochs` and `protocol` say which
-accuracy it is: looked up on a split after so many epochs, or of a final training by a protocol.
+Columns:
+
+* `value`, `std`: as printed. `exact` is there where what is printed is not of the row's kind: the value that is.
+* `reduction`: "mean" or "best" of `seeds` runs; "single" for one run, whose `seeds` may name its supernet; "exact" for
+  a constant of a table, whose `std` is the spread of single values and no error; empty where the paper does not say.
+* `split`, `epochs`, `training_protocol`: which accuracy it is, looked up on a split after so many epochs, or of a final
+  training by a protocol.
+* `search_protocol`: how the search was made, by a name of `search_protocols.toml`; empty where that is not on record.
+* `oracle`: of a rank correlation, the accuracies of operations it is with: a name of `released_oracles.csv`, or "table"
+  for those of the benchmark's whole table.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,12 +31,15 @@ class Published:
 
     Attributes:
         paper, table, space, dataset, method, metric: where it stands and of what it is.
-        value: the number; of single runs their mean.
-        low, high: its spread: value ± std, the lowest and highest of single runs, or what rounds to the number.
-        spread: which of these, in words.
-        reduction: "mean", "best", "mean over edges", "runs" for single runs, or "" where it is not said.
+        value: the number; of single runs their mean, over supernets where these are named.
+        rounding: by how much rounding may have moved it.
+        values: single runs, in order; empty for other numbers.
+        independent: single runs, as the mean of each supernet where these are named.
+        std: the printed standard deviation, None where there is none.
+        reduction: "mean", "best", "exact", "single", or "" where it is not said.
         runs: how many runs it is of; None where that is not said.
-        split, epochs, protocol: which accuracy it is, where it is one.
+        split, epochs, training_protocol: which accuracy it is, where it is one.
+        search_protocol, oracle: as in the file.
         source, note: of the number.
     """
 
@@ -39,14 +50,17 @@ class Published:
     method: str
     metric: str
     value: float
-    low: float
-    high: float
-    spread: str
+    rounding: float
+    values: tuple[float, ...]
+    independent: tuple[float, ...]
+    std: float | None
     reduction: str
     runs: int | None
     split: str
     epochs: int | None
-    protocol: str
+    training_protocol: str
+    search_protocol: str
+    oracle: str
     source: str
     note: str
 
@@ -57,13 +71,13 @@ class Published:
 
 
 def short(paper: str) -> str:
-    """A paper's name without what stands in brackets behind it."""
+    """Return a paper's name without what stands in brackets behind it."""
     return paper.partition(" (")[0]
 
 
 @cache
 def published() -> tuple[Published, ...]:
-    """All published numbers, in the order of the papers' tables; single runs of one method as one."""
+    """Return all published numbers, in the order of the papers' tables; single runs of one method as one."""
     with (Path(__file__).parent / "published.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     keys = ("paper", "table", "space", "dataset", "method", "metric", "reduction")
@@ -75,7 +89,7 @@ def published() -> tuple[Published, ...]:
 
 
 def find(reproduced: Reproduced) -> list[Published]:
-    """The numbers that a study's entry names. Raises UserError, with the nearest name, if there are none."""
+    """Return the numbers that a study's entry names. Raises UserError, with the nearest name, if there are none."""
     rows: Sequence[Published] = published()
     for what, of in (("paper", short), ("table", str), ("method", str)):
         wanted = getattr(reproduced, what)
@@ -87,25 +101,17 @@ def find(reproduced: Reproduced) -> list[Published]:
 
 
 def check(entries: Iterable[Reproduced]) -> None:
-    """Raises UserError for an entry that names no published number."""
+    """Raise UserError for an entry that names no published number."""
     for entry in entries:
         find(entry)
 
 
 def _published(rows: list[dict[str, str]]) -> Published:
     first = rows[0]
-    values = [float(row["value"]) for row in rows]
-    value = sum(values) / len(values)
-    if first["reduction"] == "single":
-        low, high, spread = min(values), max(values), "lowest to highest run"
-    elif first["std"]:
-        std = float(first["std"])
-        low, high, spread = value - std, value + std, "± standard deviation"
-    else:
-        exponent = Decimal(first["value"]).as_tuple().exponent
-        half = 0.5 * 10.0 ** int(exponent)
-        low, high, spread = value - half, value + half, "as printed, no spread"
-    seeds = first["seeds"]
+    single = first["reduction"] == "single"
+    values = [float(row["exact"] or row["value"]) for row in rows]
+    independent = _by_supernet(values, [row["seeds"] for row in rows])
+    notes = dict.fromkeys(row["note"] for row in rows if row["note"])
     return Published(
         paper=first["paper"],
         table=first["table"],
@@ -113,15 +119,39 @@ def _published(rows: list[dict[str, str]]) -> Published:
         dataset=first["dataset"],
         method=first["method"],
         metric=first["metric"],
-        value=value,
-        low=low,
-        high=high,
-        spread=spread,
-        reduction="runs" if first["reduction"] == "single" else first["reduction"],
-        runs=len(rows) if first["reduction"] == "single" else int(seeds) if seeds.isdigit() else None,
+        value=sum(independent) / len(independent),
+        rounding=max(_rounding(row["exact"] or row["value"]) for row in rows),
+        values=tuple(values) if single else (),
+        independent=tuple(independent) if single else (),
+        std=float(first["std"]) if first["std"] else None,
+        reduction=first["reduction"],
+        runs=_runs(rows),
         split=first["split"],
         epochs=int(first["epochs"]) if first["epochs"] else None,
-        protocol=first["protocol"],
+        training_protocol=first["training_protocol"],
+        search_protocol=first["search_protocol"],
+        oracle=first["oracle"],
         source=first["source"],
-        note=first["note"] if len(rows) == 1 else "",
+        note="; ".join(notes),
     )
+
+
+def _runs(rows: list[dict[str, str]]) -> int | None:
+    """How many runs the number is of, None where that is not said."""
+    if rows[0]["reduction"] == "single":
+        return len(rows)
+    return int(rows[0]["seeds"]) if rows[0]["seeds"].isdigit() else None
+
+
+def _by_supernet(values: Sequence[float], seeds: Sequence[str]) -> list[float]:
+    """The mean of the runs of each supernet; a run whose seeds name none is its own."""
+    supernets: dict[object, list[float]] = {}
+    for place, (value, seed) in enumerate(zip(values, seeds, strict=True)):
+        named = re.match(r"supernet (\d+)", seed)
+        supernets.setdefault(named[1] if named else place, []).append(value)
+    return [sum(runs) / len(runs) for runs in supernets.values()]
+
+
+def _rounding(text: str) -> float:
+    """Half a unit of the last digit that is printed."""
+    return 0.5 * 10.0 ** int(Decimal(text).as_tuple().exponent)

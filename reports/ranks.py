@@ -14,6 +14,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
+NOT_FINITE = {"score": "a score that is not finite", "accuracy": "an accuracy that is not finite"}
+"""Why sets with such a value have no coefficient."""
+
 _AT_ONCE = 4_000_000
 """Pairs that are compared in one go, so that memory stays bounded."""
 
@@ -37,9 +40,9 @@ class Coefficients:
 
 
 def tau_b(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> float | None:
-    """Kendall's tau-b of two equally long sequences; infinities are values like any other.
+    """Return Kendall's tau-b of two equally long sequences.
 
-    None where it is undefined: fewer than two pairs, a constant sequence, or a nan.
+    None where it is undefined: fewer than two pairs, a constant sequence, or a value that is not finite.
     """
     a, b = _places(x), _places(y)
     if a is None or b is None:
@@ -67,13 +70,13 @@ def spearman(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> float 
 def coefficient(scores: Sequence[float], truth: Sequence[float], better: str, least: int, things: str) -> Coefficient:
     """Both coefficients of scores with a truth of which higher is better; `better` is the scores' direction.
 
-    Undefined for fewer than `least` pairs (of `things`), a nan, or a constant side.
+    Undefined for fewer than `least` pairs (of `things`), a value that is not finite, or a constant side.
     """
     if len(scores) < least:
         return Coefficient(None, None, f"fewer than {least} {things}")
     for name, values in (("score", scores), ("accuracy", truth)):
-        if np.isnan(values).any():
-            return Coefficient(None, None, f"a nan {name}")
+        if not np.isfinite(values).all():
+            return Coefficient(None, None, NOT_FINITE[name])
         if len(set(values)) < 2:
             return Coefficient(None, None, "all scores equal" if name == "score" else "all accuracies equal")
     signed = np.asarray(scores, dtype=np.float64) * (1.0 if better == "higher" else -1.0)
@@ -115,9 +118,9 @@ class _Rows:
         self.values = values
 
     @cached_property
-    def nan(self) -> Bools:
-        """Which rows have a nan."""
-        return np.logical_or.reduce(np.isnan(self.values), axis=1)
+    def not_finite(self) -> Bools:
+        """Which rows have a value that is not finite."""
+        return np.logical_or.reduce(~np.isfinite(self.values), axis=1)
 
     @cached_property
     def equal(self) -> Bools:
@@ -146,7 +149,7 @@ def _defined(a: _Rows, b: _Rows, undefined: Counter[str]) -> Bools:
     """Which rows have coefficients; the others are counted by the first reason that they have."""
     left = np.ones(len(a.values), dtype=bool)
     for name, plural, side in (("score", "scores", a), ("accuracy", "accuracies", b)):
-        for reason, holds in ((f"a nan {name}", side.nan), (f"all {plural} equal", side.equal)):
+        for reason, holds in ((NOT_FINITE[name], side.not_finite), (f"all {plural} equal", side.equal)):
             if count := int((left & holds).sum()):
                 undefined[reason] += count
             left &= ~holds
@@ -173,7 +176,7 @@ def _of_rows(a: _Rows, b: _Rows) -> tuple[Floats, Floats]:
 def _places(values: Sequence[float] | Floats) -> npt.NDArray[np.int64] | None:
     """Each value's place among the distinct values; None where ranks are undefined."""
     array = np.asarray(values, dtype=np.float64)
-    if np.isnan(array).any():
+    if not np.isfinite(array).all():
         return None
     distinct, places = np.unique(array, return_inverse=True)
     return places.astype(np.int64) if len(distinct) > 1 else None

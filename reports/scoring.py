@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -16,6 +16,7 @@ from scipy.stats import kendalltau, spearmanr
 from archselect.benchmarks.records import (
     Folder,
     Population,
+    Score,
     Scored,
     Scoring,
     UserError,
@@ -29,6 +30,8 @@ from archselect.reports.tables.table import NONE, Row, Table, highest, make_tabl
 from archselect.reports.write import write_table
 
 RESAMPLES = 500
+NOT_FINITE = "not finite"
+"""Why a value that an earlier version kept, such as an infinite one, is no score."""
 LEAST = 10
 """Fewest architectures whose correlation is printed."""
 _SEED = 20_202
@@ -38,7 +41,16 @@ Measure = Callable[[Floats, Floats], float | None]
 
 @dataclass(frozen=True)
 class Scores:
-    """A folder of scores: per proxy (seeds × architectures), NaN where not defined; reasons and seconds."""
+    """A folder of scores.
+
+    Attributes:
+        info, population: what was scored.
+        directions: per proxy, which way is better.
+        values: per proxy, seeds × architectures, NaN where a proxy has no score. A value that is not finite is none.
+        reasons: per proxy, how often it has no score, by reason.
+        seconds: per proxy, of one score.
+        seeds: those that are finished.
+    """
 
     info: Scoring
     population: Population
@@ -92,20 +104,22 @@ def load_scores(root: Path, directions: dict[str, str]) -> Scores:
         info=info,
         population=population,
         directions={name: directions[name] for name in names},
-        values={
-            name: np.array(
-                [[np.nan if (v := scores[name].value) is None else v for scores in found[seed]] for seed in seeds]
-            )
-            for name in names
-        },
-        reasons={
-            name: Counter(r for seed in seeds for scores in found[seed] if (r := scores[name].reason)) for name in names
-        },
-        seconds={
-            name: float(np.mean([scores[name].seconds for seed in seeds for scores in found[seed]])) for name in names
-        },
+        values={name: np.array([[_value(own[name]) for own in found[seed]] for seed in seeds]) for name in names},
+        reasons={name: _reasons([own[name] for seed in seeds for own in found[seed]]) for name in names},
+        seconds={name: float(np.mean([own[name].seconds for seed in seeds for own in found[seed]])) for name in names},
         seeds=seeds,
     )
+
+
+def _value(score: Score) -> float:
+    """Return a score, NaN where there is none: a value that is not finite is no score."""
+    return score.value if score.value is not None and np.isfinite(score.value) else np.nan
+
+
+def _reasons(scores: Sequence[Score]) -> Counter[str]:
+    """Count why there is no score."""
+    missing = [score for score in scores if np.isnan(_value(score))]
+    return Counter(score.reason or NOT_FINITE for score in missing)
 
 
 def write_scores(root: Path, directions: dict[str, str]) -> Table:
@@ -154,9 +168,11 @@ def correlation_table(scores: Scores) -> Table:
         "accuracies of the same architectures; mean over seeds (of weights and minibatches). Intervals: "
         f"{100 * LEVEL:.0f} % percentile bootstrap over architectures, {RESAMPLES} resamples. Best tenth: among the "
         "architectures with the highest accuracies. With published: against the scores of the same name in the file of "
-        "the architectures, unsigned; of published: the published scores' own with the accuracies. "
+        "the architectures, unsigned; of published: the published scores' own with the accuracies, infinite ones "
+        "included as they were published. "
         "Between seeds: mean over pairs of seeds, how little of the ranks is the "
-        "draw of weights and images. Infinite scores are values like any other; undefined ones are left out. "
+        "draw of weights and images. Undefined: how many architectures have no score, which are left out, and why; a "
+        "value that is not finite is no score. "
         f"{NONE}: there is nothing to correlate with, fewer than {LEAST} architectures, or constant scores."
     )
     shape = ", ".join(f"{key}={value}" for key, value in inputs.skeleton.items()) or "the space's own skeleton"
@@ -170,6 +186,8 @@ def correlation_table(scores: Scores) -> Table:
     ]
     if population.truth is not None and accuracies is not None:
         notes.append(f"Truth: {population.truth}. {_ceiling(population)}")
+    if missing := _unpublished(population):
+        notes.append(f"Architectures without a published score, left out where ours are held against it: {missing}.")
     left = sorted(set(scores.info.seeds) - set(scores.seeds))
     if left:
         notes.append(f"Seeds not finished: {', '.join(map(str, left))}; the command goes on: {scores.info.command}")
@@ -207,6 +225,17 @@ def _answer(scores: Scores, rows: list[Row]) -> str:
     return f"{counted}: no accuracies of them are known that scores could be held against."
 
 
+def _unpublished(population: Population) -> str:
+    """Return how many architectures have no published score, by proxy, in words; nothing where all have one."""
+    counts = {name: sum(map(_is_missing, values)) for name, values in population.published.items()}
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
+
+
+def _is_missing(value: float | None) -> bool:
+    """Return whether a published score is none: not there, or not finite."""
+    return value is None or not np.isfinite(value)
+
+
 def _row(scores: Scores, name: str) -> Row:
     values, better = scores.values[name], scores.directions[name]
     signed = values if better == "higher" else -values
@@ -220,7 +249,7 @@ def _row(scores: Scores, name: str) -> Row:
         best = defined & (accuracies >= np.sort(accuracies)[-max(1, len(accuracies) // 10)])
         full["tau_b_best_tenth"] = over_seeds(signed[:, best], accuracies[best], tau)
     if name in scores.population.published:
-        published = np.array([np.nan if v is None else v for v in scores.population.published[name]])
+        published = np.array([np.nan if _is_missing(v) else v for v in scores.population.published[name]], dtype=float)
         both = defined & ~np.isnan(published)
         full |= {
             "spearman_published": over_seeds(values[:, both], published[both], rho),
@@ -228,8 +257,11 @@ def _row(scores: Scores, name: str) -> Row:
             "n_published": int(both.sum()),
         }
         if accuracies is not None:
-            there = ~np.isnan(published)
-            theirs = published[there] if better == "higher" else -published[there]
+            # As published, so that the published correlation comes out: an infinite value is the first or the last.
+            given = scores.population.published[name]
+            there = np.array([value is not None for value in given])
+            theirs = np.array([value for value in given if value is not None])
+            theirs = theirs if better == "higher" else -theirs
             full |= {
                 "published_spearman": rho(theirs, accuracies[there]),
                 "published_tau_b": tau(theirs, accuracies[there]),
@@ -261,12 +293,12 @@ def _row(scores: Scores, name: str) -> Row:
 
 
 def tau(x: Floats, y: Floats) -> float | None:
-    """Kendall's tau-b; None below :data:`LEAST` pairs or where one side is constant. Infinities are values."""
+    """Return Kendall's tau-b of finite values; None below :data:`LEAST` pairs or where one side is constant."""
     return _of_ranks(lambda a, b: kendalltau(a, b, variant="b").statistic, x, y)
 
 
 def rho(x: Floats, y: Floats) -> float | None:
-    """Spearman's rho; None where :func:`tau` is."""
+    """Return Spearman's rho; None where :func:`tau` is."""
     return _of_ranks(lambda a, b: spearmanr(a, b).statistic, x, y)
 
 

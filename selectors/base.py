@@ -88,7 +88,11 @@ class Task(Protocol):
         ...
 
     def proxy(self, name: str, mixture: Mixture, batch: Batch, norm: str = "running") -> float:
-        """A proxy's score of the supernet under a mixture. Leaves the supernet as it was."""
+        """Return a proxy's score of the supernet under a mixture, a finite number. Leaves the supernet as it was.
+
+        Raises Undefined (:mod:`archselect.selectors.proxies.base`), naming proxy, candidate and reason, where there is
+        none.
+        """
         ...
 
     def proxies(self, name: str, mixtures: Sequence[Mixture], batch: Batch, norm: str = "running") -> list[float]:
@@ -99,7 +103,10 @@ class Task(Protocol):
         ...
 
     def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
-        """A proxy's score of a freshly initialised stand-alone network, summed over minibatches."""
+        """Return a proxy's score of a freshly initialised stand-alone network, summed over minibatches.
+
+        Raises as :meth:`proxy`.
+        """
         ...
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
@@ -187,39 +194,51 @@ class Log:
     def scores(self, round: int, step: int, cell: int, edge: int, values: Sequence[float]) -> int:
         """Note the scores of an edge's operations, in index order, and return the best one's index.
 
-        Ties go to the lower index. Raises ValueError on NaN: a proxy that fails must surface.
+        Ties go to the lower index. Raises ValueError on a value that is not finite: a proxy that fails must surface.
         """
-        higher = self._checked(cell, edge, values)
+        higher = self._higher()
+        for choice, value in enumerate(values):
+            self._refuse(value, f"operation {choice} on edge {edge} of cell type {cell}")
         self._scores += [OperationScore(round, step, cell, edge, k, float(value)) for k, value in enumerate(values)]
         return int(np.argmax(values) if higher else np.argmin(values))
 
     def edges(self, round: int, step: int, cell: int, node: int, scores: Mapping[int, float]) -> int:
         """Note the scores of a node's incoming edges, by edge, and return the worst one: the edge to drop.
 
-        Ties go to the later edge. Raises ValueError on NaN.
+        Ties go to the later edge. Raises ValueError on a value that is not finite.
         """
         edges, values = list(scores), list(scores.values())
-        higher = self._checked(cell, edges[0], values)
+        higher = self._higher()
+        for edge, value in scores.items():
+            self._refuse(value, f"the supernet without edge {edge} of cell type {cell}")
         self._edges += [EdgeScore(round, step, cell, node, e, float(value)) for e, value in scores.items()]
         worst = (np.argmin if higher else np.argmax)(values[::-1])
         return edges[::-1][int(worst)]
 
-    def _checked(self, cell: int, edge: int, values: Sequence[float]) -> bool:
-        """Whether higher is better. Raises ValueError without a scale or on NaN."""
+    def _higher(self) -> bool:
+        """Return whether a higher operation score is better. Raises ValueError without a scale."""
         if self.operations is None:
             raise ValueError("operation scores need a scale: Log(operations=Scale(...))")
-        if np.isnan(values).any():
-            raise ValueError(f"score {self.operations.name!r} is NaN on edge {edge} of cell type {cell}: {values}")
         return self.operations.better == "higher"
+
+    def _refuse(self, value: float, candidate: str) -> None:
+        """Raise ValueError for an operation's or edge's score that is not finite."""
+        assert self.operations is not None
+        if not np.isfinite(value):
+            raise ValueError(f"score {self.operations.name!r} of {candidate} is not finite: {value}")
 
     def decide(self, round: int, step: int, cell: int, edge: int, choice: int) -> None:
         """Note that the edge was decided, or dropped."""
         self._decisions.append(Decision(round, step, cell, edge, choice))
 
     def architecture(self, architecture: Architecture, value: float) -> None:
-        """Note the score of a whole architecture. Raises ValueError on NaN."""
-        if self.architectures is None or np.isnan(value):
-            raise ValueError(f"architecture score {value} of scale {self.architectures}: NaN or without a scale")
+        """Note the score of a whole architecture. Raises ValueError without a scale, or if the value is not finite."""
+        if self.architectures is None:
+            raise ValueError("architecture scores need a scale: Log(architectures=Scale(...))")
+        if not np.isfinite(value):
+            raise ValueError(
+                f"score {self.architectures.name!r} of architecture {architecture.choices} is not finite: {value}"
+            )
         self._architectures.append((architecture, float(value)))
 
     def best_architecture(self) -> Architecture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from itertools import count
@@ -13,7 +14,10 @@ from pydantic import Field
 from archselect.nasbench_adapters.space import Architecture, Decisions, Edge
 from archselect.selectors.base import Batch, Log, Scale, Selection, Selector, Task
 from archselect.selectors.proxies import get_proxy
+from archselect.selectors.proxies.base import Undefined
 from archselect.selectors.topology import complete, thin_each
+
+LOG = logging.getLogger(__name__)
 
 
 class ZeroCostPT(Selector):
@@ -23,7 +27,8 @@ class ZeroCostPT(Selector):
     of the edge in turn; keep the one without which the proxy scores lowest; no tuning. A round decides one edge of
     every cell type on one minibatch. Where the space keeps a number of inputs per node, rounds follow that thin out
     one node of every cell type: see :mod:`archselect.selectors.topology`. Stage 2: every distinct candidate is scored
-    as a freshly initialised network, summed over `validation_batches` minibatches.
+    as a freshly initialised network, summed over `validation_batches` minibatches. A candidate of which the proxy has
+    no score, such as a disconnected cell, is left out, and the run's log says so; without any score left the run fails.
 
     Settings:
         proxy: the score.
@@ -72,10 +77,18 @@ class ZeroCostPT(Selector):
         better = get_proxy(self.proxy).better
         without: Literal["higher", "lower"] = "lower" if better == "higher" else "higher"
         log = Log(Scale(f"{self.proxy} without it", without), Scale(self.proxy, better))
-        candidates = [self._propose(task, log, round) for round in range(self.iterations)]
-        for candidate in dict.fromkeys(candidates):
-            score = task.proxy_of_network(self.proxy, candidate, self.validation_batches, self.batch_size)
-            log.architecture(candidate, score)
+        candidates = dict.fromkeys(self._propose(task, log, round) for round in range(self.iterations))
+        without_score: list[Undefined] = []
+        for candidate in candidates:
+            try:
+                score = task.proxy_of_network(self.proxy, candidate, self.validation_batches, self.batch_size)
+            except Undefined as error:
+                LOG.warning("a candidate is left out: %s", error)
+                without_score.append(error)
+            else:
+                log.architecture(candidate, score)
+        if len(without_score) == len(candidates):
+            raise without_score[0]
         return log.selection(log.best_architecture())
 
     def _propose(self, task: Task, log: Log, round: int) -> Architecture:

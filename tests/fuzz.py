@@ -449,7 +449,7 @@ def _importing(**options: Any) -> Callable[[random.Random], None]:
 
     def read(rng: random.Random) -> None:
         for place, path in enumerate(sorted(path for path in Path().iterdir() if path.name != "user")):
-            import_truth(path, name=f"t{place}", **options)
+            import_truth(path, name=f"t{place}", replace=True, **options)
             list_truths()
             _use_truth(f"t{place}", rng)
 

@@ -112,6 +112,32 @@ def test_zero_cost_pt_on_nb201(page, root, folder, seeds):
             assert f"(by {difference.replace(' [', ' points on CIFAR-100 [')})" in words
 
 
+@pytest.mark.parametrize("folder", ["zero-cost-pt-nb201", "zero-cost-pt-nb201-cpu-cifar100"])
+def test_what_is_held_against_published_numbers_of_zero_cost_pt(root, folder):
+    """The released runs are of another protocol; random cells are held against means of as many cells."""
+    rows = reproduction_table(load(root / "docs" / "results" / folder)).frame
+    (released,) = rows[rows.table == "released runs"].itertuples()
+    assert released.verdict == "not comparable"
+    assert "order random in place of order" in released.reason
+    random = rows[rows.method == "random cell"]
+    assert list(random.verdict) == ["not shown to differ"] * 3
+    assert random.differs_below.notna().all() and random.differs_above.notna().all()
+
+
+@pytest.mark.parametrize("folder", ["darts-pt-nb201-cpu", "operation-scores-darts-nb201-cpu"])
+def test_a_study_in_small_is_by_another_protocol(root, folder):
+    rows = reproduction_table(load(root / "docs" / "results" / folder)).frame
+    assert set(rows.verdict) == {"not comparable"}
+
+
+def test_the_released_oracle_by_iteration(root):
+    """Perturbation by nwot, with the oracle that the published correlations are of."""
+    rows = reproduction_table(load(root / "docs" / "results" / "operation-scores-nb201")).frame
+    found = rows[rows.table == "operation scores by iteration"]
+    assert list(found.published) == [0.758, 0.705, 0.725, 0.617, 0.737, 0.700]
+    assert [f"{value:.3f}" for value in found.measured] == ["0.758", "0.705", "0.675", "0.558", "0.750", "0.725"]
+
+
 def test_what_zero_cost_pts_scores_say(page, root):
     words = " ".join(page.split())
     tau = tau_table(load(root / "docs" / "results" / "zero-cost-pt-nb201")).frame
@@ -181,7 +207,7 @@ def test_the_operation_scores(page, root, name):
         devices = Counter(record.cost.machine.device for record in results.records)
         assert f"{devices['cuda']} of the {devices.total()} runs" in page
         by_iteration = rows[rows.table == "operation scores by iteration"]
-        assert len(by_iteration) == 6 and list(by_iteration.verdict).count("inside") == 5
+        assert list(by_iteration.verdict) == ["not shown to differ"] * 6
 
 
 def test_the_proxies_of_725_cells(root):
@@ -204,7 +230,7 @@ def test_the_proxies_of_725_cells(root):
 def test_the_proxies_of_all_classes(page, root):
     folder = root / "docs" / "results" / "proxies-nb201-all" / "report"
     table = pd.read_csv(folder / "correlation.csv").set_index("proxy")
-    assert list(table.index) == ["nwot", "synflow", "params", "flops"] and set(table.n) <= {6465, 6466}
+    assert list(table.index) == ["nwot", "synflow", "params", "flops"] and set(table.n) <= {6461, 6466}
     for name, row in table.iterrows():
         tau = f"{row.tau_b:.3f} [{row.tau_b_low:.3f}, {row.tau_b_high:.3f}]"
         assert f"| `{name}` | {tau} | {row.spearman:.3f} | {row.tau_b_best_tenth:.3f} |" in page

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from archselect.benchmarks.cli.app import out
+from archselect.nasbench_adapters.errors import Faults
 
 Folder = Annotated[Path, typer.Argument(help="A folder that 'archselect run' has written, or a baseline file.")]
 
@@ -35,13 +36,25 @@ def compare(
     Prints Markdown; where GITHUB_STEP_SUMMARY is set, appends it there. The exit code is 0 if no gate failed, 1 if one
     did, 2 for bad input.
     """
+    from archselect.benchmarks.preflight import check_file_writable
     from archselect.benchmarks.records import UserError, write_atomically
     from archselect.reports import comparison, gate, snapshot
 
-    gates = gate.parse_all(fail_if or [])
-    if strict and not gates:
-        raise UserError("--strict is about gates, and there is none: add --fail-if, or leave it out")
-    found = comparison.compare_snapshots(snapshot.read(base), snapshot.read_new(new), gates, strict)
+    faults = Faults()
+    with faults.collect():
+        gates = gate.parse_all(fail_if or [])
+        if strict and not gates:
+            raise UserError("--strict is about gates, and there is none: add --fail-if, or leave it out")
+    with faults.collect():
+        before = snapshot.read(base)
+    with faults.collect():
+        after = snapshot.read_new(new)
+    for path in (markdown, json, junit):
+        if path is not None:
+            with faults.collect():
+                check_file_writable(path)
+    faults.raise_any()
+    found = comparison.compare_snapshots(before, after, gates, strict)
     text = comparison.to_markdown(found)
     for path, form in ((markdown, comparison.to_markdown), (json, comparison.to_json), (junit, comparison.to_junit)):
         if path is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,7 +22,12 @@ from archselect.benchmarks.cli.app import (
     progress,
     truth_part,
 )
-from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.errors import Faults, UserError
+
+if TYPE_CHECKING:
+    from archselect.benchmarks.records import ScorerFacts
+    from archselect.benchmarks.study import TruthPart
+    from archselect.nasbench_adapters.space import SearchSpace
 
 
 def score(
@@ -77,59 +82,93 @@ def score(
     Columns of a file that are named like a proxy are published scores, which ours are held against. What is scored is
     kept: the same command goes on where an interrupted one stopped.
     """
-    from archselect.benchmarks.populations import populate
-    from archselect.benchmarks.scoring import run_scoring, scoring_inputs
+    from archselect.benchmarks.populations import gather, read_cells
+    from archselect.benchmarks.preflight import check_data, check_place, check_truth
+    from archselect.benchmarks.scoring import check_proxies, run_scoring, scoring_inputs
     from archselect.nasbench_adapters.spaces import get_space
     from archselect.reports.scoring import write_scores
     from archselect.reports.write import for_terminal
     from archselect.selectors.proxies import get_proxy, registry
 
     names = list(registry.all()) if proxies == ["all"] else proxies
-    given = parse_settings(settings or [])
-    for key in given:
-        if not key.startswith(SKELETON):
-            raise UserError(f"--set {key}: only the network's size can be set here: {SKELETON}NAME=VALUE")
-    truth = truth_part(table, dataset, split, epochs)
+    folder = out_dir or Path("archselect-scores") / space
+    faults = Faults()
+    skeleton: dict[str, Any] = {}
+    engine_settings: dict[str, Any] = {}
+    wanted: list[int] = []
+    truth: TruthPart | None = None
+    place: SearchSpace | None = None
+    with faults.collect():
+        skeleton = _skeleton(settings or [])
+    with faults.collect():
+        engine_settings = parse_settings(engine_set or (), "--engine-set")
+    with faults.collect():
+        wanted = parse_seeds(seeds)
+    with faults.collect():
+        truth = truth_part(table, dataset, split, epochs)
+    with faults.collect():
+        check_proxies(names, norm)
+    with faults.collect():
+        place = get_space(space)
+        place.skeleton(**skeleton)
+    check_data([data], data_dir, faults)
+    check_place(folder, device, engine, engine_settings, faults)
+    if place is not None and truth is not None:
+        with faults.collect():
+            check_truth(truth, [place])
+    has_truth = any(value is not None for value in (table, dataset, split, epochs))
+    if place is not None:
+        with faults.collect():
+            wanted_cells = read_cells(
+                place,
+                cells,
+                has_truth=has_truth,
+                architecture_column=architecture_column,
+                accuracy_column=accuracy_column,
+                proxies=tuple(names),
+            )
+    faults.raise_any()
+    assert place is not None
     with progress("reading") as bar:
-        population = populate(
-            get_space(space),
-            cells,
-            seed=sample_seed,
-            truth=truth,
-            architecture_column=architecture_column,
-            accuracy_column=accuracy_column,
-            proxies=tuple(names),
-        )
+        population = gather(place, wanted_cells, seed=sample_seed, truth=truth)
         inputs = scoring_inputs(
             population,
             names,
             data=data,
             data_dir=data_dir,
-            skeleton={key.removeprefix(SKELETON): value for key, value in given.items()},
+            skeleton=skeleton,
             norm=norm,
             batch_size=batch_size,
             batches=batches,
             fresh_batches=fresh_batches,
             supernet_operations=supernet_operations,
         )
-        folder = out_dir or Path("archselect-scores") / space
         made, kept = run_scoring(
             inputs,
             population,
-            parse_seeds(seeds),
+            wanted,
             folder,
             data=data,
             data_dir=data_dir,
             device=device,
             workers=workers,
             engine=engine,
-            engine_settings=parse_settings(engine_set or (), "--engine-set"),
+            engine_settings=engine_settings,
             progress=lambda done, total: bar.update(bar.task_ids[0], description="scored", completed=done, total=total),
             command=["archselect", *sys.argv[1:]],
         )
     found = write_scores(folder, {name: get_proxy(name).better for name in names})
     print_shown(for_terminal(found))
     out.print(f"{made} networks scored, {kept} kept. Scores: {folder / 'scores.csv'}", markup=False, highlight=False)
+
+
+def _skeleton(settings: list[str]) -> dict[str, Any]:
+    """Return the network's size as options set it."""
+    given = parse_settings(settings)
+    for key in given:
+        if not key.startswith(SKELETON):
+            raise UserError(f"--set {key}: only the network's size can be set here: {SKELETON}NAME=VALUE")
+    return {key.removeprefix(SKELETON): value for key, value in given.items()}
 
 
 def operation_scores(
@@ -151,13 +190,30 @@ def operation_scores(
 ) -> None:
     """Correlate scores of operations, such as papers release them, with what the operations are worth."""
     from archselect.benchmarks.operation_files import read_operation_scores
+    from archselect.benchmarks.preflight import check_truth, check_writable
     from archselect.benchmarks.run import survey
     from archselect.nasbench_adapters.spaces import get_space
     from archselect.reports.tables.operations import controls_in_words, operation_table, oracle_in, oracles_of
     from archselect.reports.write import for_terminal, write_table
 
-    truth = truth_part(table, dataset, split, epochs)
-    scorers = read_operation_scores(file, get_space(space))
+    faults = Faults()
+    truth: TruthPart | None = None
+    scorers: list[ScorerFacts] = []
+    if table is None and not oracle:
+        faults.add(UserError("name an oracle: a truth with --table, or a scorer of the file with --oracle"))
+    with faults.collect():
+        truth = truth_part(table, dataset, split, epochs)
+        if truth is not None:
+            check_truth(truth, [get_space(space)])
+    with faults.collect():
+        scorers = read_operation_scores(file, get_space(space))
+        for name in oracle or []:
+            with faults.collect():
+                oracle_in(scorers, name)
+    if out_dir is not None:
+        with faults.collect():
+            check_writable(out_dir)
+    faults.raise_any()
     oracles = {name: oracle_in(scorers, name) for name in oracle or []}
     notes = []
     if truth is not None:
@@ -168,9 +224,7 @@ def operation_scores(
             f"operation there: {landscape.truth}, {landscape.dataset}/{landscape.split}/{landscape.epochs}, "
             f"{landscape.architectures:,} architectures."
         )
-        notes.append(controls_in_words(landscape))
-    if not oracles:
-        raise UserError("name an oracle: a truth with --table, or a scorer of the file with --oracle")
+        notes += filter(None, [controls_in_words(landscape)])
     found = operation_table(scorers, oracles, notes)
     print_shown(for_terminal(found))
     if out_dir is not None:

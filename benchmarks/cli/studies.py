@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import sleep
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.live import Live
@@ -25,9 +25,11 @@ from archselect.benchmarks.cli.app import (
     print_table,
     progress,
 )
+from archselect.nasbench_adapters.errors import Faults
 
 if TYPE_CHECKING:
     from archselect.benchmarks.status import Status
+    from archselect.benchmarks.study import Draft
 
 
 def run(
@@ -61,17 +63,31 @@ def run(
     Finished runs are kept: the same command goes on where an interrupted one stopped. The report is DIR/report.html.
     """
     from archselect.benchmarks.harness import run_study
-    from archselect.benchmarks.study import read_study
+    from archselect.benchmarks.preflight import check_claim, check_parts_of_study, check_place
     from archselect.reports.published import check
     from archselect.reports.write import write_report
 
-    settings = parse_settings(engine_set or (), "--engine-set")
-    read = read_study(study)
-    check(read.reproduces)
-    if data is not None or seeds is not None or selector:
-        wanted = None if seeds is None else parse_seeds(seeds)
-        read = read.variant(study, data=data, supernet_seeds=wanted, selectors=selector or ())
-    folder = out_dir or Path("archselect-runs") / read.name
+    faults = Faults()
+    settings: dict[str, Any] = {}
+    wanted: list[int] | None = None
+    with faults.collect():
+        settings = parse_settings(engine_set or (), "--engine-set")
+    if seeds is not None:
+        with faults.collect():
+            wanted = parse_seeds(seeds)
+    draft = _draft(study, data, wanted, selector or [], faults)
+    name = draft.study.name if draft.study else Path(study).stem
+    folder = out_dir or Path("archselect-runs") / name
+    check_place(folder, device, engine, settings, faults)
+    if draft.study is not None:
+        with faults.collect():
+            check(draft.study.reproduces)
+        with faults.collect():
+            check_claim(folder, name)
+    check_parts_of_study(draft.spaces, draft.data, data_dir, faults)
+    faults.raise_any()
+    read = draft.study
+    assert read is not None
     with progress("reading data and truth") as bar:
 
         def show(stage: str, done: int, total: int) -> None:
@@ -105,6 +121,27 @@ def run(
         said.append(f"{len(outcome.failed)} runs failed; see {folder / 'failures'}. The same command tries them again.")
         err.print("\n".join(said), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1)
+
+
+def _draft(name: str, data: str | None, seeds: list[int] | None, selectors: list[str], faults: Faults) -> Draft:
+    """Return a study as the options change it, as far as it can be read; note all faults."""
+    from archselect.benchmarks.study import SelectorPart, draft_study
+
+    of_study = Faults()
+    draft = draft_study(name, of_study)
+    faults.take(of_study)
+    if data is None and seeds is None and not selectors:
+        return draft
+    if draft.study is None or of_study:
+        for selector in selectors:
+            with faults.collect():
+                SelectorPart(name=selector).build()
+    else:
+        with faults.collect():
+            draft.study = draft.study.variant(name, data=data, supernet_seeds=seeds, selectors=selectors)
+    if data is not None:
+        draft.data = [part.model_copy(update={"name": data}) for part in draft.data]
+    return draft
 
 
 def _command(study: str, data: str | None, seeds: str | None, selectors: list[str], deterministic: bool) -> list[str]:
@@ -186,11 +223,20 @@ def estimate(
     data_dir: DataDir = None,
 ) -> None:
     """Count what a study will cost before it runs, in FLOPs and hours."""
+    from archselect.benchmarks.estimate import KNOWN, published_throughput, total
     from archselect.benchmarks.estimate import estimate as estimate_study
-    from archselect.benchmarks.estimate import published_throughput, total
-    from archselect.benchmarks.study import read_study
+    from archselect.benchmarks.preflight import check_data
+    from archselect.benchmarks.study import draft_study
 
-    read = read_study(study)
+    faults = Faults()
+    draft = draft_study(study, faults)
+    names = [part.name for part in draft.data]
+    names += [train.data for part in draft.data for train in part.train if train.data is not None]
+    # What an estimate needs of these is known without them.
+    check_data([name for name in names if name.partition("@")[0] not in KNOWN], data_dir, faults)
+    faults.raise_any()
+    read = draft.study
+    assert read is not None
     with progress(f"counting {study}"):
         estimates = estimate_study(read, data_dir)
         rate, device = (throughput * 1e12, "your device") if throughput else published_throughput()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from archselect.benchmarks.cli.app import SKELETON, DataDir, Device, out, parse_settings, print_table, progress
+from archselect.nasbench_adapters.errors import Faults
+
+if TYPE_CHECKING:
+    from archselect.benchmarks.protocols import Resolved
 
 
 def train(
@@ -38,17 +42,36 @@ def train(
     from archselect.benchmarks.grid import plan_training
     from archselect.benchmarks.harness import run_training
     from archselect.benchmarks.machine import open_device
+    from archselect.benchmarks.preflight import check_data, check_place
     from archselect.benchmarks.protocols import get_protocol, resolve
     from archselect.benchmarks.records import Folder, Trained
+    from archselect.nasbench_adapters.spaces import get_space
 
     named = {"epochs": epochs, "precision": precision, "compile": compile_ or None}
-    given = {key: value for key, value in named.items() if value is not None} | parse_settings(settings or [])
+    root = out_dir or Path("archselect-trainings")
+    faults = Faults()
+    check_place(root, device, "local", {}, faults)
+    given = {key: value for key, value in named.items() if value is not None}
+    with faults.collect():
+        given |= parse_settings(settings or [])
     skeleton = {key.removeprefix(SKELETON): value for key, value in given.items() if key.startswith(SKELETON)}
     own = {key: value for key, value in given.items() if not key.startswith(SKELETON)}
-    where = space or next(iter(get_protocol(protocol).skeletons))
-    resolved = resolve(protocol, where, own, skeleton)
-    root = out_dir or Path("archselect-trainings")
-    name, chosen = data or resolved.protocol.data, open_device(device)
+    resolved: Resolved | None = None
+    name = data
+    where = space
+    with faults.collect():
+        chosen_protocol = get_protocol(protocol)
+        where = where or next(iter(chosen_protocol.skeletons))
+        name = name or chosen_protocol.data
+        resolved = resolve(protocol, where, own, skeleton)
+    if where is not None:
+        with faults.collect():
+            get_space(where).parse(architecture)
+    if name is not None:
+        check_data([name], data_dir, faults)
+    faults.raise_any()
+    assert resolved is not None and where is not None and name is not None
+    chosen = open_device(device)
     job = plan_training(architecture, where, resolved, name, seed, data_dir)
     before = resolved.protocol.settings.model_dump() | _named(resolved.protocol.skeleton(where) or {})
     values = job.inputs.settings | _named(job.inputs.skeleton)

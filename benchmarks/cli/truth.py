@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from archselect.benchmarks.cli.app import print_table, progress
 from archselect.benchmarks.cli.listing import truths
-from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.errors import Faults, UserError, unknown
+
+if TYPE_CHECKING:
+    from archselect.nasbench_adapters.truth import Column, Imported, Surrogate, TruthTable
 
 
 def list_columns(
@@ -79,13 +82,17 @@ def import_table(
         bool, typer.Option("--predicted", help="The accuracies of the CSV are a surrogate's, not measured.")
     ] = False,
     origin: Annotated[str | None, typer.Option(help="Of a CSV: who measured or predicted the accuracies.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a truth that has this name already.")] = False,
+    skip_invalid: Annotated[
+        bool, typer.Option("--skip-invalid", help="Of a CSV: leave out the rows that cannot be read, and list them.")
+    ] = False,
 ) -> None:
     """Convert a table once into a compact file that opens in milliseconds under a name.
 
     A CSV has the columns arch, dataset, split, epochs, seed and accuracy; a plain one has a column of architectures and
-    one of accuracies, which the options name.
+    one of accuracies, which the options name. Accuracies are in per cent.
     """
-    from archselect.nasbench_adapters.truth import PlainColumns, Surrogate, import_truth, open_truth
+    from archselect.nasbench_adapters.truth import PlainColumns, import_truth
 
     plain = None
     if any(value is not None for value in (architecture_column, accuracy_column, dataset, split, epochs)):
@@ -95,12 +102,72 @@ def import_table(
             )
         plain = PlainColumns(architecture_column, accuracy_column, dataset, split, epochs)
     with progress(f"importing {source}"):
-        path = import_truth(
-            source, name=name, format=format, space=space, force=force, plain=plain, predicted=predicted, origin=origin
+        imported = import_truth(
+            source,
+            name=name,
+            format=format,
+            space=space,
+            force=force,
+            plain=plain,
+            predicted=predicted,
+            origin=origin,
+            replace=replace,
+            skip_invalid=skip_invalid,
         )
-    truth = open_truth(name)
-    held = "any architecture" if isinstance(truth, Surrogate) else f"{len(truth)} architectures"
-    typer.echo(f"{name}: {held}, {truth.holdings()}, {truth.how()}. Kept at {path}")
+    _show_imported(name, imported)
+
+
+def _show_imported(name: str, imported: Imported) -> None:
+    """Print what an import understood: columns, cells, trials, range of accuracies, and the rows it left out."""
+    from archselect.nasbench_adapters.truth import TruthTable
+
+    truth = imported.truth
+    if isinstance(truth, TruthTable):
+        trials = sum(truth.extent(*column.key).trials for column in truth.columns)
+        read = trials + len(imported.left_out)
+        left_out = f" of {read:,} rows" if imported.left_out else ""
+        print_table(
+            f"{name}: {len(truth)} architectures of {truth.space.name}, {trials:,} trials{left_out}",
+            ["data set", "split", "epochs", "architectures", "trials of each", "lowest %", "highest %"],
+            [_column_row(truth, column) for column in truth.columns],
+            f"{truth.how()}, {truth.origin}",
+            ["epochs", "architectures", "lowest %", "highest %"],
+        )
+    else:
+        typer.echo(f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}")
+    if imported.replaced is not None:
+        typer.echo(f"Replaced the truth '{name}' that was there: {imported.replaced}")
+    _show_left_out(imported)
+    typer.echo(f"Kept at {imported.path}")
+
+
+def _column_row(truth: TruthTable, column: Column) -> list[str]:
+    extent = truth.extent(*column.key)
+    fewest, most = extent.fewest, extent.most
+    return [
+        column.dataset,
+        column.split,
+        str(column.epochs),
+        f"{column.count:,}",
+        str(most) if fewest == most else f"{fewest} to {most}",
+        f"{extent.lowest:.2f}",
+        f"{extent.highest:.2f}",
+    ]
+
+
+def _show_left_out(imported: Imported) -> None:
+    from archselect.nasbench_adapters.truth.rows import SHOWN, counts_of
+
+    refused = imported.left_out
+    if not refused:
+        return
+    typer.echo(f"Left out {len(refused):,} {'row' if len(refused) == 1 else 'rows'}:")
+    for kind, count in counts_of(refused):
+        typer.echo(f"  {count:,} × {kind}")
+    for row in refused[:SHOWN]:
+        typer.echo(f"  {row}")
+    if imported.list_of_left_out is not None:
+        typer.echo(f"  and {len(refused) - SHOWN:,} more, all listed in {imported.list_of_left_out}")
 
 
 def fit(
@@ -109,19 +176,48 @@ def fit(
     dataset: Annotated[str | None, typer.Option(help="Where the table has more than one column.")] = None,
     split: Annotated[str | None, typer.Option(help="As above.")] = None,
     epochs: Annotated[int | None, typer.Option(help="As above.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a surrogate that has this name already.")] = False,
 ) -> None:
     """Fit a surrogate on a table: it predicts any architecture of the space, and says wherever it is used how well.
 
-    How well is measured by cross-validation, on the architectures of the table; see docs/surrogates.md.
+    How well is measured by cross-validation, on the architectures of the table, and compared with what the number of
+    parameters alone says; see docs/surrogates.md.
     """
-    from archselect.nasbench_adapters.truth import fit_truth, open_truth
+    from archselect.benchmarks.parameters import count_rows, network_of
+    from archselect.nasbench_adapters.truth import Surrogate, fit_truth, open_truth
 
     with progress(f"fitting and cross-validating on {table}"):
-        path = fit_truth(table, name=name, dataset=dataset, split=split, epochs=epochs)
+        path = fit_truth(
+            table, name=name, dataset=dataset, split=split, epochs=epochs, replace=replace, parameters=count_rows
+        )
     truth = open_truth(name)
+    assert isinstance(truth, Surrogate)
     tried = ", ".join(f"{form} {tau:.3f}" for form, tau in truth.details["tau of each form"].items())
     typer.echo(f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}.")
+    typer.echo(compared(truth, network_of(truth.space.name)))
     typer.echo(f"Kept the better form of two by that tau-b ({tried}): {truth.details['form']}. Kept at {path}")
+
+
+def compared(truth: Surrogate, network: str) -> str:
+    """Return in words how a surrogate compares with the number of parameters alone.
+
+    Args:
+        truth: fitted with a count of parameters.
+        network: the network whose parameters were counted, in words.
+    """
+    from archselect.nasbench_adapters.truth.fitting import ALONE
+
+    alone = truth.details[ALONE]
+    if "undefined" in alone:
+        return f"Not compared with the number of parameters alone: {alone['undefined']}."
+    said = (
+        f"Parameters alone ({network}), on the same folds: Kendall's tau-b {alone['tau']:.3f} "
+        f"[{alone['tau_low']:.3f}, {alone['tau_high']:.3f}]."
+    )
+    assert truth.agreement is not None
+    if truth.agreement.tau_low > alone["tau"]:
+        return f"{said} The surrogate's interval lies above it."
+    return f"{said} The surrogate is not better than parameters alone: its interval does not exceed {alone['tau']:.3f}."
 
 
 def build(
@@ -132,11 +228,20 @@ def build(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core.")] = None,
 ) -> None:
     """Train a whole table of a small world, every class and several seeds. An interrupted build goes on."""
+    from archselect.benchmarks.preflight import check_writable
     from archselect.benchmarks.truth_building import RECIPES, build_table
+    from archselect.nasbench_adapters.truth import KNOWN
 
-    if name not in RECIPES:
-        raise unknown("table to build", name, RECIPES)
+    faults = Faults()
+    if name in KNOWN:
+        summary, how = KNOWN[name]
+        faults.add(UserError(f"the truth '{name}' is imported, not trained: {how} ({summary})"))
+    elif name not in RECIPES:
+        faults.add(unknown("table to build", name, RECIPES))
     folder = out_dir or Path(name)
+    with faults.collect():
+        check_writable(folder)
+    faults.raise_any()
     with progress("classes trained") as bar:
         path = build_table(
             RECIPES[name],

@@ -10,9 +10,27 @@ from typing import Any
 from archselect.benchmarks.engines.base import Start, call
 from archselect.benchmarks.machine import cores
 from archselect.benchmarks.workers import Submit
-from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 
 SETTINGS = ("scheduler", "resource", "timeout")
+TIMEOUT = 30
+"""Seconds to wait for a scheduler."""
+
+
+def check_dask(settings: dict[str, Any]) -> None:
+    """Raise UserError for an unknown setting, one of a wrong type, or a missing package."""
+    faults = Faults()
+    for name in settings:
+        if name not in SETTINGS:
+            faults.add(unknown("setting of engine dask", name, SETTINGS))
+    timeout = settings.get("timeout", TIMEOUT)
+    if not isinstance(timeout, int | float):
+        faults.add(UserError(f"timeout of engine dask: {timeout!r} is no number of seconds"))
+    try:
+        import distributed  # noqa: F401
+    except ImportError:
+        faults.add(UserError("engine 'dask' needs the package distributed: pip install 'archselect[dask]'"))
+    faults.raise_any()
 
 
 @contextmanager
@@ -26,16 +44,11 @@ def dask_engine(workers: int | None, device: str, start: Start, settings: dict[s
 
     A call whose worker dies is done again by another; after three deaths it is taken to be the cause, and fails.
     """
-    for name in settings:
-        if name not in SETTINGS:
-            raise unknown("setting of engine dask", name, SETTINGS)
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise UserError("engine 'dask' needs the package distributed: pip install 'archselect[dask]'") from error
-    timeout, address = settings.get("timeout", 30), settings.get("scheduler")
-    if not isinstance(timeout, int | float):
-        raise UserError(f"timeout of engine dask: {timeout!r} is no number of seconds")
+    check_dask(settings)
+    from distributed import Client, LocalCluster
+
+    timeout = settings.get("timeout", TIMEOUT)
+    address = settings.get("scheduler")
     try:
         if address is None:
             cluster = LocalCluster(

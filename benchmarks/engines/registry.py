@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from archselect.benchmarks.engines.base import Engine
-from archselect.benchmarks.engines.dask import dask_engine
-from archselect.benchmarks.engines.local import local_engine
-from archselect.benchmarks.engines.slurm import slurm_engine
+from archselect.benchmarks.engines.dask import check_dask, dask_engine
+from archselect.benchmarks.engines.local import check_local, local_engine
+from archselect.benchmarks.engines.slurm import check_slurm, slurm_engine
 from archselect.nasbench_adapters.errors import unknown
 
 ENGINES: dict[str, Engine] = {"local": local_engine, "dask": dask_engine, "slurm": slurm_engine}
+
+
+CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "local": check_local,
+    "dask": check_dask,
+    "slurm": check_slurm,
+}
+"""Raise UserError for settings that an engine does not have, before it is opened."""
+
+
+def check_engine(name: str, settings: dict[str, Any]) -> None:
+    """Raise UserError for an unknown engine, a setting that it does not have, or a missing package."""
+    get_engine(name)
+    CHECKS[name](settings)
 
 
 def get_engine(name: str) -> Engine:

@@ -22,6 +22,14 @@ LOOKS = 5
 """How often a job must be gone from the queue without a result to be lost: a shared file system may show it late."""
 
 
+def check_slurm(settings: dict[str, Any]) -> None:
+    """Raise UserError if the package is missing; Slurm itself judges the settings."""
+    try:
+        import submitit  # noqa: F401
+    except ImportError as error:
+        raise UserError("engine 'slurm' needs the package submitit: pip install 'archselect[slurm]'") from error
+
+
 @contextmanager
 def slurm_engine(workers: int | None, device: str, start: Start, settings: dict[str, Any]) -> Iterator[Submit]:
     """See :class:`.Engine`; `workers` is how many jobs of an array run at once.
@@ -30,10 +38,9 @@ def slurm_engine(workers: int | None, device: str, start: Start, settings: dict[
         folder: on a file system that all nodes share, for the jobs' programs, results and logs; "slurm" if left out.
         others: those of `submitit.SlurmExecutor`, which are sbatch's, as partition, time, mem, gres, account, setup.
     """
-    try:
-        import submitit
-    except ImportError as error:
-        raise UserError("engine 'slurm' needs the package submitit: pip install 'archselect[slurm]'") from error
+    check_slurm(settings)
+    import submitit
+
     values = dict(settings)
     folder = Path(str(values.pop("folder", "slurm"))).absolute()
     if workers is not None:

@@ -12,13 +12,22 @@ from pathlib import Path
 
 import platformdirs
 
-from archselect.nasbench_adapters.errors import unknown
+from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.images import cifar, digits, imagenet, imagenet16, npz, svhn
 from archselect.nasbench_adapters.images.dataset import ImageDataset, pooled
 
-__all__ = ["DATASETS", "DatasetSource", "ImageDataset", "data_folder", "load_images"]
+__all__ = [
+    "DATASETS",
+    "DatasetSource",
+    "ImageDataset",
+    "check_images",
+    "data_folder",
+    "download_size",
+    "load_images",
+]
 
 DATA_VARIABLE = "ARCHSELECT_DATA"
+MEBIBYTE = 2**20
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,7 @@ class DatasetSource:
         how: how to get it.
         present: `present(data_dir)`: whether it can be read without a download.
         read: `read(data_dir)`: the data set; raises UserError where it cannot be had.
+        download: bytes that are fetched where it is absent; 0 if it is not fetched.
     """
 
     name: str
@@ -42,6 +52,7 @@ class DatasetSource:
     how: str
     present: Callable[[Path], bool]
     read: Callable[[Path], ImageDataset]
+    download: int = 0
 
 
 DATASETS = {
@@ -64,6 +75,7 @@ DATASETS = {
             how=f"fetched at first use, or put {cifar.CIFAR10.archive} into the data folder",
             present=partial(cifar.present, cifar.CIFAR10),
             read=partial(cifar.read, cifar.CIFAR10),
+            download=162 * MEBIBYTE,
         ),
         DatasetSource(
             name="cifar100",
@@ -73,6 +85,7 @@ DATASETS = {
             how=f"fetched at first use, or put {cifar.CIFAR100.archive} into the data folder",
             present=partial(cifar.present, cifar.CIFAR100),
             read=partial(cifar.read, cifar.CIFAR100),
+            download=161 * MEBIBYTE,
         ),
         DatasetSource(
             name="svhn",
@@ -82,6 +95,7 @@ DATASETS = {
             how=f"fetched at first use, or put {svhn.TRAIN.name} and {svhn.TEST.name} into the data folder",
             present=svhn.present,
             read=svhn.read,
+            download=235 * MEBIBYTE,
         ),
         DatasetSource(
             name=imagenet16.NAME,
@@ -109,10 +123,46 @@ DATASETS = {
 }
 
 
+DATASET_ALIASES = {"imagenet16": imagenet16.NAME, "c10": "cifar10", "c100": "cifar100", "imagenet-1k": imagenet.NAME}
+"""Other usual names of data sets, for hints; other spellings, such as `CIFAR-10`, need no entry."""
+
+
 def data_folder(data_dir: Path | None = None) -> Path:
     """Where data sets are: `data_dir`, else the variable ARCHSELECT_DATA, else the user's data folder."""
     given = data_dir or os.environ.get(DATA_VARIABLE)
     return Path(given or platformdirs.user_data_dir("archselect")).expanduser()
+
+
+def check_images(name: str, data_dir: Path | None = None) -> None:
+    """Raise UserError if a data set is unknown, or neither here nor to be fetched. Reads no images.
+
+    Args:
+        name, data_dir: as for :func:`load_images`.
+    """
+    whole, at, side = name.rpartition("@")
+    if at and side.isdecimal():
+        check_images(whole, data_dir)
+        return
+    if name.endswith(".npz"):
+        npz.check(Path(name).expanduser())
+        return
+    if name not in DATASETS:
+        raise _unknown(name)
+    source = DATASETS[name]
+    if not source.download and not source.present(data_folder(data_dir)):
+        raise UserError(f"data set '{name}' is not in {data_folder(data_dir)}: {source.how}")
+
+
+def download_size(name: str, data_dir: Path | None = None) -> int:
+    """Return the bytes that reading a data set would fetch; 0 for a file, and for what is here."""
+    source = DATASETS.get(name.partition("@")[0])
+    if source is None or source.present(data_folder(data_dir)):
+        return 0
+    return source.download
+
+
+def _unknown(name: str) -> UserError:
+    return unknown("data set (or path of a .npz)", name, DATASETS, DATASET_ALIASES)
 
 
 def load_images(name: str, data_dir: Path | None = None) -> ImageDataset:
@@ -132,5 +182,5 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageDataset:
     if name.endswith(".npz"):
         return npz.read(Path(name).expanduser())
     if name not in DATASETS:
-        raise unknown("data set (or path of a .npz)", name, DATASETS)
+        raise _unknown(name)
     return DATASETS[name].read(data_folder(data_dir))

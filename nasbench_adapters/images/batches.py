@@ -113,7 +113,7 @@ class Images:
         if part == "all":
             return torch.cat([self.train_index, self.valid_index])
         if part not in PARTS:
-            raise unknown("part of the images", part, PARTS)
+            raise unknown("part of the images", part, PARTS, {"validation": "valid", "val": "valid"})
         return {"train": self.train_index, "valid": self.valid_index, "test": self.test_index}[part]
 
     def batch(

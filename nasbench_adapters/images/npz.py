@@ -9,6 +9,8 @@ padding (default: an eighth of the side).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +29,7 @@ def read(path: Path) -> ImageDataset:
     Raises UserError if the file is absent or damaged, lacks a key, has an unknown one, or holds no data set.
     """
     arrays = _load(path)
-    if missing := [key for key in REQUIRED if key not in arrays]:
-        raise UserError(f"{path} lacks the keys {', '.join(missing)}; it must have {', '.join(REQUIRED)}")
-    for key in arrays:
-        if key not in REQUIRED + OPTIONAL:
-            raise unknown(f"key of {path}", key, REQUIRED + OPTIONAL)
+    _check_keys(path, list(arrays))
     return make_dataset(
         path.stem,
         (arrays["train_images"], arrays["train_labels"]),
@@ -45,8 +43,30 @@ def read(path: Path) -> ImageDataset:
     )
 
 
+def check(path: Path) -> None:
+    """Raise UserError if the file is absent, is no archive of arrays, or lacks a key. Reads none of its arrays."""
+    _check_keys(path, _keys(path))
+
+
+def _check_keys(path: Path, keys: Sequence[str]) -> None:
+    if missing := [key for key in REQUIRED if key not in keys]:
+        raise UserError(f"{path} lacks the keys {', '.join(missing)}; it must have {', '.join(REQUIRED)}")
+    for key in keys:
+        if key not in REQUIRED + OPTIONAL:
+            raise unknown(f"key of {path}", key, REQUIRED + OPTIONAL)
+
+
+def _keys(path: Path) -> list[str]:
+    with _readable(path):
+        file = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise ValueError("it is a single array")
+        with file:
+            return list(file.files)
+
+
 def _load(path: Path) -> dict[str, np.ndarray]:
-    try:
+    with _readable(path):
         file = np.load(path, allow_pickle=False)
         if isinstance(file, np.ndarray):
             raise ValueError("it is a single array")
@@ -55,6 +75,13 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         if foreign := [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]:
             raise ValueError(f"its member {foreign[0]} is no array")
         return arrays
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what a file raises that is missing or damaged into a UserError that names it."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise UserError(f"no file {path}; give the path of a .npz of images") from error
     except DAMAGED as error:

@@ -51,7 +51,10 @@ class Spaces(Registry[type[SearchSpace]]):
         return super().source(whole(name))
 
 
-registry = Spaces("space", "archselect.spaces", SPACES, _accept)
+ALIASES = {"nasbench201": "nb201", "nats-bench-tss": "nb201", "nats-tss": "nb201", "nasbench101": "nb101"}
+"""Other usual names of the benchmarks' spaces, for hints."""
+
+registry = Spaces("space", "archselect.spaces", SPACES, _accept, ALIASES)
 """The spaces here, and those of installed packages."""
 
 

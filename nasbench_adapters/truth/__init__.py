@@ -6,24 +6,42 @@ can hold the space, a :class:`Surrogate` predicts, and says wherever it is used 
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from platformdirs import user_data_path
 
-from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.errors import Faults, UserError, nearest, unknown
+from archselect.nasbench_adapters.files import write_atomically
+from archselect.nasbench_adapters.space import SearchSpace
+from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import hpo_bench, long_csv, nats, nb101_file, nb201_file, nb301_file, plain_csv
+from archselect.nasbench_adapters.truth.column_names import missing_column
 from archselect.nasbench_adapters.truth.landscape import LandscapeNumbers, landscape, rank
 from archselect.nasbench_adapters.truth.plain_csv import PlainColumns
+from archselect.nasbench_adapters.truth.rows import SHOWN, Refused
 from archselect.nasbench_adapters.truth.surrogate import Agreement, GroundTruth, Surrogate
-from archselect.nasbench_adapters.truth.table import MEASURED, PREDICTED, Column, TableBuilder, Trials, TruthTable
+from archselect.nasbench_adapters.truth.table import (
+    MEASURED,
+    PREDICTED,
+    Column,
+    TableBuilder,
+    Trials,
+    TruthTable,
+    serves,
+)
 
 __all__ = [
     "FORMATS",
     "Agreement",
     "Column",
     "GroundTruth",
+    "Imported",
     "LandscapeNumbers",
     "PlainColumns",
     "Surrogate",
@@ -32,6 +50,7 @@ __all__ = [
     "Truth",
     "TruthTable",
     "builtin_path",
+    "check_column",
     "fit_truth",
     "import_truth",
     "landscape",
@@ -53,14 +72,33 @@ BUILTIN = {
 }
 """The truths that archselect knows of itself: what they are, and how to get them."""
 
-NB301 = "nb301"
+NB101, NB201, NB301 = "nb101", "nb201", "nb301"
 KNOWN = {
+    NB201: (
+        "NAS-Bench-201: validation and test accuracy of all cells, 3 data sets, after 12 and 200 epochs; needs the "
+        "official NAS-Bench-201-v1_*.pth, NATS-tss-v1_0-*.pickle.pbz2, or a CSV of it",
+        f"archselect truth import FILE --name {NB201}",
+    ),
+    NB101: (
+        "NAS-Bench-101: validation and test accuracy of all cells on CIFAR-10; needs the official "
+        "nasbench_only108.tfrecord or nasbench_full.tfrecord",
+        f"archselect truth import FILE --name {NB101} --space {NB101}",
+    ),
     NB301: (
         "NAS-Bench-301: validation accuracy on CIFAR-10 of any DARTS cell, predicted; needs " + nb301_file.NEEDS,
         f"archselect truth import FOLDER/xgb_v1.0 --name {NB301}",
     ),
 }
 """Truths that others have released and that are imported under any name: what they are and need, and the command."""
+ALIASES = {
+    "nasbench101": NB101,
+    "nasbench201": NB201,
+    "nats-tss": NB201,
+    "nats-bench-tss": NB201,
+    "nasbench301": NB301,
+    "hpo-bench": hpo_bench.NAME,
+}
+"""Other usual names of truths, for hints; other spellings, such as `NB201`, need no entry."""
 
 FORMATS = {
     "long": "CSV (gzip or not) or Parquet with the columns " + ", ".join(long_csv.COLUMNS),
@@ -103,9 +141,35 @@ def open_truth(name: str) -> GroundTruth:
         return _open(Path(name))
     if name in _imported():
         return _open(_imported()[name])
-    if name in KNOWN:
-        raise UserError(f"the truth '{name}' is not there yet: {KNOWN[name][1]}; it needs {nb301_file.NEEDS}")
-    raise unknown("truth", name, [*BUILTIN, *KNOWN, *_imported()])
+    raise _not_there(name)
+
+
+def check_column(name: str, dataset: str, split: str, epochs: int, spaces: Sequence[SearchSpace] | None = None) -> None:
+    """Raise UserError unless a truth is there, has that column, and is of one of the spaces.
+
+    Reads no more of a table than its header, and converts nothing.
+
+    Args:
+        name: of the truth.
+        dataset, split, epochs: of the column.
+        spaces: that it may be of; None for any.
+    """
+    truth: GroundTruth | None = None
+    if name == hpo_bench.NAME:
+        hpo_bench.check_installed()
+        keys = list(hpo_bench.KEYS)
+        truth_space = hpo_bench.SPACE
+    else:
+        truth = open_truth(name)
+        keys = [column.key for column in truth.columns]
+        truth_space = truth.space.name
+    faults = Faults()
+    if (dataset, split, epochs) not in keys:
+        faults.add(missing_column(name, keys, dataset, split, epochs))
+    if spaces and not any(serves(truth_space, space) for space in spaces):
+        names = ", ".join(space.name for space in spaces)
+        faults.add(UserError(f"truth '{name}' is of space {truth_space}, not of {names}"))
+    faults.raise_any()
 
 
 def list_truths() -> list[Truth]:
@@ -130,6 +194,25 @@ def list_truths() -> list[Truth]:
     return truths + [Truth(name, summary, False, how) for name, (summary, how) in missing.items()]
 
 
+@dataclass(frozen=True)
+class Imported:
+    """What an import made.
+
+    Attributes:
+        path: of the truth's file.
+        truth: as it is in the file.
+        replaced: what was under that name before, in words; None if there was nothing.
+        left_out: the rows of the source that could not be read.
+        list_of_left_out: the file that lists those rows; None if there are few.
+    """
+
+    path: Path
+    truth: GroundTruth
+    replaced: str | None = None
+    left_out: tuple[Refused, ...] = ()
+    list_of_left_out: Path | None = None
+
+
 def import_truth(
     source: Path | str,
     *,
@@ -140,75 +223,162 @@ def import_truth(
     plain: PlainColumns | None = None,
     predicted: bool = False,
     origin: str | None = None,
-) -> Path:
-    """Convert a source once into the user's data folder, from where `name` opens it. Returns the file's path.
+    replace: bool = False,
+    skip_invalid: bool = False,
+) -> Imported:
+    """Convert a source once into the user's data folder, from where `name` opens it.
 
     Args:
-        format: one of :data:`FORMATS`; None tells it by the source's name and content.
+        source: the file or folder.
+        name: what to call the truth.
+        format: one of :data:`FORMATS`; None to tell it by the source's name and content.
         space: of the architectures; only the long and the plain form hold any.
         force: read a file for which memory seems too little.
         plain: the columns of a plain table; given for no other format.
         predicted: the accuracies are a surrogate's, not measured; for the long and the plain form.
         origin: who measured or predicted them; for the long and the plain form, which do not say.
+        replace: replace a truth that has this name.
+        skip_invalid: leave out the rows that cannot be read; for the long and the plain form.
 
     Raises:
         UserError: if the source is missing, of an unknown form, damaged or asks for code to be run; if the name is
-            taken by a built-in truth or is no file name; if what is given does not go with the format.
+            a built-in truth's, is no file name, or is taken and not to be replaced; if what is given does not go with
+            the format.
     """
     source = Path(source)
-    _check_name(name)
-    format = format or ("plain" if plain else detect(source))
-    if format not in FORMATS:
-        raise unknown("format of a truth", format, FORMATS)
-    held = {"nb101": nb101_file.SPACE, "nb301": nb301_file.SPACE}.get(format.partition("-")[0], "nb201")
-    if format not in OPEN_FORMATS and space not in ("nb201", held):
-        raise UserError(f"the format {format} holds {held} only, not {space}")
-    if format not in OPEN_FORMATS and (predicted or origin):
-        raise UserError(f"the format {format} says where its accuracies come from: leave out predicted and origin")
-    if (format == "plain") != (plain is not None):
-        raise UserError("the columns, dataset, split and epochs go with the format plain, and only with it")
+    faults = Faults()
+    with faults.collect():
+        _check_name(name)
+    with faults.collect():
+        get_space(space)
     if not source.exists():
-        raise UserError(f"there is nothing to import at {source}")
+        faults.add(UserError(f"there is nothing to import at {source}"))
+    if format is not None and format not in FORMATS:
+        faults.add(unknown("format of a truth", format, FORMATS))
     path = _folder() / f"{name}.npz"
+    replaced = _described(path) if path.is_file() else None
+    if replaced and not replace:
+        faults.add(
+            UserError(f"there is a truth '{name}' already ({replaced}): add --replace, or choose another --name")
+        )
+    faults.raise_any()
+    format = format or ("plain" if plain else detect(source))
+    _check_options(format, space, plain, predicted, origin, skip_invalid)
     provenance = PREDICTED if predicted else MEASURED
+    left_out: list[Refused] | None = [] if skip_invalid else None
     truth: GroundTruth
     if plain is not None:
-        truth = plain_csv.import_plain(source, name, plain, space=space, provenance=provenance, origin=origin)
+        truth = plain_csv.import_plain(
+            source, name, plain, space=space, provenance=provenance, origin=origin, left_out=left_out
+        )
     elif format == "long":
-        truth = long_csv.import_long(source, name, space=space, provenance=provenance, origin=origin)
+        truth = long_csv.import_long(source, name, space=space, provenance=provenance, origin=origin, left_out=left_out)
     else:
         truth = _convert(source, format, name, force)
     truth.save(path)
-    return path
+    return Imported(path, truth, replaced, tuple(left_out or ()), _list_left_out(path, left_out or []))
+
+
+def _check_options(
+    format: str, space: str, plain: PlainColumns | None, predicted: bool, origin: str | None, skip_invalid: bool
+) -> None:
+    """Raise UserError if what is given does not go with the format."""
+    faults = Faults()
+    held = {"nb101": nb101_file.SPACE, "nb301": nb301_file.SPACE}.get(format.partition("-")[0], "nb201")
+    if format not in OPEN_FORMATS and space not in ("nb201", held):
+        faults.add(UserError(f"the format {format} holds {held} only, not {space}"))
+    if format not in OPEN_FORMATS and (predicted or origin):
+        faults.add(
+            UserError(f"the format {format} says where its accuracies come from: leave out predicted and origin")
+        )
+    if format not in OPEN_FORMATS and skip_invalid:
+        faults.add(UserError(f"the format {format} is read whole or not at all: leave out --skip-invalid"))
+    if (format == "plain") != (plain is not None):
+        faults.add(UserError("the columns, dataset, split and epochs go with the format plain, and only with it"))
+    faults.raise_any()
+
+
+def _list_left_out(path: Path, left_out: Sequence[Refused]) -> Path | None:
+    """Write the list of rows that were left out beside a table, if they are many; remove one of an older import."""
+    listed = path.with_suffix(".left-out.csv")
+    if len(left_out) <= SHOWN:
+        listed.unlink(missing_ok=True)
+        return None
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["row", "reason"])
+    writer.writerows([refused.row, refused.reason] for refused in left_out)
+    write_atomically(listed, text.getvalue().encode())
+    return listed
+
+
+def _described(path: Path) -> str:
+    """Return what a truth's file holds, in words."""
+    try:
+        truth = _open(path)
+    except UserError:
+        return "whose file is damaged"
+    held = "a surrogate" if isinstance(truth, Surrogate) else f"{len(truth):,} architectures"
+    return f"{held} of {truth.space.name}, {truth.origin}"
 
 
 def fit_truth(
-    table: str, *, name: str, dataset: str | None = None, split: str | None = None, epochs: int | None = None
+    table: str,
+    *,
+    name: str,
+    dataset: str | None = None,
+    split: str | None = None,
+    epochs: int | None = None,
+    replace: bool = False,
+    parameters: Callable[[SearchSpace, np.ndarray], np.ndarray] | None = None,
 ) -> Path:
     """Fit a surrogate on a column of a truth, and keep it under a name. Returns the file's path.
 
-    What is not given of the column need not be where the truth has but one that fits. Raises UserError if none or
-    several do, if the truth is a surrogate itself, if the name is a table's, and as :func:`.fitting.fit_surrogate`
-    does.
+    Args:
+        table: the truth.
+        name: what to call the surrogate.
+        dataset, split, epochs: of the column; what is not given need not be where the truth has but one that fits.
+        replace: replace a surrogate that has this name.
+        parameters: counts parameters, with which the surrogate is compared; see :data:`.fitting.Parameters`.
+
+    Raises:
+        UserError: if no column or several fit, if the truth is a surrogate itself, if the name is a table's or is
+            taken and not to be replaced, and as :func:`.fitting.fit_surrogate` does.
     """
     from archselect.nasbench_adapters.truth.fitting import fit_surrogate
 
-    _check_name(name)
-    truth = open_truth(table)
-    if isinstance(truth, Surrogate):
-        raise UserError(f"'{table}' is a surrogate: name the table that it was fitted on, '{truth.reference.name}'")
-    given = (dataset, split, epochs)
-    keys = [c.key for c in truth.columns if all(a in (None, b) for a, b in zip(given, c.key, strict=True))]
-    if len(keys) != 1:
-        raise UserError(
-            f"name one column of truth '{table}' by dataset, split and epochs: {len(keys)} fit; "
-            f"it has {truth.holdings()}"
-        )
+    faults = Faults()
+    with faults.collect():
+        _check_name(name)
     path = _folder() / f"{name}.npz"
     if path.is_file() and not Surrogate.is_one(path):
-        raise UserError(f"'{name}' is a table, which the surrogate would replace: choose another name")
-    fit_surrogate(truth, *keys[0], name).save(path)
+        faults.add(UserError(f"'{name}' is a table, which the surrogate would replace: choose another name"))
+    elif path.is_file() and not replace:
+        faults.add(UserError(f"there is a surrogate '{name}' already: add --replace, or choose another --name"))
+    with faults.collect():
+        column = _only_column(open_truth(table), table, dataset, split, epochs)
+    faults.raise_any()
+    truth = open_truth(table)
+    assert isinstance(truth, TruthTable)
+    fit_surrogate(truth, *column, name, parameters=parameters).save(path)
     return path
+
+
+def _only_column(
+    truth: GroundTruth, name: str, dataset: str | None, split: str | None, epochs: int | None
+) -> tuple[str, str, int]:
+    """Return the key of the one column of a table that fits what is given. Raises UserError if none or several do."""
+    if isinstance(truth, Surrogate):
+        raise UserError(f"'{name}' is a surrogate: name the table that it was fitted on, '{truth.reference.name}'")
+    given = (dataset, split, epochs)
+    keys = [c.key for c in truth.columns if all(a in (None, b) for a, b in zip(given, c.key, strict=True))]
+    if len(keys) == 1:
+        return keys[0]
+    if not keys and dataset is not None and split is not None and epochs is not None:
+        truth.column(dataset, split, epochs)
+    raise UserError(
+        f"name one column of truth '{name}' by dataset, split and epochs: {len(keys)} fit; it has {truth.holdings()}"
+    )
 
 
 def detect(source: Path) -> str:
@@ -246,6 +416,19 @@ def _check_name(name: str) -> None:
         raise UserError(f"'{name}' is built in: choose another name")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.endswith(".npz"):
         raise UserError(f"'{name}' cannot name a truth: use letters, digits, '.', '_' and '-'")
+
+
+def _not_there(name: str) -> UserError:
+    """Return the error for a truth that is not there, with the command that gets it if it is a known one."""
+    if name in KNOWN:
+        summary, how = KNOWN[name]
+        return UserError(f"the truth '{name}' is not there yet: {how} ({summary})")
+    known = [*BUILTIN, *KNOWN, *_imported()]
+    error = unknown("truth", name, known, ALIASES)
+    meant = nearest(name, known, ALIASES)
+    if meant in KNOWN and meant not in _imported():
+        return UserError(f"{error}; '{meant}' is not there yet: {KNOWN[meant][1]}")
+    return error
 
 
 def _open(path: Path) -> GroundTruth:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from scipy.stats import kendalltau, spearmanr
+from scipy.stats import kendalltau, rankdata, spearmanr
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import SearchSpace
@@ -32,18 +32,41 @@ LEARNING_RATE, ROUNDS, LEAST_IN_LEAF = 0.05, 300, 5
 FEWEST_LEAVES, MOST_LEAVES, ROWS_PER_LEAF = 6, 31, 100
 """Leaves of a tree grow with the table."""
 _SEED = 301
+ALONE = "parameters alone"
+"""The key of a surrogate's details under which :func:`parameters_alone` stands."""
 
 Fitted = tuple[float, np.ndarray, Trees]
 """Intercept, one weight per feature, trees."""
 
 
+Parameters = Callable[[SearchSpace, np.ndarray], np.ndarray]
+"""Counts the parameters of the networks of architectures, given as rows of a table's `choices`: one number per row.
+
+Raises UserError if the networks of the space cannot be built.
+"""
+
+
 def fit_surrogate(
-    table: TruthTable, dataset: str, split: str, epochs: int, name: str, *, folds: int = FOLDS
+    table: TruthTable,
+    dataset: str,
+    split: str,
+    epochs: int,
+    name: str,
+    *,
+    folds: int = FOLDS,
+    parameters: Parameters | None = None,
 ) -> Surrogate:
-    """A surrogate of one column of a table, cross-validated.
+    """Return a surrogate of one column of a table, cross-validated.
 
     Architectures of equal function count once, with the mean of their accuracies: else one of them could stand in the
     fit and the other among those left out.
+
+    Args:
+        table: with the accuracies.
+        dataset, split, epochs: of the column.
+        name: of the surrogate.
+        folds: of the cross-validation.
+        parameters: counts parameters; the surrogate's details then compare it with their number alone.
 
     Raises:
         UserError: if there is no such column, if it has too few distinct architectures or only one accuracy, or if
@@ -58,6 +81,7 @@ def fit_surrogate(
     best = max(found, key=lambda form: found[form].tau)
     intercept, weights, trees = FORMS[best](table.space, encoded, accuracies)
     how = "" if table.provenance == MEASURED else ", which are themselves predicted"
+    baseline = {} if parameters is None else {ALONE: _baseline(table.space, rows, accuracies, folds, parameters)}
     return Surrogate.build(
         name=name,
         encoding="archselect",
@@ -73,6 +97,7 @@ def fit_surrogate(
             "tau of each form": {form: each.tau for form, each in found.items()},
             "table": {"name": table.name, "checksum": table.checksum},
             "libraries": {library: version(library) for library in ("numpy", "scikit-learn")},
+            **baseline,
         },
         provenance=table.provenance,
     )
@@ -114,13 +139,57 @@ def cross_validated(
         form: one of :data:`FORMS`.
     """
     encoded = features(space, rows)
-    fold = np.random.default_rng(_SEED).permutation(len(rows)) % folds
+    fold = fold_of(len(rows), folds)
     predicted = np.empty(len(rows))
     for out in range(folds):
         left_out = fold == out
         intercept, weights, trees = FORMS[form](space, encoded[~left_out], accuracies[~left_out])
         predicted[left_out] = intercept + encoded[left_out] @ weights + trees.predict(encoded[left_out])
     return np.clip(predicted, 0, 100)
+
+
+def parameters_alone(parameters: np.ndarray, accuracies: np.ndarray, folds: int = FOLDS) -> dict[str, float]:
+    """Return how the number of parameters alone orders the architectures, on the folds of :func:`cross_validated`.
+
+    In each fold architectures are ordered by their rank; whether more parameters are better or worse is taken from the
+    other folds.
+
+    Args:
+        parameters: one number per architecture.
+        accuracies: in per cent, one per architecture.
+        folds: of the cross-validation.
+
+    Returns:
+        Kendall's tau-b as `tau`, and its 95 % interval (see :func:`agreement`) as `tau_low` and `tau_high`; NaN where
+        all have the same number of parameters.
+    """
+    ranks = rankdata(parameters)
+    ranks -= ranks.mean()
+    fold = fold_of(len(accuracies), folds)
+    predicted = np.empty(len(accuracies))
+    for out in range(folds):
+        left_out = fold == out
+        direction = _tau(ranks[~left_out], accuracies[~left_out])
+        predicted[left_out] = -ranks[left_out] if direction < 0 else ranks[left_out]
+    return _with_interval("tau", _tau, predicted, accuracies)
+
+
+def fold_of(count: int, folds: int) -> np.ndarray:
+    """Return the fold of each of so many architectures, drawn with a fixed generator."""
+    return np.random.default_rng(_SEED).permutation(count) % folds
+
+
+def _baseline(
+    space: SearchSpace, rows: np.ndarray, accuracies: np.ndarray, folds: int, parameters: Parameters
+) -> dict[str, Any]:
+    """Return what a surrogate's details say of parameters alone: numbers, or why there are none."""
+    try:
+        counts = parameters(space, rows)
+    except UserError as error:
+        return {"undefined": str(error)}
+    if np.ptp(counts) == 0:
+        return {"undefined": "all architectures have the same number of parameters"}
+    return parameters_alone(counts, accuracies, folds)
 
 
 def agreement(predicted: np.ndarray, accuracies: np.ndarray, folds: int) -> Agreement:

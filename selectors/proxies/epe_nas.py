@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.base import Domain, Forward, Proxy
 from archselect.selectors.proxies.gradients import correlations, jacobian
 
 K = 1e-5
@@ -16,12 +16,12 @@ MANY_CLASSES = 100
 
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """With e_c the sum of `log(|correlation| + k)` over the pairs of images of class c: the sum of `|e_c|`.
+    """Return the sum of `|e_c|`, with e_c the sum of `log(|correlation| + k)` over the pairs of images of class c.
 
     The correlations are those of jacob_cov; ordered pairs, an image with itself included. With more than 100 classes
     e_c is divided by the images of the class, and the score is the sum of `|e_c - e_d|` over pairs of the classes in
-    the batch, divided by their number. (There the released code counts each pair twice.) NaN where a Jacobian is
-    constant, as in a network whose logits do not depend on the images.
+    the batch, divided by their number. (There the released code counts each pair twice.) Raises Undefined
+    where a Jacobian is constant, as in a network whose logits do not depend on the images.
     """
     rows, classes = jacobian(forward, images)
     logs = (correlations(rows).abs() + K).log()
@@ -40,5 +40,12 @@ EPE_NAS = Proxy(
     paper="Lopes et al., ICANN 2021, arXiv 2102.08099",
     better="higher",
     score=score,
+    domain=Domain(
+        needs="at least two images; several of one class, or many classes, to tell networks apart",
+        values="non-negative",
+        undefined="the gradient of the logits by some image is constant (a disconnected cell)",
+        equal="yes",
+        because="it reads the gradient by the images alone",
+    ),
     norm="batch",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.base import Domain, Forward, Proxy
 from archselect.selectors.proxies.forwards import LINEAR, listening, total
 from archselect.selectors.proxies.gradients import gradients, loss_of
 
@@ -43,5 +43,12 @@ FISHER = Proxy(
     paper="Turner et al., ICLR 2020, arXiv 1906.04113; as a proxy: Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
     better="higher",
     score=score,
+    domain=Domain(
+        needs="weights that the logits depend on",
+        values="non-negative",
+        undefined="the logits depend on no weight of the model, or are not finite",
+        equal="yes",
+        because="a layer that is not at work gives zeros, or has no gradient",
+    ),
     norm="batch",
 )

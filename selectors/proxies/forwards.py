@@ -14,12 +14,15 @@ from archselect.selectors.proxies.base import Forward
 LINEAR = (nn.Conv2d, nn.Linear)
 """The layers whose weights the proxies of Abdelfattah et al. score; biases and normalisation are left out."""
 
-Hear = Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]
+Hear = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]
 
 
 @contextmanager
 def listening(model: nn.Module, hear: Hear, kinds: tuple[type[nn.Module], ...] = (nn.Module,)) -> Iterator[None]:
-    """Within it, every call of a module of these kinds ends with `hear(module, inputs, output)`."""
+    """Within it, every call of a module of these kinds ends with `hear(module, inputs, output)`.
+
+    What `hear` returns takes the place of the output, unless it is None.
+    """
     hooks = [module.register_forward_hook(hear) for module in model.modules() if isinstance(module, kinds)]
     try:
         yield
@@ -37,6 +40,26 @@ def reached(model: nn.Module, forward: Forward, images: Tensor) -> list[nn.Modul
     with listening(model, lambda module, inputs, output: modules.setdefault(module)), torch.no_grad():
         forward(images[:2])
     return list(modules)
+
+
+def working(model: nn.Module, forward: Forward, images: Tensor, kind: type[nn.Module]) -> set[nn.Module]:
+    """Return the modules of a kind that are at work: the images reach them, and the logits depend on what they give.
+
+    A module that reads an empty node gets the same input for every image; of one whose output nothing reads the logits
+    have no gradient. The first two images are looked at (batch statistics of 1x1 features need more than one).
+    """
+    gates: dict[Tensor, nn.Module] = {}
+
+    def gate(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        factor = torch.ones((), dtype=output.dtype, device=output.device, requires_grad=True)
+        if bool((inputs[0] != inputs[0][:1]).any()):
+            gates[factor] = module
+        return output * factor
+
+    with torch.enable_grad(), listening(model, gate, (kind,)):
+        logits = forward(images[:2])
+        slopes = torch.autograd.grad(logits.sum(), list(gates), allow_unused=True) if gates else ()
+    return {module for module, slope in zip(gates.values(), slopes, strict=True) if slope is not None}
 
 
 def replaced(model: nn.Module, forward: Forward, tensors: Mapping[str, Tensor]) -> Forward:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archselect.selectors.proxies.base import Forward
+from archselect.selectors.proxies.base import Forward, Undefined
 from archselect.selectors.proxies.forwards import LINEAR, replaced
 
 
@@ -36,12 +36,12 @@ def gradients(
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     """Those of the tensors `by` that `of`, a scalar, depends on, and its gradient by each of them.
 
-    Raises ValueError if it depends on none: then a proxy has nothing to measure.
+    Raises Undefined if it depends on none: then a proxy has nothing to measure.
     """
     found = torch.autograd.grad(of, by, create_graph=create_graph, allow_unused=True) if by else ()
     pairs = [(tensor, gradient) for tensor, gradient in zip(by, found, strict=True) if gradient is not None]
     if not pairs:
-        raise ValueError("no weight has a gradient: the logits depend on none of the model's weights")
+        raise Undefined("no weight has a gradient: the logits depend on none of the model's weights")
     tensors, values = zip(*pairs, strict=True)
     return tensors, values
 
@@ -70,7 +70,15 @@ def jacobian(forward: Forward, images: Tensor) -> tuple[Tensor, int]:
 
 
 def correlations(rows: Tensor) -> Tensor:
-    """Pearson's correlation of each pair of rows, (rows, rows), float64; NaN where a row is constant."""
+    """Return Pearson's correlation of each pair of rows, (rows, rows), float64.
+
+    Raises Undefined where a row is constant or not finite.
+    """
     centred = rows.double() - rows.double().mean(dim=1, keepdim=True)
-    unit = centred / centred.norm(dim=1, keepdim=True)
+    norms = centred.norm(dim=1, keepdim=True)
+    if not bool(torch.isfinite(norms).all()):
+        raise Undefined("the gradient of the logits by some image is not finite")
+    if not bool((norms > 0).all()):
+        raise Undefined("the gradient of the logits by some image is constant: the logits do not depend on the image")
+    unit = centred / norms
     return unit @ unit.T

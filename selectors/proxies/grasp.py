@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.base import Domain, Forward, Proxy
 from archselect.selectors.proxies.forwards import total
 from archselect.selectors.proxies.gradients import gradients, loss_of
 
@@ -29,5 +29,12 @@ GRASP = Proxy(
     paper="Wang et al., ICLR 2020, arXiv 2002.07376; as a proxy: Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
     better="higher",
     score=score,
+    domain=Domain(
+        needs="weights that the logits depend on",
+        values="real",
+        undefined="the logits depend on no weight of the model, or are not finite",
+        equal="yes",
+        because="a weight that is not at work has no gradient, or one of zero",
+    ),
     norm="batch",
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.base import Domain, Forward, Proxy
 from archselect.selectors.proxies.gradients import correlations, jacobian
 
 K = 1e-5
@@ -16,15 +16,13 @@ K = 1e-5
 
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """Minus the sum of log(v + k) + 1 / (v + k) over the eigenvalues v of the correlations between Jacobians.
+    """Return minus the sum of log(v + k) + 1 / (v + k) over the eigenvalues v of the correlations between Jacobians.
 
     A Jacobian is the gradient of the sum of all logits by an image. -(number of images) is the highest possible,
-    up to k: no two are correlated. NaN where a Jacobian is constant, as in a network whose logits do not depend on
-    the images.
+    up to k: no two are correlated. Raises Undefined where a Jacobian is constant, as in a network whose logits do not
+    depend on the images.
     """
     matrix = correlations(jacobian(forward, images)[0])
-    if not bool(torch.isfinite(matrix).all()):
-        return float("nan")
     values = torch.linalg.eigvalsh(matrix) + K
     return -float((values.log() + 1 / values).sum())
 
@@ -35,5 +33,12 @@ JACOB_COV = Proxy(
     paper="Mellor et al., arXiv 2006.04647 v1; as a proxy: Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
     better="higher",
     score=score,
+    domain=Domain(
+        needs="at least two images",
+        values="real",
+        undefined="the gradient of the logits by some image is constant (a disconnected cell)",
+        equal="yes",
+        because="it reads the gradient by the images alone",
+    ),
     norm="batch",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.base import Domain, Forward, Proxy
 from archselect.selectors.proxies.forwards import LINEAR, reached, total
 
 
@@ -21,4 +21,11 @@ L2_NORM = Proxy(
     paper="Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
     better="higher",
     score=score,
+    domain=Domain(
+        needs="nothing",
+        values="non-negative",
+        undefined="the weights are not finite",
+        equal="no",
+        because="it adds up every layer that is called, at work or not, as the released code does",
+    ),
 )

@@ -5,13 +5,14 @@ The Zero-Cost-PT paper and code call it `jacob` and `nwot`.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from archselect.nasbench_adapters.networks.operations import Count, Rectifier
-from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.base import Domain, Forward, Proxy, Undefined
 
 
 def pattern_kernel(model: nn.Module, forward: Forward, images: Tensor) -> Tensor:
@@ -88,14 +89,17 @@ def _overlaps(active: Tensor) -> Tensor:
 
 
 def scores(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor, candidates: int) -> list[float]:
-    """log|det K| of every candidate; -inf where K is singular (two images that no ReLU tells apart)."""
+    """Return log|det K| of every candidate; -inf where K is singular: no ReLU tells two of the images apart."""
     kernels = pattern_kernels(model, forward, images, candidates)
     return [float(value) for value in torch.linalg.slogdet(kernels).logabsdet.tolist()]
 
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """log|det K|; see :func:`scores`."""
-    return scores(model, forward, images, labels, 1)[0]
+    """Return log|det K|. Raises Undefined where K is singular: no ReLU tells two of the images apart."""
+    (value,) = scores(model, forward, images, labels, 1)
+    if value == -math.inf:
+        raise Undefined("no ReLU tells two of the images apart")
+    return value
 
 
 NWOT = Proxy(
@@ -104,5 +108,12 @@ NWOT = Proxy(
     paper="Mellor et al., ICML 2021, arXiv 2006.04647",
     better="higher",
     score=score,
+    domain=Domain(
+        needs="rectifiers",
+        values="real",
+        undefined="no rectifier tells two of the images apart (a disconnected cell)",
+        equal="no",
+        because="the released code counts the inputs of layers that are not at work, too",
+    ),
     side_by_side=scores,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.base import Domain, Forward, Proxy
 from archselect.selectors.proxies.forwards import reached
 
 
@@ -20,4 +20,11 @@ PARAMS = Proxy(
     paper="Krishnakumar et al., NAS-Bench-Suite-Zero, NeurIPS 2022, arXiv 2210.03230",
     better="higher",
     score=score,
+    domain=Domain(
+        needs="nothing",
+        values="non-negative",
+        undefined="nowhere",
+        equal="no",
+        because="it counts every layer that is called, at work or not, as the benchmark does",
+    ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.base import Domain, Forward, Proxy
 from archselect.selectors.proxies.forwards import total
 from archselect.selectors.proxies.gradients import weight_gradients
 
@@ -20,5 +20,12 @@ SNIP = Proxy(
     paper="Lee et al., ICLR 2019, arXiv 1810.02340; as a proxy: Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
     better="higher",
     score=score,
+    domain=Domain(
+        needs="weights that the logits depend on",
+        values="non-negative",
+        undefined="the logits depend on no weight of the model, or are not finite",
+        equal="yes",
+        because="a weight that is not at work has no gradient, or one of zero",
+    ),
     norm="batch",
 )

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.base import Domain, Forward, Proxy, Undefined
 from archselect.selectors.proxies.forwards import replaced, total
 from archselect.selectors.proxies.gradients import gradients, leaves
 
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """log of the sum over weights of `|w dR/dw|`; R is the sum of the logits of an image of ones.
+    """Return log of the sum over weights of `|w dR/dw|`; R is the sum of the logits of an image of ones.
 
     Every parameter is replaced by its absolute value and normalisation is left out, as in Abdelfattah et al., so that
     neither the images nor the batch-norm mode matter. In float64, and the logarithm is what NAS-Bench-Suite-Zero
-    publishes: the sum itself spans tens of orders of magnitude. -inf where input and output are not connected
-    (published there as 0). Raises OverflowError beyond float64's range.
+    publishes: the sum itself spans tens of orders of magnitude. Raises Undefined where input and output are not
+    connected (published there as 0), and beyond float64's range.
     """
     tensors = dict(model.named_parameters()) | dict(model.named_buffers())
     magnitudes = {name: tensor.detach().abs().double() for name, tensor in tensors.items()}
@@ -28,9 +29,11 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
     with torch.enable_grad(), without_normalisation(model):
         reached, slopes = gradients(replaced(model, forward, magnitudes)(ones).sum(), weights)
     flow = total((weight.detach() * slope).abs() for weight, slope in zip(reached, slopes, strict=True))
-    if flow == torch.inf:
-        raise OverflowError("synflow's sum is beyond float64: the network is too deep or its weights are too large")
-    return float(torch.tensor(flow, dtype=torch.float64).log())
+    if flow == 0:
+        raise Undefined("no path leads from the images to the logits")
+    if not math.isfinite(flow):
+        raise Undefined("the sum is beyond float64: the network is too deep or its weights are too large")
+    return math.log(flow)
 
 
 @contextmanager
@@ -61,4 +64,11 @@ SYNFLOW = Proxy(
     paper="Tanaka et al., NeurIPS 2020, arXiv 2006.05467; as a proxy: Abdelfattah et al., ICLR 2021, arXiv 2101.08134",
     better="higher",
     score=score,
+    domain=Domain(
+        needs="weights that lie between the images and the logits",
+        values="real",
+        undefined="input and output are not connected, or the sum is beyond float64",
+        equal="yes",
+        because="a weight that is not at work has no flow",
+    ),
 )

@@ -31,7 +31,7 @@ def train(monkeypatch, capsys, tmp_path):
 
 MISTAKES = {
     "protocol": ((CELL, "--protocol", "tinny"), "unknown protocol 'tinny': did you mean 'tiny'?"),
-    "space": ((CELL, "--protocol", "tiny", "--space", "nb20"), "unknown space 'nb20': did you mean 'nb201'?"),
+    "space": ((CELL, "--protocol", "tiny", "--space", "NB201"), "unknown space 'NB201': did you mean 'nb201'?"),
     "cell of another space": ((CELL, "--protocol", "tiny"), "malformed genotype"),
     "cell": ((CELL[:-9], *NB201), "malformed NAS-Bench-201 cell"),
     "protocol of another space": (

@@ -13,6 +13,7 @@ from archselect.benchmarks.run import Runner
 from archselect.benchmarks.study import read_study
 from archselect.benchmarks.task import SupernetTask
 from archselect.nasbench_adapters.errors import UserError
+from archselect.selectors.proxies.base import Undefined
 
 
 class Killed(Exception):
@@ -208,3 +209,46 @@ def test_an_answer_of_another_form_is_refused(jobs, folder, change):
     path.write_text("\n".join([*lines[:-1], json.dumps(json.loads(lines[-1]) | change), ""]))
     with pytest.raises(UserError, match=r"\.jsonl does not hold what it should .*: remove it and run again"):
         run(folder, job)
+
+
+@pytest.mark.parametrize("value", ["Infinity", "-Infinity", "NaN"])
+def test_a_journals_score_that_is_not_finite_is_refused(jobs, folder, monkeypatch, value):
+    """Such as an earlier version noted."""
+    counter = answers(monkeypatch)
+    counter.die_at = 3
+    job = jobs["zero-cost-pt"]
+    with pytest.raises(Killed):
+        run(folder, job)
+    path = folder.journal(job.inputs.id).with_suffix(".jsonl")
+    lines = path.read_text().splitlines()
+    place = next(i for i, line in enumerate(lines) if json.loads(line).get("question") == "proxies")
+    answer = json.loads(lines[place])
+    answer["answer"][0] = float(value)
+    lines[place] = json.dumps(answer)
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(UserError, match="jsonl"):
+        run(folder, job)
+
+
+def test_a_candidate_without_a_score_is_left_out_and_replayed_so(jobs, folder, monkeypatch):
+    """Such as a disconnected cell: the proxy has no score of it, and the next candidate is asked for all the same."""
+    job = jobs["zero-cost-pt"]
+    whole = run(Folder(folder.root / "whole"), job).selected
+    first = whole.architecture_scores[0].architecture
+    original = SupernetTask.proxy_of_network
+
+    def without_the_first(self, name, architecture, *rest):
+        score = original(self, name, architecture, *rest)
+        if self.space.format(architecture) == first:
+            raise Undefined("no path leads through it")
+        return score
+
+    monkeypatch.setattr(SupernetTask, "proxy_of_network", without_the_first)
+    if len(whole.architecture_scores) == 1:
+        with pytest.raises(Undefined, match="no path leads through it"):
+            run(folder, job)
+        return
+    once = run(folder, job).selected
+    assert list(once.architecture_scores) == list(whole.architecture_scores)[1:]
+    assert once.architecture != first
+    assert run(folder, job).selected == once

@@ -54,9 +54,16 @@ def test_cell_types_by_name(write):
     [
         ([{}, {}], "row 2: this score came before"),
         ([{"score": "x"}], "row 1: score must be a number"),
+        ([{}, {"operation": "skip_connect", "score": "inf"}], "row 2: score must be finite; leave out the rows"),
+        ([{"score": "-inf"}], "row 1: score must be finite"),
+        ([{"score": "nan"}], "row 1: score must be a number"),
         ([{"better": "high"}], "row 1: better must be 'higher' or 'lower'"),
         ([{}, {"target_node": 2, "better": "higher"}], "row 2: better is 'higher', and before it was 'lower' for a"),
-        ([{"operation": "nor_conv_3x4"}], "row 1: unknown operation of space nb201 .*did you mean 'nor_conv_3x3'"),
+        ([{"operation": "nor_conv3x3"}], "row 1: unknown operation of space nb201 .*did you mean 'nor_conv_3x3'"),
+        (
+            [{"operation": "nor_conv_3x4"}],
+            "row 1: unknown operation of space nb201 'nor_conv_3x4': known: avg_pool_3x3",
+        ),
         ([{"source_node": 3}], "row 1: unknown edge of space nb201 '3→1'"),
         ([{"cell": "norm"}], "row 1: unknown cell of space nb201 'norm'"),
     ],

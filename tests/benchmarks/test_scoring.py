@@ -3,6 +3,7 @@
 import math
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,11 +80,8 @@ def test_a_score_is_the_proxys_of_a_fresh_network(images, norm, batches):
     for name in PROXIES:
         proxy = get_proxy(name)
         with scoring(network, (proxy.norm or "running") if norm == "own" else norm):
-            wanted = sum(proxy.score(network, network, *batch) for batch in drawn)
-        if math.isnan(wanted):
-            assert (found[name].value, found[name].reason) == (None, "NaN")
-        else:
-            assert found[name].value == wanted
+            wanted = sum(proxy.measure(network, network, *batch) for batch in drawn)
+        assert (found[name].value, found[name].reason) == (wanted, "")
 
 
 def test_fresh_batches_are_the_architectures_own(images):
@@ -118,10 +116,36 @@ def test_the_supernets_operations(images):
 
 def test_what_is_not_defined_has_a_reason(images):
     population = Population(space="nb201", source="", architectures=[DISCONNECTED])
-    found = Scorer(inputs_of(population), images).score(DISCONNECTED, 0)
-    assert found["jacob_cov"].value is None and found["jacob_cov"].reason
-    assert found["synflow"].value == -math.inf and not found["synflow"].reason
-    assert found["params"].value > 0
+    found = Scorer(inputs_of(population, (*PROXIES, "zen")), images).score(DISCONNECTED, 0)
+    assert {name: score.reason for name, score in found.items() if score.value is None} == {
+        "nwot": "no ReLU tells two of the images apart",
+        "synflow": "no path leads from the images to the logits",
+        "jacob_cov": "the gradient of the logits by some image is constant: the logits do not depend on the image",
+        "zen": "the features do not depend on the images",
+    }
+    assert found["params"].value > 0 and found["snip"].value == 0
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_value_that_is_not_finite_is_no_score(images, monkeypatch, value):
+    proxy = replace(get_proxy("nwot"), score=lambda *_: value)
+    monkeypatch.setattr(module, "get_proxy", lambda name: proxy)
+    population = populate(NB201, "sample:1")
+    found = Scorer(inputs_of(population), images).score(population.architectures[0], 0)["nwot"]
+    assert (found.value, found.reason) == (None, f"not finite: {value}")
+
+
+def test_only_undefined_is_a_reason(images, monkeypatch):
+    """Any other error is a fault of the proxy, and surfaces."""
+
+    def broken(*_):
+        raise ValueError("broken")
+
+    proxy = replace(get_proxy("nwot"), score=broken)
+    monkeypatch.setattr(module, "get_proxy", lambda name: proxy)
+    population = populate(NB201, "sample:1")
+    with pytest.raises(ValueError, match="broken"):
+        Scorer(inputs_of(population), images).score(population.architectures[0], 0)
 
 
 def test_a_fault_of_a_proxy_is_not_swallowed(images, monkeypatch):

@@ -82,7 +82,7 @@ MISTAKES = {
     "a setting of a selector": (("tune_epochs", "tune_epoch"), "'tune_epoch': did you mean 'tune_epochs'?"),
     "a setting's value": (("tune_epochs = 1", "tune_epochs = -1"), "selector darts-pt: tune_epochs: .* equal to 0"),
     "a proxy": (("iterations = 2", 'proxy = "nwto"'), "unknown proxy 'nwto': did you mean 'nwot'"),
-    "a space": (('"nb201"', '"nb210"'), "unknown space 'nb210': did you mean 'nb201'"),
+    "a space": (('"nb201"', '"nb-201"'), "unknown space 'nb-201': did you mean 'nb201'"),
     "a supernet of a selector": (('on = ["darts"]', 'on = ["dart"]'), "supernet of selector .*did you mean 'darts'"),
     "a seed twice": (("supernet = [0, 1]", "supernet = [1, 1]"), "seeds.supernet: 1 comes twice"),
     "no seed": (("supernet = [0, 1]", "supernet = []"), "seeds.supernet: List should have at least 1 item"),
@@ -96,7 +96,7 @@ MISTAKES = {
     "no published numbers": (('"time"]', '"reproduction"]'), "'reproduction' needs 'reproduces'"),
     "a study to vary": (('name = "small"', 'name = "small"\nvariant_of = "quikstart"'), "did you mean 'quickstart'"),
     "no data": (("[[data]]", "[[dada]]"), "(data: Field required|unknown key 'dada')"),
-    "a space of a supernet": (("epochs = 1\nb", 'spaces = ["nb210"]\nb'), "space of supernet darts .*mean 'nb201'"),
+    "a space of a supernet": (("epochs = 1\nb", 'spaces = ["NB201"]\nb'), "space of supernet darts .*mean 'nb201'"),
     "data of a supernet": (("epochs = 1\nb", 'data = ["digit"]\nb'), "data set of supernet darts .*mean 'digits'"),
     "no trace to show": (('"time"]', '"wiring"]'), "'wiring' needs a supernet with 'trace = true'"),
     "a trace of nothing": (('"untrained"\nb', '"untrained"\ntrace = true\nb'), "untrained is not trained: it has no"),
@@ -104,12 +104,38 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_named_with_its_mend_in_one_line(write_study, mistake):
+def test_a_mistake_is_named_with_its_mend_in_a_line(write_study, mistake):
     replacement, message = MISTAKES[mistake]
     path = write_study(replacement)
     with pytest.raises(UserError, match=message) as caught:
         read_study(str(path))
-    assert "\n" not in str(caught.value)
+    faults = caught.value.faults
+    assert str(caught.value).count("\n") == (len(faults) if len(faults) > 1 else 0)
+    assert all(fault.startswith(f"study {path}") for fault in faults)
+
+
+def test_all_mistakes_of_a_study_are_named_together(write_study):
+    """Also those of other parts where one part cannot be read at all."""
+    path = write_study(
+        ('"nb201"', '"nb101x"'),
+        ('name = "darts-pt"', 'name = "darts-tp"'),
+        ("limit = 32", "limits = 48"),
+        ('"untrained"\nbatch', '"untraind"\nbatch'),
+        ("supernet = [0, 1]", "supernet = []"),
+    )
+    with pytest.raises(UserError) as caught:
+        read_study(str(path))
+    heading, *lines = str(caught.value).splitlines()
+    assert heading == "found 5 faults; nothing was started:"
+    assert lines == sorted(lines) and len(lines) == 5
+    for wanted in (
+        "'nb101x'",
+        "'darts-tp': did you mean 'darts-pt'",
+        "'data.0.limits'",
+        "'untraind'",
+        "seeds.supernet",
+    ):
+        assert sum(wanted in line for line in lines) == 1, wanted
 
 
 def test_no_such_study(tmp_path):

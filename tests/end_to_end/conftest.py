@@ -88,17 +88,21 @@ def copied(finished, world):
 
 @pytest.fixture
 def refusal(world, archselect):
-    """`refusal(*arguments)` is the one line with which a command, run in this process, is refused."""
+    """`refusal(*arguments)` is what a command, run in this process, is refused with: a line, or one for each fault."""
 
     def call(*arguments):
         code, out, err = archselect(*arguments)
         assert (code, out) == (2, "")
-        return one_line(err)
+        return one_line_each(err)
 
     return call
 
 
-def one_line(err):
-    assert err.startswith("archselect: ") and err.count("\n") == 1 and err.endswith("\n"), err
+def one_line_each(err):
+    heading, *faults = err.splitlines()
+    assert err.endswith("\n") and heading.startswith("archselect: "), err
+    if faults:
+        assert heading == f"archselect: found {len(faults)} faults; nothing was started:", err
+        assert faults == sorted(faults) and all(fault.startswith("  ") for fault in faults), err
     assert "Traceback" not in err
     return err

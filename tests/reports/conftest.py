@@ -219,6 +219,7 @@ def make_record(inputs: Inputs) -> Record:
             operation_scores=Columns(OperationScore, scores),
             edge_scores=Columns(EdgeScore),
             decisions=Columns(Decision, decisions),
+            uniform=label == "random",
             architecture_scale=Scale(name="nwot", better="higher") if label == "zero-cost-pt" else None,
             architecture_scores=Columns(
                 ArchitectureScore,

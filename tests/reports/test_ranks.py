@@ -15,7 +15,7 @@ from scipy import stats as scipy_stats
 from archselect.reports import ranks
 from archselect.reports.ranks import coefficient, coefficients, spearman, tau_b
 
-VALUES = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e6, 1e6), st.just(-inf), st.just(inf))
+VALUES = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e6, 1e6))
 PAIRS = st.lists(st.tuples(VALUES, VALUES), min_size=2, max_size=12)
 
 
@@ -68,9 +68,10 @@ def test_the_declared_direction_turns_the_sign(pairs):
         assert lower.tau == pytest.approx(-higher.tau) and lower.rho == pytest.approx(-higher.rho)
 
 
-def test_minus_infinity_is_the_lowest_score():
-    assert tau_b([-inf, 0.0, 1.0], [1.0, 2.0, 3.0]) == 1.0
-    assert coefficient([-inf, 0.0, 1.0], [1.0, 2.0, 3.0], "lower", 2, "things").tau == -1.0
+@pytest.mark.parametrize("value", [nan, inf, -inf])
+def test_a_value_that_is_not_finite_is_no_score(value):
+    assert tau_b([value, 0.0, 1.0], [1.0, 2.0, 3.0]) is None
+    assert spearman([1.0, 2.0, 3.0], [0.0, value, 1.0]) is None
 
 
 @pytest.mark.parametrize(
@@ -80,10 +81,10 @@ def test_minus_infinity_is_the_lowest_score():
         ([], [], 2, "fewer than 2 things"),
         ([1.0, 2.0], [1.0, 2.0], 3, "fewer than 3 things"),
         ([1.0, 1.0], [1.0, 2.0], 2, "all scores equal"),
-        ([-inf, -inf], [1.0, 2.0], 2, "all scores equal"),
+        ([-inf, 1.0], [1.0, 2.0], 2, "a score that is not finite"),
         ([1.0, 2.0], [3.0, 3.0], 2, "all accuracies equal"),
-        ([1.0, nan], [1.0, 2.0], 2, "a nan score"),
-        ([1.0, 2.0], [nan, 2.0], 2, "a nan accuracy"),
+        ([1.0, nan], [1.0, 2.0], 2, "a score that is not finite"),
+        ([1.0, 2.0], [nan, 2.0], 2, "an accuracy that is not finite"),
     ],
 )
 def test_undefined_has_a_reason(scores, truth, least, reason):
@@ -91,7 +92,7 @@ def test_undefined_has_a_reason(scores, truth, least, reason):
     assert (found.tau, found.rho, found.reason) == (None, None, reason)
 
 
-SCORES = st.one_of(VALUES, st.just(nan))
+SCORES = st.one_of(VALUES, st.sampled_from([nan, inf, -inf]))
 SETS = st.lists(st.lists(st.tuples(SCORES, VALUES, SCORES), max_size=6), max_size=9)
 
 

@@ -1,6 +1,7 @@
-"""The table of a folder of scores, reckoned again by other means."""
+"""The table of a folder of scores, computed again by other means."""
 
 from itertools import combinations
+from math import inf
 
 import numpy as np
 import pandas as pd
@@ -26,8 +27,11 @@ DIRECTIONS = {"up": "higher", "down": "lower", "flat": "higher"}
 MACHINE = Machine(device="cpu", device_name="x", threads=1, platform="x", python="3", torch="2", deterministic=True)
 
 
-def make(root, size=60, seeds=(0, 1), trials=3, published=True, part=16, holes=()):
-    """A folder of made-up scores: `up` and `down` follow the accuracies, `flat` is constant; `holes` are undefined."""
+def make(root, size=60, seeds=(0, 1), trials=3, published=True, part=16, holes=(), infinite=()):
+    """A folder of made-up scores: `up` and `down` follow the accuracies, `flat` is constant.
+
+    In the first seed `holes` of `up` are undefined, and `infinite` ones of `down` are minus infinity.
+    """
     rng = np.random.default_rng(0)
     accuracies = np.round(rng.uniform(80, 95, size), 1)
     noise = {seed: np.random.default_rng(seed + 1).normal(0, 3, size) for seed in seeds}
@@ -66,7 +70,7 @@ def make(root, size=60, seeds=(0, 1), trials=3, published=True, part=16, holes=(
                 scores.append(
                     {
                         "up": Score(value=None if hole else value, reason="NaN" if hole else "", seconds=0.5),
-                        "down": Score(value=-value, seconds=0.5),
+                        "down": Score(value=-inf if i in infinite and seed == seeds[0] else -value, seconds=0.5),
                         "flat": Score(value=1.0, seconds=0.5),
                     }
                 )
@@ -137,6 +141,28 @@ def test_what_is_undefined_in_one_seed_is_left_out_and_counted(tmp_path):
     wanted = np.mean([kendalltau(own.up, own.accuracy).statistic for _, own in rows.groupby("seed")])
     assert table.loc["up", "tau_b"] == pytest.approx(wanted)
     assert table.loc["down", "n"] == 60
+
+
+def test_a_value_that_is_not_finite_is_left_out_and_counted(tmp_path):
+    """Such as earlier versions kept: a proxy whose direction is "lower" would otherwise have found its best ones."""
+    table, rows = both(make(tmp_path, infinite=(2, 5, 7)))
+    assert table.loc["down", ["n", "undefined", "reasons"]].tolist() == [57, 3, "not finite (3)"]
+    rows = rows[~rows.architecture.isin(["cell 2", "cell 5", "cell 7"])]
+    wanted = np.mean([kendalltau(-own.down, own.accuracy).statistic for _, own in rows.groupby("seed")])
+    assert table.loc["down", "tau_b"] == pytest.approx(wanted)
+    shown = correlation_table(load_scores(tmp_path, DIRECTIONS)).shown.set_index("Proxy")
+    assert shown.loc["down ↓", "Undefined"] == "3: not finite (3)"
+
+
+@pytest.mark.parametrize("value", [None, inf, -inf])
+def test_a_published_value_that_is_no_score_is_left_out_and_counted(tmp_path, value):
+    root = make(tmp_path)
+    population = load_scores(root, DIRECTIONS).population
+    values = [value if i in (3, 4) else own for i, own in enumerate(population.published["up"])]
+    write_fact(Folder(root).population_path, population.model_copy(update={"published": {"up": values}}))
+    table = correlation_table(load_scores(root, DIRECTIONS))
+    assert table.frame.set_index("proxy").loc["up", "n_published"] == 58
+    assert "Architectures without a published score, left out where ours are held against it: up 2." in table.notes
 
 
 def test_the_best_tenth_is_by_the_truth(tmp_path):

@@ -169,7 +169,7 @@ def test_foreign_text_is_escaped_everywhere(fake, tmp_path):
     assert latex(NASTY) in tex and NASTY not in tex
     table = (root / "report" / "accuracy.md").read_text()
     lines = [line for line in table.splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {11}
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {12}
     assert {len(line) for line in lines} == {len(lines[0])}
     rows = list(csv.DictReader(io.StringIO((root / "report" / "accuracy.csv").read_text())))
     assert NASTY in {row["selector"] for row in rows}

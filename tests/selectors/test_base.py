@@ -1,5 +1,6 @@
 """What selectors share: their settings, the log of scores, and a task that scoring leaves as it was."""
 
+from contextlib import suppress
 from typing import ClassVar
 
 import pytest
@@ -18,9 +19,10 @@ from archselect.nasbench_adapters.space import OPEN, Architecture, Decisions
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.base import Decision, EdgeScore, Log, OperationScore, Scale, Selector
 from archselect.selectors.proxies import PROXIES
+from archselect.selectors.proxies.base import Undefined
 
-NAN = float("nan")
-finite = st.floats(allow_nan=False)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+not_finite = st.sampled_from([float("nan"), float("inf"), -float("inf")])
 scales = st.sampled_from([Scale("s", "higher"), Scale("s", "lower")])
 
 
@@ -79,13 +81,18 @@ def test_the_best_score_wins_and_ties_go_to_the_lower_index(scale, values):
     assert noted == tuple(OperationScore(2, 1, 0, 3, k, value) for k, value in enumerate(values))
 
 
-@given(scales, st.lists(finite, max_size=4), st.lists(finite, max_size=4))
-def test_a_score_that_is_nan_surfaces(scale, before, after):
+@given(scales, st.lists(finite, max_size=4), not_finite, st.lists(finite, max_size=4))
+def test_a_score_that_is_not_finite_surfaces(scale, before, value, after):
+    """With its name, the candidate and the value; nothing of it is noted."""
     log = Log(scale, scale)
-    with pytest.raises(ValueError, match="NaN"):
-        log.scores(0, 0, 0, 0, [*before, NAN, *after])
-    with pytest.raises(ValueError, match="NaN"):
-        log.architecture(Architecture(((0,),)), NAN)
+    with pytest.raises(
+        ValueError, match=f"score 's' of operation {len(before)} on edge 3 of cell type 1 is not finite"
+    ):
+        log.scores(0, 0, 1, 3, [*before, value, *after])
+    with pytest.raises(ValueError, match=rf"score 's' of architecture \(\(0,\),\) is not finite: {value}"):
+        log.architecture(Architecture(((0,),)), value)
+    selection = log.selection(Architecture(((0,),)))
+    assert selection.operation_scores == selection.architecture_scores == ()
 
 
 @given(scales, st.dictionaries(st.integers(0, 9), finite, min_size=1, max_size=6))
@@ -99,11 +106,11 @@ def test_the_worst_edge_goes_and_ties_go_to_the_later(scale, scores):
     assert noted == tuple(EdgeScore(2, 1, 0, 4, edge, value) for edge, value in scores.items())
 
 
-@given(scales, st.dictionaries(st.integers(0, 9), finite, max_size=4))
-def test_an_edges_score_that_is_nan_surfaces(scale, scores):
+@given(scales, st.dictionaries(st.integers(0, 9), finite, max_size=4), not_finite)
+def test_an_edges_score_that_is_not_finite_surfaces(scale, scores, value):
     log = Log(scale)
-    with pytest.raises(ValueError, match="NaN on edge"):
-        log.edges(0, 0, 0, 4, {**scores, 10: NAN})
+    with pytest.raises(ValueError, match="without edge 10 of cell type 0 is not finite"):
+        log.edges(0, 0, 0, 4, {**scores, 10: value})
     assert log.selection(Architecture(((0,),))).edge_scores == ()
 
 
@@ -179,7 +186,8 @@ def test_scoring_leaves_the_task_as_it_was(trace, task, chosen, masked, norm, au
     evaluation = task.evaluate(mixture, norm=norm, augment=augment)
     assert 0 <= evaluation.accuracy <= 100
     for name in PROXIES:
-        task.proxy(name, mixture, batch, norm=norm)
+        with suppress(Undefined):
+            task.proxy(name, mixture, batch, norm=norm)
 
     assert trace(task.supernet) == before
     assert torch.equal(task.alphas[0], alphas)
@@ -194,15 +202,38 @@ def test_scoring_a_network_leaves_the_task_as_it_was(trace, task, name):
     assert trace(task.supernet) == before
 
 
+def test_a_candidate_without_a_score_is_named_with_proxy_and_reason(task):
+    """Nothing leads to the output of a cell whose edges carry `none`."""
+    batch = task.minibatch(8)
+    mixture = task.mixture(Decisions(((0, 0, 0, 0, 0, OPEN),)))
+    candidates = [mixture.fixed(0, 5, choice) for choice in range(5)]
+    reason = "no path leads from the images to the logits"
+    wanted = f"proxy synflow has no score of the supernet with none on edge 2→3 of cell: {reason}"
+    with pytest.raises(Undefined, match=wanted):
+        task.proxies("synflow", candidates, batch)
+    wanted = "synflow has no score of the supernet with none . skip_connect . nor_conv_1x1 . avg_pool_3x3 on edge 2→3"
+    with pytest.raises(Undefined, match=wanted):
+        task.proxy("synflow", mixture.without(0, 5, 3), batch)
+    with pytest.raises(Undefined, match=r"synflow has no score of \|none~0\|\+.*: no path leads"):
+        task.proxy_of_network("synflow", Architecture(((0,) * 6,)), batches=2, size=8)
+
+
 @settings(max_examples=10)
 @given(st.lists(st.integers(-1, 4), min_size=6, max_size=6), st.sampled_from(["running", "batch"]))
 def test_the_same_question_has_the_same_answer(task, chosen, norm):
     mixture = task.mixture(Decisions((tuple(OPEN if k < 0 else k for k in chosen),)))
     batch = task.minibatch(8)
-    scores = []
+
+    def answer(mixed, mode):
+        try:
+            return task.proxy("nwot", mixed, batch, norm=mode)
+        except Undefined as error:
+            return str(error)
+
+    answers = []
     for _ in range(2):
-        scores.append(task.proxy("nwot", mixture, batch, norm=norm))
-        task.proxy("nwot", mixture.without(0, 0, 1), batch, norm="batch")
+        answers.append(answer(mixture, norm))
+        answer(mixture.without(0, 0, 1), "batch")
         task.evaluate(mixture, norm="batch", augment=True)
-    assert scores[0] == scores[1]
+    assert answers[0] == answers[1]
     assert task.evaluate(mixture) == task.evaluate(mixture)

@@ -29,6 +29,16 @@ def test_a_proxy_is_found_by_its_own_name_and_has_a_direction(name):
     assert proxy.better in ("higher", "lower")
     assert proxy.summary
     assert proxy.paper
+    assert proxy.domain.needs and proxy.domain.undefined and proxy.domain.because
+
+
+def test_the_page_has_the_domain_of_every_proxy(root):
+    page = (root / "docs" / "proxies.md").read_text(encoding="utf-8")
+    for name, proxy in PROXIES.items():
+        domain = proxy.domain
+        values = {"real": "any finite number", "non-negative": "0 or more"}[domain.values]
+        row = f"| `{name}` | {domain.needs} | {values} | {domain.undefined} | {domain.equal}: {domain.because} |"
+        assert row in page
 
 
 @pytest.mark.parametrize(("get", "typo", "meant"), [(get_selector, "dartspt", "darts-pt"), (get_proxy, "nwt", "nwot")])

@@ -2,10 +2,19 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
+from archselect.benchmarks.parameters import count_rows
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import fit_truth, fitting, list_truths, open_truth
-from archselect.nasbench_adapters.truth.fitting import FORMS, agreement, cross_validated, distinct, fit_surrogate
+from archselect.nasbench_adapters.truth.fitting import (
+    ALONE,
+    FORMS,
+    agreement,
+    cross_validated,
+    distinct,
+    fit_surrogate,
+    parameters_alone,
+)
 from archselect.nasbench_adapters.truth.surrogate import Surrogate
 from archselect.nasbench_adapters.truth.table import PREDICTED, TableBuilder, TruthTable, flatten
 
@@ -210,6 +219,66 @@ def test_a_library_that_keeps_its_trees_otherwise_is_noticed(monkeypatch):
             fit_surrogate(table, *KEY, "s", folds=3)
 
 
+def test_parameters_alone_are_judged_on_the_same_folds():
+    """Without a fit the pooled order is that of the parameters; fewer may be better."""
+    rng = np.random.default_rng(6)
+    accuracies = rng.uniform(50, 90, 200)
+    parameters = (1_000 * accuracies + rng.normal(0, 8_000, 200)).round()
+    more = parameters_alone(parameters, accuracies, 10)
+    assert more["tau"] == pytest.approx(kendalltau(parameters, accuracies).statistic)
+    assert more["tau_low"] < more["tau"] < more["tau_high"]
+    assert parameters_alone(-parameters, accuracies, 10) == pytest.approx(more)
+    noise = parameters_alone(rng.permutation(200), accuracies, 10)
+    assert noise["tau"] < 0.1
+
+
+def test_a_surrogate_is_compared_with_parameters_alone():
+    space, cells = sampled("nb201", 120)
+    truth = additive(space, [space.canonical(cell) for cell in cells])
+    counted = []
+
+    def count(of_space, rows):
+        counted.append((of_space.name, len(rows)))
+        return rows[:, 0].astype(int)
+
+    surrogate = fit_surrogate(table_of(space, truth), *KEY, "s", folds=3, parameters=count)
+    rows, accuracies = distinct(table_of(space, truth), *KEY)
+    assert counted == [("nb201", len(rows))]
+    assert surrogate.details[ALONE] == parameters_alone(rows[:, 0].astype(int), accuracies, 3)
+
+    def refuse(of_space, rows):
+        raise UserError("no networks")
+
+    undefined = fit_surrogate(table_of(space, truth), *KEY, "s", folds=3, parameters=refuse)
+    assert undefined.details[ALONE] == {"undefined": "no networks"}
+    equal = fit_surrogate(table_of(space, truth), *KEY, "s", folds=3, parameters=lambda s, rows: np.ones(len(rows)))
+    assert "same number of parameters" in equal.details[ALONE]["undefined"]
+    assert ALONE not in fit_surrogate(table_of(space, truth), *KEY, "s", folds=3).details
+
+
+def by_parameters(space, cells, noise, seed=0):
+    counts = count_rows(space, np.array([flatten(cell) for cell in cells]))
+    rng = np.random.default_rng(seed)
+    values = 60 + 20 * counts / counts.max() + rng.normal(0, noise, len(cells))
+    return dict(zip(cells, values, strict=True))
+
+
+def test_the_command_says_what_a_surrogate_adds(archselect, tmp_path):
+    space, cells = sampled("s2", 60)
+    cells = list(dict.fromkeys(space.canonical(cell) for cell in cells))
+    table_of(space, by_parameters(space, cells, noise=0.01)).save(tmp_path / "size.npz")
+    code, out, _ = archselect("truth", "fit", tmp_path / "size.npz", "--name", "size")
+    assert code == 0 and "Parameters alone (networks of channels 36, layers 20), on the same folds: Kendall's" in out
+    assert "The surrogate is not better than parameters alone: its interval does not exceed" in out
+    nb201, more = sampled("nb201", 300)
+    table_of(nb201, additive(nb201, [nb201.canonical(cell) for cell in more])).save(tmp_path / "sum.npz")
+    code, out, _ = archselect("truth", "fit", tmp_path / "sum.npz", "--name", "sum")
+    assert code == 0 and "The surrogate's interval lies above it." in out
+    code, out, err = archselect("truth", "fit", tmp_path / "sum.npz", "--name", "sum")
+    assert (code, out) == (2, "") and "there is a surrogate 'sum' already: add --replace" in err
+    assert archselect("truth", "fit", tmp_path / "sum.npz", "--name", "sum", "--replace")[0] == 0
+
+
 def test_through_the_front_door(tmp_path, own_folders):
     space, cells = sampled("s2", 60)
     one, two = tmp_path / "one.npz", tmp_path / "two.npz"
@@ -225,7 +294,7 @@ def test_through_the_front_door(tmp_path, own_folders):
     fit_truth(str(two), name="x", split="other")
     assert open_truth("x").holdings() == "d/other at 5 epochs"
     with pytest.raises(UserError, match="0 fit"):
-        fit_truth(str(two), name="x", split="another")
+        fit_truth(str(two), name="z", split="another")
     with pytest.raises(UserError, match="is a surrogate: name the table that it was fitted on, 't'"):
         fit_truth("mine", name="y")
     table_of(space, additive(space, cells)).save(own_folders / "data" / "archselect" / "truth" / "cells.npz")

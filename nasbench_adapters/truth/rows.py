@@ -1,0 +1,143 @@
+"""The rows of a table in a file: which of them cannot be read, and why. No torch here.
+
+Rows are counted from 1, the first one below the header. Every check is made of every row before anything is raised, so
+that one message tells how much of a file is unusable.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.space import Architecture, SearchSpace
+
+SHOWN = 3
+"""Rows that a message quotes."""
+TOO_MANY_FIELDS = "more fields"
+"""The name of columns that hold what rows have beyond the header's fields."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A row that cannot be read.
+
+    Attributes:
+        row: its number, from 1.
+        kind: the rule that it breaks, the same for all rows that break it.
+        reason: in words, with what the row says.
+    """
+
+    row: int
+    kind: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"row {self.row}: {self.reason}"
+
+
+def counts_of(refused: Iterable[Refused]) -> list[tuple[str, int]]:
+    """Return (rule, rows that break it), the most frequent first."""
+    return Counter(row.kind for row in refused).most_common()
+
+
+class Rows:
+    """The rows of a file while they are checked; of a row that breaks several rules, the first one counts.
+
+    Args:
+        path: of the file.
+        frame: its rows, with the index 0, 1, ….
+    """
+
+    def __init__(self, path: Path, frame: pd.DataFrame) -> None:
+        self.path, self.frame = path, frame
+        self._refused: dict[int, Refused] = {}
+
+    def refuse(self, bad: pd.Series, kind: str, shown: pd.Series | None = None) -> None:
+        """Note the rows that break a rule.
+
+        Args:
+            bad: per row whether it does.
+            kind: the rule, in words.
+            shown: per row what it says, to be quoted.
+        """
+        for index in bad.index[bad.to_numpy(dtype=bool)].tolist():
+            reason = kind if shown is None else f"{kind}, not {str(shown[index])!r}"
+            self._note(index, kind, reason)
+
+    def require(self, column: str) -> None:
+        """Refuse rows that have nothing in a column."""
+        values = self.frame[column]
+        self.refuse(values.isna() | (values.astype(str).str.strip() == ""), f"{column} is missing")
+
+    def numbers(self, column: str, low: float, high: float, kind: str) -> pd.Series:
+        """Return a column as numbers, NaN where it has none; refuse rows that are not within low and high."""
+        values = pd.to_numeric(self.frame[column], errors="coerce")
+        self.refuse(~values.between(low, high), kind, self.frame[column])
+        return values
+
+    def accuracies(self, column: str) -> pd.Series:
+        """Return a column of accuracies in per cent; refuse rows that are not numbers within 0..100."""
+        kind = f"{column} must be a number within 0..100 (per cent), such as 85.86"
+        return self.numbers(column, 0, 100, kind)
+
+    def parse(self, column: str, space: SearchSpace) -> pd.Series:
+        """Return the architecture of every row's text, None where there is none; refuse such rows."""
+        architectures: dict[str, Architecture | None] = {}
+        faults: dict[str, str] = {}
+        texts = self.frame[column]
+        for text in texts[self.good].unique():
+            try:
+                architectures[text] = space.parse(text)
+            except UserError as error:
+                architectures[text] = None
+                faults[text] = str(error)
+        for index, text in texts[texts.isin(list(faults)) & self.good].items():
+            self._note(int(index), f"{column} is no architecture of {space.name}", faults[text])
+        return texts.map(architectures)
+
+    @property
+    def good(self) -> pd.Series:
+        """Per row whether it was not refused."""
+        good = pd.Series(True, index=self.frame.index)
+        good[list(self._refused)] = False
+        return good
+
+    @property
+    def refused(self) -> list[Refused]:
+        """The rows that were refused, in the order of the file."""
+        return [self._refused[index] for index in sorted(self._refused)]
+
+    def raise_any(self, advice: str = "") -> None:
+        """Raise UserError if a row was refused, with the first few and how many there are.
+
+        Args:
+            advice: what else can be done about it, for the end of the message.
+        """
+        refused = self.refused
+        if not refused:
+            return
+        quoted = "; ".join(map(str, refused[:SHOWN]))
+        others = len(refused) - SHOWN
+        more = "" if others <= 0 else " (and 1 more row)" if others == 1 else f" (and {others:,} more rows)"
+        raise UserError(f"{self.path}, {quoted}{more}{advice}")
+
+    def _note(self, index: int, kind: str, reason: str) -> None:
+        self._refused.setdefault(index, Refused(index + 1, kind, UserError(reason).faults[0]))
+
+
+def check_per_cent(path: Path, column: str, accuracies: pd.Series) -> None:
+    """Raise UserError if accuracies, two or more of one kind, look like shares of one: none is above 1."""
+    if len(accuracies) > 1 and accuracies.max() <= 1:
+        raise UserError(f"{path}: no {column} is above 1: give accuracies in per cent, not as shares of one")
+
+
+def refuse(path: Path, bad: pd.Series, why: str) -> None:
+    """Raise UserError, with the first such row and how many there are, if any row is bad."""
+    rows = Rows(path, bad.to_frame())
+    rows.refuse(bad, why)
+    rows.raise_any()
