@@ -1,5 +1,6 @@
 """The numbers of docs/footguns.md, reckoned again."""
 
+import re
 from collections import Counter
 from math import comb
 
@@ -169,4 +170,7 @@ def test_batch_norm_mode(page, nb201):
         scorer = Scorer(inputs, images)
         scores = pd.Series([scorer.score(text, 0)["snip"].value for text in population.architectures])
         found.append(scores.corr(pd.Series(truth), method="spearman"))
-    says(row(page, "batch-norm mode"), f"Spearman {found[0]:.2f} ", f"evaluation mode: {found[1]:.2f} ")
+    stated = re.search(r"Spearman (-?\d\.\d\d) .*evaluation mode: (-?\d\.\d\d) ", row(page, "batch-norm mode"))
+    assert stated
+    # Scores in float32: on another processor some that nearly tie change places.
+    assert found == pytest.approx([float(number) for number in stated.groups()], abs=0.02)

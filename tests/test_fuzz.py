@@ -16,11 +16,11 @@ def fuzz(root):
 
 
 KINDS = {
-    **{"study": 60, "architecture": 60, "records": 25, "baseline": 25, "scores": 10, "journal": 10, "supernet": 25},
-    "trace": 25,
-    **{"supernet checkpoint": 25, "training checkpoint": 25, "truth": 80, "surrogate": 80, "long and cells": 40},
-    **{"plain": 40, "nats": 40, "nb201": 30, "nb101": 40, "nb301": 25, "hpo": 40, "images": 60, "cifar": 40},
-    **{"svhn": 40, "imagenet16": 40, "imagenet": 40, "operation scores": 40, "population": 40},
+    **{"study": 30, "architecture": 30, "records": 12, "baseline": 12, "scores": 5, "journal": 4, "supernet": 12},
+    "trace": 12,
+    **{"supernet checkpoint": 12, "training checkpoint": 12, "truth": 40, "surrogate": 40, "long and cells": 20},
+    **{"plain": 20, "nats": 20, "nb201": 15, "nb101": 20, "nb301": 12, "hpo": 20, "images": 30, "cifar": 20},
+    **{"svhn": 20, "imagenet16": 20, "imagenet": 20, "operation scores": 20, "population": 20},
 }
 """How many cases of each."""
 

@@ -177,7 +177,7 @@ def test_peak_memory_starts_anew_where_the_system_lets_it():
 @pytest.mark.gpu
 def test_peak_memory_on_cuda():
     if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
+        pytest.skip("needs a CUDA device")
     memory = PeakMemory(torch.device("cuda"))
     before = memory.read()
     block = torch.ones(200 << 20, dtype=torch.uint8, device="cuda")

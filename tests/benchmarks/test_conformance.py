@@ -40,8 +40,13 @@ def bad():
     return sys.modules["bad_selectors"]
 
 
-NOTHING_NEW = ("wiring", "s2", "s4")
-"""To a selector: a cell of four nodes after one of two, two operations on every edge after others and after three."""
+NOTHING_NEW = ("wiring", "s2", "s4", "darts", "darts-none", "nb1shot1-1", "nb1shot1-2")
+"""To a selector these spaces are like others.
+
+A cell of four nodes after one of two; two operations on every edge after others and after three; DARTS' cells with more
+operations than in s1 (which has others on each edge) and s3 (which has `none`); nodes that keep one or two inputs, as
+in nb1shot1-3.
+"""
 BAD = {name: kind for name, kind in vars(bad()).items() if isinstance(kind, type) and hasattr(kind, "breaks")}
 
 
@@ -74,7 +79,7 @@ def test_the_built_in_selectors_conform(name, space):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", SELECTORS)
 def test_the_built_in_selectors_conform_on_every_device(name):
     found = check_selector(SELECTORS[name], ["nb201", "s3"])

@@ -1,8 +1,6 @@
 import json
 import os
 import shutil
-import signal
-from multiprocessing import active_children
 from operator import attrgetter
 
 import pytest
@@ -249,21 +247,6 @@ def test_a_folder_that_cannot_be(quick, inline, tmp_path):
         run_study(quick, tmp_path / "file" / "x", device="cpu")
 
 
-@pytest.mark.slow
-def test_a_worker_that_dies_is_replaced(quick, finished_once, tmp_path):
-    """As when the system kills a process for want of memory: the study goes on, and its records are the same."""
-    killed = []
-
-    def progress(stage, done, total):
-        if (stage, done) in (("runs", 0), ("runs", 3)) and len(killed) < 2:
-            killed.append(active_children()[0].pid)
-            os.kill(killed[-1], signal.SIGKILL)
-
-    outcome = run_study(quick, tmp_path / "out", device="cpu", workers=1, progress=progress)
-    assert len(killed) == 2 and (outcome.made, outcome.failed) == (6, [])
-    assert facts(tmp_path / "out") == facts(finished_once)
-
-
 DEADLY = """
 import os, signal
 from pathlib import Path
@@ -284,11 +267,13 @@ def test_a_run_that_kills_its_workers_fails_and_no_other(quick, write_quick, fin
     """After three of them; the failure is noted with its reason."""
     (tmp_path / "deadly.py").write_text(DEADLY)
     study = quick.variant(str(write_quick()), selectors=[f"{tmp_path / 'deadly.py'}:Deadly"], supernet_seeds=[0])
-    outcome = run_study(study, tmp_path / "out", device="cpu", workers=2)
-    failures = list(Folder(tmp_path / "out").read_all(Failure))
-    assert [failure.id for failure in failures] == outcome.failed and outcome.failed
-    assert {(f.inputs.selector.name, f.error) for f in failures} == {
-        ("deadly", "WorkerDied: 3 workers died of it: killed, or out of memory")
-    }
-    wanted = {run: fact for run, fact in facts(finished_once).items() if run in facts(tmp_path / "out")}
-    assert wanted and facts(tmp_path / "out") == wanted
+    untrained = [supernet for supernet in study.supernets if supernet.recipe == "untrained"]
+    selectors = [selector for selector in study.selectors if selector.name not in ("magnitude", "zero-cost-pt")]
+    study = study.model_copy(update={"supernets": untrained, "selectors": selectors})
+    outcome = run_study(study, tmp_path / "out", device="cpu", workers=1)
+    (failure,) = Folder(tmp_path / "out").read_all(Failure)
+    assert outcome.failed == [failure.id]
+    reason = "WorkerDied: 3 workers died of it: killed, or out of memory"
+    assert (failure.inputs.selector.name, failure.error) == ("deadly", reason)
+    (made,) = facts(tmp_path / "out")
+    assert facts(tmp_path / "out")[made] == facts(finished_once)[made]

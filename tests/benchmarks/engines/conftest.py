@@ -10,34 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from archselect.benchmarks.harness import run_study
-from archselect.benchmarks.records import Folder, Record, read_fact
-
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "srun")
-
-
-def facts(root):
-    """By run what its record says, times and machines apart; and the number of records."""
-    records = [read_fact(path, Record) for path in sorted((root / "records").glob("*.json"))]
-    return {record.id: record.facts() for record in records}
-
-
-@pytest.fixture(scope="session")
-def local_facts(finished_once):
-    """What the quick study's records say when it was run on the local engine."""
-    return facts(finished_once)
-
-
-@pytest.fixture
-def facts_of(quick, tmp_path):
-    """`facts_of(engine, **settings)` runs the quick study on an engine; what its records say, and the outcome."""
-
-    def run(engine, **settings):
-        outcome = run_study(quick, tmp_path / "out", device="cpu", engine=engine, engine_settings=settings)
-        assert Folder(tmp_path / "out").root.is_dir()
-        return facts(tmp_path / "out"), outcome
-
-    return run
 
 
 def free_ports(count):
@@ -65,7 +38,7 @@ def dask_scheduler(tmp_path_factory):
         for process in processes[::-1]:
             process.terminate()
         for process in processes:
-            process.wait(30)
+            process.wait(600)
 
 
 @pytest.fixture(scope="session")
@@ -134,7 +107,8 @@ MUNGE_FILES = {
 
 
 def _wait_until_idle(folder):
-    for _ in range(60):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
         shown = subprocess.run(["sinfo", "-h", "-o", "%t"], capture_output=True, text=True)
         if shown.stdout.strip() == "idle":
             return

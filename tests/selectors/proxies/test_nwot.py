@@ -28,7 +28,7 @@ def naive_kernel(naive, model, images, weights, norm):
     return naive.kernel(naive.copy_of(model.train(norm == "batch"), CHANNELS, CELLS), images, weights)
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(
     norms,
     st.integers(0, 1000),
@@ -52,7 +52,7 @@ def test_the_kernel_of_a_supernet_is_the_naive_one(naive, images, norm, seed, ch
     assert score == pytest.approx(np.linalg.slogdet(wanted.numpy())[1], rel=1e-10)
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(norms, st.integers(0, 1000), st.sampled_from(list(SPACE.enumerate())))
 def test_the_kernel_of_a_network_is_the_naive_one(naive, images, norm, seed, cell):
     network = Network(SPACE, cell, SKELETON, 3, 4, [seed]).double()
