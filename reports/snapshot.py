@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from archselect.benchmarks.records import Fact, UserError, flatten, read_fact, write_fact
 from archselect.reports.metrics import Series, costs, quality
@@ -34,7 +34,7 @@ def take(results: Results) -> Snapshot:
     """The snapshot of a study's results."""
     settings = {}
     for group in results.groups:
-        include = {"supernet": True, "selector": {"settings", "source"}, "formulations": True}
+        include: Any = {"supernet": True, "selector": {"settings", "source"}, "formulations": True}
         inputs = group.inputs.model_dump(mode="json", include=include)
         settings[group.label] = {key: str(value) for key, value in flatten(inputs).items()}
     return Snapshot(
