@@ -67,9 +67,9 @@ def find_other_code(folder: Folder, jobs: Sequence[RunJob], finished: Sequence[R
     other = OtherCode()
     by_id = {job.inputs.id: job for job in jobs}
     for id in dict.fromkeys(job.supernet.id for job in jobs):
-        if foreign := _commits_of_supernet(folder, id) - {commit()}:
+        if made_by := _commits_of_supernet(folder, id) - {commit()}:
             other.supernets.add(id)
-            other.commits |= foreign
+            other.commits |= made_by
     for record in finished:
         job = by_id[record.id]
         trained = _trained(folder, job, record)

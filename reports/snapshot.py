@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from archselect.benchmarks.records import Fact, Record, UserError, flatten, parse_fact, read_text, write_fact
 from archselect.reports.metrics import Series, costs, quality, searched
@@ -75,7 +75,7 @@ def take(results: Results) -> Snapshot:
     without_runs = [label for label in results.info.labels if label not in with_runs]
     settings = {}
     for group in results.groups:
-        include = {"supernet": True, "selector": {"settings", "source"}, "formulations": True}
+        include: Any = {"supernet": True, "selector": {"settings", "source"}, "formulations": True}
         inputs = group.inputs.model_dump(mode="json", include=include)
         settings[group.label] = {key: str(value) for key, value in flatten(inputs).items()}
     series = [*quality(results), *costs(results)]

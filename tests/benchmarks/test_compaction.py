@@ -166,7 +166,7 @@ def rows(kind, *fields):
     return st.lists(st.builds(kind, *fields), max_size=3).map(lambda found: Columns(kind, found))
 
 
-numbers = st.dictionaries(words, st.integers(1, 9), max_size=2)
+formulation_numbers = st.dictionaries(words, st.integers(1, 9), max_size=2)
 all_records = st.builds(
     Record,
     id=ids,
@@ -178,7 +178,7 @@ all_records = st.builds(
         selector=st.builds(SelectorInputs, name=words, label=words, settings=plain, source=st.none() | words),
         supernet_seed=sizes,
         selection_seed=sizes,
-        formulations=st.builds(Formulations, supernet=numbers, selector=numbers),
+        formulations=st.builds(Formulations, supernet=formulation_numbers, selector=formulation_numbers),
     ),
     selected=st.builds(
         Selected,
