@@ -229,8 +229,22 @@ def _answer(scores: Scores, rows: list[Row]) -> str:
             f"{best.full['proxy']} ranks the {best.full['n']:,} architectures best{others}: "
             f"τ-b {best.full['tau_b']:.3f} {_interval(best.full, 'tau_b')}{among}."
         )
-    counted = f"{scores.info.size:,} architectures, {len(scores.seeds)} seeds"
-    return f"{counted}: no accuracies of them are known that scores could be held against."
+    seeds = len(scores.seeds)
+    counted = f"{scores.info.size:,} architecture{'s' * (scores.info.size != 1)}, {seeds} seed{'s' * (seeds != 1)}"
+    return f"{counted}: no correlation is defined, because {_why_undefined(scores, rows)}."
+
+
+def _why_undefined(scores: Scores, rows: list[Row]) -> str:
+    """Return why no proxy has a correlation with the accuracies, in words."""
+    if scores.accuracies is None:
+        return "no accuracies of them are known"
+    if len(scores.accuracies) < LEAST:
+        return f"there are fewer than {LEAST} architectures"
+    if np.ptp(scores.accuracies) == 0:
+        return "all accuracies are equal"
+    if all(isinstance(n := row.full["n"], int) and n < LEAST for row in rows):
+        return f"no proxy has a score of {LEAST} architectures or more"
+    return "the scores of each proxy, or the accuracies of the architectures that it scores, are all equal"
 
 
 def _unpublished(population: Population) -> str:
