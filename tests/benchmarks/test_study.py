@@ -146,7 +146,7 @@ def test_no_such_study(tmp_path):
     with pytest.raises(UserError, match="no study file"):
         read_study(str(tmp_path))
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="cannot read study"):
+    with pytest.raises(UserError, match=r"binary\.toml is UTF-16: save it as UTF-8"):
         read_study(str(tmp_path / "binary.toml"))
 
 
