@@ -146,6 +146,8 @@ def run_study(
             rest = [job for job in todo if job.inputs.id not in finished]
             selected = [(job, record) for job in rest if (record := selection(job))]
             failed += _train_selected(folder, selected, rerun_other_code, submit, progress)
+        # Only now that no worker is left, who could be about to write there.
+        _remove_empty_folders(folder)
         return Outcome(len(todo) - len(failed), len(jobs) - len(todo), sorted(failed))
 
 
@@ -279,7 +281,7 @@ def _make_supernets(
     for done, future in enumerate(as_completed(pending), start=1):
         if error := future.exception():
             _only_ours(error)
-            broken[pending[future]] = error
+            broken[pending.pop(future)] = error
         progress("supernets", total - len(missing) + done, total)
     return [_fail(folder, job, broken[job.supernet.id]) for job in choosing if job.supernet.id in broken]
 
@@ -297,7 +299,7 @@ def _run_selectors(
     failed = []
     pending = {submit(_run, job): job for job in ready}
     for done, future in enumerate(as_completed(pending), start=total - len(ready) + 1):
-        job = pending[future]
+        job = pending.pop(future)  # or every record would stay in memory to the end
         if error := future.exception():
             _only_ours(error)
             failed.append(_fail(folder, job, error))
@@ -334,11 +336,12 @@ def _train_selected(
     broken: dict[str, BaseException] = {}
     pending = {submit(_train, training): training.id for training in missing}
     for future in as_completed(pending):
+        id = pending.pop(future)
         if error := future.exception():
             _only_ours(error)
-            broken[pending[future]] = error
+            broken[id] = error
         else:
-            write_fact(folder.path(Trained, pending[future]), future.result())
+            write_fact(folder.path(Trained, id), future.result())
         done += 1
         progress("trainings", done, len(every))
     failed = []
@@ -359,11 +362,15 @@ def _finish(folder: Folder, job: RunJob, record: Record) -> None:
         trained.append(trained_accuracy(plan, [read_fact(folder.path(Trained, own.id), Trained) for own in jobs]))
     write_fact(folder.path(Record, record.id), record.model_copy(update={"accuracies": looked_up + trained}))
     folder.selection(record.id).unlink(missing_ok=True)
-    # The folder goes with its last selection.
-    with suppress(OSError):
-        folder.selection(record.id).parent.rmdir()
     folder.path(Failure, record.id).unlink(missing_ok=True)
     discard(folder.journal(record.id))
+
+
+def _remove_empty_folders(folder: Folder) -> None:
+    """Remove the folders of journals and of selections where nothing is left in them."""
+    for path in (folder.journal("").parent, folder.selection("").parent):
+        with suppress(OSError):
+            path.rmdir()
 
 
 def _only_ours(error: BaseException) -> None:

@@ -16,7 +16,6 @@ import base64
 import json
 import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -115,12 +114,12 @@ class Journal:
 
 
 def discard(path: Path) -> None:
-    """Remove a journal (its path is without suffix) once its run's record is written."""
+    """Remove a journal (its path is without suffix) once its run's record is written.
+
+    The folder stays: another worker may be about to write its own journal there.
+    """
     path.with_suffix(".jsonl").unlink(missing_ok=True)
     path.with_suffix(".pt").unlink(missing_ok=True)
-    # The folder goes with its last journal.
-    with suppress(OSError):
-        path.parent.rmdir()
 
 
 def _write(path: Path, mode: str, line: Line) -> None:
