@@ -138,7 +138,7 @@ def test_the_survey_of_the_truths(small_truth):
 
 
 def test_the_survey_refuses_what_is_not_there(small_truth, tmp_path):
-    with pytest.raises(UserError, match=r"has no made-up/tset at 1 epochs: did you mean 'made-up/test'"):
+    with pytest.raises(UserError, match=r"has no made-up/tset at 1 epoch: did you mean the split 'test'"):
         survey([part(small_truth, split="tset")], ["nb201"])
     with pytest.raises(UserError, match=r"has no made-up/test at 2 epochs: it has made-up/test at 1 epochs"):
         survey([part(small_truth, epochs=2)], ["nb201"])
