@@ -312,7 +312,7 @@ class Study(Part):
     def _check_repeated(self) -> None:
         """Raise UserError for what comes twice."""
         faults = Faults()
-        repeatable = {
+        repeatable: dict[str, Sequence[object]] = {
             "spaces": [str(space) for space in self.spaces],
             "data": [str(data.model_dump(exclude={"truth", "train"})) for data in self.data],
             "seeds.supernet": self.seeds.supernet,

@@ -63,7 +63,7 @@ def train(
     root = out_dir or Path("archselect-trainings")
     faults = Faults()
     check_place(root, device, "local", {}, faults)
-    given = {key: value for key, value in named.items() if value is not None}
+    given: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
     with faults.collect():
         given |= parse_settings(settings or [])
     skeleton = {key.removeprefix(SKELETON): value for key, value in given.items() if key.startswith(SKELETON)}

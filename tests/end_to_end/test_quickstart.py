@@ -11,6 +11,7 @@ import torch
 
 from archselect.benchmarks.records import Folder, Landscape, Record
 from archselect.nasbench_adapters.truth import builtin_path
+from archselect.reports.tables.accuracy import RANDOM_CELL
 
 ROOT = Path(__file__).parents[2]
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
@@ -60,6 +61,8 @@ def test_records_name_the_commit_of_the_checkout(finished):
 def test_the_tables_are_not_trivial(finished, small):
     report = finished[0] / "report"
     accuracy = {row["selector"]: row for row in rows(report / "accuracy.csv")}
+    baseline = accuracy.pop(RANDOM_CELL)
+    assert baseline["seeds"] == "0" and 20 < float(baseline["mean"]) < 80
     assert list(accuracy) == small.LABELS
     assert len({row["mean"] for row in accuracy.values()}) == 4
     assert all(20 < float(row["mean"]) < 80 and row["seeds"] == "2" for row in accuracy.values())
