@@ -368,9 +368,9 @@ def _finish(folder: Folder, job: RunJob, record: Record) -> None:
 
 def _remove_empty_folders(folder: Folder) -> None:
     """Remove the folders of journals and of selections where nothing is left in them."""
-    for path in (folder.journal("").parent, folder.selection("").parent):
+    for path in (folder.journal("any"), folder.selection("any")):
         with suppress(OSError):
-            path.rmdir()
+            path.parent.rmdir()
 
 
 def _only_ours(error: BaseException) -> None:

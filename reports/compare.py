@@ -28,6 +28,7 @@ class Change:
         verdict: better, worse, no evidence, undefined (with the reason), not comparable (with the reason).
         lost: supernet seeds that base has and new has not; `gained` those that new has and base has not.
         differences: new minus base of each seed that both have; empty where they cannot be compared.
+        reason: why the metric is undefined in new; empty where it is not, and where new has no such series.
     """
 
     metric: Metric
@@ -42,6 +43,7 @@ class Change:
     lost: tuple[int, ...] = ()
     gained: tuple[int, ...] = ()
     differences: tuple[float, ...] = ()
+    reason: str = ""
 
     @property
     def exact(self) -> bool:
@@ -73,7 +75,7 @@ def changes(base: Snapshot, new: Snapshot) -> list[Change]:
 def differing(base: Snapshot, new: Snapshot) -> list[str]:
     """In words, every setting of a selector of both that is not as it was, and the version and commit of archselect."""
     said = []
-    if base.code_versions != new.code_versions:
+    if base.code_versions and new.code_versions and base.code_versions != new.code_versions:
         said.append(f"archselect {', '.join(base.code_versions)} → {', '.join(new.code_versions)}")
     if base.commits != new.commits:
         was, now = (", ".join(snapshot.commits) or "unknown" for snapshot in (base, new))
@@ -131,6 +133,7 @@ def _only(shown: Series, base: Series | None, new: Series | None) -> Change:
         found=Difference(0, 0),
         p=None,
         verdict=f"{NOT_COMPARABLE}: {why}",
+        reason="" if new is None else new.undefined,
         lost=() if base is None else tuple(sorted(base.values)),
         gained=() if new is None else tuple(sorted(new.values)),
     )

@@ -76,10 +76,11 @@ def to_markdown(comparison: Comparison) -> str:
     lines += [f"* {note}" for note in notes(comparison)]
     lines += [
         "",
-        "Change: new minus base, paired by supernet seed, with Student's interval; verdicts at 5 % after Holm within a "
-        "metric, of counts (which are exact) by any change. A gate fails where the whole interval is beyond it (the "
-        "intervals of its rows that moved are so wide that all hold together), and where a value or a run is lost; ⚠ "
-        "is a mean beyond it with an interval that reaches back.",
+        "Change: new minus base, paired by supernet seed, with Student's interval. Verdicts are at 5 % after Holm's "
+        "adjustment over the rows of a metric in which a seed moved; intervals are as wide as that asks. Counts are "
+        "exact: any change is real. A gate fails where the whole interval is beyond it, the intervals of its rows that "
+        "moved being so wide that all hold together; where all differences are equal, by the exact sign-flip test; and "
+        "where a value or a run is lost. ⚠ is a mean beyond it with an interval that reaches back.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -94,17 +95,22 @@ def notes(comparison: Comparison) -> list[str]:
     lost = {change.label: change.lost for change in both if change.lost}
     gained = {change.label: change.gained for change in both if change.gained}
     for name, seeds_of in (("base", lost), ("new", gained)):
-        said += [
-            f"{label}: seeds {', '.join(map(str, seeds))} are in {name} only." for label, seeds in seeds_of.items()
-        ]
+        for label, seeds in seeds_of.items():
+            which = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+            said.append(f"{label}: {which} {'are' if len(seeds) > 1 else 'is'} in {name} only.")
     for name, snapshot in (("base", base), ("new", new)):
-        said += [f"{count} runs of {label} failed in {name}." for label, count in sorted(snapshot.failures.items())]
+        said += [f"{_runs(count)} of {label} failed in {name}." for label, count in sorted(snapshot.failures.items())]
         if snapshot.unfinished:
-            said.append(f"{snapshot.unfinished} runs of {name} are not finished.")
+            are = "is" if snapshot.unfinished == 1 else "are"
+            said.append(f"{_runs(snapshot.unfinished)} of {name} {are} not finished.")
     differences = differing(base, new)
     if differences:
         said.append(f"Settings that differ: {'; '.join(differences)}.")
     return said
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 def to_json(comparison: Comparison) -> str:

@@ -231,6 +231,8 @@ def _lost(change: Change, base: Snapshot, new: Snapshot) -> tuple[str, str] | No
         return FAILED, failed
     if change.base is None and change.new is None:
         return _nowhere(change.label, change.search, base, new)
+    if change.new is None and change.reason:
+        return FAILED, f"undefined in new: {change.reason}"
     if change.new is None:
         return FAILED, _vanished(change.label, change.search, base, new)
     if change.base is None:
@@ -424,8 +426,12 @@ def _with_words(outcome: Outcome, change: Change, together: int) -> Outcome:
         said += f", 95 % interval{rows} [{outcome.low:.4g}, {outcome.high:.4g}]"
     elif not change.exact:
         said += f", no interval: {change.found.reason}"
+        if outcome.status != HOLDS and outcome.pairs >= LEAST_SEEDS:
+            said += ", so the exact sign-flip test decides"
     if outcome.status == NOT_PROVEN:
         return replace(outcome, why=f"{said}: {_not_proven(outcome.pairs)}")
+    if outcome.status == FAILED:
+        return replace(outcome, why=said)
     if outcome.reach is not None:
         said += f"; would fail in four of five cases from {outcome.reach:.3g}{outcome.unit} on"
     elif not change.exact and outcome.pairs < LEAST_SEEDS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from archselect.benchmarks.records import Fact, Landscape, Machine, content_id
@@ -31,7 +31,8 @@ class Series(Fact):
 
     `search` says on which space and data was searched, `place` where the value is measured: a truth's column, or the
     search itself. `identity` is a hash of the place, the images and the truth: equal ones can be compared, though
-    they are of two folders. `machines` are those that the runs were made on.
+    they are of two folders. `machines` are those that the runs were made on. `undefined` says why a correlation without
+    any value has none.
     """
 
     metric: Metric
@@ -41,6 +42,7 @@ class Series(Fact):
     identity: str
     values: dict[int, float]
     machines: list[Machine]
+    undefined: str = ""
 
 
 ACCURACY = Metric(name="accuracy", title="accuracy", better="higher", unit="points")
@@ -79,30 +81,53 @@ def quality(results: Results) -> Iterator[Series]:
     """Accuracies and rank correlations, landscape by landscape, selector by selector."""
     for landscape in results.landscapes:
         judged = [group for group in results.groups if group.judged(landscape)]
-        several = len({searched(group) for group in judged}) > 1
-        title = results.title(landscape)
         for group in judged:
+            reasons = _reasons(landscape, group)
             for metric, values in _qualities(landscape, group).items():
                 yield Series(
                     metric=metric,
                     label=group.label,
                     search=searched(group),
-                    place=f"{title}, searched on {group.inputs.data.name}" if several else title,
+                    place=_place(results, landscape, judged, group),
                     identity=content_id([_identity(group), landscape.id]),
                     values=values,
                     machines=list(group.machines),
+                    undefined="" if values else reasons.get(metric, ""),
                 )
 
 
-def accuracy_by_seed(landscape: Landscape, group: Group) -> dict[int, float]:
-    """Return the accuracy of what was selected, by supernet seed.
+def _reasons(landscape: Landscape, group: Group) -> dict[Metric, str]:
+    """Return why each rank correlation of a group is undefined, in part or as a whole."""
+    return {TAUS[level]: one.left_out for level, one in correlations(landscape, group).items() if one is not None}
 
-    Where the group's cells are random draws and the truth knows what to expect of one, that stands for every seed.
-    """
+
+def _place(results: Results, landscape: Landscape, judged: Sequence[Group], group: Group) -> str:
+    """Return where a group is judged, in words; with the images of its search where groups differ in them."""
+    title = results.title(landscape)
+    several = len({searched(other) for other in judged}) > 1
+    return f"{title}, searched on {group.inputs.data.name}" if several else title
+
+
+def accuracy_by_seed(landscape: Landscape, group: Group) -> dict[int, float]:
+    """Return the accuracy of what was selected, by supernet seed."""
     known = group.known(landscape)
-    if group.uniform and landscape.mean is not None:
-        return dict.fromkeys(sorted(set(known.seeds)), landscape.mean)
     return by_seed(known.means, known.seeds)
+
+
+def is_sample(landscape: Landscape, group: Group) -> bool:
+    """Return whether a group's cells are random draws of which the landscape knows the exact mean."""
+    return group.uniform and landscape.mean is not None
+
+
+def exact_means(results: Results) -> dict[tuple[str, str], float]:
+    """Return by (place, label) of :func:`quality` what a random cell has, for groups that are random draws."""
+    means = {}
+    for landscape in results.landscapes:
+        judged = [group for group in results.groups if group.judged(landscape)]
+        for group in judged:
+            if group.uniform and landscape.mean is not None:
+                means[_place(results, landscape, judged, group), group.label] = landscape.mean
+    return means
 
 
 def tau_by_seed(landscape: Landscape, group: Group, found: Correlation) -> dict[int, float]:

@@ -27,6 +27,7 @@ from archselect.benchmarks.records import (
 )
 from archselect.benchmarks.traces import read_trace
 from archselect.reports.decided import Decided, decided
+from archselect.reports.record_values import refuse_impossible
 from archselect.reports.stats import Correlation
 from archselect.reports.wiring.quantities import Wiring
 
@@ -182,6 +183,12 @@ class Results:
             )
         return Wiring(read_trace(path))
 
+    @cached_property
+    def seed_counts(self) -> list[int]:
+        """How many supernet seeds groups have, each number once, in order."""
+        counts = {len({record.inputs.supernet_seed for record in group.records}) for group in self.groups}
+        return sorted(counts - {0})
+
     @property
     def versions(self) -> list[str]:
         """Those of archselect that made the records."""
@@ -244,6 +251,7 @@ def load(folder: Path, compacted: bool = False, may_have_failed: bool = False) -
     found = {record.id: record for record in read_records(source, compacted=compacted)}
     runs = set(info.runs)
     records = sorted((r for r in found.values() if r.id in runs), key=lambda r: _order(r, info.labels))
+    refuse_impossible(source, info, records)
     done = {record.id for record in records}
     failed = {f.id: f for f in source.read_all(Failure) if f.id in runs and f.id not in done}
     if not records and not (failed and may_have_failed):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
-from archselect.benchmarks.records import Fact, Record, UserError, flatten, parse_fact, read_text, write_fact
+from archselect.benchmarks.records import Fact, UserError, flatten, parse_fact, read_text, write_fact
 from archselect.reports.metrics import Series, costs, quality, searched
 from archselect.reports.results import Group, Results, load, seed_name
 
@@ -69,7 +68,6 @@ def take(results: Results) -> Snapshot:
 
     Raises UserError, naming file and series, for a value that is not finite.
     """
-    _refuse_records(results)
     with_runs = {group.label for group in results.groups}
     results = _told_apart(results)
     without_runs = [label for label in results.info.labels if label not in with_runs]
@@ -153,28 +151,6 @@ def _told_apart(results: Results) -> Results:
         selector = group.inputs.selector.model_copy(update={"label": group.name})
         groups.append(replace(group, inputs=group.inputs.model_copy(update={"selector": selector})))
     return replace(results, groups=tuple(groups))
-
-
-def _refuse_records(results: Results) -> None:
-    """Raise UserError for the first record of which a measured value is not finite."""
-    for record in results.records:
-        for name, value in _measured(record):
-            if not isfinite(value):
-                inputs = record.inputs
-                raise UserError(
-                    f"{results.source.path(Record, record.id)}: {name} of {inputs.selector.label}, "
-                    f"seed {seed_name(inputs)}, is {value}, which is not finite: remove the file and run "
-                    f"'{results.info.command}' again"
-                )
-
-
-def _measured(record: Record) -> Iterator[tuple[str, float]]:
-    """Yield all that comparisons make use of, with its name."""
-    for accuracy in record.accuracies:
-        known = [accuracy.mean, *accuracy.trials, *accuracy.scored]
-        yield from (("accuracy", value) for value in known if value is not None)
-    for phase, time in record.cost.phases.items():
-        yield f"{phase}_seconds", time.seconds
 
 
 def _refuse_values(path: Path, every: list[Series], mend: str) -> None:

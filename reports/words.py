@@ -30,8 +30,8 @@ def optimum(landscape: Landscape) -> str:
     if landscape.optimum_corrected == landscape.optimum or landscape.optimum_left_out is None:
         return raw
     return (
-        f"{landscape.optimum_corrected:.2f} corrected for noise (raw {raw}; the cell that is best by all trials but "
-        f"one has {landscape.optimum_left_out:.2f} on the one left out)"
+        f"{landscape.optimum_corrected:.2f} corrected for noise (raw {raw}; what is best by all trials but one has "
+        f"{landscape.optimum_left_out:.2f} on the one left out, mean over the trials)"
     )
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from archselect.benchmarks.records import Landscape
-from archselect.reports.metrics import accuracy_by_seed, searched
+from archselect.reports.agreement import mean_of_cells
+from archselect.reports.intervals import LEAST_SEEDS
+from archselect.reports.metrics import accuracy_by_seed, is_sample, searched
 from archselect.reports.results import Group, Judged, Results, seed_name
 from archselect.reports.tables.standing import others_in_words, standings
 from archselect.reports.tables.table import BEST, NONE, WHERE, Row, Table, deviation, listed, make_table, where
@@ -35,17 +37,16 @@ def accuracy_table(results: Results) -> Table:
     for landscape in results.landscapes:
         judged = [group for group in results.groups if group.known(landscape)]
         standing: dict[str, str] = {}
+        selectors = [group for group in judged if not is_sample(landscape, group)]
         for search in dict.fromkeys(map(searched, judged)):
-            groups = [group for group in judged if searched(group) == search]
+            groups = [group for group in selectors if searched(group) == search]
             of_search = standings({group.name: accuracy_by_seed(landscape, group) for group in groups})
             best.append(_best(results, landscape, groups, of_search))
             standing |= of_search
-        beaten = _random_is_highest(landscape, judged)
+        beaten = _random_is_highest(landscape, selectors)
         if beaten:
             standing = {}
-        for group in judged:
-            mark = "" if _is_sample(landscape, group) else standing.get(group.name, "")
-            rows.append(_accuracy_row(results, landscape, group, mark))
+        rows += [_accuracy_row(results, landscape, group, standing.get(group.name, "")) for group in judged]
         if judged and landscape.mean is not None:
             rows.append(_random_row(results, landscape, BEST if beaten else ""))
     used = [s for s in results.landscapes if any(g.judged(s) for g in results.groups)]
@@ -56,7 +57,8 @@ def accuracy_table(results: Results) -> Table:
         "Rank: mean of the seeds' ranks in the table, of which 1 is the best; rank error: its standard error from the "
         "noise between trials. Gap: accuracy of the best of the space minus the mean of the seeds. The highest of many "
         "noisy means is too high, so the accuracy of the best is corrected for noise; the raw gap is to the highest "
-        f"mean. {RANDOM_CELL.capitalize()}: what a cell drawn as the random selector draws it has on average over the "
+        "mean. A gap below zero means that a selected cell's own trials were lucky. "
+        f"{RANDOM_CELL.capitalize()}: what a cell drawn as the random selector draws it has on average over the "
         "whole space, ± the standard deviation of single cells; it is computed and not sampled, so it has no seeds and "
         "no interval, and stands for the random selector in all comparisons. Where a note says that a truth holds a "
         "part of the space only, rank and gap are within that part. Seeds are supernet seed/selection seed."
@@ -71,7 +73,13 @@ def accuracy_table(results: Results) -> Table:
         text=("Landscape", "Selector", "Source", "Every seed"),
         brief=("Landscape", "Selector", "Source", "Seeds", "Mean ± std ↑", "Best ↑", "Gap ↓"),
         caption=caption,
-        notes=[*(reference(results, s) for s in used), *absent, *_without_accuracy(results), *results.status()],
+        notes=[
+            *(reference(results, s) for s in used),
+            *(sentence for s in used for sentence in _luck(results, s)),
+            *absent,
+            *_without_accuracy(results),
+            *results.status(),
+        ],
     )
 
 
@@ -196,15 +204,27 @@ def _mean(by_seed: dict[int, float]) -> float:
     return sum(by_seed.values()) / len(by_seed)
 
 
-def _is_sample(landscape: Landscape, group: Group) -> bool:
-    """Return whether a group's cells are random draws of which the landscape knows the expectation."""
-    return group.uniform and landscape.mean is not None
-
-
-def _random_is_highest(landscape: Landscape, groups: Sequence[Group]) -> bool:
-    """Return whether the expectation of a random cell is above the mean of every selector."""
-    means = [_mean(accuracy_by_seed(landscape, group)) for group in groups if not _is_sample(landscape, group)]
+def _random_is_highest(landscape: Landscape, selectors: Sequence[Group]) -> bool:
+    """Return whether the exact mean of a random cell is above the mean of every selector."""
+    means = [_mean(accuracy_by_seed(landscape, group)) for group in selectors]
     return bool(means) and landscape.mean is not None and landscape.mean > max(means)
+
+
+def _luck(results: Results, landscape: Landscape) -> list[str]:
+    """Return what means of as many random cells as there are seeds reach, where the truth knows the whole space."""
+    if landscape.mean is None:
+        return []
+    ranges = []
+    for seeds in results.seed_counts:
+        margin = mean_of_cells(landscape.quantiles, seeds)
+        assert margin.below is not None and margin.above is not None
+        low = landscape.mean - margin.below
+        high = landscape.mean + margin.above
+        what = "a single one" if seeds == 1 else f"the mean of {seeds}"
+        ranges.append(f"{what} is between {low:.2f} and {high:.2f} %")
+    return [
+        f"Random cells of {results.title(landscape)}: in 95 % of the cases {listed(ranges)} (simulated from the table)."
+    ]
 
 
 @dataclass(frozen=True)
@@ -221,24 +241,37 @@ class _Best:
     rest: str = ""
 
 
-def _best(results: Results, landscape: Landscape, groups: Sequence[Group], standing: dict[str, str]) -> _Best:
-    means = {group.name: _mean(accuracy_by_seed(landscape, group)) for group in groups}
-    names = [name for name in means if standing.get(name) == BEST] or list(means)
+def _best(results: Results, landscape: Landscape, selectors: Sequence[Group], standing: dict[str, str]) -> _Best:
     title = results.title(landscape)
-    selectors = [group.name for group in groups if not _is_sample(landscape, group)] or list(means)
-    highest = max(means[name] for name in selectors)
-    reached = f"{highest:.2f} %{_gap_in_answer(landscape, highest)}"
-    if _random_is_highest(landscape, groups):
+    means = {group.name: _mean(accuracy_by_seed(landscape, group)) for group in selectors}
+    if not means:
+        return _Best(title, [], True, f"On {title} there are random cells alone, which have {landscape.mean:.2f} %")
+    highest = max(means.values())
+    reached = f"{highest:.2f} %{_gap_in_answer(landscape, highest)}{_above_random(landscape, highest)}"
+    if _random_is_highest(landscape, selectors):
         sentence = (
             f"On {title} no selector beats a random cell, which has {landscape.mean:.2f} % on average: "
-            f"the highest mean is {reached}"
+            f"the highest mean is {highest:.2f} %{_gap_in_answer(landscape, highest)}"
         )
         return _Best(title, [], True, sentence)
-    do = f"select{'s' * (len(names) == 1)} the best cells:" if len(means) > 1 else "selects cells of"
+    names = [name for name, mean in means.items() if round(mean, 9) == round(highest, 9)]
+    several = len(names) > 1
+    if len(means) == 1:
+        return _Best(title, names, False, f"On {title} {names[0]} selects cells of {reached}", f", {highest:.2f} %")
+    if BEST not in standing.values():
+        few = f"of fewer than {LEAST_SEEDS} supernets, which show nothing"
+        sentence = f"On {title} {listed(names)} {'have' if several else 'has'} the highest mean, {few}: {reached}"
+        return _Best(title, names, False, sentence, " (nothing is shown)")
     others = others_in_words(means, standing) if len(means) > len(names) else ""
-    rest = f"; {others}" if others else ""
-    in_brackets = f" ({others})" if others else ""
-    return _Best(title, names, False, f"On {title} {listed(names)} {do} {reached}{rest}", in_brackets)
+    sentence = f"On {title} {listed(names)} select{'' if several else 's'} the best cells: {reached}"
+    if others:
+        sentence += f"; {others}"
+    return _Best(title, names, False, sentence, f" ({others})" if others else "")
+
+
+def _above_random(landscape: Landscape, mean: float) -> str:
+    """Return how far a mean is above a random cell, in words; empty where that is not known."""
+    return "" if landscape.mean is None else f", {mean - landscape.mean:.2f} above a random cell"
 
 
 def _gap_in_answer(landscape: Landscape, mean: float) -> str:
@@ -249,6 +282,8 @@ def _gap_in_answer(landscape: Landscape, mean: float) -> str:
         return ""
     of = "the space" if landscape.space_size is None else "those that the truth holds"
     how = "" if corrected is None or corrected == landscape.optimum else ", corrected for noise"
+    if below < 0 and landscape.space_size is None:
+        return ", as good as the best of the space within its noise"
     return f", {abs(below):.2f} points {'below' if below >= 0 else 'above'} the best of {of}{how}"
 
 
@@ -259,11 +294,13 @@ def _answer(found: list[_Best]) -> str:
     first, *others = found
     sentences = [first.sentence]
     led = [other for other in others if not other.beaten]
-    alike = [other for other in led if other.names == first.names]
-    parts = [f"also on {listed([other.title for other in alike])}{_rest_in_words(alike)}"] if alike else []
-    parts += [f"on {other.title} {listed(other.names)}{other.rest}" for other in led if other.names != first.names]
-    if parts:
-        sentences.append(f"Best {'; '.join(parts)}")
+    if led and led[0].rest.startswith(","):
+        sentences.append(f"On {listed([f'{other.title}{other.rest}' for other in led])}")
+    elif led:
+        alike = [other for other in led if other.names == first.names]
+        parts = [f"also on {listed([other.title for other in alike])}{_rest_in_words(alike)}"] if alike else []
+        parts += [f"on {other.title} {listed(other.names)}{other.rest}" for other in led if other.names != first.names]
+        sentences.append(f"Highest mean {'; '.join(parts)}")
     unbeaten = [other.title for other in others if other.beaten]
     if unbeaten:
         either = " either" if first.beaten else ""

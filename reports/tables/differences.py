@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from archselect.benchmarks.records import Landscape
 from archselect.reports.intervals import LEAST_SEEDS, LEVEL, coverage
-from archselect.reports.metrics import Metric, Series, quality
+from archselect.reports.metrics import ACCURACY, Metric, Series, exact_means, quality
 from archselect.reports.paired import (
     ALPHA,
     MANY,
@@ -24,6 +24,9 @@ from archselect.reports.paired import (
 )
 from archselect.reports.results import Results
 from archselect.reports.tables.table import NONE, Row, Table, listed, make_table
+
+NOT_TESTED = "no test against an exact mean"
+"""Why a difference from the mean of a random cell has no p-value."""
 
 WORTH = {"points": 0.5, "coefficient": 0.05}
 """A difference that one would like to be able to see, by unit."""
@@ -41,11 +44,32 @@ _SHOWN = (
 
 @dataclass(frozen=True)
 class _Pair:
-    """One comparison: a selector, the one it is compared with, and their values, stratum by stratum."""
+    """One comparison: a selector, the one it is compared with, and their values, stratum by stratum.
+
+    `exact`: one side is the exact mean of a random cell. Sign-flip tests suppose that differences scatter evenly about
+    zero, and a t-test that single cells do; neither holds there, so such a pair is not tested.
+    """
 
     selector: str
     minus: str
     strata: list[Stratum]
+    exact: bool = False
+
+    @property
+    def difference(self) -> Difference:
+        """The difference; without tests where one side is exact."""
+        difference = compare(self.strata)
+        if not self.exact:
+            return difference
+        return replace(
+            difference,
+            p_t=None,
+            p_permutation=None,
+            p_wilcoxon=None,
+            improvement=None,
+            error=None,
+            reason=difference.reason or NOT_TESTED,
+        )
 
 
 def differences_table(results: Results) -> Table:
@@ -54,10 +78,16 @@ def differences_table(results: Results) -> Table:
     Rows are in families of one place and metric, in which p-values and intervals are adjusted to one another.
     """
     families: dict[tuple[str, Metric], dict[str, Series]] = defaultdict(dict)
+    exact = exact_means(results)
     for series in quality(results):
+        if series.metric == ACCURACY and (series.place, series.label) in exact:
+            values = dict.fromkeys(series.values, exact[series.place, series.label])
+            series = series.model_copy(update={"values": values})
         families[series.place, series.metric][series.label] = series
-    rows = [row for (place, metric), by_label in families.items() for row in _family(results, place, metric, by_label)]
-    rows += _pooled(results, families)
+    rows = []
+    for (place, metric), by_label in families.items():
+        rows += _family(results, place, metric, by_label, exact)
+    rows += _pooled(results, families, exact)
     return make_table(
         "differences",
         "Differences between selectors",
@@ -106,18 +136,18 @@ def _baselines(results: Results) -> Iterator[str]:
     for landscape in results.landscapes:
         if labels and landscape.mean is not None:
             yield (
-                f"{results.title(landscape)}: {listed(labels)} stands for the exact expectation of a random cell, "
-                f"{landscape.mean:.2f} %, and not for the few cells that the runs drew."
+                f"{results.title(landscape)}: {listed(labels)} stands for the exact mean of a random cell, "
+                f"{landscape.mean:.2f} %, and not for the few cells that the runs drew. There is no test against it; "
+                "under the table of accuracies stands what means of as many random cells reach."
             )
 
 
 def _coverages(results: Results) -> Iterator[str]:
     """Yield, for each truth, how often an interval over so many seeds holds where cells are as skewed as its own."""
-    counts = [len({record.inputs.supernet_seed for record in group.records}) for group in results.groups]
-    seeds = min((count for count in counts if count >= LEAST_SEEDS), default=None)
     for landscape in results.landscapes:
-        if seeds is not None and landscape.quantiles:
-            yield coverage_note(results.title(landscape), landscape, seeds)
+        for seeds in results.seed_counts:
+            if seeds >= LEAST_SEEDS and landscape.quantiles:
+                yield coverage_note(results.title(landscape), landscape, seeds)
 
 
 def coverage_note(title: str, landscape: Landscape, seeds: int) -> str:
@@ -126,8 +156,9 @@ def coverage_note(title: str, landscape: Landscape, seeds: int) -> str:
     whole = tuple(landscape.quantiles)
     return (
         f"{title}: Student's interval of a mean over {seeds} seeds holds {100 * LEVEL:.0f} % of the time for normal "
-        f"values, {coverage(half, seeds):.0%} for cells drawn from the better half of these, and "
-        f"{coverage(whole, seeds):.0%} for cells drawn from all of them, because of the failed ones (simulated)."
+        f"values, {100 * coverage(half, seeds):.0f} % for cells drawn from the better half of these, and "
+        f"{100 * coverage(whole, seeds):.0f} % for cells drawn from all of them, because of the failed ones "
+        "(simulated; seeds that are all equal have no interval and do not count)."
     )
 
 
@@ -136,15 +167,22 @@ def _answer(rows: list[Row]) -> str:
     if not rows:
         return "There are no two selectors to compare."
     significant = [row.shown for row in rows if row.full["verdict"] in ("better", "worse")]
+    untested = [str(row.full["verdict"]) for row in rows if str(row.full["verdict"]).startswith("undefined")]
+    tested = len(rows) - len(untested)
+    reasons = listed(list(dict.fromkeys(verdict.removeprefix("undefined: ") for verdict in untested)))
+    rest = f" {len(untested)} of {len(rows)} could not be tested: {reasons}." if untested else ""
+    if not tested:
+        what = "The difference could not be" if len(rows) == 1 else f"None of the {len(rows)} differences could be"
+        return f"{what} tested: {reasons}."
     if not significant:
-        what = "The difference is not" if len(rows) == 1 else f"None of the {len(rows)} differences is"
-        return f"{what} significant; what so few seeds could have shown is under Detectable."
+        what = "The difference is not" if tested == 1 else f"None of the {tested} differences is"
+        return f"{what} significant; what so few seeds could have shown is under Detectable.{rest}"
     sentences = [
         f"{shown['Selector']} is {shown['Verdict']} than {shown['Minus']} ({shown['Metric']}; {shown['Landscape']})"
         for shown in significant
     ]
     are = "is" if len(significant) == 1 else "are"
-    return f"{len(significant)} of {len(rows)} differences {are} significant: {listed(sentences)}."
+    return f"{len(significant)} of {tested} differences {are} significant: {listed(sentences)}.{rest}"
 
 
 def compared(results: Results, values: dict[str, list[float]]) -> list[tuple[str, str]]:
@@ -160,14 +198,30 @@ def compared(results: Results, values: dict[str, list[float]]) -> list[tuple[str
     return [(label, best) for label in values if label != best]
 
 
-def _family(results: Results, place: str, metric: Metric, series: dict[str, Series]) -> list[Row]:
+Exact = Mapping[tuple[str, str], float]
+"""What a random cell has, by (place, label) of groups that are random draws."""
+
+
+def _family(results: Results, place: str, metric: Metric, series: dict[str, Series], exact: Exact) -> list[Row]:
     """Return the rows of one place and metric."""
     labels = compared(results, {label: list(one.values.values()) for label, one in series.items()})
-    pairs = [_Pair(a, b, [pair(series[a].values, series[b].values)]) for a, b in labels]
+    pairs = [_pair(a, b, [series], exact) for a, b in labels]
     return _rows(place, metric, pairs)
 
 
-def _pooled(results: Results, families: dict[tuple[str, Metric], dict[str, Series]]) -> list[Row]:
+def _pair(selector: str, minus: str, searches: Sequence[dict[str, Series]], exact: Exact) -> _Pair:
+    strata = []
+    is_exact = False
+    for search in searches:
+        ours = search[selector]
+        theirs = search[minus]
+        strata.append(pair(ours.values, theirs.values))
+        if ours.metric == ACCURACY:
+            is_exact |= (ours.place, selector) in exact or (theirs.place, minus) in exact
+    return _Pair(selector, minus, strata, is_exact)
+
+
+def _pooled(results: Results, families: dict[tuple[str, Metric], dict[str, Series]], exact: Exact) -> list[Row]:
     """Return rows over several spaces and data sets, each with the first truth that judges it; none where it is one."""
     first: dict[Metric, dict[str, dict[str, Series]]] = defaultdict(dict)
     for (_, metric), by_label in families.items():
@@ -179,10 +233,7 @@ def _pooled(results: Results, families: dict[tuple[str, Metric], dict[str, Serie
         searches = list(by_search.values())
         common = [label for label in searches[0] if all(label in search for search in searches)]
         means = {label: _means(searches, label) for label in common}
-        pairs = [
-            _Pair(a, b, [pair(search[a].values, search[b].values) for search in searches])
-            for a, b in compared(results, means)
-        ]
+        pairs = [_pair(a, b, searches, exact) for a, b in compared(results, means)]
         rows += _rows(f"all {len(by_search)} searches", metric, pairs)
     return rows
 
@@ -194,7 +245,7 @@ def _means(searches: Sequence[dict[str, Series]], label: str) -> list[float]:
 
 
 def _rows(place: str, metric: Metric, pairs: list[_Pair]) -> list[Row]:
-    findings = judge([compare(one.strata) for one in pairs], metric.better)
+    findings = judge([one.difference for one in pairs], metric.better)
     judged = sum(finding.p is not None for finding in findings)
     return [
         _row(place, metric, one, finding, finding.difference.among(max(judged, 1)))
@@ -209,7 +260,7 @@ def _row(place: str, metric: Metric, compared: _Pair, finding: Finding, power: D
     needed = power.seeds_for(WORTH[metric.unit])
     ours = [value for stratum in compared.strata for value in stratum.ours]
     theirs = [value for stratum in compared.strata for value in stratum.theirs]
-    iqm = (interquartile_mean(ours), interquartile_mean(theirs)) if ours else (None, None)
+    iqm = (interquartile_mean(ours), interquartile_mean(theirs)) if ours and not compared.exact else (None, None)
     digits = 2 if metric.unit == "points" else 3
 
     def number(value: float | None, sign: bool = False) -> str:
@@ -242,7 +293,7 @@ def _row(place: str, metric: Metric, compared: _Pair, finding: Finding, power: D
         "p, permutation": p_value(difference.p_permutation),
         "p, Wilcoxon": p_value(difference.p_wilcoxon),
         "P(higher)": NONE if difference.improvement is None else f"{difference.improvement:.2f}",
-        "IQM": f"{number(iqm[0])}, {number(iqm[1])}",
+        "IQM": NONE if iqm[0] is None else f"{number(iqm[0])}, {number(iqm[1])}",
         "Detectable": number(detectable),
         "Seeds needed": NONE if detectable is None else "> 1,000" if needed is None else f"{needed:,}",
         "Verdict": finding.verdict,

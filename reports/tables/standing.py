@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from archselect.reports.intervals import LEAST_SEEDS
 from archselect.reports.paired import compare, judge, pair
 from archselect.reports.tables.table import BEST, LEVEL_WITH_IT, WORSE, listed
 
@@ -13,7 +14,7 @@ def standings(values: Mapping[str, Mapping[int, float]]) -> dict[str, str]:
 
     The best have the highest mean. The others are compared with one of them by the paired t-test, with Holm's
     adjustment over all of them. Names of which nothing is shown, as with fewer than three seeds, are left out. A single
-    name is no best.
+    name is no best, and neither is one with fewer than three seeds: then nothing is shown of any.
 
     Args:
         values: by name, the values by supernet seed; higher is better.
@@ -23,6 +24,8 @@ def standings(values: Mapping[str, Mapping[int, float]]) -> dict[str, str]:
         return {}
     highest = max(means.values())
     best = [name for name, mean in means.items() if mean == highest]
+    if len(values[best[0]]) < LEAST_SEEDS:
+        return {}
     others = [name for name in means if name not in best]
     differences = [compare([pair(values[name], values[best[0]])]) for name in others]
     findings = dict(zip(others, judge(differences, "higher"), strict=True))

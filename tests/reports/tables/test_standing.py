@@ -39,9 +39,11 @@ def test_equal_means_are_both_the_best_and_one_seed_shows_nothing():
         "c": {0: 10.0, 1: 10.001, 2: 10.0},
     }
     assert standings(values) == {"a": BEST, "b": BEST, "c": WORSE}
-    assert standings({"a": {0: 90.0}, "b": {0: 10.0}}) == {"a": BEST}
+    assert standings({"a": {0: 90.0}, "b": {0: 10.0}}) == {}
     # Two seeds with equal differences are no certainty.
-    assert standings({"a": {0: 0.636, 1: 0.636}, "b": {0: 0.5, 1: 0.5}}) == {"a": BEST}
+    assert standings({"a": {0: 0.636, 1: 0.636}, "b": {0: 0.5, 1: 0.5}}) == {}
+    # Nor is a mean of one seed the best, whatever the others have.
+    assert standings({"a": {0: 99.0}, "b": values["a"], "c": values["c"]}) == {}
     assert standings({"a": {0: 90.0}}) == {} == standings({})
 
 

@@ -284,7 +284,7 @@ def test_a_random_cell_that_is_beaten_on_one_truth_only(folder, unbeaten):
     answer = accuracy_table(load(folder)).answer
     if unbeaten == "nb201-digits":
         assert answer.startswith("On digits/test/10 no selector beats a random cell, which has 99.00 % on average: ")
-        assert " Best on cifar10-valid/x-valid/200 " in answer
+        assert " Highest mean on cifar10-valid/x-valid/200 " in answer
     else:
         assert answer.startswith("On digits/test/10 zero-cost-pt selects the best cells: ")
         assert answer.endswith(". On cifar10-valid/x-valid/200 no selector beats a random cell.")
