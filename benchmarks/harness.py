@@ -44,7 +44,7 @@ from archselect.benchmarks.run import Runner, survey, trained_accuracy, trained_
 from archselect.benchmarks.study import Study, TruthPart, differences, read_study
 from archselect.benchmarks.training import Advance
 from archselect.benchmarks.workers import THREADS, Submit, settle
-from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.files import held
 
 
@@ -113,6 +113,7 @@ def run_study(
     # Before the data are read, for which they may be downloaded.
     landscapes = survey(parts, [space.name for space in study.spaces])
     jobs = span(study, data_dir)
+    _check_batches(jobs)
     with held(root):
         _claim(folder, study, jobs, command or [])
         plans = {plan.id: plan for job in jobs for plan in job.trainings}
@@ -192,6 +193,22 @@ def run_training(
             raise UserError(f"the training diverged ({error}); lower learning_rate") from error
         write_fact(path, trained)
     return trained, True
+
+
+def _check_batches(jobs: list[RunJob]) -> None:
+    """Raise UserError for each selector whose setting `batch_size` is more than the images that it draws from."""
+    faults = Faults()
+    for job in jobs:
+        size = job.inputs.selector.settings.get("batch_size")
+        data = job.inputs.data
+        if isinstance(size, int) and size > data.train_images:
+            faults.add(
+                UserError(
+                    f"selector {job.label}: a batch of {size} does not fit part 'train' of '{data.name}', which has "
+                    f"{data.train_images} images; give 1 to {data.train_images}"
+                )
+            )
+    faults.raise_any()
 
 
 def _claim(folder: Folder, study: Study, jobs: list[RunJob], command: list[str]) -> None:

@@ -16,6 +16,7 @@ from archselect.benchmarks.clock import Clock
 from archselect.benchmarks.optimisers.trainer import Trainer
 from archselect.benchmarks.records import SupernetInputs
 from archselect.benchmarks.supernets import Recipe, TrainedSupernet, new_supernet
+from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import (
     FoldedSupernet,
@@ -141,7 +142,12 @@ class SupernetTask:
     def minibatch(self, size: int) -> Batch:
         """See :meth:`.Task.minibatch`."""
         with self.clock.phase("data"):
-            return Batch(*self.images.minibatch("train", size, self.streams["minibatches"], self._recipe.augment))
+            try:
+                drawn = self.images.minibatch("train", size, self.streams["minibatches"], self._recipe.augment)
+            except UserError as error:
+                # A selector that asks for what there is not fails its own run, and not the whole study.
+                raise ValueError(f"the selector asked for a minibatch that cannot be drawn: {error}") from error
+            return Batch(*drawn)
 
     def proxy(self, name: str, mixture: Mixture, batch: Batch, norm: str = "running") -> float:
         """See :meth:`.Task.proxy`."""

@@ -84,7 +84,10 @@ class Task(Protocol):
         ...
 
     def minibatch(self, size: int) -> Batch:
-        """A random minibatch of the training half, augmented as in training; another one at each call."""
+        """Return a random minibatch of the training half, augmented as in training; another one at each call.
+
+        Raises ValueError where the half has fewer images: the run then fails, and the study goes on.
+        """
         ...
 
     def proxy(self, name: str, mixture: Mixture, batch: Batch, norm: str = "running") -> float:
