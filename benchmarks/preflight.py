@@ -102,26 +102,32 @@ def check_claim(root: Path, name: str) -> None:
         raise UserError(f"{root} holds study '{there.name}' with other settings; name another folder with --out")
 
 
-def check_writable(path: Path, needed: int = LEAST_FREE) -> None:
+def check_writable(path: Path, needed: int | None = None) -> None:
     """Raise UserError unless a folder can be written, or made, and has room; nothing is made.
 
     Args:
         path: of the folder.
-        needed: bytes that must be free there.
+        needed: bytes that must be free there; :data:`LEAST_FREE` if left out.
     """
+    needed = LEAST_FREE if needed is None else needed
     existing = path.absolute()
     while not os.path.lexists(existing):
         existing = existing.parent
     if not existing.is_dir():
         raise unwritable(path, _os_error(errno.ENOTDIR))
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise unwritable(path, _os_error(errno.EACCES))
+        raise unwritable(path, _os_error(errno.EROFS if _is_read_only(existing) else errno.EACCES))
     free = shutil.disk_usage(existing).free
     if free < needed:
         raise UserError(
             f"cannot write {path}: {free / 2**20:,.0f} MiB are free there and {needed / 2**20:,.0f} MiB are needed; "
             "free space or name another folder"
         )
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Return whether a folder is on a file system that takes no files at all."""
+    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def check_file_writable(path: Path) -> None:

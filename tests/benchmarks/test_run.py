@@ -140,7 +140,7 @@ def test_the_survey_of_the_truths(small_truth):
 def test_the_survey_refuses_what_is_not_there(small_truth, tmp_path):
     with pytest.raises(UserError, match=r"has no made-up/tset at 1 epoch: did you mean the split 'test'"):
         survey([part(small_truth, split="tset")], ["nb201"])
-    with pytest.raises(UserError, match=r"has no made-up/test at 2 epochs: it has made-up/test at 1 epochs"):
+    with pytest.raises(UserError, match=r"has no made-up/test at 2 epochs: it has made-up/test at 1 epoch"):
         survey([part(small_truth, epochs=2)], ["nb201"])
     with pytest.raises(UserError, match="is of space nb201, not of darts"):
         survey([part(small_truth)], ["darts"])
