@@ -271,7 +271,7 @@ def _best(results: Results, landscape: Landscape, selectors: Sequence[Group], st
 
 def _above_random(landscape: Landscape, mean: float) -> str:
     """Return how far a mean is above a random cell, in words; empty where that is not known."""
-    return "" if landscape.mean is None else f", {mean - landscape.mean:.2f} above a random cell"
+    return "" if landscape.mean is None else f", {mean - landscape.mean:.2f} points above a random cell"
 
 
 def _gap_in_answer(landscape: Landscape, mean: float) -> str:
