@@ -11,6 +11,7 @@ from scipy.stats import t as student_t
 
 from archselect.benchmarks.populations import ALIASES
 from archselect.benchmarks.records import Folder, Record
+from archselect.reports.agreement import mean_of_cells
 from archselect.reports.published import published
 from archselect.reports.results import load
 from archselect.reports.tables.operations import operations_table
@@ -93,6 +94,13 @@ def interval(values):
     return f"{fmean(values):.2f} [{low:.2f}, {high:.2f}]"
 
 
+def luck(landscape, cells, before="", between="to"):
+    """What the mean of some random cells reaches in 95 % of the cases."""
+    margin = mean_of_cells(landscape.quantiles, cells)
+    low, high = landscape.mean - margin.below, landscape.mean + margin.above
+    return f"{before} {low:.2f} {between} {high:.2f} %".strip()
+
+
 @pytest.mark.parametrize(("folder", "seeds"), [("zero-cost-pt-nb201", 8), ("zero-cost-pt-nb201-cpu-cifar100", 4)])
 def test_zero_cost_pt_on_nb201(page, root, folder, seeds):
     results = load(root / "docs" / "results" / folder)
@@ -108,8 +116,10 @@ def test_zero_cost_pt_on_nb201(page, root, folder, seeds):
             assert f"our eight go from {min(ours):.2f} to {max(ours):.2f}" in words
             assert f"they are {difference} above a random cell" in words
             assert landscape.optimum == pytest.approx(max(ours))
+            assert f"the mean of eight random cells reaches in 95 % of the cases ({luck(landscape, 8)})" in words
         if folder != "zero-cost-pt-nb201" and name == "CIFAR-100":
             assert f"On CIFAR-100 they are {difference} above a random cell" in words
+            assert f"the mean of four reaches in 95 % of the cases ({luck(landscape, 4)})" in words
 
 
 @pytest.mark.parametrize("folder", ["zero-cost-pt-nb201", "zero-cost-pt-nb201-cpu-cifar100"])
@@ -182,6 +192,7 @@ def test_collapse_and_recovery_on_nb201(page, root):
     )
     assert f"(by {low})" in words and f"it is ({high})" in words
     assert f"exact mean of a random cell is {landscape.mean:.2f}" in words
+    assert f"the mean of four random cells is {luck(landscape, 4, 'between', 'and')}" in words
     assert f"by up to {max(within):.2f} points" in words
 
 
