@@ -135,6 +135,8 @@ def _show_imported(name: str, imported: Imported) -> None:
         )
     else:
         typer.echo(f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}")
+    if isinstance(truth, TruthTable):
+        _show_low(truth)
     if imported.replaced is not None:
         typer.echo(f"Replaced the truth '{name}' that was there: {imported.replaced}")
     _show_left_out(imported)
@@ -153,6 +155,18 @@ def _column_row(truth: TruthTable, column: Column) -> list[str]:
         f"{extent.lowest:.2f}",
         f"{extent.highest:.2f}",
     ]
+
+
+def _show_low(truth: TruthTable) -> None:
+    """Print how many accuracies could be shares of one among per cents, if there are any."""
+    low = 0
+    trials = 0
+    for column in truth.columns:
+        accuracies = truth.matrix(*column.key)
+        low += int(((accuracies > 0) & (accuracies <= 1)).sum())
+        trials += truth.extent(*column.key).trials
+    if low:
+        typer.echo(f"{low:,} of {trials:,} accuracies {'is' if low == 1 else 'are'} at most 1 %")
 
 
 def _show_left_out(imported: Imported) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from archselect.benchmarks.cli.truth import import_table
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import PlainColumns, import_truth, long_csv, open_truth
@@ -35,14 +36,32 @@ def test_shares_of_one_are_refused_alike_in_both_forms(cells, write):
     shares = write(*(long_row(cell, f"0.{80 + place}") for place, cell in enumerate(cells)))
     for options in ({}, {"plain": PLAIN}):
         for skip in (False, True):
-            with pytest.raises(UserError, match="no accuracy is above 1: give accuracies in per cent, not as shares"):
+            with pytest.raises(UserError, match=r"values of accuracy are at most 1: give accuracies in per cent, not as"):
                 import_truth(shares, name="t", skip_invalid=skip, **options)
 
 
 def test_shares_in_one_column_of_several(cells, write):
     rows = [long_row(cell) for cell in cells] + [f"{cell},other,s,1,0,0.85" for cell in cells]
-    with pytest.raises(UserError, match="no accuracy of other/s at 1 epoch is above 1: give accuracies in per cent"):
+    with pytest.raises(UserError, match="values of accuracy of other/s at 1 epoch are at most 1: give accuracies"):
         import_truth(write(*rows), name="t")
+
+
+def test_shares_with_one_per_cent_among_them_are_refused(cells, write):
+    rows = [long_row(cells[0], "68.88"), long_row(cells[0], "0", seed="1")]
+    rows += [long_row(cell, "0.86") for cell in cells[1:]]
+    path = write(*rows)
+    message = f"{len(cells) - 1} of {len(rows)} values of accuracy are at most 1: give accuracies in per cent"
+    with pytest.raises(UserError, match=message):
+        import_truth(path, name="t")
+
+
+@pytest.mark.parametrize("low", ["0.83", "1.0", "0.8586"])
+def test_a_per_cent_of_at_most_one_is_imported_and_counted(cells, write, low, capsys):
+    path = write(*(long_row(cell) for cell in cells[1:]), long_row(cells[0], low))
+    import_table(path, name="t")
+    assert f"1 of {len(cells)} accuracies is at most 1 %" in capsys.readouterr().out
+    import_table(write(*(long_row(cell) for cell in cells[1:])), name="u")
+    assert "at most 1 %" not in capsys.readouterr().out
 
 
 def test_one_cell_below_one_per_cent_is_taken_at_its_word(cells, write):
