@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from math import isclose, isfinite
 
 from archselect.benchmarks.records import UserError, unknown
+from archselect.nasbench_adapters.errors import Faults
 from archselect.reports.compare import Change
 from archselect.reports.intervals import LEAST_SEEDS
 from archselect.reports.metrics import COUNTS
@@ -107,16 +108,22 @@ def parse(text: str) -> Gate:
 
 
 def parse_all(texts: Sequence[str]) -> list[Gate]:
-    """Return the gates of some texts. Raises UserError where :func:`parse` does, and for a gate that comes twice."""
+    """Return the gates of some texts.
+
+    Raises UserError, with all faults, where :func:`parse` does, and for a gate that comes twice.
+    """
+    faults = Faults()
     gates: list[Gate] = []
     conditions = set()
     for text in texts:
-        gate = parse(text)
-        condition = (gate.metric, gate.direction, gate.threshold, gate.relative)
-        if condition in conditions:
-            raise _bad(text, "comes twice: remove one of them")
-        conditions.add(condition)
-        gates.append(gate)
+        with faults.collect():
+            gate = parse(text)
+            condition = (gate.metric, gate.direction, gate.threshold, gate.relative)
+            if condition in conditions:
+                raise _bad(text, "comes twice: remove one of them")
+            conditions.add(condition)
+            gates.append(gate)
+    faults.raise_any()
     return gates
 
 
