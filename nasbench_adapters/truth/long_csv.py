@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from archselect.nasbench_adapters.errors import UserError, nearest
-from archselect.nasbench_adapters.files import DAMAGED, open_text, unreadable
+from archselect.nasbench_adapters.files import DAMAGED, check_unpacked, open_text, unreadable
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.column_names import horizons
 from archselect.nasbench_adapters.truth.rows import TOO_MANY_FIELDS, Refused, Rows, check_per_cent, counts_of
@@ -22,6 +22,8 @@ from archselect.nasbench_adapters.truth.table import MEASURED, TableBuilder, Tru
 COLUMNS = ("arch", "dataset", "split", "epochs", "seed", "accuracy")
 """`arch` in the space's text form, `epochs` whole, `accuracy` in per cent; the others are text."""
 WHOLE_EPOCHS = "epochs must be a whole number of at least 1"
+PARQUET = b"PAR1"
+"""What a Parquet file starts with."""
 ROOM = 8
 """Fields beyond its header's that a row may have and be left out; a row of more makes the file unreadable."""
 MORE_FIELDS = "more fields than the header has; write decimal points, not commas"
@@ -181,6 +183,10 @@ def read_frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 def _read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Return a Parquet file, these columns as text. Raises UserError if it cannot be read."""
     try:
+        with path.open("rb") as file:
+            head = file.read(len(PARQUET))
+        if head != PARQUET:
+            check_unpacked(path, head)
         frame = pd.read_parquet(path).reset_index(drop=True)
         present = [column for column in columns if column in frame]
         return frame.assign(**{c: frame[c].astype("string").astype(object) for c in present})

@@ -1,6 +1,9 @@
 """Tables as other people write them: what an import refuses, leaves out, replaces and says."""
 
+import gzip
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from archselect.benchmarks.cli.truth import import_table
@@ -36,7 +39,7 @@ def test_shares_of_one_are_refused_alike_in_both_forms(cells, write):
     shares = write(*(long_row(cell, f"0.{80 + place}") for place, cell in enumerate(cells)))
     for options in ({}, {"plain": PLAIN}):
         for skip in (False, True):
-            with pytest.raises(UserError, match=r"values of accuracy are at most 1: give accuracies in per cent, not as"):
+            with pytest.raises(UserError, match="values of accuracy are at most 1: give accuracies in per cent"):
                 import_truth(shares, name="t", skip_invalid=skip, **options)
 
 
@@ -115,7 +118,6 @@ def test_semicolons(cells, write):
     with pytest.raises(UserError, match="separates its columns by semicolons: separate them by commas"):
         import_truth(path, name="t")
 
-
     path = write(long_row(cells[0]).replace(",", "\t"), header=HEADER.replace(",", "\t"))
     with pytest.raises(UserError, match="separates its columns by tabs"):
         import_truth(path, name="t")
@@ -124,7 +126,7 @@ def test_semicolons(cells, write):
 @pytest.mark.parametrize("skip", [False, True])
 def test_a_row_of_far_too_many_fields_and_an_open_quote(cells, write, skip):
     for row in (long_row(cells[1]) + ",1" * 9, long_row(cells[1]) + ",1" * 30):
-        with pytest.raises(UserError, match="row 2: more fields than the header has; .*too many to leave out"):
+        with pytest.raises(UserError, match=r"row 2: more fields than the header has; .*too many to leave out"):
             import_truth(write(long_row(cells[0]), "", row), name="t", skip_invalid=skip)
     with pytest.raises(UserError, match="row 1: more fields than the header has"):
         import_truth(write(long_row(cells[1]) + ",1" * 9), name="t", skip_invalid=skip)
@@ -159,6 +161,32 @@ def test_a_header_without_the_columns(cells, write, kind):
         import_truth(write(long_row(cells[0]), header=header), name="t")
     assert message in str(error.value) and "comma" not in str(error.value)
     assert ("--architecture-column" in str(error.value)) == (kind == "another form")
+
+
+def test_a_parquet_without_the_columns(cells, tmp_path):
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"cell": cells, "acc": 90.0}).to_parquet(path)
+    with pytest.raises(UserError, match="for a table with a row per architecture, add --architecture-column") as error:
+        import_truth(path, name="t")
+    assert "comma" not in str(error.value)
+
+
+def test_content_under_another_suffix_is_named(cells, write, tmp_path):
+    table = write(long_row(cells[0])).read_bytes()
+    for name, content in (("t.csv", gzip.compress(table)), ("t.parquet", gzip.compress(table))):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match="is packed with gzip"):
+            import_truth(tmp_path / name, name="t")
+    pd.DataFrame({"cell": cells}).to_parquet(tmp_path / "table.parquet")
+    path = (tmp_path / "table.parquet").rename(tmp_path / "table.csv")
+    with pytest.raises(UserError, match="is a Parquet file"):
+        import_truth(path, name="t")
+
+
+@pytest.mark.parametrize("name", ["nats", "NATS-Bench"])
+def test_a_usual_name_of_a_benchmark_leads_to_its_import(name):
+    with pytest.raises(UserError, match="did you mean 'nb201'.* archselect truth import FILE --name nb201"):
+        open_truth(name)
 
 
 def test_some_of_the_options_of_a_plain_table(cells, write):
