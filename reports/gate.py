@@ -14,8 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isclose, isfinite
 
-from archselect.benchmarks.records import UserError, unknown
-from archselect.nasbench_adapters.errors import Faults
+from archselect.benchmarks.records import Faults, UserError, unknown
 from archselect.reports.compare import Change
 from archselect.reports.intervals import LEAST_SEEDS
 from archselect.reports.metrics import COUNTS

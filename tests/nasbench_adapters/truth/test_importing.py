@@ -185,7 +185,7 @@ def test_content_under_another_suffix_is_named(cells, write, tmp_path):
 
 @pytest.mark.parametrize("name", ["nats", "NATS-Bench"])
 def test_a_usual_name_of_a_benchmark_leads_to_its_import(name):
-    with pytest.raises(UserError, match="did you mean 'nb201'.* archselect truth import FILE --name nb201"):
+    with pytest.raises(UserError, match=r"did you mean 'nb201'.* archselect truth import FILE --name nb201"):
         open_truth(name)
 
 
