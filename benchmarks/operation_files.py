@@ -10,8 +10,8 @@ import pandas as pd
 from archselect.benchmarks.records import OperationScore, Scale, ScorerFacts
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.space import SearchSpace
-from archselect.nasbench_adapters.truth.long_csv import read_frame
-from archselect.nasbench_adapters.truth.rows import refuse
+from archselect.nasbench_adapters.truth.long_csv import columns_of, read_frame, refuse_long_rows
+from archselect.nasbench_adapters.truth.rows import Rows, refuse
 
 COLUMNS = ("source_node", "target_node", "operation", "scorer", "score", "better")
 """Of a file; `cell` may join them in a space of several cell types, by name. `better` is "higher" or "lower"."""
@@ -29,7 +29,10 @@ def read_operation_scores(path: Path, space: SearchSpace) -> list[ScorerFacts]:
     frame = read_frame(path, ("source_node", "target_node", "operation", "scorer", "better", "cell"))
     for column in COLUMNS:
         if column not in frame:
-            raise unknown(f"column of {path}", column, map(str, frame.columns))
+            raise unknown(f"column of {path}", column, columns_of(frame))
+    rows_of_file = Rows(path, frame)
+    refuse_long_rows(rows_of_file)
+    rows_of_file.raise_any()
     for column in COLUMNS:
         refuse(path, frame[column].isna(), f"{column} is missing")
     score = pd.to_numeric(frame["score"], errors="coerce")

@@ -15,7 +15,7 @@ from archselect.nasbench_adapters.files import expand
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.streams import stream_seed
 from archselect.nasbench_adapters.truth import Surrogate, open_truth
-from archselect.nasbench_adapters.truth.long_csv import read_frame
+from archselect.nasbench_adapters.truth.long_csv import columns_of, read_frame, refuse_long_rows
 from archselect.nasbench_adapters.truth.rows import Rows, check_per_cent
 from archselect.nasbench_adapters.truth.table import unflatten
 
@@ -67,8 +67,8 @@ def read_cells(
     Raises:
         UserError: the text names none, or a file, a column or a row cannot be read; accuracies are given twice.
     """
-    kind, colon, amount = text.partition(":")
-    of_file = not (text == "all" or (colon and kind in ("sample", "top")))
+    kind, _, amount = text.partition(":")
+    of_file = _names_file(text)
     if not of_file and (architecture_column or accuracy_column):
         raise UserError(f"--cells {text} is no file: leave out --architecture-column and --accuracy-column")
     if accuracy_column and has_truth:
@@ -82,6 +82,12 @@ def read_cells(
             raise UserError(f"--cells {text} needs a truth: --table, --dataset, --split and --epochs")
         return Cells("top", _share(amount))
     return Cells("all")
+
+
+def check_cells_file(text: str) -> None:
+    """Raise UserError if a text, as of :func:`read_cells`, names a file that is not there."""
+    if _names_file(text) and not expand(text).is_file():
+        raise UserError(f"there is no file {text}: --cells takes all, sample:N, top:F, or a CSV or Parquet file")
 
 
 def gather(space: SearchSpace, cells: Cells, *, seed: int = 0, truth: TruthPart | None = None) -> Population:
@@ -128,6 +134,12 @@ def populate(
         proxies=proxies,
     )
     return gather(space, wanted, seed=seed, truth=truth)
+
+
+def _names_file(text: str) -> bool:
+    kind, colon, _ = text.partition(":")
+    is_amount = colon and kind in ("sample", "top")
+    return text != "all" and not is_amount
 
 
 def _count(amount: str) -> int:
@@ -193,15 +205,21 @@ def _of_file(
 ) -> Population:
     known = ("architecture", "arch", "genotype")
     frame = read_frame(path, known if architecture is None else (architecture,))
-    names = [str(name) for name in frame.columns]
+    names = columns_of(frame)
     column = architecture or next((name for name in known if name in names), None)
-    if column is None or column not in names:
-        raise unknown(f"column of {path}", column or "architecture", names)
+    if column is None:
+        raise UserError(
+            f"{path} has no column architecture, arch or genotype: name the one that holds the architectures with "
+            f"--architecture-column; its columns are {', '.join(names)}"
+        )
+    if column not in names:
+        raise unknown(f"column of {path}", column, names)
     if frame.empty:
         raise UserError(f"{path} holds no architecture: give a file that has some")
     if accuracy is not None and accuracy not in names:
         raise unknown(f"column of {path}", accuracy, names)
     rows = Rows(path, frame)
+    refuse_long_rows(rows)
     rows.require(column)
     parsed = rows.parse(column, space)
     rows.refuse(parsed.duplicated() & rows.good, "this architecture came before; keep one row of it")

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 from archselect.benchmarks.columns import Columns as Columns
 
 # `reports` may import this module and no adapter, so what it needs of them is passed on from here.
+from archselect.nasbench_adapters.errors import Faults as Faults
 from archselect.nasbench_adapters.errors import UserError as UserError
 from archselect.nasbench_adapters.errors import unknown as unknown
 from archselect.nasbench_adapters.files import read_text as read_text

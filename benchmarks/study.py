@@ -269,6 +269,7 @@ class Study(Part):
                 if label not in labels:
                     faults.add(unknown(f"supernet of selector {selector.name}", label, labels))
         with faults.collect():
+            _distinct_files(self.selectors)
             _distinct("selectors", [label for _, _, label in self.pairs()])
         faults.raise_any()
 
@@ -404,6 +405,20 @@ def _distinct(what: str, values: Iterable[object]) -> None:
     twice = [value for value, count in Counter(values).items() if count > 1]
     if twice:
         raise UserError(f"{what}: {twice[0]!r} comes twice; give each a 'label' or a value of its own")
+
+
+def _distinct_files(selectors: Sequence[SelectorPart]) -> None:
+    """Raise UserError if classes of two files are called the same and read from the same supernets."""
+    first: dict[tuple[str, str], SelectorPart] = {}
+    for selector in selectors:
+        if ".py" not in selector.name:
+            continue
+        other = first.setdefault((selector.title, str(selector.on)), selector)
+        if other.name != selector.name:
+            raise UserError(
+                f"selectors: {other.name} and {selector.name} are both called {selector.title!r}; give the classes "
+                "another name, or each a 'label' in the study"
+            )
 
 
 def built_in_studies() -> dict[str, Path]:
@@ -598,7 +613,8 @@ def explain_all(error: ValidationError, model: type[BaseModel], within: tuple[in
         known = list(_model_at(model, tuple(table)).model_fields)
         hint = nearest(str(key), known)
         misspelled.add((*table, hint))
-        mend = f": did you mean '{hint}'?" if hint else f"; known: {', '.join(known)}"
+        listed = f"known: {', '.join(known)}" if known else "it has no settings"
+        mend = f": did you mean '{hint}'?" if hint else f"; {listed}"
         lines.append(f"unknown key '{_dotted((*within, *fault['loc']))}'{mend}")
     for fault in error.errors():
         # A key that is misspelled is not missing, too.

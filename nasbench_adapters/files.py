@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import gzip
 import io
 import os
@@ -49,6 +50,14 @@ _OTHER_ENCODINGS = {
     b"\xfe\xff": "UTF-16",
 }
 """What files of these encodings start with; the longer marks come first."""
+_PACKED = {
+    b"\x1f\x8b": "packed with gzip: unpack it, or give it a name that ends in .gz",
+    b"PK\x03\x04": "a zip archive: unpack it",
+    b"PAR1": "a Parquet file: give it a name that ends in .parquet",
+}
+"""What files that are no text start with, what they are, and the mend."""
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""Errors of a file system that has no room left."""
 _HEAD = 256
 """Bytes at the start of a file that show which encoding it has."""
 
@@ -120,13 +129,21 @@ def _open_bytes(path: Path) -> gzip.GzipFile | io.BufferedReader:
 
 
 def _check_head(path: Path, head: bytes) -> None:
-    """Raise UserError if a file starts like one of another encoding than UTF-8."""
+    """Raise UserError if a file starts like one of another encoding than UTF-8, or like one that is no text."""
+    check_unpacked(path, head)
     for mark, encoding in _OTHER_ENCODINGS.items():
         if head.startswith(mark):
             raise UserError(f"{path} is {encoding}: save it as UTF-8")
     if b"\0" in head:
         # Plain letters of UTF-16 have a zero byte each, which no text in UTF-8 has.
         raise UserError(f"{path} is UTF-16 or no text: save it as UTF-8")
+
+
+def check_unpacked(path: Path, head: bytes) -> None:
+    """Raise UserError if a file starts like one that is packed or a Parquet file."""
+    for mark, kind in _PACKED.items():
+        if head.startswith(mark):
+            raise UserError(f"{path} is {kind}")
 
 
 def _first_fault(path: Path, file: Iterable[bytes]) -> UserError:
@@ -163,7 +180,8 @@ def check_kinds(values: object, kinds: Mapping[str, type | UnionType]) -> None:
 
 def unwritable(path: Path, error: OSError) -> UserError:
     """What a file or folder that cannot be written to raises."""
-    return UserError(f"cannot write {path}: {error.strerror or error}; free space or name another folder")
+    mend = "free space or name another folder" if error.errno in _FULL else "name another folder"
+    return UserError(f"cannot write {path}: {error.strerror or error}; {mend}")
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -40,6 +40,7 @@ class Registry(Generic[Thing]):
         built_in: archselect's own, by name.
         accept: the thing of a name and what its entry point names. Raises ValueError, with the mend, if it is none.
         aliases: other usual names of archselect's own, which errors hint at; nothing is found by them.
+        key: what users name one by, if that is not its kind.
     """
 
     def __init__(
@@ -49,9 +50,11 @@ class Registry(Generic[Thing]):
         built_in: Mapping[str, Thing],
         accept: Callable[[str, Any], Thing],
         aliases: Mapping[str, str] | None = None,
+        key: str | None = None,
     ) -> None:
         self.kind, self.group, self.built_in, self._accept = kind, group, built_in, accept
         self._aliases = aliases or {}
+        self._key = key or kind
         self._loaded: dict[str, Thing] = {}
 
     @cached_property
@@ -73,7 +76,7 @@ class Registry(Generic[Thing]):
         if name in self.built_in:
             return self.built_in[name]
         if name not in self._plugins:
-            raise unknown(self.kind, name, self.names, self._aliases)
+            raise unknown(self._key, name, self.names, self._aliases)
         try:
             return self._load(name)
         except ValueError as error:

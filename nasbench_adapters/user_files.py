@@ -30,6 +30,7 @@ class UserClasses(Registry[type[Model]]):
         base: what they derive from.
         method: the one that does the work, as it is written.
         check: what else they have to keep to. Raises ValueError, with the mend.
+        key: what users name one by, if that is not its kind.
     """
 
     def __init__(
@@ -40,8 +41,9 @@ class UserClasses(Registry[type[Model]]):
         base: type[Model],
         method: str,
         check: Callable[[type[Model]], None] = lambda found: None,
+        key: str | None = None,
     ) -> None:
-        super().__init__(kind, group, built_in, self._declared)
+        super().__init__(kind, group, built_in, self._declared, key=key)
         self._base, self._method, self._check = base, method, check
 
     def get(self, name: str) -> type[Model]:

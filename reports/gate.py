@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isclose, isfinite
 
-from archselect.benchmarks.records import UserError, unknown
+from archselect.benchmarks.records import Faults, UserError, unknown
 from archselect.reports.compare import Change
 from archselect.reports.intervals import LEAST_SEEDS
 from archselect.reports.metrics import COUNTS
@@ -107,16 +107,22 @@ def parse(text: str) -> Gate:
 
 
 def parse_all(texts: Sequence[str]) -> list[Gate]:
-    """Return the gates of some texts. Raises UserError where :func:`parse` does, and for a gate that comes twice."""
+    """Return the gates of some texts.
+
+    Raises UserError, with all faults, where :func:`parse` does, and for a gate that comes twice.
+    """
+    faults = Faults()
     gates: list[Gate] = []
     conditions = set()
     for text in texts:
-        gate = parse(text)
-        condition = (gate.metric, gate.direction, gate.threshold, gate.relative)
-        if condition in conditions:
-            raise _bad(text, "comes twice: remove one of them")
-        conditions.add(condition)
-        gates.append(gate)
+        with faults.collect():
+            gate = parse(text)
+            condition = (gate.metric, gate.direction, gate.threshold, gate.relative)
+            if condition in conditions:
+                raise _bad(text, "comes twice: remove one of them")
+            conditions.add(condition)
+            gates.append(gate)
+    faults.raise_any()
     return gates
 
 

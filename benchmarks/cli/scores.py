@@ -85,7 +85,7 @@ def score(
     Columns of a file that are named like a proxy are published scores, which ours are held against. What is scored is
     kept: the same command goes on where an interrupted one stopped.
     """
-    from archselect.benchmarks.populations import gather, read_cells
+    from archselect.benchmarks.populations import check_cells_file, gather, read_cells
     from archselect.benchmarks.preflight import check_data, check_place, check_truth
     from archselect.benchmarks.scoring import check_proxies, run_scoring, scoring_inputs
     from archselect.nasbench_adapters.spaces import get_space
@@ -116,11 +116,14 @@ def score(
         place.skeleton(**skeleton)
     check_data([data], data_dir, faults)
     check_place(folder, device, engine, engine_settings, faults)
-    if place is not None and truth is not None:
+    if truth is not None:
         with faults.collect():
-            check_truth(truth, [place])
+            check_truth(truth, None if place is None else [place])
     has_truth = any(value is not None for value in (table, dataset, split, epochs))
-    if place is not None:
+    if place is None:
+        with faults.collect():
+            check_cells_file(cells)
+    else:
         with faults.collect():
             wanted_cells = read_cells(
                 place,

@@ -137,13 +137,14 @@ def _draft(name: str, data: str | None, seeds: list[int] | None, selectors: list
     faults.take(of_study)
     if data is None and seeds is None and not selectors:
         return draft
-    if draft.study is None or of_study:
-        for selector in selectors:
-            with faults.collect():
-                SelectorPart(name=selector).build()
-    else:
+    usable = []
+    for selector in selectors:
         with faults.collect():
-            draft.study = draft.study.variant(name, data=data, supernet_seeds=seeds, selectors=selectors)
+            SelectorPart(name=selector).build()
+            usable.append(selector)
+    if draft.study is not None and not of_study:
+        with faults.collect():
+            draft.study = draft.study.variant(name, data=data, supernet_seeds=seeds, selectors=usable)
     if data is not None:
         draft.data = [part.model_copy(update={"name": data}) for part in draft.data]
     return draft

@@ -44,11 +44,17 @@ def lookup(
     epochs: Annotated[int, typer.Option(help="Training horizon; there is no default, it changes the number.")],
 ) -> None:
     """Print every trial of an architecture, or what a surrogate predicts, their mean, and its rank."""
-    from archselect.nasbench_adapters.truth import Surrogate, open_truth
+    from archselect.nasbench_adapters.truth import Surrogate, check_column, open_truth
     from archselect.nasbench_adapters.truth.landscape import rank
     from archselect.nasbench_adapters.truth.table import MEASURED
 
     truth = open_truth(table)
+    faults = Faults()
+    with faults.collect():
+        truth.space.parse(architecture)
+    with faults.collect():
+        check_column(table, dataset, split, epochs)
+    faults.raise_any()
     cell = truth.space.parse(architecture)
     trials = truth.lookup(cell, dataset, split, epochs)
     place, of = rank(truth, cell, dataset, split, epochs)
@@ -93,13 +99,25 @@ def import_table(
     one of accuracies, which the options name. Accuracies are in per cent.
     """
     from archselect.nasbench_adapters.truth import PlainColumns, import_truth
+    from archselect.nasbench_adapters.truth.long_csv import COLUMNS
 
     plain = None
-    if any(value is not None for value in (architecture_column, accuracy_column, dataset, split, epochs)):
-        if architecture_column is None or accuracy_column is None or dataset is None or split is None or epochs is None:
-            raise UserError(
-                "a plain table needs --architecture-column, --accuracy-column, --dataset, --split and --epochs"
-            )
+    options = {
+        "--architecture-column": architecture_column,
+        "--accuracy-column": accuracy_column,
+        "--dataset": dataset,
+        "--split": split,
+        "--epochs": epochs,
+    }
+    missing = [option for option, value in options.items() if value is None]
+    if 0 < len(missing) < len(options):
+        raise UserError(
+            f"a plain table also needs {', '.join(missing)}; a table with the columns {', '.join(COLUMNS)} needs none "
+            "of these options"
+        )
+    if not missing:
+        assert architecture_column is not None and accuracy_column is not None
+        assert dataset is not None and split is not None and epochs is not None
         plain = PlainColumns(architecture_column, accuracy_column, dataset, split, epochs)
     with progress(f"importing {source}"):
         imported = import_truth(
@@ -135,6 +153,8 @@ def _show_imported(name: str, imported: Imported) -> None:
         )
     else:
         typer.echo(f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}")
+    if isinstance(truth, TruthTable):
+        _show_low(truth)
     if imported.replaced is not None:
         typer.echo(f"Replaced the truth '{name}' that was there: {imported.replaced}")
     _show_left_out(imported)
@@ -153,6 +173,18 @@ def _column_row(truth: TruthTable, column: Column) -> list[str]:
         f"{extent.lowest:.2f}",
         f"{extent.highest:.2f}",
     ]
+
+
+def _show_low(truth: TruthTable) -> None:
+    """Print how many accuracies could be shares of one among per cents, if there are any."""
+    low = 0
+    trials = 0
+    for column in truth.columns:
+        accuracies = truth.matrix(*column.key)
+        low += int(((accuracies > 0) & (accuracies <= 1)).sum())
+        trials += truth.extent(*column.key).trials
+    if low:
+        typer.echo(f"{low:,} of {trials:,} accuracies {'is' if low == 1 else 'are'} at most 1 %")
 
 
 def _show_left_out(imported: Imported) -> None:

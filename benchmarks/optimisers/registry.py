@@ -36,6 +36,7 @@ registry: UserClasses[Optimiser] = UserClasses(
     Optimiser,  # type: ignore[type-abstract]
     "step(self, trainer, batch)",
     _check,
+    key="recipe",
 )
 """The optimisers here, and those of installed packages and of users' files."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import pooch
@@ -37,6 +40,7 @@ def fetch(path: Path, md5: str, url: str, variable: str) -> None:
         UserError: it cannot be had, or is another file.
     """
     address = f"{url.rstrip('/')}/{path.name}"
+    made = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         pooch.retrieve(
@@ -50,8 +54,26 @@ def fetch(path: Path, md5: str, url: str, variable: str) -> None:
         path.chmod(mode_of_new_files(path.parent))
     # requests' errors are OSErrors; pooch raises ValueError on another MD5.
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        _remove_empty(made)
         raise UserError(
-            f"cannot fetch {address} ({reason}); fetch {path.name} by other means and put it into "
+            f"cannot fetch {address} ({_reason(error)}); fetch {path.name} by other means and put it into "
             f"{path.parent}, or name a mirror in {variable}"
         ) from error
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Remove those of some folders that are there and empty, in their order."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _reason(error: Exception) -> str:
+    """Return why a download failed: of an error of the network its last clause, of another one the whole."""
+    # Errors of requests have a response, which is None where no server answered.
+    is_of_network = hasattr(error, "response") and error.response is None
+    if not is_of_network:
+        return " ".join(str(error).split())
+    inner = error.args[0] if error.args else error
+    clause = str(getattr(inner, "reason", inner)).rpartition(": ")[2]
+    return re.sub(r"\[Errno -?\d+\] ", "", " ".join(clause.split()))

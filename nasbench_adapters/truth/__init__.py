@@ -93,6 +93,8 @@ KNOWN = {
 ALIASES = {
     "nasbench101": NB101,
     "nasbench201": NB201,
+    "nats": NB201,
+    "nats-bench": NB201,
     "nats-tss": NB201,
     "nats-bench-tss": NB201,
     "nasbench301": NB301,

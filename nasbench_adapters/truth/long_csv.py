@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED, open_text, unreadable
+from archselect.nasbench_adapters.errors import UserError, nearest
+from archselect.nasbench_adapters.files import DAMAGED, check_unpacked, open_text, unreadable
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.column_names import horizons
 from archselect.nasbench_adapters.truth.rows import TOO_MANY_FIELDS, Refused, Rows, check_per_cent, counts_of
@@ -20,8 +22,13 @@ from archselect.nasbench_adapters.truth.table import MEASURED, TableBuilder, Tru
 COLUMNS = ("arch", "dataset", "split", "epochs", "seed", "accuracy")
 """`arch` in the space's text form, `epochs` whole, `accuracy` in per cent; the others are text."""
 WHOLE_EPOCHS = "epochs must be a whole number of at least 1"
+PARQUET = b"PAR1"
+"""What a Parquet file starts with."""
 ROOM = 8
 """Fields beyond its header's that a row may have and be left out; a row of more makes the file unreadable."""
+MORE_FIELDS = "more fields than the header has; write decimal points, not commas"
+OTHER_SEPARATORS = {"\t": "tabs", ";": "semicolons"}
+"""What may stand between columns in place of commas, and what it is called."""
 
 
 def import_long(
@@ -50,12 +57,8 @@ def import_long(
             shares of one. Without `left_out` also, with their numbers, if rows have a malformed architecture, a missing
             value, a number that is none, an accuracy outside 0..100, or a trial that comes twice.
     """
-    frame = read_frame(path, COLUMNS, skip_invalid=left_out is not None)
-    missing = [column for column in COLUMNS if column not in frame]
-    if missing:
-        raise UserError(
-            f"{path} lacks the columns {', '.join(missing)}; it needs {', '.join(COLUMNS)}, separated by commas"
-        )
+    frame = read_frame(path, COLUMNS)
+    check_columns(path, frame)
     rows = Rows(path, frame)
     refuse_long_rows(rows)
     for column in COLUMNS:
@@ -93,6 +96,28 @@ def import_long(
     )
 
 
+def check_columns(path: Path, frame: pd.DataFrame) -> None:
+    """Raise UserError if a file lacks columns of the long form, with those of its columns that were probably meant."""
+    names = columns_of(frame)
+    missing = [column for column in COLUMNS if column not in names]
+    if not missing:
+        return
+    others = [name for name in names if name not in COLUMNS]
+    lacking = []
+    misspelled = 0
+    for column in missing:
+        meant = nearest(column, others)
+        misspelled += meant is not None
+        lacking.append(column if meant is None else f"{column} (did you mean {meant!r}? rename it)")
+    line = f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(lacking)}"
+    if misspelled < len(missing):
+        line += (
+            f"; it needs {', '.join(COLUMNS)}; or, for a table with a row per architecture, add --architecture-column, "
+            "--accuracy-column, --dataset, --split and --epochs"
+        )
+    raise UserError(line)
+
+
 def to_long(table: TruthTable) -> pd.DataFrame:
     """A table in long form, with the columns of :data:`COLUMNS`; the inverse of the import."""
     texts = np.array([table.space.format(unflatten(table.space, row)) for row in table.architectures], dtype=object)
@@ -120,47 +145,113 @@ def origin_of(path: Path, origin: str | None) -> str:
     return f"{origin}, from {path.name}" if origin else f"from {path.name}"
 
 
-def read_frame(path: Path, columns: Sequence[str], skip_invalid: bool = False) -> pd.DataFrame:
+def read_frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Return a CSV (gzip or not) or Parquet file, these columns as text.
+
+    Rows of a CSV may have more fields than the header: :func:`refuse_long_rows` refuses them.
 
     Args:
         path: the file.
         columns: those that are read as text; they need not be there.
-        skip_invalid: keep rows of a CSV that have more fields than the header; :func:`refuse_long_rows` finds them.
 
     Raises:
-        UserError: the file cannot be read, or has rows of more fields than its header.
+        UserError: the file cannot be read or is empty, has a column twice, or separates its columns by something else
+            than commas; a row has more than :data:`ROOM` fields beyond the header's.
     """
+    if path.suffix == ".parquet":
+        return _read_parquet(path, columns)
     text = {column: str for column in columns}
     try:
-        if path.suffix == ".parquet":
-            frame = pd.read_parquet(path).reset_index(drop=True)
-            present = [column for column in columns if column in frame]
-            return frame.assign(**{c: frame[c].astype("string").astype(object) for c in present})
         with open_text(path) as file:
-            named = _with_room(path) if skip_invalid else {}
-            frame = pd.read_csv(file, dtype=text, keep_default_na=False, **named)
+            header = _read_header(path, file)
+            names = [*header, *(f"{TOO_MANY_FIELDS} {place}" for place in range(ROOM))]
+            frame = pd.read_csv(file, dtype=text, keep_default_na=False, header=None, names=names)
     except OSError as error:
         raise unreadable(path, error) from error
-    except pd.errors.EmptyDataError as error:
-        raise UserError(f"{path} is empty: it needs a header and rows") from error
-    except (*DAMAGED, pa.ArrowException) as error:
-        raise UserError(f"{path} is not a readable {path.suffix.lstrip('.')} file: {error}") from error
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame(columns=header, dtype=str)
+    except pd.errors.ParserError as error:
+        raise _unparsed(path) from error
+    except (*DAMAGED, csv.Error) as error:
+        raise UserError(f"{path} is not a readable CSV file: {error}") from error
     if not isinstance(frame.index, pd.RangeIndex):
-        raise UserError(
-            f"{path}: its rows have more fields than its header; write decimal points, not commas, and no comma at the "
-            "end of a row"
-        )
-    return frame
+        raise _unparsed(path)
+    beyond = frame.columns[len(header) :]
+    return frame.drop(columns=[name for name in beyond if frame[name].isna().all()])
+
+
+def _read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Return a Parquet file, these columns as text. Raises UserError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(PARQUET))
+        if head != PARQUET:
+            check_unpacked(path, head)
+        frame = pd.read_parquet(path).reset_index(drop=True)
+        present = [column for column in columns if column in frame]
+        return frame.assign(**{c: frame[c].astype("string").astype(object) for c in present})
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (*DAMAGED, pa.ArrowException) as error:
+        raise UserError(f"{path} is not a readable Parquet file: {error}") from error
+
+
+def read_header(path: Path) -> list[str]:
+    """Return the names of a CSV's columns. Raises UserError if it cannot be read, or as :func:`read_frame` does."""
+    try:
+        with open_text(path) as file:
+            return _read_header(path, file)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (*DAMAGED, csv.Error) as error:
+        raise UserError(f"{path} is not a readable CSV file: {error}") from error
+
+
+def _read_header(path: Path, file: IO[str]) -> list[str]:
+    """Return the columns of a CSV, from its first line that is not blank; the file stands behind it then.
+
+    Raises UserError if there is none, if a column comes twice, or if no comma separates the columns.
+    """
+    for fields in csv.reader(file):
+        if len(fields) > 1 or "".join(fields).strip():
+            break
+    else:
+        raise UserError(f"{path} is empty: it needs a header and rows")
+    for sign, separator in OTHER_SEPARATORS.items():
+        if len(fields) == 1 and sign in fields[0]:
+            raise UserError(f"{path} separates its columns by {separator}: separate them by commas")
+    named = [field for field in fields if field.strip()]
+    for name, count in Counter(named).items():
+        if count > 1:
+            raise UserError(f"{path} has the column {name!r} {count} times: remove or rename the others")
+    return [field if field.strip() else f"Unnamed: {place}" for place, field in enumerate(fields)]
+
+
+def _unparsed(path: Path) -> UserError:
+    """Return the error for a CSV that pandas cannot take apart."""
+    with open_text(path) as file:
+        width = len(_read_header(path, file)) + ROOM
+        filled = (fields for fields in csv.reader(file) if len(fields) > 1 or "".join(fields).strip())
+        for row, fields in enumerate(filled, start=1):
+            if len(fields) > width:
+                return UserError(
+                    f"{path}, row {row}: {MORE_FIELDS}; this row has {len(fields):,}, too many to leave out"
+                )
+    return UserError(f"{path}: a quotation mark is not closed: close or remove it")
+
+
+def columns_of(frame: pd.DataFrame) -> list[str]:
+    """Return the names of the columns that a file's header has."""
+    return [str(name) for name in frame.columns if not str(name).startswith(TOO_MANY_FIELDS)]
 
 
 def refuse_long_rows(rows: Rows) -> None:
-    """Refuse the rows of a frame, read with `skip_invalid`, that have more fields than the header."""
+    """Refuse the rows of a frame of :func:`read_frame` that have more fields than the header."""
     for column in rows.frame.columns:
         if str(column).startswith(TOO_MANY_FIELDS):
             values = rows.frame[column]
             filled = values.notna() & (values.astype(str).str.strip() != "")
-            rows.refuse(filled, "more fields than the header has; write decimal points, not commas")
+            rows.refuse(filled, MORE_FIELDS)
 
 
 def refuse_repeated(rows: Rows, keys: pd.DataFrame, accuracies: pd.Series, what: str) -> None:
@@ -203,10 +294,3 @@ def details_of(rows: Rows) -> dict[str, Any]:
     if not refused:
         return {}
     return {"rows left out": {"of": len(rows.frame), "because": dict(counts_of(refused))}}
-
-
-def _with_room(path: Path) -> dict[str, Any]:
-    """Return options of read_csv that leave room for fields that the header does not have."""
-    with open_text(path) as file:
-        header = pd.read_csv(file, keep_default_na=False, nrows=0).columns
-    return {"header": None, "skiprows": 1, "names": [*header, *(f"{TOO_MANY_FIELDS} {place}" for place in range(ROOM))]}

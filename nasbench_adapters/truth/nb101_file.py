@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED, open_text
+from archselect.nasbench_adapters.files import DAMAGED
 from archselect.nasbench_adapters.space import DROPPED
 from archselect.nasbench_adapters.spaces.nb101 import (
     BLOCKS,
@@ -29,6 +29,8 @@ from archselect.nasbench_adapters.spaces.nb101 import (
     parse_module,
     row_of,
 )
+from archselect.nasbench_adapters.truth.long_csv import read_frame, read_header, refuse_long_rows
+from archselect.nasbench_adapters.truth.rows import Rows
 from archselect.nasbench_adapters.truth.table import ColumnKey, TruthTable
 
 ORIGIN = "measured by Ying et al. (NAS-Bench-101, ICML 2019)"
@@ -156,20 +158,22 @@ def import_csv(path: Path, name: str) -> TruthTable:
 
 def is_csv_of_cells(path: Path) -> bool:
     """Whether a CSV has the columns of :func:`import_csv`. Raises UserError if it cannot be read."""
-    return {"adjacency", "ops"} <= set(_read_csv(path, rows=0))
+    return {"adjacency", "ops"} <= set(read_header(path))
 
 
-def _read_csv(path: Path, rows: int | None = None) -> pd.DataFrame:
-    try:
-        with open_text(path) as file:
-            frame = pd.read_csv(file, dtype=str, keep_default_na=False, nrows=rows)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except DAMAGED as error:
-        raise UserError(f"{path} is not a readable csv file: {' '.join(str(error).split())}") from error
-    missing = [column for column in ("adjacency", "ops") if column not in frame]
-    if missing and rows is None:
-        raise UserError(f"{path} lacks the columns {', '.join(missing)}; it needs adjacency, ops, val1 and test1")
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Return a CSV with all columns as text. Raises UserError if it cannot be read or lacks columns of cells."""
+    header = read_header(path)
+    missing = [column for column in ("adjacency", "ops") if column not in header]
+    if missing:
+        plural = "s" * (len(missing) > 1)
+        raise UserError(
+            f"{path} lacks the column{plural} {', '.join(missing)}; it needs adjacency, ops, val1 and test1"
+        )
+    frame = read_frame(path, header)
+    rows = Rows(path, frame)
+    refuse_long_rows(rows)
+    rows.raise_any()
     return frame
 
 

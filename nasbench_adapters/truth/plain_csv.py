@@ -8,6 +8,7 @@ from pathlib import Path
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.long_csv import (
+    columns_of,
     details_of,
     finish,
     origin_of,
@@ -64,11 +65,11 @@ def import_plain(
     """
     if columns.epochs < 1:
         raise UserError(f"epochs must be a whole number of at least 1, not {columns.epochs}")
-    frame = read_frame(path, (columns.architecture, columns.accuracy), skip_invalid=left_out is not None)
+    frame = read_frame(path, (columns.architecture, columns.accuracy))
     rows = Rows(path, frame)
     for column in (columns.architecture, columns.accuracy):
         if column not in frame:
-            raise unknown(f"column of {path}", column, map(str, frame.columns))
+            raise unknown(f"column of {path}", column, columns_of(frame))
     refuse_long_rows(rows)
     rows.require(columns.architecture)
     rows.require(columns.accuracy)

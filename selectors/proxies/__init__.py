@@ -47,7 +47,7 @@ def _accept(name: str, found: Any) -> Proxy:
     return found
 
 
-registry: Registry[Proxy] = Registry("proxy", "archselect.proxies", PROXIES, _accept)
+registry: Registry[Proxy] = Registry("proxy", "archselect.proxies", PROXIES, _accept, {"naswot": NWOT.name})
 """The proxies here, and those of installed packages."""
 
 

@@ -123,7 +123,7 @@ def test_a_space_that_is_smaller_than_the_sample(monkeypatch):
         ({"arch": [CELLS[0], "|x|"]}, {}, "row 2: "),
         ({"arch": [CELLS[0], ""]}, {}, "row 2: arch is missing"),
         ({"arch": CELLS, "nwot": [1, "high"]}, {"proxies": ("nwot",)}, "row 2: nwot must be a number, or nothing"),
-        ({"cell": CELLS}, {}, "unknown column of .* 'architecture'"),
+        ({"cell": CELLS}, {}, "no column architecture, .*--architecture-column; its columns are cell"),
         ({"arch": CELLS}, {"architecture_column": "arhc"}, "'arhc': did you mean 'arch'"),
         ({"arch": CELLS, "acc": [90, 91]}, {"accuracy_column": "ac"}, "'ac': did you mean 'acc'"),
         ({"arch": CELLS, "acc": [90, 101]}, {"accuracy_column": "acc"}, "row 2: acc must be a number within 0..100"),

@@ -214,6 +214,7 @@ def test_a_folder_of_other_scores_is_refused(within, tmp_path, change):
     ("proxies", "change", "message"),
     [
         (("nwto",), {}, "did you mean 'nwot'"),
+        (("naswot",), {}, "unknown proxy 'naswot': did you mean 'nwot'"),
         (("nwot", "nwot"), {}, "one of them comes twice"),
         (("nwot",), {"batch_size": 5000}, "a batch of 5000 does not fit"),
         (("nwot",), {"skeleton": {"chanels": 3}}, "did you mean 'channels'"),

@@ -51,6 +51,24 @@ def test_one_selector_with_two_settings_needs_labels(write_study):
     assert "again" in labels(read_study(str(write_study(labelled))))
 
 
+def test_two_files_whose_classes_have_one_name(write_study, tmp_path):
+    from archselect.benchmarks.cli.extending import new_selector
+
+    for name in ("one.py", "two.py"):
+        new_selector(tmp_path / name)
+        text = (tmp_path / name).read_text()
+        (tmp_path / name).write_text(text.replace('= "one"', '= "own"').replace('= "two"', '= "own"'))
+    study = read_study(str(write_study()))
+    files = [str(tmp_path / name) for name in ("one.py", "two.py")]
+    with pytest.raises(UserError, match=r"one\.py and .*two\.py are both called 'own'; give the classes another name"):
+        study.variant("small", selectors=files)
+
+
+def test_a_selector_without_settings(write_study):
+    with pytest.raises(UserError, match="selector magnitude: unknown key 'bogus'; it has no settings"):
+        read_study(str(write_study(('name = "magnitude"', 'name = "magnitude"\nbogus = 1'))))
+
+
 def test_settings_that_are_left_out_are_the_defaults(small_study):
     darts_pt = next(s for s in small_study.selectors if s.name == "darts-pt").build()
     assert darts_pt.tune_epochs == 1

@@ -320,7 +320,7 @@ def test_settings_are_checked():
         with pytest.raises(ValidationError):
             recipe("darts", **wrong)
     for name, wrong, message in (
-        ("drats", {}, "unknown optimiser 'drats': did you mean 'darts'"),
+        ("drats", {}, "unknown recipe 'drats': did you mean 'darts'"),
         (
             "darts",
             {"learning_rat": 0.1},

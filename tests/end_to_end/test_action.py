@@ -194,6 +194,14 @@ def test_the_outcome_and_the_result(action, fakes, tmp_path, run, compare, basel
     assert [found[1][name] for name in ("json", "markdown", "junit")] == paths
 
 
+@pytest.mark.parametrize("strict", ["true", "false"])
+def test_strict(action, fakes, tmp_path, strict):
+    environment, calls = fakes
+    action.run(tmp_path, environment, baseline="b.json", install="false", fail_if="tau_drop>1", strict=strict)
+    (compare,) = (call for call in calls() if call[1] == "compare")
+    assert ("--strict" in compare) == (strict == "true")
+
+
 def test_a_cancelled_job_compares_nothing(action, fakes, tmp_path):
     environment, calls = fakes
     action.run(tmp_path, environment, cancelled=True, baseline="b.json", install="false")
@@ -209,8 +217,8 @@ def test_hostile_text_stays_text(action, fakes, tmp_path):
         "study": f"--{HOSTILE}",
         "out": f"-{HOSTILE}\nresult=holds",
         "baseline": f"--fail-if={HOSTILE}",
-        "selectors": f"{HOSTILE}\r\n\n  spaced.py:Own  \n",
-        "fail_if": f"{HOSTILE}\n--json=other",
+        "selectors": f"{HOSTILE}\r\n\n  spaced.py:Own  \n \t\n # none.py:No\n",
+        "fail_if": f"# of {HOSTILE}\n{HOSTILE}\n\t--json=other ",
     }
     _, outputs, done = action.run(tmp_path, environment | {"COMPARE_CODE": "1"}, install="false", **inputs)
     out = inputs["out"]
@@ -219,8 +227,8 @@ def test_hostile_text_stays_text(action, fakes, tmp_path):
     assert outputs["result"] == "failed" and outputs["page"] == f"{out}/report.html"
     # The fake writes a line for each call, in which this folder's name has a line break.
     text = "\n".join("\x01".join(call) for call in calls())
-    assert f"--selector={HOSTILE}\x01--selector=  spaced.py:Own  \x01--\x01{inputs['study']}" in text
-    assert f"--fail-if={HOSTILE}\x01--fail-if=--json=other\x01" in text
+    assert f"--selector={HOSTILE}\x01--selector=spaced.py:Own\x01--\x01{inputs['study']}" in text
+    assert f"compare\x01--fail-if={HOSTILE}\x01--fail-if=--json=other\x01" in text
     assert text.endswith(f"\x01--\x01{inputs['baseline']}\x01{out}".replace("\n", "\x01"))
 
 

@@ -68,6 +68,22 @@ def test_run_of_a_study_that_options_change(faults, world):
     of_each(faults("run", "small.toml", *options), ["'cifar1000'", "'magnitude'?", "--seeds 'x'"])
 
 
+def test_run_with_several_selectors_that_are_unknown(faults, world):
+    of_each(faults("run", "small.toml", "--selector", "magnitud", "--selector", "sgass"), ["'magnitude'?", "'sgas'?"])
+
+
+def test_truth_lookup(faults, small_truth):
+    lines = faults("truth", "lookup", "|x|", "--table", small_truth, *LOOKUP[:3], "tset", "--epochs", "2")
+    of_each(lines, ["malformed NAS-Bench-201 cell", "did you mean the split 'test'? "])
+    assert any("it has made-up/test at 1 epoch" in line for line in lines)
+
+
+def test_score_in_an_unknown_space(faults, world):
+    table = ("--table", "absent.npz", "--dataset", "d", "--split", "s", "--epochs", "1")
+    lines = faults("score", "params", "--cells", "cells.csv", "--space", "nb20", *table, "--out", "out")
+    of_each(lines, ["unknown space 'nb20'", "absent.npz", "there is no file cells.csv"])
+
+
 def test_run_into_the_folder_of_another_study(faults, world, copied):
     other = world.study(('name = "small"', 'name = "other"'), name="other.toml")
     lines = faults("run", other, "--out", "out", "--device", "gpu")
@@ -129,8 +145,10 @@ def test_truth_build(faults, world):
 
 
 def test_compare(faults, world):
-    lines = faults("compare", "absent", "gone", "--fail-if", "nonsense", "--json", "no/folder")
-    assert len(lines) >= 3
+    gates = ("--fail-if", "nonsense", "--fail-if", "tau_drop>x")
+    lines = faults("compare", "absent", "gone", *gates, "--json", "no/folder")
+    assert len(lines) >= 4
+    assert any("tau_drop>x" in line for line in lines)
     assert any("nonsense" in line for line in lines) and any("absent" in line for line in lines)
     assert any("gone" in line for line in lines)
 

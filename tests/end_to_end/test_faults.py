@@ -71,7 +71,7 @@ def test_a_disk_that_turns_read_only(world, finished, archselect, inline):
         change("ro")
         code, printed, err = archselect(*RUN)
         assert (code, printed) == (2, "")
-        assert err == "archselect: cannot write out: Read-only file system; free space or name another folder\n"
+        assert err == "archselect: cannot write out: Read-only file system; name another folder\n"
         change("rw")
         assert archselect(*RUN)[0] == 0
         assert tables(out) == tables(finished[0])

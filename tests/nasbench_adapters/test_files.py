@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import expand, held, open_text, read_text, write_atomically
+from archselect.nasbench_adapters.files import expand, held, open_text, read_text, unwritable, write_atomically
 
 
 def test_written_and_written_anew(tmp_path: Path) -> None:
@@ -175,3 +176,26 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
         held(tmp_path / "new"),
     ):
         assert (tmp_path / "new").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(b"a,b"), "packed with gzip: unpack it, or give it a name that ends in .gz"),
+        (b"PK\x03\x04...", "a zip archive: unpack it"),
+        (b"PAR1...", "a Parquet file: give it a name that ends in .parquet"),
+    ],
+)
+def test_a_file_that_is_no_text_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message), open_text(path):
+        pass
+    with pytest.raises(UserError, match=message):
+        read_text(path)
+
+
+@pytest.mark.parametrize(("number", "is_full"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EROFS, False)])
+def test_only_a_full_disk_is_told_to_free_space(number: int, is_full: bool) -> None:
+    message = str(unwritable(Path("out"), OSError(number, "why")))
+    assert message.endswith("why; free space or name another folder" if is_full else "why; name another folder")

@@ -64,7 +64,7 @@ def test_an_optimiser_is_found_by_its_own_name_and_says_what_it_is(name):
 
 
 def test_an_unknown_name_is_met_with_the_nearest():
-    with pytest.raises(UserError, match="unknown optimiser 'sdarts_rs': did you mean 'sdarts-rs'"):
+    with pytest.raises(UserError, match="unknown recipe 'sdarts_rs': did you mean 'sdarts-rs'"):
         get_optimiser("sdarts_rs")
 
 

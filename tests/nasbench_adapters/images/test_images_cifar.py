@@ -280,6 +280,15 @@ def test_a_failing_download_says_what_to_put_where(server: tuple[Path, str], tmp
     assert not present(CIFAR10, data_dir)
 
 
+def test_a_failed_download_leaves_no_folder_and_says_why_in_a_clause(tmp_path: Path) -> None:
+    message = nowhere(CIFAR10, tmp_path / "new" / "data")
+    assert "(Connection refused)" in message
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "data").mkdir()
+    nowhere(CIFAR10, tmp_path / "data")
+    assert (tmp_path / "data").is_dir()
+
+
 def test_a_data_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "cannot fetch" in nowhere(CIFAR10, tmp_path / "file" / "data")
@@ -290,7 +299,7 @@ def test_another_archive_is_not_kept(server: tuple[Path, str], tmp_path: Path) -
     (folder / CIFAR10.archive).write_bytes(b"something else")
     with pytest.raises(UserError, match="put it into"):
         read(CIFAR10, tmp_path / "data", url)
-    assert list((tmp_path / "data").iterdir()) == []
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_users_archive_with_another_checksum_is_left_alone(tmp_path: Path) -> None:

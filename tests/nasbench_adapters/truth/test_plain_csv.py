@@ -115,7 +115,7 @@ def test_bad_requests_are_named(cells, write):
     with pytest.raises(UserError, match="row 1: malformed NAS-Bench-201 cell"):
         import_plain(path, "t", PLAIN)
     shares = write([[text, 1, value / 100] for text, value in cells.items()], name="shares.csv")
-    with pytest.raises(UserError, match="no accuracy is above 1: give accuracies in per cent"):
+    with pytest.raises(UserError, match="40 of 40 values of accuracy are at most 1: give accuracies in per cent"):
         import_plain(shares, "t", PLAIN, space="darts")
     with pytest.raises(UserError, match="go with the format plain, and only with it"):
         import_truth(path, name="t", format="long", plain=PLAIN, space="darts")
