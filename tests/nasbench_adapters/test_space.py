@@ -246,5 +246,5 @@ def test_a_wrong_skeleton_setting_is_a_user_error(settings, message):
 
 def test_spaces_are_found_by_name():
     assert all(get_space(name).name == name for name in SPACES)
-    with pytest.raises(UserError, match="unknown space 'nb21': did you mean 'nb201'"):
+    with pytest.raises(UserError, match="unknown space 'nb21': known: darts, "):
         get_space("nb21")

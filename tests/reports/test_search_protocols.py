@@ -2,7 +2,7 @@
 
 import pytest
 
-from archselect.benchmarks.records import DataInputs, Inputs, SelectorInputs, SupernetInputs
+from archselect.benchmarks.records import DataInputs, Formulations, Inputs, SelectorInputs, SupernetInputs
 from archselect.benchmarks.study import built_in_studies, read_study
 from archselect.reports.published import find
 from archselect.reports.search_protocols import differences, other_images
@@ -29,7 +29,7 @@ def inputs_of(study, space, data, selector, supernet, label):
         selector=SelectorInputs(name=selector.name, label=label, settings=selector.build().model_dump()),
         supernet_seed=0,
         selection_seed=0,
-        code_version="0",
+        formulations=Formulations(supernet={}, selector={}),
     )
 
 
