@@ -181,7 +181,7 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(b"a,b"), "packed with gzip: unpack it, or give it a name that ends in .gz"),
+        (gzip.compress(b"a,b", mtime=0), "packed with gzip: unpack it, or give it a name that ends in .gz"),
         (b"PK\x03\x04...", "a zip archive: unpack it"),
         (b"PAR1...", "a Parquet file: give it a name that ends in .parquet"),
     ],
