@@ -115,4 +115,4 @@ def test_predictions_are_called_predictions_from_the_table_to_the_report(archsel
 
 def test_half_of_a_plain_tables_options_is_refused(archselect, cells):
     told = archselect("truth", "import", cells, "--name", "x", "--architecture-column", "genotype", code=2)
-    assert "needs --architecture-column, --accuracy-column, --dataset, --split and --epochs" in told
+    assert "a plain table also needs --accuracy-column, --dataset, --split, --epochs; a table with" in told
