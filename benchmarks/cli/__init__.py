@@ -45,7 +45,7 @@ for name, command in OF_TRUTHS.items():
 def main() -> None:
     """Run the command that the arguments name, and end the process with its exit code.
 
-    0: all went well. 1: a gate, a run or a check failed. 2: the user can mend it. 70: a fault in archselect itself.
+    0: all went well. 1: a gate, a run or a check failed. 2: bad input. 70: a fault in archselect itself.
     74: all went well, but standard output could not be written. 130: interrupted. Output that a reader does not want,
     as in `archselect list studies | head -1`, changes nothing.
     """

@@ -42,7 +42,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *where: Any, 
 
 
 BAD_INPUT = 2
-"""The exit code where the user can mend what is wrong; 1 is for a gate, a run or a check that failed."""
+"""The exit code of bad input; 1 is for a gate, a run or a check that failed."""
 FAULT = 70
 """The exit code of a fault in archselect itself, as sysexits.h has it."""
 UNPRINTED = 74

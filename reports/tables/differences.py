@@ -46,8 +46,8 @@ _SHOWN = (
 class _Pair:
     """One comparison: a selector, the one it is compared with, and their values, stratum by stratum.
 
-    `exact`: one side is the exact mean of a random cell. Sign-flip tests suppose that differences scatter evenly about
-    zero, and a t-test that single cells do; neither holds there, so such a pair is not tested.
+    `exact`: one side is the exact mean of a random cell. Such a pair is not tested, because no test holds for
+    accuracies as skewed as those of random cells.
     """
 
     selector: str
