@@ -54,7 +54,7 @@ def undecided_only(trial: Trial) -> Faults:
         elif d.choice != DROPPED and not 0 <= d.choice < len(cells[d.cell].operations[d.edge]):
             yield f"it decides {_edge(trial, d.cell, d.edge)} for operation {d.choice}, which the edge does not allow"
         elif key in dropped or (key in decided and d.choice != DROPPED):
-            yield f"it decides {_edge(trial, d.cell, d.edge)} again: go on with what `decisions.decide` returns"
+            yield f"it decides {_edge(trial, d.cell, d.edge)} again: decide those of `search.open_edges()`"
         (dropped if d.choice == DROPPED else decided)[key] = d.step
     for s in trial.selection.operation_scores:
         key = s.round, s.cell, s.edge
@@ -63,12 +63,12 @@ def undecided_only(trial: Trial) -> Faults:
         elif not 0 <= s.choice < len(cells[s.cell].operations[s.edge]):
             yield f"it scores operation {s.choice} of {_edge(trial, s.cell, s.edge)}, which the edge does not allow"
         elif s.step > min(decided.get(key, s.step), dropped.get(key, s.step)):
-            yield f"it scores {_edge(trial, s.cell, s.edge)} after deciding it: score `decisions.open_edges()`"
+            yield f"it scores {_edge(trial, s.cell, s.edge)} after deciding it: score those of `search.open_edges()`"
     for e in trial.selection.edge_scores:
         if not _there(trial, e.cell, e.edge) or cells[e.cell].edges[e.edge][1] != e.node:
             yield f"it scores edge {e.edge} of cell type {e.cell} as one into node {e.node}, which it is not"
         elif e.step > dropped.get((e.round, e.cell, e.edge), e.step):
-            yield f"it scores {_edge(trial, e.cell, e.edge)} after dropping it: see archselect.selectors.topology"
+            yield f"it scores {_edge(trial, e.cell, e.edge)} after dropping it: score those of `search.inputs(node)`"
 
 
 def untouched(trial: Trial) -> Faults:
@@ -97,7 +97,7 @@ def honest(trial: Trial) -> Faults:
 def surfaces(trial: Trial) -> Faults:
     """A score that is not a number is an error, and does not just lose."""
     if trial.undefined and trial.selection is not None:
-        yield "some scores were not finite and it selected all the same: note scores in the Log, which refuses them"
+        yield "some scores were not finite and it selected all the same: `search.decide` refuses them"
 
 
 def offered(trial: Trial) -> Faults:
@@ -243,7 +243,7 @@ def _edge(trial: Trial, cell: int, edge: int) -> str:
 def _misfits(space: SearchSpace, architecture: Architecture) -> Faults:
     """Why an architecture is none of the space."""
     if [len(row) for row in architecture.choices] != [len(cell.edges) for cell in space.cells]:
-        yield f"{architecture} has another number of cell types or edges than the space: begin with space.undecided()"
+        yield f"{architecture} has another number of cell types or edges than the space: return search.selection()"
         return
     for cell, row in zip(space.cells, architecture.choices, strict=True):
         for node in range(cell.inputs, cell.nodes):
@@ -253,13 +253,13 @@ def _misfits(space: SearchSpace, architecture: Architecture) -> Faults:
             if len(live) != wanted:
                 yield (
                     f"node {node} of '{cell.name}' has {len(live)} inputs where the space keeps {wanted}: decide every "
-                    "edge, then thin out nodes (archselect.selectors.topology)"
+                    "edge, then return search.selection(), which keeps as many"
                 )
             for edge in live:
                 if row[edge] not in cell.candidates(edge):
                     yield (
                         f"edge {cell.edges[edge]} of '{cell.name}' has operation {row[edge]}, which no architecture "
-                        "may have there: choose among cell.candidates(edge)"
+                        "may have there: choose among edge.candidates"
                     )
     try:
         text = space.format(architecture)
@@ -277,7 +277,7 @@ def _operations(trial: Trial, selection: Selection) -> Faults:
     scale = selection.operation_scale
     if scale is None:
         if selection.operation_scores or selection.edge_scores:
-            yield "it reports scores without a scale: Log(operations=Scale(name, better))"
+            yield "it reports scores without a scale: task.search(name, better=...)"
         return
     best = max if scale.better == "higher" else min
     scores: dict[tuple[int, int, int], dict[int, dict[int, float]]] = {}
@@ -321,7 +321,7 @@ def _dropped(trial: Trial, selection: Selection) -> Faults:
                 yield (
                     f"round {d.round}, step {d.step}: it drops {_edge(trial, d.cell, d.edge)} with {scale.name!r} "
                     f"{_short(values.get(d.edge))}, though {scale.better} is declared better and "
-                    f"{_short(worst(values.values()))} is worst: drop what `Log.edges` returns"
+                    f"{_short(worst(values.values()))} is worst: drop it by `search.drop(node, scores)`"
                 )
 
 
@@ -331,7 +331,7 @@ def _architectures(selection: Selection) -> Faults:
     if not selection.architecture_scores:
         return
     if scale is None:
-        yield "it reports scores of architectures without a scale: Log(architectures=Scale(name, better))"
+        yield "it reports scores of architectures without a scale: task.search(architectures=Scale(name, better))"
         return
     best = max if scale.better == "higher" else min
     own = [value for architecture, value in selection.architecture_scores if architecture == selection.architecture]

@@ -30,7 +30,7 @@ from archselect.nasbench_adapters.networks import Mixture, Supernet, build_netwo
 from archselect.nasbench_adapters.networks.flops import ForwardCost
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.selectors.base import Batch, Evaluation
+from archselect.selectors.base import Batch, Evaluation, Task
 from archselect.selectors.proxies import get_proxy
 from archselect.selectors.proxies.base import Undefined
 
@@ -127,7 +127,7 @@ def published_throughput() -> tuple[float, str]:
     return (world.supernet_counts.flops + world.select(selector).flops) / seconds, device
 
 
-class World:
+class World(Task):
     """A supernet on a data set as far as cost goes; also the task that a selector is run on.
 
     Args:

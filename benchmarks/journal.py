@@ -30,7 +30,7 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.files import unwritable
 from archselect.nasbench_adapters.networks import Mixture
 from archselect.nasbench_adapters.space import Architecture, Decisions
-from archselect.selectors.base import Batch, Evaluation
+from archselect.selectors.base import Batch, Evaluation, Task
 from archselect.selectors.proxies.base import Undefined
 
 _UNDEFINED = "undefined"
@@ -166,7 +166,7 @@ def _is_line(line: object) -> bool:
     return isinstance(line, dict) and line.keys() >= parts and isinstance(line["number"], int)
 
 
-class JournaledTask:
+class JournaledTask(Task):
     """A task that keeps a journal. See :class:`archselect.selectors.base.Task`.
 
     Args:
@@ -179,7 +179,18 @@ class JournaledTask:
     def __init__(self, task: SupernetTask, journal: Journal, answers: Answers) -> None:
         self._task, self._journal, self._answers, self._clock = task, journal, answers, task.clock
         self.space, self.supernet, self.alphas, self.rng = task.space, task.supernet, task.alphas, task.rng
-        self.mixture, self.new_alphas, self.minibatch = task.mixture, task.new_alphas, task.minibatch
+
+    def mixture(self, decisions: Decisions, alphas: Sequence[Tensor] | None = None) -> Mixture:
+        """See :meth:`.Task.mixture`."""
+        return self._task.mixture(decisions, alphas)
+
+    def new_alphas(self) -> tuple[Tensor, ...]:
+        """See :meth:`.Task.new_alphas`."""
+        return self._task.new_alphas()
+
+    def minibatch(self, size: int) -> Batch:
+        """See :meth:`.Task.minibatch`."""
+        return self._task.minibatch(size)
 
     def evaluate(self, mixture: Mixture, norm: str = "running", augment: bool = False) -> Evaluation:
         """See :meth:`.Task.evaluate`."""

@@ -13,7 +13,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from importlib.machinery import all_suffixes
 from typing import Any
 
@@ -37,6 +37,8 @@ BATCH, STEP = 8, 0.3
 NOT_FINITE = float("nan"), float("inf"), -float("inf")
 VALUES = tuple(Task.__annotations__)
 OFFERED = frozenset({*VALUES, *(name for name in vars(Task) if not name.startswith("_"))})
+_BUILT_ON_OTHERS = frozenset(OFFERED - {*VALUES, *Task.__abstractmethods__})
+"""Methods that `Task` itself has: they ask the task for the rest."""
 
 
 class Watch:
@@ -141,6 +143,8 @@ class Offered:
 
     def __getattribute__(self, name: str) -> Any:
         task, watch = object.__getattribute__(self, "_task"), object.__getattribute__(self, "_watch")
+        if name in _BUILT_ON_OTHERS:
+            return partial(getattr(Task, name), self)
         if name in OFFERED:
             value = getattr(task, name)
             return value if name in VALUES else watch.within(value)
@@ -159,7 +163,7 @@ def _listed() -> str:
     return ", ".join(sorted(OFFERED))
 
 
-class Rehearsal:
+class Rehearsal(Task):
     """A task whose answers are drawn: the same question has the same answer. See :class:`.Task`.
 
     It gives less than is asked for, so that it costs little: batches of 8 images at most, and tuning that moves the

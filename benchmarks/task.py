@@ -30,7 +30,7 @@ from archselect.nasbench_adapters.networks import (
 )
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
 from archselect.nasbench_adapters.streams import stream_seed
-from archselect.selectors.base import Batch, Evaluation
+from archselect.selectors.base import Batch, Evaluation, Task
 from archselect.selectors.proxies import get_proxy
 from archselect.selectors.proxies.base import Undefined
 
@@ -38,7 +38,7 @@ SCORING_BATCH = 500
 """Images per forward where the batch does not matter to the result (running statistics, no augmentation)."""
 
 
-class SupernetTask:
+class SupernetTask(Task):
     """See :class:`archselect.selectors.base.Task`.
 
     Args:

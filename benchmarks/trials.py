@@ -194,7 +194,7 @@ class Stage:
                 if task.touched:
                     self._reset()
         if not isinstance(selection, Selection):
-            return None, f"select gives {type(selection).__name__}: return log.selection(architecture)"
+            return None, f"select gives {type(selection).__name__}: return search.selection()"
         return selection, ""
 
     def _reset(self) -> None:

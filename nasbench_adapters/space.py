@@ -117,8 +117,50 @@ OPEN, DROPPED = -1, -2
 NONE = "none"
 """The operation that adds nothing to its target, in every space."""
 
-Edge = tuple[int, int]
-"""(cell type, edge)."""
+
+@dataclass(frozen=True)
+class Edge:
+    """An edge of a cell type.
+
+    Attributes:
+        cell: index of the cell type.
+        index: of the edge within it.
+        source, target: the nodes that it joins.
+        operations: names of the operations that it allows, in index order.
+        candidates: indices of those that an architecture may have: all, or where nodes drop inputs all but `none`.
+    """
+
+    cell: int
+    index: int
+    source: int
+    target: int
+    operations: tuple[str, ...]
+    candidates: tuple[int, ...]
+
+    @property
+    def choices(self) -> range:
+        """The indices of the operations."""
+        return range(len(self.operations))
+
+    def __str__(self) -> str:
+        return f"edge {self.source}→{self.target} of cell type {self.cell}"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node that has more inputs than it keeps.
+
+    Attributes:
+        cell: index of the cell type.
+        index: of the node within it.
+        keeps: how many inputs it keeps.
+        inputs: edges into it that are not dropped, in order.
+    """
+
+    cell: int
+    index: int
+    keeps: int
+    inputs: tuple[Edge, ...]
 
 
 @dataclass(frozen=True)
@@ -136,14 +178,11 @@ class Decisions:
         rows[cell][edge] = choice
         return Decisions(tuple(tuple(row) for row in rows))
 
-    def open_edges(self) -> list[Edge]:
-        """(cell, edge) of every undecided edge, in order."""
-        return [(c, e) for c, row in enumerate(self.choices) for e, choice in enumerate(row) if choice == OPEN]
-
     def architecture(self) -> Architecture:
-        """The architecture decided on. Raises ValueError while an edge is open."""
-        if self.open_edges():
-            raise ValueError(f"{len(self.open_edges())} edges are still undecided")
+        """Return the architecture decided on. Raises ValueError while an edge is open."""
+        undecided = sum(row.count(OPEN) for row in self.choices)
+        if undecided:
+            raise ValueError(f"{undecided} edges are still undecided")
         return Architecture(
             tuple(tuple(None if choice == DROPPED else choice for choice in row) for row in self.choices)
         )
@@ -244,27 +283,41 @@ class SearchSpace(ABC):
                 column += 1
         return probabilities
 
-    def contested(self, decisions: Decisions, cell: int) -> list[Edge]:
-        """(cell, edge) of the undecided edges of a cell type that have more than one operation to choose from."""
-        names = self.cells[cell].operations
-        return [(cell, edge) for c, edge in decisions.open_edges() if c == cell and len(names[edge]) > 1]
+    @cached_property
+    def edges(self) -> tuple[tuple[Edge, ...], ...]:
+        """The edges of every cell type, in order."""
+        return tuple(
+            tuple(_edge_of(cell, place, index) for index in range(len(cell.edges)))
+            for place, cell in enumerate(self.cells)
+        )
 
-    def settled(self, decisions: Decisions) -> Decisions:
-        """The decisions with every undecided edge of one operation decided for it."""
-        for cell, edge in decisions.open_edges():
-            if len(self.cells[cell].operations[edge]) == 1:
-                decisions = decisions.decide(cell, edge, 0)
+    def open_edges(self, decisions: Decisions, cell: int | None = None) -> list[Edge]:
+        """Return the undecided edges in order, of one cell type or of all."""
+        cells = self.edges if cell is None else [self.edges[cell]]
+        return [edge for edges in cells for edge in edges if decisions.choices[edge.cell][edge.index] == OPEN]
+
+    def open_choices(self, decisions: Decisions, cell: int) -> list[Edge]:
+        """Return the undecided edges of a cell type that have more than one operation to choose from."""
+        return [edge for edge in self.open_edges(decisions, cell) if len(edge.operations) > 1]
+
+    def settle(self, decisions: Decisions) -> Decisions:
+        """Return the decisions with every undecided edge of one operation decided for it."""
+        for edge in self.open_edges(decisions):
+            if len(edge.operations) == 1:
+                decisions = decisions.decide(edge.cell, edge.index, 0)
         return decisions
 
-    def crowded(self, decisions: Decisions) -> dict[tuple[int, int], list[int]]:
-        """(cell, node) of every node that has more incoming edges than it may keep, with those edges."""
-        found = {}
-        for c, (cell, row) in enumerate(zip(self.cells, decisions.choices, strict=True)):
-            for node in range(cell.inputs, cell.nodes):
-                edges, kept = [e for e in cell.incoming(node) if row[e] != DROPPED], cell.kept_inputs(node)
-                if kept is not None and len(edges) > kept:
-                    found[c, node] = edges
-        return found
+    def overfull_nodes(self, decisions: Decisions) -> list[Node]:
+        """Return the nodes that have more inputs than they keep, in order."""
+        nodes = []
+        for place, cell in enumerate(self.cells):
+            row = decisions.choices[place]
+            for index in range(cell.inputs, cell.nodes):
+                keeps = cell.kept_inputs(index)
+                inputs = tuple(self.edges[place][edge] for edge in cell.incoming(index) if row[edge] != DROPPED)
+                if keeps is not None and len(inputs) > keeps:
+                    nodes.append(Node(place, index, keeps, inputs))
+        return nodes
 
     @cached_property
     def classes(self) -> dict[Architecture, Architecture]:
@@ -318,6 +371,12 @@ def skeleton_settings(space: str, settings: dict[str, object], defaults: dict[st
             wanted = "a whole number of at least 1" if isinstance(defaults[key], int) else "a text"
             raise UserError(f"skeleton setting '{key}' of {space} must be {wanted}, not {value!r}")
     return {**defaults, **settings}
+
+
+def _edge_of(cell: Cell, place: int, index: int) -> Edge:
+    """Return an edge of the cell type at a place."""
+    source, target = cell.edges[index]
+    return Edge(place, index, source, target, cell.operations[index], tuple(cell.candidates(index)))
 
 
 def _kept_sets(cell: Cell, node: int) -> Iterator[tuple[int, ...]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from archselect.nasbench_adapters.networks import Mixture
-from archselect.selectors.base import Log, Scale, Selection, Selector, Task
-from archselect.selectors.topology import complete, thin_each
+from archselect.selectors.base import Selection, Selector, Task
+from archselect.selectors.pruning import prune_node
+from archselect.selectors.search import Search
 
 
 class DartsPT(Selector):
@@ -17,7 +17,7 @@ class DartsPT(Selector):
 
     Removal sets the operation's mixture weight to zero. A round decides one edge of every cell type. Where the space
     keeps a number of inputs per node, rounds follow that thin out one node of every cell type: see
-    :mod:`archselect.selectors.topology`. The defaults are the released code's; where it, later code bases and the
+    :mod:`archselect.selectors.pruning`. The defaults are the released code's; where it, later code bases and the
     paper differ there is a setting.
 
     Settings:
@@ -46,41 +46,30 @@ class DartsPT(Selector):
 
     def select(self, task: Task) -> Selection:
         """See :class:`DartsPT`."""
-        log = Log(operations=Scale(f"{self.score} without it", "lower" if self.score == "accuracy" else "higher"))
-        space, decisions, steps = task.space, task.space.undecided(), count()
-        cells = range(len(space.cells))
+        search = task.search(f"{self.score} without it", better="lower" if self.score == "accuracy" else "higher")
+        for parts in search.rounds():
+            for edges in parts:
+                edge = task.pick(edges)
+                mixtures = search.without(edge, renormalise=self.renormalise)
+                search.decide(edge, [self._measure(task, mixture) for mixture in mixtures])
+            self._tune(task, search)
+        for node_parts in search.node_rounds():
+            for nodes in node_parts:
+                prune_node(
+                    search,
+                    task.pick(nodes),
+                    lambda decisions: self._measure(task, search.mixture_of(decisions)),
+                    edges_restored=self.edges_restored,
+                )
+            self._tune(task, search)
+        return search.selection()
 
-        def score(mixture: Mixture) -> float:
-            return float(getattr(task.evaluate(mixture, norm=self.norm, augment=self.augment), self.score))
+    def _measure(self, task: Task, mixture: Mixture) -> float:
+        """Return the supernet's accuracy in per cent, or its loss, under a mixture."""
+        evaluation = task.evaluate(mixture, norm=self.norm, augment=self.augment)
+        return evaluation.accuracy if self.score == "accuracy" else evaluation.loss
 
-        while any(space.contested(decisions, c) for c in cells):
-            for c in cells:
-                if not (edges := space.contested(decisions, c)):
-                    continue
-                cell, edge = edges[task.rng.integers(len(edges))]
-                mixture = task.mixture(decisions)
-                values = [
-                    score(mixture.without(cell, edge, choice, renormalise=self.renormalise))
-                    for choice in range(len(space.cells[cell].operations[edge]))
-                ]
-                step = next(steps)
-                best = log.scores(0, step, cell, edge, values)
-                log.decide(0, step, cell, edge, best)
-                decisions = decisions.decide(cell, edge, best)
-            if any(space.contested(decisions, c) for c in cells) or space.crowded(decisions):
-                task.tune(decisions, self.tune_epochs, self.tune_learning_rate)
-        decisions = space.settled(decisions)
-        while space.crowded(decisions):
-            decisions = thin_each(
-                space,
-                log,
-                decisions,
-                lambda nodes: nodes[task.rng.integers(len(nodes))],
-                lambda without: score(task.mixture(without)),
-                round=0,
-                steps=steps,
-                edges_restored=self.edges_restored,
-            )
-            if space.crowded(decisions):
-                task.tune(decisions, self.tune_epochs, self.tune_learning_rate)
-        return log.selection(complete(space, decisions).architecture())
+    def _tune(self, task: Task, search: Search) -> None:
+        """Train the supernet on between two rounds."""
+        if not search.is_finished:
+            task.tune(search.decisions, self.tune_epochs, self.tune_learning_rate)

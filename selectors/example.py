@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from archselect.selectors.base import Log, Scale, Selection, Selector, Task
-from archselect.selectors.topology import keep_strongest
+from archselect.selectors.base import Selection, Selector, Task
 
 
 class MySelector(Selector):
@@ -18,23 +17,15 @@ class MySelector(Selector):
     name: ClassVar[str] = "my-selector"
     summary: ClassVar[str] = "the operation with which nwot scores the supernet highest"
 
-    minibatch: int = 64  # a field with a default is a setting, which a study can change
+    batch_size: int = 64  # a field with a default is a setting, which a study can change
 
     def select(self, task: Task) -> Selection:
-        # Says what the scores are and which way is better: reports hold them against the truth.
-        log = Log(operations=Scale("nwot with it alone", "higher"))
-        decisions, strength = task.space.undecided(), {}
-        edges = decisions.open_edges()
+        # Says what the scores are called and which way is better: reports hold them against the truth.
+        search = task.search("nwot with it alone", better="higher")
         # What is random is drawn from task.rng, so that the same seed gives the same architecture.
-        for step, place in enumerate(task.rng.permutation(len(edges))):
-            cell, edge = edges[place]
-            batch = task.minibatch(self.minibatch)
-            choices = range(len(task.space.cells[cell].operations[edge]))
-            mixture = task.mixture(decisions)
-            scores = task.proxies("nwot", [mixture.fixed(cell, edge, choice) for choice in choices], batch)
-            best = log.scores(0, step, cell, edge, scores)  # notes them, and gives the index of the best
-            log.decide(0, step, cell, edge, best)
-            decisions = decisions.decide(cell, edge, best)
-            strength[cell, edge] = scores[best]
-        # Spaces such as DARTS keep two inputs of a node: those with the highest scores.
-        return log.selection(keep_strongest(task.space, log, decisions, strength, step=len(edges)))
+        for edge in task.rng.permutation(list(search.open_edges())):
+            # One mixture per operation of the edge: the supernet with that operation alone on it.
+            scores = task.proxies("nwot", search.only(edge), task.minibatch(self.batch_size))
+            search.decide(edge, scores)  # keeps the operation with the best score
+        # Spaces such as DARTS keep two inputs of a node: by themselves those with the best scores.
+        return search.selection()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from archselect.nasbench_adapters.space import Edge
-from archselect.selectors.base import Log, Scale, Selection, Selector, Task
-from archselect.selectors.topology import keep_strongest
+from archselect.selectors.base import Selection, Selector, Task
 
 
 class Magnitude(Selector):
@@ -23,15 +21,9 @@ class Magnitude(Selector):
 
     def select(self, task: Task) -> Selection:
         """See :class:`Magnitude`."""
-        log = Log(operations=Scale("softmax(alpha)", "higher"))
-        space, decisions = task.space, task.space.undecided()
-        weights = [rows.tolist() for rows in task.mixture(decisions).weights]
-        strength: dict[Edge, float] = {}
-        for c, edge in decisions.open_edges():
-            cell, row = space.cells[c], weights[c][edge]
-            log.scores(0, 0, c, edge, row[: len(cell.operations[edge])])
-            best = max(cell.candidates(edge), key=row.__getitem__)
-            log.decide(0, 0, c, edge, best)
-            decisions = decisions.decide(c, edge, best)
-            strength[c, edge] = row[best]
-        return log.selection(keep_strongest(space, log, decisions, strength, step=0))
+        search = task.search("softmax(alpha)", better="higher")
+        weights = search.weights()
+        with search.step():
+            for edge in search.open_edges():
+                search.decide(edge, weights[edge], among=edge.candidates)
+        return search.selection()

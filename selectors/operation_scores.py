@@ -9,10 +9,12 @@ from pydantic import Field
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks import Mixture
-from archselect.nasbench_adapters.space import Decisions, Edge
-from archselect.selectors.base import Log, Scale, Selection, Selector, Task
+from archselect.nasbench_adapters.space import Edge
+from archselect.selectors.base import Selection, Selector, Task
 from archselect.selectors.proxies import get_proxy
-from archselect.selectors.topology import complete, thin_each
+from archselect.selectors.pruning import prune_node
+from archselect.selectors.search import Search
+from archselect.selectors.selection import Better
 
 
 class OperationScores(Selector):
@@ -65,55 +67,56 @@ class OperationScores(Selector):
 
     def select(self, task: Task) -> Selection:
         """See :class:`OperationScores`."""
-        good = "higher" if self.measure == "accuracy" else get_proxy(self.measure).better
-        fix = self.change == "fix"
-        better: Literal["higher", "lower"] = "higher" if (good == "higher") == fix else "lower"
-        log = Log(Scale(f"{self.measure} {'with it alone' if fix else 'without it'}", better))
-        space, decisions, step = task.space, task.space.undecided(), 0
-        best: dict[Edge, int] = {}
-        while edges := [edge for c in range(len(space.cells)) for edge in space.contested(decisions, c)]:
-            for edge in edges if self.rescore or not best else ():
-                best[edge] = log.scores(0, step, *edge, self._scores(task, decisions, edge))
-            decisions = decisions.decide(*edges[0], best[edges[0]])
-            log.decide(0, step, *edges[0], best[edges[0]])
-            step += 1
-            if self.tune_epochs and (len(edges) > 1 or space.crowded(decisions)):
-                task.tune(decisions, self.tune_epochs, self.tune_learning_rate)
-        decisions = space.settled(decisions)
+        search = task.search(self._scale_name, better=self._better)
+        for number, parts in enumerate(search.rounds()):
+            edges = [edge for part in parts for edge in part]
+            with search.step():
+                if self.rescore or number == 0:
+                    for edge in edges:
+                        search.score(edge, self._scores(task, search, edge))
+                search.decide(edges[0])
+            if self.tune_epochs and not search.is_finished:
+                task.tune(search.decisions, self.tune_epochs, self.tune_learning_rate)
+        # An edge is dropped where the rest is best, whichever way the operations' scores go.
+        sign = -1 if self.change == "fix" else 1
+        for node_parts in search.node_rounds():
+            for nodes in node_parts:
+                prune_node(
+                    search,
+                    nodes[0],
+                    lambda decisions: sign * self._measure(task, search.mixture_of(decisions)),
+                    edges_restored=self.edges_restored,
+                )
+        return search.selection()
 
-        def without(fewer: Decisions) -> float:
-            # An edge is dropped where the rest is best, whichever way the operations' scores go.
-            return (-1 if fix else 1) * self._measure(task, task.mixture(fewer))
+    @property
+    def _scale_name(self) -> str:
+        return f"{self.measure} {'with it alone' if self.change == 'fix' else 'without it'}"
 
-        steps = iter(range(step, step + sum(cell.nodes for cell in space.cells)))
-        while space.crowded(decisions):
-            decisions = thin_each(
-                space,
-                log,
-                decisions,
-                lambda nodes: nodes[0],
-                without,
-                round=0,
-                steps=steps,
-                edges_restored=self.edges_restored,
-            )
-        return log.selection(complete(space, decisions).architecture())
+    @property
+    def _better(self) -> Better:
+        """Which score an operation that matters has."""
+        of_measure = "higher" if self.measure == "accuracy" else get_proxy(self.measure).better
+        is_high = (of_measure == "higher") == (self.change == "fix")
+        return "higher" if is_high else "lower"
 
-    def _scores(self, task: Task, decisions: Decisions, edge: Edge) -> list[float]:
-        """Of the edge's operations, in index order."""
-        choices = range(len(task.space.cells[edge[0]].operations[edge[1]]))
+    def _scores(self, task: Task, search: Search, edge: Edge) -> list[float]:
+        """Return the scores of an edge's operations, in index order."""
         if self.candidate_epochs:
-            rate, norm, augment = self.tune_learning_rate, self.norm, self.augment
-            fixed = (decisions.decide(*edge, choice) for choice in choices)
-            return [task.evaluate_tuned(own, self.candidate_epochs, rate, norm, augment).accuracy for own in fixed]
-        mixture = task.mixture(decisions)
-        change = mixture.fixed if self.change == "fix" else mixture.without
-        changed = [change(*edge, choice) for choice in choices]
+            return [self._tuned_accuracy(task, search, edge, choice) for choice in edge.choices]
+        mixtures = search.only(edge) if self.change == "fix" else search.without(edge)
         if self.measure == "accuracy":
-            return [self._measure(task, own) for own in changed]
-        return task.proxies(self.measure, changed, task.minibatch(self.batch_size), norm=self.norm)
+            return [self._measure(task, mixture) for mixture in mixtures]
+        return task.proxies(self.measure, mixtures, task.minibatch(self.batch_size), norm=self.norm)
+
+    def _tuned_accuracy(self, task: Task, search: Search, edge: Edge, choice: int) -> float:
+        """Return the accuracy that the supernet has in per cent after tuning with the edge fixed to an operation."""
+        fixed = search.decisions.decide(edge.cell, edge.index, choice)
+        tuned = task.evaluate_tuned(fixed, self.candidate_epochs, self.tune_learning_rate, self.norm, self.augment)
+        return tuned.accuracy
 
     def _measure(self, task: Task, mixture: Mixture) -> float:
+        """Return the accuracy in per cent, or the proxy's score, of the supernet under a mixture."""
         if self.measure == "accuracy":
             return task.evaluate(mixture, norm=self.norm, augment=self.augment).accuracy
         return task.proxy(self.measure, mixture, task.minibatch(self.batch_size), norm=self.norm)

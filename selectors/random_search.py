@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from archselect.selectors.base import Log, Selection, Selector, Task
+from archselect.selectors.base import Selection, Selector, Task
 
 
 class Random(Selector):
@@ -16,5 +16,5 @@ class Random(Selector):
     formulation: ClassVar[int] = 1
 
     def select(self, task: Task) -> Selection:
-        """Draw one architecture."""
-        return Log().selection(task.space.sample(task.rng), uniform=True)
+        """See :class:`Random`."""
+        return task.search().selection(task.space.sample(task.rng), uniform=True)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from itertools import count
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.networks import Mixture
-from archselect.nasbench_adapters.space import DROPPED, NONE, OPEN, Cell, Decisions
-from archselect.selectors.base import Log, Scale, Selection, Selector, Task
+from archselect.nasbench_adapters.space import NONE, Cell, Edge, SearchSpace
+from archselect.selectors.base import Selection, Selector, Task
+from archselect.selectors.search import Search
 
 
 class Sgas(Selector):
@@ -61,114 +61,126 @@ class Sgas(Selector):
 
     def select(self, task: Task) -> Selection:
         """See :class:`Sgas`."""
-        space, steps = task.space, count()
-        by_alphas, by_accuracy = Scale("softmax(alpha)", "higher"), Scale("accuracy without it", "lower")
-        log = Log(by_alphas if self.operation == "magnitude" else by_accuracy)
-        measures = [Measures(cell, self.history) for cell in space.cells]
-        decisions = space.undecided()
-        last = self.warmup_epochs + self.interval * (max(map(_inputs, space.cells)) - 1)
-        start = _values(task.mixture(decisions))
-        for epoch in range(last + 1):
-            task.tune(decisions, 1, self._learning_rate(epoch / (last + 1 + self.closing_epochs)))
-            now = _values(task.mixture(decisions))
-            if now == start:
+        search = self._search(task)
+        measures = [Measures(edges, self.history) for edges in task.space.edges]
+        epochs = self._epochs(task.space)
+        initial = search.weights()
+        for epoch in range(epochs):
+            task.tune(search.decisions, 1, self._learning_rate(epoch / (epochs + self.closing_epochs)))
+            weights = search.weights()
+            if weights == initial:
                 raise UserError('sgas needs a supernet whose recipe learns alphas: recipe = "darts" with epochs = 0')
-            for measured, rows, choices in zip(measures, now, decisions.choices, strict=True):
-                measured.note(rows, choices)
-            if epoch >= self.warmup_epochs and (epoch - self.warmup_epochs) % self.interval == 0:
-                for c, measured in enumerate(measures):
-                    if OPEN in decisions.choices[c]:
-                        decisions = self._decide(task, log, decisions, c, measured, next(steps))
-        return log.selection(decisions.architecture())
+            for cell, measured in enumerate(measures):
+                measured.note(weights, list(search.open_edges(cell)))
+            if self._decides_after(epoch):
+                for cell, measured in enumerate(measures):
+                    self._decide_one(task, search, list(search.open_edges(cell)), measured)
+        return search.selection()
 
-    def _decide(self, task: Task, log: Log, decisions: Decisions, c: int, measured: Measures, step: int) -> Decisions:
-        """The decisions with one more edge of the cell type decided, and those dropped that its node then drops."""
-        cell, scores = task.space.cells[c], measured.scores(self.criterion)
-        opened = [edge for edge, choice in enumerate(decisions.choices[c]) if choice == OPEN]
-        edge = max(opened, key=scores.__getitem__)
+    def _search(self, task: Task) -> Search:
         if self.operation == "magnitude":
-            best_of, values = max, {other: measured.weights(other) for other in opened}
-        else:
-            best_of, values = min, {edge: self._accuracies(task, decisions, c, edge)}
-        for other, row in values.items():
-            log.scores(0, step, c, other, row)
-        best = best_of(cell.candidates(edge), key=values[edge].__getitem__)
-        log.decide(0, step, c, edge, best)
-        decisions = decisions.decide(c, edge, best)
-        for surplus in _surplus(cell, cell.edges[edge][1], decisions.choices[c]):
-            log.decide(0, step, c, surplus, DROPPED)
-            decisions = decisions.decide(c, surplus, DROPPED)
-        return decisions
+            return task.search("softmax(alpha)", better="higher")
+        return task.search("accuracy without it", better="lower")
+
+    def _epochs(self, space: SearchSpace) -> int:
+        """Return how many epochs are trained: up to the last decision."""
+        decisions = max(_kept_edges(cell) for cell in space.cells)
+        return self.warmup_epochs + self.interval * (decisions - 1) + 1
+
+    def _decides_after(self, epoch: int) -> bool:
+        return epoch >= self.warmup_epochs and (epoch - self.warmup_epochs) % self.interval == 0
+
+    def _decide_one(self, task: Task, search: Search, open_edges: list[Edge], measured: Measures) -> None:
+        """Decide one more edge of a cell type, and drop those that its node then drops."""
+        if not open_edges:
+            return
+        criterion = measured.scores(self.criterion)
+        edge = max(open_edges, key=lambda edge: criterion[edge.index])
+        with search.step():
+            if self.operation == "magnitude":
+                for other in open_edges:
+                    search.score(other, measured.weights(other))
+            else:
+                search.score(edge, self._accuracies(task, search, edge))
+            search.decide(edge, among=edge.candidates)
+            for surplus in _surplus(task.space, search, edge):
+                search.drop_edge(surplus)
 
     def _learning_rate(self, progress: float) -> float:
+        """Return the learning rate of the weights, by a cosine."""
         low, high = self.learning_rate_min, self.learning_rate
         return low + (high - low) * (1 + math.cos(math.pi * progress)) / 2
 
-    def _accuracies(self, task: Task, decisions: Decisions, cell: int, edge: int) -> list[float]:
-        """The supernet's accuracy without each operation of an edge."""
-        mixture = task.mixture(decisions)
-        return [
-            task.evaluate(mixture.without(cell, edge, choice), norm=self.norm, augment=self.augment).accuracy
-            for choice in range(len(task.space.cells[cell].operations[edge]))
-        ]
+    def _accuracies(self, task: Task, search: Search, edge: Edge) -> list[float]:
+        """Return the supernet's accuracy in per cent without each operation of an edge."""
+        mixtures = search.without(edge)
+        return [task.evaluate(mixture, norm=self.norm, augment=self.augment).accuracy for mixture in mixtures]
 
 
 class Measures:
     """What the alphas say of a cell type's edges, epoch by epoch.
 
     Args:
-        cell: the cell type.
+        edges: of the cell type.
         history: epochs before, at most, that are remembered.
     """
 
-    def __init__(self, cell: Cell, history: int) -> None:
-        columns = range(max(map(len, cell.operations)))
-        self._cell = cell
-        self._none = np.array([[names[k : k + 1] == (NONE,) for k in columns] for names in cell.operations])
-        self._real = np.array([[names[k : k + 1] not in ((), (NONE,)) for k in columns] for names in cell.operations])
-        self._weights = np.zeros(self._real.shape)
+    def __init__(self, edges: Sequence[Edge], history: int) -> None:
+        shape = (len(edges), max(len(edge.operations) for edge in edges))
+        self._none = np.zeros(shape, dtype=bool)
+        self._real = np.zeros(shape, dtype=bool)
+        for edge in edges:
+            for choice, name in enumerate(edge.operations):
+                matrix = self._none if name == NONE else self._real
+                matrix[edge.index, choice] = True
+        self._weights = np.zeros(shape)
         self._distributions: deque[np.ndarray] = deque(maxlen=history + 1)
 
-    def note(self, weights: list[list[float]], choices: tuple[int, ...]) -> None:
+    def note(self, weights: Mapping[Edge, list[float]], open_edges: Iterable[Edge]) -> None:
         """Take over an epoch's softmax(alpha) of the edges that are open; the others keep theirs."""
-        opened = [choice == OPEN for choice in choices]
-        self._weights[opened] = np.array(weights)[opened]
+        for edge in open_edges:
+            self._weights[edge.index, : len(edge.operations)] = weights[edge]
         real = np.where(self._real, self._weights, 0)
         self._distributions.append(real / np.maximum(real.sum(1, keepdims=True), np.finfo(float).tiny))
 
-    def weights(self, edge: int) -> list[float]:
-        """softmax(alpha) of an edge's operations."""
-        return self._weights[edge, : len(self._cell.operations[edge])].tolist()
+    def weights(self, edge: Edge) -> list[float]:
+        """Return softmax(alpha) of an edge's operations."""
+        return self._weights[edge.index, : len(edge.operations)].tolist()
 
     def scores(self, criterion: int) -> list[float]:
-        """Criterion 1 or 2 of every edge; the higher, the sooner it is decided."""
+        """Return criterion 1 or 2 of every edge; the higher, the sooner it is decided."""
         *past, now = self._distributions
         importance = 1 - np.where(self._none, self._weights, 0).sum(1)
         entropy = -np.where(now > 0, now * np.log(np.where(now > 0, now, 1)), 0).sum(1)
-        score = _scaled(importance) * _scaled(1 - entropy / np.log(np.maximum(self._real.sum(1), 2)))
+        certainty = 1 - entropy / np.log(np.maximum(self._real.sum(1), 2))
+        score = _scaled(importance) * _scaled(certainty)
         if criterion == 2 and past:
-            score = score * _scaled(np.mean([np.minimum(now, before).sum(1) for before in past], axis=0))
+            overlaps = [np.minimum(now, before).sum(1) for before in past]
+            score = score * _scaled(np.mean(overlaps, axis=0))
         return score.tolist()
 
 
-def _values(mixture: Mixture) -> list[list[list[float]]]:
-    return [rows.tolist() for rows in mixture.weights]
-
-
 def _scaled(values: np.ndarray) -> np.ndarray:
-    """The values moved and stretched to 0 … 1; ones if they are all the same."""
+    """Return the values moved and stretched to 0 … 1; ones if they are all the same."""
     low, high = values.min(), values.max()
     return (values - low) / (high - low) if high > low else np.ones_like(values)
 
 
-def _inputs(cell: Cell) -> int:
-    """How many edges an architecture keeps of a cell type."""
-    kept = [(cell.kept_inputs(node), len(cell.incoming(node))) for node in range(cell.inputs, cell.nodes)]
-    return sum(edges if keep is None else min(keep, edges) for keep, edges in kept)
+def _kept_edges(cell: Cell) -> int:
+    """Return how many edges an architecture keeps of a cell type."""
+    kept = 0
+    for node in range(cell.inputs, cell.nodes):
+        inputs = len(cell.incoming(node))
+        keeps = cell.kept_inputs(node)
+        kept += inputs if keeps is None else min(keeps, inputs)
+    return kept
 
 
-def _surplus(cell: Cell, node: int, choices: tuple[int, ...]) -> list[int]:
-    """The open edges into a node that has as many inputs decided as it keeps."""
-    edges, kept = cell.incoming(node), cell.kept_inputs(node)
-    full = kept is not None and sum(choices[edge] >= 0 for edge in edges) >= kept
-    return [edge for edge in edges if full and choices[edge] == OPEN]
+def _surplus(space: SearchSpace, search: Search, decided: Edge) -> list[Edge]:
+    """Return the open edges into an edge's node, if the node has as many inputs decided as it keeps."""
+    keeps = space.cells[decided.cell].kept_inputs(decided.target)
+    still_open = [edge for edge in search.open_edges(decided.cell) if edge.target == decided.target]
+    choices = search.decisions.choices[decided.cell]
+    inputs = [edge for edge in space.edges[decided.cell] if edge.target == decided.target]
+    is_full = keeps is not None and sum(choices[edge.index] >= 0 for edge in inputs) >= keeps
+    return still_open if is_full else []

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from functools import cache, partial
-from itertools import count
-from typing import ClassVar, Literal, NamedTuple
+from collections.abc import Mapping
+from functools import cache
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from archselect.nasbench_adapters.space import Architecture, Decisions, Edge
-from archselect.selectors.base import Batch, Log, Scale, Selection, Selector, Task
+from archselect.nasbench_adapters.space import Architecture, Decisions, Edge, Node
+from archselect.selectors.base import Batch, Selection, Selector, Task
 from archselect.selectors.proxies import get_proxy
 from archselect.selectors.proxies.base import Undefined
-from archselect.selectors.topology import complete, thin_each
+from archselect.selectors.pruning import prune_node
+from archselect.selectors.search import Search
+from archselect.selectors.selection import Scale
 
 LOG = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class ZeroCostPT(Selector):
     Stage 1, `iterations` times, each with fresh alphas on the same weights: take edges in `order`; mask each operation
     of the edge in turn; keep the one without which the proxy scores lowest; no tuning. A round decides one edge of
     every cell type on one minibatch. Where the space keeps a number of inputs per node, rounds follow that thin out
-    one node of every cell type: see :mod:`archselect.selectors.topology`. Stage 2: every distinct candidate is scored
+    one node of every cell type: see :mod:`archselect.selectors.pruning`. Stage 2: every distinct candidate is scored
     as a freshly initialised network, summed over `validation_batches` minibatches. A candidate of which the proxy has
     no score, such as a disconnected cell, is left out, and the run's log says so; without any score left the run fails.
 
@@ -76,109 +77,104 @@ class ZeroCostPT(Selector):
     def select(self, task: Task) -> Selection:
         """See :class:`ZeroCostPT`."""
         better = get_proxy(self.proxy).better
-        without: Literal["higher", "lower"] = "lower" if better == "higher" else "higher"
-        log = Log(Scale(f"{self.proxy} without it", without), Scale(self.proxy, better))
-        candidates = dict.fromkeys(self._propose(task, log, round) for round in range(self.iterations))
-        without_score: list[Undefined] = []
+        search = task.search(
+            f"{self.proxy} without it",
+            better="lower" if better == "higher" else "higher",
+            architectures=Scale(self.proxy, better),
+        )
+        candidates = [self._propose(task, search) for _ in range(self.iterations)]
+        self._score_candidates(task, search, list(dict.fromkeys(candidates)))
+        return search.selection(search.best_architecture())
+
+    def _propose(self, task: Task, search: Search) -> Architecture:
+        """Stage 1: return one candidate, and begin again. Every scoring of one or more edges is a step."""
+        search.alphas = task.new_alphas() if self.fresh_alphas else task.alphas
+        fixed_order = self._fix_order(task, search)
+        for parts in search.rounds():
+            batch = task.minibatch(self.batch_size)
+            for edges in parts:
+                self._decide_one(task, search, edges, batch, fixed_order)
+        for node_parts in search.node_rounds():
+            batch = task.minibatch(self.batch_size)
+            for nodes in node_parts:
+                self._prune_one(task, search, nodes, batch)
+        candidate = search.architecture()
+        search.new_round()
+        return candidate
+
+    def _fix_order(self, task: Task, search: Search) -> list[Edge]:
+        """Return the order of edges that is fixed at the start, where one is: the best edge of a cell type first."""
+        order: list[Edge] = []
+        if self.order in ("global-op-once", "global-edge-once"):
+            for edges in search.open_parts():
+                order += self._rank(self._score(task, search, edges, task.minibatch(self.batch_size)))
+        return order
+
+    def _decide_one(self, task: Task, search: Search, edges: list[Edge], batch: Batch, fixed_order: list[Edge]) -> None:
+        """Decide one of a cell type's open edges."""
+        if self.order == "global-op-iter":
+            edge = self._rank(self._score(task, search, edges, batch))[0]
+        elif self.order == "global-edge-iter":
+            edge = self._rank(self._score(task, search, edges, batch))[0]
+            self._score(task, search, [edge], task.minibatch(self.batch_size))
+        else:
+            edge = self._next(task, edges, fixed_order)
+            self._score(task, search, [edge], batch)
+        search.decide(edge)
+
+    def _next(self, task: Task, edges: list[Edge], fixed_order: list[Edge]) -> Edge:
+        """Return the edge to decide next, where scores do not say."""
+        if self.order == "random":
+            return task.pick(edges)
+        if self.order == "order":
+            return edges[0]
+        if self.order == "reverse":
+            return edges[-1]
+        return next(edge for edge in fixed_order if edge in edges)
+
+    def _score(self, task: Task, search: Search, edges: list[Edge], batch: Batch) -> dict[Edge, list[float]]:
+        """Return the proxy's scores without each operation of some edges, noted as one step."""
+        scores = {}
+        with search.step():
+            for edge in edges:
+                scores[edge] = task.proxies(self.proxy, search.without(edge), batch, norm=self.norm)
+                search.score(edge, scores[edge])
+        return scores
+
+    def _rank(self, scores: dict[Edge, list[float]]) -> list[Edge]:
+        """Return the edges from the best to the worst by their mean or their best score; ties go to the earlier edge.
+
+        An operation is good if the proxy's score without it is bad.
+        """
+        sign = 1 if get_proxy(self.proxy).better == "higher" else -1
+        by_mean = self.order.startswith("global-edge")
+
+        def reduced(edge: Edge) -> float:
+            signed = [sign * score for score in scores[edge]]
+            return float(np.mean(signed)) if by_mean else min(signed)
+
+        return sorted(scores, key=reduced)
+
+    def _prune_one(self, task: Task, search: Search, nodes: list[Node], batch: Batch) -> None:
+        """Thin out one of a cell type's overfull nodes."""
+
+        @cache  # the minibatch stays, so an edge that is restored scores the same again
+        def score(decisions: Decisions) -> float:
+            return task.proxy(self.proxy, search.mixture_of(decisions), batch, norm=self.norm)
+
+        node = nodes[-1] if self.order == "reverse" else task.pick(nodes)
+        prune_node(search, node, score, edges_restored=self.edges_restored)
+
+    def _score_candidates(self, task: Task, search: Search, candidates: list[Architecture]) -> None:
+        """Stage 2: note the score of every candidate that has one. Raises Undefined if none has."""
+        undefined: list[Undefined] = []
         for candidate in candidates:
             try:
                 score = task.proxy_of_network(self.proxy, candidate, self.validation_batches, self.batch_size)
             except Undefined as error:
                 LOG.warning("a candidate is left out: %s", error)
-                without_score.append(error)
+                undefined.append(error)
             else:
-                log.architecture(candidate, score)
-        if len(without_score) == len(candidates):
-            raise without_score[0]
-        return log.selection(log.best_architecture())
-
-    def _propose(self, task: Task, log: Log, round: int) -> Architecture:
-        """Stage 1: one candidate. Every scoring of one or more edges is a step."""
-        space, decisions, steps = task.space, task.space.undecided(), count()
-        alphas = task.new_alphas() if self.fresh_alphas else task.alphas
-
-        def score(edges: list[Edge], batch: Batch) -> Scores:
-            mixture, step = task.mixture(decisions, alphas), next(steps)
-            scores = Scores(step, {}, {})
-            for cell, edge in edges:
-                masked = [mixture.without(cell, edge, k) for k in range(len(space.cells[cell].operations[edge]))]
-                scores.values[cell, edge] = task.proxies(self.proxy, masked, batch, norm=self.norm)
-                scores.best[cell, edge] = log.scores(round, step, cell, edge, scores.values[cell, edge])
-            return scores
-
-        cells = range(len(space.cells))
-        fresh = partial(task.minibatch, self.batch_size)
-        queues = [self._queue(lambda edges: score(edges, fresh()), log, space.contested(decisions, c)) for c in cells]
-        while any(space.contested(decisions, c) for c in cells):
-            batch = fresh()
-            for c in cells:
-                if not (edges := space.contested(decisions, c)):
-                    continue
-                if self.order == "random":
-                    scores = score([edges[task.rng.integers(len(edges))]], batch)
-                elif self.order == "global-op-iter":
-                    scores = score(edges, batch)
-                elif self.order == "global-edge-iter":
-                    scores = score([_order(score(edges, batch), log, np.mean)[0]], fresh())
-                else:
-                    scores = score([queues[c].pop(0)], batch)
-                edge = _order(scores, log, _extreme(log))[0]
-                log.decide(round, scores.step, *edge, scores.best[edge])
-                decisions = decisions.decide(*edge, scores.best[edge])
-        decisions = space.settled(decisions)
-        while space.crowded(decisions):
-            batch = fresh()
-
-            @cache  # the minibatch stays, so an edge that is restored scores the same again
-            def without(fewer: Decisions, batch: Batch = batch) -> float:
-                return task.proxy(self.proxy, task.mixture(fewer, alphas), batch, norm=self.norm)
-
-            def pick(nodes: list[int]) -> int:
-                return nodes[-1] if self.order == "reverse" else nodes[task.rng.integers(len(nodes))]
-
-            decisions = thin_each(
-                space,
-                log,
-                decisions,
-                pick,
-                without,
-                round=round,
-                steps=steps,
-                edges_restored=self.edges_restored,
-            )
-        return complete(space, decisions).architecture()
-
-    def _queue(self, score: Callable[[list[Edge]], Scores], log: Log, edges: list[Edge]) -> list[Edge]:
-        """The edges of a cell type in the order that is fixed from the start, if one is."""
-        match self.order:
-            case "order":
-                return edges
-            case "reverse":
-                return edges[::-1]
-            case "global-op-once":
-                return _order(score(edges), log, _extreme(log))
-            case "global-edge-once":
-                return _order(score(edges), log, np.mean)
-        return []
-
-
-class Scores(NamedTuple):
-    """The scores of some edges' operations at one step, and the best operation of each edge."""
-
-    step: int
-    values: dict[Edge, list[float]]
-    best: dict[Edge, int]
-
-
-def _order(scores: Scores, log: Log, reduce: Callable[[list[float]], float]) -> list[Edge]:
-    """The edges from the best reduced score to the worst, in the log's direction; ties go to the earlier edge."""
-    sign = -1 if _higher(log) else 1
-    return sorted(scores.values, key=lambda edge: sign * float(reduce(scores.values[edge])))
-
-
-def _extreme(log: Log) -> Callable[[list[float]], float]:
-    return max if _higher(log) else min
-
-
-def _higher(log: Log) -> bool:
-    return log.operations is not None and log.operations.better == "higher"
+                search.score_architecture(candidate, score)
+        if len(undefined) == len(candidates):
+            raise undefined[0]

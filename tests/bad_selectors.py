@@ -14,50 +14,50 @@ import torch
 from pydantic import Field
 
 from archselect.nasbench_adapters.space import DROPPED, Architecture
-from archselect.selectors.base import Log, OperationScore, Scale, Selection, Selector
-from archselect.selectors.topology import thin
+from archselect.selectors.base import Scale, Selection, Selector
+from archselect.selectors.pruning import prune_node
+from archselect.selectors.selection import EdgeScore, OperationScore
 
 
 class Sound(Selector):
-    """Breaks no rule. The others are this one with a fault: greedy by accuracy, then nodes thinned out."""
+    """Breaks no rule. The others are this one with a fault: greedy by accuracy, then nodes pruned."""
 
     name: ClassVar[str] = "sound"
     summary: ClassVar[str] = "for tests"
-
-    def scale(self):
-        return Scale("accuracy without it", "lower")
+    better: ClassVar[str] = "lower"
 
     def score(self, task, mixture):
         return task.evaluate(mixture).accuracy
 
-    def values(self, task, decisions, cell, edge):
-        mixture, names = task.mixture(decisions), task.space.cells[cell].operations[edge]
-        return [self.score(task, mixture.without(cell, edge, choice)) for choice in range(len(names))]
+    def values(self, task, search, edge):
+        return [self.score(task, mixture) for mixture in search.without(edge)]
 
-    def choose(self, task, log, step, cell, edge, values):
-        candidates = task.space.cells[cell].candidates(edge)
-        log.scores(0, step, cell, edge, values)
-        return min(candidates, key=values.__getitem__)
+    def choose(self, search, edge, values):
+        search.decide(edge, values, among=edge.candidates)
+
+    def begin(self, task):
+        return task.search("accuracy without it", better=self.better)
 
     def select(self, task):
-        log, decisions, step = Log(self.scale()), task.space.undecided(), 0
-        while edges := decisions.open_edges():
-            cell, edge = edges[task.rng.integers(len(edges))]
-            best = self.choose(task, log, step, cell, edge, self.values(task, decisions, cell, edge))
-            log.decide(0, step, cell, edge, best)
-            decisions, step = decisions.decide(cell, edge, best), step + 1
-        task.tune(decisions, 1, 0.01)
-        return self.finish(task, log, decisions, step)
+        search = self.begin(task)
+        while edges := list(search.open_edges()):
+            edge = task.pick(edges)
+            self.choose(search, edge, self.values(task, search, edge))
+        task.tune(search.decisions, 1, 0.01)
+        return self.finish(task, search)
 
-    def finish(self, task, log, decisions, step):
-        def without(fewer):
-            return self.score(task, task.mixture(fewer))
+    def finish(self, task, search):
+        def without(decisions):
+            return self.score(task, search.mixture_of(decisions))
 
-        while crowded := task.space.crowded(decisions):
-            cell, node = next(iter(crowded))
-            decisions = thin(task.space, log, decisions, cell, node, without, round=0, step=step, edges_restored=False)
-            step += 1
-        return log.selection(decisions.architecture())
+        for parts in search.node_rounds():
+            prune_node(search, parts[0][0], without, edges_restored=False)
+        return search.selection()
+
+
+def changed(selection, **fields):
+    """A copy of a selection in which some fields are others."""
+    return Selection(**{**vars(selection), **fields})
 
 
 class Raises(Sound):
@@ -66,10 +66,10 @@ class Raises(Sound):
     breaks: ClassVar[str] = "finishes"
     interval: int = Field(1, ge=1)
 
-    def finish(self, task, log, decisions, step):
+    def finish(self, task, search):
         if self.interval == 3:
             raise ZeroDivisionError("three")
-        return super().finish(task, log, decisions, step)
+        return super().finish(task, search)
 
 
 class Nothing(Sound):
@@ -94,22 +94,22 @@ class Undecided(Sound):
     breaks: ClassVar[str] = "complete"
     mode: Literal["all", "most"] = "all"
 
-    def finish(self, task, log, decisions, step):
-        selection = super().finish(task, log, decisions, step)
+    def finish(self, task, search):
+        selection = super().finish(task, search)
         if self.mode == "all":
             return selection
         (first, *others) = (list(row) for row in selection.architecture.choices)
         first[next(edge for edge, choice in enumerate(first) if choice is not None)] = None
-        return log.selection(Architecture(tuple(map(tuple, (first, *others)))))
+        return changed(selection, architecture=Architecture(tuple(map(tuple, (first, *others)))))
 
 
-class Crowded(Sound):
+class Overfull(Sound):
     """Keeps all the inputs of every node. On a space that keeps all there is nothing wrong with it."""
 
     breaks: ClassVar[str] = "complete"
 
-    def finish(self, task, log, decisions, step):
-        return log.selection(decisions.architecture())
+    def finish(self, task, search):
+        return search.selection(search.decisions.architecture())
 
 
 class NotAllowed(Sound):
@@ -117,9 +117,10 @@ class NotAllowed(Sound):
 
     breaks: ClassVar[str] = "undecided only"
 
-    def finish(self, task, log, decisions, step):
-        log._scores.append(OperationScore(0, 0, 0, 0, len(task.space.cells[0].operations[0]), 1000.0))
-        return super().finish(task, log, decisions, step)
+    def finish(self, task, search):
+        selection = super().finish(task, search)
+        extra = OperationScore(0, 0, 0, 0, len(task.space.cells[0].operations[0]), 1000.0)
+        return changed(selection, operation_scores=(*selection.operation_scores, extra))
 
 
 class NotThere(Sound):
@@ -127,9 +128,9 @@ class NotThere(Sound):
 
     breaks: ClassVar[str] = "undecided only"
 
-    def finish(self, task, log, decisions, step):
+    def finish(self, task, search):
         task.mixture(task.space.undecided().decide(0, 0, 99))
-        return super().finish(task, log, decisions, step)
+        return super().finish(task, search)
 
 
 class Twice(Sound):
@@ -137,10 +138,10 @@ class Twice(Sound):
 
     breaks: ClassVar[str] = "undecided only"
 
-    def finish(self, task, log, decisions, step):
-        last = log._decisions[-1]
-        log.decide(0, last.step, last.cell, last.edge, last.choice)
-        return super().finish(task, log, decisions, step)
+    def finish(self, task, search):
+        selection = super().finish(task, search)
+        last = [decision for decision in selection.decisions if decision.choice != DROPPED][-1]
+        return changed(selection, decisions=(*selection.decisions, last))
 
 
 class TooLate(Sound):
@@ -148,26 +149,27 @@ class TooLate(Sound):
 
     breaks: ClassVar[str] = "undecided only"
 
-    def finish(self, task, log, decisions, step):
-        log.scores(0, step, 0, 0, [1.0] * len(task.space.cells[0].operations[0]))
-        return super().finish(task, log, decisions, step)
+    def finish(self, task, search):
+        selection = super().finish(task, search)
+        late = [OperationScore(0, 10_000, 0, 0, choice, 1.0) for choice in task.space.edges[0][0].choices]
+        return changed(selection, operation_scores=(*selection.operation_scores, *late))
 
 
 class Trains(Sound):
     breaks: ClassVar[str] = "untouched"
 
-    def values(self, task, decisions, cell, edge):
+    def values(self, task, search, edge):
         with torch.no_grad():
             next(task.supernet.parameters()).mul_(1.5)
-        return super().values(task, decisions, cell, edge)
+        return super().values(task, search, edge)
 
 
 class LeavesTrainingMode(Sound):
     breaks: ClassVar[str] = "untouched"
 
-    def finish(self, task, log, decisions, step):
+    def finish(self, task, search):
         task.supernet.train()
-        return super().finish(task, log, decisions, step)
+        return super().finish(task, search)
 
 
 class LeavesGradients(Sound):
@@ -222,25 +224,26 @@ class OtherEveryTime(Sound):
 
     breaks: ClassVar[str] = "seeded"
 
-    def values(self, task, decisions, cell, edge):
-        return [value + uuid.uuid4().int % 2 for value in super().values(task, decisions, cell, edge)]
+    def values(self, task, search, edge):
+        return [value + uuid.uuid4().int % 2 for value in super().values(task, search, edge)]
 
 
 class WrongDirection(Sound):
     """Says the opposite of what it does."""
 
     breaks: ClassVar[str] = "honest"
+    better: ClassVar[str] = "higher"
 
-    def scale(self):
-        return Scale("accuracy without it", "higher")
+    def choose(self, search, edge, values):
+        search.score(edge, values)
+        search.decide(edge, operation=min(edge.candidates, key=values.__getitem__))
 
-    def finish(self, task, log, decisions, step):
-        cells = task.space.cells
-        for (cell, node), edges in task.space.crowded(decisions).items():
-            for edge in edges[cells[cell].kept_inputs(node) :]:
-                log.decide(0, step, cell, edge, DROPPED)
-                decisions = decisions.decide(cell, edge, DROPPED)
-        return log.selection(decisions.architecture())
+    def finish(self, task, search):
+        for parts in search.node_rounds():
+            for node in parts[0]:
+                for edge in node.inputs[node.keeps :]:
+                    search.drop_edge(edge)
+        return search.selection()
 
 
 class DropsTheBest(Sound):
@@ -248,26 +251,23 @@ class DropsTheBest(Sound):
 
     breaks: ClassVar[str] = "honest"
 
-    def finish(self, task, log, decisions, step):
-        cells = task.space.cells
-        for (cell, node), edges in task.space.crowded(decisions).items():
-            surplus = len(edges) - cells[cell].kept_inputs(node)
-            for place in range(surplus):
-                scores = {edge: float(edge) for edge in edges[place:]}
-                log.edges(0, step, cell, node, scores)
-                log.decide(0, step, cell, edges[place], DROPPED)
-                decisions = decisions.decide(cell, edges[place], DROPPED)
-            step += 1
-        return log.selection(decisions.architecture())
+    def finish(self, task, search):
+        for parts in search.node_rounds():
+            node = parts[0][0]
+            with search.step():
+                for best in node.inputs[: len(node.inputs) - node.keeps]:
+                    for edge in search.inputs(node):
+                        score = EdgeScore(0, search._step, edge.cell, node.index, edge.index, float(edge.index))
+                        search._edge_scores.append(score)
+                    search.drop_edge(best)
+        return search.selection()
 
 
 class WithoutScale(Sound):
     breaks: ClassVar[str] = "honest"
 
-    def finish(self, task, log, decisions, step):
-        log = Log(self.scale(), _scores=log._scores, _decisions=log._decisions)
-        selection = super().finish(task, log, decisions, step)
-        return Selection(**{**vars(selection), "operation_scale": None})
+    def finish(self, task, search):
+        return changed(super().finish(task, search), operation_scale=None)
 
 
 class SelectsTheWorst(Sound):
@@ -275,12 +275,14 @@ class SelectsTheWorst(Sound):
 
     breaks: ClassVar[str] = "honest"
 
-    def finish(self, task, log, decisions, step):
-        log = Log(self.scale(), Scale("made up", "higher"), log._scores, [], log._decisions)
-        best = super().finish(task, log, decisions, step).architecture
-        log.architecture(best, 1.0)
-        log.architecture(task.space.sample(task.rng), 2.0)
-        return log.selection(best)
+    def begin(self, task):
+        return task.search("accuracy without it", better=self.better, architectures=Scale("made up", "higher"))
+
+    def finish(self, task, search):
+        best = super().finish(task, search).architecture
+        search.score_architecture(best, 1.0)
+        search.score_architecture(task.space.sample(task.rng), 2.0)
+        return search.selection(best)
 
 
 class LosesNan(Sound):

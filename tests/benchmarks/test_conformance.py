@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 RESTRICTED = "minimal:2-3=none"
 """One of its edges is no choice."""
 QUICK = ("nb201", "s3", RESTRICTED)
-WITH_TOPOLOGY = ("Sound", "Crowded", "DropsTheBest")
+WITH_TOPOLOGY = ("Sound", "Overfull", "DropsTheBest")
 """These differ where a node keeps some of its inputs only."""
 
 
@@ -103,7 +103,7 @@ def test_the_selector_that_they_are_made_from_is_sound():
     assert found.passed, told(found)
 
 
-@pytest.mark.parametrize("name", ["Crowded", "DropsTheBest"])
+@pytest.mark.parametrize("name", ["Overfull", "DropsTheBest"])
 def test_what_is_wrong_on_one_space_can_be_right_on_another(name):
     assert check_selector(BAD[name], ["nb201"], ["cpu"]).passed
 

@@ -251,7 +251,7 @@ DEADLY = """
 import os, signal
 from pathlib import Path
 from typing import ClassVar
-from archselect.selectors.base import Log, Selector
+from archselect.selectors.base import Selector
 
 class Deadly(Selector):
     name: ClassVar[str] = "deadly"

@@ -9,7 +9,7 @@ import pytest
 CRIPPLED = """
 from typing import ClassVar
 
-from archselect.selectors.base import Log, Selection, Selector, Task
+from archselect.selectors.base import Selection, Selector, Task
 
 
 class Crippled(Selector):
@@ -17,10 +17,10 @@ class Crippled(Selector):
     summary: ClassVar[str] = "the first operation of every edge, which is none"
 
     def select(self, task: Task) -> Selection:
-        decisions = task.space.undecided()
-        for cell, edge in decisions.open_edges():
-            decisions = decisions.decide(cell, edge, 0)
-        return Log().selection(decisions.architecture())
+        search = task.search()
+        for edge in search.open_edges():
+            search.decide(edge, operation=0)
+        return search.selection()
 """
 
 

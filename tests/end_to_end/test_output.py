@@ -63,10 +63,10 @@ def test_outputs_that_take_nothing(world, shell):
 def test_what_a_selector_prints_fails_no_run(world, shell):
     """Neither with a mark that the encoding lacks nor where the reader is gone."""
     text = (
-        "from typing import ClassVar\n\nfrom archselect.selectors.base import Log, Selector\n\n\n"
+        "from typing import ClassVar\n\nfrom archselect.selectors.base import Selector\n\n\n"
         "class Loud(Selector):\n    name: ClassVar[str] = 'loud'\n    summary: ClassVar[str] = 'prints'\n\n"
         "    def select(self, task):\n        print('✅ ' * 100_000, flush=True)\n"
-        "        return Log().selection(task.space.sample(task.rng))\n"
+        "        return task.search().selection(task.space.sample(task.rng))\n"
     )
     (world.folder / "loud.py").write_text(text, encoding="utf-8")
     arguments = ("run", "small.toml", "--selector", "loud.py:Loud", "--out", "loud", "--workers", "1", "--seeds", "0")

@@ -226,7 +226,7 @@ def test_an_import_from_above_the_folder_is_refused_in_one_line(folder):
 
 SELECTOR = """from typing import ClassVar
 
-from archselect.selectors.base import Log, Selector
+from archselect.selectors.base import Selector
 
 from helpers import number
 
@@ -236,7 +236,7 @@ class Mine(Selector):
     summary: ClassVar[str] = f"number {number}"
 
     def select(self, task):
-        return Log().selection(task.space.sample(task.rng))
+        return task.search().selection(task.space.sample(task.rng))
 """
 
 

@@ -13,7 +13,7 @@ GOOD = """from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from archselect.selectors.base import Log, Selection, Selector, Task
+from archselect.selectors.base import Selection, Selector, Task
 from archselect.selectors.magnitude import Magnitude
 
 
@@ -23,7 +23,7 @@ class First(Selector):
     mode: Literal["a", "b"] = "a"
 
     def select(self, task: Task) -> Selection:
-        return Log().selection(task.space.sample(task.rng))
+        return task.search().selection(task.space.sample(task.rng))
 """
 
 
@@ -87,7 +87,7 @@ def test_an_unknown_class(write):
     assert f"unknown selector in {path} 'Fist': did you mean 'First'? known: First" in message(f"{path}:Fist")
 
 
-@pytest.mark.parametrize("name", ["Log", "Magnitude"])
+@pytest.mark.parametrize("name", ["Selection", "Magnitude"])
 def test_a_class_that_is_none_of_the_files_selectors(write, name):
     path = write()
     assert message(f"{path}:{name}").startswith(f"{path}: {name} is no selector: derive it, there, from archselect.")

@@ -136,8 +136,8 @@ def test_an_edge_keeps_the_operations_that_the_name_leaves_it():
     assert get_space("minimal").cells[0].operations == (EIGHT,) * 5 and get_space("minimal").name == "minimal"
     assert space.operation_index(0, 0, "sep_conv_3x3") == 1
     assert space.undecided().choices == ((OPEN,) * 5,)
-    assert space.settled(space.undecided()).choices == ((OPEN,) * 4 + (0,),)
-    assert [edge for _, edge in space.contested(space.undecided(), 0)] == [0, 1, 2, 3]
+    assert space.settle(space.undecided()).choices == ((OPEN,) * 4 + (0,),)
+    assert [edge.index for edge in space.open_choices(space.undecided(), 0)] == [0, 1, 2, 3]
 
 
 @given(st.sampled_from(["minimal", "wiring"]), st.data())

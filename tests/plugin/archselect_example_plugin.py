@@ -7,9 +7,8 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from archselect.nasbench_adapters.spaces.darts import EDGES, S2
-from archselect.selectors.base import Log, Selection, Selector, Task
+from archselect.selectors.base import Selection, Selector, Task
 from archselect.selectors.proxies.base import Domain, Forward, Proxy
-from archselect.selectors.topology import keep_strongest
 
 
 class FirstOperation(Selector):
@@ -20,12 +19,10 @@ class FirstOperation(Selector):
 
     def select(self, task: Task) -> Selection:
         """See :class:`FirstOperation`."""
-        log, decisions = Log(), task.space.undecided()
-        edges = decisions.open_edges()
-        for cell, edge in edges:
-            log.decide(0, 0, cell, edge, 0)
-            decisions = decisions.decide(cell, edge, 0)
-        return log.selection(keep_strongest(task.space, log, decisions, dict.fromkeys(edges, 0.0), step=0))
+        search = task.search()
+        for edge in search.open_edges():
+            search.decide(edge, operation=0)
+        return search.selection()
 
 
 def mean_weight(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from archselect.nasbench_adapters.space import DROPPED, Architecture, Cell, Decisions, SearchSpace
-from archselect.selectors.base import Evaluation
+from archselect.selectors.base import Evaluation, Task
 
 
 class ToySpace(SearchSpace):
@@ -55,7 +55,7 @@ class FakeMixture:
         return replace(self, decisions=self.decisions.decide(cell, edge, choice))
 
 
-class TableTask:
+class TableTask(Task):
     """A task without a supernet. `table(mixture or architecture, purpose)` gives every score; calls are noted."""
 
     alphas = "the task's alphas"

@@ -1,4 +1,4 @@
-"""What selectors share: their settings, the log of scores, and a task that scoring leaves as it was."""
+"""What selectors share: their settings, and a task that scoring leaves as it was."""
 
 from contextlib import suppress
 from typing import ClassVar
@@ -17,13 +17,9 @@ from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.space import OPEN, Architecture, Decisions
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.selectors.base import Decision, EdgeScore, Log, OperationScore, Scale, Selector
+from archselect.selectors.base import Selector
 from archselect.selectors.proxies import PROXIES
 from archselect.selectors.proxies.base import Undefined
-
-finite = st.floats(allow_nan=False, allow_infinity=False)
-not_finite = st.sampled_from([float("nan"), float("inf"), -float("inf")])
-scales = st.sampled_from([Scale("s", "higher"), Scale("s", "lower")])
 
 
 class First(Selector):
@@ -35,18 +31,18 @@ class First(Selector):
     depth: int = 1
 
     def select(self, task):
-        log = Log()
-        decisions = task.space.undecided()
-        for cell, edge in decisions.open_edges():
-            decisions = decisions.decide(cell, edge, 0)
-        return log.selection(decisions.architecture())
+        search = task.search()
+        for edge in search.open_edges():
+            search.decide(edge, operation=0)
+        return search.selection()
 
 
 def test_the_docstrings_example_selects(table_task, table):
     task = table_task(table(0, 3))
     selection = First().select(task)
-    assert selection.architecture == Architecture(((0, 0, 0), (0,) * 6))
-    assert (selection.operation_scores, selection.decisions, selection.architecture_scores) == ((), (), ())
+    # Nodes keep one input, their first; a node left with `none` alone is filled up.
+    assert selection.architecture == Architecture(((0, 0, 0), (0, 1, None, 0, None, None)))
+    assert (selection.operation_scores, selection.architecture_scores) == ((), ())
     assert selection.operation_scale is None
     assert selection.architecture_scale is None
 
@@ -66,87 +62,6 @@ def test_a_selector_without_select_cannot_be_made():
 
     with pytest.raises(TypeError, match="abstract"):
         Nothing()
-
-
-# --- the log
-
-
-@given(scales, st.lists(finite, min_size=1, max_size=6))
-def test_the_best_score_wins_and_ties_go_to_the_lower_index(scale, values):
-    log = Log(operations=scale)
-    best = log.scores(2, 1, 0, 3, values)
-    wanted = max(values) if scale.better == "higher" else min(values)
-    assert best == next(k for k, value in enumerate(values) if value == wanted)
-    noted = log.selection(Architecture(((0,),))).operation_scores
-    assert noted == tuple(OperationScore(2, 1, 0, 3, k, value) for k, value in enumerate(values))
-
-
-@given(scales, st.lists(finite, max_size=4), not_finite, st.lists(finite, max_size=4))
-def test_a_score_that_is_not_finite_surfaces(scale, before, value, after):
-    """With its name, the candidate and the value; nothing of it is noted."""
-    log = Log(scale, scale)
-    with pytest.raises(
-        ValueError, match=f"score 's' of operation {len(before)} on edge 3 of cell type 1 is not finite"
-    ):
-        log.scores(0, 0, 1, 3, [*before, value, *after])
-    with pytest.raises(ValueError, match=rf"score 's' of architecture \(\(0,\),\) is not finite: {value}"):
-        log.architecture(Architecture(((0,),)), value)
-    selection = log.selection(Architecture(((0,),)))
-    assert selection.operation_scores == selection.architecture_scores == ()
-
-
-@given(scales, st.dictionaries(st.integers(0, 9), finite, min_size=1, max_size=6))
-def test_the_worst_edge_goes_and_ties_go_to_the_later(scale, scores):
-    scores = dict(sorted(scores.items()))
-    log = Log(operations=scale)
-    gone = log.edges(2, 1, 0, 4, scores)
-    worst = min(scores.values()) if scale.better == "higher" else max(scores.values())
-    assert gone == max(edge for edge, value in scores.items() if value == worst)
-    noted = log.selection(Architecture(((0,),))).edge_scores
-    assert noted == tuple(EdgeScore(2, 1, 0, 4, edge, value) for edge, value in scores.items())
-
-
-@given(scales, st.dictionaries(st.integers(0, 9), finite, max_size=4), not_finite)
-def test_an_edges_score_that_is_not_finite_surfaces(scale, scores, value):
-    log = Log(scale)
-    with pytest.raises(ValueError, match="without edge 10 of cell type 0 is not finite"):
-        log.edges(0, 0, 0, 4, {**scores, 10: value})
-    assert log.selection(Architecture(((0,),))).edge_scores == ()
-
-
-def test_scores_need_a_scale():
-    with pytest.raises(ValueError, match="scale"):
-        Log().scores(0, 0, 0, 0, [1.0])
-    with pytest.raises(ValueError, match="scale"):
-        Log().edges(0, 0, 0, 4, {0: 1.0})
-    with pytest.raises(ValueError, match="scale"):
-        Log().architecture(Architecture(((0,),)), 1.0)
-    with pytest.raises(ValueError, match="no architecture was scored"):
-        Log(architectures=Scale("s", "higher")).best_architecture()
-
-
-@given(scales, st.lists(finite, min_size=1, max_size=6))
-def test_the_best_architecture_wins_and_ties_go_to_the_first_noted(scale, values):
-    log = Log(architectures=scale)
-    for k, value in enumerate(values):
-        log.architecture(Architecture(((k,),)), value)
-    wanted = max(values) if scale.better == "higher" else min(values)
-    first = next(k for k, value in enumerate(values) if value == wanted)
-    assert log.best_architecture() == Architecture(((first,),))
-
-
-def test_a_selection_keeps_what_was_noted_until_then():
-    log = Log(Scale("s", "higher"), Scale("t", "lower"))
-    log.scores(0, 0, 0, 0, [1, 2])
-    log.edges(0, 0, 0, 2, {0: 1, 1: 2})
-    log.decide(0, 0, 0, 0, 1)
-    selection = log.selection(Architecture(((1,),)))
-    log.scores(0, 1, 0, 1, [3, 4])
-    log.edges(0, 1, 0, 2, {0: 1, 1: 2})
-    log.decide(0, 1, 0, 1, 1)
-    assert len(selection.operation_scores) == len(selection.edge_scores) == 2
-    assert selection.decisions == (Decision(0, 0, 0, 0, 1),)
-    assert (selection.operation_scale.name, selection.architecture_scale.name) == ("s", "t")
 
 
 # --- the task

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from archselect.nasbench_adapters.space import DROPPED, OPEN, Cell
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.selectors.base import Decision, EdgeScore, OperationScore
 from archselect.selectors.darts_pt import DartsPT
+from archselect.selectors.selection import Decision, EdgeScore, OperationScore
 
 
 def retell(task, space, contested, crowded, retell_thinning, setting, taken):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from archselect.nasbench_adapters.networks import mixture_of
 from archselect.nasbench_adapters.space import DROPPED, Architecture
 from archselect.nasbench_adapters.spaces import get_space
+from archselect.selectors.base import Task
 from archselect.selectors.magnitude import Magnitude
 
 
@@ -17,7 +18,9 @@ class AlphaTask:
     def __init__(self, space, alphas):
         self.space, self.alphas = space, tuple(map(torch.tensor, alphas))
 
-    def mixture(self, decisions):
+    search = Task.search
+
+    def mixture(self, decisions, alphas=None):
         assert decisions == self.space.undecided()
         return mixture_of(self.space, self.alphas, decisions)
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import DROPPED, OPEN
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.selectors.base import Decision, OperationScore
 from archselect.selectors.operation_scores import OperationScores
+from archselect.selectors.selection import Decision, OperationScore
 
 
 def retell(task, setting):

@@ -18,7 +18,7 @@ from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import mixture_of
 from archselect.nasbench_adapters.space import DROPPED, OPEN, Cell, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.selectors.base import Evaluation
+from archselect.selectors.base import Evaluation, Task
 from archselect.selectors.sgas import Sgas
 
 
@@ -58,7 +58,9 @@ class WalkingTask:
         self.alphas = [torch.zeros(len(c.edges), max(map(len, c.operations)), dtype=torch.float64) for c in space.cells]
         self.tunings, self.walk, self.evaluations = [], [], []
 
-    def mixture(self, decisions):
+    search = Task.search
+
+    def mixture(self, decisions, alphas=None):
         return mixture_of(self.space, self.alphas, decisions)
 
     def tune(self, decisions, epochs, learning_rate):
