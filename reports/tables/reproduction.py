@@ -64,8 +64,8 @@ _CAPTION = (
     "runs have; '{no_test}' if none would. By: what the interval is made of. A published mean is held against our mean "
     "by both standard errors (Welch's t; a supernet's selections are one value), or by ours alone where the published "
     "one is not known or the number is exact; a published run or best of n against the scatter of our runs (for one "
-    "more run or best of n; such an interval holds 95 % where runs scatter normally, and {skewed:.0f} % for some parts of "
-    "NAS-Bench-201's skewed cells); the mean of a whole table against means of as many random cells. "
+    "more run or best of n; such an interval holds 95 % where runs scatter normally, and {skewed:.0f} % for some parts "
+    "of NAS-Bench-201's skewed cells); the mean of a whole table against means of as many random cells. "
     "'{not_comparable}', with the reason, where reduction, split, horizon, training, search protocol, oracle or device "
     "differ: then ours is shown, and not judged."
 )
