@@ -125,7 +125,7 @@ def exact_means(results: Results) -> dict[tuple[str, str], float]:
     for landscape in results.landscapes:
         judged = [group for group in results.groups if group.judged(landscape)]
         for group in judged:
-            if group.uniform and landscape.mean is not None:
+            if is_sample(landscape, group) and landscape.mean is not None:
                 means[_place(results, landscape, judged, group), group.label] = landscape.mean
     return means
 

@@ -1,4 +1,4 @@
-"""Kendall's tau-b and Spearman's rho: of one set of pairs, and of many small ones at once."""
+"""Kendall's tau-b and Spearman's rho of scores with a truth: of one set of pairs, and of many small ones at once."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from archselect.nasbench_adapters.ranks import Floats, Ints, spearman, tau_b
+
 Bools = npt.NDArray[np.bool_]
 
 NOT_FINITE = {"score": "a score that is not finite", "accuracy": "an accuracy that is not finite"}
@@ -37,34 +37,6 @@ class Coefficients:
     tau: Floats
     rho: Floats
     undefined: Counter[str]
-
-
-def tau_b(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> float | None:
-    """Return Kendall's tau-b of two equally long sequences.
-
-    None where it is undefined: fewer than two pairs, a constant sequence, or a value that is not finite.
-    """
-    a, b = _places(x), _places(y)
-    if a is None or b is None:
-        return None
-    concordance = tied_a = tied_b = 0
-    for i in range(len(a) - 1):
-        left, right = np.sign(a[i + 1 :] - a[i]), np.sign(b[i + 1 :] - b[i])
-        concordance += int(left @ right)
-        tied_a += int((left == 0).sum())
-        tied_b += int((right == 0).sum())
-    pairs = len(a) * (len(a) - 1) // 2
-    return float(concordance / np.sqrt(float(pairs - tied_a) * float(pairs - tied_b)))
-
-
-def spearman(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> float | None:
-    """Spearman's rho, ties at their average rank; None where :func:`tau_b` is undefined."""
-    a, b = _places(x), _places(y)
-    if a is None or b is None:
-        return None
-    u, v = _average_ranks(a), _average_ranks(b)
-    u, v = u - u.mean(), v - v.mean()
-    return float((u @ v) / np.sqrt((u @ u) * (v @ v)))
 
 
 def coefficient(scores: Sequence[float], truth: Sequence[float], better: str, least: int, things: str) -> Coefficient:
@@ -171,17 +143,3 @@ def _of_rows(a: _Rows, b: _Rows) -> tuple[Floats, Floats]:
         # Twice the ranks are whole numbers, whose sums are exact; the factor falls out.
         rho = (u * v).sum(axis=0) / np.sqrt((u * u).sum(axis=0).astype(np.float64) * (v * v).sum(axis=0))
     return tau, rho
-
-
-def _places(values: Sequence[float] | Floats) -> npt.NDArray[np.int64] | None:
-    """Each value's place among the distinct values; None where ranks are undefined."""
-    array = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(array).all():
-        return None
-    distinct, places = np.unique(array, return_inverse=True)
-    return places.astype(np.int64) if len(distinct) > 1 else None
-
-
-def _average_ranks(places: npt.NDArray[np.int64]) -> Floats:
-    sizes = np.bincount(places)
-    return (np.cumsum(sizes) - (sizes - 1) / 2)[places]

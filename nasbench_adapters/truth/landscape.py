@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import kendalltau
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.ranks import tau_b
 from archselect.nasbench_adapters.space import Architecture
 from archselect.nasbench_adapters.truth.optimum import corrected_optimum, left_out_optimum
 from archselect.nasbench_adapters.truth.surrogate import GroundTruth, Surrogate
@@ -208,8 +208,6 @@ def _half(matrix: np.ndarray) -> float | None:
 
 
 def _tau(a: np.ndarray, b: np.ndarray) -> float | None:
-    """Kendall's tau-b over the entries that both have; None if undefined (fewer than two, or constant)."""
+    """Return Kendall's tau-b over the entries that both have; None if undefined."""
     both = ~np.isnan(a) & ~np.isnan(b)
-    if both.sum() < 2 or np.ptp(a[both]) == 0 or np.ptp(b[both]) == 0:
-        return None
-    return float(kendalltau(a[both], b[both], variant="b").statistic)
+    return tau_b(a[both], b[both])

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from archselect.reports import agreement
-from archselect.reports.agreement import Margin, all_equal
+from archselect.reports.agreement import SKEWED_RUNS, Margin, all_equal
 from archselect.reports.intervals import LEVEL, Interval, best_of, student
 from archselect.reports.measured import CORRELATION, TIMES, Incomparable, Ours, measured, times
 from archselect.reports.published import Published, find
@@ -64,8 +64,8 @@ _CAPTION = (
     "runs have; '{no_test}' if none would. By: what the interval is made of. A published mean is held against our mean "
     "by both standard errors (Welch's t; a supernet's selections are one value), or by ours alone where the published "
     "one is not known or the number is exact; a published run or best of n against the scatter of our runs (for one "
-    "more run or best of n; such an interval holds 95 % where runs scatter normally, and 88 % for some parts of "
-    "NAS-Bench-201's skewed cells); the mean of a whole table against means of as many random cells. "
+    "more run or best of n; such an interval holds 95 % where runs scatter normally, and {skewed:.0f} % for some parts "
+    "of NAS-Bench-201's skewed cells); the mean of a whole table against means of as many random cells. "
     "'{not_comparable}', with the reason, where reduction, split, horizon, training, search protocol, oracle or device "
     "differ: then ours is shown, and not judged."
 )
@@ -119,6 +119,7 @@ def reproduction_table(results: Results) -> Table:
         brief=("Method", "Metric", "Published", "Measured", "Difference", "Would differ", "Verdict"),
         caption=_CAPTION.format(
             level=100 * LEVEL,
+            skewed=100 * SKEWED_RUNS,
             differs=DIFFERS,
             not_shown=NOT_SHOWN,
             no_test=NO_TEST,

@@ -14,6 +14,8 @@ from archselect.reports.agreement import (
     PUBLISHED_EQUAL,
     PUBLISHED_RUNS_UNKNOWN,
     PUBLISHED_WITHOUT_DEVIATION,
+    SKEWED_MEANS,
+    SKEWED_RUNS,
     best_and_runs,
     best_quantiles,
     mean_alone,
@@ -205,6 +207,7 @@ def test_the_coverage_on_samples_of_cells(accuracies, part, ours, theirs):
         runs.append((a.mean() - b[0], run_and_runs(a, ours)))
         expected = best_of(a, theirs)
         bests.append((expected - b.max(), best_and_runs(a, ours, theirs, expected, True)))
-    assert holds(*zip(*means, strict=True)) > 0.92
-    assert holds(*zip(*runs, strict=True)) > 0.86
-    assert holds(*zip(*bests, strict=True)) > 0.86
+    # Two thousand samples: the share found is off by less than two points.
+    assert holds(*zip(*means, strict=True)) > SKEWED_MEANS - 0.02
+    assert holds(*zip(*runs, strict=True)) > SKEWED_RUNS - 0.02
+    assert holds(*zip(*bests, strict=True)) > SKEWED_RUNS - 0.02

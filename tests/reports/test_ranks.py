@@ -3,59 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import combinations
 from math import inf, nan
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats as scipy_stats
 
 from archselect.reports import ranks
-from archselect.reports.ranks import coefficient, coefficients, spearman, tau_b
+from archselect.reports.ranks import coefficient, coefficients
 
 VALUES = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e6, 1e6))
 PAIRS = st.lists(st.tuples(VALUES, VALUES), min_size=2, max_size=12)
-
-
-def slow_tau_b(x: list[float], y: list[float]) -> float:
-    """By the definition, one pair at a time."""
-
-    def sign(a: float, b: float) -> int:
-        return (a > b) - (a < b)
-
-    pairs = list(combinations(range(len(x)), 2))
-    concordance = sum(sign(x[i], x[j]) * sign(y[i], y[j]) for i, j in pairs)
-    untied_x = sum(x[i] != x[j] for i, j in pairs)
-    untied_y = sum(y[i] != y[j] for i, j in pairs)
-    return concordance / (untied_x * untied_y) ** 0.5
-
-
-def slow_spearman(x: list[float], y: list[float]) -> float:
-    def ranks(v: list[float]) -> list[float]:
-        return [sum(b < a for b in v) + (sum(b == a for b in v) + 1) / 2 for a in v]
-
-    return float(np.corrcoef(ranks(x), ranks(y))[0, 1])
-
-
-@given(PAIRS)
-def test_both_equal_slow_references(pairs):
-    x, y = ([p[i] for p in pairs] for i in (0, 1))
-    if len(set(x)) < 2 or len(set(y)) < 2:
-        assert tau_b(x, y) is None and spearman(x, y) is None
-        return
-    assert tau_b(x, y) == pytest.approx(slow_tau_b(x, y), abs=1e-12)
-    assert spearman(x, y) == pytest.approx(slow_spearman(x, y), abs=1e-9)
-
-
-@given(st.lists(st.tuples(st.floats(-9, 9), st.integers(0, 4)), min_size=3, max_size=60))
-def test_both_equal_scipy(pairs):
-    x, y = ([float(p[i]) for p in pairs] for i in (0, 1))
-    if len(set(x)) < 2 or len(set(y)) < 2:
-        return
-    assert tau_b(x, y) == pytest.approx(scipy_stats.kendalltau(x, y, variant="b").statistic, abs=1e-12)
-    assert spearman(x, y) == pytest.approx(scipy_stats.spearmanr(x, y).statistic, abs=1e-9)
 
 
 @given(PAIRS)
@@ -66,12 +25,6 @@ def test_the_declared_direction_turns_the_sign(pairs):
     assert (higher.tau is None) == (lower.tau is None) == bool(higher.reason)
     if higher.tau is not None:
         assert lower.tau == pytest.approx(-higher.tau) and lower.rho == pytest.approx(-higher.rho)
-
-
-@pytest.mark.parametrize("value", [nan, inf, -inf])
-def test_a_value_that_is_not_finite_is_no_score(value):
-    assert tau_b([value, 0.0, 1.0], [1.0, 2.0, 3.0]) is None
-    assert spearman([1.0, 2.0, 3.0], [0.0, value, 1.0]) is None
 
 
 @pytest.mark.parametrize(

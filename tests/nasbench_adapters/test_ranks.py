@@ -1,0 +1,72 @@
+"""Rank correlations of two sequences, against scipy and against slow references."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from archselect.nasbench_adapters.ranks import spearman, tau_b
+
+VALUES = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e6, 1e6))
+PAIRS = st.lists(st.tuples(VALUES, VALUES), min_size=2, max_size=12)
+
+
+def slow_tau_b(x: list[float], y: list[float]) -> float:
+    """By the definition, one pair at a time."""
+
+    def sign(a: float, b: float) -> int:
+        return (a > b) - (a < b)
+
+    pairs = list(combinations(range(len(x)), 2))
+    concordance = sum(sign(x[i], x[j]) * sign(y[i], y[j]) for i, j in pairs)
+    untied_x = sum(x[i] != x[j] for i, j in pairs)
+    untied_y = sum(y[i] != y[j] for i, j in pairs)
+    return concordance / (untied_x * untied_y) ** 0.5
+
+
+def slow_spearman(x: list[float], y: list[float]) -> float:
+    def ranks(v: list[float]) -> list[float]:
+        return [sum(b < a for b in v) + (sum(b == a for b in v) + 1) / 2 for a in v]
+
+    return float(np.corrcoef(ranks(x), ranks(y))[0, 1])
+
+
+@given(PAIRS)
+def test_both_equal_slow_references(pairs):
+    x, y = ([p[i] for p in pairs] for i in (0, 1))
+    if len(set(x)) < 2 or len(set(y)) < 2:
+        assert tau_b(x, y) is None and spearman(x, y) is None
+        return
+    assert tau_b(x, y) == pytest.approx(slow_tau_b(x, y), abs=1e-12)
+    assert spearman(x, y) == pytest.approx(slow_spearman(x, y), abs=1e-9)
+
+
+@given(st.lists(st.tuples(st.floats(-9, 9), st.integers(0, 4)), min_size=3, max_size=60))
+def test_both_equal_scipy(pairs):
+    x, y = ([float(p[i]) for p in pairs] for i in (0, 1))
+    if len(set(x)) < 2 or len(set(y)) < 2:
+        return
+    assert tau_b(x, y) == pytest.approx(scipy_stats.kendalltau(x, y, variant="b").statistic, abs=1e-12)
+    assert spearman(x, y) == pytest.approx(scipy_stats.spearmanr(x, y).statistic, abs=1e-9)
+
+
+@pytest.mark.parametrize("levels", [2, 100, 10**9])
+def test_both_equal_scipy_on_as_many_values_as_a_whole_table_has(levels):
+    rng = np.random.default_rng(levels)
+    x = rng.integers(0, levels, 15_625).astype(float)
+    y = np.round(x / levels + rng.normal(size=len(x)), 1)
+    assert tau_b(x, y) == pytest.approx(scipy_stats.kendalltau(x, y, variant="b").statistic, abs=1e-12)
+    assert spearman(x, y) == pytest.approx(scipy_stats.spearmanr(x, y).statistic, abs=1e-12)
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, 1.0], [1.0, float("nan")], [1.0, float("inf")]])
+def test_what_is_undefined_is_none(values):
+    other = [float(place) for place in range(len(values))]
+    for x, y in ((values, other), (other, values)):
+        assert tau_b(x, y) is None
+        assert spearman(x, y) is None
