@@ -38,6 +38,7 @@ from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.images.dataset import make_dataset
 from archselect.nasbench_adapters.images.streamed import StreamedImages
 from archselect.nasbench_adapters.networks import FoldedSupernet, FusedSupernet, build_network, mixture_of, scoring
+from archselect.nasbench_adapters.networks.operations import Noise
 from archselect.nasbench_adapters.spaces import SPACES, get_space
 from archselect.selectors.proxies import PROXIES
 from archselect.selectors.registry import SELECTORS
@@ -185,7 +186,9 @@ def space(name: str) -> Result:
     texts = [found.format(own) for own in drawn]
     skeleton = small_skeleton(found)
     images, _ = digits().batch(torch.arange(4))
-    network = build_network(found, found.parse(texts[0]), found.skeleton(**skeleton), 1, 10, seed=0).eval()
+    # Noise is a hash of all bits of its input, so one rounding makes it another one: it has a component of its own.
+    quiet = texts[0].replace("noise", "sep_conv_3x3")
+    network = build_network(found, found.parse(quiet), found.skeleton(**skeleton), 1, 10, seed=0).eval()
     result: Result = {
         "architectures": texts,
         "classes": [found.format(found.canonical(own)) for own in drawn],
@@ -198,7 +201,23 @@ def space(name: str) -> Result:
     inputs = Recipe.model_validate({"recipe": "untrained"}).inputs(name, skeleton)
     supernet = new_supernet(found, inputs, digits(), 0).eval()
     alphas = networks.new_alphas(found, torch.Generator().manual_seed(0), CPU, 1.0)
-    return result | {"supernet": summary(supernet(images, mixture_of(found, alphas, decisions)))}
+    mixture = without_noise(found, mixture_of(found, alphas, decisions))
+    return result | {"supernet": summary(supernet(images, mixture))}
+
+
+def without_noise(found, mixture):
+    """The mixture without the operation `noise` on any edge."""
+    for edges in found.edges:
+        for edge in edges:
+            if "noise" in edge.operations:
+                mixture = mixture.without(edge.cell, edge.index, edge.operations.index("noise"))
+    return mixture
+
+
+def noise() -> Result:
+    """The operation `noise` of numbers that every processor has."""
+    images = torch.arange(2 * 3 * 8 * 8, dtype=torch.float64).view(2, 3, 8, 8)
+    return {"noise": summary(Noise(stride=1)(images), Noise(stride=2, place=3)(images))}
 
 
 def network() -> Result:
@@ -285,6 +304,7 @@ def components() -> dict[str, Component]:
     found |= {f"space {name}": Component(kind.formulation, partial(space, name)) for name, kind in SPACES.items()}
     return found | {
         "network": Component(networks.FORMULATION, network),
+        "noise": Component(networks.FORMULATION, noise, SINGLE),
         "images": Component(Images.formulation, images),
         "streamed images": Component(StreamedImages.formulation, streamed, SINGLE),
         "scoring": Component(formulations.SCORING, score),

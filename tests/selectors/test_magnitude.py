@@ -60,7 +60,7 @@ def test_the_largest_alpha_of_every_edge_wins(toy, normal, reduction):
     selection = Magnitude().select(AlphaTask(toy, (normal, reduction)))
     assert selection.architecture == by_hand(toy, (normal, reduction))
     kept = [d for d in selection.decisions if d.choice != DROPPED]
-    assert [(d.cell, d.edge) for d in kept] == toy.undecided().open_edges()
+    assert [toy.edges[d.cell][d.edge] for d in kept] == toy.open_edges(toy.undecided())
     assert {d.step for d in selection.decisions} == {score.step for score in selection.operation_scores} == {0}
     # Every edge was decided before the ones too many were dropped.
     dropped = selection.decisions[len(kept) :]
