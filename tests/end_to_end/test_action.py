@@ -242,7 +242,7 @@ def test_the_steps_with_the_real_command(world, archselect, finished, action):
     assert archselect("baseline", "an out folder", "base line.json")[0] == 0
     assert archselect("new-selector", "own.py")[0] == 0
     text = (world.folder / "own.py").read_text()
-    (world.folder / "own.py").write_text(text.replace("minibatch: int = 64", "minibatch: int = 16"))
+    (world.folder / "own.py").write_text(text.replace("batch_size: int = 64", "batch_size: int = 16"))
 
     def run(gates):
         inputs = {"study": "small.toml", "out": "an out folder", "baseline": "base line.json", "install": "false"}

@@ -25,31 +25,31 @@ def test_one_is_written_checked_and_compared(world, archselect, inline):
     assert code == 0, out
 
     own = "my_selector.py:MySelector"
-    text = text.replace("minibatch: int = 64", "minibatch: int = 16")  # the small study has few images
+    text = text.replace("batch_size: int = 64", "batch_size: int = 16")  # the small study has few images
     (world.folder / "my_selector.py").write_text(text)
-    done = world.run("run", "small.toml", "--selector", own, "--workers", "1", "--out", "out")
+    done = world.run("run", "small.toml", "--selector", own, "--seeds", "0", "--workers", "1", "--out", "out")
     assert done.returncode == 0, done.stderr
     assert "Differences between selectors" in done.stdout
     out = world.folder / "out"
     before = {r["id"]: r for r in records(out)}
     mine = [r for r in before.values() if r["inputs"]["selector"]["name"] == "my-selector"]
-    assert len(mine) == 4 and len(before) == 12  # two supernet seeds, two recipes
+    assert len(mine) == 2 and len(before) == 6  # one supernet seed, two recipes
     assert all(r["inputs"]["selector"]["source"].startswith("file ") for r in mine)
     table = pd.read_csv(out / "report" / "differences.csv")
     assert set(table.selector) == {"my-selector (darts)", "my-selector (untrained)"}
     assert {"random", "magnitude", "darts-pt", "zero-cost-pt"} < set(table["minus"])
     # On the very same supernets as the others.
-    assert len(list((out / "supernets").glob("*.pt"))) == 4
+    assert len(list((out / "supernets").glob("*.pt"))) == 2
 
     # Edited, only its own runs are made again, and the folder is still the same study's.
-    (world.folder / "my_selector.py").write_text(text.replace("minibatch: int = 16", "minibatch: int = 8"))
-    code, printed, err = archselect("run", "small.toml", "--selector", own, "--out", "out")
+    (world.folder / "my_selector.py").write_text(text.replace("batch_size: int = 16", "batch_size: int = 8"))
+    code, printed, err = archselect("run", "small.toml", "--selector", own, "--seeds", "0", "--out", "out")
     assert code == 0, err
-    assert "4 runs made, 8 kept." in printed
-    assert "4 of the folder's records belong to no run of this study" in " ".join(printed.split())
+    assert "2 runs made, 4 kept." in printed
+    assert "2 of the folder's records belong to no run of this study" in " ".join(printed.split())
     # In a study's file it is named alike; the label is another.
     study = world.study(('name = "random"', f'name = "{own}"\nlabel = "mine"'), name="named.toml")
-    code, _, err = archselect("run", study, "--out", "named")
+    code, _, err = archselect("run", study, "--seeds", "0", "--out", "named")
     assert code == 0, err
     assert {r["inputs"]["selector"]["label"] for r in records(world.folder / "named")} >= {"mine", "magnitude"}
 
@@ -57,20 +57,20 @@ def test_one_is_written_checked_and_compared(world, archselect, inline):
 @pytest.mark.slow
 def test_an_edited_sibling_makes_the_runs_anew(world, archselect, inline):
     assert archselect("new-selector", "lib.py")[0] == 0
-    text = (world.folder / "lib.py").read_text().replace("minibatch: int = 64", "minibatch: int = SIZE")
+    text = (world.folder / "lib.py").read_text().replace("batch_size: int = 64", "batch_size: int = SIZE")
     text = text.replace("from archselect", "from sizes import SIZE\nfrom archselect", 1)
     (world.folder / "lib.py").write_text(text)
     (world.folder / "sizes.py").write_text("SIZE = 16\n")
-    options = ("small.toml", "--selector", "lib.py:Lib", "--out", "out")
+    options = ("small.toml", "--selector", "lib.py:Lib", "--seeds", "0", "--out", "out")
     done = world.run("run", *options, "--workers", "2")
-    assert done.returncode == 0 and "12 runs made, 0 kept" in done.stdout, done.stderr
-    assert "0 runs made, 12 kept" in archselect("run", *options)[1]
+    assert done.returncode == 0 and "6 runs made, 0 kept" in done.stdout, done.stderr
+    assert "0 runs made, 6 kept" in archselect("run", *options)[1]
     (world.folder / "sizes.py").write_text("SIZE = 8\n")
     code, out, err = archselect("run", *options)
-    assert code == 0 and "4 runs made, 8 kept" in out, err
+    assert code == 0 and "2 runs made, 4 kept" in out, err
     mine = [r["inputs"]["selector"] for r in records(world.folder / "out")]
     mine = [selector for selector in mine if selector["name"] == "lib"]
-    assert {selector["settings"]["minibatch"] for selector in mine} == {8, 16}
+    assert {selector["settings"]["batch_size"] for selector in mine} == {8, 16}
     assert len({selector["source"] for selector in mine}) == 2
 
 
