@@ -40,6 +40,7 @@ def test_every_mark_has_a_form_in_ascii():
 def test_every_mark_of_the_product_has_a_form(root):
     """What reports and commands may print: no "?" stands for a mark of ours."""
     files = [*(root / "reports").rglob("*.py"), *(root / "benchmarks" / "cli").glob("*.py")]
+    files.remove(root / "reports" / "escaping.py")  # letters of other people's texts
     used = {letter for file in files for letter in file.read_text(encoding="utf-8") if not letter.isascii()}
     assert len(used) > 10
     assert {letter for letter in used if "?" in readable(letter)} == set()
