@@ -16,7 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as _Figure
 from matplotlib.patches import Patch
 
-from archselect.benchmarks.records import content_id, shortened, visible
+from archselect.benchmarks.records import content_id, one_line, shortened, visible
 from archselect.reports.escaping import html
 from archselect.reports.palette import FONT, GRID, INK, MUTED
 
@@ -27,6 +27,8 @@ DPI = 200
 """Of pictures within a drawing."""
 LONGEST_ROW = 40
 """Letters of a row's name for which the widest left margin has room."""
+LONGEST_KEY = 24
+"""Letters of a name in a key of colours."""
 LONGEST_NAME = 80
 """Letters of a part of a file's name."""
 _TAG = re.compile(r"<[^>]*>")
@@ -104,7 +106,7 @@ def add_key(ax: Axes, names: Sequence[str], colours: Sequence[str], **place: Any
     )
     # Given as labels, names that begin with an underscore would be left out.
     for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_text(name)
+        text.set_text(shortened(one_line(name), LONGEST_KEY))
 
 
 def height(canvas: Canvas) -> float:

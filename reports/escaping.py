@@ -12,13 +12,15 @@ from html import escape
 
 from archselect.benchmarks.records import one_line, visible
 
-_MARKDOWN_LETTERS = re.compile(r"(?P<interval>\[[-+−]?\d[-+−\d., ]*\](?![(\[]))|[\\`*_\[\]<|~$#]|&(?=#?\w+;)")
+_MARKDOWN_LETTERS = re.compile(
+    r"(?P<interval>(?:(?<=.)|(?!\[[^\]]*\]:))\[[-+−]?\d[-+−\d., ]*\](?![(\[]))|[\\`*_\[\]<|~$#]|&(?=#?\w+;)"
+)
 """What Markdown on GitHub takes for markup anywhere in a line; an ampersand only where it names a letter.
 
-An interval, such as [1.2, 3.4], is none unless a link's address follows.
+An interval, such as [1.2, 3.4], is none unless it could be the text of a link.
 """
-_MARKDOWN_BLOCK = re.compile(r"[-+](?![\d.])|[=>]|\[(?=[^\]]*\]:)|\d{1,9}(?=[.)](?:\s|$))")
-"""What begins a list, a rule, a heading, a quotation or the address of a link at the start of a line."""
+_MARKDOWN_BLOCK = re.compile(r"[-+](?![\d.])|[=>]|\d{1,9}(?=[.)](?:\s|$))")
+"""What begins a list, a rule, a heading or a quotation at the start of a line."""
 _MARKDOWN_LINKS = re.compile(
     r"@(?=[A-Za-z0-9])"  # the mention of a user
     r"|#(?=\d)"  # an issue

@@ -9,7 +9,7 @@ from io import StringIO
 
 import pandas as pd
 
-from archselect.benchmarks.records import spreadsheet_cell
+from archselect.benchmarks.records import shortened, spreadsheet_cell
 from archselect.reports.escaping import html, latex, markdown
 from archselect.reports.tables.table import BEST, HEADINGS, LEVEL_WITH_IT, Table
 
@@ -20,6 +20,8 @@ WIDE = 12
 """Columns that fit on paper; of more than these, only the most telling ones are printed."""
 _SPECIAL = re.compile(r'[",\r\n]')
 """What may put a field of a CSV file into quotes."""
+LONGEST_CELL = 100
+"""Letters of a cell on paper; of a longer one the middle is left out."""
 SHORT = 28
 """Letters of a text that is not broken into lines."""
 
@@ -103,16 +105,16 @@ def to_latex(table: Table) -> str:
         rf"\resizebox{{{_PAPER_WIDTH}}}{{!}}{{%",
         rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
         r"\toprule",
-        " & ".join(map(latex, columns)) + r" \\",
+        " & ".join(map(_latex_cell, columns)) + r" \\",
         r"\midrule",
     ]
     before = ""
     for group, row in zip(_groups(table), _cells(table, columns), strict=True):
         if group != before:
             lines += [] if not before else [r"\addlinespace"]
-            lines.append(rf"\multicolumn{{{len(columns)}}}{{@{{}}l}}{{\emph{{{latex(group)}}}}} \\")
+            lines.append(rf"\multicolumn{{{len(columns)}}}{{@{{}}l}}{{\emph{{{_latex_cell(group)}}}}} \\")
             before = group
-        lines.append(" & ".join(_LATEX_MARKS[mark].format(latex(text)) for text, mark in row) + r" \\")
+        lines.append(" & ".join(_LATEX_MARKS[mark].format(_latex_cell(text)) for text, mark in row) + r" \\")
     lines += [
         r"\bottomrule",
         r"\end{tabular}}",
@@ -123,6 +125,11 @@ def to_latex(table: Table) -> str:
         r"\end{table*}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _latex_cell(text: str) -> str:
+    """A cell, of which LaTeX's longest length holds a row."""
+    return latex(shortened(text, LONGEST_CELL))
 
 
 def to_html(table: Table) -> str:

@@ -32,6 +32,8 @@ from archselect.reports.record_values import refuse_impossible
 from archselect.reports.stats import Correlation
 from archselect.reports.wiring.quantities import Wiring
 
+NAMELESS = "(no name)"
+"""What stands for a label that shows nothing."""
 _SEEDS = {"supernet_seed", "selection_seed"}
 
 
@@ -350,7 +352,8 @@ def _names(inputs: dict[str, Inputs]) -> dict[str, str]:
             parts = [
                 str(own.get(path)) if path in plain else f"{path.rpartition('.')[2]}={own.get(path)}" for path in chosen
             ]
-            names[key] = one_line(f"{label} ({', '.join(parts)})" if parts else label)
+            shown = one_line(label) or NAMELESS
+            names[key] = one_line(f"{shown} ({', '.join(parts)})") if parts else shown
     return _distinct(names)
 
 
