@@ -210,6 +210,13 @@ def test_a_comparison_forges_no_verdict(study, texts, tmp_path):
     assert json.loads(to_json(found))["new"]["command"] == "\n".join(texts)
 
 
+def test_a_cell_on_paper_is_no_longer_than_latex_can_measure(study, texts):
+    (long,) = (text for text in texts if len(text) > 500)
+    for name in ("tau", "accuracy", "time"):
+        rows = (study / "report" / f"{name}.tex").read_text(encoding="utf-8").partition(r"\bottomrule")[0]
+        assert long[:40] in rows and long[:101] not in rows
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
 @pytest.mark.parametrize("packages", [r"\usepackage[T1]{fontenc}", ""], ids=["T1", "OT1"])
 def test_tables_compile_in_both_encodings_of_letters(study, compiled, packages):
@@ -228,13 +235,13 @@ def test_names_that_mean_something_to_matplotlib_are_in_the_key(texts):
 
 
 def test_text_that_looks_like_a_part_of_the_drawing_stays():
-    odd = f'url(#a) id="b" fill="{INK}" style="fill: {INK}" \'DejaVu Sans\' > <svg '
+    odd = f'\x1b[2J url(#a) id="b" fill="{INK}" style="fill: {INK}" \'DejaVu Sans\' > <svg '
 
     def draw(canvas):
         canvas.text(0.1, 0.5, odd)
 
     root = ElementTree.fromstring(themed(svg("odd", "odd", 1.0, draw)))
-    assert [element.text for element in root.iter() if element.tag.endswith("}text")] == [odd]
+    assert [element.text for element in root.iter() if element.tag.endswith("}text")] == [visible(odd)]
 
 
 def test_names_of_files_tell_texts_apart():
