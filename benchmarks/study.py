@@ -40,8 +40,8 @@
 An unknown key is an error. A selector of your own is named by its file and class, `name = "my_selector.py:MySelector"`,
 and so is an optimiser, `recipe = "my_optimiser.py:MyOptimiser"`.
 `reference = "darts-pt"` says with which selector the table "differences" compares the others (the best, if left out).
-`label` renames a supernet or a selector, needed where one comes twice. `variant_of` names
-the study of which this one is a smaller form; reports then list every setting that differs.
+`label` renames a supernet or a selector, needed where one comes twice; it is one line of at most 100 letters.
+`variant_of` names the study of which this one is a smaller form; reports then list every setting that differs.
 """
 
 from __future__ import annotations

@@ -168,12 +168,14 @@ def _latex_letter(letter: str) -> str:
         return _LATEX[letter]
     if letter.isascii():
         return letter
-    base, *marks = unicodedata.normalize("NFD", letter)
-    if not marks or not base.isascii() or not _ACCENTS.keys() >= set(marks):
+    parts = unicodedata.normalize("NFD", letter)
+    marks = parts[1:]
+    if not marks or not parts[0].isascii() or not _ACCENTS.keys() >= set(marks):
         return _numbered(letter)
+    accented = parts[0]
     for mark in marks:
-        base = _accented(base, mark)
-    return base
+        accented = _accented(accented, mark)
+    return accented
 
 
 def _accented(base: str, mark: str) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -51,12 +51,19 @@ class _Description(ProgressColumn):
 out, err = PlainConsole(soft_wrap=True), PlainConsole(stderr=True)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """In one line if it is ours."""
     if issubclass(category, PluginWarning):
         notice(f"archselect: {message}", "yellow")
     else:
-        err.print(warnings.formatwarning(message, category, filename, lineno), end="", soft_wrap=True)
+        err.print(warnings.formatwarning(message, category, filename, lineno, line), end="", soft_wrap=True)
 
 
 BAD_INPUT = 2
