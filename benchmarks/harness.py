@@ -46,6 +46,10 @@ from archselect.benchmarks.training import Advance
 from archselect.benchmarks.workers import THREADS, Submit, settle
 from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.files import held
+from archselect.nasbench_adapters.foreign_text import LONGEST_MESSAGE, one_line, shortened, visible
+
+LONGEST_TRACEBACK = 50_000
+"""Letters of the longest traceback that is kept; of a longer one the middle is left out."""
 
 
 class Progress(Protocol):
@@ -220,7 +224,7 @@ def _claim(folder: Folder, study: Study, jobs: list[RunJob], command: list[str])
         labels=[label for _, _, label in study.pairs()],
         tables=list(study.tables),
         runs=[job.inputs.id for job in jobs],
-        command=shlex.join(command),
+        command=visible(shlex.join(command)),
         source=study.source,
         reproduces=study.reproduces,
         variant_of=study.variant_of,
@@ -401,8 +405,8 @@ def _fail(folder: Folder, job: RunJob, error: BaseException) -> str:
     failure = Failure(
         id=job.inputs.id,
         inputs=job.inputs,
-        error=f"{type(error).__name__}: {error}",
-        traceback=text,
+        error=one_line(f"{type(error).__name__}: {error}", LONGEST_MESSAGE),
+        traceback=shortened(visible(text), LONGEST_TRACEBACK),
         commit=commit(),
     )
     write_fact(folder.path(Failure, failure.id), failure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -93,10 +94,17 @@ def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
 codecs.register_error(_ERRORS, _replace)
 
 
+_COMMAND = re.compile(r"(?:(?:\A|(?<=[\n\r]))[^\S\n\r]*:(?=:))|#(?=#\[)")
+"""What GitHub's runners take for the beginning of a command to them, in what a step of a workflow prints."""
+
+_LINE_BREAK = re.compile(r"[\n\r]")
+
+
 class Stream:
     """A text stream for :data:`sys.stdout` or :data:`sys.stderr` whose faults stop nothing.
 
-    The first fault is kept in `fault`; whatever is written after it is dropped.
+    The first fault is kept in `fault`; whatever is written after it is dropped. A line that GitHub would take for a
+    command to its runner, such as `::set-output name=result::holds`, is written so that it is none.
 
     Args:
         stream: where the text goes.
@@ -104,6 +112,7 @@ class Stream:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._is_within_line = False
         self.fault: OSError | None = None
         if hasattr(stream, "reconfigure") and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors=_ERRORS)
@@ -112,7 +121,7 @@ class Stream:
         """Write a text, or drop it if the stream has failed; its length."""
         if self.fault is None:
             try:
-                self._stream.write(text)
+                self._stream.write(self._without_commands(text))
             except OSError as error:
                 self._fail(error)
         return len(text)
@@ -136,12 +145,26 @@ class Stream:
             raise AttributeError(name)
         return getattr(self._stream, name)
 
+    def _without_commands(self, text: str) -> str:
+        """Return a text with the first letter of each command as its number."""
+        # What goes on with a line begins none.
+        before = "." if self._is_within_line else ""
+        safe = _COMMAND.sub(_as_number, before + text)
+        last_line = _LINE_BREAK.split(before + text)[-1]
+        self._is_within_line = bool(last_line.strip())
+        return safe.removeprefix(before)
+
     def _fail(self, error: OSError) -> None:
         self.fault = error
         # Python tries once more at its end to send what is left; now that succeeds.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
+
+
+def _as_number(found: re.Match[str]) -> str:
+    command = found[0]
+    return f"{command[:-1]}\\u{ord(command[-1]):04x}"
 
 
 def guard_streams() -> None:

@@ -28,6 +28,11 @@ from archselect.nasbench_adapters.errors import unknown as unknown
 from archselect.nasbench_adapters.files import read_text as read_text
 from archselect.nasbench_adapters.files import unreadable
 from archselect.nasbench_adapters.files import write_atomically as write_atomically
+from archselect.nasbench_adapters.foreign_text import LONGEST_MESSAGE as LONGEST_MESSAGE
+from archselect.nasbench_adapters.foreign_text import one_line as one_line
+from archselect.nasbench_adapters.foreign_text import shortened as shortened
+from archselect.nasbench_adapters.foreign_text import spreadsheet_cell as spreadsheet_cell
+from archselect.nasbench_adapters.foreign_text import visible as visible
 
 Settings = dict[str, str | int | float | bool | None]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]

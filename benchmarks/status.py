@@ -10,7 +10,7 @@ from statistics import fmean
 
 from pydantic import BaseModel
 
-from archselect.benchmarks.records import Failure, Folder, Record
+from archselect.benchmarks.records import LONGEST_MESSAGE, Failure, Folder, Record, one_line
 
 PACE = 20
 """How many of the last runs to be finished say how long the others take."""
@@ -26,7 +26,8 @@ class FailedRun(BaseModel):
     log: Path
 
     def __str__(self) -> str:
-        return f"failed: {self.label} on {self.space}, seeds {self.seeds[0]} and {self.seeds[1]}: {self.error}"
+        where = f"{self.label} on {self.space}, seeds {self.seeds[0]} and {self.seeds[1]}"
+        return one_line(f"failed: {where}: {self.error}", LONGEST_MESSAGE)
 
 
 class Status(BaseModel):

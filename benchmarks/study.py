@@ -40,8 +40,8 @@
 An unknown key is an error. A selector of your own is named by its file and class, `name = "my_selector.py:MySelector"`,
 and so is an optimiser, `recipe = "my_optimiser.py:MyOptimiser"`.
 `reference = "darts-pt"` says with which selector the table "differences" compares the others (the best, if left out).
-`label` renames a supernet or a selector, needed where one comes twice. `variant_of` names
-the study of which this one is a smaller form; reports then list every setting that differs.
+`label` renames a supernet or a selector, needed where one comes twice; it is one line of at most 100 letters.
+`variant_of` names the study of which this one is a smaller form; reports then list every setting that differs.
 """
 
 from __future__ import annotations
@@ -52,9 +52,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from archselect.benchmarks.optimisers.registry import get_optimiser
 from archselect.benchmarks.protocols import Resolved, TrainingSettings, resolve
@@ -62,6 +71,7 @@ from archselect.benchmarks.records import Reproduced, Seed, Settings, flatten
 from archselect.benchmarks.supernets import Recipe
 from archselect.nasbench_adapters.errors import Faults, UserError, nearest, unknown
 from archselect.nasbench_adapters.files import expand, read_text
+from archselect.nasbench_adapters.foreign_text import LONGEST_TITLE, check_label
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.base import Selector
 from archselect.selectors.registry import get_selector
@@ -70,6 +80,16 @@ Table = Literal["tau", "accuracy", "differences", "time", "cells", "operations",
 UNJUDGED = ("time", "cells", "wiring")
 """Tables that need no accuracy of what is selected."""
 Seeds = list[Seed]
+
+
+def _label_or_none(label: str) -> str:
+    return check_label(label) if label else label
+
+
+Label = Annotated[str, AfterValidator(_label_or_none)]
+"""A label, which figures, tables and terminals show in one line; empty where there is none."""
+Title = Annotated[str, AfterValidator(lambda title: check_label(title, LONGEST_TITLE))]
+"""A title in one line."""
 
 
 class Part(BaseModel):
@@ -90,7 +110,7 @@ class SpacePart(Part):
 
     name: str
     skeleton: Settings = {}
-    label: str = ""
+    label: Label = ""
 
     @property
     def title(self) -> str:
@@ -160,7 +180,7 @@ class SupernetPart(Recipe):
     The label is the optimiser's name if it is left out.
     """
 
-    label: str = ""
+    label: Label = ""
     spaces: list[str] | None = None
     data: list[str] | None = None
 
@@ -185,7 +205,7 @@ class SelectorPart(Part):
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     name: str
-    label: str = ""
+    label: Label = ""
     on: list[str] | None = None
 
     def build(self) -> Selector:
@@ -206,7 +226,7 @@ class Study(Part):
     """A whole study; see the module's text."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    title: str
+    title: Title
     description: str = ""
     tables: list[Table] = ["tau", "accuracy", "differences", "time"]
     seeds: SeedsPart

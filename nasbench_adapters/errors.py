@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-LONGEST = 2_000
-"""Letters of the longest message; of a longer one, which quotes what was given, the middle is left out."""
+from archselect.nasbench_adapters.foreign_text import LONGEST_MESSAGE, one_line
+
 SHORT_WORD = 4
 """Letters up to which a replaced letter makes another word: `sgas` is not `snas`."""
 LONG_WORD = 8
@@ -24,12 +24,7 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        line = "".join(
-            letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-            for letter in " ".join(message.split())
-        )
-        if len(line) > LONGEST:
-            line = f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
+        line = one_line(message, LONGEST_MESSAGE)
         self.faults: tuple[str, ...] = (line,)
         super().__init__(line)
 

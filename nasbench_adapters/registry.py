@@ -17,6 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.foreign_text import check_label
 
 Thing = TypeVar("Thing")
 
@@ -26,7 +27,8 @@ class PluginWarning(UserWarning):
 
 
 def check_name(name: str, own: str) -> None:
-    """Raises ValueError, with the mend, if an entry point's name is not what its thing calls itself."""
+    """Raises ValueError, with the mend, if an entry point's name is not what its thing calls itself, or no label."""
+    check_label(own)
     if own != name:
         raise ValueError(f"it calls itself '{own}'; declare it under that name")
 

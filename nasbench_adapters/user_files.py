@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.files import expand
+from archselect.nasbench_adapters.foreign_text import check_label
 from archselect.nasbench_adapters.registry import Registry, check_name
 from archselect.nasbench_adapters.user_code import PREFIX, UserCode, read_code
 
@@ -77,6 +78,10 @@ class UserClasses(Registry[type[Model]]):
         for attribute in ("name", "summary"):
             if not isinstance(getattr(found, attribute, None), str):
                 raise ValueError(f'{found.__name__} lacks a {attribute}: give it {attribute}: ClassVar[str] = "…"')
+        try:
+            check_label(found.name)  # type: ignore[attr-defined]
+        except ValueError as error:
+            raise ValueError(f"the name of {found.__name__}: {error}") from error
         self._check(found)
         return found
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
+from typing import Any
 
 import matplotlib.style
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as _Figure
+from matplotlib.patches import Patch
 
+from archselect.benchmarks.records import content_id, one_line, shortened, visible
+from archselect.reports.escaping import html
 from archselect.reports.palette import FONT, GRID, INK, MUTED
 
 Canvas = _Figure
@@ -19,6 +25,13 @@ WIDTH = 9.2
 """Of every figure, in inches."""
 DPI = 200
 """Of pictures within a drawing."""
+LONGEST_ROW = 40
+"""Letters of a row's name for which the widest left margin has room."""
+LONGEST_KEY = 24
+"""Letters of a name in a key of colours."""
+LONGEST_NAME = 80
+"""Letters of a part of a file's name."""
+_TAG = re.compile(r"<[^>]*>")
 _STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -42,6 +55,9 @@ _STYLE = {
     "ytick.labelcolor": INK,
     "ytick.major.size": 0,
     "legend.frameon": False,
+    # Names are no mathematics, whatever dollars and backslashes are in them.
+    "text.parse_math": False,
+    "text.usetex": False,
     "svg.fonttype": "none",
 }
 
@@ -56,9 +72,41 @@ class Figure:
     svg: str
 
 
+def row_names(names: Iterable[str]) -> list[str]:
+    """The names of rows as the left margin has room for them: of a long one the middle is left out."""
+    return [shortened(name, max(1, LONGEST_ROW * len(name) // max(1, _letters(name)))) for name in names]
+
+
 def margin(names: Iterable[str]) -> float:
     """The left margin, as a part of the width, that holds the longest name."""
-    return min(0.4, (0.35 + 0.083 * max(map(len, names))) / WIDTH)
+    return min(0.4, (0.35 + 0.083 * max(map(_letters, names))) / WIDTH)
+
+
+def _letters(text: str) -> int:
+    """How many letters wide a text is: those of Chinese, Japanese and Korean are as wide as two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def add_key(ax: Axes, names: Sequence[str], colours: Sequence[str], **place: Any) -> None:
+    """Add a key of colours to a panel.
+
+    Args:
+        ax: the panel.
+        names: what the colours stand for.
+        colours: one of each.
+        place: arguments of `Axes.legend`.
+    """
+    legend = ax.legend(
+        handles=[Patch(color=colour, label=f"{number}") for number, colour in enumerate(colours)],
+        handlelength=0.9,
+        handletextpad=0.4,
+        columnspacing=0.9,
+        borderpad=0,
+        **place,
+    )
+    # Given as labels, names that begin with an underscore would be left out.
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(shortened(one_line(name), LONGEST_KEY))
 
 
 def height(canvas: Canvas) -> float:
@@ -71,21 +119,44 @@ def from_top(canvas: Canvas, inches: float) -> float:
     return 1 - inches / height(canvas)
 
 
+def slugs(texts: Iterable[str]) -> list[str]:
+    """The texts as parts of files' names, no two of which are the same."""
+    names: list[str] = []
+    for text in texts:
+        name = slug(text)
+        numbered = name
+        number = 1
+        while numbered in names:
+            number += 1
+            numbered = f"{name}-{number}"
+        names.append(numbered)
+    return names
+
+
 def slug(text: str) -> str:
-    """The text as a part of a file's name."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    """The text as a part of a file's name; ends in its hash where it is long or has letters that names lack."""
+    kept = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if kept and text.isascii() and len(kept) <= LONGEST_NAME:
+        return kept
+    return "-".join(filter(None, (kept[:LONGEST_NAME], content_id(text)[:8])))
 
 
 def svg(name: str, title: str, inches: float, draw: Callable[[Canvas], None]) -> str:
     """Draw and save without dates or random ids; ids begin with the figure's name: one page can hold all."""
-    with matplotlib.style.context(["default", {**_STYLE, "svg.hashsalt": name}]):
+    with matplotlib.style.context(["default", {**_STYLE, "svg.hashsalt": name}]), warnings.catch_warnings():
+        # The drawing holds text, of which whoever shows it has the letters that our font lacks.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         canvas = Canvas(figsize=(WIDTH, inches))
         FigureCanvasSVG(canvas)
         draw(canvas)
         file = io.StringIO()
         canvas.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None}, dpi=DPI)
     text = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>", "", file.getvalue(), flags=re.DOTALL).strip()
-    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text)
-    return (
-        text.replace("'DejaVu Sans'", FONT).replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1) + "\n"
-    )
+    text = _TAG.sub(lambda tag: _own_tag(tag[0], name), visible(text))
+    return text.replace("<svg ", f'<svg role="img" aria-label="{html(title)}" ', 1) + "\n"
+
+
+def _own_tag(tag: str, name: str) -> str:
+    """A tag of a figure with our font, and with the figure's name before its ids; never what stands between tags."""
+    named = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", tag)
+    return named.replace("'DejaVu Sans'", FONT)

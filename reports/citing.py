@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from archselect.reports.escaping import bibtex
 from archselect.reports.results import Group, Results
 
 SELECTORS = {
@@ -115,7 +116,7 @@ def others(results: Results) -> list[str]:
 
 def itself(results: Results) -> str:
     """archselect's own BibTeX entry, with the version that made the records."""
-    versions = ", ".join(results.versions)
+    versions = bibtex(", ".join(results.versions))
     return (
         "@software{archselect,\n"
         "  title = {archselect: Architecture Selection in Differentiable Neural Architecture Search},\n"

@@ -9,7 +9,9 @@ from xml.etree import ElementTree
 
 from pydantic_core import to_json as as_json
 
+from archselect.benchmarks.records import one_line
 from archselect.reports.compare import NOT_COMPARABLE, Change, changes, differing
+from archselect.reports.escaping import code, markdown
 from archselect.reports.gate import FAILED, HOLDS, NOT_CHECKED, NOT_PROVEN, NOWHERE, Gate, Outcome, judge
 from archselect.reports.intervals import LEAST_SEEDS
 from archselect.reports.snapshot import Snapshot
@@ -59,7 +61,7 @@ def compare_snapshots(base: Snapshot, new: Snapshot, gates: Sequence[Gate] = (),
 def to_markdown(comparison: Comparison) -> str:
     """The verdict in one line, then what changed, the gates, and what differs in what was run."""
     new = comparison.new
-    lines = [f"## archselect: {new.title}", "", _headline(comparison), ""]
+    lines = [f"## archselect: {markdown(new.title)}", "", _headline(comparison), ""]
     if comparison.outcomes:
         lines += ["| Gate | Result | Selector | Metric, where | |", "|---|---|---|---|---|", *_gates(comparison), ""]
     shown = [change for change in comparison.changes if _is_shown(change, comparison.outcomes)]
@@ -73,7 +75,8 @@ def to_markdown(comparison: Comparison) -> str:
     hidden = len(comparison.changes) - len(shown)
     if hidden:
         lines += [f"{hidden} costs that did not change, or that have no gate and do not compare, are left out.", ""]
-    lines += [f"* {note}" for note in notes(comparison)]
+    lines.append(f"* Base: {code(comparison.base.command)}; new: {code(new.command)}.")
+    lines += [f"* {markdown(note)}" for note in notes(comparison)]
     lines += [
         "",
         "Change: new minus base, paired by supernet seed, with Student's interval. Verdicts are at 5 % after Holm's "
@@ -86,9 +89,9 @@ def to_markdown(comparison: Comparison) -> str:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """In words, what else a reader has to know: what was run, what was lost, which settings differ."""
+    """In words, what else a reader has to know: what was lost, which settings differ."""
     base, new = comparison.base, comparison.new
-    said = [f"Base: `{base.command}`; new: `{new.command}`."]
+    said = []
     if base.name != new.name:
         said.append(f"The studies have different names: {base.name} and {new.name}.")
     both = [change for change in comparison.changes if change.base is not None and change.new is not None]
@@ -179,9 +182,9 @@ def to_junit(comparison: Comparison) -> str:
     )
     for outcome in comparison.outcomes:
         parts = (outcome.label, outcome.metric, outcome.place)
-        name = ", ".join(filter(None, map(_xml, parts)))
-        case = ElementTree.SubElement(suite, "testcase", classname=outcome.gate.text, name=name)
-        why = _xml(f"⚠ {outcome.why}" if outcome.status == NOT_PROVEN else outcome.why)
+        name = one_line(", ".join(filter(None, parts)))
+        case = ElementTree.SubElement(suite, "testcase", classname=one_line(outcome.gate.text), name=name)
+        why = one_line(f"⚠ {outcome.why}" if outcome.status == NOT_PROVEN else outcome.why)
         if comparison.fails(outcome):
             ElementTree.SubElement(case, "failure", message=why)
         elif outcome.status != HOLDS:
@@ -190,11 +193,6 @@ def to_junit(comparison: Comparison) -> str:
             ElementTree.SubElement(case, "system-out").text = why
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _xml(text: str) -> str:
-    """Return text without the control characters that XML may not hold."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def within(text: str, limit: int) -> str:
@@ -235,7 +233,7 @@ def _of_gates(comparison: Comparison) -> list[str]:
     unknown = [o for o in comparison.outcomes if o.status == NOT_CHECKED and o.why != NOWHERE]
     unchecked = list(dict.fromkeys(f"{o.label} ({o.why})" for o in unknown))
     if unchecked:
-        sentences.append(f"Not checked: {_cell('; '.join(unchecked))}.")
+        sentences.append(f"Not checked: {markdown('; '.join(unchecked))}.")
     return sentences
 
 
@@ -256,7 +254,7 @@ def _seeds(outcomes: Sequence[Outcome]) -> str:
 
 
 def _quoted(gates: Sequence[str]) -> str:
-    return ", ".join(f"`{_cell(text)}`" for text in gates)
+    return ", ".join(code(text) for text in gates)
 
 
 def _has_verdict(change: Change) -> bool:
@@ -285,7 +283,7 @@ def _row(change: Change) -> str:
         *(change.label, change.metric.title, change.place, number(change.base), number(change.new)),
         *(moved, p_value(change.p), said),
     )
-    return f"| {' | '.join(map(_cell, cells))} |"
+    return f"| {' | '.join(map(markdown, cells))} |"
 
 
 def _gates(comparison: Comparison) -> list[str]:
@@ -302,7 +300,7 @@ def _gates(comparison: Comparison) -> list[str]:
                     rows.append((text, mark, outcome.label, where, outcome.why))
         if held := [outcome for outcome in of_gate if outcome.status == HOLDS]:
             rows.append((text, "✅ holds", "", "", f"in {len(held)} of {len(of_gate)} rows{_reach(held)}"))
-    return [f"| `{_cell(gate)}` | {' | '.join(map(_cell, rest))} |" for gate, *rest in rows]
+    return [f"| {code(gate)} | {' | '.join(map(markdown, rest))} |" for gate, *rest in rows]
 
 
 def _reach(held: Sequence[Outcome]) -> str:
@@ -315,8 +313,3 @@ def _reach(held: Sequence[Outcome]) -> str:
         return ""
     least = max(known, key=lambda outcome: outcome.reach or 0.0)
     return f"; would fail in four of five cases from {least.reach:.3g}{least.unit} on ({least.label})"
-
-
-def _cell(text: str) -> str:
-    """Text that does not break a table's row."""
-    return text.replace("|", "\\|").replace("\n", " ")

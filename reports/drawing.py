@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import NamedTuple
 
 from archselect.benchmarks.records import Accuracy, CellGraph, Record
+from archselect.reports.escaping import html
 from archselect.reports.layout import (
     CORNER,
     FONT_SIZE,
@@ -149,7 +149,7 @@ def draw(
         parts.append(f'<g transform="translate(0 {top:.1f})">\n{key}\n</g>')
         top += height
     return (
-        f'<svg role="img" aria-label="{escape(title)}" xmlns="http://www.w3.org/2000/svg" '
+        f'<svg role="img" aria-label="{html(title)}" xmlns="http://www.w3.org/2000/svg" '
         f'viewBox="0 0 {width:.1f} {top:.1f}" width="{width:.1f}" height="{top:.1f}" '
         f'font-family="{FONT}, sans-serif" font-size="{FONT_SIZE:g}" text-anchor="middle">\n'
         + "\n".join(parts)
@@ -235,9 +235,9 @@ def _node(node: Node, colour: str) -> str:
     else:
         place = f'x="{node.x - node.half_width:.1f}" y="{node.y - node.half_height:.1f}"'
         shape = f'<rect {place} width="{2 * node.half_width:g}" height="{2 * node.half_height:g}" rx="5"'
-    name = escape(node.name)
+    name = html(node.name)
     if node.subscript:
-        name = f'<tspan>{name}</tspan><tspan dy="3" font-size="{0.8 * FONT_SIZE:g}">{escape(node.subscript)}</tspan>'
+        name = f'<tspan>{name}</tspan><tspan dy="3" font-size="{0.8 * FONT_SIZE:g}">{html(node.subscript)}</tspan>'
     return (
         f'{shape} fill="none" stroke="{colour}" stroke-width="{2 if node.operation else 1.4}"/>'
         f'<text x="{node.x:.1f}" y="{node.y + (2 if node.subscript else 4):.1f}" fill="{INK}">{name}</text>'
@@ -258,4 +258,4 @@ def _key(entries: Sequence[Legend], width: float) -> tuple[str, float]:
 
 
 def _text(x: float, y: float, text: str, colour: str, more: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}"{" " + more if more else ""}>{escape(text)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}"{" " + more if more else ""}>{html(text)}</text>'

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from archselect.benchmarks.records import Landscape
-from archselect.reports.canvas import Canvas, Figure, from_top, height, margin, slug, svg
+from archselect.reports.canvas import Canvas, Figure, add_key, from_top, height, margin, row_names, slugs, svg
 from archselect.reports.metrics import ACCURACY, LEVELS, correlations
 from archselect.reports.palette import INK, MUTED, SPACE, series
 from archselect.reports.results import Group, Results
@@ -32,10 +31,11 @@ MOST_DOTS = 500
 
 def figures(results: Results, tables: Sequence[Table]) -> list[Figure]:
     """All figures that the records, and the study's tables, have numbers for."""
+    names = slugs(f"accuracy-{results.title(landscape)}" for landscape in results.landscapes)
     found = [
-        accuracy_figure(results, s)
-        for s in results.landscapes
-        if s.architectures and any(g.known(s) for g in results.groups)
+        accuracy_figure(results, landscape, name)
+        for landscape, name in zip(results.landscapes, names, strict=True)
+        if landscape.architectures and any(group.known(landscape) for group in results.groups)
     ]
     if any(c for s in results.landscapes for g in results.groups for c in _correlations(s, g).values()):
         found.append(tau_figure(results))
@@ -44,7 +44,7 @@ def figures(results: Results, tables: Sequence[Table]) -> list[Figure]:
     return [*found, time_figure(results)]
 
 
-def accuracy_figure(results: Results, landscape: Landscape) -> Figure:
+def accuracy_figure(results: Results, landscape: Landscape, name: str) -> Figure:
     """Each seed's accuracy as a dot under the distribution of the whole space.
 
     The axis is logarithmic in the distance to the optimum, so that a long low tail leaves room for the few
@@ -52,7 +52,6 @@ def accuracy_figure(results: Results, landscape: Landscape) -> Figure:
     """
     groups = [group for group in results.groups if group.known(landscape)]
     values = {g.name: np.array(g.known(landscape).means) for g in groups}
-    name = f"accuracy-{slug(results.title(landscape))}"
     assert landscape.optimum is not None
     optimum = landscape.optimum
     unit = landscape.noise_std or (optimum - median(landscape)) / 20 or 1.0
@@ -109,7 +108,7 @@ def accuracy_figure(results: Results, landscape: Landscape) -> Figure:
         seeds.set_xlim(left - pad, right + pad)
         seeds.grid(axis="x")
         seeds.set_ylim(len(groups) - 0.4, -0.6)
-        seeds.set_yticks(range(len(groups)), list(values))
+        seeds.set_yticks(range(len(groups)), row_names(values))
         seeds.set_xlabel(
             f"{'predicted ' * landscape.surrogate}accuracy in per cent, {results.title(landscape)} "
             f"(logarithmic in the distance to the {best})"
@@ -144,7 +143,7 @@ def tau_figure(results: Results) -> Figure:
                 ax.set_xlim(-1.05, 1.05)
                 ax.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
                 ax.set_ylim(len(groups) - 0.4, -0.6)
-                ax.set_yticks(range(len(groups)), [group.name for group in groups])
+                ax.set_yticks(range(len(groups)), row_names(group.name for group in groups))
                 ax.grid(axis="x")
                 if row == len(shown) - 1:
                     ax.set_xlabel("Kendall's τ-b")
@@ -195,7 +194,7 @@ def differences_figure(table: Table) -> Figure | None:
                     fontweight="bold" if shown else "normal",
                 )
             ax.axvline(0, color=INK, linewidth=0.8)
-            ax.set_yticks(range(len(own)), [f"{row.selector} − {row.minus}" for row in own.itertuples()])
+            ax.set_yticks(range(len(own)), row_names(f"{row.selector} − {row.minus}" for row in own.itertuples()))
             ax.set_ylim(len(own) - 0.5, -0.5)
             ax.grid(axis="x")
             ax.set_title(place)
@@ -247,20 +246,17 @@ def time_figure(results: Results) -> Figure:
         total.set_title("total of a run")
         total.set_xlabel("seconds, logarithmic")
         total.set_ylim(len(groups) - 0.5, -0.5)
-        total.set_yticks(range(len(groups)), list(spent))
+        total.set_yticks(range(len(groups)), row_names(spent))
         total.grid(axis="x")
         share.set_xlim(0, 100)
         share.set_xlabel("share of the mean run in per cent")
-        handles = [Patch(color=series(i + 3), label=phase) for i, phase in enumerate(phases)]
-        share.legend(
-            handles=handles,
+        add_key(
+            share,
+            phases,
+            [series(place + 3) for place in range(len(phases))],
             loc="lower left",
             bbox_to_anchor=(-0.02, 1.0),
             ncols=-(-len(phases) // legend_rows),
-            handlelength=0.9,
-            handletextpad=0.4,
-            columnspacing=0.9,
-            borderpad=0,
         )
 
     caption = (

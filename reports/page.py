@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from archselect.benchmarks.records import Inputs, Landscape, Machine, flatten
+from archselect.benchmarks.records import Inputs, Landscape, Machine, flatten, visible
 from archselect.reports.canvas import Figure
 from archselect.reports.citing import bibliography, citations, others
 from archselect.reports.drawing import SelectedCells, legend
@@ -86,6 +87,7 @@ def page(
     environment = Environment(
         loader=PackageLoader("archselect.reports"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -130,6 +132,11 @@ def page(
     # The context and the template's macros refer to one another, and would keep all records.
     context.parent.clear()
     return text
+
+
+def _shown(value: Any) -> Any:
+    """A value of the page with nothing in it that cannot be seen; what is markup already has been looked at."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _about(landscape: Landscape) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 INK, MUTED, GRID, SPACE = "#1f2933", "#5f6b7a", "#d9dee5", "#c3ccd6"
 SERIES = (
     "#0072b2",
@@ -42,6 +44,11 @@ _DARK = {
     ),
 }
 
+_TAG = re.compile(r"<[^>]*>")
+_COLOURED = re.compile(r'\b(?:style|fill|stroke)="[^"]*"')
+"""The attributes of a tag that have colours."""
+_COLOUR = re.compile("|".join(_DARK))
+
 
 def series(place: int) -> str:
     """The colour of the n-th selector or operation. They repeat after nine: names are always written too."""
@@ -59,7 +66,9 @@ def style_sheet(dark: bool) -> str:
 
 
 def themed(svg: str) -> str:
-    """A figure with every colour of the palette replaced by its variable."""
-    for colour in _DARK:
-        svg = svg.replace(colour, variable(colour))
-    return svg
+    """A figure with every colour of the palette replaced by its variable; text that looks like one stays."""
+    return _TAG.sub(lambda tag: _COLOURED.sub(_with_variables, tag[0]), svg)
+
+
+def _with_variables(attribute: re.Match[str]) -> str:
+    return _COLOUR.sub(lambda colour: variable(colour[0]), attribute[0])

@@ -5,41 +5,13 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from html import escape
 from io import StringIO
 
 import pandas as pd
 
+from archselect.benchmarks.records import shortened, spreadsheet_cell
+from archselect.reports.escaping import html, latex, markdown
 from archselect.reports.tables.table import BEST, HEADINGS, LEVEL_WITH_IT, Table
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': "''",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    "τ": r"$\tau$",
-    "ρ": r"$\rho$",
-    "α": r"$\alpha$",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "→": r"$\rightarrow$",
-    "−": "$-$",
-    "–": "--",
-    "⁹": r"\textsuperscript{9}",
-    "⁶": r"\textsuperscript{6}",
-}
 
 _MARKDOWN_MARKS = {"": "{}", BEST: "**{}**", LEVEL_WITH_IT: "*{}*"}
 _LATEX_MARKS = {"": "{}", BEST: r"\textbf{{{}}}", LEVEL_WITH_IT: r"\underline{{{}}}"}
@@ -48,6 +20,8 @@ WIDE = 12
 """Columns that fit on paper; of more than these, only the most telling ones are printed."""
 _SPECIAL = re.compile(r'[",\r\n]')
 """What may put a field of a CSV file into quotes."""
+LONGEST_CELL = 100
+"""Letters of a cell on paper; of a longer one the middle is left out."""
 SHORT = 28
 """Letters of a text that is not broken into lines."""
 
@@ -63,7 +37,7 @@ def csv_text(frame: pd.DataFrame) -> str:
     """A frame as :func:`to_csv` writes a table's."""
     columns = [_fields([name, *_values(column)]) for name, column in frame.items()]
     if len(columns) < 2:  # an empty field by itself would be an empty line
-        return frame.to_csv(index=False, lineterminator="\n")
+        return frame.rename(columns=_cell).map(_cell).to_csv(index=False, lineterminator="\n")
     return "".join(f"{','.join(row)}\n" for row in zip(*columns, strict=True))
 
 
@@ -76,12 +50,16 @@ def _values(column: pd.Series) -> list[object]:
 
 
 def _fields(values: list[object]) -> list[str]:
-    """Texts, in quotes where they must be."""
-    texts = list(map(str, values))
+    """Texts, in quotes where they must be, of which spreadsheets take none for a formula."""
+    texts = [str(_cell(value)) for value in values]
     if not _SPECIAL.search("".join(texts)):
         return texts
     fields = {text: _field(text) if _SPECIAL.search(text) else text for text in set(texts)}
     return [fields[text] for text in texts]
+
+
+def _cell(value: object) -> object:
+    return spreadsheet_cell(value) if isinstance(value, str) else value
 
 
 def _field(text: str) -> str:
@@ -93,8 +71,8 @@ def _field(text: str) -> str:
 def to_markdown(table: Table) -> str:
     """The table's answer, a GitHub table with aligned columns, then caption and notes."""
     columns = list(table.shown.columns)
-    headers = [_markdown(header) for header in columns]
-    rows = [[_MARKDOWN_MARKS[mark].format(_markdown(text)) for text, mark in row] for row in _cells(table, columns)]
+    headers = [markdown(header) for header in columns]
+    rows = [[_MARKDOWN_MARKS[mark].format(markdown(text)) for text, mark in row] for row in _cells(table, columns)]
     widths = [max(3, *(len(row[i]) for row in (headers, *rows))) for i in range(len(headers))]
     right = [column in table.numeric for column in columns]
     rule = ["-" * (width - 1) + ":" if r else "-" * width for width, r in zip(widths, right, strict=True)]
@@ -103,10 +81,10 @@ def to_markdown(table: Table) -> str:
         padded = (c.rjust(w) if r else c.ljust(w) for c, w, r in zip(cells, widths, right, strict=True))
         return f"| {' | '.join(padded)} |"
 
-    lines = [f"## {_markdown(table.title)}", "", _markdown(table.answer), ""]
-    lines += [line(headers), f"| {' | '.join(rule)} |", *map(line, rows), "", _markdown(table.caption)]
+    lines = [f"## {markdown(table.title)}", "", markdown(table.answer), ""]
+    lines += [line(headers), f"| {' | '.join(rule)} |", *map(line, rows), "", markdown(table.caption)]
     if table.notes:
-        lines += ["", *(f"* {_markdown(note)}" for note in table.notes)]
+        lines += ["", *(f"* {markdown(note)}" for note in table.notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -127,16 +105,16 @@ def to_latex(table: Table) -> str:
         rf"\resizebox{{{_PAPER_WIDTH}}}{{!}}{{%",
         rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
         r"\toprule",
-        " & ".join(map(latex, columns)) + r" \\",
+        " & ".join(map(_latex_cell, columns)) + r" \\",
         r"\midrule",
     ]
     before = ""
     for group, row in zip(_groups(table), _cells(table, columns), strict=True):
         if group != before:
             lines += [] if not before else [r"\addlinespace"]
-            lines.append(rf"\multicolumn{{{len(columns)}}}{{@{{}}l}}{{\emph{{{latex(group)}}}}} \\")
+            lines.append(rf"\multicolumn{{{len(columns)}}}{{@{{}}l}}{{\emph{{{_latex_cell(group)}}}}} \\")
             before = group
-        lines.append(" & ".join(_LATEX_MARKS[mark].format(latex(text)) for text, mark in row) + r" \\")
+        lines.append(" & ".join(_LATEX_MARKS[mark].format(_latex_cell(text)) for text, mark in row) + r" \\")
     lines += [
         r"\bottomrule",
         r"\end{tabular}}",
@@ -149,24 +127,27 @@ def to_latex(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _latex_cell(text: str) -> str:
+    """A cell, of which LaTeX's longest length holds a row."""
+    return latex(shortened(text, LONGEST_CELL))
+
+
 def to_html(table: Table) -> str:
     """A `<table>` with its caption left to the page; rows that share a value of :data:`HEADINGS` stand under it."""
     columns = _columns(table)
     more = [column for column in columns if column not in table.brief] if len(columns) > WIDE else []
     kinds = {column: f"{_kind(table, column)}{' more' * (column in more)}".strip() for column in columns}
-    head = "".join(
-        f'<th scope="col"{_class(kinds[column])} aria-sort="none">{escape(column)}</th>' for column in columns
-    )
+    head = "".join(f'<th scope="col"{_class(kinds[column])} aria-sort="none">{html(column)}</th>' for column in columns)
     lines = ["<table>", f"<thead><tr>{head}</tr></thead>", "<tbody>"]
     before = ""
     for group, row in zip(_groups(table), _cells(table, columns), strict=True):
         if group != before:
             before = group
             lines += [] if lines[-1] == "<tbody>" else ["</tbody><tbody>"]
-            heading = f'<th scope="rowgroup" colspan="{len(columns)}">{escape(group)}</th>'
+            heading = f'<th scope="rowgroup" colspan="{len(columns)}">{html(group)}</th>'
             lines.append(f'<tr class="part">{heading}</tr>')
         cells = zip(columns, row, strict=True)
-        made = (f"<td{_class(kinds[column], mark)}>{escape(text)}</td>" for column, (text, mark) in cells)
+        made = (f"<td{_class(kinds[column], mark)}>{html(text)}</td>" for column, (text, mark) in cells)
         lines.append(f"<tr>{''.join(made)}</tr>")
     lines += ["</tbody>", "</table>"]
     return "\n".join(lines)
@@ -200,14 +181,3 @@ def _kind(table: Table, column: str) -> str:
     if column in table.numeric:
         return "number"
     return "short" if table.shown[column].str.len().max() <= SHORT else ""
-
-
-def latex(text: str) -> str:
-    """Plain text with everything special to LaTeX escaped."""
-    return "".join(_LATEX.get(character, character) for character in text.replace("\n", " "))
-
-
-def _markdown(text: str) -> str:
-    for special in ("\\", "|", "*", "_", "`", "<", "[", "]"):
-        text = text.replace(special, "\\" + special)
-    return " ".join(text.split("\n"))

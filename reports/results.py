@@ -23,6 +23,7 @@ from archselect.benchmarks.records import (
     UserError,
     content_id,
     flatten,
+    one_line,
     short_commit,
 )
 from archselect.benchmarks.traces import read_trace
@@ -31,6 +32,8 @@ from archselect.reports.record_values import refuse_impossible
 from archselect.reports.stats import Correlation
 from archselect.reports.wiring.quantities import Wiring
 
+NAMELESS = "(no name)"
+"""What stands for a label that shows nothing."""
 _SEEDS = {"supernet_seed", "selection_seed"}
 
 
@@ -218,7 +221,7 @@ class Results:
         spaces = {other.space for other in same}
         truths = [other for other in same if other.space == landscape.space]
         before = [landscape.space] * (len(spaces) > 1) + [landscape.truth] * (len(truths) > 1)
-        return f"{', '.join(before)}: {short}" if before else short
+        return one_line(f"{', '.join(before)}: {short}" if before else short)
 
     def status(self) -> list[str]:
         """One sentence for each kind of run that is in no mean."""
@@ -349,8 +352,22 @@ def _names(inputs: dict[str, Inputs]) -> dict[str, str]:
             parts = [
                 str(own.get(path)) if path in plain else f"{path.rpartition('.')[2]}={own.get(path)}" for path in chosen
             ]
-            names[key] = f"{label} ({', '.join(parts)})" if parts else label
-    return names
+            shown = one_line(label) or NAMELESS
+            names[key] = one_line(f"{shown} ({', '.join(parts)})") if parts else shown
+    return _distinct(names)
+
+
+def _distinct(names: dict[str, str]) -> dict[str, str]:
+    """The names, with a number behind each that an earlier one has, too: labels may look like names of groups."""
+    taken: set[str] = set()
+    distinct = {}
+    for key, name in names.items():
+        number = 1
+        while (numbered := f"{name} [{number}]" if number > 1 else name) in taken:
+            number += 1
+        taken.add(numbered)
+        distinct[key] = numbered
+    return distinct
 
 
 def _landscapes(source: Folder, records: Iterable[Record]) -> tuple[Landscape, ...]:

@@ -27,6 +27,7 @@ from archselect.benchmarks.records import (
 )
 from archselect.reports.intervals import LEVEL
 from archselect.reports.ranks import Floats
+from archselect.reports.render import csv_text
 from archselect.reports.tables.table import NONE, Row, Table, highest, make_table
 from archselect.reports.write import write_table
 
@@ -130,7 +131,7 @@ def write_scores(root: Path, directions: dict[str, str]) -> Table:
     """Write `scores.csv` and the table `report/correlation` (.md, .csv, .tex) of a folder of scores; the table."""
     scores = load_scores(root, directions)
     table = correlation_table(scores)
-    write_atomically(root / "scores.csv", scores_frame(scores).to_csv(index=False, lineterminator="\n").encode())
+    write_atomically(root / "scores.csv", csv_text(scores_frame(scores)).encode())
     write_table(table, root / "report")
     return table
 

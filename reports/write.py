@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from archselect.benchmarks.records import write_atomically
+from archselect.benchmarks.records import one_line, write_atomically
 from archselect.reports.canvas import Figure
 from archselect.reports.citing import bibliography
 from archselect.reports.drawing import SelectedCells, selected_cells
+from archselect.reports.escaping import code, markdown
 from archselect.reports.figures import figures
 from archselect.reports.page import page
 from archselect.reports.render import csv_text, to_csv, to_latex, to_markdown
@@ -127,11 +128,12 @@ def _markdown(
     results: Results, found: list[Table], drawn: list[Figure], cells: SelectedCells, wiring: list[WiringPart]
 ) -> str:
     info = results.info
-    parts = [f"# {info.title}\n", f"{info.description}\n", f"    {info.command}\n"]
-    parts += [f"{sentence}\n" for sentence in (*results.status(), *results.provenance())]
+    parts = [f"# {markdown(info.title)}\n", f"{markdown(info.description)}\n", f"    {one_line(info.command)}\n"]
+    parts += [f"{markdown(sentence)}\n" for sentence in (*results.status(), *results.provenance())]
     if info.variant_of:
-        listed = "\n".join(f"* {difference}" for difference in info.differences)
-        parts.append(f"A variant of {info.variant_of}. Settings that differ: {len(info.differences)}\n\n{listed}\n")
+        listed = "\n".join(f"* {markdown(difference)}" for difference in info.differences)
+        count = len(info.differences)
+        parts.append(f"A variant of {markdown(info.variant_of)}. Settings that differ: {count}\n\n{listed}\n")
     for table in found:
         parts.append(to_markdown(table))
         parts += [_image(figure) for figure in drawn if figure.name.split("-")[0] == table.name]
@@ -140,19 +142,20 @@ def _markdown(
     parts.append("## Selected cells\n")
     for cell in cells.drawn:
         parts.append(f"![{cell.name}](figures/{cell.name}.svg)\n")
-        parts.append(f"`{cell.architecture}`: {cell.who}\n")
+        parts.append(f"{code(cell.architecture)}: {markdown(cell.who)}\n")
     if cells.left_out:
         parts.append(f"{cells.left_out:,} more cells, which fewer runs selected, are in runs.csv.\n")
     return "\n".join(parts)
 
 
 def _wiring(part: WiringPart) -> Iterator[str]:
-    yield f"### {part.name}\n"
+    yield f"### {markdown(part.name)}\n"
     if part.evolution:
         for frame in part.evolution.stills:
-            yield f"![{frame.words}](figures/{frame.name}.svg)\n\nSeed {part.evolution.seed}, {frame.words}.\n"
+            words = markdown(frame.words)
+            yield f"![{words}](figures/{frame.name}.svg)\n\nSeed {part.evolution.seed}, {words}.\n"
     yield from map(_image, part.figures)
 
 
 def _image(figure: Figure) -> str:
-    return f"![{figure.title}](figures/{figure.name}.svg)\n\n{figure.caption}\n"
+    return f"![{markdown(figure.title)}](figures/{figure.name}.svg)\n\n{markdown(figure.caption)}\n"

@@ -55,6 +55,12 @@ def small_truth(small, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def hostile():
+    """The module `tests/hostile.py`."""
+    return load("hostile")
+
+
 @contextmanager
 def _unsettled_after():
     """A worker, or a command that trains, settles for good how its process reckons; this one has other tests to do."""

@@ -7,8 +7,9 @@ import traceback
 from collections.abc import Callable
 
 from archselect.benchmarks.cli import comparing, drawing, extending, listing, scores, studies, training, truth
-from archselect.benchmarks.cli.app import FAULT, UNPRINTED, app, err, truth_app, with_expanded_paths
+from archselect.benchmarks.cli.app import FAULT, UNPRINTED, app, notice, truth_app, with_expanded_paths
 from archselect.benchmarks.printing import fault_of_output, guarded_streams
+from archselect.nasbench_adapters.foreign_text import visible
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": studies.run,
@@ -58,7 +59,7 @@ def main() -> None:
             sys.exit(_code_with_output(end.code))
         except Exception:
             # Python would end with 1, which means that a gate, a run or a check failed.
-            traceback.print_exc()
+            sys.stderr.write(visible(traceback.format_exc()))
             sys.exit(FAULT)
 
 
@@ -68,5 +69,5 @@ def _code_with_output(code: str | int | None) -> str | int | None:
     if fault is None:
         return code
     message = f"archselect: cannot write to standard output: {fault.strerror or fault}"
-    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    notice(message, "red")
     return code or UNPRINTED

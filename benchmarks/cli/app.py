@@ -10,35 +10,60 @@ from contextlib import contextmanager, nullcontext
 from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 from typer.core import TyperGroup
 
 from archselect.benchmarks.printing import for_output
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.files import expand
+from archselect.nasbench_adapters.foreign_text import one_line, visible
 from archselect.nasbench_adapters.registry import PluginWarning
 
 if TYPE_CHECKING:
     from archselect.benchmarks.study import TruthPart
     from archselect.reports.write import TerminalTable
 
-out, err = Console(soft_wrap=True), Console(stderr=True)
+
+class PlainConsole(Console):
+    """A console to which every text is data: without markup, emoji codes and highlights, and all of it can be seen."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return what is shown of a text, wherever it stands: by itself, or as a title or a cell of a table."""
+        return super().render_str(visible(text), **options)
 
 
-_show_any = warnings.showwarning
+class _Description(ProgressColumn):
+    """What a progress bar is of."""
+
+    def render(self, task: Task) -> Text:
+        return Text(one_line(task.description))
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+out, err = PlainConsole(soft_wrap=True), PlainConsole(stderr=True)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """In one line if it is ours."""
     if issubclass(category, PluginWarning):
-        err.print(f"archselect: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        notice(f"archselect: {message}", "yellow")
     else:
-        _show_any(message, category, *where, **more)
+        err.print(warnings.formatwarning(message, category, filename, lineno, line), end="", soft_wrap=True)
 
 
 BAD_INPUT = 2
@@ -59,10 +84,10 @@ class _Group(TyperGroup):
                 warnings.showwarning = _show_warning
                 return super().invoke(ctx)
         except UserError as error:
-            err.print(f"archselect: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+            err.print(f"archselect: {error}", style="red", soft_wrap=True)
             sys.exit(BAD_INPUT)
         except KeyboardInterrupt:
-            err.print("archselect: interrupted; what is finished is kept, the same command goes on", style="red")
+            notice("archselect: interrupted; what is finished is kept, the same command goes on", "red")
             sys.exit(INTERRUPTED)
         except BrokenPipeError as error:
             # Typer takes it for one of standard output, and ends with 1.
@@ -140,16 +165,21 @@ def _main(
 @contextmanager
 def progress(description: str) -> Iterator[Progress]:
     """A progress bar on standard error; silent when that is not a terminal."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    columns = _Description(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     bar = Progress(*columns, console=err, transient=True)
     bar.add_task(description, total=None)
     with bar if err.is_terminal else nullcontext():
         yield bar
 
 
-def notice(line: str) -> None:
-    """Print a line to standard error, above the progress bar if there is one."""
-    err.print(line, markup=False, highlight=False, soft_wrap=True)
+def say(line: str) -> None:
+    """Print a line to standard output; a line break in it, as a file's name may have, is shown and not printed."""
+    out.print(visible(line, keep=""))
+
+
+def notice(line: str, colour: str = "") -> None:
+    """Print a line as :func:`say` does, to standard error, above the progress bar if there is one."""
+    err.print(visible(line, keep=""), style=colour, soft_wrap=True)
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -212,5 +242,5 @@ def print_table(
     for row in rows:
         shown.add_row(*map(for_output, row))
     # Wide tables stay whole when they go to a file or a pipe.
-    Console(width=None if out.is_terminal else 240).print(shown, markup=False, highlight=False)
-    out.print(f"{caption}\n" if caption else "", markup=False, highlight=False)
+    PlainConsole(width=None if out.is_terminal else 240).print(shown)
+    out.print(f"{caption}\n" if caption else "")

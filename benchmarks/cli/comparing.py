@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from archselect.benchmarks.cli.app import out
+from archselect.benchmarks.cli.app import say
 from archselect.nasbench_adapters.errors import Faults
+from archselect.nasbench_adapters.foreign_text import visible
 
 Folder = Annotated[Path, typer.Argument(help="A folder that 'archselect run' has written, or a baseline file.")]
 
@@ -62,7 +63,7 @@ def compare(
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         _append(Path(summary), text, comparison.SUMMARY_LIMIT)
     # After all files: whatever happens to the output, they are there.
-    typer.echo(text, nl=False)
+    typer.echo(visible(text), nl=False)
     if found.failed:
         raise typer.Exit(1)
 
@@ -88,7 +89,7 @@ def baseline(
     from archselect.reports import snapshot
 
     snapshot.keep(snapshot.read(folder), file)
-    out.print(f"{file}", markup=False, highlight=False)
+    say(f"{file}")
 
 
 def merge(
@@ -101,4 +102,4 @@ def merge(
 
     copied, kept = merge_folders(folders, out_dir)
     paths = write_report(out_dir)
-    out.print(f"{copied} facts copied, {kept} there already. Report: {paths.html}", markup=False, highlight=False)
+    say(f"{copied} facts copied, {kept} there already. Report: {paths.html}")

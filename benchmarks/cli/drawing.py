@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from archselect.benchmarks.cli.app import out
+from archselect.benchmarks.cli.app import say
 from archselect.nasbench_adapters.errors import UserError
 
 
@@ -32,4 +32,4 @@ def draw_architecture(
     key = {entry.operation: entry for entry in legend_of(edge for cell in drawn.cells for edge in cell.operations)}
     graphs = [CellGraph.model_validate(cell) for cell in drawn.graph(parsed)]
     write_atomically(out_file, draw(graphs, key, drawn.format(parsed), keyed=True).encode())
-    out.print(f"{out_file}", markup=False, highlight=False)
+    say(f"{out_file}")

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from archselect.benchmarks.cli.app import out, print_table, progress
+from archselect.benchmarks.cli.app import print_table, progress, say
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.foreign_text import one_line
 
 
 def new_selector(
@@ -34,7 +35,7 @@ def new_selector(
         f"  archselect check {path}:{kind}",
         f"  archselect run quickstart --selector {path}:{kind}",
     ):
-        out.print(line, markup=False, highlight=False)
+        say(line)
 
 
 def check(
@@ -71,12 +72,12 @@ def check(
     for one in CHECKS:
         failed = [f for f in found.findings if f.check == name_of(one) and f.passed is False]
         if failed:
-            out.print(f"{name_of(one)}: {one.__doc__}", markup=False, highlight=False)
+            say(one_line(f"{name_of(one)}: {one.__doc__}"))
         where: dict[str, list[str]] = {}
         for finding in failed:
             for mend in finding.mends:
                 where.setdefault(mend, []).append(f"{finding.space} {finding.device}" if several else finding.space)
         for mend, names in where.items():
-            out.print(f"  {', '.join(names)}: {mend}", markup=False, highlight=False)
+            say(f"  {', '.join(names)}: {one_line(mend)}")
     if not found.passed:
         raise typer.Exit(1)

@@ -17,11 +17,11 @@ from archselect.benchmarks.cli.app import (
     RerunOtherCode,
     Workers,
     notice,
-    out,
     parse_seeds,
     parse_settings,
     print_shown,
     progress,
+    say,
     truth_part,
 )
 from archselect.nasbench_adapters.errors import Faults, UserError
@@ -167,7 +167,7 @@ def score(
         )
     found = write_scores(folder, {name: get_proxy(name).better for name in names})
     print_shown(for_terminal(found))
-    out.print(f"{made} networks scored, {kept} kept. Scores: {folder / 'scores.csv'}", markup=False, highlight=False)
+    say(f"{made} networks scored, {kept} kept. Scores: {folder / 'scores.csv'}")
 
 
 def _skeleton(settings: list[str]) -> dict[str, Any]:
@@ -237,4 +237,4 @@ def operation_scores(
     paths = write_table(found, out_dir) if out_dir is not None else []
     print_shown(for_terminal(found))
     for path in paths:
-        out.print(f"{path}", markup=False, highlight=False)
+        say(f"{path}")

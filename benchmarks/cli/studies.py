@@ -18,7 +18,6 @@ from archselect.benchmarks.cli.app import (
     RerunOtherCode,
     StudyName,
     Workers,
-    err,
     notice,
     out,
     parse_seeds,
@@ -26,8 +25,10 @@ from archselect.benchmarks.cli.app import (
     print_shown,
     print_table,
     progress,
+    say,
 )
 from archselect.nasbench_adapters.errors import Faults
+from archselect.nasbench_adapters.foreign_text import one_line
 
 if TYPE_CHECKING:
     from archselect.benchmarks.status import Status
@@ -114,8 +115,8 @@ def run(
         paths = write_report(folder)
         for table in paths.tables:
             print_shown(table)
-        out.print(f"{outcome.made} runs made, {outcome.kept} kept. Report: {paths.html}", markup=False, highlight=False)
-        out.print(f"A log of each run: {folder / 'logs'}", markup=False, highlight=False, soft_wrap=True)
+        say(f"{outcome.made} runs made, {outcome.kept} kept. Report: {paths.html}")
+        say(f"A log of each run: {folder / 'logs'}")
     if outcome.failed:
         from archselect.benchmarks.status import status as look
 
@@ -124,7 +125,8 @@ def run(
         more = len(failed) - len(said)
         said += [f"and {more} more"] * (more > 0)
         said.append(f"{len(outcome.failed)} runs failed; see {folder / 'failures'}. The same command tries them again.")
-        err.print("\n".join(said), markup=False, highlight=False, soft_wrap=True)
+        for line in said:
+            notice(line)
         raise typer.Exit(1)
 
 
@@ -166,16 +168,16 @@ def status(
 
     now = look(folder)
     if as_json:
-        out.print(now.model_dump_json(indent=2), markup=False, highlight=False)
+        out.print(now.model_dump_json(indent=2))
         return
     if not watch:
         out.print(_shown_status(now))
         return
-    with Live(_shown_status(now), console=out, auto_refresh=False) as live:
+    with Live(Text(_shown_status(now)), console=out, auto_refresh=False) as live:
         while now.done + len(now.failed) < now.runs:
             sleep(WATCH)
             now = look(folder)
-            live.update(_shown_status(now), refresh=True)
+            live.update(Text(_shown_status(now)), refresh=True)
 
 
 MOST_FAILED = 10
@@ -184,7 +186,7 @@ WATCH = 5.0
 """Seconds between two looks."""
 
 
-def _shown_status(now: Status) -> Text:
+def _shown_status(now: Status) -> str:
     waiting = now.runs - now.done - now.begun - len(now.failed)
     parts = [f"{now.done} of {now.runs} runs done", f"{now.begun} under way", f"{len(now.failed)} failed"]
     lines = [f"{now.study}: {', '.join([*parts, f'{waiting} to come'])}"]
@@ -195,7 +197,7 @@ def _shown_status(now: Status) -> Text:
     if now.quiet is not None and now.done + len(now.failed) < now.runs:
         lines.append(f"last written to: {_duration(now.quiet)} ago")
     lines += map(str, now.failed)
-    return Text("\n".join(lines))
+    return "\n".join(map(one_line, lines))
 
 
 def _duration(seconds: float) -> str:
@@ -215,7 +217,7 @@ def report(
     paths = write_report(folder)
     for table in paths.tables:
         print_shown(table)
-    out.print(f"Report: {paths.html}", markup=False, highlight=False)
+    say(f"Report: {paths.html}")
 
 
 def estimate(

@@ -13,10 +13,10 @@ from archselect.benchmarks.cli.app import (
     Device,
     RerunOtherCode,
     notice,
-    out,
     parse_settings,
     print_table,
     progress,
+    say,
 )
 from archselect.nasbench_adapters.errors import Faults
 
@@ -117,7 +117,7 @@ def train(
         f"{trained.parameters:,} parameters without auxiliary head, {trained.flops / 1e6:,.3g} MFLOP per image.",
         f"{'Made' if made else 'Kept'}: {folder.path(Trained, trained.id)}, weights {folder.checkpoint(trained.id)}",
     ):
-        out.print(line, markup=False, highlight=False)
+        say(line)
 
 
 def _named(skeleton: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archselect.benchmarks.cli.app import print_table, progress
+from archselect.benchmarks.cli.app import print_table, progress, say
 from archselect.benchmarks.cli.listing import truths
 from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 
@@ -59,14 +59,14 @@ def lookup(
     trials = truth.lookup(cell, dataset, split, epochs)
     place, of = rank(truth, cell, dataset, split, epochs)
     if isinstance(truth, Surrogate):
-        typer.echo(f"{trials.mean:.2f} %, {truth.how()}")
-        typer.echo(f"rank {place} among the accuracies of the {of} architectures of '{truth.reference.name}'")
+        say(f"{trials.mean:.2f} %, {truth.how()}")
+        say(f"rank {place} among the accuracies of the {of} architectures of '{truth.reference.name}'")
         return
     if truth.provenance != MEASURED:
-        typer.echo(f"looked up, but {truth.how()}")
+        say(f"looked up, but {truth.how()}")
     for seed, accuracy in zip(trials.seeds, trials.accuracies, strict=True):
-        typer.echo(f"seed {seed}: {accuracy:.2f} %")
-    typer.echo(f"mean of {len(trials.seeds)} trials: {trials.mean:.2f} %, rank {place} of {of}")
+        say(f"seed {seed}: {accuracy:.2f} %")
+    say(f"mean of {len(trials.seeds)} trials: {trials.mean:.2f} %, rank {place} of {of}")
 
 
 def import_table(
@@ -152,13 +152,13 @@ def _show_imported(name: str, imported: Imported) -> None:
             ["epochs", "architectures", "lowest %", "highest %"],
         )
     else:
-        typer.echo(f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}")
+        say(f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}")
     if isinstance(truth, TruthTable):
         _show_low(truth)
     if imported.replaced is not None:
-        typer.echo(f"Replaced the truth '{name}' that was there: {imported.replaced}")
+        say(f"Replaced the truth '{name}' that was there: {imported.replaced}")
     _show_left_out(imported)
-    typer.echo(f"Kept at {imported.path}")
+    say(f"Kept at {imported.path}")
 
 
 def _column_row(truth: TruthTable, column: Column) -> list[str]:
@@ -184,7 +184,7 @@ def _show_low(truth: TruthTable) -> None:
         low += int(((accuracies > 0) & (accuracies <= 1)).sum())
         trials += truth.extent(*column.key).trials
     if low:
-        typer.echo(f"{low:,} of {trials:,} accuracies {'is' if low == 1 else 'are'} at most 1 %")
+        say(f"{low:,} of {trials:,} accuracies {'is' if low == 1 else 'are'} at most 1 %")
 
 
 def _show_left_out(imported: Imported) -> None:
@@ -193,13 +193,13 @@ def _show_left_out(imported: Imported) -> None:
     refused = imported.left_out
     if not refused:
         return
-    typer.echo(f"Left out {len(refused):,} {'row' if len(refused) == 1 else 'rows'}:")
+    say(f"Left out {len(refused):,} {'row' if len(refused) == 1 else 'rows'}:")
     for kind, count in counts_of(refused):
-        typer.echo(f"  {count:,} × {kind}")
+        say(f"  {count:,} × {kind}")
     for row in refused[:SHOWN]:
-        typer.echo(f"  {row}")
+        say(f"  {row}")
     if imported.list_of_left_out is not None:
-        typer.echo(f"  and {len(refused) - SHOWN:,} more, all listed in {imported.list_of_left_out}")
+        say(f"  and {len(refused) - SHOWN:,} more, all listed in {imported.list_of_left_out}")
 
 
 def fit(
@@ -225,9 +225,9 @@ def fit(
     truth = open_truth(name)
     assert isinstance(truth, Surrogate)
     tried = ", ".join(f"{form} {tau:.3f}" for form, tau in truth.details["tau of each form"].items())
-    typer.echo(f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}.")
-    typer.echo(compared(truth, network_of(truth.space.name)))
-    typer.echo(f"Kept the better form of two by that tau-b ({tried}): {truth.details['form']}. Kept at {path}")
+    say(f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}.")
+    say(compared(truth, network_of(truth.space.name)))
+    say(f"Kept the better form of two by that tau-b ({tried}): {truth.details['form']}. Kept at {path}")
 
 
 def compared(truth: Surrogate, network: str) -> str:
@@ -281,4 +281,4 @@ def build(
             workers,
             lambda done, total: bar.update(bar.task_ids[0], completed=done, total=total),
         )
-    typer.echo(f"{path}: open it by this path, in a study or with 'archselect truth list {path}'")
+    say(f"{path}: open it by this path, in a study or with 'archselect truth list {path}'")

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.foreign_text import check_label
 from archselect.nasbench_adapters.registry import Registry, check_name
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.spaces.darts import S1, S2, S3, S4, Darts, DartsWithNone
@@ -29,6 +30,17 @@ def _accept(name: str, found: Any) -> type[SearchSpace]:
         raise ValueError("it is no class derived from archselect.nasbench_adapters.space.SearchSpace")
     check_name(name, found.name)
     return found
+
+
+def _check_words(space: SearchSpace) -> None:
+    """Raises UserError for a cell or an operation whose name drawings and tables cannot show."""
+    words = [cell.name for cell in space.cells]
+    words += [operation for cell in space.cells for own in cell.operations for operation in own]
+    for word in dict.fromkeys(words):
+        try:
+            check_label(word)
+        except ValueError as error:
+            raise UserError(f"space {space.name}: the name of a cell or an operation: {error}") from error
 
 
 def whole(name: str) -> str:
@@ -62,8 +74,15 @@ registry = Spaces("space", "archselect.spaces", SPACES, _accept, ALIASES)
 def get_space(name: str) -> SearchSpace:
     """The space of that name, restricted as the name says; see :mod:`.restrictions`.
 
-    Raises UserError if there is none, with the nearest name, or if it cannot be restricted like this.
+    Raises UserError if there is none, with the nearest name, if it cannot be restricted like this, or if a word of it
+    cannot be shown.
     """
+    space = _build(name)
+    _check_words(space)
+    return space
+
+
+def _build(name: str) -> SearchSpace:
     kind = registry.get(name)
     _, restricted, restrictions = name.partition(":")
     if not restricted:

@@ -18,6 +18,7 @@ from platformdirs import user_data_path
 
 from archselect.nasbench_adapters.errors import Faults, UserError, nearest, unknown
 from archselect.nasbench_adapters.files import expand, write_atomically
+from archselect.nasbench_adapters.foreign_text import spreadsheet_cell
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import hpo_bench, long_csv, nats, nb101_file, nb201_file, nb301_file, plain_csv
@@ -309,7 +310,7 @@ def _list_left_out(path: Path, left_out: Sequence[Refused]) -> Path | None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["row", "reason"])
-    writer.writerows([refused.row, refused.reason] for refused in left_out)
+    writer.writerows([refused.row, spreadsheet_cell(refused.reason)] for refused in left_out)
     write_atomically(listed, text.getvalue().encode())
     return listed
 

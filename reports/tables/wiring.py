@@ -232,9 +232,9 @@ def _seed_row(group: WiringGroup, place: int) -> dict[str, object]:
 
 
 def _changes(seen: Seen) -> str:
-    """Every edge that was dropped (-) or grown (+), and after which epoch."""
+    """Every edge that was dropped or grown, and after which epoch."""
     return ";".join(
-        f"{'+' if change.grown else '-'}{cell.cell.name}:{cell.names[change.edge]}@{change.epoch}"
+        f"{'grown' if change.grown else 'dropped'} {cell.cell.name}:{cell.names[change.edge]}@{change.epoch}"
         for cell in seen.wiring.cells
         for change in cell.changes
     )

@@ -12,12 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from archselect.benchmarks.records import content_id
 from archselect.benchmarks.traces import COUNT, FIRST, LAST, RIGHT, WRONG
-from archselect.reports.canvas import Canvas, Figure, from_top, height, slug, svg
+from archselect.reports.canvas import Canvas, Figure, add_key, from_top, height, slug, slugs, svg
 from archselect.reports.palette import INK, MUTED, series
 from archselect.reports.wiring.groups import WiringGroup
 from archselect.reports.wiring.quantities import NONE, CellWiring, Floats, loss_and_entropy
@@ -29,8 +27,6 @@ PARTS = {
     "train": "training images (weights learn on them)",
 }
 BANDS = "Lines are medians over seeds, bands reach from the first to the third quartile."
-LONGEST = 80
-"""Letters of a group's name in a file's; spaces with many restrictions have long ones."""
 ROW = 1.75
 """Height of a row of panels, in inches."""
 
@@ -57,11 +53,8 @@ def wiring_figures(group: WiringGroup) -> list[Figure]:
 
 
 def figure_name(group: WiringGroup, *parts: str) -> str:
-    """The name of a figure of the group; the table's comes first. What makes a file's name too long is hashed."""
-    own = slug(group.name)
-    if len(own) > LONGEST:
-        own = f"{own[:LONGEST]}-{content_id(group.name)[:8]}"
-    return "-".join(["wiring", own, *map(slug, parts)])
+    """The name of a figure of the group; the table's comes first."""
+    return "-".join(["wiring", group.file, *map(slug, parts)])
 
 
 def edges_figure(group: WiringGroup, c: int) -> Figure:
@@ -190,11 +183,14 @@ def costs_figure(group: WiringGroup, c: int) -> Figure:
         axes[1].set_xticks([places[edge] for edge in edges], [first.names[edge] for edge in edges])
         axes[1].set_xlim(-0.5, places[edges[-1]] + 0.5)
         axes[1].set_xlabel("edge; left of the dashed line from inputs, right of it between nodes")
-        axes[0].legend(
-            handles=[Patch(color=series(place), label=name) for place, name in enumerate(names)],
-            loc="lower left", bbox_to_anchor=(-0.06, 1.14), ncols=min(len(names), 7), handlelength=0.9,
-            handletextpad=0.4, columnspacing=0.9, borderpad=0,
-        )  # fmt: skip
+        add_key(
+            axes[0],
+            names,
+            [series(place) for place in range(len(names))],
+            loc="lower left",
+            bbox_to_anchor=(-0.06, 1.14),
+            ncols=min(len(names), 7),
+        )
 
     caption = (
         "Cost of an operation on an edge under paths sampled uniformly: the loss' derivative by its entry of the "
@@ -256,9 +252,9 @@ def _figure(
 ) -> Figure:  # fmt: skip
     """The figure of cell type c, which is named where there are several."""
     cells = group.info.cells
-    own = [cells[c].name] if len(cells) > 1 else []
-    name = figure_name(group, key, *own)
-    title = f"{group.name}: {words}" + (f" of the {own[0]} cell" if own else "")
+    several = len(cells) > 1
+    name = figure_name(group, key, *([slugs(cell.name for cell in cells)[c]] if several else []))
+    title = f"{group.name}: {words}" + (f" of the {cells[c].name} cell" if several else "")
     return Figure(name, title, caption, svg(name, title, rows * (ROW + 0.2) + 0.45 + more, draw))
 
 

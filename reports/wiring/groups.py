@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-from archselect.benchmarks.records import Inputs, content_id, flatten
+from archselect.benchmarks.records import Inputs, content_id, flatten, one_line
 from archselect.benchmarks.traces import TraceInfo
+from archselect.reports.canvas import slugs
 from archselect.reports.results import Results
 from archselect.reports.wiring.quantities import Wiring
 from archselect.reports.wiring.verdicts import GROWING, NO_EDGES, PRUNING, WIDTH, Claim, Judged, Verdict, has_free
@@ -34,9 +35,13 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class WiringGroup:
-    """Supernets that differ by seed only, in order of seeds; `controls` are those of a claim, by seed."""
+    """Supernets that differ by seed only, in order of seeds; `controls` are those of a claim, by seed.
+
+    `file` stands for the group in the names of files.
+    """
 
     optimiser: str
+    file: str
     inputs: Inputs
     seeds: tuple[Seen, ...]
     controls: Mapping[str, Mapping[int, Seen]]
@@ -44,7 +49,7 @@ class WiringGroup:
     @property
     def name(self) -> str:
         """Optimiser, space and data."""
-        return f"{self.optimiser} on {self.inputs.space}, {self.inputs.data.name}"
+        return group_name(self.optimiser, self.inputs)
 
     @property
     def info(self) -> TraceInfo:
@@ -88,6 +93,11 @@ class WiringGroup:
         return control.wiring if control else None
 
 
+def group_name(optimiser: str, inputs: Inputs) -> str:
+    """Return what a group is called: optimiser, space and data."""
+    return one_line(f"{optimiser} on {inputs.space}, {inputs.data.name}")
+
+
 def wiring_groups(results: Results) -> list[WiringGroup]:
     """All groups of traced supernets, in the order of the report. Raises UserError for a trace that cannot be read."""
     traced: dict[str, dict[str, Inputs]] = {}
@@ -99,9 +109,11 @@ def wiring_groups(results: Results) -> list[WiringGroup]:
         seeds = [Seen(own.supernet_seed, results.wirings[id]) for id, own in supernets.items()]
         found.append((next(iter(supernets.values())), tuple(sorted(seeds, key=lambda own: own.seed))))
     names = _names([inputs for inputs, _ in found])
+    files = slugs(group_name(name, inputs) for name, (inputs, _) in zip(names, found, strict=True))
     return [
         WiringGroup(
             name,
+            file,
             inputs,
             seeds,
             {
@@ -109,7 +121,7 @@ def wiring_groups(results: Results) -> list[WiringGroup]:
                 NO_EDGES.name: _controls(found, partial(_is_single_of, inputs)),
             },
         )
-        for name, (inputs, seeds) in zip(names, found, strict=True)
+        for name, file, (inputs, seeds) in zip(names, files, found, strict=True)
     ]
 
 

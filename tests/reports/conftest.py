@@ -336,6 +336,32 @@ def fake() -> type:
     return Fake
 
 
+DOCUMENT = r"""\documentclass[10pt,twocolumn]{article}
+%s
+\usepackage{booktabs,graphicx}
+\begin{document}
+%s
+\end{document}
+"""
+
+
+@pytest.fixture
+def compiled(tmp_path: Path) -> Callable[..., str]:
+    """`compiled(files, packages)` is what pdflatex says of a document of tables; fails where there is an error."""
+
+    def compile_tables(files: list[Path], packages: str = r"\usepackage[T1]{fontenc}") -> str:
+        text = DOCUMENT % (packages, "\n\\clearpage\n".join(rf"\input{{{path}}}" for path in files))
+        (tmp_path / "paper.tex").write_text(text)
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=600)
+        said = done.stdout.decode(errors="replace")
+        assert done.returncode == 0, said[-2000:]
+        assert (tmp_path / "paper.pdf").stat().st_size > 0
+        return said
+
+    return compile_tables
+
+
 @pytest.fixture
 def dom(tmp_path: Path) -> Callable[..., str]:
     """A page's text as it stands after a script, in a browser so wide; skips where there is no Chromium."""

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archselect.benchmarks.records import CellGraph, Folder, Record, Time, write_fact
+from archselect.benchmarks.records import CellGraph, Folder, Record, Time, spreadsheet_cell, write_fact
 from archselect.nasbench_adapters.errors import UserError
 from archselect.reports import drawing, figures
 from archselect.reports.drawing import Legend, draw, selected_cells
@@ -341,7 +341,7 @@ def test_a_variant_lists_what_differs(build, written, tmp_path):
     page, text = paths.html.read_text(encoding="utf-8"), paths.markdown.read_text(encoding="utf-8")
     assert "A variant of whole" in page and "Settings that differ: 2" in page
     assert "<li>supernet, epochs: 10 in place of 100</li>" in page and "&lt;mine&gt; &amp; yours" in page
-    assert f"* {said[0]}\n* {said[1]}\n" in text
+    assert f"* {said[0]}\n* data, name: \\<mine> & yours in place of cifar10\n" in text
     for plain in ("report.html", "report/report.md"):
         assert "A variant of" not in (written / plain).read_text(encoding="utf-8")
 
@@ -351,8 +351,12 @@ KINDS = (VALUES, st.floats(), st.integers(0, 9), st.booleans(), st.text(max_size
 COLUMNS = st.lists(st.one_of(*(st.lists(kind, min_size=3, max_size=3) for kind in KINDS)), max_size=4)
 
 
+def cell(value):
+    return spreadsheet_cell(value) if isinstance(value, str) else value
+
+
 @given(columns=COLUMNS)
 def test_a_csv_is_what_pandas_writes(columns):
     frame = pd.DataFrame({f"column {place}, {NASTY}": column for place, column in enumerate(columns)})
     table = make_table("a", "A", [], answer="", columns=((), ()), text=(), brief=(), caption="", notes=())
-    assert to_csv(replace(table, frame=frame)) == frame.to_csv(index=False, lineterminator="\n")
+    assert to_csv(replace(table, frame=frame)) == frame.map(cell).to_csv(index=False, lineterminator="\n")

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from archselect.reports.canvas import slugs
 from archselect.reports.palette import series
 from archselect.reports.results import load
 from archselect.reports.wiring.figures import (
@@ -18,7 +19,7 @@ from archselect.reports.wiring.figures import (
     skip_figure,
     wiring_figures,
 )
-from archselect.reports.wiring.groups import wiring_groups
+from archselect.reports.wiring.groups import group_name, wiring_groups
 
 
 def words(svg: str) -> list[str]:
@@ -55,10 +56,9 @@ def test_cell_types_have_figures_of_their_own(two_types):
 
 def test_a_long_name_makes_no_file_name_that_is_too_long(groups):
     group = groups["dsnas"]
-    of = [
-        replace(group, inputs=group.inputs.model_copy(update={"space": f"wiring:{'0-2=none,' * 40}{n}"})) for n in "ab"
-    ]
-    one, two = (figure_name(own, "edges") for own in of)
+    of = [group.inputs.model_copy(update={"space": f"wiring:{'0-2=none,' * 40}{n}"}) for n in "ab"]
+    files = slugs(group_name(group.optimiser, inputs) for inputs in of)
+    one, two = (figure_name(replace(group, file=file), "edges") for file in files)
     assert one != two and max(len(one), len(two)) < 120
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from xml.etree import ElementTree
 
 import pytest
 
-from archselect.benchmarks.records import Folder, UserError
+from archselect.benchmarks.records import Folder, UserError, one_line
 from archselect.reports.results import load
 from archselect.reports.tables import tables
 from archselect.reports.write import write_report
@@ -66,3 +67,23 @@ def test_a_missing_trace_ends_the_report_in_one_line(traces, tmp_path):
     next((root / "traces").iterdir()).unlink()
     with pytest.raises(UserError, match="is missing though the supernet was traced"):
         write_report(root)
+
+
+def test_hostile_names_of_cells_and_operations_break_no_file(traces, hostile, tmp_path):
+    odd = [text for text in hostile.TEXTS.values() if text.strip()]
+    cells = []
+    for place, name in enumerate(odd[:2] + odd[4:6]):
+        cell = traces.cell(traces.full, name)
+        own = [odd[(place * 8 + number) % len(odd)] for number in range(len(cell.operations[0]) - 1)]
+        cells.append(cell.model_copy(update={"operations": [["none", *own]] * len(cell.edges)}))
+    root = traces.study(tmp_path / "study", seeds=1, kinds=[("dsnas", {})], cells=cells)
+    write_report(root)
+    figures = sorted((root / "report" / "figures").glob("wiring-*.svg"))
+    assert len([path for path in figures if "-costs-" in path.name]) == len(cells)
+    words = {
+        element.text
+        for path in figures
+        for element in ElementTree.fromstring(path.read_text(encoding="utf-8")).iter()
+        if element.tag.endswith("}text")
+    }
+    assert {one_line(text) for text in odd[:7] if len(one_line(text)) <= 24} <= words

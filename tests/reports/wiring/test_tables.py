@@ -64,8 +64,8 @@ def test_seeds_name_their_controls_and_changes(study, traces):
         assert seed["width_control"] == (random.supernet_id if judged in ("dsnas", "darts single-level") else "")
         assert seed["no_edges_control"] == (single.supernet_id if judged == "darts bi-level" else "")
     grown = next(seed for seed in seeds if seed["optimiser"] == "dsnas")
-    assert {change[0] for change in grown["changes"].split(";")} == {"+", "-"}
-    assert "-normal:0→1@" in grown["changes"]
+    assert {change.split()[0] for change in grown["changes"].split(";")} == {"grown", "dropped"}
+    assert "dropped normal:0→1@" in grown["changes"]
 
 
 def test_few_seeds_and_no_control_are_said(traces, tmp_path):
