@@ -44,6 +44,6 @@ def test_workers_refuse_other_images(quick, monkeypatch, tmp_path):
         return jobs
 
     monkeypatch.setattr(harness, "span", other_images)
-    with pytest.raises(UserError, match="data set 'digits' on .* is not what the command read"):
+    with pytest.raises(UserError, match=r"data set 'digits' on .* is not what the command read"):
         run_study(quick, tmp_path / "out", device="cpu", workers=1)
     assert not list(Folder(tmp_path / "out").read_all(Record))
