@@ -23,12 +23,14 @@ from archselect.benchmarks.records import (
     supernet_id,
 )
 from archselect.benchmarks.study import DataPart, SelectorPart, SpacePart, Study, SupernetPart
+from archselect.benchmarks.vouching import check_source
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import ImageDataset, load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.images.streamed import is_streamed
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces import registry as spaces
+from archselect.selectors.base import Selector
 from archselect.selectors.proxies import registry as proxies
 from archselect.selectors.registry import registry as selectors
 
@@ -55,9 +57,8 @@ class SupernetJob:
         return supernet_id(self.space.name, self.inputs, self.data_inputs, self.seed, numbers)
 
     def check(self) -> None:
-        """Raises UserError if what is not archselect's own was changed since the study began."""
-        if self.supernet.source(self.space.name) != self.inputs.source:
-            raise UserError(f"{self.supernet.recipe} was changed while the study ran; run it again")
+        """Raise UserError if what is not archselect's own is not what the command read."""
+        check_source(self.supernet.recipe, self.supernet.source(self.space.name), self.inputs.source)
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class RunJob:
                 name=selector.name,
                 label=self.label,
                 settings=selector.model_dump(mode="json"),
-                source=self.source(),
+                source=self._source(selector),
             ),
             supernet_seed=self.supernet.seed,
             selection_seed=self.selection_seed,
@@ -151,21 +152,22 @@ class RunJob:
             ),
         )
 
-    def source(self) -> str | None:
+    def _source(self, selector: Selector) -> str | None:
         """Where what is not archselect's own comes from: the selector, its space, proxies that its settings name."""
-        words = [value for value in self.selector.build().model_dump().values() if isinstance(value, str)]
+        words = [value for value in selector.model_dump().values() if isinstance(value, str)]
         found = [
-            selectors.source(self.selector.name),
+            selectors.source_of(type(selector), self.selector.name),
             spaces.source(self.supernet.space.name),
             *map(proxies.source, words),
         ]
         return "; ".join(dict.fromkeys(filter(None, found))) or None
 
-    def check(self) -> None:
-        """Raises UserError if what is not archselect's own was changed since the study began."""
+    def build(self) -> Selector:
+        """Return the selector. Raises UserError if what is not archselect's own is not what the command read."""
         self.supernet.check()
-        if self.source() != self.inputs.selector.source:
-            raise UserError(f"{self.selector.name} was changed while the study ran; run it again")
+        selector = self.selector.build()
+        check_source(self.selector.name, self._source(selector), self.inputs.selector.source)
+        return selector
 
 
 def plan_training(

@@ -26,7 +26,7 @@ from archselect.benchmarks.kept import (
     trained_by_this_code,
     trainings,
 )
-from archselect.benchmarks.machine import commit, find_device, open_device
+from archselect.benchmarks.machine import Code, code, commit, find_device, open_device
 from archselect.benchmarks.preflight import check_study
 from archselect.benchmarks.records import (
     Failure,
@@ -40,9 +40,10 @@ from archselect.benchmarks.records import (
     read_fact,
     write_fact,
 )
-from archselect.benchmarks.run import Runner, survey, trained_accuracy, trained_landscape
+from archselect.benchmarks.run import Landscapes, Runner, survey, trained_accuracy, trained_landscape
 from archselect.benchmarks.study import Study, TruthPart, differences, read_study
 from archselect.benchmarks.training import Advance
+from archselect.benchmarks.vouching import check_code
 from archselect.benchmarks.workers import THREADS, Submit, settle
 from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.files import held
@@ -105,6 +106,7 @@ def run_study(
         UserError: before anything runs, if data, a truth, the device or the engine is not there, or the folder cannot
             be written, belongs to another study or is being written by another command.
     """
+    made_by = code()
     check_study(study, root, device, engine, engine_settings or {}, data_dir)
     open_engine = get_engine(engine)
     if engine == "local":
@@ -141,7 +143,8 @@ def run_study(
             return record if kept else None
 
         choosing = [job for job in todo if selection(job) is None]
-        start = _start_worker, (root, data_dir, device, deterministic, not rerun_other_code)
+        of_parts = {part: landscape.id for part, landscape in truths.items()}
+        start = _start_worker, (root, data_dir, device, deterministic, not rerun_other_code, of_parts, made_by)
         with open_engine(workers, device, start, engine_settings or {}) as submit:
             failed = _make_supernets(folder, jobs, choosing, anew.supernets, submit, progress)
             without = set(failed)
@@ -414,23 +417,38 @@ def _fail(folder: Folder, job: RunJob, error: BaseException) -> str:
 
 
 _runner: Runner | None = None
+_made_by: Code | None = None
 
 
-def _start_worker(root: Path, data_dir: Path | None, device: str, deterministic: bool, other_code: bool) -> None:
-    global _runner
-    _runner = Runner(Folder(root), open_device(device, deterministic), data_dir, other_code)
+def _start_worker(
+    root: Path,
+    data_dir: Path | None,
+    device: str,
+    deterministic: bool,
+    other_code: bool,
+    landscapes: Landscapes,
+    made_by: Code,
+) -> None:
+    global _runner, _made_by
+    code()  # looked at before a file of it can change, and kept
+    _runner = Runner(Folder(root), open_device(device, deterministic), data_dir, other_code, landscapes)
+    _made_by = made_by
+
+
+def _ready() -> Runner:
+    """Return the worker's runner. Raises UserError if its code is not the command's."""
+    assert _runner is not None and _made_by is not None
+    check_code(_made_by)
+    return _runner
 
 
 def _make_supernet(job: SupernetJob) -> None:
-    assert _runner is not None
-    _runner.make_supernet(job)
+    _ready().make_supernet(job)
 
 
 def _run(job: RunJob) -> Record:
-    assert _runner is not None
-    return _runner.run(job)
+    return _ready().run(job)
 
 
 def _train(job: TrainingJob) -> Trained:
-    assert _runner is not None
-    return _runner.train(job)
+    return _ready().train(job)

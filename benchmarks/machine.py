@@ -10,6 +10,7 @@ import subprocess
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -40,6 +41,20 @@ def commit() -> str:
     written = here / "commit.txt"
     name = (written.read_text().strip() if written.is_file() else _described(here.parent)) or UNKNOWN
     return f"{name}-{_source_hash(here.parent)}" if name == UNKNOWN or name.endswith(DIRTY) else name
+
+
+class Code(NamedTuple):
+    """Which archselect runs: its version, its commit (see :func:`commit`), and the hash of its source files."""
+
+    version: str
+    commit: str
+    sources: str
+
+
+@cache
+def code() -> Code:
+    """Return which archselect runs in this process."""
+    return Code(code_version(), commit(), _source_hash(Path(__file__).parents[1]))
 
 
 def same_commit(*commits: str | None) -> str | None:

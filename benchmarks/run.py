@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
@@ -14,7 +14,15 @@ import torch
 from archselect.benchmarks import records
 from archselect.benchmarks.checked import commit_of
 from archselect.benchmarks.clock import Clock, PeakMemory
-from archselect.benchmarks.grid import RunJob, SupernetJob, TrainingJob, TrainingPlan, images_of, training_dataset
+from archselect.benchmarks.grid import (
+    RunJob,
+    SupernetJob,
+    TrainingJob,
+    TrainingPlan,
+    describe_training,
+    images_of,
+    training_dataset,
+)
 from archselect.benchmarks.journal import Journal, JournaledTask
 from archselect.benchmarks.logs import Answers, logged, note
 from archselect.benchmarks.machine import code_version, commit, machine
@@ -23,6 +31,7 @@ from archselect.benchmarks.records import (
     Accuracy,
     Columns,
     Cost,
+    DataInputs,
     Folder,
     Landscape,
     Record,
@@ -36,6 +45,7 @@ from archselect.benchmarks.supernets import checkpoint_path, load_supernet, make
 from archselect.benchmarks.task import SupernetTask
 from archselect.benchmarks.traces import write_trace
 from archselect.benchmarks.training import Advance, train_network
+from archselect.benchmarks.vouching import check_images, check_truth
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.images.streamed import StreamedImages, training_images
@@ -48,6 +58,9 @@ from archselect.nasbench_adapters.truth.surrogate import GroundTruth, Surrogate
 from archselect.nasbench_adapters.truth.table import PREDICTED, Trials, TruthTable
 from archselect.selectors.base import Scale, Selection
 
+Landscapes = Mapping[TruthPart, str]
+"""The id of the landscape of each truth of a study, as the command read it."""
+
 
 class Runner:
     """Makes supernets and runs in one process, into one folder, on one device. Keeps data and truths open.
@@ -57,10 +70,19 @@ class Runner:
         device: to run on.
         data_dir: where data sets are.
         other_code: whether unfinished work of another commit of archselect is gone on with, or begun anew.
+        landscapes: those of the truths; one that is not among them is not held against anything.
     """
 
-    def __init__(self, folder: Folder, device: torch.device, data_dir: Path | None, other_code: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        device: torch.device,
+        data_dir: Path | None,
+        other_code: bool = True,
+        landscapes: Landscapes | None = None,
+    ) -> None:
         self.folder, self.device, self.data_dir, self.other_code = folder, device, data_dir, other_code
+        self._landscapes = landscapes or {}
         self._images = lru_cache(maxsize=2)(self._load_images)
         self._training_images = lru_cache(maxsize=2)(self._load_training_images)
         # A task copies what it is given, so the runs on one supernet read its file once.
@@ -75,9 +97,17 @@ class Runner:
     def _load_training_images(self, data: str, settings: TrainingSettings) -> Images | StreamedImages:
         return training_images(training_dataset(data, settings, self.data_dir), self.device)
 
-    def images(self, data: DataPart) -> Images:
-        """The data of a study's part on the device, read once."""
-        return self._images(data.model_dump_json())
+    def images(self, job: SupernetJob) -> Images:
+        """The images of a supernet on the device, read once. Raises UserError if the command read others."""
+        images = self._images(job.data.model_dump_json())
+        check_images(job.data.name, DataInputs.model_validate(images.describe()), job.data_inputs)
+        return images
+
+    def training_images(self, job: TrainingJob) -> Images | StreamedImages:
+        """The images of a final training, read once. Raises UserError if the command read others."""
+        images = self._training_images(job.data, job.settings)
+        check_images(job.data, describe_training(images.dataset, job.settings), job.inputs.data)
+        return images
 
     def supernet_path(self, job: SupernetJob) -> Path:
         """Where the supernet is kept."""
@@ -98,9 +128,7 @@ class Runner:
             unfinished = checkpoint_path(path)
             if not self.other_code and unfinished.is_file() and commit_of(unfinished) != commit():
                 unfinished.unlink()
-            trained = make_supernet(
-                job.supernet, space, job.inputs, self.images(job.data), job.seed, advance, target=path
-            )
+            trained = make_supernet(job.supernet, space, job.inputs, self.images(job), job.seed, advance, target=path)
             if trained.trace is not None:
                 # Before the supernet: where that is, its trace is, too.
                 write_trace(self.folder.trace(job.id), trained.trace)
@@ -120,12 +148,13 @@ class Runner:
             return self._run(job, answers)
 
     def _run(self, job: RunJob, answers: Answers) -> Record:
-        job.check()
+        selector = job.build()
         start = perf_counter()
         self._warm_up()
-        images = self.images(job.supernet.data)
+        images = self.images(job.supernet)
         warmup = perf_counter() - start
         space = get_space(job.supernet.space.name)
+        self._check_truths(job, space)
         clock = Clock(self.device)
         path = self.supernet_path(job.supernet)
         # A supernet may have been made anew since it was read.
@@ -143,7 +172,6 @@ class Runner:
         )
         journal = Journal(self.folder.journal(job.inputs.id), job.inputs.id, trained.commit, other_code=self.other_code)
         task = JournaledTask(answering, journal, answers)
-        selector = job.selector.build()
         # Whatever the task does not time itself is the selector's own work: sampling, sorting, deciding.
         with clock.phase("select"):
             selection = selector.select(task)
@@ -181,7 +209,7 @@ class Runner:
         about = {"space": job.inputs.space, "architecture": job.inputs.architecture, "seed": job.inputs.seed}
         with logged(self.folder.log(job.id), training=job.id, **about, device=str(self.device)):
             self._warm_up()
-            images = self._training_images(job.data, job.settings)
+            images = self.training_images(job)
             checkpoint = self.folder.checkpoint(job.id)
             anew = self.folder.checkpoint(f"{job.id}.anew")
             if self.other_code or not checkpoint.is_file() or commit_of(checkpoint) == commit():
@@ -192,6 +220,13 @@ class Runner:
             trained = train_network(job, images, anew, every, advanced)
             anew.replace(checkpoint)
             return trained
+
+    def _check_truths(self, job: RunJob, space: SearchSpace) -> None:
+        """Raise UserError if a truth is not the one that the command read."""
+        for part in job.supernet.data.truth:
+            if part in self._landscapes and self._truth(part.table).speaks_for(space):
+                here = landscape_id(self._truth_of(part.table, space.name), part)
+                check_truth(part.table, here, self._landscapes[part])
 
     def _accuracy(self, part: TruthPart, space: SearchSpace, selection: Selection) -> Accuracy:
         """What a truth says of the selection; a table that does not hold it says that, and the selection is kept."""

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from archselect.benchmarks.engines.registry import get_engine
 from archselect.benchmarks.formulations import of_scoring
 from archselect.benchmarks.kept import counted, kept_notice
-from archselect.benchmarks.machine import code_version, commit, find_device, machine, open_device
+from archselect.benchmarks.machine import Code, code, code_version, commit, find_device, machine, open_device
 from archselect.benchmarks.records import (
     DataInputs,
     Folder,
@@ -34,6 +34,7 @@ from archselect.benchmarks.records import (
     read_fact,
     write_fact,
 )
+from archselect.benchmarks.vouching import check_code, check_images
 from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 from archselect.nasbench_adapters.files import held
 from archselect.nasbench_adapters.images import load_images
@@ -132,6 +133,7 @@ def run_scoring(
 
     Raises UserError if the folder holds other scores or cannot be written, or the device or engine is not there.
     """
+    made_by = code()
     open_engine = get_engine(engine)
     if engine == "local":
         device = str(find_device(device))
@@ -150,7 +152,7 @@ def run_scoring(
         progress(done, total)
         if todo:
             texts = population.architectures
-            start = _start_worker, (inputs, data, data_dir and data_dir.absolute(), device)
+            start = _start_worker, (inputs, data, data_dir and data_dir.absolute(), device, made_by)
             with open_engine(workers, device, start, engine_settings or {}) as submit:
                 parts = [submit(_score_part, seed, first, texts[first : first + PART]) for seed, first in todo]
                 for future in as_completed(parts):
@@ -203,16 +205,22 @@ def _claim(
 
 
 _scorer: Scorer | None = None
+_made_by: Code | None = None
 
 
-def _start_worker(inputs: ScoringInputs, data: str, data_dir: Path | None, device: str) -> None:
-    global _scorer
+def _start_worker(inputs: ScoringInputs, data: str, data_dir: Path | None, device: str, made_by: Code) -> None:
+    global _scorer, _made_by
+    code()  # looked at before a file of it can change, and kept
     images = Images(load_images(data, data_dir), open_device(device), split="first")
     _scorer = Scorer(inputs, images)
+    _made_by = made_by
 
 
 def _score_part(seed: int, start: int, texts: list[str]) -> Scored:
-    assert _scorer is not None
+    """Return the scores of some architectures. Raises UserError if code or images here are not the command's."""
+    assert _scorer is not None and _made_by is not None
+    check_code(_made_by)
+    _scorer.check()
     scores = [_scorer.score(text, seed) for text in texts]
     return Scored(
         seed=seed,
@@ -231,6 +239,11 @@ class Scorer:
         self.inputs, self.device, self._images = inputs, images.device, images
         self._space = get_space(inputs.space)
         self._skeleton = self._space.skeleton(**inputs.skeleton)
+
+    def check(self) -> None:
+        """Raise UserError if the images are not those of the inputs."""
+        described = DataInputs.model_validate(self._images.describe())
+        check_images(self.inputs.data.name, described, self.inputs.data)
 
     def score(self, text: str, seed: int) -> dict[str, Score]:
         """Return every proxy's score, summed over the minibatches, of a freshly initialised network.

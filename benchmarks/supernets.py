@@ -35,6 +35,7 @@ from archselect.benchmarks.records import (
     supernet_id,
 )
 from archselect.benchmarks.traces import Trace, TracedCell, TraceInfo
+from archselect.benchmarks.vouching import check_source
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.files import DAMAGED
 from archselect.nasbench_adapters.images.batches import Images
@@ -88,16 +89,28 @@ class Recipe(CommonSettings):
         """The settings that matter: see :meth:`.Optimiser.settings`."""
         return self.build().settings()
 
+    def build_as(self, inputs: SupernetInputs, space: str) -> Optimiser:
+        """Return the optimiser. Raises UserError if it, or the space, is not from where the inputs say."""
+        optimiser = self.build()
+        check_source(self.recipe, self._source(optimiser, space), inputs.source)
+        return optimiser
+
     def source(self, space: str) -> str | None:
         """Where what is not archselect's own of a supernet of that space comes from; see :class:`.SupernetInputs`."""
-        found = [optimisers.source(self.recipe), spaces.source(space)]
+        return self._source(self.build(), space)
+
+    def _source(self, optimiser: Optimiser, space: str) -> str | None:
+        found = [optimisers.source_of(type(optimiser), self.recipe), spaces.source(space)]
         return "; ".join(filter(None, found)) or None
 
     def inputs(self, space: str, skeleton: Settings) -> SupernetInputs:
         """What a record says of a supernet of that space that is made so."""
         optimiser = self.build()
         return SupernetInputs(
-            recipe=optimiser.name, settings=optimiser.settings(), skeleton=skeleton, source=self.source(space)
+            recipe=optimiser.name,
+            settings=optimiser.settings(),
+            skeleton=skeleton,
+            source=self._source(optimiser, space),
         )
 
 
@@ -157,10 +170,10 @@ def make_supernet(
 
     Raises:
         UserError: the checkpoint is damaged or of another training, or cannot be written; a batch does not fit the
-            images.
+            images; the optimiser or the space is not from where the inputs say.
     """
     clock, memory = Clock(images.device), PeakMemory(images.device)
-    optimiser = recipe.build()
+    optimiser = recipe.build_as(inputs, space.name)
     supernet = new_supernet(space, inputs, images, seed)
     clock.watch(supernet, images.dataset.image_shape)
     generator = torch.Generator().manual_seed(stream_seed("supernet alphas", seed))
@@ -301,10 +314,14 @@ def _resume(
 
 
 def save_supernet(path: Path, trained: TrainedSupernet) -> None:
-    """Write a supernet atomically; the checkpoint of its training goes. Raises UserError if the folder is no good."""
+    """Write a supernet atomically; the checkpoint of its training goes. Raises UserError if the folder is no good.
+
+    The file's name, without suffix, names the supernet, and stands in the file, too.
+    """
     save_checked(
         path,
         {
+            "supernet": path.stem,
             "weights": trained.weights,
             "alphas": list(trained.alphas),
             "alpha_optimizer": trained.alpha_optimizer,
@@ -316,9 +333,11 @@ def save_supernet(path: Path, trained: TrainedSupernet) -> None:
 
 
 def load_supernet(path: Path) -> TrainedSupernet:
-    """Read a supernet back; nothing in the file is executed. Raises UserError if it is damaged."""
+    """Read a supernet back; nothing in the file is executed. Raises UserError if it is damaged, or another one."""
     try:
         content = load_checked(path)
+        if content["supernet"] != path.stem:
+            raise ValueError("it is another supernet")
         return TrainedSupernet(
             content["weights"],
             tuple(content["alphas"]),

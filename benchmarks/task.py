@@ -65,7 +65,8 @@ class SupernetTask(Task):
         selection_seed: int,
     ) -> None:
         self.space, self.images, self.clock = space, images, clock
-        self._recipe, self._trained, self._seeds = recipe, trained, (supernet_seed, selection_seed)
+        self._recipe, self._inputs, self._trained = recipe, inputs, trained
+        self._seeds = (supernet_seed, selection_seed)
         self._skeleton = space.skeleton(**inputs.skeleton)
         self.supernet = new_supernet(space, inputs, images, supernet_seed)
         self.supernet.load_state_dict(trained.weights)
@@ -207,7 +208,12 @@ class SupernetTask(Task):
     def _tuner(self) -> Trainer:
         if self._trainer is None:
             self._trainer = Trainer(
-                self._recipe.build(), self.space, self.supernet, self.alphas, self.images, self._stream("tuning")
+                self._recipe.build_as(self._inputs, self.space.name),
+                self.space,
+                self.supernet,
+                self.alphas,
+                self.images,
+                self._stream("tuning"),
             )
             if self._trained.alpha_optimizer is not None:
                 self._trainer.alpha_optimizer.load_state_dict(deepcopy(self._trained.alpha_optimizer))

@@ -83,6 +83,11 @@ class UserCode:
             raise
 
 
+def loaded_code(kind: type) -> UserCode | None:
+    """Return the user's code that a class was made of, None for a class of an installed package."""
+    return _LOADED.get(kind.__module__.partition(".")[0])
+
+
 def read_code(path: Path) -> UserCode:
     """Read a Python file and, one after the other, all that it imports from its folder; nothing is run.
 

@@ -13,7 +13,7 @@ from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.files import expand
 from archselect.nasbench_adapters.foreign_text import check_label
 from archselect.nasbench_adapters.registry import Registry, check_name
-from archselect.nasbench_adapters.user_code import PREFIX, UserCode, read_code
+from archselect.nasbench_adapters.user_code import PREFIX, UserCode, loaded_code, read_code
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -68,6 +68,11 @@ class UserClasses(Registry[type[Model]]):
         """
         path, _ = _split(name)
         return super().source(name) if path is None else f"file {self._read(path).hash}"
+
+    def source_of(self, kind: type[Model], name: str) -> str | None:
+        """Return what :meth:`source` says of a class that :meth:`get` has returned: of the code that it was made of."""
+        code = loaded_code(kind)
+        return super().source(name) if code is None else f"file {code.hash}"
 
     def usable(self, found: Any) -> type[Model]:
         """The class, if studies can use it. Raises ValueError, with the mend, if it lacks something."""
