@@ -99,6 +99,29 @@ def test_imports_go_one_way(path):
             assert any(name == room or name.startswith(room + ".") for room in allowed), name
 
 
+HOMES = {
+    "rich.console": ("benchmarks/cli/app.py",),
+    "rich.table": ("benchmarks/cli/app.py",),
+    "rich.progress": ("benchmarks/cli/app.py",),
+    "html.escape": ("reports/escaping.py",),
+    "xml.sax.saxutils": (),
+    "csv.writer": ("reports/render.py", "nasbench_adapters/truth/__init__.py"),
+    ".legend(": ("reports/canvas.py",),
+    "typer.echo(": ("benchmarks/cli/app.py", "benchmarks/cli/comparing.py"),
+}
+"""What shows text, and the files that may use it: there, text of others is made safe to show."""
+
+
+@pytest.mark.parametrize("name", HOMES)
+def test_text_of_others_is_shown_in_one_place_of_a_kind(name):
+    users = []
+    for path in MODULES:
+        words = [*imports(path), (ROOT / path).read_text(encoding="utf-8")]
+        if path.parts[1] != "perf" and any(name in word for word in words):
+            users.append(path.as_posix())
+    assert set(users) == set(HOMES[name])
+
+
 def test_rooms_without_torch_stay_so():
     """Imports one after the other and names the first that brings torch along."""
     reports = [dotted(path).removeprefix("archselect.") for path in MODULES if path.parts[0] == "reports"]
