@@ -11,7 +11,7 @@ from typing import Any
 
 from archselect.benchmarks.engines.registry import check_engine
 from archselect.benchmarks.machine import find_device
-from archselect.benchmarks.records import Folder, StudyInfo, read_fact
+from archselect.benchmarks.records import Folder, StudyInfo, read_fact_if_there
 from archselect.benchmarks.study import DataPart, SpacePart, Study, TruthPart
 from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.files import unwritable
@@ -93,12 +93,11 @@ def check_data(names: Sequence[str], data_dir: Path | None, faults: Faults) -> N
 
 
 def check_claim(root: Path, name: str) -> None:
-    """Raise UserError if a folder holds another study, by name, or if its `study.json` is damaged."""
-    path = Folder(root).study_path
-    if not path.is_file():
-        return
-    there = read_fact(path, StudyInfo)
-    if there.name != name:
+    """Raise UserError if a folder holds another study, by name, a damaged `study.json`, or links where it writes."""
+    folder = Folder(root)
+    folder.refuse_links()
+    there = read_fact_if_there(folder.study_path, StudyInfo)
+    if there is not None and there.name != name:
         raise UserError(f"{root} holds study '{there.name}' with other settings; name another folder with --out")
 
 

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import unreadable
+from archselect.nasbench_adapters.files import read_bytes, unreadable
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
 from archselect.nasbench_adapters.images.fetch import fetch, verify
-from archselect.nasbench_adapters.restricted import unpickle
+from archselect.nasbench_adapters.restricted import numbers_of, unpickle
 
 URL = "https://www.cs.toronto.edu/~kriz/"
 URL_VARIABLE = "ARCHSELECT_CIFAR_URL"
@@ -204,9 +204,14 @@ def _of_tables(form: PythonForm, names: tuple[tuple[str, str], ...], tables: dic
     pixels = CHANNELS * SIZE * SIZE
     for name, _ in names:
         table = tables[name] if isinstance(tables[name], dict) else {}
-        data = np.asarray(table.get("data", ()))
-        numbers = np.asarray(table.get(form.labels, ()))
-        if data.dtype != np.uint8 or numbers.dtype.kind != "i" or data.shape != (numbers.size, pixels):
+        data = table.get("data")
+        numbers = numbers_of(table.get(form.labels))
+        if (
+            not isinstance(data, np.ndarray)
+            or data.dtype != np.uint8
+            or numbers.dtype.kind != "i"
+            or data.shape != (numbers.size, pixels)
+        ):
             raise UserError(f"{place / name} does not hold images of {SIZE}x{SIZE} pixels and '{form.labels}'")
         images.append(data.reshape(-1, CHANNELS, SIZE, SIZE).transpose(0, 2, 3, 1))
         labels.append(numbers)
@@ -246,7 +251,7 @@ def _files_in(folder: Path, names: Sequence[str]) -> dict[str, bytes]:
     files = {}
     for name in names:
         try:
-            files[name] = (folder / name).read_bytes()
+            files[name] = read_bytes(folder / name, LARGEST)
         except FileNotFoundError:
             continue  # the caller names what is missing
         except OSError as error:
