@@ -40,6 +40,8 @@ def check_place(root: Path, device: str, engine: str, engine_settings: dict[str,
             find_device(device)
     with faults.collect():
         check_writable(root)
+    with faults.collect():
+        Folder(root).refuse_links()
 
 
 def check_study(
@@ -93,10 +95,8 @@ def check_data(names: Sequence[str], data_dir: Path | None, faults: Faults) -> N
 
 
 def check_claim(root: Path, name: str) -> None:
-    """Raise UserError if a folder holds another study, by name, a damaged `study.json`, or links where it writes."""
-    folder = Folder(root)
-    folder.refuse_links()
-    there = read_fact_if_there(folder.study_path, StudyInfo)
+    """Raise UserError if a folder holds another study, by name, or if its `study.json` is damaged."""
+    there = read_fact_if_there(Folder(root).study_path, StudyInfo)
     if there is not None and there.name != name:
         raise UserError(f"{root} holds study '{there.name}' with other settings; name another folder with --out")
 

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator
-from errno import ENOENT
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
@@ -673,10 +671,11 @@ def read_fact(path: Path, kind: type[FactType], mend: str = "remove it and run a
 
     Raises UserError, naming file and field, if the file is unreadable or of another shape.
     """
-    found = read_fact_if_there(path, kind, mend)
-    if found is None:
-        raise unreadable(path, FileNotFoundError(ENOENT, os.strerror(ENOENT)))
-    return found
+    try:
+        content = read_bytes(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return parse_fact(path, content, kind, mend)
 
 
 def read_fact_if_there(path: Path, kind: type[FactType], mend: str = "remove it and run again") -> FactType | None:
