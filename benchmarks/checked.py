@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,9 @@ import torch
 from torch import Tensor
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED, write_atomically
+from archselect.nasbench_adapters.files import DAMAGED, open_plain, read_bytes, write_atomically
+from archselect.nasbench_adapters.limits import MOST_TENSOR_BYTES, MOST_VALUES
+from archselect.nasbench_adapters.restricted import check_torch_file
 
 MOST = 1_000
 """Bytes of the line that names the commit, at most."""
@@ -29,7 +32,7 @@ PLACE = "tensor at"
 
 
 def save_checked(path: Path, content: dict[str, Any], commit: str | None = None) -> None:
-    """Write tensors, numbers, texts and containers of them.
+    """Write tensors, numbers, texts and containers of them, into a folder of a study's folder.
 
     `commit` is of the archselect that made the content, None where several had a part in it; see :func:`commit_of`.
     Raises UserError if the folder cannot take the file.
@@ -38,35 +41,52 @@ def save_checked(path: Path, content: dict[str, Any], commit: str | None = None)
     buffer.write(json.dumps({"commit": commit}).encode() + b"\n")
     torch.save(_packed(content), buffer)
     file = buffer.getvalue()
-    write_atomically(path, hashlib.sha256(file).digest() + file)
+    write_atomically(path, hashlib.sha256(file).digest() + file, path.parent.parent)
 
 
 def load_checked(path: Path) -> dict[str, Any]:
     """Read such a file back, to the CPU; nothing in it is executed. Raises UserError if it is missing or damaged."""
+    content = load_if_there(path)
+    if content is None:
+        raise _foreign(path)
+    return content
+
+
+def load_if_there(path: Path) -> dict[str, Any] | None:
+    """As :func:`load_checked`; None if there is no such file (any more)."""
     try:
-        digest, file = (whole := path.read_bytes())[:32], whole[32:]
+        whole = read_bytes(path, MOST_TENSOR_BYTES)
+        digest, file = whole[:32], whole[32:]
         if hashlib.sha256(file).digest() != digest:
             raise ValueError("checksum")
         _, _, tensors = file.partition(b"\n")
-        content = _unpacked(torch.load(io.BytesIO(tensors), map_location="cpu", weights_only=True))
+        check_torch_file(io.BytesIO(tensors), len(tensors))
+        loaded = torch.load(io.BytesIO(tensors), map_location="cpu", weights_only=True)
+        content = _unpacked(loaded, len(tensors))
         if not isinstance(content, dict):
             raise ValueError("not a dictionary")
         return content
+    except FileNotFoundError:
+        return None
     except (OSError, *DAMAGED, pickle.UnpicklingError) as error:
-        raise UserError(f"{path} is not a file of ours or is damaged: remove it and run again") from error
+        raise _foreign(path) from error
+
+
+def _foreign(path: Path) -> UserError:
+    return UserError(f"{path} is not a file of ours or is damaged: remove it and run again")
 
 
 def commit_of(path: Path) -> str | None:
     """Return the commit of the archselect that made a file's content, without reading the tensors.
 
     None where several commits had a part in it, and for a file that is not one of these: :func:`load_checked` says so.
+    None also where another process removed the file.
     """
-    with path.open("rb") as file:
-        file.seek(32)
-        line = file.readline(MOST)
     try:
-        header = json.loads(line)
-    except DAMAGED:
+        with open_plain(path) as file:
+            file.seek(32)
+            header = json.loads(file.readline(MOST))
+    except (OSError, *DAMAGED):
         return None
     commit = header.get("commit") if isinstance(header, dict) else None
     return commit if isinstance(commit, str) else None
@@ -123,14 +143,31 @@ def _packed(content: Any) -> dict[str, Any]:
     return {"content": placed, "tensors": {dtype: torch.cat(own) for dtype, own in tensors.items()}}
 
 
-def _unpacked(file: dict[str, Any]) -> Any:
-    """The inverse of :func:`_packed`; every tensor in memory of its own, laid out as it was."""
+def _unpacked(file: dict[str, Any], size: int) -> Any:
+    """The inverse of :func:`_packed`; every tensor in memory of its own, laid out as it was.
+
+    Args:
+        file: what the torch file holds.
+        size: of the torch file in bytes.
+
+    Raises ValueError if there are more values, or more bytes of tensors, than a file of that size can hold: a file may
+    name a small tensor, or a list, any number of times.
+    """
+    values = 0
+    filled = 0
 
     def tensor(value: Any) -> Any:
+        nonlocal values, filled
+        values += 1
+        if values > MOST_VALUES:
+            raise ValueError(f"it holds more than {MOST_VALUES:,} values")
         if not isinstance(value, dict) or PLACE not in value:
             return value
         dtype, start, shape, strides = value[PLACE]
         flat = file["tensors"][dtype]
+        filled += abs(math.prod(shape)) * flat.element_size()
+        if filled > size:
+            raise ValueError("its tensors are larger than the file")
         return flat.as_strided(shape, strides, start).clone()
 
     return _mapped(file["content"], tensor)

@@ -16,6 +16,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple, get_args, get_origin
 
@@ -33,9 +34,12 @@ from archselect.benchmarks.records import (
     Selected,
     content_id,
     read_fact,
+    read_fact_if_there,
     write_atomically,
 )
+from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.files import DAMAGED
+from archselect.nasbench_adapters.parquet import check_parquet
 
 FEWEST = 1_000
 """Records beyond those in the file, and beyond a tenth of them, for which it is written again."""
@@ -84,7 +88,9 @@ def read_records(folder: Folder, ids: Iterable[str] | None = None, compacted: bo
             del stamps[name]
         yield from built
     for name in stamps:
-        yield read_fact(folder.path(Record, name), Record)
+        record = read_fact_if_there(folder.path(Record, name), Record)
+        if record is not None:
+            yield record
 
 
 def compact(folder: Folder, fewest: int = FEWEST) -> int:
@@ -107,7 +113,7 @@ def _compact(folder: Folder, stamps: dict[str, Stamp], fewest: int) -> int:
                 writer.write_table(group)
         for start in range(0, len(missing), _AT_ONCE):
             writer.write_table(_table(folder, {name: stamps[name] for name in missing[start : start + _AT_ONCE]}))
-    write_atomically(folder.compact_path, file.getvalue())
+    write_atomically(folder.compact_path, file.getvalue(), folder.root)
     return len(missing)
 
 
@@ -119,16 +125,16 @@ def _stamps(folder: Folder) -> dict[str, Stamp]:
         with os.scandir(records) as entries:
             for entry in entries:
                 if entry.name.endswith(".json") and not entry.name.startswith("."):
-                    stat = entry.stat()
-                    found[entry.name.removesuffix(".json")] = Stamp(stat.st_size, stat.st_mtime_ns)
+                    with suppress(FileNotFoundError):  # removed meanwhile, or a link to nothing
+                        stat = entry.stat()
+                        found[entry.name.removesuffix(".json")] = Stamp(stat.st_size, stat.st_mtime_ns)
     return found
 
 
 def _groups(folder: Folder, columns: list[str] | None = None) -> Iterator[pa.Table]:
     """The row groups, of all columns or some; of a file that is damaged or of another schema, none (any more)."""
-    if not folder.compact_path.is_file():
-        return
     try:
+        check_parquet(folder.compact_path)
         file = pq.ParquetFile(folder.compact_path, page_checksum_verification=True)
         if file.schema_arrow == _schema() and file.schema_arrow.metadata == _schema().metadata:
             coming: deque[Future[pa.Table]] = deque()
@@ -139,7 +145,7 @@ def _groups(folder: Folder, columns: list[str] | None = None) -> Iterator[pa.Tab
                         yield coming.popleft().result()
                 if coming:
                     yield coming.popleft().result()
-    except (pa.ArrowException, OSError, *DAMAGED):
+    except (pa.ArrowException, OSError, UserError, *DAMAGED):
         return
 
 

@@ -23,9 +23,9 @@ from archselect.benchmarks.records import Counts
 from archselect.benchmarks.study import DataPart, SelectorPart, SpacePart, Study, SupernetPart, TrainPart, read_study
 from archselect.benchmarks.supernets import make_supernet, new_supernet
 from archselect.benchmarks.task import SCORING_BATCH
-from archselect.nasbench_adapters.images import DATASETS, data_folder, load_images
+from archselect.nasbench_adapters.images import DATASETS, data_folder, load_images, split_side
 from archselect.nasbench_adapters.images.batches import Images
-from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
+from archselect.nasbench_adapters.images.dataset import ImageDataset, check_side, make_dataset
 from archselect.nasbench_adapters.networks import Mixture, Supernet, build_network, mixture_of, new_alphas, scoring
 from archselect.nasbench_adapters.networks.flops import ForwardCost
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
@@ -257,12 +257,11 @@ class World(Task):
 
 
 def _sizes(name: str, data_dir: Path | None) -> Sizes:
-    whole, _, side = name.partition("@")
+    whole, side = split_side(name)
     if whole in KNOWN and not DATASETS[whole].present(data_folder(data_dir)):
-        if name == whole:
-            return KNOWN[whole]
-        if side.isdecimal():
-            return replace(KNOWN[whole], side=int(side))
+        known = KNOWN[whole]
+        check_side(whole, known.side, known.side if side is None else side)
+        return known if side is None else replace(known, side=side)
     dataset = load_images(name, data_dir)
     return Sizes(
         dataset.channels,

@@ -38,6 +38,7 @@ from archselect.benchmarks.records import (
     Trained,
     content_id,
     read_fact,
+    read_fact_if_there,
     write_fact,
 )
 from archselect.benchmarks.run import Landscapes, Runner, survey, trained_accuracy, trained_landscape
@@ -124,7 +125,7 @@ def run_study(
         _claim(folder, study, jobs, command or [])
         plans = {plan.id: plan for job in jobs for plan in job.trainings}
         for landscape in [*landscapes, *map(trained_landscape, plans.values())]:
-            write_fact(folder.path(Landscape, landscape.id), landscape)
+            write_fact(folder.path(Landscape, landscape.id), landscape, root)
         truths = dict(zip(parts, landscapes, strict=True))
         compact(folder)
         by_id = {job.inputs.id: job for job in jobs}
@@ -194,11 +195,12 @@ def run_training(
         return read_fact(path, Trained), False
     settle(threads)
     with held(root):
+        folder.refuse_links()
         try:
             trained = Runner(folder, device, data_dir, not rerun_other_code).train(job, every, advance)
         except FloatingPointError as error:
             raise UserError(f"the training diverged ({error}); lower learning_rate") from error
-        write_fact(path, trained)
+        write_fact(path, trained, root)
     return trained, True
 
 
@@ -234,15 +236,15 @@ def _claim(folder: Folder, study: Study, jobs: list[RunJob], command: list[str])
         references=study.references,
         differences=[] if study.variant_of is None else differences(study, read_study(study.variant_of)),
     )
-    if folder.study_path.is_file():
-        there = read_fact(folder.study_path, StudyInfo)
+    there = read_fact_if_there(folder.study_path, StudyInfo)
+    if there is not None:
         dropped = set(there.runs) - set(info.runs)
         known = {_but_formulations(job.inputs) for job in jobs}
         if there.name != info.name or any(not _may_be_dropped(folder, run, known) for run in dropped):
             raise UserError(
                 f"{folder.root} holds study '{there.name}' with other settings; name another folder with --out"
             )
-    write_fact(folder.study_path, info)
+    write_fact(folder.study_path, info, folder.root)
 
 
 def _may_be_dropped(folder: Folder, run: str, known: set[str]) -> bool:
@@ -251,10 +253,10 @@ def _may_be_dropped(folder: Folder, run: str, known: set[str]) -> bool:
     It may if the run never finished, is of something of the user's own that was edited since, or is one of the study's
     with other formulation numbers: `known` has the study's runs by :func:`_but_formulations`.
     """
-    path = folder.path(Record, run)
-    if not path.is_file():
+    record = read_fact_if_there(folder.path(Record, run), Record)
+    if record is None:
         return True
-    inputs = read_fact(path, Record).inputs
+    inputs = record.inputs
     edited = inputs.selector.source is not None or inputs.supernet.source is not None
     return edited or _but_formulations(inputs) in known
 
@@ -282,10 +284,9 @@ def _looked_up(record: Record, job: RunJob, truths: dict[TruthPart, Landscape]) 
 def _selection(folder: Folder, job: RunJob, truths: dict[TruthPart, Landscape]) -> Record | None:
     """What the run selected, if that is known and was looked up in every truth that the study names now."""
     for path in (folder.selection(job.inputs.id), folder.path(Record, job.inputs.id)):
-        if path.is_file():
-            record = read_fact(path, Record)
-            if record.id == job.inputs.id and _looked_up(record, job, truths):
-                return record
+        record = read_fact_if_there(path, Record)
+        if record is not None and record.id == job.inputs.id and _looked_up(record, job, truths):
+            return record
     return None
 
 
@@ -328,7 +329,7 @@ def _run_selectors(
             _only_ours(error)
             failed.append(_fail(folder, job, error))
         elif job.trainings:
-            write_fact(folder.selection(job.inputs.id), future.result())
+            write_fact(folder.selection(job.inputs.id), future.result(), folder.root)
             discard(folder.journal(job.inputs.id))
         else:
             _finish(folder, job, future.result())
@@ -365,7 +366,7 @@ def _train_selected(
             _only_ours(error)
             broken[id] = error
         else:
-            write_fact(folder.path(Trained, id), future.result())
+            write_fact(folder.path(Trained, id), future.result(), folder.root)
         done += 1
         progress("trainings", done, len(every))
     failed = []
@@ -384,7 +385,8 @@ def _finish(folder: Folder, job: RunJob, record: Record) -> None:
     for plan in job.trainings:
         jobs = plan.jobs(record.selected.architecture)
         trained.append(trained_accuracy(plan, [read_fact(folder.path(Trained, own.id), Trained) for own in jobs]))
-    write_fact(folder.path(Record, record.id), record.model_copy(update={"accuracies": looked_up + trained}))
+    finished = record.model_copy(update={"accuracies": looked_up + trained})
+    write_fact(folder.path(Record, record.id), finished, folder.root)
     folder.selection(record.id).unlink(missing_ok=True)
     folder.path(Failure, record.id).unlink(missing_ok=True)
     discard(folder.journal(record.id))
@@ -412,7 +414,7 @@ def _fail(folder: Folder, job: RunJob, error: BaseException) -> str:
         traceback=shortened(visible(text), LONGEST_TRACEBACK),
         commit=commit(),
     )
-    write_fact(folder.path(Failure, failure.id), failure)
+    write_fact(folder.path(Failure, failure.id), failure, folder.root)
     return failure.id
 
 

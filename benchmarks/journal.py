@@ -15,9 +15,10 @@ from __future__ import annotations
 import base64
 import json
 import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -27,7 +28,8 @@ from archselect.benchmarks.logs import Answers
 from archselect.benchmarks.machine import commit, same_commit
 from archselect.benchmarks.task import SupernetTask
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import unwritable
+from archselect.nasbench_adapters.files import open_plain, open_to_append, unreadable, unwritable, write_atomically
+from archselect.nasbench_adapters.limits import MOST_LINE_BYTES
 from archselect.nasbench_adapters.networks import Mixture
 from archselect.nasbench_adapters.space import Architecture, Decisions
 from archselect.selectors.base import Batch, Evaluation, Task
@@ -69,7 +71,7 @@ class Journal:
         else:
             self.state = None
             self.state_path.unlink(missing_ok=True)
-            _write(self.path, "w", header)
+            _begin(self.path, header)
 
     def _whole(self, lines: list[Line]) -> list[Line]:
         """The lines found if the state after their last tuning is there too, else none.
@@ -87,7 +89,7 @@ class Journal:
             return []
         self.state = saved["state"]
         if lines and saved["place"] == len(lines) and _is_line(saved["line"]):
-            _write(self.path, "a", saved["line"])
+            _add(self.path, saved["line"])
             return [*lines, saved["line"]]
         return lines if tunings and saved["place"] == tunings[-1] else []
 
@@ -109,7 +111,7 @@ class Journal:
         line = {"number": self.asked, "commit": commit(), **line}
         if state is not None:
             save_checked(self.state_path, {"place": self.asked, "line": line, "state": state})
-        _write(self.path, "a", line)
+        _add(self.path, line)
         self.asked += 1
 
 
@@ -122,13 +124,22 @@ def discard(path: Path) -> None:
     path.with_suffix(".pt").unlink(missing_ok=True)
 
 
-def _write(path: Path, mode: str, line: Line) -> None:
+def _begin(path: Path, header: Line) -> None:
+    """Write a journal of no answers; whatever was there is gone, and nothing is written through a link."""
+    write_atomically(path, _text_of(header), path.parent.parent)
+
+
+def _add(path: Path, line: Line) -> None:
+    """Add a line to a journal; nothing is written through a link."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open(mode, encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        with open_to_append(path, path.parent.parent) as file:
+            file.write(_text_of(line))
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def _text_of(line: Line) -> bytes:
+    return f"{json.dumps(line)}\n".encode()
 
 
 def _read(path: Path, header: Line) -> list[Line]:
@@ -136,28 +147,49 @@ def _read(path: Path, header: Line) -> list[Line]:
 
     A journal of another header has none.
     """
-    if not path.is_file():
+    try:
+        with open_plain(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            lines, whole = _whole_lines(file)
+    except FileNotFoundError:
         return []
-    lines: list[Line] = []
-    whole = 0
-    with path.open("rb") as file:
-        for text in file:
-            try:
-                line = json.loads(text)
-            except (ValueError, RecursionError):
-                break
-            if not text.endswith(b"\n") or not (_is_line(line) if lines else isinstance(line, dict)):
-                break
-            if not lines or line["number"] == len(lines) - 1:
-                lines.append(line)
-            elif line["number"] >= len(lines):
-                break
-            whole += len(text)
+    except OSError as error:
+        raise unreadable(path, error) from error
     if not lines or any(lines[0].get(name) != value for name, value in header.items()):
         return []
-    with path.open("r+b") as file:
-        file.truncate(whole)
+    if whole < size:
+        _cut_off(path, whole)
     return lines[1:]
+
+
+def _whole_lines(file: IO[bytes]) -> tuple[list[Line], int]:
+    """Return the lines of a journal up to the first that is broken or a gap, and how many bytes they are."""
+    lines: list[Line] = []
+    whole = 0
+    while text := file.readline(MOST_LINE_BYTES):
+        if not text.endswith(b"\n"):
+            break
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
+            break
+        if not (_is_line(line) if lines else isinstance(line, dict)):
+            break
+        if not lines or line["number"] == len(lines) - 1:
+            lines.append(line)
+        elif line["number"] >= len(lines):
+            break
+        whole += len(text)
+    return lines, whole
+
+
+def _cut_off(path: Path, size: int) -> None:
+    """Cut a journal off behind so many bytes; nothing is written through a link."""
+    try:
+        with open_to_append(path, path.parent.parent) as file:
+            file.truncate(size)
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def _is_line(line: object) -> bool:

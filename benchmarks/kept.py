@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from archselect.benchmarks.checked import commit_of
 from archselect.benchmarks.grid import RunJob, TrainingJob
 from archselect.benchmarks.machine import commit
-from archselect.benchmarks.records import Folder, Record, Trained, read_fact, short_commit
+from archselect.benchmarks.records import Folder, Record, Trained, read_fact_if_there, short_commit
 from archselect.benchmarks.run import trained_accuracy
 
 RERUN = "--rerun-other-code"
@@ -102,15 +102,15 @@ def trainings(job: RunJob, record: Record) -> list[TrainingJob]:
 
 def trained_by_this_code(folder: Folder, training: TrainingJob) -> bool:
     """Return whether a training is finished, and the present commit made it."""
-    path = folder.path(Trained, training.id)
-    return path.is_file() and read_fact(path, Trained).commit == commit()
+    trained = read_fact_if_there(folder.path(Trained, training.id), Trained)
+    return trained is not None and trained.commit == commit()
 
 
 def _trained(folder: Folder, job: RunJob, record: Record) -> dict[str, Trained]:
     """Return the records of the final trainings of what a run selected, by id, as far as they are there."""
     paths = [folder.path(Trained, training.id) for training in trainings(job, record)]
-    facts = [read_fact(path, Trained) for path in paths if path.is_file()]
-    return {fact.id: fact for fact in facts}
+    facts = [read_fact_if_there(path, Trained) for path in paths]
+    return {fact.id: fact for fact in facts if fact is not None}
 
 
 def _has_accuracies_of(record: Record, job: RunJob, trained: dict[str, Trained]) -> bool:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from archselect.nasbench_adapters.files import unwritable
+from archselect.nasbench_adapters.files import open_to_append, unwritable
 
 LOG = logging.getLogger("archselect")
 LOG.setLevel(logging.INFO)
@@ -36,10 +36,10 @@ def note(event: str, **facts: object) -> None:
 def logged(path: Path, **about: object) -> Iterator[None]:
     """Within it, what this thread logs goes into the file, too; it begins with `about` and the process.
 
-    Raises UserError if the file cannot be written.
+    The file lies in a folder of a study's folder, below which nothing is written through links. Raises UserError if it
+    cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         handler = _File(path)
     except OSError as error:
         raise unwritable(path, error) from error
@@ -97,12 +97,13 @@ class _File(logging.Handler):
     """Adds each line to a file, at once. A disk that is full stops no run here: what the run itself writes will."""
 
     def __init__(self, path: Path) -> None:
+        self._file = open_to_append(path, path.parent.parent)
         super().__init__()
-        self._file = path.open("ab", buffering=0)
 
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(OSError):
             self._file.write((self.format(record) + "\n").encode())
+            self._file.flush()
 
     def close(self) -> None:
         self._file.close()

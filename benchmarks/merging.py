@@ -52,6 +52,7 @@ def merge_folders(roots: Sequence[Path], out: Path) -> tuple[int, int]:
                     f"{there} and {here} contradict one another: the same inputs, and more than the times differ"
                     f"{_other_commits(first, fact)}; find out why and remove one of them"
                 )
+    target.refuse_links()
     copied = kept = 0
     for path, (_, fact) in facts.items():
         if isinstance(fact, Failure) and target.path(Record, fact.id) in facts:
@@ -59,7 +60,7 @@ def merge_folders(roots: Sequence[Path], out: Path) -> tuple[int, int]:
         elif path.is_file():
             kept += 1
         else:
-            write_fact(path, fact)
+            write_fact(path, fact, out)
             copied += 1
     for path, trace in traces.items():
         if path.is_file():
@@ -67,7 +68,7 @@ def merge_folders(roots: Sequence[Path], out: Path) -> tuple[int, int]:
         else:
             write_trace(path, trace)
             copied += 1
-    write_fact(target.study_path, info)
+    write_fact(target.study_path, info, out)
     return copied, kept
 
 

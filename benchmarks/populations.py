@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from archselect.benchmarks.records import Population
 from archselect.benchmarks.study import TruthPart
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.files import expand
+from archselect.nasbench_adapters.limits import MOST_CELLS_SAMPLED
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.streams import stream_seed
 from archselect.nasbench_adapters.truth import Surrogate, open_truth
@@ -24,6 +26,8 @@ ALIASES = {"jacov": "jacob_cov", "jacob": "nwot"}
 
 EMPTY = ("", "nan", "none", "null", "na")
 """What a cell of a file may hold, in small letters, where there is no published score."""
+
+_COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 ATTEMPTS = 1_000
 """Draws in a row that bring nothing new, after which a space is taken to have no more."""
@@ -143,9 +147,12 @@ def _names_file(text: str) -> bool:
 
 
 def _count(amount: str) -> int:
-    if not amount.isdecimal() or int(amount) < 1:
-        raise UserError(f"--cells sample:{amount}: write how many, such as sample:100")
-    return int(amount)
+    count = int(amount) if _COUNT.fullmatch(amount) else 0
+    if not 1 <= count <= MOST_CELLS_SAMPLED:
+        raise UserError(
+            f"--cells sample:{amount}: write how many, such as sample:100, and at most {MOST_CELLS_SAMPLED:,}"
+        )
+    return count
 
 
 def _share(amount: str) -> float:

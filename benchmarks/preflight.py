@@ -11,7 +11,7 @@ from typing import Any
 
 from archselect.benchmarks.engines.registry import check_engine
 from archselect.benchmarks.machine import find_device
-from archselect.benchmarks.records import Folder, StudyInfo, read_fact
+from archselect.benchmarks.records import Folder, StudyInfo, read_fact_if_there
 from archselect.benchmarks.study import DataPart, SpacePart, Study, TruthPart
 from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.files import unwritable
@@ -40,6 +40,8 @@ def check_place(root: Path, device: str, engine: str, engine_settings: dict[str,
             find_device(device)
     with faults.collect():
         check_writable(root)
+    with faults.collect():
+        Folder(root).refuse_links()
 
 
 def check_study(
@@ -94,11 +96,8 @@ def check_data(names: Sequence[str], data_dir: Path | None, faults: Faults) -> N
 
 def check_claim(root: Path, name: str) -> None:
     """Raise UserError if a folder holds another study, by name, or if its `study.json` is damaged."""
-    path = Folder(root).study_path
-    if not path.is_file():
-        return
-    there = read_fact(path, StudyInfo)
-    if there.name != name:
+    there = read_fact_if_there(Folder(root).study_path, StudyInfo)
+    if there is not None and there.name != name:
         raise UserError(f"{root} holds study '{there.name}' with other settings; name another folder with --out")
 
 

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from archselect.benchmarks.records import Settings
 from archselect.nasbench_adapters.errors import Faults, UserError, unknown
+from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
+from archselect.nasbench_adapters.space import checked_skeleton
 from archselect.nasbench_adapters.spaces import get_space, whole
 
 
@@ -38,8 +40,8 @@ class TrainingSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=2)
+    epochs: int = Field(ge=1, le=MOST_EPOCHS)
+    batch_size: int = Field(ge=2, le=MOST_IMAGES_AT_ONCE)
     learning_rate: float = Field(gt=0)
     learning_rate_min: float = Field(default=0.0, ge=0)
     schedule: Literal["cosine", "linear", "exponential"] = "cosine"
@@ -226,7 +228,7 @@ def resolve(name: str, space: str, settings: Mapping[str, Any], skeleton: Settin
         if key not in known:
             faults.add(unknown(f"setting of protocol {name}", key, known))
     with faults.collect():
-        get_space(space).skeleton(**own | (skeleton or {}))
+        checked_skeleton(get_space(space), own | (skeleton or {}))
     faults.raise_any()
     before = protocol.settings.model_dump()
     try:

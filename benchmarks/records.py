@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
@@ -25,8 +25,9 @@ from archselect.benchmarks.columns import Columns as Columns
 from archselect.nasbench_adapters.errors import Faults as Faults
 from archselect.nasbench_adapters.errors import UserError as UserError
 from archselect.nasbench_adapters.errors import unknown as unknown
+from archselect.nasbench_adapters.files import read_bytes, unreadable
 from archselect.nasbench_adapters.files import read_text as read_text
-from archselect.nasbench_adapters.files import unreadable
+from archselect.nasbench_adapters.files import refuse_links as refuse_links
 from archselect.nasbench_adapters.files import write_atomically as write_atomically
 from archselect.nasbench_adapters.foreign_text import LONGEST_MESSAGE as LONGEST_MESSAGE
 from archselect.nasbench_adapters.foreign_text import one_line as one_line
@@ -654,9 +655,9 @@ def as_text(fact: Fact) -> bytes:
     return _NUMBERS.sub(lambda found: b" ".join(found[0].split()), indented) + b"\n"
 
 
-def write_fact(path: Path, fact: Fact) -> None:
-    """Write a fact :func:`as_text`, atomically."""
-    write_atomically(path, as_text(fact))
+def write_fact(path: Path, fact: Fact, within: Path | None = None) -> None:
+    """Write a fact :func:`as_text`, atomically; see :func:`.files.write_atomically`."""
+    write_atomically(path, as_text(fact), within)
 
 
 FactType = TypeVar("FactType", bound=Fact)
@@ -671,7 +672,18 @@ def read_fact(path: Path, kind: type[FactType], mend: str = "remove it and run a
     Raises UserError, naming file and field, if the file is unreadable or of another shape.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return parse_fact(path, content, kind, mend)
+
+
+def read_fact_if_there(path: Path, kind: type[FactType], mend: str = "remove it and run again") -> FactType | None:
+    """Return the fact of a file, None if there is no such file (any more); see :func:`read_fact`."""
+    try:
+        content = read_bytes(path)
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise unreadable(path, error) from error
     return parse_fact(path, content, kind, mend)
@@ -687,6 +699,28 @@ def parse_fact(
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise UserError(f"{path} is not a valid {kind.__name__.lower()}: {where}: {first['msg']}; {mend}") from error
+
+
+OF_REPORTS = ("report/figures/any.svg", "report.html", "records.parquet", "scores.csv")
+"""A file of each folder that reports write, and the files that stand alone."""
+WRITTEN = (
+    *OF_REPORTS,
+    "study.json",
+    "scoring.json",
+    "population.json",
+    "records/any.json",
+    "failures/any.json",
+    "landscapes/any.json",
+    "trainings/any.json",
+    "scores/any.json",
+    "selections/any.json",
+    "checkpoints/any.pt",
+    "supernets/any.pt",
+    "traces/any.npz",
+    "progress/any.jsonl",
+    "logs/any.jsonl",
+)
+"""The same of all that commands write into a folder of records or of scores."""
 
 
 class Folder:
@@ -750,10 +784,20 @@ class Folder:
         return self.root / "scores" / f"{seed}-{start:06d}.json"
 
     def read_all(self, kind: type[FactType]) -> Iterator[FactType]:
-        """Every fact of a kind, in order of file name."""
+        """Every fact of a kind, in order of file name; what is removed meanwhile is left out."""
         folder = self.path(kind, "x").parent
         for path in sorted(folder.glob("*.json")):
-            yield read_fact(path, kind)
+            fact = read_fact_if_there(path, kind)
+            if fact is not None:
+                yield fact
+
+    def refuse_links(self, names: Iterable[str] = WRITTEN) -> None:
+        """Raise UserError if a folder or file that a command writes is a link or something else, such as a pipe.
+
+        So a link shows before anything is computed. Whatever writes a file looks at that file, too.
+        """
+        for name in names:
+            refuse_links(self.root / name, self.root)
 
     @property
     def study_path(self) -> Path:

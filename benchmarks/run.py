@@ -127,7 +127,7 @@ class Runner:
             path = self.supernet_path(job)
             unfinished = checkpoint_path(path)
             if not self.other_code and unfinished.is_file() and commit_of(unfinished) != commit():
-                unfinished.unlink()
+                unfinished.unlink(missing_ok=True)
             trained = make_supernet(job.supernet, space, job.inputs, self.images(job), job.seed, advance, target=path)
             if trained.trace is not None:
                 # Before the supernet: where that is, its trace is, too.
@@ -216,7 +216,7 @@ class Runner:
                 return train_network(job, images, checkpoint, every, advanced)
             # The weights of the other commit stay until the new ones are trained.
             if anew.is_file() and commit_of(anew) != commit():
-                anew.unlink()
+                anew.unlink(missing_ok=True)
             trained = train_network(job, images, anew, every, advanced)
             anew.replace(checkpoint)
             return trained

@@ -31,7 +31,7 @@ from archselect.benchmarks.records import (
     ScoringInputs,
     Settings,
     content_id,
-    read_fact,
+    read_fact_if_there,
     write_fact,
 )
 from archselect.benchmarks.vouching import check_code, check_images
@@ -39,8 +39,10 @@ from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 from archselect.nasbench_adapters.files import held
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images, check_batch
+from archselect.nasbench_adapters.limits import MOST_IMAGES_AT_ONCE
 from archselect.nasbench_adapters.networks import build_network, scoring
 from archselect.nasbench_adapters.networks.network import NORM_MODES
+from archselect.nasbench_adapters.space import checked_skeleton
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.streams import stream_seed
 from archselect.selectors.proxies import get_proxy
@@ -70,10 +72,15 @@ def scoring_inputs(
 ) -> ScoringInputs:
     """What is to be scored and how. Raises UserError for an unknown name or a setting that does not fit."""
     space = get_space(population.space)
-    space.skeleton(**(skeleton or {}))
+    checked_skeleton(space, skeleton or {})
     check_proxies(proxies, norm)
     images = Images(load_images(data, data_dir), torch.device("cpu"), split="first")
     check_batch(batch_size, "train", images.dataset, len(images.train_index))
+    if batch_size * batches > MOST_IMAGES_AT_ONCE:
+        raise UserError(
+            f"{batches:,} batches of {batch_size:,} images are more than the {MOST_IMAGES_AT_ONCE:,} images that a "
+            "network is scored on: name fewer or smaller ones"
+        )
     return ScoringInputs(
         space=space.name,
         skeleton=skeleton or {},
@@ -139,6 +146,7 @@ def run_scoring(
         device = str(find_device(device))
     folder = Folder(root)
     with held(root):
+        folder.refuse_links()
         _claim(folder, inputs, population, seeds, command)
         size = len(population.architectures)
         starts = [(seed, start) for seed in seeds for start in range(0, size, PART)]
@@ -157,7 +165,7 @@ def run_scoring(
                 parts = [submit(_score_part, seed, first, texts[first : first + PART]) for seed, first in todo]
                 for future in as_completed(parts):
                     scored = future.result()
-                    write_fact(folder.scored(scored.seed, scored.start), scored)
+                    write_fact(folder.scored(scored.seed, scored.start), scored, root)
                     done += len(scored.scores)
                     progress(done, total)
         return done - kept, kept
@@ -165,9 +173,8 @@ def run_scoring(
 
 def _of_other_code(folder: Folder, parts: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Scored]:
     """Return the scores of other commits than the present one, by seed and start."""
-    paths = {part: folder.scored(*part) for part in parts}
-    facts = {part: read_fact(path, Scored) for part, path in paths.items() if path.is_file()}
-    return {part: fact for part, fact in facts.items() if fact.commit != commit()}
+    facts = {part: read_fact_if_there(folder.scored(*part), Scored) for part in parts}
+    return {part: fact for part, fact in facts.items() if fact is not None and fact.commit != commit()}
 
 
 def _notice(foreign: dict[tuple[int, int], Scored]) -> str | None:
@@ -189,8 +196,8 @@ def _claim(
 ) -> None:
     """Write what the folder is of, or refuse a folder of other scores. More seeds of the same are welcome."""
     every = set(seeds)
-    if folder.scoring_path.is_file():
-        there = read_fact(folder.scoring_path, Scoring)
+    there = read_fact_if_there(folder.scoring_path, Scoring)
+    if there is not None:
         if there.inputs != inputs:
             if there.inputs == inputs.model_copy(update={"formulations": there.inputs.formulations}):
                 raised = _differing(there.inputs.formulations, inputs.formulations)
@@ -200,8 +207,9 @@ def _claim(
             raise UserError(f"{folder.root} holds scores of other settings or cells; name another folder with --out")
         every |= set(there.seeds)
     size = len(population.architectures)
-    write_fact(folder.population_path, population)
-    write_fact(folder.scoring_path, Scoring(inputs=inputs, seeds=sorted(every), size=size, command=shlex.join(command)))
+    scoring = Scoring(inputs=inputs, seeds=sorted(every), size=size, command=shlex.join(command))
+    write_fact(folder.population_path, population, folder.root)
+    write_fact(folder.scoring_path, scoring, folder.root)
 
 
 _scorer: Scorer | None = None

@@ -105,8 +105,8 @@ def _pace(written: Sequence[float]) -> float | None:
 
 
 def _written(path: Path) -> float | None:
-    """When the file was last written; None if it is gone by now."""
+    """When the file, or a link itself, was last written; None if it is gone by now."""
     try:
-        return path.stat().st_mtime
+        return path.lstat().st_mtime
     except FileNotFoundError:
         return None

@@ -46,7 +46,6 @@ and so is an optimiser, `recipe = "my_optimiser.py:MyOptimiser"`.
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -72,14 +71,18 @@ from archselect.benchmarks.supernets import Recipe
 from archselect.nasbench_adapters.errors import Faults, UserError, nearest, unknown
 from archselect.nasbench_adapters.files import expand, read_text
 from archselect.nasbench_adapters.foreign_text import LONGEST_TITLE, check_label
+from archselect.nasbench_adapters.limits import MOST_PARTS, MOST_RUNS, MOST_SEEDS, MOST_STUDY_BYTES
+from archselect.nasbench_adapters.space import checked_skeleton
 from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.toml import parse_toml
 from archselect.selectors.base import Selector
 from archselect.selectors.registry import get_selector
 
 Table = Literal["tau", "accuracy", "differences", "time", "cells", "operations", "reproduction", "wiring"]
 UNJUDGED = ("time", "cells", "wiring")
 """Tables that need no accuracy of what is selected."""
-Seeds = list[Seed]
+Seeds = Annotated[list[Seed], Field(min_length=1, max_length=MOST_SEEDS, fail_fast=True)]
+Names = Annotated[list[str], Field(max_length=MOST_PARTS)]
 
 
 def _label_or_none(label: str) -> str:
@@ -101,8 +104,8 @@ class Part(BaseModel):
 class SeedsPart(Part):
     """Seeds of supernets and of selections; every pair of them is a run."""
 
-    supernet: Seeds = Field(min_length=1)
-    selection: Seeds = Field(default=[0], min_length=1)
+    supernet: Seeds
+    selection: Seeds = [0]
 
 
 class SpacePart(Part):
@@ -137,7 +140,7 @@ class TrainPart(Part):
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     protocol: str
-    seeds: Seeds = Field(default=[0], min_length=1)
+    seeds: Seeds = [0]
     data: str | None = None
     skeleton: Settings = {}
 
@@ -164,8 +167,8 @@ class DataPart(Part):
     split_seed: int = 0
     train_fraction: float = Field(0.5, gt=0, lt=1)
     limit: int | None = Field(None, ge=2)
-    truth: list[TruthPart] = []
-    train: list[TrainPart] = []
+    truth: list[TruthPart] = Field([], max_length=MOST_PARTS)
+    train: list[TrainPart] = Field([], max_length=MOST_PARTS)
 
     @field_validator("train", mode="before")
     @classmethod
@@ -181,8 +184,8 @@ class SupernetPart(Recipe):
     """
 
     label: Label = ""
-    spaces: list[str] | None = None
-    data: list[str] | None = None
+    spaces: Names | None = None
+    data: Names | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -206,7 +209,7 @@ class SelectorPart(Part):
 
     name: str
     label: Label = ""
-    on: list[str] | None = None
+    on: Names | None = None
 
     def build(self) -> Selector:
         """The selector. Raises UserError for an unknown name or setting."""
@@ -225,16 +228,16 @@ class SelectorPart(Part):
 class Study(Part):
     """A whole study; see the module's text."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
     title: Title
     description: str = ""
-    tables: list[Table] = ["tau", "accuracy", "differences", "time"]
+    tables: list[Table] = Field(["tau", "accuracy", "differences", "time"], max_length=MOST_PARTS)
     seeds: SeedsPart
-    spaces: list[SpacePart] = Field(min_length=1)
-    data: list[DataPart] = Field(min_length=1)
-    supernets: list[SupernetPart] = Field(min_length=1)
-    selectors: list[SelectorPart] = Field(min_length=1)
-    reproduces: list[Reproduced] = []
+    spaces: list[SpacePart] = Field(min_length=1, max_length=MOST_PARTS)
+    data: list[DataPart] = Field(min_length=1, max_length=MOST_PARTS)
+    supernets: list[SupernetPart] = Field(min_length=1, max_length=MOST_PARTS)
+    selectors: list[SelectorPart] = Field(min_length=1, max_length=MOST_PARTS)
+    reproduces: list[Reproduced] = Field([], max_length=MOST_PARTS)
     variant_of: str | None = None
     reference: str | None = None
 
@@ -247,6 +250,7 @@ class Study(Part):
 
     def check(self) -> None:
         """Build every part once, so that a mistake shows before anything runs. Raises UserError with all faults."""
+        self._check_runs()
         faults = Faults()
         check_parts(self.spaces, self.data, self.selectors, faults)
         checks = (
@@ -261,6 +265,19 @@ class Study(Part):
             with faults.collect():
                 check()
         faults.raise_any()
+
+    def _check_runs(self) -> None:
+        """Raise UserError for a study of more runs, or final trainings, than are planned at once."""
+        seeds = len(self.seeds.supernet) * len(self.seeds.selection)
+        places = len(self.spaces) * len(self.data)
+        runs = seeds * places * len(self.pairs())
+        trainings = runs * sum(len(train.seeds) for data in self.data for train in data.train)
+        for count, what in ((runs, "runs"), (trainings, "final trainings")):
+            if count > MOST_RUNS:
+                raise UserError(
+                    f"the study has up to {count:,} {what}, more than {MOST_RUNS:,}: make several studies of it, each "
+                    "with a part of the seeds, and join them with 'archselect merge'"
+                )
 
     def _check_supernets(self) -> None:
         """Raise UserError for a supernet on a space or data set that is not there, or a trace of no training."""
@@ -409,7 +426,7 @@ def check_parts(
     usable = []
     for space in spaces:
         with faults.collect():
-            get_space(space.name).skeleton(**space.skeleton)
+            checked_skeleton(get_space(space.name), space.skeleton)
             get_space(space.name).undecided()  # raises for a space that has no supernet
             usable.append(space)
     for selector in selectors:
@@ -520,10 +537,10 @@ def _raw(name: str) -> tuple[dict[str, Any], str]:
         if path.suffix == ".toml" or path.parent != Path():
             raise UserError(f"there is no study file {path}; 'archselect list studies' names the built-in ones")
         raise unknown("study", name, built_in_studies())
-    text = read_text(path)
+    text = read_text(path, MOST_STUDY_BYTES)
     try:
-        return tomllib.loads(text), text
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return parse_toml(text), text
+    except ValueError as error:
         raise UserError(f"study {path} is not valid TOML: {error}") from error
 
 

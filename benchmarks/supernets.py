@@ -15,7 +15,7 @@ import torch
 from pydantic import ConfigDict, model_validator
 from torch import Tensor
 
-from archselect.benchmarks.checked import check_form, commit_of, load_checked, save_checked, taking_over
+from archselect.benchmarks.checked import check_form, commit_of, load_checked, load_if_there, save_checked, taking_over
 from archselect.benchmarks.clock import Clock, PeakMemory
 from archselect.benchmarks.formulations import of_supernet
 from archselect.benchmarks.machine import commit, machine, same_commit
@@ -298,9 +298,10 @@ def _resume(
     clock: Clock,
 ) -> tuple[int, int]:
     """Take over the checkpoint if there is one. Returns the epochs done and the peak memory until then, or zeros."""
-    if target is None or not (path := checkpoint_path(target)).is_file():
+    path = None if target is None else checkpoint_path(target)
+    saved = None if path is None else load_if_there(path)
+    if path is None or saved is None:
         return 0, 0
-    saved = load_checked(path)
     if saved.get("training") != training:
         raise UserError(f"{path} is of another training: remove it and run again")
     with taking_over(path):

@@ -30,6 +30,7 @@ from archselect.benchmarks.records import (
     supernet_id,
     write_atomically,
 )
+from archselect.nasbench_adapters.arrays import open_arrays
 from archselect.nasbench_adapters.files import DAMAGED
 
 Array = npt.NDArray[np.float32] | npt.NDArray[np.int32]
@@ -166,20 +167,20 @@ def shapes(edges: int, operations: int, layers: int, epochs: int, probes: int = 
 
 
 def write_trace(path: Path, trace: Trace) -> None:
-    """Write a trace atomically. Raises UserError if the folder cannot take it."""
+    """Write a trace atomically into a folder of a study's folder. Raises UserError if that cannot take it."""
     arrays = {"losses": trace.losses}
     for c, cell in enumerate(trace.cells):
         arrays |= {f"{name}_{c}": getattr(cell, name) for name in AXES}
     info = np.frombuffer(trace.info.model_dump_json().encode(), dtype=np.uint8)
     file = io.BytesIO()
     np.savez_compressed(file, info=info, **arrays)  # type: ignore[arg-type]
-    write_atomically(path, file.getvalue())
+    write_atomically(path, file.getvalue(), path.parent.parent)
 
 
 def read_trace(path: Path) -> Trace:
     """Read a trace back; nothing in the file is executed. Raises UserError if it is missing, damaged or another's."""
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        with open_arrays(path) as file:
             info = TraceInfo.model_validate_json(file["info"].tobytes())
             if path.stem != info.id or info.id != _id(info):
                 raise ValueError("it is of another supernet")

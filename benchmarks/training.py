@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archselect.benchmarks.checked import check_optimizer, commit_of, load_checked, save_checked, taking_over
+from archselect.benchmarks.checked import check_optimizer, commit_of, load_if_there, save_checked, taking_over
 from archselect.benchmarks.clock import Clock, PeakMemory
 from archselect.benchmarks.grid import TrainingJob
 from archselect.benchmarks.machine import code_version, commit, machine, same_commit
@@ -101,8 +101,9 @@ class NetworkTrainer:
         self._training_logits, self._logits = self.network.training_logits, self.network.forward
         self._warmup, self._peak, self._sessions = 0.0, 0, 1
         self._commit: str | None = commit()
-        if checkpoint.is_file():
-            self._load()
+        saved = load_if_there(checkpoint)
+        if saved is not None:
+            self._restore(saved)
         self._warmup += perf_counter() - start
         if self.settings.compile:
             self._compile()
@@ -217,8 +218,7 @@ class NetworkTrainer:
             self._commit,
         )
 
-    def _load(self) -> None:
-        content = load_checked(self.checkpoint)
+    def _restore(self, content: dict[str, Any]) -> None:
         if content.get("training") != self.job.id:
             raise UserError(f"{self.checkpoint} is of another training: remove it and run again")
         with taking_over(self.checkpoint):

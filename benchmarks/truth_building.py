@@ -19,8 +19,9 @@ from torch.nn import functional as F
 
 from archselect.benchmarks.machine import cores
 from archselect.benchmarks.workers import worker_pool
+from archselect.nasbench_adapters.arrays import open_arrays
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED, write_atomically
+from archselect.nasbench_adapters.files import DAMAGED, held, read_text, write_atomically
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import Network
@@ -180,9 +181,9 @@ def train_table(
     classes = len(get_space(recipe.space).representatives)
     stamp = folder / "recipe.json"
     text = json.dumps(asdict(recipe), indent=1) + "\n"
-    if stamp.is_file() and stamp.read_text() != text:
+    if stamp.exists() and read_text(stamp) != text:
         raise UserError(f"{folder} holds parts of another recipe; name another folder or remove it")
-    write_atomically(stamp, text.encode())
+    write_atomically(stamp, text.encode(), folder)
     starts = range(0, classes, PART)
     todo = [start for start in starts if not _part_path(folder, start).is_file()]
     done = sum(min(PART, classes - start) for start in starts if start not in set(todo))
@@ -194,7 +195,7 @@ def train_table(
                 start, right = future.result()
                 buffer = BytesIO()
                 np.savez(buffer, **right)
-                write_atomically(_part_path(folder, start), buffer.getvalue())
+                write_atomically(_part_path(folder, start), buffer.getvalue(), folder)
                 done += len(right[SPLITS[0]])
                 advance(done, classes)
     parts = [_read_part(_part_path(folder, start)) for start in starts]
@@ -209,9 +210,11 @@ def build_table(
 ) -> Path:
     """Train a table (see :func:`train_table`) and write it as `folder`/NAME.npz, whose path is returned.
 
-    The table stores the representative of every class and speaks for the class.
+    The table stores the representative of every class and speaks for the class. Raises UserError as
+    :func:`train_table` does, and if another command is building in the folder.
     """
-    right = train_table(recipe, folder, workers, advance)
+    with held(folder):
+        right = train_table(recipe, folder, workers, advance)
     space, images = get_space(recipe.space), load_recipe_images(recipe)
     seeds = [str(seed) for seed in range(recipe.seeds)]
     table = TruthTable.build(
@@ -238,7 +241,7 @@ def _part_path(folder: Path, start: int) -> Path:
 
 def _read_part(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_arrays(path) as file:
             return {split: file[split] for split in SPLITS}
     except (OSError, *DAMAGED) as error:
         raise UserError(f"{path} is damaged: remove it and build again") from error

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 from archselect.nasbench_adapters.foreign_text import LONGEST_MESSAGE, one_line
 
+MOST_FAULTS = 50
+"""Faults that are listed; of others it is said how many there are."""
 SHORT_WORD = 4
 """Letters up to which a replaced letter makes another word: `sgas` is not `snas`."""
 LONG_WORD = 8
@@ -30,13 +32,15 @@ class UserError(Exception):
 
 
 class SeveralFaults(UserError):
-    """Several faults of one input: a heading, then one line per fault."""
+    """Several faults of one input: a heading, then one line per fault, of many the first :data:`MOST_FAULTS`."""
 
     def __init__(self, faults: tuple[str, ...]) -> None:
         super().__init__(f"found {len(faults)} faults; nothing was started:")
         heading = self.args[0]
         self.faults = faults
-        self._text = "\n".join([heading, *(f"  {fault}" for fault in faults)])
+        more = len(faults) - MOST_FAULTS
+        shown = [*faults[:MOST_FAULTS], *([f"and {more:,} more"] if more > 0 else [])]
+        self._text = "\n".join([heading, *(f"  {fault}" for fault in shown)])
         # What a worker process raises is pickled, and made again from these.
         self.args = (faults,)
 

@@ -7,7 +7,7 @@ carries one of the operations allowed on it. An :class:`Architecture` says which
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, product
@@ -16,6 +16,7 @@ from math import prod
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.limits import MOST_CHANNELS, MOST_LAYERS, MOST_LISTED, MOST_WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -321,7 +322,9 @@ class SearchSpace(ABC):
 
     @cached_property
     def classes(self) -> dict[Architecture, Architecture]:
-        """The canonical representative of every architecture."""
+        """The canonical representative of every architecture. Raises UserError for a space too large to be listed."""
+        if self.size > MOST_LISTED:
+            raise UserError(f"{self.name} has {self.size:.1e} architectures, too many to list: take a sample of them")
         return {architecture: self.canonical(architecture) for architecture in self.enumerate()}
 
     @cached_property
@@ -362,11 +365,35 @@ class SearchSpace(ABC):
         return allowed.index(name)
 
 
+def checked_skeleton(space: SearchSpace, settings: Mapping[str, object]) -> Skeleton:
+    """Return a space's skeleton with these settings.
+
+    Raises UserError for an unknown setting, and where a supernet of it would have more than
+    :data:`.limits.MOST_WEIGHTS` weights, so that no machine has the memory.
+    """
+    skeleton = space.skeleton(**settings)
+    operations = [sum(map(len, cell.operations)) for cell in space.cells]
+    weights = sum(9 * layer.channels**2 * operations[layer.cell] for layer in skeleton.layers if layer.block == "cell")
+    if weights > MOST_WEIGHTS:
+        raise UserError(
+            f"a supernet of {space.name} with {_in_words(settings)} could have {weights:.1e} weights, more than "
+            f"{MOST_WEIGHTS:.0e}: name fewer channels or layers"
+        )
+    return skeleton
+
+
+def _in_words(settings: Mapping[str, object]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in settings.items())
+
+
 def skeleton_settings(space: str, settings: dict[str, object], defaults: dict[str, object]) -> dict[str, object]:
     """`defaults` updated by `settings`. Raises UserError for a name without a default or a value of another type."""
     for key, value in settings.items():
         if key not in defaults:
             raise unknown(f"skeleton setting of {space}", key, defaults)
+        most = MOST_CHANNELS if key == "channels" else MOST_LAYERS
+        if isinstance(value, int) and value > most:
+            raise UserError(f"skeleton setting '{key}' of {space} must be at most {most:,}, not {value:,}")
         if type(value) is not type(defaults[key]) or (isinstance(value, int) and value < 1):
             wanted = "a whole number of at least 1" if isinstance(defaults[key], int) else "a text"
             raise UserError(f"skeleton setting '{key}' of {space} must be {wanted}, not {value!r}")

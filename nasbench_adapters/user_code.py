@@ -21,7 +21,8 @@ from pathlib import Path
 from types import ModuleType
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import check_python, unreadable
+from archselect.nasbench_adapters.files import check_python, read_bytes, unreadable
+from archselect.nasbench_adapters.limits import MOST_CODE_BYTES
 
 PREFIX = "archselect_file_"
 """The start of the names of all modules of users' files."""
@@ -128,7 +129,7 @@ def _add(modules: dict[str, Module], wanted: str, folder: Path) -> list[str]:
 
 def _read(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, MOST_CODE_BYTES)
     except OSError as error:
         raise unreadable(path, error) from error
     check_python(path, content)

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.stats import kendalltau, spearmanr
 
 from archselect.benchmarks.records import (
+    OF_REPORTS,
     Folder,
     Population,
     Score,
@@ -129,9 +130,10 @@ def _reasons(scores: Sequence[Score]) -> Counter[str]:
 
 def write_scores(root: Path, directions: dict[str, str]) -> Table:
     """Write `scores.csv` and the table `report/correlation` (.md, .csv, .tex) of a folder of scores; the table."""
+    Folder(root).refuse_links(OF_REPORTS)
     scores = load_scores(root, directions)
     table = correlation_table(scores)
-    write_atomically(root / "scores.csv", csv_text(scores_frame(scores)).encode())
+    write_atomically(root / "scores.csv", csv_text(scores_frame(scores)).encode(), root)
     write_table(table, root / "report")
     return table
 

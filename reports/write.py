@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from archselect.benchmarks.records import one_line, write_atomically
+from archselect.benchmarks.records import OF_REPORTS, Folder, one_line, write_atomically
 from archselect.reports.canvas import Figure
 from archselect.reports.citing import bibliography
 from archselect.reports.drawing import SelectedCells, selected_cells
@@ -71,6 +71,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def _write(folder: Path) -> ReportPaths:
+    Folder(folder).refuse_links(OF_REPORTS)
     results = load(folder, compacted=True)
     found, cells = tables(results), selected_cells(results)
     drawn, runs, wiring = figures(results, found), runs_frame(results), wiring_parts(results)
@@ -88,7 +89,7 @@ def _write(folder: Path) -> ReportPaths:
     for name, svg in drawings.items():
         texts[f"report/figures/{name}.svg"] = svg
     for name, text in texts.items():
-        write_atomically(folder / name, text.encode())
+        write_atomically(folder / name, text.encode(), folder)
     return ReportPaths(
         html=folder / "report.html",
         markdown=folder / "report" / "report.md",
@@ -101,7 +102,7 @@ def write_table(table: Table, folder: Path) -> list[Path]:
     """Write a table into a folder as Markdown, CSV and LaTeX; the files."""
     texts = _files(table)
     for name, text in texts.items():
-        write_atomically(folder / name, text.encode())
+        write_atomically(folder / name, text.encode(), folder)
     return [folder / name for name in texts]
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from archselect.nasbench_adapters.limits import MOST_EPOCHS
 from archselect.nasbench_adapters.networks import Mixture
 from archselect.selectors.base import Selection, Selector, Task
 from archselect.selectors.pruning import prune_node
@@ -41,7 +42,7 @@ class DartsPT(Selector):
     augment: bool = True
     renormalise: bool = False
     edges_restored: bool = True
-    tune_epochs: int = Field(5, ge=0)
+    tune_epochs: int = Field(5, ge=0, le=MOST_EPOCHS)
     tune_learning_rate: float = Field(0.0025, gt=0)
 
     def select(self, task: Task) -> Selection:

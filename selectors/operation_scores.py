@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
 from archselect.nasbench_adapters.networks import Mixture
 from archselect.nasbench_adapters.space import Edge
 from archselect.selectors.base import Selection, Selector, Task
@@ -50,12 +51,12 @@ class OperationScores(Selector):
     change: Literal["mask", "fix"] = "mask"
     measure: str = "nwot"
     rescore: bool = True
-    batch_size: int = Field(256, ge=2)
+    batch_size: int = Field(256, ge=2, le=MOST_IMAGES_AT_ONCE)
     norm: Literal["batch", "running"] = "running"
     augment: bool = False
     edges_restored: bool = True
-    tune_epochs: int = Field(0, ge=0)
-    candidate_epochs: int = Field(0, ge=0)
+    tune_epochs: int = Field(0, ge=0, le=MOST_EPOCHS)
+    candidate_epochs: int = Field(0, ge=0, le=MOST_EPOCHS)
     tune_learning_rate: float = Field(0.0025, gt=0)
 
     def model_post_init(self, context: object) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.limits import MOST_EPOCHS
 from archselect.nasbench_adapters.space import NONE, Cell, Edge, SearchSpace
 from archselect.selectors.base import Selection, Selector, Task
 from archselect.selectors.search import Search
@@ -49,10 +50,10 @@ class Sgas(Selector):
     formulation: ClassVar[int] = 1
 
     criterion: Literal[1, 2] = 1
-    warmup_epochs: int = Field(9, ge=0)
-    interval: int = Field(5, ge=1)
-    closing_epochs: int = Field(5, ge=0)
-    history: int = Field(4, ge=1)
+    warmup_epochs: int = Field(9, ge=0, le=MOST_EPOCHS)
+    interval: int = Field(5, ge=1, le=MOST_EPOCHS)
+    closing_epochs: int = Field(5, ge=0, le=MOST_EPOCHS)
+    history: int = Field(4, ge=1, le=MOST_EPOCHS)
     learning_rate: float = Field(0.025, gt=0)
     learning_rate_min: float = Field(0.001, ge=0)
     operation: Literal["magnitude", "perturbation"] = "magnitude"

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from archselect.nasbench_adapters.limits import MOST_BATCHES, MOST_IMAGES_AT_ONCE
 from archselect.nasbench_adapters.space import Architecture, Decisions, Edge, Node
 from archselect.selectors.base import Batch, Selection, Selector, Task
 from archselect.selectors.proxies import get_proxy
@@ -54,7 +55,7 @@ class ZeroCostPT(Selector):
     small: ClassVar[Mapping[str, object]] = {"iterations": 2}
 
     proxy: str = "nwot"
-    iterations: int = Field(10, ge=1)
+    iterations: int = Field(10, ge=1, le=MOST_BATCHES)
     order: Literal[
         "random",
         "order",
@@ -64,8 +65,8 @@ class ZeroCostPT(Selector):
         "global-edge-iter",
         "global-edge-once",
     ] = "random"
-    batch_size: int = Field(256, ge=2)
-    validation_batches: int = Field(100, ge=1)
+    batch_size: int = Field(256, ge=2, le=MOST_IMAGES_AT_ONCE)
+    validation_batches: int = Field(100, ge=1, le=MOST_BATCHES)
     norm: Literal["batch", "running"] = "running"
     fresh_alphas: bool = True
     edges_restored: bool = True

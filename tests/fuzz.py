@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
-from hashlib import md5
+from hashlib import md5, sha256
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ from archselect.benchmarks.training import NetworkTrainer
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import cifar, imagenet, imagenet16, load_images, svhn
 from archselect.nasbench_adapters.images.batches import Images
+from archselect.nasbench_adapters.images.fetch import Sums
 from archselect.nasbench_adapters.spaces import SPACES, get_space
 from archselect.nasbench_adapters.truth import (
     PlainColumns,
@@ -623,13 +624,14 @@ def _make_cifar() -> None:
         path.write_bytes(content)
 
 
-def _md5(path: Path) -> str:
-    return md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+def _sums(path: Path) -> Sums:
+    content = path.read_bytes()
+    return Sums(md5(content, usedforsecurity=False).hexdigest(), sha256(content).hexdigest())
 
 
 def _read_cifar(_: random.Random) -> None:
     archive = Path("archive", SMALL_CIFAR.archive)
-    _use_images(cifar.read(replace(SMALL_CIFAR, md5=_md5(archive)), Path("archive")))
+    _use_images(cifar.read(replace(SMALL_CIFAR, sums=_sums(archive)), Path("archive")))
     _use_images(cifar.read(SMALL_CIFAR, Path("plain")))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tomllib
 import warnings
@@ -23,7 +24,9 @@ from archselect.benchmarks.printing import for_output
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.files import expand
 from archselect.nasbench_adapters.foreign_text import one_line, visible
+from archselect.nasbench_adapters.limits import MOST_SEEDS, MOST_WHOLE_NUMBER, MOST_WORKERS
 from archselect.nasbench_adapters.registry import PluginWarning
+from archselect.nasbench_adapters.toml import parse_toml
 
 if TYPE_CHECKING:
     from archselect.benchmarks.study import TruthPart
@@ -111,7 +114,9 @@ app.add_typer(truth_app, name="truth")
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder of image data sets. Default: the user's data folder.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core, or per GPU.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, max=MOST_WORKERS, help="Processes. Default: one per core, or per GPU.")
+]
 Engine = Annotated[str, typer.Option(help="Where it is done: local (processes of this machine), slurm or dask.")]
 EngineSet = Annotated[
     list[str] | None,
@@ -183,17 +188,27 @@ def notice(line: str, colour: str = "") -> None:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """The seeds of a text such as 0,1,2 or 0-3. Raises UserError if it names none."""
-    try:
-        seeds: list[int] = []
-        for part in text.split(","):
-            first, dash, last = part.partition("-")
-            seeds += range(int(first), int(last) + 1) if dash else [int(first)]
-    except ValueError:
-        seeds = []
-    if not seeds:
-        raise UserError(f"--seeds {text!r} names no seeds: write 0,1,2 or 0-3")
+    """The seeds of a text such as 0,1,2 or 0-3. Raises UserError if it names none, too many, or too large ones."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        named = _SEEDS.fullmatch(part)
+        first = int(named[1]) if named else 0
+        last = int(named[2] or named[1]) if named else -1
+        if last < first:
+            raise UserError(f"--seeds {text!r} names no seeds: write 0,1,2 or 0-3")
+        if last > MOST_WHOLE_NUMBER:
+            raise UserError(f"--seeds {text!r}: the largest seed is {MOST_WHOLE_NUMBER}")
+        # Counted before they are listed.
+        if len(seeds) + last - first + 1 > MOST_SEEDS:
+            raise UserError(
+                f"--seeds {text!r} names more than {MOST_SEEDS:,} seeds, the most of one command: share them out"
+            )
+        seeds += range(first, last + 1)
     return seeds
+
+
+_SEEDS = re.compile(r"\s*([0-9]{1,20})(?:\s*-\s*([0-9]{1,20}))?\s*", re.ASCII)
+"""A seed, or the first and the last of a range."""
 
 
 def parse_settings(texts: Sequence[str], option: str = "--set") -> dict[str, Any]:
@@ -206,10 +221,20 @@ def parse_settings(texts: Sequence[str], option: str = "--set") -> dict[str, Any
         if name in values:
             raise UserError(f"{option} names {name} twice")
         try:
-            values[name] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            values[name] = value
+            values[name] = _value_of(value)
+        except ValueError as error:
+            raise UserError(f"{option} {name}: {error}") from error
     return values
+
+
+def _value_of(text: str) -> Any:
+    """Return what a text is in TOML, or the text where it is no value. Raises ValueError as :func:`parse_toml` does."""
+    try:
+        parsed = parse_toml(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    # A line break would begin another key.
+    return parsed["value"] if len(parsed) == 1 else text
 
 
 def truth_part(table: str | None, dataset: str | None, split: str | None, epochs: int | None) -> TruthPart | None:

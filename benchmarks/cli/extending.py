@@ -17,19 +17,17 @@ def new_selector(
     path: Annotated[Path, typer.Argument(help="The Python file to write, such as my_selector.py.")],
 ) -> None:
     """Write a selector of your own to start from: a commented example that works as it is."""
-    from archselect.nasbench_adapters.files import write_atomically
+    from archselect.nasbench_adapters.files import write_new
     from archselect.selectors import example
 
     if path.suffix != ".py" or not path.stem.isidentifier() or keyword.iskeyword(path.stem):
         raise UserError(f"{path} is no name of a Python module: name it like my_selector.py")
-    if path.exists():
-        raise UserError(f"{path} is there already: choose another name, or remove it")
     words = path.stem.strip("_").split("_")
     name, kind = "-".join(words), "".join(word[:1].upper() + word[1:] for word in words if word)
     text = Path(example.__file__).read_text(encoding="utf-8")
     for old, new in (("my_selector.py", path.name), ("MySelector", kind), ("my-selector", name)):
         text = text.replace(old, new)
-    write_atomically(path, text.encode())
+    write_new(path, text.encode())
     for line in (
         f"{path}: what it does is in its method select. Now:",
         f"  archselect check {path}:{kind}",

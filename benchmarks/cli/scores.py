@@ -88,6 +88,7 @@ def score(
     from archselect.benchmarks.populations import check_cells_file, gather, read_cells
     from archselect.benchmarks.preflight import check_data, check_place, check_truth
     from archselect.benchmarks.scoring import check_proxies, run_scoring, scoring_inputs
+    from archselect.nasbench_adapters.space import checked_skeleton
     from archselect.nasbench_adapters.spaces import get_space
     from archselect.reports.scoring import write_scores
     from archselect.reports.write import for_terminal
@@ -113,7 +114,7 @@ def score(
         check_proxies(names, norm)
     with faults.collect():
         place = get_space(space)
-        place.skeleton(**skeleton)
+        checked_skeleton(place, skeleton)
     check_data([data], data_dir, faults)
     check_place(folder, device, engine, engine_settings, faults)
     if truth is not None:

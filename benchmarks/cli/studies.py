@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,7 +28,7 @@ from archselect.benchmarks.cli.app import (
     progress,
     say,
 )
-from archselect.nasbench_adapters.errors import Faults
+from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.foreign_text import one_line
 
 if TYPE_CHECKING:
@@ -235,13 +236,16 @@ def estimate(
     from archselect.benchmarks.estimate import estimate as estimate_study
     from archselect.benchmarks.preflight import check_data
     from archselect.benchmarks.study import draft_study
+    from archselect.nasbench_adapters.images import split_side
 
     faults = Faults()
     draft = draft_study(study, faults)
     names = [part.name for part in draft.data]
     names += [train.data for part in draft.data for train in part.train if train.data is not None]
     # What an estimate needs of these is known without them.
-    check_data([name for name in names if name.partition("@")[0] not in KNOWN], data_dir, faults)
+    check_data([name for name in names if split_side(name)[0] not in KNOWN], data_dir, faults)
+    if throughput is not None and not isfinite(throughput):
+        faults.add(UserError(f"--throughput {throughput}: write a number of TFLOP/s"))
     faults.raise_any()
     read = draft.study
     assert read is not None

@@ -19,6 +19,7 @@ from archselect.benchmarks.cli.app import (
     say,
 )
 from archselect.nasbench_adapters.errors import Faults
+from archselect.nasbench_adapters.limits import MOST_THREADS
 
 if TYPE_CHECKING:
     from archselect.benchmarks.protocols import Resolved
@@ -43,7 +44,9 @@ def train(
         typer.Option("--set", help="Any setting, NAME=VALUE; skeleton.NAME=VALUE for the network's size. Repeatable."),
     ] = None,
     every: Annotated[int, typer.Option("--checkpoint-every", min=1, help="Epochs between checkpoints.")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads; the last digits depend on them.")] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, max=MOST_THREADS, help="CPU threads; the last digits depend on them.")
+    ] = 1,
     rerun_other_code: RerunOtherCode = False,
 ) -> None:
     """Train one architecture to the end by a protocol, and test it.

@@ -32,6 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from archselect.benchmarks.records import Settings
+from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
 from archselect.nasbench_adapters.networks import Execution, new_alphas
 from archselect.nasbench_adapters.space import SearchSpace
 
@@ -72,8 +73,8 @@ class CommonSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    epochs: int = Field(100, ge=0)
-    batch_size: int = Field(64, ge=2)
+    epochs: int = Field(100, ge=0, le=MOST_EPOCHS)
+    batch_size: int = Field(64, ge=2, le=MOST_IMAGES_AT_ONCE)
     learning_rate: float = Field(0.025, gt=0)
     learning_rate_min: float = Field(0.001, ge=0)
     momentum: float = Field(0.9, ge=0, lt=1)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from archselect.benchmarks.optimisers.base import Batch, Optimiser
 from archselect.benchmarks.optimisers.trainer import Trainer
+from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
 from archselect.nasbench_adapters.networks import Mixture
 
 
@@ -31,8 +32,8 @@ class Dsnas(Optimiser):
     paper: ClassVar[str] = "Hu et al., DSNAS, CVPR 2020, arXiv 2002.09128; Xie et al., AISTATS 2021, arXiv 2009.01272"
     formulation: ClassVar[int] = 1
 
-    epochs: int = Field(150, ge=0)
-    batch_size: int = Field(96, ge=2)
+    epochs: int = Field(150, ge=0, le=MOST_EPOCHS)
+    batch_size: int = Field(96, ge=2, le=MOST_IMAGES_AT_ONCE)
     alpha_mean: float = 1.0
     alpha_scale: float = Field(0.01, ge=0)
     alpha_grad_clip: float = Field(10.0, ge=0)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from archselect.benchmarks.optimisers.base import Batch, Optimiser
 from archselect.benchmarks.optimisers.trainer import Trainer
+from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
 
 
 class Snas(Optimiser):
@@ -27,8 +28,8 @@ class Snas(Optimiser):
     paper: ClassVar[str] = "Xie et al., SNAS, ICLR 2019, arXiv 1812.09926; Xie et al., AISTATS 2021, arXiv 2009.01272"
     formulation: ClassVar[int] = 1
 
-    epochs: int = Field(150, ge=0)
-    batch_size: int = Field(96, ge=2)
+    epochs: int = Field(150, ge=0, le=MOST_EPOCHS)
+    batch_size: int = Field(96, ge=2, le=MOST_IMAGES_AT_ONCE)
     alpha_mean: float = 1.0
     alpha_scale: float = Field(0.01, ge=0)
     alpha_grad_clip: float = Field(10.0, ge=0)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from archselect.benchmarks.optimisers.base import Batch, Optimiser
 from archselect.benchmarks.optimisers.trainer import Trainer
+from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
 
 
 class Spos(Optimiser):
@@ -22,8 +23,8 @@ class Spos(Optimiser):
     paper: ClassVar[str] = "Guo et al., SPOS, ECCV 2020, arXiv 1904.00420"
     formulation: ClassVar[int] = 1
 
-    epochs: int = Field(150, ge=0)
-    batch_size: int = Field(96, ge=2)
+    epochs: int = Field(150, ge=0, le=MOST_EPOCHS)
+    batch_size: int = Field(96, ge=2, le=MOST_IMAGES_AT_ONCE)
 
     @property
     def part(self) -> str:

@@ -5,6 +5,7 @@ need torch.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -25,10 +26,13 @@ __all__ = [
     "data_folder",
     "download_size",
     "load_images",
+    "split_side",
 ]
 
 DATA_VARIABLE = "ARCHSELECT_DATA"
 MEBIBYTE = 2**20
+_SMALL = re.compile(r"(.*)@([0-9]{1,4})", re.ASCII | re.DOTALL)
+"""A data set, and the side that its images are averaged down to."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +138,20 @@ def data_folder(data_dir: Path | None = None) -> Path:
     return expand(given or platformdirs.user_data_dir("archselect"))
 
 
+def split_side(name: str) -> tuple[str, int | None]:
+    """Return the data set that a name such as "cifar10@16" names, and the side of its images; None for their own."""
+    small = _SMALL.fullmatch(name)
+    return (small[1], int(small[2])) if small else (name, None)
+
+
 def check_images(name: str, data_dir: Path | None = None) -> None:
     """Raise UserError if a data set is unknown, or neither here nor to be fetched. Reads no images.
 
     Args:
         name, data_dir: as for :func:`load_images`.
     """
-    whole, at, side = name.rpartition("@")
-    if at and side.isdecimal():
+    whole, side = split_side(name)
+    if side is not None:
         check_images(whole, data_dir)
         return
     if name.endswith(".npz"):
@@ -156,7 +166,7 @@ def check_images(name: str, data_dir: Path | None = None) -> None:
 
 def download_size(name: str, data_dir: Path | None = None) -> int:
     """Return the bytes that reading a data set would fetch; 0 for a file, and for what is here."""
-    source = DATASETS.get(name.partition("@")[0])
+    source = DATASETS.get(split_side(name)[0])
     if source is None or source.present(data_folder(data_dir)):
         return 0
     return source.download
@@ -177,9 +187,9 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageDataset:
     Raises:
         UserError: the name is unknown, or the data set is not here and cannot be fetched, or it is damaged.
     """
-    whole, at, side = name.rpartition("@")
-    if at and side.isdecimal():
-        return pooled(load_images(whole, data_dir), int(side))
+    whole, side = split_side(name)
+    if side is not None:
+        return pooled(load_images(whole, data_dir), side)
     if name.endswith(".npz"):
         return npz.read(expand(name))
     if name not in DATASETS:

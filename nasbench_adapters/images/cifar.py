@@ -2,7 +2,7 @@
 
 In binary form a record is one label byte (CIFAR-100: the coarse label, then the fine one), then 3 x 32 x 32 bytes: the
 red, green and blue planes, row by row. The form for Python is what torchvision leaves in its folder: pickles of the
-same bytes and labels, which are read only if their MD5 is the canonical one, and then by the restricted reader.
+same bytes and labels, which are read only if their checksums are the canonical ones, by the restricted reader.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import unreadable
+from archselect.nasbench_adapters.files import read_bytes, unreadable
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
-from archselect.nasbench_adapters.images.fetch import fetch, verify
-from archselect.nasbench_adapters.restricted import unpickle
+from archselect.nasbench_adapters.images.fetch import Sums, fetch, verify
+from archselect.nasbench_adapters.restricted import numbers_of, unpickle
 
 URL = "https://www.cs.toronto.edu/~kriz/"
 URL_VARIABLE = "ARCHSELECT_CIFAR_URL"
@@ -33,13 +33,13 @@ LARGEST = 200_000_000
 
 @dataclass(frozen=True)
 class PythonForm:
-    """A data set as torchvision keeps it: its archive and MD5, and the files in `folder` with theirs.
+    """A data set as torchvision keeps it: its archive and checksums, and the files in `folder` with their MD5s.
 
     Each file is a pickle of a table with `data` (n, 3072) and, under the key `labels`, n whole numbers.
     """
 
     archive: str
-    md5: str
+    sums: Sums
     folder: str
     train: tuple[tuple[str, str], ...]
     test: tuple[tuple[str, str], ...]
@@ -48,7 +48,7 @@ class PythonForm:
 
 @dataclass(frozen=True)
 class Cifar:
-    """One of the two data sets: its archive and MD5, the files in it, the constants of its training images.
+    """One of the two data sets: its archive and checksums, the files in it, the constants of its training images.
 
     `train` and `test` name files of `folder`, and how many images each holds. A record starts with
     `label_bytes` labels, of which the last is used. `python` is its other form.
@@ -56,7 +56,7 @@ class Cifar:
 
     name: str
     archive: str
-    md5: str
+    sums: Sums
     folder: str
     train: tuple[tuple[str, int], ...]
     test: tuple[tuple[str, int], ...]
@@ -70,7 +70,10 @@ class Cifar:
 CIFAR10 = Cifar(
     name="cifar10",
     archive="cifar-10-binary.tar.gz",
-    md5="c32a1d4ab5d03f1284b67883e8d87530",
+    sums=Sums(
+        md5="c32a1d4ab5d03f1284b67883e8d87530",
+        sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+    ),
     folder="cifar-10-batches-bin",
     train=tuple((f"data_batch_{number}.bin", 10000) for number in range(1, 6)),
     test=(("test_batch.bin", 10000),),
@@ -80,7 +83,10 @@ CIFAR10 = Cifar(
     std=(0.2470, 0.2435, 0.2616),
     python=PythonForm(
         archive="cifar-10-python.tar.gz",
-        md5="c58f30108f718f92721af3b95e74349a",
+        sums=Sums(
+            md5="c58f30108f718f92721af3b95e74349a",
+            sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+        ),
         folder="cifar-10-batches-py",
         train=(
             ("data_batch_1", "c99cafc152244af753f735de768cd75f"),
@@ -96,7 +102,10 @@ CIFAR10 = Cifar(
 CIFAR100 = Cifar(
     name="cifar100",
     archive="cifar-100-binary.tar.gz",
-    md5="03b5dce01913d631647c71ecec9e9cb8",
+    sums=Sums(
+        md5="03b5dce01913d631647c71ecec9e9cb8",
+        sha256="58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+    ),
     folder="cifar-100-binary",
     train=(("train.bin", 50000),),
     test=(("test.bin", 10000),),
@@ -106,7 +115,10 @@ CIFAR100 = Cifar(
     std=(0.2673, 0.2564, 0.2762),
     python=PythonForm(
         archive="cifar-100-python.tar.gz",
-        md5="eb9058c3a382ffc7106e4002c42a8d85",
+        sums=Sums(
+            md5="eb9058c3a382ffc7106e4002c42a8d85",
+            sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
+        ),
         folder="cifar-100-python",
         train=(("train", "16019d7e3df5f24257cddd939b257f8d"),),
         test=(("test", "f0ef6b0ae62326f3e7ffdfab6717acfc"),),
@@ -164,9 +176,9 @@ def _read_binary(source: Cifar, data_dir: Path, url: str | None) -> tuple[Images
     """Return the images to train on and those to test on from the binary form, which is fetched if it is not there."""
     archive, folder = data_dir / source.archive, data_dir / source.folder
     if archive.is_file():
-        verify(archive, source.md5)
+        verify(archive, source.sums)
     elif not folder.is_dir():
-        fetch(archive, source.md5, url or os.environ.get(URL_VARIABLE) or URL, URL_VARIABLE)
+        fetch(archive, source.sums, url or os.environ.get(URL_VARIABLE) or URL, URL_VARIABLE)
     files = _from_archive(source, archive) if archive.is_file() else _from_folder(source, folder)
     return _records(source, source.train, files), _records(source, source.test, files)
 
@@ -176,7 +188,7 @@ def _read_python(form: PythonForm, data_dir: Path) -> tuple[Images, Images]:
     archive, folder = data_dir / form.archive, data_dir / form.folder
     names = [name for name, _ in form.train + form.test]
     if archive.is_file():
-        verify(archive, form.md5)
+        verify(archive, form.sums)
         files = _members(archive, form.folder, names)
         place = archive
     else:
@@ -204,9 +216,14 @@ def _of_tables(form: PythonForm, names: tuple[tuple[str, str], ...], tables: dic
     pixels = CHANNELS * SIZE * SIZE
     for name, _ in names:
         table = tables[name] if isinstance(tables[name], dict) else {}
-        data = np.asarray(table.get("data", ()))
-        numbers = np.asarray(table.get(form.labels, ()))
-        if data.dtype != np.uint8 or numbers.dtype.kind != "i" or data.shape != (numbers.size, pixels):
+        data = table.get("data")
+        numbers = numbers_of(table.get(form.labels))
+        if (
+            not isinstance(data, np.ndarray)
+            or data.dtype != np.uint8
+            or numbers.dtype.kind != "i"
+            or data.shape != (numbers.size, pixels)
+        ):
             raise UserError(f"{place / name} does not hold images of {SIZE}x{SIZE} pixels and '{form.labels}'")
         images.append(data.reshape(-1, CHANNELS, SIZE, SIZE).transpose(0, 2, 3, 1))
         labels.append(numbers)
@@ -246,7 +263,7 @@ def _files_in(folder: Path, names: Sequence[str]) -> dict[str, bytes]:
     files = {}
     for name in names:
         try:
-            files[name] = (folder / name).read_bytes()
+            files[name] = read_bytes(folder / name, LARGEST)
         except FileNotFoundError:
             continue  # the caller names what is missing
         except OSError as error:

@@ -154,9 +154,7 @@ def pooled(dataset: ImageDataset, side: int) -> ImageDataset:
     Mean, std and padding are those of the small images. Raises UserError unless `side` divides the images' side.
     """
     size = dataset.image_size
-    if not 0 < side <= size or size % side:
-        fits = ", ".join(str(d) for d in range(2, size) if size % d == 0)
-        raise UserError(f"data set '{dataset.name}': {size} pixels cannot be averaged down to {side}; {fits} would do")
+    check_side(dataset.name, size, side)
 
     def small(images: np.ndarray) -> np.ndarray:
         cells = images.astype(np.float32).reshape(len(images), side, size // side, side, size // side, -1)
@@ -170,6 +168,13 @@ def pooled(dataset: ImageDataset, side: int) -> ImageDataset:
         classes=dataset.classes,
         flip=dataset.flip,
     )
+
+
+def check_side(name: str, size: int, side: int) -> None:
+    """Raise UserError unless images of a data set, of `size` pixels each way, can be averaged down to `side`."""
+    if not 0 < side <= size or size % side:
+        fits = ", ".join(str(d) for d in range(2, size) if size % d == 0)
+        raise UserError(f"data set '{name}': {size} pixels cannot be averaged down to {side}; {fits} would do")
 
 
 def _checked(name: str, part: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

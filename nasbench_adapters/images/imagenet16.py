@@ -7,14 +7,13 @@ Files `train_data_batch_1` to `train_data_batch_10` and `val_data`, each a pickl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
-from archselect.nasbench_adapters.restricted import read_pickle
+from archselect.nasbench_adapters.restricted import numbers_of, read_pickle
 
 NAME = "ImageNet16-120"
 FOLDER = "ImageNet16"
@@ -74,12 +73,9 @@ def _read_file(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), numbers[kept] - 1
 
 
-def _labels(path: Path, labels: Sequence[int], count: int) -> np.ndarray:
+def _labels(path: Path, labels: object, count: int) -> np.ndarray:
     """The labels as int64 (count,), 1 to 1000."""
-    try:
-        numbers = np.asarray(labels)
-    except ValueError:  # rows of unequal length
-        numbers = np.empty(0)
+    numbers = numbers_of(labels)
     if numbers.dtype.kind not in "iu" or numbers.shape != (count,):
         raise UserError(f"{path}: 'labels' is not {count} whole numbers, one per image; get the file again")
     if count and not 1 <= numbers.min() <= numbers.max() <= ALL_CLASSES:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from archselect.nasbench_adapters.arrays import open_arrays
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.files import DAMAGED
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
@@ -57,24 +58,13 @@ def _check_keys(path: Path, keys: Sequence[str]) -> None:
 
 
 def _keys(path: Path) -> list[str]:
-    with _readable(path):
-        file = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(file, np.ndarray):
-            raise ValueError("it is a single array")
-        with file:
-            return list(file.files)
+    with _readable(path), open_arrays(path) as file:
+        return list(file)
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    with _readable(path):
-        file = np.load(path, allow_pickle=False)
-        if isinstance(file, np.ndarray):
-            raise ValueError("it is a single array")
-        with file:
-            arrays = {key: file[key] for key in file.files}
-        if foreign := [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]:
-            raise ValueError(f"its member {foreign[0]} is no array")
-        return arrays
+    with _readable(path), open_arrays(path) as file:
+        return dict(file)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """SVHN (Netzer et al., 2011): house numbers, the cropped digits of 32x32 pixels, from the authors' MATLAB files.
 
 A file has `X`, uint8 (32, 32, 3, n), and `y`, (n, 1), digits 1 to 9 and 10 for the digit 0. The files are known by
-their MD5 before anything in them is read.
+their checksums before anything in them is read.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.files import DAMAGED
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
-from archselect.nasbench_adapters.images.fetch import fetch, verify
+from archselect.nasbench_adapters.images.fetch import Sums, fetch, verify
 
-URL = "http://ufldl.stanford.edu/housenumbers/"
+URL = "https://ufldl.stanford.edu/housenumbers/"
 URL_VARIABLE = "ARCHSELECT_SVHN_URL"
 SIZE, CHANNELS, CLASSES = 32, 3, 10
 # The constants of DARTS-PT's released code.
@@ -27,15 +27,29 @@ STD = (0.1980, 0.2010, 0.1970)
 
 @dataclass(frozen=True)
 class File:
-    """A file: its name, MD5, and how many images it holds."""
+    """A file: its name, checksums, and how many images it holds."""
 
     name: str
-    md5: str
+    sums: Sums
     images: int
 
 
-TRAIN = File("train_32x32.mat", "e26dedcc434d2e4c54c9b2d4a06d8373", 73257)
-TEST = File("test_32x32.mat", "eb5a983be6a315427106f1b164d9cef3", 26032)
+TRAIN = File(
+    name="train_32x32.mat",
+    sums=Sums(
+        md5="e26dedcc434d2e4c54c9b2d4a06d8373",
+        sha256="435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
+    ),
+    images=73257,
+)
+TEST = File(
+    name="test_32x32.mat",
+    sums=Sums(
+        md5="eb5a983be6a315427106f1b164d9cef3",
+        sha256="cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
+    ),
+    images=26032,
+)
 
 
 def present(data_dir: Path) -> bool:
@@ -78,9 +92,9 @@ def _read_file(data_dir: Path, file: File, url: str | None) -> tuple[np.ndarray,
 
     path = data_dir / file.name
     if path.is_file():
-        verify(path, file.md5)
+        verify(path, file.sums)
     else:
-        fetch(path, file.md5, url or os.environ.get(URL_VARIABLE) or URL, URL_VARIABLE)
+        fetch(path, file.sums, url or os.environ.get(URL_VARIABLE) or URL, URL_VARIABLE)
     try:
         content = loadmat(path, variable_names=("X", "y"))
     except (OSError, MatReadError, *DAMAGED) as error:

@@ -250,16 +250,16 @@ def import_truth(
     """
     source = expand(source)
     faults = Faults()
+    replaced = None
     with faults.collect():
-        _check_name(name)
+        path = _path_of(name)
+        replaced = _described(path) if path.is_file() else None
     with faults.collect():
         get_space(space)
     if not source.exists():
         faults.add(UserError(f"there is nothing to import at {source}"))
     if format is not None and format not in FORMATS:
         faults.add(unknown("format of a truth", format, FORMATS))
-    path = _folder() / f"{name}.npz"
-    replaced = _described(path) if path.is_file() else None
     if replaced and not replace:
         faults.add(
             UserError(f"there is a truth '{name}' already ({replaced}): add --replace, or choose another --name")
@@ -352,12 +352,11 @@ def fit_truth(
 
     faults = Faults()
     with faults.collect():
-        _check_name(name)
-    path = _folder() / f"{name}.npz"
-    if path.is_file() and not Surrogate.is_one(path):
-        faults.add(UserError(f"'{name}' is a table, which the surrogate would replace: choose another name"))
-    elif path.is_file() and not replace:
-        faults.add(UserError(f"there is a surrogate '{name}' already: add --replace, or choose another --name"))
+        path = _path_of(name)
+        if path.is_file() and not Surrogate.is_one(path):
+            raise UserError(f"'{name}' is a table, which the surrogate would replace: choose another name")
+        if path.is_file() and not replace:
+            raise UserError(f"there is a surrogate '{name}' already: add --replace, or choose another --name")
     with faults.collect():
         column = _only_column(open_truth(table), table, dataset, split, epochs)
     faults.raise_any()
@@ -414,11 +413,13 @@ def builtin_path(name: str) -> Path:
     return Path(__file__).parent / "tables" / f"{name}.npz"
 
 
-def _check_name(name: str) -> None:
+def _path_of(name: str) -> Path:
+    """Return where a truth of a name is kept. Raises UserError for a name that none can have."""
     if name in BUILTIN:
         raise UserError(f"'{name}' is built in: choose another name")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.endswith(".npz"):
-        raise UserError(f"'{name}' cannot name a truth: use letters, digits, '.', '_' and '-'")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or name.endswith(".npz"):
+        raise UserError(f"'{name}' cannot name a truth: use up to 100 letters, digits, '.', '_' and '-'")
+    return _folder() / f"{name}.npz"
 
 
 def _not_there(name: str) -> UserError:

@@ -13,7 +13,15 @@ import pandas as pd
 import pyarrow as pa
 
 from archselect.nasbench_adapters.errors import UserError, nearest
-from archselect.nasbench_adapters.files import DAMAGED, check_unpacked, open_text, unreadable
+from archselect.nasbench_adapters.files import DAMAGED, check_unpacked, open_bytes, open_plain, open_text, unreadable
+from archselect.nasbench_adapters.limits import (
+    MOST_COLUMNS,
+    MOST_EPOCHS,
+    MOST_FIELDS_TIMES,
+    MOST_FREE_FIELDS,
+    MOST_ROWS,
+)
+from archselect.nasbench_adapters.parquet import check_parquet
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.column_names import horizons
 from archselect.nasbench_adapters.truth.rows import TOO_MANY_FIELDS, Refused, Rows, check_per_cent, counts_of
@@ -21,7 +29,7 @@ from archselect.nasbench_adapters.truth.table import MEASURED, TableBuilder, Tru
 
 COLUMNS = ("arch", "dataset", "split", "epochs", "seed", "accuracy")
 """`arch` in the space's text form, `epochs` whole, `accuracy` in per cent; the others are text."""
-WHOLE_EPOCHS = "epochs must be a whole number of at least 1"
+WHOLE_EPOCHS = f"epochs must be a whole number within 1..{MOST_EPOCHS:,}"
 PARQUET = b"PAR1"
 """What a Parquet file starts with."""
 ROOM = 8
@@ -63,7 +71,7 @@ def import_long(
     refuse_long_rows(rows)
     for column in COLUMNS:
         rows.require(column)
-    epochs = rows.numbers("epochs", 1, np.inf, WHOLE_EPOCHS)
+    epochs = rows.numbers("epochs", 1, MOST_EPOCHS, WHOLE_EPOCHS)
     rows.refuse(epochs % 1 != 0, WHOLE_EPOCHS, frame["epochs"])
     accuracies = rows.accuracies("accuracy")
     architectures = rows.parse("arch", get_space(space))
@@ -162,6 +170,7 @@ def read_frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         return _read_parquet(path, columns)
     text = {column: str for column in columns}
     try:
+        _check_size(path)
         with open_text(path) as file:
             header = _read_header(path, file)
             names = [*header, *(f"{TOO_MANY_FIELDS} {place}" for place in range(ROOM))]
@@ -180,13 +189,38 @@ def read_frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return frame.drop(columns=[name for name in beyond if frame[name].isna().all()])
 
 
+def _check_size(path: Path) -> None:
+    """Raise UserError if a CSV has more rows or columns than are read, or rows that leave most of their fields out."""
+    width = len(read_header(path)) + ROOM
+    rows = _count_lines(path)
+    if width - ROOM > MOST_COLUMNS:
+        raise UserError(f"{path} has {width - ROOM:,} columns, and at most {MOST_COLUMNS:,} are read")
+    if rows > MOST_ROWS:
+        raise UserError(f"{path} has {rows:,} rows, and at most {MOST_ROWS:,} are read: use a part of them")
+    size = path.stat().st_size
+    if rows * width > MOST_FREE_FIELDS + MOST_FIELDS_TIMES * size:
+        raise UserError(
+            f"{path} has {rows:,} rows of {width - ROOM:,} columns in {size:,} bytes: leave out empty columns"
+        )
+
+
+def _count_lines(path: Path) -> int:
+    """Return how many lines a CSV has, below its header."""
+    lines = 0
+    with open_bytes(path) as file:
+        while block := file.read(1 << 20):
+            lines += max(block.count(b"\n"), block.count(b"\r"))
+    return lines
+
+
 def _read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Return a Parquet file, these columns as text. Raises UserError if it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             head = file.read(len(PARQUET))
         if head != PARQUET:
             check_unpacked(path, head)
+        check_parquet(path)
         frame = pd.read_parquet(path).reset_index(drop=True)
         present = [column for column in columns if column in frame]
         return frame.assign(**{c: frame[c].astype("string").astype(object) for c in present})

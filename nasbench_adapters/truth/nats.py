@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from archselect.nasbench_adapters.restricted import read_pickle
+from archselect.nasbench_adapters.restricted import read_large_pickle, read_pickle
 from archselect.nasbench_adapters.truth.results import add_results, check_memory, table_of_all, table_of_each
 from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable
 
@@ -34,7 +34,7 @@ def import_file(path: Path, name: str, *, force: bool = False) -> TruthTable:
     the same).
     """
     check_memory(path, MEMORY_FACTOR, force)
-    return table_of_all(path, read_pickle(path), name, _add)
+    return table_of_all(path, read_large_pickle(path), name, _add)
 
 
 def _add(builder: TableBuilder, schedules: dict[str, Any]) -> None:

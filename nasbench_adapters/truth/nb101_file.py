@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED
+from archselect.nasbench_adapters.files import DAMAGED, open_plain
 from archselect.nasbench_adapters.space import DROPPED
 from archselect.nasbench_adapters.spaces.nb101 import (
     BLOCKS,
@@ -277,7 +277,7 @@ def _records(path: Path) -> Iterator[tuple[int, int, bytes]]:
         sums.clear()
 
     try:
-        with path.open("rb", buffering=1 << 20) as file:
+        with open_plain(path) as file:
             start = record = 0
             while header := file.read(12):
                 record += 1

@@ -8,15 +8,17 @@ taken apart one architecture at a time.
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import zipfile
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED
-from archselect.nasbench_adapters.restricted import STAND_INS
+from archselect.nasbench_adapters.files import DAMAGED, open_plain
+from archselect.nasbench_adapters.restricted import STAND_INS, calls_limited, check_torch_file, check_torch_pickle
 from archselect.nasbench_adapters.truth.results import add_results, check_memory, table_of_all, table_of_each
 from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable
 
@@ -53,16 +55,30 @@ def load_plain(path: Path) -> Any:
 
     names: Any = [(stand_in, name) for name, stand_in in STAND_INS.items()]
     try:
-        with torch.serialization.safe_globals(names):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with open_plain(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            zipped = zipfile.is_zipfile(file)
+            if zipped:
+                check_torch_file(file, size)
+            else:
+                _check_old_file(file, size)
+        with torch.serialization.safe_globals(names), calls_limited(size):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
-        asked = re.search(r"GLOBAL (\S+)", str(error))
+        asked = re.search(r"(?:GLOBAL|it asks for) (\S+)", str(error))
         reason = f"it asks for {asked[1]}" if asked else "it is no file of plain data"
         raise UserError(f"{path} is refused: {reason}; get the file from its authors again") from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     except DAMAGED as error:
         raise UserError(f"{path} is damaged, or no file of torch's: get it from its authors again") from error
+
+
+def _check_old_file(file: IO[bytes], size: int) -> None:
+    """Raise UnpicklingError if a file of torch's before 1.6, a row of pickles, asks for memory by a number."""
+    if size:
+        with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            check_torch_pickle(content)
 
 
 def _add(builder: TableBuilder, schedules: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ names, the booster's bytes by what XGBoost's sources say of them, and its trees 
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import struct
@@ -18,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED
-from archselect.nasbench_adapters.restricted import refusing
+from archselect.nasbench_adapters.files import DAMAGED, read_text
+from archselect.nasbench_adapters.restricted import calls_limited, check_containers, encode, read_pickled, refusing
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import nb301_encoding
 from archselect.nasbench_adapters.truth.features import rows_of
@@ -103,8 +104,10 @@ def read_booster(path: Path) -> tuple[float, int, list[dict[str, np.ndarray]]]:
     code to be run.
     """
     with refusing(path):
-        with path.open("rb") as file:
-            state = _Unpickler(file).load()
+        packed = read_pickled(path)
+        check_containers(packed)
+        with calls_limited(len(packed)):
+            state = _Unpickler(io.BytesIO(packed)).load()
         if not isinstance(state, _Booster) or not isinstance(state.handle, bytes | bytearray):
             raise UserError(f"{path} is no pickle of an XGBoost booster; name {NEEDS}")
         content = bytes(state.handle)
@@ -133,23 +136,25 @@ class _Unpickler(pickle.Unpickler):
         """A stand-in or a plain container. Raises UnpicklingError for any other name."""
         known = {
             ("xgboost.core", "Booster"): _Booster,
-            ("builtins", "bytearray"): bytearray,
-            ("_codecs", "encode"): _encode,
+            ("builtins", "bytearray"): _bytearray,
+            ("_codecs", "encode"): encode,
         }
         if (module, name) not in known:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
         return known[module, name]
 
 
-def _encode(text: str, encoding: str) -> bytes:
-    """How pickles below protocol 3 write bytes."""
-    return text.encode("latin1")
+def _bytearray(*content: bytes | str) -> bytearray:
+    """The bytes of a booster; Python 2 wrote them as a text and its encoding. A number is none: it could be any."""
+    if not all(isinstance(part, bytes | str) for part in content):
+        raise pickle.UnpicklingError("it makes a bytearray of a number")
+    return bytearray(*content)  # type: ignore[arg-type]
 
 
 def _check_kind(path: Path) -> None:
     """Refuses what is said to be another model, by the file beside it; released members have one."""
     try:
-        kind = json.loads(path.read_text(encoding="utf-8"))["model"] if path.is_file() else "xgb"
+        kind = json.loads(read_text(path))["model"] if path.is_file() else "xgb"
     except (OSError, *DAMAGED) as error:
         raise UserError(f"{path} is damaged ({error}): get it from its authors again") from error
     if kind != "xgb":
@@ -182,10 +187,14 @@ def _of_binary(content: bytes) -> tuple[float, int, list[dict[str, np.ndarray]]]
         at += 8 + size
     _check_booster(names[1], names[0])
     (count,) = struct.unpack_from("<i", content, at)
+    if not 0 <= count <= len(content) // _TREE:
+        raise ValueError(f"{count} trees in {len(content)} bytes")
     at += _TREES
     trees = []
     for _ in range(count):
         _, size = struct.unpack_from("<2i", content, at)
+        if size < 1:
+            raise ValueError("a tree without nodes")
         at += _TREE
         kind = np.dtype([("parent", "<i4"), ("left", "<i4"), ("right", "<i4"), ("split", "<u4"), ("value", "<f4")])
         nodes = np.frombuffer(content, kind, size, at)

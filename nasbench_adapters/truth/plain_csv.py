@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.limits import MOST_EPOCHS
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.long_csv import (
     columns_of,
@@ -60,11 +61,12 @@ def import_plain(
 
     Raises:
         UserError: a column is missing, or no row is left; all accuracies look like shares of one; the number of epochs
-            is below 1. Without `left_out` also, with their numbers, if rows have a malformed architecture, one that
-            comes twice, a missing value, or an accuracy that is no number within 0..100.
+            is below 1, or far above that of any training. Without `left_out` also, with their numbers, if rows have a
+            malformed architecture, one that comes twice, a missing value, or an accuracy that is no number within
+            0..100.
     """
-    if columns.epochs < 1:
-        raise UserError(f"epochs must be a whole number of at least 1, not {columns.epochs}")
+    if not 1 <= columns.epochs <= MOST_EPOCHS:
+        raise UserError(f"epochs must be a whole number within 1..{MOST_EPOCHS:,}, not {columns.epochs}")
     frame = read_frame(path, (columns.architecture, columns.accuracy))
     rows = Rows(path, frame)
     for column in (columns.architecture, columns.accuracy):

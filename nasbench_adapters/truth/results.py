@@ -43,6 +43,9 @@ def add_results(builder: TableBuilder, kind: Any, state: Any, epochs: int) -> No
     for dataset, splits in SPLITS.items():
         for seed in results.dataset_seed.get(dataset, ()):
             trial = results.all_results[dataset, seed]
+            # What is quoted or turned into text must be short, which a nested list need not be.
+            if not isinstance(seed, int | str) or not isinstance(trial.epochs, int):
+                raise TypeError("a seed or a number of epochs that is none")
             if trial.epochs != epochs:
                 raise UserError(
                     f"{results.arch_str} on {dataset} is filed under {epochs} epochs, but has {trial.epochs}"

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from archselect.nasbench_adapters.arrays import open_arrays
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.files import check_kinds, write_atomically
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
@@ -176,8 +177,8 @@ class Surrogate:
     def is_one(path: Path | str) -> bool:
         """Whether the file at the path says that it is a surrogate; a damaged or missing one does not."""
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return "surrogate" in file.files
+            with open_arrays(path) as file:
+                return "surrogate" in file
         except UNREADABLE:
             return False
 
@@ -188,8 +189,8 @@ class Surrogate:
         if not path.is_file():
             raise UserError(f"no surrogate at {path}: 'archselect truth list' says which there are")
         try:
-            with np.load(path, allow_pickle=False) as file:
-                content = {name: file[name] for name in file.files}
+            with open_arrays(path) as file:
+                content = dict(file)
             header = json.loads(content.pop("surrogate").tobytes())
             check_kinds(header, _KINDS)
             if header["agreement"] is not None:

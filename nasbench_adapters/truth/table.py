@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from archselect.nasbench_adapters.arrays import open_arrays
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.files import DAMAGED, check_kinds, write_atomically
 from archselect.nasbench_adapters.space import DROPPED, Architecture, SearchSpace
@@ -238,7 +239,7 @@ class TruthTable:
         if not path.is_file():
             raise UserError(f"no truth table at {path}: 'archselect truth list' says which there are")
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open_arrays(path) as file:
                 header = json.loads(file["header"].tobytes())
                 schema, checksum = header["schema"], header["checksum"]
                 if schema == SCHEMA:
@@ -461,15 +462,11 @@ class TruthTable:
             path = self._path
             assert path is not None
             try:
-                with np.load(path, allow_pickle=False) as file:
+                with open_arrays(path) as file:
                     array = file[name]
             except UNREADABLE as error:
                 raise _damaged(path) from error
-            if (
-                not isinstance(array, np.ndarray)  # what is no array within the archive comes as bytes
-                or _digest(array) != self._header["arrays"][name]
-                or not self._fits(name, array)
-            ):
+            if _digest(array) != self._header["arrays"][name] or not self._fits(name, array):
                 raise _damaged(path)
             self._arrays[name] = array
         return self._arrays[name]

@@ -1,11 +1,18 @@
 """Files of tensors: what is read is what was written, type, shape and layout included; damage is seen."""
 
+import hashlib
+import io
+import pickle
+import tracemalloc
+import zipfile
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archselect.benchmarks.checked import load_checked, save_checked
+from archselect.benchmarks import checked
+from archselect.benchmarks.checked import PLACE, commit_of, load_checked, load_if_there, save_checked
 from archselect.nasbench_adapters.errors import UserError
 
 DTYPES = (torch.float32, torch.float64, torch.int64, torch.uint8, torch.bool, torch.bfloat16)
@@ -81,4 +88,94 @@ def test_a_damaged_file_is_refused(tmp_path, cut):
     middle = len(whole) // 2
     path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
     with pytest.raises(UserError, match="is damaged"):
+        load_checked(path)
+
+
+def forge(path, content):
+    """Write a file of another content than ours, with the checksum that fits, which anyone can make."""
+    buffer = io.BytesIO()
+    buffer.write(b"{}\n")
+    torch.save(content, buffer)
+    seal(path, buffer.getvalue())
+
+
+def seal(path, file):
+    path.write_bytes(hashlib.sha256(file).digest() + file)
+
+
+def repeated(value, times=10, depth=10):
+    """A list that holds one list ten times, which holds one list ten times, and so on."""
+    for _ in range(depth):
+        value = [value] * times
+    return value
+
+
+class Call:
+    def __init__(self, function, *arguments):
+        self.reduced = (function, arguments)
+
+    def __reduce__(self):
+        return self.reduced
+
+
+FLAT = torch.zeros(10)
+FORGED = {
+    "a tensor of terabytes": {
+        "content": {"w": {PLACE: (torch.float32, 0, (10**6, 10**6), (0, 0))}},
+        "tensors": {torch.float32: FLAT},
+    },
+    "a tensor named a thousand times": {
+        "content": {"w": [{PLACE: (torch.float32, 0, (10_000,), (1,))} for _ in range(1_000)]},
+        "tensors": {torch.float32: torch.zeros(10_000)},
+    },
+    "lists within lists": {"content": {"w": repeated(0)}, "tensors": {}},
+    "a tensor of less than nothing": {
+        "content": {"w": {PLACE: (torch.float32, 0, (-1, 10**12), (0, 0))}},
+        "tensors": {torch.float32: FLAT},
+    },
+    "bytes of a number": {"content": {"w": Call(bytearray, 10**12)}, "tensors": {}},
+    "a tensor of a number": {"content": {"w": Call(torch.FloatTensor, 10**6, 10**6)}, "tensors": {}},
+}
+
+
+@pytest.mark.parametrize("kind", FORGED)
+def test_a_small_file_takes_little_memory(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(checked, "MOST_VALUES", 100_000)
+    path = tmp_path / "file"
+    forge(path, FORGED[kind])
+    assert path.stat().st_size < 100_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match="is not a file of ours or is damaged: remove it and run again"):
+            load_checked(path)
+        assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_packed_file_is_none_of_ours(tmp_path):
+    """Torch stores what it writes as it is: ten kilobytes could be ten megabytes else."""
+    whole = io.BytesIO()
+    torch.save({"content": {}, "tensors": {torch.float32: torch.zeros(2_500_000)}}, whole)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    seal(tmp_path / "file", b"{}\n" + packed.getvalue())
+    assert (tmp_path / "file").stat().st_size < 100_000
+    with pytest.raises(UserError, match="is not a file of ours"):
+        load_checked(tmp_path / "file")
+
+
+def test_a_pickle_alone_is_none_of_ours(tmp_path):
+    seal(tmp_path / "file", b"{}\n" + pickle.dumps({"content": {}, "tensors": {}}))
+    with pytest.raises(UserError, match="is not a file of ours"):
+        load_checked(tmp_path / "file")
+
+
+def test_a_file_that_is_gone(tmp_path):
+    """As one that another process has removed since it was listed."""
+    path = tmp_path / "file"
+    assert load_if_there(path) is None and commit_of(path) is None
+    with pytest.raises(UserError, match="is not a file of ours"):
         load_checked(path)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -38,6 +39,7 @@ from archselect.benchmarks.records import (
     write_fact,
 )
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.parquet import check_parquet
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 
@@ -97,6 +99,41 @@ def test_the_files_are_the_truth(folder):
     assert pq.ParquetFile(folder.compact_path).metadata.num_rows == 31
     shutil.rmtree(folder.root / "records")
     assert list(read_records(folder)) == []
+
+
+def test_a_file_that_takes_too_much_memory_is_not_read(folder, monkeypatch):
+    """As if it were damaged: the records come from their own files."""
+    whole = from_files(folder)
+    compact(folder, fewest=1)
+    assert list(compaction._groups(folder))
+
+    def refuse(path):
+        raise UserError(f"{path} unpacks to much")
+
+    monkeypatch.setattr(compaction, "check_parquet", refuse)
+    assert not list(compaction._groups(folder))
+    assert texts(read_records(folder)) == whole
+
+
+def test_records_are_far_from_the_limits(folder):
+    """As many as ten thousand: what each takes is a small part of what a file of their size may."""
+    compact(folder, fewest=1)
+    check_parquet(folder.compact_path)
+    table = pq.read_table(folder.compact_path)
+    pq.write_table(pa.concat_tables([table] * 320), folder.compact_path, compression="zstd", row_group_size=5_000)
+    check_parquet(folder.compact_path)
+
+
+def test_a_record_that_is_removed_while_records_are_read(folder, monkeypatch):
+    """And a link to nothing: neither is there."""
+    whole = from_files(folder)
+    gone = sorted(whole)[0]
+    (folder.root / "records" / "0123456789abcdef.json").symlink_to("nothing.json")
+    found = compaction._stamps(folder)
+    assert found.keys() == whole.keys()
+    monkeypatch.setattr(compaction, "_stamps", lambda _: found)
+    folder.path(Record, gone).unlink()
+    assert texts(read_records(folder)).keys() == whole.keys() - {gone}
 
 
 def test_few_records_are_left_alone(folder):

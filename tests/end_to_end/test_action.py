@@ -155,8 +155,10 @@ def test_it_installs_its_own_checkout(action, fakes, tmp_path):
     pip = ["python", "-m", "pip", "install"]
     constraint = ["--constraint", f"{root}/constraints.txt"]
     index = ["--no-deps", "--index-url", "https://download.pytorch.org/whl/cpu"]
-    assert calls()[:2] == [[*pip, *index, *constraint, "torch"], [*pip, *constraint, root]]
-    assert [call[1] for call in calls()[2:]] == ["run"]
+    locked = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--requirement", f"{root}/requirements.lock"]
+    own = ["--no-deps", "--no-build-isolation", root]
+    assert calls()[:3] == [[*pip, *index, *constraint, "torch"], [*pip, *locked], [*pip, *own]]
+    assert [call[1] for call in calls()[3:]] == ["run"]
 
 
 def test_nothing_runs_where_the_installation_fails(action, fakes, tmp_path):

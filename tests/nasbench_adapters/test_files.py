@@ -5,15 +5,27 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import expand, held, open_text, read_text, unwritable, write_atomically
+from archselect.nasbench_adapters.files import (
+    expand,
+    held,
+    open_text,
+    open_to_append,
+    open_unpacked,
+    read_bytes,
+    read_text,
+    unwritable,
+    write_atomically,
+    write_new,
+)
 
 
 def test_written_and_written_anew(tmp_path: Path) -> None:
@@ -66,6 +78,209 @@ def test_a_device_or_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
     assert os.read(reader, 10) == b"new" and pipe.is_fifo()
     os.close(reader)
     assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(UserError, match=r"cannot write .*Too many levels of symbolic links"):
+        write_atomically(tmp_path / "a", b"new")
+
+
+def link(place: Path, victim: Path) -> None:
+    place.symlink_to(victim)
+
+
+def hard_link(place: Path, victim: Path) -> None:
+    os.link(victim, place)
+
+
+def pipe(place: Path, victim: Path) -> None:
+    os.mkfifo(place)
+
+
+def socket_of(place: Path, victim: Path) -> None:
+    # A path of a socket is short.
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.path.relpath(place))
+
+
+PUTS = [link, pipe, socket_of]
+
+
+@pytest.fixture
+def received(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """A folder from elsewhere, and a file outside of it that must stay as it is."""
+    (tmp_path / "received" / "logs").mkdir(parents=True)
+    (tmp_path / "victim").write_bytes(b"precious\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "received", tmp_path / "victim"
+
+
+@pytest.mark.parametrize("put", [*PUTS, hard_link])
+def test_nothing_is_added_through_a_link_or_a_pipe(received: tuple[Path, Path], put: Callable[..., None]) -> None:
+    folder, victim = received
+    path = folder / "logs" / "a.jsonl"
+    put(path, victim)
+    with pytest.raises(UserError, match=r"cannot write .*a\.jsonl: .*; (put what it leads to there, or )?remove it"):
+        open_to_append(path, folder)
+    assert victim.read_bytes() == b"precious\n"
+
+
+@pytest.mark.parametrize("put", PUTS)
+def test_nothing_is_replaced_through_a_link_or_a_pipe(received: tuple[Path, Path], put: Callable[..., None]) -> None:
+    folder, victim = received
+    path = folder / "report.html"
+    put(path, victim)
+    with pytest.raises(UserError, match=r"cannot write .*report\.html: .*remove it"):
+        write_atomically(path, b"new", folder)
+    assert victim.read_bytes() == b"precious\n" and not list(folder.glob("*.part"))
+
+
+def test_a_second_name_keeps_its_content(received: tuple[Path, Path]) -> None:
+    """A file that is written whole is a new one: what else was called so stays as it was."""
+    folder, victim = received
+    hard_link(folder / "study.json", victim)
+    write_atomically(folder / "study.json", b"new", folder)
+    assert victim.read_bytes() == b"precious\n" and (folder / "study.json").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("write", [lambda path, root: write_atomically(path, b"", root), open_to_append])
+def test_nothing_is_written_into_a_folder_that_is_a_link(
+    received: tuple[Path, Path], write: Callable[..., None]
+) -> None:
+    folder, victim = received
+    elsewhere = victim.parent / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("linked", "logs/linked"):
+        (folder / name).symlink_to(elsewhere)
+        with pytest.raises(UserError, match=f"{name} is a link, through which nothing is written"):
+            write(folder / name / "a" / "b.json", folder)
+    assert not list(elsewhere.iterdir())
+
+
+def test_the_folder_itself_may_be_a_link(received: tuple[Path, Path]) -> None:
+    folder, victim = received
+    own = victim.parent / "own"
+    own.symlink_to(folder)
+    write_atomically(own / "a" / "b.json", b"new", own)
+    open_to_append(own / "logs" / "a.jsonl", own).close()
+    with held(own):
+        assert (folder / "a" / "b.json").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("put", [*PUTS, hard_link])
+def test_a_lock_empties_no_other_file(received: tuple[Path, Path], put: Callable[..., None]) -> None:
+    folder, victim = received
+    put(folder / ".lock", victim)
+    with pytest.raises(UserError, match=r"cannot write .*\.lock: "), held(folder):
+        pass
+    assert victim.read_bytes() == b"precious\n"
+
+
+@pytest.mark.parametrize("read", [read_text, read_bytes, lambda path: open_text(path).__enter__()])
+@pytest.mark.parametrize("target", ["pipe", "/dev/zero", "folder"])
+def test_only_plain_files_are_read(tmp_path: Path, read: Callable[[Path], object], target: str) -> None:
+    """A pipe would keep its reader waiting, and /dev/zero has no end; a link to either is no better."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(target)
+    with pytest.raises((UserError, OSError), match=r"it is a (pipe|device) and no file|Is a directory"):
+        read(tmp_path / "link")
+
+
+def test_a_file_of_too_many_bytes_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"12345")
+    assert read_bytes(path, 5) == b"12345"
+    with pytest.raises(UserError, match=r"a\.json has 5 bytes, and at most 4 bytes are read: use a smaller file"):
+        read_bytes(path, 4)
+    with path.open("wb") as file:
+        file.truncate(2**33)
+    with pytest.raises(UserError, match="has 8,589,934,592 bytes, and at most 256 MiB are read"):
+        read_text(path)
+
+
+@pytest.mark.skipif(not Path("/proc/meminfo").is_file(), reason="the system has no /proc")
+def test_a_file_that_grows_is_read_up_to_the_limit() -> None:
+    """As those of /proc, of which the system says that they have no bytes."""
+    assert b"MemTotal" in read_bytes(Path("/proc/meminfo"))
+    with pytest.raises(UserError, match="at most 10 bytes are read"):
+        read_bytes(Path("/proc/meminfo"), 10)
+
+
+def test_a_small_file_that_unpacks_to_much_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"\n" * 3_000_000))
+
+    def unpacked(always: int) -> bytes:
+        with open_unpacked(path, lambda file: gzip.GzipFile(fileobj=file), always) as file:
+            return file.read()
+
+    assert len(unpacked(3_000_000)) == 3_000_000
+    with pytest.raises(
+        UserError, match=r"a\.csv\.gz has [\d,]+ bytes and unpacks to more than 2 MiB, the most that is"
+    ):
+        unpacked(2 << 20)
+
+
+class Meddler:
+    """Another process that does something each time before a function is called, so often."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, does: Callable[[], object], times: int) -> None:
+        self.left = times
+        original = getattr(os, name)
+
+        def called(*arguments: object, **options: object) -> object:
+            if self.left:
+                self.left -= 1
+                does()
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(os, name, called)
+
+
+@pytest.mark.parametrize("write", [lambda path, root: write_atomically(path, b"", root), open_to_append])
+def test_a_folder_that_is_removed_while_a_file_is_made_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[..., object]
+) -> None:
+    """A command removes `progress/` when it is empty, and a worker may be just about to write there."""
+    folder = tmp_path / "progress"
+    meddler = Meddler(monkeypatch, "open", lambda: folder.rmdir() if folder.is_dir() else None, times=3)
+    file = write(folder / "a.jsonl", tmp_path)
+    if file is not None:
+        file.close()
+    assert (folder / "a.jsonl").is_file() and meddler.left == 0
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "progress"
+    Meddler(monkeypatch, "open", lambda: folder.rmdir() if folder.is_dir() else None, times=1_000)
+    with pytest.raises(UserError, match=r"cannot write .*No such file or directory"):
+        write_atomically(folder / "a.json", b"", tmp_path)
+
+
+def test_a_file_that_is_removed_while_it_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a failure that another process removes because its run is done."""
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+    Meddler(monkeypatch, "fsync", lambda: path.unlink(missing_ok=True), times=1)
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+
+
+def test_a_new_file_never_replaces_one(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "mine.py"
+    write_new(path, b"first")
+    with pytest.raises(UserError, match=r"mine\.py is there already: choose another name, or remove it"):
+        write_new(path, b"second")
+    assert path.read_bytes() == b"first"
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b", "b/" * 3000])
+def test_what_can_be_the_name_of_no_file(name: str) -> None:
+    with pytest.raises(UserError, match=r"is too long to be|cannot be the name of a file"):
+        expand(name)
 
 
 TEXT = "first\nsecond: é, 中\n"

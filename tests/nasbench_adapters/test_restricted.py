@@ -6,7 +6,8 @@ import bz2
 import os
 import pickle
 import pickletools
-from collections import OrderedDict, defaultdict
+import tracemalloc
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.restricted import STAND_INS, read_pickle
+from archselect.nasbench_adapters.restricted import STAND_INS, numbers_of, read_large_pickle, read_pickle
 from archselect.nasbench_adapters.truth.nb201_file import load_plain
 
 NUMBERS = st.one_of(
@@ -217,6 +218,83 @@ def test_a_changed_byte_is_data_or_a_user_error(load: Load, place: int, value: i
         load(bytes(content))
     except UserError as error:
         assert "data.pkl" in str(error)
+
+
+def repeated(value: object, times: int = 10, depth: int = 10) -> object:
+    """A list that holds one list ten times, which holds one list ten times, and so on."""
+    for _ in range(depth):
+        value = [value] * times
+    return value
+
+
+def copies(kind: Callable[..., Any]) -> list[Call]:
+    """Calls that each copy the same hundred thousand numbers."""
+    many = list(range(1_000, 101_000))
+    return [Call(kind, many) for _ in range(100)]
+
+
+MUCH: dict[str, Callable[[], Any]] = {
+    "bytes of a number": lambda: Call(bytes, 10**12),
+    "bytes of a range": lambda: Call(bytes, range(10**12)),
+    "a list of a number": lambda: Call(list, 10**12),
+    "a list of a range": lambda: Call(list, range(10**12)),
+    "an array of a number": lambda: Call(_numpys_frombuffer(), 10**12, np.dtype("u1"), (3,), "C"),
+    "copies of a list": lambda: copies(list),
+    "copies of a set": lambda: copies(set),
+    "copies of bytes": lambda: [Call(_numpys_frombuffer(), _SAME, np.dtype("u1"), (10**6,), "C") for _ in range(100)],
+    "empty lists": lambda: b"\x80\x02(" + b"]" * 2_000_000 + b"t.",
+    "tuples within tuples": lambda: b"\x80\x02N" + b"\x85" * 2_000_000 + b".",
+    "tuples": lambda: b"\x80\x02(" + b"N\x85" * 2_000_000 + b"t.",
+}
+_SAME = b"y" * 1_000_000
+
+
+@pytest.mark.parametrize("kind", MUCH)
+def test_a_pickle_takes_no_more_memory_than_data_of_its_size(load: Load, kind: str) -> None:
+    made = MUCH[kind]()
+    content = made if isinstance(made, bytes) else pickle.dumps(made, 2)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match=r"data\.pkl is (refused: it|damaged)"):
+            load(content)
+        assert tracemalloc.get_traced_memory()[1] < 16 * len(content) + (32 << 20)
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_named_in_many_places_is_no_array() -> None:
+    """A list within a list takes no memory by itself; as an array it would fill gigabytes."""
+    found = pickle.loads(pickle.dumps(repeated(0)))  # noqa: S301 (made here)
+    assert numbers_of(found).dtype.kind == "f" and not numbers_of(found).size
+    assert numbers_of([1, 2]).tolist() == [1, 2] and numbers_of(np.array([3])).tolist() == [3]
+    for other in ([], None, {}, "12", [1, [2]], [True]):
+        assert not numbers_of(other).size
+
+
+def test_a_packed_pickle_that_unpacks_to_much(tmp_path: Path) -> None:
+    path = tmp_path / "data.pickle.pbz2"
+    path.write_bytes(bz2.compress(pickle.dumps(bytes(40 << 20))))
+    for read in (read_pickle, read_large_pickle):
+        with pytest.raises(UserError, match=r"data\.pickle\.pbz2 has [\d,]+ bytes and unpacks to more than 32 MiB"):
+            read(path)
+
+
+def test_large_pickles_are_read_as_they_are_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "data.pickle.pbz2"
+    data = {"a": np.arange(1000), "b": [OrderedDict(c=1)] * 3}
+    path.write_bytes(bz2.compress(pickle.dumps(data)))
+    found = read_large_pickle(path)
+    np.testing.assert_array_equal(found["a"], data["a"])
+    assert found["b"] == data["b"]
+
+
+@pytest.mark.parametrize("zipped", [False, True], ids=["as old versions", "zip"])
+@pytest.mark.parametrize("call", [Call(bytearray, 10**12), Call(torch.FloatTensor, 10**6, 10**6), Call(Counter, "x")])
+def test_torchs_loader_makes_nothing_of_a_number(tmp_path: Path, zipped: bool, call: Call) -> None:
+    path = tmp_path / "a.pth"
+    torch.save({"a": call}, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(UserError, match="is refused: it asks for"):
+        load_plain(path)
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:

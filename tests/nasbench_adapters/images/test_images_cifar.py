@@ -18,6 +18,7 @@ import pytest
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.cifar import CIFAR10, CIFAR100, Cifar, present, read
+from archselect.nasbench_adapters.images.fetch import Sums
 
 COUNT = 7
 
@@ -67,7 +68,11 @@ def files_of(source: Cifar) -> dict[str, bytes]:
 
 
 def with_md5(source: Cifar, archive: bytes) -> Cifar:
-    return replace(source, md5=hashlib.md5(archive, usedforsecurity=False).hexdigest())
+    return replace(source, sums=sums_of(archive))
+
+
+def sums_of(content: bytes) -> Sums:
+    return Sums(hashlib.md5(content, usedforsecurity=False).hexdigest(), hashlib.sha256(content).hexdigest())
 
 
 @pytest.fixture(params=[CIFAR10, CIFAR100], ids=lambda source: source.name)
@@ -135,7 +140,7 @@ def with_python_md5(source: Cifar, files: dict[str, bytes], archive: bytes = b""
     form = source.python
     changed = replace(
         form,
-        md5=md5(archive),
+        sums=sums_of(archive),
         train=tuple((name, md5(files[f"{form.folder}/{name}"])) for name, _ in form.train),
         test=tuple((name, md5(files[f"{form.folder}/{name}"])) for name, _ in form.test),
     )
@@ -187,7 +192,7 @@ def test_torchvisions_files_are_read_only_if_they_are_the_canonical_ones(source:
     with pytest.raises(UserError, match=f"{name} is damaged or another file: its MD5 is .*, not {md5}"):
         read(source, tmp_path)
     (tmp_path / source.python.archive).write_bytes(b"no archive")
-    with pytest.raises(UserError, match=f"its MD5 is .*, not {source.python.md5}"):
+    with pytest.raises(UserError, match=f"its MD5 is .*, not {source.python.sums.md5}"):
         read(source, tmp_path)
 
 

@@ -17,6 +17,7 @@ from scipy.io import savemat
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.dataset import ImageDataset
+from archselect.nasbench_adapters.images.fetch import Sums
 from archselect.nasbench_adapters.images.svhn import TEST, TRAIN, File, present, read
 
 COUNTS = {"train_32x32.mat": 12, "test_32x32.mat": 7}
@@ -39,9 +40,10 @@ def write(folder: Path, name: str, **changes: Any) -> File:
 
 
 def known(folder: Path, name: str) -> File:
-    """The file with the MD5 that it has."""
-    md5 = hashlib.md5((folder / name).read_bytes(), usedforsecurity=False).hexdigest()
-    return File(name, md5, COUNTS[name])
+    """The file with the checksums that it has."""
+    content = (folder / name).read_bytes()
+    sums = Sums(hashlib.md5(content, usedforsecurity=False).hexdigest(), hashlib.sha256(content).hexdigest())
+    return File(name, sums, COUNTS[name])
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +114,9 @@ def test_another_file_is_not_read_at_all(tmp_path: Path) -> None:
     """What has another MD5 than the authors' is not parsed."""
     for name in COUNTS:
         write(tmp_path, name)
-    with pytest.raises(UserError, match=rf"train_32x32\.mat is damaged or another file.*not {TRAIN.md5}; delete it"):
+    with pytest.raises(
+        UserError, match=rf"train_32x32\.mat is damaged or another file.*not {TRAIN.sums.md5}; delete it"
+    ):
         load_images("svhn", tmp_path)
     assert present(tmp_path)
 
