@@ -151,5 +151,8 @@ def test_a_command_that_is_ended_or_killed_leaves_no_workers(world, number, code
     out = world.folder / "out"
     with running(world, 1, lambda process: any(out.glob("records/*.json"))) as process:
         process.send_signal(number)
-        assert process.wait(timeout=HANG) == code
+        said = process.communicate(timeout=HANG)[1]
+        assert process.returncode == code
         assert left(process) == []
+        # No word of resources that were left behind.
+        assert said == (MESSAGE if code == 143 else "")
