@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from archselect.benchmarks.calls import result_of
 from archselect.benchmarks.engines.registry import get_engine
 from archselect.benchmarks.formulations import of_scoring
 from archselect.benchmarks.kept import counted, kept_notice
@@ -152,9 +153,11 @@ def run_scoring(
             texts = population.architectures
             start = _start_worker, (inputs, data, data_dir and data_dir.absolute(), device)
             with open_engine(workers, device, start, engine_settings or {}) as submit:
-                parts = [submit(_score_part, seed, first, texts[first : first + PART]) for seed, first in todo]
-                for future in as_completed(parts):
-                    scored = future.result()
+                # Nothing but `as_completed` holds the futures, or all scores would stay in memory to the end.
+                for future in as_completed(
+                    [submit(_score_part, seed, first, texts[first : first + PART]) for seed, first in todo]
+                ):
+                    scored = result_of(future)
                     write_fact(folder.scored(scored.seed, scored.start), scored)
                     done += len(scored.scores)
                     progress(done, total)
@@ -163,9 +166,14 @@ def run_scoring(
 
 def _of_other_code(folder: Folder, parts: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Scored]:
     """Return the scores of other commits than the present one, by seed and start."""
-    paths = {part: folder.scored(*part) for part in parts}
-    facts = {part: read_fact(path, Scored) for part, path in paths.items() if path.is_file()}
-    return {part: fact for part, fact in facts.items() if fact.commit != commit()}
+    foreign = {}
+    for part in parts:
+        path = folder.scored(*part)
+        if path.is_file():
+            fact = read_fact(path, Scored)
+            if fact.commit != commit():
+                foreign[part] = fact
+    return foreign
 
 
 def _notice(foreign: dict[tuple[int, int], Scored]) -> str | None:
