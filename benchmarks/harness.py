@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shlex
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import as_completed
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import torch
 
+from archselect.benchmarks.calls import StartError
 from archselect.benchmarks.compaction import compact, read_records
 from archselect.benchmarks.engines.registry import get_engine
 from archselect.benchmarks.grid import RunJob, SupernetJob, TrainingJob, span
@@ -129,12 +130,20 @@ def run_study(
         truths = dict(zip(parts, landscapes, strict=True))
         compact(folder)
         by_id = {job.inputs.id: job for job in jobs}
-        records = [record for record in read_records(folder, by_id) if _finished(record, by_id, truths)]
-        other = find_other_code(folder, jobs, records)
+        finished: set[str] = set()
+
+        def finished_records() -> Iterator[Record]:
+            """Yield one after the other: a hundred thousand records fill the memory."""
+            for record in read_records(folder, by_id):
+                if _finished(record, by_id, truths):
+                    finished.add(record.id)
+                    yield record
+
+        other = find_other_code(folder, jobs, finished_records())
         if not rerun_other_code and (line := other.notice()):
             notify(line)
         anew = other if rerun_other_code else OtherCode()
-        finished = {record.id for record in records} - anew.runs
+        finished -= anew.runs
         todo = [job for id, job in by_id.items() if id not in finished]
 
         def selection(job: RunJob) -> Record | None:
@@ -153,8 +162,7 @@ def run_study(
             progress("runs", len(jobs) - len(ready), len(jobs))
             failed += _run_selectors(folder, ready, len(jobs), finished, submit, progress)
             rest = [job for job in todo if job.inputs.id not in finished]
-            selected = [(job, record) for job in rest if (record := selection(job))]
-            failed += _train_selected(folder, selected, rerun_other_code, submit, progress)
+            failed += _train_selected(folder, rest, selection, rerun_other_code, submit, progress)
         # Only now that no worker is left, who could be about to write there.
         _remove_empty_folders(folder)
         return Outcome(len(todo) - len(failed), len(jobs) - len(todo), sorted(failed))
@@ -304,9 +312,10 @@ def _make_supernets(
     broken: dict[str, BaseException] = {}
     pending = {submit(_make_supernet, job): job.id for job in missing}
     for done, future in enumerate(as_completed(pending), start=1):
+        id = pending.pop(future)
         if error := future.exception():
             _only_ours(error)
-            broken[pending.pop(future)] = error
+            broken[id] = error
         progress("supernets", total - len(missing) + done, total)
     return [_fail(folder, job, broken[job.supernet.id]) for job in choosing if job.supernet.id in broken]
 
@@ -340,14 +349,23 @@ def _run_selectors(
 
 def _train_selected(
     folder: Folder,
-    selected: list[tuple[RunJob, Record]],
+    rest: list[RunJob],
+    selection: Callable[[RunJob], Record | None],
     rerun_other_code: bool,
     submit: Submit,
     progress: Progress,
 ) -> list[str]:
-    """Train what runs selected, each architecture once per plan and seed, and finish the runs; ids of those failed."""
-    wanted = {job.inputs.id: trainings(job, record) for job, record in selected}
-    every = {training.id: training for own in wanted.values() for training in own}
+    """Train what runs selected, each architecture once per plan and seed, and finish the runs; ids of those failed.
+
+    Runs of which nothing is selected are left out. Selections are read twice, so that they need not stay in memory.
+    """
+    every: dict[str, TrainingJob] = {}
+    wanted: dict[str, list[str]] = {}
+    for job in rest:
+        if record := selection(job):
+            own = {training.id: training for training in trainings(job, record)}
+            every |= own
+            wanted[job.inputs.id] = list(own)
 
     def is_there(training: TrainingJob) -> bool:
         if rerun_other_code:
@@ -370,10 +388,11 @@ def _train_selected(
         done += 1
         progress("trainings", done, len(every))
     failed = []
-    for job, record in selected:
-        if errors := [broken[training.id] for training in wanted[job.inputs.id] if training.id in broken]:
+    for job in rest:
+        errors = [broken[id] for id in wanted.get(job.inputs.id, ()) if id in broken]
+        if errors:
             failed.append(_fail(folder, job, errors[0]))
-        else:
+        elif record := selection(job):
             _finish(folder, job, record)
     return failed
 
@@ -400,8 +419,11 @@ def _remove_empty_folders(folder: Folder) -> None:
 
 
 def _only_ours(error: BaseException) -> None:
-    """A fault of the run is noted and the study goes on; anything the user must mend first stops it."""
-    if isinstance(error, UserError) or not isinstance(error, Exception):
+    """Raise an error that is not of one run: the user must mend something first, or no worker can start.
+
+    Any other is noted, and the study goes on.
+    """
+    if isinstance(error, UserError | StartError) or not isinstance(error, Exception):
         raise error
 
 

@@ -56,7 +56,7 @@ def _named(commits: Iterable[str | None]) -> str:
     return ", ".join([*names[:MOST_NAMED], *([f"{more} more"] if more > 0 else [])])
 
 
-def find_other_code(folder: Folder, jobs: Sequence[RunJob], finished: Sequence[Record]) -> OtherCode:
+def find_other_code(folder: Folder, jobs: Sequence[RunJob], finished: Iterable[Record]) -> OtherCode:
     """Return what a folder holds of a study that other commits than the present one made.
 
     Args:

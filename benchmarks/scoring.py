@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from archselect.benchmarks.calls import result_of
 from archselect.benchmarks.engines.registry import get_engine
 from archselect.benchmarks.formulations import of_scoring
 from archselect.benchmarks.kept import counted, kept_notice
@@ -162,9 +163,11 @@ def run_scoring(
             texts = population.architectures
             start = _start_worker, (inputs, data, data_dir and data_dir.absolute(), device, made_by)
             with open_engine(workers, device, start, engine_settings or {}) as submit:
-                parts = [submit(_score_part, seed, first, texts[first : first + PART]) for seed, first in todo]
-                for future in as_completed(parts):
-                    scored = future.result()
+                # Nothing but `as_completed` holds the futures, or all scores would stay in memory to the end.
+                for future in as_completed(
+                    [submit(_score_part, seed, first, texts[first : first + PART]) for seed, first in todo]
+                ):
+                    scored = result_of(future)
                     write_fact(folder.scored(scored.seed, scored.start), scored, root)
                     done += len(scored.scores)
                     progress(done, total)

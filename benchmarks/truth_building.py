@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from archselect.benchmarks.calls import result_of
 from archselect.benchmarks.machine import cores
 from archselect.benchmarks.workers import worker_pool
 from archselect.nasbench_adapters.arrays import open_arrays
@@ -192,7 +193,7 @@ def train_table(
         count = min(workers or cores(), len(todo))
         with worker_pool(count, _start_worker, recipe) as submit:
             for future in as_completed([submit(_train_part, start) for start in todo]):
-                start, right = future.result()
+                start, right = result_of(future)
                 buffer = BytesIO()
                 np.savez(buffer, **right)
                 write_atomically(_part_path(folder, start), buffer.getvalue(), folder)

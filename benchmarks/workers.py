@@ -1,30 +1,32 @@
-"""Worker processes: pinned to their threads, deaf to Ctrl-C, gone when the command is gone."""
+"""Worker processes: pinned to their threads, deaf to Ctrl-C, gone when the command is gone.
+
+Each worker has a pipe of its own and a thread here that hands it one call after the other. So it is certain which call
+a worker died of, no worker dies with another, and nothing fills up, however many calls there are.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import pickle
 import platform
 import signal
-import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Container, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import count
-from multiprocessing import active_children, get_context, parent_process
-from multiprocessing.context import SpawnContext
-from multiprocessing.process import BaseProcess
+from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 import torch
 
+from archselect.benchmarks.calls import DEATHS, Call, Reply, StartError, WorkerDied, pack, perform
 from archselect.benchmarks.printing import guard_streams
+from archselect.nasbench_adapters.errors import UserError
 
 THREADS = 1
 """CPU threads of a worker: one, so that sums have one order and the same study gives the same records anywhere."""
@@ -34,13 +36,15 @@ _MALLOC_OPTIONS = {-1: 2**31 - 1, -3: 32 * 2**20}
 
 Submit = Callable[..., "Future[Any]"]
 
-
-DEATHS = 3
-"""How many workers a call may take with it: one can die for reasons of its own, such as others' use of memory."""
-
-
-class WorkerDied(Exception):
-    """A call whose workers died one after the other: killed, or out of memory."""
+_LOOK = 1.0
+"""Seconds between two looks at a silent worker: when it is dead, what it started itself may keep its pipe open."""
+_GRACE = 10.0
+"""Seconds that a worker without work has to end by itself."""
+_BEGUN = b"begun"
+"""What a worker says when it has a call, before it does anything about it."""
+_RETURNED = b"returned"
+_RAISED = b"raised"
+"""What a worker says before the result of a call, or the reply that says what it raised."""
 
 
 @contextmanager
@@ -49,8 +53,10 @@ def worker_pool(
 ) -> Iterator[Submit]:
     """Yield `submit(function, *arguments)`, which runs calls in worker processes that end with the block.
 
-    What has not started by the end of the block is dropped. Where a worker dies its call is done again, after all
-    others, and raises :class:`WorkerDied` when that was in vain :data:`DEATHS` times.
+    At the end of the block, calls at work are waited for and the others dropped; where the block raises, as on Ctrl-C,
+    all are dropped at once. A call whose worker dies is done again, after all others, and raises :class:`.WorkerDied`
+    when that was in vain :data:`.DEATHS` times. Where workers cannot start, every call raises why: UserError, or
+    :class:`.StartError` in place of any other error.
 
     Args:
         workers: how many processes at most; no more are started than there are calls.
@@ -61,194 +67,265 @@ def worker_pool(
     pool = _Pool(workers, partial(start, *arguments), gpus)
     try:
         yield pool.submit
-    except KeyboardInterrupt:
-        # Workers would finish what they are at; that work starts over anyway.
-        pool.drop()
-        for child in active_children():
-            child.terminate()
-        raise
+        pool.finish()
     finally:
-        pool.close()
-
-
-@dataclass
-class _Call:
-    """A call, the future of its result, its number, and how many workers died of it."""
-
-    future: Future[Any]
-    function: tuple[Any, ...]
-    name: int
-    deaths: int = 0
+        pool.end()
 
 
 class _Pool:
-    """Worker processes, all replaced when one dies: the library's pool is of no use after that.
-
-    The library gets one call per worker, and one more. All others wait here, because the library's pipes hold a limited
-    number of messages while a study has any number of calls.
-    """
+    """The calls that wait, and places for workers, which take them."""
 
     def __init__(self, workers: int, start: Callable[[], None], gpus: Sequence[str]) -> None:
         self._workers = workers
-        self._start = start
-        self._gpus = gpus
-        self._lock = threading.Lock()
-        self._names = count()
-        self._waiting: deque[_Call] = deque()
-        self._handed = 0
+        self._starts = [pack(_start, start, gpu) for gpu in gpus or (None,)]
+        self._changed = threading.Condition()
+        self._waiting: deque[Call] = deque()
+        self._idle = 0
+        self._places: list[_Place] = []
         self._closed = False
-        self._processes = self._open()
-
-    def _open(self) -> _Processes:
-        context = get_context("spawn")
-        board = _Board(context, self._workers)
-        ready = partial(_start, self._start, board, list(self._gpus))
-        return _Processes(ProcessPoolExecutor(self._workers, mp_context=context, initializer=ready), board)
+        self._fault: Exception | None = None
 
     def submit(self, *function: Any) -> Future[Any]:
         """See :func:`worker_pool`."""
-        future: Future[Any] = Future()
-        self._wait(_Call(future, function, next(self._names)))
-        return future
+        call = Call(Future(), function)
+        self.wait(call)
+        return call.future
 
-    def _wait(self, call: _Call) -> None:
-        with self._lock:
-            closed = self._closed
-            if not closed:
-                self._waiting.append(call)
-        if closed:
-            _cancel(call.future)
-        else:
-            self._hand_over()
+    def wait(self, call: Call) -> None:
+        """Have a call wait until a worker takes it; open a place if none is idle."""
+        with self._changed:
+            if self._closed:
+                self._drop(call)
+                return
+            self._waiting.append(call)
+            self._changed.notify()
+            if len(self._waiting) > self._idle and len(self._places) < self._workers:
+                self._open_place()
 
-    def _hand_over(self) -> None:
-        """Hand waiting calls to the processes until each has one, and one more is ready."""
-        handed = []
-        with self._lock, _deaf_children():  # the library starts a worker when it gets work and none is idle
-            while self._waiting and self._handed <= self._workers:
-                call = self._waiting.popleft()
-                handed.append((call, self._processes, self._submit(call)))
-                self._handed += 1
-        for call, processes, inner in handed:
-            inner.add_done_callback(partial(self._done, call, processes))
+    def _open_place(self) -> None:
+        if not self._places:
+            start_tracker()
+        start = self._starts[len(self._places) % len(self._starts)]
+        place = _Place(self, start)
+        self._places.append(place)
+        place.thread.start()
 
-    def _submit(self, call: _Call) -> Future[Any]:
-        try:
-            inner = self._processes.pool.submit(_announced, call.name, *call.function)
-        except BrokenProcessPool:
-            self._processes = self._open()
-            inner = self._processes.pool.submit(_announced, call.name, *call.function)
-        self._processes.known.update({child.pid: child for child in active_children()})
-        return inner
+    def take(self) -> Call | None:
+        """Wait for a call and return it; None when there will be none."""
+        with self._changed:
+            self._idle += 1
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            self._idle -= 1
+            return self._waiting.popleft() if self._waiting else None
 
-    def _done(self, call: _Call, processes: _Processes, inner: Future[Any]) -> None:
-        with self._lock:
-            self._handed -= 1
-        if inner.cancelled():
-            _cancel(call.future)
-        elif (error := inner.exception()) is None:
-            call.future.set_result(inner.result())
-        elif isinstance(error, BrokenProcessPool):
-            # In a thread of its own: the library tells its futures while it holds locks that submitting takes.
-            threading.Thread(target=self._again, args=(call, processes), daemon=True).start()
-            return
-        else:
-            call.future.set_exception(error)
-        self._hand_over()
+    def start_worker(self, place: _Place) -> _Worker | None:
+        """Start a worker at a place and return it; None if the pool is closed. Raises OSError if it cannot start."""
+        with self._changed:
+            # A pool that is closed ends the workers that stand at their places, and no other.
+            place.worker = None if self._closed else _Worker()
+            return place.worker
 
-    def _again(self, call: _Call, processes: _Processes) -> None:
-        with self._lock:
-            call.deaths += call.name in processes.culprits()
-            if self._processes is processes and not self._closed:
-                self._processes = self._open()
-        if call.deaths < DEATHS:
-            self._wait(call)
-        else:
-            call.future.set_exception(WorkerDied(f"{call.deaths} workers died of it: killed, or out of memory"))
-            self._hand_over()
+    def give_up(self, fault: Exception) -> None:
+        """Give every call that is not at work this error."""
+        with self._changed:
+            self._fault = self._fault or fault
+        self._close()
 
-    def drop(self) -> None:
+    def _close(self) -> None:
         """Take no more calls, and drop those that wait."""
-        with self._lock:
+        with self._changed:
             self._closed = True
             dropped = list(self._waiting)
             self._waiting.clear()
+            self._changed.notify_all()
         for call in dropped:
-            _cancel(call.future)
+            self._drop(call)
 
-    def close(self) -> None:
+    def _drop(self, call: Call) -> None:
+        if self._fault is not None:
+            call.fail(self._fault)
+        else:
+            call.cancel()
+
+    def finish(self) -> None:
         """Wait for the calls at work; drop the others."""
-        self.drop()
-        self._processes.pool.shutdown(cancel_futures=True)
+        self._close()
+        for place in self._places:
+            place.thread.join()
+
+    def end(self) -> None:
+        """End the workers, whatever they are at."""
+        self._close()
+        for place in self._places:
+            place.end()
+        for place in self._places:
+            place.thread.join()
 
 
-class _Board:
-    """Which call each worker began last, in shared memory of a fixed size.
+class _Place:
+    """A place for one worker: a thread that hands it calls, and puts another there when it dies."""
 
-    A pipe that is read only when a worker dies would fill up after a few thousand calls and stop every worker.
-    """
+    def __init__(self, pool: _Pool, start: bytes) -> None:
+        self._pool = pool
+        self._start = start
+        self._idle_deaths = 0
+        self.worker: _Worker | None = None
+        self.thread = threading.Thread(target=self._serve, daemon=True)
 
-    def __init__(self, context: SpawnContext, workers: int) -> None:
-        self._pids = context.RawArray("q", workers)
-        self._names = context.RawArray("q", workers)
-        self._taken = context.Value("q", 0)
+    def end(self) -> None:
+        """End the worker, whatever it is at."""
+        worker = self.worker
+        if worker is not None:
+            worker.process.kill()
 
-    def take_place(self) -> int:
-        """Return a place of this worker's own, counted from 0."""
-        with self._taken.get_lock():
-            place = int(self._taken.value)
-            self._taken.value += 1
-        self._pids[place] = os.getpid()
-        self._names[place] = -1
-        return place
+    def _serve(self) -> None:
+        deafen()
+        while (call := self._pool.take()) is not None:
+            self._do(call)
+        if self.worker is not None:
+            self.worker.dismiss()
 
-    def begin(self, place: int, name: int) -> None:
-        """Note that the worker at a place begins a call."""
-        self._names[place] = name
+    def _do(self, call: Call) -> None:
+        """Have a worker do a call. Where the worker dies, the call waits again, or has failed."""
+        try:
+            content = pack(*call.function)
+        except Exception as error:
+            call.fail(error)
+            return
+        begun = False
+        try:
+            worker = self.worker or self._ready_worker()
+            if worker is None:
+                self._pool.wait(call)
+                return
+            worker.send(content)
+            begun = worker.receive() == _BEGUN
+            reply = worker.receive_reply()
+        except (EOFError, OSError):
+            self._bury_worker(call, begun)
+        except Exception as error:
+            # There is no memory for the reply: what is left of it in the pipe cannot be told from the next one.
+            self._remove_worker()
+            call.fail(error)
+        else:
+            self._idle_deaths = 0
+            call.settle(reply)
 
-    def last(self) -> list[tuple[int, int]]:
-        """Return (process, call) of every worker that has begun one."""
-        return [(pid, name) for pid, name in zip(self._pids, self._names, strict=True) if pid and name >= 0]
+    def _ready_worker(self) -> _Worker | None:
+        """Start a worker and return it when it is ready; None if the pool is closed, or has to give up now.
 
-
-@dataclass
-class _Processes:
-    """The library's pool, the board of its workers, and its processes."""
-
-    pool: ProcessPoolExecutor
-    board: _Board
-    known: dict[int | None, BaseProcess] = field(default_factory=dict)
-    _culprits: frozenset[int] | None = None
-
-    def culprits(self) -> Container[int]:
-        """Return the calls that may have broken the pool: every one where that is not known.
-
-        The pool ends the workers that are left by SIGTERM; a call whose worker ended so is not to blame.
+        Raises EOFError or OSError if the worker dies.
         """
-        if self._culprits is None:
-            for process in self.known.values():
-                process.join(10)
-            self._culprits = frozenset(name for pid, name in self.board.last() if not self._was_ended(pid))
-        return self._culprits or range(sys.maxsize)
+        try:
+            worker = self._pool.start_worker(self)
+        except OSError as error:
+            self._pool.give_up(UserError(f"cannot start another worker: {error}; give fewer --workers"))
+            return None
+        if worker is None:
+            return None
+        worker.send(self._start)
+        error = worker.receive_reply().error()
+        if error is None:
+            return worker
+        self._remove_worker()
+        self._pool.give_up(error if isinstance(error, UserError) else StartError(error))
+        return None
 
-    def _was_ended(self, pid: int) -> bool:
-        process = self.known.get(pid)
-        return process is not None and process.exitcode == -signal.SIGTERM
+    def _bury_worker(self, call: Call, begun: bool) -> None:
+        """Have the call of a dead worker wait again. If too many have died: fail it, or give up where none began it."""
+        how = self._remove_worker()
+        if begun:
+            call.deaths += 1
+        else:
+            self._idle_deaths += 1
+        if call.deaths == DEATHS:
+            call.fail(WorkerDied(f"{DEATHS} workers died of it: {how}"))
+            return
+        if self._idle_deaths == DEATHS:
+            line = f"{DEATHS} workers died one after the other before they began anything: {how}"
+            self._pool.give_up(UserError(f"{line}; give fewer --workers, and run the command again"))
+        self._pool.wait(call)
+
+    def _remove_worker(self) -> str:
+        """End the worker of this place; how it ended, in words."""
+        worker = self.worker
+        self.worker = None
+        return worker.end() if worker is not None else ""
 
 
-def _cancel(future: Future[Any]) -> None:
-    future.cancel()
-    future.set_running_or_notify_cancel()
+class _Worker:
+    """A worker process, and this end of its pipe."""
+
+    def __init__(self) -> None:
+        context = get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self.process = context.Process(target=_work, args=(other,))
+        try:
+            self.process.start()
+        finally:
+            other.close()
+
+    def send(self, content: bytes) -> None:
+        """Send it something. Raises OSError if it is dead."""
+        self._pipe.send_bytes(content)
+
+    def receive(self) -> bytes:
+        """Wait for what it sends, and return it. Raises EOFError or OSError if it dies before."""
+        while not self._pipe.poll(_LOOK):
+            # The last words of a process that is dead now are in the pipe.
+            if not self.process.is_alive() and not self._pipe.poll():
+                raise EOFError
+        return self._pipe.recv_bytes()
+
+    def receive_reply(self) -> Reply:
+        """Wait for the reply to a call. Raises as :meth:`receive`."""
+        if self.receive() == _RETURNED:
+            return Reply(returned=self.receive())
+        raised, summary, account = pickle.loads(self.receive())  # noqa: S301 (made by our own worker)
+        return Reply(None, raised, summary, account)
+
+    def dismiss(self) -> None:
+        """End it, now that it has no work."""
+        self._pipe.close()
+        self.process.join(_GRACE)
+        self.end()
+
+    def end(self) -> str:
+        """End it, whatever it is at; how it ended, in words."""
+        self.process.kill()
+        self.process.join()
+        self._pipe.close()
+        return _ending(self.process.exitcode)
 
 
-_board: _Board
-_place: int
+def _ending(code: int | None) -> str:
+    """Return in words how a process of that exit code ended; None if it is not known."""
+    if code is None or code == -getattr(signal, "SIGKILL", 0):
+        return "killed, or out of memory"
+    return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
 
-def _announced(name: int, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Note that the call begins, and do it."""
-    _board.begin(_place, name)
-    return function(*arguments)
+def _work(pipe: Connection) -> None:
+    """Be a worker: start, and do the calls that come through a pipe until it is closed."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # What a user's selector prints must not fail its run where the command's reader is gone.
+    guard_streams()
+    with suppress(EOFError, OSError):
+        _send_reply(pipe, perform(pipe.recv_bytes()))
+        while True:
+            content = pipe.recv_bytes()
+            pipe.send_bytes(_BEGUN)
+            _send_reply(pipe, perform(content))
+
+
+def _send_reply(pipe: Connection, reply: Reply) -> None:
+    if reply.returned is None:
+        pipe.send_bytes(_RAISED)
+        pipe.send_bytes(pickle.dumps((reply.raised, reply.summary, reply.account)))
+    else:
+        # On its own: a large result is not copied once more.
+        pipe.send_bytes(_RETURNED)
+        pipe.send_bytes(reply.returned)
 
 
 def settle(threads: int) -> None:
@@ -273,16 +350,10 @@ def _keep_freed_memory() -> None:
         libc.mallopt(option, value)
 
 
-def _start(start: Callable[[], None], board: _Board, gpus: list[str]) -> None:
-    global _board, _place
-    _board = board
-    _place = board.take_place()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    # What a user's selector prints must not fail its run where the command's reader is gone.
-    guard_streams()
-    if gpus:
+def _start(start: Callable[[], None], gpu: str | None) -> None:
+    if gpu is not None:
         # Before anything asks CUDA.
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[_place % len(gpus)]
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     settle(THREADS)
     start()
 
@@ -295,17 +366,21 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-@contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Within it, processes that are started never hear Ctrl-C, not even before their first line of Python runs.
+def deafen() -> None:
+    """Have this thread, and the processes that it starts, never hear Ctrl-C or the end of the terminal.
 
-    A terminal sends it to them too, but it is for the parent, who hears it at the end of the block at the latest.
+    A terminal tells these to workers too, even before their first line of Python runs, but they are for the command.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+
+
+def start_tracker() -> None:
+    """Start the process that the library starts with its first: a thread that starts it hears Ctrl-C again."""
+    if hasattr(signal, "pthread_sigmask"):
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        deafen()
+        try:
+            resource_tracker.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -7,6 +7,7 @@ the end of the block is dropped.
 
 from __future__ import annotations
 
+import threading
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,7 +15,9 @@ from typing import Any, Protocol
 
 import torch
 
+from archselect.benchmarks.calls import StartError
 from archselect.benchmarks.workers import THREADS, Submit, settle
+from archselect.nasbench_adapters.errors import UserError
 
 Start = tuple[Callable[..., None], tuple[Any, ...]]
 """What every worker does before its first call: a function and its arguments."""
@@ -41,18 +44,33 @@ class Engine(Protocol):
 
 
 _started: Start | None = None
+_starting = threading.Lock()
 
 
 def call(start: Start, function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a cluster's worker does of a call: it starts, if it has not, and then does as it is told."""
-    global _started
-    if _started != start:
-        settle(THREADS)
-        prepare, own = start
-        prepare(*own)
-        _started = start
-    torch.set_flush_denormal(True)  # holds for a thread, and a cluster's worker may have several
+    """Do a call as a cluster's worker does: start, if that has not been done, and then do as it is told.
+
+    Raises UserError or StartError if the worker cannot start.
+    """
+    with _starting:  # a cluster's worker may have several threads
+        _start(start)
+    torch.set_flush_denormal(True)  # holds for a thread
     return function(*arguments)
+
+
+def _start(start: Start) -> None:
+    global _started
+    if _started == start:
+        return
+    settle(THREADS)
+    prepare, arguments = start
+    try:
+        prepare(*arguments)
+    except UserError:
+        raise
+    except BaseException as error:
+        raise StartError(error) from error
+    _started = start
 
 
 def attempt(*arguments: Any) -> tuple[Any, Exception | None]:

@@ -7,11 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import active_children
 
 import pytest
 import torch
 
-from archselect.benchmarks.workers import THREADS, WorkerDied, worker_pool
+from archselect.benchmarks import workers
+from archselect.benchmarks.calls import DEATHS, StartError, WorkerDied
+from archselect.benchmarks.workers import THREADS, worker_pool
+from archselect.nasbench_adapters.errors import UserError
 
 HANG = 600
 """Seconds after which a call is taken to hang; a worker on a loaded machine needs minutes to start."""
@@ -51,12 +55,24 @@ def test_what_has_not_started_is_dropped():
     assert any(future.cancelled() for future in futures)
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_ten_thousand_calls_are_done(workers):
+@pytest.mark.parametrize("count", [1, 3])
+def test_ten_thousand_calls_are_done(count):
     """A pipe that nobody reads holds 65,536 bytes: the workers stopped for ever after 2,731 calls."""
-    with worker_pool(workers, os.getpid) as submit:
+    with worker_pool(count, os.getpid) as submit:
         futures = [submit(abs, -number) for number in range(10_000)]
         assert [future.result(HANG) for future in futures] == list(range(10_000))
+
+
+def test_large_arguments_and_results_pass():
+    """Far more than a pipe holds, in both directions."""
+    with worker_pool(1, os.getpid) as submit:
+        assert len(submit(bytes.upper, bytes(2**25)).result(HANG)) == 2**25
+
+
+def test_no_call_starts_no_worker():
+    before = active_children()
+    with worker_pool(5_000, os.getpid):
+        assert active_children() == before
 
 
 def test_far_more_workers_than_calls_are_no_burden():
@@ -95,6 +111,18 @@ killing = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 
 
 CALLS = """
 import os, signal, time
+def stay(begun, seconds):
+    with begun.open("a") as file:
+        file.write("x")
+    time.sleep(seconds)
+def die_once_beside_a_child(flag):
+    # The child has the worker's end of the pipe, too.
+    if not flag.exists() and os.fork() == 0:
+        time.sleep(600)
+        os._exit(0)
+    return die_once(flag)
+def refuse(kind, text):
+    raise kind(text)
 def die_once(flag):
     if not flag.exists():
         flag.touch()
@@ -120,13 +148,14 @@ def calls(tmp_path, monkeypatch):
 
 @killing
 def test_a_call_whose_worker_is_killed_is_done_again(tmp_path, calls):
-    """And those that were at work beside it, and those that waited."""
+    """No other is: neither the one that was at work beside it, nor those that waited."""
     with worker_pool(2, os.getpid) as submit:
-        beside = submit(time.sleep, 1.0)
+        beside = submit(calls.stay, tmp_path / "beside", 1.0)
         killed = submit(calls.die_once, tmp_path / "killed")
         waiting = [submit(pow, 2, k) for k in range(5)]
         assert killed.result(HANG) == "done"
         assert beside.result(HANG) is None
+        assert (tmp_path / "beside").read_text() == "x"
         assert [future.result(HANG) for future in waiting] == [1, 2, 4, 8, 16]
         assert submit(pow, 2, 5).result(HANG) == 32
 
@@ -143,9 +172,69 @@ def test_a_call_that_kills_every_worker_fails_and_the_others_do_not():
 
 
 @killing
-def test_workers_that_cannot_start_are_not_started_for_ever():
-    with worker_pool(1, signal.raise_signal, signal.SIGKILL) as submit, pytest.raises(WorkerDied):
-        submit(pow, 2, 2).result(HANG)
+def test_a_worker_that_dies_without_a_call_is_replaced_and_no_call_to_blame(tmp_path, calls):
+    """However often: each call here is begun once."""
+    with worker_pool(1, os.getpid) as submit:
+        for number in range(DEATHS):
+            os.kill(submit(os.getpid).result(HANG), signal.SIGKILL)
+            submit(calls.stay, tmp_path / f"{number}", 0).result(HANG)
+            assert (tmp_path / f"{number}").read_text() == "x"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_dead_worker_whose_child_keeps_its_pipe_open_is_seen(tmp_path, calls):
+    with worker_pool(1, os.getpid) as submit:
+        assert submit(calls.die_once_beside_a_child, tmp_path / "killed").result(HANG) == "done"
+
+
+@killing
+def test_workers_that_die_at_their_start_are_not_started_for_ever():
+    """No call is to blame, so that all are left, in one line."""
+    with worker_pool(1, signal.raise_signal, signal.SIGKILL) as submit:
+        futures = [submit(pow, 2, k) for k in range(3)]
+        message = "3 workers died one after the other before they began anything: killed, or out of memory; give fewer"
+        for future in futures:
+            with pytest.raises(UserError, match=message):
+                future.result(HANG)
+
+
+@pytest.mark.parametrize(
+    ("raised", "told", "message"),
+    [(UserError, UserError, "^mend it"), (ImportError, StartError, "^a worker cannot start: ImportError: mend it")],
+)
+def test_what_the_start_of_a_worker_raises_is_told_to_all_calls(calls, raised, told, message):
+    with worker_pool(1, calls.refuse, raised, "mend it") as submit:
+        for future in [submit(pow, 2, 2), submit(pow, 2, 3)]:
+            with pytest.raises(told, match=message):
+                future.result(HANG)
+        with pytest.raises(told, match=message):
+            submit(pow, 2, 4).result(HANG)
+
+
+def test_a_block_that_raises_waits_for_no_call(tmp_path, calls):
+    """As where the disk is full: nobody would take the results."""
+    begun = tmp_path / "begun"
+    with pytest.raises(UserError), worker_pool(1, os.getpid) as submit:
+        future = submit(calls.stay, begun, HANG)
+        while not begun.exists():
+            time.sleep(0.02)
+        raise UserError("the disk is full")
+    assert future.cancelled()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (-9, "killed, or out of memory"),
+        (None, "killed, or out of memory"),
+        (-11, "ended by SIGSEGV"),
+        (3, "ended with exit code 3"),
+        (0, "ended with exit code 0"),
+    ],
+)
+@killing
+def test_how_a_worker_ended_is_told(code, words):
+    assert workers._ending(code) == words
 
 
 def test_each_worker_sees_one_gpu(calls, monkeypatch, tmp_path):
