@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from typer.core import TyperGroup
 
+from archselect.benchmarks.cli.signals import exit_code
 from archselect.benchmarks.printing import for_output
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.files import expand
@@ -47,7 +48,6 @@ FAULT = 70
 """The exit code of a fault in archselect itself, as sysexits.h has it."""
 UNPRINTED = 74
 """The exit code where all went well but standard output could not be written, as sysexits.h has it."""
-INTERRUPTED = 130
 
 
 class _Group(TyperGroup):
@@ -61,9 +61,9 @@ class _Group(TyperGroup):
         except UserError as error:
             err.print(f"archselect: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
             sys.exit(BAD_INPUT)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             err.print("archselect: interrupted; what is finished is kept, the same command goes on", style="red")
-            sys.exit(INTERRUPTED)
+            sys.exit(exit_code(interrupt))
         except BrokenPipeError as error:
             # Typer takes it for one of standard output, and ends with 1.
             raise RuntimeError("a pipe to another process broke") from error

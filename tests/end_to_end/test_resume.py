@@ -146,9 +146,10 @@ def test_an_interrupt_while_workers_start(world):
 
 
 @linux
-def test_a_command_that_is_killed_leaves_no_workers(world):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_command_that_is_ended_or_killed_leaves_no_workers(world, number, code):
     out = world.folder / "out"
     with running(world, 1, lambda process: any(out.glob("records/*.json"))) as process:
-        process.terminate()
-        process.wait(timeout=HANG)
+        process.send_signal(number)
+        assert process.wait(timeout=HANG) == code
         assert left(process) == []
