@@ -20,9 +20,8 @@ from typer.core import TyperGroup
 
 from archselect.benchmarks.cli.signals import exit_code
 from archselect.benchmarks.printing import for_output
-from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.errors import Notice, UserError
 from archselect.nasbench_adapters.files import expand
-from archselect.nasbench_adapters.registry import PluginWarning
 
 if TYPE_CHECKING:
     from archselect.benchmarks.study import TruthPart
@@ -36,7 +35,7 @@ _show_any = warnings.showwarning
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
     """In one line if it is ours."""
-    if issubclass(category, PluginWarning):
+    if issubclass(category, Notice):
         err.print(f"archselect: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     else:
         _show_any(message, category, *where, **more)
