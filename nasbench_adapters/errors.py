@@ -31,6 +31,10 @@ class UserError(Exception):
         super().__init__(line)
 
 
+class Notice(UserWarning):
+    """What a user should know while a command runs; the command line prints it in one line."""
+
+
 class SeveralFaults(UserError):
     """Several faults of one input: a heading, then one line per fault, of many the first :data:`MOST_FAULTS`."""
 

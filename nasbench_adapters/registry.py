@@ -16,13 +16,13 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.errors import Notice, UserError, unknown
 from archselect.nasbench_adapters.foreign_text import check_label
 
 Thing = TypeVar("Thing")
 
 
-class PluginWarning(UserWarning):
+class PluginWarning(Notice):
     """A package's own selector, optimiser, proxy or space cannot be used."""
 
 

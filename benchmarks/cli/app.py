@@ -22,11 +22,10 @@ from typer.core import TyperGroup
 
 from archselect.benchmarks.cli.signals import exit_code
 from archselect.benchmarks.printing import for_output
-from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.errors import Notice, UserError
 from archselect.nasbench_adapters.files import expand
 from archselect.nasbench_adapters.foreign_text import one_line, visible
 from archselect.nasbench_adapters.limits import MOST_SEEDS, MOST_WHOLE_NUMBER, MOST_WORKERS
-from archselect.nasbench_adapters.registry import PluginWarning
 from archselect.nasbench_adapters.toml import parse_toml
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     """In one line if it is ours."""
-    if issubclass(category, PluginWarning):
+    if issubclass(category, Notice):
         notice(f"archselect: {message}", "yellow")
     else:
         err.print(warnings.formatwarning(message, category, filename, lineno, line), end="", soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import Any
 from archselect.benchmarks.engines.base import Engine
 from archselect.benchmarks.engines.dask import check_dask, dask_engine
 from archselect.benchmarks.engines.local import check_local, local_engine
-from archselect.benchmarks.engines.slurm import check_slurm, slurm_engine
+from archselect.benchmarks.engines.slurm.engine import check_slurm, slurm_engine
 from archselect.nasbench_adapters.errors import unknown
 
 ENGINES: dict[str, Engine] = {"local": local_engine, "dask": dask_engine, "slurm": slurm_engine}

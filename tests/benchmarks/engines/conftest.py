@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+CPUS = max(os.cpu_count() or 1, 2)
+"""Cores that Slurm takes the node to have."""
+LONGEST_ARRAY = 5
+"""Jobs of an array, at most: fewer than a test submits."""
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "srun")
 
 
@@ -80,8 +84,14 @@ ReturnToService=2
 MpiDefault=none
 AccountingStorageType=accounting_storage/none
 SchedulerParameters=sched_interval=2,batch_sched_delay=1
-NodeName={host} NodeAddr=127.0.0.1 CPUs={os.cpu_count()} State=UNKNOWN
-PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+MaxArraySize={LONGEST_ARRAY}
+KillWait=2
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+SlurmdParameters=config_overrides
+NodeName={host} NodeAddr=127.0.0.1 CPUs={CPUS} State=UNKNOWN
+PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP PriorityTier=1
+PartitionName=urgent Nodes={host} MaxTime=INFINITE State=UP PriorityTier=9
 """
     )
     munged = [f"--{name}={folder / file}" for name, file in MUNGE_FILES.items()]

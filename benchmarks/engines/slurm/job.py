@@ -1,0 +1,86 @@
+"""What a job runs: one call, whose outcome it writes for the command to read.
+
+python -m archselect.benchmarks.engines.slurm.job PLACE ARRAY NUMBER
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from pathlib import Path
+from time import monotonic, sleep
+
+from archselect.benchmarks.engines.base import attempt
+from archselect.nasbench_adapters.files import write_atomically
+
+LATE = 30.0
+"""Seconds after which a list of calls that is not there is taken to be removed: a file system may show it late."""
+
+
+def run(place: Path, array: str, number: int, late: float = LATE) -> None:
+    """Do the call of one job of an array; nothing if the command no longer waits for it.
+
+    Args:
+        place: the folder of the command.
+        array: which one.
+        number: of the job within the array.
+        late: seconds to wait for the list of the array's calls.
+
+    Raises UserError if the outcome cannot be written.
+    """
+    listed = _wait_for(place / "arrays" / array, late)
+    if listed is None:
+        return
+    name = listed.decode().splitlines()[number]
+    call = _wait_for(place / "calls" / name, 0)
+    if call is not None:
+        write_atomically(place / "results" / name, _outcome(call))
+
+
+def _wait_for(path: Path, seconds: float) -> bytes | None:
+    """Return the content of a file; None if it is not there after some seconds."""
+    deadline = monotonic() + seconds
+    while True:
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            if monotonic() >= deadline:
+                return None
+        sleep(0.5)
+
+
+def _outcome(call: bytes) -> bytes:
+    """Do a call and return its pickled outcome: (result, None) or (None, error)."""
+    try:
+        start, function, arguments = pickle.loads(call)  # noqa: S301 (of this user's own command)
+    except Exception as fault:
+        return _failure(f"the call cannot be read on this node: {_shown(fault)}")
+    result, error = attempt(start, function, *arguments)
+    if error is not None:
+        return _pickled(error)
+    try:
+        return pickle.dumps((result, None))
+    except Exception as fault:
+        return _failure(f"the result cannot be sent back: {_shown(fault)}")
+
+
+def _pickled(error: Exception) -> bytes:
+    """Return the outcome of a call that raised an error: the error itself, or its text where it cannot be sent back."""
+    try:
+        outcome = pickle.dumps((None, error))
+        pickle.loads(outcome)  # noqa: S301 (made the line before: an error may be written and not be readable)
+    except Exception:
+        return _failure("\n".join([_shown(error), *getattr(error, "__notes__", [])]))
+    return outcome
+
+
+def _failure(message: str) -> bytes:
+    return pickle.dumps((None, RuntimeError(message)))
+
+
+def _shown(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

@@ -1,0 +1,175 @@
+"""The folder of one command, in which it and its jobs exchange files.
+
+`calls/N` is call N, `arrays/A` lists the calls of array A in the order of its jobs, `A.sh` is its batch script,
+`results/N` is what came of call N, and `logs/A-K.log` is what job K of array A printed. Only its owner may enter the
+folder, for calls and results are pickles.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+
+from filelock import FileLock, Timeout
+
+from archselect.benchmarks.engines.slurm.options import Options
+from archselect.nasbench_adapters.files import unwritable
+
+PREFIX = "archselect-"
+"""What the names of places begin with."""
+TAIL = 20
+"""Lines of a log that a message quotes."""
+
+
+class Place:
+    """A new folder of its own, within the folder that the settings name, held by this process.
+
+    Raises UserError if it cannot be written.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        try:
+            options.folder.mkdir(parents=True, exist_ok=True)
+            self.path = Path(mkdtemp(prefix=PREFIX, dir=options.folder))
+            self._lock = _hold(self.path)
+            for name in ("calls", "arrays", "results", "logs"):
+                (self.path / name).mkdir()
+            # The names of this command's jobs begin with this, and those of no other's.
+            self.job_names = f"{options.job_name}-{self.path.name.removeprefix(PREFIX)}-"
+            (self.path / "owner").write_text(f"{socket.gethostname()}\n{self.job_names}\n", encoding="utf-8")
+        except OSError as error:
+            raise unwritable(options.folder, error) from error
+
+    def write_call(self, name: str, content: bytes) -> None:
+        """Write a call for a job to read. Raises UserError if the folder cannot take it."""
+        path = self.path / "calls" / name
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise unwritable(path, error) from error
+
+    def write_array(self, number: int, calls: list[str]) -> Path:
+        """Write which calls an array does, and its batch script; return the script.
+
+        Raises UserError if the folder cannot take them.
+        """
+        listed = self.path / "arrays" / str(number)
+        script = self.path / f"{number}.sh"
+        index = "%a" if len(calls) > 1 else "0"
+        log = f"{str(self.path / 'logs').replace('%', '%%')}/{number}-{index}.log"
+        text = self._options.script(f"{self.job_names}{number}", len(calls), log, [str(self.path), str(number)])
+        try:
+            listed.write_text("\n".join(calls), encoding="utf-8")
+            script.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise unwritable(script, error) from error
+        return script
+
+    def drop_array(self, number: int) -> None:
+        """Remove what :meth:`write_array` wrote. A job of the array that starts all the same has nothing to do."""
+        (self.path / "arrays" / str(number)).unlink(missing_ok=True)
+        (self.path / f"{number}.sh").unlink(missing_ok=True)
+
+    def results(self) -> list[str]:
+        """Return the names of the calls that have results. Raises OSError if the folder cannot be read."""
+        return os.listdir(self.path / "results")  # noqa: PTH208 (names are all that is needed, of thousands)
+
+    def refresh(self) -> None:
+        """Have a network file system show what nodes have written since it last looked."""
+        with suppress(OSError):
+            os.utime(self.path / "results")
+
+    def read_result(self, name: str) -> bytes:
+        """Return the result of a call. Raises OSError if it cannot be read."""
+        return (self.path / "results" / name).read_bytes()
+
+    def forget(self, name: str) -> None:
+        """Remove the files of a call: it is settled."""
+        for kind in ("calls", "results"):
+            with suppress(OSError):
+                (self.path / kind / name).unlink()
+
+    def log(self, array: int, index: int) -> Path:
+        """Return the file that a job writes to."""
+        return self.path / "logs" / f"{array}-{index}.log"
+
+    def close(self) -> None:
+        """Remove all files but the logs that are left, and the folder if there are none."""
+        for name in ("calls", "arrays", "results"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+        for path in [*self.path.glob("*.sh"), self.path / "owner"]:
+            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            (self.path / "logs").rmdir()
+        if self._lock is not None:
+            self._lock.release()
+        (self.path / ".lock").unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
+
+    def abandoned(self) -> list[Abandoned]:
+        """Return the folders beside this one whose commands were killed."""
+        owners = sorted(self._options.folder.glob(f"{PREFIX}*/owner"))
+        return [
+            Abandoned(owner.parent, *lines)
+            for owner in owners
+            if owner.parent != self.path and _is_free(owner.parent) and len(lines := _lines(owner)) == 2
+        ]
+
+
+@dataclass(frozen=True)
+class Abandoned:
+    """The folder of a command that was killed.
+
+    Attributes:
+        path: of the folder.
+        host: on which the command ran.
+        job_names: what the names of its jobs begin with.
+    """
+
+    path: Path
+    host: str
+    job_names: str
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _hold(path: Path) -> FileLock | None:
+    """Hold a folder while this process lives; None where the file system knows no locks."""
+    lock = FileLock(path / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except (NotImplementedError, Timeout):
+        return None
+    return lock
+
+
+def _is_free(path: Path) -> bool:
+    """Return whether no process holds a folder. Where the file system knows no locks, one may."""
+    try:
+        with FileLock(path / ".lock", timeout=0):
+            return True
+    except (Timeout, NotImplementedError, OSError):
+        return False
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a file; none if it cannot be read, for its command may end at this moment."""
+    with suppress(OSError, ValueError):
+        return path.read_text(encoding="utf-8").splitlines()
+    return []
+
+
+def tail(path: Path) -> str:
+    """Return the last lines of a log; empty if there is none."""
+    with suppress(OSError):
+        return "\n".join(path.read_text(errors="replace").strip().splitlines()[-TAIL:])
+    return ""
