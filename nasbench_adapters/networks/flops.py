@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from archselect.nasbench_adapters.networks.mixture import Mixture, Support, mixture_of, width
-from archselect.nasbench_adapters.networks.network import Backbone, CellModule, Supernet, scoring
+from archselect.nasbench_adapters.networks.network import Backbone, Supernet, scoring
+
+
+class OperationCost(NamedTuple):
+    """FLOPs of an operation on one image, where a mixture of the supernet makes it live."""
+
+    cell: int
+    edge: int
+    choice: int
+    flops: int
 
 
 class ForwardCost:
@@ -22,51 +33,66 @@ class ForwardCost:
     """
 
     def __init__(self, model: nn.Module, image_shape: tuple[int, int, int]) -> None:
-        per_module: dict[nn.Module, int] = {}
-
-        def count(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-            assert isinstance(module, nn.Conv2d | nn.Linear)
-            per_module[module] = 2 * module.weight[0].numel() * output[0].numel()
-
-        hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-        parameter = next(model.parameters())
-        device = parameter.device
-        channels, height, width_ = image_shape
-        replicas = model.replicas if isinstance(model, Backbone) else 1
-        image = parameter.new_zeros(1, channels * replicas, height, width_)
-        try:
-            with scoring(model, "running"):
-                if isinstance(model, Supernet):
-                    space = model.space
-                    zeros = tuple(
-                        torch.zeros(len(cell.edges), width(space, c), device=device)
-                        for c, cell in enumerate(space.cells)
-                    )
-                    model(image, mixture_of(space, zeros))
-                else:
-                    model(image)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        self._fixed = sum(per_module.values())
-        self._candidates: list[tuple[int, int, int, int]] = []
+        by_module = _flops_by_module(model, image_shape)
+        self._operations = _operation_costs(model, by_module) if isinstance(model, Supernet) else []
+        self._fixed = sum(by_module.values()) - sum(operation.flops for operation in self._operations)
         self._known: dict[Support, int] = {}
-        if isinstance(model, Supernet):
-            for layer, module in zip(model.skeleton.layers, model.layers, strict=True):
-                if isinstance(module, CellModule):
-                    for node in module.incoming:
-                        for edge, _, choices in node:
-                            for k, operation in choices.items():
-                                flops = sum(per_module.get(m, 0) for m in operation.modules())
-                                self._fixed -= flops
-                                self._candidates.append((layer.cell, edge, k, flops))
 
     def __call__(self, mixture: Mixture | None = None) -> int:
-        """FLOPs of one image's forward; operations outside the mixture's support cost nothing."""
+        """Return the FLOPs of one image's forward; operations outside the mixture's support cost nothing."""
         if mixture is None:
             return self._fixed
-        if mixture.support not in self._known:
-            self._known[mixture.support] = self._fixed + sum(
-                flops for cell, edge, k, flops in self._candidates if mixture.support[cell][edge][k]
-            )
-        return self._known[mixture.support]
+        support = mixture.support
+        if support not in self._known:
+            live = (cost.flops for cost in self._operations if support[cost.cell][cost.edge][cost.choice])
+            self._known[support] = self._fixed + sum(live)
+        return self._known[support]
+
+
+def _flops_by_module(model: nn.Module, image_shape: tuple[int, int, int]) -> dict[nn.Module, int]:
+    """Return the FLOPs of every convolution and linear map in a forward of one blank image."""
+    by_module: dict[nn.Module, int] = {}
+
+    def count(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        assert isinstance(module, nn.Conv2d | nn.Linear)
+        by_module[module] = 2 * module.weight[0].numel() * output[0].numel()
+
+    counted = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    hooks = [module.register_forward_hook(count) for module in counted]
+    try:
+        _run_blank_image(model, image_shape)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return by_module
+
+
+def _run_blank_image(model: nn.Module, image_shape: tuple[int, int, int]) -> None:
+    """Run a forward of one blank image, of a supernet under a mixture of all operations."""
+    parameter = next(model.parameters())
+    replicas = model.replicas if isinstance(model, Backbone) else 1
+    channels, height, columns = image_shape
+    image = parameter.new_zeros(1, channels * replicas, height, columns)
+    with scoring(model, "running"):
+        if isinstance(model, Supernet):
+            model(image, _uniform_mixture(model, parameter.device))
+        else:
+            model(image)
+
+
+def _uniform_mixture(supernet: Supernet, device: torch.device) -> Mixture:
+    space = supernet.space
+    alphas = [
+        torch.zeros(len(cell.edges), width(space, place), device=device) for place, cell in enumerate(space.cells)
+    ]
+    return mixture_of(space, alphas)
+
+
+def _operation_costs(supernet: Supernet, by_module: dict[nn.Module, int]) -> list[OperationCost]:
+    """Return the FLOPs of every operation of every layer."""
+    costs = []
+    for cell, module in supernet.cells():
+        for operation in module.operations:
+            flops = sum(by_module.get(part, 0) for part in operation.module.modules())
+            costs.append(OperationCost(cell, operation.edge, operation.choice, flops))
+    return costs

@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
+from itertools import chain, groupby
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from archselect.nasbench_adapters.networks.mixture import Mixture
-from archselect.nasbench_adapters.networks.network import CellModule, RunCell, Supernet, Support
+from archselect.nasbench_adapters.networks.mixture import CellSupport, Mixture
+from archselect.nasbench_adapters.networks.network import CellModule, PatternCount, PlacedOperation, RunCell, Supernet
 from archselect.nasbench_adapters.networks.operations import (
     AveragePool,
     ConvNorm,
@@ -28,6 +30,7 @@ from archselect.nasbench_adapters.networks.operations import (
     FactorizedReduction,
     MaxPool,
     NormalisedPool,
+    Operation,
     Rectifier,
     SeparableConv,
     Skip,
@@ -38,7 +41,7 @@ FOLDED = (AveragePool, ConvNorm, DilatedConv, FactorizedReduction, MaxPool, Norm
 
 
 RunOperation = Callable[[Tensor, Count], Tensor]
-"""An operation's output, from its input and how often rectifiers within it count."""
+"""A way to compute an operation's output from its input and from how often rectifiers within it count."""
 
 
 class FoldedSupernet:
@@ -50,59 +53,55 @@ class FoldedSupernet:
     def __init__(self, supernet: Supernet) -> None:
         self.supernet = supernet
         self._tensors = [*supernet.parameters(), *supernet.buffers()]
-        self._stamp: list[int] = []
-        self._cells: dict[tuple[int, CellModule], FoldedCell] = {}
+        self._versions: list[int] = []
+        self._cells: list[FoldedCell] = []
         self._folds_whole = all(can_fold(cell) for _, cell in supernet.cells())
 
     def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
-        """Logits, as of :meth:`.Supernet.forward` in evaluation mode; no gradients."""
+        """Return the logits, as :meth:`.Supernet.forward` in evaluation mode; no gradients."""
         logits: Tensor = self.supernet(images, mixture, self._way)
         return logits
 
     def candidates(self, images: Tensor, mixtures: Sequence[Mixture]) -> Tensor:
-        """Logits (candidates, batch, classes) under mixtures for which :meth:`together` says so.
+        """Return the logits (candidates, batch, classes) under mixtures for which :meth:`together` is true.
 
         What the candidates share is computed once; from where they differ on, their features lie one behind another
         in the batch, candidate by candidate.
         """
         assert mixtures[0].origin is not None
         origin, _ = mixtures[0].origin
-        varied = _Varied.of(mixtures, len(images))
-        logits: Tensor = self.supernet(images, origin, partial(self._way, varied=varied), mixtures)
-        return varied.spread(logits).unflatten(0, (len(mixtures), len(images)))
+        candidates = _Candidates.of(mixtures, len(images))
+        way = partial(self._way, candidates=candidates)
+        logits: Tensor = self.supernet(images, origin, way, mixtures)
+        return candidates.repeated(logits).unflatten(0, (len(mixtures), len(images)))
 
     def together(self, mixtures: Sequence[Mixture]) -> bool:
-        """Whether :meth:`candidates` takes these: of one origin, differing on one edge, in cells that can fold."""
+        """Return whether :meth:`candidates` takes these: of one origin, differing on one edge, in cells that fold."""
         first = mixtures[0].origin
-        alike = first is not None and all(
-            own.origin is not None and own.origin[0] is first[0] and own.origin[1] == first[1] for own in mixtures
-        )
-        return alike and self._folds_whole
+        if first is None or not self._folds_whole:
+            return False
+        origin, edge = first
+        others = [mixture.origin for mixture in mixtures]
+        return all(other is not None and other[0] is origin and other[1] == edge for other in others)
 
     @contextmanager
-    def _way(self, mixture: Mixture, varied: _Varied | None = None) -> Iterator[dict[CellModule, RunCell]]:
-        stamp = [tensor._version for tensor in self._tensors]
-        if stamp != self._stamp:
-            self._cells = {(c, cell): FoldedCell(cell) for c, cell in self.supernet.cells() if can_fold(cell)}
-            self._stamp = stamp
+    def _way(self, mixture: Mixture, candidates: _Candidates | None = None) -> Iterator[dict[CellModule, RunCell]]:
+        versions = [tensor._version for tensor in self._tensors]
+        if versions != self._versions:
+            self._cells = [FoldedCell(type_, cell) for type_, cell in self.supernet.cells() if can_fold(cell)]
+            self._versions = versions
         yield {
-            cell: partial(
-                folded,
-                table=mixture.weights[c],
-                support=mixture.support[c],
-                varied=varied,
-                edge=varied.edge if varied is not None and varied.cell == c else None,
-            )
-            for (c, cell), folded in self._cells.items()
+            cell.module: partial(cell, mixture=_CellMixture.of(mixture, cell.type, candidates)) for cell in self._cells
         }
 
 
 @dataclass(frozen=True)
-class _Varied:
-    """Candidates: mixtures that differ on one edge of a cell type.
+class _Candidates:
+    """Mixtures that differ on one edge of a cell type.
 
     Attributes:
-        cell, edge: which.
+        cell: index of the cell type.
+        edge: index of the edge.
         rows: (candidates, operations) weights of the edge.
         support: per candidate, of the edge.
         batch: images of a candidate.
@@ -115,245 +114,401 @@ class _Varied:
     batch: int
 
     @classmethod
-    def of(cls, mixtures: Sequence[Mixture], batch: int) -> _Varied:
-        """Of mixtures with one origin."""
+    def of(cls, mixtures: Sequence[Mixture], batch: int) -> _Candidates:
+        """Return mixtures with one origin as candidates."""
         assert mixtures[0].origin is not None
         _, (cell, edge) = mixtures[0].origin
-        rows = torch.stack([own.weights[cell][edge] for own in mixtures])
-        return cls(cell, edge, rows, [own.support[cell][edge] for own in mixtures], batch)
+        rows = torch.stack([mixture.weights[cell][edge] for mixture in mixtures])
+        support = [mixture.support[cell][edge] for mixture in mixtures]
+        return cls(cell, edge, rows, support, batch)
 
-    def spread(self, x: Tensor) -> Tensor:
-        """The features of all candidates; as they are, or those that all share."""
-        return x if len(x) > self.batch else x.repeat(len(self.rows), *[1] * (x.dim() - 1))
+    def has_all(self, x: Tensor) -> bool:
+        """Return whether features are of all candidates, not shared by them."""
+        return len(x) > self.batch
+
+    def repeated(self, x: Tensor) -> Tensor:
+        """Return the features of all candidates, (candidates * batch, ...): those given, or repeated if shared."""
+        return x if self.has_all(x) else x.repeat(len(self.rows), *[1] * (x.dim() - 1))
 
     def copied(self, x: Tensor) -> Tensor:
-        """The features of all candidates, in memory of their own."""
-        return x.clone() if len(x) > self.batch else self.spread(x)
+        """Return the features of all candidates, (candidates * batch, ...), in new memory."""
+        return x.clone() if self.has_all(x) else self.repeated(x)
 
-    def each(self, x: Tensor) -> Sequence[Tensor]:
-        """The features of each candidate."""
-        return x.chunk(len(self.rows)) if len(x) > self.batch else [x] * len(self.rows)
+    def split(self, x: Tensor) -> Sequence[Tensor]:
+        """Return the features of each candidate, (batch, ...)."""
+        return x.chunk(len(self.rows)) if self.has_all(x) else [x] * len(self.rows)
 
     def factor(self, choice: int) -> Tensor:
-        """The operation's weight on the edge, image by image."""
+        """Return the weight of an operation on the edge, image by image: (candidates * batch, 1, 1, 1)."""
         return self.rows[:, choice].repeat_interleave(self.batch).view(-1, 1, 1, 1)
 
 
+@dataclass(frozen=True)
+class _CellMixture:
+    """The part of a mixture, and of its candidates, that is of one cell.
+
+    Attributes:
+        table: (edges, operations) weights.
+        support: which of them are not zero.
+        candidates: None where there is one mixture only.
+        edge: index of the edge on which the candidates differ, None if it is none of this cell.
+    """
+
+    table: Tensor
+    support: CellSupport
+    candidates: _Candidates | None
+    edge: int | None
+
+    @classmethod
+    def of(cls, mixture: Mixture, cell: int, candidates: _Candidates | None) -> _CellMixture:
+        """Return the part that is of a cell type."""
+        edge = candidates.edge if candidates is not None and candidates.cell == cell else None
+        return cls(mixture.weights[cell], mixture.support[cell], candidates, edge)
+
+    @cached_property
+    def supports(self) -> list[CellSupport]:
+        """The supports of the candidates; one where they do not differ in this cell."""
+        if self.candidates is None or self.edge is None:
+            return [self.support]
+        before = self.support[: self.edge]
+        after = self.support[self.edge + 1 :]
+        return [(*before, row, *after) for row in self.candidates.support]
+
+    def is_live(self, operation: PlacedOperation) -> bool:
+        """Return whether any candidate has an operation."""
+        return any(support[operation.edge][operation.choice] for support in self.supports)
+
+    def live(self, operation: PlacedOperation) -> Count:
+        """Return how often a live operation counts: by candidate where they differ on its edge."""
+        if operation.edge != self.edge:
+            return 1
+        return tuple(int(support[operation.edge][operation.choice]) for support in self.supports)
+
+    def factor(self, operation: PlacedOperation) -> Tensor:
+        """Return the weight of an operation: a number, or one for each image of all candidates."""
+        if self.candidates is not None and operation.edge == self.edge:
+            return self.candidates.factor(operation.choice)
+        return self.table[operation.edge, operation.choice]
+
+    def pattern_counts(self, cell: CellModule) -> list[PatternCount]:
+        """Return how often the pattern of each node of the cell counts."""
+        by_candidate = [cell.pattern_counts(support) for support in self.supports]
+        return [_merge_counts(counts) for counts in zip(*by_candidate, strict=True)]
+
+
+def _merge_counts(counts: Sequence[PatternCount]) -> PatternCount:
+    """Return how often a node's pattern counts for all candidates."""
+    live, blank = zip(*counts, strict=True)
+    return PatternCount(_one_if_equal(live), _one_if_equal(blank))
+
+
+def _one_if_equal(counts: tuple[int, ...]) -> Count:
+    return counts[0] if len(set(counts)) == 1 else counts
+
+
 class FoldedCell:
-    """A cell with its weights folded, as they are when it is made; see :func:`can_fold`."""
+    """A cell with its weights folded, as they are when it is made; see :func:`can_fold`.
 
-    def __init__(self, cell: CellModule) -> None:
-        self.cell = cell
-        self._others: list[list[tuple[int, int, int, nn.Module, RunOperation]]] = [[] for _ in range(cell.cell.nodes)]
-        edges: dict[int, list[tuple[int, int, dict[int, ConvNorm]]]] = {}
-        for target, node in enumerate(cell.incoming):
-            for edge, source, modules in node:
-                dense = {k: m for k, m in modules.items() if isinstance(m, ConvNorm) and m.conv.stride == (1, 1)}
-                # One convolution for all of a node's edges needs the same choices on them.
-                alike = all(dense.keys() == others.keys() for _, _, others in edges.get(source, ()))
-                if dense and alike:
-                    edges.setdefault(source, []).append((edge, target, dense))
-                for k, module in modules.items():
-                    if k not in dense or not alike:
-                        self._others[source].append((edge, k, target, module, _fused(module)))
-        self._dense = {source: _Dense(own) for source, own in edges.items()}
+    Args:
+        type_: index of the cell type.
+        module: the cell.
+    """
 
-    def __call__(
-        self,
-        inputs: Sequence[Tensor],
-        table: Tensor,
-        support: Support,
-        varied: _Varied | None = None,
-        edge: int | None = None,
-    ) -> Tensor:
-        """See :meth:`.CellModule.forward`.
+    def __init__(self, type_: int, module: CellModule) -> None:
+        self.type = type_
+        self.module = module
+        self._separate: list[list[_Separate]] = [[] for _ in range(module.cell.nodes)]
+        dense: dict[int, list[_DenseEdge]] = {}
+        for entering in module.incoming:
+            for _, operations in groupby(entering, key=lambda operation: operation.edge):
+                self._place_edge(list(operations), dense)
+        self._dense = {source: _Dense(edges) for source, edges in dense.items()}
+
+    def _place_edge(self, operations: Sequence[PlacedOperation], dense: dict[int, list[_DenseEdge]]) -> None:
+        """Sort an edge's operations into those that run together and those that run by themselves.
 
         Args:
-            inputs: one (batch, channels, h, w) tensor per input node, of all candidates or shared by them.
-            table: the mixture's (edges, operations) weights.
-            support: what of it is not zero.
-            varied: the candidates, if there are several.
-            edge: on which they differ, if it is one of this cell.
+            operations: of the edge, at least one.
+            dense: by the node that they leave, the edges whose convolutions run together so far.
         """
-        cell = self.cell
-        nodes = cell.prepared(inputs)
-        totals = _Totals([*nodes, *[None] * (cell.cell.nodes - len(nodes))], varied)
-        supports = [support]
-        if varied is not None and edge is not None:
-            supports = [(*support[:edge], row, *support[edge + 1 :]) for row in varied.support]
-        seen = _of_each([cell.seen(own) for own in supports])
-        for source in range(cell.cell.nodes):
-            x = totals.nodes[source]
+        convs: dict[int, ConvNorm] = {}
+        for operation in operations:
+            module = operation.module
+            if isinstance(module, ConvNorm) and module.conv.stride == (1, 1):
+                convs[operation.choice] = module
+        first = operations[0]
+        edges = dense.get(first.source, [])
+        # One convolution for all of a node's edges needs the same choices on them.
+        alike = all(convs.keys() == other.convs.keys() for other in edges)
+        if convs and alike:
+            dense[first.source] = [*edges, _DenseEdge(first.edge, first.target, convs)]
+        for operation in operations:
+            if operation.choice not in convs or not alike:
+                run = _fold_operation(operation.module)
+                self._separate[first.source].append(_Separate(operation, run))
+
+    def __call__(self, inputs: Sequence[Tensor], mixture: _CellMixture) -> Tensor:
+        """Return the features of the output nodes; see :meth:`.CellModule.forward`.
+
+        Args:
+            inputs: one (batch, channels, height, width) tensor per input node, of all candidates or shared by them.
+            mixture: what goes forward.
+        """
+        module = self.module
+        prepared = module.prepared(inputs)
+        missing = [None] * (module.cell.nodes - len(prepared))
+        totals = _Totals([*prepared, *missing], mixture.candidates)
+        counts = mixture.pattern_counts(module)
+        for node in range(module.cell.nodes):
+            x = totals.nodes[node]
             if x is None:
-                x = totals.nodes[source] = cell.zeros(source, nodes[0])
-            rectified = cell.rectified(source, x, seen)
-            if source in self._dense:
-                dense = self._dense[source]
-                for target, out in dense(rectified, table, support, without=edge):
-                    totals.add(target, out)
-                if varied is not None and edge in dense.edges:
-                    totals.add_each(*dense.each(rectified, edge, varied))
-            pools: dict[type[nn.Module], Tensor] = {}
-            for own, k, target, module, run in self._others[source]:
-                if not any(each[own][k] for each in supports):
-                    continue
-                pool = module.pool if isinstance(module, NormalisedPool) else module
-                if isinstance(pool, AveragePool | MaxPool):
-                    if type(pool) not in pools:
-                        pools[type(pool)] = _pooled(pool, x)
-                    pooled = pools[type(pool)]
-                    out = module.norm(pooled) if isinstance(module, NormalisedPool) else pooled
-                else:
-                    # Rectifiers within the operation count for candidates that have it.
-                    live = tuple(int(each[own][k]) for each in supports) if own == edge else 1
-                    out = run(rectified if getattr(module, "reads_rectified", False) else x, live)
-                factor = varied.factor(k) if varied is not None and own == edge else table[own, k]
-                totals.add(target, out, factor)
-        outputs = [features for node in cell.cell.output if (features := totals.nodes[node]) is not None]
-        if len(outputs) == 1:
-            return outputs[0]
-        longest = max(map(len, outputs))
-        return torch.cat([x if varied is None or len(x) == longest else varied.spread(x) for x in outputs], dim=1)
+                x = totals.nodes[node] = module.zeros(node, prepared[0])
+            source = _Source(x, module.rectified(node, x, counts))
+            if node in self._dense:
+                _add_dense(self._dense[node], source.rectified, mixture, totals)
+            for operation, run in self._separate[node]:
+                if mixture.is_live(operation):
+                    out = source.apply(operation.module, run, mixture.live(operation))
+                    totals.add(operation.target, out, mixture.factor(operation))
+        return totals.concatenated(module.cell.output)
+
+
+class _Separate(NamedTuple):
+    """An operation that runs by itself."""
+
+    operation: PlacedOperation
+    run: RunOperation
+
+
+class _DenseEdge(NamedTuple):
+    """The convolutions of stride 1 on one edge, by choice, and the node that the edge enters."""
+
+    edge: int
+    target: int
+    convs: dict[int, ConvNorm]
+
+    def folded(self, choices: Sequence[int]) -> list[_Affine]:
+        """Return the convolutions of the choices, each with its normalisation folded in."""
+        return [_fold(self.convs[choice].conv, self.convs[choice].norm) for choice in choices]
+
+
+class _Source:
+    """A node that operations read: its features as they are, rectified, and pooled once for all."""
+
+    def __init__(self, features: Tensor, rectified: Tensor) -> None:
+        self.features = features
+        self.rectified = rectified
+        self._pooled: dict[type[nn.Module], Tensor] = {}
+
+    def apply(self, module: Operation, run: RunOperation, live: Count) -> Tensor:
+        """Return an operation's output. `live` is how often rectifiers within it count."""
+        if isinstance(module, NormalisedPool):
+            normalised: Tensor = module.norm(self._pool(module.pool))
+            return normalised
+        if isinstance(module, AveragePool | MaxPool):
+            return self._pool(module)
+        return run(self.rectified if module.reads_rectified else self.features, live)
+
+    def _pool(self, pool: nn.Module) -> Tensor:
+        kind = type(pool)
+        if kind not in self._pooled:
+            self._pooled[kind] = _pooled(pool, self.features)
+        return self._pooled[kind]
 
 
 class _Totals:
-    """The nodes of a cell while they are added up, in place once a total is nobody else's.
+    """The nodes of a cell while they are added up, in place once a total shares its memory with nothing else.
 
     Args:
-        nodes: (batch, channels, h, w) where something has been added; it may be a part of a wider tensor.
-        varied: the candidates, if there are several. A node is of all candidates as soon as something that is added is.
+        nodes: (batch, channels, height, width) where something has been added; it may be a part of a wider tensor.
+        candidates: None where there is one mixture only. A node is of all candidates as soon as something that is
+            added is.
     """
 
-    def __init__(self, nodes: list[Tensor | None], varied: _Varied | None) -> None:
-        self.nodes, self._varied = nodes, varied
+    def __init__(self, nodes: list[Tensor | None], candidates: _Candidates | None) -> None:
+        self.nodes = nodes
+        self._candidates = candidates
         self._owned: set[int] = set()
 
     def add(self, node: int, out: Tensor, factor: Tensor | None = None) -> None:
         """Add `out`, weighed by `factor` (one number, or one per image)."""
         total = self.nodes[node]
         length = max(len(x) for x in (total, out, factor) if x is not None and x.dim())
-        if self._varied is not None and len(out) < length:
-            out = self._varied.spread(out)
+        out = self._of_length(out, length)
         if total is None:
             self.nodes[node] = out if factor is None else out * factor
         elif len(total) == length and node in self._owned:
             total.add_(out) if factor is None else total.addcmul_(out, factor)
         else:
-            if self._varied is not None and len(total) < length:
-                total = self._varied.spread(total)
+            total = self._of_length(total, length)
             self.nodes[node] = total + out if factor is None else torch.addcmul(total, out, factor)
         if total is not None or factor is not None:
             self._owned.add(node)
 
     def add_each(self, node: int, outs: Sequence[Tensor | None]) -> None:
-        """Add to every candidate its own, or nothing."""
-        assert self._varied is not None
-        there = [out for out in outs if out is not None]
-        if not there:
+        """Add to every candidate its own output, or nothing."""
+        assert self._candidates is not None
+        present = [out for out in outs if out is not None]
+        if not present:
             return
         total = self.nodes[node]
         if total is None:
-            self.nodes[node] = torch.cat([torch.zeros_like(there[0]) if out is None else out for out in outs])
+            self.nodes[node] = torch.cat([torch.zeros_like(present[0]) if out is None else out for out in outs])
         else:
-            own = node in self._owned and len(total) > self._varied.batch
-            total = total if own else self._varied.copied(total)
-            for part, out in zip(self._varied.each(total), outs, strict=True):
+            if node not in self._owned or not self._candidates.has_all(total):
+                total = self._candidates.copied(total)
+            for part, out in zip(self._candidates.split(total), outs, strict=True):
                 if out is not None:
                     part.add_(out)
             self.nodes[node] = total
         self._owned.add(node)
 
+    def concatenated(self, output: Sequence[int]) -> Tensor:
+        """Return the features of the output nodes side by side."""
+        features = [x for node in output if (x := self.nodes[node]) is not None]
+        if len(features) == 1:
+            return features[0]
+        longest = max(map(len, features))
+        return torch.cat([self._of_length(x, longest) for x in features], dim=1)
 
-def _of_each(seen: Sequence[list[tuple[int, int]]]) -> list[tuple[Count, Count]]:
-    """Per node how often its pattern and zeros count."""
-
-    def joined(counts: tuple[int, ...]) -> Count:
-        return counts[0] if len(set(counts)) == 1 else counts
-
-    nodes = [list(zip(*own, strict=True)) for own in zip(*seen, strict=True)]
-    return [(joined(live), joined(blank)) for live, blank in nodes]
+    def _of_length(self, x: Tensor, length: int) -> Tensor:
+        """Return features that all candidates share repeated, where the length is that of all candidates."""
+        if self._candidates is None or len(x) == length:
+            return x
+        return self._candidates.repeated(x)
 
 
 def can_fold(cell: CellModule) -> bool:
-    """Whether all operations of a cell are among :data:`FOLDED`."""
-    return all(type(module) in FOLDED for node in cell.incoming for _, _, own in node for module in own.values())
+    """Return whether all operations of a cell are among :data:`FOLDED`."""
+    return all(type(operation.module) in FOLDED for operation in cell.operations)
+
+
+class _Affine(NamedTuple):
+    """A convolution with the normalisation after it folded in: kernel (out, in, side, side) and shift (out,)."""
+
+    kernel: Tensor
+    shift: Tensor
+
+    @property
+    def side(self) -> int:
+        """Height and width of the kernel."""
+        return self.kernel.shape[-1]
 
 
 class _Dense:
     """The convolutions of stride 1 on the edges that leave one node, run as one.
 
     Args:
-        edges: per edge, its place, the node that it enters, and its convolutions by choice.
+        edges: of the node, with convolutions of the same choices.
+
+    Attributes:
+        edges: their indices.
     """
 
-    def __init__(self, edges: Sequence[tuple[int, int, dict[int, ConvNorm]]]) -> None:
-        self._edges = [(edge, target) for edge, target, _ in edges]
-        self.edges = [edge for edge, _ in self._edges]
-        self._choices = sorted({k for _, _, own in edges for k in own})
-        built = [[own[k] for k in self._choices] for _, _, own in edges]
-        fused = [[_with_norm(module.conv, module.norm) for module in row] for row in built]
-        self._size = max(kernel.shape[-1] for row in fused for kernel, _ in row)
-        channels_out, channels_in = fused[0][0][0].shape[:2]
+    def __init__(self, edges: Sequence[_DenseEdge]) -> None:
+        self.edges = [each.edge for each in edges]
+        self._targets = [each.target for each in edges]
+        self._choices = sorted(edges[0].convs)
+        rows = [each.folded(self._choices) for each in edges]
+        self._side = max(conv.side for conv in chain.from_iterable(rows))
+        channels_out, channels_in = rows[0][0].kernel.shape[:2]
         # As they lie in memory channels-last, so that a mixture of them needs no copy.
-        self._shape = (channels_out, self._size, self._size, channels_in)
-        grown = [[_grown(kernel, self._size).permute(0, 2, 3, 1).flatten() for kernel, _ in row] for row in fused]
-        self._kernels = torch.stack([torch.stack(row) for row in grown])
-        self._shifts = torch.stack([torch.stack([shift for _, shift in row]) for row in fused])
-        self._wide = [[kernel.shape[-1] > 1 for kernel, _ in row] for row in fused]
+        self._shape = (channels_out, self._side, self._side, channels_in)
+        self._kernels = torch.stack([_stack_kernels(row, self._side) for row in rows])
+        self._shifts = torch.stack([_stack_shifts(row) for row in rows])
+        self._sides = [self._sides_of(row) for row in rows]
         # Of the table, as the products want them: (edges, 1, choices).
         device = self._kernels.device
         self._rows = torch.tensor(self.edges, device=device).view(-1, 1, 1)
         self._columns = torch.tensor(self._choices, device=device).view(1, 1, -1)
 
-    def __call__(
-        self, x: Tensor, table: Tensor, support: Support, without: int | None = None
-    ) -> list[tuple[int, Tensor]]:
-        """(node, what is added to it) for every edge with a live convolution, of the rectified features.
+    def __call__(self, x: Tensor, mixture: _CellMixture) -> list[tuple[int, Tensor]]:
+        """Return (node, what is added to it) for every edge with a live convolution.
 
-        One edge may be left out.
+        The edge on which candidates differ is left out.
+
+        Args:
+            x: the rectified features, (batch, channels, height, width).
+            mixture: what goes forward.
         """
-        live = [[edge != without and support[edge][k] for k in self._choices] for edge in self.edges]
-        weights = table[self._rows, self._columns]
-        kernels = torch.bmm(weights, self._kernels).view(len(self._edges), *self._shape)
+        weights = mixture.table[self._rows, self._columns]
+        kernels = torch.bmm(weights, self._kernels).view(len(self.edges), *self._shape)
         shifts = torch.bmm(weights, self._shifts).squeeze(1)
-        parts: list[tuple[int, Tensor]] = []
-        wide = [any(a and b for a, b in zip(*rows, strict=True)) for rows in zip(live, self._wide, strict=True)]
-        for size in dict.fromkeys((self._size, 1)):
-            places = [p for p, row in enumerate(live) if any(row) and wide[p] == (size > 1)]
+        sides = [
+            0 if edge == mixture.edge else self._live_side(place, mixture.support[edge])
+            for place, edge in enumerate(self.edges)
+        ]
+        added: list[tuple[int, Tensor]] = []
+        for side in dict.fromkeys((self._side, 1)):
+            places = [place for place, live_side in enumerate(sides) if live_side == side]
             if not places:
                 continue
-            kernel, shift = (kernels, shifts) if len(places) == len(live) else (kernels[places], shifts[places])
-            out = self._conv(x, kernel.flatten(0, 1), shift.flatten(), size)
-            parts += zip([self._edges[p][1] for p in places], out.chunk(len(places), dim=1), strict=True)
-        return parts
+            kernel = kernels
+            shift = shifts
+            if len(places) < len(self.edges):
+                kernel = kernels[places]
+                shift = shifts[places]
+            out = self._conv(x, kernel.flatten(0, 1), shift.flatten(), side)
+            targets = [self._targets[place] for place in places]
+            added += zip(targets, out.chunk(len(places), dim=1), strict=True)
+        return added
 
-    def each(self, x: Tensor, edge: int, varied: _Varied) -> tuple[int, list[Tensor | None]]:
-        """The node that the edge enters, and what every candidate adds to it."""
-        p = self.edges.index(edge)
-        weights = varied.rows[:, self._choices]
-        kernels, shifts = (weights @ own[p] for own in (self._kernels, self._shifts))
+    def each(self, x: Tensor, edge: int, candidates: _Candidates) -> tuple[int, list[Tensor | None]]:
+        """Return the node that an edge enters, and what every candidate adds to it."""
+        place = self.edges.index(edge)
+        weights = candidates.rows[:, self._choices]
+        kernels = weights @ self._kernels[place]
+        shifts = weights @ self._shifts[place]
         outs: list[Tensor | None] = []
-        for part, row, kernel, shift in zip(varied.each(x), varied.support, kernels, shifts, strict=True):
-            live = [row[k] for k in self._choices]
-            wide = any(a and b for a, b in zip(live, self._wide[p], strict=True))
-            out = self._conv(part, kernel.view(self._shape), shift, self._size if wide else 1) if any(live) else None
-            outs.append(out)
-        return self._edges[p][1], outs
+        for part, support, kernel, shift in zip(candidates.split(x), candidates.support, kernels, shifts, strict=True):
+            side = self._live_side(place, support)
+            outs.append(self._conv(part, kernel.view(self._shape), shift, side) if side else None)
+        return self._targets[place], outs
 
-    def _conv(self, x: Tensor, kernel: Tensor, shift: Tensor, size: int) -> Tensor:
-        """The convolution with the middle of a kernel, channels last; `size` is all that is not zero."""
-        margin = (self._size - size) // 2
-        middle = kernel[:, margin : margin + size, margin : margin + size].permute(0, 3, 1, 2)
-        return F.conv2d(x, middle.contiguous(memory_format=torch.channels_last), shift, padding=size // 2)
+    def _sides_of(self, row: Sequence[_Affine]) -> list[int]:
+        """Return per convolution of an edge the side with which it is run: 1, or that of the largest."""
+        return [self._side if conv.side > 1 else 1 for conv in row]
+
+    def _live_side(self, place: int, support: Sequence[bool]) -> int:
+        """Return the side of an edge's largest live convolution; 0 if none is live."""
+        sides = zip(self._choices, self._sides[place], strict=True)
+        return max((side for choice, side in sides if support[choice]), default=0)
+
+    def _conv(self, x: Tensor, kernel: Tensor, shift: Tensor, side: int) -> Tensor:
+        """Return the convolution with the middle of a kernel, channels last; outside of `side` it is zero."""
+        margin = (self._side - side) // 2
+        middle = kernel[:, margin : margin + side, margin : margin + side].permute(0, 3, 1, 2)
+        return F.conv2d(x, middle.contiguous(memory_format=torch.channels_last), shift, padding=side // 2)
+
+
+def _add_dense(dense: _Dense, rectified: Tensor, mixture: _CellMixture, totals: _Totals) -> None:
+    """Add what a node's convolutions of stride 1 give to the totals."""
+    for target, out in dense(rectified, mixture):
+        totals.add(target, out)
+    if mixture.candidates is not None and mixture.edge in dense.edges:
+        target, outs = dense.each(rectified, mixture.edge, mixture.candidates)
+        totals.add_each(target, outs)
+
+
+def _stack_kernels(row: Sequence[_Affine], side: int) -> Tensor:
+    """Return the kernels of an edge, (choices, out * side * side * in), each with zeros around up to one side."""
+    grown = [_grown(conv.kernel, side) for conv in row]
+    return torch.stack([kernel.permute(0, 2, 3, 1).flatten() for kernel in grown])
+
+
+def _stack_shifts(row: Sequence[_Affine]) -> Tensor:
+    """Return the shifts of an edge, (choices, out)."""
+    return torch.stack([conv.shift for conv in row])
 
 
 def _pooled(pool: nn.Module, x: Tensor) -> Tensor:
-    """The pooled features; nobody else's."""
+    """Return pooled features in memory that nothing else shares."""
     if x.device.type != "cpu" or type(pool) is not AveragePool or pool.stride != 1 or min(x.shape[2:]) < 2:
         pooled: Tensor = pool(x)
         return pooled
     # Nine neighbours everywhere, of which a border has six and a corner four.
-    out = F.conv2d(x, _ninths(x.shape[1], x.dtype), padding=1, groups=x.shape[1])
+    channels = x.shape[1]
+    out = F.conv2d(x, _ninths(channels, x.dtype), padding=1, groups=channels)
     for border in (out[:, :, 0], out[:, :, -1], out[..., 0], out[..., -1]):
         border.mul_(1.5)
     return out
@@ -361,28 +516,28 @@ def _pooled(pool: nn.Module, x: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _ninths(channels: int, dtype: torch.dtype) -> Tensor:
-    """The kernel of the average of the 3x3 neighbourhood in every channel."""
+    """Return the kernel of the average of the 3x3 neighbourhood in every channel, (channels, 1, 3, 3)."""
     return torch.full((channels, 1, 3, 3), 1 / 9, dtype=dtype)
 
 
-def _with_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Kernel and shift of a convolution and the normalisation after it."""
+def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> _Affine:
+    """Return a convolution and the normalisation after it as one convolution."""
     assert norm.running_mean is not None and norm.running_var is not None
     kernel, shift = fuse_conv_bn_weights(
         conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
     )
-    return kernel.detach(), shift.detach()
+    return _Affine(kernel.detach(), shift.detach())
 
 
-def _fused(module: nn.Module) -> RunOperation:
-    """The module with every convolution and the normalisation after it as one."""
+def _fold_operation(module: nn.Module) -> RunOperation:
+    """Return a way to run a module in which every convolution and the normalisation after it are one."""
     if not isinstance(module, nn.Sequential):
         return lambda x, seen: module(x)
     steps: list[Callable[[Tensor], Tensor]] = []
     parts = list(module)
     for part, after in zip(parts, [*parts[1:], None], strict=True):
         if isinstance(part, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
-            steps.append(_Conv(part, *_with_norm(part, after)))
+            steps.append(_FoldedConv(part, _fold(part, after)))
         elif not isinstance(part, nn.BatchNorm2d):
             steps.append(part)
 
@@ -394,16 +549,18 @@ def _fused(module: nn.Module) -> RunOperation:
     return run
 
 
-class _Conv:
-    """A convolution with another kernel and shift."""
+class _FoldedConv:
+    """A convolution with the kernel and shift of another one."""
 
-    def __init__(self, conv: nn.Conv2d, kernel: Tensor, shift: Tensor) -> None:
-        self._conv, self._kernel, self._shift = conv, kernel, shift
+    def __init__(self, conv: nn.Conv2d, folded: _Affine) -> None:
+        self._conv = conv
+        self._folded = folded
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._conv._conv_forward(x, self._kernel, self._shift)
+        return self._conv._conv_forward(x, self._folded.kernel, self._folded.shift)
 
 
-def _grown(kernel: Tensor, size: int) -> Tensor:
-    """The same convolution with a larger kernel, zero around."""
-    return F.pad(kernel, ((size - kernel.shape[-1]) // 2,) * 4)
+def _grown(kernel: Tensor, side: int) -> Tensor:
+    """Return the same convolution with a larger kernel, zero around."""
+    margin = (side - kernel.shape[-1]) // 2
+    return F.pad(kernel, (margin,) * 4)

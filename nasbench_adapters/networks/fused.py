@@ -10,18 +10,20 @@ order: features and gradients differ by rounding.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial, reduce
+from itertools import chain
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from archselect.nasbench_adapters.networks.folded import can_fold
-from archselect.nasbench_adapters.networks.mixture import Mixture
-from archselect.nasbench_adapters.networks.network import CellModule, RunCell, Supernet, Support
+from archselect.nasbench_adapters.networks.mixture import CellSupport, Mixture
+from archselect.nasbench_adapters.networks.network import CellModule, PlacedOperation, RunCell, Supernet, Weights
 from archselect.nasbench_adapters.networks.operations import (
     AveragePool,
     ConvNorm,
@@ -33,8 +35,14 @@ from archselect.nasbench_adapters.networks.operations import (
     Skip,
 )
 
-Entry = tuple[int, int]
-"""Edge and operation."""
+
+class Entry(NamedTuple):
+    """A place in a cell type's mixture."""
+
+    edge: int
+    choice: int
+
+
 PLANS = 64
 """How many supports are kept with their plan."""
 
@@ -53,37 +61,54 @@ class FusedSupernet:
     """
 
     def __init__(self, supernet: Supernet, always: bool = False) -> None:
-        self.supernet, self._always = supernet, always
+        self.supernet = supernet
+        self._always = always
         self._plans: dict[Hashable, _Plan] = {}
 
     def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
-        """Logits, as of :meth:`.Supernet.forward`."""
+        """Return the logits (batch, classes), as :meth:`.Supernet.forward`."""
         logits: Tensor = self.supernet(images, mixture, self.way)
         return logits
 
     @contextmanager
     def way(self, mixture: Mixture) -> Iterator[dict[CellModule, RunCell]]:
-        """What runs in the place of cells: the third argument of :meth:`.Supernet.forward`."""
-        device, dtype = mixture.weights[0].device, mixture.weights[0].dtype
-        on_cpu = device.type == "cpu"
-        if not self.supernet.training or not (self._always or torch.is_grad_enabled() == on_cpu):
+        """Yield what runs in the place of cells: the third argument of :meth:`.Supernet.forward`."""
+        if not self._fuses(mixture):
             yield {}
             return
-        key = mixture.support, device, dtype
+        plan = self._plan(mixture)
+        statistics = _Statistics()
+        parts = plan.parts(mixture)
+        yield {cell.module: partial(_run, cell, needed, statistics) for cell, needed in parts.items()}
+        statistics.update()
+
+    def _fuses(self, mixture: Mixture) -> bool:
+        """Return whether cells are fused in this forward."""
+        if not self.supernet.training:
+            return False
+        on_cpu = mixture.weights[0].device.type == "cpu"
+        return self._always or torch.is_grad_enabled() == on_cpu
+
+    def _plan(self, mixture: Mixture) -> _Plan:
+        """Return the plan for the mixture's support, made at its first forward."""
+        table = mixture.weights[0]
+        key = (mixture.support, table.device, table.dtype)
         if key not in self._plans:
             if len(self._plans) == PLANS:
                 self._plans.clear()
-            self._plans[key] = _Plan(self.supernet, mixture, depthwise=self._always or not on_cpu)
-        plan, statistics = self._plans[key], _Statistics()
-        yield {cell.module: partial(_run, cell, own, statistics) for cell, own in plan.parts(mixture).items()}
-        statistics.update()
+            depthwise = self._always or table.device.type != "cpu"
+            self._plans[key] = _Plan(self.supernet, mixture, depthwise)
+        return self._plans[key]
 
 
 def can_fuse(cell: CellModule, depthwise: bool = True) -> bool:
-    """Whether :func:`.can_fold` says so, and it has no depthwise convolutions unless they are to be fused."""
-    return can_fold(cell) and (
-        depthwise or not any(isinstance(module, SeparableConv | DilatedConv) for module in cell.modules())
-    )
+    """Return whether a cell can be fused.
+
+    It can if :func:`.can_fold` says so, and if it has no depthwise convolutions unless they are to be fused.
+    """
+    if not can_fold(cell):
+        return False
+    return depthwise or not any(isinstance(module, SeparableConv | DilatedConv) for module in cell.modules())
 
 
 @dataclass(frozen=True)
@@ -100,10 +125,23 @@ class _Alike:
     entries: list[Entry] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)
 
+    def add(self, operation: PlacedOperation) -> None:
+        """Add an operation of the kind."""
+        assert isinstance(operation.module, nn.Sequential)
+        self.modules.append(operation.module)
+        self.entries.append(Entry(operation.edge, operation.choice))
+        self.targets.append(operation.target)
+
     @cached_property
     def steps(self) -> list[tuple[nn.Module, ...]]:
         """Per step of the operation, the modules of all edges; once these are there."""
         return list(zip(*self.modules, strict=True))
+
+    @property
+    def convs(self) -> list[list[nn.Conv2d]]:
+        """Per step that is a convolution, those of all edges."""
+        by_step = [[module for module in step if isinstance(module, nn.Conv2d)] for step in self.steps]
+        return [convs for convs in by_step if convs]
 
 
 @dataclass(frozen=True)
@@ -120,84 +158,136 @@ class _Weightless:
     entries: list[list[Entry | None]]
     targets: list[int]
 
+    @classmethod
+    def of(cls, operations: Sequence[PlacedOperation]) -> _Weightless:
+        """Return identities and poolings that leave one node, by edge and kind."""
+        by_edge: dict[int, dict[str, PlacedOperation]] = {}
+        for operation in operations:
+            by_edge.setdefault(operation.edge, {})[_kind(operation.module)] = operation
+        kinds = list(dict.fromkeys(chain.from_iterable(by_edge.values())))
+        modules = [[on_edge[kind].module for on_edge in by_edge.values() if kind in on_edge] for kind in kinds]
+        entries = [_entries(on_edge, kinds) for on_edge in by_edge.values()]
+        targets = [next(iter(on_edge.values())).target for on_edge in by_edge.values()]
+        return cls(modules, entries, targets)
+
+
+def _kind(module: Operation) -> str:
+    """Return the name of what an identity or a pooling computes before it is normalised."""
+    weightless = module.pool if isinstance(module, NormalisedPool) else module
+    return type(weightless).__name__
+
+
+def _entries(on_edge: dict[str, PlacedOperation], kinds: Sequence[str]) -> list[Entry | None]:
+    """Return the places in the mixture of an edge's operations by kind, None where it has none."""
+    operations = [on_edge.get(kind) for kind in kinds]
+    return [None if operation is None else Entry(operation.edge, operation.choice) for operation in operations]
+
 
 class _Cell:
-    """What leaves each node of a cell, by what runs together."""
+    """The live operations of a cell by the node that they leave and by what runs together.
 
-    def __init__(self, type_: int, module: CellModule, support: Support) -> None:
-        self.type, self.module = type_, module
-        self.seen = module.seen(support)
+    Args:
+        type_: index of the cell type.
+        module: the cell.
+        support: which operations are live.
+
+    Attributes:
+        counts: how often the pattern of each node counts.
+        alike: per node, the groups of operations of one kind.
+        weightless: per node, its identities and poolings; None where there are none.
+        others: per node, the operations that run by themselves.
+    """
+
+    def __init__(self, type_: int, module: CellModule, support: CellSupport) -> None:
+        self.type = type_
+        self.module = module
+        self.counts = module.pattern_counts(support)
         nodes = range(module.cell.nodes)
         alike: list[dict[Hashable, _Alike]] = [{} for _ in nodes]
-        weightless: list[dict[tuple[int, int], dict[str, tuple[Entry, Operation]]]] = [{} for _ in nodes]
-        self.others: list[list[tuple[Entry, int, Operation]]] = [[] for _ in nodes]
-        for target, node in enumerate(module.incoming):
-            for edge, source, modules in node:
-                for k, operation in modules.items():
-                    if not support[edge][k]:
-                        continue
-                    if isinstance(operation, ConvNorm | SeparableConv | DilatedConv):
-                        first = operation[0]
-                        assert isinstance(first, nn.Conv2d)
-                        own = alike[source].setdefault((type(operation), first.kernel_size), _Alike())
-                        own.modules.append(operation)
-                        own.entries.append((edge, k))
-                        own.targets.append(target)
-                    elif isinstance(operation, Skip | AveragePool | MaxPool | NormalisedPool):
-                        kind = operation.pool if isinstance(operation, NormalisedPool) else operation
-                        weightless[source].setdefault((edge, target), {})[type(kind).__name__] = (edge, k), operation
-                    else:
-                        self.others[source].append(((edge, k), target, operation))
-        self.alike = [list(own.values()) for own in alike]
-        self.weightless: list[_Weightless | None] = []
-        for edges in weightless:
-            kinds = list(dict.fromkeys(kind for own in edges.values() for kind in own))
-            self.weightless.append(
-                _Weightless(
-                    [[own[kind][1] for own in edges.values() if kind in own] for kind in kinds],
-                    [[own[kind][0] if kind in own else None for kind in kinds] for own in edges.values()],
-                    [target for _, target in edges],
-                )
-                if edges
-                else None
-            )
+        weightless: list[list[PlacedOperation]] = [[] for _ in nodes]
+        self.others: list[list[PlacedOperation]] = [[] for _ in nodes]
+        for operation in module.operations:
+            if not support[operation.edge][operation.choice]:
+                continue
+            part = operation.module
+            if isinstance(part, ConvNorm | SeparableConv | DilatedConv):
+                alike[operation.source].setdefault(_shape(part), _Alike()).add(operation)
+            elif isinstance(part, Skip | AveragePool | MaxPool | NormalisedPool):
+                weightless[operation.source].append(operation)
+            else:
+                self.others[operation.source].append(operation)
+        self.alike = [list(groups.values()) for groups in alike]
+        self.weightless = [_Weightless.of(operations) if operations else None for operations in weightless]
+
+    @property
+    def groups(self) -> Iterable[_Alike]:
+        """The groups of operations of one kind, node by node."""
+        return chain.from_iterable(self.alike)
+
+    @property
+    def mixed(self) -> list[_Weightless]:
+        """The identities and poolings of the nodes that have some."""
+        return [weightless for weightless in self.weightless if weightless is not None]
+
+
+def _shape(operation: nn.Sequential) -> Hashable:
+    """Return what operations of one kind have in common."""
+    first = operation[0]
+    assert isinstance(first, nn.Conv2d)
+    return type(operation), first.kernel_size
+
+
+class _Stack(NamedTuple):
+    """Convolutions of a cell that run as one."""
+
+    cell: _Cell
+    convs: list[nn.Conv2d]
 
 
 class _Plan:
     """What runs together in all cells under a support, and how weights are laid side by side for it."""
 
     def __init__(self, supernet: Supernet, mixture: Mixture, depthwise: bool) -> None:
-        cells = [(c, module) for c, module in supernet.cells() if can_fuse(module, depthwise)]
-        self.cells = [_Cell(c, module, mixture.support[c]) for c, module in cells]
-        steps = ((cell, step) for cell in self.cells for own in cell.alike for one in own for step in one.steps)
-        self._convs = [
-            (cell, convs) for cell, step in steps if (convs := [part for part in step if isinstance(part, nn.Conv2d)])
-        ]
         self._supernet = supernet
-        layers = supernet.layers_by_type()
-        twins: dict[tuple[int, int], list[_Cell]] = {}
-        for cell in self.cells:
-            twins.setdefault((cell.type, cell.module.channels[-1]), []).append(cell)
-        self._twins = [
-            _Twins(own, [layers[c].index(cell.module) for cell in own], mixture.weights[c])
-            for (c, _), own in twins.items()
+        self.cells = [
+            _Cell(type_, module, mixture.support[type_])
+            for type_, module in supernet.cells()
+            if can_fuse(module, depthwise)
         ]
+        self._stacks: list[_Stack] = []
+        for cell in self.cells:
+            for group in cell.groups:
+                self._stacks += [_Stack(cell, convs) for convs in group.convs]
+        layers = supernet.layers_by_type()
+        alike: dict[tuple[int, int], list[_Cell]] = {}
+        for cell in self.cells:
+            alike.setdefault((cell.type, cell.module.channels[-1]), []).append(cell)
+        self._twins: list[_Twins] = []
+        for (type_, _), cells in alike.items():
+            places = [layers[type_].index(cell.module) for cell in cells]
+            self._twins.append(_Twins(cells, places, mixture.weights[type_]))
 
     def parts(self, mixture: Mixture) -> dict[_Cell, _Parts]:
-        """What every cell needs of the supernet's kernels, as they are now, and of the mixture."""
+        """Return what every cell needs of the supernet's kernels, as they are now, and of the mixture."""
         apart = {cell.module for cell in self.cells if any(cell.others)}
         weights = self._supernet.entries(mixture, apart)
         parts = {cell: _Parts(weights.get(cell.module, ())) for cell in self.cells}
-        if self._convs:
-            flat = torch.cat([c.weight.permute(0, 2, 3, 1).reshape(-1) for _, convs in self._convs for c in convs])
-            pieces = flat.split([sum(conv.weight.numel() for conv in convs) for _, convs in self._convs])
-            for piece, (cell, convs) in zip(pieces, self._convs, strict=True):
-                parts[cell].kernels.append(_stacked(piece, convs))
+        if self._stacks:
+            self._stack_kernels(parts)
         for twins in self._twins:
             table = F.pad(mixture.tables(twins.type, twins.places), (0, 1))
             for cell, scales, mixers in zip(twins.cells, twins.scales(table), twins.mixers(table), strict=True):
-                parts[cell].scales, parts[cell].mixers = scales, mixers
+                parts[cell].scales = scales
+                parts[cell].mixers = mixers
         return parts
+
+    def _stack_kernels(self, parts: dict[_Cell, _Parts]) -> None:
+        """Put the kernels of all convolutions that run together side by side, in one copy."""
+        convs = chain.from_iterable(stack.convs for stack in self._stacks)
+        flat = torch.cat([conv.weight.permute(0, 2, 3, 1).reshape(-1) for conv in convs])
+        pieces = flat.split([_kernel_size(stack.convs) for stack in self._stacks])
+        for piece, stack in zip(pieces, self._stacks, strict=True):
+            parts[stack.cell].kernels.append(_stacked(piece, stack.convs))
 
 
 @dataclass
@@ -211,7 +301,7 @@ class _Parts:
         mixers: (edges * channels, kinds * channels, 1, 1) per node that identities and poolings leave.
     """
 
-    weights: Sequence[Sequence[Tensor]]
+    weights: Weights
     kernels: list[Tensor] = field(default_factory=list)
     scales: list[Tensor] = field(default_factory=list)
     mixers: list[Tensor] = field(default_factory=list)
@@ -222,64 +312,72 @@ class _Twins:
 
     Every cell gets a copy of its own, so that gradients are added up once in place of cell by cell.
 
-    Attributes:
-        cells, type: which.
+    Args:
+        cells: which, at least one.
         places: of the cells among all of the type.
+        weights: the mixture of the type, (edges, operations) or (layers, edges, operations).
+
+    Attributes:
+        type: index of the cell type.
     """
 
     def __init__(self, cells: list[_Cell], places: list[int], weights: Tensor) -> None:
-        self.cells, self.type, self.places = cells, cells[0].type, places
+        self.cells = cells
+        self.type = cells[0].type
+        self.places = places
         self._channels = cells[0].module.channels[-1]
-        (edges, operations), device = weights.shape[-2:], weights.device
-
-        def index(entries: Sequence[Entry | None]) -> Tensor:
-            """Where the entries lie in the flattened weights; after them is a zero."""
-            places = [edges * operations if entry is None else entry[0] * operations + entry[1] for entry in entries]
-            return torch.tensor(places).to(device)
-
-        groups = [one for own in cells[0].alike for one in own]
-        self._scale_sizes = [len(one.entries) * self._channels for one in groups]
-        self._scale_index = index([entry for one in groups for entry in one.entries])
+        groups = list(cells[0].groups)
+        self._scale_sizes = [len(group.entries) * self._channels for group in groups]
+        self._scale_index = _places_in_table(chain.from_iterable(group.entries for group in groups), weights)
+        self._kinds = [len(node.modules) for node in cells[0].mixed]
+        self._mixer_index: dict[int, Tensor] = {}
+        self._mixer_sizes: dict[int, list[int]] = {}
         # Nodes that are left by as many kinds have matrices of one shape.
-        self._nodes: dict[int, list[list[list[Entry | None]]]] = {}
-        for weightless in filter(None, cells[0].weightless):
-            self._nodes.setdefault(len(weightless.modules), []).append(weightless.entries)
-        self._kinds = [len(weightless.modules) for weightless in filter(None, cells[0].weightless)]
-        self._mixer_index = {
-            kinds: index([entry for node in nodes for row in node for entry in row]).view(-1, kinds)
-            for kinds, nodes in self._nodes.items()
-        }
-        self._identity = torch.eye(self._channels, dtype=weights.dtype, device=device)
+        for kinds in dict.fromkeys(self._kinds):
+            nodes = [node for node in cells[0].mixed if len(node.modules) == kinds]
+            rows = chain.from_iterable(node.entries for node in nodes)
+            self._mixer_index[kinds] = _places_in_table(chain.from_iterable(rows), weights)
+            self._mixer_sizes[kinds] = [len(node.entries) * self._channels for node in nodes]
+        self._identity = torch.eye(self._channels, dtype=weights.dtype, device=weights.device)
 
     def scales(self, table: Tensor) -> list[list[Tensor]]:
-        """Per cell and group of operations the weights of its edges, for every channel of theirs.
+        """Return, per cell and group of operations, the weights of its edges, for every channel of theirs.
 
         Args:
             table: (cells, edges * operations + 1) the mixture of each, then a zero.
         """
-        count, sizes = len(self.cells), self._scale_sizes
+        count = len(self.cells)
+        sizes = self._scale_sizes
         if not sizes:
             return [[]] * count
         rows = table.index_select(1, self._scale_index)
-        # Normalisation reads its scale as it lies in memory: one row's is to be written out, too.
-        spread = rows[:, :, None].expand(-1, -1, self._channels).contiguous()
-        pieces = spread.view(-1).split(sizes * count)
+        # Normalisation reads its scale as it lies in memory: a single row must be written out, too.
+        copies = rows[:, :, None].expand(-1, -1, self._channels).contiguous()
+        pieces = copies.view(-1).split(sizes * count)
         return [list(pieces[i * len(sizes) : (i + 1) * len(sizes)]) for i in range(count)]
 
     def mixers(self, table: Tensor) -> list[list[Tensor]]:
-        """Per cell and node the matrix that mixes its features, as they are and pooled, for all edges.
+        """Return, per cell and node, the matrix that mixes its features, as they are and pooled, for all edges.
 
         Args:
             table: as of :meth:`scales`.
         """
-        count, channels = len(self.cells), self._channels
-        pieces = {}
-        for kinds, nodes in self._nodes.items():
-            rows = table.index_select(1, self._mixer_index[kinds].flatten()).view(count, -1, 1, kinds, 1)
+        count = len(self.cells)
+        pieces: dict[int, Iterator[Tensor]] = {}
+        for kinds, index in self._mixer_index.items():
+            rows = table.index_select(1, index).view(count, -1, 1, kinds, 1)
             blocks = rows * self._identity[:, None]
-            sizes = [len(node) * channels for node in nodes]
-            pieces[kinds] = iter(blocks.view(-1, kinds * channels, 1, 1).split(sizes * count))
+            matrices = blocks.view(-1, kinds * self._channels, 1, 1).split(self._mixer_sizes[kinds] * count)
+            pieces[kinds] = iter(matrices)
         return [[next(pieces[kinds]) for kinds in self._kinds] for _ in range(count)]
+
+
+def _places_in_table(entries: Iterable[Entry | None], weights: Tensor) -> Tensor:
+    """Return where entries lie in a flattened table of weights, (entries,); None stands for the zero after it."""
+    edges, operations = weights.shape[-2:]
+    zero = edges * operations
+    places = [zero if entry is None else entry.edge * operations + entry.choice for entry in entries]
+    return torch.tensor(places).to(weights.device)
 
 
 class _Statistics:
@@ -292,17 +390,22 @@ class _Statistics:
         self._unbiased: list[float] = []
 
     def normalised(self, x: Tensor, norms: Sequence[nn.BatchNorm2d], scale: Tensor | None = None) -> Tensor:
-        """x with every channel normalised by the batch; the norms are of parts of it, side by side, or each of all."""
-        out, mean, inverse = torch.native_batch_norm(x, scale, None, None, None, True, 0.0, norms[0].eps)
-        running = norms[0].running_mean
-        if norms[0].track_running_stats and running is not None:
-            channels, count = norms[0].num_features, x.numel() / x.shape[1]
+        """Return x with every channel normalised by the batch, and note what running statistics are to be moved to.
+
+        Args:
+            x: (batch, channels, height, width).
+            norms: of parts of the channels, side by side, or each of all of them.
+            scale: (channels,) of the result; None for ones.
+        """
+        first = norms[0]
+        out, mean, inverse = torch.native_batch_norm(x, scale, None, None, None, True, 0.0, first.eps)
+        if first.track_running_stats and first.running_mean is not None:
             # Under autocast the batch's may be of another precision.
-            own = [part.to(running.dtype).split(channels) for part in (mean, inverse)]
-            means, inverses = (part * len(norms) if len(part) < len(norms) else part for part in own)
+            dtype = first.running_mean.dtype
+            count = x.numel() / x.shape[1]
             self._norms += norms
-            self._means += means
-            self._inverses += inverses
+            self._means += _by_norm(mean.to(dtype), norms)
+            self._inverses += _by_norm(inverse.to(dtype), norms)
             self._unbiased += [count / (count - 1)] * len(norms)
         return out
 
@@ -310,82 +413,120 @@ class _Statistics:
         """Move the running statistics towards those of the batch, as torch's normalisation does."""
         if not self._norms:
             return
-        first, buffers = self._norms[0], [dict(norm.named_buffers()) for norm in self._norms]
+        first = self._norms[0]
         assert first.momentum is not None
+        buffers = [dict(norm.named_buffers()) for norm in self._norms]
         with torch.no_grad():
             variances = list(torch._foreach_pow(self._inverses, -2))
             torch._foreach_sub_(variances, first.eps)
             torch._foreach_mul_(variances, self._unbiased)
-            torch._foreach_lerp_([own["running_mean"] for own in buffers], self._means, first.momentum)
-            torch._foreach_lerp_([own["running_var"] for own in buffers], variances, first.momentum)
-            torch._foreach_add_([own["num_batches_tracked"] for own in buffers], 1)
+            torch._foreach_lerp_([named["running_mean"] for named in buffers], self._means, first.momentum)
+            torch._foreach_lerp_([named["running_var"] for named in buffers], variances, first.momentum)
+            torch._foreach_add_([named["num_batches_tracked"] for named in buffers], 1)
+
+
+def _by_norm(statistic: Tensor, norms: Sequence[nn.BatchNorm2d]) -> Sequence[Tensor]:
+    """Return the part of a statistic (channels,) that is each norm's: all of it where they are of the same channels."""
+    parts = statistic.split(norms[0].num_features)
+    return parts * len(norms) if len(parts) < len(norms) else parts
+
+
+class _Sums:
+    """What is added to the nodes of a cell: features of several targets side by side are added up before they part."""
+
+    def __init__(self, inputs: Sequence[Tensor], nodes: int) -> None:
+        self.terms: list[list[Tensor]] = [[x] for x in inputs]
+        self.terms += [[] for _ in range(nodes - len(inputs))]
+        self._side_by_side: dict[tuple[int, ...], Tensor] = {}
+
+    def add(self, targets: Sequence[int], out: Tensor) -> None:
+        """Add features of the targets, (batch, targets * channels, height, width)."""
+        key = tuple(targets)
+        before = self._side_by_side.get(key)
+        self._side_by_side[key] = out if before is None else before.add_(out)
+
+    def part(self) -> None:
+        """Take the features added side by side apart, by target."""
+        for targets, total in self._side_by_side.items():
+            parts = total.chunk(len(targets), dim=1) if len(targets) > 1 else (total,)
+            for target, part in zip(targets, parts, strict=True):
+                self.terms[target].append(part)
+        self._side_by_side.clear()
 
 
 def _run(cell: _Cell, parts: _Parts, statistics: _Statistics, inputs: Sequence[Tensor]) -> Tensor:
-    """The features of a cell's output nodes; see :meth:`.CellModule.forward`."""
+    """Return the features of a cell's output nodes; see :meth:`.CellModule.forward`."""
     module = cell.module
-    kernels, scales, mixers = iter(parts.kernels), iter(parts.scales), iter(parts.mixers)
-    terms: list[list[Tensor]] = [[x] for x in module.prepared(inputs)]
-    terms += [[] for _ in range(module.cell.nodes - len(terms))]
+    kernels = iter(parts.kernels)
+    scales = iter(parts.scales)
+    mixers = iter(parts.mixers)
+    sums = _Sums(module.prepared(inputs), module.cell.nodes)
     nodes: list[Tensor] = []
-    for source in range(module.cell.nodes):
-        x = reduce(torch.add, terms[source]) if terms[source] else module.zeros(source, nodes[0])
+    for node in range(module.cell.nodes):
+        terms = sums.terms[node]
+        x = reduce(torch.add, terms) if terms else module.zeros(node, nodes[0])
         nodes.append(x)
-        rectified = module.rectified(source, x, cell.seen)
-        sums: dict[tuple[int, ...], Tensor] = {}
-        for one in cell.alike[source]:
-            targets, out = tuple(one.targets), _run_alike(one, kernels, next(scales), statistics, rectified)
-            sums[targets] = sums[targets].add_(out) if targets in sums else out
-        weightless = cell.weightless[source]
-        if weightless:
-            targets = tuple(weightless.targets)
-            features = [_weightless(modules, statistics, x) for modules in weightless.modules]
-            out = F.conv2d(torch.cat(features, dim=1) if len(features) > 1 else features[0], next(mixers))
-            sums[targets] = sums[targets].add_(out) if targets in sums else out
-        for targets, total in sums.items():
-            parts_of = total.chunk(len(targets), dim=1) if len(targets) > 1 else (total,)
-            for target, part in zip(targets, parts_of, strict=True):
-                terms[target].append(part)
-        for (edge, k), target, operation in cell.others[source]:
-            out = operation(rectified if operation.reads_rectified else x)
-            terms[target].append(out * parts.weights[edge][k])
+        rectified = module.rectified(node, x, cell.counts)
+        for group in cell.alike[node]:
+            sums.add(group.targets, _run_alike(group, kernels, next(scales), statistics, rectified))
+        weightless = cell.weightless[node]
+        if weightless is not None:
+            sums.add(weightless.targets, _run_weightless(weightless, next(mixers), statistics, x))
+        sums.part()
+        for operation in cell.others[node]:
+            out = operation.module(rectified if operation.module.reads_rectified else x)
+            sums.terms[operation.target].append(out * parts.weights[operation.edge][operation.choice])
     outputs = [nodes[node] for node in module.cell.output]
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
 
 def _run_alike(
-    one: _Alike, kernels: Iterator[Tensor], scale: Tensor, statistics: _Statistics, rectified: Tensor
+    group: _Alike, kernels: Iterator[Tensor], scale: Tensor, statistics: _Statistics, rectified: Tensor
 ) -> Tensor:
-    """The operations' output, weighed and side by side: (batch, edges * channels, h, w)."""
-    x, shared, count = rectified, True, len(one.modules)
-    for i, step in enumerate(one.steps):
+    """Return the operations' output, weighed and side by side: (batch, edges * channels, height, width)."""
+    x = rectified
+    edges = len(group.modules)
+    last = group.steps[-1]
+    is_shared = True
+    for step in group.steps:
         first = step[0]
         if isinstance(first, nn.Conv2d):
-            groups = first.groups * count
-            if shared and first.groups > 1:
-                x = x.repeat(1, count, 1, 1)
-            elif shared:
+            groups = first.groups * edges
+            if is_shared and first.groups > 1:
+                x = x.repeat(1, edges, 1, 1)
+            elif is_shared:
                 groups = 1
             x = F.conv2d(x, next(kernels), None, first.stride, first.padding, first.dilation, groups)
-            shared = False
+            is_shared = False
         elif isinstance(first, nn.BatchNorm2d):
             norms = [norm for norm in step if isinstance(norm, nn.BatchNorm2d)]
-            x = statistics.normalised(x, norms, scale if i == len(one.steps) - 1 else None)
+            x = statistics.normalised(x, norms, scale if step is last else None)
         else:
             x = first(x)
     return x
 
 
-def _weightless(modules: Sequence[Operation], statistics: _Statistics, x: Tensor) -> Tensor:
-    """The features as an identity or a pooling gives them to all edges."""
+def _run_weightless(weightless: _Weightless, mixer: Tensor, statistics: _Statistics, x: Tensor) -> Tensor:
+    """Return a node's features, as they are and pooled, mixed for all edges: (batch, edges * channels, h, w)."""
+    features = [_apply_weightless(modules, statistics, x) for modules in weightless.modules]
+    return F.conv2d(torch.cat(features, dim=1) if len(features) > 1 else features[0], mixer)
+
+
+def _apply_weightless(modules: Sequence[Operation], statistics: _Statistics, x: Tensor) -> Tensor:
+    """Return the features (batch, channels, h, w) as an identity or a pooling gives them to all edges."""
     first = modules[0]
     if not isinstance(first, NormalisedPool):
         out: Tensor = first(x)
         return out
-    return statistics.normalised(first.pool(x), [m.norm for m in modules if isinstance(m, NormalisedPool)])
+    norms = [module.norm for module in modules if isinstance(module, NormalisedPool)]
+    return statistics.normalised(first.pool(x), norms)
+
+
+def _kernel_size(convs: Sequence[nn.Conv2d]) -> int:
+    return sum(conv.weight.numel() for conv in convs)
 
 
 def _stacked(flat: Tensor, convs: Sequence[nn.Conv2d]) -> Tensor:
-    """The kernels of convolutions side by side, in channels-last memory."""
+    """Return the kernels of convolutions side by side, (convs * out, in, height, width) in channels-last memory."""
     out, channels, height, width = convs[0].weight.shape
     return flat.view(len(convs) * out, height, width, channels).permute(0, 3, 1, 2)

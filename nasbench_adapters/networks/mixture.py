@@ -16,7 +16,10 @@ from torch import Tensor
 
 from archselect.nasbench_adapters.space import DROPPED, OPEN, Architecture, Decisions, SearchSpace
 
-Support = tuple[tuple[tuple[bool, ...], ...], ...]
+CellSupport = tuple[tuple[bool, ...], ...]
+"""By edge and operation, whether the mixture of a cell type has a weight that is not zero."""
+Support = tuple[CellSupport, ...]
+"""The same by cell type."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archselect.nasbench_adapters.space import SearchSpace
+from archselect.nasbench_adapters.space import Cell, Edge, Layer, SearchSpace
 
 Count = int | tuple[int, ...]
 """How often something counts: the same for all candidates, or for each."""
@@ -32,17 +32,23 @@ class Rectifier(nn.ReLU):
     """
 
     def forward(self, input: Tensor, seen: Count = 1, blank: Count = 0) -> Tensor:
-        """`input` with negative entries set to zero; same shape."""
+        """Return `input` with negative entries set to zero; same shape."""
         return super().forward(input)
 
     @property
-    def told(self) -> bool:
-        """Whether someone is told of `seen` and `blank`, by a forward hook that takes keyword arguments."""
+    def is_listened_to(self) -> bool:
+        """Whether something reads `seen` and `blank`: a forward hook that takes keyword arguments."""
         return bool(self._forward_hooks_with_kwargs)
 
 
 class Counted(NamedTuple):
-    """How often the papers' code counts an operation's input: while it is live, while silenced; and zeros then."""
+    """How often the papers' code counts an operation's ReLUs.
+
+    Attributes:
+        live: how often it counts the input while the operation is live.
+        silent: how often it counts the input while the operation is silenced.
+        blank: how often it counts zeros while the operation is silenced.
+    """
 
     live: int
     silent: int = 0
@@ -58,7 +64,10 @@ def conv(
     dilation: int = 1,
     groups: int = 1,
 ) -> nn.Conv2d:
-    """A convolution without bias that keeps height and width (at stride 1); `groups` are those of one replica."""
+    """Return a convolution without bias that keeps height and width (at stride 1).
+
+    Channels and groups are those of one replica.
+    """
     return nn.Conv2d(
         channels_in * replicas,
         channels_out * replicas,
@@ -71,8 +80,8 @@ def conv(
     )
 
 
-def joined(features: Sequence[Tensor], replicas: int = 1) -> Tensor:
-    """Features (batch, channels, h, w) concatenated along channels, within each replica."""
+def concatenate(features: Sequence[Tensor], replicas: int = 1) -> Tensor:
+    """Return features (batch, channels, height, width) concatenated along channels, within each replica."""
     if replicas == 1:
         return torch.cat(list(features), dim=1)
     return torch.cat([part.unflatten(1, (replicas, -1)) for part in features], dim=2).flatten(1, 2)
@@ -85,8 +94,8 @@ class Operation(nn.Module):
     counted: ClassVar[Counted] = Counted(0)
 
     @property
-    def overheard(self) -> bool:
-        """Whether it is to be computed even while silenced, because a proxy counts a ReLU within it."""
+    def runs_when_silenced(self) -> bool:
+        """Whether it must be computed even while silenced, because a proxy counts a ReLU within it."""
         return False
 
 
@@ -140,10 +149,12 @@ class AveragePool(nn.AvgPool2d, Operation):
         super().__init__(3, stride=stride, padding=1, count_include_pad=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, h, w) -> (batch, channels, h / stride, w / stride)."""
+        """Return pooled features: (batch, channels, h, w) -> (batch, channels, h / stride, w / stride)."""
         if x.device.type == "cpu" and self.stride == 1 and not torch.compiler.is_compiling():
             # A convolution of every channel by itself is several times as fast as torch's own loop.
-            return F.conv2d(x, _box(x.shape[1], x.dtype), padding=1, groups=x.shape[1]) * _shares(*x.shape[2:], x.dtype)
+            channels = x.shape[1]
+            sums = F.conv2d(x, _box(channels, x.dtype), padding=1, groups=channels)
+            return sums * _shares(*x.shape[2:], x.dtype)
         if not has_wrong_gradient(x):
             return super().forward(x)
         return super().forward(x.contiguous()).contiguous(memory_format=torch.channels_last)
@@ -151,24 +162,27 @@ class AveragePool(nn.AvgPool2d, Operation):
 
 @lru_cache(maxsize=64)
 def _box(channels: int, dtype: torch.dtype) -> Tensor:
-    """The kernel that adds up the 3x3 neighbourhood in every channel."""
+    """Return the kernel that adds up the 3x3 neighbourhood in every channel, (channels, 1, 3, 3)."""
     return torch.ones(channels, 1, 3, 3, dtype=dtype)
 
 
 @lru_cache(maxsize=64)
 def _shares(height: int, width: int, dtype: torch.dtype) -> Tensor:
-    """(h, w): one over how many of a pixel's neighbours, itself among them, lie within the image."""
-    rows, columns = (
-        torch.tensor([min(i + 2, size) - max(i - 1, 0) for i in range(size)], dtype=dtype) for size in (height, width)
-    )
-    return 1 / (rows[:, None] * columns)
+    """Return one over how many of a pixel's neighbours, itself among them, lie within the image, (height, width)."""
+    return 1 / (_neighbours(height, dtype)[:, None] * _neighbours(width, dtype))
+
+
+def _neighbours(size: int, dtype: torch.dtype) -> Tensor:
+    """Return how many of a place's neighbours, itself among them, lie on a line of a size, (size,)."""
+    counts = [min(place + 2, size) - max(place - 1, 0) for place in range(size)]
+    return torch.tensor(counts, dtype=dtype)
 
 
 def has_wrong_gradient(x: Tensor) -> bool:
-    """Whether torch gives a wrong gradient, without a word, of a padded average pooling of such features.
+    """Return whether torch gives, without a warning, a wrong gradient of a padded average pooling of such features.
 
-    On CUDA and channels-last: pytorch issue 188344, mended in July 2026 or later. With torch 2.11 on an H200 the
-    gradient norms of NAS-Bench-201 networks with poolings came out at 0.17 to 1 times what they are.
+    It does on CUDA and channels-last: pytorch issue 188344, mended in July 2026 or later. With torch 2.11 on an H200
+    the gradient norms of NAS-Bench-201 networks with poolings came out at 0.17 to 1 times what they are.
     """
     return x.is_cuda and x.is_contiguous(memory_format=torch.channels_last)
 
@@ -185,10 +199,11 @@ class NormalisedPool(Operation):
 
     def __init__(self, pool: AveragePool | MaxPool, channels: int, replicas: int = 1) -> None:
         super().__init__()
-        self.pool, self.norm = pool, nn.BatchNorm2d(channels * replicas, affine=False)
+        self.pool = pool
+        self.norm = nn.BatchNorm2d(channels * replicas, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, h, w) -> the pooling's shape."""
+        """Return the pooled features, normalised: (batch, channels, h, w) -> (batch, channels, h / s, w / s)."""
         out: Tensor = self.norm(self.pool(x))
         return out
 
@@ -208,11 +223,11 @@ class ConvNormRelu(nn.Sequential, Operation):
         )
 
     @property
-    def overheard(self) -> bool:
-        """See :attr:`Operation.overheard`."""
+    def runs_when_silenced(self) -> bool:
+        """See :attr:`Operation.runs_when_silenced`."""
         rectifier = self[2]
         assert isinstance(rectifier, Rectifier)
-        return rectifier.told
+        return rectifier.is_listened_to
 
     @property
     def norm(self) -> nn.BatchNorm2d:
@@ -223,18 +238,27 @@ class ConvNormRelu(nn.Sequential, Operation):
 
 
 class Slot(Skip):
-    """The identity, whose output the cell puts at one place of a wide target: see :func:`in_slots`."""
+    """The identity, whose output the cell puts at one place of a wide target: see :func:`fill_slots`."""
 
     def __init__(self, place: int) -> None:
         super().__init__()
         self.place = place
 
 
-def in_slots(features: Mapping[int, Tensor], slots: int) -> Tensor:
-    """Features (batch, channels, h, w) by place, as (batch, slots * channels, h, w); zeros where there are none."""
-    zeros = torch.zeros_like(next(iter(features.values()))) if len(features) < slots else None
-    parts = (features.get(place, zeros) for place in range(slots))
-    return torch.cat([part for part in parts if part is not None], dim=1)
+def fill_slots(features: Mapping[int, Tensor], slots: int) -> Tensor:
+    """Return features by place side by side, zeros where there are none.
+
+    Args:
+        features: (batch, channels, height, width) of at least one place.
+        slots: number of places.
+
+    Returns:
+        (batch, slots * channels, height, width).
+    """
+    if len(features) < slots:
+        zeros = torch.zeros_like(next(iter(features.values())))
+        features = dict.fromkeys(range(slots), zeros) | dict(features)
+    return torch.cat([features[place] for place in range(slots)], dim=1)
 
 
 class DilatedConv(nn.Sequential, Operation):
@@ -287,10 +311,9 @@ class FactorizedReduction(Operation):
         self.norm = nn.BatchNorm2d(channels_out * replicas, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels_in, h, w), h and w even, -> (batch, channels_out, h / 2, w / 2)."""
-        out: Tensor = self.norm(
-            joined([self.conv_a(x[:, :, ::2, ::2]), self.conv_b(x[:, :, 1::2, 1::2])], self.replicas)
-        )
+        """Return (batch, channels_out, h / 2, w / 2) of (batch, channels_in, h, w), h and w even."""
+        halves = [self.conv_a(x[:, :, ::2, ::2]), self.conv_b(x[:, :, 1::2, 1::2])]
+        out: Tensor = self.norm(concatenate(halves, self.replicas))
         return out
 
 
@@ -310,20 +333,22 @@ class Noise(Operation):
         self.stride, self.place = stride, place
 
     def forward(self, x: Tensor) -> Tensor:
-        """Noise of the input's shape, or every `stride`-th row and column of it."""
+        """Return noise of the input's shape (batch, channels, h, w), or of every `stride`-th row and column of it."""
         x = x.detach()[:, :, :: self.stride, :: self.stride]
         pairs = -(-x.numel() // 2)
-        seed = x.float().contiguous().view(torch.int32).sum(dtype=torch.int64)
-        bits = _mixed(torch.arange(pairs, device=x.device) + _mixed(_mixed(seed) + self.place))
+        bits_of_input = x.float().contiguous().view(torch.int32).sum(dtype=torch.int64)
+        seed = _split_mix(_split_mix(bits_of_input) + self.place)
+        bits = _split_mix(torch.arange(pairs, device=x.device) + seed)
         # Two 31-bit uniforms of each hash, then Box and Muller's transform.
-        radius = torch.sqrt(-2 * torch.log(((bits & 0x7FFFFFFF).float() + 1) / 2**31))
+        uniform = ((bits & 0x7FFFFFFF).float() + 1) / 2**31
+        radius = torch.sqrt(-2 * torch.log(uniform))
         angle = ((bits >> 32) & 0x7FFFFFFF).float() * (2 * torch.pi / 2**31)
-        noise = torch.cat([radius * torch.cos(angle), radius * torch.sin(angle)])[: x.numel()]
-        return noise.view_as(x).to(x.dtype)
+        noise = torch.cat([radius * torch.cos(angle), radius * torch.sin(angle)])
+        return noise[: x.numel()].view_as(x).to(x.dtype)
 
 
-def _mixed(z: Tensor) -> Tensor:
-    """The finaliser of SplitMix64 (Steele et al., OOPSLA 2014) on int64, whose products wrap around."""
+def _split_mix(z: Tensor) -> Tensor:
+    """Return SplitMix64's finaliser (Steele et al., OOPSLA 2014) of int64 numbers, whose products wrap around."""
     z = (z ^ ((z >> 30) & (2**34 - 1))) * -0x40A7B892E31B1A47
     z = (z ^ ((z >> 27) & (2**37 - 1))) * -0x6B2FB644ECCEEE15
     return z ^ ((z >> 31) & (2**33 - 1))
@@ -340,9 +365,18 @@ def build_operation(
     normalised_pools: bool = False,
     place: int = 0,
 ) -> Operation | None:
-    """The module of a candidate operation, or None for `none`, which adds nothing to its target.
+    """Return the module of a candidate operation, or None for `none`, which adds nothing to its target.
 
-    `place` is the edge's; see :class:`Noise`.
+    Args:
+        name: as the spaces write it, such as `sep_conv_3x3`.
+        channels_in, channels_out: of its source and target, per replica.
+        stride: by which it divides height and width.
+        affine: whether normalisation has learnable scale and shift.
+        replicas: networks side by side.
+        normalised_pools: whether poolings are normalised.
+        place: of the edge; see :class:`Noise`.
+
+    Raises ValueError for an unknown operation.
     """
     kind, _, size = name.rpartition("_")
     kernel = int(size[0]) if size[:1].isdigit() else 0
@@ -375,18 +409,24 @@ def operation_parameters(space: SearchSpace) -> list[list[list[int]]]:
     They are those of a stand-alone network with the space's default skeleton, in the first layer of the cell type.
     """
     layers = [layer for layer in space.skeleton().layers if layer.block == "cell"]
-    found: list[list[list[int]]] = []
+    by_cell: list[list[list[int]]] = []
     for place, cell in enumerate(space.cells):
-        layer = next(layer for layer in layers if layer.cell == place)
-        found.append([])
-        for (source, target), names in zip(cell.edges, cell.operations, strict=True):
-            stride = layer.stride if source < cell.inputs else 1
-            widths = (layer.channels * cell.width(source), layer.channels * cell.width(target))
-            with torch.device("meta"):
-                built = [build_operation(name, *widths, stride=stride) for name in names]
-            found[-1].append([_parameters(operation) for operation in built])
-    return found
+        first_layer = next(layer for layer in layers if layer.cell == place)
+        by_cell.append([_edge_parameters(cell, edge, first_layer) for edge in space.edges[place]])
+    return by_cell
 
 
-def _parameters(operation: Operation | None) -> int:
-    return sum(parameter.numel() for parameter in operation.parameters()) if operation else 0
+def _edge_parameters(cell: Cell, edge: Edge, layer: Layer) -> list[int]:
+    """Return how many parameters each operation of an edge has in a layer."""
+    counts = []
+    for name in edge.operations:
+        with torch.device("meta"):
+            operation = build_operation(
+                name,
+                layer.channels * cell.width(edge.source),
+                layer.channels * cell.width(edge.target),
+                stride=layer.stride if edge.source < cell.inputs else 1,
+            )
+        parameters = operation.parameters() if operation else ()
+        counts.append(sum(parameter.numel() for parameter in parameters))
+    return counts

@@ -56,12 +56,10 @@ def slow_costs(trainer, batch, mixture):
     ]
     for layer in trainer.supernet.layers:
         if isinstance(layer, CellModule):
-            for node in layer.incoming:
-                for edge, _, modules in node:
-                    for k, module in modules.items():
-                        key = (layer, edge, k)
-                        hook = lambda m, args, out, key=key: outputs.update({key: out})  # noqa: E731
-                        hooks.append(module.register_forward_hook(hook))
+            for operation in layer.operations:
+                key = (layer, operation.edge, operation.choice)
+                hook = lambda m, args, out, key=key: outputs.update({key: out})  # noqa: E731
+                hooks.append(operation.module.register_forward_hook(hook))
     leaf = mixture.spread(trainer.layers).leaf()
     logits = trainer.supernet(batch.images, leaf)
     F.cross_entropy(logits, batch.labels).backward()

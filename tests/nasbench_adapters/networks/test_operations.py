@@ -18,7 +18,7 @@ from archselect.nasbench_adapters.networks.operations import (
     Rectifier,
     Skip,
     build_operation,
-    joined,
+    concatenate,
 )
 from archselect.nasbench_adapters.spaces.darts import OPERATIONS as DARTS
 from archselect.nasbench_adapters.spaces.nb201 import OPERATIONS
@@ -207,7 +207,7 @@ def test_features_are_joined_within_each_replica(widths, replicas):
         torch.tensor([[100 * r + 10 * p + c] for r in range(replicas) for c in range(width)]).view(1, -1, 1, 1)
         for p, width in enumerate(widths)
     ]
-    joint = joined(parts, replicas).flatten().tolist()
+    joint = concatenate(parts, replicas).flatten().tolist()
     assert joint == [
         100 * r + 10 * p + c for r in range(replicas) for p, width in enumerate(widths) for c in range(width)
     ]
