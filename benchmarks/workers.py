@@ -11,13 +11,14 @@ import os
 import pickle
 import platform
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
-from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing import forkserver, get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -38,8 +39,16 @@ Submit = Callable[..., "Future[Any]"]
 
 _LOOK = 1.0
 """Seconds between two looks at a silent worker: when it is dead, what it started itself may keep its pipe open."""
+_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+"""How workers are started.
+
+On Linux they are forked from a process that has imported what they need: they are ready in milliseconds, and share its
+memory. Elsewhere a system's libraries may not bear a fork.
+"""
 _GRACE = 10.0
 """Seconds that a worker without work has to end by itself."""
+_SAFE_PATH = "PYTHONSAFEPATH"
+"""The variable that keeps Python from importing files of the present folder."""
 _BEGUN = b"begun"
 """What a worker says when it has a call, before it does anything about it."""
 _RETURNED = b"returned"
@@ -77,7 +86,8 @@ class _Pool:
 
     def __init__(self, workers: int, start: Callable[[], None], gpus: Sequence[str]) -> None:
         self._workers = workers
-        self._starts = [pack(_start, start, gpu) for gpu in gpus or (None,)]
+        environment = dict(os.environ)
+        self._starts = [pack(_start, start, environment, gpu) for gpu in gpus or (None,)]
         self._changed = threading.Condition()
         self._waiting: deque[Call] = deque()
         self._idle = 0
@@ -104,7 +114,7 @@ class _Pool:
 
     def _open_place(self) -> None:
         if not self._places:
-            start_tracker()
+            start_helpers()
         start = self._starts[len(self._places) % len(self._starts)]
         place = _Place(self, start)
         self._places.append(place)
@@ -257,7 +267,7 @@ class _Worker:
     """A worker process, and this end of its pipe."""
 
     def __init__(self) -> None:
-        context = get_context("spawn")
+        context = get_context(_METHOD)
         self._pipe, other = context.Pipe()
         self.process = context.Process(target=_work, args=(other,))
         try:
@@ -350,7 +360,10 @@ def _keep_freed_memory() -> None:
         libc.mallopt(option, value)
 
 
-def _start(start: Callable[[], None], gpu: str | None) -> None:
+def _start(start: Callable[[], None], environment: dict[str, str], gpu: str | None) -> None:
+    # A forked process has the environment of the time when the first worker started.
+    os.environ.clear()
+    os.environ.update(environment)
     if gpu is not None:
         # Before anything asks CUDA.
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
@@ -375,12 +388,34 @@ def deafen() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
 
 
-def start_tracker() -> None:
-    """Start the process that the library starts with its first: a thread that starts it hears Ctrl-C again."""
-    if hasattr(signal, "pthread_sigmask"):
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+def start_helpers() -> None:
+    """Start the processes that the library starts with its first worker. They never hear Ctrl-C."""
+    if not hasattr(signal, "pthread_sigmask"):
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    deafen()
+    try:
+        # The library then has this thread hear Ctrl-C again.
+        resource_tracker.ensure_running()
         deafen()
-        try:
-            resource_tracker.ensure_running()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if _METHOD == "forkserver":
+            _start_forkserver()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_forkserver() -> None:
+    """Start the process that workers are forked from, if it does not run.
+
+    It imports no file of the present folder, such as a torch.py beside the study: the command does not, either.
+    """
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        forkserver.set_forkserver_preload(["archselect.benchmarks.preloaded"])
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before

@@ -247,3 +247,33 @@ def test_each_worker_sees_one_gpu(calls, monkeypatch, tmp_path):
         assert {future.result(HANG) for future in seen} == {"4", "7"}
     with worker_pool(1, os.getpid) as submit:
         assert submit(os.getenv, "CUDA_VISIBLE_DEVICES").result(HANG) is None
+
+
+def test_workers_have_the_environment_of_their_pool(monkeypatch):
+    """Though they are forked from a process that is older than a change."""
+    for value in ("first", "second"):
+        monkeypatch.setenv("ARCHSELECT_TEST_OF_WORKERS", value)
+        with worker_pool(1, os.getpid) as submit:
+            assert submit(os.getenv, "ARCHSELECT_TEST_OF_WORKERS").result(HANG) == value
+    monkeypatch.delenv("ARCHSELECT_TEST_OF_WORKERS")
+    with worker_pool(1, os.getpid) as submit:
+        assert submit(os.getenv, "ARCHSELECT_TEST_OF_WORKERS").result(HANG) is None
+
+
+@pytest.mark.slow
+def test_workers_import_no_file_that_lies_beside_the_study(tmp_path):
+    """As the command itself does not: it is an installed script."""
+    for name in ("torch.py", "numpy.py", "archselect.py"):
+        (tmp_path / name).write_text("raise SystemExit('the wrong file is imported')\n")
+    script = tmp_path / "elsewhere" / "script.py"
+    script.parent.mkdir()
+    script.write_text(
+        "import os\n"
+        "from archselect.benchmarks.workers import worker_pool\n"
+        "if __name__ == '__main__':\n"
+        "    with worker_pool(2, print) as submit:\n"
+        "        print(submit(os.getpid).result() != os.getpid())\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=HANG)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("True\n")
