@@ -48,15 +48,17 @@ class FakeSlurm:
 
     def calls(self, program=None):
         """Return the calls so far: the words of each, the program first."""
-        path = self.folder / "calls"
-        lines = path.read_text().splitlines() if path.exists() else []
-        calls = [json.loads(line) for line in lines]
-        return [call["words"] for call in calls if program in (None, call["words"][0])]
+        return [call["words"] for call in self._logged() if program in (None, call["words"][0])]
 
     def environment(self, program):
         """Return the names of the last call's variables of the environment."""
-        calls = [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
-        return [call["environment"] for call in calls if call["words"][0] == program][-1]
+        return [call["environment"] for call in self._logged() if call["words"][0] == program][-1]
+
+    def _logged(self):
+        path = self.folder / "calls"
+        text = path.read_text() if path.exists() else ""
+        whole = text[: text.rfind("\n") + 1]  # without a line that is being written
+        return [json.loads(line) for line in whole.splitlines()]
 
     def jobs(self):
         """Return the jobs by id."""
@@ -164,9 +166,12 @@ def go_wrong(program, fault, words, fake):
     if how == "accept and hang":
         submit(fake, words[0], answer=False)
     if how in ("hang", "accept and hang"):
-        log(fake.folder, f"{program} hangs")
         # In a process of its own, as where the program is a script around the real one.
-        os.system("exec /bin/sleep 3600 & wait")
+        import subprocess
+
+        process = subprocess.Popen(["/bin/sleep", "3600"])
+        log(fake.folder, f"{program} hangs", str(process.pid))
+        process.wait()
     if how == "accept and fail":
         submit(fake, words[0], answer=False)
     if how == "garbage":

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from archselect.benchmarks import harness
 from archselect.benchmarks.cli.signals import Ended, ended_by_signals
+from archselect.benchmarks.engines import base
 from archselect.benchmarks.engines.slurm import engine, job, ledger, notices, programs, queue, submitter, watch
 from archselect.benchmarks.engines.slurm.engine import check_slurm, slurm_engine
 from archselect.benchmarks.engines.slurm.options import read_options
@@ -182,6 +184,14 @@ def results(futures):
     return [future.result(timeout=HANG) for future in futures]
 
 
+def is_alive(pid):
+    """Return whether a process runs; one that has ended may still be in the table."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 # Slurm does not answer.
 
 
@@ -211,10 +221,23 @@ def test_squeue_goes_wrong_for_a_while(cluster, opened, pace, clock, recwarn, ho
         for id in others:
             cluster.run(id)
         assert results(futures) == [0, 1, 4]
+    for _, sleeping in cluster.fake.calls("squeue hangs"):
+        wait_until(lambda pid=int(sleeping): not is_alive(pid), "what squeue started has ended")
     failing, mended = told(recwarn)
     assert FAULTS[how] in failing and failing.endswith("; jobs go on, and it is tried again for 100 minutes")
     assert mended == "squeue answers again"
     assert cluster.fake.calls("scancel") == []
+
+
+def test_the_command_line_tells_each_fault_in_one_line(cluster, archselect, write_quick, finished, monkeypatch):
+    monkeypatch.setattr(harness, "_runner", None)
+    monkeypatch.setattr(base, "_started", None)
+    cluster.fake.fault("squeue", "fail")
+    with cluster.running():
+        code, out, err = archselect("run", write_quick(), "--out", "other", "--device", "cpu", "--engine", "slurm")
+    fault = "squeue: error: Unable to contact slurm controller (connect failure)"
+    assert (code, err) == (0, f"archselect: {fault}; jobs go on, and it is tried again for 10 minutes\n")
+    assert f"{len(list(finished.glob('records/*.json')))} runs made, 0 kept" in out
 
 
 def test_an_empty_answer_of_squeue_loses_no_job_that_the_accounting_has(cluster, opened):
@@ -283,6 +306,8 @@ def test_a_refusal_for_good_stops_the_command_at_once(cluster, opened, recwarn, 
             assert str(error.value).endswith("change settings with --engine-set NAME=VALUE")
     assert told(recwarn) == []
     assert cluster.fake.calls("scancel") == []
+    # These words alone may be said of a limit on jobs: a single job tells.
+    assert len(cluster.fake.calls("sbatch")) == 1 or words == POLICY
 
 
 def test_an_unknown_option_is_told_in_the_words_of_sbatch(cluster, opened):
@@ -482,7 +507,9 @@ def test_jobs_that_were_cancelled_before_they_started_are_shown_as_one(cluster, 
         values = cluster.fake.jobs()[first]
         for id in (first, second):
             cluster.fake.remove(id)
-        load_fake().write(cluster.fake.folder / "jobs" / first[:-2], values | {"state": "CANCELLED"})
+        load_fake().write(
+            cluster.fake.folder / "jobs" / first[:-2], values | {"state": "CANCELLED", "shown": ["squeue"]}
+        )
         for future in futures:
             with pytest.raises(RuntimeError, match="was cancelled"):
                 future.result(timeout=HANG)
