@@ -7,11 +7,12 @@ carries one of the operations allowed on it. An :class:`Architecture` says which
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations, product
+from itertools import chain, combinations, product
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,31 +52,37 @@ class Cell:
     normalised_pools: bool = False
 
     def incoming(self, node: int) -> list[int]:
-        """The edges into a node, in order."""
+        """Return the indices of the edges into a node, in order."""
         return [edge for edge, (_, target) in enumerate(self.edges) if target == node]
 
     def kept_inputs(self, node: int) -> int | None:
-        """How many incoming edges a node keeps; None for all."""
+        """Return how many incoming edges a node keeps; None for all."""
         return self.kept[node] if self.kept else None
 
     def width(self, node: int) -> int:
-        """Channels of a node as a multiple of the cell's."""
+        """Return the channels of a node as a multiple of the cell's."""
         return self.widths[node] if self.widths else 1
 
     def candidates(self, edge: int) -> list[int]:
-        """The operations an architecture may have on an edge: all, or where edges are dropped all but `none`."""
+        """Return the operations an architecture may have on an edge: all, or where edges are dropped all but `none`."""
+        _, target = self.edges[edge]
         names = self.operations[edge]
-        drops = self.kept_inputs(self.edges[edge][1]) is not None
-        return [k for k, name in enumerate(names) if not (drops and name == NONE)]
+        if self.kept_inputs(target) is None:
+            return list(range(len(names)))
+        return [choice for choice, name in enumerate(names) if name != NONE]
 
 
 @dataclass(frozen=True)
 class Layer:
     """One layer between stem and head: a cell, or a fixed block that changes the stage.
 
-    `block` is "cell", or the name of a block of :mod:`archselect.nasbench_adapters.networks.operations`; `channels`
-    are those of a node of the cell, or those the block puts out; `cell` is the index of the cell type; `stride` is
-    how much the layer divides height and width by. A cell of k inputs reads the outputs of the k layers before it.
+    A cell of k inputs reads the outputs of the k layers before it.
+
+    Attributes:
+        block: "cell", or the name of a block of :mod:`archselect.nasbench_adapters.networks.blocks`.
+        channels: of a node of the cell, or of the block's output.
+        stride: how much the layer divides height and width by.
+        cell: index of the cell type.
     """
 
     block: str
@@ -114,7 +121,10 @@ class Architecture:
     choices: tuple[tuple[int | None, ...], ...]
 
 
-OPEN, DROPPED = -1, -2
+OPEN = -1
+"""Stands for the choice on an edge that is not decided."""
+DROPPED = -2
+"""Stands for the choice on an edge that its node does not keep."""
 NONE = "none"
 """The operation that adds nothing to its target, in every space."""
 
@@ -140,7 +150,7 @@ class Edge:
 
     @property
     def choices(self) -> range:
-        """The indices of the operations."""
+        """Indices of the operations."""
         return range(len(self.operations))
 
     def __str__(self) -> str:
@@ -174,23 +184,30 @@ class Decisions:
     choices: tuple[tuple[int, ...], ...]
 
     def decide(self, cell: int, edge: int, choice: int) -> Decisions:
-        """A copy in which the edge carries the operation `choice`, or is DROPPED."""
-        rows = [list(row) for row in self.choices]
-        rows[cell][edge] = choice
-        return Decisions(tuple(tuple(row) for row in rows))
+        """Return a copy in which the edge carries the operation `choice`, or is DROPPED."""
+        rows = list(self.choices)
+        row = list(rows[cell])
+        row[edge] = choice
+        rows[cell] = tuple(row)
+        return Decisions(tuple(rows))
 
     def architecture(self) -> Architecture:
         """Return the architecture decided on. Raises ValueError while an edge is open."""
         undecided = sum(row.count(OPEN) for row in self.choices)
         if undecided:
             raise ValueError(f"{undecided} edges are still undecided")
-        return Architecture(
-            tuple(tuple(None if choice == DROPPED else choice for choice in row) for row in self.choices)
-        )
+        rows = [[None if choice == DROPPED else choice for choice in row] for row in self.choices]
+        return Architecture(tuple(map(tuple, rows)))
 
 
 class SearchSpace(ABC):
-    """A search space. Subclasses give the cells, the skeleton, and the field's text form of an architecture."""
+    """A search space. Subclasses give the cells, the skeleton, and the field's text form of an architecture.
+
+    Attributes:
+        name: by which studies call it.
+        summary: one line.
+        cells: the cell types.
+    """
 
     name: str
     summary: str
@@ -204,64 +221,67 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def parse(self, text: str) -> Architecture:
-        """The architecture a text names. Raises UserError, saying where, if it is not one of this space."""
+        """Return the architecture a text names. Raises UserError, saying where, if it is not one of this space."""
 
     @abstractmethod
     def format(self, architecture: Architecture) -> str:
-        """The field's text form of an architecture; the inverse of :meth:`parse`."""
+        """Return the field's text form of an architecture; the inverse of :meth:`parse`."""
 
     @abstractmethod
     def canonical(self, architecture: Architecture) -> Architecture:
-        """The representative of all architectures that compute the same function."""
+        """Return the representative of all architectures that compute the same function."""
 
     @abstractmethod
     def skeleton(self, **settings: object) -> Skeleton:
-        """The macro skeleton with these settings. Raises UserError for an unknown one."""
+        """Return the macro skeleton with these settings. Raises UserError for an unknown one."""
 
     def __repr__(self) -> str:
         return f"<SearchSpace {self.name}>"
 
     @property
     def size(self) -> int:
-        """How many architectures the space has."""
-        return prod(
-            sum(prod(len(cell.candidates(edge)) for edge in kept) for kept in _kept_sets(cell, node))
-            for cell in self.cells
-            for node in range(cell.inputs, cell.nodes)
-        )
+        """Number of architectures of the space."""
+        return prod(_count_choices(self.cells[place.cell], place.node) for place in self._summing_nodes)
+
+    @property
+    def _summing_nodes(self) -> list[_Place]:
+        """Nodes that are no inputs, cell type by cell type."""
+        places = []
+        for c, cell in enumerate(self.cells):
+            places += [_Place(c, node) for node in range(cell.inputs, cell.nodes)]
+        return places
 
     def enumerate(self) -> Iterator[Architecture]:
-        """Every architecture, in lexicographic order of the operation indices where every edge is kept."""
-        shape = [len(cell.edges) for cell in self.cells]
-        nodes = [(c, node) for c, cell in enumerate(self.cells) for node in range(cell.inputs, cell.nodes)]
-        for flat in product(*(list(self._of_node(c, node)) for c, node in nodes)):
-            rows: list[list[int | None]] = [[None] * edges for edges in shape]
-            for (c, _), chosen in zip(nodes, flat, strict=True):
+        """Yield every architecture, in lexicographic order of the operation indices where every edge is kept.
+
+        Raises UserError for a space that cannot be listed.
+        """
+        places = self._summing_nodes
+        of_nodes = [list(_node_choices(self.cells[place.cell], place.node)) for place in places]
+        for combination in product(*of_nodes):
+            rows = self._blank_rows()
+            for place, chosen in zip(places, combination, strict=True):
                 for edge, choice in chosen:
-                    rows[c][edge] = choice
+                    rows[place.cell][edge] = choice
             yield Architecture(tuple(map(tuple, rows)))
 
-    def _of_node(self, c: int, node: int) -> Iterator[tuple[tuple[int, int], ...]]:
-        """Every choice of a node's inputs: (edge, operation) of those kept."""
-        cell = self.cells[c]
-        for kept in _kept_sets(cell, node):
-            for operations in product(*(cell.candidates(edge) for edge in kept)):
-                yield tuple(zip(kept, operations, strict=True))
-
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """One architecture: every node's kept inputs and every edge's operation drawn uniformly."""
-        rows: list[tuple[int | None, ...]] = []
-        for cell in self.cells:
-            row: list[int | None] = [None] * len(cell.edges)
-            for node in range(cell.inputs, cell.nodes):
-                edges, kept = cell.incoming(node), cell.kept_inputs(node)
-                if kept is not None and kept < len(edges):
-                    edges = sorted(rng.choice(edges, kept, replace=False).tolist())
-                for edge in edges:
-                    candidates = cell.candidates(edge)
-                    row[edge] = candidates[int(rng.integers(len(candidates)))]
-            rows.append(tuple(row))
-        return Architecture(tuple(rows))
+        """Draw one architecture: every node's kept inputs and every edge's operation uniformly."""
+        rows = self._blank_rows()
+        for place in self._summing_nodes:
+            cell = self.cells[place.cell]
+            edges = cell.incoming(place.node)
+            keeps = cell.kept_inputs(place.node)
+            if keeps is not None and keeps < len(edges):
+                edges = sorted(rng.choice(edges, keeps, replace=False).tolist())
+            for edge in edges:
+                candidates = cell.candidates(edge)
+                rows[place.cell][edge] = candidates[int(rng.integers(len(candidates)))]
+        return Architecture(tuple(map(tuple, rows)))
+
+    def _blank_rows(self) -> list[list[int | None]]:
+        """Return choices of an architecture without edges, to be filled."""
+        return [[None] * len(cell.edges) for cell in self.cells]
 
     def draw_probabilities(self, choices: np.ndarray) -> np.ndarray | None:
         """Return the probability with which :meth:`sample` draws each architecture; None where that is not known.
@@ -286,16 +306,13 @@ class SearchSpace(ABC):
 
     @cached_property
     def edges(self) -> tuple[tuple[Edge, ...], ...]:
-        """The edges of every cell type, in order."""
-        return tuple(
-            tuple(_edge_of(cell, place, index) for index in range(len(cell.edges)))
-            for place, cell in enumerate(self.cells)
-        )
+        """Edges of every cell type, in order."""
+        return tuple(_edges_of(cell, place) for place, cell in enumerate(self.cells))
 
     def open_edges(self, decisions: Decisions, cell: int | None = None) -> list[Edge]:
         """Return the undecided edges in order, of one cell type or of all."""
-        cells = self.edges if cell is None else [self.edges[cell]]
-        return [edge for edges in cells for edge in edges if decisions.choices[edge.cell][edge.index] == OPEN]
+        edges = chain.from_iterable(self.edges) if cell is None else self.edges[cell]
+        return [edge for edge in edges if decisions.choices[edge.cell][edge.index] == OPEN]
 
     def open_choices(self, decisions: Decisions, cell: int) -> list[Edge]:
         """Return the undecided edges of a cell type that have more than one operation to choose from."""
@@ -322,43 +339,37 @@ class SearchSpace(ABC):
 
     @cached_property
     def classes(self) -> dict[Architecture, Architecture]:
-        """The canonical representative of every architecture. Raises UserError for a space too large to be listed."""
+        """Canonical representative of every architecture. Raises UserError for a space too large to be listed."""
         if self.size > MOST_LISTED:
             raise UserError(f"{self.name} has {self.size:.1e} architectures, too many to list: take a sample of them")
         return {architecture: self.canonical(architecture) for architecture in self.enumerate()}
 
     @cached_property
     def representatives(self) -> tuple[Architecture, ...]:
-        """The canonical representatives, sorted."""
+        """Canonical representatives, sorted."""
         return tuple(sorted(set(self.classes.values()), key=lambda a: a.choices))
 
     def undecided(self) -> Decisions:
-        """Decisions with every edge open."""
+        """Return decisions with every edge open. Raises UserError for a space without a supernet."""
         return Decisions(tuple((OPEN,) * len(cell.edges) for cell in self.cells))
 
     def operation(self, cell: int, edge: int, choice: int) -> str:
-        """The name of an operation on an edge."""
+        """Return the name of an operation on an edge."""
         return self.cells[cell].operations[edge][choice]
 
     def graph(self, architecture: Architecture) -> list[dict[str, object]]:
-        """The cells as plain data for drawing: per cell type its name, node count and kept edges with operations."""
-        return [
-            {
-                "name": cell.name,
-                "inputs": cell.inputs,
-                "nodes": cell.nodes,
-                "output": list(cell.output),
-                "edges": [
-                    [source, target, cell.operations[edge][choice]]
-                    for edge, ((source, target), choice) in enumerate(zip(cell.edges, choices, strict=True))
-                    if choice is not None
-                ],
-            }
-            for cell, choices in zip(self.cells, architecture.choices, strict=True)
-        ]
+        """Return the cells as plain data for drawing.
+
+        Each has its `name`, its number of `inputs` and `nodes`, its `output` nodes, and its kept `edges` as [source,
+        target, operation].
+        """
+        return [_cell_graph(cell, row) for cell, row in zip(self.cells, architecture.choices, strict=True)]
 
     def operation_index(self, cell: int, edge: int, name: str) -> int:
-        """The index of an operation on an edge. Raises UserError, with the nearest name, if it is not allowed there."""
+        """Return the index of an operation on an edge.
+
+        Raises UserError, with the nearest name, if it is not allowed there.
+        """
         allowed = self.cells[cell].operations[edge]
         if name not in allowed:
             raise unknown(f"operation of {self.name}", name, allowed)
@@ -387,26 +398,69 @@ def _in_words(settings: Mapping[str, object]) -> str:
 
 
 def skeleton_settings(space: str, settings: dict[str, object], defaults: dict[str, object]) -> dict[str, object]:
-    """`defaults` updated by `settings`. Raises UserError for a name without a default or a value of another type."""
+    """Return `defaults` updated by `settings`.
+
+    Raises UserError for a name without a default, a value of another type, or a number below 1.
+    """
     for key, value in settings.items():
         if key not in defaults:
             raise unknown(f"skeleton setting of {space}", key, defaults)
+        default = defaults[key]
         most = MOST_CHANNELS if key == "channels" else MOST_LAYERS
         if isinstance(value, int) and value > most:
             raise UserError(f"skeleton setting '{key}' of {space} must be at most {most:,}, not {value:,}")
-        if type(value) is not type(defaults[key]) or (isinstance(value, int) and value < 1):
-            wanted = "a whole number of at least 1" if isinstance(defaults[key], int) else "a text"
+        if type(value) is not type(default) or (isinstance(value, int) and value < 1):
+            wanted = "a whole number of at least 1" if isinstance(default, int) else "a text"
             raise UserError(f"skeleton setting '{key}' of {space} must be {wanted}, not {value!r}")
     return {**defaults, **settings}
 
 
-def _edge_of(cell: Cell, place: int, index: int) -> Edge:
-    """Return an edge of the cell type at a place."""
-    source, target = cell.edges[index]
-    return Edge(place, index, source, target, cell.operations[index], tuple(cell.candidates(index)))
+class _Place(NamedTuple):
+    """A node of a cell type, by their indices."""
+
+    cell: int
+    node: int
+
+
+def _edges_of(cell: Cell, place: int) -> tuple[Edge, ...]:
+    """Return the edges of the cell type at a place, in order."""
+    edges = []
+    for index, (source, target) in enumerate(cell.edges):
+        candidates = tuple(cell.candidates(index))
+        edges.append(Edge(place, index, source, target, cell.operations[index], candidates))
+    return tuple(edges)
+
+
+def _cell_graph(cell: Cell, row: Sequence[int | None]) -> dict[str, object]:
+    """Return a cell as plain data, by the choices on its edges; see :meth:`SearchSpace.graph`."""
+    edges = []
+    for (source, target), names, choice in zip(cell.edges, cell.operations, row, strict=True):
+        if choice is not None:
+            edges.append([source, target, names[choice]])
+    return {
+        "name": cell.name,
+        "inputs": cell.inputs,
+        "nodes": cell.nodes,
+        "output": list(cell.output),
+        "edges": edges,
+    }
 
 
 def _kept_sets(cell: Cell, node: int) -> Iterator[tuple[int, ...]]:
-    """Every set of incoming edges that a node may keep."""
-    edges, kept = cell.incoming(node), cell.kept_inputs(node)
-    return combinations(edges, len(edges) if kept is None else min(kept, len(edges)))
+    """Return every set of incoming edges that a node may keep."""
+    edges = cell.incoming(node)
+    keeps = cell.kept_inputs(node)
+    return combinations(edges, len(edges) if keeps is None else min(keeps, len(edges)))
+
+
+def _node_choices(cell: Cell, node: int) -> Iterator[tuple[tuple[int, int], ...]]:
+    """Yield every choice of a node's inputs: (edge, operation) of those kept."""
+    for kept in _kept_sets(cell, node):
+        for operations in product(*map(cell.candidates, kept)):
+            yield tuple(zip(kept, operations, strict=True))
+
+
+def _count_choices(cell: Cell, node: int) -> int:
+    """Return the number of choices of a node's inputs and their operations."""
+    counts = [len(cell.candidates(edge)) for edge in range(len(cell.edges))]
+    return sum(prod(counts[edge] for edge in kept) for kept in _kept_sets(cell, node))

@@ -44,7 +44,7 @@ def build_network(
     auxiliary: bool = False,
     affine: bool = True,
 ) -> Network | NasBench101Network:
-    """The stand-alone network of one architecture: what a table of the space was, or would be, measured on.
+    """Return the stand-alone network of one architecture: what a table of the space was, or would be, measured on.
 
     Args:
         space, architecture: what to build.
@@ -55,7 +55,7 @@ def build_network(
         auxiliary: whether the network has the skeleton's auxiliary head, where there is one.
         affine: whether normalisation within the cells has scale and shift; see :class:`.Network`.
 
-    Raises UserError for a network of NAS-Bench-101 without `affine`, which its supernets' operations have, too.
+    Raises UserError for a network of NAS-Bench-101 without `affine`, as its supernets' operations have it, too.
     """
     if isinstance(space, ModuleSpace):
         if not affine:

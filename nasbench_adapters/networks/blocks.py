@@ -43,11 +43,13 @@ class ImageNetStem(nn.Module):
             nn.BatchNorm2d(channels_out * replicas),
         )
         self.stage_b = nn.Sequential(
-            Rectifier(), conv(channels_out, channels_out, 3, 2, replicas), nn.BatchNorm2d(channels_out * replicas)
+            Rectifier(),
+            conv(channels_out, channels_out, 3, 2, replicas),
+            nn.BatchNorm2d(channels_out * replicas),
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features at a quarter and at an eighth of the images' height and width."""
+        """Return features (batch, channels_out, h, w) at a quarter and at an eighth of the images' height and width."""
         first = self.stage_a(images)
         return first, self.stage_b(first)
 
@@ -74,20 +76,25 @@ class ResidualReduction(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int, stride: int = 2, replicas: int = 1) -> None:
         super().__init__()
-        self.rectify_a, self.rectify_b = Rectifier(), Rectifier()
+        self.rectify_a = Rectifier()
+        self.rectify_b = Rectifier()
         self.conv_a = ConvNorm(channels_in, channels_out, 3, stride, replicas=replicas)
         self.conv_b = ConvNorm(channels_out, channels_out, 3, replicas=replicas)
-        self.downsample = nn.Sequential(nn.AvgPool2d(stride), conv(channels_in, channels_out, 1, replicas=replicas))
+        self.downsample = nn.Sequential(
+            nn.AvgPool2d(stride),
+            conv(channels_in, channels_out, 1, replicas=replicas),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels_in, h, w) -> (batch, channels_out, h / stride, w / stride)."""
+        """Return (batch, channels_out, h / stride, w / stride) of (batch, channels_in, h, w)."""
         seen = ConvNorm.counted.live
-        out = self.conv_b(self.rectify_b(self.conv_a(self.rectify_a(x, seen=seen)), seen=seen))
+        half_way = self.conv_a(self.rectify_a(x, seen=seen))
+        out = self.conv_b(self.rectify_b(half_way, seen=seen))
         return out + self.downsample(x)
 
 
 class PoolReduction(nn.Sequential):
-    """A stage change that learns next to nothing by itself: average pooling, a 1x1 convolution, normalisation."""
+    """A stage change that learns very little by itself: average pooling, a 1x1 convolution, normalisation."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int = 2, replicas: int = 1) -> None:
         super().__init__(
@@ -106,7 +113,10 @@ class MaxPoolReduction(nn.MaxPool2d):
 
 
 class Preprocess(nn.Module):
-    """Brings an input of a cell to the cell's channels and size: ReLU, 1x1 convolution (or halving), normalisation."""
+    """An input of a cell, brought to the cell's channels and size: ReLU, 1x1 convolution (or halving), normalisation.
+
+    Raises ValueError for an input that is neither of the cell's size nor twice as large.
+    """
 
     def __init__(self, channels_in: int, channels_out: int, scale: int, affine: bool, replicas: int = 1) -> None:
         super().__init__()
@@ -120,7 +130,7 @@ class Preprocess(nn.Module):
             raise ValueError(f"an input {scale} times as large as the cell cannot be brought to its size")
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels_in, h, w) -> (batch, channels_out, h / scale, w / scale)."""
+        """Return (batch, channels_out, h / scale, w / scale) of (batch, channels_in, h, w)."""
         return self.project(self.rectify(x, seen=self.project.counted.live))
 
 
@@ -152,6 +162,7 @@ class AuxiliaryHead(nn.Sequential):
     """
 
     def __init__(self, channels: int, classes: int, stride: int = 3, last_norm: bool = True) -> None:
+        norms = [nn.BatchNorm2d(768)] if last_norm else []
         super().__init__(
             Rectifier(),
             nn.AvgPool2d(5, stride=stride, padding=0, count_include_pad=False),
@@ -159,7 +170,7 @@ class AuxiliaryHead(nn.Sequential):
             nn.BatchNorm2d(128),
             Rectifier(),
             nn.Conv2d(128, 768, 2, bias=False),
-            *([nn.BatchNorm2d(768)] if last_norm else []),
+            *norms,
             Rectifier(),
             nn.Conv2d(768, classes, 1),
             nn.Flatten(),

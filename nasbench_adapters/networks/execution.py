@@ -21,7 +21,9 @@ from archselect.nasbench_adapters.networks.network import Supernet
 
 Execution = Literal["eager", "cuda-graphs", "compiled"]
 Run = Callable[[Tensor, Mixture], Tensor]
-"""Logits of images under a mixture, as of :meth:`.Supernet.forward`."""
+"""A way to compute the logits of images under a mixture, as :meth:`.Supernet.forward`."""
+Listener = Callable[[nn.Module, tuple[Tensor, Mixture], Tensor], object]
+"""A forward hook of a supernet."""
 KEPT = 8
 """How many graphs are kept; each holds the memory of its activations."""
 RECOMPILE_LIMIT = 1000
@@ -29,22 +31,28 @@ RECOMPILE_LIMIT = 1000
 
 
 def executed(run: Run, supernet: Supernet, execution: Execution) -> Run:
-    """`run`, which runs `supernet`, executed as the setting says.
+    """Return `run`, which runs `supernet`, executed as the setting says.
 
-    Replayed or compiled is what comes a second time: the same support, shapes, mode and precision. A replay
-    raises RuntimeError if a forward comes before the backward of the one before it: both have their activations in the
-    same memory. Gradients lie in memory that the next replay writes to. Raises UserError for graphs without a GPU.
+    What comes a second time is replayed or compiled: the same support, shapes, mode and precision. A replay raises
+    RuntimeError if a forward comes before the backward of the one before it: both have their activations in the same
+    memory. Gradients lie in memory that the next replay writes to.
+
+    Raises UserError for graphs without a GPU.
     """
     if execution == "cuda-graphs" and next(supernet.parameters()).device.type != "cuda":
         raise UserError("execution 'cuda-graphs' needs a CUDA device: choose 'eager' or 'compiled', or --device cuda")
-    return run if execution == "eager" else _Repeated(run, supernet, MAKERS[execution])
+    if execution == "eager":
+        return run
+    return _Repeated(run, supernet, MAKERS[execution])
 
 
 class _Repeated:
     """Makes a graph or code for what comes a second time, and runs it from then on."""
 
     def __init__(self, run: Run, supernet: Supernet, make: Callable[[_Forward, Tensor, Mixture], Run]) -> None:
-        self._run, self._supernet, self._make = run, supernet, make
+        self._run = run
+        self._supernet = supernet
+        self._make = make
         self._norm = next(module for module in supernet.modules() if isinstance(module, nn.BatchNorm2d))
         self._seen: set[Hashable] = set()
         self._made: dict[Hashable, Run] = {}
@@ -55,10 +63,10 @@ class _Repeated:
         if key not in self._seen:
             self._seen.add(key)
             return self._run(images, mixture)
-        with _unheard(self._supernet) as listeners:
+        # A replay makes no calls that a hook could hear.
+        with _without_hooks(self._supernet) as listeners:
             if key not in self._made:
-                while len(self._made) >= KEPT:
-                    del self._made[next(iter(self._made))]
+                self._make_room()
                 forward = _Forward(self._run, self._supernet, mixture.support)
                 self._made[key] = self._make(forward, images, mixture)
             logits = self._made[key](images, mixture)
@@ -66,12 +74,19 @@ class _Repeated:
             listener(self._supernet, (images, mixture), logits)
         return logits
 
+    def _make_room(self) -> None:
+        """Drop the oldest of what was made, so that one more may be kept."""
+        while len(self._made) >= KEPT:
+            oldest = next(iter(self._made))
+            del self._made[oldest]
+
     def _key(self, images: Tensor, mixture: Mixture) -> Hashable:
-        """All that is taken for granted by what was made."""
+        """Return all that is taken for granted by what was made."""
         kind = images.device.type
+        tensors = [(tensor.shape, tensor.dtype, tensor.requires_grad) for tensor in (images, *mixture.weights)]
         return (
             mixture.support,
-            *((tensor.shape, tensor.dtype, tensor.requires_grad) for tensor in (images, *mixture.weights)),
+            *tensors,
             torch.is_grad_enabled(),
             torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind),
             self._supernet.training,
@@ -80,8 +95,8 @@ class _Repeated:
 
 
 @contextmanager
-def _unheard(module: nn.Module) -> Iterator[Sequence[Callable[[nn.Module, tuple[Tensor, Mixture], Tensor], object]]]:
-    """Within it those who listen to the module's forwards, who are given, are not told: a replay has no calls."""
+def _without_hooks(module: nn.Module) -> Iterator[Sequence[Listener]]:
+    """Yield the forward hooks of a module, which are not called within it."""
     hooks = dict(module._forward_hooks)
     module._forward_hooks.clear()
     try:
@@ -95,7 +110,9 @@ class _Forward(nn.Module):
 
     def __init__(self, run: Run, supernet: Supernet, support: Support) -> None:
         super().__init__()
-        self.run, self.supernet, self.support = run, supernet, support
+        self.run = run
+        self.supernet = supernet
+        self.support = support
 
     def forward(self, images: Tensor, *weights: Tensor) -> Tensor:
         return self.run(images, Mixture(weights, self.support))
@@ -105,12 +122,12 @@ class _Graph:
     """A forward and its backward, captured."""
 
     def __init__(self, forward: _Forward, images: Tensor, mixture: Mixture) -> None:
-        inputs = images, *mixture.weights
-        statics = tuple(tensor.detach().clone().requires_grad_(tensor.requires_grad) for tensor in inputs)
+        inputs = (images, *mixture.weights)
+        static = tuple(tensor.detach().clone().requires_grad_(tensor.requires_grad) for tensor in inputs)
         # Capturing runs the forward, which moves running statistics.
         buffers = list(forward.supernet.buffers())
         before = [buffer.clone() for buffer in buffers]
-        self._replay: Callable[..., Any] = torch.cuda.make_graphed_callables(forward, statics, allow_unused_input=True)
+        self._replay: Callable[..., Any] = torch.cuda.make_graphed_callables(forward, static, allow_unused_input=True)
         torch._foreach_copy_(buffers, before)
         self._waiting: weakref.ref[object] | None = None
 

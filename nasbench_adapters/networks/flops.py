@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
-from archselect.nasbench_adapters.networks.mixture import Mixture, Support, mixture_of, width
+from archselect.nasbench_adapters.networks.mixture import Mixture, Support, blank_alphas, mixture_of
 from archselect.nasbench_adapters.networks.network import Backbone, Supernet, scoring
 
 
@@ -75,17 +74,9 @@ def _run_blank_image(model: nn.Module, image_shape: tuple[int, int, int]) -> Non
     image = parameter.new_zeros(1, channels * replicas, height, columns)
     with scoring(model, "running"):
         if isinstance(model, Supernet):
-            model(image, _uniform_mixture(model, parameter.device))
+            model(image, mixture_of(model.space, blank_alphas(model.space, parameter.device)))
         else:
             model(image)
-
-
-def _uniform_mixture(supernet: Supernet, device: torch.device) -> Mixture:
-    space = supernet.space
-    alphas = [
-        torch.zeros(len(cell.edges), width(space, place), device=device) for place, cell in enumerate(space.cells)
-    ]
-    return mixture_of(space, alphas)
 
 
 def _operation_costs(supernet: Supernet, by_module: dict[nn.Module, int]) -> list[OperationCost]:

@@ -134,14 +134,18 @@ class _Alike:
 
     @cached_property
     def steps(self) -> list[tuple[nn.Module, ...]]:
-        """Per step of the operation, the modules of all edges; once these are there."""
+        """Modules of all edges per step of the operation; to be read once all are added."""
         return list(zip(*self.modules, strict=True))
 
     @property
     def convs(self) -> list[list[nn.Conv2d]]:
-        """Per step that is a convolution, those of all edges."""
-        by_step = [[module for module in step if isinstance(module, nn.Conv2d)] for step in self.steps]
-        return [convs for convs in by_step if convs]
+        """Convolutions of all edges per step that is one."""
+        by_step = []
+        for step in self.steps:
+            convs = [module for module in step if isinstance(module, nn.Conv2d)]
+            if convs:
+                by_step.append(convs)
+        return by_step
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ class _Weightless:
         for operation in operations:
             by_edge.setdefault(operation.edge, {})[_kind(operation.module)] = operation
         kinds = list(dict.fromkeys(chain.from_iterable(by_edge.values())))
-        modules = [[on_edge[kind].module for on_edge in by_edge.values() if kind in on_edge] for kind in kinds]
+        modules = [_modules(by_edge.values(), kind) for kind in kinds]
         entries = [_entries(on_edge, kinds) for on_edge in by_edge.values()]
         targets = [next(iter(on_edge.values())).target for on_edge in by_edge.values()]
         return cls(modules, entries, targets)
@@ -175,6 +179,11 @@ def _kind(module: Operation) -> str:
     """Return the name of what an identity or a pooling computes before it is normalised."""
     weightless = module.pool if isinstance(module, NormalisedPool) else module
     return type(weightless).__name__
+
+
+def _modules(edges: Iterable[dict[str, PlacedOperation]], kind: str) -> list[Operation]:
+    """Return the modules of a kind on all edges that have one."""
+    return [on_edge[kind].module for on_edge in edges if kind in on_edge]
 
 
 def _entries(on_edge: dict[str, PlacedOperation], kinds: Sequence[str]) -> list[Entry | None]:
@@ -221,12 +230,12 @@ class _Cell:
 
     @property
     def groups(self) -> Iterable[_Alike]:
-        """The groups of operations of one kind, node by node."""
+        """Groups of operations of one kind, node by node."""
         return chain.from_iterable(self.alike)
 
     @property
     def mixed(self) -> list[_Weightless]:
-        """The identities and poolings of the nodes that have some."""
+        """Identities and poolings of the nodes that have some."""
         return [weightless for weightless in self.weightless if weightless is not None]
 
 
@@ -369,7 +378,10 @@ class _Twins:
             blocks = rows * self._identity[:, None]
             matrices = blocks.view(-1, kinds * self._channels, 1, 1).split(self._mixer_sizes[kinds] * count)
             pieces[kinds] = iter(matrices)
-        return [[next(pieces[kinds]) for kinds in self._kinds] for _ in range(count)]
+        by_cell = []
+        for _ in range(count):
+            by_cell.append([next(pieces[kinds]) for kinds in self._kinds])
+        return by_cell
 
 
 def _places_in_table(entries: Iterable[Entry | None], weights: Tensor) -> Tensor:

@@ -14,7 +14,10 @@ from archselect.nasbench_adapters.space import Architecture, Skeleton
 from archselect.nasbench_adapters.spaces.nb101 import OPERATIONS, STAGES, ModuleSpace
 
 CUT = 2
-CUT_STD = math.sqrt(1 - 2 * CUT * math.exp(-(CUT**2) / 2) / math.sqrt(2 * math.pi) / math.erf(CUT / math.sqrt(2)))
+"""TensorFlow draws normal weights again that lie further than this many standard deviations from zero."""
+_DENSITY = math.exp(-(CUT**2) / 2) / math.sqrt(2 * math.pi)
+_WITHIN = math.erf(CUT / math.sqrt(2))
+CUT_STD = math.sqrt(1 - 2 * CUT * _DENSITY / _WITHIN)
 """Standard deviation of the standard normal distribution cut off at ±2."""
 
 
@@ -49,11 +52,13 @@ class NasBench101Network(nn.Module):
         seed: int,
     ) -> None:
         super().__init__()
-        self.space, self.architecture, self.skeleton = space, architecture, skeleton
+        self.space = space
+        self.architecture = architecture
+        self.skeleton = skeleton
         cell = space.module(architecture)
         names = ["input", *(OPERATIONS[k] for k in cell.operations), "output"]
         cells = sum(layer.block == "cell" for layer in skeleton.layers) // STAGES
-        # The package's layers draw weights when they are made; the caller's random state is none of our business.
+        # The package's layers draw weights when they are made; the caller's random state must not move.
         with torch.random.fork_rng(devices=[]):
             self.network = PublishedNetwork(
                 (cell.matrix, names),
@@ -64,14 +69,18 @@ class NasBench101Network(nn.Module):
                 num_modules_per_stack=cells,
             )
         for module in list(self.network.modules()):
-            for name, child in module.named_children():
-                if isinstance(child, Placeholder):
-                    setattr(module, name, nn.Identity())
-                elif type(child) is nn.ReLU:
-                    setattr(module, name, Rectifier())
-                elif isinstance(child, nn.BatchNorm2d):
-                    child.momentum = skeleton.norm_momentum
+            self._mend_children(module)
         self.initialise(seed)
+
+    def _mend_children(self, module: nn.Module) -> None:
+        """Change what departs from the benchmark among the direct children of a module."""
+        for name, child in module.named_children():
+            if isinstance(child, Placeholder):
+                setattr(module, name, nn.Identity())
+            elif type(child) is nn.ReLU:
+                setattr(module, name, Rectifier())
+            elif isinstance(child, nn.BatchNorm2d):
+                child.momentum = self.skeleton.norm_momentum
 
     def initialise(self, seed: int) -> None:
         """Draw all weights afresh by the benchmark's rule, that is TensorFlow's defaults for what it names.
@@ -92,10 +101,10 @@ class NasBench101Network(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (batch, classes) of images (batch, channels, height, width)."""
+        """Return the logits (batch, classes) of images (batch, channels, height, width)."""
         logits: Tensor = self.network(images)
         return logits
 
     def training_logits(self, images: Tensor, paths: Tensor | None = None) -> tuple[Tensor, None]:
-        """Logits, and None: there is no auxiliary head, and no operation to drop, so that `paths` holds nothing."""
+        """Return the logits, and None, as there is no auxiliary head; `paths` is ignored: nothing is dropped."""
         return self(images), None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager
+from itertools import chain
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -154,12 +155,12 @@ class CellModule(nn.Module):
 
     @property
     def operations(self) -> list[PlacedOperation]:
-        """All operations that are built, by the node that they enter."""
-        return [operation for entering in self.incoming for operation in entering]
+        """Operations that are built, by the node that they enter."""
+        return list(chain.from_iterable(self.incoming))
 
     @property
     def droppable(self) -> int:
-        """How many operations a training may drop at random: all that are built but identities."""
+        """Number of operations that a training may drop at random: all that are built but identities."""
         return sum(not isinstance(operation.module, Skip) for operation in self.operations)
 
     def forward(
@@ -552,7 +553,7 @@ class Network(Backbone):
 
     @property
     def droppable(self) -> int:
-        """How many operations, over all layers, a training may drop at random (all but identities)."""
+        """Number of operations, over all layers, that a training may drop at random (all but identities)."""
         return sum(module.droppable for _, module in self.cells())
 
     def forward(self, images: Tensor) -> Tensor:

@@ -125,14 +125,14 @@ class ConvNorm(nn.Sequential, Operation):
 
     @property
     def conv(self) -> nn.Conv2d:
-        """The convolution."""
+        """Convolution, the first step."""
         module = self[0]
         assert isinstance(module, nn.Conv2d)
         return module
 
     @property
     def norm(self) -> nn.BatchNorm2d:
-        """The normalisation."""
+        """Normalisation, the step after the convolution."""
         module = self[1]
         assert isinstance(module, nn.BatchNorm2d)
         return module
@@ -231,7 +231,7 @@ class ConvNormRelu(nn.Sequential, Operation):
 
     @property
     def norm(self) -> nn.BatchNorm2d:
-        """The normalisation."""
+        """Normalisation, the step after the convolution."""
         norm = self[1]
         assert isinstance(norm, nn.BatchNorm2d)
         return norm
@@ -311,7 +311,7 @@ class FactorizedReduction(Operation):
         self.norm = nn.BatchNorm2d(channels_out * replicas, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (batch, channels_out, h / 2, w / 2) of (batch, channels_in, h, w), h and w even."""
+        """Return (batch, channels_out, h / 2, w / 2) of (batch, channels_in, h, w); h and w are even."""
         halves = [self.conv_a(x[:, :, ::2, ::2]), self.conv_b(x[:, :, 1::2, 1::2])]
         out: Tensor = self.norm(concatenate(halves, self.replicas))
         return out
@@ -354,6 +354,10 @@ def _split_mix(z: Tensor) -> Tensor:
     return z ^ ((z >> 31) & (2**33 - 1))
 
 
+NB101_KERNELS = {"projection": 1, "conv1x1-bn-relu": 1, "conv3x3-bn-relu": 3}
+"""Operations of NAS-Bench-101 and its sub-spaces that have parameters, and the side of their kernels."""
+
+
 def build_operation(
     name: str,
     channels_in: int,
@@ -378,28 +382,28 @@ def build_operation(
 
     Raises ValueError for an unknown operation.
     """
-    kind, _, size = name.rpartition("_")
-    kernel = int(size[0]) if size[:1].isdigit() else 0
-    match kind:
-        case "" if name == "none":
-            return None
-        case "" if name == "noise":
-            return Noise(stride, place)
-        case "" if name in ("projection", "conv1x1-bn-relu", "conv3x3-bn-relu"):
-            return ConvNormRelu(channels_in, channels_out, 3 if name == "conv3x3-bn-relu" else 1, replicas)
-        case "slot" if replicas == 1:
-            return Slot(int(size))
-        case "skip":
-            return Skip() if stride == 1 else FactorizedReduction(channels_in, channels_out, affine, replicas)
-        case "nor_conv":
+    if name == "none":
+        return None
+    if name == "noise":
+        return Noise(stride, place)
+    if name in ("avg_pool_3x3", "max_pool_3x3", "maxpool3x3"):
+        pool = AveragePool(stride) if name == "avg_pool_3x3" else MaxPool(stride)
+        return NormalisedPool(pool, channels_in, replicas) if normalised_pools else pool
+    if name in NB101_KERNELS:
+        return ConvNormRelu(channels_in, channels_out, NB101_KERNELS[name], replicas)
+    kind, _, detail = name.rpartition("_")
+    if kind == "slot" and replicas == 1:
+        return Slot(int(detail))
+    if kind == "skip" and stride == 1:
+        return Skip()
+    if kind == "skip":
+        return FactorizedReduction(channels_in, channels_out, affine, replicas)
+    if kind in ("nor_conv", "sep_conv", "dil_conv"):
+        kernel = int(detail[0])
+        if kind == "nor_conv":
             return ConvNorm(channels_in, channels_out, kernel, stride, affine, replicas)
-        case "sep_conv":
-            return SeparableConv(channels_in, kernel, stride, affine, replicas)
-        case "dil_conv":
-            return DilatedConv(channels_in, kernel, stride, affine, replicas)
-        case "avg_pool" | "max_pool" | "" if kind or name == "maxpool3x3":
-            pool = AveragePool(stride) if kind == "avg_pool" else MaxPool(stride)
-            return NormalisedPool(pool, channels_in, replicas) if normalised_pools else pool
+        depthwise = SeparableConv if kind == "sep_conv" else DilatedConv
+        return depthwise(channels_in, kernel, stride, affine, replicas)
     raise ValueError(f"no module for operation {name!r}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import torch
@@ -10,11 +11,12 @@ from nasbench_pytorch.model.model import compute_vertex_channels
 from torch import nn
 
 from archselect.nasbench_adapters.networks.network import Backbone
+from archselect.nasbench_adapters.networks.operations import NB101_KERNELS
 from archselect.nasbench_adapters.space import Architecture, SearchSpace, Skeleton
-from archselect.nasbench_adapters.spaces.nb101 import OPERATIONS, STAGES, ModuleSpace
+from archselect.nasbench_adapters.spaces.nb101 import OPERATIONS, STAGES, Module, ModuleSpace
 
-KERNELS = {"conv1x1-bn-relu": 1, "conv3x3-bn-relu": 3}
-"""Operations of NAS-Bench-101 that have parameters, and the side of their kernels."""
+OperationCounts = list[list[list[int]]]
+"""A number for each cell type, edge and operation."""
 
 
 def count_parameters(
@@ -46,28 +48,28 @@ def count_parameters(
     with torch.device("meta"):
         network = Backbone(space, skeleton, everything, image_channels, classes, affine=True)
     of_operations = _of_operations(space, network)
-    fixed = _size(network) - sum(sum(counts) for cell in of_operations for counts in cell)
+    by_edge = chain.from_iterable(of_operations)
+    fixed = _size(network) - sum(chain.from_iterable(by_edge))
     totals = [fixed + _chosen(of_operations, architecture) for architecture in architectures]
     return np.array(totals, dtype=np.int64)
 
 
-def _of_operations(space: SearchSpace, network: Backbone) -> list[list[list[int]]]:
-    """Return the parameters of every operation, over all layers: per cell type, edge and operation."""
-    counts = [[[0] * len(names) for names in cell.operations] for cell in space.cells]
-    for place, module in network.cells():
-        for edge, names in enumerate(space.cells[place].operations):
-            built = module.edges[edge]
-            assert isinstance(built, nn.ModuleDict)
-            for choice, name in enumerate(names):
-                if name in built:
-                    counts[place][edge][choice] += _size(built[name])
+def _of_operations(space: SearchSpace, network: Backbone) -> OperationCounts:
+    """Return the parameters of every operation, over all layers."""
+    counts: OperationCounts = [[[0] * len(edge.operations) for edge in edges] for edges in space.edges]
+    for cell, module in network.cells():
+        for operation in module.operations:
+            counts[cell][operation.edge][operation.choice] += _size(operation.module)
     return counts
 
 
-def _chosen(of_operations: list[list[list[int]]], architecture: Architecture) -> int:
+def _chosen(counts: OperationCounts, architecture: Architecture) -> int:
+    """Return the parameters of the operations that an architecture has."""
     total = 0
-    for edges, choices in zip(of_operations, architecture.choices, strict=True):
-        total += sum(counts[choice] for counts, choice in zip(edges, choices, strict=True) if choice is not None)
+    for cell, choices in enumerate(architecture.choices):
+        for edge, choice in enumerate(choices):
+            if choice is not None:
+                total += counts[cell][edge][choice]
     return total
 
 
@@ -75,34 +77,42 @@ def _of_modules(
     space: ModuleSpace, architectures: Sequence[Architecture], skeleton: Skeleton, image_channels: int, classes: int
 ) -> np.ndarray:
     """Return the parameters of networks of NAS-Bench-101, whose cell's channels double at every stage but the first."""
-    stem = 9 * image_channels * skeleton.stem_channels + 2 * skeleton.stem_channels
-    cells = sum(layer.block == "cell" for layer in skeleton.layers) // STAGES
+    stem = _convolution(image_channels, skeleton.stem_channels, 3)
+    last_channels = skeleton.stem_channels * 2 ** (STAGES - 1)
+    classifier = last_channels * classes + classes
     totals = []
     for architecture in architectures:
         module = space.module(architecture)
-        total = stem
-        channels = skeleton.stem_channels
-        for stage in range(STAGES):
-            width = skeleton.stem_channels * 2**stage
-            for _ in range(cells):
-                total += _of_module(np.array(module.matrix), module.operations, channels, width)
-                channels = width
-        totals.append(total + channels * classes + classes)
+        totals.append(stem + _of_cells(module, skeleton) + classifier)
     return np.array(totals, dtype=np.int64)
 
 
-def _of_module(matrix: np.ndarray, operations: Sequence[int], channels: int, width: int) -> int:
+def _of_cells(module: Module, skeleton: Skeleton) -> int:
+    """Return the parameters of all cells of a network of NAS-Bench-101."""
+    matrix = module.matrix
+    cells_per_stage = sum(layer.block == "cell" for layer in skeleton.layers) // STAGES
+    channels = skeleton.stem_channels
+    total = 0
+    for stage in range(STAGES):
+        width = skeleton.stem_channels * 2**stage
+        for _ in range(cells_per_stage):
+            total += _of_cell(matrix, module.operations, channels, width)
+            channels = width
+    return total
+
+
+def _of_cell(matrix: np.ndarray, operations: Sequence[int], channels: int, width: int) -> int:
     """Return the parameters of one cell: projections of its input, and the convolutions of its vertices."""
-    widths = compute_vertex_channels(channels, width, matrix)
+    widths = [int(vertex_width) for vertex_width in compute_vertex_channels(channels, width, matrix)]
     last = len(matrix) - 1
     total = 0
     for vertex in range(1, last + 1):
         if matrix[0, vertex]:
-            total += _convolution(channels, int(widths[vertex]), 1)
+            total += _convolution(channels, widths[vertex], 1)
         if vertex < last:
-            kernel = KERNELS.get(OPERATIONS[operations[vertex - 1]])
+            kernel = NB101_KERNELS.get(OPERATIONS[operations[vertex - 1]])
             if kernel is not None:
-                total += _convolution(int(widths[vertex]), int(widths[vertex]), kernel)
+                total += _convolution(widths[vertex], widths[vertex], kernel)
     return total
 
 

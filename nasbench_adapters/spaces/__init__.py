@@ -25,11 +25,12 @@ SPACES: dict[str, type[SearchSpace]] = {
 }
 
 
-def _accept(name: str, found: Any) -> type[SearchSpace]:
-    if not isinstance(found, type) or not issubclass(found, SearchSpace):
+def _accept(name: str, candidate: Any) -> type[SearchSpace]:
+    """Return what a package declares. Raises ValueError if it is no space, or is declared under another name."""
+    if not isinstance(candidate, type) or not issubclass(candidate, SearchSpace):
         raise ValueError("it is no class derived from archselect.nasbench_adapters.space.SearchSpace")
-    check_name(name, found.name)
-    return found
+    check_name(name, candidate.name)
+    return candidate
 
 
 def _check_words(space: SearchSpace) -> None:
@@ -44,7 +45,7 @@ def _check_words(space: SearchSpace) -> None:
 
 
 def whole(name: str) -> str:
-    """The name of a space without its restrictions: `minimal` of `minimal:2-3=none`."""
+    """Return the name of a space without its restrictions: `minimal` of `minimal:2-3=none`."""
     return name.partition(":")[0]
 
 
@@ -72,7 +73,7 @@ registry = Spaces("space", "archselect.spaces", SPACES, _accept, ALIASES)
 
 @cache
 def get_space(name: str) -> SearchSpace:
-    """The space of that name, restricted as the name says; see :mod:`.restrictions`.
+    """Return the space of that name, restricted as the name says; see :mod:`.restrictions`.
 
     Raises UserError if there is none, with the nearest name, if it cannot be restricted like this, or if a word of it
     cannot be shown.
@@ -84,10 +85,10 @@ def get_space(name: str) -> SearchSpace:
 
 def _build(name: str) -> SearchSpace:
     kind = registry.get(name)
-    _, restricted, restrictions = name.partition(":")
-    if not restricted:
+    _, colon, restrictions = name.partition(":")
+    if not colon:
         return kind()
     if not issubclass(kind, RestrictableSpace):
-        others = [other for other, found in registry.all().items() if issubclass(found, RestrictableSpace)]
+        others = [other for other, space in registry.all().items() if issubclass(space, RestrictableSpace)]
         raise UserError(f"space {whole(name)} cannot be restricted (':{restrictions}'), only {', '.join(others)} can")
     return kind(restrictions)

@@ -17,46 +17,64 @@ _TERM = re.compile(r"([^~|+]+)~(\d+)")
 
 
 def parse_cell(text: str, cell: Cell, title: str) -> Architecture:
-    """The architecture a text names, surrounding blanks allowed.
+    """Return the architecture a text names, surrounding blanks allowed.
 
     Args:
+        text: such as `|op~0|+|op~0|op~1|`.
         cell: of one type, whose edges stand by target, then by source.
         title: what messages call the space.
 
     Raises UserError, saying where, if it is none.
     """
-
-    def malformed(fault: str) -> UserError:
-        form = format_cell([None] * len(cell.edges), cell)
-        return UserError(f"malformed {title} cell{fault}; form: {form}")
-
     targets = range(cell.inputs, cell.nodes)
     nodes = text.strip().split("+")
     if len(nodes) != len(targets):
-        raise malformed(f" {text!r}: wanted {len(targets)} nodes joined by '+', found {len(nodes)}")
-    alike = len(set(cell.operations)) == 1
-    choices: list[int] = []
+        fault = f" {text!r}: wanted {len(targets)} nodes joined by '+', found {len(nodes)}"
+        raise _malformed(cell, title, fault)
+    names: list[str] = []
     for target, node in zip(targets, nodes, strict=True):
-        if not (len(node) >= 2 and node.startswith("|") and node.endswith("|")):
-            raise malformed(f": node {target} is {node!r}, not within '|'")
-        terms = node[1:-1].split("|")
-        if len(terms) != target:
-            raise malformed(f": node {target} has {len(terms)} inputs, not {target}")
-        for source, term in enumerate(terms):
-            match = _TERM.fullmatch(term)
-            if match is None or match[2] != str(source):
-                raise malformed(f": input {source} of node {target} is {term!r}, not 'operation~{source}'")
-            allowed = cell.operations[len(choices)]
-            if match[1] not in allowed:
-                where = "" if alike else f" on edge {source}→{target}"
-                raise unknown(f"{title} operation{where}", match[1], allowed)
-            choices.append(allowed.index(match[1]))
-    return Architecture((tuple(choices),))
+        names += _parse_node(node, target, cell, title)
+    return Architecture((tuple(_choice(cell, title, edge, name) for edge, name in enumerate(names)),))
+
+
+def _parse_node(text: str, target: int, cell: Cell, title: str) -> list[str]:
+    """Return the operations on the edges into a node."""
+    if len(text) < 2 or not text.startswith("|") or not text.endswith("|"):
+        raise _malformed(cell, title, f": node {target} is {text!r}, not within '|'")
+    terms = text[1:-1].split("|")
+    if len(terms) != target:
+        raise _malformed(cell, title, f": node {target} has {len(terms)} inputs, not {target}")
+    names = []
+    for source, term in enumerate(terms):
+        match = _TERM.fullmatch(term)
+        if match is None or match[2] != str(source):
+            fault = f": input {source} of node {target} is {term!r}, not 'operation~{source}'"
+            raise _malformed(cell, title, fault)
+        names.append(match[1])
+    return names
+
+
+def _choice(cell: Cell, title: str, edge: int, name: str) -> int:
+    """Return the index of an operation on an edge. Raises UserError if the edge does not allow it."""
+    allowed = cell.operations[edge]
+    if name not in allowed:
+        source, target = cell.edges[edge]
+        is_everywhere_alike = len(set(cell.operations)) == 1
+        where = "" if is_everywhere_alike else f" on edge {source}→{target}"
+        raise unknown(f"{title} operation{where}", name, allowed)
+    return allowed.index(name)
+
+
+def _malformed(cell: Cell, title: str, fault: str) -> UserError:
+    form = format_cell([None] * len(cell.edges), cell)
+    return UserError(f"malformed {title} cell{fault}; form: {form}")
 
 
 def format_cell(choices: Sequence[int | None], cell: Cell) -> str:
-    """The text of a cell by the choices on its edges; `op` stands for an edge without one."""
-    groups: dict[int, list[str]] = {}
+    """Return the text of a cell by the choices on its edges; `op` stands for an edge without one."""
+    terms_by_target: dict[int, list[str]] = {}
     for (source, target), names, choice in zip(cell.edges, cell.operations, choices, strict=True):
-        groups.setdefault(target, []).append(f"{'op' if choice is None else names[choice]}~{source}")
-    return "+".join(f"|{'|'.join(terms)}|" for terms in groups.values())
+        name = "op" if choice is None else names[choice]
+        terms_by_target.setdefault(target, []).append(f"{name}~{source}")
+    groups = ["|".join(terms) for terms in terms_by_target.values()]
+    return "+".join(f"|{group}|" for group in groups)

@@ -6,6 +6,8 @@ every node keeps two of its incoming edges. The cell puts out the four nodes, co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.space import (
     NONE,
@@ -16,9 +18,12 @@ from archselect.nasbench_adapters.space import (
     Skeleton,
     skeleton_settings,
 )
-from archselect.nasbench_adapters.spaces.genotype import Genotype, parse_genotype
+from archselect.nasbench_adapters.spaces.genotype import Entry, Genotype, parse_genotype
 
-INPUTS, NODES, KEPT = 2, 6, 2
+INPUTS = 2
+NODES = 6
+KEPT = 2
+"""Inputs that a node keeps."""
 EDGES = tuple((source, target) for target in range(INPUTS, NODES) for source in range(target))
 OUTPUT = tuple(range(INPUTS, NODES))
 
@@ -46,8 +51,12 @@ _SHORT = {
 
 
 def _edges(text: str) -> tuple[tuple[str, ...], ...]:
-    """Operations of each edge from a text of one word per edge, one letter per operation."""
-    return tuple(tuple(_SHORT[letter] for letter in word) for word in text.split())
+    """Return the operations of each edge from a text of one word per edge, one letter per operation."""
+    return tuple(_operations(word) for word in text.split())
+
+
+def _operations(word: str) -> tuple[str, ...]:
+    return tuple(_SHORT[letter] for letter in word)
 
 
 class Darts(SearchSpace):
@@ -81,10 +90,11 @@ class Darts(SearchSpace):
         for name in ("normal_concat", "reduce_concat"):
             if sorted(getattr(genotype, name)) != list(OUTPUT):
                 raise UserError(f"genotype: {name} must be {list(OUTPUT)} in space {self.name}")
-        return Architecture((self._choices(0, genotype.normal), self._choices(1, genotype.reduce)))
+        normal, reduction = self.cells
+        return Architecture((self._choices(normal, genotype.normal), self._choices(reduction, genotype.reduce)))
 
-    def _choices(self, c: int, entries: tuple[tuple[str, int], ...]) -> tuple[int | None, ...]:
-        cell = self.cells[c]
+    def _choices(self, cell: Cell, entries: Sequence[Entry]) -> tuple[int | None, ...]:
+        """Return the choices on a cell's edges. Raises UserError, saying where, if the entries are none of it."""
         if len(entries) != KEPT * len(OUTPUT):
             raise UserError(f"genotype: {cell.name} has {len(entries)} entries, not two for each of 4 nodes")
         choices: list[int | None] = [None] * len(EDGES)
@@ -98,33 +108,37 @@ class Darts(SearchSpace):
                 raise UserError(f"{where} reads node {source} a second time; a node has two different inputs")
             allowed = [cell.operations[edge][k] for k in cell.candidates(edge)]
             if operation not in allowed:
-                raise unknown(
-                    f"operation of space {self.name} on edge {source}→{target} of {cell.name}", operation, allowed
-                )
+                kind = f"operation of space {self.name} on edge {source}→{target} of {cell.name}"
+                raise unknown(kind, operation, allowed)
             choices[edge] = cell.operations[edge].index(operation)
         return tuple(choices)
 
     def format(self, architecture: Architecture) -> str:
         """See :meth:`SearchSpace.format`. Raises ValueError unless every node has its two inputs."""
-        normal, reduce = (self._entries(c, row) for c, row in enumerate(architecture.choices))
-        return str(Genotype(normal, OUTPUT, reduce, OUTPUT))
+        rows = zip(self.cells, architecture.choices, strict=True)
+        normal, reduction = (self._entries(cell, row) for cell, row in rows)
+        return str(Genotype(normal, OUTPUT, reduction, OUTPUT))
 
-    def _entries(self, c: int, row: tuple[int | None, ...]) -> tuple[tuple[str, int], ...]:
-        cell = self.cells[c]
+    def _entries(self, cell: Cell, row: Sequence[int | None]) -> tuple[Entry, ...]:
+        """Return the entries of a genotype. Raises ValueError unless every node has its two inputs."""
         entries = []
         for node in OUTPUT:
-            kept = [(edge, choice) for edge in cell.incoming(node) if (choice := row[edge]) is not None]
-            if len(kept) != KEPT or any(choice not in cell.candidates(edge) for edge, choice in kept):
+            kept = [edge for edge in cell.incoming(node) if row[edge] is not None]
+            if len(kept) != KEPT or any(row[edge] not in cell.candidates(edge) for edge in kept):
                 raise ValueError(f"node {node} of a DARTS cell has two inputs, each with an operation of its edge")
-            entries += [(cell.operations[edge][choice], EDGES[edge][0]) for edge, choice in kept]
+            for edge in kept:
+                choice = row[edge]
+                assert choice is not None
+                source, _ = EDGES[edge]
+                entries.append((cell.operations[edge][choice], source))
         return tuple(entries)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """The architecture itself: the order of a node's inputs is no part of it, and every node is put out."""
+        """Return the architecture itself: the order of a node's inputs is no part of it, and every node is put out."""
         return architecture
 
     def skeleton(self, **settings: object) -> Skeleton:
-        """The macro skeleton: `layers` cells, those at one and two thirds of the depth reduction cells.
+        """Return the macro skeleton: `layers` cells, those at one and two thirds of the depth reduction cells.
 
         Settings:
             channels: of the first cells' nodes (search: 16; CIFAR-10 networks: 36; ImageNet: 48); a reduction cell
@@ -133,18 +147,23 @@ class Darts(SearchSpace):
             stem: "cifar", or "imagenet" (three convolutions of stride 2).
         """
         chosen = skeleton_settings(self.name, settings, {"channels": 16, "layers": 8, "stem": "cifar"})
-        channels, layers, stem = chosen["channels"], chosen["layers"], chosen["stem"]
+        channels = chosen["channels"]
+        layers = chosen["layers"]
+        stem = chosen["stem"]
         assert isinstance(channels, int) and isinstance(layers, int) and isinstance(stem, str)
         if stem not in STEMS:
             raise unknown(f"stem of {self.name}", stem, STEMS)
         if layers < 3:
             raise UserError(f"a network of space {self.name} needs 3 layers or more, not {layers}")
-        cells, width = [], channels
         reductions = (layers // 3, 2 * layers // 3)
+        width = channels
+        cells = []
         for layer in range(layers):
-            reduces = layer in reductions
-            width *= 2 if reduces else 1
-            cells.append(Layer("cell", width, stride=1 + reduces, cell=int(reduces)))
+            if layer in reductions:
+                width *= 2
+                cells.append(Layer("cell", width, stride=2, cell=1))
+            else:
+                cells.append(Layer("cell", width, stride=1, cell=0))
         stem_channels = channels if stem == "imagenet" else 3 * channels
         return Skeleton(stem_channels, tuple(cells), stem=STEMS[stem], auxiliary=reductions[1])
 

@@ -13,9 +13,12 @@ import ast
 import re
 import warnings
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from archselect.nasbench_adapters.errors import UserError, unknown
 
+Entry = tuple[str, int]
+"""An operation, and the node that it reads."""
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 LONGEST = 10_000
 """Characters of the longest text that is read; real ones have a few hundred."""
@@ -29,11 +32,11 @@ WANTED = "malformed genotype: wanted Genotype(normal=[('operation', source), …
 
 @dataclass(frozen=True)
 class Genotype:
-    """The entries (operation, source) of both cells, two per node, and the nodes that are concatenated."""
+    """The entries of both cells, two per node, and the nodes that are concatenated."""
 
-    normal: tuple[tuple[str, int], ...]
+    normal: tuple[Entry, ...]
     normal_concat: tuple[int, ...]
-    reduce: tuple[tuple[str, int], ...]
+    reduce: tuple[Entry, ...]
     reduce_concat: tuple[int, ...]
 
     def __str__(self) -> str:
@@ -48,7 +51,7 @@ def parse_genotype(text: str) -> Genotype:
         raise UserError(f"malformed genotype: {len(written)} characters, more than {LONGEST}")
     match _statements(written):
         case [ast.Expr(value=tree)]:
-            fields = dict(_fields(tree))
+            fields = _fields(tree)
         case _:
             raise UserError(WANTED)
     missing = [name for name in FIELDS if name not in fields]
@@ -90,8 +93,8 @@ def _end_of_call(text: str, bracket: int) -> int:
     """
     depth = 0
     quote = ""
-    for found in _BRACKETS_AND_QUOTES.finditer(text, bracket):
-        mark = found[0]
+    for match in _BRACKETS_AND_QUOTES.finditer(text, bracket):
+        mark = match[0]
         if mark.startswith("\\"):
             continue
         if mark in "'\"":
@@ -102,7 +105,7 @@ def _end_of_call(text: str, bracket: int) -> int:
         elif not quote:
             depth += 1 if mark in "([{" else -1
             if depth == 0:
-                return found.end()
+                return match.end()
     raise UserError(f"malformed genotype {text[bracket : bracket + 60]!r}: it breaks off before its last bracket")
 
 
@@ -135,27 +138,34 @@ def _reason(error: BaseException) -> str:
     return error.msg if isinstance(error, SyntaxError) else "nested too deeply or with characters that no text has"
 
 
-def _fields(tree: ast.expr) -> list[tuple[str, ast.expr]]:
-    """The named parts of `Genotype(name=value, …)` or `{"name": value, …}`."""
-    named: list[tuple[str | None, ast.expr]]
-    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id == "Genotype" and not tree.args:
-        named = [(keyword.arg, keyword.value) for keyword in tree.keywords]
-    elif isinstance(tree, ast.Dict):
-        keys = [key.value if isinstance(key, ast.Constant) else None for key in tree.keys]
-        named = [(key if isinstance(key, str) else None, value) for key, value in zip(keys, tree.values, strict=True)]
-    else:
-        raise UserError(WANTED)
-    found: list[tuple[str, ast.expr]] = []
-    for name, value in named:
+def _fields(tree: ast.expr) -> dict[str, ast.expr]:
+    """Return the parts of `Genotype(name=value, …)` or `{"name": value, …}` by name."""
+    fields: dict[str, ast.expr] = {}
+    for name, value in _named_values(tree):
         if name not in FIELDS:
             raise unknown("part of a genotype", name, FIELDS)
-        if name in dict(found):
+        if name in fields:
             raise UserError(f"malformed genotype: {name} is given twice")
-        found.append((name, value))
-    return found
+        fields[name] = value
+    return fields
 
 
-def _entries(name: str, tree: ast.expr) -> tuple[tuple[str, int], ...]:
+def _named_values(tree: ast.expr) -> list[tuple[str | None, ast.expr]]:
+    """Return the keyword arguments of `Genotype(…)`, or the items of a dictionary; None for what is no name."""
+    if isinstance(tree, ast.Dict):
+        keys = [key.value if isinstance(key, ast.Constant) else None for key in tree.keys]
+        names = [key if isinstance(key, str) else None for key in keys]
+        return list(zip(names, tree.values, strict=True))
+    if _is_call_of(tree, "Genotype") and not tree.args:
+        return [(keyword.arg, keyword.value) for keyword in tree.keywords]
+    raise UserError(WANTED)
+
+
+def _is_call_of(tree: ast.expr, name: str) -> TypeGuard[ast.Call]:
+    return isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id == name
+
+
+def _entries(name: str, tree: ast.expr) -> tuple[Entry, ...]:
     entries = []
     for place, item in enumerate(_items(name, tree)):
         parts = item.elts if isinstance(item, ast.Tuple | ast.List) else []
@@ -169,12 +179,12 @@ def _entries(name: str, tree: ast.expr) -> tuple[tuple[str, int], ...]:
 
 
 def _numbers(name: str, tree: ast.expr) -> tuple[int, ...]:
-    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id == "range" and not tree.keywords:
-        bounds = _whole(name, tree.args)
-        if len(bounds) not in (1, 2) or any(not 0 <= bound <= HIGHEST for bound in bounds):
-            raise UserError(f"malformed genotype: {name} is no range of a few numbers, such as range(2, 6)")
-        return tuple(range(*bounds))
-    return tuple(_whole(name, _items(name, tree)))
+    if not _is_call_of(tree, "range") or tree.keywords:
+        return tuple(_whole(name, _items(name, tree)))
+    bounds = _whole(name, tree.args)
+    if len(bounds) not in (1, 2) or any(not 0 <= bound <= HIGHEST for bound in bounds):
+        raise UserError(f"malformed genotype: {name} is no range of a few numbers, such as range(2, 6)")
+    return tuple(range(*bounds))
 
 
 def _items(name: str, tree: ast.expr) -> list[ast.expr]:

@@ -12,7 +12,7 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
-from itertools import permutations
+from itertools import permutations, product
 from math import isqrt
 from typing import ClassVar, NamedTuple
 
@@ -31,8 +31,10 @@ from archselect.nasbench_adapters.space import (
 
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 """In the benchmark's order, on which its hashes depend."""
-MOST_VERTICES, MOST_EDGES = 7, 9
+MOST_VERTICES = 7
 """Of a cell whose vertices all lie on a path from input to output (section 2.1)."""
+MOST_EDGES = 9
+"""Of the same."""
 BLOCKS = MOST_VERTICES - 2
 STAGES = 3
 MOMENTA = {"released": 0.997, "benchmark": 1 - 0.997}
@@ -55,12 +57,12 @@ class Module(NamedTuple):
 
     @property
     def vertices(self) -> int:
-        """How many, input and output included."""
+        """Number of vertices, input and output included."""
         return len(self.operations) + 2
 
     @property
     def matrix(self) -> np.ndarray:
-        """The adjacency matrix, (vertices, vertices) of 0 and 1."""
+        """Adjacency matrix, (vertices, vertices) of 0 and 1."""
         return np.array([int(bit) for bit in self.bits]).reshape(self.vertices, self.vertices)
 
     def __str__(self) -> str:
@@ -69,130 +71,168 @@ class Module(NamedTuple):
 
 
 def parse_module(text: str) -> Module:
-    """The cell a text names, not pruned: `010/001/000:conv3x3-bn-relu`.
+    """Return the cell a text names, not pruned: `010/001/000:conv3x3-bn-relu`.
 
     Slashes may be left out, and the operations may begin with `input` and end with `output`: so the two columns of
     the benchmark's files, joined by a colon, are read too. Raises UserError, saying where, if it is no such cell.
     """
     rows, colon, names = text.strip().partition(":")
     if not colon:
-        raise UserError(
-            f"malformed NAS-Bench-101 cell {text.strip()[:60]!r}: no ':' before the operations; form: {FORM}"
-        )
+        raise _malformed(f" {text.strip()[:60]!r}: no ':' before the operations")
+    bits = _parse_matrix(rows)
+    return Module(bits, _parse_operations(names, isqrt(len(bits))))
+
+
+def _malformed(fault: str) -> UserError:
+    return UserError(f"malformed NAS-Bench-101 cell{fault}; form: {FORM}")
+
+
+def _parse_matrix(rows: str) -> str:
+    """Return the bits of a matrix, checked."""
     bits = rows.replace("/", "")
     vertices = isqrt(len(bits))
-    split = rows.split("/")
     if set(bits) - {"0", "1"} or vertices**2 != len(bits) or vertices < 2:
-        raise UserError(f"malformed NAS-Bench-101 cell: {rows[:80]!r} is no square matrix of 0 and 1; form: {FORM}")
+        raise _malformed(f": {rows[:80]!r} is no square matrix of 0 and 1")
     if vertices > MOST_VERTICES:
         raise UserError(f"a NAS-Bench-101 cell has at most {MOST_VERTICES} vertices, not {vertices}")
-    if len(split) > 1 and [len(row) for row in split] != [vertices] * vertices:
-        raise UserError(
-            f"malformed NAS-Bench-101 cell: {rows[:80]!r} has not {vertices} rows of {vertices}; form: {FORM}"
-        )
+    lengths = [len(row) for row in rows.split("/")]
+    if len(lengths) > 1 and lengths != [vertices] * vertices:
+        raise _malformed(f": {rows[:80]!r} has not {vertices} rows of {vertices}")
     for u in range(vertices):
-        if "1" in bits[u * vertices : u * vertices + u + 1]:
+        first = u * vertices
+        if "1" in bits[first : first + u + 1]:
             raise UserError(f"malformed NAS-Bench-101 cell: row {u} of {rows!r} has an edge that leads back")
-    found = [name.strip() for name in names.split(",")] if names.strip() else []
-    if len(found) == vertices and (found[0], found[-1]) == ("input", "output"):
-        found = found[1:-1]
-    if len(found) != vertices - 2:
-        raise UserError(
-            f"malformed NAS-Bench-101 cell: {len(found)} operations for the {vertices - 2} vertices between input and "
-            f"output; form: {FORM}"
-        )
-    for name in found:
+    return bits
+
+
+def _parse_operations(text: str, vertices: int) -> tuple[int, ...]:
+    """Return the operations of the vertices between input and output, as indices of :data:`OPERATIONS`."""
+    names = [name.strip() for name in text.split(",")] if text.strip() else []
+    if len(names) == vertices and names[0] == "input" and names[-1] == "output":
+        names = names[1:-1]
+    between = vertices - 2
+    if len(names) != between:
+        raise _malformed(f": {len(names)} operations for the {between} vertices between input and output")
+    for name in names:
         if name not in OPERATIONS:
             raise unknown("NAS-Bench-101 operation", name, OPERATIONS)
-    return Module(bits, tuple(OPERATIONS.index(name) for name in found))
+    return tuple(OPERATIONS.index(name) for name in names)
 
 
-def pruned(module: Module) -> Module:
-    """The cell without the vertices that lie on no path from input to output.
+def prune(module: Module) -> Module:
+    """Return the cell without the vertices that lie on no path from input to output.
 
     Raises UserError if there is no such path, or if what is left has too many edges for the benchmark.
     """
     kept = live_vertices(module.bits)
     if not kept:
         raise UserError(f"{module} is no cell of NAS-Bench-101: its output does not depend on its input")
-    bits = renumbered(module.bits, kept)
-    if bits.count("1") > MOST_EDGES:
-        raise UserError(f"{module} is no cell of NAS-Bench-101: it has {bits.count('1')} edges, more than {MOST_EDGES}")
+    bits = renumber(module.bits, kept)
+    edges = bits.count("1")
+    if edges > MOST_EDGES:
+        raise UserError(f"{module} is no cell of NAS-Bench-101: it has {edges} edges, more than {MOST_EDGES}")
     return Module(bits, tuple(module.operations[v - 1] for v in kept[1:-1]))
 
 
 def canonical_module(module: Module) -> Module:
-    """The representative of all cells that are the same graph with the same operations: the pruned cell of the least
-    matrix, and of the least operations among those, over all numberings of its vertices.
+    """Return the representative of all cells that are the same graph with the same operations.
+
+    It is the pruned cell of the least matrix, and of the least operations among those, over all numberings of its
+    vertices. Raises UserError as :func:`prune`.
     """
-    bits, operations = pruned(module)
+    bits, operations = prune(module)
     least, numberings = least_numberings(bits)
-    return Module(least, min(tuple(operations[v - 1] for v in numbering[1:-1]) for numbering in numberings))
+    labelings = [tuple(operations[v - 1] for v in numbering[1:-1]) for numbering in numberings]
+    return Module(least, min(labelings))
 
 
 def module_hash(module: Module) -> str:
-    """The benchmark's own name of a cell, 32 hexadecimal digits, the same for isomorphic cells (its `hash_module`).
+    """Return the benchmark's own name of a cell, the same for isomorphic cells (its `hash_module`).
 
     Every vertex of the pruned cell starts with the MD5 of (edges out, edges in, operation), and takes, as often as
-    there are vertices, the MD5 of its predecessors', its successors' and its own; the name is the MD5 of all.
+    there are vertices, the MD5 of its predecessors', its successors' and its own; the name is the MD5 of all, 32
+    hexadecimal digits. Raises UserError as :func:`prune`.
     """
-    bits, operations = pruned(module)
-    vertices = len(operations) + 2
-    sources = [[u for u in range(v) if bits[u * vertices + v] == "1"] for v in range(vertices)]
-    targets = [[w for w in range(v + 1, vertices) if bits[v * vertices + w] == "1"] for v in range(vertices)]
-    labels = (-1, *operations, -2)
-    own = [_md5(str((len(targets[v]), len(sources[v]), labels[v]))) for v in range(vertices)]
-    for _ in range(vertices):
-        before = ["".join(sorted(own[u] for u in sources[v])) for v in range(vertices)]
-        after = ["".join(sorted(own[w] for w in targets[v])) for v in range(vertices)]
-        own = [_md5(f"{before[v]}|{after[v]}|{own[v]}") for v in range(vertices)]
-    return _md5(str(sorted(own)))
+    pruned = prune(module)
+    vertices = range(pruned.vertices)
+    before = predecessors(pruned.bits)
+    after = successors(pruned.bits)
+    labels = (-1, *pruned.operations, -2)
+    hashes = [_md5(str((len(after[v]), len(before[v]), labels[v]))) for v in vertices]
+    for _ in vertices:
+        hashes = [_md5(f"{_join(hashes, before[v])}|{_join(hashes, after[v])}|{hashes[v]}") for v in vertices]
+    return _md5(str(sorted(hashes)))
+
+
+def _join(hashes: Sequence[str], vertices: Sequence[int]) -> str:
+    """Return the hashes of some vertices as one text, whatever their order."""
+    return "".join(sorted(hashes[v] for v in vertices))
 
 
 def _md5(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
+def predecessors(bits: str) -> list[list[int]]:
+    """Return per vertex of a matrix the vertices with an edge to it, in order."""
+    vertices = isqrt(len(bits))
+    # The entries of a column are as far apart as there are columns.
+    return [_ones(bits[v::vertices]) for v in range(vertices)]
+
+
+def successors(bits: str) -> list[list[int]]:
+    """Return per vertex of a matrix the vertices to which it has an edge, in order."""
+    vertices = isqrt(len(bits))
+    return [_ones(bits[u * vertices : (u + 1) * vertices]) for u in range(vertices)]
+
+
+def _ones(bits: str) -> list[int]:
+    return [place for place, bit in enumerate(bits) if bit == "1"]
+
+
 @lru_cache(maxsize=1 << 16)
 def live_vertices(bits: str) -> tuple[int, ...]:
-    """The vertices of a matrix that lie on a path from input to output; none if there is no path."""
-    vertices = isqrt(len(bits))
-    reached, useful = {0}, {vertices - 1}
-    for v in range(1, vertices):
-        if any(bits[u * vertices + v] == "1" for u in reached):
+    """Return the vertices of a matrix that lie on a path from input to output; none if there is no path."""
+    before = predecessors(bits)
+    after = successors(bits)
+    last = len(before) - 1
+    reached = {0}
+    for v in range(1, last + 1):
+        if not reached.isdisjoint(before[v]):
             reached.add(v)
-    for u in reversed(range(vertices - 1)):
-        if any(bits[u * vertices + v] == "1" for v in useful):
+    useful = {last}
+    for u in reversed(range(last)):
+        if not useful.isdisjoint(after[u]):
             useful.add(u)
     return tuple(sorted(reached & useful)) if 0 in useful else ()
 
 
 @lru_cache(maxsize=1 << 16)
 def least_numberings(bits: str) -> tuple[str, tuple[tuple[int, ...], ...]]:
-    """The least matrix of a pruned graph over all numberings of its vertices, and the numberings that give it.
+    """Return the least matrix of a pruned graph over all numberings of its vertices, and the numberings that give it.
 
     A numbering lists the old vertices in their new order; edges go to later vertices.
     """
-    vertices = isqrt(len(bits))
-    edges = [(u, v) for u in range(vertices) for v in range(vertices) if bits[u * vertices + v] == "1"]
-    found: dict[str, list[tuple[int, ...]]] = {}
-    for between in permutations(range(1, vertices - 1)):
-        numbering = (0, *between, vertices - 1)
+    last = isqrt(len(bits)) - 1
+    edges = [(u, v) for u, targets in enumerate(successors(bits)) for v in targets]
+    numberings: dict[str, list[tuple[int, ...]]] = {}
+    for between in permutations(range(1, last)):
+        numbering = (0, *between, last)
         place = {v: new for new, v in enumerate(numbering)}
         if all(place[u] < place[v] for u, v in edges):
-            found.setdefault(renumbered(bits, numbering), []).append(numbering)
-    least = min(found)
-    return least, tuple(found[least])
+            numberings.setdefault(renumber(bits, numbering), []).append(numbering)
+    least = min(numberings)
+    return least, tuple(numberings[least])
 
 
-def renumbered(bits: str, numbering: Sequence[int]) -> str:
-    """The matrix of the listed vertices, in that order."""
+def renumber(bits: str, numbering: Sequence[int]) -> str:
+    """Return the matrix of the listed vertices, in that order."""
     vertices = isqrt(len(bits))
-    return "".join(bits[u * vertices + v] for u in numbering for v in numbering)
+    return "".join(bits[u * vertices + v] for u, v in product(numbering, repeat=2))
 
 
-class Layout(NamedTuple):
-    """Where a cell of ours keeps what: the index of the edge for each connection of vertices, and for each operation.
+class ModuleLayout(NamedTuple):
+    """The index of the edge of a cell type for each connection of vertices, and for each operation.
 
     Attributes:
         edges: (source node, target node), block by block, the output's last.
@@ -206,8 +246,8 @@ class Layout(NamedTuple):
 
 
 @cache
-def layout(blocks: int) -> Layout:
-    """The layout of cells with that many blocks. Block b reads at node 2b - 1 and writes at node 2b."""
+def layout(blocks: int) -> ModuleLayout:
+    """Return the layout of cells with that many blocks. Block b reads at node 2b - 1 and writes at node 2b."""
     edges: list[tuple[int, int]] = []
     connections: dict[tuple[int, int], int] = {}
     operations = []
@@ -218,62 +258,79 @@ def layout(blocks: int) -> Layout:
         if v <= blocks:
             operations.append(len(edges))
             edges.append((2 * v - 1, 2 * v))
-    return Layout(tuple(edges), connections, tuple(operations))
+    return ModuleLayout(tuple(edges), connections, tuple(operations))
 
 
 def module_cell(blocks: int, parents: Sequence[int] = ()) -> Cell:
-    """The cell type of that many blocks.
+    """Return the cell type of that many blocks.
 
     Args:
+        blocks: vertices between input and output.
         parents: how many connections each block, and last the output, keeps; where it has more to choose from, they
             share one softmax. Empty for a cell without such a rule.
     """
     edges, connections, _ = layout(blocks)
+    nodes = 2 * blocks + 2
     names: list[tuple[str, ...]] = [OPERATIONS] * len(edges)
     for (u, v), edge in connections.items():
-        names[edge] = (f"slot_{u - 1}" if v > blocks else "skip_connect",) if u else ("projection",)
+        names[edge] = (_connection(u, v, blocks),)
     groups = list(range(len(edges)))
-    kept: list[int | None] = [None] * (2 * blocks + 2)
+    kept: list[int | None] = [None] * nodes
     for v, keeps in enumerate(parents, start=1):
         kept[2 * v - 1] = keeps
-        for u in range(v if keeps < v else 0):
-            groups[connections[u, v]] = connections[0, v]
+        if keeps < v:
+            for u in range(v):
+                groups[connections[u, v]] = connections[0, v]
     return Cell(
         name="cell",
         inputs=1,
-        nodes=2 * blocks + 2,
+        nodes=nodes,
         edges=edges,
         operations=tuple(names),
-        output=(2 * blocks + 1,),
+        output=(nodes - 1,),
         kept=tuple(kept) if parents else (),
         groups=tuple(groups) if parents else (),
-        widths=(*(1,) * (2 * blocks + 1), blocks),
+        widths=(*[1] * (nodes - 1), blocks),
         normalised_pools=True,
     )
 
 
+def _connection(u: int, v: int, blocks: int) -> str:
+    """Return the operation that connects two vertices."""
+    if u == 0:
+        return "projection"
+    return f"slot_{u - 1}" if v > blocks else "skip_connect"
+
+
 def module_of(row: Sequence[int | None], blocks: int) -> Module:
-    """The cell of an architecture's row, blocks without an operation left out. Raises ValueError if it is none."""
+    """Return the cell of an architecture's row, without the blocks that have no operation.
+
+    Raises ValueError if it is none.
+    """
     edges, connections, operations = layout(blocks)
-    used = [v for v in range(1, blocks + 1) if row[operations[v - 1]] is not None]
-    vertices = [0, *used, blocks + 1]
-    bits = "".join("1" if u < v and row[connections[u, v]] is not None else "0" for u in vertices for v in vertices)
-    labels = tuple(k for v in used if (k := row[operations[v - 1]]) is not None)
-    connected = sum(row[edge] is not None for edge in connections.values())
-    if len(row) != len(edges) or connected != bits.count("1") or not set(labels) <= set(range(len(OPERATIONS))):
+    kept = {connection for connection, edge in connections.items() if row[edge] is not None}
+    labels: list[int] = []
+    vertices = [0]
+    for block, edge in enumerate(operations, start=1):
+        label = row[edge]
+        if label is not None:
+            labels.append(label)
+            vertices.append(block)
+    vertices.append(blocks + 1)
+    bits = "".join("1" if connection in kept else "0" for connection in product(vertices, repeat=2))
+    if len(row) != len(edges) or len(kept) != bits.count("1") or not set(labels) <= set(range(len(OPERATIONS))):
         raise ValueError(f"a cell of {blocks} blocks has {len(edges)} edges, and none at a block without an operation")
-    return Module(bits, labels)
+    return Module(bits, tuple(labels))
 
 
 def row_of(module: Module, blocks: int) -> tuple[int | None, ...]:
-    """An architecture's row of a cell, its vertices between input and output being the first blocks."""
+    """Return an architecture's row of a cell, its vertices between input and output being the first blocks."""
     edges, connections, operations = layout(blocks)
     places = [*range(module.vertices - 1), blocks + 1]
     row: list[int | None] = [None] * len(edges)
-    for u in range(module.vertices):
-        for v in range(u + 1, module.vertices):
-            if module.bits[u * module.vertices + v] == "1":
-                row[connections[places[u], places[v]]] = 0
+    for u, targets in enumerate(successors(module.bits)):
+        for v in targets:
+            row[connections[places[u], places[v]]] = 0
     for block, operation in enumerate(module.operations):
         row[operations[block]] = operation
     return tuple(row)
@@ -286,19 +343,19 @@ class ModuleSpace(SearchSpace):
 
     @property
     def blocks(self) -> int:
-        """The most vertices between input and output."""
+        """Largest number of vertices between input and output."""
         return len(layout_of(self.cells[0]).operations)
 
     @abstractmethod
     def module(self, architecture: Architecture) -> Module:
-        """The architecture's cell, pruned. Raises UserError if it is none of the benchmark."""
+        """Return the architecture's cell, pruned. Raises UserError if it is none of the benchmark."""
 
     def hash(self, architecture: Architecture) -> str:
-        """The benchmark's name of the architecture's cell."""
+        """Return the benchmark's name of the architecture's cell. Raises UserError as :meth:`module`."""
         return module_hash(self.module(architecture))
 
     def skeleton(self, **settings: object) -> Skeleton:
-        """The macro skeleton: three stages of `cells` cells, max pooling in between.
+        """Return the macro skeleton: three stages of `cells` cells, max pooling in between.
 
         It describes the sub-spaces' supernets (NAS-Bench-1Shot1's released `model_search.py`: the stem is a
         convolution with normalisation and ReLU, a 1x1 convolution stands before the classifier) and, with the same
@@ -313,7 +370,9 @@ class ModuleSpace(SearchSpace):
                 that the running statistics are nearly those of the last batch: "released".
         """
         chosen = skeleton_settings(self.name, settings, self.skeleton_defaults)
-        channels, cells, momentum = (chosen[key] for key in ("channels", "cells", "momentum"))
+        channels = chosen["channels"]
+        cells = chosen["cells"]
+        momentum = chosen["momentum"]
         assert isinstance(channels, int) and isinstance(cells, int) and isinstance(momentum, str)
         if momentum not in MOMENTA:
             raise unknown(f"momentum of {self.name}", momentum, MOMENTA)
@@ -327,8 +386,8 @@ class ModuleSpace(SearchSpace):
         return Skeleton(channels, tuple(layers), stem="rectified", norm_momentum=MOMENTA[momentum])
 
 
-def layout_of(cell: Cell) -> Layout:
-    """The layout of a cell type made by :func:`module_cell`."""
+def layout_of(cell: Cell) -> ModuleLayout:
+    """Return the layout of a cell type made by :func:`module_cell`."""
     return layout(cell.nodes // 2 - 1)
 
 
@@ -347,25 +406,25 @@ class NasBench101(ModuleSpace):
 
     @property
     def size(self) -> int:
-        """How many distinct cells the benchmark has (its section 2.1; a test counts them)."""
+        """Number of distinct cells of the benchmark (its section 2.1; a test counts them)."""
         return 423_624
 
     def enumerate(self) -> Iterator[Architecture]:
-        """Raises UserError: the benchmark lists its cells in a file."""
+        """Raise UserError: the benchmark lists its cells in a file."""
         raise UserError(f"{self.name} is too large to be listed: import its file ('archselect truth import --help')")
 
     def undecided(self) -> Decisions:
-        """Raises UserError: there is no supernet, because a limit on all edges is no rule to decide edge by edge."""
+        """Raise UserError: there is no supernet, because a limit on all edges is no rule to decide edge by edge."""
         raise UserError(f"{self.name} has no supernet: search its sub-space nb1shot1-1, nb1shot1-2 or nb1shot1-3")
 
     def architecture(self, module: Module) -> Architecture:
-        """The architecture of a cell, as it is; the inverse of :func:`module_of`."""
+        """Return the architecture of a cell, as it is; the inverse of :func:`module_of`."""
         return Architecture((row_of(module, BLOCKS),))
 
     def parse(self, text: str) -> Architecture:
         """See :meth:`SearchSpace.parse`, and :func:`parse_module` for the form. The cell is not pruned."""
         module = parse_module(text)
-        pruned(module)
+        prune(module)
         return self.architecture(module)
 
     def format(self, architecture: Architecture) -> str:
@@ -377,23 +436,25 @@ class NasBench101(ModuleSpace):
 
     def module(self, architecture: Architecture) -> Module:
         """See :meth:`ModuleSpace.module`."""
-        return pruned(module_of(architecture.choices[0], BLOCKS))
+        return prune(module_of(architecture.choices[0], BLOCKS))
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """The representative of all cells that are the same labelled graph once pruned: see :func:`canonical_module`.
+        """Return the representative of all cells that are the same labelled graph: see :func:`canonical_module`.
 
         Raises UserError if it is no cell of the benchmark.
         """
         return self.architecture(canonical_module(module_of(architecture.choices[0], BLOCKS)))
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """A pruned cell, drawn as in the benchmark's own notebook: every possible edge of seven vertices with
-        probability 1/2, operations uniform, again until it is a cell of the benchmark.
+        """Draw a pruned cell as in the benchmark's own notebook.
+
+        Every possible edge of seven vertices has probability 1/2, operations are uniform, and it is drawn again until
+        it is a cell of the benchmark.
         """
         while True:
             matrix = np.triu(rng.integers(2, size=(MOST_VERTICES, MOST_VERTICES)), 1)
             operations = rng.integers(len(OPERATIONS), size=BLOCKS)
             bits = "".join(map(str, matrix.ravel().tolist()))
             kept = live_vertices(bits)
-            if kept and renumbered(bits, kept).count("1") <= MOST_EDGES:
-                return self.architecture(pruned(Module(bits, tuple(operations.tolist()))))
+            if kept and renumber(bits, kept).count("1") <= MOST_EDGES:
+                return self.architecture(prune(Module(bits, tuple(operations.tolist()))))

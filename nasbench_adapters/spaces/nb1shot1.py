@@ -7,8 +7,10 @@ but not of the cell that NAS-Bench-101 knows, which is pruned.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations, permutations, product
+from math import isqrt
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -27,8 +29,9 @@ from archselect.nasbench_adapters.spaces.nb101 import (
     module_cell,
     module_of,
     parse_module,
-    pruned,
-    renumbered,
+    predecessors,
+    prune,
+    renumber,
     row_of,
 )
 
@@ -53,7 +56,11 @@ class Members(NamedTuple):
 
 
 class OneShotSpace(ModuleSpace):
-    """A sub-space: `parents` is how many connections each block, and last the output, keeps."""
+    """A sub-space of cells with a fixed number of blocks.
+
+    Attributes:
+        parents: how many connections each block, and last the output, keeps.
+    """
 
     parents: ClassVar[tuple[int, ...]]
     truth_space: ClassVar[str] = TRUTH.name
@@ -70,121 +77,179 @@ class OneShotSpace(ModuleSpace):
         it is not.
         """
         module = parse_module(text)
-        if module.vertices == self.blocks + 2 and tuple(module.matrix.sum(axis=0).tolist()) == (0, *self.parents):
+        if self._has_all_blocks(module):
             return Architecture((row_of(module, self.blocks),))
-        found = _placed(canonical_module(module), self.parents)
-        if found is None:
+        architecture = _first_with(canonical_module(module), self.parents)
+        if architecture is None:
             raise UserError(f"{module} is no cell of {self.name}: its blocks and output have {self._rule} parents")
-        return found
+        return architecture
 
     @property
     def _rule(self) -> str:
         return ", ".join(map(str, self.parents[:-1])) + f" and {self.parents[-1]}"
 
+    def _has_all_blocks(self, module: Module) -> bool:
+        """Return whether a cell has all blocks in their places, each with its number of parents."""
+        parents = [len(sources) for sources in predecessors(module.bits)]
+        return parents == [0, *self.parents]
+
     def format(self, architecture: Architecture) -> str:
-        """See :meth:`SearchSpace.format`: the cell with all blocks, loose ends included, as a text of nb101.
+        """See :meth:`SearchSpace.format`. The text is that of nb101, with all blocks, loose ends included.
 
         Raises ValueError unless every block has its operation and its number of parents.
         """
         module = module_of(architecture.choices[0], self.blocks)
-        if module.vertices != self.blocks + 2 or tuple(module.matrix.sum(axis=0).tolist()) != (0, *self.parents):
+        if not self._has_all_blocks(module):
             raise ValueError(f"blocks and output of {self.name} have {self._rule} parents")
         return str(module)
 
     def module(self, architecture: Architecture) -> Module:
         """See :meth:`ModuleSpace.module`."""
-        return pruned(module_of(architecture.choices[0], self.blocks))
+        return prune(module_of(architecture.choices[0], self.blocks))
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """The representative, here, of all architectures that are the same cell: see :class:`Members`."""
-        found = _placed(canonical_module(self.module(architecture)), self.parents)
-        assert found is not None
-        return found
+        """Return the representative, here, of all architectures that are the same cell: see :class:`Members`."""
+        representative = _first_with(canonical_module(self.module(architecture)), self.parents)
+        assert representative is not None
+        return representative
 
     def in_truth(self, architecture: Architecture) -> Architecture:
-        """The architecture as one of :attr:`truth_space`: the representative there of its cell, loose ends pruned."""
+        """Return the representative of the architecture's cell in :attr:`truth_space`, loose ends pruned."""
         return TRUTH.architecture(canonical_module(self.module(architecture)))
 
     def contains(self, architecture: Architecture) -> bool:
-        """Whether a cell of nb101, given as an architecture of it, is one of the sub-space's."""
-        return _placed(canonical_module(TRUTH.module(architecture)), self.parents) is not None
+        """Return whether a cell of nb101, given as an architecture of it, is one of the sub-space's."""
+        return _first_with(canonical_module(TRUTH.module(architecture)), self.parents) is not None
 
     def members(self) -> Members:
-        """All architectures, and which of them are the same cell. The largest sub-space has 1.3 million."""
+        """Return all architectures, and which of them are the same cell. The largest sub-space has 1.3 million."""
         blocks = self.blocks
-        edges, connections, operations = layout(blocks)
         labels = np.indices((len(OPERATIONS),) * blocks, dtype=np.int8).reshape(blocks, -1).T
         graphs: dict[str, int] = {}
-        parts, codes = [], []
-        for chosen in product(*map(combinations, map(range, range(1, blocks + 2)), self.parents)):
-            part = np.full((len(labels), len(edges)), DROPPED, dtype=np.int8)
-            for v, parents in enumerate(chosen, start=1):
-                part[:, [connections[u, v] for u in parents]] = 0
-            part[:, operations] = labels
-            parts.append(part)
-            matrix = [[v > 0 and u in chosen[v - 1] for v in range(blocks + 2)] for u in range(blocks + 2)]
-            bits = "".join("01"[edge] for row in matrix for edge in row)
-            kept = live_vertices(bits)
-            least, numberings = least_numberings(renumbered(bits, kept))
-            used = labels[:, [v - 1 for v in kept[1:-1]]]
-            code = np.min([_code(used[:, [v - 1 for v in numbering[1:-1]]]) for numbering in numberings], axis=0)
-            codes.append(graphs.setdefault(least, len(graphs)) * len(labels) + code)
+        choices = []
+        codes = []
+        for parents in product(*map(combinations, map(range, range(1, blocks + 2)), self.parents)):
+            choices.append(_choices_with(parents, labels))
+            graph, label_codes = _classify(parents, labels)
+            # The code of a cell tells its graph and its operations.
+            codes.append(graphs.setdefault(graph, len(graphs)) * len(labels) + label_codes)
         classes, first, cell = np.unique(np.concatenate(codes), return_index=True, return_inverse=True)
         matrices = list(graphs)
         cells = np.empty((len(classes), len(TRUTH.cells[0].edges)), dtype=np.int8)
         for index, code in enumerate(classes.tolist()):
-            graph, label = divmod(code, len(labels))
-            cells[index] = _choices(row_of(_module(matrices[graph], label), TRUTH.blocks))
-        return Members(np.concatenate(parts), cell, first, cells)
+            graph_index, label_code = divmod(code, len(labels))
+            row = row_of(_decode(matrices[graph_index], label_code), TRUTH.blocks)
+            cells[index] = [DROPPED if choice is None else choice for choice in row]
+        return Members(np.concatenate(choices), cell, first, cells)
 
 
-def _code(labels: np.ndarray) -> np.ndarray:
-    """Rows of operations as numbers, in their lexicographic order."""
+Parents = Sequence[tuple[int, ...]]
+"""The vertices that each block, and last the output, reads."""
+
+
+def _matrix(parents: Parents) -> str:
+    """Return the adjacency matrix, as bits row by row, of a cell by its connections."""
+    vertices = range(len(parents) + 1)
+    return "".join("1" if v and u in parents[v - 1] else "0" for u, v in product(vertices, repeat=2))
+
+
+def _choices_with(parents: Parents, labels: np.ndarray) -> np.ndarray:
+    """Return the choices (labels, edges) of architectures with the same connections.
+
+    Args:
+        parents: the connections.
+        labels: (labels, blocks) the operations of each architecture.
+    """
+    edges, connections, operations = layout(len(parents) - 1)
+    choices = np.full((len(labels), len(edges)), DROPPED, dtype=np.int8)
+    for v, sources in enumerate(parents, start=1):
+        choices[:, [connections[u, v] for u in sources]] = 0
+    choices[:, operations] = labels
+    return choices
+
+
+def _classify(parents: Parents, labels: np.ndarray) -> tuple[str, np.ndarray]:
+    """Return the canonical matrix of a cell's connections, and a number of each architecture's canonical operations.
+
+    Args:
+        parents: the connections.
+        labels: (labels, blocks) the operations of each architecture.
+    """
+    bits = _matrix(parents)
+    kept = live_vertices(bits)
+    least, numberings = least_numberings(renumber(bits, kept))
+    used = labels[:, [v - 1 for v in kept[1:-1]]]
+    codes = [_encode(used[:, [v - 1 for v in numbering[1:-1]]]) for numbering in numberings]
+    return least, np.min(codes, axis=0)
+
+
+def _encode(labels: np.ndarray) -> np.ndarray:
+    """Return rows of operations as numbers, in their lexicographic order."""
     return labels.astype(np.int64) @ len(OPERATIONS) ** np.arange(labels.shape[1])[::-1]
 
 
-def _module(bits: str, code: int) -> Module:
-    """The cell of a matrix and of the number of its operations."""
+def _decode(bits: str, code: int) -> Module:
+    """Return the cell of a matrix and of the number of its operations."""
     labels = []
-    for _ in range(int(len(bits) ** 0.5) - 2):
+    for _ in range(isqrt(len(bits)) - 2):
         code, label = divmod(code, len(OPERATIONS))
         labels.append(label)
     return Module(bits, tuple(reversed(labels)))
 
 
-def _choices(row: tuple[int | None, ...]) -> list[int]:
-    return [DROPPED if choice is None else choice for choice in row]
-
-
 @lru_cache(maxsize=1 << 16)
-def _placed(module: Module, parents: tuple[int, ...]) -> Architecture | None:
-    """The first architecture with those numbers of parents that is this pruned cell once pruned; None if none is.
+def _first_with(module: Module, parents: tuple[int, ...]) -> Architecture | None:
+    """Return the first architecture with those numbers of parents that is this pruned cell once pruned.
 
-    First in the order of :class:`Members`. A loose end takes the first parents and the first operation there are.
+    None if none is. First in the order of :class:`Members`. A loose end takes the first parents and the first
+    operation there are.
     """
     blocks = len(parents) - 1
-    sources = [[u for u in range(v) if module.bits[u * module.vertices + v] == "1"] for v in range(module.vertices)]
+    sources = predecessors(module.bits)
     if len(sources[-1]) != parents[-1]:
         return None
-    found = []
+    candidates = []
     for places in permutations(range(1, blocks + 1), module.vertices - 2):
-        at = (0, *places)
-        if any(
-            len(sources[v]) != parents[at[v] - 1] or any(at[u] > at[v] for u in sources[v]) for v in range(1, len(at))
-        ):
-            continue
-        chosen = [tuple(range(keeps)) for keeps in parents]
-        chosen[-1] = tuple(sorted(at[u] for u in sources[-1]))
-        operations = [0] * blocks
-        for v in range(1, len(at)):
-            chosen[at[v] - 1] = tuple(sorted(at[u] for u in sources[v]))
-            operations[at[v] - 1] = module.operations[v - 1]
-        found.append((chosen, operations))
-    if not found:
+        places = (0, *places)
+        if _fits(sources, places, parents):
+            candidates.append(_place_cell(module, sources, places, parents))
+    if not candidates:
         return None
-    chosen, operations = min(found)
-    bits = "".join("1" if v and u in chosen[v - 1] else "0" for u in range(blocks + 2) for v in range(blocks + 2))
+    connections, operations = min(candidates)
+    bits = _matrix(connections)
     return Architecture((row_of(Module(bits, tuple(operations)), blocks),))
+
+
+def _fits(sources: Sequence[Sequence[int]], places: Sequence[int], parents: Sequence[int]) -> bool:
+    """Return whether a cell's vertices have the right numbers of parents at these blocks, and read earlier blocks."""
+    for v in range(1, len(places)):
+        place = places[v]
+        if len(sources[v]) != parents[place - 1]:
+            return False
+        if any(places[u] > place for u in sources[v]):
+            return False
+    return True
+
+
+def _place_cell(
+    module: Module, sources: Sequence[Sequence[int]], places: Sequence[int], parents: Sequence[int]
+) -> tuple[list[tuple[int, ...]], list[int]]:
+    """Return the connections and operations of all blocks when a cell's vertices are these blocks.
+
+    Args:
+        module: the cell.
+        sources: per vertex of the cell, those that it reads.
+        places: per vertex but the output, its block; 0 for the input.
+        parents: how many connections each block, and last the output, keeps.
+    """
+    connections = [tuple(range(keeps)) for keeps in parents]
+    operations = [0] * (len(parents) - 1)
+    for v in range(1, len(places)):
+        block = places[v] - 1
+        connections[block] = tuple(sorted(places[u] for u in sources[v]))
+        operations[block] = module.operations[v - 1]
+    connections[-1] = tuple(sorted(places[u] for u in sources[-1]))
+    return connections, operations
 
 
 class OneShot1(OneShotSpace):

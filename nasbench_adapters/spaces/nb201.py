@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from itertools import product
 
@@ -18,6 +19,8 @@ from archselect.nasbench_adapters.spaces.cell_text import format_cell, parse_cel
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+ZERO = "#"
+"""Stands for a zero in the text that nodes are compared by."""
 REDUCTIONS = ("residual", "pool")
 
 
@@ -51,27 +54,29 @@ class NasBench201(SearchSpace):
         return format_cell(choices, self.cells[0])
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """The least cell (by operation indices) of the benchmark's class of equal cells: 6,466 classes.
+        """Return the least cell (by operation indices) of the benchmark's class of equal cells: 6,466 classes.
 
         The rule is NAS-Bench-201's own (its section on isomorphic cells): a `none` edge is a zero, a
         `skip_connect` edge is its source, the terms of a node are sorted as text. Keeping to it makes the classes
         those of the published files. It is a little finer than equality of functions, because it keeps zeros as
-        terms and does not regroup nested sums: by exact reckoning there are 4,930 distinct functions.
+        terms and does not regroup nested sums: there are 4,930 distinct functions.
         """
         return _representatives()[architecture.choices[0]]
 
     def skeleton(self, **settings: object) -> Skeleton:
-        """The macro skeleton: three stages of `cells` cells at `channels`, 2x and 4x, each halving the image.
+        """Return the macro skeleton: three stages of `cells` cells at `channels`, 2x and 4x, each halving the image.
 
         Settings:
             channels: of the first stage (the benchmark's networks: 16).
             cells: per stage (the benchmark's networks: 5).
             reduction: block between stages: "residual" (the benchmark's, two 3x3 convolutions) or "pool"
-                (average pooling and a 1x1 convolution; for tiny worlds, where the residual block would do the
+                (average pooling and a 1x1 convolution; for tiny networks, where the residual block would do the
                 cells' work).
         """
         chosen = skeleton_settings(self.name, settings, {"channels": 16, "cells": 5, "reduction": "residual"})
-        channels, cells, reduction = (chosen[key] for key in ("channels", "cells", "reduction"))
+        channels = chosen["channels"]
+        cells = chosen["cells"]
+        reduction = chosen["reduction"]
         assert isinstance(channels, int) and isinstance(cells, int)
         if reduction not in REDUCTIONS:
             raise unknown("reduction of nb201", reduction, REDUCTIONS)
@@ -86,33 +91,47 @@ class NasBench201(SearchSpace):
 
 @cache
 def _text(node: int, choices: tuple[int, ...]) -> str:
-    """The sorted sum that NAS-Bench-201 compares nodes by, of the choices on all edges into nodes up to it."""
+    """Return the sorted sum that NAS-Bench-201 compares nodes by.
+
+    Args:
+        node: the node.
+        choices: on all edges into nodes up to it.
+    """
     if node == 0:
         return "0"
     # Edges stand by target, then by source: as many enter a node as there are nodes before it.
     first = node * (node - 1) // 2
-    return "+".join(sorted(_terms(source, choices)[choice] for source, choice in enumerate(choices[first:])))
+    return _sum_of([_terms(source, choices) for source in range(node)], choices[first:])
+
+
+def _sum_of(terms: Sequence[Sequence[str]], choices: Sequence[int]) -> str:
+    """Return the sorted sum of what the edges into a node add: per edge, the term of its choice."""
+    return "+".join(sorted([of_edge[choice] for of_edge, choice in zip(terms, choices, strict=True)]))
 
 
 def _terms(source: int, choices: tuple[int, ...]) -> list[str]:
-    """What an edge from a node adds, by its operation."""
-    text = _text(source, choices[: source * (source + 1) // 2])
-    zero, given = "#", {"none": "#", "skip_connect": text}
-    return [zero if text == zero else given.get(name, f"({text})@{name}") for name in OPERATIONS]
+    """Return what an edge from a node adds, by its operation."""
+    edges_before = source * (source + 1) // 2
+    text = _text(source, choices[:edges_before])
+    if text == ZERO:
+        return [ZERO] * len(OPERATIONS)
+    special = {"none": ZERO, "skip_connect": text}
+    return [special.get(name, f"({text})@{name}") for name in OPERATIONS]
 
 
 @cache
 def _representatives() -> dict[tuple[int | None, ...], Architecture]:
-    """The representative of every cell."""
-    least: dict[str, Architecture] = {}
-    found: dict[tuple[int | None, ...], Architecture] = {}
+    """Return the representative of every cell."""
+    first_of: dict[str, Architecture] = {}
+    representatives: dict[tuple[int | None, ...], Architecture] = {}
     choices = range(len(OPERATIONS))
-    for before in product(choices, repeat=len(EDGES) - 3):
-        terms = [_terms(source, before) for source in range(3)]
-        for last in product(choices, repeat=3):
+    into_last = 3
+    for before in product(choices, repeat=len(EDGES) - into_last):
+        terms = [_terms(source, before) for source in range(into_last)]
+        for last in product(choices, repeat=into_last):
             cell = before + last
-            text = "+".join(sorted([own[choice] for own, choice in zip(terms, last, strict=True)]))
-            if text not in least:
-                least[text] = Architecture((cell,))
-            found[cell] = least[text]
-    return found
+            text = _sum_of(terms, last)
+            if text not in first_of:
+                first_of[text] = Architecture((cell,))
+            representatives[cell] = first_of[text]
+    return representatives

@@ -14,6 +14,7 @@ place among those that its edge keeps.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -36,44 +37,62 @@ class RestrictableSpace(SearchSpace):
     def __init__(self, restrictions: str | None = None) -> None:
         cell = self.whole
         if restrictions is not None:
-            cell = restricted(cell, self.name, restrictions)
+            cell = restrict(cell, self.name, restrictions)
             self.name = f"{self.name}:{restrictions}"
         self.cells = (cell,)
 
 
-def restricted(whole: Cell, space: str, text: str) -> Cell:
-    """A cell whose edges keep the operations that a text leaves them.
+def restrict(whole: Cell, space: str, text: str) -> Cell:
+    """Return a cell whose edges keep the operations that a text leaves them.
+
+    Args:
+        whole: the cell without restrictions.
+        space: name of the space, for messages.
+        text: what stands after the colon of the name.
 
     Raises UserError for an edge or operation that is unknown or comes twice, and for a text that is not in the one
     form there is.
     """
     edges = [f"{source}-{target}" for source, target in whole.edges]
     allowed = dict(zip(edges, whole.operations, strict=True))
+    kept = _parse_restrictions(text, allowed, space)
+    in_order = {edge: _in_order(names, kept.get(edge, names)) for edge, names in allowed.items()}
+    form = ",".join(f"{edge}={'+'.join(names)}" for edge, names in in_order.items() if names != allowed[edge])
+    if text != form:
+        wanted = f"{space}:{form}" if form else space
+        raise UserError(f"space '{space}:{text}' has one name in all records: write '{wanted}'")
+    return replace(whole, operations=tuple(in_order.values()))
+
+
+def _in_order(names: Sequence[str], kept: Collection[str]) -> tuple[str, ...]:
+    """Return the names that are kept, in their order."""
+    return tuple(name for name in names if name in kept)
+
+
+def _parse_restrictions(text: str, allowed: dict[str, tuple[str, ...]], space: str) -> dict[str, list[str]]:
+    """Return the operations that edges keep, by edge."""
     kept: dict[str, list[str]] = {}
     for part in text.split(","):
-        edge, _, words = (piece.strip() for piece in part.partition("="))
-        if not edge or not words:
-            raise UserError(
-                f"space {space}:{text}: {part!r} restricts no edge; write an edge and the operations it keeps, "
-                f"such as {space}:{edges[-1]}={allowed[edges[-1]][0]}"
-            )
-        if edge not in edges:
-            raise unknown(f"edge of space {space}", edge, edges)
+        edge, _, joined = (piece.strip() for piece in part.partition("="))
+        if not edge or not joined:
+            raise _incomplete(part, text, allowed, space)
+        if edge not in allowed:
+            raise unknown(f"edge of space {space}", edge, allowed)
         if edge in kept:
             raise UserError(f"space {space}:{text}: edge {edge} comes twice; write its operations once, joined by '+'")
-        kept[edge] = [word.strip() for word in words.split("+")]
+        kept[edge] = [name.strip() for name in joined.split("+")]
         for name in kept[edge]:
             if name not in allowed[edge]:
                 raise unknown(f"operation of space {space} on edge {edge}", name, allowed[edge])
             if kept[edge].count(name) > 1:
                 raise UserError(f"space {space}:{text}: edge {edge} has {name} twice; write it once")
-    operations = tuple(
-        tuple(name for name in names if name in kept.get(edge, names)) for edge, names in allowed.items()
+    return kept
+
+
+def _incomplete(part: str, text: str, allowed: dict[str, tuple[str, ...]], space: str) -> UserError:
+    last_edge, names = list(allowed.items())[-1]
+    example = f"{space}:{last_edge}={names[0]}"
+    return UserError(
+        f"space {space}:{text}: {part!r} restricts no edge; write an edge and the operations it keeps, "
+        f"such as {example}"
     )
-    form = ",".join(
-        f"{edge}={'+'.join(names)}" for edge, names in zip(edges, operations, strict=True) if names != allowed[edge]
-    )
-    if text != form:
-        own = f"{space}:{form}" if form else space
-        raise UserError(f"space '{space}:{text}' has one name in all records: write '{own}'")
-    return replace(whole, operations=operations)

@@ -24,11 +24,11 @@ from archselect.nasbench_adapters.spaces.restrictions import RestrictableSpace
 
 INPUTS = 2
 LONGEST = 1_000_000
-"""The most architectures that are listed."""
+"""Largest number of architectures that are listed."""
 
 
 def wiring_cell(nodes: int) -> Cell:
-    """The cell with so many nodes between its inputs and its output."""
+    """Return the cell with so many nodes between its inputs and its output."""
     last = INPUTS + nodes
     edges = tuple((source, target) for target in range(INPUTS, last) for source in range(target))
     return Cell(
@@ -62,14 +62,15 @@ class WiringSpace(RestrictableSpace):
 
     def format(self, architecture: Architecture) -> str:
         """See :meth:`SearchSpace.format`. Raises ValueError unless every edge carries one of its operations."""
-        (choices,), (cell,) = architecture.choices, self.cells
-        allowed = zip(choices, cell.operations, strict=False)
-        if len(choices) != len(cell.edges) or any(choice not in range(len(names)) for choice, names in allowed):
+        (choices,) = architecture.choices
+        (cell,) = self.cells
+        pairs = zip(choices, cell.operations, strict=False)
+        if len(choices) != len(cell.edges) or any(choice not in range(len(names)) for choice, names in pairs):
             raise ValueError(f"a cell of {self.name} decides all {len(cell.edges)} edges")
         return format_cell(choices, cell)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """The representative: every edge that leaves a node of zeros carries its first operation.
+        """Return the representative: every edge that leaves a node of zeros carries its first operation.
 
         That is `none`, unless a restriction takes it from the edge. A node is zero if nothing but `none` and nodes of
         zeros enters it. An operation of zeros is zero only because normalisation has no shift and is by the batch's own
@@ -77,30 +78,31 @@ class WiringSpace(RestrictableSpace):
         network learns, it is a constant. Cells that are alike in other ways, as by another order of their nodes, are
         not taken for one.
         """
-        (choices,), (cell,) = architecture.choices, self.cells
-        row, zero = list(choices), set[int]()
-        for node in range(cell.inputs, cell.nodes):
-            live = False
-            for edge in cell.incoming(node):
-                if cell.edges[edge][0] in zero:
-                    row[edge] = 0
-                else:
-                    choice = row[edge]
-                    assert choice is not None
-                    live = live or cell.operations[edge][choice] != NONE
-            if not live:
-                zero.add(node)
+        (choices,) = architecture.choices
+        (edges,) = self.edges
+        row = list(choices)
+        zeros = set(range(INPUTS, self.cells[0].nodes))
+        # Edges stand by target: all that enter a node come before those that leave it.
+        for edge in edges:
+            if edge.source in zeros:
+                row[edge.index] = 0
+                continue
+            choice = row[edge.index]
+            assert choice is not None
+            if edge.operations[choice] != NONE:
+                zeros.discard(edge.target)
         return Architecture((tuple(row),))
 
     def skeleton(self, **settings: object) -> Skeleton:
-        """The macro skeleton: `layers` cells of one width and size, and a linear classifier without bias.
+        """Return the macro skeleton: `layers` cells of one width and size, and a linear classifier without bias.
 
         Settings:
             channels: of the cells' nodes (the paper's: 16); the stem has three times as many.
             layers: cells (the paper's: 8).
         """
         chosen = skeleton_settings(self.name, settings, {"channels": 16, "layers": 8})
-        channels, layers = chosen["channels"], chosen["layers"]
+        channels = chosen["channels"]
+        layers = chosen["layers"]
         assert isinstance(channels, int) and isinstance(layers, int)
         return Skeleton(3 * channels, (Layer("cell", channels),) * layers, bias=False)
 

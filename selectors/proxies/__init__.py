@@ -40,11 +40,12 @@ PROXIES: dict[str, Proxy] = {
 }
 
 
-def _accept(name: str, found: Any) -> Proxy:
-    if not isinstance(found, Proxy):
+def _accept(name: str, candidate: Any) -> Proxy:
+    """Return what a package declares. Raises ValueError if it is no proxy, or is declared under another name."""
+    if not isinstance(candidate, Proxy):
         raise ValueError("it is no archselect.selectors.proxies.base.Proxy")
-    check_name(name, found.name)
-    return found
+    check_name(name, candidate.name)
+    return candidate
 
 
 registry: Registry[Proxy] = Registry("proxy", "archselect.proxies", PROXIES, _accept, {"naswot": NWOT.name})
@@ -52,5 +53,5 @@ registry: Registry[Proxy] = Registry("proxy", "archselect.proxies", PROXIES, _ac
 
 
 def get_proxy(name: str) -> Proxy:
-    """The proxy of that name. Raises UserError, with the nearest name, if there is none."""
+    """Return the proxy of that name. Raises UserError, with the nearest name, if there is none."""
     return registry.get(name)

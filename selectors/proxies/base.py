@@ -10,6 +10,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 Forward = Callable[[Tensor], Tensor]
+"""A way to compute the logits (batch, classes) of images (batch, channels, height, width)."""
 
 
 class Undefined(ValueError):
@@ -75,6 +76,12 @@ class Proxy:
 
     def measure(self, model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
         """Return the score, a finite number.
+
+        Args:
+            model: in the batch-norm mode to score in.
+            forward: gives the model's logits.
+            images: (batch, channels, height, width), normalised.
+            labels: (batch,).
 
         Raises:
             Undefined: there is no score; the text is the reason.

@@ -30,7 +30,8 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
     if classes <= MANY_CLASSES:
         return float(evidence.abs().sum())
     counts = members.sum(dim=0)
-    present = evidence[counts > 0] / counts[counts > 0]
+    in_batch = counts > 0
+    present = evidence[in_batch] / counts[in_batch]
     return float(torch.pdist(present[:, None], p=1).sum()) / len(present)
 
 

@@ -11,10 +11,11 @@ from archselect.selectors.proxies.gradients import gradients, loss_of
 
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """The sum over channels k of fan_in(k) · mean over images of (sum over positions of a dL/da)² / 2.
+    """Return the sum over channels k of fan_in(k) · mean over images of (sum over positions of a dL/da)² / 2.
 
     a is the output of a convolution or linear map, bias included. Abdelfattah et al. give each of a channel's weights
-    the channel's saliency before they sum, hence the factor: its number of weights.
+    the channel's saliency before they sum, hence the factor: its number of weights. Raises Undefined where the loss
+    depends on no weight.
     """
     calls: dict[Tensor, nn.Module] = {}
 
@@ -24,15 +25,21 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
     with torch.enable_grad():
         with listening(model, note, LINEAR):
             loss, _ = loss_of(model, forward, images, labels)
-        activations, slopes = gradients(loss, list(calls))
-    return total(
-        _saliency(activation.detach(), slope) * calls[activation].get_parameter("weight")[0].numel()
-        for activation, slope in zip(activations, slopes, strict=True)
-    )
+        slopes = gradients(loss, list(calls))
+    terms = []
+    for activation, slope in slopes.pairs():
+        fan_in = calls[activation].get_parameter("weight")[0].numel()
+        terms.append(_saliency(activation.detach(), slope) * fan_in)
+    return total(terms)
 
 
 def _saliency(activation: Tensor, slope: Tensor) -> Tensor:
-    """Of each channel, (channels,)."""
+    """Return the saliency of each channel, (channels,).
+
+    Args:
+        activation: (batch, channels, ...) output of a layer.
+        slope: the loss' gradient by it.
+    """
     per_image = (activation * slope).reshape(*activation.shape[:2], -1).sum(dim=2)
     return per_image.square().mean(dim=0) / 2
 

@@ -10,14 +10,15 @@ from archselect.selectors.proxies.forwards import LINEAR, listening
 
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """Millions of multiply-adds that convolutions and linear maps do for one image, NAS-Bench-201's count of FLOPs.
+    """Return the millions of multiply-adds of convolutions and linear maps for one image: NAS-Bench-201's FLOPs.
 
     NAS-Bench-Suite-Zero also counts normalisation (2 per entry), rectification (1) and pooling (9).
     """
     counts: list[int] = []
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        counts.append(module.get_parameter("weight")[0].numel() * output[0].numel())
+        fan_in = module.get_parameter("weight")[0].numel()
+        counts.append(fan_in * output[0].numel())
 
     # Batch statistics of 1x1 features need more than one image.
     with listening(model, count, LINEAR), torch.no_grad():

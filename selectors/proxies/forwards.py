@@ -15,15 +15,17 @@ LINEAR = (nn.Conv2d, nn.Linear)
 """The layers whose weights the proxies of Abdelfattah et al. score; biases and normalisation are left out."""
 
 Hear = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]
+"""A forward hook: it is given a module, its inputs and its output."""
 
 
 @contextmanager
 def listening(model: nn.Module, hear: Hear, kinds: tuple[type[nn.Module], ...] = (nn.Module,)) -> Iterator[None]:
-    """Within it, every call of a module of these kinds ends with `hear(module, inputs, output)`.
+    """Call `hear(module, inputs, output)` within it after every call of a module of these kinds.
 
     What `hear` returns takes the place of the output, unless it is None.
     """
-    hooks = [module.register_forward_hook(hear) for module in model.modules() if isinstance(module, kinds)]
+    modules = [module for module in model.modules() if isinstance(module, kinds)]
+    hooks = [module.register_forward_hook(hear) for module in modules]
     try:
         yield
     finally:
@@ -32,12 +34,16 @@ def listening(model: nn.Module, hear: Hear, kinds: tuple[type[nn.Module], ...] =
 
 
 def reached(model: nn.Module, forward: Forward, images: Tensor) -> list[nn.Module]:
-    """The modules that a forward calls, each once. Those that a mixture has silenced are not among them.
+    """Return the modules that a forward calls, each once. Those that a mixture has silenced are not among them.
 
     Two images are enough to find out (batch statistics of 1x1 features need more than one).
     """
     modules: dict[nn.Module, None] = {}
-    with listening(model, lambda module, inputs, output: modules.setdefault(module)), torch.no_grad():
+
+    def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        modules[module] = None
+
+    with listening(model, note), torch.no_grad():
         forward(images[:2])
     return list(modules)
 
@@ -45,25 +51,29 @@ def reached(model: nn.Module, forward: Forward, images: Tensor) -> list[nn.Modul
 def working(model: nn.Module, forward: Forward, images: Tensor, kind: type[nn.Module]) -> set[nn.Module]:
     """Return the modules of a kind that are at work: the images reach them, and the logits depend on what they give.
 
-    A module that reads an empty node gets the same input for every image; of one whose output nothing reads the logits
-    have no gradient. The first two images are looked at (batch statistics of 1x1 features need more than one).
+    A module that reads an empty node gets the same input for every image. The logits have no gradient by the output of
+    a module that nothing reads. The first two images are looked at (batch statistics of 1x1 features need more than
+    one).
     """
     gates: dict[Tensor, nn.Module] = {}
 
     def gate(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         factor = torch.ones((), dtype=output.dtype, device=output.device, requires_grad=True)
-        if bool((inputs[0] != inputs[0][:1]).any()):
+        differs = inputs[0] != inputs[0][:1]
+        if bool(differs.any()):
             gates[factor] = module
         return output * factor
 
     with torch.enable_grad(), listening(model, gate, (kind,)):
         logits = forward(images[:2])
-        slopes = torch.autograd.grad(logits.sum(), list(gates), allow_unused=True) if gates else ()
+        if not gates:
+            return set()
+        slopes = torch.autograd.grad(logits.sum(), list(gates), allow_unused=True)
     return {module for module, slope in zip(gates.values(), slopes, strict=True) if slope is not None}
 
 
 def replaced(model: nn.Module, forward: Forward, tensors: Mapping[str, Tensor]) -> Forward:
-    """`forward` as it is with these parameters and buffers, by name, in place of the model's own.
+    """Return `forward` with these parameters and buffers, by name, in place of the model's own.
 
     The model holds them during the call only: its own tensors are not written to and get no gradient.
     """
@@ -79,16 +89,18 @@ def replaced(model: nn.Module, forward: Forward, tensors: Mapping[str, Tensor]) 
 
 
 class _Call(nn.Module):
-    """Makes a closure over a model a module that holds the model."""
+    """A closure over a model as a module that holds the model."""
 
     def __init__(self, model: nn.Module, forward: Forward) -> None:
         super().__init__()
-        self.model, self._call = model, forward
+        self.model = model
+        self._call = forward
 
     def forward(self, images: Tensor) -> Tensor:
         return self._call(images)
 
 
 def total(terms: Iterable[Tensor]) -> float:
-    """The sum of all entries, in float64, where sums that cancel lose nothing. One wait for the device."""
-    return float(torch.stack([term.double().sum() for term in terms]).sum())
+    """Return the sum of all entries, in float64, where sums that cancel lose nothing. One wait for the device."""
+    sums = [term.double().sum() for term in terms]
+    return float(torch.stack(sums).sum())

@@ -10,7 +10,10 @@ from archselect.selectors.proxies.gradients import weight_gradients
 
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """The sum over layers of ||dL/dw||, one Euclidean norm per convolution or linear map."""
+    """Return the sum over layers of ||dL/dw||, one Euclidean norm per convolution or linear map.
+
+    Raises Undefined where the loss depends on no weight.
+    """
     return total(gradient.norm() for _, gradient in weight_gradients(model, forward, images, labels))
 
 

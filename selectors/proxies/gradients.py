@@ -6,7 +6,8 @@ no parameter gets one and frozen parameters need not be thawed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,47 +18,68 @@ from archselect.selectors.proxies.forwards import LINEAR, replaced
 
 
 def leaves(model: nn.Module) -> dict[str, Tensor]:
-    """The weights of all convolutions and linear maps by name, as leaves of a graph of their own."""
-    return {
-        f"{name}.weight": module.weight.detach().requires_grad_()
-        for name, module in model.named_modules()
-        if isinstance(module, LINEAR)
-    }
+    """Return the weights of all convolutions and linear maps by name, as leaves of a graph of their own."""
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, LINEAR)}
+    return {f"{name}.weight": layer.weight.detach().requires_grad_() for name, layer in layers.items()}
 
 
 def loss_of(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """The loss, and the weights as leaves of its graph. Call it with gradients switched on."""
+    """Return the loss, and the weights as leaves of its graph. Call it with gradients switched on."""
     weights = leaves(model)
-    return F.cross_entropy(replaced(model, forward, weights)(images), labels), list(weights.values())
+    logits = replaced(model, forward, weights)(images)
+    return F.cross_entropy(logits, labels), list(weights.values())
 
 
-def gradients(
-    of: Tensor, by: Sequence[Tensor], create_graph: bool = False
-) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Those of the tensors `by` that `of`, a scalar, depends on, and its gradient by each of them.
+class Gradients(NamedTuple):
+    """The gradients of a scalar by the tensors that it depends on.
+
+    Attributes:
+        tensors: those tensors.
+        values: the gradient by each, of its shape.
+    """
+
+    tensors: list[Tensor]
+    values: list[Tensor]
+
+    def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Return each tensor with the gradient by it."""
+        return zip(self.tensors, self.values, strict=True)
+
+
+def gradients(of: Tensor, by: Sequence[Tensor], create_graph: bool = False) -> Gradients:
+    """Return the gradients of a scalar by those of some tensors that it depends on.
+
+    Args:
+        of: the scalar.
+        by: the tensors.
+        create_graph: whether gradients of the gradients will be taken.
 
     Raises Undefined if it depends on none: then a proxy has nothing to measure.
     """
-    found = torch.autograd.grad(of, by, create_graph=create_graph, allow_unused=True) if by else ()
-    pairs = [(tensor, gradient) for tensor, gradient in zip(by, found, strict=True) if gradient is not None]
-    if not pairs:
+    values = torch.autograd.grad(of, by, create_graph=create_graph, allow_unused=True) if by else ()
+    present = Gradients([], [])
+    for tensor, value in zip(by, values, strict=True):
+        if value is not None:
+            present.tensors.append(tensor)
+            present.values.append(value)
+    if not present.values:
         raise Undefined("no weight has a gradient: the logits depend on none of the model's weights")
-    tensors, values = zip(*pairs, strict=True)
-    return tensors, values
+    return present
 
 
 def weight_gradients(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """(weight, gradient of the loss) of the convolutions and linear maps that the loss depends on.
+    """Return (weight, gradient of the loss) of the convolutions and linear maps that the loss depends on.
 
-    A weight that the mixture has silenced is not among them: it contributes nothing.
+    A weight that the mixture has silenced is not among them: it contributes nothing. Raises Undefined if there is none.
     """
     with torch.enable_grad():
-        tensors, values = gradients(*loss_of(model, forward, images, labels))
-    return [(weight.detach(), gradient) for weight, gradient in zip(tensors, values, strict=True)]
+        loss, weights = loss_of(model, forward, images, labels)
+        slopes = gradients(loss, weights)
+    return [(weight.detach(), slope) for weight, slope in slopes.pairs()]
 
 
 def jacobian(forward: Forward, images: Tensor) -> tuple[Tensor, int]:
-    """The gradient of the sum of all logits by each image, (batch, entries of an image), and the number of classes.
+    """Return the gradient of the sum of all logits by each image, (batch, entries), and the number of classes.
 
     Zeros where the logits do not depend on the images.
     """
@@ -74,7 +96,8 @@ def correlations(rows: Tensor) -> Tensor:
 
     Raises Undefined where a row is constant or not finite.
     """
-    centred = rows.double() - rows.double().mean(dim=1, keepdim=True)
+    exact = rows.double()
+    centred = exact - exact.mean(dim=1, keepdim=True)
     norms = centred.norm(dim=1, keepdim=True)
     if not bool(torch.isfinite(norms).all()):
         raise Undefined("the gradient of the logits by some image is not finite")

@@ -11,16 +11,17 @@ from archselect.selectors.proxies.gradients import gradients, loss_of
 
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """The sum over weights of -w (H g), with g the gradient of the loss and H its Hessian.
+    """Return the sum over weights of -w (H g), with g the gradient of the loss and H its Hessian.
 
-    The sign is that of Abdelfattah et al. H g is the gradient of g · (g held fixed).
+    The sign is that of Abdelfattah et al. H g is the gradient of g · (g held fixed). Raises Undefined where the loss
+    depends on no weight.
     """
     with torch.enable_grad():
         loss, weights = loss_of(model, forward, images, labels)
-        _, g = gradients(loss, weights, create_graph=True)
+        g = gradients(loss, weights, create_graph=True).values
         product = torch.stack([(part.detach() * part).sum() for part in g]).sum()
-        reached, hessian_g = gradients(product, weights)
-    return total(-weight.detach() * part for weight, part in zip(reached, hessian_g, strict=True))
+        hessian_g = gradients(product, weights)
+    return total(-weight.detach() * part for weight, part in hessian_g.pairs())
 
 
 GRASP = Proxy(

@@ -22,8 +22,8 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
     up to k: no two are correlated. Raises Undefined where a Jacobian is constant, as in a network whose logits do not
     depend on the images.
     """
-    matrix = correlations(jacobian(forward, images)[0])
-    values = torch.linalg.eigvalsh(matrix) + K
+    rows, _ = jacobian(forward, images)
+    values = torch.linalg.eigvalsh(correlations(rows)) + K
     return -float((values.log() + 1 / values).sum())
 
 

@@ -6,6 +6,7 @@ The Zero-Cost-PT paper and code call it `jacob` and `nwot`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from archselect.selectors.proxies.base import Domain, Forward, Proxy, Undefined
 
 
 def pattern_kernel(model: nn.Module, forward: Forward, images: Tensor) -> Tensor:
-    """How many ReLUs each pair of images agrees on: K of shape (batch, batch), float64, whole numbers.
+    """Return how many ReLUs each pair of images agrees on: K of shape (batch, batch), float64, whole numbers.
 
     For a ReLU whose input is x, with b = (x > 0) flattened per image and of length d, K gains
     b b^T + (1 - b)(1 - b)^T = d + 2 b b^T - r 1^T - 1 r^T with r = diag(b b^T): one matrix product per node, taken as
@@ -32,52 +33,89 @@ def pattern_kernel(model: nn.Module, forward: Forward, images: Tensor) -> Tensor
 
 
 def pattern_kernels(model: nn.Module, forward: Forward, images: Tensor, candidates: int) -> Tensor:
-    """K of every candidate, (candidates, batch, batch); see :func:`pattern_kernel` and :attr:`.Proxy.side_by_side`."""
-    batch = len(images)
-    # As K is linear in b b^T and d, these are added up, and the rest is reckoned once.
-    both = torch.zeros(candidates, batch, batch, dtype=torch.float64, device=images.device)
-    lengths = [0] * candidates
-    weights: dict[tuple[int, ...], Tensor] = {}
+    """Return K of every candidate, (candidates, batch, batch).
 
-    def add(module: nn.Module, inputs: tuple[Tensor], counts: dict[str, Any], output: Tensor) -> None:
-        # The output is positive exactly where the input is, and nowhere negative. The order of a row's entries is of no
-        # account, so they are taken as they lie in memory.
-        active = output.to(torch.bool)
-        if active.dim() == 4 and active.is_contiguous(memory_format=torch.channels_last):
-            active = active.permute(0, 2, 3, 1)
-        active = active.reshape(-1, batch, output[0].numel())
-        seen, blank = (_for_each(counts.get(name, usual), candidates) for name, usual in (("seen", 1), ("blank", 0)))
-        for k in range(candidates):
-            lengths[k] += (seen[k] + blank[k]) * active.shape[2]
-        overlaps = _overlaps(active)
-        if len(set(seen)) == 1:
-            both.add_(overlaps, alpha=seen[0])
-        else:
-            if seen not in weights:
-                weights[seen] = torch.tensor(seen, dtype=torch.float64).view(-1, 1, 1).to(images.device)
-            both.addcmul_(overlaps.double(), weights[seen])
-
-    hooks = [
-        module.register_forward_hook(add, with_kwargs=True)
-        for module in model.modules()
-        if isinstance(module, Rectifier)
-    ]
+    See :func:`pattern_kernel` and :attr:`.Proxy.side_by_side`.
+    """
+    patterns = _Patterns(candidates, len(images), images.device)
+    rectifiers = [module for module in model.modules() if isinstance(module, Rectifier)]
+    hooks = [module.register_forward_hook(patterns.hear, with_kwargs=True) for module in rectifiers]
     try:
         forward(images)
     finally:
         for hook in hooks:
             hook.remove()
-    rows = both.diagonal(dim1=1, dim2=2)
-    total = torch.tensor(lengths, dtype=torch.float64).view(-1, 1, 1).to(images.device)
-    return 2 * both - rows[:, None] - rows[:, :, None] + total
+    return patterns.kernels()
+
+
+class _Patterns:
+    """The sums over all rectifiers of which K consists: as K is linear in b b^T and d, these are added up.
+
+    Args:
+        candidates: how many are scored side by side.
+        batch: images of a candidate.
+        device: of the images.
+    """
+
+    def __init__(self, candidates: int, batch: int, device: torch.device) -> None:
+        self._candidates = candidates
+        self._batch = batch
+        self._device = device
+        self._overlaps = torch.zeros(candidates, batch, batch, dtype=torch.float64, device=device)
+        self._lengths = [0] * candidates
+        self._weights: dict[tuple[int, ...], Tensor] = {}
+
+    def hear(self, module: nn.Module, inputs: tuple[Tensor], counts: dict[str, Any], output: Tensor) -> None:
+        """Add the pattern of a rectifier: a forward hook. `counts` are its `seen` and `blank`."""
+        seen = _for_each(counts.get("seen", 1), self._candidates)
+        blank = _for_each(counts.get("blank", 0), self._candidates)
+        length = output[0].numel()
+        for k in range(self._candidates):
+            self._lengths[k] += (seen[k] + blank[k]) * length
+        overlaps = _overlaps(_active(output, self._batch))
+        if len(set(seen)) == 1:
+            self._overlaps.add_(overlaps, alpha=seen[0])
+        else:
+            self._overlaps.addcmul_(overlaps.double(), self._by_candidate(seen))
+
+    def kernels(self) -> Tensor:
+        """Return K of every candidate, (candidates, batch, batch)."""
+        own = self._overlaps.diagonal(dim1=1, dim2=2)
+        lengths = _column(self._lengths).to(self._device)
+        return 2 * self._overlaps - own[:, None] - own[:, :, None] + lengths
+
+    def _by_candidate(self, seen: tuple[int, ...]) -> Tensor:
+        """Return the counts on the device, (candidates, 1, 1); kept, so that no forward waits for copies."""
+        if seen not in self._weights:
+            self._weights[seen] = _column(seen).to(self._device)
+        return self._weights[seen]
+
+
+def _column(numbers: Sequence[int]) -> Tensor:
+    """Return numbers as (numbers, 1, 1), float64."""
+    return torch.tensor(numbers, dtype=torch.float64).view(-1, 1, 1)
 
 
 def _for_each(count: Count, candidates: int) -> tuple[int, ...]:
     return (count,) * candidates if isinstance(count, int) else count
 
 
+def _active(output: Tensor, batch: int) -> Tensor:
+    """Return where a rectifier's input is positive, (1 or candidates, batch, entries).
+
+    The output is positive exactly where the input is, and nowhere negative. The order of an image's entries does not
+    matter, so they are taken as they lie in memory.
+    """
+    active = output.to(torch.bool)
+    if active.dim() == 4 and active.is_contiguous(memory_format=torch.channels_last):
+        active = active.permute(0, 2, 3, 1)
+    return active.reshape(-1, batch, output[0].numel())
+
+
 def _overlaps(active: Tensor) -> Tensor:
-    """How many bits each pair of rows has in common, per candidate or once for all: (1 or candidates, batch, batch).
+    """Return how many bits each pair of rows has in common, for each candidate or once for all.
+
+    The result is (1 or candidates, batch, batch).
 
     Processors with AVX512 multiply bytes twice as fast as floats. Whole numbers below 2^24 are exact in float32, so the
     order of summation does not matter.

@@ -9,9 +9,11 @@ from archselect.selectors.proxies.forwards import reached
 
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """Millions of parameters of the modules that the forward calls, those of normalisation and biases included."""
-    modules = reached(model, forward, images)
-    return sum(parameter.numel() for module in modules for parameter in module.parameters(recurse=False)) / 1e6
+    """Return the millions of parameters of the modules that the forward calls, normalisation and biases included."""
+    total = 0
+    for module in reached(model, forward, images):
+        total += sum(parameter.numel() for parameter in module.parameters(recurse=False))
+    return total / 1e6
 
 
 PARAMS = Proxy(

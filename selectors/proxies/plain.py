@@ -15,7 +15,7 @@ from archselect.selectors.proxies.gradients import weight_gradients
 
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """The sum over weights of w dL/dw."""
+    """Return the sum over weights of w dL/dw. Raises Undefined where the loss depends on no weight."""
     return total(weight * gradient for weight, gradient in weight_gradients(model, forward, images, labels))
 
 

@@ -10,7 +10,10 @@ from archselect.selectors.proxies.gradients import weight_gradients
 
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """The sum over weights of `|w dL/dw|`, summed over the network as in Abdelfattah et al."""
+    """Return the sum over weights of `|w dL/dw|`, summed over the network as in Abdelfattah et al.
+
+    Raises Undefined where the loss depends on no weight.
+    """
     return total((weight * gradient).abs() for weight, gradient in weight_gradients(model, forward, images, labels))
 
 

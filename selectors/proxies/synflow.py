@@ -27,8 +27,9 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
     weights = [magnitudes[name].requires_grad_() for name in leaves(model)]
     ones = torch.ones_like(images[:1], dtype=torch.float64)
     with torch.enable_grad(), without_normalisation(model):
-        reached, slopes = gradients(replaced(model, forward, magnitudes)(ones).sum(), weights)
-    flow = total((weight.detach() * slope).abs() for weight, slope in zip(reached, slopes, strict=True))
+        logits = replaced(model, forward, magnitudes)(ones)
+        slopes = gradients(logits.sum(), weights)
+    flow = total((weight.detach() * slope).abs() for weight, slope in slopes.pairs())
     if flow == 0:
         raise Undefined("no path leads from the images to the logits")
     if not math.isfinite(flow):
@@ -38,7 +39,7 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
 
 @contextmanager
 def without_normalisation(model: nn.Module) -> Iterator[None]:
-    """Within it, batch normalisation gives back what it is given."""
+    """Leave out the model's batch normalisation within it: it gives back its input."""
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     # An attribute of the object hides the method of its class until it is deleted.
     before = [vars(module).get("forward") for module in norms]
@@ -48,9 +49,8 @@ def without_normalisation(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         for module, forward in zip(norms, before, strict=True):
-            if forward is None:
-                vars(module).pop("forward", None)
-            else:
+            vars(module).pop("forward", None)
+            if forward is not None:
                 vars(module)["forward"] = forward
 
 

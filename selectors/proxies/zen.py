@@ -72,17 +72,19 @@ def _gaussian_weights(model: nn.Module, draw: int) -> dict[str, Tensor]:
     """
     tensors: dict[str, Tensor] = {}
     for name, module in model.named_modules():
-        if not isinstance(module, (*LINEAR, nn.BatchNorm2d)):
-            continue
-        for key, parameter in module.named_parameters(recurse=False):
-            full = f"{name}.{key}"
-            if key == "bias":
-                tensors[full] = torch.zeros_like(parameter)
-            elif isinstance(module, nn.BatchNorm2d):
-                tensors[full] = torch.ones_like(parameter)
-            else:
-                tensors[full] = _normal(parameter.detach(), draw, full)
+        if isinstance(module, (*LINEAR, nn.BatchNorm2d)):
+            for key, parameter in module.named_parameters(recurse=False):
+                tensors[f"{name}.{key}"] = _gaussian(module, f"{name}.{key}", parameter.detach(), draw)
     return tensors
+
+
+def _gaussian(module: nn.Module, name: str, parameter: Tensor, draw: int) -> Tensor:
+    """Return what a parameter of that name is replaced by."""
+    if name.endswith(".bias"):
+        return torch.zeros_like(parameter)
+    if isinstance(module, nn.BatchNorm2d):
+        return torch.ones_like(parameter)
+    return _normal(parameter, draw, name)
 
 
 def _features(model: nn.Module, forward: Forward, images: Tensor, counted: Set[nn.Module]) -> tuple[Tensor, Tensor]:
@@ -91,25 +93,53 @@ def _features(model: nn.Module, forward: Forward, images: Tensor, counted: Set[n
     The features are what the last module gave that ended before the classifier, the last linear layer to be called,
     began: pooling is no module. Raises Undefined if that cannot be the classifier's input before it was pooled.
     """
-    ended: list[Tensor] = []
-    found: list[tuple[Tensor, int]] = []
-    logs: list[Tensor] = []
-
-    def hear(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        if isinstance(module, LINEAR):
-            found[:] = [(ended[0], inputs[0].shape[1])] if ended else []
-        elif isinstance(module, nn.BatchNorm2d) and module in counted:
-            batch = module.training or module.running_var is None
-            variance = inputs[0].var(dim=(0, 2, 3), correction=0) if batch else module.running_var
-            assert variance is not None
-            logs.append(variance.double().mean().log() / 2)
-        ended[:] = [output]
-
-    with listening(model, hear), torch.no_grad():
+    heard = _Heard(counted)
+    with listening(model, heard.hear), torch.no_grad():
         forward(images)
-    if not found or found[0][0].dim() != 4 or found[0][0].shape[1] != found[0][1]:
+    features = heard.features
+    if features is None or features.dim() != 4 or features.shape[1] != heard.classifier_channels:
         raise Undefined("zen needs a network whose features are averaged, outside any module, for its classifier")
-    return found[0][0], torch.stack(logs).sum() if logs else torch.zeros((), dtype=torch.float64)
+    if not heard.logs:
+        return features, torch.zeros((), dtype=torch.float64)
+    return features, torch.stack(heard.logs).sum()
+
+
+class _Heard:
+    """What is heard of a forward.
+
+    Args:
+        counted: the normalisations that count.
+
+    Attributes:
+        features: output of the module that ended before the last linear layer began; None if there was none.
+        classifier_channels: channels of the input of that linear layer.
+        logs: log s of each call of a normalisation that counts.
+    """
+
+    def __init__(self, counted: Set[nn.Module]) -> None:
+        self.features: Tensor | None = None
+        self.classifier_channels = 0
+        self.logs: list[Tensor] = []
+        self._counted = counted
+        self._latest: Tensor | None = None
+
+    def hear(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Note a module's call: a forward hook."""
+        if isinstance(module, LINEAR):
+            self.features = self._latest
+            self.classifier_channels = inputs[0].shape[1]
+        elif isinstance(module, nn.BatchNorm2d) and module in self._counted:
+            self.logs.append(_log_scale(module, inputs[0]))
+        self._latest = output
+
+
+def _log_scale(norm: nn.BatchNorm2d, features: Tensor) -> Tensor:
+    """Return log s, where s² is the mean of the variances that a normalisation divides by."""
+    if norm.training or norm.running_var is None:
+        variance = features.var(dim=(0, 2, 3), correction=0)
+    else:
+        variance = norm.running_var
+    return variance.double().mean().log() / 2
 
 
 ZEN = Proxy(

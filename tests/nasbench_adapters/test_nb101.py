@@ -24,8 +24,8 @@ from archselect.nasbench_adapters.spaces.nb101 import (
     module_hash,
     module_of,
     parse_module,
-    pruned,
-    renumbered,
+    prune,
+    renumber,
 )
 
 SPACE = get_space("nb101")
@@ -53,7 +53,7 @@ def modules(draw, most=7):
     edges = draw(st.sets(st.sampled_from(possible), min_size=1))
     bits = "".join("1" if (u, v) in edges else "0" for u in range(count) for v in range(count))
     kept = live_vertices(bits)
-    if not kept or renumbered(bits, kept).count("1") > MOST_EDGES:
+    if not kept or renumber(bits, kept).count("1") > MOST_EDGES:
         # A path through all vertices is a cell in any case.
         bits = "".join("1" if v == u + 1 else "0" for u in range(count) for v in range(count))
     return Module(bits, tuple(draw(st.lists(st.integers(0, 2), min_size=count - 2, max_size=count - 2))))
@@ -68,7 +68,7 @@ def renumberings(draw, module):
         free = [v for v in left if not any(matrix[u, v] for u in left)]
         order.append(draw(st.sampled_from(free)))
         left.remove(order[-1])
-    bits = renumbered(module.bits, [0, *order, module.vertices - 1])
+    bits = renumber(module.bits, [0, *order, module.vertices - 1])
     return Module(bits, tuple(module.operations[v - 1] for v in order))
 
 
@@ -180,7 +180,7 @@ def test_hashes_of_all_cells_at_hand(cells):
     """The table's hashes are made with the operations in another order than the benchmark's: 1x1 before 3x3."""
     other = (1, 0, 2)
     for row in cells:
-        bits, operations = pruned(parse_module(f"{row['adjacency']}:{row['ops']}"))
+        bits, operations = prune(parse_module(f"{row['adjacency']}:{row['ops']}"))
         assert module_hash(Module(bits, tuple(other[k] for k in operations))) == row["hash"]
     assert len(cells) == 3522
 
@@ -188,7 +188,7 @@ def test_hashes_of_all_cells_at_hand(cells):
 @settings(max_examples=50)
 @given(modules())
 def test_hashes_are_those_of_nasbench_pytorch(module):
-    bits, operations = pruned(module)
+    bits, operations = prune(module)
     wanted = hash_module(Module(bits, operations).matrix, [-1, *operations, -2])
     assert module_hash(module) == wanted
 
@@ -219,8 +219,8 @@ def test_the_canonical_form_does_not_depend_on_the_numbering(data):
 @settings(max_examples=50)
 @given(modules())
 def test_the_canonical_form_is_the_pruned_graph_itself(module):
-    canonical, own = canonical_module(module), pruned(module)
-    assert canonical_module(canonical) == canonical == pruned(canonical)
+    canonical, own = canonical_module(module), prune(module)
+    assert canonical_module(canonical) == canonical == prune(canonical)
     assert sorted(canonical.operations) == sorted(own.operations)
     assert module_hash(canonical) == module_hash(module)
     architecture = SPACE.canonical(SPACE.architecture(module))
@@ -232,7 +232,7 @@ def test_the_canonical_form_is_the_pruned_graph_itself(module):
 @given(modules(5), modules(5))
 def test_two_cells_have_one_form_exactly_if_they_are_isomorphic(one, other):
     """Against the package's exhaustive comparison."""
-    one, other = pruned(one), pruned(other)
+    one, other = prune(one), prune(other)
     same = one.vertices == other.vertices and is_isomorphic(
         (one.matrix, ["in", *one.operations, "out"]), (other.matrix, ["in", *other.operations, "out"])
     )
@@ -274,7 +274,7 @@ def test_the_benchmark_has_423624_cells():
             order = (0, *between, vertices - 1)
             place = {v: new for new, v in enumerate(order)}
             if all(place[u] < place[v] for u, v in edges):
-                image = renumbered(bits, order)
+                image = renumber(bits, order)
                 graphs.discard(image)
                 if image == bits:
                     symmetries += 1

@@ -19,7 +19,7 @@ from archselect.nasbench_adapters.spaces.nb101 import (
     canonical_module,
     live_vertices,
     parse_module,
-    pruned,
+    prune,
 )
 
 NAMES = ("nb1shot1-1", "nb1shot1-2", "nb1shot1-3")
@@ -256,7 +256,7 @@ def test_the_number_of_distinct_cells(members):
             if used < space.blocks and bits in forms:
                 continue
             for operations in product(range(3), repeat=space.blocks):
-                forms.add(pruned(Module(bits, operations)))
+                forms.add(prune(Module(bits, operations)))
         assert len({canonical_module(form) for form in forms}) == len(members(space).cells)
 
 
