@@ -116,7 +116,10 @@ def check_writable(path: Path, needed: int | None = None) -> None:
         raise unwritable(path, _os_error(errno.ENOTDIR))
     if not os.access(existing, os.W_OK | os.X_OK):
         raise unwritable(path, _os_error(errno.EROFS if _is_read_only(existing) else errno.EACCES))
-    free = shutil.disk_usage(existing).free
+    try:
+        free = shutil.disk_usage(existing).free
+    except OSError as error:  # as where another process has removed it since
+        raise unwritable(path, error) from error
     if free < needed:
         raise UserError(
             f"cannot write {path}: {free / 2**20:,.0f} MiB are free there and {needed / 2**20:,.0f} MiB are needed; "

@@ -278,6 +278,8 @@ def import_truth(
         truth = long_csv.import_long(source, name, space=space, provenance=provenance, origin=origin, left_out=left_out)
     else:
         truth = _convert(source, format, name, force)
+    if path.is_file() and not replace:  # a conversion takes minutes, in which another one may have taken the name
+        raise UserError(f"there is a truth '{name}' by now: add --replace, or choose another --name")
     truth.save(path)
     return Imported(path, truth, replaced, tuple(left_out or ()), _list_left_out(path, left_out or []))
 
@@ -362,7 +364,10 @@ def fit_truth(
     faults.raise_any()
     truth = open_truth(table)
     assert isinstance(truth, TruthTable)
-    fit_surrogate(truth, *column, name, parameters=parameters).save(path)
+    fitted = fit_surrogate(truth, *column, name, parameters=parameters)
+    if path.is_file() and not replace:
+        raise UserError(f"there is a truth '{name}' by now: add --replace, or choose another --name")
+    fitted.save(path)
     return path
 
 

@@ -192,7 +192,7 @@ def read_frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 def _check_size(path: Path) -> None:
     """Raise UserError if a CSV has more rows or columns than are read, or rows that leave most of their fields out."""
     width = len(read_header(path)) + ROOM
-    rows = _count_lines(path)
+    rows = max(0, _count_lines(path) - 1)
     if width - ROOM > MOST_COLUMNS:
         raise UserError(f"{path} has {width - ROOM:,} columns, and at most {MOST_COLUMNS:,} are read")
     if rows > MOST_ROWS:
@@ -205,7 +205,7 @@ def _check_size(path: Path) -> None:
 
 
 def _count_lines(path: Path) -> int:
-    """Return how many lines a CSV has, below its header."""
+    """Return how many lines a CSV has, its header among them."""
     lines = 0
     with open_bytes(path) as file:
         while block := file.read(1 << 20):

@@ -18,6 +18,7 @@ from archselect.benchmarks.truth_building import (
     train_table,
 )
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.files import held
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import builtin_path
 from archselect.nasbench_adapters.truth.table import TruthTable
@@ -80,6 +81,13 @@ def few(monkeypatch, small_images):
     monkeypatch.setattr(truth_building, "load_recipe_images", lambda recipe: small_images)
     monkeypatch.setattr(truth_building, "PART", 2)
     return trained
+
+
+def test_two_commands_do_not_build_in_one_folder(tmp_path):
+    """Each would take the other's parts for its own, of whatever recipe they are."""
+    with held(tmp_path), pytest.raises(UserError, match="another command is writing into"):
+        build_table(RECIPES["nb201-digits"], tmp_path, workers=1)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_replicas_side_by_side_are_trainings_alone(nb201, small_images):

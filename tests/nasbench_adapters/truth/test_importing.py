@@ -272,6 +272,36 @@ def test_a_name_that_is_taken(cells, write, monkeypatch):
         import_truth(other, name="t")
 
 
+def test_a_name_that_another_import_takes_meanwhile(cells, write, monkeypatch):
+    source = write(long_row(cells[0]))
+    take = long_csv.import_long
+
+    def slow(*arguments, **options):
+        monkeypatch.setattr(long_csv, "import_long", take)
+        import_truth(source, name="mine")
+        return take(*arguments, **options)
+
+    monkeypatch.setattr(long_csv, "import_long", slow)
+    with pytest.raises(UserError, match="there is a truth 'mine' by now: add --replace"):
+        import_truth(source, name="mine")
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1_000_000, 300), (300_000, 9_000)])
+def test_a_csv_whose_rows_lack_nearly_all_fields(tmp_path, rows, columns):
+    """Each row would take memory for all columns of the header."""
+    path = tmp_path / "a.csv"
+    path.write_text(",".join(f"c{place}" for place in range(columns)) + "\n" + "a\n" * rows)
+    with pytest.raises(UserError, match=rf"a\.csv has {rows:,} rows of {columns:,} columns in [\d,]+ bytes"):
+        long_csv.read_frame(path, ())
+
+
+def test_a_csv_of_too_many_columns(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(",".join(f"c{place}" for place in range(10_001)) + "\n")
+    with pytest.raises(UserError, match="10,001 columns, and at most 10,000 are read"):
+        long_csv.read_frame(path, ())
+
+
 def test_rows_are_left_out_of_open_forms_only(tmp_path):
     (tmp_path / "a.tfrecord").touch()
     with pytest.raises(UserError, match="the format nb101-file is read whole or not at all: leave out --skip-invalid"):
