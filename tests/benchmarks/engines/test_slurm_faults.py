@@ -432,6 +432,16 @@ def test_jobs_that_slurm_has_though_sbatch_failed_are_found(cluster, opened, clo
     assert len(cluster.fake.jobs()) == 3
 
 
+def test_others_are_submitted_after_jobs_that_were_done_before_they_were_found(cluster, opened, pace):
+    """Nothing is left to ask Slurm about, but whether it has that array."""
+    pace(look=3.0)
+    cluster.fake.fault("sbatch", "accept and fail")
+    with opened() as submit, cluster.running():
+        assert submit(pow, 3, 2).result(timeout=HANG) == 9
+        cluster.fake.fault("sbatch", None)
+        assert submit(pow, 4, 2).result(timeout=HANG) == 16
+
+
 def test_a_job_that_appears_late_is_cancelled(cluster, opened):
     """Slurm has it, but only after it was submitted again."""
     with opened() as submit:
