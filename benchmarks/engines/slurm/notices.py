@@ -15,8 +15,8 @@ class Notices:
         self._told: set[str] = set()
 
     def tell(self, line: str) -> None:
-        """Tell it."""
-        warnings.warn(line, Notice, stacklevel=2)
+        """Tell it, also if it was told before: unlike `warn`, this keeps no list of that."""
+        warnings.warn_explicit(line, Notice, __file__, 1)
 
     def tell_once(self, about: str, line: str) -> None:
         """Tell it, unless something about the same was told before."""

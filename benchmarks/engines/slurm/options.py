@@ -12,8 +12,8 @@ from typing import Any
 from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.files import expand
 
-OURS = ("array", "error", "output", "test-only", "wait", "wrap")
-"""Options of sbatch that the engine gives itself, or that would change what sbatch does."""
+BARRED = ("array", "clusters", "error", "output", "parsable", "quiet", "test-only", "wait", "wrap")
+"""Options of sbatch that the engine gives itself, or that would hide jobs from it."""
 DEFAULTS = {"cpus-per-task": 1, "open-mode": "append"}
 JOB = "archselect.benchmarks.engines.slurm.job"
 """The module that a job runs."""
@@ -88,8 +88,8 @@ def _lines(name: str, value: Any) -> list[str]:
     """Return an option as it stands in a script; none if its value is false. Raises UserError if it cannot be one."""
     if not re.fullmatch(r"[a-z][a-z0-9-]*[a-z0-9]", name):
         raise UserError(f"setting {name!r} is no option of sbatch: write such as partition, time or gres")
-    if name in OURS:
-        raise UserError(f"setting {name} is given by the engine itself: leave it out")
+    if name in BARRED:
+        raise UserError(f"setting {name} cannot be given here: leave it out")
     if value is False:
         return []
     if value is True:

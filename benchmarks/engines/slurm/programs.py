@@ -48,9 +48,9 @@ _OTHERS_OPTIONS = ("SQUEUE_", "SACCT_", "SCANCEL_", "SBATCH_WAIT")
 _JOB = re.compile(r"(\d[^|\s]*)\|([A-Z_]+)\|([^|]*)\|(.*)")
 """A line of `squeue`, in the form :data:`_FORM`; ids of others' kinds of jobs, as 12+0, are let through."""
 _FORM = "%i|%T|%r|%j"
-_LIMIT_REASON = re.compile(r"\b(?:QOS|Assoc)\w*Submit\w*|temporarily unable to accept", re.IGNORECASE)
+_LIMIT_REASON = re.compile(r"(?:Max|Grp)\w*Submit|temporarily unable to accept|Resource temporarily unavailable")
 """Words of a limit on the number of jobs."""
-_MAYBE_LIMIT = re.compile(r"job submit limit|Invalid job array specification|MaxArraySize", re.IGNORECASE)
+_MAYBE_LIMIT = re.compile(r"violates accounting/QOS policy|Invalid job array specification|MaxArraySize")
 """Words that stand for a limit on jobs, a limit on the length of an array, or for other refusals."""
 _REASON = re.compile(r"\b(?:QOS|Assoc)[A-Z]\w+")
 """The name that Slurm gives to the limit that a job violates."""
@@ -303,15 +303,15 @@ def _text(output: bytes) -> str:
 
 def _refusal(answer: _Answer) -> Exception:
     """Return the error of an `sbatch` that gave no id."""
-    words = answer.words
-    if _LIMIT_REASON.search(words):
-        return Full(words, certain=True)
-    if _MAYBE_LIMIT.search(words) and not _REASON.search(words):
-        return Full(words, certain=False)
-    own_words = any(line.startswith("sbatch: ") for line in answer.err.splitlines())
-    if answer.code in (None, 0) or not own_words or _SILENT.search(words):
+    said = answer.err
+    if _LIMIT_REASON.search(said):
+        return Full(answer.words, certain=True)
+    if _MAYBE_LIMIT.search(said) and not _REASON.search(said):
+        return Full(answer.words, certain=False)
+    own_words = any(line.startswith("sbatch: ") for line in said.splitlines())
+    if answer.code in (None, 0) or not own_words or _SILENT.search(said):
         return answer.failure()
-    return Refused(words)
+    return Refused(answer.words)
 
 
 def _are_gone(answer: _Answer) -> bool:

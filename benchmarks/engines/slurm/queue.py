@@ -112,7 +112,8 @@ class Queue:
 
     def _look(self) -> None:
         """Ask Slurm about the jobs, if it is time to."""
-        if not self._ledger.going or monotonic() < self._next_look:
+        nothing_to_ask = not self._ledger.going and self._submitter.unsure is None
+        if nothing_to_ask or monotonic() < self._next_look:
             return
         jobs = self._ask()
         if jobs is None:

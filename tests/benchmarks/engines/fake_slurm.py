@@ -46,6 +46,13 @@ class FakeSlurm:
         else:
             write(path, {"how": how, "words": words})
 
+    def fault_of(self, program):
+        """Return how a program goes wrong; None if it does not."""
+        try:
+            return json.loads((self.folder / "faults" / program).read_text())
+        except FileNotFoundError:
+            return None
+
     def calls(self, program=None):
         """Return the calls so far: the words of each, the program first."""
         return [call["words"] for call in self._logged() if program in (None, call["words"][0])]
@@ -186,9 +193,8 @@ def go_wrong(program, fault, words, fake):
 def main(folder, program, *words):
     fake = FakeSlurm(folder)
     log(fake.folder, program, *words)
-    fault = fake.folder / "faults" / program
-    if fault.exists():
-        go_wrong(program, json.loads(fault.read_text()), words, fake)
+    if fault := fake.fault_of(program):
+        go_wrong(program, fault, words, fake)
     if program == "sbatch":
         submit(fake, words[0])
     elif program == "squeue":

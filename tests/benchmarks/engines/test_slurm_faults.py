@@ -350,6 +350,31 @@ def test_a_limit_on_jobs_makes_calls_wait(cluster, opened, recwarn):
     assert len(cluster.fake.jobs()) == 10
 
 
+LIMITS = [
+    f"AssocMaxSubmitJobLimit\nsbatch: error: {POLICY}",
+    f"AssocGrpSubmitJobsLimit\nsbatch: error: {POLICY}",
+    "Slurm temporarily unable to accept job, sleeping and retrying",
+    "Batch job submission failed: Resource temporarily unavailable",
+    POLICY,
+]
+
+
+@pytest.mark.parametrize("words", LIMITS)
+def test_limits_in_other_words(cluster, opened, recwarn, words):
+    with opened() as submit:
+        first = submit(pow, 2, 2)
+        cluster.wait_for(1)
+        cluster.fake.fault("sbatch", "fail", f"sbatch: error: {words}")
+        second = submit(pow, 3, 2)
+        cluster.wait_for_calls("sbatch", 3)
+        cluster.fake.fault("sbatch", None)
+        cluster.wait_for(2)
+        with cluster.running():
+            assert results([first, second]) == [4, 9]
+    (line,) = told(recwarn)
+    assert line.startswith("Slurm takes no more jobs for now (sbatch: error: ")
+
+
 def test_a_limit_that_other_jobs_of_the_user_reach_is_waited_for(cluster, opened):
     cluster.fake.settings(jobs=0)
     with opened() as submit:
@@ -407,6 +432,16 @@ def test_jobs_that_slurm_has_though_sbatch_failed_are_found(cluster, opened, clo
     assert len(cluster.fake.jobs()) == 3
 
 
+def test_others_are_submitted_after_jobs_that_were_done_before_they_were_found(cluster, opened, pace):
+    """Nothing is left to ask Slurm about, but whether it has that array."""
+    pace(look=3.0)
+    cluster.fake.fault("sbatch", "accept and fail")
+    with opened() as submit, cluster.running():
+        assert submit(pow, 3, 2).result(timeout=HANG) == 9
+        cluster.fake.fault("sbatch", None)
+        assert submit(pow, 4, 2).result(timeout=HANG) == 16
+
+
 def test_a_job_that_appears_late_is_cancelled(cluster, opened):
     """Slurm has it, but only after it was submitted again."""
     with opened() as submit:
@@ -450,15 +485,16 @@ ENDINGS = {
 }
 
 
-@pytest.mark.parametrize("shown", [["squeue"], ["sacct"]], ids=str)
-@pytest.mark.parametrize("state", ENDINGS)
+@pytest.mark.parametrize(
+    ("state", "shown"), [*((state, "squeue") for state in ENDINGS), ("TIMEOUT", "sacct"), ("CANCELLED", "sacct")]
+)
 def test_how_a_job_ended_is_told_with_the_mend(cluster, opened, state, shown):
     with opened() as submit:
         futures = [submit(pow, 3, 2), submit(pow, 4, 2)]
         first, second = cluster.wait_for(2)
         log = Path(cluster.fake.jobs()[first]["options"]["output"].replace("%a", "0"))
         log.write_text("said before\n")
-        cluster.fake.change(first, state=state, shown=shown)
+        cluster.fake.change(first, state=state, shown=[shown])
         with pytest.raises(RuntimeError, match=f"Slurm job {first} {ENDINGS[state]}") as error:
             futures[0].result(timeout=HANG)
         assert str(error.value).endswith(f"its log: {log}\nsaid before")
@@ -580,8 +616,10 @@ def test_jobs_that_may_never_start_are_told(cluster, opened, recwarn):
 # Cancelling.
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-@pytest.mark.parametrize("hanging", ["squeue", "sbatch", None])
+@pytest.mark.parametrize(
+    ("name", "hanging"),
+    [("SIGINT", "squeue"), ("SIGTERM", "squeue"), ("SIGHUP", "squeue"), ("SIGTERM", "sbatch"), ("SIGTERM", None)],
+)
 def test_a_signal_cancels_the_jobs_in_one_call(cluster, opened, name, hanging):
     """Also while a program of Slurm hangs."""
     with pytest.raises(KeyboardInterrupt) as ended, ended_by_signals(), opened() as submit:
@@ -829,7 +867,7 @@ def test_a_job_has_the_clusters_own_time_limit_if_none_is_given(cluster, opened)
 
 
 BAD = {
-    "array": ({"array": "0-9"}, "setting array is given by the engine itself: leave it out"),
+    "array": ({"array": "0-9"}, "setting array cannot be given here: leave it out"),
     "name": ({"p": "gpu"}, "setting 'p' is no option of sbatch"),
     "lines": ({"comment": "a\nb"}, "write it as sbatch takes it, in one line"),
     "list": ({"partition": ["a", "b"]}, "write it as sbatch takes it, in one line"),
