@@ -77,7 +77,7 @@ def wait_for_no_jobs():
 def settings(request, engine, tmp_path):
     """Of a cluster of the kind."""
     if engine == "dask":
-        return {"scheduler": request.getfixturevalue("dask_scheduler")}
+        return {"scheduler": request.getfixturevalue("dask_cluster").address}
     if engine == "slurm":
         request.getfixturevalue("slurm")
         return {"folder": str(tmp_path / "jobs")}
