@@ -234,11 +234,11 @@ class _Place:
         if worker is None:
             return None
         worker.send(self._start)
-        error = worker.receive_reply().error()
-        if error is None:
+        fault = worker.receive_reply().error()
+        if fault is None:
             return worker
         self._remove_worker()
-        self._pool.give_up(error if isinstance(error, UserError) else StartError(error))
+        self._pool.give_up(fault if isinstance(fault, UserError) else StartError(fault))
         return None
 
     def _bury_worker(self, call: Call, begun: bool) -> None:

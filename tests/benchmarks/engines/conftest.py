@@ -1,5 +1,6 @@
 """A cluster of each kind on this machine, and what a study gives without one."""
 
+import importlib.util
 import os
 import shutil
 import socket
@@ -17,32 +18,39 @@ LONGEST_ARRAY = 5
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "srun")
 
 
-def free_ports(count):
-    """Ports that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [own.getsockname()[1] for own in sockets]
-    for own in sockets:
-        own.close()
-    return ports
+def load(name):
+    """A module of the folder of all tests, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+scheduler_kills = load("scheduler_kills")
+free_ports = scheduler_kills.free_ports
 
 
 @pytest.fixture(scope="session")
-def dask_scheduler(tmp_path_factory):
-    """The address of a scheduler with two worker processes, started as on a cluster: by the command line."""
-    folder = tmp_path_factory.mktemp("dask")
-    (port,) = free_ports(1)
-    address = f"tcp://127.0.0.1:{port}"
-    dask = [sys.executable, "-m", "distributed.cli"]
-    scheduler = ["dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
-    worker = ["dask_worker", address, "--nthreads", "1", "--no-dashboard", "--local-directory", str(folder)]
-    commands = [[*dask[:2], f"distributed.cli.{name}", *rest] for name, *rest in (scheduler, worker, worker)]
-    with (folder / "log").open("wb") as log:
-        processes = [subprocess.Popen(command, stdout=log, stderr=log, cwd=folder) for command in commands]
-        yield address
-        for process in processes[::-1]:
-            process.terminate()
-        for process in processes:
-            process.wait(600)
+def dask_cluster(tmp_path_factory):
+    """A Dask cluster of two workers of one thread."""
+    cluster = scheduler_kills.start_cluster(tmp_path_factory.mktemp("dask"), "--nthreads", "1")
+    yield cluster
+    cluster.end()
+
+
+@pytest.fixture
+def start_dask(tmp_path_factory):
+    """`start_dask(…)` starts a Dask cluster of the test's own; see `tests/scheduler_kills.py`."""
+    started = []
+
+    def start(*options, **more):
+        started.append(scheduler_kills.start_cluster(tmp_path_factory.mktemp("dask"), *options, **more))
+        return started[-1]
+
+    yield start
+    for cluster in started:
+        cluster.end()
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,7 @@ def other_engine(quick, tmp_path):
 def settings(request, engine, tmp_path):
     """Of a cluster of the kind."""
     if engine == "dask":
-        return {"scheduler": request.getfixturevalue("dask_scheduler")}
+        return {"scheduler": request.getfixturevalue("dask_cluster").address}
     if engine == "slurm":
         request.getfixturevalue("slurm")
         return {"folder": str(tmp_path / "jobs")}

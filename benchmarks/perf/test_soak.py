@@ -1,0 +1,214 @@
+"""Long studies: what 100,000 calls and thousands of runs do to memory, and what interruptions do to the tables.
+
+A study has ARCHSELECT_PERF_RUNS runs (2,000 if it is not set), and is interrupted ARCHSELECT_PERF_INTERRUPTIONS times
+(6); calls are in ARCHSELECT_PERF_CALLS (10000,100000), workers in ARCHSELECT_PERF_WORKERS (1,2,4). Each line printed by
+`pytest -s` has MiB of the command and of its largest worker.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from archselect.benchmarks.engines.local import local_engine
+from archselect.benchmarks.records import Folder, Record
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+
+RUNS = int(os.environ.get("ARCHSELECT_PERF_RUNS", "2000"))
+INTERRUPTIONS = int(os.environ.get("ARCHSELECT_PERF_INTERRUPTIONS", "6"))
+CALLS = [int(count) for count in os.environ.get("ARCHSELECT_PERF_CALLS", "10000,100000").split(",")]
+WORKERS = [int(count) for count in os.environ.get("ARCHSELECT_PERF_WORKERS", "1,2,4").split(",")]
+FIRST = 1_000
+"""Calls or runs after which memory has to be flat."""
+FLAT = 1.1
+"""How many times as much it may be at the end."""
+LATEST = 20.0
+"""Seconds after a command's start within which it is interrupted."""
+TABLES = [f"accuracy.{kind}" for kind in ("csv", "md", "tex")]
+STUDY = """
+name = "soak"
+title = "Many tiny runs"
+description = "Random cells."
+tables = ["accuracy"]
+seeds = {{ supernet = {supernets}, selection = {selections} }}
+spaces = [{{ name = "nb201", skeleton = {{ channels = 2, cells = 1, reduction = "pool" }} }}]
+supernets = [{{ recipe = "untrained", batch_size = 16 }}]
+selectors = [{{ name = "random" }}]
+
+[[data]]
+name = "digits"
+limit = 32
+truth = [{{ table = "nb201-digits", dataset = "digits", split = "test", epochs = 10 }}]
+"""
+GROUP = 50
+"""Runs on one supernet."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """MiB that a command and its largest worker have in memory when so much is done."""
+
+    done: int
+    command: float
+    worker: float
+
+
+def workers_of(pid):
+    """The worker processes of a command."""
+    found = []
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            own = [int(child) for child in listed.read_text().split()]
+            found += [child for child in own if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def resident(pid):
+    """MiB that a process has in memory; 0 if it is gone."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def look(pid, done):
+    """Measure a command."""
+    return Memory(done, resident(pid), max(map(resident, workers_of(pid)), default=0.0))
+
+
+def check_flat(name, seconds, samples):
+    """Print a line of the first, the middle and the last of the samples, which must not grow from one to the other."""
+    first = next(sample for sample in samples if sample.done >= min(FIRST, samples[-1].done // 2))
+    middle = next(sample for sample in samples if sample.done >= min(10 * FIRST, samples[-1].done))
+    last = samples[-1]
+    shown = "; ".join(f"after {s.done:,}: {s.command:.0f} and {s.worker:.0f} MiB" for s in (first, middle, last))
+    print(f"\n{name}: {last.done / seconds:,.0f} a second; {shown}")  # noqa: T201
+    assert last.command <= FLAT * first.command
+    assert last.worker <= FLAT * first.worker
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+@pytest.mark.parametrize("count", CALLS)
+def test_calls(count, workers):
+    """Calls that do nothing, on workers of this machine."""
+    samples = []
+    begun = time.monotonic()
+    with local_engine(workers, "cpu", (int, ()), {}) as submit:
+        total = 0
+        for done, future in enumerate(as_completed([submit(abs, -number) for number in range(count)]), start=1):
+            total += future.result()
+            if done % FIRST == 0 or done == count:
+                samples.append(look(os.getpid(), done))
+        seconds = time.monotonic() - begun
+    assert total == count * (count - 1) // 2
+    check_flat(f"{count:,} calls, workers: {workers}", seconds, samples)
+
+
+def write_study(path):
+    """Write a study of so many runs."""
+    supernets = list(range(max(1, RUNS // GROUP)))
+    selections = list(range(min(RUNS, GROUP)))
+    path.write_text(STUDY.format(supernets=supernets, selections=selections), encoding="utf-8")
+    return path
+
+
+def start(study, out, workers):
+    """Start the command, in a group of its own."""
+    script = Path(sys.executable).with_name("archselect")
+    words = [script, "run", study, "--out", out, "--workers", f"{workers}", "--device", "cpu"]
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def count_records(out):
+    """How many runs are done."""
+    folder = out / "records"
+    return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
+
+
+def tables(out):
+    """What the tables' files hold."""
+    return [(out / "report" / name).read_bytes() for name in TABLES]
+
+
+def facts(out):
+    """What the records say, times and machines apart."""
+    return {record.id: record.facts() for record in Folder(out).read_all(Record)}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The study's file, and the folder of one that nobody interrupts, with one worker."""
+    folder = tmp_path_factory.mktemp("soak")
+    study = write_study(folder / "soak.toml")
+    return study, run_watched(study, folder / "out-1", 1)
+
+
+def run_watched(study, out, workers):
+    """Run the study to its end, and check its memory until the last run; the folder."""
+    process = start(study, out, workers)
+    samples = []
+    begun = time.monotonic()
+    seconds = 0.0
+    while process.poll() is None:
+        done = count_records(out)
+        if 0 < done < RUNS:
+            samples.append(look(process.pid, done))
+            seconds = time.monotonic() - begun
+        time.sleep(0.2)
+    assert process.returncode == 0, process.stderr.read()
+    check_flat(f"{RUNS:,} runs, workers: {workers}", seconds, samples)
+    return out
+
+
+@pytest.mark.parametrize("workers", [count for count in WORKERS if count > 1])
+def test_runs(undisturbed, tmp_path, workers):
+    """More workers make the same tables."""
+    study, wanted = undisturbed
+    out = run_watched(study, tmp_path / "out", workers)
+    assert tables(out) == tables(wanted)
+
+
+def test_interruptions(undisturbed, tmp_path):
+    """By signals to the command, to a worker or, as a terminal does, to all of them."""
+    study, wanted = undisturbed
+    out = tmp_path / "out"
+    rng = random.Random(0)
+    interrupted = 0
+    process = start(study, out, 2)
+    while interrupted < INTERRUPTIONS and process.poll() is None:
+        try:
+            process.wait(rng.uniform(0, LATEST))
+        except subprocess.TimeoutExpired:
+            kind = interrupt(process, rng)
+            interrupted += 1
+            print(f"\n{kind} after {count_records(out):,} of {RUNS:,} runs", end="")  # noqa: T201
+            if kind != "the end of a worker":
+                assert "leaked" not in process.communicate()[1]
+                process = start(study, out, 2)
+    assert process.wait() == 0, process.stderr.read()
+    assert tables(out) == tables(wanted)
+    assert facts(out) == facts(wanted)
+
+
+def interrupt(process, rng):
+    """Interrupt a command in one of the ways; which, in words."""
+    kind = rng.choice(["Ctrl-C", "SIGTERM", "SIGHUP", "SIGKILL", "the end of a worker"])
+    if kind == "Ctrl-C":
+        os.killpg(process.pid, signal.SIGINT)
+    elif kind == "the end of a worker":
+        for pid in workers_of(process.pid)[:1]:
+            os.kill(pid, signal.SIGKILL)
+    else:
+        process.send_signal(getattr(signal, kind))
+    return kind
