@@ -40,7 +40,6 @@ def check_place(root: Path, device: str, engine: str, engine_settings: dict[str,
             find_device(device)
     with faults.collect():
         check_writable(root)
-    with faults.collect():
         Folder(root).refuse_links()
 
 

@@ -682,7 +682,7 @@ def read_fact_if_there(path: Path, kind: type[FactType], mend: str = "remove it 
     """Return the fact of a file, None if there is no such file (any more); see :func:`read_fact`."""
     try:
         content = read_bytes(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise unreadable(path, error) from error
