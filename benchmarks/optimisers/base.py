@@ -41,7 +41,13 @@ if TYPE_CHECKING:
 
 
 class Batch(NamedTuple):
-    """Images (batch, channels, height, width), normalised, and labels (batch,), on the supernet's device; of a part."""
+    """A batch of images, on the supernet's device.
+
+    Attributes:
+        images: (batch, channels, height, width), normalised.
+        labels: (batch,).
+        part: of the data that they are of: "train", "valid" or "all".
+    """
 
     images: Tensor
     labels: Tensor
@@ -49,7 +55,7 @@ class Batch(NamedTuple):
 
 
 class CommonSettings(BaseModel):
-    """What every way of training is told. The defaults are DARTS-PT's on NAS-Bench-201 (its code and appendix A.4.1).
+    """Settings of every way of training. The defaults are DARTS-PT's on NAS-Bench-201 (its code and appendix A.4.1).
 
     Settings:
         epochs: passes over the part of the images that is trained on.
@@ -95,7 +101,7 @@ class CommonSettings(BaseModel):
 
 
 USUAL = {"alpha_mean": 0.0, "alpha_grad_clip": 0.0, "precision": "float32", "execution": "eager", "trace": False}
-"""Settings that most trainings have no word for."""
+"""Settings that a record leaves out where they have these values."""
 
 
 class Optimiser(CommonSettings, ABC):
@@ -130,11 +136,12 @@ class Optimiser(CommonSettings, ABC):
         """Update weights and alphas, or some of them, for one batch of `part`. Also tunes a supernet for a selector."""
 
     def new_alphas(self, space: SearchSpace, generator: torch.Generator, device: torch.device) -> tuple[Tensor, ...]:
-        """Initial architecture weights, one (edges, operations) tensor per cell type."""
-        return tuple(self.alpha_mean + alpha for alpha in new_alphas(space, generator, device, self.alpha_scale))
+        """Return initial architecture weights, one (edges, operations) tensor per cell type."""
+        noise = new_alphas(space, generator, device, self.alpha_scale)
+        return tuple(self.alpha_mean + alpha for alpha in noise)
 
     def settings(self) -> Settings:
-        """The settings that a supernet made this way depends on, for its record and its hash.
+        """Return the settings that a supernet made this way depends on, for its record and its hash.
 
         Those of :data:`USUAL` are among them where they have other values than there.
         """

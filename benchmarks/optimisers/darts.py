@@ -44,22 +44,23 @@ class Darts(Optimiser):
     def step(self, trainer: Trainer, batch: Batch) -> None:
         """See :class:`Darts`."""
         if self.level == "single" and self.order == 1:
-            gradients = trainer.step_weights(trainer.loss(batch, trainer.mixture()), also=trainer.alphas)
+            loss = trainer.loss(batch, trainer.mixture())
+            gradients = trainer.step_weights(loss, also=trainer.alphas)
             trainer.step_alphas(gradients)
             return
         valid = trainer.valid() if self.level == "bi" else batch
         trainer.step_alphas(self.alpha_gradients(trainer, batch, valid))
-        # A trace has the loss that the alphas learn from once.
+        # A trace records the loss that the alphas learn from only once.
         loss = trainer.loss(batch, self.weight_mixture(trainer), recorded=self.level == "bi")
         trainer.step_weights(loss)
 
     def alpha_gradients(self, trainer: Trainer, train: Batch, valid: Batch) -> tuple[Tensor, ...]:
-        """The gradient of the alphas' step."""
+        """Return the gradient of the alphas' step, one (edges, operations) tensor per cell type."""
         if self.order == 2:
             return unrolled_gradients(trainer, train, valid)
         return trainer.gradients(trainer.loss(valid, trainer.mixture()))
 
     def weight_mixture(self, trainer: Trainer) -> Mixture:
-        """The mixture of the weights' step, a constant."""
+        """Return the mixture of the weights' step, a constant."""
         with torch.no_grad():
             return trainer.mixture()

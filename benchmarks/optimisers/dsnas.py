@@ -50,17 +50,26 @@ class Dsnas(Optimiser):
         soft = trainer.mixture()
         drawn = trainer.drawn(soft).leaf()
         costs = trainer.step_weights(trainer.loss(batch, drawn), also=drawn.weights)
-        trainer.step_alphas(trainer.gradients(self.surrogate(soft, drawn, costs)))
+        surrogate = self.surrogate(soft, drawn, costs)
+        trainer.step_alphas(trainer.gradients(surrogate))
 
     def surrogate(self, soft: Mixture, drawn: Mixture, costs: tuple[Tensor, ...]) -> Tensor:
-        """A scalar whose gradient by the alphas is that of :class:`Dsnas`."""
+        """Return a scalar whose gradient by the alphas is that of :class:`Dsnas`.
+
+        Args:
+            soft: the probabilities.
+            drawn: one operation per edge.
+            costs: per cell type the loss' gradient by the drawn weights, of their shape.
+        """
         total = torch.zeros((), device=costs[0].device)
-        for p, z, cost in zip(soft.weights, drawn.weights, costs, strict=True):
-            reward = (z.detach() * cost).sum(-1).clamp(-self.clamp, self.clamp)
-            likely = (z.detach() * p).sum(-1)
+        for probabilities, weights, cost in zip(soft.weights, drawn.weights, costs, strict=True):
+            drawn_one = weights.detach()
+            reward = (drawn_one * cost).sum(-1).clamp(-self.clamp, self.clamp)
+            likelihood = (drawn_one * probabilities).sum(-1)
             if self.as_released:
-                total = total + (reward * likely).sum() / likely.detach().sum()
+                total = total + (reward * likelihood).sum() / likelihood.detach().sum()
             else:
-                # An edge that carries nothing has no p to take the logarithm of.
-                total = total + (reward * likely.masked_fill(likely == 0, 1).log()).sum()
+                # An edge that carries nothing has no probability to take the logarithm of.
+                log_likelihood = likelihood.masked_fill(likelihood == 0, 1).log()
+                total = total + (reward * log_likelihood).sum()
         return total

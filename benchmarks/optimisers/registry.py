@@ -21,7 +21,7 @@ TAKEN = ("recipe", "label", "spaces", "data")
 
 
 def _check(optimiser: type[Optimiser]) -> None:
-    """Raises ValueError, with the mend, if a setting has no default or is a word that a study needs."""
+    """Raise ValueError, which names the fix, if a setting has no default or is a word that a study needs."""
     for name, field in optimiser.model_fields.items():
         if name in TAKEN:
             raise ValueError(f"{optimiser.__name__} has a setting {name}, a word that studies need: rename it")
@@ -42,5 +42,5 @@ registry: UserClasses[Optimiser] = UserClasses(
 
 
 def get_optimiser(name: str) -> type[Optimiser]:
-    """The optimiser class of that name, or of FILE.py:CLASS. Raises UserError, saying where, if there is none."""
+    """Return the optimiser class of a name, or of FILE.py:CLASS. Raises UserError, saying where, if there is none."""
     return registry.get(name)

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from archselect.benchmarks.optimisers.darts import Darts
 from archselect.benchmarks.optimisers.trainer import Trainer
@@ -36,20 +37,32 @@ class SdartsRS(Darts):
 
     def weight_mixture(self, trainer: Trainer) -> Mixture:
         """See :class:`SdartsRS`."""
-        radius = self.epsilon_first + (self.epsilon - self.epsilon_first) * trainer.progress
-        return perturbed(super().weight_mixture(trainer), radius, trainer.generator)
+        growth = (self.epsilon - self.epsilon_first) * trainer.progress
+        radius = self.epsilon_first + growth
+        return perturb(super().weight_mixture(trainer), radius, trainer.generator)
 
 
-def perturbed(mixture: Mixture, radius: float, generator: torch.Generator) -> Mixture:
-    """A mixture near another one: P(W + δ) of :class:`SdartsRS`. Draws once, on the CPU; the support stays."""
-    first, sizes = mixture.weights[0], [rows.numel() for rows in mixture.weights]
+def perturb(mixture: Mixture, radius: float, generator: torch.Generator) -> Mixture:
+    """Return a mixture near another one: P(W + δ) of :class:`SdartsRS`. The support stays.
+
+    Args:
+        mixture: W.
+        radius: δ is uniform within plus and minus this.
+        generator: of the one draw, on the CPU.
+    """
+    first = mixture.weights[0]
+    sizes = [table.numel() for table in mixture.weights]
     draws = (2 * torch.rand(sum(sizes), generator=generator) - 1) * radius
-    weights = []
     noises = draws.to(first.device, first.dtype, non_blocking=True).split(sizes)
-    for rows, noise in zip(mixture.weights, noises, strict=True):
-        moved = (rows + noise.view_as(rows)).masked_fill(rows == 0, -torch.inf)
-        largest = torch.zeros_like(rows).scatter_(-1, moved.argmax(-1, keepdim=True), 1)
-        clipped = moved.clamp(0, 1)
-        total = clipped.sum(-1, keepdim=True)
-        weights.append(torch.where(total > 0, clipped / total, largest).masked_fill(rows == 0, 0))
+    weights = [_project(table, noise.view_as(table)) for table, noise in zip(mixture.weights, noises, strict=True)]
     return Mixture(tuple(weights), mixture.support)
+
+
+def _project(table: Tensor, noise: Tensor) -> Tensor:
+    """Return P(W + δ) of one cell type's table (edges, operations)."""
+    is_zero = table == 0
+    moved = (table + noise).masked_fill(is_zero, -torch.inf)
+    largest = torch.zeros_like(table).scatter_(-1, moved.argmax(-1, keepdim=True), 1)
+    clipped = moved.clamp(0, 1)
+    total = clipped.sum(-1, keepdim=True)
+    return torch.where(total > 0, clipped / total, largest).masked_fill(is_zero, 0)

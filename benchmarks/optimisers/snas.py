@@ -43,13 +43,15 @@ class Snas(Optimiser):
 
     def step(self, trainer: Trainer, batch: Batch) -> None:
         """See :class:`Snas`."""
-        temperature = self.temperature + (self.temperature_last - self.temperature) * trainer.progress
+        change = (self.temperature_last - self.temperature) * trainer.progress
+        temperature = self.temperature + change
         noisy = [(alpha + gumbel(alpha, trainer.generator)) / temperature for alpha in trainer.alphas]
-        gradients = trainer.step_weights(trainer.loss(batch, trainer.mixture(noisy)), also=trainer.alphas)
+        loss = trainer.loss(batch, trainer.mixture(noisy))
+        gradients = trainer.step_weights(loss, also=trainer.alphas)
         trainer.step_alphas(gradients)
 
 
 def gumbel(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Gumbel noise, -log(-log(u)) for u uniform, of a tensor's shape, type and device. Drawn on the CPU."""
+    """Return Gumbel noise, -log(-log(u)) for u uniform, of a tensor's shape, type and device. Drawn on the CPU."""
     exponential = torch.empty(like.shape).exponential_(generator=generator)
     return (-exponential.log()).to(like.device, like.dtype, non_blocking=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
@@ -34,8 +35,8 @@ class Trainer:
     Attributes:
         fused: the supernet, with few large kernels.
         generator: the one random stream of the training, on the CPU.
-        recorder: hears what is to be kept for a trace, where there is one.
-        decisions: of the epoch under way.
+        recorder: records the training for its trace; None without one.
+        decisions: of the current epoch.
         progress: how much of the training lies behind, from 0 in its first epoch; 1 while a selector tunes.
         weight_optimizer, alpha_optimizer: SGD and Adam.
     """
@@ -49,20 +50,19 @@ class Trainer:
         images: Images,
         seed: int,
     ) -> None:
-        self.optimiser, self.space, self.supernet, self.alphas, self.images = (
-            optimiser,
-            space,
-            supernet,
-            alphas,
-            images,
-        )
+        self.optimiser = optimiser
+        self.space = space
+        self.supernet = supernet
+        self.alphas = alphas
+        self.images = images
         self.fused = FusedSupernet(supernet)
         self._forward = executed(self.fused, supernet, optimiser.execution)
         types = supernet.layers_by_type()
-        self.layers = [len(types.get(c, ())) for c in range(len(space.cells))]
+        self.layers = [len(types.get(cell, ())) for cell in range(len(space.cells))]
         self.recorder: Recorder | None = None
         self.generator = torch.Generator().manual_seed(seed)
-        self.decisions, self.progress = space.undecided(), 0.0
+        self.decisions = space.undecided()
+        self.progress = 0.0
         self._valid: Iterator[tuple[Tensor, Tensor]] = iter(())
         self.weight_optimizer = torch.optim.SGD(
             supernet.parameters(),
@@ -78,34 +78,52 @@ class Trainer:
         )
 
     def epoch(self, decisions: Decisions, progress: float = 1.0) -> None:
-        """One pass over the optimiser's part of the images with the decided edges fixed."""
+        """Train for one pass over the optimiser's part of the images, with the decided edges fixed.
+
+        Args:
+            decisions: which edges are decided.
+            progress: how much of the training lies behind, from 0 to 1.
+        """
         self.supernet.train()
-        self.decisions, self.progress = decisions, progress
-        size, augment = self.optimiser.batch_size, self.optimiser.augment
-        self._valid = self.images.endless("valid", size, self.generator, augment)
+        self.decisions = decisions
+        self.progress = progress
+        size = self.optimiser.batch_size
+        self._valid = self.images.endless("valid", size, self.generator, self.optimiser.augment)
         part = self.optimiser.part
-        for images, labels in self._batches(part, size, augment):
+        for images, labels in self._batches(part):
             self.optimiser.step(self, Batch(images, labels, part))
         if self.recorder is not None:
             self.recorder.end_epoch(self.alphas)
 
-    def _batches(self, part: str, size: int, augment: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self, part: str) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of one epoch."""
+        size = self.optimiser.batch_size
+        augment = self.optimiser.augment
         if self.optimiser.batches == "epoch":
             yield from self.images.epoch(part, size, self.generator, augment)
         else:
-            for _ in range(-(-len(self.images.index(part)) // size)):
+            count = math.ceil(len(self.images.index(part)) / size)
+            for _ in range(count):
                 yield self.images.minibatch(part, size, self.generator, augment)
 
     def valid(self) -> Batch:
-        """The next batch of the validation half."""
-        return Batch(*next(self._valid), "valid")
+        """Return the next batch of the validation half."""
+        images, labels = next(self._valid)
+        return Batch(images, labels, "valid")
 
     def mixture(self, alphas: Sequence[Tensor] | None = None) -> Mixture:
-        """softmax(alpha) on open edges, one-hot on decided ones; gradients flow to the alphas, or those given."""
+        """Return softmax(alpha) on open edges, one-hot on decided ones.
+
+        Args:
+            alphas: to which gradients flow, one (edges, operations) tensor per cell type; the trainer's if left out.
+        """
         return mixture_of(self.space, self.alphas if alphas is None else alphas, self.decisions)
 
     def drawn(self, mixture: Mixture) -> Mixture:
-        """One operation per open edge, drawn in proportion to its weight; waits for the device, once."""
+        """Return a mixture of one operation per open edge, drawn in proportion to its weight.
+
+        It waits for the device, once.
+        """
         return sampled(self.space, mixture, self.decisions, self.generator, self.images.device)
 
     def loss(
@@ -115,7 +133,7 @@ class Trainer:
         weights: Mapping[str, Tensor] | None = None,
         recorded: bool = True,
     ) -> Tensor:
-        """Mean cross-entropy on a batch.
+        """Return the mean cross-entropy on a batch, a scalar.
 
         Args:
             batch: images and labels.
@@ -125,27 +143,30 @@ class Trainer:
         """
         images, labels, part = batch
         recorder = self.recorder if recorded else None
-        # Always where there is a gradient, so that a trace does not even change the rounding.
+        # Always where there is a gradient, so that a trace does not change even the rounding.
         if recorder is not None or any(rows.requires_grad for rows in mixture.weights):
             mixture = mixture.spread(self.layers)
         if recorder is not None:
             mixture = recorder.listening(mixture, part)
         with autocast(self.images.device, self.optimiser.precision):
-            if weights is None:
-                logits = self._forward(images, mixture)
-            else:
-                statistics = {name: buffer.clone() for name, buffer in self.supernet.named_buffers()}
-                logits = functional_call(self.supernet, {**statistics, **weights}, (images, mixture, self.fused.way))
+            logits = self._forward(images, mixture) if weights is None else self._forward_at(weights, images, mixture)
             if recorder is not None:
                 recorder.hear(batch, logits)
             return F.cross_entropy(logits, labels)
 
+    def _forward_at(self, weights: Mapping[str, Tensor], images: Tensor, mixture: Mixture) -> Tensor:
+        """Return the logits at other weights; running statistics are left as they are."""
+        statistics = {name: buffer.clone() for name, buffer in self.supernet.named_buffers()}
+        tensors = {**statistics, **weights}
+        logits: Tensor = functional_call(self.supernet, tensors, (images, mixture, self.fused.way))
+        return logits
+
     def gradients(self, loss: Tensor) -> tuple[Tensor, ...]:
-        """The loss' gradient with respect to the alphas; zero where it does not depend on them."""
+        """Return the loss' gradient with respect to the alphas; zero where it does not depend on them."""
         return torch.autograd.grad(loss, self.alphas, materialize_grads=True)
 
     def step_alphas(self, gradients: Sequence[Tensor | None]) -> None:
-        """One step of Adam along the gradients; alphas whose gradient is None stay."""
+        """Do one step of Adam along the gradients; alphas whose gradient is None stay."""
         for alpha, gradient in zip(self.alphas, gradients, strict=True):
             alpha.grad = gradient
         if self.optimiser.alpha_grad_clip:
@@ -153,7 +174,7 @@ class Trainer:
         self.alpha_optimizer.step()
 
     def step_weights(self, loss: Tensor, also: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
-        """One step of SGD down the loss, its gradient clipped.
+        """Do one step of SGD down the loss, its gradient clipped.
 
         Weights on which the loss does not depend stay. Returns the loss' gradients with respect to `also` (leaves,
         such as the alphas or a mixture's weights), had in the same backward; zeros where it does not depend on one.
@@ -168,7 +189,7 @@ class Trainer:
         return tuple(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in also)
 
     def state(self) -> dict[str, Any]:
-        """All that training moves, for :meth:`load_state`: tensors, numbers and containers of them."""
+        """Return all that training moves, for :meth:`load_state`: tensors, numbers and containers of them."""
         return {
             "weights": self.supernet.state_dict(),
             "alphas": [alpha.detach() for alpha in self.alphas],
@@ -178,7 +199,7 @@ class Trainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a copy of a state; training goes on from it bit by bit as if it had not been interrupted."""
+        """Take over a copy of a state, from which training resumes bit for bit as if it had not been interrupted."""
         self.supernet.load_state_dict(state["weights"])
         with torch.no_grad():
             for alpha, saved in zip(self.alphas, state["alphas"], strict=True):

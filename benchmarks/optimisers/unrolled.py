@@ -10,6 +10,8 @@ that of the weights' SGD, without its clipping. The last term is ξ ∇²_{α,w}
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -21,41 +23,58 @@ RADIUS = 0.01
 
 
 def unrolled_gradients(trainer: Trainer, train: Batch, valid: Batch, radius: float = RADIUS) -> tuple[Tensor, ...]:
-    """d of the module's text, one tensor per cell type: four forwards and four backwards.
+    """Return d of the module's text, one (edges, operations) tensor per cell type: four forwards and four backwards.
 
     Only the first forward, at the supernet's own weights, moves its running statistics.
+
+    Args:
+        trainer: has w, α and the weights' SGD.
+        train, valid: the batches of L_train and L_valid.
+        radius: ε times the norm of v.
     """
-    group = trainer.weight_optimizer.param_groups[0]
-    rate, decay, momentum = group["lr"], group["weight_decay"], group["momentum"]
-    names, weights = zip(*trainer.supernet.named_parameters(), strict=True)
-    with torch.no_grad():
-        constant = trainer.mixture()
-    slopes = torch.autograd.grad(trainer.loss(train, constant, recorded=False), weights, allow_unused=True)
-    ahead = [
-        (weight - rate * (slope + decay * weight + momentum * _buffer(trainer, weight))).detach().requires_grad_()
-        # Operations that no open edge carries have no slope: the weights' SGD leaves them alone too.
-        if slope is not None
-        else weight.detach().requires_grad_()
-        for weight, slope in zip(weights, slopes, strict=True)
-    ]
-    loss = trainer.loss(valid, trainer.mixture(), dict(zip(names, ahead, strict=True)))
-    found = torch.autograd.grad(loss, [*trainer.alphas, *ahead], materialize_grads=True)
-    direct, direction = found[: len(trainer.alphas)], found[len(trainer.alphas) :]
+    rate = trainer.weight_optimizer.param_groups[0]["lr"]
+    ahead = _step_ahead(trainer, train)
+    loss = trainer.loss(valid, trainer.mixture(), ahead)
+    slopes = torch.autograd.grad(loss, [*trainer.alphas, *ahead.values()], materialize_grads=True)
+    direct = slopes[: len(trainer.alphas)]
+    direction = slopes[len(trainer.alphas) :]
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(v) for v in direction]))
     epsilon = radius / norm.clamp_min(torch.finfo(norm.dtype).tiny)
+    plus = _alpha_gradients_at(trainer, train, direction, epsilon)
+    minus = _alpha_gradients_at(trainer, train, direction, -epsilon)
+    return tuple(d - rate * (p - m) / (2 * epsilon) for d, p, m in zip(direct, plus, minus, strict=True))
 
-    def at(distance: Tensor) -> tuple[Tensor, ...]:
-        moved = [weight.detach() + distance * v for weight, v in zip(weights, direction, strict=True)]
-        loss = trainer.loss(train, trainer.mixture(), dict(zip(names, moved, strict=True)), recorded=False)
-        return trainer.gradients(loss)
 
-    return tuple(
-        d - rate * (plus - minus) / (2 * epsilon)
-        for d, plus, minus in zip(direct, at(epsilon), at(-epsilon), strict=True)
-    )
+def _step_ahead(trainer: Trainer, train: Batch) -> dict[str, Tensor]:
+    """Return w' by name, as leaves: the weights after one step of SGD on a batch."""
+    group = trainer.weight_optimizer.param_groups[0]
+    weights = dict(trainer.supernet.named_parameters())
+    with torch.no_grad():
+        constant = trainer.mixture()
+    loss = trainer.loss(train, constant, recorded=False)
+    slopes = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+    ahead = {}
+    for (name, weight), slope in zip(weights.items(), slopes, strict=True):
+        moved: Tensor = weight
+        # Operations that no open edge carries have no slope: the weights' SGD leaves them alone too.
+        if slope is not None:
+            step = slope + group["weight_decay"] * weight + group["momentum"] * _buffer(trainer, weight)
+            moved = weight - group["lr"] * step
+        ahead[name] = moved.detach().requires_grad_()
+    return ahead
+
+
+def _alpha_gradients_at(
+    trainer: Trainer, train: Batch, direction: Sequence[Tensor], distance: Tensor
+) -> tuple[Tensor, ...]:
+    """Return the gradient by the alphas of the loss on a batch, at weights moved by a distance in a direction."""
+    moved = {}
+    for (name, weight), v in zip(trainer.supernet.named_parameters(), direction, strict=True):
+        moved[name] = weight.detach() + distance * v
+    return trainer.gradients(trainer.loss(train, trainer.mixture(), moved, recorded=False))
 
 
 def _buffer(trainer: Trainer, weight: Tensor) -> Tensor | float:
-    """The momentum that SGD has gathered for a weight."""
+    """Return the momentum that SGD has gathered for a weight."""
     buffer: Tensor | None = trainer.weight_optimizer.state[weight].get("momentum_buffer")
     return 0.0 if buffer is None else buffer

@@ -18,8 +18,8 @@ class Untrained(Blank):
     trains: ClassVar[bool] = False
 
     def settings(self) -> Settings:
-        """The settings of the start and of tuning, those of training having no effect."""
-        matter = [
+        """Return the settings of the start and of tuning; those of training have no effect."""
+        effective = [
             "alpha_mean",
             "alpha_scale",
             "augment",
@@ -31,4 +31,4 @@ class Untrained(Blank):
             "precision",
             "weight_decay",
         ]
-        return {name: value for name, value in super().settings().items() if name in matter}
+        return {name: value for name, value in super().settings().items() if name in effective}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archselect.benchmarks.optimisers.darts import Darts
-from archselect.benchmarks.optimisers.sdarts_rs import SdartsRS, perturbed
+from archselect.benchmarks.optimisers.sdarts_rs import SdartsRS, perturb
 from archselect.nasbench_adapters.networks import mixture_of
 from archselect.nasbench_adapters.space import DROPPED, OPEN, Decisions
 from archselect.nasbench_adapters.spaces import get_space
@@ -53,7 +53,7 @@ def test_it_is_the_rule_entry_by_entry(space, seed, radius, scale, data):
         for cell in space.cells
     ]
     mixture = mixture_of(space, alphas, decisions)
-    found = perturbed(mixture, radius, torch.Generator().manual_seed(seed))
+    found = perturb(mixture, radius, torch.Generator().manual_seed(seed))
     count = sum(weights.numel() for weights in mixture.weights)
     draws = iter(torch.rand(count, generator=torch.Generator().manual_seed(seed)).tolist())
     for c, (before, after) in enumerate(zip(mixture.weights, found.weights, strict=True)):
@@ -74,7 +74,7 @@ def test_an_edge_of_which_nothing_is_left_keeps_its_largest():
     rows = torch.full((2000, 5), 0.2)
     support = (((True,) * 5,) * 2000,)
     mixture = type("Mixture", (), {"weights": (rows,), "support": support})
-    (after,) = perturbed(mixture, 0.9, torch.Generator().manual_seed(0)).weights
+    (after,) = perturb(mixture, 0.9, torch.Generator().manual_seed(0)).weights
     noise = 0.9 * (2 * torch.rand(10_000, generator=torch.Generator().manual_seed(0)) - 1).view(2000, 5)
     lost = (rows + noise <= 0).all(1)
     assert int(lost.sum()) > 10
@@ -84,7 +84,7 @@ def test_an_edge_of_which_nothing_is_left_keeps_its_largest():
 def test_the_radius_grows_over_the_epochs_and_stays_at_its_end_while_tuning(new_trainer, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "archselect.benchmarks.optimisers.sdarts_rs.perturbed",
+        "archselect.benchmarks.optimisers.sdarts_rs.perturb",
         lambda mixture, radius, generator: seen.append(radius) or mixture,
     )
     trainer = new_trainer(SdartsRS(batch_size=24))
