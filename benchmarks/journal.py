@@ -28,7 +28,7 @@ from archselect.benchmarks.logs import Answers
 from archselect.benchmarks.machine import commit, same_commit
 from archselect.benchmarks.task import SupernetTask
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import open_plain, open_to_append, unreadable, unwritable, write_atomically
+from archselect.nasbench_adapters.files import open_plain, open_to_append, unreadable, unwritable
 from archselect.nasbench_adapters.limits import MOST_LINE_BYTES
 from archselect.nasbench_adapters.networks import Mixture
 from archselect.nasbench_adapters.space import Architecture, Decisions
@@ -126,7 +126,12 @@ def discard(path: Path) -> None:
 
 def _begin(path: Path, header: Line) -> None:
     """Write a journal of no answers; whatever was there is gone, and nothing is written through a link."""
-    write_atomically(path, _text_of(header), path.parent.parent)
+    try:
+        with open_to_append(path, path.parent.parent) as file:
+            file.truncate(0)
+            file.write(_text_of(header))
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def _add(path: Path, line: Line) -> None:

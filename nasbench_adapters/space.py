@@ -19,6 +19,9 @@ import numpy as np
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.limits import MOST_CHANNELS, MOST_LAYERS, MOST_LISTED, MOST_WEIGHTS
 
+EdgeOperations = tuple[tuple[str, ...], ...]
+"""Names of the operations that each edge of a cell allows, in index order."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -43,7 +46,7 @@ class Cell:
     inputs: int
     nodes: int
     edges: tuple[tuple[int, int], ...]
-    operations: tuple[tuple[str, ...], ...]
+    operations: EdgeOperations
     output: tuple[int, ...]
     kept: tuple[int | None, ...] = ()
     groups: tuple[int, ...] = ()
@@ -196,8 +199,20 @@ class Decisions:
         undecided = sum(row.count(OPEN) for row in self.choices)
         if undecided:
             raise ValueError(f"{undecided} edges are still undecided")
-        rows = [[None if choice == DROPPED else choice for choice in row] for row in self.choices]
-        return Architecture(tuple(map(tuple, rows)))
+        return Architecture(tuple(_architecture_row(row) for row in self.choices))
+
+    @classmethod
+    def of(cls, architecture: Architecture) -> Decisions:
+        """Return the decisions that make an architecture; the inverse of :meth:`architecture`."""
+        return cls(tuple(_decisions_row(row) for row in architecture.choices))
+
+
+def _architecture_row(row: Sequence[int]) -> tuple[int | None, ...]:
+    return tuple(None if choice == DROPPED else choice for choice in row)
+
+
+def _decisions_row(row: Sequence[int | None]) -> tuple[int, ...]:
+    return tuple(DROPPED if choice is None else choice for choice in row)
 
 
 class SearchSpace(ABC):
@@ -332,8 +347,9 @@ class SearchSpace(ABC):
             row = decisions.choices[place]
             for index in range(cell.inputs, cell.nodes):
                 keeps = cell.kept_inputs(index)
-                inputs = tuple(self.edges[place][edge] for edge in cell.incoming(index) if row[edge] != DROPPED)
-                if keeps is not None and len(inputs) > keeps:
+                kept = [edge for edge in cell.incoming(index) if row[edge] != DROPPED]
+                if keeps is not None and len(kept) > keeps:
+                    inputs = tuple(self.edges[place][edge] for edge in kept)
                     nodes.append(Node(place, index, keeps, inputs))
         return nodes
 
@@ -415,6 +431,14 @@ def skeleton_settings(space: str, settings: dict[str, object], defaults: dict[st
     return {**defaults, **settings}
 
 
+def complete_edges(inputs: int, nodes: int) -> tuple[tuple[int, int], ...]:
+    """Return the edges (source, target), by target, of a cell in which every node reads all nodes before it."""
+    edges: list[tuple[int, int]] = []
+    for target in range(inputs, nodes):
+        edges += [(source, target) for source in range(target)]
+    return tuple(edges)
+
+
 class _Place(NamedTuple):
     """A node of a cell type, by their indices."""
 
@@ -462,5 +486,7 @@ def _node_choices(cell: Cell, node: int) -> Iterator[tuple[tuple[int, int], ...]
 
 def _count_choices(cell: Cell, node: int) -> int:
     """Return the number of choices of a node's inputs and their operations."""
-    counts = [len(cell.candidates(edge)) for edge in range(len(cell.edges))]
-    return sum(prod(counts[edge] for edge in kept) for kept in _kept_sets(cell, node))
+    total = 0
+    for kept in _kept_sets(cell, node):
+        total += prod(len(cell.candidates(edge)) for edge in kept)
+    return total

@@ -174,7 +174,8 @@ class Recorder:
         """Take over what was kept until after so many epochs. Raises ValueError if it is of another shape."""
         wanted: dict[str, tuple[int, ...]] = {"losses": shape_of_losses(len(self.parts), epochs)}
         for c, cell in enumerate(self._space.cells):
-            of_cell = shapes(len(cell.edges), width(self._space, c), self._layers[c], epochs, probes=1)
+            columns = width(self._space, c)
+            of_cell = shapes(len(cell.edges), columns, self._layers[c], epochs, probes=1)
             wanted |= {f"{name}_{c}": shape for name, shape in of_cell.items()}
         if {name: tuple(values.shape) for name, values in state.items()} != wanted:
             raise ValueError("its trace is of another shape")

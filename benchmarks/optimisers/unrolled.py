@@ -42,7 +42,10 @@ def unrolled_gradients(trainer: Trainer, train: Batch, valid: Batch, radius: flo
     epsilon = radius / norm.clamp_min(torch.finfo(norm.dtype).tiny)
     plus = _alpha_gradients_at(trainer, train, direction, epsilon)
     minus = _alpha_gradients_at(trainer, train, direction, -epsilon)
-    return tuple(d - rate * (p - m) / (2 * epsilon) for d, p, m in zip(direct, plus, minus, strict=True))
+    gradients = []
+    for d, at_plus, at_minus in zip(direct, plus, minus, strict=True):
+        gradients.append(d - rate * (at_plus - at_minus) / (2 * epsilon))
+    return tuple(gradients)
 
 
 def _step_ahead(trainer: Trainer, train: Batch) -> dict[str, Tensor]:

@@ -128,7 +128,10 @@ class _Candidates:
 
     def repeated(self, x: Tensor) -> Tensor:
         """Return the features of all candidates, (candidates * batch, ...): those given, or repeated if shared."""
-        return x if self.has_all(x) else x.repeat(len(self.rows), *[1] * (x.dim() - 1))
+        if self.has_all(x):
+            return x
+        once = [1] * (x.dim() - 1)
+        return x.repeat(len(self.rows), *once)
 
     def copied(self, x: Tensor) -> Tensor:
         """Return the features of all candidates, (candidates * batch, ...), in new memory."""
@@ -167,7 +170,7 @@ class _CellMixture:
 
     @cached_property
     def supports(self) -> list[CellSupport]:
-        """The supports of the candidates; one where they do not differ in this cell."""
+        """Supports of the candidates; one where they do not differ in this cell."""
         if self.candidates is None or self.edge is None:
             return [self.support]
         before = self.support[: self.edge]
@@ -353,7 +356,8 @@ class _Totals:
             return
         total = self.nodes[node]
         if total is None:
-            self.nodes[node] = torch.cat([torch.zeros_like(present[0]) if out is None else out for out in outs])
+            zeros = torch.zeros_like(present[0])
+            self.nodes[node] = torch.cat([zeros if out is None else out for out in outs])
         else:
             if node not in self._owned or not self._candidates.has_all(total):
                 total = self._candidates.copied(total)
@@ -503,7 +507,8 @@ def _stack_shifts(row: Sequence[_Affine]) -> Tensor:
 
 def _pooled(pool: nn.Module, x: Tensor) -> Tensor:
     """Return pooled features in memory that nothing else shares."""
-    if x.device.type != "cpu" or type(pool) is not AveragePool or pool.stride != 1 or min(x.shape[2:]) < 2:
+    is_average = type(pool) is AveragePool and pool.stride == 1
+    if x.device.type != "cpu" or not is_average or min(x.shape[2:]) < 2:
         pooled: Tensor = pool(x)
         return pooled
     # Nine neighbours everywhere, of which a border has six and a corner four.

@@ -293,7 +293,8 @@ class _Plan:
     def _stack_kernels(self, parts: dict[_Cell, _Parts]) -> None:
         """Put the kernels of all convolutions that run together side by side, in one copy."""
         convs = chain.from_iterable(stack.convs for stack in self._stacks)
-        flat = torch.cat([conv.weight.permute(0, 2, 3, 1).reshape(-1) for conv in convs])
+        kernels = [conv.weight.permute(0, 2, 3, 1).reshape(-1) for conv in convs]
+        flat = torch.cat(kernels)
         pieces = flat.split([_kernel_size(stack.convs) for stack in self._stacks])
         for piece, stack in zip(pieces, self._stacks, strict=True):
             parts[stack.cell].kernels.append(_stacked(piece, stack.convs))
@@ -363,7 +364,8 @@ class _Twins:
         # Normalisation reads its scale as it lies in memory: a single row must be written out, too.
         copies = rows[:, :, None].expand(-1, -1, self._channels).contiguous()
         pieces = copies.view(-1).split(sizes * count)
-        return [list(pieces[i * len(sizes) : (i + 1) * len(sizes)]) for i in range(count)]
+        starts = range(0, len(pieces), len(sizes))
+        return [list(pieces[start : start + len(sizes)]) for start in starts]
 
     def mixers(self, table: Tensor) -> list[list[Tensor]]:
         """Return, per cell and node, the matrix that mixes its features, as they are and pooled, for all edges.
@@ -521,7 +523,8 @@ def _run_alike(
 def _run_weightless(weightless: _Weightless, mixer: Tensor, statistics: _Statistics, x: Tensor) -> Tensor:
     """Return a node's features, as they are and pooled, mixed for all edges: (batch, edges * channels, h, w)."""
     features = [_apply_weightless(modules, statistics, x) for modules in weightless.modules]
-    return F.conv2d(torch.cat(features, dim=1) if len(features) > 1 else features[0], mixer)
+    side_by_side = torch.cat(features, dim=1) if len(features) > 1 else features[0]
+    return F.conv2d(side_by_side, mixer)
 
 
 def _apply_weightless(modules: Sequence[Operation], statistics: _Statistics, x: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from archselect.nasbench_adapters.space import DROPPED, OPEN, Architecture, Cell, Decisions, SearchSpace
+from archselect.nasbench_adapters.space import OPEN, Architecture, Cell, Decisions, EdgeOperations, SearchSpace
 
 Item = TypeVar("Item")
 CellSupport = tuple[tuple[bool, ...], ...]
@@ -85,10 +85,10 @@ class Mixture:
         table = self.weights[cell]
         edges, operations = table.shape[-2:]
         scalars = table.flatten().unbind()
-        rows: Sequence[Sequence[Tensor]] = [scalars[k : k + operations] for k in range(0, len(scalars), operations)]
+        rows = _in_pieces(scalars, operations)
         if table.dim() == 2:
             return [rows] * layers
-        return [rows[e : e + edges] for e in range(0, len(rows), edges)]
+        return _in_pieces(rows, edges)
 
     def tables(self, cell: int, places: Sequence[int]) -> Tensor:
         """Return the weights (places, edges * operations) of these layers of a cell type, counted from its first."""
@@ -104,6 +104,11 @@ class Mixture:
         rows = _replaced(self.support[cell], edge, live)
         origin = (self, (cell, edge))
         return Mixture(_replaced(self.weights, cell, weights), _replaced(self.support, cell, rows), origin)
+
+
+def _in_pieces(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    """Return consecutive pieces of a size."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def _replaced(items: tuple[Item, ...], place: int, item: Item) -> tuple[Item, ...]:
@@ -205,9 +210,7 @@ class _RowMasks(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def _row_masks(
-    operations: tuple[tuple[str, ...], ...], row: tuple[int, ...], columns: int, device: torch.device
-) -> _RowMasks:
+def _row_masks(operations: EdgeOperations, row: tuple[int, ...], columns: int, device: torch.device) -> _RowMasks:
     """Return the masks of a cell type under decisions.
 
     They are kept, because a training step must not wait for small copies to the device.
@@ -224,14 +227,15 @@ def _row_masks(
 
 
 @lru_cache(maxsize=256)
-def _group_masks(
-    operations: tuple[tuple[str, ...], ...], groups: tuple[int, ...], columns: int, device: torch.device
-) -> Tensor:
+def _group_masks(operations: EdgeOperations, groups: tuple[int, ...], columns: int, device: torch.device) -> Tensor:
     """Return which entries share a group's softmax, (groups, edges * operations). Kept as :func:`_row_masks`."""
     counts = torch.tensor([len(names) for names in operations])
     allowed = torch.arange(columns) < counts[:, None]
     members = torch.tensor(groups)
-    masks = [(allowed & (members == group)[:, None]).flatten() for group in dict.fromkeys(groups)]
+    masks = []
+    for group in dict.fromkeys(groups):
+        is_member = members == group
+        masks.append((allowed & is_member[:, None]).flatten())
     return torch.stack(masks).to(device)
 
 
@@ -285,11 +289,10 @@ def _support_of(table: Tensor) -> CellSupport:
 
 def one_hot(space: SearchSpace, architecture: Architecture, device: torch.device) -> Mixture:
     """Return the mixture in which every edge carries its architecture's operation with weight one."""
-    rows = [[DROPPED if choice is None else choice for choice in choices] for choices in architecture.choices]
-    decisions = Decisions(tuple(tuple(row) for row in rows))
-    return mixture_of(space, blank_alphas(space, device), decisions)
+    return mixture_of(space, blank_alphas(space, device), Decisions.of(architecture))
 
 
 def blank_alphas(space: SearchSpace, device: torch.device) -> list[Tensor]:
     """Return architecture weights of zero, one (edges, operations) tensor per cell type."""
-    return [torch.zeros(len(cell.edges), width(space, c), device=device) for c, cell in enumerate(space.cells)]
+    shapes = [(len(cell.edges), width(space, place)) for place, cell in enumerate(space.cells)]
+    return [torch.zeros(shape, device=device) for shape in shapes]

@@ -426,7 +426,8 @@ class Backbone(nn.Module):
         """Return the logits, (batch, classes) or (batch, replicas, classes), of the last layer's features."""
         if self.last_norm is not None:
             x = self.last_rectify(self.last_norm(x))
-        logits: Tensor = self.classifier(x.mean(dim=(2, 3), keepdim=True)).flatten(1)
+        pooled = x.mean(dim=(2, 3), keepdim=True)
+        logits: Tensor = self.classifier(pooled).flatten(1)
         return logits if self.replicas == 1 else logits.unflatten(1, (self.replicas, -1))
 
     def cells(self) -> list[tuple[int, CellModule]]:
@@ -481,6 +482,11 @@ class Backbone(nn.Module):
                 part.uniform_(-bound, bound, generator=generator)
 
 
+def all_operations(space: SearchSpace) -> list[list[range]]:
+    """Return the indices of all operations, by cell type and edge: what a supernet builds."""
+    return [[edge.choices for edge in edges] for edges in space.edges]
+
+
 class Supernet(Backbone):
     """A space's supernet: every cell holds every operation of every edge.
 
@@ -493,8 +499,7 @@ class Supernet(Backbone):
     """
 
     def __init__(self, space: SearchSpace, skeleton: Skeleton, image_channels: int, classes: int, seed: int) -> None:
-        present = [[range(len(names)) for names in cell.operations] for cell in space.cells]
-        super().__init__(space, skeleton, present, image_channels, classes, affine=False)
+        super().__init__(space, skeleton, all_operations(space), image_channels, classes, affine=False)
         self.initialise([seed])
 
     def forward(
@@ -544,7 +549,7 @@ class Network(Backbone):
     ) -> None:
         if auxiliary and len(seeds) > 1:
             raise ValueError("replicas have no auxiliary head")
-        present = [[() if k is None else (k,) for k in choices] for choices in architecture.choices]
+        present = [_carried(row) for row in architecture.choices]
         super().__init__(
             space, skeleton, present, image_channels, classes, affine, replicas=len(seeds), auxiliary=auxiliary
         )
@@ -573,6 +578,11 @@ class Network(Backbone):
                 ones.
         """
         return self._forward(images, None, paths)
+
+
+def _carried(row: Sequence[int | None]) -> list[list[int]]:
+    """Return per edge the index of the operation that an architecture has on it, if it has one."""
+    return [[] if choice is None else [choice] for choice in row]
 
 
 def _latest(outputs: Sequence[Item], count: int) -> list[Item]:

@@ -37,7 +37,7 @@ class Rectifier(nn.ReLU):
 
     @property
     def is_listened_to(self) -> bool:
-        """Whether something reads `seen` and `blank`: a forward hook that takes keyword arguments."""
+        """True if something reads `seen` and `blank`: a forward hook that takes keyword arguments."""
         return bool(self._forward_hooks_with_kwargs)
 
 
@@ -84,7 +84,8 @@ def concatenate(features: Sequence[Tensor], replicas: int = 1) -> Tensor:
     """Return features (batch, channels, height, width) concatenated along channels, within each replica."""
     if replicas == 1:
         return torch.cat(list(features), dim=1)
-    return torch.cat([part.unflatten(1, (replicas, -1)) for part in features], dim=2).flatten(1, 2)
+    by_replica = [part.unflatten(1, (replicas, -1)) for part in features]
+    return torch.cat(by_replica, dim=2).flatten(1, 2)
 
 
 class Operation(nn.Module):
@@ -95,7 +96,7 @@ class Operation(nn.Module):
 
     @property
     def runs_when_silenced(self) -> bool:
-        """Whether it must be computed even while silenced, because a proxy counts a ReLU within it."""
+        """True if it must be computed even while silenced, because a proxy counts a ReLU within it."""
         return False
 
 
@@ -312,8 +313,9 @@ class FactorizedReduction(Operation):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (batch, channels_out, h / 2, w / 2) of (batch, channels_in, h, w); h and w are even."""
-        halves = [self.conv_a(x[:, :, ::2, ::2]), self.conv_b(x[:, :, 1::2, 1::2])]
-        out: Tensor = self.norm(concatenate(halves, self.replicas))
+        half_a = self.conv_a(x[:, :, ::2, ::2])
+        half_b = self.conv_b(x[:, :, 1::2, 1::2])
+        out: Tensor = self.norm(concatenate([half_a, half_b], self.replicas))
         return out
 
 
@@ -330,7 +332,8 @@ class Noise(Operation):
 
     def __init__(self, stride: int = 1, place: int = 0) -> None:
         super().__init__()
-        self.stride, self.place = stride, place
+        self.stride = stride
+        self.place = place
 
     def forward(self, x: Tensor) -> Tensor:
         """Return noise of the input's shape (batch, channels, h, w), or of every `stride`-th row and column of it."""

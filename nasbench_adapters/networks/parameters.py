@@ -10,7 +10,7 @@ import torch
 from nasbench_pytorch.model.model import compute_vertex_channels
 from torch import nn
 
-from archselect.nasbench_adapters.networks.network import Backbone
+from archselect.nasbench_adapters.networks.network import Backbone, all_operations
 from archselect.nasbench_adapters.networks.operations import NB101_KERNELS
 from archselect.nasbench_adapters.space import Architecture, SearchSpace, Skeleton
 from archselect.nasbench_adapters.spaces.nb101 import OPERATIONS, STAGES, Module, ModuleSpace
@@ -44,9 +44,8 @@ def count_parameters(
     """
     if isinstance(space, ModuleSpace):
         return _of_modules(space, architectures, skeleton, image_channels, classes)
-    everything = [[tuple(range(len(names))) for names in cell.operations] for cell in space.cells]
     with torch.device("meta"):
-        network = Backbone(space, skeleton, everything, image_channels, classes, affine=True)
+        network = Backbone(space, skeleton, all_operations(space), image_channels, classes, affine=True)
     of_operations = _of_operations(space, network)
     by_edge = chain.from_iterable(of_operations)
     fixed = _size(network) - sum(chain.from_iterable(by_edge))

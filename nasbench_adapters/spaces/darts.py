@@ -13,9 +13,11 @@ from archselect.nasbench_adapters.space import (
     NONE,
     Architecture,
     Cell,
+    EdgeOperations,
     Layer,
     SearchSpace,
     Skeleton,
+    complete_edges,
     skeleton_settings,
 )
 from archselect.nasbench_adapters.spaces.genotype import Entry, Genotype, parse_genotype
@@ -24,7 +26,7 @@ INPUTS = 2
 NODES = 6
 KEPT = 2
 """Inputs that a node keeps."""
-EDGES = tuple((source, target) for target in range(INPUTS, NODES) for source in range(target))
+EDGES = complete_edges(INPUTS, NODES)
 OUTPUT = tuple(range(INPUTS, NODES))
 
 OPERATIONS = (
@@ -50,7 +52,7 @@ _SHORT = {
 }
 
 
-def _edges(text: str) -> tuple[tuple[str, ...], ...]:
+def _edges(text: str) -> EdgeOperations:
     """Return the operations of each edge from a text of one word per edge, one letter per operation."""
     return tuple(_operations(word) for word in text.split())
 
@@ -65,7 +67,7 @@ class Darts(SearchSpace):
     name = "darts"
     summary = "DARTS: normal and reduction cell, 14 edges of 7 operations each, two kept per node"
     formulation = 1
-    operations: tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]] = ((OPERATIONS,) * len(EDGES),) * 2
+    operations: tuple[EdgeOperations, EdgeOperations] = ((OPERATIONS,) * len(EDGES),) * 2
     """Per cell type and edge, the operations allowed."""
 
     def __init__(self) -> None:

@@ -66,8 +66,14 @@ class Module(NamedTuple):
         return np.array([int(bit) for bit in self.bits]).reshape(self.vertices, self.vertices)
 
     def __str__(self) -> str:
-        rows = (self.bits[at : at + self.vertices] for at in range(0, len(self.bits), self.vertices))
-        return f"{'/'.join(rows)}:{','.join(OPERATIONS[k] for k in self.operations)}"
+        starts = range(0, len(self.bits), self.vertices)
+        rows = "/".join(self.bits[start : start + self.vertices] for start in starts)
+        names = ",".join(OPERATIONS[k] for k in self.operations)
+        return f"{rows}:{names}"
+
+    def renumbered_operations(self, numbering: Sequence[int]) -> tuple[int, ...]:
+        """Return the operations of the listed vertices, in that order; the first is the input, the last the output."""
+        return tuple(self.operations[place] for place in operation_places(numbering))
 
 
 def parse_module(text: str) -> Module:
@@ -131,7 +137,7 @@ def prune(module: Module) -> Module:
     edges = bits.count("1")
     if edges > MOST_EDGES:
         raise UserError(f"{module} is no cell of NAS-Bench-101: it has {edges} edges, more than {MOST_EDGES}")
-    return Module(bits, tuple(module.operations[v - 1] for v in kept[1:-1]))
+    return Module(bits, module.renumbered_operations(kept))
 
 
 def canonical_module(module: Module) -> Module:
@@ -140,10 +146,9 @@ def canonical_module(module: Module) -> Module:
     It is the pruned cell of the least matrix, and of the least operations among those, over all numberings of its
     vertices. Raises UserError as :func:`prune`.
     """
-    bits, operations = prune(module)
-    least, numberings = least_numberings(bits)
-    labelings = [tuple(operations[v - 1] for v in numbering[1:-1]) for numbering in numberings]
-    return Module(least, min(labelings))
+    pruned = prune(module)
+    least, numberings = least_numberings(pruned.bits)
+    return Module(least, min(map(pruned.renumbered_operations, numberings)))
 
 
 def module_hash(module: Module) -> str:
@@ -158,7 +163,8 @@ def module_hash(module: Module) -> str:
     before = predecessors(pruned.bits)
     after = successors(pruned.bits)
     labels = (-1, *pruned.operations, -2)
-    hashes = [_md5(str((len(after[v]), len(before[v]), labels[v]))) for v in vertices]
+    starts = [(len(after[v]), len(before[v]), labels[v]) for v in vertices]
+    hashes = [_md5(str(start)) for start in starts]
     for _ in vertices:
         hashes = [_md5(f"{_join(hashes, before[v])}|{_join(hashes, after[v])}|{hashes[v]}") for v in vertices]
     return _md5(str(sorted(hashes)))
@@ -214,7 +220,9 @@ def least_numberings(bits: str) -> tuple[str, tuple[tuple[int, ...], ...]]:
     A numbering lists the old vertices in their new order; edges go to later vertices.
     """
     last = isqrt(len(bits)) - 1
-    edges = [(u, v) for u, targets in enumerate(successors(bits)) for v in targets]
+    edges = []
+    for u, targets in enumerate(successors(bits)):
+        edges += [(u, v) for v in targets]
     numberings: dict[str, list[tuple[int, ...]]] = {}
     for between in permutations(range(1, last)):
         numbering = (0, *between, last)
@@ -229,6 +237,11 @@ def renumber(bits: str, numbering: Sequence[int]) -> str:
     """Return the matrix of the listed vertices, in that order."""
     vertices = isqrt(len(bits))
     return "".join(bits[u * vertices + v] for u, v in product(numbering, repeat=2))
+
+
+def operation_places(numbering: Sequence[int]) -> list[int]:
+    """Return the places, among a cell's operations, of the listed vertices between input and output."""
+    return [v - 1 for v in numbering[1:-1]]
 
 
 class ModuleLayout(NamedTuple):
@@ -318,7 +331,8 @@ def module_of(row: Sequence[int | None], blocks: int) -> Module:
             vertices.append(block)
     vertices.append(blocks + 1)
     bits = "".join("1" if connection in kept else "0" for connection in product(vertices, repeat=2))
-    if len(row) != len(edges) or len(kept) != bits.count("1") or not set(labels) <= set(range(len(OPERATIONS))):
+    has_known_labels = set(labels) <= set(range(len(OPERATIONS)))
+    if len(row) != len(edges) or len(kept) != bits.count("1") or not has_known_labels:
         raise ValueError(f"a cell of {blocks} blocks has {len(edges)} edges, and none at a block without an operation")
     return Module(bits, tuple(labels))
 

@@ -16,7 +16,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.space import DROPPED, Architecture
+from archselect.nasbench_adapters.space import DROPPED, Architecture, Decisions
 from archselect.nasbench_adapters.spaces.nb101 import (
     OPERATIONS,
     Module,
@@ -28,6 +28,7 @@ from archselect.nasbench_adapters.spaces.nb101 import (
     live_vertices,
     module_cell,
     module_of,
+    operation_places,
     parse_module,
     predecessors,
     prune,
@@ -128,7 +129,8 @@ class OneShotSpace(ModuleSpace):
         graphs: dict[str, int] = {}
         choices = []
         codes = []
-        for parents in product(*map(combinations, map(range, range(1, blocks + 2)), self.parents)):
+        sets = [combinations(range(v), keeps) for v, keeps in enumerate(self.parents, start=1)]
+        for parents in product(*sets):
             choices.append(_choices_with(parents, labels))
             graph, label_codes = _classify(parents, labels)
             # The code of a cell tells its graph and its operations.
@@ -138,8 +140,8 @@ class OneShotSpace(ModuleSpace):
         cells = np.empty((len(classes), len(TRUTH.cells[0].edges)), dtype=np.int8)
         for index, code in enumerate(classes.tolist()):
             graph_index, label_code = divmod(code, len(labels))
-            row = row_of(_decode(matrices[graph_index], label_code), TRUTH.blocks)
-            cells[index] = [DROPPED if choice is None else choice for choice in row]
+            cell_architecture = TRUTH.architecture(_decode(matrices[graph_index], label_code))
+            (cells[index],) = Decisions.of(cell_architecture).choices
         return Members(np.concatenate(choices), cell, first, cells)
 
 
@@ -178,14 +180,15 @@ def _classify(parents: Parents, labels: np.ndarray) -> tuple[str, np.ndarray]:
     bits = _matrix(parents)
     kept = live_vertices(bits)
     least, numberings = least_numberings(renumber(bits, kept))
-    used = labels[:, [v - 1 for v in kept[1:-1]]]
-    codes = [_encode(used[:, [v - 1 for v in numbering[1:-1]]]) for numbering in numberings]
+    used = labels[:, operation_places(kept)]
+    codes = [_encode(used[:, operation_places(numbering)]) for numbering in numberings]
     return least, np.min(codes, axis=0)
 
 
 def _encode(labels: np.ndarray) -> np.ndarray:
     """Return rows of operations as numbers, in their lexicographic order."""
-    return labels.astype(np.int64) @ len(OPERATIONS) ** np.arange(labels.shape[1])[::-1]
+    places = np.arange(labels.shape[1])[::-1]
+    return labels.astype(np.int64) @ len(OPERATIONS) ** places
 
 
 def _decode(bits: str, code: int) -> Module:

@@ -17,7 +17,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.space import NONE, Architecture, Cell, Layer, Skeleton, skeleton_settings
+from archselect.nasbench_adapters.space import (
+    NONE,
+    Architecture,
+    Cell,
+    Layer,
+    Skeleton,
+    complete_edges,
+    skeleton_settings,
+)
 from archselect.nasbench_adapters.spaces.cell_text import format_cell, parse_cell
 from archselect.nasbench_adapters.spaces.darts import OPERATIONS
 from archselect.nasbench_adapters.spaces.restrictions import RestrictableSpace
@@ -30,7 +38,7 @@ LONGEST = 1_000_000
 def wiring_cell(nodes: int) -> Cell:
     """Return the cell with so many nodes between its inputs and its output."""
     last = INPUTS + nodes
-    edges = tuple((source, target) for target in range(INPUTS, last) for source in range(target))
+    edges = complete_edges(INPUTS, last)
     return Cell(
         name="cell",
         inputs=INPUTS,
@@ -64,8 +72,9 @@ class WiringSpace(RestrictableSpace):
         """See :meth:`SearchSpace.format`. Raises ValueError unless every edge carries one of its operations."""
         (choices,) = architecture.choices
         (cell,) = self.cells
-        pairs = zip(choices, cell.operations, strict=False)
-        if len(choices) != len(cell.edges) or any(choice not in range(len(names)) for choice, names in pairs):
+        (edges,) = self.edges
+        decided = [choice in edge.choices for edge, choice in zip(edges, choices, strict=False)]
+        if len(choices) != len(edges) or not all(decided):
             raise ValueError(f"a cell of {self.name} decides all {len(cell.edges)} edges")
         return format_cell(choices, cell)
 
