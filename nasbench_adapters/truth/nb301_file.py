@@ -148,7 +148,7 @@ def _bytearray(*content: bytes | str) -> bytearray:
     """The bytes of a booster; Python 2 wrote them as a text and its encoding. A number is none: it could be any."""
     if not all(isinstance(part, bytes | str) for part in content):
         raise pickle.UnpicklingError("it makes a bytearray of a number")
-    return bytearray(*content)  # type: ignore[arg-type]
+    return bytearray(*content)
 
 
 def _check_kind(path: Path) -> None:

@@ -177,7 +177,7 @@ class Surrogate:
     def is_one(path: Path | str) -> bool:
         """Whether the file at the path says that it is a surrogate; a damaged or missing one does not."""
         try:
-            with open_arrays(path) as file:
+            with open_arrays(Path(path)) as file:
                 return "surrogate" in file
         except UNREADABLE:
             return False
