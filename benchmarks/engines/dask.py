@@ -21,7 +21,7 @@ from archselect.benchmarks.calls import DEATHS, Call, StartError, WorkerDied, pa
 from archselect.benchmarks.engines.base import Start
 from archselect.benchmarks.engines.base import call as do
 from archselect.benchmarks.machine import cores
-from archselect.benchmarks.workers import Submit, deafen, start_tracker
+from archselect.benchmarks.workers import Submit, deafen, start_helpers
 from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 from archselect.nasbench_adapters.files import expand
 
@@ -156,7 +156,7 @@ def _cluster_here(workers: int) -> Iterator[str]:
         "silence_logs": logging.CRITICAL,
     }
     patience = dask.config.set({"distributed.scheduler.allowed-failures": DEATHS - 1})
-    start_tracker()
+    start_helpers()
     others = set(active_children())
     with patience, ThreadPoolExecutor(1, initializer=deafen) as thread:
         started = thread.submit(LocalCluster, **options)
