@@ -267,7 +267,7 @@ class _Worker:
     """A worker process, and this end of its pipe."""
 
     def __init__(self) -> None:
-        context = get_context(_METHOD)
+        context: Any = get_context(_METHOD)
         self._pipe, other = context.Pipe()
         self.process = context.Process(target=_work, args=(other,))
         try:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archselect.benchmarks.records import Columns, Decision, OperationScore, Record
-from archselect.reports.ranks import Floats, Ints
+from archselect.nasbench_adapters.ranks import Floats, Ints
 
 _BATCH = 5_000
 """Records that are laid out in one go, so that memory stays bounded."""

@@ -14,8 +14,8 @@ from functools import cached_property
 import numpy as np
 from scipy.special import nctdtr, ndtr, stdtr, stdtrit
 
+from archselect.nasbench_adapters.ranks import Floats
 from archselect.reports.intervals import LEAST_SEEDS, LEVEL, TOO_FEW
-from archselect.reports.ranks import Floats
 
 ALPHA = 1 - LEVEL
 POWER = 0.8

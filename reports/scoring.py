@@ -26,8 +26,8 @@ from archselect.benchmarks.records import (
     unknown,
     write_atomically,
 )
+from archselect.nasbench_adapters.ranks import Floats
 from archselect.reports.intervals import LEVEL
-from archselect.reports.ranks import Floats
 from archselect.reports.render import csv_text
 from archselect.reports.tables.table import NONE, Row, Table, highest, make_table
 from archselect.reports.write import write_table

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from archselect.benchmarks.records import Accuracy, OperationScore, Record, Scale
+from archselect.nasbench_adapters.ranks import Floats, Ints
 from archselect.reports.decided import Decided, decided
 from archselect.reports.intervals import COEFFICIENT, Interval, student
-from archselect.reports.ranks import Coefficient, Coefficients, Floats, Ints, coefficient, coefficients
+from archselect.reports.ranks import Coefficient, Coefficients, coefficient, coefficients
 
 LEAST_ARCHITECTURES = 3
 

@@ -77,7 +77,7 @@ class Task(ABC):
 
     def pick(self, items: Sequence[Item]) -> Item:
         """Return one of the items, each as likely as the others, drawn from `rng`."""
-        return items[self.rng.integers(len(items))]
+        return items[int(self.rng.integers(len(items)))]
 
     @abstractmethod
     def mixture(self, decisions: Decisions, alphas: Sequence[Tensor] | None = None) -> Mixture:

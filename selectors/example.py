@@ -22,8 +22,10 @@ class MySelector(Selector):
     def select(self, task: Task) -> Selection:
         # Says what the scores are called and which way is better: reports hold them against the truth.
         search = task.search("nwot with it alone", better="higher")
+        edges = list(search.open_edges())
         # What is random is drawn from task.rng, so that the same seed gives the same architecture.
-        for edge in task.rng.permutation(list(search.open_edges())):
+        for place in task.rng.permutation(len(edges)):
+            edge = edges[place]
             # One mixture per operation of the edge: the supernet with that operation alone on it.
             scores = task.proxies("nwot", search.only(edge), task.minibatch(self.batch_size))
             search.decide(edge, scores)  # keeps the operation with the best score
