@@ -30,8 +30,6 @@ FIRST = 1_000
 """Calls or runs after which memory has to be flat."""
 FLAT = 1.1
 """How many times as much it may be at the end."""
-LATEST = 20.0
-"""Seconds after a command's start within which it is interrupted."""
 TABLES = [f"accuracy.{kind}" for kind in ("csv", "md", "tex")]
 STUDY = """
 name = "soak"
@@ -184,18 +182,17 @@ def test_interruptions(undisturbed, tmp_path):
     study, wanted = undisturbed
     out = tmp_path / "out"
     rng = random.Random(0)
-    interrupted = 0
     process = start(study, out, 2)
-    while interrupted < INTERRUPTIONS and process.poll() is None:
-        try:
-            process.wait(rng.uniform(0, LATEST))
-        except subprocess.TimeoutExpired:
-            kind = interrupt(process, rng)
-            interrupted += 1
-            print(f"\n{kind} after {count_records(out):,} of {RUNS:,} runs", end="")  # noqa: T201
-            if kind != "the end of a worker":
-                assert "leaked" not in process.communicate()[1]
-                process = start(study, out, 2)
+    for done in sorted(rng.sample(range(RUNS), min(INTERRUPTIONS, RUNS))):
+        while count_records(out) < done and process.poll() is None:
+            time.sleep(0.05)
+        if process.poll() is not None:
+            break
+        kind = interrupt(process, rng)
+        print(f"\n{kind} after {count_records(out):,} of {RUNS:,} runs", end="")  # noqa: T201
+        if kind != "the end of a worker":
+            assert "leaked" not in process.communicate()[1]
+            process = start(study, out, 2)
     assert process.wait() == 0, process.stderr.read()
     assert tables(out) == tables(wanted)
     assert facts(out) == facts(wanted)
