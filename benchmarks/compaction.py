@@ -31,7 +31,9 @@ from archselect.benchmarks.records import (
     Inputs,
     Record,
     Selected,
+    check_records,
     content_id,
+    read_checked,
     read_fact,
     write_atomically,
 )
@@ -62,12 +64,15 @@ class Stamp(NamedTuple):
     changed: int
 
 
-def read_records(folder: Folder, ids: Iterable[str] | None = None, compacted: bool = False) -> Iterator[Record]:
+def read_records(
+    folder: Folder, ids: Iterable[str] | None = None, compacted: bool = False, checked: bool = False
+) -> Iterator[Record]:
     """The records of these ids, or all, in no order, read as they are asked for; ids without a file are left out.
 
     If asked to, `records.parquet` is brought up to date before, as by :func:`compact`.
 
-    Raises UserError, naming file and field, for a damaged file.
+    Raises UserError, naming file and field, for a damaged file; if `checked`, too, for a record that says what no run
+    can have measured.
     """
     stamps = _stamps(folder)
     if compacted:
@@ -78,13 +83,15 @@ def read_records(folder: Folder, ids: Iterable[str] | None = None, compacted: bo
         group = _current(group, stamps)
         try:
             built = _built(Record, group)
-        except ValueError:  # not written by us: the records are read from their files
+            check_records(built)
+        except ValueError:  # not written by us, or impossible: the records are read from their files
             continue
         for name in group["file.name"].to_pylist():
             del stamps[name]
         yield from built
-    for name in stamps:
-        yield read_fact(folder.path(Record, name), Record)
+    read = read_checked if checked else read_fact
+    for name in sorted(stamps):
+        yield read(folder.path(Record, name), Record)
 
 
 def compact(folder: Folder, fewest: int = FEWEST) -> int:
