@@ -32,6 +32,8 @@ from archselect.benchmarks.records import (
     Inputs,
     Record,
     Selected,
+    check_fact,
+    check_records,
     content_id,
     read_fact,
     read_fact_if_there,
@@ -66,12 +68,15 @@ class Stamp(NamedTuple):
     changed: int
 
 
-def read_records(folder: Folder, ids: Iterable[str] | None = None, compacted: bool = False) -> Iterator[Record]:
+def read_records(
+    folder: Folder, ids: Iterable[str] | None = None, compacted: bool = False, checked: bool = False
+) -> Iterator[Record]:
     """The records of these ids, or all, in no order, read as they are asked for; ids without a file are left out.
 
     If asked to, `records.parquet` is brought up to date before, as by :func:`compact`.
 
-    Raises UserError, naming file and field, for a damaged file.
+    Raises UserError, naming file and field, for a damaged file; if `checked`, too, for a record that says what no run
+    can have measured.
     """
     stamps = _stamps(folder)
     if compacted:
@@ -82,15 +87,20 @@ def read_records(folder: Folder, ids: Iterable[str] | None = None, compacted: bo
         group = _current(group, stamps)
         try:
             built = _built(Record, group)
-        except ValueError:  # not written by us: the records are read from their files
+            check_records(built)
+        except ValueError:  # not written by us, or impossible: the records are read from their files
             continue
         for name in group["file.name"].to_pylist():
             del stamps[name]
         yield from built
-    for name in stamps:
-        record = read_fact_if_there(folder.path(Record, name), Record)
-        if record is not None:
-            yield record
+    for name in sorted(stamps):
+        path = folder.path(Record, name)
+        record = read_fact_if_there(path, Record)
+        if record is None:
+            continue
+        if checked:
+            check_fact(path, record)
+        yield record
 
 
 def compact(folder: Folder, fewest: int = FEWEST) -> int:

@@ -13,13 +13,43 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from archselect.benchmarks.columns import Columns as Columns
+from archselect.benchmarks.ranges import (
+    FINITE,
+    LARGEST,
+    MOST_COUNTED,
+    PER_CENT,
+    QUANTILES,
+    ROUNDING,
+    Cells,
+    Limits,
+    are_between,
+    are_within,
+    check_choices,
+    check_graph,
+    check_number,
+    check_numbers,
+    check_oracle,
+    check_rows,
+    check_same_length,
+)
+from archselect.benchmarks.ranges import Impossible as Impossible
+from archselect.benchmarks.ranges import check_like as check_like
 
 # `reports` may import this module and no adapter, so what it needs of them is passed on from here.
 from archselect.nasbench_adapters.errors import Faults as Faults
@@ -35,7 +65,7 @@ from archselect.nasbench_adapters.foreign_text import shortened as shortened
 from archselect.nasbench_adapters.foreign_text import spreadsheet_cell as spreadsheet_cell
 from archselect.nasbench_adapters.foreign_text import visible as visible
 
-Settings = dict[str, str | int | float | bool | None]
+Settings = dict[str, str | int | FiniteFloat | bool | None]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 """16 hexadecimal digits. It is the name of a file, and so must not be the way to one elsewhere."""
@@ -45,6 +75,9 @@ class Fact(BaseModel):
     """Base of all that is stored: frozen, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+    def check(self) -> None:
+        """Raise Impossible for a value of the right type that nothing can have measured."""
 
 
 class DataInputs(Fact):
@@ -188,6 +221,10 @@ class CellGraph(Fact):
     output: list[int]
     edges: list[tuple[int, int, str]]
 
+    def check_as(self, name: str) -> None:
+        """Raise Impossible, with the name of this graph, for what cannot be drawn."""
+        check_graph(name, self.inputs, self.nodes, self.output, self.edges)
+
 
 class Selected(Fact):
     """The architecture, in text, as a drawable graph and as its class's representative, and all scores looked at.
@@ -232,6 +269,24 @@ class Accuracy(Fact):
     mean: float | None
     rank: int | None
     scored: list[float | None]
+
+    def per_cents(self) -> list[float]:
+        """Return every accuracy that is known."""
+        return [value for value in (self.mean, *self.trials, *self.scored) if value is not None]
+
+    def check_as(self, who: str, architectures: int) -> None:
+        """Raise Impossible for a number that is none of an accuracy.
+
+        Args:
+            who: of what it is, in words.
+            architectures: how many the run has scored.
+        """
+        check_numbers(f"accuracy{who}", self.per_cents(), 0, PER_CENT)
+        check_number(f"rank{who}", self.rank, 1, MOST_COUNTED)
+        check_number(f"surrogate_tau{who}", self.surrogate_tau, -1, 1)
+        check_same_length("trials", self.trials, "trial_seeds", self.trial_seeds)
+        if self.scored:
+            check_same_length("scored", self.scored, "architecture_scores", range(architectures))
 
 
 class Counts(Fact):
@@ -278,6 +333,14 @@ class Cost(Fact):
     machine: Machine
     supernet_machine: Machine
 
+    def amounts(self) -> Iterator[float]:
+        """Yield every number."""
+        yield from (self.warmup, self.peak_memory)
+        for time in self.phases.values():
+            yield from (time.seconds, time.calls)
+        for counts in self.counts.values():
+            yield from (counts.forwards, counts.backwards, counts.images, counts.flops)
+
 
 class Record(Fact):
     """One finished run.
@@ -297,11 +360,105 @@ class Record(Fact):
     commit: str | None = None
     supernet_commit: str | None = None
 
+    def check(self) -> None:
+        """See :meth:`Fact.check`."""
+        _check_record(self)
+        selected = self.selected
+        limits = Limits.of(selected.operations)
+        every = (selected.operation_scores, selected.edge_scores, selected.decisions)
+        if not all(are_within(rows, limits) for rows in every):
+            check_records([self])
+
     def facts(self) -> dict[str, Any]:
         """Return all but times, memory, machine, version and commits: the same on every repetition on the CPU."""
         apart = {"cost", "code_version", "commit", "supernet_commit"}
         dumped: dict[str, Any] = self.model_dump(mode="json", exclude=apart)
         return dumped | {"counts": {k: v.model_dump() for k, v in self.cost.counts.items()}}
+
+
+def check_records(records: Sequence[Record]) -> None:
+    """Raise Impossible for what no run can have measured, of the first record that says such a thing.
+
+    What is common is looked at together, for records come by the thousand; each by itself only where that is not right.
+    """
+    if not _are_plainly_possible(records):
+        for record in records:
+            _check_record(record)
+    selected = [record.selected for record in records]
+    cells = Cells.of_all([own.operations for own in selected])
+    check_rows("operation_scores", OperationScore, [own.operation_scores for own in selected], cells)
+    check_rows("edge_scores", EdgeScore, [own.edge_scores for own in selected], cells)
+    check_rows("decisions", Decision, [own.decisions for own in selected], cells)
+
+
+def _are_plainly_possible(records: Sequence[Record]) -> bool:
+    """Return whether :func:`_check_record` refuses none of some records; False where only it can tell."""
+    drawn = set()
+    for record in records:
+        selected = record.selected
+        # Records that are read from one file share their cells.
+        cell = (id(selected.operations), id(selected.edges), id(selected.graph))
+        if cell not in drawn:
+            drawn.add(cell)
+            try:
+                _check_cells(selected)
+            except Impossible:
+                return False
+        if not all(_fits(accuracy, selected) for accuracy in record.accuracies):
+            return False
+        if len(record.accuracies) > 1 and len({own.landscape for own in record.accuracies}) < len(record.accuracies):
+            return False
+    accuracies = [accuracy for record in records for accuracy in record.accuracies]
+    scores = [record.selected.architecture_scores for record in records]
+    return (
+        are_between([value for own in accuracies for value in own.per_cents()], 0, PER_CENT)
+        and are_between([own.rank for own in accuracies if own.rank is not None], 1, MOST_COUNTED)
+        and are_between([own.surrogate_tau for own in accuracies if own.surrogate_tau is not None], -1, 1)
+        and are_between(
+            [value for own in scores if len(own) for value in own.column("value").tolist()], -FINITE, FINITE
+        )
+        and are_between([value for record in records for value in record.cost.amounts()], 0, LARGEST)
+    )
+
+
+def _fits(accuracy: Accuracy, selected: Selected) -> bool:
+    """Return whether the lists of an accuracy have the lengths that they should have."""
+    if len(accuracy.trials) != len(accuracy.trial_seeds):
+        return False
+    return not accuracy.scored or len(accuracy.scored) == len(selected.architecture_scores)
+
+
+def _check_record(record: Record) -> None:
+    """Raise Impossible for a fault of a record, its rows apart."""
+    inputs, selected = record.inputs, record.selected
+    _check_cells(selected)
+    check_numbers("architecture_scores", selected.architecture_scores.column("value").tolist(), -FINITE, FINITE)
+    who = f" of {inputs.selector.label}, seed {inputs.supernet_seed}/{inputs.selection_seed},"
+    for accuracy in record.accuracies:
+        accuracy.check_as(who, len(selected.architecture_scores))
+    landscapes = [accuracy.landscape for accuracy in record.accuracies]
+    if len(set(landscapes)) != len(landscapes):
+        raise Impossible("accuracies has two of one landscape")
+    check_cost(who, record.cost)
+
+
+def _check_cells(selected: Selected) -> None:
+    """Raise Impossible for cells without operations, or that cannot be drawn."""
+    check_choices(selected.operations, selected.edges)
+    check_same_length("graph", selected.graph, "operations", selected.operations)
+    for cell, graph in enumerate(selected.graph):
+        graph.check_as(f"graph.{cell}")
+
+
+def check_cost(who: str, cost: Cost | TrainingCost) -> None:
+    """Raise Impossible for seconds or counts that are not finite or below zero; `who` says of what, in words."""
+    check_number(f"warmup{who}", cost.warmup)
+    check_number(f"peak_memory{who}", cost.peak_memory)
+    for phase, time in cost.phases.items():
+        check_number(f"{phase}_seconds{who}", time.seconds)
+        check_number(f"{phase}_calls{who}", time.calls)
+    for phase, counts in cost.counts.items():
+        check_numbers(f"counts.{phase}{who}", (counts.forwards, counts.backwards, counts.images, counts.flops))
 
 
 class Failure(Fact):
@@ -361,6 +518,14 @@ class TrainingEpoch(Fact):
     test_loss: float
     test_accuracy: float
 
+    def check_as(self, name: str) -> None:
+        """Raise Impossible, with the name of this epoch, for a number that is not finite or not possible."""
+        check_number(f"{name}.drop_path", self.drop_path, 0, 1)
+        for key in ("learning_rate", "train_loss", "test_loss"):
+            check_number(f"{name}.{key}", getattr(self, key))
+        for key in ("train_accuracy", "test_accuracy"):
+            check_number(f"{name}.{key}", getattr(self, key), 0, PER_CENT)
+
 
 class TrainingCost(Fact):
     """What a final training cost; see :class:`Cost`.
@@ -403,6 +568,18 @@ class Trained(Fact):
     code_version: str
     commit: str | None = None
 
+    def check(self) -> None:
+        """See :meth:`Fact.check`."""
+        for cell, graph in enumerate(self.graph):
+            graph.check_as(f"graph.{cell}")
+        for place, epoch in enumerate(self.epochs):
+            epoch.check_as(f"epochs.{place}")
+        check_number("best_epoch", self.best_epoch, 1, len(self.epochs) or 1)
+        for name in ("last_accuracy", "best_accuracy"):
+            check_number(name, getattr(self, name), 0, PER_CENT)
+        check_cost("", self.cost)
+        check_numbers("parameters, flops and sessions", (self.parameters, self.flops, self.cost.sessions))
+
     def facts(self) -> dict[str, Any]:
         """Return all but times, memory, machine, version and commit: the same on every repetition on the CPU."""
         dumped: dict[str, Any] = self.model_dump(mode="json", exclude={"cost", "code_version", "commit"})
@@ -430,6 +607,14 @@ class Agreement(Fact):
     best: float | None = None
     best_low: float | None = None
     best_high: float | None = None
+
+    def check_as(self, name: str) -> None:
+        """Raise Impossible, with the name of this agreement, for a number that is not finite or not possible."""
+        for key in ("tau", "spearman", "best"):
+            for end in ("", "_low", "_high"):
+                check_number(f"{name}.{key}{end}", getattr(self, f"{key}{end}"), -1, 1)
+        for key in ("rmse", "rmse_low", "rmse_high"):
+            check_number(f"{name}.{key}", getattr(self, key))
 
 
 class Landscape(Fact):
@@ -487,6 +672,42 @@ class Landscape(Fact):
     noise_std: float | None
     ceiling_single: float | None
     ceiling_half: float | None
+
+    def check(self) -> None:
+        """See :meth:`Fact.check`."""
+        accuracies = ("mean", "optimum", "optimum_corrected", "optimum_left_out")
+        for key in (*accuracies, "std", "noise_std"):
+            check_number(key, getattr(self, key), 0, PER_CENT)
+        check_number("mean_rank", self.mean_rank, 1)
+        for key in ("epochs", "architectures", "trials", "space_size"):
+            check_number(key, getattr(self, key))
+        if self.mean is not None and self.std is None:
+            raise Impossible("mean is there, and std is not")
+        for key in ("ceiling_single", "ceiling_half"):
+            check_number(key, getattr(self, key), -1, 1)
+        check_numbers("quantiles", self.quantiles, 0, PER_CENT)
+        if self.agreement is not None:
+            self.agreement.check_as("agreement")
+        self._check_whole()
+
+    def _check_whole(self) -> None:
+        """Raise Impossible if statistics of the whole are there in part."""
+        if not self.architectures:
+            return
+        if len(self.quantiles) != QUANTILES or any(
+            after < before - ROUNDING for before, after in pairwise(self.quantiles)
+        ):
+            raise Impossible(f"quantiles are not {QUANTILES} accuracies in order")
+        if self.optimum is None:
+            raise Impossible("optimum is missing")
+        check_oracle("oracle_best", self.oracle_best)
+        check_oracle("oracle_mean", self.oracle_mean)
+        check_like("oracle_mean", self.oracle_mean, "oracle_best", self.oracle_best)
+        parameters = [number for cell in self.operation_parameters for edge in cell for number in edge]
+        check_numbers("operation_parameters", parameters)
+        for key in ("operations", "operation_parameters"):
+            if choices := getattr(self, key):
+                check_like(key, choices, "oracle_best", self.oracle_best)
 
 
 class Reproduced(Fact):
@@ -548,6 +769,12 @@ class Population(Fact):
     trials: list[list[float]] = []
     published: dict[str, list[float | None]] = {}
 
+    def check(self) -> None:
+        """See :meth:`Fact.check`."""
+        if not all(self.trials):
+            raise Impossible("trials has an architecture without a trial")
+        check_numbers("trials", [value for own in self.trials for value in own], 0, PER_CENT)
+
 
 class ScoringInputs(Fact):
     """All that determines the scores of a population on one device type.
@@ -602,6 +829,10 @@ class Scored(Fact):
     machine: Machine
     code_version: str
     commit: str | None = None
+
+    def check(self) -> None:
+        """See :meth:`Fact.check`; a score that is not finite is none, and has the reason why."""
+        check_numbers("seconds", [score.seconds for own in self.scores for score in own.values()])
 
 
 def content_id(content: object) -> str:
@@ -701,6 +932,21 @@ def parse_fact(
         raise UserError(f"{path} is not a valid {kind.__name__.lower()}: {where}: {first['msg']}; {mend}") from error
 
 
+def check_fact(path: Path, fact: Fact) -> None:
+    """Raise UserError, naming the file, for a fact that says what nothing can have measured."""
+    try:
+        fact.check()
+    except Impossible as error:
+        raise UserError(f"{path}: {error}: remove the file and run the study's command again") from error
+
+
+def read_checked(path: Path, kind: type[FactType]) -> FactType:
+    """Return the fact of a file. Raises UserError as :func:`read_fact` and :func:`check_fact`."""
+    fact = read_fact(path, kind)
+    check_fact(path, fact)
+    return fact
+
+
 OF_REPORTS = ("report/figures/any.svg", "report.html", "records.parquet", "scores.csv")
 """A file of each folder that reports write, and the files that stand alone."""
 WRITTEN = (
@@ -798,6 +1044,14 @@ class Folder:
         """
         for name in names:
             refuse_links(self.root / name, self.root)
+
+    def check_all(self, kind: type[FactType]) -> Iterator[FactType]:
+        """Yield every fact of a kind as :meth:`read_all`, each checked by :func:`check_fact`."""
+        for path in sorted(self.path(kind, "x").parent.glob("*.json")):
+            fact = read_fact_if_there(path, kind)
+            if fact is not None:
+                check_fact(path, fact)
+                yield fact
 
     @property
     def study_path(self) -> Path:

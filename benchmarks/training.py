@@ -128,7 +128,7 @@ class NetworkTrainer:
         self.network.load_state_dict(before)
 
     def epoch(self) -> TrainingEpoch:
-        """Train and test one more epoch. Raises FloatingPointError if the training loss is no longer finite."""
+        """Train and test one more epoch. Raises FloatingPointError if a loss is no longer finite."""
         done = len(self.epochs)
         rate, drop = learning_rate(self.settings, done), drop_path(self.settings, done)
         for group in self._optimizer.param_groups:
@@ -139,6 +139,8 @@ class NetworkTrainer:
             raise FloatingPointError(f"the training loss is {train_loss} in epoch {done + 1}")
         with self.clock.phase("test"):
             test_loss, test_accuracy = self._test()
+        if not math.isfinite(test_loss):
+            raise FloatingPointError(f"the test loss is {test_loss} in epoch {done + 1}")
         self.epochs.append(
             TrainingEpoch(
                 learning_rate=rate,

@@ -1,33 +1,45 @@
-"""What the values of a record can be. A record with another value was damaged or edited, and is refused by name."""
+"""What files of one folder say of each other. Files that contradict one another were damaged or edited."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from math import inf, isfinite
+from collections.abc import Iterable, Mapping
 
-from archselect.benchmarks.records import Folder, Record, StudyInfo, UserError
+from archselect.benchmarks.records import Folder, Impossible, Landscape, Record, Selected, UserError, check_like
 
 
-def refuse_impossible(source: Folder, info: StudyInfo, records: Iterable[Record]) -> None:
-    """Raise UserError for the first record with a value that is not finite, or that nothing measured can be."""
+def refuse_contradictions(source: Folder, records: Iterable[Record], landscapes: Mapping[str, Landscape]) -> None:
+    """Raise UserError for the first record that contradicts a landscape, or another record of its space.
+
+    Args:
+        source: the folder.
+        records: each checked by itself.
+        landscapes: by id; has all that records name.
+    """
+    first: dict[str, Selected] = {}
+    held: set[tuple[int, str]] = set()
     for record in records:
-        for name, value, highest in _measured(record):
-            if isfinite(value) and 0 <= value <= highest:
-                continue
-            fault = f"not between 0 and {highest:g}" if isfinite(value) else "not finite"
-            inputs = record.inputs
-            raise UserError(
-                f"{source.path(Record, record.id)}: {name} of {inputs.selector.label}, "
-                f"seed {inputs.supernet_seed}/{inputs.selection_seed}, is {value}, which is {fault}: remove the file "
-                f"and run '{info.command}' again"
+        selected = record.selected
+        other = first.setdefault(record.inputs.space, selected)
+        if (other.operations, other.edges) != (selected.operations, selected.edges):
+            raise _contradiction(
+                source, record, f"other records have other edges or operations of {record.inputs.space}"
             )
+        for accuracy in record.accuracies:
+            landscape = landscapes[accuracy.landscape]
+            if landscape.architectures and (id(selected.operations), landscape.id) not in held:
+                held.add((id(selected.operations), landscape.id))
+                _check_cells(source, record, landscape)
 
 
-def _measured(record: Record) -> Iterator[tuple[str, float, float]]:
-    """Yield all values that tables are made of, each with its name and the highest that it can be."""
-    for accuracy in record.accuracies:
-        for value in (accuracy.mean, *accuracy.trials, *accuracy.scored):
-            if value is not None:
-                yield "accuracy", value, 100.0
-    for phase, time in record.cost.phases.items():
-        yield f"{phase}_seconds", time.seconds, inf
+def _check_cells(source: Folder, record: Record, landscape: Landscape) -> None:
+    """Raise UserError unless a landscape knows what each of the record's operations is worth."""
+    try:
+        check_like("operations", record.selected.operations, f"landscape {landscape.id}", landscape.oracle_best)
+    except Impossible as error:
+        raise _contradiction(source, record, str(error)) from error
+
+
+def _contradiction(source: Folder, record: Record, said: str) -> UserError:
+    return UserError(
+        f"{source.path(Record, record.id)}: {said}: remove the file that is wrong and run the study's command again"
+    )

@@ -28,7 +28,7 @@ from archselect.benchmarks.records import (
 )
 from archselect.benchmarks.traces import read_trace
 from archselect.reports.decided import Decided, decided
-from archselect.reports.record_values import refuse_impossible
+from archselect.reports.record_values import refuse_contradictions
 from archselect.reports.stats import Correlation
 from archselect.reports.wiring.quantities import Wiring
 
@@ -251,23 +251,28 @@ def load(folder: Path, compacted: bool = False, may_have_failed: bool = False) -
     """
     source = Folder(folder)
     info = source.study()
-    found = {record.id: record for record in read_records(source, compacted=compacted)}
+    found: dict[str, Record] = {}
+    for record in read_records(source, compacted=compacted, checked=True):
+        if record.id in found:
+            raise UserError(f"{source.path(Record, record.id).parent} has two files of run {record.id}: remove one")
+        found[record.id] = record
     runs = set(info.runs)
     records = sorted((r for r in found.values() if r.id in runs), key=lambda r: _order(r, info.labels))
-    refuse_impossible(source, info, records)
     done = {record.id for record in records}
     failed = {f.id: f for f in source.read_all(Failure) if f.id in runs and f.id not in done}
     if not records and not (failed and may_have_failed):
         raise UserError(f"{folder} holds no finished run of study '{info.name}': run '{info.command}' first")
     failures = sorted(failed.values(), key=lambda f: _order(f, info.labels))
+    landscapes = _landscapes(source, records)
+    refuse_contradictions(source, records, {landscape.id: landscape for landscape in landscapes})
     return Results(
         info=info,
         groups=_group(records, failures, info.labels),
-        landscapes=_landscapes(source, records),
+        landscapes=landscapes,
         failures=tuple(failures),
         missing=tuple(run for run in info.runs if run not in done and run not in failed),
         others=tuple(sorted(set(found) - done)),
-        trainings=tuple(source.read_all(Trained)),
+        trainings=tuple(source.check_all(Trained)),
         source=source,
     )
 
@@ -372,7 +377,7 @@ def _distinct(names: dict[str, str]) -> dict[str, str]:
 
 def _landscapes(source: Folder, records: Iterable[Record]) -> tuple[Landscape, ...]:
     """Those the records name, in the records' order, then any others."""
-    known = {landscape.id: landscape for landscape in source.read_all(Landscape)}
+    known = {landscape.id: landscape for landscape in source.check_all(Landscape)}
     named = dict.fromkeys(accuracy.landscape for record in records for accuracy in record.accuracies)
     for id in named:
         if id not in known:

@@ -21,7 +21,7 @@ from archselect.benchmarks.records import (
     Scored,
     Scoring,
     UserError,
-    read_fact,
+    read_checked,
     short_commit,
     unknown,
     write_atomically,
@@ -84,10 +84,10 @@ def load_scores(root: Path, directions: dict[str, str]) -> Scores:
     folder = Folder(root)
     if not folder.scoring_path.is_file():
         raise UserError(f"{root} holds no scoring.json: name a folder that 'archselect score' has written")
-    info = read_fact(folder.scoring_path, Scoring)
-    population = read_fact(folder.population_path, Population)
+    info = read_checked(folder.scoring_path, Scoring)
+    population = read_checked(folder.population_path, Population)
     parts: dict[int, list[Scored]] = {seed: [] for seed in info.seeds}
-    for part in folder.read_all(Scored):
+    for part in folder.check_all(Scored):
         parts.setdefault(part.seed, []).append(part)
     found = {
         seed: [scores for part in sorted(own, key=lambda part: part.start) for scores in part.scores]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import version
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -69,8 +70,8 @@ def fit_surrogate(
         parameters: counts parameters; the surrogate's details then compare it with their number alone.
 
     Raises:
-        UserError: if there is no such column, if it has too few distinct architectures or only one accuracy, or if
-            scikit-learn keeps its trees in a form that is not known here.
+        UserError: if there is no such column, if it has too few distinct architectures or only one accuracy, if no
+            fit tells architectures apart, or if scikit-learn keeps its trees in a form that is not known here.
     """
     rows, accuracies = distinct(table, dataset, split, epochs)
     encoded = features(table.space, rows)
@@ -78,7 +79,10 @@ def fit_surrogate(
         form: agreement(cross_validated(table.space, rows, accuracies, form, folds), accuracies, folds)
         for form in FORMS
     }
-    best = max(found, key=lambda form: found[form].tau)
+    defined = {form: each.tau for form, each in found.items() if isfinite(each.tau)}
+    if not defined:
+        raise UserError(f"truth '{table.name}': no fit tells its architectures apart: import more of them")
+    best = max(defined, key=defined.__getitem__)
     intercept, weights, trees = FORMS[best](table.space, encoded, accuracies)
     how = "" if table.provenance == MEASURED else ", which are themselves predicted"
     baseline = {} if parameters is None else {ALONE: _baseline(table.space, rows, accuracies, folds, parameters)}
@@ -94,7 +98,7 @@ def fit_surrogate(
         agreement=found[best],
         details={
             "form": best,
-            "tau of each form": {form: each.tau for form, each in found.items()},
+            "tau of each form": defined,
             "table": {"name": table.name, "checksum": table.checksum},
             "libraries": {library: version(library) for library in ("numpy", "scikit-learn")},
             **baseline,

@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from types import UnionType
 from typing import Any
@@ -208,6 +209,9 @@ class Surrogate:
             weights = content["weights"]
             if weights.shape != (len(header["features"]),) or weights.dtype.kind != "f":
                 raise ValueError("its weights are not one number per feature")
+            numbers = [header["intercept"], *(header["agreement"] or {}).values()]
+            if not np.isfinite(weights).all() or not all(isfinite(value) for value in numbers if value is not None):
+                raise ValueError("it holds numbers that are not finite")
             return cls(header, weights, trees, TruthTable.restored(_parts(content, "table_")))
         except UNREADABLE as error:
             raise UserError(f"{path} is no surrogate, or damaged: delete it, then fit or import it again") from error

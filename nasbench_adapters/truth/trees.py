@@ -47,7 +47,7 @@ class Trees:
         return total
 
     def check(self, columns: int) -> None:
-        """Raises ValueError unless every walk ends and asks about one of so many columns."""
+        """Raises ValueError unless every walk ends, at a finite number, and asks about one of so many columns."""
         nodes = self.feature, self.threshold, self.left, self.right, self.value
         size, places = self.feature.size, np.arange(self.feature.size)
         if any(array.shape != (size,) for array in nodes) or self.roots.ndim != 1:
@@ -56,6 +56,7 @@ class Trees:
             raise ValueError("its trees lead to nodes that are no whole numbers")
         if any(array.dtype.kind != "f" for array in (self.threshold, self.value)):
             raise ValueError("its trees hold other values than numbers")
+        _check_finite(self.threshold, self.value)
         inner = self.feature != LEAF
         leads = [np.any(inner & ((child <= places) | (child >= size))) for child in (self.left, self.right)]
         if any(leads) or np.any((self.roots < 0) | (self.roots >= size)):
@@ -71,7 +72,7 @@ class Trees:
     def of(cls, trees: Iterable[Mapping[str, Any]]) -> Trees:
         """From one mapping per tree, with nodes counted from 0 within it; feature LEAF marks a leaf.
 
-        Raises ValueError if an inner node leads to one that is not there, or not behind it.
+        Raises ValueError if an inner node leads to one that is not there, or not behind it, or a number is not finite.
         """
         kinds = {"feature": np.int32, "threshold": np.float64, "left": np.int32, "right": np.int32, "value": np.float64}
         columns: dict[str, list[np.ndarray]] = {name: [np.zeros(0, kind)] for name, kind in kinds.items()}
@@ -84,11 +85,18 @@ class Trees:
                 if size == 0 or np.any(inner & ((own[child] <= places) | (own[child] >= size))):
                     raise ValueError("a tree's node leads nowhere")
                 own[child] = np.where(inner, own[child] + first, 0).astype(np.int32)
+            _check_finite(own["threshold"], own["value"])
             for name, array in own.items():
                 columns[name].append(array)
             roots.append(first)
             first += size
         return cls(np.array(roots, np.int32), *(np.concatenate(columns[name]) for name in kinds))
+
+
+def _check_finite(threshold: np.ndarray, value: np.ndarray) -> None:
+    """Raises ValueError for a leaf that adds no finite number, and for a threshold that is none."""
+    if not np.isfinite(value).all() or np.isnan(threshold).any():
+        raise ValueError("its trees hold numbers that are not finite")
 
 
 def boosted(model: Any) -> tuple[float, Trees]:

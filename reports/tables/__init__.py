@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from archselect.benchmarks.records import UserError, unknown
+from archselect.reports.published import check
 from archselect.reports.results import Results
 from archselect.reports.tables.accuracy import accuracy_table
 from archselect.reports.tables.cells import cells_table
@@ -33,10 +34,16 @@ OF_TRUTHS = {"tau", "accuracy", "operations"}
 def tables(results: Results) -> list[Table]:
     """The study's tables, in the study's order, without those that nothing can be said in.
 
-    Raises UserError for a table that does not exist.
+    Raises UserError, naming the study's file, for a table that does not exist, or a published number that is unknown.
     """
+    study = results.source.study_path
     for name in results.info.tables:
         if name not in TABLES:
-            raise UserError(f"study.json: {unknown('table', name, TABLES)}")
+            raise UserError(f"{study}: {unknown('table', name, TABLES)}")
+    if "reproduction" in results.info.tables:
+        try:
+            check(results.info.reproduces)
+        except UserError as error:
+            raise UserError(f"{study}: {error}") from error
     names = [name for name in results.info.tables if results.landscapes or name not in OF_TRUTHS]
     return [TABLES[name](results) for name in names]
