@@ -33,6 +33,8 @@ SCORES, TUNINGS = 10, 2
 """How many answers are measured, at most, in a trial as in a study."""
 FEW, MANY = 3, 1_000_003
 """Different answers of a rehearsal, with ties and hardly any."""
+MOST_TRIED = 1_000
+"""The largest whole number that a setting is tried with."""
 UNDEFINED = 0.3
 """Share of the answers that are not finite in the trial of that."""
 
@@ -105,7 +107,10 @@ def variants_of(kind: type[Selector]) -> list[Variant]:
 
 
 def _values(info: FieldInfo) -> list[Any]:
-    """Values of a setting: all of a choice, the bounds and a few small ones of a whole number, else the bounds."""
+    """Return values of a setting: all of a choice, a few small ones and the bounds of a whole number, else the bounds.
+
+    A whole number's upper bound that is larger than :data:`MOST_TRIED` keeps slips out, and takes too long to try.
+    """
     if get_origin(info.annotation) is Literal:
         return list(get_args(info.annotation))
     if info.annotation is bool:
@@ -113,6 +118,7 @@ def _values(info: FieldInfo) -> list[Any]:
     low = [bound.ge for bound in info.metadata if hasattr(bound, "ge")]
     high = [bound.le for bound in info.metadata if hasattr(bound, "le")]
     if info.annotation is int and low:
+        high = [bound for bound in high if bound <= MOST_TRIED]
         return [value for value in (*(low[0] + more for more in (0, 1, 2, 4)), *high) if not high or value <= high[0]]
     return [*low, *high] if info.annotation is float else []
 

@@ -133,10 +133,10 @@ def test_an_interrupt_between_runs(finished, world, archselect, inline):
 
 @linux
 def test_an_interrupt_while_workers_start(world):
-    """A worker imports torch for a second or more before it could choose to ignore the signal itself."""
+    """What workers are forked from imports torch for a second or more before it could choose to ignore the signal."""
 
     def ready(process):
-        found = alive(process.pid, "spawn_main")
+        found = alive(process.pid, "multiprocessing.forkserver")
         time.sleep(0.2 if found else 0)
         return bool(found)
 

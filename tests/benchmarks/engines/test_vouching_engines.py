@@ -13,7 +13,7 @@ from archselect.nasbench_adapters.errors import UserError
 def settings(request, engine, folder):
     """Of a cluster of the kind."""
     if engine == "dask":
-        return {"scheduler": request.getfixturevalue("dask_scheduler")}
+        return {"scheduler": request.getfixturevalue("dask_cluster").address}
     if engine == "slurm":
         request.getfixturevalue("slurm")
         return {"folder": str(folder)}
