@@ -189,7 +189,7 @@ def are_within(rows: Columns[Any], limits: Limits) -> bool:
     """
     if not len(rows):
         return True
-    names = [name for name, of in kinds(rows.kind).items() if of is int]
+    names = [name for name, of in kinds(rows.kind).items() if of is int]  # type: ignore[arg-type]
     columns = np.array([rows.column(name) for name in names])
     if rows.kind.__name__ == "Decision":
         choices = columns[names.index("choice")]
@@ -229,8 +229,10 @@ def check_rows(name: str, kind: type[NamedTuple], parts: Sequence[Columns[Any]],
     refuse("edge", operations == 0, "no edge of its cell")
     if "choice" in columns:
         choice = columns["choice"]
-        dropped = (choice == DROPPED) if kind.__name__ == "Decision" else False
-        refuse("choice", ((choice < 0) | (choice >= operations)) & ~dropped, "no operation of its edge")
+        impossible = (choice < 0) | (choice >= operations)
+        if kind.__name__ == "Decision":
+            impossible &= choice != DROPPED
+        refuse("choice", impossible, "no operation of its edge")
     if "node" in columns:
         refuse("node", (columns["node"] < 0) | (columns["node"] >= MOST_NODES), "no node of a cell")
     if "value" in columns:
