@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from archselect.benchmarks.cli.app import say
+from archselect.benchmarks.cli.app import notice, say
 from archselect.nasbench_adapters.errors import Faults
 from archselect.nasbench_adapters.foreign_text import visible
 
@@ -96,10 +96,14 @@ def merge(
     folders: Annotated[list[Path], typer.Argument(help="Folders of one study, from several machines or seeds.")],
     out_dir: Annotated[Path, typer.Option("--out", help="The folder to write; may be one of them.")],
 ) -> None:
-    """Join folders of records of one study, and write its report. Refuses facts that contradict one another."""
+    """Join folders of records of one study, and write its report.
+
+    Refuses folders of other studies, and facts that contradict one another. After an interruption the same command goes
+    on. Supernets and checkpoints stay where they are.
+    """
     from archselect.benchmarks.merging import merge_folders
     from archselect.reports.write import write_report
 
-    copied, kept = merge_folders(folders, out_dir)
+    copied, kept = merge_folders(folders, out_dir, notice)
     paths = write_report(out_dir)
     say(f"{copied} facts copied, {kept} there already. Report: {paths.html}")
