@@ -134,12 +134,11 @@ NONE = "none"
 
 @dataclass(frozen=True)
 class Edge:
-    """An edge of a cell type.
+    """An edge of a cell type, from a source to a target node.
 
     Attributes:
         cell: index of the cell type.
         index: of the edge within it.
-        source, target: the nodes that it joins.
         operations: names of the operations that it allows, in index order.
         candidates: indices of those that an architecture may have: all, or where nodes drop inputs all but `none`.
     """

@@ -289,7 +289,7 @@ class Search:
 
         Args:
             architecture: the one selected; :meth:`architecture` if left out, with what it raises.
-            uniform: see :class:`.Selection`.
+            uniform: see :class:`archselect.selectors.selection.Selection`.
         """
         if architecture is None:
             architecture = self.architecture()
