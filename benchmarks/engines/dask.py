@@ -152,6 +152,7 @@ def _cluster_here(workers: int) -> Iterator[str]:
         "processes": True,
         "host": HOST,
         "dashboard_address": f"{HOST}:0",
+        "worker_dashboard_address": f"{HOST}:0",
         "memory_limit": None,
         "silence_logs": logging.CRITICAL,
     }
