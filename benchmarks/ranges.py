@@ -25,6 +25,8 @@ LARGEST = 1e30
 MOST_COUNTED = 10**30
 """Neither is a count; as a float, no larger one is exact."""
 PER_CENT = 100.0
+COEFFICIENT = 1 + 1e-9
+"""The largest rank correlation, which rounding may bring above one."""
 QUANTILES = 201
 """Of a landscape's accuracies: at 0, 0.5, …, 100 %."""
 ROUNDING = 1e-6

@@ -30,6 +30,7 @@ from pydantic import (
 
 from archselect.benchmarks.columns import Columns as Columns
 from archselect.benchmarks.ranges import (
+    COEFFICIENT,
     FINITE,
     LARGEST,
     MOST_COUNTED,
@@ -283,7 +284,7 @@ class Accuracy(Fact):
         """
         check_numbers(f"accuracy{who}", self.per_cents(), 0, PER_CENT)
         check_number(f"rank{who}", self.rank, 1, MOST_COUNTED)
-        check_number(f"surrogate_tau{who}", self.surrogate_tau, -1, 1)
+        check_number(f"surrogate_tau{who}", self.surrogate_tau, -COEFFICIENT, COEFFICIENT)
         check_same_length("trials", self.trials, "trial_seeds", self.trial_seeds)
         if self.scored:
             check_same_length("scored", self.scored, "architecture_scores", range(architectures))
@@ -413,7 +414,9 @@ def _are_plainly_possible(records: Sequence[Record]) -> bool:
     return (
         are_between([value for own in accuracies for value in own.per_cents()], 0, PER_CENT)
         and are_between([own.rank for own in accuracies if own.rank is not None], 1, MOST_COUNTED)
-        and are_between([own.surrogate_tau for own in accuracies if own.surrogate_tau is not None], -1, 1)
+        and are_between(
+            [own.surrogate_tau for own in accuracies if own.surrogate_tau is not None], -COEFFICIENT, COEFFICIENT
+        )
         and are_between(
             [value for own in scores if len(own) for value in own.column("value").tolist()], -FINITE, FINITE
         )
@@ -612,7 +615,7 @@ class Agreement(Fact):
         """Raise Impossible, with the name of this agreement, for a number that is not finite or not possible."""
         for key in ("tau", "spearman", "best"):
             for end in ("", "_low", "_high"):
-                check_number(f"{name}.{key}{end}", getattr(self, f"{key}{end}"), -1, 1)
+                check_number(f"{name}.{key}{end}", getattr(self, f"{key}{end}"), -COEFFICIENT, COEFFICIENT)
         for key in ("rmse", "rmse_low", "rmse_high"):
             check_number(f"{name}.{key}", getattr(self, key))
 
@@ -684,7 +687,7 @@ class Landscape(Fact):
         if self.mean is not None and self.std is None:
             raise Impossible("mean is there, and std is not")
         for key in ("ceiling_single", "ceiling_half"):
-            check_number(key, getattr(self, key), -1, 1)
+            check_number(key, getattr(self, key), -COEFFICIENT, COEFFICIENT)
         check_numbers("quantiles", self.quantiles, 0, PER_CENT)
         if self.agreement is not None:
             self.agreement.check_as("agreement")

@@ -8,12 +8,21 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
+
 from archselect.benchmarks.records import Fact, UserError, flatten, parse_fact, read_text, write_fact
 from archselect.reports.metrics import Series, costs, quality, searched
 from archselect.reports.results import Group, Results, load, seed_name
 
 LARGEST = 1e30
 """No accuracy, coefficient, count or time is larger; sums of larger numbers overflow."""
+RANGES = {
+    "points": (0.0, 100.0),
+    "coefficient": (-1 - 1e-9, 1 + 1e-9),
+    "count": (0.0, LARGEST),
+    "seconds": (0.0, LARGEST),
+}
+"""The lowest and the highest value of a metric, by its unit; rounding may bring a coefficient above one."""
 
 
 class Runs(Fact):
@@ -24,7 +33,7 @@ class Runs(Fact):
 
     label: str
     search: str
-    finished: int
+    finished: int = Field(ge=0)
     failed: list[str]
 
 
@@ -45,7 +54,7 @@ class Snapshot(Fact):
     series: list[Series]
     settings: dict[str, dict[str, str]]
     runs: list[Runs]
-    unfinished: int
+    unfinished: int = Field(ge=0)
 
     @property
     def failures(self) -> Counter[str]:
@@ -154,12 +163,17 @@ def _told_apart(results: Results) -> Results:
 
 
 def _refuse_values(path: Path, every: list[Series], mend: str) -> None:
-    """Raise UserError for the first value that is not finite, or larger than all that is measured."""
+    """Raise UserError for the first value that is not finite, or that nothing measured can be."""
     for series in every:
+        lowest, highest = RANGES[series.metric.unit]
         for seed, value in series.values.items():
-            if isfinite(value) and abs(value) <= LARGEST:
+            if lowest <= value <= highest:
                 continue
-            fault = f"larger than {LARGEST:g}" if isfinite(value) else "not finite"
+            fault = f"not between {lowest:g} and {highest:g}"
+            if abs(value) > LARGEST:
+                fault = f"larger than {LARGEST:g}"
+            if not isfinite(value):
+                fault = "not finite"
             raise UserError(
                 f"{path}: {series.metric.name} of {series.label} at {series.place}, seed {seed}, is {value}, "
                 f"which is {fault}: {mend}"

@@ -1,5 +1,6 @@
 """Final training against a naive loop; interrupted and resumed; seeds, paths, precision, counts; bad checkpoints."""
 
+import math
 from functools import partial
 from types import SimpleNamespace
 
@@ -407,6 +408,17 @@ def test_compiled_code_is_made_before_the_training_and_gives_the_same(undisturbe
     assert len(made) == before
     assert losses == pytest.approx([epoch.train_loss for epoch in undisturbed.record.epochs], abs=1e-4)
     assert set(trainer.trained().cost.phases) == {"compile", "train", "test"}
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_test_loss_that_is_not_finite_ends_a_training(tmp_path, monkeypatch, loss):
+    """No record holds it."""
+    case = quick()
+    trainer = NetworkTrainer(case.job, case.images, tmp_path / "x.pt")
+    monkeypatch.setattr(trainer, "_test", lambda: (loss, 10.0))
+    with pytest.raises(FloatingPointError, match=f"the test loss is {loss} in epoch 1"):
+        trainer.epoch()
+    assert trainer.epochs == []
 
 
 def test_a_diverging_training_is_not_gone_on_with(tmp_path):

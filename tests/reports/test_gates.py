@@ -475,3 +475,9 @@ def test_a_baseline_without_values_or_with_one_series_twice_is_refused(refused):
     assert "base.json holds no value of any selector: make it anew" in refused(side(), side(MINE), GATE)
     assert "new.json holds no value of any selector" in refused(side(MINE), side(series({})), GATE)
     assert f"base.json has accuracy of mine at {PLACE} 2 times" in refused(side(MINE, MINE), side(MINE), GATE)
+
+
+@pytest.mark.parametrize(("value", "fault"), [(-0.5, "not between 0 and 100"), (100.5, "not between 0 and 100")])
+def test_a_baseline_with_an_accuracy_that_nothing_can_have_is_refused(refused, value, fault):
+    line = refused(side(OTHER, series([*SIX[:5], value])), side(OTHER, MINE), GATE)
+    assert f"base.json: accuracy of mine at {PLACE}, seed 5, is {value}, which is {fault}" in line

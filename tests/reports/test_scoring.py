@@ -18,6 +18,7 @@ from archselect.benchmarks.records import (
     Scoring,
     ScoringInputs,
     content_id,
+    read_fact,
     write_fact,
 )
 from archselect.nasbench_adapters.errors import UserError
@@ -218,3 +219,22 @@ def test_the_files(made):
     }
     written = pd.read_csv(root / "report" / "correlation.csv")
     assert written.tau_b.tolist()[:2] == pytest.approx(table.frame.tau_b.tolist()[:2])
+
+
+@pytest.mark.parametrize("value", [float("nan"), inf, -1.0, 100.5])
+def test_trials_and_seconds_that_nothing_measured_are_refused(tmp_path, value):
+    root = make(tmp_path)
+    folder = Folder(root)
+    population = load_scores(root, DIRECTIONS).population
+    write_fact(folder.population_path, population.model_copy(update={"trials": [[value], *population.trials[1:]]}))
+    with pytest.raises(UserError, match=r"population\.json: trials is .*, which is not"):
+        load_scores(root, DIRECTIONS)
+    write_fact(folder.population_path, population)
+    if 0 <= value < inf:
+        return
+    path = sorted((root / "scores").iterdir())[0]
+    part = read_fact(path, Scored)
+    slow = {name: score.model_copy(update={"seconds": value}) for name, score in part.scores[0].items()}
+    write_fact(path, part.model_copy(update={"scores": [slow, *part.scores[1:]]}))
+    with pytest.raises(UserError, match=f"{path.name}: seconds is .*, which is not"):
+        load_scores(root, DIRECTIONS)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -177,4 +178,32 @@ def test_features_of_another_version_are_refused(path, monkeypatch):
     encoding = (lambda space: [*feature_names(space)[1:], "new"], features)
     monkeypatch.setitem(Surrogate.open.__func__.__globals__["ENCODINGS"], "archselect", encoding)
     with pytest.raises(UserError, match="other features than this version's: fit the surrogate again"):
+        Surrogate.open(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", ["intercept", "weights", "agreement", "leaf"])
+def test_a_number_that_is_not_finite_is_refused(tmp_path, where, value):
+    """Though the checksum fits, which anyone can make: the surrogate would predict no accuracy."""
+    path = tmp_path / "s.npz"
+    _, _, weights, table = made()
+    trees = Trees.of([{"feature": [LEAF], "threshold": [0], "left": [0], "right": [0], "value": [1.0]}])
+    if where == "leaf":
+        trees.value[0] = value
+    if where == "weights":
+        weights[1] = value
+    Surrogate.build(
+        name="mine",
+        encoding="archselect",
+        intercept=value if where == "intercept" else 60.0,
+        weights=weights,
+        trees=trees,
+        table=table,
+        origin="made by a test",
+        licence="MIT",
+        agreement=replace(AGREEMENT, tau=value) if where == "agreement" else AGREEMENT,
+        details={},
+        provenance=MEASURED,
+    ).save(path)
+    with pytest.raises(UserError, match=f"{path} is no surrogate, or damaged"):
         Surrogate.open(path)

@@ -78,3 +78,10 @@ def test_trees_of_a_file_that_lead_nowhere(change):
     Trees(**{name: np.array(own) for name, own in arrays.items()}).check(7)
     with pytest.raises(ValueError, match="tree"):
         Trees(**{name: np.array(own) for name, own in (arrays | change).items()}).check(7)
+
+
+@pytest.mark.parametrize(("name", "value"), [("value", np.nan), ("value", np.inf), ("threshold", np.nan)])
+def test_numbers_that_are_not_finite_make_no_tree(name, value):
+    tree = {"feature": [LEAF], "threshold": [0.0], "left": [0], "right": [0], "value": [1.0]}
+    with pytest.raises(ValueError, match="numbers that are not finite"):
+        Trees.of([tree | {name: [value]}])
