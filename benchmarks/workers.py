@@ -1,4 +1,4 @@
-"""Worker processes: pinned to their threads, deaf to Ctrl-C, gone when the command is gone.
+"""Worker processes: they keep to their threads, ignore Ctrl-C, and end with the command.
 
 Each worker has a pipe of its own and a thread here that hands it one call after the other. So it is certain which call
 a worker died of, no worker dies with another, and nothing fills up, however many calls there are.

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Protocol
 
 import numpy as np
@@ -99,7 +100,8 @@ class Search:
         self.decisions = self.space.settle(self.decisions)
         while nodes := self.space.overfull_nodes(self.decisions):
             before = self.decisions
-            yield [[node for node in nodes if node.cell == cell] for cell in sorted({node.cell for node in nodes})]
+            parts = groupby(nodes, key=lambda node: node.cell)
+            yield [list(part) for _, part in parts]
             if self.decisions == before:
                 raise ValueError("a round drops no edge: call search.drop")
 

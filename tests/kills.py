@@ -52,16 +52,20 @@ def result(out: Path) -> tuple[dict[str, object], list[bytes]]:
 
 
 def children(pid: int) -> list[int]:
-    """The worker processes of a command."""
-    found = []
+    """The processes that a process has started; none if it is gone."""
+    found: list[int] = []
     # Each thread of a process has its own.
     for listed in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
-            own = [int(child) for child in listed.read_text().split()]
-            found += [child for child in own if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+            found += map(int, listed.read_text().split())
         except (FileNotFoundError, ProcessLookupError):
             continue
     return found
+
+
+def workers_of(pid: int) -> list[int]:
+    """The worker processes of a command: they are forked from one of its own."""
+    return [worker for helper in children(pid) for worker in children(helper)]
 
 
 def kill(*pids: int) -> int:
@@ -86,7 +90,7 @@ def run_killed(study: Path, out: Path, rng: random.Random, most: int) -> dict[st
                 process.wait(rng.uniform(1, 9))
             except subprocess.TimeoutExpired:
                 kind = rng.choice(list(done))
-                workers = children(process.pid)
+                workers = workers_of(process.pid)
                 rng.shuffle(workers)
                 targets = {"worker": workers[:1], "command": [process.pid], "both": [process.pid, *workers]}[kind]
                 if targets and kill(*targets):
@@ -98,7 +102,7 @@ def run_killed(study: Path, out: Path, rng: random.Random, most: int) -> dict[st
             return done
         # Killed; or a run was at work when three workers were killed, which the next time is done.
         assert code in (1, -signal.SIGKILL), complaint
-        while children(process.pid):
+        while workers_of(process.pid):
             time.sleep(0.1)
 
 

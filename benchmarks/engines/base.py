@@ -48,7 +48,7 @@ _starting = threading.Lock()
 
 
 def call(start: Start, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Do a call as a cluster's worker does: start, if that has not been done, and then do as it is told.
+    """Do a call on a cluster's worker; before the first one, start the worker.
 
     Raises UserError or StartError if the worker cannot start.
     """

@@ -42,7 +42,7 @@ GRACE = 10.0
 NOISY = ("asyncio", "distributed", "tornado")
 """Loggers of Dask and of what it is made of."""
 HOST = "127.0.0.1"
-"""Where the scheduler of this machine's workers listens: nobody else can reach it, and whoever can may run code."""
+"""Where the scheduler of this machine's workers listens: on this machine only, as who reaches it can run code."""
 
 
 def check_dask(settings: dict[str, Any]) -> None:
@@ -102,7 +102,7 @@ def _is_tls_configured() -> bool:
     """Return whether Dask's own configuration names files for TLS."""
     try:
         import dask
-    except ImportError:  # which is told
+    except ImportError:  # `check_dask` reports it
         return True
     return dask.config.get("distributed.comm.tls.ca-file", None) is not None
 
@@ -139,7 +139,7 @@ def dask_engine(workers: int | None, device: str, start: Start, settings: dict[s
 
 @contextmanager
 def _cluster_here(workers: int) -> Iterator[str]:
-    """Start a scheduler in this process, and workers that are deaf to Ctrl-C; yield the scheduler's address.
+    """Start a scheduler in this process, and workers that ignore Ctrl-C; yield the scheduler's address.
 
     Raises UserError if they do not start.
     """
@@ -212,7 +212,7 @@ class _News(NamedTuple):
 class _Desk:
     """Hands calls to a cluster, as many at a time as its workers can do.
 
-    A thread does it, the only one that speaks with the client; it is told the news of calls and of their futures.
+    One thread does it, the only one that uses the client. A queue brings it new calls and finished futures.
     """
 
     def __init__(self, client: Client, workers: int | None, start: Start, settings: dict[str, Any]) -> None:
@@ -359,7 +359,7 @@ class _Desk:
         future.add_done_callback(lambda done: self._news.put(_News(call, done)))
 
     def _explained(self, error: Exception) -> Exception:
-        """Return what the calls are told of an error of this thread."""
+        """Return the error that calls fail with where this thread meets one."""
         if isinstance(error, UserError):
             return error
         if isinstance(error, OSError) or self._client.status != "running":
@@ -378,7 +378,7 @@ class _Desk:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Have Dask's libraries print nothing in this process within the block: errors say what a user can mend."""
+    """Have Dask's libraries print nothing in this process within the block: our own errors say what to do."""
     import distributed  # noqa: F401 (it gives its loggers handlers)
 
     names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in NOISY]

@@ -59,16 +59,21 @@ class Memory:
     worker: float
 
 
-def workers_of(pid):
-    """The worker processes of a command."""
+def children(pid):
+    """The processes that a process has started; none if it is gone."""
     found = []
+    # Each thread of a process has its own.
     for listed in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
-            own = [int(child) for child in listed.read_text().split()]
-            found += [child for child in own if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+            found += map(int, listed.read_text().split())
         except (FileNotFoundError, ProcessLookupError):
             continue
     return found
+
+
+def workers_of(pid):
+    """The worker processes of a command: they are forked from one of its own."""
+    return [worker for helper in children(pid) for worker in children(helper)]
 
 
 def resident(pid):
@@ -92,6 +97,7 @@ def check_flat(name, seconds, samples):
     last = samples[-1]
     shown = "; ".join(f"after {s.done:,}: {s.command:.0f} and {s.worker:.0f} MiB" for s in (first, middle, last))
     print(f"\n{name}: {last.done / seconds:,.0f} a second; {shown}")  # noqa: T201
+    assert min(first.worker, last.worker) > 0, "no worker was seen"
     assert last.command <= FLAT * first.command
     assert last.worker <= FLAT * first.worker
 

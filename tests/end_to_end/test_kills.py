@@ -4,11 +4,15 @@
 """
 
 import importlib.util
+import os
 import random
 import subprocess
 import sys
+import time
 
 import pytest
+
+from archselect.benchmarks.workers import worker_pool
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks for workers in /proc")]
 
@@ -30,6 +34,15 @@ def load(root, name):
 def kills(root):
     """The module `tests/kills.py`."""
     return load(root, "kills")
+
+
+def test_workers_are_found(kills):
+    """Or no kill would ever meet one."""
+    with worker_pool(2, os.getpid) as submit:
+        busy = [submit(time.sleep, 1) for _ in range(2)]
+        pids = {submit(os.getpid).result() for _ in range(4)}
+        assert pids <= set(kills.workers_of(os.getpid()))
+        assert all(future.result() is None for future in busy)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What is said of a job that ended without a result, and the mend."""
+"""The messages for jobs that end without a result, with what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user is told while jobs run, in one line each."""
+"""Messages to the user while jobs run, in one line each."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from archselect.nasbench_adapters.errors import Notice
 
 
 class Notices:
-    """Tells the user of one engine something, in one line each."""
+    """Messages of one engine to its user, in one line each."""
 
     def __init__(self) -> None:
         self._told: set[str] = set()
 
     def tell(self, line: str) -> None:
-        """Tell it, also if it was told before: unlike `warn`, this keeps no list of that."""
+        """Show a line, each time: `warnings.warn` would remember all lines and skip repeated ones."""
         warnings.warn_explicit(line, Notice, __file__, 1)
 
     def tell_once(self, about: str, line: str) -> None:
-        """Tell it, unless something about the same was told before."""
+        """Show a line, unless one about the same thing was shown before."""
         if about not in self._told:
             self._told.add(about)
             self.tell(line)
@@ -39,7 +39,7 @@ class Silence:
         self._since: float | None = None
 
     def goes_on(self, fault: Exception, heard: float = 0.0) -> bool:
-        """Note that it did not answer, and say so if it did before; return whether it is silent for too long now.
+        """Note that it does not answer, report the first time, and return whether it is silent for too long.
 
         Args:
             fault: what happened instead.
@@ -51,7 +51,7 @@ class Silence:
         return monotonic() - max(self._since, heard) >= self._patience
 
     def ends(self, name: str) -> None:
-        """Note that it answered, and say so if it did not before."""
+        """Note that it answers, and report it after a silence."""
         if self._since is not None:
             self._notices.tell(f"{name} answers again")
         self._since = None

@@ -143,7 +143,7 @@ class Queue:
             ) from fault
 
     def _cancel_strays(self, jobs: dict[str, Job]) -> None:
-        """Cancel jobs that sbatch submitted after all, though it seemed not to; their calls are submitted anew."""
+        """Cancel jobs that sbatch submitted although it failed; their calls are submitted again."""
         strays = arrays_named(self._place.job_names, jobs) - self._submitter.ids
         if strays:
             with suppress(Unanswered):
