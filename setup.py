@@ -1,6 +1,7 @@
 """Writes into sdists and wheels the commit that they are built from; everything else is in pyproject.toml.
 
-A checkout asks git. An sdist has the answer in `commit.txt` at its root, for wheels that are built of it.
+A checkout asks git. An sdist has the answer in `commit.txt` at its root, for wheels
+that are built of it.
 """
 
 import subprocess
@@ -18,9 +19,20 @@ def commit() -> str:
     kept = ROOT / "commit.txt"
     if not (ROOT / ".git").exists():
         return kept.read_text() if kept.is_file() else ""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    command = [
+        "git",
+        "-C",
+        str(ROOT),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=40",
+        "--exclude=*",
+    ]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False
+        ).stdout
     except FileNotFoundError:
         return ""
 
@@ -30,12 +42,14 @@ def write_commit(folder: Path) -> None:
     if found := commit():
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "commit.txt"
-        path.unlink(missing_ok=True)  # it may be a hard link to the file that it was made of
+        path.unlink(
+            missing_ok=True
+        )  # it may be a hard link to the file that it was made of
         path.write_text(found)
 
 
 class BuildPy(build_py):
-    """Builds the packages, and the file that :func:`archselect.benchmarks.machine.commit` reads."""
+    """Builds the packages, and the file that :func:`archselect.benchmarks.runtime.machine.commit` reads."""
 
     def run(self) -> None:
         super().run()

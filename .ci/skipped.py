@@ -1,7 +1,8 @@
 """Print in one line how many tests were skipped, and why.
 
-The arguments are JUnit XML files, one per environment. A test that several environments ran counts as skipped if none
-of them executed it. Reasons are grouped by what stands before their first colon.
+The arguments are JUnit XML files, one per environment. A test that several environments
+ran counts as skipped if none of them executed it. Reasons are grouped by what stands
+before their first colon.
 """
 
 import sys
@@ -34,10 +35,16 @@ def merge_reasons(paths):
 
 def summarise(reasons):
     """Return the line to print."""
-    counts = Counter(reason.partition(":")[0] for reason in reasons.values() if reason is not EXECUTED)
+    counts = Counter(
+        reason.partition(":")[0]
+        for reason in reasons.values()
+        if reason is not EXECUTED
+    )
     line = f"{counts.total()} of {len(reasons)} tests were skipped"
     if counts:
-        line += ": " + "; ".join(f"{count} × {reason}" for reason, count in counts.most_common())
+        line += ": " + "; ".join(
+            f"{count} × {reason}" for reason, count in counts.most_common()
+        )
     return line
 
 

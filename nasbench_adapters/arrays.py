@@ -1,7 +1,8 @@
 """Reads `.npz` files: archives of arrays, in which nothing is a pickle and nothing is larger than it can be. No torch.
 
-The header of an array says how long it is, and numpy takes memory for that before it reads the array. A small archive
-could so ask for any amount, by that number or by what it unpacks to. Here both are held against the file first.
+The header of an array says how long it is, and numpy takes memory for that before it
+reads the array. A small archive could so ask for any amount, by that number or by what
+it unpacks to. Here both are held against the file first.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ from typing import IO
 
 import numpy as np
 
-from archselect.nasbench_adapters.files import open_plain
-from archselect.nasbench_adapters.limits import MOST_ARRAYS, most_unpacked, too_much_unpacked
+from archselect.nasbench_adapters.input_files import open_plain
+from archselect.nasbench_adapters.limits import (
+    MOST_ARRAYS,
+    most_unpacked,
+    too_much_unpacked,
+)
 
 _ENDING = ".npy"
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -29,7 +34,10 @@ class Arrays(Mapping[str, np.ndarray]):
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
-        self._members = {member.filename.removesuffix(_ENDING): member for member in archive.infolist()}
+        self._members = {
+            member.filename.removesuffix(_ENDING): member
+            for member in archive.infolist()
+        }
 
     def __len__(self) -> int:
         return len(self._members)
@@ -42,7 +50,11 @@ class Arrays(Mapping[str, np.ndarray]):
         return name in self._members
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """Return an array. Raises KeyError if there is none of that name, and ValueError if it is no plain array."""
+        """Return an array.
+
+        Raises KeyError if there is none of that name, and ValueError if it is no plain
+        array.
+        """
         member = self._members[name]
         with self._archive.open(member) as file:
             _check_header(name, file, member.file_size)
@@ -55,15 +67,18 @@ class Arrays(Mapping[str, np.ndarray]):
 def open_arrays(path: Path) -> Iterator[Arrays]:
     """Open an `.npz` within the block.
 
-    Raises UserError, naming the file, if it unpacks to more than :func:`.limits.most_unpacked` says; OSError if it
-    cannot be read, or is no plain file; ValueError or `zipfile.BadZipFile` if it is no archive of arrays.
+    Raises UserError, naming the file, if it unpacks to more than
+    :func:`.limits.most_unpacked` says; OSError if it cannot be read, or is no plain
+    file; ValueError or `zipfile.BadZipFile` if it is no archive of arrays.
     """
     with open_plain(path) as file, zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         packed = os.fstat(file.fileno()).st_size
         most = most_unpacked(packed)
         if len(members) > MOST_ARRAYS:
-            raise ValueError(f"it holds {len(members):,} arrays, more than {MOST_ARRAYS:,}")
+            raise ValueError(
+                f"it holds {len(members):,} arrays, more than {MOST_ARRAYS:,}"
+            )
         if sum(member.file_size for member in members) > most:
             raise too_much_unpacked(path, packed, most)
         if any(member.compress_type not in _PACKINGS for member in members):
@@ -73,7 +88,10 @@ def open_arrays(path: Path) -> Iterator[Arrays]:
 
 def _check_header(name: str, file: IO[bytes], size: int) -> None:
     """Raise ValueError unless an array's header says that it has as many bytes as there are behind the header."""
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
     version = np.lib.format.read_magic(file)
     if version not in readers:
         raise ValueError(f"its member {name} is no plain array")

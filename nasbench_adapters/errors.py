@@ -17,12 +17,17 @@ LONG_WORD = 8
 
 
 class UserError(Exception):
-    """Bad input. The message is one line and names the mend; the command line prints it and exits with 2.
+    """Bad input.
 
-    Line breaks in what is quoted of a file become spaces, and letters that cannot be printed are escaped.
+    The message is one line and names the mend; the command line prints it and exits
+    with 2.
+
+    Line breaks in what is quoted of a file become spaces, and letters that cannot be
+    printed are escaped.
 
     Attributes:
-        faults: the lines of the message, one per fault; of a plain UserError the message alone.
+        faults: the lines of the message, one per fault; of a plain UserError the
+            message alone.
     """
 
     def __init__(self, message: str) -> None:
@@ -97,29 +102,40 @@ class Faults:
             raise SeveralFaults(lines)
 
 
-def unknown(kind: str, name: object, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> UserError:
+def unknown(
+    kind: str,
+    name: object,
+    known: Iterable[str],
+    aliases: Mapping[str, str] | None = None,
+) -> UserError:
     """Return the :class:`UserError` for a name that is not in `known`, with the name that was meant if that is clear.
 
     Args:
         kind: what the names are of, such as "space".
         name: the one that is not known.
         known: all that there are.
-        aliases: other usual names of known things; case, spaces, `-` and `_` are ignored.
+        aliases: other usual names of known things; case, spaces, `-` and `_` are
+            ignored.
     """
     names = sorted(set(known))
     meant = nearest(str(name), names, aliases)
     hint = f"did you mean '{meant}'? " if meant else ""
-    return UserError(f"unknown {kind} {str(name)!r}: {hint}known: {', '.join(names) or 'none'}")
+    return UserError(
+        f"unknown {kind} {str(name)!r}: {hint}known: {', '.join(names) or 'none'}"
+    )
 
 
-def nearest(name: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str | None:
+def nearest(
+    name: str, known: Iterable[str], aliases: Mapping[str, str] | None = None
+) -> str | None:
     """Return the known name that `name` is another spelling or a misspelling of; None if there is none, or several.
 
-    Other spellings differ in case, spaces, `-`, `_` and `.` alone. A misspelling has the same number of words, and in
-    each the same first letter, or the first two exchanged, and one slip (two in a word of :data:`LONG_WORD` letters): a
-    letter that is missing or too many, two that changed places, or a wrong one in a word of more than
-    :data:`SHORT_WORD` letters. Names that differ in a digit, such as `nb101` and `nb201`, name different things and are
-    never misspellings of one another.
+    Other spellings differ in case, spaces, `-`, `_` and `.` alone. A misspelling has
+    the same number of words, and in each the same first letter, or the first two
+    exchanged, and one slip (two in a word of :data:`LONG_WORD` letters): a letter that
+    is missing or too many, two that changed places, or a wrong one in a word of more
+    than :data:`SHORT_WORD` letters. Names that differ in a digit, such as `nb101` and
+    `nb201`, name different things and are never misspellings of one another.
 
     Args:
         aliases: other usual names of known things, such as `nasbench201` of `nb201`.
@@ -128,13 +144,19 @@ def nearest(name: str, known: Iterable[str], aliases: Mapping[str, str] | None =
     if name in names:
         return name
     for alias, meant in (aliases or {}).items():
-        if plain(alias) == plain(name) and digits_of(alias) == digits_of(name) and meant in names:
+        if (
+            plain(alias) == plain(name)
+            and digits_of(alias) == digits_of(name)
+            and meant in names
+        ):
             return meant
     alike = [other for other in names if digits_of(other) == digits_of(name)]
     spelled = [other for other in alike if plain(other) == plain(name)]
     if spelled:
         return spelled[0] if len(spelled) == 1 else None
-    slips = {other: count for other in alike if (count := _slips(name, other)) is not None}
+    slips = {
+        other: count for other in alike if (count := _slips(name, other)) is not None
+    }
     fewest = [other for other, count in slips.items() if count == min(slips.values())]
     return fewest[0] if len(fewest) == 1 else None
 
@@ -187,7 +209,8 @@ def _slips_of_word(word: str, meant: str) -> int | None:
 def _distance(word: str, other: str, replaced: int) -> int:
     """Return the least cost that turns one word into the other (optimal string alignment).
 
-    A letter added, a letter left out and two neighbours exchanged cost 1 each, a replaced letter costs `replaced`.
+    A letter added, a letter left out and two neighbours exchanged cost 1 each, a
+    replaced letter costs `replaced`.
     """
     rows = [list(range(len(other) + 1))]
     for i, letter in enumerate(word, start=1):

@@ -1,8 +1,9 @@
 """Text of others, made safe to show: everything in it can be seen, and it steers no terminal and no spreadsheet.
 
-Names, titles, messages of errors and cells of files come from studies, from users' code and from records that somebody
-sent. They are data. Every place that shows them takes them through one of these functions first; what is special to
-Markdown, LaTeX or HTML is escaped in :mod:`archselect.reports.escaping`.
+Names, titles, messages of errors and cells of files come from studies, from users' code
+and from records that somebody sent. They are data. Every place that shows them takes
+them through one of these functions first; what is special to Markdown, LaTeX or HTML is
+escaped in :mod:`archselect.reports.escaping`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import re
 import unicodedata
 
 LONGEST_MESSAGE = 2_000
-"""Letters of the longest message; of a longer one, which quotes what was given, the middle is left out."""
+"""Letters of the longest message; of a longer one, which quotes what was given, the
+middle is left out.
+"""
 LONGEST_LABEL = 100
 """Letters of the longest label that a study may give."""
 LONGEST_TITLE = 300
@@ -36,7 +39,10 @@ def visible(text: str, keep: str = "\n\t") -> str:
     """
     if text.isprintable() and _BLANK_LETTERS.isdisjoint(text):
         return text
-    return "".join(letter if letter in keep or _can_be_seen(letter) else _escaped(letter) for letter in text)
+    return "".join(
+        letter if letter in keep or _can_be_seen(letter) else _escaped(letter)
+        for letter in text
+    )
 
 
 def one_line(text: str, most: int | None = None) -> str:
@@ -63,24 +69,28 @@ def shortened(text: str, most: int) -> str:
 def check_label(label: str, most: int = LONGEST_LABEL) -> str:
     """Return a label or title that can be shown everywhere.
 
-    Raises ValueError, with the mend, if it is empty or too long, or has line breaks, needless spaces or letters that
-    cannot be seen.
+    Raises ValueError, with the mend, if it is empty or too long, or has line breaks,
+    needless spaces or letters that cannot be seen.
     """
     shown = one_line(label, most)
     if len(label) > most:
-        raise ValueError(f"'{shown}' has {len(label):,} letters: give it at most {most}")
+        raise ValueError(
+            f"'{shown}' has {len(label):,} letters: give it at most {most}"
+        )
     if not label.strip():
         raise ValueError("it shows nothing: write a word")
     if shown != label:
-        raise ValueError(f"it has line breaks, needless spaces or letters that cannot be seen ('{shown}'): remove them")
+        raise ValueError(
+            f"it has line breaks, needless spaces or letters that cannot be seen ('{shown}'): remove them"
+        )
     return label
 
 
 def spreadsheet_cell(text: str) -> str:
     """Return a text for a cell of a CSV file that no spreadsheet takes for a formula.
 
-    What starts like one gets an apostrophe before it, at which spreadsheets show the rest as it is. Numbers stay
-    numbers, also negative ones.
+    What starts like one gets an apostrophe before it, at which spreadsheets show the
+    rest as it is. Numbers stay numbers, also negative ones.
     """
     cell = visible(text)
     if _FORMULA.match(cell) and not _is_number(cell):
@@ -104,4 +114,8 @@ def _can_be_seen(letter: str) -> bool:
 
 def _escaped(letter: str) -> str:
     r"""Return a letter as JSON writes it: `\n`, `\u001b`, two of them for what is beyond 16 bits."""
-    return json.dumps(letter)[1:-1] if not letter.isprintable() else f"\\u{ord(letter):04x}"
+    return (
+        json.dumps(letter)[1:-1]
+        if not letter.isprintable()
+        else f"\\u{ord(letter):04x}"
+    )

@@ -1,7 +1,10 @@
-"""How much archselect reads, plans and builds at most. All limits stand here; `docs/limits.md` says them in words.
+"""How much archselect reads, plans and builds at most.
 
-Each is far above what real data and studies need, and is held against what a file or an option says before memory is
-taken for it. What is over a limit is refused with a message that names the limit.
+All limits stand here; `docs/limits.md` says them in words.
+
+Each is far above what real data and studies need, and is held against what a file or an
+option says before memory is taken for it. What is over a limit is refused with a
+message that names the limit.
 """
 
 from __future__ import annotations
@@ -16,13 +19,17 @@ MOST_STUDY_BYTES = 4 * MEBIBYTE
 MOST_CODE_BYTES = 16 * MEBIBYTE
 """Of a Python file with classes of a user's own."""
 MOST_JSON_BYTES = 256 * MEBIBYTE
-"""Of a JSON file, such as a record (8 kB) or the population of all 423,624 cells of NAS-Bench-101 (100 MB)."""
+"""Of a JSON file, such as a record (8 kB) or the population of all 423,624 cells of
+NAS-Bench-101 (100 MB).
+"""
 MOST_LINE_BYTES = 16 * MEBIBYTE
 """Of a line of a journal; real ones have 10 kB."""
 MOST_DEPTH = 100
 """Tables and lists within one another, in TOML; studies have four."""
 MOST_DOTS = 1_000
-"""Dots in a line of TOML that are not within numbers: a key may be a path of many parts."""
+"""Dots in a line of TOML that are not within numbers: a key may be a path of many
+parts.
+"""
 
 # Files that are packed.
 MOST_UNPACKED_TIMES = 50
@@ -30,7 +37,8 @@ MOST_UNPACKED_BYTES = 256 * MEBIBYTE
 MOST_UNPACKED_PICKLE_BYTES = 32 * MEBIBYTE
 """What gzip, bzip2, an `.npz` or Parquet unpacks to: so many times the file's size, or so many bytes if that is more.
 
-Real tables are packed to a tenth or a twentieth. What a packed pickle makes takes more memory than its bytes.
+Real tables are packed to a tenth or a twentieth. What a packed pickle makes takes more
+memory than its bytes.
 """
 MOST_ARRAYS = 10_000
 """Arrays of an `.npz`; a trace has nine for each cell type."""
@@ -40,10 +48,14 @@ MOST_COLUMNS = 10_000
 MOST_ROWS = 50_000_000
 """Columns and rows of a CSV or Parquet file; NAS-Bench-101 has 10 million trials."""
 MOST_FREE_ROWS = 1_000_000
-"""Rows of a Parquet file that it may have however small it is; a larger number must not exceed its bytes."""
+"""Rows of a Parquet file that it may have however small it is; a larger number must not
+exceed its bytes.
+"""
 MOST_FREE_FIELDS = 5_000_000
 MOST_FIELDS_TIMES = 4
-"""Fields of a CSV, those that rows leave out among them: so many, and so many times the bytes of the file."""
+"""Fields of a CSV, those that rows leave out among them: so many, and so many times the
+bytes of the file.
+"""
 
 # Files of objects (pickles, torch's files).
 MOST_TENSOR_BYTES = 16_384 * MEBIBYTE
@@ -54,9 +66,13 @@ MOST_CONTAINERS = 1_000_000
 MOST_CONTAINERS_SHARE = 1 / 16
 """Bytes of a pickle that may make a list or a table: so many, and this share of all."""
 MOST_CALL_TIMES = 4
-"""What the calls in a pickle make, such as arrays of bytes, in times of the pickle's size."""
+"""What the calls in a pickle make, such as arrays of bytes, in times of the pickle's
+size.
+"""
 MOST_VALUES = 5_000_000
-"""Values of a supernet, checkpoint or journal besides its tensors; real ones have some thousands."""
+"""Values of a supernet, checkpoint or journal besides its tensors; real ones have some
+thousands.
+"""
 
 # Options and studies.
 MOST_WHOLE_NUMBER = 2**63 - 1
@@ -84,7 +100,9 @@ MOST_CHANNELS = 4_096
 MOST_LAYERS = 1_000
 """Layers, or cells of a stage, of a network; published networks have at most 20."""
 MOST_WEIGHTS = 10_000_000_000
-"""Numbers in a network's convolutions, reckoned as if all were dense 3x3 ones; DARTS' supernet has 400 million so."""
+"""Numbers in a network's convolutions, reckoned as if all were dense 3x3 ones; DARTS'
+supernet has 400 million so.
+"""
 
 
 def most_unpacked(packed: int, always: int = MOST_UNPACKED_BYTES) -> int:
@@ -95,7 +113,9 @@ def most_unpacked(packed: int, always: int = MOST_UNPACKED_BYTES) -> int:
 def refuse_bytes(what: object, count: int, most: int) -> None:
     """Raise UserError if something, such as a file, has more bytes than are read."""
     if count > most:
-        raise UserError(f"{what} has {count:,} bytes, and at most {said_bytes(most)} are read: use a smaller file")
+        raise UserError(
+            f"{what} has {count:,} bytes, and at most {said_bytes(most)} are read: use a smaller file"
+        )
 
 
 def too_much_unpacked(what: object, packed: int, most: int) -> UserError:

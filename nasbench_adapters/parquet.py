@@ -1,8 +1,9 @@
 """Looks at a Parquet file before it is read: what it would take in memory. No torch.
 
-A few bytes may stand for any number of rows, each with a text that is stored once, and for pages that unpack to
-gigabytes; what the file's metadata say of sizes need not be true. So the header of every page, which the reader goes
-by, is read here: how much it unpacks to, how many values it has, and how they are stored. Source: the format's
+A few bytes may stand for any number of rows, each with a text that is stored once, and
+for pages that unpack to gigabytes; what the file's metadata say of sizes need not be
+true. So the header of every page, which the reader goes by, is read here: how much it
+unpacks to, how many values it has, and how they are stored. Source: the format's
 description (parquet.thrift, and Thrift's compact protocol).
 """
 
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import open_plain
+from archselect.nasbench_adapters.input_files import open_plain
 from archselect.nasbench_adapters.limits import (
     MOST_COLUMNS,
     MOST_FIELDS_TIMES,
@@ -33,17 +34,23 @@ _HEADERS = (1 << 10, 1 << 16, 1 << 20)
 """Bytes that are read for a page's header, more if it is not whole."""
 _DICTIONARY_PAGE = 2
 _TYPE, _UNPACKED, _PACKED, _DATA, _DICTIONARY, _DATA_2 = 1, 2, 3, 5, 7, 8
-"""Fields of a page's header: its type, its sizes in bytes, and the headers of a page of each type."""
+"""Fields of a page's header: its type, its sizes in bytes, and the headers of a page of
+each type.
+"""
 _VALUES, _ENCODING = 1, 2
 _ENCODING_2 = 4
 """Fields of the header of a page of values, and of one of version 2."""
 _BY_DICTIONARY = (2, 8)
 _BY_PREFIX = 7
-"""Encodings that name a text of the dictionary, and that begin a text with a part of the one before it."""
+"""Encodings that name a text of the dictionary, and that begin a text with a part of
+the one before it.
+"""
 _TEXTS = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
 
 Fields = dict[int, Any]
-"""Fields of a Thrift structure by number: whole numbers, and structures within it; other fields are left out."""
+"""Fields of a Thrift structure by number: whole numbers, and structures within it;
+other fields are left out.
+"""
 
 
 @dataclass
@@ -58,9 +65,9 @@ class _Size:
 def check_parquet(path: Path) -> None:
     """Look at a Parquet file, whose values are not read.
 
-    Raises UserError, naming the file, if it has more rows or columns than are read, or would take far more memory than
-    it has bytes; OSError if it cannot be read, or is no plain file; ValueError or `pa.ArrowException` if it is not
-    Parquet.
+    Raises UserError, naming the file, if it has more rows or columns than are read, or
+    would take far more memory than it has bytes; OSError if it cannot be read, or is no
+    plain file; ValueError or `pa.ArrowException` if it is not Parquet.
     """
     with open_plain(path) as file:
         packed = os.fstat(file.fileno()).st_size
@@ -84,15 +91,24 @@ def _check_shape(path: Path, packed: int, metadata: Any) -> None:
     """Raise UserError if a file says that it has more rows or columns than are read."""
     rows = metadata.num_rows
     if metadata.num_columns > MOST_COLUMNS:
-        raise UserError(f"{path} has {metadata.num_columns:,} columns, and at most {MOST_COLUMNS:,} are read")
+        raise UserError(
+            f"{path} has {metadata.num_columns:,} columns, and at most {MOST_COLUMNS:,} are read"
+        )
     if rows > MOST_ROWS:
-        raise UserError(f"{path} has {rows:,} rows, and at most {MOST_ROWS:,} are read: use a part of them")
+        raise UserError(
+            f"{path} has {rows:,} rows, and at most {MOST_ROWS:,} are read: use a part of them"
+        )
     if rows > max(MOST_FREE_ROWS, packed):
-        raise UserError(f"{path} has {rows:,} rows in {packed:,} bytes: get it again, or store it as CSV")
+        raise UserError(
+            f"{path} has {rows:,} rows in {packed:,} bytes: get it again, or store it as CSV"
+        )
 
 
 def _add_chunk(size: _Size, file: IO[bytes], chunk: Any) -> None:
-    """Add what the pages of a column of a row group take. Raises ValueError for a page that is none."""
+    """Add what the pages of a column of a row group take.
+
+    Raises ValueError for a page that is none.
+    """
     at = chunk.data_page_offset
     if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < at:
         at = chunk.dictionary_page_offset
@@ -126,7 +142,11 @@ def _longest(file: IO[bytes], at: int, page: Fields, chunk: Any) -> int:
     file.seek(at)
     content = file.read(_count(page, _PACKED))
     if chunk.compression != "UNCOMPRESSED":
-        content = pa.Codec(chunk.compression.lower()).decompress(content, unpacked).to_pybytes()
+        content = (
+            pa.Codec(chunk.compression.lower())
+            .decompress(content, unpacked)
+            .to_pybytes()
+        )
     longest = start = 0
     while start + 4 <= len(content):
         length = int.from_bytes(content[start : start + 4], "little")
@@ -136,7 +156,10 @@ def _longest(file: IO[bytes], at: int, page: Fields, chunk: Any) -> int:
 
 
 def _count(fields: Fields, number: int) -> int:
-    """Return a field that counts something. Raises ValueError if it is missing or negative."""
+    """Return a field that counts something.
+
+    Raises ValueError if it is missing or negative.
+    """
     value = fields.get(number)
     if not isinstance(value, int) or value < 0:
         raise ValueError("a page whose header says no size")
@@ -144,7 +167,10 @@ def _count(fields: Fields, number: int) -> int:
 
 
 def _header(file: IO[bytes], at: int) -> tuple[Fields, int]:
-    """Return the header of the page at a place, and its length in bytes. Raises ValueError if there is none."""
+    """Return the header of the page at a place, and its length in bytes.
+
+    Raises ValueError if there is none.
+    """
     for most in _HEADERS:
         file.seek(at)
         content = file.read(most)
@@ -156,7 +182,10 @@ def _header(file: IO[bytes], at: int) -> tuple[Fields, int]:
 
 
 def _structure(content: bytes, at: int, depth: int) -> tuple[Fields, int]:
-    """Return the structure at a place, and where it ends. Raises IndexError where the content ends before it."""
+    """Return the structure at a place, and where it ends.
+
+    Raises IndexError where the content ends before it.
+    """
     if depth > 3:
         raise ValueError("a page whose header holds too much")
     fields: Fields = {}

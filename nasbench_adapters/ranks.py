@@ -1,4 +1,7 @@
-"""Rank correlations of two sequences: Kendall's tau-b and Spearman's rho. Undefined ones are None."""
+"""Rank correlations of two sequences: Kendall's tau-b and Spearman's rho.
+
+Undefined ones are None.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,9 @@ Ints = npt.NDArray[np.int64]
 def tau_b(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> float | None:
     """Return Kendall's tau-b of two equally long sequences.
 
-    None where it is undefined: fewer than two pairs, a constant sequence, or a value that is not finite. It counts
-    pairs as Knight does (JASA 1966): sort by one side, and count the inversions of the other.
+    None where it is undefined: fewer than two pairs, a constant sequence, or a value
+    that is not finite. It counts pairs as Knight does (JASA 1966): sort by one side,
+    and count the inversions of the other.
     """
     a = _places(x)
     b = _places(y)
@@ -74,7 +78,8 @@ def _inversions(places: Ints) -> int:
     width = 1
     while width < size:
         halves = runs.reshape(-1, 2, width)
-        # Every pair of runs gets numbers of its own, so that one search serves them all.
+        # Every pair of runs gets numbers of its own, so that one search serves them
+        # all.
         shift = np.arange(len(halves), dtype=np.int64)[:, None] * (above + 1)
         left = (halves[:, 0] + shift).ravel()
         right = (halves[:, 1] + shift).ravel()

@@ -1,7 +1,10 @@
-"""Search spaces as plain data: cells, edges, operations, topology, macro skeleton. No torch here.
+"""Search spaces as plain data: cells, edges, operations, topology, macro skeleton.
 
-A space is a set of cell types. A cell type is a directed acyclic graph whose first nodes are inputs; each edge
-carries one of the operations allowed on it. An :class:`Architecture` says which, for every edge of every cell type.
+No torch here.
+
+A space is a set of cell types. A cell type is a directed acyclic graph whose first
+nodes are inputs; each edge carries one of the operations allowed on it. An
+:class:`Architecture` says which, for every edge of every cell type.
 """
 
 from __future__ import annotations
@@ -17,7 +20,12 @@ from typing import NamedTuple
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError, unknown
-from archselect.nasbench_adapters.limits import MOST_CHANNELS, MOST_LAYERS, MOST_LISTED, MOST_WEIGHTS
+from archselect.nasbench_adapters.limits import (
+    MOST_CHANNELS,
+    MOST_LAYERS,
+    MOST_LISTED,
+    MOST_WEIGHTS,
+)
 
 EdgeOperations = tuple[tuple[str, ...], ...]
 """Names of the operations that each edge of a cell allows, in index order."""
@@ -32,13 +40,17 @@ class Cell:
         inputs: number of input nodes; they are nodes 0 .. inputs - 1.
         nodes: number of nodes, inputs included.
         edges: (source, target) of each edge, in the order of the space's text form.
-        operations: for each edge the names of the operations allowed on it, in index order.
+        operations: for each edge the names of the operations allowed on it, in index
+            order.
         output: nodes whose features, concatenated, are the cell's output.
-        kept: topology rule: how many incoming edges each node keeps, None for all; empty if every node keeps all.
-            An architecture that keeps k drops the others, and `none` is then no choice of it, only of a supernet.
-        groups: edges of one number share one softmax of the architecture weights; empty if each has its own.
+        kept: topology rule: how many incoming edges each node keeps, None for all;
+            empty if every node keeps all. An architecture that keeps k drops the
+            others, and `none` is then no choice of it, only of a supernet.
+        groups: edges of one number share one softmax of the architecture weights; empty
+            if each has its own.
         widths: channels of each node as a multiple of the cell's; empty if all are 1.
-        preprocessed: whether every input is brought to the cell's channels, height and width before it is read.
+        preprocessed: whether every input is brought to the cell's channels, height and
+            width before it is read.
         normalised_pools: whether pooling is followed by normalisation in the supernet.
     """
 
@@ -82,7 +94,8 @@ class Layer:
     A cell of k inputs reads the outputs of the k layers before it.
 
     Attributes:
-        block: "cell", or the name of a block of :mod:`archselect.nasbench_adapters.networks.blocks`.
+        block: "cell", or the name of a block of
+            :mod:`archselect.nasbench_adapters.networks.blocks`.
         channels: of a node of the cell, or of the block's output.
         stride: how much the layer divides height and width by.
         cell: index of the cell type.
@@ -102,9 +115,10 @@ class Skeleton:
         stem_channels: that the stem puts out.
         layers: in order.
         stem, head: names of :mod:`archselect.nasbench_adapters.networks.blocks`.
-        auxiliary: index of the layer to whose output a training's auxiliary head is attached; None for none.
-        norm_momentum: of NAS-Bench-101's normalisation after convolutions, in torch's sense: the share of the new
-            batch.
+        auxiliary: index of the layer to whose output a training's auxiliary head is
+            attached; None for none.
+        norm_momentum: of NAS-Bench-101's normalisation after convolutions, in torch's
+            sense: the share of the new batch.
         bias: whether the linear classifier has one.
     """
 
@@ -140,7 +154,8 @@ class Edge:
         cell: index of the cell type.
         index: of the edge within it.
         operations: names of the operations that it allows, in index order.
-        candidates: indices of those that an architecture may have: all, or where nodes drop inputs all but `none`.
+        candidates: indices of those that an architecture may have: all, or where nodes
+            drop inputs all but `none`.
     """
 
     cell: int
@@ -194,7 +209,10 @@ class Decisions:
         return Decisions(tuple(rows))
 
     def architecture(self) -> Architecture:
-        """Return the architecture decided on. Raises ValueError while an edge is open."""
+        """Return the architecture decided on.
+
+        Raises ValueError while an edge is open.
+        """
         undecided = sum(row.count(OPEN) for row in self.choices)
         if undecided:
             raise ValueError(f"{undecided} edges are still undecided")
@@ -215,7 +233,10 @@ def _decisions_row(row: Sequence[int | None]) -> tuple[int, ...]:
 
 
 class SearchSpace(ABC):
-    """A search space. Subclasses give the cells, the skeleton, and the field's text form of an architecture.
+    """A search space.
+
+    Subclasses give the cells, the skeleton, and the field's text form of an
+    architecture.
 
     Attributes:
         name: by which studies call it.
@@ -226,16 +247,25 @@ class SearchSpace(ABC):
     name: str
     summary: str
     formulation: int = 1
-    """Raised when the space, or what is built of it, changes on purpose; part of the ids of what is made on it."""
+    """Raised when the space, or what is built of it, changes on purpose; part of the
+    ids of what is made on it.
+    """
     cells: tuple[Cell, ...]
     enumerable: bool = True
-    """Whether :meth:`enumerate` can list the space; where not, it takes an imported table."""
+    """Whether :meth:`enumerate` can list the space; where not, it takes an imported
+    table.
+    """
     whole_tables: bool = False
-    """Whether whole tables come with archselect, so that a study takes one with holes for a mistake."""
+    """Whether whole tables come with archselect, so that a study takes one with holes
+    for a mistake.
+    """
 
     @abstractmethod
     def parse(self, text: str) -> Architecture:
-        """Return the architecture a text names. Raises UserError, saying where, if it is not one of this space."""
+        """Return the architecture a text names.
+
+        Raises UserError, saying where, if it is not one of this space.
+        """
 
     @abstractmethod
     def format(self, architecture: Architecture) -> str:
@@ -247,7 +277,10 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def skeleton(self, **settings: object) -> Skeleton:
-        """Return the macro skeleton with these settings. Raises UserError for an unknown one."""
+        """Return the macro skeleton with these settings.
+
+        Raises UserError for an unknown one.
+        """
 
     def __repr__(self) -> str:
         return f"<SearchSpace {self.name}>"
@@ -255,7 +288,10 @@ class SearchSpace(ABC):
     @property
     def size(self) -> int:
         """Number of architectures of the space."""
-        return prod(_count_choices(self.cells[place.cell], place.node) for place in self._summing_nodes)
+        return prod(
+            _count_choices(self.cells[place.cell], place.node)
+            for place in self._summing_nodes
+        )
 
     @property
     def _summing_nodes(self) -> list[_Place]:
@@ -271,7 +307,9 @@ class SearchSpace(ABC):
         Raises UserError for a space that cannot be listed.
         """
         places = self._summing_nodes
-        of_nodes = [list(_node_choices(self.cells[place.cell], place.node)) for place in places]
+        of_nodes = [
+            list(_node_choices(self.cells[place.cell], place.node)) for place in places
+        ]
         for combination in product(*of_nodes):
             rows = self._blank_rows()
             for place, chosen in zip(places, combination, strict=True):
@@ -300,10 +338,12 @@ class SearchSpace(ABC):
     def draw_probabilities(self, choices: np.ndarray) -> np.ndarray | None:
         """Return the probability with which :meth:`sample` draws each architecture; None where that is not known.
 
-        Architectures are not equally likely where the edges that a node can keep have unequally many operations.
+        Architectures are not equally likely where the edges that a node can keep have
+        unequally many operations.
 
         Args:
-            choices: architectures × edges of all cell types: operation indices, DROPPED for a dropped edge.
+            choices: architectures × edges of all cell types: operation indices, DROPPED
+                for a dropped edge.
         """
         if type(self).sample is not SearchSpace.sample:
             return None
@@ -326,11 +366,17 @@ class SearchSpace(ABC):
     def open_edges(self, decisions: Decisions, cell: int | None = None) -> list[Edge]:
         """Return the undecided edges in order, of one cell type or of all."""
         edges = chain.from_iterable(self.edges) if cell is None else self.edges[cell]
-        return [edge for edge in edges if decisions.choices[edge.cell][edge.index] == OPEN]
+        return [
+            edge for edge in edges if decisions.choices[edge.cell][edge.index] == OPEN
+        ]
 
     def open_choices(self, decisions: Decisions, cell: int) -> list[Edge]:
         """Return the undecided edges of a cell type that have more than one operation to choose from."""
-        return [edge for edge in self.open_edges(decisions, cell) if len(edge.operations) > 1]
+        return [
+            edge
+            for edge in self.open_edges(decisions, cell)
+            if len(edge.operations) > 1
+        ]
 
     def settle(self, decisions: Decisions) -> Decisions:
         """Return the decisions with every undecided edge of one operation decided for it."""
@@ -354,10 +400,18 @@ class SearchSpace(ABC):
 
     @cached_property
     def classes(self) -> dict[Architecture, Architecture]:
-        """Canonical representative of every architecture. Raises UserError for a space too large to be listed."""
+        """Canonical representative of every architecture.
+
+        Raises UserError for a space too large to be listed.
+        """
         if self.size > MOST_LISTED:
-            raise UserError(f"{self.name} has {self.size:.1e} architectures, too many to list: take a sample of them")
-        return {architecture: self.canonical(architecture) for architecture in self.enumerate()}
+            raise UserError(
+                f"{self.name} has {self.size:.1e} architectures, too many to list: take a sample of them"
+            )
+        return {
+            architecture: self.canonical(architecture)
+            for architecture in self.enumerate()
+        }
 
     @cached_property
     def representatives(self) -> tuple[Architecture, ...]:
@@ -365,7 +419,10 @@ class SearchSpace(ABC):
         return tuple(sorted(set(self.classes.values()), key=lambda a: a.choices))
 
     def undecided(self) -> Decisions:
-        """Return decisions with every edge open. Raises UserError for a space without a supernet."""
+        """Return decisions with every edge open.
+
+        Raises UserError for a space without a supernet.
+        """
         return Decisions(tuple((OPEN,) * len(cell.edges) for cell in self.cells))
 
     def operation(self, cell: int, edge: int, choice: int) -> str:
@@ -375,10 +432,13 @@ class SearchSpace(ABC):
     def graph(self, architecture: Architecture) -> list[dict[str, object]]:
         """Return the cells as plain data for drawing.
 
-        Each has its `name`, its number of `inputs` and `nodes`, its `output` nodes, and its kept `edges` as [source,
-        target, operation].
+        Each has its `name`, its number of `inputs` and `nodes`, its `output` nodes, and
+        its kept `edges` as [source, target, operation].
         """
-        return [_cell_graph(cell, row) for cell, row in zip(self.cells, architecture.choices, strict=True)]
+        return [
+            _cell_graph(cell, row)
+            for cell, row in zip(self.cells, architecture.choices, strict=True)
+        ]
 
     def operation_index(self, cell: int, edge: int, name: str) -> int:
         """Return the index of an operation on an edge.
@@ -394,12 +454,16 @@ class SearchSpace(ABC):
 def checked_skeleton(space: SearchSpace, settings: Mapping[str, object]) -> Skeleton:
     """Return a space's skeleton with these settings.
 
-    Raises UserError for an unknown setting, and where a supernet of it would have more than
-    :data:`.limits.MOST_WEIGHTS` weights, so that no machine has the memory.
+    Raises UserError for an unknown setting, and where a supernet of it would have more
+    than :data:`.limits.MOST_WEIGHTS` weights, so that no machine has the memory.
     """
     skeleton = space.skeleton(**settings)
     operations = [sum(map(len, cell.operations)) for cell in space.cells]
-    weights = sum(9 * layer.channels**2 * operations[layer.cell] for layer in skeleton.layers if layer.block == "cell")
+    weights = sum(
+        9 * layer.channels**2 * operations[layer.cell]
+        for layer in skeleton.layers
+        if layer.block == "cell"
+    )
     if weights > MOST_WEIGHTS:
         raise UserError(
             f"a supernet of {space.name} with {_in_words(settings)} could have {weights:.1e} weights, more than "
@@ -412,10 +476,13 @@ def _in_words(settings: Mapping[str, object]) -> str:
     return ", ".join(f"{key}={value}" for key, value in settings.items())
 
 
-def skeleton_settings(space: str, settings: dict[str, object], defaults: dict[str, object]) -> dict[str, object]:
+def skeleton_settings(
+    space: str, settings: dict[str, object], defaults: dict[str, object]
+) -> dict[str, object]:
     """Return `defaults` updated by `settings`.
 
-    Raises UserError for a name without a default, a value of another type, or a number below 1.
+    Raises UserError for a name without a default, a value of another type, or a number
+    below 1.
     """
     for key, value in settings.items():
         if key not in defaults:
@@ -423,10 +490,16 @@ def skeleton_settings(space: str, settings: dict[str, object], defaults: dict[st
         default = defaults[key]
         most = MOST_CHANNELS if key == "channels" else MOST_LAYERS
         if isinstance(value, int) and value > most:
-            raise UserError(f"skeleton setting '{key}' of {space} must be at most {most:,}, not {value:,}")
+            raise UserError(
+                f"skeleton setting '{key}' of {space} must be at most {most:,}, not {value:,}"
+            )
         if type(value) is not type(default) or (isinstance(value, int) and value < 1):
-            wanted = "a whole number of at least 1" if isinstance(default, int) else "a text"
-            raise UserError(f"skeleton setting '{key}' of {space} must be {wanted}, not {value!r}")
+            wanted = (
+                "a whole number of at least 1" if isinstance(default, int) else "a text"
+            )
+            raise UserError(
+                f"skeleton setting '{key}' of {space} must be {wanted}, not {value!r}"
+            )
     return {**defaults, **settings}
 
 
@@ -450,14 +523,18 @@ def _edges_of(cell: Cell, place: int) -> tuple[Edge, ...]:
     edges = []
     for index, (source, target) in enumerate(cell.edges):
         candidates = tuple(cell.candidates(index))
-        edges.append(Edge(place, index, source, target, cell.operations[index], candidates))
+        edges.append(
+            Edge(place, index, source, target, cell.operations[index], candidates)
+        )
     return tuple(edges)
 
 
 def _cell_graph(cell: Cell, row: Sequence[int | None]) -> dict[str, object]:
     """Return a cell as plain data, by the choices on its edges; see :meth:`SearchSpace.graph`."""
     edges = []
-    for (source, target), names, choice in zip(cell.edges, cell.operations, row, strict=True):
+    for (source, target), names, choice in zip(
+        cell.edges, cell.operations, row, strict=True
+    ):
         if choice is not None:
             edges.append([source, target, names[choice]])
     return {

@@ -14,8 +14,9 @@ _DOT_OF_A_NUMBER = re.compile(r"(?<=\d)\.(?=\d)")
 def parse_toml(text: str) -> dict[str, Any]:
     """Return the table that a text is.
 
-    Raises ValueError, in one line, if it is no TOML, if its tables and lists lie more than :data:`.limits.MOST_DEPTH`
-    deep within one another, or if a whole number has more than 64 bits.
+    Raises ValueError, in one line, if it is no TOML, if its tables and lists lie more
+    than :data:`.limits.MOST_DEPTH` deep within one another, or if a whole number has
+    more than 64 bits.
     """
     _check_dots(text)
     try:
@@ -34,7 +35,10 @@ def parse_toml(text: str) -> dict[str, Any]:
 def _check_dots(text: str) -> None:
     """Raise ValueError for a line that could be a path of very many parts: reading one takes time beyond bounds."""
     for number, line in enumerate(text.split("\n"), start=1):
-        if line.count(".") > MOST_DOTS and _DOT_OF_A_NUMBER.sub("", line).count(".") > MOST_DOTS:
+        if (
+            line.count(".") > MOST_DOTS
+            and _DOT_OF_A_NUMBER.sub("", line).count(".") > MOST_DOTS
+        ):
             raise ValueError(f"line {number} has more than {MOST_DOTS:,} dots")
 
 
@@ -48,9 +52,16 @@ def _check(value: object, depth: int) -> None:
     elif isinstance(value, list):
         for part in value:
             _check(part, depth + 1)
-    elif isinstance(value, int) and not -MOST_WHOLE_NUMBER - 1 <= value <= MOST_WHOLE_NUMBER:
-        raise ValueError(f"a whole number has more than 64 bits: it must lie within ±{MOST_WHOLE_NUMBER:,}")
+    elif (
+        isinstance(value, int)
+        and not -MOST_WHOLE_NUMBER - 1 <= value <= MOST_WHOLE_NUMBER
+    ):
+        raise ValueError(
+            f"a whole number has more than 64 bits: it must lie within ±{MOST_WHOLE_NUMBER:,}"
+        )
 
 
 def _too_deep() -> ValueError:
-    return ValueError(f"tables or lists lie more than {MOST_DEPTH} deep within one another")
+    return ValueError(
+        f"tables or lists lie more than {MOST_DEPTH} deep within one another"
+    )

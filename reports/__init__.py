@@ -1,1 +1,4 @@
-"""Statistics, tables, figures and pages from a folder of records. Nothing here needs torch."""
+"""Statistics, tables, figures and pages from a folder of records.
+
+Nothing here needs torch.
+"""

@@ -1,7 +1,8 @@
 """Text as data in every form that a report has: HTML and SVG, Markdown, LaTeX, BibTeX.
 
-Each function returns the source of a text that shows as just that text. All of them show what cannot be seen, such as
-control characters, in the form of :func:`visible`. Cells of CSV files are a matter of :func:`spreadsheet_cell`.
+Each function returns the source of a text that shows as just that text. All of them
+show what cannot be seen, such as control characters, in the form of :func:`visible`.
+Cells of CSV files are a matter of :func:`spreadsheet_cell`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 import unicodedata
 from html import escape
 
-from archselect.benchmarks.records import one_line, visible
+from archselect.nasbench_adapters.foreign_text import one_line, visible
 
 _MARKDOWN_LETTERS = re.compile(
     r"(?P<interval>(?:(?<=.)|(?!\[[^\]]*\]:))\[[-+−]?\d[-+−\d., ]*\](?![(\[]))|[\\`*_\[\]<|~$#]|&(?=#?\w+;)"
@@ -28,7 +29,9 @@ _MARKDOWN_LINKS = re.compile(
     r"|:(?!\d+:)(?=[\w\\+-]{1,60}:)",  # an emoji
     re.IGNORECASE,
 )
-"""What GitHub turns into links and pictures after all markup is read, so that no backslash keeps it from that."""
+"""What GitHub turns into links and pictures after all markup is read, so that no
+backslash keeps it from that.
+"""
 _NOTHING = "&#8203;"
 """A space of no width in Markdown, which breaks a word in two."""
 
@@ -96,7 +99,12 @@ _GREEK = {
     "ΓΔΘΛΞΠΣΥΦΨΩ": "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega",
 }
 for _letters, _names in _GREEK.items():
-    _LATEX.update({letter: rf"$\{name}$" for letter, name in zip(_letters, _names.split(), strict=True)})
+    _LATEX.update(
+        {
+            letter: rf"$\{name}$"
+            for letter, name in zip(_letters, _names.split(), strict=True)
+        }
+    )
 _ACCENTS = {
     "\u0300": "`",
     "\u0301": "'",
@@ -124,10 +132,13 @@ def html(text: str) -> str:
 def markdown(text: str) -> str:
     """Return a text as Markdown of GitHub's kind, in one line: a paragraph, a heading or the cell of a table.
 
-    It has no markup, HTML, links, mentions or mathematics, and begins no list or heading.
+    It has no markup, HTML, links, mentions or mathematics, and begins no list or
+    heading.
     """
     line = one_line(text)
-    marked = _MARKDOWN_LETTERS.sub(lambda found: found["interval"] or f"\\{found[0]}", line)
+    marked = _MARKDOWN_LETTERS.sub(
+        lambda found: found["interval"] or f"\\{found[0]}", line
+    )
     if block := _MARKDOWN_BLOCK.match(marked):
         place = block.end() if block[0].isdigit() else 0
         marked = f"{marked[:place]}\\{marked[place:]}"
@@ -160,7 +171,11 @@ def latex(text: str) -> str:
 
 def bibtex(text: str) -> str:
     """Return a text as the value of a field of BibTeX, which counts braces even where LaTeX does not."""
-    return latex(text).replace(r"\{", r"\textbraceleft{}").replace(r"\}", r"\textbraceright{}")
+    return (
+        latex(text)
+        .replace(r"\{", r"\textbraceleft{}")
+        .replace(r"\}", r"\textbraceright{}")
+    )
 
 
 def _latex_letter(letter: str) -> str:
@@ -179,7 +194,9 @@ def _latex_letter(letter: str) -> str:
 
 
 def _accented(base: str, mark: str) -> str:
-    return f"\\{_ACCENTS[mark]}{{{base}}}" if mark in _ACCENTS else base + _numbered(mark)
+    return (
+        f"\\{_ACCENTS[mark]}{{{base}}}" if mark in _ACCENTS else base + _numbered(mark)
+    )
 
 
 def _numbered(letter: str) -> str:

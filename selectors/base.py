@@ -1,7 +1,8 @@
 """What a selector is, what it is given and what it returns.
 
-A selector reads an architecture out of a supernet: `select(task) -> Selection`. It reads like its paper's pseudo-code
-in one file, and knows nothing of loops over seeds, devices, files or reports. Settings are fields with defaults::
+A selector reads an architecture out of a supernet: `select(task) -> Selection`. It
+reads like its paper's pseudo-code in one file, and knows nothing of loops over seeds,
+devices, files or reports. Settings are fields with defaults::
 
     class First(Selector):
         name: ClassVar[str] = "first"
@@ -51,36 +52,49 @@ class Evaluation(NamedTuple):
 class Task(ABC):
     """All that a selector may use.
 
-    The harness implements it on a run's own copy of a supernet (`archselect.benchmarks.task`), and so do the check of
-    selectors and the estimate of costs.
+    The harness implements it on a run's own copy of a supernet
+    (`archselect.benchmarks.runs.task`), and so do the check of selectors and the
+    estimate of costs.
     """
 
     space: SearchSpace
     supernet: Supernet
     """The run's own copy of the supernet, with trained or initial weights."""
     alphas: tuple[Tensor, ...]
-    """Trained architecture weights, one (edges, operations) tensor per cell type; `tune` may move them."""
+    """Trained architecture weights, one (edges, operations) tensor per cell type;
+    `tune` may move them.
+    """
     rng: np.random.Generator
     """For choices such as the order of edges; seeded by the selection seed."""
 
     def search(
-        self, score: str | None = None, *, better: Better = "higher", architectures: Scale | None = None
+        self,
+        score: str | None = None,
+        *,
+        better: Better = "higher",
+        architectures: Scale | None = None,
     ) -> Search:
         """Return a new search, with all edges open: see :class:`.Search`.
 
         Args:
-            score: what the scores of operations and edges are called in reports; None where the selector has none.
+            score: what the scores of operations and edges are called in reports; None
+                where the selector has none.
             better: which way they are better.
-            architectures: what scores of whole architectures are called, and which way they are better.
+            architectures: what scores of whole architectures are called, and which way
+                they are better.
         """
-        return Search(self, None if score is None else Scale(score, better), architectures)
+        return Search(
+            self, None if score is None else Scale(score, better), architectures
+        )
 
     def pick(self, items: Sequence[Item]) -> Item:
         """Return one of the items, each as likely as the others, drawn from `rng`."""
         return items[int(self.rng.integers(len(items)))]
 
     @abstractmethod
-    def mixture(self, decisions: Decisions, alphas: Sequence[Tensor] | None = None) -> Mixture:
+    def mixture(
+        self, decisions: Decisions, alphas: Sequence[Tensor] | None = None
+    ) -> Mixture:
         """Return softmax(alpha) on open edges and one-hot on decided ones; `alphas` default to the task's."""
 
     @abstractmethod
@@ -88,8 +102,12 @@ class Task(ABC):
         """Return freshly drawn architecture weights, 1e-3 x normal; another draw at each call."""
 
     @abstractmethod
-    def evaluate(self, mixture: Mixture, norm: str = "running", augment: bool = False) -> Evaluation:
-        """Return the supernet's accuracy and loss over the whole validation half. Leaves the supernet as it was.
+    def evaluate(
+        self, mixture: Mixture, norm: str = "running", augment: bool = False
+    ) -> Evaluation:
+        """Return the supernet's accuracy and loss over the whole validation half.
+
+        Leaves the supernet as it was.
 
         Args:
             mixture: what goes forward.
@@ -99,38 +117,58 @@ class Task(ABC):
 
     @abstractmethod
     def evaluate_tuned(
-        self, decisions: Decisions, epochs: int, learning_rate: float, norm: str = "running", augment: bool = False
+        self,
+        decisions: Decisions,
+        epochs: int,
+        learning_rate: float,
+        norm: str = "running",
+        augment: bool = False,
     ) -> Evaluation:
         """Return the accuracy and loss that the supernet would have, were it tuned with these edges fixed.
 
-        As :meth:`tune` and then :meth:`evaluate`, but the supernet and the alphas are left as they were, so that
-        every candidate starts from the same weights and sees the same batches.
+        As :meth:`tune` and then :meth:`evaluate`, but the supernet and the alphas are
+        left as they were, so that every candidate starts from the same weights and sees
+        the same batches.
         """
 
     @abstractmethod
     def minibatch(self, size: int) -> Batch:
         """Return a random minibatch of the training half, augmented as in training; another one at each call.
 
-        Raises ValueError where the half has fewer images: the run then fails, and the study goes on.
+        Raises ValueError where the half has fewer images: the run then fails, and the
+        study goes on.
         """
 
     @abstractmethod
-    def proxy(self, name: str, mixture: Mixture, batch: Batch, norm: str = "running") -> float:
-        """Return a proxy's score of the supernet under a mixture, a finite number. Leaves the supernet as it was.
+    def proxy(
+        self, name: str, mixture: Mixture, batch: Batch, norm: str = "running"
+    ) -> float:
+        """Return a proxy's score of the supernet under a mixture, a finite number.
 
-        Raises Undefined (:mod:`archselect.selectors.proxies.base`), naming proxy, candidate and reason, where there is
-        none.
+        Leaves the supernet as it was.
+
+        Raises Undefined (:mod:`archselect.selectors.proxies.base`), naming proxy,
+        candidate and reason, where there is none.
         """
 
     @abstractmethod
-    def proxies(self, name: str, mixtures: Sequence[Mixture], batch: Batch, norm: str = "running") -> list[float]:
+    def proxies(
+        self,
+        name: str,
+        mixtures: Sequence[Mixture],
+        batch: Batch,
+        norm: str = "running",
+    ) -> list[float]:
         """Return a proxy's score of the supernet under each mixture, as :meth:`proxy` does one by one.
 
-        On a GPU, mixtures made of one by its `without` or `fixed` that differ on one edge go forward together.
+        On a GPU, mixtures made of one by its `without` or `fixed` that differ on one
+        edge go forward together.
         """
 
     @abstractmethod
-    def proxy_of_network(self, name: str, architecture: Architecture, batches: int, size: int) -> float:
+    def proxy_of_network(
+        self, name: str, architecture: Architecture, batches: int, size: int
+    ) -> float:
         """Return a proxy's score of a freshly initialised stand-alone network, summed over minibatches.
 
         Raises as :meth:`proxy`.
@@ -144,10 +182,12 @@ class Task(ABC):
 class Selector(BaseModel, ABC):
     """Base of all selectors: fields are settings, checked when the study is read.
 
-    `small` are settings with which a check of the selector (`archselect check`) is short; for example fewer
-    repetitions. Batches and epochs need no mention, for the task of a check gives fewer than it is asked for.
+    `small` are settings with which a check of the selector (`archselect check`) is
+    short; for example fewer repetitions. Batches and epochs need no mention, for the
+    task of a check gives fewer than it is asked for.
 
-    `formulation` is raised when the numbers that the selector produces change on purpose; it is part of a run's id.
+    `formulation` is raised when the numbers that the selector produces change on
+    purpose; it is part of a run's id.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

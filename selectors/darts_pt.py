@@ -16,24 +16,31 @@ from archselect.selectors.search import Search
 class DartsPT(Selector):
     """Decide edges in random order; keep the operation whose removal hurts the supernet most; tune in between.
 
-    Removal sets the operation's mixture weight to zero. A round decides one edge of every cell type. Where the space
-    keeps a number of inputs per node, rounds follow that thin out one node of every cell type: see
-    :mod:`archselect.selectors.pruning`. The defaults are the released code's; where it, later code bases and the
-    paper differ there is a setting.
+    Removal sets the operation's mixture weight to zero. A round decides one edge of
+    every cell type. Where the space keeps a number of inputs per node, rounds follow
+    that thin out one node of every cell type: see :mod:`archselect.selectors.pruning`.
+    The defaults are the released code's; where it, later code bases and the paper
+    differ there is a setting.
 
     Settings:
-        score: "accuracy" keeps the operation whose removal leaves the lowest, "loss" the highest.
-        norm: batch-norm mode while scoring: "batch" (released code: training mode) or "running".
-        augment: whether the validation half is augmented as in training (released code: yes).
-        renormalise: whether the edge's remaining weights are rescaled to sum to one (released code: no).
-        edges_restored: whether an edge dropped from a node is back while the node's next one is judged (released
-            code: yes).
+        score: "accuracy" keeps the operation whose removal leaves the lowest, "loss"
+            the highest.
+        norm: batch-norm mode while scoring: "batch" (released code: training mode) or
+            "running".
+        augment: whether the validation half is augmented as in training (released code:
+            yes).
+        renormalise: whether the edge's remaining weights are rescaled to sum to one
+            (released code: no).
+        edges_restored: whether an edge dropped from a node is back while the node's
+            next one is judged (released code: yes).
         tune_epochs: of training between two rounds (none after the last).
         tune_learning_rate: constant; released code: a tenth of the supernet's.
     """
 
     name: ClassVar[str] = "darts-pt"
-    summary: ClassVar[str] = "the operation whose removal hurts the trained supernet most, with tuning in between"
+    summary: ClassVar[str] = (
+        "the operation whose removal hurts the trained supernet most, with tuning in between"
+    )
     paper: ClassVar[str] = "Wang et al., DARTS-PT, ICLR 2021, arXiv 2108.04392"
     formulation: ClassVar[int] = 1
 
@@ -47,12 +54,17 @@ class DartsPT(Selector):
 
     def select(self, task: Task) -> Selection:
         """See :class:`DartsPT`."""
-        search = task.search(f"{self.score} without it", better="lower" if self.score == "accuracy" else "higher")
+        search = task.search(
+            f"{self.score} without it",
+            better="lower" if self.score == "accuracy" else "higher",
+        )
         for parts in search.rounds():
             for edges in parts:
                 edge = task.pick(edges)
                 mixtures = search.without(edge, renormalise=self.renormalise)
-                search.decide(edge, [self._measure(task, mixture) for mixture in mixtures])
+                search.decide(
+                    edge, [self._measure(task, mixture) for mixture in mixtures]
+                )
             self._tune(task, search)
         for node_parts in search.node_rounds():
             for nodes in node_parts:

@@ -10,12 +10,15 @@ from archselect.selectors.base import Selection, Selector, Task
 class Magnitude(Selector):
     """On every edge the operation with the largest softmax(alpha), and on every node the edges with the largest.
 
-    Where the space keeps a number of inputs per node, those whose best operation weighs most are kept, and `none` is
-    no candidate; elsewhere `none` may win. Ties go to the lower index.
+    Where the space keeps a number of inputs per node, those whose best operation weighs
+    most are kept, and `none` is no candidate; elsewhere `none` may win. Ties go to the
+    lower index.
     """
 
     name: ClassVar[str] = "magnitude"
-    summary: ClassVar[str] = "the operation with the largest architecture weight on every edge"
+    summary: ClassVar[str] = (
+        "the operation with the largest architecture weight on every edge"
+    )
     paper: ClassVar[str] = "Liu et al., DARTS, ICLR 2019, arXiv 1806.09055"
     formulation: ClassVar[int] = 1
 

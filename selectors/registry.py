@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archselect.nasbench_adapters.user_files import UserClasses
+from archselect.nasbench_adapters.plugins.user_files import UserClasses
 from archselect.selectors.base import Selector
 from archselect.selectors.darts_pt import DartsPT
 from archselect.selectors.magnitude import Magnitude
@@ -12,7 +12,8 @@ from archselect.selectors.sgas import Sgas
 from archselect.selectors.zero_cost_pt import ZeroCostPT
 
 SELECTORS: dict[str, type[Selector]] = {
-    selector.name: selector for selector in (Random, Magnitude, DartsPT, ZeroCostPT, Sgas, OperationScores)
+    selector.name: selector
+    for selector in (Random, Magnitude, DartsPT, ZeroCostPT, Sgas, OperationScores)
 }
 
 
@@ -27,5 +28,8 @@ registry: UserClasses[Selector] = UserClasses(
 
 
 def get_selector(name: str) -> type[Selector]:
-    """The selector class of that name, or of FILE.py:CLASS. Raises UserError, saying where, if there is none."""
+    """The selector class of that name, or of FILE.py:CLASS.
+
+    Raises UserError, saying where, if there is none.
+    """
     return registry.get(name)

@@ -1,14 +1,18 @@
-"""`Search`: the state of one selection. It is the only thing that a selector has to learn.
+"""`Search`: the state of one selection.
 
-It knows what is decided, notes scores and decisions for the record, and builds the mixtures to score::
+It is the only thing that a selector has to learn.
+
+It knows what is decided, notes scores and decisions for the record, and builds the
+mixtures to score::
 
     search = task.search("loss with it alone", better="lower")
     for edge in search.open_edges():
         search.decide(edge, [task.evaluate(mixture).loss for mixture in search.only(edge)])
     return search.selection()
 
-Scores belong to a step, which :meth:`Search.score` and :meth:`Search.decide` begin by themselves. Steps belong to a
-round; only a selector that starts over, as Zero-Cost-PT does for each of its candidates, has more than one.
+Scores belong to a step, which :meth:`Search.score` and :meth:`Search.decide` begin by
+themselves. Steps belong to a round; only a selector that starts over, as Zero-Cost-PT
+does for each of its candidates, has more than one.
 """
 
 from __future__ import annotations
@@ -22,8 +26,22 @@ import numpy as np
 from torch import Tensor
 
 from archselect.nasbench_adapters.networks import Mixture
-from archselect.nasbench_adapters.space import DROPPED, OPEN, Architecture, Decisions, Edge, Node, SearchSpace
-from archselect.selectors.selection import Decision, EdgeScore, OperationScore, Scale, Selection
+from archselect.nasbench_adapters.space import (
+    DROPPED,
+    OPEN,
+    Architecture,
+    Decisions,
+    Edge,
+    Node,
+    SearchSpace,
+)
+from archselect.selectors.selection import (
+    Decision,
+    EdgeScore,
+    OperationScore,
+    Scale,
+    Selection,
+)
 from archselect.selectors.topology import fill_nodes
 
 
@@ -32,7 +50,9 @@ class MakesMixtures(Protocol):
 
     space: SearchSpace
 
-    def mixture(self, decisions: Decisions, alphas: Sequence[Tensor] | None = None) -> Mixture:
+    def mixture(
+        self, decisions: Decisions, alphas: Sequence[Tensor] | None = None
+    ) -> Mixture:
         """See :meth:`archselect.selectors.base.Task.mixture`."""
         ...
 
@@ -42,16 +62,24 @@ class Search:
 
     Args:
         task: makes the mixtures.
-        operations: scale of the scores of operations and edges; None where the selector has none.
-        architectures: scale of the scores of whole architectures; None where the selector has none.
+        operations: scale of the scores of operations and edges; None where the selector
+            has none.
+        architectures: scale of the scores of whole architectures; None where the
+            selector has none.
 
     Attributes:
         space: in which it searches.
         decisions: of the present round; an immutable value.
-        alphas: of which mixtures are made, one (edges, operations) tensor per cell type; None stands for the task's.
+        alphas: of which mixtures are made, one (edges, operations) tensor per cell
+            type; None stands for the task's.
     """
 
-    def __init__(self, task: MakesMixtures, operations: Scale | None = None, architectures: Scale | None = None):
+    def __init__(
+        self,
+        task: MakesMixtures,
+        operations: Scale | None = None,
+        architectures: Scale | None = None,
+    ):
         self.space = task.space
         self.decisions = task.space.undecided()
         self.alphas: Sequence[Tensor] | None = None
@@ -78,7 +106,10 @@ class Search:
 
     def open_parts(self) -> list[list[Edge]]:
         """Return, per cell type that has any, the open edges of several operations."""
-        parts = [self.space.open_choices(self.decisions, cell) for cell in range(len(self.space.cells))]
+        parts = [
+            self.space.open_choices(self.decisions, cell)
+            for cell in range(len(self.space.cells))
+        ]
         return [edges for edges in parts if edges]
 
     def rounds(self) -> Iterator[list[list[Edge]]]:
@@ -95,7 +126,8 @@ class Search:
     def node_rounds(self) -> Iterator[list[list[Node]]]:
         """Yield the nodes with too many inputs, until there are none: per cell type those that are left.
 
-        Edges of one operation are decided first. Raises ValueError if nothing is dropped between two of them.
+        Edges of one operation are decided first. Raises ValueError if nothing is
+        dropped between two of them.
         """
         self.decisions = self.space.settle(self.decisions)
         while nodes := self.space.overfull_nodes(self.decisions):
@@ -129,7 +161,9 @@ class Search:
         """Return the present mixture's weights by edge, one per operation in index order, as numbers."""
         rows = [matrix.tolist() for matrix in self.mixture.weights]
         return {
-            edge: rows[edge.cell][edge.index][: len(edge.operations)] for edges in self.space.edges for edge in edges
+            edge: rows[edge.cell][edge.index][: len(edge.operations)]
+            for edges in self.space.edges
+            for edge in edges
         }
 
     def only(self, edge: Edge) -> list[Mixture]:
@@ -145,7 +179,10 @@ class Search:
             renormalise: whether the weights that are left are rescaled to sum to one.
         """
         mixture = self.mixture
-        return [mixture.without(edge.cell, edge.index, choice, renormalise=renormalise) for choice in edge.choices]
+        return [
+            mixture.without(edge.cell, edge.index, choice, renormalise=renormalise)
+            for choice in edge.choices
+        ]
 
     # --- scores and decisions
 
@@ -169,18 +206,23 @@ class Search:
             values: one per operation, in index order.
 
         Raises:
-            ValueError: the edge is decided, the number of values is not that of its operations, one of them is not
-                finite, or the search has no scale of operations.
+            ValueError: the edge is decided, the number of values is not that of its
+                operations, one of them is not finite, or the search has no scale of
+                operations.
         """
         scale = self._scale_of_operations()
         self._require_open(edge)
         if len(values) != len(edge.operations):
-            raise ValueError(f"{len(values)} scores for the {len(edge.operations)} operations of {edge}")
+            raise ValueError(
+                f"{len(values)} scores for the {len(edge.operations)} operations of {edge}"
+            )
         for name, value in zip(edge.operations, values, strict=True):
             _require_finite(value, scale, f"operation {name} on {edge}")
         self._begin_step()
         for choice, value in enumerate(values):
-            noted = OperationScore(self._round, self._step, edge.cell, edge.index, choice, float(value))
+            noted = OperationScore(
+                self._round, self._step, edge.cell, edge.index, choice, float(value)
+            )
             self._operation_scores.append(noted)
         self._latest[edge] = values
 
@@ -199,23 +241,30 @@ class Search:
         Args:
             edge: an open one.
             values: scores to note first, as :meth:`score` takes them.
-            among: indices of the operations of which the best is taken; all if left out.
+            among: indices of the operations of which the best is taken; all if left
+                out.
             operation: the index of the operation to keep, whatever the scores.
 
         Raises:
-            ValueError: as :meth:`score`; or `operation` is given beside `values` or `among`, the edge has no such
-                operation, or no score to decide it by.
+            ValueError: as :meth:`score`; or `operation` is given beside `values` or
+                `among`, the edge has no such operation, or no score to decide it by.
         """
         if operation is not None and (values is not None or among is not None):
-            raise ValueError("decide for the best of the values or for an operation, not for both")
+            raise ValueError(
+                "decide for the best of the values or for an operation, not for both"
+            )
         self._require_open(edge)
         if values is not None:
             self.score(edge, values)
         choice = self._best(edge, among) if operation is None else operation
         if choice not in edge.choices:
-            raise ValueError(f"{edge} has no operation {choice}: it has {len(edge.operations)}")
+            raise ValueError(
+                f"{edge} has no operation {choice}: it has {len(edge.operations)}"
+            )
         if edge in self._latest:
-            self._strength[edge] = self._scale_of_operations().sign * float(self._latest[edge][choice])
+            self._strength[edge] = self._scale_of_operations().sign * float(
+                self._latest[edge][choice]
+            )
         self._note(edge, choice)
 
     def drop(self, node: Node, scores: Mapping[Edge, float]) -> None:
@@ -223,21 +272,29 @@ class Search:
 
         Args:
             node: with more inputs than it keeps.
-            scores: by input; of the supernet without it, where an edge that matters has the best score.
+            scores: by input; of the supernet without it, where an edge that matters has
+                the best score.
 
         Raises:
-            ValueError: a score is missing or not finite, or the search has no scale of operations.
+            ValueError: a score is missing or not finite, or the search has no scale of
+                operations.
         """
         scale = self._scale_of_operations()
         inputs = self.inputs(node)
         if set(scores) != set(inputs):
-            raise ValueError(f"{len(scores)} scores for the {len(inputs)} inputs of node {node.index}")
+            raise ValueError(
+                f"{len(scores)} scores for the {len(inputs)} inputs of node {node.index}"
+            )
         for edge in inputs:
             _require_finite(scores[edge], scale, f"the supernet without {edge}")
         self._begin_step()
         for edge in inputs:
             value = float(scores[edge])
-            self._edge_scores.append(EdgeScore(self._round, self._step, edge.cell, node.index, edge.index, value))
+            self._edge_scores.append(
+                EdgeScore(
+                    self._round, self._step, edge.cell, node.index, edge.index, value
+                )
+            )
         worst = min(reversed(inputs), key=lambda edge: scale.sign * scores[edge])
         self._note(worst, DROPPED)
 
@@ -248,7 +305,10 @@ class Search:
     # --- rounds and results
 
     def new_round(self) -> None:
-        """Begin again with all edges open. Scores and decisions of the rounds before stay noted."""
+        """Begin again with all edges open.
+
+        Scores and decisions of the rounds before stay noted.
+        """
         self.decisions = self.space.undecided()
         self._round += 1
         self._step = -1
@@ -258,12 +318,14 @@ class Search:
     def architecture(self) -> Architecture:
         """Return the architecture decided on in this round.
 
-        Edges of one operation need no decision. A node that still has too many inputs keeps the strongest: those whose
-        operation had the best score when it was decided, the earlier ones of equals. A node that is left with fewer
-        inputs than it keeps is filled up, see :func:`.fill_nodes`.
+        Edges of one operation need no decision. A node that still has too many inputs
+        keeps the strongest: those whose operation had the best score when it was
+        decided, the earlier ones of equals. A node that is left with fewer inputs than
+        it keeps is filled up, see :func:`.fill_nodes`.
 
         Raises:
-            ValueError: an edge is undecided, or some inputs of a node were decided by scores and others without.
+            ValueError: an edge is undecided, or some inputs of a node were decided by
+                scores and others without.
         """
         self.decisions = self.space.settle(self.decisions)
         for node in self.space.overfull_nodes(self.decisions):
@@ -272,25 +334,38 @@ class Search:
         return fill_nodes(self.space, self.decisions).architecture()
 
     def score_architecture(self, architecture: Architecture, value: float) -> None:
-        """Note the score of a whole architecture. Raises ValueError without a scale, or if the value is not finite."""
+        """Note the score of a whole architecture.
+
+        Raises ValueError without a scale, or if the value is not finite.
+        """
         if self._architectures is None:
-            raise ValueError("scores of architectures need a scale: task.search(architectures=Scale(...))")
-        _require_finite(value, self._architectures, f"architecture {architecture.choices}")
+            raise ValueError(
+                "scores of architectures need a scale: task.search(architectures=Scale(...))"
+            )
+        _require_finite(
+            value, self._architectures, f"architecture {architecture.choices}"
+        )
         self._architecture_scores.append((architecture, float(value)))
 
     def best_architecture(self) -> Architecture:
-        """Return the best architecture scored; ties go to the first. Raises ValueError if there is none."""
+        """Return the best architecture scored; ties go to the first.
+
+        Raises ValueError if there is none.
+        """
         if self._architectures is None or not self._architecture_scores:
             raise ValueError("no architecture was scored")
         sign = self._architectures.sign
         best, _ = max(self._architecture_scores, key=lambda scored: sign * scored[1])
         return best
 
-    def selection(self, architecture: Architecture | None = None, uniform: bool = False) -> Selection:
+    def selection(
+        self, architecture: Architecture | None = None, uniform: bool = False
+    ) -> Selection:
         """Return what the selector returns: an architecture, and all that was noted.
 
         Args:
-            architecture: the one selected; :meth:`architecture` if left out, with what it raises.
+            architecture: the one selected; :meth:`architecture` if left out, with what
+                it raises.
             uniform: see :class:`archselect.selectors.selection.Selection`.
         """
         if architecture is None:
@@ -319,33 +394,46 @@ class Search:
             self._step += 1
 
     def _note(self, edge: Edge, choice: int) -> None:
-        self._decided.append(Decision(self._round, max(self._step, 0), edge.cell, edge.index, choice))
+        self._decided.append(
+            Decision(self._round, max(self._step, 0), edge.cell, edge.index, choice)
+        )
         self.decisions = self.decisions.decide(edge.cell, edge.index, choice)
 
     def _best(self, edge: Edge, among: Sequence[int] | None) -> int:
         """Return the index of an edge's best operation by its last scores."""
         if edge not in self._latest:
-            raise ValueError(f"{edge} has no scores to decide it by: give values or an operation")
+            raise ValueError(
+                f"{edge} has no scores to decide it by: give values or an operation"
+            )
         values = self._latest[edge]
         sign = self._scale_of_operations().sign
-        return max(edge.choices if among is None else among, key=lambda choice: sign * values[choice])
+        return max(
+            edge.choices if among is None else among,
+            key=lambda choice: sign * values[choice],
+        )
 
     def _weakest(self, node: Node) -> list[Edge]:
         """Return the inputs that a node cannot keep, from the strongest on."""
         unscored = [edge for edge in node.inputs if edge not in self._strength]
         if unscored and len(unscored) < len(node.inputs):
-            raise ValueError(f"node {node.index} keeps its strongest inputs, but {unscored[0]} has no score")
+            raise ValueError(
+                f"node {node.index} keeps its strongest inputs, but {unscored[0]} has no score"
+            )
         ranked = sorted(node.inputs, key=lambda edge: -self._strength.get(edge, 0.0))
         return ranked[node.keeps :]
 
     def _scale_of_operations(self) -> Scale:
         if self._operations is None:
-            raise ValueError("scores need a name: task.search('accuracy without it', better='lower')")
+            raise ValueError(
+                "scores need a name: task.search('accuracy without it', better='lower')"
+            )
         return self._operations
 
     def _require_open(self, edge: Edge) -> None:
         if not self._is_open(edge):
-            raise ValueError(f"{edge} is already decided: take one of search.open_edges()")
+            raise ValueError(
+                f"{edge} is already decided: take one of search.open_edges()"
+            )
 
 
 def _require_finite(value: float, scale: Scale, candidate: str) -> None:

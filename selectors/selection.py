@@ -63,8 +63,9 @@ class Decision:
 class Selection:
     """What a selector returns: the architecture, and every score it looked at with the scores' direction.
 
-    `uniform` says that the architecture was drawn as the space draws one, without a look at anything. A truth of the
-    whole space then knows the expectation exactly, and reports use that in place of the few cells drawn.
+    `uniform` says that the architecture was drawn as the space draws one, without a
+    look at anything. A truth of the whole space then knows the expectation exactly, and
+    reports use that in place of the few cells drawn.
     """
 
     architecture: Architecture

@@ -20,32 +20,41 @@ from archselect.selectors.search import Search
 class Sgas(Selector):
     """Train, and every few epochs decide that edge of each cell type that matters most and is surest.
 
-    With p = softmax(alpha), the importance of an edge is 1 - p(none); its certainty is 1 - entropy / log(number) of p
-    over the other operations; its stability is the mean intersection of that distribution with those of the epochs
-    before. Each is scaled to 0 … 1 over the edges of the cell type, and the open edge with the largest product is
-    decided for its most probable operation. Once a node has as many inputs as it keeps, its other edges are dropped.
+    With p = softmax(alpha), the importance of an edge is 1 - p(none); its certainty is
+    1 - entropy / log(number) of p over the other operations; its stability is the mean
+    intersection of that distribution with those of the epochs before. Each is scaled to
+    0 … 1 over the edges of the cell type, and the open edge with the largest product is
+    decided for its most probable operation. Once a node has as many inputs as it keeps,
+    its other edges are dropped.
 
-    SGAS trains the supernet itself, so it reads one of a recipe that learns alphas, made with `epochs = 0`. A measure
-    that is the same on all edges decides nothing and counts as 1: so does importance in a space without `none`. Where
-    nodes keep all inputs (nb201) an edge may be decided for `none`; elsewhere dropping takes its place. A decided or
-    dropped edge keeps the measures of its last epoch. Unlike in the released code, the batch does not grow by 8 with
-    every decision. Raises UserError if the alphas do not move.
+    SGAS trains the supernet itself, so it reads one of a recipe that learns alphas,
+    made with `epochs = 0`. A measure that is the same on all edges decides nothing and
+    counts as 1: so does importance in a space without `none`. Where nodes keep all
+    inputs (nb201) an edge may be decided for `none`; elsewhere dropping takes its
+    place. A decided or dropped edge keeps the measures of its last epoch. Unlike in the
+    released code, the batch does not grow by 8 with every decision. Raises UserError if
+    the alphas do not move.
 
     Settings:
         criterion: 1 is importance x certainty, 2 is importance x certainty x stability.
-        warmup_epochs: the first decision follows the epoch of this number; the first epoch is number 0.
+        warmup_epochs: the first decision follows the epoch of this number; the first
+            epoch is number 0.
         interval: epochs from one decision to the next.
-        closing_epochs: by which the cosine outlasts the last decision (released code: 5, which makes 50 epochs of
-            DARTS' eight decisions). They change no decision and are not trained.
+        closing_epochs: by which the cosine outlasts the last decision (released code:
+            5, which makes 50 epochs of DARTS' eight decisions). They change no decision
+            and are not trained.
         history: epochs before, at most, that stability looks at.
         learning_rate, learning_rate_min: of the weights, cosine per epoch.
-        operation: of the edge that is decided: "magnitude" is SGAS; "perturbation" is SGAS+PT, where DARTS-PT (section
-            5.1) puts in its place the operation whose removal leaves the lowest accuracy and changes nothing else.
+        operation: of the edge that is decided: "magnitude" is SGAS; "perturbation" is
+            SGAS+PT, where DARTS-PT (section 5.1) puts in its place the operation whose
+            removal leaves the lowest accuracy and changes nothing else.
         norm, augment: of the perturbation, as for DARTS-PT.
     """
 
     name: ClassVar[str] = "sgas"
-    summary: ClassVar[str] = "trains, and every few epochs decides the edge that matters most and is surest"
+    summary: ClassVar[str] = (
+        "trains, and every few epochs decides the edge that matters most and is surest"
+    )
     paper: ClassVar[str] = "Li et al., SGAS, CVPR 2020, arXiv 1912.00195"
     formulation: ClassVar[int] = 1
 
@@ -67,15 +76,23 @@ class Sgas(Selector):
         epochs = self._epochs(task.space)
         initial = search.weights()
         for epoch in range(epochs):
-            task.tune(search.decisions, 1, self._learning_rate(epoch / (epochs + self.closing_epochs)))
+            task.tune(
+                search.decisions,
+                1,
+                self._learning_rate(epoch / (epochs + self.closing_epochs)),
+            )
             weights = search.weights()
             if weights == initial:
-                raise UserError('sgas needs a supernet whose recipe learns alphas: recipe = "darts" with epochs = 0')
+                raise UserError(
+                    'sgas needs a supernet whose recipe learns alphas: recipe = "darts" with epochs = 0'
+                )
             for cell, measured in enumerate(measures):
                 measured.note(weights, list(search.open_edges(cell)))
             if self._decides_after(epoch):
                 for cell, measured in enumerate(measures):
-                    self._decide_one(task, search, list(search.open_edges(cell)), measured)
+                    self._decide_one(
+                        task, search, list(search.open_edges(cell)), measured
+                    )
         return search.selection()
 
     def _search(self, task: Task) -> Search:
@@ -89,9 +106,14 @@ class Sgas(Selector):
         return self.warmup_epochs + self.interval * (decisions - 1) + 1
 
     def _decides_after(self, epoch: int) -> bool:
-        return epoch >= self.warmup_epochs and (epoch - self.warmup_epochs) % self.interval == 0
+        return (
+            epoch >= self.warmup_epochs
+            and (epoch - self.warmup_epochs) % self.interval == 0
+        )
 
-    def _decide_one(self, task: Task, search: Search, open_edges: list[Edge], measured: Measures) -> None:
+    def _decide_one(
+        self, task: Task, search: Search, open_edges: list[Edge], measured: Measures
+    ) -> None:
         """Decide one more edge of a cell type, and drop those that its node then drops."""
         if not open_edges:
             return
@@ -115,7 +137,10 @@ class Sgas(Selector):
     def _accuracies(self, task: Task, search: Search, edge: Edge) -> list[float]:
         """Return the supernet's accuracy in per cent without each operation of an edge."""
         mixtures = search.without(edge)
-        return [task.evaluate(mixture, norm=self.norm, augment=self.augment).accuracy for mixture in mixtures]
+        return [
+            task.evaluate(mixture, norm=self.norm, augment=self.augment).accuracy
+            for mixture in mixtures
+        ]
 
 
 class Measures:
@@ -137,12 +162,16 @@ class Measures:
         self._weights = np.zeros(shape)
         self._distributions: deque[np.ndarray] = deque(maxlen=history + 1)
 
-    def note(self, weights: Mapping[Edge, list[float]], open_edges: Iterable[Edge]) -> None:
+    def note(
+        self, weights: Mapping[Edge, list[float]], open_edges: Iterable[Edge]
+    ) -> None:
         """Take over an epoch's softmax(alpha) of the edges that are open; the others keep theirs."""
         for edge in open_edges:
             self._weights[edge.index, : len(edge.operations)] = weights[edge]
         real = np.where(self._real, self._weights, 0)
-        self._distributions.append(real / np.maximum(real.sum(1, keepdims=True), np.finfo(float).tiny))
+        self._distributions.append(
+            real / np.maximum(real.sum(1, keepdims=True), np.finfo(float).tiny)
+        )
 
     def weights(self, edge: Edge) -> list[float]:
         """Return softmax(alpha) of an edge's operations."""
@@ -180,8 +209,16 @@ def _kept_edges(cell: Cell) -> int:
 def _surplus(space: SearchSpace, search: Search, decided: Edge) -> list[Edge]:
     """Return the open edges into an edge's node, if the node has as many inputs decided as it keeps."""
     keeps = space.cells[decided.cell].kept_inputs(decided.target)
-    still_open = [edge for edge in search.open_edges(decided.cell) if edge.target == decided.target]
+    still_open = [
+        edge
+        for edge in search.open_edges(decided.cell)
+        if edge.target == decided.target
+    ]
     choices = search.decisions.choices[decided.cell]
-    inputs = [edge for edge in space.edges[decided.cell] if edge.target == decided.target]
-    is_full = keeps is not None and sum(choices[edge.index] >= 0 for edge in inputs) >= keeps
+    inputs = [
+        edge for edge in space.edges[decided.cell] if edge.target == decided.target
+    ]
+    is_full = (
+        keeps is not None and sum(choices[edge.index] >= 0 for edge in inputs) >= keeps
+    )
     return still_open if is_full else []

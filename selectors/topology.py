@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from archselect.nasbench_adapters.space import DROPPED, NONE, Decisions, Edge, SearchSpace
+from archselect.nasbench_adapters.space import (
+    DROPPED,
+    NONE,
+    Decisions,
+    Edge,
+    SearchSpace,
+)
 
 
 def fill_nodes(space: SearchSpace, decisions: Decisions) -> Decisions:
     """Return the decisions without `none` on edges of nodes that keep a number of inputs (which only S3 could have).
 
-    As in the released code's `genotype()`, a node left with fewer live inputs than it keeps is filled up from its
-    lowest edge on, each with the edge's first operation other than `none`.
+    As in the released code's `genotype()`, a node left with fewer live inputs than it
+    keeps is filled up from its lowest edge on, each with the edge's first operation
+    other than `none`.
     """
     for place, cell in enumerate(space.cells):
         for node in range(cell.inputs, cell.nodes):
@@ -33,6 +40,9 @@ def _fill(decisions: Decisions, inputs: list[Edge], keeps: int) -> Decisions:
 
 
 def _is_live(decisions: Decisions, edge: Edge) -> bool:
-    """Whether an edge is there and carries another operation than `none`. An open edge counts as one."""
+    """Whether an edge is there and carries another operation than `none`.
+
+    An open edge counts as one.
+    """
     choice = decisions.choices[edge.cell][edge.index]
     return choice != DROPPED and edge.operations[choice] != NONE

@@ -25,31 +25,39 @@ LOG = logging.getLogger(__name__)
 class ZeroCostPT(Selector):
     """Propose N candidates by perturbing the supernet edge by edge, then keep the candidate a proxy likes best.
 
-    Stage 1, `iterations` times, each with fresh alphas on the same weights: take edges in `order`; mask each operation
-    of the edge in turn; keep the one without which the proxy scores lowest; no tuning. A round decides one edge of
-    every cell type on one minibatch. Where the space keeps a number of inputs per node, rounds follow that thin out
-    one node of every cell type: see :mod:`archselect.selectors.pruning`. Stage 2: every distinct candidate is scored
-    as a freshly initialised network, summed over `validation_batches` minibatches. A candidate of which the proxy has
-    no score, such as a disconnected cell, is left out, and the run's log says so; without any score left the run fails.
+    Stage 1, `iterations` times, each with fresh alphas on the same weights: take edges
+    in `order`; mask each operation of the edge in turn; keep the one without which the
+    proxy scores lowest; no tuning. A round decides one edge of every cell type on one
+    minibatch. Where the space keeps a number of inputs per node, rounds follow that
+    thin out
+    one node of every cell type: see :mod:`archselect.selectors.pruning`. Stage 2: every
+    distinct candidate is scored as a freshly initialised network, summed over
+    `validation_batches` minibatches. A candidate of which the proxy has no score, such
+    as a disconnected cell, is left out, and the run's log says so; without any score
+    left the run fails.
 
     Settings:
         proxy: the score.
         iterations: N, candidates proposed.
-        order: of a cell type's edges: "random", "order" (input to output), "reverse"; "global-op-iter" decides the
-            lowest score of all open (edge, operation) pairs; "global-edge-iter" the open edge with the lowest mean
-            score; "global-op-once" and "global-edge-once" fix that order at the start. (In the released code both
-            "-once" orders come out as "reverse", because it takes edges from the end of the list without sorting.)
-            Nodes are thinned in random order, with "reverse" from the last one on.
+        order: of a cell type's edges: "random", "order" (input to output), "reverse";
+            "global-op-iter" decides the lowest score of all open (edge, operation)
+            pairs; "global-edge-iter" the open edge with the lowest mean score;
+            "global-op-once" and "global-edge-once" fix that order at the start. (In the
+            released code both "-once" orders come out as "reverse", because it takes
+            edges from the end of the list without sorting.) Nodes are thinned in random
+            order, with "reverse" from the last one on.
         batch_size: images per minibatch; the paper: 256 on NAS-Bench-201, 64 on DARTS.
         validation_batches: V of stage 2.
         norm: batch-norm mode while the supernet is scored.
-        fresh_alphas: whether every iteration draws new alphas (released code: yes on NAS-Bench-201, no on the DARTS
-            space).
+        fresh_alphas: whether every iteration draws new alphas (released code: yes on
+            NAS-Bench-201, no on the DARTS space).
         edges_restored: as for DARTS-PT.
     """
 
     name: ClassVar[str] = "zero-cost-pt"
-    summary: ClassVar[str] = "perturbs an untrained supernet under a proxy, then picks among N candidates"
+    summary: ClassVar[str] = (
+        "perturbs an untrained supernet under a proxy, then picks among N candidates"
+    )
     paper: ClassVar[str] = "Xiang et al., Zero-Cost-PT, AAAI 2023, arXiv 2106.06799"
     formulation: ClassVar[int] = 1
     small: ClassVar[Mapping[str, object]] = {"iterations": 2}
@@ -88,7 +96,10 @@ class ZeroCostPT(Selector):
         return search.selection(search.best_architecture())
 
     def _propose(self, task: Task, search: Search) -> Architecture:
-        """Stage 1: return one candidate, and begin again. Every scoring of one or more edges is a step."""
+        """Stage 1: return one candidate, and begin again.
+
+        Every scoring of one or more edges is a step.
+        """
         search.alphas = task.new_alphas() if self.fresh_alphas else task.alphas
         fixed_order = self._fix_order(task, search)
         for parts in search.rounds():
@@ -108,10 +119,19 @@ class ZeroCostPT(Selector):
         order: list[Edge] = []
         if self.order in ("global-op-once", "global-edge-once"):
             for edges in search.open_parts():
-                order += self._rank(self._score(task, search, edges, task.minibatch(self.batch_size)))
+                order += self._rank(
+                    self._score(task, search, edges, task.minibatch(self.batch_size))
+                )
         return order
 
-    def _decide_one(self, task: Task, search: Search, edges: list[Edge], batch: Batch, fixed_order: list[Edge]) -> None:
+    def _decide_one(
+        self,
+        task: Task,
+        search: Search,
+        edges: list[Edge],
+        batch: Batch,
+        fixed_order: list[Edge],
+    ) -> None:
         """Decide one of a cell type's open edges."""
         if self.order == "global-op-iter":
             edge = self._rank(self._score(task, search, edges, batch))[0]
@@ -133,12 +153,16 @@ class ZeroCostPT(Selector):
             return edges[-1]
         return next(edge for edge in fixed_order if edge in edges)
 
-    def _score(self, task: Task, search: Search, edges: list[Edge], batch: Batch) -> dict[Edge, list[float]]:
+    def _score(
+        self, task: Task, search: Search, edges: list[Edge], batch: Batch
+    ) -> dict[Edge, list[float]]:
         """Return the proxy's scores without each operation of some edges, noted as one step."""
         scores = {}
         with search.step():
             for edge in edges:
-                scores[edge] = task.proxies(self.proxy, search.without(edge), batch, norm=self.norm)
+                scores[edge] = task.proxies(
+                    self.proxy, search.without(edge), batch, norm=self.norm
+                )
                 search.score(edge, scores[edge])
         return scores
 
@@ -156,22 +180,33 @@ class ZeroCostPT(Selector):
 
         return sorted(scores, key=reduced)
 
-    def _prune_one(self, task: Task, search: Search, nodes: list[Node], batch: Batch) -> None:
+    def _prune_one(
+        self, task: Task, search: Search, nodes: list[Node], batch: Batch
+    ) -> None:
         """Thin out one of a cell type's overfull nodes."""
 
         @cache  # the minibatch stays, so an edge that is restored scores the same again
         def score(decisions: Decisions) -> float:
-            return task.proxy(self.proxy, search.mixture_of(decisions), batch, norm=self.norm)
+            return task.proxy(
+                self.proxy, search.mixture_of(decisions), batch, norm=self.norm
+            )
 
         node = nodes[-1] if self.order == "reverse" else task.pick(nodes)
         prune_node(search, node, score, edges_restored=self.edges_restored)
 
-    def _score_candidates(self, task: Task, search: Search, candidates: list[Architecture]) -> None:
-        """Stage 2: note the score of every candidate that has one. Raises Undefined if none has."""
+    def _score_candidates(
+        self, task: Task, search: Search, candidates: list[Architecture]
+    ) -> None:
+        """Stage 2: note the score of every candidate that has one.
+
+        Raises Undefined if none has.
+        """
         undefined: list[Undefined] = []
         for candidate in candidates:
             try:
-                score = task.proxy_of_network(self.proxy, candidate, self.validation_batches, self.batch_size)
+                score = task.proxy_of_network(
+                    self.proxy, candidate, self.validation_batches, self.batch_size
+                )
             except Undefined as error:
                 LOG.warning("a candidate is left out: %s", error)
                 undefined.append(error)

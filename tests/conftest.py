@@ -1,6 +1,5 @@
 """Shared by all tests: the slow reference, the space, small worlds, and the shared data where at hand."""
 
-import importlib.util
 import os
 import random
 import signal
@@ -13,12 +12,14 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from support import small
 
 from archselect.nasbench_adapters.spaces import get_space
 
 ROOT = Path(__file__).parents[1]
 
-# A shell has a job that it starts in the background ignore Ctrl-C, and so would the commands that tests interrupt.
+# A shell has a job that it starts in the background ignore Ctrl-C, and so would the
+# commands that tests interrupt.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -33,32 +34,12 @@ def root():
     return ROOT
 
 
-def load(name):
-    """A module of this folder, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
-def small():
-    """The module `tests/small.py`."""
-    return load("small")
-
-
-@pytest.fixture(scope="session")
-def small_truth(small, tmp_path_factory):
+def small_truth(tmp_path_factory):
     """The small truth's file."""
     path = tmp_path_factory.mktemp("truth") / "made-up.npz"
     small.truth_table().save(path)
     return path
-
-
-@pytest.fixture(scope="session")
-def hostile():
-    """The module `tests/hostile.py`."""
-    return load("hostile")
 
 
 @contextmanager
@@ -81,7 +62,7 @@ def unsettled_after():
 
 @contextmanager
 def _pool_within(workers, start, *arguments, gpus=()):
-    from archselect.benchmarks.workers import THREADS, settle
+    from archselect.benchmarks.runtime.workers import THREADS, settle
 
     def submit(function, *job):
         future = Future()
@@ -106,8 +87,8 @@ def pool_within():
 @pytest.fixture
 def inline(monkeypatch, pool_within):
     """Studies run, and cells are scored, in this process: a worker takes seconds to start."""
-    from archselect.benchmarks import harness
     from archselect.benchmarks.engines import local
+    from archselect.benchmarks.runs import harness
 
     monkeypatch.setattr(harness, "_runner", None)
     monkeypatch.setattr(local, "worker_pool", pool_within)
@@ -133,24 +114,6 @@ def archselect(monkeypatch, capsys, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def dispatched():
-    """`dispatched(work)` is how many operations the work hands to the device; see `tests/dispatched.py`."""
-    return load("dispatched").dispatched
-
-
-@pytest.fixture(scope="session")
-def naive():
-    """The module `tests/naive.py`."""
-    return load("naive")
-
-
-@pytest.fixture(scope="session")
-def naive_darts():
-    """The module `tests/naive_darts.py`."""
-    return load("naive_darts")
-
-
-@pytest.fixture(scope="session")
 def nb201():
     return get_space("nb201")
 
@@ -166,9 +129,13 @@ def shared_file():
     """`shared_file(name)` is the path of a file of the shared data; the test skips where it is absent."""
 
     def find(name):
-        folder = (ROOT / os.environ.get("ARCHSELECT_SHARED", "../shared") / "data").resolve()
+        folder = (
+            ROOT / os.environ.get("ARCHSELECT_SHARED", "../shared") / "data"
+        ).resolve()
         if not (folder / name).is_file():
-            pytest.skip(f"no shared data: set ARCHSELECT_SHARED to the folder that holds data/{name}")
+            pytest.skip(
+                f"no shared data: set ARCHSELECT_SHARED to the folder that holds data/{name}"
+            )
         return folder / name
 
     return find
@@ -180,7 +147,9 @@ def images():
 
     def draw(count, channels=3, size=8, seed=0):
         generator = torch.Generator().manual_seed(seed)
-        return torch.randn(count, channels, size, size, generator=generator, dtype=torch.float64)
+        return torch.randn(
+            count, channels, size, size, generator=generator, dtype=torch.float64
+        )
 
     return draw
 
@@ -189,7 +158,8 @@ def images():
 def stirred():
     """`stirred(model, seed=0)` is the model in float64 with normalisation far from its start.
 
-    Other scales, shifts and running statistics: so that what leaves one of them out is found out.
+    Other scales, shifts and running statistics: so that what leaves one of them out is
+    found out.
     """
 
     def stir(model, seed=0):
@@ -213,8 +183,14 @@ def trace():
 
     def look(model):
         return (
-            {name: value.numpy().tobytes() for name, value in model.state_dict().items()},
-            [(m.training, getattr(m, "track_running_stats", None)) for m in model.modules()],
+            {
+                name: value.numpy().tobytes()
+                for name, value in model.state_dict().items()
+            },
+            [
+                (m.training, getattr(m, "track_running_stats", None))
+                for m in model.modules()
+            ],
             [(p.requires_grad, p.grad, p._version) for p in model.parameters()],
             [buffer._version for buffer in model.buffers()],
             torch.get_rng_state().numpy().tobytes(),

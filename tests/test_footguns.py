@@ -10,10 +10,10 @@ import pytest
 import torch
 from scipy.stats import kendalltau, spearmanr
 
-from archselect.benchmarks.operation_files import read_operation_scores
-from archselect.benchmarks.populations import populate
-from archselect.benchmarks.scoring import Scorer, scoring_inputs
-from archselect.benchmarks.study import TruthPart
+from archselect.benchmarks.plan.study import TruthPart
+from archselect.benchmarks.scoring.operation_files import read_operation_scores
+from archselect.benchmarks.scoring.populations import populate
+from archselect.benchmarks.scoring.proxy_scores import Scorer, scoring_inputs
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.truth.long_csv import import_long
@@ -69,9 +69,15 @@ def tenth(values):
 
 def test_horizon_trial_and_split(page, table, reference, nb201):
     cell = nb201.parse(str(reference["arch"][0]))
-    short, long, valid = (table.lookup(cell, *column) for column in (SHORT, TEST, VALID))
+    short, long, valid = (
+        table.lookup(cell, *column) for column in (SHORT, TEST, VALID)
+    )
     assert (len(short.seeds), len(long.seeds)) == (1, 3)
-    says(row(page, "horizon and trial"), f"one trial: {short.mean:.2f} %", f"3 trials: {long.mean:.2f} %")
+    says(
+        row(page, "horizon and trial"),
+        f"one trial: {short.mean:.2f} %",
+        f"3 trials: {long.mean:.2f} %",
+    )
     says(row(page, "split"), f"{valid.mean:.2f} %", f"{long.mean:.2f} %")
 
 
@@ -79,16 +85,31 @@ def test_horizon_trial_and_split(page, table, reference, nb201):
 def test_rankings(page, table):
     test, valid, short = (table.means(*column) for column in (TEST, VALID, SHORT))
     best = tenth(test)
-    for name, other in (("which ranking is the truth", valid), ("a short horizon as the truth", short)):
-        says(row(page, name), f"all cells: {tau(test, other):.3f}", f"tenth: {tau(test[best], other[best]):.3f}")
+    for name, other in (
+        ("which ranking is the truth", valid),
+        ("a short horizon as the truth", short),
+    ):
+        says(
+            row(page, name),
+            f"all cells: {tau(test, other):.3f}",
+            f"tenth: {tau(test[best], other[best]):.3f}",
+        )
 
 
 def test_reductions(page, table):
     test = np.sort(table.means(*TEST))
     best_trial = np.nanmax(table.matrix(*TEST))
-    says(row(page, "best trial or mean of trials"), f"{best_trial:.2f} %", f"{test[-1]:.2f} %")
+    says(
+        row(page, "best trial or mean of trials"),
+        f"{best_trial:.2f} %",
+        f"{test[-1]:.2f} %",
+    )
     ways = np.array([comb(place, 3) / comb(len(test), 4) for place in range(len(test))])
-    says(row(page, "best of 4 or mean of 4"), f"expected: {test @ ways:.2f} %", f"mean: {test.mean():.2f} %")
+    says(
+        row(page, "best of 4 or mean of 4"),
+        f"expected: {test @ ways:.2f} %",
+        f"mean: {test.mean():.2f} %",
+    )
 
 
 def test_oracles_and_sign(page, table, nb201, shared_file):
@@ -99,20 +120,41 @@ def test_oracles_and_sign(page, table, nb201, shared_file):
         has = table.population[0][:, place[1]] == place[2]
         full[place] = np.nanmax(table.matrix(*TEST)[table.population[1][has]])
     lower = sum(full[place] > value + 1e-6 for place, value in released.items())
-    assert lower == 3 and all(full[place] >= value - 1e-6 for place, value in released.items())
-    frame = operation_table(scorers, {"released": released, "full": full}).frame.set_index("scorer")
+    assert lower == 3 and all(
+        full[place] >= value - 1e-6 for place, value in released.items()
+    )
+    frame = operation_table(
+        scorers, {"released": released, "full": full}
+    ).frame.set_index("scorer")
     found = frame.loc["zc_pt_nwot"]
-    says(row(page, "which oracle"), f"tau {found.tau_vs_released:.3f}", f"tau {found.tau_vs_full:.3f}", "three of the")
-    says(row(page, "sign"), f"tau {-found.tau_vs_released:.3f}", f"tau {found.tau_vs_released:.3f}")
+    says(
+        row(page, "which oracle"),
+        f"tau {found.tau_vs_released:.3f}",
+        f"tau {found.tau_vs_full:.3f}",
+        "three of the",
+    )
+    says(
+        row(page, "sign"),
+        f"tau {-found.tau_vs_released:.3f}",
+        f"tau {found.tau_vs_released:.3f}",
+    )
 
 
 def test_ties(page, reference, accuracies):
     sizes = np.round(reference["params_m_cifar10"], 6)
     pairs = comb(len(sizes), 2)
-    tied = [sum(comb(n, 2) for n in Counter(side.tolist()).values()) for side in (sizes, accuracies)]
+    tied = [
+        sum(comb(n, 2) for n in Counter(side.tolist()).values())
+        for side in (sizes, accuracies)
+    ]
     tau_b = tau(sizes, accuracies)
     tau_a = tau_b * np.sqrt((pairs - tied[0]) * float(pairs - tied[1])) / pairs
-    says(row(page, "ties"), f"{len(set(sizes.tolist()))} levels", f"tau-a {tau_a:.3f}", f"tau-b {tau_b:.3f}")
+    says(
+        row(page, "ties"),
+        f"{len(set(sizes.tolist()))} levels",
+        f"tau-a {tau_a:.3f}",
+        f"tau-b {tau_b:.3f}",
+    )
 
 
 def test_populations(page, reference, accuracies):
@@ -154,7 +196,11 @@ def test_equal_cells(page, reference):
 @pytest.mark.slow
 def test_batch_norm_mode(page, nb201):
     population = populate(
-        nb201, "sample:100", truth=TruthPart(table="nb201-digits", dataset="digits", split="test", epochs=10)
+        nb201,
+        "sample:100",
+        truth=TruthPart(
+            table="nb201-digits", dataset="digits", split="test", epochs=10
+        ),
     )
     truth = [round(np.mean(trials), 9) for trials in population.trials]
     images = Images(load_images("digits"), torch.device("cpu"), split="first")
@@ -168,9 +214,16 @@ def test_batch_norm_mode(page, nb201):
             norm=norm,
         )
         scorer = Scorer(inputs, images)
-        scores = pd.Series([scorer.score(text, 0)["snip"].value for text in population.architectures])
+        scores = pd.Series(
+            [scorer.score(text, 0)["snip"].value for text in population.architectures]
+        )
         found.append(scores.corr(pd.Series(truth), method="spearman"))
-    stated = re.search(r"Spearman (-?\d\.\d\d) .*evaluation mode: (-?\d\.\d\d) ", row(page, "batch-norm mode"))
+    stated = re.search(
+        r"Spearman (-?\d\.\d\d) .*evaluation mode: (-?\d\.\d\d) ",
+        row(page, "batch-norm mode"),
+    )
     assert stated
     # Scores in float32: on another processor some that nearly tie change places.
-    assert found == pytest.approx([float(number) for number in stated.groups()], abs=0.02)
+    assert found == pytest.approx(
+        [float(number) for number in stated.groups()], abs=0.02
+    )

@@ -1,37 +1,60 @@
-"""Spoiled files of every kind are read or refused in one line. `python tests/fuzz.py 10000 0` takes more of them."""
+"""Spoiled files of every kind are read or refused in one line.
 
-import importlib.util
-import sys
+`python -m support.fuzz 10000 0` takes more of them.
+"""
 
 import pytest
-
-
-@pytest.fixture(scope="session")
-def fuzz(root):
-    spec = importlib.util.spec_from_file_location("fuzz", root / "tests" / "fuzz.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fuzz"] = module  # dataclasses look there
-    spec.loader.exec_module(module)
-    return module
-
+from support import fuzz
 
 KINDS = {
-    **{"study": 30, "architecture": 30, "records": 12, "baseline": 12, "scores": 5, "journal": 4, "supernet": 12},
+    **{
+        "study": 30,
+        "architecture": 30,
+        "records": 12,
+        "baseline": 12,
+        "scores": 5,
+        "journal": 4,
+        "supernet": 12,
+    },
     "trace": 12,
-    **{"supernet checkpoint": 12, "training checkpoint": 12, "truth": 40, "surrogate": 40, "long and cells": 20},
-    **{"plain": 20, "nats": 20, "nb201": 15, "nb101": 20, "nb301": 12, "hpo": 20, "images": 30, "cifar": 20},
-    **{"svhn": 20, "imagenet16": 20, "imagenet": 20, "operation scores": 20, "population": 20},
+    **{
+        "supernet checkpoint": 12,
+        "training checkpoint": 12,
+        "truth": 40,
+        "surrogate": 40,
+        "long and cells": 20,
+    },
+    **{
+        "plain": 20,
+        "nats": 20,
+        "nb201": 15,
+        "nb101": 20,
+        "nb301": 12,
+        "hpo": 20,
+        "images": 30,
+        "cifar": 20,
+    },
+    **{
+        "svhn": 20,
+        "imagenet16": 20,
+        "imagenet": 20,
+        "operation scores": 20,
+        "population": 20,
+    },
 }
 """How many cases of each."""
 
 
-def test_every_kind_is_tried(fuzz):
+def test_every_kind_is_tried():
     assert fuzz.KINDS.keys() == KINDS.keys()
 
 
-@pytest.mark.skipif(not hasattr(__import__("signal"), "SIGALRM"), reason="tells by a signal what takes too long")
+@pytest.mark.skipif(
+    not hasattr(__import__("signal"), "SIGALRM"),
+    reason="tells by a signal what takes too long",
+)
 @pytest.mark.parametrize("kind", KINDS)
-def test_spoiled_files_are_read_or_refused(fuzz, kind, tmp_path):
+def test_spoiled_files_are_read_or_refused(kind, tmp_path):
     refused = 0
     for seed in range(KINDS[kind]):
         folder = tmp_path / f"{seed}"
@@ -42,14 +65,16 @@ def test_spoiled_files_are_read_or_refused(fuzz, kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_files_that_are_not_spoiled_are_read(fuzz, kind, tmp_path, monkeypatch):
+def test_files_that_are_not_spoiled_are_read(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(fuzz.mutations, "spoiled", lambda name, data, draw: data)
-    monkeypatch.setattr(fuzz, "KINDS", {kind: fuzz.replace(fuzz.KINDS[kind], seal=None)})
+    monkeypatch.setattr(
+        fuzz, "KINDS", {kind: fuzz.replace(fuzz.KINDS[kind], seal=None)}
+    )
     assert not fuzz.case(kind, 2, tmp_path)
 
 
 @pytest.mark.parametrize("fault", ["traceback", "two files", "no file named", "slow"])
-def test_what_should_not_be_is_seen(fuzz, fault, tmp_path, monkeypatch):
+def test_what_should_not_be_is_seen(fault, tmp_path, monkeypatch):
     """Were the driver blind, it would find nothing."""
 
     def read(rng):
@@ -63,6 +88,8 @@ def test_what_should_not_be_is_seen(fuzz, fault, tmp_path, monkeypatch):
             pass
 
     monkeypatch.setattr(fuzz, "SECONDS", 1)
-    monkeypatch.setattr(fuzz, "KINDS", {"svhn": fuzz.replace(fuzz.KINDS["svhn"], read=read)})
+    monkeypatch.setattr(
+        fuzz, "KINDS", {"svhn": fuzz.replace(fuzz.KINDS["svhn"], read=read)}
+    )
     with pytest.raises(fuzz.Fault):
         fuzz.case("svhn", 0, tmp_path)

@@ -1,21 +1,10 @@
-"""No component's numbers change under its formulation number; see `tests/golden.py`."""
+"""No component's numbers change under its formulation number; see `tests/support/golden.py`."""
 
-import importlib.util
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from support import golden
 
-
-def load():
-    spec = importlib.util.spec_from_file_location("golden", Path(__file__).with_name("golden.py"))
-    module = sys.modules["golden"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-golden = load()
 COMPONENTS = golden.components()
 KEPT = golden.read()
 
@@ -34,10 +23,16 @@ def test_the_file_has_the_present_formulations_and_no_others():
 def test_a_changed_number_asks_for_another_formulation():
     component = COMPONENTS["proxy snip"]
     kept = KEPT[component.key("proxy snip")]
-    rounded, changed = ({"scores": [value * (1 + by) for value in kept["scores"]]} for by in (1e-9, 1e-5))
+    rounded, changed = (
+        {"scores": [value * (1 + by) for value in kept["scores"]]}
+        for by in (1e-9, 1e-5)
+    )
     assert golden.complaint("proxy snip", component, rounded, KEPT) is None
     fault = golden.complaint("proxy snip", component, changed, KEPT)
-    assert "raise `formulation` of proxy snip and write the golden file anew with `python tests/golden.py`" in fault
+    assert (
+        "raise `formulation` of proxy snip and write the golden file anew with `python -m support.golden`"
+        in fault
+    )
     raised = replace(component, formulation=component.formulation + 1)
     fault = golden.complaint("proxy snip", raised, changed, KEPT)
     assert fault.startswith("there is no golden result of proxy snip, formulation")
@@ -46,21 +41,30 @@ def test_a_changed_number_asks_for_another_formulation():
 def test_another_choice_is_another_number():
     component = COMPONENTS["selector random"]
     kept = KEPT[component.key("selector random")]
-    other = {**kept, "architecture": [kept["architecture"][0].replace("skip_connect", "none", 1)]}
+    other = {
+        **kept,
+        "architecture": [kept["architecture"][0].replace("skip_connect", "none", 1)],
+    }
     assert golden.complaint("selector random", component, other, KEPT) is not None
 
 
-def test_a_changed_number_is_not_written_under_the_same_formulation(tmp_path, monkeypatch):
+def test_a_changed_number_is_not_written_under_the_same_formulation(
+    tmp_path, monkeypatch
+):
     one = {"selector random": COMPONENTS["selector random"]}
     monkeypatch.setattr(golden, "components", lambda: one)
     monkeypatch.setattr(golden, "PATH", tmp_path / "golden.json")
     golden.write()
     before = golden.PATH.read_bytes()
-    changed = replace(one["selector random"], compute=lambda: {"architecture": ["another"]})
+    changed = replace(
+        one["selector random"], compute=lambda: {"architecture": ["another"]}
+    )
     one["selector random"] = changed
     with pytest.raises(SystemExit, match="raise `formulation` of selector random"):
         golden.write()
     assert golden.PATH.read_bytes() == before
     one["selector random"] = replace(changed, formulation=2)
     golden.write()
-    assert golden.read() == {"selector random, formulation 2": {"architecture": ["another"]}}
+    assert golden.read() == {
+        "selector random, formulation 2": {"architecture": ["another"]}
+    }

@@ -53,7 +53,8 @@ def page(root):
 def test_the_tables_are_the_constants(page):
     rows = dict(re.findall(r"^\| (.+) \| ([\d,]+(?: MiB)?) \|$", page, re.MULTILINE))
     assert rows == {
-        what: limits.said_bytes(most) if "MiB" in rows.get(what, "") else f"{most:,}" for what, most in STATED.items()
+        what: limits.said_bytes(most) if "MiB" in rows.get(what, "") else f"{most:,}"
+        for what, most in STATED.items()
     }
 
 

@@ -17,7 +17,10 @@ def plain(name):
 
 def pins(text):
     """Versions by package."""
-    return {plain(name): version for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE)}
+    return {
+        plain(name): version
+        for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE)
+    }
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,9 @@ def constraints(root):
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_every_package_has_a_version_and_hashes(root, name):
-    logical = (root / name).read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    logical = (
+        (root / name).read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    )
     entry = re.compile(r"[\w.-]+==[\w.+]+( ; [^#]+?)?(\s+--hash=sha256:[0-9a-f]{64})+")
     assert len(logical) > 10 and all(entry.fullmatch(line.strip()) for line in logical)
 
@@ -36,15 +41,19 @@ def test_every_package_has_a_version_and_hashes(root, name):
 def test_versions_are_those_that_are_tested(root, constraints, name):
     """Run .ci/lock after a change of constraints.txt."""
     locked = pins((root / name).read_text(encoding="utf-8"))
-    assert {package: version for package, version in locked.items() if package in constraints} == {
-        package: constraints[package] for package in locked if package in constraints
-    }
+    assert {
+        package: version
+        for package, version in locked.items()
+        if package in constraints
+    } == {package: constraints[package] for package in locked if package in constraints}
     if name == "requirements.lock":
         assert locked.keys() <= constraints.keys()
 
 
 def test_the_lock_has_all_that_archselect_needs_but_torch(root):
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
     needed = {plain(re.match(r"[\w.-]+", text)[0]) for text in project["dependencies"]}
     locked = pins((root / "requirements.lock").read_text(encoding="utf-8")).keys()
     assert needed - locked == {"torch"} and "torch" not in locked
@@ -52,19 +61,29 @@ def test_the_lock_has_all_that_archselect_needs_but_torch(root):
 
 
 def test_ci_and_the_action_take_packages_by_their_hashes(root):
-    for path in (root / ".ci" / "run", root / ".github" / "actions" / "compare" / "action.yml"):
+    for path in (
+        root / ".ci" / "run",
+        root / ".github" / "actions" / "compare" / "action.yml",
+    ):
         text = path.read_text(encoding="utf-8").replace("\\\n", " ")
         installs = [line.strip() for line in text.splitlines() if "pip install" in line]
         assert installs
         for line in installs:
-            # Torch comes from an index of its own, and archselect is a folder: neither has a hash in a lock.
-            assert "--require-hashes" in line or (line.endswith((" torch", '"$root"')) and "--no-deps" in line), line
+            # Torch comes from an index of its own, and archselect is a folder: neither
+            # has a hash in a lock.
+            assert "--require-hashes" in line or (
+                line.endswith((" torch", '"$root"')) and "--no-deps" in line
+            ), line
 
 
 def test_actions_are_named_by_commit(root):
     """A tag can be moved to other code."""
     named = []
-    for path in [*root.rglob(".github/**/*.yml"), *root.glob("docs/**/*.md"), root / "README.md"]:
+    for path in [
+        *root.rglob(".github/**/*.yml"),
+        *root.glob("docs/**/*.md"),
+        root / "README.md",
+    ]:
         named += re.findall(r"uses:\s*(\S+)", path.read_text(encoding="utf-8"))
     assert named
     for action in named:

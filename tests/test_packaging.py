@@ -14,8 +14,19 @@ BUILD = "from setuptools import build_meta; print(build_meta.build_{kind}({folde
 
 
 def git(root, *arguments):
-    command = ["git", "-C", str(root), "-c", "user.name=n", "-c", "user.email=e", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    command = [
+        "git",
+        "-C",
+        str(root),
+        "-c",
+        "user.name=n",
+        "-c",
+        "user.email=e",
+        *arguments,
+    ]
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def build(kind, tree, folder, path):
@@ -23,7 +34,9 @@ def build(kind, tree, folder, path):
     code = BUILD.format(kind=kind, folder=str(folder))
     environment = os.environ | {"PATH": path}
     command = [sys.executable, "-c", code]
-    result = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command, cwd=tree, env=environment, capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr
     return folder / result.stdout.splitlines()[-1]
 
@@ -33,7 +46,17 @@ def checkout(root, tmp_path_factory):
     """A checkout of its own, of the files as they are now."""
     tree = tmp_path_factory.mktemp("checkout")
     listed = subprocess.run(
-        ["git", "-C", str(root), "ls-files", "*.py", "*.toml", "*.md", "LICENSE", "py.typed"],
+        [
+            "git",
+            "-C",
+            str(root),
+            "ls-files",
+            "*.py",
+            "*.toml",
+            "*.md",
+            "LICENSE",
+            "py.typed",
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -75,7 +98,12 @@ def test_a_wheel_built_from_an_sdist_knows_its_commit(checkout, tmp_path):
     assert commit_in(build("wheel", tree, tmp_path, nothing)) == head
     # So does a wheel of an sdist of the unpacked sdist.
     again = build("sdist", tree, tmp_path / "again", nothing)
-    assert commit_in(build("wheel", unpacked(again, tmp_path / "second"), tmp_path, nothing)) == head
+    assert (
+        commit_in(
+            build("wheel", unpacked(again, tmp_path / "second"), tmp_path, nothing)
+        )
+        == head
+    )
 
 
 @pytest.mark.slow
@@ -85,7 +113,10 @@ def test_a_wheel_of_a_changed_checkout_says_so(checkout, tmp_path):
     with (checkout / "README.md").open("a") as file:
         file.write("changed\n")
     try:
-        assert commit_in(build("wheel", checkout, tmp_path, os.environ["PATH"])) == f"{head}-dirty"
+        assert (
+            commit_in(build("wheel", checkout, tmp_path, os.environ["PATH"]))
+            == f"{head}-dirty"
+        )
     finally:
         git(checkout, "checkout", "-q", "README.md")
 

@@ -9,15 +9,16 @@ import pytest
 from scipy.stats import binomtest, sem
 from scipy.stats import t as student_t
 
-from archselect.benchmarks.populations import ALIASES
-from archselect.benchmarks.records import Folder, Record
-from archselect.reports.agreement import mean_of_cells
-from archselect.reports.published import published
-from archselect.reports.results import load
+from archselect.benchmarks.scoring.populations import ALIASES
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Record
+from archselect.reports.published.numbers import published
+from archselect.reports.results.results import load
+from archselect.reports.statistics.agreement import mean_of_cells
 from archselect.reports.tables.operations import operations_table
 from archselect.reports.tables.reproduction import reproduction_table
 from archselect.reports.tables.tau import tau_table
-from archselect.reports.tables.wiring import seeds_table, wiring_table
+from archselect.reports.wiring.tables import seeds_table, wiring_table
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +30,22 @@ def page(root):
 def runs(root):
     """Records of the collapse study by (space, selector), in order of their seeds."""
     found = defaultdict(list)
-    for record in Folder(root / "docs" / "results" / "collapse-s2-s4-cpu").read_all(Record):
+    for record in Folder(root / "docs" / "results" / "collapse-s2-s4-cpu").read_all(
+        Record
+    ):
         found[record.inputs.space, record.inputs.selector.label].append(record)
-    return {key: sorted(own, key=lambda r: r.inputs.supernet_seed) for key, own in found.items()}
+    return {
+        key: sorted(own, key=lambda r: r.inputs.supernet_seed)
+        for key, own in found.items()
+    }
 
 
 def span(values, mean, digits):
     """The mean, and the lowest and highest in brackets."""
-    return f"{fmean(values):.{mean}f} ", f"({min(values):.{digits}f}–{max(values):.{digits}f})"
+    return (
+        f"{fmean(values):.{mean}f} ",
+        f"({min(values):.{digits}f}–{max(values):.{digits}f})",
+    )
 
 
 @pytest.mark.parametrize("space", ["s4", "s2"])
@@ -46,22 +55,36 @@ def test_the_collapse_table(page, runs, space, selector):
     assert len(records) == 4
     cells = []
     for c in (0, 1):
-        counts = [Counter(o for *_, o in record.selected.graph[c].edges)[bad] for record in records]
+        counts = [
+            Counter(o for *_, o in record.selected.graph[c].edges)[bad]
+            for record in records
+        ]
         mean, reach = span(counts, 1, 0)
         cells.append(f"{mean}{bad.partition('_')[0]} {reach}")
     accuracy = "".join(span([record.accuracies[0].mean for record in records], 2, 2))
     name = {"darts-pt": "DARTS-PT"}.get(selector, selector)
-    assert f"| {space.upper()} | {name} | {cells[0]} | {cells[1]} | {accuracy} |" in page
+    assert (
+        f"| {space.upper()} | {name} | {cells[0]} | {cells[1]} | {accuracy} |" in page
+    )
 
 
 def test_the_difference_on_s4(page, runs):
-    better, worse = ([record.accuracies[0].mean for record in runs["s4", name]] for name in ("darts-pt", "magnitude"))
+    better, worse = (
+        [record.accuracies[0].mean for record in runs["s4", name]]
+        for name in ("darts-pt", "magnitude")
+    )
     differences = [a - b for a, b in zip(better, worse, strict=True)]
     assert all(difference > 0 for difference in differences)
     low, high = student_t.interval(0.95, 3, fmean(differences), sem(differences))
     words = " ".join(page.split())
-    assert f"{', '.join(f'{d:.2f}' for d in differences[:3])} and {differences[3]:.2f} points" in words
-    assert f"mean of {fmean(differences):.1f} has a 95 % interval by Student's t of [{low:.1f}, {high:.1f}]" in words
+    assert (
+        f"{', '.join(f'{d:.2f}' for d in differences[:3])} and {differences[3]:.2f} points"
+        in words
+    )
+    assert (
+        f"mean of {fmean(differences):.1f} has a 95 % interval by Student's t of [{low:.1f}, {high:.1f}]"
+        in words
+    )
 
 
 def test_the_search_on_the_darts_space(page, root):
@@ -72,9 +95,14 @@ def test_the_search_on_the_darts_space(page, root):
     words = " ".join(page.split())
     assert "ten 5x5 and six 3x3" in words
     assert f"{sum(c.forwards for c in record.cost.counts.values()):,} forwards" in words
-    assert f"{record.cost.counts['score'].flops / 1e12:.0f} TFLOP of them in the first stage" in words
+    assert (
+        f"{record.cost.counts['score'].flops / 1e12:.0f} TFLOP of them in the first stage"
+        in words
+    )
     predicted, trained = (accuracy.mean for accuracy in record.accuracies)
-    assert f"predicts {predicted:.2f} %" in words and f"reaches {trained:.2f} %" in words
+    assert (
+        f"predicts {predicted:.2f} %" in words and f"reaches {trained:.2f} %" in words
+    )
 
 
 @pytest.mark.parametrize("name", ["collapse-s2-s4-cpu", "zero-cost-pt-darts-cpu"])
@@ -82,11 +110,16 @@ def test_a_variant_says_in_how_many_settings_it_differs(page, root, name):
     info = load(root / "docs" / "results" / name).info
     assert info.variant_of and info.differences
     if name.startswith("collapse"):
-        assert f"the {len(info.differences)} settings in which it is not Table 3's" in " ".join(page.split())
+        assert (
+            f"the {len(info.differences)} settings in which it is not Table 3's"
+            in " ".join(page.split())
+        )
 
 
 def cifar10(results):
-    return next(landscape for landscape in results.landscapes if landscape.dataset == "cifar10")
+    return next(
+        landscape for landscape in results.landscapes if landscape.dataset == "cifar10"
+    )
 
 
 def interval(values):
@@ -101,7 +134,10 @@ def luck(landscape, cells, before="", between="to"):
     return f"{before} {low:.2f} {between} {high:.2f} %".strip()
 
 
-@pytest.mark.parametrize(("folder", "seeds"), [("zero-cost-pt-nb201", 8), ("zero-cost-pt-nb201-cpu-cifar100", 4)])
+@pytest.mark.parametrize(
+    ("folder", "seeds"),
+    [("zero-cost-pt-nb201", 8), ("zero-cost-pt-nb201-cpu-cifar100", 4)],
+)
 def test_zero_cost_pt_on_nb201(page, root, folder, seeds):
     results = load(root / "docs" / "results" / folder)
     words = " ".join(page.split())
@@ -109,20 +145,32 @@ def test_zero_cost_pt_on_nb201(page, root, folder, seeds):
     for landscape in results.landscapes:
         ours = groups["zero-cost-pt"].known(landscape).means
         assert len(ours) == seeds
-        name = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}.get(landscape.dataset, landscape.dataset)
+        name = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}.get(
+            landscape.dataset, landscape.dataset
+        )
         assert f"| {name} | {interval(ours)} | {landscape.mean:.2f} |" in page
-        difference = interval([value - landscape.mean for value in ours]).replace(" [", " points [")
+        difference = interval([value - landscape.mean for value in ours]).replace(
+            " [", " points ["
+        )
         if folder == "zero-cost-pt-nb201" and name == "CIFAR-10":
             assert f"our eight go from {min(ours):.2f} to {max(ours):.2f}" in words
             assert f"they are {difference} above a random cell" in words
             assert landscape.optimum == pytest.approx(max(ours))
-            assert f"the mean of eight random cells reaches in 95 % of the cases ({luck(landscape, 8)})" in words
+            assert (
+                f"the mean of eight random cells reaches in 95 % of the cases ({luck(landscape, 8)})"
+                in words
+            )
         if folder != "zero-cost-pt-nb201" and name == "CIFAR-100":
             assert f"On CIFAR-100 they are {difference} above a random cell" in words
-            assert f"the mean of four reaches in 95 % of the cases ({luck(landscape, 4)})" in words
+            assert (
+                f"the mean of four reaches in 95 % of the cases ({luck(landscape, 4)})"
+                in words
+            )
 
 
-@pytest.mark.parametrize("folder", ["zero-cost-pt-nb201", "zero-cost-pt-nb201-cpu-cifar100"])
+@pytest.mark.parametrize(
+    "folder", ["zero-cost-pt-nb201", "zero-cost-pt-nb201-cpu-cifar100"]
+)
 def test_what_is_held_against_published_numbers_of_zero_cost_pt(root, folder):
     """The released runs are of another protocol; random cells are held against means of as many cells."""
     rows = reproduction_table(load(root / "docs" / "results" / folder)).frame
@@ -134,7 +182,9 @@ def test_what_is_held_against_published_numbers_of_zero_cost_pt(root, folder):
     assert random.differs_below.notna().all() and random.differs_above.notna().all()
 
 
-@pytest.mark.parametrize("folder", ["darts-pt-nb201-cpu", "operation-scores-darts-nb201-cpu"])
+@pytest.mark.parametrize(
+    "folder", ["darts-pt-nb201-cpu", "operation-scores-darts-nb201-cpu"]
+)
 def test_a_study_in_small_is_by_another_protocol(root, folder):
     rows = reproduction_table(load(root / "docs" / "results" / folder)).frame
     assert set(rows.verdict) == {"not comparable"}
@@ -142,16 +192,29 @@ def test_a_study_in_small_is_by_another_protocol(root, folder):
 
 def test_the_released_oracle_by_iteration(root):
     """Perturbation by nwot, with the oracle that the published correlations are of."""
-    rows = reproduction_table(load(root / "docs" / "results" / "operation-scores-nb201")).frame
+    rows = reproduction_table(
+        load(root / "docs" / "results" / "operation-scores-nb201")
+    ).frame
     found = rows[rows.table == "operation scores by iteration"]
     assert list(found.published) == [0.758, 0.705, 0.725, 0.617, 0.737, 0.700]
-    assert [f"{value:.3f}" for value in found.measured] == ["0.758", "0.705", "0.675", "0.558", "0.750", "0.725"]
+    assert [f"{value:.3f}" for value in found.measured] == [
+        "0.758",
+        "0.705",
+        "0.675",
+        "0.558",
+        "0.750",
+        "0.725",
+    ]
 
 
 def test_what_zero_cost_pts_scores_say(page, root):
     words = " ".join(page.split())
     tau = tau_table(load(root / "docs" / "results" / "zero-cost-pt-nb201")).frame
-    own = tau[(tau.dataset == "cifar10") & (tau.selector == "zero-cost-pt")].set_index("level").tau_b
+    own = (
+        tau[(tau.dataset == "cifar10") & (tau.selector == "zero-cost-pt")]
+        .set_index("level")
+        .tau_b
+    )
     assert f"τ-b {own['operation, best-acc']:.3f} with the best accuracy" in words
     assert f"and {own['operation, avg-acc']:.3f} with their mean" in words
     assert f"agree with accuracy by {own['architecture']:.3f}" in words
@@ -160,7 +223,10 @@ def test_what_zero_cost_pts_scores_say(page, root):
 def test_collapse_and_recovery_on_nb201(page, root):
     results = load(root / "docs" / "results" / "darts-pt-nb201-cpu")
     words, landscape = " ".join(page.split()), cifar10(results)
-    assert f"the {len(results.info.differences)} settings in which it is not the paper's study" in words
+    assert (
+        f"the {len(results.info.differences)} settings in which it is not the paper's study"
+        in words
+    )
     means, within = {}, []
     rows = {
         "magnitude": "DARTS, magnitude",
@@ -174,49 +240,87 @@ def test_collapse_and_recovery_on_nb201(page, root):
         for seed, mean in zip(known.seeds, known.means, strict=True):
             runs[seed].append(mean)
         assert [len(own) for own in runs.values()] == [2] * 4
-        within += [max(own) - min(own) for own in runs.values()] if "darts-pt" in group.name else []
+        within += (
+            [max(own) - min(own) for own in runs.values()]
+            if "darts-pt" in group.name
+            else []
+        )
         means[group.name] = [fmean(own) for _, own in sorted(runs.items())]
-        counts = [Counter(o for *_, o in r.selected.graph[0].edges)["skip_connect"] for r in group.records]
+        counts = [
+            Counter(o for *_, o in r.selected.graph[0].edges)["skip_connect"]
+            for r in group.records
+        ]
         cells = " | ".join(f"{mean:.2f}" for mean in means[group.name])
         skips = "".join(span(counts, 1, 0))
-        assert f"| {rows[group.name]} | {skips} | {cells} | {interval(means[group.name])} |" in page
+        assert (
+            f"| {rows[group.name]} | {skips} | {cells} | {interval(means[group.name])} |"
+            in page
+        )
 
     def differences(a, b):
         return [x - y for x, y in zip(means[a], means[b], strict=True)]
 
     gained = differences("darts-pt (darts)", "magnitude")
-    assert f"by {', '.join(f'{d:.2f}' for d in gained[:3])} and {gained[3]:.2f} points" in words
+    assert (
+        f"by {', '.join(f'{d:.2f}' for d in gained[:3])} and {gained[3]:.2f} points"
+        in words
+    )
     assert f"mean difference, {interval(gained)}, is" in words
     low, high = (
-        interval([value - landscape.mean for value in means[f"darts-pt ({kind})"]]) for kind in ("darts", "blank")
+        interval([value - landscape.mean for value in means[f"darts-pt ({kind})"]])
+        for kind in ("darts", "blank")
     )
     shift, bounds = high.split(" ", 1)
     assert f"(by {low})" in words and f"it is {shift} points above {bounds}" in words
     assert f"exact mean of a random cell is {landscape.mean:.2f}" in words
-    assert f"the mean of four random cells is {luck(landscape, 4, 'between', 'and')}" in words
+    assert (
+        f"the mean of four random cells is {luck(landscape, 4, 'between', 'and')}"
+        in words
+    )
     assert f"by up to {max(within):.2f} points" in words
 
 
-@pytest.mark.parametrize("name", ["operation-scores-nb201", "operation-scores-darts-nb201-cpu"])
+@pytest.mark.parametrize(
+    "name", ["operation-scores-nb201", "operation-scores-darts-nb201-cpu"]
+)
 def test_the_operation_scores(page, root, name):
     results = load(root / "docs" / "results" / name)
     assert not results.missing
     operations = operations_table(results).frame
     first = operations[operations.iteration == 0].set_index("selector")
     rows = reproduction_table(results).frame
-    whole = rows[rows.table == "operation scores, mean over 6 edges"].set_index(["method", "metric"]).published
+    whole = (
+        rows[rows.table == "operation scores, mean over 6 edges"]
+        .set_index(["method", "metric"])
+        .published
+    )
     for scorer, row in first.iterrows():
         ours = f"{row['tau_vs_best-acc']:.3f}, {row['tau_vs_avg-acc']:.3f}"
-        printed = [whole.get((scorer, f"kendall_vs_{oracle}_acc")) for oracle in ("best", "avg")]
-        said = ", ".join("not published" if value is None else f"{value:.3f}" for value in dict.fromkeys(printed))
+        printed = [
+            whole.get((scorer, f"kendall_vs_{oracle}_acc"))
+            for oracle in ("best", "avg")
+        ]
+        said = ", ".join(
+            "not published" if value is None else f"{value:.3f}"
+            for value in dict.fromkeys(printed)
+        )
         assert f"| {scorer} | {said} | {ours} |" in page
     if name == "operation-scores-nb201":
         gradients = ("snip", "grad_norm", "grasp", "fisher", "plain", "epe_nas")
-        own = first.loc[[f"{change}_{proxy}" for change in ("zc_pt", "disc_zc") for proxy in gradients]]
+        own = first.loc[
+            [
+                f"{change}_{proxy}"
+                for change in ("zc_pt", "disc_zc")
+                for proxy in gradients
+            ]
+        ]
         taus = own[["tau_vs_best-acc", "tau_vs_avg-acc"]]
         assert f"({taus.min().min():.3f} to {taus.max().max():.3f})" in page
         for oracle, better in (("best", "nwot"), ("avg", "params")):
-            both = {name: first.loc[f"zc_pt_{name}", f"tau_vs_{oracle}-acc"] for name in ("params", "nwot")}
+            both = {
+                name: first.loc[f"zc_pt_{name}", f"tau_vs_{oracle}-acc"]
+                for name in ("params", "nwot")
+            }
             assert max(both, key=both.get) == better
             assert f"({both['params']:.3f} to {both['nwot']:.3f})" in page
         devices = Counter(record.cost.machine.device for record in results.records)
@@ -227,17 +331,32 @@ def test_the_operation_scores(page, root, name):
 
 def test_the_proxies_of_725_cells(root):
     """docs/proxies.md has the table's numbers, and the published scores' correlations are the published ones."""
-    table = pd.read_csv(root / "docs" / "results" / "proxies-nb201-725" / "report" / "correlation.csv").set_index(
-        "proxy"
-    )
+    table = pd.read_csv(
+        root / "docs" / "results" / "proxies-nb201-725" / "report" / "correlation.csv"
+    ).set_index("proxy")
     page = (root / "docs" / "proxies.md").read_text(encoding="utf-8")
-    rows = {row.method: row.value for row in published() if row.metric == "spearman_vs_test_acc"}
+    rows = {
+        row.method: row.value
+        for row in published()
+        if row.metric == "spearman_vs_test_acc"
+    }
     assert len(rows) == 12
     for method, value in rows.items():
-        assert f"{table.loc[ALIASES.get(method, method), 'published_spearman']:.3f}" == f"{value:.3f}"
+        assert (
+            f"{table.loc[ALIASES.get(method, method), 'published_spearman']:.3f}"
+            == f"{value:.3f}"
+        )
     for name, row in table.iterrows():
-        theirs = "not in the file" if pd.isna(row.published_spearman) else f"{row.published_spearman:.3f}"
-        with_theirs = "not in the file" if pd.isna(row.spearman_published) else f"{row.spearman_published:.3f}"
+        theirs = (
+            "not in the file"
+            if pd.isna(row.published_spearman)
+            else f"{row.published_spearman:.3f}"
+        )
+        with_theirs = (
+            "not in the file"
+            if pd.isna(row.spearman_published)
+            else f"{row.spearman_published:.3f}"
+        )
         ours = f"{row.spearman:.3f} [{row.spearman_low:.3f}, {row.spearman_high:.3f}]"
         assert f"| `{name}` | {theirs} | {ours} | {with_theirs} |" in page
 
@@ -245,15 +364,25 @@ def test_the_proxies_of_725_cells(root):
 def test_the_proxies_of_all_classes(page, root):
     folder = root / "docs" / "results" / "proxies-nb201-all" / "report"
     table = pd.read_csv(folder / "correlation.csv").set_index("proxy")
-    assert list(table.index) == ["nwot", "synflow", "params", "flops"] and set(table.n) <= {6461, 6466}
+    assert list(table.index) == ["nwot", "synflow", "params", "flops"] and set(
+        table.n
+    ) <= {6461, 6466}
     for name, row in table.iterrows():
         tau = f"{row.tau_b:.3f} [{row.tau_b_low:.3f}, {row.tau_b_high:.3f}]"
-        assert f"| `{name}` | {tau} | {row.spearman:.3f} | {row.tau_b_best_tenth:.3f} |" in page
-    (ceiling,) = re.findall(r"between its single trials is (\d\.\d+)", (folder / "correlation.md").read_text("utf-8"))
+        assert (
+            f"| `{name}` | {tau} | {row.spearman:.3f} | {row.tau_b_best_tenth:.3f} |"
+            in page
+        )
+    (ceiling,) = re.findall(
+        r"between its single trials is (\d\.\d+)",
+        (folder / "correlation.md").read_text("utf-8"),
+    )
     assert f"single trials of the truth) is {ceiling}" in page
 
 
-@pytest.mark.parametrize(("name", "size"), [("proxies-nb201-top", 647), ("proxies-nb201-cifar100", 200)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("proxies-nb201-top", 647), ("proxies-nb201-cifar100", 200)]
+)
 def test_the_proxies_of_other_populations(page, root, name, size):
     folder = root / "docs" / "results" / name / "report"
     table = pd.read_csv(folder / "correlation.csv").set_index("proxy")
@@ -262,16 +391,30 @@ def test_the_proxies_of_other_populations(page, root, name, size):
     for proxy, row in table.iterrows():
         tau = f"{row.tau_b:.3f} [{row.tau_b_low:.3f}, {row.tau_b_high:.3f}]"
         assert f"| `{proxy}` | {tau} | {row.spearman:.3f} |" in section
-    (ceiling,) = re.findall(r"between its single trials is (\d\.\d+)", (folder / "correlation.md").read_text("utf-8"))
+    (ceiling,) = re.findall(
+        r"between its single trials is (\d\.\d+)",
+        (folder / "correlation.md").read_text("utf-8"),
+    )
     assert ceiling in section
     ranked = list(table.tau_b.sort_values(ascending=False).index)
     if name == "proxies-nb201-top":
         assert ranked[:2] == ["zen", "synflow"]
-        assert set(table.index[table.tau_b_high < -0.05]) == {"snip", "grad_norm", "grasp", "fisher"}
+        assert set(table.index[table.tau_b_high < -0.05]) == {
+            "snip",
+            "grad_norm",
+            "grasp",
+            "fisher",
+        }
     else:
         assert set(ranked[:5]) == {"nwot", "params", "flops", "jacob_cov", "synflow"}
         assert list(table.index[table.tau_b_high < 0]) == ["plain"]
-        assert set(table.index[table.undefined == 2]) == {"jacob_cov", "epe_nas", "zen", "nwot", "synflow"}
+        assert set(table.index[table.undefined == 2]) == {
+            "jacob_cov",
+            "epe_nas",
+            "zen",
+            "nwot",
+            "synflow",
+        }
 
 
 def test_the_batch_norm_mode_of_the_operation_scores(page, root):
@@ -279,12 +422,20 @@ def test_the_batch_norm_mode_of_the_operation_scores(page, root):
 
     def first(name):
         operations = operations_table(load(root / "docs" / "results" / name)).frame
-        return operations[operations.iteration == 0].set_index("selector")[["tau_vs_best-acc", "tau_vs_avg-acc"]]
+        return operations[operations.iteration == 0].set_index("selector")[
+            ["tau_vs_best-acc", "tau_vs_avg-acc"]
+        ]
 
-    running, batch = first("operation-scores-nb201"), first("operation-scores-nb201-batch")
+    running, batch = (
+        first("operation-scores-nb201"),
+        first("operation-scores-nb201-batch"),
+    )
     assert len(batch) == 10
     for scorer in batch.index:
-        cells = (", ".join(f"{value:.3f}" for value in own.loc[scorer]) for own in (running, batch))
+        cells = (
+            ", ".join(f"{value:.3f}" for value in own.loc[scorer])
+            for own in (running, batch)
+        )
         assert f"| {scorer} | {' | '.join(cells)} |" in page
     leaders = running.loc[["zc_pt_nwot", "zc_pt_synflow", "zc_pt_zen", "zc_pt_params"]]
     assert (batch.max() < leaders.min()).all()
@@ -302,18 +453,37 @@ def wiring(root):
     [
         ("GROWING", "dsnas", "cifar10_subset@8", "DSNAS, CIFAR-10"),
         ("WIDTH", "dsnas", "cifar10_subset@8", "DSNAS, CIFAR-10"),
-        ("NO EDGES", "darts bi-level", "cifar10_subset@8", "DARTS at two levels, CIFAR-10"),
-        ("NO EDGES", "darts bi-level", "digits", "DARTS at two levels, digits (negative control)"),
-        ("GROWING", "darts single-level", "cifar10_subset@8", "DARTS at one level, CIFAR-10"),
+        (
+            "NO EDGES",
+            "darts bi-level",
+            "cifar10_subset@8",
+            "DARTS at two levels, CIFAR-10",
+        ),
+        (
+            "NO EDGES",
+            "darts bi-level",
+            "digits",
+            "DARTS at two levels, digits (negative control)",
+        ),
+        (
+            "GROWING",
+            "darts single-level",
+            "cifar10_subset@8",
+            "DARTS at one level, CIFAR-10",
+        ),
         ("GROWING", "darts single-level", "digits", "DARTS at one level, digits"),
     ],
 )
 def test_the_verdicts_on_wiring(page, wiring, claim, optimiser, data, words):
     verdicts, _ = wiring
     (row,) = verdicts[
-        (verdicts.claim == claim) & (verdicts.optimiser == optimiser) & (verdicts.data == data)
+        (verdicts.claim == claim)
+        & (verdicts.optimiser == optimiser)
+        & (verdicts.data == data)
     ].itertuples()
-    assert f"| {claim} | {words} | {row.meeting} of {row.judged} | {row.verdict} |" in page
+    assert (
+        f"| {claim} | {words} | {row.meeting} of {row.judged} | {row.verdict} |" in page
+    )
 
 
 def test_what_is_said_of_growing_and_width(page, wiring):
@@ -321,7 +491,9 @@ def test_what_is_said_of_growing_and_width(page, wiring):
     _, seeds = wiring
     dsnas = seeds[seeds.optimiser == "dsnas"].set_index("seed")
     assert (
-        dsnas.edges_first.between(3, 5).all() and (dsnas.edges_fewest <= 2).all() and (dsnas.fewest_epoch <= 10).all()
+        dsnas.edges_first.between(3, 5).all()
+        and (dsnas.edges_fewest <= 2).all()
+        and (dsnas.fewest_epoch <= 10).all()
     )
     first, last = dsnas.gap_before_fewest, dsnas.gap_at_end
     assert f"({first.min():.2f} to {first.max():.2f} nats)" in words
@@ -329,23 +501,38 @@ def test_what_is_said_of_growing_and_width(page, wiring):
     met = int(dsnas.growing_met.sum())
     low, high = binomtest(met, len(dsnas)).proportion_ci()
     assert met == 8 and f"interval is {100 * low:.0f} to {100 * high:.0f} %" in words
-    gone, back = dsnas[dsnas.width_met.astype(bool)], dsnas[~dsnas.width_met.astype(bool)]
+    gone, back = (
+        dsnas[dsnas.width_met.astype(bool)],
+        dsnas[~dsnas.width_met.astype(bool)],
+    )
     assert f"(q at most {gone.q_between.max():.2f})" in words
-    assert f"mean of {gone.q_inputs.min():.2f} to {gone.q_inputs.max():.2f}; with two seeds (3 and 7)" in words
-    assert list(back.index) == [3, 7] and f"to {back.q_between[3]:.2f} and {back.q_between[7]:.2f}" in words
+    assert (
+        f"mean of {gone.q_inputs.min():.2f} to {gone.q_inputs.max():.2f}; with two seeds (3 and 7)"
+        in words
+    )
+    assert (
+        list(back.index) == [3, 7]
+        and f"to {back.q_between[3]:.2f} and {back.q_between[7]:.2f}" in words
+    )
     dearer = dsnas.width_dearer_between
-    assert (dearer > 0).all() and f"by {dearer.min():.3f} to {dearer.max():.3f}" in words
+    assert (
+        dearer > 0
+    ).all() and f"by {dearer.min():.3f} to {dearer.max():.3f}" in words
 
 
 def test_what_is_said_of_no_edges(page, wiring):
     words = " ".join(page.split())
     _, seeds = wiring
-    two, one = (seeds[seeds.optimiser == f"darts {level}-level"] for level in ("bi", "single"))
+    two, one = (
+        seeds[seeds.optimiser == f"darts {level}-level"] for level in ("bi", "single")
+    )
     cifar, digits = (two[two.data == name] for name in ("cifar10_subset@8", "digits"))
     assert sorted(cifar.edges_last) == [0] + [1] * 9 and (one.edges_last == 5).all()
     assert (cifar.gap_at_end > 0).all() and (cifar.gap_at_end_train < 0).all()
     assert (
-        (digits.gap_at_end < 0).all() and (digits.gap_at_end_train < 0).all() and digits.edges_last.isin([4, 5]).all()
+        (digits.gap_at_end < 0).all()
+        and (digits.gap_at_end_train < 0).all()
+        and digits.edges_last.isin([4, 5]).all()
     )
     kept = one[one.data == "cifar10_subset@8"]
     assert (kept.q_between > kept.q_inputs).all()
@@ -359,8 +546,14 @@ def test_what_is_said_of_the_wrong_sign(page, root):
     words = " ".join(page.split())
     results = load(root / "docs" / "results" / "wiring-wrong-sign")
     verdicts = wiring_table(results).frame.set_index("claim").meeting
-    assert f"GROWING is met by {verdicts.GROWING} of 5 seeds and WIDTH by {verdicts.WIDTH} of 5" in words
-    assert (verdicts.GROWING, verdicts.WIDTH) == (0, 0) and f"PRUNING by {verdicts.PRUNING} of 5" in words
+    assert (
+        f"GROWING is met by {verdicts.GROWING} of 5 seeds and WIDTH by {verdicts.WIDTH} of 5"
+        in words
+    )
+    assert (verdicts.GROWING, verdicts.WIDTH) == (
+        0,
+        0,
+    ) and f"PRUNING by {verdicts.PRUNING} of 5" in words
     last = [w.cells[0].q[-1] for w in results.wirings.values() if w.learns]
     between = [float(q[4]) for q in last]
     assert len(last) == 5 and f"q {min(between):.2f} to {max(between):.2f}" in words
@@ -389,18 +582,28 @@ def test_the_costs_of_skips(root, skips, seed):
     skip = names.index("skip_connect")
     early, likely = costs[:5].mean((0, 1)), p[:, :, skip].mean(1)
     half = int((likely >= (likely[0] + likely[-1]) / 2).argmax())
+    place = 1 + int((early < early[skip]).sum())
     row = (
-        f"| {seed} | −{-early[skip]:.4f} | {1 + int((early < early[skip]).sum())} | {likely[0]:.3f} | {likely[5]:.3f} "
+        f"| {seed} | −{-early[skip]:.4f} | {place} | {likely[0]:.3f} | {likely[5]:.3f} "
     )
     assert row + f"| {likely[-1]:.3f} | {half} |" in note and half > 25
 
 
 def test_what_is_said_of_s2(root, skips):
     words = " ".join((root / "docs" / "wiring.md").read_text(encoding="utf-8").split())
-    normal, reduction = ([skips["s2", name, seed] for seed in range(4)] for name in ("normal", "reduce"))
-    early = [[costs[:5].mean((0, 1)) for _, _, costs in own] for own in (normal, reduction)]
-    assert normal[0][0] == ["skip_connect", "sep_conv_3x3"] and all(skip > conv for skip, conv in early[0])
+    normal, reduction = (
+        [skips["s2", name, seed] for seed in range(4)] for name in ("normal", "reduce")
+    )
+    early = [
+        [costs[:5].mean((0, 1)) for _, _, costs in own] for own in (normal, reduction)
+    ]
+    assert normal[0][0] == ["skip_connect", "sep_conv_3x3"] and all(
+        skip > conv for skip, conv in early[0]
+    )
     after, last = ([p[epoch, :, 0].mean() for _, p, _ in normal] for epoch in (5, -1))
-    assert f"from 0.5 to between {min(after):.2f} and {max(after):.2f} in five epochs" in words
+    assert (
+        f"from 0.5 to between {min(after):.2f} and {max(after):.2f} in five epochs"
+        in words
+    )
     assert f"({min(last):.2f} to {max(last):.2f} at the end)" in words
     assert all(abs(skip - conv) < 0.003 for skip, conv in early[1])

@@ -6,10 +6,26 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from archselect.benchmarks.cli import comparing, drawing, extending, listing, scores, studies, training, truth
-from archselect.benchmarks.cli.app import FAULT, UNPRINTED, app, notice, truth_app, with_expanded_paths
+from archselect.benchmarks.cli import (
+    comparing,
+    drawing,
+    extending,
+    listing,
+    scores,
+    studies,
+    training,
+    truth,
+)
+from archselect.benchmarks.cli.app import (
+    FAULT,
+    UNPRINTED,
+    app,
+    notice,
+    truth_app,
+    with_expanded_paths,
+)
 from archselect.benchmarks.cli.signals import ended_by_signals
-from archselect.benchmarks.printing import fault_of_output, guarded_streams
+from archselect.benchmarks.runtime.printing import fault_of_output, guarded_streams
 from archselect.nasbench_adapters.foreign_text import visible
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -47,9 +63,11 @@ for name, command in OF_TRUTHS.items():
 def main() -> None:
     """Run the command that the arguments name, and end the process with its exit code.
 
-    0: all went well. 1: a gate, a run or a check failed. 2: bad input. 70: a fault in archselect itself.
-    74: all went well, but standard output could not be written. 130, 143, 129: interrupted by Ctrl-C, SIGTERM, SIGHUP.
-    Output that a reader does not want, as in `archselect list studies | head -1`, changes nothing.
+    0: all went well. 1: a gate, a run or a check failed. 2: bad input. 70: a fault in
+    archselect itself.
+    74: all went well, but standard output could not be written. 130, 143, 129:
+    interrupted by Ctrl-C, SIGTERM, SIGHUP. Output that a reader does not want, as in
+    `archselect list studies | head -1`, changes nothing.
     """
     with guarded_streams(), ended_by_signals():
         try:

@@ -15,22 +15,33 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
 from archselect.benchmarks.cli.signals import exit_code
-from archselect.benchmarks.printing import for_output
+from archselect.benchmarks.runtime.printing import for_output
 from archselect.nasbench_adapters.errors import Notice, UserError
-from archselect.nasbench_adapters.files import expand
 from archselect.nasbench_adapters.foreign_text import one_line, visible
-from archselect.nasbench_adapters.limits import MOST_SEEDS, MOST_WHOLE_NUMBER, MOST_WORKERS
+from archselect.nasbench_adapters.input_files import expand
+from archselect.nasbench_adapters.limits import (
+    MOST_SEEDS,
+    MOST_WHOLE_NUMBER,
+    MOST_WORKERS,
+)
 from archselect.nasbench_adapters.toml import parse_toml
 
 if TYPE_CHECKING:
-    from archselect.benchmarks.study import TruthPart
-    from archselect.reports.write import TerminalTable
+    from archselect.benchmarks.plan.study import TruthPart
+    from archselect.reports.page.write import TerminalTable
 
 
 class PlainConsole(Console):
@@ -66,7 +77,11 @@ def _show_warning(
     if issubclass(category, Notice):
         notice(f"archselect: {message}", "yellow")
     else:
-        err.print(warnings.formatwarning(message, category, filename, lineno, line), end="", soft_wrap=True)
+        err.print(
+            warnings.formatwarning(message, category, filename, lineno, line),
+            end="",
+            soft_wrap=True,
+        )
 
 
 BAD_INPUT = 2
@@ -74,7 +89,9 @@ BAD_INPUT = 2
 FAULT = 70
 """The exit code of a fault in archselect itself, as sysexits.h has it."""
 UNPRINTED = 74
-"""The exit code where all went well but standard output could not be written, as sysexits.h has it."""
+"""The exit code where all went well but standard output could not be written, as
+sysexits.h has it.
+"""
 
 
 class _Group(TyperGroup):
@@ -89,7 +106,10 @@ class _Group(TyperGroup):
             err.print(f"archselect: {error}", style="red", soft_wrap=True)
             sys.exit(BAD_INPUT)
         except KeyboardInterrupt as interrupt:
-            notice("archselect: interrupted; what is finished is kept, the same command goes on", "red")
+            notice(
+                "archselect: interrupted; what is finished is kept, the same command goes on",
+                "red",
+            )
             sys.exit(exit_code(interrupt))
         except BrokenPipeError as error:
             # Typer takes it for one of standard output, and ends with 1.
@@ -107,19 +127,33 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 truth_app = typer.Typer(
-    help="Ground truth: look up, import, build and list tables of accuracies.", no_args_is_help=True
+    help="Ground truth: look up, import, build and list tables of accuracies.",
+    no_args_is_help=True,
 )
 app.add_typer(truth_app, name="truth")
 
-DataDir = Annotated[Path | None, typer.Option(help="Folder of image data sets. Default: the user's data folder.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder of image data sets. Default: the user's data folder."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, max=MOST_WORKERS, help="Processes. Default: one per core, or per GPU.")
+    int | None,
+    typer.Option(
+        min=1, max=MOST_WORKERS, help="Processes. Default: one per core, or per GPU."
+    ),
 ]
-Engine = Annotated[str, typer.Option(help="Where it is done: local (processes of this machine), slurm or dask.")]
+Engine = Annotated[
+    str,
+    typer.Option(
+        help="Where it is done: local (processes of this machine), slurm or dask."
+    ),
+]
 EngineSet = Annotated[
     list[str] | None,
-    typer.Option(help="A setting of the engine, NAME=VALUE: scheduler=tcp://HOST:PORT, partition=gpu. Repeatable."),
+    typer.Option(
+        help="A setting of the engine, NAME=VALUE: scheduler=tcp://HOST:PORT, partition=gpu. Repeatable."
+    ),
 ]
 RerunOtherCode = Annotated[
     bool,
@@ -128,7 +162,10 @@ RerunOtherCode = Annotated[
         help="Make anew what another commit of archselect made, and what was made from that; otherwise it is kept.",
     ),
 ]
-StudyName = Annotated[str, typer.Argument(help="A built-in study ('archselect list studies') or a TOML file.")]
+StudyName = Annotated[
+    str,
+    typer.Argument(help="A built-in study ('archselect list studies') or a TOML file."),
+]
 
 
 def with_expanded_paths(command: Callable[..., None]) -> Callable[..., None]:
@@ -160,7 +197,13 @@ def _version_and_stop(wanted: bool) -> None:
 @app.callback()
 def _main(
     show_version: Annotated[
-        bool, typer.Option("--version", callback=_version_and_stop, is_eager=True, help="Print the version and stop.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version_and_stop,
+            is_eager=True,
+            help="Print the version and stop.",
+        ),
     ] = False,
 ) -> None:
     pass
@@ -187,7 +230,10 @@ def notice(line: str, colour: str = "") -> None:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """The seeds of a text such as 0,1,2 or 0-3. Raises UserError if it names none, too many, or too large ones."""
+    """The seeds of a text such as 0,1,2 or 0-3.
+
+    Raises UserError if it names none, too many, or too large ones.
+    """
     seeds: list[int] = []
     for part in text.split(","):
         named = _SEEDS.fullmatch(part)
@@ -196,7 +242,9 @@ def parse_seeds(text: str) -> list[int]:
         if last < first:
             raise UserError(f"--seeds {text!r} names no seeds: write 0,1,2 or 0-3")
         if last > MOST_WHOLE_NUMBER:
-            raise UserError(f"--seeds {text!r}: the largest seed is {MOST_WHOLE_NUMBER}")
+            raise UserError(
+                f"--seeds {text!r}: the largest seed is {MOST_WHOLE_NUMBER}"
+            )
         # Counted before they are listed.
         if len(seeds) + last - first + 1 > MOST_SEEDS:
             raise UserError(
@@ -227,7 +275,10 @@ def parse_settings(texts: Sequence[str], option: str = "--set") -> dict[str, Any
 
 
 def _value_of(text: str) -> Any:
-    """Return what a text is in TOML, or the text where it is no value. Raises ValueError as :func:`parse_toml` does."""
+    """Return what a text is in TOML, or the text where it is no value.
+
+    Raises ValueError as :func:`parse_toml` does.
+    """
     try:
         parsed = parse_toml(f"value = {text}")
     except tomllib.TOMLDecodeError:
@@ -236,9 +287,11 @@ def _value_of(text: str) -> Any:
     return parsed["value"] if len(parsed) == 1 else text
 
 
-def truth_part(table: str | None, dataset: str | None, split: str | None, epochs: int | None) -> TruthPart | None:
+def truth_part(
+    table: str | None, dataset: str | None, split: str | None, epochs: int | None
+) -> TruthPart | None:
     """The column of a truth that options name, None if none of them is given."""
-    from archselect.benchmarks.study import TruthPart
+    from archselect.benchmarks.plan.study import TruthPart
 
     if table is None and dataset is None and split is None and epochs is None:
         return None
@@ -249,7 +302,13 @@ def truth_part(table: str | None, dataset: str | None, split: str | None, epochs
 
 def print_shown(shown: TerminalTable) -> None:
     """Print one table of a report."""
-    print_table(f"{shown.title}\n{shown.answer}", shown.columns, shown.rows, shown.caption, shown.numeric)
+    print_table(
+        f"{shown.title}\n{shown.answer}",
+        shown.columns,
+        shown.rows,
+        shown.caption,
+        shown.numeric,
+    )
 
 
 def print_table(
@@ -262,7 +321,11 @@ def print_table(
     """Print rows under a title, and a caption below."""
     shown = Table(title=for_output(title), title_justify="left")
     for column in columns:
-        shown.add_column(for_output(column), overflow="fold", justify="right" if column in numeric else "left")
+        shown.add_column(
+            for_output(column),
+            overflow="fold",
+            justify="right" if column in numeric else "left",
+        )
     for row in rows:
         shown.add_row(*map(for_output, row))
     # Wide tables stay whole when they go to a file or a pipe.

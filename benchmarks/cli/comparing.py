@@ -12,7 +12,12 @@ from archselect.benchmarks.cli.app import notice, say
 from archselect.nasbench_adapters.errors import Faults
 from archselect.nasbench_adapters.foreign_text import visible
 
-Folder = Annotated[Path, typer.Argument(help="A folder that 'archselect run' has written, or a baseline file.")]
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        help="A folder that 'archselect run' has written, or a baseline file."
+    ),
+]
 
 
 def compare(
@@ -26,26 +31,42 @@ def compare(
         ),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Fail on a change beyond a gate that the seeds do not prove, too.")
+        bool,
+        typer.Option(
+            "--strict",
+            help="Fail on a change beyond a gate that the seeds do not prove, too.",
+        ),
     ] = False,
-    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write the table to this file, too.")] = None,
-    json: Annotated[Path | None, typer.Option("--json", help="Write all numbers to this file.")] = None,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write the gates as JUnit XML to this file.")] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option("--markdown", help="Write the table to this file, too."),
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write all numbers to this file.")
+    ] = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option("--junit", help="Write the gates as JUnit XML to this file."),
+    ] = None,
 ) -> None:
     """Compare two folders of records, paired by seed, and fail if a gate does.
 
-    Prints Markdown; where GITHUB_STEP_SUMMARY is set, appends it there. The exit code is 0 if no gate failed, 1 if one
-    did, 2 for bad input.
+    Prints Markdown; where GITHUB_STEP_SUMMARY is set, appends it there. The exit code
+    is 0 if no gate failed, 1 if one did, 2 for bad input.
     """
-    from archselect.benchmarks.preflight import check_file_writable
-    from archselect.benchmarks.records import UserError, write_atomically
-    from archselect.reports import comparison, gate, snapshot
+    from archselect.benchmarks.plan.preflight import check_file_writable
+    from archselect.nasbench_adapters.atomic_files import write_atomically
+    from archselect.nasbench_adapters.errors import UserError
+    from archselect.reports.comparison import gate, snapshot
+    from archselect.reports.comparison import text as comparison
 
     faults = Faults()
     with faults.collect():
         gates = gate.parse_all(fail_if or [])
         if strict and not gates:
-            raise UserError("--strict is about gates, and there is none: add --fail-if, or leave it out")
+            raise UserError(
+                "--strict is about gates, and there is none: add --fail-if, or leave it out"
+            )
     with faults.collect():
         before = snapshot.read(base)
     with faults.collect():
@@ -57,7 +78,11 @@ def compare(
     faults.raise_any()
     found = comparison.compare_snapshots(before, after, gates, strict)
     text = comparison.to_markdown(found)
-    for path, form in ((markdown, comparison.to_markdown), (json, comparison.to_json), (junit, comparison.to_junit)):
+    for path, form in (
+        (markdown, comparison.to_markdown),
+        (json, comparison.to_json),
+        (junit, comparison.to_junit),
+    ):
         if path is not None:
             write_atomically(path, form(found).encode())
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -69,40 +94,55 @@ def compare(
 
 
 def _append(path: Path, text: str, limit: int) -> None:
-    """Append to a step's summary what fits into it. Raises UserError if it cannot be written."""
+    """Append to a step's summary what fits into it.
+
+    Raises UserError if it cannot be written.
+    """
     from archselect.nasbench_adapters.errors import UserError
-    from archselect.reports.comparison import within
+    from archselect.reports.comparison.text import within
 
     try:
         there = path.stat().st_size if path.exists() else 0
         with path.open("a", encoding="utf-8") as summary:
             summary.write(within(text, limit - there))
     except OSError as error:
-        raise UserError(f"cannot write GITHUB_STEP_SUMMARY {path}: {error.strerror or error}") from error
+        raise UserError(
+            f"cannot write GITHUB_STEP_SUMMARY {path}: {error.strerror or error}"
+        ) from error
 
 
 def baseline(
-    folder: Annotated[Path, typer.Argument(help="A folder that 'archselect run' has written.")],
-    file: Annotated[Path, typer.Argument(help="The file to write, such as baseline.json.")],
+    folder: Annotated[
+        Path, typer.Argument(help="A folder that 'archselect run' has written.")
+    ],
+    file: Annotated[
+        Path, typer.Argument(help="The file to write, such as baseline.json.")
+    ],
 ) -> None:
     """Keep what 'archselect compare' needs of a folder in one small file, to put under version control."""
-    from archselect.reports import snapshot
+    from archselect.reports.comparison import snapshot
 
     snapshot.keep(snapshot.read(folder), file)
     say(f"{file}")
 
 
 def merge(
-    folders: Annotated[list[Path], typer.Argument(help="Folders of one study, from several machines or seeds.")],
-    out_dir: Annotated[Path, typer.Option("--out", help="The folder to write; may be one of them.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of one study, from several machines or seeds."),
+    ],
+    out_dir: Annotated[
+        Path, typer.Option("--out", help="The folder to write; may be one of them.")
+    ],
 ) -> None:
     """Join folders of records of one study, and write its report.
 
-    Refuses folders of other studies, and facts that contradict one another. After an interruption the same command goes
-    on. Supernets and checkpoints stay where they are.
+    Refuses folders of other studies, and facts that contradict one another. After an
+    interruption the same command goes on. Supernets and checkpoints stay where they
+    are.
     """
-    from archselect.benchmarks.merging import merge_folders
-    from archselect.reports.write import write_report
+    from archselect.benchmarks.store.merging import merge_folders
+    from archselect.reports.page.write import write_report
 
     copied, kept = merge_folders(folders, out_dir, notice)
     paths = write_report(out_dir)

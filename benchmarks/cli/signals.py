@@ -9,11 +9,15 @@ from contextlib import contextmanager
 from typing import Any
 
 NAMES = ("SIGTERM", "SIGHUP")
-"""The signals by which a system, a batch queue or a closed terminal ends a command. Windows has no SIGHUP."""
+"""The signals by which a system, a batch queue or a closed terminal ends a command.
+Windows has no SIGHUP.
+"""
 
 
 class Ended(KeyboardInterrupt):
-    """What such a signal raises in the main thread. Whatever cleans up after Ctrl-C cleans up after it, too.
+    """What such a signal raises in the main thread.
+
+    Whatever cleans up after Ctrl-C cleans up after it, too.
 
     Args:
         number: of the signal.
@@ -34,8 +38,9 @@ def exit_code(interrupt: KeyboardInterrupt) -> int:
 def ended_by_signals() -> Iterator[None]:
     """Within the block, the first SIGTERM or SIGHUP raises :class:`Ended` in the main thread.
 
-    Later ones are ignored, so that none cuts the cleaning up short: systems often send both. A signal that is ignored
-    already, as SIGHUP under `nohup`, stays so. Outside of the main thread, which alone may do this, nothing changes.
+    Later ones are ignored, so that none cuts the cleaning up short: systems often send
+    both. A signal that is ignored already, as SIGHUP under `nohup`, stays so. Outside
+    of the main thread, which alone may do this, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

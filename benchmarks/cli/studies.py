@@ -32,28 +32,41 @@ from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.foreign_text import one_line
 
 if TYPE_CHECKING:
-    from archselect.benchmarks.status import Status
-    from archselect.benchmarks.study import Draft
+    from archselect.benchmarks.plan.study import Draft
+    from archselect.benchmarks.store.status import Status
 
 
 def run(
     study: StudyName,
     out_dir: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for records and report. Default: archselect-runs/STUDY."),
+        typer.Option(
+            "--out",
+            help="Folder for records and report. Default: archselect-runs/STUDY.",
+        ),
     ] = None,
     workers: Workers = None,
     device: Device = "auto",
     data_dir: DataDir = None,
     deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="On a GPU, algorithms that give the same numbers each time; slower.")
+        bool,
+        typer.Option(
+            "--deterministic",
+            help="On a GPU, algorithms that give the same numbers each time; slower.",
+        ),
     ] = False,
     engine: Engine = "local",
     engine_set: EngineSet = None,
     data: Annotated[
-        str | None, typer.Option(help="Data set in place of the study's only one: a name, or an .npz of your own.")
+        str | None,
+        typer.Option(
+            help="Data set in place of the study's only one: a name, or an .npz of your own."
+        ),
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="Supernet seeds in place of the study's: 0,1,2 or 0-3.")] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(help="Supernet seeds in place of the study's: 0,1,2 or 0-3."),
+    ] = None,
     selector: Annotated[
         list[str] | None,
         typer.Option(
@@ -65,12 +78,17 @@ def run(
 ) -> None:
     """Run a study, or what is missing of it, and print its tables.
 
-    Finished runs are kept: the same command goes on where an interrupted one stopped. The report is DIR/report.html.
+    Finished runs are kept: the same command goes on where an interrupted one stopped.
+    The report is DIR/report.html.
     """
-    from archselect.benchmarks.harness import run_study
-    from archselect.benchmarks.preflight import check_claim, check_parts_of_study, check_place
-    from archselect.reports.published import check
-    from archselect.reports.write import write_report
+    from archselect.benchmarks.plan.preflight import (
+        check_claim,
+        check_parts_of_study,
+        check_place,
+    )
+    from archselect.benchmarks.runs.harness import run_study
+    from archselect.reports.page.write import write_report
+    from archselect.reports.published.numbers import check
 
     faults = Faults()
     settings: dict[str, Any] = {}
@@ -119,21 +137,29 @@ def run(
         say(f"{outcome.made} runs made, {outcome.kept} kept. Report: {paths.html}")
         say(f"A log of each run: {folder / 'logs'}")
     if outcome.failed:
-        from archselect.benchmarks.status import status as look
+        from archselect.benchmarks.store.status import status as look
 
         failed = look(folder).failed
         said = [f"{run}; log: {run.log}" for run in failed[:MOST_FAILED]]
         more = len(failed) - len(said)
         said += [f"and {more} more"] * (more > 0)
-        said.append(f"{len(outcome.failed)} runs failed; see {folder / 'failures'}. The same command tries them again.")
+        said.append(
+            f"{len(outcome.failed)} runs failed; see {folder / 'failures'}. The same command tries them again."
+        )
         for line in said:
             notice(line)
         raise typer.Exit(1)
 
 
-def _draft(name: str, data: str | None, seeds: list[int] | None, selectors: list[str], faults: Faults) -> Draft:
+def _draft(
+    name: str,
+    data: str | None,
+    seeds: list[int] | None,
+    selectors: list[str],
+    faults: Faults,
+) -> Draft:
     """Return a study as the options change it, as far as it can be read; note all faults."""
-    from archselect.benchmarks.study import SelectorPart, draft_study
+    from archselect.benchmarks.plan.study import SelectorPart, draft_study
 
     of_study = Faults()
     draft = draft_study(name, of_study)
@@ -147,25 +173,48 @@ def _draft(name: str, data: str | None, seeds: list[int] | None, selectors: list
             usable.append(selector)
     if draft.study is not None and not of_study:
         with faults.collect():
-            draft.study = draft.study.variant(name, data=data, supernet_seeds=seeds, selectors=usable)
+            draft.study = draft.study.variant(
+                name, data=data, supernet_seeds=seeds, selectors=usable
+            )
     if data is not None:
         draft.data = [part.model_copy(update={"name": data}) for part in draft.data]
     return draft
 
 
-def _command(study: str, data: str | None, seeds: str | None, selectors: list[str], deterministic: bool) -> list[str]:
-    options = [("--data", data), ("--seeds", seeds), *(("--selector", name) for name in selectors)]
+def _command(
+    study: str,
+    data: str | None,
+    seeds: str | None,
+    selectors: list[str],
+    deterministic: bool,
+) -> list[str]:
+    options = [
+        ("--data", data),
+        ("--seeds", seeds),
+        *(("--selector", name) for name in selectors),
+    ]
     words = [word for name, value in options if value for word in (name, value)]
     return ["archselect", "run", study, *words, *["--deterministic"] * deterministic]
 
 
 def status(
-    folder: Annotated[Path, typer.Argument(help="A folder that 'archselect run' writes or has written.")],
-    watch: Annotated[bool, typer.Option("--watch", help="Look again every five seconds, till all is done.")] = False,
+    folder: Annotated[
+        Path,
+        typer.Argument(help="A folder that 'archselect run' writes or has written."),
+    ],
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Look again every five seconds, till all is done."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Say how far a study is: done, under way, failed, time left. Works from any machine that sees the folder."""
-    from archselect.benchmarks.status import status as look
+    """Say how far a study is: done, under way, failed, time left.
+
+    Works from any machine that sees the folder.
+    """
+    from archselect.benchmarks.store.status import status as look
 
     now = look(folder)
     if as_json:
@@ -189,12 +238,18 @@ WATCH = 5.0
 
 def _shown_status(now: Status) -> str:
     waiting = now.runs - now.done - now.begun - len(now.failed)
-    parts = [f"{now.done} of {now.runs} runs done", f"{now.begun} under way", f"{len(now.failed)} failed"]
+    parts = [
+        f"{now.done} of {now.runs} runs done",
+        f"{now.begun} under way",
+        f"{len(now.failed)} failed",
+    ]
     lines = [f"{now.study}: {', '.join([*parts, f'{waiting} to come'])}"]
     training = f", {now.training} more with a checkpoint" if now.training else ""
     lines.append(f"supernets: {now.supernets} made{training}")
     if now.left:
-        lines.append(f"time left: about {_duration(now.left)}, at the pace of the last runs")
+        lines.append(
+            f"time left: about {_duration(now.left)}, at the pace of the last runs"
+        )
     if now.quiet is not None and now.done + len(now.failed) < now.runs:
         lines.append(f"last written to: {_duration(now.quiet)} ago")
     lines += map(str, now.failed)
@@ -210,10 +265,12 @@ def _duration(seconds: float) -> str:
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="A folder that 'archselect run' has written.")],
+    folder: Annotated[
+        Path, typer.Argument(help="A folder that 'archselect run' has written.")
+    ],
 ) -> None:
     """Write tables, figures and report.html anew from a folder of records, and print the tables."""
-    from archselect.reports.write import write_report
+    from archselect.reports.page.write import write_report
 
     paths = write_report(folder)
     for table in paths.tables:
@@ -226,24 +283,32 @@ def estimate(
     throughput: Annotated[
         float | None,
         typer.Option(
-            min=1e-6, help="TFLOP/s your device reaches on such networks. Default: that of a published search."
+            min=1e-6,
+            help="TFLOP/s your device reaches on such networks. Default: that of a published search.",
         ),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Count what a study will cost before it runs, in FLOPs and hours."""
-    from archselect.benchmarks.estimate import KNOWN, published_throughput, total
-    from archselect.benchmarks.estimate import estimate as estimate_study
-    from archselect.benchmarks.preflight import check_data
-    from archselect.benchmarks.study import draft_study
+    from archselect.benchmarks.plan.preflight import check_data
+    from archselect.benchmarks.plan.study import draft_study
+    from archselect.benchmarks.runs.estimate import KNOWN, published_throughput, total
+    from archselect.benchmarks.runs.estimate import estimate as estimate_study
     from archselect.nasbench_adapters.images import split_side
 
     faults = Faults()
     draft = draft_study(study, faults)
     names = [part.name for part in draft.data]
-    names += [train.data for part in draft.data for train in part.train if train.data is not None]
+    names += [
+        train.data
+        for part in draft.data
+        for train in part.train
+        if train.data is not None
+    ]
     # What an estimate needs of these is known without them.
-    check_data([name for name in names if split_side(name)[0] not in KNOWN], data_dir, faults)
+    check_data(
+        [name for name in names if split_side(name)[0] not in KNOWN], data_dir, faults
+    )
     if throughput is not None and not isfinite(throughput):
         faults.add(UserError(f"--throughput {throughput}: write a number of TFLOP/s"))
     faults.raise_any()
@@ -251,10 +316,16 @@ def estimate(
     assert read is not None
     with progress(f"counting {study}"):
         estimates = estimate_study(read, data_dir)
-        rate, device = (throughput * 1e12, "your device") if throughput else published_throughput()
+        rate, device = (
+            (throughput * 1e12, "your device") if throughput else published_throughput()
+        )
 
     def shown(flops: int) -> str:
-        return f"{_digits(flops / 1e15)} PFLOP, {_digits(flops / rate / 3600)} h" if flops else "-"
+        return (
+            f"{_digits(flops / 1e15)} PFLOP, {_digits(flops / rate / 3600)} h"
+            if flops
+            else "-"
+        )
 
     rows = [
         [

@@ -12,11 +12,18 @@ from archselect.benchmarks.cli.listing import truths
 from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 
 if TYPE_CHECKING:
-    from archselect.nasbench_adapters.truth import Column, Imported, Surrogate, TruthTable
+    from archselect.nasbench_adapters.truth import (
+        Column,
+        Imported,
+        Surrogate,
+        TruthTable,
+    )
 
 
 def list_columns(
-    name: Annotated[str | None, typer.Argument(help="Show the columns of one truth.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Show the columns of one truth.")
+    ] = None,
 ) -> None:
     """List the truths, or the columns of one."""
     from archselect.nasbench_adapters.truth import Surrogate, TruthTable, open_truth
@@ -26,22 +33,43 @@ def list_columns(
         print_table("truths", *truths())
         return
     truth = open_truth(name)
-    held = "any architecture" if isinstance(truth, Surrogate) else f"{len(truth)} architectures"
-    told = "" if isinstance(truth, TruthTable) and truth.provenance == MEASURED else f"It is {truth.how()}. "
+    held = (
+        "any architecture"
+        if isinstance(truth, Surrogate)
+        else f"{len(truth)} architectures"
+    )
+    told = (
+        ""
+        if isinstance(truth, TruthTable) and truth.provenance == MEASURED
+        else f"It is {truth.how()}. "
+    )
     print_table(
         f"{truth.name}: {held} of {truth.space.name}",
         ["dataset", "split", "epochs", "trials", "architectures"],
-        [[c.dataset, c.split, str(c.epochs), ", ".join(c.seeds), str(c.count)] for c in truth.columns],
+        [
+            [c.dataset, c.split, str(c.epochs), ", ".join(c.seeds), str(c.count)]
+            for c in truth.columns
+        ],
         f"{truth.origin} {told}Licence: {truth.licence}. Checksum {truth.checksum[:16]}.",
     )
 
 
 def lookup(
-    architecture: Annotated[str, typer.Argument(help="In the space's text form, quoted.")],
+    architecture: Annotated[
+        str, typer.Argument(help="In the space's text form, quoted.")
+    ],
     table: Annotated[str, typer.Option(help="A truth by name, or a table's .npz.")],
     dataset: Annotated[str, typer.Option(help="As the table names it.")],
-    split: Annotated[str, typer.Option(help="As the table names it, for example x-valid or ori-test.")],
-    epochs: Annotated[int, typer.Option(help="Training horizon; there is no default, it changes the number.")],
+    split: Annotated[
+        str,
+        typer.Option(help="As the table names it, for example x-valid or ori-test."),
+    ],
+    epochs: Annotated[
+        int,
+        typer.Option(
+            help="Training horizon; there is no default, it changes the number."
+        ),
+    ],
 ) -> None:
     """Print every trial of an architecture, or what a surrogate predicts, their mean, and its rank."""
     from archselect.nasbench_adapters.truth import Surrogate, check_column, open_truth
@@ -60,43 +88,82 @@ def lookup(
     place, of = rank(truth, cell, dataset, split, epochs)
     if isinstance(truth, Surrogate):
         say(f"{trials.mean:.2f} %, {truth.how()}")
-        say(f"rank {place} among the accuracies of the {of} architectures of '{truth.reference.name}'")
+        say(
+            f"rank {place} among the accuracies of the {of} architectures of '{truth.reference.name}'"
+        )
         return
     if truth.provenance != MEASURED:
         say(f"looked up, but {truth.how()}")
     for seed, accuracy in zip(trials.seeds, trials.accuracies, strict=True):
         say(f"seed {seed}: {accuracy:.2f} %")
-    say(f"mean of {len(trials.seeds)} trials: {trials.mean:.2f} %, rank {place} of {of}")
+    say(
+        f"mean of {len(trials.seeds)} trials: {trials.mean:.2f} %, rank {place} of {of}"
+    )
 
 
 def import_table(
     source: Annotated[
-        Path, typer.Argument(help="A file or folder of NAS-Bench-101, -201 or -301 or NATS-Bench, or a table as CSV.")
+        Path,
+        typer.Argument(
+            help="A file or folder of NAS-Bench-101, -201 or -301 or NATS-Bench, or a table as CSV."
+        ),
     ],
     name: Annotated[str, typer.Option(help="What to call it from now on.")],
-    format: Annotated[str | None, typer.Option(help="Where the name of the source does not tell.")] = None,
-    space: Annotated[str, typer.Option(help="The space of the architectures.")] = "nb201",
-    force: Annotated[bool, typer.Option(help="Go on although memory seems too small.")] = False,
-    architecture_column: Annotated[
-        str | None, typer.Option(help="Of a plain table: the column of architectures, in the space's text form.")
+    format: Annotated[
+        str | None, typer.Option(help="Where the name of the source does not tell.")
     ] = None,
-    accuracy_column: Annotated[str | None, typer.Option(help="Of a plain table: the column of per cents.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Of a plain table: what the accuracies are of.")] = None,
-    split: Annotated[str | None, typer.Option(help="Of a plain table: as above.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Of a plain table: as above.")] = None,
-    predicted: Annotated[
-        bool, typer.Option("--predicted", help="The accuracies of the CSV are a surrogate's, not measured.")
+    space: Annotated[
+        str, typer.Option(help="The space of the architectures.")
+    ] = "nb201",
+    force: Annotated[
+        bool, typer.Option(help="Go on although memory seems too small.")
     ] = False,
-    origin: Annotated[str | None, typer.Option(help="Of a CSV: who measured or predicted the accuracies.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace a truth that has this name already.")] = False,
+    architecture_column: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a plain table: the column of architectures, in the space's text form."
+        ),
+    ] = None,
+    accuracy_column: Annotated[
+        str | None, typer.Option(help="Of a plain table: the column of per cents.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Of a plain table: what the accuracies are of.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Of a plain table: as above.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Of a plain table: as above.")
+    ] = None,
+    predicted: Annotated[
+        bool,
+        typer.Option(
+            "--predicted",
+            help="The accuracies of the CSV are a surrogate's, not measured.",
+        ),
+    ] = False,
+    origin: Annotated[
+        str | None,
+        typer.Option(help="Of a CSV: who measured or predicted the accuracies."),
+    ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Replace a truth that has this name already."),
+    ] = False,
     skip_invalid: Annotated[
-        bool, typer.Option("--skip-invalid", help="Of a CSV: leave out the rows that cannot be read, and list them.")
+        bool,
+        typer.Option(
+            "--skip-invalid",
+            help="Of a CSV: leave out the rows that cannot be read, and list them.",
+        ),
     ] = False,
 ) -> None:
     """Convert a table once into a compact file that opens in milliseconds under a name.
 
-    A CSV has the columns arch, dataset, split, epochs, seed and accuracy; a plain one has a column of architectures and
-    one of accuracies, which the options name. Accuracies are in per cent.
+    A CSV has the columns arch, dataset, split, epochs, seed and accuracy; a plain one
+    has a column of architectures and one of accuracies, which the options name.
+    Accuracies are in per cent.
     """
     from archselect.nasbench_adapters.truth import PlainColumns, import_truth
     from archselect.nasbench_adapters.truth.long_csv import COLUMNS
@@ -118,7 +185,9 @@ def import_table(
     if not missing:
         assert architecture_column is not None and accuracy_column is not None
         assert dataset is not None and split is not None and epochs is not None
-        plain = PlainColumns(architecture_column, accuracy_column, dataset, split, epochs)
+        plain = PlainColumns(
+            architecture_column, accuracy_column, dataset, split, epochs
+        )
     with progress(f"importing {source}"):
         imported = import_truth(
             source,
@@ -146,13 +215,23 @@ def _show_imported(name: str, imported: Imported) -> None:
         left_out = f" of {read:,} rows" if imported.left_out else ""
         print_table(
             f"{name}: {len(truth)} architectures of {truth.space.name}, {trials:,} trials{left_out}",
-            ["data set", "split", "epochs", "architectures", "trials of each", "lowest %", "highest %"],
+            [
+                "data set",
+                "split",
+                "epochs",
+                "architectures",
+                "trials of each",
+                "lowest %",
+                "highest %",
+            ],
             [_column_row(truth, column) for column in truth.columns],
             f"{truth.how()}, {truth.origin}",
             ["epochs", "architectures", "lowest %", "highest %"],
         )
     else:
-        say(f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}")
+        say(
+            f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}"
+        )
     if isinstance(truth, TruthTable):
         _show_low(truth)
     if imported.replaced is not None:
@@ -184,7 +263,9 @@ def _show_low(truth: TruthTable) -> None:
         low += int(((accuracies > 0) & (accuracies <= 1)).sum())
         trials += truth.extent(*column.key).trials
     if low:
-        say(f"{low:,} of {trials:,} accuracies {'is' if low == 1 else 'are'} at most 1 %")
+        say(
+            f"{low:,} of {trials:,} accuracies {'is' if low == 1 else 'are'} at most 1 %"
+        )
 
 
 def _show_left_out(imported: Imported) -> None:
@@ -199,35 +280,56 @@ def _show_left_out(imported: Imported) -> None:
     for row in refused[:SHOWN]:
         say(f"  {row}")
     if imported.list_of_left_out is not None:
-        say(f"  and {len(refused) - SHOWN:,} more, all listed in {imported.list_of_left_out}")
+        say(
+            f"  and {len(refused) - SHOWN:,} more, all listed in {imported.list_of_left_out}"
+        )
 
 
 def fit(
     table: Annotated[str, typer.Argument(help="A table by name, or its .npz.")],
     name: Annotated[str, typer.Option(help="What to call the surrogate from now on.")],
-    dataset: Annotated[str | None, typer.Option(help="Where the table has more than one column.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Where the table has more than one column.")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="As above.")] = None,
     epochs: Annotated[int | None, typer.Option(help="As above.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace a surrogate that has this name already.")] = False,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Replace a surrogate that has this name already."
+        ),
+    ] = False,
 ) -> None:
     """Fit a surrogate on a table: it predicts any architecture of the space, and says wherever it is used how well.
 
-    How well is measured by cross-validation, on the architectures of the table, and compared with what the number of
-    parameters alone says; see docs/surrogates.md.
+    How well is measured by cross-validation, on the architectures of the table, and
+    compared with what the number of parameters alone says; see docs/surrogates.md.
     """
-    from archselect.benchmarks.parameters import count_rows, network_of
+    from archselect.benchmarks.plan.parameters import count_rows, network_of
     from archselect.nasbench_adapters.truth import Surrogate, fit_truth, open_truth
 
     with progress(f"fitting and cross-validating on {table}"):
         path = fit_truth(
-            table, name=name, dataset=dataset, split=split, epochs=epochs, replace=replace, parameters=count_rows
+            table,
+            name=name,
+            dataset=dataset,
+            split=split,
+            epochs=epochs,
+            replace=replace,
+            parameters=count_rows,
         )
     truth = open_truth(name)
     assert isinstance(truth, Surrogate)
-    tried = ", ".join(f"{form} {tau:.3f}" for form, tau in truth.details["tau of each form"].items())
-    say(f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}.")
+    tried = ", ".join(
+        f"{form} {tau:.3f}" for form, tau in truth.details["tau of each form"].items()
+    )
+    say(
+        f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}."
+    )
     say(compared(truth, network_of(truth.space.name)))
-    say(f"Kept the better form of two by that tau-b ({tried}): {truth.details['form']}. Kept at {path}")
+    say(
+        f"Kept the better form of two by that tau-b ({tried}): {truth.details['form']}. Kept at {path}"
+    )
 
 
 def compared(truth: Surrogate, network: str) -> str:
@@ -241,7 +343,9 @@ def compared(truth: Surrogate, network: str) -> str:
 
     alone = truth.details[ALONE]
     if "undefined" in alone:
-        return f"Not compared with the number of parameters alone: {alone['undefined']}."
+        return (
+            f"Not compared with the number of parameters alone: {alone['undefined']}."
+        )
     said = (
         f"Parameters alone ({network}), on the same folds: Kendall's tau-b {alone['tau']:.3f} "
         f"[{alone['tau_low']:.3f}, {alone['tau_high']:.3f}]."
@@ -253,21 +357,33 @@ def compared(truth: Surrogate, network: str) -> str:
 
 
 def build(
-    name: Annotated[str, typer.Argument(help="The table to train, for example nb201-digits.")],
+    name: Annotated[
+        str, typer.Argument(help="The table to train, for example nb201-digits.")
+    ],
     out_dir: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the parts and the table. Default: ./NAME.")
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for the parts and the table. Default: ./NAME."
+        ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one per core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. Default: one per core.")
+    ] = None,
 ) -> None:
-    """Train a whole table of a small world, every class and several seeds. An interrupted build goes on."""
-    from archselect.benchmarks.preflight import check_writable
-    from archselect.benchmarks.truth_building import RECIPES, build_table
+    """Train a whole table of a small world, every class and several seeds.
+
+    An interrupted build goes on.
+    """
+    from archselect.benchmarks.plan.preflight import check_writable
+    from archselect.benchmarks.runs.truth_building import RECIPES, build_table
     from archselect.nasbench_adapters.truth import KNOWN
 
     faults = Faults()
     if name in KNOWN:
         summary, how = KNOWN[name]
-        faults.add(UserError(f"the truth '{name}' is imported, not trained: {how} ({summary})"))
+        faults.add(
+            UserError(f"the truth '{name}' is imported, not trained: {how} ({summary})")
+        )
     elif name not in RECIPES:
         faults.add(unknown("table to build", name, RECIPES))
     folder = out_dir or Path(name)
@@ -279,6 +395,10 @@ def build(
             RECIPES[name],
             folder,
             workers,
-            lambda done, total: bar.update(bar.task_ids[0], completed=done, total=total),
+            lambda done, total: bar.update(
+                bar.task_ids[0], completed=done, total=total
+            ),
         )
-    say(f"{path}: open it by this path, in a study or with 'archselect truth list {path}'")
+    say(
+        f"{path}: open it by this path, in a study or with 'archselect truth list {path}'"
+    )

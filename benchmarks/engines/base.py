@@ -1,8 +1,11 @@
-"""What an engine is: it takes calls and gives futures. Runs are independent, so that is all a study needs of one.
+"""What an engine is: it takes calls and gives futures.
 
-An engine is a context manager that is told what every worker does before its first call, and yields `submit(function,
-*arguments)`, which gives a `concurrent.futures.Future`. Functions and arguments are picklable. What has not started by
-the end of the block is dropped.
+Runs are independent, so that is all a study needs of one.
+
+An engine is a context manager that is told what every worker does before its first
+call, and yields `submit(function, *arguments)`, which gives a
+`concurrent.futures.Future`. Functions and arguments are picklable. What has not started
+by the end of the block is dropped.
 """
 
 from __future__ import annotations
@@ -15,8 +18,8 @@ from typing import Any, Protocol
 
 import torch
 
-from archselect.benchmarks.calls import StartError
-from archselect.benchmarks.workers import THREADS, Submit, settle
+from archselect.benchmarks.runtime.calls import StartError
+from archselect.benchmarks.runtime.workers import THREADS, Submit, settle
 from archselect.nasbench_adapters.errors import UserError
 
 Start = tuple[Callable[..., None], tuple[Any, ...]]
@@ -33,12 +36,14 @@ class Engine(Protocol):
 
         Args:
             workers: how many at most; None for as many as there are.
-            device: which runs are for, "cpu", "cuda" or "cuda:NUMBER", or "auto" where only the worker knows.
+            device: which runs are for, "cpu", "cuda" or "cuda:NUMBER", or "auto" where
+                only the worker knows.
             start: before a worker's first call.
             settings: of the engine's own, by name.
 
         Raises:
-            UserError: a setting is unknown, a package is missing, or the cluster does not answer.
+            UserError: a setting is unknown, a package is missing, or the cluster does
+                not answer.
         """
         ...
 

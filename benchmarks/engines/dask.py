@@ -17,13 +17,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from archselect.benchmarks.calls import DEATHS, Call, StartError, WorkerDied, pack, perform
 from archselect.benchmarks.engines.base import Start
 from archselect.benchmarks.engines.base import call as do
-from archselect.benchmarks.machine import cores
-from archselect.benchmarks.workers import Submit, deafen, start_helpers
+from archselect.benchmarks.runtime.calls import (
+    DEATHS,
+    Call,
+    StartError,
+    WorkerDied,
+    pack,
+    perform,
+)
+from archselect.benchmarks.runtime.machine import cores
+from archselect.benchmarks.runtime.workers import Submit, deafen, start_helpers
 from archselect.nasbench_adapters.errors import Faults, UserError, unknown
-from archselect.nasbench_adapters.files import expand
+from archselect.nasbench_adapters.input_files import expand
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -36,13 +43,19 @@ TIMEOUT = 30
 LOOK = 5.0
 """Seconds after which workers are counted again."""
 FETCH = 30.0
-"""Seconds to wait for a result: if its worker has died since, the call is done again, and others are not to wait."""
+"""Seconds to wait for a result: if its worker has died since, the call is done again,
+and others are not to wait.
+"""
 GRACE = 10.0
-"""Seconds that the thread has to end where it speaks with a scheduler that does not answer."""
+"""Seconds that the thread has to end where it speaks with a scheduler that does not
+answer.
+"""
 NOISY = ("asyncio", "distributed", "tornado")
 """Loggers of Dask and of what it is made of."""
 HOST = "127.0.0.1"
-"""Where the scheduler of this machine's workers listens: on this machine only, as who reaches it can run code."""
+"""Where the scheduler of this machine's workers listens: on this machine only, as who
+reaches it can run code.
+"""
 
 
 def check_dask(settings: dict[str, Any]) -> None:
@@ -52,12 +65,18 @@ def check_dask(settings: dict[str, Any]) -> None:
         if name not in SETTINGS:
             faults.add(unknown("setting of engine dask", name, SETTINGS))
     for name in ("scheduler", "resource", *TLS):
-        if name in settings and not (isinstance(settings[name], str) and settings[name]):
-            faults.add(UserError(f"{name} of engine dask: {settings[name]!r} is no text"))
+        if name in settings and not (
+            isinstance(settings[name], str) and settings[name]
+        ):
+            faults.add(
+                UserError(f"{name} of engine dask: {settings[name]!r} is no text")
+            )
     timeout = settings.get("timeout", TIMEOUT)
     number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if not number or not 0 < timeout < math.inf:
-        faults.add(UserError(f"timeout of engine dask: {timeout!r} is no number of seconds"))
+        faults.add(
+            UserError(f"timeout of engine dask: {timeout!r} is no number of seconds")
+        )
     if not faults:
         with faults.collect():
             _check_address(settings)
@@ -65,7 +84,11 @@ def check_dask(settings: dict[str, Any]) -> None:
     try:
         import distributed  # noqa: F401
     except ImportError:
-        faults.add(UserError("engine 'dask' needs the package distributed: pip install 'archselect[dask]'"))
+        faults.add(
+            UserError(
+                "engine 'dask' needs the package distributed: pip install 'archselect[dask]'"
+            )
+        )
     faults.raise_any()
 
 
@@ -89,10 +112,14 @@ def _check_tls(settings: dict[str, Any]) -> None:
     given = [name for name in TLS if name in settings]
     encrypted = settings.get("scheduler", "").startswith("tls://")
     if given and not encrypted:
-        raise UserError(f"{given[0]} of engine dask is of use with a scheduler=tls://HOST:PORT only")
+        raise UserError(
+            f"{given[0]} of engine dask is of use with a scheduler=tls://HOST:PORT only"
+        )
     missing = [name for name in TLS[:2] if name not in settings]
     if missing and (given or (encrypted and not _is_tls_configured())):
-        raise UserError(f"engine dask needs {' and '.join(missing)} for a scheduler at tls://")
+        raise UserError(
+            f"engine dask needs {' and '.join(missing)} for a scheduler at tls://"
+        )
     for name in given:
         if not expand(Path(settings[name])).is_file():
             raise UserError(f"{name} of engine dask: there is no file {settings[name]}")
@@ -108,22 +135,29 @@ def _is_tls_configured() -> bool:
 
 
 @contextmanager
-def dask_engine(workers: int | None, device: str, start: Start, settings: dict[str, Any]) -> Iterator[Submit]:
+def dask_engine(
+    workers: int | None, device: str, start: Start, settings: dict[str, Any]
+) -> Iterator[Submit]:
     """See :class:`.Engine`; `workers` is how many calls are at work at once.
 
     Settings:
-        scheduler: its address, tcp://HOST:PORT or tls://HOST:PORT; if it is left out, workers of one thread are started
-            here, and a scheduler that only this machine can reach.
-        resource: what a run takes one of, such as GPU where workers were started with `--resources GPU=1`.
+        scheduler: its address, tcp://HOST:PORT or tls://HOST:PORT; if it is left out,
+            workers of one thread are started here, and a scheduler that only this
+            machine can reach.
+        resource: what a run takes one of, such as GPU where workers were started with
+            `--resources GPU=1`.
         timeout: seconds to wait for the scheduler, 30 if it is left out.
-        tls_ca_file, tls_cert, tls_key: files in PEM format, for a scheduler with TLS; if they are left out, those that
-            Dask's own configuration names. The key may be in the file of the certificate.
+        tls_ca_file, tls_cert, tls_key: files in PEM format, for a scheduler with TLS;
+            if they are left out, those that Dask's own configuration names. The key may
+            be in the file of the certificate.
 
-    Dask blames a worker's death on every call that the worker had, and gives up those that it has blamed too often.
-    Such a call is done again, after all others and alone; if its workers still die, it is the cause and fails.
+    Dask blames a worker's death on every call that the worker had, and gives up those
+    that it has blamed too often. Such a call is done again, after all others and alone;
+    if its workers still die, it is the cause and fails.
 
     Raises:
-        UserError: no scheduler answers. Each call raises it too where the scheduler is lost.
+        UserError: no scheduler answers. Each call raises it too where the scheduler is
+            lost.
     """
     check_dask(settings)
     with ExitStack() as stack:
@@ -165,7 +199,8 @@ def _cluster_here(workers: int) -> Iterator[str]:
             yield _address_of(started)
         finally:
             if not started.done():
-                # Ctrl-C came first. A cluster closes only once it has started, and without workers it does not start.
+                # Ctrl-C came first. A cluster closes only once it has started, and
+                # without workers it does not start.
                 for process in set(active_children()) - others:
                     process.kill()
             if started.exception() is None:
@@ -176,16 +211,23 @@ def _address_of(started: Future[Any]) -> str:
     try:
         return str(started.result().scheduler_address)
     except (OSError, RuntimeError) as error:
-        raise UserError(f"cannot start Dask workers here: {error}; give fewer --workers") from error
+        raise UserError(
+            f"cannot start Dask workers here: {error}; give fewer --workers"
+        ) from error
 
 
 @contextmanager
 def _connected(address: str, settings: dict[str, Any]) -> Iterator[Client]:
-    """Yield a client of a scheduler. Raises UserError if the scheduler does not answer."""
+    """Yield a client of a scheduler.
+
+    Raises UserError if the scheduler does not answer.
+    """
     from distributed import Client
     from distributed.security import Security
 
-    files = {name: str(expand(Path(settings[name]))) for name in TLS if name in settings}
+    files = {
+        name: str(expand(Path(settings[name]))) for name in TLS if name in settings
+    }
     security = None
     if files:
         security = Security(
@@ -195,9 +237,16 @@ def _connected(address: str, settings: dict[str, Any]) -> Iterator[Client]:
             tls_client_key=files.get("tls_key"),
         )
     try:
-        client = Client(address, timeout=settings.get("timeout", TIMEOUT), security=security, set_as_default=False)
+        client = Client(
+            address,
+            timeout=settings.get("timeout", TIMEOUT),
+            security=security,
+            set_as_default=False,
+        )
     except (OSError, ValueError) as error:
-        raise UserError(f"no Dask scheduler answers at {address}: {error}; start one with 'dask scheduler'") from error
+        raise UserError(
+            f"no Dask scheduler answers at {address}: {error}; start one with 'dask scheduler'"
+        ) from error
     with client:
         yield client
 
@@ -212,10 +261,17 @@ class _News(NamedTuple):
 class _Desk:
     """Hands calls to a cluster, as many at a time as its workers can do.
 
-    One thread does it, the only one that uses the client. A queue brings it new calls and finished futures.
+    One thread does it, the only one that uses the client. A queue brings it new calls
+    and finished futures.
     """
 
-    def __init__(self, client: Client, workers: int | None, start: Start, settings: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        workers: int | None,
+        start: Start,
+        settings: dict[str, Any],
+    ) -> None:
         self._client = client
         self._address = settings.get("scheduler", "this machine")
         self._start = start
@@ -282,7 +338,10 @@ class _Desk:
             self._collect(news.call, news.future)
 
     def _collect(self, call: Call, future: DaskFuture) -> None:
-        """Give a call what came of it. Raises OSError if its future was lost with the scheduler."""
+        """Give a call what came of it.
+
+        Raises OSError if its future was lost with the scheduler.
+        """
         from distributed import KilledWorker
 
         status = future.status
@@ -311,7 +370,11 @@ class _Desk:
         if call.deaths < DEATHS:
             self._suspects.append(call)
         else:
-            call.fail(WorkerDied(f"{call.deaths} workers died of it: killed, or out of memory"))
+            call.fail(
+                WorkerDied(
+                    f"{call.deaths} workers died of it: killed, or out of memory"
+                )
+            )
 
     def _hand_over(self) -> None:
         """Hand over waiting calls while there are places; when none is left, those that may be deadly, one by one."""
@@ -342,7 +405,10 @@ class _Desk:
         return int(worker["resources"].get(self._resource, 0))
 
     def _give(self, call: Call) -> None:
-        """Hand a call to the cluster. Raises what the client raises without a scheduler."""
+        """Hand a call to the cluster.
+
+        Raises what the client raises without a scheduler.
+        """
         if self._client.status != "running":
             raise ConnectionError("the connection was lost")
         try:
@@ -351,7 +417,13 @@ class _Desk:
             call.fail(error)
             return
         resources = None if self._resource is None else {self._resource: 1}
-        future = self._client.submit(perform, content, key=f"archselect-{uuid4()}", pure=False, resources=resources)
+        future = self._client.submit(
+            perform,
+            content,
+            key=f"archselect-{uuid4()}",
+            pure=False,
+            resources=resources,
+        )
         self._at_work[call] = future
         self._watch(call, future)
 
@@ -381,7 +453,11 @@ def _quiet() -> Iterator[None]:
     """Have Dask's libraries print nothing in this process within the block: our own errors say what to do."""
     import distributed  # noqa: F401 (it gives its loggers handlers)
 
-    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in NOISY]
+    names = [
+        name
+        for name in logging.root.manager.loggerDict
+        if name.partition(".")[0] in NOISY
+    ]
     loggers = [logging.getLogger(name) for name in {*names, *NOISY}]
     before = [(logger, logger.handlers, logger.propagate) for logger in loggers]
     for logger in loggers:

@@ -11,7 +11,11 @@ from archselect.benchmarks.engines.local import check_local, local_engine
 from archselect.benchmarks.engines.slurm.engine import check_slurm, slurm_engine
 from archselect.nasbench_adapters.errors import unknown
 
-ENGINES: dict[str, Engine] = {"local": local_engine, "dask": dask_engine, "slurm": slurm_engine}
+ENGINES: dict[str, Engine] = {
+    "local": local_engine,
+    "dask": dask_engine,
+    "slurm": slurm_engine,
+}
 
 
 CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {

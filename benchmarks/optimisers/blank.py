@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import torch
 
-from archselect.benchmarks.optimisers.base import Batch, Optimiser
-from archselect.benchmarks.optimisers.trainer import Trainer
+from archselect.benchmarks.optimisers.base import Optimiser
+from archselect.benchmarks.optimisers.trainer import Batch, Trainer
 
 
 class Blank(Optimiser):

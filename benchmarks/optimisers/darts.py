@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from archselect.benchmarks.optimisers.base import Batch, Optimiser
-from archselect.benchmarks.optimisers.trainer import Trainer
+from archselect.benchmarks.optimisers.base import Optimiser
+from archselect.benchmarks.optimisers.trainer import Batch, Trainer
 from archselect.benchmarks.optimisers.unrolled import unrolled_gradients
 from archselect.nasbench_adapters.networks import Mixture
 
@@ -17,10 +17,12 @@ class Darts(Optimiser):
     """α ← α - Adam(∇_α L_valid(w', softmax(α))), then w ← w - η ∇_w L_train(w, softmax(α)).
 
     Settings:
-        level: "bi" as above, or "single": both losses are of the same batch of all training images, and in the first
-            order both gradients are had at once, before either step (the control of Xie et al., AISTATS 2021).
-        order: 1 takes w' = w (the released DARTS-PT's); 2 takes for w' the weights after one more step on the
-            training batch and follows their dependence on α (section 2.3 and algorithm 1): see :mod:`.unrolled`.
+        level: "bi" as above, or "single": both losses are of the same batch of all
+            training images, and in the first order both gradients are had at once,
+            before either step (the control of Xie et al., AISTATS 2021).
+        order: 1 takes w' = w (the released DARTS-PT's); 2 takes for w' the weights
+            after one more step on the training batch and follows their dependence on α
+            (section 2.3 and algorithm 1): see :mod:`.unrolled`.
     """
 
     name: ClassVar[str] = "darts"
@@ -51,10 +53,14 @@ class Darts(Optimiser):
         valid = trainer.valid() if self.level == "bi" else batch
         trainer.step_alphas(self.alpha_gradients(trainer, batch, valid))
         # A trace records the loss that the alphas learn from only once.
-        loss = trainer.loss(batch, self.weight_mixture(trainer), recorded=self.level == "bi")
+        loss = trainer.loss(
+            batch, self.weight_mixture(trainer), recorded=self.level == "bi"
+        )
         trainer.step_weights(loss)
 
-    def alpha_gradients(self, trainer: Trainer, train: Batch, valid: Batch) -> tuple[Tensor, ...]:
+    def alpha_gradients(
+        self, trainer: Trainer, train: Batch, valid: Batch
+    ) -> tuple[Tensor, ...]:
         """Return the gradient of the alphas' step, one (edges, operations) tensor per cell type."""
         if self.order == 2:
             return unrolled_gradients(trainer, train, valid)

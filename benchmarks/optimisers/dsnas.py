@@ -8,8 +8,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from archselect.benchmarks.optimisers.base import Batch, Optimiser
-from archselect.benchmarks.optimisers.trainer import Trainer
+from archselect.benchmarks.optimisers.base import Optimiser
+from archselect.benchmarks.optimisers.trainer import Batch, Trainer
 from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
 from archselect.nasbench_adapters.networks import Mixture
 
@@ -17,19 +17,25 @@ from archselect.nasbench_adapters.networks import Mixture
 class Dsnas(Optimiser):
     """z ~ softmax(α) one-hot, w ← w - η ∇_w L(w, z), α ← α - Adam(R ∇_α log p(z)), on all training images.
 
-    R_e = Σ_k z_ek ∂L/∂z_ek, the cost of the operation drawn on edge e, clamped; log p(z) = Σ_e log p_e(z_e), so that
-    the gradient on edge e is R_e (z_e - p_e). The defaults are those of Xie et al. (AISTATS 2021). The draw takes the
-    probabilities to the CPU, once a step: what is computed next depends on it.
+    R_e = Σ_k z_ek ∂L/∂z_ek, the cost of the operation drawn on edge e, clamped; log
+    p(z) = Σ_e log p_e(z_e), so that the gradient on edge e is R_e (z_e - p_e). The
+    defaults are those of Xie et al. (AISTATS 2021). The draw takes the probabilities to
+    the CPU, once a step: what is computed next depends on it.
 
     Settings:
         clamp: R is kept within plus and minus this.
-        as_released: the released code's gradient of log Σ_e p_e(z_e), R_e p_e(z_e) / Σ_e' p_e'(z_e') (z_e - p_e), in
-            which edges whose draw was unlikely hardly move.
+        as_released: the released code's gradient of log Σ_e p_e(z_e), R_e p_e(z_e) /
+            Σ_e' p_e'(z_e') (z_e - p_e), in which edges whose draw was unlikely hardly
+            move.
     """
 
     name: ClassVar[str] = "dsnas"
-    summary: ClassVar[str] = "weights and alphas together, one drawn operation per edge at a time"
-    paper: ClassVar[str] = "Hu et al., DSNAS, CVPR 2020, arXiv 2002.09128; Xie et al., AISTATS 2021, arXiv 2009.01272"
+    summary: ClassVar[str] = (
+        "weights and alphas together, one drawn operation per edge at a time"
+    )
+    paper: ClassVar[str] = (
+        "Hu et al., DSNAS, CVPR 2020, arXiv 2002.09128; Xie et al., AISTATS 2021, arXiv 2009.01272"
+    )
     formulation: ClassVar[int] = 1
 
     epochs: int = Field(150, ge=0, le=MOST_EPOCHS)
@@ -53,23 +59,29 @@ class Dsnas(Optimiser):
         surrogate = self.surrogate(soft, drawn, costs)
         trainer.step_alphas(trainer.gradients(surrogate))
 
-    def surrogate(self, soft: Mixture, drawn: Mixture, costs: tuple[Tensor, ...]) -> Tensor:
+    def surrogate(
+        self, soft: Mixture, drawn: Mixture, costs: tuple[Tensor, ...]
+    ) -> Tensor:
         """Return a scalar whose gradient by the alphas is that of :class:`Dsnas`.
 
         Args:
             soft: the probabilities.
             drawn: one operation per edge.
-            costs: per cell type the loss' gradient by the drawn weights, of their shape.
+            costs: per cell type the loss' gradient by the drawn weights, of their
+                shape.
         """
         total = torch.zeros((), device=costs[0].device)
-        for probabilities, weights, cost in zip(soft.weights, drawn.weights, costs, strict=True):
+        for probabilities, weights, cost in zip(
+            soft.weights, drawn.weights, costs, strict=True
+        ):
             drawn_one = weights.detach()
             reward = (drawn_one * cost).sum(-1).clamp(-self.clamp, self.clamp)
             likelihood = (drawn_one * probabilities).sum(-1)
             if self.as_released:
                 total = total + (reward * likelihood).sum() / likelihood.detach().sum()
             else:
-                # An edge that carries nothing has no probability to take the logarithm of.
+                # An edge that carries nothing has no probability to take the logarithm
+                # of.
                 log_likelihood = likelihood.masked_fill(likelihood == 0, 1).log()
                 total = total + (reward * log_likelihood).sum()
         return total

@@ -7,30 +7,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from archselect.benchmarks.optimisers.base import Batch
-from archselect.benchmarks.traces import CellTrace, Trace, TraceInfo, shape_of_losses, shapes
+from archselect.benchmarks.optimisers.trainer import Batch, Trainer
+from archselect.benchmarks.store.traces import (
+    CellTrace,
+    Trace,
+    TraceInfo,
+    shape_of_losses,
+    shapes,
+)
 from archselect.nasbench_adapters.networks import Mixture, mixture_of, sampled, scoring
 from archselect.nasbench_adapters.networks.mixture import width
-
-if TYPE_CHECKING:
-    from archselect.benchmarks.optimisers.trainer import Trainer
 
 
 class _Costs:
     """Costs on a cell type, summed over batches: counts on the host, sums on the device."""
 
-    def __init__(self, layers: int, edges: int, operations: int, device: torch.device) -> None:
+    def __init__(
+        self, layers: int, edges: int, operations: int, device: torch.device
+    ) -> None:
         self._counts = np.zeros((edges, operations), dtype=np.int32)
         self._batches = 0
-        self._layers = torch.zeros(layers, edges, operations, dtype=torch.float64, device=device)
-        self._squares = torch.zeros(edges, operations, dtype=torch.float64, device=device)
+        self._layers = torch.zeros(
+            layers, edges, operations, dtype=torch.float64, device=device
+        )
+        self._squares = torch.zeros(
+            edges, operations, dtype=torch.float64, device=device
+        )
         self._weighed = torch.zeros(layers, edges, dtype=torch.float64, device=device)
 
     def count_forward(self, support: Sequence[Sequence[bool]]) -> None:
@@ -43,7 +52,8 @@ class _Costs:
 
         Args:
             table: the mixture, (layers, edges, operations).
-            gradient: the loss' gradient by it, of its shape. It is zero outside of the support.
+            gradient: the loss' gradient by it, of its shape. It is zero outside of the
+                support.
         """
         costs = gradient.double()
         self._layers += costs
@@ -73,14 +83,17 @@ class Recorder:
         trainer: whose.
 
     Attributes:
-        parts: of the images that losses are recorded of; costs are those of the first, which the alphas learn from.
+        parts: of the images that losses are recorded of; costs are those of the first,
+            which the alphas learn from.
     """
 
     def __init__(self, trainer: Trainer) -> None:
         self._space = trainer.space
         self._layers = trainer.layers
         self._device = trainer.images.device
-        self.parts = list(dict.fromkeys([trainer.optimiser.searched, trainer.optimiser.part]))
+        self.parts = list(
+            dict.fromkeys([trainer.optimiser.searched, trainer.optimiser.part])
+        )
         self._history: dict[str, list[Tensor]] = {}
         self._begin()
 
@@ -89,8 +102,12 @@ class Recorder:
         self._costs = []
         for place, cell in enumerate(self._space.cells):
             columns = width(self._space, place)
-            self._costs.append(_Costs(self._layers[place], len(cell.edges), columns, self._device))
-        self._losses = torch.zeros(len(self.parts), 2, 3, dtype=torch.float64, device=self._device)
+            self._costs.append(
+                _Costs(self._layers[place], len(cell.edges), columns, self._device)
+            )
+        self._losses = torch.zeros(
+            len(self.parts), 2, 3, dtype=torch.float64, device=self._device
+        )
 
     def listening(self, mixture: Mixture, part: str) -> Mixture:
         """Return the mixture such that its costs are recorded, if the alphas learn from that part of the images.
@@ -101,8 +118,13 @@ class Recorder:
         """
         if part != self.parts[0]:
             return mixture
-        weights = tuple(table if table.requires_grad else table.detach().requires_grad_() for table in mixture.weights)
-        for costs, table, support in zip(self._costs, weights, mixture.support, strict=True):
+        weights = tuple(
+            table if table.requires_grad else table.detach().requires_grad_()
+            for table in mixture.weights
+        )
+        for costs, table, support in zip(
+            self._costs, weights, mixture.support, strict=True
+        ):
             costs.count_forward(support)
             table.register_hook(partial(costs.add_gradient, table.detach()))
         return Mixture(weights, mixture.support)
@@ -143,7 +165,8 @@ class Recorder:
     def probe(self, trainer: Trainer, seed: int) -> None:
         """Keep the costs of uniformly drawn paths, over one pass of the part that the alphas learn from.
 
-        Nothing is trained, no running statistics move, and no random stream of the training.
+        Nothing is trained, no running statistics move, and no random stream of the
+        training.
 
         Args:
             trainer: whose supernet is probed.
@@ -154,10 +177,15 @@ class Recorder:
         generator = torch.Generator().manual_seed(seed)
         size = trainer.optimiser.batch_size
         augment = trainer.optimiser.augment
-        equal = mixture_of(self._space, [torch.zeros_like(alpha, device="cpu") for alpha in trainer.alphas])
+        equal = mixture_of(
+            self._space,
+            [torch.zeros_like(alpha, device="cpu") for alpha in trainer.alphas],
+        )
         with scoring(trainer.supernet, "batch"), torch.enable_grad():
             for images, labels in trainer.images.epoch(part, size, generator, augment):
-                path = sampled(self._space, equal, self._space.undecided(), generator, self._device).leaf()
+                path = sampled(
+                    self._space, equal, self._space.undecided(), generator, self._device
+                ).leaf()
                 loss = trainer.loss(Batch(images, labels, part), path)
                 torch.autograd.grad(loss, path.weights, allow_unused=True)
         for c, costs in enumerate(self._costs):
@@ -171,11 +199,18 @@ class Recorder:
         return {name: torch.stack(values) for name, values in self._history.items()}
 
     def load_state(self, state: dict[str, Any], epochs: int) -> None:
-        """Take over what was kept until after so many epochs. Raises ValueError if it is of another shape."""
-        wanted: dict[str, tuple[int, ...]] = {"losses": shape_of_losses(len(self.parts), epochs)}
+        """Take over what was kept until after so many epochs.
+
+        Raises ValueError if it is of another shape.
+        """
+        wanted: dict[str, tuple[int, ...]] = {
+            "losses": shape_of_losses(len(self.parts), epochs)
+        }
         for c, cell in enumerate(self._space.cells):
             columns = width(self._space, c)
-            of_cell = shapes(len(cell.edges), columns, self._layers[c], epochs, probes=1)
+            of_cell = shapes(
+                len(cell.edges), columns, self._layers[c], epochs, probes=1
+            )
             wanted |= {f"{name}_{c}": shape for name, shape in of_cell.items()}
         if {name: tuple(values.shape) for name, values in state.items()} != wanted:
             raise ValueError("its trace is of another shape")
@@ -188,6 +223,10 @@ class Recorder:
         cells = []
         for c in range(len(self._layers)):
             suffix = f"_{c}"
-            of_cell = {name.removesuffix(suffix): value for name, value in arrays.items() if name.endswith(suffix)}
+            of_cell = {
+                name.removesuffix(suffix): value
+                for name, value in arrays.items()
+                if name.endswith(suffix)
+            }
             cells.append(CellTrace(**of_cell))
         return Trace(info, arrays["losses"], tuple(cells))

@@ -10,10 +10,11 @@ from archselect.benchmarks.optimisers.sdarts_rs import SdartsRS
 from archselect.benchmarks.optimisers.snas import Snas
 from archselect.benchmarks.optimisers.spos import Spos
 from archselect.benchmarks.optimisers.untrained import Untrained
-from archselect.nasbench_adapters.user_files import UserClasses
+from archselect.nasbench_adapters.plugins.user_files import UserClasses
 
 OPTIMISERS: dict[str, type[Optimiser]] = {
-    optimiser.name: optimiser for optimiser in (Untrained, Blank, Spos, Darts, SdartsRS, Snas, Dsnas)
+    optimiser.name: optimiser
+    for optimiser in (Untrained, Blank, Spos, Darts, SdartsRS, Snas, Dsnas)
 }
 
 TAKEN = ("recipe", "label", "spaces", "data")
@@ -24,9 +25,13 @@ def _check(optimiser: type[Optimiser]) -> None:
     """Raise ValueError, which names the fix, if a setting has no default or is a word that a study needs."""
     for name, field in optimiser.model_fields.items():
         if name in TAKEN:
-            raise ValueError(f"{optimiser.__name__} has a setting {name}, a word that studies need: rename it")
+            raise ValueError(
+                f"{optimiser.__name__} has a setting {name}, a word that studies need: rename it"
+            )
         if field.is_required():
-            raise ValueError(f"{optimiser.__name__} has a setting {name} without a default: give it one")
+            raise ValueError(
+                f"{optimiser.__name__} has a setting {name} without a default: give it one"
+            )
 
 
 registry: UserClasses[Optimiser] = UserClasses(
@@ -42,5 +47,8 @@ registry: UserClasses[Optimiser] = UserClasses(
 
 
 def get_optimiser(name: str) -> type[Optimiser]:
-    """Return the optimiser class of a name, or of FILE.py:CLASS. Raises UserError, saying where, if there is none."""
+    """Return the optimiser class of a name, or of FILE.py:CLASS.
+
+    Raises UserError, saying where, if there is none.
+    """
     return registry.get(name)

@@ -16,19 +16,25 @@ from archselect.nasbench_adapters.networks import Mixture
 class SdartsRS(Darts):
     """As DARTS, but w ← w - η ∇_w L_train(w, P(softmax(α) + δ)), δ uniform in ±ε; the alphas' step is not perturbed.
 
-    P clips to [0, 1] and rescales every edge to sum to one; if nothing is left of an edge its largest entry becomes
-    one. Entries that are zero before (of decided and dropped edges, or not allowed on an edge) stay zero. In the e-th
-    of E epochs ε = epsilon_first + (epsilon - epsilon_first) e / E; tuning under a selector uses `epsilon`.
+    P clips to [0, 1] and rescales every edge to sum to one; if nothing is left of an
+    edge its largest entry becomes one. Entries that are zero before (of decided and
+    dropped edges, or not allowed on an edge) stay zero. In the e-th of E epochs ε =
+    epsilon_first + (epsilon - epsilon_first) e / E; tuning under a selector uses
+    `epsilon`.
 
-    Unlike the released code, which does not compute an operation that was clipped to zero and so leaves its weights
-    alone in that step, its weights are computed and decay here: looking at them would make every step wait.
+    Unlike the released code, which does not compute an operation that was clipped to
+    zero and so leaves its weights alone in that step, its weights are computed and
+    decay here: looking at them would make every step wait.
 
     Settings:
-        epsilon_first, epsilon: radius of the perturbation in the first epoch, and that which it grows to.
+        epsilon_first, epsilon: radius of the perturbation in the first epoch, and that
+            which it grows to.
     """
 
     name: ClassVar[str] = "sdarts-rs"
-    summary: ClassVar[str] = "as darts, with the mixture perturbed at random in the weights' step"
+    summary: ClassVar[str] = (
+        "as darts, with the mixture perturbed at random in the weights' step"
+    )
     paper: ClassVar[str] = "Chen and Hsieh, SDARTS, ICML 2020, arXiv 2002.05283"
     formulation: ClassVar[int] = 1
 
@@ -43,7 +49,9 @@ class SdartsRS(Darts):
 
 
 def perturb(mixture: Mixture, radius: float, generator: torch.Generator) -> Mixture:
-    """Return a mixture near another one: P(W + δ) of :class:`SdartsRS`. The support stays.
+    """Return a mixture near another one: P(W + δ) of :class:`SdartsRS`.
+
+    The support stays.
 
     Args:
         mixture: W.
@@ -54,7 +62,10 @@ def perturb(mixture: Mixture, radius: float, generator: torch.Generator) -> Mixt
     sizes = [table.numel() for table in mixture.weights]
     draws = (2 * torch.rand(sum(sizes), generator=generator) - 1) * radius
     noises = draws.to(first.device, first.dtype, non_blocking=True).split(sizes)
-    weights = [_project(table, noise.view_as(table)) for table, noise in zip(mixture.weights, noises, strict=True)]
+    weights = [
+        _project(table, noise.view_as(table))
+        for table, noise in zip(mixture.weights, noises, strict=True)
+    ]
     return Mixture(tuple(weights), mixture.support)
 
 

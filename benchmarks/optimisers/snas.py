@@ -7,25 +7,29 @@ from typing import ClassVar
 import torch
 from pydantic import Field
 
-from archselect.benchmarks.optimisers.base import Batch, Optimiser
-from archselect.benchmarks.optimisers.trainer import Trainer
+from archselect.benchmarks.optimisers.base import Optimiser
+from archselect.benchmarks.optimisers.trainer import Batch, Trainer
 from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
 
 
 class Snas(Optimiser):
     """Z = softmax((α + g) / T), g Gumbel noise; w ← w - η ∇_w L(w, Z), α ← α - Adam(∇_α L(w, Z)), on all images.
 
-    The alphas' gradient is Z_k (c_k - Σ Z c) / T with c = ∂L/∂Z. One Z is drawn per batch. The defaults are those of
-    Xie et al. (AISTATS 2021).
+    The alphas' gradient is Z_k (c_k - Σ Z c) / T with c = ∂L/∂Z. One Z is drawn per
+    batch. The defaults are those of Xie et al. (AISTATS 2021).
 
     Settings:
-        temperature, temperature_last: T in the first epoch, and that to which it goes linearly; the released code has
-            1 throughout, or goes to 0.03.
+        temperature, temperature_last: T in the first epoch, and that to which it goes
+            linearly; the released code has 1 throughout, or goes to 0.03.
     """
 
     name: ClassVar[str] = "snas"
-    summary: ClassVar[str] = "weights and alphas together, under mixtures with Gumbel noise"
-    paper: ClassVar[str] = "Xie et al., SNAS, ICLR 2019, arXiv 1812.09926; Xie et al., AISTATS 2021, arXiv 2009.01272"
+    summary: ClassVar[str] = (
+        "weights and alphas together, under mixtures with Gumbel noise"
+    )
+    paper: ClassVar[str] = (
+        "Xie et al., SNAS, ICLR 2019, arXiv 1812.09926; Xie et al., AISTATS 2021, arXiv 2009.01272"
+    )
     formulation: ClassVar[int] = 1
 
     epochs: int = Field(150, ge=0, le=MOST_EPOCHS)
@@ -45,7 +49,10 @@ class Snas(Optimiser):
         """See :class:`Snas`."""
         change = (self.temperature_last - self.temperature) * trainer.progress
         temperature = self.temperature + change
-        noisy = [(alpha + gumbel(alpha, trainer.generator)) / temperature for alpha in trainer.alphas]
+        noisy = [
+            (alpha + gumbel(alpha, trainer.generator)) / temperature
+            for alpha in trainer.alphas
+        ]
         loss = trainer.loss(batch, trainer.mixture(noisy))
         gradients = trainer.step_weights(loss, also=trainer.alphas)
         trainer.step_alphas(gradients)

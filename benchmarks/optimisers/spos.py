@@ -7,19 +7,22 @@ from typing import ClassVar
 import torch
 from pydantic import Field
 
-from archselect.benchmarks.optimisers.base import Batch, Optimiser
-from archselect.benchmarks.optimisers.trainer import Trainer
+from archselect.benchmarks.optimisers.base import Optimiser
+from archselect.benchmarks.optimisers.trainer import Batch, Trainer
 from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
 
 
 class Spos(Optimiser):
     """z uniform one-hot, w ← w - η ∇_w L(w, z), on all training images; α stays as drawn.
 
-    Xie et al. (AISTATS 2021), whose settings the defaults are, measure the costs of operations under it.
+    Xie et al. (AISTATS 2021), whose settings the defaults are, measure the costs of
+    operations under it.
     """
 
     name: ClassVar[str] = "spos"
-    summary: ClassVar[str] = "weights alone, one uniformly drawn operation per edge at a time"
+    summary: ClassVar[str] = (
+        "weights alone, one uniformly drawn operation per edge at a time"
+    )
     paper: ClassVar[str] = "Guo et al., SPOS, ECCV 2020, arXiv 1904.00420"
     formulation: ClassVar[int] = 1
 
@@ -34,5 +37,7 @@ class Spos(Optimiser):
     def step(self, trainer: Trainer, batch: Batch) -> None:
         """See :class:`Spos`."""
         with torch.no_grad():
-            equal = trainer.mixture([torch.zeros_like(alpha) for alpha in trainer.alphas])
+            equal = trainer.mixture(
+                [torch.zeros_like(alpha) for alpha in trainer.alphas]
+            )
         trainer.step_weights(trainer.loss(batch, trainer.drawn(equal)))

@@ -3,32 +3,90 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from archselect.benchmarks.checked import check_optimizer
-from archselect.benchmarks.optimisers.base import Batch, Optimiser
-from archselect.benchmarks.optimisers.recorder import Recorder
-from archselect.benchmarks.precision import autocast
+from archselect.benchmarks.optimisers.settings import CommonSettings
+from archselect.benchmarks.runtime.precision import autocast
+from archselect.benchmarks.runtime.tensor_files import check_optimizer
 from archselect.nasbench_adapters.images.batches import Images
-from archselect.nasbench_adapters.networks import FusedSupernet, Mixture, Supernet, executed, mixture_of, sampled
+from archselect.nasbench_adapters.networks import (
+    FusedSupernet,
+    Mixture,
+    Supernet,
+    executed,
+    mixture_of,
+    sampled,
+)
 from archselect.nasbench_adapters.space import Decisions, SearchSpace
 
 
+class Batch(NamedTuple):
+    """A batch of images, on the supernet's device.
+
+    Attributes:
+        images: (batch, channels, height, width), normalised.
+        labels: (batch,).
+        part: of the data that they are of: "train", "valid" or "all".
+    """
+
+    images: Tensor
+    labels: Tensor
+    part: str
+
+
+class UpdateRule(CommonSettings):
+    """What a trainer knows of an optimiser: its settings, and how it updates weights and alphas for one batch."""
+
+    @property
+    def part(self) -> str:
+        """The part of the images whose batches `step` is given: "train", or "all" for both halves."""
+        return "train"
+
+    @property
+    def searched(self) -> str:
+        """The part of the images from which the alphas' gradient comes, for traces."""
+        return self.part
+
+    @abstractmethod
+    def step(self, trainer: Trainer, batch: Batch) -> None:
+        """Update weights and alphas, or some of them, for one batch of `part`.
+
+        Also tunes a supernet for a selector.
+        """
+
+
+class Listener(Protocol):
+    """What a trainer tells of every forward and epoch; see :class:`.recorder.Recorder`."""
+
+    def listening(self, mixture: Mixture, part: str) -> Mixture:
+        """Return the mixture, whose gradient is heard; `part`: of the images that go forward."""
+
+    def hear(self, batch: Batch, logits: Tensor) -> None:
+        """Hear what a forward of a batch gave, (batch, classes)."""
+
+    def end_epoch(self, alphas: Sequence[Tensor]) -> None:
+        """Hear that an epoch is over, and the alphas then."""
+
+
 class Trainer:
-    """Trains a supernet and its alphas in place. One object, so that optimiser states live on between calls.
+    """Trains a supernet and its alphas in place.
+
+    One object, so that optimiser states live on between calls.
 
     Args:
         optimiser: how.
         space: of the supernet.
         supernet: moved in place.
-        alphas: leaf tensors that require gradients; moved in place if the optimiser steps them.
+        alphas: leaf tensors that require gradients; moved in place if the optimiser
+            steps them.
         images: the two halves.
         seed: of the order of batches, of augmentation and of what the optimiser draws.
 
@@ -37,13 +95,14 @@ class Trainer:
         generator: the one random stream of the training, on the CPU.
         recorder: records the training for its trace; None without one.
         decisions: of the current epoch.
-        progress: how much of the training lies behind, from 0 in its first epoch; 1 while a selector tunes.
+        progress: how much of the training lies behind, from 0 in its first epoch; 1
+            while a selector tunes.
         weight_optimizer, alpha_optimizer: SGD and Adam.
     """
 
     def __init__(
         self,
-        optimiser: Optimiser,
+        optimiser: UpdateRule,
         space: SearchSpace,
         supernet: Supernet,
         alphas: tuple[Tensor, ...],
@@ -59,7 +118,7 @@ class Trainer:
         self._forward = executed(self.fused, supernet, optimiser.execution)
         types = supernet.layers_by_type()
         self.layers = [len(types.get(cell, ())) for cell in range(len(space.cells))]
-        self.recorder: Recorder | None = None
+        self.recorder: Listener | None = None
         self.generator = torch.Generator().manual_seed(seed)
         self.decisions = space.undecided()
         self.progress = 0.0
@@ -88,7 +147,9 @@ class Trainer:
         self.decisions = decisions
         self.progress = progress
         size = self.optimiser.batch_size
-        self._valid = self.images.endless("valid", size, self.generator, self.optimiser.augment)
+        self._valid = self.images.endless(
+            "valid", size, self.generator, self.optimiser.augment
+        )
         part = self.optimiser.part
         for images, labels in self._batches(part):
             self.optimiser.step(self, Batch(images, labels, part))
@@ -115,16 +176,21 @@ class Trainer:
         """Return softmax(alpha) on open edges, one-hot on decided ones.
 
         Args:
-            alphas: to which gradients flow, one (edges, operations) tensor per cell type; the trainer's if left out.
+            alphas: to which gradients flow, one (edges, operations) tensor per cell
+                type; the trainer's if left out.
         """
-        return mixture_of(self.space, self.alphas if alphas is None else alphas, self.decisions)
+        return mixture_of(
+            self.space, self.alphas if alphas is None else alphas, self.decisions
+        )
 
     def drawn(self, mixture: Mixture) -> Mixture:
         """Return a mixture of one operation per open edge, drawn in proportion to its weight.
 
         It waits for the device, once.
         """
-        return sampled(self.space, mixture, self.decisions, self.generator, self.images.device)
+        return sampled(
+            self.space, mixture, self.decisions, self.generator, self.images.device
+        )
 
     def loss(
         self,
@@ -138,27 +204,39 @@ class Trainer:
         Args:
             batch: images and labels.
             mixture: what goes forward.
-            weights: by name, in place of the supernet's own; its running statistics are then left as they are.
+            weights: by name, in place of the supernet's own; its running statistics are
+                then left as they are.
             recorded: whether the trace, where there is one, has it.
         """
         images, labels, part = batch
         recorder = self.recorder if recorded else None
-        # Always where there is a gradient, so that a trace does not change even the rounding.
+        # Always where there is a gradient, so that a trace does not change even the
+        # rounding.
         if recorder is not None or any(rows.requires_grad for rows in mixture.weights):
             mixture = mixture.spread(self.layers)
         if recorder is not None:
             mixture = recorder.listening(mixture, part)
         with autocast(self.images.device, self.optimiser.precision):
-            logits = self._forward(images, mixture) if weights is None else self._forward_at(weights, images, mixture)
+            logits = (
+                self._forward(images, mixture)
+                if weights is None
+                else self._forward_at(weights, images, mixture)
+            )
             if recorder is not None:
                 recorder.hear(batch, logits)
             return F.cross_entropy(logits, labels)
 
-    def _forward_at(self, weights: Mapping[str, Tensor], images: Tensor, mixture: Mixture) -> Tensor:
+    def _forward_at(
+        self, weights: Mapping[str, Tensor], images: Tensor, mixture: Mixture
+    ) -> Tensor:
         """Return the logits at other weights; running statistics are left as they are."""
-        statistics = {name: buffer.clone() for name, buffer in self.supernet.named_buffers()}
+        statistics = {
+            name: buffer.clone() for name, buffer in self.supernet.named_buffers()
+        }
         tensors = {**statistics, **weights}
-        logits: Tensor = functional_call(self.supernet, tensors, (images, mixture, self.fused.way))
+        logits: Tensor = functional_call(
+            self.supernet, tensors, (images, mixture, self.fused.way)
+        )
         return logits
 
     def gradients(self, loss: Tensor) -> tuple[Tensor, ...]:
@@ -173,20 +251,27 @@ class Trainer:
             nn.utils.clip_grad_norm_(self.alphas, self.optimiser.alpha_grad_clip)
         self.alpha_optimizer.step()
 
-    def step_weights(self, loss: Tensor, also: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
+    def step_weights(
+        self, loss: Tensor, also: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, ...]:
         """Do one step of SGD down the loss, its gradient clipped.
 
-        Weights on which the loss does not depend stay. Returns the loss' gradients with respect to `also` (leaves,
-        such as the alphas or a mixture's weights), had in the same backward; zeros where it does not depend on one.
+        Weights on which the loss does not depend stay. Returns the loss' gradients with
+        respect to `also` (leaves, such as the alphas or a mixture's weights), had in
+        the same backward; zeros where it does not depend on one.
         """
         for leaf in also:
             leaf.grad = None
         self.weight_optimizer.zero_grad()
         loss.backward()
         if self.optimiser.grad_clip:
-            nn.utils.clip_grad_norm_(self.supernet.parameters(), self.optimiser.grad_clip)
+            nn.utils.clip_grad_norm_(
+                self.supernet.parameters(), self.optimiser.grad_clip
+            )
         self.weight_optimizer.step()
-        return tuple(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in also)
+        return tuple(
+            torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in also
+        )
 
     def state(self) -> dict[str, Any]:
         """Return all that training moves, for :meth:`load_state`: tensors, numbers and containers of them."""

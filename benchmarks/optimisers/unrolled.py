@@ -1,11 +1,12 @@
 """The alphas' gradient through one step of the weights (Liu et al., DARTS, ICLR 2019, section 2.3, equations 6 to 8).
 
-    w' = w - ξ (∇_w L_train(w, α) + λ w + μ m)
-    v  = ∇_w' L_valid(w', α)
-    d  = ∇_α L_valid(w', α) - ξ (∇_α L_train(w + εv, α) - ∇_α L_train(w - εv, α)) / 2ε,   ε = 0.01 / ‖v‖
+    w' = w - ξ (∇_w L_train(w, α) + λ w + μ m) v  = ∇_w' L_valid(w', α) d  = ∇_α
+    L_valid(w', α) - ξ (∇_α L_train(w + εv, α) - ∇_α L_train(w - εv, α)) / 2ε,   ε =
+    0.01 / ‖v‖
 
-ξ is the weights' current learning rate, λ their weight decay, μ m their momentum: as in the released code the step is
-that of the weights' SGD, without its clipping. The last term is ξ ∇²_{α,w} L_train v by finite difference.
+ξ is the weights' current learning rate, λ their weight decay, μ m their momentum: as in
+the released code the step is that of the weights' SGD, without its clipping. The last
+term is ξ ∇²_{α,w} L_train v by finite difference.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from archselect.benchmarks.optimisers.base import Batch
-from archselect.benchmarks.optimisers.trainer import Trainer
+from archselect.benchmarks.optimisers.trainer import Batch, Trainer
 
 RADIUS = 0.01
 """How far the weights are moved for the finite difference (footnote 2 of the paper)."""
 
 
-def unrolled_gradients(trainer: Trainer, train: Batch, valid: Batch, radius: float = RADIUS) -> tuple[Tensor, ...]:
+def unrolled_gradients(
+    trainer: Trainer, train: Batch, valid: Batch, radius: float = RADIUS
+) -> tuple[Tensor, ...]:
     """Return d of the module's text, one (edges, operations) tensor per cell type: four forwards and four backwards.
 
     Only the first forward, at the supernet's own weights, moves its running statistics.
@@ -35,10 +37,14 @@ def unrolled_gradients(trainer: Trainer, train: Batch, valid: Batch, radius: flo
     rate = trainer.weight_optimizer.param_groups[0]["lr"]
     ahead = _step_ahead(trainer, train)
     loss = trainer.loss(valid, trainer.mixture(), ahead)
-    slopes = torch.autograd.grad(loss, [*trainer.alphas, *ahead.values()], materialize_grads=True)
+    slopes = torch.autograd.grad(
+        loss, [*trainer.alphas, *ahead.values()], materialize_grads=True
+    )
     direct = slopes[: len(trainer.alphas)]
     direction = slopes[len(trainer.alphas) :]
-    norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(v) for v in direction]))
+    norm = torch.linalg.vector_norm(
+        torch.stack([torch.linalg.vector_norm(v) for v in direction])
+    )
     epsilon = radius / norm.clamp_min(torch.finfo(norm.dtype).tiny)
     plus = _alpha_gradients_at(trainer, train, direction, epsilon)
     minus = _alpha_gradients_at(trainer, train, direction, -epsilon)
@@ -59,9 +65,14 @@ def _step_ahead(trainer: Trainer, train: Batch) -> dict[str, Tensor]:
     ahead = {}
     for (name, weight), slope in zip(weights.items(), slopes, strict=True):
         moved: Tensor = weight
-        # Operations that no open edge carries have no slope: the weights' SGD leaves them alone too.
+        # Operations that no open edge carries have no slope: the weights' SGD leaves
+        # them alone too.
         if slope is not None:
-            step = slope + group["weight_decay"] * weight + group["momentum"] * _buffer(trainer, weight)
+            step = (
+                slope
+                + group["weight_decay"] * weight
+                + group["momentum"] * _buffer(trainer, weight)
+            )
             moved = weight - group["lr"] * step
         ahead[name] = moved.detach().requires_grad_()
     return ahead
@@ -72,12 +83,18 @@ def _alpha_gradients_at(
 ) -> tuple[Tensor, ...]:
     """Return the gradient by the alphas of the loss on a batch, at weights moved by a distance in a direction."""
     moved = {}
-    for (name, weight), v in zip(trainer.supernet.named_parameters(), direction, strict=True):
+    for (name, weight), v in zip(
+        trainer.supernet.named_parameters(), direction, strict=True
+    ):
         moved[name] = weight.detach() + distance * v
-    return trainer.gradients(trainer.loss(train, trainer.mixture(), moved, recorded=False))
+    return trainer.gradients(
+        trainer.loss(train, trainer.mixture(), moved, recorded=False)
+    )
 
 
 def _buffer(trainer: Trainer, weight: Tensor) -> Tensor | float:
     """Return the momentum that SGD has gathered for a weight."""
-    buffer: Tensor | None = trainer.weight_optimizer.state[weight].get("momentum_buffer")
+    buffer: Tensor | None = trainer.weight_optimizer.state[weight].get(
+        "momentum_buffer"
+    )
     return 0.0 if buffer is None else buffer

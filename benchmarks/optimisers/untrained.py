@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from archselect.benchmarks.optimisers.blank import Blank
-from archselect.benchmarks.records import Settings
+from archselect.benchmarks.store.facts import Settings
 
 
 class Untrained(Blank):
@@ -31,4 +31,8 @@ class Untrained(Blank):
             "precision",
             "weight_decay",
         ]
-        return {name: value for name, value in super().settings().items() if name in effective}
+        return {
+            name: value
+            for name, value in super().settings().items()
+            if name in effective
+        }

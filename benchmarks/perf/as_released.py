@@ -1,8 +1,9 @@
 """The plain formulation as the papers' code runs it, in a process of its own: a line in, one piece of work, a line out.
 
-Beside what the plain formulation computes, the code of Zero-Cost-PT copies the network for every score, keeps the graph
-for gradients, and has autograd look for anomalies; and the C library gives back freed memory to the system, as it does
-unless it is asked not to.
+Beside what the plain formulation computes, the code of Zero-Cost-PT copies the network
+for every score, keeps the graph for gradients, and has autograd look for anomalies; and
+the C library gives back freed memory to the system, as it does unless it is asked not
+to.
 
     python as_released.py {iteration,edge,step} THREADS
 """
@@ -23,9 +24,14 @@ def iteration(world):
     images = world.images.contiguous()
     scores = []
     for mixture in (mixture for edge in candidates(world) for mixture in edge):
-        net, weights = copy.deepcopy(world.plain), mixture.weights[0].clone().requires_grad_()
+        net, weights = (
+            copy.deepcopy(world.plain),
+            mixture.weights[0].clone().requires_grad_(),
+        )
         with torch.enable_grad(), torch.autograd.set_detect_anomaly(True):
-            kernel = kernel_of(net, lambda x, net=net, weights=weights: net(x, weights), images)
+            kernel = kernel_of(
+                net, lambda x, net=net, weights=weights: net(x, weights), images
+            )
         scores.append(float(torch.linalg.slogdet(kernel).logabsdet))
     return scores
 
@@ -36,7 +42,10 @@ def edge(world):
     images = world.images.contiguous()
     with torch.no_grad():
         mixtures = next(candidates(world))
-        return [float(F.cross_entropy(world.plain(images, m.weights[0]), world.labels)) for m in mixtures]
+        return [
+            float(F.cross_entropy(world.plain(images, m.weights[0]), world.labels))
+            for m in mixtures
+        ]
 
 
 def training_step(world):
@@ -53,7 +62,10 @@ def training_step(world):
 
 if __name__ == "__main__":
     torch.set_num_threads(int(sys.argv[2]))
-    run, nb201 = {"iteration": iteration, "edge": edge, "step": training_step}[sys.argv[1]], new_nb201()
+    run, nb201 = (
+        {"iteration": iteration, "edge": edge, "step": training_step}[sys.argv[1]],
+        new_nb201(),
+    )
     for _ in sys.stdin:
         sys.stdout.write(json.dumps(run(nb201)) + "\n")
         sys.stdout.flush()

@@ -1,12 +1,13 @@
 """What is timed: supernets at the papers' size, plain ones with the same weights, and the arithmetic floor.
 
-Run it with `pytest benchmarks/perf`, on as many CPU threads as ARCHSELECT_PERF_THREADS says (one if it is not set), or
-with ARCHSELECT_PERF_DEVICE=cuda on a GPU; ARCHSELECT_PERF_BATCH is the number of images, 64 if it is not set.
-Each group of the table is one piece of work; the figures in brackets are ratios to the fastest row of the group, made
-in one run on one machine. Times by themselves are not to be compared between machines.
+Run it with `pytest benchmarks/perf`, on as many CPU threads as ARCHSELECT_PERF_THREADS
+says (one if it is not set), or with ARCHSELECT_PERF_DEVICE=cuda on a GPU;
+ARCHSELECT_PERF_BATCH is the number of images, 64 if it is not set. Each group of the
+table is one piece of work; the figures in brackets are ratios to the fastest row of the
+group, made in one run on one machine. Times by themselves are not to be compared
+between machines.
 """
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -17,19 +18,30 @@ from pathlib import Path
 
 import pytest
 import torch
+from support import naive, naive_darts
+from support.dispatched import dispatched as count_dispatched
 from torch import nn
 from torch.nn import functional as F
 
-from archselect.benchmarks.machine import open_device
-from archselect.benchmarks.workers import settle
-from archselect.nasbench_adapters.networks import FusedSupernet, Mixture, Supernet, executed, mixture_of, new_alphas
+from archselect.benchmarks.runtime.machine import open_device
+from archselect.benchmarks.runtime.workers import settle
+from archselect.nasbench_adapters.networks import (
+    FusedSupernet,
+    Mixture,
+    Supernet,
+    executed,
+    mixture_of,
+    new_alphas,
+)
 from archselect.nasbench_adapters.networks.flops import ForwardCost
 from archselect.nasbench_adapters.spaces import get_space
 
 BATCH, IMAGE = int(os.environ.get("ARCHSELECT_PERF_BATCH", "64")), (3, 32, 32)
 DEVICE = open_device(os.environ.get("ARCHSELECT_PERF_DEVICE", "cpu"))
 SIDE = 1024
-"""Rows and columns of the matrices whose product is the measure of arithmetic: large enough to run at full speed."""
+"""Rows and columns of the matrices whose product is the measure of arithmetic: large
+enough to run at full speed.
+"""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,18 +50,10 @@ def settled():
     settle(int(os.environ.get("ARCHSELECT_PERF_THREADS", "1")))
 
 
-def load(name):
-    """A module of the tests."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / "tests" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
 def plain_module():
     """The naive DARTS supernet of the tests, with torch's own poolings in place of its slow ones."""
-    module = load("naive_darts")
+    module = naive_darts
 
     def pool(self, x):
         if self.kind == "max":
@@ -109,7 +113,7 @@ def nb201():
 
 def new_nb201():
     """See :func:`nb201`."""
-    module = load("naive")
+    module = naive
 
     def pool(self, x, blocked=False):
         return F.avg_pool2d(x * 0 if blocked else x, 3, 1, 1, count_include_pad=False)
@@ -124,7 +128,9 @@ def made(name, copy_of):
     generator = torch.Generator().manual_seed(0)
     supernet = Supernet(space, space.skeleton(), 3, 10, 0)
     plain = copy_of(supernet)
-    images = torch.randn(BATCH, *IMAGE, generator=generator).contiguous(memory_format=torch.channels_last)
+    images = torch.randn(BATCH, *IMAGE, generator=generator).contiguous(
+        memory_format=torch.channels_last
+    )
     return World(
         supernet.to(DEVICE, memory_format=torch.channels_last),
         plain.to(DEVICE),
@@ -155,15 +161,16 @@ def multiply():
 @pytest.fixture(scope="session")
 def dispatched():
     """`dispatched(work)` is how many operations the work hands to the device, views and allocations apart."""
-    return load("dispatched").dispatched
+    return count_dispatched
 
 
 @pytest.fixture(scope="session")
 def timed(dispatched):
     """`timed(benchmark, work, rounds)` times it after a warm-up, and notes how many operations it dispatches.
 
-    What is not `eager`, replayed or done by another process, is not counted and has been done before. On a GPU it notes
-    also how many kernels the work launches, and for how many milliseconds they run.
+    What is not `eager`, replayed or done by another process, is not counted and has
+    been done before. On a GPU it notes also how many kernels the work launches, and for
+    how many milliseconds they run.
     """
 
     def run(benchmark, work, rounds, eager=True):
@@ -173,12 +180,20 @@ def timed(dispatched):
             benchmark.pedantic(work, rounds=rounds, warmup_rounds=int(eager))
             return
         work()
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        with torch.profiler.profile(
+            activities=[torch.profiler.ProfilerActivity.CUDA]
+        ) as profile:
             work()
             torch.cuda.synchronize()
-        kernels = [event for event in profile.events() if event.device_type == torch.autograd.DeviceType.CUDA]
+        kernels = [
+            event
+            for event in profile.events()
+            if event.device_type == torch.autograd.DeviceType.CUDA
+        ]
         benchmark.extra_info["kernels"] = len(kernels)
-        benchmark.extra_info["busy"] = sum(event.device_time_total for event in kernels) / 1000
+        benchmark.extra_info["busy"] = (
+            sum(event.device_time_total for event in kernels) / 1000
+        )
 
         def whole():
             work()
@@ -191,13 +206,21 @@ def timed(dispatched):
 
 def kernel_of(net, forward, images):
     """NWOT's K as the released code reckons it: both products of every pattern, in every module named after a ReLU."""
-    total = torch.zeros(len(images), len(images), dtype=torch.float64, device=images.device)
+    total = torch.zeros(
+        len(images), len(images), dtype=torch.float64, device=images.device
+    )
 
     def listen(module, inputs, output):
         active = (inputs[0].reshape(len(images), -1) > 0).float()
-        total.add_((active @ active.T).double() + ((1 - active) @ (1 - active).T).double())
+        total.add_(
+            (active @ active.T).double() + ((1 - active) @ (1 - active).T).double()
+        )
 
-    hooks = [m.register_forward_hook(listen) for m in net.modules() if "ReLU" in type(m).__name__]
+    hooks = [
+        m.register_forward_hook(listen)
+        for m in net.modules()
+        if "ReLU" in type(m).__name__
+    ]
     try:
         forward(images)
     finally:
@@ -220,7 +243,14 @@ def as_released():
     def start(work):
         script = Path(__file__).with_name("as_released.py")
         process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", script, work, str(torch.get_num_threads())],
+            [
+                sys.executable,
+                "-W",
+                "ignore",
+                script,
+                work,
+                str(torch.get_num_threads()),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -229,7 +259,9 @@ def as_released():
 
         def run():
             print(file=process.stdin, flush=True)
-            return torch.tensor(json.loads(process.stdout.readline()), dtype=torch.float64)
+            return torch.tensor(
+                json.loads(process.stdout.readline()), dtype=torch.float64
+            )
 
         return run
 
@@ -248,7 +280,10 @@ def executions():
         fused = FusedSupernet(supernet)
         if DEVICE.type == "cpu":
             return {"ours": fused}
-        return {"ours": fused, "ours, replayed": executed(fused, supernet, "cuda-graphs")}
+        return {
+            "ours": fused,
+            "ours, replayed": executed(fused, supernet, "cuda-graphs"),
+        }
 
     return run
 

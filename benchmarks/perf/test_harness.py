@@ -6,10 +6,12 @@ from time import perf_counter
 import pytest
 import torch
 
-from archselect.benchmarks.grid import span
-from archselect.benchmarks.records import Folder, Record, write_fact
-from archselect.benchmarks.run import Runner
-from archselect.benchmarks.study import read_study
+from archselect.benchmarks.plan.jobs import span
+from archselect.benchmarks.plan.study import read_study
+from archselect.benchmarks.runs.run import Runner
+from archselect.benchmarks.store.facts import write_fact
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Record
 
 WORK = ("data", "supernet", "score", "tune", "validate")
 
@@ -33,12 +35,16 @@ def test_overhead(benchmark, tmp_path):
     start = perf_counter()
     benchmark.pedantic(work, rounds=1)
     elapsed = perf_counter() - start
-    records = [json.loads(path.read_text()) for path in (tmp_path / "records").glob("*.json")]
+    records = [
+        json.loads(path.read_text()) for path in (tmp_path / "records").glob("*.json")
+    ]
     assert len(records) == len(jobs)
     # A supernet is made once and stands in every record that reads it.
     supernets = {job.inputs.id: job.supernet.id for job in jobs}
     seconds = {
-        (supernets[record["id"]] if phase == "supernet" else record["id"], phase): time["seconds"]
+        (supernets[record["id"]] if phase == "supernet" else record["id"], phase): time[
+            "seconds"
+        ]
         for record in records
         for phase, time in record["cost"]["phases"].items()
         if phase in WORK

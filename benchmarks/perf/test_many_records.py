@@ -1,6 +1,7 @@
 """Folders of many records: reporting on them and going on with their study, in processes of their own as a user's are.
 
-How many is in ARCHSELECT_PERF_RECORDS; what a hundred thousand take is in docs/speed.md.
+How many is in ARCHSELECT_PERF_RECORDS; what a hundred thousand take is in
+docs/speed.md.
 """
 
 import os
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from archselect.benchmarks.grid import span
-from archselect.benchmarks.records import Folder, Record, as_text
-from archselect.benchmarks.study import read_study
+from archselect.benchmarks.plan.jobs import span
+from archselect.benchmarks.plan.study import read_study
+from archselect.benchmarks.store.facts import as_text
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Record
 
 RECORDS = int(os.environ.get("ARCHSELECT_PERF_RECORDS", "2000"))
 STUDY = """
@@ -34,18 +37,28 @@ truth = [{{ table = "nb201-digits", dataset = "digits", split = "test", epochs =
 
 
 def command(*words):
-    return subprocess.run(["archselect", *map(str, words)], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        ["archselect", *map(str, words)], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def measure(benchmark, *words, rounds=1):
     benchmark.pedantic(lambda: command(*words), rounds=rounds)
-    benchmark.extra_info["MiB at most"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    benchmark.extra_info["MiB at most"] = (
+        resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    )
 
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
     folder = tmp_path_factory.mktemp("many") / "many"
-    make = [sys.executable, Path(__file__).with_name("many_records.py"), folder, "--records", f"{RECORDS}"]
+    make = [
+        sys.executable,
+        Path(__file__).with_name("many_records.py"),
+        folder,
+        "--records",
+        f"{RECORDS}",
+    ]
     subprocess.run(make, check=True)
     return folder
 
@@ -68,7 +81,11 @@ def study(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     one, path, folder = root / "one.toml", root / "many.toml", root / "many"
     one.write_text(STUDY.format(supernets=[0], selections=[0]))
-    path.write_text(STUDY.format(supernets=list(range(-(-RECORDS // 100))), selections=list(range(100))))
+    path.write_text(
+        STUDY.format(
+            supernets=list(range(-(-RECORDS // 100))), selections=list(range(100))
+        )
+    )
     command("run", one, "--out", root / "one")
     (first,) = Folder(root / "one").read_all(Record)
     (folder / "records").mkdir(parents=True)

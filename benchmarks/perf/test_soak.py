@@ -1,8 +1,9 @@
 """Long studies: what 100,000 calls and thousands of runs do to memory, and what interruptions do to the tables.
 
-A study has ARCHSELECT_PERF_RUNS runs (2,000 if it is not set), and is interrupted ARCHSELECT_PERF_INTERRUPTIONS times
-(6); calls are in ARCHSELECT_PERF_CALLS (10000,100000), workers in ARCHSELECT_PERF_WORKERS (1,2,4). Each line printed by
-`pytest -s` has MiB of the command and of its largest worker.
+A study has ARCHSELECT_PERF_RUNS runs (2,000 if it is not set), and is interrupted
+ARCHSELECT_PERF_INTERRUPTIONS times (6); calls are in ARCHSELECT_PERF_CALLS
+(10000,100000), workers in ARCHSELECT_PERF_WORKERS (1,2,4). Each line printed by `pytest
+-s` has MiB of the command and of its largest worker.
 """
 
 import os
@@ -18,14 +19,23 @@ from pathlib import Path
 import pytest
 
 from archselect.benchmarks.engines.local import local_engine
-from archselect.benchmarks.records import Folder, Record
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Record
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="looks for processes in /proc"
+)
 
 RUNS = int(os.environ.get("ARCHSELECT_PERF_RUNS", "2000"))
 INTERRUPTIONS = int(os.environ.get("ARCHSELECT_PERF_INTERRUPTIONS", "6"))
-CALLS = [int(count) for count in os.environ.get("ARCHSELECT_PERF_CALLS", "10000,100000").split(",")]
-WORKERS = [int(count) for count in os.environ.get("ARCHSELECT_PERF_WORKERS", "1,2,4").split(",")]
+CALLS = [
+    int(count)
+    for count in os.environ.get("ARCHSELECT_PERF_CALLS", "10000,100000").split(",")
+]
+WORKERS = [
+    int(count)
+    for count in os.environ.get("ARCHSELECT_PERF_WORKERS", "1,2,4").split(",")
+]
 FIRST = 1_000
 """Calls or runs after which memory has to be flat."""
 FLAT = 1.1
@@ -92,10 +102,17 @@ def look(pid, done):
 
 def check_flat(name, seconds, samples):
     """Print a line of the first, the middle and the last of the samples, which must not grow from one to the other."""
-    first = next(sample for sample in samples if sample.done >= min(FIRST, samples[-1].done // 2))
-    middle = next(sample for sample in samples if sample.done >= min(10 * FIRST, samples[-1].done))
+    first = next(
+        sample for sample in samples if sample.done >= min(FIRST, samples[-1].done // 2)
+    )
+    middle = next(
+        sample for sample in samples if sample.done >= min(10 * FIRST, samples[-1].done)
+    )
     last = samples[-1]
-    shown = "; ".join(f"after {s.done:,}: {s.command:.0f} and {s.worker:.0f} MiB" for s in (first, middle, last))
+    shown = "; ".join(
+        f"after {s.done:,}: {s.command:.0f} and {s.worker:.0f} MiB"
+        for s in (first, middle, last)
+    )
     print(f"\n{name}: {last.done / seconds:,.0f} a second; {shown}")  # noqa: T201
     assert min(first.worker, last.worker) > 0, "no worker was seen"
     assert last.command <= FLAT * first.command
@@ -110,7 +127,9 @@ def test_calls(count, workers):
     begun = time.monotonic()
     with local_engine(workers, "cpu", (int, ()), {}) as submit:
         total = 0
-        for done, future in enumerate(as_completed([submit(abs, -number) for number in range(count)]), start=1):
+        for done, future in enumerate(
+            as_completed([submit(abs, -number) for number in range(count)]), start=1
+        ):
             total += future.result()
             if done % FIRST == 0 or done == count:
                 samples.append(look(os.getpid(), done))
@@ -123,15 +142,33 @@ def write_study(path):
     """Write a study of so many runs."""
     supernets = list(range(max(1, RUNS // GROUP)))
     selections = list(range(min(RUNS, GROUP)))
-    path.write_text(STUDY.format(supernets=supernets, selections=selections), encoding="utf-8")
+    path.write_text(
+        STUDY.format(supernets=supernets, selections=selections), encoding="utf-8"
+    )
     return path
 
 
 def start(study, out, workers):
     """Start the command, in a group of its own."""
     script = Path(sys.executable).with_name("archselect")
-    words = [script, "run", study, "--out", out, "--workers", f"{workers}", "--device", "cpu"]
-    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    words = [
+        script,
+        "run",
+        study,
+        "--out",
+        out,
+        "--workers",
+        f"{workers}",
+        "--device",
+        "cpu",
+    ]
+    return subprocess.Popen(
+        words,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def count_records(out):

@@ -30,13 +30,25 @@ def trainer_of(device):
     def make(name, space_name):
         skeleton, side, batch_size, count = WORLDS[space_name]
         space, generator = get_space(space_name), torch.Generator().manual_seed(0)
-        pixels = torch.randint(256, (2 * count, side, side, 3), generator=generator, dtype=torch.uint8).numpy()
+        pixels = torch.randint(
+            256, (2 * count, side, side, 3), generator=generator, dtype=torch.uint8
+        ).numpy()
         labels = torch.randint(10, (2 * count,), generator=generator).numpy()
-        dataset = make_dataset("random", (pixels, labels), (pixels[:10], labels[:10]), origin="random", classes=10)
+        dataset = make_dataset(
+            "random",
+            (pixels, labels),
+            (pixels[:10], labels[:10]),
+            origin="random",
+            classes=10,
+        )
         images = Images(dataset, device, split="first")
         optimiser = OPTIMISERS[name](batch_size=batch_size)
-        supernet = Supernet(space, space.skeleton(**skeleton), 3, 10, 0).to(device, memory_format=torch.channels_last)
-        alphas = tuple(a.requires_grad_() for a in optimiser.new_alphas(space, generator, device))
+        supernet = Supernet(space, space.skeleton(**skeleton), 3, 10, 0).to(
+            device, memory_format=torch.channels_last
+        )
+        alphas = tuple(
+            a.requires_grad_() for a in optimiser.new_alphas(space, generator, device)
+        )
         return Trainer(optimiser, space, supernet, alphas, images, seed=0)
 
     return make
@@ -65,5 +77,7 @@ def test_tracing(benchmark, trainer_of, device, name, space):
     ratios = [traced / plain for plain, traced in times[1:]]
     ratios += [traced / plain for (_, traced), (plain, _) in pairwise(times[1:])]
     benchmark.extra_info["ratio"] = median(ratios)
-    for one, other in zip(plain.supernet.parameters(), traced.supernet.parameters(), strict=True):
+    for one, other in zip(
+        plain.supernet.parameters(), traced.supernet.parameters(), strict=True
+    ):
         assert torch.equal(one, other)

@@ -32,6 +32,8 @@ def test_lookups(benchmark, name):
         key = table.columns[-1].key
         return [table.lookup(cell, *key) for cell in CELLS]
 
-    asked = subprocess.run([sys.executable, "-c", ADDED, name], capture_output=True, text=True, check=True)
+    asked = subprocess.run(
+        [sys.executable, "-c", ADDED, name], capture_output=True, text=True, check=True
+    )
     benchmark.extra_info["MiB added to a fresh process"] = int(asked.stdout)
     assert len(benchmark.pedantic(look_up, rounds=3, warmup_rounds=1)) == len(CELLS)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from archselect.benchmarks.machine import cores
-from archselect.benchmarks.records import Folder, Record
+from archselect.benchmarks.runtime.machine import cores
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Record
 
 STUDY = """
 name = "workers"
@@ -35,7 +36,13 @@ def command(folder, seeds, workers, channels):
     folder.mkdir(parents=True)
     study = folder / "workers.toml"
     study.write_text(STUDY.format(seeds=list(seeds), channels=channels))
-    words = [Path(sys.executable).with_name("archselect"), "run", study, "--out", folder / "out"]
+    words = [
+        Path(sys.executable).with_name("archselect"),
+        "run",
+        study,
+        "--out",
+        folder / "out",
+    ]
     words += ["--workers", f"{workers}", "--device", "cpu"]
     return folder / "out", subprocess.Popen(words, stdout=subprocess.DEVNULL)
 
@@ -46,7 +53,10 @@ def rate(*started):
     for out, process in started:
         assert process.wait() == 0
         for record in Folder(out).read_all(Record):
-            lines = [json.loads(line) for line in Folder(out).log(record.id).read_text().splitlines()]
+            lines = [
+                json.loads(line)
+                for line in Folder(out).log(record.id).read_text().splitlines()
+            ]
             begun.append(datetime.fromisoformat(lines[0]["time"]))
             ended.append(datetime.fromisoformat(lines[-1]["time"]))
     return len(begun) / (max(ended) - min(begun)).total_seconds()
@@ -64,7 +74,10 @@ def test_two_workers(benchmark, tmp_path, channels):
         folder = tmp_path / f"{len(rates['one'])}"
         rates["one"].append(rate(command(folder / "one", range(RUNS), 1, channels)))
         rates["two"].append(rate(command(folder / "two", range(RUNS), 2, channels)))
-        apart = [command(folder / f"part{place}", half, 1, channels) for place, half in enumerate(halves)]
+        apart = [
+            command(folder / f"part{place}", half, 1, channels)
+            for place, half in enumerate(halves)
+        ]
         rates["two commands"].append(rate(*apart))
 
     benchmark.pedantic(measure, rounds=ROUNDS)

@@ -1,5 +1,5 @@
-"""Image data sets by name: what there is, whether it is here, how to get it. Only `batches`, `streamed` and `colour`
-need torch.
+"""Image data sets by name: what there is, whether it is here, how to get it. Only
+`batches`, `streamed` and `colour` need torch.
 """
 
 from __future__ import annotations
@@ -14,9 +14,16 @@ from pathlib import Path
 import platformdirs
 
 from archselect.nasbench_adapters.errors import UserError, unknown
-from archselect.nasbench_adapters.files import expand
-from archselect.nasbench_adapters.images import cifar, digits, imagenet, imagenet16, npz, svhn
+from archselect.nasbench_adapters.images import (
+    cifar,
+    digits,
+    imagenet,
+    imagenet16,
+    npz,
+    svhn,
+)
 from archselect.nasbench_adapters.images.dataset import ImageDataset, pooled
+from archselect.nasbench_adapters.input_files import expand
 
 __all__ = [
     "DATASETS",
@@ -128,8 +135,15 @@ DATASETS = {
 }
 
 
-DATASET_ALIASES = {"imagenet16": imagenet16.NAME, "c10": "cifar10", "c100": "cifar100", "imagenet-1k": imagenet.NAME}
-"""Other usual names of data sets, for hints; other spellings, such as `CIFAR-10`, need no entry."""
+DATASET_ALIASES = {
+    "imagenet16": imagenet16.NAME,
+    "c10": "cifar10",
+    "c100": "cifar100",
+    "imagenet-1k": imagenet.NAME,
+}
+"""Other usual names of data sets, for hints; other spellings, such as `CIFAR-10`, need
+no entry.
+"""
 
 
 def data_folder(data_dir: Path | None = None) -> Path:
@@ -145,7 +159,9 @@ def split_side(name: str) -> tuple[str, int | None]:
 
 
 def check_images(name: str, data_dir: Path | None = None) -> None:
-    """Raise UserError if a data set is unknown, or neither here nor to be fetched. Reads no images.
+    """Raise UserError if a data set is unknown, or neither here nor to be fetched.
+
+    Reads no images.
 
     Args:
         name, data_dir: as for :func:`load_images`.
@@ -161,7 +177,9 @@ def check_images(name: str, data_dir: Path | None = None) -> None:
         raise _unknown(name)
     source = DATASETS[name]
     if not source.download and not source.present(data_folder(data_dir)):
-        raise UserError(f"data set '{name}' is not in {data_folder(data_dir)}: {source.how}")
+        raise UserError(
+            f"data set '{name}' is not in {data_folder(data_dir)}: {source.how}"
+        )
 
 
 def download_size(name: str, data_dir: Path | None = None) -> int:
@@ -180,12 +198,14 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageDataset:
     """The data set of that name, or of a `.npz` file (see :mod:`archselect.nasbench_adapters.images.npz`).
 
     Args:
-        name: a name of :data:`DATASETS`, or a path that ends in `.npz`; with "@16" behind it, its images averaged down
-            to 16x16 pixels.
-        data_dir: where files are looked for and downloads are kept; see :func:`data_folder`.
+        name: a name of :data:`DATASETS`, or a path that ends in `.npz`; with "@16"
+            behind it, its images averaged down to 16x16 pixels.
+        data_dir: where files are looked for and downloads are kept; see
+            :func:`data_folder`.
 
     Raises:
-        UserError: the name is unknown, or the data set is not here and cannot be fetched, or it is damaged.
+        UserError: the name is unknown, or the data set is not here and cannot be
+            fetched, or it is damaged.
     """
     whole, side = split_side(name)
     if side is not None:

@@ -1,8 +1,9 @@
 """Image data on the device: halves, batches and augmentation.
 
-Pixels stay on the device as uint8, and everything done to a batch is done there, to all its images at once.
-Random numbers are drawn on the CPU, from the caller's generator, so that a seed means the same on every
-device; nothing here waits for the device or touches the global random state.
+Pixels stay on the device as uint8, and everything done to a batch is done there, to all
+its images at once. Random numbers are drawn on the CPU, from the caller's generator, so
+that a seed means the same on every device; nothing here waits for the device or touches
+the global random state.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.images.dataset import ImageDataset
-from archselect.nasbench_adapters.streams import stream_seed
+from archselect.nasbench_adapters.seeds import stream_seed
 
 SPLITS = ("shuffled", "first")
 PARTS = ("train", "valid", "test", "all")
@@ -29,24 +30,28 @@ class Images:
     Args:
         dataset: the images.
         device: where they are kept, and where batches are made.
-        split: "shuffled" divides by a permutation seeded by `split_seed`; "first" in file order, as the
-            released code of DARTS-PT does.
+        split: "shuffled" divides by a permutation seeded by `split_seed`; "first" in
+            file order, as the released code of DARTS-PT does.
         split_seed: seed of the permutation; of no effect with "first".
-        train_fraction: share of the training images, rounded down, that goes into the train half.
+        train_fraction: share of the training images, rounded down, that goes into the
+            train half.
         limit: how many images of each half are used; None uses all.
 
     Attributes:
-        train_index: int64 (images of the half,), on the device; numbers an image for :meth:`batch`.
+        train_index: int64 (images of the half,), on the device; numbers an image for
+            :meth:`batch`.
         valid_index: the same for the valid half.
         test_index: the same for the test images.
 
     Raises:
-        UserError: the split is unknown, a half would be empty or smaller than the limit, or the images stay in their
-            files (see :mod:`.streamed`).
+        UserError: the split is unknown, a half would be empty or smaller than the
+            limit, or the images stay in their files (see :mod:`.streamed`).
     """
 
     formulation: ClassVar[int] = 1
-    """Raised when splits, batches or augmentation change on purpose; part of the ids of what is made of the images."""
+    """Raised when splits, batches or augmentation change on purpose; part of the ids of
+    what is made of the images.
+    """
 
     def __init__(
         self,
@@ -86,8 +91,11 @@ class Images:
             order = torch.randperm(count, generator=generator)
         self.train_index = order[:train][:limit].to(device)
         self.valid_index = order[train:][:limit].to(device)
-        self.test_index = torch.arange(count, count + len(dataset.test_images), device=device)
-        # Training and test images lie in one tensor, so that one index serves every part.
+        self.test_index = torch.arange(
+            count, count + len(dataset.test_images), device=device
+        )
+        # Training and test images lie in one tensor, so that one index serves every
+        # part.
         self._pixels = _joined(dataset.train_images, dataset.test_images, device)
         self._labels = _joined(dataset.train_labels, dataset.test_labels, device)
         self._mean = torch.tensor(dataset.mean, device=device).view(-1, 1, 1)
@@ -117,24 +125,38 @@ class Images:
         if part == "all":
             return torch.cat([self.train_index, self.valid_index])
         if part not in PARTS:
-            raise unknown("part of the images", part, PARTS, {"validation": "valid", "val": "valid"})
-        return {"train": self.train_index, "valid": self.valid_index, "test": self.test_index}[part]
+            raise unknown(
+                "part of the images",
+                part,
+                PARTS,
+                {"validation": "valid", "val": "valid"},
+            )
+        return {
+            "train": self.train_index,
+            "valid": self.valid_index,
+            "test": self.test_index,
+        }[part]
 
     def batch(
-        self, index: Tensor, generator: torch.Generator | None = None, augment: bool = False, cutout: int = 0
+        self,
+        index: Tensor,
+        generator: torch.Generator | None = None,
+        augment: bool = False,
+        cutout: int = 0,
     ) -> tuple[Tensor, Tensor]:
         """The images of these numbers, and their labels.
 
         Args:
             index: int64 (b,), on the device.
             generator: a CPU generator; needed to augment and to cut out.
-            augment: crop at random out of the image within a black border of `pad` pixels and, where the data
-                set allows it, flip at random.
-            cutout: side of the square set to the mean colour at a random place (DeVries and Taylor,
-                arXiv:1708.04552); 0 for none. See :func:`cut_out`.
+            augment: crop at random out of the image within a black border of `pad`
+                pixels and, where the data set allows it, flip at random.
+            cutout: side of the square set to the mean colour at a random place (DeVries
+                and Taylor, arXiv:1708.04552); 0 for none. See :func:`cut_out`.
 
         Returns:
-            float32 (b, c, h, w), normalised, in channels-last memory format, and int64 (b,).
+            float32 (b, c, h, w), normalised, in channels-last memory format, and int64
+            (b,).
         """
         pixels = self._pixels[index]
         if (augment or cutout) and generator is None:
@@ -142,7 +164,13 @@ class Images:
         if augment:
             assert generator is not None
             pixels = self._augmented(pixels, generator)
-        images = pixels.permute(0, 3, 1, 2).float().div_(255).sub_(self._mean).div_(self._std)
+        images = (
+            pixels.permute(0, 3, 1, 2)
+            .float()
+            .div_(255)
+            .sub_(self._mean)
+            .div_(self._std)
+        )
         if cutout:
             assert generator is not None
             cut_out(images, cutout, generator)
@@ -165,7 +193,11 @@ class Images:
         return self._shuffled(index, batch_size, generator, augment, drop_last, cutout)
 
     def endless(
-        self, part: str, batch_size: int, generator: torch.Generator, augment: bool = False
+        self,
+        part: str,
+        batch_size: int,
+        generator: torch.Generator,
+        augment: bool = False,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Pass after pass over a part, each in another random order, in full batches only, without end.
 
@@ -175,7 +207,9 @@ class Images:
 
         def passes() -> Iterator[tuple[Tensor, Tensor]]:
             while True:
-                yield from self._shuffled(index, batch_size, generator, augment, drop_last=True)
+                yield from self._shuffled(
+                    index, batch_size, generator, augment, drop_last=True
+                )
 
         return passes()
 
@@ -188,7 +222,9 @@ class Images:
         """
         index = self._index_for(part, size)
         chosen = torch.randperm(len(index), generator=generator)[:size]
-        return self.batch(index[chosen.to(self.device, non_blocking=True)], generator, augment)
+        return self.batch(
+            index[chosen.to(self.device, non_blocking=True)], generator, augment
+        )
 
     def sequential(self, part: str, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """A part in order, as it is, for evaluation; the last batch, or the only one, may be smaller.
@@ -223,7 +259,9 @@ class Images:
         count, size, pad = len(pixels), self.dataset.image_size, self.dataset.pad
         corners = torch.randint(2 * pad + 1, (2, count), generator=generator)
         flips = torch.randint(1 + self.dataset.flip, (1, count), generator=generator)
-        top, left, flip = torch.cat([corners, flips]).to(self.device, non_blocking=True)[..., None]
+        top, left, flip = torch.cat([corners, flips]).to(
+            self.device, non_blocking=True
+        )[..., None]
         along = torch.arange(size, device=self.device)
         rows = top + along
         columns = left + torch.where(flip == 1, size - 1 - along, along)
@@ -244,13 +282,15 @@ def check_batch(size: int, part: str, dataset: ImageDataset, count: int) -> None
 def cut_out(images: Tensor, length: int, generator: torch.Generator) -> None:
     """Set a square of each normalised image to zero, in place, where the image has it.
 
-    As in the released code of DARTS the square's centre is any pixel, and it goes `length // 2` pixels from there in
-    either direction, so at the borders less than a square is cut out.
+    As in the released code of DARTS the square's centre is any pixel, and it goes
+    `length // 2` pixels from there in either direction, so at the borders less than a
+    square is cut out.
 
     Args:
         images: (b, c, h, w), on any device.
         length: side of the square in pixels.
-        generator: a CPU generator; two numbers are drawn per image, all rows before all columns.
+        generator: a CPU generator; two numbers are drawn per image, all rows before all
+            columns.
     """
     count, _, height, width = images.shape
     rows = torch.randint(height, (count,), generator=generator)
@@ -262,7 +302,10 @@ def cut_out(images: Tensor, length: int, generator: torch.Generator) -> None:
         along = torch.arange(size, device=images.device) - centre[:, None]
         return (along >= -(length // 2)) & (along < length // 2)
 
-    hole = within(centres[0], height)[:, None, :, None] & within(centres[1], width)[:, None, None, :]
+    hole = (
+        within(centres[0], height)[:, None, :, None]
+        & within(centres[1], width)[:, None, None, :]
+    )
     images.masked_fill_(hole, 0)
 
 

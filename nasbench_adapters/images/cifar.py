@@ -1,8 +1,9 @@
 """CIFAR-10 and CIFAR-100 (Krizhevsky, 2009), from the canonical archives: in binary form, or in that for Python.
 
-In binary form a record is one label byte (CIFAR-100: the coarse label, then the fine one), then 3 x 32 x 32 bytes: the
-red, green and blue planes, row by row. The form for Python is what torchvision leaves in its folder: pickles of the
-same bytes and labels, which are read only if their checksums are the canonical ones, by the restricted reader.
+In binary form a record is one label byte (CIFAR-100: the coarse label, then the fine
+one), then 3 x 32 x 32 bytes: the red, green and blue planes, row by row. The form for
+Python is what torchvision leaves in its folder: pickles of the same bytes and labels,
+which are read only if their checksums are the canonical ones, by the restricted reader.
 """
 
 from __future__ import annotations
@@ -19,23 +20,26 @@ from typing import Any
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import read_bytes, unreadable
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
 from archselect.nasbench_adapters.images.fetch import Sums, fetch, verify
-from archselect.nasbench_adapters.restricted import numbers_of, unpickle
+from archselect.nasbench_adapters.input_files import read_bytes, unreadable
+from archselect.nasbench_adapters.safe_pickle import numbers_of, unpickle
 
 URL = "https://www.cs.toronto.edu/~kriz/"
 URL_VARIABLE = "ARCHSELECT_CIFAR_URL"
 SIZE, CHANNELS = 32, 3
 LARGEST = 200_000_000
-"""Bytes of the largest file that is read out of an archive; the largest true one, CIFAR-100's, has 155 million."""
+"""Bytes of the largest file that is read out of an archive; the largest true one,
+CIFAR-100's, has 155 million.
+"""
 
 
 @dataclass(frozen=True)
 class PythonForm:
     """A data set as torchvision keeps it: its archive and checksums, and the files in `folder` with their MD5s.
 
-    Each file is a pickle of a table with `data` (n, 3072) and, under the key `labels`, n whole numbers.
+    Each file is a pickle of a table with `data` (n, 3072) and, under the key `labels`,
+    n whole numbers.
     """
 
     archive: str
@@ -50,8 +54,9 @@ class PythonForm:
 class Cifar:
     """One of the two data sets: its archive and checksums, the files in it, the constants of its training images.
 
-    `train` and `test` name files of `folder`, and how many images each holds. A record starts with
-    `label_bytes` labels, of which the last is used. `python` is its other form.
+    `train` and `test` name files of `folder`, and how many images each holds. A record
+    starts with `label_bytes` labels, of which the last is used. `python` is its other
+    form.
     """
 
     name: str
@@ -130,7 +135,8 @@ CIFAR100 = Cifar(
 def present(source: Cifar, data_dir: Path) -> bool:
     """Tell whether the archive or the extracted folder, of either form, is in the data folder."""
     return any(
-        (data_dir / form.archive).is_file() or (data_dir / form.folder).is_dir() for form in (source, source.python)
+        (data_dir / form.archive).is_file() or (data_dir / form.folder).is_dir()
+        for form in (source, source.python)
     )
 
 
@@ -142,13 +148,16 @@ def read(source: Cifar, data_dir: Path, url: str | None = None) -> ImageDataset:
     Args:
         source: which one.
         data_dir: where the archive, or the folder, is or will be.
-        url: the address that the archive's name is appended to; None takes the environment variable
-            ARCHSELECT_CIFAR_URL, else the authors' site.
+        url: the address that the archive's name is appended to; None takes the
+            environment variable ARCHSELECT_CIFAR_URL, else the authors' site.
 
     Raises:
-        UserError: the download fails, or the archive or a file of it is damaged, incomplete or another one.
+        UserError: the download fails, or the archive or a file of it is damaged,
+            incomplete or another one.
     """
-    binary = (data_dir / source.archive).is_file() or (data_dir / source.folder).is_dir()
+    binary = (data_dir / source.archive).is_file() or (
+        data_dir / source.folder
+    ).is_dir()
     if present(source, data_dir) and not binary:
         train, test = _read_python(source.python, data_dir)
         origin = f"{URL}{source.python.archive}"
@@ -172,14 +181,25 @@ Images = tuple[np.ndarray, np.ndarray]
 """Images uint8 (n, 32, 32, 3) and labels int64 (n,)."""
 
 
-def _read_binary(source: Cifar, data_dir: Path, url: str | None) -> tuple[Images, Images]:
+def _read_binary(
+    source: Cifar, data_dir: Path, url: str | None
+) -> tuple[Images, Images]:
     """Return the images to train on and those to test on from the binary form, which is fetched if it is not there."""
     archive, folder = data_dir / source.archive, data_dir / source.folder
     if archive.is_file():
         verify(archive, source.sums)
     elif not folder.is_dir():
-        fetch(archive, source.sums, url or os.environ.get(URL_VARIABLE) or URL, URL_VARIABLE)
-    files = _from_archive(source, archive) if archive.is_file() else _from_folder(source, folder)
+        fetch(
+            archive,
+            source.sums,
+            url or os.environ.get(URL_VARIABLE) or URL,
+            URL_VARIABLE,
+        )
+    files = (
+        _from_archive(source, archive)
+        if archive.is_file()
+        else _from_folder(source, folder)
+    )
     return _records(source, source.train, files), _records(source, source.test, files)
 
 
@@ -206,10 +226,17 @@ def _read_python(form: PythonForm, data_dir: Path) -> tuple[Images, Images]:
                 f"or delete {place} to have the data fetched"
             )
     tables = {name: unpickle(content, place / name) for name, content in files.items()}
-    return _of_tables(form, form.train, tables, place), _of_tables(form, form.test, tables, place)
+    return _of_tables(form, form.train, tables, place), _of_tables(
+        form, form.test, tables, place
+    )
 
 
-def _of_tables(form: PythonForm, names: tuple[tuple[str, str], ...], tables: dict[str, Any], place: Path) -> Images:
+def _of_tables(
+    form: PythonForm,
+    names: tuple[tuple[str, str], ...],
+    tables: dict[str, Any],
+    place: Path,
+) -> Images:
     """Return the images and labels of unpickled files, in order."""
     images = []
     labels = []
@@ -224,15 +251,23 @@ def _of_tables(form: PythonForm, names: tuple[tuple[str, str], ...], tables: dic
             or numbers.dtype.kind != "i"
             or data.shape != (numbers.size, pixels)
         ):
-            raise UserError(f"{place / name} does not hold images of {SIZE}x{SIZE} pixels and '{form.labels}'")
+            raise UserError(
+                f"{place / name} does not hold images of {SIZE}x{SIZE} pixels and '{form.labels}'"
+            )
         images.append(data.reshape(-1, CHANNELS, SIZE, SIZE).transpose(0, 2, 3, 1))
         labels.append(numbers)
-    return np.ascontiguousarray(np.concatenate(images)), np.concatenate(labels).astype(np.int64)
+    return np.ascontiguousarray(np.concatenate(images)), np.concatenate(labels).astype(
+        np.int64
+    )
 
 
 def _from_archive(source: Cifar, archive: Path) -> dict[str, bytes]:
     return _complete(
-        source, _members(archive, source.folder, [name for name, _ in source.train + source.test]), archive
+        source,
+        _members(
+            archive, source.folder, [name for name, _ in source.train + source.test]
+        ),
+        archive,
     )
 
 
@@ -248,14 +283,20 @@ def _members(archive: Path, folder: str, names: Sequence[str]) -> dict[str, byte
                     assert content is not None  # a regular file has content
                     files[name] = content.read(LARGEST + 1)
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise UserError(f"{archive} is damaged ({error}); delete it, and it will be fetched again") from error
+        raise UserError(
+            f"{archive} is damaged ({error}); delete it, and it will be fetched again"
+        ) from error
     except OSError as error:
         raise unreadable(archive, error) from error
     return files
 
 
 def _from_folder(source: Cifar, folder: Path) -> dict[str, bytes]:
-    return _complete(source, _files_in(folder, [name for name, _ in source.train + source.test]), folder)
+    return _complete(
+        source,
+        _files_in(folder, [name for name, _ in source.train + source.test]),
+        folder,
+    )
 
 
 def _files_in(folder: Path, names: Sequence[str]) -> dict[str, bytes]:
@@ -275,7 +316,9 @@ def _complete(source: Cifar, files: dict[str, bytes], where: Path) -> dict[str, 
     """The files, if all are there and each has the size of its images."""
     for name, images in source.train + source.test:
         if name not in files:
-            raise UserError(f"{where} lacks {name}; delete it, and {source.name} will be fetched again")
+            raise UserError(
+                f"{where} lacks {name}; delete it, and {source.name} will be fetched again"
+            )
         if len(files[name]) != _size(source, images):
             raise UserError(
                 f"{where}: {name} does not hold {images} images, {_size(source, images)} bytes; "

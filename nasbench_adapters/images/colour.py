@@ -1,6 +1,7 @@
 """Colour of images on the device: brightness, contrast, saturation and hue, each image by factors of its own.
 
-The formulas are those of torchvision's ColorJitter, on floats in 0..1 in place of whole numbers 0..255.
+The formulas are those of torchvision's ColorJitter, on floats in 0..1 in place of whole
+numbers 0..255.
 """
 
 from __future__ import annotations
@@ -13,12 +14,18 @@ GREY = (0.299, 0.587, 0.114)
 
 
 def jitter(
-    images: Tensor, generator: torch.Generator, brightness: float, contrast: float, saturation: float, hue: float
+    images: Tensor,
+    generator: torch.Generator,
+    brightness: float,
+    contrast: float,
+    saturation: float,
+    hue: float,
 ) -> Tensor:
     """Change the colours of every image at random.
 
-    Factors are uniform in 1 ± brightness, contrast and saturation, and the hue moves by at most ± `hue` of its circle.
-    The four changes are applied in a random order, one for the whole batch (torchvision: one per image).
+    Factors are uniform in 1 ± brightness, contrast and saturation, and the hue moves by
+    at most ± `hue` of its circle. The four changes are applied in a random order, one
+    for the whole batch (torchvision: one per image).
 
     Args:
         images: (b, 3, h, w) in 0..1.
@@ -31,7 +38,9 @@ def jitter(
     order = torch.randperm(4, generator=generator).tolist()
     spread = torch.tensor([brightness, contrast, saturation, hue])
     centre = torch.tensor([1.0, 1.0, 1.0, 0.0])
-    drawn = centre[:, None] + spread[:, None] * (2 * torch.rand(4, len(images), generator=generator) - 1)
+    drawn = centre[:, None] + spread[:, None] * (
+        2 * torch.rand(4, len(images), generator=generator) - 1
+    )
     factors = drawn.to(images.device, non_blocking=True).view(4, -1, 1, 1, 1)
     changes = (brighten, contrasted, saturated, turned)
     for place in order:
@@ -68,14 +77,18 @@ def turned(images: Tensor, turn: Tensor) -> Tensor:
     )
     hue = sixths / 6 + turn
     # Each channel is the value less so much of the chroma as the hue is away from it.
-    offset = torch.tensor([5.0, 3.0, 1.0], device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
+    offset = torch.tensor(
+        [5.0, 3.0, 1.0], device=images.device, dtype=images.dtype
+    ).view(1, 3, 1, 1)
     place = (offset + 6 * hue) % 6
     return value - chroma * torch.minimum(place, 4 - place).clamp(0, 1)
 
 
 def _grey(images: Tensor) -> Tensor:
     """(b, 1, h, w)"""
-    weights = torch.tensor(GREY, device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
+    weights = torch.tensor(GREY, device=images.device, dtype=images.dtype).view(
+        1, 3, 1, 1
+    )
     return (images * weights).sum(dim=1, keepdim=True)
 
 

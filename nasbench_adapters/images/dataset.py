@@ -16,7 +16,9 @@ SAMPLED = 1000
 
 @dataclass(frozen=True, eq=False)
 class ImageDataset:
-    """Labelled images in memory, or memory-mapped. Made by :func:`make_dataset`, which checks them.
+    """Labelled images in memory, or memory-mapped.
+
+    Made by :func:`make_dataset`, which checks them.
 
     Attributes:
         name: as given to `load_images`, or the stem of the file's name.
@@ -71,10 +73,16 @@ class ImageDataset:
     def checksum(self) -> str:
         """16 hexadecimal digits: the SHA-256 of images, labels, class count, mean and std, cut short.
 
-        Of images that stay in their files about a thousand, evenly spaced, stand for all.
+        Of images that stay in their files about a thousand, evenly spaced, stand for
+        all.
         """
         digest = hashlib.sha256(repr((self.classes, self.mean, self.std)).encode())
-        for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+        for array in (
+            self.train_images,
+            self.train_labels,
+            self.test_images,
+            self.test_labels,
+        ):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             step = max(1, len(array) // SAMPLED) if isinstance(array, np.memmap) else 1
             digest.update(np.ascontiguousarray(array[::step]).data)
@@ -101,13 +109,16 @@ def make_dataset(
         test: the same for the test images, (m, h, w, c) and (m,).
         origin: where the images come from, in words.
         classes: None takes one more than the largest label.
-        mean: per channel, in 0..1 units; None measures it on the training images, to 4 digits.
+        mean: per channel, in 0..1 units; None measures it on the training images, to 4
+            digits.
         std: the same.
         flip: see :class:`ImageDataset`.
-        pad: see :class:`ImageDataset`; None takes an eighth of the side, as the usual 4 on CIFAR's 32 pixels.
+        pad: see :class:`ImageDataset`; None takes an eighth of the side, as the usual 4
+            on CIFAR's 32 pixels.
 
     Raises:
-        UserError: an array has another shape or type, a label is out of range, or a constant does not fit.
+        UserError: an array has another shape or type, a label is out of range, or a
+            constant does not fit.
     """
     train_images, train_labels = _checked(name, "training", *train)
     test_images, test_labels = _checked(name, "test", *test)
@@ -131,33 +142,53 @@ def make_dataset(
     if pad is None:
         pad = size // 8
     if not 0 <= pad < size:
-        raise UserError(f"data set '{name}': pad is {pad}; it must lie in 0..{size - 1}")
+        raise UserError(
+            f"data set '{name}': pad is {pad}; it must lie in 0..{size - 1}"
+        )
     if mean is None or std is None:
         measured_mean, measured_std = _moments(train_images)
         mean = measured_mean if mean is None else mean
         std = measured_std if std is None else std
-    mean, std = tuple(float(value) for value in mean), tuple(float(value) for value in std)
+    mean, std = (
+        tuple(float(value) for value in mean),
+        tuple(float(value) for value in std),
+    )
     if len(mean) != channels or not all(0 <= value <= 1 for value in mean):
-        raise UserError(f"data set '{name}': mean is {mean}; give {channels} numbers in 0..1, one per channel")
+        raise UserError(
+            f"data set '{name}': mean is {mean}; give {channels} numbers in 0..1, one per channel"
+        )
     if len(std) != channels or not all(0 < value <= 1 for value in std):
         raise UserError(
             f"data set '{name}': std is {std}; give {channels} numbers above 0 and up to 1, one per channel"
         )
     return ImageDataset(
-        name, train_images, train_labels, test_images, test_labels, classes, mean, std, flip, pad, origin
+        name,
+        train_images,
+        train_labels,
+        test_images,
+        test_labels,
+        classes,
+        mean,
+        std,
+        flip,
+        pad,
+        origin,
     )
 
 
 def pooled(dataset: ImageDataset, side: int) -> ImageDataset:
     """The data set with every image averaged down to `side` pixels, rounded to whole numbers; for small worlds.
 
-    Mean, std and padding are those of the small images. Raises UserError unless `side` divides the images' side.
+    Mean, std and padding are those of the small images. Raises UserError unless `side`
+    divides the images' side.
     """
     size = dataset.image_size
     check_side(dataset.name, size, side)
 
     def small(images: np.ndarray) -> np.ndarray:
-        cells = images.astype(np.float32).reshape(len(images), side, size // side, side, size // side, -1)
+        cells = images.astype(np.float32).reshape(
+            len(images), side, size // side, side, size // side, -1
+        )
         return np.rint(cells.mean(axis=(2, 4))).astype(np.uint8)
 
     return make_dataset(
@@ -174,10 +205,14 @@ def check_side(name: str, size: int, side: int) -> None:
     """Raise UserError unless images of a data set, of `size` pixels each way, can be averaged down to `side`."""
     if not 0 < side <= size or size % side:
         fits = ", ".join(str(d) for d in range(2, size) if size % d == 0)
-        raise UserError(f"data set '{name}': {size} pixels cannot be averaged down to {side}; {fits} would do")
+        raise UserError(
+            f"data set '{name}': {size} pixels cannot be averaged down to {side}; {fits} would do"
+        )
 
 
-def _checked(name: str, part: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _checked(
+    name: str, part: str, images: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The images as given and the labels as int64."""
     if images.dtype != np.uint8 or images.ndim != 4:
         raise UserError(
@@ -185,7 +220,9 @@ def _checked(name: str, part: str, images: np.ndarray, labels: np.ndarray) -> tu
             "they must be uint8 (images, height, width, channels)"
         )
     if 0 in images.shape or images.shape[1] != images.shape[2]:
-        raise UserError(f"data set '{name}': {part} images are {images.shape}; give square images, at least one")
+        raise UserError(
+            f"data set '{name}': {part} images are {images.shape}; give square images, at least one"
+        )
     if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
         raise UserError(
             f"data set '{name}': {part} labels are {labels.dtype} {labels.shape}; "
@@ -199,7 +236,10 @@ def _moments(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     levels = np.arange(256) / 255
     means, deviations = [], []
     for channel in range(images.shape[3]):
-        weight = np.bincount(images[..., channel].ravel(), minlength=256) / images[..., 0].size
+        weight = (
+            np.bincount(images[..., channel].ravel(), minlength=256)
+            / images[..., 0].size
+        )
         mean = float(weight @ levels)
         means.append(round(mean, 4))
         deviations.append(round(float(weight @ (levels - mean) ** 2) ** 0.5, 4))

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pooch
 
+from archselect.nasbench_adapters.atomic_files import in_folder, mode_of_new_files
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import in_folder, mode_of_new_files, open_plain, unreadable
+from archselect.nasbench_adapters.input_files import open_plain, unreadable
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 10, 60  # seconds
 BLOCK = 1 << 20
@@ -23,9 +24,10 @@ BLOCK = 1 << 20
 class Sums:
     """The checksums of a file, in hexadecimal digits.
 
-    The MD5 is the canonical one, which authors and other loaders name. Files of one MD5 can be made on purpose, so the
-    SHA-256 decides. Those of archselect's data sets are of the files of these MD5s; TensorFlow Datasets (binary CIFAR,
-    SVHN) and Keras (CIFAR for Python) name the same.
+    The MD5 is the canonical one, which authors and other loaders name. Files of one MD5
+    can be made on purpose, so the SHA-256 decides. Those of archselect's data sets are
+    of the files of these MD5s; TensorFlow Datasets (binary CIFAR, SVHN) and Keras
+    (CIFAR for Python) name the same.
     """
 
     md5: str
@@ -43,7 +45,10 @@ def verify(path: Path, sums: Sums) -> None:
                 sha256.update(block)
     except OSError as error:
         raise unreadable(path, error) from error
-    for name, found, wanted in (("MD5", md5, sums.md5), ("SHA-256", sha256, sums.sha256)):
+    for name, found, wanted in (
+        ("MD5", md5, sums.md5),
+        ("SHA-256", sha256, sums.sha256),
+    ):
         if found.hexdigest() != wanted:
             raise UserError(
                 f"{path} is damaged or another file: its {name} is {found.hexdigest()}, not {wanted}; delete it, and "

@@ -1,14 +1,17 @@
 """ImageNet (ILSVRC 2012) as memory-mapped arrays: too large for the device, so it is read batch by batch.
 
-Four files in `imagenet/` of the data folder: `train_images.npy` and `val_images.npy`, uint8 (n, 256, 256, 3), and
-`train_labels.npy` and `val_labels.npy`, whole numbers 0 to 999. With all 1,281,167 and 50,000 images that is 262 GB;
-a part of the classes or images will do as well, and so will another side than 256.
+Four files in `imagenet/` of the data folder: `train_images.npy` and `val_images.npy`,
+uint8 (n, 256, 256, 3), and `train_labels.npy` and `val_labels.npy`, whole numbers 0 to
+999. With all 1,281,167 and 50,000 images that is 262 GB; a part of the classes or
+images will do as well, and so will another side than 256.
 
-To write them once from the original pictures: number the 1,000 training folders in the order of their names; open each
-picture (with Pillow, say), convert it to RGB, resize it so that its shorter side is 256, keep the central 256x256 and
-store it at its place in `numpy.lib.format.open_memmap("train_images.npy", "w+", numpy.uint8, (1281167, 256, 256, 3))`,
-pictures in random order. What lies outside the central square is lost to random crops; DARTS' own code crops from the
-whole picture, Zero-Cost-PT's from one stored at 256 pixels.
+To write them once from the original pictures: number the 1,000 training folders in the
+order of their names; open each picture (with Pillow, say), convert it to RGB, resize it
+so that its shorter side is 256, keep the central 256x256 and store it at its place in
+`numpy.lib.format.open_memmap("train_images.npy", "w+", numpy.uint8, (1281167, 256, 256,
+3))`, pictures in random order. What lies outside the central square is lost to random
+crops; DARTS' own code crops from the whole picture, Zero-Cost-PT's from one stored at
+256 pixels.
 """
 
 from __future__ import annotations
@@ -18,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
+from archselect.nasbench_adapters.input_files import DAMAGED
 
 NAME = "ImageNet"
 FOLDER = "imagenet"
@@ -41,8 +44,12 @@ def read(data_dir: Path) -> ImageDataset:
     """
     folder = data_dir / FOLDER
     if missing := [name for name in FILES if not (folder / name).is_file()]:
-        raise UserError(f"{folder} lacks {', '.join(missing)}: ImageNet is not fetched; write it once as arrays: {HOW}")
-    train_images, train_labels, val_images, val_labels = (_open(folder / name) for name in FILES)
+        raise UserError(
+            f"{folder} lacks {', '.join(missing)}: ImageNet is not fetched; write it once as arrays: {HOW}"
+        )
+    train_images, train_labels, val_images, val_labels = (
+        _open(folder / name) for name in FILES
+    )
     return make_dataset(
         NAME,
         (train_images, np.asarray(train_labels)),
@@ -59,7 +66,9 @@ def _open(path: Path) -> np.ndarray:
     try:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except DAMAGED as error:
-        raise UserError(f"{path} is no readable .npy of a plain array ({error}); write it anew") from error
+        raise UserError(
+            f"{path} is no readable .npy of a plain array ({error}); write it anew"
+        ) from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     return array

@@ -1,7 +1,8 @@
 """Images too many for the device: read from their files batch by batch, in threads, and cropped on the device.
 
-Training crops are those of the ImageNet recipes: a random part of the image resized to the network's size, flipped and
-changed in colour at random. Random numbers are drawn on the CPU, from the caller's generator.
+Training crops are those of the ImageNet recipes: a random part of the image resized to
+the network's size, flipped and changed in colour at random. Random numbers are drawn on
+the CPU, from the caller's generator.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ READERS = 4
 SHOWN = 224, 256
 """A network sees 224 of an image's 256 pixels, as in the ImageNet recipes."""
 AREA, RATIO, TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
-"""Of a random crop: share of the image's area, width by height, and how often one is drawn until it lies within."""
+"""Of a random crop: share of the image's area, width by height, and how often one is
+drawn until it lies within.
+"""
 JITTER = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.2}
 """As in DARTS' released code for ImageNet."""
 
@@ -45,7 +48,9 @@ class StreamedImages:
 
     def __init__(self, dataset: ImageDataset, device: torch.device) -> None:
         if dataset.channels != 3:
-            raise UserError(f"data set '{dataset.name}': images that stay in their files must have 3 channels")
+            raise UserError(
+                f"data set '{dataset.name}': images that stay in their files must have 3 channels"
+            )
         self.dataset, self.device = dataset, device
         self.size = dataset.image_size * SHOWN[0] // SHOWN[1]
         self._mean = torch.tensor(dataset.mean, device=device).view(-1, 1, 1)
@@ -82,13 +87,23 @@ class StreamedImages:
         return self._shuffled(part, batch_size, generator, augment, drop_last, cutout)
 
     def _shuffled(
-        self, part: str, size: int, generator: torch.Generator, augment: bool, drop_last: bool, cutout: int
+        self,
+        part: str,
+        size: int,
+        generator: torch.Generator,
+        augment: bool,
+        drop_last: bool,
+        cutout: int,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         order = torch.randperm(len(self.index(part)), generator=generator)
         if drop_last:
             order = order[: len(order) // size * size]
         for pixels, labels in self._read(part, order.split(size)):
-            x, y = self._augmented(pixels, labels, generator) if augment else self._centres(pixels, labels)
+            x, y = (
+                self._augmented(pixels, labels, generator)
+                if augment
+                else self._centres(pixels, labels)
+            )
             if cutout:
                 cut_out(x, cutout, generator)
             yield x, y
@@ -100,7 +115,9 @@ class StreamedImages:
 
     def _part(self, part: str) -> tuple[np.ndarray, np.ndarray]:
         if part not in ("all", "test"):
-            raise unknown("part of images that stay in their files", part, ("all", "test"))
+            raise unknown(
+                "part of images that stay in their files", part, ("all", "test")
+            )
         dataset = self.dataset
         return (
             (dataset.train_images, dataset.train_labels)
@@ -108,7 +125,9 @@ class StreamedImages:
             else (dataset.test_images, dataset.test_labels)
         )
 
-    def _read(self, part: str, chunks: Sequence[Tensor]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _read(
+        self, part: str, chunks: Sequence[Tensor]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The images and labels of each chunk, read ahead."""
         images, labels = self._part(part)
         rest = iter(chunks)
@@ -116,8 +135,13 @@ class StreamedImages:
             waiting: deque[tuple[Tensor, Future[np.ndarray]]] = deque()
             try:
                 while True:
-                    while len(waiting) < READERS and (chunk := next(rest, None)) is not None:
-                        waiting.append((chunk, pool.submit(np.take, images, chunk.numpy(), 0)))
+                    while (
+                        len(waiting) < READERS
+                        and (chunk := next(rest, None)) is not None
+                    ):
+                        waiting.append(
+                            (chunk, pool.submit(np.take, images, chunk.numpy(), 0))
+                        )
                     if not waiting:
                         return
                     chunk, pixels = waiting.popleft()
@@ -125,7 +149,9 @@ class StreamedImages:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _to_device(self, pixels: np.ndarray, labels: np.ndarray) -> tuple[Tensor, Tensor]:
+    def _to_device(
+        self, pixels: np.ndarray, labels: np.ndarray
+    ) -> tuple[Tensor, Tensor]:
         """float32 (b, c, h, w) in 0..1, and int64 (b,)."""
         tensors = torch.from_numpy(pixels), torch.from_numpy(labels)
         if self.device.type == "cuda":
@@ -136,36 +162,56 @@ class StreamedImages:
     def _centres(self, pixels: np.ndarray, labels: np.ndarray) -> tuple[Tensor, Tensor]:
         x, y = self._to_device(pixels, labels)
         edge = (self.dataset.image_size - self.size) // 2
-        return self._normalised(x[:, :, edge : edge + self.size, edge : edge + self.size]), y
+        return self._normalised(
+            x[:, :, edge : edge + self.size, edge : edge + self.size]
+        ), y
 
-    def _augmented(self, pixels: np.ndarray, labels: np.ndarray, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _augmented(
+        self, pixels: np.ndarray, labels: np.ndarray, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
         boxes = random_boxes(len(pixels), self.dataset.image_size, generator)
-        flips = torch.randint(1 + self.dataset.flip, (len(pixels),), generator=generator)
+        flips = torch.randint(
+            1 + self.dataset.flip, (len(pixels),), generator=generator
+        )
         x, y = self._to_device(pixels, labels)
-        boxes, flips = (drawn.to(self.device, non_blocking=True) for drawn in (boxes, flips))
+        boxes, flips = (
+            drawn.to(self.device, non_blocking=True) for drawn in (boxes, flips)
+        )
         crops = resized_crops(x, boxes, flips, self.size)
         return self._normalised(jitter(crops, generator, **JITTER)), y
 
     def _normalised(self, images: Tensor) -> Tensor:
-        return ((images - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
+        return ((images - self._mean) / self._std).contiguous(
+            memory_format=torch.channels_last
+        )
 
 
 def random_boxes(count: int, size: int, generator: torch.Generator) -> Tensor:
     """Boxes (top, left, height, width) within square images, drawn as torchvision's RandomResizedCrop does.
 
-    Its area is uniform in AREA, the logarithm of its width by height uniform in that of RATIO; of ten such boxes the
-    first that fits into the image is taken, or else the whole image.
+    Its area is uniform in AREA, the logarithm of its width by height uniform in that of
+    RATIO; of ten such boxes the first that fits into the image is taken, or else the
+    whole image.
 
     Returns:
         int64 (count, 4), on the CPU.
     """
     area = size**2 * torch.empty(TRIES, count).uniform_(*AREA, generator=generator)
-    ratio = torch.empty(TRIES, count).uniform_(*map(math.log, RATIO), generator=generator).exp()
-    width, height = (area * ratio).sqrt().round().long(), (area / ratio).sqrt().round().long()
+    ratio = (
+        torch.empty(TRIES, count)
+        .uniform_(*map(math.log, RATIO), generator=generator)
+        .exp()
+    )
+    width, height = (
+        (area * ratio).sqrt().round().long(),
+        (area / ratio).sqrt().round().long(),
+    )
     fits = (width > 0) & (width <= size) & (height > 0) & (height <= size)
     first = fits.int().argmax(dim=0, keepdim=True)
     fitting = fits.any(dim=0)
-    width, height = (torch.where(fitting, side.gather(0, first)[0], size) for side in (width, height))
+    width, height = (
+        torch.where(fitting, side.gather(0, first)[0], size) for side in (width, height)
+    )
     places = torch.rand(2, count, generator=generator)
     top, left = (places * (size + 1 - torch.stack([height, width]))).long()
     return torch.stack([top, left, height, width], dim=1)
@@ -178,8 +224,8 @@ def resized_crops(images: Tensor, boxes: Tensor, flips: Tensor, size: int) -> Te
         images: (b, c, s, s).
         boxes: int64 (b, 4): top, left, height, width.
         flips: int64 (b,), 0 or 1.
-        size: of the result in pixels. Where a box is larger (at most by 8/7 in the ImageNet recipes) it is sampled
-            without smoothing.
+        size: of the result in pixels. Where a box is larger (at most by 8/7 in the
+            ImageNet recipes) it is sampled without smoothing.
 
     Returns:
         (b, c, size, size)
@@ -197,8 +243,12 @@ def resized_crops(images: Tensor, boxes: Tensor, flips: Tensor, size: int) -> Te
     top, left, height, width = boxes.unbind(dim=1)
     rows, columns = places(top, height, along), places(left, width, across)
     shape = (len(images), size, size)
-    grid = torch.stack([columns[:, None, :].expand(shape), rows[:, :, None].expand(shape)], dim=-1)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    grid = torch.stack(
+        [columns[:, None, :].expand(shape), rows[:, :, None].expand(shape)], dim=-1
+    )
+    return F.grid_sample(
+        images, grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
 
 
 def is_streamed(dataset: ImageDataset) -> bool:
@@ -206,7 +256,9 @@ def is_streamed(dataset: ImageDataset) -> bool:
     return isinstance(dataset.train_images, np.memmap)
 
 
-def training_images(dataset: ImageDataset, device: torch.device) -> Images | StreamedImages:
+def training_images(
+    dataset: ImageDataset, device: torch.device
+) -> Images | StreamedImages:
     """All images of a data set for a training to the end: on the device, or from their files where they stay there."""
     if is_streamed(dataset):
         return StreamedImages(dataset, device)

@@ -1,7 +1,7 @@
 """SVHN (Netzer et al., 2011): house numbers, the cropped digits of 32x32 pixels, from the authors' MATLAB files.
 
-A file has `X`, uint8 (32, 32, 3, n), and `y`, (n, 1), digits 1 to 9 and 10 for the digit 0. The files are known by
-their checksums before anything in them is read.
+A file has `X`, uint8 (32, 32, 3, n), and `y`, (n, 1), digits 1 to 9 and 10 for the
+digit 0. The files are known by their checksums before anything in them is read.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
 from archselect.nasbench_adapters.images.fetch import Sums, fetch, verify
+from archselect.nasbench_adapters.input_files import DAMAGED
 
 URL = "https://ufldl.stanford.edu/housenumbers/"
 URL_VARIABLE = "ARCHSELECT_SVHN_URL"
@@ -57,16 +57,19 @@ def present(data_dir: Path) -> bool:
     return all((data_dir / file.name).is_file() for file in (TRAIN, TEST))
 
 
-def read(data_dir: Path, url: str | None = None, train: File = TRAIN, test: File = TEST) -> ImageDataset:
+def read(
+    data_dir: Path, url: str | None = None, train: File = TRAIN, test: File = TEST
+) -> ImageDataset:
     """The data set out of two files in `data_dir`; those that are not there are fetched into it.
 
-    The papers train on the 73,257 images of the training file; the 531,131 easier ones of a third file are not used.
-    Augmentation flips, as DARTS-PT's released code does for this data set too, although a flipped digit is none.
+    The papers train on the 73,257 images of the training file; the 531,131 easier ones
+    of a third file are not used. Augmentation flips, as DARTS-PT's released code does
+    for this data set too, although a flipped digit is none.
 
     Args:
         data_dir: where the files are or will be.
-        url: the address that a file's name is appended to; None takes the environment variable ARCHSELECT_SVHN_URL,
-            else the authors' site.
+        url: the address that a file's name is appended to; None takes the environment
+            variable ARCHSELECT_SVHN_URL, else the authors' site.
         train, test: the files.
 
     Raises:
@@ -85,7 +88,9 @@ def read(data_dir: Path, url: str | None = None, train: File = TRAIN, test: File
     )
 
 
-def _read_file(data_dir: Path, file: File, url: str | None) -> tuple[np.ndarray, np.ndarray]:
+def _read_file(
+    data_dir: Path, file: File, url: str | None
+) -> tuple[np.ndarray, np.ndarray]:
     """(images uint8 (n, 32, 32, 3), labels int64 (n,)) of one file."""
     from scipy.io import loadmat  # takes a while to import
     from scipy.io.matlab import MatReadError
@@ -116,4 +121,6 @@ def _read_file(data_dir: Path, file: File, url: str | None) -> tuple[np.ndarray,
         raise UserError(
             f"{path} does not hold 'X' and 'y' of {file.images} images; delete it, and it will be fetched again"
         )
-    return np.ascontiguousarray(images.transpose(3, 0, 1, 2)), labels[:, 0].astype(np.int64) % 10
+    return np.ascontiguousarray(images.transpose(3, 0, 1, 2)), labels[:, 0].astype(
+        np.int64
+    ) % 10

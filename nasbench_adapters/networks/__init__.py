@@ -6,7 +6,13 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks.execution import Execution, executed
 from archselect.nasbench_adapters.networks.folded import FoldedSupernet
 from archselect.nasbench_adapters.networks.fused import FusedSupernet
-from archselect.nasbench_adapters.networks.mixture import Mixture, mixture_of, new_alphas, one_hot, sampled
+from archselect.nasbench_adapters.networks.mixture import (
+    Mixture,
+    mixture_of,
+    new_alphas,
+    one_hot,
+    sampled,
+)
 from archselect.nasbench_adapters.networks.nb101 import NasBench101Network
 from archselect.nasbench_adapters.networks.network import Network, Supernet, scoring
 from archselect.nasbench_adapters.space import Architecture, SearchSpace, Skeleton
@@ -31,7 +37,9 @@ __all__ = [
 ]
 
 FORMULATION = 1
-"""Raised when what supernets and networks compute, or how their weights are drawn, changes on purpose in all spaces."""
+"""Raised when what supernets and networks compute, or how their weights are drawn,
+changes on purpose in all spaces.
+"""
 
 
 def build_network(
@@ -52,13 +60,29 @@ def build_network(
         image_channels: of the images.
         classes: number of logits.
         seed: of the initial weights; the global random state is left alone.
-        auxiliary: whether the network has the skeleton's auxiliary head, where there is one.
-        affine: whether normalisation within the cells has scale and shift; see :class:`.Network`.
+        auxiliary: whether the network has the skeleton's auxiliary head, where there is
+            one.
+        affine: whether normalisation within the cells has scale and shift; see
+            :class:`.Network`.
 
-    Raises UserError for a network of NAS-Bench-101 without `affine`, as its supernets' operations have it, too.
+    Raises UserError for a network of NAS-Bench-101 without `affine`, as its supernets'
+    operations have it, too.
     """
     if isinstance(space, ModuleSpace):
         if not affine:
-            raise UserError(f"networks of {space.name} have normalisation with scale and shift, like its supernets")
-        return NasBench101Network(space, architecture, skeleton, image_channels, classes, seed)
-    return Network(space, architecture, skeleton, image_channels, classes, [seed], auxiliary, affine)
+            raise UserError(
+                f"networks of {space.name} have normalisation with scale and shift, like its supernets"
+            )
+        return NasBench101Network(
+            space, architecture, skeleton, image_channels, classes, seed
+        )
+    return Network(
+        space,
+        architecture,
+        skeleton,
+        image_channels,
+        classes,
+        [seed],
+        auxiliary,
+        affine,
+    )

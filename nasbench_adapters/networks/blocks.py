@@ -68,13 +68,17 @@ STEMS: dict[str, type[Stem] | type[ImageNetStem] | type[RectifiedStem]] = {
     "imagenet": ImageNetStem,
     "rectified": RectifiedStem,
 }
-"""Stems: `stem(images)` gives one tensor of features, or several; `scales` is by how much each divides the images."""
+"""Stems: `stem(images)` gives one tensor of features, or several; `scales` is by how
+much each divides the images.
+"""
 
 
 class ResidualReduction(nn.Module):
     """NAS-Bench-201's block between stages: two ReLU-Conv3x3-BN, beside average pooling and a 1x1 convolution."""
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int = 2, replicas: int = 1) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, stride: int = 2, replicas: int = 1
+    ) -> None:
         super().__init__()
         self.rectify_a = Rectifier()
         self.rectify_b = Rectifier()
@@ -96,7 +100,9 @@ class ResidualReduction(nn.Module):
 class PoolReduction(nn.Sequential):
     """A stage change that learns very little by itself: average pooling, a 1x1 convolution, normalisation."""
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int = 2, replicas: int = 1) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, stride: int = 2, replicas: int = 1
+    ) -> None:
         super().__init__(
             nn.AvgPool2d(stride),
             conv(channels_in, channels_out, 1, replicas=replicas),
@@ -105,9 +111,14 @@ class PoolReduction(nn.Sequential):
 
 
 class MaxPoolReduction(nn.MaxPool2d):
-    """NAS-Bench-1Shot1's stage change, which keeps the channels. Its padding makes 17 rows of 32, and 9 of 17."""
+    """NAS-Bench-1Shot1's stage change, which keeps the channels.
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int = 2, replicas: int = 1) -> None:
+    Its padding makes 17 rows of 32, and 9 of 17.
+    """
+
+    def __init__(
+        self, channels_in: int, channels_out: int, stride: int = 2, replicas: int = 1
+    ) -> None:
         assert channels_in == channels_out
         super().__init__(2, stride=stride, padding=1)
 
@@ -115,19 +126,33 @@ class MaxPoolReduction(nn.MaxPool2d):
 class Preprocess(nn.Module):
     """An input of a cell, brought to the cell's channels and size: ReLU, 1x1 convolution (or halving), normalisation.
 
-    Raises ValueError for an input that is neither of the cell's size nor twice as large.
+    Raises ValueError for an input that is neither of the cell's size nor twice as
+    large.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, scale: int, affine: bool, replicas: int = 1) -> None:
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        scale: int,
+        affine: bool,
+        replicas: int = 1,
+    ) -> None:
         super().__init__()
         self.rectify = Rectifier()
         self.project: ConvNorm | FactorizedReduction
         if scale == 1:
-            self.project = ConvNorm(channels_in, channels_out, 1, affine=affine, replicas=replicas)
+            self.project = ConvNorm(
+                channels_in, channels_out, 1, affine=affine, replicas=replicas
+            )
         elif scale == 2:
-            self.project = FactorizedReduction(channels_in, channels_out, affine, replicas)
+            self.project = FactorizedReduction(
+                channels_in, channels_out, affine, replicas
+            )
         else:
-            raise ValueError(f"an input {scale} times as large as the cell cannot be brought to its size")
+            raise ValueError(
+                f"an input {scale} times as large as the cell cannot be brought to its size"
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (batch, channels_out, h / scale, w / scale) of (batch, channels_in, h, w)."""
@@ -137,8 +162,12 @@ class Preprocess(nn.Module):
 class Projection(Preprocess):
     """NAS-Bench-1Shot1's last block before the classifier: ReLU, 1x1 convolution, normalisation without scale."""
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int = 1, replicas: int = 1) -> None:
-        super().__init__(channels_in, channels_out, stride, affine=False, replicas=replicas)
+    def __init__(
+        self, channels_in: int, channels_out: int, stride: int = 1, replicas: int = 1
+    ) -> None:
+        super().__init__(
+            channels_in, channels_out, stride, affine=False, replicas=replicas
+        )
 
 
 BLOCKS: dict[str, Callable[..., nn.Module]] = {
@@ -156,12 +185,16 @@ class AuxiliaryHead(nn.Sequential):
     Args:
         channels: of the features it reads.
         classes: number of logits.
-        stride: of the pooling: 3 for features of 8x8 pixels (32x32 images), 2 for 7x7 (ImageNet).
-        last_norm: whether the last convolution is normalised (the released ImageNet code leaves it out by mistake
-            and keeps it so, as the published numbers were obtained with it).
+        stride: of the pooling: 3 for features of 8x8 pixels (32x32 images), 2 for 7x7
+            (ImageNet).
+        last_norm: whether the last convolution is normalised (the released ImageNet
+            code leaves it out by mistake and keeps it so, as the published numbers were
+            obtained with it).
     """
 
-    def __init__(self, channels: int, classes: int, stride: int = 3, last_norm: bool = True) -> None:
+    def __init__(
+        self, channels: int, classes: int, stride: int = 3, last_norm: bool = True
+    ) -> None:
         norms = [nn.BatchNorm2d(768)] if last_norm else []
         super().__init__(
             Rectifier(),

@@ -1,8 +1,10 @@
 """How a supernet's forwards and backwards are run: operation by operation, replayed from CUDA graphs, or compiled.
 
-What is computed is the same. A graph is launched as one, and so takes no time of the processor between its kernels;
-compiled code (torch.compile) has fewer kernels, whose rounding is another. Both hold for one support of the mixture and
-one shape of images, and cost time when they are made: 4 forwards and backwards for a graph, minutes for code.
+What is computed is the same. A graph is launched as one, and so takes no time of the
+processor between its kernels; compiled code (torch.compile) has fewer kernels, whose
+rounding is another. Both hold for one support of the mixture and one shape of images,
+and cost time when they are made: 4 forwards and backwards for a graph, minutes for
+code.
 """
 
 from __future__ import annotations
@@ -21,26 +23,33 @@ from archselect.nasbench_adapters.networks.network import Supernet
 
 Execution = Literal["eager", "cuda-graphs", "compiled"]
 Run = Callable[[Tensor, Mixture], Tensor]
-"""A way to compute the logits of images under a mixture, as :meth:`.Supernet.forward`."""
+"""A way to compute the logits of images under a mixture, as :meth:`.Supernet.forward`.
+"""
 Listener = Callable[[nn.Module, tuple[Tensor, Mixture], Tensor], object]
 """A forward hook of a supernet."""
 KEPT = 8
 """How many graphs are kept; each holds the memory of its activations."""
 RECOMPILE_LIMIT = 1000
-"""How many pieces of code are made before torch refuses; its own limit, 8, is less than DARTS-PT has supports."""
+"""How many pieces of code are made before torch refuses; its own limit, 8, is less than
+DARTS-PT has supports.
+"""
 
 
 def executed(run: Run, supernet: Supernet, execution: Execution) -> Run:
     """Return `run`, which runs `supernet`, executed as the setting says.
 
-    What comes a second time is replayed or compiled: the same support, shapes, mode and precision. A replay raises
-    RuntimeError if a forward comes before the backward of the one before it: both have their activations in the same
-    memory. Gradients lie in memory that the next replay writes to.
+    What comes a second time is replayed or compiled: the same support, shapes, mode and
+    precision. A replay raises
+    RuntimeError if a forward comes before the backward of the one before it: both have
+    their activations in the same memory. Gradients lie in memory that the next replay
+    writes to.
 
     Raises UserError for graphs without a GPU.
     """
     if execution == "cuda-graphs" and next(supernet.parameters()).device.type != "cuda":
-        raise UserError("execution 'cuda-graphs' needs a CUDA device: choose 'eager' or 'compiled', or --device cuda")
+        raise UserError(
+            "execution 'cuda-graphs' needs a CUDA device: choose 'eager' or 'compiled', or --device cuda"
+        )
     if execution == "eager":
         return run
     return _Repeated(run, supernet, MAKERS[execution])
@@ -49,11 +58,20 @@ def executed(run: Run, supernet: Supernet, execution: Execution) -> Run:
 class _Repeated:
     """Makes a graph or code for what comes a second time, and runs it from then on."""
 
-    def __init__(self, run: Run, supernet: Supernet, make: Callable[[_Forward, Tensor, Mixture], Run]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        supernet: Supernet,
+        make: Callable[[_Forward, Tensor, Mixture], Run],
+    ) -> None:
         self._run = run
         self._supernet = supernet
         self._make = make
-        self._norm = next(module for module in supernet.modules() if isinstance(module, nn.BatchNorm2d))
+        self._norm = next(
+            module
+            for module in supernet.modules()
+            if isinstance(module, nn.BatchNorm2d)
+        )
         self._seen: set[Hashable] = set()
         self._made: dict[Hashable, Run] = {}
 
@@ -83,7 +101,10 @@ class _Repeated:
     def _key(self, images: Tensor, mixture: Mixture) -> Hashable:
         """Return all that is taken for granted by what was made."""
         kind = images.device.type
-        tensors = [(tensor.shape, tensor.dtype, tensor.requires_grad) for tensor in (images, *mixture.weights)]
+        tensors = [
+            (tensor.shape, tensor.dtype, tensor.requires_grad)
+            for tensor in (images, *mixture.weights)
+        ]
         return (
             mixture.support,
             *tensors,
@@ -123,17 +144,24 @@ class _Graph:
 
     def __init__(self, forward: _Forward, images: Tensor, mixture: Mixture) -> None:
         inputs = (images, *mixture.weights)
-        static = tuple(tensor.detach().clone().requires_grad_(tensor.requires_grad) for tensor in inputs)
+        static = tuple(
+            tensor.detach().clone().requires_grad_(tensor.requires_grad)
+            for tensor in inputs
+        )
         # Capturing runs the forward, which moves running statistics.
         buffers = list(forward.supernet.buffers())
         before = [buffer.clone() for buffer in buffers]
-        self._replay: Callable[..., Any] = torch.cuda.make_graphed_callables(forward, static, allow_unused_input=True)
+        self._replay: Callable[..., Any] = torch.cuda.make_graphed_callables(
+            forward, static, allow_unused_input=True
+        )
         torch._foreach_copy_(buffers, before)
         self._waiting: weakref.ref[object] | None = None
 
     def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
         if self._waiting is not None and self._waiting() is not None:
-            raise RuntimeError("a second forward under CUDA graphs before the backward of the first: use 'eager'")
+            raise RuntimeError(
+                "a second forward under CUDA graphs before the backward of the first: use 'eager'"
+            )
         logits: Tensor = self._replay(images, *mixture.weights)
         if logits.requires_grad:
             self._waiting = weakref.ref(logits.grad_fn)
@@ -148,13 +176,21 @@ class _Compiled:
     """A forward and its backward as code made for them."""
 
     def __init__(self, forward: _Forward, images: Tensor, mixture: Mixture) -> None:
-        self._code: Callable[..., Tensor] = torch.compile(forward, fullgraph=True, dynamic=False)
+        self._code: Callable[..., Tensor] = torch.compile(
+            forward, fullgraph=True, dynamic=False
+        )
 
     def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
-        # The limits that torch has by itself count all supports, which are as many as a selector decides edges.
-        limits = dict.fromkeys(("recompile_limit", "accumulated_recompile_limit"), RECOMPILE_LIMIT)
+        # The limits that torch has by itself count all supports, which are as many as a
+        # selector decides edges.
+        limits = dict.fromkeys(
+            ("recompile_limit", "accumulated_recompile_limit"), RECOMPILE_LIMIT
+        )
         with torch._dynamo.config.patch(limits):
             return self._code(images, *mixture.weights)
 
 
-MAKERS: dict[str, Callable[[_Forward, Tensor, Mixture], Run]] = {"cuda-graphs": _Graph, "compiled": _Compiled}
+MAKERS: dict[str, Callable[[_Forward, Tensor, Mixture], Run]] = {
+    "cuda-graphs": _Graph,
+    "compiled": _Compiled,
+}

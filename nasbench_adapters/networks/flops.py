@@ -6,7 +6,12 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from archselect.nasbench_adapters.networks.mixture import Mixture, Support, blank_alphas, mixture_of
+from archselect.nasbench_adapters.networks.mixture import (
+    Mixture,
+    Support,
+    blank_alphas,
+    mixture_of,
+)
 from archselect.nasbench_adapters.networks.network import Backbone, Supernet, scoring
 
 
@@ -24,7 +29,8 @@ class ForwardCost:
 
     Any module will do as a network: its convolutions and linear maps are counted.
 
-    Normalisation, rectification, pooling and additions are not counted. One forward of a blank image measures all.
+    Normalisation, rectification, pooling and additions are not counted. One forward of
+    a blank image measures all.
 
     Args:
         model: the supernet or network.
@@ -33,8 +39,12 @@ class ForwardCost:
 
     def __init__(self, model: nn.Module, image_shape: tuple[int, int, int]) -> None:
         by_module = _flops_by_module(model, image_shape)
-        self._operations = _operation_costs(model, by_module) if isinstance(model, Supernet) else []
-        self._fixed = sum(by_module.values()) - sum(operation.flops for operation in self._operations)
+        self._operations = (
+            _operation_costs(model, by_module) if isinstance(model, Supernet) else []
+        )
+        self._fixed = sum(by_module.values()) - sum(
+            operation.flops for operation in self._operations
+        )
         self._known: dict[Support, int] = {}
 
     def __call__(self, mixture: Mixture | None = None) -> int:
@@ -43,12 +53,18 @@ class ForwardCost:
             return self._fixed
         support = mixture.support
         if support not in self._known:
-            live = (cost.flops for cost in self._operations if support[cost.cell][cost.edge][cost.choice])
+            live = (
+                cost.flops
+                for cost in self._operations
+                if support[cost.cell][cost.edge][cost.choice]
+            )
             self._known[support] = self._fixed + sum(live)
         return self._known[support]
 
 
-def _flops_by_module(model: nn.Module, image_shape: tuple[int, int, int]) -> dict[nn.Module, int]:
+def _flops_by_module(
+    model: nn.Module, image_shape: tuple[int, int, int]
+) -> dict[nn.Module, int]:
     """Return the FLOPs of every convolution and linear map in a forward of one blank image."""
     by_module: dict[nn.Module, int] = {}
 
@@ -56,7 +72,11 @@ def _flops_by_module(model: nn.Module, image_shape: tuple[int, int, int]) -> dic
         assert isinstance(module, nn.Conv2d | nn.Linear)
         by_module[module] = 2 * module.weight[0].numel() * output[0].numel()
 
-    counted = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    counted = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    ]
     hooks = [module.register_forward_hook(count) for module in counted]
     try:
         _run_blank_image(model, image_shape)
@@ -74,12 +94,17 @@ def _run_blank_image(model: nn.Module, image_shape: tuple[int, int, int]) -> Non
     image = parameter.new_zeros(1, channels * replicas, height, columns)
     with scoring(model, "running"):
         if isinstance(model, Supernet):
-            model(image, mixture_of(model.space, blank_alphas(model.space, parameter.device)))
+            model(
+                image,
+                mixture_of(model.space, blank_alphas(model.space, parameter.device)),
+            )
         else:
             model(image)
 
 
-def _operation_costs(supernet: Supernet, by_module: dict[nn.Module, int]) -> list[OperationCost]:
+def _operation_costs(
+    supernet: Supernet, by_module: dict[nn.Module, int]
+) -> list[OperationCost]:
     """Return the FLOPs of every operation of every layer."""
     costs = []
     for cell, module in supernet.cells():

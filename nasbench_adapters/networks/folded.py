@@ -1,9 +1,10 @@
 """A supernet's cells in evaluation mode, folded into few large convolutions: for what looks at features only.
 
-In evaluation mode normalisation is affine. So it folds into the convolution before it; where an operation is one
-convolution, the mixture's weight folds in too, the 1x1 kernel of an edge goes into its 3x3 kernel, and the edges that
-leave one node run as one convolution. What is added up is what :class:`.CellModule` adds up, in another order: features
-differ by rounding.
+In evaluation mode normalisation is affine. So it folds into the convolution before it;
+where an operation is one convolution, the mixture's weight folds in too, the 1x1 kernel
+of an edge goes into its 3x3 kernel, and the edges that leave one node run as one
+convolution. What is added up is what :class:`.CellModule` adds up, in another order:
+features differ by rounding.
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from archselect.nasbench_adapters.networks.mixture import CellSupport, Mixture
-from archselect.nasbench_adapters.networks.network import CellModule, PatternCount, PlacedOperation, RunCell, Supernet
+from archselect.nasbench_adapters.networks.network import (
+    CellModule,
+    PatternCount,
+    PlacedOperation,
+    RunCell,
+    Supernet,
+)
 from archselect.nasbench_adapters.networks.operations import (
     AveragePool,
     ConvNorm,
@@ -36,12 +43,25 @@ from archselect.nasbench_adapters.networks.operations import (
     Skip,
 )
 
-FOLDED = (AveragePool, ConvNorm, DilatedConv, FactorizedReduction, MaxPool, NormalisedPool, SeparableConv, Skip)
-"""Operations of which rounding is all that folding changes. Noise is drawn from the bits of what it replaces."""
+FOLDED = (
+    AveragePool,
+    ConvNorm,
+    DilatedConv,
+    FactorizedReduction,
+    MaxPool,
+    NormalisedPool,
+    SeparableConv,
+    Skip,
+)
+"""Operations of which rounding is all that folding changes. Noise is drawn from the
+bits of what it replaces.
+"""
 
 
 RunOperation = Callable[[Tensor, Count], Tensor]
-"""A way to compute an operation's output from its input and from how often rectifiers within it count."""
+"""A way to compute an operation's output from its input and from how often rectifiers
+within it count.
+"""
 
 
 class FoldedSupernet:
@@ -65,8 +85,8 @@ class FoldedSupernet:
     def candidates(self, images: Tensor, mixtures: Sequence[Mixture]) -> Tensor:
         """Return the logits (candidates, batch, classes) under mixtures for which :meth:`together` is true.
 
-        What the candidates share is computed once; from where they differ on, their features lie one behind another
-        in the batch, candidate by candidate.
+        What the candidates share is computed once; from where they differ on, their
+        features lie one behind another in the batch, candidate by candidate.
         """
         assert mixtures[0].origin is not None
         origin, _ = mixtures[0].origin
@@ -82,16 +102,28 @@ class FoldedSupernet:
             return False
         origin, edge = first
         others = [mixture.origin for mixture in mixtures]
-        return all(other is not None and other[0] is origin and other[1] == edge for other in others)
+        return all(
+            other is not None and other[0] is origin and other[1] == edge
+            for other in others
+        )
 
     @contextmanager
-    def _way(self, mixture: Mixture, candidates: _Candidates | None = None) -> Iterator[dict[CellModule, RunCell]]:
+    def _way(
+        self, mixture: Mixture, candidates: _Candidates | None = None
+    ) -> Iterator[dict[CellModule, RunCell]]:
         versions = [tensor._version for tensor in self._tensors]
         if versions != self._versions:
-            self._cells = [FoldedCell(type_, cell) for type_, cell in self.supernet.cells() if can_fold(cell)]
+            self._cells = [
+                FoldedCell(type_, cell)
+                for type_, cell in self.supernet.cells()
+                if can_fold(cell)
+            ]
             self._versions = versions
         yield {
-            cell.module: partial(cell, mixture=_CellMixture.of(mixture, cell.type, candidates)) for cell in self._cells
+            cell.module: partial(
+                cell, mixture=_CellMixture.of(mixture, cell.type, candidates)
+            )
+            for cell in self._cells
         }
 
 
@@ -154,7 +186,8 @@ class _CellMixture:
         table: (edges, operations) weights.
         support: which of them are not zero.
         candidates: None where there is one mixture only.
-        edge: index of the edge on which the candidates differ, None if it is none of this cell.
+        edge: index of the edge on which the candidates differ, None if it is none of
+            this cell.
     """
 
     table: Tensor
@@ -163,9 +196,15 @@ class _CellMixture:
     edge: int | None
 
     @classmethod
-    def of(cls, mixture: Mixture, cell: int, candidates: _Candidates | None) -> _CellMixture:
+    def of(
+        cls, mixture: Mixture, cell: int, candidates: _Candidates | None
+    ) -> _CellMixture:
         """Return the part that is of a cell type."""
-        edge = candidates.edge if candidates is not None and candidates.cell == cell else None
+        edge = (
+            candidates.edge
+            if candidates is not None and candidates.cell == cell
+            else None
+        )
         return cls(mixture.weights[cell], mixture.support[cell], candidates, edge)
 
     @cached_property
@@ -179,13 +218,17 @@ class _CellMixture:
 
     def is_live(self, operation: PlacedOperation) -> bool:
         """Return whether any candidate has an operation."""
-        return any(support[operation.edge][operation.choice] for support in self.supports)
+        return any(
+            support[operation.edge][operation.choice] for support in self.supports
+        )
 
     def live(self, operation: PlacedOperation) -> Count:
         """Return how often a live operation counts: by candidate where they differ on its edge."""
         if operation.edge != self.edge:
             return 1
-        return tuple(int(support[operation.edge][operation.choice]) for support in self.supports)
+        return tuple(
+            int(support[operation.edge][operation.choice]) for support in self.supports
+        )
 
     def factor(self, operation: PlacedOperation) -> Tensor:
         """Return the weight of an operation: a number, or one for each image of all candidates."""
@@ -223,16 +266,21 @@ class FoldedCell:
         self._separate: list[list[_Separate]] = [[] for _ in range(module.cell.nodes)]
         dense: dict[int, list[_DenseEdge]] = {}
         for entering in module.incoming:
-            for _, operations in groupby(entering, key=lambda operation: operation.edge):
+            for _, operations in groupby(
+                entering, key=lambda operation: operation.edge
+            ):
                 self._place_edge(list(operations), dense)
         self._dense = {source: _Dense(edges) for source, edges in dense.items()}
 
-    def _place_edge(self, operations: Sequence[PlacedOperation], dense: dict[int, list[_DenseEdge]]) -> None:
+    def _place_edge(
+        self, operations: Sequence[PlacedOperation], dense: dict[int, list[_DenseEdge]]
+    ) -> None:
         """Sort an edge's operations into those that run together and those that run by themselves.
 
         Args:
             operations: of the edge, at least one.
-            dense: by the node that they leave, the edges whose convolutions run together so far.
+            dense: by the node that they leave, the edges whose convolutions run
+                together so far.
         """
         convs: dict[int, ConvNorm] = {}
         for operation in operations:
@@ -254,7 +302,8 @@ class FoldedCell:
         """Return the features of the output nodes; see :meth:`.CellModule.forward`.
 
         Args:
-            inputs: one (batch, channels, height, width) tensor per input node, of all candidates or shared by them.
+            inputs: one (batch, channels, height, width) tensor per input node, of all
+                candidates or shared by them.
             mixture: what goes forward.
         """
         module = self.module
@@ -292,7 +341,10 @@ class _DenseEdge(NamedTuple):
 
     def folded(self, choices: Sequence[int]) -> list[_Affine]:
         """Return the convolutions of the choices, each with its normalisation folded in."""
-        return [_fold(self.convs[choice].conv, self.convs[choice].norm) for choice in choices]
+        return [
+            _fold(self.convs[choice].conv, self.convs[choice].norm)
+            for choice in choices
+        ]
 
 
 class _Source:
@@ -304,7 +356,10 @@ class _Source:
         self._pooled: dict[type[nn.Module], Tensor] = {}
 
     def apply(self, module: Operation, run: RunOperation, live: Count) -> Tensor:
-        """Return an operation's output. `live` is how often rectifiers within it count."""
+        """Return an operation's output.
+
+        `live` is how often rectifiers within it count.
+        """
         if isinstance(module, NormalisedPool):
             normalised: Tensor = module.norm(self._pool(module.pool))
             return normalised
@@ -323,12 +378,15 @@ class _Totals:
     """The nodes of a cell while they are added up, in place once a total shares its memory with nothing else.
 
     Args:
-        nodes: (batch, channels, height, width) where something has been added; it may be a part of a wider tensor.
-        candidates: None where there is one mixture only. A node is of all candidates as soon as something that is
-            added is.
+        nodes: (batch, channels, height, width) where something has been added; it may
+            be a part of a wider tensor.
+        candidates: None where there is one mixture only. A node is of all candidates as
+            soon as something that is added is.
     """
 
-    def __init__(self, nodes: list[Tensor | None], candidates: _Candidates | None) -> None:
+    def __init__(
+        self, nodes: list[Tensor | None], candidates: _Candidates | None
+    ) -> None:
         self.nodes = nodes
         self._candidates = candidates
         self._owned: set[int] = set()
@@ -344,7 +402,9 @@ class _Totals:
             total.add_(out) if factor is None else total.addcmul_(out, factor)
         else:
             total = self._of_length(total, length)
-            self.nodes[node] = total + out if factor is None else torch.addcmul(total, out, factor)
+            self.nodes[node] = (
+                total + out if factor is None else torch.addcmul(total, out, factor)
+            )
         if total is not None or factor is not None:
             self._owned.add(node)
 
@@ -357,7 +417,9 @@ class _Totals:
         total = self.nodes[node]
         if total is None:
             zeros = torch.zeros_like(present[0])
-            self.nodes[node] = torch.cat([zeros if out is None else out for out in outs])
+            self.nodes[node] = torch.cat(
+                [zeros if out is None else out for out in outs]
+            )
         else:
             if node not in self._owned or not self._candidates.has_all(total):
                 total = self._candidates.copied(total)
@@ -444,7 +506,9 @@ class _Dense:
         ]
         added: list[tuple[int, Tensor]] = []
         for side in dict.fromkeys((self._side, 1)):
-            places = [place for place, live_side in enumerate(sides) if live_side == side]
+            places = [
+                place for place, live_side in enumerate(sides) if live_side == side
+            ]
             if not places:
                 continue
             kernel = kernels
@@ -457,16 +521,24 @@ class _Dense:
             added += zip(targets, out.chunk(len(places), dim=1), strict=True)
         return added
 
-    def each(self, x: Tensor, edge: int, candidates: _Candidates) -> tuple[int, list[Tensor | None]]:
+    def each(
+        self, x: Tensor, edge: int, candidates: _Candidates
+    ) -> tuple[int, list[Tensor | None]]:
         """Return the node that an edge enters, and what every candidate adds to it."""
         place = self.edges.index(edge)
         weights = candidates.rows[:, self._choices]
         kernels = weights @ self._kernels[place]
         shifts = weights @ self._shifts[place]
         outs: list[Tensor | None] = []
-        for part, support, kernel, shift in zip(candidates.split(x), candidates.support, kernels, shifts, strict=True):
+        for part, support, kernel, shift in zip(
+            candidates.split(x), candidates.support, kernels, shifts, strict=True
+        ):
             side = self._live_side(place, support)
-            outs.append(self._conv(part, kernel.view(self._shape), shift, side) if side else None)
+            outs.append(
+                self._conv(part, kernel.view(self._shape), shift, side)
+                if side
+                else None
+            )
         return self._targets[place], outs
 
     def _sides_of(self, row: Sequence[_Affine]) -> list[int]:
@@ -481,11 +553,20 @@ class _Dense:
     def _conv(self, x: Tensor, kernel: Tensor, shift: Tensor, side: int) -> Tensor:
         """Return the convolution with the middle of a kernel, channels last; outside of `side` it is zero."""
         margin = (self._side - side) // 2
-        middle = kernel[:, margin : margin + side, margin : margin + side].permute(0, 3, 1, 2)
-        return F.conv2d(x, middle.contiguous(memory_format=torch.channels_last), shift, padding=side // 2)
+        middle = kernel[:, margin : margin + side, margin : margin + side].permute(
+            0, 3, 1, 2
+        )
+        return F.conv2d(
+            x,
+            middle.contiguous(memory_format=torch.channels_last),
+            shift,
+            padding=side // 2,
+        )
 
 
-def _add_dense(dense: _Dense, rectified: Tensor, mixture: _CellMixture, totals: _Totals) -> None:
+def _add_dense(
+    dense: _Dense, rectified: Tensor, mixture: _CellMixture, totals: _Totals
+) -> None:
     """Add what a node's convolutions of stride 1 give to the totals."""
     for target, out in dense(rectified, mixture):
         totals.add(target, out)
@@ -529,7 +610,13 @@ def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> _Affine:
     """Return a convolution and the normalisation after it as one convolution."""
     assert norm.running_mean is not None and norm.running_var is not None
     kernel, shift = fuse_conv_bn_weights(
-        conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+        conv.weight,
+        conv.bias,
+        norm.running_mean,
+        norm.running_var,
+        norm.eps,
+        norm.weight,
+        norm.bias,
     )
     return _Affine(kernel.detach(), shift.detach())
 

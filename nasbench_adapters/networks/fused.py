@@ -1,11 +1,13 @@
 """A supernet's cells in training mode with few large kernels: at the papers' sizes a GPU's time goes into launching.
 
-What leaves a node of a cell is computed together. The node is rectified once. Operations of one kind on all its edges
-run as one: convolutions with their kernels side by side (in groups where they read features of their own),
-normalisations as one, the last of which takes the mixture's weights as its scale. What has no weights (identity,
-pooling) is computed once and mixed for all edges by one pointwise convolution. The kernels and mixtures of all cells
-are put side by side in a few operations per forward. What is added up is what :class:`.CellModule` adds up, in another
-order: features and gradients differ by rounding.
+What leaves a node of a cell is computed together. The node is rectified once.
+Operations of one kind on all its edges run as one: convolutions with their kernels side
+by side (in groups where they read features of their own), normalisations as one, the
+last of which takes the mixture's weights as its scale. What has no weights (identity,
+pooling) is computed once and mixed for all edges by one pointwise convolution. The
+kernels and mixtures of all cells are put side by side in a few operations per forward.
+What is added up is what :class:`.CellModule` adds up, in another order: features and
+gradients differ by rounding.
 """
 
 from __future__ import annotations
@@ -23,7 +25,13 @@ from torch.nn import functional as F
 
 from archselect.nasbench_adapters.networks.folded import can_fold
 from archselect.nasbench_adapters.networks.mixture import CellSupport, Mixture
-from archselect.nasbench_adapters.networks.network import CellModule, PlacedOperation, RunCell, Supernet, Weights
+from archselect.nasbench_adapters.networks.network import (
+    CellModule,
+    PlacedOperation,
+    RunCell,
+    Supernet,
+    Weights,
+)
 from archselect.nasbench_adapters.networks.operations import (
     AveragePool,
     ConvNorm,
@@ -50,14 +58,17 @@ PLANS = 64
 class FusedSupernet:
     """A supernet whose forward and backward give the same with fewer and larger kernels, in training mode.
 
-    In evaluation mode it is the supernet as it is, and so are cells that :func:`can_fuse` refuses.
+    In evaluation mode it is the supernet as it is, and so are cells that
+    :func:`can_fuse` refuses.
 
     Args:
         supernet: whose weights and running statistics are read and moved.
-        always: whether cells are fused whatever it brings. If not, on a CPU they are left as they are in a forward
-            without gradients and where they have depthwise convolutions, which would have a third of the kernels in
-            twice the time; and on a GPU in a forward with gradients: there, in float32 and at the papers' size, those
-            of the alphas came out up to a quarter off, and it is not yet known why (docs/speed.md).
+        always: whether cells are fused whatever it brings. If not, on a CPU they are
+            left as they are in a forward without gradients and where they have
+            depthwise convolutions, which would have a third of the kernels in twice the
+            time; and on a GPU in a forward with gradients: there, in float32 and at the
+            papers' size, those of the alphas came out up to a quarter off, and it is
+            not yet known why (docs/speed.md).
     """
 
     def __init__(self, supernet: Supernet, always: bool = False) -> None:
@@ -79,7 +90,10 @@ class FusedSupernet:
         plan = self._plan(mixture)
         statistics = _Statistics()
         parts = plan.parts(mixture)
-        yield {cell.module: partial(_run, cell, needed, statistics) for cell, needed in parts.items()}
+        yield {
+            cell.module: partial(_run, cell, needed, statistics)
+            for cell, needed in parts.items()
+        }
         statistics.update()
 
     def _fuses(self, mixture: Mixture) -> bool:
@@ -104,11 +118,14 @@ class FusedSupernet:
 def can_fuse(cell: CellModule, depthwise: bool = True) -> bool:
     """Return whether a cell can be fused.
 
-    It can if :func:`.can_fold` says so, and if it has no depthwise convolutions unless they are to be fused.
+    It can if :func:`.can_fold` says so, and if it has no depthwise convolutions unless
+    they are to be fused.
     """
     if not can_fold(cell):
         return False
-    return depthwise or not any(isinstance(module, SeparableConv | DilatedConv) for module in cell.modules())
+    return depthwise or not any(
+        isinstance(module, SeparableConv | DilatedConv) for module in cell.modules()
+    )
 
 
 @dataclass(frozen=True)
@@ -153,8 +170,10 @@ class _Weightless:
     """Identities and poolings on edges that leave one node.
 
     Attributes:
-        modules: per kind those of all edges: they give the same, but normalised ones have statistics of their own.
-        entries: per edge and kind the place in the mixture, or None where it is not live.
+        modules: per kind those of all edges: they give the same, but normalised ones
+            have statistics of their own.
+        entries: per edge and kind the place in the mixture, or None where it is not
+            live.
         targets: of the edges.
     """
 
@@ -186,10 +205,15 @@ def _modules(edges: Iterable[dict[str, PlacedOperation]], kind: str) -> list[Ope
     return [on_edge[kind].module for on_edge in edges if kind in on_edge]
 
 
-def _entries(on_edge: dict[str, PlacedOperation], kinds: Sequence[str]) -> list[Entry | None]:
+def _entries(
+    on_edge: dict[str, PlacedOperation], kinds: Sequence[str]
+) -> list[Entry | None]:
     """Return the places in the mixture of an edge's operations by kind, None where it has none."""
     operations = [on_edge.get(kind) for kind in kinds]
-    return [None if operation is None else Entry(operation.edge, operation.choice) for operation in operations]
+    return [
+        None if operation is None else Entry(operation.edge, operation.choice)
+        for operation in operations
+    ]
 
 
 class _Cell:
@@ -220,13 +244,18 @@ class _Cell:
                 continue
             part = operation.module
             if isinstance(part, ConvNorm | SeparableConv | DilatedConv):
-                alike[operation.source].setdefault(_shape(part), _Alike()).add(operation)
+                alike[operation.source].setdefault(_shape(part), _Alike()).add(
+                    operation
+                )
             elif isinstance(part, Skip | AveragePool | MaxPool | NormalisedPool):
                 weightless[operation.source].append(operation)
             else:
                 self.others[operation.source].append(operation)
         self.alike = [list(groups.values()) for groups in alike]
-        self.weightless = [_Weightless.of(operations) if operations else None for operations in weightless]
+        self.weightless = [
+            _Weightless.of(operations) if operations else None
+            for operations in weightless
+        ]
 
     @property
     def groups(self) -> Iterable[_Alike]:
@@ -285,7 +314,9 @@ class _Plan:
             self._stack_kernels(parts)
         for twins in self._twins:
             table = F.pad(mixture.tables(twins.type, twins.places), (0, 1))
-            for cell, scales, mixers in zip(twins.cells, twins.scales(table), twins.mixers(table), strict=True):
+            for cell, scales, mixers in zip(
+                twins.cells, twins.scales(table), twins.mixers(table), strict=True
+            ):
                 parts[cell].scales = scales
                 parts[cell].mixers = mixers
         return parts
@@ -308,7 +339,8 @@ class _Parts:
         weights: the mixture's, by edge and operation, where something runs by itself.
         kernels: per convolution of what runs together.
         scales: (edges * channels) per group of operations.
-        mixers: (edges * channels, kinds * channels, 1, 1) per node that identities and poolings leave.
+        mixers: (edges * channels, kinds * channels, 1, 1) per node that identities and
+            poolings leave.
     """
 
     weights: Weights
@@ -320,12 +352,14 @@ class _Parts:
 class _Twins:
     """Cells of one type and width: their parts of the mixture are made at once.
 
-    Every cell gets a copy of its own, so that gradients are added up once in place of cell by cell.
+    Every cell gets a copy of its own, so that gradients are added up once in place of
+    cell by cell.
 
     Args:
         cells: which, at least one.
         places: of the cells among all of the type.
-        weights: the mixture of the type, (edges, operations) or (layers, edges, operations).
+        weights: the mixture of the type, (edges, operations) or (layers, edges,
+            operations).
 
     Attributes:
         type: index of the cell type.
@@ -338,7 +372,9 @@ class _Twins:
         self._channels = cells[0].module.channels[-1]
         groups = list(cells[0].groups)
         self._scale_sizes = [len(group.entries) * self._channels for group in groups]
-        self._scale_index = _places_in_table(chain.from_iterable(group.entries for group in groups), weights)
+        self._scale_index = _places_in_table(
+            chain.from_iterable(group.entries for group in groups), weights
+        )
         self._kinds = [len(node.modules) for node in cells[0].mixed]
         self._mixer_index: dict[int, Tensor] = {}
         self._mixer_sizes: dict[int, list[int]] = {}
@@ -346,9 +382,15 @@ class _Twins:
         for kinds in dict.fromkeys(self._kinds):
             nodes = [node for node in cells[0].mixed if len(node.modules) == kinds]
             rows = chain.from_iterable(node.entries for node in nodes)
-            self._mixer_index[kinds] = _places_in_table(chain.from_iterable(rows), weights)
-            self._mixer_sizes[kinds] = [len(node.entries) * self._channels for node in nodes]
-        self._identity = torch.eye(self._channels, dtype=weights.dtype, device=weights.device)
+            self._mixer_index[kinds] = _places_in_table(
+                chain.from_iterable(rows), weights
+            )
+            self._mixer_sizes[kinds] = [
+                len(node.entries) * self._channels for node in nodes
+            ]
+        self._identity = torch.eye(
+            self._channels, dtype=weights.dtype, device=weights.device
+        )
 
     def scales(self, table: Tensor) -> list[list[Tensor]]:
         """Return, per cell and group of operations, the weights of its edges, for every channel of theirs.
@@ -361,7 +403,8 @@ class _Twins:
         if not sizes:
             return [[]] * count
         rows = table.index_select(1, self._scale_index)
-        # Normalisation reads its scale as it lies in memory: a single row must be written out, too.
+        # Normalisation reads its scale as it lies in memory: a single row must be
+        # written out, too.
         copies = rows[:, :, None].expand(-1, -1, self._channels).contiguous()
         pieces = copies.view(-1).split(sizes * count)
         starts = range(0, len(pieces), len(sizes))
@@ -378,7 +421,9 @@ class _Twins:
         for kinds, index in self._mixer_index.items():
             rows = table.index_select(1, index).view(count, -1, 1, kinds, 1)
             blocks = rows * self._identity[:, None]
-            matrices = blocks.view(-1, kinds * self._channels, 1, 1).split(self._mixer_sizes[kinds] * count)
+            matrices = blocks.view(-1, kinds * self._channels, 1, 1).split(
+                self._mixer_sizes[kinds] * count
+            )
             pieces[kinds] = iter(matrices)
         by_cell = []
         for _ in range(count):
@@ -390,7 +435,10 @@ def _places_in_table(entries: Iterable[Entry | None], weights: Tensor) -> Tensor
     """Return where entries lie in a flattened table of weights, (entries,); None stands for the zero after it."""
     edges, operations = weights.shape[-2:]
     zero = edges * operations
-    places = [zero if entry is None else entry.edge * operations + entry.choice for entry in entries]
+    places = [
+        zero if entry is None else entry.edge * operations + entry.choice
+        for entry in entries
+    ]
     return torch.tensor(places).to(weights.device)
 
 
@@ -403,7 +451,9 @@ class _Statistics:
         self._inverses: list[Tensor] = []
         self._unbiased: list[float] = []
 
-    def normalised(self, x: Tensor, norms: Sequence[nn.BatchNorm2d], scale: Tensor | None = None) -> Tensor:
+    def normalised(
+        self, x: Tensor, norms: Sequence[nn.BatchNorm2d], scale: Tensor | None = None
+    ) -> Tensor:
         """Return x with every channel normalised by the batch, and note what running statistics are to be moved to.
 
         Args:
@@ -412,7 +462,9 @@ class _Statistics:
             scale: (channels,) of the result; None for ones.
         """
         first = norms[0]
-        out, mean, inverse = torch.native_batch_norm(x, scale, None, None, None, True, 0.0, first.eps)
+        out, mean, inverse = torch.native_batch_norm(
+            x, scale, None, None, None, True, 0.0, first.eps
+        )
         if first.track_running_stats and first.running_mean is not None:
             # Under autocast the batch's may be of another precision.
             dtype = first.running_mean.dtype
@@ -434,8 +486,14 @@ class _Statistics:
             variances = list(torch._foreach_pow(self._inverses, -2))
             torch._foreach_sub_(variances, first.eps)
             torch._foreach_mul_(variances, self._unbiased)
-            torch._foreach_lerp_([named["running_mean"] for named in buffers], self._means, first.momentum)
-            torch._foreach_lerp_([named["running_var"] for named in buffers], variances, first.momentum)
+            torch._foreach_lerp_(
+                [named["running_mean"] for named in buffers],
+                self._means,
+                first.momentum,
+            )
+            torch._foreach_lerp_(
+                [named["running_var"] for named in buffers], variances, first.momentum
+            )
             torch._foreach_add_([named["num_batches_tracked"] for named in buffers], 1)
 
 
@@ -468,7 +526,9 @@ class _Sums:
         self._side_by_side.clear()
 
 
-def _run(cell: _Cell, parts: _Parts, statistics: _Statistics, inputs: Sequence[Tensor]) -> Tensor:
+def _run(
+    cell: _Cell, parts: _Parts, statistics: _Statistics, inputs: Sequence[Tensor]
+) -> Tensor:
     """Return the features of a cell's output nodes; see :meth:`.CellModule.forward`."""
     module = cell.module
     kernels = iter(parts.kernels)
@@ -482,20 +542,32 @@ def _run(cell: _Cell, parts: _Parts, statistics: _Statistics, inputs: Sequence[T
         nodes.append(x)
         rectified = module.rectified(node, x, cell.counts)
         for group in cell.alike[node]:
-            sums.add(group.targets, _run_alike(group, kernels, next(scales), statistics, rectified))
+            sums.add(
+                group.targets,
+                _run_alike(group, kernels, next(scales), statistics, rectified),
+            )
         weightless = cell.weightless[node]
         if weightless is not None:
-            sums.add(weightless.targets, _run_weightless(weightless, next(mixers), statistics, x))
+            sums.add(
+                weightless.targets,
+                _run_weightless(weightless, next(mixers), statistics, x),
+            )
         sums.part()
         for operation in cell.others[node]:
             out = operation.module(rectified if operation.module.reads_rectified else x)
-            sums.terms[operation.target].append(out * parts.weights[operation.edge][operation.choice])
+            sums.terms[operation.target].append(
+                out * parts.weights[operation.edge][operation.choice]
+            )
     outputs = [nodes[node] for node in module.cell.output]
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
 
 def _run_alike(
-    group: _Alike, kernels: Iterator[Tensor], scale: Tensor, statistics: _Statistics, rectified: Tensor
+    group: _Alike,
+    kernels: Iterator[Tensor],
+    scale: Tensor,
+    statistics: _Statistics,
+    rectified: Tensor,
 ) -> Tensor:
     """Return the operations' output, weighed and side by side: (batch, edges * channels, height, width)."""
     x = rectified
@@ -510,7 +582,15 @@ def _run_alike(
                 x = x.repeat(1, edges, 1, 1)
             elif is_shared:
                 groups = 1
-            x = F.conv2d(x, next(kernels), None, first.stride, first.padding, first.dilation, groups)
+            x = F.conv2d(
+                x,
+                next(kernels),
+                None,
+                first.stride,
+                first.padding,
+                first.dilation,
+                groups,
+            )
             is_shared = False
         elif isinstance(first, nn.BatchNorm2d):
             norms = [norm for norm in step if isinstance(norm, nn.BatchNorm2d)]
@@ -520,14 +600,20 @@ def _run_alike(
     return x
 
 
-def _run_weightless(weightless: _Weightless, mixer: Tensor, statistics: _Statistics, x: Tensor) -> Tensor:
+def _run_weightless(
+    weightless: _Weightless, mixer: Tensor, statistics: _Statistics, x: Tensor
+) -> Tensor:
     """Return a node's features, as they are and pooled, mixed for all edges: (batch, edges * channels, h, w)."""
-    features = [_apply_weightless(modules, statistics, x) for modules in weightless.modules]
+    features = [
+        _apply_weightless(modules, statistics, x) for modules in weightless.modules
+    ]
     side_by_side = torch.cat(features, dim=1) if len(features) > 1 else features[0]
     return F.conv2d(side_by_side, mixer)
 
 
-def _apply_weightless(modules: Sequence[Operation], statistics: _Statistics, x: Tensor) -> Tensor:
+def _apply_weightless(
+    modules: Sequence[Operation], statistics: _Statistics, x: Tensor
+) -> Tensor:
     """Return the features (batch, channels, h, w) as an identity or a pooling gives them to all edges."""
     first = modules[0]
     if not isinstance(first, NormalisedPool):

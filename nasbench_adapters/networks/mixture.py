@@ -1,8 +1,9 @@
 """The mixture: how much of each operation each edge carries, passed to every forward of a supernet.
 
-Shapes: per cell type c, `weights[c]` is (edges, operations), which all layers of the type share, or (layers, edges,
-operations), a table for each; where edges allow different numbers of operations the rows are padded with zeros.
-`support` says on the host, without asking the device, which entries are not exactly zero.
+Shapes: per cell type c, `weights[c]` is (edges, operations), which all layers of the
+type share, or (layers, edges, operations), a table for each; where edges allow
+different numbers of operations the rows are padded with zeros. `support` says on the
+host, without asking the device, which entries are not exactly zero.
 """
 
 from __future__ import annotations
@@ -15,31 +16,44 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from archselect.nasbench_adapters.space import OPEN, Architecture, Cell, Decisions, EdgeOperations, SearchSpace
+from archselect.nasbench_adapters.space import (
+    OPEN,
+    Architecture,
+    Cell,
+    Decisions,
+    EdgeOperations,
+    SearchSpace,
+)
 
 Item = TypeVar("Item")
 CellSupport = tuple[tuple[bool, ...], ...]
-"""By edge and operation, whether the mixture of a cell type has a weight that is not zero."""
+"""By edge and operation, whether the mixture of a cell type has a weight that is not
+zero.
+"""
 Support = tuple[CellSupport, ...]
 """The same by cell type."""
 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """An immutable mixture; see the module's text for shapes. The tensors may carry gradients.
+    """An immutable mixture; see the module's text for shapes.
+
+    The tensors may carry gradients.
 
     :meth:`without` and :meth:`fixed` are of mixtures that all layers share.
 
     Attributes:
-        origin: the mixture that it was made of by :meth:`without` or :meth:`fixed`, and the (cell, edge) on which alone
-            the two differ.
+        origin: the mixture that it was made of by :meth:`without` or :meth:`fixed`, and
+            the (cell, edge) on which alone the two differ.
     """
 
     weights: tuple[Tensor, ...]
     support: Support
     origin: tuple[Mixture, tuple[int, int]] | None = None
 
-    def without(self, cell: int, edge: int, choice: int, renormalise: bool = False) -> Mixture:
+    def without(
+        self, cell: int, edge: int, choice: int, renormalise: bool = False
+    ) -> Mixture:
         """Return the mixture with one entry set to zero.
 
         Args:
@@ -54,7 +68,10 @@ class Mixture:
         if renormalise:
             total = weights[edge].sum().clamp_min(torch.finfo(weights.dtype).tiny)
             weights = _with_row(weights, edge, weights[edge] / total)
-        live = tuple(was_live and other != choice for other, was_live in enumerate(self.support[cell][edge]))
+        live = tuple(
+            was_live and other != choice
+            for other, was_live in enumerate(self.support[cell][edge])
+        )
         return self._replace(cell, weights, edge, live)
 
     def fixed(self, cell: int, edge: int, choice: int) -> Mixture:
@@ -67,14 +84,20 @@ class Mixture:
 
     def leaf(self) -> Mixture:
         """Return the same mixture with weights that are leaves: the gradients come to them."""
-        return Mixture(tuple(rows.detach().requires_grad_() for rows in self.weights), self.support)
+        return Mixture(
+            tuple(rows.detach().requires_grad_() for rows in self.weights), self.support
+        )
 
     def spread(self, layers: Sequence[int]) -> Mixture:
         """Return the mixture with a table for each of `layers[c]` layers of cell type c.
 
-        It computes the same; the gradients of its weights say what each layer adds to those of this mixture.
+        It computes the same; the gradients of its weights say what each layer adds to
+        those of this mixture.
         """
-        weights = (rows.expand(count, *rows.shape) for rows, count in zip(self.weights, layers, strict=True))
+        weights = (
+            rows.expand(count, *rows.shape)
+            for rows, count in zip(self.weights, layers, strict=True)
+        )
         return Mixture(tuple(weights), self.support)
 
     def entries(self, cell: int, layers: int) -> list[Sequence[Sequence[Tensor]]]:
@@ -99,11 +122,17 @@ class Mixture:
             return table.flatten(1)
         return torch.stack([table[place].flatten() for place in places])
 
-    def _replace(self, cell: int, weights: Tensor, edge: int, live: tuple[bool, ...]) -> Mixture:
+    def _replace(
+        self, cell: int, weights: Tensor, edge: int, live: tuple[bool, ...]
+    ) -> Mixture:
         """Return the mixture with other weights of a cell type and another support of one of its edges."""
         rows = _replaced(self.support[cell], edge, live)
         origin = (self, (cell, edge))
-        return Mixture(_replaced(self.weights, cell, weights), _replaced(self.support, cell, rows), origin)
+        return Mixture(
+            _replaced(self.weights, cell, weights),
+            _replaced(self.support, cell, rows),
+            origin,
+        )
 
 
 def _in_pieces(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
@@ -127,11 +156,15 @@ def width(space: SearchSpace, cell: int) -> int:
 
 
 def new_alphas(
-    space: SearchSpace, generator: torch.Generator, device: torch.device, scale: float = 1e-3
+    space: SearchSpace,
+    generator: torch.Generator,
+    device: torch.device,
+    scale: float = 1e-3,
 ) -> tuple[Tensor, ...]:
     """Return architecture weights `scale` x normal, one (edges, operations) tensor per cell type.
 
-    Drawn on the generator's device, so that the same seed gives the same alphas wherever they are used.
+    Drawn on the generator's device, so that the same seed gives the same alphas
+    wherever they are used.
     """
     alphas = []
     for place, cell in enumerate(space.cells):
@@ -140,11 +173,14 @@ def new_alphas(
     return tuple(alphas)
 
 
-def mixture_of(space: SearchSpace, alphas: Sequence[Tensor], decisions: Decisions | None = None) -> Mixture:
+def mixture_of(
+    space: SearchSpace, alphas: Sequence[Tensor], decisions: Decisions | None = None
+) -> Mixture:
     """Return softmax(alpha) on open edges, one-hot on decided ones, zero on dropped ones (DARTS, section 2.2).
 
-    Edges of one group share the softmax: all their entries together sum to one (NAS-Bench-1Shot1, section 3.2). A
-    decision on one of them leaves the others as they are.
+    Edges of one group share the softmax: all their entries together sum to one
+    (NAS-Bench-1Shot1, section 3.2). A decision on one of them leaves the others as they
+    are.
 
     Args:
         space: the space the mixture is for.
@@ -170,9 +206,14 @@ def _cell_weights(cell: Cell, alpha: Tensor, row: tuple[int, ...]) -> Tensor:
     """
     masks = _row_masks(cell.operations, row, alpha.shape[1], alpha.device)
     if cell.groups:
-        members = _group_masks(cell.operations, cell.groups, alpha.shape[1], alpha.device)
-        # One row per group; every entry is of one group and has no weight in the others.
-        by_group = torch.softmax(alpha.flatten().masked_fill(~members, -torch.inf), dim=-1)
+        members = _group_masks(
+            cell.operations, cell.groups, alpha.shape[1], alpha.device
+        )
+        # One row per group; every entry is of one group and has no weight in the
+        # others.
+        by_group = torch.softmax(
+            alpha.flatten().masked_fill(~members, -torch.inf), dim=-1
+        )
         soft = by_group.sum(dim=0).view_as(alpha)
     elif masks.allowed is None:
         soft = torch.softmax(alpha, dim=-1)
@@ -185,7 +226,10 @@ def _cell_weights(cell: Cell, alpha: Tensor, row: tuple[int, ...]) -> Tensor:
 
 def _cell_support(cell: Cell, row: tuple[int, ...], columns: int) -> CellSupport:
     """Return which entries of one cell type's mixture are not zero."""
-    return tuple(_edge_support(len(names), choice, columns) for names, choice in zip(cell.operations, row, strict=True))
+    return tuple(
+        _edge_support(len(names), choice, columns)
+        for names, choice in zip(cell.operations, row, strict=True)
+    )
 
 
 def _edge_support(operations: int, choice: int, columns: int) -> tuple[bool, ...]:
@@ -210,7 +254,9 @@ class _RowMasks(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def _row_masks(operations: EdgeOperations, row: tuple[int, ...], columns: int, device: torch.device) -> _RowMasks:
+def _row_masks(
+    operations: EdgeOperations, row: tuple[int, ...], columns: int, device: torch.device
+) -> _RowMasks:
     """Return the masks of a cell type under decisions.
 
     They are kept, because a training step must not wait for small copies to the device.
@@ -227,8 +273,16 @@ def _row_masks(operations: EdgeOperations, row: tuple[int, ...], columns: int, d
 
 
 @lru_cache(maxsize=256)
-def _group_masks(operations: EdgeOperations, groups: tuple[int, ...], columns: int, device: torch.device) -> Tensor:
-    """Return which entries share a group's softmax, (groups, edges * operations). Kept as :func:`_row_masks`."""
+def _group_masks(
+    operations: EdgeOperations,
+    groups: tuple[int, ...],
+    columns: int,
+    device: torch.device,
+) -> Tensor:
+    """Return which entries share a group's softmax, (groups, edges * operations).
+
+    Kept as :func:`_row_masks`.
+    """
     counts = torch.tensor([len(names) for names in operations])
     allowed = torch.arange(columns) < counts[:, None]
     members = torch.tensor(groups)
@@ -240,41 +294,59 @@ def _group_masks(operations: EdgeOperations, groups: tuple[int, ...], columns: i
 
 
 def sampled(
-    space: SearchSpace, mixture: Mixture, decisions: Decisions, generator: torch.Generator, device: torch.device
+    space: SearchSpace,
+    mixture: Mixture,
+    decisions: Decisions,
+    generator: torch.Generator,
+    device: torch.device,
 ) -> Mixture:
     """Return a mixture of one operation per open edge, or per group of open edges, drawn in proportion to its weight.
 
     Decided edges stay.
 
     Args:
-        space, mixture, decisions: the probabilities, one table per cell type, and which edges are open.
-        generator: a CPU generator. The draw is made there, because the support has to be known to the host.
+        space, mixture, decisions: the probabilities, one table per cell type, and which
+            edges are open.
+        generator: a CPU generator. The draw is made there, because the support has to
+            be known to the host.
         device: of the drawn mixture.
     """
     drawn = [
         _draw(cell, table, row, generator)
-        for cell, table, row in zip(space.cells, _on_host(mixture), decisions.choices, strict=True)
+        for cell, table, row in zip(
+            space.cells, _on_host(mixture), decisions.choices, strict=True
+        )
     ]
     support = tuple(_support_of(table) for table in drawn)
-    return Mixture(tuple(table.to(device, non_blocking=True) for table in drawn), support)
+    return Mixture(
+        tuple(table.to(device, non_blocking=True) for table in drawn), support
+    )
 
 
 def _on_host(mixture: Mixture) -> list[Tensor]:
     """Return copies of the mixture's tables on the CPU, with one wait for the device."""
     flat = torch.cat([table.detach().flatten() for table in mixture.weights]).cpu()
     parts = flat.split([table.numel() for table in mixture.weights])
-    return [part.view_as(table) for part, table in zip(parts, mixture.weights, strict=True)]
+    return [
+        part.view_as(table) for part, table in zip(parts, mixture.weights, strict=True)
+    ]
 
 
-def _draw(cell: Cell, table: Tensor, row: tuple[int, ...], generator: torch.Generator) -> Tensor:
+def _draw(
+    cell: Cell, table: Tensor, row: tuple[int, ...], generator: torch.Generator
+) -> Tensor:
     """Return a drawn table (edges, operations) of one cell type; see :func:`sampled`."""
     is_open = torch.tensor(row)[:, None] == OPEN
     free = table * is_open
     if cell.groups:
         # One row per group: what is drawn from it is the group's one operation.
-        free = free.flatten() * _group_masks(cell.operations, cell.groups, table.shape[1], free.device)
+        free = free.flatten() * _group_masks(
+            cell.operations, cell.groups, table.shape[1], free.device
+        )
     # The first of exponential clocks to ring, each at the rate of its weight.
-    first = (free / torch.empty_like(free).exponential_(generator=generator)).argmax(-1, keepdim=True)
+    first = (free / torch.empty_like(free).exponential_(generator=generator)).argmax(
+        -1, keepdim=True
+    )
     picked = torch.zeros_like(free).scatter(1, first, 1) * (free > 0)
     if cell.groups:
         picked = picked.sum(0).view_as(table)
@@ -287,12 +359,16 @@ def _support_of(table: Tensor) -> CellSupport:
     return tuple(tuple(row) for row in rows)
 
 
-def one_hot(space: SearchSpace, architecture: Architecture, device: torch.device) -> Mixture:
+def one_hot(
+    space: SearchSpace, architecture: Architecture, device: torch.device
+) -> Mixture:
     """Return the mixture in which every edge carries its architecture's operation with weight one."""
     return mixture_of(space, blank_alphas(space, device), Decisions.of(architecture))
 
 
 def blank_alphas(space: SearchSpace, device: torch.device) -> list[Tensor]:
     """Return architecture weights of zero, one (edges, operations) tensor per cell type."""
-    shapes = [(len(cell.edges), width(space, place)) for place, cell in enumerate(space.cells)]
+    shapes = [
+        (len(cell.edges), width(space, place)) for place, cell in enumerate(space.cells)
+    ]
     return [torch.zeros(shape, device=device) for shape in shapes]

@@ -14,7 +14,9 @@ from archselect.nasbench_adapters.space import Architecture, Skeleton
 from archselect.nasbench_adapters.spaces.nb101 import OPERATIONS, STAGES, ModuleSpace
 
 CUT = 2
-"""TensorFlow draws normal weights again that lie further than this many standard deviations from zero."""
+"""TensorFlow draws normal weights again that lie further than this many standard
+deviations from zero.
+"""
 _DENSITY = math.exp(-(CUT**2) / 2) / math.sqrt(2 * math.pi)
 _WITHIN = math.erf(CUT / math.sqrt(2))
 CUT_STD = math.sqrt(1 - 2 * CUT * _DENSITY / _WITHIN)
@@ -24,14 +26,17 @@ CUT_STD = math.sqrt(1 - 2 * CUT * _DENSITY / _WITHIN)
 class NasBench101Network(nn.Module):
     """The benchmark's network of one architecture: a stem, three stages of its cell, a linear classifier.
 
-    The package's module is changed where it departs from the benchmark: its placeholders hold a parameter each, which
-    no forward uses; it gives TensorFlow's momentum of 0.997 to torch, and to some normalisations only; it draws other
-    initial weights. ReLUs are :class:`.Rectifier`, so that activation-pattern proxies find them.
+    The package's module is changed where it departs from the benchmark: its
+    placeholders hold a parameter each, which no forward uses; it gives TensorFlow's
+    momentum of 0.997 to torch, and to some normalisations only; it draws other initial
+    weights. ReLUs are :class:`.Rectifier`, so that activation-pattern proxies find
+    them.
 
     Args:
         space: nb101 or one of its sub-spaces.
         architecture: of it; its loose ends are left out.
-        skeleton: from `space.skeleton(...)`, of which channels, cells per stage and momentum are used.
+        skeleton: from `space.skeleton(...)`, of which channels, cells per stage and
+            momentum are used.
         image_channels: of the images.
         classes: number of logits.
         seed: of the initial weights.
@@ -58,7 +63,8 @@ class NasBench101Network(nn.Module):
         cell = space.module(architecture)
         names = ["input", *(OPERATIONS[k] for k in cell.operations), "output"]
         cells = sum(layer.block == "cell" for layer in skeleton.layers) // STAGES
-        # The package's layers draw weights when they are made; the caller's random state must not move.
+        # The package's layers draw weights when they are made; the caller's random
+        # state must not move.
         with torch.random.fork_rng(devices=[]):
             self.network = PublishedNetwork(
                 (cell.matrix, names),
@@ -85,9 +91,10 @@ class NasBench101Network(nn.Module):
     def initialise(self, seed: int) -> None:
         """Draw all weights afresh by the benchmark's rule, that is TensorFlow's defaults for what it names.
 
-        Convolutions: normal, cut off at two standard deviations, of variance 1 / fan in. Classifier: uniform in
-        ±sqrt(6 / (fan in + fan out)), bias zero. The global random state is neither read nor moved. Call it before
-        the model goes to another device.
+        Convolutions: normal, cut off at two standard deviations, of variance 1 / fan
+        in. Classifier: uniform in ±sqrt(6 / (fan in + fan out)), bias zero. The global
+        random state is neither read nor moved. Call it before the model goes to another
+        device.
         """
         generator = torch.Generator().manual_seed(seed)
         for module in self.modules():
@@ -95,7 +102,14 @@ class NasBench101Network(nn.Module):
                 module.reset_running_stats()
             elif isinstance(module, nn.Conv2d):
                 scale = 1 / math.sqrt(module.weight[0].numel()) / CUT_STD
-                nn.init.trunc_normal_(module.weight, 0, scale, -CUT * scale, CUT * scale, generator=generator)
+                nn.init.trunc_normal_(
+                    module.weight,
+                    0,
+                    scale,
+                    -CUT * scale,
+                    CUT * scale,
+                    generator=generator,
+                )
             elif isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight, generator=generator)
                 nn.init.zeros_(module.bias)
@@ -105,6 +119,8 @@ class NasBench101Network(nn.Module):
         logits: Tensor = self.network(images)
         return logits
 
-    def training_logits(self, images: Tensor, paths: Tensor | None = None) -> tuple[Tensor, None]:
+    def training_logits(
+        self, images: Tensor, paths: Tensor | None = None
+    ) -> tuple[Tensor, None]:
         """Return the logits, and None, as there is no auxiliary head; `paths` is ignored: nothing is dropped."""
         return self(images), None

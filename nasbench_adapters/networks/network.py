@@ -1,7 +1,8 @@
 """Stem, cells and head: the supernet of a space and the stand-alone network of one architecture.
 
-One cell module serves both, in every space. In a :class:`Supernet` an edge holds all its operations and the mixture
-passed to `forward` weighs them; in a :class:`Network` an edge holds its one operation.
+One cell module serves both, in every space. In a :class:`Supernet` an edge holds all
+its operations and the mixture passed to `forward` weighs them; in a :class:`Network` an
+edge holds its one operation.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from archselect.nasbench_adapters.errors import unknown
-from archselect.nasbench_adapters.networks.blocks import BLOCKS, STEMS, AuxiliaryHead, Preprocess
+from archselect.nasbench_adapters.networks.blocks import (
+    BLOCKS,
+    STEMS,
+    AuxiliaryHead,
+    Preprocess,
+)
 from archselect.nasbench_adapters.networks.mixture import CellSupport, Mixture
 from archselect.nasbench_adapters.networks.operations import (
     AveragePool,
@@ -32,7 +38,13 @@ from archselect.nasbench_adapters.networks.operations import (
     concatenate,
     fill_slots,
 )
-from archselect.nasbench_adapters.space import Architecture, Cell, Layer, SearchSpace, Skeleton
+from archselect.nasbench_adapters.space import (
+    Architecture,
+    Cell,
+    Layer,
+    SearchSpace,
+    Skeleton,
+)
 
 Weights = Sequence[Sequence[Tensor]]
 """A cell's mixture as scalars, by edge and operation."""
@@ -81,13 +93,15 @@ class CellModule(nn.Module):
         cell: the cell type.
         channels: of a node of width 1.
         stride: of the edges that leave an input.
-        inputs: per input node its features, of which the last are of the size that the cell reads.
+        inputs: per input node its features, of which the last are of the size that the
+            cell reads.
         present: per edge, the indices of the operations to build.
         affine: whether normalisation within the cell has learnable scale and shift.
         replicas: networks side by side; see :mod:`.operations`.
 
     Attributes:
-        incoming: per node, the operations on the edges into it, edge by edge; `none` is not built.
+        incoming: per node, the operations on the edges into it, edge by edge; `none` is
+            not built.
         channels: of each node, over all replicas.
         channels_out: of the cell's output, per replica.
     """
@@ -112,7 +126,9 @@ class CellModule(nn.Module):
             smallest = inputs[-1].scale
             for features in inputs:
                 shrink = smallest // features.scale
-                self.preprocess.append(Preprocess(features.channels, channels, shrink, affine, replicas))
+                self.preprocess.append(
+                    Preprocess(features.channels, channels, shrink, affine, replicas)
+                )
         else:
             widths[: cell.inputs] = [features.channels for features in inputs]
         self.channels_out = sum(widths[node] for node in cell.output)
@@ -124,7 +140,9 @@ class CellModule(nn.Module):
         self.rectify = nn.ModuleList(Rectifier() for _ in range(cell.nodes))
         self._all_counted = self.pattern_counts(None)
 
-    def _build_edge(self, edge: int, indices: Sequence[int], widths: Sequence[int], affine: bool) -> None:
+    def _build_edge(
+        self, edge: int, indices: Sequence[int], widths: Sequence[int], affine: bool
+    ) -> None:
         """Build the operations of an edge.
 
         Args:
@@ -150,7 +168,9 @@ class CellModule(nn.Module):
             )
             if module is not None:
                 by_name[names[choice]] = module
-                self.incoming[target].append(PlacedOperation(edge, source, target, choice, module))
+                self.incoming[target].append(
+                    PlacedOperation(edge, source, target, choice, module)
+                )
         self.edges.append(by_name)
 
     @property
@@ -161,7 +181,9 @@ class CellModule(nn.Module):
     @property
     def droppable(self) -> int:
         """Number of operations that a training may drop at random: all that are built but identities."""
-        return sum(not isinstance(operation.module, Skip) for operation in self.operations)
+        return sum(
+            not isinstance(operation.module, Skip) for operation in self.operations
+        )
 
     def forward(
         self,
@@ -173,26 +195,38 @@ class CellModule(nn.Module):
 
         Args:
             inputs: one (batch, channels, height, width) tensor per input node.
-            mixture: per edge and operation a weight and whether it is not zero, or None for weight one everywhere.
-            paths: per droppable operation, in order, (batch, 1, 1, 1) factors of its output; None for ones.
+            mixture: per edge and operation a weight and whether it is not zero, or None
+                for weight one everywhere.
+            paths: per droppable operation, in order, (batch, 1, 1, 1) factors of its
+                output; None for ones.
         """
         weights, support = mixture or (None, None)
-        nodes = _Nodes(self, self._all_counted if support is None else self.pattern_counts(support))
+        nodes = _Nodes(
+            self, self._all_counted if support is None else self.pattern_counts(support)
+        )
         for x in self.prepared(inputs):
             nodes.append(x)
         path = iter(paths or ())
-        # Where everything is weighed and no gradient is asked for, a total shares its memory with nothing else.
+        # Where everything is weighed and no gradient is asked for, a total shares its
+        # memory with nothing else.
         in_place = weights is not None and not torch.is_grad_enabled()
         for target in range(self.cell.inputs, self.cell.nodes):
             total = _Total(in_place)
             for operation in self.incoming[target]:
                 module = operation.module
-                if support is not None and not support[operation.edge][operation.choice]:
+                if (
+                    support is not None
+                    and not support[operation.edge][operation.choice]
+                ):
                     if module.runs_when_silenced:
                         module(nodes.features[operation.source])
                     continue
                 out = nodes.apply(module, operation.source)
-                factor = None if weights is None else weights[operation.edge][operation.choice]
+                factor = (
+                    None
+                    if weights is None
+                    else weights[operation.edge][operation.choice]
+                )
                 if paths is not None and not isinstance(module, Skip):
                     factor = next(path)
                 if isinstance(module, Slot):
@@ -200,7 +234,9 @@ class CellModule(nn.Module):
                 else:
                     total.add(out, factor)
             features = total.features(self.cell.width(target))
-            nodes.append(self.zeros(target, nodes.features[0]) if features is None else features)
+            nodes.append(
+                self.zeros(target, nodes.features[0]) if features is None else features
+            )
         outputs = [nodes.features[node] for node in self.cell.output]
         return outputs[0] if len(outputs) == 1 else concatenate(outputs, self.replicas)
 
@@ -253,7 +289,9 @@ class _Nodes:
 
     def append(self, x: Tensor) -> None:
         """Add the features of the next node."""
-        self._rectified.append(self._cell.rectified(len(self.features), x, self._counts))
+        self._rectified.append(
+            self._cell.rectified(len(self.features), x, self._counts)
+        )
         self.features.append(x)
 
     def apply(self, module: Operation, source: int) -> Tensor:
@@ -263,7 +301,9 @@ class _Nodes:
             return normalised
         if isinstance(module, AveragePool | MaxPool):
             return self._pool(module, source)
-        out: Tensor = module(self._rectified[source] if module.reads_rectified else self.features[source])
+        out: Tensor = module(
+            self._rectified[source] if module.reads_rectified else self.features[source]
+        )
         return out
 
     def _pool(self, pool: Operation, source: int) -> Tensor:
@@ -326,7 +366,8 @@ class Backbone(nn.Module):
         self.space = space
         self.skeleton = skeleton
         self.replicas = replicas
-        # torch's layers draw weights when they are made; the caller's random state must not move.
+        # torch's layers draw weights when they are made; the caller's random state must
+        # not move.
         with torch.random.fork_rng(devices=[]):
             self._build(present, image_channels, classes, affine, auxiliary)
         for module in self.modules():
@@ -342,8 +383,12 @@ class Backbone(nn.Module):
         auxiliary: bool,
     ) -> None:
         skeleton = self.skeleton
-        self.stem = STEMS[skeleton.stem](image_channels, skeleton.stem_channels, self.replicas)
-        outputs = [Features(skeleton.stem_channels, scale) for scale in self.stem.scales]
+        self.stem = STEMS[skeleton.stem](
+            image_channels, skeleton.stem_channels, self.replicas
+        )
+        outputs = [
+            Features(skeleton.stem_channels, scale) for scale in self.stem.scales
+        ]
         self.layers = nn.ModuleList()
         self.auxiliary: AuxiliaryHead | None = None
         for index, layer in enumerate(skeleton.layers):
@@ -355,25 +400,41 @@ class Backbone(nn.Module):
             if auxiliary and index == skeleton.auxiliary:
                 self.auxiliary = self._build_auxiliary(channels, classes)
         features = outputs[-1].channels * self.replicas
-        self.last_norm = nn.BatchNorm2d(features) if skeleton.head == "rectified" else None
+        self.last_norm = (
+            nn.BatchNorm2d(features) if skeleton.head == "rectified" else None
+        )
         self.last_rectify = Rectifier()
         # A grouped 1x1 convolution on pooled features is one linear map per replica.
-        self.classifier = nn.Conv2d(features, classes * self.replicas, 1, groups=self.replicas, bias=skeleton.bias)
+        self.classifier = nn.Conv2d(
+            features,
+            classes * self.replicas,
+            1,
+            groups=self.replicas,
+            bias=skeleton.bias,
+        )
 
     def _build_cell(
-        self, layer: Layer, outputs: Sequence[Features], present: Sequence[Sequence[int]], affine: bool
+        self,
+        layer: Layer,
+        outputs: Sequence[Features],
+        present: Sequence[Sequence[int]],
+        affine: bool,
     ) -> int:
         """Build the cell of a layer. Return the channels of its output."""
         cell = self.space.cells[layer.cell]
         inputs = _latest(outputs, cell.inputs)
-        module = CellModule(cell, layer.channels, layer.stride, inputs, present, affine, self.replicas)
+        module = CellModule(
+            cell, layer.channels, layer.stride, inputs, present, affine, self.replicas
+        )
         self.layers.append(module)
         return module.channels_out
 
     def _build_block(self, layer: Layer, before: Features) -> int:
         """Build the fixed block of a layer. Return the channels of its output."""
         block = BLOCKS[layer.block]
-        self.layers.append(block(before.channels, layer.channels, layer.stride, replicas=self.replicas))
+        self.layers.append(
+            block(before.channels, layer.channels, layer.stride, replicas=self.replicas)
+        )
         return layer.channels
 
     def _build_auxiliary(self, channels: int, classes: int) -> AuxiliaryHead:
@@ -400,25 +461,41 @@ class Backbone(nn.Module):
         outputs = list(stem) if isinstance(stem, tuple) else [stem]
         replaced = instead or {}
         auxiliary: Tensor | None = None
-        factors = None if paths is None else iter(paths[:, :, None, None, None].unbind())
+        factors = (
+            None if paths is None else iter(paths[:, :, None, None, None].unbind())
+        )
         weights: dict[CellModule, Weights] = {}
         if mixture is not None:
             as_built = {module for _, module in self.cells()} - replaced.keys()
             weights = self.entries(mixture, as_built)
-        for index, (layer, module) in enumerate(zip(self.skeleton.layers, self.layers, strict=True)):
+        for index, (layer, module) in enumerate(
+            zip(self.skeleton.layers, self.layers, strict=True)
+        ):
             if isinstance(module, CellModule):
                 inputs = _latest(outputs, module.cell.inputs)
                 if module in replaced:
                     out = replaced[module](inputs)
                 else:
-                    weighted = None if mixture is None else (weights[module], mixture.support[layer.cell])
-                    dropped = None if factors is None else [next(factors) for _ in range(module.droppable)]
+                    weighted = (
+                        None
+                        if mixture is None
+                        else (weights[module], mixture.support[layer.cell])
+                    )
+                    dropped = (
+                        None
+                        if factors is None
+                        else [next(factors) for _ in range(module.droppable)]
+                    )
                     out = module(inputs, weighted, dropped)
                 # Only what a later layer reads is kept.
                 outputs = [*inputs, out][-max(2, len(inputs)) :]
             else:
                 outputs = [module(outputs[-1])]
-            if self.auxiliary is not None and self.training and index == self.skeleton.auxiliary:
+            if (
+                self.auxiliary is not None
+                and self.training
+                and index == self.skeleton.auxiliary
+            ):
                 auxiliary = self.auxiliary(outputs[-1])
         return self._classify(outputs[-1]), auxiliary
 
@@ -428,7 +505,9 @@ class Backbone(nn.Module):
             x = self.last_rectify(self.last_norm(x))
         pooled = x.mean(dim=(2, 3), keepdim=True)
         logits: Tensor = self.classifier(pooled).flatten(1)
-        return logits if self.replicas == 1 else logits.unflatten(1, (self.replicas, -1))
+        return (
+            logits if self.replicas == 1 else logits.unflatten(1, (self.replicas, -1))
+        )
 
     def cells(self) -> list[tuple[int, CellModule]]:
         """Return the layers that are cells, in order, with the type of each."""
@@ -445,23 +524,30 @@ class Backbone(nn.Module):
             layers.setdefault(cell, []).append(module)
         return layers
 
-    def entries(self, mixture: Mixture, wanted: Set[CellModule]) -> dict[CellModule, Weights]:
+    def entries(
+        self, mixture: Mixture, wanted: Set[CellModule]
+    ) -> dict[CellModule, Weights]:
         """Return the mixture's weights as scalars, for the wanted cells, and for others of their types."""
         entries: dict[CellModule, Weights] = {}
         for cell, modules in self.layers_by_type().items():
             if not wanted.isdisjoint(modules):
-                entries.update(zip(modules, mixture.entries(cell, len(modules)), strict=True))
+                entries.update(
+                    zip(modules, mixture.entries(cell, len(modules)), strict=True)
+                )
         return entries
 
     def initialise(self, seeds: Sequence[int]) -> None:
         """Draw all weights afresh, replica r from `seeds[r]`, by the rule of torch's own layers.
 
-        Replica r gets the very numbers that a network without replicas gets from the same seed, and the global
-        random state is neither read nor moved. Call it before the model goes to another device. Raises ValueError
-        unless there are as many seeds as replicas.
+        Replica r gets the very numbers that a network without replicas gets from the
+        same seed, and the global random state is neither read nor moved. Call it before
+        the model goes to another device. Raises ValueError unless there are as many
+        seeds as replicas.
         """
         if len(seeds) != self.replicas:
-            raise ValueError(f"{self.replicas} replicas need as many seeds, not {len(seeds)}")
+            raise ValueError(
+                f"{self.replicas} replicas need as many seeds, not {len(seeds)}"
+            )
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -469,7 +555,9 @@ class Backbone(nn.Module):
             if isinstance(module, nn.Conv2d):
                 self._draw_weights(module, generators)
 
-    def _draw_weights(self, conv: nn.Conv2d, generators: Sequence[torch.Generator]) -> None:
+    def _draw_weights(
+        self, conv: nn.Conv2d, generators: Sequence[torch.Generator]
+    ) -> None:
         """Draw a convolution's weights, of each replica from its generator.
 
         Uniform in ±1/sqrt(fan in) is kaiming_uniform with a = sqrt(5), torch's default.
@@ -478,7 +566,9 @@ class Backbone(nn.Module):
         for parameter in (conv.weight, conv.bias):
             if parameter is None:
                 continue
-            for part, generator in zip(parameter.data.chunk(self.replicas), generators, strict=True):
+            for part, generator in zip(
+                parameter.data.chunk(self.replicas), generators, strict=True
+            ):
                 part.uniform_(-bound, bound, generator=generator)
 
 
@@ -498,12 +588,30 @@ class Supernet(Backbone):
         seed: of the initial weights.
     """
 
-    def __init__(self, space: SearchSpace, skeleton: Skeleton, image_channels: int, classes: int, seed: int) -> None:
-        super().__init__(space, skeleton, all_operations(space), image_channels, classes, affine=False)
+    def __init__(
+        self,
+        space: SearchSpace,
+        skeleton: Skeleton,
+        image_channels: int,
+        classes: int,
+        seed: int,
+    ) -> None:
+        super().__init__(
+            space,
+            skeleton,
+            all_operations(space),
+            image_channels,
+            classes,
+            affine=False,
+        )
         self.initialise([seed])
 
     def forward(
-        self, images: Tensor, mixture: Mixture, way: Way | None = None, candidates: Sequence[Mixture] = ()
+        self,
+        images: Tensor,
+        mixture: Mixture,
+        way: Way | None = None,
+        candidates: Sequence[Mixture] = (),
     ) -> Tensor:
         """Return the logits (batch, classes) of images (batch, channels, height, width) under a mixture.
 
@@ -511,9 +619,11 @@ class Supernet(Backbone):
 
         Args:
             images, mixture: what goes forward.
-            way: has what runs in the place of cells; see :class:`.FoldedSupernet` and :class:`.FusedSupernet`.
-            candidates: the mixtures of which such cells give the features, one behind another in the batch. They are
-                not read here: it is for those who count what a call is worth.
+            way: has what runs in the place of cells; see :class:`.FoldedSupernet` and
+                :class:`.FusedSupernet`.
+            candidates: the mixtures of which such cells give the features, one behind
+                another in the batch. They are not read here: it is for those who count
+                what a call is worth.
         """
         if way is None:
             return self._forward(images, mixture)[0]
@@ -531,9 +641,10 @@ class Network(Backbone):
         image_channels: of the images (of one replica).
         classes: number of logits.
         seeds: one seed of initial weights per replica.
-        auxiliary: whether it has the skeleton's auxiliary head, for training (a network without replicas).
-        affine: whether normalisation within the cells has scale and shift. Without, the operations are those of the
-            supernet, where poolings are normalised, too.
+        auxiliary: whether it has the skeleton's auxiliary head, for training (a network
+            without replicas).
+        affine: whether normalisation within the cells has scale and shift. Without, the
+            operations are those of the supernet, where poolings are normalised, too.
     """
 
     def __init__(
@@ -551,7 +662,14 @@ class Network(Backbone):
             raise ValueError("replicas have no auxiliary head")
         present = [_carried(row) for row in architecture.choices]
         super().__init__(
-            space, skeleton, present, image_channels, classes, affine, replicas=len(seeds), auxiliary=auxiliary
+            space,
+            skeleton,
+            present,
+            image_channels,
+            classes,
+            affine,
+            replicas=len(seeds),
+            auxiliary=auxiliary,
         )
         self.architecture = architecture
         self.initialise(seeds)
@@ -569,13 +687,15 @@ class Network(Backbone):
         """
         return self._forward(images, None)[0]
 
-    def training_logits(self, images: Tensor, paths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def training_logits(
+        self, images: Tensor, paths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """Return the logits, and those of the auxiliary head (None without one, or in evaluation mode).
 
         Args:
             images: (batch, channels, height, width).
-            paths: (droppable, batch) factors of the operations' outputs, 0 where an operation is dropped; None for
-                ones.
+            paths: (droppable, batch) factors of the operations' outputs, 0 where an
+                operation is dropped; None for ones.
         """
         return self._forward(images, None, paths)
 
@@ -600,8 +720,9 @@ def scoring(model: nn.Module, norm: str) -> Iterator[None]:
 
     Args:
         model: any model with batch normalisation.
-        norm: "running" normalises with running statistics (evaluation mode); "batch" with those of the batch
-            (training mode, as in DARTS-PT's released code) but does not update the running ones.
+        norm: "running" normalises with running statistics (evaluation mode); "batch"
+            with those of the batch (training mode, as in DARTS-PT's released code) but
+            does not update the running ones.
 
     Raises UserError for another mode.
     """

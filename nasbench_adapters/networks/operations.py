@@ -1,10 +1,11 @@
 """Candidate operations and the parts they are made of, as torch modules.
 
-Every module takes and returns features (batch, channels, height, width). `replicas` trains several networks of one
-shape side by side: channels are stacked replica by replica and every convolution is grouped, so replicas never mix.
+Every module takes and returns features (batch, channels, height, width). `replicas`
+trains several networks of one shape side by side: channels are stacked replica by
+replica and every convolution is grouped, so replicas never mix.
 
-An operation that begins with a ReLU is given features that are already rectified (`reads_rectified`): a node is
-rectified once for all that read it.
+An operation that begins with a ReLU is given features that are already rectified
+(`reads_rectified`): a node is rectified once for all that read it.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ Count = int | tuple[int, ...]
 class Rectifier(nn.ReLU):
     """A ReLU whose call says how the papers' code counts it, for activation-pattern proxies (selectors.proxies.nwot).
 
-    In that code every operation has a ReLU of its own. Here a node is rectified once, and the call carries how often
-    modules of that code would see this input (`seen`), and how many would see zeros in its place (`blank`). Where
-    several candidates go through one call either may be a tuple, of a number for each of them.
+    In that code every operation has a ReLU of its own. Here a node is rectified once,
+    and the call carries how often modules of that code would see this input (`seen`),
+    and how many would see zeros in its place (`blank`). Where several candidates go
+    through one call either may be a tuple, of a number for each of them.
     """
 
     def forward(self, input: Tensor, seen: Count = 1, blank: Count = 0) -> Tensor:
@@ -103,8 +105,8 @@ class Operation(nn.Module):
 class ConvNorm(nn.Sequential, Operation):
     """Convolution and normalisation of features that are already rectified: the tail of ReLU-Conv-BN.
 
-    The released code of Zero-Cost-PT counts the class `ReLUConvBN` and the ReLU within it; while silenced, the class
-    sees its input and the ReLU zeros.
+    The released code of Zero-Cost-PT counts the class `ReLUConvBN` and the ReLU within
+    it; while silenced, the class sees its input and the ReLU zeros.
     """
 
     reads_rectified = True
@@ -151,14 +153,23 @@ class AveragePool(nn.AvgPool2d, Operation):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return pooled features: (batch, channels, h, w) -> (batch, channels, h / stride, w / stride)."""
-        if x.device.type == "cpu" and self.stride == 1 and not torch.compiler.is_compiling():
-            # A convolution of every channel by itself is several times as fast as torch's own loop.
+        if (
+            x.device.type == "cpu"
+            and self.stride == 1
+            and not torch.compiler.is_compiling()
+        ):
+            # A convolution of every channel by itself is several times as fast as
+            # torch's own loop.
             channels = x.shape[1]
             sums = F.conv2d(x, _box(channels, x.dtype), padding=1, groups=channels)
             return sums * _shares(*x.shape[2:], x.dtype)
         if not has_wrong_gradient(x):
             return super().forward(x)
-        return super().forward(x.contiguous()).contiguous(memory_format=torch.channels_last)
+        return (
+            super()
+            .forward(x.contiguous())
+            .contiguous(memory_format=torch.channels_last)
+        )
 
 
 @lru_cache(maxsize=64)
@@ -182,8 +193,9 @@ def _neighbours(size: int, dtype: torch.dtype) -> Tensor:
 def has_wrong_gradient(x: Tensor) -> bool:
     """Return whether torch gives, without a warning, a wrong gradient of a padded average pooling of such features.
 
-    It does on CUDA and channels-last: pytorch issue 188344, mended in July 2026 or later. With torch 2.11 on an H200
-    the gradient norms of NAS-Bench-201 networks with poolings came out at 0.17 to 1 times what they are.
+    It does on CUDA and channels-last: pytorch issue 188344, mended in July 2026 or
+    later. With torch 2.11 on an H200 the gradient norms of NAS-Bench-201 networks with
+    poolings came out at 0.17 to 1 times what they are.
     """
     return x.is_cuda and x.is_contiguous(memory_format=torch.channels_last)
 
@@ -198,7 +210,9 @@ class MaxPool(nn.MaxPool2d, Operation):
 class NormalisedPool(Operation):
     """A pooling followed by normalisation without scale and shift, as in DARTS' supernet."""
 
-    def __init__(self, pool: AveragePool | MaxPool, channels: int, replicas: int = 1) -> None:
+    def __init__(
+        self, pool: AveragePool | MaxPool, channels: int, replicas: int = 1
+    ) -> None:
         super().__init__()
         self.pool = pool
         self.norm = nn.BatchNorm2d(channels * replicas, affine=False)
@@ -212,11 +226,13 @@ class NormalisedPool(Operation):
 class ConvNormRelu(nn.Sequential, Operation):
     """Convolution, normalisation with scale and shift, ReLU: NAS-Bench-101's convolutions and projections.
 
-    The released code of Zero-Cost-PT counts the ReLU within it once, and while silenced too, as it computes whatever
-    is multiplied by zero afterwards.
+    The released code of Zero-Cost-PT counts the ReLU within it once, and while silenced
+    too, as it computes whatever is multiplied by zero afterwards.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int, replicas: int = 1) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: int, replicas: int = 1
+    ) -> None:
         super().__init__(
             conv(channels_in, channels_out, kernel, replicas=replicas),
             nn.BatchNorm2d(channels_out * replicas),
@@ -268,9 +284,24 @@ class DilatedConv(nn.Sequential, Operation):
     reads_rectified = True
     counted = Counted(live=1)
 
-    def __init__(self, channels: int, kernel: int, stride: int = 1, affine: bool = True, replicas: int = 1) -> None:
+    def __init__(
+        self,
+        channels: int,
+        kernel: int,
+        stride: int = 1,
+        affine: bool = True,
+        replicas: int = 1,
+    ) -> None:
         super().__init__(
-            conv(channels, channels, kernel, stride, replicas, dilation=2, groups=channels),
+            conv(
+                channels,
+                channels,
+                kernel,
+                stride,
+                replicas,
+                dilation=2,
+                groups=channels,
+            ),
             conv(channels, channels, 1, replicas=replicas),
             nn.BatchNorm2d(channels * replicas, affine=affine),
         )
@@ -282,7 +313,14 @@ class SeparableConv(nn.Sequential, Operation):
     reads_rectified = True
     counted = Counted(live=1)
 
-    def __init__(self, channels: int, kernel: int, stride: int = 1, affine: bool = True, replicas: int = 1) -> None:
+    def __init__(
+        self,
+        channels: int,
+        kernel: int,
+        stride: int = 1,
+        affine: bool = True,
+        replicas: int = 1,
+    ) -> None:
         super().__init__(
             conv(channels, channels, kernel, stride, replicas, groups=channels),
             conv(channels, channels, 1, replicas=replicas),
@@ -297,18 +335,27 @@ class SeparableConv(nn.Sequential, Operation):
 class FactorizedReduction(Operation):
     """Halves height and width without losing pixels: two 1x1 convolutions of stride 2, one shifted by a pixel.
 
-    Every other pixel is taken before the convolution, which is the same. torch 2.13's weight gradient of a 1x1
-    convolution of stride 2 writes out of bounds on the CPU for some sizes (56 pixels, fewer than 16 channels).
+    Every other pixel is taken before the convolution, which is the same. torch 2.13's
+    weight gradient of a 1x1 convolution of stride 2 writes out of bounds on the CPU for
+    some sizes (56 pixels, fewer than 16 channels).
     """
 
     reads_rectified = True
     counted = Counted(live=1)
 
-    def __init__(self, channels_in: int, channels_out: int, affine: bool = True, replicas: int = 1) -> None:
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        affine: bool = True,
+        replicas: int = 1,
+    ) -> None:
         super().__init__()
         self.replicas = replicas
         self.conv_a = conv(channels_in, channels_out // 2, 1, replicas=replicas)
-        self.conv_b = conv(channels_in, channels_out - channels_out // 2, 1, replicas=replicas)
+        self.conv_b = conv(
+            channels_in, channels_out - channels_out // 2, 1, replicas=replicas
+        )
         self.norm = nn.BatchNorm2d(channels_out * replicas, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -322,8 +369,9 @@ class FactorizedReduction(Operation):
 class Noise(Operation):
     """Standard normal noise in place of the input (the space S4 of Zela et al., ICLR 2020), without a random state.
 
-    Every number is a hash of its place and of all bits of what it replaces: fresh for every batch and every change of
-    the network before it, yet the same whenever the same is scored again.
+    Every number is a hash of its place and of all bits of what it replaces: fresh for
+    every batch and every change of the network before it, yet the same whenever the
+    same is scored again.
 
     Args:
         stride: only every stride-th row and column is replaced.
@@ -358,7 +406,9 @@ def _split_mix(z: Tensor) -> Tensor:
 
 
 NB101_KERNELS = {"projection": 1, "conv1x1-bn-relu": 1, "conv3x3-bn-relu": 3}
-"""Operations of NAS-Bench-101 and its sub-spaces that have parameters, and the side of their kernels."""
+"""Operations of NAS-Bench-101 and its sub-spaces that have parameters, and the side of
+their kernels.
+"""
 
 
 def build_operation(
@@ -413,13 +463,16 @@ def build_operation(
 def operation_parameters(space: SearchSpace) -> list[list[list[int]]]:
     """Return [c][e][k], how many parameters operation k on edge e of cell type c has.
 
-    They are those of a stand-alone network with the space's default skeleton, in the first layer of the cell type.
+    They are those of a stand-alone network with the space's default skeleton, in the
+    first layer of the cell type.
     """
     layers = [layer for layer in space.skeleton().layers if layer.block == "cell"]
     by_cell: list[list[list[int]]] = []
     for place, cell in enumerate(space.cells):
         first_layer = next(layer for layer in layers if layer.cell == place)
-        by_cell.append([_edge_parameters(cell, edge, first_layer) for edge in space.edges[place]])
+        by_cell.append(
+            [_edge_parameters(cell, edge, first_layer) for edge in space.edges[place]]
+        )
     return by_cell
 
 

@@ -13,7 +13,12 @@ from torch import nn
 from archselect.nasbench_adapters.networks.network import Backbone, all_operations
 from archselect.nasbench_adapters.networks.operations import NB101_KERNELS
 from archselect.nasbench_adapters.space import Architecture, SearchSpace, Skeleton
-from archselect.nasbench_adapters.spaces.nb101 import OPERATIONS, STAGES, Module, ModuleSpace
+from archselect.nasbench_adapters.spaces.nb101 import (
+    OPERATIONS,
+    STAGES,
+    Module,
+    ModuleSpace,
+)
 
 OperationCounts = list[list[list[int]]]
 """A number for each cell type, edge and operation."""
@@ -28,9 +33,10 @@ def count_parameters(
 ) -> np.ndarray:
     """Return the number of parameters of each architecture's network, as `build_network` would build it.
 
-    An edge's operation has the same parameters whatever the other edges carry, so that one network with all operations
-    on all edges, on the meta device, has every number. In NAS-Bench-101 the channels of a vertex depend on the whole
-    cell; there the numbers are computed.
+    An edge's operation has the same parameters whatever the other edges carry, so that
+    one network with all operations on all edges, on the meta device, has every number.
+    In NAS-Bench-101 the channels of a vertex depend on the whole cell; there the
+    numbers are computed.
 
     Args:
         space: of the architectures.
@@ -45,17 +51,23 @@ def count_parameters(
     if isinstance(space, ModuleSpace):
         return _of_modules(space, architectures, skeleton, image_channels, classes)
     with torch.device("meta"):
-        network = Backbone(space, skeleton, all_operations(space), image_channels, classes, affine=True)
+        network = Backbone(
+            space, skeleton, all_operations(space), image_channels, classes, affine=True
+        )
     of_operations = _of_operations(space, network)
     by_edge = chain.from_iterable(of_operations)
     fixed = _size(network) - sum(chain.from_iterable(by_edge))
-    totals = [fixed + _chosen(of_operations, architecture) for architecture in architectures]
+    totals = [
+        fixed + _chosen(of_operations, architecture) for architecture in architectures
+    ]
     return np.array(totals, dtype=np.int64)
 
 
 def _of_operations(space: SearchSpace, network: Backbone) -> OperationCounts:
     """Return the parameters of every operation, over all layers."""
-    counts: OperationCounts = [[[0] * len(edge.operations) for edge in edges] for edges in space.edges]
+    counts: OperationCounts = [
+        [[0] * len(edge.operations) for edge in edges] for edges in space.edges
+    ]
     for cell, module in network.cells():
         for operation in module.operations:
             counts[cell][operation.edge][operation.choice] += _size(operation.module)
@@ -73,7 +85,11 @@ def _chosen(counts: OperationCounts, architecture: Architecture) -> int:
 
 
 def _of_modules(
-    space: ModuleSpace, architectures: Sequence[Architecture], skeleton: Skeleton, image_channels: int, classes: int
+    space: ModuleSpace,
+    architectures: Sequence[Architecture],
+    skeleton: Skeleton,
+    image_channels: int,
+    classes: int,
 ) -> np.ndarray:
     """Return the parameters of networks of NAS-Bench-101, whose cell's channels double at every stage but the first."""
     stem = _convolution(image_channels, skeleton.stem_channels, 3)
@@ -100,9 +116,14 @@ def _of_cells(module: Module, skeleton: Skeleton) -> int:
     return total
 
 
-def _of_cell(matrix: np.ndarray, operations: Sequence[int], channels: int, width: int) -> int:
+def _of_cell(
+    matrix: np.ndarray, operations: Sequence[int], channels: int, width: int
+) -> int:
     """Return the parameters of one cell: projections of its input, and the convolutions of its vertices."""
-    widths = [int(vertex_width) for vertex_width in compute_vertex_channels(channels, width, matrix)]
+    widths = [
+        int(vertex_width)
+        for vertex_width in compute_vertex_channels(channels, width, matrix)
+    ]
     last = len(matrix) - 1
     total = 0
     for vertex in range(1, last + 1):

@@ -2,7 +2,8 @@
 
     |op~0|+|op~0|op~1|+|op~0|op~1|op~2|
 
-One group per node that is no input, joined by '+'; in it `operation~source` of every edge into the node.
+One group per node that is no input, joined by '+'; in it `operation~source` of every
+edge into the node.
 """
 
 from __future__ import annotations
@@ -29,12 +30,16 @@ def parse_cell(text: str, cell: Cell, title: str) -> Architecture:
     targets = range(cell.inputs, cell.nodes)
     nodes = text.strip().split("+")
     if len(nodes) != len(targets):
-        fault = f" {text!r}: wanted {len(targets)} nodes joined by '+', found {len(nodes)}"
+        fault = (
+            f" {text!r}: wanted {len(targets)} nodes joined by '+', found {len(nodes)}"
+        )
         raise _malformed(cell, title, fault)
     names: list[str] = []
     for target, node in zip(targets, nodes, strict=True):
         names += _parse_node(node, target, cell, title)
-    return Architecture((tuple(_choice(cell, title, edge, name) for edge, name in enumerate(names)),))
+    return Architecture(
+        (tuple(_choice(cell, title, edge, name) for edge, name in enumerate(names)),)
+    )
 
 
 def _parse_node(text: str, target: int, cell: Cell, title: str) -> list[str]:
@@ -43,7 +48,9 @@ def _parse_node(text: str, target: int, cell: Cell, title: str) -> list[str]:
         raise _malformed(cell, title, f": node {target} is {text!r}, not within '|'")
     terms = text[1:-1].split("|")
     if len(terms) != target:
-        raise _malformed(cell, title, f": node {target} has {len(terms)} inputs, not {target}")
+        raise _malformed(
+            cell, title, f": node {target} has {len(terms)} inputs, not {target}"
+        )
     names = []
     for source, term in enumerate(terms):
         match = _TERM.fullmatch(term)
@@ -55,7 +62,10 @@ def _parse_node(text: str, target: int, cell: Cell, title: str) -> list[str]:
 
 
 def _choice(cell: Cell, title: str, edge: int, name: str) -> int:
-    """Return the index of an operation on an edge. Raises UserError if the edge does not allow it."""
+    """Return the index of an operation on an edge.
+
+    Raises UserError if the edge does not allow it.
+    """
     allowed = cell.operations[edge]
     if name not in allowed:
         source, target = cell.edges[edge]
@@ -73,7 +83,9 @@ def _malformed(cell: Cell, title: str, fault: str) -> UserError:
 def format_cell(choices: Sequence[int | None], cell: Cell) -> str:
     """Return the text of a cell by the choices on its edges; `op` stands for an edge without one."""
     terms_by_target: dict[int, list[str]] = {}
-    for (source, target), names, choice in zip(cell.edges, cell.operations, choices, strict=True):
+    for (source, target), names, choice in zip(
+        cell.edges, cell.operations, choices, strict=True
+    ):
         name = "op" if choice is None else names[choice]
         terms_by_target.setdefault(target, []).append(f"{name}~{source}")
     groups = ["|".join(terms) for terms in terms_by_target.values()]

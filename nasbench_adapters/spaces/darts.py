@@ -1,7 +1,8 @@
 """The DARTS space (Liu et al., ICLR 2019) and its sub-spaces S1 to S4 (Zela et al., ICLR 2020).
 
-Two cell types, normal and reduction; each has two inputs (the outputs of the two layers before it) and four nodes, and
-every node keeps two of its incoming edges. The cell puts out the four nodes, concatenated.
+Two cell types, normal and reduction; each has two inputs (the outputs of the two layers
+before it) and four nodes, and every node keeps two of its incoming edges. The cell puts
+out the four nodes, concatenated.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ OPERATIONS = (
     "dil_conv_3x3",
     "dil_conv_5x5",
 )
-"""The seven that DARTS-PT and Zero-Cost-PT search; DARTS itself has `none` as an eighth."""
+"""The seven that DARTS-PT and Zero-Cost-PT search; DARTS itself has `none` as an
+eighth.
+"""
 
 STEMS = {"cifar": "conv", "imagenet": "imagenet"}
 
@@ -67,7 +70,9 @@ class Darts(SearchSpace):
     name = "darts"
     summary = "DARTS: normal and reduction cell, 14 edges of 7 operations each, two kept per node"
     formulation = 1
-    operations: tuple[EdgeOperations, EdgeOperations] = ((OPERATIONS,) * len(EDGES),) * 2
+    operations: tuple[EdgeOperations, EdgeOperations] = (
+        (OPERATIONS,) * len(EDGES),
+    ) * 2
     """Per cell type and edge, the operations allowed."""
 
     def __init__(self) -> None:
@@ -83,31 +88,52 @@ class Darts(SearchSpace):
                 preprocessed=True,
                 normalised_pools=True,
             )
-            for name, operations in zip(("normal", "reduce"), self.operations, strict=True)
+            for name, operations in zip(
+                ("normal", "reduce"), self.operations, strict=True
+            )
         )
 
     def parse(self, text: str) -> Architecture:
-        """See :meth:`SearchSpace.parse`. Accepts what :mod:`.genotype` reads; the order of a node's inputs is free."""
+        """See :meth:`SearchSpace.parse`.
+
+        Accepts what :mod:`.genotype` reads; the order of a node's inputs is free.
+        """
         genotype = parse_genotype(text)
         for name in ("normal_concat", "reduce_concat"):
             if sorted(getattr(genotype, name)) != list(OUTPUT):
-                raise UserError(f"genotype: {name} must be {list(OUTPUT)} in space {self.name}")
+                raise UserError(
+                    f"genotype: {name} must be {list(OUTPUT)} in space {self.name}"
+                )
         normal, reduction = self.cells
-        return Architecture((self._choices(normal, genotype.normal), self._choices(reduction, genotype.reduce)))
+        return Architecture(
+            (
+                self._choices(normal, genotype.normal),
+                self._choices(reduction, genotype.reduce),
+            )
+        )
 
     def _choices(self, cell: Cell, entries: Sequence[Entry]) -> tuple[int | None, ...]:
-        """Return the choices on a cell's edges. Raises UserError, saying where, if the entries are none of it."""
+        """Return the choices on a cell's edges.
+
+        Raises UserError, saying where, if the entries are none of it.
+        """
         if len(entries) != KEPT * len(OUTPUT):
-            raise UserError(f"genotype: {cell.name} has {len(entries)} entries, not two for each of 4 nodes")
+            raise UserError(
+                f"genotype: {cell.name} has {len(entries)} entries, not two for each of 4 nodes"
+            )
         choices: list[int | None] = [None] * len(EDGES)
         for place, (operation, source) in enumerate(entries):
             target = INPUTS + place // KEPT
             where = f"genotype: entry {place} of {cell.name}"
             if not 0 <= source < target:
-                raise UserError(f"{where} reads node {source}; node {target} may read 0 to {target - 1}")
+                raise UserError(
+                    f"{where} reads node {source}; node {target} may read 0 to {target - 1}"
+                )
             edge = EDGES.index((source, target))
             if choices[edge] is not None:
-                raise UserError(f"{where} reads node {source} a second time; a node has two different inputs")
+                raise UserError(
+                    f"{where} reads node {source} a second time; a node has two different inputs"
+                )
             allowed = [cell.operations[edge][k] for k in cell.candidates(edge)]
             if operation not in allowed:
                 kind = f"operation of space {self.name} on edge {source}→{target} of {cell.name}"
@@ -116,18 +142,28 @@ class Darts(SearchSpace):
         return tuple(choices)
 
     def format(self, architecture: Architecture) -> str:
-        """See :meth:`SearchSpace.format`. Raises ValueError unless every node has its two inputs."""
+        """See :meth:`SearchSpace.format`.
+
+        Raises ValueError unless every node has its two inputs.
+        """
         rows = zip(self.cells, architecture.choices, strict=True)
         normal, reduction = (self._entries(cell, row) for cell, row in rows)
         return str(Genotype(normal, OUTPUT, reduction, OUTPUT))
 
     def _entries(self, cell: Cell, row: Sequence[int | None]) -> tuple[Entry, ...]:
-        """Return the entries of a genotype. Raises ValueError unless every node has its two inputs."""
+        """Return the entries of a genotype.
+
+        Raises ValueError unless every node has its two inputs.
+        """
         entries = []
         for node in OUTPUT:
             kept = [edge for edge in cell.incoming(node) if row[edge] is not None]
-            if len(kept) != KEPT or any(row[edge] not in cell.candidates(edge) for edge in kept):
-                raise ValueError(f"node {node} of a DARTS cell has two inputs, each with an operation of its edge")
+            if len(kept) != KEPT or any(
+                row[edge] not in cell.candidates(edge) for edge in kept
+            ):
+                raise ValueError(
+                    f"node {node} of a DARTS cell has two inputs, each with an operation of its edge"
+                )
             for edge in kept:
                 choice = row[edge]
                 assert choice is not None
@@ -143,20 +179,29 @@ class Darts(SearchSpace):
         """Return the macro skeleton: `layers` cells, those at one and two thirds of the depth reduction cells.
 
         Settings:
-            channels: of the first cells' nodes (search: 16; CIFAR-10 networks: 36; ImageNet: 48); a reduction cell
-                doubles them, the stem has three times as many.
+            channels: of the first cells' nodes (search: 16; CIFAR-10 networks: 36;
+                ImageNet: 48); a reduction cell doubles them, the stem has three times
+                as many.
             layers: cells (search: 8; CIFAR-10 networks: 20; ImageNet: 14).
             stem: "cifar", or "imagenet" (three convolutions of stride 2).
         """
-        chosen = skeleton_settings(self.name, settings, {"channels": 16, "layers": 8, "stem": "cifar"})
+        chosen = skeleton_settings(
+            self.name, settings, {"channels": 16, "layers": 8, "stem": "cifar"}
+        )
         channels = chosen["channels"]
         layers = chosen["layers"]
         stem = chosen["stem"]
-        assert isinstance(channels, int) and isinstance(layers, int) and isinstance(stem, str)
+        assert (
+            isinstance(channels, int)
+            and isinstance(layers, int)
+            and isinstance(stem, str)
+        )
         if stem not in STEMS:
             raise unknown(f"stem of {self.name}", stem, STEMS)
         if layers < 3:
-            raise UserError(f"a network of space {self.name} needs 3 layers or more, not {layers}")
+            raise UserError(
+                f"a network of space {self.name} needs 3 layers or more, not {layers}"
+            )
         reductions = (layers // 3, 2 * layers // 3)
         width = channels
         cells = []
@@ -167,7 +212,9 @@ class Darts(SearchSpace):
             else:
                 cells.append(Layer("cell", width, stride=1, cell=0))
         stem_channels = channels if stem == "imagenet" else 3 * channels
-        return Skeleton(stem_channels, tuple(cells), stem=STEMS[stem], auxiliary=reductions[1])
+        return Skeleton(
+            stem_channels, tuple(cells), stem=STEMS[stem], auxiliary=reductions[1]
+        )
 
 
 class DartsWithNone(Darts):

@@ -1,10 +1,12 @@
 """The field's text form of a DARTS cell pair, read by a parser of its own; nothing in it is ever executed.
 
-    Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1), …], normal_concat=[2, 3, 4, 5], reduce=[…], …)
+    Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1), …], normal_concat=[2, 3,
+    4, 5], reduce=[…], …)
 
-Each node has two entries (operation, source), nodes in order. Lists and tuples are the same, `range(2, 6)` is accepted
-for a list of numbers, and JSON with these four keys for the whole. What stands before and after `Genotype(…)`, as in a
-line of a log, is left out; there may be one genotype only. A terminal's line breaks may fall anywhere in it.
+Each node has two entries (operation, source), nodes in order. Lists and tuples are the
+same, `range(2, 6)` is accepted for a list of numbers, and JSON with these four keys for
+the whole. What stands before and after `Genotype(…)`, as in a line of a log, is left
+out; there may be one genotype only. A terminal's line breaks may fall anywhere in it.
 """
 
 from __future__ import annotations
@@ -45,10 +47,15 @@ class Genotype:
 
 
 def parse_genotype(text: str) -> Genotype:
-    """Return the genotype that a text holds. Raises UserError, saying where, if there is none, or several."""
+    """Return the genotype that a text holds.
+
+    Raises UserError, saying where, if there is none, or several.
+    """
     written = _genotype_within(text)
     if len(written) > LONGEST:
-        raise UserError(f"malformed genotype: {len(written)} characters, more than {LONGEST}")
+        raise UserError(
+            f"malformed genotype: {len(written)} characters, more than {LONGEST}"
+        )
     match _statements(written):
         case [ast.Expr(value=tree)]:
             fields = _fields(tree)
@@ -106,7 +113,9 @@ def _end_of_call(text: str, bracket: int) -> int:
             depth += 1 if mark in "([{" else -1
             if depth == 0:
                 return match.end()
-    raise UserError(f"malformed genotype {text[bracket : bracket + 60]!r}: it breaks off before its last bracket")
+    raise UserError(
+        f"malformed genotype {text[bracket : bracket + 60]!r}: it breaks off before its last bracket"
+    )
 
 
 def _statements(written: str) -> list[ast.stmt]:
@@ -124,7 +133,9 @@ def _parsed_or_refused(written: str) -> list[ast.stmt]:
     try:
         return _parsed(written)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise UserError(f"malformed genotype {written[:60]!r}: {_reason(error)}") from error
+        raise UserError(
+            f"malformed genotype {written[:60]!r}: {_reason(error)}"
+        ) from error
 
 
 def _parsed(written: str) -> list[ast.stmt]:
@@ -135,7 +146,11 @@ def _parsed(written: str) -> list[ast.stmt]:
 
 
 def _reason(error: BaseException) -> str:
-    return error.msg if isinstance(error, SyntaxError) else "nested too deeply or with characters that no text has"
+    return (
+        error.msg
+        if isinstance(error, SyntaxError)
+        else "nested too deeply or with characters that no text has"
+    )
 
 
 def _fields(tree: ast.expr) -> dict[str, ast.expr]:
@@ -153,7 +168,9 @@ def _fields(tree: ast.expr) -> dict[str, ast.expr]:
 def _named_values(tree: ast.expr) -> list[tuple[str | None, ast.expr]]:
     """Return the keyword arguments of `Genotype(…)`, or the items of a dictionary; None for what is no name."""
     if isinstance(tree, ast.Dict):
-        keys = [key.value if isinstance(key, ast.Constant) else None for key in tree.keys]
+        keys = [
+            key.value if isinstance(key, ast.Constant) else None for key in tree.keys
+        ]
         names = [key if isinstance(key, str) else None for key in keys]
         return list(zip(names, tree.values, strict=True))
     if _is_call_of(tree, "Genotype") and not tree.args:
@@ -162,19 +179,29 @@ def _named_values(tree: ast.expr) -> list[tuple[str | None, ast.expr]]:
 
 
 def _is_call_of(tree: ast.expr, name: str) -> TypeGuard[ast.Call]:
-    return isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id == name
+    return (
+        isinstance(tree, ast.Call)
+        and isinstance(tree.func, ast.Name)
+        and tree.func.id == name
+    )
 
 
 def _entries(name: str, tree: ast.expr) -> tuple[Entry, ...]:
     entries = []
     for place, item in enumerate(_items(name, tree)):
         parts = item.elts if isinstance(item, ast.Tuple | ast.List) else []
-        values = [part.value if isinstance(part, ast.Constant) else None for part in parts]
+        values = [
+            part.value if isinstance(part, ast.Constant) else None for part in parts
+        ]
         match values:
-            case [str(operation), int(source)] if not isinstance(source, bool) and source <= HIGHEST:
+            case [str(operation), int(source)] if (
+                not isinstance(source, bool) and source <= HIGHEST
+            ):
                 entries.append((operation, source))
             case _:
-                raise UserError(f"malformed genotype: entry {place} of {name} is not ('operation', source)")
+                raise UserError(
+                    f"malformed genotype: entry {place} of {name} is not ('operation', source)"
+                )
     return tuple(entries)
 
 
@@ -183,7 +210,9 @@ def _numbers(name: str, tree: ast.expr) -> tuple[int, ...]:
         return tuple(_whole(name, _items(name, tree)))
     bounds = _whole(name, tree.args)
     if len(bounds) not in (1, 2) or any(not 0 <= bound <= HIGHEST for bound in bounds):
-        raise UserError(f"malformed genotype: {name} is no range of a few numbers, such as range(2, 6)")
+        raise UserError(
+            f"malformed genotype: {name} is no range of a few numbers, such as range(2, 6)"
+        )
     return tuple(range(*bounds))
 
 
@@ -196,5 +225,7 @@ def _items(name: str, tree: ast.expr) -> list[ast.expr]:
 def _whole(name: str, trees: list[ast.expr]) -> list[int]:
     values = [tree.value if isinstance(tree, ast.Constant) else None for tree in trees]
     if not all(type(value) is int for value in values):
-        raise UserError(f"malformed genotype: {name} holds something else than whole numbers")
+        raise UserError(
+            f"malformed genotype: {name} holds something else than whole numbers"
+        )
     return [value for value in values if isinstance(value, int)]

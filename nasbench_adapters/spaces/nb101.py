@@ -1,9 +1,11 @@
 """NAS-Bench-101 (Ying et al., ICML 2019): cells of up to 7 vertices and 9 edges, three operations, 423,624 cells.
 
-The benchmark labels vertices with operations; our cells label edges. So a vertex between input and output, a block,
-is a pair of nodes, one for what goes in and one for what comes out, joined by an edge that carries the operation. All
-other edges are connections of one kind each, kept or dropped: `projection` from the cell's input (a 1x1 convolution),
-`skip_connect` between blocks, `slot_0`, `slot_1`, … from a block to its share of the concatenated output.
+The benchmark labels vertices with operations; our cells label edges. So a vertex
+between input and output, a block, is a pair of nodes, one for what goes in and one for
+what comes out, joined by an edge that carries the operation. All other edges are
+connections of one kind each, kept or dropped: `projection` from the cell's input (a 1x1
+convolution), `skip_connect` between blocks, `slot_0`, `slot_1`, … from a block to its
+share of the concatenated output.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ MOST_EDGES = 9
 BLOCKS = MOST_VERTICES - 2
 STAGES = 3
 MOMENTA = {"released": 0.997, "benchmark": 1 - 0.997}
-"""Torch's momentum (the share of the new batch) of the normalisation after convolutions; see `ModuleSpace.skeleton`."""
+"""Torch's momentum (the share of the new batch) of the normalisation after
+convolutions; see `ModuleSpace.skeleton`.
+"""
 
 FORM = "010/001/000:conv3x3-bn-relu (rows of the adjacency matrix, operations between input and output)"
 
@@ -47,8 +51,9 @@ class Module(NamedTuple):
     """A cell as the benchmark's files write it: a directed acyclic graph with operations at its vertices.
 
     Attributes:
-        bits: the adjacency matrix row by row, "1" for an edge from the row's vertex to the column's. Vertex 0 is the
-            input, the last one the output, and every edge goes to a later vertex.
+        bits: the adjacency matrix row by row, "1" for an edge from the row's vertex to
+            the column's. Vertex 0 is the input, the last one the output, and every edge
+            goes to a later vertex.
         operations: of the vertices between, as indices of :data:`OPERATIONS`.
     """
 
@@ -63,7 +68,9 @@ class Module(NamedTuple):
     @property
     def matrix(self) -> np.ndarray:
         """Adjacency matrix, (vertices, vertices) of 0 and 1."""
-        return np.array([int(bit) for bit in self.bits]).reshape(self.vertices, self.vertices)
+        return np.array([int(bit) for bit in self.bits]).reshape(
+            self.vertices, self.vertices
+        )
 
     def __str__(self) -> str:
         starts = range(0, len(self.bits), self.vertices)
@@ -79,8 +86,9 @@ class Module(NamedTuple):
 def parse_module(text: str) -> Module:
     """Return the cell a text names, not pruned: `010/001/000:conv3x3-bn-relu`.
 
-    Slashes may be left out, and the operations may begin with `input` and end with `output`: so the two columns of
-    the benchmark's files, joined by a colon, are read too. Raises UserError, saying where, if it is no such cell.
+    Slashes may be left out, and the operations may begin with `input` and end with
+    `output`: so the two columns of the benchmark's files, joined by a colon, are read
+    too. Raises UserError, saying where, if it is no such cell.
     """
     rows, colon, names = text.strip().partition(":")
     if not colon:
@@ -100,14 +108,18 @@ def _parse_matrix(rows: str) -> str:
     if set(bits) - {"0", "1"} or vertices**2 != len(bits) or vertices < 2:
         raise _malformed(f": {rows[:80]!r} is no square matrix of 0 and 1")
     if vertices > MOST_VERTICES:
-        raise UserError(f"a NAS-Bench-101 cell has at most {MOST_VERTICES} vertices, not {vertices}")
+        raise UserError(
+            f"a NAS-Bench-101 cell has at most {MOST_VERTICES} vertices, not {vertices}"
+        )
     lengths = [len(row) for row in rows.split("/")]
     if len(lengths) > 1 and lengths != [vertices] * vertices:
         raise _malformed(f": {rows[:80]!r} has not {vertices} rows of {vertices}")
     for u in range(vertices):
         first = u * vertices
         if "1" in bits[first : first + u + 1]:
-            raise UserError(f"malformed NAS-Bench-101 cell: row {u} of {rows!r} has an edge that leads back")
+            raise UserError(
+                f"malformed NAS-Bench-101 cell: row {u} of {rows!r} has an edge that leads back"
+            )
     return bits
 
 
@@ -118,7 +130,9 @@ def _parse_operations(text: str, vertices: int) -> tuple[int, ...]:
         names = names[1:-1]
     between = vertices - 2
     if len(names) != between:
-        raise _malformed(f": {len(names)} operations for the {between} vertices between input and output")
+        raise _malformed(
+            f": {len(names)} operations for the {between} vertices between input and output"
+        )
     for name in names:
         if name not in OPERATIONS:
             raise unknown("NAS-Bench-101 operation", name, OPERATIONS)
@@ -128,23 +142,28 @@ def _parse_operations(text: str, vertices: int) -> tuple[int, ...]:
 def prune(module: Module) -> Module:
     """Return the cell without the vertices that lie on no path from input to output.
 
-    Raises UserError if there is no such path, or if what is left has too many edges for the benchmark.
+    Raises UserError if there is no such path, or if what is left has too many edges for
+    the benchmark.
     """
     kept = live_vertices(module.bits)
     if not kept:
-        raise UserError(f"{module} is no cell of NAS-Bench-101: its output does not depend on its input")
+        raise UserError(
+            f"{module} is no cell of NAS-Bench-101: its output does not depend on its input"
+        )
     bits = renumber(module.bits, kept)
     edges = bits.count("1")
     if edges > MOST_EDGES:
-        raise UserError(f"{module} is no cell of NAS-Bench-101: it has {edges} edges, more than {MOST_EDGES}")
+        raise UserError(
+            f"{module} is no cell of NAS-Bench-101: it has {edges} edges, more than {MOST_EDGES}"
+        )
     return Module(bits, module.renumbered_operations(kept))
 
 
 def canonical_module(module: Module) -> Module:
     """Return the representative of all cells that are the same graph with the same operations.
 
-    It is the pruned cell of the least matrix, and of the least operations among those, over all numberings of its
-    vertices. Raises UserError as :func:`prune`.
+    It is the pruned cell of the least matrix, and of the least operations among those,
+    over all numberings of its vertices. Raises UserError as :func:`prune`.
     """
     pruned = prune(module)
     least, numberings = least_numberings(pruned.bits)
@@ -154,9 +173,10 @@ def canonical_module(module: Module) -> Module:
 def module_hash(module: Module) -> str:
     """Return the benchmark's own name of a cell, the same for isomorphic cells (its `hash_module`).
 
-    Every vertex of the pruned cell starts with the MD5 of (edges out, edges in, operation), and takes, as often as
-    there are vertices, the MD5 of its predecessors', its successors' and its own; the name is the MD5 of all, 32
-    hexadecimal digits. Raises UserError as :func:`prune`.
+    Every vertex of the pruned cell starts with the MD5 of (edges out, edges in,
+    operation), and takes, as often as there are vertices, the MD5 of its predecessors',
+    its successors' and its own; the name is the MD5 of all, 32 hexadecimal digits.
+    Raises UserError as :func:`prune`.
     """
     pruned = prune(module)
     vertices = range(pruned.vertices)
@@ -166,7 +186,10 @@ def module_hash(module: Module) -> str:
     starts = [(len(after[v]), len(before[v]), labels[v]) for v in vertices]
     hashes = [_md5(str(start)) for start in starts]
     for _ in vertices:
-        hashes = [_md5(f"{_join(hashes, before[v])}|{_join(hashes, after[v])}|{hashes[v]}") for v in vertices]
+        hashes = [
+            _md5(f"{_join(hashes, before[v])}|{_join(hashes, after[v])}|{hashes[v]}")
+            for v in vertices
+        ]
     return _md5(str(sorted(hashes)))
 
 
@@ -249,7 +272,8 @@ class ModuleLayout(NamedTuple):
 
     Attributes:
         edges: (source node, target node), block by block, the output's last.
-        connections: (vertex, later vertex) to the edge between them; vertex 0 is the input, the last one the output.
+        connections: (vertex, later vertex) to the edge between them; vertex 0 is the
+            input, the last one the output.
         operations: per block its edge.
     """
 
@@ -260,7 +284,10 @@ class ModuleLayout(NamedTuple):
 
 @cache
 def layout(blocks: int) -> ModuleLayout:
-    """Return the layout of cells with that many blocks. Block b reads at node 2b - 1 and writes at node 2b."""
+    """Return the layout of cells with that many blocks.
+
+    Block b reads at node 2b - 1 and writes at node 2b.
+    """
     edges: list[tuple[int, int]] = []
     connections: dict[tuple[int, int], int] = {}
     operations = []
@@ -279,8 +306,9 @@ def module_cell(blocks: int, parents: Sequence[int] = ()) -> Cell:
 
     Args:
         blocks: vertices between input and output.
-        parents: how many connections each block, and last the output, keeps; where it has more to choose from, they
-            share one softmax. Empty for a cell without such a rule.
+        parents: how many connections each block, and last the output, keeps; where it
+            has more to choose from, they share one softmax. Empty for a cell without
+            such a rule.
     """
     edges, connections, _ = layout(blocks)
     nodes = 2 * blocks + 2
@@ -321,7 +349,9 @@ def module_of(row: Sequence[int | None], blocks: int) -> Module:
     Raises ValueError if it is none.
     """
     edges, connections, operations = layout(blocks)
-    kept = {connection for connection, edge in connections.items() if row[edge] is not None}
+    kept = {
+        connection for connection, edge in connections.items() if row[edge] is not None
+    }
     labels: list[int] = []
     vertices = [0]
     for block, edge in enumerate(operations, start=1):
@@ -330,10 +360,14 @@ def module_of(row: Sequence[int | None], blocks: int) -> Module:
             labels.append(label)
             vertices.append(block)
     vertices.append(blocks + 1)
-    bits = "".join("1" if connection in kept else "0" for connection in product(vertices, repeat=2))
+    bits = "".join(
+        "1" if connection in kept else "0" for connection in product(vertices, repeat=2)
+    )
     has_known_labels = set(labels) <= set(range(len(OPERATIONS)))
     if len(row) != len(edges) or len(kept) != bits.count("1") or not has_known_labels:
-        raise ValueError(f"a cell of {blocks} blocks has {len(edges)} edges, and none at a block without an operation")
+        raise ValueError(
+            f"a cell of {blocks} blocks has {len(edges)} edges, and none at a block without an operation"
+        )
     return Module(bits, tuple(labels))
 
 
@@ -362,42 +396,59 @@ class ModuleSpace(SearchSpace):
 
     @abstractmethod
     def module(self, architecture: Architecture) -> Module:
-        """Return the architecture's cell, pruned. Raises UserError if it is none of the benchmark."""
+        """Return the architecture's cell, pruned.
+
+        Raises UserError if it is none of the benchmark.
+        """
 
     def hash(self, architecture: Architecture) -> str:
-        """Return the benchmark's name of the architecture's cell. Raises UserError as :meth:`module`."""
+        """Return the benchmark's name of the architecture's cell.
+
+        Raises UserError as :meth:`module`.
+        """
         return module_hash(self.module(architecture))
 
     def skeleton(self, **settings: object) -> Skeleton:
         """Return the macro skeleton: three stages of `cells` cells, max pooling in between.
 
-        It describes the sub-spaces' supernets (NAS-Bench-1Shot1's released `model_search.py`: the stem is a
-        convolution with normalisation and ReLU, a 1x1 convolution stands before the classifier) and, with the same
-        numbers, the benchmark's networks (:mod:`archselect.nasbench_adapters.networks.nb101`).
+        It describes the sub-spaces' supernets (NAS-Bench-1Shot1's released
+        `model_search.py`: the stem is a convolution with normalisation and ReLU, a 1x1
+        convolution stands before the classifier) and, with the same numbers, the
+        benchmark's networks (:mod:`archselect.nasbench_adapters.networks.nb101`).
 
         Settings:
-            channels: that the stem puts out; a block of a supernet has them in the first stage, twice and four times
-                as many in the others (the benchmark: 128; supernets: 16).
+            channels: that the stem puts out; a block of a supernet has them in the
+                first stage, twice and four times as many in the others (the benchmark:
+                128; supernets: 16).
             cells: per stage (the benchmark: 3; supernets: 9 in all).
-            momentum: of running statistics. The benchmark's 0.997 is TensorFlow's, the share of the old: "benchmark".
-                The released code of NAS-Bench-1Shot1 gives the number to torch, where it is the share of the new, so
-                that the running statistics are nearly those of the last batch: "released".
+            momentum: of running statistics. The benchmark's 0.997 is TensorFlow's, the
+                share of the old: "benchmark". The released code of NAS-Bench-1Shot1
+                gives the number to torch, where it is the share of the new, so that the
+                running statistics are nearly those of the last batch: "released".
         """
         chosen = skeleton_settings(self.name, settings, self.skeleton_defaults)
         channels = chosen["channels"]
         cells = chosen["cells"]
         momentum = chosen["momentum"]
-        assert isinstance(channels, int) and isinstance(cells, int) and isinstance(momentum, str)
+        assert (
+            isinstance(channels, int)
+            and isinstance(cells, int)
+            and isinstance(momentum, str)
+        )
         if momentum not in MOMENTA:
             raise unknown(f"momentum of {self.name}", momentum, MOMENTA)
         layers: list[Layer] = []
         for stage in range(STAGES):
             width = channels * 2**stage
             if stage:
-                layers.append(Layer("max_pool_reduction", self.blocks * width // 2, stride=2))
+                layers.append(
+                    Layer("max_pool_reduction", self.blocks * width // 2, stride=2)
+                )
             layers += [Layer("cell", width)] * cells
         layers.append(Layer("projection", channels * 2 ** (STAGES - 1)))
-        return Skeleton(channels, tuple(layers), stem="rectified", norm_momentum=MOMENTA[momentum])
+        return Skeleton(
+            channels, tuple(layers), stem="rectified", norm_momentum=MOMENTA[momentum]
+        )
 
 
 def layout_of(cell: Cell) -> ModuleLayout:
@@ -408,7 +459,8 @@ def layout_of(cell: Cell) -> ModuleLayout:
 class NasBench101(ModuleSpace):
     """The benchmark's space, to look cells up and to train them; a supernet has only a sub-space of it.
 
-    An architecture's blocks are the cell's vertices in their order; blocks that it does not have carry no operation.
+    An architecture's blocks are the cell's vertices in their order; blocks that it does
+    not have carry no operation.
     """
 
     name = "nb101"
@@ -416,7 +468,11 @@ class NasBench101(ModuleSpace):
     formulation = 1
     cells = (module_cell(BLOCKS),)
     enumerable = False
-    skeleton_defaults: ClassVar[dict[str, object]] = {"channels": 128, "cells": 3, "momentum": "benchmark"}
+    skeleton_defaults: ClassVar[dict[str, object]] = {
+        "channels": 128,
+        "cells": 3,
+        "momentum": "benchmark",
+    }
 
     @property
     def size(self) -> int:
@@ -425,24 +481,34 @@ class NasBench101(ModuleSpace):
 
     def enumerate(self) -> Iterator[Architecture]:
         """Raise UserError: the benchmark lists its cells in a file."""
-        raise UserError(f"{self.name} is too large to be listed: import its file ('archselect truth import --help')")
+        raise UserError(
+            f"{self.name} is too large to be listed: import its file ('archselect truth import --help')"
+        )
 
     def undecided(self) -> Decisions:
         """Raise UserError: there is no supernet, because a limit on all edges is no rule to decide edge by edge."""
-        raise UserError(f"{self.name} has no supernet: search its sub-space nb1shot1-1, nb1shot1-2 or nb1shot1-3")
+        raise UserError(
+            f"{self.name} has no supernet: search its sub-space nb1shot1-1, nb1shot1-2 or nb1shot1-3"
+        )
 
     def architecture(self, module: Module) -> Architecture:
         """Return the architecture of a cell, as it is; the inverse of :func:`module_of`."""
         return Architecture((row_of(module, BLOCKS),))
 
     def parse(self, text: str) -> Architecture:
-        """See :meth:`SearchSpace.parse`, and :func:`parse_module` for the form. The cell is not pruned."""
+        """See :meth:`SearchSpace.parse`, and :func:`parse_module` for the form.
+
+        The cell is not pruned.
+        """
         module = parse_module(text)
         prune(module)
         return self.architecture(module)
 
     def format(self, architecture: Architecture) -> str:
-        """See :meth:`SearchSpace.format`. Raises ValueError if it is no cell, or leaves a block out between others."""
+        """See :meth:`SearchSpace.format`.
+
+        Raises ValueError if it is no cell, or leaves a block out between others.
+        """
         module = module_of(architecture.choices[0], BLOCKS)
         if self.architecture(module) != architecture:
             raise ValueError("the blocks of a NAS-Bench-101 cell are the first ones")
@@ -457,13 +523,15 @@ class NasBench101(ModuleSpace):
 
         Raises UserError if it is no cell of the benchmark.
         """
-        return self.architecture(canonical_module(module_of(architecture.choices[0], BLOCKS)))
+        return self.architecture(
+            canonical_module(module_of(architecture.choices[0], BLOCKS))
+        )
 
     def sample(self, rng: np.random.Generator) -> Architecture:
         """Draw a pruned cell as in the benchmark's own notebook.
 
-        Every possible edge of seven vertices has probability 1/2, operations are uniform, and it is drawn again until
-        it is a cell of the benchmark.
+        Every possible edge of seven vertices has probability 1/2, operations are
+        uniform, and it is drawn again until it is a cell of the benchmark.
         """
         while True:
             matrix = np.triu(rng.integers(2, size=(MOST_VERTICES, MOST_VERTICES)), 1)
@@ -471,4 +539,6 @@ class NasBench101(ModuleSpace):
             bits = "".join(map(str, matrix.ravel().tolist()))
             kept = live_vertices(bits)
             if kept and renumber(bits, kept).count("1") <= MOST_EDGES:
-                return self.architecture(prune(Module(bits, tuple(operations.tolist()))))
+                return self.architecture(
+                    prune(Module(bits, tuple(operations.tolist())))
+                )

@@ -1,8 +1,9 @@
 """NAS-Bench-1Shot1 (Zela et al., ICLR 2020): three sub-spaces of NAS-Bench-101 that a supernet can hold.
 
-The number of blocks is fixed, and so is how many parents each block and the output has; which parents, and the
-block's operation, is searched. A block that nothing reads is a loose end: it is part of an architecture and its text,
-but not of the cell that NAS-Bench-101 knows, which is pruned.
+The number of blocks is fixed, and so is how many parents each block and the output has;
+which parents, and the block's operation, is searched. A block that nothing reads is a
+loose end: it is part of an architecture and its text, but not of the cell that
+NAS-Bench-101 knows, which is pruned.
 """
 
 from __future__ import annotations
@@ -43,10 +44,12 @@ class Members(NamedTuple):
     """All architectures of a sub-space and the cells of NAS-Bench-101 that they are.
 
     Attributes:
-        choices: (architectures, edges) int8, operation indices, DROPPED for a dropped edge; the least connections
-            first, and of one set of connections the least operations first.
+        choices: (architectures, edges) int8, operation indices, DROPPED for a dropped
+            edge; the least connections first, and of one set of connections the least
+            operations first.
         cell: (architectures,) of each the index of its cell.
-        first: (cells,) of each cell its representative: the index of the first architecture that is it.
+        first: (cells,) of each cell its representative: the index of the first
+            architecture that is it.
         cells: (cells, edges of nb101) int8, the canonical choices in space nb101.
     """
 
@@ -66,23 +69,31 @@ class OneShotSpace(ModuleSpace):
     parents: ClassVar[tuple[int, ...]]
     truth_space: ClassVar[str] = TRUTH.name
     """The space whose tables speak for this one; see :meth:`in_truth`."""
-    skeleton_defaults: ClassVar[dict[str, object]] = {"channels": 16, "cells": 3, "momentum": "released"}
+    skeleton_defaults: ClassVar[dict[str, object]] = {
+        "channels": 16,
+        "cells": 3,
+        "momentum": "released",
+    }
 
     def __init__(self) -> None:
         self.cells = (module_cell(len(self.parents) - 1, self.parents),)
 
     def parse(self, text: str) -> Architecture:
-        """See :meth:`SearchSpace.parse`. The form is that of nb101, with all blocks in their places.
+        """See :meth:`SearchSpace.parse`.
 
-        Any other text of nb101 whose cell is in the sub-space gives that cell's representative. Raises UserError if
-        it is not.
+        The form is that of nb101, with all blocks in their places.
+
+        Any other text of nb101 whose cell is in the sub-space gives that cell's
+        representative. Raises UserError if it is not.
         """
         module = parse_module(text)
         if self._has_all_blocks(module):
             return Architecture((row_of(module, self.blocks),))
         architecture = _first_with(canonical_module(module), self.parents)
         if architecture is None:
-            raise UserError(f"{module} is no cell of {self.name}: its blocks and output have {self._rule} parents")
+            raise UserError(
+                f"{module} is no cell of {self.name}: its blocks and output have {self._rule} parents"
+            )
         return architecture
 
     @property
@@ -95,13 +106,18 @@ class OneShotSpace(ModuleSpace):
         return parents == [0, *self.parents]
 
     def format(self, architecture: Architecture) -> str:
-        """See :meth:`SearchSpace.format`. The text is that of nb101, with all blocks, loose ends included.
+        """See :meth:`SearchSpace.format`.
 
-        Raises ValueError unless every block has its operation and its number of parents.
+        The text is that of nb101, with all blocks, loose ends included.
+
+        Raises ValueError unless every block has its operation and its number of
+        parents.
         """
         module = module_of(architecture.choices[0], self.blocks)
         if not self._has_all_blocks(module):
-            raise ValueError(f"blocks and output of {self.name} have {self._rule} parents")
+            raise ValueError(
+                f"blocks and output of {self.name} have {self._rule} parents"
+            )
         return str(module)
 
     def module(self, architecture: Architecture) -> Module:
@@ -110,7 +126,9 @@ class OneShotSpace(ModuleSpace):
 
     def canonical(self, architecture: Architecture) -> Architecture:
         """Return the representative, here, of all architectures that are the same cell: see :class:`Members`."""
-        representative = _first_with(canonical_module(self.module(architecture)), self.parents)
+        representative = _first_with(
+            canonical_module(self.module(architecture)), self.parents
+        )
         assert representative is not None
         return representative
 
@@ -120,27 +138,44 @@ class OneShotSpace(ModuleSpace):
 
     def contains(self, architecture: Architecture) -> bool:
         """Return whether a cell of nb101, given as an architecture of it, is one of the sub-space's."""
-        return _first_with(canonical_module(TRUTH.module(architecture)), self.parents) is not None
+        return (
+            _first_with(canonical_module(TRUTH.module(architecture)), self.parents)
+            is not None
+        )
 
     def members(self) -> Members:
-        """Return all architectures, and which of them are the same cell. The largest sub-space has 1.3 million."""
+        """Return all architectures, and which of them are the same cell.
+
+        The largest sub-space has 1.3 million.
+        """
         blocks = self.blocks
-        labels = np.indices((len(OPERATIONS),) * blocks, dtype=np.int8).reshape(blocks, -1).T
+        labels = (
+            np.indices((len(OPERATIONS),) * blocks, dtype=np.int8).reshape(blocks, -1).T
+        )
         graphs: dict[str, int] = {}
         choices = []
         codes = []
-        sets = [combinations(range(v), keeps) for v, keeps in enumerate(self.parents, start=1)]
+        sets = [
+            combinations(range(v), keeps)
+            for v, keeps in enumerate(self.parents, start=1)
+        ]
         for parents in product(*sets):
             choices.append(_choices_with(parents, labels))
             graph, label_codes = _classify(parents, labels)
             # The code of a cell tells its graph and its operations.
-            codes.append(graphs.setdefault(graph, len(graphs)) * len(labels) + label_codes)
-        classes, first, cell = np.unique(np.concatenate(codes), return_index=True, return_inverse=True)
+            codes.append(
+                graphs.setdefault(graph, len(graphs)) * len(labels) + label_codes
+            )
+        classes, first, cell = np.unique(
+            np.concatenate(codes), return_index=True, return_inverse=True
+        )
         matrices = list(graphs)
         cells = np.empty((len(classes), len(TRUTH.cells[0].edges)), dtype=np.int8)
         for index, code in enumerate(classes.tolist()):
             graph_index, label_code = divmod(code, len(labels))
-            cell_architecture = TRUTH.architecture(_decode(matrices[graph_index], label_code))
+            cell_architecture = TRUTH.architecture(
+                _decode(matrices[graph_index], label_code)
+            )
             (cells[index],) = Decisions.of(cell_architecture).choices
         return Members(np.concatenate(choices), cell, first, cells)
 
@@ -152,7 +187,10 @@ Parents = Sequence[tuple[int, ...]]
 def _matrix(parents: Parents) -> str:
     """Return the adjacency matrix, as bits row by row, of a cell by its connections."""
     vertices = range(len(parents) + 1)
-    return "".join("1" if v and u in parents[v - 1] else "0" for u, v in product(vertices, repeat=2))
+    return "".join(
+        "1" if v and u in parents[v - 1] else "0"
+        for u, v in product(vertices, repeat=2)
+    )
 
 
 def _choices_with(parents: Parents, labels: np.ndarray) -> np.ndarray:
@@ -204,8 +242,8 @@ def _decode(bits: str, code: int) -> Module:
 def _first_with(module: Module, parents: tuple[int, ...]) -> Architecture | None:
     """Return the first architecture with those numbers of parents that is this pruned cell once pruned.
 
-    None if none is. First in the order of :class:`Members`. A loose end takes the first parents and the first
-    operation there are.
+    None if none is. First in the order of :class:`Members`. A loose end takes the first
+    parents and the first operation there are.
     """
     blocks = len(parents) - 1
     sources = predecessors(module.bits)
@@ -223,7 +261,9 @@ def _first_with(module: Module, parents: tuple[int, ...]) -> Architecture | None
     return Architecture((row_of(Module(bits, tuple(operations)), blocks),))
 
 
-def _fits(sources: Sequence[Sequence[int]], places: Sequence[int], parents: Sequence[int]) -> bool:
+def _fits(
+    sources: Sequence[Sequence[int]], places: Sequence[int], parents: Sequence[int]
+) -> bool:
     """Return whether a cell's vertices have the right numbers of parents at these blocks, and read earlier blocks."""
     for v in range(1, len(places)):
         place = places[v]
@@ -235,7 +275,10 @@ def _fits(sources: Sequence[Sequence[int]], places: Sequence[int], parents: Sequ
 
 
 def _place_cell(
-    module: Module, sources: Sequence[Sequence[int]], places: Sequence[int], parents: Sequence[int]
+    module: Module,
+    sources: Sequence[Sequence[int]],
+    places: Sequence[int],
+    parents: Sequence[int],
 ) -> tuple[list[tuple[int, ...]], list[int]]:
     """Return the connections and operations of all blocks when a cell's vertices are these blocks.
 

@@ -28,7 +28,9 @@ class NasBench201(SearchSpace):
     """The space, its text form `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|` and its macro skeleton."""
 
     name = "nb201"
-    summary = "NAS-Bench-201: 1 cell, 6 edges, 5 operations, 15,625 cells in 6,466 classes"
+    summary = (
+        "NAS-Bench-201: 1 cell, 6 edges, 5 operations, 15,625 cells in 6,466 classes"
+    )
     formulation = 1
     whole_tables = True
     cells = (
@@ -43,23 +45,32 @@ class NasBench201(SearchSpace):
     )
 
     def parse(self, text: str) -> Architecture:
-        """See :meth:`SearchSpace.parse`. Accepts the string of the NAS-Bench-201 files, surrounding blanks allowed."""
+        """See :meth:`SearchSpace.parse`.
+
+        Accepts the string of the NAS-Bench-201 files, surrounding blanks allowed.
+        """
         return parse_cell(text, self.cells[0], "NAS-Bench-201")
 
     def format(self, architecture: Architecture) -> str:
-        """See :meth:`SearchSpace.format`. Raises ValueError unless all six edges carry an operation."""
+        """See :meth:`SearchSpace.format`.
+
+        Raises ValueError unless all six edges carry an operation.
+        """
         (choices,) = architecture.choices
-        if len(choices) != len(EDGES) or any(choice not in range(len(OPERATIONS)) for choice in choices):
+        if len(choices) != len(EDGES) or any(
+            choice not in range(len(OPERATIONS)) for choice in choices
+        ):
             raise ValueError("a NAS-Bench-201 cell decides all six edges")
         return format_cell(choices, self.cells[0])
 
     def canonical(self, architecture: Architecture) -> Architecture:
         """Return the least cell (by operation indices) of the benchmark's class of equal cells: 6,466 classes.
 
-        The rule is NAS-Bench-201's own (its section on isomorphic cells): a `none` edge is a zero, a
-        `skip_connect` edge is its source, the terms of a node are sorted as text. Keeping to it makes the classes
-        those of the published files. It is a little finer than equality of functions, because it keeps zeros as
-        terms and does not regroup nested sums: there are 4,930 distinct functions.
+        The rule is NAS-Bench-201's own (its section on isomorphic cells): a `none` edge
+        is a zero, a `skip_connect` edge is its source, the terms of a node are sorted
+        as text. Keeping to it makes the classes those of the published files. It is a
+        little finer than equality of functions, because it keeps zeros as terms and
+        does not regroup nested sums: there are 4,930 distinct functions.
         """
         return _representatives()[architecture.choices[0]]
 
@@ -69,11 +80,13 @@ class NasBench201(SearchSpace):
         Settings:
             channels: of the first stage (the benchmark's networks: 16).
             cells: per stage (the benchmark's networks: 5).
-            reduction: block between stages: "residual" (the benchmark's, two 3x3 convolutions) or "pool"
-                (average pooling and a 1x1 convolution; for tiny networks, where the residual block would do the
-                cells' work).
+            reduction: block between stages: "residual" (the benchmark's, two 3x3
+                convolutions) or "pool" (average pooling and a 1x1 convolution; for tiny
+                networks, where the residual block would do the cells' work).
         """
-        chosen = skeleton_settings(self.name, settings, {"channels": 16, "cells": 5, "reduction": "residual"})
+        chosen = skeleton_settings(
+            self.name, settings, {"channels": 16, "cells": 5, "reduction": "residual"}
+        )
         channels = chosen["channels"]
         cells = chosen["cells"]
         reduction = chosen["reduction"]
@@ -99,14 +112,19 @@ def _text(node: int, choices: tuple[int, ...]) -> str:
     """
     if node == 0:
         return "0"
-    # Edges stand by target, then by source: as many enter a node as there are nodes before it.
+    # Edges stand by target, then by source: as many enter a node as there are nodes
+    # before it.
     first = node * (node - 1) // 2
     return _sum_of([_terms(source, choices) for source in range(node)], choices[first:])
 
 
 def _sum_of(terms: Sequence[Sequence[str]], choices: Sequence[int]) -> str:
     """Return the sorted sum of what the edges into a node add: per edge, the term of its choice."""
-    return "+".join(sorted([of_edge[choice] for of_edge, choice in zip(terms, choices, strict=True)]))
+    return "+".join(
+        sorted(
+            [of_edge[choice] for of_edge, choice in zip(terms, choices, strict=True)]
+        )
+    )
 
 
 def _terms(source: int, choices: tuple[int, ...]) -> list[str]:

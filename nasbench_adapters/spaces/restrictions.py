@@ -6,10 +6,12 @@ The name of the space is followed by what edges keep::
     minimal:0-2=skip_connect                  an edge is fixed
     minimal:0-2=none+sep_conv_3x3,2-3=none    several edges, each with the operations that it keeps
 
-Such a name stands wherever a space's does: in a study, in `archselect check --space`, in :func:`.get_space`. There is
-one way to write it: edges and operations in the space's order, no blanks, no edge that keeps all its operations. An
-edge with one operation is no choice, but architectures have it, and their texts show it. An operation's index is its
-place among those that its edge keeps.
+Such a name stands wherever a space's does: in a study, in `archselect check --space`,
+in :func:`.get_space`. There is
+one way to write it: edges and operations in the space's order, no blanks, no edge that
+keeps all its operations. An edge with one operation is no choice, but architectures
+have it, and their texts show it. An operation's index is its place among those that its
+edge keeps.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ class RestrictableSpace(SearchSpace):
     Args:
         restrictions: what stands after the colon of the name; None for the whole space.
 
-    Raises UserError for restrictions that the space cannot have, or that are written in another way.
+    Raises UserError for restrictions that the space cannot have, or that are written in
+    another way.
     """
 
     whole: ClassVar[Cell]
@@ -50,17 +53,25 @@ def restrict(whole: Cell, space: str, text: str) -> Cell:
         space: name of the space, for messages.
         text: what stands after the colon of the name.
 
-    Raises UserError for an edge or operation that is unknown or comes twice, and for a text that is not in the one
-    form there is.
+    Raises UserError for an edge or operation that is unknown or comes twice, and for a
+    text that is not in the one form there is.
     """
     edges = [f"{source}-{target}" for source, target in whole.edges]
     allowed = dict(zip(edges, whole.operations, strict=True))
     kept = _parse_restrictions(text, allowed, space)
-    in_order = {edge: _in_order(names, kept.get(edge, names)) for edge, names in allowed.items()}
-    form = ",".join(f"{edge}={'+'.join(names)}" for edge, names in in_order.items() if names != allowed[edge])
+    in_order = {
+        edge: _in_order(names, kept.get(edge, names)) for edge, names in allowed.items()
+    }
+    form = ",".join(
+        f"{edge}={'+'.join(names)}"
+        for edge, names in in_order.items()
+        if names != allowed[edge]
+    )
     if text != form:
         wanted = f"{space}:{form}" if form else space
-        raise UserError(f"space '{space}:{text}' has one name in all records: write '{wanted}'")
+        raise UserError(
+            f"space '{space}:{text}' has one name in all records: write '{wanted}'"
+        )
     return replace(whole, operations=tuple(in_order.values()))
 
 
@@ -69,7 +80,9 @@ def _in_order(names: Sequence[str], kept: Collection[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name in kept)
 
 
-def _parse_restrictions(text: str, allowed: dict[str, tuple[str, ...]], space: str) -> dict[str, list[str]]:
+def _parse_restrictions(
+    text: str, allowed: dict[str, tuple[str, ...]], space: str
+) -> dict[str, list[str]]:
     """Return the operations that edges keep, by edge."""
     kept: dict[str, list[str]] = {}
     for part in text.split(","):
@@ -79,17 +92,25 @@ def _parse_restrictions(text: str, allowed: dict[str, tuple[str, ...]], space: s
         if edge not in allowed:
             raise unknown(f"edge of space {space}", edge, allowed)
         if edge in kept:
-            raise UserError(f"space {space}:{text}: edge {edge} comes twice; write its operations once, joined by '+'")
+            raise UserError(
+                f"space {space}:{text}: edge {edge} comes twice; write its operations once, joined by '+'"
+            )
         kept[edge] = [name.strip() for name in joined.split("+")]
         for name in kept[edge]:
             if name not in allowed[edge]:
-                raise unknown(f"operation of space {space} on edge {edge}", name, allowed[edge])
+                raise unknown(
+                    f"operation of space {space} on edge {edge}", name, allowed[edge]
+                )
             if kept[edge].count(name) > 1:
-                raise UserError(f"space {space}:{text}: edge {edge} has {name} twice; write it once")
+                raise UserError(
+                    f"space {space}:{text}: edge {edge} has {name} twice; write it once"
+                )
     return kept
 
 
-def _incomplete(part: str, text: str, allowed: dict[str, tuple[str, ...]], space: str) -> UserError:
+def _incomplete(
+    part: str, text: str, allowed: dict[str, tuple[str, ...]], space: str
+) -> UserError:
     last_edge, names = list(allowed.items())[-1]
     example = f"{space}:{last_edge}={names[0]}"
     return UserError(

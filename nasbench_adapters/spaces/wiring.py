@@ -1,15 +1,18 @@
 """The two spaces in which Xie et al. (AISTATS 2021, arXiv 2009.01272) watch how a cell's wiring evolves.
 
-One cell type, of which all layers are: two inputs (the outputs of the two layers before it) and nodes that sum all
-their incoming edges. The cell puts out these nodes, concatenated. `none` is an operation like the others: it may win,
-and so a search chooses the cell's depth and width. As in DARTS' supernet, inputs are brought to the cell's channels,
-poolings are normalised, and normalisation has no scale and shift. The text form is NAS-Bench-201's, with a group for
-each node; here 2 reads 0, and 3 reads 0 and 2::
+One cell type, of which all layers are: two inputs (the outputs of the two layers before
+it) and nodes that sum all
+their incoming edges. The cell puts out these nodes, concatenated. `none` is an
+operation like the others: it may win, and so a search chooses the cell's depth and
+width. As in DARTS' supernet, inputs are brought to the cell's channels, poolings are
+normalised, and normalisation has no scale and shift. The text form is NAS-Bench-201's,
+with a group for each node; here 2 reads 0, and 3 reads 0 and 2::
 
     |sep_conv_3x3~0|none~1|+|skip_connect~0|none~1|max_pool_3x3~2|
 
-In Python `get_space("minimal")`, in a study `name = "minimal"` under `[[spaces]]`. Edges are deleted, fixed or
-restricted by the name, such as `minimal:2-3=none`: see :mod:`.restrictions`.
+In Python `get_space("minimal")`, in a study `name = "minimal"` under `[[spaces]]`.
+Edges are deleted, fixed or restricted by the name, such as `minimal:2-3=none`: see
+:mod:`.restrictions`.
 """
 
 from __future__ import annotations
@@ -59,9 +62,14 @@ class WiringSpace(RestrictableSpace):
         self.enumerable = self.size <= LONGEST
 
     def enumerate(self) -> Iterator[Architecture]:
-        """See :meth:`SearchSpace.enumerate`. Raises UserError for a space of more than a million architectures."""
+        """See :meth:`SearchSpace.enumerate`.
+
+        Raises UserError for a space of more than a million architectures.
+        """
         if not self.enumerable:
-            raise UserError(f"{self.name} is too large to be listed: draw a sample, or restrict its edges")
+            raise UserError(
+                f"{self.name} is too large to be listed: draw a sample, or restrict its edges"
+            )
         return super().enumerate()
 
     def parse(self, text: str) -> Architecture:
@@ -69,23 +77,31 @@ class WiringSpace(RestrictableSpace):
         return parse_cell(text, self.cells[0], self.name)
 
     def format(self, architecture: Architecture) -> str:
-        """See :meth:`SearchSpace.format`. Raises ValueError unless every edge carries one of its operations."""
+        """See :meth:`SearchSpace.format`.
+
+        Raises ValueError unless every edge carries one of its operations.
+        """
         (choices,) = architecture.choices
         (cell,) = self.cells
         (edges,) = self.edges
-        decided = [choice in edge.choices for edge, choice in zip(edges, choices, strict=False)]
+        decided = [
+            choice in edge.choices for edge, choice in zip(edges, choices, strict=False)
+        ]
         if len(choices) != len(edges) or not all(decided):
-            raise ValueError(f"a cell of {self.name} decides all {len(cell.edges)} edges")
+            raise ValueError(
+                f"a cell of {self.name} decides all {len(cell.edges)} edges"
+            )
         return format_cell(choices, cell)
 
     def canonical(self, architecture: Architecture) -> Architecture:
         """Return the representative: every edge that leaves a node of zeros carries its first operation.
 
-        That is `none`, unless a restriction takes it from the edge. A node is zero if nothing but `none` and nodes of
-        zeros enters it. An operation of zeros is zero only because normalisation has no shift and is by the batch's own
-        statistics, as in a supernet in training mode. By running statistics, and with the shifts that a stand-alone
-        network learns, it is a constant. Cells that are alike in other ways, as by another order of their nodes, are
-        not taken for one.
+        That is `none`, unless a restriction takes it from the edge. A node is zero if
+        nothing but `none` and nodes of zeros enters it. An operation of zeros is zero
+        only because normalisation has no shift and is by the batch's own statistics, as
+        in a supernet in training mode. By running statistics, and with the shifts that
+        a stand-alone network learns, it is a constant. Cells that are alike in other
+        ways, as by another order of their nodes, are not taken for one.
         """
         (choices,) = architecture.choices
         (edges,) = self.edges
@@ -106,7 +122,8 @@ class WiringSpace(RestrictableSpace):
         """Return the macro skeleton: `layers` cells of one width and size, and a linear classifier without bias.
 
         Settings:
-            channels: of the cells' nodes (the paper's: 16); the stem has three times as many.
+            channels: of the cells' nodes (the paper's: 16); the stem has three times as
+                many.
             layers: cells (the paper's: 8).
         """
         chosen = skeleton_settings(self.name, settings, {"channels": 16, "layers": 8})

@@ -1,7 +1,10 @@
-"""Ground truths: accuracies of architectures, looked up by dataset, split and epochs. No torch here.
+"""Ground truths: accuracies of architectures, looked up by dataset, split and epochs.
 
-Every source is converted once into a :class:`TruthTable`, one compact file that opens in milliseconds. Where no table
-can hold the space, a :class:`Surrogate` predicts, and says wherever it is used that it does and how well.
+No torch here.
+
+Every source is converted once into a :class:`TruthTable`, one compact file that opens
+in milliseconds. Where no table can hold the space, a :class:`Surrogate` predicts, and
+says wherever it is used that it does and how well.
 """
 
 from __future__ import annotations
@@ -16,17 +19,34 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_data_path
 
+from archselect.nasbench_adapters.atomic_files import write_atomically
 from archselect.nasbench_adapters.errors import Faults, UserError, nearest, unknown
-from archselect.nasbench_adapters.files import expand, write_atomically
 from archselect.nasbench_adapters.foreign_text import spreadsheet_cell
+from archselect.nasbench_adapters.input_files import expand
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth import hpo_bench, long_csv, nats, nb101_file, nb201_file, nb301_file, plain_csv
+from archselect.nasbench_adapters.truth import (
+    hpo_bench,
+    long_csv,
+    nats,
+    nb101_file,
+    nb201_file,
+    nb301_file,
+    plain_csv,
+)
 from archselect.nasbench_adapters.truth.column_names import missing_column
-from archselect.nasbench_adapters.truth.landscape import LandscapeNumbers, landscape, rank
+from archselect.nasbench_adapters.truth.landscape import (
+    LandscapeNumbers,
+    landscape,
+    rank,
+)
 from archselect.nasbench_adapters.truth.plain_csv import PlainColumns
 from archselect.nasbench_adapters.truth.rows import SHOWN, Refused
-from archselect.nasbench_adapters.truth.surrogate import Agreement, GroundTruth, Surrogate
+from archselect.nasbench_adapters.truth.surrogate import (
+    Agreement,
+    GroundTruth,
+    Surrogate,
+)
 from archselect.nasbench_adapters.truth.table import (
     MEASURED,
     PREDICTED,
@@ -86,11 +106,14 @@ KNOWN = {
         f"archselect truth import FILE --name {NB101} --space {NB101}",
     ),
     NB301: (
-        "NAS-Bench-301: validation accuracy on CIFAR-10 of any DARTS cell, predicted; needs " + nb301_file.NEEDS,
+        "NAS-Bench-301: validation accuracy on CIFAR-10 of any DARTS cell, predicted; needs "
+        + nb301_file.NEEDS,
         f"archselect truth import FOLDER/xgb_v1.0 --name {NB301}",
     ),
 }
-"""Truths that others have released and that are imported under any name: what they are and need, and the command."""
+"""Truths that others have released and that are imported under any name: what they are
+and need, and the command.
+"""
 ALIASES = {
     "nasbench101": NB101,
     "nasbench201": NB201,
@@ -101,10 +124,13 @@ ALIASES = {
     "nasbench301": NB301,
     "hpo-bench": hpo_bench.NAME,
 }
-"""Other usual names of truths, for hints; other spellings, such as `NB201`, need no entry."""
+"""Other usual names of truths, for hints; other spellings, such as `NB201`, need no
+entry.
+"""
 
 FORMATS = {
-    "long": "CSV (gzip or not) or Parquet with the columns " + ", ".join(long_csv.COLUMNS),
+    "long": "CSV (gzip or not) or Parquet with the columns "
+    + ", ".join(long_csv.COLUMNS),
     "nb201-file": "the official NAS-Bench-201-v1_*.pth",
     "nb201-folder": "the folder NAS-Bench-201-v1_1-archive of 000000-FULL.pth, …",
     "nats-file": "the official NATS-tss-v1_0-*.pickle.pbz2",
@@ -147,7 +173,13 @@ def open_truth(name: str) -> GroundTruth:
     raise _not_there(name)
 
 
-def check_column(name: str, dataset: str, split: str, epochs: int, spaces: Sequence[SearchSpace] | None = None) -> None:
+def check_column(
+    name: str,
+    dataset: str,
+    split: str,
+    epochs: int,
+    spaces: Sequence[SearchSpace] | None = None,
+) -> None:
     """Raise UserError unless a truth is there, has that column, and is of one of the spaces.
 
     Reads no more of a table than its header, and converts nothing.
@@ -171,7 +203,9 @@ def check_column(name: str, dataset: str, split: str, epochs: int, spaces: Seque
         faults.add(missing_column(name, keys, dataset, split, epochs))
     if spaces and not any(serves(truth_space, space) for space in spaces):
         names = ", ".join(space.name for space in spaces)
-        faults.add(UserError(f"truth '{name}' is of space {truth_space}, not of {names}"))
+        faults.add(
+            UserError(f"truth '{name}' is of space {truth_space}, not of {names}")
+        )
     faults.raise_any()
 
 
@@ -179,22 +213,37 @@ def list_truths() -> list[Truth]:
     """Every truth known by name, present or not."""
     truths = []
     for name, (summary, how) in BUILTIN.items():
-        present = hpo_bench.installed() if name == hpo_bench.NAME else builtin_path(name).is_file()
+        present = (
+            hpo_bench.installed()
+            if name == hpo_bench.NAME
+            else builtin_path(name).is_file()
+        )
         truths.append(Truth(name, summary, present, how))
     for name, path in _imported().items():
         try:
             truth = _open(path)
         except UserError as error:
-            truths.append(Truth(name, str(error), False, f"archselect truth import SOURCE --name {name}"))
+            truths.append(
+                Truth(
+                    name,
+                    str(error),
+                    False,
+                    f"archselect truth import SOURCE --name {name}",
+                )
+            )
         else:
-            fitted = truth.agreement is not None if isinstance(truth, Surrogate) else False
+            fitted = (
+                truth.agreement is not None if isinstance(truth, Surrogate) else False
+            )
             summary = truth.origin if fitted else f"imported: {truth.origin}"
             if isinstance(truth, Surrogate) or truth.provenance != MEASURED:
                 summary += f"; {truth.how()}"
             how = f"archselect truth {'fit TABLE' if fitted else 'import SOURCE'} --name {name}"
             truths.append(Truth(name, summary, True, how))
     missing = {name: told for name, told in KNOWN.items() if name not in _imported()}
-    return truths + [Truth(name, summary, False, how) for name, (summary, how) in missing.items()]
+    return truths + [
+        Truth(name, summary, False, how) for name, (summary, how) in missing.items()
+    ]
 
 
 @dataclass(frozen=True)
@@ -234,19 +283,23 @@ def import_truth(
     Args:
         source: the file or folder.
         name: what to call the truth.
-        format: one of :data:`FORMATS`; None to tell it by the source's name and content.
+        format: one of :data:`FORMATS`; None to tell it by the source's name and
+            content.
         space: of the architectures; only the long and the plain form hold any.
         force: read a file for which memory seems too little.
         plain: the columns of a plain table; given for no other format.
-        predicted: the accuracies are a surrogate's, not measured; for the long and the plain form.
-        origin: who measured or predicted them; for the long and the plain form, which do not say.
+        predicted: the accuracies are a surrogate's, not measured; for the long and the
+            plain form.
+        origin: who measured or predicted them; for the long and the plain form, which
+            do not say.
         replace: replace a truth that has this name.
-        skip_invalid: leave out the rows that cannot be read; for the long and the plain form.
+        skip_invalid: leave out the rows that cannot be read; for the long and the plain
+            form.
 
     Raises:
-        UserError: if the source is missing, of an unknown form, damaged or asks for code to be run; if the name is
-            a built-in truth's, is no file name, or is taken and not to be replaced; if what is given does not go with
-            the format.
+        UserError: if the source is missing, of an unknown form, damaged or asks for
+            code to be run; if the name is a built-in truth's, is no file name, or is
+            taken and not to be replaced; if what is given does not go with the format.
     """
     source = expand(source)
     faults = Faults()
@@ -262,7 +315,9 @@ def import_truth(
         faults.add(unknown("format of a truth", format, FORMATS))
     if replaced and not replace:
         faults.add(
-            UserError(f"there is a truth '{name}' already ({replaced}): add --replace, or choose another --name")
+            UserError(
+                f"there is a truth '{name}' already ({replaced}): add --replace, or choose another --name"
+            )
         )
     faults.raise_any()
     format = format or ("plain" if plain else detect(source))
@@ -272,34 +327,74 @@ def import_truth(
     truth: GroundTruth
     if plain is not None:
         truth = plain_csv.import_plain(
-            source, name, plain, space=space, provenance=provenance, origin=origin, left_out=left_out
+            source,
+            name,
+            plain,
+            space=space,
+            provenance=provenance,
+            origin=origin,
+            left_out=left_out,
         )
     elif format == "long":
-        truth = long_csv.import_long(source, name, space=space, provenance=provenance, origin=origin, left_out=left_out)
+        truth = long_csv.import_long(
+            source,
+            name,
+            space=space,
+            provenance=provenance,
+            origin=origin,
+            left_out=left_out,
+        )
     else:
         truth = _convert(source, format, name, force)
-    if path.is_file() and not replace:  # a conversion takes minutes, in which another one may have taken the name
-        raise UserError(f"there is a truth '{name}' by now: add --replace, or choose another --name")
+    if (
+        path.is_file() and not replace
+    ):  # a conversion takes minutes, in which another one may have taken the name
+        raise UserError(
+            f"there is a truth '{name}' by now: add --replace, or choose another --name"
+        )
     truth.save(path)
-    return Imported(path, truth, replaced, tuple(left_out or ()), _list_left_out(path, left_out or []))
+    return Imported(
+        path,
+        truth,
+        replaced,
+        tuple(left_out or ()),
+        _list_left_out(path, left_out or []),
+    )
 
 
 def _check_options(
-    format: str, space: str, plain: PlainColumns | None, predicted: bool, origin: str | None, skip_invalid: bool
+    format: str,
+    space: str,
+    plain: PlainColumns | None,
+    predicted: bool,
+    origin: str | None,
+    skip_invalid: bool,
 ) -> None:
     """Raise UserError if what is given does not go with the format."""
     faults = Faults()
-    held = {"nb101": nb101_file.SPACE, "nb301": nb301_file.SPACE}.get(format.partition("-")[0], "nb201")
+    held = {"nb101": nb101_file.SPACE, "nb301": nb301_file.SPACE}.get(
+        format.partition("-")[0], "nb201"
+    )
     if format not in OPEN_FORMATS and space not in ("nb201", held):
         faults.add(UserError(f"the format {format} holds {held} only, not {space}"))
     if format not in OPEN_FORMATS and (predicted or origin):
         faults.add(
-            UserError(f"the format {format} says where its accuracies come from: leave out predicted and origin")
+            UserError(
+                f"the format {format} says where its accuracies come from: leave out predicted and origin"
+            )
         )
     if format not in OPEN_FORMATS and skip_invalid:
-        faults.add(UserError(f"the format {format} is read whole or not at all: leave out --skip-invalid"))
+        faults.add(
+            UserError(
+                f"the format {format} is read whole or not at all: leave out --skip-invalid"
+            )
+        )
     if (format == "plain") != (plain is not None):
-        faults.add(UserError("the columns, dataset, split and epochs go with the format plain, and only with it"))
+        faults.add(
+            UserError(
+                "the columns, dataset, split and epochs go with the format plain, and only with it"
+            )
+        )
     faults.raise_any()
 
 
@@ -312,7 +407,9 @@ def _list_left_out(path: Path, left_out: Sequence[Refused]) -> Path | None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["row", "reason"])
-    writer.writerows([refused.row, spreadsheet_cell(refused.reason)] for refused in left_out)
+    writer.writerows(
+        [refused.row, spreadsheet_cell(refused.reason)] for refused in left_out
+    )
     write_atomically(listed, text.getvalue().encode())
     return listed
 
@@ -323,7 +420,11 @@ def _described(path: Path) -> str:
         truth = _open(path)
     except UserError:
         return "whose file is damaged"
-    held = "a surrogate" if isinstance(truth, Surrogate) else f"{len(truth):,} architectures"
+    held = (
+        "a surrogate"
+        if isinstance(truth, Surrogate)
+        else f"{len(truth):,} architectures"
+    )
     return f"{held} of {truth.space.name}, {truth.origin}"
 
 
@@ -337,18 +438,23 @@ def fit_truth(
     replace: bool = False,
     parameters: Callable[[SearchSpace, np.ndarray], np.ndarray] | None = None,
 ) -> Path:
-    """Fit a surrogate on a column of a truth, and keep it under a name. Returns the file's path.
+    """Fit a surrogate on a column of a truth, and keep it under a name.
+
+    Returns the file's path.
 
     Args:
         table: the truth.
         name: what to call the surrogate.
-        dataset, split, epochs: of the column; what is not given need not be where the truth has but one that fits.
+        dataset, split, epochs: of the column; what is not given need not be where the
+            truth has but one that fits.
         replace: replace a surrogate that has this name.
-        parameters: counts parameters, with which the surrogate is compared; see :data:`.fitting.Parameters`.
+        parameters: counts parameters, with which the surrogate is compared; see
+            :data:`.fitting.Parameters`.
 
     Raises:
-        UserError: if no column or several fit, if the truth is a surrogate itself, if the name is a table's or is
-            taken and not to be replaced, and as :func:`.fitting.fit_surrogate` does.
+        UserError: if no column or several fit, if the truth is a surrogate itself, if
+            the name is a table's or is taken and not to be replaced, and as
+            :func:`.fitting.fit_surrogate` does.
     """
     from archselect.nasbench_adapters.truth.fitting import fit_surrogate
 
@@ -356,9 +462,13 @@ def fit_truth(
     with faults.collect():
         path = _path_of(name)
         if path.is_file() and not Surrogate.is_one(path):
-            raise UserError(f"'{name}' is a table, which the surrogate would replace: choose another name")
+            raise UserError(
+                f"'{name}' is a table, which the surrogate would replace: choose another name"
+            )
         if path.is_file() and not replace:
-            raise UserError(f"there is a surrogate '{name}' already: add --replace, or choose another --name")
+            raise UserError(
+                f"there is a surrogate '{name}' already: add --replace, or choose another --name"
+            )
     with faults.collect():
         column = _only_column(open_truth(table), table, dataset, split, epochs)
     faults.raise_any()
@@ -366,19 +476,34 @@ def fit_truth(
     assert isinstance(truth, TruthTable)
     fitted = fit_surrogate(truth, *column, name, parameters=parameters)
     if path.is_file() and not replace:
-        raise UserError(f"there is a truth '{name}' by now: add --replace, or choose another --name")
+        raise UserError(
+            f"there is a truth '{name}' by now: add --replace, or choose another --name"
+        )
     fitted.save(path)
     return path
 
 
 def _only_column(
-    truth: GroundTruth, name: str, dataset: str | None, split: str | None, epochs: int | None
+    truth: GroundTruth,
+    name: str,
+    dataset: str | None,
+    split: str | None,
+    epochs: int | None,
 ) -> tuple[str, str, int]:
-    """Return the key of the one column of a table that fits what is given. Raises UserError if none or several do."""
+    """Return the key of the one column of a table that fits what is given.
+
+    Raises UserError if none or several do.
+    """
     if isinstance(truth, Surrogate):
-        raise UserError(f"'{name}' is a surrogate: name the table that it was fitted on, '{truth.reference.name}'")
+        raise UserError(
+            f"'{name}' is a surrogate: name the table that it was fitted on, '{truth.reference.name}'"
+        )
     given = (dataset, split, epochs)
-    keys = [c.key for c in truth.columns if all(a in (None, b) for a, b in zip(given, c.key, strict=True))]
+    keys = [
+        c.key
+        for c in truth.columns
+        if all(a in (None, b) for a, b in zip(given, c.key, strict=True))
+    ]
     if len(keys) == 1:
         return keys[0]
     if not keys and dataset is not None and split is not None and epochs is not None:
@@ -389,7 +514,10 @@ def _only_column(
 
 
 def detect(source: Path) -> str:
-    """The format of a source. Raises UserError, listing those known, if it is missing or of none."""
+    """The format of a source.
+
+    Raises UserError, listing those known, if it is missing or of none.
+    """
     if source.is_dir():
         for format, pattern in (
             ("nats-folder", f"[0-9]*{nats.SUFFIX}"),
@@ -407,7 +535,11 @@ def detect(source: Path) -> str:
         ("nb101-file", (".tfrecord",)),
     ):
         if source.is_file() and source.name.endswith(ends):
-            cells = format == "long" and source.suffix != ".parquet" and nb101_file.is_csv_of_cells(source)
+            cells = (
+                format == "long"
+                and source.suffix != ".parquet"
+                and nb101_file.is_csv_of_cells(source)
+            )
             return "nb101-csv" if cells else format
     known = "; ".join(f"{format}: {what}" for format, what in FORMATS.items())
     raise UserError(f"cannot tell the format of {source}; those known are {known}")
@@ -419,11 +551,18 @@ def builtin_path(name: str) -> Path:
 
 
 def _path_of(name: str) -> Path:
-    """Return where a truth of a name is kept. Raises UserError for a name that none can have."""
+    """Return where a truth of a name is kept.
+
+    Raises UserError for a name that none can have.
+    """
     if name in BUILTIN:
         raise UserError(f"'{name}' is built in: choose another name")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or name.endswith(".npz"):
-        raise UserError(f"'{name}' cannot name a truth: use up to 100 letters, digits, '.', '_' and '-'")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or name.endswith(
+        ".npz"
+    ):
+        raise UserError(
+            f"'{name}' cannot name a truth: use up to 100 letters, digits, '.', '_' and '-'"
+        )
     return _folder() / f"{name}.npz"
 
 

@@ -1,6 +1,7 @@
 """What to say of a column that a truth does not have: hints at its data set, split and epochs, each by itself.
 
-A hint never crosses over from one part to another: `cifar10`/`x-valid` does not lead to `cifar100`/`x-valid`.
+A hint never crosses over from one part to another: `cifar10`/`x-valid` does not lead to
+`cifar100`/`x-valid`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ from archselect.nasbench_adapters.errors import UserError, nearest, plain
 Key = tuple[str, str, int]
 
 DATASET_ALIASES = {"imagenet16": "ImageNet16-120", "c10": "cifar10", "c100": "cifar100"}
-"""Usual short names of data sets, for hints; other spellings, such as `CIFAR-10`, need no entry."""
+"""Usual short names of data sets, for hints; other spellings, such as `CIFAR-10`, need
+no entry.
+"""
 VALIDATION = {"valid", "validation", "val", "xvalid"}
 TEST = {"test", "testing", "xtest", "oritest"}
 """Names of splits for one purpose, without hyphens."""
 EXACT = {"xvalid", "xtest", "oritest"}
-"""Splits of NAS-Bench-201, each of them one set of images; the other names say only what a split is for."""
+"""Splits of NAS-Bench-201, each of them one set of images; the other names say only
+what a split is for.
+"""
 CIFAR10, HALF_OF_CIFAR10 = "cifar10", "cifar10-valid"
 HALVES = (
     f"'{HALF_OF_CIFAR10}' is another training set: its networks are trained on half of {CIFAR10}'s training images, "
@@ -26,7 +31,9 @@ HALVES = (
 PARTS = "ori-test of CIFAR-100 and ImageNet16-120 is x-valid and x-test together"
 
 
-def missing_column(truth: str, keys: Sequence[Key], dataset: str, split: str, epochs: int) -> UserError:
+def missing_column(
+    truth: str, keys: Sequence[Key], dataset: str, split: str, epochs: int
+) -> UserError:
     """Return the error for a column that is not there, with what is there of the parts that were asked for.
 
     Args:
@@ -36,7 +43,9 @@ def missing_column(truth: str, keys: Sequence[Key], dataset: str, split: str, ep
     """
     clauses = _of_dataset(keys, dataset, split, epochs)
     hint = "; ".join(clauses).replace("?; ", "? ")
-    return UserError(f"truth '{truth}' has no {dataset}/{split} at {horizons([epochs])}: {hint}")
+    return UserError(
+        f"truth '{truth}' has no {dataset}/{split} at {horizons([epochs])}: {hint}"
+    )
 
 
 def horizons(epochs: Sequence[int]) -> str:
@@ -48,7 +57,9 @@ def horizons(epochs: Sequence[int]) -> str:
     return f"{', '.join(first)} or {last} epochs" if first else f"{last} epochs"
 
 
-def _of_dataset(keys: Sequence[Key], dataset: str, split: str, epochs: int) -> list[str]:
+def _of_dataset(
+    keys: Sequence[Key], dataset: str, split: str, epochs: int
+) -> list[str]:
     datasets = list(dict.fromkeys(key[0] for key in keys))
     if not datasets:
         return ["it has no columns"]
@@ -57,10 +68,14 @@ def _of_dataset(keys: Sequence[Key], dataset: str, split: str, epochs: int) -> l
         listed = f"it has the data set{'s' * (len(datasets) > 1)} {', '.join(datasets)}"
         return [listed, HALVES] if _is_other_half(dataset, datasets) else [listed]
     clauses = [] if meant == dataset else [f"did you mean the data set '{meant}'?"]
-    return clauses + _of_split([key for key in keys if key[0] == meant], split, epochs, datasets)
+    return clauses + _of_split(
+        [key for key in keys if key[0] == meant], split, epochs, datasets
+    )
 
 
-def _of_split(keys: Sequence[Key], split: str, epochs: int, datasets: Sequence[str]) -> list[str]:
+def _of_split(
+    keys: Sequence[Key], split: str, epochs: int, datasets: Sequence[str]
+) -> list[str]:
     """Return what to say of the split and epochs; all keys are of the data set that was meant."""
     dataset = keys[0][0]
     splits = list(dict.fromkeys(key[1] for key in keys))
@@ -69,8 +84,14 @@ def _of_split(keys: Sequence[Key], split: str, epochs: int, datasets: Sequence[s
     if meant != split:
         if meant is not None:
             clauses.append(f"did you mean the split '{meant}'?")
-        clauses.append(f"'{dataset}' has the split{'s' * (len(splits) > 1)} {', '.join(splits)}")
-    if meant is None and plain(split) in VALIDATION and _is_other_half(dataset, datasets):
+        clauses.append(
+            f"'{dataset}' has the split{'s' * (len(splits) > 1)} {', '.join(splits)}"
+        )
+    if (
+        meant is None
+        and plain(split) in VALIDATION
+        and _is_other_half(dataset, datasets)
+    ):
         clauses.append(HALVES)
     if meant is None and plain(split) == "oritest" and "x-test" in splits:
         clauses.append(PARTS)

@@ -1,10 +1,11 @@
 """Architectures as rows of numbers for a surrogate, from nothing but the space's own data. No torch here.
 
-Two groups. `choice`: per edge and operation, whether the edge carries it. `graph`: per cell type and operation, how
-often it is on an edge out of an input, how often on another edge, how many paths from an input to the output run
-through it, and on how many edges of one path to the output it is at most. Each was kept because cross-validation is
-worse without it in some space, and the depth of nodes left out because it is worse without it in none; see
-docs/surrogates.md.
+Two groups. `choice`: per edge and operation, whether the edge carries it. `graph`: per
+cell type and operation, how often it is on an edge out of an input, how often on
+another edge, how many paths from an input to the output run through it, and on how many
+edges of one path to the output it is at most. Each was kept because cross-validation is
+worse without it in some space, and the depth of nodes left out because it is worse
+without it in none; see docs/surrogates.md.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ def rows_of(space: SearchSpace, architectures: Sequence[Architecture]) -> np.nda
 
     Equal functions get equal rows, and so equal features and predictions.
     """
-    return np.stack([flatten(space.canonical(architecture)) for architecture in architectures])
+    return np.stack(
+        [flatten(space.canonical(architecture)) for architecture in architectures]
+    )
 
 
 def feature_names(space: SearchSpace) -> list[str]:
@@ -52,14 +55,19 @@ def features(space: SearchSpace, rows: np.ndarray) -> np.ndarray:
         rows: int8, architectures × edges of all cell types.
 
     Returns:
-        float32, architectures × :func:`feature_names`; every value is a whole number that float32 holds exactly.
+        float32, architectures × :func:`feature_names`; every value is a whole number
+        that float32 holds exactly.
     """
     parts = range(0, max(1, len(rows)), CHUNK)
-    return np.concatenate([_features(space, rows[start : start + CHUNK]) for start in parts])
+    return np.concatenate(
+        [_features(space, rows[start : start + CHUNK]) for start in parts]
+    )
 
 
 def _features(space: SearchSpace, rows: np.ndarray) -> np.ndarray:
-    parts = np.split(rows, np.cumsum([len(cell.edges) for cell in space.cells])[:-1], axis=1)
+    parts = np.split(
+        rows, np.cumsum([len(cell.edges) for cell in space.cells])[:-1], axis=1
+    )
     choices = [
         part[:, [edge]] == np.arange(len(allowed))
         for cell, part in zip(space.cells, parts, strict=True)
@@ -76,7 +84,13 @@ def is_graph(names: Sequence[str]) -> np.ndarray:
 
 def _operations(cell: Cell) -> list[str]:
     """The operations of a cell type that carry anything, in order of first appearance."""
-    return [name for name in dict.fromkeys(name for allowed in cell.operations for name in allowed) if name != NONE]
+    return [
+        name
+        for name in dict.fromkeys(
+            name for allowed in cell.operations for name in allowed
+        )
+        if name != NONE
+    ]
 
 
 def _graph(cell: Cell, rows: np.ndarray) -> np.ndarray:

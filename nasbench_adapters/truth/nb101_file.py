@@ -1,8 +1,12 @@
-"""Imports NAS-Bench-101: its official `nasbench_*.tfrecord`, and its cells as CSV. Neither torch nor TensorFlow here.
+"""Imports NAS-Bench-101: its official `nasbench_*.tfrecord`, and its cells as CSV.
 
-The official file is a sequence of records: length, checksum of the length, payload, checksum of the payload. A payload
-is a JSON list of the cell's hash, the epochs, adjacency matrix, operations and, in base 64, a protocol buffer
-`ModelMetrics`, of which what is needed is read here. One record is one trial; its last evaluation is the final one.
+Neither torch nor TensorFlow here.
+
+The official file is a sequence of records: length, checksum of the length, payload,
+checksum of the payload. A payload is a JSON list of the cell's hash, the epochs,
+adjacency matrix, operations and, in base 64, a protocol buffer `ModelMetrics`, of which
+what is needed is read here. One record is one trial; its last evaluation is the final
+one.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED, open_plain
+from archselect.nasbench_adapters.input_files import DAMAGED, open_plain
 from archselect.nasbench_adapters.space import DROPPED
 from archselect.nasbench_adapters.spaces.nb101 import (
     BLOCKS,
@@ -29,7 +33,11 @@ from archselect.nasbench_adapters.spaces.nb101 import (
     parse_module,
     row_of,
 )
-from archselect.nasbench_adapters.truth.long_csv import read_frame, read_header, refuse_long_rows
+from archselect.nasbench_adapters.truth.long_csv import (
+    read_frame,
+    read_header,
+    refuse_long_rows,
+)
 from archselect.nasbench_adapters.truth.rows import Rows
 from archselect.nasbench_adapters.truth.table import ColumnKey, TruthTable
 
@@ -41,16 +49,22 @@ CSV_EPOCHS = EPOCHS[-1]
 MOST_TRIALS = 10
 """Of a cell and a number of epochs; the benchmark has three."""
 EVALUATED = 10_000 // 256 * 256
-"""Images an accuracy is of: of 10,000, those in whole batches of 256 (the benchmark's `evaluate.py`)."""
+"""Images an accuracy is of: of 10,000, those in whole batches of 256 (the benchmark's
+`evaluate.py`).
+"""
 ROUNDED = 1e-6
-"""How far from a share of those images a stored accuracy may be: single precision, or six decimals."""
+"""How far from a share of those images a stored accuracy may be: single precision, or
+six decimals.
+"""
 
 LONGEST = 1 << 14
 """Bytes of the longest payload that is read; real ones have about 400."""
 BATCH = 1 << 12
 """Payloads whose checksums are computed together."""
 EVALUATION, VALID_ACCURACY, TEST_ACCURACY = 1, 4, 5
-"""Field numbers of the protocol buffer: the evaluations of `ModelMetrics`, and the accuracies of one."""
+"""Field numbers of the protocol buffer: the evaluations of `ModelMetrics`, and the
+accuracies of one.
+"""
 
 
 class _Cells:
@@ -63,23 +77,38 @@ class _Cells:
         return len(self._index)
 
     def add(self, module: Module) -> int:
-        """The index of a new cell. Raises UserError if it came before, written in this way or another."""
+        """The index of a new cell.
+
+        Raises UserError if it came before, written in this way or another.
+        """
         row = row_of(canonical_module(module), BLOCKS)
-        choices = np.array([DROPPED if choice is None else choice for choice in row], dtype=np.int8).tobytes()
+        choices = np.array(
+            [DROPPED if choice is None else choice for choice in row], dtype=np.int8
+        ).tobytes()
         if choices in self._index:
             raise UserError(f"{module} is the same cell as one before it")
         return self._index.setdefault(choices, len(self._index))
 
-    def table(self, name: str, path: Path, columns: Mapping[ColumnKey, tuple[Sequence[str], np.ndarray]]) -> TruthTable:
+    def table(
+        self,
+        name: str,
+        path: Path,
+        columns: Mapping[ColumnKey, tuple[Sequence[str], np.ndarray]],
+    ) -> TruthTable:
         """The table of the cells and of their accuracies (cells × trials, as shares of one)."""
         if not self._index or not columns:
-            raise UserError(f"nothing to import for truth '{name}': the source holds no trial ({path})")
+            raise UserError(
+                f"nothing to import for truth '{name}': the source holds no trial ({path})"
+            )
         choices = np.frombuffer(b"".join(self._index), dtype=np.int8)
         return TruthTable.build(
             name=name,
             space=SPACE,
             choices=choices.reshape(len(self), -1),
-            columns={key: (seeds, _per_cent(values)) for key, (seeds, values) in columns.items()},
+            columns={
+                key: (seeds, _per_cent(values))
+                for key, (seeds, values) in columns.items()
+            },
             origin=f"{ORIGIN}, from {path.name}",
             licence=LICENCE,
             canonical_only=True,
@@ -89,8 +118,9 @@ class _Cells:
 def import_file(path: Path, name: str) -> TruthTable:
     """The table of an official `nasbench_only108.tfrecord` or `nasbench_full.tfrecord`, read record by record.
 
-    Trials are named by their order in the file: "0", "1", "2". Raises UserError, with the record, if the file is
-    damaged or of another form, or if a cell's hash is not the benchmark's.
+    Trials are named by their order in the file: "0", "1", "2". Raises UserError, with
+    the record, if the file is damaged or of another form, or if a cell's hash is not
+    the benchmark's.
     """
     cells, known = _Cells(), dict[str, int]()
     trials: dict[int, tuple[array[int], array[float], array[float]]] = {}
@@ -111,7 +141,9 @@ def import_file(path: Path, name: str) -> TruthTable:
                 f"{_where(path, record, start)} is not of the benchmark's form ({type(error).__name__}: {error}): "
                 "name a file as its authors released it"
             ) from error
-        rows, valids, tests = trials.setdefault(epochs, (array("i"), array("d"), array("d")))
+        rows, valids, tests = trials.setdefault(
+            epochs, (array("i"), array("d"), array("d"))
+        )
         rows.append(known[text])
         valids.append(valid)
         tests.append(test)
@@ -119,7 +151,9 @@ def import_file(path: Path, name: str) -> TruthTable:
     for epochs, (rows, *values) in trials.items():
         place, trial = np.array(rows), _occurrence(np.array(rows))
         if trial.max() >= MOST_TRIALS:
-            raise UserError(f"{path}: a cell has {trial.max() + 1} trials of {epochs} epochs, more than {MOST_TRIALS}")
+            raise UserError(
+                f"{path}: a cell has {trial.max() + 1} trials of {epochs} epochs, more than {MOST_TRIALS}"
+            )
         seeds = [str(seed) for seed in range(trial.max() + 1)]
         for split, accuracies in zip(SPLITS, values, strict=True):
             matrix = np.full((len(cells), len(seeds)), np.nan)
@@ -131,24 +165,38 @@ def import_file(path: Path, name: str) -> TruthTable:
 def import_csv(path: Path, name: str) -> TruthTable:
     """The table of a CSV of cells at 108 epochs: `adjacency` and `ops` as in the official file, `val1`, …, `test1`, ….
 
-    Accuracies are shares of one; an empty one is no trial. Other columns, a hash among them, are not read. Raises
-    UserError, with the row (1 is the first below the header), for what is missing, malformed, or comes twice.
+    Accuracies are shares of one; an empty one is no trial. Other columns, a hash among
+    them, are not read. Raises UserError, with the row (1 is the first below the
+    header), for what is missing, malformed, or comes twice.
     """
     frame = _read_csv(path)
     columns: dict[ColumnKey, tuple[Sequence[str], np.ndarray]] = {}
     for split, prefix in zip(SPLITS, ("val", "test"), strict=True):
-        found = [column for column in (f"{prefix}{trial}" for trial in range(1, 10)) if column in frame]
+        found = [
+            column
+            for column in (f"{prefix}{trial}" for trial in range(1, 10))
+            if column in frame
+        ]
         if not found:
-            raise UserError(f"{path} lacks the column {prefix}1; it needs adjacency, ops, val1 and test1")
+            raise UserError(
+                f"{path} lacks the column {prefix}1; it needs adjacency, ops, val1 and test1"
+            )
         texts = frame[found]
         values = texts.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
         bad = (texts != "").to_numpy() & ~((values >= 0) & (values <= 1))
         if bad.any():
             row = int(bad.any(axis=1).argmax()) + 1
-            raise UserError(f"{path}, row {row}: an accuracy must be a number within 0..1 ({int(bad.sum())} are not)")
-        columns[DATASET, split, CSV_EPOCHS] = [str(int(c.removeprefix(prefix)) - 1) for c in found], values
+            raise UserError(
+                f"{path}, row {row}: an accuracy must be a number within 0..1 ({int(bad.sum())} are not)"
+            )
+        columns[DATASET, split, CSV_EPOCHS] = (
+            [str(int(c.removeprefix(prefix)) - 1) for c in found],
+            values,
+        )
     cells = _Cells()
-    for row, (adjacency, operations) in enumerate(zip(frame["adjacency"], frame["ops"], strict=True), start=1):
+    for row, (adjacency, operations) in enumerate(
+        zip(frame["adjacency"], frame["ops"], strict=True), start=1
+    ):
         try:
             cells.add(parse_module(f"{adjacency}:{operations}"))
         except UserError as error:
@@ -157,12 +205,18 @@ def import_csv(path: Path, name: str) -> TruthTable:
 
 
 def is_csv_of_cells(path: Path) -> bool:
-    """Whether a CSV has the columns of :func:`import_csv`. Raises UserError if it cannot be read."""
+    """Whether a CSV has the columns of :func:`import_csv`.
+
+    Raises UserError if it cannot be read.
+    """
     return {"adjacency", "ops"} <= set(read_header(path))
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """Return a CSV with all columns as text. Raises UserError if it cannot be read or lacks columns of cells."""
+    """Return a CSV with all columns as text.
+
+    Raises UserError if it cannot be read or lacks columns of cells.
+    """
     header = read_header(path)
     missing = [column for column in ("adjacency", "ops") if column not in header]
     if missing:
@@ -198,13 +252,24 @@ def _where(path: Path, record: int, start: int) -> str:
 
 def _payload(payload: bytes) -> tuple[str, int, str, str, str]:
     match json.loads(payload):
-        case [str(digest), int(epochs), str(adjacency), str(operations), str(metrics)] if epochs in EPOCHS:
+        case [
+            str(digest),
+            int(epochs),
+            str(adjacency),
+            str(operations),
+            str(metrics),
+        ] if epochs in EPOCHS:
             return digest, epochs, adjacency, operations, metrics
-    raise ValueError(f"not a list of hash, epochs ({', '.join(map(str, EPOCHS))}), adjacency, operations and metrics")
+    raise ValueError(
+        f"not a list of hash, epochs ({', '.join(map(str, EPOCHS))}), adjacency, operations and metrics"
+    )
 
 
 def _final_accuracies(metrics: bytes) -> tuple[float, float]:
-    """Validation and test accuracy of the last evaluation in a `ModelMetrics`. Raises ValueError if it has none."""
+    """Validation and test accuracy of the last evaluation in a `ModelMetrics`.
+
+    Raises ValueError if it has none.
+    """
     final = None
     for number, value in _fields(metrics):
         if number == EVALUATION:
@@ -262,16 +327,21 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 def _records(path: Path) -> Iterator[tuple[int, int, bytes]]:
     """(number from 1, first byte, payload) of every record, its checksums verified.
 
-    Raises UserError, with the record, if the file cannot be read, is cut off, or a checksum does not fit.
+    Raises UserError, with the record, if the file cannot be read, is cut off, or a
+    checksum does not fit.
     """
     waiting: list[tuple[int, int, bytes]] = []
     sums: list[int] = []
 
     def checked() -> Iterator[tuple[int, int, bytes]]:
-        right = masked(crc32c([payload for _, _, payload in waiting])) == np.array(sums, dtype=np.uint32)
+        right = masked(crc32c([payload for _, _, payload in waiting])) == np.array(
+            sums, dtype=np.uint32
+        )
         for fits, found in zip(right.tolist(), waiting, strict=True):
             if not fits:
-                raise UserError(f"{_where(path, *found[:2])} is damaged: its checksum does not fit; get the file again")
+                raise UserError(
+                    f"{_where(path, *found[:2])} is damaged: its checksum does not fit; get the file again"
+                )
             yield found
         waiting.clear()
         sums.clear()
@@ -288,7 +358,9 @@ def _records(path: Path) -> Iterator[tuple[int, int, bytes]]:
                     )
                 rest = file.read(length + 4)
                 if len(rest) < length + 4:
-                    raise UserError(f"{_where(path, record, start)} is cut off; get the file again")
+                    raise UserError(
+                        f"{_where(path, record, start)} is cut off; get the file again"
+                    )
                 waiting.append((record, start, rest[:length]))
                 sums.append(int.from_bytes(rest[length:], "little"))
                 start += 12 + len(rest)
@@ -316,10 +388,14 @@ def crc32c(payloads: Sequence[bytes]) -> np.ndarray:
     order = np.argsort(-lengths, kind="stable")
     longest = int(lengths.max(initial=0))
     padded = b"".join(payloads[index].ljust(longest, b"\0") for index in order.tolist())
-    columns = np.ascontiguousarray(np.frombuffer(padded, dtype=np.uint8).reshape(len(payloads), longest).T)
+    columns = np.ascontiguousarray(
+        np.frombuffer(padded, dtype=np.uint8).reshape(len(payloads), longest).T
+    )
     table, running = _table(), sums[order]
     # Sorted by length, those that still have a byte are the first ones.
-    for place, active in enumerate(np.searchsorted(-lengths[order], -np.arange(longest)).tolist()):
+    for place, active in enumerate(
+        np.searchsorted(-lengths[order], -np.arange(longest)).tolist()
+    ):
         now = running[:active]
         running[:active] = table[(now ^ columns[place, :active]) & 0xFF] ^ (now >> 8)
     sums[order] = running
@@ -337,5 +413,7 @@ def _table() -> np.ndarray:
     """What each byte adds to a CRC-32C."""
     sums = np.arange(256, dtype=np.uint32)
     for _ in range(8):
-        sums = np.where(sums & 1, (sums >> 1) ^ np.uint32(0x82F63B78), sums >> 1).astype(np.uint32)
+        sums = np.where(
+            sums & 1, (sums >> 1) ^ np.uint32(0x82F63B78), sums >> 1
+        ).astype(np.uint32)
     return sums

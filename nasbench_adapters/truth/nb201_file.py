@@ -1,9 +1,10 @@
 """Imports the official NAS-Bench-201 files: a `.pth` of all architectures, or the folder of one file each.
 
-The package `nas-bench-201` (module `nas_201_api`) says what the nested dictionaries mean, but its own loader
-calls `torch.load` bare, which since torch 2.6 refuses the numpy scalars in the files, and then copies
-everything. So the file is loaded here, by torch's restricted unpickler with an explicit list of names, and
-taken apart one architecture at a time.
+The package `nas-bench-201` (module `nas_201_api`) says what the nested dictionaries
+mean, but its own loader calls `torch.load` bare, which since torch 2.6 refuses the
+numpy scalars in the files, and then copies everything. So the file is loaded here, by
+torch's restricted unpickler with an explicit list of names, and taken apart one
+architecture at a time.
 """
 
 from __future__ import annotations
@@ -17,9 +18,19 @@ from pathlib import Path
 from typing import IO, Any
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED, open_plain
-from archselect.nasbench_adapters.restricted import STAND_INS, calls_limited, check_torch_file, check_torch_pickle
-from archselect.nasbench_adapters.truth.results import add_results, check_memory, table_of_all, table_of_each
+from archselect.nasbench_adapters.input_files import DAMAGED, open_plain
+from archselect.nasbench_adapters.safe_pickle import (
+    STAND_INS,
+    calls_limited,
+    check_torch_file,
+    check_torch_pickle,
+)
+from archselect.nasbench_adapters.truth.results import (
+    add_results,
+    check_memory,
+    table_of_all,
+    table_of_each,
+)
 from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable
 
 SCHEDULES = {"less": 12, "full": 200}
@@ -29,10 +40,12 @@ MEMORY_FACTOR = 6.0
 
 
 def import_file(path: Path, name: str, *, force: bool = False) -> TruthTable:
-    """The table of a `NAS-Bench-201-v1_*.pth`. It takes long, and memory of about six times the file's size.
+    """The table of a `NAS-Bench-201-v1_*.pth`.
 
-    Raises UserError if the memory at hand is too little (`force` tries all the same), or if the file is
-    damaged, of another form, or asks for code to be run.
+    It takes long, and memory of about six times the file's size.
+
+    Raises UserError if the memory at hand is too little (`force` tries all the same),
+    or if the file is damaged, of another form, or asks for code to be run.
     """
     check_memory(path, MEMORY_FACTOR, force)
     return table_of_all(path, load_plain(path), name, _add)
@@ -67,11 +80,15 @@ def load_plain(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         asked = re.search(r"(?:GLOBAL|it asks for) (\S+)", str(error))
         reason = f"it asks for {asked[1]}" if asked else "it is no file of plain data"
-        raise UserError(f"{path} is refused: {reason}; get the file from its authors again") from error
+        raise UserError(
+            f"{path} is refused: {reason}; get the file from its authors again"
+        ) from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     except DAMAGED as error:
-        raise UserError(f"{path} is damaged, or no file of torch's: get it from its authors again") from error
+        raise UserError(
+            f"{path} is damaged, or no file of torch's: get it from its authors again"
+        ) from error
 
 
 def _check_old_file(file: IO[bytes], size: int) -> None:

@@ -1,9 +1,11 @@
 """Imports NAS-Bench-301's ensemble of boosted trees (Zela et al., ICLR 2022, arXiv 2008.09777). No torch here.
 
-What is released is a folder `xgb_v1.0` of members, each with a `surrogate_model.model`: a pickle of an XGBoost booster
-of 2020. Today's XGBoost refuses it (3.2 reads none made before 1.6), and the package `nasbench301` asks for Python,
-torch and ConfigSpace of that year. So nothing of either is used: the pickle is read by an unpickler that knows three
-names, the booster's bytes by what XGBoost's sources say of them, and its trees become a :class:`Surrogate` of ours.
+What is released is a folder `xgb_v1.0` of members, each with a `surrogate_model.model`:
+a pickle of an XGBoost booster of 2020. Today's XGBoost refuses it (3.2 reads none made
+before 1.6), and the package `nasbench301` asks for Python,
+torch and ConfigSpace of that year. So nothing of either is used: the pickle is read by
+an unpickler that knows three names, the booster's bytes by what XGBoost's sources say
+of them, and its trees become a :class:`Surrogate` of ours.
 """
 
 from __future__ import annotations
@@ -19,8 +21,14 @@ from typing import Any
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED, read_text
-from archselect.nasbench_adapters.restricted import calls_limited, check_containers, encode, read_pickled, refusing
+from archselect.nasbench_adapters.input_files import DAMAGED, read_text
+from archselect.nasbench_adapters.safe_pickle import (
+    calls_limited,
+    check_containers,
+    encode,
+    read_pickled,
+    refusing,
+)
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import nb301_encoding
 from archselect.nasbench_adapters.truth.features import rows_of
@@ -35,7 +43,9 @@ COLUMN = ("cifar10", "valid", 100)
 ORIGIN = "NAS-Bench-301's XGBoost ensemble (Zela et al., ICLR 2022)"
 LICENCE = "Apache-2.0 (released models)"
 COMPARED = 1_000
-"""Architectures drawn from the space, whose predictions stand in for a table: ranks are among them."""
+"""Architectures drawn from the space, whose predictions stand in for a table: ranks are
+among them.
+"""
 NEEDS = (
     "the unpacked folder xgb_v1.0 of the authors' nasbench301_models_v1.0.zip (figshare), with a "
     f"{MODEL} in each member's folder; neither the package nasbench301 nor xgboost is needed"
@@ -51,8 +61,9 @@ _DEFAULT_LEFT = 1 << 31
 def import_folder(folder: Path, name: str) -> Surrogate:
     """The surrogate of a released ensemble: the mean of its members, without the noise that they may be asked for.
 
-    Raises UserError if the folder holds no such model, the models are of another kind (predictions of run time, graph
-    networks) or of another encoding, or a file is damaged or asks for code to be run.
+    Raises UserError if the folder holds no such model, the models are of another kind
+    (predictions of run time, graph networks) or of another encoding, or a file is
+    damaged or asks for code to be run.
     """
     paths = sorted(folder.rglob(MODEL))
     if not paths:
@@ -64,15 +75,21 @@ def import_folder(folder: Path, name: str) -> Surrogate:
         _check_kind(path.parent / "model_config.json")
         base, columns, own = read_booster(path)
         if columns != wanted:
-            raise UserError(f"{path} was fitted on {columns} features, not on the {wanted} of NAS-Bench-301's cells")
+            raise UserError(
+                f"{path} was fitted on {columns} features, not on the {wanted} of NAS-Bench-301's cells"
+            )
         bases.append(base)
         trees += [{**tree, "value": tree["value"] / len(paths)} for tree in own]
     ensemble = Trees.of(trees)
     generator = np.random.default_rng(0)
-    rows = np.unique(rows_of(space, [space.sample(generator) for _ in range(COMPARED)]), axis=0)
+    rows = np.unique(
+        rows_of(space, [space.sample(generator) for _ in range(COMPARED)]), axis=0
+    )
     predicted = np.mean(bases) + ensemble.predict(nb301_encoding.features(space, rows))
     if not np.all((predicted >= 0) & (predicted <= 100)):
-        raise UserError(f"{folder} predicts {predicted.min():.4g} to {predicted.max():.4g}, which are no accuracies")
+        raise UserError(
+            f"{folder} predicts {predicted.min():.4g} to {predicted.max():.4g}, which are no accuracies"
+        )
     table = TruthTable.build(
         name=f"{name}, cells drawn uniformly",
         space=SPACE,
@@ -100,23 +117,31 @@ def import_folder(folder: Path, name: str) -> Surrogate:
 def read_booster(path: Path) -> tuple[float, int, list[dict[str, np.ndarray]]]:
     """What a pickled booster of regression trees starts from, how many features it has, and its trees.
 
-    A tree is a mapping for :meth:`Trees.of`. Raises UserError if the file is damaged, of another kind, or asks for
-    code to be run.
+    A tree is a mapping for :meth:`Trees.of`. Raises UserError if the file is damaged,
+    of another kind, or asks for code to be run.
     """
     with refusing(path):
         packed = read_pickled(path)
         check_containers(packed)
         with calls_limited(len(packed)):
             state = _Unpickler(io.BytesIO(packed)).load()
-        if not isinstance(state, _Booster) or not isinstance(state.handle, bytes | bytearray):
+        if not isinstance(state, _Booster) or not isinstance(
+            state.handle, bytes | bytearray
+        ):
             raise UserError(f"{path} is no pickle of an XGBoost booster; name {NEEDS}")
         content = bytes(state.handle)
         if content.startswith(b"{") and not content.startswith(b'{"'):
-            raise UserError(f"{path} was written by XGBoost 1.6 or later, whose form is not read; name {NEEDS}")
+            raise UserError(
+                f"{path} was written by XGBoost 1.6 or later, whose form is not read; name {NEEDS}"
+            )
         if content.startswith(_HEADER):
             (size,) = struct.unpack_from("<q", content, len(_HEADER))
             content = content[len(_HEADER) + 8 :][:size]
-        found = _of_json(json.loads(content)) if content.startswith(b"{") else _of_binary(content.removeprefix(b"binf"))
+        found = (
+            _of_json(json.loads(content))
+            if content.startswith(b"{")
+            else _of_binary(content.removeprefix(b"binf"))
+        )
         if Trees.of(found[2]).feature.max(initial=LEAF) >= found[1]:
             raise ValueError("a tree asks about a feature that there is not")
         return found
@@ -133,7 +158,10 @@ class _Booster:
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """A stand-in or a plain container. Raises UnpicklingError for any other name."""
+        """A stand-in or a plain container.
+
+        Raises UnpicklingError for any other name.
+        """
         known = {
             ("xgboost.core", "Booster"): _Booster,
             ("builtins", "bytearray"): _bytearray,
@@ -145,7 +173,10 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _bytearray(*content: bytes | str) -> bytearray:
-    """The bytes of a booster; Python 2 wrote them as a text and its encoding. A number is none: it could be any."""
+    """The bytes of a booster; Python 2 wrote them as a text and its encoding.
+
+    A number is none: it could be any.
+    """
     if not all(isinstance(part, bytes | str) for part in content):
         raise pickle.UnpicklingError("it makes a bytearray of a number")
     return bytearray(*content)
@@ -156,13 +187,21 @@ def _check_kind(path: Path) -> None:
     try:
         kind = json.loads(read_text(path))["model"] if path.is_file() else "xgb"
     except (OSError, *DAMAGED) as error:
-        raise UserError(f"{path} is damaged ({error}): get it from its authors again") from error
+        raise UserError(
+            f"{path} is damaged ({error}): get it from its authors again"
+        ) from error
     if kind != "xgb":
-        what = "it predicts run time, not accuracy" if str(kind).endswith("_time") else "only the ensemble xgb is read"
+        what = (
+            "it predicts run time, not accuracy"
+            if str(kind).endswith("_time")
+            else "only the ensemble xgb is read"
+        )
         raise UserError(f"{path.parent} holds a model '{kind}': {what}; name {NEEDS}")
 
 
-def _of_json(content: Mapping[str, Any]) -> tuple[float, int, list[dict[str, np.ndarray]]]:
+def _of_json(
+    content: Mapping[str, Any],
+) -> tuple[float, int, list[dict[str, np.ndarray]]]:
     """XGBoost's documented form, which its pickles hold from 1.3 to 1.5."""
     learner = content["Model"]["learner"]
     booster = learner["gradient_booster"]
@@ -171,7 +210,14 @@ def _of_json(content: Mapping[str, Any]) -> tuple[float, int, list[dict[str, np.
     for tree in booster["model"]["trees"]:
         left = np.array(tree["left_children"])
         threshold = np.array(tree["split_conditions"], dtype=np.float32)
-        trees.append(_tree(left, np.array(tree["right_children"]), np.array(tree["split_indices"]), threshold))
+        trees.append(
+            _tree(
+                left,
+                np.array(tree["right_children"]),
+                np.array(tree["split_indices"]),
+                threshold,
+            )
+        )
     parameters = learner["learner_model_param"]
     return float(parameters["base_score"]), int(parameters["num_feature"]), trees
 
@@ -196,15 +242,32 @@ def _of_binary(content: bytes) -> tuple[float, int, list[dict[str, np.ndarray]]]
         if size < 1:
             raise ValueError("a tree without nodes")
         at += _TREE
-        kind = np.dtype([("parent", "<i4"), ("left", "<i4"), ("right", "<i4"), ("split", "<u4"), ("value", "<f4")])
+        kind = np.dtype(
+            [
+                ("parent", "<i4"),
+                ("left", "<i4"),
+                ("right", "<i4"),
+                ("split", "<u4"),
+                ("value", "<f4"),
+            ]
+        )
         nodes = np.frombuffer(content, kind, size, at)
         at += size * (_NODE + _STATISTICS)
         left = np.where(nodes["split"] == _DELETED, -1, nodes["left"])
-        trees.append(_tree(left, nodes["right"], nodes["split"] & (_DEFAULT_LEFT - 1), nodes["value"]))
+        trees.append(
+            _tree(
+                left,
+                nodes["right"],
+                nodes["split"] & (_DEFAULT_LEFT - 1),
+                nodes["value"],
+            )
+        )
     return float(base), int(columns), trees
 
 
-def _tree(left: np.ndarray, right: np.ndarray, feature: np.ndarray, value: np.ndarray) -> dict[str, np.ndarray]:
+def _tree(
+    left: np.ndarray, right: np.ndarray, feature: np.ndarray, value: np.ndarray
+) -> dict[str, np.ndarray]:
     """XGBoost goes left below its threshold, in single precision: so at most the number just below it."""
     leaf = left == -1
     below = np.nextafter(value.astype(np.float32), np.float32(-np.inf))
@@ -219,4 +282,6 @@ def _tree(left: np.ndarray, right: np.ndarray, feature: np.ndarray, value: np.nd
 
 def _check_booster(booster: str, objective: str) -> None:
     if booster != "gbtree" or objective not in ("reg:squarederror", "reg:linear"):
-        raise UserError(f"a booster '{booster}' with objective '{objective}' is none of NAS-Bench-301's: name {NEEDS}")
+        raise UserError(
+            f"a booster '{booster}' with objective '{objective}' is none of NAS-Bench-301's: name {NEEDS}"
+        )

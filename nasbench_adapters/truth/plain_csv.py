@@ -56,17 +56,22 @@ def import_plain(
         columns: which ones are read, and what of.
         space: of the architectures.
         provenance: MEASURED or PREDICTED.
-        origin: who measured or predicted the accuracies; the table names the file in any case.
-        left_out: where to note the rows that cannot be read, which are then left out; None to refuse the file.
+        origin: who measured or predicted the accuracies; the table names the file in
+            any case.
+        left_out: where to note the rows that cannot be read, which are then left out;
+            None to refuse the file.
 
     Raises:
-        UserError: a column is missing, or no row is left; all accuracies look like shares of one; the number of epochs
-            is below 1, or far above that of any training. Without `left_out` also, with their numbers, if rows have a
-            malformed architecture, one that comes twice, a missing value, or an accuracy that is no number within
-            0..100.
+        UserError: a column is missing, or no row is left; all accuracies look like
+            shares of one; the number of epochs is below 1, or far above that of any
+            training. Without `left_out` also, with their numbers, if rows have a
+            malformed architecture, one that comes twice, a missing value, or an
+            accuracy that is no number within 0..100.
     """
     if not 1 <= columns.epochs <= MOST_EPOCHS:
-        raise UserError(f"epochs must be a whole number within 1..{MOST_EPOCHS:,}, not {columns.epochs}")
+        raise UserError(
+            f"epochs must be a whole number within 1..{MOST_EPOCHS:,}, not {columns.epochs}"
+        )
     frame = read_frame(path, (columns.architecture, columns.accuracy))
     rows = Rows(path, frame)
     for column in (columns.architecture, columns.accuracy):
@@ -83,7 +88,14 @@ def import_plain(
     check_per_cent(path, columns.accuracy, accuracies[good])
     builder = TableBuilder(get_space(space))
     for architecture, value in zip(architectures[good], accuracies[good], strict=True):
-        builder.add(architecture, columns.dataset, columns.split, columns.epochs, SEED, float(value))
+        builder.add(
+            architecture,
+            columns.dataset,
+            columns.split,
+            columns.epochs,
+            SEED,
+            float(value),
+        )
     return builder.table(
         name,
         origin=origin_of(path, origin),

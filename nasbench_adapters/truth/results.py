@@ -1,4 +1,7 @@
-"""One architecture's results as the files of NAS-Bench-201 and NATS-Bench nest them. No torch here."""
+"""One architecture's results as the files of NAS-Bench-201 and NATS-Bench nest them.
+
+No torch here.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import DAMAGED
+from archselect.nasbench_adapters.input_files import DAMAGED
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable
 
@@ -21,21 +24,26 @@ SPLITS = {
     "cifar100": ("x-valid", "x-test"),
     "ImageNet16-120": ("x-valid", "x-test"),
 }
-"""The splits read. (`ori-test` of cifar100 and ImageNet16-120 is their x-valid and x-test together.)"""
+"""The splits read. (`ori-test` of cifar100 and ImageNet16-120 is their x-valid and
+x-test together.)
+"""
 
 
 def add_results(builder: TableBuilder, kind: Any, state: Any, epochs: int) -> None:
     """Add the accuracy after the last epoch of every trial and split of one architecture.
 
     Args:
-        kind: the class `ArchResults` of `nas_201_api` or of `nats_bench`, which have the same members.
+        kind: the class `ArchResults` of `nas_201_api` or of `nats_bench`, which have
+            the same members.
         state: of an object of it, as the files have it.
         epochs: the training schedule that the results are filed under.
 
     Raises:
-        UserError: if the architecture is malformed, or was trained for another number of epochs.
+        UserError: if the architecture is malformed, or was trained for another number
+            of epochs.
     """
-    # A text would be taken for the path of a pickle, which the packages load and so run.
+    # A text would be taken for the path of a pickle, which the packages load and so
+    # run.
     if not isinstance(state, dict):
         raise TypeError(f"results that are a {type(state).__name__}")
     results = kind.create_from_state_dict(state)
@@ -43,7 +51,8 @@ def add_results(builder: TableBuilder, kind: Any, state: Any, epochs: int) -> No
     for dataset, splits in SPLITS.items():
         for seed in results.dataset_seed.get(dataset, ()):
             trial = results.all_results[dataset, seed]
-            # What is quoted or turned into text must be short, which a nested list need not be.
+            # What is quoted or turned into text must be short, which a nested list need
+            # not be.
             if not isinstance(seed, int | str) or not isinstance(trial.epochs, int):
                 raise TypeError("a seed or a number of epochs that is none")
             if trial.epochs != epochs:
@@ -53,7 +62,9 @@ def add_results(builder: TableBuilder, kind: Any, state: Any, epochs: int) -> No
             for split in splits:
                 accuracy = trial.eval_acc1es.get(f"{split}@{epochs - 1}")
                 if accuracy is not None:
-                    builder.add(architecture, dataset, split, epochs, str(seed), float(accuracy))
+                    builder.add(
+                        architecture, dataset, split, epochs, str(seed), float(accuracy)
+                    )
 
 
 Add = Callable[[TableBuilder, dict[str, Any]], None]
@@ -73,7 +84,9 @@ def table_of_all(path: Path, content: Any, name: str, add: Add) -> TruthTable:
     return builder.table(name, origin=f"{ORIGIN}, from {path.name}", licence=LICENCE)
 
 
-def table_of_each(folder: Path, pattern: str, read: Callable[[Path], Any], name: str, add: Add) -> TruthTable:
+def table_of_each(
+    folder: Path, pattern: str, read: Callable[[Path], Any], name: str, add: Add
+) -> TruthTable:
     """The table of a folder's files of one architecture each, read one by one.
 
     Raises UserError if there is none, or one is of another form.

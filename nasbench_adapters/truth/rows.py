@@ -1,7 +1,7 @@
 """The rows of a table in a file: which of them cannot be read, and why. No torch here.
 
-Rows are counted from 1, the first one below the header. Every check is made of every row before anything is raised, so
-that one message tells how much of a file is unusable.
+Rows are counted from 1, the first one below the header. Every check is made of every
+row before anything is raised, so that one message tells how much of a file is unusable.
 """
 
 from __future__ import annotations
@@ -72,7 +72,10 @@ class Rows:
     def require(self, column: str) -> None:
         """Refuse rows that have nothing in a column."""
         values = self.frame[column]
-        self.refuse(values.isna() | (values.astype(str).str.strip() == ""), f"{column} is missing")
+        self.refuse(
+            values.isna() | (values.astype(str).str.strip() == ""),
+            f"{column} is missing",
+        )
 
     def numbers(self, column: str, low: float, high: float, kind: str) -> pd.Series:
         """Return a column as numbers, NaN where it has none; refuse rows that are not within low and high."""
@@ -97,7 +100,9 @@ class Rows:
                 architectures[text] = None
                 faults[text] = str(error)
         for index, text in texts[texts.isin(list(faults)) & self.good].items():
-            self._note(int(index), f"{column} is no architecture of {space.name}", faults[text])
+            self._note(
+                int(index), f"{column} is no architecture of {space.name}", faults[text]
+            )
         return texts.map(architectures)
 
     @property
@@ -123,18 +128,27 @@ class Rows:
             return
         quoted = "; ".join(map(str, refused[:SHOWN]))
         others = len(refused) - SHOWN
-        more = "" if others <= 0 else " (and 1 more row)" if others == 1 else f" (and {others:,} more rows)"
+        more = (
+            ""
+            if others <= 0
+            else " (and 1 more row)"
+            if others == 1
+            else f" (and {others:,} more rows)"
+        )
         raise UserError(f"{self.path}, {quoted}{more}{advice}")
 
     def _note(self, index: int, kind: str, reason: str) -> None:
-        self._refused.setdefault(index, Refused(index + 1, kind, UserError(reason).faults[0]))
+        self._refused.setdefault(
+            index, Refused(index + 1, kind, UserError(reason).faults[0])
+        )
 
 
 def check_per_cent(path: Path, column: str, accuracies: pd.Series) -> None:
     """Raise UserError if accuracies, two or more of one kind, look like shares of one.
 
-    They do if more than half of those above 0 are at most 1. A few such per cents are honest: networks without a path
-    from input to output guess, and have 1 % on 100 classes.
+    They do if more than half of those above 0 are at most 1. A few such per cents are
+    honest: networks without a path from input to output guess, and have 1 % on 100
+    classes.
     """
     above_zero = accuracies[accuracies > 0]
     shares = int((above_zero <= 1).sum())

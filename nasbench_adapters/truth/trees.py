@@ -42,7 +42,9 @@ class Trees:
             rows = np.arange(len(part))[:, None]
             while (inner := self.feature[nodes] != LEAF).any():
                 below = part[rows, self.feature[nodes]] <= self.threshold[nodes]
-                nodes = np.where(inner, np.where(below, self.left[nodes], self.right[nodes]), nodes)
+                nodes = np.where(
+                    inner, np.where(below, self.left[nodes], self.right[nodes]), nodes
+                )
             total[start : start + step] = self.value[nodes].sum(axis=1)
         return total
 
@@ -52,13 +54,19 @@ class Trees:
         size, places = self.feature.size, np.arange(self.feature.size)
         if any(array.shape != (size,) for array in nodes) or self.roots.ndim != 1:
             raise ValueError("the nodes of its trees differ in number")
-        if any(array.dtype.kind != "i" for array in (self.roots, self.feature, self.left, self.right)):
+        if any(
+            array.dtype.kind != "i"
+            for array in (self.roots, self.feature, self.left, self.right)
+        ):
             raise ValueError("its trees lead to nodes that are no whole numbers")
         if any(array.dtype.kind != "f" for array in (self.threshold, self.value)):
             raise ValueError("its trees hold other values than numbers")
         _check_finite(self.threshold, self.value)
         inner = self.feature != LEAF
-        leads = [np.any(inner & ((child <= places) | (child >= size))) for child in (self.left, self.right)]
+        leads = [
+            np.any(inner & ((child <= places) | (child >= size)))
+            for child in (self.left, self.right)
+        ]
         if any(leads) or np.any((self.roots < 0) | (self.roots >= size)):
             raise ValueError("a tree's node leads nowhere")
         if np.any((self.feature < LEAF) | (self.feature >= columns)):
@@ -72,17 +80,35 @@ class Trees:
     def of(cls, trees: Iterable[Mapping[str, Any]]) -> Trees:
         """From one mapping per tree, with nodes counted from 0 within it; feature LEAF marks a leaf.
 
-        Raises ValueError if an inner node leads to one that is not there, or not behind it, or a number is not finite.
+        Raises ValueError if an inner node leads to one that is not there, or not behind
+        it, or a number is not finite.
         """
-        kinds = {"feature": np.int32, "threshold": np.float64, "left": np.int32, "right": np.int32, "value": np.float64}
-        columns: dict[str, list[np.ndarray]] = {name: [np.zeros(0, kind)] for name, kind in kinds.items()}
+        kinds = {
+            "feature": np.int32,
+            "threshold": np.float64,
+            "left": np.int32,
+            "right": np.int32,
+            "value": np.float64,
+        }
+        columns: dict[str, list[np.ndarray]] = {
+            name: [np.zeros(0, kind)] for name, kind in kinds.items()
+        }
         roots, first = [], 0
         for tree in trees:
-            own = {name: np.asarray(tree[name]).astype(kind) for name, kind in kinds.items()}
-            size, inner, places = len(own["feature"]), own["feature"] != LEAF, np.arange(len(own["feature"]))
+            own = {
+                name: np.asarray(tree[name]).astype(kind)
+                for name, kind in kinds.items()
+            }
+            size, inner, places = (
+                len(own["feature"]),
+                own["feature"] != LEAF,
+                np.arange(len(own["feature"])),
+            )
             for child in ("left", "right"):
                 # Children behind their parents: so every walk ends.
-                if size == 0 or np.any(inner & ((own[child] <= places) | (own[child] >= size))):
+                if size == 0 or np.any(
+                    inner & ((own[child] <= places) | (own[child] >= size))
+                ):
                     raise ValueError("a tree's node leads nowhere")
                 own[child] = np.where(inner, own[child] + first, 0).astype(np.int32)
             _check_finite(own["threshold"], own["value"])
@@ -90,7 +116,10 @@ class Trees:
                 columns[name].append(array)
             roots.append(first)
             first += size
-        return cls(np.array(roots, np.int32), *(np.concatenate(columns[name]) for name in kinds))
+        return cls(
+            np.array(roots, np.int32),
+            *(np.concatenate(columns[name]) for name in kinds),
+        )
 
 
 def _check_finite(threshold: np.ndarray, value: np.ndarray) -> None:
@@ -102,7 +131,8 @@ def _check_finite(threshold: np.ndarray, value: np.ndarray) -> None:
 def boosted(model: Any) -> tuple[float, Trees]:
     """What a fitted scikit-learn HistGradientBoostingRegressor of numerical features starts from, and its trees.
 
-    It has no public way to its trees: the caller holds the outcome against the model's own predictions.
+    It has no public way to its trees: the caller holds the outcome against the model's
+    own predictions.
     """
     trees = []
     for (predictor,) in model._predictors:

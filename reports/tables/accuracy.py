@@ -8,22 +8,53 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archselect.benchmarks.records import Landscape
-from archselect.reports.agreement import mean_of_cells
-from archselect.reports.intervals import LEAST_SEEDS
-from archselect.reports.metrics import accuracy_by_seed, is_sample, searched
-from archselect.reports.results import Group, Judged, Results, seed_name
+from archselect.benchmarks.store.records import Landscape
+from archselect.reports.results.metrics import accuracy_by_seed, is_sample, searched
+from archselect.reports.results.results import Group, Judged, Results, seed_name
+from archselect.reports.statistics.agreement import mean_of_cells
+from archselect.reports.statistics.intervals import LEAST_SEEDS
 from archselect.reports.tables.standing import others_in_words, standings
-from archselect.reports.tables.table import BEST, NONE, WHERE, Row, Table, deviation, listed, make_table, where
-from archselect.reports.words import extent, random_cell, reference, source
+from archselect.reports.tables.table import (
+    BEST,
+    NONE,
+    WHERE,
+    Row,
+    Table,
+    deviation,
+    listed,
+    make_table,
+    where,
+)
+from archselect.reports.tables.words import extent, random_cell, reference, source
 
 _ACCURACY = (
     *WHERE,
-    *("selector", "source", "surrogate_tau", "seeds", "mean", "std", "best", "worst", "mean_rank", "rank_error"),
+    *(
+        "selector",
+        "source",
+        "surrogate_tau",
+        "seeds",
+        "mean",
+        "std",
+        "best",
+        "worst",
+        "mean_rank",
+        "rank_error",
+    ),
     *("architectures", "gap", "gap_corrected", "every_seed"),
 )
 _ACCURACY_SHOWN = (
-    *("Landscape", "Selector", "Source", "Seeds", "Mean ± std ↑", "Best ↑", "Worst ↑", "Mean rank ↓", "Rank error"),
+    *(
+        "Landscape",
+        "Selector",
+        "Source",
+        "Seeds",
+        "Mean ± std ↑",
+        "Best ↑",
+        "Worst ↑",
+        "Mean rank ↓",
+        "Rank error",
+    ),
     *("Gap ↓", "Every seed"),
 )
 RANDOM_CELL = "random cell (exact mean)"
@@ -40,13 +71,18 @@ def accuracy_table(results: Results) -> Table:
         selectors = [group for group in judged if not is_sample(landscape, group)]
         for search in dict.fromkeys(map(searched, judged)):
             groups = [group for group in selectors if searched(group) == search]
-            of_search = standings({group.name: accuracy_by_seed(landscape, group) for group in groups})
+            of_search = standings(
+                {group.name: accuracy_by_seed(landscape, group) for group in groups}
+            )
             best.append(_best(results, landscape, groups, of_search))
             standing |= of_search
         beaten = _random_is_highest(landscape, selectors)
         if beaten:
             standing = {}
-        rows += [_accuracy_row(results, landscape, group, standing.get(group.name, "")) for group in judged]
+        rows += [
+            _accuracy_row(results, landscape, group, standing.get(group.name, ""))
+            for group in judged
+        ]
         if judged and landscape.mean is not None:
             rows.append(_random_row(results, landscape, BEST if beaten else ""))
     used = [s for s in results.landscapes if any(g.judged(s) for g in results.groups)]
@@ -71,7 +107,15 @@ def accuracy_table(results: Results) -> Table:
         answer=_answer(best),
         columns=(_ACCURACY, _ACCURACY_SHOWN),
         text=("Landscape", "Selector", "Source", "Every seed"),
-        brief=("Landscape", "Selector", "Source", "Seeds", "Mean ± std ↑", "Best ↑", "Gap ↓"),
+        brief=(
+            "Landscape",
+            "Selector",
+            "Source",
+            "Seeds",
+            "Mean ± std ↑",
+            "Best ↑",
+            "Gap ↓",
+        ),
         caption=caption,
         notes=[
             *(reference(results, s) for s in used),
@@ -83,7 +127,9 @@ def accuracy_table(results: Results) -> Table:
     )
 
 
-def _accuracy_row(results: Results, landscape: Landscape, group: Group, standing: str) -> Row:
+def _accuracy_row(
+    results: Results, landscape: Landscape, group: Group, standing: str
+) -> Row:
     found = group.known(landscape)
     names = [seed_name(record.inputs) for record in found.records]
     means = np.array(found.means)
@@ -91,7 +137,10 @@ def _accuracy_row(results: Results, landscape: Landscape, group: Group, standing
     ranks = [own.rank for own in found.accuracies if own.rank is not None]
     rank = float(np.mean(ranks)) if ranks else None
     rank_error = None if rank is None else _rank_error(landscape, found)
-    said, tau = source(landscape, found.accuracies[0]), found.accuracies[0].surrogate_tau
+    said, tau = (
+        source(landscape, found.accuracies[0]),
+        found.accuracies[0].surrogate_tau,
+    )
     full: dict[str, object] = {
         **where(landscape),
         "selector": group.name,
@@ -107,20 +156,26 @@ def _accuracy_row(results: Results, landscape: Landscape, group: Group, standing
         "architectures": landscape.architectures,
         "gap": _below(landscape.optimum, mean),
         "gap_corrected": _below(landscape.optimum_corrected, mean),
-        "every_seed": ";".join(f"{name}={float(value)!r}" for name, value in zip(names, means, strict=True)),
+        "every_seed": ";".join(
+            f"{name}={float(value)!r}" for name, value in zip(names, means, strict=True)
+        ),
     }
     shown = {
         "Landscape": results.title(landscape),
         "Selector": group.name,
         "Source": said if tau is None else f"{said}, τ-b {tau:.2f}",
         "Seeds": f"{len(means)}",
-        "Mean ± std ↑": f"{mean:.2f} (one seed)" if spread is None else f"{mean:.2f} ± {spread:.2f}",
+        "Mean ± std ↑": f"{mean:.2f} (one seed)"
+        if spread is None
+        else f"{mean:.2f} ± {spread:.2f}",
         "Best ↑": f"{means.max():.2f}",
         "Worst ↑": f"{means.min():.2f}",
         "Mean rank ↓": _rank_in_words(landscape, rank),
         "Rank error": NONE if rank_error is None else f"± {rank_error:,.1f}",
         "Gap ↓": _gap_in_words(landscape, mean),
-        "Every seed": ", ".join(f"{name}: {value:.2f}" for name, value in zip(names, means, strict=True)),
+        "Every seed": ", ".join(
+            f"{name}: {value:.2f}" for name, value in zip(names, means, strict=True)
+        ),
     }
     return Row(full, shown, {"Mean ± std ↑": standing} if standing else {})
 
@@ -128,7 +183,11 @@ def _accuracy_row(results: Results, landscape: Landscape, group: Group, standing
 def _random_row(results: Results, landscape: Landscape, standing: str) -> Row:
     """The baseline: the exact expectation of a random cell, which the landscape must know."""
     assert landscape.mean is not None
-    said = "looked up" if landscape.provenance == "measured" else "looked up, itself predicted"
+    said = (
+        "looked up"
+        if landscape.provenance == "measured"
+        else "looked up, itself predicted"
+    )
     full: dict[str, object] = {
         **where(landscape),
         "selector": RANDOM_CELL,
@@ -170,7 +229,9 @@ def _gap_in_words(landscape: Landscape, mean: float) -> str:
         return NONE
     if corrected is None:
         return f"{raw:.2f} (raw)"
-    return f"{corrected:.2f}" if corrected == raw else f"{corrected:.2f} (raw {raw:.2f})"
+    return (
+        f"{corrected:.2f}" if corrected == raw else f"{corrected:.2f} (raw {raw:.2f})"
+    )
 
 
 def _rank_in_words(landscape: Landscape, rank: float | None) -> str:
@@ -180,23 +241,30 @@ def _rank_in_words(landscape: Landscape, rank: float | None) -> str:
 def _rank_error(landscape: Landscape, found: Judged) -> float | None:
     """Return the standard error of a mean rank that comes from the noise between trials.
 
-    It is half of how much the rank changes from one standard error of a cell's mean below it to one above it. None
-    where a cell has fewer than two trials.
+    It is half of how much the rank changes from one standard error of a cell's mean
+    below it to one above it. None where a cell has fewer than two trials.
     """
     errors: dict[str, list[float]] = defaultdict(list)
     for record, accuracy in zip(found.records, found.accuracies, strict=True):
         if len(accuracy.trials) < 2 or accuracy.mean is None:
             return None
         error = float(np.std(accuracy.trials, ddof=1)) / len(accuracy.trials) ** 0.5
-        higher, lower = _rank_at(landscape, accuracy.mean + error), _rank_at(landscape, accuracy.mean - error)
+        higher, lower = (
+            _rank_at(landscape, accuracy.mean + error),
+            _rank_at(landscape, accuracy.mean - error),
+        )
         errors[record.selected.canonical].append((lower - higher) / 2)
     # The same cell has the same noise in every seed that selects it.
-    return float(np.sqrt(sum(sum(own) ** 2 for own in errors.values())) / len(found.records))
+    return float(
+        np.sqrt(sum(sum(own) ** 2 for own in errors.values())) / len(found.records)
+    )
 
 
 def _rank_at(landscape: Landscape, accuracy: float) -> float:
     """Return the rank that an accuracy has among the landscape's, interpolated between its quantiles."""
-    share_below = np.interp(accuracy, landscape.quantiles, np.linspace(0, 1, len(landscape.quantiles)))
+    share_below = np.interp(
+        accuracy, landscape.quantiles, np.linspace(0, 1, len(landscape.quantiles))
+    )
     return float(1 + (1 - share_below) * (landscape.architectures - 1))
 
 
@@ -241,11 +309,23 @@ class _Best:
     rest: str = ""
 
 
-def _best(results: Results, landscape: Landscape, selectors: Sequence[Group], standing: dict[str, str]) -> _Best:
+def _best(
+    results: Results,
+    landscape: Landscape,
+    selectors: Sequence[Group],
+    standing: dict[str, str],
+) -> _Best:
     title = results.title(landscape)
-    means = {group.name: _mean(accuracy_by_seed(landscape, group)) for group in selectors}
+    means = {
+        group.name: _mean(accuracy_by_seed(landscape, group)) for group in selectors
+    }
     if not means:
-        return _Best(title, [], True, f"On {title} there are random cells alone, which have {landscape.mean:.2f} %")
+        return _Best(
+            title,
+            [],
+            True,
+            f"On {title} there are random cells alone, which have {landscape.mean:.2f} %",
+        )
     highest = max(means.values())
     reached = f"{highest:.2f} %{_gap_in_answer(landscape, highest)}{_above_random(landscape, highest)}"
     if _random_is_highest(landscape, selectors):
@@ -254,10 +334,18 @@ def _best(results: Results, landscape: Landscape, selectors: Sequence[Group], st
             f"the highest mean is {highest:.2f} %{_gap_in_answer(landscape, highest)}"
         )
         return _Best(title, [], True, sentence)
-    names = [name for name, mean in means.items() if round(mean, 9) == round(highest, 9)]
+    names = [
+        name for name, mean in means.items() if round(mean, 9) == round(highest, 9)
+    ]
     several = len(names) > 1
     if len(means) == 1:
-        return _Best(title, names, False, f"On {title} {names[0]} selects cells of {reached}", f", {highest:.2f} %")
+        return _Best(
+            title,
+            names,
+            False,
+            f"On {title} {names[0]} selects cells of {reached}",
+            f", {highest:.2f} %",
+        )
     if BEST not in standing.values():
         few = f"of fewer than {LEAST_SEEDS} supernets, which show nothing"
         sentence = f"On {title} {listed(names)} {'have' if several else 'has'} the highest mean, {few}: {reached}"
@@ -271,7 +359,11 @@ def _best(results: Results, landscape: Landscape, selectors: Sequence[Group], st
 
 def _above_random(landscape: Landscape, mean: float) -> str:
     """Return how far a mean is above a random cell, in words; empty where that is not known."""
-    return "" if landscape.mean is None else f", {mean - landscape.mean:.2f} points above a random cell"
+    return (
+        ""
+        if landscape.mean is None
+        else f", {mean - landscape.mean:.2f} points above a random cell"
+    )
 
 
 def _gap_in_answer(landscape: Landscape, mean: float) -> str:
@@ -281,7 +373,11 @@ def _gap_in_answer(landscape: Landscape, mean: float) -> str:
     if below is None:
         return ""
     of = "the space" if landscape.space_size is None else "those that the truth holds"
-    how = "" if corrected is None or corrected == landscape.optimum else ", corrected for noise"
+    how = (
+        ""
+        if corrected is None or corrected == landscape.optimum
+        else ", corrected for noise"
+    )
     if below < 0 and landscape.space_size is None:
         return ", as good as the best of the space within its noise"
     return f", {abs(below):.2f} points {'below' if below >= 0 else 'above'} the best of {of}{how}"
@@ -295,16 +391,30 @@ def _answer(found: list[_Best]) -> str:
     sentences = [first.sentence]
     led = [other for other in others if not other.beaten]
     if led and led[0].rest.startswith(","):
-        sentences.append(f"On {listed([f'{other.title}{other.rest}' for other in led])}")
+        sentences.append(
+            f"On {listed([f'{other.title}{other.rest}' for other in led])}"
+        )
     elif led:
         alike = [other for other in led if other.names == first.names]
-        parts = [f"also on {listed([other.title for other in alike])}{_rest_in_words(alike)}"] if alike else []
-        parts += [f"on {other.title} {listed(other.names)}{other.rest}" for other in led if other.names != first.names]
+        parts = (
+            [
+                f"also on {listed([other.title for other in alike])}{_rest_in_words(alike)}"
+            ]
+            if alike
+            else []
+        )
+        parts += [
+            f"on {other.title} {listed(other.names)}{other.rest}"
+            for other in led
+            if other.names != first.names
+        ]
         sentences.append(f"Highest mean {'; '.join(parts)}")
     unbeaten = [other.title for other in others if other.beaten]
     if unbeaten:
         either = " either" if first.beaten else ""
-        sentences.append(f"On {listed(unbeaten)} no selector beats a random cell{either}")
+        sentences.append(
+            f"On {listed(unbeaten)} no selector beats a random cell{either}"
+        )
     return " ".join(f"{sentence}." for sentence in sentences)
 
 
@@ -313,7 +423,11 @@ def _rest_in_words(alike: list[_Best]) -> str:
     rests = dict.fromkeys(best.rest for best in alike)
     if len(rests) == 1:
         return next(iter(rests))
-    each = [f"{best.title}: {best.rest.removeprefix(' (').removesuffix(')')}" for best in alike if best.rest]
+    each = [
+        f"{best.title}: {best.rest.removeprefix(' (').removesuffix(')')}"
+        for best in alike
+        if best.rest
+    ]
     return f" ({'; '.join(each)})"
 
 

@@ -6,10 +6,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from archselect.benchmarks.records import Landscape
-from archselect.reports.intervals import LEAST_SEEDS, LEVEL, coverage
-from archselect.reports.metrics import ACCURACY, Metric, Series, exact_means, quality
-from archselect.reports.paired import (
+from archselect.benchmarks.store.records import Landscape
+from archselect.reports.results.metrics import (
+    ACCURACY,
+    Metric,
+    Series,
+    exact_means,
+    quality,
+)
+from archselect.reports.results.results import Results
+from archselect.reports.statistics.intervals import LEAST_SEEDS, LEVEL, coverage
+from archselect.reports.statistics.paired import (
     ALPHA,
     MANY,
     MANY_RANKS,
@@ -22,7 +29,6 @@ from archselect.reports.paired import (
     judge,
     pair,
 )
-from archselect.reports.results import Results
 from archselect.reports.tables.table import NONE, Row, Table, listed, make_table
 
 NOT_TESTED = "no test against an exact mean"
@@ -32,13 +38,40 @@ WORTH = {"points": 0.5, "coefficient": 0.05}
 """A difference that one would like to be able to see, by unit."""
 
 _COLUMNS = (
-    *("place", "metric", "selector", "minus", "pairs", "strata", "difference", "low", "high"),
+    *(
+        "place",
+        "metric",
+        "selector",
+        "minus",
+        "pairs",
+        "strata",
+        "difference",
+        "low",
+        "high",
+    ),
     *("p_t", "p_holm", "p_permutation", "p_wilcoxon", "improvement"),
     *("iqm_selector", "iqm_minus", "detectable", "seeds_needed", "verdict"),
 )
 _SHOWN = (
-    *("Landscape", "Metric", "Selector", "Minus", "Seeds", "Difference", "95 % interval", "p (Holm)", "Verdict"),
-    *("P(higher)", "Detectable", "Seeds needed", "p, permutation", "p, Wilcoxon", "IQM"),
+    *(
+        "Landscape",
+        "Metric",
+        "Selector",
+        "Minus",
+        "Seeds",
+        "Difference",
+        "95 % interval",
+        "p (Holm)",
+        "Verdict",
+    ),
+    *(
+        "P(higher)",
+        "Detectable",
+        "Seeds needed",
+        "p, permutation",
+        "p, Wilcoxon",
+        "IQM",
+    ),
 )
 
 
@@ -46,8 +79,8 @@ _SHOWN = (
 class _Pair:
     """One comparison: a selector, the one it is compared with, and their values, stratum by stratum.
 
-    `exact`: one side is the exact mean of a random cell. Such a pair is not tested, because no test holds for
-    accuracies as skewed as those of random cells.
+    `exact`: one side is the exact mean of a random cell. Such a pair is not tested,
+    because no test holds for accuracies as skewed as those of random cells.
     """
 
     selector: str
@@ -75,7 +108,8 @@ class _Pair:
 def differences_table(results: Results) -> Table:
     """Return the study's reference, such as one's own selector, against every other; else every one against the best.
 
-    Rows are in families of one place and metric, in which p-values and intervals are adjusted to one another.
+    Rows are in families of one place and metric, in which p-values and intervals are
+    adjusted to one another.
     """
     families: dict[tuple[str, Metric], dict[str, Series]] = defaultdict(dict)
     exact = exact_means(results)
@@ -103,7 +137,8 @@ def differences_table(results: Results) -> Table:
 
 def _caption(results: Results) -> str:
     worth = ", ".join(
-        f"{value:g} ({'points of accuracy' if unit == 'points' else 'of τ-b'})" for unit, value in WORTH.items()
+        f"{value:g} ({'points of accuracy' if unit == 'points' else 'of τ-b'})"
+        for unit, value in WORTH.items()
     )
     references = " and ".join(results.info.references)
     direction = (
@@ -132,7 +167,9 @@ def _caption(results: Results) -> str:
 
 def _baselines(results: Results) -> Iterator[str]:
     """Yield one sentence for each truth that knows what a random cell is worth and is compared with one."""
-    labels = list(dict.fromkeys(group.label for group in results.groups if group.uniform))
+    labels = list(
+        dict.fromkeys(group.label for group in results.groups if group.uniform)
+    )
     for landscape in results.landscapes:
         if labels and landscape.mean is not None:
             yield (
@@ -166,16 +203,36 @@ def _answer(rows: list[Row]) -> str:
     """Return how many of the differences are significant, and which."""
     if not rows:
         return "There are no two selectors to compare."
-    significant = [row.shown for row in rows if row.full["verdict"] in ("better", "worse")]
-    untested = [str(row.full["verdict"]) for row in rows if str(row.full["verdict"]).startswith("undefined")]
+    significant = [
+        row.shown for row in rows if row.full["verdict"] in ("better", "worse")
+    ]
+    untested = [
+        str(row.full["verdict"])
+        for row in rows
+        if str(row.full["verdict"]).startswith("undefined")
+    ]
     tested = len(rows) - len(untested)
-    reasons = listed(list(dict.fromkeys(verdict.removeprefix("undefined: ") for verdict in untested)))
-    rest = f" {len(untested)} of {len(rows)} could not be tested: {reasons}." if untested else ""
+    reasons = listed(
+        list(dict.fromkeys(verdict.removeprefix("undefined: ") for verdict in untested))
+    )
+    rest = (
+        f" {len(untested)} of {len(rows)} could not be tested: {reasons}."
+        if untested
+        else ""
+    )
     if not tested:
-        what = "The difference could not be" if len(rows) == 1 else f"None of the {len(rows)} differences could be"
+        what = (
+            "The difference could not be"
+            if len(rows) == 1
+            else f"None of the {len(rows)} differences could be"
+        )
         return f"{what} tested: {reasons}."
     if not significant:
-        what = "The difference is not" if tested == 1 else f"None of the {tested} differences is"
+        what = (
+            "The difference is not"
+            if tested == 1
+            else f"None of the {tested} differences is"
+        )
         return f"{what} significant; what so few seeds could have shown is under Detectable.{rest}"
     sentences = [
         f"{shown['Selector']} is {shown['Verdict']} than {shown['Minus']} ({shown['Metric']}; {shown['Landscape']})"
@@ -187,13 +244,24 @@ def _answer(rows: list[Row]) -> str:
 
 def compared(results: Results, values: dict[str, list[float]]) -> list[tuple[str, str]]:
     """Return (selector, other) of every row: each reference minus the others, else the others minus the best."""
-    means = {label: sum(of_label) / len(of_label) for label, of_label in values.items() if of_label}
+    means = {
+        label: sum(of_label) / len(of_label)
+        for label, of_label in values.items()
+        if of_label
+    }
     if not means:
         return []
     if references := [label for label in results.info.references if label in means]:
-        pairs = [(reference, label) for reference in references for label in values if label != reference]
+        pairs = [
+            (reference, label)
+            for reference in references
+            for label in values
+            if label != reference
+        ]
         # Two references are compared with one another once.
-        return [(a, b) for place, (a, b) in enumerate(pairs) if (b, a) not in pairs[:place]]
+        return [
+            (a, b) for place, (a, b) in enumerate(pairs) if (b, a) not in pairs[:place]
+        ]
     best = max(means, key=means.__getitem__)
     return [(label, best) for label in values if label != best]
 
@@ -202,14 +270,24 @@ Exact = Mapping[tuple[str, str], float]
 """What a random cell has, by (place, label) of groups that are random draws."""
 
 
-def _family(results: Results, place: str, metric: Metric, series: dict[str, Series], exact: Exact) -> list[Row]:
+def _family(
+    results: Results,
+    place: str,
+    metric: Metric,
+    series: dict[str, Series],
+    exact: Exact,
+) -> list[Row]:
     """Return the rows of one place and metric."""
-    labels = compared(results, {label: list(one.values.values()) for label, one in series.items()})
+    labels = compared(
+        results, {label: list(one.values.values()) for label, one in series.items()}
+    )
     pairs = [_pair(a, b, [series], exact) for a, b in labels]
     return _rows(place, metric, pairs)
 
 
-def _pair(selector: str, minus: str, searches: Sequence[dict[str, Series]], exact: Exact) -> _Pair:
+def _pair(
+    selector: str, minus: str, searches: Sequence[dict[str, Series]], exact: Exact
+) -> _Pair:
     strata = []
     is_exact = False
     for search in searches:
@@ -217,11 +295,18 @@ def _pair(selector: str, minus: str, searches: Sequence[dict[str, Series]], exac
         theirs = search[minus]
         strata.append(pair(ours.values, theirs.values))
         if ours.metric == ACCURACY:
-            is_exact |= (ours.place, selector) in exact or (theirs.place, minus) in exact
+            is_exact |= (ours.place, selector) in exact or (
+                theirs.place,
+                minus,
+            ) in exact
     return _Pair(selector, minus, strata, is_exact)
 
 
-def _pooled(results: Results, families: dict[tuple[str, Metric], dict[str, Series]], exact: Exact) -> list[Row]:
+def _pooled(
+    results: Results,
+    families: dict[tuple[str, Metric], dict[str, Series]],
+    exact: Exact,
+) -> list[Row]:
     """Return rows over several spaces and data sets, each with the first truth that judges it; none where it is one."""
     first: dict[Metric, dict[str, dict[str, Series]]] = defaultdict(dict)
     for (_, metric), by_label in families.items():
@@ -231,7 +316,11 @@ def _pooled(results: Results, families: dict[tuple[str, Metric], dict[str, Serie
         if len(by_search) < 2:
             continue
         searches = list(by_search.values())
-        common = [label for label in searches[0] if all(label in search for search in searches)]
+        common = [
+            label
+            for label in searches[0]
+            if all(label in search for search in searches)
+        ]
         means = {label: _means(searches, label) for label in common}
         pairs = [_pair(a, b, searches, exact) for a, b in compared(results, means)]
         rows += _rows(f"all {len(by_search)} searches", metric, pairs)
@@ -253,14 +342,20 @@ def _rows(place: str, metric: Metric, pairs: list[_Pair]) -> list[Row]:
     ]
 
 
-def _row(place: str, metric: Metric, compared: _Pair, finding: Finding, power: Difference) -> Row:
+def _row(
+    place: str, metric: Metric, compared: _Pair, finding: Finding, power: Difference
+) -> Row:
     """Return the row of one comparison; `power` has an interval as wide as the first of Holm's steps asks."""
     difference = finding.difference
     detectable = power.detectable
     needed = power.seeds_for(WORTH[metric.unit])
     ours = [value for stratum in compared.strata for value in stratum.ours]
     theirs = [value for stratum in compared.strata for value in stratum.theirs]
-    iqm = (interquartile_mean(ours), interquartile_mean(theirs)) if ours and not compared.exact else (None, None)
+    iqm = (
+        (interquartile_mean(ours), interquartile_mean(theirs))
+        if ours and not compared.exact
+        else (None, None)
+    )
     digits = 2 if metric.unit == "points" else 3
 
     def number(value: float | None, sign: bool = False) -> str:
@@ -292,10 +387,16 @@ def _row(place: str, metric: Metric, compared: _Pair, finding: Finding, power: D
         "p (Holm)": p_value(finding.p),
         "p, permutation": p_value(difference.p_permutation),
         "p, Wilcoxon": p_value(difference.p_wilcoxon),
-        "P(higher)": NONE if difference.improvement is None else f"{difference.improvement:.2f}",
+        "P(higher)": NONE
+        if difference.improvement is None
+        else f"{difference.improvement:.2f}",
         "IQM": NONE if iqm[0] is None else f"{number(iqm[0])}, {number(iqm[1])}",
         "Detectable": number(detectable),
-        "Seeds needed": NONE if detectable is None else "> 1,000" if needed is None else f"{needed:,}",
+        "Seeds needed": NONE
+        if detectable is None
+        else "> 1,000"
+        if needed is None
+        else f"{needed:,}",
         "Verdict": finding.verdict,
     }
     return Row(full, shown)
@@ -309,7 +410,11 @@ def _shown_interval(difference: Difference, digits: int) -> str:
 
 def interval(low: float | None, high: float | None, digits: int) -> str:
     """Return an interval in brackets."""
-    return NONE if low is None or high is None else f"[{low:+.{digits}f}, {high:+.{digits}f}]"
+    return (
+        NONE
+        if low is None or high is None
+        else f"[{low:+.{digits}f}, {high:+.{digits}f}]"
+    )
 
 
 def p_value(p: float | None) -> str:

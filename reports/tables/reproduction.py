@@ -1,8 +1,9 @@
 """The reproduction table: what papers print, what was measured here, and whether the two are shown to differ.
 
-Like is held against like: the same reduction, split and horizon or final training, the same search protocol, the same
-oracle, measured and not predicted. The margin of a difference is what :mod:`archselect.reports.agreement` has for that
-kind of number. A row whose verdict could not have been another says so.
+Like is held against like: the same reduction, split and horizon or final training, the
+same search protocol, the same oracle, measured and not predicted. The margin of a
+difference is what :mod:`archselect.reports.statistics.agreement` has for that kind of
+number. A row whose verdict could not have been another says so.
 """
 
 from __future__ import annotations
@@ -11,13 +12,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from archselect.reports import agreement
-from archselect.reports.agreement import SKEWED_RUNS, Margin, all_equal
-from archselect.reports.intervals import LEVEL, Interval, best_of, student
-from archselect.reports.measured import CORRELATION, TIMES, Incomparable, Ours, measured, times
-from archselect.reports.published import Published, find
-from archselect.reports.results import Group, Results
-from archselect.reports.search_protocols import differences, other_images
+from archselect.reports.published.numbers import Published, find
+from archselect.reports.published.search_protocols import differences, other_images
+from archselect.reports.results.measured import (
+    CORRELATION,
+    TIMES,
+    Incomparable,
+    Ours,
+    measured,
+    times,
+)
+from archselect.reports.results.results import Group, Results
+from archselect.reports.statistics import agreement
+from archselect.reports.statistics.agreement import SKEWED_RUNS, Margin, all_equal
+from archselect.reports.statistics.intervals import LEVEL, Interval, best_of, student
 from archselect.reports.tables.table import NONE, Row, Table, make_table
 
 NOT_SHOWN = "not shown to differ"
@@ -46,14 +54,44 @@ _UNITS = {
 _PUBLISHED = ("paper", "table", "space", "dataset", "method", "metric")
 _COLUMNS = (
     *_PUBLISHED,
-    *("published", "published_std", "published_reduction", "published_runs", "published_source", "published_note"),
+    *(
+        "published",
+        "published_std",
+        "published_reduction",
+        "published_runs",
+        "published_source",
+        "published_note",
+    ),
     *("search_protocol", "oracle"),
-    *("selector", "measured", "measured_low", "measured_high", "runs", "measured_reduction"),
-    *("difference", "difference_low", "difference_high", "compared_by", "differs_below", "differs_above"),
+    *(
+        "selector",
+        "measured",
+        "measured_low",
+        "measured_high",
+        "runs",
+        "measured_reduction",
+    ),
+    *(
+        "difference",
+        "difference_low",
+        "difference_high",
+        "compared_by",
+        "differs_below",
+        "differs_above",
+    ),
     *("verdict", "reason", "images"),
 )
 _SHOWN = (
-    *("Published in", "Method", "Selector", "Metric", "Published", "Measured", "Difference", "By"),
+    *(
+        "Published in",
+        "Method",
+        "Selector",
+        "Metric",
+        "Published",
+        "Measured",
+        "Difference",
+        "By",
+    ),
     *("Would differ", "Verdict"),
 )
 _CAPTION = (
@@ -80,8 +118,8 @@ class Judgement:
         verdict, reason: the verdict, and what more has to be said.
         difference: ours less the published number, with its interval.
         basis: what the interval is made of, in words.
-        differs_below, differs_above: below and above which value ours would have been called "differs"; None where no
-            such value is possible.
+        differs_below, differs_above: below and above which value ours would have been
+            called "differs"; None where no such value is possible.
     """
 
     verdict: str
@@ -102,21 +140,49 @@ class Summary:
 
 
 def reproduction_table(results: Results) -> Table:
-    """Return every published number that the study names, beside ours. Raises UserError for one that does not exist."""
+    """Return every published number that the study names, beside ours.
+
+    Raises UserError for one that does not exist.
+    """
     rows = []
     for entry in results.info.reproduces:
         for group in results.groups:
             if group.label == entry.selector and group.records:
-                of_space = [row for row in find(entry) if group.inputs.space == (entry.space or row.space)]
-                rows += [_row(results, row, group) for row in _of_its_data(results, of_space, group)]
+                of_space = [
+                    row
+                    for row in find(entry)
+                    if group.inputs.space == (entry.space or row.space)
+                ]
+                rows += [
+                    _row(results, row, group)
+                    for row in _of_its_data(results, of_space, group)
+                ]
     return make_table(
         "reproduction",
         "Published and measured",
         rows,
         answer=_answer(rows),
         columns=(_COLUMNS, _SHOWN),
-        text=("Published in", "Method", "Metric", "Selector", "Published", "Measured", "By", "Would differ", "Verdict"),
-        brief=("Method", "Metric", "Published", "Measured", "Difference", "Would differ", "Verdict"),
+        text=(
+            "Published in",
+            "Method",
+            "Metric",
+            "Selector",
+            "Published",
+            "Measured",
+            "By",
+            "Would differ",
+            "Verdict",
+        ),
+        brief=(
+            "Method",
+            "Metric",
+            "Published",
+            "Measured",
+            "Difference",
+            "Would differ",
+            "Verdict",
+        ),
         caption=_CAPTION.format(
             level=100 * LEVEL,
             skewed=100 * SKEWED_RUNS,
@@ -131,41 +197,64 @@ def reproduction_table(results: Results) -> Table:
 
 
 def judge(row: Published, ours: Ours) -> Judgement:
-    """Return the verdict on our values beside a published number of their kind. Raises Incomparable."""
+    """Return the verdict on our values beside a published number of their kind.
+
+    Raises Incomparable.
+    """
     value = summarise(row, ours).interval.mean
     assert value is not None
     difference = value - row.value
-    margin = _margin(row, ours, value).widened(row.rounding + 1e-9 * max(1.0, abs(row.value)))
+    margin = _margin(row, ours, value).widened(
+        row.rounding + 1e-9 * max(1.0, abs(row.value))
+    )
     if margin.below is None or margin.above is None:
         same = all_equal(ours.values) and abs(difference) <= row.rounding + 1e-9
         reason = f"{margin.basis}; the published number is {'the same' if same else 'another'}"
         return Judgement(NO_INTERVAL, reason, Interval(difference, None, None))
     judgement = Judgement(
         verdict=NOT_SHOWN if -margin.below <= difference <= margin.above else DIFFERS,
-        difference=Interval(difference, difference - margin.above, difference + margin.below),
+        difference=Interval(
+            difference, difference - margin.above, difference + margin.below
+        ),
         basis=margin.basis,
         differs_below=low if (low := row.value - margin.below) > ours.lowest else None,
-        differs_above=high if (high := row.value + margin.above) < ours.highest else None,
+        differs_above=high
+        if (high := row.value + margin.above) < ours.highest
+        else None,
     )
     if judgement.differs_below is None and judgement.differs_above is None:
-        return replace(judgement, verdict=NO_TEST, reason="no possible value would have been called different")
+        return replace(
+            judgement,
+            verdict=NO_TEST,
+            reason="no possible value would have been called different",
+        )
     return judgement
 
 
 def summarise(row: Published, ours: Ours) -> Summary:
-    """Return our values reduced as the published number is. Raises Incomparable if they cannot be."""
+    """Return our values reduced as the published number is.
+
+    Raises Incomparable if they cannot be.
+    """
     runs = len(ours.values)
     if row.reduction == "best":
         return _best(row, ours)
     if row.reduction in ("mean", "single", "exact"):
         supernets = len(ours.independent)
         source = f" from {supernets} supernets" if supernets < runs else ""
-        return Summary(student(ours.independent, (ours.lowest, ours.highest)), runs, f"mean of {runs}{source}")
+        return Summary(
+            student(ours.independent, (ours.lowest, ours.highest)),
+            runs,
+            f"mean of {runs}{source}",
+        )
     raise Incomparable("the paper does not say what it is the mean or best of")
 
 
 def _best(row: Published, ours: Ours) -> Summary:
-    """Our expected best of as many runs as the published number is of. Raises Incomparable."""
+    """Our expected best of as many runs as the published number is of.
+
+    Raises Incomparable.
+    """
     runs = len(ours.values)
     if row.metric == "params_millions":
         raise Incomparable("it is of the published best run alone")
@@ -184,7 +273,9 @@ def _margin(row: Published, ours: Ours, value: float) -> Margin:
     independent = ours.independent
     if row.reduction == "best":
         assert row.runs is not None
-        return agreement.best_and_runs(ours.values, len(independent), row.runs, value, ours.higher)
+        return agreement.best_and_runs(
+            ours.values, len(independent), row.runs, value, ours.higher
+        )
     if row.reduction == "exact":
         landscape = ours.landscape
         if landscape is not None and _is_its_mean(row, landscape.mean, landscape.std):
@@ -214,10 +305,20 @@ def _notes(results: Results, rows: Sequence[Row]) -> list[str]:
             f"{'; '.join(info.differences)}."
         )
     notes += results.status()
-    images = dict.fromkeys(str(row.full["images"]) for row in rows if row.full["images"])
-    notes += [f"Ours searched on {of}, where the published search had the whole data set." for of in images]
-    known = {(row.full["table"], row.full["method"]): row.full["published_note"] for row in rows}
-    return notes + [f"{table}, {method}: {note}." for (table, method), note in known.items() if note]
+    images = dict.fromkeys(
+        str(row.full["images"]) for row in rows if row.full["images"]
+    )
+    notes += [
+        f"Ours searched on {of}, where the published search had the whole data set."
+        for of in images
+    ]
+    known = {
+        (row.full["table"], row.full["method"]): row.full["published_note"]
+        for row in rows
+    }
+    return notes + [
+        f"{table}, {method}: {note}." for (table, method), note in known.items() if note
+    ]
 
 
 def _answer(rows: list[Row]) -> str:
@@ -225,16 +326,36 @@ def _answer(rows: list[Row]) -> str:
     counts = Counter(str(row.full["verdict"]) for row in rows)
     compared = len(rows) - counts[NOT_COMPARABLE]
     if not compared:
-        which = "The published number cannot" if len(rows) == 1 else f"None of the {len(rows)} published numbers can"
-        return f"{which} be held against ours." if rows else "No published number is known of what was run."
-    verdicts = ", ".join(f"{counts[verdict]} {words}" for verdict, words in _IN_WORDS.items() if counts[verdict])
-    rest = f"; {len(rows) - compared} more cannot be compared" if compared < len(rows) else ""
+        which = (
+            "The published number cannot"
+            if len(rows) == 1
+            else f"None of the {len(rows)} published numbers can"
+        )
+        return (
+            f"{which} be held against ours."
+            if rows
+            else "No published number is known of what was run."
+        )
+    verdicts = ", ".join(
+        f"{counts[verdict]} {words}"
+        for verdict, words in _IN_WORDS.items()
+        if counts[verdict]
+    )
+    rest = (
+        f"; {len(rows) - compared} more cannot be compared"
+        if compared < len(rows)
+        else ""
+    )
     return f"Of {compared} published numbers that can be held against ours: {verdicts}{rest}."
 
 
-def _of_its_data(results: Results, rows: list[Published], group: Group) -> list[Published]:
+def _of_its_data(
+    results: Results, rows: list[Published], group: Group
+) -> list[Published]:
     """Those on data sets on which the group was judged; all, with the reason in the table, if there is none."""
-    datasets = {landscape.dataset for landscape in results.landscapes if group.known(landscape)}
+    datasets = {
+        landscape.dataset for landscape in results.landscapes if group.known(landscape)
+    }
     return [row for row in rows if row.dataset in datasets] or rows
 
 
@@ -275,7 +396,9 @@ def _row(results: Results, row: Published, group: Group) -> Row:
         "Selector": group.name,
         "Metric": _metric(row),
         "Published": _published(row, digits),
-        "Measured": f"{_interval(interval, digits)} ({summary.reduction})" if summary else NONE,
+        "Measured": f"{_interval(interval, digits)} ({summary.reduction})"
+        if summary
+        else NONE,
         "Difference": _interval(judgement.difference, digits, sign="+"),
         "By": judgement.basis or NONE,
         "Would differ": _would_differ(judgement, digits),
@@ -310,11 +433,20 @@ def _held(results: Results, row: Published, group: Group) -> Held:
     if not row.search_protocol:
         if row.reduction == "exact":
             return Held(summary, judge(row, ours))
-        return Held(summary, Judgement(NOT_COMPARABLE, "how the published search was made is not on record"))
+        return Held(
+            summary,
+            Judgement(
+                NOT_COMPARABLE, "how the published search was made is not on record"
+            ),
+        )
     if settings := differences(row.search_protocol, row.dataset, group.inputs):
         barred = Judgement(NOT_COMPARABLE, f"another protocol ({', '.join(settings)})")
         return Held(summary, barred, tuple(settings))
-    return Held(summary, judge(row, ours), images=other_images(row.search_protocol, row.dataset, group.inputs))
+    return Held(
+        summary,
+        judge(row, ours),
+        images=other_images(row.search_protocol, row.dataset, group.inputs),
+    )
 
 
 def _verdict(judgement: Judgement, settings: Sequence[str]) -> str:
@@ -322,7 +454,11 @@ def _verdict(judgement: Judgement, settings: Sequence[str]) -> str:
     if len(settings) > MOST_SETTINGS + 1:
         first = ", ".join(settings[:MOST_SETTINGS])
         return f"{judgement.verdict}: another protocol ({first} and {len(settings) - MOST_SETTINGS} more)"
-    return f"{judgement.verdict}: {judgement.reason}" if judgement.reason else judgement.verdict
+    return (
+        f"{judgement.verdict}: {judgement.reason}"
+        if judgement.reason
+        else judgement.verdict
+    )
 
 
 def _shown_anyway(row: Published, group: Group) -> Summary | None:
@@ -330,7 +466,9 @@ def _shown_anyway(row: Published, group: Group) -> Summary | None:
     if row.metric not in TIMES:
         return None
     ours = times(row, group)
-    return Summary(student(ours.independent), len(ours.values), f"mean of {len(ours.values)}")
+    return Summary(
+        student(ours.independent), len(ours.values), f"mean of {len(ours.values)}"
+    )
 
 
 def _reduction(row: Published) -> str:
@@ -338,10 +476,18 @@ def _reduction(row: Published) -> str:
     if row.reduction == "exact":
         return "exact"
     if row.reduction == "single":
-        supernets = f" from {len(row.independent)} supernets" if len(row.independent) < len(row.values) else ""
+        supernets = (
+            f" from {len(row.independent)} supernets"
+            if len(row.independent) < len(row.values)
+            else ""
+        )
         return f"{row.runs} single run{'s' if row.runs != 1 else ''}{supernets}"
     if row.reduction in ("mean", "best"):
-        return f"{row.reduction} of {row.runs}" if row.runs else f"{row.reduction}, runs not stated"
+        return (
+            f"{row.reduction} of {row.runs}"
+            if row.runs
+            else f"{row.reduction}, runs not stated"
+        )
     return row.reduction or "reduction not stated"
 
 
@@ -373,7 +519,9 @@ def _interval(interval: Interval, digits: int, sign: str = "") -> str:
     number = f"{interval.mean:{sign}.{digits}f}"
     if interval.low is None or interval.high is None:
         return number
-    return f"{number} [{interval.low:{sign}.{digits}f}, {interval.high:{sign}.{digits}f}]"
+    return (
+        f"{number} [{interval.low:{sign}.{digits}f}, {interval.high:{sign}.{digits}f}]"
+    )
 
 
 def _would_differ(judgement: Judgement, digits: int) -> str:
@@ -382,7 +530,10 @@ def _would_differ(judgement: Judgement, digits: int) -> str:
         return "none that is possible"
     parts: Sequence[str] = [
         f"{word} {value:.{digits}f}"
-        for word, value in (("below", judgement.differs_below), ("above", judgement.differs_above))
+        for word, value in (
+            ("below", judgement.differs_below),
+            ("above", judgement.differs_above),
+        )
         if value is not None
     ]
     return " or ".join(parts) or NONE

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from archselect.reports.intervals import LEAST_SEEDS
-from archselect.reports.paired import compare, judge, pair
+from archselect.reports.statistics.intervals import LEAST_SEEDS
+from archselect.reports.statistics.paired import compare, judge, pair
 from archselect.reports.tables.table import BEST, LEVEL_WITH_IT, WORSE, listed
 
 
 def standings(values: Mapping[str, Mapping[int, float]]) -> dict[str, str]:
     """Return by name whether it is the best, worse, or not shown to be worse.
 
-    The best have the highest mean. The others are compared with one of them by the paired t-test, with Holm's
-    adjustment over all of them. Names of which nothing is shown, as with fewer than three seeds, are left out. A single
-    name is no best, and neither is one with fewer than three seeds: then nothing is shown of any.
+    The best have the highest mean. The others are compared with one of them by the
+    paired t-test, with Holm's adjustment over all of them. Names of which nothing is
+    shown, as with fewer than three seeds, are left out. A single name is no best, and
+    neither is one with fewer than three seeds: then nothing is shown of any.
 
     Args:
         values: by name, the values by supernet seed; higher is better.
     """
-    means = {name: round(sum(by_seed.values()) / len(by_seed), 9) for name, by_seed in values.items() if by_seed}
+    means = {
+        name: round(sum(by_seed.values()) / len(by_seed), 9)
+        for name, by_seed in values.items()
+        if by_seed
+    }
     if len(means) < 2:
         return {}
     highest = max(means.values())
@@ -31,7 +36,9 @@ def standings(values: Mapping[str, Mapping[int, float]]) -> dict[str, str]:
     findings = dict(zip(others, judge(differences, "higher"), strict=True))
     marks = {"no evidence": LEVEL_WITH_IT, "worse": WORSE}
     standing = dict.fromkeys(best, BEST)
-    standing |= {name: marks[f.verdict] for name, f in findings.items() if f.verdict in marks}
+    standing |= {
+        name: marks[f.verdict] for name, f in findings.items() if f.verdict in marks
+    }
     return {name: standing[name] for name in means if name in standing}
 
 

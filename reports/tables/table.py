@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from archselect.benchmarks.records import Landscape
+from archselect.benchmarks.store.records import Landscape
 
 NONE = "–"
 """What stands where there is no number."""
@@ -36,9 +36,10 @@ WHERE = ("truth", "dataset", "split", "epochs")
 class Table:
     """One table.
 
-    `frame` has the numbers in full under stable names, for files and programs; `shown` has the same rows as
-    rounded text under readable headers, of which `numeric` are set flush right and `brief` fit a terminal. `answer` is
-    what the table says, in one sentence; `marks` has, row by row, the headers of marked cells and their marks.
+    `frame` has the numbers in full under stable names, for files and programs; `shown`
+    has the same rows as rounded text under readable headers, of which `numeric` are set
+    flush right and `brief` fit a terminal. `answer` is what the table says, in one
+    sentence; `marks` has, row by row, the headers of marked cells and their marks.
     """
 
     name: str
@@ -55,7 +56,11 @@ class Table:
     def narrow(self) -> Table:
         """The table with its most telling columns alone."""
         kept = [c for c in self.shown.columns if c in self.brief or c in HEADINGS]
-        return replace(self, shown=self.shown[kept], numeric=tuple(c for c in kept if c in self.numeric))
+        return replace(
+            self,
+            shown=self.shown[kept],
+            numeric=tuple(c for c in kept if c in self.numeric),
+        )
 
 
 @dataclass(frozen=True)
@@ -93,8 +98,12 @@ def make_table(
         title=title,
         answer=answer,
         frame=pd.DataFrame([row.full for row in rows], columns=list(full_names)),
-        shown=pd.DataFrame([row.shown for row in rows], columns=list(headers), dtype=object),
-        marks=tuple({h: mark for h, mark in row.marks.items() if mark != WORSE} for row in rows),
+        shown=pd.DataFrame(
+            [row.shown for row in rows], columns=list(headers), dtype=object
+        ),
+        marks=tuple(
+            {h: mark for h, mark in row.marks.items() if mark != WORSE} for row in rows
+        ),
         numeric=tuple(header for header in headers if header not in text),
         brief=brief,
         caption=caption,
@@ -109,7 +118,9 @@ def where(landscape: Landscape) -> dict[str, object]:
 
 def highest(rows: Sequence[Row], column: str) -> Row | None:
     """The first row with the highest number in a column of the frame; None if none has a number there."""
-    known = [(value, row) for row in rows if isinstance(value := row.full.get(column), float)]
+    known = [
+        (value, row) for row in rows if isinstance(value := row.full.get(column), float)
+    ]
     return max(known, key=lambda pair: pair[0])[1] if known else None
 
 

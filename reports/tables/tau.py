@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from archselect.benchmarks.records import Landscape
-from archselect.reports.intervals import LEVEL, Interval
-from archselect.reports.metrics import LEVELS, correlations, tau_by_seed
-from archselect.reports.results import Results
-from archselect.reports.stats import Correlation, architecture_scale, operation_scale
+from archselect.benchmarks.store.records import Landscape
+from archselect.reports.results.metrics import LEVELS, correlations, tau_by_seed
+from archselect.reports.results.results import Results
+from archselect.reports.results.tau import (
+    Correlation,
+    architecture_scale,
+    operation_scale,
+)
+from archselect.reports.statistics.intervals import LEVEL, Interval
 from archselect.reports.tables.operations import controls_in_words
 from archselect.reports.tables.standing import others_in_words, standings
 from archselect.reports.tables.table import NONE, WHERE, Row, Table, make_table, where
-from archselect.reports.words import is_plain, reference
+from archselect.reports.tables.words import is_plain, reference
 
 _TAU = (
     *WHERE,
-    *("level", "selector", "tau_b", "tau_b_low", "tau_b_high", "spearman", "spearman_low", "spearman_high"),
+    *(
+        "level",
+        "selector",
+        "tau_b",
+        "tau_b_low",
+        "tau_b_high",
+        "spearman",
+        "spearman_low",
+        "spearman_high",
+    ),
     *("seeds", "n", "coefficients", "undefined", "note"),
 )
 _TAU_SHOWN = (
@@ -40,11 +53,19 @@ def tau_table(results: Results) -> Table:
         judged = {g.name: g for g in results.groups if g.judged(landscape)}
         every = {name: correlations(landscape, group) for name, group in judged.items()}
         for level in LEVELS:
-            found = {name: own for name, of in every.items() if (own := of[level]) is not None}
-            values = {name: tau_by_seed(landscape, judged[name], own) for name, own in found.items()}
+            found = {
+                name: own
+                for name, of in every.items()
+                if (own := of[level]) is not None
+            }
+            values = {
+                name: tau_by_seed(landscape, judged[name], own)
+                for name, own in found.items()
+            }
             standing = standings(values)
             rows += [
-                _tau_row(results, landscape, level, name, own, standing.get(name, "")) for name, own in found.items()
+                _tau_row(results, landscape, level, name, own, standing.get(name, ""))
+                for name, own in found.items()
             ]
             says += _best(landscape, level, found, standing)
     caption = (
@@ -57,7 +78,11 @@ def tau_table(results: Results) -> Table:
         "Student's t over supernet seeds, cut at -1 and 1; there is none with fewer than three seeds or where all "
         "seeds have the same value."
     )
-    used = [s for s in results.landscapes if s.architectures and any(g.judged(s) for g in results.groups)]
+    used = [
+        s
+        for s in results.landscapes
+        if s.architectures and any(g.judged(s) for g in results.groups)
+    ]
     notes = [
         *_directions(results),
         *_controls(results, used),
@@ -86,7 +111,14 @@ class _Best:
     sentence: str
 
 
-def _tau_row(results: Results, landscape: Landscape, level: str, name: str, found: Correlation, standing: str) -> Row:
+def _tau_row(
+    results: Results,
+    landscape: Landscape,
+    level: str,
+    name: str,
+    found: Correlation,
+    standing: str,
+) -> Row:
     note = found.left_out
     defined = sum(value is not None for value in found.per_seed)
     if defined < len(found.per_seed):
@@ -121,16 +153,29 @@ def _tau_row(results: Results, landscape: Landscape, level: str, name: str, foun
     return Row(full, shown, {"τ-b ↑": standing} if standing else {})
 
 
-def _best(landscape: Landscape, level: str, found: dict[str, Correlation], standing: dict[str, str]) -> list[_Best]:
+def _best(
+    landscape: Landscape,
+    level: str,
+    found: dict[str, Correlation],
+    standing: dict[str, str],
+) -> list[_Best]:
     """Return, of a landscape and level, whose scores agree best with it, in words; [] where nothing is defined."""
-    means = {name: correlation.tau.mean for name, correlation in found.items() if correlation.tau.mean is not None}
+    means = {
+        name: correlation.tau.mean
+        for name, correlation in found.items()
+        if correlation.tau.mean is not None
+    }
     if not means:
         return []
     best = max(means, key=means.__getitem__)
     interval = found[best].tau
     bounds = "" if interval.low is None else f" {_interval(interval)}"
     others = f"; {others_in_words(means, standing)}" if len(means) > 1 else ""
-    return [_Best(landscape, len(means), f"{best} {means[best]:.3f}{bounds} ({level}{others})")]
+    return [
+        _Best(
+            landscape, len(means), f"{best} {means[best]:.3f}{bounds} ({level}{others})"
+        )
+    ]
 
 
 def _answer(results: Results, says: list[_Best]) -> str:
@@ -153,10 +198,19 @@ def _controls(results: Results, used: list[Landscape]) -> Iterator[str]:
 def _directions(results: Results) -> list[str]:
     """One sentence for each level: what was correlated, which way is better, and who gives no such scores."""
     sentences = []
-    for level, scale_of in (("Operation", operation_scale), ("Architecture", architecture_scale)):
-        scales = {group.name: scale_of(group.records) for group in results.groups if group.records}
+    for level, scale_of in (
+        ("Operation", operation_scale),
+        ("Architecture", architecture_scale),
+    ):
+        scales = {
+            group.name: scale_of(group.records)
+            for group in results.groups
+            if group.records
+        }
         scored = "; ".join(
-            f"{name}, {scale.name} ({scale.better} is better)" for name, scale in scales.items() if scale
+            f"{name}, {scale.name} ({scale.better} is better)"
+            for name, scale in scales.items()
+            if scale
         )
         silent = ", ".join(name for name, scale in scales.items() if scale is None)
         sentences.append(

@@ -6,10 +6,10 @@ from operator import attrgetter
 
 import numpy as np
 
-from archselect.benchmarks.records import Cost, Counts
-from archselect.reports.results import Group, Results
+from archselect.benchmarks.store.records import Cost, Counts
+from archselect.reports.results.results import Group, Results
 from archselect.reports.tables.table import NONE, Row, Table, deviation, make_table
-from archselect.reports.words import device, short
+from archselect.reports.tables.words import device, short
 
 PHASES = ("data", "supernet", "score", "tune", "validate")
 _FIELDS = attrgetter(*Counts.model_fields)
@@ -18,12 +18,24 @@ _NO_COUNTS = _FIELDS(Counts())
 
 def time_table(results: Results) -> Table:
     """Seconds by phase, memory and hardware-free counts, per selector."""
-    extra = sorted({phase for group in results.groups for phase in group.phases} - set(PHASES))
-    machines = sorted({device(m) for g in results.groups for m in (*g.machines, *g.supernet_machines)})
+    extra = sorted(
+        {phase for group in results.groups for phase in group.phases} - set(PHASES)
+    )
+    machines = sorted(
+        {device(m) for g in results.groups for m in (*g.machines, *g.supernet_machines)}
+    )
     memories = sorted({record.cost.memory_kind for record in results.records})
-    rows = [_time_row(group, [*PHASES, *extra]) for group in results.groups if group.records]
-    told = {"Device": len(machines) == 1, "Memory": len(memories) == 1}  # in a note instead
-    rows = [Row(row.full, {k: v for k, v in row.shown.items() if not told.get(k)}) for row in rows]
+    rows = [
+        _time_row(group, [*PHASES, *extra]) for group in results.groups if group.records
+    ]
+    told = {
+        "Device": len(machines) == 1,
+        "Memory": len(memories) == 1,
+    }  # in a note instead
+    rows = [
+        Row(row.full, {k: v for k, v in row.shown.items() if not told.get(k)})
+        for row in rows
+    ]
     caption = (
         "Cost of one run, mean over the seeds of a selector. Seconds by phase, with a device synchronise at "
         "each boundary; total: sum of the phases (± sample standard deviation over seeds); warm-up (first "
@@ -45,7 +57,15 @@ def time_table(results: Results) -> Table:
         answer=_answer(rows, one_machine=len(machines) == 1),
         columns=(tuple(rows[0].full), tuple(rows[0].shown)),
         text=("Selector", "Memory", "Device"),
-        brief=("Selector", "Seeds", "Supernet s ↓", "Score s ↓", "Tune s ↓", "Total s ↓", "Forwards ↓"),
+        brief=(
+            "Selector",
+            "Seeds",
+            "Supernet s ↓",
+            "Score s ↓",
+            "Tune s ↓",
+            "Total s ↓",
+            "Forwards ↓",
+        ),
         caption=caption,
         notes=[*notes, *results.status()],
     )
@@ -61,7 +81,10 @@ def _time_row(group: Group, phases: list[str]) -> Row:
     distinct = {id(cost.counts): cost for cost in costs}
     sums = {key: _counted(cost) for key, cost in distinct.items()}
     counted = zip(*(sums[id(cost.counts)] for cost in costs), strict=True)
-    counts = {field: float(np.mean(own)) for field, own in zip(Counts.model_fields, counted, strict=True)}
+    counts = {
+        field: float(np.mean(own))
+        for field, own in zip(Counts.model_fields, counted, strict=True)
+    }
     peak = max(cost.peak_memory for cost in costs)
     memory_kind = ", ".join(sorted({cost.memory_kind for cost in costs}))
     devices = "; ".join(sorted({device(machine) for machine in group.machines}))
@@ -83,7 +106,10 @@ def _time_row(group: Group, phases: list[str]) -> Row:
     shown = {
         "Selector": group.name,
         "Seeds": f"{len(costs)}",
-        **{f"{phase.capitalize()} s ↓": short(spent[phase]) if phase in spent else NONE for phase in phases},
+        **{
+            f"{phase.capitalize()} s ↓": short(spent[phase]) if phase in spent else NONE
+            for phase in phases
+        },
         "Total s ↓": short(float(totals.mean()), spread),
         "Warm-up s": short(warmup),
         "Peak MiB ↓": f"{peak / 2**20:,.0f}",
@@ -105,13 +131,17 @@ def _answer(rows: list[Row], one_machine: bool) -> str:
     if low == high:
         return f"One run of {low} costs {short(cost[low])} {unit}."
     return (
-        f"One run of {high} costs most, {short(cost[high])} {unit}, and one of {low} least, {short(cost[low])} {unit}."
+        f"One run of {high} costs most, {short(cost[high])} {unit}, "
+        f"and one of {low} least, {short(cost[low])} {unit}."
     )
 
 
 def _counted(cost: Cost) -> list[int]:
     """The sums over all phases, in the order of the fields."""
-    return [sum(own) for own in zip(_NO_COUNTS, *map(_FIELDS, cost.counts.values()), strict=True)]
+    return [
+        sum(own)
+        for own in zip(_NO_COUNTS, *map(_FIELDS, cost.counts.values()), strict=True)
+    ]
 
 
 def _whole(value: float) -> str:

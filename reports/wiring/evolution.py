@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archselect.benchmarks.records import CellGraph
-from archselect.reports.drawing import Legend, draw, legend_of
-from archselect.reports.layout import label_width
+from archselect.benchmarks.store.records import CellGraph
+from archselect.reports.drawing.cells import Legend, draw, legend_of
+from archselect.reports.drawing.layout import label_width
+from archselect.reports.results.wiring import CellWiring, Wiring
 from archselect.reports.wiring.figures import figure_name
 from archselect.reports.wiring.groups import WiringGroup
-from archselect.reports.wiring.quantities import CellWiring, Wiring
 from archselect.reports.wiring.verdicts import fewest
 
 MOST_FRAMES = 20
@@ -45,7 +45,11 @@ def evolution(group: WiringGroup) -> Evolution:
     """That of the group's first seed."""
     seen = group.seeds[0]
     wiring = seen.wiring
-    names = list(dict.fromkeys(name for cell in group.info.cells for own in cell.operations for name in own))
+    names = list(
+        dict.fromkeys(
+            name for cell in group.info.cells for own in cell.operations for name in own
+        )
+    )
     looks = {entry.operation: entry for entry in legend_of([names])}
     widest = max(names, key=len)
     room = max(label_width(_graph(cell, 0, widest)[0]) for cell in wiring.cells)
@@ -53,7 +57,9 @@ def evolution(group: WiringGroup) -> Evolution:
     frames = []
     for epoch in chosen(wiring):
         drawn = [_graph(cell, epoch) for cell in wiring.cells]
-        colours: dict[str, Legend] = {label: looks[name] for _, labels in drawn for label, name in labels.items()}
+        colours: dict[str, Legend] = {
+            label: looks[name] for _, labels in drawn for label, name in labels.items()
+        }
         words = f"{when(epoch)}: {wiring.edges[epoch]} of {sum(len(cell.edges) for cell in group.info.cells)} edges"
         title = f"{group.name}, seed {seen.seed}, {words}"
         frames.append(
@@ -78,11 +84,18 @@ def chosen(wiring: Wiring, most: int = MOST_FRAMES) -> list[int]:
     stills = _stills(wiring)
     changed: set[int] = set()
     for cell in wiring.cells:
-        changed |= set((np.flatnonzero((np.diff(cell.genotype, axis=0) != 0).any(axis=1)) + 1).tolist())
+        changed |= set(
+            (
+                np.flatnonzero((np.diff(cell.genotype, axis=0) != 0).any(axis=1)) + 1
+            ).tolist()
+        )
     others = sorted(changed - stills)
     room = most - len(stills)
     if len(others) > room:
-        others = [others[place] for place in np.linspace(0, len(others) - 1, room).round().astype(int)]
+        others = [
+            others[place]
+            for place in np.linspace(0, len(others) - 1, room).round().astype(int)
+        ]
     return sorted(stills | set(others))
 
 
@@ -90,7 +103,9 @@ def _stills(wiring: Wiring) -> set[int]:
     return {0, fewest(wiring), wiring.trace.epochs}
 
 
-def _graph(cell: CellWiring, epoch: int, instead: str = "") -> tuple[CellGraph, dict[str, str]]:
+def _graph(
+    cell: CellWiring, epoch: int, instead: str = ""
+) -> tuple[CellGraph, dict[str, str]]:
     """The cell with every edge's likeliest operation and q as its label; and the operation of each label.
 
     Args:
@@ -106,4 +121,10 @@ def _graph(cell: CellWiring, epoch: int, instead: str = "") -> tuple[CellGraph, 
         labels[label] = name
         edges.append((source, target, label))
     own = cell.cell
-    return CellGraph(name=own.name, inputs=own.inputs, nodes=own.nodes, output=own.output, edges=edges), labels
+    return CellGraph(
+        name=own.name,
+        inputs=own.inputs,
+        nodes=own.nodes,
+        output=own.output,
+        edges=edges,
+    ), labels

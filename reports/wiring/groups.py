@@ -7,12 +7,23 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-from archselect.benchmarks.records import Inputs, content_id, flatten, one_line
-from archselect.benchmarks.traces import TraceInfo
-from archselect.reports.canvas import slugs
-from archselect.reports.results import Results
-from archselect.reports.wiring.quantities import Wiring
-from archselect.reports.wiring.verdicts import GROWING, NO_EDGES, PRUNING, WIDTH, Claim, Judged, Verdict, has_free
+from archselect.benchmarks.store.facts import content_id, flatten
+from archselect.benchmarks.store.records import Inputs
+from archselect.benchmarks.store.traces import TraceInfo
+from archselect.nasbench_adapters.foreign_text import one_line
+from archselect.reports.figures.canvas import slugs
+from archselect.reports.results.results import Results
+from archselect.reports.results.wiring import Wiring
+from archselect.reports.wiring.verdicts import (
+    GROWING,
+    NO_EDGES,
+    PRUNING,
+    WIDTH,
+    Claim,
+    Judged,
+    Verdict,
+    has_free,
+)
 
 RANDOM = "spos"
 """The optimiser that samples paths uniformly and never updates alphas."""
@@ -80,7 +91,13 @@ class WiringGroup:
     def verdicts(self) -> list[Verdict]:
         """One for each of the :attr:`claims`."""
         return [
-            Verdict(claim, tuple(Judged(s.seed, claim.measure(s.wiring, self._control(claim, s))) for s in self.seeds))
+            Verdict(
+                claim,
+                tuple(
+                    Judged(s.seed, claim.measure(s.wiring, self._control(claim, s)))
+                    for s in self.seeds
+                ),
+            )
             for claim in self.claims
         ]
 
@@ -99,17 +116,32 @@ def group_name(optimiser: str, inputs: Inputs) -> str:
 
 
 def wiring_groups(results: Results) -> list[WiringGroup]:
-    """All groups of traced supernets, in the order of the report. Raises UserError for a trace that cannot be read."""
+    """All groups of traced supernets, in the order of the report.
+
+    Raises UserError for a trace that cannot be read.
+    """
     traced: dict[str, dict[str, Inputs]] = {}
     for record in results.records:
         if record.inputs.supernet_id in results.wirings:
-            traced.setdefault(_key(record.inputs), {})[record.inputs.supernet_id] = record.inputs
+            traced.setdefault(_key(record.inputs), {})[record.inputs.supernet_id] = (
+                record.inputs
+            )
     found = []
     for supernets in traced.values():
-        seeds = [Seen(own.supernet_seed, results.wirings[id]) for id, own in supernets.items()]
-        found.append((next(iter(supernets.values())), tuple(sorted(seeds, key=lambda own: own.seed))))
+        seeds = [
+            Seen(own.supernet_seed, results.wirings[id])
+            for id, own in supernets.items()
+        ]
+        found.append(
+            (
+                next(iter(supernets.values())),
+                tuple(sorted(seeds, key=lambda own: own.seed)),
+            )
+        )
     names = _names([inputs for inputs, _ in found])
-    files = slugs(group_name(name, inputs) for name, (inputs, _) in zip(names, found, strict=True))
+    files = slugs(
+        group_name(name, inputs) for name, (inputs, _) in zip(names, found, strict=True)
+    )
     return [
         WiringGroup(
             name,
@@ -126,13 +158,27 @@ def wiring_groups(results: Results) -> list[WiringGroup]:
 
 
 def _key(inputs: Inputs) -> str:
-    include: Any = {"space": True, "data": True, "supernet": True, "formulations": {"supernet"}}
+    include: Any = {
+        "space": True,
+        "data": True,
+        "supernet": True,
+        "formulations": {"supernet"},
+    }
     return content_id(inputs.model_dump(mode="json", include=include))
 
 
-def _controls(found: Sequence[tuple[Inputs, tuple[Seen, ...]]], is_one: Callable[[Inputs], bool]) -> dict[int, Seen]:
+def _controls(
+    found: Sequence[tuple[Inputs, tuple[Seen, ...]]], is_one: Callable[[Inputs], bool]
+) -> dict[int, Seen]:
     """The seeds of the first group that is a control."""
-    return next(({seen.seed: seen for seen in seeds} for inputs, seeds in found if is_one(inputs)), {})
+    return next(
+        (
+            {seen.seed: seen for seen in seeds}
+            for inputs, seeds in found
+            if is_one(inputs)
+        ),
+        {},
+    )
 
 
 def _is_random_of(inputs: Inputs, other: Inputs) -> bool:
@@ -145,12 +191,21 @@ def _is_single_of(inputs: Inputs, other: Inputs) -> bool:
     level = one.pop("level", None)
     two.pop("level", None)
     recipes = other.supernet.recipe, inputs.supernet.recipe
-    return level == "single" and recipes == ("darts", "darts") and _place(other) == _place(inputs) and one == two
+    return (
+        level == "single"
+        and recipes == ("darts", "darts")
+        and _place(other) == _place(inputs)
+        and one == two
+    )
 
 
 def _place(inputs: Inputs) -> tuple[object, ...]:
     """Return all that a supernet and its control have in common but the seed."""
-    shared = {name: number for name, number in inputs.formulations.supernet.items() if name != "optimiser"}
+    shared = {
+        name: number
+        for name, number in inputs.formulations.supernet.items()
+        if name != "optimiser"
+    }
     return inputs.space, inputs.data, inputs.supernet.skeleton, shared
 
 
@@ -164,10 +219,17 @@ def _names(every: Sequence[Inputs]) -> list[str]:
         same = [
             other
             for other, beside, theirs in zip(flat, every, plain, strict=True)
-            if (theirs, beside.space, beside.data.name) == (name, inputs.space, inputs.data.name)
+            if (theirs, beside.space, beside.data.name)
+            == (name, inputs.space, inputs.data.name)
         ]
-        differing = [p for p in sorted({p for o in same for p in o}) if len({str(o.get(p)) for o in same}) > 1]
-        parts = ", ".join(f"{path.rpartition('.')[2]}={own.get(path)}" for path in differing)
+        differing = [
+            p
+            for p in sorted({p for o in same for p in o})
+            if len({str(o.get(p)) for o in same}) > 1
+        ]
+        parts = ", ".join(
+            f"{path.rpartition('.')[2]}={own.get(path)}" for path in differing
+        )
         names.append(f"{name} ({parts})" if parts else name)
     return names
 
@@ -175,4 +237,6 @@ def _names(every: Sequence[Inputs]) -> list[str]:
 def _optimiser(inputs: Inputs) -> str:
     """The recipe, and at how many levels it learns where that is a setting."""
     level = inputs.supernet.settings.get("level")
-    return f"{inputs.supernet.recipe} {level}-level" if level else inputs.supernet.recipe
+    return (
+        f"{inputs.supernet.recipe} {level}-level" if level else inputs.supernet.recipe
+    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archselect.reports.canvas import Figure
-from archselect.reports.results import Results
+from archselect.reports.figures.canvas import Figure
+from archselect.reports.results.results import Results
 from archselect.reports.wiring.evolution import Evolution, evolution
 from archselect.reports.wiring.figures import wiring_figures
 from archselect.reports.wiring.groups import wiring_groups
@@ -23,10 +23,15 @@ class WiringPart:
     def drawings(self) -> dict[str, str]:
         """Every drawing that becomes a file, by name."""
         stills = self.evolution.stills if self.evolution else []
-        return {frame.name: frame.svg for frame in stills} | {figure.name: figure.svg for figure in self.figures}
+        return {frame.name: frame.svg for frame in stills} | {
+            figure.name: figure.svg for figure in self.figures
+        }
 
 
 def wiring_parts(results: Results) -> list[WiringPart]:
     """One for each group; none of a study without the table "wiring"."""
     groups = wiring_groups(results) if "wiring" in results.info.tables else []
-    return [WiringPart(g.name, evolution(g) if g.learns else None, tuple(wiring_figures(g))) for g in groups]
+    return [
+        WiringPart(g.name, evolution(g) if g.learns else None, tuple(wiring_figures(g)))
+        for g in groups
+    ]

@@ -11,7 +11,13 @@ from math import ceil
 
 import numpy as np
 
-from archselect.reports.wiring.quantities import Bools, CellWiring, Wiring, mean_costs, mean_gap
+from archselect.reports.results.wiring import (
+    Bools,
+    CellWiring,
+    Wiring,
+    mean_costs,
+    mean_gap,
+)
 
 SEEDS = 5
 """Seeds below which there is no verdict."""
@@ -24,7 +30,9 @@ FIRST_PART, LAST_PART = 4, 10
 NARROWER = 0.2
 """By how much edges between nodes must be less probable than edges from inputs."""
 MANY_NONE, FEW_NONE = 0.8, 0.2
-"""Share of the edges that is none: at least, of the bi-level supernet; at most, of its single-level control."""
+"""Share of the edges that is none: at least, of the bi-level supernet; at most, of its
+single-level control.
+"""
 
 SHOWN, NOT_SHOWN = "SHOWN", "NOT SHOWN"
 
@@ -63,7 +71,9 @@ class Claim:
     def rule(self) -> str:
         """In words."""
         conditions = "; ".join(f"{c.label}: {c.words}" for c in self.conditions)
-        return f"{self.name} ({self.says}). {conditions}." + (f" Control: {self.control}." if self.control else "")
+        return f"{self.name} ({self.says}). {conditions}." + (
+            f" Control: {self.control}." if self.control else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,11 @@ class Verdict:
         """Each condition, how many seeds meet it, and of how many it is known."""
         columns = zip(*(seed.measured for seed in self.seeds), strict=True)
         return [
-            (condition, sum(own.met is True for own in column), sum(own.met is not None for own in column))
+            (
+                condition,
+                sum(own.met is True for own in column),
+                sum(own.met is not None for own in column),
+            )
             for condition, column in zip(self.claim.conditions, columns, strict=True)
         ]
 
@@ -147,7 +161,9 @@ def none_share(wiring: Wiring) -> float:
 
 def last_cost(wiring: Wiring, between: bool) -> float:
     """Mean cost of the free edges between nodes, or from inputs, in the last tenth of the epochs."""
-    return _mean([mean_costs(cell, _last(wiring))[_free(cell, between)] for cell in wiring.cells])
+    return _mean(
+        [mean_costs(cell, _last(wiring))[_free(cell, between)] for cell in wiring.cells]
+    )
 
 
 def has_free(wiring: Wiring, between: bool) -> bool:
@@ -203,21 +219,34 @@ def _no_edges(wiring: Wiring, control: Wiring | None) -> tuple[Measured, ...]:
     kept = Measured(None, None)
     if control is not None:
         kept = _measured(none_share(control), none_share(control) <= FEW_NONE)
-    return _measured(own, own >= MANY_NONE), kept, _measured(search, search > 0), _measured(train, train < 0)
+    return (
+        _measured(own, own >= MANY_NONE),
+        kept,
+        _measured(search, search > 0),
+        _measured(train, train < 0),
+    )
 
 
 GROWING = Claim(
     "GROWING",
     "edges are lost early and come back",
     (
-        Condition("falls", "falls", f"the edges of the argmax genotype fall by at least {FALL} in the first quarter"),
+        Condition(
+            "falls",
+            "falls",
+            f"the edges of the argmax genotype fall by at least {FALL} in the first quarter",
+        ),
         Condition("regrows", "regrows", "they end above their minimum"),
         Condition(
             "gap_before_fewest",
             "L−H > 0 first",
             "up to the minimum the mean L − H is positive, on the images on which alphas learn",
         ),
-        Condition("gap_at_end", "L−H < 0 last", "in the last tenth of the epochs it is negative"),
+        Condition(
+            "gap_at_end",
+            "L−H < 0 last",
+            "in the last tenth of the epochs it is negative",
+        ),
     ),
     _growing,
 )
@@ -225,8 +254,14 @@ PRUNING = Claim(
     "PRUNING",
     "edges are lost and stay lost",
     (
-        Condition("at_minimum", "ends lowest", "the argmax genotype ends with its minimum of edges"),
-        Condition("below_first", "below initial", "it has fewer of them than before training"),
+        Condition(
+            "at_minimum",
+            "ends lowest",
+            "the argmax genotype ends with its minimum of edges",
+        ),
+        Condition(
+            "below_first", "below initial", "it has fewer of them than before training"
+        ),
     ),
     _pruning,
 )
@@ -253,12 +288,26 @@ NO_EDGES = Claim(
     "NO EDGES",
     "bi-level optimisation selects no edges",
     (
-        Condition("none", "edges none", f"at least {MANY_NONE:.0%} of the edges end as none".replace("%", " %")),
-        Condition("control_none", "control kept", f"of the control's at most {FEW_NONE:.0%}".replace("%", " %")),
         Condition(
-            "gap_search", "L−H > 0 search", "in the last tenth of the epochs, on the images on which alphas learn"
+            "none",
+            "edges none",
+            f"at least {MANY_NONE:.0%} of the edges end as none".replace("%", " %"),
         ),
-        Condition("gap_train", "L−H < 0 training", "in the same epochs, on those on which weights learn"),
+        Condition(
+            "control_none",
+            "control kept",
+            f"of the control's at most {FEW_NONE:.0%}".replace("%", " %"),
+        ),
+        Condition(
+            "gap_search",
+            "L−H > 0 search",
+            "in the last tenth of the epochs, on the images on which alphas learn",
+        ),
+        Condition(
+            "gap_train",
+            "L−H < 0 training",
+            "in the same epochs, on those on which weights learn",
+        ),
     ),
     _no_edges,
     "single-level DARTS, all else the same",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archselect.nasbench_adapters.registry import Registry, check_name
+from archselect.nasbench_adapters.plugins.registry import Registry, check_name
 from archselect.selectors.proxies.base import Proxy
 from archselect.selectors.proxies.epe_nas import EPE_NAS
 from archselect.selectors.proxies.fisher import FISHER
@@ -41,17 +41,25 @@ PROXIES: dict[str, Proxy] = {
 
 
 def _accept(name: str, candidate: Any) -> Proxy:
-    """Return what a package declares. Raises ValueError if it is no proxy, or is declared under another name."""
+    """Return what a package declares.
+
+    Raises ValueError if it is no proxy, or is declared under another name.
+    """
     if not isinstance(candidate, Proxy):
         raise ValueError("it is no archselect.selectors.proxies.base.Proxy")
     check_name(name, candidate.name)
     return candidate
 
 
-registry: Registry[Proxy] = Registry("proxy", "archselect.proxies", PROXIES, _accept, {"naswot": NWOT.name})
+registry: Registry[Proxy] = Registry(
+    "proxy", "archselect.proxies", PROXIES, _accept, {"naswot": NWOT.name}
+)
 """The proxies here, and those of installed packages."""
 
 
 def get_proxy(name: str) -> Proxy:
-    """Return the proxy of that name. Raises UserError, with the nearest name, if there is none."""
+    """Return the proxy of that name.
+
+    Raises UserError, with the nearest name, if there is none.
+    """
     return registry.get(name)

@@ -18,10 +18,12 @@ MANY_CLASSES = 100
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
     """Return the sum of `|e_c|`, with e_c the sum of `log(|correlation| + k)` over the pairs of images of class c.
 
-    The correlations are those of jacob_cov; ordered pairs, an image with itself included. With more than 100 classes
-    e_c is divided by the images of the class, and the score is the sum of `|e_c - e_d|` over pairs of the classes in
-    the batch, divided by their number. (There the released code counts each pair twice.) Raises Undefined
-    where a Jacobian is constant, as in a network whose logits do not depend on the images.
+    The correlations are those of jacob_cov; ordered pairs, an image with itself
+    included. With more than 100 classes e_c is divided by the images of the class, and
+    the score is the sum of `|e_c - e_d|` over pairs of the classes in the batch,
+    divided by their number. (There the released code counts each pair twice.) Raises
+    Undefined where a Jacobian is constant, as in a network whose logits do not depend
+    on the images.
     """
     rows, classes = jacobian(forward, images)
     logs = (correlations(rows).abs() + K).log()

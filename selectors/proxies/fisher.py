@@ -13,9 +13,9 @@ from archselect.selectors.proxies.gradients import gradients, loss_of
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
     """Return the sum over channels k of fan_in(k) · mean over images of (sum over positions of a dL/da)² / 2.
 
-    a is the output of a convolution or linear map, bias included. Abdelfattah et al. give each of a channel's weights
-    the channel's saliency before they sum, hence the factor: its number of weights. Raises Undefined where the loss
-    depends on no weight.
+    a is the output of a convolution or linear map, bias included. Abdelfattah et al.
+    give each of a channel's weights the channel's saliency before they sum, hence the
+    factor: its number of weights. Raises Undefined where the loss depends on no weight.
     """
     calls: dict[Tensor, nn.Module] = {}
 

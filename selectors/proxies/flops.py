@@ -12,7 +12,8 @@ from archselect.selectors.proxies.forwards import LINEAR, listening
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
     """Return the millions of multiply-adds of convolutions and linear maps for one image: NAS-Bench-201's FLOPs.
 
-    NAS-Bench-Suite-Zero also counts normalisation (2 per entry), rectification (1) and pooling (9).
+    NAS-Bench-Suite-Zero also counts normalisation (2 per entry), rectification (1) and
+    pooling (9).
     """
     counts: list[int] = []
 

@@ -12,14 +12,18 @@ from torch.func import functional_call
 from archselect.selectors.proxies.base import Forward
 
 LINEAR = (nn.Conv2d, nn.Linear)
-"""The layers whose weights the proxies of Abdelfattah et al. score; biases and normalisation are left out."""
+"""The layers whose weights the proxies of Abdelfattah et al. score; biases and
+normalisation are left out.
+"""
 
 Hear = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]
 """A forward hook: it is given a module, its inputs and its output."""
 
 
 @contextmanager
-def listening(model: nn.Module, hear: Hear, kinds: tuple[type[nn.Module], ...] = (nn.Module,)) -> Iterator[None]:
+def listening(
+    model: nn.Module, hear: Hear, kinds: tuple[type[nn.Module], ...] = (nn.Module,)
+) -> Iterator[None]:
     """Call `hear(module, inputs, output)` within it after every call of a module of these kinds.
 
     What `hear` returns takes the place of the output, unless it is None.
@@ -34,9 +38,12 @@ def listening(model: nn.Module, hear: Hear, kinds: tuple[type[nn.Module], ...] =
 
 
 def reached(model: nn.Module, forward: Forward, images: Tensor) -> list[nn.Module]:
-    """Return the modules that a forward calls, each once. Those that a mixture has silenced are not among them.
+    """Return the modules that a forward calls, each once.
 
-    Two images are enough to find out (batch statistics of 1x1 features need more than one).
+    Those that a mixture has silenced are not among them.
+
+    Two images are enough to find out (batch statistics of 1x1 features need more than
+    one).
     """
     modules: dict[nn.Module, None] = {}
 
@@ -48,17 +55,21 @@ def reached(model: nn.Module, forward: Forward, images: Tensor) -> list[nn.Modul
     return list(modules)
 
 
-def working(model: nn.Module, forward: Forward, images: Tensor, kind: type[nn.Module]) -> set[nn.Module]:
+def working(
+    model: nn.Module, forward: Forward, images: Tensor, kind: type[nn.Module]
+) -> set[nn.Module]:
     """Return the modules of a kind that are at work: the images reach them, and the logits depend on what they give.
 
-    A module that reads an empty node gets the same input for every image. The logits have no gradient by the output of
-    a module that nothing reads. The first two images are looked at (batch statistics of 1x1 features need more than
-    one).
+    A module that reads an empty node gets the same input for every image. The logits
+    have no gradient by the output of a module that nothing reads. The first two images
+    are looked at (batch statistics of 1x1 features need more than one).
     """
     gates: dict[Tensor, nn.Module] = {}
 
     def gate(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        factor = torch.ones((), dtype=output.dtype, device=output.device, requires_grad=True)
+        factor = torch.ones(
+            (), dtype=output.dtype, device=output.device, requires_grad=True
+        )
         differs = inputs[0] != inputs[0][:1]
         if bool(differs.any()):
             gates[factor] = module
@@ -69,19 +80,27 @@ def working(model: nn.Module, forward: Forward, images: Tensor, kind: type[nn.Mo
         if not gates:
             return set()
         slopes = torch.autograd.grad(logits.sum(), list(gates), allow_unused=True)
-    return {module for module, slope in zip(gates.values(), slopes, strict=True) if slope is not None}
+    return {
+        module
+        for module, slope in zip(gates.values(), slopes, strict=True)
+        if slope is not None
+    }
 
 
-def replaced(model: nn.Module, forward: Forward, tensors: Mapping[str, Tensor]) -> Forward:
+def replaced(
+    model: nn.Module, forward: Forward, tensors: Mapping[str, Tensor]
+) -> Forward:
     """Return `forward` with these parameters and buffers, by name, in place of the model's own.
 
-    The model holds them during the call only: its own tensors are not written to and get no gradient.
+    The model holds them during the call only: its own tensors are not written to and
+    get no gradient.
     """
     holder = _Call(model, forward)
     renamed = {f"model.{name}": tensor for name, tensor in tensors.items()}
 
     def call(images: Tensor) -> Tensor:
-        # Tied names would be put back wrongly where a module is found twice, and `forward` may be the model itself.
+        # Tied names would be put back wrongly where a module is found twice, and
+        # `forward` may be the model itself.
         logits: Tensor = functional_call(holder, renamed, (images,), tie_weights=False)
         return logits
 
@@ -101,6 +120,9 @@ class _Call(nn.Module):
 
 
 def total(terms: Iterable[Tensor]) -> float:
-    """Return the sum of all entries, in float64, where sums that cancel lose nothing. One wait for the device."""
+    """Return the sum of all entries, in float64, where sums that cancel lose nothing.
+
+    One wait for the device.
+    """
     sums = [term.double().sum() for term in terms]
     return float(torch.stack(sums).sum())

@@ -14,7 +14,10 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
 
     Raises Undefined where the loss depends on no weight.
     """
-    return total(gradient.norm() for _, gradient in weight_gradients(model, forward, images, labels))
+    return total(
+        gradient.norm()
+        for _, gradient in weight_gradients(model, forward, images, labels)
+    )
 
 
 GRAD_NORM = Proxy(

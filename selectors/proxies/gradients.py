@@ -1,7 +1,8 @@
 """What gradient proxies share: gradients of a loss by the weights, and of the logits by the images.
 
-The loss is the mean cross-entropy of the batch. Gradients are taken by copies that share the weights' memory, so that
-no parameter gets one and frozen parameters need not be thawed.
+The loss is the mean cross-entropy of the batch. Gradients are taken by copies that
+share the weights' memory, so that no parameter gets one and frozen parameters need not
+be thawed.
 """
 
 from __future__ import annotations
@@ -19,12 +20,24 @@ from archselect.selectors.proxies.forwards import LINEAR, replaced
 
 def leaves(model: nn.Module) -> dict[str, Tensor]:
     """Return the weights of all convolutions and linear maps by name, as leaves of a graph of their own."""
-    layers = {name: module for name, module in model.named_modules() if isinstance(module, LINEAR)}
-    return {f"{name}.weight": layer.weight.detach().requires_grad_() for name, layer in layers.items()}
+    layers = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, LINEAR)
+    }
+    return {
+        f"{name}.weight": layer.weight.detach().requires_grad_()
+        for name, layer in layers.items()
+    }
 
 
-def loss_of(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """Return the loss, and the weights as leaves of its graph. Call it with gradients switched on."""
+def loss_of(
+    model: nn.Module, forward: Forward, images: Tensor, labels: Tensor
+) -> tuple[Tensor, list[Tensor]]:
+    """Return the loss, and the weights as leaves of its graph.
+
+    Call it with gradients switched on.
+    """
     weights = leaves(model)
     logits = replaced(model, forward, weights)(images)
     return F.cross_entropy(logits, labels), list(weights.values())
@@ -46,7 +59,9 @@ class Gradients(NamedTuple):
         return zip(self.tensors, self.values, strict=True)
 
 
-def gradients(of: Tensor, by: Sequence[Tensor], create_graph: bool = False) -> Gradients:
+def gradients(
+    of: Tensor, by: Sequence[Tensor], create_graph: bool = False
+) -> Gradients:
     """Return the gradients of a scalar by those of some tensors that it depends on.
 
     Args:
@@ -56,21 +71,30 @@ def gradients(of: Tensor, by: Sequence[Tensor], create_graph: bool = False) -> G
 
     Raises Undefined if it depends on none: then a proxy has nothing to measure.
     """
-    values = torch.autograd.grad(of, by, create_graph=create_graph, allow_unused=True) if by else ()
+    values = (
+        torch.autograd.grad(of, by, create_graph=create_graph, allow_unused=True)
+        if by
+        else ()
+    )
     present = Gradients([], [])
     for tensor, value in zip(by, values, strict=True):
         if value is not None:
             present.tensors.append(tensor)
             present.values.append(value)
     if not present.values:
-        raise Undefined("no weight has a gradient: the logits depend on none of the model's weights")
+        raise Undefined(
+            "no weight has a gradient: the logits depend on none of the model's weights"
+        )
     return present
 
 
-def weight_gradients(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+def weight_gradients(
+    model: nn.Module, forward: Forward, images: Tensor, labels: Tensor
+) -> list[tuple[Tensor, Tensor]]:
     """Return (weight, gradient of the loss) of the convolutions and linear maps that the loss depends on.
 
-    A weight that the mixture has silenced is not among them: it contributes nothing. Raises Undefined if there is none.
+    A weight that the mixture has silenced is not among them: it contributes nothing.
+    Raises Undefined if there is none.
     """
     with torch.enable_grad():
         loss, weights = loss_of(model, forward, images, labels)
@@ -102,6 +126,8 @@ def correlations(rows: Tensor) -> Tensor:
     if not bool(torch.isfinite(norms).all()):
         raise Undefined("the gradient of the logits by some image is not finite")
     if not bool((norms > 0).all()):
-        raise Undefined("the gradient of the logits by some image is constant: the logits do not depend on the image")
+        raise Undefined(
+            "the gradient of the logits by some image is constant: the logits do not depend on the image"
+        )
     unit = centred / norms
     return unit @ unit.T

@@ -13,8 +13,8 @@ from archselect.selectors.proxies.gradients import gradients, loss_of
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
     """Return the sum over weights of -w (H g), with g the gradient of the loss and H its Hessian.
 
-    The sign is that of Abdelfattah et al. H g is the gradient of g · (g held fixed). Raises Undefined where the loss
-    depends on no weight.
+    The sign is that of Abdelfattah et al. H g is the gradient of g · (g held fixed).
+    Raises Undefined where the loss depends on no weight.
     """
     with torch.enable_grad():
         loss, weights = loss_of(model, forward, images, labels)

@@ -18,9 +18,9 @@ K = 1e-5
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
     """Return minus the sum of log(v + k) + 1 / (v + k) over the eigenvalues v of the correlations between Jacobians.
 
-    A Jacobian is the gradient of the sum of all logits by an image. -(number of images) is the highest possible,
-    up to k: no two are correlated. Raises Undefined where a Jacobian is constant, as in a network whose logits do not
-    depend on the images.
+    A Jacobian is the gradient of the sum of all logits by an image. -(number of images)
+    is the highest possible, up to k: no two are correlated. Raises Undefined where a
+    Jacobian is constant, as in a network whose logits do not depend on the images.
     """
     rows, _ = jacobian(forward, images)
     values = torch.linalg.eigvalsh(correlations(rows)) + K

@@ -10,7 +10,11 @@ from archselect.selectors.proxies.forwards import LINEAR, reached, total
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
     """Return the sum of ||w|| over the convolutions and linear maps that the forward calls, one Euclidean norm each."""
-    layers = [module for module in reached(model, forward, images) if isinstance(module, LINEAR)]
+    layers = [
+        module
+        for module in reached(model, forward, images)
+        if isinstance(module, LINEAR)
+    ]
     return total(layer.weight.detach().norm() for layer in layers)
 
 

@@ -19,27 +19,34 @@ from archselect.selectors.proxies.base import Domain, Forward, Proxy, Undefined
 def pattern_kernel(model: nn.Module, forward: Forward, images: Tensor) -> Tensor:
     """Return how many ReLUs each pair of images agrees on: K of shape (batch, batch), float64, whole numbers.
 
-    For a ReLU whose input is x, with b = (x > 0) flattened per image and of length d, K gains
-    b b^T + (1 - b)(1 - b)^T = d + 2 b b^T - r 1^T - 1 r^T with r = diag(b b^T): one matrix product per node, taken as
-    often as the released code counts it. That code listens to every module whose class name contains "ReLU", so that
+    For a ReLU whose input is x, with b = (x > 0) flattened per image and of length d, K
+    gains b b^T + (1 - b)(1 - b)^T = d + 2 b b^T - r 1^T - 1 r^T with r = diag(b b^T):
+    one matrix product per node, taken as often as the released code counts it. That
+    code listens to every module whose class name contains "ReLU", so that
 
-    * a ReLU-Conv-BN (an operation of NAS-Bench-201, the preprocessing of a DARTS cell) counts its input twice, once
-      for itself and once for the ReLU within;
-    * one that the mixture has silenced counts its true input once, and the ReLU within sees zeros, on which all
-      images agree: K gains d everywhere;
-    * separable and dilated convolutions, factorized reductions and bare ReLUs count once, silenced ones not at all.
+    * a ReLU-Conv-BN (an operation of NAS-Bench-201, the preprocessing of a DARTS cell)
+      counts its input twice, once for itself and once for the ReLU within;
+    * one that the mixture has silenced counts its true input once, and the ReLU within
+      sees zeros, on which all images agree: K gains d everywhere;
+    * separable and dilated convolutions, factorized reductions and bare ReLUs count
+      once, silenced ones not at all.
     """
     return pattern_kernels(model, forward, images, 1)[0]
 
 
-def pattern_kernels(model: nn.Module, forward: Forward, images: Tensor, candidates: int) -> Tensor:
+def pattern_kernels(
+    model: nn.Module, forward: Forward, images: Tensor, candidates: int
+) -> Tensor:
     """Return K of every candidate, (candidates, batch, batch).
 
     See :func:`pattern_kernel` and :attr:`.Proxy.side_by_side`.
     """
     patterns = _Patterns(candidates, len(images), images.device)
     rectifiers = [module for module in model.modules() if isinstance(module, Rectifier)]
-    hooks = [module.register_forward_hook(patterns.hear, with_kwargs=True) for module in rectifiers]
+    hooks = [
+        module.register_forward_hook(patterns.hear, with_kwargs=True)
+        for module in rectifiers
+    ]
     try:
         forward(images)
     finally:
@@ -61,12 +68,23 @@ class _Patterns:
         self._candidates = candidates
         self._batch = batch
         self._device = device
-        self._overlaps = torch.zeros(candidates, batch, batch, dtype=torch.float64, device=device)
+        self._overlaps = torch.zeros(
+            candidates, batch, batch, dtype=torch.float64, device=device
+        )
         self._lengths = [0] * candidates
         self._weights: dict[tuple[int, ...], Tensor] = {}
 
-    def hear(self, module: nn.Module, inputs: tuple[Tensor], counts: dict[str, Any], output: Tensor) -> None:
-        """Add the pattern of a rectifier: a forward hook. `counts` are its `seen` and `blank`."""
+    def hear(
+        self,
+        module: nn.Module,
+        inputs: tuple[Tensor],
+        counts: dict[str, Any],
+        output: Tensor,
+    ) -> None:
+        """Add the pattern of a rectifier: a forward hook.
+
+        `counts` are its `seen` and `blank`.
+        """
         seen = _for_each(counts.get("seen", 1), self._candidates)
         blank = _for_each(counts.get("blank", 0), self._candidates)
         length = output[0].numel()
@@ -103,8 +121,8 @@ def _for_each(count: Count, candidates: int) -> tuple[int, ...]:
 def _active(output: Tensor, batch: int) -> Tensor:
     """Return where a rectifier's input is positive, (1 or candidates, batch, entries).
 
-    The output is positive exactly where the input is, and nowhere negative. The order of an image's entries does not
-    matter, so they are taken as they lie in memory.
+    The output is positive exactly where the input is, and nowhere negative. The order
+    of an image's entries does not matter, so they are taken as they lie in memory.
     """
     active = output.to(torch.bool)
     if active.dim() == 4 and active.is_contiguous(memory_format=torch.channels_last):
@@ -117,23 +135,33 @@ def _overlaps(active: Tensor) -> Tensor:
 
     The result is (1 or candidates, batch, batch).
 
-    Processors with AVX512 multiply bytes twice as fast as floats. Whole numbers below 2^24 are exact in float32, so the
-    order of summation does not matter.
+    Processors with AVX512 multiply bytes twice as fast as floats. Whole numbers below
+    2^24 are exact in float32, so the order of summation does not matter.
     """
-    if active.device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512":
-        return torch.stack([torch._int_mm(rows, rows.T) for rows in active.view(torch.int8)])
+    if (
+        active.device.type == "cpu"
+        and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    ):
+        return torch.stack(
+            [torch._int_mm(rows, rows.T) for rows in active.view(torch.int8)]
+        )
     rows = active.float()
     return rows @ rows.mT
 
 
-def scores(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor, candidates: int) -> list[float]:
+def scores(
+    model: nn.Module, forward: Forward, images: Tensor, labels: Tensor, candidates: int
+) -> list[float]:
     """Return log|det K| of every candidate; -inf where K is singular: no ReLU tells two of the images apart."""
     kernels = pattern_kernels(model, forward, images, candidates)
     return [float(value) for value in torch.linalg.slogdet(kernels).logabsdet.tolist()]
 
 
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """Return log|det K|. Raises Undefined where K is singular: no ReLU tells two of the images apart."""
+    """Return log|det K|.
+
+    Raises Undefined where K is singular: no ReLU tells two of the images apart.
+    """
     (value,) = scores(model, forward, images, labels, 1)
     if value == -math.inf:
         raise Undefined("no ReLU tells two of the images apart")

@@ -12,7 +12,9 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
     """Return the millions of parameters of the modules that the forward calls, normalisation and biases included."""
     total = 0
     for module in reached(model, forward, images):
-        total += sum(parameter.numel() for parameter in module.parameters(recurse=False))
+        total += sum(
+            parameter.numel() for parameter in module.parameters(recurse=False)
+        )
     return total / 1e6
 
 

@@ -17,13 +17,16 @@ from archselect.selectors.proxies.gradients import gradients, leaves
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
     """Return log of the sum over weights of `|w dR/dw|`; R is the sum of the logits of an image of ones.
 
-    Every parameter is replaced by its absolute value and normalisation is left out, as in Abdelfattah et al., so that
-    neither the images nor the batch-norm mode matter. In float64, and the logarithm is what NAS-Bench-Suite-Zero
-    publishes: the sum itself spans tens of orders of magnitude. Raises Undefined where input and output are not
+    Every parameter is replaced by its absolute value and normalisation is left out, as
+    in Abdelfattah et al., so that neither the images nor the batch-norm mode matter. In
+    float64, and the logarithm is what NAS-Bench-Suite-Zero publishes: the sum itself
+    spans tens of orders of magnitude. Raises Undefined where input and output are not
     connected (published there as 0), and beyond float64's range.
     """
     tensors = dict(model.named_parameters()) | dict(model.named_buffers())
-    magnitudes = {name: tensor.detach().abs().double() for name, tensor in tensors.items()}
+    magnitudes = {
+        name: tensor.detach().abs().double() for name, tensor in tensors.items()
+    }
     weights = [magnitudes[name].requires_grad_() for name in leaves(model)]
     ones = torch.ones_like(images[:1], dtype=torch.float64)
     with torch.enable_grad(), without_normalisation(model):
@@ -33,7 +36,9 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
     if flow == 0:
         raise Undefined("no path leads from the images to the logits")
     if not math.isfinite(flow):
-        raise Undefined("the sum is beyond float64: the network is too deep or its weights are too large")
+        raise Undefined(
+            "the sum is beyond float64: the network is too deep or its weights are too large"
+        )
     return math.log(flow)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Set
 import torch
 from torch import Tensor, nn
 
-from archselect.nasbench_adapters.streams import stream_seed
+from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.selectors.proxies.base import Domain, Forward, Proxy, Undefined
 from archselect.selectors.proxies.forwards import LINEAR, listening, replaced, working
 
@@ -19,27 +19,34 @@ ALPHA = 0.01
 def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
     """Return log E||f(x) - f(x + alpha e)|| + the sum over batch normalisations of log s.
 
-    f(x) are the features before global pooling. The images x, their change e and all weights are standard normal; x and
-    e have the shape of `images`. E is the mean over the batch, of one draw; the norm is Euclidean. s² is the variance
-    that a normalisation divides by, mean over its channels: the batch's in batch-norm mode "batch", the running one in
-    mode "running".
+    f(x) are the features before global pooling. The images x, their change e and all
+    weights are standard normal; x and e have the shape of `images`. E is the mean over
+    the batch, of one draw; the norm is Euclidean. s² is the variance that a
+    normalisation divides by, mean over its channels: the batch's in batch-norm mode
+    "batch", the running one in mode "running".
 
-    The sum makes up for the scale that normalisation takes away from the features, so a normalisation counts only if it
-    is at work: its input differs between images, and the features depend on its output. A layer that reads an empty
-    node, or whose output nothing reads, adds nothing, and networks that differ only in such layers have equal scores.
+    The sum makes up for the scale that normalisation takes away from the features, so a
+    normalisation counts only if it is at work: its input differs between images, and
+    the features depend on its output. A layer that reads an empty node, or whose output
+    nothing reads, adds nothing, and networks that differ only in such layers have equal
+    scores.
 
-    Sources: the paper has chains of layers, all at work, and says nothing of others. The released code (idstcv/ZenNAS)
-    sums absolute values instead of squares, and takes s² from running variances, which start at 1 and move a tenth of
-    the way at each of its two forwards: there a layer that reads zeros adds log(0.81) / 2 = -0.105, one that is never
-    called adds 0, and one whose output nothing reads adds its log s.
+    Sources: the paper has chains of layers, all at work, and says nothing of others.
+    The released code (idstcv/ZenNAS) sums absolute values instead of squares, and takes
+    s² from running variances, which start at 1 and move a tenth of
+    the way at each of its two forwards: there a layer that reads zeros adds log(0.81) /
+    2 = -0.105, one that is never called adds 0, and one whose output nothing reads adds
+    its log s.
 
-    Neither the weights of the model nor the pixels of `images` matter. All draws are seeded by `labels`, those of a
-    layer by its name, too: candidates compared on one batch share the draw, whatever other layers they have, and a sum
-    over batches averages over draws.
+    Neither the weights of the model nor the pixels of `images` matter. All draws are
+    seeded by `labels`, those of a layer by its name, too: candidates compared on one
+    batch share the draw, whatever other layers they have, and a sum over batches
+    averages over draws.
 
     Raises:
-        Undefined: the features do not change with the images, as in a disconnected cell; they are not finite, as in a
-            deep network that is not normalised by its batch; or the network has no features that are averaged for its
+        Undefined: the features do not change with the images, as in a disconnected
+            cell; they are not finite, as in a deep network that is not normalised by
+            its batch; or the network has no features that are averaged for its
             classifier.
     """
     if len(images) < 2:
@@ -53,7 +60,9 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
     features_moved, _ = _features(model, gaussian, moved, counted)
     change = (features - features_moved).double().flatten(1).norm(dim=1).mean()
     if not bool(torch.isfinite(change)):
-        raise Undefined("the features are not finite; score zen in batch-norm mode 'batch', as the paper does")
+        raise Undefined(
+            "the features are not finite; score zen in batch-norm mode 'batch', as the paper does"
+        )
     if not bool(change > 0):
         raise Undefined("the features do not depend on the images")
     return float(change.log() + scale)
@@ -62,7 +71,9 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
 def _normal(like: Tensor, draw: int, name: str) -> Tensor:
     """Return standard normal numbers of the shape, type, device and layout of `like`, seeded by draw and name."""
     generator = torch.Generator().manual_seed(stream_seed("zen", draw, name))
-    return torch.empty_like(like).copy_(torch.randn(like.shape, generator=generator, dtype=like.dtype))
+    return torch.empty_like(like).copy_(
+        torch.randn(like.shape, generator=generator, dtype=like.dtype)
+    )
 
 
 def _gaussian_weights(model: nn.Module, draw: int) -> dict[str, Tensor]:
@@ -74,7 +85,9 @@ def _gaussian_weights(model: nn.Module, draw: int) -> dict[str, Tensor]:
     for name, module in model.named_modules():
         if isinstance(module, (*LINEAR, nn.BatchNorm2d)):
             for key, parameter in module.named_parameters(recurse=False):
-                tensors[f"{name}.{key}"] = _gaussian(module, f"{name}.{key}", parameter.detach(), draw)
+                tensors[f"{name}.{key}"] = _gaussian(
+                    module, f"{name}.{key}", parameter.detach(), draw
+                )
     return tensors
 
 
@@ -87,18 +100,27 @@ def _gaussian(module: nn.Module, name: str, parameter: Tensor, draw: int) -> Ten
     return _normal(parameter, draw, name)
 
 
-def _features(model: nn.Module, forward: Forward, images: Tensor, counted: Set[nn.Module]) -> tuple[Tensor, Tensor]:
+def _features(
+    model: nn.Module, forward: Forward, images: Tensor, counted: Set[nn.Module]
+) -> tuple[Tensor, Tensor]:
     """Return the features before global pooling, (batch, channels, h, w), and the sum of log s over `counted`.
 
-    The features are what the last module gave that ended before the classifier, the last linear layer to be called,
-    began: pooling is no module. Raises Undefined if that cannot be the classifier's input before it was pooled.
+    The features are what the last module gave that ended before the classifier, the
+    last linear layer to be called, began: pooling is no module. Raises Undefined if
+    that cannot be the classifier's input before it was pooled.
     """
     heard = _Heard(counted)
     with listening(model, heard.hear), torch.no_grad():
         forward(images)
     features = heard.features
-    if features is None or features.dim() != 4 or features.shape[1] != heard.classifier_channels:
-        raise Undefined("zen needs a network whose features are averaged, outside any module, for its classifier")
+    if (
+        features is None
+        or features.dim() != 4
+        or features.shape[1] != heard.classifier_channels
+    ):
+        raise Undefined(
+            "zen needs a network whose features are averaged, outside any module, for its classifier"
+        )
     if not heard.logs:
         return features, torch.zeros((), dtype=torch.float64)
     return features, torch.stack(heard.logs).sum()
@@ -111,7 +133,8 @@ class _Heard:
         counted: the normalisations that count.
 
     Attributes:
-        features: output of the module that ended before the last linear layer began; None if there was none.
+        features: output of the module that ended before the last linear layer began;
+            None if there was none.
         classifier_channels: channels of the input of that linear layer.
         logs: log s of each call of a normalisation that counts.
     """
@@ -123,7 +146,9 @@ class _Heard:
         self._counted = counted
         self._latest: Tensor | None = None
 
-    def hear(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def hear(
+        self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor
+    ) -> None:
         """Note a module's call: a forward hook."""
         if isinstance(module, LINEAR):
             self.features = self._latest

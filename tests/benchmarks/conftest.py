@@ -5,17 +5,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from support import small
 
-from archselect.benchmarks import harness
 from archselect.benchmarks.engines import local
-from archselect.benchmarks.records import Inputs
-from archselect.benchmarks.study import read_study
+from archselect.benchmarks.plan.study import read_study
+from archselect.benchmarks.runs import harness
+from archselect.benchmarks.store.records import Inputs
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
 
 
 @pytest.fixture
-def write_study(small, small_truth, tmp_path):
+def write_study(small_truth, tmp_path):
     """`write_study((old, new), …)` writes the small study with these replacements and returns its path."""
 
     def write(*replacements, name="small.toml"):
@@ -47,7 +48,8 @@ QUICK = (
     ('"untrained"]\niterations = 2', '"untrained"]\niterations = 1'),
     ('[[selectors]]\nname = "darts-pt"\non = ["darts"]\ntune_epochs = 1\n', ""),
 )
-"""Makes the small study quicker yet: without darts-pt, one iteration of zero-cost-pt."""
+"""Makes the small study quicker yet: without darts-pt, one iteration of zero-cost-pt.
+"""
 
 
 @pytest.fixture
@@ -63,13 +65,17 @@ def quick(write_quick):
 
 
 @pytest.fixture(scope="session")
-def finished_once(small, small_truth, pool_within, tmp_path_factory):
+def finished_once(small_truth, pool_within, tmp_path_factory):
     """A folder of the quicker study, finished; not to be touched."""
     root = tmp_path_factory.mktemp("finished")
-    (root / "small.toml").write_text(small.study_text(small_truth, *QUICK), encoding="utf-8")
+    (root / "small.toml").write_text(
+        small.study_text(small_truth, *QUICK), encoding="utf-8"
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local, "worker_pool", pool_within)
-        harness.run_study(read_study(str(root / "small.toml")), root / "out", device="cpu")
+        harness.run_study(
+            read_study(str(root / "small.toml")), root / "out", device="cpu"
+        )
     return root / "out"
 
 
@@ -93,7 +99,11 @@ def inputs():
                 "split": "first, fraction 0.5",
                 "augment": "crop 1",
             },
-            "supernet": {"recipe": "darts", "settings": {"epochs": 1}, "skeleton": {"channels": 2}},
+            "supernet": {
+                "recipe": "darts",
+                "settings": {"epochs": 1},
+                "skeleton": {"channels": 2},
+            },
             "selector": {"name": "random", "label": "random", "settings": {"x": None}},
             "supernet_seed": 0,
             "selection_seed": 0,

@@ -7,15 +7,18 @@ import re
 import warnings
 
 import pytest
+from support import hostile, small
 
-from archselect.benchmarks import harness
-from archselect.benchmarks.records import Failure, Folder, Record, one_line, visible, write_fact
-from archselect.benchmarks.run import Runner
-from archselect.benchmarks.status import status
-from archselect.benchmarks.study import read_study
+from archselect.benchmarks.plan.study import read_study
+from archselect.benchmarks.runs import harness
+from archselect.benchmarks.runs.run import Runner
+from archselect.benchmarks.store.facts import write_fact
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Failure, Record
+from archselect.benchmarks.store.status import status
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.foreign_text import LONGEST_MESSAGE
-from archselect.nasbench_adapters.registry import PluginWarning
+from archselect.nasbench_adapters.foreign_text import LONGEST_MESSAGE, one_line, visible
+from archselect.nasbench_adapters.plugins.registry import PluginWarning
 
 cli = importlib.import_module("archselect.benchmarks.cli.app")
 """The module, for which the package has the name of its `app`."""
@@ -23,7 +26,7 @@ STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @pytest.fixture
-def texts(hostile):
+def texts():
     return [text for text in hostile.TEXTS.values() if text.strip()]
 
 
@@ -32,14 +35,23 @@ def terminal(monkeypatch):
     """What is printed on a terminal of 4,000 columns, as a text."""
     printed = io.StringIO()
     for name, stderr in (("out", False), ("err", True)):
-        console = cli.PlainConsole(file=printed, force_terminal=True, width=4000, stderr=stderr, soft_wrap=not stderr)
+        console = cli.PlainConsole(
+            file=printed,
+            force_terminal=True,
+            width=4000,
+            stderr=stderr,
+            soft_wrap=not stderr,
+        )
         monkeypatch.setattr(cli, name, console)
     return printed
 
 
 def controls(text):
     """What is neither text nor the style that a terminal shows it in."""
-    return {letter for letter in STYLE.sub("", text) if not letter.isprintable()} - {"\n", "\u00a0"}
+    return {letter for letter in STYLE.sub("", text) if not letter.isprintable()} - {
+        "\n",
+        "\u00a0",
+    }
 
 
 def test_a_line_is_one_line_as_it_is(terminal, texts):
@@ -68,7 +80,9 @@ def test_progress_and_warnings_show_what_they_are_told(terminal, texts):
                 assert one_line(text) in terminal.getvalue()
             for kind in (PluginWarning, UserWarning):
                 cli._show_warning(text, kind, "a\x1b.py", 1)
-    shown = re.sub(r"\x1b\[\??[0-9;]*[A-Za-z]", "", terminal.getvalue()).replace("\r", "")
+    shown = re.sub(r"\x1b\[\??[0-9;]*[A-Za-z]", "", terminal.getvalue()).replace(
+        "\r", ""
+    )
     assert controls(shown) == set()
 
 
@@ -84,7 +98,9 @@ def test_progress_and_warnings_show_what_they_are_told(terminal, texts):
         ("  ", "shows nothing"),
     ],
 )
-def test_a_study_with_a_name_that_cannot_be_shown_is_refused(small, small_truth, tmp_path, field, text, said):
+def test_a_study_with_a_name_that_cannot_be_shown_is_refused(
+    small_truth, tmp_path, field, text, said
+):
     places = {
         "title": ('title = "A small study"', f'title = "{text}"'),
         "selectors": ('name = "magnitude"', f'name = "magnitude"\nlabel = "{text}"'),
@@ -104,25 +120,40 @@ def test_a_selector_whose_name_cannot_be_shown_is_refused(archselect, tmp_path):
         "from archselect.selectors.random_search import Random\n\n\n"
         "class Mine(Random):\n    name = 'two\\nlines'\n    summary = 'none'\n"
     )
-    code, _, err = archselect("run", "quickstart", "--selector", "mine.py:Mine", "--out", "here")
-    assert code == 2 and len(err.splitlines()) == 1 and "the name of Mine: it has line breaks" in err
+    code, _, err = archselect(
+        "run", "quickstart", "--selector", "mine.py:Mine", "--out", "here"
+    )
+    assert (
+        code == 2
+        and len(err.splitlines()) == 1
+        and "the name of Mine: it has line breaks" in err
+    )
     assert not (tmp_path / "here").exists()
 
 
-def test_odd_labels_are_run_and_reported(archselect, inline, small, small_truth, tmp_path):
+def test_odd_labels_are_run_and_reported(archselect, inline, small_truth, tmp_path):
     labels = ["$\\\\frac{1}$", "[/v2]", "_nolegend_", "=cmd|'!A1"]
     changes = [
         (f'name = "{name}"\non', f'name = "{name}"\nlabel = "{label}"\non')
         for name, label in zip(small.LABELS, labels, strict=True)
     ]
-    text = small.study_text(small_truth, *changes, ("supernet = [0, 1]", "supernet = [0]"))
+    text = small.study_text(
+        small_truth, *changes, ("supernet = [0, 1]", "supernet = [0]")
+    )
     (tmp_path / "small.toml").write_text(text)
-    code, out, err = archselect("run", "small.toml", "--out", "[i]here[/v2]", "--device", "cpu")
+    code, out, err = archselect(
+        "run", "small.toml", "--out", "[i]here[/v2]", "--device", "cpu"
+    )
     assert (code, err) == (0, "")
-    assert all(label.replace("\\\\", "\\") in out for label in labels) and "Report: [i]here[/v2]/report.html" in out
+    assert (
+        all(label.replace("\\\\", "\\") in out for label in labels)
+        and "Report: [i]here[/v2]/report.html" in out
+    )
 
 
-def test_an_error_of_a_run_says_nothing_but_itself(quick, inline, tmp_path, monkeypatch, archselect):
+def test_an_error_of_a_run_says_nothing_but_itself(
+    quick, inline, tmp_path, monkeypatch, archselect
+):
     """Halves of letters cannot be written; line breaks would pass for lines of ours."""
     message = "\udcff\x1b[2J\n6 of 6 runs done\n::error::forged " + "x" * 100_000
 
@@ -136,19 +167,28 @@ def test_an_error_of_a_run_says_nothing_but_itself(quick, inline, tmp_path, monk
     assert failure.error.isprintable() and failure.error.startswith(
         r"ValueError: \udcff\u001b[2J 6 of 6 runs done ::error"
     )
-    assert len(failure.error) < 3_000 and len(failure.traceback) < 60_000 and "\x1b" not in failure.traceback
+    assert (
+        len(failure.error) < 3_000
+        and len(failure.traceback) < 60_000
+        and "\x1b" not in failure.traceback
+    )
     code, out, _ = archselect("status", "out")
     assert code == 0 and controls(out) == set()
     assert len(out.splitlines()) == 2 + 6 and not re.search(r"^(6 of 6|::)", out, re.M)
 
 
-def test_a_folder_that_somebody_sent_has_a_status(finished, archselect, texts, monkeypatch):
+def test_a_folder_that_somebody_sent_has_a_status(
+    finished, archselect, texts, monkeypatch
+):
     folder = Folder(finished)
     info = folder.study()
     record = next(folder.read_all(Record))
     folder.path(Record, record.id).unlink()
     error = "\n".join(texts)
-    write_fact(folder.path(Failure, record.id), Failure(id=record.id, inputs=record.inputs, error=error, traceback=""))
+    write_fact(
+        folder.path(Failure, record.id),
+        Failure(id=record.id, inputs=record.inputs, error=error, traceback=""),
+    )
     write_fact(folder.study_path, info.model_copy(update={"name": error}))
     (failed,) = status(finished).failed
     assert str(failed).isprintable() and len(str(failed)) <= LONGEST_MESSAGE

@@ -5,27 +5,32 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support import small
 
-from archselect.benchmarks import harness
 from archselect.benchmarks.engines import local
-from archselect.benchmarks.harness import run_study
-from archselect.benchmarks.records import Failure, Folder, Landscape, Record, Trained
-from archselect.benchmarks.run import Runner
-from archselect.benchmarks.study import read_study
-from archselect.benchmarks.workers import worker_pool
+from archselect.benchmarks.plan.study import read_study
+from archselect.benchmarks.runs import harness
+from archselect.benchmarks.runs.harness import run_study
+from archselect.benchmarks.runs.run import Runner
+from archselect.benchmarks.runtime.workers import worker_pool
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Failure, Landscape, Record, Trained
 from archselect.nasbench_adapters.errors import UserError
 from archselect.selectors.magnitude import Magnitude
 from archselect.selectors.random_search import Random
 
 SMALL = "epochs = 1, batch_size = 10, limit = 20, skeleton = { channels = 2 }"
 TABLE = f'train = {{ protocol = "tiny", seeds = [3, 5], {SMALL} }}'
-BOTH = TABLE.replace("train = ", "train = [") + f', {{ protocol = "tiny", drop_path = 0.5, {SMALL} }}]'
+BOTH = (
+    TABLE.replace("train = ", "train = [")
+    + f', {{ protocol = "tiny", drop_path = 0.5, {SMALL} }}]'
+)
 
 
 @pytest.fixture(scope="session")
-def write_training(small, small_truth, tmp_path_factory):
-    """`write_training(train)` writes a study of random and magnitude with final trainings as well as the table, or
-    (`only`) without it, and returns its path.
+def write_training(small_truth, tmp_path_factory):
+    """`write_training(train)` writes a study of random and magnitude with final
+    trainings as well as the table, or (`only`) without it, and returns its path.
     """
     text = small.study_text(small_truth)
     text = text[: text.index('[[selectors]]\nname = "darts-pt"')]
@@ -33,7 +38,9 @@ def write_training(small, small_truth, tmp_path_factory):
     def write(train=TABLE, only=False):
         lines = text.splitlines()
         place = next(i for i, line in enumerate(lines) if line.startswith("truth = "))
-        lines[place : place + 1] = ([] if only else [lines[place]]) + ([train] if train else [])
+        lines[place : place + 1] = ([] if only else [lines[place]]) + (
+            [train] if train else []
+        )
         path = tmp_path_factory.mktemp("study") / "small.toml"
         path.write_text("\n".join(lines) + "\n")
         return path
@@ -96,11 +103,15 @@ def watched(monkeypatch):
 
 def one_cell(self, task):
     """In place of a selector's choice."""
-    cell = task.space.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|")
+    cell = task.space.parse(
+        "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
+    )
     return task.search().selection(cell)
 
 
-def test_every_selected_architecture_is_trained_and_its_accuracy_recorded(study, inline, tmp_path):
+def test_every_selected_architecture_is_trained_and_its_accuracy_recorded(
+    study, inline, tmp_path
+):
     told = []
     root = tmp_path / "out"
 
@@ -112,22 +123,40 @@ def test_every_selected_architecture_is_trained_and_its_accuracy_recorded(study,
     trained = {t.id: t for t in Folder(root).read_all(Trained)}
     distinct = {record.selected.architecture for record in records(root).values()}
     assert len(trained) == 2 * len(distinct)
-    assert [t for t in told if t[0] == "trainings"] == [("trainings", n, len(trained)) for n in range(len(trained) + 1)]
-    known = {(t.inputs.architecture, str(t.inputs.seed)): t.last_accuracy for t in trained.values()}
-    (landscape,) = (found for found in Folder(root).read_all(Landscape) if found.architectures == 0)
-    assert (landscape.space, landscape.dataset, landscape.split, landscape.epochs) == ("nb201", "digits", "test", 1)
-    assert landscape.truth.startswith("trained: tiny (") and "epochs=1" in landscape.truth
+    assert [t for t in told if t[0] == "trainings"] == [
+        ("trainings", n, len(trained)) for n in range(len(trained) + 1)
+    ]
+    known = {
+        (t.inputs.architecture, str(t.inputs.seed)): t.last_accuracy
+        for t in trained.values()
+    }
+    (landscape,) = (
+        found for found in Folder(root).read_all(Landscape) if found.architectures == 0
+    )
+    assert (landscape.space, landscape.dataset, landscape.split, landscape.epochs) == (
+        "nb201",
+        "digits",
+        "test",
+        1,
+    )
+    assert (
+        landscape.truth.startswith("trained: tiny (") and "epochs=1" in landscape.truth
+    )
     for record in records(root).values():
         looked_up, own = record.accuracies
         assert (looked_up.source, own.source) == ("looked up", "trained")
         assert own.landscape == landscape.id and own.trial_seeds == ["3", "5"]
-        assert own.trials == [known[record.selected.architecture, seed] for seed in ("3", "5")]
+        assert own.trials == [
+            known[record.selected.architecture, seed] for seed in ("3", "5")
+        ]
         assert own.mean == sum(own.trials) / 2 and own.rank is None and own.scored == []
     assert not (root / "selections").exists()
     assert {path.stem for path in (root / "checkpoints").iterdir()} == set(trained)
 
 
-def test_truth_is_not_needed_where_selected_architectures_are_trained(write_training, inline, tmp_path):
+def test_truth_is_not_needed_where_selected_architectures_are_trained(
+    write_training, inline, tmp_path
+):
     study = read_study(str(write_training(only=True)))
     assert study.data[0].truth == []
     assert run_study(study, tmp_path / "out", device="cpu").made == 4
@@ -136,12 +165,22 @@ def test_truth_is_not_needed_where_selected_architectures_are_trained(write_trai
         assert own.source == "trained"
 
 
-def test_an_architecture_that_several_runs_chose_is_trained_once(study, inline, tmp_path, monkeypatch):
+def test_an_architecture_that_several_runs_chose_is_trained_once(
+    study, inline, tmp_path, monkeypatch
+):
     for selector in (Magnitude, Random):
         monkeypatch.setattr(selector, "select", one_cell)
     made, _ = watched(monkeypatch)
     assert run_study(study, tmp_path / "out", device="cpu").made == 4
-    assert len({record.selected.architecture for record in records(tmp_path / "out").values()}) == 1
+    assert (
+        len(
+            {
+                record.selected.architecture
+                for record in records(tmp_path / "out").values()
+            }
+        )
+        == 1
+    )
     assert len(made) == len(set(made)) == 2
 
 
@@ -150,7 +189,9 @@ def test_a_finished_study_is_left_as_it_is(study, inline, out, monkeypatch):
     made, selected = watched(monkeypatch)
     outcome = run_study(study, out, device="cpu")
     assert (outcome.made, outcome.kept, made, selected) == (0, 4, [], [])
-    assert {str(p): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()} == before
+    assert {
+        str(p): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()
+    } == before
 
 
 @pytest.mark.parametrize("stage", ["runs", "trainings"])
@@ -174,12 +215,15 @@ def test_an_interrupted_study_goes_on_and_ends_with_the_same_records(
     assert run_study(study, root, device="cpu").made == 4
     assert not kept & set(selected)
     if stage == "trainings":
-        # In this process all trainings were run before the second was reported; only what was reported was kept.
+        # In this process all trainings were run before the second was reported; only
+        # what was reported was kept.
         assert selected == [] and 0 < len(made) < len(before[0])
     assert facts(root) == facts(whole)
 
 
-def test_trainings_that_join_a_study_do_not_repeat_its_selections(write_training, study, inline, tmp_path, monkeypatch):
+def test_trainings_that_join_a_study_do_not_repeat_its_selections(
+    write_training, study, inline, tmp_path, monkeypatch
+):
     root, plain = tmp_path / "out", read_study(str(write_training("")))
     run_study(plain, root, device="cpu")
     made, selected = watched(monkeypatch)
@@ -191,7 +235,9 @@ def test_trainings_that_join_a_study_do_not_repeat_its_selections(write_training
     assert run_study(plain, root, device="cpu").kept == 4
 
 
-def test_more_seeds_and_a_second_protocol_are_trained_for_the_same_selections(write_training, inline, out, monkeypatch):
+def test_more_seeds_and_a_second_protocol_are_trained_for_the_same_selections(
+    write_training, inline, out, monkeypatch
+):
     root = out
     before = {t.id for t in Folder(root).read_all(Trained)}
     made, selected = watched(monkeypatch)
@@ -200,19 +246,38 @@ def test_more_seeds_and_a_second_protocol_are_trained_for_the_same_selections(wr
     distinct = {record.selected.architecture for record in records(root).values()}
     assert selected == [] and len(made) == 2 * len(distinct) and not before & set(made)
     for record in records(root).values():
-        assert [a.source for a in record.accuracies] == ["looked up", "trained", "trained"]
+        assert [a.source for a in record.accuracies] == [
+            "looked up",
+            "trained",
+            "trained",
+        ]
         assert [len(a.trials) for a in record.accuracies[1:]] == [3, 1]
-    assert len([found for found in Folder(root).read_all(Landscape) if found.architectures == 0]) == 2
+    assert (
+        len(
+            [
+                found
+                for found in Folder(root).read_all(Landscape)
+                if found.architectures == 0
+            ]
+        )
+        == 2
+    )
 
 
-def test_a_training_that_raises_fails_the_runs_that_chose_the_architecture(study, inline, tmp_path, monkeypatch):
+def test_a_training_that_raises_fails_the_runs_that_chose_the_architecture(
+    study, inline, tmp_path, monkeypatch
+):
     root = tmp_path / "out"
     train = harness._train
     with monkeypatch.context() as patch:
-        patch.setattr(harness, "_train", lambda job: train(job) if job.inputs.seed == 3 else 1 / 0)
+        patch.setattr(
+            harness, "_train", lambda job: train(job) if job.inputs.seed == 3 else 1 / 0
+        )
         outcome = run_study(study, root, device="cpu")
     assert outcome.made == 0 and len(outcome.failed) == 4
-    assert {failure.error for failure in Folder(root).read_all(Failure)} == {"ZeroDivisionError: division by zero"}
+    assert {failure.error for failure in Folder(root).read_all(Failure)} == {
+        "ZeroDivisionError: division by zero"
+    }
     made, selected = watched(monkeypatch)
     again = run_study(study, root, device="cpu")
     assert (again.made, again.failed, selected) == (4, [], [])

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from archselect.benchmarks.clock import Clock
-from archselect.benchmarks.records import SupernetInputs
-from archselect.benchmarks.supernets import Recipe, make_supernet
-from archselect.benchmarks.task import SupernetTask
+from archselect.benchmarks.optimisers.supernets import Recipe, make_supernet
+from archselect.benchmarks.runs.task import SupernetTask
+from archselect.benchmarks.runtime.meter import Clock
+from archselect.benchmarks.store.records import SupernetInputs
 from archselect.nasbench_adapters.space import DROPPED
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.darts_pt import DartsPT
@@ -32,11 +32,20 @@ def new_task(digits):
 
     def make(space):
         if space.name not in made:
-            recipe = Recipe(recipe="darts", epochs=1, batch_size=8, augment=False, alpha_scale=1.0)
+            recipe = Recipe(
+                recipe="darts", epochs=1, batch_size=8, augment=False, alpha_scale=1.0
+            )
             skeleton = {"channels": 4, "cells": 1}
-            inputs = SupernetInputs(recipe="darts", settings=recipe.settings(), skeleton=skeleton)
+            inputs = SupernetInputs(
+                recipe="darts", settings=recipe.settings(), skeleton=skeleton
+            )
             images = digits(16)
-            made[space.name] = recipe, inputs, make_supernet(recipe, space, inputs, images, 0), images
+            made[space.name] = (
+                recipe,
+                inputs,
+                make_supernet(recipe, space, inputs, images, 0),
+                images,
+            )
         return SupernetTask(space, *made[space.name], Clock(CPU), 0, 0)
 
     return make
@@ -55,13 +64,23 @@ def test_what_is_selected_is_in_the_space(new_task, name, label):
         assert space.parse(space.format(proposed)) == proposed
     if label == "random":
         return
-    # Of every block its operations were judged, and of every node with a choice its parents were.
+    # Of every block its operations were judged, and of every node with a choice its
+    # parents were.
     cell = space.cells[0]
     judged = {score.edge for score in selection.operation_scores}
-    assert {edge for edge, names in enumerate(cell.operations) if len(names) > 1} <= judged
-    dropped = [decision for decision in selection.decisions if decision.choice == DROPPED]
-    surplus = sum(len(cell.incoming(2 * v - 1)) - keeps for v, keeps in enumerate(space.parents, start=1))
-    assert len(dropped) == surplus * (1 + max((decision.round for decision in dropped), default=0))
+    assert {
+        edge for edge, names in enumerate(cell.operations) if len(names) > 1
+    } <= judged
+    dropped = [
+        decision for decision in selection.decisions if decision.choice == DROPPED
+    ]
+    surplus = sum(
+        len(cell.incoming(2 * v - 1)) - keeps
+        for v, keeps in enumerate(space.parents, start=1)
+    )
+    assert len(dropped) == surplus * (
+        1 + max((decision.round for decision in dropped), default=0)
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from archselect.benchmarks.cli import main
-from archselect.benchmarks.records import Folder, Landscape, Record
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Landscape, Record
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import fitting
 
@@ -71,48 +72,120 @@ def cells(tmp_path):
         writer.writerow(["genotype", "accuracy"])
         for _ in range(60):
             cell = space.sample(rng)
-            worth = sum(choice is not None and choice >= 3 for row in cell.choices for choice in row)
-            writer.writerow([space.format(cell), round(85 + worth / 2 + rng.normal(0, 0.2), 3)])
+            worth = sum(
+                choice is not None and choice >= 3
+                for row in cell.choices
+                for choice in row
+            )
+            writer.writerow(
+                [space.format(cell), round(85 + worth / 2 + rng.normal(0, 0.2), 3)]
+            )
     return tmp_path / "cells.csv"
 
 
-def test_predictions_are_called_predictions_from_the_table_to_the_report(archselect, inline, cells, tmp_path):
-    plain = ("--architecture-column", "genotype", "--accuracy-column", "accuracy", *COLUMN)
-    told = archselect("truth", "import", cells, "--space", "darts", "--name", "cells", "--predicted", *plain)
-    assert "60 architectures" in told and "itself predicted by a surrogate, not measured" in told
+def test_predictions_are_called_predictions_from_the_table_to_the_report(
+    archselect, inline, cells, tmp_path
+):
+    plain = (
+        "--architecture-column",
+        "genotype",
+        "--accuracy-column",
+        "accuracy",
+        *COLUMN,
+    )
+    told = archselect(
+        "truth",
+        "import",
+        cells,
+        "--space",
+        "darts",
+        "--name",
+        "cells",
+        "--predicted",
+        *plain,
+    )
+    assert (
+        "60 architectures" in told
+        and "itself predicted by a surrogate, not measured" in told
+    )
     told = archselect("truth", "fit", "cells", "--name", "fitted")
-    assert "10-fold cross-validated on 60 architectures: Kendall's tau-b" in told and "trees" in told and "line" in told
+    assert (
+        "10-fold cross-validated on 60 architectures: Kendall's tau-b" in told
+        and "trees" in told
+        and "line" in told
+    )
     listed = archselect("truth", "list")
-    assert "fitted by archselect on 60 architectures of truth 'cells'" in listed and "nb301" in listed
+    assert (
+        "fitted by archselect on 60 architectures of truth 'cells'" in listed
+        and "nb301" in listed
+    )
     assert "any architecture of darts" in archselect("truth", "list", "fitted")
 
     (tmp_path / "cells.toml").write_text(STUDY)
     out = archselect("run", "cells.toml", "--out", "out", "--device", "cpu")
-    assert "4 runs made, 0 kept" in out and "predicted, τ-b" in out and "not in the table" in out
+    assert (
+        "4 runs made, 0 kept" in out
+        and "predicted, τ-b" in out
+        and "not in the table" in out
+    )
     space = get_space("darts")
     landscapes = {s.id: s for s in Folder(tmp_path / "out").read_all(Landscape)}
     for record in Folder(tmp_path / "out").read_all(Record):
         predicted, absent = record.accuracies
-        assert (predicted.source, absent.source, absent.mean) == ("predicted", "not in the table", None)
+        assert (predicted.source, absent.source, absent.mean) == (
+            "predicted",
+            "not in the table",
+            None,
+        )
         found = landscapes[predicted.landscape]
-        assert found.surrogate and found.provenance == "predicted" and found.space_size == space.size
+        assert (
+            found.surrogate
+            and found.provenance == "predicted"
+            and found.space_size == space.size
+        )
         assert predicted.surrogate_tau == found.agreement.tau
         lookup = ("truth", "lookup", record.selected.architecture, "--table")
-        assert f"{predicted.mean:.2f} %, predicted by a surrogate" in archselect(*lookup, "fitted", *COLUMN)
-        assert "has no trial of Genotype(" in archselect(*lookup, "cells", *COLUMN, code=2)
+        assert f"{predicted.mean:.2f} %, predicted by a surrogate" in archselect(
+            *lookup, "fitted", *COLUMN
+        )
+        assert "has no trial of Genotype(" in archselect(
+            *lookup, "cells", *COLUMN, code=2
+        )
 
-    with (tmp_path / "out" / "report" / "accuracy.csv").open(newline="", encoding="utf-8") as file:
+    with (tmp_path / "out" / "report" / "accuracy.csv").open(
+        newline="", encoding="utf-8"
+    ) as file:
         rows = list(csv.DictReader(file))
     assert [(row["selector"], row["truth"], row["source"]) for row in rows] == [
         (selector, "fitted", "predicted") for selector in ("random", "magnitude")
     ]
-    assert all(0 < float(row["surrogate_tau"]) < 1 and row["architectures"] == "60" for row in rows)
+    assert all(
+        0 < float(row["surrogate_tau"]) < 1 and row["architectures"] == "60"
+        for row in rows
+    )
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    for words in ("Predicted by a surrogate, 10-fold cross-validated on 60 architectures", "not in the table"):
+    for words in (
+        "Predicted by a surrogate, 10-fold cross-validated on 60 architectures",
+        "not in the table",
+    ):
         assert words in page
-    assert "0 runs made, 4 kept" in archselect("run", "cells.toml", "--out", "out", "--device", "cpu")
+    assert "0 runs made, 4 kept" in archselect(
+        "run", "cells.toml", "--out", "out", "--device", "cpu"
+    )
 
 
 def test_half_of_a_plain_tables_options_is_refused(archselect, cells):
-    told = archselect("truth", "import", cells, "--name", "x", "--architecture-column", "genotype", code=2)
-    assert "a plain table also needs --accuracy-column, --dataset, --split, --epochs; a table with" in told
+    told = archselect(
+        "truth",
+        "import",
+        cells,
+        "--name",
+        "x",
+        "--architecture-column",
+        "genotype",
+        code=2,
+    )
+    assert (
+        "a plain table also needs --accuracy-column, --dataset, --split, --epochs; a table with"
+        in told
+    )

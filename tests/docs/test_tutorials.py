@@ -1,10 +1,11 @@
 """The tutorials, executed: files are saved, commands run, and what is printed is what the page says.
 
-A block of `console` holds commands after "$ " and what they print; "..." stands for any lines, or for the rest of one,
-and measured accuracies need only be near those of the page.
-A command of ours alone runs in this process; a line that makes use of a shell has one. Blocks of `python` and `toml`
-are saved under the name that the text before them gives ("Save it as `NAME`"), those of `toml append` are added to it;
-others are for reading.
+A block of `console` holds commands after "$ " and what they print; "..." stands for any
+lines, or for the rest of one, and measured accuracies need only be near those of the
+page. A command of ours alone runs in this process; a line that makes use of a shell has
+one. Blocks of `python` and `toml` are saved under the name that the text before them
+gives ("Save it as `NAME`"), those of `toml append` are added to it; others are for
+reading.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ BLOCK = re.compile(r"^```(\S+)( \w+)?\n(.*?)^```$", re.M | re.S)
 
 
 MEASURED = re.compile(r"-?\d+\.\d+(?= (?:%|points))")
-"""An accuracy, or a difference of accuracies: on another processor a search may choose another cell."""
+"""An accuracy, or a difference of accuracies: on another processor a search may choose
+another cell.
+"""
 TOLERANCE = 2.0
 """By how many points a measured number may differ from the page's."""
 
@@ -35,7 +38,10 @@ def steps(text):
     for block in BLOCK.finditer(text):
         kind, how, content = block[1], (block[2] or "").strip(), block[3]
         if kind in ("python", "toml") and how != "ignore":
-            named = re.findall(r"`(\w+\.(?:py|toml))`", text[: block.start()].rstrip().rpartition("\n\n")[2])
+            named = re.findall(
+                r"`(\w+\.(?:py|toml))`",
+                text[: block.start()].rstrip().rpartition("\n\n")[2],
+            )
             name = named[-1]
             yield how or "save", content, name
         elif kind == "console":
@@ -51,7 +57,11 @@ def commands(content):
 
 def ours(command):
     """The arguments of a command of ours that needs no shell, or None."""
-    return shlex.split(command)[1:] if re.fullmatch(r"archselect( [^;|&<>$`*]*)?", command) else None
+    return (
+        shlex.split(command)[1:]
+        if re.fullmatch(r"archselect( [^;|&<>$`*]*)?", command)
+        else None
+    )
 
 
 def plain(line):
@@ -61,7 +71,9 @@ def plain(line):
 def pattern(line):
     """Return the regular expression of an expected line, with a group for each measured number."""
     texts = MEASURED.split(plain(line))
-    escaped = [re.escape(text).replace(r"\.\.\.", ".*").replace(r"\ ", " ?") for text in texts]
+    escaped = [
+        re.escape(text).replace(r"\.\.\.", ".*").replace(r"\ ", " ?") for text in texts
+    ]
     return re.compile(r"(-?\d+\.\d+)".join(escaped))
 
 
@@ -72,12 +84,19 @@ def agrees(expected, printed):
         return False
     stated = [float(number) for number in MEASURED.findall(plain(expected))]
     measured = [float(number) for number in match.groups()]
-    return all(abs(one - other) <= TOLERANCE for one, other in zip(stated, measured, strict=True))
+    return all(
+        abs(one - other) <= TOLERANCE
+        for one, other in zip(stated, measured, strict=True)
+    )
 
 
 def missing(expected, printed):
     """The first line that was not printed in its place; None if all were."""
-    lines, place, gap = [plain(line) for line in printed.splitlines() if line.strip()], 0, False
+    lines, place, gap = (
+        [plain(line) for line in printed.splitlines() if line.strip()],
+        0,
+        False,
+    )
     for line in filter(str.strip, expected):
         if line.strip() == "...":
             gap = True
@@ -91,8 +110,14 @@ def missing(expected, printed):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (SCRIPTS / "archselect").is_file(), reason="the package is not installed")
-@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "tutorials").glob("*.md")), ids=lambda page: page.stem)
+@pytest.mark.skipif(
+    not (SCRIPTS / "archselect").is_file(), reason="the package is not installed"
+)
+@pytest.mark.parametrize(
+    "page",
+    sorted((ROOT / "docs" / "tutorials").glob("*.md")),
+    ids=lambda page: page.stem,
+)
 def test_it_does_what_it_says(page, archselect, inline, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("COLUMNS", "120")
@@ -114,7 +139,9 @@ def test_it_does_what_it_says(page, archselect, inline, tmp_path, monkeypatch):
                 code, out, err = done.returncode, done.stdout, done.stderr
             assert code == 0, f"{command}\n{out}\n{err}"
             lost = missing(expected, out)
-            assert lost is None, f"$ {command}\nprinted\n{out}\nand not, in its place,\n{lost}"
+            assert lost is None, (
+                f"$ {command}\nprinted\n{out}\nand not, in its place,\n{lost}"
+            )
             ran += 1
     assert ran >= 5
 
@@ -131,7 +158,17 @@ def test_a_line_that_is_not_printed_is_found_out():
 def test_measured_numbers_have_a_tolerance_and_others_have_none():
     printed = "a selects the best cells: 94.01 %, 2.68 points below; gate accuracy_drop>0.5%, 3.25 seconds\n"
     assert (
-        missing(["a selects the best cells: 93.20 %, 3.49 points below; gate accuracy_drop>0.5%, ..."], printed) is None
+        missing(
+            [
+                "a selects the best cells: 93.20 %, 3.49 points below; gate accuracy_drop>0.5%, ..."
+            ],
+            printed,
+        )
+        is None
     )
-    for wrong in ("a selects the best cells: 91.90 %, ...", "... gate accuracy_drop>0.6%, ...", "... 3.24 seconds"):
+    for wrong in (
+        "a selects the best cells: 91.90 %, ...",
+        "... gate accuracy_drop>0.6%, ...",
+        "... 3.24 seconds",
+    ):
         assert missing([wrong], printed) == wrong

@@ -1,7 +1,8 @@
 """The installed command, in a folder of its own, on a small study.
 
-What tells processes apart is tried with `world.run`, the real command; what comes after it, or is the same in any
-process, with `archselect` and `inline`, which save the seconds in which Python and its workers start.
+What tells processes apart is tried with `world.run`, the real command; what comes after
+it, or is the same in any process, with `archselect` and `inline`, which save the
+seconds in which Python and its workers start.
 """
 
 import os
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support import small
 
 SCRIPT = Path(sys.executable).with_name("archselect")
 
@@ -26,7 +28,10 @@ class World:
     @property
     def environment(self):
         """One thread, and a user's data folder that is not the real one."""
-        return os.environ | {"OMP_NUM_THREADS": "1", "XDG_DATA_HOME": str(self.folder / "user")}
+        return os.environ | {
+            "OMP_NUM_THREADS": "1",
+            "XDG_DATA_HOME": str(self.folder / "user"),
+        }
 
     @property
     def scripts(self):
@@ -61,22 +66,28 @@ class World:
 
 
 @pytest.fixture
-def world(small, small_truth, tmp_path):
+def world(small_truth, tmp_path):
     """An empty folder to run commands in."""
     if not SCRIPT.is_file():
-        pytest.skip("the package is not installed: there is no archselect command beside Python")
+        pytest.skip(
+            "the package is not installed: there is no archselect command beside Python"
+        )
     made = World(tmp_path, small.study_text(small_truth))
     made.study()
     return made
 
 
 @pytest.fixture(scope="session")
-def finished(small, small_truth, tmp_path_factory):
+def finished(small_truth, tmp_path_factory):
     """The folder `out` of a study that ran through with one worker, and the finished command; not to be touched."""
     if not SCRIPT.is_file():
-        pytest.skip("the package is not installed: there is no archselect command beside Python")
+        pytest.skip(
+            "the package is not installed: there is no archselect command beside Python"
+        )
     made = World(tmp_path_factory.mktemp("finished"), small.study_text(small_truth))
-    result = made.run("run", made.study(), "--out", "out", "--workers", "1", "--device", "cpu")
+    result = made.run(
+        "run", made.study(), "--out", "out", "--workers", "1", "--device", "cpu"
+    )
     return made.folder / "out", result
 
 
@@ -102,7 +113,11 @@ def one_line_each(err):
     heading, *faults = err.splitlines()
     assert err.endswith("\n") and heading.startswith("archselect: "), err
     if faults:
-        assert heading == f"archselect: found {len(faults)} faults; nothing was started:", err
-        assert faults == sorted(faults) and all(fault.startswith("  ") for fault in faults), err
+        assert (
+            heading == f"archselect: found {len(faults)} faults; nothing was started:"
+        ), err
+        assert faults == sorted(faults) and all(
+            fault.startswith("  ") for fault in faults
+        ), err
     assert "Traceback" not in err
     return err

@@ -20,7 +20,11 @@ def faults(archselect, world, monkeypatch):
 
     def files():
         # Matplotlib keeps a list of fonts there.
-        return sorted(path for path in world.folder.rglob("*") if "matplotlib" not in path.parts and path != cache)
+        return sorted(
+            path
+            for path in world.folder.rglob("*")
+            if "matplotlib" not in path.parts and path != cache
+        )
 
     def call(*arguments):
         before = files()
@@ -28,7 +32,9 @@ def faults(archselect, world, monkeypatch):
         assert (code, out) == (2, "")
         assert files() == before
         heading, *lines = err.splitlines()
-        assert heading == f"archselect: found {len(lines)} faults; nothing was started:", err
+        assert (
+            heading == f"archselect: found {len(lines)} faults; nothing was started:"
+        ), err
         assert lines == sorted(lines)
         return [line.strip() for line in lines]
 
@@ -48,8 +54,22 @@ def test_run(faults, world):
         ('split = "test"', 'split = "tests"'),
     )
     (world.folder / "file").write_text("in the way")
-    lines = faults("run", "small.toml", "--out", "file/out", "--device", "gpu", "--engine-set", "partition=x")
-    wanted = ["'magnitude'?", "did you mean the split 'test'?", "unknown device 'gpu'", "cannot write file/out"]
+    lines = faults(
+        "run",
+        "small.toml",
+        "--out",
+        "file/out",
+        "--device",
+        "gpu",
+        "--engine-set",
+        "partition=x",
+    )
+    wanted = [
+        "'magnitude'?",
+        "did you mean the split 'test'?",
+        "unknown device 'gpu'",
+        "cannot write file/out",
+    ]
     of_each(lines, [*wanted, "engine local has no settings"])
 
 
@@ -60,27 +80,60 @@ def test_run_of_a_study_whose_parts_cannot_be_read(faults, world):
         ("skeleton = {", "skeletton = {"),
     )
     lines = faults("run", "small.toml", "--out", "out", "--device", "cpu")
-    of_each(lines, ["supernets.0.epochs", "did you mean 'skeleton'", "did you mean the split 'test'?"])
+    of_each(
+        lines,
+        [
+            "supernets.0.epochs",
+            "did you mean 'skeleton'",
+            "did you mean the split 'test'?",
+        ],
+    )
 
 
 def test_run_of_a_study_that_options_change(faults, world):
     options = ("--data", "cifar1000", "--selector", "magnitud", "--seeds", "x")
-    of_each(faults("run", "small.toml", *options), ["'cifar1000'", "'magnitude'?", "--seeds 'x'"])
+    of_each(
+        faults("run", "small.toml", *options),
+        ["'cifar1000'", "'magnitude'?", "--seeds 'x'"],
+    )
 
 
 def test_run_with_several_selectors_that_are_unknown(faults, world):
-    of_each(faults("run", "small.toml", "--selector", "magnitud", "--selector", "sgass"), ["'magnitude'?", "'sgas'?"])
+    of_each(
+        faults("run", "small.toml", "--selector", "magnitud", "--selector", "sgass"),
+        ["'magnitude'?", "'sgas'?"],
+    )
 
 
 def test_truth_lookup(faults, small_truth):
-    lines = faults("truth", "lookup", "|x|", "--table", small_truth, *LOOKUP[:3], "tset", "--epochs", "2")
+    lines = faults(
+        "truth",
+        "lookup",
+        "|x|",
+        "--table",
+        small_truth,
+        *LOOKUP[:3],
+        "tset",
+        "--epochs",
+        "2",
+    )
     of_each(lines, ["malformed NAS-Bench-201 cell", "did you mean the split 'test'? "])
     assert any("it has made-up/test at 1 epoch" in line for line in lines)
 
 
 def test_score_in_an_unknown_space(faults, world):
     table = ("--table", "absent.npz", "--dataset", "d", "--split", "s", "--epochs", "1")
-    lines = faults("score", "params", "--cells", "cells.csv", "--space", "nb20", *table, "--out", "out")
+    lines = faults(
+        "score",
+        "params",
+        "--cells",
+        "cells.csv",
+        "--space",
+        "nb20",
+        *table,
+        "--out",
+        "out",
+    )
     of_each(lines, ["unknown space 'nb20'", "absent.npz", "there is no file cells.csv"])
 
 
@@ -91,46 +144,143 @@ def test_run_into_the_folder_of_another_study(faults, world, copied):
 
 
 def test_estimate(faults, world):
-    world.study(('name = "digits"', 'name = "absent.npz"'), ('name = "magnitude"', 'name = "magnitud"'))
+    world.study(
+        ('name = "digits"', 'name = "absent.npz"'),
+        ('name = "magnitude"', 'name = "magnitud"'),
+    )
     of_each(faults("estimate", "small.toml"), ["no file absent.npz", "'magnitude'?"])
 
 
 def test_train(faults):
     lines = faults(
-        *("train", CELL[:-9], "--protocol", "nb201", "--device", "gpu", "--data", "CIFAR-10"),
+        *(
+            "train",
+            CELL[:-9],
+            "--protocol",
+            "nb201",
+            "--device",
+            "gpu",
+            "--data",
+            "CIFAR-10",
+        ),
         *("--set", "momentun=0", "--set", "skeleton.cell=2", "--out", "out"),
     )
-    wanted = ["malformed NAS-Bench-201 cell", "unknown device 'gpu'", "did you mean 'cifar10'", "'momentum'?"]
+    wanted = [
+        "malformed NAS-Bench-201 cell",
+        "unknown device 'gpu'",
+        "did you mean 'cifar10'",
+        "'momentum'?",
+    ]
     of_each(lines, [*wanted, "'cells'?"])
 
 
 def test_score(faults, world, small_truth):
     (world.folder / "cells.csv").write_text(f"arch\n{CELL}\n|x|\n\n{CELL}\n|y|\n")
     lines = faults(
-        *("score", "nwto", "params", "--cells", "cells.csv", "--data", "cifar1", "--norm", "bach", "--out", "out"),
-        *("--table", small_truth, *LOOKUP[:-1], "2", "--device", "gpu", "--set", "cells=2", "--seeds", "-"),
+        *(
+            "score",
+            "nwto",
+            "params",
+            "--cells",
+            "cells.csv",
+            "--data",
+            "cifar1",
+            "--norm",
+            "bach",
+            "--out",
+            "out",
+        ),
+        *(
+            "--table",
+            small_truth,
+            *LOOKUP[:-1],
+            "2",
+            "--device",
+            "gpu",
+            "--set",
+            "cells=2",
+            "--seeds",
+            "-",
+        ),
     )
-    wanted = ["did you mean 'nwot'", "cells.csv, row 2: malformed", "'cifar1'", "did you mean 'batch'", "--set cells"]
-    of_each(lines, [*wanted, "it has made-up/test at 1 epoch", "unknown device 'gpu'", "--seeds '-'"])
+    wanted = [
+        "did you mean 'nwot'",
+        "cells.csv, row 2: malformed",
+        "'cifar1'",
+        "did you mean 'batch'",
+        "--set cells",
+    ]
+    of_each(
+        lines,
+        [
+            *wanted,
+            "it has made-up/test at 1 epoch",
+            "unknown device 'gpu'",
+            "--seeds '-'",
+        ],
+    )
     (rows,) = (line for line in lines if "cells.csv" in line)
     assert "row 3: this architecture came before" in rows and "row 4: malformed" in rows
 
 
 def test_score_of_a_truth_that_is_incomplete(faults):
-    lines = faults("score", "params", "--cells", "top:x", "--table", "nb201", "--device", "gpu")
-    of_each(lines, ["a truth needs --table, --dataset, --split and --epochs", "write a share", "unknown device"])
+    lines = faults(
+        "score", "params", "--cells", "top:x", "--table", "nb201", "--device", "gpu"
+    )
+    of_each(
+        lines,
+        [
+            "a truth needs --table, --dataset, --split and --epochs",
+            "write a share",
+            "unknown device",
+        ],
+    )
 
 
 def test_operation_scores(faults, world):
     (world.folder / "file").write_text("in the way")
-    table = ("--table", "nb201", "--dataset", "cifar10", "--split", "ori-test", "--epochs", "200")
+    table = (
+        "--table",
+        "nb201",
+        "--dataset",
+        "cifar10",
+        "--split",
+        "ori-test",
+        "--epochs",
+        "200",
+    )
     lines = faults("operation-scores", "absent.csv", *table, "--out", "file")
-    of_each(lines, ["archselect truth import FILE --name nb201", "cannot read absent.csv", "cannot write file"])
+    of_each(
+        lines,
+        [
+            "archselect truth import FILE --name nb201",
+            "cannot read absent.csv",
+            "cannot write file",
+        ],
+    )
 
 
 def test_truth_import(faults, small_truth):
-    lines = faults("truth", "import", "absent.csv", "--name", "nb201-digits", "--space", "NB201", "--format", "lon")
-    of_each(lines, ["nothing to import", "built in: choose another", "did you mean 'nb201'", "did you mean 'long'"])
+    lines = faults(
+        "truth",
+        "import",
+        "absent.csv",
+        "--name",
+        "nb201-digits",
+        "--space",
+        "NB201",
+        "--format",
+        "lon",
+    )
+    of_each(
+        lines,
+        [
+            "nothing to import",
+            "built in: choose another",
+            "did you mean 'nb201'",
+            "did you mean 'long'",
+        ],
+    )
 
 
 def test_truth_fit(faults, small_truth):
@@ -149,7 +299,9 @@ def test_compare(faults, world):
     lines = faults("compare", "absent", "gone", *gates, "--json", "no/folder")
     assert len(lines) >= 4
     assert any("tau_drop>x" in line for line in lines)
-    assert any("nonsense" in line for line in lines) and any("absent" in line for line in lines)
+    assert any("nonsense" in line for line in lines) and any(
+        "absent" in line for line in lines
+    )
     assert any("gone" in line for line in lines)
 
 
@@ -167,10 +319,21 @@ def test_a_truth_of_the_package_is_checked_without_converting_it(faults, world):
 
 def test_a_disk_that_is_full(faults, world, monkeypatch):
     """What has to be downloaded needs room, too."""
-    from archselect.benchmarks import preflight
+    from archselect.benchmarks.plan import preflight
 
     usage = preflight.shutil.disk_usage(world.folder)
-    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda path: usage._replace(free=60 * 2**20))
-    world.study(('name = "digits"', 'name = "cifar10"'), ('name = "magnitude"', 'name = "magnitud"'))
+    monkeypatch.setattr(
+        preflight.shutil, "disk_usage", lambda path: usage._replace(free=60 * 2**20)
+    )
+    world.study(
+        ('name = "digits"', 'name = "cifar10"'),
+        ('name = "magnitude"', 'name = "magnitud"'),
+    )
     lines = faults("run", "small.toml", "--device", "cpu", "--data-dir", "data")
-    of_each(lines, ["cannot write data: 60 MiB are free there and 162 MiB are needed", "'magnitude'?"])
+    of_each(
+        lines,
+        [
+            "cannot write data: 60 MiB are free there and 162 MiB are needed",
+            "'magnitude'?",
+        ],
+    )

@@ -7,13 +7,17 @@ from contextlib import contextmanager
 
 import pytest
 
-from archselect.benchmarks import preflight
-from archselect.nasbench_adapters.files import held
+from archselect.benchmarks.plan import preflight
+from archselect.nasbench_adapters.atomic_files import held
 
 pytestmark = pytest.mark.slow
 
 RUN = ("run", "small.toml", "--out", "out", "--workers", "1", "--device", "cpu")
-TABLES = [f"report/{name}.{kind}" for name in ("accuracy", "tau") for kind in ("md", "csv", "tex")]
+TABLES = [
+    f"report/{name}.{kind}"
+    for name in ("accuracy", "tau")
+    for kind in ("md", "csv", "tex")
+]
 
 
 def tables(root):
@@ -49,12 +53,18 @@ def test_a_full_disk(world, finished, archselect, inline, size, monkeypatch):
     out = world.folder / "out"
     with disk(out, size) as change:
         code, printed, err = archselect(*RUN)
-        assert (code, printed) == (2, "") and "MiB are needed; free space or name another folder" in err
+        assert (code, printed) == (
+            2,
+            "",
+        ) and "MiB are needed; free space or name another folder" in err
         # As if it had filled up after the first look.
         monkeypatch.setattr(preflight, "LEAST_FREE", 0)
         code, printed, err = archselect(*RUN)
         assert (code, printed) == (2, "")
-        assert "No space left on device; free space or name another folder" in err and err.count("\n") == 1, err
+        assert (
+            "No space left on device; free space or name another folder" in err
+            and err.count("\n") == 1
+        ), err
         assert not list(out.rglob("*.part"))
         before = records(out) if (out / "records").is_dir() else {}
         change("size=50m")
@@ -71,7 +81,10 @@ def test_a_disk_that_turns_read_only(world, finished, archselect, inline):
         change("ro")
         code, printed, err = archselect(*RUN)
         assert (code, printed) == (2, "")
-        assert err == "archselect: cannot write out: Read-only file system; name another folder\n"
+        assert (
+            err
+            == "archselect: cannot write out: Read-only file system; name another folder\n"
+        )
         change("rw")
         assert archselect(*RUN)[0] == 0
         assert tables(out) == tables(finished[0])
@@ -98,11 +111,17 @@ def test_a_clock_that_jumps(world, finished, archselect, inline, copied, when):
 
 def test_a_second_command_on_the_same_folder_is_refused(world, finished, archselect):
     first = subprocess.Popen(
-        world.command(*RUN), cwd=world.folder, env=world.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        world.command(*RUN),
+        cwd=world.folder,
+        env=world.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     while first.poll() is None and not (world.folder / "out" / "study.json").is_file():
         time.sleep(0.01)
-    second = archselect(*RUN)  # in this process, so that it is refused before the first has ended
+    second = archselect(
+        *RUN
+    )  # in this process, so that it is refused before the first has ended
     assert first.poll() is None
     message = "another command is writing into out: wait until it ends, or name another folder"
     assert second == (2, "", f"archselect: {message}\n")
@@ -114,4 +133,7 @@ def test_reports_and_status_need_not_wait(copied, archselect):
     with held(copied):
         assert archselect("report", "out")[0] == archselect("status", "out")[0] == 0
         code, printed, err = archselect(*RUN)
-        assert (code, printed) == (2, "") and "another command is writing into out" in err
+        assert (code, printed) == (
+            2,
+            "",
+        ) and "another command is writing into out" in err

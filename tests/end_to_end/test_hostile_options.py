@@ -1,6 +1,7 @@
 """Every option of every command with values that nobody means: refused in words, at once, without a trace of Python.
 
-Each command has one fault of its own besides, such as a device that does not exist, so that nothing ever runs.
+Each command has one fault of its own besides, such as a device that does not exist, so
+that nothing ever runs.
 """
 
 import tracemalloc
@@ -37,7 +38,17 @@ BASE = {
     "list": ["nothing"],
     "doctor": ["no-such-argument"],
     "truth list": ["no-truth"],
-    "truth lookup": [CELL, "--table", "no-truth", "--dataset", "d", "--split", "s", "--epochs", "1"],
+    "truth lookup": [
+        CELL,
+        "--table",
+        "no-truth",
+        "--dataset",
+        "d",
+        "--split",
+        "s",
+        "--epochs",
+        "1",
+    ],
     "truth import": ["no-file.csv", "--name", "x"],
     "truth fit": ["no-truth", "--name", "x"],
     "truth build": ["no-table"],
@@ -50,11 +61,31 @@ VALUES = {
     "Path": [LETTERS, "", "/dev/zero", "~no-such-user/x"],
     "str": [DIGITS, NESTED, LETTERS, "", "１２", "a\nb", f"a={DIGITS}", f"a={NESTED}"],
 }
-"""By the type of an option: numbers of 5,000 digits, nesting of 1,500, what is not finite, negative or empty."""
+"""By the type of an option: numbers of 5,000 digits, nesting of 1,500, what is not
+finite, negative or empty.
+"""
 
 MORE = {
-    "--seeds": ["0-999999999", "0-9999999999999999999", "5-1", "-1", "1-", "0,0", "9" * 20, "１-２", "0x10", "1_000"],
-    "--set": ["skeleton.channels=999999999", "skeleton.cells=-1", "skeleton.channels=nan", "=1", "a", "a=1\nb=2"],
+    "--seeds": [
+        "0-999999999",
+        "0-9999999999999999999",
+        "5-1",
+        "-1",
+        "1-",
+        "0,0",
+        "9" * 20,
+        "１-２",
+        "0x10",
+        "1_000",
+    ],
+    "--set": [
+        "skeleton.channels=999999999",
+        "skeleton.cells=-1",
+        "skeleton.channels=nan",
+        "=1",
+        "a",
+        "a=1\nb=2",
+    ],
     "--engine-set": ["timeout=nan", "a=[", f"{'a.' * 2_000}b=1"],
     "--cells": [
         f"sample:{DIGITS}",
@@ -67,9 +98,20 @@ MORE = {
     ],
     "--data": [f"digits@{DIGITS}", "digits@0", "digits@-1", "digits@１６", "@16"],
     "--device": [f"cuda:{DIGITS}", "cuda:-1", "meta", "cpu:999999999999"],
-    "--fail-if": [f"accuracy_drop>{DIGITS}", "accuracy_drop>nan", "accuracy_drop>1e999", "accuracy_drop>-1"],
+    "--fail-if": [
+        f"accuracy_drop>{DIGITS}",
+        "accuracy_drop>nan",
+        "accuracy_drop>1e999",
+        "accuracy_drop>-1",
+    ],
     "--space": [f"minimal:{'0-1=none,' * 3_000}", "nb201:", f"nb201:{LETTERS}"],
-    "architecture": ["Genotype(" * 1_000, f"Genotype(normal={NESTED})", "(" * 1_500, "|" * 3_000, "+" * 3_000],
+    "architecture": [
+        "Genotype(" * 1_000,
+        f"Genotype(normal={NESTED})",
+        "(" * 1_500,
+        "|" * 3_000,
+        "+" * 3_000,
+    ],
     "--name": ["../x", "x/y", ".", "-", "x.npz"],
 }
 """For single options and arguments more than their type says."""
@@ -104,7 +146,9 @@ def kind_of(hint):
 
 def parameters():
     """Those of every command, as typer makes them of its function."""
-    functions = COMMANDS | {f"truth {name}": function for name, function in OF_TRUTHS.items()}
+    functions = COMMANDS | {
+        f"truth {name}": function for name, function in OF_TRUTHS.items()
+    }
     for command, function in functions.items():
         arguments = count()
         for name, hint in get_type_hints(function, include_extras=True).items():
@@ -116,8 +160,17 @@ def parameters():
             elif kind_of(kind):
                 # Where the name is given, typer takes it for the default at first.
                 words = [told.default, *(told.param_decls or ())]
-                named = [word for word in words if isinstance(word, str) and word.startswith("--")]
-                yield Parameter(command, named[0] if named else f"--{name.replace('_', '-')}", kind_of(kind), None)
+                named = [
+                    word
+                    for word in words
+                    if isinstance(word, str) and word.startswith("--")
+                ]
+                yield Parameter(
+                    command,
+                    named[0] if named else f"--{name.replace('_', '-')}",
+                    kind_of(kind),
+                    None,
+                )
 
 
 PARAMETERS = list(parameters())
@@ -130,7 +183,9 @@ def test_every_command_is_here():
     assert MORE.keys() <= {parameter.name for parameter in PARAMETERS}
 
 
-@pytest.mark.parametrize("parameter", PARAMETERS, ids=[f"{own.command} {own.name}" for own in PARAMETERS])
+@pytest.mark.parametrize(
+    "parameter", PARAMETERS, ids=[f"{own.command} {own.name}" for own in PARAMETERS]
+)
 def test_values_that_nobody_means(world, archselect, parameter):
     before = sorted(world.folder.rglob("*"))
     for value in VALUES[parameter.kind] + MORE.get(parameter.name, []):
@@ -140,7 +195,9 @@ def test_values_that_nobody_means(world, archselect, parameter):
     assert sorted(world.folder.rglob("*")) == before
 
 
-@pytest.mark.parametrize("seeds", ["0-999999999", "0-9999999999999999999", "0-99999,100000"])
+@pytest.mark.parametrize(
+    "seeds", ["0-999999999", "0-9999999999999999999", "0-99999,100000"]
+)
 def test_seeds_are_counted_before_they_are_listed(refusal, seeds):
     tracemalloc.start()
     try:
@@ -148,7 +205,10 @@ def test_seeds_are_counted_before_they_are_listed(refusal, seeds):
         assert tracemalloc.get_traced_memory()[1] < 100 << 20
     finally:
         tracemalloc.stop()
-    assert "seeds, the most of one command" in line or "the largest seed is 9223372036854775807" in line
+    assert (
+        "seeds, the most of one command" in line
+        or "the largest seed is 9223372036854775807" in line
+    )
 
 
 def test_a_study_of_too_many_runs_is_refused(refusal, world):
@@ -164,46 +224,94 @@ def test_a_study_of_too_many_runs_is_refused(refusal, world):
 
 
 STUDY = {
-    "a number of 5,000 digits": (("epochs = 1\nb", f"epochs = {DIGITS}\nb"), "a number has thousands of digits"),
-    "a number of 65 bits": (("epochs = 1\nb", "epochs = 9223372036854775808\nb"), "more than 64 bits"),
+    "a number of 5,000 digits": (
+        ("epochs = 1\nb", f"epochs = {DIGITS}\nb"),
+        "a number has thousands of digits",
+    ),
+    "a number of 65 bits": (
+        ("epochs = 1\nb", "epochs = 9223372036854775808\nb"),
+        "more than 64 bits",
+    ),
     "many epochs": (
         ("epochs = 1\nb", "epochs = 999999999\nb"),
         "supernets.0.epochs: Input should be less than or equal",
     ),
-    "many images": (("batch_size = 16", "batch_size = 999999999"), "batch_size: Input should be less than or equal"),
-    "many channels": (("channels = 2", "channels = 99999"), "'channels' of nb201 must be at most 4,096, not 99,999"),
-    "many cells": (("cells = 1", "cells = 99999"), "'cells' of nb201 must be at most 1,000, not 99,999"),
-    "many weights": (("channels = 2, cells = 1", "channels = 4096, cells = 1000"), "name fewer channels or layers"),
-    "many tunings": (("tune_epochs = 1", "tune_epochs = 999999999"), "tune_epochs: Input should be less than or equal"),
+    "many images": (
+        ("batch_size = 16", "batch_size = 999999999"),
+        "batch_size: Input should be less than or equal",
+    ),
+    "many channels": (
+        ("channels = 2", "channels = 99999"),
+        "'channels' of nb201 must be at most 4,096, not 99,999",
+    ),
+    "many cells": (
+        ("cells = 1", "cells = 99999"),
+        "'cells' of nb201 must be at most 1,000, not 99,999",
+    ),
+    "many weights": (
+        ("channels = 2, cells = 1", "channels = 4096, cells = 1000"),
+        "name fewer channels or layers",
+    ),
+    "many tunings": (
+        ("tune_epochs = 1", "tune_epochs = 999999999"),
+        "tune_epochs: Input should be less than or equal",
+    ),
     "many batches": (
         ("validation_batches = 1", "validation_batches = 999999999"),
         "validation_batches: Input should be",
     ),
-    "many iterations": (("iterations = 2", "iterations = 999999999"), "iterations: Input should be less than or equal"),
+    "many iterations": (
+        ("iterations = 2", "iterations = 999999999"),
+        "iterations: Input should be less than or equal",
+    ),
     "nesting": (("limit = 32", f"limit = {NESTED}"), "more than 100 deep"),
     "a long path": (("limit = 32", f"{'a.' * 900}a = 1"), "more than 100 deep"),
-    "not a number": (("epochs = 1\nb", "epochs = nan\nb"), "supernets.0.epochs: Input should be a finite number"),
-    "infinity": (("epochs = 1\nb", "learning_rate = inf\nb"), "learning_rate: Input should be a finite number"),
-    "many names": (('on = ["darts"]', f"on = [{'0,' * 2_000}]"), "List should have at most 1000 items"),
-    "a long name": (('name = "small"', f'name = "{LETTERS}"'), "name: String should have at most 100 characters"),
-    "no name of a file": (('name = "digits"', 'name = "a\\u0000b.npz"'), "cannot be the name of a file"),
+    "not a number": (
+        ("epochs = 1\nb", "epochs = nan\nb"),
+        "supernets.0.epochs: Input should be a finite number",
+    ),
+    "infinity": (
+        ("epochs = 1\nb", "learning_rate = inf\nb"),
+        "learning_rate: Input should be a finite number",
+    ),
+    "many names": (
+        ('on = ["darts"]', f"on = [{'0,' * 2_000}]"),
+        "List should have at most 1000 items",
+    ),
+    "a long name": (
+        ('name = "small"', f'name = "{LETTERS}"'),
+        "name: String should have at most 100 characters",
+    ),
+    "no name of a file": (
+        ('name = "digits"', 'name = "a\\u0000b.npz"'),
+        "cannot be the name of a file",
+    ),
 }
 
 
 @pytest.mark.parametrize("kind", STUDY)
 def test_a_study_that_would_take_terabytes(refusal, world, kind):
     replacement, message = STUDY[kind]
-    assert message in refusal("run", world.study(replacement), "--out", "out", "--device", "cpu")
+    assert message in refusal(
+        "run", world.study(replacement), "--out", "out", "--device", "cpu"
+    )
     assert not (world.folder / "out").exists()
 
 
 def test_a_study_of_many_faults_names_the_first(archselect, world):
     spaces = '[[spaces]]\nname = "none"\n' * 200
-    (world.folder / "small.toml").write_text(spaces + world.text.replace("[[spaces]]", "[[spaces]]\nx = 1"))
+    (world.folder / "small.toml").write_text(
+        spaces + world.text.replace("[[spaces]]", "[[spaces]]\nx = 1")
+    )
     code, _, err = archselect("run", "small.toml", "--device", "cpu")
     assert code == 2 and len(err.splitlines()) < 60
 
 
 def test_a_space_too_large_to_list(refusal):
-    line = refusal("score", "nwot", "--cells", "all", "--space", "darts", "--device", "cpu")
-    assert "darts has 1.1e+18 architectures, too many to list: take a sample of them" in line
+    line = refusal(
+        "score", "nwot", "--cells", "all", "--space", "darts", "--device", "cpu"
+    )
+    assert (
+        "darts has 1.1e+18 architectures, too many to list: take a sample of them"
+        in line
+    )

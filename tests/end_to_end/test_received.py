@@ -5,10 +5,12 @@ import shutil
 
 import pytest
 
-from archselect.benchmarks.journal import Journal
-from archselect.benchmarks.logs import logged
-from archselect.benchmarks.records import OF_REPORTS, WRITTEN, Failure, Folder, Record, read_fact_if_there
-from archselect.benchmarks.status import status
+from archselect.benchmarks.runs.journal import Journal
+from archselect.benchmarks.store.facts import read_fact_if_there
+from archselect.benchmarks.store.folder import OF_REPORTS, WRITTEN, Folder
+from archselect.benchmarks.store.logs import logged
+from archselect.benchmarks.store.records import Failure, Record
+from archselect.benchmarks.store.status import status
 from archselect.nasbench_adapters.errors import UserError
 
 RUN = ("run", "small.toml", "--out", "out", "--workers", "1", "--device", "cpu")
@@ -43,7 +45,8 @@ def test_a_link_is_refused_before_anything_runs(refusal, copied, victim, name):
     replace_by_link(place, victim)
     line = refusal(*RUN)
     assert (
-        f"out/{entry(name)} is a link, through which nothing is written; put what it leads to there, or remove" in line
+        f"out/{entry(name)} is a link, through which nothing is written; put what it leads to there, or remove"
+        in line
     )
     assert victim.read_text() == "precious" and len(list(victim.parent.iterdir())) == 1
     if name in OF_REPORTS:
@@ -51,7 +54,14 @@ def test_a_link_is_refused_before_anything_runs(refusal, copied, victim, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["records.parquet", "report.html", "study.json", "logs/any.jsonl", "progress/any.jsonl"]
+    "name",
+    [
+        "records.parquet",
+        "report.html",
+        "study.json",
+        "logs/any.jsonl",
+        "progress/any.jsonl",
+    ],
 )
 def test_a_pipe_keeps_nobody_waiting(refusal, copied, name):
     place = copied / entry(name)
@@ -66,7 +76,9 @@ def test_a_pipe_keeps_nobody_waiting(refusal, copied, name):
 def test_a_pipe_among_the_facts_keeps_nobody_waiting(refusal, copied, kind):
     os.mkfifo(copied / kind / f"{ID}.json")
     (copied / "records.parquet").unlink(missing_ok=True)
-    assert f"cannot read out/{kind}/{ID}.json: it is a pipe and no file" in refusal("report", "out")
+    assert f"cannot read out/{kind}/{ID}.json: it is a pipe and no file" in refusal(
+        "report", "out"
+    )
 
 
 def test_a_lock_that_is_a_link_empties_nothing(refusal, copied, victim):
@@ -99,7 +111,10 @@ def test_a_journal_and_a_log_are_written_through_no_link(tmp_path):
     for name in ("progress", "logs"):
         (tmp_path / "out" / name).mkdir(parents=True)
     for _ in links(tmp_path / "out" / "logs" / f"{ID}.jsonl", victim):
-        with pytest.raises(UserError, match="cannot write"), logged(tmp_path / "out" / "logs" / f"{ID}.jsonl"):
+        with (
+            pytest.raises(UserError, match="cannot write"),
+            logged(tmp_path / "out" / "logs" / f"{ID}.jsonl"),
+        ):
             pass
     header = Journal(tmp_path / "begun" / "progress" / ID, ID).path.read_text()
     for content in ("precious\n", header, header + "cut off"):
@@ -109,7 +124,9 @@ def test_a_journal_and_a_log_are_written_through_no_link(tmp_path):
             try:
                 Journal(path, ID).write({"question": "proxy"})
             except UserError as error:
-                assert "cannot write" in str(error) or "it is a pipe and no file" in str(error)
+                assert "cannot write" in str(
+                    error
+                ) or "it is a pipe and no file" in str(error)
             assert victim.read_text() == content
 
 

@@ -9,14 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from archselect.benchmarks.records import Folder, Record
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Record
 
 pytestmark = pytest.mark.slow
 
 HANG = 600
 """Seconds after which a process is taken to hang."""
 
-TABLES = [f"report/{name}.{kind}" for name in ("accuracy", "tau") for kind in ("md", "csv", "tex")]
+TABLES = [
+    f"report/{name}.{kind}"
+    for name in ("accuracy", "tau")
+    for kind in ("md", "csv", "tex")
+]
 
 
 def tables(root):
@@ -64,7 +69,11 @@ def alive(group, word=""):
     for path in Path("/proc").glob("[0-9]*"):
         try:
             state, _, pgrp = (path / "stat").read_text().rpartition(")")[2].split()[:3]
-            if int(pgrp) == group and state != "Z" and word in (path / "cmdline").read_text():
+            if (
+                int(pgrp) == group
+                and state != "Z"
+                and word in (path / "cmdline").read_text()
+            ):
                 found.append(int(path.name))
         except OSError:
             continue  # it has just ended
@@ -75,7 +84,9 @@ def alive(group, word=""):
 def running(world, workers, ready):
     """The study as a process, and group of processes, of its own, as soon as `ready(process)`."""
     process = subprocess.Popen(
-        world.command("run", "small.toml", "--out", "out", "--workers", workers, "--device", "cpu"),
+        world.command(
+            "run", "small.toml", "--out", "out", "--workers", workers, "--device", "cpu"
+        ),
         cwd=world.folder,
         env=world.environment,
         stdout=subprocess.PIPE,
@@ -85,7 +96,11 @@ def running(world, workers, ready):
     )
     try:
         deadline = time.monotonic() + HANG
-        while not ready(process) and process.poll() is None and time.monotonic() < deadline:
+        while (
+            not ready(process)
+            and process.poll() is None
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.02)
         yield process
     finally:
@@ -95,7 +110,10 @@ def running(world, workers, ready):
 
 
 def interrupt(process):
-    """Press Ctrl-C: a terminal sends the signal to the whole group. Exit code, standard output, standard error."""
+    """Press Ctrl-C: a terminal sends the signal to the whole group.
+
+    Exit code, standard output, standard error.
+    """
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=HANG)
     return process.returncode, out, err
@@ -109,10 +127,14 @@ def left(process):
     return found
 
 
-MESSAGE = "archselect: interrupted; what is finished is kept, the same command goes on\n"
+MESSAGE = (
+    "archselect: interrupted; what is finished is kept, the same command goes on\n"
+)
 
 
-linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+linux = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="looks for processes in /proc"
+)
 
 
 @linux
@@ -146,7 +168,9 @@ def test_an_interrupt_while_workers_start(world):
 
 
 @linux
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
+)
 def test_a_command_that_is_ended_or_killed_leaves_no_workers(world, number, code):
     out = world.folder / "out"
     with running(world, 1, lambda process: any(out.glob("records/*.json"))) as process:

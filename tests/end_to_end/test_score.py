@@ -6,24 +6,66 @@ import numpy as np
 import pandas as pd
 import pytest
 
-CELLS = ("--set", "skeleton.channels=4", "--set", "skeleton.cells=1", "--set", "skeleton.reduction=pool")
-TRUTH = ("--table", "nb201-digits", "--dataset", "digits", "--split", "test", "--epochs", "10")
-COMMAND = ("score", "params", "nwot", "--cells", "sample:20", "--batch-size", "16", "--device", "cpu", "--out", "out")
+CELLS = (
+    "--set",
+    "skeleton.channels=4",
+    "--set",
+    "skeleton.cells=1",
+    "--set",
+    "skeleton.reduction=pool",
+)
+TRUTH = (
+    "--table",
+    "nb201-digits",
+    "--dataset",
+    "digits",
+    "--split",
+    "test",
+    "--epochs",
+    "10",
+)
+COMMAND = (
+    "score",
+    "params",
+    "nwot",
+    "--cells",
+    "sample:20",
+    "--batch-size",
+    "16",
+    "--device",
+    "cpu",
+    "--out",
+    "out",
+)
 
 
 @pytest.mark.slow
 def test_a_sample_against_the_truth(world, archselect, inline):
     result = world.run(*COMMAND, *CELLS, *TRUTH, "--seeds", "0,1", "--workers", "2")
     assert (result.returncode, result.stderr) == (0, "")
-    assert "40 networks scored, 0 kept" in result.stdout and "Noise ceiling" in result.stdout
+    assert (
+        "40 networks scored, 0 kept" in result.stdout
+        and "Noise ceiling" in result.stdout
+    )
     scores = pd.read_csv(world.folder / "out" / "scores.csv")
-    assert list(scores.columns) == ["seed", "architecture", "accuracy", "params", "nwot"]
+    assert list(scores.columns) == [
+        "seed",
+        "architecture",
+        "accuracy",
+        "params",
+        "nwot",
+    ]
     assert len(scores) == 40 and scores.drop(columns="nwot").notna().all().all()
-    table = pd.read_csv(world.folder / "out" / "report" / "correlation.csv").set_index("proxy")
+    table = pd.read_csv(world.folder / "out" / "report" / "correlation.csv").set_index(
+        "proxy"
+    )
     assert table.loc["params", "spearman_between_seeds"] == 1
     # A cell without a score, such as a disconnected one, is counted and nothing else.
     without = set(scores.architecture[scores.nwot.isna()])
-    assert table.loc["nwot", "undefined"] == len(without) < 5 and np.isfinite(scores.nwot.dropna()).all()
+    assert (
+        table.loc["nwot", "undefined"] == len(without) < 5
+        and np.isfinite(scores.nwot.dropna()).all()
+    )
 
     # Without workers, and after files are lost, the very same numbers.
     before = (world.folder / "out" / "scores.csv").read_bytes()
@@ -33,26 +75,49 @@ def test_a_sample_against_the_truth(world, archselect, inline):
     assert "16 networks scored, 24 kept" in out
     assert (world.folder / "out" / "scores.csv").read_bytes() == before
 
-    # A file with published scores and accuracies: here our own, so that the agreement is perfect.
-    scores[scores.seed == 0].drop(columns="seed").to_csv(world.folder / "cells.csv", index=False)
+    # A file with published scores and accuracies: here our own, so that the agreement
+    # is perfect.
+    scores[scores.seed == 0].drop(columns="seed").to_csv(
+        world.folder / "cells.csv", index=False
+    )
     shutil.rmtree(world.folder / "out")
     arguments = list(COMMAND)
     arguments[arguments.index("sample:20")] = "cells.csv"
     code, _, err = archselect(*arguments, *CELLS, "--accuracy-column", "accuracy")
     assert (code, err) == (0, "")
-    table = pd.read_csv(world.folder / "out" / "report" / "correlation.csv").set_index("proxy")
+    table = pd.read_csv(world.folder / "out" / "report" / "correlation.csv").set_index(
+        "proxy"
+    )
     assert table.spearman_published.tolist() == [pytest.approx(1), pytest.approx(1)]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("score", "nwto", "--cells", "all"), "unknown proxy 'nwto': did you mean 'nwot'"),
-        (("score", "nwot", "--cells", "cells.csv"), "cannot read cells.csv: No such file"),
-        (("score", "nwot", "--cells", "sample:5", "--norm", "bach"), "did you mean 'batch'"),
-        (("score", "nwot", "--cells", "sample:5", "--table", "nb201-digits"), "a truth needs --table, --dataset"),
-        (("score", "nwot", "--cells", "sample:5", "--set", "epochs=3"), "only the network's size can be set here"),
-        (("score", "nwot", "--cells", "sample:5", "--space", "dart"), "did you mean 'darts'"),
+        (
+            ("score", "nwto", "--cells", "all"),
+            "unknown proxy 'nwto': did you mean 'nwot'",
+        ),
+        (
+            ("score", "nwot", "--cells", "cells.csv"),
+            "cannot read cells.csv: No such file",
+        ),
+        (
+            ("score", "nwot", "--cells", "sample:5", "--norm", "bach"),
+            "did you mean 'batch'",
+        ),
+        (
+            ("score", "nwot", "--cells", "sample:5", "--table", "nb201-digits"),
+            "a truth needs --table, --dataset",
+        ),
+        (
+            ("score", "nwot", "--cells", "sample:5", "--set", "epochs=3"),
+            "only the network's size can be set here",
+        ),
+        (
+            ("score", "nwot", "--cells", "sample:5", "--space", "dart"),
+            "did you mean 'darts'",
+        ),
         (("score", "nwot", "--cells", "sample:5", "--seeds", "x"), "names no seeds"),
     ],
 )

@@ -9,15 +9,36 @@ import time
 import pytest
 import torch
 
-from archselect.benchmarks.checked import load_checked
-from archselect.benchmarks.records import Folder, Trained
+from archselect.benchmarks.runtime.tensor_files import load_checked
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Trained
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|nor_conv_1x1~0|none~1|avg_pool_3x3~2|"
 EPOCHS = 30
 HANG = 600
 """Seconds after which a process is taken to hang."""
-TRAIN = ("train", CELL, "--protocol", "tiny", "--space", "nb201", "--device", "cpu", "--epochs", EPOCHS)
-SMALL = ("--set", "limit=32", "--set", "batch_size=16", "--set", "skeleton.channels=2", "--set", "drop_path=0.3")
+TRAIN = (
+    "train",
+    CELL,
+    "--protocol",
+    "tiny",
+    "--space",
+    "nb201",
+    "--device",
+    "cpu",
+    "--epochs",
+    EPOCHS,
+)
+SMALL = (
+    "--set",
+    "limit=32",
+    "--set",
+    "batch_size=16",
+    "--set",
+    "skeleton.channels=2",
+    "--set",
+    "drop_path=0.3",
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +74,26 @@ def test_a_training_prints_its_settings_and_its_accuracies(world, undisturbed):
     out = whole(world, undisturbed)["out"]
     facts, _ = undisturbed["read"]
     assert "tiny: space nb201, data digits, seed 0" in out
-    rows = {line.split("│")[1].strip(): line for line in out.splitlines() if line.count("│") == 4}
-    assert "30" in rows["epochs"] and "16" in rows["epochs"]  # the protocol's own is told beside it
+    rows = {
+        line.split("│")[1].strip(): line
+        for line in out.splitlines()
+        if line.count("│") == 4
+    }
+    assert (
+        "30" in rows["epochs"] and "16" in rows["epochs"]
+    )  # the protocol's own is told beside it
     assert "0.3" in rows["drop_path"] and "0.1" in rows["drop_path"]
     assert set(facts["inputs"]["settings"]) < set(rows)
     last, best = facts["last_accuracy"], facts["best_accuracy"]
-    assert f"Test accuracy: {last:.2f} % after the last of 30 epochs; the best was {best:.2f} %, after epoch" in out
+    assert (
+        f"Test accuracy: {last:.2f} % after the last of 30 epochs; the best was {best:.2f} %, after epoch"
+        in out
+    )
     assert f"{facts['parameters']:,} parameters" in out
-    assert f"Made: whole/trainings/{facts['id']}.json, weights whole/checkpoints/{facts['id']}.pt" in out
+    assert (
+        f"Made: whole/trainings/{facts['id']}.json, weights whole/checkpoints/{facts['id']}.pt"
+        in out
+    )
     assert "\x1b" not in out and "\r" not in out
 
 
@@ -75,7 +108,10 @@ def start(world, out):
         text=True,
     )
     deadline = time.monotonic() + HANG
-    while not any((world.folder / out).glob("checkpoints/*.pt")) and process.poll() is None:
+    while (
+        not any((world.folder / out).glob("checkpoints/*.pt"))
+        and process.poll() is None
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     return process
@@ -90,7 +126,10 @@ def test_a_training_that_was_cut_short_goes_on(world, archselect, undisturbed, h
     _, err = process.communicate(timeout=HANG)
     if how == signal.SIGINT:
         assert process.returncode == 130
-        assert err == "archselect: interrupted; what is finished is kept, the same command goes on\n"
+        assert (
+            err
+            == "archselect: interrupted; what is finished is kept, the same command goes on\n"
+        )
     assert not list(Folder(world.folder / "out").read_all(Trained))
     (path,) = (world.folder / "out" / "checkpoints").glob("*.pt")
     done = len(load_checked(path)["epochs"])
@@ -98,10 +137,12 @@ def test_a_training_that_was_cut_short_goes_on(world, archselect, undisturbed, h
     code, out, err = archselect(*TRAIN, *SMALL, "--out", "out")
     assert (code, err) == (0, "")
     same(read(world.folder / "out"), expected)
-    content = json.loads(next((world.folder / "out" / "trainings").iterdir()).read_text())
+    content = json.loads(
+        next((world.folder / "out" / "trainings").iterdir()).read_text()
+    )
     assert content["cost"]["sessions"] == 2
     code, again, _ = archselect(*TRAIN, *SMALL, "--out", "out")
     assert code == 0 and "Kept: out/trainings/" in again
-    assert [line for line in again.splitlines() if line.startswith("Test accuracy")] == [
-        line for line in out.splitlines() if line.startswith("Test accuracy")
-    ]
+    assert [
+        line for line in again.splitlines() if line.startswith("Test accuracy")
+    ] == [line for line in out.splitlines() if line.startswith("Test accuracy")]

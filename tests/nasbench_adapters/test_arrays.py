@@ -27,7 +27,12 @@ ARRAYS = {
 def test_what_numpy_writes_is_read(tmp_path: Path, save: object) -> None:
     save(tmp_path / "a.npz", **ARRAYS)  # type: ignore[operator]
     with open_arrays(tmp_path / "a.npz") as found:
-        assert list(found) == list(ARRAYS) and len(found) == 5 and "a" in found and "z" not in found
+        assert (
+            list(found) == list(ARRAYS)
+            and len(found) == 5
+            and "a" in found
+            and "z" not in found
+        )
         for name, array in ARRAYS.items():
             np.testing.assert_array_equal(found[name], array)
             assert found[name].dtype == array.dtype
@@ -37,7 +42,9 @@ def test_what_numpy_writes_is_read(tmp_path: Path, save: object) -> None:
 
 def header(shape: object, dtype: str = "<f8") -> bytes:
     """The beginning of an array's file."""
-    text = repr({"descr": dtype, "fortran_order": False, "shape": shape}).encode() + b"\n"
+    text = (
+        repr({"descr": dtype, "fortran_order": False, "shape": shape}).encode() + b"\n"
+    )
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
 
 
@@ -76,10 +83,15 @@ def test_an_array_is_as_long_as_its_header_says(tmp_path: Path, kind: str) -> No
 def test_an_archive_that_unpacks_to_much_is_refused_before_it_is_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    np.savez_compressed(tmp_path / "a.npz", a=np.zeros(1_000_000), b=np.zeros(1_000_000))
+    np.savez_compressed(
+        tmp_path / "a.npz", a=np.zeros(1_000_000), b=np.zeros(1_000_000)
+    )
     monkeypatch.setattr(arrays, "most_unpacked", lambda packed: 50 * packed)
     with (
-        pytest.raises(UserError, match=r"a\.npz has [\d,]+ bytes and unpacks to more than .*: get it again"),
+        pytest.raises(
+            UserError,
+            match=r"a\.npz has [\d,]+ bytes and unpacks to more than .*: get it again",
+        ),
         open_arrays(tmp_path / "a.npz"),
     ):
         pass
@@ -87,11 +99,17 @@ def test_an_archive_that_unpacks_to_much_is_refused_before_it_is_unpacked(
 
 def test_real_arrays_are_far_from_the_limit(root: Path) -> None:
     """The table that comes with archselect, and the traces of a published study."""
-    real = [*root.glob("nasbench_adapters/truth/tables/*.npz"), *root.glob("docs/results/*/traces/*.npz")]
+    real = [
+        *root.glob("nasbench_adapters/truth/tables/*.npz"),
+        *root.glob("docs/results/*/traces/*.npz"),
+    ]
     assert len(real) > 10
     for path in real:
         with zipfile.ZipFile(path) as file:
-            assert sum(member.file_size for member in file.infolist()) < 25 * path.stat().st_size
+            assert (
+                sum(member.file_size for member in file.infolist())
+                < 25 * path.stat().st_size
+            )
         with open_arrays(path) as found:
             assert all(array.size for array in found.values())
 
@@ -107,8 +125,13 @@ def test_other_ways_of_packing_are_refused(tmp_path: Path, packing: int) -> None
         pass
 
 
-def test_an_archive_of_too_many_arrays_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_of_too_many_arrays_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(arrays, "MOST_ARRAYS", 2)
     np.savez(tmp_path / "a.npz", a=0, b=0, c=0)
-    with pytest.raises(ValueError, match="3 arrays, more than 2"), open_arrays(tmp_path / "a.npz"):
+    with (
+        pytest.raises(ValueError, match="3 arrays, more than 2"),
+        open_arrays(tmp_path / "a.npz"),
+    ):
         pass

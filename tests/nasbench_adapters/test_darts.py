@@ -16,7 +16,22 @@ from archselect.nasbench_adapters.space import Architecture
 from archselect.nasbench_adapters.spaces import get_space
 
 NAMES = ("darts", "darts-none", "s1", "s2", "s3", "s4")
-EDGES = [(0, 2), (1, 2), (0, 3), (1, 3), (2, 3), (0, 4), (1, 4), (2, 4), (3, 4), (0, 5), (1, 5), (2, 5), (3, 5), (4, 5)]
+EDGES = [
+    (0, 2),
+    (1, 2),
+    (0, 3),
+    (1, 3),
+    (2, 3),
+    (0, 4),
+    (1, 4),
+    (2, 4),
+    (3, 4),
+    (0, 5),
+    (1, 5),
+    (2, 5),
+    (3, 5),
+    (4, 5),
+]
 CONVOLUTIONS = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
 SEVEN = ("max_pool_3x3", "avg_pool_3x3", "skip_connect", *CONVOLUTIONS)
 NONE = ("none", "skip_connect", "sep_conv_3x3")
@@ -54,7 +69,9 @@ def test_two_cells_of_fourteen_edges_keep_two_inputs_per_node(name):
     ],
 )
 def test_all_edges_but_those_of_s1_allow_the_same(name, operations):
-    assert {names for cell in get_space(name).cells for names in cell.operations} == {operations}
+    assert {names for cell in get_space(name).cells for names in cell.operations} == {
+        operations
+    }
 
 
 def test_s1_allows_two_operations_of_its_own_on_every_edge():
@@ -80,7 +97,10 @@ def test_s1_allows_two_operations_of_its_own_on_every_edge():
     }
 
 
-@pytest.mark.parametrize(("name", "operations"), [("darts", 7), ("darts-none", 7), ("s1", 2), ("s3", 2), ("s4", 2)])
+@pytest.mark.parametrize(
+    ("name", "operations"),
+    [("darts", 7), ("darts-none", 7), ("s1", 2), ("s3", 2), ("s4", 2)],
+)
 def test_the_size_counts_pairs_of_inputs_and_their_operations(name, operations):
     """The DARTS paper counts 10^9 cells, and their pairs are the space: its section 3.1."""
     cell = prod(comb(inputs, 2) * operations**2 for inputs in (2, 3, 4, 5))
@@ -96,7 +116,9 @@ def test_every_architecture_survives_the_round_trip_through_text(space, seed):
     text = space.format(architecture)
     assert space.parse(text) == architecture == space.canonical(architecture)
     assert text.count("skip_connect") == sum(
-        edge[2] == "skip_connect" for cell in space.graph(architecture) for edge in cell["edges"]
+        edge[2] == "skip_connect"
+        for cell in space.graph(architecture)
+        for edge in cell["edges"]
     )
 
 
@@ -108,7 +130,11 @@ def test_the_order_of_a_nodes_inputs_is_free(space, seed, random):
     for cell in space.graph(architecture):
         entries = []
         for node in (2, 3, 4, 5):
-            pair = [(operation, source) for source, target, operation in cell["edges"] if target == node]
+            pair = [
+                (operation, source)
+                for source, target, operation in cell["edges"]
+                if target == node
+            ]
             random.shuffle(pair)
             entries += pair
         cells.append(entries)
@@ -126,20 +152,80 @@ FIRST = f"Genotype(normal={CELL}, normal_concat=range(2, 6), reduce={CELL}, redu
 @pytest.mark.parametrize(
     ("space", "old", "new", "message"),
     [
-        ("darts", "range(2, 6)", "range(3, 6)", r"normal_concat must be \[2, 3, 4, 5\] in space darts"),
-        ("darts", "reduce_concat=range(2, 6)", "reduce_concat=[2, 3, 4]", "reduce_concat must be"),
-        ("darts", ", ('skip_connect', 4)]", "]", "normal has 7 entries, not two for each of 4 nodes"),
-        ("darts", "('skip_connect', 4)]", "('skip_connect', 5)]", "entry 7 of normal reads node 5; .* 0 to 4"),
-        ("darts", "('skip_connect', 1)", "('skip_connect', 2)", "entry 1 of normal reads node 2; .* 0 to 1"),
-        ("darts", "('skip_connect', 1)", "('skip_connect', 0)", "entry 1 of normal reads node 0 a second time"),
-        ("darts", "skip_connect", "skip_conect", "of space darts on edge 0→2 of normal .*did you mean 's"),
-        ("darts", "('skip_connect', 4)]", "('noise', 4)]", "of space darts on edge 4→5 of normal 'noise'"),
-        *[(name, "skip_connect", "none", f"of space {name} on edge 0→2 of normal 'none'") for name in NAMES],
-        ("s4", "", "", "space s4 on edge 0→2 of normal 'skip_connect'.*known: noise, sep_conv_3x3"),
-        ("s1", "", "", "space s1 on edge 3→5 of normal 'skip_connect'.*known: dil_conv_3x3, dil_c"),
+        (
+            "darts",
+            "range(2, 6)",
+            "range(3, 6)",
+            r"normal_concat must be \[2, 3, 4, 5\] in space darts",
+        ),
+        (
+            "darts",
+            "reduce_concat=range(2, 6)",
+            "reduce_concat=[2, 3, 4]",
+            "reduce_concat must be",
+        ),
+        (
+            "darts",
+            ", ('skip_connect', 4)]",
+            "]",
+            "normal has 7 entries, not two for each of 4 nodes",
+        ),
+        (
+            "darts",
+            "('skip_connect', 4)]",
+            "('skip_connect', 5)]",
+            "entry 7 of normal reads node 5; .* 0 to 4",
+        ),
+        (
+            "darts",
+            "('skip_connect', 1)",
+            "('skip_connect', 2)",
+            "entry 1 of normal reads node 2; .* 0 to 1",
+        ),
+        (
+            "darts",
+            "('skip_connect', 1)",
+            "('skip_connect', 0)",
+            "entry 1 of normal reads node 0 a second time",
+        ),
+        (
+            "darts",
+            "skip_connect",
+            "skip_conect",
+            "of space darts on edge 0→2 of normal .*did you mean 's",
+        ),
+        (
+            "darts",
+            "('skip_connect', 4)]",
+            "('noise', 4)]",
+            "of space darts on edge 4→5 of normal 'noise'",
+        ),
+        *[
+            (
+                name,
+                "skip_connect",
+                "none",
+                f"of space {name} on edge 0→2 of normal 'none'",
+            )
+            for name in NAMES
+        ],
+        (
+            "s4",
+            "",
+            "",
+            "space s4 on edge 0→2 of normal 'skip_connect'.*known: noise, sep_conv_3x3",
+        ),
+        (
+            "s1",
+            "",
+            "",
+            "space s1 on edge 3→5 of normal 'skip_connect'.*known: dil_conv_3x3, dil_c",
+        ),
     ],
 )
-def test_a_genotype_that_is_none_of_the_space_is_refused_with_the_place(space, old, new, message):
+def test_a_genotype_that_is_none_of_the_space_is_refused_with_the_place(
+    space, old, new, message
+):
     assert old in FIRST
     with pytest.raises(UserError, match=message) as raised:
         get_space(space).parse(FIRST.replace(old, new, 1))
@@ -154,7 +240,9 @@ def test_only_an_architecture_of_the_space_has_a_text(space, seed, data):
     cell, edge = data.draw(st.integers(0, 1)), data.draw(st.integers(0, 13))
     names = space.cells[cell].operations[edge]
     wrong = [len(names), -1, *([0] if names[0] == "none" else [])]
-    rows[cell][edge] = data.draw(st.sampled_from(wrong)) if rows[cell][edge] is not None else 1
+    rows[cell][edge] = (
+        data.draw(st.sampled_from(wrong)) if rows[cell][edge] is not None else 1
+    )
     with pytest.raises(ValueError, match="two inputs"):
         space.format(Architecture(tuple(map(tuple, rows))))
 
@@ -162,15 +250,24 @@ def test_only_an_architecture_of_the_space_has_a_text(space, seed, data):
 # --- skeleton
 
 
-@pytest.mark.parametrize(("layers", "reductions"), [(3, (1, 2)), (4, (1, 2)), (8, (2, 5)), (14, (4, 9)), (20, (6, 13))])
+@pytest.mark.parametrize(
+    ("layers", "reductions"),
+    [(3, (1, 2)), (4, (1, 2)), (8, (2, 5)), (14, (4, 9)), (20, (6, 13))],
+)
 def test_two_cells_reduce_at_a_third_and_two_thirds_of_the_depth(layers, reductions):
     skeleton = get_space("darts").skeleton(channels=5, layers=layers)
     assert skeleton.stem_channels == 15
-    assert [k for k, layer in enumerate(skeleton.layers) if layer.cell == 1] == list(reductions)
+    assert [k for k, layer in enumerate(skeleton.layers) if layer.cell == 1] == list(
+        reductions
+    )
     width = 5
     for k, layer in enumerate(skeleton.layers):
         width *= 2 if k in reductions else 1
-        assert (layer.block, layer.channels, layer.stride) == ("cell", width, 2 if k in reductions else 1)
+        assert (layer.block, layer.channels, layer.stride) == (
+            "cell",
+            width,
+            2 if k in reductions else 1,
+        )
     assert skeleton.auxiliary == reductions[1]
     assert (skeleton.stem, skeleton.head) == ("conv", "pool")
 
@@ -198,18 +295,31 @@ def test_a_wrong_setting_of_the_skeleton_is_refused_in_one_line(settings, messag
 # --- sizes
 
 
-PUBLISHED = list(csv.DictReader((Path(__file__).parents[1] / "data" / "genotypes.csv").read_text().splitlines()))
+PUBLISHED = list(
+    csv.DictReader(
+        (Path(__file__).parents[1] / "data" / "genotypes.csv").read_text().splitlines()
+    )
+)
 
 
 def is_printed(text, value):
     """Whether a number may have been printed like this: rounded, as most are, or cut off."""
     digits = len(text.partition(".")[2])
-    return text in (f"{value:.{digits}f}", f"{int(value * 10**digits) / 10**digits:.{digits}f}")
+    return text in (
+        f"{value:.{digits}f}",
+        f"{int(value * 10**digits) / 10**digits:.{digits}f}",
+    )
 
 
 def test_numbers_are_compared_to_the_last_digit_printed():
-    assert all(is_printed(text, 2.3858) for text in ("2", "2.3", "2.4", "2.38", "2.39", "2.385", "2.386"))
-    assert not any(is_printed(text, 2.3858) for text in ("1", "3", "2.5", "2.37", "2.40", "2.384", "2.387"))
+    assert all(
+        is_printed(text, 2.3858)
+        for text in ("2", "2.3", "2.4", "2.38", "2.39", "2.385", "2.386")
+    )
+    assert not any(
+        is_printed(text, 2.3858)
+        for text in ("1", "3", "2.5", "2.37", "2.40", "2.384", "2.387")
+    )
 
 
 @pytest.mark.parametrize("row", PUBLISHED, ids=lambda row: row["name"])
@@ -218,7 +328,9 @@ def test_a_published_network_has_its_published_size(row):
     space = get_space(row["space"])
     architecture = space.parse(row["genotype"])
     assert space.parse(space.format(architecture)) == architecture
-    skeleton = space.skeleton(channels=int(row["channels"]), layers=int(row["layers"]), stem=row["stem"])
+    skeleton = space.skeleton(
+        channels=int(row["channels"]), layers=int(row["layers"]), stem=row["stem"]
+    )
     network = Network(space, architecture, skeleton, 3, int(row["classes"]), [0])
     millions = sum(p.numel() for p in network.parameters()) / 1e6
     assert is_printed(row["params_millions"], millions), millions
@@ -234,11 +346,16 @@ def test_the_auxiliary_head_is_the_released_codes():
     skeleton = space.skeleton(channels=36, layers=8)
 
     def count(auxiliary):
-        network = Network(space, space.parse(FIRST), skeleton, 3, 10, [0], auxiliary=auxiliary)
+        network = Network(
+            space, space.parse(FIRST), skeleton, 3, 10, [0], auxiliary=auxiliary
+        )
         return sum(p.numel() for p in network.parameters())
 
     features = 4 * 4 * 36
-    assert count(True) - count(False) == features * 128 + 2 * 128 + 128 * 768 * 4 + 2 * 768 + 768 * 10 + 10
+    assert (
+        count(True) - count(False)
+        == features * 128 + 2 * 128 + 128 * 768 * 4 + 2 * 768 + 768 * 10 + 10
+    )
 
 
 @pytest.mark.parametrize("name", ["darts", "darts-none"])

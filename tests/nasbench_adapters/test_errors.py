@@ -12,11 +12,16 @@ from archselect.nasbench_adapters.errors import Faults, UserError, nearest, unkn
 def test_a_slip_is_met_with_the_nearest_name():
     error = unknown("selector", "dart-pt", ["random", "darts-pt", "magnitude"])
     assert isinstance(error, UserError)
-    assert str(error) == "unknown selector 'dart-pt': did you mean 'darts-pt'? known: darts-pt, magnitude, random"
+    assert (
+        str(error)
+        == "unknown selector 'dart-pt': did you mean 'darts-pt'? known: darts-pt, magnitude, random"
+    )
 
 
 def test_a_name_like_no_other_is_met_with_the_list():
-    assert str(unknown("space", "???", ["nb201"])) == "unknown space '???': known: nb201"
+    assert (
+        str(unknown("space", "???", ["nb201"])) == "unknown space '???': known: nb201"
+    )
     assert str(unknown("space", "x", [])) == "unknown space 'x': known: none"
 
 
@@ -46,7 +51,11 @@ def test_whatever_is_quoted_the_message_is_one_printable_line(text):
 
 def test_a_long_message_loses_its_middle():
     message = str(UserError(f"a.json: {'x' * 100_000}: remove it"))
-    assert message.startswith("a.json: xxx") and message.endswith("xxx: remove it") and len(message) < 3_000
+    assert (
+        message.startswith("a.json: xxx")
+        and message.endswith("xxx: remove it")
+        and len(message) < 3_000
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,7 +103,10 @@ def test_another_thing_is_no_misspelling(name, known):
     ],
 )
 def test_another_spelling_and_a_misspelling_are_known_again(name, meant):
-    assert nearest(name, ["darts-pt", "darts", "magnitude", "nb101", "nb201", "random"]) == meant
+    assert (
+        nearest(name, ["darts-pt", "darts", "magnitude", "nb101", "nb201", "random"])
+        == meant
+    )
 
 
 def test_what_could_be_two_names_is_neither():
@@ -124,8 +136,13 @@ def test_one_fault_is_a_line_and_several_are_a_list():
         faults.raise_any()
     with pytest.raises(UserError) as several:
         outer.raise_any()
-    assert str(several.value) == "found 2 faults; nothing was started:\n  a.toml: bad\n  a.toml: wrong"
-    assert str(copy.copy(several.value)) == str(several.value)  # as what a worker raises is pickled
+    assert (
+        str(several.value)
+        == "found 2 faults; nothing was started:\n  a.toml: bad\n  a.toml: wrong"
+    )
+    assert str(copy.copy(several.value)) == str(
+        several.value
+    )  # as what a worker raises is pickled
 
 
 def test_a_fault_that_is_not_the_users_is_not_collected():

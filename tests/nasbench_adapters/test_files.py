@@ -13,18 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.files import (
-    expand,
+from archselect.nasbench_adapters.atomic_files import (
     held,
-    open_text,
     open_to_append,
-    open_unpacked,
-    read_bytes,
-    read_text,
     unwritable,
     write_atomically,
     write_new,
+)
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.input_files import (
+    expand,
+    open_text,
+    open_unpacked,
+    read_bytes,
+    read_text,
 )
 
 
@@ -43,7 +45,9 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
     os.umask(before)
 
 
-def test_new_files_and_folders_have_the_permissions_that_the_umask_leaves(tmp_path: Path, umask: int) -> None:
+def test_new_files_and_folders_have_the_permissions_that_the_umask_leaves(
+    tmp_path: Path, umask: int
+) -> None:
     path = tmp_path / "new" / "a.json"
     write_atomically(path, b"")
     assert path.stat().st_mode & 0o777 == 0o666 & ~umask
@@ -54,7 +58,9 @@ def test_new_files_and_folders_have_the_permissions_that_the_umask_leaves(tmp_pa
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o664, 0o444])
-def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path, umask: int, mode: int) -> None:
+def test_a_file_that_is_replaced_keeps_its_permissions(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(b"old")
     path.chmod(mode)
@@ -66,7 +72,9 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b"old")
     (tmp_path / "link.json").symlink_to("a.json")
     write_atomically(tmp_path / "link.json", b"new")
-    assert (tmp_path / "link.json").is_symlink() and (tmp_path / "a.json").read_bytes() == b"new"
+    assert (tmp_path / "link.json").is_symlink() and (
+        tmp_path / "a.json"
+    ).read_bytes() == b"new"
 
 
 def test_a_device_or_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
@@ -83,7 +91,9 @@ def test_a_device_or_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
 def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    with pytest.raises(UserError, match=r"cannot write .*Too many levels of symbolic links"):
+    with pytest.raises(
+        UserError, match=r"cannot write .*Too many levels of symbolic links"
+    ):
         write_atomically(tmp_path / "a", b"new")
 
 
@@ -118,17 +128,24 @@ def received(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Pat
 
 
 @pytest.mark.parametrize("put", [*PUTS, hard_link])
-def test_nothing_is_added_through_a_link_or_a_pipe(received: tuple[Path, Path], put: Callable[..., None]) -> None:
+def test_nothing_is_added_through_a_link_or_a_pipe(
+    received: tuple[Path, Path], put: Callable[..., None]
+) -> None:
     folder, victim = received
     path = folder / "logs" / "a.jsonl"
     put(path, victim)
-    with pytest.raises(UserError, match=r"cannot write .*a\.jsonl: .*; (put what it leads to there, or )?remove it"):
+    with pytest.raises(
+        UserError,
+        match=r"cannot write .*a\.jsonl: .*; (put what it leads to there, or )?remove it",
+    ):
         open_to_append(path, folder)
     assert victim.read_bytes() == b"precious\n"
 
 
 @pytest.mark.parametrize("put", PUTS)
-def test_nothing_is_replaced_through_a_link_or_a_pipe(received: tuple[Path, Path], put: Callable[..., None]) -> None:
+def test_nothing_is_replaced_through_a_link_or_a_pipe(
+    received: tuple[Path, Path], put: Callable[..., None]
+) -> None:
     folder, victim = received
     path = folder / "report.html"
     put(path, victim)
@@ -142,10 +159,15 @@ def test_a_second_name_keeps_its_content(received: tuple[Path, Path]) -> None:
     folder, victim = received
     hard_link(folder / "study.json", victim)
     write_atomically(folder / "study.json", b"new", folder)
-    assert victim.read_bytes() == b"precious\n" and (folder / "study.json").read_bytes() == b"new"
+    assert (
+        victim.read_bytes() == b"precious\n"
+        and (folder / "study.json").read_bytes() == b"new"
+    )
 
 
-@pytest.mark.parametrize("write", [lambda path, root: write_atomically(path, b"", root), open_to_append])
+@pytest.mark.parametrize(
+    "write", [lambda path, root: write_atomically(path, b"", root), open_to_append]
+)
 def test_nothing_is_written_into_a_folder_that_is_a_link(
     received: tuple[Path, Path], write: Callable[..., None]
 ) -> None:
@@ -154,7 +176,9 @@ def test_nothing_is_written_into_a_folder_that_is_a_link(
     elsewhere.mkdir()
     for name in ("linked", "logs/linked"):
         (folder / name).symlink_to(elsewhere)
-        with pytest.raises(UserError, match=f"{name} is a link, through which nothing is written"):
+        with pytest.raises(
+            UserError, match=f"{name} is a link, through which nothing is written"
+        ):
             write(folder / name / "a" / "b.json", folder)
     assert not list(elsewhere.iterdir())
 
@@ -170,7 +194,9 @@ def test_the_folder_itself_may_be_a_link(received: tuple[Path, Path]) -> None:
 
 
 @pytest.mark.parametrize("put", [*PUTS, hard_link])
-def test_a_lock_empties_no_other_file(received: tuple[Path, Path], put: Callable[..., None]) -> None:
+def test_a_lock_empties_no_other_file(
+    received: tuple[Path, Path], put: Callable[..., None]
+) -> None:
     folder, victim = received
     put(folder / ".lock", victim)
     with pytest.raises(UserError, match=r"cannot write .*\.lock: "), held(folder):
@@ -178,14 +204,20 @@ def test_a_lock_empties_no_other_file(received: tuple[Path, Path], put: Callable
     assert victim.read_bytes() == b"precious\n"
 
 
-@pytest.mark.parametrize("read", [read_text, read_bytes, lambda path: open_text(path).__enter__()])
+@pytest.mark.parametrize(
+    "read", [read_text, read_bytes, lambda path: open_text(path).__enter__()]
+)
 @pytest.mark.parametrize("target", ["pipe", "/dev/zero", "folder"])
-def test_only_plain_files_are_read(tmp_path: Path, read: Callable[[Path], object], target: str) -> None:
+def test_only_plain_files_are_read(
+    tmp_path: Path, read: Callable[[Path], object], target: str
+) -> None:
     """A pipe would keep its reader waiting, and /dev/zero has no end; a link to either is no better."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(target)
-    with pytest.raises((UserError, OSError), match=r"it is a (pipe|device) and no file|Is a directory"):
+    with pytest.raises(
+        (UserError, OSError), match=r"it is a (pipe|device) and no file|Is a directory"
+    ):
         read(tmp_path / "link")
 
 
@@ -193,15 +225,22 @@ def test_a_file_of_too_many_bytes_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(b"12345")
     assert read_bytes(path, 5) == b"12345"
-    with pytest.raises(UserError, match=r"a\.json has 5 bytes, and at most 4 bytes are read: use a smaller file"):
+    with pytest.raises(
+        UserError,
+        match=r"a\.json has 5 bytes, and at most 4 bytes are read: use a smaller file",
+    ):
         read_bytes(path, 4)
     with path.open("wb") as file:
         file.truncate(2**33)
-    with pytest.raises(UserError, match="has 8,589,934,592 bytes, and at most 256 MiB are read"):
+    with pytest.raises(
+        UserError, match="has 8,589,934,592 bytes, and at most 256 MiB are read"
+    ):
         read_text(path)
 
 
-@pytest.mark.skipif(not Path("/proc/meminfo").is_file(), reason="the system has no /proc")
+@pytest.mark.skipif(
+    not Path("/proc/meminfo").is_file(), reason="the system has no /proc"
+)
 def test_a_file_that_grows_is_read_up_to_the_limit() -> None:
     """As those of /proc, of which the system says that they have no bytes."""
     assert b"MemTotal" in read_bytes(Path("/proc/meminfo"))
@@ -214,12 +253,15 @@ def test_a_small_file_that_unpacks_to_much_is_not_read(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(b"\n" * 3_000_000))
 
     def unpacked(always: int) -> bytes:
-        with open_unpacked(path, lambda file: gzip.GzipFile(fileobj=file), always) as file:
+        with open_unpacked(
+            path, lambda file: gzip.GzipFile(fileobj=file), always
+        ) as file:
             return file.read()
 
     assert len(unpacked(3_000_000)) == 3_000_000
     with pytest.raises(
-        UserError, match=r"a\.csv\.gz has [\d,]+ bytes and unpacks to more than 2 MiB, the most that is"
+        UserError,
+        match=r"a\.csv\.gz has [\d,]+ bytes and unpacks to more than 2 MiB, the most that is",
     ):
         unpacked(2 << 20)
 
@@ -227,7 +269,13 @@ def test_a_small_file_that_unpacks_to_much_is_not_read(tmp_path: Path) -> None:
 class Meddler:
     """Another process that does something each time before a function is called, so often."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, does: Callable[[], object], times: int) -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+        does: Callable[[], object],
+        times: int,
+    ) -> None:
         self.left = times
         original = getattr(os, name)
 
@@ -240,27 +288,43 @@ class Meddler:
         monkeypatch.setattr(os, name, called)
 
 
-@pytest.mark.parametrize("write", [lambda path, root: write_atomically(path, b"", root), open_to_append])
+@pytest.mark.parametrize(
+    "write", [lambda path, root: write_atomically(path, b"", root), open_to_append]
+)
 def test_a_folder_that_is_removed_while_a_file_is_made_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[..., object]
 ) -> None:
     """A command removes `progress/` when it is empty, and a worker may be just about to write there."""
     folder = tmp_path / "progress"
-    meddler = Meddler(monkeypatch, "open", lambda: folder.rmdir() if folder.is_dir() else None, times=3)
+    meddler = Meddler(
+        monkeypatch,
+        "open",
+        lambda: folder.rmdir() if folder.is_dir() else None,
+        times=3,
+    )
     file = write(folder / "a.jsonl", tmp_path)
     if file is not None:
         file.close()
     assert (folder / "a.jsonl").is_file() and meddler.left == 0
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_made_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "progress"
-    Meddler(monkeypatch, "open", lambda: folder.rmdir() if folder.is_dir() else None, times=1_000)
+    Meddler(
+        monkeypatch,
+        "open",
+        lambda: folder.rmdir() if folder.is_dir() else None,
+        times=1_000,
+    )
     with pytest.raises(UserError, match=r"cannot write .*No such file or directory"):
         write_atomically(folder / "a.json", b"", tmp_path)
 
 
-def test_a_file_that_is_removed_while_it_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_removed_while_it_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As a failure that another process removes because its run is done."""
     path = tmp_path / "a.json"
     path.write_bytes(b"old")
@@ -272,14 +336,18 @@ def test_a_file_that_is_removed_while_it_is_replaced(tmp_path: Path, monkeypatch
 def test_a_new_file_never_replaces_one(tmp_path: Path) -> None:
     path = tmp_path / "new" / "mine.py"
     write_new(path, b"first")
-    with pytest.raises(UserError, match=r"mine\.py is there already: choose another name, or remove it"):
+    with pytest.raises(
+        UserError, match=r"mine\.py is there already: choose another name, or remove it"
+    ):
         write_new(path, b"second")
     assert path.read_bytes() == b"first"
 
 
 @pytest.mark.parametrize("name", ["a" * 300, "a\0b", "b/" * 3000])
 def test_what_can_be_the_name_of_no_file(name: str) -> None:
-    with pytest.raises(UserError, match=r"is too long to be|cannot be the name of a file"):
+    with pytest.raises(
+        UserError, match=r"is too long to be|cannot be the name of a file"
+    ):
         expand(name)
 
 
@@ -304,10 +372,16 @@ def test_texts_with_a_mark_or_crlf(tmp_path: Path, mark: bytes, end: str) -> Non
     ("content", "message"),
     [
         (TEXT.encode("utf-16"), "is UTF-16: save it as UTF-8"),
-        ("\ufeff".encode("utf-16-be") + TEXT.encode("utf-16-be"), "is UTF-16: save it as UTF-8"),
+        (
+            "\ufeff".encode("utf-16-be") + TEXT.encode("utf-16-be"),
+            "is UTF-16: save it as UTF-8",
+        ),
         (TEXT.encode("utf-16-le"), "is UTF-16 or no text: save it as UTF-8"),
         (TEXT.encode("utf-32"), "is UTF-32: save it as UTF-8"),
-        ("a\nb\n\xe9t\xe9\n".encode("latin-1"), ", line 3: byte 0xe9 is not UTF-8; the file is probably Latin-1"),
+        (
+            "a\nb\n\xe9t\xe9\n".encode("latin-1"),
+            ", line 3: byte 0xe9 is not UTF-8; the file is probably Latin-1",
+        ),
         (b"\xe9", ", line 1: byte 0xe9 is not UTF-8"),
         (b"\xef\xbb\xbfa\r\n" * 9999 + b"\x80", ", line 10000: byte 0x80 is not UTF-8"),
     ],
@@ -323,7 +397,9 @@ def test_texts_of_other_encodings(tmp_path: Path, content: bytes, message: str) 
     for file in (path, packed):
         with pytest.raises(UserError) as caught, open_text(file) as text:
             text.read()
-        assert str(caught.value).startswith(f"{file}") and message.lstrip(", ") in str(caught.value)
+        assert str(caught.value).startswith(f"{file}") and message.lstrip(", ") in str(
+            caught.value
+        )
 
 
 def test_a_text_that_cannot_be_read(tmp_path: Path) -> None:
@@ -335,12 +411,16 @@ def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("HOME", str(tmp_path))
     assert expand("~/a") == tmp_path / "a" and expand(Path("~")) == tmp_path
     assert expand("a/~") == Path("a/~") and expand("/~/b") == Path("/~/b")
-    with pytest.raises(UserError, match="cannot tell which folder ~nobody-of-this-name/a is"):
+    with pytest.raises(
+        UserError, match="cannot tell which folder ~nobody-of-this-name/a is"
+    ):
         expand("~nobody-of-this-name/a")
 
 
 @pytest.mark.parametrize("step", ["fsync", "fdopen", "replace"])
-def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def test_a_failure_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     path = tmp_path / "a.json"
     write_atomically(path, b"old")
 
@@ -348,7 +428,10 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path if step == "replace" else os, step, full)
-    with pytest.raises(UserError, match=r"cannot write .*a\.json: No space left on device; free space or name another"):
+    with pytest.raises(
+        UserError,
+        match=r"cannot write .*a\.json: No space left on device; free space or name another",
+    ):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
@@ -368,9 +451,14 @@ def test_a_folder_is_held_by_one(tmp_path: Path) -> None:
 
 
 def test_it_is_let_go_of_when_its_process_dies(tmp_path: Path) -> None:
-    code = "import os, sys, pathlib; from archselect.nasbench_adapters.files import held\n"
+    code = (
+        "import os, sys, pathlib; from archselect.nasbench_adapters.files import held\n"
+    )
     code += "with held(pathlib.Path(sys.argv[1])): os._exit(1)"
-    assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == 1
+    assert (
+        subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode
+        == 1
+    )
     with held(tmp_path):
         pass
 
@@ -381,13 +469,17 @@ def test_a_folder_that_cannot_be_held(tmp_path: Path) -> None:
         pass
 
 
-def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise NotImplementedError("FileSystem does not appear to support flock")
 
     monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     with (
-        pytest.warns(UserWarning, match="knows no locks: see to it that one command at a time"),
+        pytest.warns(
+            UserWarning, match="knows no locks: see to it that one command at a time"
+        ),
         held(tmp_path / "new"),
     ):
         assert (tmp_path / "new").is_dir()
@@ -396,12 +488,17 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(b"a,b", mtime=0), "packed with gzip: unpack it, or give it a name that ends in .gz"),
+        (
+            gzip.compress(b"a,b", mtime=0),
+            "packed with gzip: unpack it, or give it a name that ends in .gz",
+        ),
         (b"PK\x03\x04...", "a zip archive: unpack it"),
         (b"PAR1...", "a Parquet file: give it a name that ends in .parquet"),
     ],
 )
-def test_a_file_that_is_no_text_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_file_that_is_no_text_is_named(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(content)
     with pytest.raises(UserError, match=message), open_text(path):
@@ -410,7 +507,14 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path, content: bytes, message
         read_text(path)
 
 
-@pytest.mark.parametrize(("number", "is_full"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EROFS, False)])
+@pytest.mark.parametrize(
+    ("number", "is_full"),
+    [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EROFS, False)],
+)
 def test_only_a_full_disk_is_told_to_free_space(number: int, is_full: bool) -> None:
     message = str(unwritable(Path("out"), OSError(number, "why")))
-    assert message.endswith("why; free space or name another folder" if is_full else "why; name another folder")
+    assert message.endswith(
+        "why; free space or name another folder"
+        if is_full
+        else "why; name another folder"
+    )

@@ -46,7 +46,9 @@ def test_a_line_break_is_kept_only_where_it_may_be():
 @given(st.text())
 def test_what_is_made_visible_is_and_stays_so(text):
     shown = visible(text, keep="")
-    assert all(letter.isprintable() or letter.isspace() for letter in shown) and not set(shown) & set("\n\r\t\x1b")
+    assert all(
+        letter.isprintable() or letter.isspace() for letter in shown
+    ) and not set(shown) & set("\n\r\t\x1b")
     assert visible(shown, keep="") == shown
     assert one_line(text).isprintable() and one_line(one_line(text)) == one_line(text)
 
@@ -62,7 +64,10 @@ def test_a_text_is_never_longer_than_it_may_be(text, most):
     assert len(short) <= most and (short == text) == (len(text) <= most)
 
 
-@pytest.mark.parametrize("label", ["darts-pt", "$x$", "[/v2]", "_x", "中文", "a b", "=1", "x" * LONGEST_LABEL])
+@pytest.mark.parametrize(
+    "label",
+    ["darts-pt", "$x$", "[/v2]", "_x", "中文", "a b", "=1", "x" * LONGEST_LABEL],
+)
 def test_what_can_be_shown_is_a_label(label):
     assert check_label(label) == label
 
@@ -93,7 +98,19 @@ def test_numbers_stay_numbers_in_a_spreadsheet(number):
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "+1+cmd", "-2+3", "@SUM(A1)", "\t=1", " =1", "=cmd|' /c'!A1", "-", "＝1", "- 1_0"]
+    "text",
+    [
+        "=1+1",
+        "+1+cmd",
+        "-2+3",
+        "@SUM(A1)",
+        "\t=1",
+        " =1",
+        "=cmd|' /c'!A1",
+        "-",
+        "＝1",
+        "- 1_0",
+    ],
 )
 def test_what_looks_like_a_formula_is_a_text_in_a_spreadsheet(text):
     assert spreadsheet_cell(text) == f"'{text}"
@@ -102,7 +119,11 @@ def test_what_looks_like_a_formula_is_a_text_in_a_spreadsheet(text):
 @given(st.text())
 def test_a_cell_that_starts_like_a_formula_is_a_number(text):
     cell = spreadsheet_cell(text)
-    assert not cell.startswith(FORMULA) or not math.isnan(float(cell)) or "nan" in cell.lower()
+    assert (
+        not cell.startswith(FORMULA)
+        or not math.isnan(float(cell))
+        or "nan" in cell.lower()
+    )
 
 
 def test_every_word_of_our_spaces_can_be_shown():

@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.spaces.genotype import FIELDS, HIGHEST, LONGEST, Genotype, parse_genotype
+from archselect.nasbench_adapters.spaces.genotype import (
+    FIELDS,
+    HIGHEST,
+    LONGEST,
+    Genotype,
+    parse_genotype,
+)
 
 ENTRIES = [("sep_conv_3x3", 0), ("skip_connect", 1)]
 TEXT = f"Genotype(normal={ENTRIES}, normal_concat=range(2, 6), reduce={ENTRIES}, reduce_concat=[2, 3, 4, 5])"
@@ -38,14 +44,24 @@ def parse_or_refuse(text):
 
 
 @settings(max_examples=50)
-@given(genotypes, st.permutations(FIELDS), st.booleans(), st.sampled_from(["", " ", "\n\t"]))
+@given(
+    genotypes,
+    st.permutations(FIELDS),
+    st.booleans(),
+    st.sampled_from(["", " ", "\n\t"]),
+)
 def test_every_genotype_survives_the_round_trip(genotype, order, tuples, blanks):
     """As it is written; with parts in any order, tuples for lists and blanks; and as JSON."""
     assert parse_genotype(str(genotype)) == genotype
     form = tuple if tuples else list
     parts = [f"{name}={form(getattr(genotype, name))!r}" for name in order]
-    assert parse_genotype(f"{blanks}Genotype({blanks}{f',{blanks}'.join(parts)},){blanks}") == genotype
-    plain = json.dumps({name: fields(genotype)[name] for name in order}, ensure_ascii=False)
+    assert (
+        parse_genotype(f"{blanks}Genotype({blanks}{f',{blanks}'.join(parts)},){blanks}")
+        == genotype
+    )
+    plain = json.dumps(
+        {name: fields(genotype)[name] for name in order}, ensure_ascii=False
+    )
     assert parse_genotype(plain) == genotype
     assert parse_genotype(repr(fields(genotype))) == genotype
 
@@ -54,7 +70,9 @@ def test_every_genotype_survives_the_round_trip(genotype, order, tuples, blanks)
 @given(genotypes, st.integers(0, 100), st.integers(0, 100))
 def test_a_range_is_its_numbers(genotype, start, stop):
     def concat(text):
-        return parse_genotype(str(genotype).replace(written, f"normal_concat={text}")).normal_concat
+        return parse_genotype(
+            str(genotype).replace(written, f"normal_concat={text}")
+        ).normal_concat
 
     written = f"normal_concat={list(genotype.normal_concat)}"
     assert concat(f"range({start}, {stop})") == tuple(range(start, stop))
@@ -68,7 +86,18 @@ def test_any_text_is_read_or_refused(text):
 
 PIECES = [
     *"()[]{}'\"\\=,:#*-+.~0",
-    *("Genotype", "range", "normal", "reduce_concat", "('skip_connect', 0)", "lambda", "None", "True", "1.5", "1e9"),
+    *(
+        "Genotype",
+        "range",
+        "normal",
+        "reduce_concat",
+        "('skip_connect', 0)",
+        "lambda",
+        "None",
+        "True",
+        "1.5",
+        "1e9",
+    ),
     *("f'{0}'", "b'x'", "0xff", "1_0", "if", "is", "await", "é", "٣"),
     *"\n\r\x00\x0c\u2028\x85\ud800",
 ]
@@ -116,8 +145,18 @@ def test_some_edits_of_a_genotype_are_read_or_refused(data):
 def test_texts_that_break_parsers_are_refused(text):
     """On their own and in a place where a value is wanted."""
     assert parse_or_refuse(text) is None
-    assert parse_or_refuse(f"Genotype(normal={text}, normal_concat=[2], reduce=[], reduce_concat=[2])") is None
-    assert parse_or_refuse(f"Genotype(normal=[('x', {text})], normal_concat=[2], reduce=[], reduce_concat=[2])") is None
+    assert (
+        parse_or_refuse(
+            f"Genotype(normal={text}, normal_concat=[2], reduce=[], reduce_concat=[2])"
+        )
+        is None
+    )
+    assert (
+        parse_or_refuse(
+            f"Genotype(normal=[('x', {text})], normal_concat=[2], reduce=[], reduce_concat=[2])"
+        )
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,7 +177,11 @@ def test_texts_that_break_parsers_are_refused(text):
 def test_nothing_in_a_text_is_executed(tmp_path, evil):
     evil = evil.replace("PATH", str(tmp_path / "made").replace("\\", "/"))
     rest = "normal_concat=[2], reduce=[], reduce_concat=[2]"
-    for text in (evil, f"Genotype(normal={evil}, {rest})", f"Genotype(normal=[('x', {evil})], {rest})"):
+    for text in (
+        evil,
+        f"Genotype(normal={evil}, {rest})",
+        f"Genotype(normal=[('x', {evil})], {rest})",
+    ):
         assert parse_or_refuse(text) is None
     text = f"Genotype(normal=[], normal_concat={evil}, reduce=[], reduce_concat=[2])"
     assert parse_or_refuse(text) is None
@@ -151,7 +194,11 @@ def test_nothing_in_a_text_is_executed(tmp_path, evil):
     ("old", "new", "message"),
     [
         (TEXT, "", "wanted Genotype\\(normal="),
-        (TEXT, f"A = {TEXT}; B = {TEXT}", "the text holds 2 genotypes: give one of them"),
+        (
+            TEXT,
+            f"A = {TEXT}; B = {TEXT}",
+            "the text holds 2 genotypes: give one of them",
+        ),
         (TEXT, f"{TEXT}\n" * 1200, "the text holds 1,200 genotypes: give one of them"),
         (TEXT, f"genotype = {TEXT}"[:-20], "breaks off before its last bracket"),
         (TEXT, "Genotype(", "breaks off before its last bracket"),
@@ -166,26 +213,66 @@ def test_nothing_in_a_text_is_executed(tmp_path, evil):
         (TEXT, "{**{}}", "unknown part of a genotype"),
         (TEXT, "Genotype()", "it lacks normal, normal_concat, reduce, reduce_concat"),
         (", reduce_concat=[2, 3, 4, 5]", "", "it lacks reduce_concat"),
-        ("reduce=", "reduse=", "unknown part of a genotype 'reduse': did you mean 'reduce'"),
+        (
+            "reduce=",
+            "reduse=",
+            "unknown part of a genotype 'reduse': did you mean 'reduce'",
+        ),
         ("reduce=", "normal=", "normal"),
-        ("normal=[", "normal=[5, ", "entry 0 of normal is not \\('operation', source\\)"),
-        ("('skip_connect', 1)], reduce_concat", "('skip_connect', '1')], reduce_concat", "entry 1 of reduce is not"),
+        (
+            "normal=[",
+            "normal=[5, ",
+            "entry 0 of normal is not \\('operation', source\\)",
+        ),
+        (
+            "('skip_connect', 1)], reduce_concat",
+            "('skip_connect', '1')], reduce_concat",
+            "entry 1 of reduce is not",
+        ),
         ("('skip_connect', 1)]", "('skip_connect', True)]", "entry 1 of normal is not"),
         ("('skip_connect', 1)]", "('skip_connect', -1)]", "entry 1 of normal is not"),
         ("('skip_connect', 1)]", "('skip_connect', 1, 2)]", "entry 1 of normal is not"),
         ("('skip_connect', 1)]", "(1, 'skip_connect')]", "entry 1 of normal is not"),
         ("('skip_connect', 1)]", "'skip_connect']", "entry 1 of normal is not"),
-        ("('skip_connect', 1)]", f"('skip_connect', 0x{'f' * 5000})]", "entry 1 of normal is not"),
+        (
+            "('skip_connect', 1)]",
+            f"('skip_connect', 0x{'f' * 5000})]",
+            "entry 1 of normal is not",
+        ),
         ("range(2, 6)", "range(2, 6, 1)", "normal_concat is no range of a few numbers"),
         ("range(2, 6)", "range()", "normal_concat is no range of a few numbers"),
-        ("range(2, 6)", "range(10**9)", "normal_concat holds something else than whole numbers"),
-        ("range(2, 6)", "range(1000000000)", "normal_concat is no range of a few numbers"),
-        ("range(2, 6)", f"range(0x{'f' * 5000})", "normal_concat is no range of a few numbers"),
+        (
+            "range(2, 6)",
+            "range(10**9)",
+            "normal_concat holds something else than whole numbers",
+        ),
+        (
+            "range(2, 6)",
+            "range(1000000000)",
+            "normal_concat is no range of a few numbers",
+        ),
+        (
+            "range(2, 6)",
+            f"range(0x{'f' * 5000})",
+            "normal_concat is no range of a few numbers",
+        ),
         ("range(2, 6)", "range(stop=6)", "normal_concat is not a list"),
         ("range(2, 6)", "6", "normal_concat is not a list"),
-        ("[2, 3, 4, 5]", "[2, 3, 4, '5']", "reduce_concat holds something else than whole numbers"),
-        ("[2, 3, 4, 5]", "[2, 3, 4, 5.0]", "reduce_concat holds something else than whole numbers"),
-        ("[2, 3, 4, 5]", "[True]", "reduce_concat holds something else than whole numbers"),
+        (
+            "[2, 3, 4, 5]",
+            "[2, 3, 4, '5']",
+            "reduce_concat holds something else than whole numbers",
+        ),
+        (
+            "[2, 3, 4, 5]",
+            "[2, 3, 4, 5.0]",
+            "reduce_concat holds something else than whole numbers",
+        ),
+        (
+            "[2, 3, 4, 5]",
+            "[True]",
+            "reduce_concat holds something else than whole numbers",
+        ),
         ("[2, 3, 4, 5]", "{2, 3, 4, 5}", "reduce_concat is not a list"),
     ],
 )
@@ -238,5 +325,8 @@ def test_a_whole_log_with_one_genotype_is_read():
 @pytest.mark.filterwarnings("error")
 def test_reading_warns_of_nothing():
     """Python's own parser would, of a backslash that escapes nothing, in a text that was never meant for it."""
-    assert parse_genotype(TEXT.replace("skip_connect", r"skip\d")).normal[1] == (r"skip\d", 1)
+    assert parse_genotype(TEXT.replace("skip_connect", r"skip\d")).normal[1] == (
+        r"skip\d",
+        1,
+    )
     assert parse_or_refuse("1if 2else 3") is None

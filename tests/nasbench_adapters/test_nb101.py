@@ -30,19 +30,55 @@ from archselect.nasbench_adapters.spaces.nb101 import (
 
 SPACE = get_space("nb101")
 
-# Hash, adjacency, operations and parameters of cells of the benchmark, from the test assets of NASLib (Apache-2.0).
+# Hash, adjacency, operations and parameters of cells of the benchmark, from the test
+# assets of NASLib (Apache-2.0).
 PUBLISHED = [
-    ("ff92c322c5d9d3d587d9c146a63d0807", "0101000001110000010000000001000001000000010000000", "31131"),
-    ("ff92d98b0ef588152b657bd10d624946", "0100001001001000010100000100000001000000010000000", "mmm31"),
-    ("ff938ae1151b26752929df2e4d7ebed2", "0110000000010100010000000110000000100000010000000", "331mm"),
-    ("ff940d27cbe9ed0a639a68a9c3f87283", "0110110000010000010000000100000001000000010000000", "m3113"),
-    ("ff958f8d8f556448ff2a5973f17ff22a", "011001000011000100000011000001000000", "31mm"),
-    ("ff96fa4e57aca73061ddf6b04f3a920c", "0100001001010100010000000100000001000000010000000", "131mm"),
-    ("ff970589abc8105587a948e614cf5ae3", "011000001010000101000011000001000000", "3331"),
-    ("ff97db031fa41552d437b079b2befd80", "0100100001000000010000000110000001100000010000000", "mm1m3"),
+    (
+        "ff92c322c5d9d3d587d9c146a63d0807",
+        "0101000001110000010000000001000001000000010000000",
+        "31131",
+    ),
+    (
+        "ff92d98b0ef588152b657bd10d624946",
+        "0100001001001000010100000100000001000000010000000",
+        "mmm31",
+    ),
+    (
+        "ff938ae1151b26752929df2e4d7ebed2",
+        "0110000000010100010000000110000000100000010000000",
+        "331mm",
+    ),
+    (
+        "ff940d27cbe9ed0a639a68a9c3f87283",
+        "0110110000010000010000000100000001000000010000000",
+        "m3113",
+    ),
+    (
+        "ff958f8d8f556448ff2a5973f17ff22a",
+        "011001000011000100000011000001000000",
+        "31mm",
+    ),
+    (
+        "ff96fa4e57aca73061ddf6b04f3a920c",
+        "0100001001010100010000000100000001000000010000000",
+        "131mm",
+    ),
+    (
+        "ff970589abc8105587a948e614cf5ae3",
+        "011000001010000101000011000001000000",
+        "3331",
+    ),
+    (
+        "ff97db031fa41552d437b079b2befd80",
+        "0100100001000000010000000110000001100000010000000",
+        "mm1m3",
+    ),
 ]
 SHORT = {"3": "conv3x3-bn-relu", "1": "conv1x1-bn-relu", "m": "maxpool3x3"}
-TEXTS = [f"{bits}:{','.join(SHORT[letter] for letter in letters)}" for _, bits, letters in PUBLISHED]
+TEXTS = [
+    f"{bits}:{','.join(SHORT[letter] for letter in letters)}"
+    for _, bits, letters in PUBLISHED
+]
 
 
 @st.composite
@@ -51,12 +87,21 @@ def modules(draw, most=7):
     count = draw(st.integers(2, most))
     possible = list(combinations(range(count), 2))
     edges = draw(st.sets(st.sampled_from(possible), min_size=1))
-    bits = "".join("1" if (u, v) in edges else "0" for u in range(count) for v in range(count))
+    bits = "".join(
+        "1" if (u, v) in edges else "0" for u in range(count) for v in range(count)
+    )
     kept = live_vertices(bits)
     if not kept or renumber(bits, kept).count("1") > MOST_EDGES:
         # A path through all vertices is a cell in any case.
-        bits = "".join("1" if v == u + 1 else "0" for u in range(count) for v in range(count))
-    return Module(bits, tuple(draw(st.lists(st.integers(0, 2), min_size=count - 2, max_size=count - 2))))
+        bits = "".join(
+            "1" if v == u + 1 else "0" for u in range(count) for v in range(count)
+        )
+    return Module(
+        bits,
+        tuple(
+            draw(st.lists(st.integers(0, 2), min_size=count - 2, max_size=count - 2))
+        ),
+    )
 
 
 @st.composite
@@ -110,9 +155,17 @@ def test_the_text_says_what_the_edges_carry():
 def test_the_columns_of_the_published_files_are_read_too():
     for text in TEXTS:
         bits, _, operations = text.partition(":")
-        same = [f" {text} ", f"{bits}:input,{operations},output", str(parse_module(text))]
+        same = [
+            f" {text} ",
+            f"{bits}:input,{operations},output",
+            str(parse_module(text)),
+        ]
         assert len({SPACE.parse(each) for each in same}) == 1
-    assert str(parse_module("0100:")) == "01/00:" == SPACE.format(SPACE.parse("01/00:input,output"))
+    assert (
+        str(parse_module("0100:"))
+        == "01/00:"
+        == SPACE.format(SPACE.parse("01/00:input,output"))
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,14 +178,20 @@ def test_the_columns_of_the_published_files_are_read_too():
         ("0:", "no square matrix"),
         ("01000/1000:maxpool3x3", "'01000/1000' has not 3 rows of 3"),
         ("0" * 64 + ":" + ",".join(["maxpool3x3"] * 6), "at most 7 vertices, not 8"),
-        ("010/101/000:maxpool3x3", "row 1 of '010/101/000' has an edge that leads back"),
+        (
+            "010/101/000:maxpool3x3",
+            "row 1 of '010/101/000' has an edge that leads back",
+        ),
         ("010/011/000:maxpool3x3", "row 1 of .* leads back"),
         ("010/001/000:", "0 operations for the 1 vertices"),
         ("010/001/000:maxpool3x3,maxpool3x3", "2 operations for the 1 vertices"),
         ("010/001/000:maxpool3", "unknown NAS-Bench-101 operation 'maxpool3': known: "),
         ("010/000/000:maxpool3x3", "its output does not depend on its input"),
         ("0111/0011/0001/0000:maxpool3x3,x", "unknown NAS-Bench-101 operation 'x'"),
-        ("01111/00111/00011/00001/00000:" + ",".join(["maxpool3x3"] * 3), "10 edges, more than 9"),
+        (
+            "01111/00111/00011/00001/00000:" + ",".join(["maxpool3x3"] * 3),
+            "10 edges, more than 9",
+        ),
     ],
 )
 def test_what_is_no_cell_is_a_user_error(text, message):
@@ -150,7 +209,9 @@ def test_no_text_does_worse_than_a_user_error(text):
 
 def test_loose_ends_do_not_count_as_edges():
     """Ten edges, of which the benchmark prunes three."""
-    cell = SPACE.parse("011111/001110/000000/000011/000001/000000:" + ",".join(["maxpool3x3"] * 4))
+    cell = SPACE.parse(
+        "011111/001110/000000/000011/000001/000000:" + ",".join(["maxpool3x3"] * 4)
+    )
     assert SPACE.module(cell).bits.count("1") <= MOST_EDGES
 
 
@@ -171,7 +232,9 @@ def test_what_no_text_could_say_is_refused():
 # --- hashes
 
 
-@pytest.mark.parametrize(("published", "text"), list(zip(PUBLISHED, TEXTS, strict=True)))
+@pytest.mark.parametrize(
+    ("published", "text"), list(zip(PUBLISHED, TEXTS, strict=True))
+)
 def test_hashes_are_the_published_ones(published, text):
     assert SPACE.hash(SPACE.parse(text)) == published[0]
 
@@ -181,7 +244,10 @@ def test_hashes_of_all_cells_at_hand(cells):
     other = (1, 0, 2)
     for row in cells:
         bits, operations = prune(parse_module(f"{row['adjacency']}:{row['ops']}"))
-        assert module_hash(Module(bits, tuple(other[k] for k in operations))) == row["hash"]
+        assert (
+            module_hash(Module(bits, tuple(other[k] for k in operations)))
+            == row["hash"]
+        )
     assert len(cells) == 3522
 
 
@@ -194,7 +260,10 @@ def test_hashes_are_those_of_nasbench_pytorch(module):
 
 
 def test_the_packages_own_hash_still_fails_on_its_own_matrix():
-    """The trap: it keeps its matrix as a tensor. With a numpy matrix it agrees with ours."""
+    """The trap: it keeps its matrix as a tensor.
+
+    With a numpy matrix it agrees with ours.
+    """
     module = parse_module(TEXTS[0])
     names = ["input", *(OPERATIONS[k] for k in module.operations), "output"]
     spec = ModelSpec(module.matrix, names)
@@ -234,7 +303,8 @@ def test_two_cells_have_one_form_exactly_if_they_are_isomorphic(one, other):
     """Against the package's exhaustive comparison."""
     one, other = prune(one), prune(other)
     same = one.vertices == other.vertices and is_isomorphic(
-        (one.matrix, ["in", *one.operations, "out"]), (other.matrix, ["in", *other.operations, "out"])
+        (one.matrix, ["in", *one.operations, "out"]),
+        (other.matrix, ["in", *other.operations, "out"]),
     )
     assert (canonical_module(one) == canonical_module(other)) == same
 
@@ -268,7 +338,12 @@ def test_the_benchmark_has_423624_cells():
     while graphs:
         bits = graphs.pop()
         vertices = round(len(bits) ** 0.5)
-        edges = [(u, v) for u in range(vertices) for v in range(vertices) if bits[u * vertices + v] == "1"]
+        edges = [
+            (u, v)
+            for u in range(vertices)
+            for v in range(vertices)
+            if bits[u * vertices + v] == "1"
+        ]
         fixed, symmetries = 0, 0
         for between in permutations(range(1, vertices - 1)):
             order = (0, *between, vertices - 1)
@@ -308,7 +383,8 @@ def test_small_cells_counted_one_by_one():
             for operations in product(range(3), repeat=vertices - 2):
                 forms.add(canonical_module(Module(bits, operations)))
                 hashes.add(module_hash(Module(bits, operations)))
-    # 1 of two vertices, 2 graphs of three with 3 labellings, and of four those counted here.
+    # 1 of two vertices, 2 graphs of three with 3 labellings, and of four those counted
+    # here.
     assert len(forms) == len(hashes)
     assert sum(form.vertices == 2 for form in forms) == 1
     assert sum(form.vertices == 3 for form in forms) == 6
@@ -323,7 +399,9 @@ def test_the_space_is_looked_up_and_not_searched():
 
 
 def test_numberings_that_give_the_least_matrix_are_its_symmetries():
-    bits = parse_module("01110/00001/00001/00001/00000:" + ",".join(["maxpool3x3"] * 3)).bits
+    bits = parse_module(
+        "01110/00001/00001/00001/00000:" + ",".join(["maxpool3x3"] * 3)
+    ).bits
     least, numberings = least_numberings(bits)
     assert least == bits
     assert sorted(numberings) == [(0, *order, 4) for order in permutations((1, 2, 3))]
@@ -335,7 +413,9 @@ def test_numberings_that_give_the_least_matrix_are_its_symmetries():
 def test_the_skeleton_is_the_benchmarks():
     skeleton = SPACE.skeleton()
     assert skeleton.stem_channels == 128
-    assert [layer.channels for layer in skeleton.layers if layer.block == "cell"] == [128] * 3 + [256] * 3 + [512] * 3
+    assert [layer.channels for layer in skeleton.layers if layer.block == "cell"] == [
+        128
+    ] * 3 + [256] * 3 + [512] * 3
     assert skeleton.norm_momentum == pytest.approx(0.003)
     assert SPACE.skeleton(momentum="released").norm_momentum == 0.997
     with pytest.raises(UserError, match="did you mean 'released'"):

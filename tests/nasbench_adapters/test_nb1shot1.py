@@ -43,7 +43,9 @@ def members():
 
 
 def architecture_of(row):
-    return Architecture((tuple(None if choice == DROPPED else int(choice) for choice in row),))
+    return Architecture(
+        (tuple(None if choice == DROPPED else int(choice) for choice in row),)
+    )
 
 
 def samples(space, count=40, seed=0):
@@ -54,7 +56,12 @@ def samples(space, count=40, seed=0):
 def connections(space):
     """Every choice of parents, as a matrix."""
     blocks = space.blocks
-    for chosen in product(*(combinations(range(v), keeps) for v, keeps in enumerate(space.parents, start=1))):
+    for chosen in product(
+        *(
+            combinations(range(v), keeps)
+            for v, keeps in enumerate(space.parents, start=1)
+        )
+    ):
         matrix = np.zeros((blocks + 2, blocks + 2), dtype=int)
         for v, parents in enumerate(chosen, start=1):
             matrix[list(parents), v] = 1
@@ -67,13 +74,21 @@ def connections(space):
 @spaces
 def test_the_size_counts_every_choice_of_parents_and_operations(space):
     assert space.size == sum(3**space.blocks for _ in connections(space))
-    assert space.size == {"nb1shot1-1": 14_580, "nb1shot1-2": 29_160, "nb1shot1-3": 1_312_200}[space.name]
+    assert (
+        space.size
+        == {"nb1shot1-1": 14_580, "nb1shot1-2": 29_160, "nb1shot1-3": 1_312_200}[
+            space.name
+        ]
+    )
 
 
 def test_the_papers_counts_with_loose_ends():
     """6,240, 29,160 and 363,648: the first and last count operations only of blocks that something reads (a loose end
     counts as reading); the second counts all."""
-    read = [sum(3 ** int((m.sum(axis=1)[1:-1] > 0).sum()) for m in connections(space)) for space in SPACES]
+    read = [
+        sum(3 ** int((m.sum(axis=1)[1:-1] > 0).sum()) for m in connections(space))
+        for space in SPACES
+    ]
     assert read[0] == 6_240
     assert read[2] == 363_648
     assert SPACES[1].size == 29_160 != read[1]
@@ -87,24 +102,36 @@ def released_graphs(parents):
     def complete(matrix):
         reads, is_read = matrix.sum(axis=0), matrix.sum(axis=1)
         numbers = all(reads[v] in (0, (0, *parents)[v]) for v in range(size))
-        return bool(is_read[1:-1].any() and is_read[0] and numbers and (reads > 0).sum() == (is_read > 0).sum())
+        return bool(
+            is_read[1:-1].any()
+            and is_read[0]
+            and numbers
+            and (reads > 0).sum() == (is_read > 0).sum()
+        )
 
     def grow(matrix, v):
         if complete(matrix):
             yield matrix
             return
         left = parents[v - 1] - matrix[:v, v].sum() if v else 0
-        options = [(0,)] if v == 1 else combinations(np.flatnonzero(matrix[:v, v] == 0), left)
+        options = (
+            [(0,)] if v == 1 else combinations(np.flatnonzero(matrix[:v, v] == 0), left)
+        )
         for chosen in options:
             grown = matrix.copy()
             for u in chosen:
                 grown[u, v] = 1
                 yield from grow(grown, u)
 
-    return [matrix.copy() for matrix in grow(np.zeros((size, size), dtype=int), size - 1)]
+    return [
+        matrix.copy() for matrix in grow(np.zeros((size, size), dtype=int), size - 1)
+    ]
 
 
-@pytest.mark.parametrize(("space", "published"), [(SPACES[0], 2_487), (SPACES[1], 3_609), (SPACES[2], 24_066)])
+@pytest.mark.parametrize(
+    ("space", "published"),
+    [(SPACES[0], 2_487), (SPACES[1], 3_609), (SPACES[2], 24_066)],
+)
 def test_the_papers_counts_without_loose_ends(space, published):
     """Reproduced by the released generator's own rule, which leaves cells out that the space has."""
     graphs = released_graphs(space.parents)
@@ -114,16 +141,28 @@ def test_the_papers_counts_without_loose_ends(space, published):
     assert listed < without
 
 
-def test_the_released_generator_lists_fewer_cells_than_the_space_has(shared_file, members):
+def test_the_released_generator_lists_fewer_cells_than_the_space_has(
+    shared_file, members
+):
     """Those of space 2 are the cells at hand."""
     space, listed = SPACES[1], set()
     for matrix in released_graphs(space.parents):
         used = np.flatnonzero(matrix.sum(axis=0) + matrix.sum(axis=1))
         bits = "".join(map(str, matrix[np.ix_(used, used)].ravel()))
-        listed |= {canonical_module(Module(bits, k)) for k in product(range(3), repeat=len(used) - 2)}
+        listed |= {
+            canonical_module(Module(bits, k))
+            for k in product(range(3), repeat=len(used) - 2)
+        }
     with gzip.open(shared_file("nb101_cells.csv.gz"), "rt", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["source"].startswith("nas-bench-1shot1")]
-    assert listed == {canonical_module(parse_module(f"{row['adjacency']}:{row['ops']}")) for row in rows}
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if row["source"].startswith("nas-bench-1shot1")
+        ]
+    assert listed == {
+        canonical_module(parse_module(f"{row['adjacency']}:{row['ops']}"))
+        for row in rows
+    }
     assert len(listed) < len(members(space).cells) / 2
 
 
@@ -170,12 +209,19 @@ def test_a_cell_as_nb101_writes_it_gives_its_representative(space):
 @cache
 def graphs_of(space):
     """The graphs of a space's cells, without operations."""
-    alike = (Module("".join(map(str, m.ravel())), (0,) * space.blocks) for m in connections(space))
+    alike = (
+        Module("".join(map(str, m.ravel())), (0,) * space.blocks)
+        for m in connections(space)
+    )
     return {canonical_module(module).bits for module in alike}
 
 
 @settings(max_examples=60)
-@given(st.sampled_from(SPACES), st.sampled_from([NB101, *SPACES]), st.integers(0, 2**32 - 1))
+@given(
+    st.sampled_from(SPACES),
+    st.sampled_from([NB101, *SPACES]),
+    st.integers(0, 2**32 - 1),
+)
 def test_a_cell_is_contained_exactly_if_some_architecture_is_it(space, other, seed):
     """Against all choices of parents: is one of them, pruned, the same graph?"""
     module = other.module(other.sample(np.random.default_rng(seed)))
@@ -184,16 +230,22 @@ def test_a_cell_is_contained_exactly_if_some_architecture_is_it(space, other, se
 
 
 def test_what_is_not_in_the_space_is_a_user_error():
-    with pytest.raises(UserError, match="no cell of nb1shot1-1: its blocks and output have 1, 2, 2, 2 and 2 parents"):
+    with pytest.raises(
+        UserError,
+        match="no cell of nb1shot1-1: its blocks and output have 1, 2, 2, 2 and 2 parents",
+    ):
         SPACES[0].parse("010/001/000:maxpool3x3")
-    with pytest.raises(UserError, match="unknown NAS-Bench-101 operation 'maxpool': known: "):
+    with pytest.raises(
+        UserError, match="unknown NAS-Bench-101 operation 'maxpool': known: "
+    ):
         SPACES[0].parse("010/001/000:maxpool")
 
 
 def test_what_keeps_another_number_of_parents_has_no_text():
     (row,) = samples(SPACES[1], 1)[0].choices
     more = tuple(
-        0 if names == ("projection",) else k for k, names in zip(row, SPACES[1].cells[0].operations, strict=True)
+        0 if names == ("projection",) else k
+        for k, names in zip(row, SPACES[1].cells[0].operations, strict=True)
     )
     with pytest.raises(ValueError, match="1, 1, 2, 2 and 3 parents"):
         SPACES[1].format(Architecture((more,)))
@@ -201,7 +253,11 @@ def test_what_keeps_another_number_of_parents_has_no_text():
 
 def test_the_cells_at_hand_are_in_the_space_they_are_labelled_with(shared_file):
     with gzip.open(shared_file("nb101_cells.csv.gz"), "rt", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["source"].startswith("nas-bench-1shot1")]
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if row["source"].startswith("nas-bench-1shot1")
+        ]
     assert len(rows) > 3000
     for row in rows:
         space = get_space(f"nb1shot1-{row['source'][-1]}")
@@ -226,7 +282,9 @@ def test_parents_compete_where_there_is_a_choice(space):
             assert keeps is None
             assert len(edges) == 1
     assert max(Counter(cell.groups).values()) == space.blocks + 1
-    assert [cell.width(node) for node in range(cell.nodes)] == [1] * (cell.nodes - 1) + [space.blocks]
+    assert [cell.width(node) for node in range(cell.nodes)] == [1] * (
+        cell.nodes - 1
+    ) + [space.blocks]
 
 
 # --- members
@@ -235,14 +293,21 @@ def test_parents_compete_where_there_is_a_choice(space):
 @pytest.mark.parametrize("space", SPACES[:2], ids=NAMES[:2])
 def test_members_are_all_architectures_by_cell(space, members):
     found = members(space)
-    listed = {architecture_of(row): cell for row, cell in zip(found.choices, found.cell, strict=True)}
+    listed = {
+        architecture_of(row): cell
+        for row, cell in zip(found.choices, found.cell, strict=True)
+    }
     assert listed.keys() == set(space.enumerate())
-    assert len(np.unique(found.cells, axis=0)) == len(found.cells) == found.cell.max() + 1
+    assert (
+        len(np.unique(found.cells, axis=0)) == len(found.cells) == found.cell.max() + 1
+    )
     rng = np.random.default_rng(0)
     for index in rng.integers(len(found.choices), size=300).tolist():
         architecture, cell = architecture_of(found.choices[index]), found.cell[index]
         assert architecture_of(found.cells[cell]) == space.in_truth(architecture)
-        assert architecture_of(found.choices[found.first[cell]]) == space.canonical(architecture)
+        assert architecture_of(found.choices[found.first[cell]]) == space.canonical(
+            architecture
+        )
     assert np.array_equal(found.cell[found.first], np.arange(len(found.first)))
 
 
@@ -257,7 +322,9 @@ def test_the_number_of_distinct_cells(members):
                 continue
             for operations in product(range(3), repeat=space.blocks):
                 forms.add(prune(Module(bits, operations)))
-        assert len({canonical_module(form) for form in forms}) == len(members(space).cells)
+        assert len({canonical_module(form) for form in forms}) == len(
+            members(space).cells
+        )
 
 
 def test_members_of_the_largest_space():
@@ -266,5 +333,7 @@ def test_members_of_the_largest_space():
     rng = np.random.default_rng(0)
     for index in rng.integers(len(found.choices), size=200).tolist():
         architecture, cell = architecture_of(found.choices[index]), found.cell[index]
-        assert architecture_of(found.choices[found.first[cell]]) == SPACES[2].canonical(architecture)
+        assert architecture_of(found.choices[found.first[cell]]) == SPACES[2].canonical(
+            architecture
+        )
         assert architecture_of(found.cells[cell]) == SPACES[2].in_truth(architecture)

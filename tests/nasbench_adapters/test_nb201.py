@@ -60,7 +60,9 @@ def test_every_text_of_the_published_files_is_read(reference):
     assert set(map(SPACE.parse, texts)) == set(CELLS)
 
 
-@given(cells, st.sampled_from(["", " ", "\n", "\t "]), st.sampled_from(["", " ", "\r\n"]))
+@given(
+    cells, st.sampled_from(["", " ", "\n", "\t "]), st.sampled_from(["", " ", "\r\n"])
+)
 def test_blanks_around_a_cell_are_allowed(cell, before, after):
     assert SPACE.parse(before + SPACE.format(cell) + after) == cell
 
@@ -81,7 +83,22 @@ def test_any_text_is_read_or_refused(text):
     parse_or_refuse(text)
 
 
-pieces = ["|", "+", "~", "0", "1", "2", "none", "nor_conv_3x3", "no\nne", "\u2028", "٠", "", " ", "x"]
+pieces = [
+    "|",
+    "+",
+    "~",
+    "0",
+    "1",
+    "2",
+    "none",
+    "nor_conv_3x3",
+    "no\nne",
+    "\u2028",
+    "٠",
+    "",
+    " ",
+    "x",
+]
 
 
 @given(st.lists(st.sampled_from(pieces), max_size=30))
@@ -105,9 +122,15 @@ def test_one_edit_of_a_cell_is_read_or_refused(cell, data):
         (FIRST + "+|none~0|", "found 4"),
         (FIRST.removesuffix("|"), "node 3 is .* not within '\\|'"),
         (FIRST.replace("|avg_pool_3x3~1", ""), "node 2 has 1 inputs, not 2"),
-        (FIRST.replace("avg_pool_3x3~1", "avg_pool_3x3~0"), "input 1 of node 2 .* not 'operation~1'"),
+        (
+            FIRST.replace("avg_pool_3x3~1", "avg_pool_3x3~0"),
+            "input 1 of node 2 .* not 'operation~1'",
+        ),
         (FIRST.replace("~0", ""), "input 0 of node 1 is 'nor_conv_3x3'"),
-        (FIRST.replace("avg_pool_3x3", "avg_pool_3"), "unknown NAS-Bench-201 operation 'avg_pool_3': known: "),
+        (
+            FIRST.replace("avg_pool_3x3", "avg_pool_3"),
+            "unknown NAS-Bench-201 operation 'avg_pool_3': known: ",
+        ),
         (FIRST.replace("avg_pool_3x3", "no\nne"), "did you mean 'none'"),
     ],
 )
@@ -117,7 +140,9 @@ def test_a_malformed_cell_is_refused_with_the_place(text, message):
     assert len(str(raised.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("choices", [(0,) * 5, (0,) * 7, (0, 0, 0, 0, 0, None), (0, 0, 0, 0, 0, -1)])
+@pytest.mark.parametrize(
+    "choices", [(0,) * 5, (0,) * 7, (0, 0, 0, 0, 0, None), (0, 0, 0, 0, 0, -1)]
+)
 def test_only_a_decided_cell_has_a_text(choices):
     with pytest.raises(ValueError, match="six edges"):
         SPACE.format(Architecture((choices,)))
@@ -131,7 +156,9 @@ def test_canonical_gives_the_benchmarks_classes(reference):
     numbered = zip(reference["arch"], reference["canonical_id"], strict=True)
     ids = {SPACE.parse(str(text)): int(number) for text, number in numbered}
     pairs = {(ids[cell], SPACE.canonical(cell)) for cell in CELLS}
-    assert len(pairs) == len({i for i, _ in pairs}) == len({r for _, r in pairs}) == 6_466
+    assert (
+        len(pairs) == len({i for i, _ in pairs}) == len({r for _, r in pairs}) == 6_466
+    )
     assert len(SPACE.representatives) == 6_466
 
 
@@ -150,7 +177,8 @@ PRIME = 2_147_483_647
 def fingerprints(points):
     """Per cell its values at these points, with a generic function per operation, exactly, modulo a prime.
 
-    Like convolution (bias-free, at initial statistics), pooling and their like, each function keeps zero.
+    Like convolution (bias-free, at initial statistics), pooling and their like, each
+    function keeps zero.
     """
     rng = np.random.default_rng(1)
     x = [int(v) for v in rng.integers(1, PRIME, points)]
@@ -167,7 +195,9 @@ def fingerprints(points):
     def evaluate(cell, value):
         nodes = [value, 0, 0, 0]
         for (source, target), choice in zip(EDGES, cell.choices[0], strict=True):
-            nodes[target] = (nodes[target] + apply(OPERATIONS[choice], nodes[source])) % PRIME
+            nodes[target] = (
+                nodes[target] + apply(OPERATIONS[choice], nodes[source])
+            ) % PRIME
         return nodes[3]
 
     return {cell: tuple(evaluate(cell, value) for value in x) for cell in CELLS}
@@ -175,7 +205,10 @@ def fingerprints(points):
 
 def test_cells_of_one_class_compute_one_function():
     values = fingerprints(points=2)
-    assert all(values[cell] == values[representative] for cell, representative in SPACE.classes.items())
+    assert all(
+        values[cell] == values[representative]
+        for cell, representative in SPACE.classes.items()
+    )
     # The docstring's count of functions that are distinct by exact reckoning.
     assert len(set(values.values())) == 4_930
 
@@ -183,7 +216,11 @@ def test_cells_of_one_class_compute_one_function():
 @pytest.fixture(scope="module")
 def shared_weights():
     """A supernet in which an operation has the same weights on every edge of a cell, in float64."""
-    model = Supernet(SPACE, SPACE.skeleton(channels=3, cells=1), 3, 4, seed=0).double().eval()
+    model = (
+        Supernet(SPACE, SPACE.skeleton(channels=3, cells=1), 3, 4, seed=0)
+        .double()
+        .eval()
+    )
     for layer in model.layers:
         if hasattr(layer, "edges"):
             for edge in layer.edges:
@@ -205,11 +242,16 @@ def test_cells_of_one_class_are_one_network(shared_weights, images, data):
     first, second = data.draw(st.permutations(members))[:2]
     x = images(2)
     with torch.no_grad():
-        logits = [shared_weights(x, one_hot(SPACE, cell, torch.device("cpu"))) for cell in (first, second)]
+        logits = [
+            shared_weights(x, one_hot(SPACE, cell, torch.device("cpu")))
+            for cell in (first, second)
+        ]
     torch.testing.assert_close(*logits, rtol=1e-9, atol=1e-9)
 
 
-def test_different_classes_of_different_function_are_different_networks(shared_weights, images):
+def test_different_classes_of_different_function_are_different_networks(
+    shared_weights, images
+):
     """So the test above can fail: sampled cells with different fingerprints have different logits."""
     values = fingerprints(points=1)
     rng = np.random.default_rng(0)
@@ -218,7 +260,9 @@ def test_different_classes_of_different_function_are_different_networks(shared_w
         for cell in (SPACE.sample(rng) for _ in range(60)):
             if values[cell] not in seen:
                 seen.add(values[cell])
-                logits.append(shared_weights(images(1), one_hot(SPACE, cell, torch.device("cpu"))))
+                logits.append(
+                    shared_weights(images(1), one_hot(SPACE, cell, torch.device("cpu")))
+                )
     distances = torch.cdist(torch.cat(logits), torch.cat(logits)).fill_diagonal_(1)
     assert len(seen) > 50
     assert distances.min() > 1e-9
@@ -237,12 +281,20 @@ def test_the_skeleton_is_three_stages_with_a_reduction_between():
         Layer("residual_reduction", 64, stride=2),
         *[Layer("cell", 64)] * 5,
     )
-    assert (skeleton.stem, skeleton.head, skeleton.auxiliary) == ("conv", "rectified", None)
+    assert (skeleton.stem, skeleton.head, skeleton.auxiliary) == (
+        "conv",
+        "rectified",
+        None,
+    )
     small = SPACE.skeleton(channels=3, cells=1, reduction="pool")
-    assert [layer.block for layer in small.layers] == ["cell", "pool_reduction"] * 2 + ["cell"]
+    assert [layer.block for layer in small.layers] == ["cell", "pool_reduction"] * 2 + [
+        "cell"
+    ]
 
 
-@pytest.mark.parametrize("settings", [{"reduction": "pol"}, {"cell": 5}, {"channels": 0}, {"cells": "5"}])
+@pytest.mark.parametrize(
+    "settings", [{"reduction": "pol"}, {"cell": 5}, {"channels": 0}, {"cells": "5"}]
+)
 def test_a_wrong_setting_of_the_skeleton_is_refused_in_one_line(settings):
     with pytest.raises(UserError) as raised:
         SPACE.skeleton(**settings)
@@ -259,7 +311,11 @@ def parts():
     """(parameters of the cell without operations, what an operation on an edge adds), by building networks."""
     empty = parameters(Architecture(((0,) * 6,)))
     adds = [
-        [parameters(Architecture((tuple(k if e == edge else 0 for e in range(6)),))) - empty for k in range(5)]
+        [
+            parameters(Architecture((tuple(k if e == edge else 0 for e in range(6)),)))
+            - empty
+            for k in range(5)
+        ]
         for edge in range(6)
     ]
     return empty, np.array(adds)
@@ -269,7 +325,9 @@ def parts():
 @given(cells)
 def test_operations_add_their_parameters_independently(parts, cell):
     empty, adds = parts
-    assert parameters(cell) == empty + sum(adds[e, k] for e, k in enumerate(cell.choices[0]))
+    assert parameters(cell) == empty + sum(
+        adds[e, k] for e, k in enumerate(cell.choices[0])
+    )
 
 
 def test_parameters_of_all_cells_are_the_published_ones(parts, reference):
@@ -277,7 +335,9 @@ def test_parameters_of_all_cells_are_the_published_ones(parts, reference):
     empty, adds = parts
     published = {
         SPACE.parse(str(text)): params
-        for text, params in zip(reference["arch"], reference["params_m_cifar10"], strict=True)
+        for text, params in zip(
+            reference["arch"], reference["params_m_cifar10"], strict=True
+        )
     }
     for cell in CELLS:
         choices = cell.choices[0]

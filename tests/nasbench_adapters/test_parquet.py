@@ -19,7 +19,13 @@ TEXT = "x" * 500_000
 
 def named_again_and_again(text: str, rows: int) -> pa.Table:
     """A column in which every row names the same text, which is there once."""
-    return pa.table({"a": pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text]))})
+    return pa.table(
+        {
+            "a": pa.DictionaryArray.from_arrays(
+                pa.array(np.zeros(rows, np.int32)), pa.array([text])
+            )
+        }
+    )
 
 
 def written(path: Path, table: pa.Table, **options: Any) -> Path:
@@ -29,26 +35,44 @@ def written(path: Path, table: pa.Table, **options: Any) -> Path:
 
 HUGE = {
     "rows": (pa.table({"a": np.zeros(2_000_000)}), {}, r"rows in [\d,]+ bytes"),
-    "a text in all rows": (named_again_and_again(TEXT, 900_000), {}, "unpacks to more than 256 MiB"),
+    "a text in all rows": (
+        named_again_and_again(TEXT, 900_000),
+        {},
+        "unpacks to more than 256 MiB",
+    ),
     "a text in some rows": (
         named_again_and_again(TEXT, 1_000),
         {"compression": "none"},
         "unpacks to more than 256 MiB",
     ),
-    "pages": (pa.table({"a": [TEXT] * 600}), {"use_dictionary": False}, "unpacks to more than 256 MiB"),
+    "pages": (
+        pa.table({"a": [TEXT] * 600}),
+        {"use_dictionary": False},
+        "unpacks to more than 256 MiB",
+    ),
     "beginnings": (
         pa.table({"a": [TEXT] * 600}),
         {"use_dictionary": False, "column_encoding": {"a": "DELTA_BYTE_ARRAY"}},
         "unpacks to more than 256 MiB",
     ),
-    "a list": (pa.table({"a": [np.zeros(6_000_000)]}), {}, "more than 5,000,000 values"),
-    "columns": (pa.table({f"{n}": [0] for n in range(10_001)}), {}, "columns, and at most 10,000 are read"),
+    "a list": (
+        pa.table({"a": [np.zeros(6_000_000)]}),
+        {},
+        "more than 5,000,000 values",
+    ),
+    "columns": (
+        pa.table({f"{n}": [0] for n in range(10_001)}),
+        {},
+        "columns, and at most 10,000 are read",
+    ),
 }
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
 @pytest.mark.parametrize("kind", HUGE)
-def test_a_small_file_of_much_is_refused(tmp_path: Path, kind: str, version: str) -> None:
+def test_a_small_file_of_much_is_refused(
+    tmp_path: Path, kind: str, version: str
+) -> None:
     table, options, message = HUGE[kind]
     path = written(tmp_path / "a.parquet", table, data_page_version=version, **options)
     assert path.stat().st_size < 4_000_000
@@ -74,10 +98,20 @@ def table_of_kinds(rows: int) -> pa.Table:
 
 
 @pytest.mark.parametrize("compression", ["none", "snappy", "zstd", "gzip", "brotli"])
-@pytest.mark.parametrize("options", [{}, {"data_page_version": "2.0"}, {"write_page_checksum": True}])
-def test_real_data_is_read(tmp_path: Path, compression: str, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "options", [{}, {"data_page_version": "2.0"}, {"write_page_checksum": True}]
+)
+def test_real_data_is_read(
+    tmp_path: Path, compression: str, options: dict[str, Any]
+) -> None:
     table = table_of_kinds(3_000)
-    path = written(tmp_path / "a.parquet", table, compression=compression, row_group_size=700, **options)
+    path = written(
+        tmp_path / "a.parquet",
+        table,
+        compression=compression,
+        row_group_size=700,
+        **options,
+    )
     check_parquet(path)
     assert pq.read_table(path).equals(table)
 
@@ -106,7 +140,9 @@ def test_what_is_no_parquet_is_no_surprise(tmp_path: Path, size: int) -> None:
 
 @pytest.mark.parametrize("place", range(4, 200, 3))
 def test_a_damaged_page_is_no_surprise(tmp_path: Path, place: int) -> None:
-    content = bytearray(written(tmp_path / "a.parquet", table_of_kinds(100)).read_bytes())
+    content = bytearray(
+        written(tmp_path / "a.parquet", table_of_kinds(100)).read_bytes()
+    )
     content[place] ^= 255
     (tmp_path / "b.parquet").write_bytes(content)
     try:

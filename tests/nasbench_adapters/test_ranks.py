@@ -46,13 +46,19 @@ def test_both_equal_slow_references(pairs):
     assert spearman(x, y) == pytest.approx(slow_spearman(x, y), abs=1e-9)
 
 
-@given(st.lists(st.tuples(st.floats(-9, 9), st.integers(0, 4)), min_size=3, max_size=60))
+@given(
+    st.lists(st.tuples(st.floats(-9, 9), st.integers(0, 4)), min_size=3, max_size=60)
+)
 def test_both_equal_scipy(pairs):
     x, y = ([float(p[i]) for p in pairs] for i in (0, 1))
     if len(set(x)) < 2 or len(set(y)) < 2:
         return
-    assert tau_b(x, y) == pytest.approx(scipy_stats.kendalltau(x, y, variant="b").statistic, abs=1e-12)
-    assert spearman(x, y) == pytest.approx(scipy_stats.spearmanr(x, y).statistic, abs=1e-9)
+    assert tau_b(x, y) == pytest.approx(
+        scipy_stats.kendalltau(x, y, variant="b").statistic, abs=1e-12
+    )
+    assert spearman(x, y) == pytest.approx(
+        scipy_stats.spearmanr(x, y).statistic, abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("levels", [2, 100, 10**9])
@@ -60,11 +66,17 @@ def test_both_equal_scipy_on_as_many_values_as_a_whole_table_has(levels):
     rng = np.random.default_rng(levels)
     x = rng.integers(0, levels, 15_625).astype(float)
     y = np.round(x / levels + rng.normal(size=len(x)), 1)
-    assert tau_b(x, y) == pytest.approx(scipy_stats.kendalltau(x, y, variant="b").statistic, abs=1e-12)
-    assert spearman(x, y) == pytest.approx(scipy_stats.spearmanr(x, y).statistic, abs=1e-12)
+    assert tau_b(x, y) == pytest.approx(
+        scipy_stats.kendalltau(x, y, variant="b").statistic, abs=1e-12
+    )
+    assert spearman(x, y) == pytest.approx(
+        scipy_stats.spearmanr(x, y).statistic, abs=1e-12
+    )
 
 
-@pytest.mark.parametrize("values", [[], [1.0], [1.0, 1.0], [1.0, float("nan")], [1.0, float("inf")]])
+@pytest.mark.parametrize(
+    "values", [[], [1.0], [1.0, 1.0], [1.0, float("nan")], [1.0, float("inf")]]
+)
 def test_what_is_undefined_is_none(values):
     other = [float(place) for place in range(len(values))]
     for x, y in ((values, other), (other, values)):

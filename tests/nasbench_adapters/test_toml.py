@@ -10,15 +10,24 @@ from archselect.nasbench_adapters.toml import parse_toml
 
 DIGITS = "9" * 5_000
 REFUSED = {
-    "a number of thousands of digits": (f"a = {DIGITS}", "a number has thousands of digits"),
-    "the same in a list": (f"a = [{{ b = {DIGITS} }}]", "a number has thousands of digits"),
+    "a number of thousands of digits": (
+        f"a = {DIGITS}",
+        "a number has thousands of digits",
+    ),
+    "the same in a list": (
+        f"a = [{{ b = {DIGITS} }}]",
+        "a number has thousands of digits",
+    ),
     "a number of 65 bits": ("a = 9223372036854775808", "more than 64 bits"),
     "a negative one": ("a = [-9223372036854775809]", "more than 64 bits"),
     "lists": ("a = " + "[" * 1_500 + "]" * 1_500, "more than 100 deep"),
     "tables": ("a = " + "{a = " * 1_500 + "1" + "}" * 1_500, "more than 100 deep"),
     "a path": (".".join("a" * 900) + " = 1", "more than 100 deep"),
     "a table's path": (f"[{'.'.join('a' * 900)}]", "more than 100 deep"),
-    "a path without end": ("." + "a." * 2_000_000 + "b = 1", "line 1 has more than 1,000 dots"),
+    "a path without end": (
+        "." + "a." * 2_000_000 + "b = 1",
+        "line 1 has more than 1,000 dots",
+    ),
     "no TOML": ("a = = 1", "Invalid value"),
 }
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from archselect.benchmarks.optimisers.base import Batch, Optimiser
-from archselect.benchmarks.optimisers.trainer import Trainer
+from archselect.benchmarks.optimisers.base import Optimiser
+from archselect.benchmarks.optimisers.trainer import Batch, Trainer
 
 
 class SingleLevel(Optimiser):
     """Weights and alphas down the same loss, on all training images."""
 
     name: ClassVar[str] = "single-level"
-    summary: ClassVar[str] = "weights and alphas together, from one gradient on all training images"
+    summary: ClassVar[str] = (
+        "weights and alphas together, from one gradient on all training images"
+    )
 
     @property
     def part(self) -> str:
@@ -21,5 +23,7 @@ class SingleLevel(Optimiser):
 
     def step(self, trainer: Trainer, batch: Batch) -> None:
         """See :class:`SingleLevel`."""
-        gradients = trainer.step_weights(trainer.loss(batch, trainer.mixture()), also=trainer.alphas)
+        gradients = trainer.step_weights(
+            trainer.loss(batch, trainer.mixture()), also=trainer.alphas
+        )
         trainer.step_alphas(gradients)

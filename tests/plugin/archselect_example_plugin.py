@@ -25,7 +25,9 @@ class FirstOperation(Selector):
         return search.selection()
 
 
-def mean_weight(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
+def mean_weight(
+    model: nn.Module, forward: Forward, images: Tensor, labels: Tensor
+) -> float:
     """The mean size of all parameters."""
     sizes = [parameter.detach().abs().mean() for parameter in model.parameters()]
     return float(sum(sizes) / len(sizes))

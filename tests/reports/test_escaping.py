@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from support import hostile
 
-from archselect.benchmarks.records import one_line, visible
+from archselect.nasbench_adapters.foreign_text import one_line, visible
 from archselect.reports.escaping import bibtex, code, html, latex, markdown
 
 READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -57,12 +58,15 @@ def place(request):
         "paragraph": ("{}\n", ["p"]),
         "heading": ("## {}\n", ["h2"]),
         "item": ("* {}\n* next\n", ["ul", "li", "li"]),
-        "cell": (table, ["table", "thead", "tr", "th", "th", "tbody", "tr", "td", "td"]),
+        "cell": (
+            table,
+            ["table", "thead", "tr", "th", "th", "tbody", "tr", "td", "td"],
+        ),
         "alternative": ("![{}](figures/a.svg)\n", ["p", "img"]),
     }[request.param]
 
 
-def test_markdown_is_just_the_text_wherever_it_stands(hostile, place):
+def test_markdown_is_just_the_text_wherever_it_stands(place):
     source, tags = place
     for text in (text for text in hostile.TEXTS.values() if one_line(text)):
         found = read_markdown(source.format(markdown(text)))
@@ -72,10 +76,16 @@ def test_markdown_is_just_the_text_wherever_it_stands(hostile, place):
             assert not GITHUB_LINKS.search(found.text), text
 
 
-@given(st.text(alphabet=st.sampled_from("ab1 \\`*_[]()<>|~$#&;:!-+=.@/\n\t\u202e"), max_size=12))
+@given(
+    st.text(
+        alphabet=st.sampled_from("ab1 \\`*_[]()<>|~$#&;:!-+=.@/\n\t\u202e"), max_size=12
+    )
+)
 def test_any_text_is_just_itself_in_markdown(text):
     found = read_markdown(f"{markdown(text)}\n")
-    assert found.tags in (["p"], []) and without_breaks(found.text).strip() == one_line(text)
+    assert found.tags in (["p"], []) and without_breaks(found.text).strip() == one_line(
+        text
+    )
 
 
 @given(st.text(alphabet=st.sampled_from("a `|\\\n"), min_size=1, max_size=8))
@@ -85,7 +95,7 @@ def test_any_text_is_just_itself_as_code(text):
     assert found.text.split() == f"x {one_line(text)}: y".split()
 
 
-def test_html_and_xml_are_just_the_text(hostile):
+def test_html_and_xml_are_just_the_text():
     for text in hostile.TEXTS.values():
         found = Read(f'<p title="{html(text)}">{html(text)}</p>')
         assert (found.tags, found.text) == (["p"], visible(text))
@@ -93,7 +103,7 @@ def test_html_and_xml_are_just_the_text(hostile):
         assert (element.text or "") == visible(text)
 
 
-def test_latex_is_ascii_in_one_line_and_balanced(hostile):
+def test_latex_is_ascii_in_one_line_and_balanced():
     for text in hostile.TEXTS.values():
         made = latex(text)
         assert made.isascii() and made.isprintable()

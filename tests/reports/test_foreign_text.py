@@ -14,26 +14,30 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
+from support import hostile
 
-from archselect.benchmarks.records import (
-    Folder,
+from archselect.benchmarks.store.facts import content_id, write_fact
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import (
     Landscape,
     Record,
     Scale,
     StudyInfo,
     Time,
-    content_id,
-    one_line,
-    visible,
-    write_fact,
 )
-from archselect.reports.canvas import add_key, slug, slugs, svg
-from archselect.reports.comparison import compare_snapshots, to_json, to_junit, to_markdown
-from archselect.reports.gate import parse_all
-from archselect.reports.palette import INK, themed
-from archselect.reports.results import NAMELESS, load
-from archselect.reports.snapshot import read
-from archselect.reports.write import write_report
+from archselect.nasbench_adapters.foreign_text import one_line, visible
+from archselect.reports.comparison.gate import parse_all
+from archselect.reports.comparison.snapshot import read
+from archselect.reports.comparison.text import (
+    compare_snapshots,
+    to_json,
+    to_junit,
+    to_markdown,
+)
+from archselect.reports.figures.canvas import add_key, slug, slugs, svg
+from archselect.reports.figures.palette import INK, themed
+from archselect.reports.page.write import write_report
+from archselect.reports.results.results import NAMELESS, load
 
 TABLES = ["tau", "accuracy", "differences", "time", "cells", "operations"]
 
@@ -43,11 +47,20 @@ def renamed(record: Record, text: str) -> Record:
     selector = record.inputs.selector.model_copy(
         update={"name": text, "label": text, "settings": {text: text}, "source": text}
     )
-    supernet = record.inputs.supernet.model_copy(update={"recipe": text, "settings": {text: text}})
+    supernet = record.inputs.supernet.model_copy(
+        update={"recipe": text, "settings": {text: text}}
+    )
     data = record.inputs.data.model_copy(update={"name": text})
-    inputs = record.inputs.model_copy(update={"selector": selector, "supernet": supernet, "data": data})
+    inputs = record.inputs.model_copy(
+        update={"selector": selector, "supernet": supernet, "data": data}
+    )
     graphs = [
-        graph.model_copy(update={"name": text, "edges": [(source, target, text) for source, target, _ in graph.edges]})
+        graph.model_copy(
+            update={
+                "name": text,
+                "edges": [(source, target, text) for source, target, _ in graph.edges],
+            }
+        )
         for graph in record.selected.graph
     ]
     selected = record.selected.model_copy(
@@ -58,9 +71,13 @@ def renamed(record: Record, text: str) -> Record:
             "operation_scale": Scale(name=text, better="higher"),
         }
     )
-    machine = record.cost.machine.model_copy(update={"device_name": text, "platform": text, "torch": text})
+    machine = record.cost.machine.model_copy(
+        update={"device_name": text, "platform": text, "torch": text}
+    )
     phases = record.cost.phases | {text: Time(seconds=1.0, calls=1)}
-    cost = record.cost.model_copy(update={"phases": phases, "machine": machine, "memory_kind": text})
+    cost = record.cost.model_copy(
+        update={"phases": phases, "machine": machine, "memory_kind": text}
+    )
     return record.model_copy(
         update={
             "id": inputs.id,
@@ -74,7 +91,7 @@ def renamed(record: Record, text: str) -> Record:
 
 
 @pytest.fixture(scope="session")
-def texts(hostile):
+def texts():
     return list(hostile.TEXTS.values())
 
 
@@ -87,7 +104,12 @@ def study(fake, texts, tmp_path_factory):
     for record in records:
         write_fact(folder.path(Record, record.id), record)
     for place, (name, (world, *where)) in enumerate(fake.worlds.items()):
-        changes = {"truth": texts[place], "dataset": texts[place + 2], "split": texts[4], "origin": "\n".join(texts)}
+        changes = {
+            "truth": texts[place],
+            "dataset": texts[place + 2],
+            "split": texts[4],
+            "origin": "\n".join(texts),
+        }
         landscape = world.landscape(name, *where).model_copy(update=changes)
         write_fact(folder.path(Landscape, content_id(name)), landscape)
     info = StudyInfo(
@@ -134,11 +156,17 @@ def shown(texts):
 
 def controls(text):
     """What steers a terminal or hides in a text."""
-    return {letter for letter in text if not letter.isprintable()} - {"\n", "\t", "\u00a0"}
+    return {letter for letter in text if not letter.isprintable()} - {
+        "\n",
+        "\t",
+        "\u00a0",
+    }
 
 
 def test_every_file_of_the_report_has_nothing_hidden_in_it(study):
-    files = [path for path in (study / "report").rglob("*") if path.is_file()] + [study / "report.html"]
+    files = [path for path in (study / "report").rglob("*") if path.is_file()] + [
+        study / "report.html"
+    ]
     assert len(files) > 30
     for path in files:
         assert controls(path.read_bytes().decode()) == set(), path
@@ -157,11 +185,15 @@ def test_the_page_shows_every_text_and_obeys_none(study, texts):
 
 def test_every_figure_is_xml_and_names_every_selector(study, texts):
     figures = sorted((study / "report" / "figures").glob("*.svg"))
-    assert len([figure for figure in figures if figure.name.startswith("accuracy-")]) == 2
+    assert (
+        len([figure for figure in figures if figure.name.startswith("accuracy-")]) == 2
+    )
     for figure in figures:
         assert re.fullmatch(r"[a-z0-9-]{1,100}\.svg", figure.name)
         root = ElementTree.fromstring(figure.read_text(encoding="utf-8"))
-        words = {element.text for element in root.iter() if element.tag.endswith("}text")}
+        words = {
+            element.text for element in root.iter() if element.tag.endswith("}text")
+        }
         if figure.name in ("tau.svg", "time.svg"):
             short = {name for name in shown(texts[2:]) if len(name) <= 24}
             assert short <= words and len(short) > 15
@@ -169,19 +201,46 @@ def test_every_figure_is_xml_and_names_every_selector(study, texts):
 
 def test_tables_as_csv_have_every_row_and_no_formula(study, texts):
     for name in [*TABLES, "runs"]:
-        rows = list(csv.reader(io.StringIO((study / "report" / f"{name}.csv").read_text(encoding="utf-8"))))
+        rows = list(
+            csv.reader(
+                io.StringIO(
+                    (study / "report" / f"{name}.csv").read_text(encoding="utf-8")
+                )
+            )
+        )
         assert len({len(row) for row in rows}) == 1
-        formulas = {cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))}
+        formulas = {
+            cell
+            for row in rows
+            for cell in row
+            if cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+        }
         pd.to_numeric(pd.Series(sorted(formulas), dtype=object))
     runs = pd.read_csv(study / "report" / "runs.csv", keep_default_na=False)
-    assert len(runs) == len(texts) - 2 and "'=cmd|'/c calc'!A1, \"quoted\"" in set(runs.selector)
+    assert len(runs) == len(texts) - 2 and "'=cmd|'/c calc'!A1, \"quoted\"" in set(
+        runs.selector
+    )
 
 
 def test_the_markdown_has_our_headings_and_pictures_alone(study, texts):
     text = (study / "report" / "report.md").read_text(encoding="utf-8")
     found = Page(MarkdownIt("commonmark", {"html": True}).enable("table").render(text))
-    assert not found.tags.keys() & {"a", "details", "script", "summary", "hr", "ol", "blockquote", "h3", "del"}
-    assert (found.tags["h1"], found.tags["h2"], found.tags["table"]) == (1, len(TABLES) + 1, len(TABLES))
+    assert not found.tags.keys() & {
+        "a",
+        "details",
+        "script",
+        "summary",
+        "hr",
+        "ol",
+        "blockquote",
+        "h3",
+        "del",
+    }
+    assert (found.tags["h1"], found.tags["h2"], found.tags["table"]) == (
+        1,
+        len(TABLES) + 1,
+        len(TABLES),
+    )
     assert found.tags["img"] == len(list((study / "report" / "figures").glob("*.svg")))
     words = found.text.replace("\u200b", "")
     assert all(name in words for name in shown(texts))
@@ -195,30 +254,48 @@ def test_references_have_balanced_braces(study):
 
 def test_a_comparison_forges_no_verdict(study, texts, tmp_path):
     before = read(study)
-    worse = {"series": [own.model_copy(update={"values": {0: 1.0}}) for own in before.series]}
-    found = compare_snapshots(before, before.model_copy(update=worse), parse_all(["accuracy_drop>0.5pt"]))
+    worse = {
+        "series": [own.model_copy(update={"values": {0: 1.0}}) for own in before.series]
+    }
+    found = compare_snapshots(
+        before, before.model_copy(update=worse), parse_all(["accuracy_drop>0.5pt"])
+    )
     text = to_markdown(found)
     lines = text.splitlines()
     assert controls(text) == set()
     assert lines[0].startswith("## archselect: ") and "✅" not in lines[2]
-    assert not [line for line in lines[1:] if line.startswith(("#", "✅", ">", "=", "`"))]
-    read_back = Page(MarkdownIt("commonmark", {"html": True}).enable("table").render(text))
+    assert not [
+        line for line in lines[1:] if line.startswith(("#", "✅", ">", "=", "`"))
+    ]
+    read_back = Page(
+        MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    )
     assert read_back.tags["table"] == 2 and read_back.tags["h2"] == 1
     assert not read_back.tags.keys() & {"a", "img", "details", "h1", "pre", "hr"}
     suite = ElementTree.fromstring(to_junit(found).encode())
-    assert int(suite.get("tests", "0")) == len(suite.findall("testcase")) == len(found.outcomes)
+    assert (
+        int(suite.get("tests", "0"))
+        == len(suite.findall("testcase"))
+        == len(found.outcomes)
+    )
     assert json.loads(to_json(found))["new"]["command"] == "\n".join(texts)
 
 
 def test_a_cell_on_paper_is_no_longer_than_latex_can_measure(study, texts):
     (long,) = (text for text in texts if len(text) > 500)
     for name in ("tau", "accuracy", "time"):
-        rows = (study / "report" / f"{name}.tex").read_text(encoding="utf-8").partition(r"\bottomrule")[0]
+        rows = (
+            (study / "report" / f"{name}.tex")
+            .read_text(encoding="utf-8")
+            .partition(r"\bottomrule")[0]
+        )
         assert long[:40] in rows and long[:101] not in rows
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
-@pytest.mark.parametrize("packages", [r"\usepackage[T1]{fontenc}", ""], ids=["T1", "OT1"])
+@pytest.mark.parametrize(
+    "packages", [r"\usepackage[T1]{fontenc}", ""], ids=["T1", "OT1"]
+)
 def test_tables_compile_in_both_encodings_of_letters(study, compiled, packages):
     compiled([study / "report" / f"{name}.tex" for name in TABLES], packages)
 
@@ -241,12 +318,27 @@ def test_text_that_looks_like_a_part_of_the_drawing_stays():
         canvas.text(0.1, 0.5, odd)
 
     root = ElementTree.fromstring(themed(svg("odd", "odd", 1.0, draw)))
-    assert [element.text for element in root.iter() if element.tag.endswith("}text")] == [visible(odd)]
+    assert [
+        element.text for element in root.iter() if element.tag.endswith("}text")
+    ] == [visible(odd)]
 
 
 def test_names_of_files_tell_texts_apart():
     assert slug("digits/test/10") == "digits-test-10"
-    odd = ["中文", "日本", "", "---", "a/b", "a-b", "a b", "a b", "x" * 500, "x" * 501, "../../etc", "A B"]
+    odd = [
+        "中文",
+        "日本",
+        "",
+        "---",
+        "a/b",
+        "a-b",
+        "a b",
+        "a b",
+        "x" * 500,
+        "x" * 501,
+        "../../etc",
+        "A B",
+    ]
     names = slugs(odd)
     assert len(set(names)) == len(odd)
     assert all(re.fullmatch(r"[a-z0-9-]{1,100}", name) for name in names)
@@ -259,9 +351,14 @@ def test_labels_that_look_like_names_of_groups_are_told_apart(fake, tmp_path):
     record = fake.record(fake.inputs("a", 0))
     data = record.inputs.data.model_copy(update={"name": "other"})
     inputs = record.inputs.model_copy(update={"data": data})
-    write_fact(folder.path(Record, inputs.id), record.model_copy(update={"id": inputs.id, "inputs": inputs}))
+    write_fact(
+        folder.path(Record, inputs.id),
+        record.model_copy(update={"id": inputs.id, "inputs": inputs}),
+    )
     info = folder.study()
-    write_fact(folder.study_path, info.model_copy(update={"runs": [*info.runs, inputs.id]}))
+    write_fact(
+        folder.study_path, info.model_copy(update={"runs": [*info.runs, inputs.id]})
+    )
     names = [group.name for group in load(root).groups]
     assert len(names) == len(set(names)) == 3
     write_report(root)

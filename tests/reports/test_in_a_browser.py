@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from archselect.reports.results import load
+from archselect.reports.results.results import load
 from archselect.reports.tables.accuracy import accuracy_table
 
 

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
-from archselect.benchmarks.records import Folder, Landscape
-from archselect.reports.intervals import LEVEL
-from archselect.reports.results import load
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Landscape
+from archselect.reports.results.results import load
+from archselect.reports.statistics.intervals import LEVEL
 
 DRAWS = 20_000
 SEEDS = (4, 8)
 TOLERANCE = 1.5
-"""Points of coverage by which two simulations of this size may differ, and the rounding to whole points."""
+"""Points of coverage by which two simulations of this size may differ, and the rounding
+to whole points.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,11 @@ def rng():
 def covered(samples, mean):
     """In per cent, how often Student's interval of each row holds the mean; rows of one value have none."""
     seeds = samples.shape[1]
-    half = stdtrit(seeds - 1, (1 + LEVEL) / 2) * samples.std(axis=1, ddof=1) / np.sqrt(seeds)
+    half = (
+        stdtrit(seeds - 1, (1 + LEVEL) / 2)
+        * samples.std(axis=1, ddof=1)
+        / np.sqrt(seeds)
+    )
     holds = np.abs(samples.mean(axis=1) - mean) <= half
     return 100 * holds[np.ptp(samples, axis=1) > 1e-9].mean()
 
@@ -42,7 +49,9 @@ def covered(samples, mean):
 def cells(landscape, share=1.0):
     """Accuracies of the best share of the space's cells."""
     places = (np.arange(20_000) + 0.5) / 20_000
-    quantiles = np.interp(places, np.linspace(0, 1, len(landscape.quantiles)), landscape.quantiles)
+    quantiles = np.interp(
+        places, np.linspace(0, 1, len(landscape.quantiles)), landscape.quantiles
+    )
     return quantiles[round(len(quantiles) * (1 - share)) :]
 
 
@@ -70,7 +79,9 @@ def taus(oracle, noise):
     scores = ranks + noise * rng().normal(0, 1, (DRAWS, *oracle.shape))
     signs = 0.0
     for one, other in combinations(range(oracle.shape[1]), 2):
-        signs = signs + np.sign(scores[..., one] - scores[..., other]) * np.sign(oracle[:, one] - oracle[:, other])
+        signs = signs + np.sign(scores[..., one] - scores[..., other]) * np.sign(
+            oracle[:, one] - oracle[:, other]
+        )
     return np.round(signs.mean(axis=1) / 10, 9)
 
 
@@ -83,11 +94,16 @@ def simulated(root, landscape, seeds):
     rows = {
         "normal values": covered(rng().normal(0, 1, shape), 0.0),
         "the best of ten random cells": covered(
-            best_of_ten(landscape, shape), best_of_ten(landscape, (50 * DRAWS // 10,)).mean()
+            best_of_ten(landscape, shape),
+            best_of_ten(landscape, (50 * DRAWS // 10,)).mean(),
         ),
         "cells of the better half": covered(good[0], half.mean()),
-        "the eight cells of Zero-Cost-PT": resampled(selected(root, "zero-cost-pt-nb201", "zero-cost-pt"), shape),
-        "the eight cells of DARTS-PT": resampled(selected(root, "darts-pt-nb201-cpu", "darts-pt (darts)"), shape),
+        "the eight cells of Zero-Cost-PT": resampled(
+            selected(root, "zero-cost-pt-nb201", "zero-cost-pt"), shape
+        ),
+        "the eight cells of DARTS-PT": resampled(
+            selected(root, "darts-pt-nb201-cpu", "darts-pt (darts)"), shape
+        ),
         "random cells": covered(random[0], whole.mean()),
         "differences, cells of the better half": covered(good[0] - good[1], 0.0),
         "differences, random cells": covered(random[0] - random[1], 0.0),
@@ -104,7 +120,9 @@ def test_coverage(landscape, root, seeds):
     column = 1 + SEEDS.index(seeds)
     table = {
         row[0].strip(): float(row[column])
-        for row in re.findall(r"^\| ([^|]+) \| (\d+) % \| (\d+) % \|$", page, re.MULTILINE)
+        for row in re.findall(
+            r"^\| ([^|]+) \| (\d+) % \| (\d+) % \|$", page, re.MULTILINE
+        )
     }
     found = simulated(root, landscape, seeds)
     assert table.keys() == found.keys()

@@ -6,27 +6,50 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from archselect.nasbench_adapters.space import DROPPED, Architecture, Cell, Decisions, SearchSpace
+from archselect.nasbench_adapters.space import (
+    DROPPED,
+    Architecture,
+    Cell,
+    Decisions,
+    SearchSpace,
+)
 from archselect.selectors.base import Evaluation, Task
 
 
 class ToySpace(SearchSpace):
-    """Two cell types. In the second, nodes 2 and 3 keep one of their two and three inputs; in the first all are kept.
+    """Two cell types.
 
-    Edges allow one to four operations, among them `none`, which is no choice of an architecture where edges are
-    dropped.
+    In the second, nodes 2 and 3 keep one of their two and three inputs; in the first
+    all are kept.
+
+    Edges allow one to four operations, among them `none`, which is no choice of an
+    architecture where edges are dropped.
     """
 
     name = "toy"
     summary = "for tests"
     cells = (
-        Cell("normal", 1, 3, ((0, 1), (0, 2), (1, 2)), (tuple("abc"), ("none", "b"), ("a",)), (2,)),
+        Cell(
+            "normal",
+            1,
+            3,
+            ((0, 1), (0, 2), (1, 2)),
+            (tuple("abc"), ("none", "b"), ("a",)),
+            (2,),
+        ),
         Cell(
             "reduction",
             1,
             4,
             ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)),
-            (tuple("ab"), ("none", "a"), ("none", "a", "b"), tuple("abcd"), ("d",), tuple("ab")),
+            (
+                tuple("ab"),
+                ("none", "a"),
+                ("none", "a", "b"),
+                tuple("abcd"),
+                ("d",),
+                tuple("ab"),
+            ),
             (3,),
             kept=(None, None, 1, 1),
         ),
@@ -56,7 +79,10 @@ class FakeMixture:
 
 
 class TableTask(Task):
-    """A task without a supernet. `table(mixture or architecture, purpose)` gives every score; calls are noted."""
+    """A task without a supernet.
+
+    `table(mixture or architecture, purpose)` gives every score; calls are noted.
+    """
 
     alphas = "the task's alphas"
 
@@ -64,7 +90,13 @@ class TableTask(Task):
         self.space = space or ToySpace()
         self.rng = np.random.default_rng(seed)
         self.table = table
-        self.evaluations, self.tunings, self.minibatches, self.proxied, self.networks = [], [], [], [], []
+        (
+            self.evaluations,
+            self.tunings,
+            self.minibatches,
+            self.proxied,
+            self.networks,
+        ) = [], [], [], [], []
         self.drawn_alphas, self.tuned = 0, []
 
     def mixture(self, decisions, alphas=None):
@@ -78,10 +110,14 @@ class TableTask(Task):
         self.evaluations.append((mixture, norm, augment))
         return Evaluation(self.table(mixture, "accuracy"), self.table(mixture, "loss"))
 
-    def evaluate_tuned(self, decisions, epochs, learning_rate, norm="running", augment=False):
+    def evaluate_tuned(
+        self, decisions, epochs, learning_rate, norm="running", augment=False
+    ):
         self.tuned.append((decisions, epochs, learning_rate, norm, augment))
         mixture = self.mixture(decisions)
-        return Evaluation(self.table(mixture, "tuned accuracy"), self.table(mixture, "tuned loss"))
+        return Evaluation(
+            self.table(mixture, "tuned accuracy"), self.table(mixture, "tuned loss")
+        )
 
     def minibatch(self, size):
         self.minibatches.append(size)
@@ -104,14 +140,17 @@ class TableTask(Task):
 
 def random_table(salt, levels):
     """A score for every question, the same at every call: one of `levels` numbers, so that there are ties."""
-    return lambda asked, purpose: float(crc32(repr((salt, asked, purpose)).encode()) % levels)
+    return lambda asked, purpose: float(
+        crc32(repr((salt, asked, purpose)).encode()) % levels
+    )
 
 
 def naive_thinning(decisions, cell, edges, keep, score, better, restored):
     """[(scores by edge, the edge dropped), ...] and the decisions after: topology by perturbation, told by hand.
 
-    While a node has too many edges each of those left is taken away in turn; the one is dropped whose absence gives
-    the worst score, the last such on a tie. An edge dropped before is away as well, unless it is `restored`.
+    While a node has too many edges each of those left is taken away in turn; the one is
+    dropped whose absence gives the worst score, the last such on a tie. An edge dropped
+    before is away as well, unless it is `restored`.
     """
     left, gone, told = list(edges), [], []
     while len(left) > keep:
@@ -134,8 +173,9 @@ def naive_thinning(decisions, cell, edges, keep, score, better, restored):
 def filled_up(space, decisions):
     """The architecture by the rule of the released `genotype()`, told by hand, for edges that are all decided.
 
-    Of the edges into a node that keeps k, each weighs one where its operation is not `none` and it is not dropped,
-    else zero; the k heaviest are taken, the first on a tie; one that weighs zero takes its first operation but `none`.
+    Of the edges into a node that keeps k, each weighs one where its operation is not
+    `none` and it is not dropped, else zero; the k heaviest are taken, the first on a
+    tie; one that weighs zero takes its first operation but `none`.
     """
     choices = []
     for cell, row in zip(space.cells, decisions.choices, strict=True):
@@ -143,13 +183,22 @@ def filled_up(space, decisions):
         for node in range(cell.nodes):
             edges = [e for e, (_, target) in enumerate(cell.edges) if target == node]
             if cell.kept and cell.kept[node] is not None:
-                weight = {e: chosen[e] is not None and cell.operations[e][chosen[e]] != "none" for e in edges}
-                taken = sorted(edges, key=lambda e, weight=weight: not weight[e])[: cell.kept[node]]
+                weight = {
+                    e: chosen[e] is not None and cell.operations[e][chosen[e]] != "none"
+                    for e in edges
+                }
+                taken = sorted(edges, key=lambda e, weight=weight: not weight[e])[
+                    : cell.kept[node]
+                ]
                 for e in edges:
                     if e not in taken:
                         chosen[e] = None
                     elif not weight[e]:
-                        chosen[e] = next(k for k, name in enumerate(cell.operations[e]) if name != "none")
+                        chosen[e] = next(
+                            k
+                            for k, name in enumerate(cell.operations[e])
+                            if name != "none"
+                        )
         choices.append(tuple(chosen))
     return Architecture(tuple(choices))
 
@@ -186,7 +235,10 @@ def retell_filling():
 @pytest.fixture(scope="session")
 def contested():
     """`contested(space)`: per cell type the edges that have more than one operation."""
-    return lambda space: [[e for e, names in enumerate(cell.operations) if len(names) > 1] for cell in space.cells]
+    return lambda space: [
+        [e for e, names in enumerate(cell.operations) if len(names) > 1]
+        for cell in space.cells
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -196,9 +248,18 @@ def crowded():
     def find(space):
         found = []
         for cell in space.cells:
-            into = {n: [e for e, (_, target) in enumerate(cell.edges) if target == n] for n in range(cell.nodes)}
+            into = {
+                n: [e for e, (_, target) in enumerate(cell.edges) if target == n]
+                for n in range(cell.nodes)
+            }
             keep = cell.kept or (None,) * cell.nodes
-            found.append({n: edges for n, edges in into.items() if keep[n] is not None and len(edges) > keep[n]})
+            found.append(
+                {
+                    n: edges
+                    for n, edges in into.items()
+                    if keep[n] is not None and len(edges) > keep[n]
+                }
+            )
         return found
 
     return find

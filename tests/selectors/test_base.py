@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from archselect.benchmarks.clock import Clock
-from archselect.benchmarks.records import SupernetInputs
-from archselect.benchmarks.supernets import Recipe, make_supernet
-from archselect.benchmarks.task import SupernetTask
+from archselect.benchmarks.optimisers.supernets import Recipe, make_supernet
+from archselect.benchmarks.runs.task import SupernetTask
+from archselect.benchmarks.runtime.meter import Clock
+from archselect.benchmarks.store.records import SupernetInputs
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.space import OPEN, Architecture, Decisions
@@ -41,7 +41,9 @@ def test_the_docstrings_example_selects(table_task, table):
     task = table_task(table(0, 3))
     selection = First().select(task)
     # Nodes keep one input, their first; a node left with `none` alone is filled up.
-    assert selection.architecture == Architecture(((0, 0, 0), (0, 1, None, 0, None, None)))
+    assert selection.architecture == Architecture(
+        ((0, 0, 0), (0, 1, None, 0, None, None))
+    )
     assert (selection.operation_scores, selection.architecture_scores) == ((), ())
     assert selection.operation_scale is None
     assert selection.architecture_scale is None
@@ -72,7 +74,9 @@ def task():
     """The harness's task on an untrained supernet of C=4, N=1 and 40 digits in each half."""
     space, device = get_space("nb201"), torch.device("cpu")
     recipe = Recipe(recipe="untrained", batch_size=16)
-    inputs = SupernetInputs(recipe="untrained", settings={}, skeleton={"channels": 4, "cells": 1})
+    inputs = SupernetInputs(
+        recipe="untrained", settings={}, skeleton={"channels": 4, "cells": 1}
+    )
     images = Images(load_images("digits"), device, limit=40)
     trained = make_supernet(recipe, space, inputs, images, seed=0)
     return SupernetTask(space, recipe, inputs, trained, images, Clock(device), 0, 1)
@@ -86,7 +90,9 @@ def task():
     st.booleans(),
     st.booleans(),
 )
-def test_scoring_leaves_the_task_as_it_was(trace, task, chosen, masked, norm, augment, training):
+def test_scoring_leaves_the_task_as_it_was(
+    trace, task, chosen, masked, norm, augment, training
+):
     """Weights, buffers, training flags and every global random state, bit by bit; mixtures and alphas too."""
     task.supernet.train(training)
     decisions = Decisions((tuple(OPEN if k < 0 else k for k in chosen),))
@@ -129,12 +135,17 @@ def test_a_candidate_without_a_score_is_named_with_proxy_and_reason(task):
     wanted = "synflow has no score of the supernet with none . skip_connect . nor_conv_1x1 . avg_pool_3x3 on edge 2→3"
     with pytest.raises(Undefined, match=wanted):
         task.proxy("synflow", mixture.without(0, 5, 3), batch)
-    with pytest.raises(Undefined, match=r"synflow has no score of \|none~0\|\+.*: no path leads"):
+    with pytest.raises(
+        Undefined, match=r"synflow has no score of \|none~0\|\+.*: no path leads"
+    ):
         task.proxy_of_network("synflow", Architecture(((0,) * 6,)), batches=2, size=8)
 
 
 @settings(max_examples=10)
-@given(st.lists(st.integers(-1, 4), min_size=6, max_size=6), st.sampled_from(["running", "batch"]))
+@given(
+    st.lists(st.integers(-1, 4), min_size=6, max_size=6),
+    st.sampled_from(["running", "batch"]),
+)
 def test_the_same_question_has_the_same_answer(task, chosen, norm):
     mixture = task.mixture(Decisions((tuple(OPEN if k < 0 else k for k in chosen),)))
     batch = task.minibatch(8)

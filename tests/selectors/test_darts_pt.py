@@ -14,12 +14,19 @@ from archselect.selectors.selection import Decision, EdgeScore, OperationScore
 def retell(task, space, contested, crowded, retell_thinning, setting, taken):
     """The run by the protocol, told by hand: what it asks, notes, decides and tunes.
 
-    `taken` are the selector's own decisions, of which only the order of edges and nodes is taken over: it is random.
+    `taken` are the selector's own decisions, of which only the order of edges and nodes
+    is taken over: it is random.
     """
     open_edges, full, order = contested(space), crowded(space), iter(taken)
     better = "lower" if setting.score == "accuracy" else "higher"
     decisions, step = space.undecided(), 0
-    told = {"evaluations": [], "tunings": [], "scores": [], "edges": [], "decisions": []}
+    told = {
+        "evaluations": [],
+        "tunings": [],
+        "scores": [],
+        "edges": [],
+        "decisions": [],
+    }
 
     def ask(mixture):
         told["evaluations"].append((mixture, setting.norm, setting.augment))
@@ -27,7 +34,9 @@ def retell(task, space, contested, crowded, retell_thinning, setting, taken):
 
     def tune():
         if any(open_edges) or any(full):
-            told["tunings"].append((decisions, setting.tune_epochs, setting.tune_learning_rate))
+            told["tunings"].append(
+                (decisions, setting.tune_epochs, setting.tune_learning_rate)
+            )
 
     while any(open_edges):  # a round: one edge of every cell type that has one left
         for cell, edges in enumerate(open_edges):
@@ -39,9 +48,15 @@ def retell(task, space, contested, crowded, retell_thinning, setting, taken):
                     ask(mixture.without(cell, edge, k, renormalise=setting.renormalise))
                     for k in range(len(space.cells[cell].operations[edge]))
                 ]
-                # The removal that hurts most: the lowest accuracy, the highest loss; ties to the lower index.
-                choice = values.index(min(values) if setting.score == "accuracy" else max(values))
-                told["scores"] += [OperationScore(0, step, cell, edge, k, value) for k, value in enumerate(values)]
+                # The removal that hurts most: the lowest accuracy, the highest loss;
+                # ties to the lower index.
+                choice = values.index(
+                    min(values) if setting.score == "accuracy" else max(values)
+                )
+                told["scores"] += [
+                    OperationScore(0, step, cell, edge, k, value)
+                    for k, value in enumerate(values)
+                ]
                 told["decisions"].append(Decision(0, step, cell, edge, choice))
                 decisions = decisions.decide(cell, edge, choice)
                 step += 1
@@ -66,7 +81,10 @@ def retell(task, space, contested, crowded, retell_thinning, setting, taken):
                     setting.edges_restored,
                 )
                 for scores, dropped in passes:
-                    told["edges"] += [EdgeScore(0, step, cell, node, e, value) for e, value in scores.items()]
+                    told["edges"] += [
+                        EdgeScore(0, step, cell, node, e, value)
+                        for e, value in scores.items()
+                    ]
                     told["decisions"].append(Decision(0, step, cell, dropped, DROPPED))
                 for _ in passes[1:]:
                     next(order)
@@ -119,7 +137,9 @@ def test_every_step_is_the_protocols(
         tune_learning_rate=rate,
     )
     selection = setting.select(task)
-    told, decisions = retell(task, space, contested, crowded, retell_thinning, setting, selection.decisions)
+    told, decisions = retell(
+        task, space, contested, crowded, retell_thinning, setting, selection.decisions
+    )
     assert task.evaluations == told["evaluations"]
     assert task.tunings == told["tunings"]
     assert list(selection.operation_scores) == told["scores"]
@@ -129,7 +149,9 @@ def test_every_step_is_the_protocols(
     assert selection.architecture_scores == ()
 
 
-@pytest.mark.parametrize(("name", "rounds"), [("nb201", 6), ("darts", 14 + 3), ("s3", 14 + 3)])
+@pytest.mark.parametrize(
+    ("name", "rounds"), [("nb201", 6), ("darts", 14 + 3), ("s3", 14 + 3)]
+)
 def test_the_rounds_are_the_released_codes(table_task, table, name, rounds):
     """DARTS: 14 rounds decide an edge of each cell, 3 thin out a node of each; tuning between any two rounds."""
     task = table_task(table(0, 10**6), space=get_space(name))
@@ -141,7 +163,9 @@ def test_the_rounds_are_the_released_codes(table_task, table, name, rounds):
         assert cells[:28] == [0, 1] * 14
         # Nodes 3, 4 and 5 lose one, two and three of their edges.
         assert sorted(cells[28:]) == [0] * 6 + [1] * 6
-        steps = [(decision.step, decision.cell) for decision in selection.decisions[28:]]
+        steps = [
+            (decision.step, decision.cell) for decision in selection.decisions[28:]
+        ]
         assert sorted(set(steps)) == list(zip(range(28, 34), [0, 1] * 3, strict=True))
 
 
@@ -164,15 +188,22 @@ def test_the_direction_is_declared(table_task, table):
         assert (scale.name, scale.better) == (f"{score} without it", better)
 
 
-def test_the_order_of_edges_and_nodes_is_random_and_seeded(toy, contested, table_task, table):
+def test_the_order_of_edges_and_nodes_is_random_and_seeded(
+    toy, contested, table_task, table
+):
     def order(seed):
-        return [(d.cell, d.edge) for d in DartsPT().select(table_task(table(0, 3), seed)).decisions]
+        return [
+            (d.cell, d.edge)
+            for d in DartsPT().select(table_task(table(0, 3), seed)).decisions
+        ]
 
     orders = [order(seed) for seed in range(200)]
     assert order(7) == orders[7]
     for cell, edges in enumerate(contested(toy)):
         for turn in range(len(edges)):
-            assert {[e for c, e in taken[:7] if c == cell][turn] for taken in orders} == set(edges)
+            assert {
+                [e for c, e in taken[:7] if c == cell][turn] for taken in orders
+            } == set(edges)
     assert {toy.cells[1].edges[taken[7][1]][1] for taken in orders} == {2, 3}
 
 
@@ -189,7 +220,14 @@ def test_the_defaults_are_the_released_codes():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"score": "f1"}, {"norm": "train"}, {"tune_epochs": -1}, {"tune_learning_rate": 0}, {"tune": 5}]
+    "settings",
+    [
+        {"score": "f1"},
+        {"norm": "train"},
+        {"tune_epochs": -1},
+        {"tune_learning_rate": 0},
+        {"tune": 5},
+    ],
 )
 def test_a_wrong_setting_is_refused(settings):
     with pytest.raises(ValidationError):

@@ -28,27 +28,36 @@ class AlphaTask:
 def rows(count, width):
     # Few distinct values, so that there are ties.
     value = st.sampled_from([-1.0, 0.0, 1e-3, 2.0])
-    return st.lists(st.lists(value, min_size=width, max_size=width), min_size=count, max_size=count)
+    return st.lists(
+        st.lists(value, min_size=width, max_size=width), min_size=count, max_size=count
+    )
 
 
 def by_hand(space, alphas):
     """Where all inputs are kept every edge's argmax; else the k inputs whose largest alpha but `none` is largest.
 
-    softmax(alpha) orders operations as alpha does, and edges by their largest weight. On ties the first.
+    softmax(alpha) orders operations as alpha does, and edges by their largest weight.
+    On ties the first.
     """
     choices = []
     for cell, rows in zip(space.cells, alphas, strict=True):
         pairs = zip(rows, cell.operations, strict=True)
-        weights = [torch.tensor(row[: len(names)]).softmax(0).tolist() for row, names in pairs]
+        weights = [
+            torch.tensor(row[: len(names)]).softmax(0).tolist() for row, names in pairs
+        ]
         chosen = [row.index(max(row)) for row in weights]
         for node in range(cell.nodes):
             edges = [e for e, (_, target) in enumerate(cell.edges) if target == node]
             if cell.kept and cell.kept[node] is not None:
                 for e in edges:
                     named = zip(cell.operations[e], weights[e], strict=True)
-                    weights[e] = [-1.0 if name == "none" else weight for name, weight in named]
+                    weights[e] = [
+                        -1.0 if name == "none" else weight for name, weight in named
+                    ]
                     chosen[e] = weights[e].index(max(weights[e]))
-                for e in sorted(edges, key=lambda e: -max(weights[e]))[cell.kept[node] :]:
+                for e in sorted(edges, key=lambda e: -max(weights[e]))[
+                    cell.kept[node] :
+                ]:
                     chosen[e] = None
         choices.append(tuple(chosen))
     return Architecture(tuple(choices))
@@ -61,17 +70,24 @@ def test_the_largest_alpha_of_every_edge_wins(toy, normal, reduction):
     assert selection.architecture == by_hand(toy, (normal, reduction))
     kept = [d for d in selection.decisions if d.choice != DROPPED]
     assert [toy.edges[d.cell][d.edge] for d in kept] == toy.open_edges(toy.undecided())
-    assert {d.step for d in selection.decisions} == {score.step for score in selection.operation_scores} == {0}
+    assert (
+        {d.step for d in selection.decisions}
+        == {score.step for score in selection.operation_scores}
+        == {0}
+    )
     # Every edge was decided before the ones too many were dropped.
     dropped = selection.decisions[len(kept) :]
     assert all(d.choice == DROPPED and d.cell == 1 for d in dropped)
-    assert {d.edge for d in dropped} == {e for e, k in enumerate(selection.architecture.choices[1]) if k is None}
+    assert {d.edge for d in dropped} == {
+        e for e, k in enumerate(selection.architecture.choices[1]) if k is None
+    }
 
 
 def genotype_of(weights, names):
     """The entries of one cell by the rule of the released `genotype()`: (operation, source), strongest input first.
 
-    Of each node the two inputs with the largest weight of an operation other than `none`, and on each its largest.
+    Of each node the two inputs with the largest weight of an operation other than
+    `none`, and on each its largest.
     """
     entries, start = [], 0
     for node in (2, 3, 4, 5):
@@ -80,7 +96,9 @@ def genotype_of(weights, names):
             pairs = zip(weights[start + source], names[start + source], strict=True)
             alive = [(weight, name) for weight, name in pairs if name != "none"]
             best[source] = max(alive, key=lambda pair: pair[0])  # the first of equals
-        strongest = sorted(best, key=lambda source: -best[source][0])  # the first of equals
+        strongest = sorted(
+            best, key=lambda source: -best[source][0]
+        )  # the first of equals
         entries += [(best[source][1], source) for source in strongest[:2]]
         start += node
     return entries
@@ -96,7 +114,9 @@ def test_on_darts_it_is_the_released_genotypes_rule(name, data, seed, tied):
     alphas = [torch.randn(14, width, generator=generator) for _ in space.cells]
     if tied:
         alphas = [alpha.round() for alpha in alphas]
-    selection = Magnitude().select(AlphaTask(space, [alpha.tolist() for alpha in alphas]))
+    selection = Magnitude().select(
+        AlphaTask(space, [alpha.tolist() for alpha in alphas])
+    )
     normal, reduce = (
         genotype_of(alpha.softmax(-1).tolist(), cell.operations)
         for alpha, cell in zip(alphas, space.cells, strict=True)
@@ -108,14 +128,25 @@ def test_on_darts_it_is_the_released_genotypes_rule(name, data, seed, tied):
 @given(rows(3, 3), rows(6, 4))
 def test_it_notes_the_softmax_of_every_operation(toy, normal, reduction):
     selection = Magnitude().select(AlphaTask(toy, (normal, reduction)))
-    assert (selection.operation_scale.name, selection.operation_scale.better) == ("softmax(alpha)", "higher")
+    assert (selection.operation_scale.name, selection.operation_scale.better) == (
+        "softmax(alpha)",
+        "higher",
+    )
     noted = {(s.cell, s.edge, s.choice): s.value for s in selection.operation_scores}
-    counts = {(c, e): len(names) for c, cell in enumerate(toy.cells) for e, names in enumerate(cell.operations)}
+    counts = {
+        (c, e): len(names)
+        for c, cell in enumerate(toy.cells)
+        for e, names in enumerate(cell.operations)
+    }
     assert len(noted) == len(selection.operation_scores) == sum(counts.values())
     for (cell, edge), count in counts.items():
-        alphas = torch.tensor((normal, reduction)[cell][edge][:count], dtype=torch.float64)
+        alphas = torch.tensor(
+            (normal, reduction)[cell][edge][:count], dtype=torch.float64
+        )
         wanted = (alphas.exp() / alphas.exp().sum()).tolist()
-        assert [noted[cell, edge, k] for k in range(count)] == pytest.approx(wanted, abs=1e-6)
+        assert [noted[cell, edge, k] for k in range(count)] == pytest.approx(
+            wanted, abs=1e-6
+        )
 
 
 def test_none_may_win():
@@ -123,7 +154,10 @@ def test_none_may_win():
     alphas = torch.zeros(6, 5)
     alphas[:, 0] = 1
     selection = Magnitude().select(AlphaTask(space, [alphas.tolist()]))
-    assert space.format(selection.architecture) == "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+    assert (
+        space.format(selection.architecture)
+        == "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+    )
 
 
 def test_an_alpha_that_is_nan_surfaces(toy):

@@ -15,7 +15,10 @@ def retell(task, setting):
     """What is scored and decided before nodes are thinned: (scores, decisions noted, decisions), told by hand."""
     space = task.space
     contested = [
-        (c, e) for c, cell in enumerate(space.cells) for e in range(len(cell.edges)) if len(cell.operations[e]) > 1
+        (c, e)
+        for c, cell in enumerate(space.cells)
+        for e in range(len(cell.edges))
+        if len(cell.operations[e]) > 1
     ]
     good_is_high = setting.change == "fix"
     scores, noted, decisions, latest = [], [], space.undecided(), {}
@@ -24,10 +27,22 @@ def retell(task, setting):
             values = []
             for k in range(len(space.cells[cell].operations[e])):
                 fixed = task.mixture(decisions.decide(cell, e, k))
-                mixture = fixed if setting.change == "fix" else task.mixture(decisions).without(cell, e, k)
-                values.append(task.table(mixture, "accuracy" if setting.measure == "accuracy" else "proxy"))
+                mixture = (
+                    fixed
+                    if setting.change == "fix"
+                    else task.mixture(decisions).without(cell, e, k)
+                )
+                values.append(
+                    task.table(
+                        mixture,
+                        "accuracy" if setting.measure == "accuracy" else "proxy",
+                    )
+                )
             latest[cell, e] = values
-            scores += [OperationScore(0, step, cell, e, k, value) for k, value in enumerate(values)]
+            scores += [
+                OperationScore(0, step, cell, e, k, value)
+                for k, value in enumerate(values)
+            ]
         values = latest[edge]
         choice = values.index(max(values) if good_is_high else min(values))
         noted.append(Decision(0, step, *edge, choice))
@@ -46,7 +61,9 @@ def retell(task, setting):
 def test_every_open_edge_is_scored_before_the_first_is_decided(
     table_task, table, seed, levels, name, change, measure, rescore
 ):
-    task = table_task(table(seed, levels), space=None if name == "toy" else get_space(name))
+    task = table_task(
+        table(seed, levels), space=None if name == "toy" else get_space(name)
+    )
     setting = OperationScores(change=change, measure=measure, rescore=rescore)
     found = setting.select(task)
     scores, noted, decisions = retell(task, setting)
@@ -58,7 +75,10 @@ def test_every_open_edge_is_scored_before_the_first_is_decided(
             if choice != OPEN and not task.space.cells[cell].kept:
                 assert kept == choice
     better = "higher" if change == "fix" else "lower"
-    assert (found.operation_scale.name.split()[0], found.operation_scale.better) == (measure, better)
+    assert (found.operation_scale.name.split()[0], found.operation_scale.better) == (
+        measure,
+        better,
+    )
     assert task.tunings == []
 
 
@@ -80,21 +100,36 @@ def test_the_edge_that_is_not_missed_is_dropped(table_task, table, change):
 
 def test_it_tunes_between_decisions_and_not_after_the_last(table_task, table):
     task = table_task(table(0, 10), space=get_space("nb201"))
-    OperationScores(measure="accuracy", tune_epochs=5, tune_learning_rate=0.1).select(task)
+    OperationScores(measure="accuracy", tune_epochs=5, tune_learning_rate=0.1).select(
+        task
+    )
     assert [(epochs, rate) for _, epochs, rate in task.tunings] == [(5, 0.1)] * 5
-    assert [sum(c != OPEN for c in decisions.choices[0]) for decisions, *_ in task.tunings] == [1, 2, 3, 4, 5]
+    assert [
+        sum(c != OPEN for c in decisions.choices[0]) for decisions, *_ in task.tunings
+    ] == [1, 2, 3, 4, 5]
 
 
 def test_candidates_are_tuned_each_from_the_same_supernet(table_task, table):
     task = table_task(table(0, 10**6), space=get_space("nb201"))
     setting = OperationScores(
-        change="fix", measure="accuracy", rescore=False, candidate_epochs=25, norm="batch", augment=True
+        change="fix",
+        measure="accuracy",
+        rescore=False,
+        candidate_epochs=25,
+        norm="batch",
+        augment=True,
     )
     found = setting.select(task)
     undecided = task.space.undecided()
-    assert task.tuned == [(undecided.decide(0, e, k), 25, 0.0025, "batch", True) for e in range(6) for k in range(5)]
+    assert task.tuned == [
+        (undecided.decide(0, e, k), 25, 0.0025, "batch", True)
+        for e in range(6)
+        for k in range(5)
+    ]
     assert [s.value for s in found.operation_scores] == [
-        task.table(task.mixture(undecided.decide(0, e, k)), "tuned accuracy") for e in range(6) for k in range(5)
+        task.table(task.mixture(undecided.decide(0, e, k)), "tuned accuracy")
+        for e in range(6)
+        for k in range(5)
     ]
     assert task.tunings == []
 
@@ -109,5 +144,8 @@ def test_settings_that_do_not_fit():
     with pytest.raises(UserError, match="did you mean 'synflow'"):
         OperationScores(measure="sinflow")
     for settings in ({"change": "fix"}, {"measure": "accuracy"}, {}):
-        with pytest.raises(UserError, match="candidate_epochs needs change = 'fix' and measure = 'accuracy'"):
+        with pytest.raises(
+            UserError,
+            match="candidate_epochs needs change = 'fix' and measure = 'accuracy'",
+        ):
             OperationScores(candidate_epochs=1, **settings)

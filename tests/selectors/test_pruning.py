@@ -10,7 +10,9 @@ from archselect.selectors.pruning import prune_node
 from archselect.selectors.search import Search
 from archselect.selectors.selection import Decision, EdgeScore, Scale
 
-RULED = tuple(name for name in SPACES if any(cell.kept for cell in get_space(name).cells))
+RULED = tuple(
+    name for name in SPACES if any(cell.kept for cell in get_space(name).cells)
+)
 
 salts = st.integers(0, 10_000)
 many_levels = st.sampled_from([1, 3, 10**6])
@@ -21,7 +23,10 @@ betters = st.sampled_from(["higher", "lower"])
 def decided(draw, space):
     """Decisions for an operation on every edge of a space."""
     return Decisions(
-        tuple(tuple(draw(st.sampled_from(range(len(names)))) for names in cell.operations) for cell in space.cells)
+        tuple(
+            tuple(draw(st.sampled_from(range(len(names)))) for names in cell.operations)
+            for cell in space.cells
+        )
     )
 
 
@@ -44,14 +49,26 @@ def pruned(space, better, decisions, cell, index, score, restored):
     """The search after a node is pruned."""
     search = Search(Spaced(space), Scale("s", better))
     search.decisions = decisions
-    (node,) = (node for node in space.overfull_nodes(decisions) if (node.cell, node.index) == (cell, index))
+    (node,) = (
+        node
+        for node in space.overfull_nodes(decisions)
+        if (node.cell, node.index) == (cell, index)
+    )
     prune_node(search, node, score, edges_restored=restored)
     return search
 
 
 @settings(max_examples=40)
-@given(data=st.data(), salt=salts, levels=many_levels, better=betters, restored=st.booleans())
-def test_thinning_is_the_protocols(crowded, retell_thinning, table, data, salt, levels, better, restored):
+@given(
+    data=st.data(),
+    salt=salts,
+    levels=many_levels,
+    better=betters,
+    restored=st.booleans(),
+)
+def test_thinning_is_the_protocols(
+    crowded, retell_thinning, table, data, salt, levels, better, restored
+):
     """Every question asked, in order; every score noted; the edges dropped; and the decisions after."""
     space, cell, node = data.draw(nodes(crowded))
     decisions, scores = data.draw(decided(space)), table(salt, levels)
@@ -73,20 +90,32 @@ def test_thinning_is_the_protocols(crowded, retell_thinning, table, data, salt, 
     assert search.decisions == wanted
     assert asked == told_asked
     selection = search.selection(Architecture(()))
-    assert selection.decisions == tuple(Decision(0, 0, cell, edge, DROPPED) for _, edge in told)
+    assert selection.decisions == tuple(
+        Decision(0, 0, cell, edge, DROPPED) for _, edge in told
+    )
     assert selection.edge_scores == tuple(
-        EdgeScore(0, 0, cell, node, edge, value) for values, _ in told for edge, value in values.items()
+        EdgeScore(0, 0, cell, node, edge, value)
+        for values, _ in told
+        for edge, value in values.items()
     )
 
 
 @settings(max_examples=40)
-@given(data=st.data(), salt=salts, levels=many_levels, better=betters, restored=st.booleans())
+@given(
+    data=st.data(),
+    salt=salts,
+    levels=many_levels,
+    better=betters,
+    restored=st.booleans(),
+)
 def test_as_many_inputs_are_left_as_the_node_keeps_and_nothing_else_is_touched(
     crowded, table, data, salt, levels, better, restored
 ):
     space, cell, node = data.draw(nodes(crowded))
     decisions, scores = data.draw(decided(space)), table(salt, levels)
-    after = pruned(space, better, decisions, cell, node, lambda d: scores(d, ""), restored).decisions
+    after = pruned(
+        space, better, decisions, cell, node, lambda d: scores(d, ""), restored
+    ).decisions
     changed = {
         (c, e)
         for c, row in enumerate(after.choices)
@@ -97,18 +126,27 @@ def test_as_many_inputs_are_left_as_the_node_keeps_and_nothing_else_is_touched(
     assert changed <= {(cell, e) for e in edges}
     assert {after.choices[c][e] for c, e in changed} == {DROPPED}
     assert len(edges) - len(changed) == space.cells[cell].kept[node]
-    assert all((left.cell, left.index) != (cell, node) for left in space.overfull_nodes(after))
+    assert all(
+        (left.cell, left.index) != (cell, node) for left in space.overfull_nodes(after)
+    )
 
 
 @settings(max_examples=40)
 @given(data=st.data(), salt=salts, levels=many_levels, better=betters)
-def test_restored_edges_make_the_dropped_ones_the_worst_of_all(crowded, table, data, salt, levels, better):
+def test_restored_edges_make_the_dropped_ones_the_worst_of_all(
+    crowded, table, data, salt, levels, better
+):
     """Then every edge is judged in one and the same supernet; on ties later edges go first."""
     space, cell, node = data.draw(nodes(crowded))
     decisions, scores = data.draw(decided(space)), table(salt, levels)
-    after = pruned(space, better, decisions, cell, node, lambda d: scores(d, ""), restored=True).decisions
+    after = pruned(
+        space, better, decisions, cell, node, lambda d: scores(d, ""), restored=True
+    ).decisions
     sign = 1 if better == "higher" else -1
-    key = {e: (sign * scores(decisions.decide(cell, e, DROPPED), ""), -e) for e in crowded(space)[cell][node]}
+    key = {
+        e: (sign * scores(decisions.decide(cell, e, DROPPED), ""), -e)
+        for e in crowded(space)[cell][node]
+    }
     dropped = {e for e in key if after.choices[cell][e] == DROPPED}
     assert max(key[e] for e in dropped) < min(key[e] for e in key if e not in dropped)
 
@@ -138,4 +176,12 @@ def test_a_score_that_is_nan_surfaces(better):
     space = get_space("s2")
     values = iter([1.0, float("nan"), 1.0])
     with pytest.raises(ValueError, match="not finite"):
-        pruned(space, better, Decisions(((0,) * 14,) * 2), 0, 3, lambda d: next(values), True)
+        pruned(
+            space,
+            better,
+            Decisions(((0,) * 14,) * 2),
+            0,
+            3,
+            lambda d: next(values),
+            True,
+        )

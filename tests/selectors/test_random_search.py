@@ -9,7 +9,9 @@ from archselect.selectors.random_search import Random
 
 @given(st.integers(0, 2**32))
 def test_the_seed_determines_the_architecture(toy, table_task, seed):
-    first, second = (Random().select(table_task(None, seed)).architecture for _ in range(2))
+    first, second = (
+        Random().select(table_task(None, seed)).architecture for _ in range(2)
+    )
     assert first == second == toy.sample(np.random.default_rng(seed))
     for cell, choices in zip(toy.cells, first.choices, strict=True):
         for node in range(cell.inputs, cell.nodes):
@@ -19,16 +21,24 @@ def test_the_seed_determines_the_architecture(toy, table_task, seed):
             assert len(kept) == (len(edges) if keep is None else keep)
             assert all(0 <= choices[e] < len(cell.operations[e]) for e in kept)
             # Where edges are dropped, `none` is no choice.
-            assert keep is None or all(cell.operations[e][choices[e]] != "none" for e in kept)
+            assert keep is None or all(
+                cell.operations[e][choices[e]] != "none" for e in kept
+            )
 
 
 def test_every_architecture_can_be_drawn(toy, table_task):
-    drawn = {Random().select(table_task(None, seed)).architecture for seed in range(5000)}
+    drawn = {
+        Random().select(table_task(None, seed)).architecture for seed in range(5000)
+    }
     assert drawn == set(toy.enumerate())
 
 
 def test_it_looks_at_no_score(table_task):
     selection = Random().select(table_task(None))
-    assert (selection.operation_scores, selection.decisions, selection.architecture_scores) == ((), (), ())
+    assert (
+        selection.operation_scores,
+        selection.decisions,
+        selection.architecture_scores,
+    ) == ((), (), ())
     assert selection.operation_scale is None
     assert selection.architecture_scale is None

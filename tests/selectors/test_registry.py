@@ -8,7 +8,14 @@ from archselect.selectors.registry import SELECTORS, get_selector
 
 
 def test_the_built_in_selectors_are_registered():
-    assert set(SELECTORS) == {"random", "magnitude", "darts-pt", "sgas", "zero-cost-pt", "operation-scores"}
+    assert set(SELECTORS) == {
+        "random",
+        "magnitude",
+        "darts-pt",
+        "sgas",
+        "zero-cost-pt",
+        "operation-scores",
+    }
 
 
 @pytest.mark.parametrize("name", SELECTORS)
@@ -19,7 +26,9 @@ def test_a_selector_is_found_by_its_own_name_and_says_what_it_is(name):
     assert selector.__doc__
     assert len(selector.summary.splitlines()) == 1
     # Every selector runs as its paper does without being told anything.
-    assert selector().model_dump() == {key: field.default for key, field in selector.model_fields.items()}
+    assert selector().model_dump() == {
+        key: field.default for key, field in selector.model_fields.items()
+    }
 
 
 @pytest.mark.parametrize("name", PROXIES)
@@ -36,12 +45,17 @@ def test_the_page_has_the_domain_of_every_proxy(root):
     page = (root / "docs" / "proxies.md").read_text(encoding="utf-8")
     for name, proxy in PROXIES.items():
         domain = proxy.domain
-        values = {"real": "any finite number", "non-negative": "0 or more"}[domain.values]
+        values = {"real": "any finite number", "non-negative": "0 or more"}[
+            domain.values
+        ]
         row = f"| `{name}` | {domain.needs} | {values} | {domain.undefined} | {domain.equal}: {domain.because} |"
         assert row in page
 
 
-@pytest.mark.parametrize(("get", "typo", "meant"), [(get_selector, "dartspt", "darts-pt"), (get_proxy, "nwt", "nwot")])
+@pytest.mark.parametrize(
+    ("get", "typo", "meant"),
+    [(get_selector, "dartspt", "darts-pt"), (get_proxy, "nwt", "nwot")],
+)
 def test_an_unknown_name_is_met_with_the_nearest(get, typo, meant):
     with pytest.raises(UserError, match=f"did you mean '{meant}'"):
         get(typo)

@@ -29,7 +29,9 @@ def new_search(table_task, table, *scales):
 
 
 @given(scale=scales, values=st.lists(finite, min_size=3, max_size=3))
-def test_the_best_score_wins_and_ties_go_to_the_lower_index(table_task, table, scale, values):
+def test_the_best_score_wins_and_ties_go_to_the_lower_index(
+    table_task, table, scale, values
+):
     search = new_search(table_task, table, scale)
     edge = search.space.edges[0][0]
     search.decide(edge, values)
@@ -37,12 +39,20 @@ def test_the_best_score_wins_and_ties_go_to_the_lower_index(table_task, table, s
     best = next(k for k, value in enumerate(values) if value == wanted)
     assert search.decisions == search.space.undecided().decide(0, 0, best)
     selection = search.selection(ONE)
-    assert selection.operation_scores == tuple(OperationScore(0, 0, 0, 0, k, value) for k, value in enumerate(values))
+    assert selection.operation_scores == tuple(
+        OperationScore(0, 0, 0, 0, k, value) for k, value in enumerate(values)
+    )
     assert selection.decisions == (Decision(0, 0, 0, 0, best),)
 
 
-@given(scale=scales, values=st.lists(finite, min_size=3, max_size=3), among=st.sets(st.integers(0, 2), min_size=1))
-def test_the_best_is_taken_among_the_operations_named(table_task, table, scale, values, among):
+@given(
+    scale=scales,
+    values=st.lists(finite, min_size=3, max_size=3),
+    among=st.sets(st.integers(0, 2), min_size=1),
+)
+def test_the_best_is_taken_among_the_operations_named(
+    table_task, table, scale, values, among
+):
     search = new_search(table_task, table, scale)
     search.decide(search.space.edges[0][0], values, among=sorted(among))
     best = max if scale.better == "higher" else min
@@ -60,15 +70,25 @@ def test_a_score_that_is_not_finite_surfaces(table_task, table, scale, place, va
     wanted = f"score 's' of operation {'abc'[place]} on edge 0→1 of cell type 0 is not finite: {value}"
     with pytest.raises(ValueError, match=wanted):
         search.decide(search.space.edges[0][0], values)
-    with pytest.raises(ValueError, match=rf"score 's' of architecture \(\(0,\),\) is not finite: {value}"):
+    with pytest.raises(
+        ValueError,
+        match=rf"score 's' of architecture \(\(0,\),\) is not finite: {value}",
+    ):
         search.score_architecture(ONE, value)
     assert search.decisions == search.space.undecided()
     selection = search.selection(ONE)
-    assert selection.operation_scores == selection.architecture_scores == selection.decisions == ()
+    assert (
+        selection.operation_scores
+        == selection.architecture_scores
+        == selection.decisions
+        == ()
+    )
 
 
 @given(scale=scales, values=st.lists(finite, min_size=3, max_size=3))
-def test_the_worst_input_goes_and_ties_go_to_the_later(table_task, table, scale, values):
+def test_the_worst_input_goes_and_ties_go_to_the_later(
+    table_task, table, scale, values
+):
     search = new_search(table_task, table, scale)
     node = search.space.overfull_nodes(search.decisions)[-1]
     scores = dict(zip(node.inputs, values, strict=True))
@@ -77,15 +97,21 @@ def test_the_worst_input_goes_and_ties_go_to_the_later(table_task, table, scale,
     gone = max(edge.index for edge, value in scores.items() if value == worst)
     selection = search.selection(ONE)
     assert selection.decisions == (Decision(0, 0, 1, gone, DROPPED),)
-    assert selection.edge_scores == tuple(EdgeScore(0, 0, 1, 3, e.index, value) for e, value in scores.items())
-    assert [edge.index for edge in search.inputs(node)] == [e.index for e in node.inputs if e.index != gone]
+    assert selection.edge_scores == tuple(
+        EdgeScore(0, 0, 1, 3, e.index, value) for e, value in scores.items()
+    )
+    assert [edge.index for edge in search.inputs(node)] == [
+        e.index for e in node.inputs if e.index != gone
+    ]
 
 
 @given(scale=scales, value=not_finite)
 def test_an_inputs_score_that_is_not_finite_surfaces(table_task, table, scale, value):
     search = new_search(table_task, table, scale)
     node = search.space.overfull_nodes(search.decisions)[0]
-    with pytest.raises(ValueError, match="the supernet without edge 1→2 of cell type 1 is not finite"):
+    with pytest.raises(
+        ValueError, match="the supernet without edge 1→2 of cell type 1 is not finite"
+    ):
         search.drop(node, dict(zip(node.inputs, [1.0, value], strict=True)))
     assert search.selection(ONE).edge_scores == ()
 
@@ -94,14 +120,21 @@ def test_what_makes_no_sense_is_refused(search):
     plain, scaled = search(), search(Scale("s", "higher"))
     edge, other = scaled.space.edges[0][:2]
     node = scaled.space.overfull_nodes(scaled.decisions)[0]
-    for call in (lambda: plain.score(edge, [1, 2, 3]), lambda: plain.drop(node, dict.fromkeys(node.inputs, 1.0))):
+    for call in (
+        lambda: plain.score(edge, [1, 2, 3]),
+        lambda: plain.drop(node, dict.fromkeys(node.inputs, 1.0)),
+    ):
         with pytest.raises(ValueError, match=r"scores need a name: task\.search"):
             call()
-    with pytest.raises(ValueError, match=r"scores of architectures need a scale: task\.search"):
+    with pytest.raises(
+        ValueError, match=r"scores of architectures need a scale: task\.search"
+    ):
         plain.score_architecture(ONE, 1.0)
     with pytest.raises(ValueError, match="no architecture was scored"):
         search(None, Scale("s", "higher")).best_architecture()
-    with pytest.raises(ValueError, match="2 scores for the 3 operations of edge 0→1 of cell type 0"):
+    with pytest.raises(
+        ValueError, match="2 scores for the 3 operations of edge 0→1 of cell type 0"
+    ):
         scaled.score(edge, [1, 2])
     with pytest.raises(ValueError, match="1 scores for the 2 inputs of node 2"):
         scaled.drop(node, {node.inputs[0]: 1.0})
@@ -111,11 +144,20 @@ def test_what_makes_no_sense_is_refused(search):
         scaled.decide(edge, [1, 2, 3], operation=1)
     with pytest.raises(ValueError, match="no scores to decide it by"):
         scaled.decide(edge)
-    with pytest.raises(ValueError, match="a step within a step"), scaled.step(), scaled.step():
+    with (
+        pytest.raises(ValueError, match="a step within a step"),
+        scaled.step(),
+        scaled.step(),
+    ):
         pass
     scaled.decide(edge, operation=0)
-    for again in (lambda: scaled.decide(edge, operation=1), lambda: scaled.score(edge, [1, 2, 3])):
-        with pytest.raises(ValueError, match="edge 0→1 of cell type 0 is already decided: take one of"):
+    for again in (
+        lambda: scaled.decide(edge, operation=1),
+        lambda: scaled.score(edge, [1, 2, 3]),
+    ):
+        with pytest.raises(
+            ValueError, match="edge 0→1 of cell type 0 is already decided: take one of"
+        ):
             again()
     with pytest.raises(ValueError, match="undecided"):
         scaled.selection()
@@ -148,7 +190,10 @@ def test_a_round_has_an_edge_of_every_cell_type_until_nothing_is_left_to_choose(
     assert sizes == [[2, 5], [1, 4], [3], [2], [1]]
     assert [edge.operations for edge in begun.open_edges()] == [("a",), ("d",)]
     assert not begun.is_finished
-    kept = [[[(node.index, node.keeps) for node in nodes] for nodes in parts] for parts in _drop_last(begun)]
+    kept = [
+        [[(node.index, node.keeps) for node in nodes] for nodes in parts]
+        for parts in _drop_last(begun)
+    ]
     assert kept == [[[(2, 1), (3, 1)]], [[(3, 1)]], [[(3, 1)]]]
     assert begun.is_finished
     assert OPEN not in begun.decisions.choices[0]
@@ -211,13 +256,21 @@ def test_a_node_keeps_its_strongest_inputs(table_task, table, scale, data):
     architecture = search.architecture()
     for target in (2, 3):
         inputs = [edge for edge in search.space.edges[1] if edge.target == target]
-        kept = [edge for edge in inputs if architecture.choices[1][edge.index] is not None]
+        kept = [
+            edge for edge in inputs if architecture.choices[1][edge.index] is not None
+        ]
         assert kept == [max(inputs, key=strength.__getitem__)]
-    dropped = [decision for decision in search.selection().decisions if decision.choice == DROPPED]
+    dropped = [
+        decision
+        for decision in search.selection().decisions
+        if decision.choice == DROPPED
+    ]
     assert len(dropped) == 3
 
 
-def test_without_scores_a_node_keeps_its_first_inputs_and_with_some_it_is_an_error(search):
+def test_without_scores_a_node_keeps_its_first_inputs_and_with_some_it_is_an_error(
+    search,
+):
     begun = search(Scale("s", "higher"))
     for edge in begun.open_edges():
         begun.decide(edge, operation=edge.candidates[0])
@@ -225,13 +278,22 @@ def test_without_scores_a_node_keeps_its_first_inputs_and_with_some_it_is_an_err
     begun.new_round()
     for edge in begun.open_edges():
         values = [0.0] * len(edge.operations)
-        begun.decide(edge, values if edge.index == 1 else None, operation=None if edge.index == 1 else 0)
-    with pytest.raises(ValueError, match="node 2 keeps its strongest inputs, but edge 1→2 of cell type 1 has no score"):
+        begun.decide(
+            edge,
+            values if edge.index == 1 else None,
+            operation=None if edge.index == 1 else 0,
+        )
+    with pytest.raises(
+        ValueError,
+        match="node 2 keeps its strongest inputs, but edge 1→2 of cell type 1 has no score",
+    ):
         begun.architecture()
 
 
 @given(scale=scales, values=st.lists(finite, min_size=1, max_size=6))
-def test_the_best_architecture_wins_and_ties_go_to_the_first_noted(table_task, table, scale, values):
+def test_the_best_architecture_wins_and_ties_go_to_the_first_noted(
+    table_task, table, scale, values
+):
     search = new_search(table_task, table, None, scale)
     for k, value in enumerate(values):
         search.score_architecture(Architecture(((k,),)), value)
@@ -248,7 +310,10 @@ def test_a_selection_keeps_what_was_noted_until_then(search):
     begun.decide(second, [3, 4])
     assert len(selection.operation_scores) == 3
     assert selection.decisions == (Decision(0, 0, 0, 0, 1),)
-    assert (selection.operation_scale.name, selection.architecture_scale.name) == ("s", "t")
+    assert (selection.operation_scale.name, selection.architecture_scale.name) == (
+        "s",
+        "t",
+    )
 
 
 def test_mixtures_have_each_operation_alone_or_left_out(search):
@@ -256,8 +321,15 @@ def test_mixtures_have_each_operation_alone_or_left_out(search):
     begun.alphas = "other alphas"
     edge = begun.space.edges[0][0]
     for choice, mixture in enumerate(begun.only(edge)):
-        assert (mixture.decisions, mixture.alphas) == (begun.decisions.decide(0, 0, choice), "other alphas")
+        assert (mixture.decisions, mixture.alphas) == (
+            begun.decisions.decide(0, 0, choice),
+            "other alphas",
+        )
     for choice, mixture in enumerate(begun.without(edge, renormalise=True)):
-        assert (mixture.masked, mixture.renormalise, mixture.alphas) == ((0, 0, choice), True, "other alphas")
+        assert (mixture.masked, mixture.renormalise, mixture.alphas) == (
+            (0, 0, choice),
+            True,
+            "other alphas",
+        )
     begun.decide(edge, operation=1)
     assert begun.mixture.decisions == begun.decisions

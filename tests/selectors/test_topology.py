@@ -13,7 +13,10 @@ from archselect.selectors.topology import fill_nodes
 def decided(draw, space):
     """Decisions for an operation on every edge of a space."""
     return Decisions(
-        tuple(tuple(draw(st.sampled_from(range(len(names)))) for names in cell.operations) for cell in space.cells)
+        tuple(
+            tuple(draw(st.sampled_from(range(len(names)))) for names in cell.operations)
+            for cell in space.cells
+        )
     )
 
 
@@ -39,7 +42,9 @@ def test_filling_is_the_released_genotypes_rule(crowded, retell_filling, data):
     # It is an architecture of the space, and keeps every live choice.
     assert space.parse(space.format(architecture)) == architecture
     for before, after in zip(decisions.choices, architecture.choices, strict=True):
-        assert all(b in (DROPPED, 0) or a == b for a, b in zip(after, before, strict=True))
+        assert all(
+            b in (DROPPED, 0) or a == b for a, b in zip(after, before, strict=True)
+        )
 
 
 @settings(max_examples=40)
@@ -54,7 +59,9 @@ def test_without_none_nothing_is_left_to_fill_nodes(crowded, data, name):
                 decisions = decisions.decide(c, edge, DROPPED)
         if cell.kept:
             for edge, names in enumerate(cell.operations):
-                if "none" in names and decisions.choices[c][edge] == names.index("none"):
+                if "none" in names and decisions.choices[c][edge] == names.index(
+                    "none"
+                ):
                     decisions = decisions.decide(c, edge, names.index("none") + 1)
     assert fill_nodes(space, decisions) == decisions
 
@@ -64,11 +71,20 @@ def test_a_node_left_with_none_alone_is_filled_from_its_lowest_edge_on():
     space = get_space("s3")
     none, skip, conv = range(3)
     # Node 4 has edges 5 to 8.
-    row = [conv] * 5 + [DROPPED, DROPPED, none, none] + [conv, conv, DROPPED, DROPPED, DROPPED]
+    row = (
+        [conv] * 5
+        + [DROPPED, DROPPED, none, none]
+        + [conv, conv, DROPPED, DROPPED, DROPPED]
+    )
     row[2] = DROPPED
     done = fill_nodes(space, Decisions((tuple(row), tuple(row))))
     assert done.choices[0][5:9] == (skip, skip, DROPPED, DROPPED)
     row[8] = conv
-    assert fill_nodes(space, Decisions((tuple(row),) * 2)).choices[0][5:9] == (skip, DROPPED, DROPPED, conv)
+    assert fill_nodes(space, Decisions((tuple(row),) * 2)).choices[0][5:9] == (
+        skip,
+        DROPPED,
+        DROPPED,
+        conv,
+    )
     with pytest.raises(ValueError, match="undecided"):
         fill_nodes(space, Decisions((tuple(row), (OPEN, *row[1:])))).architecture()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 AGAIN = {"BOOT_FAIL", "LAUNCH_FAILED", "NODE_FAIL", "PREEMPTED", "REVOKED"}
-"""States in which a job ended for reasons that are not its own: it is submitted again."""
+"""States in which a job ended for reasons that are not its own: it is submitted again.
+"""
 NEVER = {
     "AssocMaxWallDurationPerJobLimit",
     "BadConstraints",
@@ -23,7 +24,8 @@ NEVER = {
     "ReqNodeNotAvail",
     "launch_failed_requeued_held",
 }
-"""Reasons for which a job waits, and may wait for ever unless somebody does something."""
+"""Reasons for which a job waits, and may wait for ever unless somebody does something.
+"""
 
 _SAID = {
     "BOOT_FAIL": "ended because its node did not start",

@@ -13,7 +13,7 @@ from archselect.benchmarks.engines.slurm.pace import Pace
 from archselect.benchmarks.engines.slurm.place import Place
 from archselect.benchmarks.engines.slurm.programs import PROGRAMS
 from archselect.benchmarks.engines.slurm.queue import Queue
-from archselect.benchmarks.workers import Submit
+from archselect.benchmarks.runtime.workers import Submit
 from archselect.nasbench_adapters.errors import Faults, UserError
 
 PACE = Pace()
@@ -25,21 +25,28 @@ def check_slurm(settings: dict[str, Any]) -> None:
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
         names = ", ".join(missing)
-        faults.add(UserError(f"Slurm does not answer here: no {names}; run the command on a node that submits jobs"))
+        faults.add(
+            UserError(
+                f"Slurm does not answer here: no {names}; run the command on a node that submits jobs"
+            )
+        )
     with faults.collect():
         read_options(settings, None)
     faults.raise_any()
 
 
 @contextmanager
-def slurm_engine(workers: int | None, device: str, start: Start, settings: dict[str, Any]) -> Iterator[Submit]:
+def slurm_engine(
+    workers: int | None, device: str, start: Start, settings: dict[str, Any]
+) -> Iterator[Submit]:
     """See :class:`.Engine`; `workers` is how many jobs of an array run at once.
 
     Settings:
-        folder: on a file system that all nodes share, for the jobs' programs, results and logs; "slurm" if left out.
+        folder: on a file system that all nodes share, for the jobs' programs, results
+            and logs; "slurm" if left out.
         setup: commands that a job runs first, such as `module load cuda`.
-        others: long options of sbatch, as partition, time, mem, gres or account. Without `time`, the partition's
-            default holds.
+        others: long options of sbatch, as partition, time, mem, gres or account.
+            Without `time`, the partition's default holds.
     """
     check_slurm(settings)
     queue = Queue(Place(read_options(settings, workers)), start, PACE)

@@ -11,10 +11,12 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from archselect.benchmarks.engines.base import attempt
-from archselect.nasbench_adapters.files import write_atomically
+from archselect.nasbench_adapters.atomic_files import write_atomically
 
 LATE = 30.0
-"""Seconds after which a list of calls that is not there is taken to be removed: a file system may show it late."""
+"""Seconds after which a list of calls that is not there is taken to be removed: a file
+system may show it late.
+"""
 
 
 def run(place: Path, array: str, number: int, late: float = LATE) -> None:

@@ -111,12 +111,17 @@ class Ledger:
         self.waiting.append(task)
 
     def collect(self) -> None:
-        """Settle the calls whose results are there. Raises UserError if the folder is unreadable for too long."""
+        """Settle the calls whose results are there.
+
+        Raises UserError if the folder is unreadable for too long.
+        """
         try:
             names = self.place.results()
         except OSError as error:
             if self._unreadable.goes_on(error):
-                raise UserError(f"cannot read the results of Slurm's jobs: {error}; the jobs are cancelled") from error
+                raise UserError(
+                    f"cannot read the results of Slurm's jobs: {error}; the jobs are cancelled"
+                ) from error
             return
         self._unreadable.ends(str(self.place.path))
         for name in names:
@@ -134,7 +139,9 @@ class Ledger:
         try:
             result, error = pickle.loads(content)  # noqa: S301 (of this command's own job)
         except Exception as fault:
-            error = RuntimeError(f"the result of a Slurm job cannot be read: {type(fault).__name__}: {fault}")
+            error = RuntimeError(
+                f"the result of a Slurm job cannot be read: {type(fault).__name__}: {fault}"
+            )
         if error is None:
             self._remove_log(task)
             task.future.set_result(result)

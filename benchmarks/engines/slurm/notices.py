@@ -43,11 +43,14 @@ class Silence:
 
         Args:
             fault: what happened instead.
-            heard: when something else last showed that all is well, as of :func:`time.monotonic`.
+            heard: when something else last showed that all is well, as of
+                :func:`time.monotonic`.
         """
         if self._since is None:
             self._since = monotonic()
-            self._notices.tell(f"{fault}; jobs go on, and it is tried again for {self.limit}")
+            self._notices.tell(
+                f"{fault}; jobs go on, and it is tried again for {self.limit}"
+            )
         return monotonic() - max(self._since, heard) >= self._patience
 
     def ends(self, name: str) -> None:

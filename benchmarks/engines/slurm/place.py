@@ -1,8 +1,9 @@
 """The folder of one command, in which it and its jobs exchange files.
 
-`calls/N` is call N, `arrays/A` lists the calls of array A in the order of its jobs, `A.sh` is its batch script,
-`results/N` is what came of call N, and `logs/A-K.log` is what job K of array A printed. Only its owner may enter the
-folder, for calls and results are pickles.
+`calls/N` is call N, `arrays/A` lists the calls of array A in the order of its jobs,
+`A.sh` is its batch script, `results/N` is what came of call N, and `logs/A-K.log` is
+what job K of array A printed. Only its owner may enter the folder, for calls and
+results are pickles.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tempfile import mkdtemp
 from filelock import FileLock, Timeout
 
 from archselect.benchmarks.engines.slurm.options import Options
-from archselect.nasbench_adapters.files import unwritable
+from archselect.nasbench_adapters.atomic_files import unwritable
 
 PREFIX = "archselect-"
 """What the names of places begin with."""
@@ -41,13 +42,20 @@ class Place:
             for name in ("calls", "arrays", "results", "logs"):
                 (self.path / name).mkdir()
             # The names of this command's jobs begin with this, and those of no other's.
-            self.job_names = f"{options.job_name}-{self.path.name.removeprefix(PREFIX)}-"
-            (self.path / "owner").write_text(f"{socket.gethostname()}\n{self.job_names}\n", encoding="utf-8")
+            self.job_names = (
+                f"{options.job_name}-{self.path.name.removeprefix(PREFIX)}-"
+            )
+            (self.path / "owner").write_text(
+                f"{socket.gethostname()}\n{self.job_names}\n", encoding="utf-8"
+            )
         except OSError as error:
             raise unwritable(options.folder, error) from error
 
     def write_call(self, name: str, content: bytes) -> None:
-        """Write a call for a job to read. Raises UserError if the folder cannot take it."""
+        """Write a call for a job to read.
+
+        Raises UserError if the folder cannot take it.
+        """
         path = self.path / "calls" / name
         try:
             path.write_bytes(content)
@@ -63,7 +71,9 @@ class Place:
         script = self.path / f"{number}.sh"
         index = "%a" if len(calls) > 1 else "0"
         log = f"{str(self.path / 'logs').replace('%', '%%')}/{number}-{index}.log"
-        text = self._options.script(f"{self.job_names}{number}", len(calls), log, [str(self.path), str(number)])
+        text = self._options.script(
+            f"{self.job_names}{number}", len(calls), log, [str(self.path), str(number)]
+        )
         try:
             listed.write_text("\n".join(calls), encoding="utf-8")
             script.write_text(text, encoding="utf-8")
@@ -72,12 +82,18 @@ class Place:
         return script
 
     def drop_array(self, number: int) -> None:
-        """Remove what :meth:`write_array` wrote. A job of the array that starts all the same has nothing to do."""
+        """Remove what :meth:`write_array` wrote.
+
+        A job of the array that starts all the same has nothing to do.
+        """
         (self.path / "arrays" / str(number)).unlink(missing_ok=True)
         (self.path / f"{number}.sh").unlink(missing_ok=True)
 
     def results(self) -> list[str]:
-        """Return the names of the calls that have results. Raises OSError if the folder cannot be read."""
+        """Return the names of the calls that have results.
+
+        Raises OSError if the folder cannot be read.
+        """
         return os.listdir(self.path / "results")  # noqa: PTH208 (names are all that is needed, of thousands)
 
     def refresh(self) -> None:
@@ -119,7 +135,9 @@ class Place:
         return [
             Abandoned(owner.parent, *lines)
             for owner in owners
-            if owner.parent != self.path and _is_free(owner.parent) and len(lines := _lines(owner)) == 2
+            if owner.parent != self.path
+            and _is_free(owner.parent)
+            and len(lines := _lines(owner)) == 2
         ]
 
 
@@ -153,7 +171,10 @@ def _hold(path: Path) -> FileLock | None:
 
 
 def _is_free(path: Path) -> bool:
-    """Return whether no process holds a folder. Where the file system knows no locks, one may."""
+    """Return whether no process holds a folder.
+
+    Where the file system knows no locks, one may.
+    """
     try:
         with FileLock(path / ".lock", timeout=0):
             return True

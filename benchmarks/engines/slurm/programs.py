@@ -1,4 +1,7 @@
-"""Slurm's programs. Every call has a time-out, and what goes wrong is one of three kinds of error."""
+"""Slurm's programs.
+
+Every call has a time-out, and what goes wrong is one of three kinds of error.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,9 @@ ENDED = {
     "REVOKED",
     "TIMEOUT",
 }
-"""States of a job that runs no more, unless Slurm puts it back into the queue. All others are of jobs to wait for."""
+"""States of a job that runs no more, unless Slurm puts it back into the queue. All
+others are of jobs to wait for.
+"""
 
 FOREVER = float("inf")
 STEP = 0.1
@@ -42,16 +47,25 @@ LONGEST = 400
 MOST_IDS = 1000
 """Ids that one call of `sacct` asks for."""
 DEFAULT_LARGEST = 1000
-"""Jobs of the largest array where Slurm does not tell: its own default allows one more."""
+"""Jobs of the largest array where Slurm does not tell: its own default allows one more.
+"""
 _OTHERS_OPTIONS = ("SQUEUE_", "SACCT_", "SCANCEL_", "SBATCH_WAIT")
 """Variables of the environment that would change what the programs do or show."""
 _JOB = re.compile(r"(\d[^|\s]*)\|([A-Z_]+)\|([^|]*)\|(.*)")
-"""A line of `squeue`, in the form :data:`_FORM`; ids of others' kinds of jobs, as 12+0, are let through."""
+"""A line of `squeue`, in the form :data:`_FORM`; ids of others' kinds of jobs, as 12+0,
+are let through.
+"""
 _FORM = "%i|%T|%r|%j"
-_LIMIT_REASON = re.compile(r"(?:Max|Grp)\w*Submit|temporarily unable to accept|Resource temporarily unavailable")
+_LIMIT_REASON = re.compile(
+    r"(?:Max|Grp)\w*Submit|temporarily unable to accept|Resource temporarily unavailable"
+)
 """Words of a limit on the number of jobs."""
-_MAYBE_LIMIT = re.compile(r"violates accounting/QOS policy|Invalid job array specification|MaxArraySize")
-"""Words that stand for a limit on jobs, a limit on the length of an array, or for other refusals."""
+_MAYBE_LIMIT = re.compile(
+    r"violates accounting/QOS policy|Invalid job array specification|MaxArraySize"
+)
+"""Words that stand for a limit on jobs, a limit on the length of an array, or for other
+refusals.
+"""
 _REASON = re.compile(r"\b(?:QOS|Assoc)[A-Z]\w+")
 """The name that Slurm gives to the limit that a job violates."""
 _SILENT = re.compile(
@@ -59,11 +73,16 @@ _SILENT = re.compile(
     r"|munge|try again|temporarily|not responding",
     re.IGNORECASE,
 )
-"""Words of a refusal that is not Slurm's decision: its controller could not be asked, or could not answer."""
+"""Words of a refusal that is not Slurm's decision: its controller could not be asked,
+or could not answer.
+"""
 
 
 class Unanswered(Exception):
-    """A program hangs, fails or makes no sense. It may do better later; what was asked of it may have been done."""
+    """A program hangs, fails or makes no sense.
+
+    It may do better later; what was asked of it may have been done.
+    """
 
 
 class Refused(Exception):
@@ -102,7 +121,11 @@ def array_of(id: str) -> str:
 
 def arrays_named(prefix: str, jobs: dict[str, Job]) -> set[str]:
     """Return the ids of the arrays with jobs that wait or run and whose names begin with a prefix."""
-    going = [id for id, job in jobs.items() if job.state not in ENDED and job.name.startswith(prefix)]
+    going = [
+        id
+        for id, job in jobs.items()
+        if job.state not in ENDED and job.name.startswith(prefix)
+    ]
     return {array_of(id) for id in going}
 
 
@@ -126,7 +149,9 @@ class _Answer:
     def failure(self) -> Unanswered:
         """Return the error of a program that failed."""
         words = self.words
-        return Unanswered(words if words.startswith(self.program) else f"{self.program}: {words}")
+        return Unanswered(
+            words if words.startswith(self.program) else f"{self.program}: {words}"
+        )
 
 
 class Slurm:
@@ -135,10 +160,13 @@ class Slurm:
     Args:
         pace: how long a program may take.
         closed: set when the command ends; programs are no longer waited for.
-        meanwhile: called while a program runs, as often as the pace says that results are looked for.
+        meanwhile: called while a program runs, as often as the pace says that results
+            are looked for.
     """
 
-    def __init__(self, pace: Pace, closed: Event, meanwhile: Callable[[], None]) -> None:
+    def __init__(
+        self, pace: Pace, closed: Event, meanwhile: Callable[[], None]
+    ) -> None:
         self._pace = pace
         self._closed = closed
         self._meanwhile = meanwhile
@@ -155,8 +183,10 @@ class Slurm:
         Raises:
             Full: a limit is reached.
             Refused: it is refused for another reason.
-            Unanswered: `sbatch` fails otherwise. The job may be in the queue all the same.
-            Closed: the command ends meanwhile. The job may be in the queue all the same.
+            Unanswered: `sbatch` fails otherwise. The job may be in the queue all the
+                same.
+            Closed: the command ends meanwhile. The job may be in the queue all the
+                same.
         """
         answer = self._run("sbatch", str(script), linger=self._pace.linger)
         if found := re.search(r"Submitted batch job (\d+)", answer.out):
@@ -170,7 +200,9 @@ class Slurm:
             Unanswered: `squeue` fails, or shows something else than jobs.
             Closed: the command ends meanwhile.
         """
-        answer = self._run("squeue", "-h", "-r", "-u", str(os.getuid()), "-t", "all", "-o", _FORM)
+        answer = self._run(
+            "squeue", "-h", "-r", "-u", str(os.getuid()), "-t", "all", "-o", _FORM
+        )
         if answer.code != 0:
             raise answer.failure()
         jobs = {}
@@ -196,7 +228,9 @@ class Slurm:
         states: dict[str, str] = {}
         for first in range(0, len(asked), MOST_IDS):
             some = ",".join(asked[first : first + MOST_IDS])
-            answer = self._run("sacct", "-X", "-n", "-P", "-o", "JobID,State", "-j", some)
+            answer = self._run(
+                "sacct", "-X", "-n", "-P", "-o", "JobID,State", "-j", some
+            )
             if answer.code != 0 and "disabled" in answer.err:
                 self._has_accounting = False
                 return {}
@@ -204,7 +238,11 @@ class Slurm:
                 raise answer.failure()
             rows = [line.strip().split("|") for line in answer.out.splitlines()]
             # A state may be followed by more, as in "CANCELLED by 1000".
-            states |= {row[0]: row[1].split()[0] for row in rows if len(row) == 2 and row[1].strip()}
+            states |= {
+                row[0]: row[1].split()[0]
+                for row in rows
+                if len(row) == 2 and row[1].strip()
+            }
         return states
 
     def largest_array(self) -> int:
@@ -217,7 +255,11 @@ class Slurm:
         except Unanswered:
             return DEFAULT_LARGEST
         told = re.search(r"^MaxArraySize\s*=\s*(\d+)", answer.out, re.MULTILINE)
-        return DEFAULT_LARGEST if told is None else max(min(int(told[1]), DEFAULT_LARGEST), 1)
+        return (
+            DEFAULT_LARGEST
+            if told is None
+            else max(min(int(told[1]), DEFAULT_LARGEST), 1)
+        )
 
     def cancel(self, *what: str) -> None:
         """Cancel jobs, also when the command ends.
@@ -228,11 +270,15 @@ class Slurm:
         Raises:
             Unanswered: `scancel` fails.
         """
-        answer = self._run("scancel", *what, limit=self._pace.cancel / 3, linger=FOREVER)
+        answer = self._run(
+            "scancel", *what, limit=self._pace.cancel / 3, linger=FOREVER
+        )
         if answer.code != 0 and not _are_gone(answer):
             raise answer.failure()
 
-    def _run(self, *command: str, limit: float | None = None, linger: float = 0) -> _Answer:
+    def _run(
+        self, *command: str, limit: float | None = None, linger: float = 0
+    ) -> _Answer:
         """Run a program to its end, or kill it when its time is up.
 
         Args:
@@ -269,8 +315,8 @@ class Slurm:
 def _started(command: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
     """Start a program that neither Ctrl-C in this terminal nor variables of the user's reach.
 
-    What is left of it at the end of the block is killed with all that it started: it may be a script around the real
-    program. Raises Unanswered if it cannot be started.
+    What is left of it at the end of the block is killed with all that it started: it
+    may be a script around the real program. Raises Unanswered if it cannot be started.
     """
     try:
         process = subprocess.Popen(
@@ -278,18 +324,25 @@ def _started(command: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={name: value for name, value in os.environ.items() if not name.startswith(_OTHERS_OPTIONS)},
+            env={
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(_OTHERS_OPTIONS)
+            },
             start_new_session=True,
         )
     except OSError as error:
-        raise Unanswered(f"{command[0]} cannot be started: {error.strerror or error}") from error
+        raise Unanswered(
+            f"{command[0]} cannot be started: {error.strerror or error}"
+        ) from error
     try:
         yield process
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-            # One that waits for a file system that is gone cannot be killed; then it is left behind.
+            # One that waits for a file system that is gone cannot be killed; then it is
+            # left behind.
             with suppress(subprocess.TimeoutExpired):
                 process.wait(1)
         for pipe in (process.stdout, process.stderr):
@@ -317,4 +370,6 @@ def _refusal(answer: _Answer) -> Exception:
 def _are_gone(answer: _Answer) -> bool:
     """Return whether all that `scancel` complains of is that jobs are there no longer."""
     lines = [line for line in answer.err.splitlines() if line.strip()]
-    return bool(lines) and all(re.search(r"Invalid job id|already complet", line) for line in lines)
+    return bool(lines) and all(
+        re.search(r"Invalid job id|already complet", line) for line in lines
+    )

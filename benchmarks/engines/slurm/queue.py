@@ -18,7 +18,13 @@ from archselect.benchmarks.engines.slurm.ledger import Ledger
 from archselect.benchmarks.engines.slurm.notices import Notices, Silence
 from archselect.benchmarks.engines.slurm.pace import Pace
 from archselect.benchmarks.engines.slurm.place import Abandoned, Place
-from archselect.benchmarks.engines.slurm.programs import Closed, Job, Slurm, Unanswered, arrays_named
+from archselect.benchmarks.engines.slurm.programs import (
+    Closed,
+    Job,
+    Slurm,
+    Unanswered,
+    arrays_named,
+)
 from archselect.benchmarks.engines.slurm.submitter import Submitter
 from archselect.benchmarks.engines.slurm.tasks import Task
 from archselect.benchmarks.engines.slurm.watch import Watch
@@ -60,7 +66,9 @@ class Queue:
         try:
             content = pickle.dumps((self._start, function, arguments))
         except Exception as error:
-            fault = RuntimeError(f"the call cannot be sent to a job: {type(error).__name__}: {error}")
+            fault = RuntimeError(
+                f"the call cannot be sent to a job: {type(error).__name__}: {error}"
+            )
             task.future.set_exception(fault)
             return task.future
         self._place.write_call(task.name, content)
@@ -73,7 +81,8 @@ class Queue:
         try:
             self._wait_for_thread()
         finally:
-            # If the user would not wait, the next command with this folder cancels what is left.
+            # If the user would not wait, the next command with this folder cancels what
+            # is left.
             if not self._thread.is_alive():
                 for future in self._ledger.futures():
                     future.cancel()
@@ -104,7 +113,11 @@ class Queue:
             self._cancel(doubtful)
 
     def _submit(self) -> None:
-        """Submit what waits. If sbatch does not answer, Slurm has time until the next look to have the jobs or not."""
+        """Submit what waits.
+
+        If sbatch does not answer, Slurm has time until the next look to have the jobs
+        or not.
+        """
         sure = self._submitter.unsure is None
         self._submitter.submit()
         if sure and self._submitter.unsure is not None:
@@ -123,7 +136,10 @@ class Queue:
         self._watch.look(jobs)
 
     def _ask(self) -> dict[str, Job] | None:
-        """Return this user's jobs; None if squeue does not answer. Raises UserError if it has not for too long."""
+        """Return this user's jobs; None if squeue does not answer.
+
+        Raises UserError if it has not for too long.
+        """
         try:
             jobs = self._slurm.jobs()
         except Unanswered as fault:
@@ -170,11 +186,15 @@ class Queue:
         jobs = self._ask()
         if jobs is None:
             return False
-        ids = sorted(set().union(*(arrays_named(place.job_names, jobs) for place in places)))
+        ids = sorted(
+            set().union(*(arrays_named(place.job_names, jobs) for place in places))
+        )
         try:
             if ids:
                 self._slurm.cancel(*ids)
-                self._notices.tell(f"cancelled what a killed command left in Slurm's queue: {', '.join(ids)}")
+                self._notices.tell(
+                    f"cancelled what a killed command left in Slurm's queue: {', '.join(ids)}"
+                )
         except Unanswered as fault:
             self._check_patience(fault)
             return False
@@ -201,7 +221,9 @@ class Queue:
                 return
             except Unanswered as fault:
                 if monotonic() >= deadline:
-                    self._notices.tell(f"cannot cancel Slurm's jobs ({fault}); do it by hand: scancel {' '.join(what)}")
+                    self._notices.tell(
+                        f"cannot cancel Slurm's jobs ({fault}); do it by hand: scancel {' '.join(what)}"
+                    )
                     return
                 line = f"{fault}; trying for {self._pace.cancel:.3g} seconds to cancel the jobs"
                 self._notices.tell_once("scancel", line)

@@ -7,7 +7,14 @@ from time import monotonic
 from archselect.benchmarks.engines.slurm.ledger import Ledger
 from archselect.benchmarks.engines.slurm.notices import Notices, Silence
 from archselect.benchmarks.engines.slurm.pace import Pace
-from archselect.benchmarks.engines.slurm.programs import Full, Job, Refused, Slurm, Unanswered, array_of
+from archselect.benchmarks.engines.slurm.programs import (
+    Full,
+    Job,
+    Refused,
+    Slurm,
+    Unanswered,
+    array_of,
+)
 from archselect.benchmarks.engines.slurm.tasks import Array
 from archselect.nasbench_adapters.errors import UserError
 
@@ -23,10 +30,13 @@ class Submitter:
 
     Attributes:
         ids: Slurm's, of all arrays that it has taken.
-        unsure: the array of which `sbatch` did not say whether Slurm has it; until that is known no other is submitted.
+        unsure: the array of which `sbatch` did not say whether Slurm has it; until that
+            is known no other is submitted.
     """
 
-    def __init__(self, ledger: Ledger, slurm: Slurm, notices: Notices, pace: Pace) -> None:
+    def __init__(
+        self, ledger: Ledger, slurm: Slurm, notices: Notices, pace: Pace
+    ) -> None:
         self.ids: set[str] = set()
         self.unsure: Array | None = None
         self._ledger = ledger
@@ -80,7 +90,8 @@ class Submitter:
     def find(self, jobs: dict[str, Job]) -> None:
         """Find out from Slurm's jobs what became of the array of which `sbatch` said nothing, if there is one.
 
-        Raises UserError if `sbatch` has been silent for too long, and Slurm has never taken an array.
+        Raises UserError if `sbatch` has been silent for too long, and Slurm has never
+        taken an array.
         """
         array = self.unsure
         if array is None:
@@ -92,7 +103,9 @@ class Submitter:
             return
         self._take_back(array)
         if self._silent_for_long:
-            self._fail(len(array.calls), f"sbatch has not answered for {self._silence.limit}")
+            self._fail(
+                len(array.calls), f"sbatch has not answered for {self._silence.limit}"
+            )
 
     def _accept(self, array: Array, id: str) -> None:
         """Note that Slurm has an array."""
@@ -125,7 +138,10 @@ class Submitter:
         return False
 
     def _fail(self, number: int, why: str) -> None:
-        """Fail the calls that wait longest. Raises UserError if Slurm has not taken a single job of this command."""
+        """Fail the calls that wait longest.
+
+        Raises UserError if Slurm has not taken a single job of this command.
+        """
         if not self.ids:
             raise UserError(f"{why}; change settings with --engine-set NAME=VALUE")
         self._ledger.fail_waiting(number, why)

@@ -32,7 +32,8 @@ class Task:
         array: that it was submitted in last.
         index: of its job within the array.
         tries: how often it was submitted.
-        missed: since when Slurm shows its job as ended, or not at all; None if it shows it otherwise.
+        missed: since when Slurm shows its job as ended, or not at all; None if it shows
+            it otherwise.
         state: in which its job ended; empty if that is not known.
     """
 
@@ -54,4 +55,8 @@ class Task:
         """Slurm's id of the job; None if it has none, or it is not known."""
         if self.array is None or self.array.id is None:
             return None
-        return self.array.id if len(self.array.calls) == 1 else f"{self.array.id}_{self.index}"
+        return (
+            self.array.id
+            if len(self.array.calls) == 1
+            else f"{self.array.id}_{self.index}"
+        )

@@ -14,7 +14,9 @@ from archselect.benchmarks.engines.slurm.programs import ENDED, Job, Slurm, Unan
 from archselect.benchmarks.engines.slurm.tasks import Task
 
 TRIES = 3
-"""How often a job is submitted that ends for reasons that are not its own, as where nodes fail or others go first."""
+"""How often a job is submitted that ends for reasons that are not its own, as where
+nodes fail or others go first.
+"""
 
 
 class Watch:
@@ -27,10 +29,13 @@ class Watch:
         pace: how long a job must be gone.
 
     Attributes:
-        doubtful: ids of arrays with jobs that counted as gone though Slurm did not say how they ended.
+        doubtful: ids of arrays with jobs that counted as gone though Slurm did not say
+            how they ended.
     """
 
-    def __init__(self, ledger: Ledger, slurm: Slurm, notices: Notices, pace: Pace) -> None:
+    def __init__(
+        self, ledger: Ledger, slurm: Slurm, notices: Notices, pace: Pace
+    ) -> None:
         self.doubtful: set[str] = set()
         self._ledger = ledger
         self._slurm = slurm
@@ -57,7 +62,8 @@ class Watch:
         for task in self._ledger.going.values():
             if task.job_id is None:
                 continue
-            # Jobs of an array that were cancelled before they started are shown as one, with the array's id.
+            # Jobs of an array that were cancelled before they started are shown as one,
+            # with the array's id.
             job = jobs.get(task.job_id) or jobs.get(str(task.array_id))
             if job is None or job.state in ENDED:
                 task.missed = task.missed or monotonic()
@@ -71,7 +77,11 @@ class Watch:
             self._notices.tell_once(reason, line)
 
     def _gone(self) -> list[Task]:
-        return [task for task in self._ledger.going.values() if _missed_for(task, self._pace.grace)]
+        return [
+            task
+            for task in self._ledger.going.values()
+            if _missed_for(task, self._pace.grace)
+        ]
 
     def _ended(self, tasks: list[Task]) -> list[Task]:
         """Return the calls whose jobs have ended, without those that the accounting shows otherwise or says nothing of.
@@ -79,13 +89,19 @@ class Watch:
         After a long time all count as ended.
         """
         unknown = [task for task in tasks if not task.state]
-        ended = [task for task in tasks if task.state or _missed_for(task, self._pace.patience)]
+        ended = [
+            task
+            for task in tasks
+            if task.state or _missed_for(task, self._pace.patience)
+        ]
         if not unknown:
             return ended
         try:
             states = self._slurm.past(self._ledger.array_ids(unknown))
         except Unanswered as fault:
-            self._notices.tell_once("sacct", f"{fault}; how jobs ended is not known yet")
+            self._notices.tell_once(
+                "sacct", f"{fault}; how jobs ended is not known yet"
+            )
             return ended
         for task in unknown:
             state = states.get(str(task.job_id)) or states.get(str(task.array_id), "")

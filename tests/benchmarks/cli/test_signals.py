@@ -13,13 +13,20 @@ ENDING = [
     for name in ("SIGINT", "SIGTERM", "SIGHUP")
     if hasattr(signal, name) and os.name == "posix"
 ]
-MESSAGE = "archselect: interrupted; what is finished is kept, the same command goes on\n"
+MESSAGE = (
+    "archselect: interrupted; what is finished is kept, the same command goes on\n"
+)
 
 
 @pytest.mark.parametrize("number", ENDING)
-def test_a_signal_ends_a_command_in_one_line(archselect, monkeypatch, write_quick, number):
+def test_a_signal_ends_a_command_in_one_line(
+    archselect, monkeypatch, write_quick, number
+):
     before = signal.getsignal(number)
-    monkeypatch.setattr("archselect.benchmarks.harness.run_study", lambda *_, **__: signal.raise_signal(number))
+    monkeypatch.setattr(
+        "archselect.benchmarks.runs.harness.run_study",
+        lambda *_, **__: signal.raise_signal(number),
+    )
     assert archselect("run", write_quick()) == (128 + number, "", MESSAGE)
     assert signal.getsignal(number) is before
 

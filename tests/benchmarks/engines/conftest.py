@@ -1,15 +1,14 @@
 """A cluster of each kind on this machine, and what a study gives without one."""
 
-import importlib.util
 import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from support import scheduler_kills
 
 CPUS = max(os.cpu_count() or 1, 2)
 """Cores that Slurm takes the node to have."""
@@ -18,34 +17,30 @@ LONGEST_ARRAY = 5
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "srun")
 
 
-def load(name):
-    """A module of the folder of all tests, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-scheduler_kills = load("scheduler_kills")
 free_ports = scheduler_kills.free_ports
 
 
 @pytest.fixture(scope="session")
 def dask_cluster(tmp_path_factory):
     """A Dask cluster of two workers of one thread."""
-    cluster = scheduler_kills.start_cluster(tmp_path_factory.mktemp("dask"), "--nthreads", "1")
+    cluster = scheduler_kills.start_cluster(
+        tmp_path_factory.mktemp("dask"), "--nthreads", "1"
+    )
     yield cluster
     cluster.end()
 
 
 @pytest.fixture
 def start_dask(tmp_path_factory):
-    """`start_dask(…)` starts a Dask cluster of the test's own; see `tests/scheduler_kills.py`."""
+    """`start_dask(…)` starts a Dask cluster of the test's own; see `tests/support/scheduler_kills.py`."""
     started = []
 
     def start(*options, **more):
-        started.append(scheduler_kills.start_cluster(tmp_path_factory.mktemp("dask"), *options, **more))
+        started.append(
+            scheduler_kills.start_cluster(
+                tmp_path_factory.mktemp("dask"), *options, **more
+            )
+        )
         return started[-1]
 
     yield start
@@ -57,14 +52,19 @@ def start_dask(tmp_path_factory):
 def slurm(tmp_path_factory):
     """The folder of a running Slurm of one node, with its configuration in the environment."""
     if missing := [name for name in NEEDED if not shutil.which(name)]:
-        pytest.skip(f"no Slurm here: {', '.join(missing)} missing (Debian: slurmctld slurmd slurm-client munge)")
+        pytest.skip(
+            f"no Slurm here: {', '.join(missing)} missing (Debian: slurmctld slurmd slurm-client munge)"
+        )
     if os.geteuid():
         pytest.skip("a Slurm of one's own needs root")
     folder = tmp_path_factory.mktemp("slurm")
     host, (controller, node) = socket.gethostname().split(".")[0], free_ports(2)
     for name in ("state", "spool"):
         (folder / name).mkdir()
-    for parent in (folder, *folder.parents):  # munge refuses a socket that others cannot reach
+    for parent in (
+        folder,
+        *folder.parents,
+    ):  # munge refuses a socket that others cannot reach
         if parent.is_relative_to(tmp_path_factory.getbasetemp().parent):
             parent.chmod(0o755)
     (folder / "munge.key").write_bytes(os.urandom(128))
@@ -127,7 +127,9 @@ MUNGE_FILES = {
 def _wait_until_idle(folder):
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        shown = subprocess.run(["sinfo", "-h", "-o", "%t"], capture_output=True, text=True)
+        shown = subprocess.run(
+            ["sinfo", "-h", "-o", "%t"], capture_output=True, text=True
+        )
         if shown.stdout.strip() == "idle":
             return
         time.sleep(0.5)

@@ -1,7 +1,8 @@
 """A Slurm whose programs go wrong on demand. Its jobs are files, which the test runs.
 
-Each of the programs is this file: `python fake_slurm.py FOLDER PROGRAM …`. In the folder, `jobs/ID` is a job's table of
-values, `faults/PROGRAM` says how a program goes wrong, `calls` has a line per call, and `settings` the limits.
+Each of the programs is this file: `python fake_slurm.py FOLDER PROGRAM …`. In the
+folder, `jobs/ID` is a job's table of values, `faults/PROGRAM` says how a program goes
+wrong, `calls` has a line per call, and `settings` the limits.
 """
 
 import json
@@ -29,7 +30,9 @@ class FakeSlurm:
         self.settings()
         for program in PROGRAMS:
             path = self.folder / "bin" / program
-            command = shlex.join([sys.executable, "-I", "-S", __file__, str(self.folder), program])
+            command = shlex.join(
+                [sys.executable, "-I", "-S", __file__, str(self.folder), program]
+            )
             path.write_text(f'#!/bin/sh\n{command} "$@"\n')
             path.chmod(0o755)
         return self.folder / "bin"
@@ -55,11 +58,19 @@ class FakeSlurm:
 
     def calls(self, program=None):
         """Return the calls so far: the words of each, the program first."""
-        return [call["words"] for call in self._logged() if program in (None, call["words"][0])]
+        return [
+            call["words"]
+            for call in self._logged()
+            if program in (None, call["words"][0])
+        ]
 
     def environment(self, program):
         """Return the names of the last call's variables of the environment."""
-        return [call["environment"] for call in self._logged() if call["words"][0] == program][-1]
+        return [
+            call["environment"]
+            for call in self._logged()
+            if call["words"][0] == program
+        ][-1]
 
     def _logged(self):
         path = self.folder / "calls"
@@ -69,8 +80,15 @@ class FakeSlurm:
 
     def jobs(self):
         """Return the jobs by id."""
-        paths = [path for path in (self.folder / "jobs").iterdir() if not path.name.startswith(".")]
-        return {path.name: json.loads(path.read_text()) for path in sorted(paths, key=lambda path: key(path.name))}
+        paths = [
+            path
+            for path in (self.folder / "jobs").iterdir()
+            if not path.name.startswith(".")
+        ]
+        return {
+            path.name: json.loads(path.read_text())
+            for path in sorted(paths, key=lambda path: key(path.name))
+        }
 
     def change(self, id, **values):
         """Change values of a job: its `state`, the `reason` for which it waits, or where it is `shown`."""
@@ -110,7 +128,9 @@ def read_script(path):
     """Return the options of a batch script, and the last words of its command: place, array and number."""
     text = Path(path).read_text()
     lines = shlex.split("\n".join(re.findall(r"^#SBATCH --(.*)$", text, re.MULTILINE)))
-    options = {name: value for name, _, value in (line.partition("=") for line in lines)}
+    options = {
+        name: value for name, _, value in (line.partition("=") for line in lines)
+    }
     *_, place, array, number = shlex.split(text.strip().splitlines()[-1])
     return options, place, array, number
 
@@ -128,15 +148,28 @@ def submit(fake, script, answer=True):
     if span and int(span[1]) >= settings["array"]:
         refuse("Batch job submission failed: Invalid job array specification")
     jobs = fake.jobs()
-    if sum(job["state"] in GOING for job in jobs.values()) + len(numbers) > settings["jobs"]:
+    if (
+        sum(job["state"] in GOING for job in jobs.values()) + len(numbers)
+        > settings["jobs"]
+    ):
         policy = "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
-        refuse(f"QOSMaxSubmitJobPerUserLimit\nsbatch: error: Batch job submission failed: {policy}")
+        refuse(
+            f"QOSMaxSubmitJobPerUserLimit\nsbatch: error: Batch job submission failed: {policy}"
+        )
     id = 1 + max((int(other.partition("_")[0]) for other in jobs), default=100)
     for number in numbers:
-        job = {"name": options["job-name"], "place": place, "array": array, "number": number, "options": options}
+        job = {
+            "name": options["job-name"],
+            "place": place,
+            "array": array,
+            "number": number,
+            "options": options,
+        }
         name = f"{id}_{number}" if span else str(id)
         write(
-            fake.folder / "jobs" / name, job | {"state": "PENDING", "reason": "Priority", "shown": ["squeue", "sacct"]}
+            fake.folder / "jobs" / name,
+            job
+            | {"state": "PENDING", "reason": "Priority", "shown": ["squeue", "sacct"]},
         )
     if answer:
         say(f"Submitted batch job {id}")
@@ -147,7 +180,12 @@ def show_queue(fake, words):
     for id, job in fake.jobs().items():
         if "squeue" in job["shown"]:
             line = words[7]
-            for mark, value in {"%i": id, "%T": job["state"], "%r": job["reason"], "%j": job["name"]}.items():
+            for mark, value in {
+                "%i": id,
+                "%T": job["state"],
+                "%r": job["reason"],
+                "%j": job["name"],
+            }.items():
                 line = line.replace(mark, value)
             say(line)
 
@@ -186,7 +224,11 @@ def go_wrong(program, fault, words, fake):
         sys.exit(0)
     if how == "empty":
         sys.exit(0)
-    say(fault["words"] or f"{program}: error: Unable to contact slurm controller (connect failure)", sys.stderr)
+    say(
+        fault["words"]
+        or f"{program}: error: Unable to contact slurm controller (connect failure)",
+        sys.stderr,
+    )
     sys.exit(1)
 
 
@@ -205,7 +247,9 @@ def main(folder, program, *words):
         cancel(fake, list(words))
     else:
         array = json.loads((fake.folder / "settings").read_text())["array"]
-        say(f"Configuration data\nMaxArraySize            = {array}\nMaxDBDMsgs              = 20004")
+        say(
+            f"Configuration data\nMaxArraySize            = {array}\nMaxDBDMsgs              = 20004"
+        )
 
 
 if __name__ == "__main__":

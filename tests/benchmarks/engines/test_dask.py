@@ -12,9 +12,9 @@ import time
 import psutil
 import pytest
 
-from archselect.benchmarks.calls import DEATHS, StartError, WorkerDied, perform
 from archselect.benchmarks.engines import dask
 from archselect.benchmarks.engines.registry import get_engine
+from archselect.benchmarks.runtime.calls import DEATHS, StartError, WorkerDied, perform
 from archselect.nasbench_adapters.errors import UserError
 
 distributed = pytest.importorskip("distributed")
@@ -100,7 +100,9 @@ def opened():
 
 def killed(failures):
     """What Dask raises in place of a call that it has blamed once more than it allows."""
-    return distributed.KilledWorker(task="x", last_worker=None, allowed_failures=failures)
+    return distributed.KilledWorker(
+        task="x", last_worker=None, allowed_failures=failures
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,11 +110,21 @@ def killed(failures):
     [
         ([], None, {}, 1),
         ([{"nthreads": 1}, {"nthreads": 2}], None, {}, 3),
-        ([{"nthreads": 4, "resources": {"GPU": 2.0}}, {"nthreads": 4, "resources": {}}], None, {"resource": "GPU"}, 2),
+        (
+            [
+                {"nthreads": 4, "resources": {"GPU": 2.0}},
+                {"nthreads": 4, "resources": {}},
+            ],
+            None,
+            {"resource": "GPU"},
+            2,
+        ),
         ([{"nthreads": 1}], 5, {}, 5),
     ],
 )
-def test_as_many_calls_are_handed_over_as_there_are_places(opened, there, workers, settings, places):
+def test_as_many_calls_are_handed_over_as_there_are_places(
+    opened, there, workers, settings, places
+):
     cluster = Cluster(there)
     desk = opened(cluster, workers, **settings)
     futures = [desk.submit(abs, -number) for number in range(9)]
@@ -137,7 +149,9 @@ def test_a_call_that_is_blamed_in_company_is_done_again_alone(opened):
     time.sleep(0.1)
     assert len(cluster.handed) == 4
     alone.end("error", killed(DEATHS - 1))
-    with pytest.raises(WorkerDied, match=f"^{DEATHS} workers died of it: killed, or out of memory"):
+    with pytest.raises(
+        WorkerDied, match=f"^{DEATHS} workers died of it: killed, or out of memory"
+    ):
         deadly.result(HANG)
     cluster.promise(4).end()
     assert late.result(HANG) == 3
@@ -182,7 +196,8 @@ def test_a_cluster_that_cannot_do_anything_ends_the_command(opened):
     future = opened(cluster, 1).submit(abs, -1)
     cluster.promise(0).end("error", ModuleNotFoundError("No module named 'archselect'"))
     with pytest.raises(
-        UserError, match="cannot do anything: ModuleNotFoundError: No module named 'archselect'; install"
+        UserError,
+        match="cannot do anything: ModuleNotFoundError: No module named 'archselect'; install",
     ):
         future.result(HANG)
 
@@ -217,19 +232,43 @@ TLS = "tls://127.0.0.1:9"
 WRONG = {
     "number": ({"scheduler": 8786}, "scheduler of engine dask: 8786 is no text"),
     "empty": ({"scheduler": ""}, "scheduler of engine dask: '' is no text"),
-    "no scheme": ({"scheduler": "127.0.0.1:9"}, "is no address: write tcp://HOST:PORT or tls://HOST:PORT"),
+    "no scheme": (
+        {"scheduler": "127.0.0.1:9"},
+        "is no address: write tcp://HOST:PORT or tls://HOST:PORT",
+    ),
     "no port": ({"scheduler": "tcp://127.0.0.1"}, "is no address"),
     "no number": ({"scheduler": "tcp://127.0.0.1:port"}, "is no address"),
     "large port": ({"scheduler": "tcp://127.0.0.1:99999"}, "is no address"),
     "other scheme": ({"scheduler": "http://127.0.0.1:9"}, "is no address"),
     "never": ({"timeout": 0}, "timeout of engine dask: 0 is no number of seconds"),
-    "for ever": ({"timeout": float("inf")}, "timeout of engine dask: inf is no number of seconds"),
-    "truth value": ({"timeout": True}, "timeout of engine dask: True is no number of seconds"),
-    "plain": ({"scheduler": ADDRESS, "tls_cert": "x"}, "tls_cert of engine dask is of use with a scheduler=tls://HOST"),
-    "here": ({"tls_key": "x"}, "tls_key of engine dask is of use with a scheduler=tls://HOST"),
-    "no files": ({"scheduler": TLS}, "engine dask needs tls_ca_file and tls_cert for a scheduler at tls://"),
-    "no authority": ({"scheduler": TLS, "tls_cert": "x"}, "engine dask needs tls_ca_file for a scheduler at tls://"),
-    "lost": ({"scheduler": TLS, "tls_ca_file": "x", "tls_cert": "x"}, "tls_ca_file of engine dask: there is no file x"),
+    "for ever": (
+        {"timeout": float("inf")},
+        "timeout of engine dask: inf is no number of seconds",
+    ),
+    "truth value": (
+        {"timeout": True},
+        "timeout of engine dask: True is no number of seconds",
+    ),
+    "plain": (
+        {"scheduler": ADDRESS, "tls_cert": "x"},
+        "tls_cert of engine dask is of use with a scheduler=tls://HOST",
+    ),
+    "here": (
+        {"tls_key": "x"},
+        "tls_key of engine dask is of use with a scheduler=tls://HOST",
+    ),
+    "no files": (
+        {"scheduler": TLS},
+        "engine dask needs tls_ca_file and tls_cert for a scheduler at tls://",
+    ),
+    "no authority": (
+        {"scheduler": TLS, "tls_cert": "x"},
+        "engine dask needs tls_ca_file for a scheduler at tls://",
+    ),
+    "lost": (
+        {"scheduler": TLS, "tls_ca_file": "x", "tls_cert": "x"},
+        "tls_ca_file of engine dask: there is no file x",
+    ),
 }
 
 
@@ -241,7 +280,9 @@ def test_settings_that_cannot_be_are_refused(name, tmp_path, monkeypatch):
         dask.check_dask(settings)
 
 
-@pytest.mark.parametrize("address", ["tcp://node-1:8786", "tcp://[::1]:8786", "tcp://10.0.0.1:1"])
+@pytest.mark.parametrize(
+    "address", ["tcp://node-1:8786", "tcp://[::1]:8786", "tcp://10.0.0.1:1"]
+)
 def test_addresses_are_accepted(address):
     dask.check_dask({"scheduler": address})
 
@@ -253,8 +294,16 @@ def hosts(*pids):
         process = psutil.Process(pid)
         for own in (process, *process.children(recursive=True)):
             # Older versions have another name for it.
-            connections = own.net_connections if hasattr(own, "net_connections") else own.connections
-            found |= {connection.laddr.ip for connection in connections("inet") if connection.status == "LISTEN"}
+            connections = (
+                own.net_connections
+                if hasattr(own, "net_connections")
+                else own.connections
+            )
+            found |= {
+                connection.laddr.ip
+                for connection in connections("inet")
+                if connection.status == "LISTEN"
+            }
     return found
 
 
@@ -268,7 +317,9 @@ def test_workers_of_this_machine_are_reached_from_this_machine_only():
 @pytest.mark.slow
 def test_the_documented_commands_are_reached_from_this_machine_only(dask_cluster):
     """Once they have done something, and so stand."""
-    with get_engine("dask")(None, "cpu", START, {"scheduler": dask_cluster.address}) as submit:
+    with get_engine("dask")(
+        None, "cpu", START, {"scheduler": dask_cluster.address}
+    ) as submit:
         assert submit(abs, -1).result(HANG) == 1
     processes = [dask_cluster.scheduler, *dask_cluster.workers]
     assert hosts(*[process.pid for process in processes]) == {"127.0.0.1"}
@@ -285,7 +336,9 @@ def calls(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
-def test_a_call_in_the_very_process_of_a_deadly_one_does_not_fail(start_dask, calls, tmp_path, monkeypatch):
+def test_a_call_in_the_very_process_of_a_deadly_one_does_not_fail(
+    start_dask, calls, tmp_path, monkeypatch
+):
     """A worker of two threads, and a scheduler that gives up a call at the first death."""
     monkeypatch.setattr(dask, "DEATHS", 1)
     begun = tmp_path / "begun"
@@ -305,12 +358,36 @@ def test_a_scheduler_with_tls(start_dask, tmp_path, capfd):
     """It answers who has a certificate of its authority."""
     certificate = tmp_path / "certificate.pem"
     key = tmp_path / "key.pem"
-    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=archselect"]
-    subprocess.run([*request, "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    options = ("--tls-ca-file", certificate, "--tls-cert", certificate, "--tls-key", key)
+    request = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        "/CN=archselect",
+    ]
+    subprocess.run(
+        [*request, "-keyout", key, "-out", certificate], check=True, capture_output=True
+    )
+    options = (
+        "--tls-ca-file",
+        certificate,
+        "--tls-cert",
+        certificate,
+        "--tls-key",
+        key,
+    )
     cluster = start_dask(*options, workers=1, scheduler=options, scheme="tls")
-    files = {"tls_ca_file": str(certificate), "tls_cert": str(certificate), "tls_key": str(key)}
-    with get_engine("dask")(None, "cpu", START, {"scheduler": cluster.address, **files}) as submit:
+    files = {
+        "tls_ca_file": str(certificate),
+        "tls_cert": str(certificate),
+        "tls_key": str(key),
+    }
+    with get_engine("dask")(
+        None, "cpu", START, {"scheduler": cluster.address, **files}
+    ) as submit:
         assert submit(abs, -1).result(HANG) == 1
     capfd.readouterr()
     plain = {"scheduler": cluster.address.replace("tls:", "tcp:"), "timeout": 2}

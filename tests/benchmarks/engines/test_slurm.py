@@ -36,7 +36,11 @@ def slurm_says(*command):
 def wait_for_jobs(*options):
     """Wait until Slurm has such jobs, in the partition `main`; their ids."""
     deadline = time.monotonic() + HANG
-    while not (jobs := slurm_says("squeue", "-h", "-r", "-p", "main", "-o", "%i", *options).split()):
+    while not (
+        jobs := slurm_says(
+            "squeue", "-h", "-r", "-p", "main", "-o", "%i", *options
+        ).split()
+    ):
         assert time.monotonic() < deadline, "no such job is in the queue"
         time.sleep(0.2)
     return jobs
@@ -70,7 +74,11 @@ def overdue(slurm, tmp_path_factory):
     """A call that hangs, with a time limit of a minute. Other tests run meanwhile."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "PACE", OFTEN)
-        settings = {"folder": str(tmp_path_factory.mktemp("jobs")), "partition": "urgent", "time": 1}
+        settings = {
+            "folder": str(tmp_path_factory.mktemp("jobs")),
+            "partition": "urgent",
+            "time": 1,
+        }
         with slurm_engine(None, "cpu", START, settings) as submit:
             yield submit(time.sleep, 600)
 
@@ -78,7 +86,9 @@ def overdue(slurm, tmp_path_factory):
 @pytest.fixture
 def opened(overdue, tmp_path):
     """`opened(**settings)` opens the engine."""
-    return lambda **settings: slurm_engine(None, "cpu", START, {"folder": str(tmp_path / FOLDER), **settings})
+    return lambda **settings: slurm_engine(
+        None, "cpu", START, {"folder": str(tmp_path / FOLDER), **settings}
+    )
 
 
 def test_a_job_that_somebody_cancels_is_told(opened, tmp_path):
@@ -86,7 +96,10 @@ def test_a_job_that_somebody_cancels_is_told(opened, tmp_path):
         future = submit(time.sleep, 600)
         (id,) = wait_for_jobs("-t", "RUNNING")
         slurm_says("scancel", id)
-        with pytest.raises(RuntimeError, match=rf"Slurm job {id} was cancelled; run the command again \(CANCELLED\)"):
+        with pytest.raises(
+            RuntimeError,
+            match=rf"Slurm job {id} was cancelled; run the command again \(CANCELLED\)",
+        ):
             future.result(timeout=HANG)
     assert len(list(tmp_path.glob(f"{FOLDER}/*/logs/0-0.log"))) == 1
 
@@ -102,14 +115,29 @@ def test_what_is_not_done_by_the_end_is_cancelled(opened):
 
 def test_a_job_that_gives_way_to_others_is_waited_for(opened, tmp_path):
     with opened() as submit:
-        future = submit(subprocess.check_output, ["sh", "-c", TWICE.format(folder=tmp_path)])
+        future = submit(
+            subprocess.check_output, ["sh", "-c", TWICE.format(folder=tmp_path)]
+        )
         (id,) = wait_for_jobs("-t", "RUNNING")
         wait_for(tmp_path / "began")
-        # All cores but that of the call that runs into its time limit, which has the same right to run.
+        # All cores but that of the call that runs into its time limit, which has the
+        # same right to run.
         cores = int(slurm_says("sinfo", "-h", "-p", "main", "-o", "%c")) - 1
-        slurm_says("sbatch", "-p", "urgent", "-c", str(cores), "-o", "/dev/null", "--wrap", "sleep 1")
+        slurm_says(
+            "sbatch",
+            "-p",
+            "urgent",
+            "-c",
+            str(cores),
+            "-o",
+            "/dev/null",
+            "--wrap",
+            "sleep 1",
+        )
         wait_for_jobs("-t", "PENDING")
-        slurm_says("scontrol", "update", f"JobId={id}", "StartTime=now")  # and not in two minutes
+        slurm_says(
+            "scontrol", "update", f"JobId={id}", "StartTime=now"
+        )  # and not in two minutes
         assert future.result(timeout=HANG) == b"again 1\n"
 
 
@@ -144,12 +172,18 @@ def test_sigterm_cancels_the_jobs_of_a_command(opened, write_quick, tmp_path):
     wait_for_jobs()
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=HANG)
-    assert err == "archselect: interrupted; what is finished is kept, the same command goes on\n"
+    assert (
+        err
+        == "archselect: interrupted; what is finished is kept, the same command goes on\n"
+    )
     assert process.returncode == 143
     wait_for_no_jobs()
     assert list((tmp_path / FOLDER).iterdir()) == []
 
 
 def test_a_job_that_runs_into_its_time_limit_is_told(overdue):
-    with pytest.raises(RuntimeError, match=r"ran into its time limit; give it more with --engine-set time=MINUTES"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"ran into its time limit; give it more with --engine-set time=MINUTES",
+    ):
         overdue.result(timeout=HANG)

@@ -9,18 +9,28 @@ import threading
 import time
 from concurrent.futures import wait
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from archselect.benchmarks import harness
 from archselect.benchmarks.cli.signals import Ended, ended_by_signals
 from archselect.benchmarks.engines import base
-from archselect.benchmarks.engines.slurm import engine, job, ledger, notices, programs, queue, submitter, watch
+from archselect.benchmarks.engines.slurm import (
+    engine,
+    job,
+    ledger,
+    notices,
+    programs,
+    queue,
+    submitter,
+    watch,
+)
 from archselect.benchmarks.engines.slurm.engine import check_slurm, slurm_engine
 from archselect.benchmarks.engines.slurm.options import read_options
 from archselect.benchmarks.engines.slurm.pace import Pace
 from archselect.benchmarks.engines.slurm.place import Place
+from archselect.benchmarks.runs import harness
 from archselect.nasbench_adapters.errors import Notice, UserError
 
 HANG = 600
@@ -75,13 +85,20 @@ class Cluster:
     def wait_for(self, count):
         """Wait until Slurm has been given jobs, and return the ids of those that wait or run."""
         wait_until(lambda: len(self.fake.jobs()) >= count, f"there are {count} jobs")
-        return [id for id, job in self.fake.jobs().items() if job["state"] in ("PENDING", "RUNNING")]
+        return [
+            id
+            for id, job in self.fake.jobs().items()
+            if job["state"] in ("PENDING", "RUNNING")
+        ]
 
     def let_hang(self, program, times, clock):
         """Wait until a program hangs, and let the time pass that it may take, some times over."""
         for _ in range(times):
             seen = len(self.hanged)
-            wait_until(lambda: self.fake.calls(f"{program} hangs")[seen:], f"{program} hangs")  # noqa: B023
+            calls = partial(self.fake.calls, f"{program} hangs")
+            wait_until(
+                lambda seen=seen, calls=calls: calls()[seen:], f"{program} hangs"
+            )
             self.hanged.append(program)
             clock.skip(FAST["call"])
 
@@ -96,7 +113,10 @@ class Cluster:
         """Have a program answer from now on."""
         if how == "hang":
             seen = len(self.hanged)
-            wait_until(lambda: self.fake.calls(f"{program} hangs")[seen:], f"{program} hangs")
+            calls = partial(self.fake.calls, f"{program} hangs")
+            wait_until(
+                lambda seen=seen, calls=calls: calls()[seen:], f"{program} hangs"
+            )
         self.fake.fault(program, None)
         if how == "hang":
             self.let_hang(program, 1, clock)
@@ -104,7 +124,10 @@ class Cluster:
     def wait_for_calls(self, program, more):
         """Wait until a program was called some more times."""
         before = len(self.fake.calls(program))
-        wait_until(lambda: len(self.fake.calls(program)) >= before + more, f"{program} is called")
+        wait_until(
+            lambda: len(self.fake.calls(program)) >= before + more,
+            f"{program} is called",
+        )
 
     @contextmanager
     def running(self):
@@ -163,7 +186,9 @@ def opened(cluster, tmp_path):
     """`opened(**settings)` opens the engine, with its files in the folder `jobs`."""
 
     def open_engine(workers=None, **settings):
-        return slurm_engine(workers, "cpu", START, {"folder": str(tmp_path / "jobs"), **settings})
+        return slurm_engine(
+            workers, "cpu", START, {"folder": str(tmp_path / "jobs"), **settings}
+        )
 
     return open_engine
 
@@ -176,7 +201,9 @@ def pace(monkeypatch):
 
 def told(notices):
     """Return what the user was told."""
-    return [str(notice.message) for notice in notices if issubclass(notice.category, Notice)]
+    return [
+        str(notice.message) for notice in notices if issubclass(notice.category, Notice)
+    ]
 
 
 def results(futures):
@@ -187,7 +214,9 @@ def results(futures):
 def is_alive(pid):
     """Return whether a process runs; one that has ended may still be in the table."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return (
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        )
     except OSError:
         return False
 
@@ -222,31 +251,53 @@ def test_squeue_goes_wrong_for_a_while(cluster, opened, pace, clock, recwarn, ho
             cluster.run(id)
         assert results(futures) == [0, 1, 4]
     for _, sleeping in cluster.fake.calls("squeue hangs"):
-        wait_until(lambda pid=int(sleeping): not is_alive(pid), "what squeue started has ended")
+        wait_until(
+            lambda pid=int(sleeping): not is_alive(pid), "what squeue started has ended"
+        )
     failing, mended = told(recwarn)
-    assert FAULTS[how] in failing and failing.endswith("; jobs go on, and it is tried again for 100 minutes")
+    assert FAULTS[how] in failing and failing.endswith(
+        "; jobs go on, and it is tried again for 100 minutes"
+    )
     assert mended == "squeue answers again"
     assert cluster.fake.calls("scancel") == []
 
 
-def test_the_command_line_tells_each_fault_in_one_line(cluster, archselect, write_quick, finished, monkeypatch):
+def test_the_command_line_tells_each_fault_in_one_line(
+    cluster, archselect, write_quick, finished, monkeypatch
+):
     monkeypatch.setattr(harness, "_runner", None)
     monkeypatch.setattr(base, "_started", None)
     cluster.fake.fault("squeue", "fail")
     with cluster.running():
-        code, out, err = archselect("run", write_quick(), "--out", "other", "--device", "cpu", "--engine", "slurm")
+        code, out, err = archselect(
+            "run",
+            write_quick(),
+            "--out",
+            "other",
+            "--device",
+            "cpu",
+            "--engine",
+            "slurm",
+        )
     fault = "squeue: error: Unable to contact slurm controller (connect failure)"
-    assert (code, err) == (0, f"archselect: {fault}; jobs go on, and it is tried again for 10 minutes\n")
+    assert (code, err) == (
+        0,
+        f"archselect: {fault}; jobs go on, and it is tried again for 10 minutes\n",
+    )
     assert f"{len(list(finished.glob('records/*.json')))} runs made, 0 kept" in out
 
 
-def test_an_empty_answer_of_squeue_loses_no_job_that_the_accounting_has(cluster, opened):
+def test_an_empty_answer_of_squeue_loses_no_job_that_the_accounting_has(
+    cluster, opened
+):
     with opened() as submit:
         future = submit(pow, 3, 2)
         (id,) = cluster.wait_for(1)
         cluster.fake.change(id, state="RUNNING")
         cluster.fake.fault("squeue", "empty")
-        wait_until(lambda: len(cluster.fake.calls("sacct")) >= 3, "the accounting is asked")
+        wait_until(
+            lambda: len(cluster.fake.calls("sacct")) >= 3, "the accounting is asked"
+        )
         assert not future.done()
         cluster.run(id)
         assert future.result(timeout=HANG) == 9
@@ -258,7 +309,10 @@ def test_jobs_are_cancelled_when_squeue_is_given_up(cluster, opened, pace, recwa
     with opened() as submit:
         futures = [submit(pow, k, 2) for k in range(2)]
         for future in futures:
-            with pytest.raises(UserError, match=r"Slurm has not answered for 0.005 minutes .* the jobs are cancelled"):
+            with pytest.raises(
+                UserError,
+                match=r"Slurm has not answered for 0.005 minutes .* the jobs are cancelled",
+            ):
                 future.result(timeout=HANG)
         with pytest.raises(UserError, match="has not answered"):
             submit(pow, 3, 2).result(timeout=HANG)
@@ -283,7 +337,8 @@ def test_results_put_off_giving_up(cluster, opened, clock):
 
 
 POLICY = (
-    "Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
+    "Batch job submission failed: Job violates accounting/QOS policy "
+    "(job submit limit, user's size and/or time limits)"
 )
 REFUSALS = [
     "invalid partition specified: bad\nsbatch: error: Batch job submission failed: Invalid partition name specified",
@@ -303,7 +358,9 @@ def test_a_refusal_for_good_stops_the_command_at_once(cluster, opened, recwarn, 
             with pytest.raises(UserError) as error:
                 future.result(timeout=HANG)
             assert words.splitlines()[-1] in str(error.value)
-            assert str(error.value).endswith("change settings with --engine-set NAME=VALUE")
+            assert str(error.value).endswith(
+                "change settings with --engine-set NAME=VALUE"
+            )
     assert told(recwarn) == []
     assert cluster.fake.calls("scancel") == []
     # These words alone may be said of a limit on jobs: a single job tells.
@@ -312,9 +369,14 @@ def test_a_refusal_for_good_stops_the_command_at_once(cluster, opened, recwarn, 
 
 def test_an_unknown_option_is_told_in_the_words_of_sbatch(cluster, opened):
     cluster.fake.fault(
-        "sbatch", "fail", "sbatch: unrecognized option '--foo=1'\nTry \"sbatch --help\" for more information"
+        "sbatch",
+        "fail",
+        "sbatch: unrecognized option '--foo=1'\nTry \"sbatch --help\" for more information",
     )
-    with opened(foo=1) as submit, pytest.raises(UserError, match="unrecognized option '--foo=1'"):
+    with (
+        opened(foo=1) as submit,
+        pytest.raises(UserError, match="unrecognized option '--foo=1'"),
+    ):
         submit(pow, 3, 2).result(timeout=HANG)
 
 
@@ -324,7 +386,9 @@ def test_a_refusal_fails_only_what_was_refused(cluster, opened):
         ids = cluster.wait_for(2)
         cluster.fake.fault("sbatch", "fail", f"sbatch: error: {REFUSALS[1]}")
         second = submit(pow, 5, 2)
-        with pytest.raises(RuntimeError, match=r"Slurm refuses the job: .*Invalid account"):
+        with pytest.raises(
+            RuntimeError, match=r"Slurm refuses the job: .*Invalid account"
+        ):
             second.result(timeout=HANG)
         cluster.fake.fault("sbatch", None)
         third = submit(pow, 6, 2)
@@ -346,7 +410,10 @@ def test_a_limit_on_jobs_makes_calls_wait(cluster, opened, recwarn):
         with cluster.running():
             assert results(futures) == [k**2 for k in range(10)]
     (line,) = told(recwarn)
-    assert "Slurm takes no more jobs for now" in line and "QOSMaxSubmitJobPerUserLimit" in line
+    assert (
+        "Slurm takes no more jobs for now" in line
+        and "QOSMaxSubmitJobPerUserLimit" in line
+    )
     assert len(cluster.fake.jobs()) == 10
 
 
@@ -387,10 +454,15 @@ def test_a_limit_that_other_jobs_of_the_user_reach_is_waited_for(cluster, opened
 
 @pytest.mark.parametrize(("largest", "lengths"), [(5, {5, 2}), (1, {1}), (0, {1})])
 def test_arrays_are_as_long_as_slurm_allows(cluster, opened, largest, lengths):
-    """Slurm says so; where it does not, shorter ones are tried. 0 is a Slurm without arrays."""
+    """Slurm says so; where it does not, shorter ones are tried.
+
+    0 is a Slurm without arrays.
+    """
     cluster.fake.settings(array=largest)
     with opened() as submit, cluster.running():
-        assert results([submit(pow, k, 2) for k in range(12)]) == [k**2 for k in range(12)]
+        assert results([submit(pow, k, 2) for k in range(12)]) == [
+            k**2 for k in range(12)
+        ]
     arrays = [id.partition("_")[0] for id in cluster.fake.jobs()]
     assert {arrays.count(id) for id in arrays} <= lengths | set(range(1, largest + 1))
     assert max(arrays.count(id) for id in arrays) == max(largest, 1)
@@ -400,7 +472,9 @@ def test_shorter_arrays_are_tried_where_slurm_does_not_tell_its_limit(cluster, o
     cluster.fake.settings(array=5)
     cluster.fake.fault("scontrol", "fail")
     with opened() as submit, cluster.running():
-        assert results([submit(pow, k, 2) for k in range(12)]) == [k**2 for k in range(12)]
+        assert results([submit(pow, k, 2) for k in range(12)]) == [
+            k**2 for k in range(12)
+        ]
 
 
 @pytest.mark.parametrize("how", ["fail", "hang", "garbage"])
@@ -417,7 +491,9 @@ def test_sbatch_goes_wrong_for_a_while(cluster, opened, clock, recwarn, how):
 
 
 @pytest.mark.parametrize("how", ["accept and hang", "accept and fail"])
-def test_jobs_that_slurm_has_though_sbatch_failed_are_found(cluster, opened, clock, how):
+def test_jobs_that_slurm_has_though_sbatch_failed_are_found(
+    cluster, opened, clock, how
+):
     """They are not submitted twice."""
     cluster.fake.fault("sbatch", how)
     with opened() as submit:
@@ -432,7 +508,9 @@ def test_jobs_that_slurm_has_though_sbatch_failed_are_found(cluster, opened, clo
     assert len(cluster.fake.jobs()) == 3
 
 
-def test_others_are_submitted_after_jobs_that_were_done_before_they_were_found(cluster, opened, pace):
+def test_others_are_submitted_after_jobs_that_were_done_before_they_were_found(
+    cluster, opened, pace
+):
     """Nothing is left to ask Slurm about, but whether it has that array."""
     pace(look=3.0)
     cluster.fake.fault("sbatch", "accept and fail")
@@ -448,8 +526,14 @@ def test_a_job_that_appears_late_is_cancelled(cluster, opened):
         future = submit(pow, 3, 2)
         (id,) = cluster.wait_for(1)
         job = cluster.fake.jobs()[id]
-        load_fake().write(cluster.fake.folder / "jobs" / "7", job | {"name": job["name"][:-1] + "77", "array": "77"})
-        wait_until(lambda: cluster.fake.jobs()["7"]["state"] == "CANCELLED", "the stray is cancelled")
+        load_fake().write(
+            cluster.fake.folder / "jobs" / "7",
+            job | {"name": job["name"][:-1] + "77", "array": "77"},
+        )
+        wait_until(
+            lambda: cluster.fake.jobs()["7"]["state"] == "CANCELLED",
+            "the stray is cancelled",
+        )
         cluster.run("7")  # finds nothing to do
         assert not future.done()
         cluster.run(id)
@@ -465,7 +549,10 @@ def test_calls_fail_when_sbatch_is_given_up(cluster, opened, pace, accepted):
             first = submit(pow, 3, 2)
             (id,) = cluster.wait_for(1)
         cluster.fake.fault("sbatch", "fail")
-        with pytest.raises(RuntimeError if accepted else UserError, match=r"sbatch has not answered for 0.005 minutes"):
+        with pytest.raises(
+            RuntimeError if accepted else UserError,
+            match=r"sbatch has not answered for 0.005 minutes",
+        ):
             submit(pow, 4, 2).result(timeout=HANG)
         if accepted:
             cluster.run(id)
@@ -486,7 +573,12 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize(
-    ("state", "shown"), [*((state, "squeue") for state in ENDINGS), ("TIMEOUT", "sacct"), ("CANCELLED", "sacct")]
+    ("state", "shown"),
+    [
+        *((state, "squeue") for state in ENDINGS),
+        ("TIMEOUT", "sacct"),
+        ("CANCELLED", "sacct"),
+    ],
 )
 def test_how_a_job_ended_is_told_with_the_mend(cluster, opened, state, shown):
     with opened() as submit:
@@ -495,7 +587,9 @@ def test_how_a_job_ended_is_told_with_the_mend(cluster, opened, state, shown):
         log = Path(cluster.fake.jobs()[first]["options"]["output"].replace("%a", "0"))
         log.write_text("said before\n")
         cluster.fake.change(first, state=state, shown=[shown])
-        with pytest.raises(RuntimeError, match=f"Slurm job {first} {ENDINGS[state]}") as error:
+        with pytest.raises(
+            RuntimeError, match=f"Slurm job {first} {ENDINGS[state]}"
+        ) as error:
             futures[0].result(timeout=HANG)
         assert str(error.value).endswith(f"its log: {log}\nsaid before")
         cluster.run(second)
@@ -531,7 +625,9 @@ def test_a_job_that_nobody_knows_any_more_is_lost(cluster, opened, pace, account
         future = submit(pow, 3, 2)
         (id,) = cluster.wait_for(1)
         cluster.fake.remove(id)
-        with pytest.raises(RuntimeError, match=f"Slurm job {id} ended without a result; it left no log"):
+        with pytest.raises(
+            RuntimeError, match=f"Slurm job {id} ended without a result; it left no log"
+        ):
             future.result(timeout=HANG)
     assert cluster.fake.calls("scancel") == [["scancel", id]]
 
@@ -544,7 +640,8 @@ def test_jobs_that_were_cancelled_before_they_started_are_shown_as_one(cluster, 
         for id in (first, second):
             cluster.fake.remove(id)
         load_fake().write(
-            cluster.fake.folder / "jobs" / first[:-2], values | {"state": "CANCELLED", "shown": ["squeue"]}
+            cluster.fake.folder / "jobs" / first[:-2],
+            values | {"state": "CANCELLED", "shown": ["squeue"]},
         )
         for future in futures:
             with pytest.raises(RuntimeError, match="was cancelled"):
@@ -552,7 +649,9 @@ def test_jobs_that_were_cancelled_before_they_started_are_shown_as_one(cluster, 
 
 
 @pytest.mark.parametrize("state", ["PREEMPTED", "NODE_FAIL", "BOOT_FAIL"])
-def test_a_job_that_ended_for_others_reasons_is_submitted_again(cluster, opened, recwarn, state):
+def test_a_job_that_ended_for_others_reasons_is_submitted_again(
+    cluster, opened, recwarn, state
+):
     with opened() as submit:
         future = submit(pow, 3, 2)
         for times in (1, 2):
@@ -561,7 +660,9 @@ def test_a_job_that_ended_for_others_reasons_is_submitted_again(cluster, opened,
         (id,) = cluster.wait_for(3)
         cluster.run(id)
         assert future.result(timeout=HANG) == 9
-    assert told(recwarn) == [f"Slurm job 101 ended with {state}; such jobs are submitted up to 3 times"]
+    assert told(recwarn) == [
+        f"Slurm job 101 ended with {state}; such jobs are submitted up to 3 times"
+    ]
 
 
 def test_the_third_such_end_is_the_last(cluster, opened):
@@ -570,16 +671,29 @@ def test_the_third_such_end_is_the_last(cluster, opened):
         for times in (1, 2, 3):
             (id,) = cluster.wait_for(times)
             cluster.fake.change(id, state="PREEMPTED")
-        with pytest.raises(RuntimeError, match=r"gave way to other jobs; .* \(PREEMPTED\), the last of 3 times"):
+        with pytest.raises(
+            RuntimeError,
+            match=r"gave way to other jobs; .* \(PREEMPTED\), the last of 3 times",
+        ):
             future.result(timeout=HANG)
 
 
-def test_a_job_that_slurm_puts_back_into_the_queue_is_waited_for(cluster, opened, pace, clock):
+def test_a_job_that_slurm_puts_back_into_the_queue_is_waited_for(
+    cluster, opened, pace, clock
+):
     pace(grace=1000.0, look=0.01)
     with opened() as submit:
         future = submit(pow, 3, 2)
         (id,) = cluster.wait_for(1)
-        for state in ("RUNNING", "PREEMPTED", "PENDING", "NODE_FAIL", "REQUEUED", "NODE_FAIL", "RUNNING"):
+        for state in (
+            "RUNNING",
+            "PREEMPTED",
+            "PENDING",
+            "NODE_FAIL",
+            "REQUEUED",
+            "NODE_FAIL",
+            "RUNNING",
+        ):
             cluster.fake.change(id, state=state)
             cluster.wait_for_calls("squeue", 2)
             clock.skip(600)
@@ -618,11 +732,21 @@ def test_jobs_that_may_never_start_are_told(cluster, opened, recwarn):
 
 @pytest.mark.parametrize(
     ("name", "hanging"),
-    [("SIGINT", "squeue"), ("SIGTERM", "squeue"), ("SIGHUP", "squeue"), ("SIGTERM", "sbatch"), ("SIGTERM", None)],
+    [
+        ("SIGINT", "squeue"),
+        ("SIGTERM", "squeue"),
+        ("SIGHUP", "squeue"),
+        ("SIGTERM", "sbatch"),
+        ("SIGTERM", None),
+    ],
 )
 def test_a_signal_cancels_the_jobs_in_one_call(cluster, opened, name, hanging):
     """Also while a program of Slurm hangs."""
-    with pytest.raises(KeyboardInterrupt) as ended, ended_by_signals(), opened() as submit:
+    with (
+        pytest.raises(KeyboardInterrupt) as ended,
+        ended_by_signals(),
+        opened() as submit,
+    ):
         futures = [submit(pow, k, 2) for k in range(3)]
         cluster.wait_for(3)
         if hanging:
@@ -635,7 +759,9 @@ def test_a_signal_cancels_the_jobs_in_one_call(cluster, opened, name, hanging):
     assert {job["state"] for job in cluster.fake.jobs().values()} == {"CANCELLED"}
     assert all(future.cancelled() for future in futures)
     first, *others = cluster.fake.calls("scancel")
-    assert first[1:] == sorted({id.partition("_")[0] for id in cluster.fake.jobs()} & set(first))
+    assert first[1:] == sorted(
+        {id.partition("_")[0] for id in cluster.fake.jobs()} & set(first)
+    )
     # An array of which sbatch said nothing has no id yet.
     assert all(hanging == "sbatch" and call[1:4:2] == ["-u", "-n"] for call in others)
 
@@ -655,7 +781,9 @@ def test_scancel_is_tried_again(cluster, opened, recwarn):
         cluster.fake.fault("scancel", "fail")
 
         def mend():
-            wait_until(lambda: len(cluster.fake.calls("scancel")) >= 2, "scancel is called")
+            wait_until(
+                lambda: len(cluster.fake.calls("scancel")) >= 2, "scancel is called"
+            )
             cluster.fake.fault("scancel", None)
 
         thread = threading.Thread(target=mend)
@@ -677,7 +805,11 @@ def test_what_cannot_be_cancelled_is_told(cluster, opened, pace, recwarn, how):
 
 
 def test_jobs_that_are_there_no_longer_need_no_cancelling(cluster, opened, recwarn):
-    cluster.fake.fault("scancel", "fail", "scancel: error: Kill job error on job id 101: Invalid job id specified")
+    cluster.fake.fault(
+        "scancel",
+        "fail",
+        "scancel: error: Kill job error on job id 101: Invalid job id specified",
+    )
     with opened() as submit:
         submit(pow, 3, 2)
         cluster.wait_for(1)
@@ -685,12 +817,19 @@ def test_jobs_that_are_there_no_longer_need_no_cancelling(cluster, opened, recwa
     assert len(cluster.fake.calls("scancel")) == 1
 
 
-def test_jobs_of_a_killed_command_are_cancelled_before_others_are_submitted(cluster, opened, tmp_path, recwarn):
+def test_jobs_of_a_killed_command_are_cancelled_before_others_are_submitted(
+    cluster, opened, tmp_path, recwarn
+):
     killed = Place(read_options({"folder": str(tmp_path / "jobs")}, None))
     killed.write_call("0", b"")
     for name in (f"{killed.job_names}0", "archselect-of-others-0"):
         array = f"7{len(cluster.fake.jobs())}"
-        values = {"name": name, "state": "RUNNING", "reason": "None", "shown": ["squeue"]}
+        values = {
+            "name": name,
+            "state": "RUNNING",
+            "reason": "None",
+            "shown": ["squeue"],
+        }
         load_fake().write(cluster.fake.folder / "jobs" / array, values)
     with opened() as submit, cluster.running():
         # It lives: its folder is held.
@@ -701,14 +840,20 @@ def test_jobs_of_a_killed_command_are_cancelled_before_others_are_submitted(clus
         assert submit(pow, 3, 2).result(timeout=HANG) == 9
     assert cluster.fake.calls("scancel") == [["scancel", "70"]]
     assert cluster.fake.jobs()["71"]["state"] == "RUNNING"
-    assert told(recwarn) == ["cancelled what a killed command left in Slurm's queue: 70"]
+    assert told(recwarn) == [
+        "cancelled what a killed command left in Slurm's queue: 70"
+    ]
     assert not killed.path.exists()
 
 
-def test_the_folder_of_a_command_on_another_machine_is_told(cluster, opened, tmp_path, recwarn):
+def test_the_folder_of_a_command_on_another_machine_is_told(
+    cluster, opened, tmp_path, recwarn
+):
     other = Place(read_options({"folder": str(tmp_path / "jobs")}, None))
     other._lock.release()
-    (other.path / "owner").write_text(f"not-{socket.gethostname()}\n{other.job_names}\n")
+    (other.path / "owner").write_text(
+        f"not-{socket.gethostname()}\n{other.job_names}\n"
+    )
     with opened() as submit, cluster.running():
         assert submit(pow, 3, 2).result(timeout=HANG) == 9
     (line,) = told(recwarn)
@@ -738,7 +883,11 @@ def raise_one_way():
 
 
 def test_what_cannot_be_pickled_fails_alone(cluster, opened, monkeypatch):
-    functions = {"abs": lambda _: Stuck(), "hash": lambda _: raise_one_way(), "len": lambda _: 1 / 0}
+    functions = {
+        "abs": lambda _: Stuck(),
+        "hash": lambda _: raise_one_way(),
+        "len": lambda _: 1 / 0,
+    }
     monkeypatch.setattr(job, "attempt", replaced(job.attempt, functions))
     with opened() as submit, cluster.running():
         stuck, late, one_way, wrong, right = (
@@ -748,9 +897,13 @@ def test_what_cannot_be_pickled_fails_alone(cluster, opened, monkeypatch):
             submit(len, 1),
             submit(pow, 3, 2),
         )
-        with pytest.raises(RuntimeError, match="the call cannot be sent to a job: TypeError: stuck"):
+        with pytest.raises(
+            RuntimeError, match="the call cannot be sent to a job: TypeError: stuck"
+        ):
             stuck.result(timeout=HANG)
-        with pytest.raises(RuntimeError, match="the result cannot be sent back: TypeError: stuck"):
+        with pytest.raises(
+            RuntimeError, match="the result cannot be sent back: TypeError: stuck"
+        ):
             late.result(timeout=HANG)
         with pytest.raises(RuntimeError, match="OneWay: one and two"):
             one_way.result(timeout=HANG)
@@ -774,7 +927,9 @@ def test_a_result_that_is_damaged_fails_alone(cluster, opened, tmp_path):
         first, second = cluster.wait_for(2)
         place = Path(cluster.fake.jobs()[first]["place"])
         (place / "results" / "0").write_bytes(pickle.dumps((4, None))[:-3])
-        with pytest.raises(RuntimeError, match="the result of a Slurm job cannot be read: "):
+        with pytest.raises(
+            RuntimeError, match="the result of a Slurm job cannot be read: "
+        ):
             damaged.result(timeout=HANG)
         cluster.run(second)
         assert right.result(timeout=HANG) == 9
@@ -784,9 +939,14 @@ def test_a_call_that_the_node_cannot_read_fails_alone(cluster, opened):
     with opened() as submit:
         future = submit(pow, 2, 2)
         (id,) = cluster.wait_for(1)
-        (Path(cluster.fake.jobs()[id]["place"]) / "calls" / "0").write_bytes(b"cnot_here\nthing\n.")
+        (Path(cluster.fake.jobs()[id]["place"]) / "calls" / "0").write_bytes(
+            b"cnot_here\nthing\n."
+        )
         cluster.run(id)
-        with pytest.raises(RuntimeError, match="the call cannot be read on this node: ModuleNotFoundError"):
+        with pytest.raises(
+            RuntimeError,
+            match="the call cannot be read on this node: ModuleNotFoundError",
+        ):
             future.result(timeout=HANG)
 
 
@@ -808,14 +968,21 @@ def test_files_are_removed_when_calls_are_settled(cluster, opened, tmp_path):
 
 def test_commands_may_share_a_folder(cluster, opened):
     with opened() as submit, opened() as other, cluster.running():
-        futures = [submit(pow, 3, 2), other(pow, 4, 2), submit(pow, 5, 2), other(pow, 6, 2)]
+        futures = [
+            submit(pow, 3, 2),
+            other(pow, 4, 2),
+            submit(pow, 5, 2),
+            other(pow, 6, 2),
+        ]
         assert results(futures) == [9, 16, 25, 36]
     assert cluster.fake.calls("scancel") == []
 
 
 def test_many_jobs_take_few_submissions(cluster, opened):
     with opened() as submit, cluster.running():
-        assert results([submit(pow, k, 2) for k in range(100)]) == [k**2 for k in range(100)]
+        assert results([submit(pow, k, 2) for k in range(100)]) == [
+            k**2 for k in range(100)
+        ]
     assert len(cluster.fake.calls("sbatch")) < 20
 
 
@@ -827,10 +994,21 @@ def test_slurm_is_asked_for_this_users_jobs_alone(cluster, opened, monkeypatch):
         submit(pow, 3, 2)
         cluster.wait_for_calls("squeue", 1)
     for call in cluster.fake.calls("squeue"):
-        assert call[1:] == ["-h", "-r", "-u", str(os.getuid()), "-t", "all", "-o", "%i|%T|%r|%j"]
+        assert call[1:] == [
+            "-h",
+            "-r",
+            "-u",
+            str(os.getuid()),
+            "-t",
+            "all",
+            "-o",
+            "%i|%T|%r|%j",
+        ]
     for program in ("squeue", "scancel"):
         names = cluster.fake.environment(program)
-        assert not [name for name in names if name.startswith(("SQUEUE_", "SCANCEL_", "SACCT_"))]
+        assert not [
+            name for name in names if name.startswith(("SQUEUE_", "SCANCEL_", "SACCT_"))
+        ]
         assert "PATH" in names
 
 
@@ -846,13 +1024,22 @@ def test_settings_are_options_of_sbatch(cluster, opened):
         "mem_per_cpu": "2G",
         "comment": "a b",
     }
-    with opened(workers=2, setup=["module load x"], job_name="mine", hold=False, **settings) as submit:
+    with opened(
+        workers=2, setup=["module load x"], job_name="mine", hold=False, **settings
+    ) as submit:
         submit(pow, 3, 2), submit(pow, 4, 2)
         cluster.wait_for(2)
         script = Path(cluster.fake.calls("sbatch")[0][1]).read_text()
         options = next(iter(cluster.fake.jobs().values()))["options"]
     assert options["job-name"].startswith("mine-")
-    wanted = {"array": "0-1%2", "partition": "gpu", "gres": "gpu:1", "time": "240", "mem-per-cpu": "2G", "requeue": ""}
+    wanted = {
+        "array": "0-1%2",
+        "partition": "gpu",
+        "gres": "gpu:1",
+        "time": "240",
+        "mem-per-cpu": "2G",
+        "requeue": "",
+    }
     assert wanted.items() <= options.items()
     assert "#SBATCH --exclusive\n" in script and "#SBATCH --comment='a b'\n" in script
     assert "\nmodule load x\nexec " in script
@@ -886,7 +1073,10 @@ def test_settings_that_cannot_be(cluster, name):
 
 def test_programs_that_are_missing_are_named(cluster):
     (cluster.fake.folder / "bin" / "scancel").unlink()
-    with pytest.raises(UserError, match="Slurm does not answer here: no scancel; run the command on a node"):
+    with pytest.raises(
+        UserError,
+        match="Slurm does not answer here: no scancel; run the command on a node",
+    ):
         check_slurm({})
 
 

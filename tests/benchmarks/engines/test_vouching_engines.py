@@ -2,11 +2,12 @@
 
 import pytest
 
-from archselect.benchmarks import harness
 from archselect.benchmarks.engines.registry import ENGINES
-from archselect.benchmarks.harness import run_study
-from archselect.benchmarks.machine import code
-from archselect.benchmarks.records import Folder, Record
+from archselect.benchmarks.runs import harness
+from archselect.benchmarks.runs.harness import run_study
+from archselect.benchmarks.runtime.machine import code
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Record
 from archselect.nasbench_adapters.errors import UserError
 
 
@@ -23,8 +24,14 @@ def settings(request, engine, folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", sorted(ENGINES))
 def test_workers_refuse_other_code(request, engine, quick, monkeypatch, tmp_path):
-    where = {"engine": engine, "engine_settings": settings(request, engine, tmp_path / "jobs"), "workers": 1}
-    monkeypatch.setattr(harness, "code", lambda: code()._replace(sources="0123456789abcdef"))
+    where = {
+        "engine": engine,
+        "engine_settings": settings(request, engine, tmp_path / "jobs"),
+        "workers": 1,
+    }
+    monkeypatch.setattr(
+        harness, "code", lambda: code()._replace(sources="0123456789abcdef")
+    )
     with pytest.raises(UserError, match="is other code"):
         run_study(quick, tmp_path / "out", device="cpu", **where)
     assert not list(Folder(tmp_path / "out").read_all(Record))
@@ -39,11 +46,15 @@ def test_workers_refuse_other_images(quick, monkeypatch, tmp_path):
         """As if the command had read other images."""
         jobs = described(*arguments)
         for job in jobs:
-            data_inputs = job.supernet.data_inputs.model_copy(update={"checksum": "0" * 16})
+            data_inputs = job.supernet.data_inputs.model_copy(
+                update={"checksum": "0" * 16}
+            )
             object.__setattr__(job.supernet, "data_inputs", data_inputs)
         return jobs
 
     monkeypatch.setattr(harness, "span", other_images)
-    with pytest.raises(UserError, match=r"data set 'digits' on .* is not what the command read"):
+    with pytest.raises(
+        UserError, match=r"data set 'digits' on .* is not what the command read"
+    ):
         run_study(quick, tmp_path / "out", device="cpu", workers=1)
     assert not list(Folder(tmp_path / "out").read_all(Record))

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from archselect.benchmarks.optimisers.base import Batch
-from archselect.benchmarks.optimisers.trainer import Trainer
+from archselect.benchmarks.optimisers.trainer import Batch, Trainer
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import Supernet
@@ -32,9 +31,13 @@ def new_trainer(halves):
     def make(optimiser, space="nb201", dtype=torch.float32, scale=1.0):
         space = get_space(space)
         skeleton = space.skeleton(**SKELETONS[space.name])
-        supernet = Supernet(space, skeleton, halves.dataset.channels, halves.dataset.classes, seed=0).to(dtype)
+        supernet = Supernet(
+            space, skeleton, halves.dataset.channels, halves.dataset.classes, seed=0
+        ).to(dtype)
         generator = torch.Generator().manual_seed(1)
-        alphas = optimiser.model_copy(update={"alpha_scale": scale}).new_alphas(space, generator, torch.device("cpu"))
+        alphas = optimiser.model_copy(update={"alpha_scale": scale}).new_alphas(
+            space, generator, torch.device("cpu")
+        )
         alphas = tuple(alpha.to(dtype).requires_grad_() for alpha in alphas)
         return Trainer(optimiser, space, supernet, alphas, halves, seed=2)
 

@@ -4,9 +4,15 @@ import pickle
 
 import pytest
 
-from archselect.benchmarks.optimisers.base import CommonSettings, Optimiser
-from archselect.benchmarks.optimisers.registry import OPTIMISERS, TAKEN, get_optimiser, registry
-from archselect.benchmarks.study import SupernetPart
+from archselect.benchmarks.optimisers.base import Optimiser
+from archselect.benchmarks.optimisers.registry import (
+    OPTIMISERS,
+    TAKEN,
+    get_optimiser,
+    registry,
+)
+from archselect.benchmarks.optimisers.settings import CommonSettings
+from archselect.benchmarks.plan.study import SupernetPart
 from archselect.nasbench_adapters.errors import UserError
 
 GOOD = """from __future__ import annotations
@@ -15,7 +21,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from archselect.benchmarks.optimisers.base import Batch, Optimiser
+from archselect.benchmarks.optimisers.base import Optimiser
+from archselect.benchmarks.optimisers.trainer import Batch
 from archselect.benchmarks.optimisers.darts import Darts
 from archselect.benchmarks.optimisers.trainer import Trainer
 
@@ -58,13 +65,17 @@ def test_an_optimiser_is_found_by_its_own_name_and_says_what_it_is(name):
     assert optimiser.name == name
     assert optimiser.summary and len(optimiser.summary.splitlines()) == 1
     assert optimiser.__doc__
-    assert optimiser().model_dump() == {key: field.default for key, field in optimiser.model_fields.items()}
+    assert optimiser().model_dump() == {
+        key: field.default for key, field in optimiser.model_fields.items()
+    }
     assert set(optimiser().settings()) <= set(optimiser.model_fields)
     assert registry.usable(optimiser) is optimiser and registry.source(name) is None
 
 
 def test_an_unknown_name_is_met_with_the_nearest():
-    with pytest.raises(UserError, match="unknown recipe 'sdarts_rs': did you mean 'sdarts-rs'"):
+    with pytest.raises(
+        UserError, match="unknown recipe 'sdarts_rs': did you mean 'sdarts-rs'"
+    ):
         get_optimiser("sdarts_rs")
 
 
@@ -73,7 +84,9 @@ def test_a_class_of_a_file(write, monkeypatch):
     monkeypatch.chdir(path.parent)
     part = SupernetPart.model_validate({"recipe": "mine.py:Together", "mode": "b"})
     optimiser = part.build()
-    assert isinstance(optimiser, Optimiser) and type(optimiser) is get_optimiser(str(path))
+    assert isinstance(optimiser, Optimiser) and type(optimiser) is get_optimiser(
+        str(path)
+    )
     assert (part.label, part.epochs, optimiser.mode) == ("together", 7, "b")
     again = pickle.loads(pickle.dumps(part))  # noqa: S301 (our own)
     assert again == part and again.build() == optimiser
@@ -82,18 +95,32 @@ def test_a_class_of_a_file(write, monkeypatch):
     assert inputs.recipe == "together" and inputs.source == registry.source(str(path))
     assert inputs.settings == optimiser.settings() and inputs.settings["warmth"] == 1.0
     write(GOOD + "# edited\n")
-    assert part.source("nb201") != inputs.source and part.source("nb201").startswith("file ")
+    assert part.source("nb201") != inputs.source and part.source("nb201").startswith(
+        "file "
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
         (("def step", "def stop"), "Together has no method step(self, trainer, batch)"),
-        (('    name: ClassVar[str] = "together"\n', ""), 'Together lacks a name: give it name: ClassVar[str] = "…"'),
+        (
+            ('    name: ClassVar[str] = "together"\n', ""),
+            'Together lacks a name: give it name: ClassVar[str] = "…"',
+        ),
         (("    summary:", "    sum:"), "Together lacks a summary"),
-        (("Field(1, gt=0)", "Field(gt=0)"), "Together has a setting warmth without a default: give it one"),
-        (("warmth:", "label:"), "Together has a setting label, a word that studies need: rename it"),
-        ((": Literal[", ": Litteral["), "Together: PydanticUndefinedAnnotation: name 'Litteral' is not defined"),
+        (
+            ("Field(1, gt=0)", "Field(gt=0)"),
+            "Together has a setting warmth without a default: give it one",
+        ),
+        (
+            ("warmth:", "label:"),
+            "Together has a setting label, a word that studies need: rename it",
+        ),
+        (
+            (": Literal[", ": Litteral["),
+            "Together: PydanticUndefinedAnnotation: name 'Litteral' is not defined",
+        ),
     ],
 )
 def test_a_class_that_lacks_something(write, change, wanted):
@@ -103,8 +130,14 @@ def test_a_class_that_lacks_something(write, change, wanted):
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        (":Togther", "unknown optimiser in mine.py 'Togther': did you mean 'Together'?"),
-        (":Darts", "mine.py: Darts is no optimiser: derive it, there, from archselect.benchmarks.optimisers.base."),
+        (
+            ":Togther",
+            "unknown optimiser in mine.py 'Togther': did you mean 'Together'?",
+        ),
+        (
+            ":Darts",
+            "mine.py: Darts is no optimiser: derive it, there, from archselect.benchmarks.optimisers.base.",
+        ),
     ],
 )
 def test_a_class_that_is_none_of_the_files_optimisers(write, monkeypatch, name, wanted):
@@ -113,17 +146,31 @@ def test_a_class_that_is_none_of_the_files_optimisers(write, monkeypatch, name, 
 
 
 def test_no_such_file():
-    assert message("absent.py").endswith("name a Python file and a class in it, as my_optimiser.py:MyOptimiser")
+    assert message("absent.py").endswith(
+        "name a Python file and a class in it, as my_optimiser.py:MyOptimiser"
+    )
 
 
 def test_settings_of_a_class_of_a_file_are_checked(write):
     path = write()
-    assert "unknown setting of recipe together 'warmt': did you mean 'warmth'?" in message(path, warmt=2)
+    assert (
+        "unknown setting of recipe together 'warmt': did you mean 'warmth'?"
+        in message(path, warmt=2)
+    )
     with pytest.raises(ValueError, match="greater than 0"):
         SupernetPart.model_validate({"recipe": str(path), "warmth": 0})
-    listed = write(GOOD.replace("warmth: float = Field(1, gt=0)", "warmth: tuple[int, ...] = (1, 2)"))
-    assert message(listed).startswith("recipe together: setting warmth is tuple: make it of text, numbers or truth")
+    listed = write(
+        GOOD.replace(
+            "warmth: float = Field(1, gt=0)", "warmth: tuple[int, ...] = (1, 2)"
+        )
+    )
+    assert message(listed).startswith(
+        "recipe together: setting warmth is tuple: make it of text, numbers or truth"
+    )
 
 
 def test_a_studys_own_words_are_known():
-    assert set(TAKEN) == SupernetPart.model_fields.keys() - CommonSettings.model_fields.keys()
+    assert (
+        set(TAKEN)
+        == SupernetPart.model_fields.keys() - CommonSettings.model_fields.keys()
+    )

@@ -22,7 +22,9 @@ def slowly(rows, radius, draws):
         if not any(row):
             out.append(row)
             continue
-        moved = {k: w + u for k, (w, u) in enumerate(zip(row, noise, strict=True)) if w != 0}
+        moved = {
+            k: w + u for k, (w, u) in enumerate(zip(row, noise, strict=True)) if w != 0
+        }
         clipped = {k: min(max(value, 0.0), 1.0) for k, value in moved.items()}
         total = sum(clipped.values())
         if total == 0:
@@ -40,7 +42,11 @@ def slowly(rows, radius, draws):
 )
 def test_it_is_the_rule_entry_by_entry(space, seed, radius, scale, data):
     space = get_space(space)
-    choices = [st.integers(-2, len(names) - 1) for cell in space.cells for names in cell.operations]
+    choices = [
+        st.integers(-2, len(names) - 1)
+        for cell in space.cells
+        for names in cell.operations
+    ]
     flat = data.draw(st.tuples(*choices))
     rows, start = [], 0
     for cell in space.cells:
@@ -49,14 +55,21 @@ def test_it_is_the_rule_entry_by_entry(space, seed, radius, scale, data):
     decisions = Decisions(tuple(rows))
     generator = torch.Generator().manual_seed(seed)
     alphas = [
-        scale * torch.randn(len(cell.edges), max(map(len, cell.operations)), generator=generator)
+        scale
+        * torch.randn(
+            len(cell.edges), max(map(len, cell.operations)), generator=generator
+        )
         for cell in space.cells
     ]
     mixture = mixture_of(space, alphas, decisions)
     found = perturb(mixture, radius, torch.Generator().manual_seed(seed))
     count = sum(weights.numel() for weights in mixture.weights)
-    draws = iter(torch.rand(count, generator=torch.Generator().manual_seed(seed)).tolist())
-    for c, (before, after) in enumerate(zip(mixture.weights, found.weights, strict=True)):
+    draws = iter(
+        torch.rand(count, generator=torch.Generator().manual_seed(seed)).tolist()
+    )
+    for c, (before, after) in enumerate(
+        zip(mixture.weights, found.weights, strict=True)
+    ):
         assert torch.allclose(after, slowly(before, radius, draws), atol=1e-5)
         for edge, choice in enumerate(decisions.choices[c]):
             allowed = len(space.cells[c].operations[edge])
@@ -75,13 +88,17 @@ def test_an_edge_of_which_nothing_is_left_keeps_its_largest():
     support = (((True,) * 5,) * 2000,)
     mixture = type("Mixture", (), {"weights": (rows,), "support": support})
     (after,) = perturb(mixture, 0.9, torch.Generator().manual_seed(0)).weights
-    noise = 0.9 * (2 * torch.rand(10_000, generator=torch.Generator().manual_seed(0)) - 1).view(2000, 5)
+    noise = 0.9 * (
+        2 * torch.rand(10_000, generator=torch.Generator().manual_seed(0)) - 1
+    ).view(2000, 5)
     lost = (rows + noise <= 0).all(1)
     assert int(lost.sum()) > 10
     assert torch.equal(after[lost], torch.eye(5)[noise[lost].argmax(1)])
 
 
-def test_the_radius_grows_over_the_epochs_and_stays_at_its_end_while_tuning(new_trainer, monkeypatch):
+def test_the_radius_grows_over_the_epochs_and_stays_at_its_end_while_tuning(
+    new_trainer, monkeypatch
+):
     seen = []
     monkeypatch.setattr(
         "archselect.benchmarks.optimisers.sdarts_rs.perturb",
@@ -91,12 +108,17 @@ def test_the_radius_grows_over_the_epochs_and_stays_at_its_end_while_tuning(new_
     for epoch in range(4):
         trainer.epoch(trainer.space.undecided(), progress=epoch / 4)
     trainer.epoch(trainer.space.undecided())
-    assert seen == pytest.approx([0.03 + 0.27 * epoch / 4 for epoch in range(4)] + [0.3])
+    assert seen == pytest.approx(
+        [0.03 + 0.27 * epoch / 4 for epoch in range(4)] + [0.3]
+    )
 
 
 def test_only_the_weights_step_is_perturbed(new_trainer):
     """The first step's batches are drawn before its noise, so alphas after it are those of DARTS; weights are not."""
-    plain, noisy = new_trainer(Darts(batch_size=24)), new_trainer(SdartsRS(batch_size=24))
+    plain, noisy = (
+        new_trainer(Darts(batch_size=24)),
+        new_trainer(SdartsRS(batch_size=24)),
+    )
     for trainer in (plain, noisy):
         trainer.epoch(trainer.space.undecided(), progress=0.0)
     assert torch.equal(plain.alphas[0], noisy.alphas[0])
@@ -105,7 +127,10 @@ def test_only_the_weights_step_is_perturbed(new_trainer):
 
 
 def test_what_is_drawn_comes_from_the_trainers_stream_alone(new_trainer):
-    first, second = new_trainer(SdartsRS(batch_size=16)), new_trainer(SdartsRS(batch_size=16))
+    first, second = (
+        new_trainer(SdartsRS(batch_size=16)),
+        new_trainer(SdartsRS(batch_size=16)),
+    )
     before = torch.get_rng_state()
     first.epoch(first.space.undecided())
     assert torch.equal(torch.get_rng_state(), before)
@@ -113,5 +138,9 @@ def test_what_is_drawn_comes_from_the_trainers_stream_alone(new_trainer):
     second.epoch(second.space.undecided())
     assert all(
         torch.equal(a, b)
-        for a, b in zip(first.supernet.state_dict().values(), second.supernet.state_dict().values(), strict=True)
+        for a, b in zip(
+            first.supernet.state_dict().values(),
+            second.supernet.state_dict().values(),
+            strict=True,
+        )
     )

@@ -6,9 +6,14 @@ import torch
 from archselect.benchmarks.optimisers.snas import Snas, gumbel
 
 
-def test_it_is_the_mixture_times_the_cost_less_the_mean_cost_over_the_temperature(new_trainer, batch):
+def test_it_is_the_mixture_times_the_cost_less_the_mean_cost_over_the_temperature(
+    new_trainer, batch
+):
     optimiser = Snas(temperature=2.0, temperature_last=0.5, alpha_grad_clip=0)
-    trainer, data = new_trainer(optimiser, dtype=torch.float64), batch("all", torch.float64)
+    trainer, data = (
+        new_trainer(optimiser, dtype=torch.float64),
+        batch("all", torch.float64),
+    )
     trainer.progress = 0.5
     seen = {}
     loss = trainer.loss
@@ -26,7 +31,9 @@ def test_it_is_the_mixture_times_the_cost_less_the_mean_cost_over_the_temperatur
     noise = gumbel(before, torch.Generator().manual_seed(2))
     assert torch.allclose(z, torch.softmax((before + noise) / 1.25, 1))
     mean = (z * c).sum(1, keepdim=True)
-    assert torch.allclose(trainer.alphas[0].grad, z * (c - mean) / 1.25, rtol=1e-9, atol=1e-15)
+    assert torch.allclose(
+        trainer.alphas[0].grad, z * (c - mean) / 1.25, rtol=1e-9, atol=1e-15
+    )
 
 
 def test_the_noise_is_gumbels():

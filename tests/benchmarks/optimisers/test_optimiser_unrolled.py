@@ -26,13 +26,21 @@ def exact(trainer, train, valid):
         logits = functional_call(supernet, {**buffers, **weights}, (batch[0], mixture))
         return F.cross_entropy(logits, batch[1])
 
-    slopes = torch.autograd.grad(loss(train, weights), weights.values(), create_graph=True, allow_unused=True)
+    slopes = torch.autograd.grad(
+        loss(train, weights), weights.values(), create_graph=True, allow_unused=True
+    )
     ahead = {}
     for (name, weight), slope in zip(weights.items(), slopes, strict=True):
         ahead[name] = weight
         if slope is not None:
-            momentum = trainer.weight_optimizer.state.get(weight, {}).get("momentum_buffer", torch.zeros(()))
-            slope = slope + group["weight_decay"] * weight.detach() + group["momentum"] * momentum
+            momentum = trainer.weight_optimizer.state.get(weight, {}).get(
+                "momentum_buffer", torch.zeros(())
+            )
+            slope = (
+                slope
+                + group["weight_decay"] * weight.detach()
+                + group["momentum"] * momentum
+            )
             ahead[name] = weight.detach() - group["lr"] * slope
     return torch.autograd.grad(loss(valid, ahead), trainer.alphas)
 
@@ -46,19 +54,29 @@ def prepared(new_trainer, space, **settings):
 
 @pytest.mark.parametrize("space", ["nb201", "s3"])
 @pytest.mark.parametrize("steps", [0, 2])
-def test_it_is_the_exact_gradient_as_the_radius_shrinks(new_trainer, batch, space, steps):
+def test_it_is_the_exact_gradient_as_the_radius_shrinks(
+    new_trainer, batch, space, steps
+):
     trainer = prepared(new_trainer, space, learning_rate=0.05)
     train, valid = batch("train", DOUBLE), batch("valid", DOUBLE)
     for _ in range(steps):
         trainer.step_weights(trainer.loss(train, trainer.mixture()))
     trainer.decisions = trainer.space.undecided().decide(0, 1, 1)
     wanted = exact(trainer, train, valid)
-    first_order = trainer.gradients(trainer.loss(valid, trainer.mixture(), dict(trainer.supernet.named_parameters())))
+    first_order = trainer.gradients(
+        trainer.loss(
+            valid, trainer.mixture(), dict(trainer.supernet.named_parameters())
+        )
+    )
 
     def error(found):
-        return max(float((f - w).abs().max() / w.abs().max()) for f, w in zip(found, wanted, strict=True))
+        return max(
+            float((f - w).abs().max() / w.abs().max())
+            for f, w in zip(found, wanted, strict=True)
+        )
 
-    # A ReLU that switches within the difference adds a jump, so the radius must be small enough for none to.
+    # A ReLU that switches within the difference adds a jump, so the radius must be
+    # small enough for none to.
     assert error(unrolled_gradients(trainer, train, valid, radius=1e-8)) < 1e-6
     assert error(first_order) > 0.1  # what the unrolling is for
 
@@ -78,12 +96,22 @@ def test_it_leaves_weights_momentum_and_gradients_as_they_were(new_trainer, batc
     trainer.step_weights(trainer.loss(train, trainer.mixture()))
     parameters = list(trainer.supernet.parameters())
     before = [(p.detach().clone(), p.grad.clone(), p._version) for p in parameters]
-    momentum = [state["momentum_buffer"].clone() for state in trainer.weight_optimizer.state.values()]
+    momentum = [
+        state["momentum_buffer"].clone()
+        for state in trainer.weight_optimizer.state.values()
+    ]
     unrolled_gradients(trainer, train, valid)
     for p, (value, gradient, version) in zip(parameters, before, strict=True):
-        assert torch.equal(p, value) and torch.equal(p.grad, gradient) and p._version == version
+        assert (
+            torch.equal(p, value)
+            and torch.equal(p.grad, gradient)
+            and p._version == version
+        )
     states = trainer.weight_optimizer.state.values()
-    assert all(torch.equal(s["momentum_buffer"], m) for s, m in zip(states, momentum, strict=True))
+    assert all(
+        torch.equal(s["momentum_buffer"], m)
+        for s, m in zip(states, momentum, strict=True)
+    )
 
 
 def test_the_step_that_is_looked_ahead_is_sgds_own(new_trainer, batch):
@@ -109,7 +137,10 @@ def test_the_step_that_is_looked_ahead_is_sgds_own(new_trainer, batch):
 
 
 def test_training_by_it_is_another_training(new_trainer):
-    first, second = new_trainer(Darts(batch_size=16)), new_trainer(Darts(batch_size=16, order=2))
+    first, second = (
+        new_trainer(Darts(batch_size=16)),
+        new_trainer(Darts(batch_size=16, order=2)),
+    )
     for trainer in (first, second):
         trainer.epoch(trainer.space.undecided())
     assert not torch.equal(first.alphas[0], second.alphas[0])

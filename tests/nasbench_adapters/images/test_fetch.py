@@ -31,17 +31,25 @@ def test_both_checksums_count(tmp_path: Path) -> None:
     path = tmp_path / "a.mat"
     path.write_bytes(CONTENT)
     verify(path, Sums(MD5, SHA256))
-    for sums, name in ((Sums("0" * 32, SHA256), "MD5"), (Sums(MD5, "0" * 64), "SHA-256")):
+    for sums, name in (
+        (Sums("0" * 32, SHA256), "MD5"),
+        (Sums(MD5, "0" * 64), "SHA-256"),
+    ):
         with pytest.raises(
-            UserError, match=rf"a\.mat is damaged or another file: its {name} is \w+, not 0+; delete it"
+            UserError,
+            match=rf"a\.mat is damaged or another file: its {name} is \w+, not 0+; delete it",
         ):
             verify(path, sums)
 
 
 def test_checksums_are_of_the_right_form() -> None:
-    assert len({sums.md5 for sums in OF_DATA_SETS} | {sums.sha256 for sums in OF_DATA_SETS}) == 2 * len(OF_DATA_SETS)
+    assert len(
+        {sums.md5 for sums in OF_DATA_SETS} | {sums.sha256 for sums in OF_DATA_SETS}
+    ) == 2 * len(OF_DATA_SETS)
     for sums in OF_DATA_SETS:
-        assert len(bytes.fromhex(sums.md5)) == 16 and len(bytes.fromhex(sums.sha256)) == 32
+        assert (
+            len(bytes.fromhex(sums.md5)) == 16 and len(bytes.fromhex(sums.sha256)) == 32
+        )
 
 
 def test_authors_are_asked_over_a_connection_that_proves_who_they_are() -> None:
@@ -49,17 +57,26 @@ def test_authors_are_asked_over_a_connection_that_proves_who_they_are() -> None:
         assert urlsplit(url).scheme == "https"
 
 
-def test_a_folder_that_another_process_removes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_another_process_removes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One whose own download failed, just before this one's begins."""
     folder = tmp_path / "new" / "data"
     removed = []
 
-    def retrieve(address: str, known_hash: str, fname: str, path: Path, downloader: object) -> None:
+    def retrieve(
+        address: str, known_hash: str, fname: str, path: Path, downloader: object
+    ) -> None:
         if not removed:
             path.rmdir()
             removed.append(path)
         (path / fname).write_bytes(CONTENT)
 
     monkeypatch.setattr(pooch, "retrieve", retrieve)
-    fetch(folder / "a.mat", Sums(MD5, SHA256), "https://example.org", "ARCHSELECT_SVHN_URL")
+    fetch(
+        folder / "a.mat",
+        Sums(MD5, SHA256),
+        "https://example.org",
+        "ARCHSELECT_SVHN_URL",
+    )
     assert (folder / "a.mat").read_bytes() == CONTENT and removed == [folder]

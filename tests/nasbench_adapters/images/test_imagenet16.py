@@ -63,7 +63,12 @@ def test_first_120_classes_pixel_by_pixel(folder: Path) -> None:
                     np.testing.assert_array_equal(images[at, :, :, channel], plane)
                 at += 1
         assert at == len(images) == len(labels)
-    assert (dataset.classes, dataset.flip, dataset.pad, dataset.image_shape) == (120, True, 2, (3, 16, 16))
+    assert (dataset.classes, dataset.flip, dataset.pad, dataset.image_shape) == (
+        120,
+        True,
+        2,
+        (3, 16, 16),
+    )
     np.testing.assert_allclose(np.array(dataset.mean) * 255, [122.68, 116.66, 104.01])
     np.testing.assert_allclose(np.array(dataset.std) * 255, [63.22, 61.26, 65.09])
 
@@ -78,7 +83,9 @@ def test_missing_files_are_named(folder: Path) -> None:
 
 def test_nothing_runs(folder: Path, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
-    (folder / "val_data").write_bytes(pickle.dumps(content("val_data") | {"x": Command(f"touch {trace}")}))
+    (folder / "val_data").write_bytes(
+        pickle.dumps(content("val_data") | {"x": Command(f"touch {trace}")})
+    )
     with pytest.raises(UserError, match=r"val_data is refused: it asks for .*system"):
         load_images(NAME, folder.parent)
     assert not trace.exists()
@@ -90,7 +97,10 @@ def test_nothing_runs(folder: Path, tmp_path: Path) -> None:
         ([1, 2], "not a dict with 'data' and 'labels'"),
         ({"data": content("x")["data"]}, "not a dict with 'data' and 'labels'"),
         (content("x") | {"data": content("x")["data"][:, :767]}, "'data' is not uint8"),
-        (content("x") | {"data": content("x")["data"].astype(np.float32)}, "'data' is not uint8"),
+        (
+            content("x") | {"data": content("x")["data"].astype(np.float32)},
+            "'data' is not uint8",
+        ),
         (content("x") | {"data": [1, 2]}, "'data' is not uint8"),
         (content("x") | {"labels": [1, 2]}, "'labels' is not 12 whole numbers"),
         (content("x") | {"labels": [[1], [1, 2]]}, "'labels' is not 12 whole numbers"),

@@ -20,9 +20,13 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def shared(name: str) -> Path:
-    path = (ROOT / os.environ.get("ARCHSELECT_SHARED", "../shared") / "data" / name).resolve()
+    path = (
+        ROOT / os.environ.get("ARCHSELECT_SHARED", "../shared") / "data" / name
+    ).resolve()
     if not path.is_file():
-        pytest.skip(f"no shared data: set ARCHSELECT_SHARED to the folder that holds data/{name}")
+        pytest.skip(
+            f"no shared data: set ARCHSELECT_SHARED to the folder that holds data/{name}"
+        )
     return path
 
 
@@ -35,7 +39,9 @@ def contents(**changes: Any) -> dict[str, Any]:
         "test_images": images[6:],
         "test_labels": np.arange(4) % 3,
     }
-    return {key: value for key, value in (arrays | changes).items() if value is not None}
+    return {
+        key: value for key, value in (arrays | changes).items() if value is not None
+    }
 
 
 def saved(path: Path, **changes: Any) -> str:
@@ -51,8 +57,14 @@ def test_digits_are_scikit_learns() -> None:
     images = np.concatenate([dataset.train_images, dataset.test_images])[..., 0]
     labels = np.concatenate([dataset.train_labels, dataset.test_labels])
     source = load_digits()
-    found = {(tuple(np.rint(i / 255 * 16).astype(int).ravel()), int(y)) for i, y in zip(images, labels, strict=True)}
-    assert found == {(tuple(i.astype(int).ravel()), int(y)) for i, y in zip(source.images, source.target, strict=True)}
+    found = {
+        (tuple(np.rint(i / 255 * 16).astype(int).ravel()), int(y))
+        for i, y in zip(images, labels, strict=True)
+    }
+    assert found == {
+        (tuple(i.astype(int).ravel()), int(y))
+        for i, y in zip(source.images, source.target, strict=True)
+    }
 
 
 def test_the_shuffle_of_digits_stays_what_it_is() -> None:
@@ -70,8 +82,17 @@ def test_unknown_names_get_the_nearest_one() -> None:
 
 
 def test_the_registry_says_what_is_here(tmp_path: Path) -> None:
-    assert set(DATASETS) == {"digits", "cifar10", "cifar100", "svhn", "ImageNet16-120", "ImageNet"}
-    assert [name for name, source in DATASETS.items() if source.present(tmp_path)] == ["digits"]
+    assert set(DATASETS) == {
+        "digits",
+        "cifar10",
+        "cifar100",
+        "svhn",
+        "ImageNet16-120",
+        "ImageNet",
+    }
+    assert [name for name, source in DATASETS.items() if source.present(tmp_path)] == [
+        "digits"
+    ]
     for name, source in DATASETS.items():
         assert source.name == name
         assert all((source.summary, source.size, source.licence, source.how))
@@ -99,7 +120,12 @@ def test_data_sets_are_listed_without_torch() -> None:
 
 def test_npz_with_the_required_keys(tmp_path: Path) -> None:
     dataset = load_images(saved(tmp_path / "toy.npz"))
-    assert (dataset.name, dataset.classes, dataset.flip, dataset.pad) == ("toy", 3, True, 2)
+    assert (dataset.name, dataset.classes, dataset.flip, dataset.pad) == (
+        "toy",
+        3,
+        True,
+        2,
+    )
     np.testing.assert_array_equal(dataset.train_images, contents()["train_images"])
     np.testing.assert_array_equal(dataset.test_labels, contents()["test_labels"])
 
@@ -114,7 +140,11 @@ def test_npz_with_every_key(tmp_path: Path) -> None:
         pad=0,
     )
     dataset = load_images(path)
-    assert (dataset.classes, dataset.mean, dataset.std) == (4, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    assert (dataset.classes, dataset.mean, dataset.std) == (
+        4,
+        (0.1, 0.2, 0.3),
+        (0.4, 0.5, 0.6),
+    )
     assert (dataset.flip, dataset.pad) == (False, 0)
     assert load_images(saved(tmp_path / "number.npz", classes=7)).classes == 7
 
@@ -131,7 +161,9 @@ def test_npz_with_every_key(tmp_path: Path) -> None:
         ({"train_labels": np.array([{}] * 6)}, "no readable .npz"),
     ],
 )
-def test_npz_with_something_wrong(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+def test_npz_with_something_wrong(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(UserError, match=message) as caught:
         load_images(saved(tmp_path / "toy.npz", **changes))
     assert "\n" not in str(caught.value)
@@ -160,8 +192,20 @@ def test_npz_that_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "classes", "count", "mean", "std"),
     [
-        ("cifar10_subset", 10, 10000, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-        ("cifar100_subset", 100, 5000, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+        (
+            "cifar10_subset",
+            10,
+            10000,
+            (0.4914, 0.4822, 0.4465),
+            (0.2470, 0.2435, 0.2616),
+        ),
+        (
+            "cifar100_subset",
+            100,
+            5000,
+            (0.5071, 0.4865, 0.4409),
+            (0.2673, 0.2564, 0.2762),
+        ),
     ],
 )
 def test_the_shared_subsets(

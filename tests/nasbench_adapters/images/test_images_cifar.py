@@ -17,7 +17,13 @@ import numpy as np
 import pytest
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.images.cifar import CIFAR10, CIFAR100, Cifar, present, read
+from archselect.nasbench_adapters.images.cifar import (
+    CIFAR10,
+    CIFAR100,
+    Cifar,
+    present,
+    read,
+)
 from archselect.nasbench_adapters.images.fetch import Sums
 
 COUNT = 7
@@ -72,7 +78,10 @@ def with_md5(source: Cifar, archive: bytes) -> Cifar:
 
 
 def sums_of(content: bytes) -> Sums:
-    return Sums(hashlib.md5(content, usedforsecurity=False).hexdigest(), hashlib.sha256(content).hexdigest())
+    return Sums(
+        hashlib.md5(content, usedforsecurity=False).hexdigest(),
+        hashlib.sha256(content).hexdigest(),
+    )
 
 
 @pytest.fixture(params=[CIFAR10, CIFAR100], ids=lambda source: source.name)
@@ -97,7 +106,9 @@ def server(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """(folder that is served, its address)."""
     folder = tmp_path / "served"
     folder.mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as running:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Handler, directory=str(folder))
+    ) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
         yield folder, f"http://127.0.0.1:{running.server_port}/"
@@ -115,7 +126,11 @@ def check(source: Cifar, data_dir: Path, url: str | None = None) -> None:
         expected = [records(source, name) for name, _ in names]
         np.testing.assert_array_equal(images, np.concatenate([i for i, _ in expected]))
         np.testing.assert_array_equal(labels, np.concatenate([y for _, y in expected]))
-    assert (dataset.name, dataset.classes, dataset.mean) == (source.name, source.classes, source.mean)
+    assert (dataset.name, dataset.classes, dataset.mean) == (
+        source.name,
+        source.classes,
+        source.mean,
+    )
     assert (dataset.flip, dataset.pad) == (True, 4)
 
 
@@ -123,15 +138,24 @@ def python_files(source: Cifar) -> dict[str, bytes]:
     """The same images as pickles in torchvision's folder, written as Python 2 did: texts of 8 bits as Latin-1."""
     form = source.python
     files = {"meta": pickle.dumps({"label_names": ["a"]}, protocol=2)}
-    for (name, _), (binary, _) in zip(form.train + form.test, source.train + source.test, strict=True):
+    for (name, _), (binary, _) in zip(
+        form.train + form.test, source.train + source.test, strict=True
+    ):
         images, labels = records(source, binary)
         data = images.transpose(0, 3, 1, 2).reshape(COUNT, -1)
-        table = {"batch_label": name, form.labels: labels.tolist(), "coarse_labels": [20] * COUNT, "data": data}
+        table = {
+            "batch_label": name,
+            form.labels: labels.tolist(),
+            "coarse_labels": [20] * COUNT,
+            "data": data,
+        }
         files[name] = pickle.dumps(table, protocol=2)
     return {f"{form.folder}/{name}": content for name, content in files.items()}
 
 
-def with_python_md5(source: Cifar, files: dict[str, bytes], archive: bytes = b"") -> Cifar:
+def with_python_md5(
+    source: Cifar, files: dict[str, bytes], archive: bytes = b""
+) -> Cifar:
     """The data set, whose canonical files for Python are these."""
 
     def md5(content: bytes) -> str:
@@ -141,8 +165,12 @@ def with_python_md5(source: Cifar, files: dict[str, bytes], archive: bytes = b""
     changed = replace(
         form,
         sums=sums_of(archive),
-        train=tuple((name, md5(files[f"{form.folder}/{name}"])) for name, _ in form.train),
-        test=tuple((name, md5(files[f"{form.folder}/{name}"])) for name, _ in form.test),
+        train=tuple(
+            (name, md5(files[f"{form.folder}/{name}"])) for name, _ in form.train
+        ),
+        test=tuple(
+            (name, md5(files[f"{form.folder}/{name}"])) for name, _ in form.test
+        ),
     )
     return replace(source, python=changed)
 
@@ -185,18 +213,24 @@ def test_both_forms_are_the_same_data_set(source: Cifar, tmp_path: Path) -> None
     )
 
 
-def test_torchvisions_files_are_read_only_if_they_are_the_canonical_ones(source: Cifar, tmp_path: Path) -> None:
+def test_torchvisions_files_are_read_only_if_they_are_the_canonical_ones(
+    source: Cifar, tmp_path: Path
+) -> None:
     """Not those of the tests, nor one that asks for code to be run, whose pickle is not even opened."""
     lay_out(python_files(source), tmp_path)
     name, md5 = source.python.train[0]
-    with pytest.raises(UserError, match=f"{name} is damaged or another file: its MD5 is .*, not {md5}"):
+    with pytest.raises(
+        UserError, match=f"{name} is damaged or another file: its MD5 is .*, not {md5}"
+    ):
         read(source, tmp_path)
     (tmp_path / source.python.archive).write_bytes(b"no archive")
     with pytest.raises(UserError, match=f"its MD5 is .*, not {source.python.sums.md5}"):
         read(source, tmp_path)
 
 
-def test_a_pickle_that_asks_for_code_is_refused_even_with_the_right_md5(source: Cifar, tmp_path: Path) -> None:
+def test_a_pickle_that_asks_for_code_is_refused_even_with_the_right_md5(
+    source: Cifar, tmp_path: Path
+) -> None:
     files = python_files(source)
     name = f"{source.python.folder}/{source.python.test[0][0]}"
     files[name] = b"cos\nsystem\n(S'touch made'\ntR."
@@ -226,7 +260,9 @@ def test_a_missing_file_of_torchvisions(source: Cifar, tmp_path: Path) -> None:
     lay_out(python_files(source), tmp_path)
     name = source.python.test[0][0]
     (tmp_path / source.python.folder / name).unlink()
-    with pytest.raises(UserError, match=f"lacks {name}: get {source.python.archive} again"):
+    with pytest.raises(
+        UserError, match=f"lacks {name}: get {source.python.archive} again"
+    ):
         read(with_python_md5(source, python_files(source)), tmp_path)
 
 
@@ -241,7 +277,9 @@ def test_out_of_the_archive(source: Cifar, tmp_path: Path) -> None:
     archive = archive_of(source, files_of(source))
     (tmp_path / source.archive).write_bytes(archive)
     check(with_md5(source, archive), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [source.archive]  # nothing was extracted
+    assert [path.name for path in tmp_path.iterdir()] == [
+        source.archive
+    ]  # nothing was extracted
 
 
 def test_out_of_the_folder(source: Cifar, tmp_path: Path) -> None:
@@ -266,7 +304,10 @@ def test_fetched_once(source: Cifar, server: tuple[Path, str], tmp_path: Path) -
 
 
 def test_the_mirror_of_the_environment(
-    source: Cifar, server: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Cifar,
+    server: tuple[Path, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder, url = server
     archive = archive_of(source, files_of(source))
@@ -275,17 +316,25 @@ def test_the_mirror_of_the_environment(
     check(with_md5(source, archive), tmp_path / "data")
 
 
-def test_a_failing_download_says_what_to_put_where(server: tuple[Path, str], tmp_path: Path) -> None:
+def test_a_failing_download_says_what_to_put_where(
+    server: tuple[Path, str], tmp_path: Path
+) -> None:
     _, url = server
     data_dir = tmp_path / "data"
     with pytest.raises(UserError, match="404") as caught:
         read(CIFAR10, data_dir, url)
     for message in (str(caught.value), nowhere(CIFAR10, data_dir)):
-        assert "cifar-10-binary.tar.gz" in message and str(data_dir) in message and "\n" not in message
+        assert (
+            "cifar-10-binary.tar.gz" in message
+            and str(data_dir) in message
+            and "\n" not in message
+        )
     assert not present(CIFAR10, data_dir)
 
 
-def test_a_failed_download_leaves_no_folder_and_says_why_in_a_clause(tmp_path: Path) -> None:
+def test_a_failed_download_leaves_no_folder_and_says_why_in_a_clause(
+    tmp_path: Path,
+) -> None:
     message = nowhere(CIFAR10, tmp_path / "new" / "data")
     assert "(Connection refused)" in message
     assert list(tmp_path.iterdir()) == []
@@ -310,7 +359,10 @@ def test_another_archive_is_not_kept(server: tuple[Path, str], tmp_path: Path) -
 def test_a_users_archive_with_another_checksum_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / CIFAR10.archive
     path.write_bytes(b"something else")
-    with pytest.raises(UserError, match=r"its MD5 is .*, not c32a1d4ab5d03f1284b67883e8d87530; delete it"):
+    with pytest.raises(
+        UserError,
+        match=r"its MD5 is .*, not c32a1d4ab5d03f1284b67883e8d87530; delete it",
+    ):
         read(CIFAR10, tmp_path)
     assert path.read_bytes() == b"something else"
 
@@ -326,8 +378,14 @@ def test_damaged_archives(source: Cifar, tmp_path: Path) -> None:
         ("is damaged", b"no archive at all"),
         (f"lacks {source.test[0][0]}", archive_of(source, without)),
         (f"lacks {source.test[0][0]}", archive_of(source, outside)),
-        ("does not hold 7 images", archive_of(source, files | {name: files[name][:-1]})),
-        ("does not hold 7 images", archive_of(source, files | {name: files[name] + b"more"})),
+        (
+            "does not hold 7 images",
+            archive_of(source, files | {name: files[name][:-1]}),
+        ),
+        (
+            "does not hold 7 images",
+            archive_of(source, files | {name: files[name] + b"more"}),
+        ),
     ):
         (tmp_path / source.archive).write_bytes(archive)
         with pytest.raises(UserError, match=message) as caught:
@@ -355,5 +413,7 @@ def test_a_label_out_of_range(tmp_path: Path) -> None:
     name = f"{source.folder}/test_batch.bin"
     archive = archive_of(source, files | {name: b"\x0a" + files[name][1:]})
     (tmp_path / source.archive).write_bytes(archive)
-    with pytest.raises(UserError, match=r"labels go from 0 to 10; they must lie in 0\.\.9"):
+    with pytest.raises(
+        UserError, match=r"labels go from 0 to 10; they must lie in 0\.\.9"
+    ):
         read(with_md5(source, archive), tmp_path)

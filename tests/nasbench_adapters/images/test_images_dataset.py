@@ -11,16 +11,28 @@ from hypothesis import strategies as st
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import load_images
-from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset, pooled
+from archselect.nasbench_adapters.images.dataset import (
+    ImageDataset,
+    make_dataset,
+    pooled,
+)
 
 
-def arrays(count: int = 6, size: int = 8, channels: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def arrays(
+    count: int = 6, size: int = 8, channels: int = 3, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    return rng.integers(0, 256, (count, size, size, channels), dtype=np.uint8), np.arange(count) % 3
+    return rng.integers(
+        0, 256, (count, size, size, channels), dtype=np.uint8
+    ), np.arange(count) % 3
 
 
 def made(**changes: Any) -> ImageDataset:
-    arguments: dict[str, Any] = {"train": arrays(), "test": arrays(4, seed=1), "origin": "made up"}
+    arguments: dict[str, Any] = {
+        "train": arrays(),
+        "test": arrays(4, seed=1),
+        "origin": "made up",
+    }
     return make_dataset("toy", **arguments | changes)
 
 
@@ -36,7 +48,13 @@ def test_constants_are_those_of_the_training_images(channels: int, seed: int) ->
 
 def test_defaults() -> None:
     dataset = made()
-    assert (dataset.classes, dataset.image_size, dataset.channels, dataset.pad, dataset.flip) == (
+    assert (
+        dataset.classes,
+        dataset.image_size,
+        dataset.channels,
+        dataset.pad,
+        dataset.flip,
+    ) == (
         3,
         8,
         3,
@@ -79,10 +97,17 @@ def test_checksum_does_not_depend_on_memory_layout() -> None:
         ({"train": (arrays()[0][:0], arrays()[1][:0])}, "at least one"),
         ({"train": (arrays()[0], arrays()[1][:5])}, "one per image"),
         ({"train": (arrays()[0], arrays()[1] / 2)}, "must be integers"),
-        ({"train": (arrays()[0], arrays()[1] - 1)}, r"labels go from -1 to 2; they must lie in 0\.\.2"),
+        (
+            {"train": (arrays()[0], arrays()[1] - 1)},
+            r"labels go from -1 to 2; they must lie in 0\.\.2",
+        ),
         ({"classes": 2}, r"labels go from 0 to 2; they must lie in 0\.\.1"),
         (
-            {"classes": 1, "train": (arrays()[0], arrays()[1] * 0), "test": (arrays()[0], arrays()[1] * 0)},
+            {
+                "classes": 1,
+                "train": (arrays()[0], arrays()[1] * 0),
+                "test": (arrays()[0], arrays()[1] * 0),
+            },
             "at least 2",
         ),
         ({"test": arrays(size=4)}, "the same shape"),
@@ -105,7 +130,9 @@ def test_bad_input_is_refused(changes: dict[str, Any], message: str) -> None:
 def test_pooling_averages_and_measures_anew():
     pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
     labels = np.arange(6) % 2
-    whole = make_dataset("x", (pixels, labels), (pixels[:4], labels[:4]), origin="made up", flip=False)
+    whole = make_dataset(
+        "x", (pixels, labels), (pixels[:4], labels[:4]), origin="made up", flip=False
+    )
     small = pooled(whole, 4)
     assert (small.name, small.image_size, small.flip, small.pad) == ("x@4", 4, False, 0)
     for image, wanted in zip(small.train_images, pixels, strict=True):
@@ -113,9 +140,13 @@ def test_pooling_averages_and_measures_anew():
             for j in range(4):
                 block = wanted[2 * i : 2 * i + 2, 2 * j : 2 * j + 2].reshape(4, 3)
                 assert np.abs(image[i, j] - block.mean(axis=0)).max() <= 0.5
-    assert small.mean == pytest.approx(whole.mean, abs=0.01) and max(small.std) < max(whole.std)
+    assert small.mean == pytest.approx(whole.mean, abs=0.01) and max(small.std) < max(
+        whole.std
+    )
     assert small.checksum != whole.checksum
-    with pytest.raises(UserError, match="8 pixels cannot be averaged down to 3; 2, 4 would do"):
+    with pytest.raises(
+        UserError, match="8 pixels cannot be averaged down to 3; 2, 4 would do"
+    ):
         pooled(whole, 3)
 
 

@@ -33,7 +33,10 @@ def content(name: str) -> tuple[np.ndarray, np.ndarray]:
 def write(folder: Path, name: str, **changes: Any) -> File:
     """A made-up file as the authors write theirs: images last, the digit 0 as label 10."""
     images, digits = content(name)
-    arrays = {"X": images.transpose(1, 2, 3, 0), "y": np.where(digits == 0, 10, digits)[:, None]}
+    arrays = {
+        "X": images.transpose(1, 2, 3, 0),
+        "y": np.where(digits == 0, 10, digits)[:, None],
+    }
     folder.mkdir(parents=True, exist_ok=True)
     savemat(folder / name, arrays | changes, do_compression=True)
     return known(folder, name)
@@ -42,7 +45,10 @@ def write(folder: Path, name: str, **changes: Any) -> File:
 def known(folder: Path, name: str) -> File:
     """The file with the checksums that it has."""
     content = (folder / name).read_bytes()
-    sums = Sums(hashlib.md5(content, usedforsecurity=False).hexdigest(), hashlib.sha256(content).hexdigest())
+    sums = Sums(
+        hashlib.md5(content, usedforsecurity=False).hexdigest(),
+        hashlib.sha256(content).hexdigest(),
+    )
     return File(name, sums, COUNTS[name])
 
 
@@ -63,7 +69,9 @@ def server(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """(folder that is served, its address)."""
     folder = tmp_path / "served"
     folder.mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as running:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Handler, directory=str(folder))
+    ) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
         yield folder, f"http://127.0.0.1:{running.server_port}/"
@@ -79,7 +87,12 @@ def check(dataset: ImageDataset) -> None:
     ):
         np.testing.assert_array_equal(images, content(name)[0])
         np.testing.assert_array_equal(labels, content(name)[1])
-    assert (dataset.name, dataset.classes, dataset.pad, dataset.flip) == ("svhn", 10, 4, True)
+    assert (dataset.name, dataset.classes, dataset.pad, dataset.flip) == (
+        "svhn",
+        10,
+        4,
+        True,
+    )
 
 
 def test_out_of_the_folder(tmp_path: Path) -> None:
@@ -88,7 +101,9 @@ def test_out_of_the_folder(tmp_path: Path) -> None:
     check(read(tmp_path, None, *files))
 
 
-def test_fetched_once(server: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetched_once(
+    server: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, url = server
     files = [write(folder, name) for name in COUNTS]
     data_dir = tmp_path / "new" / "data"
@@ -101,11 +116,17 @@ def test_fetched_once(server: tuple[Path, str], tmp_path: Path, monkeypatch: pyt
     check(read(data_dir, None, *files))
 
 
-def test_a_failing_download_says_what_to_put_where(server: tuple[Path, str], tmp_path: Path) -> None:
+def test_a_failing_download_says_what_to_put_where(
+    server: tuple[Path, str], tmp_path: Path
+) -> None:
     for url in (server[1], "http://127.0.0.1:9/"):
-        with pytest.raises(UserError, match=r"fetch train_32x32\.mat by other means and put it into") as caught:
+        with pytest.raises(
+            UserError, match=r"fetch train_32x32\.mat by other means and put it into"
+        ) as caught:
             read(tmp_path / "data", url)
-        assert str(tmp_path / "data") in str(caught.value) and "\n" not in str(caught.value)
+        assert str(tmp_path / "data") in str(caught.value) and "\n" not in str(
+            caught.value
+        )
     assert "ARCHSELECT_SVHN_URL" in str(caught.value)
     assert not present(tmp_path / "data")
 
@@ -115,7 +136,8 @@ def test_another_file_is_not_read_at_all(tmp_path: Path) -> None:
     for name in COUNTS:
         write(tmp_path, name)
     with pytest.raises(
-        UserError, match=rf"train_32x32\.mat is damaged or another file.*not {TRAIN.sums.md5}; delete it"
+        UserError,
+        match=rf"train_32x32\.mat is damaged or another file.*not {TRAIN.sums.md5}; delete it",
     ):
         load_images("svhn", tmp_path)
     assert present(tmp_path)
@@ -123,23 +145,35 @@ def test_another_file_is_not_read_at_all(tmp_path: Path) -> None:
 
 WRONG: dict[str, Callable[[Path], File]] = {
     "another order": lambda folder: write(folder, TRAIN.name, X=content(TRAIN.name)[0]),
-    "floats": lambda folder: write(folder, TRAIN.name, X=content(TRAIN.name)[0].transpose(1, 2, 3, 0) / 255),
-    "texts": lambda folder: write(folder, TRAIN.name, y=np.array([["one"]] * 12, dtype=object)),
-    "fewer labels": lambda folder: write(folder, TRAIN.name, y=np.ones((3, 1), np.uint8)),
+    "floats": lambda folder: write(
+        folder, TRAIN.name, X=content(TRAIN.name)[0].transpose(1, 2, 3, 0) / 255
+    ),
+    "texts": lambda folder: write(
+        folder, TRAIN.name, y=np.array([["one"]] * 12, dtype=object)
+    ),
+    "fewer labels": lambda folder: write(
+        folder, TRAIN.name, y=np.ones((3, 1), np.uint8)
+    ),
 }
 
 
 @pytest.mark.parametrize("how", WRONG)
 def test_a_file_of_something_else(tmp_path: Path, how: str) -> None:
     train = WRONG[how](tmp_path)
-    with pytest.raises(UserError, match=r"does not hold 'X' and 'y' of 12 images; delete it"):
+    with pytest.raises(
+        UserError, match=r"does not hold 'X' and 'y' of 12 images; delete it"
+    ):
         read(tmp_path, None, train, write(tmp_path, TEST.name))
 
 
-@pytest.mark.parametrize("data", [b"", b"no MATLAB file", b"MATLAB 5.0 MAT-file" + b"\x00" * 200])
+@pytest.mark.parametrize(
+    "data", [b"", b"no MATLAB file", b"MATLAB 5.0 MAT-file" + b"\x00" * 200]
+)
 def test_a_damaged_file(tmp_path: Path, data: bytes) -> None:
     (tmp_path / TRAIN.name).write_bytes(data)
-    with pytest.raises(UserError, match=r"train_32x32\.mat (is no MATLAB file|does not hold)") as caught:
+    with pytest.raises(
+        UserError, match=r"train_32x32\.mat (is no MATLAB file|does not hold)"
+    ) as caught:
         read(tmp_path, None, known(tmp_path, TRAIN.name))
     assert "\n" not in str(caught.value)
 

@@ -43,16 +43,26 @@ def mixture_drawn():
 
     def draw(space, data, seed):
         generator = torch.Generator().manual_seed(seed)
-        alphas = [alpha.double() for alpha in new_alphas(space, generator, torch.device("cpu"), scale=1.0)]
+        alphas = [
+            alpha.double()
+            for alpha in new_alphas(space, generator, torch.device("cpu"), scale=1.0)
+        ]
         rows = tuple(
-            tuple(data.draw(st.sampled_from([OPEN, OPEN, DROPPED, *range(len(names))])) for names in cell.operations)
+            tuple(
+                data.draw(st.sampled_from([OPEN, OPEN, DROPPED, *range(len(names))]))
+                for names in cell.operations
+            )
             for cell in space.cells
         )
         mixture = mixture_of(space, alphas, Decisions(rows))
         for _ in range(data.draw(st.integers(0, 6))):
             c = data.draw(st.integers(0, len(space.cells) - 1))
             edge = data.draw(st.integers(0, len(space.cells[c].edges) - 1))
-            mixture = mixture.without(c, edge, data.draw(st.integers(0, len(space.cells[c].operations[edge]) - 1)))
+            mixture = mixture.without(
+                c,
+                edge,
+                data.draw(st.integers(0, len(space.cells[c].operations[edge]) - 1)),
+            )
         return mixture
 
     return draw

@@ -1,8 +1,9 @@
 """What the costs of operations add up to, cell by cell, in the spaces of wiring evolution.
 
-The cost of an operation on an edge is the loss' derivative by its entry of the mixture. Normalisation by the batch
-makes what comes after it indifferent to the scale of what went in, so most of a cell's costs cancel; what is left is
-the loss less the entropy of the prediction, and what skips carry within a cell.
+The cost of an operation on an edge is the loss' derivative by its entry of the mixture.
+Normalisation by the batch makes what comes after it indifferent to the scale of what
+went in, so most of a cell's costs cancel; what is left is the loss less the entropy of
+the prediction, and what skips carry within a cell.
 """
 
 import pytest
@@ -25,7 +26,12 @@ def supernet_of(stirred):
 
     def make(name, layers, eps, seed):
         space = get_space(name)
-        supernet = stirred(Supernet(space, space.skeleton(channels=3, layers=layers), 3, CLASSES, seed), seed).train()
+        supernet = stirred(
+            Supernet(
+                space, space.skeleton(channels=3, layers=layers), 3, CLASSES, seed
+            ),
+            seed,
+        ).train()
         for module in supernet.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eps = eps
@@ -53,7 +59,9 @@ def costs_of(supernet, mixture, x, labels):
     (costs,) = torch.autograd.grad(loss, leaf.weights, allow_unused=True)
     logs = F.log_softmax(logits, 1)
     entropy = -(logs.exp() * logs).sum(1).mean()
-    return torch.zeros_like(leaf.weights[0]) if costs is None else costs, float((loss - entropy).detach())
+    return torch.zeros_like(leaf.weights[0]) if costs is None else costs, float(
+        (loss - entropy).detach()
+    )
 
 
 @settings(max_examples=12)
@@ -74,25 +82,34 @@ def test_edge_costs_of_the_last_cell_sum_to_l_less_h_and_of_every_earlier_one_to
     mixture = random_mixture(supernet.space, seed, kind)
     costs, rest = costs_of(supernet, mixture, x, labels)
     (weights,), (cell,) = mixture.weights, supernet.space.cells
-    within = [edge for edge, (source, _) in enumerate(cell.edges) if source >= cell.inputs]
+    within = [
+        edge for edge, (source, _) in enumerate(cell.edges) if source >= cell.inputs
+    ]
     for layer in range(layers):
         skips = float((weights * costs[layer])[within, SKIP].sum())
         wanted = skips + (rest if layer == layers - 1 else 0.0)
         size = float((weights * costs[layer]).abs().sum()) + abs(rest)
-        assert float((weights * costs[layer]).sum()) == pytest.approx(wanted, abs=tolerance * max(size, 1e-3))
+        assert float((weights * costs[layer]).sum()) == pytest.approx(
+            wanted, abs=tolerance * max(size, 1e-3)
+        )
     assert not costs[:, :, NONE].any()
 
 
 @settings(max_examples=8)
 @given(seed=st.integers(0, 10_000), last=st.integers(1, 7))
-def test_of_a_node_that_nothing_enters_nothing_that_leaves_it_costs_anything(images, supernet_of, seed, last):
+def test_of_a_node_that_nothing_enters_nothing_that_leaves_it_costs_anything(
+    images, supernet_of, seed, last
+):
     """With e0 = e1 = none, c(e4) = 0."""
     supernet = supernet_of("minimal", 2, 1e-5, seed)
     choices = [NONE, NONE, 4, 3, last]
     table = F.one_hot(torch.tensor(choices), 8).double()
     support = tuple(tuple(bool(entry) for entry in row) for row in table.tolist())
     costs, _ = costs_of(
-        supernet, Mixture((table,), (support,)), images(BATCH, seed=seed), torch.arange(BATCH) % CLASSES
+        supernet,
+        Mixture((table,), (support,)),
+        images(BATCH, seed=seed),
+        torch.arange(BATCH) % CLASSES,
     )
     assert not costs[:, 4].any() and costs[:, 2:4].any()
 
@@ -112,7 +129,9 @@ def test_all_none_is_absorbing(images, supernet_of, name):
 
 
 @given(st.lists(st.floats(-30, 30), min_size=2, max_size=6), st.data())
-def test_at_the_logits_the_cost_is_l_less_h_and_never_positive_where_the_prediction_is_right(values, data):
+def test_at_the_logits_the_cost_is_l_less_h_and_never_positive_where_the_prediction_is_right(
+    values, data
+):
     z = torch.tensor([values], dtype=torch.float64, requires_grad=True)
     label = torch.tensor([data.draw(st.integers(0, len(values) - 1))])
     loss = F.cross_entropy(z, label)
@@ -127,12 +146,25 @@ def test_at_the_logits_the_cost_is_l_less_h_and_never_positive_where_the_predict
 
 @settings(max_examples=5)
 @given(seed=st.integers(0, 10_000))
-def test_the_alpha_of_none_rises_exactly_where_the_mean_cost_of_the_edge_is_positive(images, supernet_of, seed):
-    supernet, generator = supernet_of("minimal", 2, 1e-5, seed), torch.Generator().manual_seed(seed)
-    alphas = torch.randn(5, 8, generator=generator, dtype=torch.float64).requires_grad_()
-    soft, x, labels = mixture_of(supernet.space, [alphas]), images(BATCH, seed=seed), torch.arange(BATCH) % CLASSES
+def test_the_alpha_of_none_rises_exactly_where_the_mean_cost_of_the_edge_is_positive(
+    images, supernet_of, seed
+):
+    supernet, generator = (
+        supernet_of("minimal", 2, 1e-5, seed),
+        torch.Generator().manual_seed(seed),
+    )
+    alphas = torch.randn(
+        5, 8, generator=generator, dtype=torch.float64
+    ).requires_grad_()
+    soft, x, labels = (
+        mixture_of(supernet.space, [alphas]),
+        images(BATCH, seed=seed),
+        torch.arange(BATCH) % CLASSES,
+    )
     costs, _ = costs_of(supernet, soft, x, labels)
-    (gradient,) = torch.autograd.grad(F.cross_entropy(supernet(x, soft), labels), alphas)
+    (gradient,) = torch.autograd.grad(
+        F.cross_entropy(supernet(x, soft), labels), alphas
+    )
     p, c = soft.weights[0].detach(), costs.sum(0)
     mean = (p * c).sum(1)
     assert torch.allclose(gradient, p * (c - mean[:, None]), rtol=1e-6, atol=1e-9)

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from archselect.nasbench_adapters.networks import NasBench101Network, Network, build_network, scoring
+from archselect.nasbench_adapters.networks import (
+    NasBench101Network,
+    Network,
+    build_network,
+    scoring,
+)
 from archselect.nasbench_adapters.networks.flops import ForwardCost
 from archselect.nasbench_adapters.networks.operations import Rectifier
 from archselect.nasbench_adapters.spaces import get_space
@@ -20,7 +25,8 @@ SPACE = get_space("nb101")
 TINY = SPACE.skeleton(channels=5, cells=1)
 LABELS = torch.tensor([0, 1, 2, 0, 1, 2])
 
-# From the test assets of NASLib (Apache-2.0), which are from the benchmark's file: adjacency, operations, parameters.
+# From the test assets of NASLib (Apache-2.0), which are from the benchmark's file:
+# adjacency, operations, parameters.
 PUBLISHED = [
     ("0101000001110000010000000001000001000000010000000", "31131", 6_315_018),
     ("0110000000010100010000000110000000100000010000000", "331mm", 2_786_620),
@@ -57,7 +63,9 @@ def naive(network, x):
     def conv(sequence, x):
         weight, norm = sequence[0].weight, sequence[1]
         x = F.conv2d(x, weight, padding=weight.shape[2] // 2)
-        return torch.relu(F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias))
+        return torch.relu(
+            F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+        )
 
     layers = list(network.network.layers)
     x = conv(layers[0].conv_bn_relu, x)
@@ -77,15 +85,23 @@ def naive(network, x):
             operation = layer.vertex_op[v]
             convs = [m for m in operation.modules() if isinstance(m, nn.Sequential)]
             made[v] = conv(convs[0], total) if convs else F.max_pool2d(total, 3, 1, 1)
-        out = torch.cat([made[v] for v in made if matrix[v, last]], dim=1) if made else 0
+        out = (
+            torch.cat([made[v] for v in made if matrix[v, last]], dim=1) if made else 0
+        )
         x = out + conv(layer.input_op[last].conv_bn_relu, x) if matrix[0, last] else out
-    return F.linear(x.mean(dim=(2, 3)), network.network.classifier.weight, network.network.classifier.bias)
+    return F.linear(
+        x.mean(dim=(2, 3)),
+        network.network.classifier.weight,
+        network.network.classifier.bias,
+    )
 
 
 @settings(max_examples=20)
 @given(seeds)
 def test_the_forward_is_the_naive_one(images, seed):
-    network = tiny(SPACE.sample(np.random.default_rng(seed)), seed % 100).double().eval()
+    network = (
+        tiny(SPACE.sample(np.random.default_rng(seed)), seed % 100).double().eval()
+    )
     generator = torch.Generator().manual_seed(seed % 1000)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -113,29 +129,47 @@ def test_initial_weights_follow_the_seed_and_the_global_random_state_stays():
     second, other = tiny(architecture, 5), tiny(architecture, 6)
     assert torch.equal(torch.get_rng_state(), state)
     torch.set_rng_state(before)
-    for (name, a), b, c in zip(first.named_parameters(), second.parameters(), other.parameters(), strict=True):
+    for (name, a), b, c in zip(
+        first.named_parameters(), second.parameters(), other.parameters(), strict=True
+    ):
         assert torch.equal(a, b)
         assert torch.equal(a, c) == (a.dim() < 2), name
 
 
 def test_initial_weights_have_the_benchmarks_distribution():
-    network = build_network(SPACE, parse(*PUBLISHED[0][:2]), SPACE.skeleton(channels=64, cells=1), 3, 10, 0)
+    network = build_network(
+        SPACE, parse(*PUBLISHED[0][:2]), SPACE.skeleton(channels=64, cells=1), 3, 10, 0
+    )
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.weight.numel() > 2000:
             weight, fan_in = module.weight.detach(), module.weight[0].numel()
-            # Six standard errors of a standard deviation; the cut is at two of the uncut ones.
-            assert weight.std() * math.sqrt(fan_in) == pytest.approx(1, abs=6 * 0.7 / weight.numel() ** 0.5)
+            # Six standard errors of a standard deviation; the cut is at two of the
+            # uncut ones.
+            assert weight.std() * math.sqrt(fan_in) == pytest.approx(
+                1, abs=6 * 0.7 / weight.numel() ** 0.5
+            )
             assert weight.abs().max() * math.sqrt(fan_in) < 2 / 0.8796 + 1e-4
         if isinstance(module, nn.Linear):
-            assert module.weight.detach().abs().max() <= math.sqrt(6 / (module.in_features + 10))
+            assert module.weight.detach().abs().max() <= math.sqrt(
+                6 / (module.in_features + 10)
+            )
             assert not module.bias.any()
 
 
 def test_all_normalisations_have_the_skeletons_momentum():
     """The package gives 0.997, in TensorFlow's sense, to stem and projections, and 0.1 to operations."""
     for name, wanted in (("benchmark", 0.003), ("released", 0.997)):
-        network = build_network(SPACE, parse(*PUBLISHED[0][:2]), SPACE.skeleton(channels=4, momentum=name), 3, 10, 0)
-        norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+        network = build_network(
+            SPACE,
+            parse(*PUBLISHED[0][:2]),
+            SPACE.skeleton(channels=4, momentum=name),
+            3,
+            10,
+            0,
+        )
+        norms = [
+            module for module in network.modules() if isinstance(module, nn.BatchNorm2d)
+        ]
         assert all(norm.momentum == pytest.approx(wanted) for norm in norms)
 
 
@@ -143,7 +177,11 @@ def test_every_parameter_is_used(images):
     """Unlike the package's own, which has a random number at every vertex without a projection."""
     network = tiny(parse(*PUBLISHED[3][:2])).double().train()
     network(images(4)).sum().backward()
-    assert all(parameter.grad is not None for parameter in network.parameters() if parameter.numel())
+    assert all(
+        parameter.grad is not None
+        for parameter in network.parameters()
+        if parameter.numel()
+    )
 
 
 # --- uses
@@ -156,7 +194,15 @@ def test_build_network_gives_each_space_its_own(nb201, tiny_nb201):
     for name in ("nb101", "nb1shot1-1", "nb1shot1-2", "nb1shot1-3"):
         space = get_space(name)
         architecture = space.sample(np.random.default_rng(0))
-        network = build_network(space, architecture, space.skeleton(channels=4, cells=1), 3, 10, 0, auxiliary=True)
+        network = build_network(
+            space,
+            architecture,
+            space.skeleton(channels=4, cells=1),
+            3,
+            10,
+            0,
+            auxiliary=True,
+        )
         assert isinstance(network, NasBench101Network)
         assert network.auxiliary is None
 
@@ -173,12 +219,21 @@ def test_a_sub_spaces_network_is_that_of_its_cell(images):
     for seed in range(5):
         architecture = space.sample(np.random.default_rng(seed))
         networks = [
-            build_network(space, architecture, space.skeleton(channels=4, cells=1), 3, 3, 7),
             build_network(
-                SPACE, SPACE.architecture(space.module(architecture)), SPACE.skeleton(channels=4, cells=1), 3, 3, 7
+                space, architecture, space.skeleton(channels=4, cells=1), 3, 3, 7
+            ),
+            build_network(
+                SPACE,
+                SPACE.architecture(space.module(architecture)),
+                SPACE.skeleton(channels=4, cells=1),
+                3,
+                3,
+                7,
             ),
         ]
-        torch.testing.assert_close(*(network.double().eval()(x) for network in networks))
+        torch.testing.assert_close(
+            *(network.double().eval()(x) for network in networks)
+        )
 
 
 @pytest.mark.parametrize("name", sorted(PROXIES))
@@ -214,7 +269,9 @@ def test_flops_are_two_per_multiply_add(images, seed):
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.register_forward_hook(
-                lambda m, inputs, output: counted.append(2 * m.weight.numel() * math.prod(output.shape[2:]))
+                lambda m, inputs, output: counted.append(
+                    2 * m.weight.numel() * math.prod(output.shape[2:])
+                )
             )
     cost = ForwardCost(network, (3, 8, 8))
     counted.clear()
@@ -223,7 +280,9 @@ def test_flops_are_two_per_multiply_add(images, seed):
 
 
 def test_training_lowers_the_loss_and_scoring_leaves_no_trace(trace, images):
-    network = build_network(SPACE, parse(*PUBLISHED[6][:2]), SPACE.skeleton(channels=8, cells=1), 3, 3, 0)
+    network = build_network(
+        SPACE, parse(*PUBLISHED[6][:2]), SPACE.skeleton(channels=8, cells=1), 3, 3, 0
+    )
     x = images(24).float()
     y = torch.arange(24) % 3
     optimizer = torch.optim.SGD(network.parameters(), 0.05, momentum=0.9)

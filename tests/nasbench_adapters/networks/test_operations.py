@@ -6,12 +6,18 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support import naive, naive_darts
 from torch import nn
 from torch.nn import functional as F
 
-from archselect.benchmarks.machine import open_device
+from archselect.benchmarks.runtime.machine import open_device
 from archselect.nasbench_adapters.networks import operations
-from archselect.nasbench_adapters.networks.blocks import BLOCKS, PoolReduction, Preprocess, ResidualReduction
+from archselect.nasbench_adapters.networks.blocks import (
+    BLOCKS,
+    PoolReduction,
+    Preprocess,
+    ResidualReduction,
+)
 from archselect.nasbench_adapters.networks.operations import (
     AveragePool,
     ConvNorm,
@@ -70,7 +76,10 @@ def test_pooling_is_torchs_whatever_the_device_makes_of_it(images, size):
         found = AveragePool()(x)
         wanted = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
         torch.testing.assert_close(found, wanted)
-        (gradient,), (own,) = (torch.autograd.grad((out**3).sum(), leaf, retain_graph=True) for out in (wanted, found))
+        (gradient,), (own,) = (
+            torch.autograd.grad((out**3).sum(), leaf, retain_graph=True)
+            for out in (wanted, found)
+        )
         torch.testing.assert_close(own, gradient)
 
 
@@ -86,7 +95,9 @@ def test_pooling_goes_round_a_wrong_gradient(images, monkeypatch):
 
     monkeypatch.setattr(F, "avg_pool2d", spied)
     for wrong in (False, True):
-        monkeypatch.setattr(operations, "has_wrong_gradient", lambda x, wrong=wrong: wrong)
+        monkeypatch.setattr(
+            operations, "has_wrong_gradient", lambda x, wrong=wrong: wrong
+        )
         leaf = x.clone().requires_grad_()
         out = module(leaf)
         assert out.is_contiguous(memory_format=torch.channels_last)
@@ -107,7 +118,9 @@ def test_gradients_are_the_same_on_a_gpu(name, stride):
     if module is None:
         return
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(8, 16, 16, 16, generator=generator).contiguous(memory_format=torch.channels_last)
+    x = torch.randn(8, 16, 16, 16, generator=generator).contiguous(
+        memory_format=torch.channels_last
+    )
     weights = torch.randn(8, 16, 16 // stride, 16 // stride, generator=generator)
     open_device("cuda")
     found = []
@@ -115,7 +128,9 @@ def test_gradients_are_the_same_on_a_gpu(name, stride):
         own = module.to(device, memory_format=torch.channels_last)
         leaf = x.to(device).requires_grad_()
         loss = (own(leaf) * weights.to(device)).sum()
-        found.append([g.cpu() for g in torch.autograd.grad(loss, [leaf, *own.parameters()])])
+        found.append(
+            [g.cpu() for g in torch.autograd.grad(loss, [leaf, *own.parameters()])]
+        )
     for here, there in zip(*found, strict=True):
         torch.testing.assert_close(there, here, rtol=1e-3, atol=1e-4)
 
@@ -126,7 +141,7 @@ def test_candidates_normalisation_is_affine_only_if_asked(affine):
     assert names == ({"0.weight", "1.weight", "1.bias"} if affine else {"0.weight"})
 
 
-def test_the_residual_reduction_is_the_benchmarks_block(images, naive):
+def test_the_residual_reduction_is_the_benchmarks_block(images):
     block = ResidualReduction(3, 6).double()
     mine = naive.BasicBlock(3).double()
     for ours, own in (
@@ -144,9 +159,14 @@ def test_the_pool_reduction_has_no_convolution_that_sees_neighbours(images):
     block = PoolReduction(3, 6).double().eval()
     x = images(2)
     block_means = x.unfold(2, 2, 2).unfold(3, 2, 2).mean(dim=(4, 5))
-    wanted = torch.einsum("oc,bchw->bohw", block[1].weight[:, :, 0, 0], block_means) / (1 + 1e-5) ** 0.5
+    wanted = (
+        torch.einsum("oc,bchw->bohw", block[1].weight[:, :, 0, 0], block_means)
+        / (1 + 1e-5) ** 0.5
+    )
     torch.testing.assert_close(block(x), wanted, rtol=1e-12, atol=1e-12)
-    assert all(m.kernel_size == (1, 1) for m in block.modules() if isinstance(m, nn.Conv2d))
+    assert all(
+        m.kernel_size == (1, 1) for m in block.modules() if isinstance(m, nn.Conv2d)
+    )
 
 
 # --- DARTS
@@ -154,27 +174,42 @@ def test_the_pool_reduction_has_no_convolution_that_sees_neighbours(images):
 
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("name", [*DARTS, "noise"])
-def test_every_operation_of_darts_keeps_channels_and_divides_the_size(name, stride, images):
+def test_every_operation_of_darts_keeps_channels_and_divides_the_size(
+    name, stride, images
+):
     for pools in (True, False):
-        module = build_operation(name, 4, 4, stride=stride, affine=False, normalised_pools=pools).double()
-        assert module(images(2, channels=4, size=6)).shape == (2, 4, 6 // stride, 6 // stride)
+        module = build_operation(
+            name, 4, 4, stride=stride, affine=False, normalised_pools=pools
+        ).double()
+        assert module(images(2, channels=4, size=6)).shape == (
+            2,
+            4,
+            6 // stride,
+            6 // stride,
+        )
 
 
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("name", DARTS)
-def test_every_operation_of_darts_is_the_naive_one(naive_darts, images, name, stride, affine):
+def test_every_operation_of_darts_is_the_naive_one(images, name, stride, affine):
     """In training and evaluation mode, of features that have negative entries too."""
-    module = build_operation(name, 4, 4, stride=stride, affine=affine, normalised_pools=not affine).double()
+    module = build_operation(
+        name, 4, 4, stride=stride, affine=affine, normalised_pools=not affine
+    ).double()
     mine = naive_darts.operation(name, 4, stride, affine).double()
-    layers = [[m for m in net.modules() if hasattr(m, "weight")] for net in (module, mine)]
+    layers = [
+        [m for m in net.modules() if hasattr(m, "weight")] for net in (module, mine)
+    ]
     for ours, own in zip(*layers, strict=True):
         own.load_state_dict(ours.state_dict())
     x = images(3, channels=4, size=6)
     for training in (True, False):
         given = x.clamp(min=0) if module.reads_rectified else x
         wanted = mine.train(training)(x)
-        torch.testing.assert_close(module.train(training)(given), wanted, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(
+            module.train(training)(given), wanted, rtol=1e-12, atol=1e-12
+        )
 
 
 def test_operations_of_darts_that_begin_with_a_relu_read_the_rectified_node():
@@ -192,7 +227,9 @@ def test_operations_of_darts_that_begin_with_a_relu_read_the_rectified_node():
 @pytest.mark.parametrize("name", DARTS)
 def test_replicas_of_an_operation_do_not_mix(name, stride, images):
     """And they put out the channels of a replica side by side, as the next operation expects them."""
-    module = build_operation(name, 4, 4, stride=stride, replicas=3, normalised_pools=True).double()
+    module = build_operation(
+        name, 4, 4, stride=stride, replicas=3, normalised_pools=True
+    ).double()
     x = images(2, channels=12, size=6)
     changed = x.clone()
     changed[:, 4:8] += images(2, channels=4, size=6, seed=1)
@@ -204,28 +241,37 @@ def test_replicas_of_an_operation_do_not_mix(name, stride, images):
 def test_features_are_joined_within_each_replica(widths, replicas):
     """(replica, part, channel) in this order, whatever the parts' widths."""
     parts = [
-        torch.tensor([[100 * r + 10 * p + c] for r in range(replicas) for c in range(width)]).view(1, -1, 1, 1)
+        torch.tensor(
+            [[100 * r + 10 * p + c] for r in range(replicas) for c in range(width)]
+        ).view(1, -1, 1, 1)
         for p, width in enumerate(widths)
     ]
     joint = concatenate(parts, replicas).flatten().tolist()
     assert joint == [
-        100 * r + 10 * p + c for r in range(replicas) for p, width in enumerate(widths) for c in range(width)
+        100 * r + 10 * p + c
+        for r in range(replicas)
+        for p, width in enumerate(widths)
+        for c in range(width)
     ]
 
 
 def test_noise_is_drawn_by_place():
     x = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
-    first, second, again = (build_operation("noise", 3, 3, place=place)(x) for place in (0, 1, 0))
+    first, second, again = (
+        build_operation("noise", 3, 3, place=place)(x) for place in (0, 1, 0)
+    )
     assert torch.equal(first, again)
     assert not (first == second).any()
 
 
 @pytest.mark.parametrize("scale", [1, 2])
-def test_an_input_is_brought_to_the_cells_channels_and_size(naive_darts, images, scale):
+def test_an_input_is_brought_to_the_cells_channels_and_size(images, scale):
     module = Preprocess(3, 4, scale, affine=False).double()
     kind = naive_darts.FactorizedReduce if scale == 2 else naive_darts.ReLUConvBN
     mine = kind(3, 4, False).double()
-    layers = [[m for m in net.modules() if isinstance(m, nn.Conv2d)] for net in (module, mine)]
+    layers = [
+        [m for m in net.modules() if isinstance(m, nn.Conv2d)] for net in (module, mine)
+    ]
     for ours, own in zip(*layers, strict=True):
         own.load_state_dict(ours.state_dict())
     x = images(2, size=6)

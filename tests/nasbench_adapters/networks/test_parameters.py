@@ -21,7 +21,10 @@ def test_every_space_counts_what_is_built(name):
     rng = np.random.default_rng(1)
     cells = [space.sample(rng) for _ in range(4)]
     built = [build_network(space, cell, skeleton, 1, 7, seed=0) for cell in cells]
-    expected = [sum(parameter.numel() for parameter in network.parameters()) for network in built]
+    expected = [
+        sum(parameter.numel() for parameter in network.parameters())
+        for network in built
+    ]
     assert count_parameters(space, cells, skeleton, 1, 7).tolist() == expected
     assert len(set(expected)) > 1
 
@@ -29,7 +32,9 @@ def test_every_space_counts_what_is_built(name):
 def test_the_random_state_of_the_caller_is_left_alone():
     space = get_space("nb201")
     before = torch.get_rng_state()
-    count_parameters(space, [space.sample(np.random.default_rng(0))], space.skeleton(cells=1))
+    count_parameters(
+        space, [space.sample(np.random.default_rng(0))], space.skeleton(cells=1)
+    )
     assert torch.equal(before, torch.get_rng_state())
 
 

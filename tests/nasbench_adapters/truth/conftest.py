@@ -20,9 +20,13 @@ def space():
 
 @pytest.fixture(scope="session")
 def shared_data():
-    folder = (ROOT / os.environ.get("ARCHSELECT_SHARED", "../shared") / "data").resolve()
+    folder = (
+        ROOT / os.environ.get("ARCHSELECT_SHARED", "../shared") / "data"
+    ).resolve()
     if not (folder / "nb201.csv.gz").is_file():
-        pytest.skip("no shared data: set ARCHSELECT_SHARED to the folder that holds data/nb201.csv.gz")
+        pytest.skip(
+            "no shared data: set ARCHSELECT_SHARED to the folder that holds data/nb201.csv.gz"
+        )
     return folder
 
 
@@ -35,9 +39,13 @@ def real_table(shared_data):
 def own_folders(tmp_path_factory, monkeypatch):
     """No test reads or writes the user's own cache and data."""
     home = tmp_path_factory.mktemp("home")
-    monkeypatch.setattr("archselect.nasbench_adapters.truth.user_data_path", lambda name: home / "data" / name)
     monkeypatch.setattr(
-        "archselect.nasbench_adapters.truth.hpo_bench.user_cache_path", lambda name: home / "cache" / name
+        "archselect.nasbench_adapters.truth.user_data_path",
+        lambda name: home / "data" / name,
+    )
+    monkeypatch.setattr(
+        "archselect.nasbench_adapters.truth.hpo_bench.user_cache_path",
+        lambda name: home / "cache" / name,
     )
     return home
 
@@ -61,7 +69,8 @@ def canary(tmp_path):
 def benchmark_content(space):
     """Makes what a file of all architectures holds, by classes of `nas_201_api` or `nats_bench.api_utils`.
 
-    Some accuracies, parameters and times are numpy scalars, as in the released files; cells differ in trials.
+    Some accuracies, parameters and times are numpy scalars, as in the released files;
+    cells differ in trials.
     """
 
     def make(classes, schedules):
@@ -74,7 +83,11 @@ def benchmark_content(space):
             }
             for index, text in enumerate(architectures)
         }
-        return {"meta_archs": architectures, "arch2infos": infos, "evaluated_indexes": set(infos)}
+        return {
+            "meta_archs": architectures,
+            "arch2infos": infos,
+            "evaluated_indexes": set(infos),
+        }
 
     return make
 
@@ -95,12 +108,22 @@ def _results(classes, rng, index, text, epochs):
                 epochs,
                 [np.float32(0.01)],
             )
-            keys = [f"{split}@{e}" for split in (*splits, "unread") for e in range(epochs)]
+            keys = [
+                f"{split}@{e}" for split in (*splits, "unread") for e in range(epochs)
+            ]
             accuracies = {key: round(rng.uniform(10, 90), 3) for key in keys}
-            accuracies[f"{splits[0]}@{epochs - 1}"] = np.float64(12.25 + index + seed / 1000)
-            trial.update_eval(accuracies, dict.fromkeys(keys, 1.0), dict.fromkeys(keys, np.float64(0.5)))
+            accuracies[f"{splits[0]}@{epochs - 1}"] = np.float64(
+                12.25 + index + seed / 1000
+            )
+            trial.update_eval(
+                accuracies,
+                dict.fromkeys(keys, 1.0),
+                dict.fromkeys(keys, np.float64(0.5)),
+            )
             seconds = dict.fromkeys(range(epochs), 1.0)
-            trial.update_train_info(trial.train_acc1es, None, trial.train_losses, seconds)
+            trial.update_train_info(
+                trial.train_acc1es, None, trial.train_losses, seconds
+            )
             results.update(dataset, seed, trial)
     return results
 
@@ -113,15 +136,24 @@ def agrees():
         compared = 0
         for index, text in enumerate(api.meta_archs):
             for column in table.columns:
-                told = api.get_more_info(index, column.dataset, hp=str(column.epochs), is_random=False)
+                told = api.get_more_info(
+                    index, column.dataset, hp=str(column.epochs), is_random=False
+                )
                 key = "valid-accuracy" if column.split == "x-valid" else "test-accuracy"
                 trials = table.lookup(space.parse(text), *column.key)
                 assert trials.mean == pytest.approx(told[key], abs=1e-5)
                 for seed, accuracy in zip(trials.seeds, trials.accuracies, strict=True):
-                    one = api.get_more_info(index, column.dataset, hp=str(column.epochs), is_random=int(seed))
+                    one = api.get_more_info(
+                        index,
+                        column.dataset,
+                        hp=str(column.epochs),
+                        is_random=int(seed),
+                    )
                     assert accuracy == pytest.approx(one[key], abs=1e-5)
                     compared += 1
-        assert {c.key[:2] for c in table.columns} == {(d, s) for d, splits in SPLITS.items() for s in splits}
+        assert {c.key[:2] for c in table.columns} == {
+            (d, s) for d, splits in SPLITS.items() for s in splits
+        }
         return compared
 
     return check

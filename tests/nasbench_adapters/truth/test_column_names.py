@@ -26,15 +26,23 @@ def hint(dataset, split, epochs, keys=NB201):
 def test_the_training_set_of_half_the_images_is_told_apart():
     text = hint("cifar10", "x-valid", 200)
     assert "'cifar10' has the split ori-test" in text
-    assert "'cifar10-valid' is another training set" in text and "half of cifar10's training images" in text
+    assert (
+        "'cifar10-valid' is another training set" in text
+        and "half of cifar10's training images" in text
+    )
     assert "cifar100" not in text and "did you mean" not in text
 
 
 @pytest.mark.parametrize("asked", ["cifar10", "cifar10-valid"])
 def test_one_of_the_two_training_sets_is_never_taken_for_the_other(asked):
     other = {"cifar10": "cifar10-valid", "cifar10-valid": "cifar10"}[asked]
-    text = hint(asked, "x-valid", 200, [(other, "x-valid", 200), ("cifar100", "x-valid", 200)])
-    assert f"it has the data sets {other}, cifar100" in text and "another training set" in text
+    text = hint(
+        asked, "x-valid", 200, [(other, "x-valid", 200), ("cifar100", "x-valid", 200)]
+    )
+    assert (
+        f"it has the data sets {other}, cifar100" in text
+        and "another training set" in text
+    )
     assert "did you mean" not in text
 
 
@@ -58,9 +66,14 @@ def test_data_sets_by_their_other_spellings(asked, meant):
     assert not any(f"'{other}'?" in text for other in others)
 
 
-@pytest.mark.parametrize("asked", ["cifar1", "cifar1000", "mnist", "imagenet", "cifar", "ImageNet32-120", ""])
+@pytest.mark.parametrize(
+    "asked", ["cifar1", "cifar1000", "mnist", "imagenet", "cifar", "ImageNet32-120", ""]
+)
 def test_another_data_set_is_met_with_the_list(asked):
-    assert hint(asked, "x-test", 200) == "it has the data sets cifar10-valid, cifar10, cifar100, ImageNet16-120"
+    assert (
+        hint(asked, "x-test", 200)
+        == "it has the data sets cifar10-valid, cifar10, cifar100, ImageNet16-120"
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,29 +104,42 @@ def test_splits_of_the_data_set(dataset, asked, meant):
 
 
 def test_what_the_whole_test_set_is_made_of():
-    assert "ori-test of CIFAR-100 and ImageNet16-120 is x-valid and x-test together" in hint(
-        "cifar100", "ori-test", 200
+    assert (
+        "ori-test of CIFAR-100 and ImageNet16-120 is x-valid and x-test together"
+        in hint("cifar100", "ori-test", 200)
     )
 
 
 def test_general_and_exact_names_of_splits():
     keys = [("cifar10", "valid", 108), ("cifar10", "test", 108)]
-    assert hint("cifar10", "x-valid", 108, keys).startswith("did you mean the split 'valid'?")
-    assert hint("cifar10", "ori-test", 108, keys).startswith("did you mean the split 'test'?")
+    assert hint("cifar10", "x-valid", 108, keys).startswith(
+        "did you mean the split 'valid'?"
+    )
+    assert hint("cifar10", "ori-test", 108, keys).startswith(
+        "did you mean the split 'test'?"
+    )
     both = [("d", "x-test", 1), ("d", "ori-test", 1)]
     assert hint("d", "test", 1, both) == "'d' has the splits x-test, ori-test"
 
 
 def test_horizons_of_the_column():
-    assert hint("cifar10", "ori-test", 100) == "it has cifar10/ori-test at 12 or 200 epochs"
+    assert (
+        hint("cifar10", "ori-test", 100)
+        == "it has cifar10/ori-test at 12 or 200 epochs"
+    )
     assert hint("cifar100", "x-test", 12) == "it has cifar100/x-test at 200 epochs"
     assert hint("d", "s", 2, [("d", "s", 1)]) == "it has d/s at 1 epoch"
-    assert hint("d", "s", 2, [("d", "s", 1), ("d", "s", 3), ("d", "s", 30)]) == "it has d/s at 1, 3 or 30 epochs"
+    assert (
+        hint("d", "s", 2, [("d", "s", 1), ("d", "s", 3), ("d", "s", 30)])
+        == "it has d/s at 1, 3 or 30 epochs"
+    )
 
 
 def test_every_part_that_is_wrong_is_named():
     text = hint("CIFAR-10", "test", 100)
-    assert text.startswith("did you mean the data set 'cifar10'? did you mean the split 'ori-test'?")
+    assert text.startswith(
+        "did you mean the data set 'cifar10'? did you mean the split 'ori-test'?"
+    )
     assert text.endswith("it has cifar10/ori-test at 12 or 200 epochs")
 
 

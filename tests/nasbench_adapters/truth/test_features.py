@@ -5,7 +5,12 @@ from hypothesis import strategies as st
 
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import features as features_module
-from archselect.nasbench_adapters.truth.features import feature_names, features, is_graph, rows_of
+from archselect.nasbench_adapters.truth.features import (
+    feature_names,
+    features,
+    is_graph,
+    rows_of,
+)
 from archselect.nasbench_adapters.truth.table import flatten
 
 SPACES = ["nb201", "darts", "s1", "s3", "s4", "nb101", "nb1shot1-1"]
@@ -16,7 +21,9 @@ def described(space, architecture):
     found = {}
     for cell, row in zip(space.cells, architecture.choices, strict=True):
         carried = {}
-        for edge, ((source, target), choice) in enumerate(zip(cell.edges, row, strict=True)):
+        for edge, ((source, target), choice) in enumerate(
+            zip(cell.edges, row, strict=True)
+        ):
             name = None if choice is None else cell.operations[edge][choice]
             for each in cell.operations[edge]:
                 found[f"choice {cell.name} {source}-{target} {each}"] = name == each
@@ -29,15 +36,31 @@ def described(space, architecture):
                 yield []
             for source, target in carried:
                 if source == node:
-                    yield from ([(source, target), *rest] for rest in walks(target, goals))
+                    yield from (
+                        [(source, target), *rest] for rest in walks(target, goals)
+                    )
 
-        ways = [walk for start in range(cell.inputs) for walk in walks(start, set(cell.output))]
-        anywhere = [walk for start in range(cell.nodes) for walk in walks(start, set(cell.output))]
+        ways = [
+            walk
+            for start in range(cell.inputs)
+            for walk in walks(start, set(cell.output))
+        ]
+        anywhere = [
+            walk
+            for start in range(cell.nodes)
+            for walk in walks(start, set(cell.output))
+        ]
         for name in names:
             edges = [edge for edge, own in carried.items() if own == name]
-            found[f"graph {cell.name} early {name}"] = sum(source < cell.inputs for source, _ in edges)
-            found[f"graph {cell.name} late {name}"] = sum(source >= cell.inputs for source, _ in edges)
-            found[f"graph {cell.name} paths {name}"] = sum(edge in walk for walk in ways for edge in edges)
+            found[f"graph {cell.name} early {name}"] = sum(
+                source < cell.inputs for source, _ in edges
+            )
+            found[f"graph {cell.name} late {name}"] = sum(
+                source >= cell.inputs for source, _ in edges
+            )
+            found[f"graph {cell.name} paths {name}"] = sum(
+                edge in walk for walk in ways for edge in edges
+            )
             on = [sum(carried[edge] == name for edge in walk) for walk in anywhere]
             found[f"graph {cell.name} longest {name}"] = max(on, default=0)
     return found
@@ -61,10 +84,14 @@ def test_rows_do_not_depend_on_the_rows_beside_them(name, monkeypatch):
     rows = np.stack([flatten(space.sample(rng)) for _ in range(12)])
     together = features(space, rows)
     assert together.dtype == np.float32
-    assert np.array_equal(together, np.concatenate([features(space, row[None]) for row in rows]))
+    assert np.array_equal(
+        together, np.concatenate([features(space, row[None]) for row in rows])
+    )
     monkeypatch.setattr(features_module, "CHUNK", 5)
     assert np.array_equal(together, features(space, rows))
-    assert is_graph(feature_names(space)).sum() == sum(name.startswith("graph") for name in feature_names(space))
+    assert is_graph(feature_names(space)).sum() == sum(
+        name.startswith("graph") for name in feature_names(space)
+    )
 
 
 def test_equal_functions_have_equal_features(nb201):

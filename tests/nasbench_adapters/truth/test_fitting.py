@@ -2,10 +2,15 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from archselect.benchmarks.parameters import count_rows
+from archselect.benchmarks.plan.parameters import count_rows
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth import fit_truth, fitting, list_truths, open_truth
+from archselect.nasbench_adapters.truth import (
+    fit_truth,
+    fitting,
+    list_truths,
+    open_truth,
+)
 from archselect.nasbench_adapters.truth.fitting import (
     ALONE,
     FORMS,
@@ -16,7 +21,12 @@ from archselect.nasbench_adapters.truth.fitting import (
     parameters_alone,
 )
 from archselect.nasbench_adapters.truth.surrogate import Surrogate
-from archselect.nasbench_adapters.truth.table import PREDICTED, TableBuilder, TruthTable, flatten
+from archselect.nasbench_adapters.truth.table import (
+    PREDICTED,
+    TableBuilder,
+    TruthTable,
+    flatten,
+)
 
 KEY = ("d", "s", 5)
 
@@ -44,7 +54,12 @@ def sampled(name, count, seed=0):
 def additive(space, cells):
     """Accuracies that are a sum over operations: what the line can express."""
     rng = np.random.default_rng(9)
-    worth = {name: rng.normal(0, 1) for cell in space.cells for names in cell.operations for name in names}
+    worth = {
+        name: rng.normal(0, 1)
+        for cell in space.cells
+        for names in cell.operations
+        for name in names
+    }
     return {
         cell: 80.0
         + sum(
@@ -73,7 +88,10 @@ def test_an_additive_truth_is_found_in_every_space(name):
 def test_trees_are_kept_where_a_line_does_not_do():
     """One operation on one edge ruins a cell whatever else it has: no sum over operations."""
     space, cells = sampled("nb201", 300)
-    truth = {cell: 20.0 + v / 10 if cell.choices[0][5] in (0, 4) else v for cell, v in additive(space, cells).items()}
+    truth = {
+        cell: 20.0 + v / 10 if cell.choices[0][5] in (0, 4) else v
+        for cell, v in additive(space, cells).items()
+    }
     surrogate = fit_surrogate(table_of(space, truth), *KEY, "s", folds=3)
     assert surrogate.details["form"] == "trees"
     taus = surrogate.details["tau of each form"]
@@ -105,11 +123,16 @@ def test_cells_of_one_class_are_one_example(nb201):
         members.setdefault(canonical, []).append(cell)
     classes = [canonical for canonical, own in members.items() if len(own) >= 3][:40]
     accuracies = {
-        cell: 50.0 + place + step for place, c in enumerate(classes) for step, cell in enumerate(members[c][:3])
+        cell: 50.0 + place + step
+        for place, c in enumerate(classes)
+        for step, cell in enumerate(members[c][:3])
     }
     rows, values = distinct(table_of(nb201, accuracies), *KEY)
     found = dict(zip((row.tobytes() for row in rows), values, strict=True))
-    assert found == {flatten(c).tobytes(): pytest.approx(51.0 + place) for place, c in enumerate(classes)}
+    assert found == {
+        flatten(c).tobytes(): pytest.approx(51.0 + place)
+        for place, c in enumerate(classes)
+    }
 
 
 def test_trials_are_averaged_and_gaps_left_out(nb201):
@@ -144,7 +167,9 @@ def test_every_architecture_is_predicted_without_itself(nb201, monkeypatch):
     monkeypatch.setitem(fitting.FORMS, "memory", remember)
     assert cross_validated(nb201, rows, values, "memory", 6).tolist() == [0.0] * 60
     assert all(len(given) == 50 for given in seen)
-    assert all(sum(value not in given for given in seen) == 1 for value in values.tolist())
+    assert all(
+        sum(value not in given for given in seen) == 1 for value in values.tolist()
+    )
 
 
 def test_agreement_is_what_scipy_says():
@@ -160,7 +185,9 @@ def test_agreement_is_what_scipy_says():
     assert found.best == kendalltau(predicted[tenth], truth[tenth]).statistic
     assert agreement(predicted[:199], truth[:199], 7).best is None
     for name in ("tau", "spearman", "rmse", "best"):
-        low, value, high = (getattr(found, f"{name}{end}") for end in ("_low", "", "_high"))
+        low, value, high = (
+            getattr(found, f"{name}{end}") for end in ("_low", "", "_high")
+        )
         assert low < value < high
     assert found == agreement(predicted, truth, 7)
 
@@ -175,26 +202,39 @@ def test_the_interval_is_as_wide_as_the_spread_of_repeated_draws():
 
     taus = [kendalltau(*draw()).statistic for _ in range(300)]
     found = agreement(*draw(), 10)
-    assert found.tau_high - found.tau_low == pytest.approx(np.diff(np.quantile(taus, [0.025, 0.975]))[0], rel=0.35)
+    assert found.tau_high - found.tau_low == pytest.approx(
+        np.diff(np.quantile(taus, [0.025, 0.975]))[0], rel=0.35
+    )
 
 
 def test_the_same_table_gives_the_same_surrogate():
     space, cells = sampled("s2", 60)
-    first, second = (fit_surrogate(table_of(space, additive(space, cells)), *KEY, "s", folds=3) for _ in range(2))
+    first, second = (
+        fit_surrogate(table_of(space, additive(space, cells)), *KEY, "s", folds=3)
+        for _ in range(2)
+    )
     assert first.checksum == second.checksum
 
 
 def test_where_the_numbers_are_from_is_passed_on():
     space, cells = sampled("s2", 60)
-    surrogate = fit_surrogate(table_of(space, additive(space, cells), PREDICTED), *KEY, "s", folds=3)
+    surrogate = fit_surrogate(
+        table_of(space, additive(space, cells), PREDICTED), *KEY, "s", folds=3
+    )
     assert surrogate.provenance == surrogate.reference.provenance == PREDICTED
-    assert "themselves predicted" in surrogate.origin and "themselves predicted" in surrogate.how()
+    assert (
+        "themselves predicted" in surrogate.origin
+        and "themselves predicted" in surrogate.how()
+    )
     assert surrogate.details["table"]["name"] == "t"
 
 
 def test_what_cannot_be_fitted_is_said():
     space, cells = sampled("s2", 29)
-    with pytest.raises(UserError, match="29 distinct architectures on d/s at 5 epochs: a surrogate needs 30 or more"):
+    with pytest.raises(
+        UserError,
+        match="29 distinct architectures on d/s at 5 epochs: a surrogate needs 30 or more",
+    ):
         fit_surrogate(table_of(space, additive(space, cells)), *KEY, "s")
     space, cells = sampled("s2", 40)
     with pytest.raises(UserError, match="one and the same accuracy for all"):
@@ -215,7 +255,10 @@ def test_a_library_that_keeps_its_trees_otherwise_is_noticed(monkeypatch):
 
     for broken in (shifted, gone):
         monkeypatch.setattr(fitting, "boosted", broken)
-        with pytest.raises(UserError, match=r"scikit-learn .* keeps its trees in a form that is not known here"):
+        with pytest.raises(
+            UserError,
+            match=r"scikit-learn .* keeps its trees in a form that is not known here",
+        ):
             fit_surrogate(table, *KEY, "s", folds=3)
 
 
@@ -241,19 +284,33 @@ def test_a_surrogate_is_compared_with_parameters_alone():
         counted.append((of_space.name, len(rows)))
         return rows[:, 0].astype(int)
 
-    surrogate = fit_surrogate(table_of(space, truth), *KEY, "s", folds=3, parameters=count)
+    surrogate = fit_surrogate(
+        table_of(space, truth), *KEY, "s", folds=3, parameters=count
+    )
     rows, accuracies = distinct(table_of(space, truth), *KEY)
     assert counted == [("nb201", len(rows))]
-    assert surrogate.details[ALONE] == parameters_alone(rows[:, 0].astype(int), accuracies, 3)
+    assert surrogate.details[ALONE] == parameters_alone(
+        rows[:, 0].astype(int), accuracies, 3
+    )
 
     def refuse(of_space, rows):
         raise UserError("no networks")
 
-    undefined = fit_surrogate(table_of(space, truth), *KEY, "s", folds=3, parameters=refuse)
+    undefined = fit_surrogate(
+        table_of(space, truth), *KEY, "s", folds=3, parameters=refuse
+    )
     assert undefined.details[ALONE] == {"undefined": "no networks"}
-    equal = fit_surrogate(table_of(space, truth), *KEY, "s", folds=3, parameters=lambda s, rows: np.ones(len(rows)))
+    equal = fit_surrogate(
+        table_of(space, truth),
+        *KEY,
+        "s",
+        folds=3,
+        parameters=lambda s, rows: np.ones(len(rows)),
+    )
     assert "same number of parameters" in equal.details[ALONE]["undefined"]
-    assert ALONE not in fit_surrogate(table_of(space, truth), *KEY, "s", folds=3).details
+    assert (
+        ALONE not in fit_surrogate(table_of(space, truth), *KEY, "s", folds=3).details
+    )
 
 
 def by_parameters(space, cells, noise, seed=0):
@@ -268,15 +325,32 @@ def test_the_command_says_what_a_surrogate_adds(archselect, tmp_path):
     cells = list(dict.fromkeys(space.canonical(cell) for cell in cells))
     table_of(space, by_parameters(space, cells, noise=0.01)).save(tmp_path / "size.npz")
     code, out, _ = archselect("truth", "fit", tmp_path / "size.npz", "--name", "size")
-    assert code == 0 and "Parameters alone (networks of channels 36, layers 20), on the same folds: Kendall's" in out
-    assert "The surrogate is not better than parameters alone: its interval does not exceed" in out
+    assert (
+        code == 0
+        and "Parameters alone (networks of channels 36, layers 20), on the same folds: Kendall's"
+        in out
+    )
+    assert (
+        "The surrogate is not better than parameters alone: its interval does not exceed"
+        in out
+    )
     nb201, more = sampled("nb201", 300)
-    table_of(nb201, additive(nb201, [nb201.canonical(cell) for cell in more])).save(tmp_path / "sum.npz")
+    table_of(nb201, additive(nb201, [nb201.canonical(cell) for cell in more])).save(
+        tmp_path / "sum.npz"
+    )
     code, out, _ = archselect("truth", "fit", tmp_path / "sum.npz", "--name", "sum")
     assert code == 0 and "The surrogate's interval lies above it." in out
     code, out, err = archselect("truth", "fit", tmp_path / "sum.npz", "--name", "sum")
-    assert (code, out) == (2, "") and "there is a surrogate 'sum' already: add --replace" in err
-    assert archselect("truth", "fit", tmp_path / "sum.npz", "--name", "sum", "--replace")[0] == 0
+    assert (code, out) == (
+        2,
+        "",
+    ) and "there is a surrogate 'sum' already: add --replace" in err
+    assert (
+        archselect("truth", "fit", tmp_path / "sum.npz", "--name", "sum", "--replace")[
+            0
+        ]
+        == 0
+    )
 
 
 def test_through_the_front_door(tmp_path, own_folders):
@@ -288,17 +362,29 @@ def test_through_the_front_door(tmp_path, own_folders):
     opened = open_truth("mine")
     assert isinstance(opened, Surrogate) and opened.name == "mine"
     (listed,) = [t for t in list_truths() if t.name == "mine"]
-    assert listed.present and "cross-validated on 60 architectures: Kendall's tau-b" in listed.summary
-    with pytest.raises(UserError, match=r"name one column of truth .* 2 fit; it has d/other at 5 epochs; d/s"):
+    assert (
+        listed.present
+        and "cross-validated on 60 architectures: Kendall's tau-b" in listed.summary
+    )
+    with pytest.raises(
+        UserError,
+        match=r"name one column of truth .* 2 fit; it has d/other at 5 epochs; d/s",
+    ):
         fit_truth(str(two), name="x")
     fit_truth(str(two), name="x", split="other")
     assert open_truth("x").holdings() == "d/other at 5 epochs"
     with pytest.raises(UserError, match="0 fit"):
         fit_truth(str(two), name="z", split="another")
-    with pytest.raises(UserError, match="is a surrogate: name the table that it was fitted on, 't'"):
+    with pytest.raises(
+        UserError, match="is a surrogate: name the table that it was fitted on, 't'"
+    ):
         fit_truth("mine", name="y")
-    table_of(space, additive(space, cells)).save(own_folders / "data" / "archselect" / "truth" / "cells.npz")
-    with pytest.raises(UserError, match="'cells' is a table, which the surrogate would replace"):
+    table_of(space, additive(space, cells)).save(
+        own_folders / "data" / "archselect" / "truth" / "cells.npz"
+    )
+    with pytest.raises(
+        UserError, match="'cells' is a table, which the surrogate would replace"
+    ):
         fit_truth("cells", name="cells")
     for name in ("nb201-digits", "a/b"):
         with pytest.raises(UserError, match=r"built in|cannot name"):

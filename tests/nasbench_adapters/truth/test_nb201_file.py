@@ -6,7 +6,12 @@ import torch
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.truth import nb201_file
-from archselect.nasbench_adapters.truth.nb201_file import SCHEDULES, import_file, import_folder, load_plain
+from archselect.nasbench_adapters.truth.nb201_file import (
+    SCHEDULES,
+    import_file,
+    import_folder,
+    load_plain,
+)
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +23,9 @@ def content(benchmark_content):
 def test_equals_what_the_package_says(content, space, agrees, tmp_path, zipped):
     path = tmp_path / "NAS-Bench-201-v1_1.pth"
     torch.save(content, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(pickle.UnpicklingError):  # the trap: what the package's own loader does
+    with pytest.raises(
+        pickle.UnpicklingError
+    ):  # the trap: what the package's own loader does
         torch.load(path)
     api = nas_201_api.NASBench201API(content, verbose=False)
     assert agrees(import_file(path, "t"), api, space) > 50
@@ -29,8 +36,15 @@ def test_folder_equals_file(content, tmp_path):
     for index, infos in content["arch2infos"].items():
         trial = infos["full"]["all_results"]["cifar10", 777]
         weighted = infos | {"weights": torch.ones(3), "trial": trial}
-        torch.save(weighted, tmp_path / f"{index:06d}-FULL.pth", _use_new_zipfile_serialization=bool(index % 2))
-    assert import_folder(tmp_path, "t").checksum != import_file(tmp_path / "all.pth", "t").checksum  # the origins
+        torch.save(
+            weighted,
+            tmp_path / f"{index:06d}-FULL.pth",
+            _use_new_zipfile_serialization=bool(index % 2),
+        )
+    assert (
+        import_folder(tmp_path, "t").checksum
+        != import_file(tmp_path / "all.pth", "t").checksum
+    )  # the origins
     folder, file = import_folder(tmp_path, "t"), import_file(tmp_path / "all.pth", "t")
     assert folder._header["arrays"] == file._header["arrays"]
 
@@ -62,9 +76,15 @@ def test_names_are_allowed_while_reading_only(content, tmp_path):
 def test_memory_is_checked_first(content, tmp_path, monkeypatch):
     path = tmp_path / "a.pth"
     torch.save(content, path)
-    monkeypatch.setattr("archselect.nasbench_adapters.truth.results.available_memory", lambda: 1000)
-    monkeypatch.setattr(nb201_file, "load_plain", lambda path: pytest.fail("read without the memory"))
-    with pytest.raises(UserError, match=r"needs about .* GB of memory \(6 times the file\)"):
+    monkeypatch.setattr(
+        "archselect.nasbench_adapters.truth.results.available_memory", lambda: 1000
+    )
+    monkeypatch.setattr(
+        nb201_file, "load_plain", lambda path: pytest.fail("read without the memory")
+    )
+    with pytest.raises(
+        UserError, match=r"needs about .* GB of memory \(6 times the file\)"
+    ):
         import_file(path, "t")
     monkeypatch.undo()
     assert len(import_file(path, "t", force=True)) == 4
@@ -88,7 +108,11 @@ def test_damaged_or_foreign(content, tmp_path):
 def test_truncated_anywhere(tmp_path):
     path = tmp_path / "a.pth"
     for zipped in (False, True):
-        torch.save({"arch2infos": {0: [1, 2.5, "text"]}}, path, _use_new_zipfile_serialization=zipped)
+        torch.save(
+            {"arch2infos": {0: [1, 2.5, "text"]}},
+            path,
+            _use_new_zipfile_serialization=zipped,
+        )
         whole = path.read_bytes()
         for size in range(0, len(whole) - 4, 7):
             path.write_bytes(whole[:size])

@@ -1,5 +1,6 @@
-"""NAS-Bench-301's form. The boosters in `nb301/` were fitted and pickled by the XGBoost their folder names, on cells
-that ConfigSpace 0.4.12 encoded as the package nasbench301 does; `predicted.txt` has what that XGBoost itself predicted.
+"""NAS-Bench-301's form. The boosters in `nb301/` were fitted and pickled by the XGBoost
+their folder names, on cells that ConfigSpace 0.4.12 encoded as the package nasbench301
+does; `predicted.txt` has what that XGBoost itself predicted.
 """
 
 import json
@@ -13,10 +14,20 @@ import pytest
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth import PlainColumns, Surrogate, import_truth, list_truths, open_truth
+from archselect.nasbench_adapters.truth import (
+    PlainColumns,
+    Surrogate,
+    import_truth,
+    list_truths,
+    open_truth,
+)
 from archselect.nasbench_adapters.truth.landscape import rank
 from archselect.nasbench_adapters.truth.nb301_encoding import feature_names, features
-from archselect.nasbench_adapters.truth.nb301_file import COLUMN, import_folder, read_booster
+from archselect.nasbench_adapters.truth.nb301_file import (
+    COLUMN,
+    import_folder,
+    read_booster,
+)
 from archselect.nasbench_adapters.truth.plain_csv import import_plain
 from archselect.nasbench_adapters.truth.table import PREDICTED, flatten
 from archselect.nasbench_adapters.truth.trees import Trees
@@ -32,7 +43,9 @@ def darts():
 
 @pytest.fixture(scope="module")
 def cells(darts):
-    return [darts.parse(line) for line in (FOLDER / "cells.txt").read_text().splitlines()]
+    return [
+        darts.parse(line) for line in (FOLDER / "cells.txt").read_text().splitlines()
+    ]
 
 
 @pytest.fixture
@@ -50,7 +63,9 @@ def test_boosters_of_the_time_are_at_hand():
 def test_predicts_what_xgboost_itself_predicts(cells, version):
     surrogate = import_folder(FOLDER / version, "nb301")
     members = np.loadtxt(FOLDER / version / "predicted.txt")
-    assert np.abs(surrogate.predict(cells) - members.mean(axis=1)).max() < 3e-5  # XGBoost adds in single precision
+    assert (
+        np.abs(surrogate.predict(cells) - members.mean(axis=1)).max() < 3e-5
+    )  # XGBoost adds in single precision
     assert np.ptp(members.mean(axis=1)) > 1
 
 
@@ -59,11 +74,15 @@ def test_single_members(darts, cells):
     for version in VERSIONS:
         members = np.loadtxt(FOLDER / version / "predicted.txt").T
         for place, expected in enumerate(members):
-            path = FOLDER / version / f"ensemble_member_{place}" / "surrogate_model.model"
+            path = (
+                FOLDER / version / f"ensemble_member_{place}" / "surrogate_model.model"
+            )
             base, columns, trees = read_booster(path)
             assert columns == encoded.shape[1] == len(feature_names(darts)) == 56
             assert len(trees) == 6
-            assert np.abs(base + Trees.of(trees).predict(encoded) - expected).max() < 3e-5
+            assert (
+                np.abs(base + Trees.of(trees).predict(encoded) - expected).max() < 3e-5
+            )
 
 
 def test_what_the_surrogate_says_of_itself(cells):
@@ -76,18 +95,28 @@ def test_what_the_surrogate_says_of_itself(cells):
     place, of = rank(surrogate, cells[0], *COLUMN)
     predicted = surrogate.predict(cells[:1])[0]
     assert of == len(surrogate.reference) >= 990
-    assert place == 1 + int((surrogate.reference.means(*COLUMN) > round(predicted, 9)).sum())
+    assert place == 1 + int(
+        (surrogate.reference.means(*COLUMN) > round(predicted, 9)).sum()
+    )
 
 
 def test_through_the_front_door(released, cells):
     (listed,) = [t for t in list_truths() if t.name == "nb301"]
-    assert not listed.present and "xgb_v1.0" in listed.summary and "truth import" in listed.how
-    with pytest.raises(UserError, match=r"not there yet: archselect truth import .*xgb_v1\.0"):
+    assert (
+        not listed.present
+        and "xgb_v1.0" in listed.summary
+        and "truth import" in listed.how
+    )
+    with pytest.raises(
+        UserError, match=r"not there yet: archselect truth import .*xgb_v1\.0"
+    ):
         open_truth("nb301")
     import_truth(released, name="nb301")
     opened = open_truth("nb301")
     assert isinstance(opened, Surrogate)
-    assert np.array_equal(opened.predict(cells), import_folder(released, "x").predict(cells))
+    assert np.array_equal(
+        opened.predict(cells), import_folder(released, "x").predict(cells)
+    )
     (listed,) = [t for t in list_truths() if t.name == "nb301"]
     assert listed.present and "predicted by a surrogate" in listed.summary
     with pytest.raises(UserError, match="the format nb301 holds darts only, not s1"):
@@ -100,16 +129,24 @@ def model(folder):
 
 @pytest.mark.parametrize(
     ("kind", "message"),
-    [("lgb_time", "predicts run time, not accuracy"), ("gnn_gin", "only the ensemble xgb is read")],
+    [
+        ("lgb_time", "predicts run time, not accuracy"),
+        ("gnn_gin", "only the ensemble xgb is read"),
+    ],
 )
 def test_other_models_are_refused(released, kind, message):
-    (model(released).parent / "model_config.json").write_text(json.dumps({"model": kind}))
+    (model(released).parent / "model_config.json").write_text(
+        json.dumps({"model": kind})
+    )
     with pytest.raises(UserError, match=message):
         import_folder(released, "x")
 
 
 def test_a_folder_without_models_says_what_is_needed(tmp_path):
-    with pytest.raises(UserError, match=r"holds no surrogate_model\.model: name the unpacked folder xgb_v1\.0"):
+    with pytest.raises(
+        UserError,
+        match=r"holds no surrogate_model\.model: name the unpacked folder xgb_v1\.0",
+    ):
         import_folder(tmp_path, "x")
 
 
@@ -176,7 +213,9 @@ def test_the_released_weights(shared_file):
     if "ARCHSELECT_NB301" not in os.environ:
         pytest.skip("no weights: set ARCHSELECT_NB301 to the folder xgb_v1.0")
     columns = PlainColumns("genotype", "surrogate_val_accuracy", *COLUMN)
-    table = import_plain(shared_file("darts_surrogate_cells.csv"), "cells", columns, space="darts")
+    table = import_plain(
+        shared_file("darts_surrogate_cells.csv"), "cells", columns, space="darts"
+    )
     surrogate = import_folder(Path(os.environ["ARCHSELECT_NB301"]), "nb301")
     ours = surrogate.predict_rows(table.architectures)
     assert np.abs(ours - table.means(*COLUMN)).max() < 0.01

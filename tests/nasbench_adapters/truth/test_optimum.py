@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archselect.nasbench_adapters.truth.optimum import corrected_optimum, left_out_optimum
+from archselect.nasbench_adapters.truth.optimum import (
+    corrected_optimum,
+    left_out_optimum,
+)
 
 REPETITIONS = 20
 MARGIN = 0.5
@@ -47,7 +50,10 @@ def test_the_left_out_trial_is_unbiased_for_what_the_others_choose():
     for _ in range(300):
         true = rng.normal(80, 1, 200)
         matrix = measured(rng, true, np.ones(200), 3)
-        chosen = [true[np.delete(matrix, place, axis=1).mean(axis=1).argmax()] for place in range(3)]
+        chosen = [
+            true[np.delete(matrix, place, axis=1).mean(axis=1).argmax()]
+            for place in range(3)
+        ]
         errors.append(left_out_optimum(matrix) - np.mean(chosen))
         raw.append(matrix.mean(axis=1).max() - true[matrix.mean(axis=1).argmax()])
     assert abs(np.mean(errors)) < 3 * np.std(errors) / 300**0.5
@@ -56,14 +62,22 @@ def test_the_left_out_trial_is_unbiased_for_what_the_others_choose():
 
 @pytest.mark.parametrize("estimate", [corrected_optimum, left_out_optimum])
 def test_without_noise_nothing_changes(estimate):
-    for values in (np.random.default_rng(0).uniform(10, 99, 3_000), np.full(50, 60.1), np.array([12.3])):
-        assert estimate(np.repeat(values[:, None], 3, axis=1)) == pytest.approx(values.max(), abs=1e-8)
+    for values in (
+        np.random.default_rng(0).uniform(10, 99, 3_000),
+        np.full(50, 60.1),
+        np.array([12.3]),
+    ):
+        assert estimate(np.repeat(values[:, None], 3, axis=1)) == pytest.approx(
+            values.max(), abs=1e-8
+        )
 
 
 def test_little_noise_changes_little():
     rng = np.random.default_rng(1)
     matrix = measured(rng, rng.normal(90, 1, 2_000), np.full(2_000, 1e-3), 3)
-    assert corrected_optimum(matrix) == pytest.approx(matrix.mean(axis=1).max(), abs=0.05)
+    assert corrected_optimum(matrix) == pytest.approx(
+        matrix.mean(axis=1).max(), abs=0.05
+    )
 
 
 @pytest.mark.parametrize("estimate", [corrected_optimum, left_out_optimum])
@@ -87,7 +101,10 @@ def test_missing_trials():
         raw.append(np.nanmean(matrix, axis=1).max() - true.max())
         errors.append(corrected_optimum(matrix) - true.max())
     assert abs(np.mean(errors)) < MARGIN < np.mean(raw) / 2
-    assert left_out_optimum(np.array([[99.0, np.nan], [50.0, 60.0], [70.0, 40.0]])) == (50 + 40) / 2
+    assert (
+        left_out_optimum(np.array([[99.0, np.nan], [50.0, 60.0], [70.0, 40.0]]))
+        == (50 + 40) / 2
+    )
 
 
 def test_equal_means_are_judged_together():

@@ -5,7 +5,12 @@ import pytest
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth import PlainColumns, import_truth, list_truths, open_truth
+from archselect.nasbench_adapters.truth import (
+    PlainColumns,
+    import_truth,
+    list_truths,
+    open_truth,
+)
 from archselect.nasbench_adapters.truth.landscape import landscape, rank
 from archselect.nasbench_adapters.truth.long_csv import COLUMNS, import_long, to_long
 from archselect.nasbench_adapters.truth.plain_csv import import_plain
@@ -20,7 +25,10 @@ def cells():
     """40 DARTS cells and accuracies."""
     rng = np.random.default_rng(0)
     space = get_space("darts")
-    return {space.format(space.sample(rng)): round(float(rng.uniform(90, 95)), 4) for _ in range(40)}
+    return {
+        space.format(space.sample(rng)): round(float(rng.uniform(90, 95)), 4)
+        for _ in range(40)
+    }
 
 
 @pytest.fixture
@@ -38,15 +46,28 @@ def rows_of(cells):
 
 
 def test_a_table_of_genotypes_holds_what_the_file_holds(cells, write):
-    table = import_plain(write(rows_of(cells)), "t", PLAIN, space="darts", provenance=PREDICTED, origin="by a model")
+    table = import_plain(
+        write(rows_of(cells)),
+        "t",
+        PLAIN,
+        space="darts",
+        provenance=PREDICTED,
+        origin="by a model",
+    )
     assert (len(table), table.holdings()) == (40, "cifar10/valid at 100 epochs")
     for text, value in cells.items():
         trials = table.lookup(table.space.parse(text), *KEY)
-        assert trials.accuracies == pytest.approx((value,), abs=1e-5) and trials.seeds == ("not said",)
+        assert trials.accuracies == pytest.approx(
+            (value,), abs=1e-5
+        ) and trials.seeds == ("not said",)
     choices, rows = table.population
-    assert np.array_equal(choices, table.architectures) and rows.tolist() == list(range(40))
+    assert np.array_equal(choices, table.architectures) and rows.tolist() == list(
+        range(40)
+    )
     found = landscape(table, *KEY)
-    assert found.architectures == 40 and found.optimum == pytest.approx(max(cells.values()), abs=1e-5)
+    assert found.architectures == 40 and found.optimum == pytest.approx(
+        max(cells.values()), abs=1e-5
+    )
     best = table.space.parse(max(cells, key=cells.get))
     assert rank(table, best, *KEY) == (1, 40)
     assert (table.provenance, table.origin) == (PREDICTED, "by a model, from cells.csv")
@@ -57,23 +78,47 @@ def test_the_long_form_of_genotypes_is_the_same_table(cells, write, tmp_path):
     plain = import_plain(write(rows_of(cells)), "t", PLAIN, space="darts")
     to_long(plain).to_csv(tmp_path / "long.csv", index=False)
     long = import_long(tmp_path / "long.csv", "t", space="darts")
-    assert long.checksum == import_long(tmp_path / "long.csv", "t", space="darts").checksum
+    assert (
+        long.checksum == import_long(tmp_path / "long.csv", "t", space="darts").checksum
+    )
     assert np.array_equal(long.architectures, plain.architectures)
     assert np.array_equal(long.matrix(*KEY), plain.matrix(*KEY))
-    rows = [[text, *KEY[:2], KEY[2], seed, value] for text, value in cells.items() for seed in (0, 1)]
-    twice = import_long(write(rows, COLUMNS), "t", space="darts", provenance=PREDICTED, origin="a model")
+    rows = [
+        [text, *KEY[:2], KEY[2], seed, value]
+        for text, value in cells.items()
+        for seed in (0, 1)
+    ]
+    twice = import_long(
+        write(rows, COLUMNS), "t", space="darts", provenance=PREDICTED, origin="a model"
+    )
     assert twice.provenance == PREDICTED and twice.column(*KEY).seeds == ("0", "1")
 
 
 def test_where_numbers_come_from_is_kept_and_shown(cells, write):
-    import_truth(write(rows_of(cells)), name="cells", space="darts", plain=PLAIN, predicted=True, origin="X")
+    import_truth(
+        write(rows_of(cells)),
+        name="cells",
+        space="darts",
+        plain=PLAIN,
+        predicted=True,
+        origin="X",
+    )
     opened = open_truth("cells")
     assert isinstance(opened, TruthTable) and opened.provenance == PREDICTED
     assert opened.only(*KEY).provenance == PREDICTED
     (listed,) = [t for t in list_truths() if t.name == "cells"]
-    assert "X, from cells.csv; itself predicted by a surrogate, not measured" in listed.summary
+    assert (
+        "X, from cells.csv; itself predicted by a surrogate, not measured"
+        in listed.summary
+    )
     assert TruthTable.restored(opened.stored()).checksum == opened.checksum
-    measured = open_truth(str(import_truth(write(rows_of(cells)), name="measured", space="darts", plain=PLAIN).path))
+    measured = open_truth(
+        str(
+            import_truth(
+                write(rows_of(cells)), name="measured", space="darts", plain=PLAIN
+            ).path
+        )
+    )
     assert measured.provenance == MEASURED and measured.checksum != opened.checksum
 
 
@@ -103,25 +148,44 @@ def test_bad_rows_are_named(cells, write, row, message):
         one, two = pair.split("), (")
         text = text.replace(pair, f"({two.rstrip(')')}), {one})", 1)
     with pytest.raises(UserError, match=message):
-        import_plain(write([[first, 1, 93.0], [text, *row[1:]]]), "t", PLAIN, space="darts")
+        import_plain(
+            write([[first, 1, 93.0], [text, *row[1:]]]), "t", PLAIN, space="darts"
+        )
 
 
 def test_bad_requests_are_named(cells, write):
     path = write(rows_of(cells))
-    with pytest.raises(UserError, match=r"unknown column of .*cells\.csv 'genotypes': did you mean 'genotype'\?"):
-        import_plain(path, "t", PlainColumns("genotypes", "accuracy", *KEY), space="darts")
+    with pytest.raises(
+        UserError,
+        match=r"unknown column of .*cells\.csv 'genotypes': did you mean 'genotype'\?",
+    ):
+        import_plain(
+            path, "t", PlainColumns("genotypes", "accuracy", *KEY), space="darts"
+        )
     with pytest.raises(UserError, match="epochs must be a whole number"):
-        import_plain(path, "t", PlainColumns("genotype", "accuracy", "cifar10", "valid", 0), space="darts")
+        import_plain(
+            path,
+            "t",
+            PlainColumns("genotype", "accuracy", "cifar10", "valid", 0),
+            space="darts",
+        )
     with pytest.raises(UserError, match="row 1: malformed NAS-Bench-201 cell"):
         import_plain(path, "t", PLAIN)
-    shares = write([[text, 1, value / 100] for text, value in cells.items()], name="shares.csv")
-    with pytest.raises(UserError, match="40 of 40 values of accuracy are at most 1: give accuracies in per cent"):
+    shares = write(
+        [[text, 1, value / 100] for text, value in cells.items()], name="shares.csv"
+    )
+    with pytest.raises(
+        UserError,
+        match="40 of 40 values of accuracy are at most 1: give accuracies in per cent",
+    ):
         import_plain(shares, "t", PLAIN, space="darts")
     with pytest.raises(UserError, match="go with the format plain, and only with it"):
         import_truth(path, name="t", format="long", plain=PLAIN, space="darts")
     with pytest.raises(UserError, match="go with the format plain, and only with it"):
         import_truth(path, name="t", format="plain", space="darts")
-    with pytest.raises(UserError, match="the format nats-file says where its accuracies come from"):
+    with pytest.raises(
+        UserError, match="the format nats-file says where its accuracies come from"
+    ):
         import_truth(path, name="t", format="nats-file", predicted=True)
 
 
@@ -131,7 +195,12 @@ def test_the_shared_cells(shared_file):
     columns = PlainColumns("genotype", "surrogate_val_accuracy", *KEY)
     table = import_plain(path, "cells", columns, space="darts", provenance=PREDICTED)
     with path.open(newline="") as file:
-        known = {row["genotype"]: float(row["surrogate_val_accuracy"]) for row in csv.DictReader(file)}
+        known = {
+            row["genotype"]: float(row["surrogate_val_accuracy"])
+            for row in csv.DictReader(file)
+        }
     assert len(table) == len(known) == 500
     for text, value in known.items():
-        assert table.lookup(table.space.parse(text), *KEY).mean == pytest.approx(value, abs=1e-5)
+        assert table.lookup(table.space.parse(text), *KEY).mean == pytest.approx(
+            value, abs=1e-5
+        )

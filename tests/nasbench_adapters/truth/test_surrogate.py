@@ -20,11 +20,23 @@ AGREEMENT = Agreement(40, 5, 0.7, 0.6, 0.8, 0.9, 0.85, 0.95, 1.5, 1.0, 2.0)
 def made(name="darts", agreement=AGREEMENT, intercept=60.0, count=40):
     """A surrogate of a line and two trees that nobody fitted, and the cells of its table."""
     space, rng = get_space(name), np.random.default_rng(0)
-    cells = list(dict.fromkeys(space.canonical(space.sample(rng)) for _ in range(count)))
+    cells = list(
+        dict.fromkeys(space.canonical(space.sample(rng)) for _ in range(count))
+    )
     names = feature_names(space)
     weights = rng.normal(0, 0.2, len(names))
-    split = {"feature": [3, LEAF, LEAF], "threshold": [0.5, 0, 0], "left": [1, 0, 0], "right": [2, 0, 0]}
-    trees = Trees.of([split | {"value": [0, 1.5, -1.5]}, split | {"feature": [9, LEAF, LEAF], "value": [0, 2.0, 4.0]}])
+    split = {
+        "feature": [3, LEAF, LEAF],
+        "threshold": [0.5, 0, 0],
+        "left": [1, 0, 0],
+        "right": [2, 0, 0],
+    }
+    trees = Trees.of(
+        [
+            split | {"value": [0, 1.5, -1.5]},
+            split | {"feature": [9, LEAF, LEAF], "value": [0, 2.0, 4.0]},
+        ]
+    )
     table = TruthTable.build(
         name="t",
         space=name,
@@ -60,14 +72,23 @@ def test_a_line_and_trees_add_up(name):
     surrogate, cells, weights, _ = made(name)
     for cell, predicted in zip(cells, surrogate.predict(cells), strict=True):
         (row,) = features(surrogate.space, rows_of(surrogate.space, [cell]))
-        expected = 60 + row @ weights + (1.5 if row[3] <= 0.5 else -1.5) + (2.0 if row[9] <= 0.5 else 4.0)
+        expected = (
+            60
+            + row @ weights
+            + (1.5 if row[3] <= 0.5 else -1.5)
+            + (2.0 if row[9] <= 0.5 else 4.0)
+        )
         assert predicted == pytest.approx(expected, abs=1e-4)
         assert surrogate.lookup(cell, *KEY).accuracies == (round(predicted, 9),)
 
 
 def test_predictions_are_accuracies():
-    assert made(intercept=500.0)[0].predict(made()[1]).tolist() == [100.0] * len(made()[1])
-    assert made(intercept=-500.0)[0].predict(made()[1]).tolist() == [0.0] * len(made()[1])
+    assert made(intercept=500.0)[0].predict(made()[1]).tolist() == [100.0] * len(
+        made()[1]
+    )
+    assert made(intercept=-500.0)[0].predict(made()[1]).tolist() == [0.0] * len(
+        made()[1]
+    )
 
 
 def test_what_is_saved_is_opened(path):
@@ -75,9 +96,15 @@ def test_what_is_saved_is_opened(path):
     opened = open_truth(str(path))
     assert isinstance(opened, Surrogate) and opened.checksum == surrogate.checksum
     assert np.array_equal(opened.predict(cells), surrogate.predict(cells))
-    assert (opened.agreement, opened.details, opened.origin) == (AGREEMENT, {"x": 1}, "made by a test")
+    assert (opened.agreement, opened.details, opened.origin) == (
+        AGREEMENT,
+        {"x": 1},
+        "made by a test",
+    )
     assert opened.reference.checksum == table.checksum
-    assert str(landscape(opened, *KEY)) == str(landscape(table, *KEY))  # as text: some oracles are nan
+    assert str(landscape(opened, *KEY)) == str(
+        landscape(table, *KEY)
+    )  # as text: some oracles are nan
     opened.save(path.with_name("again.npz"))
     assert path.with_name("again.npz").read_bytes() == path.read_bytes()
 
@@ -89,19 +116,30 @@ def test_ranks_are_among_the_table(path):
     for _ in range(10):
         cell = surrogate.space.sample(rng)
         own = surrogate.predict([cell])[0]
-        assert rank(surrogate, cell, *KEY) == (1 + sum(mean > own for mean in means), len(means))
+        assert rank(surrogate, cell, *KEY) == (
+            1 + sum(mean > own for mean in means),
+            len(means),
+        )
 
 
 def test_every_use_says_what_it_is(path):
     surrogate = open_truth(str(path))
-    for part in ("predicted by a surrogate", "5-fold", "40 architectures", "0.700 [0.600, 0.800]", "RMSE 1.50 [1.00"):
+    for part in (
+        "predicted by a surrogate",
+        "5-fold",
+        "40 architectures",
+        "0.700 [0.600, 0.800]",
+        "RMSE 1.50 [1.00",
+    ):
         assert part in surrogate.how()
     assert "not measured here" in made(agreement=None)[0].how()
 
 
 def test_another_column_is_refused(path):
     cell = made()[1][0]
-    with pytest.raises(UserError, match=r"truth 't' has no d/s at 6 epochs: it has d/s at 5 epochs"):
+    with pytest.raises(
+        UserError, match=r"truth 't' has no d/s at 6 epochs: it has d/s at 5 epochs"
+    ):
         open_truth(str(path)).lookup(cell, "d", "s", 6)
 
 
@@ -112,7 +150,9 @@ def test_a_sub_space_is_asked_in_its_own_words():
     assert part.space.name == "nb1shot1-1" and part.checksum != surrogate.checksum
     assert part.reference.space.name == "nb1shot1-1"
     cells = [sub.sample(rng) for _ in range(5)]
-    assert np.array_equal(part.predict(cells), surrogate.predict([sub.in_truth(cell) for cell in cells]))
+    assert np.array_equal(
+        part.predict(cells), surrogate.predict([sub.in_truth(cell) for cell in cells])
+    )
     assert surrogate.within(surrogate.space) is surrogate
     assert surrogate.speaks_for(sub) and not surrogate.speaks_for(get_space("darts"))
     with pytest.raises(UserError, match="says nothing of darts"):
@@ -148,7 +188,11 @@ def test_truncated_foreign_and_newer_files(path, tmp_path, canary):
             with pytest.raises(UserError, match=r"s\.npz is no"):
                 opened(str(path))
     path.write_bytes(whole)
-    np.savez(tmp_path / "h.npz", surrogate=np.array([canary], dtype=object), allow_pickle=True)
+    np.savez(
+        tmp_path / "h.npz",
+        surrogate=np.array([canary], dtype=object),
+        allow_pickle=True,
+    )
     with pytest.raises(UserError, match="no surrogate, or damaged"):
         open_truth(str(tmp_path / "h.npz"))
     assert not canary.path.exists()
@@ -156,7 +200,10 @@ def test_truncated_foreign_and_newer_files(path, tmp_path, canary):
         Surrogate.open(tmp_path / "missing.npz")
     content = contents(path)
     header = json.loads(content["surrogate"].tobytes())
-    for change, message in (({"schema": SCHEMA + 1}, "has schema"), ({"name": "other", "intercept": 1.0}, "damaged")):
+    for change, message in (
+        ({"schema": SCHEMA + 1}, "has schema"),
+        ({"name": "other", "intercept": 1.0}, "damaged"),
+    ):
         text = json.dumps(header | change).encode()
         np.savez(path, **(content | {"surrogate": np.frombuffer(text, dtype=np.uint8)}))
         with pytest.raises(UserError, match=message):
@@ -176,8 +223,12 @@ def test_an_exchanged_array_is_noticed(path):
 def test_features_of_another_version_are_refused(path, monkeypatch):
     """Weights are meaningless for other features."""
     encoding = (lambda space: [*feature_names(space)[1:], "new"], features)
-    monkeypatch.setitem(Surrogate.open.__func__.__globals__["ENCODINGS"], "archselect", encoding)
-    with pytest.raises(UserError, match="other features than this version's: fit the surrogate again"):
+    monkeypatch.setitem(
+        Surrogate.open.__func__.__globals__["ENCODINGS"], "archselect", encoding
+    )
+    with pytest.raises(
+        UserError, match="other features than this version's: fit the surrogate again"
+    ):
         Surrogate.open(path)
 
 
@@ -187,7 +238,17 @@ def test_a_number_that_is_not_finite_is_refused(tmp_path, where, value):
     """Though the checksum fits, which anyone can make: the surrogate would predict no accuracy."""
     path = tmp_path / "s.npz"
     _, _, weights, table = made()
-    trees = Trees.of([{"feature": [LEAF], "threshold": [0], "left": [0], "right": [0], "value": [1.0]}])
+    trees = Trees.of(
+        [
+            {
+                "feature": [LEAF],
+                "threshold": [0],
+                "left": [0],
+                "right": [0],
+                "value": [1.0],
+            }
+        ]
+    )
     if where == "leaf":
         trees.value[0] = value
     if where == "weights":

@@ -10,31 +10,52 @@ from scipy.stats import kendalltau
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.truth import PlainColumns, open_truth
 from archselect.nasbench_adapters.truth.features import features
-from archselect.nasbench_adapters.truth.fitting import FOLDS, FORMS, agreement, cross_validated, distinct
+from archselect.nasbench_adapters.truth.fitting import (
+    FOLDS,
+    FORMS,
+    agreement,
+    cross_validated,
+    distinct,
+)
 from archselect.nasbench_adapters.truth.plain_csv import import_plain
 
-PAGE = (Path(__file__).parents[3] / "docs" / "surrogates.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "surrogates.md").read_text(
+    encoding="utf-8"
+)
 KEY = ("cifar10", "valid", 100)
 NEAR = 0.01
-"""Another version of scikit-learn, or another processor, may grow slightly other trees."""
+"""Another version of scikit-learn, or another processor, may grow slightly other trees.
+"""
 
 
 def stated(*words):
     """The numbers of the first table row that begins with these words."""
     begins = "| " + " | ".join(words) + " |"
     row = next(line for line in PAGE.splitlines() if line.startswith(begins))
-    return [float(number) for number in re.findall(r"\d+\.\d+", row.removeprefix(begins))]
+    return [
+        float(number) for number in re.findall(r"\d+\.\d+", row.removeprefix(begins))
+    ]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("form", "row"), [("line", "line (kept)"), ("trees", "trees")])
 def test_the_500_cells(shared_file, form, row):
     columns = PlainColumns("genotype", "surrogate_val_accuracy", *KEY)
-    table = import_plain(shared_file("darts_surrogate_cells.csv"), "cells", columns, space="darts")
+    table = import_plain(
+        shared_file("darts_surrogate_cells.csv"), "cells", columns, space="darts"
+    )
     rows, accuracies = distinct(table, *KEY)
-    found = agreement(cross_validated(table.space, rows, accuracies, form), accuracies, FOLDS)
-    numbers = [getattr(found, f"{name}{end}") for name in ("tau", "best") for end in ("", "_low", "_high")]
-    assert [*numbers, found.spearman, found.rmse] == pytest.approx(stated(row), abs=NEAR)
+    found = agreement(
+        cross_validated(table.space, rows, accuracies, form), accuracies, FOLDS
+    )
+    numbers = [
+        getattr(found, f"{name}{end}")
+        for name in ("tau", "best")
+        for end in ("", "_low", "_high")
+    ]
+    assert [*numbers, found.spearman, found.rmse] == pytest.approx(
+        stated(row), abs=NEAR
+    )
 
 
 @pytest.mark.slow
@@ -49,7 +70,9 @@ def test_500_classes_of_the_digits(form):
     for draw in range(5):
         order = np.random.default_rng(draw).permutation(len(rows))
         some, rest = order[:500], order[500:]
-        intercept, weights, trees = FORMS[form](table.space, encoded[some], accuracies[some])
+        intercept, weights, trees = FORMS[form](
+            table.space, encoded[some], accuracies[some]
+        )
         predicted = intercept + encoded[rest] @ weights + trees.predict(encoded[rest])
         taus.append(kendalltau(predicted, accuracies[rest]).statistic)
     assert np.mean(taus) == pytest.approx(stated("digits", "500", form)[0], abs=NEAR)

@@ -18,9 +18,15 @@ from archselect.nasbench_adapters.truth.trees import LEAF, Trees, boosted
 )
 def test_predicts_what_scikit_learn_predicts(seed, rows, leaves, rounds, whole):
     rng = np.random.default_rng(seed)
-    x = rng.integers(-3, 4, (rows, 6)).astype(np.float32) if whole else rng.normal(size=(rows, 6)).astype(np.float32)
+    x = (
+        rng.integers(-3, 4, (rows, 6)).astype(np.float32)
+        if whole
+        else rng.normal(size=(rows, 6)).astype(np.float32)
+    )
     y = x @ rng.normal(size=6) + rng.normal(size=rows)
-    model = HistGradientBoostingRegressor(max_iter=rounds, max_leaf_nodes=leaves, min_samples_leaf=2).fit(x, y)
+    model = HistGradientBoostingRegressor(
+        max_iter=rounds, max_leaf_nodes=leaves, min_samples_leaf=2
+    ).fit(x, y)
     base, trees = boosted(model)
     new = np.concatenate([x, rng.integers(-5, 6, (50, 6)).astype(np.float32)])
     assert np.allclose(base + trees.predict(new), model.predict(new), rtol=0, atol=1e-9)
@@ -29,7 +35,9 @@ def test_predicts_what_scikit_learn_predicts(seed, rows, leaves, rounds, whole):
 def test_large_inputs_are_worked_on_in_parts(monkeypatch):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 4))
-    model = HistGradientBoostingRegressor(max_iter=5, min_samples_leaf=5).fit(x, x[:, 0])
+    model = HistGradientBoostingRegressor(max_iter=5, min_samples_leaf=5).fit(
+        x, x[:, 0]
+    )
     _, trees = boosted(model)
     whole = trees.predict(x)
     for chunk in (1, 7, 1500):
@@ -77,11 +85,21 @@ def test_trees_of_a_file_that_lead_nowhere(change):
     arrays |= {"left": [1, 0, 0], "right": [2, 0, 0], "value": [0.0, 1.0, 2.0]}
     Trees(**{name: np.array(own) for name, own in arrays.items()}).check(7)
     with pytest.raises(ValueError, match="tree"):
-        Trees(**{name: np.array(own) for name, own in (arrays | change).items()}).check(7)
+        Trees(**{name: np.array(own) for name, own in (arrays | change).items()}).check(
+            7
+        )
 
 
-@pytest.mark.parametrize(("name", "value"), [("value", np.nan), ("value", np.inf), ("threshold", np.nan)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("value", np.nan), ("value", np.inf), ("threshold", np.nan)]
+)
 def test_numbers_that_are_not_finite_make_no_tree(name, value):
-    tree = {"feature": [LEAF], "threshold": [0.0], "left": [0], "right": [0], "value": [1.0]}
+    tree = {
+        "feature": [LEAF],
+        "threshold": [0.0],
+        "left": [0],
+        "right": [0],
+        "value": [1.0],
+    }
     with pytest.raises(ValueError, match="numbers that are not finite"):
         Trees.of([tree | {name: [value]}])

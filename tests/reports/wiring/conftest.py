@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archselect.benchmarks.records import (
+from archselect.benchmarks.store.columns import Columns
+from archselect.benchmarks.store.facts import content_id, write_fact
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import (
     CellGraph,
-    Columns,
     DataInputs,
     Decision,
-    Folder,
     Formulations,
     Inputs,
     OperationScore,
@@ -21,13 +22,17 @@ from archselect.benchmarks.records import (
     SelectorInputs,
     StudyInfo,
     SupernetInputs,
-    content_id,
-    write_fact,
 )
-from archselect.benchmarks.traces import CellTrace, Trace, TracedCell, TraceInfo, write_trace
-from archselect.reports.results import load
+from archselect.benchmarks.store.traces import (
+    CellTrace,
+    Trace,
+    TracedCell,
+    TraceInfo,
+    write_trace,
+)
+from archselect.reports.page.write import write_report
+from archselect.reports.results.results import load
 from archselect.reports.wiring.parts import WiringPart, wiring_parts
-from archselect.reports.write import write_report
 
 OPERATIONS = [
     *("none", "max_pool_3x3", "avg_pool_3x3", "skip_connect"),
@@ -36,11 +41,18 @@ OPERATIONS = [
 EDGES = [(0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
 FULL = [(source, target) for target in range(2, 6) for source in range(target)]
 DATA = DataInputs(
-    name="cifar10@8", checksum="bb" * 8, train_images=200, valid_images=200, split="halves, seed 0", augment="none"
+    name="cifar10@8",
+    checksum="bb" * 8,
+    train_images=200,
+    valid_images=200,
+    split="halves, seed 0",
+    augment="none",
 )
 
 
-def traced_cell(edges: Sequence[tuple[int, int]] = EDGES, name: str = "normal", inputs: int = 2) -> TracedCell:
+def traced_cell(
+    edges: Sequence[tuple[int, int]] = EDGES, name: str = "normal", inputs: int = 2
+) -> TracedCell:
     nodes = 1 + max(target for _, target in edges)
     return TracedCell(
         name=name,
@@ -58,13 +70,16 @@ def make_inputs(recipe: str, seed: int, **settings: str | int | float | bool) ->
         space="minimal",
         data=DATA,
         supernet=SupernetInputs(
-            recipe=recipe, settings={"trace": True, "epochs": 40, **settings}, skeleton={"channels": 8, "cells": 4}
+            recipe=recipe,
+            settings={"trace": True, "epochs": 40, **settings},
+            skeleton={"channels": 8, "cells": 4},
         ),
         selector=SelectorInputs(name="magnitude", label="argmax", settings={}),
         supernet_seed=seed,
         selection_seed=seed,
         formulations=Formulations(
-            supernet={"optimiser": 1, "space": 1, "network": 1, "images": 1}, selector={"selector": 1}
+            supernet={"optimiser": 1, "space": 1, "network": 1, "images": 1},
+            selector={"selector": 1},
         ),
     )
 
@@ -72,7 +87,10 @@ def make_inputs(recipe: str, seed: int, **settings: str | int | float | bool) ->
 def made_up_seed(inputs: Inputs) -> int:
     """The seed of a trace's made-up numbers: of all that makes a supernet but the formulation numbers."""
     dumped = inputs.model_dump(mode="json", include={"space", "data", "supernet"})
-    return int(content_id({**dumped, "seed": inputs.supernet_seed, "code_version": "0.1.0"}), 16)
+    return int(
+        content_id({**dumped, "seed": inputs.supernet_seed, "code_version": "0.1.0"}),
+        16,
+    )
 
 
 def distribution(q: np.ndarray, best: np.ndarray, sharp: np.ndarray) -> np.ndarray:
@@ -80,7 +98,10 @@ def distribution(q: np.ndarray, best: np.ndarray, sharp: np.ndarray) -> np.ndarr
     others = len(OPERATIONS) - 1
     rest = np.repeat(((1 - sharp) / others)[..., None], others, axis=-1) * q[..., None]
     np.put_along_axis(
-        rest, best[None, :, None].repeat(len(q), 0) - 1, ((sharp + (1 - sharp) / others) * q)[..., None], 2
+        rest,
+        best[None, :, None].repeat(len(q), 0) - 1,
+        ((sharp + (1 - sharp) / others) * q)[..., None],
+        2,
     )
     return np.concatenate([1 - q[..., None], rest], axis=-1)
 
@@ -108,7 +129,8 @@ def make_trace(
     """A trace with these (T + 1, E, K) probabilities per cell and (T, parts) mean L - H.
 
     Args:
-        dearer: by how much operations on edges between nodes cost more than on edges from inputs.
+        dearer: by how much operations on edges between nodes cost more than on edges
+            from inputs.
     """
     rng = np.random.default_rng(made_up_seed(inputs))
     cells = cells or [traced_cell()]
@@ -117,13 +139,24 @@ def make_trace(
     for cell, own in zip(cells, probabilities, strict=True):
         points, edges, operations = own.shape
         between = np.array([source >= cell.inputs for source, _ in cell.edges])
-        is_none = np.array([[name == "none" for name in names] for names in cell.operations])
+        is_none = np.array(
+            [[name == "none" for name in names] for names in cell.operations]
+        )
         drift = np.where(
-            is_none, 0.0, gaps[:, 0, None, None] / 5 + rng.normal(0, 0.003, (points - 1, edges, operations))
+            is_none,
+            0.0,
+            gaps[:, 0, None, None] / 5
+            + rng.normal(0, 0.003, (points - 1, edges, operations)),
         )
         drift += dearer * (between[:, None] & ~is_none)
         drift[..., 3] -= np.linspace(0, 0.04, points - 1)[:, None]
-        probe = np.where(is_none, 0.0, 0.03 + dearer * between[:, None] + rng.normal(0, 0.004, (2, edges, operations)))
+        probe = np.where(
+            is_none,
+            0.0,
+            0.03
+            + dearer * between[:, None]
+            + rng.normal(0, 0.004, (2, edges, operations)),
+        )
         counts = np.full((points - 1, edges, operations), 12, dtype=np.int32)
         seen.append(
             CellTrace(
@@ -131,11 +164,17 @@ def make_trace(
                 cost_counts=counts,
                 cost_means=drift.astype(np.float32),
                 cost_variances=np.full(drift.shape, 0.0004, dtype=np.float32),
-                edge_costs=np.repeat(np.sum(own[1:] * drift, -1)[:, None] / cell.layers, cell.layers, 1).astype("f4"),
+                edge_costs=np.repeat(
+                    np.sum(own[1:] * drift, -1)[:, None] / cell.layers, cell.layers, 1
+                ).astype("f4"),
                 probe_counts=np.full((2, edges, operations), 30, dtype=np.int32),
                 probe_means=probe.astype(np.float32),
-                probe_variances=np.where(is_none, 0, rng.uniform(0.0002, 0.0008, probe.shape)).astype(np.float32),
-                probe_layers=np.repeat(probe[:, None] / cell.layers, cell.layers, 1).astype(np.float32),
+                probe_variances=np.where(
+                    is_none, 0, rng.uniform(0.0002, 0.0008, probe.shape)
+                ).astype(np.float32),
+                probe_layers=np.repeat(
+                    probe[:, None] / cell.layers, cell.layers, 1
+                ).astype(np.float32),
             )
         )
     info = TraceInfo(
@@ -168,7 +207,11 @@ def story(inputs: Inputs, cells: Sequence[TracedCell] = (), epochs: int = 40) ->
         else:
             if recipe == "dsnas":
                 fall = np.exp(-(((at - 0.2 - noise / 3) / 0.11) ** 2))
-                q = np.where(between, 0.875 - 0.82 * np.minimum(1, at * 4), 0.875 - (0.8 + noise) * fall)
+                q = np.where(
+                    between,
+                    0.875 - 0.82 * np.minimum(1, at * 4),
+                    0.875 - (0.8 + noise) * fall,
+                )
             elif bi:
                 q = 0.875 - np.minimum(0.8, (1.2 + 4 * noise) * at)
             else:
@@ -188,8 +231,19 @@ def make_record(fake, inputs: Inputs, trace: Trace | None) -> Record:
     graph, operations = [], []
     for cell, own in zip(trace.info.cells, trace.cells, strict=True) if trace else ():
         chosen = own.probabilities[-1].argmax(-1)
-        edges = [(*edge, names[k]) for edge, names, k in zip(cell.edges, cell.operations, chosen, strict=True)]
-        graph.append(CellGraph(name=cell.name, inputs=cell.inputs, nodes=cell.nodes, output=cell.output, edges=edges))
+        edges = [
+            (*edge, names[k])
+            for edge, names, k in zip(cell.edges, cell.operations, chosen, strict=True)
+        ]
+        graph.append(
+            CellGraph(
+                name=cell.name,
+                inputs=cell.inputs,
+                nodes=cell.nodes,
+                output=cell.output,
+                edges=edges,
+            )
+        )
         operations.append(cell.operations)
     selected = record.selected.model_copy(
         update={
@@ -203,14 +257,32 @@ def make_record(fake, inputs: Inputs, trace: Trace | None) -> Record:
             "decisions": Columns(Decision),
         }
     )
-    return record.model_copy(update={"id": inputs.id, "inputs": inputs, "selected": selected, "accuracies": []})
+    return record.model_copy(
+        update={
+            "id": inputs.id,
+            "inputs": inputs,
+            "selected": selected,
+            "accuracies": [],
+        }
+    )
 
 
-KINDS = (("dsnas", {}), ("spos", {}), ("darts", {"level": "bi"}), ("darts", {"level": "single"}))
+KINDS = (
+    ("dsnas", {}),
+    ("spos", {}),
+    ("darts", {"level": "bi"}),
+    ("darts", {"level": "single"}),
+)
 
 
 def make_study(
-    fake, root: Path, seeds: int = 5, kinds=KINDS, cells: Sequence[TracedCell] = (), made=None, **changes
+    fake,
+    root: Path,
+    seeds: int = 5,
+    kinds=KINDS,
+    cells: Sequence[TracedCell] = (),
+    made=None,
+    **changes,
 ) -> Path:
     """A study of traced supernets, without any truth; `made` has traces of seeds, in place of a :func:`story`."""
     folder = Folder(root)
@@ -250,15 +322,25 @@ def wired(
         edges: (T + 1) numbers; the last edges go first.
         gaps: (T) mean L - H, or pairs of them.
         inputs: of the supernet.
-        q: of the edges, after the last epoch; else 0.9 of those that are there and 0.05 of those that are none.
+        q: of the edges, after the last epoch; else 0.9 of those that are there and 0.05
+            of those that are none.
         dearer: see :func:`make_trace`.
     """
-    every = np.array([[0.9 if place < count else 0.05 for place in range(len(EDGES))] for count in edges])
+    every = np.array(
+        [
+            [0.9 if place < count else 0.05 for place in range(len(EDGES))]
+            for count in edges
+        ]
+    )
     if q is not None:
         every[-1] = q
-    probabilities = distribution(every, np.full(len(EDGES), 4), np.full(every.shape, 0.8))
+    probabilities = distribution(
+        every, np.full(len(EDGES), 4), np.full(every.shape, 0.8)
+    )
     table = np.array(gaps, dtype=np.float64).reshape(len(gaps), -1)
-    return make_trace(inputs or make_inputs("dsnas", 0), [probabilities], table, dearer=dearer)
+    return make_trace(
+        inputs or make_inputs("dsnas", 0), [probabilities], table, dearer=dearer
+    )
 
 
 @pytest.fixture(scope="session")

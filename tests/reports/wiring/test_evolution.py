@@ -9,24 +9,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archselect.reports.results import load
+from archselect.reports.results.results import load
+from archselect.reports.results.wiring import Wiring
 from archselect.reports.wiring.evolution import chosen, evolution
 from archselect.reports.wiring.groups import wiring_groups
-from archselect.reports.wiring.quantities import Wiring
 
 
-@given(edges=st.lists(st.integers(0, 5), min_size=2, max_size=40), most=st.integers(4, 12))
+@given(
+    edges=st.lists(st.integers(0, 5), min_size=2, max_size=40), most=st.integers(4, 12)
+)
 def test_first_fewest_last_and_changes_are_drawn(traces, edges, most):
     found = chosen(Wiring(traces.wired(edges, [0.0] * (len(edges) - 1))), most)
     last = len(edges) - 1
     stills = {0, edges.index(min(edges)), last}
-    changes = {point for point in range(1, last + 1) if edges[point] != edges[point - 1]}
+    changes = {
+        point for point in range(1, last + 1) if edges[point] != edges[point - 1]
+    }
     assert stills <= set(found) <= stills | changes and found == sorted(set(found))
     assert len(found) == min(len(stills | changes), most) or set(found) == stills
 
 
 def test_frames_have_the_same_places_and_name_operations_and_q(study, traces):
-    group = next(group for group in wiring_groups(load(study)) if group.optimiser == "dsnas")
+    group = next(
+        group for group in wiring_groups(load(study)) if group.optimiser == "dsnas"
+    )
     found = evolution(group)
     cell = group.seeds[0].wiring.cells[0]
     assert [frame.epoch for frame in found.stills] == [0, int(cell.edges.argmin()), 40]
@@ -34,8 +40,15 @@ def test_frames_have_the_same_places_and_name_operations_and_q(study, traces):
     places = set()
     for frame in found.frames:
         root = ElementTree.fromstring(frame.svg)
-        places.add((root.get("viewBox"), tuple(re.findall(r"<(?:circle|rect) [^>]*", frame.svg))))
-        said = [element.text for element in root.iter() if element.tag.endswith("}text")]
+        places.add(
+            (
+                root.get("viewBox"),
+                tuple(re.findall(r"<(?:circle|rect) [^>]*", frame.svg)),
+            )
+        )
+        said = [
+            element.text for element in root.iter() if element.tag.endswith("}text")
+        ]
         for e in range(5):
             name = traces.operations[cell.genotype[frame.epoch, e]]
             assert f"{name} {cell.q[frame.epoch, e]:.2f}" in said
@@ -47,9 +60,16 @@ def test_frames_have_the_same_places_and_name_operations_and_q(study, traces):
 
 
 def test_a_cell_of_none_alone_is_drawn(study):
-    group = next(group for group in wiring_groups(load(study)) if group.optimiser == "darts bi-level")
+    group = next(
+        group
+        for group in wiring_groups(load(study))
+        if group.optimiser == "darts bi-level"
+    )
     last = evolution(group).frames[-1]
-    assert last.words == "after epoch 40: 0 of 5 edges" and last.svg.count("stroke-dasharray") == 5
+    assert (
+        last.words == "after epoch 40: 0 of 5 edges"
+        and last.svg.count("stroke-dasharray") == 5
+    )
     assert last.svg.count(">none ") == 5
 
 

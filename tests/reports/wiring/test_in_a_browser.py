@@ -8,10 +8,19 @@ import re
 def shown(text: str) -> list[tuple[str, str]]:
     """Of each evolving cell the epoch shown, and what is said of it."""
     cells = text.split('<div class="evolution">')[1:]
-    epochs = [re.findall(r'<figure class="frame[^"]*" data-epoch="(\d+)">', cell) for cell in cells]
+    epochs = [
+        re.findall(r'<figure class="frame[^"]*" data-epoch="(\d+)">', cell)
+        for cell in cells
+    ]
     assert all(len(own) == 1 for own in epochs)
-    said = [re.findall(r"<output>(\d+)</output>|aria-valuetext=\"after epoch (\d+)\"", cell) for cell in cells]
-    assert all(len({output or value for output, value in own}) == 1 and len(own) == 2 for own in said)
+    said = [
+        re.findall(r"<output>(\d+)</output>|aria-valuetext=\"after epoch (\d+)\"", cell)
+        for cell in cells
+    ]
+    assert all(
+        len({output or value for output, value in own}) == 1 and len(own) == 2
+        for own in said
+    )
     return [(own[0], words[0][0]) for own, words in zip(epochs, said, strict=True)]
 
 
@@ -34,5 +43,7 @@ def test_print_shows_the_stills_and_no_slider(study, dom):
         const all = (query) => document.querySelectorAll(query);
         document.title = `${seen(all('.frame'))} ${all('.frame.still').length} ${seen(all('.slide'))}`;
     """
-    found = re.search(r"<title>(\d+) (\d+) (\d+)</title>", dom(study / "report.html", script))
+    found = re.search(
+        r"<title>(\d+) (\d+) (\d+)</title>", dom(study / "report.html", script)
+    )
     assert found and found[1] == found[2] and int(found[1]) >= 6 and found[3] == "0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archselect.reports.wiring.quantities import Wiring
+from archselect.reports.results.wiring import Wiring
 from archselect.reports.wiring.verdicts import (
     GROWING,
     NO_EDGES,
@@ -25,7 +25,9 @@ GAPS = [0.2] * 3 + [0.1] * 15 + [-0.3] * 2
 
 
 def met(claim, trace, control=None):
-    return [own.met for own in claim.measure(Wiring(trace), control and Wiring(control))]
+    return [
+        own.met for own in claim.measure(Wiring(trace), control and Wiring(control))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -33,13 +35,25 @@ def met(claim, trace, control=None):
     [
         (GROWN, GAPS, [True, True, True, True]),
         ([5] * 3 + [4] * 9 + [5] * 9, GAPS, [False, True, True, True]),
-        ([5] * 6 + [2] * 6 + [4] * 9, GAPS, [False, True, True, True]),  # after the first quarter
+        (
+            [5] * 6 + [2] * 6 + [4] * 9,
+            GAPS,
+            [False, True, True, True],
+        ),  # after the first quarter
         ([5] * 5 + [2] * 7 + [4] * 9, GAPS, [True, True, True, True]),  # at its end
         ([5] * 3 + [2] * 18, GAPS, [True, False, True, True]),
         (GROWN, [-0.2] * 3 + GAPS[3:], [True, True, False, True]),
-        (GROWN, [-0.2, 0.1, 0.2, *GAPS[3:]], [True, True, True, True]),  # the mean counts
+        (
+            GROWN,
+            [-0.2, 0.1, 0.2, *GAPS[3:]],
+            [True, True, True, True],
+        ),  # the mean counts
         (GROWN, [*GAPS[:18], 0.3, -0.2], [True, True, True, False]),
-        ([2] * 21, GAPS, [False, False, False, True]),  # fewest before training: no epoch is before it
+        (
+            [2] * 21,
+            GAPS,
+            [False, False, False, True],
+        ),  # fewest before training: no epoch is before it
     ],
 )
 def test_growing_asks_for_each_condition(traces, edges, gaps, expected):
@@ -48,8 +62,12 @@ def test_growing_asks_for_each_condition(traces, edges, gaps, expected):
 
 def test_the_numbers_of_growing_are_given(traces):
     wiring = Wiring(traces.wired(GROWN, GAPS))
-    assert [own.number for own in GROWING.measure(wiring, None)] == pytest.approx([3, 2, 0.2, -0.3], abs=1e-5)
-    assert (gap_before(wiring), gap_at_end(wiring, "all")) == pytest.approx((0.2, -0.3), abs=1e-5)
+    assert [own.number for own in GROWING.measure(wiring, None)] == pytest.approx(
+        [3, 2, 0.2, -0.3], abs=1e-5
+    )
+    assert (gap_before(wiring), gap_at_end(wiring, "all")) == pytest.approx(
+        (0.2, -0.3), abs=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,7 +121,9 @@ def test_no_edges_asks_for_each_condition(traces, last, of_control, gaps, expect
     inputs = traces.inputs("darts", 0, level="bi")
     early = [(-gaps[0], -gaps[1])] * 18  # only the last tenth counts
     trace = traces.wired([5] * 10 + [last] * 11, [*early, gaps, gaps], inputs)
-    control = traces.wired([5] * 20 + [of_control], [0.1] * 20, traces.inputs("darts", 0, level="single"))
+    control = traces.wired(
+        [5] * 20 + [of_control], [0.1] * 20, traces.inputs("darts", 0, level="single")
+    )
     assert met(NO_EDGES, trace, control) == expected
     assert met(NO_EDGES, trace)[1] is None
 
@@ -121,15 +141,23 @@ def test_no_edges_asks_for_each_condition(traces, last, of_control, gaps, expect
     ],
 )
 def test_a_verdict_needs_five_seeds_and_four_fifths_of_them(meeting, seeds, words):
-    judged = [Judged(s, (Measured(1.0, True), Measured(1.0, s < meeting))) for s in range(seeds)]
+    judged = [
+        Judged(s, (Measured(1.0, True), Measured(1.0, s < meeting)))
+        for s in range(seeds)
+    ]
     verdict = Verdict(PRUNING, tuple(judged))
     assert verdict.words == words and verdict.meeting == meeting
     assert [count for _, count, _ in verdict.counts()] == [seeds, meeting]
 
 
 def test_seeds_without_control_are_not_judged():
-    known, unknown = (Measured(1.0, True), Measured(1.0, True)), (Measured(1.0, True), Measured(None, None))
-    verdict = Verdict(WIDTH, tuple(Judged(s, known if s < 5 else unknown) for s in range(7)))
+    known, unknown = (
+        (Measured(1.0, True), Measured(1.0, True)),
+        (Measured(1.0, True), Measured(None, None)),
+    )
+    verdict = Verdict(
+        WIDTH, tuple(Judged(s, known if s < 5 else unknown) for s in range(7))
+    )
     assert (verdict.words, verdict.judged, verdict.meeting) == (SHOWN, 5, 5)
 
 

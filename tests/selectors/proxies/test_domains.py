@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archselect.nasbench_adapters.networks import Network, scoring
+from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces.nb201 import EDGES, _text
-from archselect.nasbench_adapters.streams import stream_seed
 from archselect.selectors.proxies import PROXIES, zen
 
 NB201 = get_space("nb201")
@@ -38,13 +38,19 @@ def at_work(choices):
             used.add(source)
     return [
         edge
-        for edge, ((source, target), choice) in enumerate(zip(EDGES, choices, strict=True))
+        for edge, ((source, target), choice) in enumerate(
+            zip(EDGES, choices, strict=True)
+        )
         if choice != NONE and source in fed and target in used
     ]
 
 
 CONNECTED = [cell for cell in NB201.enumerate() if at_work(cell.choices[0])]
-INCOMPLETE = [cell for cell in CONNECTED if len(at_work(cell.choices[0])) < 6 - Counter(cell.choices[0])[NONE]]
+INCOMPLETE = [
+    cell
+    for cell in CONNECTED
+    if len(at_work(cell.choices[0])) < 6 - Counter(cell.choices[0])[NONE]
+]
 """Connected cells with an operation that reads an empty node, or that nothing reads."""
 
 
@@ -66,14 +72,17 @@ def network_by_roles(cell, seed):
     """A network whose weights, layer by layer, go with the roles of the edges."""
     network = Network(NB201, cell, SKELETON, 3, 3, [seed]).double()
     roles = names_of_roles(cell)
-    # Those outside the cells are drawn by name, too: a network's own depend on how many weights its cells have.
+    # Those outside the cells are drawn by name, too: a network's own depend on how many
+    # weights its cells have.
     for name, parameter in network.named_parameters():
         if parameter.dim() != 4 and name != "classifier.bias":
             continue
         parts = name.split(".")
         key = name if "edges" not in parts else f"{parts[1]} {roles[int(parts[3])]}"
         generator = torch.Generator().manual_seed(stream_seed(key, seed))
-        parameter.data = torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.3
+        parameter.data = (
+            torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.3
+        )
     return network
 
 
@@ -97,13 +106,18 @@ def is_convolution(choice):
 def equal_functions():
     """Groups of several connected cells that compute the same function with the same weights.
 
-    That is less than a class of NAS-Bench-201, which compares expressions without weights: there a convolution that is
-    read twice equals two convolutions, with weights of their own, that read the same.
+    That is less than a class of NAS-Bench-201, which compares expressions without
+    weights: there a convolution that is read twice equals two convolutions, with
+    weights of their own, that read the same.
     """
     found = defaultdict(list)
     for cell in CONNECTED:
         roles = names_of_roles(cell)
-        convolutions = {role for edge, role in roles.items() if role and is_convolution(cell.choices[0][edge])}
+        convolutions = {
+            role
+            for edge, role in roles.items()
+            if role and is_convolution(cell.choices[0][edge])
+        }
         found[NB201.canonical(cell), frozenset(convolutions)].append(cell)
     return [members for members in found.values() if len(members) > 1]
 
@@ -119,7 +133,9 @@ def batch(images):
 
 
 @proxies
-@pytest.mark.parametrize("kind", [CONNECTED, INCOMPLETE], ids=["connected", "incomplete"])
+@pytest.mark.parametrize(
+    "kind", [CONNECTED, INCOMPLETE], ids=["connected", "incomplete"]
+)
 def test_connected_cells_have_scores(name, kind, batch):
     """Finite ones: `measure` refuses what is not, or is outside the proxy's domain."""
     for cell in drawn(kind, 16):
@@ -135,7 +151,9 @@ def test_darts_cells_have_scores(name, space, images):
     space, rng = get_space(space), np.random.default_rng(3)
     x = images(len(LABELS), seed=5).float()
     for seed in range(3):
-        network = Network(space, space.sample(rng), space.skeleton(channels=4, layers=3), 3, 3, [seed])
+        network = Network(
+            space, space.sample(rng), space.skeleton(channels=4, layers=3), 3, 3, [seed]
+        )
         with scoring(network, "batch"):
             PROXIES[name].measure(network, network, x, LABELS)
 
@@ -144,17 +162,29 @@ def spread(values):
     return (max(values) - min(values)) / max(1e-9, *map(abs, values))
 
 
-@pytest.mark.parametrize("name", [name for name, proxy in PROXIES.items() if proxy.domain.equal == "yes"])
+@pytest.mark.parametrize(
+    "name", [name for name, proxy in PROXIES.items() if proxy.domain.equal == "yes"]
+)
 def test_equal_functions_with_the_same_weights_have_equal_scores(name, batch):
     for members in drawn(equal_functions(), 12):
-        values = [score_by_roles(name, cell, batch) for cell in drawn(members, min(3, len(members)))]
+        values = [
+            score_by_roles(name, cell, batch)
+            for cell in drawn(members, min(3, len(members)))
+        ]
         assert spread(values) < FINE, [NB201.format(cell) for cell in members]
 
 
-@pytest.mark.parametrize("name", [name for name, proxy in PROXIES.items() if proxy.domain.equal == "no"])
+@pytest.mark.parametrize(
+    "name", [name for name, proxy in PROXIES.items() if proxy.domain.equal == "no"]
+)
 def test_what_is_declared_unequal_is(name, batch):
     found = [
-        spread([score_by_roles(name, cell, batch) for cell in drawn(members, min(3, len(members)))])
+        spread(
+            [
+                score_by_roles(name, cell, batch)
+                for cell in drawn(members, min(3, len(members)))
+            ]
+        )
         for members in drawn(equal_functions(), 12)
     ]
     assert max(found) > 0.01
@@ -162,7 +192,10 @@ def test_what_is_declared_unequal_is(name, batch):
 
 PAIRS = [
     # A convolution that reads an empty node.
-    ("|none~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|none~0|none~1|skip_connect~2|", {"nor_conv_3x3~1": "none~1"}),
+    (
+        "|none~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|none~0|none~1|skip_connect~2|",
+        {"nor_conv_3x3~1": "none~1"},
+    ),
     # A convolution whose output nothing reads.
     (
         "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|",
@@ -183,7 +216,9 @@ def test_layers_that_are_not_at_work_do_not_change_zen(text, change, norm, batch
     for cell in (text, other):
         network = Network(NB201, NB201.parse(cell), SKELETON, 3, 3, [1])
         with scoring(network, norm):
-            values.append(PROXIES["zen"].measure(network, network, batch.float(), LABELS))
+            values.append(
+                PROXIES["zen"].measure(network, network, batch.float(), LABELS)
+            )
     assert values[0] == values[1]
 
 
@@ -199,6 +234,7 @@ def test_every_normalisation_at_work_counts_in_zen(batch, cell, seed):
     wanted = {
         module
         for module, name in names.items()
-        if isinstance(module, torch.nn.BatchNorm2d) and ("edges" not in name or int(name[3]) in live)
+        if isinstance(module, torch.nn.BatchNorm2d)
+        and ("edges" not in name or int(name[3]) in live)
     }
     assert found == wanted

@@ -5,10 +5,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import naive, naive_darts
 
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
-from archselect.nasbench_adapters.networks import Network, Supernet, mixture_of, new_alphas, scoring
+from archselect.nasbench_adapters.networks import (
+    Network,
+    Supernet,
+    mixture_of,
+    new_alphas,
+    scoring,
+)
 from archselect.nasbench_adapters.networks.folded import FoldedSupernet
 from archselect.nasbench_adapters.networks.operations import Noise, Rectifier
 from archselect.nasbench_adapters.space import DROPPED, OPEN, Decisions
@@ -24,8 +31,10 @@ LABELS = torch.zeros(IMAGES, dtype=torch.long)
 norms = st.sampled_from(["running", "batch"])
 
 
-def naive_kernel(naive, model, images, weights, norm):
-    return naive.kernel(naive.copy_of(model.train(norm == "batch"), CHANNELS, CELLS), images, weights)
+def naive_kernel(model, images, weights, norm):
+    return naive.kernel(
+        naive.copy_of(model.train(norm == "batch"), CHANNELS, CELLS), images, weights
+    )
 
 
 @settings(max_examples=10)
@@ -35,11 +44,15 @@ def naive_kernel(naive, model, images, weights, norm):
     st.lists(st.integers(-1, 4), min_size=6, max_size=6),
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), max_size=8),
 )
-def test_the_kernel_of_a_supernet_is_the_naive_one(naive, images, norm, seed, chosen, masked):
+def test_the_kernel_of_a_supernet_is_the_naive_one(images, norm, seed, chosen, masked):
     """Exactly: with decided edges, masked operations, and nodes that nothing reads any more."""
     supernet = Supernet(SPACE, SKELETON, 3, 4, seed).double()
-    alphas = torch.randn(6, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    mixture = mixture_of(SPACE, [alphas], Decisions((tuple(OPEN if k < 0 else k for k in chosen),)))
+    alphas = torch.randn(
+        6, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
+    mixture = mixture_of(
+        SPACE, [alphas], Decisions((tuple(OPEN if k < 0 else k for k in chosen),))
+    )
     for edge, choice in masked:
         mixture = mixture.without(0, edge, choice)
     x = images(IMAGES, seed=seed)
@@ -60,17 +73,21 @@ def check_score(model, forward, x, norm, kernel):
                 NWOT.measure(model, forward, x, LABELS)
         else:
             determinant = np.linalg.slogdet(kernel.numpy())[1]
-            assert NWOT.score(model, forward, x, LABELS) == pytest.approx(determinant, rel=1e-10)
+            assert NWOT.score(model, forward, x, LABELS) == pytest.approx(
+                determinant, rel=1e-10
+            )
 
 
 @settings(max_examples=10)
 @given(norms, st.integers(0, 1000), st.sampled_from(list(SPACE.enumerate())))
-def test_the_kernel_of_a_network_is_the_naive_one(naive, images, norm, seed, cell):
+def test_the_kernel_of_a_network_is_the_naive_one(images, norm, seed, cell):
     network = Network(SPACE, cell, SKELETON, 3, 4, [seed]).double()
     x = images(IMAGES, seed=seed)
     with scoring(network, norm):
         kernel = pattern_kernel(network, network, x)
-    wanted = naive_kernel(naive, network, x, torch.ones(6, 1, dtype=torch.float64), norm)
+    wanted = naive_kernel(
+        naive, network, x, torch.ones(6, 1, dtype=torch.float64), norm
+    )
     assert torch.equal(kernel, wanted)
     check_score(network, network, x, norm, wanted)
 
@@ -86,26 +103,41 @@ def darts_skeleton(space):
 @pytest.mark.parametrize("name", ["darts-none", "s1", "s4"])
 @settings(max_examples=4)
 @given(data=st.data(), norm=norms, seed=st.integers(0, 1000))
-def test_the_kernel_of_a_darts_supernet_is_the_naive_one(naive, naive_darts, images, name, data, norm, seed):
+def test_the_kernel_of_a_darts_supernet_is_the_naive_one(
+    images, name, data, norm, seed
+):
     """With soft, decided and dropped edges, and with masked operations, which are not counted at all."""
     space = get_space(name)
-    supernet = Supernet(space, darts_skeleton(space), 3, 4, seed).double().train(norm == "batch")
+    supernet = (
+        Supernet(space, darts_skeleton(space), 3, 4, seed)
+        .double()
+        .train(norm == "batch")
+    )
     decisions = Decisions(
         tuple(
-            tuple(data.draw(st.sampled_from([OPEN, OPEN, DROPPED, *range(len(names))])) for names in cell.operations)
+            tuple(
+                data.draw(st.sampled_from([OPEN, OPEN, DROPPED, *range(len(names))]))
+                for names in cell.operations
+            )
             for cell in space.cells
         )
     )
     generator = torch.Generator().manual_seed(seed)
     width = len(space.cells[0].operations[0])
-    mixture = mixture_of(space, [torch.randn(14, width, generator=generator, dtype=torch.float64)] * 2, decisions)
+    mixture = mixture_of(
+        space,
+        [torch.randn(14, width, generator=generator, dtype=torch.float64)] * 2,
+        decisions,
+    )
     masks = st.tuples(st.integers(0, 1), st.integers(0, 13), st.integers(0, width - 1))
     for mask in data.draw(st.lists(masks, max_size=20)):
         mixture = mixture.without(*mask)
     copy = naive_darts.copy_of(supernet)
     for module, own in naive_darts.parts_of(supernet, copy):
         if isinstance(module, Noise):
-            module.register_forward_hook(lambda _, inputs, output, own=own: setattr(own, "drawn", output))
+            module.register_forward_hook(
+                lambda _, inputs, output, own=own: setattr(own, "drawn", output)
+            )
     x = images(IMAGES, seed=seed)
     with scoring(supernet, norm):
         kernel = pattern_kernel(supernet, lambda x: supernet(x, mixture), x)
@@ -117,10 +149,16 @@ def test_the_kernel_of_a_darts_supernet_is_the_naive_one(naive, naive_darts, ima
 
 
 @settings(max_examples=8)
-@given(norms, st.integers(0, 1000), st.sampled_from(["darts", "s1", "s3"]).map(get_space))
-def test_the_kernel_of_a_darts_network_is_the_naive_one(naive, naive_darts, images, norm, seed, space):
+@given(
+    norms, st.integers(0, 1000), st.sampled_from(["darts", "s1", "s3"]).map(get_space)
+)
+def test_the_kernel_of_a_darts_network_is_the_naive_one(images, norm, seed, space):
     architecture = space.sample(np.random.default_rng(seed))
-    network = Network(space, architecture, darts_skeleton(space), 3, 4, [seed]).double().train(norm == "batch")
+    network = (
+        Network(space, architecture, darts_skeleton(space), 3, 4, [seed])
+        .double()
+        .train(norm == "batch")
+    )
     copy = naive_darts.copy_of(network)
     x = images(IMAGES, seed=seed)
     with scoring(network, norm):
@@ -179,30 +217,43 @@ def test_no_hook_is_left_behind(supernet, images):
 def test_scores_of_a_first_edge_are_of_the_published_size(shared_file):
     """Real CIFAR-10, 256 augmented images, C=16, N=5: each operation of the first edge masked in turn.
 
-    The released code's log shows 3,436 to 3,461 over its runs; the margin of ten on the low side and four on the
-    high side is for another subset of the images and other initial weights.
+    The released code's log shows 3,436 to 3,461 over its runs; the margin of ten on the
+    low side and four on the high side is for another subset of the images and other
+    initial weights.
     """
     device = torch.device("cpu")
     images = Images(load_images(str(shared_file("cifar10_subset.npz"))), device)
     generator = torch.Generator().manual_seed(0)
     batch = images.minibatch("train", 256, generator, augment=True)
-    supernet = Supernet(SPACE, SPACE.skeleton(), 3, 10, seed=0).to(memory_format=torch.channels_last)
+    supernet = Supernet(SPACE, SPACE.skeleton(), 3, 10, seed=0).to(
+        memory_format=torch.channels_last
+    )
     mixture = mixture_of(SPACE, new_alphas(SPACE, generator, device))
     folded, scores = FoldedSupernet(supernet), []  # as a task scores it
     with scoring(supernet, "running"):
         for choice in range(5):
             masked = mixture.without(0, 0, choice)
-            scores.append(NWOT.score(supernet, lambda x, m=masked: folded(x, m), *batch))
+            scores.append(
+                NWOT.score(supernet, lambda x, m=masked: folded(x, m), *batch)
+            )
     assert len(set(scores)) == 5
     assert all(3_425 < score < 3_465 for score in scores)
 
 
-@pytest.mark.parametrize(("rows", "length"), [(1, 1), (2, 7), (5, 64), (64, 16384), (33, 1000)])
+@pytest.mark.parametrize(
+    ("rows", "length"), [(1, 1), (2, 7), (5, 64), (64, 16384), (33, 1000)]
+)
 def test_bytes_give_the_overlaps_that_floats_give(monkeypatch, rows, length):
     """Whatever the processor, the same whole numbers."""
-    active = torch.randint(2, (3, rows, length), generator=torch.Generator().manual_seed(0)).bool()
+    active = torch.randint(
+        2, (3, rows, length), generator=torch.Generator().manual_seed(0)
+    ).bool()
     found = []
     for capability in ("AVX512", "AVX2"):
-        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda own=capability: own)
+        monkeypatch.setattr(
+            torch.backends.cpu, "get_cpu_capability", lambda own=capability: own
+        )
         found.append(_overlaps(active).double())
-    assert torch.equal(*found) and float(found[0].diagonal(dim1=1, dim2=2).sum()) == float(active.sum())
+    assert torch.equal(*found) and float(
+        found[0].diagonal(dim1=1, dim2=2).sum()
+    ) == float(active.sum())

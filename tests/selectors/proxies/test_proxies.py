@@ -9,7 +9,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archselect.nasbench_adapters.networks import Mixture, Network, Supernet, mixture_of, scoring
+from archselect.nasbench_adapters.networks import (
+    Mixture,
+    Network,
+    Supernet,
+    mixture_of,
+    scoring,
+)
 from archselect.nasbench_adapters.space import OPEN, Decisions
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.proxies import PROXIES
@@ -19,7 +25,9 @@ SPACE = get_space("nb201")
 SKELETON = SPACE.skeleton(channels=3, cells=1)
 CLASSES = 3
 LABELS = torch.tensor([0, 1, 2, 2, 1, 0])
-CELL = SPACE.parse("|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|avg_pool_3x3~0|nor_conv_3x3~1|nor_conv_1x1~2|")
+CELL = SPACE.parse(
+    "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|avg_pool_3x3~0|nor_conv_3x3~1|nor_conv_1x1~2|"
+)
 
 READS_WEIGHTS = sorted(set(PROXIES) - {"params", "flops", "zen"})
 """Proxies to which the values of the weights matter."""
@@ -44,7 +52,9 @@ def network(cell=CELL):
 
 def mixture(*silenced, chosen=(OPEN,) * 6, seed=0):
     """Random weights, edges decided where `chosen` says so, and the (edge, operation) pairs of `silenced` at zero."""
-    alphas = torch.randn(6, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    alphas = torch.randn(
+        6, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
     mixed = mixture_of(SPACE, [alphas], Decisions((tuple(chosen),)))
     for edge, choice in silenced:
         mixed = mixed.without(0, edge, choice)
@@ -82,7 +92,10 @@ def everything(model, trace):
     return (
         trace(model),
         [(key, id(tensor), tensor.requires_grad) for key, tensor in tensors],
-        [[*m._forward_hooks, *m._forward_pre_hooks, *m._backward_hooks] for m in model.modules()],
+        [
+            [*m._forward_hooks, *m._forward_pre_hooks, *m._backward_hooks]
+            for m in model.modules()
+        ],
         [sorted(vars(m)) for m in model.modules()],
     )
 
@@ -98,7 +111,11 @@ def test_scoring_leaves_no_trace(name, norm, batch, trace):
         before, pixels = everything(model, trace), batch.clone()
         score(name, model, batch, mixed, norm)
         assert everything(model, trace) == before
-        assert torch.equal(batch, pixels) and batch.grad is None and not batch.requires_grad
+        assert (
+            torch.equal(batch, pixels)
+            and batch.grad is None
+            and not batch.requires_grad
+        )
 
 
 @proxies
@@ -128,7 +145,9 @@ def test_frozen_weights_and_live_alphas_make_no_difference(name, batch):
         assert score(name, model, batch, Mixture(weights, mixed.support)) == wanted
 
 
-silenced_pairs = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), min_size=1, max_size=6, unique=True)
+silenced_pairs = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(0, 4)), min_size=1, max_size=6, unique=True
+)
 decided = st.lists(st.integers(-1, 4), min_size=6, max_size=6)
 
 
@@ -142,7 +161,9 @@ def test_silenced_operations_do_not_matter(batch, silenced, chosen, seed):
         for layer in model.layers:
             for edge, built in enumerate(getattr(layer, "edges", [])):
                 for operation, module in built.items():
-                    if not mixed.support[0][edge][SPACE.operation_index(0, edge, operation)]:
+                    if not mixed.support[0][edge][
+                        SPACE.operation_index(0, edge, operation)
+                    ]:
                         for parameter in module.parameters():
                             parameter.fill_(float("nan"))
     again = {name: score_or_reason(name, model, batch, mixed) for name in PROXIES}
@@ -157,7 +178,9 @@ def test_operations_in_the_mixture_do_matter(name, batch):
         weight = model.layers[0].edges[0]["nor_conv_3x3"][0].weight
         weight.copy_(weight.flip(0) * 1.5)
     assert score(name, model, batch, mixed) != value
-    assert score(name, model, batch, mixture((0, 3))) != score(name, model, batch, mixed)
+    assert score(name, model, batch, mixture((0, 3))) != score(
+        name, model, batch, mixed
+    )
 
 
 @pytest.mark.parametrize("name", ["params", "flops", "l2_norm", "zen"])
@@ -165,8 +188,11 @@ def test_masking_a_convolution_takes_its_share_away(name, batch):
     model = supernet()
     whole = score(name, model, batch, mixture())
     for choice in (2, 3):
-        # Each normalisation of a Gaussian convolution adds the logarithm of a deviation above one to zen.
-        assert score(name, model, batch, mixture((0, choice))) < whole or name == "params"
+        # Each normalisation of a Gaussian convolution adds the logarithm of a deviation
+        # above one to zen.
+        assert (
+            score(name, model, batch, mixture((0, choice))) < whole or name == "params"
+        )
     for choice in (0, 1, 4):
         if name != "zen":
             assert score(name, model, batch, mixture((0, choice))) == whole
@@ -177,7 +203,10 @@ def twins():
     """A supernet, and the network of CELL with the same weights."""
     model, alone = supernet(), network()
     weights = model.state_dict()
-    alone.load_state_dict({key: weights[key] for key in alone.state_dict() if key in weights}, strict=False)
+    alone.load_state_dict(
+        {key: weights[key] for key in alone.state_dict() if key in weights},
+        strict=False,
+    )
     return model, alone
 
 
@@ -194,14 +223,24 @@ def test_a_supernet_of_one_hot_edges_scores_like_its_network(name, norm, batch, 
         score(name, alone, batch, norm=norm),
     )
     if name == "params":
-        affine = sum(p.numel() for m in alone.layers for e in getattr(m, "edges", []) for p in _affine(e))
+        affine = sum(
+            p.numel()
+            for m in alone.layers
+            for e in getattr(m, "edges", [])
+            for p in _affine(e)
+        )
         assert theirs - ours == pytest.approx(affine / 1e6)
     else:
         assert ours == pytest.approx(theirs, rel=1e-7)
 
 
 def _affine(edge):
-    return [p for m in edge.modules() if isinstance(m, torch.nn.BatchNorm2d) for p in m.parameters()]
+    return [
+        p
+        for m in edge.modules()
+        if isinstance(m, torch.nn.BatchNorm2d)
+        for p in m.parameters()
+    ]
 
 
 DISCONNECTED = SPACE.parse("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|")
@@ -210,9 +249,14 @@ DISCONNECTED = SPACE.parse("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|")
 @norms
 def test_a_disconnected_network_has_a_score_or_a_reason(norm, batch):
     """Nothing that its logits depend on is an image."""
-    found = {name: score_or_reason(name, network(DISCONNECTED), batch, norm=norm) for name in PROXIES}
+    found = {
+        name: score_or_reason(name, network(DISCONNECTED), batch, norm=norm)
+        for name in PROXIES
+    }
     constant = "the gradient of the logits by some image is constant: the logits do not depend on the image"
-    assert {name: reason for name, reason in found.items() if isinstance(reason, str)} == {
+    assert {
+        name: reason for name, reason in found.items() if isinstance(reason, str)
+    } == {
         "jacob_cov": constant,
         "epe_nas": constant,
         "nwot": "no ReLU tells two of the images apart",
@@ -221,7 +265,9 @@ def test_a_disconnected_network_has_a_score_or_a_reason(norm, batch):
     }
 
 
-@pytest.mark.parametrize("name", sorted(set(TAKES_GRADIENTS) - {"jacob_cov", "epe_nas"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(TAKES_GRADIENTS) - {"jacob_cov", "epe_nas"})
+)
 def test_logits_without_any_weight_are_an_error(name, batch):
     model = network()
     anchor = torch.ones(1, dtype=torch.float64, requires_grad=True)
@@ -229,7 +275,10 @@ def test_logits_without_any_weight_are_an_error(name, batch):
     def forward(images):
         return images.mean(dim=(2, 3)) * anchor
 
-    with pytest.raises(Undefined, match="depend on none of the model's weights"), scoring(model, "batch"):
+    with (
+        pytest.raises(Undefined, match="depend on none of the model's weights"),
+        scoring(model, "batch"),
+    ):
         PROXIES[name].score(model, forward, batch, LABELS)
 
 
@@ -250,7 +299,9 @@ def test_a_value_that_is_not_finite_is_no_score(value, batch):
 
 def test_a_value_outside_the_domain_is_an_error(batch):
     proxy = replace(PROXIES["snip"], score=lambda *_: -1.0)
-    with pytest.raises(ValueError, match="snip declares that no score is negative, and gave -1"):
+    with pytest.raises(
+        ValueError, match="snip declares that no score is negative, and gave -1"
+    ):
         proxy.measure(network(), network(), batch, LABELS)
 
 
@@ -262,6 +313,6 @@ def test_scores_are_the_same_on_a_gpu(name, norm, batch):
     for model, mixed in [(supernet(), mixture((2, 3), (5, 1))), (network(), None)]:
         wanted = score(name, model, batch, mixed, norm)
         there = mixed and Mixture(tuple(w.cuda() for w in mixed.weights), mixed.support)
-        assert score(name, model.cuda(), batch.cuda(), there, norm, labels=LABELS.cuda()) == pytest.approx(
-            wanted, rel=1e-6
-        )
+        assert score(
+            name, model.cuda(), batch.cuda(), there, norm, labels=LABELS.cuda()
+        ) == pytest.approx(wanted, rel=1e-6)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import naive
 from torch import nn
 from torch.nn import functional as F
 
@@ -26,7 +27,9 @@ SPACE = get_space("nb201")
 CHANNELS, CELLS, CLASSES = 3, 1, 3
 SKELETON = SPACE.skeleton(channels=CHANNELS, cells=CELLS)
 LABELS = torch.tensor([0, 1, 2, 2, 1, 0])
-CELL = SPACE.parse("|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|avg_pool_3x3~0|nor_conv_3x3~1|nor_conv_1x1~2|")
+CELL = SPACE.parse(
+    "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|avg_pool_3x3~0|nor_conv_3x3~1|nor_conv_1x1~2|"
+)
 
 norms = pytest.mark.parametrize("norm", ["running", "batch"])
 worlds = pytest.mark.parametrize("world", ["supernet", "network"])
@@ -44,7 +47,9 @@ def make(world, seed=2):
         model = Network(SPACE, CELL, SKELETON, 3, CLASSES, [seed]).double()
         return model, model, torch.ones(6, 1, dtype=torch.float64)
     model = Supernet(SPACE, SKELETON, 3, CLASSES, seed).double()
-    alphas = torch.randn(6, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    alphas = torch.randn(
+        6, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
     mixed = mixture_of(SPACE, [alphas]).without(0, 0, 3).without(0, 4, 1)
     return model, lambda x: model(x, mixed), mixed.weights[0]
 
@@ -54,7 +59,7 @@ def score(name, model, forward, x, norm="batch", labels=LABELS):
         return PROXIES[name].measure(model, forward, x, labels)
 
 
-def naive_copy(naive, model, norm):
+def naive_copy(model, norm):
     """The naive net with the same weights; the list of its convolutions and linear maps."""
     net = naive.copy_of(model.train(norm == "batch"), CHANNELS, CELLS)
     return net, [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
@@ -62,7 +67,7 @@ def naive_copy(naive, model, norm):
 
 @norms
 @worlds
-def test_gradient_proxies_by_ordinary_backward_on_the_naive_net(naive, batch, norm, world):
+def test_gradient_proxies_by_ordinary_backward_on_the_naive_net(batch, norm, world):
     model, forward, weights = make(world)
     net, layers = naive_copy(naive, model, norm)
     F.cross_entropy(net(batch, weights), LABELS).backward()
@@ -73,12 +78,14 @@ def test_gradient_proxies_by_ordinary_backward_on_the_naive_net(naive, batch, no
         "grad_norm": sum((g**2).sum().item() ** 0.5 for _, g in grads),
     }
     for name, value in wanted.items():
-        assert score(name, model, forward, batch, norm) == pytest.approx(value, rel=1e-7), name
+        assert score(name, model, forward, batch, norm) == pytest.approx(
+            value, rel=1e-7
+        ), name
 
 
 @norms
 @worlds
-def test_grasp_by_finite_differences_of_the_gradient(naive, batch, norm, world):
+def test_grasp_by_finite_differences_of_the_gradient(batch, norm, world):
     """-w · (gradient at w + step g - gradient at w - step g) / 2 step."""
     model, forward, weights = make(world)
     net, layers = naive_copy(naive, model, norm)
@@ -95,8 +102,12 @@ def test_grasp_by_finite_differences_of_the_gradient(naive, batch, norm, world):
             for m, w, part in zip(layers, start, g, strict=True):
                 m.weight.copy_(w + sign * step * part)
         sides.append(gradient())
-    wanted = -sum((w * (a - b)).sum().item() for w, a, b in zip(start, *sides, strict=True)) / (2 * step)
-    assert score("grasp", model, forward, batch, norm) == pytest.approx(wanted, rel=1e-4)
+    wanted = -sum(
+        (w * (a - b)).sum().item() for w, a, b in zip(start, *sides, strict=True)
+    ) / (2 * step)
+    assert score("grasp", model, forward, batch, norm) == pytest.approx(
+        wanted, rel=1e-4
+    )
 
 
 class Gate(nn.Module):
@@ -105,7 +116,9 @@ class Gate(nn.Module):
     def __init__(self, layer, count):
         super().__init__()
         self.layer = layer
-        self.gates = nn.Parameter(torch.ones(count, layer.weight.shape[0], dtype=torch.float64))
+        self.gates = nn.Parameter(
+            torch.ones(count, layer.weight.shape[0], dtype=torch.float64)
+        )
 
     def forward(self, x):
         out = self.layer(x)
@@ -114,25 +127,34 @@ class Gate(nn.Module):
 
 @norms
 @worlds
-def test_fisher_by_gates_on_every_channel(naive, batch, norm, world):
+def test_fisher_by_gates_on_every_channel(batch, norm, world):
     """The gradient by a gate is the sum over positions of a dL/da."""
     model, forward, weights = make(world)
     net, _ = naive_copy(naive, model, norm)
     for module in list(net.modules()):
         for name, child in list(module.named_children()):
-            if isinstance(child, (nn.Conv2d, nn.Linear)) and not isinstance(module, Gate):
+            if isinstance(child, (nn.Conv2d, nn.Linear)) and not isinstance(
+                module, Gate
+            ):
                 setattr(module, name, Gate(child, len(batch)))
     F.cross_entropy(net(batch, weights), LABELS).backward()
     wanted = 0.0
     for gate in (m for m in net.modules() if isinstance(m, Gate)):
         saliency = (gate.gates.grad**2).mean(0) / 2
-        wanted += sum(float(s) * w.numel() for s, w in zip(saliency, gate.layer.weight, strict=True))
-    assert score("fisher", model, forward, batch, norm) == pytest.approx(wanted, rel=1e-7)
+        wanted += sum(
+            float(s) * w.numel()
+            for s, w in zip(saliency, gate.layer.weight, strict=True)
+        )
+    assert score("fisher", model, forward, batch, norm) == pytest.approx(
+        wanted, rel=1e-7
+    )
 
 
 @norms
 @worlds
-def test_synflow_by_ordinary_backward_on_the_naive_net_without_normalisation(naive, batch, norm, world):
+def test_synflow_by_ordinary_backward_on_the_naive_net_without_normalisation(
+    batch, norm, world
+):
     model, forward, weights = make(world)
     net, layers = naive_copy(naive, model, norm)
     for module in list(net.modules()):
@@ -144,11 +166,17 @@ def test_synflow_by_ordinary_backward_on_the_naive_net_without_normalisation(nai
             parameter.abs_()
     net(torch.ones_like(batch[:1]), weights).sum().backward()
     wanted = sum((m.weight * m.weight.grad).abs().sum().item() for m in layers)
-    assert score("synflow", model, forward, batch, norm) == pytest.approx(np.log(wanted), rel=1e-9)
+    assert score("synflow", model, forward, batch, norm) == pytest.approx(
+        np.log(wanted), rel=1e-9
+    )
     # Neither the images, nor the labels, nor the precision of the weights matter.
-    assert score("synflow", model, forward, batch * 2 + 1, norm, LABELS.flip(0)) == pytest.approx(np.log(wanted))
+    assert score(
+        "synflow", model, forward, batch * 2 + 1, norm, LABELS.flip(0)
+    ) == pytest.approx(np.log(wanted))
     if world == "network":
-        assert score("synflow", model.float(), model, batch.float(), norm) == pytest.approx(np.log(wanted), rel=1e-6)
+        assert score(
+            "synflow", model.float(), model, batch.float(), norm
+        ) == pytest.approx(np.log(wanted), rel=1e-6)
 
 
 class Chain(nn.Module):
@@ -158,17 +186,24 @@ class Chain(nn.Module):
         super().__init__()
         layers = []
         for a, b in pairwise(widths):
-            layers += [nn.Conv2d(a, b, 1, bias=False), nn.BatchNorm2d(b) if normalised else nn.Identity()]
+            layers += [
+                nn.Conv2d(a, b, 1, bias=False),
+                nn.BatchNorm2d(b) if normalised else nn.Identity(),
+            ]
         self.layers = nn.Sequential(*layers)
         self.classifier = nn.Conv2d(widths[-1], classes, 1, bias=False)
         generator = torch.Generator().manual_seed(seed)
         for m in self.modules():
             if isinstance(m, nn.Conv2d):
-                m.weight.data = torch.randn(m.weight.shape, generator=generator, dtype=torch.float64)
+                m.weight.data = torch.randn(
+                    m.weight.shape, generator=generator, dtype=torch.float64
+                )
         self.double()
 
     def forward(self, images):
-        return self.classifier(self.layers(images).mean(dim=(2, 3), keepdim=True)).flatten(1)
+        return self.classifier(
+            self.layers(images).mean(dim=(2, 3), keepdim=True)
+        ).flatten(1)
 
 
 @settings(max_examples=30)
@@ -180,11 +215,20 @@ def test_synflow_of_a_linear_chain_is_its_product(widths, seed):
         if isinstance(module, nn.BatchNorm2d):
             module.weight.data.fill_(7.0)
             module.running_var.fill_(5.0)
-    product, convolutions = np.ones(3), [m for m in chain.modules() if isinstance(m, nn.Conv2d)]
+    product, convolutions = (
+        np.ones(3),
+        [m for m in chain.modules() if isinstance(m, nn.Conv2d)],
+    )
     for m in convolutions:
         product = np.abs(m.weight.detach().numpy()[:, :, 0, 0]) @ product
     wanted = np.log(len(convolutions) * product.sum())
-    value = score("synflow", chain, chain, torch.zeros(2, 3, 4, 4, dtype=torch.float64), labels=LABELS[:2])
+    value = score(
+        "synflow",
+        chain,
+        chain,
+        torch.zeros(2, 3, 4, 4, dtype=torch.float64),
+        labels=LABELS[:2],
+    )
     assert value == pytest.approx(wanted, rel=1e-9)
 
 
@@ -208,7 +252,9 @@ def test_normalisation_comes_back_as_it_was(batch):
             assert not torch.equal(forward(batch), wanted)
         assert torch.equal(forward(batch), wanted)
     assert vars(own)["forward"] is marked
-    assert [name for name, m in model.named_modules() if "forward" in vars(m)] == ["stem.1"]
+    assert [name for name, m in model.named_modules() if "forward" in vars(m)] == [
+        "stem.1"
+    ]
 
 
 @worlds
@@ -218,7 +264,14 @@ def test_normalised_weights_add_nothing_to_plain(batch, world):
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eps = 1e-12
-    bare = [model.classifier, *(layer.downsample[1] for layer in model.layers if hasattr(layer, "downsample"))]
+    bare = [
+        model.classifier,
+        *(
+            layer.downsample[1]
+            for layer in model.layers
+            if hasattr(layer, "downsample")
+        ),
+    ]
     known = {m.weight.data_ptr() for m in bare}
     with scoring(model, "batch"):
         pairs = weight_gradients(model, forward, batch, LABELS)
@@ -230,7 +283,7 @@ def test_normalised_weights_add_nothing_to_plain(batch, world):
     )
 
 
-def jacobians(naive, model, batch, weights, norm):
+def jacobians(model, batch, weights, norm):
     """The gradient of the sum of the naive net's logits by the images, as numpy rows."""
     net, _ = naive_copy(naive, model, norm)
     leaf = batch.clone().requires_grad_()
@@ -240,18 +293,26 @@ def jacobians(naive, model, batch, weights, norm):
 
 @norms
 @worlds
-def test_jacob_cov_by_numpy(naive, batch, norm, world):
+def test_jacob_cov_by_numpy(batch, norm, world):
     model, forward, weights = make(world)
-    values = np.linalg.eigvalsh(np.corrcoef(jacobians(naive, model, batch, weights, norm)))
+    values = np.linalg.eigvalsh(
+        np.corrcoef(jacobians(naive, model, batch, weights, norm))
+    )
     wanted = -sum(np.log(v + 1e-5) + 1 / (v + 1e-5) for v in values)
-    assert score("jacob_cov", model, forward, batch, norm) == pytest.approx(wanted, rel=1e-7)
+    assert score("jacob_cov", model, forward, batch, norm) == pytest.approx(
+        wanted, rel=1e-7
+    )
 
 
 def epe_by_loops(rows, labels, classes):
     evidence = {}
     for c in sorted(set(labels)):
         members = [row for row, label in zip(rows, labels, strict=True) if label == c]
-        logs = [np.log(abs(np.corrcoef(a, b)[0, 1]) + 1e-5) for a in members for b in members]
+        logs = [
+            np.log(abs(np.corrcoef(a, b)[0, 1]) + 1e-5)
+            for a in members
+            for b in members
+        ]
         evidence[c] = sum(logs) / (1 if classes <= 100 else len(members))
     if classes <= 100:
         return sum(abs(e) for e in evidence.values())
@@ -261,10 +322,14 @@ def epe_by_loops(rows, labels, classes):
 
 @norms
 @worlds
-def test_epe_nas_by_loops(naive, batch, norm, world):
+def test_epe_nas_by_loops(batch, norm, world):
     model, forward, weights = make(world)
-    wanted = epe_by_loops(jacobians(naive, model, batch, weights, norm), LABELS.tolist(), CLASSES)
-    assert score("epe_nas", model, forward, batch, norm) == pytest.approx(wanted, rel=1e-7)
+    wanted = epe_by_loops(
+        jacobians(naive, model, batch, weights, norm), LABELS.tolist(), CLASSES
+    )
+    assert score("epe_nas", model, forward, batch, norm) == pytest.approx(
+        wanted, rel=1e-7
+    )
 
 
 def test_epe_nas_of_many_classes_by_loops(images):
@@ -275,31 +340,43 @@ def test_epe_nas_of_many_classes_by_loops(images):
     with scoring(model, "batch"), torch.enable_grad():
         (rows,) = torch.autograd.grad(model(leaf).sum(), leaf)
     wanted = epe_by_loops(rows.flatten(1).numpy(), labels.tolist(), 120)
-    assert score("epe_nas", model, model, x, labels=labels) == pytest.approx(wanted, rel=1e-7)
+    assert score("epe_nas", model, model, x, labels=labels) == pytest.approx(
+        wanted, rel=1e-7
+    )
 
 
 @settings(max_examples=10)
 @given(cells)
 def test_params_and_flops_are_those_of_the_benchmark(cell):
     """NAS-Bench-201 on CIFAR-10: millions by the number of convolutions of either kind."""
-    names = [SPACE.operation(0, edge, choice) for edge, choice in enumerate(cell.choices[0])]
+    names = [
+        SPACE.operation(0, edge, choice) for edge, choice in enumerate(cell.choices[0])
+    ]
     small, large = names.count("nor_conv_1x1"), names.count("nor_conv_3x3")
     network = Network(SPACE, cell, SPACE.skeleton(), 3, 10, [0])
     x = torch.zeros(3, 3, 32, 32)
-    assert score("params", network, network, x) == pytest.approx(0.073306 + 0.028 * small + 0.24304 * large)
+    assert score("params", network, network, x) == pytest.approx(
+        0.073306 + 0.028 * small + 0.24304 * large
+    )
     per_conv = 15 * 16 * 16 * 32 * 32 / 1e6
-    assert score("flops", network, network, x) == pytest.approx(7.78304 + per_conv * (small + 9 * large))
+    assert score("flops", network, network, x) == pytest.approx(
+        7.78304 + per_conv * (small + 9 * large)
+    )
 
 
 def test_params_and_flops_are_the_published_ones(shared_file):
     with np.load(shared_file("nb201_reference.npz")) as published:
         rows = np.random.default_rng(0).choice(len(published["arch"]), 8, replace=False)
-        wanted = {name: published[f"{name}_m_cifar10"][rows] for name in ("params", "flops")}
+        wanted = {
+            name: published[f"{name}_m_cifar10"][rows] for name in ("params", "flops")
+        }
         architectures = published["arch"][rows]
     for row, text in enumerate(architectures):
         network = Network(SPACE, SPACE.parse(str(text)), SPACE.skeleton(), 3, 10, [0])
         for name, values in wanted.items():
-            assert score(name, network, network, torch.zeros(2, 3, 32, 32)) == pytest.approx(values[row], abs=1e-9)
+            assert score(
+                name, network, network, torch.zeros(2, 3, 32, 32)
+            ) == pytest.approx(values[row], abs=1e-9)
 
 
 @worlds
@@ -325,7 +402,9 @@ def test_l2_norm_by_hand(batch):
 def test_zen_looks_at_the_features_before_they_are_averaged(batch):
     model, forward, _ = make("network")
     heard = []
-    hook = model.last_rectify.register_forward_hook(lambda module, inputs, output: heard.append(output))
+    hook = model.last_rectify.register_forward_hook(
+        lambda module, inputs, output: heard.append(output)
+    )
     with scoring(model, "batch"):
         features, _ = _features(model, forward, batch, set())
     hook.remove()
@@ -336,7 +415,8 @@ def test_zen_looks_at_the_features_before_they_are_averaged(batch):
 def test_zen_makes_up_for_normalisation():
     """The score with normalisation is that without it: what the paper's sum of logarithms is for.
 
-    Exactly so in a chain of linear maps with one channel each, but for the perturbed batch's own statistics.
+    Exactly so in a chain of linear maps with one channel each, but for the perturbed
+    batch's own statistics.
     """
     x = torch.zeros(64, 3, 4, 4, dtype=torch.float64)
     labels = torch.arange(64) % CLASSES

@@ -21,13 +21,20 @@ def published(shared_file):
 def networks(published):
     space = get_space("nb201")
     return [
-        Network(space, space.parse(text), space.skeleton(), 3, 10, [seed]) for seed, text in enumerate(published.arch)
+        Network(space, space.parse(text), space.skeleton(), 3, 10, [seed])
+        for seed, text in enumerate(published.arch)
     ]
 
 
-@pytest.mark.parametrize(("name", "least"), [("params", 1.0), ("flops", 0.99), ("l2_norm", 0.9), ("synflow", 0.9)])
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("params", 1.0), ("flops", 0.99), ("l2_norm", 0.9), ("synflow", 0.9)],
+)
 def test_ranks_agree_with_the_published_ones(name, least, published, networks):
-    """They need no images. `params` is equal; `flops` are counted by another rule; weights are of other seeds."""
+    """They need no images.
+
+    `params` is equal; `flops` are counted by another rule; weights are of other seeds.
+    """
     x, y = torch.zeros(2, 3, 32, 32), torch.zeros(2, dtype=torch.long)
     scores = []
     for network in networks:
@@ -37,5 +44,6 @@ def test_ranks_agree_with_the_published_ones(name, least, published, networks):
     if name == "params":
         assert scores == pytest.approx(published[name].tolist(), abs=1e-9)
     elif name != "flops":
-        # The logarithm of the sum is published, not the sum; and these are within a tenth of what we have.
+        # The logarithm of the sum is published, not the sum; and these are within a
+        # tenth of what we have.
         assert scores == pytest.approx(published[name].tolist(), rel=0.1)

@@ -1,0 +1,1 @@
+"""The conformance kit: what every selector must keep to, checked on small supernets."""

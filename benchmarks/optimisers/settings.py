@@ -1,0 +1,61 @@
+"""The settings that every optimiser has."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
+from archselect.nasbench_adapters.networks import Execution
+
+
+class CommonSettings(BaseModel):
+    """Settings of every way of training.
+
+    The defaults are DARTS-PT's on NAS-Bench-201 (its code and appendix A.4.1).
+
+    Settings:
+        epochs: passes over the part of the images that is trained on.
+        batch_size: of both halves, also while DARTS-PT scores in batch mode and tunes.
+        learning_rate, learning_rate_min: SGD, cosine per epoch.
+        momentum, weight_decay, grad_clip: SGD; clip by total norm, 0 for none.
+        alpha_learning_rate, alpha_weight_decay, alpha_beta1, alpha_beta2: Adam.
+        alpha_scale, alpha_mean: initial alphas are the first times normal, plus the
+            second.
+        alpha_grad_clip: of the alphas' gradient by total norm, 0 for none.
+        augment: whether both halves are augmented (released code: yes).
+        batches: "epoch" shuffles the images once per epoch; "resampled" draws every
+            batch afresh, as the released code's `next(iter(loader))` does.
+        precision: "float32", or autocast to "bf16": the weights and what is normalised
+            stay in float32.
+        execution: how forwards and backwards are run: "eager", or from the second batch
+            on "cuda-graphs" (on a CUDA device; also for DARTS-PT's scores by the
+            batch's statistics) or "compiled" (torch.compile; while the supernet is
+            trained and tuned). The second order's forwards at moved weights are eager.
+            Making a graph or code is part of the phase that it falls in.
+        trace: whether probabilities, costs and losses are recorded epoch by epoch
+            (:mod:`.store.traces`). It changes no number, and takes some time.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    epochs: int = Field(100, ge=0, le=MOST_EPOCHS)
+    batch_size: int = Field(64, ge=2, le=MOST_IMAGES_AT_ONCE)
+    learning_rate: float = Field(0.025, gt=0)
+    learning_rate_min: float = Field(0.001, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(3e-4, ge=0)
+    grad_clip: float = Field(5.0, ge=0)
+    alpha_learning_rate: float = Field(3e-4, gt=0)
+    alpha_weight_decay: float = Field(1e-3, ge=0)
+    alpha_beta1: float = Field(0.5, ge=0, lt=1)
+    alpha_beta2: float = Field(0.999, ge=0, lt=1)
+    alpha_scale: float = Field(1e-3, ge=0)
+    alpha_mean: float = 0.0
+    alpha_grad_clip: float = Field(0.0, ge=0)
+    augment: bool = True
+    batches: Literal["epoch", "resampled"] = "epoch"
+    precision: Literal["float32", "bf16"] = "float32"
+    execution: Execution = "eager"
+    trace: bool = False

@@ -1,0 +1,280 @@
+"""How a selected architecture is trained to the end: the papers' protocols as data, and a tiny one for learning.
+
+A protocol is a set of settings and, per space, a skeleton. Whatever is changed is
+recorded beside what was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from archselect.benchmarks.store.facts import Settings
+from archselect.nasbench_adapters.errors import Faults, UserError, unknown
+from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
+from archselect.nasbench_adapters.space import checked_skeleton
+from archselect.nasbench_adapters.spaces import get_space, whole
+
+
+class TrainingSettings(BaseModel):
+    """Every value of a final training.
+
+    Settings:
+        epochs, batch_size: passes over all training images in random order; the last
+            batch may be smaller.
+        learning_rate, learning_rate_min, schedule, gamma: SGD; per epoch "cosine" or
+            "linear" from the first to the second, or "exponential", times gamma.
+        momentum, nesterov, weight_decay, grad_clip: SGD; clip by total norm, 0 for
+            none.
+        augment: random crop and flip, as the data set has them.
+        flip: whether augmentation may flip where the data set allows it.
+        cutout: side of the square cut out of every training image, 0 for none.
+        label_smoothing: of the training loss.
+        auxiliary_weight: of the auxiliary head's loss; 0 for no head.
+        drop_path: probability with which an operation is dropped per image, growing per
+            epoch linearly from 0: in epoch e of E, from 0, it is drop_path * e / E.
+            What is kept is divided by the probability of keeping it.
+        precision: "float32", or autocast to "bf16" or "fp16" (with gradient scaling);
+            the weights stay in float32.
+        compile: whether torch.compile makes the network's code.
+        limit: only the first so many training and so many test images, for trying a
+            protocol out; None for all.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    epochs: int = Field(ge=1, le=MOST_EPOCHS)
+    batch_size: int = Field(ge=2, le=MOST_IMAGES_AT_ONCE)
+    learning_rate: float = Field(gt=0)
+    learning_rate_min: float = Field(default=0.0, ge=0)
+    schedule: Literal["cosine", "linear", "exponential"] = "cosine"
+    gamma: float = Field(default=1.0, gt=0, le=1)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    nesterov: bool = False
+    weight_decay: float = Field(ge=0)
+    grad_clip: float = Field(default=0.0, ge=0)
+    augment: bool = True
+    flip: bool = True
+    cutout: int = Field(default=0, ge=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    auxiliary_weight: float = Field(default=0.0, ge=0)
+    drop_path: float = Field(default=0.0, ge=0, lt=1)
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    compile: bool = False
+    limit: int | None = Field(default=None, ge=2)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A named way of training to the end.
+
+    Attributes:
+        name: what the command line and studies call it.
+        summary: one line.
+        source: paper and code that it follows.
+        data: the data set where none is named.
+        skeletons: per space it is for, the settings of the skeleton; the first space is
+            the default.
+        settings: of the training.
+    """
+
+    name: str
+    summary: str
+    source: str
+    data: str
+    skeletons: Mapping[str, Settings]
+    settings: TrainingSettings
+
+    def skeleton(self, space: str) -> Settings | None:
+        """The settings of a space's skeleton, restricted or not; None for a space that the protocol is not for."""
+        return self.skeletons.get(whole(space))
+
+
+DARTS_SPACES = ("darts", "darts-none", "s1", "s2", "s3", "s4")
+NB101_SPACES = ("nb101", "nb1shot1-1", "nb1shot1-2", "nb1shot1-3")
+WIRING_SPACES = ("minimal", "wiring")
+
+
+def _darts(skeleton: Settings) -> dict[str, Settings]:
+    return dict.fromkeys(DARTS_SPACES, skeleton)
+
+
+def _nb101(skeleton: Settings) -> dict[str, Settings]:
+    return dict.fromkeys(NB101_SPACES, skeleton)
+
+
+def _wiring(skeleton: Settings) -> dict[str, Settings]:
+    return dict.fromkeys(WIRING_SPACES, skeleton)
+
+
+_CIFAR = TrainingSettings(
+    epochs=600,
+    batch_size=96,
+    learning_rate=0.025,
+    weight_decay=3e-4,
+    grad_clip=5.0,
+    cutout=16,
+    auxiliary_weight=0.4,
+    drop_path=0.2,
+)
+_DARTS_PT = "Liu et al., ICLR 2019; Wang et al., ICLR 2021, released code (sota/cnn/train.py, exp_scripts/eval*.sh)"
+
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            name="darts-cifar10",
+            summary="36 channels, 20 layers, 600 epochs",
+            source=_DARTS_PT,
+            data="cifar10",
+            skeletons=_darts({"channels": 36, "layers": 20}),
+            settings=_CIFAR,
+        ),
+        Protocol(
+            name="darts-cifar100",
+            summary="16 channels, 8 layers, 600 epochs",
+            source=_DARTS_PT,
+            data="cifar100",
+            skeletons=_darts({"channels": 16, "layers": 8}),
+            settings=_CIFAR,
+        ),
+        Protocol(
+            name="darts-svhn",
+            summary="16 channels, 8 layers, 600 epochs; flips too, as the released code does",
+            source=_DARTS_PT,
+            data="svhn",
+            skeletons=_darts({"channels": 16, "layers": 8}),
+            settings=_CIFAR,
+        ),
+        Protocol(
+            name="darts-imagenet",
+            summary="48 channels, 14 layers, 250 epochs at 224x224",
+            # The learning rate falls by 3 % per epoch there; P-DARTS and PC-DARTS let
+            # it fall linearly.
+            source="Liu et al., ICLR 2019; released code of DARTS-PT and Zero-Cost-PT (sota/cnn/train_imagenet.py)",
+            data="ImageNet",
+            skeletons=_darts({"channels": 48, "layers": 14, "stem": "imagenet"}),
+            settings=TrainingSettings(
+                epochs=250,
+                batch_size=128,
+                learning_rate=0.1,
+                schedule="exponential",
+                gamma=0.97,
+                weight_decay=3e-5,
+                grad_clip=5.0,
+                label_smoothing=0.1,
+                auxiliary_weight=0.4,
+            ),
+        ),
+        Protocol(
+            name="nb201",
+            summary="NAS-Bench-201's own: 16 channels, 5 cells per stage, 200 epochs",
+            source="Dong and Yang, ICLR 2020; released code (configs/nas-benchmark/hyper-opts/200E.config)",
+            data="cifar10",
+            skeletons={"nb201": {"channels": 16, "cells": 5, "reduction": "residual"}},
+            settings=TrainingSettings(
+                epochs=200,
+                batch_size=256,
+                learning_rate=0.1,
+                nesterov=True,
+                weight_decay=5e-4,
+            ),
+        ),
+        Protocol(
+            name="tiny",
+            summary="a small network on small images, for learning and tests",
+            source="ours",
+            data="digits",
+            skeletons={
+                **_darts({"channels": 4, "layers": 5}),
+                "nb201": {"channels": 4, "cells": 1, "reduction": "residual"},
+                **_nb101({"channels": 8, "cells": 1, "momentum": "benchmark"}),
+                **_wiring({"channels": 4, "layers": 3}),
+            },
+            settings=TrainingSettings(
+                epochs=16,
+                batch_size=64,
+                learning_rate=0.1,
+                weight_decay=3e-4,
+                grad_clip=5.0,
+                cutout=2,
+                drop_path=0.1,
+            ),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A protocol for one space with everything filled in; `overrides` are the values that are not the protocol's."""
+
+    protocol: Protocol
+    settings: TrainingSettings
+    skeleton: Settings
+    overrides: Settings
+
+
+def get_protocol(name: str) -> Protocol:
+    """The protocol of that name.
+
+    Raises UserError, with the nearest name, if there is none.
+    """
+    if name not in PROTOCOLS:
+        raise unknown("protocol", name, PROTOCOLS)
+    return PROTOCOLS[name]
+
+
+def resolve(
+    name: str, space: str, settings: Mapping[str, Any], skeleton: Settings | None = None
+) -> Resolved:
+    """A protocol for a space, with some settings of the training and of the skeleton replaced.
+
+    Raises UserError if the protocol is unknown or not for that space, or a setting is
+    unknown or out of range.
+    """
+    protocol = get_protocol(name)
+    own = protocol.skeleton(space)
+    if own is None:
+        get_space(space)  # raises for a name that is none
+        others = [
+            other.name
+            for other in PROTOCOLS.values()
+            if other.skeleton(space) is not None
+        ]
+        raise UserError(
+            f"protocol {name} is not for space {space}; for that there is {', '.join(others) or 'none'}"
+        )
+    known = list(TrainingSettings.model_fields)
+    faults = Faults()
+    for key in settings:
+        if key not in known:
+            faults.add(unknown(f"setting of protocol {name}", key, known))
+    with faults.collect():
+        checked_skeleton(get_space(space), own | (skeleton or {}))
+    faults.raise_any()
+    before = protocol.settings.model_dump()
+    try:
+        chosen = TrainingSettings.model_validate(before | dict(settings))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"protocol {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from error
+    shape = own | (skeleton or {})
+    if get_space(space).skeleton(**shape).auxiliary is None and chosen.auxiliary_weight:
+        raise UserError(
+            f"space {space} has no auxiliary head: leave auxiliary_weight at 0"
+        )
+    changed: Settings = {
+        key: value for key, value in chosen.model_dump().items() if value != before[key]
+    }
+    changed |= {
+        f"skeleton.{key}": value
+        for key, value in shape.items()
+        if own.get(key) != value
+    }
+    return Resolved(protocol, chosen, shape, changed)

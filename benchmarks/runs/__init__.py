@@ -1,0 +1,1 @@
+"""Runs: the harness, one run from task to record, final training, estimates."""

@@ -1,0 +1,327 @@
+"""The task a selector is given, on a run's own copy of a supernet: phases timed, random streams by purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from archselect.benchmarks.optimisers.supernets import (
+    Recipe,
+    TrainedSupernet,
+    new_supernet,
+)
+from archselect.benchmarks.optimisers.trainer import Trainer
+from archselect.benchmarks.runtime.meter import Clock
+from archselect.benchmarks.store.records import SupernetInputs
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.images.batches import Images
+from archselect.nasbench_adapters.networks import (
+    FoldedSupernet,
+    FusedSupernet,
+    Mixture,
+    build_network,
+    executed,
+    mixture_of,
+    new_alphas,
+    scoring,
+)
+from archselect.nasbench_adapters.seeds import stream_seed
+from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
+from archselect.selectors.base import Batch, Evaluation, Task
+from archselect.selectors.proxies import get_proxy
+from archselect.selectors.proxies.base import Undefined
+
+SCORING_BATCH = 500
+"""Images per forward where the batch does not matter to the result (running statistics,
+no augmentation).
+"""
+
+
+class SupernetTask(Task):
+    """See :class:`archselect.selectors.base.Task`.
+
+    Args:
+        space, recipe, inputs: of the supernet.
+        trained: its weights; they are copied.
+        images: the data, on the device to use.
+        clock: takes the times and counts.
+        supernet_seed, selection_seed: seed every random stream of the selection.
+
+    Attributes:
+        streams: the generators that answers to a selector draw from, by purpose.
+        networks: how many stand-alone networks have been scored.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        recipe: Recipe,
+        inputs: SupernetInputs,
+        trained: TrainedSupernet,
+        images: Images,
+        clock: Clock,
+        supernet_seed: int,
+        selection_seed: int,
+    ) -> None:
+        self.space, self.images, self.clock = space, images, clock
+        self._recipe, self._inputs, self._trained = recipe, inputs, trained
+        self._seeds = (supernet_seed, selection_seed)
+        self._skeleton = space.skeleton(**inputs.skeleton)
+        self.supernet = new_supernet(space, inputs, images, supernet_seed)
+        self.supernet.load_state_dict(trained.weights)
+        self.supernet.eval()
+        # In either mode with fewer and larger kernels, where only features matter.
+        self._folded = FoldedSupernet(self.supernet)
+        self._fast: dict[str, Callable[[Tensor, Mixture], Tensor]] = {
+            "running": self._folded,
+            "batch": FusedSupernet(self.supernet),
+        }
+        # A proxy listens to modules, which a graph does not call; code would be made
+        # for every candidate.
+        self._evaluated = dict(self._fast)
+        if recipe.execution == "cuda-graphs":
+            self._evaluated["batch"] = executed(
+                self._fast["batch"], self.supernet, recipe.execution
+            )
+        self.alphas: tuple[Tensor, ...] = tuple(
+            alpha.to(images.device, copy=True).requires_grad_()
+            for alpha in trained.alphas
+        )
+        clock.watch(self.supernet, images.dataset.image_shape)
+        self.rng = np.random.default_rng(self._stream("choices"))
+        self.streams = {
+            name: self._generator(name)
+            for name in ("alphas", "minibatches", "validation")
+        }
+        self.networks = 0
+        self._trainer: Trainer | None = None
+
+    def _stream(self, purpose: str, *keys: int) -> int:
+        return stream_seed(f"selection {purpose}", *self._seeds, *keys)
+
+    def _generator(self, purpose: str, *keys: int) -> torch.Generator:
+        return torch.Generator().manual_seed(self._stream(purpose, *keys))
+
+    def mixture(
+        self, decisions: Decisions, alphas: Sequence[Tensor] | None = None
+    ) -> Mixture:
+        """See :meth:`.Task.mixture`."""
+        with torch.no_grad():
+            return mixture_of(
+                self.space, self.alphas if alphas is None else alphas, decisions
+            )
+
+    def new_alphas(self) -> tuple[Tensor, ...]:
+        """See :meth:`.Task.new_alphas`."""
+        return new_alphas(
+            self.space,
+            self.streams["alphas"],
+            self.images.device,
+            self._recipe.alpha_scale,
+        )
+
+    def evaluate(
+        self, mixture: Mixture, norm: str = "running", augment: bool = False
+    ) -> Evaluation:
+        """See :meth:`.Task.evaluate`.
+
+        In "batch" mode, and with augmentation, batches are the recipe's and shuffled,
+        as in the released code.
+        """
+        if norm == "batch" or augment:
+            batches = self.images.epoch(
+                "valid", self._recipe.batch_size, self.streams["validation"], augment
+            )
+        else:
+            batches = self.images.sequential("valid", SCORING_BATCH)
+        right = torch.zeros((), dtype=torch.long, device=self.images.device)
+        loss = torch.zeros((), dtype=torch.float64, device=self.images.device)
+        count = 0
+        with self.clock.phase("score"), scoring(self.supernet, norm):
+            for x, y in batches:
+                logits = self._evaluated[norm](x, mixture)
+                right += (logits.argmax(1) == y).sum()
+                loss += F.cross_entropy(logits, y, reduction="sum").double()
+                count += len(y)
+            return Evaluation(100 * int(right) / count, float(loss) / count)
+
+    def evaluate_tuned(
+        self,
+        decisions: Decisions,
+        epochs: int,
+        learning_rate: float,
+        norm: str = "running",
+        augment: bool = False,
+    ) -> Evaluation:
+        """See :meth:`.Task.evaluate_tuned`."""
+        leaves = [*self.supernet.parameters(), *self.alphas]
+        state, training, gradients = (
+            deepcopy(self.state()),
+            self.supernet.training,
+            [leaf.grad for leaf in leaves],
+        )
+        try:
+            self.tune(decisions, epochs, learning_rate)
+            return self.evaluate(self.mixture(decisions), norm, augment)
+        finally:
+            self.load_state(state)
+            self.supernet.train(training)
+            for leaf, gradient in zip(leaves, gradients, strict=True):
+                leaf.grad = gradient
+
+    def minibatch(self, size: int) -> Batch:
+        """See :meth:`.Task.minibatch`."""
+        with self.clock.phase("data"):
+            try:
+                drawn = self.images.minibatch(
+                    "train", size, self.streams["minibatches"], self._recipe.augment
+                )
+            except UserError as error:
+                # A selector that asks for what there is not fails its own run, and not
+                # the whole study.
+                raise ValueError(
+                    f"the selector asked for a minibatch that cannot be drawn: {error}"
+                ) from error
+            return Batch(*drawn)
+
+    def proxy(
+        self, name: str, mixture: Mixture, batch: Batch, norm: str = "running"
+    ) -> float:
+        """See :meth:`.Task.proxy`."""
+        proxy = get_proxy(name)
+        with self.clock.phase("score"), scoring(self.supernet, norm):
+            run = self._fast[norm] if proxy.side_by_side is not None else self.supernet
+            with _naming(name, _under(self.space, mixture)):
+                return proxy.measure(self.supernet, lambda x: run(x, mixture), *batch)
+
+    def proxies(
+        self,
+        name: str,
+        mixtures: Sequence[Mixture],
+        batch: Batch,
+        norm: str = "running",
+    ) -> list[float]:
+        """See :meth:`.Task.proxies`."""
+        proxy = get_proxy(name)
+        # On a CPU, where launches cost nothing, one by one is as fast and takes less
+        # memory.
+        together = (
+            batch.images.device.type != "cpu"
+            and norm == "running"
+            and self._folded.together(mixtures)
+        )
+        if proxy.side_by_side is None or not together:
+            return [self.proxy(name, mixture, batch, norm) for mixture in mixtures]
+        with self.clock.phase("score"), scoring(self.supernet, norm):
+            values = proxy.side_by_side(
+                self.supernet,
+                lambda x: self._folded.candidates(x, mixtures),
+                *batch,
+                len(mixtures),
+            )
+        for value, mixture in zip(values, mixtures, strict=True):
+            with _naming(name, _under(self.space, mixture)):
+                proxy.check(value)
+        return values
+
+    def proxy_of_network(
+        self, name: str, architecture: Architecture, batches: int, size: int
+    ) -> float:
+        """See :meth:`.Task.proxy_of_network`.
+
+        The batch-norm mode is that of the proxy's definition.
+        """
+        proxy = get_proxy(name)
+        dataset = self.images.dataset
+        with self.clock.phase("validate"):
+            seed = self._stream("network weights", self.networks)
+            self.networks += 1
+            network = build_network(
+                self.space,
+                architecture,
+                self._skeleton,
+                dataset.channels,
+                dataset.classes,
+                seed,
+            ).to(self.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.clock.watch(network, self.images.dataset.image_shape)
+            total = 0.0
+            for _ in range(batches):
+                batch = self.minibatch(size)
+                with (
+                    scoring(network, proxy.norm or "running"),
+                    _naming(name, self.space.format(architecture)),
+                ):
+                    total += proxy.measure(network, network, *batch)
+            return total
+
+    def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
+        """See :meth:`.Task.tune`.
+
+        As in the released code the optimiser of the weights starts afresh at the first
+        call and that of the alphas goes on from the supernet's training; both live on
+        between calls.
+        """
+        with self.clock.phase("tune"):
+            trainer = self._tuner()
+            for group in trainer.weight_optimizer.param_groups:
+                group["lr"] = learning_rate
+            for _ in range(epochs):
+                trainer.epoch(decisions)
+
+    def _tuner(self) -> Trainer:
+        if self._trainer is None:
+            self._trainer = Trainer(
+                self._recipe.build_as(self._inputs, self.space.name),
+                self.space,
+                self.supernet,
+                self.alphas,
+                self.images,
+                self._stream("tuning"),
+            )
+            if self._trained.alpha_optimizer is not None:
+                self._trainer.alpha_optimizer.load_state_dict(
+                    deepcopy(self._trained.alpha_optimizer)
+                )
+        return self._trainer
+
+    def state(self) -> dict[str, Any]:
+        """All that tuning has moved, for :meth:`load_state`: tensors, numbers and containers of them."""
+        return self._tuner().state()
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a state; tuning goes on from it bit by bit as if it had not been interrupted."""
+        self._tuner().load_state(state)
+
+
+@contextmanager
+def _naming(proxy: str, candidate: str) -> Iterator[None]:
+    """Within it, an Undefined score says whose it is."""
+    try:
+        yield
+    except Undefined as error:
+        raise Undefined(
+            f"proxy {proxy} has no score of {candidate}: {error}"
+        ) from error
+
+
+def _under(space: SearchSpace, mixture: Mixture) -> str:
+    """Return which candidate a mixture is, in words: what it has on the edge on which it differs from others."""
+    if mixture.origin is None:
+        return "the supernet"
+    _, (cell, edge) = mixture.origin
+    source, target = space.cells[cell].edges[edge]
+    names = space.cells[cell].operations[edge]
+    present = [
+        name
+        for name, there in zip(names, mixture.support[cell][edge], strict=False)
+        if there
+    ]
+    return f"the supernet with {' + '.join(present) or 'nothing'} on edge {source}→{target} of {space.cells[cell].name}"

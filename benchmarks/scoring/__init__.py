@@ -1,0 +1,1 @@
+"""Proxies over whole populations of architectures, and files of operation scores."""

@@ -1,0 +1,85 @@
+"""The schema of a folder of records, one file per kind. No torch here."""
+
+from archselect.benchmarks.store.records.accuracy import Accuracy
+from archselect.benchmarks.store.records.cost import (
+    Cost,
+    Counts,
+    Machine,
+    Time,
+    TrainingCost,
+    check_cost,
+)
+from archselect.benchmarks.store.records.inputs import (
+    DataInputs,
+    Formulations,
+    Inputs,
+    SelectorInputs,
+    SupernetInputs,
+    supernet_id,
+)
+from archselect.benchmarks.store.records.landscape import Agreement, Landscape
+from archselect.benchmarks.store.records.record import Failure, Record, check_records
+from archselect.benchmarks.store.records.scores import (
+    Population,
+    Score,
+    Scored,
+    ScorerFacts,
+    Scoring,
+    ScoringInputs,
+)
+from archselect.benchmarks.store.records.selected import (
+    ArchitectureScore,
+    CellGraph,
+    Decision,
+    EdgeScore,
+    OperationScore,
+    Scale,
+    Selected,
+)
+from archselect.benchmarks.store.records.study import Reproduced, StudyInfo
+from archselect.benchmarks.store.records.training import (
+    Trained,
+    TrainingData,
+    TrainingEpoch,
+    TrainingInputs,
+)
+
+__all__ = [
+    "Accuracy",
+    "Agreement",
+    "ArchitectureScore",
+    "CellGraph",
+    "Cost",
+    "Counts",
+    "DataInputs",
+    "Decision",
+    "EdgeScore",
+    "Failure",
+    "Formulations",
+    "Inputs",
+    "Landscape",
+    "Machine",
+    "OperationScore",
+    "Population",
+    "Record",
+    "Reproduced",
+    "Scale",
+    "Score",
+    "Scored",
+    "ScorerFacts",
+    "Scoring",
+    "ScoringInputs",
+    "Selected",
+    "SelectorInputs",
+    "StudyInfo",
+    "SupernetInputs",
+    "Time",
+    "Trained",
+    "TrainingCost",
+    "TrainingData",
+    "TrainingEpoch",
+    "TrainingInputs",
+    "check_cost",
+    "check_records",
+    "supernet_id",
+]

@@ -1,0 +1,167 @@
+"""What a truth says of a whole space."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+from pydantic import Field
+
+from archselect.benchmarks.store.facts import (
+    Fact,
+    Id,
+)
+from archselect.benchmarks.store.ranges import (
+    COEFFICIENT,
+    PER_CENT,
+    QUANTILES,
+    ROUNDING,
+    Impossible,
+    check_like,
+    check_number,
+    check_numbers,
+    check_oracle,
+)
+
+
+class Agreement(Fact):
+    """How a surrogate's predictions agree with accuracies left out of its fit, each with its 95 % interval.
+
+    Of so many architectures, in so many folds: Kendall's tau-b, Spearman's rho, and the
+    root of the mean squared difference in points; `best` is tau-b among the tenth with
+    the highest accuracies, None where that is too small.
+    """
+
+    architectures: int
+    folds: int
+    tau: float
+    tau_low: float
+    tau_high: float
+    spearman: float
+    spearman_low: float
+    spearman_high: float
+    rmse: float
+    rmse_low: float
+    rmse_high: float
+    best: float | None = None
+    best_low: float | None = None
+    best_high: float | None = None
+
+    def check_as(self, name: str) -> None:
+        """Raise Impossible, with the name of this agreement, for a number that is not finite or not possible."""
+        for key in ("tau", "spearman", "best"):
+            for end in ("", "_low", "_high"):
+                check_number(
+                    f"{name}.{key}{end}",
+                    getattr(self, f"{key}{end}"),
+                    -COEFFICIENT,
+                    COEFFICIENT,
+                )
+        for key in ("rmse", "rmse_low", "rmse_high"):
+            check_number(f"{name}.{key}", getattr(self, key))
+
+
+class Landscape(Fact):
+    """What one truth says of a whole space, in per cent, mean of trials per architecture.
+
+    A truth that holds a part of its space only says it of that part: `architectures` of
+    the `space_size` (None for all of it). Of a surrogate, all but its name is of the
+    table it was fitted on, `agreement` is its cross-validation,
+    None where it is not known. `provenance` is of the accuracies: a table may hold
+    predictions, too.
+
+    `mean`, `std` and `mean_rank` are of a cell drawn as the random selector draws it:
+    the exact expectation of its accuracy, the standard deviation of its accuracy, the
+    exact expectation of its rank. They are None where that is not
+    known: of a surrogate, of a part of a space, and of a space that does not tell how
+    likely each draw is.
+
+    `optimum` is the highest mean of trials, which noise makes too high;
+    `optimum_corrected` estimates the accuracy of the truly best cell,
+    `optimum_left_out` is that of the cell that all trials but one name as the best, on
+    the one left out. Both are None where no architecture has two trials.
+
+    `operations[c][e]` are the names of the operations on edge e,
+    `operation_parameters[c][e]` their numbers of parameters. `quantiles` are at 0, 0.5,
+    …, 100 %. `oracle_best[c][e][k]` is the best accuracy (maximum over cells and
+    trials) with operation k on edge e, `oracle_mean` the mean over those cells.
+    `noise_std` is the mean over architectures of the standard deviation between trials;
+    `ceiling_single` is Kendall's tau-b between single trials, `ceiling_half` between
+    means of two halves of the trials: no predictor of one trial (or half) can be
+    expected to do better.
+
+    Where only what was selected is judged, by final trainings, `architectures` is 0 and
+    all statistics are missing.
+    """
+
+    schema_version: Literal[1] = 1
+    id: Id
+    truth: str
+    space: str
+    dataset: str
+    split: str
+    epochs: int
+    origin: str
+    checksum: str
+    surrogate: bool = False
+    agreement: Agreement | None = None
+    provenance: Literal["measured", "predicted"] = "measured"
+    space_size: int | None = None
+    architectures: int
+    trials: int
+    quantiles: list[float]
+    mean: float | None
+    std: float | None
+    optimum: float | None
+    optimum_architecture: str | None
+    mean_rank: float | None = None
+    optimum_corrected: float | None = None
+    optimum_left_out: float | None = None
+    operations: list[list[list[str]]] = Field(default_factory=list)
+    operation_parameters: list[list[list[int]]] = Field(default_factory=list)
+    oracle_best: list[list[list[float]]]
+    oracle_mean: list[list[list[float]]]
+    noise_std: float | None
+    ceiling_single: float | None
+    ceiling_half: float | None
+
+    def check(self) -> None:
+        """See :meth:`Fact.check`."""
+        accuracies = ("mean", "optimum", "optimum_corrected", "optimum_left_out")
+        for key in (*accuracies, "std", "noise_std"):
+            check_number(key, getattr(self, key), 0, PER_CENT)
+        check_number("mean_rank", self.mean_rank, 1)
+        for key in ("epochs", "architectures", "trials", "space_size"):
+            check_number(key, getattr(self, key))
+        if self.mean is not None and self.std is None:
+            raise Impossible("mean is there, and std is not")
+        for key in ("ceiling_single", "ceiling_half"):
+            check_number(key, getattr(self, key), -COEFFICIENT, COEFFICIENT)
+        check_numbers("quantiles", self.quantiles, 0, PER_CENT)
+        if self.agreement is not None:
+            self.agreement.check_as("agreement")
+        self._check_whole()
+
+    def _check_whole(self) -> None:
+        """Raise Impossible if statistics of the whole are there in part."""
+        if not self.architectures:
+            return
+        if len(self.quantiles) != QUANTILES or any(
+            after < before - ROUNDING for before, after in pairwise(self.quantiles)
+        ):
+            raise Impossible(f"quantiles are not {QUANTILES} accuracies in order")
+        if self.optimum is None:
+            raise Impossible("optimum is missing")
+        check_oracle("oracle_best", self.oracle_best)
+        check_oracle("oracle_mean", self.oracle_mean)
+        check_like("oracle_mean", self.oracle_mean, "oracle_best", self.oracle_best)
+        parameters = [
+            number
+            for cell in self.operation_parameters
+            for edge in cell
+            for number in edge
+        ]
+        check_numbers("operation_parameters", parameters)
+        for key in ("operations", "operation_parameters"):
+            if choices := getattr(self, key):
+                check_like(key, choices, "oracle_best", self.oracle_best)

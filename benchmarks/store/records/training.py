@@ -1,0 +1,130 @@
+"""The record of an architecture that was trained to the end."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from archselect.benchmarks.store.facts import (
+    Fact,
+    Id,
+    Numbers,
+    Settings,
+    content_id,
+)
+from archselect.benchmarks.store.ranges import (
+    PER_CENT,
+    check_number,
+    check_numbers,
+)
+from archselect.benchmarks.store.records.cost import TrainingCost, check_cost
+from archselect.benchmarks.store.records.selected import (
+    CellGraph,
+)
+
+
+class TrainingData(Fact):
+    """The images of a final training: data set, checksum of its arrays, how many there are, how they are augmented.
+
+    `streamed`: whether they are read from their files batch by batch
+    (:mod:`.images.streamed`).
+    """
+
+    name: str
+    checksum: str
+    train_images: int
+    test_images: int
+    augment: str
+    streamed: bool = False
+
+
+class TrainingInputs(Fact):
+    """All that determines a final training on one device type; its hash is the training's name."""
+
+    space: str
+    architecture: str
+    data: TrainingData
+    protocol: str
+    settings: Settings
+    skeleton: Settings
+    seed: int
+    formulations: Numbers
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits."""
+        return content_id(self.model_dump(mode="json"))
+
+
+class TrainingEpoch(Fact):
+    """One epoch of a final training: what was set, and what was measured, accuracies in per cent.
+
+    `train_loss` is what was minimised, label smoothing and auxiliary head included, and
+    both training numbers are of augmented images and of the weights as they moved; the
+    test numbers are taken after the epoch.
+    """
+
+    learning_rate: float
+    drop_path: float
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+
+    def check_as(self, name: str) -> None:
+        """Raise Impossible, with the name of this epoch, for a number that is not finite or not possible."""
+        check_number(f"{name}.drop_path", self.drop_path, 0, 1)
+        for key in ("learning_rate", "train_loss", "test_loss"):
+            check_number(f"{name}.{key}", getattr(self, key))
+        for key in ("train_accuracy", "test_accuracy"):
+            check_number(f"{name}.{key}", getattr(self, key), 0, PER_CENT)
+
+
+class Trained(Fact):
+    """One architecture trained to the end.
+
+    `overrides` are the settings that are not the protocol's own. `parameters` are
+    without the auxiliary head; `flops` are of one image's forward, two per
+    multiply-add. `last_accuracy` is the test accuracy after the last epoch,
+    `best_accuracy` the highest after any, first reached after epoch `best_epoch` (from
+    1) and so chosen on the test images; papers often report it. `code_version`,
+    `commit`: see :class:`Record`.
+    """
+
+    schema_version: Literal[2] = 2
+    id: Id
+    inputs: TrainingInputs
+    overrides: Settings
+    graph: list[CellGraph]
+    parameters: int
+    flops: int
+    epochs: list[TrainingEpoch]
+    last_accuracy: float
+    best_accuracy: float
+    best_epoch: int
+    cost: TrainingCost
+    code_version: str
+    commit: str | None = None
+
+    def check(self) -> None:
+        """See :meth:`Fact.check`."""
+        for cell, graph in enumerate(self.graph):
+            graph.check_as(f"graph.{cell}")
+        for place, epoch in enumerate(self.epochs):
+            epoch.check_as(f"epochs.{place}")
+        check_number("best_epoch", self.best_epoch, 1, len(self.epochs) or 1)
+        for name in ("last_accuracy", "best_accuracy"):
+            check_number(name, getattr(self, name), 0, PER_CENT)
+        check_cost("", self.cost)
+        check_numbers(
+            "parameters, flops and sessions",
+            (self.parameters, self.flops, self.cost.sessions),
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Return all but times, memory, machine, version and commit: the same on every repetition on the CPU."""
+        dumped: dict[str, Any] = self.model_dump(
+            mode="json", exclude={"cost", "code_version", "commit"}
+        )
+        return dumped | {
+            "counts": {k: v.model_dump() for k, v in self.cost.counts.items()}
+        }

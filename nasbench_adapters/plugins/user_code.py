@@ -1,0 +1,368 @@
+"""The code of a user's Python file and of what it imports from its folder: read once, hashed, and run as it was read.
+
+The file and its siblings become modules of a package of their own, whose name has the
+hash of their content in it. So two files may each have a sibling `helpers.py`, an
+edited file is another module, and nothing else can import them. In the code, `import
+helpers` is compiled as an import from that package. No torch here.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, NamespaceLoader
+from pathlib import Path
+from types import ModuleType
+
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.input_files import (
+    check_python,
+    read_bytes,
+    unreadable,
+)
+from archselect.nasbench_adapters.limits import MOST_CODE_BYTES
+
+PREFIX = "archselect_file_"
+"""The start of the names of all modules of users' files."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module as it was read: its file (of a folder without `__init__.py`, the folder), content, whether a package."""
+
+    file: Path
+    content: bytes
+    is_package: bool
+
+
+@dataclass(frozen=True)
+class UserCode:
+    """A user's file with all that it imports from its folder.
+
+    Attributes:
+        path: of the user's file.
+        main: the name of the user's file among the modules.
+        modules: by name, as they import each other ("helpers", "package.part").
+        siblings: the names in import statements that are modules of this code.
+    """
+
+    path: Path
+    main: str
+    modules: Mapping[str, Module]
+    siblings: frozenset[str]
+
+    @property
+    def hash(self) -> str:
+        """16 hexadecimal digits of a SHA-256: of the file's content, and of what siblings there are, by name."""
+        if len(self.modules) == 1:
+            return hashlib.sha256(self.modules[self.main].content).hexdigest()[:16]
+        digest = hashlib.sha256()
+        for name, module in sorted(self.modules.items()):
+            digest.update(
+                f"{name}\n{hashlib.sha256(module.content).hexdigest()}\n".encode()
+            )
+        return digest.hexdigest()[:16]
+
+    @property
+    def package(self) -> str:
+        """The name of the package that holds the modules: of the file's place and their content."""
+        place = hashlib.sha256(
+            str(self.path.resolve()).encode(errors="surrogateescape")
+        ).hexdigest()[:16]
+        return f"{PREFIX}{place}_{self.hash}"
+
+    def load(self) -> ModuleType:
+        """Return the file as a module, which is run the first time.
+
+        Raises whatever the file raises then.
+        """
+        package = self.package
+        if f"{package}.{self.main}" in sys.modules:
+            return sys.modules[f"{package}.{self.main}"]
+        _LOADED[package] = self
+        try:
+            return importlib.import_module(f"{package}.{self.main}")
+        except BaseException:
+            for name in [
+                name for name in sys.modules if name.partition(".")[0] == package
+            ]:
+                del sys.modules[name]
+            del _LOADED[package]
+            raise
+
+
+def loaded_code(kind: type) -> UserCode | None:
+    """Return the user's code that a class was made of, None for a class of an installed package."""
+    return _LOADED.get(kind.__module__.partition(".")[0])
+
+
+def read_code(path: Path) -> UserCode:
+    """Read a Python file and, one after the other, all that it imports from its folder; nothing is run.
+
+    Raises UserError if a file cannot be read or is no text, or if a sibling has the
+    name of a module that Python finds elsewhere.
+    """
+    main = path.stem.replace(".", "-")  # a dot would be read as a package's
+    modules = {main: Module(path, _read(path), False)}
+    siblings: set[str] = set()
+    waiting = [main]
+    while waiting:
+        importer = waiting.pop()
+        for wanted in _imports_of(importer, modules[importer], path.parent):
+            waiting += _add(modules, wanted.name, path.parent)
+            top = wanted.name.partition(".")[0]
+            if not wanted.is_absolute or top not in modules:
+                continue
+            if top != main:
+                _check_name(modules[importer].file, top, path.parent)
+            if not _elsewhere(top, path.parent):
+                siblings.add(top)
+    return UserCode(path, main, modules, frozenset(siblings))
+
+
+def _add(modules: dict[str, Module], wanted: str, folder: Path) -> list[str]:
+    """Add the module of a dotted name, and the packages that it is in, as far as they are there; return what is new."""
+    new = []
+    for name in _with_parents(wanted):
+        if name in modules:
+            continue
+        module = _find(folder, name)
+        if module is None:
+            break
+        modules[name] = module
+        new.append(name)
+    return new
+
+
+def _read(path: Path) -> bytes:
+    try:
+        content = read_bytes(path, MOST_CODE_BYTES)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    check_python(path, content)
+    return content
+
+
+def _find(folder: Path, name: str) -> Module | None:
+    """Return the module of a dotted name below a folder, None if there is none."""
+    place = folder.joinpath(*name.split("."))
+    if (place / "__init__.py").is_file():
+        return Module(place / "__init__.py", _read(place / "__init__.py"), True)
+    file = place.with_name(f"{place.name}.py")
+    if file.is_file():
+        return Module(file, _read(file), False)
+    if place.is_dir() and ("." in name or not _elsewhere(name, folder)):
+        return Module(place, b"", True)
+    return None
+
+
+def _check_name(importer: Path, name: str, folder: Path) -> None:
+    """Raise UserError if Python finds another module of a sibling's name elsewhere."""
+    other = _elsewhere(name, folder)
+    if other:
+        sibling = (
+            folder / name
+            if (folder / name / "__init__.py").is_file()
+            else folder / f"{name}.py"
+        )
+        raise UserError(
+            f"{importer} imports {name}, which may be {sibling} or {other}: rename the former"
+        )
+
+
+def _elsewhere(name: str, folder: Path) -> str:
+    """Return, in words, where Python finds a module of that name outside of a folder; "" if nowhere."""
+    if name in sys.stdlib_module_names:
+        return "Python's own module"
+    if name == "archselect":
+        return "archselect itself"
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return ""
+    # Folders without __init__.py are found anywhere, and give way to files.
+    if spec is None or spec.loader is None or isinstance(spec.loader, NamespaceLoader):
+        return ""
+    file = Path(spec.origin or "")
+    return (
+        ""
+        if folder.resolve() in file.resolve().parents and not _is_installed(file)
+        else f"{file}"
+    )
+
+
+def _is_installed(file: Path) -> bool:
+    """Tell whether a file belongs to an installed package; an environment may lie in the user's folder."""
+    return bool({"site-packages", "dist-packages"} & set(file.parts))
+
+
+def _with_parents(name: str) -> list[str]:
+    """Return "a", "a.b" and "a.b.c" for "a.b.c"."""
+    parts = name.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A module that may be beside the user's file, and whether it is named without dots before it."""
+
+    name: str
+    is_absolute: bool
+
+
+def _imports_of(name: str, module: Module, folder: Path) -> Iterator[_Wanted]:
+    """Yield the modules that may be beside the user's file, as the import statements of one module name them."""
+    package = name if module.is_package else name.rpartition(".")[0]
+    for statement in _statements(module.content):
+        start = _absolute(package, statement.level, statement.module)
+        if start is None:
+            continue
+        is_absolute = statement.level == 0
+        if start:
+            yield _Wanted(start, is_absolute)
+        parts = statement.names
+        if parts == ("*",):
+            parts = tuple(_modules_in(folder.joinpath(*start.split("."))))
+        for part in parts:
+            yield _Wanted(f"{start}.{part}" if start else part, is_absolute)
+
+
+def _absolute(package: str, level: int, base: str) -> str | None:
+    """Return what a relative import names, "" for the folder itself, None if it lies above the user's folder."""
+    if level == 0:
+        return base
+    above = package.split(".") if package else []
+    if level - 1 > len(above):
+        return None
+    kept = above[: len(above) - level + 1]
+    return ".".join([*kept, base] if base else kept)
+
+
+def _modules_in(folder: Path) -> list[str]:
+    """Return the names of the modules and packages in a folder, sorted."""
+    files = [file.stem for file in folder.glob("*.py") if file.stem != "__init__"]
+    packages = [file.parent.name for file in folder.glob("*/__init__.py")]
+    return sorted([*files, *packages])
+
+
+@dataclass(frozen=True)
+class _Import:
+    """What an import statement names: dots before the module, the module, and what is taken from it."""
+
+    level: int
+    module: str
+    names: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=256)
+def _statements(content: bytes) -> Sequence[_Import]:
+    """Return all import statements of a module, also those within functions; none if it cannot be parsed."""
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        # Running the file raises the same error, with its place.
+        return ()
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [_Import(0, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = tuple(alias.name for alias in node.names)
+            found.append(_Import(node.level, node.module or "", names))
+    return found
+
+
+class _Redirected(ast.NodeTransformer):
+    """Has import statements of siblings name them within the package of the user's code."""
+
+    def __init__(self, package: str, siblings: frozenset[str]) -> None:
+        self._package = package
+        self._siblings = siblings
+
+    def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
+        """Return one statement, or two, for each name."""
+        statements: list[ast.stmt] = []
+        for alias in node.names:
+            top = alias.name.partition(".")[0]
+            if top not in self._siblings:
+                statements.append(ast.Import([alias]))
+                continue
+            statements.append(self._import_as(alias.name, alias.asname or top))
+            if alias.name != top and not alias.asname:
+                # "import a.b" makes a known, not b.
+                statements.append(self._import_as(top, top))
+        return [ast.copy_location(statement, node) for statement in statements]
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
+        """Return the statement with the module's full name."""
+        if (
+            node.level == 0
+            and node.module
+            and node.module.partition(".")[0] in self._siblings
+        ):
+            node.module = f"{self._package}.{node.module}"
+        return node
+
+    def _import_as(self, name: str, known_as: str) -> ast.Import:
+        return ast.Import([ast.alias(f"{self._package}.{name}", known_as)])
+
+
+class _Loader(Loader):
+    """Runs one module of a user's code as it was read."""
+
+    def __init__(self, code: UserCode, name: str) -> None:
+        self._code = code
+        self._name = name
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Compile the module's content, with siblings' names redirected, and run it."""
+        code = self._code
+        source = code.modules[self._name]
+        file = str(source.file.absolute())
+        tree = ast.parse(source.content, file)
+        redirected = _Redirected(code.package, code.siblings).visit(tree)
+        exec(
+            compile(
+                ast.fix_missing_locations(redirected), file, "exec", dont_inherit=True
+            ),
+            vars(module),
+        )
+
+
+class _Finder(MetaPathFinder):
+    """Finds the modules of users' code that was loaded; it knows no others."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        """Return the module of a full name, None if it is none of a user's code."""
+        package, _, name = fullname.partition(".")
+        code = _LOADED.get(package)
+        if code is None:
+            return None
+        if not name:
+            return ModuleSpec(fullname, None, is_package=True)
+        if name not in code.modules:
+            return None
+        module = code.modules[name]
+        file = str(module.file.absolute())
+        spec = ModuleSpec(
+            fullname, _Loader(code, name), origin=file, is_package=module.is_package
+        )
+        spec.has_location = True
+        return spec
+
+
+_LOADED: dict[str, UserCode] = {}
+"""The code of each package of users' code."""
+sys.meta_path.append(_Finder())

@@ -1,0 +1,215 @@
+"""What a folder of records comes to when it is compared with another: a folder, or a baseline file kept from one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from math import isfinite
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from archselect.benchmarks.store.facts import Fact, flatten, parse_fact, write_fact
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.input_files import read_text
+from archselect.reports.results.metrics import Series, costs, quality, searched
+from archselect.reports.results.results import Group, Results, load, seed_name
+
+LARGEST = 1e30
+"""No accuracy, coefficient, count or time is larger; sums of larger numbers overflow.
+"""
+RANGES = {
+    "points": (0.0, 100.0),
+    "coefficient": (-1 - 1e-9, 1 + 1e-9),
+    "count": (0.0, LARGEST),
+    "seconds": (0.0, LARGEST),
+}
+"""The lowest and the highest value of a metric, by its unit; rounding may bring a
+coefficient above one.
+"""
+
+
+class Runs(Fact):
+    """How the runs of one selector in one search ended.
+
+    `search` is the space and the images. `finished` is how many have a record, `failed`
+    the seeds of those that failed.
+    """
+
+    label: str
+    search: str
+    finished: int = Field(ge=0)
+    failed: list[str]
+
+
+class Snapshot(Fact):
+    """The values of a study's selectors, seed by seed, and how their runs ended.
+
+    `labels` are the selectors of the study, with or without runs. `settings` has, by
+    label, all that determines the selector's runs but seeds and images. `unfinished` is
+    how many runs of the study neither finished nor failed.
+    """
+
+    schema_version: Literal[2] = 2
+    name: str
+    title: str
+    command: str
+    code_versions: list[str]
+    commits: list[str]
+    labels: list[str]
+    series: list[Series]
+    settings: dict[str, dict[str, str]]
+    runs: list[Runs]
+    unfinished: int = Field(ge=0)
+
+    @property
+    def failures(self) -> Counter[str]:
+        """How many runs failed, by the selector's label."""
+        count: Counter[str] = Counter()
+        for runs in self.runs:
+            count[runs.label] += len(runs.failed)
+        return +count
+
+    def runs_of(self, label: str, search: str) -> Runs:
+        """Return how the runs of a selector in a search ended; none finished and none failed if there are none."""
+        for runs in self.runs:
+            if (runs.label, runs.search) == (label, search):
+                return runs
+        return Runs(label=label, search=search, finished=0, failed=[])
+
+
+def take(results: Results) -> Snapshot:
+    """Return the snapshot of a study's results.
+
+    Raises UserError, naming file and series, for a value that is not finite.
+    """
+    with_runs = {group.label for group in results.groups}
+    results = _told_apart(results)
+    without_runs = [label for label in results.info.labels if label not in with_runs]
+    settings = {}
+    for group in results.groups:
+        include: Any = {
+            "supernet": True,
+            "selector": {"settings", "source"},
+            "formulations": True,
+        }
+        inputs = group.inputs.model_dump(mode="json", include=include)
+        settings[group.label] = {
+            key: str(value) for key, value in flatten(inputs).items()
+        }
+    series = [*quality(results), *costs(results)]
+    _refuse_values(
+        results.source.root, series, "remove what is damaged there and run again"
+    )
+    return Snapshot(
+        name=results.info.name,
+        title=results.info.title,
+        command=results.info.command,
+        code_versions=results.versions,
+        commits=sorted({record.commit for record in results.records if record.commit}),
+        labels=list(
+            dict.fromkeys([*(group.label for group in results.groups), *without_runs])
+        ),
+        series=series,
+        settings=settings,
+        runs=[_runs(group) for group in results.groups],
+        unfinished=len(results.missing),
+    )
+
+
+def read(path: Path) -> Snapshot:
+    """Return the snapshot of a folder of records, or of a baseline file.
+
+    Raises UserError if it is neither, has no value, or has a value that is not finite.
+    """
+    if path.is_dir():
+        return take(load(path))
+    return _read_baseline(path)
+
+
+def read_new(path: Path) -> Snapshot:
+    """Return what :func:`read` returns, and the snapshot of a folder of which all runs failed."""
+    if path.is_dir():
+        return take(load(path, may_have_failed=True))
+    return _read_baseline(path)
+
+
+def keep(snapshot: Snapshot, path: Path) -> None:
+    """Write a baseline file. Raises UserError if it cannot be written."""
+    write_fact(path, snapshot)
+
+
+def _read_baseline(path: Path) -> Snapshot:
+    if not path.is_file():
+        raise UserError(
+            f"there is no {path}: name a folder that 'archselect run' has written, or a baseline file"
+        )
+    mend = "make it anew with 'archselect baseline'"
+    # People edit and convert baselines, which are under version control.
+    snapshot = parse_fact(path, read_text(path), Snapshot, mend)
+    if not any(series.values for series in snapshot.series):
+        raise UserError(f"{path} holds no value of any selector: {mend}")
+    _refuse_values(path, snapshot.series, mend)
+    _refuse_twice(path, snapshot.series, mend)
+    return snapshot
+
+
+def _runs(group: Group) -> Runs:
+    return Runs(
+        label=group.label,
+        search=searched(group),
+        finished=len(group.records),
+        failed=[seed_name(failure.inputs) for failure in group.failures],
+    )
+
+
+def _told_apart(results: Results) -> Results:
+    """Return the results with the full name as label of each group that shares label, space and images with another.
+
+    A study may have one selector on two sizes of a supernet, or on two parts of a data
+    set: their values are not one series.
+    """
+    count = Counter((group.label, searched(group)) for group in results.groups)
+    groups = []
+    for group in results.groups:
+        if count[group.label, searched(group)] == 1:
+            groups.append(group)
+            continue
+        selector = group.inputs.selector.model_copy(update={"label": group.name})
+        groups.append(
+            replace(
+                group, inputs=group.inputs.model_copy(update={"selector": selector})
+            )
+        )
+    return replace(results, groups=tuple(groups))
+
+
+def _refuse_values(path: Path, every: list[Series], mend: str) -> None:
+    """Raise UserError for the first value that is not finite, or that nothing measured can be."""
+    for series in every:
+        lowest, highest = RANGES[series.metric.unit]
+        for seed, value in series.values.items():
+            if lowest <= value <= highest:
+                continue
+            fault = f"not between {lowest:g} and {highest:g}"
+            if abs(value) > LARGEST:
+                fault = f"larger than {LARGEST:g}"
+            if not isfinite(value):
+                fault = "not finite"
+            raise UserError(
+                f"{path}: {series.metric.name} of {series.label} at {series.place}, seed {seed}, is {value}, "
+                f"which is {fault}: {mend}"
+            )
+
+
+def _refuse_twice(path: Path, every: list[Series], mend: str) -> None:
+    """Raise UserError if two series are of the same selector, metric and place."""
+    count = Counter(
+        (series.label, series.metric.name, series.place) for series in every
+    )
+    for (label, metric, place), times in count.items():
+        if times > 1:
+            raise UserError(
+                f"{path} has {metric} of {label} at {place} {times} times: {mend}"
+            )

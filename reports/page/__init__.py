@@ -1,0 +1,1 @@
+"""The report of a folder: its page, its files, what it cites."""

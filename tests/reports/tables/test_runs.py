@@ -1,0 +1,54 @@
+"""Where every run comes from: one row for each record, with its machine, versions and commit."""
+
+from __future__ import annotations
+
+from archselect.benchmarks.store.facts import write_fact
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Record
+from archselect.reports.page.page import page
+from archselect.reports.page.write import write_report
+from archselect.reports.results.results import load
+from archselect.reports.tables.runs import runs_frame, runs_table
+
+
+def test_every_record_has_its_row(folder):
+    records = {record.id: record for record in Folder(folder).read_all(Record)}
+    frame = runs_frame(load(folder))
+    assert set(frame.record) == set(records) and len(frame) == len(records)
+    for row in frame.itertuples():
+        record = records[row.record]
+        assert (row.supernet_seed, row.torch, row.archselect) == (
+            record.inputs.supernet_seed,
+            "2.13.0",
+            "0.1.0",
+        )
+        assert row.architecture == record.selected.architecture
+        assert row.total_s == sum(time.seconds for time in record.cost.phases.values())
+    assert (
+        runs_table(frame, 16).answer
+        == "16 runs, by archselect 0.1.0 (commit not known)."
+    )
+
+
+def test_commits_are_told_apart(folder):
+    for place, record in enumerate(list(Folder(folder).read_all(Record))):
+        commit = "0123456789abcdef" + ("-dirty-0123456789abcdef" if place else "")
+        write_fact(
+            Folder(folder).path(Record, record.id),
+            record.model_copy(update={"commit": commit}),
+        )
+    said = runs_table(runs_frame(load(folder)), 2).answer
+    assert (
+        said
+        == "16 runs, by archselect 0.1.0 (0123456789 with changes), 0.1.0 (0123456789)."
+    )
+    assert "0123456789 with changes" in write_report(folder).html.read_text(
+        encoding="utf-8"
+    )
+
+
+def test_a_page_of_many_runs_lists_the_first(folder, monkeypatch):
+    monkeypatch.setattr(page, "MOST_RUNS", 5)
+    text = write_report(folder).html.read_text(encoding="utf-8")
+    assert "The first 5 are shown; all are in report/runs.csv." in text
+    assert len((folder / "report" / "runs.csv").read_text().splitlines()) == 17

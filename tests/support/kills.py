@@ -1,0 +1,160 @@
+"""Kills a study at random moments, so often, and sees that what comes out is what comes out undisturbed.
+
+    python -m support.kills 100
+
+A kill is of a worker, of the command or of both at once, by SIGKILL. A command that is
+gone is typed again, until it ends with exit code 0; then records (times and machines
+apart) and the tables without times are compared, byte by byte, and another folder is
+begun.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Record
+from support import small
+
+TABLES = ("accuracy.csv", "tau.csv", "differences.csv")
+LONGER = (
+    ("limit = 32", "limit = 64"),
+    ("epochs = 1\nbatch_size", "epochs = 12\nbatch_size"),
+)
+"""So that there is something to kill: it takes half a minute."""
+
+
+def write_study(folder: Path) -> Path:
+    """The small study of the tests, made longer, and its truth."""
+    truth = folder / "made-up.npz"
+    small.truth_table().save(truth)
+    study = folder / "small.toml"
+    study.write_text(small.study_text(truth, *LONGER), encoding="utf-8")
+    return study
+
+
+def command(study: Path, out: Path, workers: int = 2) -> list[str]:
+    """What is typed."""
+    script = Path(sys.executable).with_name("archselect")
+    return [
+        str(script),
+        "run",
+        str(study),
+        "--out",
+        str(out),
+        "--workers",
+        str(workers),
+        "--device",
+        "cpu",
+    ]
+
+
+def result(out: Path) -> tuple[dict[str, object], list[bytes]]:
+    """What the records say, and the tables."""
+    facts = {record.id: record.facts() for record in Folder(out).read_all(Record)}
+    return facts, [
+        (out / "report" / name).read_bytes()
+        for name in TABLES
+        if (out / "report" / name).is_file()
+    ]
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started; none if it is gone."""
+    found: list[int] = []
+    # Each thread of a process has its own.
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += map(int, listed.read_text().split())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def workers_of(pid: int) -> list[int]:
+    """The worker processes of a command: they are forked from one of its own."""
+    return [worker for helper in children(pid) for worker in children(helper)]
+
+
+def kill(*pids: int) -> int:
+    """How many were there to be killed."""
+    killed = 0
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
+        except ProcessLookupError:
+            continue
+    return killed
+
+
+def run_killed(study: Path, out: Path, rng: random.Random, most: int) -> dict[str, int]:
+    """Run a study to its end with at most so many kills; how many there were of each kind."""
+    done = dict.fromkeys(("worker", "command", "both"), 0)
+    while True:
+        process = subprocess.Popen(
+            command(study, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        while process.poll() is None and sum(done.values()) < most:
+            try:
+                process.wait(rng.uniform(1, 9))
+            except subprocess.TimeoutExpired:
+                kind = rng.choice(list(done))
+                workers = workers_of(process.pid)
+                rng.shuffle(workers)
+                targets = {
+                    "worker": workers[:1],
+                    "command": [process.pid],
+                    "both": [process.pid, *workers],
+                }[kind]
+                if targets and kill(*targets):
+                    done[kind] += 1
+        assert process.stderr is not None
+        complaint = process.stderr.read().decode()
+        code = process.wait()
+        if code == 0:
+            return done
+        # Killed; or a run was at work when three workers were killed, which the next
+        # time is done.
+        assert code in (1, -signal.SIGKILL), complaint
+        while workers_of(process.pid):
+            time.sleep(0.1)
+
+
+def main(count: int, seed: int) -> None:
+    """Kill so often."""
+    rng, total = random.Random(seed), dict.fromkeys(("worker", "command", "both"), 0)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        study = write_study(folder)
+        subprocess.run(
+            command(study, folder / "undisturbed"),
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        wanted = result(folder / "undisturbed")
+        studies = 0
+        while (killed := sum(total.values())) < count:
+            out = folder / f"killed-{studies}"
+            for kind, times in run_killed(study, out, rng, count - killed).items():
+                total[kind] += times
+            studies += 1
+            assert result(out) == wanted, f"study {studies} came out otherwise"
+            assert not list(Folder(out).root.glob("failures/*.json"))
+            print(
+                f"{studies} studies, kills: {total}; all came out the same", flush=True
+            )
+
+
+if __name__ == "__main__":
+    main(
+        int(sys.argv[1]) if len(sys.argv) > 1 else 100,
+        int(sys.argv[2]) if len(sys.argv) > 2 else 0,
+    )
