@@ -18,10 +18,15 @@ from archselect.nasbench_adapters.spaces import get_space
 
 ROOT = Path(__file__).parents[1]
 
-# A shell has a job that it starts in the background ignore Ctrl-C, and so would the
-# commands that tests interrupt.
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell has a background job ignore Ctrl-C, and nohup has it ignore SIGHUP. The commands
+# that tests interrupt would inherit that.
+for name, handler in (
+    ("SIGINT", signal.default_int_handler),
+    ("SIGHUP", signal.SIG_DFL),
+):
+    number = getattr(signal, name, None)
+    if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
 
 # Runs here share cores with other work: how long an example takes says nothing.
 settings.register_profile("archselect", deadline=None, derandomize=True)

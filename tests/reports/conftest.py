@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.made_traces import traces as traces
 
 from archselect.benchmarks.store.columns import Columns
 from archselect.benchmarks.store.facts import content_id, write_fact

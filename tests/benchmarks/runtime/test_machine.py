@@ -164,9 +164,9 @@ def test_the_code_version_is_the_installed_one():
 def package(tmp_path, monkeypatch):
     """A folder `benchmarks` in a checkout to be, of which `machine.py` is taken for the module."""
     folder = tmp_path / "benchmarks"
-    folder.mkdir()
-    (folder / "machine.py").touch()
-    monkeypatch.setattr(module, "__file__", str(folder / "machine.py"))
+    (folder / "runtime").mkdir(parents=True)
+    (folder / "runtime" / "machine.py").touch()
+    monkeypatch.setattr(module, "__file__", str(folder / "runtime" / "machine.py"))
     return folder
 
 
@@ -212,7 +212,7 @@ def test_a_package_outside_a_checkout_is_known_by_its_source(package):
     assert name == "unknown" and len(digest) == 16
     (package.parent / "pyproject.toml").touch()
     assert commit.__wrapped__() == f"unknown-{digest}"
-    (package / "machine.py").write_text("changed")
+    (package / "runtime" / "machine.py").write_text("changed")
     assert commit.__wrapped__() not in (f"unknown-{digest}", "unknown")
 
 
@@ -221,7 +221,7 @@ def test_changes_since_the_commit_are_told_apart(package, head, wheel):
     """Equal names mean equal code, in a checkout and in a wheel that was built from one."""
     found = []
     for text in ("one", "another", "one"):
-        (package / "machine.py").write_text(text)
+        (package / "runtime" / "machine.py").write_text(text)
         if wheel:
             (package / "commit.txt").write_text(f"{head}-dirty\n")
         found.append(commit.__wrapped__())

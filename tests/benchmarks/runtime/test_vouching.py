@@ -177,14 +177,14 @@ def test_a_worker_that_cannot_tell_its_commit_is_known_by_its_sources(monkeypatc
 
 
 def test_a_changed_source_file_is_other_code(monkeypatch, tmp_path):
-    (tmp_path / "benchmarks").mkdir()
-    (tmp_path / "benchmarks" / "machine.py").touch()
+    (tmp_path / "benchmarks" / "runtime").mkdir(parents=True)
+    (tmp_path / "benchmarks" / "runtime" / "machine.py").touch()
     monkeypatch.setattr(
-        machine, "__file__", str(tmp_path / "benchmarks" / "machine.py")
+        machine, "__file__", str(tmp_path / "benchmarks" / "runtime" / "machine.py")
     )
     monkeypatch.setattr(machine, "commit", lambda: "unknown-x")
     before = code.__wrapped__()
-    (tmp_path / "benchmarks" / "machine.py").write_text("changed")
+    (tmp_path / "benchmarks" / "runtime" / "machine.py").write_text("changed")
     assert code.__wrapped__().sources != before.sources
 
 

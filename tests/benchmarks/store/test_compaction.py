@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import ROOT
 
 from archselect.benchmarks.store import compaction
 from archselect.benchmarks.store.columns import Columns
@@ -40,7 +40,7 @@ from archselect.benchmarks.store.records import (
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.parquet import check_parquet
 
-RESULTS = Path(__file__).parents[2] / "docs" / "results"
+RESULTS = ROOT / "docs" / "results"
 
 
 def texts(records):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
+from support import ROOT
 
 from archselect.benchmarks.optimisers.registry import OPTIMISERS
 from archselect.benchmarks.store.facts import write_fact
@@ -104,7 +104,7 @@ def test_what_is_of_other_make_is_named(folder):
 
 
 def test_the_citation_file_has_the_version():
-    root = Path(__file__).parents[2]
+    root = ROOT
     project = re.search(
         r'^version = "(.*)"', (root / "pyproject.toml").read_text(), re.M
     )

@@ -6,9 +6,9 @@ import json
 import math
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from support import ROOT
 
 from archselect.benchmarks.store.compaction import compact, read_records
 from archselect.benchmarks.store.facts import read_checked, write_fact
@@ -28,7 +28,7 @@ from archselect.reports.drawing import cells as drawing
 from archselect.reports.page import write
 from archselect.reports.results.results import load
 
-RESULTS = Path(__file__).parents[2] / "docs" / "results"
+RESULTS = ROOT / "docs" / "results"
 TABLES = [
     "tau",
     "accuracy",

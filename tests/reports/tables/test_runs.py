@@ -5,7 +5,7 @@ from __future__ import annotations
 from archselect.benchmarks.store.facts import write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
-from archselect.reports.page.page import page
+from archselect.reports.page import page
 from archselect.reports.page.write import write_report
 from archselect.reports.results.results import load
 from archselect.reports.tables.runs import runs_frame, runs_table
