@@ -61,7 +61,6 @@ class Optimiser(UpdateRule, ABC):
     summary: ClassVar[str]
     paper: ClassVar[str] = ""
     trains: ClassVar[bool] = True
-    formulation: ClassVar[int] = 1
 
     def new_alphas(
         self, space: SearchSpace, generator: torch.Generator, device: torch.device

@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +43,14 @@ class Batch(NamedTuple):
 
 
 class UpdateRule(CommonSettings):
-    """What a trainer knows of an optimiser: its settings, and how it updates weights and alphas for one batch."""
+    """What a trainer knows of an optimiser: settings, and the update for one batch.
+
+    Attributes:
+        formulation: raised when the numbers that the optimiser produces change on purpose;
+            part of a supernet's id.
+    """
+
+    formulation: ClassVar[int] = 1
 
     @property
     def part(self) -> str:

@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise, product
 
 from archselect.benchmarks.store.records import CellGraph
@@ -328,6 +329,9 @@ def _lanes(plan: _Plan) -> list[int]:
                 count += sum(inner[0] < end < inner[1] for end in outer)
         return count
 
+    def badness(e: int, lane: int) -> tuple[int, int]:
+        return abs(lane) + crossings(e, lane), -lane
+
     for e in sorted(
         range(len(spans)), key=lambda e: (spans[e][1] - spans[e][0], spans[e], e)
     ):
@@ -341,9 +345,7 @@ def _lanes(plan: _Plan) -> list[int]:
             next(side * k for k in range(1, len(spans) + 1) if free(e, side * k))
             for side in sides
         ]
-        lanes[e] = min(
-            lowest, key=lambda lane, e=e: (abs(lane) + crossings(e, lane), -lane)
-        )  # type: ignore[misc]
+        lanes[e] = min(lowest, key=partial(badness, e))
     return [lanes[e] for e in range(len(spans))]
 
 
