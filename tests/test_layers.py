@@ -55,7 +55,9 @@ def rooms_of(package):
     for module in MODULES:
         if module.startswith(f"{package}."):
             room = rooms.setdefault(room_of(module), set())
-            within = (one for one in imports_of(module) if one.startswith(f"{package}."))
+            within = (
+                one for one in imports_of(module) if one.startswith(f"{package}.")
+            )
             room |= {room_of(one) for one in within} - {room_of(module)}
     return rooms
 

@@ -8,7 +8,15 @@ from support import ROOT
 PAGES = sorted(
     [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
 )
-TOP = ("nasbench_adapters", "selectors", "benchmarks", "reports", "tests", "docs", ".ci")
+TOP = (
+    "nasbench_adapters",
+    "selectors",
+    "benchmarks",
+    "reports",
+    "tests",
+    "docs",
+    ".ci",
+)
 PATH = re.compile(rf"`((?:{'|'.join(map(re.escape, TOP))})/[\w./*-]*)`")
 TEST = re.compile(r"`((?:[\w]+/)*test_\w+\.py)`")
 """A test is named by its path below `tests/`."""
