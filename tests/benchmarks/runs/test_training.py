@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from archselect.benchmarks.plan.jobs import (
     TrainingPlan,
-    describe_training,
-    training_dataset,
+    describe_training_data,
+    load_training_dataset,
 )
-from archselect.benchmarks.plan.protocols import resolve
+from archselect.benchmarks.plan.protocols import resolve_protocol
 from archselect.benchmarks.runs import training
 from archselect.benchmarks.runs.training import (
     NetworkTrainer,
@@ -58,9 +58,9 @@ def made(
     **settings,
 ):
     """A job on the first digits, and their images."""
-    resolved = resolve(protocol, space, settings, skeleton)
-    dataset = training_dataset(data, resolved.settings, None)
-    described = describe_training(dataset, resolved.settings)
+    resolved = resolve_protocol(protocol, space, settings, skeleton)
+    dataset = load_training_dataset(data, resolved.settings, None)
+    described = describe_training_data(dataset, resolved.settings)
     (job,) = TrainingPlan(space, resolved, data, described, (seed,)).jobs(cell)
     return SimpleNamespace(job=job, images=Images(dataset, CPU, split="first"))
 
@@ -255,14 +255,14 @@ def test_imagenet_is_trained_on_from_its_files(tmp_path):
         pixels = rng.integers(0, 256, (count, 256, 256, 3), dtype=np.uint8)
         np.save(tmp_path / "imagenet" / f"{part}_images.npy", pixels)
         np.save(tmp_path / "imagenet" / f"{part}_labels.npy", np.arange(count) % 2)
-    resolved = resolve(
+    resolved = resolve_protocol(
         "darts-imagenet",
         "darts",
         {"epochs": 2, "batch_size": 3},
         {"channels": 16, "layers": 3},
     )
-    dataset = training_dataset("ImageNet", resolved.settings, tmp_path)
-    described = describe_training(dataset, resolved.settings)
+    dataset = load_training_dataset("ImageNet", resolved.settings, tmp_path)
+    described = describe_training_data(dataset, resolved.settings)
     (job,) = TrainingPlan("darts", resolved, "ImageNet", described, (0,)).jobs(DARTS_V2)
     images = training_images(dataset, CPU)
     record = train_network(job, images, tmp_path / "x.pt")
@@ -634,7 +634,9 @@ def test_flips_and_limits_make_other_data():
             lambda name, data_dir: dataset,
         )
         whole, part = (
-            training_dataset("toy", resolve("tiny", "nb201", settings).settings, None)
+            load_training_dataset(
+                "toy", resolve_protocol("tiny", "nb201", settings).settings, None
+            )
             for settings in ({}, {"limit": 3, "flip": False})
         )
     assert (len(whole.train_images), len(whole.test_images), whole.augmentation) == (
