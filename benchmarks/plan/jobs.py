@@ -1,4 +1,4 @@
-"""The runs that a study plans, and what each needs; plain values that travel to worker processes."""
+"""The runs that a study plans, as plain values that travel to worker processes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,11 @@ class SupernetJob:
         space = get_space(self.space.name)
         numbers = formulations.of_supernet(self.supernet.build(), space)
         return supernet_id(
-            self.space.name, self.inputs, self.data_inputs, self.seed, numbers
+            self.space.name,
+            self.inputs,
+            self.data_inputs,
+            self.seed,
+            numbers,
         )
 
     def check(self) -> None:
@@ -73,7 +77,7 @@ class SupernetJob:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One architecture to train to the end; `data` is the name or path of the data set."""
+    """One architecture to train to the end, on a data set by name or path."""
 
     inputs: TrainingInputs
     data: str
@@ -110,7 +114,7 @@ class TrainingPlan:
 
     @cached_property
     def id(self) -> str:
-        """The hash of all that determines its trainings, except architecture and seed."""
+        """The hash of all that determines its trainings but architecture and seed."""
         inputs = self._job("", seed=0).inputs
         shared = inputs.model_dump(mode="json", exclude={"architecture", "seed"})
         return content_id({"trained": shared})
@@ -141,7 +145,7 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class RunJob:
-    """One run: a selector on a supernet with a selection seed, and the final trainings of what it selects."""
+    """One run: a selector on a supernet, and the trainings of what it selects."""
 
     supernet: SupernetJob
     selector: SelectorPart
@@ -171,7 +175,7 @@ class RunJob:
         )
 
     def _find_source(self, selector: Selector) -> str | None:
-        """Return which files or packages of others the run uses; None if there are none.
+        """Return which files or packages of others the run uses; None if it uses none.
 
         They can be the selector, its space, and the proxies that its settings name.
         """
@@ -226,9 +230,11 @@ def plan_training(
 
 
 def load_training_dataset(
-    name: str, settings: TrainingSettings, data_dir: Path | None
+    name: str,
+    settings: TrainingSettings,
+    data_dir: Path | None,
 ) -> ImageDataset:
-    """Return a data set as a training's settings want it: flipped or not, whole or its first images."""
+    """Return a data set as a training wants it: flipped or not, whole or in part."""
     dataset = load_images(name, data_dir)
     limit = settings.limit
     return replace(
@@ -242,7 +248,8 @@ def load_training_dataset(
 
 
 def describe_training_data(
-    dataset: ImageDataset, settings: TrainingSettings
+    dataset: ImageDataset,
+    settings: TrainingSettings,
 ) -> TrainingData:
     """Return what a record says of the images of a final training.
 
@@ -260,7 +267,7 @@ def describe_training_data(
 
 
 def _check_batch_size(size: int, dataset: ImageDataset) -> None:
-    """Raise UserError for a batch without enough images, or a last batch of one image."""
+    """Raise UserError for a batch without enough images, or a last batch of one."""
     count = len(dataset.train_images)
     if size > count:
         fault = "is more than there are"
@@ -274,9 +281,11 @@ def _check_batch_size(size: int, dataset: ImageDataset) -> None:
 
 
 def load_search_images(
-    data: DataPart, data_dir: Path | None, device: torch.device
+    data: DataPart,
+    data_dir: Path | None,
+    device: torch.device,
 ) -> Images:
-    """Return the images of a study's data set on a device, split into halves for the search."""
+    """Return the images of a study's data set on a device, split for the search."""
     return Images(
         load_images(data.name, data_dir),
         device,
@@ -303,7 +312,11 @@ def plan_runs(study: Study, data_dir: Path | None) -> list[RunJob]:
         name = train.data or data.name
         described = describe(name, protocol.settings)
         return TrainingPlan(
-            space.name, protocol, name, described, seeds=tuple(train.seeds)
+            space.name,
+            protocol,
+            name,
+            described,
+            seeds=tuple(train.seeds),
         )
 
     jobs = []

@@ -1,4 +1,4 @@
-"""Numbers of parameters of the networks that a space's protocol trains, for many architectures at once."""
+"""Numbers of parameters of the networks that a space's protocol trains."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def describe_counted_network(space: str) -> str:
 
 
 def count_rows(space: SearchSpace, rows: np.ndarray) -> np.ndarray:
-    """Return the number of parameters of architectures given as rows of a table's `choices`.
+    """Return the number of parameters of each row of a table's `choices`.
 
     Args:
         space: of the architectures.

@@ -1,4 +1,4 @@
-"""The parts of a study, as a TOML file writes them: spaces, data, supernets, selectors and seeds."""
+"""The parts of a study, as a TOML file writes them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _check_title(title: str) -> str:
 
 
 Label = Annotated[str, AfterValidator(_check_label_if_any)]
-"""A label, which figures, tables and terminals show in one line; empty if there is none."""
+"""A label in one line, for figures, tables and terminals; empty for none."""
 Title = Annotated[str, AfterValidator(_check_title)]
 """A title in one line."""
 
@@ -63,7 +63,7 @@ class SeedsPart(Part):
 
 
 class SpacePart(Part):
-    """A space by name, the settings of its skeleton, and a label for supernets to name it by."""
+    """A space by name, the settings of its skeleton, and a label for supernets."""
 
     name: str
     skeleton: Settings = {}
@@ -76,7 +76,7 @@ class SpacePart(Part):
 
 
 class TruthPart(Part):
-    """A column of a ground-truth table (by name or path), where selected architectures are looked up."""
+    """A column of a ground-truth table, which is given by name or path."""
 
     table: str
     dataset: str
@@ -113,7 +113,7 @@ class TrainPart(Part):
 
 
 class DataPart(Part):
-    """A data set by name or path, how its training images are halved, and how selected architectures are judged.
+    """A data set by name or path, and how selected architectures are judged on it.
 
     `truth` says where their accuracies are looked up. `train` says how they are trained
     to the end: a protocol's name, a table of one and its settings, or a list of these.
@@ -138,7 +138,7 @@ class DataPart(Part):
 
 
 class SupernetPart(Recipe):
-    """A recipe with its settings, a label for selectors to name it by, and what it is trained on.
+    """A recipe with its settings, a label for selectors, and what it is trained on.
 
     `spaces` are labels of spaces and `data` names of data sets; a supernet is trained
     on all of them where the key is left out. The label is the optimiser's name where it
@@ -164,7 +164,7 @@ class SupernetPart(Recipe):
 
 
 class SelectorPart(Part):
-    """A selector by name, its label, the supernets it reads from, and (all other keys) its settings.
+    """A selector by name, a label, its supernets, and (all other keys) its settings.
 
     FILE.py:CLASS in place of the name is a class of the user's own. `on` are labels of
     supernets; the selector reads from all of them where the key is left out.
@@ -190,5 +190,5 @@ class SelectorPart(Part):
 
     @property
     def title(self) -> str:
-        """The name that tables show: the label, or the selector's name where there is no label."""
+        """The name in tables: the label, or the selector's name without a label."""
         return self.label or get_selector(self.name).name

@@ -1,4 +1,4 @@
-"""Cheap checks of all that a command needs, before anything is downloaded, trained, hashed or written."""
+"""Cheap checks of all that a command needs, before it downloads, trains or writes."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def check_truth(part: TruthPart, spaces: Sequence[SearchSpace] | None) -> None:
 
 
 def check_data(names: Sequence[str], data_dir: Path | None, faults: Faults) -> None:
-    """Note the data sets that are unknown or missing, and a lack of space for the ones to download."""
+    """Note data sets that are unknown or missing, and a lack of space for downloads."""
     needed = 0
     for name in dict.fromkeys(names):
         with faults.collect():
@@ -133,7 +133,7 @@ def check_data(names: Sequence[str], data_dir: Path | None, faults: Faults) -> N
 
 
 def check_study_of_folder(root: Path, name: str) -> None:
-    """Raise UserError if a folder holds a study of another name, or a damaged `study.json`."""
+    """Raise UserError if a folder holds another study, or a damaged `study.json`."""
     info = read_fact_if_there(Folder(root).study_path, StudyInfo)
     if info is not None and info.name != name:
         raise refuse_other_study(root, info)

@@ -1,4 +1,4 @@
-"""How a selected architecture is trained to the end: the papers' protocols as data, and a tiny one for learning.
+"""Protocols: how a selected architecture is trained to the end, as data.
 
 A protocol is a set of settings and, per space, a skeleton. A record holds the settings
 that were changed beside those of the protocol.
@@ -89,9 +89,10 @@ class Protocol:
     settings: TrainingSettings
 
     def skeleton(self, space: str) -> Settings | None:
-        """Return the settings of a space's skeleton; None if the protocol is not for the space.
+        """Return the settings of a space's skeleton.
 
-        A restricted space has the skeleton of the whole one.
+        A restricted space has the skeleton of the whole one. The result is None if the
+        protocol is not for the space.
         """
         return self.skeletons.get(whole(space))
 
@@ -237,7 +238,10 @@ def get_protocol(name: str) -> Protocol:
 
 
 def resolve_protocol(
-    name: str, space: str, settings: Mapping[str, Any], skeleton: Settings | None = None
+    name: str,
+    space: str,
+    settings: Mapping[str, Any],
+    skeleton: Settings | None = None,
 ) -> ResolvedProtocol:
     """Return a protocol for a space, with some settings replaced.
 
@@ -291,7 +295,10 @@ def _skeleton_for(protocol: Protocol, space: str) -> Settings:
 
 
 def _check_names(
-    protocol: Protocol, space: str, settings: Mapping[str, Any], skeleton: Settings
+    protocol: Protocol,
+    space: str,
+    settings: Mapping[str, Any],
+    skeleton: Settings,
 ) -> None:
     """Raise UserError, with all faults, for unknown settings and a wrong skeleton."""
     known = list(TrainingSettings.model_fields)

@@ -30,7 +30,7 @@ class StudyDraft:
 
 
 def draft_study(name: str, faults: Faults) -> StudyDraft:
-    """Return what can be read of a built-in study, or of a file, and note all its faults."""
+    """Return what can be read of a study, by name or file; note all its faults."""
     faults_of_study = Faults(f"study {name}")
     try:
         study = parse_study(name)

@@ -47,7 +47,7 @@ An unknown key is an error. A selector of your own is named by its file and clas
 `recipe = "my_optimiser.py:MyOptimiser"`.
 
 `reference = "darts-pt"` says with which selector the table "differences" compares the
-others (the best, if left out). `label` renames a supernet or a selector, which is needed
+others (the best, if left out). `label` renames a supernet or a selector, as needed
 where one comes twice; it is one line of at most 100 letters. `variant_of` names the
 study of which this one is a smaller form; reports then list every setting that differs.
 """
@@ -127,7 +127,7 @@ class Study(Part):
         ]
 
     def pairs(self) -> list[Pair]:
-        """Return every selector with every supernet it reads from, in the study's order."""
+        """Return every selector with every supernet it reads from, in order."""
         pairs = []
         for selector in self.selectors:
             title = selector.title

@@ -16,7 +16,7 @@ from archselect.nasbench_adapters.spaces import get_space
 
 
 def check_study_parts(study: Study) -> None:
-    """Raise UserError, with all faults, if a study's parts are wrong or do not fit together.
+    """Raise UserError, with all faults, if a study's parts are wrong or do not match.
 
     Every part is built once.
     """
@@ -77,7 +77,10 @@ def _check_number_of_runs(study: Study) -> None:
 
 
 def _check_supernets(study: Study) -> None:
-    """Raise UserError for a supernet on an unknown space or data set, or a trace of no training."""
+    """Raise UserError for a supernet on an unknown space or data set.
+
+    Also for a trace of a supernet that is not trained, and a label that comes twice.
+    """
     faults = Faults()
     titles = [space.title for space in study.spaces]
     names = [data.name for data in study.data]
@@ -97,7 +100,7 @@ def _check_supernets(study: Study) -> None:
 
 
 def _check_selectors(study: Study) -> None:
-    """Raise UserError for a selector on an unknown supernet, or a label that comes twice."""
+    """Raise UserError for an unknown supernet of a selector, or a repeated label."""
     faults = Faults()
     labels = [supernet.label for supernet in study.supernets]
     for selector in study.selectors:
@@ -192,7 +195,7 @@ def _check_distinct(key: str, values: Iterable[object]) -> None:
 
 
 def _check_names_of_classes(selectors: Sequence[SelectorPart]) -> None:
-    """Raise UserError if classes of two files have one name and read from the same supernets."""
+    """Raise UserError if classes of two files have one name and the same supernets."""
     first: dict[tuple[str, str], SelectorPart] = {}
     for selector in selectors:
         if ".py" not in selector.name:

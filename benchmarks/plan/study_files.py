@@ -119,7 +119,9 @@ def _read_toml(name: str) -> StudyText:
 
 
 def _read_parts(
-    values: dict[str, Any], key: str, kind: type[PartKind]
+    values: dict[str, Any],
+    key: str,
+    kind: type[PartKind],
 ) -> tuple[list[PartKind], list[str]]:
     """Return the parts of a kind that can be read, and the faults of the others."""
     entries = values.get(key)

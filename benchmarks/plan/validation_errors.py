@@ -16,7 +16,9 @@ def explain_validation_error(error: ValidationError, model: type[BaseModel]) -> 
 
 
 def list_faults(
-    error: ValidationError, model: type[BaseModel], within: Place = ()
+    error: ValidationError,
+    model: type[BaseModel],
+    within: Place = (),
 ) -> list[str]:
     """Return the faults of a validation error, one line each.
 

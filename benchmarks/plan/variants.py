@@ -20,7 +20,7 @@ def make_variant(
     supernet_seeds: Sequence[int] | None = None,
     selectors: Sequence[str] = (),
 ) -> Study:
-    """Return a study on another data set, with other supernet seeds or with more selectors.
+    """Return a study on other data, with other supernet seeds or with more selectors.
 
     Reports list what differs.
 
@@ -107,7 +107,7 @@ def _list_changes(place: str, settings: object, standard: object) -> list[str]:
 
 
 def _settings_by_kind(study: Study) -> dict[str, dict[str, object]]:
-    """Return per kind of part the settings of each, defaults included, by name or label."""
+    """Return all settings of each part, by its kind and its name or label."""
     return {
         "seeds": {"": dict(study.seeds)},
         "space": {space.title: space.model_dump() for space in study.spaces},

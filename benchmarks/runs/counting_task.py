@@ -1,4 +1,4 @@
-"""The task that a selector is given to estimate its cost: nothing is computed, everything is counted."""
+"""A task that counts what a selection would cost, and computes nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ class RandomTask(Task):
         self._answers = np.random.default_rng(1)
 
     def mixture(
-        self, decisions: Decisions, alphas: Sequence[Tensor] | None = None
+        self,
+        decisions: Decisions,
+        alphas: Sequence[Tensor] | None = None,
     ) -> Mixture:
         """See :meth:`.Task.mixture`."""
         weights = self.alphas if alphas is None else alphas
@@ -47,7 +49,10 @@ class RandomTask(Task):
         return self.alphas
 
     def evaluate(
-        self, mixture: Mixture, norm: str = "running", augment: bool = False
+        self,
+        mixture: Mixture,
+        norm: str = "running",
+        augment: bool = False,
     ) -> Evaluation:
         """See :meth:`.Task.evaluate`."""
         del mixture, norm, augment
@@ -71,7 +76,11 @@ class RandomTask(Task):
         return Batch(images.expand(size, -1, -1, -1), labels.expand(size))
 
     def proxy(
-        self, name: str, mixture: Mixture, batch: Batch, norm: str = "running"
+        self,
+        name: str,
+        mixture: Mixture,
+        batch: Batch,
+        norm: str = "running",
     ) -> float:
         """See :meth:`.Task.proxy`."""
         del name, mixture, batch, norm
@@ -88,7 +97,11 @@ class RandomTask(Task):
         return [self.proxy(name, mixture, batch, norm) for mixture in mixtures]
 
     def proxy_of_network(
-        self, name: str, architecture: Architecture, batches: int, size: int
+        self,
+        name: str,
+        architecture: Architecture,
+        batches: int,
+        size: int,
     ) -> float:
         """See :meth:`.Task.proxy_of_network`."""
         del name, architecture, batches, size
@@ -141,7 +154,12 @@ class CountingTask(DelegatingTask):
         return self._cost.count_epochs(epochs, self._task.mixture(decisions))
 
     def _count_tuned_evaluation(
-        self, decisions: Decisions, epochs: int, rate: float, norm: str, augment: bool
+        self,
+        decisions: Decisions,
+        epochs: int,
+        rate: float,
+        norm: str,
+        augment: bool,
     ) -> Counts:
         tuning = self._count_tuning(decisions, epochs, rate)
         mixture = self._task.mixture(decisions)
@@ -152,7 +170,11 @@ class CountingTask(DelegatingTask):
         return self._cost.count_proxy(name, mixture, len(batch.labels))
 
     def _count_proxies(
-        self, name: str, mixtures: Sequence[Mixture], batch: Batch, norm: str
+        self,
+        name: str,
+        mixtures: Sequence[Mixture],
+        batch: Batch,
+        norm: str,
     ) -> Counts:
         counts = Counts()
         for mixture in mixtures:

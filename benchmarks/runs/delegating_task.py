@@ -1,4 +1,4 @@
-"""A task that hands on every question to another task: the base of tasks that add something to the answers."""
+"""The base of tasks that wrap another task and add something to its answers."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ class DelegatingTask(Task):
         *arguments: Arguments.args,
         **keywords: Arguments.kwargs,
     ) -> Answer:
-        """Return the other task's answer to a question, which is a method of :class:`.Task`."""
+        """Return the other task's answer to a question, a method of :class:`.Task`."""
         method: Callable[Arguments, Answer] = getattr(self._task, question.__name__)
         return method(*arguments, **keywords)
 
     def mixture(
-        self, decisions: Decisions, alphas: Sequence[Tensor] | None = None
+        self,
+        decisions: Decisions,
+        alphas: Sequence[Tensor] | None = None,
     ) -> Mixture:
         """See :meth:`.Task.mixture`."""
         return self._ask(Task.mixture, decisions, alphas)
@@ -53,7 +55,10 @@ class DelegatingTask(Task):
         return self._ask(Task.new_alphas)
 
     def evaluate(
-        self, mixture: Mixture, norm: str = "running", augment: bool = False
+        self,
+        mixture: Mixture,
+        norm: str = "running",
+        augment: bool = False,
     ) -> Evaluation:
         """See :meth:`.Task.evaluate`."""
         return self._ask(Task.evaluate, mixture, norm, augment)
@@ -68,7 +73,12 @@ class DelegatingTask(Task):
     ) -> Evaluation:
         """See :meth:`.Task.evaluate_tuned`."""
         return self._ask(
-            self._task.evaluate_tuned, decisions, epochs, learning_rate, norm, augment
+            Task.evaluate_tuned,
+            decisions,
+            epochs,
+            learning_rate,
+            norm,
+            augment,
         )
 
     def minibatch(self, size: int) -> Batch:
@@ -76,7 +86,11 @@ class DelegatingTask(Task):
         return self._ask(Task.minibatch, size)
 
     def proxy(
-        self, name: str, mixture: Mixture, batch: Batch, norm: str = "running"
+        self,
+        name: str,
+        mixture: Mixture,
+        batch: Batch,
+        norm: str = "running",
     ) -> float:
         """See :meth:`.Task.proxy`."""
         return self._ask(Task.proxy, name, mixture, batch, norm)
@@ -92,7 +106,11 @@ class DelegatingTask(Task):
         return self._ask(Task.proxies, name, mixtures, batch, norm)
 
     def proxy_of_network(
-        self, name: str, architecture: Architecture, batches: int, size: int
+        self,
+        name: str,
+        architecture: Architecture,
+        batches: int,
+        size: int,
     ) -> float:
         """See :meth:`.Task.proxy_of_network`."""
         return self._ask(Task.proxy_of_network, name, architecture, batches, size)

@@ -198,7 +198,7 @@ def _count_training(
     sizes: Sizes,
     data_dir: Path | None,
 ) -> Counts | None:
-    """Return the cost of training one architecture to the end, by every protocol and seed.
+    """Return the cost of training one architecture by every protocol and seed.
 
     Returns None if there is no protocol.
     """
@@ -233,7 +233,7 @@ def _count_one_training(space: SpacePart, train: TrainPart, sizes: Sizes) -> Cou
 
 
 def _mean_network_flops(name: str, skeleton: Settings, sizes: Sizes) -> int:
-    """Return the mean FLOPs of an image's forward through random architectures' networks."""
+    """Return the mean FLOPs of an image's forward through random architectures."""
     space = get_space(name)
     rng = np.random.default_rng(0)
     network = SpacePart(name=name, skeleton=skeleton)

@@ -24,7 +24,7 @@ from archselect.benchmarks.runtime.calls import StartError
 from archselect.benchmarks.runtime.workers import Submit
 from archselect.benchmarks.store.facts import read_fact, write_fact
 from archselect.benchmarks.store.folder import Folder
-from archselect.benchmarks.store.records import Accuracy, Failure, Record, Trained
+from archselect.benchmarks.store.records import Failure, Record, Trained
 from archselect.nasbench_adapters.errors import UserError
 
 Step = Literal["supernets", "runs", "trainings"]
@@ -43,7 +43,7 @@ def ignore_progress(stage: Step, done: int, total: int) -> None:
 
 
 class _Count(NamedTuple):
-    """How many things of a step are there before it begins, and how many there are in all."""
+    """How many things of a step are there before it begins, and how many in all."""
 
     step: Step
     done: int
@@ -51,7 +51,7 @@ class _Count(NamedTuple):
 
 
 class _Completed(NamedTuple):
-    """A call that a worker has completed: the id of its job, and the result or the error."""
+    """A call that a worker has completed: its job's id, and the result or the error."""
 
     id: str
     result: Any
@@ -85,13 +85,12 @@ class Execution:
             replaced: ids of supernets that are made again.
         """
         planned = states_at(self.states, "planned")
-        supernets = {state.job.supernet.id: state.job.supernet for state in planned}
-        missing = {
-            id: job
-            for id, job in supernets.items()
-            if id in replaced or not self._is_made(job)
-        }
-        total = len({state.job.supernet.id for state in self.states})
+        missing: dict[str, SupernetJob] = {}
+        for state in planned:
+            supernet = state.job.supernet
+            if supernet.id in replaced or not self._is_made(supernet):
+                missing[supernet.id] = supernet
+        total = len({state.supernet_id for state in self.states})
         count = _Count("supernets", total - len(missing), total)
         self.progress(*count)
         errors: dict[str, BaseException] = {}
@@ -99,21 +98,28 @@ class Execution:
             if completed.error is not None:
                 errors[completed.id] = completed.error
         for state in planned:
-            if error := errors.get(state.job.supernet.id):
+            error = errors.get(state.supernet_id)
+            if error is not None:
                 state.fail(self.folder, error)
 
     def _is_made(self, job: SupernetJob) -> bool:
         """Return whether a supernet is there, and its trace if it is to have one."""
-        has_trace = not job.supernet.trace or self.folder.trace(job.id).is_file()
-        return has_trace and self.folder.supernet(job.id).is_file()
+        if not self.folder.supernet(job.id).is_file():
+            return False
+        if not job.supernet.trace:
+            return True
+        return self.folder.trace(job.id).is_file()
 
     def run_selectors(self) -> None:
         """Run the selectors of the planned runs.
 
         A run without final trainings is finished then. Of others the selection is kept.
         """
-        planned = {state.id: state for state in states_at(self.states, "planned")}
-        jobs = {id: state.job for id, state in planned.items()}
+        planned: dict[str, RunState] = {}
+        jobs: dict[str, RunJob] = {}
+        for state in states_at(self.states, "planned"):
+            planned[state.id] = state
+            jobs[state.id] = state.job
         total = len(self.states)
         count = _Count("runs", total - len(jobs), total)
         self.progress(*count)
@@ -136,25 +142,30 @@ class Execution:
         trainings: dict[str, TrainingJob] = {}
         needed: dict[str, list[str]] = {}
         for state in selected:
-            jobs = plan_trainings(state.job, state.architecture)
-            trainings |= {job.id: job for job in jobs}
-            needed[state.id] = [job.id for job in jobs]
+            needed[state.id] = []
+            for job in plan_trainings(state.job, state.architecture):
+                trainings[job.id] = job
+                needed[state.id].append(job.id)
         errors = self._train_missing(trainings)
         for state in selected:
             failed = [id for id in needed[state.id] if id in errors]
             if failed:
-                state.fail(self.folder, errors[failed[0]])
+                first = failed[0]
+                state.fail(self.folder, errors[first])
             else:
                 assert state.selection_file is not None
-                self._finish(state, read_fact(state.selection_file, Record))
+                record = read_fact(state.selection_file, Record)
+                self._finish(state, record)
 
     def _train_missing(
-        self, trainings: Mapping[str, TrainingJob]
+        self,
+        trainings: Mapping[str, TrainingJob],
     ) -> dict[str, BaseException]:
-        """Do the trainings that are not there; return the errors of those that failed."""
-        missing = {
-            id: job for id, job in trainings.items() if not self._is_trained(job)
-        }
+        """Do the trainings that are not there; return the errors of failed ones."""
+        missing: dict[str, TrainingJob] = {}
+        for id, job in trainings.items():
+            if not self._is_trained(job):
+                missing[id] = job
         total = len(trainings)
         count = _Count("trainings", total - len(missing), total)
         if trainings:
@@ -163,25 +174,32 @@ class Execution:
         for completed in self._work_through(worker.train, missing, count):
             if completed.error is not None:
                 errors[completed.id] = completed.error
-            else:
-                path = self.folder.path(Trained, completed.id)
-                write_fact(path, completed.result, self.folder.root)
+                continue
+            path = self.folder.path(Trained, completed.id)
+            write_fact(path, completed.result, self.folder.root)
         return errors
 
     def _is_trained(self, job: TrainingJob) -> bool:
         """Return whether a training is finished and is not to be made again."""
         if self.rerun_other_code:
             return is_trained_by_this_code(self.folder, job)
-        return self.folder.path(Trained, job.id).is_file()
+        path = self.folder.path(Trained, job.id)
+        return path.is_file()
 
     def _work_through(
-        self, function: Callable[[Any], Any], jobs: Mapping[str, Any], count: _Count
+        self,
+        function: Callable[[Any], Any],
+        jobs: Mapping[str, Any],
+        count: _Count,
     ) -> Iterator[_Completed]:
-        """Yield each job's result or error as it comes, and show the progress after each.
+        """Yield each job's result or error as it comes, and show the progress.
 
         Raises what is not of one job: see :func:`_raise_if_fatal`.
         """
-        pending = {self.submit(function, job): id for id, job in jobs.items()}
+        pending = {}
+        for id, job in jobs.items():
+            future = self.submit(function, job)
+            pending[future] = id
         done = count.done
         for future in as_completed(pending):
             # Removed, or every record would stay in memory to the end.
@@ -204,32 +222,31 @@ class Execution:
 
     def _finish(self, state: RunState, record: Record) -> None:
         """Write a run's record: what was selected, and every accuracy of it."""
-        looked_up = [
-            accuracy for accuracy in record.accuracies if accuracy.source != "trained"
-        ]
-        trained = self._read_trained_accuracies(state.job, record)
-        finished = record.model_copy(update={"accuracies": looked_up + trained})
-        write_fact(self.folder.path(Record, state.id), finished, self.folder.root)
-        self.folder.selection(state.id).unlink(missing_ok=True)
-        self.folder.path(Failure, state.id).unlink(missing_ok=True)
-        discard(self.folder.journal(state.id))
+        folder = self.folder
+        accuracies = []
+        for accuracy in record.accuracies:
+            if accuracy.source != "trained":
+                accuracies.append(accuracy)
+        for plan in state.job.trainings:
+            trainings = plan.jobs(record.selected.architecture)
+            trained = [self._read_trained(training) for training in trainings]
+            accuracies.append(trained_accuracy(plan, trained))
+        finished = record.model_copy(update={"accuracies": accuracies})
+        write_fact(folder.path(Record, state.id), finished, folder.root)
+        failure = folder.path(Failure, state.id)
+        for superseded in (folder.selection(state.id), failure):
+            superseded.unlink(missing_ok=True)
+        discard(folder.journal(state.id))
         state.stage = "finished"
 
-    def _read_trained_accuracies(self, job: RunJob, record: Record) -> list[Accuracy]:
-        accuracies = []
-        for plan in job.trainings:
-            trained = [
-                read_fact(self.folder.path(Trained, training.id), Trained)
-                for training in plan.jobs(record.selected.architecture)
-            ]
-            accuracies.append(trained_accuracy(plan, trained))
-        return accuracies
+    def _read_trained(self, training: TrainingJob) -> Trained:
+        path = self.folder.path(Trained, training.id)
+        return read_fact(path, Trained)
 
 
 def _raise_if_fatal(error: BaseException) -> None:
-    """Raise an error that is not of one job: the user must act first, or no worker can start."""
-    is_of_one_job = isinstance(error, Exception) and not isinstance(
-        error, UserError | StartError
-    )
-    if not is_of_one_job:
+    """Raise an error that is not of one job: the user must act, or no worker starts."""
+    if isinstance(error, UserError | StartError):
+        raise error
+    if not isinstance(error, Exception):
         raise error

@@ -6,7 +6,7 @@ selected, each architecture once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,11 +77,9 @@ def run_study(
     Args:
         study: what to run.
         root: the folder; may hold finished runs of the same study.
-        device: see :func:`.machine.find_device`.
+        device, deterministic: see :func:`.machine.open_device`.
         workers: how many; None for one per core or GPU, or all that a cluster has.
-        engine: where runs are done; see :data:`.engines.registry.ENGINES`.
-        engine_settings: settings of the engine.
-        deterministic: see :func:`.machine.open_device`; records say which it was.
+        engine, engine_settings: where runs are done; see :mod:`.engines.registry`.
         data_dir: where data sets are; None for the user's data folder.
         rerun_other_code: make again what another commit of archselect made, and what
             was made from that. A file stays until its successor is there.
@@ -93,56 +91,60 @@ def run_study(
         UserError: before anything runs, if something that is needed is not there, or
             the folder cannot be written, is of another study or in use.
     """
-    place = _Place(
-        root, device, engine, engine_settings or {}, workers, deterministic, data_dir
+    options = _Options(
+        root,
+        device,
+        workers,
+        engine,
+        engine_settings or {},
+        deterministic,
+        data_dir,
+        rerun_other_code,
+        code(),
     )
-    command_code = code()
-    check_study(study, root, device, engine, place.engine_settings, data_dir)
-    place = _resolve(place)
+    check_study(study, root, device, engine, options.engine_settings, data_dir)
+    options = _resolve(options)
     plan = _plan(study, data_dir)
-    with held(place.root):
-        folder = _prepare_folder(place.root, study, plan, command or [])
+    with held(options.root):
+        folder = _prepare_folder(options.root, study, plan, command or [])
         states = [RunState(job) for job in plan.distinct_jobs]
-        other = find_kept_runs(folder, states, plan.landscapes)
-        if rerun_other_code:
-            _plan_again(states, other)
-        elif notice := other.notice():
-            notify(notice)
-        find_selections(folder, states, plan.landscapes, not rerun_other_code)
-        kept = states_at(states, "kept")
-        settings = _worker_settings(place, plan, rerun_other_code, command_code)
-        with _open_engine(place, settings) as submit:
+        replaced = _find_states(folder, states, plan, rerun_other_code, notify)
+        with _open_engine(options, plan) as submit:
             execution = Execution(folder, states, rerun_other_code, submit, progress)
-            execution.make_supernets(other.supernets if rerun_other_code else set())
+            execution.make_supernets(replaced.supernets)
             execution.run_selectors()
             execution.train_selected()
         # Only now: a worker could have been about to write there.
         remove_empty_folders(folder)
-    failed = sorted(state.id for state in states_at(states, "failed"))
-    made = len(states) - len(kept) - len(failed)
-    return Outcome(made, len(kept), failed)
+    return _summarise(states)
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Options:
     """Where and how runs are done; see :func:`run_study`."""
 
     root: Path
     device: str
+    workers: int | None
     engine: str
     engine_settings: dict[str, Any]
-    workers: int | None
     deterministic: bool
     data_dir: Path | None
+    rerun_other_code: bool
+    command_code: Code
 
 
-def _resolve(place: _Place) -> _Place:
-    """Return a place whose device or paths mean the same in every worker."""
-    if place.engine == "local":
-        return replace(place, device=str(find_device(place.device)))
+def _resolve(options: _Options) -> _Options:
+    """Return options whose device and paths mean the same in every worker."""
+    if options.engine == "local":
+        device = find_device(options.device)
+        return replace(options, device=str(device))
     # Other machines do the runs: each finds its own device, and needs whole paths.
-    data_dir = place.data_dir.absolute() if place.data_dir else None
-    return replace(place, root=place.root.absolute(), data_dir=data_dir)
+    root = options.root.absolute()
+    data_dir = options.data_dir
+    if data_dir is not None:
+        data_dir = data_dir.absolute()
+    return replace(options, root=root, data_dir=data_dir)
 
 
 class _Plan(NamedTuple):
@@ -154,7 +156,8 @@ class _Plan(NamedTuple):
     @property
     def distinct_jobs(self) -> list[RunJob]:
         """The jobs, one per id, in order."""
-        return list({job.inputs.id: job for job in self.jobs}.values())
+        by_id = {job.inputs.id: job for job in self.jobs}
+        return list(by_id.values())
 
 
 def _plan(study: Study, data_dir: Path | None) -> _Plan:
@@ -162,18 +165,19 @@ def _plan(study: Study, data_dir: Path | None) -> _Plan:
 
     Raises UserError if a ground truth, data set or batch size does not fit.
     """
-    parts = []
+    parts: list[TruthPart] = []
     for data in study.data:
         parts += data.truth
+    spaces = [space.name for space in study.spaces]
     # Before the data, which may be downloaded when they are read.
-    landscapes = read_landscapes(parts, [space.name for space in study.spaces])
+    landscapes = read_landscapes(parts, spaces)
     jobs = plan_runs(study, data_dir)
     _check_batch_sizes(jobs)
     return _Plan(jobs, dict(zip(parts, landscapes, strict=True)))
 
 
 def _check_batch_sizes(jobs: Sequence[RunJob]) -> None:
-    """Raise UserError for each selector that draws larger batches than there are images."""
+    """Raise UserError for each selector that draws more images than there are."""
     faults = Faults()
     for job in jobs:
         size = job.inputs.selector.settings.get("batch_size")
@@ -189,7 +193,10 @@ def _check_batch_sizes(jobs: Sequence[RunJob]) -> None:
 
 
 def _prepare_folder(
-    root: Path, study: Study, plan: _Plan, command: Sequence[str]
+    root: Path,
+    study: Study,
+    plan: _Plan,
+    command: Sequence[str],
 ) -> Folder:
     """Write into a folder which study it is of, and its landscapes."""
     folder = Folder(root)
@@ -206,34 +213,55 @@ def _prepare_folder(
     return folder
 
 
-def _plan_again(states: Sequence[RunState], other: OtherCode) -> None:
-    """Plan the finished runs of other commits again."""
-    for state in states:
-        if state.id in other.runs:
-            state.stage = "planned"
+def _find_states(
+    folder: Folder,
+    states: Sequence[RunState],
+    plan: _Plan,
+    rerun_other_code: bool,
+    notify: Callable[[str], None],
+) -> OtherCode:
+    """Find how far each run is; return the work of other commits that is made again.
+
+    Work of other commits that is kept is told in a notice.
+    """
+    other = find_kept_runs(folder, states, plan.landscapes)
+    replaced = OtherCode()
+    if rerun_other_code:
+        replaced = other
+        for state in states:
+            if state.id in replaced.runs:
+                state.stage = "planned"
+    elif notice := other.notice():
+        notify(notice)
+    find_selections(folder, states, plan.landscapes, not rerun_other_code)
+    return replaced
 
 
-def _worker_settings(
-    place: _Place, plan: _Plan, rerun_other_code: bool, command_code: Code
-) -> worker.WorkerSettings:
-    landscapes: Mapping[TruthPart, str] = {
-        part: landscape.id for part, landscape in plan.landscapes.items()
-    }
-    return worker.WorkerSettings(
-        root=place.root,
-        data_dir=place.data_dir,
-        device=place.device,
-        deterministic=place.deterministic,
-        other_code=not rerun_other_code,
-        landscapes=landscapes,
-        command_code=command_code,
-    )
-
-
-def _open_engine(
-    place: _Place, settings: worker.WorkerSettings
-) -> AbstractContextManager[Submit]:
+def _open_engine(options: _Options, plan: _Plan) -> AbstractContextManager[Submit]:
     """Return the engine, which starts workers and gives them work within its block."""
-    open_engine = get_engine(place.engine)
+    landscapes: dict[TruthPart, str] = {}
+    for part, landscape in plan.landscapes.items():
+        landscapes[part] = landscape.id
+    settings = worker.WorkerSettings(
+        root=options.root,
+        data_dir=options.data_dir,
+        device=options.device,
+        deterministic=options.deterministic,
+        other_code=not options.rerun_other_code,
+        landscapes=landscapes,
+        command_code=options.command_code,
+    )
     start = (worker.start_worker, (settings,))
-    return open_engine(place.workers, place.device, start, place.engine_settings)
+    open_engine = get_engine(options.engine)
+    return open_engine(options.workers, options.device, start, options.engine_settings)
+
+
+def _summarise(states: Sequence[RunState]) -> Outcome:
+    finished = states_at(states, "finished")
+    kept = states_at(states, "kept")
+    failed = states_at(states, "failed")
+    return Outcome(
+        made=len(finished),
+        kept=len(kept),
+        failed=sorted(state.id for state in failed),
+    )

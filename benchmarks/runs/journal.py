@@ -1,4 +1,4 @@
-"""The journal of a run: the answers of its task so far, so that an interrupted selection can be resumed.
+"""The journal of a run: its task's answers, so that a selection can be resumed.
 
 A selector is a function of the answers it is given. A run that starts again is given
 the journal's answers, in order and at once. Only when they are used up is anything
@@ -56,7 +56,7 @@ Line = dict[str, Any]
 
 
 class _SavedState(NamedTuple):
-    """The state of a supernet after a tuning, with the line of the tuning and its place."""
+    """The state of a supernet after a tuning, and the tuning's line and place."""
 
     place: int
     line: Line
@@ -95,7 +95,8 @@ class Journal:
         header = {"run": run, "supernet_commit": supernet_commit}
         lines = _read(self.path, header)
         found = self._lines_with_state(lines)
-        given_by = same_commit(self.commit, *(line["commit"] for line in found))
+        commits = [line["commit"] for line in found]
+        given_by = same_commit(self.commit, *commits)
         is_usable = other_code or given_by == self.commit
         self.found = found if is_usable else []
         if self.found:
@@ -106,7 +107,7 @@ class Journal:
             _begin(self.path, header)
 
     def _lines_with_state(self, lines: list[Line]) -> list[Line]:
-        """Return the lines, or none of them if the state after their last tuning is missing.
+        """Return the lines; none if the state after their last tuning is missing.
 
         A state is written before the line of its tuning. If a process ended between the
         two, this adds the line, which the state holds too.
@@ -176,7 +177,7 @@ def discard(path: Path) -> None:
 
 
 def _begin(path: Path, header: Line) -> None:
-    """Write a journal without answers in place of what is there; never write through a link."""
+    """Write a journal without answers over what is there; never through a link."""
     try:
         with open_to_append(path, path.parent.parent) as file:
             file.truncate(0)
@@ -213,16 +214,17 @@ def _read(path: Path, header: Line) -> list[Line]:
         raise unreadable(path, error) from error
     if not lines:
         return []
-    is_of_run = all(lines[0].get(name) == value for name, value in header.items())
-    if not is_of_run:
-        return []
+    first = lines[0]
+    for name, value in header.items():
+        if first.get(name) != value:
+            return []
     if whole < size:
         _cut_off(path, whole)
     return lines[1:]
 
 
 def _whole_lines(file: IO[bytes]) -> tuple[list[Line], int]:
-    """Return the lines of a journal up to the first that is broken or a gap, and their bytes."""
+    """Return the lines up to the first broken one or gap, and their bytes."""
     lines: list[Line] = []
     whole = 0
     while text := file.readline(MOST_LINE_BYTES):
@@ -354,10 +356,11 @@ class JournaledTask(DelegatingTask):
         return answer
 
     def _note(self, question: _Question, answer: Any) -> None:
-        """Write an answer into the journal, with the state in which it leaves the task."""
+        """Write an answer into the journal, with the state of the task after it."""
         streams = {}
         for name in question.streams:
-            streams[name] = _encode_bytes(self._task.streams[name].get_state())
+            generator = self._task.streams[name]
+            streams[name] = _encode_bytes(generator.get_state())
         line = {
             "question": question.name,
             "answer": answer,
@@ -400,8 +403,10 @@ def _decode(question: _Question, noted: Any, arguments: tuple[Any, ...]) -> Any:
     Raises ValueError if it is none to these arguments.
     """
     answer = question.decode(noted)
-    if question.one_per is not None and len(answer) != len(arguments[question.one_per]):
-        raise ValueError(f"{len(answer)} answers to another number of questions")
+    if question.one_per is not None:
+        asked = arguments[question.one_per]
+        if len(answer) != len(asked):
+            raise ValueError(f"{len(answer)} scores of {len(asked)} candidates")
     return answer
 
 

@@ -1,4 +1,4 @@
-"""Landscapes: what a ground truth, or the final trainings of a study, say of a whole space."""
+"""Landscapes: what ground truths and final trainings say of a whole space."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from archselect.nasbench_adapters.truth.table import PREDICTED, TruthTable
 
 
 def landscape_id(truth: GroundTruth, part: TruthPart) -> str:
-    """Return the id of a landscape: the hash of the ground truth's content and the column."""
+    """Return the id of a landscape: the hash of the truth's content and the column."""
     return content_id(
         [truth.checksum, truth.name, part.dataset, part.split, part.epochs]
     )
 
 
 def trained_accuracy(plan: TrainingPlan, trained: Sequence[Trained]) -> Accuracy:
-    """Return the accuracy of one architecture after a plan's trainings, one trial per seed.
+    """Return the accuracy of one architecture by a plan's trainings, a trial per seed.
 
     Each trial is the accuracy after the last epoch.
     """
@@ -49,7 +49,7 @@ def trained_accuracy(plan: TrainingPlan, trained: Sequence[Trained]) -> Accuracy
 
 
 def trained_landscape(plan: TrainingPlan) -> Landscape:
-    """Return the landscape of a plan's trainings: what they are, without statistics of the space."""
+    """Return the landscape of a plan's trainings, without statistics of the space."""
     overrides = plan.protocol.overrides.items()
     settings = ", ".join(f"{key}={value}" for key, value in overrides)
     title = f"trained: {plan.protocol.protocol.name}"
@@ -78,7 +78,8 @@ def trained_landscape(plan: TrainingPlan) -> Landscape:
 
 
 def read_landscapes(
-    parts: Sequence[TruthPart], spaces: Sequence[str]
+    parts: Sequence[TruthPart],
+    spaces: Sequence[str],
 ) -> list[Landscape]:
     """Return the landscape of each ground truth of a study.
 
@@ -141,9 +142,11 @@ def _find_space(truth: GroundTruth, table: str, spaces: Sequence[str]) -> Search
 
 
 def _check_completeness(
-    truth: GroundTruth, part: TruthPart, architectures: int
+    truth: GroundTruth,
+    part: TruthPart,
+    architectures: int,
 ) -> None:
-    """Raise UserError for a table with missing architectures of a space that has whole tables."""
+    """Raise UserError for an incomplete table of a space that has whole tables."""
     space = truth.space
     if not isinstance(truth, TruthTable) or not space.whole_tables:
         return

@@ -1,4 +1,4 @@
-"""Finished work of other commits of archselect, which a command keeps or makes again."""
+"""Finished work of other commits of archselect, which a command keeps or redoes."""
 
 from __future__ import annotations
 
@@ -33,18 +33,22 @@ class OtherCode:
     commits: set[str | None] = field(default_factory=set)
 
     def notice(self) -> str | None:
-        """Return one line that says what is kept and which option makes it again; None if nothing is."""
+        """Return the line that says what is kept; None if there is nothing to say."""
         counts = {
             "run": len(self.runs),
             "supernet": len(self.supernets),
             "training": len(self.trainings),
         }
-        kept = [format_count(count, name) for name, count in counts.items() if count]
+        kept = []
+        for name, count in counts.items():
+            if count:
+                kept.append(format_count(count, name))
         return format_kept_notice(kept, self.commits) if kept else None
 
     def note_supernet(self, folder: Folder, id: str) -> None:
         """Note a supernet if it is there and another commit made it."""
-        commits = _commits_of_supernet(folder, id) - {commit()}
+        commits = _commits_of_supernet(folder, id)
+        commits.discard(commit())
         if commits:
             self.supernets.add(id)
             self.commits |= commits
@@ -54,20 +58,20 @@ class OtherCode:
 
         Supernets must have been noted before.
         """
+        here = commit()
         trained = _read_trained(folder, job, record)
-        other_trainings = {
-            fact.id: fact.commit for fact in trained.values() if fact.commit != commit()
-        }
-        other_commits = {record.commit, record.supernet_commit} - {commit()}
-        self.trainings |= other_trainings.keys()
-        self.commits |= {*other_trainings.values(), *other_commits}
-        is_other = (
-            bool(other_commits)
-            or bool(other_trainings)
-            or job.supernet.id in self.supernets
-            or not _has_accuracies_of(record, job, trained)
-        )
-        if is_other:
+        is_other = job.supernet.id in self.supernets
+        for maker in (record.commit, record.supernet_commit):
+            if maker != here:
+                is_other = True
+                self.commits.add(maker)
+        for training in trained.values():
+            if training.commit != here:
+                is_other = True
+                self.commits.add(training.commit)
+                self.trainings.add(training.id)
+        # A training may have been made again since the record was written.
+        if is_other or not _has_accuracies_of(record, job, trained):
             self.runs.add(record.id)
 
 
@@ -78,16 +82,20 @@ def format_kept_notice(kept: Sequence[str], commits: Iterable[str | None]) -> st
         kept: the work in words, such as "8 runs".
         commits: that made it.
     """
-    listed = kept[0] if len(kept) == 1 else f"{', '.join(kept[:-1])} and {kept[-1]}"
+    *others, last = kept
+    listed = f"{', '.join(others)} and {last}" if others else last
+    makers = _name_commits(commits)
+    here = short_commit(commit())
     return (
-        f"Kept: {listed} of other code of archselect ({_name_commits(commits)}; this is {short_commit(commit())}). "
+        f"Kept: {listed} of other code of archselect ({makers}; this is {here}). "
         f"{RERUN_OPTION} makes them again."
     )
 
 
 def format_count(count: int, name: str) -> str:
     """Return a number of things in words: "1 run", "1,200 runs"."""
-    return f"{count:,} {name}{'' if count == 1 else 's'}"
+    ending = "" if count == 1 else "s"
+    return f"{count:,} {name}{ending}"
 
 
 def _name_commits(commits: Iterable[str | None]) -> str:
@@ -106,12 +114,13 @@ def is_selected_by_this_code(folder: Folder, job: RunJob, record: Record) -> boo
     both count.
     """
     commits = _commits_of_supernet(folder, job.supernet.id)
-    commits |= {record.commit, record.supernet_commit}
+    commits.add(record.commit)
+    commits.add(record.supernet_commit)
     return commits == {commit()}
 
 
 def _commits_of_supernet(folder: Folder, id: str) -> set[str | None]:
-    """Return the commit that made a supernet; an empty set if the supernet is not there."""
+    """Return the commit that made a supernet; an empty set if it is not there."""
     path = folder.supernet(id)
     return {commit_of(path)} if path.is_file() else set()
 
@@ -126,32 +135,43 @@ def plan_trainings(job: RunJob, architecture: str) -> list[TrainingJob]:
 
 def is_trained_by_this_code(folder: Folder, training: TrainingJob) -> bool:
     """Return whether a training is finished and the present commit made it."""
-    trained = read_fact_if_there(folder.path(Trained, training.id), Trained)
+    trained = _read_training(folder, training)
     return trained is not None and trained.commit == commit()
 
 
-def _read_trained(folder: Folder, job: RunJob, record: Record) -> dict[str, Trained]:
+def _read_training(folder: Folder, training: TrainingJob) -> Trained | None:
+    """Return the record of a training; None if it is not there."""
+    path = folder.path(Trained, training.id)
+    return read_fact_if_there(path, Trained)
+
+
+def _read_trained(
+    folder: Folder,
+    job: RunJob,
+    record: Record,
+) -> dict[str, Trained]:
     """Return the records of a run's final trainings that are there, by id."""
     trained = {}
-    for training in plan_trainings(job, record.selected.architecture):
-        fact = read_fact_if_there(folder.path(Trained, training.id), Trained)
+    architecture = record.selected.architecture
+    for training in plan_trainings(job, architecture):
+        fact = _read_training(folder, training)
         if fact is not None:
             trained[fact.id] = fact
     return trained
 
 
 def _has_accuracies_of(
-    record: Record, job: RunJob, trained: dict[str, Trained]
+    record: Record,
+    job: RunJob,
+    trained: dict[str, Trained],
 ) -> bool:
-    """Return whether a record has the accuracies of the trainings that are there now.
-
-    A training may have been made again since the record was written.
-    """
+    """Return whether a record has the accuracies of the trainings that are there."""
+    architecture = record.selected.architecture
     for plan in job.trainings:
-        ids = [training.id for training in plan.jobs(record.selected.architecture)]
+        ids = [training.id for training in plan.jobs(architecture)]
         if not trained.keys() >= set(ids):
             continue
-        accuracy = trained_accuracy(plan, [trained[id] for id in ids])
-        if accuracy not in record.accuracies:
+        trainings = [trained[id] for id in ids]
+        if trained_accuracy(plan, trainings) not in record.accuracies:
             return False
     return True

@@ -59,6 +59,11 @@ class RunState:
         """The id of the run and of its record."""
         return self.job.inputs.id
 
+    @property
+    def supernet_id(self) -> str:
+        """The id of the supernet that the run reads from."""
+        return self.job.supernet.id
+
     def select(self, record: Record, file: Path) -> None:
         """Note what was selected, and the file that holds it."""
         self.stage = "selected"
@@ -89,13 +94,13 @@ def find_kept_runs(
     states: Sequence[RunState],
     landscapes: Mapping[TruthPart, Landscape],
 ) -> OtherCode:
-    """Find the runs that are finished, and return which finished work other commits made.
+    """Find the runs that are finished; return which of the work other commits made.
 
     A run is finished if its record has an accuracy of every ground truth and of every
     training that the study names now.
     """
     other = OtherCode()
-    for supernet in dict.fromkeys(state.job.supernet.id for state in states):
+    for supernet in dict.fromkeys(state.supernet_id for state in states):
         other.note_supernet(folder, supernet)
     by_id = {state.id: state for state in states}
     for record in read_records(folder, by_id):
@@ -136,7 +141,9 @@ def find_selections(
 
 
 def _is_complete(
-    record: Record, job: RunJob, landscapes: Mapping[TruthPart, Landscape]
+    record: Record,
+    job: RunJob,
+    landscapes: Mapping[TruthPart, Landscape],
 ) -> bool:
     """Return whether a record has every accuracy that the study asks for now."""
     if not _is_looked_up(record, job, landscapes):
@@ -150,7 +157,9 @@ def _is_complete(
 
 
 def _is_looked_up(
-    record: Record, job: RunJob, landscapes: Mapping[TruthPart, Landscape]
+    record: Record,
+    job: RunJob,
+    landscapes: Mapping[TruthPart, Landscape],
 ) -> bool:
     """Return whether a record has an accuracy of every ground truth of its space."""
     named = [landscapes[part] for part in job.supernet.data.truth]

@@ -1,4 +1,4 @@
-"""One run: a selector on a supernet, timed, its selection looked up; also one supernet, one final training."""
+"""The work of one process: single runs, supernets and final trainings."""
 
 from __future__ import annotations
 
@@ -110,7 +110,9 @@ class Runner:
         return load_search_images(data, self.data_dir, self.device)
 
     def _load_training_images(
-        self, data: str, settings: TrainingSettings
+        self,
+        data: str,
+        settings: TrainingSettings,
     ) -> Images | StreamedImages:
         dataset = load_training_dataset(data, settings, self.data_dir)
         return training_images(dataset, self.device)
@@ -150,7 +152,8 @@ class Runner:
             "seed": job.seed,
             "device": str(self.device),
         }
-        with logged(self.folder.log(job.id), supernet=job.id, **about):
+        log = self.folder.log(job.id)
+        with logged(log, supernet=job.id, **about):
             job.check()
             self._warm_up()
             path = self.supernet_path(job)
@@ -183,10 +186,9 @@ class Runner:
             "selection_seed": job.selection_seed,
             "device": str(self.device),
         }
-        with (
-            logged(self.folder.log(job.inputs.id), run=job.inputs.id, **about),
-            Answers() as answers,
-        ):
+        id = job.inputs.id
+        log = self.folder.log(id)
+        with logged(log, run=id, **about), Answers() as answers:
             return self._run(job, answers)
 
     def _run(self, job: RunJob, answers: Answers) -> Record:
@@ -216,16 +218,7 @@ class Runner:
         # deciding.
         with clock.phase("select"):
             selection = selector.select(task)
-        peak_memory = memory.read()
-        cost = Cost(
-            phases=trained.cost.times | clock.times(),
-            counts=trained.cost.counts | clock.counts(),
-            warmup=warmup,
-            peak_memory=max(peak_memory, trained.cost.peak_memory),
-            memory_kind=memory.kind,
-            machine=machine(self.device),
-            supernet_machine=trained.cost.machine,
-        )
+        cost = _total_cost(trained, clock, memory, warmup)
         return Record(
             id=job.inputs.id,
             inputs=job.inputs,
@@ -257,7 +250,7 @@ class Runner:
         every: int = 1,
         advance: Advance = ignore_progress,
     ) -> Trained:
-        """Train an architecture to the end, or resume; see :func:`.training.train_network`."""
+        """Train an architecture to the end, or resume; see :func:`.train_network`."""
 
         def log_and_advance(done: int, total: int, epoch: TrainingEpoch | None) -> None:
             measured = epoch.model_dump() if epoch else {}
@@ -270,7 +263,8 @@ class Runner:
             "seed": job.inputs.seed,
             "device": str(self.device),
         }
-        with logged(self.folder.log(job.id), training=job.id, **about):
+        log = self.folder.log(job.id)
+        with logged(log, training=job.id, **about):
             self._warm_up()
             images = self.training_images(job)
             checkpoint = self.folder.checkpoint(job.id)
@@ -288,22 +282,33 @@ class Runner:
 
     def _check_truths(self, job: RunJob, space: SearchSpace) -> None:
         """Raise UserError if a ground truth is not the one that the command read."""
-        for part in job.supernet.data.truth:
-            if part in self._landscapes and self._truth(part.table).speaks_for(space):
+        for part in self._parts_of_space(job, space):
+            if part in self._landscapes:
                 truth = self._truth_of_space(part.table, space.name)
                 here = landscape_id(truth, part)
                 check_truth(part.table, here, self._landscapes[part])
 
     def _look_up(
-        self, job: RunJob, space: SearchSpace, selection: Selection
+        self,
+        job: RunJob,
+        space: SearchSpace,
+        selection: Selection,
     ) -> list[Accuracy]:
         """Return what each ground truth of the space says of a selection."""
         accuracies = []
-        for part in job.supernet.data.truth:
-            if self._truth(part.table).speaks_for(space):
-                truth = self._truth_of_space(part.table, space.name)
-                accuracies.append(_look_up_in(truth, part, selection))
+        for part in self._parts_of_space(job, space):
+            truth = self._truth_of_space(part.table, space.name)
+            accuracies.append(_look_up_in(truth, part, selection))
         return accuracies
+
+    def _parts_of_space(self, job: RunJob, space: SearchSpace) -> list[TruthPart]:
+        """Return the ground truths of a run that are of its space."""
+        parts = []
+        for part in job.supernet.data.truth:
+            truth = self._truth(part.table)
+            if truth.speaks_for(space):
+                parts.append(part)
+        return parts
 
     def _warm_up(self) -> None:
         """Use the device once in this process, so that no phase pays for its start.
@@ -313,8 +318,10 @@ class Runner:
         if self._is_warm:
             return
         layer = torch.nn.Conv2d(3, 8, 3, padding=1).to(self.device)
-        layer(torch.zeros(2, 3, 8, 8, device=self.device)).sum().backward()
-        torch.optim.SGD(layer.parameters()).step()
+        images = torch.zeros(2, 3, 8, 8, device=self.device)
+        layer(images).sum().backward()
+        optimizer = torch.optim.SGD(layer.parameters())
+        optimizer.step()
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         # The libraries' hundreds of thousands of objects stay. To look for cycles among
@@ -324,7 +331,7 @@ class Runner:
 
 
 def _load_supernet(path: Path, changed: int) -> TrainedSupernet:
-    """Return the supernet of a file; `changed` is when the file was written, for the cache."""
+    """Return the supernet of a file; `changed` tells the cache when it was written."""
     del changed
     return load_supernet(path)
 
@@ -339,6 +346,25 @@ def _log_epoch(done: int, total: int) -> None:
     note("epoch", done=done, of=total)
 
 
+def _total_cost(
+    trained: TrainedSupernet,
+    clock: Clock,
+    memory: PeakMemory,
+    warmup: float,
+) -> Cost:
+    """Return what a run cost up to now, with the making of its supernet."""
+    of_supernet = trained.cost
+    return Cost(
+        phases=of_supernet.times | clock.times(),
+        counts=of_supernet.counts | clock.counts(),
+        warmup=warmup,
+        peak_memory=max(memory.read(), of_supernet.peak_memory),
+        memory_kind=memory.kind,
+        machine=machine(clock.device),
+        supernet_machine=of_supernet.machine,
+    )
+
+
 def _look_up_in(truth: GroundTruth, part: TruthPart, selection: Selection) -> Accuracy:
     """Return what a ground truth says of a selection.
 
@@ -351,11 +377,12 @@ def _look_up_in(truth: GroundTruth, part: TruthPart, selection: Selection) -> Ac
             return None
         return truth.lookup(architecture, *column)
 
-    trials = look_up(selection.architecture)
+    selected = selection.architecture
+    trials = look_up(selected)
     scored = []
     for architecture, _ in selection.architecture_scores:
-        trials_of_scored = look_up(architecture)
-        scored.append(trials_of_scored.mean if trials_of_scored else None)
+        found = look_up(architecture)
+        scored.append(found.mean if found else None)
     agreement = truth.agreement if isinstance(truth, Surrogate) else None
     return Accuracy(
         landscape=landscape_id(truth, part),
@@ -364,13 +391,14 @@ def _look_up_in(truth: GroundTruth, part: TruthPart, selection: Selection) -> Ac
         trials=list(trials.accuracies) if trials else [],
         trial_seeds=list(trials.seeds) if trials else [],
         mean=trials.mean if trials else None,
-        rank=rank(truth, selection.architecture, *column)[0] if trials else None,
+        rank=rank(truth, selected, *column)[0] if trials else None,
         scored=scored,
     )
 
 
 def _source_of(
-    truth: GroundTruth, trials: Trials | None
+    truth: GroundTruth,
+    trials: Trials | None,
 ) -> Literal["predicted", "looked up", "not in the table"]:
     if isinstance(truth, Surrogate):
         return "predicted"
@@ -390,7 +418,9 @@ def _describe_selection(space: SearchSpace, selection: Selection) -> Selected:
         for scored, value in selection.architecture_scores
     )
     operations = []
+    edges = []
     for cell in space.cells:
+        edges.append(list(cell.edges))
         operations.append([list(names) for names in cell.operations])
     graph = space.graph(architecture)
     return Selected(
@@ -398,7 +428,7 @@ def _describe_selection(space: SearchSpace, selection: Selection) -> Selected:
         canonical=space.format(space.canonical(architecture)),
         graph=[records.CellGraph.model_validate(cell) for cell in graph],
         operations=operations,
-        edges=[list(cell.edges) for cell in space.cells],
+        edges=edges,
         operation_scale=_describe_scale(selection.operation_scale),
         operation_scores=Columns(records.OperationScore, operation_scores),
         edge_scores=Columns(records.EdgeScore, edge_scores),

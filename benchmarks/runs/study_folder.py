@@ -1,4 +1,4 @@
-"""The folder of a study: which study it is of, and what a command writes there and removes."""
+"""The folder of a study: which study it is of, and what is removed at the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ from archselect.nasbench_adapters.foreign_text import visible
 
 
 def claim_folder(
-    folder: Folder, study: Study, jobs: Sequence[RunJob], command: Sequence[str]
+    folder: Folder,
+    study: Study,
+    jobs: Sequence[RunJob],
+    command: Sequence[str],
 ) -> None:
     """Write into a folder which study it is of.
 
@@ -43,7 +46,9 @@ def claim_folder(
 
 
 def _describe_study(
-    study: Study, jobs: Sequence[RunJob], command: Sequence[str]
+    study: Study,
+    jobs: Sequence[RunJob],
+    command: Sequence[str],
 ) -> StudyInfo:
     differences = []
     if study.variant_of is not None:
@@ -65,9 +70,12 @@ def _describe_study(
 
 
 def _may_replace(
-    folder: Folder, present: StudyInfo, info: StudyInfo, jobs: Sequence[RunJob]
+    folder: Folder,
+    present: StudyInfo,
+    info: StudyInfo,
+    jobs: Sequence[RunJob],
 ) -> bool:
-    """Return whether a folder's study may become another: of one name, and no run is lost."""
+    """Return whether one study may replace another: same name, and no run lost."""
     if present.name != info.name:
         return False
     known = {_hash_without_formulations(job.inputs) for job in jobs}

@@ -39,7 +39,7 @@ MEASURED = 2
 
 @dataclass(frozen=True)
 class Sizes:
-    """What of a data set determines the cost: image shape, images of each part, classes."""
+    """What of a data set determines the cost: image shape, images, classes."""
 
     channels: int
     side: int
@@ -49,7 +49,7 @@ class Sizes:
 
 
 class _ProxyCounts(NamedTuple):
-    """The counts of a proxy on :data:`MEASURED` images of the whole supernet, and on one more."""
+    """The counts of a proxy on :data:`MEASURED` images, and on one more."""
 
     few: Counts
     more: Counts
@@ -64,7 +64,11 @@ class SupernetCost:
     """
 
     def __init__(
-        self, space: SpacePart, data: DataPart, recipe: SupernetPart, sizes: Sizes
+        self,
+        space: SpacePart,
+        data: DataPart,
+        recipe: SupernetPart,
+        sizes: Sizes,
     ) -> None:
         self.space: SearchSpace = get_space(space.name)
         self.space_part = space
@@ -77,11 +81,17 @@ class SupernetCost:
         self.valid_images = min(valid_images, data.limit or valid_images)
         self.images = Images(_random_images(sizes), CPU, split="first")
         self.supernet: Supernet = new_supernet(
-            self.space, self.inputs, self.images, seed=0
+            self.space,
+            self.inputs,
+            self.images,
+            seed=0,
         )
-        self.alphas = new_alphas(self.space, torch.Generator().manual_seed(0), CPU)
-        self.forward = ForwardCost(self.supernet, self.images.dataset.image_shape)
-        self._full = mixture_of(self.space, self.alphas, self.space.undecided())
+        generator = torch.Generator().manual_seed(0)
+        self.alphas = new_alphas(self.space, generator, CPU)
+        shape = self.images.dataset.image_shape
+        self.forward = ForwardCost(self.supernet, shape)
+        undecided = self.space.undecided()
+        self._full = mixture_of(self.space, self.alphas, undecided)
         self._proxies: dict[str, _ProxyCounts] = {}
 
     @cached_property
@@ -92,7 +102,8 @@ class SupernetCost:
         )
         images = Images(self.images.dataset, CPU, split="first", limit=2)
         trained = make_supernet(tiny, self.space, self.inputs, images, seed=0)
-        steps = ceil(len(images.index(tiny.build().part)) / 2)
+        part = tiny.build().part
+        steps = ceil(len(images.index(part)) / 2)
         counts = trained.cost.counts.get("supernet", Counts())
         return scale_counts(counts, 1 / steps)
 
@@ -103,7 +114,7 @@ class SupernetCost:
         return self.count_epochs(self.recipe.epochs)
 
     def count_epochs(self, epochs: int, mixture: Mixture | None = None) -> Counts:
-        """Return the cost of epochs of training, under the full mixture or another one."""
+        """Return the cost of epochs of training, under the full or another mixture."""
         images_of_part = {
             "train": self.train_images,
             "valid": self.valid_images,
@@ -115,7 +126,8 @@ class SupernetCost:
         share = 1.0
         if mixture is not None:
             share = self.forward(mixture) / self.forward(self._full)
-        return counts.model_copy(update={"flops": round(counts.flops * share)})
+        flops = round(counts.flops * share)
+        return counts.model_copy(update={"flops": flops})
 
     def count_evaluation(self, mixture: Mixture, norm: str, augment: bool) -> Counts:
         """Return the cost of :meth:`.Task.evaluate`."""
@@ -129,21 +141,29 @@ class SupernetCost:
         )
 
     def count_proxy(self, name: str, mixture: Mixture, images: int) -> Counts:
-        """Return the cost of a proxy's score of the supernet on a batch of so many images."""
-        return self._count_proxy(name, self.forward(mixture) * images, images)
+        """Return the cost of a proxy's score of the supernet on so many images."""
+        flops = self.forward(mixture) * images
+        return self._count_proxy(name, flops, images)
 
     def count_proxy_of_network(
-        self, name: str, architecture: Architecture, batches: int, size: int
+        self,
+        name: str,
+        architecture: Architecture,
+        batches: int,
+        size: int,
     ) -> Counts:
         """Return the cost of :meth:`.Task.proxy_of_network`."""
         flops = count_network_flops(
-            self.space, architecture, self.space_part, self.sizes
+            self.space,
+            architecture,
+            self.space_part,
+            self.sizes,
         )
         once = self._count_proxy(name, flops * size, size)
         return scale_counts(once, batches)
 
     def _count_proxy(self, name: str, flops: int, images: int) -> Counts:
-        """Return the cost of one score on `images` images, whose forward takes so many FLOPs.
+        """Return the cost of one score, whose forward takes so many FLOPs.
 
         How often a proxy goes forward and back, and with how many images, is measured
         on two small batches. Both grow with the batch or stay: synflow, for example,
@@ -167,32 +187,48 @@ class SupernetCost:
         proxy = get_proxy(name)
         clock = Clock(CPU)
         clock.watch(self.supernet, self.images.dataset.image_shape)
-        batch = self.images.batch(self.images.index("train")[:images])
+        index = self.images.index("train")
+        batch = self.images.batch(index[:images])
+
+        def forward(x: torch.Tensor) -> torch.Tensor:
+            return self.supernet(x, self._full)
+
         # Where there is no score, its cost is the same.
         with (
             suppress(Undefined),
             clock.phase("score"),
             scoring(self.supernet, proxy.norm or "running"),
         ):
-            proxy.score(self.supernet, lambda x: self.supernet(x, self._full), *batch)
+            proxy.score(self.supernet, forward, *batch)
         return clock.counts().get("score", Counts())
 
 
 def count_network_flops(
-    space: SearchSpace, architecture: Architecture, part: SpacePart, sizes: Sizes
+    space: SearchSpace,
+    architecture: Architecture,
+    part: SpacePart,
+    sizes: Sizes,
 ) -> int:
     """Return the FLOPs of an image's forward through the stand-alone network."""
     skeleton = space.skeleton(**part.skeleton)
     network = build_network(
-        space, architecture, skeleton, sizes.channels, sizes.classes, seed=0
+        space,
+        architecture,
+        skeleton,
+        sizes.channels,
+        sizes.classes,
+        seed=0,
     )
-    return ForwardCost(network, (sizes.channels, sizes.side, sizes.side))()
+    image_shape = (sizes.channels, sizes.side, sizes.side)
+    count_flops = ForwardCost(network, image_shape)
+    return count_flops()
 
 
 def _random_images(sizes: Sizes) -> ImageDataset:
     """Return a few random images of the sizes' shape."""
     shape = (8, sizes.side, sizes.side, sizes.channels)
-    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, shape, dtype=np.uint8)
     labels = np.arange(8) % sizes.classes
     return make_dataset(
         "blank",

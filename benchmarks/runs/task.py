@@ -122,7 +122,9 @@ class SupernetTask(Task):
         return torch.Generator().manual_seed(self._stream(purpose, *keys))
 
     def mixture(
-        self, decisions: Decisions, alphas: Sequence[Tensor] | None = None
+        self,
+        decisions: Decisions,
+        alphas: Sequence[Tensor] | None = None,
     ) -> Mixture:
         """See :meth:`.Task.mixture`."""
         weights = self.alphas if alphas is None else alphas
@@ -139,7 +141,10 @@ class SupernetTask(Task):
         )
 
     def evaluate(
-        self, mixture: Mixture, norm: str = "running", augment: bool = False
+        self,
+        mixture: Mixture,
+        norm: str = "running",
+        augment: bool = False,
     ) -> Evaluation:
         """See :meth:`.Task.evaluate`.
 
@@ -193,7 +198,7 @@ class SupernetTask(Task):
                     "train", size, self.streams["minibatches"], self._recipe.augment
                 )
             except UserError as error:
-                # A selector that asks for too many images fails its own run, and not the
+                # A selector that asks for too many images fails its own run, not the
                 # whole study.
                 raise ValueError(
                     f"the selector asked for a minibatch that cannot be drawn: {error}"
@@ -201,7 +206,11 @@ class SupernetTask(Task):
             return Batch(*drawn)
 
     def proxy(
-        self, name: str, mixture: Mixture, batch: Batch, norm: str = "running"
+        self,
+        name: str,
+        mixture: Mixture,
+        batch: Batch,
+        norm: str = "running",
     ) -> float:
         """See :meth:`.Task.proxy`."""
         proxy = get_proxy(name)
@@ -244,7 +253,11 @@ class SupernetTask(Task):
         return values
 
     def proxy_of_network(
-        self, name: str, architecture: Architecture, batches: int, size: int
+        self,
+        name: str,
+        architecture: Architecture,
+        batches: int,
+        size: int,
     ) -> float:
         """See :meth:`.Task.proxy_of_network`.
 
@@ -333,7 +346,7 @@ def _naming(proxy: str, candidate: str) -> Iterator[None]:
 
 
 def _describe(space: SearchSpace, mixture: Mixture) -> str:
-    """Return in words which candidate a mixture is: its operations on the edge that is tried."""
+    """Return in words which candidate a mixture is, by the edge that is tried."""
     if mixture.origin is None:
         return "the supernet"
     _, (cell_index, edge) = mixture.origin

@@ -1,4 +1,4 @@
-"""Final training: one architecture from scratch by a protocol, resumed bit by bit from checkpoints.
+"""Final training: one architecture from scratch by a protocol, with checkpoints.
 
 Random numbers of an epoch come from streams of that epoch (order and augmentation,
 dropped paths), so a checkpoint is weights, optimiser and the epochs measured so far.
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from itertools import product
 from pathlib import Path
 from time import perf_counter
@@ -52,7 +53,7 @@ from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.spaces import get_space
 
 Advance = Callable[[int, int, TrainingEpoch | None], None]
-"""A function that is called with the epochs done, the epochs in all, and the last epoch."""
+"""A function that is called with the epochs done, the number in all, and the last."""
 
 
 def ignore_progress(done: int, total: int, epoch: TrainingEpoch | None) -> None:
@@ -73,7 +74,7 @@ def learning_rate(settings: TrainingSettings, epoch: int) -> float:
 
 
 def drop_path(settings: TrainingSettings, epoch: int) -> float:
-    """Return the probability with which an operation is dropped in an epoch, counted from 0."""
+    """Return the probability with which an operation is dropped in an epoch, from 0."""
     return settings.drop_path * epoch / settings.epochs
 
 
@@ -119,7 +120,10 @@ class NetworkTrainer:
     """
 
     def __init__(
-        self, job: TrainingJob, images: Images | StreamedImages, checkpoint: Path
+        self,
+        job: TrainingJob,
+        images: Images | StreamedImages,
+        checkpoint: Path,
     ) -> None:
         self.job = job
         self.images = images
@@ -130,7 +134,8 @@ class NetworkTrainer:
         device = images.device
         self.clock = Clock(device)
         self.memory = PeakMemory(device)
-        network = new_network(job, images.dataset.channels, images.dataset.classes)
+        dataset = images.dataset
+        network = new_network(job, dataset.channels, dataset.classes)
         self.network = network.to(device, memory_format=torch.channels_last)
         self.cost = ForwardCost(self.network, images.image_shape)()
         self._optimizer = self._new_optimizer()
@@ -168,13 +173,14 @@ class NetworkTrainer:
         self._training_logits = torch.compile(self.network.training_logits)
         self._logits = torch.compile(self.network.forward)
         before = deepcopy(self.network.state_dict())
+        precision = self.settings.precision
         with self.clock.phase("compile"):
             self.network.train()
             drops = dict.fromkeys([0.0, self.settings.drop_path])
             for images, drop in product(self._batch_sizes("all"), drops):
                 self._try_training(images, drop)
             self.network.eval()
-            with torch.no_grad(), autocast(self.images.device, self.settings.precision):
+            with torch.no_grad(), autocast(self.images.device, precision):
                 for images in self._batch_sizes("test"):
                     x, _ = self._first_images(images)
                     self._logits(x)
@@ -182,20 +188,23 @@ class NetworkTrainer:
         self.network.load_state_dict(before)
 
     def _batch_sizes(self, part: str) -> list[int]:
-        """Return the sizes of batches of a part of the data: all but the last, and the last."""
+        """Return the sizes of batches of a part of the data, with the last one's."""
         size = self.settings.batch_size
-        last = len(self.images.index(part)) % size or size
+        images = len(self.images.index(part))
+        last = images % size or size
         return list(dict.fromkeys([size, last]))
 
     def _try_training(self, images: int, drop: float) -> None:
         """Go forward and back with the first training images, without a step."""
         x, y = self._first_images(images)
-        paths = self._paths(images, drop, torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        paths = self._paths(images, drop, generator)
         loss, _ = self._loss(x, y, paths)
         loss.backward()
 
     def _first_images(self, count: int) -> tuple[Tensor, Tensor]:
-        return self.images.batch(self.images.index("all")[:count])
+        index = self.images.index("all")
+        return self.images.batch(index[:count])
 
     def epoch(self) -> TrainingEpoch:
         """Train and test one more epoch, and return what was measured.
@@ -247,7 +256,8 @@ class NetworkTrainer:
             settings.augment,
             cutout=settings.cutout,
         ):
-            loss, logits = self._loss(x, y, self._paths(len(y), drop, paths))
+            factors = self._paths(len(y), drop, paths)
+            loss, logits = self._loss(x, y, factors)
             self._step(loss)
             sums.add(loss.detach(), logits, y)
         return sums.read()
@@ -256,31 +266,37 @@ class NetworkTrainer:
         """Take a step of the optimiser down the gradient of a loss."""
         self._optimizer.zero_grad()
         self._scaler.scale(loss).backward()
-        if self.settings.grad_clip:
+        longest = self.settings.grad_clip
+        if longest:
             self._scaler.unscale_(self._optimizer)
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.grad_clip)
+            nn.utils.clip_grad_norm_(self.network.parameters(), longest)
         self._scaler.step(self._optimizer)
         self._scaler.update()
 
     def _loss(
-        self, x: Tensor, y: Tensor, paths: Tensor | None
+        self,
+        x: Tensor,
+        y: Tensor,
+        paths: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """Return the loss to minimise, and the logits (batch, classes) of the main head."""
+        """Return the loss to minimise, and the main head's logits (batch, classes)."""
         smoothing = self.settings.label_smoothing
         with autocast(self.images.device, self.settings.precision):
             logits, auxiliary = self._training_logits(x, paths)
-        loss = F.cross_entropy(logits.float(), y, label_smoothing=smoothing)
+        cross_entropy = partial(F.cross_entropy, label_smoothing=smoothing)
+        loss = cross_entropy(logits.float(), y)
         if auxiliary is not None:
-            auxiliary_loss = F.cross_entropy(
-                auxiliary.float(), y, label_smoothing=smoothing
-            )
-            loss = loss + self.settings.auxiliary_weight * auxiliary_loss
+            weight = self.settings.auxiliary_weight
+            loss = loss + weight * cross_entropy(auxiliary.float(), y)
         return loss, logits.detach()
 
     def _paths(
-        self, batch: int, drop: float, generator: torch.Generator
+        self,
+        batch: int,
+        drop: float,
+        generator: torch.Generator,
     ) -> Tensor | None:
-        """Return factors (droppable, batch) of the operations' outputs, drawn on the CPU.
+        """Return factors (droppable, batch) of the operations' outputs.
 
         Returns None if no operation is dropped.
         """
@@ -288,19 +304,23 @@ class NetworkTrainer:
             return None
         factors = torch.empty(self.network.droppable, batch)
         factors.bernoulli_(1 - drop, generator=generator)
-        dtype = AUTOCAST.get(self.settings.precision, torch.float32)
         scaled = factors / (1 - drop)
-        return scaled.to(self.images.device, dtype, non_blocking=True)
+        device = self.images.device
+        dtype = AUTOCAST.get(self.settings.precision, torch.float32)
+        return scaled.to(device, dtype, non_blocking=True)
 
     def _test(self) -> _Measured:
         """Measure the network on the test images."""
         self.network.eval()
-        sums = _Sums(self.images.device)
+        device = self.images.device
+        sums = _Sums(device)
+        batches = self.images.sequential("test", self.settings.batch_size)
         with torch.no_grad():
-            for x, y in self.images.sequential("test", self.settings.batch_size):
-                with autocast(self.images.device, self.settings.precision):
+            for x, y in batches:
+                with autocast(device, self.settings.precision):
                     logits = self._logits(x)
-                sums.add(F.cross_entropy(logits.float(), y), logits, y)
+                loss = F.cross_entropy(logits.float(), y)
+                sums.add(loss, logits, y)
         return sums.read()
 
     def save(self) -> None:
@@ -403,15 +423,18 @@ class NetworkTrainer:
         tests = epochs * math.ceil(test_images / size)
         trained = epochs * train_images
         tested = epochs * test_images
-        return {
-            "train": Counts(
-                forwards=steps,
-                backwards=steps,
-                images=trained,
-                flops=3 * trained * self.cost,
-            ),
-            "test": Counts(forwards=tests, images=tested, flops=tested * self.cost),
-        }
+        train = Counts(
+            forwards=steps,
+            backwards=steps,
+            images=trained,
+            flops=3 * trained * self.cost,
+        )
+        test = Counts(
+            forwards=tests,
+            images=tested,
+            flops=tested * self.cost,
+        )
+        return {"train": train, "test": test}
 
 
 class _Sums:
@@ -431,7 +454,8 @@ class _Sums:
     def read(self) -> _Measured:
         """Return the means. Waits for the device."""
         loss = float(self._loss) / self._count
-        return _Measured(loss, accuracy=100 * int(self._right) / self._count)
+        accuracy = 100 * int(self._right) / self._count
+        return _Measured(loss, accuracy)
 
 
 def train_network(
@@ -456,10 +480,12 @@ def train_network(
     """
     trainer = NetworkTrainer(job, images, checkpoint)
     total = job.settings.epochs
-    advance(len(trainer.epochs), total, trainer.epochs[-1] if trainer.epochs else None)
-    while len(trainer.epochs) < total:
+    done = len(trainer.epochs)
+    last = trainer.epochs[-1] if done else None
+    advance(done, total, last)
+    while done < total:
         measured = trainer.epoch()
-        done = len(trainer.epochs)
+        done += 1
         if done % every == 0 or done == total:
             trainer.save()
         advance(done, total, measured)

@@ -1,4 +1,4 @@
-"""Ground-truth tables that the product trains itself: every class of a space, with several seeds each.
+"""Ground-truth tables that the product trains itself, each class with several seeds.
 
 All seeds of one cell train side by side as replicas of one grouped network, which takes
 less time than two trainings alone. The classes are divided into parts. Each finished
@@ -39,7 +39,7 @@ PART = 16
 SPLITS = ("valid", "test")
 
 RightAnswers = dict[str, np.ndarray]
-"""For each of SPLITS a number of right answers, int64; the last axis has one per seed."""
+"""Numbers of right answers by split, int64; the last axis has one per seed."""
 Advance = Callable[[int, int], None]
 """A function that is called with the classes done and the classes in all."""
 
@@ -170,9 +170,11 @@ def _new_replicas(
 
 
 def _draw_batches(
-    images: Images, size: int, orders: Sequence[torch.Generator]
+    images: Images,
+    size: int,
+    orders: Sequence[torch.Generator],
 ) -> Iterator[torch.Tensor]:
-    """Yield the batches of an epoch: image numbers (size, replicas), in an order per replica."""
+    """Yield the batches of an epoch: image numbers (size, replicas)."""
     count = len(images.train_index)
     permutations = [torch.randperm(count, generator=order) for order in orders]
     order_of_replicas = torch.stack(permutations, dim=1)
@@ -181,7 +183,9 @@ def _draw_batches(
 
 
 def _loss_of_replicas(
-    network: Network, images: Images, index: torch.Tensor
+    network: Network,
+    images: Images,
+    index: torch.Tensor,
 ) -> torch.Tensor:
     """Return the sum of the replicas' losses on images (batch, replicas)."""
     replicas = index.shape[1]
@@ -193,7 +197,10 @@ def _loss_of_replicas(
 
 
 def _count_right_answers(
-    network: Network, images: Images, split: str, replicas: int
+    network: Network,
+    images: Images,
+    split: str,
+    replicas: int,
 ) -> np.ndarray:
     """Return the number of right answers of each replica on a split."""
     hits = torch.zeros(replicas, dtype=torch.long)
@@ -229,7 +236,7 @@ def _start_worker(recipe: TableRecipe) -> None:
 
 
 def _train_part(start: int) -> tuple[int, RightAnswers]:
-    """Train the classes of a part, the first of which is class `start`; return its right answers."""
+    """Train a part, which begins with class `start`; return its right answers."""
     assert _worker is not None
     recipe, space, images = _worker
     results = [
@@ -248,7 +255,7 @@ def train_table(
     workers: int | None = None,
     advance: Advance = _ignore_progress,
 ) -> RightAnswers:
-    """Train every class of the recipe's space, except those of parts already in `folder`.
+    """Train every class of the recipe's space, except those of parts in `folder`.
 
     Args:
         recipe: one of RECIPES, or a user's own.
@@ -277,7 +284,10 @@ def train_table(
         done += classes_of_part
         advance(done, classes)
     parts = [_read_part(_part_path(folder, start)) for start in starts]
-    return {split: np.concatenate([part[split] for part in parts]) for split in SPLITS}
+    right = {}
+    for split in SPLITS:
+        right[split] = np.concatenate([part[split] for part in parts])
+    return right
 
 
 def _claim_folder(folder: Path, recipe: TableRecipe) -> None:
@@ -295,7 +305,10 @@ def _claim_folder(folder: Path, recipe: TableRecipe) -> None:
 
 
 def _train_parts(
-    recipe: TableRecipe, folder: Path, starts: Sequence[int], workers: int | None
+    recipe: TableRecipe,
+    folder: Path,
+    starts: Sequence[int],
+    workers: int | None,
 ) -> Iterator[int]:
     """Train parts and write them; yield the number of classes of each."""
     if not starts:
@@ -317,7 +330,7 @@ def build_table(
     workers: int | None = None,
     advance: Advance = _ignore_progress,
 ) -> Path:
-    """Train a table (see :func:`train_table`) and write it; return its path, `folder`/NAME.npz.
+    """Train a table (see :func:`train_table`); return its path, `folder`/NAME.npz.
 
     The table stores the representative of every class and speaks for the class. Raises
     UserError as :func:`train_table` does, and if another command is building in the
