@@ -222,7 +222,7 @@ def _find_states(
 ) -> OtherCode:
     """Find how far each run is; return the work of other commits that is made again.
 
-    Work of other commits that is kept is told in a notice.
+    A notice names the work of other commits that is kept.
     """
     other = find_kept_runs(folder, states, plan.landscapes)
     replaced = OtherCode()

@@ -148,12 +148,12 @@ def _is_complete(
     """Return whether a record has every accuracy that the study asks for now."""
     if not _is_looked_up(record, job, landscapes):
         return False
-    found = {
+    present = {
         (accuracy.landscape, tuple(accuracy.trial_seeds))
         for accuracy in record.accuracies
     }
     wanted = {(plan.id, tuple(map(str, plan.seeds))) for plan in job.trainings}
-    return wanted <= found
+    return wanted <= present
 
 
 def _is_looked_up(

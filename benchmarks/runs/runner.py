@@ -381,8 +381,9 @@ def _look_up_in(truth: GroundTruth, part: TruthPart, selection: Selection) -> Ac
     trials = look_up(selected)
     scored = []
     for architecture, _ in selection.architecture_scores:
-        found = look_up(architecture)
-        scored.append(found.mean if found else None)
+        trials_of_scored = look_up(architecture)
+        mean = trials_of_scored.mean if trials_of_scored else None
+        scored.append(mean)
     agreement = truth.agreement if isinstance(truth, Surrogate) else None
     return Accuracy(
         landscape=landscape_id(truth, part),
