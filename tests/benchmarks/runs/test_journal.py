@@ -8,6 +8,7 @@ import torch
 
 from archselect.benchmarks.plan.jobs import plan_runs
 from archselect.benchmarks.plan.reading import read_study
+from archselect.benchmarks.runs.delegating_task import DelegatingTask
 from archselect.benchmarks.runs.journal import Journal, JournaledTask, discard
 from archselect.benchmarks.runs.runner import Runner
 from archselect.benchmarks.runs.task import SupernetTask
@@ -230,7 +231,8 @@ def test_a_journaled_task_offers_what_a_task_offers():
     from archselect.selectors.base import Task
 
     assert set(Task.__annotations__) == {"space", "supernet", "alphas", "rng"}
-    assert Task.__abstractmethods__ <= set(vars(JournaledTask))
+    assert issubclass(JournaledTask, DelegatingTask)
+    assert Task.__abstractmethods__ <= set(vars(DelegatingTask))
 
 
 def test_lines_that_are_not_whole_are_not_answers(tmp_path):

@@ -562,7 +562,8 @@ def test_a_test_loss_that_is_not_finite_ends_a_training(tmp_path, monkeypatch, l
     """No record holds it."""
     case = quick()
     trainer = NetworkTrainer(case.job, case.images, tmp_path / "x.pt")
-    monkeypatch.setattr(trainer, "_test", lambda: (loss, 10.0))
+    measured = training._Measured(loss, accuracy=10.0)
+    monkeypatch.setattr(trainer, "_test", lambda: measured)
     with pytest.raises(FloatingPointError, match=f"the test loss is {loss} in epoch 1"):
         trainer.epoch()
     assert trainer.epochs == []
