@@ -133,8 +133,11 @@ class DataPart(Part):
     @field_validator("train", mode="before")
     @classmethod
     def _list_protocols(cls, value: Any) -> Any:
-        parts = value if isinstance(value, list) else [value]
-        return [{"protocol": part} if isinstance(part, str) else part for part in parts]
+        parts = []
+        for part in value if isinstance(value, list) else [value]:
+            is_name = isinstance(part, str)
+            parts.append({"protocol": part} if is_name else part)
+        return parts
 
 
 class SupernetPart(Recipe):
@@ -152,9 +155,11 @@ class SupernetPart(Recipe):
     @model_validator(mode="before")
     @classmethod
     def _fill_in_label(cls, values: Any) -> Any:
-        if isinstance(values, dict) and isinstance(values.get("recipe"), str):
-            return {"label": get_optimiser(values["recipe"]).name, **values}
-        return values
+        recipe = values.get("recipe") if isinstance(values, dict) else None
+        if not isinstance(recipe, str):
+            return values
+        optimiser = get_optimiser(recipe)
+        return {"label": optimiser.name, **values}
 
     def is_trained_on(self, space: SpacePart, data: DataPart) -> bool:
         """Return whether it is trained on that space and data set."""

@@ -126,6 +126,11 @@ class Study(Part):
             if self.reference in (pair.selector.title, pair.label)
         ]
 
+    @property
+    def labels(self) -> list[str]:
+        """The labels of all pairs."""
+        return [pair.label for pair in self.pairs()]
+
     def pairs(self) -> list[Pair]:
         """Return every selector with every supernet it reads from, in order."""
         pairs = []

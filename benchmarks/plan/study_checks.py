@@ -61,12 +61,18 @@ def note_faults_of_parts(
 
 def _check_number_of_runs(study: Study) -> None:
     """Raise UserError for more runs, or final trainings, than are planned at once."""
-    seeds = len(study.seeds.supernet) * len(study.seeds.selection)
-    places = len(study.spaces) * len(study.data)
-    runs = seeds * places * len(study.pairs())
+    runs = len(study.pairs())
+    for dimension in (
+        study.seeds.supernet,
+        study.seeds.selection,
+        study.spaces,
+        study.data,
+    ):
+        runs *= len(dimension)
     trainings_per_run = 0
     for data in study.data:
-        trainings_per_run += sum(len(train.seeds) for train in data.train)
+        for train in data.train:
+            trainings_per_run += len(train.seeds)
     counts = {"runs": runs, "final trainings": runs * trainings_per_run}
     for kind, count in counts.items():
         if count > MOST_RUNS:
@@ -84,6 +90,7 @@ def _check_supernets(study: Study) -> None:
     faults = Faults()
     titles = [space.title for space in study.spaces]
     names = [data.name for data in study.data]
+    labels = [supernet.label for supernet in study.supernets]
     for supernet in study.supernets:
         label = supernet.label
         for name in supernet.spaces or []:
@@ -95,7 +102,7 @@ def _check_supernets(study: Study) -> None:
         if supernet.trace and not supernet.build().trains:
             faults.add(UserError(f"supernet {label} is not trained: it has no 'trace'"))
     with faults.collect():
-        _check_distinct("supernets", [supernet.label for supernet in study.supernets])
+        _check_distinct("supernets", labels)
     faults.raise_any()
 
 
@@ -110,14 +117,14 @@ def _check_selectors(study: Study) -> None:
                 faults.add(unknown(kind, label, labels))
     with faults.collect():
         _check_names_of_classes(study.selectors)
-        _check_distinct("selectors", [pair.label for pair in study.pairs()])
+        _check_distinct("selectors", study.labels)
     faults.raise_any()
 
 
 def _check_accuracies(study: Study) -> None:
     """Raise UserError for data without a source of the accuracies that tables need."""
     faults = Faults()
-    needed = any(table not in TABLES_WITHOUT_ACCURACY for table in study.tables)
+    needed = bool(set(study.tables) - set(TABLES_WITHOUT_ACCURACY))
     for place, data in enumerate(study.data):
         if needed and not data.truth and not data.train:
             faults.add(
@@ -138,7 +145,7 @@ def _check_references(study: Study) -> None:
     if study.reference is not None and not study.references:
         titles = [selector.title for selector in study.selectors]
         faults.add(unknown("selector of 'reference'", study.reference, titles))
-    labels = [pair.label for pair in study.pairs()]
+    labels = study.labels
     for published in study.reproduces:
         if published.selector not in labels:
             faults.add(unknown("selector of 'reproduces'", published.selector, labels))
@@ -167,10 +174,13 @@ def _check_tables(study: Study) -> None:
 def _check_repetitions(study: Study) -> None:
     """Raise UserError for a space, data set, seed or training that comes twice."""
     faults = Faults()
-    searched = [data.model_dump(exclude={"truth", "train"}) for data in study.data]
+    searched = []
+    for data in study.data:
+        settings = data.model_dump(exclude={"truth", "train"})
+        searched.append(str(settings))
     once: dict[str, Sequence[object]] = {
         "spaces": [str(space) for space in study.spaces],
-        "data": [str(settings) for settings in searched],
+        "data": searched,
         "seeds.supernet": study.seeds.supernet,
         "seeds.selection": study.seeds.selection,
     }
@@ -187,11 +197,11 @@ def _check_repetitions(study: Study) -> None:
 
 
 def _check_distinct(key: str, values: Iterable[object]) -> None:
-    repeated = [value for value, count in Counter(values).items() if count > 1]
-    if repeated:
-        raise UserError(
-            f"{key}: {repeated[0]!r} comes twice; give each a 'label' or a value of its own"
-        )
+    for value, count in Counter(values).items():
+        if count > 1:
+            raise UserError(
+                f"{key}: {value!r} comes twice; give each a 'label' or a value of its own"
+            )
 
 
 def _check_names_of_classes(selectors: Sequence[SelectorPart]) -> None:
@@ -200,7 +210,8 @@ def _check_names_of_classes(selectors: Sequence[SelectorPart]) -> None:
     for selector in selectors:
         if ".py" not in selector.name:
             continue
-        other = first.setdefault((selector.title, str(selector.on)), selector)
+        key = (selector.title, str(selector.on))
+        other = first.setdefault(key, selector)
         if other.name != selector.name:
             raise UserError(
                 f"selectors: {other.name} and {selector.name} are both called {selector.title!r}; give the classes "

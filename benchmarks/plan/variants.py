@@ -41,10 +41,11 @@ def make_variant(
             raise UserError(
                 f"--data stands for one data set, and study {study.name} has {len(study.data)}"
             )
-        changes["data"] = [study.data[0].model_copy(update={"name": data})]
+        (part,) = study.data
+        changes["data"] = [part.model_copy(update={"name": data})]
     if supernet_seeds is not None:
-        seeds = study.seeds.model_copy(update={"supernet": list(supernet_seeds)})
-        changes["seeds"] = seeds
+        update = {"supernet": list(supernet_seeds)}
+        changes["seeds"] = study.seeds.model_copy(update=update)
     if selectors:
         changes |= _add_selectors(study, selectors)
     variant = study.model_copy(update=changes)
@@ -108,18 +109,23 @@ def _list_changes(place: str, settings: object, standard: object) -> list[str]:
 
 def _settings_by_kind(study: Study) -> dict[str, dict[str, object]]:
     """Return all settings of each part, by its kind and its name or label."""
-    return {
+    settings: dict[str, dict[str, object]] = {
         "seeds": {"": dict(study.seeds)},
-        "space": {space.title: space.model_dump() for space in study.spaces},
-        "data": {data.name: data.model_dump() for data in study.data},
-        "supernet": {
-            supernet.label: dict(supernet.settings()) for supernet in study.supernets
-        },
-        "selector": {
-            selector.title: selector.build().model_dump()
-            for selector in study.selectors
-        },
+        "space": {},
+        "data": {},
+        "supernet": {},
+        "selector": {},
     }
+    for space in study.spaces:
+        settings["space"][space.title] = space.model_dump()
+    for data in study.data:
+        settings["data"][data.name] = data.model_dump()
+    for supernet in study.supernets:
+        settings["supernet"][supernet.label] = dict(supernet.settings())
+    for part in study.selectors:
+        selector = part.build()
+        settings["selector"][part.title] = selector.model_dump()
+    return settings
 
 
 def _show(value: object) -> str:

@@ -72,8 +72,10 @@ class RandomTask(Task):
 
     def minibatch(self, size: int) -> Batch:
         """Return one image, `size` times over without taking its memory."""
-        images, labels = self._images.batch(self._images.index("train")[:1])
-        return Batch(images.expand(size, -1, -1, -1), labels.expand(size))
+        first = self._images.index("train")[:1]
+        image, label = self._images.batch(first)
+        images = image.expand(size, -1, -1, -1)
+        return Batch(images, label.expand(size))
 
     def proxy(
         self,
@@ -151,7 +153,8 @@ class CountingTask(DelegatingTask):
         self.counts = add_counts(self.counts, counts)
 
     def _count_tuning(self, decisions: Decisions, epochs: int, _: float) -> Counts:
-        return self._cost.count_epochs(epochs, self._task.mixture(decisions))
+        mixture = self._task.mixture(decisions)
+        return self._cost.count_epochs(epochs, mixture)
 
     def _count_tuned_evaluation(
         self,
@@ -178,7 +181,8 @@ class CountingTask(DelegatingTask):
     ) -> Counts:
         counts = Counts()
         for mixture in mixtures:
-            counts = add_counts(counts, self._count_proxy(name, mixture, batch, norm))
+            more = self._count_proxy(name, mixture, batch, norm)
+            counts = add_counts(counts, more)
         return counts
 
 

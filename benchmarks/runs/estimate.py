@@ -163,9 +163,12 @@ def total_counts(study: Study, estimates: Sequence[Estimate]) -> Counts:
 def published_throughput() -> Throughput:
     """Return the throughput of a published search, whose FLOPs this module counts."""
     study = read_study(PUBLISHED.study)
-    (pair,) = (pair for pair in study.pairs() if pair.label == PUBLISHED.label)
+    pairs = {pair.label: pair for pair in study.pairs()}
+    pair = pairs[PUBLISHED.label]
+    space = study.spaces[0]
     data = study.data[0]
-    cost = SupernetCost(study.spaces[0], data, pair.supernet, KNOWN_SIZES[data.name])
+    sizes = KNOWN_SIZES[data.name]
+    cost = SupernetCost(space, data, pair.supernet, sizes)
     supernet = cost.count_making()
     selection = count_selection(pair.selector.build(), cost)
     flops = supernet.flops + selection.flops

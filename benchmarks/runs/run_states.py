@@ -80,7 +80,8 @@ class RunState:
             traceback=shortened(visible(text), LONGEST_TRACEBACK),
             commit=commit(),
         )
-        write_fact(folder.path(Failure, failure.id), failure, folder.root)
+        path = folder.path(Failure, failure.id)
+        write_fact(path, failure, folder.root)
         self.stage = "failed"
 
 
@@ -128,8 +129,9 @@ def find_selections(
         other_code: whether selections of another commit are used.
     """
     for state in states_at(states, "planned"):
-        files = (folder.selection(state.id), folder.path(Record, state.id))
-        for file in files:
+        selection_file = folder.selection(state.id)
+        record_file = folder.path(Record, state.id)
+        for file in (selection_file, record_file):
             record = read_fact_if_there(file, Record)
             if record is None or record.id != state.id:
                 continue
@@ -152,8 +154,11 @@ def _is_complete(
         (accuracy.landscape, tuple(accuracy.trial_seeds))
         for accuracy in record.accuracies
     }
-    wanted = {(plan.id, tuple(map(str, plan.seeds))) for plan in job.trainings}
-    return wanted <= present
+    for plan in job.trainings:
+        seeds = tuple(map(str, plan.seeds))
+        if (plan.id, seeds) not in present:
+            return False
+    return True
 
 
 def _is_looked_up(
@@ -162,8 +167,10 @@ def _is_looked_up(
     landscapes: Mapping[TruthPart, Landscape],
 ) -> bool:
     """Return whether a record has an accuracy of every ground truth of its space."""
-    named = [landscapes[part] for part in job.supernet.data.truth]
-    wanted = {
-        landscape.id for landscape in named if landscape.space == job.inputs.space
-    }
-    return wanted <= {accuracy.landscape for accuracy in record.accuracies}
+    present = {accuracy.landscape for accuracy in record.accuracies}
+    for part in job.supernet.data.truth:
+        landscape = landscapes[part]
+        is_of_space = landscape.space == job.inputs.space
+        if is_of_space and landscape.id not in present:
+            return False
+    return True

@@ -57,7 +57,7 @@ def _describe_study(
         name=study.name,
         title=study.title,
         description=" ".join(study.description.split()),
-        labels=[pair.label for pair in study.pairs()],
+        labels=study.labels,
         tables=list(study.tables),
         runs=[job.inputs.id for job in jobs],
         command=visible(shlex.join(command)),
@@ -94,22 +94,28 @@ def _may_drop(folder: Folder, run: str, known: set[str]) -> bool:
         run: its id.
         known: the study's runs, by :func:`_hash_without_formulations`.
     """
-    record = read_fact_if_there(folder.path(Record, run), Record)
+    path = folder.path(Record, run)
+    record = read_fact_if_there(path, Record)
     if record is None:
         return True
     inputs = record.inputs
-    sources = (inputs.selector.source, inputs.supernet.source)
-    uses_files_of_user = any(source is not None for source in sources)
-    return uses_files_of_user or _hash_without_formulations(inputs) in known
+    if inputs.selector.source is not None:
+        return True
+    if inputs.supernet.source is not None:
+        return True
+    return _hash_without_formulations(inputs) in known
 
 
 def _hash_without_formulations(inputs: Inputs) -> str:
     """Return the hash of all that determines a run, except the formulation numbers."""
-    return content_id(inputs.model_dump(mode="json", exclude={"formulations"}))
+    content = inputs.model_dump(mode="json", exclude={"formulations"})
+    return content_id(content)
 
 
 def remove_empty_folders(folder: Folder) -> None:
     """Remove the folders of journals and of selections if they are empty."""
-    for path in (folder.journal("any"), folder.selection("any")):
+    journals = folder.journal("any").parent
+    selections = folder.selection("any").parent
+    for path in (journals, selections):
         with suppress(OSError):
-            path.parent.rmdir()
+            path.rmdir()

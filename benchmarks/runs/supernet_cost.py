@@ -122,10 +122,12 @@ class SupernetCost:
         }
         images = images_of_part[self.recipe.build().part]
         steps = epochs * ceil(images / self.recipe.batch_size)
-        counts = scale_counts(self.step, steps, images=self.recipe.batch_size / 2)
+        images_per_step = self.recipe.batch_size / 2
+        counts = scale_counts(self.step, steps, images_per_step)
         share = 1.0
         if mixture is not None:
-            share = self.forward(mixture) / self.forward(self._full)
+            whole = self.forward(self._full)
+            share = self.forward(mixture) / whole
         flops = round(counts.flops * share)
         return counts.model_copy(update={"flops": flops})
 

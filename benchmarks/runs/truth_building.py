@@ -190,7 +190,8 @@ def _loss_of_replicas(
     """Return the sum of the replicas' losses on images (batch, replicas)."""
     replicas = index.shape[1]
     x, y = images.batch(index.flatten())
-    logits = network(_side_by_side(x, replicas)).reshape(-1, images.dataset.classes)
+    logits = network(_side_by_side(x, replicas))
+    logits = logits.reshape(-1, images.dataset.classes)
     # The mean over replicas, times their number: each replica sees its own loss and
     # gradient.
     return F.cross_entropy(logits, y) * replicas
@@ -205,7 +206,8 @@ def _count_right_answers(
     """Return the number of right answers of each replica on a split."""
     hits = torch.zeros(replicas, dtype=torch.long)
     for x, y in images.sequential(split, 1000):
-        logits = network(x.expand(-1, replicas, -1, -1)).reshape(len(y), replicas, -1)
+        logits = network(x.expand(-1, replicas, -1, -1))
+        logits = logits.reshape(len(y), replicas, -1)
         hits += (logits.argmax(-1) == y[:, None]).sum(0)
     return hits.numpy()
 
