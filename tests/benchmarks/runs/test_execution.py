@@ -1,4 +1,4 @@
-"""Studies that train what their runs selected: each architecture once, resumed, the same with any workers."""
+"""The steps of a study that trains what its runs selected: each architecture once, resumed."""
 
 import json
 import shutil
