@@ -13,7 +13,7 @@ from archselect.benchmarks.runs.delegating_task import (
     Arguments,
     DelegatingTask,
 )
-from archselect.benchmarks.runs.supernet_cost import SupernetCost, add_counts
+from archselect.benchmarks.runs.supernet_counter import SupernetCounter, add_counts
 from archselect.benchmarks.store.records import Counts
 from archselect.nasbench_adapters.networks import Mixture, mixture_of
 from archselect.nasbench_adapters.space import Architecture, Decisions
@@ -24,15 +24,15 @@ class RandomTask(Task):
     """A task that answers at random, at once.
 
     Args:
-        cost: has the supernet and the images.
+        counter: has the supernet and the images.
     """
 
-    def __init__(self, cost: SupernetCost) -> None:
-        self.space = cost.space
-        self.supernet = cost.supernet
-        self.alphas = cost.alphas
+    def __init__(self, counter: SupernetCounter) -> None:
+        self.space = counter.space
+        self.supernet = counter.supernet
+        self.alphas = counter.alphas
         self.rng = np.random.default_rng(0)
-        self._images = cost.images
+        self._images = counter.images
         self._answers = np.random.default_rng(1)
 
     def mixture(
@@ -118,22 +118,22 @@ class CountingTask(DelegatingTask):
 
     Args:
         task: answers.
-        cost: of its supernet.
+        counter: of its supernet.
 
     Attributes:
         counts: of all answers so far.
     """
 
-    def __init__(self, task: Task, cost: SupernetCost) -> None:
+    def __init__(self, task: Task, counter: SupernetCounter) -> None:
         super().__init__(task)
         self.counts = Counts()
-        self._cost = cost
+        self._counter = counter
         self._counters: dict[str, Callable[..., Counts]] = {
-            "evaluate": cost.count_evaluation,
+            "evaluate": counter.count_evaluation,
             "evaluate_tuned": self._count_tuned_evaluation,
             "proxy": self._count_proxy,
             "proxies": self._count_proxies,
-            "proxy_of_network": cost.count_proxy_of_network,
+            "proxy_of_network": counter.count_proxy_of_network,
             "tune": self._count_tuning,
         }
 
@@ -144,9 +144,9 @@ class CountingTask(DelegatingTask):
         **keywords: Arguments.kwargs,
     ) -> Answer:
         """Return the task's answer, and count what it would cost."""
-        counter = self._counters.get(question.__name__)
-        if counter is not None:
-            self._add(counter(*arguments, **keywords))
+        count = self._counters.get(question.__name__)
+        if count is not None:
+            self._add(count(*arguments, **keywords))
         return super()._ask(question, *arguments, **keywords)
 
     def _add(self, counts: Counts) -> None:
@@ -154,7 +154,7 @@ class CountingTask(DelegatingTask):
 
     def _count_tuning(self, decisions: Decisions, epochs: int, _: float) -> Counts:
         mixture = self._task.mixture(decisions)
-        return self._cost.count_epochs(epochs, mixture)
+        return self._counter.count_epochs(epochs, mixture)
 
     def _count_tuned_evaluation(
         self,
@@ -166,11 +166,11 @@ class CountingTask(DelegatingTask):
     ) -> Counts:
         tuning = self._count_tuning(decisions, epochs, rate)
         mixture = self._task.mixture(decisions)
-        evaluation = self._cost.count_evaluation(mixture, norm, augment)
+        evaluation = self._counter.count_evaluation(mixture, norm, augment)
         return add_counts(tuning, evaluation)
 
     def _count_proxy(self, name: str, mixture: Mixture, batch: Batch, _: str) -> Counts:
-        return self._cost.count_proxy(name, mixture, len(batch.labels))
+        return self._counter.count_proxy(name, mixture, len(batch.labels))
 
     def _count_proxies(
         self,
@@ -186,8 +186,8 @@ class CountingTask(DelegatingTask):
         return counts
 
 
-def count_selection(selector: Selector, cost: SupernetCost) -> Counts:
+def count_selection(selector: Selector, counter: SupernetCounter) -> Counts:
     """Return what one selection would cost."""
-    task = CountingTask(RandomTask(cost), cost)
+    task = CountingTask(RandomTask(counter), counter)
     selector.select(task)
     return task.counts

@@ -21,9 +21,9 @@ from archselect.benchmarks.plan.parts import DataPart, SpacePart, TrainPart
 from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.runs.counting_task import count_selection
-from archselect.benchmarks.runs.supernet_cost import (
+from archselect.benchmarks.runs.supernet_counter import (
     Sizes,
-    SupernetCost,
+    SupernetCounter,
     add_counts,
     count_network_flops,
 )
@@ -118,22 +118,22 @@ def _estimate_runs(
 ) -> list[Estimate]:
     """Return the estimates of a study on one data set and space."""
     training = _count_training(space, data.train, sizes, data_dir)
-    costs = {
-        supernet.label: SupernetCost(space, data, supernet, sizes)
+    counters = {
+        supernet.label: SupernetCounter(space, data, supernet, sizes)
         for supernet in study.supernets
         if supernet.is_trained_on(space, data)
     }
     estimates = []
     for pair in study.pairs_on(space, data):
-        cost = costs[pair.supernet.label]
+        counter = counters[pair.supernet.label]
         estimates.append(
             Estimate(
                 space=space.name,
                 data=data.name,
                 label=pair.label,
                 supernet_label=pair.supernet.label,
-                supernet=cost.count_making(),
-                selection=count_selection(pair.selector.build(), cost),
+                supernet=counter.count_making(),
+                selection=count_selection(pair.selector.build(), counter),
                 training=training,
             )
         )
@@ -168,9 +168,9 @@ def published_throughput() -> Throughput:
     space = study.spaces[0]
     data = study.data[0]
     sizes = KNOWN_SIZES[data.name]
-    cost = SupernetCost(space, data, pair.supernet, sizes)
-    supernet = cost.count_making()
-    selection = count_selection(pair.selector.build(), cost)
+    counter = SupernetCounter(space, data, pair.supernet, sizes)
+    supernet = counter.count_making()
+    selection = count_selection(pair.selector.build(), counter)
     flops = supernet.flops + selection.flops
     return Throughput(flops / PUBLISHED.seconds, PUBLISHED.device)
 

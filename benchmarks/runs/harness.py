@@ -43,7 +43,7 @@ def _ignore_notice(line: str) -> None:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StudyOutcome:
     """The result of a command that runs a study.
 
     Attributes:
@@ -71,7 +71,7 @@ def run_study(
     notify: Callable[[str], None] = _ignore_notice,
     progress: Progress = ignore_progress,
     command: list[str] | None = None,
-) -> Outcome:
+) -> StudyOutcome:
     """Run what is missing of a study.
 
     Args:
@@ -91,7 +91,7 @@ def run_study(
         UserError: before anything runs, if something that is needed is not there, or
             the folder cannot be written, is of another study or in use.
     """
-    options = _Options(
+    options = _StudyOptions(
         root,
         device,
         workers,
@@ -120,7 +120,7 @@ def run_study(
 
 
 @dataclass(frozen=True)
-class _Options:
+class _StudyOptions:
     """Where and how runs are done; see :func:`run_study`."""
 
     root: Path
@@ -134,7 +134,7 @@ class _Options:
     command_code: Code
 
 
-def _resolve(options: _Options) -> _Options:
+def _resolve(options: _StudyOptions) -> _StudyOptions:
     """Return options whose device and paths mean the same in every worker."""
     if options.engine == "local":
         device = find_device(options.device)
@@ -147,7 +147,7 @@ def _resolve(options: _Options) -> _Options:
     return replace(options, root=root, data_dir=data_dir)
 
 
-class _Plan(NamedTuple):
+class _StudyPlan(NamedTuple):
     """The runs of a study, and the landscapes of its ground truths."""
 
     jobs: list[RunJob]
@@ -160,7 +160,7 @@ class _Plan(NamedTuple):
         return list(by_id.values())
 
 
-def _plan(study: Study, data_dir: Path | None) -> _Plan:
+def _plan(study: Study, data_dir: Path | None) -> _StudyPlan:
     """Return the runs of a study.
 
     Raises UserError if a ground truth, data set or batch size does not fit.
@@ -173,7 +173,7 @@ def _plan(study: Study, data_dir: Path | None) -> _Plan:
     landscapes = read_landscapes(parts, spaces)
     jobs = plan_runs(study, data_dir)
     _check_batch_sizes(jobs)
-    return _Plan(jobs, dict(zip(parts, landscapes, strict=True)))
+    return _StudyPlan(jobs, dict(zip(parts, landscapes, strict=True)))
 
 
 def _check_batch_sizes(jobs: Sequence[RunJob]) -> None:
@@ -195,7 +195,7 @@ def _check_batch_sizes(jobs: Sequence[RunJob]) -> None:
 def _prepare_folder(
     root: Path,
     study: Study,
-    plan: _Plan,
+    plan: _StudyPlan,
     command: Sequence[str],
 ) -> Folder:
     """Write into a folder which study it is of, and its landscapes."""
@@ -216,7 +216,7 @@ def _prepare_folder(
 def _find_states(
     folder: Folder,
     states: Sequence[RunState],
-    plan: _Plan,
+    plan: _StudyPlan,
     rerun_other_code: bool,
     notify: Callable[[str], None],
 ) -> OtherCode:
@@ -237,7 +237,9 @@ def _find_states(
     return replaced
 
 
-def _open_engine(options: _Options, plan: _Plan) -> AbstractContextManager[Submit]:
+def _open_engine(
+    options: _StudyOptions, plan: _StudyPlan
+) -> AbstractContextManager[Submit]:
     """Return the engine, which starts workers and gives them work within its block."""
     landscapes: dict[TruthPart, str] = {}
     for part, landscape in plan.landscapes.items():
@@ -256,11 +258,11 @@ def _open_engine(options: _Options, plan: _Plan) -> AbstractContextManager[Submi
     return open_engine(options.workers, options.device, start, options.engine_settings)
 
 
-def _summarise(states: Sequence[RunState]) -> Outcome:
+def _summarise(states: Sequence[RunState]) -> StudyOutcome:
     finished = states_at(states, "finished")
     kept = states_at(states, "kept")
     failed = states_at(states, "failed")
-    return Outcome(
+    return StudyOutcome(
         made=len(finished),
         kept=len(kept),
         failed=sorted(state.id for state in failed),

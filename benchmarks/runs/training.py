@@ -96,7 +96,7 @@ def new_network(job: TrainingJob, image_channels: int, classes: int) -> Any:
     )
 
 
-class _Measured(NamedTuple):
+class _LossAndAccuracy(NamedTuple):
     """The mean loss and the accuracy in per cent of a pass over images."""
 
     loss: float
@@ -239,7 +239,7 @@ class NetworkTrainer:
         self.epochs.append(measured)
         return measured
 
-    def _train(self, epoch: int, drop: float) -> _Measured:
+    def _train(self, epoch: int, drop: float) -> _LossAndAccuracy:
         """Train one pass over the training images."""
         settings = self.settings
         seed = self.job.inputs.seed
@@ -248,7 +248,7 @@ class NetworkTrainer:
         paths = torch.Generator()
         paths.manual_seed(stream_seed("training paths", seed, epoch))
         self.network.train()
-        sums = _Sums(self.images.device)
+        sums = _RunningMeans(self.images.device)
         for x, y in self.images.epoch(
             "all",
             settings.batch_size,
@@ -309,11 +309,11 @@ class NetworkTrainer:
         dtype = AUTOCAST.get(self.settings.precision, torch.float32)
         return scaled.to(device, dtype, non_blocking=True)
 
-    def _test(self) -> _Measured:
+    def _test(self) -> _LossAndAccuracy:
         """Measure the network on the test images."""
         self.network.eval()
         device = self.images.device
-        sums = _Sums(device)
+        sums = _RunningMeans(device)
         batches = self.images.sequential("test", self.settings.batch_size)
         with torch.no_grad():
             for x, y in batches:
@@ -437,7 +437,7 @@ class NetworkTrainer:
         return {"train": train, "test": test}
 
 
-class _Sums:
+class _RunningMeans:
     """The mean loss and accuracy over batches, added up on the device."""
 
     def __init__(self, device: torch.device) -> None:
@@ -451,11 +451,11 @@ class _Sums:
         self._right += (logits.argmax(1) == labels).sum()
         self._count += len(labels)
 
-    def read(self) -> _Measured:
+    def read(self) -> _LossAndAccuracy:
         """Return the means. Waits for the device."""
         loss = float(self._loss) / self._count
         accuracy = 100 * int(self._right) / self._count
-        return _Measured(loss, accuracy)
+        return _LossAndAccuracy(loss, accuracy)
 
 
 def train_network(

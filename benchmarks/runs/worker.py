@@ -42,14 +42,14 @@ class WorkerSettings:
     command_code: Code
 
 
-class _Worker(NamedTuple):
+class _StudyWorker(NamedTuple):
     """The runner of a process, and the code of the command that it works for."""
 
     runner: Runner
     command_code: Code
 
 
-_worker: _Worker | None = None
+_worker: _StudyWorker | None = None
 """The worker of this process; None before :func:`start_worker`."""
 
 
@@ -64,7 +64,7 @@ def start_worker(settings: WorkerSettings) -> None:
         settings.other_code,
         settings.landscapes,
     )
-    _worker = _Worker(runner, settings.command_code)
+    _worker = _StudyWorker(runner, settings.command_code)
 
 
 def _get_runner() -> Runner:

@@ -562,7 +562,7 @@ def test_a_test_loss_that_is_not_finite_ends_a_training(tmp_path, monkeypatch, l
     """No record holds it."""
     case = quick()
     trainer = NetworkTrainer(case.job, case.images, tmp_path / "x.pt")
-    measured = training._Measured(loss, accuracy=10.0)
+    measured = training._LossAndAccuracy(loss, accuracy=10.0)
     monkeypatch.setattr(trainer, "_test", lambda: measured)
     with pytest.raises(FloatingPointError, match=f"the test loss is {loss} in epoch 1"):
         trainer.epoch()
@@ -667,7 +667,7 @@ def test_a_gpu_is_waited_for_only_at_the_end_of_an_epoch(tmp_path, precision):
     trainer = NetworkTrainer(case.job, images, tmp_path / "x.pt")
     trainer.epoch()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training._Sums, "read", lambda self: (0.0, 0.0))
+        patch.setattr(training._RunningMeans, "read", lambda self: (0.0, 0.0))
         torch.cuda.set_sync_debug_mode("error")
         try:
             trainer._train(1, 0.5)

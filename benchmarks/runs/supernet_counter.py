@@ -55,8 +55,8 @@ class _ProxyCounts(NamedTuple):
     more: Counts
 
 
-class SupernetCost:
-    """The cost of making a supernet, of tuning it and of asking about it.
+class SupernetCounter:
+    """Counts what it costs to make a supernet, to tune it and to ask about it.
 
     Args:
         space, data, recipe: parts of a study.
