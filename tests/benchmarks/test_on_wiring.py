@@ -45,7 +45,9 @@ def test_a_restricted_space_is_a_space_of_its_own_in_all_records(
     path.write_text(
         STUDY.replace("SPACES", "".join(map(PART.format, NAMES))), encoding="utf-8"
     )
-    costs = [cost for cost in estimate_study(read_study(str(path))) if cost.label == "random"]
+    costs = [
+        cost for cost in estimate_study(read_study(str(path))) if cost.label == "random"
+    ]
     assert [cost.space for cost in costs] == list(NAMES)
     assert costs[1].supernet.flops < costs[0].supernet.flops
     code, _, err = archselect("run", path, "--out", "runs", "--device", "cpu")
