@@ -93,9 +93,9 @@ def pool_within():
 def inline(monkeypatch, pool_within):
     """Studies run, and cells are scored, in this process: a worker takes seconds to start."""
     from archselect.benchmarks.engines import local
-    from archselect.benchmarks.runs import harness
+    from archselect.benchmarks.runs import worker
 
-    monkeypatch.setattr(harness, "_runner", None)
+    monkeypatch.setattr(worker, "_worker", None)
     monkeypatch.setattr(local, "worker_pool", pool_within)
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.stats import kendalltau, spearmanr
 
-from archselect.benchmarks.plan.study import TruthPart
+from archselect.benchmarks.plan.parts import TruthPart
 from archselect.benchmarks.scoring.operation_files import read_operation_scores
 from archselect.benchmarks.scoring.populations import populate
 from archselect.benchmarks.scoring.proxy_scores import Scorer, scoring_inputs

@@ -153,7 +153,7 @@ def test_workers_do_not_import_what_they_do_not_need():
     """These take half a second and more, once in every process."""
     code = """
 import sys
-import archselect.benchmarks.runs.run
+import archselect.benchmarks.runs.worker
 print([name for name in ("scipy.stats", "sklearn", "matplotlib", "jinja2", "torchvision") if name in sys.modules])
 """
     result = python(code)

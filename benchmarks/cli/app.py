@@ -40,7 +40,7 @@ from archselect.nasbench_adapters.limits import (
 from archselect.nasbench_adapters.toml import parse_toml
 
 if TYPE_CHECKING:
-    from archselect.benchmarks.plan.study import TruthPart
+    from archselect.benchmarks.plan.parts import TruthPart
     from archselect.reports.page.write import TerminalTable
 
 
@@ -291,7 +291,7 @@ def truth_part(
     table: str | None, dataset: str | None, split: str | None, epochs: int | None
 ) -> TruthPart | None:
     """The column of a truth that options name, None if none of them is given."""
-    from archselect.benchmarks.plan.study import TruthPart
+    from archselect.benchmarks.plan.parts import TruthPart
 
     if table is None and dataset is None and split is None and epochs is None:
         return None

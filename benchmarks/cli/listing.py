@@ -134,7 +134,8 @@ def _datasets(data_dir: Path | None = None) -> Listing:
 
 
 def _studies() -> Listing:
-    from archselect.benchmarks.plan.study import built_in_studies, read_study
+    from archselect.benchmarks.plan.reading import read_study
+    from archselect.benchmarks.plan.study_files import built_in_studies
 
     return ["name", "title"], [
         [name, read_study(name).title] for name in built_in_studies()

@@ -27,7 +27,7 @@ from archselect.benchmarks.cli.app import (
 from archselect.nasbench_adapters.errors import Faults, UserError
 
 if TYPE_CHECKING:
-    from archselect.benchmarks.plan.study import TruthPart
+    from archselect.benchmarks.plan.parts import TruthPart
     from archselect.benchmarks.store.records import ScorerFacts
     from archselect.nasbench_adapters.space import SearchSpace
 
@@ -251,7 +251,7 @@ def operation_scores(
 ) -> None:
     """Correlate scores of operations, such as papers release them, with what the operations are worth."""
     from archselect.benchmarks.plan.preflight import check_truth, check_writable
-    from archselect.benchmarks.runs.run import survey
+    from archselect.benchmarks.runs.landscapes import read_landscapes
     from archselect.benchmarks.scoring.operation_files import read_operation_scores
     from archselect.nasbench_adapters.spaces import get_space
     from archselect.reports.page.write import for_terminal, write_table
@@ -287,7 +287,7 @@ def operation_scores(
     oracles = {name: oracle_in(scorers, name) for name in oracle or []}
     notes = []
     if truth is not None:
-        (landscape,) = survey([truth], [space])
+        (landscape,) = read_landscapes([truth], [space])
         oracles |= oracles_of(landscape)
         notes.append(
             "best-acc is the highest accuracy (of cells and trials), avg-acc the mean, of the cells that have the "

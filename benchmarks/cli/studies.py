@@ -32,7 +32,7 @@ from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.foreign_text import one_line
 
 if TYPE_CHECKING:
-    from archselect.benchmarks.plan.study import Draft
+    from archselect.benchmarks.plan.reading import StudyDraft
     from archselect.benchmarks.store.status import Status
 
 
@@ -82,9 +82,9 @@ def run(
     The report is DIR/report.html.
     """
     from archselect.benchmarks.plan.preflight import (
-        check_claim,
-        check_parts_of_study,
         check_place,
+        check_sources,
+        check_study_of_folder,
     )
     from archselect.benchmarks.runs.harness import run_study
     from archselect.reports.page.write import write_report
@@ -106,8 +106,8 @@ def run(
         with faults.collect():
             check(draft.study.reproduces)
         with faults.collect():
-            check_claim(folder, name)
-    check_parts_of_study(draft.spaces, draft.data, data_dir, faults)
+            check_study_of_folder(folder, name)
+    check_sources(draft.spaces, draft.data, data_dir, faults)
     faults.raise_any()
     read = draft.study
     assert read is not None
@@ -157,9 +157,11 @@ def _draft(
     seeds: list[int] | None,
     selectors: list[str],
     faults: Faults,
-) -> Draft:
+) -> StudyDraft:
     """Return a study as the options change it, as far as it can be read; note all faults."""
-    from archselect.benchmarks.plan.study import SelectorPart, draft_study
+    from archselect.benchmarks.plan.parts import SelectorPart
+    from archselect.benchmarks.plan.reading import draft_study
+    from archselect.benchmarks.plan.variants import make_variant
 
     of_study = Faults()
     draft = draft_study(name, of_study)
@@ -173,8 +175,8 @@ def _draft(
             usable.append(selector)
     if draft.study is not None and not of_study:
         with faults.collect():
-            draft.study = draft.study.variant(
-                name, data=data, supernet_seeds=seeds, selectors=usable
+            draft.study = make_variant(
+                draft.study, name, data=data, supernet_seeds=seeds, selectors=usable
             )
     if data is not None:
         draft.data = [part.model_copy(update={"name": data}) for part in draft.data]
@@ -291,9 +293,13 @@ def estimate(
 ) -> None:
     """Count what a study will cost before it runs, in FLOPs and hours."""
     from archselect.benchmarks.plan.preflight import check_data
-    from archselect.benchmarks.plan.study import draft_study
-    from archselect.benchmarks.runs.estimate import KNOWN, published_throughput, total
-    from archselect.benchmarks.runs.estimate import estimate as estimate_study
+    from archselect.benchmarks.plan.reading import draft_study
+    from archselect.benchmarks.runs.estimate import (
+        KNOWN_SIZES,
+        estimate_study,
+        published_throughput,
+        total_counts,
+    )
     from archselect.nasbench_adapters.images import split_side
 
     faults = Faults()
@@ -307,7 +313,9 @@ def estimate(
     ]
     # What an estimate needs of these is known without them.
     check_data(
-        [name for name in names if split_side(name)[0] not in KNOWN], data_dir, faults
+        [name for name in names if split_side(name)[0] not in KNOWN_SIZES],
+        data_dir,
+        faults,
     )
     if throughput is not None and not isfinite(throughput):
         faults.add(UserError(f"--throughput {throughput}: write a number of TFLOP/s"))
@@ -338,7 +346,7 @@ def estimate(
         for e in estimates
     ]
     runs = len(read.seeds.supernet) * len(read.seeds.selection)
-    whole = total(read, estimates)
+    whole = total_counts(read, estimates)
     print_table(
         f"{read.name}: cost of one run",
         ["space, data", "selector", "supernet (shared)", "selection", "final training"],

@@ -22,7 +22,7 @@ from archselect.nasbench_adapters.errors import Faults
 from archselect.nasbench_adapters.limits import MOST_THREADS
 
 if TYPE_CHECKING:
-    from archselect.benchmarks.plan.protocols import Resolved
+    from archselect.benchmarks.plan.protocols import ResolvedProtocol
 
 
 def train(
@@ -84,9 +84,9 @@ def train(
     """
     from archselect.benchmarks.plan.jobs import plan_training
     from archselect.benchmarks.plan.preflight import check_data, check_place
-    from archselect.benchmarks.plan.protocols import get_protocol, resolve
-    from archselect.benchmarks.runs.harness import run_training
-    from archselect.benchmarks.runs.kept import kept_notice
+    from archselect.benchmarks.plan.protocols import get_protocol, resolve_protocol
+    from archselect.benchmarks.runs.one_training import run_training
+    from archselect.benchmarks.runs.other_code import format_kept_notice
     from archselect.benchmarks.runtime.machine import commit, open_device
     from archselect.benchmarks.store.folder import Folder
     from archselect.benchmarks.store.records import Trained
@@ -107,14 +107,14 @@ def train(
         if key.startswith(SKELETON)
     }
     own = {key: value for key, value in given.items() if not key.startswith(SKELETON)}
-    resolved: Resolved | None = None
+    resolved: ResolvedProtocol | None = None
     name = data
     where = space
     with faults.collect():
         chosen_protocol = get_protocol(protocol)
         where = where or next(iter(chosen_protocol.skeletons))
         name = name or chosen_protocol.data
-        resolved = resolve(protocol, where, own, skeleton)
+        resolved = resolve_protocol(protocol, where, own, skeleton)
     if where is not None:
         with faults.collect():
             get_space(where).parse(architecture)
@@ -160,7 +160,7 @@ def train(
             advance=show,
         )
     if not made and trained.commit != commit():
-        notice(kept_notice(["this training"], [trained.commit]))
+        notice(format_kept_notice(["this training"], [trained.commit]))
     folder = Folder(root)
     for line in (
         f"Test accuracy: {trained.last_accuracy:.2f} % after the last of {len(trained.epochs)} epochs; the best was "

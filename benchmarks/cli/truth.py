@@ -305,7 +305,10 @@ def fit(
     How well is measured by cross-validation, on the architectures of the table, and
     compared with what the number of parameters alone says; see docs/surrogates.md.
     """
-    from archselect.benchmarks.plan.parameters import count_rows, network_of
+    from archselect.benchmarks.plan.parameters import (
+        count_rows,
+        describe_counted_network,
+    )
     from archselect.nasbench_adapters.truth import Surrogate, fit_truth, open_truth
 
     with progress(f"fitting and cross-validating on {table}"):
@@ -326,7 +329,7 @@ def fit(
     say(
         f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}."
     )
-    say(compared(truth, network_of(truth.space.name)))
+    say(compared(truth, describe_counted_network(truth.space.name)))
     say(
         f"Kept the better form of two by that tau-b ({tried}): {truth.details['form']}. Kept at {path}"
     )

@@ -22,7 +22,7 @@ from archselect.benchmarks.conformance.fake_task import (
     global_randomness,
 )
 from archselect.benchmarks.optimisers.supernets import Recipe, make_supernet
-from archselect.benchmarks.plan.study import explain
+from archselect.benchmarks.plan.validation_errors import explain_validation_error
 from archselect.benchmarks.runs.task import SupernetTask
 from archselect.benchmarks.runtime.meter import Clock
 from archselect.nasbench_adapters.errors import UserError
@@ -100,8 +100,9 @@ def variants_of(kind: type[Selector]) -> list[Variant]:
     try:
         made = [Variant(kind(**small), "as it is")]
     except ValidationError as error:
+        reason = explain_validation_error(error, kind)
         raise UserError(
-            f"selector {kind.name} cannot be made for a check: {explain(error, kind)}; give its settings defaults, or "
+            f"selector {kind.name} cannot be made for a check: {reason}; give its settings defaults, or "
             "values in `small`"
         ) from error
     values = {

@@ -6,9 +6,9 @@ from time import perf_counter
 import pytest
 import torch
 
-from archselect.benchmarks.plan.jobs import span
-from archselect.benchmarks.plan.study import read_study
-from archselect.benchmarks.runs.run import Runner
+from archselect.benchmarks.plan.jobs import plan_runs
+from archselect.benchmarks.plan.reading import read_study
+from archselect.benchmarks.runs.runner import Runner
 from archselect.benchmarks.store.facts import write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
@@ -20,7 +20,7 @@ WORK = ("data", "supernet", "score", "tune", "validate")
 def test_overhead(benchmark, tmp_path):
     """`extra_info["overhead"]` is the share of seconds outside the phases of work, after the start of the libraries."""
     study = read_study("quickstart")
-    jobs = span(study, None)
+    jobs = plan_runs(study, None)
     folder = Folder(tmp_path)
     runner = Runner(folder, torch.device("cpu"), None)
     runner._warm_up()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from archselect.benchmarks.plan.jobs import span
-from archselect.benchmarks.plan.study import read_study
+from archselect.benchmarks.plan.jobs import plan_runs
+from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.store.facts import as_text
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
@@ -89,7 +89,7 @@ def study(tmp_path_factory):
     command("run", one, "--out", root / "one")
     (first,) = Folder(root / "one").read_all(Record)
     (folder / "records").mkdir(parents=True)
-    for job in span(read_study(str(path)), None)[:-1]:
+    for job in plan_runs(read_study(str(path)), None)[:-1]:
         record = first.model_copy(update={"id": job.inputs.id, "inputs": job.inputs})
         Folder(folder).path(Record, record.id).write_bytes(as_text(record))
     return path, folder

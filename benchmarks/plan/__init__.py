@@ -1,1 +1,1 @@
-"""What a command will do: studies, protocols of final training, jobs, and cheap checks before anything runs."""
+"""What a command will do: studies, protocols of training, jobs, and cheap checks."""

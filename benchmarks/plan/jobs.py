@@ -1,4 +1,4 @@
-"""The runs a study spans, and what each needs; plain values that travel to worker processes."""
+"""The runs that a study plans, as plain values that travel to worker processes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pathlib import Path
 
 import torch
 
-from archselect.benchmarks.plan.protocols import Resolved, TrainingSettings
-from archselect.benchmarks.plan.study import (
+from archselect.benchmarks.plan.parts import (
     DataPart,
     SelectorPart,
     SpacePart,
-    Study,
     SupernetPart,
+    TrainPart,
 )
+from archselect.benchmarks.plan.protocols import ResolvedProtocol, TrainingSettings
+from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.runtime import formulations
 from archselect.benchmarks.runtime.vouching import check_source
 from archselect.benchmarks.store.facts import Settings, content_id
@@ -58,25 +59,25 @@ class SupernetJob:
     @cached_property
     def id(self) -> str:
         """The hash of all that determines the supernet."""
-        numbers = formulations.of_supernet(
-            self.supernet.build(), get_space(self.space.name)
-        )
+        space = get_space(self.space.name)
+        numbers = formulations.of_supernet(self.supernet.build(), space)
         return supernet_id(
-            self.space.name, self.inputs, self.data_inputs, self.seed, numbers
+            self.space.name,
+            self.inputs,
+            self.data_inputs,
+            self.seed,
+            numbers,
         )
 
     def check(self) -> None:
-        """Raise UserError if what is not archselect's own is not what the command read."""
-        check_source(
-            self.supernet.recipe,
-            self.supernet.source(self.space.name),
-            self.inputs.source,
-        )
+        """Raise UserError if a user's file is not the one that the command read."""
+        source = self.supernet.source(self.space.name)
+        check_source(self.supernet.recipe, source, self.inputs.source)
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One architecture to train to the end; `data` is the name or path of the data set."""
+    """One architecture to train to the end, on a data set by name or path."""
 
     inputs: TrainingInputs
     data: str
@@ -95,10 +96,18 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How architectures of a space are trained to the end: a protocol, a data set by name or path, seeds."""
+    """How architectures of a space are trained to the end.
+
+    Attributes:
+        space: its name.
+        protocol: with all settings.
+        data: the data set, by name or path.
+        described: what a record says of the data set.
+        seeds: one training each.
+    """
 
     space: str
-    protocol: Resolved
+    protocol: ResolvedProtocol
     data: str
     described: TrainingData
     seeds: tuple[int, ...]
@@ -106,48 +115,37 @@ class TrainingPlan:
     @cached_property
     def id(self) -> str:
         """The hash of all that determines its trainings but architecture and seed."""
-        (job,) = replace(self, seeds=(0,))._jobs("")
-        return content_id(
-            {
-                "trained": job.inputs.model_dump(
-                    mode="json", exclude={"architecture", "seed"}
-                )
-            }
-        )
+        inputs = self._job("", seed=0).inputs
+        shared = inputs.model_dump(mode="json", exclude={"architecture", "seed"})
+        return content_id({"trained": shared})
 
     def jobs(self, architecture: str) -> list[TrainingJob]:
-        """The trainings of an architecture, one per seed.
+        """Return the trainings of an architecture, one per seed.
 
         Raises UserError if the text names none of the space.
         """
         space = get_space(self.space)
-        return self._jobs(space.format(space.parse(architecture)))
+        name = space.format(space.parse(architecture))
+        return [self._job(name, seed) for seed in self.seeds]
 
-    def _jobs(self, architecture: str) -> list[TrainingJob]:
-        return [
-            TrainingJob(
-                TrainingInputs(
-                    space=self.space,
-                    architecture=architecture,
-                    data=self.described,
-                    protocol=self.protocol.protocol.name,
-                    settings=self.protocol.settings.model_dump(),
-                    skeleton=self.protocol.skeleton,
-                    seed=seed,
-                    formulations=formulations.of_training(
-                        get_space(self.space), self.described
-                    ),
-                ),
-                self.data,
-                self.protocol.overrides,
-            )
-            for seed in self.seeds
-        ]
+    def _job(self, architecture: str, seed: int) -> TrainingJob:
+        numbers = formulations.of_training(get_space(self.space), self.described)
+        inputs = TrainingInputs(
+            space=self.space,
+            architecture=architecture,
+            data=self.described,
+            protocol=self.protocol.protocol.name,
+            settings=self.protocol.settings.model_dump(),
+            skeleton=self.protocol.skeleton,
+            seed=seed,
+            formulations=numbers,
+        )
+        return TrainingJob(inputs, self.data, self.protocol.overrides)
 
 
 @dataclass(frozen=True)
 class RunJob:
-    """One run: a selector on a supernet with a selection seed, and how what it selects is trained to the end."""
+    """One run: a selector on a supernet, and the trainings of what it selects."""
 
     supernet: SupernetJob
     selector: SelectorPart
@@ -159,6 +157,8 @@ class RunJob:
     def inputs(self) -> Inputs:
         """All that determines the run."""
         selector = self.selector.build()
+        optimiser = self.supernet.supernet.build()
+        space = get_space(self.supernet.space.name)
         return Inputs(
             space=self.supernet.space.name,
             data=self.supernet.data_inputs,
@@ -167,67 +167,76 @@ class RunJob:
                 name=selector.name,
                 label=self.label,
                 settings=selector.model_dump(mode="json"),
-                source=self._source(selector),
+                source=self._find_source(selector),
             ),
             supernet_seed=self.supernet.seed,
             selection_seed=self.selection_seed,
-            formulations=formulations.of_run(
-                selector,
-                self.supernet.supernet.build(),
-                get_space(self.supernet.space.name),
-            ),
+            formulations=formulations.of_run(selector, optimiser, space),
         )
 
-    def _source(self, selector: Selector) -> str | None:
-        """Where what is not archselect's own comes from: the selector, its space, proxies that its settings name."""
-        words = [
-            value for value in selector.model_dump().values() if isinstance(value, str)
-        ]
-        found = [
+    def _find_source(self, selector: Selector) -> str | None:
+        """Return which files or packages of others the run uses; None if it uses none.
+
+        They can be the selector, its space, and the proxies that its settings name.
+        """
+        values = selector.model_dump().values()
+        texts = [value for value in values if isinstance(value, str)]
+        sources = [
             selectors.source_of(type(selector), self.selector.name),
             spaces.source(self.supernet.space.name),
-            *map(proxies.source, words),
+            *map(proxies.source, texts),
         ]
-        return "; ".join(dict.fromkeys(filter(None, found))) or None
+        return "; ".join(dict.fromkeys(filter(None, sources))) or None
 
     def build(self) -> Selector:
         """Return the selector.
 
-        Raises UserError if what is not archselect's own is not what the command read.
+        Raises UserError if a user's file is not the one that the command read.
         """
         self.supernet.check()
         selector = self.selector.build()
-        check_source(
-            self.selector.name, self._source(selector), self.inputs.selector.source
-        )
+        source = self._find_source(selector)
+        check_source(self.selector.name, source, self.inputs.selector.source)
         return selector
 
 
 def plan_training(
     architecture: str,
     space: str,
-    protocol: Resolved,
+    protocol: ResolvedProtocol,
     data: str,
     seed: int,
     data_dir: Path | None,
 ) -> TrainingJob:
-    """The training of one architecture, for which the data is read.
+    """Return the training of one architecture, for which the data are read.
 
-    Raises UserError if the architecture is none of the space, or the data cannot be had
-    or does not fit the protocol.
+    Args:
+        architecture: in the space's notation.
+        space: its name.
+        protocol: with all settings.
+        data: the data set, by name or path.
+        seed: of the training.
+        data_dir: where data sets are; None for the user's data folder.
+
+    Raises:
+        UserError: the architecture is none of the space, or the data cannot be read or
+            do not fit the protocol.
     """
-    described = describe_training(
-        training_dataset(data, protocol.settings, data_dir), protocol.settings
-    )
-    (job,) = TrainingPlan(space, protocol, data, described, (seed,)).jobs(architecture)
+    dataset = load_training_dataset(data, protocol.settings, data_dir)
+    described = describe_training_data(dataset, protocol.settings)
+    plan = TrainingPlan(space, protocol, data, described, (seed,))
+    (job,) = plan.jobs(architecture)
     return job
 
 
-def training_dataset(
-    name: str, settings: TrainingSettings, data_dir: Path | None
+def load_training_dataset(
+    name: str,
+    settings: TrainingSettings,
+    data_dir: Path | None,
 ) -> ImageDataset:
-    """The data set as the settings want it: flipped or not, all of it or the first images."""
-    dataset, limit = load_images(name, data_dir), settings.limit
+    """Return a data set as a training wants it: flipped or not, whole or in part."""
+    dataset = load_images(name, data_dir)
+    limit = settings.limit
     return replace(
         dataset,
         train_images=dataset.train_images[:limit],
@@ -238,23 +247,15 @@ def training_dataset(
     )
 
 
-def describe_training(
-    dataset: ImageDataset, settings: TrainingSettings
+def describe_training_data(
+    dataset: ImageDataset,
+    settings: TrainingSettings,
 ) -> TrainingData:
-    """What a record says of the images of a final training.
+    """Return what a record says of the images of a final training.
 
     Raises UserError if the batch size does not fit them.
     """
-    size, count = settings.batch_size, len(dataset.train_images)
-    if size > count or count % size == 1:
-        fault = (
-            "is more than there are"
-            if size > count
-            else "leaves a last batch of one, too few for normalisation"
-        )
-        raise UserError(
-            f"batch_size {size} {fault} ({count} training images of '{dataset.name}'); choose another"
-        )
+    _check_batch_size(settings.batch_size, dataset)
     return TrainingData(
         name=dataset.name,
         checksum=dataset.checksum,
@@ -265,8 +266,26 @@ def describe_training(
     )
 
 
-def images_of(data: DataPart, data_dir: Path | None, device: torch.device) -> Images:
-    """The data of a study's part, on a device."""
+def _check_batch_size(size: int, dataset: ImageDataset) -> None:
+    """Raise UserError for a batch without enough images, or a last batch of one."""
+    count = len(dataset.train_images)
+    if size > count:
+        fault = "is more than there are"
+    elif count % size == 1:
+        fault = "leaves a last batch of one, too few for normalisation"
+    else:
+        return
+    raise UserError(
+        f"batch_size {size} {fault} ({count} training images of '{dataset.name}'); choose another"
+    )
+
+
+def load_search_images(
+    data: DataPart,
+    data_dir: Path | None,
+    device: torch.device,
+) -> Images:
+    """Return the images of a study's data set on a device, split for the search."""
     return Images(
         load_images(data.name, data_dir),
         device,
@@ -277,34 +296,40 @@ def images_of(data: DataPart, data_dir: Path | None, device: torch.device) -> Im
     )
 
 
-def span(study: Study, data_dir: Path | None) -> list[RunJob]:
-    """Every run of a study, supernet by supernet, in the study's order.
+def plan_runs(study: Study, data_dir: Path | None) -> list[RunJob]:
+    """Return every run of a study, supernet by supernet, in the study's order.
 
     Reads the data for their checksums.
     """
 
     @cache
-    def described_training(name: str, settings: TrainingSettings) -> TrainingData:
-        return describe_training(training_dataset(name, settings, data_dir), settings)
+    def describe(name: str, settings: TrainingSettings) -> TrainingData:
+        dataset = load_training_dataset(name, settings, data_dir)
+        return describe_training_data(dataset, settings)
+
+    def plan(train: TrainPart, space: SpacePart, data: DataPart) -> TrainingPlan:
+        protocol = train.resolve(space.name)
+        name = train.data or data.name
+        described = describe(name, protocol.settings)
+        return TrainingPlan(
+            space.name,
+            protocol,
+            name,
+            described,
+            seeds=tuple(train.seeds),
+        )
 
     jobs = []
     for data in study.data:
-        described = images_of(data, data_dir, torch.device("cpu")).describe()
-        data_inputs = DataInputs.model_validate(described)
+        images = load_search_images(data, data_dir, torch.device("cpu"))
+        data_inputs = DataInputs.model_validate(images.describe())
         for space in study.spaces:
-            trainings = []
-            for part in data.train:
-                protocol, name = part.resolve(space.name), part.data or data.name
-                images = described_training(name, protocol.settings)
-                trainings.append(
-                    TrainingPlan(space.name, protocol, name, images, tuple(part.seeds))
-                )
-            for seed, (selector, supernet, label) in product(
-                study.seeds.supernet, study.pairs_on(space, data)
-            ):
-                job = SupernetJob(space, data, data_inputs, supernet, seed)
+            trainings = tuple(plan(train, space, data) for train in data.train)
+            pairs = study.pairs_on(space, data)
+            for seed, pair in product(study.seeds.supernet, pairs):
+                supernet = SupernetJob(space, data, data_inputs, pair.supernet, seed)
                 jobs += [
-                    RunJob(job, selector, label, s, tuple(trainings))
-                    for s in study.seeds.selection
+                    RunJob(supernet, pair.selector, pair.label, selection, trainings)
+                    for selection in study.seeds.selection
                 ]
     return jobs

@@ -1,4 +1,4 @@
-"""The number of parameters of the networks that a space's protocol trains, for many architectures at once."""
+"""Numbers of parameters of the networks that a space's protocol trains."""
 
 from __future__ import annotations
 
@@ -11,31 +11,33 @@ from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.table import unflatten
 
-TOY = "tiny"
-"""A protocol whose networks stand for no one's."""
+TOY_PROTOCOL = "tiny"
+"""A protocol whose networks are no paper's."""
 
 
-def skeleton_of(space: str) -> dict[str, object]:
-    """Return the settings of the network that the first full-size protocol of a space trains; none for its defaults."""
+def full_size_skeleton(space: str) -> dict[str, object]:
+    """Return the skeleton that the first full-size protocol of a space trains.
+
+    It is empty, which means the space's defaults, where no protocol is for the space.
+    """
     for protocol in PROTOCOLS.values():
         settings = protocol.skeleton(space)
-        if settings is not None and protocol.name != TOY:
+        if settings is not None and protocol.name != TOY_PROTOCOL:
             return dict(settings)
     return {}
 
 
-def network_of(space: str) -> str:
+def describe_counted_network(space: str) -> str:
     """Return in words which network of a space is counted."""
-    settings = ", ".join(f"{key} {value}" for key, value in skeleton_of(space).items())
-    return (
-        f"networks of {settings}"
-        if settings
-        else "networks of the space's default size"
-    )
+    skeleton = full_size_skeleton(space)
+    if not skeleton:
+        return "networks of the space's default size"
+    settings = ", ".join(f"{key} {value}" for key, value in skeleton.items())
+    return f"networks of {settings}"
 
 
 def count_rows(space: SearchSpace, rows: np.ndarray) -> np.ndarray:
-    """Return the number of parameters of architectures given as rows of a table's `choices`.
+    """Return the number of parameters of each row of a table's `choices`.
 
     Args:
         space: of the architectures.
@@ -45,10 +47,10 @@ def count_rows(space: SearchSpace, rows: np.ndarray) -> np.ndarray:
         int64, one number per row, for CIFAR-10's images and classes.
 
     Raises:
-        UserError: networks of the space cannot be built, as those of a package's own
-            operations.
+        UserError: networks of the space cannot be built, for example because a package
+            adds operations of its own.
     """
-    skeleton = get_space(space.name).skeleton(**skeleton_of(space.name))
+    skeleton = get_space(space.name).skeleton(**full_size_skeleton(space.name))
     architectures = [unflatten(space, row) for row in rows]
     try:
         return count_parameters(space, architectures, skeleton)

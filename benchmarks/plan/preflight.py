@@ -1,4 +1,4 @@
-"""Cheap checks of all that a command needs, made before anything is downloaded, trained, hashed or written."""
+"""Cheap checks of all that a command needs, before it downloads, trains or writes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from archselect.benchmarks.engines.registry import check_engine
-from archselect.benchmarks.plan.study import DataPart, SpacePart, Study, TruthPart
+from archselect.benchmarks.plan.parts import DataPart, SpacePart, TruthPart
+from archselect.benchmarks.plan.study import Study
+from archselect.benchmarks.plan.study_checks import check_study_parts
 from archselect.benchmarks.runtime.machine import find_device
 from archselect.benchmarks.store.facts import read_fact_if_there
 from archselect.benchmarks.store.folder import Folder
@@ -61,48 +63,64 @@ def check_study(
     engine_settings: dict[str, Any],
     data_dir: Path | None,
 ) -> None:
-    """Raise UserError, with all faults, if a study cannot be run: where it writes and runs, truths, columns, data."""
+    """Raise UserError, with all faults, if a study cannot be run.
+
+    Looks at where it runs and writes, at its parts, and at its ground truths and data.
+
+    Args:
+        study: to run.
+        root: the folder that it writes.
+        device: see :func:`.machine.find_device`.
+        engine, engine_settings: where it runs.
+        data_dir: where data sets are; None for the user's data folder.
+    """
     faults = Faults()
     check_place(root, device, engine, engine_settings, faults)
     with faults.collect():
-        study.check()
-    check_parts_of_study(study.spaces, study.data, data_dir, faults)
+        check_study_parts(study)
+    check_sources(study.spaces, study.data, data_dir, faults)
     with faults.collect():
-        check_claim(root, study.name)
+        check_study_of_folder(root, study.name)
     faults.raise_any()
 
 
-def check_parts_of_study(
+def check_sources(
     spaces: Sequence[SpacePart],
     data: Sequence[DataPart],
     data_dir: Path | None,
     faults: Faults,
 ) -> None:
-    """Note the truths and columns that are not there, and the data sets that cannot be had."""
+    """Note the ground truths, columns and data sets that are not there."""
     known: list[SearchSpace] | None
     try:
         known = [get_space(space.name) for space in spaces]
     except UserError:
-        # The check of the study names the fault; of which spaces truths should be is
-        # not known.
+        # The check of the study names the fault. The spaces of ground truths cannot be
+        # checked then.
         known = None
+    names = []
+    names_for_training = []
     for part in data:
+        names.append(part.name)
+        for train in part.train:
+            if train.data is not None:
+                names_for_training.append(train.data)
         for truth in part.truth:
             with faults.collect():
                 check_truth(truth, known)
-    trained = [
-        train.data for part in data for train in part.train if train.data is not None
-    ]
-    check_data([part.name for part in data] + trained, data_dir, faults)
+    check_data(names + names_for_training, data_dir, faults)
 
 
 def check_truth(part: TruthPart, spaces: Sequence[SearchSpace] | None) -> None:
-    """Raise UserError unless a truth is there, has the column, and is of one of the spaces, if these are known."""
+    """Raise UserError unless a ground truth is there and has the column.
+
+    It must also be of one of the spaces, unless these are None.
+    """
     check_column(part.table, part.dataset, part.split, part.epochs, spaces)
 
 
 def check_data(names: Sequence[str], data_dir: Path | None, faults: Faults) -> None:
-    """Note the data sets that are unknown or missing, and a lack of room for those to be downloaded."""
+    """Note data sets that are unknown or missing, and a lack of space for downloads."""
     needed = 0
     for name in dict.fromkeys(names):
         with faults.collect():
@@ -114,35 +132,42 @@ def check_data(names: Sequence[str], data_dir: Path | None, faults: Faults) -> N
             check_writable(folder, needed)
 
 
-def check_claim(root: Path, name: str) -> None:
-    """Raise UserError if a folder holds another study, by name, or if its `study.json` is damaged."""
-    there = read_fact_if_there(Folder(root).study_path, StudyInfo)
-    if there is not None and there.name != name:
-        raise UserError(
-            f"{root} holds study '{there.name}' with other settings; name another folder with --out"
-        )
+def check_study_of_folder(root: Path, name: str) -> None:
+    """Raise UserError if a folder holds another study, or a damaged `study.json`."""
+    info = read_fact_if_there(Folder(root).study_path, StudyInfo)
+    if info is not None and info.name != name:
+        raise refuse_other_study(root, info)
+
+
+def refuse_other_study(root: Path, info: StudyInfo) -> UserError:
+    """Return the error for a folder that holds another study."""
+    return UserError(
+        f"{root} holds study '{info.name}' with other settings; name another folder with --out"
+    )
 
 
 def check_writable(path: Path, needed: int | None = None) -> None:
-    """Raise UserError unless a folder can be written, or made, and has room; nothing is made.
+    """Raise UserError unless a folder can be written, or made, and has free space.
+
+    Makes nothing.
 
     Args:
         path: of the folder.
         needed: bytes that must be free there; :data:`LEAST_FREE` if left out.
     """
-    needed = LEAST_FREE if needed is None else needed
+    if needed is None:
+        needed = LEAST_FREE
     existing = path.absolute()
     while not os.path.lexists(existing):
         existing = existing.parent
     if not existing.is_dir():
         raise unwritable(path, _os_error(errno.ENOTDIR))
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise unwritable(
-            path, _os_error(errno.EROFS if _is_read_only(existing) else errno.EACCES)
-        )
+        number = errno.EROFS if _is_read_only(existing) else errno.EACCES
+        raise unwritable(path, _os_error(number))
     try:
         free = shutil.disk_usage(existing).free
-    except OSError as error:  # as where another process has removed it since
+    except OSError as error:  # for example, another process has just removed it
         raise unwritable(path, error) from error
     if free < needed:
         raise UserError(
@@ -157,7 +182,7 @@ def _is_read_only(folder: Path) -> bool:
 
 
 def check_file_writable(path: Path) -> None:
-    """Raise UserError unless a file can be written; nothing is made."""
+    """Raise UserError unless a file can be written. Makes nothing."""
     if path.is_dir():
         raise UserError(f"cannot write {path}: it is a folder; name a file")
     if path.exists() and not os.access(path, os.W_OK):

@@ -1,12 +1,12 @@
-"""How a selected architecture is trained to the end: the papers' protocols as data, and a tiny one for learning.
+"""Protocols: how a selected architecture is trained to the end, as data.
 
-A protocol is a set of settings and, per space, a skeleton. Whatever is changed is
-recorded beside what was asked for.
+A protocol is a set of settings and, per space, a skeleton. A record holds the settings
+that were changed beside those of the protocol.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -89,7 +89,11 @@ class Protocol:
     settings: TrainingSettings
 
     def skeleton(self, space: str) -> Settings | None:
-        """The settings of a space's skeleton, restricted or not; None for a space that the protocol is not for."""
+        """Return the settings of a space's skeleton.
+
+        A restricted space has the skeleton of the whole one. The result is None if the
+        protocol is not for the space.
+        """
         return self.skeletons.get(whole(space))
 
 
@@ -98,16 +102,9 @@ NB101_SPACES = ("nb101", "nb1shot1-1", "nb1shot1-2", "nb1shot1-3")
 WIRING_SPACES = ("minimal", "wiring")
 
 
-def _darts(skeleton: Settings) -> dict[str, Settings]:
-    return dict.fromkeys(DARTS_SPACES, skeleton)
-
-
-def _nb101(skeleton: Settings) -> dict[str, Settings]:
-    return dict.fromkeys(NB101_SPACES, skeleton)
-
-
-def _wiring(skeleton: Settings) -> dict[str, Settings]:
-    return dict.fromkeys(WIRING_SPACES, skeleton)
+def _for_each(spaces: Iterable[str], skeleton: Settings) -> dict[str, Settings]:
+    """Return one skeleton for several spaces."""
+    return dict.fromkeys(spaces, skeleton)
 
 
 _CIFAR = TrainingSettings(
@@ -130,7 +127,7 @@ PROTOCOLS = {
             summary="36 channels, 20 layers, 600 epochs",
             source=_DARTS_PT,
             data="cifar10",
-            skeletons=_darts({"channels": 36, "layers": 20}),
+            skeletons=_for_each(DARTS_SPACES, {"channels": 36, "layers": 20}),
             settings=_CIFAR,
         ),
         Protocol(
@@ -138,7 +135,7 @@ PROTOCOLS = {
             summary="16 channels, 8 layers, 600 epochs",
             source=_DARTS_PT,
             data="cifar100",
-            skeletons=_darts({"channels": 16, "layers": 8}),
+            skeletons=_for_each(DARTS_SPACES, {"channels": 16, "layers": 8}),
             settings=_CIFAR,
         ),
         Protocol(
@@ -146,7 +143,7 @@ PROTOCOLS = {
             summary="16 channels, 8 layers, 600 epochs; flips too, as the released code does",
             source=_DARTS_PT,
             data="svhn",
-            skeletons=_darts({"channels": 16, "layers": 8}),
+            skeletons=_for_each(DARTS_SPACES, {"channels": 16, "layers": 8}),
             settings=_CIFAR,
         ),
         Protocol(
@@ -156,7 +153,9 @@ PROTOCOLS = {
             # it fall linearly.
             source="Liu et al., ICLR 2019; released code of DARTS-PT and Zero-Cost-PT (sota/cnn/train_imagenet.py)",
             data="ImageNet",
-            skeletons=_darts({"channels": 48, "layers": 14, "stem": "imagenet"}),
+            skeletons=_for_each(
+                DARTS_SPACES, {"channels": 48, "layers": 14, "stem": "imagenet"}
+            ),
             settings=TrainingSettings(
                 epochs=250,
                 batch_size=128,
@@ -189,10 +188,12 @@ PROTOCOLS = {
             source="ours",
             data="digits",
             skeletons={
-                **_darts({"channels": 4, "layers": 5}),
+                **_for_each(DARTS_SPACES, {"channels": 4, "layers": 5}),
                 "nb201": {"channels": 4, "cells": 1, "reduction": "residual"},
-                **_nb101({"channels": 8, "cells": 1, "momentum": "benchmark"}),
-                **_wiring({"channels": 4, "layers": 3}),
+                **_for_each(
+                    NB101_SPACES, {"channels": 8, "cells": 1, "momentum": "benchmark"}
+                ),
+                **_for_each(WIRING_SPACES, {"channels": 4, "layers": 3}),
             },
             settings=TrainingSettings(
                 epochs=16,
@@ -209,8 +210,16 @@ PROTOCOLS = {
 
 
 @dataclass(frozen=True)
-class Resolved:
-    """A protocol for one space with everything filled in; `overrides` are the values that are not the protocol's."""
+class ResolvedProtocol:
+    """A protocol for one space with every setting filled in.
+
+    Attributes:
+        protocol: as it is published.
+        settings: of the training.
+        skeleton: settings of the space's skeleton.
+        overrides: the values that are not the protocol's, by key; those of the skeleton
+            as `skeleton.KEY`.
+    """
 
     protocol: Protocol
     settings: TrainingSettings
@@ -219,7 +228,7 @@ class Resolved:
 
 
 def get_protocol(name: str) -> Protocol:
-    """The protocol of that name.
+    """Return the protocol of that name.
 
     Raises UserError, with the nearest name, if there is none.
     """
@@ -228,53 +237,80 @@ def get_protocol(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
-def resolve(
-    name: str, space: str, settings: Mapping[str, Any], skeleton: Settings | None = None
-) -> Resolved:
-    """A protocol for a space, with some settings of the training and of the skeleton replaced.
+def resolve_protocol(
+    name: str,
+    space: str,
+    settings: Mapping[str, Any],
+    skeleton: Settings | None = None,
+) -> ResolvedProtocol:
+    """Return a protocol for a space, with some settings replaced.
 
-    Raises UserError if the protocol is unknown or not for that space, or a setting is
-    unknown or out of range.
+    Args:
+        name: of the protocol.
+        space: name of the space.
+        settings: of the training, in place of the protocol's.
+        skeleton: settings of the skeleton, in place of the protocol's.
+
+    Raises:
+        UserError: the protocol is unknown or not for that space, or a setting is
+            unknown or out of range.
     """
     protocol = get_protocol(name)
-    own = protocol.skeleton(space)
-    if own is None:
-        get_space(space)  # raises for a name that is none
-        others = [
-            other.name
-            for other in PROTOCOLS.values()
-            if other.skeleton(space) is not None
-        ]
+    published_skeleton = _skeleton_for(protocol, space)
+    new_skeleton = published_skeleton | (skeleton or {})
+    _check_names(protocol, space, settings, new_skeleton)
+    published = protocol.settings.model_dump()
+    try:
+        new_settings = TrainingSettings.model_validate(published | dict(settings))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(map(str, fault["loc"]))
+        raise UserError(f"protocol {name}: {key}: {fault['msg']}") from error
+    has_auxiliary = get_space(space).skeleton(**new_skeleton).auxiliary is not None
+    if new_settings.auxiliary_weight and not has_auxiliary:
         raise UserError(
-            f"protocol {name} is not for space {space}; for that there is {', '.join(others) or 'none'}"
+            f"space {space} has no auxiliary head: leave auxiliary_weight at 0"
         )
+    overrides: Settings = _changed_values(new_settings.model_dump(), published)
+    for key, value in _changed_values(new_skeleton, published_skeleton).items():
+        overrides[f"skeleton.{key}"] = value
+    return ResolvedProtocol(protocol, new_settings, new_skeleton, overrides)
+
+
+def _skeleton_for(protocol: Protocol, space: str) -> Settings:
+    """Return the protocol's skeleton for a space.
+
+    Raises UserError if the protocol is not for that space, or there is no such space.
+    """
+    skeleton = protocol.skeleton(space)
+    if skeleton is not None:
+        return skeleton
+    get_space(space)  # raises for an unknown name
+    others = [
+        other.name for other in PROTOCOLS.values() if other.skeleton(space) is not None
+    ]
+    raise UserError(
+        f"protocol {protocol.name} is not for space {space}; for that there is {', '.join(others) or 'none'}"
+    )
+
+
+def _check_names(
+    protocol: Protocol,
+    space: str,
+    settings: Mapping[str, Any],
+    skeleton: Settings,
+) -> None:
+    """Raise UserError, with all faults, for unknown settings and a wrong skeleton."""
     known = list(TrainingSettings.model_fields)
     faults = Faults()
     for key in settings:
         if key not in known:
-            faults.add(unknown(f"setting of protocol {name}", key, known))
+            faults.add(unknown(f"setting of protocol {protocol.name}", key, known))
     with faults.collect():
-        checked_skeleton(get_space(space), own | (skeleton or {}))
+        checked_skeleton(get_space(space), skeleton)
     faults.raise_any()
-    before = protocol.settings.model_dump()
-    try:
-        chosen = TrainingSettings.model_validate(before | dict(settings))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(
-            f"protocol {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-        ) from error
-    shape = own | (skeleton or {})
-    if get_space(space).skeleton(**shape).auxiliary is None and chosen.auxiliary_weight:
-        raise UserError(
-            f"space {space} has no auxiliary head: leave auxiliary_weight at 0"
-        )
-    changed: Settings = {
-        key: value for key, value in chosen.model_dump().items() if value != before[key]
-    }
-    changed |= {
-        f"skeleton.{key}": value
-        for key, value in shape.items()
-        if own.get(key) != value
-    }
-    return Resolved(protocol, chosen, shape, changed)
+
+
+def _changed_values(settings: Settings, standard: Settings) -> Settings:
+    """Return the settings whose values are not the standard ones."""
+    return {key: value for key, value in settings.items() if standard.get(key) != value}

@@ -1,16 +1,16 @@
-"""A run's journal: what its task has answered so far, so that an interrupted selection goes on where it stopped.
+"""The journal of a run: its task's answers, so that a selection can be resumed.
 
-A selector is a function of the answers it is given. So a run that starts again is given
-the journal's answers, in order and at once, until they are used up; only then is
-anything computed. No selector needs to know.
+A selector is a function of the answers it is given. A run that starts again is given
+the journal's answers, in order and at once. Only when they are used up is anything
+computed. No selector needs to know.
 
 `ID.jsonl` has one line per answer: its number, the question's name, the answer, the
-random streams it moved and the clock. After each tuning `ID.pt` holds the supernet's
-state. Both are gone when the run is finished.
+random streams that it moved, and the clock. After each tuning `ID.pt` holds the
+supernet's state. Both are removed when the run is finished.
 
-Two processes may write the same journal, where a cluster still does a run that a
-command which is gone has asked for. They are given the same answers, and of each number
-the first line counts.
+Two processes may write the same journal: a cluster can still do a run after the command
+that asked for it has ended. They are given the same answers, and of each number the
+first line counts.
 """
 
 from __future__ import annotations
@@ -19,13 +19,19 @@ import base64
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Concatenate, NamedTuple
 
 import torch
 from torch import Tensor
 
+from archselect.benchmarks.runs.delegating_task import (
+    Answer,
+    Arguments,
+    DelegatingTask,
+)
 from archselect.benchmarks.runs.task import SupernetTask
 from archselect.benchmarks.runtime.machine import commit, same_commit
 from archselect.benchmarks.runtime.tensor_files import (
@@ -38,16 +44,23 @@ from archselect.nasbench_adapters.atomic_files import open_to_append, unwritable
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.input_files import open_plain, unreadable
 from archselect.nasbench_adapters.limits import MOST_LINE_BYTES
-from archselect.nasbench_adapters.networks import Mixture
-from archselect.nasbench_adapters.space import Architecture, Decisions
-from archselect.selectors.base import Batch, Evaluation, Task
+from archselect.selectors.base import Evaluation, Task
 from archselect.selectors.proxies.base import Undefined
 
 _UNDEFINED = "undefined"
-"""The key of an answer that is no score but the reason why there is none."""
+"""The key of an answer that is not a score but the reason why there is none."""
+_PARTS = {"number", "commit", "question", "answer", "streams", "networks", "clock"}
+"""The keys of a line that answers a question."""
 
 Line = dict[str, Any]
-Answer = TypeVar("Answer")
+
+
+class _SavedState(NamedTuple):
+    """The state of a supernet after a tuning, and the tuning's line and place."""
+
+    place: int
+    line: Line
+    state: dict[str, Any]
 
 
 class Journal:
@@ -56,12 +69,12 @@ class Journal:
     Args:
         path: of the journal, without suffix.
         run: id of the run; a journal of another run is not used.
-        supernet_commit: of the archselect that made the supernet; answers about another
-            supernet are not used.
+        supernet_commit: that made the supernet; answers about another supernet are not
+            used.
         other_code: whether answers that another commit of archselect gave are used.
 
     Attributes:
-        commit: of the archselect that gives the answers; None if several did.
+        commit: that gives the answers; None if several did.
         found: the lines found.
         asked: how many answers were given, found or new.
         state: of the supernet after the last tuning found; None if there was none.
@@ -74,13 +87,18 @@ class Journal:
         supernet_commit: str | None = None,
         other_code: bool = True,
     ) -> None:
-        self.path, self.state_path = path.with_suffix(".jsonl"), path.with_suffix(".pt")
-        self.asked, self.state = 0, None
+        self.path = path.with_suffix(".jsonl")
+        self.state_path = path.with_suffix(".pt")
+        self.asked = 0
+        self.state: dict[str, Any] | None = None
         self.commit: str | None = commit()
         header = {"run": run, "supernet_commit": supernet_commit}
-        found = self._whole(_read(self.path, header))
-        given_by = same_commit(self.commit, *(line["commit"] for line in found))
-        self.found = found if other_code or given_by == self.commit else []
+        lines = _read(self.path, header)
+        found = self._lines_with_state(lines)
+        commits = [line["commit"] for line in found]
+        given_by = same_commit(self.commit, *commits)
+        is_usable = other_code or given_by == self.commit
+        self.found = found if is_usable else []
         if self.found:
             self.commit = given_by
         else:
@@ -88,38 +106,46 @@ class Journal:
             self.state_path.unlink(missing_ok=True)
             _begin(self.path, header)
 
-    def _whole(self, lines: list[Line]) -> list[Line]:
-        """The lines found if the state after their last tuning is there too, else none.
+    def _lines_with_state(self, lines: list[Line]) -> list[Line]:
+        """Return the lines; none if the state after their last tuning is missing.
 
-        A state is written before its tuning is noted; if only that was done, the note
-        is made good.
+        A state is written before the line of its tuning. If a process ended between the
+        two, this adds the line, which the state holds too.
         """
         tunings = [
             place for place, line in enumerate(lines) if line["question"] == "tune"
         ]
         if not self.state_path.is_file():
             return [] if tunings else lines
+        saved = self._read_state()
+        if saved is None:
+            return []
+        self.state = saved.state
+        if lines and saved.place == len(lines) and _is_answer(saved.line):
+            _add(self.path, saved.line)
+            return [*lines, saved.line]
+        is_of_last_tuning = bool(tunings) and saved.place == tunings[-1]
+        return lines if is_of_last_tuning else []
+
+    def _read_state(self) -> _SavedState | None:
+        """Return the state that is there; None if it is damaged."""
         try:
             saved = load_checked(self.state_path)
         except UserError:
-            return []
-        if not saved.keys() >= {"state", "place", "line"} or not isinstance(
-            saved["place"], int
-        ):
-            return []
-        self.state = saved["state"]
-        if lines and saved["place"] == len(lines) and _is_line(saved["line"]):
-            _add(self.path, saved["line"])
-            return [*lines, saved["line"]]
-        return lines if tunings and saved["place"] == tunings[-1] else []
+            return None
+        if not saved.keys() >= set(_SavedState._fields):
+            return None
+        if not isinstance(saved["place"], int):
+            return None
+        return _SavedState(saved["place"], saved["line"], saved["state"])
 
     @property
     def replaying(self) -> bool:
-        """Whether the next answer is in the journal."""
+        """True while the next answer is in the journal."""
         return self.asked < len(self.found)
 
     def next(self, question: str) -> Line:
-        """The journal's next line.
+        """Return the journal's next line.
 
         Raises UserError if it answers another question than the one asked.
         """
@@ -132,18 +158,17 @@ class Journal:
         return line
 
     def write(self, line: Line, state: dict[str, Any] | None = None) -> None:
-        """Add a line, and keep the supernet's state that goes with it."""
+        """Add a line, and write the supernet's state that belongs to it."""
         line = {"number": self.asked, "commit": commit(), **line}
         if state is not None:
-            save_checked(
-                self.state_path, {"place": self.asked, "line": line, "state": state}
-            )
+            saved = _SavedState(self.asked, line, state)
+            save_checked(self.state_path, saved._asdict())
         _add(self.path, line)
         self.asked += 1
 
 
 def discard(path: Path) -> None:
-    """Remove a journal (its path is without suffix) once its run's record is written.
+    """Remove a journal, whose path is without suffix, once its run's record is written.
 
     The folder stays: another worker may be about to write its own journal there.
     """
@@ -152,7 +177,7 @@ def discard(path: Path) -> None:
 
 
 def _begin(path: Path, header: Line) -> None:
-    """Write a journal of no answers; whatever was there is gone, and nothing is written through a link."""
+    """Write a journal without answers over what is there; never through a link."""
     try:
         with open_to_append(path, path.parent.parent) as file:
             file.truncate(0)
@@ -162,7 +187,7 @@ def _begin(path: Path, header: Line) -> None:
 
 
 def _add(path: Path, line: Line) -> None:
-    """Add a line to a journal; nothing is written through a link."""
+    """Add a line to a journal; never write through a link."""
     try:
         with open_to_append(path, path.parent.parent) as file:
             file.write(_text_of(line))
@@ -175,9 +200,9 @@ def _text_of(line: Line) -> bytes:
 
 
 def _read(path: Path, header: Line) -> list[Line]:
-    """Return the answers of a journal of that header, by number; what follows the first broken line or gap is cut off.
+    """Return the answers of a journal, by number; none if it has another header.
 
-    A journal of another header has none.
+    What follows the first broken line or gap is removed from the file.
     """
     try:
         with open_plain(path) as file:
@@ -187,36 +212,47 @@ def _read(path: Path, header: Line) -> list[Line]:
         return []
     except OSError as error:
         raise unreadable(path, error) from error
-    if not lines or any(lines[0].get(name) != value for name, value in header.items()):
+    if not lines:
         return []
+    first = lines[0]
+    for name, value in header.items():
+        if first.get(name) != value:
+            return []
     if whole < size:
         _cut_off(path, whole)
     return lines[1:]
 
 
 def _whole_lines(file: IO[bytes]) -> tuple[list[Line], int]:
-    """Return the lines of a journal up to the first that is broken or a gap, and how many bytes they are."""
+    """Return the lines up to the first broken one or gap, and their bytes."""
     lines: list[Line] = []
     whole = 0
     while text := file.readline(MOST_LINE_BYTES):
-        if not text.endswith(b"\n"):
+        line = _parse_line(text)
+        if line is None or (lines and not _is_answer(line)):
             break
-        try:
-            line = json.loads(text)
-        except (ValueError, RecursionError):
-            break
-        if not (_is_line(line) if lines else isinstance(line, dict)):
-            break
-        if not lines or line["number"] == len(lines) - 1:
+        expected = len(lines) - 1
+        if not lines or line["number"] == expected:
             lines.append(line)
-        elif line["number"] >= len(lines):
+        elif line["number"] > expected:
             break
         whole += len(text)
     return lines, whole
 
 
+def _parse_line(text: bytes) -> Line | None:
+    """Return the content of a line; None if the line is broken."""
+    if not text.endswith(b"\n"):
+        return None
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return line if isinstance(line, dict) else None
+
+
 def _cut_off(path: Path, size: int) -> None:
-    """Cut a journal off behind so many bytes; nothing is written through a link."""
+    """Shorten a journal to so many bytes; never write through a link."""
     try:
         with open_to_append(path, path.parent.parent) as file:
             file.truncate(size)
@@ -224,210 +260,195 @@ def _cut_off(path: Path, size: int) -> None:
         raise unwritable(path, error) from error
 
 
-def _is_line(line: object) -> bool:
-    """Whether it has all that answers a question."""
-    parts = {"number", "commit", "question", "answer", "streams", "networks", "clock"}
-    return (
-        isinstance(line, dict)
-        and line.keys() >= parts
-        and isinstance(line["number"], int)
-    )
+def _is_answer(line: object) -> bool:
+    """Return whether a line has all that answers a question."""
+    if not isinstance(line, dict) or not line.keys() >= _PARTS:
+        return False
+    return isinstance(line["number"], int)
 
 
-class JournaledTask(Task):
-    """A task that keeps a journal. See :class:`archselect.selectors.base.Task`.
+@dataclass(frozen=True)
+class _Question:
+    """How a journal notes the answers to one of a task's questions.
+
+    Attributes:
+        name: of the question in the journal.
+        encode: makes JSON of an answer.
+        decode: makes the answer of its JSON.
+        streams: random streams of the task that an answer may move.
+        one_per: place of the argument for whose every entry the answer has a score;
+            None if an answer is one value.
+        may_be_undefined: whether the journal notes the reason where there is no score.
+    """
+
+    name: str
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+    streams: tuple[str, ...] = ()
+    one_per: int | None = None
+    may_be_undefined: bool = False
+
+
+class JournaledTask(DelegatingTask):
+    """A task that keeps a journal of its answers, and gives those that are in it.
 
     Args:
         task: answers what the journal does not. Its clock is set to the journal's times
             and counts when the journal's last answer has been given.
         journal: of the run.
-        answers: told what is asked.
+        answers: notes what is asked.
     """
 
+    _task: SupernetTask
+
     def __init__(self, task: SupernetTask, journal: Journal, answers: Answers) -> None:
-        self._task, self._journal, self._answers, self._clock = (
-            task,
-            journal,
-            answers,
-            task.clock,
-        )
-        self.space, self.supernet, self.alphas, self.rng = (
-            task.space,
-            task.supernet,
-            task.alphas,
-            task.rng,
-        )
+        super().__init__(task)
+        self._journal = journal
+        self._answers = answers
+        self._questions = {
+            "evaluate": _Question(
+                "evaluate", list, _read_evaluation, streams=("validation",)
+            ),
+            "evaluate_tuned": _Question(
+                "evaluate tuned", list, _read_evaluation, streams=("validation",)
+            ),
+            "proxy": _Question("proxy", _unchanged, _read_score),
+            "proxies": _Question("proxies", _unchanged, _read_scores, one_per=1),
+            "proxy_of_network": _Question(
+                "network",
+                _encode_score_or_reason,
+                _read_score_or_reason,
+                streams=("minibatches",),
+                may_be_undefined=True,
+            ),
+            # The alphas are part of the answer: a selector may read them.
+            "tune": _Question("tune", self._list_alphas, self._restore_alphas),
+        }
 
-    def mixture(
-        self, decisions: Decisions, alphas: Sequence[Tensor] | None = None
-    ) -> Mixture:
-        """See :meth:`.Task.mixture`."""
-        return self._task.mixture(decisions, alphas)
-
-    def new_alphas(self) -> tuple[Tensor, ...]:
-        """See :meth:`.Task.new_alphas`."""
-        return self._task.new_alphas()
-
-    def minibatch(self, size: int) -> Batch:
-        """See :meth:`.Task.minibatch`."""
-        return self._task.minibatch(size)
-
-    def evaluate(
-        self, mixture: Mixture, norm: str = "running", augment: bool = False
-    ) -> Evaluation:
-        """See :meth:`.Task.evaluate`."""
-        return self._ask(
-            "evaluate",
-            lambda: list(self._task.evaluate(mixture, norm, augment)),
-            _evaluation,
-            ["validation"],
-        )
-
-    def evaluate_tuned(
+    def _ask(
         self,
-        decisions: Decisions,
-        epochs: int,
-        learning_rate: float,
-        norm: str = "running",
-        augment: bool = False,
-    ) -> Evaluation:
-        """See :meth:`.Task.evaluate_tuned`."""
+        question: Callable[Concatenate[Task, Arguments], Answer],
+        *arguments: Arguments.args,
+        **keywords: Arguments.kwargs,
+    ) -> Answer:
+        """Return the journal's answer, or a new one, which is noted.
 
-        def evaluated() -> list[float]:
-            return list(
-                self._task.evaluate_tuned(
-                    decisions, epochs, learning_rate, norm, augment
-                )
-            )
-
-        return self._ask("evaluate tuned", evaluated, _evaluation, ["validation"])
-
-    def proxy(
-        self, name: str, mixture: Mixture, batch: Batch, norm: str = "running"
-    ) -> float:
-        """See :meth:`.Task.proxy`."""
-        return self._ask(
-            "proxy", lambda: self._task.proxy(name, mixture, batch, norm), _score
-        )
-
-    def proxies(
-        self,
-        name: str,
-        mixtures: Sequence[Mixture],
-        batch: Batch,
-        norm: str = "running",
-    ) -> list[float]:
-        """See :meth:`.Task.proxies`."""
-
-        def scores(answer: Any) -> list[float]:
-            return [_score(value) for value, _ in zip(answer, mixtures, strict=True)]
-
-        return self._ask(
-            "proxies", lambda: self._task.proxies(name, mixtures, batch, norm), scores
-        )
-
-    def proxy_of_network(
-        self, name: str, architecture: Architecture, batches: int, size: int
-    ) -> float:
-        """See :meth:`.Task.proxy_of_network`."""
-
-        def scored() -> float | dict[str, str]:
+        Questions that the journal does not know are only handed on.
+        """
+        noted = self._questions.get(question.__name__)
+        if noted is None:
+            return super()._ask(question, *arguments, **keywords)
+        if self._journal.replaying:
+            with taking_over(self._journal.path):
+                answer = _decode(noted, self._replay(noted.name), arguments)
+        else:
             try:
-                return self._task.proxy_of_network(name, architecture, batches, size)
+                computed: Any = super()._ask(question, *arguments, **keywords)
             except Undefined as error:
-                return {_UNDEFINED: str(error)}
-
-        answer = self._ask("network", scored, _score_or_reason, ["minibatches"])
+                if not noted.may_be_undefined:
+                    raise
+                computed = error
+            encoded = noted.encode(computed)
+            self._note(noted, encoded)
+            answer = _decode(noted, encoded, arguments)
         if isinstance(answer, Undefined):
             raise answer
         return answer
 
-    def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
-        """See :meth:`.Task.tune`.
-
-        The alphas are part of the answer: a selector may read them.
-        """
-
-        def tuned() -> list[Any]:
-            self._task.tune(decisions, epochs, learning_rate)
-            return [alpha.tolist() for alpha in self.alphas]
-
-        def moved(rows: Any) -> None:
-            with torch.no_grad():
-                for alpha, values in zip(self.alphas, rows, strict=True):
-                    alpha.copy_(torch.tensor(values))
-
-        self._ask("tune", tuned, moved)
-
-    def _ask(
-        self,
-        question: str,
-        compute: Callable[[], Any],
-        take: Callable[[Any], Answer],
-        streams: Sequence[str] = (),
-    ) -> Answer:
-        """What `take` makes of the journal's answer, or of a new one that is noted.
-
-        `streams` are those that answering may move.
-        """
-        if self._journal.replaying:
-            with taking_over(self._journal.path):
-                return take(self._replay(question))
-        answer = compute()
+    def _note(self, question: _Question, answer: Any) -> None:
+        """Write an answer into the journal, with the state of the task after it."""
+        streams = {}
+        for name in question.streams:
+            generator = self._task.streams[name]
+            streams[name] = _encode_bytes(generator.get_state())
         line = {
-            "question": question,
+            "question": question.name,
             "answer": answer,
-            "streams": {
-                name: _text(self._task.streams[name].get_state()) for name in streams
-            },
+            "streams": streams,
             "networks": self._task.networks,
-            "clock": self._clock.state(),
+            "clock": self._task.clock.state(),
         }
-        self._journal.write(line, self._task.state() if question == "tune" else None)
-        self._answers.answered(question, replayed=False)
-        return take(answer)
+        state = self._task.state() if question.name == "tune" else None
+        self._journal.write(line, state)
+        self._answers.answered(question.name, replayed=False)
 
     def _replay(self, question: str) -> Any:
-        """The journal's answer; with the last one the task takes over the state in which the journal left it."""
+        """Return the journal's answer, and leave the task as after that answer.
+
+        With the last answer the task takes over the supernet's state and the clock.
+        """
         line = self._journal.next(question)
         self._answers.answered(question, replayed=True)
         for name, state in line["streams"].items():
-            self._task.streams[name].set_state(_state(state))
+            self._task.streams[name].set_state(_decode_bytes(state))
         self._task.networks = int(line["networks"])
         if not self._journal.replaying:
             if self._journal.state is not None:
                 self._task.load_state(self._journal.state)
-            self._clock.restore(line["clock"])
+            self._task.clock.restore(line["clock"])
         return line["answer"]
 
+    def _list_alphas(self, _: None) -> list[Any]:
+        return [alpha.tolist() for alpha in self.alphas]
 
-def _score(answer: Any) -> float:
-    """Return a proxy's answer.
+    def _restore_alphas(self, rows: Any) -> None:
+        with torch.no_grad():
+            for alpha, values in zip(self.alphas, rows, strict=True):
+                alpha.copy_(torch.tensor(values))
 
-    Raises ValueError if it is no score: a proxy's scores are finite.
+
+def _decode(question: _Question, noted: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return an answer as it is noted in a journal.
+
+    Raises ValueError if it is none to these arguments.
     """
-    value = float(answer)
-    if not math.isfinite(value):
-        raise ValueError(f"a proxy's score that is not finite: {value}")
-    return value
+    answer = question.decode(noted)
+    if question.one_per is not None:
+        asked = arguments[question.one_per]
+        if len(answer) != len(asked):
+            raise ValueError(f"{len(answer)} scores of {len(asked)} candidates")
+    return answer
 
 
-def _score_or_reason(answer: Any) -> float | Undefined:
-    """Return a proxy's answer, or the reason that was noted where there is no score."""
-    return (
-        Undefined(str(answer[_UNDEFINED]))
-        if isinstance(answer, dict)
-        else _score(answer)
-    )
+def _unchanged(answer: Any) -> Any:
+    return answer
 
 
-def _evaluation(answer: Any) -> Evaluation:
-    return Evaluation(*map(float, answer))
+def _read_score(noted: Any) -> float:
+    """Return a proxy's score.
+
+    Raises ValueError if it is not finite, which no proxy's score is.
+    """
+    score = float(noted)
+    if not math.isfinite(score):
+        raise ValueError(f"a proxy's score that is not finite: {score}")
+    return score
 
 
-def _text(state: Tensor) -> str:
+def _read_scores(noted: Any) -> list[float]:
+    return [_read_score(score) for score in noted]
+
+
+def _encode_score_or_reason(answer: float | Undefined) -> float | dict[str, str]:
+    if isinstance(answer, Undefined):
+        return {_UNDEFINED: str(answer)}
+    return answer
+
+
+def _read_score_or_reason(noted: Any) -> float | Undefined:
+    """Return a proxy's score, or the error with the reason why there is none."""
+    if isinstance(noted, dict):
+        return Undefined(str(noted[_UNDEFINED]))
+    return _read_score(noted)
+
+
+def _read_evaluation(noted: Any) -> Evaluation:
+    return Evaluation(*map(float, noted))
+
+
+def _encode_bytes(state: Tensor) -> str:
     return base64.b64encode(state.numpy().tobytes()).decode()
 
 
-def _state(text: str) -> Tensor:
+def _decode_bytes(text: str) -> Tensor:
     return torch.tensor(list(base64.b64decode(text)), dtype=torch.uint8)

@@ -1,4 +1,7 @@
-"""The task a selector is given, on a run's own copy of a supernet: phases timed, random streams by purpose."""
+"""The task that a selector is given, on a run's own copy of a supernet.
+
+It times its phases, and has one random stream per purpose.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ from archselect.nasbench_adapters.networks import (
     FoldedSupernet,
     FusedSupernet,
     Mixture,
+    Network,
     build_network,
     executed,
     mixture_of,
@@ -39,13 +43,14 @@ from archselect.selectors.proxies import get_proxy
 from archselect.selectors.proxies.base import Undefined
 
 SCORING_BATCH = 500
-"""Images per forward where the batch does not matter to the result (running statistics,
-no augmentation).
+"""Images per forward where the size of a batch does not change the result.
+
+That is the case with running statistics and without augmentation.
 """
 
 
 class SupernetTask(Task):
-    """See :class:`archselect.selectors.base.Task`.
+    """A task that computes its answers; see :class:`archselect.selectors.base.Task`.
 
     Args:
         space, recipe, inputs: of the supernet.
@@ -70,26 +75,18 @@ class SupernetTask(Task):
         supernet_seed: int,
         selection_seed: int,
     ) -> None:
-        self.space, self.images, self.clock = space, images, clock
-        self._recipe, self._inputs, self._trained = recipe, inputs, trained
+        self.space = space
+        self.images = images
+        self.clock = clock
+        self._recipe = recipe
+        self._inputs = inputs
+        self._trained = trained
         self._seeds = (supernet_seed, selection_seed)
         self._skeleton = space.skeleton(**inputs.skeleton)
         self.supernet = new_supernet(space, inputs, images, supernet_seed)
         self.supernet.load_state_dict(trained.weights)
         self.supernet.eval()
-        # In either mode with fewer and larger kernels, where only features matter.
-        self._folded = FoldedSupernet(self.supernet)
-        self._fast: dict[str, Callable[[Tensor, Mixture], Tensor]] = {
-            "running": self._folded,
-            "batch": FusedSupernet(self.supernet),
-        }
-        # A proxy listens to modules, which a graph does not call; code would be made
-        # for every candidate.
-        self._evaluated = dict(self._fast)
-        if recipe.execution == "cuda-graphs":
-            self._evaluated["batch"] = executed(
-                self._fast["batch"], self.supernet, recipe.execution
-            )
+        self._prepare_forwards()
         self.alphas: tuple[Tensor, ...] = tuple(
             alpha.to(images.device, copy=True).requires_grad_()
             for alpha in trained.alphas
@@ -103,6 +100,21 @@ class SupernetTask(Task):
         self.networks = 0
         self._trainer: Trainer | None = None
 
+    def _prepare_forwards(self) -> None:
+        """Prepare forwards with fewer and larger kernels, one per batch-norm mode."""
+        self._folded = FoldedSupernet(self.supernet)
+        self._fast: dict[str, Callable[[Tensor, Mixture], Tensor]] = {
+            "running": self._folded,
+            "batch": FusedSupernet(self.supernet),
+        }
+        # Only evaluations use graphs. A proxy listens to modules, which a graph does
+        # not call, and would make the code of every candidate.
+        self._evaluated = dict(self._fast)
+        if self._recipe.execution == "cuda-graphs":
+            self._evaluated["batch"] = executed(
+                self._fast["batch"], self.supernet, self._recipe.execution
+            )
+
     def _stream(self, purpose: str, *keys: int) -> int:
         return stream_seed(f"selection {purpose}", *self._seeds, *keys)
 
@@ -110,13 +122,14 @@ class SupernetTask(Task):
         return torch.Generator().manual_seed(self._stream(purpose, *keys))
 
     def mixture(
-        self, decisions: Decisions, alphas: Sequence[Tensor] | None = None
+        self,
+        decisions: Decisions,
+        alphas: Sequence[Tensor] | None = None,
     ) -> Mixture:
         """See :meth:`.Task.mixture`."""
+        weights = self.alphas if alphas is None else alphas
         with torch.no_grad():
-            return mixture_of(
-                self.space, self.alphas if alphas is None else alphas, decisions
-            )
+            return mixture_of(self.space, weights, decisions)
 
     def new_alphas(self) -> tuple[Tensor, ...]:
         """See :meth:`.Task.new_alphas`."""
@@ -128,7 +141,10 @@ class SupernetTask(Task):
         )
 
     def evaluate(
-        self, mixture: Mixture, norm: str = "running", augment: bool = False
+        self,
+        mixture: Mixture,
+        norm: str = "running",
+        augment: bool = False,
     ) -> Evaluation:
         """See :meth:`.Task.evaluate`.
 
@@ -162,17 +178,15 @@ class SupernetTask(Task):
     ) -> Evaluation:
         """See :meth:`.Task.evaluate_tuned`."""
         leaves = [*self.supernet.parameters(), *self.alphas]
-        state, training, gradients = (
-            deepcopy(self.state()),
-            self.supernet.training,
-            [leaf.grad for leaf in leaves],
-        )
+        state = deepcopy(self.state())
+        was_training = self.supernet.training
+        gradients = [leaf.grad for leaf in leaves]
         try:
             self.tune(decisions, epochs, learning_rate)
             return self.evaluate(self.mixture(decisions), norm, augment)
         finally:
             self.load_state(state)
-            self.supernet.train(training)
+            self.supernet.train(was_training)
             for leaf, gradient in zip(leaves, gradients, strict=True):
                 leaf.grad = gradient
 
@@ -184,22 +198,29 @@ class SupernetTask(Task):
                     "train", size, self.streams["minibatches"], self._recipe.augment
                 )
             except UserError as error:
-                # A selector that asks for what there is not fails its own run, and not
-                # the whole study.
+                # A selector that asks for too many images fails its own run, not the
+                # whole study.
                 raise ValueError(
                     f"the selector asked for a minibatch that cannot be drawn: {error}"
                 ) from error
             return Batch(*drawn)
 
     def proxy(
-        self, name: str, mixture: Mixture, batch: Batch, norm: str = "running"
+        self,
+        name: str,
+        mixture: Mixture,
+        batch: Batch,
+        norm: str = "running",
     ) -> float:
         """See :meth:`.Task.proxy`."""
         proxy = get_proxy(name)
-        with self.clock.phase("score"), scoring(self.supernet, norm):
-            run = self._fast[norm] if proxy.side_by_side is not None else self.supernet
-            with _naming(name, _under(self.space, mixture)):
-                return proxy.measure(self.supernet, lambda x: run(x, mixture), *batch)
+        forward = self.supernet if proxy.side_by_side is None else self._fast[norm]
+        with (
+            self.clock.phase("score"),
+            scoring(self.supernet, norm),
+            _naming(name, _describe(self.space, mixture)),
+        ):
+            return proxy.measure(self.supernet, lambda x: forward(x, mixture), *batch)
 
     def proxies(
         self,
@@ -227,31 +248,24 @@ class SupernetTask(Task):
                 len(mixtures),
             )
         for value, mixture in zip(values, mixtures, strict=True):
-            with _naming(name, _under(self.space, mixture)):
+            with _naming(name, _describe(self.space, mixture)):
                 proxy.check(value)
         return values
 
     def proxy_of_network(
-        self, name: str, architecture: Architecture, batches: int, size: int
+        self,
+        name: str,
+        architecture: Architecture,
+        batches: int,
+        size: int,
     ) -> float:
         """See :meth:`.Task.proxy_of_network`.
 
         The batch-norm mode is that of the proxy's definition.
         """
         proxy = get_proxy(name)
-        dataset = self.images.dataset
         with self.clock.phase("validate"):
-            seed = self._stream("network weights", self.networks)
-            self.networks += 1
-            network = build_network(
-                self.space,
-                architecture,
-                self._skeleton,
-                dataset.channels,
-                dataset.classes,
-                seed,
-            ).to(self.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self.clock.watch(network, self.images.dataset.image_shape)
+            network = self._new_network(architecture)
             total = 0.0
             for _ in range(batches):
                 batch = self.minibatch(size)
@@ -262,11 +276,27 @@ class SupernetTask(Task):
                     total += proxy.measure(network, network, *batch)
             return total
 
+    def _new_network(self, architecture: Architecture) -> Network:
+        """Return the next stand-alone network, with initial weights of its own."""
+        dataset = self.images.dataset
+        seed = self._stream("network weights", self.networks)
+        self.networks += 1
+        network = build_network(
+            self.space,
+            architecture,
+            self._skeleton,
+            dataset.channels,
+            dataset.classes,
+            seed,
+        ).to(self.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.clock.watch(network, dataset.image_shape)
+        return network
+
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
         """See :meth:`.Task.tune`.
 
-        As in the released code the optimiser of the weights starts afresh at the first
-        call and that of the alphas goes on from the supernet's training; both live on
+        As in the released code, the optimiser of the weights is a new one at the first
+        call, and that of the alphas resumes from the supernet's training. Both are kept
         between calls.
         """
         with self.clock.phase("tune"):
@@ -293,17 +323,20 @@ class SupernetTask(Task):
         return self._trainer
 
     def state(self) -> dict[str, Any]:
-        """All that tuning has moved, for :meth:`load_state`: tensors, numbers and containers of them."""
+        """Return all that tuning has moved, for :meth:`load_state`.
+
+        It is made of tensors, numbers and containers of them.
+        """
         return self._tuner().state()
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state; tuning goes on from it bit by bit as if it had not been interrupted."""
+        """Take over a state, from which tuning resumes bit by bit."""
         self._tuner().load_state(state)
 
 
 @contextmanager
 def _naming(proxy: str, candidate: str) -> Iterator[None]:
-    """Within it, an Undefined score says whose it is."""
+    """Name the proxy and the candidate in an Undefined error of the block."""
     try:
         yield
     except Undefined as error:
@@ -312,16 +345,18 @@ def _naming(proxy: str, candidate: str) -> Iterator[None]:
         ) from error
 
 
-def _under(space: SearchSpace, mixture: Mixture) -> str:
-    """Return which candidate a mixture is, in words: what it has on the edge on which it differs from others."""
+def _describe(space: SearchSpace, mixture: Mixture) -> str:
+    """Return in words which candidate a mixture is, by the edge that is tried."""
     if mixture.origin is None:
         return "the supernet"
-    _, (cell, edge) = mixture.origin
-    source, target = space.cells[cell].edges[edge]
-    names = space.cells[cell].operations[edge]
-    present = [
+    _, (cell_index, edge) = mixture.origin
+    cell = space.cells[cell_index]
+    source, target = cell.edges[edge]
+    support = mixture.support[cell_index][edge]
+    operations = [
         name
-        for name, there in zip(names, mixture.support[cell][edge], strict=False)
-        if there
+        for name, is_present in zip(cell.operations[edge], support, strict=False)
+        if is_present
     ]
-    return f"the supernet with {' + '.join(present) or 'nothing'} on edge {source}→{target} of {space.cells[cell].name}"
+    listed = " + ".join(operations) or "nothing"
+    return f"the supernet with {listed} on edge {source}→{target} of {cell.name}"

@@ -1,8 +1,8 @@
-"""Final training: one architecture from scratch by a protocol, with checkpoints from which it goes on bit by bit.
+"""Final training: one architecture from scratch by a protocol, with checkpoints.
 
 Random numbers of an epoch come from streams of that epoch (order and augmentation,
 dropped paths), so a checkpoint is weights, optimiser and the epochs measured so far.
-Nothing waits for the device but once per epoch.
+The host waits for the device only once per epoch.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from itertools import product
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -51,31 +52,37 @@ from archselect.nasbench_adapters.networks.flops import ForwardCost
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.spaces import get_space
 
+Advance = Callable[[int, int, TrainingEpoch | None], None]
+"""A function that is called with the epochs done, the number in all, and the last."""
+
+
+def ignore_progress(done: int, total: int, epoch: TrainingEpoch | None) -> None:
+    """Show nothing."""
+
 
 def learning_rate(settings: TrainingSettings, epoch: int) -> float:
-    """The learning rate of an epoch, counted from 0."""
-    first, last, done = (
-        settings.learning_rate,
-        settings.learning_rate_min,
-        epoch / settings.epochs,
-    )
+    """Return the learning rate of an epoch, counted from 0."""
+    first = settings.learning_rate
+    last = settings.learning_rate_min
     if settings.schedule == "exponential":
         return first * settings.gamma**epoch
-    left = (
-        (1 + math.cos(math.pi * done)) / 2
-        if settings.schedule == "cosine"
-        else 1 - done
-    )
-    return last + (first - last) * left
+    done = epoch / settings.epochs
+    cosine = (1 + math.cos(math.pi * done)) / 2
+    linear = 1 - done
+    share = cosine if settings.schedule == "cosine" else linear
+    return last + (first - last) * share
 
 
 def drop_path(settings: TrainingSettings, epoch: int) -> float:
-    """The probability with which an operation is dropped in an epoch, counted from 0."""
+    """Return the probability with which an operation is dropped in an epoch, from 0."""
     return settings.drop_path * epoch / settings.epochs
 
 
 def new_network(job: TrainingJob, image_channels: int, classes: int) -> Any:
-    """The network of a training with its initial weights, on the CPU; see :func:`.networks.build_network`."""
+    """Return the network of a training with its initial weights, on the CPU.
+
+    See :func:`.networks.build_network`.
+    """
     inputs = job.inputs
     space = get_space(inputs.space)
     return build_network(
@@ -87,6 +94,13 @@ def new_network(job: TrainingJob, image_channels: int, classes: int) -> Any:
         stream_seed("training weights", inputs.seed),
         auxiliary=job.settings.auxiliary_weight > 0,
     )
+
+
+class _LossAndAccuracy(NamedTuple):
+    """The mean loss and the accuracy in per cent of a pass over images."""
+
+    loss: float
+    accuracy: float
 
 
 class NetworkTrainer:
@@ -106,33 +120,33 @@ class NetworkTrainer:
     """
 
     def __init__(
-        self, job: TrainingJob, images: Images | StreamedImages, checkpoint: Path
+        self,
+        job: TrainingJob,
+        images: Images | StreamedImages,
+        checkpoint: Path,
     ) -> None:
-        self.job, self.images, self.checkpoint = job, images, checkpoint
+        self.job = job
+        self.images = images
+        self.checkpoint = checkpoint
         self.settings = job.settings
         self.epochs: list[TrainingEpoch] = []
         start = perf_counter()
-        self.clock, self.memory = Clock(images.device), PeakMemory(images.device)
-        dataset, device = images.dataset, images.device
+        device = images.device
+        self.clock = Clock(device)
+        self.memory = PeakMemory(device)
+        dataset = images.dataset
         network = new_network(job, dataset.channels, dataset.classes)
         self.network = network.to(device, memory_format=torch.channels_last)
         self.cost = ForwardCost(self.network, images.image_shape)()
-        self._optimizer = torch.optim.SGD(
-            self.network.parameters(),
-            self.settings.learning_rate,
-            momentum=self.settings.momentum,
-            nesterov=self.settings.nesterov,
-            weight_decay=self.settings.weight_decay,
-            fused=True,
-        )
+        self._optimizer = self._new_optimizer()
         self._scaler = torch.amp.GradScaler(
             device.type, enabled=self.settings.precision == "fp16"
         )
-        self._training_logits, self._logits = (
-            self.network.training_logits,
-            self.network.forward,
-        )
-        self._warmup, self._peak, self._sessions = 0.0, 0, 1
+        self._training_logits = self.network.training_logits
+        self._logits = self.network.forward
+        self._warmup = 0.0
+        self._peak_memory = 0
+        self._sessions = 1
         self._commit: str | None = commit()
         saved = load_if_there(checkpoint)
         if saved is not None:
@@ -141,76 +155,100 @@ class NetworkTrainer:
         if self.settings.compile:
             self._compile()
 
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(
+            self.network.parameters(),
+            self.settings.learning_rate,
+            momentum=self.settings.momentum,
+            nesterov=self.settings.nesterov,
+            weight_decay=self.settings.weight_decay,
+            fused=True,
+        )
+
     def _compile(self) -> None:
-        """Have the code made for every size of batch, apart from the training; the network is left as it is."""
+        """Compile the network's code for every size of batch, apart from the training.
+
+        Leaves the network as it is.
+        """
         self._training_logits = torch.compile(self.network.training_logits)
         self._logits = torch.compile(self.network.forward)
         before = deepcopy(self.network.state_dict())
-        index, size = self.images.index("all"), self.settings.batch_size
-        sizes = [
-            dict.fromkeys([size, len(self.images.index(part)) % size or size])
-            for part in ("all", "test")
-        ]
+        precision = self.settings.precision
         with self.clock.phase("compile"):
             self.network.train()
-            for count, drop in product(
-                sizes[0], dict.fromkeys([0.0, self.settings.drop_path])
-            ):
-                x, y = self.images.batch(index[:count])
-                self._loss(
-                    x, y, self._paths(count, drop, torch.Generator().manual_seed(0))
-                )[0].backward()
+            drops = dict.fromkeys([0.0, self.settings.drop_path])
+            for images, drop in product(self._batch_sizes("all"), drops):
+                self._try_training(images, drop)
             self.network.eval()
-            with torch.no_grad(), autocast(self.images.device, self.settings.precision):
-                for count in sizes[1]:
-                    self._logits(self.images.batch(index[:count])[0])
+            with torch.no_grad(), autocast(self.images.device, precision):
+                for images in self._batch_sizes("test"):
+                    x, _ = self._first_images(images)
+                    self._logits(x)
         self._optimizer.zero_grad()
         self.network.load_state_dict(before)
 
+    def _batch_sizes(self, part: str) -> list[int]:
+        """Return the sizes of batches of a part of the data, with the last one's."""
+        size = self.settings.batch_size
+        images = len(self.images.index(part))
+        last = images % size or size
+        return list(dict.fromkeys([size, last]))
+
+    def _try_training(self, images: int, drop: float) -> None:
+        """Go forward and back with the first training images, without a step."""
+        x, y = self._first_images(images)
+        generator = torch.Generator().manual_seed(0)
+        paths = self._paths(images, drop, generator)
+        loss, _ = self._loss(x, y, paths)
+        loss.backward()
+
+    def _first_images(self, count: int) -> tuple[Tensor, Tensor]:
+        index = self.images.index("all")
+        return self.images.batch(index[:count])
+
     def epoch(self) -> TrainingEpoch:
-        """Train and test one more epoch.
+        """Train and test one more epoch, and return what was measured.
 
         Raises FloatingPointError if a loss is no longer finite.
         """
         done = len(self.epochs)
-        rate, drop = learning_rate(self.settings, done), drop_path(self.settings, done)
+        rate = learning_rate(self.settings, done)
+        drop = drop_path(self.settings, done)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         with self.clock.phase("train"):
-            train_loss, train_accuracy = self._train(done, drop)
-        if not math.isfinite(train_loss):
+            train = self._train(done, drop)
+        if not math.isfinite(train.loss):
             raise FloatingPointError(
-                f"the training loss is {train_loss} in epoch {done + 1}"
+                f"the training loss is {train.loss} in epoch {done + 1}"
             )
         with self.clock.phase("test"):
-            test_loss, test_accuracy = self._test()
-        if not math.isfinite(test_loss):
+            test = self._test()
+        if not math.isfinite(test.loss):
             raise FloatingPointError(
-                f"the test loss is {test_loss} in epoch {done + 1}"
+                f"the test loss is {test.loss} in epoch {done + 1}"
             )
-        self.epochs.append(
-            TrainingEpoch(
-                learning_rate=rate,
-                drop_path=drop,
-                train_loss=train_loss,
-                train_accuracy=train_accuracy,
-                test_loss=test_loss,
-                test_accuracy=test_accuracy,
-            )
+        measured = TrainingEpoch(
+            learning_rate=rate,
+            drop_path=drop,
+            train_loss=train.loss,
+            train_accuracy=train.accuracy,
+            test_loss=test.loss,
+            test_accuracy=test.accuracy,
         )
-        return self.epochs[-1]
+        self.epochs.append(measured)
+        return measured
 
-    def _train(self, epoch: int, drop: float) -> tuple[float, float]:
-        """(loss, accuracy) of one pass over the training images."""
-        settings, seed = self.settings, self.job.inputs.seed
-        batches = torch.Generator().manual_seed(
-            stream_seed("training batches", seed, epoch)
-        )
-        paths = torch.Generator().manual_seed(
-            stream_seed("training paths", seed, epoch)
-        )
+    def _train(self, epoch: int, drop: float) -> _LossAndAccuracy:
+        """Train one pass over the training images."""
+        settings = self.settings
+        seed = self.job.inputs.seed
+        batches = torch.Generator()
+        batches.manual_seed(stream_seed("training batches", seed, epoch))
+        paths = torch.Generator()
+        paths.manual_seed(stream_seed("training paths", seed, epoch))
         self.network.train()
-        sums = _Sums(self.images.device)
+        sums = _RunningMeans(self.images.device)
         for x, y in self.images.epoch(
             "all",
             settings.batch_size,
@@ -218,55 +256,71 @@ class NetworkTrainer:
             settings.augment,
             cutout=settings.cutout,
         ):
-            loss, logits = self._loss(x, y, self._paths(len(y), drop, paths))
-            self._optimizer.zero_grad()
-            self._scaler.scale(loss).backward()
-            if settings.grad_clip:
-                self._scaler.unscale_(self._optimizer)
-                nn.utils.clip_grad_norm_(self.network.parameters(), settings.grad_clip)
-            self._scaler.step(self._optimizer)
-            self._scaler.update()
+            factors = self._paths(len(y), drop, paths)
+            loss, logits = self._loss(x, y, factors)
+            self._step(loss)
             sums.add(loss.detach(), logits, y)
         return sums.read()
 
+    def _step(self, loss: Tensor) -> None:
+        """Take a step of the optimiser down the gradient of a loss."""
+        self._optimizer.zero_grad()
+        self._scaler.scale(loss).backward()
+        longest = self.settings.grad_clip
+        if longest:
+            self._scaler.unscale_(self._optimizer)
+            nn.utils.clip_grad_norm_(self.network.parameters(), longest)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+
     def _loss(
-        self, x: Tensor, y: Tensor, paths: Tensor | None
+        self,
+        x: Tensor,
+        y: Tensor,
+        paths: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """The loss to minimise, and the logits (batch, classes) of the main head."""
-        settings = self.settings
+        """Return the loss to minimise, and the main head's logits (batch, classes)."""
+        smoothing = self.settings.label_smoothing
         with autocast(self.images.device, self.settings.precision):
             logits, auxiliary = self._training_logits(x, paths)
-        loss = F.cross_entropy(
-            logits.float(), y, label_smoothing=settings.label_smoothing
-        )
+        cross_entropy = partial(F.cross_entropy, label_smoothing=smoothing)
+        loss = cross_entropy(logits.float(), y)
         if auxiliary is not None:
-            second = F.cross_entropy(
-                auxiliary.float(), y, label_smoothing=settings.label_smoothing
-            )
-            loss = loss + settings.auxiliary_weight * second
+            weight = self.settings.auxiliary_weight
+            loss = loss + weight * cross_entropy(auxiliary.float(), y)
         return loss, logits.detach()
 
     def _paths(
-        self, batch: int, drop: float, generator: torch.Generator
+        self,
+        batch: int,
+        drop: float,
+        generator: torch.Generator,
     ) -> Tensor | None:
-        """(droppable, batch) factors of the operations' outputs, drawn on the CPU; None if none is dropped."""
+        """Return factors (droppable, batch) of the operations' outputs.
+
+        Returns None if no operation is dropped.
+        """
         if not drop or not self.network.droppable:
             return None
-        kept = torch.empty(self.network.droppable, batch).bernoulli_(
-            1 - drop, generator=generator
-        )
+        factors = torch.empty(self.network.droppable, batch)
+        factors.bernoulli_(1 - drop, generator=generator)
+        scaled = factors / (1 - drop)
+        device = self.images.device
         dtype = AUTOCAST.get(self.settings.precision, torch.float32)
-        return (kept / (1 - drop)).to(self.images.device, dtype, non_blocking=True)
+        return scaled.to(device, dtype, non_blocking=True)
 
-    def _test(self) -> tuple[float, float]:
-        """(loss, accuracy) on the test images."""
+    def _test(self) -> _LossAndAccuracy:
+        """Measure the network on the test images."""
         self.network.eval()
-        sums = _Sums(self.images.device)
+        device = self.images.device
+        sums = _RunningMeans(device)
+        batches = self.images.sequential("test", self.settings.batch_size)
         with torch.no_grad():
-            for x, y in self.images.sequential("test", self.settings.batch_size):
-                with autocast(self.images.device, self.settings.precision):
+            for x, y in batches:
+                with autocast(device, self.settings.precision):
                     logits = self._logits(x)
-                sums.add(F.cross_entropy(logits.float(), y), logits, y)
+                loss = F.cross_entropy(logits.float(), y)
+                sums.add(loss, logits, y)
         return sums.read()
 
     def save(self) -> None:
@@ -274,23 +328,24 @@ class NetworkTrainer:
 
         Raises UserError if the folder cannot take it.
         """
-        save_checked(
-            self.checkpoint,
-            {
-                "training": self.job.id,
-                "weights": self.network.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-                "scaler": self._scaler.state_dict(),
-                "epochs": [epoch.model_dump_json() for epoch in self.epochs],
-                "clock": self.clock.state(),
-                "warmup": self._warmup,
-                "peak_memory": max(self._peak, self.memory.read()),
-                "sessions": self._sessions,
-            },
-            self._commit,
-        )
+        content = {
+            "training": self.job.id,
+            "weights": self.network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "epochs": [epoch.model_dump_json() for epoch in self.epochs],
+            "clock": self.clock.state(),
+            "warmup": self._warmup,
+            "peak_memory": max(self._peak_memory, self.memory.read()),
+            "sessions": self._sessions,
+        }
+        save_checked(self.checkpoint, content, self._commit)
 
     def _restore(self, content: dict[str, Any]) -> None:
+        """Take over the content of a checkpoint.
+
+        Raises UserError if it is of another training, or damaged.
+        """
         if content.get("training") != self.job.id:
             raise UserError(
                 f"{self.checkpoint} is of another training: remove it and run again"
@@ -304,75 +359,86 @@ class NetworkTrainer:
                 TrainingEpoch.model_validate_json(text) for text in content["epochs"]
             ]
             self.clock.restore(content["clock"])
-            self._warmup, self._peak = (
-                float(content["warmup"]),
-                int(content["peak_memory"]),
-            )
+            self._warmup = float(content["warmup"])
+            self._peak_memory = int(content["peak_memory"])
             self._sessions = int(content["sessions"]) + 1
-        finished = len(self.epochs) == self.settings.epochs
+        is_finished = len(self.epochs) == self.settings.epochs
         made_by = commit_of(self.checkpoint)
-        self._commit = made_by if finished else same_commit(made_by, commit())
+        self._commit = made_by if is_finished else same_commit(made_by, commit())
 
     def trained(self) -> Trained:
-        """The record of the finished training."""
+        """Return the record of the finished training."""
         inputs = self.job.inputs
         space = get_space(inputs.space)
+        graph = space.graph(space.parse(inputs.architecture))
         accuracies = [epoch.test_accuracy for epoch in self.epochs]
-        best = max(accuracies)
+        best_accuracy = max(accuracies)
         return Trained(
             id=self.job.id,
             inputs=inputs,
             overrides=self.job.overrides,
-            graph=[
-                CellGraph.model_validate(cell)
-                for cell in space.graph(space.parse(inputs.architecture))
-            ],
-            parameters=sum(
-                p.numel()
-                for name, p in self.network.named_parameters()
-                if "auxiliary" not in name
-            ),
+            graph=[CellGraph.model_validate(cell) for cell in graph],
+            parameters=self._count_parameters(),
             flops=self.cost,
             epochs=self.epochs,
             last_accuracy=accuracies[-1],
-            best_accuracy=best,
-            best_epoch=accuracies.index(best) + 1,
-            cost=TrainingCost(
-                phases=self.clock.times(),
-                counts=self._counts(),
-                warmup=self._warmup,
-                peak_memory=max(self._peak, self.memory.read()),
-                memory_kind=self.memory.kind,
-                machine=machine(self.images.device),
-                sessions=self._sessions,
-            ),
+            best_accuracy=best_accuracy,
+            best_epoch=accuracies.index(best_accuracy) + 1,
+            cost=self._total_cost(),
             code_version=code_version(),
             commit=self._commit,
         )
 
+    def _count_parameters(self) -> int:
+        """Return the number of parameters without the auxiliary head."""
+        counts = [
+            parameter.numel()
+            for name, parameter in self.network.named_parameters()
+            if "auxiliary" not in name
+        ]
+        return sum(counts)
+
+    def _total_cost(self) -> TrainingCost:
+        """Return times, counts and memory of all sessions."""
+        return TrainingCost(
+            phases=self.clock.times(),
+            counts=self._counts(),
+            warmup=self._warmup,
+            peak_memory=max(self._peak_memory, self.memory.read()),
+            memory_kind=self.memory.kind,
+            machine=machine(self.images.device),
+            sessions=self._sessions,
+        )
+
     def _counts(self) -> dict[str, Counts]:
-        """Forwards, backwards, images and FLOPs, which follow from the settings; the auxiliary head is not counted."""
-        epochs, size = len(self.epochs), self.settings.batch_size
-        train, test = (
-            epochs * len(self.images.index(part)) for part in ("all", "test")
+        """Return forwards, backwards, images and FLOPs, which follow from the settings.
+
+        The auxiliary head is not counted.
+        """
+        epochs = len(self.epochs)
+        size = self.settings.batch_size
+        train_images = len(self.images.index("all"))
+        test_images = len(self.images.index("test"))
+        steps = epochs * math.ceil(train_images / size)
+        tests = epochs * math.ceil(test_images / size)
+        trained = epochs * train_images
+        tested = epochs * test_images
+        train = Counts(
+            forwards=steps,
+            backwards=steps,
+            images=trained,
+            flops=3 * trained * self.cost,
         )
-        steps, tests = (
-            epochs * -(-len(self.images.index(part)) // size)
-            for part in ("all", "test")
+        test = Counts(
+            forwards=tests,
+            images=tested,
+            flops=tested * self.cost,
         )
-        return {
-            "train": Counts(
-                forwards=steps,
-                backwards=steps,
-                images=train,
-                flops=3 * train * self.cost,
-            ),
-            "test": Counts(forwards=tests, images=test, flops=test * self.cost),
-        }
+        return {"train": train, "test": test}
 
 
-class _Sums:
-    """Mean loss and accuracy over batches, added up on the device."""
+class _RunningMeans:
+    """The mean loss and accuracy over batches, added up on the device."""
 
     def __init__(self, device: torch.device) -> None:
         self._loss = torch.zeros((), dtype=torch.float64, device=device)
@@ -380,17 +446,16 @@ class _Sums:
         self._count = 0
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """A batch: its mean loss, logits (batch, classes), labels (batch,)."""
+        """Add a batch: its mean loss, logits (batch, classes) and labels (batch,)."""
         self._loss += loss.double() * len(labels)
         self._right += (logits.argmax(1) == labels).sum()
         self._count += len(labels)
 
-    def read(self) -> tuple[float, float]:
-        """(mean loss, accuracy in per cent). Waits for the device."""
-        return float(self._loss) / self._count, 100 * int(self._right) / self._count
-
-
-Advance = Callable[[int, int, TrainingEpoch | None], None]
+    def read(self) -> _LossAndAccuracy:
+        """Return the means. Waits for the device."""
+        loss = float(self._loss) / self._count
+        accuracy = 100 * int(self._right) / self._count
+        return _LossAndAccuracy(loss, accuracy)
 
 
 def train_network(
@@ -398,17 +463,16 @@ def train_network(
     images: Images | StreamedImages,
     checkpoint: Path,
     every: int = 1,
-    advance: Advance = lambda done, total, epoch: None,
+    advance: Advance = ignore_progress,
 ) -> Trained:
-    """Train an architecture to the end, going on from its checkpoint.
+    """Train an architecture to the end, from its checkpoint if there is one.
 
     Args:
         job: what to train and how.
         images: the data, on the device to use.
-        checkpoint: its file; it is kept, with the final weights, when the training is
-            finished.
+        checkpoint: its file, which is kept with the final weights.
         every: epochs between checkpoints; the last epoch always has one.
-        advance: told (epochs done, epochs in all, the last of them).
+        advance: called with the epochs done, the epochs in all, and the last epoch.
 
     Raises:
         UserError: see :class:`NetworkTrainer`; or the checkpoint cannot be written.
@@ -416,10 +480,12 @@ def train_network(
     """
     trainer = NetworkTrainer(job, images, checkpoint)
     total = job.settings.epochs
-    advance(len(trainer.epochs), total, trainer.epochs[-1] if trainer.epochs else None)
-    while len(trainer.epochs) < total:
+    done = len(trainer.epochs)
+    last = trainer.epochs[-1] if done else None
+    advance(done, total, last)
+    while done < total:
         measured = trainer.epoch()
-        done = len(trainer.epochs)
+        done += 1
         if done % every == 0 or done == total:
             trainer.save()
         advance(done, total, measured)

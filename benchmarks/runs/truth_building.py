@@ -1,18 +1,19 @@
-"""Ground-truth tables that the product trains itself: every class of a space, several seeds each.
+"""Ground-truth tables that the product trains itself, each class with several seeds.
 
 All seeds of one cell train side by side as replicas of one grouped network, which takes
-less time than two of them. The classes are cut into parts; each finished part is a
-file, so that an interrupted build goes on where it stopped.
+less time than two trainings alone. The classes are divided into parts. Each finished
+part is a file, so that an interrupted build can be resumed.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -34,15 +35,26 @@ from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.table import TruthTable, flatten
 
 PART = 16
+"""Classes of a part."""
 SPLITS = ("valid", "test")
+
+RightAnswers = dict[str, np.ndarray]
+"""Numbers of right answers by split, int64; the last axis has one per seed."""
+Advance = Callable[[int, int], None]
+"""A function that is called with the classes done and the classes in all."""
+
+
+def _ignore_progress(done: int, total: int) -> None:
+    """Show nothing."""
 
 
 @dataclass(frozen=True)
 class TableRecipe:
-    """How every network of a table is trained: SGD with momentum, cosine to zero per step, on half the training images.
+    """The settings with which every network of a table is trained.
 
-    `valid` accuracy is measured on the other half, `test` on the test images. Learning
-    rate is for cross-entropy averaged over the batch; no augmentation.
+    SGD with momentum, cosine to zero per step, on half the training images. `valid`
+    accuracy is measured on the other half, `test` on the test images. The learning rate
+    is for cross-entropy averaged over the batch. There is no augmentation.
     """
 
     name: str
@@ -81,7 +93,7 @@ RECIPES = {
 
 
 def load_recipe_images(recipe: TableRecipe) -> Images:
-    """The recipe's images on the CPU, first half for training."""
+    """Return the recipe's images on the CPU, the first half for training."""
     return Images(load_images(recipe.dataset), torch.device("cpu"), split="first")
 
 
@@ -91,29 +103,24 @@ def train_replicas(
     architecture: Architecture,
     images: Images,
     seeds: Sequence[int],
-) -> dict[str, np.ndarray]:
+) -> RightAnswers:
     """Train one architecture once per seed and measure it.
+
+    Args:
+        recipe: how to train.
+        space: of the architecture.
+        architecture: to train.
+        images: the data.
+        seeds: of the replicas.
 
     Returns:
         For each of SPLITS the number of right answers, one per seed, int64 (seeds,).
     """
-    replicas = len(seeds)
-    skeleton = space.skeleton(
-        channels=recipe.channels, cells=recipe.cells, reduction=recipe.reduction
-    )
-    dataset = images.dataset
-    network = Network(
-        space,
-        architecture,
-        skeleton,
-        dataset.channels,
-        dataset.classes,
-        [stream_seed("table weights", seed) for seed in seeds],
-    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    orders = [
-        torch.Generator().manual_seed(stream_seed("table order", seed))
-        for seed in seeds
-    ]
+    network = _new_replicas(recipe, space, architecture, images, seeds)
+    orders = []
+    for seed in seeds:
+        order = torch.Generator().manual_seed(stream_seed("table order", seed))
+        orders.append(order)
     optimizer = torch.optim.SGD(
         network.parameters(),
         recipe.learning_rate,
@@ -121,123 +128,211 @@ def train_replicas(
         weight_decay=recipe.weight_decay,
         fused=True,
     )
-    count = len(images.train_index)
-    steps = count // recipe.batch
+    steps = len(images.train_index) // recipe.batch
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
         optimizer, recipe.epochs * steps
     )
     for _ in range(recipe.epochs):
-        order = torch.stack([torch.randperm(count, generator=g) for g in orders], dim=1)
-        for step in range(steps):
-            index = images.train_index[
-                order[step * recipe.batch : (step + 1) * recipe.batch]
-            ]
-            x, y = images.batch(index.flatten())
-            logits = network(_side_by_side(x, replicas)).reshape(-1, dataset.classes)
-            # The mean over replicas, times their number: each replica sees its own loss
-            # and gradient.
-            loss = F.cross_entropy(logits, y) * replicas
+        for index in _draw_batches(images, recipe.batch, orders):
+            loss = _loss_of_replicas(network, images, index)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
     network.eval()
-    right = {}
     with torch.no_grad():
-        for split in SPLITS:
-            hits = torch.zeros(replicas, dtype=torch.long)
-            for x, y in images.sequential(split, 1000):
-                logits = network(x.expand(-1, replicas, -1, -1)).reshape(
-                    len(y), replicas, -1
-                )
-                hits += (logits.argmax(-1) == y[:, None]).sum(0)
-            right[split] = hits.numpy()
-    return right
+        return {
+            split: _count_right_answers(network, images, split, len(seeds))
+            for split in SPLITS
+        }
+
+
+def _new_replicas(
+    recipe: TableRecipe,
+    space: SearchSpace,
+    architecture: Architecture,
+    images: Images,
+    seeds: Sequence[int],
+) -> Network:
+    """Return one grouped network that holds a replica per seed."""
+    skeleton = space.skeleton(
+        channels=recipe.channels, cells=recipe.cells, reduction=recipe.reduction
+    )
+    dataset = images.dataset
+    return Network(
+        space,
+        architecture,
+        skeleton,
+        dataset.channels,
+        dataset.classes,
+        [stream_seed("table weights", seed) for seed in seeds],
+    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _draw_batches(
+    images: Images,
+    size: int,
+    orders: Sequence[torch.Generator],
+) -> Iterator[torch.Tensor]:
+    """Yield the batches of an epoch: image numbers (size, replicas)."""
+    count = len(images.train_index)
+    permutations = [torch.randperm(count, generator=order) for order in orders]
+    order_of_replicas = torch.stack(permutations, dim=1)
+    for start in range(0, count - size + 1, size):
+        yield images.train_index[order_of_replicas[start : start + size]]
+
+
+def _loss_of_replicas(
+    network: Network,
+    images: Images,
+    index: torch.Tensor,
+) -> torch.Tensor:
+    """Return the sum of the replicas' losses on images (batch, replicas)."""
+    replicas = index.shape[1]
+    x, y = images.batch(index.flatten())
+    logits = network(_side_by_side(x, replicas))
+    logits = logits.reshape(-1, images.dataset.classes)
+    # The mean over replicas, times their number: each replica sees its own loss and
+    # gradient.
+    return F.cross_entropy(logits, y) * replicas
+
+
+def _count_right_answers(
+    network: Network,
+    images: Images,
+    split: str,
+    replicas: int,
+) -> np.ndarray:
+    """Return the number of right answers of each replica on a split."""
+    hits = torch.zeros(replicas, dtype=torch.long)
+    for x, y in images.sequential(split, 1000):
+        logits = network(x.expand(-1, replicas, -1, -1))
+        logits = logits.reshape(len(y), replicas, -1)
+        hits += (logits.argmax(-1) == y[:, None]).sum(0)
+    return hits.numpy()
 
 
 def _side_by_side(x: torch.Tensor, replicas: int) -> torch.Tensor:
-    """(batch * replicas, c, h, w) to (batch, replicas * c, h, w)."""
+    """Return (batch * replicas, c, h, w) images as (batch, replicas * c, h, w)."""
     return x.reshape(-1, replicas * x.shape[1], *x.shape[2:]).contiguous(
         memory_format=torch.channels_last
     )
 
 
-_worker: tuple[TableRecipe, SearchSpace, Images] | None = None
+class _TableWorker(NamedTuple):
+    """What a process needs to train parts of a table."""
+
+    recipe: TableRecipe
+    space: SearchSpace
+    images: Images
+
+
+_worker: _TableWorker | None = None
+"""The worker of this process; None before :func:`_start_worker`."""
 
 
 def _start_worker(recipe: TableRecipe) -> None:
     global _worker
-    _worker = recipe, get_space(recipe.space), load_recipe_images(recipe)
+    space = get_space(recipe.space)
+    _worker = _TableWorker(recipe, space, load_recipe_images(recipe))
 
 
-def _train_part(start: int) -> tuple[int, dict[str, np.ndarray]]:
+def _train_part(start: int) -> tuple[int, RightAnswers]:
+    """Train a part, which begins with class `start`; return its right answers."""
     assert _worker is not None
     recipe, space, images = _worker
-    cells = space.representatives[start : start + PART]
     results = [
-        train_replicas(recipe, space, cell, images, range(recipe.seeds))
-        for cell in cells
+        train_replicas(recipe, space, architecture, images, range(recipe.seeds))
+        for architecture in space.representatives[start : start + PART]
     ]
-    return start, {
-        split: np.stack([result[split] for result in results]) for split in SPLITS
-    }
+    right = {}
+    for split in SPLITS:
+        right[split] = np.stack([result[split] for result in results])
+    return start, right
 
 
 def train_table(
     recipe: TableRecipe,
     folder: Path,
     workers: int | None = None,
-    advance: Callable[[int, int], None] = lambda done, total: None,
-) -> dict[str, np.ndarray]:
-    """Train every class of the recipe's space, going on from the parts already in `folder`.
+    advance: Advance = _ignore_progress,
+) -> RightAnswers:
+    """Train every class of the recipe's space, except those of parts in `folder`.
 
     Args:
         recipe: one of RECIPES, or a user's own.
         folder: for the parts; of this recipe only.
         workers: processes of one thread each; None for one per core.
-        advance: told (classes done, classes in all) at the start and after each part.
+        advance: called at the start and after each part.
 
     Returns:
         For each of SPLITS the number of right answers, int64 (classes, seeds), in the
         order of `space.representatives`.
 
     Raises:
-        UserError: if the folder holds parts of another recipe or a damaged part, or
-            cannot be written.
+        UserError: the folder holds parts of another recipe or a damaged part, or cannot
+            be written.
     """
+    _claim_folder(folder, recipe)
     classes = len(get_space(recipe.space).representatives)
-    stamp = folder / "recipe.json"
+    starts = range(0, classes, PART)
+    missing = [start for start in starts if not _part_path(folder, start).is_file()]
+    done = 0
+    for start in starts:
+        if start not in missing:
+            done += min(PART, classes - start)
+    advance(done, classes)
+    for classes_of_part in _train_parts(recipe, folder, missing, workers):
+        done += classes_of_part
+        advance(done, classes)
+    parts = [_read_part(_part_path(folder, start)) for start in starts]
+    right = {}
+    for split in SPLITS:
+        right[split] = np.concatenate([part[split] for part in parts])
+    return right
+
+
+def _claim_folder(folder: Path, recipe: TableRecipe) -> None:
+    """Write into a folder which recipe its parts are of.
+
+    Raises UserError if it holds parts of another one.
+    """
+    path = folder / "recipe.json"
     text = json.dumps(asdict(recipe), indent=1) + "\n"
-    if stamp.exists() and read_text(stamp) != text:
+    if path.exists() and read_text(path) != text:
         raise UserError(
             f"{folder} holds parts of another recipe; name another folder or remove it"
         )
-    write_atomically(stamp, text.encode(), folder)
-    starts = range(0, classes, PART)
-    todo = [start for start in starts if not _part_path(folder, start).is_file()]
-    done = sum(min(PART, classes - start) for start in starts if start not in set(todo))
-    advance(done, classes)
-    if todo:
-        count = min(workers or cores(), len(todo))
-        with worker_pool(count, _start_worker, recipe) as submit:
-            for future in as_completed([submit(_train_part, start) for start in todo]):
-                start, right = result_of(future)
-                buffer = BytesIO()
-                np.savez(buffer, **right)
-                write_atomically(_part_path(folder, start), buffer.getvalue(), folder)
-                done += len(right[SPLITS[0]])
-                advance(done, classes)
-    parts = [_read_part(_part_path(folder, start)) for start in starts]
-    return {split: np.concatenate([part[split] for part in parts]) for split in SPLITS}
+    write_atomically(path, text.encode(), folder)
+
+
+def _train_parts(
+    recipe: TableRecipe,
+    folder: Path,
+    starts: Sequence[int],
+    workers: int | None,
+) -> Iterator[int]:
+    """Train parts and write them; yield the number of classes of each."""
+    if not starts:
+        return
+    count = min(workers or cores(), len(starts))
+    with worker_pool(count, _start_worker, recipe) as submit:
+        pending = [submit(_train_part, start) for start in starts]
+        for future in as_completed(pending):
+            start, right = result_of(future)
+            buffer = BytesIO()
+            np.savez(buffer, **right)
+            write_atomically(_part_path(folder, start), buffer.getvalue(), folder)
+            yield len(right[SPLITS[0]])
 
 
 def build_table(
     recipe: TableRecipe,
     folder: Path,
     workers: int | None = None,
-    advance: Callable[[int, int], None] = lambda done, total: None,
+    advance: Advance = _ignore_progress,
 ) -> Path:
-    """Train a table (see :func:`train_table`) and write it as `folder`/NAME.npz, whose path is returned.
+    """Train a table (see :func:`train_table`); return its path, `folder`/NAME.npz.
 
     The table stores the representative of every class and speaks for the class. Raises
     UserError as :func:`train_table` does, and if another command is building in the
@@ -245,21 +340,20 @@ def build_table(
     """
     with held(folder):
         right = train_table(recipe, folder, workers, advance)
-    space, images = get_space(recipe.space), load_recipe_images(recipe)
+    space = get_space(recipe.space)
+    images = load_recipe_images(recipe)
     seeds = [str(seed) for seed in range(recipe.seeds)]
+    columns = {}
+    for split in SPLITS:
+        accuracies = 100 * right[split] / len(images.index(split))
+        columns[recipe.dataset, split, recipe.epochs] = (seeds, accuracies)
     table = TruthTable.build(
         name=recipe.name,
         space=space.name,
         choices=np.stack(
             [flatten(architecture) for architecture in space.representatives]
         ),
-        columns={
-            (recipe.dataset, split, recipe.epochs): (
-                seeds,
-                100 * right[split] / len(images.index(split)),
-            )
-            for split in SPLITS
-        },
+        columns=columns,
         origin=f"trained by archselect: every class of {space.name} on {recipe.dataset}, see the recipe",
         licence="MIT",
         canonical_only=True,
@@ -274,7 +368,7 @@ def _part_path(folder: Path, start: int) -> Path:
     return folder / f"part-{start:05d}.npz"
 
 
-def _read_part(path: Path) -> dict[str, np.ndarray]:
+def _read_part(path: Path) -> RightAnswers:
     try:
         with open_arrays(path) as file:
             return {split: file[split] for split in SPLITS}

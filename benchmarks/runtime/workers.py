@@ -474,7 +474,7 @@ def _start_forkserver() -> None:
     before = os.environ.get(_SAFE_PATH)
     os.environ[_SAFE_PATH] = "1"
     try:
-        forkserver.set_forkserver_preload(["archselect.benchmarks.runs.preloaded"])
+        forkserver.set_forkserver_preload(["archselect.benchmarks.runs.worker"])
         forkserver.ensure_running()
     finally:
         if before is None:

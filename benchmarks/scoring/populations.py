@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from archselect.benchmarks.plan.study import TruthPart
+from archselect.benchmarks.plan.parts import TruthPart
 from archselect.benchmarks.store.records import Population
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.input_files import expand

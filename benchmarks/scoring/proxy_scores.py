@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from archselect.benchmarks.engines.registry import get_engine
-from archselect.benchmarks.runs.kept import counted, kept_notice
+from archselect.benchmarks.runs.other_code import format_count, format_kept_notice
 from archselect.benchmarks.runtime.calls import result_of
 from archselect.benchmarks.runtime.formulations import of_scoring
 from archselect.benchmarks.runtime.machine import (
@@ -220,8 +220,8 @@ def _notice(foreign: dict[tuple[int, int], Scored]) -> str | None:
     if not foreign:
         return None
     networks = sum(len(fact.scores) for fact in foreign.values())
-    return kept_notice(
-        [f"scores of {counted(networks, 'network')}"],
+    return format_kept_notice(
+        [f"scores of {format_count(networks, 'network')}"],
         {fact.commit for fact in foreign.values()},
     )
 

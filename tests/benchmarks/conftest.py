@@ -8,7 +8,7 @@ import torch
 from support import small
 
 from archselect.benchmarks.engines import local
-from archselect.benchmarks.plan.study import read_study
+from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.runs import harness
 from archselect.benchmarks.store.records import Inputs
 from archselect.nasbench_adapters.images import load_images

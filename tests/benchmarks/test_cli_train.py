@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from archselect.benchmarks.cli import main
-from archselect.benchmarks.runs import harness
+from archselect.benchmarks.runs import one_training
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Trained
 
@@ -19,7 +19,7 @@ def train(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
     monkeypatch.setattr(
-        harness, "settle", lambda threads: None
+        one_training, "settle", lambda threads: None
     )  # it would settle this process for good
 
     def call(*arguments):

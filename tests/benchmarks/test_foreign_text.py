@@ -9,9 +9,9 @@ import warnings
 import pytest
 from support import hostile, small
 
-from archselect.benchmarks.plan.study import read_study
+from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.runs import harness
-from archselect.benchmarks.runs.run import Runner
+from archselect.benchmarks.runs.runner import Runner
 from archselect.benchmarks.store.facts import write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Failure, Record

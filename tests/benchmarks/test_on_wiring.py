@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from archselect.benchmarks.plan.study import read_study
-from archselect.benchmarks.runs.estimate import estimate
+from archselect.benchmarks.plan.reading import read_study
+from archselect.benchmarks.runs.estimate import estimate_study
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record, Trained
 from archselect.nasbench_adapters.spaces import get_space
@@ -45,7 +45,9 @@ def test_a_restricted_space_is_a_space_of_its_own_in_all_records(
     path.write_text(
         STUDY.replace("SPACES", "".join(map(PART.format, NAMES))), encoding="utf-8"
     )
-    costs = [cost for cost in estimate(read_study(str(path))) if cost.label == "random"]
+    costs = [
+        cost for cost in estimate_study(read_study(str(path))) if cost.label == "random"
+    ]
     assert [cost.space for cost in costs] == list(NAMES)
     assert costs[1].supernet.flops < costs[0].supernet.flops
     code, _, err = archselect("run", path, "--out", "runs", "--device", "cpu")

@@ -37,10 +37,11 @@ import pandas as pd
 import torch
 
 from archselect.benchmarks.optimisers import supernets
-from archselect.benchmarks.plan.jobs import TrainingJob, span
-from archselect.benchmarks.plan.study import TruthPart, read_study
+from archselect.benchmarks.plan.jobs import TrainingJob, plan_runs
+from archselect.benchmarks.plan.parts import TruthPart
+from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.runs.journal import Journal
-from archselect.benchmarks.runs.run import Runner
+from archselect.benchmarks.runs.runner import Runner
 from archselect.benchmarks.runs.training import NetworkTrainer
 from archselect.benchmarks.scoring import operation_files, populations
 from archselect.benchmarks.store import compaction, merging, status, traces
@@ -377,7 +378,7 @@ def _run_job() -> Any:
         _make_study()
         job = next(
             job
-            for job in span(read_study("small.toml"), None)
+            for job in plan_runs(read_study("small.toml"), None)
             if job.label == "darts-pt"
         )
         data = job.supernet.data.model_copy(update={"truth": []})
@@ -872,7 +873,7 @@ PLAIN = PlainColumns("arch", "accuracy", "d", "test", 12)
 
 KINDS: dict[str, Kind] = {
     "study": Kind(
-        _make_study, lambda rng: span(read_study("small.toml"), None), "*.toml"
+        _make_study, lambda rng: plan_runs(read_study("small.toml"), None), "*.toml"
     ),
     "architecture": Kind(_make_texts, _read_texts, names=False),
     "records": Kind(_make_records, _read_records, "study/**/*"),

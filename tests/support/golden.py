@@ -30,10 +30,10 @@ from archselect.benchmarks.optimisers.supernets import (
 )
 from archselect.benchmarks.plan.jobs import (
     TrainingPlan,
-    describe_training,
-    training_dataset,
+    describe_training_data,
+    load_training_dataset,
 )
-from archselect.benchmarks.plan.protocols import resolve
+from archselect.benchmarks.plan.protocols import resolve_protocol
 from archselect.benchmarks.runs.task import SupernetTask
 from archselect.benchmarks.runs.training import train_network
 from archselect.benchmarks.runtime import formulations
@@ -354,11 +354,11 @@ def score() -> Result:
 
 def training() -> Result:
     """What two epochs of a final training measure."""
-    resolved = resolve(
+    resolved = resolve_protocol(
         "tiny", "nb201", {"epochs": 2, "batch_size": 16, "limit": 32}, {"channels": 2}
     )
-    dataset = training_dataset("digits", resolved.settings, None)
-    described = describe_training(dataset, resolved.settings)
+    dataset = load_training_dataset("digits", resolved.settings, None)
+    described = describe_training_data(dataset, resolved.settings)
     (job,) = TrainingPlan("nb201", resolved, "digits", described, (0,)).jobs(CELL)
     with tempfile.TemporaryDirectory() as folder:
         trained = train_network(

@@ -30,7 +30,7 @@ from archselect.benchmarks.engines.slurm.engine import check_slurm, slurm_engine
 from archselect.benchmarks.engines.slurm.options import read_options
 from archselect.benchmarks.engines.slurm.pace import Pace
 from archselect.benchmarks.engines.slurm.place import Place
-from archselect.benchmarks.runs import harness
+from archselect.benchmarks.runs import worker
 from archselect.nasbench_adapters.errors import Notice, UserError
 
 HANG = 600
@@ -265,7 +265,7 @@ def test_squeue_goes_wrong_for_a_while(cluster, opened, pace, clock, recwarn, ho
 def test_the_command_line_tells_each_fault_in_one_line(
     cluster, archselect, write_quick, finished, monkeypatch
 ):
-    monkeypatch.setattr(harness, "_runner", None)
+    monkeypatch.setattr(worker, "_worker", None)
     monkeypatch.setattr(base, "_started", None)
     cluster.fake.fault("squeue", "fail")
     with cluster.running():

@@ -40,7 +40,7 @@ def test_workers_refuse_other_code(request, engine, quick, monkeypatch, tmp_path
 @pytest.mark.slow
 def test_workers_refuse_other_images(quick, monkeypatch, tmp_path):
     """What the command says of the images travels with every call."""
-    described = harness.span
+    described = harness.plan_runs
 
     def other_images(*arguments):
         """As if the command had read other images."""
@@ -52,7 +52,7 @@ def test_workers_refuse_other_images(quick, monkeypatch, tmp_path):
             object.__setattr__(job.supernet, "data_inputs", data_inputs)
         return jobs
 
-    monkeypatch.setattr(harness, "span", other_images)
+    monkeypatch.setattr(harness, "plan_runs", other_images)
     with pytest.raises(
         UserError, match=r"data set 'digits' on .* is not what the command read"
     ):

@@ -12,7 +12,7 @@ from archselect.benchmarks.optimisers.registry import (
     registry,
 )
 from archselect.benchmarks.optimisers.settings import CommonSettings
-from archselect.benchmarks.plan.study import SupernetPart
+from archselect.benchmarks.plan.parts import SupernetPart
 from archselect.nasbench_adapters.errors import UserError
 
 GOOD = """from __future__ import annotations

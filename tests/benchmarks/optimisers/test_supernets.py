@@ -18,7 +18,7 @@ from archselect.benchmarks.optimisers.supernets import (
     save_supernet,
 )
 from archselect.benchmarks.optimisers.trainer import Trainer
-from archselect.benchmarks.plan.study import SupernetPart
+from archselect.benchmarks.plan.parts import SupernetPart
 from archselect.benchmarks.runtime.tensor_files import load_checked
 from archselect.benchmarks.store.records import SupernetInputs
 from archselect.benchmarks.store.traces import AXES

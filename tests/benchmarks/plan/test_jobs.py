@@ -4,8 +4,9 @@ import pytest
 import torch
 from support import small
 
-from archselect.benchmarks.plan.jobs import images_of, span
-from archselect.benchmarks.plan.study import DataPart, read_study
+from archselect.benchmarks.plan.jobs import load_search_images, plan_runs
+from archselect.benchmarks.plan.parts import DataPart
+from archselect.benchmarks.plan.reading import read_study
 from archselect.nasbench_adapters.errors import UserError
 
 
@@ -14,7 +15,7 @@ def names(jobs):
 
 
 def test_every_run_in_the_studys_order(write_study):
-    jobs = span(
+    jobs = plan_runs(
         read_study(
             str(
                 write_study(
@@ -32,7 +33,7 @@ def test_every_run_in_the_studys_order(write_study):
 
 
 def test_supernets_are_shared_by_the_selectors_that_read_from_them(small_study):
-    jobs = span(small_study, None)
+    jobs = plan_runs(small_study, None)
     by_label = {(job.label, job.supernet.seed): job.supernet.id for job in jobs}
     for seed in (0, 1):
         assert by_label["magnitude", seed] == by_label["darts-pt", seed]
@@ -41,7 +42,7 @@ def test_supernets_are_shared_by_the_selectors_that_read_from_them(small_study):
 
 
 def test_inputs_say_what_the_run_sees(small_study):
-    job = next(job for job in span(small_study, None) if job.label == "darts-pt")
+    job = next(job for job in plan_runs(small_study, None) if job.label == "darts-pt")
     inputs = job.inputs
     assert inputs.data.name == "digits"
     assert (inputs.data.train_images, inputs.data.valid_images) == (32, 32)
@@ -70,10 +71,12 @@ CHANGES = [
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_changes_a_run_changes_its_name(write_study, small_study, change):
-    before = {(j.label, j.supernet.seed): j.inputs.id for j in span(small_study, None)}
+    before = {
+        (j.label, j.supernet.seed): j.inputs.id for j in plan_runs(small_study, None)
+    }
     after = {
         (j.label, j.supernet.seed): j.inputs.id
-        for j in span(read_study(str(write_study(change))), None)
+        for j in plan_runs(read_study(str(write_study(change))), None)
     }
     assert before["darts-pt", 1] != after.get(("darts-pt", 1))
 
@@ -87,8 +90,10 @@ def test_settings_of_another_run_do_not_change_its_name(write_study, small_study
             )
         )
     )
-    before = {(j.label, j.supernet.seed): j.inputs.id for j in span(small_study, None)}
-    after = {(j.label, j.supernet.seed): j.inputs.id for j in span(study, None)}
+    before = {
+        (j.label, j.supernet.seed): j.inputs.id for j in plan_runs(small_study, None)
+    }
+    after = {(j.label, j.supernet.seed): j.inputs.id for j in plan_runs(study, None)}
     assert [
         label
         for label, seed in before
@@ -115,8 +120,8 @@ def test_settings_of_tuning_an_untrained_supernet_change_the_runs_name(
         'name = "darts-pt"\non = ["darts"]',
         'name = "darts-pt"\non = ["untrained"]',
     )
-    plain = span(read_study(str(write_study(on_untrained))), None)
-    changed = span(
+    plain = plan_runs(read_study(str(write_study(on_untrained))), None)
+    changed = plan_runs(
         read_study(
             str(
                 write_study(
@@ -135,7 +140,7 @@ def test_settings_of_tuning_an_untrained_supernet_change_the_runs_name(
 
 
 def test_jobs_travel_to_other_processes(small_study):
-    for job in span(small_study, None):
+    for job in plan_runs(small_study, None):
         there = pickle.loads(pickle.dumps(job))  # noqa: S301
         assert there == job
         assert there.inputs.id == job.inputs.id and there.supernet.id == job.supernet.id
@@ -145,11 +150,13 @@ def test_data_that_is_not_there(write_study):
     with pytest.raises(
         UserError, match=r"unknown data set .*'digit'.*did you mean 'digits'"
     ):
-        span(read_study(str(write_study(('name = "digits"', 'name = "digit"')))), None)
+        plan_runs(
+            read_study(str(write_study(('name = "digits"', 'name = "digit"')))), None
+        )
     with pytest.raises(
         UserError, match="limit 601 does not fit 'digits', whose smaller half has 600"
     ):
-        span(read_study(str(write_study(("limit = 32", "limit = 601")))), None)
+        plan_runs(read_study(str(write_study(("limit = 32", "limit = 601")))), None)
 
 
 def test_images_of_a_part_are_those_of_its_settings():
@@ -162,7 +169,7 @@ def test_images_of_a_part_are_those_of_its_settings():
         limit=20,
         truth=truth,
     )
-    images = images_of(part, None, torch.device("cpu"))
+    images = load_search_images(part, None, torch.device("cpu"))
     assert images.describe()["split"] == "shuffled by seed 3, fraction 0.25"
     assert len(images.train_index) == len(images.valid_index) == 20
     assert not set(images.train_index.tolist()) & set(images.valid_index.tolist())

@@ -12,7 +12,7 @@ from archselect.benchmarks.plan.protocols import (
     DARTS_SPACES,
     PROTOCOLS,
     TrainingSettings,
-    resolve,
+    resolve_protocol,
 )
 from archselect.benchmarks.runs.training import drop_path, learning_rate
 from archselect.nasbench_adapters.errors import UserError
@@ -52,7 +52,7 @@ def test_every_protocol_is_sound(name):
     assert protocol.name == name and protocol.summary and protocol.source
     assert protocol.data in DATASETS
     for space in protocol.skeletons:
-        resolved = resolve(name, space, {})
+        resolved = resolve_protocol(name, space, {})
         assert resolved.settings == protocol.settings and resolved.overrides == {}
         get_space(space).skeleton(**resolved.skeleton)
     assert (
@@ -118,7 +118,7 @@ def test_drop_path_grows_from_nothing():
 
 
 def test_what_is_replaced_is_told():
-    resolved = resolve(
+    resolved = resolve_protocol(
         "tiny",
         "darts",
         {"epochs": 3, "learning_rate": 0.1},
@@ -129,10 +129,13 @@ def test_what_is_replaced_is_told():
     own = PROTOCOLS["tiny"]
     assert own.settings.learning_rate == 0.1 and own.skeletons["darts"]["channels"] == 4
     assert resolved.overrides == {"epochs": 3, "skeleton.layers": 3}
-    assert resolve("tiny", "s2", {}, {"stem": "cifar"}).overrides == {
+    assert resolve_protocol("tiny", "s2", {}, {"stem": "cifar"}).overrides == {
         "skeleton.stem": "cifar"
     }
-    assert resolve("tiny", "minimal:2-3=none", {}).skeleton == own.skeletons["minimal"]
+    assert (
+        resolve_protocol("tiny", "minimal:2-3=none", {}).skeleton
+        == own.skeletons["minimal"]
+    )
 
 
 MISTAKES = {
@@ -188,7 +191,7 @@ MISTAKES = {
 def test_a_mistake_is_named_with_its_mend(mistake):
     arguments, message = MISTAKES[mistake]
     with pytest.raises(UserError, match=message) as caught:
-        resolve(*arguments)
+        resolve_protocol(*arguments)
     assert "\n" not in str(caught.value)
 
 

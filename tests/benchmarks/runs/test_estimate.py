@@ -3,10 +3,17 @@
 import pytest
 import torch
 
-from archselect.benchmarks.plan.jobs import span
-from archselect.benchmarks.plan.study import built_in_studies, read_study
-from archselect.benchmarks.runs.estimate import KNOWN, Sizes, _sizes, estimate, total
-from archselect.benchmarks.runs.run import Runner
+from archselect.benchmarks.plan.jobs import plan_runs
+from archselect.benchmarks.plan.reading import read_study
+from archselect.benchmarks.plan.study_files import built_in_studies
+from archselect.benchmarks.runs.estimate import (
+    KNOWN_SIZES,
+    _find_sizes,
+    estimate_study,
+    total_counts,
+)
+from archselect.benchmarks.runs.runner import Runner
+from archselect.benchmarks.runs.supernet_counter import Sizes
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Counts, Record
 from archselect.nasbench_adapters.errors import UserError
@@ -16,7 +23,7 @@ from archselect.nasbench_adapters.errors import UserError
 def measured(small_study, tmp_path):
     """label: the record of the small study's run with seed 0."""
     runner, found = Runner(Folder(tmp_path / "out"), torch.device("cpu"), None), {}
-    for job in span(small_study, None):
+    for job in plan_runs(small_study, None):
         if job.supernet.seed == 0:
             if not runner.supernet_path(job.supernet).exists():
                 runner.make_supernet(job.supernet)
@@ -38,7 +45,7 @@ def selection(record: Record) -> Counts:
 
 
 def test_estimates_count_what_runs_count(small_study, measured):
-    estimates = {e.label: e for e in estimate(small_study)}
+    estimates = {e.label: e for e in estimate_study(small_study)}
     assert set(estimates) == set(measured)
     for label, record in measured.items():
         found = estimates[label]
@@ -79,13 +86,15 @@ def test_estimates_of_operation_scores(write_study, tmp_path, settings):
     study = read_study(str(write_study(change)))
     (job,) = (
         job
-        for job in span(study, None)
+        for job in plan_runs(study, None)
         if job.label == "operation-scores" and job.supernet.seed == 0
     )
     runner = Runner(Folder(tmp_path / "out"), torch.device("cpu"), None)
     runner.make_supernet(job.supernet)
     counted = selection(runner.run(job))
-    (found,) = (e.selection for e in estimate(study) if e.label == "operation-scores")
+    (found,) = (
+        e.selection for e in estimate_study(study) if e.label == "operation-scores"
+    )
     assert (found.forwards, found.backwards, found.images) == (
         counted.forwards,
         counted.backwards,
@@ -96,19 +105,19 @@ def test_estimates_of_operation_scores(write_study, tmp_path, settings):
 
 
 def test_a_supernet_counts_once_for_all_who_read_it(small_study):
-    estimates = estimate(small_study)
+    estimates = estimate_study(small_study)
     supernets = {e.supernet_label: e.supernet.flops for e in estimates}
     runs = len(small_study.seeds.supernet)
-    assert total(small_study, estimates).flops == runs * (
+    assert total_counts(small_study, estimates).flops == runs * (
         sum(supernets.values()) + sum(e.selection.flops for e in estimates)
     )
 
 
 def test_data_that_are_not_here_are_reckoned_with(tmp_path):
-    assert _sizes("cifar10", tmp_path) == KNOWN["cifar10"]
-    assert _sizes("digits", tmp_path) == Sizes(1, 8, 1200, 597, 10)
+    assert _find_sizes("cifar10", tmp_path) == KNOWN_SIZES["cifar10"]
+    assert _find_sizes("digits", tmp_path) == Sizes(1, 8, 1200, 597, 10)
     with pytest.raises(UserError, match="unknown data set"):
-        _sizes("cifar11", tmp_path)
+        _find_sizes("cifar11", tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(built_in_studies()))

@@ -6,8 +6,10 @@ from operator import attrgetter
 import pytest
 import torch
 
-from archselect.benchmarks.plan.study import TruthPart, read_study
-from archselect.benchmarks.runs import harness
+from archselect.benchmarks.plan.parts import TruthPart
+from archselect.benchmarks.plan.reading import read_study
+from archselect.benchmarks.plan.variants import make_variant
+from archselect.benchmarks.runs import worker
 from archselect.benchmarks.runs.harness import run_study
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Failure, Landscape, Record
@@ -226,14 +228,14 @@ def test_a_run_that_raises_is_noted_and_the_others_go_on(
 def test_a_supernet_that_raises_fails_the_runs_on_it(
     quick, inline, tmp_path, monkeypatch
 ):
-    make = harness._make_supernet
+    make = worker.make_supernet
 
     def broken_darts(job):
         if job.supernet.recipe == "darts" and job.seed == 0:
             raise FloatingPointError("loss is not finite")
         make(job)
 
-    monkeypatch.setattr(harness, "_make_supernet", broken_darts)
+    monkeypatch.setattr(worker, "make_supernet", broken_darts)
     outcome = run_study(quick, tmp_path / "out", device="cpu")
     assert outcome.made == 5
     (failure,) = Folder(tmp_path / "out").read_all(Failure)
@@ -342,7 +344,8 @@ def test_a_run_that_kills_its_workers_fails_and_no_other(
 ):
     """After three of them; the failure is noted with its reason."""
     (tmp_path / "deadly.py").write_text(DEADLY)
-    study = quick.variant(
+    study = make_variant(
+        quick,
         str(write_quick()),
         selectors=[f"{tmp_path / 'deadly.py'}:Deadly"],
         supernet_seeds=[0],

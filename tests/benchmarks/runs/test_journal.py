@@ -6,10 +6,11 @@ import shutil
 import pytest
 import torch
 
-from archselect.benchmarks.plan.jobs import span
-from archselect.benchmarks.plan.study import read_study
+from archselect.benchmarks.plan.jobs import plan_runs
+from archselect.benchmarks.plan.reading import read_study
+from archselect.benchmarks.runs.delegating_task import DelegatingTask
 from archselect.benchmarks.runs.journal import Journal, JournaledTask, discard
-from archselect.benchmarks.runs.run import Runner
+from archselect.benchmarks.runs.runner import Runner
 from archselect.benchmarks.runs.task import SupernetTask
 from archselect.benchmarks.runtime.machine import commit
 from archselect.benchmarks.store.folder import Folder
@@ -28,7 +29,9 @@ def folder(tmp_path):
 
 @pytest.fixture
 def jobs(small_study):
-    return {job.label: job for job in span(small_study, None) if job.supernet.seed == 0}
+    return {
+        job.label: job for job in plan_runs(small_study, None) if job.supernet.seed == 0
+    }
 
 
 def run(folder, job):
@@ -103,7 +106,7 @@ def test_a_selector_that_reads_trained_alphas_is_replayed_too(
     study = read_study(str(write_study(sgas)))
     (job,) = (
         job
-        for job in span(study, None)
+        for job in plan_runs(study, None)
         if job.label == "sgas" and job.supernet.seed == 0
     )
     counter = answers(monkeypatch)
@@ -128,7 +131,7 @@ def test_candidates_that_were_tuned_are_replayed_too(
     )
     (job,) = (
         job
-        for job in span(study, None)
+        for job in plan_runs(study, None)
         if job.label == "operation-scores" and job.supernet.seed == 0
     )
     counter = answers(monkeypatch)
@@ -228,7 +231,8 @@ def test_a_journaled_task_offers_what_a_task_offers():
     from archselect.selectors.base import Task
 
     assert set(Task.__annotations__) == {"space", "supernet", "alphas", "rng"}
-    assert Task.__abstractmethods__ <= set(vars(JournaledTask))
+    assert issubclass(JournaledTask, DelegatingTask)
+    assert Task.__abstractmethods__ <= set(vars(DelegatingTask))
 
 
 def test_lines_that_are_not_whole_are_not_answers(tmp_path):

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from archselect.benchmarks.plan.jobs import (
     TrainingPlan,
-    describe_training,
-    training_dataset,
+    describe_training_data,
+    load_training_dataset,
 )
-from archselect.benchmarks.plan.protocols import resolve
+from archselect.benchmarks.plan.protocols import resolve_protocol
 from archselect.benchmarks.runs import training
 from archselect.benchmarks.runs.training import (
     NetworkTrainer,
@@ -58,9 +58,9 @@ def made(
     **settings,
 ):
     """A job on the first digits, and their images."""
-    resolved = resolve(protocol, space, settings, skeleton)
-    dataset = training_dataset(data, resolved.settings, None)
-    described = describe_training(dataset, resolved.settings)
+    resolved = resolve_protocol(protocol, space, settings, skeleton)
+    dataset = load_training_dataset(data, resolved.settings, None)
+    described = describe_training_data(dataset, resolved.settings)
     (job,) = TrainingPlan(space, resolved, data, described, (seed,)).jobs(cell)
     return SimpleNamespace(job=job, images=Images(dataset, CPU, split="first"))
 
@@ -255,14 +255,14 @@ def test_imagenet_is_trained_on_from_its_files(tmp_path):
         pixels = rng.integers(0, 256, (count, 256, 256, 3), dtype=np.uint8)
         np.save(tmp_path / "imagenet" / f"{part}_images.npy", pixels)
         np.save(tmp_path / "imagenet" / f"{part}_labels.npy", np.arange(count) % 2)
-    resolved = resolve(
+    resolved = resolve_protocol(
         "darts-imagenet",
         "darts",
         {"epochs": 2, "batch_size": 3},
         {"channels": 16, "layers": 3},
     )
-    dataset = training_dataset("ImageNet", resolved.settings, tmp_path)
-    described = describe_training(dataset, resolved.settings)
+    dataset = load_training_dataset("ImageNet", resolved.settings, tmp_path)
+    described = describe_training_data(dataset, resolved.settings)
     (job,) = TrainingPlan("darts", resolved, "ImageNet", described, (0,)).jobs(DARTS_V2)
     images = training_images(dataset, CPU)
     record = train_network(job, images, tmp_path / "x.pt")
@@ -562,7 +562,8 @@ def test_a_test_loss_that_is_not_finite_ends_a_training(tmp_path, monkeypatch, l
     """No record holds it."""
     case = quick()
     trainer = NetworkTrainer(case.job, case.images, tmp_path / "x.pt")
-    monkeypatch.setattr(trainer, "_test", lambda: (loss, 10.0))
+    measured = training._LossAndAccuracy(loss, accuracy=10.0)
+    monkeypatch.setattr(trainer, "_test", lambda: measured)
     with pytest.raises(FloatingPointError, match=f"the test loss is {loss} in epoch 1"):
         trainer.epoch()
     assert trainer.epochs == []
@@ -634,7 +635,9 @@ def test_flips_and_limits_make_other_data():
             lambda name, data_dir: dataset,
         )
         whole, part = (
-            training_dataset("toy", resolve("tiny", "nb201", settings).settings, None)
+            load_training_dataset(
+                "toy", resolve_protocol("tiny", "nb201", settings).settings, None
+            )
             for settings in ({}, {"limit": 3, "flip": False})
         )
     assert (len(whole.train_images), len(whole.test_images), whole.augmentation) == (
@@ -664,7 +667,7 @@ def test_a_gpu_is_waited_for_only_at_the_end_of_an_epoch(tmp_path, precision):
     trainer = NetworkTrainer(case.job, images, tmp_path / "x.pt")
     trainer.epoch()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training._Sums, "read", lambda self: (0.0, 0.0))
+        patch.setattr(training._RunningMeans, "read", lambda self: (0.0, 0.0))
         torch.cuda.set_sync_debug_mode("error")
         try:
             trainer._train(1, 0.5)

@@ -66,7 +66,11 @@ def few(monkeypatch, small_images):
 
     @contextmanager
     def pool_within(workers, start, recipe):
-        monkeypatch.setattr(truth_building, "_worker", (recipe, space, small_images))
+        monkeypatch.setattr(
+            truth_building,
+            "_worker",
+            truth_building._TableWorker(recipe, space, small_images),
+        )
 
         def submit(function, start):
             future = Future()

@@ -6,13 +6,14 @@ import pytest
 
 from archselect.benchmarks.optimisers.darts import Darts
 from archselect.benchmarks.plan.jobs import (
-    describe_training,
+    describe_training_data,
+    load_training_dataset,
+    plan_runs,
     plan_training,
-    span,
-    training_dataset,
 )
-from archselect.benchmarks.plan.protocols import resolve
-from archselect.benchmarks.plan.study import read_study
+from archselect.benchmarks.plan.protocols import resolve_protocol
+from archselect.benchmarks.plan.reading import read_study
+from archselect.benchmarks.plan.variants import make_variant
 from archselect.benchmarks.runs.harness import run_study
 from archselect.benchmarks.runtime import formulations
 from archselect.benchmarks.scoring import proxy_scores as scoring
@@ -57,7 +58,7 @@ def raised(patch, name):
 
 def ids(study):
     """Ids of runs by selector, and of supernets by recipe."""
-    jobs = [job for job in span(study, None) if job.supernet.seed == 0]
+    jobs = [job for job in plan_runs(study, None) if job.supernet.seed == 0]
     return {j.label: j.inputs.id for j in jobs}, {
         j.supernet.supernet.recipe: j.supernet.id for j in jobs
     }
@@ -101,7 +102,7 @@ def test_final_trainings(monkeypatch, name):
         return plan_training(
             CELL,
             "nb201",
-            resolve("tiny", "nb201", {"limit": 64}, {}),
+            resolve_protocol("tiny", "nb201", {"limit": 64}, {}),
             "digits",
             0,
             None,
@@ -144,7 +145,7 @@ def test_what_a_selector_of_the_users_own_asks_for_is_not_known(
     path = tmp_path / "mine.py"
     path.write_text(Path(example.__file__).read_text())
     plain = str(write_study())
-    study = read_study(plain).variant(plain, selectors=[f"{path}:MySelector"])
+    study = make_variant(read_study(plain), plain, selectors=[f"{path}:MySelector"])
     before, _ = ids(study)
     raised(monkeypatch, "proxy snip")
     after, _ = ids(study)
@@ -166,7 +167,7 @@ def test_runs_of_another_formulation_stay_and_are_in_no_table(
 
 
 def test_descriptions_say_whether_images_are_streamed():
-    settings = resolve("tiny", "nb201", {"limit": 64}, {}).settings
-    assert not describe_training(
-        training_dataset("digits", settings, None), settings
+    settings = resolve_protocol("tiny", "nb201", {"limit": 64}, {}).settings
+    assert not describe_training_data(
+        load_training_dataset("digits", settings, None), settings
     ).streamed

@@ -7,7 +7,7 @@ import pytest
 from support import small
 
 from archselect.benchmarks.optimisers.supernets import load_supernet
-from archselect.benchmarks.plan.study import read_study
+from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.runs import harness
 from archselect.benchmarks.runs.harness import run_study
 from archselect.benchmarks.runtime import machine, vouching
@@ -58,13 +58,13 @@ def meanwhile(monkeypatch):
     """`meanwhile(act)`: `act()` is done when the command has read all, and no worker has."""
 
     def do(act):
-        claim = harness._claim
+        claim = harness.claim_folder
 
         def claim_and_act(*arguments):
             claim(*arguments)
             act()
 
-        monkeypatch.setattr(harness, "_claim", claim_and_act)
+        monkeypatch.setattr(harness, "claim_folder", claim_and_act)
 
     return do
 
@@ -93,7 +93,7 @@ def test_more_images_than_those_of_the_command_are_refused(
     own_images, meanwhile, inline, tmp_path
 ):
     """What their description has beside the checksum counts, too."""
-    job = harness.span(own_images, None)[0].supernet
+    job = harness.plan_runs(own_images, None)[0].supernet
     with pytest.raises(UserError, match="train_images 16 in place of 15"):
         vouching.check_images(
             "x",

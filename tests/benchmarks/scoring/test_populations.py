@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from archselect.benchmarks.plan.study import TruthPart
+from archselect.benchmarks.plan.parts import TruthPart
 from archselect.benchmarks.scoring.populations import populate
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space

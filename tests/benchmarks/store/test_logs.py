@@ -58,7 +58,7 @@ def test_a_failed_run_says_why(quick, inline, tmp_path, monkeypatch):
         logging.getLogger("my_selector").warning("about to break")
         raise ValueError("broken")
 
-    monkeypatch.setattr("archselect.benchmarks.runs.run.Runner._run", broken)
+    monkeypatch.setattr("archselect.benchmarks.runs.runner.Runner._run", broken)
     outcome = run_study(quick, tmp_path / "out", device="cpu")
     begun, said, failed = lines(Folder(tmp_path / "out").log(outcome.failed[0]))
     assert begun["event"] == "begun"

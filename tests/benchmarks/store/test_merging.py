@@ -7,7 +7,7 @@ import pytest
 
 from archselect.benchmarks.engines import local
 from archselect.benchmarks.optimisers.supernets import Recipe, make_supernet
-from archselect.benchmarks.plan.study import read_study
+from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.runs.harness import run_study
 from archselect.benchmarks.store import merging
 from archselect.benchmarks.store.facts import read_fact, write_fact

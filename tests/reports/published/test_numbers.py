@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from archselect.benchmarks.plan.study import built_in_studies, read_study
+from archselect.benchmarks.plan.reading import read_study
+from archselect.benchmarks.plan.study_files import built_in_studies
 from archselect.benchmarks.store.records import Reproduced
 from archselect.nasbench_adapters.errors import UserError
 from archselect.reports.published.numbers import check, find, published, short

@@ -2,7 +2,8 @@
 
 import pytest
 
-from archselect.benchmarks.plan.study import built_in_studies, read_study
+from archselect.benchmarks.plan.reading import read_study
+from archselect.benchmarks.plan.study_files import built_in_studies
 from archselect.benchmarks.store.records import (
     DataInputs,
     Formulations,

@@ -1,4 +1,4 @@
-"""Studies that train what their runs selected: each architecture once, resumed, the same with any workers."""
+"""The steps of a study that trains what its runs selected: each architecture once, resumed."""
 
 import json
 import shutil
@@ -8,10 +8,10 @@ import pytest
 from support import small
 
 from archselect.benchmarks.engines import local
-from archselect.benchmarks.plan.study import read_study
-from archselect.benchmarks.runs import harness
+from archselect.benchmarks.plan.reading import read_study
+from archselect.benchmarks.runs import worker
 from archselect.benchmarks.runs.harness import run_study
-from archselect.benchmarks.runs.run import Runner
+from archselect.benchmarks.runs.runner import Runner
 from archselect.benchmarks.runtime.workers import worker_pool
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Failure, Landscape, Record, Trained
@@ -268,10 +268,10 @@ def test_a_training_that_raises_fails_the_runs_that_chose_the_architecture(
     study, inline, tmp_path, monkeypatch
 ):
     root = tmp_path / "out"
-    train = harness._train
+    train = worker.train
     with monkeypatch.context() as patch:
         patch.setattr(
-            harness, "_train", lambda job: train(job) if job.inputs.seed == 3 else 1 / 0
+            worker, "train", lambda job: train(job) if job.inputs.seed == 3 else 1 / 0
         )
         outcome = run_study(study, root, device="cpu")
     assert outcome.made == 0 and len(outcome.failed) == 4

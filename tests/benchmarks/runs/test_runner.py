@@ -4,23 +4,24 @@ import numpy as np
 import pytest
 import torch
 
-from archselect.benchmarks.plan.jobs import span
-from archselect.benchmarks.plan.study import TruthPart, read_study
-from archselect.benchmarks.runs.run import Runner, landscape_id, survey
-from archselect.benchmarks.store.facts import content_id, read_fact, write_fact
+from archselect.benchmarks.plan.jobs import plan_runs
+from archselect.benchmarks.plan.reading import read_study
+from archselect.benchmarks.runs.landscapes import landscape_id, read_landscapes
+from archselect.benchmarks.runs.runner import Runner
+from archselect.benchmarks.store.facts import read_fact, write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Landscape, Record
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import fitting, open_truth
-from archselect.nasbench_adapters.truth.table import PREDICTED, TableBuilder
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def jobs(small_study):
-    return {job.label: job for job in span(small_study, None) if job.supernet.seed == 0}
+    return {
+        job.label: job for job in plan_runs(small_study, None) if job.supernet.seed == 0
+    }
 
 
 @pytest.fixture
@@ -34,20 +35,8 @@ def made(runner, job):
     return runner.run(job)
 
 
-def part(path, **changes):
-    return TruthPart(
-        **{
-            "table": str(path),
-            "dataset": "made-up",
-            "split": "test",
-            "epochs": 1,
-            **changes,
-        }
-    )
-
-
 def test_a_record_says_what_was_selected_and_what_it_is_worth(
-    runner, jobs, small_truth, nb201, tmp_path
+    part, runner, jobs, small_truth, nb201, tmp_path
 ):
     record = made(runner, jobs["zero-cost-pt"])
     assert record.id == jobs["zero-cost-pt"].inputs.id == record.inputs.id
@@ -139,7 +128,7 @@ def test_what_is_edited_while_a_study_runs_is_refused(runner, write_study, tmp_p
         ('"darts"\nep', f'"{optimiser}"\nlabel = "darts"\nep'),
         ('"magnitude"', f'"{selector}"'),
     )
-    jobs = span(read_study(str(write_study(*changed))), None)
+    jobs = plan_runs(read_study(str(write_study(*changed))), None)
     own = {job.label: job for job in jobs if job.supernet.seed == 0}
     job, builtin = own["own"], own["random"]
     ids = {name: (each.supernet.id, each.inputs.id) for name, each in own.items()}
@@ -157,7 +146,7 @@ def test_what_is_edited_while_a_study_runs_is_refused(runner, write_study, tmp_p
     made(runner, builtin)
     again = {
         job.label: job
-        for job in span(read_study(str(write_study(*changed))), None)
+        for job in plan_runs(read_study(str(write_study(*changed))), None)
         if job.supernet.seed == 0
     }
     renamed = {name: (each.supernet.id, each.inputs.id) for name, each in again.items()}
@@ -168,78 +157,14 @@ def test_what_is_edited_while_a_study_runs_is_refused(runner, write_study, tmp_p
     assert renamed["darts-pt"][0] != ids["darts-pt"][0]
 
 
-def test_the_survey_of_the_truths(small_truth):
-    (found,) = survey([part(small_truth)], ["nb201"])
-    table = open_truth(str(small_truth))
-    assert found.id == landscape_id(table, part(small_truth))
-    assert found.id == content_id([table.checksum, "made-up", "made-up", "test", 1])
-    assert (found.truth, found.space, found.architectures, found.trials) == (
-        "made-up",
-        "nb201",
-        15625,
-        2,
-    )
-    assert found.optimum == pytest.approx(table.means("made-up", "test", 1).max())
-    assert len(found.quantiles) == 201
-    assert (
-        found.quantiles[0]
-        <= found.mean
-        <= found.quantiles[-1]
-        == pytest.approx(found.optimum)
-    )
-    assert found.ceiling_single is not None and 0 < found.ceiling_single < 1
-
-
-def test_the_survey_refuses_what_is_not_there(small_truth, tmp_path):
-    with pytest.raises(
-        UserError,
-        match=r"has no made-up/tset at 1 epoch: did you mean the split 'test'",
-    ):
-        survey([part(small_truth, split="tset")], ["nb201"])
-    with pytest.raises(
-        UserError,
-        match=r"has no made-up/test at 2 epochs: it has made-up/test at 1 epoch",
-    ):
-        survey([part(small_truth, epochs=2)], ["nb201"])
-    with pytest.raises(UserError, match="is of space nb201, not of darts"):
-        survey([part(small_truth)], ["darts"])
-    with pytest.raises(
-        UserError, match=r"no truth table at .*absent.npz: 'archselect truth list'"
-    ):
-        survey([part(tmp_path / "absent.npz")], ["nb201"])
-
-
-@pytest.fixture
-def parts_of_the_truth(small_truth, nb201, tmp_path):
-    """`parts_of_the_truth(name, cells)` is the small truth's part of these cells, as a file."""
-    whole = open_truth(str(small_truth))
-
-    def write(name, cells):
-        builder = TableBuilder(nb201)
-        for cell in cells:
-            builder.add(
-                cell,
-                "made-up",
-                "test",
-                1,
-                "a",
-                whole.lookup(cell, "made-up", "test", 1).accuracies[0],
-            )
-        path = tmp_path / f"{name}.npz"
-        builder.table(name, origin="a part", licence="MIT").save(path)
-        return path
-
-    return write
-
-
-def looking_up(job, path):
-    """The job with its truth at another path."""
-    data = job.supernet.data.model_copy(update={"truth": [part(path)]})
+def looking_up(job, truth):
+    """The job with another truth."""
+    data = job.supernet.data.model_copy(update={"truth": [truth]})
     return replace(job, supernet=replace(job.supernet, data=data))
 
 
 def test_what_a_table_does_not_hold_is_said_and_the_selection_kept(
-    runner, jobs, parts_of_the_truth, nb201
+    part, runner, jobs, parts_of_the_truth, nb201
 ):
     record = made(runner, jobs["zero-cost-pt"])
     scored = [nb201.parse(s.architecture) for s in record.selected.architecture_scores]
@@ -248,7 +173,7 @@ def test_what_a_table_does_not_hold_is_said_and_the_selection_kept(
     path = parts_of_the_truth(
         "part", [*others, *(cell for cell in set(scored) if cell != chosen)]
     )
-    again = runner.run(looking_up(jobs["zero-cost-pt"], path))
+    again = runner.run(looking_up(jobs["zero-cost-pt"], part(path)))
     assert again.selected == record.selected
     (accuracy,) = again.accuracies
     assert (accuracy.source, accuracy.trials, accuracy.mean, accuracy.rank) == (
@@ -273,7 +198,7 @@ def test_what_a_table_does_not_hold_is_said_and_the_selection_kept(
 
 
 def test_a_record_of_a_surrogate_says_that_it_is_one(
-    runner, jobs, parts_of_the_truth, nb201, tmp_path, monkeypatch
+    part, runner, jobs, parts_of_the_truth, nb201, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(fitting, "ROUNDS", 20)
     rng = np.random.default_rng(0)
@@ -284,7 +209,9 @@ def test_a_record_of_a_surrogate_says_that_it_is_one(
         open_truth(str(path)), "made-up", "test", 1, "fitted", folds=3
     )
     surrogate.save(tmp_path / "fitted.npz")
-    record = made(runner, looking_up(jobs["zero-cost-pt"], tmp_path / "fitted.npz"))
+    record = made(
+        runner, looking_up(jobs["zero-cost-pt"], part(tmp_path / "fitted.npz"))
+    )
     (accuracy,) = record.accuracies
     cell = nb201.parse(record.selected.architecture)
     assert (accuracy.source, accuracy.trial_seeds) == ("predicted", ["predicted"])
@@ -294,7 +221,7 @@ def test_a_record_of_a_surrogate_says_that_it_is_one(
     assert accuracy.rank == 1 + int((means > accuracy.mean).sum())
     scored = [nb201.parse(s.architecture) for s in record.selected.architecture_scores]
     assert accuracy.scored == pytest.approx(surrogate.predict(scored))
-    (found,) = survey([part(tmp_path / "fitted.npz")], ["nb201"])
+    (found,) = read_landscapes([part(tmp_path / "fitted.npz")], ["nb201"])
     assert found.id == accuracy.landscape
     assert (found.surrogate, found.truth, found.architectures) == (
         True,
@@ -305,47 +232,3 @@ def test_a_record_of_a_surrogate_says_that_it_is_one(
     assert (found.provenance, found.space_size) == ("measured", 15625)
     write_fact(tmp_path / "landscape.json", found)
     assert read_fact(tmp_path / "landscape.json", Landscape) == found
-
-
-def test_a_hole_in_a_truth_that_could_be_whole_is_an_error_before_anything_runs(
-    parts_of_the_truth, nb201
-):
-    path = parts_of_the_truth("part", nb201.representatives[:100])
-    with pytest.raises(
-        UserError,
-        match=r"has 100 of 15,625 architectures of nb201 .*'archselect truth fit'",
-    ):
-        survey([part(path)], ["nb201"])
-
-
-def test_a_part_of_a_large_space_is_surveyed_as_a_part(tmp_path):
-    space, rng = get_space("darts"), np.random.default_rng(0)
-    builder = TableBuilder(space)
-    for place in range(12):
-        builder.add(space.sample(rng), "made-up", "test", 1, "a", 80.0 + place)
-    builder.table("few", origin="a model", licence="MIT", provenance=PREDICTED).save(
-        tmp_path / "few.npz"
-    )
-    (found,) = survey([part(tmp_path / "few.npz")], ["darts"])
-    assert (found.architectures, found.space_size, found.optimum) == (
-        12,
-        space.size,
-        91.0,
-    )
-    assert (found.surrogate, found.agreement, found.provenance) == (
-        False,
-        None,
-        "predicted",
-    )
-
-
-def test_a_truth_that_speaks_for_several_spaces_of_a_study_is_refused(tmp_path):
-    space, rng = get_space("nb101"), np.random.default_rng(0)
-    builder = TableBuilder(space)
-    for cell in dict.fromkeys(space.canonical(space.sample(rng)) for _ in range(500)):
-        builder.add(cell, "made-up", "test", 1, "a", 80.0)
-    builder.table("cells", origin="a test", licence="MIT").save(tmp_path / "cells.npz")
-    with pytest.raises(
-        UserError, match="speaks for nb1shot1-1, nb1shot1-2: write a study for each"
-    ):
-        survey([part(tmp_path / "cells.npz")], ["nb1shot1-1", "nb1shot1-2"])

@@ -3,8 +3,14 @@
 import pytest
 
 from archselect.benchmarks.optimisers import supernets
-from archselect.benchmarks.plan.study import read_study
-from archselect.benchmarks.runs import harness, journal, kept, run, training
+from archselect.benchmarks.plan.reading import read_study
+from archselect.benchmarks.runs import (
+    journal,
+    other_code,
+    run_states,
+    runner,
+    training,
+)
 from archselect.benchmarks.runs.harness import run_study
 from archselect.benchmarks.runtime import machine
 from archselect.benchmarks.runtime import tensor_files as checked
@@ -20,7 +26,15 @@ from archselect.reports.results.results import load
 from archselect.selectors.magnitude import Magnitude
 
 ONE, TWO = "1" * 40, "2" * 40
-MODULES = (harness, journal, kept, run, scoring, supernets, training)
+MODULES = (
+    journal,
+    other_code,
+    run_states,
+    runner,
+    scoring,
+    supernets,
+    training,
+)
 
 
 @pytest.fixture
@@ -65,7 +79,7 @@ def test_what_is_kept_is_named_once_and_calmly(study, made):
     assert (outcome.made, outcome.kept) == (0, 6)
     assert line == (
         f"Kept: 6 runs and 4 supernets of other code of archselect ({ONE[:10]}; this is {TWO[:10]}). "
-        "--rerun-other-code makes them anew."
+        "--rerun-other-code makes them again."
     )
     assert before == {path: path.read_bytes() for path in (made / "records").iterdir()}
 
@@ -235,7 +249,8 @@ def test_a_file_of_tensors_names_its_commit(tmp_path):
 
 def test_commits_in_words():
     assert (
-        kept.short_commit(f"{ONE}-dirty-0123456789abcdef") == f"{ONE[:10]} with changes"
+        other_code.short_commit(f"{ONE}-dirty-0123456789abcdef")
+        == f"{ONE[:10]} with changes"
     )
-    assert kept.short_commit(None) == "commit not known"
-    assert machine.UNKNOWN in kept.short_commit("unknown-0123456789abcdef")
+    assert other_code.short_commit(None) == "commit not known"
+    assert machine.UNKNOWN in other_code.short_commit("unknown-0123456789abcdef")

@@ -1,0 +1,199 @@
+"""The parts of a study, as a TOML file writes them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from archselect.benchmarks.optimisers.registry import get_optimiser
+from archselect.benchmarks.optimisers.supernets import Recipe
+from archselect.benchmarks.plan.protocols import (
+    ResolvedProtocol,
+    TrainingSettings,
+    resolve_protocol,
+)
+from archselect.benchmarks.plan.validation_errors import explain_validation_error
+from archselect.benchmarks.store.facts import Seed, Settings
+from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.foreign_text import LONGEST_TITLE, check_label
+from archselect.nasbench_adapters.limits import MOST_PARTS, MOST_SEEDS
+from archselect.selectors.base import Selector
+from archselect.selectors.registry import get_selector
+
+Seeds = Annotated[
+    list[Seed], Field(min_length=1, max_length=MOST_SEEDS, fail_fast=True)
+]
+Names = Annotated[list[str], Field(max_length=MOST_PARTS)]
+
+
+def _check_label_if_any(label: str) -> str:
+    return check_label(label) if label else label
+
+
+def _check_title(title: str) -> str:
+    return check_label(title, LONGEST_TITLE)
+
+
+Label = Annotated[str, AfterValidator(_check_label_if_any)]
+"""A label in one line, for figures, tables and terminals; empty for none."""
+Title = Annotated[str, AfterValidator(_check_title)]
+"""A title in one line."""
+
+
+class Part(BaseModel):
+    """Base of a study's parts: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class SeedsPart(Part):
+    """Seeds of supernets and of selections; every pair of them is a run."""
+
+    supernet: Seeds
+    selection: Seeds = [0]
+
+
+class SpacePart(Part):
+    """A space by name, the settings of its skeleton, and a label for supernets."""
+
+    name: str
+    skeleton: Settings = {}
+    label: Label = ""
+
+    @property
+    def title(self) -> str:
+        """The label, or the name where there is no label."""
+        return self.label or self.name
+
+
+class TruthPart(Part):
+    """A column of a ground-truth table, which is given by name or path."""
+
+    table: str
+    dataset: str
+    split: str
+    epochs: int
+
+
+class TrainPart(Part):
+    """How every selected architecture is trained to the end.
+
+    It is trained once per seed, however many runs selected it. `data` is the data set
+    to train on where it is not the one of the search. All other keys are settings of
+    the protocol (:class:`.protocols.TrainingSettings`).
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+    protocol: str
+    seeds: Seeds = [0]
+    data: str | None = None
+    skeleton: Settings = {}
+
+    def resolve(self, space: str) -> ResolvedProtocol:
+        """Return the protocol for a space, with the settings of this part filled in.
+
+        Raises UserError for an unknown protocol or setting.
+        """
+        settings = self.model_extra or {}
+        known = [*TrainPart.model_fields, *TrainingSettings.model_fields]
+        for key in settings:
+            if key not in known:
+                raise unknown("key of a data set's 'train'", key, known)
+        return resolve_protocol(self.protocol, space, settings, self.skeleton)
+
+
+class DataPart(Part):
+    """A data set by name or path, and how selected architectures are judged on it.
+
+    `truth` says where their accuracies are looked up. `train` says how they are trained
+    to the end: a protocol's name, a table of one and its settings, or a list of these.
+    One of the two is needed, unless the study's tables need no accuracies
+    (:data:`.study.TABLES_WITHOUT_ACCURACY`). `limit` keeps the first so many images of
+    each half.
+    """
+
+    name: str
+    split: Literal["first", "shuffled"] = "first"
+    split_seed: int = 0
+    train_fraction: float = Field(0.5, gt=0, lt=1)
+    limit: int | None = Field(None, ge=2)
+    truth: list[TruthPart] = Field([], max_length=MOST_PARTS)
+    train: list[TrainPart] = Field([], max_length=MOST_PARTS)
+
+    @field_validator("train", mode="before")
+    @classmethod
+    def _list_protocols(cls, value: Any) -> Any:
+        parts = []
+        for part in value if isinstance(value, list) else [value]:
+            is_name = isinstance(part, str)
+            parts.append({"protocol": part} if is_name else part)
+        return parts
+
+
+class SupernetPart(Recipe):
+    """A recipe with its settings, a label for selectors, and what it is trained on.
+
+    `spaces` are labels of spaces and `data` names of data sets; a supernet is trained
+    on all of them where the key is left out. The label is the optimiser's name where it
+    is left out.
+    """
+
+    label: Label = ""
+    spaces: Names | None = None
+    data: Names | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_label(cls, values: Any) -> Any:
+        recipe = values.get("recipe") if isinstance(values, dict) else None
+        if not isinstance(recipe, str):
+            return values
+        optimiser = get_optimiser(recipe)
+        return {"label": optimiser.name, **values}
+
+    def is_trained_on(self, space: SpacePart, data: DataPart) -> bool:
+        """Return whether it is trained on that space and data set."""
+        on_space = self.spaces is None or space.title in self.spaces
+        on_data = self.data is None or data.name in self.data
+        return on_space and on_data
+
+
+class SelectorPart(Part):
+    """A selector by name, a label, its supernets, and (all other keys) its settings.
+
+    FILE.py:CLASS in place of the name is a class of the user's own. `on` are labels of
+    supernets; the selector reads from all of them where the key is left out.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+    name: str
+    label: Label = ""
+    on: Names | None = None
+
+    def build(self) -> Selector:
+        """Return the selector.
+
+        Raises UserError for an unknown name or setting.
+        """
+        kind = get_selector(self.name)
+        try:
+            return kind(**(self.model_extra or {}))
+        except ValidationError as error:
+            reason = explain_validation_error(error, kind)
+            raise UserError(f"selector {self.name}: {reason}") from error
+
+    @property
+    def title(self) -> str:
+        """The name in tables: the label, or the selector's name without a label."""
+        return self.label or get_selector(self.name).name

@@ -1,0 +1,219 @@
+"""Checks of a study as a whole: every mistake shows before anything runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import product
+
+from archselect.benchmarks.plan.parts import DataPart, SelectorPart, SpacePart
+from archselect.benchmarks.plan.study import TABLES_WITHOUT_ACCURACY, Study
+from archselect.benchmarks.plan.study_files import parse_study
+from archselect.nasbench_adapters.errors import Faults, UserError, unknown
+from archselect.nasbench_adapters.limits import MOST_RUNS
+from archselect.nasbench_adapters.space import checked_skeleton
+from archselect.nasbench_adapters.spaces import get_space
+
+
+def check_study_parts(study: Study) -> None:
+    """Raise UserError, with all faults, if a study's parts are wrong or do not match.
+
+    Every part is built once.
+    """
+    _check_number_of_runs(study)
+    faults = Faults()
+    note_faults_of_parts(study.spaces, study.data, study.selectors, faults)
+    checks = (
+        _check_supernets,
+        _check_selectors,
+        _check_accuracies,
+        _check_references,
+        _check_tables,
+        _check_repetitions,
+    )
+    for check in checks:
+        with faults.collect():
+            check(study)
+    faults.raise_any()
+
+
+def note_faults_of_parts(
+    spaces: Sequence[SpacePart],
+    data: Sequence[DataPart],
+    selectors: Sequence[SelectorPart],
+    faults: Faults,
+) -> None:
+    """Build each space, selector and protocol once; note what is wrong with them."""
+    usable = []
+    for space in spaces:
+        with faults.collect():
+            checked_skeleton(get_space(space.name), space.skeleton)
+            get_space(space.name).undecided()  # raises for a space that has no supernet
+            usable.append(space)
+    for selector in selectors:
+        with faults.collect():
+            selector.build()
+    for space, part in product(usable, data):
+        for train in part.train:
+            with faults.collect():
+                train.resolve(space.name)
+
+
+def _check_number_of_runs(study: Study) -> None:
+    """Raise UserError for more runs, or final trainings, than are planned at once."""
+    runs = len(study.pairs())
+    for dimension in (
+        study.seeds.supernet,
+        study.seeds.selection,
+        study.spaces,
+        study.data,
+    ):
+        runs *= len(dimension)
+    trainings_per_run = 0
+    for data in study.data:
+        for train in data.train:
+            trainings_per_run += len(train.seeds)
+    counts = {"runs": runs, "final trainings": runs * trainings_per_run}
+    for kind, count in counts.items():
+        if count > MOST_RUNS:
+            raise UserError(
+                f"the study has up to {count:,} {kind}, more than {MOST_RUNS:,}: make several studies of it, each "
+                "with a part of the seeds, and join them with 'archselect merge'"
+            )
+
+
+def _check_supernets(study: Study) -> None:
+    """Raise UserError for a supernet on an unknown space or data set.
+
+    Also for a trace of a supernet that is not trained, and a label that comes twice.
+    """
+    faults = Faults()
+    titles = [space.title for space in study.spaces]
+    names = [data.name for data in study.data]
+    labels = [supernet.label for supernet in study.supernets]
+    for supernet in study.supernets:
+        label = supernet.label
+        for name in supernet.spaces or []:
+            if name not in titles:
+                faults.add(unknown(f"space of supernet {label}", name, titles))
+        for name in supernet.data or []:
+            if name not in names:
+                faults.add(unknown(f"data set of supernet {label}", name, names))
+        if supernet.trace and not supernet.build().trains:
+            faults.add(UserError(f"supernet {label} is not trained: it has no 'trace'"))
+    with faults.collect():
+        _check_distinct("supernets", labels)
+    faults.raise_any()
+
+
+def _check_selectors(study: Study) -> None:
+    """Raise UserError for an unknown supernet of a selector, or a repeated label."""
+    faults = Faults()
+    labels = [supernet.label for supernet in study.supernets]
+    for selector in study.selectors:
+        for label in selector.on or []:
+            if label not in labels:
+                kind = f"supernet of selector {selector.name}"
+                faults.add(unknown(kind, label, labels))
+    with faults.collect():
+        _check_names_of_classes(study.selectors)
+        _check_distinct("selectors", study.labels)
+    faults.raise_any()
+
+
+def _check_accuracies(study: Study) -> None:
+    """Raise UserError for data without a source of the accuracies that tables need."""
+    faults = Faults()
+    needed = bool(set(study.tables) - set(TABLES_WITHOUT_ACCURACY))
+    for place, data in enumerate(study.data):
+        if needed and not data.truth and not data.train:
+            faults.add(
+                UserError(
+                    f"data.{place}: needs 'truth', tables to look selected architectures up in, or 'train', a "
+                    f"protocol; only the tables {', '.join(TABLES_WITHOUT_ACCURACY)} do without"
+                )
+            )
+    faults.raise_any()
+
+
+def _check_references(study: Study) -> None:
+    """Raise UserError for a selector or study that is referred to and not there."""
+    faults = Faults()
+    if study.variant_of is not None:
+        with faults.collect():
+            parse_study(study.variant_of)
+    if study.reference is not None and not study.references:
+        titles = [selector.title for selector in study.selectors]
+        faults.add(unknown("selector of 'reference'", study.reference, titles))
+    labels = study.labels
+    for published in study.reproduces:
+        if published.selector not in labels:
+            faults.add(unknown("selector of 'reproduces'", published.selector, labels))
+    faults.raise_any()
+
+
+def _check_tables(study: Study) -> None:
+    """Raise UserError for a table that has nothing to show."""
+    faults = Faults()
+    if "reproduction" in study.tables and not study.reproduces:
+        faults.add(
+            UserError(
+                "tables: 'reproduction' needs 'reproduces', which names published numbers"
+            )
+        )
+    traced = any(pair.supernet.trace for pair in study.pairs())
+    if "wiring" in study.tables and not traced:
+        faults.add(
+            UserError(
+                "tables: 'wiring' needs a supernet with 'trace = true' that a selector reads from"
+            )
+        )
+    faults.raise_any()
+
+
+def _check_repetitions(study: Study) -> None:
+    """Raise UserError for a space, data set, seed or training that comes twice."""
+    faults = Faults()
+    searched = []
+    for data in study.data:
+        settings = data.model_dump(exclude={"truth", "train"})
+        searched.append(str(settings))
+    once: dict[str, Sequence[object]] = {
+        "spaces": [str(space) for space in study.spaces],
+        "data": searched,
+        "seeds.supernet": study.seeds.supernet,
+        "seeds.selection": study.seeds.selection,
+    }
+    for key, values in once.items():
+        with faults.collect():
+            _check_distinct(key, values)
+    for data in study.data:
+        with faults.collect():
+            _check_distinct("train", [str(train) for train in data.train])
+        for train in data.train:
+            with faults.collect():
+                _check_distinct("train.seeds", train.seeds)
+    faults.raise_any()
+
+
+def _check_distinct(key: str, values: Iterable[object]) -> None:
+    for value, count in Counter(values).items():
+        if count > 1:
+            raise UserError(
+                f"{key}: {value!r} comes twice; give each a 'label' or a value of its own"
+            )
+
+
+def _check_names_of_classes(selectors: Sequence[SelectorPart]) -> None:
+    """Raise UserError if classes of two files have one name and the same supernets."""
+    first: dict[tuple[str, str], SelectorPart] = {}
+    for selector in selectors:
+        if ".py" not in selector.name:
+            continue
+        key = (selector.title, str(selector.on))
+        other = first.setdefault(key, selector)
+        if other.name != selector.name:
+            raise UserError(
+                f"selectors: {other.name} and {selector.name} are both called {selector.title!r}; give the classes "
+                "another name, or each a 'label' in the study"
+            )

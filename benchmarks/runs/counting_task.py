@@ -1,0 +1,193 @@
+"""A task that counts what a selection would cost, and computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Concatenate
+
+import numpy as np
+from torch import Tensor
+
+from archselect.benchmarks.runs.delegating_task import (
+    Answer,
+    Arguments,
+    DelegatingTask,
+)
+from archselect.benchmarks.runs.supernet_counter import SupernetCounter, add_counts
+from archselect.benchmarks.store.records import Counts
+from archselect.nasbench_adapters.networks import Mixture, mixture_of
+from archselect.nasbench_adapters.space import Architecture, Decisions
+from archselect.selectors.base import Batch, Evaluation, Selector, Task
+
+
+class RandomTask(Task):
+    """A task that answers at random, at once.
+
+    Args:
+        counter: has the supernet and the images.
+    """
+
+    def __init__(self, counter: SupernetCounter) -> None:
+        self.space = counter.space
+        self.supernet = counter.supernet
+        self.alphas = counter.alphas
+        self.rng = np.random.default_rng(0)
+        self._images = counter.images
+        self._answers = np.random.default_rng(1)
+
+    def mixture(
+        self,
+        decisions: Decisions,
+        alphas: Sequence[Tensor] | None = None,
+    ) -> Mixture:
+        """See :meth:`.Task.mixture`."""
+        weights = self.alphas if alphas is None else alphas
+        return mixture_of(self.space, weights, decisions)
+
+    def new_alphas(self) -> tuple[Tensor, ...]:
+        """Return the task's alphas, always the same."""
+        return self.alphas
+
+    def evaluate(
+        self,
+        mixture: Mixture,
+        norm: str = "running",
+        augment: bool = False,
+    ) -> Evaluation:
+        """See :meth:`.Task.evaluate`."""
+        del mixture, norm, augment
+        return Evaluation(*self._answers.random(2).tolist())
+
+    def evaluate_tuned(
+        self,
+        decisions: Decisions,
+        epochs: int,
+        learning_rate: float,
+        norm: str = "running",
+        augment: bool = False,
+    ) -> Evaluation:
+        """See :meth:`.Task.evaluate_tuned`."""
+        del epochs, learning_rate
+        return self.evaluate(self.mixture(decisions), norm, augment)
+
+    def minibatch(self, size: int) -> Batch:
+        """Return one image, `size` times over without taking its memory."""
+        first = self._images.index("train")[:1]
+        image, label = self._images.batch(first)
+        images = image.expand(size, -1, -1, -1)
+        return Batch(images, label.expand(size))
+
+    def proxy(
+        self,
+        name: str,
+        mixture: Mixture,
+        batch: Batch,
+        norm: str = "running",
+    ) -> float:
+        """See :meth:`.Task.proxy`."""
+        del name, mixture, batch, norm
+        return float(self._answers.random())
+
+    def proxies(
+        self,
+        name: str,
+        mixtures: Sequence[Mixture],
+        batch: Batch,
+        norm: str = "running",
+    ) -> list[float]:
+        """See :meth:`.Task.proxies`."""
+        return [self.proxy(name, mixture, batch, norm) for mixture in mixtures]
+
+    def proxy_of_network(
+        self,
+        name: str,
+        architecture: Architecture,
+        batches: int,
+        size: int,
+    ) -> float:
+        """See :meth:`.Task.proxy_of_network`."""
+        del name, architecture, batches, size
+        return float(self._answers.random())
+
+    def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
+        """Leave the supernet as it is."""
+
+
+class CountingTask(DelegatingTask):
+    """A task that counts what its answers would cost.
+
+    Args:
+        task: answers.
+        counter: of its supernet.
+
+    Attributes:
+        counts: of all answers so far.
+    """
+
+    def __init__(self, task: Task, counter: SupernetCounter) -> None:
+        super().__init__(task)
+        self.counts = Counts()
+        self._counter = counter
+        self._counters: dict[str, Callable[..., Counts]] = {
+            "evaluate": counter.count_evaluation,
+            "evaluate_tuned": self._count_tuned_evaluation,
+            "proxy": self._count_proxy,
+            "proxies": self._count_proxies,
+            "proxy_of_network": counter.count_proxy_of_network,
+            "tune": self._count_tuning,
+        }
+
+    def _ask(
+        self,
+        question: Callable[Concatenate[Task, Arguments], Answer],
+        *arguments: Arguments.args,
+        **keywords: Arguments.kwargs,
+    ) -> Answer:
+        """Return the task's answer, and count what it would cost."""
+        count = self._counters.get(question.__name__)
+        if count is not None:
+            self._add(count(*arguments, **keywords))
+        return super()._ask(question, *arguments, **keywords)
+
+    def _add(self, counts: Counts) -> None:
+        self.counts = add_counts(self.counts, counts)
+
+    def _count_tuning(self, decisions: Decisions, epochs: int, _: float) -> Counts:
+        mixture = self._task.mixture(decisions)
+        return self._counter.count_epochs(epochs, mixture)
+
+    def _count_tuned_evaluation(
+        self,
+        decisions: Decisions,
+        epochs: int,
+        rate: float,
+        norm: str,
+        augment: bool,
+    ) -> Counts:
+        tuning = self._count_tuning(decisions, epochs, rate)
+        mixture = self._task.mixture(decisions)
+        evaluation = self._counter.count_evaluation(mixture, norm, augment)
+        return add_counts(tuning, evaluation)
+
+    def _count_proxy(self, name: str, mixture: Mixture, batch: Batch, _: str) -> Counts:
+        return self._counter.count_proxy(name, mixture, len(batch.labels))
+
+    def _count_proxies(
+        self,
+        name: str,
+        mixtures: Sequence[Mixture],
+        batch: Batch,
+        norm: str,
+    ) -> Counts:
+        counts = Counts()
+        for mixture in mixtures:
+            more = self._count_proxy(name, mixture, batch, norm)
+            counts = add_counts(counts, more)
+        return counts
+
+
+def count_selection(selector: Selector, counter: SupernetCounter) -> Counts:
+    """Return what one selection would cost."""
+    task = CountingTask(RandomTask(counter), counter)
+    selector.select(task)
+    return task.counts

@@ -1,0 +1,68 @@
+"""The final training of one architecture, in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from archselect.benchmarks.plan.jobs import TrainingJob
+from archselect.benchmarks.runs.other_code import is_trained_by_this_code
+from archselect.benchmarks.runs.runner import Runner
+from archselect.benchmarks.runs.training import Advance, ignore_progress
+from archselect.benchmarks.runtime.workers import THREADS, settle
+from archselect.benchmarks.store.facts import read_fact, write_fact
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Trained
+from archselect.nasbench_adapters.atomic_files import held
+from archselect.nasbench_adapters.errors import UserError
+
+
+def run_training(
+    job: TrainingJob,
+    root: Path,
+    device: torch.device,
+    *,
+    threads: int = THREADS,
+    data_dir: Path | None = None,
+    every: int = 1,
+    rerun_other_code: bool = False,
+    advance: Advance = ignore_progress,
+) -> tuple[Trained, bool]:
+    """Train one architecture to the end, or resume its training.
+
+    Args:
+        job: what to train and how.
+        root: the folder; a training that is finished there is not repeated.
+        device: to train on.
+        threads: CPU threads of this process. With another number than one, sums have
+            another order, and numbers other last digits.
+        data_dir: where data sets are; None for the user's data folder.
+        every: epochs between checkpoints.
+        rerun_other_code: train again if another commit of archselect made the training.
+        advance: called with the epochs done, the epochs in all, and the last epoch.
+
+    Returns:
+        The record, and whether it was made now.
+
+    Raises:
+        UserError: the training diverged, or the folder holds a damaged file or cannot
+            be written.
+    """
+    folder = Folder(root)
+    path = folder.path(Trained, job.id)
+    usable = not rerun_other_code or is_trained_by_this_code(folder, job)
+    if path.is_file() and usable:
+        return read_fact(path, Trained), False
+    settle(threads)
+    with held(root):
+        folder.refuse_links()
+        runner = Runner(folder, device, data_dir, other_code=not rerun_other_code)
+        try:
+            trained = runner.train(job, every, advance)
+        except FloatingPointError as error:
+            raise UserError(
+                f"the training diverged ({error}); lower learning_rate"
+            ) from error
+        write_fact(path, trained, root)
+    return trained, True

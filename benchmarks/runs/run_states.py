@@ -1,0 +1,176 @@
+"""How far each run of a study is, while a command works on it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from archselect.benchmarks.plan.jobs import RunJob
+from archselect.benchmarks.plan.parts import TruthPart
+from archselect.benchmarks.runs.other_code import OtherCode, is_selected_by_this_code
+from archselect.benchmarks.runtime.machine import commit
+from archselect.benchmarks.store.compaction import read_records
+from archselect.benchmarks.store.facts import read_fact_if_there, write_fact
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Failure, Landscape, Record
+from archselect.nasbench_adapters.foreign_text import (
+    LONGEST_MESSAGE,
+    one_line,
+    shortened,
+    visible,
+)
+
+LONGEST_TRACEBACK = 50_000
+"""Letters of the longest traceback that is kept; a longer one loses its middle."""
+
+Stage = Literal["kept", "planned", "selected", "finished", "failed"]
+"""How far a run is.
+
+* kept: a record was there before the command began, and stays.
+* planned: its selector is still to run, on a supernet that may be still to make.
+* selected: its selection is in the folder; its record is still to be written.
+* finished: this command has written its record.
+* failed: this command has written why there is no record.
+"""
+
+
+@dataclass
+class RunState:
+    """How far one run is.
+
+    Attributes:
+        job: the run.
+        stage: how far it is.
+        selection_file: the file that holds what was selected, from the stage
+            "selected" on. Records are not kept in memory: a study can have very many.
+        architecture: what was selected, from that stage on.
+    """
+
+    job: RunJob
+    stage: Stage = "planned"
+    selection_file: Path | None = None
+    architecture: str = ""
+
+    @property
+    def id(self) -> str:
+        """The id of the run and of its record."""
+        return self.job.inputs.id
+
+    @property
+    def supernet_id(self) -> str:
+        """The id of the supernet that the run reads from."""
+        return self.job.supernet.id
+
+    def select(self, record: Record, file: Path) -> None:
+        """Note what was selected, and the file that holds it."""
+        self.stage = "selected"
+        self.selection_file = file
+        self.architecture = record.selected.architecture
+
+    def fail(self, folder: Folder, error: BaseException) -> None:
+        """Write why the run failed, and note that it did."""
+        text = "".join(traceback.format_exception(error))
+        failure = Failure(
+            id=self.id,
+            inputs=self.job.inputs,
+            error=one_line(f"{type(error).__name__}: {error}", LONGEST_MESSAGE),
+            traceback=shortened(visible(text), LONGEST_TRACEBACK),
+            commit=commit(),
+        )
+        path = folder.path(Failure, failure.id)
+        write_fact(path, failure, folder.root)
+        self.stage = "failed"
+
+
+def states_at(states: Sequence[RunState], stage: Stage) -> list[RunState]:
+    """Return the runs that are at a stage."""
+    return [state for state in states if state.stage == stage]
+
+
+def find_kept_runs(
+    folder: Folder,
+    states: Sequence[RunState],
+    landscapes: Mapping[TruthPart, Landscape],
+) -> OtherCode:
+    """Find the runs that are finished; return which of the work other commits made.
+
+    A run is finished if its record has an accuracy of every ground truth and of every
+    training that the study names now.
+    """
+    other = OtherCode()
+    for supernet in dict.fromkeys(state.supernet_id for state in states):
+        other.note_supernet(folder, supernet)
+    by_id = {state.id: state for state in states}
+    for record in read_records(folder, by_id):
+        state = by_id.get(record.id)
+        if state is None or not _is_complete(record, state.job, landscapes):
+            continue
+        state.stage = "kept"
+        other.note_run(folder, state.job, record)
+    return other
+
+
+def find_selections(
+    folder: Folder,
+    states: Sequence[RunState],
+    landscapes: Mapping[TruthPart, Landscape],
+    other_code: bool,
+) -> None:
+    """Find what the planned runs selected when an earlier command did them.
+
+    Args:
+        folder: of the study.
+        states: of its runs.
+        landscapes: of the ground truths that the study names now; a selection without
+            an accuracy of each is not used.
+        other_code: whether selections of another commit are used.
+    """
+    for state in states_at(states, "planned"):
+        selection_file = folder.selection(state.id)
+        record_file = folder.path(Record, state.id)
+        for file in (selection_file, record_file):
+            record = read_fact_if_there(file, Record)
+            if record is None or record.id != state.id:
+                continue
+            if not _is_looked_up(record, state.job, landscapes):
+                continue
+            if other_code or is_selected_by_this_code(folder, state.job, record):
+                state.select(record, file)
+            break
+
+
+def _is_complete(
+    record: Record,
+    job: RunJob,
+    landscapes: Mapping[TruthPart, Landscape],
+) -> bool:
+    """Return whether a record has every accuracy that the study asks for now."""
+    if not _is_looked_up(record, job, landscapes):
+        return False
+    present = {
+        (accuracy.landscape, tuple(accuracy.trial_seeds))
+        for accuracy in record.accuracies
+    }
+    for plan in job.trainings:
+        seeds = tuple(map(str, plan.seeds))
+        if (plan.id, seeds) not in present:
+            return False
+    return True
+
+
+def _is_looked_up(
+    record: Record,
+    job: RunJob,
+    landscapes: Mapping[TruthPart, Landscape],
+) -> bool:
+    """Return whether a record has an accuracy of every ground truth of its space."""
+    present = {accuracy.landscape for accuracy in record.accuracies}
+    for part in job.supernet.data.truth:
+        landscape = landscapes[part]
+        is_of_space = landscape.space == job.inputs.space
+        if is_of_space and landscape.id not in present:
+            return False
+    return True

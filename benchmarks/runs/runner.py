@@ -1,0 +1,446 @@
+"""The work of one process: single runs, supernets and final trainings."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from time import perf_counter
+from typing import Literal
+
+import torch
+
+from archselect.benchmarks.optimisers.supernets import (
+    TrainedSupernet,
+    checkpoint_path,
+    load_supernet,
+    make_supernet,
+    save_supernet,
+)
+from archselect.benchmarks.plan.jobs import (
+    RunJob,
+    SupernetJob,
+    TrainingJob,
+    describe_training_data,
+    load_search_images,
+    load_training_dataset,
+)
+from archselect.benchmarks.plan.parts import DataPart, TruthPart
+from archselect.benchmarks.plan.protocols import TrainingSettings
+from archselect.benchmarks.runs.journal import Journal, JournaledTask
+from archselect.benchmarks.runs.landscapes import landscape_id
+from archselect.benchmarks.runs.task import SupernetTask
+from archselect.benchmarks.runs.training import (
+    Advance,
+    ignore_progress,
+    train_network,
+)
+from archselect.benchmarks.runtime.machine import code_version, commit, machine
+from archselect.benchmarks.runtime.meter import Clock, PeakMemory
+from archselect.benchmarks.runtime.tensor_files import commit_of
+from archselect.benchmarks.runtime.vouching import check_images, check_truth
+from archselect.benchmarks.store import records
+from archselect.benchmarks.store.columns import Columns
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.logs import Answers, logged, note
+from archselect.benchmarks.store.records import (
+    Accuracy,
+    Cost,
+    DataInputs,
+    Record,
+    Selected,
+    Trained,
+    TrainingEpoch,
+)
+from archselect.benchmarks.store.traces import write_trace
+from archselect.nasbench_adapters.images.batches import Images
+from archselect.nasbench_adapters.images.streamed import StreamedImages, training_images
+from archselect.nasbench_adapters.space import Architecture, SearchSpace
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.truth import open_truth
+from archselect.nasbench_adapters.truth.landscape import rank
+from archselect.nasbench_adapters.truth.surrogate import GroundTruth, Surrogate
+from archselect.nasbench_adapters.truth.table import Trials
+from archselect.selectors.base import Scale, Selection
+
+Landscapes = Mapping[TruthPart, str]
+"""The id of the landscape of each ground truth of a study, as the command read it."""
+
+
+class Runner:
+    """Makes supernets and runs in one process, into one folder, on one device.
+
+    Keeps data and ground truths open.
+
+    Args:
+        folder: of the study; supernets are in its `supernets/`.
+        device: to run on.
+        data_dir: where data sets are; None for the user's data folder.
+        other_code: whether unfinished work of another commit of archselect is resumed.
+            If not, it begins again.
+        landscapes: of the ground truths, which are compared with what is read here. A
+            truth without one is not compared.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        device: torch.device,
+        data_dir: Path | None,
+        other_code: bool = True,
+        landscapes: Landscapes | None = None,
+    ) -> None:
+        self.folder = folder
+        self.device = device
+        self.data_dir = data_dir
+        self.other_code = other_code
+        self._landscapes = landscapes or {}
+        self._images = lru_cache(maxsize=2)(self._load_images)
+        self._training_images = lru_cache(maxsize=2)(self._load_training_images)
+        # A task copies what it is given, so the runs on one supernet read its file
+        # once.
+        self._supernet = lru_cache(maxsize=1)(_load_supernet)
+        self._truth = lru_cache(maxsize=8)(open_truth)
+        self._truth_of_space = lru_cache(maxsize=8)(self._open_truth_of_space)
+        self._is_warm = False
+
+    def _load_images(self, part: str) -> Images:
+        data = DataPart.model_validate_json(part)
+        return load_search_images(data, self.data_dir, self.device)
+
+    def _load_training_images(
+        self,
+        data: str,
+        settings: TrainingSettings,
+    ) -> Images | StreamedImages:
+        dataset = load_training_dataset(data, settings, self.data_dir)
+        return training_images(dataset, self.device)
+
+    def _open_truth_of_space(self, table: str, space: str) -> GroundTruth:
+        return self._truth(table).within(get_space(space))
+
+    def images(self, job: SupernetJob) -> Images:
+        """Return the images of a supernet on the device, read once.
+
+        Raises UserError if the command read others.
+        """
+        images = self._images(job.data.model_dump_json())
+        described = DataInputs.model_validate(images.describe())
+        check_images(job.data.name, described, job.data_inputs)
+        return images
+
+    def training_images(self, job: TrainingJob) -> Images | StreamedImages:
+        """Return the images of a final training, read once.
+
+        Raises UserError if the command read others.
+        """
+        images = self._training_images(job.data, job.settings)
+        described = describe_training_data(images.dataset, job.settings)
+        check_images(job.data, described, job.inputs.data)
+        return images
+
+    def supernet_path(self, job: SupernetJob) -> Path:
+        """Return where the supernet is kept."""
+        return self.folder.supernet(job.id)
+
+    def make_supernet(self, job: SupernetJob) -> None:
+        """Make the supernet and write it into the folder."""
+        about = {
+            "recipe": job.inputs.recipe,
+            "space": job.space.name,
+            "seed": job.seed,
+            "device": str(self.device),
+        }
+        log = self.folder.log(job.id)
+        with logged(log, supernet=job.id, **about):
+            job.check()
+            self._warm_up()
+            path = self.supernet_path(job)
+            if not self.other_code:
+                _remove_if_of_other_code(checkpoint_path(path))
+            trained = make_supernet(
+                job.supernet,
+                get_space(job.space.name),
+                job.inputs,
+                self.images(job),
+                job.seed,
+                _log_epoch,
+                target=path,
+            )
+            if trained.trace is not None:
+                # Before the supernet: a supernet in the folder always has its trace.
+                write_trace(self.folder.trace(job.id), trained.trace)
+            save_supernet(path, trained)
+
+    def run(self, job: RunJob) -> Record:
+        """Do one run and return its record.
+
+        Writes a journal and a log, and nothing else.
+        """
+        about = {
+            "selector": job.label,
+            "space": job.inputs.space,
+            "supernet": job.supernet.id,
+            "supernet_seed": job.supernet.seed,
+            "selection_seed": job.selection_seed,
+            "device": str(self.device),
+        }
+        id = job.inputs.id
+        log = self.folder.log(id)
+        with logged(log, run=id, **about), Answers() as answers:
+            return self._run(job, answers)
+
+    def _run(self, job: RunJob, answers: Answers) -> Record:
+        selector = job.build()
+        start = perf_counter()
+        self._warm_up()
+        images = self.images(job.supernet)
+        warmup = perf_counter() - start
+        space = get_space(job.supernet.space.name)
+        self._check_truths(job, space)
+        clock = Clock(self.device)
+        trained = self._read_supernet(job.supernet)
+        memory = PeakMemory(self.device)
+        supernet_task = SupernetTask(
+            space,
+            job.supernet.supernet,
+            job.supernet.inputs,
+            trained,
+            images,
+            clock,
+            job.supernet.seed,
+            job.selection_seed,
+        )
+        journal = self._open_journal(job, trained.commit)
+        task = JournaledTask(supernet_task, journal, answers)
+        # All that the task does not time is the selector's own work: sampling, sorting,
+        # deciding.
+        with clock.phase("select"):
+            selection = selector.select(task)
+        cost = _total_cost(trained, clock, memory, warmup)
+        return Record(
+            id=job.inputs.id,
+            inputs=job.inputs,
+            selected=_describe_selection(space, selection),
+            accuracies=self._look_up(job, space, selection),
+            cost=cost,
+            code_version=code_version(),
+            commit=journal.commit,
+            supernet_commit=trained.commit,
+        )
+
+    def _read_supernet(self, job: SupernetJob) -> TrainedSupernet:
+        """Return a supernet, read again only if its file is another one than before."""
+        path = self.supernet_path(job)
+        changed = path.stat().st_mtime_ns if path.is_file() else 0
+        return self._supernet(path, changed)
+
+    def _open_journal(self, job: RunJob, supernet_commit: str | None) -> Journal:
+        return Journal(
+            self.folder.journal(job.inputs.id),
+            job.inputs.id,
+            supernet_commit,
+            other_code=self.other_code,
+        )
+
+    def train(
+        self,
+        job: TrainingJob,
+        every: int = 1,
+        advance: Advance = ignore_progress,
+    ) -> Trained:
+        """Train an architecture to the end, or resume; see :func:`.train_network`."""
+
+        def log_and_advance(done: int, total: int, epoch: TrainingEpoch | None) -> None:
+            measured = epoch.model_dump() if epoch else {}
+            note("epoch", done=done, of=total, **measured)
+            advance(done, total, epoch)
+
+        about = {
+            "space": job.inputs.space,
+            "architecture": job.inputs.architecture,
+            "seed": job.inputs.seed,
+            "device": str(self.device),
+        }
+        log = self.folder.log(job.id)
+        with logged(log, training=job.id, **about):
+            self._warm_up()
+            images = self.training_images(job)
+            checkpoint = self.folder.checkpoint(job.id)
+            is_of_this_code = (
+                not checkpoint.is_file() or commit_of(checkpoint) == commit()
+            )
+            if self.other_code or is_of_this_code:
+                return train_network(job, images, checkpoint, every, log_and_advance)
+            # The weights of the other commit stay until the new ones are trained.
+            replacement = self.folder.checkpoint(f"{job.id}.anew")
+            _remove_if_of_other_code(replacement)
+            trained = train_network(job, images, replacement, every, log_and_advance)
+            replacement.replace(checkpoint)
+            return trained
+
+    def _check_truths(self, job: RunJob, space: SearchSpace) -> None:
+        """Raise UserError if a ground truth is not the one that the command read."""
+        for part in self._parts_of_space(job, space):
+            if part in self._landscapes:
+                truth = self._truth_of_space(part.table, space.name)
+                here = landscape_id(truth, part)
+                check_truth(part.table, here, self._landscapes[part])
+
+    def _look_up(
+        self,
+        job: RunJob,
+        space: SearchSpace,
+        selection: Selection,
+    ) -> list[Accuracy]:
+        """Return what each ground truth of the space says of a selection."""
+        accuracies = []
+        for part in self._parts_of_space(job, space):
+            truth = self._truth_of_space(part.table, space.name)
+            accuracies.append(_look_up_in(truth, part, selection))
+        return accuracies
+
+    def _parts_of_space(self, job: RunJob, space: SearchSpace) -> list[TruthPart]:
+        """Return the ground truths of a run that are of its space."""
+        parts = []
+        for part in job.supernet.data.truth:
+            truth = self._truth(part.table)
+            if truth.speaks_for(space):
+                parts.append(part)
+        return parts
+
+    def _warm_up(self) -> None:
+        """Use the device once in this process, so that no phase pays for its start.
+
+        With its first optimiser torch imports its compiler, which takes seconds.
+        """
+        if self._is_warm:
+            return
+        layer = torch.nn.Conv2d(3, 8, 3, padding=1).to(self.device)
+        images = torch.zeros(2, 3, 8, 8, device=self.device)
+        layer(images).sum().backward()
+        optimizer = torch.optim.SGD(layer.parameters())
+        optimizer.step()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        # The libraries' hundreds of thousands of objects stay. To look for cycles among
+        # them takes a tenth of a second, and happens again and again.
+        gc.freeze()
+        self._is_warm = True
+
+
+def _load_supernet(path: Path, changed: int) -> TrainedSupernet:
+    """Return the supernet of a file; `changed` tells the cache when it was written."""
+    del changed
+    return load_supernet(path)
+
+
+def _remove_if_of_other_code(file: Path) -> None:
+    """Remove a file of unfinished work if another commit wrote it."""
+    if file.is_file() and commit_of(file) != commit():
+        file.unlink(missing_ok=True)
+
+
+def _log_epoch(done: int, total: int) -> None:
+    note("epoch", done=done, of=total)
+
+
+def _total_cost(
+    trained: TrainedSupernet,
+    clock: Clock,
+    memory: PeakMemory,
+    warmup: float,
+) -> Cost:
+    """Return what a run cost up to now, with the making of its supernet."""
+    of_supernet = trained.cost
+    return Cost(
+        phases=of_supernet.times | clock.times(),
+        counts=of_supernet.counts | clock.counts(),
+        warmup=warmup,
+        peak_memory=max(memory.read(), of_supernet.peak_memory),
+        memory_kind=memory.kind,
+        machine=machine(clock.device),
+        supernet_machine=of_supernet.machine,
+    )
+
+
+def _look_up_in(truth: GroundTruth, part: TruthPart, selection: Selection) -> Accuracy:
+    """Return what a ground truth says of a selection.
+
+    The selection is kept where the truth does not hold its architecture.
+    """
+    column = (part.dataset, part.split, part.epochs)
+
+    def look_up(architecture: Architecture) -> Trials | None:
+        if truth.mean(architecture, *column) is None:
+            return None
+        return truth.lookup(architecture, *column)
+
+    selected = selection.architecture
+    trials = look_up(selected)
+    scored = []
+    for architecture, _ in selection.architecture_scores:
+        trials_of_scored = look_up(architecture)
+        mean = trials_of_scored.mean if trials_of_scored else None
+        scored.append(mean)
+    agreement = truth.agreement if isinstance(truth, Surrogate) else None
+    return Accuracy(
+        landscape=landscape_id(truth, part),
+        source=_source_of(truth, trials),
+        surrogate_tau=agreement.tau if agreement else None,
+        trials=list(trials.accuracies) if trials else [],
+        trial_seeds=list(trials.seeds) if trials else [],
+        mean=trials.mean if trials else None,
+        rank=rank(truth, selected, *column)[0] if trials else None,
+        scored=scored,
+    )
+
+
+def _source_of(
+    truth: GroundTruth,
+    trials: Trials | None,
+) -> Literal["predicted", "looked up", "not in the table"]:
+    if isinstance(truth, Surrogate):
+        return "predicted"
+    return "looked up" if trials else "not in the table"
+
+
+def _describe_selection(space: SearchSpace, selection: Selection) -> Selected:
+    """Return what a record says of a selection."""
+    architecture = selection.architecture
+    operation_scores = (
+        records.OperationScore(**vars(score)) for score in selection.operation_scores
+    )
+    edge_scores = (records.EdgeScore(**vars(score)) for score in selection.edge_scores)
+    decisions = (records.Decision(**vars(choice)) for choice in selection.decisions)
+    architecture_scores = (
+        records.ArchitectureScore(space.format(scored), value)
+        for scored, value in selection.architecture_scores
+    )
+    operations = []
+    edges = []
+    for cell in space.cells:
+        edges.append(list(cell.edges))
+        operations.append([list(names) for names in cell.operations])
+    graph = space.graph(architecture)
+    return Selected(
+        architecture=space.format(architecture),
+        canonical=space.format(space.canonical(architecture)),
+        graph=[records.CellGraph.model_validate(cell) for cell in graph],
+        operations=operations,
+        edges=edges,
+        operation_scale=_describe_scale(selection.operation_scale),
+        operation_scores=Columns(records.OperationScore, operation_scores),
+        edge_scores=Columns(records.EdgeScore, edge_scores),
+        decisions=Columns(records.Decision, decisions),
+        architecture_scale=_describe_scale(selection.architecture_scale),
+        architecture_scores=Columns(records.ArchitectureScore, architecture_scores),
+        uniform=selection.uniform,
+    )
+
+
+def _describe_scale(scale: Scale | None) -> records.Scale | None:
+    if scale is None:
+        return None
+    return records.Scale(name=scale.name, better=scale.better)

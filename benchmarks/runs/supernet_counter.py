@@ -1,0 +1,261 @@
+"""The cost of a supernet on a data set, counted without the data set."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from archselect.benchmarks.optimisers.supernets import make_supernet, new_supernet
+from archselect.benchmarks.plan.parts import DataPart, SpacePart, SupernetPart
+from archselect.benchmarks.runs.task import SCORING_BATCH
+from archselect.benchmarks.runtime.meter import Clock
+from archselect.benchmarks.store.records import Counts
+from archselect.nasbench_adapters.images.batches import Images
+from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
+from archselect.nasbench_adapters.networks import (
+    Mixture,
+    Supernet,
+    build_network,
+    mixture_of,
+    new_alphas,
+    scoring,
+)
+from archselect.nasbench_adapters.networks.flops import ForwardCost
+from archselect.nasbench_adapters.space import Architecture, SearchSpace
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.selectors.proxies import get_proxy
+from archselect.selectors.proxies.base import Undefined
+
+CPU = torch.device("cpu")
+MEASURED = 2
+"""Images that a proxy's counts are measured on, and then on one more."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What of a data set determines the cost: image shape, images, classes."""
+
+    channels: int
+    side: int
+    train: int
+    test: int
+    classes: int
+
+
+class _ProxyCounts(NamedTuple):
+    """The counts of a proxy on :data:`MEASURED` images, and on one more."""
+
+    few: Counts
+    more: Counts
+
+
+class SupernetCounter:
+    """Counts what it costs to make a supernet, to tune it and to ask about it.
+
+    Args:
+        space, data, recipe: parts of a study.
+        sizes: of the data set.
+    """
+
+    def __init__(
+        self,
+        space: SpacePart,
+        data: DataPart,
+        recipe: SupernetPart,
+        sizes: Sizes,
+    ) -> None:
+        self.space: SearchSpace = get_space(space.name)
+        self.space_part = space
+        self.recipe = recipe
+        self.sizes = sizes
+        self.inputs = recipe.inputs(space.name, space.skeleton)
+        train_images = int(sizes.train * data.train_fraction)
+        valid_images = sizes.train - train_images
+        self.train_images = min(train_images, data.limit or train_images)
+        self.valid_images = min(valid_images, data.limit or valid_images)
+        self.images = Images(_random_images(sizes), CPU, split="first")
+        self.supernet: Supernet = new_supernet(
+            self.space,
+            self.inputs,
+            self.images,
+            seed=0,
+        )
+        generator = torch.Generator().manual_seed(0)
+        self.alphas = new_alphas(self.space, generator, CPU)
+        shape = self.images.dataset.image_shape
+        self.forward = ForwardCost(self.supernet, shape)
+        undecided = self.space.undecided()
+        self._full = mixture_of(self.space, self.alphas, undecided)
+        self._proxies: dict[str, _ProxyCounts] = {}
+
+    @cached_property
+    def step(self) -> Counts:
+        """One training step on two images, measured."""
+        tiny = self.recipe.model_copy(
+            update={"epochs": 1, "batch_size": 2, "trace": False}
+        )
+        images = Images(self.images.dataset, CPU, split="first", limit=2)
+        trained = make_supernet(tiny, self.space, self.inputs, images, seed=0)
+        part = tiny.build().part
+        steps = ceil(len(images.index(part)) / 2)
+        counts = trained.cost.counts.get("supernet", Counts())
+        return scale_counts(counts, 1 / steps)
+
+    def count_making(self) -> Counts:
+        """Return the cost of making the supernet."""
+        if not self.recipe.build().trains:
+            return Counts()
+        return self.count_epochs(self.recipe.epochs)
+
+    def count_epochs(self, epochs: int, mixture: Mixture | None = None) -> Counts:
+        """Return the cost of epochs of training, under the full or another mixture."""
+        images_of_part = {
+            "train": self.train_images,
+            "valid": self.valid_images,
+            "all": self.train_images + self.valid_images,
+        }
+        images = images_of_part[self.recipe.build().part]
+        steps = epochs * ceil(images / self.recipe.batch_size)
+        images_per_step = self.recipe.batch_size / 2
+        counts = scale_counts(self.step, steps, images_per_step)
+        share = 1.0
+        if mixture is not None:
+            whole = self.forward(self._full)
+            share = self.forward(mixture) / whole
+        flops = round(counts.flops * share)
+        return counts.model_copy(update={"flops": flops})
+
+    def count_evaluation(self, mixture: Mixture, norm: str, augment: bool) -> Counts:
+        """Return the cost of :meth:`.Task.evaluate`."""
+        in_training_batches = norm == "batch" or augment
+        size = self.recipe.batch_size if in_training_batches else SCORING_BATCH
+        images = self.valid_images
+        return Counts(
+            forwards=ceil(images / size),
+            images=images,
+            flops=images * self.forward(mixture),
+        )
+
+    def count_proxy(self, name: str, mixture: Mixture, images: int) -> Counts:
+        """Return the cost of a proxy's score of the supernet on so many images."""
+        flops = self.forward(mixture) * images
+        return self._count_proxy(name, flops, images)
+
+    def count_proxy_of_network(
+        self,
+        name: str,
+        architecture: Architecture,
+        batches: int,
+        size: int,
+    ) -> Counts:
+        """Return the cost of :meth:`.Task.proxy_of_network`."""
+        flops = count_network_flops(
+            self.space,
+            architecture,
+            self.space_part,
+            self.sizes,
+        )
+        once = self._count_proxy(name, flops * size, size)
+        return scale_counts(once, batches)
+
+    def _count_proxy(self, name: str, flops: int, images: int) -> Counts:
+        """Return the cost of one score, whose forward takes so many FLOPs.
+
+        How often a proxy goes forward and back, and with how many images, is measured
+        on two small batches. Both grow with the batch or stay: synflow, for example,
+        looks at one image of ones.
+        """
+        if name not in self._proxies:
+            few = self._measure_proxy(name, MEASURED)
+            more = self._measure_proxy(name, MEASURED + 1)
+            self._proxies[name] = _ProxyCounts(few, more)
+        few, more = self._proxies[name]
+        added = images - MEASURED
+        images_seen = few.images + added * (more.images - few.images)
+        flops_spent = few.flops + added * (more.flops - few.flops)
+        share = flops_spent / self.forward(self._full) / images
+        return few.model_copy(
+            update={"images": images_seen, "flops": round(share * flops)}
+        )
+
+    def _measure_proxy(self, name: str, images: int) -> Counts:
+        """Return the counts of a score of the whole supernet on so many images."""
+        proxy = get_proxy(name)
+        clock = Clock(CPU)
+        clock.watch(self.supernet, self.images.dataset.image_shape)
+        index = self.images.index("train")
+        batch = self.images.batch(index[:images])
+
+        def forward(x: torch.Tensor) -> torch.Tensor:
+            return self.supernet(x, self._full)
+
+        # Where there is no score, its cost is the same.
+        with (
+            suppress(Undefined),
+            clock.phase("score"),
+            scoring(self.supernet, proxy.norm or "running"),
+        ):
+            proxy.score(self.supernet, forward, *batch)
+        return clock.counts().get("score", Counts())
+
+
+def count_network_flops(
+    space: SearchSpace,
+    architecture: Architecture,
+    part: SpacePart,
+    sizes: Sizes,
+) -> int:
+    """Return the FLOPs of an image's forward through the stand-alone network."""
+    skeleton = space.skeleton(**part.skeleton)
+    network = build_network(
+        space,
+        architecture,
+        skeleton,
+        sizes.channels,
+        sizes.classes,
+        seed=0,
+    )
+    image_shape = (sizes.channels, sizes.side, sizes.side)
+    count_flops = ForwardCost(network, image_shape)
+    return count_flops()
+
+
+def _random_images(sizes: Sizes) -> ImageDataset:
+    """Return a few random images of the sizes' shape."""
+    shape = (8, sizes.side, sizes.side, sizes.channels)
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, shape, dtype=np.uint8)
+    labels = np.arange(8) % sizes.classes
+    return make_dataset(
+        "blank",
+        (pixels, labels),
+        (pixels, labels),
+        origin="random",
+        classes=sizes.classes,
+    )
+
+
+def scale_counts(counts: Counts, times: float, images: float = 1) -> Counts:
+    """Return the counts of so many repetitions, on so many times the images each."""
+    return Counts(
+        forwards=round(counts.forwards * times),
+        backwards=round(counts.backwards * times),
+        images=round(counts.images * times * images),
+        flops=round(counts.flops * times * images),
+    )
+
+
+def add_counts(counts: Counts, more: Counts, times: int = 1) -> Counts:
+    """Return the counts and so many times the others."""
+    return Counts(
+        forwards=counts.forwards + times * more.forwards,
+        backwards=counts.backwards + times * more.backwards,
+        images=counts.images + times * more.images,
+        flops=counts.flops + times * more.flops,
+    )
