@@ -61,7 +61,7 @@ from archselect.nasbench_adapters.truth import open_truth
 from archselect.nasbench_adapters.truth.landscape import landscape, rank
 from archselect.nasbench_adapters.truth.surrogate import GroundTruth, Surrogate
 from archselect.nasbench_adapters.truth.table import PREDICTED, Trials, TruthTable
-from archselect.selectors.base import Scale, Selection
+from archselect.selectors.base import Selection
 
 Landscapes = Mapping[TruthPart, str]
 """The id of the landscape of each truth of a study, as the command read it."""
@@ -363,23 +363,11 @@ def _selected(space: SearchSpace, selection: Selection) -> Selected:
         ],
         operations=[[list(names) for names in cell.operations] for cell in space.cells],
         edges=[list(cell.edges) for cell in space.cells],
-        operation_scale=_scale(selection.operation_scale),
-        operation_scores=Columns(
-            records.OperationScore,
-            (
-                records.OperationScore(**vars(score))
-                for score in selection.operation_scores
-            ),
-        ),
-        edge_scores=Columns(
-            records.EdgeScore,
-            (records.EdgeScore(**vars(score)) for score in selection.edge_scores),
-        ),
-        decisions=Columns(
-            records.Decision,
-            (records.Decision(**vars(own)) for own in selection.decisions),
-        ),
-        architecture_scale=_scale(selection.architecture_scale),
+        operation_scale=selection.operation_scale,
+        operation_scores=Columns(records.OperationScore, selection.operation_scores),
+        edge_scores=Columns(records.EdgeScore, selection.edge_scores),
+        decisions=Columns(records.Decision, selection.decisions),
+        architecture_scale=selection.architecture_scale,
         architecture_scores=Columns(
             records.ArchitectureScore,
             (
@@ -388,12 +376,6 @@ def _selected(space: SearchSpace, selection: Selection) -> Selected:
             ),
         ),
         uniform=selection.uniform,
-    )
-
-
-def _scale(scale: Scale | None) -> records.Scale | None:
-    return (
-        None if scale is None else records.Scale(name=scale.name, better=scale.better)
     )
 
 
@@ -497,7 +479,7 @@ def survey(parts: Sequence[TruthPart], spaces: Sequence[str]) -> list[Landscape]
                 origin=truth.origin,
                 checksum=truth.checksum,
                 surrogate=isinstance(truth, Surrogate),
-                agreement=records.Agreement(**vars(agreement)) if agreement else None,
+                agreement=agreement,
                 provenance="predicted"
                 if truth.reference.provenance == PREDICTED
                 else "measured",

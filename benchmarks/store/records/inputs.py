@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import (
-    SerializerFunctionWrapHandler,
-    model_serializer,
-)
-
 from archselect.benchmarks.store.facts import (
     Fact,
     Numbers,
@@ -41,15 +34,6 @@ class SupernetInputs(Fact):
     settings: Settings
     skeleton: Settings
     source: str | None = None
-
-    @model_serializer(mode="wrap")
-    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # What was named by its hash before there was a source keeps its name.
-        return {
-            key: value
-            for key, value in handler(self).items()
-            if key != "source" or value is not None
-        }
 
 
 class SelectorInputs(Fact):

@@ -22,43 +22,7 @@ from archselect.benchmarks.store.ranges import (
     check_numbers,
     check_oracle,
 )
-
-
-class Agreement(Fact):
-    """How a surrogate's predictions agree with accuracies left out of its fit, each with its 95 % interval.
-
-    Of so many architectures, in so many folds: Kendall's tau-b, Spearman's rho, and the
-    root of the mean squared difference in points; `best` is tau-b among the tenth with
-    the highest accuracies, None where that is too small.
-    """
-
-    architectures: int
-    folds: int
-    tau: float
-    tau_low: float
-    tau_high: float
-    spearman: float
-    spearman_low: float
-    spearman_high: float
-    rmse: float
-    rmse_low: float
-    rmse_high: float
-    best: float | None = None
-    best_low: float | None = None
-    best_high: float | None = None
-
-    def check_as(self, name: str) -> None:
-        """Raise Impossible, with the name of this agreement, for a number that is not finite or not possible."""
-        for key in ("tau", "spearman", "best"):
-            for end in ("", "_low", "_high"):
-                check_number(
-                    f"{name}.{key}{end}",
-                    getattr(self, f"{key}{end}"),
-                    -COEFFICIENT,
-                    COEFFICIENT,
-                )
-        for key in ("rmse", "rmse_low", "rmse_high"):
-            check_number(f"{name}.{key}", getattr(self, key))
+from archselect.nasbench_adapters.agreement import Agreement
 
 
 class Landscape(Fact):
@@ -139,7 +103,7 @@ class Landscape(Fact):
             check_number(key, getattr(self, key), -COEFFICIENT, COEFFICIENT)
         check_numbers("quantiles", self.quantiles, 0, PER_CENT)
         if self.agreement is not None:
-            self.agreement.check_as("agreement")
+            _check_agreement("agreement", self.agreement)
         self._check_whole()
 
     def _check_whole(self) -> None:
@@ -165,3 +129,17 @@ class Landscape(Fact):
         for key in ("operations", "operation_parameters"):
             if choices := getattr(self, key):
                 check_like(key, choices, "oracle_best", self.oracle_best)
+
+
+def _check_agreement(name: str, agreement: Agreement) -> None:
+    """Raise Impossible, with the name of this agreement, for a number that is not finite or not possible."""
+    for statistic in ("tau", "spearman", "best"):
+        for end in ("", "_low", "_high"):
+            check_number(
+                f"{name}.{statistic}{end}",
+                getattr(agreement, f"{statistic}{end}"),
+                -COEFFICIENT,
+                COEFFICIENT,
+            )
+    for key in ("rmse", "rmse_low", "rmse_high"):
+        check_number(f"{name}.{key}", getattr(agreement, key))

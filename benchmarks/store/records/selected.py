@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from archselect.benchmarks.store.columns import Columns
 from archselect.benchmarks.store.facts import (
@@ -13,42 +13,7 @@ from archselect.benchmarks.store.ranges import (
     check_graph,
     check_same_length,
 )
-
-
-class OperationScore(NamedTuple):
-    """One score of one operation on one edge.
-
-    `round` counts repetitions of the whole selection (iterations of Zero-Cost-PT),
-    `step` the scorings within it.
-    """
-
-    round: int
-    step: int
-    cell: int
-    edge: int
-    choice: int
-    value: float
-
-
-class EdgeScore(NamedTuple):
-    """One score of an edge into `node` as a whole, of the supernet without it."""
-
-    round: int
-    step: int
-    cell: int
-    node: int
-    edge: int
-    value: float
-
-
-class Decision(NamedTuple):
-    """In `round`, at `step`, the edge was decided for the operation `choice`, or dropped (-2)."""
-
-    round: int
-    step: int
-    cell: int
-    edge: int
-    choice: int
+from archselect.selectors.selection import Decision, EdgeScore, OperationScore, Scale
 
 
 class ArchitectureScore(NamedTuple):
@@ -56,13 +21,6 @@ class ArchitectureScore(NamedTuple):
 
     architecture: str
     value: float
-
-
-class Scale(Fact):
-    """What a selector's scores are and which way is better."""
-
-    name: str
-    better: Literal["higher", "lower"]
 
 
 class CellGraph(Fact):
