@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Agreement:
-    """Agreement of predictions with accuracies left out of the fit, with 95 % intervals.
+    """Agreement of predictions with accuracies left out of a fit, with 95 % intervals.
 
     Attributes:
         architectures: predicted, each by the fit on the other folds.

@@ -1,4 +1,4 @@
-"""What a selector returns: the architecture, and every score and decision on the way to it.
+"""What a selector returns: an architecture, and all scores and decisions on the way.
 
 Records keep the same values. No torch here.
 """
@@ -16,7 +16,7 @@ Better = Literal["higher", "lower"]
 
 @dataclass(frozen=True)
 class Scale:
-    """Name of some scores, of operations or of architectures, and which way is better."""
+    """Name of the scores of operations or architectures, and which way is better."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
@@ -67,7 +67,9 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True)
 class Selection:
-    """What a selector returns: the architecture, and every score it looked at with the scores' direction.
+    """What a selector returns: the architecture, and all that led to it.
+
+    A scale names the scores beside it and says which way is better.
 
     `uniform` says that the architecture was drawn as the space draws one, without a
     look at anything. A truth of the whole space then knows the expectation exactly, and

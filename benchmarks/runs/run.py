@@ -39,7 +39,7 @@ from archselect.benchmarks.store import records
 from archselect.benchmarks.store.columns import Columns
 from archselect.benchmarks.store.facts import content_id
 from archselect.benchmarks.store.folder import Folder
-from archselect.benchmarks.store.logs import Answers, logged, note
+from archselect.benchmarks.store.logs import Answers, log_to, note
 from archselect.benchmarks.store.records import (
     Accuracy,
     Cost,
@@ -156,7 +156,7 @@ class Runner:
             "seed": job.seed,
             "device": str(self.device),
         }
-        with logged(self.folder.log(job.id), supernet=job.id, **about):
+        with log_to(self.folder.log(job.id), supernet=job.id, **about):
             job.check()
             self._warm_up()
             space = get_space(job.space.name)
@@ -193,7 +193,7 @@ class Runner:
             "device": str(self.device),
         }
         with (
-            logged(self.folder.log(job.inputs.id), run=job.inputs.id, **about),
+            log_to(self.folder.log(job.inputs.id), run=job.inputs.id, **about),
             Answers() as answers,
         ):
             return self._run(job, answers)
@@ -273,7 +273,7 @@ class Runner:
             "architecture": job.inputs.architecture,
             "seed": job.inputs.seed,
         }
-        with logged(
+        with log_to(
             self.folder.log(job.id), training=job.id, **about, device=str(self.device)
         ):
             self._warm_up()

@@ -59,12 +59,12 @@ FILES = {
     "a record of one cell": (
         "zero-cost-pt-nb201-cpu-cifar100",
         Record,
-        "39555d9a916deb18",
+        "c2ed4f9347d2ae23",
     ),
     "a record of two cells, with dropped edges": (
         "collapse-s2-s4-cpu",
         Record,
-        "51cd6c5bd52e199c",
+        "c2e060f3af446e47",
     ),
     "a landscape": ("zero-cost-pt-nb201-cpu-cifar100", Landscape, "6de976f0033ab772"),
     "a training": ("collapse-s2-s4-cpu", Trained, None),
