@@ -21,6 +21,8 @@ from archselect.benchmarks.store.ranges import (
 
 Choices = list[list[list[Any]]]
 """A value for each operation, by cell, edge and operation."""
+Shape = tuple[tuple[int, ...], ...]
+"""The number of operations, by cell and edge."""
 
 
 def check_graph(
@@ -95,6 +97,10 @@ def check_same_shape(
         )
 
 
-def shape(choices: Choices) -> tuple[tuple[int, ...], ...]:
+def shape(choices: Choices) -> Shape:
     """Return how many operations there are, by cell and edge."""
-    return tuple(tuple(map(len, edges)) for edges in choices)
+    cells = []
+    for edges in choices:
+        numbers = map(len, edges)
+        cells.append(tuple(numbers))
+    return tuple(cells)

@@ -26,7 +26,9 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 Row = TypeVar("Row", bound=NamedTuple)
-Column: TypeAlias = "array[Any] | list[str] | npt.NDArray[Any]"
+Array: TypeAlias = npt.NDArray[Any]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Column: TypeAlias = "array[Any] | list[str] | Array"
 
 _BOUND = 2**31
 _STORED: dict[type, Callable[[Sequence[Any]], Column]] = {
@@ -57,8 +59,8 @@ class GatheredRows(NamedTuple):
         columns: (rows,) each, by name.
     """
 
-    part: npt.NDArray[np.int64]
-    columns: dict[str, npt.NDArray[Any]]
+    part: Ints
+    columns: dict[str, Array]
 
 
 class Columns(Sequence[Row], Generic[Row]):
@@ -75,11 +77,11 @@ class Columns(Sequence[Row], Generic[Row]):
 
     def __init__(self, kind: type[Row], rows: Iterable[Row] = ()) -> None:
         listed = list(rows)
-        columns = {
-            name: [row[place] for row in listed]
-            for place, name in enumerate(kind._fields)
-        }
-        self._set(kind, _stored(kind, columns), 0, len(listed))
+        columns = {}
+        for place, name in enumerate(kind._fields):
+            columns[name] = [row[place] for row in listed]
+        stored = _stored(kind, columns)
+        self._set(kind, stored, 0, len(listed))
 
     @classmethod
     def from_columns(
@@ -92,7 +94,8 @@ class Columns(Sequence[Row], Generic[Row]):
         lengths = set(map(len, columns.values()))
         if len(lengths) > 1:
             raise ValueError("its columns differ in length")
-        return cls.view(kind, _stored(kind, columns), 0, lengths.pop())
+        length = lengths.pop()
+        return cls.view(kind, _stored(kind, columns), 0, length)
 
     @classmethod
     def view(
@@ -111,9 +114,10 @@ class Columns(Sequence[Row], Generic[Row]):
         self._start = start
         self._stop = stop
 
-    def column(self, name: str) -> npt.NDArray[Any]:
+    def column(self, name: str) -> Array:
         """Return a column as an array, of numbers without a copy: not to be changed."""
-        return np.asarray(self._columns[name])[self._start : self._stop]
+        shared = np.asarray(self._columns[name])
+        return shared[self._start : self._stop]
 
     @staticmethod
     def gather(kind: type[NamedTuple], parts: Sequence[Columns[Any]]) -> GatheredRows:
@@ -122,30 +126,32 @@ class Columns(Sequence[Row], Generic[Row]):
         The rows of a part are in order, the parts in any: parts that share their
         columns come together, so that many small ones take few steps.
         """
-        sharing: dict[int, list[int]] = {}
-        for place, part in enumerate(parts):
-            sharing.setdefault(id(part._columns), []).append(place)
-        part_of = [np.zeros(0, dtype=np.int64)]
-        pieces = {
-            name: [np.asarray(_STORED[type_]([]))]
-            for name, type_ in column_types(kind).items()
-        }
-        for places in sharing.values():
-            starts = np.array([parts[place]._start for place in places])
-            lengths = np.array([len(parts[place]) for place in places])
-            part_of.append(np.repeat(np.array(places), lengths))
+        part_of: list[Ints] = [np.zeros(0, dtype=np.int64)]
+        pieces: dict[str, list[Array]] = {}
+        for name, type_ in column_types(kind).items():
+            empty = _STORED[type_]([])
+            pieces[name] = [np.asarray(empty)]
+        for places in _places_by_columns(parts):
+            sharing = [parts[place] for place in places]
+            starts = np.array([part._start for part in sharing])
+            lengths = np.array([len(part) for part in sharing])
+            part_of.append(np.repeat(places, lengths))
             rows = _rows_of(starts, lengths)
-            for name, column in parts[places[0]]._columns.items():
-                pieces[name].append(np.asarray(column)[rows])
-        columns = {name: np.concatenate(arrays) for name, arrays in pieces.items()}
+            for name, column in sharing[0]._columns.items():
+                piece = np.asarray(column)[rows]
+                pieces[name].append(piece)
+        columns = {}
+        for name, arrays in pieces.items():
+            columns[name] = np.concatenate(arrays)
         return GatheredRows(np.concatenate(part_of), columns)
 
     def lists(self) -> dict[str, list[Any]]:
         """Return every column as a list of Python's own values."""
-        return {
-            name: _list(column[self._start : self._stop])
-            for name, column in self._columns.items()
-        }
+        lists = {}
+        for name, column in self._columns.items():
+            part = column[self._start : self._stop]
+            lists[name] = part if isinstance(part, list) else part.tolist()
+        return lists
 
     def __len__(self) -> int:
         return self._stop - self._start
@@ -156,17 +162,23 @@ class Columns(Sequence[Row], Generic[Row]):
     def __getitem__(self, place: slice) -> Columns[Row]: ...
     def __getitem__(self, place: int | slice) -> Row | Columns[Row]:
         if isinstance(place, slice):
-            cut = {name: column[place] for name, column in self.lists().items()}
+            cut = {}
+            for name, column in self.lists().items():
+                cut[name] = column[place]
             return Columns.from_columns(self.kind, cut)
         return list(self)[place]
 
     def __iter__(self) -> Iterator[Row]:
-        return map(self.kind._make, zip(*self.lists().values(), strict=True))
+        columns = self.lists().values()
+        rows = zip(*columns, strict=True)
+        return map(self.kind._make, rows)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Columns):
             return False
-        return self.kind == other.kind and self.lists() == other.lists()
+        if self.kind != other.kind:
+            return False
+        return self.lists() == other.lists()
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -178,12 +190,10 @@ class Columns(Sequence[Row], Generic[Row]):
         cls, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         (kind,) = get_args(source)
-        fields = {
-            name: core_schema.typed_dict_field(
-                core_schema.list_schema(_VALIDATED[type_])
-            )
-            for name, type_ in column_types(kind).items()
-        }
+        fields = {}
+        for name, type_ in column_types(kind).items():
+            values = core_schema.list_schema(_VALIDATED[type_])
+            fields[name] = core_schema.typed_dict_field(values)
         columns = core_schema.typed_dict_schema(fields, extra_behavior="forbid")
         read = core_schema.no_info_after_validator_function(
             partial(cls.from_columns, kind), columns
@@ -199,22 +209,31 @@ class Columns(Sequence[Row], Generic[Row]):
         )
 
 
+def _places_by_columns(parts: Sequence[Columns[Any]]) -> Iterable[list[int]]:
+    """Return the places of the parts that share their columns, for all columns."""
+    sharing: dict[int, list[int]] = {}
+    for place, part in enumerate(parts):
+        places = sharing.setdefault(id(part._columns), [])
+        places.append(place)
+    return sharing.values()
+
+
 def _rows_of(
-    starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
+    starts: Ints,
+    lengths: Ints,
+) -> Ints:
     """Return the places start, start + 1, … of each part, one part after the other."""
+    total = lengths.sum()
     before = np.cumsum(lengths) - lengths
-    return np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+    offsets = np.repeat(starts - before, lengths)
+    return np.arange(total) + offsets
 
 
 def _stored(
     kind: type[NamedTuple], columns: Mapping[str, Sequence[Any]]
 ) -> dict[str, Column]:
-    return {
-        name: _STORED[type_](columns[name])
-        for name, type_ in column_types(kind).items()
-    }
-
-
-def _list(column: Column) -> list[Any]:
-    return column if isinstance(column, list) else column.tolist()
+    stored = {}
+    for name, type_ in column_types(kind).items():
+        store = _STORED[type_]
+        stored[name] = store(columns[name])
+    return stored

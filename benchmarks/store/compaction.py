@@ -56,12 +56,24 @@ _GROUP_SIZE = 5_000
 _STAMP_COLUMNS = ["file.name", "file.size", "file.changed"]
 _SPLIT: tuple[type[Fact], ...] = (Inputs, Selected, Cost)
 """Facts within a record whose fields have columns of their own."""
-_PLAIN = {int: pa.int64(), float: pa.float64(), str: pa.string()}
+_PLAIN = {
+    int: pa.int64(),
+    float: pa.float64(),
+    str: pa.string(),
+}
 """The type of a column, by that of a field; other fields are JSON."""
+
+
+def _list_of(type_: pa.DataType) -> pa.DataType:
+    """Return the type of lists without nulls."""
+    item = pa.field("item", type_, nullable=False)
+    return pa.list_(item)
+
+
 _LISTED = {
-    int: pa.list_(pa.field("item", pa.int32(), nullable=False)),
-    float: pa.list_(pa.field("item", pa.float64(), nullable=False)),
-    str: pa.list_(pa.field("item", pa.string(), nullable=False)),
+    int: _list_of(pa.int32()),
+    float: _list_of(pa.float64()),
+    str: _list_of(pa.string()),
 }
 """The type of a column of lists, by that of their values."""
 
@@ -159,7 +171,8 @@ def _compact(folder: Folder, stamps: Stamps, fewest: int) -> int:
                 writer.write_table(rows)
         for start in range(0, len(missing), _GROUP_SIZE):
             names = missing[start : start + _GROUP_SIZE]
-            writer.write_table(_table(folder, {name: stamps[name] for name in names}))
+            rows = _table(folder, {name: stamps[name] for name in names})
+            writer.write_table(rows)
     write_atomically(folder.compact_path, file.getvalue(), folder.root)
     return len(missing)
 
@@ -168,7 +181,8 @@ def _compacted_names(folder: Folder, stamps: Stamps) -> set[str]:
     """Return the names of records with an up-to-date row in `records.parquet`."""
     names: set[str] = set()
     for group in _read_groups(folder, _STAMP_COLUMNS):
-        names.update(_current_rows(group, stamps)["file.name"].to_pylist())
+        rows = _current_rows(group, stamps)
+        names.update(rows["file.name"].to_pylist())
     return names
 
 
@@ -225,14 +239,18 @@ def _read_ahead(file: pq.ParquetFile, columns: list[str] | None) -> Iterator[pa.
 
 def _current_rows(group: pa.Table, stamps: Stamps) -> pa.Table:
     """Return the rows of files that are among some, and that have not changed since."""
-    names, sizes, changes = (group[name].to_pylist() for name in _STAMP_COLUMNS)
+    names = group["file.name"].to_pylist()
+    sizes = group["file.size"].to_pylist()
+    changes = group["file.changed"].to_pylist()
     places = {}
     for place, name in enumerate(names):
-        if stamps.get(name) == (sizes[place], changes[place]):
+        made_from = (sizes[place], changes[place])
+        if stamps.get(name) == made_from:
             places[name] = place
     if len(places) == len(group):
         return group
-    return group.take(pa.array(list(places.values()), pa.int64()))
+    current = pa.array(list(places.values()), pa.int64())
+    return group.take(current)
 
 
 @cache
@@ -244,7 +262,10 @@ def _schema() -> pa.Schema:
         ("file.changed", pa.int64()),
         *_columns_of(Record),
     ]
-    fields = [pa.field(name, kind, nullable=False) for name, kind in columns]
+    fields = []
+    for name, type_ in columns:
+        field = pa.field(name, type_, nullable=False)
+        fields.append(field)
     version = content_id(Record.model_json_schema())
     return pa.schema(fields, metadata={"schema": version})
 
@@ -278,7 +299,8 @@ def _table(folder: Folder, stamps: Stamps) -> pa.Table:
         "file.size": [stamp.size for stamp in stamps.values()],
         "file.changed": [stamp.changed for stamp in stamps.values()],
     }
-    records = [read_fact(folder.path(Record, name), Record) for name in stamps]
+    paths = [folder.path(Record, name) for name in stamps]
+    records = [read_fact(path, Record) for path in paths]
     _add_columns(columns, Record, records)
     return pa.table(columns, schema=_schema())
 
@@ -329,10 +351,11 @@ def _build(fact: type[Fact], table: pa.Table, prefix: str = "") -> list[Any]:
         else:
             fields[name] = _parse_texts(kind, table, path)
     names = set(fields)
-    return [
-        _construct(fact, dict(zip(fields, values, strict=True)), names)
-        for values in zip(*fields.values(), strict=True)
-    ]
+    facts = []
+    for row in zip(*fields.values(), strict=True):
+        values = dict(zip(fields, row, strict=True))
+        facts.append(_construct(fact, values, names))
+    return facts
 
 
 def _parse_texts(kind: Any, table: pa.Table, path: str) -> list[Any]:
@@ -351,11 +374,14 @@ def _build_rows(
     """Return, for each record, its part of columns that all of the table share."""
     types = column_types(row)
     lists = {name: table[f"{path}.{name}"].combine_chunks() for name in types}
-    shared = {name: _flat(column, types[name]) for name, column in lists.items()}
-    first, *others = [column.value_lengths() for column in lists.values()]
-    if not all(first.equals(other) for other in others):
+    shared = {}
+    lengths = []
+    for name, column in lists.items():
+        shared[name] = _flat(column, types[name])
+        lengths.append(column.value_lengths())
+    if not all(lengths[0].equals(other) for other in lengths):
         raise ValueError(f"the columns of {path} differ in length")
-    stops = first.to_numpy().cumsum().tolist()
+    stops = lengths[0].to_numpy().cumsum().tolist()
     starts = [0, *stops[:-1]]
     return [
         Columns.view(row, shared, start, stop)

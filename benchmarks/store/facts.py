@@ -55,8 +55,14 @@ def content_id(content: object) -> str:
 
     They are the first of the SHA-256.
     """
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    text = json.dumps(
+        content,
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=True,
+    )
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return digest[:16]
 
 
 def short_commit(commit: str | None) -> str:

@@ -16,8 +16,17 @@ from archselect.benchmarks.store.traces import Trace, read_trace
 from archselect.nasbench_adapters.errors import Faults, UserError
 
 MergedFact = Record | Trained | Landscape | Failure
-MERGED_KINDS: tuple[type[MergedFact], ...] = (Landscape, Trained, Record, Failure)
+MERGED_KINDS: tuple[type[MergedFact], ...] = (
+    Landscape,
+    Trained,
+    Record,
+    Failure,
+)
 """What is copied, in this order: what a record names is there before the record."""
+
+
+_Key = tuple[type[MergedFact], str]
+"""Kind and id of a fact."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ class Gathered:
 
     def __init__(self, runs: set[str]) -> None:
         self.traces: dict[str, SourceFile] = {}
-        self._facts: dict[tuple[type[MergedFact], str], SourceFile] = {}
+        self._facts: dict[_Key, SourceFile] = {}
         self._runs = runs
         self._sameness = Sameness()
         self._faults = Faults()
@@ -116,17 +125,19 @@ class Gathered:
 
         Failures of runs that are finished in another folder are left out.
         """
-        sources = [
-            FactSource(kind, id, file)
-            for (kind, id), file in self._facts.items()
-            if not (kind is Failure and (Record, id) in self._facts)
-        ]
+        sources = []
+        for (kind, id), file in self._facts.items():
+            is_finished = (Record, id) in self._facts
+            if kind is not Failure or not is_finished:
+                sources.append(FactSource(kind, id, file))
         return sorted(sources, key=lambda source: MERGED_KINDS.index(source.kind))
 
     def describe_commits(self) -> Iterator[str]:
         """Yield a line if several commits made the runs."""
-        files = [file for (kind, _), file in self._facts.items() if kind is Record]
-        commits = {file.commit for file in files}
+        commits = set()
+        for (kind, _), file in self._facts.items():
+            if kind is Record:
+                commits.add(file.commit)
         if len(commits) > 1:
             listed = ", ".join(sorted(map(short_commit, commits)))
             yield f"{len(commits)} commits of archselect made the runs ({listed}); the report says which made which"
@@ -146,7 +157,8 @@ def _hash_fact(fact: MergedFact) -> str:
 
 def _hash_trace(trace: Trace) -> str:
     """Return the hash of a trace, apart from the commit that made it."""
-    digest = hashlib.sha256(trace.info.model_dump_json(exclude={"commit"}).encode())
+    text = trace.info.model_dump_json(exclude={"commit"})
+    digest = hashlib.sha256(text.encode())
     digest.update(trace.losses.tobytes())
     for cell in trace.cells:
         for array in vars(cell).values():

@@ -36,7 +36,9 @@ def _ignore(line: str) -> None:
 
 
 def merge_folders(
-    roots: Sequence[Path], out: Path, notify: Callable[[str], None] = _ignore
+    roots: Sequence[Path],
+    out: Path,
+    notify: Callable[[str], None] = _ignore,
 ) -> Merged:
     """Copy all facts of some folders into one folder.
 
@@ -91,7 +93,8 @@ def _describe_unfinished(folders: Iterable[Folder]) -> Iterator[str]:
     for folder in folders:
         info = folder.study()
         runs = len(info.runs)
-        done = sum(folder.path(Record, run).is_file() for run in info.runs)
+        records = [folder.path(Record, run) for run in info.runs]
+        done = sum(record.is_file() for record in records)
         if done < runs:
             yield f"{folder.root}: {done} of {runs} runs are finished; '{info.command}' resumes there"
 
@@ -119,7 +122,8 @@ def _check_places(roots: Sequence[Path], out: Path) -> None:
         if times > 1:
             message = f"{root} is given {times} times: name each folder once"
             faults.add(UserError(message))
-    named = dict(zip(places, roots, strict=True)) | {out.resolve(): out}
+    named = dict(zip(places, roots, strict=True))
+    named[out.resolve()] = out
     for place, root in named.items():
         for outer in place.parents:
             if outer in named:

@@ -175,5 +175,6 @@ def _components(inputs: Inputs) -> Iterator[_Component]:
         ("supernet", "source", f"code of supernet '{inputs.supernet.recipe}'"),
         ("selector", "source", f"code of selector '{inputs.selector.label}'"),
     ):
-        others = {**content, part: {**content[part], key: None}}
-        yield _Component(what, content[part][key], others)
+        version = content[part][key]
+        rest = {**content[part], key: None}
+        yield _Component(what, version, {**content, part: rest})

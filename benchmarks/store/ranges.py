@@ -73,8 +73,10 @@ def are_between(values: Sequence[float], lowest: float, highest: float) -> bool:
         array = np.array(values, dtype=np.float64)
     except OverflowError:  # an integer that no float can hold
         return False
-    # A NaN makes both comparisons false.
-    return bool(array.min() >= lowest) and bool(array.max() <= highest)
+    smallest = array.min()
+    largest = array.max()
+    # With a NaN among the values both are NaN, and both comparisons false.
+    return bool(smallest >= lowest and largest <= highest)
 
 
 def check_same_length(

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from archselect.benchmarks.store.cell_checks import Choices, shape
+from archselect.benchmarks.store.cell_checks import Choices, Shape, shape
 from archselect.benchmarks.store.columns import Columns, column_types
 from archselect.benchmarks.store.ranges import MOST_NODES, MOST_STEPS, Impossible
 from archselect.nasbench_adapters.space import DROPPED
@@ -47,20 +47,19 @@ class OperationCounts:
         Records that share one object, as those read from one file do, are looked at
         once.
         """
-        objects = {id(choices): choices for choices in operations}
-        shapes = {key: shape(choices) for key, choices in objects.items()}
-        places = {
-            each: place for place, each in enumerate(dict.fromkeys(shapes.values()))
-        }
-        most_cells = max(map(len, places), default=0)
-        edge_counts = map(len, chain.from_iterable(places))
-        most_edges = max(edge_counts, default=0)
-        counts = np.zeros((len(places), most_cells, most_edges), dtype=np.int64)
-        for cells, place in places.items():
-            for cell, edges in enumerate(cells):
-                counts[place, cell, : len(edges)] = edges
-        shape_of = [places[shapes[id(choices)]] for choices in operations]
-        return cls(counts, np.array(shape_of, dtype=np.int64))
+        place_of_shape: dict[Shape, int] = {}
+        place_of_object: dict[int, int] = {}
+        for choices in operations:
+            if id(choices) in place_of_object:
+                continue
+            next_place = len(place_of_shape)
+            place = place_of_shape.setdefault(shape(choices), next_place)
+            place_of_object[id(choices)] = place
+        shape_of = [place_of_object[id(choices)] for choices in operations]
+        return cls(
+            counts=_as_array(list(place_of_shape)),
+            shape_of=np.array(shape_of, dtype=np.int64),
+        )
 
     @cached_property
     def cells(self) -> Ints:
@@ -86,6 +85,19 @@ class OperationCounts:
         return np.where(exists, counts, 0)
 
 
+def _as_array(shapes: Sequence[Shape]) -> Ints:
+    """Return some shapes as one array (shapes, cells, edges), filled up with 0."""
+    all_cells = list(chain.from_iterable(shapes))
+    most_cells = max(map(len, shapes), default=0)
+    most_edges = max(map(len, all_cells), default=0)
+    size = (len(shapes), most_cells, most_edges)
+    counts = np.zeros(size, dtype=np.int64)
+    for place, cells in enumerate(shapes):
+        for cell, edges in enumerate(cells):
+            counts[place, cell, : len(edges)] = edges
+    return counts
+
+
 def safe_limits(operations: Choices) -> dict[str, int]:
     """Return what every integer of a record's rows is below if it is surely possible.
 
@@ -95,12 +107,14 @@ def safe_limits(operations: Choices) -> dict[str, int]:
     Args:
         operations: of the record, by cell and edge; none of them empty.
     """
-    fewest_operations = min(map(len, chain.from_iterable(operations)))
+    all_edges = chain.from_iterable(operations)
+    fewest_edges = min(map(len, operations))
+    fewest_operations = min(map(len, all_edges))
     return {
         "round": MOST_STEPS,
         "step": MOST_STEPS,
         "cell": len(operations),
-        "edge": min(map(len, operations)),
+        "edge": fewest_edges,
         "choice": fewest_operations,
         "node": MOST_NODES,
     }
@@ -125,11 +139,15 @@ def are_within(rows: Columns[Any], limits: Mapping[str, int]) -> bool:
         choices = integers[names.index("choice")]
         choices[choices == DROPPED] = 0
     # Read without a sign, a number below zero is larger than every limit.
-    highest = integers.view(np.uint32).max(axis=1).tolist()
+    unsigned = integers.view(np.uint32)
+    highest = unsigned.max(axis=1).tolist()
     for name, value in zip(names, highest, strict=True):
         if value >= limits[name]:
             return False
-    return "value" not in types or bool(np.isfinite(rows.column("value")).all())
+    if "value" not in types:
+        return True
+    values = rows.column("value")
+    return bool(np.isfinite(values).all())
 
 
 def check_rows(

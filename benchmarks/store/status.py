@@ -79,8 +79,11 @@ def read_status(root: Path, now: float | None = None) -> Status:
     runs = set(info.runs)
     finished = _finished_records(folder, runs)
     unfinished = runs - finished.keys()
-    failures = [run for run in folder.read_all(Failure) if run.id in unfinished]
-    unfinished -= {run.id for run in failures}
+    failures = []
+    for failure in folder.read_all(Failure):
+        if failure.id in unfinished:
+            failures.append(failure)
+            unfinished.remove(failure.id)
     begun = [run for run in unfinished if _has_begun(folder, run)]
     written = _times_written(root.rglob("*"))
     pace = _seconds_per_run(_times_written(finished.values()))
@@ -88,7 +91,7 @@ def read_status(root: Path, now: float | None = None) -> Status:
         study=info.name,
         runs=len(runs),
         done=len(finished),
-        failed=[_describe(folder, run) for run in failures],
+        failed=[_describe(folder, failure) for failure in failures],
         begun=len(begun),
         supernets=_count_files(root / "supernets", "*.pt"),
         training=_count_files(root / "supernets", "*.checkpoint"),
@@ -99,8 +102,12 @@ def read_status(root: Path, now: float | None = None) -> Status:
 
 def _finished_records(folder: Folder, runs: Iterable[str]) -> dict[str, Path]:
     """Return the record of each finished run, by the run's id."""
-    paths = {run: folder.path(Record, run) for run in runs}
-    return {run: path for run, path in paths.items() if path.is_file()}
+    finished = {}
+    for run in runs:
+        path = folder.path(Record, run)
+        if path.is_file():
+            finished[run] = path
+    return finished
 
 
 def _has_begun(folder: Folder, run: str) -> bool:
@@ -129,8 +136,11 @@ def _seconds_per_run(ends: Sequence[float]) -> float | None:
         ends: of the finished runs, sorted.
     """
     last = ends[-PACE - 1 :]
-    waits = sorted(after - before for before, after in pairwise(last))
-    return fmean(waits[:-1]) if len(waits) > 1 else None
+    if len(last) < 3:
+        return None
+    waits = [after - before for before, after in pairwise(last)]
+    waits.remove(max(waits))
+    return fmean(waits)
 
 
 def _times_written(paths: Iterable[Path]) -> list[float]:

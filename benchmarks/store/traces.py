@@ -191,7 +191,10 @@ def cell_shapes(
         "K": operations,
         "probes": probes,
     }
-    return {name: tuple(sizes[axis] for axis in axes) for name, axes in AXES.items()}
+    shapes = {}
+    for name, axes in AXES.items():
+        shapes[name] = tuple(sizes[axis] for axis in axes)
+    return shapes
 
 
 def write_trace(path: Path, trace: Trace) -> None:
@@ -199,7 +202,8 @@ def write_trace(path: Path, trace: Trace) -> None:
 
     Raises UserError if it cannot be written.
     """
-    info = np.frombuffer(trace.info.model_dump_json().encode(), dtype=np.uint8)
+    text = trace.info.model_dump_json().encode()
+    info = np.frombuffer(text, dtype=np.uint8)
     arrays = {"info": info, "losses": trace.losses}
     for place, cell in enumerate(trace.cells):
         for name in AXES:
@@ -238,11 +242,11 @@ def _parse_trace(file: Mapping[str, Array], id: str) -> Trace:
     losses = _array(file, "losses", shape_of_losses(len(info.parts), epochs))
     cells = []
     for place, cell in enumerate(info.cells):
-        shapes = cell_shapes(len(cell.edges), cell.width, cell.layers, epochs)
-        arrays = {
-            name: _array(file, f"{name}_{place}", shape)
-            for name, shape in shapes.items()
-        }
+        edges = len(cell.edges)
+        shapes = cell_shapes(edges, cell.width, cell.layers, epochs)
+        arrays = {}
+        for name, shape in shapes.items():
+            arrays[name] = _array(file, f"{name}_{place}", shape)
         cells.append(CellTrace(**arrays))
     return Trace(info, losses, tuple(cells))
 
