@@ -90,6 +90,6 @@ def test_one_is_compared_and_edited(world, archselect, inline, refusal):
         in refusal("run", "small.toml")
     )
     path.write_text(OWN.replace("Field(1.0, gt=0)", "Feld(1.0, gt=0)"))
-    assert "own.py, line 13: NameError: name 'Feld' is not defined" in refusal(
+    assert "own.py, line 14: NameError: name 'Feld' is not defined" in refusal(
         "run", "small.toml"
     )
