@@ -82,9 +82,9 @@ def run(
     The report is DIR/report.html.
     """
     from archselect.benchmarks.plan.preflight import (
-        check_claim,
         check_parts_of_study,
         check_place,
+        check_target,
     )
     from archselect.benchmarks.runs.harness import run_study
     from archselect.reports.page.write import write_report
@@ -106,7 +106,7 @@ def run(
         with faults.collect():
             check(draft.study.reproduces)
         with faults.collect():
-            check_claim(folder, name)
+            check_target(folder, name)
     check_parts_of_study(draft.spaces, draft.data, data_dir, faults)
     faults.raise_any()
     read = draft.study

@@ -68,7 +68,7 @@ def check_study(
         study.check()
     check_parts_of_study(study.spaces, study.data, data_dir, faults)
     with faults.collect():
-        check_claim(root, study.name)
+        check_target(root, study.name)
     faults.raise_any()
 
 
@@ -114,7 +114,7 @@ def check_data(names: Sequence[str], data_dir: Path | None, faults: Faults) -> N
             check_writable(folder, needed)
 
 
-def check_claim(root: Path, name: str) -> None:
+def check_target(root: Path, name: str) -> None:
     """Raise UserError if a folder holds another study, by name, or if its `study.json` is damaged."""
     there = read_fact_if_there(Folder(root).study_path, StudyInfo)
     if there is not None and there.name != name:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from archselect.benchmarks.store.facts import content_id, read_checked, short_commit
 from archselect.benchmarks.store.folder import Folder
-from archselect.benchmarks.store.one_study import Sameness
+from archselect.benchmarks.store.one_study import ComponentVersions
 from archselect.benchmarks.store.records import Failure, Landscape, Record, Trained
 from archselect.benchmarks.store.traces import Trace, read_trace
 from archselect.nasbench_adapters.errors import Faults, UserError
@@ -69,7 +69,7 @@ class Gathered:
         self.traces: dict[str, SourceFile] = {}
         self._facts: dict[_Key, SourceFile] = {}
         self._runs = runs
-        self._sameness = Sameness()
+        self._versions = ComponentVersions()
         self._faults = Faults()
 
     def add_folder(self, folder: Folder) -> None:
@@ -93,9 +93,9 @@ class Gathered:
         first = self._facts.setdefault((kind, fact.id), file)
         self._compare(first, file, "the same inputs, and more than the times differ")
         if isinstance(fact, Record | Failure) and fact.id in self._runs:
-            self._sameness.note_run(folder.root, fact.inputs, self._faults)
+            self._versions.note_run(folder.root, fact.inputs, self._faults)
         if isinstance(fact, Landscape):
-            self._sameness.note_truth(folder.root, fact, self._faults)
+            self._versions.note_truth(folder.root, fact, self._faults)
 
     def _compare(self, first: SourceFile, other: SourceFile, how: str) -> None:
         """Note a fault if two files of one id differ in what must be the same."""

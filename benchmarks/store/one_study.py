@@ -33,7 +33,7 @@ def differing_field(info: StudyInfo, other: StudyInfo) -> str:
     return ""
 
 
-def check_claim(target: Folder, info: StudyInfo) -> None:
+def check_target(target: Folder, info: StudyInfo) -> None:
     """Raise UserError if a folder that is to hold a study holds something else."""
     if target.study_path.is_file():
         other = target.study()
@@ -72,7 +72,7 @@ def join_studies(folders: Sequence[Folder], target: Folder) -> StudyInfo:
                 f"{folder.root} and {folders[0].root} are of different studies: their {field} differ; merge those "
                 "of one"
             )
-    check_claim(target, first)
+    check_target(target, first)
     if target.study_path.is_file():
         infos.insert(0, target.study())
     variants = [info.variant_of for info in infos if info.variant_of]
@@ -99,8 +99,8 @@ def _union(lists: Iterable[Sequence[str]]) -> list[str]:
 # --- what its runs were made of
 
 
-class Sameness:
-    """Notes what the runs of folders were made of, and where folders differ.
+class ComponentVersions:
+    """Versions of what the runs of folders were made of, and where folders differ.
 
     A study has one of each: formulation numbers, images of a name, code of a name, and
     a ground truth of a name. If two folders differ in one of them, their runs are not
