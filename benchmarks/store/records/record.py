@@ -20,18 +20,14 @@ from archselect.benchmarks.store.ranges import (
 from archselect.benchmarks.store.records.accuracy import Accuracy
 from archselect.benchmarks.store.records.cost import Cost, check_cost, dump_counts
 from archselect.benchmarks.store.records.inputs import Inputs
-from archselect.benchmarks.store.records.selected import (
-    Decision,
-    EdgeScore,
-    OperationScore,
-    Selected,
-)
+from archselect.benchmarks.store.records.selected import Selected
 from archselect.benchmarks.store.row_checks import (
     OperationCounts,
     are_within,
     check_rows,
     safe_limits,
 )
+from archselect.selectors.selection import Decision, EdgeScore, OperationScore
 
 
 class Record(Fact):
