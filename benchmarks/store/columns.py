@@ -75,7 +75,11 @@ class Columns(Sequence[Row], Generic[Row]):
 
     __slots__ = ("_columns", "_start", "_stop", "kind")
 
-    def __init__(self, kind: type[Row], rows: Iterable[Row] = ()) -> None:
+    def __init__(
+        self,
+        kind: type[Row],
+        rows: Iterable[Row] = (),
+    ) -> None:
         listed = list(rows)
         columns = {}
         for place, name in enumerate(kind._fields):
@@ -85,7 +89,9 @@ class Columns(Sequence[Row], Generic[Row]):
 
     @classmethod
     def from_columns(
-        cls, kind: type[Row], columns: Mapping[str, Sequence[Any]]
+        cls,
+        kind: type[Row],
+        columns: Mapping[str, Sequence[Any]],
     ) -> Columns[Row]:
         """Return the rows of which these are the columns.
 
@@ -99,7 +105,11 @@ class Columns(Sequence[Row], Generic[Row]):
 
     @classmethod
     def view(
-        cls, kind: type[Row], columns: Mapping[str, Column], start: int, stop: int
+        cls,
+        kind: type[Row],
+        columns: Mapping[str, Column],
+        start: int,
+        stop: int,
     ) -> Columns[Row]:
         """Return rows `start` to `stop` - 1 of shared columns, without a copy."""
         new: Columns[Row] = cls.__new__(cls)
@@ -107,7 +117,11 @@ class Columns(Sequence[Row], Generic[Row]):
         return new
 
     def _set(
-        self, kind: type[Row], columns: Mapping[str, Column], start: int, stop: int
+        self,
+        kind: type[Row],
+        columns: Mapping[str, Column],
+        start: int,
+        stop: int,
     ) -> None:
         self.kind = kind
         self._columns = columns
@@ -120,7 +134,10 @@ class Columns(Sequence[Row], Generic[Row]):
         return shared[self._start : self._stop]
 
     @staticmethod
-    def gather(kind: type[NamedTuple], parts: Sequence[Columns[Any]]) -> GatheredRows:
+    def gather(
+        kind: type[NamedTuple],
+        parts: Sequence[Columns[Any]],
+    ) -> GatheredRows:
         """Return the rows of several parts, whose columns are numbers, in one table.
 
         The rows of a part are in order, the parts in any: parts that share their

@@ -225,7 +225,10 @@ def _read_groups(
         return
 
 
-def _read_ahead(file: pq.ParquetFile, columns: list[str] | None) -> Iterator[pa.Table]:
+def _read_ahead(
+    file: pq.ParquetFile,
+    columns: list[str] | None,
+) -> Iterator[pa.Table]:
     """Yield the row groups of a file; the next one is read while one is used."""
     reading: deque[Future[pa.Table]] = deque()
     with ThreadPoolExecutor(1) as reader:
@@ -332,7 +335,11 @@ def _add_columns(
 # --- from rows to records
 
 
-def _build(fact: type[Fact], table: pa.Table, prefix: str = "") -> list[Any]:
+def _build(
+    fact: type[Fact],
+    table: pa.Table,
+    prefix: str = "",
+) -> list[Any]:
     """Return the facts of a kind that a table holds, one per row.
 
     Raises ValueError for rows that :func:`_add_columns` has not made.
@@ -358,7 +365,11 @@ def _build(fact: type[Fact], table: pa.Table, prefix: str = "") -> list[Any]:
     return facts
 
 
-def _parse_texts(kind: Any, table: pa.Table, path: str) -> list[Any]:
+def _parse_texts(
+    kind: Any,
+    table: pa.Table,
+    path: str,
+) -> list[Any]:
     """Return the values of a column of JSON; equal texts give one object."""
     texts = table[path].combine_chunks().dictionary_encode()
     joined = ",".join(texts.dictionary.to_pylist())
@@ -396,7 +407,9 @@ def _flat(column: pa.ListArray, type_: type) -> Any:
 
 
 def _construct(
-    fact: type[Fact], values: dict[str, Any], names: Collection[str]
+    fact: type[Fact],
+    values: dict[str, Any],
+    names: Collection[str],
 ) -> Fact:
     """Return a fact of these values, without validation.
 

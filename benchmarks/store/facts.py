@@ -76,7 +76,10 @@ def short_commit(commit: str | None) -> str:
     return f"{name[:10]}{suffix}"
 
 
-def flatten(settings: object, prefix: str = "") -> dict[str, object]:
+def flatten(
+    settings: object,
+    prefix: str = "",
+) -> dict[str, object]:
     """Return nested settings as one level, with keys joined by dots.
 
     Tables in a list have their places as keys.
@@ -108,7 +111,11 @@ def _on_one_line(match: re.Match[bytes]) -> bytes:
     return b" ".join(match[0].split())
 
 
-def write_fact(path: Path, fact: Fact, within: Path | None = None) -> None:
+def write_fact(
+    path: Path,
+    fact: Fact,
+    within: Path | None = None,
+) -> None:
     """Write a fact, encoded by :func:`encode_fact`, atomically.
 
     For `within` see :func:`.atomic_files.write_atomically`.
@@ -121,7 +128,11 @@ def write_fact(path: Path, fact: Fact, within: Path | None = None) -> None:
 _REMEDY = "remove it and run again"
 
 
-def read_fact(path: Path, kind: type[FactType], remedy: str = _REMEDY) -> FactType:
+def read_fact(
+    path: Path,
+    kind: type[FactType],
+    remedy: str = _REMEDY,
+) -> FactType:
     """Return the fact of a file.
 
     Args:

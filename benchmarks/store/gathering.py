@@ -86,7 +86,12 @@ class Gathered:
             first = self.traces.setdefault(path.stem, file)
             self._compare(first, file, "traces of one supernet, with other numbers")
 
-    def _add_fact(self, folder: Folder, path: Path, kind: type[MergedFact]) -> None:
+    def _add_fact(
+        self,
+        folder: Folder,
+        path: Path,
+        kind: type[MergedFact],
+    ) -> None:
         fact = read_checked(path, kind)
         commit = fact.commit if isinstance(fact, Record | Trained) else None
         file = SourceFile(folder, path, _hash_fact(fact), commit)
@@ -97,7 +102,12 @@ class Gathered:
         if isinstance(fact, Landscape):
             self._versions.note_truth(folder.root, fact, self._faults)
 
-    def _compare(self, first: SourceFile, other: SourceFile, how: str) -> None:
+    def _compare(
+        self,
+        first: SourceFile,
+        other: SourceFile,
+        how: str,
+    ) -> None:
         """Note a fault if two files of one id differ in what must be the same."""
         if first.content == other.content:
             return
@@ -130,7 +140,7 @@ class Gathered:
             is_finished = (Record, id) in self._facts
             if kind is not Failure or not is_finished:
                 sources.append(FactSource(kind, id, file))
-        return sorted(sources, key=lambda source: MERGED_KINDS.index(source.kind))
+        return sorted(sources, key=_place_of_kind)
 
     def describe_commits(self) -> Iterator[str]:
         """Yield a line if several commits made the runs."""
@@ -141,6 +151,10 @@ class Gathered:
         if len(commits) > 1:
             listed = ", ".join(sorted(map(short_commit, commits)))
             yield f"{len(commits)} commits of archselect made the runs ({listed}); the report says which made which"
+
+
+def _place_of_kind(source: FactSource) -> int:
+    return MERGED_KINDS.index(source.kind)
 
 
 def _hash_fact(fact: MergedFact) -> str:

@@ -69,7 +69,8 @@ def merge_folders(
     target = Folder(out)
     join_studies(folders, target)  # refuses other studies before it locks anything
     is_new = not out.exists()
-    is_source = out.resolve() in [root.resolve() for root in roots]
+    resolved = [root.resolve() for root in roots]
+    is_source = out.resolve() in resolved
     sources = folders if is_new or is_source else [target, *folders]
     with ExitStack() as locks:
         for folder in sources:
@@ -158,7 +159,8 @@ def _write(target: Folder, info: StudyInfo, gathered: Gathered) -> Merged:
             copied += 1
         if kind is Record:
             target.path(Failure, id).unlink(missing_ok=True)
-    return Merged(copied, len(gathered.traces) + len(facts) - copied)
+    total = len(gathered.traces) + len(facts)
+    return Merged(copied, present=total - copied)
 
 
 def _copy_log(source: Folder, target: Folder, id: str) -> None:

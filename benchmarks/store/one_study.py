@@ -111,7 +111,12 @@ class ComponentVersions:
         self._first: dict[tuple[str, str], _FirstSeen] = {}
         self._seen: set[tuple[Path, str]] = set()
 
-    def note_run(self, root: Path, inputs: Inputs, faults: Faults) -> None:
+    def note_run(
+        self,
+        root: Path,
+        inputs: Inputs,
+        faults: Faults,
+    ) -> None:
         """Note the inputs of a folder's run.
 
         Adds a fault where another folder has different ones.
@@ -123,16 +128,34 @@ class ComponentVersions:
         for component in _components(inputs):
             self._note(root, component, faults)
 
-    def note_truth(self, root: Path, landscape: Landscape, faults: Faults) -> None:
+    def note_truth(
+        self,
+        root: Path,
+        landscape: Landscape,
+        faults: Faults,
+    ) -> None:
         """Note the ground truth of a folder's runs.
 
         Adds a fault where another folder has a different one of that name.
         """
-        of = [landscape.space, landscape.dataset, landscape.split, landscape.epochs]
-        what = f"truth '{landscape.truth}'"
-        self._note(root, _Component(what, landscape.checksum, of), faults)
+        truth = _Component(
+            what=f"truth '{landscape.truth}'",
+            version=landscape.checksum,
+            of=[
+                landscape.space,
+                landscape.dataset,
+                landscape.split,
+                landscape.epochs,
+            ],
+        )
+        self._note(root, truth, faults)
 
-    def _note(self, root: Path, component: _Component, faults: Faults) -> None:
+    def _note(
+        self,
+        root: Path,
+        component: _Component,
+        faults: Faults,
+    ) -> None:
         key = (component.what, content_id(component.of))
         version = content_id(component.version)
         first = self._first.setdefault(key, _FirstSeen(version, root))

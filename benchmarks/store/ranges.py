@@ -37,7 +37,10 @@ class Impossible(ValueError):
 
 
 def check_number(
-    name: str, value: float | None, lowest: float = 0.0, highest: float = LARGEST
+    name: str,
+    value: float | None,
+    lowest: float = 0.0,
+    highest: float = LARGEST,
 ) -> None:
     """Raise Impossible for a number that is not finite or not in the range.
 
@@ -65,7 +68,11 @@ def check_numbers(
         check_number(name, value, lowest, highest)
 
 
-def are_between(values: Sequence[float], lowest: float, highest: float) -> bool:
+def are_between(
+    values: Sequence[float],
+    lowest: float,
+    highest: float,
+) -> bool:
     """Return whether all of many numbers are finite and in a range."""
     if not values:
         return True
@@ -80,7 +87,10 @@ def are_between(values: Sequence[float], lowest: float, highest: float) -> bool:
 
 
 def check_same_length(
-    name: str, values: Sequence[object], other_name: str, others: Sequence[object]
+    name: str,
+    values: Sequence[object],
+    other_name: str,
+    others: Sequence[object],
 ) -> None:
     """Raise Impossible if two lists that belong together differ in length."""
     if len(values) != len(others):

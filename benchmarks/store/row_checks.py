@@ -67,7 +67,12 @@ class OperationCounts:
         has_edges = self.counts.any(axis=2)
         return np.count_nonzero(has_edges, axis=1)[self.shape_of]
 
-    def on_edges(self, records: Ints, cells: Ints, edges: Ints) -> Ints:
+    def on_edges(
+        self,
+        records: Ints,
+        cells: Ints,
+        edges: Ints,
+    ) -> Ints:
         """Return how many operations are on some edges; 0 where there is no such edge.
 
         Args:
@@ -120,7 +125,10 @@ def safe_limits(operations: Choices) -> dict[str, int]:
     }
 
 
-def are_within(rows: Columns[Any], limits: Mapping[str, int]) -> bool:
+def are_within(
+    rows: Columns[Any],
+    limits: Mapping[str, int],
+) -> bool:
     """Return whether all rows of one record are surely possible.
 
     It takes a fraction of the time of :func:`check_rows`, which decides where this is
@@ -210,7 +218,12 @@ class _Table:
         outside = (values < 0) | (values > most)
         self.refuse(column, outside, f"not between 0 and {most}")
 
-    def refuse(self, column: str, bad: Bools, why: str) -> None:
+    def refuse(
+        self,
+        column: str,
+        bad: Bools,
+        why: str,
+    ) -> None:
         """Raise Impossible for the first bad row, with its place in its record."""
         if not bad.any():
             return

@@ -100,7 +100,10 @@ def read_status(root: Path, now: float | None = None) -> Status:
     )
 
 
-def _finished_records(folder: Folder, runs: Iterable[str]) -> dict[str, Path]:
+def _finished_records(
+    folder: Folder,
+    runs: Iterable[str],
+) -> dict[str, Path]:
     """Return the record of each finished run, by the run's id."""
     finished = {}
     for run in runs:

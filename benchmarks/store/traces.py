@@ -68,7 +68,8 @@ class TracedCell(Fact):
             raise ValueError("its edges do not lead from its inputs to later nodes")
         if self.nodes > self.inputs + len(self.edges):
             raise ValueError("it has nodes that nothing enters")
-        if len(self.operations) != len(self.edges) or not all(self.operations):
+        is_whole = len(self.operations) == len(self.edges)
+        if not is_whole or not all(self.operations):
             raise ValueError("its edges have no operations")
         return self
 
@@ -180,7 +181,11 @@ def shape_of_losses(parts: int, epochs: int) -> tuple[int, ...]:
 
 
 def cell_shapes(
-    edges: int, operations: int, layers: int, epochs: int, probes: int = 2
+    edges: int,
+    operations: int,
+    layers: int,
+    epochs: int,
+    probes: int = 2,
 ) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a cell type's arrays, by name."""
     sizes = {
@@ -257,7 +262,11 @@ def _supernet_id(info: TraceInfo) -> str:
     )
 
 
-def _array(file: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:
+def _array(
+    file: Mapping[str, Array],
+    name: str,
+    shape: tuple[int, ...],
+) -> Array:
     """Return an array of the file.
 
     Raises ValueError if it has another shape, or a type that no array here has.

@@ -128,7 +128,8 @@ def _have_possible_cells(records: Sequence[Record]) -> bool:
     for record in records:
         selected = record.selected
         # Records that are read from one file share their cells.
-        cells = (id(selected.operations), id(selected.edges), id(selected.graph))
+        parts = (selected.operations, selected.edges, selected.graph)
+        cells = tuple(map(id, parts))
         if cells in seen:
             continue
         seen.add(cells)
