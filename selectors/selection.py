@@ -1,9 +1,12 @@
-"""What a selector returns: the architecture, and every score and decision on the way to it."""
+"""What a selector returns: an architecture, and all scores and decisions on the way.
+
+Records keep the same values. No torch here.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from archselect.nasbench_adapters.space import Architecture
 
@@ -13,7 +16,9 @@ Better = Literal["higher", "lower"]
 
 @dataclass(frozen=True)
 class Scale:
-    """What scores are called and which way is better, for the operation or architecture that is scored."""
+    """Name of the scores of operations or architectures, and which way is better."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
     name: str
     better: Better
@@ -24,9 +29,12 @@ class Scale:
         return 1 if self.better == "higher" else -1
 
 
-@dataclass(frozen=True)
-class OperationScore:
-    """The score of operation `choice` on an edge, at `step` (a scoring of one or more edges) of `round`."""
+class OperationScore(NamedTuple):
+    """Score of operation `choice` on an edge.
+
+    `round` counts repetitions of the whole selection (the iterations of Zero-Cost-PT),
+    `step` the scorings within it, of one or more edges each.
+    """
 
     round: int
     step: int
@@ -36,9 +44,8 @@ class OperationScore:
     value: float
 
 
-@dataclass(frozen=True)
-class EdgeScore:
-    """The score of an edge into `node` as a whole: of the supernet without it, at `step` of `round`."""
+class EdgeScore(NamedTuple):
+    """Score of an edge into `node` as a whole: of the supernet without it."""
 
     round: int
     step: int
@@ -48,9 +55,8 @@ class EdgeScore:
     value: float
 
 
-@dataclass(frozen=True)
-class Decision:
-    """At `step` of `round` the edge was decided for operation `choice`, or dropped (DROPPED)."""
+class Decision(NamedTuple):
+    """Decision of an edge, at `step` of `round`, for operation `choice` or DROPPED."""
 
     round: int
     step: int
@@ -61,7 +67,9 @@ class Decision:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a selector returns: the architecture, and every score it looked at with the scores' direction.
+    """What a selector returns: the architecture, and all that led to it.
+
+    A scale names the scores beside it and says which way is better.
 
     `uniform` says that the architecture was drawn as the space draws one, without a
     look at anything. A truth of the whole space then knows the expectation exactly, and

@@ -137,7 +137,7 @@ def run(
         say(f"{outcome.made} runs made, {outcome.kept} kept. Report: {paths.html}")
         say(f"A log of each run: {folder / 'logs'}")
     if outcome.failed:
-        from archselect.benchmarks.store.status import status as look
+        from archselect.benchmarks.store.status import read_status as look
 
         failed = look(folder).failed
         said = [f"{run}; log: {run.log}" for run in failed[:MOST_FAILED]]
@@ -216,7 +216,7 @@ def status(
 
     Works from any machine that sees the folder.
     """
-    from archselect.benchmarks.store.status import status as look
+    from archselect.benchmarks.store.status import read_status as look
 
     now = look(folder)
     if as_json:

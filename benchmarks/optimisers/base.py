@@ -37,15 +37,6 @@ from archselect.benchmarks.store.facts import Settings
 from archselect.nasbench_adapters.networks import new_alphas
 from archselect.nasbench_adapters.space import SearchSpace
 
-USUAL = {
-    "alpha_mean": 0.0,
-    "alpha_grad_clip": 0.0,
-    "precision": "float32",
-    "execution": "eager",
-    "trace": False,
-}
-"""Settings that a record leaves out where they have these values."""
-
 
 class Optimiser(UpdateRule, ABC):
     """Base of all ways of training a supernet: an immutable value; fields are settings.
@@ -70,13 +61,5 @@ class Optimiser(UpdateRule, ABC):
         return tuple(self.alpha_mean + alpha for alpha in noise)
 
     def settings(self) -> Settings:
-        """Return the settings that a supernet made this way depends on, for its record and its hash.
-
-        Those of :data:`USUAL` are among them where they have other values than there.
-        """
-        values = {name: getattr(self, name) for name in type(self).model_fields}
-        return {
-            name: value
-            for name, value in values.items()
-            if name not in USUAL or USUAL[name] != value
-        }
+        """Return the settings that a supernet made this way depends on, for its record and its hash."""
+        return {name: getattr(self, name) for name in type(self).model_fields}

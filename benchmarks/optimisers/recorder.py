@@ -19,8 +19,8 @@ from archselect.benchmarks.store.traces import (
     CellTrace,
     Trace,
     TraceInfo,
+    cell_shapes,
     shape_of_losses,
-    shapes,
 )
 from archselect.nasbench_adapters.networks import Mixture, mixture_of, sampled, scoring
 from archselect.nasbench_adapters.networks.mixture import width
@@ -208,7 +208,7 @@ class Recorder:
         }
         for c, cell in enumerate(self._space.cells):
             columns = width(self._space, c)
-            of_cell = shapes(
+            of_cell = cell_shapes(
                 len(cell.edges), columns, self._layers[c], epochs, probes=1
             )
             wanted |= {f"{name}_{c}": shape for name, shape in of_cell.items()}

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from archselect.benchmarks.store.facts import as_text, content_id, write_fact
+from archselect.benchmarks.store.facts import content_id, encode_fact, write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Landscape, Record
 from archselect.nasbench_adapters.spaces import get_space
@@ -58,7 +58,7 @@ def write_many(folder: Path, records: int, real: Sequence[Path] = REAL) -> None:
         record = _varied(record, seed, cells[record.inputs.space], rng)
         runs.append(record.id)
         # Not atomically: that is a hundred thousand times a disk's patience.
-        target.path(Record, record.id).write_bytes(as_text(record))
+        target.path(Record, record.id).write_bytes(encode_fact(record))
     for landscape in (
         landscape for own in folders for landscape in own.read_all(Landscape)
     ):

@@ -14,7 +14,7 @@ import pytest
 
 from archselect.benchmarks.plan.jobs import plan_runs
 from archselect.benchmarks.plan.reading import read_study
-from archselect.benchmarks.store.facts import as_text
+from archselect.benchmarks.store.facts import encode_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
 
@@ -91,7 +91,7 @@ def study(tmp_path_factory):
     (folder / "records").mkdir(parents=True)
     for job in plan_runs(read_study(str(path)), None)[:-1]:
         record = first.model_copy(update={"id": job.inputs.id, "inputs": job.inputs})
-        Folder(folder).path(Record, record.id).write_bytes(as_text(record))
+        Folder(folder).path(Record, record.id).write_bytes(encode_fact(record))
     return path, folder
 
 

@@ -10,7 +10,6 @@ from archselect.benchmarks.plan.parts import TruthPart
 from archselect.benchmarks.store.facts import content_id
 from archselect.benchmarks.store.records import (
     Accuracy,
-    Agreement,
     Landscape,
     Trained,
 )
@@ -114,7 +113,7 @@ def _read_landscape(part: TruthPart, spaces: Sequence[str]) -> Landscape:
         origin=truth.origin,
         checksum=truth.checksum,
         surrogate=is_surrogate,
-        agreement=Agreement(**vars(agreement)) if agreement else None,
+        agreement=agreement,
         provenance="predicted" if is_predicted else "measured",
         space_size=None if is_complete else truth.space.size,
         operation_parameters=operation_parameters(truth.space),

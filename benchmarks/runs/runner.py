@@ -43,7 +43,7 @@ from archselect.benchmarks.runtime.vouching import check_images, check_truth
 from archselect.benchmarks.store import records
 from archselect.benchmarks.store.columns import Columns
 from archselect.benchmarks.store.folder import Folder
-from archselect.benchmarks.store.logs import Answers, logged, note
+from archselect.benchmarks.store.logs import Answers, log_to, note
 from archselect.benchmarks.store.records import (
     Accuracy,
     Cost,
@@ -62,7 +62,7 @@ from archselect.nasbench_adapters.truth import open_truth
 from archselect.nasbench_adapters.truth.landscape import rank
 from archselect.nasbench_adapters.truth.surrogate import GroundTruth, Surrogate
 from archselect.nasbench_adapters.truth.table import Trials
-from archselect.selectors.base import Scale, Selection
+from archselect.selectors.base import Selection
 
 Landscapes = Mapping[TruthPart, str]
 """The id of the landscape of each ground truth of a study, as the command read it."""
@@ -153,7 +153,7 @@ class Runner:
             "device": str(self.device),
         }
         log = self.folder.log(job.id)
-        with logged(log, supernet=job.id, **about):
+        with log_to(log, supernet=job.id, **about):
             job.check()
             self._warm_up()
             path = self.supernet_path(job)
@@ -188,7 +188,7 @@ class Runner:
         }
         id = job.inputs.id
         log = self.folder.log(id)
-        with logged(log, run=id, **about), Answers() as answers:
+        with log_to(log, run=id, **about), Answers() as answers:
             return self._run(job, answers)
 
     def _run(self, job: RunJob, answers: Answers) -> Record:
@@ -264,7 +264,7 @@ class Runner:
             "device": str(self.device),
         }
         log = self.folder.log(job.id)
-        with logged(log, training=job.id, **about):
+        with log_to(log, training=job.id, **about):
             self._warm_up()
             images = self.training_images(job)
             checkpoint = self.folder.checkpoint(job.id)
@@ -409,11 +409,6 @@ def _source_of(
 def _describe_selection(space: SearchSpace, selection: Selection) -> Selected:
     """Return what a record says of a selection."""
     architecture = selection.architecture
-    operation_scores = (
-        records.OperationScore(**vars(score)) for score in selection.operation_scores
-    )
-    edge_scores = (records.EdgeScore(**vars(score)) for score in selection.edge_scores)
-    decisions = (records.Decision(**vars(choice)) for choice in selection.decisions)
     architecture_scores = (
         records.ArchitectureScore(space.format(scored), value)
         for scored, value in selection.architecture_scores
@@ -430,17 +425,11 @@ def _describe_selection(space: SearchSpace, selection: Selection) -> Selected:
         graph=[records.CellGraph.model_validate(cell) for cell in graph],
         operations=operations,
         edges=edges,
-        operation_scale=_describe_scale(selection.operation_scale),
-        operation_scores=Columns(records.OperationScore, operation_scores),
-        edge_scores=Columns(records.EdgeScore, edge_scores),
-        decisions=Columns(records.Decision, decisions),
-        architecture_scale=_describe_scale(selection.architecture_scale),
+        operation_scale=selection.operation_scale,
+        operation_scores=Columns(records.OperationScore, selection.operation_scores),
+        edge_scores=Columns(records.EdgeScore, selection.edge_scores),
+        decisions=Columns(records.Decision, selection.decisions),
+        architecture_scale=selection.architecture_scale,
         architecture_scores=Columns(records.ArchitectureScore, architecture_scores),
         uniform=selection.uniform,
     )
-
-
-def _describe_scale(scale: Scale | None) -> records.Scale | None:
-    if scale is None:
-        return None
-    return records.Scale(name=scale.name, better=scale.better)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Protocol
 
-from archselect.benchmarks.store.facts import Numbers
+from archselect.benchmarks.store.facts import FormulationNumbers
 from archselect.benchmarks.store.records import Formulations, TrainingData
 from archselect.nasbench_adapters import networks
 from archselect.nasbench_adapters.images.batches import Images
@@ -44,7 +44,7 @@ def of_run(
     )
 
 
-def of_supernet(optimiser: Formulated, space: SearchSpace) -> Numbers:
+def of_supernet(optimiser: Formulated, space: SearchSpace) -> FormulationNumbers:
     """Return the numbers of a supernet: of its optimiser, its space, the networks and the images."""
     return {
         "optimiser": optimiser.formulation,
@@ -53,7 +53,7 @@ def of_supernet(optimiser: Formulated, space: SearchSpace) -> Numbers:
     }
 
 
-def of_selector(selector: Selector) -> Numbers:
+def of_selector(selector: Selector) -> FormulationNumbers:
     """Return the numbers of a selector and of its proxies.
 
     A built-in selector asks for the proxies that its settings name. What another one
@@ -71,13 +71,13 @@ def of_selector(selector: Selector) -> Numbers:
     }
 
 
-def of_training(space: SearchSpace, data: TrainingData) -> Numbers:
+def of_training(space: SearchSpace, data: TrainingData) -> FormulationNumbers:
     """Return the numbers of a final training: of the training itself, the space, the networks and the images."""
     pipeline = StreamedImages if data.streamed else Images
     return {"training": TRAINING, **_of_networks(space), "images": pipeline.formulation}
 
 
-def of_scoring(space: SearchSpace, names: Iterable[str]) -> Numbers:
+def of_scoring(space: SearchSpace, names: Iterable[str]) -> FormulationNumbers:
     """Return the numbers of scores: of the scoring itself, the space, the networks, the images and the proxies."""
     return {
         "scoring": SCORING,
@@ -87,9 +87,9 @@ def of_scoring(space: SearchSpace, names: Iterable[str]) -> Numbers:
     }
 
 
-def _of_networks(space: SearchSpace) -> Numbers:
+def _of_networks(space: SearchSpace) -> FormulationNumbers:
     return {"space": space.formulation, "network": networks.FORMULATION}
 
 
-def _of_proxies(names: Iterable[str]) -> Numbers:
+def _of_proxies(names: Iterable[str]) -> FormulationNumbers:
     return {f"proxy {name}": get_proxy(name).formulation for name in names}

@@ -32,7 +32,7 @@ from archselect.benchmarks.runtime.machine import (
 )
 from archselect.benchmarks.runtime.vouching import check_code, check_images
 from archselect.benchmarks.store.facts import (
-    Numbers,
+    FormulationNumbers,
     Settings,
     content_id,
     read_fact_if_there,
@@ -226,7 +226,7 @@ def _notice(foreign: dict[tuple[int, int], Scored]) -> str | None:
     )
 
 
-def _differing(before: Numbers, now: Numbers) -> str:
+def _differing(before: FormulationNumbers, now: FormulationNumbers) -> str:
     """Return in words which formulation numbers changed."""
     names = [name for name in now if before.get(name) != now[name]]
     return ", ".join(f"{name}: {before.get(name)}, now {now[name]}" for name in names)

@@ -1,1 +1,4 @@
-"""The folder of records: what is kept of every run, and how it is read, written, joined and followed. No torch here."""
+"""The folder of records: what it holds, how it is read, written and joined.
+
+No torch here.
+"""

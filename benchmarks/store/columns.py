@@ -1,4 +1,8 @@
-"""A list of rows kept as columns, in memory and in a file: of what records have most, in a fraction of the room."""
+"""Lists of rows kept as columns, in memory and in files.
+
+Records have more rows of scores than anything else; as columns they take a fraction of
+the room.
+"""
 
 from __future__ import annotations
 
@@ -22,25 +26,41 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 Row = TypeVar("Row", bound=NamedTuple)
-Column: TypeAlias = "array[Any] | list[str] | npt.NDArray[Any]"
+Array: TypeAlias = npt.NDArray[Any]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Column: TypeAlias = "array[Any] | list[str] | Array"
 
 _BOUND = 2**31
 _STORED: dict[type, Callable[[Sequence[Any]], Column]] = {
-    int: lambda values: array("i", values),
-    float: lambda values: array("d", values),
+    int: partial(array, "i"),
+    float: partial(array, "d"),
     str: list,
 }
-_CHECKED: dict[type, CoreSchema] = {
+"""What keeps a column, by the type of its values."""
+_VALIDATED: dict[type, CoreSchema] = {
     int: core_schema.int_schema(ge=-_BOUND, lt=_BOUND),
     float: core_schema.float_schema(),
     str: core_schema.str_schema(),
 }
+"""How pydantic checks a value, by its type."""
 
 
 @cache
-def kinds(row: type[NamedTuple]) -> dict[str, type]:
-    """The columns of a kind of row, by name: int, float or str."""
+def column_types(row: type[NamedTuple]) -> dict[str, type]:
+    """Return the columns of a kind of row, by name: int, float or str."""
     return get_type_hints(row)
+
+
+class GatheredRows(NamedTuple):
+    """The rows of several parts in one table.
+
+    Attributes:
+        part: (rows,) the place of the part that a row is from.
+        columns: (rows,) each, by name.
+    """
+
+    part: Ints
+    columns: dict[str, Array]
 
 
 class Columns(Sequence[Row], Generic[Row]):
@@ -55,78 +75,100 @@ class Columns(Sequence[Row], Generic[Row]):
 
     __slots__ = ("_columns", "_start", "_stop", "kind")
 
-    def __init__(self, kind: type[Row], rows: Iterable[Row] = ()) -> None:
+    def __init__(
+        self,
+        kind: type[Row],
+        rows: Iterable[Row] = (),
+    ) -> None:
         listed = list(rows)
-        columns = {
-            name: [row[place] for row in listed]
-            for place, name in enumerate(kind._fields)
-        }
-        self._set(kind, _stored(kind, columns), 0, len(listed))
+        columns = {}
+        for place, name in enumerate(kind._fields):
+            columns[name] = [row[place] for row in listed]
+        stored = _stored(kind, columns)
+        self._set(kind, stored, 0, len(listed))
 
     @classmethod
-    def of(cls, kind: type[Row], columns: Mapping[str, Sequence[Any]]) -> Columns[Row]:
-        """The rows of which these are the columns.
+    def from_columns(
+        cls,
+        kind: type[Row],
+        columns: Mapping[str, Sequence[Any]],
+    ) -> Columns[Row]:
+        """Return the rows of which these are the columns.
 
         Raises ValueError if they differ in length.
         """
         lengths = set(map(len, columns.values()))
         if len(lengths) > 1:
             raise ValueError("its columns differ in length")
-        return cls.part(kind, _stored(kind, columns), 0, lengths.pop())
+        length = lengths.pop()
+        return cls.view(kind, _stored(kind, columns), 0, length)
 
     @classmethod
-    def part(
-        cls, kind: type[Row], columns: Mapping[str, Column], start: int, stop: int
+    def view(
+        cls,
+        kind: type[Row],
+        columns: Mapping[str, Column],
+        start: int,
+        stop: int,
     ) -> Columns[Row]:
-        """The rows from `start` to before `stop` of columns that others share, without a copy."""
+        """Return rows `start` to `stop` - 1 of shared columns, without a copy."""
         new: Columns[Row] = cls.__new__(cls)
         new._set(kind, columns, start, stop)
         return new
 
     def _set(
-        self, kind: type[Row], columns: Mapping[str, Column], start: int, stop: int
+        self,
+        kind: type[Row],
+        columns: Mapping[str, Column],
+        start: int,
+        stop: int,
     ) -> None:
-        self.kind, self._columns, self._start, self._stop = kind, columns, start, stop
+        self.kind = kind
+        self._columns = columns
+        self._start = start
+        self._stop = stop
 
-    def column(self, name: str) -> npt.NDArray[Any]:
-        """A column as an array, of numbers without a copy: not to be changed."""
-        return np.asarray(self._columns[name])[self._start : self._stop]
+    def column(self, name: str) -> Array:
+        """Return a column as an array, of numbers without a copy: not to be changed."""
+        shared = np.asarray(self._columns[name])
+        return shared[self._start : self._stop]
 
     @staticmethod
-    def gathered(
-        kind: type[NamedTuple], parts: Sequence[Columns[Any]]
-    ) -> tuple[npt.NDArray[np.int64], dict[str, npt.NDArray[Any]]]:
-        """Of every row the place of its part, and its columns: a part's rows in order, the parts in any.
+    def gather(
+        kind: type[NamedTuple],
+        parts: Sequence[Columns[Any]],
+    ) -> GatheredRows:
+        """Return the rows of several parts, whose columns are numbers, in one table.
 
-        Parts of the same columns lie together, so that many small ones take few steps.
-        The columns are numbers.
+        The rows of a part are in order, the parts in any: parts that share their
+        columns come together, so that many small ones take few steps.
         """
-        sharing: dict[int, list[int]] = {}
-        for place, part in enumerate(parts):
-            sharing.setdefault(id(part._columns), []).append(place)
-        none = np.zeros(0, dtype=np.int64)
-        of, found = (
-            [none],
-            {name: [np.asarray(_STORED[of]([]))] for name, of in kinds(kind).items()},
-        )
-        for places in sharing.values():
-            starts = np.array([parts[place]._start for place in places])
-            lengths = np.array([len(parts[place]) for place in places])
-            before = np.cumsum(lengths) - lengths
-            rows = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
-            of.append(np.repeat(np.array(places), lengths))
-            for name, column in parts[places[0]]._columns.items():
-                found[name].append(np.asarray(column)[rows])
-        return np.concatenate(of), {
-            name: np.concatenate(own) for name, own in found.items()
-        }
+        part_of: list[Ints] = [np.zeros(0, dtype=np.int64)]
+        pieces: dict[str, list[Array]] = {}
+        for name, type_ in column_types(kind).items():
+            empty = _STORED[type_]([])
+            pieces[name] = [np.asarray(empty)]
+        for places in _places_by_columns(parts):
+            sharing = [parts[place] for place in places]
+            starts = np.array([part._start for part in sharing])
+            lengths = np.array([len(part) for part in sharing])
+            part_of.append(np.repeat(places, lengths))
+            rows = _rows_of(starts, lengths)
+            for name, column in sharing[0]._columns.items():
+                piece = np.asarray(column)[rows]
+                pieces[name].append(piece)
+        columns = {}
+        for name, arrays in pieces.items():
+            columns[name] = np.concatenate(arrays)
+        return GatheredRows(np.concatenate(part_of), columns)
 
     def lists(self) -> dict[str, list[Any]]:
-        """Every column as a list of Python's own values."""
-        return {
-            name: _list(column[self._start : self._stop])
-            for name, column in self._columns.items()
-        }
+        """Return every column as a list of Python's own values."""
+        lists = {}
+        for name, column in self._columns.items():
+            part = column[self._start : self._stop]
+            lists[name] = part if isinstance(part, list) else part.tolist()
+        return lists
 
     def __len__(self) -> int:
         return self._stop - self._start
@@ -137,20 +179,23 @@ class Columns(Sequence[Row], Generic[Row]):
     def __getitem__(self, place: slice) -> Columns[Row]: ...
     def __getitem__(self, place: int | slice) -> Row | Columns[Row]:
         if isinstance(place, slice):
-            return Columns.of(
-                self.kind,
-                {name: column[place] for name, column in self.lists().items()},
-            )
+            cut = {}
+            for name, column in self.lists().items():
+                cut[name] = column[place]
+            return Columns.from_columns(self.kind, cut)
         return list(self)[place]
 
     def __iter__(self) -> Iterator[Row]:
-        return map(self.kind._make, zip(*self.lists().values(), strict=True))
+        columns = self.lists().values()
+        rows = zip(*columns, strict=True)
+        return map(self.kind._make, rows)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Columns) and (self.kind, self.lists()) == (
-            other.kind,
-            other.lists(),
-        )
+        if not isinstance(other, Columns):
+            return False
+        if self.kind != other.kind:
+            return False
+        return self.lists() == other.lists()
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -162,34 +207,50 @@ class Columns(Sequence[Row], Generic[Row]):
         cls, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         (kind,) = get_args(source)
-        columns = core_schema.typed_dict_schema(
-            {
-                name: core_schema.typed_dict_field(
-                    core_schema.list_schema(_CHECKED[of])
-                )
-                for name, of in kinds(kind).items()
-            },
-            extra_behavior="forbid",
-        )
+        fields = {}
+        for name, type_ in column_types(kind).items():
+            values = core_schema.list_schema(_VALIDATED[type_])
+            fields[name] = core_schema.typed_dict_field(values)
+        columns = core_schema.typed_dict_schema(fields, extra_behavior="forbid")
         read = core_schema.no_info_after_validator_function(
-            partial(cls.of, kind), columns
+            partial(cls.from_columns, kind), columns
+        )
+        instance = core_schema.is_instance_schema(cls)
+        write = core_schema.plain_serializer_function_ser_schema(
+            cls.lists, return_schema=columns
         )
         return core_schema.json_or_python_schema(
             json_schema=read,
-            python_schema=core_schema.union_schema(
-                [core_schema.is_instance_schema(cls), read]
-            ),
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda rows: rows.lists(), return_schema=columns
-            ),
+            python_schema=core_schema.union_schema([instance, read]),
+            serialization=write,
         )
+
+
+def _places_by_columns(parts: Sequence[Columns[Any]]) -> Iterable[list[int]]:
+    """Return the places of the parts that share their columns, for all columns."""
+    sharing: dict[int, list[int]] = {}
+    for place, part in enumerate(parts):
+        places = sharing.setdefault(id(part._columns), [])
+        places.append(place)
+    return sharing.values()
+
+
+def _rows_of(
+    starts: Ints,
+    lengths: Ints,
+) -> Ints:
+    """Return the places start, start + 1, … of each part, one part after the other."""
+    total = lengths.sum()
+    before = np.cumsum(lengths) - lengths
+    offsets = np.repeat(starts - before, lengths)
+    return np.arange(total) + offsets
 
 
 def _stored(
     kind: type[NamedTuple], columns: Mapping[str, Sequence[Any]]
 ) -> dict[str, Column]:
-    return {name: _STORED[of](columns[name]) for name, of in kinds(kind).items()}
-
-
-def _list(column: Column) -> list[Any]:
-    return column if isinstance(column, list) else column.tolist()
+    stored = {}
+    for name, type_ in column_types(kind).items():
+        store = _STORED[type_]
+        stored[name] = store(columns[name])
+    return stored

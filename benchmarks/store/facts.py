@@ -1,4 +1,4 @@
-"""Facts: what is written once and never edited, as JSON; how a fact is named, read and checked. No torch here.
+"""Facts: what is written once, as JSON, and never edited. No torch here.
 
 Floats that are not finite are written as the strings "Infinity", "-Infinity" and "NaN".
 """
@@ -19,9 +19,7 @@ from pydantic import (
     ValidationError,
 )
 
-from archselect.benchmarks.store.ranges import (
-    Impossible,
-)
+from archselect.benchmarks.store.ranges import Impossible
 from archselect.nasbench_adapters.atomic_files import write_atomically
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.input_files import read_bytes, unreadable
@@ -29,8 +27,12 @@ from archselect.nasbench_adapters.input_files import read_bytes, unreadable
 Settings = dict[str, str | int | FiniteFloat | bool | None]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-"""16 hexadecimal digits. It is the name of a file, and so must not be the way to one
-elsewhere.
+"""16 hexadecimal digits. An id names a file, so it must not be a path to another
+folder.
+"""
+FormulationNumbers = dict[str, Annotated[int, Field(ge=1)]]
+"""Formulation numbers by component. A component's number is raised when its results
+change on purpose.
 """
 
 
@@ -40,19 +42,27 @@ class Fact(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
     def check(self) -> None:
-        """Raise Impossible for a value of the right type that nothing can have measured."""
+        """Raise Impossible for a value that nothing can have measured."""
 
 
-Numbers = dict[str, Annotated[int, Field(ge=1)]]
-"""Formulation numbers by component. A component's number is raised when its results
-change on purpose.
-"""
+FactType = TypeVar("FactType", bound=Fact)
+
+# --- names
 
 
 def content_id(content: object) -> str:
-    """16 hexadecimal digits of the SHA-256 of the content's canonical JSON."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """Return the hash of a content's canonical JSON, 16 hexadecimal digits.
+
+    They are the first of the SHA-256.
+    """
+    text = json.dumps(
+        content,
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=True,
+    )
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return digest[:16]
 
 
 def short_commit(commit: str | None) -> str:
@@ -62,92 +72,124 @@ def short_commit(commit: str | None) -> str:
     name, _, changed = commit.partition("-")
     if name == "unknown":
         return f"unknown commit, source {changed}"
-    return f"{name[:10]}{' with changes' if changed else ''}"
+    suffix = " with changes" if changed else ""
+    return f"{name[:10]}{suffix}"
 
 
-def flatten(settings: object, prefix: str = "") -> dict[str, object]:
-    """Nested settings as one level, keys joined by dots; tables in a list by their places."""
+def flatten(
+    settings: object,
+    prefix: str = "",
+) -> dict[str, object]:
+    """Return nested settings as one level, with keys joined by dots.
+
+    Tables in a list have their places as keys.
+    """
     if isinstance(settings, list) and settings and isinstance(settings[0], dict):
         settings = {f"{place}": item for place, item in enumerate(settings)}
     if not isinstance(settings, dict):
         return {prefix: settings}
     joined: dict[str, object] = {}
     for key, value in settings.items():
-        joined |= flatten(value, f"{prefix}.{key}" if prefix else key)
+        path = f"{prefix}.{key}" if prefix else key
+        joined |= flatten(value, path)
     return joined
 
 
+# --- writing
+
 _NUMBERS = re.compile(rb"\[\n[^\[\]{}\"]+\]")
-"""A list of numbers, each on a line; no text has a line break in JSON."""
+"""A list of numbers, each on a line. A text in JSON has no line break."""
 
 
-def as_text(fact: Fact) -> bytes:
-    """A fact as indented JSON, each list of numbers on one line."""
+def encode_fact(fact: Fact) -> bytes:
+    """Return a fact as indented JSON, each list of numbers on one line."""
     indented = fact.model_dump_json(indent=1).encode()
-    return _NUMBERS.sub(lambda found: b" ".join(found[0].split()), indented) + b"\n"
+    return _NUMBERS.sub(_on_one_line, indented) + b"\n"
 
 
-def write_fact(path: Path, fact: Fact, within: Path | None = None) -> None:
-    """Write a fact :func:`as_text`, atomically; see :func:`.atomic_files.write_atomically`."""
-    write_atomically(path, as_text(fact), within)
+def _on_one_line(match: re.Match[bytes]) -> bytes:
+    return b" ".join(match[0].split())
 
 
-FactType = TypeVar("FactType", bound=Fact)
+def write_fact(
+    path: Path,
+    fact: Fact,
+    within: Path | None = None,
+) -> None:
+    """Write a fact, encoded by :func:`encode_fact`, atomically.
+
+    For `within` see :func:`.atomic_files.write_atomically`.
+    """
+    write_atomically(path, encode_fact(fact), within)
+
+
+# --- reading
+
+_REMEDY = "remove it and run again"
 
 
 def read_fact(
-    path: Path, kind: type[FactType], mend: str = "remove it and run again"
+    path: Path,
+    kind: type[FactType],
+    remedy: str = _REMEDY,
 ) -> FactType:
     """Return the fact of a file.
 
     Args:
-        mend: what to do about a file of another shape, for the message.
+        path: of the file.
+        kind: of the fact.
+        remedy: what to do about a file of another shape, for the message.
 
-    Raises UserError, naming file and field, if the file is unreadable or of another
-    shape.
+    Raises:
+        UserError: names file and field, if the file cannot be read or is of another
+            shape.
     """
     try:
         content = read_bytes(path)
     except OSError as error:
         raise unreadable(path, error) from error
-    return parse_fact(path, content, kind, mend)
+    return parse_fact(path, content, kind, remedy)
 
 
 def read_fact_if_there(
-    path: Path, kind: type[FactType], mend: str = "remove it and run again"
+    path: Path, kind: type[FactType], remedy: str = _REMEDY
 ) -> FactType | None:
-    """Return the fact of a file, None if there is no such file (any more); see :func:`read_fact`."""
+    """Return the fact of a file as :func:`read_fact`, or None if there is no such file.
+
+    A file that another process removes meanwhile is none.
+    """
     try:
         content = read_bytes(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise unreadable(path, error) from error
-    return parse_fact(path, content, kind, mend)
+    return parse_fact(path, content, kind, remedy)
 
 
 def parse_fact(
     path: Path,
     content: bytes | str,
     kind: type[FactType],
-    mend: str = "remove it and run again",
+    remedy: str = _REMEDY,
 ) -> FactType:
-    """Return the fact that a file's content is.
+    """Return the fact in a file's content.
 
-    Raises UserError as :func:`read_fact`, if it is none.
+    Raises UserError as :func:`read_fact`.
     """
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
+        name = kind.__name__.lower()
         raise UserError(
-            f"{path} is not a valid {kind.__name__.lower()}: {where}: {first['msg']}; {mend}"
+            f"{path} is not a valid {name}: {where}: {first['msg']}; {remedy}"
         ) from error
 
 
 def check_fact(path: Path, fact: Fact) -> None:
-    """Raise UserError, naming the file, for a fact that says what nothing can have measured."""
+    """Raise UserError, naming the file, for a fact that nothing can have measured."""
     try:
         fact.check()
     except Impossible as error:

@@ -1,8 +1,8 @@
-"""The log of a run, a supernet or a training: a file of its own in `logs/`, one JSON object a line. No torch here.
+"""Logs of runs, supernets and trainings: files in `logs/`, one JSON object a line.
 
 Each line has `time` (UTC), `level` and `event`: begun, answered (what a selector asked,
 and how often), epoch, finished or failed, a warning, or whatever a selector writes to a
-logger of `logging`. Nothing is read off logs: they may go.
+logger of `logging`. Nothing is computed from logs: they may be deleted. No torch here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from archselect.nasbench_adapters.atomic_files import open_to_append, unwritable
 LOG = logging.getLogger("archselect")
 LOG.setLevel(logging.INFO)
 EVERY = 60.0
-"""Seconds after which a run that asks the same question on and on gets another line."""
+"""Seconds after which a run that repeats one question gets another line."""
 
 
 def note(event: str, **facts: object) -> None:
@@ -34,32 +34,35 @@ def note(event: str, **facts: object) -> None:
 
 
 @contextmanager
-def logged(path: Path, **about: object) -> Iterator[None]:
-    """Within it, what this thread logs goes into the file, too; it begins with `about` and the process.
+def log_to(path: Path, **about: object) -> Iterator[None]:
+    """Write what this thread logs within the block into a file, too.
 
-    The file lies in a folder of a study's folder, below which nothing is written
-    through links. Raises UserError if it cannot be written.
+    Args:
+        path: of the file, in a folder of a study's folder, below which nothing is
+            written through links.
+        about: facts of the first line, besides the process.
+
+    Raises:
+        UserError: if the file cannot be written.
     """
     try:
-        handler = _File(path)
+        handler = _FileHandler(path)
     except OSError as error:
         raise unwritable(path, error) from error
-    own = threading.get_ident()
-    handler.addFilter(
-        lambda line: line.thread == own
-    )  # a cluster's worker may do several runs at once
-    handler.setFormatter(_Lines())
+    thread = threading.get_ident()
+    # A cluster's worker may do several runs at once, each in a thread.
+    handler.addFilter(lambda line: line.thread == thread)
+    handler.setFormatter(_JsonFormatter())
     logging.getLogger().addHandler(handler)
-    _hear_warnings()
+    _log_warnings()
     start = time.monotonic()
     try:
         note("begun", **about, host=platform.node(), pid=os.getpid())
         yield
         note("finished", seconds=round(time.monotonic() - start, 3))
     except BaseException as error:
-        LOG.exception(
-            "failed", extra={"facts": {"error": f"{type(error).__name__}: {error}"}}
-        )
+        facts = {"error": f"{type(error).__name__}: {error}"}
+        LOG.exception("failed", extra={"facts": facts})
         raise
     finally:
         logging.getLogger().removeHandler(handler)
@@ -67,20 +70,25 @@ def logged(path: Path, **about: object) -> Iterator[None]:
 
 
 class Answers:
-    """Notes the questions of a run: a line when another comes, and each :data:`EVERY` seconds.
+    """Notes the questions of a run.
 
-    A context manager, at whose end the last is noted.
+    It writes a line when another question comes, and each :data:`EVERY` seconds. As a
+    context manager it notes the last question at its end.
     """
 
     def __init__(self) -> None:
-        self._of: tuple[str, bool] | None = None
-        self._times, self._since = 0, time.monotonic()
+        self._question = ""
+        self._replayed = False
+        self._times = 0
+        self._since = time.monotonic()
 
     def answered(self, question: str, replayed: bool) -> None:
-        """A question was answered, or its answer taken from the journal."""
-        if self._of != (question, replayed) or time.monotonic() - self._since > EVERY:
+        """Count an answer to a question, computed or replayed from the journal."""
+        is_other = (self._question, self._replayed) != (question, replayed)
+        if is_other or time.monotonic() - self._since > EVERY:
             self._note()
-            self._of = (question, replayed)
+            self._question = question
+            self._replayed = replayed
         self._times += 1
 
     def __enter__(self) -> Answers:
@@ -90,24 +98,24 @@ class Answers:
         self._note()
 
     def _note(self) -> None:
+        """Note the answers since the last line, if there are any."""
         now = time.monotonic()
-        if self._of is not None:
-            question, replayed = self._of
-            journal = {"from_journal": True} if replayed else {}
+        if self._times:
             note(
                 "answered",
-                question=question,
+                question=self._question,
                 times=self._times,
                 seconds=round(now - self._since, 3),
-                **journal,
+                **({"from_journal": True} if self._replayed else {}),
             )
-        self._times, self._since = 0, now
+        self._times = 0
+        self._since = now
 
 
-class _File(logging.Handler):
+class _FileHandler(logging.Handler):
     """Adds each line to a file, at once.
 
-    A disk that is full stops no run here: what the run itself writes will.
+    A full disk stops no run here: the files that the run itself writes will stop it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -115,24 +123,25 @@ class _File(logging.Handler):
         super().__init__()
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Write the line of a record of `logging`."""
         with suppress(OSError):
             self._file.write((self.format(record) + "\n").encode())
             self._file.flush()
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
         super().close()
 
 
-class _Lines(logging.Formatter):
-    """A line of JSON for each record of `logging`."""
+class _JsonFormatter(logging.Formatter):
+    """Formats a record of `logging` as a line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        when = datetime.fromtimestamp(record.created, UTC).isoformat(
-            timespec="milliseconds"
-        )
+        """Return the line of a record of `logging`."""
+        created = datetime.fromtimestamp(record.created, UTC)
         line: dict[str, Any] = {
-            "time": when,
+            "time": created.isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
         }
@@ -144,14 +153,13 @@ class _Lines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def _hear_warnings() -> None:
-    """Have Python's warnings logged, besides being shown."""
-    if isinstance(warnings.showwarning, _Shown):
-        return
-    warnings.showwarning = _Shown(warnings.showwarning)
+def _log_warnings() -> None:
+    """Have Python's warnings logged from now on, besides being shown."""
+    if not isinstance(warnings.showwarning, _LoggingShow):
+        warnings.showwarning = _LoggingShow(warnings.showwarning)
 
 
-class _Shown:
+class _LoggingShow:
     """Shows a warning as before, and logs it."""
 
     def __init__(self, show: Any) -> None:

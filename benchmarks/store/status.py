@@ -1,9 +1,9 @@
-"""How far a study is, read off its folder: from any machine that sees it, while it runs or after."""
+"""How far a study is, read from its folder while it runs or after, on any machine."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
@@ -15,11 +15,11 @@ from archselect.benchmarks.store.records import Failure, Record
 from archselect.nasbench_adapters.foreign_text import LONGEST_MESSAGE, one_line
 
 PACE = 20
-"""How many of the last runs to be finished say how long the others take."""
+"""How many of the last finished runs say how long the others take."""
 
 
 class FailedRun(BaseModel):
-    """A run that failed: its selector's label, space, seeds and error, and where its log is."""
+    """A run that failed: its selector's label, space, seeds and error, and its log."""
 
     label: str
     space: str
@@ -28,9 +28,8 @@ class FailedRun(BaseModel):
     log: Path
 
     def __str__(self) -> str:
-        where = (
-            f"{self.label} on {self.space}, seeds {self.seeds[0]} and {self.seeds[1]}"
-        )
+        supernet, selection = self.seeds
+        where = f"{self.label} on {self.space}, seeds {supernet} and {selection}"
         return one_line(f"failed: {where}: {self.error}", LONGEST_MESSAGE)
 
 
@@ -40,16 +39,16 @@ class Status(BaseModel):
     Attributes:
         study: its name.
         runs: in all.
-        done: have a record.
-        failed: those noted, which the same command would try again.
-        begun: neither, but with a journal of answers or a selection whose training is
-            not finished.
+        done: runs that have a record.
+        failed: runs whose failure is noted; the same command tries them again.
+        begun: other runs with a journal of answers, or with a selection whose training
+            is not finished.
         supernets: trained or initialised so far; only the study's command knows how
             many there will be.
         training: supernets and final trainings with a checkpoint.
         quiet: seconds since anything was written; None for a folder in which nothing
             has been.
-        left: seconds until all is done at the pace of the last :data:`PACE` runs; None
+        left: seconds until all runs are done at the pace of the last :data:`PACE`; None
             before the third.
     """
 
@@ -64,64 +63,102 @@ class Status(BaseModel):
     left: float | None
 
 
-def status(root: Path, now: float | None = None) -> Status:
-    """Look at a folder; `now` is the time in seconds since 1970, if not the present.
+def read_status(root: Path, now: float | None = None) -> Status:
+    """Return how far the study of a folder is.
 
-    Raises UserError if the folder is none of ours or holds a damaged file.
+    Args:
+        root: the folder.
+        now: the time in seconds since 1970, if not the present.
+
+    Raises:
+        UserError: if the folder is not one of records, or holds a damaged file.
     """
-    folder, now = Folder(root), time.time() if now is None else now
+    folder = Folder(root)
+    now = time.time() if now is None else now
     info = folder.study()
     runs = set(info.runs)
-    records = {
-        run: path for run in runs if (path := folder.path(Record, run)).is_file()
-    }
-    failures = [
-        own for own in folder.read_all(Failure) if own.id in runs - records.keys()
-    ]
-    failed = {own.id for own in failures}
-    begun = {
-        run
-        for run in runs - records.keys() - failed
-        if folder.journal(run).with_suffix(".jsonl").is_file()
-        or folder.selection(run).is_file()
-    }
-    written = sorted(
-        when for path in records.values() if (when := _written(path)) is not None
-    )
-    pace = _pace(written)
-    missing = len(runs) - len(records) - len(failed)
-    times = [when for path in root.rglob("*") if (when := _written(path)) is not None]
+    finished = _finished_records(folder, runs)
+    unfinished = runs - finished.keys()
+    failures = []
+    for failure in folder.read_all(Failure):
+        if failure.id in unfinished:
+            failures.append(failure)
+            unfinished.remove(failure.id)
+    begun = [run for run in unfinished if _has_begun(folder, run)]
+    written = _times_written(root.rglob("*"))
+    pace = _seconds_per_run(_times_written(finished.values()))
     return Status(
         study=info.name,
         runs=len(runs),
-        done=len(records),
-        failed=[
-            FailedRun(
-                label=own.inputs.selector.label,
-                space=own.inputs.space,
-                seeds=(own.inputs.supernet_seed, own.inputs.selection_seed),
-                error=own.error,
-                log=folder.log(own.id),
-            )
-            for own in failures
-        ],
+        done=len(finished),
+        failed=[_describe(folder, failure) for failure in failures],
         begun=len(begun),
-        supernets=sum(1 for _ in (root / "supernets").glob("*.pt")),
-        training=sum(1 for _ in (root / "supernets").glob("*.checkpoint")),
-        quiet=max(now - max(times), 0.0) if times else None,
-        left=None if pace is None else pace * missing,
+        supernets=_count_files(root / "supernets", "*.pt"),
+        training=_count_files(root / "supernets", "*.checkpoint"),
+        quiet=max(now - written[-1], 0.0) if written else None,
+        left=None if pace is None else pace * len(unfinished),
     )
 
 
-def _pace(written: Sequence[float]) -> float | None:
-    """Seconds from one run's end to the next, on the whole; without the longest wait, which may have been a pause."""
-    waits = sorted(after - before for before, after in pairwise(written[-PACE - 1 :]))
-    return fmean(waits[:-1]) if len(waits) > 1 else None
+def _finished_records(
+    folder: Folder,
+    runs: Iterable[str],
+) -> dict[str, Path]:
+    """Return the record of each finished run, by the run's id."""
+    finished = {}
+    for run in runs:
+        path = folder.path(Record, run)
+        if path.is_file():
+            finished[run] = path
+    return finished
 
 
-def _written(path: Path) -> float | None:
-    """When the file, or a link itself, was last written; None if it is gone by now."""
-    try:
-        return path.lstat().st_mtime
-    except FileNotFoundError:
+def _has_begun(folder: Folder, run: str) -> bool:
+    """Return whether a run without record or failure has a journal or a selection."""
+    journal = folder.journal(run).with_suffix(".jsonl")
+    return journal.is_file() or folder.selection(run).is_file()
+
+
+def _describe(folder: Folder, failure: Failure) -> FailedRun:
+    inputs = failure.inputs
+    return FailedRun(
+        label=inputs.selector.label,
+        space=inputs.space,
+        seeds=(inputs.supernet_seed, inputs.selection_seed),
+        error=failure.error,
+        log=folder.log(failure.id),
+    )
+
+
+def _seconds_per_run(ends: Sequence[float]) -> float | None:
+    """Return the mean wait between the ends of the last runs; None before the third.
+
+    The longest wait is left out, for it may have been a pause.
+
+    Args:
+        ends: of the finished runs, sorted.
+    """
+    last = ends[-PACE - 1 :]
+    if len(last) < 3:
         return None
+    waits = [after - before for before, after in pairwise(last)]
+    waits.remove(max(waits))
+    return fmean(waits)
+
+
+def _times_written(paths: Iterable[Path]) -> list[float]:
+    """Return when files, or links themselves, were last written, sorted.
+
+    What is removed meanwhile is left out.
+    """
+    times = []
+    for path in paths:
+        try:
+            times.append(path.lstat().st_mtime)
+        except FileNotFoundError:
+            continue
+    return sorted(times)
+
+
+def _count_files(folder: Path, pattern: str) -> int:
+    return sum(1 for _ in folder.glob(pattern))

@@ -1,12 +1,12 @@
-"""What was seen of a supernet's training, epoch by epoch: its schema, and how it is written and read. No torch here.
+"""Traces: what was recorded of a supernet's training, epoch by epoch. No torch here.
 
-A supernet whose recipe says `trace = true` leaves `traces/ID.npz` beside the records,
-named like the supernet: arrays and, as JSON, what they are of. Arrays are float32
-(counts int32) with T epochs, E edges, K operations (padded with zeros where an edge
-allows fewer), L layers of a cell type. The cost of an operation on an edge is the loss'
-derivative by its entry of the mixture, c = Σ ⟨∂L/∂x_target, O(x_source)⟩ over the
-images of a batch, L their mean cross-entropy: what is positive does harm (Xie et al.,
-AISTATS 2021).
+A supernet whose optimiser has the setting `trace = true` leaves `traces/ID.npz` beside
+the records, named like the supernet: arrays and, as JSON, what they are of. Arrays are
+float32 (counts int32) with T epochs, E edges, K operations (padded with zeros where an
+edge allows fewer), L layers of a cell type. The cost of an operation on an edge is the
+derivative of the loss by its entry of the mixture, c = Σ ⟨∂L/∂x_target, O(x_source)⟩
+over the images of a batch, with L their mean cross-entropy: an operation of positive
+cost does harm (Xie et al., AISTATS 2021).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
 
-from archselect.benchmarks.store.facts import Fact, Id, Numbers, Seed
+from archselect.benchmarks.store.facts import Fact, FormulationNumbers, Id, Seed
 from archselect.benchmarks.store.records import DataInputs, SupernetInputs, supernet_id
 from archselect.nasbench_adapters.arrays import open_arrays
 from archselect.nasbench_adapters.atomic_files import write_atomically
@@ -29,21 +29,28 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.input_files import DAMAGED
 
 Array = npt.NDArray[np.float32] | npt.NDArray[np.int32]
-WRONG, RIGHT = 0, 1
-"""Places along the axis of images that the supernet classified wrong, and right."""
-COUNT, LOSS, ENTROPY = 0, 1, 2
-"""Places along the axis of sums over images: how many, of the cross-entropy L, of the
-prediction's entropy H.
-"""
-FIRST, LAST = 0, 1
-"""Places along the axis of probes: before training, and after it."""
+WRONG = 0
+"""Place, along the axis of answers, of images that the supernet classified wrong."""
+RIGHT = 1
+"""Place, along the axis of answers, of images that the supernet classified right."""
+COUNT = 0
+"""Place, along the axis of sums over images, of their number."""
+LOSS = 1
+"""Place, along the axis of sums over images, of the cross-entropy L."""
+ENTROPY = 2
+"""Place, along the axis of sums over images, of the prediction's entropy H."""
+FIRST = 0
+"""Place, along the axis of probes, of the one before training."""
+LAST = 1
+"""Place, along the axis of probes, of the one after training."""
 
 
 class TracedCell(Fact):
-    """A cell type: nodes 0 .. nodes - 1, the inputs first, edges (source, target), `operations[e]` those allowed.
+    """A cell type of a traced supernet.
 
-    `layers` is how many layers of the network are of it. Every edge has operations, and
-    leads from a node to a later one that is no input.
+    Its nodes are 0 .. nodes - 1, the inputs first; its edges are (source, target), and
+    lead to later nodes that are no inputs. `operations[e]` names those allowed on edge
+    e, one at least. `layers` is how many layers of the network are of this type.
     """
 
     name: str
@@ -55,33 +62,40 @@ class TracedCell(Fact):
     layers: int = Field(ge=0)
 
     @model_validator(mode="after")
-    def _whole(self) -> TracedCell:
-        forward = all(
-            0 <= source < target < self.nodes and target >= self.inputs
-            for source, target in self.edges
-        )
-        inside = all(0 <= node < self.nodes for node in self.output)
-        if not forward or not inside or not 0 < self.inputs < self.nodes:
+    def _check(self) -> TracedCell:
+        """Return the cell itself. Raises ValueError for one that no space has."""
+        if not self._leads_forward():
             raise ValueError("its edges do not lead from its inputs to later nodes")
         if self.nodes > self.inputs + len(self.edges):
             raise ValueError("it has nodes that nothing enters")
-        if len(self.operations) != len(self.edges) or not all(self.operations):
+        is_whole = len(self.operations) == len(self.edges)
+        if not is_whole or not all(self.operations):
             raise ValueError("its edges have no operations")
         return self
 
+    def _leads_forward(self) -> bool:
+        """Return whether the edges lead from the inputs to later nodes."""
+        if not 0 < self.inputs < self.nodes:
+            return False
+        if not all(0 <= node < self.nodes for node in self.output):
+            return False
+        return all(
+            0 <= source < target < self.nodes and target >= self.inputs
+            for source, target in self.edges
+        )
+
     @property
     def width(self) -> int:
-        """K."""
+        """K, the most operations that an edge has."""
         return max(map(len, self.operations))
 
 
 class TraceInfo(Fact):
-    """What a trace is of: all that determines the supernet, and its cells.
+    """The supernet of a trace: all that determines it, and its cells.
 
-    `parts` are the parts of the images ("train", "valid" or "all") that losses are
-    known of; the first is the one from whose losses the alphas' gradient is had, and on
-    which costs are measured. `formulations` are the supernet's; `commit`: see
-    :class:`.record.Record`.
+    `parts` are the parts of the images ("train", "valid" or "all") that have losses.
+    The first is the one on which the alphas' gradient and the costs are computed.
+    `formulations` are the supernet's. For `commit` see :class:`.record.Record`.
     """
 
     schema_version: Literal[2] = 2
@@ -90,7 +104,7 @@ class TraceInfo(Fact):
     data: DataInputs
     supernet: SupernetInputs
     seed: Seed
-    formulations: Numbers
+    formulations: FormulationNumbers
     parts: list[str] = Field(min_length=1)
     cells: list[TracedCell] = Field(min_length=1)
     commit: str | None = None
@@ -98,7 +112,7 @@ class TraceInfo(Fact):
 
 @dataclass(frozen=True, eq=False)
 class CellTrace:
-    """What was seen of a cell type; costs without a suffix are summed over the layers of the type.
+    """Recorded numbers of a cell type; costs are sums over its layers or by layer.
 
     Attributes:
         probabilities: (T + 1, E, K) softmax of the alphas, before training and after
@@ -127,7 +141,7 @@ class CellTrace:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """A whole trace.
+    """The trace of a supernet.
 
     Attributes:
         info: what it is of.
@@ -143,7 +157,7 @@ class Trace:
 
     @property
     def epochs(self) -> int:
-        """T."""
+        """T, the number of epochs."""
         return len(self.losses)
 
 
@@ -162,14 +176,18 @@ AXES: Mapping[str, tuple[str, ...]] = {
 
 
 def shape_of_losses(parts: int, epochs: int) -> tuple[int, ...]:
-    """That of the losses after so many epochs."""
+    """Return the shape of the losses of some parts after some epochs."""
     return epochs, parts, 2, 3
 
 
-def shapes(
-    edges: int, operations: int, layers: int, epochs: int, probes: int = 2
+def cell_shapes(
+    edges: int,
+    operations: int,
+    layers: int,
+    epochs: int,
+    probes: int = 2,
 ) -> dict[str, tuple[int, ...]]:
-    """Those of the arrays of a cell type, by name, after so many epochs and probes."""
+    """Return the shapes of a cell type's arrays, by name."""
     sizes = {
         "T": epochs,
         "T + 1": epochs + 1,
@@ -178,45 +196,36 @@ def shapes(
         "K": operations,
         "probes": probes,
     }
-    return {name: tuple(sizes[axis] for axis in axes) for name, axes in AXES.items()}
+    shapes = {}
+    for name, axes in AXES.items():
+        shapes[name] = tuple(sizes[axis] for axis in axes)
+    return shapes
 
 
 def write_trace(path: Path, trace: Trace) -> None:
     """Write a trace atomically into a folder of a study's folder.
 
-    Raises UserError if that cannot take it.
+    Raises UserError if it cannot be written.
     """
-    arrays = {"losses": trace.losses}
-    for c, cell in enumerate(trace.cells):
-        arrays |= {f"{name}_{c}": getattr(cell, name) for name in AXES}
-    info = np.frombuffer(trace.info.model_dump_json().encode(), dtype=np.uint8)
+    text = trace.info.model_dump_json().encode()
+    info = np.frombuffer(text, dtype=np.uint8)
+    arrays = {"info": info, "losses": trace.losses}
+    for place, cell in enumerate(trace.cells):
+        for name in AXES:
+            arrays[f"{name}_{place}"] = getattr(cell, name)
     file = io.BytesIO()
-    np.savez_compressed(file, info=info, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     write_atomically(path, file.getvalue(), path.parent.parent)
 
 
 def read_trace(path: Path) -> Trace:
-    """Read a trace back; nothing in the file is executed.
+    """Return the trace of a file; nothing in the file is executed.
 
-    Raises UserError if it is missing, damaged or another's.
+    Raises UserError if the file is missing, damaged or of another supernet.
     """
     try:
         with open_arrays(path) as file:
-            info = TraceInfo.model_validate_json(file["info"].tobytes())
-            if path.stem != info.id or info.id != _id(info):
-                raise ValueError("it is of another supernet")
-            epochs, cells = len(file["probabilities_0"]) - 1, []
-            losses = _array(file, "losses", shape_of_losses(len(info.parts), epochs))
-            for c, cell in enumerate(info.cells):
-                of_cell = shapes(len(cell.edges), cell.width, cell.layers, epochs)
-                cells.append(
-                    CellTrace(
-                        **{
-                            n: _array(file, f"{n}_{c}", shape)
-                            for n, shape in of_cell.items()
-                        }
-                    )
-                )
+            return _parse_trace(file, path.stem)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValidationError, *DAMAGED) as error:
@@ -224,19 +233,43 @@ def read_trace(path: Path) -> Trace:
         raise UserError(
             f"{path} is not a trace or is damaged ({reason}): remove it and its supernet, and run again"
         ) from error
+
+
+def _parse_trace(file: Mapping[str, Array], id: str) -> Trace:
+    """Return the trace of a supernet from arrays by name.
+
+    Raises ValueError if they are of another one, or have another shape or type.
+    """
+    info = TraceInfo.model_validate_json(file["info"].tobytes())
+    if id != info.id or info.id != _supernet_id(info):
+        raise ValueError("it is of another supernet")
+    epochs = len(file["probabilities_0"]) - 1
+    losses = _array(file, "losses", shape_of_losses(len(info.parts), epochs))
+    cells = []
+    for place, cell in enumerate(info.cells):
+        edges = len(cell.edges)
+        shapes = cell_shapes(edges, cell.width, cell.layers, epochs)
+        arrays = {}
+        for name, shape in shapes.items():
+            arrays[name] = _array(file, f"{name}_{place}", shape)
+        cells.append(CellTrace(**arrays))
     return Trace(info, losses, tuple(cells))
 
 
-def _id(info: TraceInfo) -> str:
+def _supernet_id(info: TraceInfo) -> str:
     return supernet_id(
         info.space, info.supernet, info.data, info.seed, info.formulations
     )
 
 
-def _array(file: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:
-    """An array of the file.
+def _array(
+    file: Mapping[str, Array],
+    name: str,
+    shape: tuple[int, ...],
+) -> Array:
+    """Return an array of the file.
 
-    Raises ValueError if it has another shape, or another type than arrays here have.
+    Raises ValueError if it has another shape, or a type that no array here has.
     """
     array = file[name]
     if array.dtype != (np.int32 if "counts" in name else np.float32):

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_data_path
 
+from archselect.nasbench_adapters.agreement import Agreement
 from archselect.nasbench_adapters.atomic_files import write_atomically
 from archselect.nasbench_adapters.errors import Faults, UserError, nearest, unknown
 from archselect.nasbench_adapters.foreign_text import spreadsheet_cell
@@ -43,7 +44,6 @@ from archselect.nasbench_adapters.truth.landscape import (
 from archselect.nasbench_adapters.truth.plain_csv import PlainColumns
 from archselect.nasbench_adapters.truth.rows import SHOWN, Refused
 from archselect.nasbench_adapters.truth.surrogate import (
-    Agreement,
     GroundTruth,
     Surrogate,
 )

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau, rankdata, spearmanr
 
+from archselect.nasbench_adapters.agreement import Agreement
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.truth.features import (
@@ -25,7 +26,7 @@ from archselect.nasbench_adapters.truth.features import (
     features,
     is_graph,
 )
-from archselect.nasbench_adapters.truth.surrogate import Agreement, Surrogate
+from archselect.nasbench_adapters.truth.surrogate import Surrogate
 from archselect.nasbench_adapters.truth.table import (
     MEASURED,
     TruthTable,

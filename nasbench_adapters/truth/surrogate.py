@@ -13,7 +13,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from archselect.nasbench_adapters.agreement import Agreement
 from archselect.nasbench_adapters.arrays import open_arrays
 from archselect.nasbench_adapters.atomic_files import write_atomically
 from archselect.nasbench_adapters.errors import UserError
@@ -52,49 +53,6 @@ ENCODINGS: dict[str, Encoding] = {
     "nasbench301": (nb301_encoding.feature_names, nb301_encoding.features),
 }
 """How rows of a table become features: their names, and the rows of numbers."""
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How predictions agree with accuracies that were left out of the fit, each with its 95 % interval.
-
-    Attributes:
-        architectures: predicted, each by the fit on the other folds.
-        folds: of the cross-validation.
-        tau, tau_low, tau_high: Kendall's tau-b.
-        spearman, spearman_low, spearman_high: Spearman's rho.
-        rmse, rmse_low, rmse_high: root of the mean squared difference, in points.
-        best, best_low, best_high: tau-b among the tenth with the highest accuracies,
-            which is where selected cells are; None where that tenth is too small.
-    """
-
-    architectures: int
-    folds: int
-    tau: float
-    tau_low: float
-    tau_high: float
-    spearman: float
-    spearman_low: float
-    spearman_high: float
-    rmse: float
-    rmse_low: float
-    rmse_high: float
-    best: float | None = None
-    best_low: float | None = None
-    best_high: float | None = None
-
-    def __str__(self) -> str:
-        among = (
-            ""
-            if self.best is None
-            else f" (best tenth {self.best:.3f} [{self.best_low:.3f}, {self.best_high:.3f}])"
-        )
-        return (
-            f"{self.folds}-fold cross-validated on {self.architectures:,} architectures: "
-            f"Kendall's tau-b {self.tau:.3f} [{self.tau_low:.3f}, {self.tau_high:.3f}]{among}, "
-            f"Spearman {self.spearman:.3f} [{self.spearman_low:.3f}, {self.spearman_high:.3f}], "
-            f"RMSE {self.rmse:.2f} [{self.rmse_low:.2f}, {self.rmse_high:.2f}] points"
-        )
 
 
 _KINDS: dict[str, type | UnionType] = {

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import kendalltau, spearmanr
 
 from archselect.benchmarks.store.facts import read_checked, short_commit
-from archselect.benchmarks.store.folder import OF_REPORTS, Folder
+from archselect.benchmarks.store.folder import REPORT_FILES, Folder
 from archselect.benchmarks.store.records import Population, Score, Scored, Scoring
 from archselect.nasbench_adapters.atomic_files import write_atomically
 from archselect.nasbench_adapters.errors import UserError, unknown
@@ -152,7 +152,7 @@ def _reasons(scores: Sequence[Score]) -> Counter[str]:
 
 def write_scores(root: Path, directions: dict[str, str]) -> Table:
     """Write `scores.csv` and the table `report/correlation` (.md, .csv, .tex) of a folder of scores; the table."""
-    Folder(root).refuse_links(OF_REPORTS)
+    Folder(root).refuse_links(REPORT_FILES)
     scores = load_scores(root, directions)
     table = correlation_table(scores)
     write_atomically(root / "scores.csv", csv_text(scores_frame(scores)).encode(), root)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from archselect.benchmarks.store.folder import OF_REPORTS, Folder
+from archselect.benchmarks.store.folder import REPORT_FILES, Folder
 from archselect.nasbench_adapters.atomic_files import write_atomically
 from archselect.nasbench_adapters.foreign_text import one_line
 from archselect.reports.drawing.cells import SelectedCells, selected_cells
@@ -76,7 +76,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def _write(folder: Path) -> ReportPaths:
-    Folder(folder).refuse_links(OF_REPORTS)
+    Folder(folder).refuse_links(REPORT_FILES)
     results = load(folder, compacted=True)
     found, cells = tables(results), selected_cells(results)
     drawn, runs, wiring = (

@@ -17,8 +17,8 @@ USUAL: Mapping[str, Setting] = {
     "alpha_mean": 0.0,
     "alpha_grad_clip": 0.0,
 }
-"""Settings of a supernet that a record may leave out, and that no protocol names; all
-have these values.
+"""Settings that no protocol names: every published search has these values, and so does
+a supernet without such a setting.
 """
 
 

@@ -146,5 +146,5 @@ def _columns(
     kind: type[NamedTuple], parts: Sequence[Columns[Any]]
 ) -> list[npt.NDArray[Any]]:
     """Of every row the place of its part, then its fields in order; the parts' rows in order, the parts in any."""
-    of, found = Columns.gathered(kind, parts)
+    of, found = Columns.gather(kind, parts)
     return [of, *(found[name] for name in kind._fields)]

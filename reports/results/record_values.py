@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from archselect.benchmarks.store.cell_checks import check_same_shape
 from archselect.benchmarks.store.folder import Folder
-from archselect.benchmarks.store.ranges import Impossible, check_like
+from archselect.benchmarks.store.ranges import Impossible
 from archselect.benchmarks.store.records import Landscape, Record, Selected
 from archselect.nasbench_adapters.errors import UserError
 
@@ -47,7 +48,7 @@ def refuse_contradictions(
 def _check_cells(source: Folder, record: Record, landscape: Landscape) -> None:
     """Raise UserError unless a landscape knows what each of the record's operations is worth."""
     try:
-        check_like(
+        check_same_shape(
             "operations",
             record.selected.operations,
             f"landscape {landscape.id}",

@@ -15,7 +15,7 @@ from archselect.benchmarks.runs.runner import Runner
 from archselect.benchmarks.store.facts import write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Failure, Record
-from archselect.benchmarks.store.status import status
+from archselect.benchmarks.store.status import read_status
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.foreign_text import LONGEST_MESSAGE, one_line, visible
 from archselect.nasbench_adapters.plugins.registry import PluginWarning
@@ -190,7 +190,7 @@ def test_a_folder_that_somebody_sent_has_a_status(
         Failure(id=record.id, inputs=record.inputs, error=error, traceback=""),
     )
     write_fact(folder.study_path, info.model_copy(update={"name": error}))
-    (failed,) = status(finished).failed
+    (failed,) = read_status(finished).failed
     assert str(failed).isprintable() and len(str(failed)) <= LONGEST_MESSAGE
     monkeypatch.chdir(finished.parent)
     code, out, _ = archselect("status", finished.name)

@@ -57,14 +57,14 @@ def test_one_is_compared_and_edited(world, archselect, inline, refusal):
     assert on == {"magnitude": "darts"} | dict.fromkeys(
         ("darts-pt", "zero-cost-pt"), "one-path"
     )
-    assert "source" not in supernets["magnitude"]
+    assert supernets["magnitude"]["source"] is None
     assert (
         supernets["darts-pt"]["source"].startswith("file ")
         and supernets["darts-pt"]["settings"]["warmth"] == 2
     )
-    assert supernets["darts-pt"]["settings"].keys() - supernets["magnitude"][
-        "settings"
-    ].keys() == {"warmth", "trace"}
+    settings = {name: own["settings"] for name, own in supernets.items()}
+    assert settings["darts-pt"].keys() - settings["magnitude"].keys() == {"warmth"}
+    assert settings["darts-pt"]["trace"] and not settings["magnitude"]["trace"]
     assert before["darts-pt"]["cost"]["counts"]["tune"]["forwards"] > 0
     assert "own.py" not in json.dumps(before["darts-pt"])
     (trace,) = (out / "traces").glob("*.npz")
@@ -90,6 +90,6 @@ def test_one_is_compared_and_edited(world, archselect, inline, refusal):
         in refusal("run", "small.toml")
     )
     path.write_text(OWN.replace("Field(1.0, gt=0)", "Feld(1.0, gt=0)"))
-    assert "own.py, line 13: NameError: name 'Feld' is not defined" in refusal(
+    assert "own.py, line 14: NameError: name 'Feld' is not defined" in refusal(
         "run", "small.toml"
     )

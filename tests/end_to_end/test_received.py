@@ -7,10 +7,10 @@ import pytest
 
 from archselect.benchmarks.runs.journal import Journal
 from archselect.benchmarks.store.facts import read_fact_if_there
-from archselect.benchmarks.store.folder import OF_REPORTS, WRITTEN, Folder
-from archselect.benchmarks.store.logs import logged
+from archselect.benchmarks.store.folder import REPORT_FILES, WRITTEN_FILES, Folder
+from archselect.benchmarks.store.logs import log_to
 from archselect.benchmarks.store.records import Failure, Record
-from archselect.benchmarks.store.status import status
+from archselect.benchmarks.store.status import read_status
 from archselect.nasbench_adapters.errors import UserError
 
 RUN = ("run", "small.toml", "--out", "out", "--workers", "1", "--device", "cpu")
@@ -39,7 +39,7 @@ def replace_by_link(place, victim):
     place.symlink_to(victim.parent if "." not in place.name else victim)
 
 
-@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("name", WRITTEN_FILES)
 def test_a_link_is_refused_before_anything_runs(refusal, copied, victim, name):
     place = copied / entry(name)
     replace_by_link(place, victim)
@@ -49,7 +49,7 @@ def test_a_link_is_refused_before_anything_runs(refusal, copied, victim, name):
         in line
     )
     assert victim.read_text() == "precious" and len(list(victim.parent.iterdir())) == 1
-    if name in OF_REPORTS:
+    if name in REPORT_FILES:
         assert "is a link" in refusal("report", "out")
 
 
@@ -113,7 +113,7 @@ def test_a_journal_and_a_log_are_written_through_no_link(tmp_path):
     for _ in links(tmp_path / "out" / "logs" / f"{ID}.jsonl", victim):
         with (
             pytest.raises(UserError, match="cannot write"),
-            logged(tmp_path / "out" / "logs" / f"{ID}.jsonl"),
+            log_to(tmp_path / "out" / "logs" / f"{ID}.jsonl"),
         ):
             pass
     header = Journal(tmp_path / "begun" / "progress" / ID, ID).path.read_text()
@@ -134,7 +134,7 @@ def test_links_that_lead_nowhere_or_in_circles_do_not_stop_status(copied):
     (copied / "records" / "a.json").symlink_to("nothing")
     (copied / "logs" / "a.jsonl").symlink_to("a.jsonl")
     (copied / "supernets" / "all").symlink_to("..")
-    assert status(copied).done == 8
+    assert read_status(copied).done == 8
 
 
 def test_a_failure_that_is_removed_while_it_is_read(copied, monkeypatch):

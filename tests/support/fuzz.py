@@ -325,7 +325,7 @@ def _read_records(rng: random.Random) -> None:
         os.utime(path, (0, 0))
     match rng.randrange(10):
         case 0:
-            status.status(root)
+            status.read_status(root)
         case 1:
             merging.merge_folders([root], Path("merged"))
             results.load(Path("merged"))

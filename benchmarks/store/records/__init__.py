@@ -1,4 +1,8 @@
-"""The schema of a folder of records, one file per kind. No torch here."""
+"""The schema of a folder of records, one file per kind. No torch here.
+
+Scales, scores of operations and edges, and decisions are those of selections; a
+surrogate's agreement is that of ground truths.
+"""
 
 from archselect.benchmarks.store.records.accuracy import Accuracy
 from archselect.benchmarks.store.records.cost import (
@@ -17,7 +21,7 @@ from archselect.benchmarks.store.records.inputs import (
     SupernetInputs,
     supernet_id,
 )
-from archselect.benchmarks.store.records.landscape import Agreement, Landscape
+from archselect.benchmarks.store.records.landscape import Landscape
 from archselect.benchmarks.store.records.record import Failure, Record, check_records
 from archselect.benchmarks.store.records.scores import (
     Population,
@@ -30,10 +34,6 @@ from archselect.benchmarks.store.records.scores import (
 from archselect.benchmarks.store.records.selected import (
     ArchitectureScore,
     CellGraph,
-    Decision,
-    EdgeScore,
-    OperationScore,
-    Scale,
     Selected,
 )
 from archselect.benchmarks.store.records.study import Reproduced, StudyInfo
@@ -43,6 +43,8 @@ from archselect.benchmarks.store.records.training import (
     TrainingEpoch,
     TrainingInputs,
 )
+from archselect.nasbench_adapters.agreement import Agreement
+from archselect.selectors.selection import Decision, EdgeScore, OperationScore, Scale
 
 __all__ = [
     "Accuracy",

@@ -1,13 +1,10 @@
-"""What a truth says of the selected architecture."""
+"""What a ground truth says of the selected architecture."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from archselect.benchmarks.store.facts import (
-    Fact,
-    Id,
-)
+from archselect.benchmarks.store.facts import Fact, Id
 from archselect.benchmarks.store.ranges import (
     COEFFICIENT,
     MOST_COUNTED,
@@ -19,18 +16,20 @@ from archselect.benchmarks.store.ranges import (
 
 
 class Accuracy(Fact):
-    """What a truth says of the selected architecture, in per cent, and of each architecture scored.
+    """Accuracy, in per cent, of the selected architecture and of all that were scored.
 
-    `source` says where the numbers are from: a table of measurements, a model that
-    predicts them, or our own final trainings of the architecture (one trial per seed,
-    its test accuracy after the last epoch). A table that holds a
-    part of its space may not have what was selected: then that is said, `trials` is
-    empty and `mean` is None. `surrogate_tau` is, for a prediction, the model's
-    cross-validated Kendall's tau-b, None where it is not known. `rank` is 1 + the
-    number of architectures of the landscape with a strictly higher mean of trials, None
-    where there is none to be among; `mean` is that mean. `scored` has, for each entry
-    of the record's architecture_scores, the mean accuracy in the same truth, None where
-    it has none; it is empty where only the selected architecture was judged.
+    `landscape` is the id of the ground truth's :class:`.Landscape`. `source` says where
+    the numbers are from: a table of measurements, a model that predicts them, or our
+    own final trainings of the architecture (one trial per seed, its test accuracy after
+    the last epoch). A table of a part of its space may not have what was selected: then
+    `source` says so, `trials` is empty and `mean` is None.
+
+    `mean` is that of the trials. `rank` is 1 + the number of architectures of the
+    landscape with a strictly higher mean, None where there are no others.
+    `surrogate_tau` is, for a prediction, the model's cross-validated Kendall's tau-b,
+    None where it is not known. `scored` has, for each entry of the record's
+    architecture_scores, the mean accuracy in the same ground truth, None where it has
+    none; it is empty where only the selected architecture was judged.
     """
 
     landscape: Id
@@ -46,17 +45,14 @@ class Accuracy(Fact):
 
     def per_cents(self) -> list[float]:
         """Return every accuracy that is known."""
-        return [
-            value
-            for value in (self.mean, *self.trials, *self.scored)
-            if value is not None
-        ]
+        accuracies = (self.mean, *self.trials, *self.scored)
+        return [value for value in accuracies if value is not None]
 
     def check_as(self, who: str, architectures: int) -> None:
-        """Raise Impossible for a number that is none of an accuracy.
+        """Raise Impossible for a number that no accuracy has.
 
         Args:
-            who: of what it is, in words.
+            who: whose accuracy it is, in words, for the message.
             architectures: how many the run has scored.
         """
         check_numbers(f"accuracy{who}", self.per_cents(), 0, PER_CENT)

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
-from archselect.benchmarks.store.facts import (
-    Fact,
-)
-from archselect.benchmarks.store.ranges import (
-    check_number,
-    check_numbers,
-)
+from archselect.benchmarks.store.facts import Fact
+from archselect.benchmarks.store.ranges import check_number, check_numbers
 
 
 class Counts(Fact):
     """Hardware-free cost of a phase.
 
-    Images count once per forward; a backward counts twice its forward's FLOPs.
+    `images` counts each image once per forward. A backward counts twice the FLOPs of
+    its forward.
     """
 
     forwards: int = 0
@@ -29,16 +23,23 @@ class Counts(Fact):
     images: int = 0
     flops: int = 0
 
+    def amounts(self) -> tuple[int, ...]:
+        """Return every number."""
+        return self.forwards, self.backwards, self.images, self.flops
+
 
 class Time(Fact):
-    """Seconds of one phase, with a device synchronise at each boundary; `calls` is how often it was entered."""
+    """Seconds of a phase, with a device synchronise at each boundary.
+
+    `calls` is how often the phase was entered.
+    """
 
     seconds: float
     calls: int
 
 
 class Machine(Fact):
-    """Where a run was made."""
+    """Machine and software of a run."""
 
     device: str
     device_name: str
@@ -50,12 +51,12 @@ class Machine(Fact):
 
 
 class Cost(Fact):
-    """What a run cost.
+    """Cost of a run.
 
     Phases: data (drawing minibatches), supernet (training, shared by all selectors of
-    the seed), score, tune, validate, select (the selector's own work). `warmup` is
-    first use of the device and reading of the images, apart from the phases;
-    `peak_memory` is in bytes, of `memory_kind`.
+    the seed), score, tune, validate, select (the selector's own work). `warmup` is the
+    first use of the device and the reading of the images, in seconds, apart from the
+    phases. `peak_memory` is in bytes, of `memory_kind`.
     """
 
     phases: dict[str, Time]
@@ -68,35 +69,43 @@ class Cost(Fact):
 
     def amounts(self) -> Iterator[float]:
         """Yield every number."""
-        yield from (self.warmup, self.peak_memory)
+        yield self.warmup
+        yield self.peak_memory
         for time in self.phases.values():
-            yield from (time.seconds, time.calls)
+            yield time.seconds
+            yield time.calls
         for counts in self.counts.values():
-            yield from (counts.forwards, counts.backwards, counts.images, counts.flops)
+            yield from counts.amounts()
 
 
 def check_cost(who: str, cost: Cost | TrainingCost) -> None:
-    """Raise Impossible for seconds or counts that are not finite or below zero; `who` says of what, in words."""
+    """Raise Impossible for seconds or counts that are not finite or below zero.
+
+    Args:
+        who: whose cost it is, in words, for the message.
+        cost: of a run or a final training.
+    """
     check_number(f"warmup{who}", cost.warmup)
     check_number(f"peak_memory{who}", cost.peak_memory)
     for phase, time in cost.phases.items():
         check_number(f"{phase}_seconds{who}", time.seconds)
         check_number(f"{phase}_calls{who}", time.calls)
     for phase, counts in cost.counts.items():
-        check_numbers(
-            f"counts.{phase}{who}",
-            (counts.forwards, counts.backwards, counts.images, counts.flops),
-        )
+        check_numbers(f"counts.{phase}{who}", counts.amounts())
+
+
+def dump_counts(cost: Cost | TrainingCost) -> dict[str, Any]:
+    """Return the counts of each phase, for JSON: all of a cost that does not vary."""
+    return {phase: counts.model_dump() for phase, counts in cost.counts.items()}
 
 
 class TrainingCost(Fact):
-    """What a final training cost; see :class:`Cost`.
+    """Cost of a final training; see :class:`Cost`.
 
-    Phases: train, test, and compile where code was made; `warmup` is making the network
-    and reading the checkpoint.
-    The auxiliary head is in the times and in no count. `sessions` is how often it was
-    started: after an interruption it goes on from its last checkpoint, and what came
-    after that checkpoint is not counted.
+    Phases: train, test, and compile where code was made. `warmup` is making the network
+    and reading the checkpoint. The auxiliary head is in the times and in no count.
+    `sessions` is how often the training was started: after an interruption it resumes
+    from its last checkpoint, and what came after that checkpoint is not counted.
     """
 
     phases: dict[str, Time]

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import (
-    SerializerFunctionWrapHandler,
-    model_serializer,
-)
-
 from archselect.benchmarks.store.facts import (
     Fact,
-    Numbers,
+    FormulationNumbers,
     Seed,
     Settings,
     content_id,
@@ -19,7 +12,11 @@ from archselect.benchmarks.store.facts import (
 
 
 class DataInputs(Fact):
-    """The images a run saw: data set, checksum of its arrays, and how training images were split in two halves."""
+    """Images of a run: the data set, a checksum of its arrays, and their use.
+
+    `split` says how training images were split in two halves, `augment` how they were
+    augmented.
+    """
 
     name: str
     checksum: str
@@ -30,11 +27,12 @@ class DataInputs(Fact):
 
 
 class SupernetInputs(Fact):
-    """The supernet's recipe and the settings of the skeleton it has.
+    """How a supernet is trained, and the settings of its skeleton.
 
-    `source` says where what is not archselect's own comes from: the hash of the
-    optimiser's file, and package and version of plugins (the optimiser, the space);
-    None, and then not written, if there is no such thing.
+    `recipe` is the name of the optimiser, `settings` are all of its settings. `source`
+    says where code that is not archselect's own comes from: the hash of the optimiser's
+    file, and package and version of plugins (the optimiser, the space); None if there
+    is no such code.
     """
 
     recipe: str
@@ -42,22 +40,13 @@ class SupernetInputs(Fact):
     skeleton: Settings
     source: str | None = None
 
-    @model_serializer(mode="wrap")
-    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # What was named by its hash before there was a source keeps its name.
-        return {
-            key: value
-            for key, value in handler(self).items()
-            if key != "source" or value is not None
-        }
-
 
 class SelectorInputs(Fact):
     """A selector by name, label (unique within a study) and settings.
 
-    `source` says where what is not archselect's own comes from: the hash of the
+    `source` says where code that is not archselect's own comes from: the hash of the
     selector's file, and package and version of plugins (the selector, its space,
-    proxies that it names); None if there is no such thing.
+    proxies that it names); None if there is no such code.
     """
 
     name: str
@@ -67,18 +56,19 @@ class SelectorInputs(Fact):
 
 
 class Formulations(Fact):
-    """The formulation numbers of all that archselect itself contributes to a run; see :mod:`.formulations`.
+    """Formulation numbers of archselect's own components in a run.
 
-    `supernet` has those of the optimiser, the space, the networks and the images.
-    `selector` has those of the selector and of the proxies that it may ask for.
+    See :mod:`.formulations`. `supernet` has those of the optimiser, the space, the
+    networks and the images, `selector` those of the selector and of the proxies that it
+    may ask for.
     """
 
-    supernet: Numbers
-    selector: Numbers
+    supernet: FormulationNumbers
+    selector: FormulationNumbers
 
 
 class Inputs(Fact):
-    """All that determines a run on one device type; its hash is the record's name.
+    """All that determines a run on one kind of device; its hash is the record's name.
 
     The version of archselect is not part of it: formulation numbers say what changed,
     and a release that changes no number keeps all results.
@@ -94,12 +84,12 @@ class Inputs(Fact):
 
     @property
     def id(self) -> str:
-        """16 hexadecimal digits."""
+        """Hash of the inputs, 16 hexadecimal digits: the name of the run."""
         return content_id(self.model_dump(mode="json"))
 
     @property
     def supernet_id(self) -> str:
-        """The name of the supernet that was read."""
+        """Name of the supernet that the selector reads."""
         return supernet_id(
             self.space,
             self.supernet,
@@ -114,7 +104,7 @@ def supernet_id(
     inputs: SupernetInputs,
     data: DataInputs,
     seed: int,
-    formulations: Numbers,
+    formulations: FormulationNumbers,
 ) -> str:
     """Return the name of a supernet: the hash of all that determines it."""
     return content_id(

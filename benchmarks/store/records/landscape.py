@@ -1,91 +1,51 @@
-"""What a truth says of a whole space."""
+"""What a ground truth says of a whole space."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import chain, pairwise
 from typing import Literal
 
 from pydantic import Field
 
-from archselect.benchmarks.store.facts import (
-    Fact,
-    Id,
-)
+from archselect.benchmarks.store.cell_checks import check_oracle, check_same_shape
+from archselect.benchmarks.store.facts import Fact, Id
 from archselect.benchmarks.store.ranges import (
     COEFFICIENT,
     PER_CENT,
     QUANTILES,
     ROUNDING,
     Impossible,
-    check_like,
     check_number,
     check_numbers,
-    check_oracle,
 )
-
-
-class Agreement(Fact):
-    """How a surrogate's predictions agree with accuracies left out of its fit, each with its 95 % interval.
-
-    Of so many architectures, in so many folds: Kendall's tau-b, Spearman's rho, and the
-    root of the mean squared difference in points; `best` is tau-b among the tenth with
-    the highest accuracies, None where that is too small.
-    """
-
-    architectures: int
-    folds: int
-    tau: float
-    tau_low: float
-    tau_high: float
-    spearman: float
-    spearman_low: float
-    spearman_high: float
-    rmse: float
-    rmse_low: float
-    rmse_high: float
-    best: float | None = None
-    best_low: float | None = None
-    best_high: float | None = None
-
-    def check_as(self, name: str) -> None:
-        """Raise Impossible, with the name of this agreement, for a number that is not finite or not possible."""
-        for key in ("tau", "spearman", "best"):
-            for end in ("", "_low", "_high"):
-                check_number(
-                    f"{name}.{key}{end}",
-                    getattr(self, f"{key}{end}"),
-                    -COEFFICIENT,
-                    COEFFICIENT,
-                )
-        for key in ("rmse", "rmse_low", "rmse_high"):
-            check_number(f"{name}.{key}", getattr(self, key))
+from archselect.nasbench_adapters.agreement import Agreement
 
 
 class Landscape(Fact):
-    """What one truth says of a whole space, in per cent, mean of trials per architecture.
+    """What one ground truth says of a whole space, in per cent.
 
-    A truth that holds a part of its space only says it of that part: `architectures` of
-    the `space_size` (None for all of it). Of a surrogate, all but its name is of the
-    table it was fitted on, `agreement` is its cross-validation,
-    None where it is not known. `provenance` is of the accuracies: a table may hold
-    predictions, too.
+    The accuracy of an architecture is the mean of its trials. A ground truth may have a
+    part of its space only: then it has `architectures` of the `space_size` (None for
+    all of it). Of a surrogate, all but the name is of the table that it was fitted on,
+    and `agreement` is its cross-validation, None where it is not known. `provenance` is
+    of the accuracies: a table may hold predictions, too.
 
     `mean`, `std` and `mean_rank` are of a cell drawn as the random selector draws it:
-    the exact expectation of its accuracy, the standard deviation of its accuracy, the
-    exact expectation of its rank. They are None where that is not
-    known: of a surrogate, of a part of a space, and of a space that does not tell how
-    likely each draw is.
+    the exact expectation and standard deviation of its accuracy, and the exact
+    expectation of its rank. They are None where they are not known: of a surrogate, of
+    a part of a space, and of a space that does not tell how likely each draw is.
 
-    `optimum` is the highest mean of trials, which noise makes too high;
-    `optimum_corrected` estimates the accuracy of the truly best cell,
-    `optimum_left_out` is that of the cell that all trials but one name as the best, on
-    the one left out. Both are None where no architecture has two trials.
+    `optimum` is the highest mean of trials, which noise makes too high.
+    `optimum_corrected` estimates the accuracy of the truly best cell.
+    `optimum_left_out` takes the cell that is best by all trials but one, and is its
+    accuracy in the trial left out. Both are None where no architecture has two trials.
 
-    `operations[c][e]` are the names of the operations on edge e,
+    `operations[c][e]` are the names of the operations on edge e of cell type c,
     `operation_parameters[c][e]` their numbers of parameters. `quantiles` are at 0, 0.5,
     …, 100 %. `oracle_best[c][e][k]` is the best accuracy (maximum over cells and
     trials) with operation k on edge e, `oracle_mean` the mean over those cells.
-    `noise_std` is the mean over architectures of the standard deviation between trials;
+    `noise_std` is the mean over architectures of the standard deviation between trials.
     `ceiling_single` is Kendall's tau-b between single trials, `ceiling_half` between
     means of two halves of the trials: no predictor of one trial (or half) can be
     expected to do better.
@@ -126,42 +86,55 @@ class Landscape(Fact):
     ceiling_half: float | None
 
     def check(self) -> None:
-        """See :meth:`Fact.check`."""
+        """Raise Impossible for what no ground truth can say."""
+        self._check_numbers()
+        if self.mean is not None and self.std is None:
+            raise Impossible("mean is there, and std is not")
+        if self.agreement is not None:
+            _check_agreement("agreement", self.agreement)
+        if self.architectures:
+            self._check_statistics()
+
+    def _check_numbers(self) -> None:
+        """Raise Impossible for a number outside its range."""
         accuracies = ("mean", "optimum", "optimum_corrected", "optimum_left_out")
         for key in (*accuracies, "std", "noise_std"):
             check_number(key, getattr(self, key), 0, PER_CENT)
         check_number("mean_rank", self.mean_rank, 1)
         for key in ("epochs", "architectures", "trials", "space_size"):
             check_number(key, getattr(self, key))
-        if self.mean is not None and self.std is None:
-            raise Impossible("mean is there, and std is not")
         for key in ("ceiling_single", "ceiling_half"):
             check_number(key, getattr(self, key), -COEFFICIENT, COEFFICIENT)
         check_numbers("quantiles", self.quantiles, 0, PER_CENT)
-        if self.agreement is not None:
-            self.agreement.check_as("agreement")
-        self._check_whole()
 
-    def _check_whole(self) -> None:
-        """Raise Impossible if statistics of the whole are there in part."""
-        if not self.architectures:
-            return
-        if len(self.quantiles) != QUANTILES or any(
-            after < before - ROUNDING for before, after in pairwise(self.quantiles)
-        ):
+    def _check_statistics(self) -> None:
+        """Raise Impossible if statistics of a space are missing or in contradiction."""
+        if len(self.quantiles) != QUANTILES or not _are_in_order(self.quantiles):
             raise Impossible(f"quantiles are not {QUANTILES} accuracies in order")
         if self.optimum is None:
             raise Impossible("optimum is missing")
         check_oracle("oracle_best", self.oracle_best)
         check_oracle("oracle_mean", self.oracle_mean)
-        check_like("oracle_mean", self.oracle_mean, "oracle_best", self.oracle_best)
-        parameters = [
-            number
-            for cell in self.operation_parameters
-            for edge in cell
-            for number in edge
-        ]
-        check_numbers("operation_parameters", parameters)
+        check_same_shape(
+            "oracle_mean", self.oracle_mean, "oracle_best", self.oracle_best
+        )
+        for parameters in chain.from_iterable(self.operation_parameters):
+            check_numbers("operation_parameters", parameters)
         for key in ("operations", "operation_parameters"):
             if choices := getattr(self, key):
-                check_like(key, choices, "oracle_best", self.oracle_best)
+                check_same_shape(key, choices, "oracle_best", self.oracle_best)
+
+
+def _are_in_order(accuracies: Sequence[float]) -> bool:
+    """Return whether none is lower than the one before, up to rounding."""
+    return all(after >= before - ROUNDING for before, after in pairwise(accuracies))
+
+
+def _check_agreement(name: str, agreement: Agreement) -> None:
+    """Raise Impossible, with the name of this agreement, for an impossible number."""
+    for statistic in ("tau", "spearman", "best"):
+        for key in (statistic, f"{statistic}_low", f"{statistic}_high"):
+            value = getattr(agreement, key)
+            check_number(f"{name}.{key}", value, -COEFFICIENT, COEFFICIENT)
+    for key in ("rmse", "rmse_low", "rmse_high"):
+        check_number(f"{name}.{key}", getattr(agreement, key))

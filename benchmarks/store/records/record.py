@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from archselect.benchmarks.store.facts import (
-    Fact,
-    Id,
-)
+from archselect.benchmarks.store.facts import Fact, Id
 from archselect.benchmarks.store.ranges import (
     COEFFICIENT,
     FINITE,
     LARGEST,
     MOST_COUNTED,
     PER_CENT,
-    Cells,
     Impossible,
-    Limits,
     are_between,
-    are_within,
     check_numbers,
-    check_rows,
 )
 from archselect.benchmarks.store.records.accuracy import Accuracy
-from archselect.benchmarks.store.records.cost import Cost, check_cost
-from archselect.benchmarks.store.records.inputs import (
-    Inputs,
+from archselect.benchmarks.store.records.cost import Cost, check_cost, dump_counts
+from archselect.benchmarks.store.records.inputs import Inputs
+from archselect.benchmarks.store.records.selected import Selected
+from archselect.benchmarks.store.row_checks import (
+    OperationCounts,
+    are_within,
+    check_rows,
+    safe_limits,
 )
-from archselect.benchmarks.store.records.selected import (
-    Decision,
-    EdgeScore,
-    OperationScore,
-    Selected,
-    _check_cells,
-)
+from archselect.selectors.selection import Decision, EdgeScore, OperationScore
 
 
 class Record(Fact):
-    """One finished run.
+    """A finished run.
 
-    `code_version` is the version of the archselect that made it, `commit` the commit,
-    and `supernet_commit` that of the archselect that made the supernet; None where it
-    is not known, or several commits had a part in it. See :func:`.machine.commit`.
+    `code_version` and `commit` are the version and the commit of the archselect that
+    made it, `supernet_commit` is the commit that made the supernet: None where it is
+    not known, or where several commits had a part in it. See :func:`.machine.commit`.
     """
 
     schema_version: Literal[3] = 3
@@ -56,123 +49,152 @@ class Record(Fact):
     supernet_commit: str | None = None
 
     def check(self) -> None:
-        """See :meth:`Fact.check`."""
+        """Raise Impossible for what no run can have measured."""
         _check_record(self)
         selected = self.selected
-        limits = Limits.of(selected.operations)
+        limits = safe_limits(selected.operations)
         every = (selected.operation_scores, selected.edge_scores, selected.decisions)
         if not all(are_within(rows, limits) for rows in every):
-            check_records([self])
+            _check_rows([self])
 
     def facts(self) -> dict[str, Any]:
-        """Return all but times, memory, machine, version and commits: the same on every repetition on the CPU."""
+        """Return what is the same on every repetition on the CPU.
+
+        That is all but times, memory, machine, version and commits.
+        """
         apart = {"cost", "code_version", "commit", "supernet_commit"}
         dumped: dict[str, Any] = self.model_dump(mode="json", exclude=apart)
-        return dumped | {
-            "counts": {k: v.model_dump() for k, v in self.cost.counts.items()}
-        }
+        return dumped | {"counts": dump_counts(self.cost)}
 
 
 def check_records(records: Sequence[Record]) -> None:
-    """Raise Impossible for what no run can have measured, of the first record that says such a thing.
+    """Raise Impossible for what no run can have measured, in the first such record.
 
-    What is common is looked at together, for records come by the thousand; each by
-    itself only where that is not right.
+    Records come by the thousand. So they are first checked all together; one by one
+    only where that finds a fault, to name it.
     """
-    if not _are_plainly_possible(records):
+    if not _are_possible(records):
         for record in records:
             _check_record(record)
-    selected = [record.selected for record in records]
-    cells = Cells.of_all([own.operations for own in selected])
-    check_rows(
-        "operation_scores",
-        OperationScore,
-        [own.operation_scores for own in selected],
-        cells,
-    )
-    check_rows("edge_scores", EdgeScore, [own.edge_scores for own in selected], cells)
-    check_rows("decisions", Decision, [own.decisions for own in selected], cells)
-
-
-def _are_plainly_possible(records: Sequence[Record]) -> bool:
-    """Return whether :func:`_check_record` refuses none of some records; False where only it can tell."""
-    drawn = set()
-    for record in records:
-        selected = record.selected
-        # Records that are read from one file share their cells.
-        cell = (id(selected.operations), id(selected.edges), id(selected.graph))
-        if cell not in drawn:
-            drawn.add(cell)
-            try:
-                _check_cells(selected)
-            except Impossible:
-                return False
-        if not all(_fits(accuracy, selected) for accuracy in record.accuracies):
-            return False
-        if len(record.accuracies) > 1 and len(
-            {own.landscape for own in record.accuracies}
-        ) < len(record.accuracies):
-            return False
-    accuracies = [accuracy for record in records for accuracy in record.accuracies]
-    scores = [record.selected.architecture_scores for record in records]
-    return (
-        are_between(
-            [value for own in accuracies for value in own.per_cents()], 0, PER_CENT
-        )
-        and are_between(
-            [own.rank for own in accuracies if own.rank is not None], 1, MOST_COUNTED
-        )
-        and are_between(
-            [own.surrogate_tau for own in accuracies if own.surrogate_tau is not None],
-            -COEFFICIENT,
-            COEFFICIENT,
-        )
-        and are_between(
-            [
-                value
-                for own in scores
-                if len(own)
-                for value in own.column("value").tolist()
-            ],
-            -FINITE,
-            FINITE,
-        )
-        and are_between(
-            [value for record in records for value in record.cost.amounts()], 0, LARGEST
-        )
-    )
-
-
-def _fits(accuracy: Accuracy, selected: Selected) -> bool:
-    """Return whether the lists of an accuracy have the lengths that they should have."""
-    if len(accuracy.trials) != len(accuracy.trial_seeds):
-        return False
-    return not accuracy.scored or len(accuracy.scored) == len(
-        selected.architecture_scores
-    )
+    _check_rows(records)
 
 
 def _check_record(record: Record) -> None:
-    """Raise Impossible for a fault of a record, its rows apart."""
-    inputs, selected = record.inputs, record.selected
-    _check_cells(selected)
-    check_numbers(
-        "architecture_scores",
-        selected.architecture_scores.column("value").tolist(),
-        -FINITE,
-        FINITE,
-    )
-    who = f" of {inputs.selector.label}, seed {inputs.supernet_seed}/{inputs.selection_seed},"
+    """Raise Impossible for a fault of a record, apart from its rows."""
+    inputs = record.inputs
+    selected = record.selected
+    selected.check_cells()
+    scores = selected.architecture_scores.column("value").tolist()
+    check_numbers("architecture_scores", scores, -FINITE, FINITE)
+    seeds = f"{inputs.supernet_seed}/{inputs.selection_seed}"
+    who = f" of {inputs.selector.label}, seed {seeds},"
     for accuracy in record.accuracies:
         accuracy.check_as(who, len(selected.architecture_scores))
-    landscapes = [accuracy.landscape for accuracy in record.accuracies]
-    if len(set(landscapes)) != len(landscapes):
+    if _has_landscape_twice(record):
         raise Impossible("accuracies has two of one landscape")
     check_cost(who, record.cost)
 
 
+def _check_rows(records: Sequence[Record]) -> None:
+    """Raise Impossible for a score or decision of no edge or operation."""
+    selected = [record.selected for record in records]
+    counts = OperationCounts.of_records([each.operations for each in selected])
+    operation_scores = [each.operation_scores for each in selected]
+    edge_scores = [each.edge_scores for each in selected]
+    decisions = [each.decisions for each in selected]
+    check_rows("operation_scores", OperationScore, operation_scores, counts)
+    check_rows("edge_scores", EdgeScore, edge_scores, counts)
+    check_rows("decisions", Decision, decisions, counts)
+
+
+# --- many records at once
+
+
+def _are_possible(records: Sequence[Record]) -> bool:
+    """Return whether :func:`_check_record` refuses none of some records."""
+    if not _have_possible_cells(records):
+        return False
+    numbers = _Numbers()
+    for record in records:
+        if _has_landscape_twice(record) or not _has_matching_lists(record):
+            return False
+        numbers.add(record)
+    return numbers.are_possible()
+
+
+def _have_possible_cells(records: Sequence[Record]) -> bool:
+    """Return whether the cells of all records can be drawn, and have operations."""
+    seen = set()
+    for record in records:
+        selected = record.selected
+        # Records that are read from one file share their cells.
+        parts = (selected.operations, selected.edges, selected.graph)
+        cells = tuple(map(id, parts))
+        if cells in seen:
+            continue
+        seen.add(cells)
+        try:
+            selected.check_cells()
+        except Impossible:
+            return False
+    return True
+
+
+def _has_landscape_twice(record: Record) -> bool:
+    """Return whether two accuracies of a record are of one landscape."""
+    accuracies = record.accuracies
+    if len(accuracies) < 2:
+        return False
+    return len({accuracy.landscape for accuracy in accuracies}) < len(accuracies)
+
+
+def _has_matching_lists(record: Record) -> bool:
+    """Return whether lists of accuracies that belong together are of one length."""
+    architectures = len(record.selected.architecture_scores)
+    for accuracy in record.accuracies:
+        if len(accuracy.trials) != len(accuracy.trial_seeds):
+            return False
+        if accuracy.scored and len(accuracy.scored) != architectures:
+            return False
+    return True
+
+
+@dataclass
+class _Numbers:
+    """All numbers of some records that have a range, by their range."""
+
+    per_cents: list[float] = field(default_factory=list)
+    ranks: list[int] = field(default_factory=list)
+    coefficients: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    amounts: list[float] = field(default_factory=list)
+
+    def add(self, record: Record) -> None:
+        """Add those of a record."""
+        for accuracy in record.accuracies:
+            self.per_cents += accuracy.per_cents()
+            if accuracy.rank is not None:
+                self.ranks.append(accuracy.rank)
+            if accuracy.surrogate_tau is not None:
+                self.coefficients.append(accuracy.surrogate_tau)
+        scores = record.selected.architecture_scores
+        if len(scores):
+            self.scores += scores.column("value").tolist()
+        self.amounts += record.cost.amounts()
+
+    def are_possible(self) -> bool:
+        """Return whether all of them are in their ranges."""
+        return (
+            are_between(self.per_cents, 0, PER_CENT)
+            and are_between(self.ranks, 1, MOST_COUNTED)
+            and are_between(self.coefficients, -COEFFICIENT, COEFFICIENT)
+            and are_between(self.scores, -FINITE, FINITE)
+            and are_between(self.amounts, 0, LARGEST)
+        )
+
+
 class Failure(Fact):
-    """One run that raised: never averaged away, made anew when the study runs again.
+    """A run that raised an error; the study's command repeats it.
 
     `commit`: see :class:`Record`.
     """

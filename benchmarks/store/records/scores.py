@@ -6,28 +6,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from archselect.benchmarks.store.facts import (
-    Fact,
-    Numbers,
-    Settings,
-)
-from archselect.benchmarks.store.ranges import (
-    PER_CENT,
-    Impossible,
-    check_numbers,
-)
+from archselect.benchmarks.store.facts import Fact, FormulationNumbers, Settings
+from archselect.benchmarks.store.ranges import PER_CENT, Impossible, check_numbers
 from archselect.benchmarks.store.records.cost import Machine
-from archselect.benchmarks.store.records.inputs import (
-    DataInputs,
-)
-from archselect.benchmarks.store.records.selected import (
-    OperationScore,
-    Scale,
-)
+from archselect.benchmarks.store.records.inputs import DataInputs
+from archselect.selectors.selection import OperationScore, Scale
 
 
 class ScorerFacts(Fact):
-    """What one scorer thinks of the operations on the edges of a space, read from a file."""
+    """One scorer's scores of the operations on the edges of a space, from a file."""
 
     name: str
     scale: Scale
@@ -35,12 +22,13 @@ class ScorerFacts(Fact):
 
 
 class Population(Fact):
-    """The architectures that proxies score, and what is known of them.
+    """Architectures that proxies score, and what is known of them.
 
-    `source` says in words which they are; `trials[i]` are the accuracies of
-    architecture i in per cent by the truth that `truth` describes (None: no truth, and
-    no trials; it names a prediction as one). `published` has, by proxy, the scores that
-    the file of the architectures gives.
+    `source` says in words which they are. `trials[i]` are the accuracies of
+    architecture i in per cent; `truth` describes the ground truth that they are from,
+    and says so if it predicts them. It is None, and `trials` empty, without a ground
+    truth. `published` has, by proxy, the scores that the file of the architectures
+    gives.
     """
 
     space: str
@@ -51,23 +39,21 @@ class Population(Fact):
     published: dict[str, list[float | None]] = Field(default_factory=dict)
 
     def check(self) -> None:
-        """See :meth:`Fact.check`."""
+        """Raise Impossible for an architecture without a trial or a wrong accuracy."""
         if not all(self.trials):
             raise Impossible("trials has an architecture without a trial")
-        check_numbers(
-            "trials", [value for own in self.trials for value in own], 0, PER_CENT
-        )
+        for accuracies in self.trials:
+            check_numbers("trials", accuracies, 0, PER_CENT)
 
 
 class ScoringInputs(Fact):
-    """All that determines the scores of a population on one device type.
+    """All that determines the scores of a population on one kind of device.
 
-    `norm` is the batch-norm mode: "own" is that of each proxy's definition.
-    `fresh_batches`: whether every architecture
-    is scored on minibatches of its own, or all of a seed's on the same.
-    `supernet_operations`: whether networks have the supernet's operations
-    (normalisation without scale and shift, poolings normalised). `population` is the
-    hash of its architectures.
+    `norm` is the batch-norm mode; "own" is that of each proxy's definition.
+    `fresh_batches` says whether every architecture is scored on minibatches of its own,
+    or all of a seed on the same. `supernet_operations` says whether networks have the
+    supernet's operations (normalisation without scale and shift, poolings normalised).
+    `population` is the hash of its architectures.
     """
 
     space: str
@@ -80,11 +66,14 @@ class ScoringInputs(Fact):
     fresh_batches: bool
     supernet_operations: bool
     population: str
-    formulations: Numbers
+    formulations: FormulationNumbers
 
 
 class Scoring(Fact):
-    """What a folder of scores is: its inputs, seeds and size, and the command that goes on with it."""
+    """Content of a folder of scores: its inputs, its seeds and how many architectures.
+
+    `command` resumes the scoring.
+    """
 
     schema_version: Literal[1] = 1
     inputs: ScoringInputs
@@ -94,7 +83,10 @@ class Scoring(Fact):
 
 
 class Score(Fact):
-    """One proxy's score of one architecture; None where it is not defined, with the reason in words."""
+    """One proxy's score of one architecture.
+
+    `value` is None where the score is not defined; `reason` then says why, in words.
+    """
 
     value: float | None
     reason: str = ""
@@ -102,9 +94,10 @@ class Score(Fact):
 
 
 class Scored(Fact):
-    """The scores of one seed of some architectures, by architecture (in the population's order) and proxy.
+    """Scores of some architectures with one seed.
 
-    `code_version`, `commit`: see :class:`Record`.
+    `scores[i]` has, by proxy, those of architecture `start` + i of the population. For
+    `code_version` and `commit` see :class:`.Record`.
     """
 
     schema_version: Literal[2] = 2
@@ -116,7 +109,6 @@ class Scored(Fact):
     commit: str | None = None
 
     def check(self) -> None:
-        """See :meth:`Fact.check`; a score that is not finite is none, and has the reason why."""
-        check_numbers(
-            "seconds", [score.seconds for own in self.scores for score in own.values()]
-        )
+        """Raise Impossible for seconds that no scoring takes."""
+        for by_proxy in self.scores:
+            check_numbers("seconds", [score.seconds for score in by_proxy.values()])

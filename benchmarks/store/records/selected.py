@@ -2,71 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from archselect.benchmarks.store.cell_checks import check_choices, check_graph
 from archselect.benchmarks.store.columns import Columns
-from archselect.benchmarks.store.facts import (
-    Fact,
-)
-from archselect.benchmarks.store.ranges import (
-    check_choices,
-    check_graph,
-    check_same_length,
-)
-
-
-class OperationScore(NamedTuple):
-    """One score of one operation on one edge.
-
-    `round` counts repetitions of the whole selection (iterations of Zero-Cost-PT),
-    `step` the scorings within it.
-    """
-
-    round: int
-    step: int
-    cell: int
-    edge: int
-    choice: int
-    value: float
-
-
-class EdgeScore(NamedTuple):
-    """One score of an edge into `node` as a whole, of the supernet without it."""
-
-    round: int
-    step: int
-    cell: int
-    node: int
-    edge: int
-    value: float
-
-
-class Decision(NamedTuple):
-    """In `round`, at `step`, the edge was decided for the operation `choice`, or dropped (-2)."""
-
-    round: int
-    step: int
-    cell: int
-    edge: int
-    choice: int
+from archselect.benchmarks.store.facts import Fact
+from archselect.benchmarks.store.ranges import check_same_length
+from archselect.selectors.selection import Decision, EdgeScore, OperationScore, Scale
 
 
 class ArchitectureScore(NamedTuple):
-    """One score of one whole architecture."""
+    """Score of a whole architecture."""
 
     architecture: str
     value: float
 
 
-class Scale(Fact):
-    """What a selector's scores are and which way is better."""
-
-    name: str
-    better: Literal["higher", "lower"]
-
-
 class CellGraph(Fact):
-    """A cell as a drawable graph: nodes 0 .. nodes - 1, the inputs first, and edges (source, target, operation)."""
+    """A cell as a graph that can be drawn.
+
+    Its nodes are 0 .. nodes - 1, the inputs first; its edges are (source, target,
+    operation).
+    """
 
     name: str
     inputs: int
@@ -80,11 +37,14 @@ class CellGraph(Fact):
 
 
 class Selected(Fact):
-    """The architecture, in text, as a drawable graph and as its class's representative, and all scores looked at.
+    """The selected architecture, and all scores that led to it.
 
-    A scale is None where the selector gives no such scores. `operations[c][e]` names
-    the operations of edge e. `uniform`: the architecture was drawn as the space draws
-    one, so that a truth of the whole space knows what to expect of it.
+    `architecture` is its text, `canonical` the text that stands for all architectures
+    of the same function, `graph` its cells. `operations[c][e]` names the operations of
+    edge e of cell type c, `edges[c][e]` is (source, target). A scale is None where the
+    selector gives no such scores. `uniform` says that the architecture was drawn as the
+    space draws one, so that a ground truth of the whole space knows its expected
+    accuracy.
     """
 
     architecture: str
@@ -100,10 +60,9 @@ class Selected(Fact):
     architecture_scores: Columns[ArchitectureScore]
     uniform: bool = False
 
-
-def _check_cells(selected: Selected) -> None:
-    """Raise Impossible for cells without operations, or that cannot be drawn."""
-    check_choices(selected.operations, selected.edges)
-    check_same_length("graph", selected.graph, "operations", selected.operations)
-    for cell, graph in enumerate(selected.graph):
-        graph.check_as(f"graph.{cell}")
+    def check_cells(self) -> None:
+        """Raise Impossible for cells without operations, or that cannot be drawn."""
+        check_choices(self.operations, self.edges)
+        check_same_length("graph", self.graph, "operations", self.operations)
+        for cell, graph in enumerate(self.graph):
+            graph.check_as(f"graph.{cell}")

@@ -6,16 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from archselect.benchmarks.store.facts import (
-    Fact,
-    Id,
-)
+from archselect.benchmarks.store.facts import Fact, Id
 
 
 class Reproduced(Fact):
-    """Which published numbers a selector's are to be held against: all of a paper's table for a method.
+    """Published numbers to compare a selector with: a paper's table, for one method.
 
-    `space` is the study's, where it is named otherwise than in the published rows.
+    `space` is the study's space, where the published rows have another name for it.
     """
 
     paper: str
@@ -26,12 +23,13 @@ class Reproduced(Fact):
 
 
 class StudyInfo(Fact):
-    """What the folder's study is: its name and words, its selectors' labels in order, its tables and all its runs.
+    """The study of a folder.
 
-    `command` is what was typed, `source` the TOML text of the study. `differences` are
-    the settings, in words, in which it is not the study `variant_of`. `references` are
-    labels of selectors that the others are compared with; without any, that is the
-    best.
+    `labels` are those of its selectors, in order; `runs` are the ids of all its runs.
+    `command` is what the user typed, `source` the TOML text of the study. `differences`
+    lists, in words, the settings in which it differs from the study `variant_of`.
+    `references` are labels of selectors that the others are compared with; without any,
+    they are compared with the best.
     """
 
     schema_version: Literal[1] = 1

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from archselect.benchmarks.store.facts import (
     Fact,
+    FormulationNumbers,
     Id,
-    Numbers,
     Settings,
     content_id,
 )
@@ -16,16 +16,20 @@ from archselect.benchmarks.store.ranges import (
     check_number,
     check_numbers,
 )
-from archselect.benchmarks.store.records.cost import TrainingCost, check_cost
+from archselect.benchmarks.store.records.cost import (
+    TrainingCost,
+    check_cost,
+    dump_counts,
+)
 from archselect.benchmarks.store.records.selected import (
     CellGraph,
 )
 
 
 class TrainingData(Fact):
-    """The images of a final training: data set, checksum of its arrays, how many there are, how they are augmented.
+    """Images of a final training: data set, checksum of its arrays, and their use.
 
-    `streamed`: whether they are read from their files batch by batch
+    `streamed` says whether they are read from their files batch by batch
     (:mod:`.images.streamed`).
     """
 
@@ -38,7 +42,10 @@ class TrainingData(Fact):
 
 
 class TrainingInputs(Fact):
-    """All that determines a final training on one device type; its hash is the training's name."""
+    """All that determines a final training on one kind of device.
+
+    Its hash is the training's name.
+    """
 
     space: str
     architecture: str
@@ -47,20 +54,20 @@ class TrainingInputs(Fact):
     settings: Settings
     skeleton: Settings
     seed: int
-    formulations: Numbers
+    formulations: FormulationNumbers
 
     @property
     def id(self) -> str:
-        """16 hexadecimal digits."""
+        """Hash of the inputs, 16 hexadecimal digits: the name of the training."""
         return content_id(self.model_dump(mode="json"))
 
 
 class TrainingEpoch(Fact):
-    """One epoch of a final training: what was set, and what was measured, accuracies in per cent.
+    """One epoch of a final training: what was set and what was measured.
 
-    `train_loss` is what was minimised, label smoothing and auxiliary head included, and
-    both training numbers are of augmented images and of the weights as they moved; the
-    test numbers are taken after the epoch.
+    Accuracies are in per cent. `train_loss` is what was minimised, label smoothing and
+    auxiliary head included. Both training numbers are of augmented images, taken while
+    the weights moved; the test numbers are taken after the epoch.
     """
 
     learning_rate: float
@@ -71,7 +78,7 @@ class TrainingEpoch(Fact):
     test_accuracy: float
 
     def check_as(self, name: str) -> None:
-        """Raise Impossible, with the name of this epoch, for a number that is not finite or not possible."""
+        """Raise Impossible, with the name of this epoch, for an impossible number."""
         check_number(f"{name}.drop_path", self.drop_path, 0, 1)
         for key in ("learning_rate", "train_loss", "test_loss"):
             check_number(f"{name}.{key}", getattr(self, key))
@@ -80,14 +87,14 @@ class TrainingEpoch(Fact):
 
 
 class Trained(Fact):
-    """One architecture trained to the end.
+    """A finished final training of an architecture.
 
     `overrides` are the settings that are not the protocol's own. `parameters` are
     without the auxiliary head; `flops` are of one image's forward, two per
-    multiply-add. `last_accuracy` is the test accuracy after the last epoch,
-    `best_accuracy` the highest after any, first reached after epoch `best_epoch` (from
-    1) and so chosen on the test images; papers often report it. `code_version`,
-    `commit`: see :class:`Record`.
+    multiply-add. `last_accuracy` is the test accuracy after the last epoch, in per
+    cent. `best_accuracy` is the highest after any epoch, first reached after epoch
+    `best_epoch` (from 1), and so chosen on the test images; papers often report it. For
+    `code_version` and `commit` see :class:`.Record`.
     """
 
     schema_version: Literal[2] = 2
@@ -106,7 +113,7 @@ class Trained(Fact):
     commit: str | None = None
 
     def check(self) -> None:
-        """See :meth:`Fact.check`."""
+        """Raise Impossible for what no training can have measured."""
         for cell, graph in enumerate(self.graph):
             graph.check_as(f"graph.{cell}")
         for place, epoch in enumerate(self.epochs):
@@ -121,10 +128,10 @@ class Trained(Fact):
         )
 
     def facts(self) -> dict[str, Any]:
-        """Return all but times, memory, machine, version and commit: the same on every repetition on the CPU."""
-        dumped: dict[str, Any] = self.model_dump(
-            mode="json", exclude={"cost", "code_version", "commit"}
-        )
-        return dumped | {
-            "counts": {k: v.model_dump() for k, v in self.cost.counts.items()}
-        }
+        """Return what is the same on every repetition on the CPU.
+
+        That is all but times, memory, machine, version and commit.
+        """
+        apart = {"cost", "code_version", "commit"}
+        dumped: dict[str, Any] = self.model_dump(mode="json", exclude=apart)
+        return dumped | {"counts": dump_counts(self.cost)}

@@ -451,19 +451,23 @@ def test_a_recipe_is_its_optimiser_with_its_defaults(name):
     assert again == part and again.build() == part.build()
 
 
-def test_what_a_record_says_of_the_first_recipes_is_what_it_said_before():
-    """Their supernets are found again under the same hash; `darts` says its order and level since there are two."""
+def test_a_record_names_every_setting_that_matters():
+    """An untrained supernet depends on its start and on tuning alone."""
     start = {
+        "alpha_mean",
         "alpha_scale",
         "augment",
         "batch_size",
         "batches",
+        "execution",
         "grad_clip",
         "momentum",
+        "precision",
         "weight_decay",
     }
-    rest = {"epochs", "learning_rate", "learning_rate_min"} | {
-        f"alpha_{name}" for name in ("learning_rate", "weight_decay", "beta1", "beta2")
+    rest = {"epochs", "learning_rate", "learning_rate_min", "trace"} | {
+        f"alpha_{name}"
+        for name in ("learning_rate", "weight_decay", "beta1", "beta2", "grad_clip")
     }
     settings = {
         name: set(Recipe(recipe=name).settings())

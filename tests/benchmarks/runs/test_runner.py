@@ -228,7 +228,7 @@ def test_a_record_of_a_surrogate_says_that_it_is_one(
         "fitted",
         len(means),
     )
-    assert found.agreement.model_dump() == vars(surrogate.agreement)
+    assert found.agreement == surrogate.agreement
     assert (found.provenance, found.space_size) == ("measured", 15625)
     write_fact(tmp_path / "landscape.json", found)
     assert read_fact(tmp_path / "landscape.json", Landscape) == found

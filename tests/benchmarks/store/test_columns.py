@@ -105,14 +105,14 @@ def test_gathered_are_the_rows_of_all_parts(lists, cuts):
     for which, start, length in cuts:
         columns = shared[which % len(shared)]
         parts.append(
-            Columns.part(
+            Columns.view(
                 Pair,
                 columns,
                 start,
                 max(start, min(start + length, len(columns["size"]))),
             )
         )
-    of, found = Columns.gathered(Pair, parts)
+    of, found = Columns.gather(Pair, parts)
     for place, part in enumerate(parts):
         assert {
             name: column[of == place].tolist() for name, column in found.items()

@@ -16,7 +16,7 @@ from support import ROOT
 from archselect.benchmarks.store import compaction
 from archselect.benchmarks.store.columns import Columns
 from archselect.benchmarks.store.compaction import compact, read_records
-from archselect.benchmarks.store.facts import as_text, write_fact
+from archselect.benchmarks.store.facts import encode_fact, write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import (
     Accuracy,
@@ -45,7 +45,7 @@ RESULTS = ROOT / "docs" / "results"
 
 def texts(records):
     """Each record's text, by its id."""
-    return {record.id: as_text(record) for record in records}
+    return {record.id: encode_fact(record) for record in records}
 
 
 def from_files(folder):
@@ -64,7 +64,7 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("at_once", [1, 5, 5_000])
 def test_the_records_are_the_same(folder, monkeypatch, at_once):
-    monkeypatch.setattr(compaction, "_AT_ONCE", at_once)
+    monkeypatch.setattr(compaction, "_GROUP_SIZE", at_once)
     whole = from_files(folder)
     assert compact(folder, fewest=1) == len(whole) == 32
     for path in (folder.root / "records").iterdir():
@@ -76,7 +76,7 @@ def test_the_records_are_the_same(folder, monkeypatch, at_once):
     records = list(read_records(folder))
     assert texts(records) == whole
     assert [
-        Record.model_validate_json(as_text(record)) for record in records
+        Record.model_validate_json(encode_fact(record)) for record in records
     ] == records
     some = sorted(whole)[3:5]
     assert (
@@ -119,13 +119,13 @@ def test_a_file_that_takes_too_much_memory_is_not_read(folder, monkeypatch):
     """As if it were damaged: the records come from their own files."""
     whole = from_files(folder)
     compact(folder, fewest=1)
-    assert list(compaction._groups(folder))
+    assert list(compaction._read_groups(folder))
 
     def refuse(path):
         raise UserError(f"{path} unpacks to much")
 
     monkeypatch.setattr(compaction, "check_parquet", refuse)
-    assert not list(compaction._groups(folder))
+    assert not list(compaction._read_groups(folder))
     assert texts(read_records(folder)) == whole
 
 
@@ -148,9 +148,9 @@ def test_a_record_that_is_removed_while_records_are_read(folder, monkeypatch):
     whole = from_files(folder)
     gone = sorted(whole)[0]
     (folder.root / "records" / "0123456789abcdef.json").symlink_to("nothing.json")
-    found = compaction._stamps(folder)
+    found = compaction._read_stamps(folder)
     assert found.keys() == whole.keys()
-    monkeypatch.setattr(compaction, "_stamps", lambda _: found)
+    monkeypatch.setattr(compaction, "_read_stamps", lambda _: found)
     folder.path(Record, gone).unlink()
     assert texts(read_records(folder)).keys() == whole.keys() - {gone}
 
@@ -319,8 +319,8 @@ def test_whatever_a_record_holds(tmp_path_factory, records):
     for place, record in enumerate(records):
         write_fact(folder.path(Record, f"{place}"), record)
     assert compact(folder, fewest=1) == len(records)
-    assert [as_text(record) for record in read_records(folder)] == [
-        as_text(record) for record in records
+    assert [encode_fact(record) for record in read_records(folder)] == [
+        encode_fact(record) for record in records
     ]
 
 

@@ -12,7 +12,7 @@ import pytest
 from archselect.benchmarks.runs.harness import run_study
 from archselect.benchmarks.store import logs
 from archselect.benchmarks.store.folder import Folder
-from archselect.benchmarks.store.logs import Answers, logged, note
+from archselect.benchmarks.store.logs import Answers, log_to, note
 from archselect.benchmarks.store.records import Record
 from archselect.nasbench_adapters.errors import UserError
 
@@ -76,7 +76,7 @@ def test_a_failed_run_says_why(quick, inline, tmp_path, monkeypatch):
 
 
 def test_questions_are_summed_up(tmp_path, monkeypatch):
-    with logged(tmp_path / "a.jsonl"), Answers() as answers:
+    with log_to(tmp_path / "a.jsonl"), Answers() as answers:
         for question in ("proxy", "proxy", "tune", "proxy"):
             answers.answered(question, replayed=question == "tune")
         monkeypatch.setattr(logs, "EVERY", -1.0)
@@ -96,7 +96,7 @@ def test_questions_are_summed_up(tmp_path, monkeypatch):
 def test_warnings_are_shown_and_logged(tmp_path):
     with warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter("always")
-        with logged(tmp_path / "a.jsonl"):
+        with log_to(tmp_path / "a.jsonl"):
             warnings.warn("odd", RuntimeWarning, stacklevel=1)
     assert [str(warning.message) for warning in shown] == ["odd"]
     (warned,) = [
@@ -113,7 +113,7 @@ def test_runs_beside_one_another_in_one_process_have_their_own(tmp_path):
     barrier = threading.Barrier(2)
 
     def run(name):
-        with logged(tmp_path / f"{name}.jsonl", run=name):
+        with log_to(tmp_path / f"{name}.jsonl", run=name):
             barrier.wait(600)
             note("mine", name=name)
             barrier.wait(600)
@@ -133,7 +133,7 @@ def test_runs_beside_one_another_in_one_process_have_their_own(tmp_path):
 def test_a_log_goes_on_and_nothing_is_left_open(tmp_path):
     before = list(logging.getLogger().handlers)
     for _ in range(2):
-        with logged(tmp_path / "a.jsonl"):
+        with log_to(tmp_path / "a.jsonl"):
             pass
     assert [line["event"] for line in lines(tmp_path / "a.jsonl")] == [
         "begun",
@@ -148,6 +148,6 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "logs").write_text("")
     with (
         pytest.raises(UserError, match="cannot write"),
-        logged(tmp_path / "logs" / "a.jsonl"),
+        log_to(tmp_path / "logs" / "a.jsonl"),
     ):
         pass

@@ -138,14 +138,10 @@ def test_no_file_holds_a_number_that_json_does_not_know(tmp_path, value):
     assert repr(float(written)) == repr(value)
 
 
-def test_no_source_of_a_supernet_is_not_written(inputs):
-    """So that supernets and runs of archselect's own optimisers are named as before there was one."""
+def test_the_source_of_a_supernet_is_part_of_its_id(inputs):
     supernet = inputs.supernet
-    assert supernet.source is None and set(supernet.model_dump()) == {
-        "recipe",
-        "settings",
-        "skeleton",
-    }
+    assert supernet.source is None
+    assert supernet.model_dump().keys() == {"recipe", "settings", "skeleton", "source"}
     own = supernet.model_copy(update={"source": "file 0123456789abcdef"})
     assert type(own).model_validate_json(own.model_dump_json()) == own
     edited = inputs.model_copy(update={"supernet": own})
@@ -217,7 +213,7 @@ def test_the_id_of_inputs_changes_with_every_field(inputs):
     paths = list(leaves(plain))
     assert {path[0] for path in paths} == set(Inputs.model_fields)
     ids = [Inputs.model_validate(changed(plain, path)).id for path in paths]
-    assert len({inputs.id, *ids}) == 1 + len(paths) == 23
+    assert len({inputs.id, *ids}) == 1 + len(paths) == 24
     assert Inputs.model_validate(reordered(plain)).id == inputs.id
 
 

@@ -8,7 +8,7 @@ import pytest
 from archselect.benchmarks.store.facts import write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Failure, Record
-from archselect.benchmarks.store.status import PACE, _pace, status
+from archselect.benchmarks.store.status import PACE, _seconds_per_run, read_status
 from archselect.nasbench_adapters.errors import UserError
 
 
@@ -26,7 +26,7 @@ def unfinish(root, count, first=1000.0, apart=10.0):
 
 
 def test_a_finished_study(finished):
-    found = status(finished)
+    found = read_status(finished)
     assert (found.runs, found.done, found.failed, found.begun, found.left) == (
         6,
         6,
@@ -51,7 +51,7 @@ def test_a_study_under_way(finished):
     for path in finished.rglob("*"):
         if path.parent.name != "records":
             os.utime(path, (0, 1005.0))
-    found = status(finished, now=1050.0)
+    found = read_status(finished, now=1050.0)
     assert (found.done, found.begun, len(found.failed), found.training) == (3, 1, 1, 1)
     assert found.quiet == 30.0
     assert found.left == 20.0  # two runs, ten seconds each
@@ -66,17 +66,22 @@ def test_a_study_under_way(finished):
 
 
 def test_the_pace_is_that_of_the_last_runs_and_a_pause_does_not_matter():
-    assert _pace([]) is _pace([5.0]) is _pace([5.0, 6.0]) is None
-    assert _pace([0, 10, 20, 90_000, 90_010]) == 10
+    assert (
+        _seconds_per_run([])
+        is _seconds_per_run([5.0])
+        is _seconds_per_run([5.0, 6.0])
+        is None
+    )
+    assert _seconds_per_run([0, 10, 20, 90_000, 90_010]) == 10
     # Two workers end their runs in pairs: what counts is the mean.
-    assert _pace([0, 0, 20, 20, 40, 40, 60]) == pytest.approx(40 / 5)
+    assert _seconds_per_run([0, 0, 20, 20, 40, 40, 60]) == pytest.approx(40 / 5)
     slow, fast = [100.0 * k for k in range(50)], [5000.0 + k for k in range(PACE + 1)]
-    assert _pace(slow + fast) == 1
+    assert _seconds_per_run(slow + fast) == 1
 
 
 def test_a_clock_that_is_behind_does_not_matter(finished):
     """As of a machine that looks at another's folder."""
-    assert status(finished, now=0.0).quiet == 0.0
+    assert read_status(finished, now=0.0).quiet == 0.0
 
 
 def test_what_is_printed(finished, archselect):
@@ -103,7 +108,7 @@ def test_what_is_printed(finished, archselect):
     )
     code, out, _ = archselect("status", finished, "--json")
     assert code == 0 and json.loads(out) == json.loads(
-        status(finished).model_dump_json()
+        read_status(finished).model_dump_json()
     ) | {"quiet": json.loads(out)["quiet"]}
 
 
@@ -120,5 +125,5 @@ def test_watching_ends_when_all_is_done(finished, archselect, monkeypatch):
 
 def test_a_folder_that_is_none(tmp_path, archselect):
     with pytest.raises(UserError, match=r"holds no study.json"):
-        status(tmp_path)
+        read_status(tmp_path)
     assert archselect("status", tmp_path)[0] == 2

@@ -4,12 +4,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from archselect.nasbench_adapters.agreement import Agreement
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import open_truth
 from archselect.nasbench_adapters.truth.features import feature_names, features, rows_of
 from archselect.nasbench_adapters.truth.landscape import landscape, rank
-from archselect.nasbench_adapters.truth.surrogate import SCHEMA, Agreement, Surrogate
+from archselect.nasbench_adapters.truth.surrogate import SCHEMA, Surrogate
 from archselect.nasbench_adapters.truth.table import MEASURED, TruthTable, flatten
 from archselect.nasbench_adapters.truth.trees import LEAF, Trees
 
