@@ -21,7 +21,7 @@ from archselect.nasbench_adapters.input_files import open_plain
 from archselect.nasbench_adapters.limits import (
     MOST_ARRAYS,
     most_unpacked,
-    too_much_unpacked,
+    unpacked_too_large,
 )
 
 _ENDING = ".npy"
@@ -80,7 +80,7 @@ def open_arrays(path: Path) -> Iterator[Arrays]:
                 f"it holds {len(members):,} arrays, more than {MOST_ARRAYS:,}"
             )
         if sum(member.file_size for member in members) > most:
-            raise too_much_unpacked(path, packed, most)
+            raise unpacked_too_large(path, packed, most)
         if any(member.compress_type not in _PACKINGS for member in members):
             raise ValueError("it is packed in another way than numpy packs")
         yield Arrays(archive)

@@ -22,7 +22,7 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.input_files import (
     _FLAGS,
     _opened,
-    kind_of,
+    describe_kind,
 )
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -146,7 +146,7 @@ def refuse_links(path: Path, within: Path) -> None:
         if not (stat.S_ISREG(mode) if part == path else stat.S_ISDIR(mode)):
             wanted = "a file" if part == path else "a folder"
             raise UserError(
-                f"cannot write {path}: {part} is {kind_of(mode)} in the place of {wanted}; remove it"
+                f"cannot write {path}: {part} is {describe_kind(mode)} in the place of {wanted}; remove it"
             )
 
 
@@ -198,7 +198,7 @@ def _keep_permissions(old: Path, new: Path) -> None:
             new.chmod(stat.S_IMODE(found))
 
 
-def mode_of_new_files(folder: Path) -> int:
+def read_new_file_mode(folder: Path) -> int:
     """Return the permissions that the umask, or the folder's own rules, leave to a new file in a folder.
 
     A file is made for it and removed: asking for the umask would change it for other
@@ -219,7 +219,7 @@ def _create(path: Path) -> int:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Hold a folder within the block.
 
     The system lets go of it when the process ends, however it does.

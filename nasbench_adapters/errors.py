@@ -146,11 +146,11 @@ def nearest(
     for alias, meant in (aliases or {}).items():
         if (
             plain(alias) == plain(name)
-            and digits_of(alias) == digits_of(name)
+            and numbers_in(alias) == numbers_in(name)
             and meant in names
         ):
             return meant
-    alike = [other for other in names if digits_of(other) == digits_of(name)]
+    alike = [other for other in names if numbers_in(other) == numbers_in(name)]
     spelled = [other for other in alike if plain(other) == plain(name)]
     if spelled:
         return spelled[0] if len(spelled) == 1 else None
@@ -166,7 +166,7 @@ def plain(name: str) -> str:
     return re.sub(r"[\s._-]+", "", name.casefold())
 
 
-def digits_of(name: str) -> list[str]:
+def numbers_in(name: str) -> list[str]:
     """Return the numbers within a name, in order: ["16", "120"] of `ImageNet16-120`."""
     return re.findall(r"\d+", name)
 

@@ -27,7 +27,7 @@ _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 """What a spreadsheet takes for a formula starts like this."""
 
 
-def visible(text: str, keep: str = "\n\t") -> str:
+def escape_invisible(text: str, keep: str = "\n\t") -> str:
     r"""Return a text in which every letter can be seen.
 
     Control characters, marks that turn the direction of writing, letters of no width and halves of letters are written
@@ -52,11 +52,11 @@ def one_line(text: str, most: int | None = None) -> str:
         text: whatever it is.
         most: letters of the longest line; of a longer one the middle is left out.
     """
-    line = visible(" ".join(text.split()), keep="")
-    return line if most is None else shortened(line, most)
+    line = escape_invisible(" ".join(text.split()), keep="")
+    return line if most is None else shorten(line, most)
 
 
-def shortened(text: str, most: int) -> str:
+def shorten(text: str, most: int) -> str:
     """Return a text of at most so many letters: of a longer one the middle is left out."""
     if len(text) <= most:
         return text
@@ -92,7 +92,7 @@ def spreadsheet_cell(text: str) -> str:
     What starts like one gets an apostrophe before it, at which spreadsheets show the
     rest as it is. Numbers stay numbers, also negative ones.
     """
-    cell = visible(text)
+    cell = escape_invisible(text)
     if _FORMULA.match(cell) and not _is_number(cell):
         return f"'{cell}"
     return cell

@@ -27,9 +27,9 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.limits import (
     MOST_JSON_BYTES,
     MOST_UNPACKED_BYTES,
+    check_byte_count,
     most_unpacked,
-    refuse_bytes,
-    too_much_unpacked,
+    unpacked_too_large,
 )
 
 DAMAGED = (
@@ -128,10 +128,10 @@ def _opened(path: Path, flags: int, mode: str) -> IO[bytes]:
     os.close(handle)
     if stat.S_ISDIR(found):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    raise OSError(errno.EINVAL, f"it is {kind_of(found)} and no file")
+    raise OSError(errno.EINVAL, f"it is {describe_kind(found)} and no file")
 
 
-def kind_of(mode: int) -> str:
+def describe_kind(mode: int) -> str:
     """Return in words what `st_mode` says that something is: "a link"."""
     return _KINDS.get(stat.S_IFMT(mode), "a file")
 
@@ -144,11 +144,11 @@ def read_bytes(path: Path, most: int = MOST_JSON_BYTES) -> bytes:
     """
     with open_plain(path) as file:
         size = os.fstat(file.fileno()).st_size
-        refuse_bytes(path, size, most)
+        check_byte_count(path, size, most)
         content = file.read(size + 1)
         if len(content) > size:  # it grows while it is read
             content += file.read(most + 1 - len(content))
-    refuse_bytes(path, len(content), most)
+    check_byte_count(path, len(content), most)
     return content
 
 
@@ -264,7 +264,7 @@ class _Unpacked(io.RawIOBase):
         content = self._content.read(len(buffer))
         self._left -= len(content)
         if self._left < 0:
-            raise too_much_unpacked(self._path, self._packed, self._most)
+            raise unpacked_too_large(self._path, self._packed, self._most)
         buffer[: len(content)] = content
         return len(content)
 
@@ -277,7 +277,7 @@ class _Unpacked(io.RawIOBase):
 
 def _check_head(path: Path, head: bytes) -> None:
     """Raise UserError if a file starts like one of another encoding than UTF-8, or like one that is no text."""
-    check_unpacked(path, head)
+    check_not_packed(path, head)
     for mark, encoding in _OTHER_ENCODINGS.items():
         if head.startswith(mark):
             raise UserError(f"{path} is {encoding}: save it as UTF-8")
@@ -286,7 +286,7 @@ def _check_head(path: Path, head: bytes) -> None:
         raise UserError(f"{path} is UTF-16 or no text: save it as UTF-8")
 
 
-def check_unpacked(path: Path, head: bytes) -> None:
+def check_not_packed(path: Path, head: bytes) -> None:
     """Raise UserError if a file starts like one that is packed or a Parquet file."""
     for mark, kind in _PACKED.items():
         if head.startswith(mark):
@@ -315,7 +315,7 @@ def unreadable(path: Path, error: OSError) -> UserError:
     return UserError(f"cannot read {path}: {error.strerror or error}")
 
 
-def check_kinds(values: object, kinds: Mapping[str, type | UnionType]) -> None:
+def check_value_types(values: object, kinds: Mapping[str, type | UnionType]) -> None:
     """Raises ValueError unless the values, of JSON, are a table that has all of these keys, each of its type."""
     if not isinstance(values, dict):
         raise ValueError("no table of values")

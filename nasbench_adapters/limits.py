@@ -110,22 +110,22 @@ def most_unpacked(packed: int, always: int = MOST_UNPACKED_BYTES) -> int:
     return max(always, MOST_UNPACKED_TIMES * packed)
 
 
-def refuse_bytes(what: object, count: int, most: int) -> None:
+def check_byte_count(what: object, count: int, most: int) -> None:
     """Raise UserError if something, such as a file, has more bytes than are read."""
     if count > most:
         raise UserError(
-            f"{what} has {count:,} bytes, and at most {said_bytes(most)} are read: use a smaller file"
+            f"{what} has {count:,} bytes, and at most {format_bytes(most)} are read: use a smaller file"
         )
 
 
-def too_much_unpacked(what: object, packed: int, most: int) -> UserError:
+def unpacked_too_large(what: object, packed: int, most: int) -> UserError:
     """Return the error for a file of so many bytes that unpacks to more than the most that is read."""
     return UserError(
-        f"{what} has {packed:,} bytes and unpacks to more than {said_bytes(most)}, the most that is read of such a "
+        f"{what} has {packed:,} bytes and unpacks to more than {format_bytes(most)}, the most that is read of such a "
         "file: get it again, or store it unpacked"
     )
 
 
-def said_bytes(count: int) -> str:
+def format_bytes(count: int) -> str:
     """Return a number of bytes in words: "3 bytes", "4 MiB"."""
     return f"{count:,} bytes" if count < MEBIBYTE else f"{count / MEBIBYTE:,.0f} MiB"

@@ -27,7 +27,7 @@ from archselect.nasbench_adapters.limits import (
     MOST_ROWS,
     MOST_UNPACKED_BYTES,
     most_unpacked,
-    too_much_unpacked,
+    unpacked_too_large,
 )
 
 _HEADERS = (1 << 10, 1 << 16, 1 << 20)
@@ -79,7 +79,7 @@ def check_parquet(path: Path) -> None:
             for column in range(metadata.num_columns):
                 _add_chunk(size, file, metadata.row_group(group).column(column))
                 if max(size.unpacked, size.texts) > most:
-                    raise too_much_unpacked(path, packed, most)
+                    raise unpacked_too_large(path, packed, most)
                 if size.values > MOST_FREE_FIELDS + MOST_FIELDS_TIMES * packed:
                     raise UserError(
                         f"{path} has more than {MOST_FREE_FIELDS:,} values, and more than {MOST_FIELDS_TIMES} for each "

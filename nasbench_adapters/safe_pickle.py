@@ -39,7 +39,7 @@ from archselect.nasbench_adapters.limits import (
     MOST_CONTAINERS_SHARE,
     MOST_PICKLE_BYTES,
     MOST_UNPACKED_PICKLE_BYTES,
-    refuse_bytes,
+    check_byte_count,
 )
 
 _CONTAINERS = b"]}\x85\x86\x87\x8f"
@@ -56,7 +56,7 @@ _left: ContextVar[int] = ContextVar(
 
 
 @contextmanager
-def calls_limited(size: int) -> Iterator[None]:
+def limit_calls(size: int) -> Iterator[None]:
     """Limit what the calls of a pickle make, within the block, by the pickle's size in bytes."""
     token = _left.set(MOST_CALL_TIMES * max(size, MEBIBYTE))
     try:
@@ -212,38 +212,38 @@ def read_pickle(path: Path) -> Any:
     memory, is larger than :data:`.limits.MOST_PICKLE_BYTES`, is damaged, or cannot be
     read.
     """
-    return unpickle(read_pickled(path), path)
+    return unpickle(read_pickle_bytes(path), path)
 
 
-def read_pickled(path: Path) -> bytes:
+def read_pickle_bytes(path: Path) -> bytes:
     """Return the bytes of a pickle, decompressed.
 
     Raises UserError if there are too many, or they cannot be read.
     """
-    with refusing(path):
+    with raising_user_errors(path):
         if path.suffix != ".pbz2":
             return read_bytes(path, MOST_PICKLE_BYTES)
         content = bytearray()
         with open_unpacked(path, bz2.BZ2File, MOST_UNPACKED_PICKLE_BYTES) as file:
             while part := file.read(MEBIBYTE):
                 content += part
-                refuse_bytes(f"{path}, unpacked,", len(content), MOST_PICKLE_BYTES)
+                check_byte_count(f"{path}, unpacked,", len(content), MOST_PICKLE_BYTES)
         return bytes(content)
 
 
 def read_large_pickle(path: Path) -> Any:
     """As :func:`read_pickle`, of a file of any size that ends in `.pbz2`, unpacked as it is read."""
     with (
-        refusing(path),
+        raising_user_errors(path),
         open_unpacked(path, bz2.BZ2File, MOST_UNPACKED_PICKLE_BYTES) as file,
-        calls_limited(path.stat().st_size),
+        limit_calls(path.stat().st_size),
     ):
         return _Unpickler(file, encoding="latin1").load()
 
 
 def unpickle(content: bytes, path: Path) -> Any:
     """Return the data of a pickle that was read already, as :func:`read_pickle` does; messages name the path."""
-    with refusing(path), calls_limited(len(content)):
+    with raising_user_errors(path), limit_calls(len(content)):
         check_containers(content)
         return _Unpickler(io.BytesIO(content), encoding="latin1").load()
 
@@ -297,7 +297,7 @@ def check_torch_pickle(content: bytes | mmap) -> None:
     check_containers(content)
 
 
-def numbers_of(values: object) -> np.ndarray:
+def to_whole_numbers(values: object) -> np.ndarray:
     """Return a list or an array of whole numbers as an array; an empty one of floats for anything else.
 
     A list that holds the same list many times would fill memory as an array.
@@ -310,7 +310,7 @@ def numbers_of(values: object) -> np.ndarray:
 
 
 @contextmanager
-def refusing(path: Path) -> Iterator[None]:
+def raising_user_errors(path: Path) -> Iterator[None]:
     """Within it, what goes wrong with a foreign file is a UserError: it asks for code, is damaged, cannot be read."""
     try:
         yield

@@ -67,7 +67,7 @@ def unsettled_after():
 
 @contextmanager
 def _pool_within(workers, start, *arguments, gpus=()):
-    from archselect.benchmarks.runtime.workers import THREADS, settle
+    from archselect.benchmarks.runtime.workers import THREADS, configure_process
 
     def submit(function, *job):
         future = Future()
@@ -78,7 +78,7 @@ def _pool_within(workers, start, *arguments, gpus=()):
         return future
 
     with _unsettled_after():
-        settle(THREADS)
+        configure_process(THREADS)
         start(*arguments)
         yield submit
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import torch
 
 from archselect.benchmarks.runtime.calls import StartError
-from archselect.benchmarks.runtime.workers import THREADS, Submit, settle
+from archselect.benchmarks.runtime.workers import THREADS, Submit, configure_process
 from archselect.nasbench_adapters.errors import UserError
 
 Start = tuple[Callable[..., None], tuple[Any, ...]]
@@ -67,7 +67,7 @@ def _start(start: Start) -> None:
     global _started
     if _started == start:
         return
-    settle(THREADS)
+    configure_process(THREADS)
     prepare, arguments = start
     try:
         prepare(*arguments)

@@ -18,7 +18,7 @@ from archselect.benchmarks.plan.study import (
     SupernetPart,
 )
 from archselect.benchmarks.runtime import formulations
-from archselect.benchmarks.runtime.vouching import check_source
+from archselect.benchmarks.runtime.same_inputs import check_same_source
 from archselect.benchmarks.store.facts import Settings, content_id
 from archselect.benchmarks.store.records import (
     DataInputs,
@@ -58,7 +58,7 @@ class SupernetJob:
     @cached_property
     def id(self) -> str:
         """The hash of all that determines the supernet."""
-        numbers = formulations.of_supernet(
+        numbers = formulations.supernet_formulations(
             self.supernet.build(), get_space(self.space.name)
         )
         return supernet_id(
@@ -67,7 +67,7 @@ class SupernetJob:
 
     def check(self) -> None:
         """Raise UserError if what is not archselect's own is not what the command read."""
-        check_source(
+        check_same_source(
             self.supernet.recipe,
             self.supernet.source(self.space.name),
             self.inputs.source,
@@ -134,7 +134,7 @@ class TrainingPlan:
                     settings=self.protocol.settings.model_dump(),
                     skeleton=self.protocol.skeleton,
                     seed=seed,
-                    formulations=formulations.of_training(
+                    formulations=formulations.training_formulations(
                         get_space(self.space), self.described
                     ),
                 ),
@@ -171,7 +171,7 @@ class RunJob:
             ),
             supernet_seed=self.supernet.seed,
             selection_seed=self.selection_seed,
-            formulations=formulations.of_run(
+            formulations=formulations.run_formulations(
                 selector,
                 self.supernet.supernet.build(),
                 get_space(self.supernet.space.name),
@@ -197,7 +197,7 @@ class RunJob:
         """
         self.supernet.check()
         selector = self.selector.build()
-        check_source(
+        check_same_source(
             self.selector.name, self._source(selector), self.inputs.selector.source
         )
         return selector

@@ -30,7 +30,7 @@ from archselect.benchmarks.plan.study import (
     read_study,
 )
 from archselect.benchmarks.runs.task import SCORING_BATCH
-from archselect.benchmarks.runtime.meter import Clock
+from archselect.benchmarks.runtime.meter import PhaseClock
 from archselect.benchmarks.store.records import Counts
 from archselect.nasbench_adapters.images import (
     DATASETS,
@@ -333,8 +333,8 @@ class World(Task):
     def _measured(self, name: str, images: int) -> Counts:
         """Return the counts of a scoring of the whole supernet on so many images."""
         proxy = get_proxy(name)
-        clock = Clock(CPU)
-        clock.watch(self.supernet, self.images.dataset.image_shape)
+        clock = PhaseClock(CPU)
+        clock.count_passes(self.supernet, self.images.dataset.image_shape)
         index = self.images.index("train")[:images]
         # Whether there is a score does not matter to what it takes.
         with (

@@ -39,13 +39,13 @@ from archselect.benchmarks.runs.training import Advance
 from archselect.benchmarks.runtime.calls import StartError
 from archselect.benchmarks.runtime.machine import (
     Code,
-    code,
     commit,
     find_device,
     open_device,
+    running_code,
 )
-from archselect.benchmarks.runtime.vouching import check_code
-from archselect.benchmarks.runtime.workers import THREADS, Submit, settle
+from archselect.benchmarks.runtime.same_inputs import check_same_code
+from archselect.benchmarks.runtime.workers import THREADS, Submit, configure_process
 from archselect.benchmarks.store.compaction import compact, read_records
 from archselect.benchmarks.store.facts import (
     content_id,
@@ -62,13 +62,12 @@ from archselect.benchmarks.store.records import (
     StudyInfo,
     Trained,
 )
-from archselect.nasbench_adapters.atomic_files import held
+from archselect.nasbench_adapters.atomic_files import lock_folder
 from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.foreign_text import (
     LONGEST_MESSAGE,
     one_line,
-    shortened,
-    visible,
+    shorten,
 )
 
 LONGEST_TRACEBACK = 50_000
@@ -134,7 +133,7 @@ def run_study(
             not there, or the folder cannot be written, belongs to another study or is
             being written by another command.
     """
-    made_by = code()
+    made_by = running_code()
     check_study(study, root, device, engine, engine_settings or {}, data_dir)
     open_engine = get_engine(engine)
     if engine == "local":
@@ -149,7 +148,7 @@ def run_study(
     landscapes = survey(parts, [space.name for space in study.spaces])
     jobs = span(study, data_dir)
     _check_batches(jobs)
-    with held(root):
+    with lock_folder(root):
         _claim(folder, study, jobs, command or [])
         plans = {plan.id: plan for job in jobs for plan in job.trainings}
         for landscape in [*landscapes, *map(trained_landscape, plans.values())]:
@@ -250,8 +249,8 @@ def run_training(
     path = folder.path(Trained, job.id)
     if path.is_file() and (not rerun_other_code or trained_by_this_code(folder, job)):
         return read_fact(path, Trained), False
-    settle(threads)
-    with held(root):
+    configure_process(threads)
+    with lock_folder(root):
         folder.refuse_links()
         try:
             trained = Runner(folder, device, data_dir, not rerun_other_code).train(
@@ -292,7 +291,7 @@ def _claim(
         labels=[label for _, _, label in study.pairs()],
         tables=list(study.tables),
         runs=[job.inputs.id for job in jobs],
-        command=visible(shlex.join(command)),
+        command=escape_invisible(shlex.join(command)),
         source=study.source,
         reproduces=study.reproduces,
         variant_of=study.variant_of,
@@ -532,7 +531,7 @@ def _fail(folder: Folder, job: RunJob, error: BaseException) -> str:
         id=job.inputs.id,
         inputs=job.inputs,
         error=one_line(f"{type(error).__name__}: {error}", LONGEST_MESSAGE),
-        traceback=shortened(visible(text), LONGEST_TRACEBACK),
+        traceback=shorten(escape_invisible(text), LONGEST_TRACEBACK),
         commit=commit(),
     )
     write_fact(folder.path(Failure, failure.id), failure, folder.root)
@@ -553,7 +552,7 @@ def _start_worker(
     made_by: Code,
 ) -> None:
     global _runner, _made_by
-    code()  # looked at before a file of it can change, and kept
+    running_code()  # looked at before a file of it can change, and kept
     _runner = Runner(
         Folder(root),
         open_device(device, deterministic),
@@ -567,7 +566,7 @@ def _start_worker(
 def _ready() -> Runner:
     """Return the worker's runner. Raises UserError if its code is not the command's."""
     assert _runner is not None and _made_by is not None
-    check_code(_made_by)
+    check_same_code(_made_by)
     return _runner
 
 

@@ -29,9 +29,9 @@ from torch import Tensor
 from archselect.benchmarks.runs.task import SupernetTask
 from archselect.benchmarks.runtime.machine import commit, same_commit
 from archselect.benchmarks.runtime.tensor_files import (
-    load_checked,
-    save_checked,
-    taking_over,
+    load_tensors,
+    restoring_from,
+    save_tensors,
 )
 from archselect.benchmarks.store.logs import Answers
 from archselect.nasbench_adapters.atomic_files import open_to_append, unwritable
@@ -100,7 +100,7 @@ class Journal:
         if not self.state_path.is_file():
             return [] if tunings else lines
         try:
-            saved = load_checked(self.state_path)
+            saved = load_tensors(self.state_path)
         except UserError:
             return []
         if not saved.keys() >= {"state", "place", "line"} or not isinstance(
@@ -135,7 +135,7 @@ class Journal:
         """Add a line, and keep the supernet's state that goes with it."""
         line = {"number": self.asked, "commit": commit(), **line}
         if state is not None:
-            save_checked(
+            save_tensors(
                 self.state_path, {"place": self.asked, "line": line, "state": state}
             )
         _add(self.path, line)
@@ -371,7 +371,7 @@ class JournaledTask(Task):
         `streams` are those that answering may move.
         """
         if self._journal.replaying:
-            with taking_over(self._journal.path):
+            with restoring_from(self._journal.path):
                 return take(self._replay(question))
         answer = compute()
         line = {

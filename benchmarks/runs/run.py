@@ -31,10 +31,13 @@ from archselect.benchmarks.plan.study import DataPart, TruthPart
 from archselect.benchmarks.runs.journal import Journal, JournaledTask
 from archselect.benchmarks.runs.task import SupernetTask
 from archselect.benchmarks.runs.training import Advance, train_network
-from archselect.benchmarks.runtime.machine import code_version, commit, machine
-from archselect.benchmarks.runtime.meter import Clock, PeakMemory
-from archselect.benchmarks.runtime.tensor_files import commit_of
-from archselect.benchmarks.runtime.vouching import check_images, check_truth
+from archselect.benchmarks.runtime.machine import code_version, commit, describe_machine
+from archselect.benchmarks.runtime.meter import PeakMemory, PhaseClock
+from archselect.benchmarks.runtime.same_inputs import (
+    check_same_images,
+    check_same_truth,
+)
+from archselect.benchmarks.runtime.tensor_files import read_commit
 from archselect.benchmarks.store import records
 from archselect.benchmarks.store.columns import Columns
 from archselect.benchmarks.store.facts import content_id
@@ -124,7 +127,7 @@ class Runner:
         Raises UserError if the command read others.
         """
         images = self._images(job.data.model_dump_json())
-        check_images(
+        check_same_images(
             job.data.name, DataInputs.model_validate(images.describe()), job.data_inputs
         )
         return images
@@ -135,7 +138,7 @@ class Runner:
         Raises UserError if the command read others.
         """
         images = self._training_images(job.data, job.settings)
-        check_images(
+        check_same_images(
             job.data, describe_training(images.dataset, job.settings), job.inputs.data
         )
         return images
@@ -165,7 +168,7 @@ class Runner:
             if (
                 not self.other_code
                 and unfinished.is_file()
-                and commit_of(unfinished) != commit()
+                and read_commit(unfinished) != commit()
             ):
                 unfinished.unlink(missing_ok=True)
             trained = make_supernet(
@@ -206,7 +209,7 @@ class Runner:
         warmup = perf_counter() - start
         space = get_space(job.supernet.space.name)
         self._check_truths(job, space)
-        clock = Clock(self.device)
+        clock = PhaseClock(self.device)
         path = self.supernet_path(job.supernet)
         # A supernet may have been made anew since it was read.
         trained = self._supernet(path, path.stat().st_mtime_ns if path.is_file() else 0)
@@ -248,7 +251,7 @@ class Runner:
                 warmup=warmup,
                 peak_memory=max(peak, trained.cost.peak_memory),
                 memory_kind=memory.kind,
-                machine=machine(self.device),
+                machine=describe_machine(self.device),
                 supernet_machine=trained.cost.machine,
             ),
             code_version=code_version(),
@@ -283,11 +286,11 @@ class Runner:
             if (
                 self.other_code
                 or not checkpoint.is_file()
-                or commit_of(checkpoint) == commit()
+                or read_commit(checkpoint) == commit()
             ):
                 return train_network(job, images, checkpoint, every, advanced)
             # The weights of the other commit stay until the new ones are trained.
-            if anew.is_file() and commit_of(anew) != commit():
+            if anew.is_file() and read_commit(anew) != commit():
                 anew.unlink(missing_ok=True)
             trained = train_network(job, images, anew, every, advanced)
             anew.replace(checkpoint)
@@ -298,7 +301,7 @@ class Runner:
         for part in job.supernet.data.truth:
             if part in self._landscapes and self._truth(part.table).speaks_for(space):
                 here = landscape_id(self._truth_of(part.table, space.name), part)
-                check_truth(part.table, here, self._landscapes[part])
+                check_same_truth(part.table, here, self._landscapes[part])
 
     def _accuracy(
         self, part: TruthPart, space: SearchSpace, selection: Selection

@@ -18,7 +18,7 @@ from archselect.benchmarks.optimisers.supernets import (
     new_supernet,
 )
 from archselect.benchmarks.optimisers.trainer import Trainer
-from archselect.benchmarks.runtime.meter import Clock
+from archselect.benchmarks.runtime.meter import PhaseClock
 from archselect.benchmarks.store.records import SupernetInputs
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.batches import Images
@@ -66,7 +66,7 @@ class SupernetTask(Task):
         inputs: SupernetInputs,
         trained: TrainedSupernet,
         images: Images,
-        clock: Clock,
+        clock: PhaseClock,
         supernet_seed: int,
         selection_seed: int,
     ) -> None:
@@ -94,7 +94,7 @@ class SupernetTask(Task):
             alpha.to(images.device, copy=True).requires_grad_()
             for alpha in trained.alphas
         )
-        clock.watch(self.supernet, images.dataset.image_shape)
+        clock.count_passes(self.supernet, images.dataset.image_shape)
         self.rng = np.random.default_rng(self._stream("choices"))
         self.streams = {
             name: self._generator(name)
@@ -251,7 +251,7 @@ class SupernetTask(Task):
                 dataset.classes,
                 seed,
             ).to(self.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self.clock.watch(network, self.images.dataset.image_shape)
+            self.clock.count_passes(network, self.images.dataset.image_shape)
             total = 0.0
             for _ in range(batches):
                 batch = self.minibatch(size)

@@ -24,17 +24,17 @@ from archselect.benchmarks.plan.protocols import TrainingSettings
 from archselect.benchmarks.runtime.machine import (
     code_version,
     commit,
-    machine,
+    describe_machine,
     same_commit,
 )
-from archselect.benchmarks.runtime.meter import Clock, PeakMemory
+from archselect.benchmarks.runtime.meter import PeakMemory, PhaseClock
 from archselect.benchmarks.runtime.precision import AUTOCAST, autocast
 from archselect.benchmarks.runtime.tensor_files import (
-    check_optimizer,
-    commit_of,
-    load_if_there,
-    save_checked,
-    taking_over,
+    check_optimizer_state,
+    load_tensors_if_present,
+    read_commit,
+    restoring_from,
+    save_tensors,
 )
 from archselect.benchmarks.store.records import (
     CellGraph,
@@ -112,7 +112,7 @@ class NetworkTrainer:
         self.settings = job.settings
         self.epochs: list[TrainingEpoch] = []
         start = perf_counter()
-        self.clock, self.memory = Clock(images.device), PeakMemory(images.device)
+        self.clock, self.memory = PhaseClock(images.device), PeakMemory(images.device)
         dataset, device = images.dataset, images.device
         network = new_network(job, dataset.channels, dataset.classes)
         self.network = network.to(device, memory_format=torch.channels_last)
@@ -134,7 +134,7 @@ class NetworkTrainer:
         )
         self._warmup, self._peak, self._sessions = 0.0, 0, 1
         self._commit: str | None = commit()
-        saved = load_if_there(checkpoint)
+        saved = load_tensors_if_present(checkpoint)
         if saved is not None:
             self._restore(saved)
         self._warmup += perf_counter() - start
@@ -274,7 +274,7 @@ class NetworkTrainer:
 
         Raises UserError if the folder cannot take it.
         """
-        save_checked(
+        save_tensors(
             self.checkpoint,
             {
                 "training": self.job.id,
@@ -295,9 +295,9 @@ class NetworkTrainer:
             raise UserError(
                 f"{self.checkpoint} is of another training: remove it and run again"
             )
-        with taking_over(self.checkpoint):
+        with restoring_from(self.checkpoint):
             self.network.load_state_dict(content["weights"])
-            check_optimizer(content["optimizer"], self._optimizer.state_dict())
+            check_optimizer_state(content["optimizer"], self._optimizer.state_dict())
             self._optimizer.load_state_dict(content["optimizer"])
             self._scaler.load_state_dict(content["scaler"])
             self.epochs = [
@@ -310,7 +310,7 @@ class NetworkTrainer:
             )
             self._sessions = int(content["sessions"]) + 1
         finished = len(self.epochs) == self.settings.epochs
-        made_by = commit_of(self.checkpoint)
+        made_by = read_commit(self.checkpoint)
         self._commit = made_by if finished else same_commit(made_by, commit())
 
     def trained(self) -> Trained:
@@ -343,7 +343,7 @@ class NetworkTrainer:
                 warmup=self._warmup,
                 peak_memory=max(self._peak, self.memory.read()),
                 memory_kind=self.memory.kind,
-                machine=machine(self.images.device),
+                machine=describe_machine(self.images.device),
                 sessions=self._sessions,
             ),
             code_version=code_version(),

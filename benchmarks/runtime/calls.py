@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from archselect.nasbench_adapters.errors import UserError
 
-DEATHS = 3
+MOST_DEATHS = 3
 """How many workers a call may take with it: one can die for reasons of its own, such as
 others' use of memory.
 """

@@ -35,16 +35,17 @@ class Formulated(Protocol):
     formulation: ClassVar[int]
 
 
-def of_run(
+def run_formulations(
     selector: Selector, optimiser: Formulated, space: SearchSpace
 ) -> Formulations:
     """Return the numbers of a run: of its supernet, and of its selector with its proxies."""
     return Formulations(
-        supernet=of_supernet(optimiser, space), selector=of_selector(selector)
+        supernet=supernet_formulations(optimiser, space),
+        selector=selector_formulations(selector),
     )
 
 
-def of_supernet(optimiser: Formulated, space: SearchSpace) -> Numbers:
+def supernet_formulations(optimiser: Formulated, space: SearchSpace) -> Numbers:
     """Return the numbers of a supernet: of its optimiser, its space, the networks and the images."""
     return {
         "optimiser": optimiser.formulation,
@@ -53,7 +54,7 @@ def of_supernet(optimiser: Formulated, space: SearchSpace) -> Numbers:
     }
 
 
-def of_selector(selector: Selector) -> Numbers:
+def selector_formulations(selector: Selector) -> Numbers:
     """Return the numbers of a selector and of its proxies.
 
     A built-in selector asks for the proxies that its settings name. What another one
@@ -71,13 +72,13 @@ def of_selector(selector: Selector) -> Numbers:
     }
 
 
-def of_training(space: SearchSpace, data: TrainingData) -> Numbers:
+def training_formulations(space: SearchSpace, data: TrainingData) -> Numbers:
     """Return the numbers of a final training: of the training itself, the space, the networks and the images."""
     pipeline = StreamedImages if data.streamed else Images
     return {"training": TRAINING, **_of_networks(space), "images": pipeline.formulation}
 
 
-def of_scoring(space: SearchSpace, names: Iterable[str]) -> Numbers:
+def scoring_formulations(space: SearchSpace, names: Iterable[str]) -> Numbers:
     """Return the numbers of scores: of the scoring itself, the space, the networks, the images and the proxies."""
     return {
         "scoring": SCORING,

@@ -59,7 +59,7 @@ class Code(NamedTuple):
 
 
 @cache
-def code() -> Code:
+def running_code() -> Code:
     """Return which archselect runs in this process."""
     return Code(code_version(), commit(), _source_hash(Path(__file__).parents[2]))
 
@@ -246,7 +246,7 @@ def open_device(name: str, deterministic: bool = False) -> torch.device:
     return find_device(name)
 
 
-def machine(device: torch.device) -> Machine:
+def describe_machine(device: torch.device) -> Machine:
     """What a record says of where it was made."""
     cuda = device.type == "cuda"
     return Machine(

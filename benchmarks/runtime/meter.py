@@ -18,7 +18,7 @@ from archselect.benchmarks.store.records import Counts, Time
 from archselect.nasbench_adapters.networks.flops import ForwardCost
 
 
-class Clock:
+class PhaseClock:
     """Seconds and counts by phase.
 
     A phase entered within another interrupts it: no second counts twice.

@@ -62,12 +62,12 @@ _ERRORS = "archselect"
 """The name under which Python knows how the streams treat what cannot be encoded."""
 
 
-def readable(text: str) -> str:
+def to_ascii(text: str) -> str:
     """Return a text in ASCII: marks as in :data:`READABLE`, letters without accents, "?" for anything else."""
     return "".join(map(_plain, text))
 
 
-def for_output(text: str) -> str:
+def to_output_encoding(text: str) -> str:
     """Return a text with the letters that standard output will show, so that a table's columns can be made as wide."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, errors=_ERRORS).decode(
@@ -92,7 +92,7 @@ def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
     if "\udc80" <= letter <= "\udcff":
         # A byte of a file's name that is no text, as Python stands for it.
         return letter.encode(errors="surrogateescape"), error.start + 1
-    return readable(letter), error.start + 1
+    return to_ascii(letter), error.start + 1
 
 
 codecs.register_error(_ERRORS, _replace)
@@ -106,7 +106,7 @@ a workflow prints.
 _LINE_BREAK = re.compile(r"[\n\r]")
 
 
-class Stream:
+class GuardedStream:
     """A text stream for :data:`sys.stdout` or :data:`sys.stderr` whose faults stop nothing.
 
     The first fault is kept in `fault`; whatever is written after it is dropped. A line
@@ -182,12 +182,12 @@ def _as_number(found: re.Match[str]) -> str:
 
 
 def guard_streams() -> None:
-    """Put a :class:`Stream` in place of standard output and standard error, for the rest of this process."""
+    """Put a :class:`GuardedStream` in place of standard output and standard error, for the rest of this process."""
     _open_missing()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is not None and not isinstance(stream, Stream):
-            setattr(sys, name, Stream(stream))
+        if stream is not None and not isinstance(stream, GuardedStream):
+            setattr(sys, name, GuardedStream(stream))
 
 
 @contextmanager
@@ -199,14 +199,14 @@ def guarded_streams() -> Iterator[None]:
         yield
     finally:
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, Stream):
+            if isinstance(stream, GuardedStream):
                 stream.flush()
         sys.stdout, sys.stderr = before
 
 
 def fault_of_output() -> OSError | None:
     """Return why standard output failed, None if it did not, or only because its reader is gone."""
-    fault = sys.stdout.fault if isinstance(sys.stdout, Stream) else None
+    fault = sys.stdout.fault if isinstance(sys.stdout, GuardedStream) else None
     return None if isinstance(fault, BrokenPipeError) else fault
 
 

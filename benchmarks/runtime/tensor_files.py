@@ -33,13 +33,13 @@ PLACE = "tensor at"
 """The key of what stands for a tensor: its type, where it begins, shape and strides."""
 
 
-def save_checked(
+def save_tensors(
     path: Path, content: dict[str, Any], commit: str | None = None
 ) -> None:
     """Write tensors, numbers, texts and containers of them, into a folder of a study's folder.
 
     `commit` is of the archselect that made the content, None where several had a part
-    in it; see :func:`commit_of`. Raises UserError if the folder cannot take the file.
+    in it; see :func:`read_commit`. Raises UserError if the folder cannot take the file.
     """
     buffer = io.BytesIO()
     buffer.write(json.dumps({"commit": commit}).encode() + b"\n")
@@ -48,19 +48,19 @@ def save_checked(
     write_atomically(path, hashlib.sha256(file).digest() + file, path.parent.parent)
 
 
-def load_checked(path: Path) -> dict[str, Any]:
+def load_tensors(path: Path) -> dict[str, Any]:
     """Read such a file back, to the CPU; nothing in it is executed.
 
     Raises UserError if it is missing or damaged.
     """
-    content = load_if_there(path)
+    content = load_tensors_if_present(path)
     if content is None:
         raise _foreign(path)
     return content
 
 
-def load_if_there(path: Path) -> dict[str, Any] | None:
-    """As :func:`load_checked`; None if there is no such file (any more)."""
+def load_tensors_if_present(path: Path) -> dict[str, Any] | None:
+    """As :func:`load_tensors`; None if there is no such file (any more)."""
     try:
         whole = read_bytes(path, MOST_TENSOR_BYTES)
         digest, file = whole[:32], whole[32:]
@@ -85,11 +85,11 @@ def _foreign(path: Path) -> UserError:
     )
 
 
-def commit_of(path: Path) -> str | None:
+def read_commit(path: Path) -> str | None:
     """Return the commit of the archselect that made a file's content, without reading the tensors.
 
     None where several commits had a part in it, and for a file that is not one of
-    these: :func:`load_checked` says so. None also where another process removed the
+    these: :func:`load_tensors` says so. None also where another process removed the
     file.
     """
     try:
@@ -103,7 +103,7 @@ def commit_of(path: Path) -> str | None:
 
 
 @contextmanager
-def taking_over(path: Path) -> Iterator[None]:
+def restoring_from(path: Path) -> Iterator[None]:
     """Within it a state that was read is taken over; one of another form is a UserError that names its file."""
     try:
         yield
@@ -113,7 +113,7 @@ def taking_over(path: Path) -> Iterator[None]:
         ) from error
 
 
-def check_form(found: Any, wanted: Any) -> None:
+def check_same_structure(found: Any, wanted: Any) -> None:
     """Raises TypeError unless one state has the lengths of another, and the types under the keys that both have."""
     if type(found) is not type(wanted):
         raise TypeError(f"{type(found).__name__} in place of {type(wanted).__name__}")
@@ -121,15 +121,15 @@ def check_form(found: Any, wanted: Any) -> None:
         if len(found) != len(wanted):
             raise TypeError(f"{len(found)} parts in place of {len(wanted)}")
         for own, other in zip(found, wanted, strict=True):
-            check_form(own, other)
+            check_same_structure(own, other)
     elif isinstance(wanted, dict):
         for key in wanted.keys() & found.keys():
-            check_form(found[key], wanted[key])
+            check_same_structure(found[key], wanted[key])
 
 
-def check_optimizer(found: Any, wanted: Any) -> None:
+def check_optimizer_state(found: Any, wanted: Any) -> None:
     """Raises TypeError unless the state of an optimiser has another's settings, and tables of tensors beside them."""
-    check_form(found["param_groups"], wanted["param_groups"])
+    check_same_structure(found["param_groups"], wanted["param_groups"])
     for own in found["state"].values():
         if not isinstance(own, dict) or not all(
             value is None or isinstance(value, Tensor) for value in own.values()

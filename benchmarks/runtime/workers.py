@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 from archselect.benchmarks.runtime.calls import (
-    DEATHS,
+    MOST_DEATHS,
     Call,
     Reply,
     StartError,
@@ -86,7 +86,7 @@ def worker_pool(
     At the end of the block, calls at work are waited for and the others dropped; where
     the block raises, as on Ctrl-C, all are dropped at once. A call whose worker dies is
     done again, after all others, and raises :class:`.WorkerDied` when that was in vain
-    :data:`.DEATHS` times. Where workers cannot start, every call raises why: UserError,
+    :data:`.MOST_DEATHS` times. Where workers cannot start, every call raises why: UserError,
     or :class:`.StartError` in place of any other error.
 
     Args:
@@ -140,7 +140,7 @@ class _Pool:
 
     def _open_place(self) -> None:
         if not self._places:
-            start_helpers()
+            start_helper_processes()
         start = self._starts[len(self._places) % len(self._starts)]
         place = _Place(self, start)
         self._places.append(place)
@@ -219,7 +219,7 @@ class _Place:
             worker.process.kill()
 
     def _serve(self) -> None:
-        deafen()
+        block_terminal_signals()
         while (call := self._pool.take()) is not None:
             self._do(call)
         if self.worker is not None:
@@ -287,11 +287,11 @@ class _Place:
             call.deaths += 1
         else:
             self._idle_deaths += 1
-        if call.deaths == DEATHS:
-            call.fail(WorkerDied(f"{DEATHS} workers died of it: {how}"))
+        if call.deaths == MOST_DEATHS:
+            call.fail(WorkerDied(f"{MOST_DEATHS} workers died of it: {how}"))
             return
-        if self._idle_deaths == DEATHS:
-            line = f"{DEATHS} workers died one after the other before they began anything: {how}"
+        if self._idle_deaths == MOST_DEATHS:
+            line = f"{MOST_DEATHS} workers died one after the other before they began anything: {how}"
             self._pool.give_up(
                 UserError(f"{line}; give fewer --workers, and run the command again")
             )
@@ -387,7 +387,7 @@ def _send_reply(pipe: Connection, reply: Reply) -> None:
         pipe.send_bytes(reply.returned)
 
 
-def settle(threads: int) -> None:
+def configure_process(threads: int) -> None:
     """Settle how this process reckons on the CPU; numbers below the smallest normal one cost time and say nothing."""
     torch.set_num_threads(threads)
     for kind in (np.float32, np.float64):
@@ -421,7 +421,7 @@ def _start(
     if gpu is not None:
         # Before anything asks CUDA.
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    settle(THREADS)
+    configure_process(THREADS)
     start()
 
 
@@ -433,7 +433,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def deafen() -> None:
+def block_terminal_signals() -> None:
     """Have this thread, and the processes that it starts, never hear Ctrl-C or the end of the terminal.
 
     A terminal tells these to workers too, even before their first line of Python runs,
@@ -443,7 +443,7 @@ def deafen() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
 
 
-def start_helpers() -> None:
+def start_helper_processes() -> None:
     """Start the processes that the library starts with its first worker.
 
     They never hear Ctrl-C.
@@ -451,11 +451,11 @@ def start_helpers() -> None:
     if not hasattr(signal, "pthread_sigmask"):
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    deafen()
+    block_terminal_signals()
     try:
         # The library then has this thread hear Ctrl-C again.
         resource_tracker.ensure_running()
-        deafen()
+        block_terminal_signals()
         if _METHOD == "forkserver":
             _start_forkserver()
     finally:

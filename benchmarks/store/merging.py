@@ -31,7 +31,7 @@ from archselect.benchmarks.store.records import (
     Trained,
 )
 from archselect.benchmarks.store.traces import Trace, read_trace, write_trace
-from archselect.nasbench_adapters.atomic_files import held, write_atomically
+from archselect.nasbench_adapters.atomic_files import lock_folder, write_atomically
 from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.input_files import unreadable
 
@@ -75,16 +75,16 @@ def merge_folders(
     with ExitStack() as locks:
         for root in roots:
             if os.access(root, os.W_OK):
-                locks.enter_context(held(root))
+                locks.enter_context(lock_folder(root))
         if not is_new and not is_among:
-            locks.enter_context(held(out))
+            locks.enter_context(lock_folder(out))
         info = _join_studies(folders, target)
         gathered = _Gathered(set(info.runs))
         for folder in folders if is_new or is_among else [target, *folders]:
             gathered.take_all(folder)
         gathered.refuse()
         if is_new:
-            locks.enter_context(held(out))
+            locks.enter_context(lock_folder(out))
             if target.study_path.exists():
                 raise UserError(
                     f"another command has written into {out} meanwhile: run this one again"

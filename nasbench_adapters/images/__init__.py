@@ -22,7 +22,7 @@ from archselect.nasbench_adapters.images import (
     npz,
     svhn,
 )
-from archselect.nasbench_adapters.images.dataset import ImageDataset, pooled
+from archselect.nasbench_adapters.images.dataset import ImageDataset, average_down
 from archselect.nasbench_adapters.input_files import expand
 
 __all__ = [
@@ -209,7 +209,7 @@ def load_images(name: str, data_dir: Path | None = None) -> ImageDataset:
     """
     whole, side = split_side(name)
     if side is not None:
-        return pooled(load_images(whole, data_dir), side)
+        return average_down(load_images(whole, data_dir), side)
     if name.endswith(".npz"):
         return npz.read(expand(name))
     if name not in DATASETS:

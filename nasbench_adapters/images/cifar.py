@@ -23,7 +23,7 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
 from archselect.nasbench_adapters.images.fetch import Sums, fetch, verify
 from archselect.nasbench_adapters.input_files import read_bytes, unreadable
-from archselect.nasbench_adapters.safe_pickle import numbers_of, unpickle
+from archselect.nasbench_adapters.safe_pickle import to_whole_numbers, unpickle
 
 URL = "https://www.cs.toronto.edu/~kriz/"
 URL_VARIABLE = "ARCHSELECT_CIFAR_URL"
@@ -244,7 +244,7 @@ def _of_tables(
     for name, _ in names:
         table = tables[name] if isinstance(tables[name], dict) else {}
         data = table.get("data")
-        numbers = numbers_of(table.get(form.labels))
+        numbers = to_whole_numbers(table.get(form.labels))
         if (
             not isinstance(data, np.ndarray)
             or data.dtype != np.uint8

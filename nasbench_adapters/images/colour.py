@@ -13,7 +13,7 @@ GREY = (0.299, 0.587, 0.114)
 """Share of red, green and blue in what the eye takes for brightness (ITU-R BT.601)."""
 
 
-def jitter(
+def jitter_colours(
     images: Tensor,
     generator: torch.Generator,
     brightness: float,
@@ -42,28 +42,28 @@ def jitter(
         2 * torch.rand(4, len(images), generator=generator) - 1
     )
     factors = drawn.to(images.device, non_blocking=True).view(4, -1, 1, 1, 1)
-    changes = (brighten, contrasted, saturated, turned)
+    changes = (adjust_brightness, adjust_contrast, adjust_saturation, rotate_hue)
     for place in order:
         images = changes[place](images, factors[place])
     return images
 
 
-def brighten(images: Tensor, factor: Tensor) -> Tensor:
+def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
     """Images times `factor` (b, 1, 1, 1)."""
     return (images * factor).clamp(0, 1)
 
 
-def contrasted(images: Tensor, factor: Tensor) -> Tensor:
+def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
     """Away from (or towards) the image's mean grey."""
     return _blend(images, _grey(images).mean(dim=(2, 3), keepdim=True), factor)
 
 
-def saturated(images: Tensor, factor: Tensor) -> Tensor:
+def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
     """Away from (or towards) each pixel's grey."""
     return _blend(images, _grey(images), factor)
 
 
-def turned(images: Tensor, turn: Tensor) -> Tensor:
+def rotate_hue(images: Tensor, turn: Tensor) -> Tensor:
     """With the hue moved by `turn` (b, 1, 1, 1) of its circle; value and saturation stay."""
     value, most = images.max(dim=1, keepdim=True)
     least = images.amin(dim=1, keepdim=True)

@@ -176,7 +176,7 @@ def make_dataset(
     )
 
 
-def pooled(dataset: ImageDataset, side: int) -> ImageDataset:
+def average_down(dataset: ImageDataset, side: int) -> ImageDataset:
     """The data set with every image averaged down to `side` pixels, rounded to whole numbers; for small worlds.
 
     Mean, std and padding are those of the small images. Raises UserError unless `side`

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pooch
 
-from archselect.nasbench_adapters.atomic_files import in_folder, mode_of_new_files
+from archselect.nasbench_adapters.atomic_files import in_folder, read_new_file_mode
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.input_files import open_plain, unreadable
 
@@ -84,7 +84,7 @@ def fetch(path: Path, sums: Sums, url: str, variable: str) -> None:
         # Another process whose download fails removes the folder while it is empty.
         in_folder(path, retrieve)
         # pooch leaves what it fetches readable for its user alone.
-        path.chmod(mode_of_new_files(path.parent))
+        path.chmod(read_new_file_mode(path.parent))
     # requests' errors are OSErrors; pooch raises ValueError on another checksum.
     except (OSError, ValueError) as error:
         _remove_empty(made)

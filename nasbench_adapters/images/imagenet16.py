@@ -13,7 +13,7 @@ import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
-from archselect.nasbench_adapters.safe_pickle import numbers_of, read_pickle
+from archselect.nasbench_adapters.safe_pickle import read_pickle, to_whole_numbers
 
 NAME = "ImageNet16-120"
 FOLDER = "ImageNet16"
@@ -83,7 +83,7 @@ def _read_file(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _labels(path: Path, labels: object, count: int) -> np.ndarray:
     """The labels as int64 (count,), 1 to 1000."""
-    numbers = numbers_of(labels)
+    numbers = to_whole_numbers(labels)
     if numbers.dtype.kind not in "iu" or numbers.shape != (count,):
         raise UserError(
             f"{path}: 'labels' is not {count} whole numbers, one per image; get the file again"

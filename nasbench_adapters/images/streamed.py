@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.images.batches import Images, check_batch, cut_out
-from archselect.nasbench_adapters.images.colour import jitter
+from archselect.nasbench_adapters.images.colour import jitter_colours
 from archselect.nasbench_adapters.images.dataset import ImageDataset
 
 READERS = 4
@@ -178,7 +178,7 @@ class StreamedImages:
             drawn.to(self.device, non_blocking=True) for drawn in (boxes, flips)
         )
         crops = resized_crops(x, boxes, flips, self.size)
-        return self._normalised(jitter(crops, generator, **JITTER)), y
+        return self._normalised(jitter_colours(crops, generator, **JITTER)), y
 
     def _normalised(self, images: Tensor) -> Tensor:
         return ((images - self._mean) / self._std).contiguous(

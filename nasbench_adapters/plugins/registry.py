@@ -27,7 +27,7 @@ class PluginWarning(Notice):
     """A package's own selector, optimiser, proxy or space cannot be used."""
 
 
-def check_name(name: str, own: str) -> None:
+def check_entry_name(name: str, own: str) -> None:
     """Raises ValueError, with the mend, if an entry point's name is not what its thing calls itself, or no label."""
     check_label(own)
     if own != name:

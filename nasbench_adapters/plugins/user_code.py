@@ -98,7 +98,7 @@ class UserCode:
             raise
 
 
-def loaded_code(kind: type) -> UserCode | None:
+def find_loaded_code(kind: type) -> UserCode | None:
     """Return the user's code that a class was made of, None for a class of an installed package."""
     return _LOADED.get(kind.__module__.partition(".")[0])
 

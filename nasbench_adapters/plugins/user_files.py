@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.foreign_text import check_label
 from archselect.nasbench_adapters.input_files import expand
-from archselect.nasbench_adapters.plugins.registry import Registry, check_name
+from archselect.nasbench_adapters.plugins.registry import Registry, check_entry_name
 from archselect.nasbench_adapters.plugins.user_code import (
     PREFIX,
     UserCode,
-    loaded_code,
+    find_loaded_code,
     read_code,
 )
 
@@ -81,10 +81,10 @@ class UserClasses(Registry[type[Model]]):
 
     def source_of(self, kind: type[Model], name: str) -> str | None:
         """Return what :meth:`source` says of a class that :meth:`get` has returned: of the code that it was made of."""
-        code = loaded_code(kind)
+        code = find_loaded_code(kind)
         return super().source(name) if code is None else f"file {code.hash}"
 
-    def usable(self, found: Any) -> type[Model]:
+    def check_class(self, found: Any) -> type[Model]:
         """The class, if studies can use it.
 
         Raises ValueError, with the mend, if it lacks something.
@@ -108,8 +108,8 @@ class UserClasses(Registry[type[Model]]):
         return found
 
     def _declared(self, name: str, found: Any) -> type[Model]:
-        kind = self.usable(found)
-        check_name(name, kind.name)  # type: ignore[attr-defined]
+        kind = self.check_class(found)
+        check_entry_name(name, kind.name)  # type: ignore[attr-defined]
         return kind
 
     @property
@@ -141,9 +141,9 @@ class UserClasses(Registry[type[Model]]):
         try:
             kind.model_rebuild()
         except NameError as error:
-            raise UserError(f"{path}: {class_name}: {said(error)}") from error
+            raise UserError(f"{path}: {class_name}: {describe_error(error)}") from error
         try:
-            return self.usable(kind)
+            return self.check_class(kind)
         except ValueError as error:
             raise UserError(f"{path}: {error}") from error
 
@@ -176,10 +176,12 @@ def _execute(code: UserCode) -> ModuleType:
     try:
         return code.load()
     except (Exception, SystemExit) as error:
-        raise UserError(f"{where(error, code.path)}: {said(error)}") from error
+        raise UserError(
+            f"{locate_error(error, code.path)}: {describe_error(error)}"
+        ) from error
 
 
-def where(error: BaseException, path: Path) -> str:
+def locate_error(error: BaseException, path: Path) -> str:
     """Return the last line of a file, or of what it imports from its folder, that an error came from, and its file."""
     place = f"{path}"
     for frame, line in traceback.walk_tb(error.__traceback__):
@@ -204,7 +206,7 @@ def _shown(file: str, path: Path) -> str:
     )
 
 
-def said(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """An error's type and message, in one line."""
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     return f"{type(error).__name__}: {' '.join(message.split())}"

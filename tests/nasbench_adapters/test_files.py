@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from archselect.nasbench_adapters.atomic_files import (
-    held,
+    lock_folder,
     open_to_append,
     unwritable,
     write_atomically,
@@ -52,7 +52,7 @@ def test_new_files_and_folders_have_the_permissions_that_the_umask_leaves(
     write_atomically(path, b"")
     assert path.stat().st_mode & 0o777 == 0o666 & ~umask
     assert path.parent.stat().st_mode & 0o777 == 0o777 & ~umask
-    with held(path.parent):
+    with lock_folder(path.parent):
         assert (path.parent / ".lock").stat().st_mode & 0o777 == 0o666 & ~umask
     assert {file.name for file in path.parent.iterdir()} <= {"a.json", ".lock"}
 
@@ -189,7 +189,7 @@ def test_the_folder_itself_may_be_a_link(received: tuple[Path, Path]) -> None:
     own.symlink_to(folder)
     write_atomically(own / "a" / "b.json", b"new", own)
     open_to_append(own / "logs" / "a.jsonl", own).close()
-    with held(own):
+    with lock_folder(own):
         assert (folder / "a" / "b.json").read_bytes() == b"new"
 
 
@@ -199,7 +199,10 @@ def test_a_lock_empties_no_other_file(
 ) -> None:
     folder, victim = received
     put(folder / ".lock", victim)
-    with pytest.raises(UserError, match=r"cannot write .*\.lock: "), held(folder):
+    with (
+        pytest.raises(UserError, match=r"cannot write .*\.lock: "),
+        lock_folder(folder),
+    ):
         pass
     assert victim.read_bytes() == b"precious\n"
 
@@ -444,28 +447,26 @@ def test_a_file_in_the_folders_place(tmp_path: Path) -> None:
 
 def test_a_folder_is_held_by_one(tmp_path: Path) -> None:
     taken = pytest.raises(UserError, match="another command is writing into")
-    with held(tmp_path / "new"), taken, held(tmp_path / "new"):
+    with lock_folder(tmp_path / "new"), taken, lock_folder(tmp_path / "new"):
         pass
-    with held(tmp_path / "new"):
+    with lock_folder(tmp_path / "new"):
         pass
 
 
 def test_it_is_let_go_of_when_its_process_dies(tmp_path: Path) -> None:
-    code = (
-        "import os, sys, pathlib; from archselect.nasbench_adapters.files import held\n"
-    )
-    code += "with held(pathlib.Path(sys.argv[1])): os._exit(1)"
+    code = "import os, sys, pathlib; from archselect.nasbench_adapters.atomic_files import lock_folder\n"
+    code += "with lock_folder(pathlib.Path(sys.argv[1])): os._exit(1)"
     assert (
         subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode
         == 1
     )
-    with held(tmp_path):
+    with lock_folder(tmp_path):
         pass
 
 
 def test_a_folder_that_cannot_be_held(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"")
-    with pytest.raises(UserError, match="cannot write"), held(tmp_path / "a"):
+    with pytest.raises(UserError, match="cannot write"), lock_folder(tmp_path / "a"):
         pass
 
 
@@ -480,7 +481,7 @@ def test_a_file_system_without_locks(
         pytest.warns(
             UserWarning, match="knows no locks: see to it that one command at a time"
         ),
-        held(tmp_path / "new"),
+        lock_folder(tmp_path / "new"),
     ):
         assert (tmp_path / "new").is_dir()
 

@@ -22,9 +22,9 @@ from hypothesis.extra import numpy as npst
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.safe_pickle import (
     STAND_INS,
-    numbers_of,
     read_large_pickle,
     read_pickle,
+    to_whole_numbers,
 )
 from archselect.nasbench_adapters.truth.nb201_file import load_plain
 
@@ -316,12 +316,14 @@ def test_a_pickle_takes_no_more_memory_than_data_of_its_size(
 def test_what_is_named_in_many_places_is_no_array() -> None:
     """A list within a list takes no memory by itself; as an array it would fill gigabytes."""
     found = pickle.loads(pickle.dumps(repeated(0)))  # noqa: S301 (made here)
-    assert numbers_of(found).dtype.kind == "f" and not numbers_of(found).size
-    assert numbers_of([1, 2]).tolist() == [1, 2] and numbers_of(
+    assert (
+        to_whole_numbers(found).dtype.kind == "f" and not to_whole_numbers(found).size
+    )
+    assert to_whole_numbers([1, 2]).tolist() == [1, 2] and to_whole_numbers(
         np.array([3])
     ).tolist() == [3]
     for other in ([], None, {}, "12", [1, [2]], [True]):
-        assert not numbers_of(other).size
+        assert not to_whole_numbers(other).size
 
 
 def test_a_packed_pickle_that_unpacks_to_much(tmp_path: Path) -> None:

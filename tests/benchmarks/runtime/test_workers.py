@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from archselect.benchmarks.runtime import workers
-from archselect.benchmarks.runtime.calls import DEATHS, StartError, WorkerDied
+from archselect.benchmarks.runtime.calls import MOST_DEATHS, StartError, WorkerDied
 from archselect.benchmarks.runtime.workers import THREADS, worker_pool
 from archselect.nasbench_adapters.errors import UserError
 
@@ -88,9 +88,9 @@ def test_far_more_workers_than_calls_are_no_burden():
 KEPT = """
 import sys, torch
 from pathlib import Path
-from archselect.benchmarks.runtime.workers import settle
+from archselect.benchmarks.runtime.workers import configure_process
 if len(sys.argv) > 1:
-    settle(1)
+    configure_process(1)
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 before = resident()
@@ -187,7 +187,7 @@ def test_a_worker_that_dies_without_a_call_is_replaced_and_no_call_to_blame(
 ):
     """However often: each call here is begun once."""
     with worker_pool(1, os.getpid) as submit:
-        for number in range(DEATHS):
+        for number in range(MOST_DEATHS):
             os.kill(submit(os.getpid).result(HANG), signal.SIGKILL)
             submit(calls.stay, tmp_path / f"{number}", 0).result(HANG)
             assert (tmp_path / f"{number}").read_text() == "x"

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import platform
 
-from archselect.benchmarks.runtime.machine import UNKNOWN, Code, code
+from archselect.benchmarks.runtime.machine import UNKNOWN, Code, running_code
 from archselect.benchmarks.store.facts import short_commit
 from archselect.benchmarks.store.records import DataInputs, TrainingData
 from archselect.nasbench_adapters.errors import UserError
 
 
-def check_code(of_command: Code) -> None:
+def check_same_code(of_command: Code) -> None:
     """Raise UserError if this process runs other code of archselect than the command.
 
     Where a process cannot tell its commit, as without git, equal source files count as
     equal code.
     """
-    here = code()
+    here = running_code()
     commits = {here.commit, of_command.commit}
     if any(commit.startswith(UNKNOWN) for commit in commits):
         commits = set()
@@ -41,7 +41,7 @@ def _shown(code: Code) -> str:
     return f"version {code.version}, {short_commit(code.commit)}, source files {code.sources}"
 
 
-def check_images(
+def check_same_images(
     name: str, here: DataInputs | TrainingData, of_command: DataInputs | TrainingData
 ) -> None:
     """Raise UserError if images that were read here are not those that the command read.
@@ -59,7 +59,7 @@ def check_images(
         raise _other_file(f"data set '{name}'", ", ".join(differing))
 
 
-def check_source(name: str, here: str | None, of_command: str | None) -> None:
+def check_same_source(name: str, here: str | None, of_command: str | None) -> None:
     """Raise UserError if a selector or an optimiser was made here of other files or packages than by the command.
 
     Args:
@@ -73,7 +73,7 @@ def check_source(name: str, here: str | None, of_command: str | None) -> None:
         )
 
 
-def check_truth(name: str, here: str, of_command: str) -> None:
+def check_same_truth(name: str, here: str, of_command: str) -> None:
     """Raise UserError if a truth that was read here is not the one that the command read.
 
     Args:
