@@ -66,6 +66,7 @@ from archselect.nasbench_adapters.atomic_files import lock_folder
 from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.foreign_text import (
     LONGEST_MESSAGE,
+    escape_invisible,
     one_line,
     shorten,
 )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from archselect.nasbench_adapters.foreign_text import (
     LONGEST_LABEL,
     check_label,
+    escape_invisible,
     one_line,
     shorten,
     spreadsheet_cell,

@@ -185,9 +185,9 @@ def test_a_changed_source_file_is_other_code(monkeypatch, tmp_path):
         machine, "__file__", str(tmp_path / "benchmarks" / "runtime" / "machine.py")
     )
     monkeypatch.setattr(machine, "commit", lambda: "unknown-x")
-    before = code.__wrapped__()
+    before = running_code.__wrapped__()
     (tmp_path / "benchmarks" / "runtime" / "machine.py").write_text("changed")
-    assert code.__wrapped__().sources != before.sources
+    assert running_code.__wrapped__().sources != before.sources
 
 
 def test_a_supernet_under_anothers_name_is_refused(quick, inline, tmp_path):

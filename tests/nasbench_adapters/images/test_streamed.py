@@ -20,6 +20,7 @@ from archselect.nasbench_adapters.images.colour import (
     adjust_brightness,
     adjust_contrast,
     adjust_saturation,
+    jitter_colours,
     rotate_hue,
 )
 from archselect.nasbench_adapters.images.streamed import (
