@@ -1,8 +1,8 @@
 """A reader of `.npz` files that trusts neither their headers nor their pickles. No torch.
 
-The header of an array says how long the array is, and numpy takes memory for that before
-it reads the array. So a small archive could ask for any amount of memory, by that number
-or by what it unpacks to. This reader compares both with the file first.
+The header of an array says how long the array is, and numpy takes memory for that
+before it reads the array. So a small archive could ask for any amount of memory, by
+that number or by what it unpacks to. This reader compares both with the file first.
 """
 
 from __future__ import annotations

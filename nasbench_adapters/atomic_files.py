@@ -1,7 +1,7 @@
 """Writers of files: a file is written whole or not at all, and never through a link.
 
-A study's folder may come from elsewhere, so nothing in it is written through a link. The
-folder itself may be a link: that is its user's own choice. No torch here.
+A study's folder may come from elsewhere, so nothing in it is written through a link.
+The folder itself may be a link: that is its user's own choice. No torch here.
 """
 
 from __future__ import annotations
@@ -218,8 +218,8 @@ def read_new_file_mode(folder: Path) -> int:
     """Return the permissions that a new file in a folder gets.
 
     The umask, or the folder's own rules, decide them. This function creates a file and
-    removes it: to ask for the umask would change it for other threads. Raises OSError if
-    the folder cannot be written to.
+    removes it: to ask for the umask would change it for other threads. Raises OSError
+    if the folder cannot be written to.
     """
     probe = folder / f".{secrets.token_hex(8)}.part"
     handle = _create(probe)
@@ -244,7 +244,8 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
     Raises:
         UserError: Another command has locked the folder, on this machine or, where the
-            file system shares locks, on another one; or the folder cannot be written to.
+            file system shares locks, on another one; or the folder cannot be written
+            to.
     """
     path = folder / ".lock"
     try:

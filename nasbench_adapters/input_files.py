@@ -1,7 +1,7 @@
 """Readers for the files of users, which check encoding, size and kind first.
 
-A file that cannot be read raises a :class:`.UserError` of one line. Only plain files are
-read: a pipe or a device could keep a reader waiting, or have no end. No torch here.
+A file that cannot be read raises a :class:`.UserError` of one line. Only plain files
+are read: a pipe or a device could keep a reader waiting, or have no end. No torch here.
 """
 
 from __future__ import annotations
@@ -191,8 +191,8 @@ def decode(path: Path, content: bytes) -> str:
 def open_text(path: Path) -> Iterator[IO[str]]:
     """Open a UTF-8 file, without its byte-order mark, to read it piece by piece.
 
-    A file whose name ends in `.gz` is unpacked. Raises UserError if the file has another
-    encoding, also when only reading within the block shows it.
+    A file whose name ends in `.gz` is unpacked. Raises UserError if the file has
+    another encoding, also when only reading within the block shows it.
     """
     with open_bytes(path) as file:
         _check_head(path, file.read(_HEAD_BYTES))

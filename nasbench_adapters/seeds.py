@@ -13,8 +13,8 @@ _SEED_BYTES = 8
 def stream_seed(purpose: str, *keys: int | str) -> int:
     """Return a seed, 0 to 2^63 - 1, that depends on the purpose and the keys alone.
 
-    `stream_seed("weights", 3)` and `stream_seed("order", 3)` are unrelated, and the same
-    on every machine and in every process.
+    `stream_seed("weights", 3)` and `stream_seed("order", 3)` are unrelated, and the
+    same on every machine and in every process.
     """
     text = "/".join([purpose, *map(str, keys)])
     digest = hashlib.sha256(text.encode()).digest()

@@ -14,8 +14,9 @@ _DECIMAL_POINT = re.compile(r"(?<=\d)\.(?=\d)")
 def parse_toml(text: str) -> dict[str, Any]:
     """Return the table of a TOML text.
 
-    Raises ValueError, in one line, if the text is no TOML, if tables and lists nest more
-    than :data:`.limits.MOST_DEPTH` deep, or if a whole number has more than 64 bits.
+    Raises ValueError, in one line, if the text is no TOML, if tables and lists nest
+    more than :data:`.limits.MOST_DEPTH` deep, or if a whole number has more than 64
+    bits.
     """
     _check_dots(text)
     try:

@@ -577,7 +577,7 @@ def draft_study(name: str, faults: Faults) -> Draft:
         draft = Draft(study, study.spaces, study.data, study.selectors)
         with own_faults.collect():
             study.check()
-    faults.take(own_faults)
+    faults.add_all(own_faults)
     return draft
 
 
