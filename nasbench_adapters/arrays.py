@@ -1,4 +1,6 @@
-"""A reader of `.npz` files that trusts neither their headers nor their pickles. No torch.
+"""A reader of `.npz` files that trusts neither their headers nor their pickles.
+
+No torch here.
 
 The header of an array says how long the array is, and numpy takes memory for that
 before it reads the array. So a small archive could ask for any amount of memory, by
@@ -85,7 +87,7 @@ def open_arrays(path: Path) -> Iterator[Arrays]:
 
 
 def _check_members(path: Path, packed: int, members: list[zipfile.ZipInfo]) -> None:
-    """Raise UserError or ValueError if an archive's members are too many or too large."""
+    """Raise UserError or ValueError if an archive has too many or too large members."""
     if len(members) > MOST_ARRAYS:
         raise ValueError(f"it holds {len(members):,} arrays, more than {MOST_ARRAYS:,}")
     most = most_unpacked(packed)

@@ -166,7 +166,7 @@ def _check_part(path: Path, part: Path, mode: int) -> None:
 
 
 def in_folder(path: Path, make: Callable[[], Made]) -> Made:
-    """Create the folder of a file, call `make` to create the file, and return its result.
+    """Create a file's folder, then the file by `make`, and return what `make` returns.
 
     Does both again if another process removes the empty folder in between.
     """

@@ -1,4 +1,4 @@
-"""Errors that a user can fix: one or several in a message, with hints at intended names."""
+"""Errors that a user can fix, and hints at the names that a user meant."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class UserError(Exception):
 
 
 class Notice(UserWarning):
-    """News for the user while a command runs, which the command line prints in a line."""
+    """News for the user, which the command line prints in a line while it runs."""
 
 
 class SeveralFaults(UserError):

@@ -14,7 +14,10 @@ import re
 import unicodedata
 
 LONGEST_MESSAGE = 2_000
-"""Letters of the longest message; a longer one, which quotes a text, loses its middle."""
+"""Letters of the longest message.
+
+A longer one, which quotes a long text, loses its middle.
+"""
 LONGEST_LABEL = 100
 """Letters of the longest label that a study may give."""
 LONGEST_TITLE = 300
@@ -121,7 +124,7 @@ def _is_visible(letter: str) -> bool:
 
 
 def _escape(letter: str) -> str:
-    r"""Return a letter as JSON writes it: `\n`, `\u001b`, or two codes beyond 16 bits."""
+    r"""Return a letter as JSON writes it, such as `\u001b`; two codes beyond 16 bits."""
     if letter.isprintable():
         return f"\\u{ord(letter):04x}"
     in_quotes = json.dumps(letter)

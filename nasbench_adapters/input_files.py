@@ -290,7 +290,7 @@ class _UnpackedFile(io.RawIOBase):
 
 
 def _check_head(path: Path, head: bytes) -> None:
-    """Raise UserError if a file's first bytes are of another encoding, or of no text."""
+    """Raise UserError if a file starts like another encoding, or like no text."""
     check_not_packed(path, head)
     for mark, encoding in _OTHER_ENCODINGS.items():
         if head.startswith(mark):
@@ -330,7 +330,7 @@ def unreadable(path: Path, error: OSError) -> UserError:
 
 
 def check_value_types(values: object, kinds: Mapping[str, type | UnionType]) -> None:
-    """Raise ValueError unless JSON values are a table in which each key has its type."""
+    """Raise ValueError unless values of JSON are a table of these keys and types."""
     if not isinstance(values, dict):
         raise ValueError("no table of values")
     for key, kind in kinds.items():

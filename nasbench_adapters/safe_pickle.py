@@ -147,7 +147,7 @@ class _Dtype:
 
 
 class _Array(np.ndarray):
-    """Stand-in for `numpy.ndarray`: empty until its state is set, then an array of numbers."""
+    """Stand-in for `numpy.ndarray`: empty at first, an array of numbers with its state."""
 
     def __new__(cls, *_: object) -> _Array:
         return super().__new__(cls, (0,), np.uint8)
@@ -286,7 +286,7 @@ def unpickle(content: bytes, path: Path) -> Any:
 
 
 def check_containers(content: bytes | mmap) -> None:
-    """Raise UnpicklingError if a pickle may hold too many lists and tables for its size.
+    """Raise UnpicklingError if a pickle may hold too many lists for its size.
 
     One byte creates an empty list of 64 bytes. Such bytes count also where they are
     data.

@@ -18,7 +18,7 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.dataset import ImageDataset
 from archselect.nasbench_adapters.images.fetch import Sums
-from archselect.nasbench_adapters.images.svhn import TEST, TRAIN, File, present, read
+from archselect.nasbench_adapters.images.svhn import TEST, TRAIN, SvhnFile, present, read
 
 COUNTS = {"train_32x32.mat": 12, "test_32x32.mat": 7}
 
@@ -30,7 +30,7 @@ def content(name: str) -> tuple[np.ndarray, np.ndarray]:
     return images, (np.arange(COUNTS[name]) % 10).astype(np.uint8)
 
 
-def write(folder: Path, name: str, **changes: Any) -> File:
+def write(folder: Path, name: str, **changes: Any) -> SvhnFile:
     """A made-up file as the authors write theirs: images last, the digit 0 as label 10."""
     images, digits = content(name)
     arrays = {
@@ -42,14 +42,14 @@ def write(folder: Path, name: str, **changes: Any) -> File:
     return known(folder, name)
 
 
-def known(folder: Path, name: str) -> File:
+def known(folder: Path, name: str) -> SvhnFile:
     """The file with the checksums that it has."""
     content = (folder / name).read_bytes()
     sums = Sums(
         hashlib.md5(content, usedforsecurity=False).hexdigest(),
         hashlib.sha256(content).hexdigest(),
     )
-    return File(name, sums, COUNTS[name])
+    return SvhnFile(name, sums, COUNTS[name])
 
 
 @pytest.fixture(autouse=True)
