@@ -213,8 +213,8 @@ def check_python(path: Path, content: bytes) -> None:
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
     except SyntaxError:
-        # A wrong byte in the first two lines, or an encoding that does not exist. Running
-        # the file reports the latter.
+        # A wrong byte in the first two lines, or an encoding that does not exist.
+        # Running the file reports the latter.
         encoding = "utf-8"
     if encoding in ("utf-8", "utf-8-sig"):
         decode(path, content)

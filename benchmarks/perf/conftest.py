@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from archselect.benchmarks.runtime.machine import open_device
-from archselect.benchmarks.runtime.workers import configure_process
+from archselect.benchmarks.runtime.process_settings import configure_process
 from archselect.nasbench_adapters.networks import (
     FusedSupernet,
     Mixture,

@@ -1,8 +1,8 @@
-"""What a worker reads itself, held against what the command read: a record vouches for both.
+"""Checks that a worker has the code and the inputs of the command.
 
-A worker may be on another machine, where a file of the same name has another content,
-and it may begin after a file was changed. It then refuses its calls, in one line that
-names the mend.
+A record states the code and the inputs of both. But a worker may be on another machine,
+where a file of the same name has another content, and it may start after a file was
+changed. It then refuses its calls with a message of one line that says how to fix it.
 """
 
 from __future__ import annotations
@@ -18,67 +18,70 @@ from archselect.nasbench_adapters.errors import UserError
 def check_same_code(of_command: Code) -> None:
     """Raise UserError if this process runs other code of archselect than the command.
 
-    Where a process cannot tell its commit, as without git, equal source files count as
-    equal code.
+    Where the commit is not known, as without git, equal source files count as equal
+    code.
     """
     here = running_code()
     commits = {here.commit, of_command.commit}
-    if any(commit.startswith(UNKNOWN) for commit in commits):
-        commits = set()
-    if len(commits) < 2 and (here.version, here.sources) == (
-        of_command.version,
-        of_command.sources,
-    ):
+    is_unknown = any(commit.startswith(UNKNOWN) for commit in commits)
+    is_same_commit = is_unknown or len(commits) == 1
+    is_same_version = here.version == of_command.version
+    if is_same_commit and is_same_version and here.sources == of_command.sources:
         return
     raise UserError(
-        f"archselect on {platform.node()} is other code ({_shown(here)}) than that of the command "
-        f"({_shown(of_command)}): install the same on all machines, change none of its files while a command runs, and "
-        "run the command again"
+        f"archselect on {platform.node()} is other code ({_describe(here)}) than that of "
+        f"the command ({_describe(of_command)}): install the same on all machines, "
+        "change none of its files while a command runs, and run the command again"
     )
 
 
-def _shown(code: Code) -> str:
+def _describe(code: Code) -> str:
     return f"version {code.version}, {short_commit(code.commit)}, source files {code.sources}"
 
 
 def check_same_images(
     name: str, here: DataInputs | TrainingData, of_command: DataInputs | TrainingData
 ) -> None:
-    """Raise UserError if images that were read here are not those that the command read.
+    """Raise UserError if this process read other images than the command.
 
     Args:
-        name: name or path of the data set.
-        here, of_command: what a record says of the images.
+        name: Name or path of the data set.
+        here: Facts about the images that this process read, as in a record.
+        of_command: The same facts about those that the command read.
     """
-    differing = [
-        f"{key} {getattr(here, key)} in place of {getattr(of_command, key)}"
-        for key in type(of_command).model_fields
-        if getattr(here, key) != getattr(of_command, key)
-    ]
-    if differing:
-        raise _other_file(f"data set '{name}'", ", ".join(differing))
+    differences = []
+    for key in type(of_command).model_fields:
+        value = getattr(here, key)
+        wanted = getattr(of_command, key)
+        if value != wanted:
+            differences.append(f"{key} {value} in place of {wanted}")
+    if differences:
+        raise _other_file(f"data set '{name}'", ", ".join(differences))
 
 
 def check_same_source(name: str, here: str | None, of_command: str | None) -> None:
-    """Raise UserError if a selector or an optimiser was made here of other files or packages than by the command.
+    """Raise UserError if a selector or optimiser has another source than the command's.
 
     Args:
-        name: by which the study names it.
-        here, of_command: hashes of files, packages and versions.
+        name: Name of the selector or optimiser in the study.
+        here: Hash of its file, or its package and version, in this process.
+        of_command: The same in the command.
     """
     if here != of_command:
         raise UserError(
-            f"{name} was changed while the study ran; run it again, with the same file or package on all machines "
-            f"({platform.node()} has {here or 'none'} in place of {of_command or 'none'})"
+            f"{name} was changed while the study ran; run it again, with the same file "
+            f"or package on all machines ({platform.node()} has {here or 'none'} in place "
+            f"of {of_command or 'none'})"
         )
 
 
 def check_same_truth(name: str, here: str, of_command: str) -> None:
-    """Raise UserError if a truth that was read here is not the one that the command read.
+    """Raise UserError if this process read another ground truth than the command.
 
     Args:
-        name: name or path of the truth.
-        here, of_command: the ids of its landscape, which have its checksum in them.
+        name: Name or path of the ground truth.
+        here: Id of its landscape in this process; the id has its checksum in it.
+        of_command: Id of its landscape in the command.
     """
     if here != of_command:
         raise _other_file(
@@ -88,6 +91,7 @@ def check_same_truth(name: str, here: str, of_command: str) -> None:
 
 def _other_file(what: str, how: str) -> UserError:
     return UserError(
-        f"{what} on {platform.node()} is not what the command read ({how}): copy the same file to all machines, change "
-        "none while a command runs, and run the command again"
+        f"{what} on {platform.node()} is not what the command read ({how}): copy the "
+        "same file to all machines, change none while a command runs, and run the command "
+        "again"
     )

@@ -42,8 +42,8 @@ class Images:
         limit: Number of images to use of each half; None uses all.
 
     Attributes:
-        train_index: Numbers of the train half's images for :meth:`batch`: int64 (n,), on
-            the device.
+        train_index: Numbers of the train half's images for :meth:`batch`: int64 (n,),
+            on the device.
         valid_index: The same for the valid half.
         test_index: The same for the test images.
 
@@ -285,8 +285,8 @@ def cut_out(images: Tensor, length: int, generator: torch.Generator) -> None:
     """Set a square of each normalised image to zero, in place, where the image has it.
 
     As in the released code of DARTS the square's centre is any pixel, and the square
-    goes `length // 2` pixels from there in either direction. So at the borders less than
-    a square is cut out.
+    goes `length // 2` pixels from there in either direction. So at the borders less
+    than a square is cut out.
 
     Args:
         images: (b, c, h, w), on any device.

@@ -2,9 +2,9 @@
 
 There is an archive in binary form and one for Python. In binary form a record is one
 label byte (CIFAR-100: the coarse label, then the fine one), then 3 x 32 x 32 bytes: the
-red, green and blue planes, row by row. The form for Python is what torchvision leaves in
-its folder: pickles of the same bytes and labels. They are read by the restricted reader,
-and only if their checksums are the canonical ones.
+red, green and blue planes, row by row. The form for Python is what torchvision leaves
+in its folder: pickles of the same bytes and labels. They are read by the restricted
+reader, and only if their checksums are the canonical ones.
 """
 
 from __future__ import annotations
@@ -189,8 +189,8 @@ def _is_there(form: Cifar | PythonForm, data_dir: Path) -> bool:
 def read(source: Cifar, data_dir: Path, url: str | None = None) -> ImageDataset:
     """Return the data set, which is fetched if it is not in the data folder.
 
-    The archive in the data folder comes first, then the extracted folder there. The form
-    for Python is read where there is nothing of the binary form.
+    The archive in the data folder comes first, then the extracted folder there. The
+    form for Python is read where there is nothing of the binary form.
 
     Args:
         source: The data set.

@@ -1,7 +1,8 @@
 """ImageNet (ILSVRC 2012) as memory-mapped arrays, which are read batch by batch.
 
-The images are too large for the device. There are four files in `imagenet/` of the data folder: `train_images.npy` and `val_images.npy`,
-uint8 (n, 256, 256, 3), and `train_labels.npy` and `val_labels.npy`, whole numbers 0 to
+The images are too large for the device. There are four files in `imagenet/` of the data
+folder: `train_images.npy` and `val_images.npy`, uint8 (n, 256, 256, 3), and
+`train_labels.npy` and `val_labels.npy`, whole numbers 0 to
 999. With all 1,281,167 and 50,000 images that is 262 GB; a part of the classes or
 images will do as well, and so will another side than 256.
 

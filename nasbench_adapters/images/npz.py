@@ -1,11 +1,11 @@
 """A reader of any data set in one `.npz` file.
 
 Keys: `train_images` and `test_images`, uint8 (images, height, width, channels), square;
-`train_labels` and `test_labels`, integers from 0. Optional: `classes`, their number or their names
-(default: one more than the largest label); `mean` and `std`, per channel in 0..1 units
-(default: measured on the training images, to 4 digits); `flip`, whether a horizontal
-flip keeps the class (default: yes); `pad`, pixels of the random crop's padding
-(default: an eighth of the side).
+`train_labels` and `test_labels`, integers from 0. Optional: `classes`, their number or
+their names (default: one more than the largest label); `mean` and `std`, per channel in
+0..1 units (default: measured on the training images, to 4 digits); `flip`, whether a
+horizontal flip keeps the class (default: yes); `pad`, pixels of the random crop's
+padding (default: an eighth of the side).
 """
 
 from __future__ import annotations

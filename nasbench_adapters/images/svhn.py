@@ -1,7 +1,8 @@
 """SVHN (Netzer et al., 2011): cropped digits of house numbers, at 32x32 pixels.
 
-They are in two MATLAB files of the authors. A file has `X`, uint8 (32, 32, 3, n), and `y`, (n, 1), digits 1 to 9 and 10 for the
-digit 0. The files are known by their checksums before anything in them is read.
+They are in two MATLAB files of the authors. A file has `X`, uint8 (32, 32, 3, n), and
+`y`, (n, 1), digits 1 to 9 and 10 for the digit 0. The files are known by their
+checksums before anything in them is read.
 """
 
 from __future__ import annotations

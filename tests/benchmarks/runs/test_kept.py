@@ -7,7 +7,7 @@ from archselect.benchmarks.plan.study import read_study
 from archselect.benchmarks.runs import harness, journal, kept, run, training
 from archselect.benchmarks.runs.harness import run_study
 from archselect.benchmarks.runtime import machine
-from archselect.benchmarks.runtime import tensor_files as checked
+from archselect.benchmarks.runtime import tensor_files
 from archselect.benchmarks.runtime.tensor_files import (
     load_tensors,
     read_commit,
@@ -226,7 +226,7 @@ def test_a_file_of_tensors_names_its_commit(tmp_path):
     for broken in (
         b"",
         b"x" * 40,
-        b"x" * 32 + b"[" * checked.MOST,
+        b"x" * 32 + b"[" * tensor_files._MOST_HEADER_BYTES,
         b"x" * 32 + b"[]\n",
     ):
         (tmp_path / "y").write_bytes(broken)

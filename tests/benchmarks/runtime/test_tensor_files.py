@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archselect.benchmarks.runtime import tensor_files as checked
+from archselect.benchmarks.runtime import tensor_files
 from archselect.benchmarks.runtime.tensor_files import (
     PLACE,
     load_tensors,
@@ -88,7 +88,7 @@ def same(a, b):
 @settings(max_examples=60)
 @given(content=st.dictionaries(st.text(), contents, max_size=4))
 def test_what_is_read_is_what_was_written(tmp_path_factory, content):
-    path = tmp_path_factory.mktemp("checked") / "file"
+    path = tmp_path_factory.mktemp("tensors") / "file"
     save_tensors(path, content)
     assert same(content, load_tensors(path))
 
@@ -184,7 +184,7 @@ FORGED = {
 
 @pytest.mark.parametrize("kind", FORGED)
 def test_a_small_file_takes_little_memory(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(checked, "MOST_VALUES", 100_000)
+    monkeypatch.setattr(tensor_files, "MOST_VALUES", 100_000)
     path = tmp_path / "file"
     forge(path, FORGED[kind])
     assert path.stat().st_size < 100_000

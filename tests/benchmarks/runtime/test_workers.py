@@ -14,7 +14,8 @@ import torch
 
 from archselect.benchmarks.runtime import workers
 from archselect.benchmarks.runtime.calls import MOST_DEATHS, StartError, WorkerDied
-from archselect.benchmarks.runtime.workers import THREADS, worker_pool
+from archselect.benchmarks.runtime.process_settings import THREADS
+from archselect.benchmarks.runtime.workers import worker_pool
 from archselect.nasbench_adapters.errors import UserError
 
 HANG = 600
@@ -88,7 +89,7 @@ def test_far_more_workers_than_calls_are_no_burden():
 KEPT = """
 import sys, torch
 from pathlib import Path
-from archselect.benchmarks.runtime.workers import configure_process
+from archselect.benchmarks.runtime.process_settings import configure_process
 if len(sys.argv) > 1:
     configure_process(1)
 def resident():
@@ -102,7 +103,7 @@ print(resident() - before)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_freed_memory_is_kept():
-    """Settled, a process keeps what tensors are done with; unsettled, it gives the pages back to the system."""
+    """Configured, a process keeps what tensors have freed; otherwise it gives the pages back to the system."""
 
     def kept(*arguments):
         command = [sys.executable, "-c", KEPT, *arguments]
@@ -112,7 +113,7 @@ def test_freed_memory_is_kept():
             ).stdout
         )
 
-    assert kept() < 50 < 250 < kept("settled")
+    assert kept() < 50 < 250 < kept("configured")
 
 
 killing = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")

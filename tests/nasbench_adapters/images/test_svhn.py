@@ -18,7 +18,13 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.dataset import ImageDataset
 from archselect.nasbench_adapters.images.fetch import Sums
-from archselect.nasbench_adapters.images.svhn import TEST, TRAIN, SvhnFile, present, read
+from archselect.nasbench_adapters.images.svhn import (
+    TEST,
+    TRAIN,
+    SvhnFile,
+    present,
+    read,
+)
 
 COUNTS = {"train_32x32.mat": 12, "test_32x32.mat": 7}
 
