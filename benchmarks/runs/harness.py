@@ -44,8 +44,8 @@ from archselect.benchmarks.runtime.machine import (
     open_device,
     running_code,
 )
-from archselect.benchmarks.runtime.same_inputs import check_same_code
 from archselect.benchmarks.runtime.process_settings import THREADS, configure_process
+from archselect.benchmarks.runtime.same_inputs import check_same_code
 from archselect.benchmarks.runtime.workers import Submit
 from archselect.benchmarks.store.compaction import compact, read_records
 from archselect.benchmarks.store.facts import (

@@ -6,8 +6,7 @@ from archselect.benchmarks.optimisers import supernets
 from archselect.benchmarks.plan.study import read_study
 from archselect.benchmarks.runs import harness, journal, kept, run, training
 from archselect.benchmarks.runs.harness import run_study
-from archselect.benchmarks.runtime import machine
-from archselect.benchmarks.runtime import tensor_files
+from archselect.benchmarks.runtime import machine, tensor_files
 from archselect.benchmarks.runtime.tensor_files import (
     load_tensors,
     read_commit,

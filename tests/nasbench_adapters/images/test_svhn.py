@@ -149,7 +149,7 @@ def test_another_file_is_not_read_at_all(tmp_path: Path) -> None:
     assert present(tmp_path)
 
 
-WRONG: dict[str, Callable[[Path], File]] = {
+WRONG: dict[str, Callable[[Path], SvhnFile]] = {
     "another order": lambda folder: write(folder, TRAIN.name, X=content(TRAIN.name)[0]),
     "floats": lambda folder: write(
         folder, TRAIN.name, X=content(TRAIN.name)[0].transpose(1, 2, 3, 0) / 255
