@@ -149,7 +149,7 @@ def repeated(value, times=10, depth=10):
     return value
 
 
-class Call:
+class PickledCall:
     def __init__(self, function, *arguments):
         self.reduced = (function, arguments)
 
@@ -174,9 +174,12 @@ FORGED = {
         "content": {"w": {PLACE: (torch.float32, 0, (-1, 10**12), (0, 0))}},
         "tensors": {torch.float32: FLAT},
     },
-    "bytes of a number": {"content": {"w": Call(bytearray, 10**12)}, "tensors": {}},
+    "bytes of a number": {
+        "content": {"w": PickledCall(bytearray, 10**12)},
+        "tensors": {},
+    },
     "a tensor of a number": {
-        "content": {"w": Call(torch.FloatTensor, 10**6, 10**6)},
+        "content": {"w": PickledCall(torch.FloatTensor, 10**6, 10**6)},
         "tensors": {},
     },
 }

@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -84,36 +83,6 @@ def test_far_more_workers_than_calls_are_no_burden():
     with worker_pool(5_000, os.getpid) as submit:
         futures = [submit(abs, -number) for number in range(2)]
         assert [future.result(HANG) for future in futures] == [0, 1]
-
-
-KEPT = """
-import sys, torch
-from pathlib import Path
-from archselect.benchmarks.runtime.process_settings import configure_process
-if len(sys.argv) > 1:
-    configure_process(1)
-def resident():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
-before = resident()
-held = [torch.ones(6 * 2**20) for _ in range(12)]  # 288 MiB
-del held
-print(resident() - before)
-"""
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
-def test_freed_memory_is_kept():
-    """Configured, a process keeps what tensors have freed; otherwise it gives the pages back to the system."""
-
-    def kept(*arguments):
-        command = [sys.executable, "-c", KEPT, *arguments]
-        return float(
-            subprocess.run(
-                command, check=True, capture_output=True, text=True, timeout=HANG
-            ).stdout
-        )
-
-    assert kept() < 50 < 250 < kept("configured")
 
 
 killing = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")

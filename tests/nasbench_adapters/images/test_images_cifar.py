@@ -99,7 +99,7 @@ def direct(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ARCHSELECT_CIFAR_URL", raising=False)
 
 
-class Handler(SimpleHTTPRequestHandler):
+class CifarHandler(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
@@ -110,7 +110,7 @@ def server(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     folder = tmp_path / "served"
     folder.mkdir()
     with ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(Handler, directory=str(folder))
+        ("127.0.0.1", 0), partial(CifarHandler, directory=str(folder))
     ) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()

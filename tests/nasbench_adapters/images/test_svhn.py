@@ -65,7 +65,7 @@ def direct(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ARCHSELECT_SVHN_URL", raising=False)
 
 
-class Handler(SimpleHTTPRequestHandler):
+class SvhnHandler(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
@@ -76,7 +76,7 @@ def server(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     folder = tmp_path / "served"
     folder.mkdir()
     with ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(Handler, directory=str(folder))
+        ("127.0.0.1", 0), partial(SvhnHandler, directory=str(folder))
     ) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
