@@ -21,6 +21,9 @@ from archselect.benchmarks.store.records import Counts, Time
 from archselect.nasbench_adapters.networks.flops import ForwardCost
 
 
+KIBIBYTE = 1024
+
+
 class PhaseClock:
     """Clock of the phases of a run, which also counts a model's passes.
 
@@ -70,12 +73,11 @@ class PhaseClock:
     def state(self) -> dict[str, Any]:
         """Return times and counts so far, as JSON values, for :meth:`restore`."""
         self._switch()
+        counts = {name: counts.model_dump() for name, counts in self._counts.items()}
         return {
             "seconds": dict(self._seconds),
             "calls": dict(self._calls),
-            "counts": {
-                name: counts.model_dump() for name, counts in self._counts.items()
-            },
+            "counts": counts,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -151,8 +153,10 @@ class PeakMemory:
         if self.device.type == "cuda":
             return int(torch.cuda.max_memory_allocated(self.device))
         with suppress(OSError):
-            for line in Path("/proc/self/status").read_text().splitlines():
+            status = Path("/proc/self/status").read_text()
+            for line in status.splitlines():
                 if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
+                    _, kibibytes, _ = line.split()
+                    return int(kibibytes) * KIBIBYTE
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
+        return peak if sys.platform == "darwin" else peak * KIBIBYTE

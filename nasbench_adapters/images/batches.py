@@ -246,10 +246,13 @@ class Images:
         drop_last: bool,
         cutout: int = 0,
     ) -> Iterator[Batch]:
+        """Yield the batches of image numbers in random order."""
         order = torch.randperm(len(index), generator=generator)
         if drop_last:
-            order = order[: len(order) // batch_size * batch_size]
-        for chunk in index[order.to(self.device, non_blocking=True)].split(batch_size):
+            batches = len(order) // batch_size
+            order = order[: batches * batch_size]
+        shuffled = index[order.to(self.device, non_blocking=True)]
+        for chunk in shuffled.split(batch_size):
             yield self.batch(chunk, generator, augment, cutout)
 
     def _augment(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
@@ -327,5 +330,7 @@ def _check_halves(
         )
 
 
-def _join(train: object, test: object, device: torch.device) -> Tensor:
-    return torch.cat([torch.as_tensor(train), torch.as_tensor(test)]).to(device)
+def _join(train: np.ndarray, test: np.ndarray, device: torch.device) -> Tensor:
+    """Return training and test arrays as one tensor on the device."""
+    parts = [torch.as_tensor(train), torch.as_tensor(test)]
+    return torch.cat(parts).to(device)

@@ -300,7 +300,7 @@ def _parse_tables(
         table = tables[file.name]
         if not isinstance(table, dict):
             table = {}
-        data = table.get("data")
+        data: Any = table.get("data")
         numbers = to_whole_numbers(table.get(form.labels))
         are_images = (
             isinstance(data, np.ndarray)

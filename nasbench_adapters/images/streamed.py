@@ -119,9 +119,12 @@ class StreamedImages:
         drop_last: bool,
         cutout: int,
     ) -> Iterator[Batch]:
-        order = torch.randperm(len(self.index(part)), generator=generator)
+        """Yield the batches of a part in random order."""
+        count = len(self.index(part))
+        order = torch.randperm(count, generator=generator)
         if drop_last:
-            order = order[: len(order) // size * size]
+            batches = count // size
+            order = order[: batches * size]
         for pixels, labels in self._read(part, order.split(size)):
             batch = (
                 self._augment(pixels, labels, generator)

@@ -108,8 +108,8 @@ def _read_file(data_dir: Path, file: SvhnFile, url: str | None) -> LabelledImage
     else:
         fetch(path, file.sums, url or os.environ.get(URL_VARIABLE) or URL, URL_VARIABLE)
     content = _read_matlab_file(path)
-    images = content.get("X")
-    labels = content.get("y")
+    images: Any = content.get("X")
+    labels: Any = content.get("y")
     is_as_expected = (
         isinstance(images, np.ndarray)
         and isinstance(labels, np.ndarray)
