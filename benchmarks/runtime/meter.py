@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from archselect.benchmarks.store.records import Counts, Time
 from archselect.nasbench_adapters.networks.flops import ForwardCost
 
-
 KIBIBYTE = 1024
 
 
@@ -156,7 +155,7 @@ class PeakMemory:
             status = Path("/proc/self/status").read_text()
             for line in status.splitlines():
                 if line.startswith("VmHWM:"):
-                    _, kibibytes, _ = line.split()
+                    kibibytes = line.split()[1]
                     return int(kibibytes) * KIBIBYTE
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * KIBIBYTE
