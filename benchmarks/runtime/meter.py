@@ -92,7 +92,7 @@ class PhaseClock:
         for name, counts in state["counts"].items():
             self._counts[name] = Counts(**counts)
 
-    def watch(self, model: nn.Module, image_shape: tuple[int, int, int]) -> None:
+    def count_passes(self, model: nn.Module, image_shape: tuple[int, int, int]) -> None:
         """Count the model's passes from now on, in the phases in which they happen.
 
         Args:
