@@ -67,7 +67,7 @@ def test_an_error_notes_where_it_was_raised():
     assert "raise kind(*arguments)" in note and note.endswith("KeyError: 'lost'\n")
 
 
-@pytest.mark.parametrize("error", [UserError("mend it"), SeveralFaults(("one", "two"))])
+@pytest.mark.parametrize("error", [UserError("fix it"), SeveralFaults(("one", "two"))])
 def test_what_a_user_can_mend_comes_back_as_such(error):
     there = outcome(fail, type(error), *error.args).exception()
     assert type(there) is type(error) and there.faults == error.faults

@@ -186,14 +186,14 @@ def test_workers_that_die_at_their_start_are_not_started_for_ever():
 @pytest.mark.parametrize(
     ("raised", "told", "message"),
     [
-        (UserError, UserError, "^mend it"),
-        (ImportError, StartError, "^a worker cannot start: ImportError: mend it"),
+        (UserError, UserError, "^fix it"),
+        (ImportError, StartError, "^a worker cannot start: ImportError: fix it"),
     ],
 )
 def test_what_the_start_of_a_worker_raises_is_told_to_all_calls(
     calls, raised, told, message
 ):
-    with worker_pool(1, calls.refuse, raised, "mend it") as submit:
+    with worker_pool(1, calls.refuse, raised, "fix it") as submit:
         for future in [submit(pow, 2, 2), submit(pow, 2, 3)]:
             with pytest.raises(told, match=message):
                 future.result(HANG)
