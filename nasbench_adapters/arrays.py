@@ -1,8 +1,10 @@
-"""Reads `.npz` files: archives of arrays, in which nothing is a pickle and nothing is larger than it can be. No torch.
+"""A reader of `.npz` files that trusts neither their headers nor their pickles.
 
-The header of an array says how long it is, and numpy takes memory for that before it
-reads the array. A small archive could so ask for any amount, by that number or by what
-it unpacks to. Here both are held against the file first.
+No torch here.
+
+The header of an array says how long the array is, and numpy takes memory for that
+before it reads the array. So a small archive could ask for any amount of memory, by
+that number or by what it unpacks to. This reader compares both with the file first.
 """
 
 from __future__ import annotations
@@ -21,12 +23,17 @@ from archselect.nasbench_adapters.input_files import open_plain
 from archselect.nasbench_adapters.limits import (
     MOST_ARRAYS,
     most_unpacked,
-    too_much_unpacked,
+    unpacked_too_large,
 )
 
 _ENDING = ".npy"
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """How numpy writes archives; other ways of packing take memory of their own."""
+_HEADER_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+"""Readers of an array's header, by version of the format."""
 
 
 class Arrays(Mapping[str, np.ndarray]):
@@ -46,7 +53,7 @@ class Arrays(Mapping[str, np.ndarray]):
         return iter(self._members)
 
     def __contains__(self, name: object) -> bool:
-        """Whether there is a member of that name, which is not read."""
+        """Return whether there is a member of that name; it is not read."""
         return name in self._members
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -67,36 +74,43 @@ class Arrays(Mapping[str, np.ndarray]):
 def open_arrays(path: Path) -> Iterator[Arrays]:
     """Open an `.npz` within the block.
 
-    Raises UserError, naming the file, if it unpacks to more than
-    :func:`.limits.most_unpacked` says; OSError if it cannot be read, or is no plain
-    file; ValueError or `zipfile.BadZipFile` if it is no archive of arrays.
+    Raises:
+        UserError: It unpacks to more than :func:`.limits.most_unpacked` allows. The
+            message names the file.
+        OSError: It cannot be read, or is no plain file.
+        ValueError, zipfile.BadZipFile: It is no archive of arrays.
     """
     with open_plain(path) as file, zipfile.ZipFile(file) as archive:
-        members = archive.infolist()
         packed = os.fstat(file.fileno()).st_size
-        most = most_unpacked(packed)
-        if len(members) > MOST_ARRAYS:
-            raise ValueError(
-                f"it holds {len(members):,} arrays, more than {MOST_ARRAYS:,}"
-            )
-        if sum(member.file_size for member in members) > most:
-            raise too_much_unpacked(path, packed, most)
-        if any(member.compress_type not in _PACKINGS for member in members):
-            raise ValueError("it is packed in another way than numpy packs")
+        _check_members(path, packed, archive.infolist())
         yield Arrays(archive)
 
 
+def _check_members(path: Path, packed: int, members: list[zipfile.ZipInfo]) -> None:
+    """Raise UserError or ValueError if an archive has too many or too large members."""
+    if len(members) > MOST_ARRAYS:
+        raise ValueError(f"it holds {len(members):,} arrays, more than {MOST_ARRAYS:,}")
+    most = most_unpacked(packed)
+    if sum(member.file_size for member in members) > most:
+        raise unpacked_too_large(path, packed, most)
+    if any(member.compress_type not in _PACKINGS for member in members):
+        raise ValueError("it is packed in another way than numpy packs")
+
+
 def _check_header(name: str, file: IO[bytes], size: int) -> None:
-    """Raise ValueError unless an array's header says that it has as many bytes as there are behind the header."""
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
+    """Raise ValueError unless an array has as many bytes as its header says.
+
+    Args:
+        name: Name of the array.
+        file: The open member, at its start.
+        size: Bytes of the member, its header included.
+    """
     version = np.lib.format.read_magic(file)
-    if version not in readers:
+    if version not in _HEADER_READERS:
         raise ValueError(f"its member {name} is no plain array")
-    shape, _, dtype = readers[version](file)
+    shape, _, dtype = _HEADER_READERS[version](file)
     if dtype.hasobject:
         raise ValueError(f"its member {name} holds objects, not numbers")
-    if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize != size - file.tell():
+    count = prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or count != size - file.tell():
         raise ValueError(f"its member {name} is not as long as it says")

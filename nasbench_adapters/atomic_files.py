@@ -1,7 +1,7 @@
-"""How archselect writes files: whole or not at all, and through no link.
+"""Writers of files: a file is written whole or not at all, and never through a link.
 
-A study's folder may come from elsewhere, so nothing in it is written through a link. The
-folder itself may be a link: that is its user's own choice. No torch here.
+A study's folder may come from elsewhere, so nothing in it is written through a link.
+The folder itself may be a link: that is its user's own choice. No torch here.
 """
 
 from __future__ import annotations
@@ -20,45 +20,48 @@ from filelock import FileLock, Timeout
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.input_files import (
-    _FLAGS,
-    _opened,
-    kind_of,
+    OPEN_FLAGS,
+    describe_kind,
+    open_plain_with,
 )
 
-_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+_NO_SPACE_ERRORS = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 """Errors of a file system that has no room left."""
+_CREATE_FLAGS = os.O_CREAT | os.O_EXCL | os.O_WRONLY | OPEN_FLAGS
+"""Flags that create a file, and fail if there is one of this name."""
+_APPEND_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+"""Flags that open a file to append to it, and fail if it is a link."""
+_NEW_FILE_MODE = 0o666
+"""Permissions of a new file, of which the umask takes some away."""
 TRIES = 10
-"""How often a file's folder is made anew where other processes remove it while it is
-empty.
-"""
+"""Attempts to create a file whose empty folder other processes keep removing."""
 
 Made = TypeVar("Made")
 
 
 def unwritable(path: Path, error: OSError) -> UserError:
-    """What a file or folder that cannot be written to raises."""
-    mend = (
-        "free space or name another folder"
-        if error.errno in _FULL
-        else "name another folder"
-    )
-    return UserError(f"cannot write {path}: {error.strerror or error}; {mend}")
+    """Return the error for a file or folder that cannot be written to."""
+    advice = "name another folder"
+    if error.errno in _NO_SPACE_ERRORS:
+        advice = f"free space or {advice}"
+    return UserError(f"cannot write {path}: {error.strerror or error}; {advice}")
 
 
 def write_atomically(path: Path, data: bytes, within: Path | None = None) -> None:
     """Write a file so that it is there whole or not at all.
 
-    A new file has the permissions that the umask leaves, and one that replaces another
-    keeps the other's. Where a user named the file, a link stays a link, and a device or
-    a pipe, such as /dev/null, is written to and stays what it is.
+    A new file has the permissions that the umask leaves. A file that replaces another
+    one keeps the permissions of that one. Where a user named the file, a link stays a
+    link; and a device or a pipe, such as /dev/null, is written to and stays what it is.
 
     Args:
-        path: of the file; its folder is made.
-        data: the content.
-        within: the folder of which a command fills in all; below it nothing is written
+        path: Path of the file; its folder is created.
+        data: Content of the file.
+        within: Folder that a command fills on its own. Below it, nothing is written
             through a link.
 
-    Raises UserError if the folder cannot take the file.
+    Raises:
+        UserError: The folder cannot take the file.
     """
     try:
         if within is not None:
@@ -67,13 +70,13 @@ def write_atomically(path: Path, data: bytes, within: Path | None = None) -> Non
         elif path.exists() and not path.is_file():
             path.write_bytes(data)
         else:
-            _replace(_target(path), data)
+            _replace(_follow_link(path), data)
     except OSError as error:
         raise unwritable(path, error) from error
 
 
-def _target(path: Path) -> Path:
-    """Return the file that a link leads to, or the path of what is no link.
+def _follow_link(path: Path) -> Path:
+    """Return the file that a link leads to, or the path itself if it is no link.
 
     Raises OSError for links in a circle.
     """
@@ -84,9 +87,9 @@ def _target(path: Path) -> Path:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a file that is not there yet.
+    """Write a file that must not exist yet.
 
-    Raises UserError if it is, or if its folder cannot take it.
+    Raises UserError if it exists, or if its folder cannot take it.
     """
     try:
         handle = in_folder(path, lambda: _create(path))
@@ -101,33 +104,34 @@ def write_new(path: Path, data: bytes) -> None:
 
 
 def open_to_append(path: Path, within: Path) -> IO[bytes]:
-    """Open a file of a folder that a command fills, to add to it; it is made if it is not there.
+    """Open a file to append to it, and create it if needed.
 
-    Raises UserError where :func:`refuse_links` does, and for a file with a second name,
-    which would change with it. Raises OSError if it cannot be written.
+    Args:
+        path: Path of the file.
+        within: Folder that a command fills on its own; the file is in it.
+
+    Raises:
+        UserError: The path leads through a link (see :func:`refuse_links`), or the file
+            has a second name, which would change too.
+        OSError: The file cannot be written.
     """
     refuse_links(path, within)
-    file = in_folder(
-        path,
-        lambda: _opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK, "ab"),
-    )
+    file = in_folder(path, lambda: open_plain_with(path, _APPEND_FLAGS, "ab"))
     if os.fstat(file.fileno()).st_nlink > 1:
         file.close()
         raise UserError(
-            f"cannot write {path}: it has a second name, a hard link, that would change too; remove it"
+            f"cannot write {path}: it has a second name, a hard link, that would change "
+            "too; remove it"
         )
     return file
 
 
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-
-
 def refuse_links(path: Path, within: Path) -> None:
-    """Raise UserError if writing a file would write through a link, or into something that is no plain file.
+    """Raise UserError if writing a file would follow a link or reach no plain file.
 
     Args:
-        path: of the file; what is not there is fine.
-        within: the folder whose own path may be a link.
+        path: Path of the file; parts that do not exist are fine.
+        within: Folder whose own path may be a link.
     """
     parts = path.relative_to(within).parts
     for length in range(1, len(parts) + 1):
@@ -138,22 +142,33 @@ def refuse_links(path: Path, within: Path) -> None:
             return
         except OSError as error:
             raise unwritable(part, error) from error
-        if stat.S_ISLNK(mode):
-            raise UserError(
-                f"cannot write {path}: {part} is a link, through which nothing is written; put what it leads to there, "
-                "or remove it"
-            )
-        if not (stat.S_ISREG(mode) if part == path else stat.S_ISDIR(mode)):
-            wanted = "a file" if part == path else "a folder"
-            raise UserError(
-                f"cannot write {path}: {part} is {kind_of(mode)} in the place of {wanted}; remove it"
-            )
+        _check_part(path, part, mode)
+
+
+def _check_part(path: Path, part: Path, mode: int) -> None:
+    """Raise UserError unless one part of a path is a folder, or the file itself."""
+    if stat.S_ISLNK(mode):
+        raise UserError(
+            f"cannot write {path}: {part} is a link, through which nothing is written; "
+            "put what it leads to there, or remove it"
+        )
+    if part == path:
+        wanted = "a file"
+        is_wanted = stat.S_ISREG(mode)
+    else:
+        wanted = "a folder"
+        is_wanted = stat.S_ISDIR(mode)
+    if not is_wanted:
+        raise UserError(
+            f"cannot write {path}: {part} is {describe_kind(mode)} in the place of "
+            f"{wanted}; remove it"
+        )
 
 
 def in_folder(path: Path, make: Callable[[], Made]) -> Made:
-    """Make the folder of a file, then the file, and return what makes it.
+    """Create a file's folder, then the file by `make`, and return what `make` returns.
 
-    Does both again where another process removes the empty folder in between.
+    Does both again if another process removes the empty folder in between.
     """
     for _ in range(TRIES):
         with suppress(FileNotFoundError):
@@ -164,9 +179,9 @@ def in_folder(path: Path, make: Callable[[], Made]) -> Made:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder that need not be missing.
+    """Create a folder if it does not exist.
 
-    Raises FileNotFoundError if others remove it, or a parent, meanwhile.
+    Raises FileNotFoundError if other processes remove it, or a parent, meanwhile.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -177,6 +192,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _replace(path: Path, data: bytes) -> None:
+    """Write a temporary file, and rename it to the path."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     handle = in_folder(temporary, lambda: _create(temporary))
     try:
@@ -184,25 +200,26 @@ def _replace(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        _keep_permissions(path, temporary)
+        _copy_permissions(path, temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _keep_permissions(old: Path, new: Path) -> None:
-    """Give a file the permissions of the one that it will replace, if there is one (any more)."""
+def _copy_permissions(old: Path, new: Path) -> None:
+    """Give a file the permissions of the file that it will replace, if that exists."""
     with suppress(FileNotFoundError):
-        found = old.stat().st_mode
-        if stat.S_ISREG(found):
-            new.chmod(stat.S_IMODE(found))
+        mode = old.stat().st_mode
+        if stat.S_ISREG(mode):
+            new.chmod(stat.S_IMODE(mode))
 
 
-def mode_of_new_files(folder: Path) -> int:
-    """Return the permissions that the umask, or the folder's own rules, leave to a new file in a folder.
+def read_new_file_mode(folder: Path) -> int:
+    """Return the permissions that a new file in a folder gets.
 
-    A file is made for it and removed: asking for the umask would change it for other
-    threads. Raises OSError if the folder cannot be written to.
+    The umask, or the folder's own rules, decide them. This function creates a file and
+    removes it: to ask for the umask would change it for other threads. Raises OSError
+    if the folder cannot be written to.
     """
     probe = folder / f".{secrets.token_hex(8)}.part"
     handle = _create(probe)
@@ -214,19 +231,21 @@ def mode_of_new_files(folder: Path) -> int:
 
 
 def _create(path: Path) -> int:
-    """Create a file that is not there yet, and return its descriptor."""
-    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _FLAGS, 0o666)
+    """Create a file that does not exist yet, and return its descriptor."""
+    return os.open(path, _CREATE_FLAGS, _NEW_FILE_MODE)
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold a folder within the block.
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Lock a folder within the block, so that no other command writes into it.
 
-    The system lets go of it when the process ends, however it does.
+    The system releases the lock when the process ends, however it ends. Warns where the
+    file system has no locks.
 
-    Raises UserError if another command holds it, on this machine or, where the file
-    system passes locks on, another; or if it cannot be written to. Warns where the file
-    system knows no locks.
+    Raises:
+        UserError: Another command has locked the folder, on this machine or, where the
+            file system shares locks, on another one; or the folder cannot be written
+            to.
     """
     path = folder / ".lock"
     try:
@@ -239,7 +258,8 @@ def held(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise UserError(
-            f"another command is writing into {folder}: wait until it ends, or name another folder"
+            f"another command is writing into {folder}: wait until it ends, or name "
+            "another folder"
         ) from error
     except NotImplementedError:  # as Lustre is often mounted
         warnings.warn(

@@ -1,4 +1,4 @@
-"""The errors that a user can mend, several of them in one message, and hints at names that were meant."""
+"""Errors that a user can fix, and hints at the names that a user meant."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from contextlib import contextmanager
 from archselect.nasbench_adapters.foreign_text import LONGEST_MESSAGE, one_line
 
 MOST_FAULTS = 50
-"""Faults that are listed; of others it is said how many there are."""
+"""Faults that a message lists; of the others it gives the number."""
 SHORT_WORD = 4
-"""Letters up to which a replaced letter makes another word: `sgas` is not `snas`."""
+"""Letters of the longest word in which a wrong letter makes another word.
+
+So `sgas` is not `snas`.
+"""
 LONG_WORD = 8
-"""Letters from which a word may hold two slips and still be recognised."""
+"""Letters of the shortest word that is recognised in spite of two slips."""
+_SEPARATORS = re.compile(r"[\s._-]+")
+"""What stands between the words of a name."""
 
 
 class UserError(Exception):
-    """Bad input.
+    """Bad input, with a message of one line that says how to fix it.
 
-    The message is one line and names the mend; the command line prints it and exits
-    with 2.
-
-    Line breaks in what is quoted of a file become spaces, and letters that cannot be
-    printed are escaped.
+    The command line prints the message and exits with code 2. Line breaks in what the
+    message quotes of a file become spaces, and letters that cannot be printed are
+    escaped.
 
     Attributes:
-        faults: the lines of the message, one per fault; of a plain UserError the
+        faults: The lines of the message, one per fault; of a plain UserError the
             message alone.
     """
 
@@ -37,20 +40,26 @@ class UserError(Exception):
 
 
 class Notice(UserWarning):
-    """What a user should know while a command runs; the command line prints it in one line."""
+    """News for the user, which the command line prints in a line while it runs."""
 
 
 class SeveralFaults(UserError):
-    """Several faults of one input: a heading, then one line per fault, of many the first :data:`MOST_FAULTS`."""
+    """Several faults of one input: a heading, then a line per fault.
+
+    Of many faults the message lists the first :data:`MOST_FAULTS`.
+    """
 
     def __init__(self, faults: tuple[str, ...]) -> None:
-        super().__init__(f"found {len(faults)} faults; nothing was started:")
-        heading = self.args[0]
+        heading = f"found {len(faults)} faults; nothing was started:"
+        super().__init__(heading)
         self.faults = faults
+        lines = [heading]
+        lines += [f"  {fault}" for fault in faults[:MOST_FAULTS]]
         more = len(faults) - MOST_FAULTS
-        shown = [*faults[:MOST_FAULTS], *([f"and {more:,} more"] if more > 0 else [])]
-        self._text = "\n".join([heading, *(f"  {fault}" for fault in shown)])
-        # What a worker process raises is pickled, and made again from these.
+        if more > 0:
+            lines.append(f"  and {more:,} more")
+        self._text = "\n".join(lines)
+        # An error of a worker process is pickled, and constructed again from these.
         self.args = (faults,)
 
     def __str__(self) -> str:
@@ -58,10 +67,10 @@ class SeveralFaults(UserError):
 
 
 class Faults:
-    """Collects the faults that independent checks find, and raises them together.
+    """A collection of the faults that independent checks find, to raise them together.
 
     Args:
-        where: what every fault is part of, such as a file; stands before each of them.
+        where: Input that has the faults, such as a file; stands before each of them.
     """
 
     def __init__(self, where: str = "") -> None:
@@ -73,7 +82,7 @@ class Faults:
 
     @contextmanager
     def collect(self) -> Iterator[None]:
-        """Note a UserError of the block; the code after the block goes on."""
+        """Catch and note a UserError of the block."""
         try:
             yield
         except UserError as error:
@@ -89,12 +98,12 @@ class Faults:
             line = f"{self._where}: {fault}" if self._where else fault
             self._lines.update(UserError(line).faults)
 
-    def take(self, other: Faults) -> None:
-        """Note the faults that others have collected."""
+    def add_all(self, other: Faults) -> None:
+        """Note the faults of another collection."""
         self._lines |= other._lines
 
     def raise_any(self) -> None:
-        """Raise UserError if there is a fault: its line, or a heading and the sorted lines of several."""
+        """Raise a UserError with all faults, sorted, if there are any."""
         lines = tuple(sorted(self._lines))
         if len(lines) == 1:
             raise UserError(lines[0])
@@ -108,14 +117,14 @@ def unknown(
     known: Iterable[str],
     aliases: Mapping[str, str] | None = None,
 ) -> UserError:
-    """Return the :class:`UserError` for a name that is not in `known`, with the name that was meant if that is clear.
+    """Return the error for an unknown name, with the intended name if that is clear.
 
     Args:
-        kind: what the names are of, such as "space".
-        name: the one that is not known.
-        known: all that there are.
-        aliases: other usual names of known things; case, spaces, `-` and `_` are
-            ignored.
+        kind: Kind of things that have the names, such as "space".
+        name: The unknown name.
+        known: All known names.
+        aliases: Other usual names of known things; case, spaces, `-` and `_` do not
+            matter.
     """
     names = sorted(set(known))
     meant = nearest(str(name), names, aliases)
@@ -128,7 +137,9 @@ def unknown(
 def nearest(
     name: str, known: Iterable[str], aliases: Mapping[str, str] | None = None
 ) -> str | None:
-    """Return the known name that `name` is another spelling or a misspelling of; None if there is none, or several.
+    """Return the known name that is meant by another spelling or a misspelling.
+
+    Returns None if there is no such name, or several.
 
     Other spellings differ in case, spaces, `-`, `_` and `.` alone. A misspelling has
     the same number of words, and in each the same first letter, or the first two
@@ -138,90 +149,105 @@ def nearest(
     `nb201`, name different things and are never misspellings of one another.
 
     Args:
-        aliases: other usual names of known things, such as `nasbench201` of `nb201`.
+        name: What a user wrote.
+        known: All known names.
+        aliases: Other usual names of known things, such as `nasbench201` of `nb201`.
     """
     names = list(dict.fromkeys(known))
     if name in names:
         return name
     for alias, meant in (aliases or {}).items():
-        if (
-            plain(alias) == plain(name)
-            and digits_of(alias) == digits_of(name)
-            and meant in names
-        ):
+        if meant in names and _is_other_spelling(name, alias):
             return meant
-    alike = [other for other in names if digits_of(other) == digits_of(name)]
-    spelled = [other for other in alike if plain(other) == plain(name)]
+    spelled = [other for other in names if _is_other_spelling(name, other)]
     if spelled:
-        return spelled[0] if len(spelled) == 1 else None
-    slips = {
-        other: count for other in alike if (count := _slips(name, other)) is not None
-    }
-    fewest = [other for other, count in slips.items() if count == min(slips.values())]
-    return fewest[0] if len(fewest) == 1 else None
+        return _only_one(spelled)
+    return _only_one(_least_misspelled(name, names))
 
 
-def plain(name: str) -> str:
-    """Return a name without what other spellings of it differ in: case, spaces, `-`, `_` and `.`."""
-    return re.sub(r"[\s._-]+", "", name.casefold())
+def _is_other_spelling(name: str, other: str) -> bool:
+    same_numbers = numbers_in(name) == numbers_in(other)
+    return same_numbers and fold_spelling(name) == fold_spelling(other)
 
 
-def digits_of(name: str) -> list[str]:
+def _least_misspelled(name: str, names: list[str]) -> list[str]:
+    """Return the names of which `name` is a misspelling with the fewest slips."""
+    slips: dict[str, int] = {}
+    for other in names:
+        if numbers_in(other) != numbers_in(name):
+            continue
+        count = _count_slips(name, other)
+        if count is not None:
+            slips[other] = count
+    fewest = min(slips.values(), default=0)
+    return [other for other, count in slips.items() if count == fewest]
+
+
+def _only_one(names: list[str]) -> str | None:
+    return names[0] if len(names) == 1 else None
+
+
+def fold_spelling(name: str) -> str:
+    """Return a name in lower case, without spaces, `-`, `_` and `.`."""
+    return _SEPARATORS.sub("", name.casefold())
+
+
+def numbers_in(name: str) -> list[str]:
     """Return the numbers within a name, in order: ["16", "120"] of `ImageNet16-120`."""
     return re.findall(r"\d+", name)
 
 
-def _slips(name: str, other: str) -> int | None:
-    """Return how many slips turn one name into the other; None if they are different names."""
-    words = _words(name)
-    others = _words(other)
+def _count_slips(name: str, other: str) -> int | None:
+    """Return how many slips turn one name into the other.
+
+    Returns None if they are different names.
+    """
+    words = _SEPARATORS.split(name.casefold())
+    others = _SEPARATORS.split(other.casefold())
     if len(words) != len(others):
         return None
     total = 0
     for word, meant in zip(words, others, strict=True):
-        if word == meant:
-            continue
-        slips = _slips_of_word(word, meant)
+        slips = _count_slips_in_word(word, meant)
         if slips is None:
             return None
         total += slips
     return total
 
 
-def _words(name: str) -> list[str]:
-    return re.split(r"[\s._-]+", name.casefold())
-
-
-def _slips_of_word(word: str, meant: str) -> int | None:
-    """Return how many slips turn one word into the other; None if they are different words."""
+def _count_slips_in_word(word: str, meant: str) -> int | None:
+    """Return how many slips turn one word into the other; None for different words."""
+    if word == meant:
+        return 0
     shorter = min(len(word), len(meant))
     most = 2 if shorter >= LONG_WORD else 1
     if shorter < 2 or abs(len(word) - len(meant)) > most:
         return None
-    exchanged = word[:2] == meant[1] + meant[0]
-    if word[0] != meant[0] and not exchanged:
+    is_exchanged = word[:2] == meant[1] + meant[0]
+    if word[0] != meant[0] and not is_exchanged:
         return None
-    replaced = 1 if shorter > SHORT_WORD else most + 1
-    slips = _distance(word, meant, replaced)
+    replacement_cost = 1 if shorter > SHORT_WORD else most + 1
+    slips = _edit_distance(word, meant, replacement_cost)
     return slips if slips <= most else None
 
 
-def _distance(word: str, other: str, replaced: int) -> int:
-    """Return the least cost that turns one word into the other (optimal string alignment).
+def _edit_distance(word: str, other: str, replacement_cost: int) -> int:
+    """Return the least cost of edits that turn one word into the other.
 
-    A letter added, a letter left out and two neighbours exchanged cost 1 each, a
-    replaced letter costs `replaced`.
+    This is the optimal string alignment distance, in which a replaced letter has a cost
+    of its own: an added letter, a missing letter and two exchanged neighbours cost 1.
     """
     rows = [list(range(len(other) + 1))]
     for i, letter in enumerate(word, start=1):
+        above = rows[i - 1]
         row = [i]
         for j, wanted in enumerate(other, start=1):
-            cost = min(
-                rows[i - 1][j] + 1,
-                row[j - 1] + 1,
-                rows[i - 1][j - 1] + (0 if letter == wanted else replaced),
+            replacement = 0 if letter == wanted else replacement_cost
+            cost = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + replacement)
+            is_exchange = (
+                i > 1 and j > 1 and letter == other[j - 2] and word[i - 2] == wanted
             )
-            if i > 1 and j > 1 and letter == other[j - 2] and word[i - 2] == wanted:
+            if is_exchange:
                 cost = min(cost, rows[i - 2][j - 2] + 1)
             row.append(cost)
         rows.append(row)

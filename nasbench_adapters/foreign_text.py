@@ -1,9 +1,10 @@
-"""Text of others, made safe to show: everything in it can be seen, and it steers no terminal and no spreadsheet.
+"""Functions that make text of others safe to show.
 
 Names, titles, messages of errors and cells of files come from studies, from users' code
-and from records that somebody sent. They are data. Every place that shows them takes
-them through one of these functions first; what is special to Markdown, LaTeX or HTML is
-escaped in :mod:`archselect.reports.escaping`.
+and from records that somebody sent. They are data: each of their letters must be
+visible, and they must not control a terminal or a spreadsheet. Every place that shows
+them passes them through one of these functions first. Letters that are special in
+Markdown, LaTeX or HTML are escaped in :mod:`archselect.reports.escaping`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import re
 import unicodedata
 
 LONGEST_MESSAGE = 2_000
-"""Letters of the longest message; of a longer one, which quotes what was given, the
-middle is left out.
+"""Letters of the longest message.
+
+A longer one, which quotes a long text, loses its middle.
 """
 LONGEST_LABEL = 100
 """Letters of the longest label that a study may give."""
@@ -24,53 +26,61 @@ LONGEST_TITLE = 300
 _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Letters that show nothing, though Unicode calls them printable."""
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
-"""What a spreadsheet takes for a formula starts like this."""
+"""Start of a text that a spreadsheet takes for a formula."""
+_SHORT_LIMIT = 20
+"""Letters up to which the mark for a missing middle has no spaces around it."""
 
 
-def visible(text: str, keep: str = "\n\t") -> str:
-    r"""Return a text in which every letter can be seen.
+def escape_invisible(text: str, keep: str = "\n\t") -> str:
+    r"""Return a text in which every letter is visible.
 
-    Control characters, marks that turn the direction of writing, letters of no width and halves of letters are written
-    as in JSON, such as `\u001b`, so that a text in JSON stays the same JSON. Spaces of any width stay.
+    Invisible letters are written as in JSON, such as `\u001b`, so that JSON stays the
+    same JSON: control characters, marks that change the direction of writing, letters
+    of no width, and halves of letters. Spaces of any width stay.
 
     Args:
-        text: whatever it is.
-        keep: control characters that stay.
+        text: Any text.
+        keep: Control characters that stay.
     """
     if text.isprintable() and _BLANK_LETTERS.isdisjoint(text):
         return text
-    return "".join(
-        letter if letter in keep or _can_be_seen(letter) else _escaped(letter)
-        for letter in text
-    )
+
+    def show(letter: str) -> str:
+        is_shown = letter in keep or _is_visible(letter)
+        return letter if is_shown else _escape(letter)
+
+    return "".join(map(show, text))
 
 
 def one_line(text: str, most: int | None = None) -> str:
-    """Return a text as :func:`visible` in one line, with single spaces between words.
+    """Return a text in one line, without invisible letters or double spaces.
+
+    See :func:`escape_invisible`.
 
     Args:
-        text: whatever it is.
-        most: letters of the longest line; of a longer one the middle is left out.
+        text: Any text.
+        most: Letters of the longest line; a longer one loses its middle.
     """
-    line = visible(" ".join(text.split()), keep="")
-    return line if most is None else shortened(line, most)
+    words = text.split()
+    line = escape_invisible(" ".join(words), keep="")
+    return line if most is None else shorten(line, most)
 
 
-def shortened(text: str, most: int) -> str:
-    """Return a text of at most so many letters: of a longer one the middle is left out."""
+def shorten(text: str, most: int) -> str:
+    """Return a text of at most `most` letters; a longer one loses its middle."""
     if len(text) <= most:
         return text
-    mark = " … " if most > 20 else "…"
+    mark = " … " if most > _SHORT_LIMIT else "…"
     end = (most - len(mark)) // 2
     start = most - len(mark) - end
     return f"{text[:start]}{mark}{text[len(text) - end :]}"
 
 
 def check_label(label: str, most: int = LONGEST_LABEL) -> str:
-    """Return a label or title that can be shown everywhere.
+    """Return a label or title if it can be shown everywhere.
 
-    Raises ValueError, with the mend, if it is empty or too long, or has line breaks,
-    needless spaces or letters that cannot be seen.
+    Raises ValueError, which says how to fix it, if the label is empty or too long, or
+    has line breaks, needless spaces or invisible letters.
     """
     shown = one_line(label, most)
     if len(label) > most:
@@ -81,7 +91,8 @@ def check_label(label: str, most: int = LONGEST_LABEL) -> str:
         raise ValueError("it shows nothing: write a word")
     if shown != label:
         raise ValueError(
-            f"it has line breaks, needless spaces or letters that cannot be seen ('{shown}'): remove them"
+            "it has line breaks, needless spaces or letters that cannot be seen "
+            f"('{shown}'): remove them"
         )
     return label
 
@@ -89,10 +100,10 @@ def check_label(label: str, most: int = LONGEST_LABEL) -> str:
 def spreadsheet_cell(text: str) -> str:
     """Return a text for a cell of a CSV file that no spreadsheet takes for a formula.
 
-    What starts like one gets an apostrophe before it, at which spreadsheets show the
-    rest as it is. Numbers stay numbers, also negative ones.
+    A text that starts like a formula gets an apostrophe before it, so that spreadsheets
+    show the rest as it is. Numbers stay numbers, also negative ones.
     """
-    cell = visible(text)
+    cell = escape_invisible(text)
     if _FORMULA.match(cell) and not _is_number(cell):
         return f"'{cell}"
     return cell
@@ -106,16 +117,15 @@ def _is_number(text: str) -> bool:
     return text.isascii() and "_" not in text and text == text.strip()
 
 
-def _can_be_seen(letter: str) -> bool:
+def _is_visible(letter: str) -> bool:
     if letter in _BLANK_LETTERS:
         return False
     return letter.isprintable() or unicodedata.category(letter) == "Zs"
 
 
-def _escaped(letter: str) -> str:
-    r"""Return a letter as JSON writes it: `\n`, `\u001b`, two of them for what is beyond 16 bits."""
-    return (
-        json.dumps(letter)[1:-1]
-        if not letter.isprintable()
-        else f"\\u{ord(letter):04x}"
-    )
+def _escape(letter: str) -> str:
+    r"""Return a letter as JSON writes it, such as `\u001b`; two codes beyond 16 bits."""
+    if letter.isprintable():
+        return f"\\u{ord(letter):04x}"
+    in_quotes = json.dumps(letter)
+    return in_quotes[1:-1]

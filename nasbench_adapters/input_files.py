@@ -1,7 +1,7 @@
-"""How archselect reads the files of users: encodings, sizes and kinds.
+"""Readers for the files of users, which check encoding, size and kind first.
 
-What cannot be read is a :class:`.UserError` of one line. Only plain files are read: a pipe
-or a device could keep a reader waiting, or have no end. No torch here.
+A file that cannot be read raises a :class:`.UserError` of one line. Only plain files
+are read: a pipe or a device could keep a reader waiting, or have no end. No torch here.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.limits import (
     MOST_JSON_BYTES,
     MOST_UNPACKED_BYTES,
+    check_byte_count,
     most_unpacked,
-    refuse_bytes,
-    too_much_unpacked,
+    unpacked_too_large,
 )
 
 DAMAGED = (
@@ -49,8 +49,9 @@ DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What the readers of pickles, of torch's files and of numpy's archives raise on
-damaged bytes, besides OSError.
+"""Errors, besides OSError, that damaged bytes cause.
+
+The readers of pickles, of torch's files and of numpy's archives raise them.
 """
 
 _OTHER_ENCODINGS = {
@@ -59,15 +60,17 @@ _OTHER_ENCODINGS = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
-"""What files of these encodings start with; the longer marks come first."""
+"""First bytes of files in these encodings; the longer marks come first."""
 _PACKED = {
     b"\x1f\x8b": "packed with gzip: unpack it, or give it a name that ends in .gz",
     b"PK\x03\x04": "a zip archive: unpack it",
     b"PAR1": "a Parquet file: give it a name that ends in .parquet",
 }
-"""What files that are no text start with, what they are, and the mend."""
-_HEAD = 256
-"""Bytes at the start of a file that show which encoding it has."""
+"""First bytes of files that are no text: what such a file is, and how to fix that."""
+_HEAD_BYTES = 256
+"""Bytes at the start of a file that show its encoding."""
+_BLOCK_BYTES = 1 << 16
+"""Bytes of an unpacked file that are buffered."""
 _KINDS = {
     stat.S_IFLNK: "a link",
     stat.S_IFDIR: "a folder",
@@ -76,18 +79,20 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-"""What is no plain file, in words."""
-_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_WITHOUT_WAITING = _FLAGS | getattr(os, "O_NONBLOCK", 0)
-"""How a file is opened so that a pipe in its place does not wait for another end."""
+"""Names of the kinds of files that are no plain files."""
+OPEN_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+"""Flags with which every file is opened."""
+_NO_WAIT_FLAGS = OPEN_FLAGS | getattr(os, "O_NONBLOCK", 0)
+"""Flags with which opening a pipe does not wait for its other end."""
 Unpack = Callable[[IO[bytes]], gzip.GzipFile | bz2.BZ2File]
+"""A function that opens the content of an open packed file."""
 
 
 def expand(path: Path | str) -> Path:
-    """Return a path with `~` and `~name` at its start replaced by that user's home folder.
+    """Return a path in which `~` or `~name` at the start is the user's home folder.
 
-    Raises UserError if there is no such user or home folder, or if the text can be the
-    name of no file.
+    Raises UserError if there is no such user or home folder, or if the text cannot be
+    the name of a file.
     """
     try:
         expanded = Path(path).expanduser()
@@ -109,30 +114,31 @@ def expand(path: Path | str) -> Path:
 
 
 def open_plain(path: Path) -> IO[bytes]:
-    """Open a plain file, or a link to one, to be read.
+    """Open a plain file, or a link to one, to read it.
 
-    Raises OSError for a pipe, a device or a folder, too.
+    Raises OSError if it cannot be opened, or is a pipe, a device or a folder.
     """
-    return _opened(path, os.O_RDONLY, "rb")
+    return open_plain_with(path, os.O_RDONLY, "rb")
 
 
-def _opened(path: Path, flags: int, mode: str) -> IO[bytes]:
-    """Open a plain file.
+def open_plain_with(path: Path, flags: int, mode: str) -> IO[bytes]:
+    """Open a plain file with flags of :func:`os.open` and a mode of :func:`open`.
 
-    Raises OSError if it is none; nothing is waited for, read or written then.
+    Raises OSError if it is no plain file. It then has not waited for anything, and has
+    neither read nor written.
     """
-    handle = os.open(path, flags | _WITHOUT_WAITING, 0o666)
-    found = os.fstat(handle).st_mode
-    if stat.S_ISREG(found):
+    handle = os.open(path, flags | _NO_WAIT_FLAGS, 0o666)
+    file_mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(file_mode):
         return os.fdopen(handle, mode)
     os.close(handle)
-    if stat.S_ISDIR(found):
+    if stat.S_ISDIR(file_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    raise OSError(errno.EINVAL, f"it is {kind_of(found)} and no file")
+    raise OSError(errno.EINVAL, f"it is {describe_kind(file_mode)} and no file")
 
 
-def kind_of(mode: int) -> str:
-    """Return in words what `st_mode` says that something is: "a link"."""
+def describe_kind(mode: int) -> str:
+    """Return the kind of a file of this `st_mode` in words, such as "a link"."""
     return _KINDS.get(stat.S_IFMT(mode), "a file")
 
 
@@ -144,19 +150,20 @@ def read_bytes(path: Path, most: int = MOST_JSON_BYTES) -> bytes:
     """
     with open_plain(path) as file:
         size = os.fstat(file.fileno()).st_size
-        refuse_bytes(path, size, most)
+        check_byte_count(path, size, most)
         content = file.read(size + 1)
-        if len(content) > size:  # it grows while it is read
+        grows = len(content) > size
+        if grows:
             content += file.read(most + 1 - len(content))
-    refuse_bytes(path, len(content), most)
+    check_byte_count(path, len(content), most)
     return content
 
 
 def read_text(path: Path, most: int = MOST_JSON_BYTES) -> str:
-    """Return the text of a UTF-8 file, without a byte-order mark and with a line feed as every line's end.
+    """Return the text of a UTF-8 file, without byte-order mark, its lines ended by LF.
 
-    Raises UserError if the file cannot be read, has more bytes than `most`, or another
-    encoding.
+    Raises UserError if the file cannot be read, has more bytes than `most`, or has
+    another encoding.
     """
     try:
         content = read_bytes(path, most)
@@ -170,26 +177,25 @@ def decode(path: Path, content: bytes) -> str:
 
     Raises UserError if they are not UTF-8.
     """
-    _check_head(path, content[:_HEAD])
+    _check_head(path, content[:_HEAD_BYTES])
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _not_utf8(
-            path, content.count(b"\n", 0, error.start) + 1, content[error.start]
-        ) from error
+        line = 1 + content.count(b"\n", 0, error.start)
+        raise _not_utf8(path, line, content[error.start]) from error
     return io.StringIO(text, newline=None).read()
 
 
 @contextmanager
 def open_text(path: Path) -> Iterator[IO[str]]:
-    """Open a UTF-8 file (unpacked if its name ends in `.gz`) to be read piece by piece, without a byte-order mark.
+    """Open a UTF-8 file, without its byte-order mark, to read it piece by piece.
 
-    Raises UserError if the file has another encoding, also where reading within the
-    block shows it.
+    A file whose name ends in `.gz` is unpacked. Raises UserError if the file has
+    another encoding, also when only reading within the block shows it.
     """
     with open_bytes(path) as file:
-        _check_head(path, file.read(_HEAD))
+        _check_head(path, file.read(_HEAD_BYTES))
     with io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="") as text:
         try:
             yield text
@@ -199,48 +205,56 @@ def open_text(path: Path) -> Iterator[IO[str]]:
 
 
 def check_python(path: Path, content: bytes) -> None:
-    """Raise UserError if the content of a Python file is not of the encoding that it declares, by default UTF-8."""
-    _check_head(path, content[:_HEAD])
+    """Raise UserError if a Python file does not have the encoding that it declares.
+
+    Without a declaration that is UTF-8.
+    """
+    _check_head(path, content[:_HEAD_BYTES])
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
     except SyntaxError:
-        # A wrong byte in the first two lines, or an encoding that does not exist, which
-        # running the file tells.
+        # A wrong byte in the first two lines, or an encoding that does not exist.
+        # Running the file reports the latter.
         encoding = "utf-8"
     if encoding in ("utf-8", "utf-8-sig"):
         decode(path, content)
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """Open a plain file (unpacked if its name ends in `.gz`) to be read.
+    """Open a plain file to read it; one whose name ends in `.gz` is unpacked.
 
     Raises OSError as :func:`open_plain` does.
     """
-    return (
-        open_unpacked(path, lambda file: gzip.GzipFile(fileobj=file))
-        if path.suffix == ".gz"
-        else open_plain(path)
-    )
+    if path.suffix == ".gz":
+        return open_unpacked(path, _open_gzip)
+    return open_plain(path)
+
+
+def _open_gzip(file: IO[bytes]) -> gzip.GzipFile:
+    return gzip.GzipFile(fileobj=file)
 
 
 def open_unpacked(
     path: Path, unpack: Unpack, always: int = MOST_UNPACKED_BYTES
 ) -> IO[bytes]:
-    """Open what a packed file unpacks to.
+    """Open the content of a packed file.
 
     Args:
-        path: of the file.
-        unpack: opens what an open file of the kind unpacks to.
-        always: bytes that it may unpack to however small it is.
+        path: Path of the file.
+        unpack: Function that opens the content of an open file of this kind.
+        always: Bytes that the content may have, however small the file is.
 
-    Raises OSError if it cannot be read, or is no plain file. Reading raises UserError,
-    naming the file, once it unpacks to more than :func:`.limits.most_unpacked` says.
+    Raises:
+        OSError: The file cannot be read, or is no plain file.
+        UserError: Raised by reading, once the content has more bytes than
+            :func:`.limits.most_unpacked` allows. The message names the file.
     """
-    return io.BufferedReader(_Unpacked(path, open_plain(path), unpack, always), 1 << 16)
+    content = _UnpackedFile(path, open_plain(path), unpack, always)
+    return io.BufferedReader(content, _BLOCK_BYTES)
 
 
-class _Unpacked(io.RawIOBase):
-    """The bytes that a packed file unpacks to, counted."""
+class _UnpackedFile(io.RawIOBase):
+    """The content of a packed file, which counts the bytes that are read."""
 
     def __init__(
         self, path: Path, file: IO[bytes], unpack: Unpack, always: int
@@ -253,31 +267,31 @@ class _Unpacked(io.RawIOBase):
         self._content = unpack(file)
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """Fill a buffer; how many bytes there were.
+        """Fill a buffer, and return the number of bytes that were read.
 
-        Raises UserError if those are too many in all.
+        Raises UserError if the content has too many bytes in all.
         """
         content = self._content.read(len(buffer))
         self._left -= len(content)
         if self._left < 0:
-            raise too_much_unpacked(self._path, self._packed, self._most)
+            raise unpacked_too_large(self._path, self._packed, self._most)
         buffer[: len(content)] = content
         return len(content)
 
     def close(self) -> None:
-        """Close the file, too."""
+        """Close the content and the packed file."""
         self._content.close()
         self._file.close()
         super().close()
 
 
 def _check_head(path: Path, head: bytes) -> None:
-    """Raise UserError if a file starts like one of another encoding than UTF-8, or like one that is no text."""
-    check_unpacked(path, head)
+    """Raise UserError if a file starts like another encoding, or like no text."""
+    check_not_packed(path, head)
     for mark, encoding in _OTHER_ENCODINGS.items():
         if head.startswith(mark):
             raise UserError(f"{path} is {encoding}: save it as UTF-8")
@@ -286,8 +300,8 @@ def _check_head(path: Path, head: bytes) -> None:
         raise UserError(f"{path} is UTF-16 or no text: save it as UTF-8")
 
 
-def check_unpacked(path: Path, head: bytes) -> None:
-    """Raise UserError if a file starts like one that is packed or a Parquet file."""
+def check_not_packed(path: Path, head: bytes) -> None:
+    """Raise UserError if a file's first bytes are of a packed or a Parquet file."""
     for mark, kind in _PACKED.items():
         if head.startswith(mark):
             raise UserError(f"{path} is {kind}")
@@ -315,13 +329,13 @@ def unreadable(path: Path, error: OSError) -> UserError:
     return UserError(f"cannot read {path}: {error.strerror or error}")
 
 
-def check_kinds(values: object, kinds: Mapping[str, type | UnionType]) -> None:
-    """Raises ValueError unless the values, of JSON, are a table that has all of these keys, each of its type."""
+def check_value_types(values: object, kinds: Mapping[str, type | UnionType]) -> None:
+    """Raise ValueError unless values of JSON are a table of these keys and types."""
     if not isinstance(values, dict):
         raise ValueError("no table of values")
     for key, kind in kinds.items():
         value = values.get(key)
-        if not isinstance(value, kind) or (
-            isinstance(value, bool) and kind is not bool
-        ):
+        # In Python a boolean is also a whole number.
+        is_unwanted_boolean = isinstance(value, bool) and kind is not bool
+        if is_unwanted_boolean or not isinstance(value, kind):
             raise ValueError(f"its '{key}' is {value!r}")

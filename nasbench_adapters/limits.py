@@ -1,10 +1,10 @@
-"""How much archselect reads, plans and builds at most.
+"""Limits of what archselect reads, plans and builds.
 
-All limits stand here; `docs/limits.md` says them in words.
+All limits are here; `docs/limits.md` gives them in words, and a test compares the two.
 
-Each is far above what real data and studies need, and is held against what a file or an
-option says before memory is taken for it. What is over a limit is refused with a
-message that names the limit.
+Each limit is far above what real data and studies need. It is checked against the size
+that a file or an option claims, before memory is taken for it. A larger size is refused
+with a message that names the limit.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from archselect.nasbench_adapters.errors import UserError
 
 MEBIBYTE = 2**20
 
-# Files that are read whole.
+# Files that are read whole, in bytes.
 MOST_STUDY_BYTES = 4 * MEBIBYTE
-"""Of a study, a TOML file; the longest built-in one has 10 kB."""
+"""Bytes of a study, a TOML file; the longest built-in one has 10 kB."""
 MOST_CODE_BYTES = 16 * MEBIBYTE
-"""Of a Python file with classes of a user's own."""
+"""Bytes of a Python file with a user's classes."""
 MOST_JSON_BYTES = 256 * MEBIBYTE
-"""Of a JSON file, such as a record (8 kB) or the population of all 423,624 cells of
-NAS-Bench-101 (100 MB).
+"""Bytes of a JSON file.
+
+A record has 8 kB, the population of all 423,624 cells of NAS-Bench-101 has 100 MB.
 """
 MOST_LINE_BYTES = 16 * MEBIBYTE
-"""Of a line of a journal; real ones have 10 kB."""
+"""Bytes of a line of a journal; real ones have 10 kB."""
 MOST_DEPTH = 100
 """Tables and lists within one another, in TOML; studies have four."""
 MOST_DOTS = 1_000
-"""Dots in a line of TOML that are not within numbers: a key may be a path of many
-parts.
-"""
+"""Dots in a line of TOML, without decimal points: a key may be a path of many parts."""
 
 # Files that are packed.
 MOST_UNPACKED_TIMES = 50
 MOST_UNPACKED_BYTES = 256 * MEBIBYTE
 MOST_UNPACKED_PICKLE_BYTES = 32 * MEBIBYTE
-"""What gzip, bzip2, an `.npz` or Parquet unpacks to: so many times the file's size, or so many bytes if that is more.
+"""Size of what gzip, bzip2, an `.npz` or Parquet unpacks to.
 
-Real tables are packed to a tenth or a twentieth. What a packed pickle makes takes more
-memory than its bytes.
+The limit is this multiple of the file's size, or this number of bytes if that is more.
+Real tables are packed to a tenth or a twentieth. Objects of a packed pickle take more
+memory than its bytes, so its number is smaller.
 """
 MOST_ARRAYS = 10_000
 """Arrays of an `.npz`; a trace has nine for each cell type."""
@@ -48,35 +48,39 @@ MOST_COLUMNS = 10_000
 MOST_ROWS = 50_000_000
 """Columns and rows of a CSV or Parquet file; NAS-Bench-101 has 10 million trials."""
 MOST_FREE_ROWS = 1_000_000
-"""Rows of a Parquet file that it may have however small it is; a larger number must not
-exceed its bytes.
-"""
+"""Rows that a Parquet file of any size may have; more need as many bytes."""
 MOST_FREE_FIELDS = 5_000_000
 MOST_FIELDS_TIMES = 4
-"""Fields of a CSV, those that rows leave out among them: so many, and so many times the
-bytes of the file.
+"""Fields of a CSV, including those that rows leave out.
+
+The limit is the first number plus this multiple of the file's bytes.
 """
 
 # Files of objects (pickles, torch's files).
 MOST_TENSOR_BYTES = 16_384 * MEBIBYTE
-"""Of a supernet, a checkpoint or a journal's state; a DARTS supernet has 10 MB."""
+"""Bytes of a supernet, a checkpoint or a journal's state.
+
+A DARTS supernet has 10 MB.
+"""
 MOST_PICKLE_BYTES = 256 * MEBIBYTE
-"""Of a pickle that is read whole; one of ImageNet16's has 98 MB."""
+"""Bytes of a pickle that is read whole; one of ImageNet16 has 98 MB."""
 MOST_CONTAINERS = 1_000_000
 MOST_CONTAINERS_SHARE = 1 / 16
-"""Bytes of a pickle that may make a list or a table: so many, and this share of all."""
-MOST_CALL_TIMES = 4
-"""What the calls in a pickle make, such as arrays of bytes, in times of the pickle's
-size.
+"""Bytes of a pickle that may each create a list or a table.
+
+The limit is the first number plus this share of all bytes.
 """
+MOST_CALL_TIMES = 4
+"""Size of what the calls in a pickle create, as a multiple of the pickle's size."""
 MOST_VALUES = 5_000_000
-"""Values of a supernet, checkpoint or journal besides its tensors; real ones have some
-thousands.
+"""Values of a supernet, checkpoint or journal besides its tensors.
+
+Real ones have some thousands.
 """
 
 # Options and studies.
 MOST_WHOLE_NUMBER = 2**63 - 1
-"""Of whole numbers, as TOML has it, and its negative."""
+"""Largest whole number, as in TOML; its negative is the smallest."""
 MOST_SEEDS = 100_000
 """Seeds of one option."""
 MOST_PARTS = 1_000
@@ -88,11 +92,11 @@ MOST_THREADS = 1_024
 MOST_EPOCHS = 100_000
 """Passes over the images, in any training."""
 MOST_BATCHES = 1_000_000
-"""Batches that an option or a setting of a selector asks for."""
+"""Batches in an option or a setting of a selector."""
 MOST_IMAGES_AT_ONCE = 100_000
 """Images of a batch, and of all batches of a network that is scored."""
 MOST_LISTED = 10_000_000
-"""Architectures of a space that is listed whole."""
+"""Architectures of a space that is listed completely."""
 MOST_CELLS_SAMPLED = 1_000_000
 """Architectures of `--cells sample:N`."""
 MOST_CHANNELS = 4_096
@@ -100,32 +104,47 @@ MOST_CHANNELS = 4_096
 MOST_LAYERS = 1_000
 """Layers, or cells of a stage, of a network; published networks have at most 20."""
 MOST_WEIGHTS = 10_000_000_000
-"""Numbers in a network's convolutions, reckoned as if all were dense 3x3 ones; DARTS'
-supernet has 400 million so.
+"""Weights of a network, counted as if all convolutions were dense and 3x3.
+
+The supernet of DARTS has 400 million by this count.
 """
 
 
 def most_unpacked(packed: int, always: int = MOST_UNPACKED_BYTES) -> int:
-    """Return how many bytes a packed file of so many bytes may unpack to; so many in any case."""
+    """Return how many bytes a packed file may unpack to.
+
+    Args:
+        packed: Bytes of the file.
+        always: Bytes that it may unpack to, however small it is.
+    """
     return max(always, MOST_UNPACKED_TIMES * packed)
 
 
-def refuse_bytes(what: object, count: int, most: int) -> None:
+def check_byte_count(what: object, count: int, most: int) -> None:
     """Raise UserError if something, such as a file, has more bytes than are read."""
     if count > most:
         raise UserError(
-            f"{what} has {count:,} bytes, and at most {said_bytes(most)} are read: use a smaller file"
+            f"{what} has {count:,} bytes, and at most {format_bytes(most)} are read: use "
+            "a smaller file"
         )
 
 
-def too_much_unpacked(what: object, packed: int, most: int) -> UserError:
-    """Return the error for a file of so many bytes that unpacks to more than the most that is read."""
+def unpacked_too_large(what: object, packed: int, most: int) -> UserError:
+    """Return the error for a packed file that unpacks to too much.
+
+    Args:
+        what: The file, for the message.
+        packed: Bytes of the file.
+        most: Bytes that it may unpack to.
+    """
     return UserError(
-        f"{what} has {packed:,} bytes and unpacks to more than {said_bytes(most)}, the most that is read of such a "
-        "file: get it again, or store it unpacked"
+        f"{what} has {packed:,} bytes and unpacks to more than {format_bytes(most)}, the "
+        "most that is read of such a file: get it again, or store it unpacked"
     )
 
 
-def said_bytes(count: int) -> str:
+def format_bytes(count: int) -> str:
     """Return a number of bytes in words: "3 bytes", "4 MiB"."""
-    return f"{count:,} bytes" if count < MEBIBYTE else f"{count / MEBIBYTE:,.0f} MiB"
+    if count < MEBIBYTE:
+        return f"{count:,} bytes"
+    return f"{count / MEBIBYTE:,.0f} MiB"

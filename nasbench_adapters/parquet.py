@@ -1,10 +1,10 @@
-"""Looks at a Parquet file before it is read: what it would take in memory. No torch.
+"""A check of a Parquet file before it is read: how much memory would it take? No torch.
 
 A few bytes may stand for any number of rows, each with a text that is stored once, and
-for pages that unpack to gigabytes; what the file's metadata say of sizes need not be
-true. So the header of every page, which the reader goes by, is read here: how much it
-unpacks to, how many values it has, and how they are stored. Source: the format's
-description (parquet.thrift, and Thrift's compact protocol).
+for pages that unpack to gigabytes. What the file's metadata say of sizes need not be
+true. So this module reads the header of every page, by which the reader goes: how much
+the page unpacks to, how many values it has, and how they are stored. Source: the
+format's description (parquet.thrift, and Thrift's compact protocol).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,135 +27,198 @@ from archselect.nasbench_adapters.limits import (
     MOST_ROWS,
     MOST_UNPACKED_BYTES,
     most_unpacked,
-    too_much_unpacked,
+    unpacked_too_large,
 )
 
-_HEADERS = (1 << 10, 1 << 16, 1 << 20)
-"""Bytes that are read for a page's header, more if it is not whole."""
+_HEADER_BYTES = (1 << 10, 1 << 16, 1 << 20)
+"""Bytes to read for a page's header; more are read if the header is longer."""
+_LENGTH_BYTES = 4
+"""Bytes before a text of a dictionary that give its length."""
+_TEXT_TYPES = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
+
+# Fields of a page's header: type, sizes in bytes, and a header for each type of page.
+_TYPE = 1
+_UNPACKED = 2
+_PACKED = 3
+_DATA = 5
+_DICTIONARY = 7
+_DATA_V2 = 8
 _DICTIONARY_PAGE = 2
-_TYPE, _UNPACKED, _PACKED, _DATA, _DICTIONARY, _DATA_2 = 1, 2, 3, 5, 7, 8
-"""Fields of a page's header: its type, its sizes in bytes, and the headers of a page of
-each type.
-"""
-_VALUES, _ENCODING = 1, 2
-_ENCODING_2 = 4
-"""Fields of the header of a page of values, and of one of version 2."""
+"""Value of the field :data:`_TYPE` for a page that holds a dictionary."""
+
+# Fields of the header of a page of values, and of version 2 of such a page.
+_VALUES = 1
+_ENCODING = 2
+_ENCODING_V2 = 4
+
+# Encodings of values.
 _BY_DICTIONARY = (2, 8)
+"""Encodings in which a value names a text of the dictionary."""
 _BY_PREFIX = 7
-"""Encodings that name a text of the dictionary, and that begin a text with a part of
-the one before it.
-"""
-_TEXTS = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
+"""Encoding in which a text begins with a part of the text before it."""
+
+# Types of fields in Thrift's compact protocol.
+_BOOLEANS = (1, 2)  # the type is the value: true or false
+_BYTE = 3
+_INTEGERS = (4, 5, 6)  # of 16, 32 and 64 bits
+_DOUBLE = 7
+_BINARY = 8
+_STRUCTURE = 12
+_DOUBLE_BYTES = 8
+_MOST_NESTED = 3
+"""Structures within one another in a page's header, at most."""
+_MOST_VARINT_BYTES = 10
 
 Fields = dict[int, Any]
-"""Fields of a Thrift structure by number: whole numbers, and structures within it;
-other fields are left out.
+"""Fields of a Thrift structure by number: whole numbers, and nested structures.
+
+Fields of other types are left out.
 """
 
 
 @dataclass
 class _Size:
-    """What is read of a file: bytes that its pages unpack to, values, and bytes that texts take at most."""
+    """Memory that the pages read so far would take.
+
+    Attributes:
+        unpacked: Bytes that the pages unpack to.
+        values: Number of values.
+        texts: Bytes that the texts take at most.
+    """
 
     unpacked: int = 0
     values: int = 0
     texts: int = 0
 
 
-def check_parquet(path: Path) -> None:
-    """Look at a Parquet file, whose values are not read.
+class _PageHeader(NamedTuple):
+    """A page's header: its fields, and its own length in bytes."""
 
-    Raises UserError, naming the file, if it has more rows or columns than are read, or
-    would take far more memory than it has bytes; OSError if it cannot be read, or is no
-    plain file; ValueError or `pa.ArrowException` if it is not Parquet.
+    fields: Fields
+    length: int
+
+
+def check_parquet(path: Path) -> None:
+    """Check the size of a Parquet file without reading its values.
+
+    Raises:
+        UserError: The file has more rows or columns than are read, or would take far
+            more memory than it has bytes. The message names the file.
+        OSError: The file cannot be read, or is no plain file.
+        ValueError, pa.ArrowException: The file is not Parquet.
     """
     with open_plain(path) as file:
         packed = os.fstat(file.fileno()).st_size
         metadata = pq.ParquetFile(file).metadata
         _check_shape(path, packed, metadata)
-        most = most_unpacked(packed)
         size = _Size()
         for group in range(metadata.num_row_groups):
             for column in range(metadata.num_columns):
-                _add_chunk(size, file, metadata.row_group(group).column(column))
-                if max(size.unpacked, size.texts) > most:
-                    raise too_much_unpacked(path, packed, most)
-                if size.values > MOST_FREE_FIELDS + MOST_FIELDS_TIMES * packed:
-                    raise UserError(
-                        f"{path} has more than {MOST_FREE_FIELDS:,} values, and more than {MOST_FIELDS_TIMES} for each "
-                        f"of its {packed:,} bytes: get it again, or store it as CSV"
-                    )
+                chunk = metadata.row_group(group).column(column)
+                _add_chunk(size, file, chunk)
+                _check_size(path, packed, size)
 
 
 def _check_shape(path: Path, packed: int, metadata: Any) -> None:
-    """Raise UserError if a file says that it has more rows or columns than are read."""
+    """Raise UserError if a file claims more rows or columns than are read."""
     rows = metadata.num_rows
-    if metadata.num_columns > MOST_COLUMNS:
+    columns = metadata.num_columns
+    if columns > MOST_COLUMNS:
         raise UserError(
-            f"{path} has {metadata.num_columns:,} columns, and at most {MOST_COLUMNS:,} are read"
+            f"{path} has {columns:,} columns, and at most {MOST_COLUMNS:,} are read"
         )
     if rows > MOST_ROWS:
         raise UserError(
-            f"{path} has {rows:,} rows, and at most {MOST_ROWS:,} are read: use a part of them"
+            f"{path} has {rows:,} rows, and at most {MOST_ROWS:,} are read: use a part "
+            "of them"
         )
     if rows > max(MOST_FREE_ROWS, packed):
         raise UserError(
-            f"{path} has {rows:,} rows in {packed:,} bytes: get it again, or store it as CSV"
+            f"{path} has {rows:,} rows in {packed:,} bytes: get it again, or store it as "
+            "CSV"
+        )
+
+
+def _check_size(path: Path, packed: int, size: _Size) -> None:
+    """Raise UserError if pages take too much memory for a file of `packed` bytes."""
+    most = most_unpacked(packed)
+    if max(size.unpacked, size.texts) > most:
+        raise unpacked_too_large(path, packed, most)
+    if size.values > MOST_FREE_FIELDS + MOST_FIELDS_TIMES * packed:
+        raise UserError(
+            f"{path} has more than {MOST_FREE_FIELDS:,} values, and more than "
+            f"{MOST_FIELDS_TIMES} for each of its {packed:,} bytes: get it again, or "
+            "store it as CSV"
         )
 
 
 def _add_chunk(size: _Size, file: IO[bytes], chunk: Any) -> None:
-    """Add what the pages of a column of a row group take.
+    """Add the memory of a chunk, which is one column of one group of rows.
 
-    Raises ValueError for a page that is none.
+    Raises ValueError if one of its pages has no valid header.
     """
-    at = chunk.data_page_offset
-    if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < at:
-        at = chunk.dictionary_page_offset
-    end = at + chunk.total_compressed_size
+    position = chunk.data_page_offset
+    if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < position:
+        position = chunk.dictionary_page_offset
+    end = position + chunk.total_compressed_size
     longest = 0
-    while at < end:
-        page, length = _header(file, at)
-        unpacked = _count(page, _UNPACKED)
-        size.unpacked += unpacked
+    while position < end:
+        page, length = _read_page_header(file, position)
+        size.unpacked += _read_count(page, _UNPACKED)
         if page.get(_TYPE) == _DICTIONARY_PAGE:
-            longest = _longest(file, at + length, page, chunk)
+            longest = _longest_text(file, position + length, page, chunk)
         else:
-            header = page.get(_DATA) or page.get(_DATA_2) or {}
-            encoding = header.get(_ENCODING if _DATA in page else _ENCODING_2)
-            values = _count(header, _VALUES)
-            size.values += values
-            if chunk.physical_type in _TEXTS and encoding in _BY_DICTIONARY:
-                size.texts += values * longest
-            if chunk.physical_type in _TEXTS and encoding == _BY_PREFIX:
-                size.texts += values * unpacked
-        at += length + _count(page, _PACKED)
+            _add_values(size, page, chunk, longest)
+        position += length + _read_count(page, _PACKED)
 
 
-def _longest(file: IO[bytes], at: int, page: Fields, chunk: Any) -> int:
-    """Return the bytes of the longest text of a dictionary, or of all of them where they are too many to be read."""
-    unpacked = _count(page, _UNPACKED)
+def _add_values(size: _Size, page: Fields, chunk: Any, longest: int) -> None:
+    """Add the values of a page, and the bytes of its texts.
+
+    Args:
+        size: Memory so far.
+        page: Header of the page.
+        chunk: Metadata of the page's chunk.
+        longest: Bytes of the longest text of the chunk's dictionary.
+    """
+    header = page.get(_DATA) or page.get(_DATA_V2) or {}
+    encoding = header.get(_ENCODING if _DATA in page else _ENCODING_V2)
+    values = _read_count(header, _VALUES)
+    size.values += values
+    if chunk.physical_type not in _TEXT_TYPES:
+        return
+    if encoding in _BY_DICTIONARY:
+        size.texts += values * longest
+    if encoding == _BY_PREFIX:
+        size.texts += values * _read_count(page, _UNPACKED)
+
+
+def _longest_text(file: IO[bytes], position: int, page: Fields, chunk: Any) -> int:
+    """Return the bytes of the longest text of a dictionary.
+
+    A dictionary that is too large to be read counts as one text.
+    """
+    unpacked = _read_count(page, _UNPACKED)
     if chunk.physical_type != "BYTE_ARRAY":
-        return unpacked // max(1, _count(page.get(_DICTIONARY) or {}, _VALUES))
+        values = _read_count(page.get(_DICTIONARY) or {}, _VALUES)
+        return unpacked // max(1, values)
     if unpacked > MOST_UNPACKED_BYTES:
         return unpacked
-    file.seek(at)
-    content = file.read(_count(page, _PACKED))
+    file.seek(position)
+    content = file.read(_read_count(page, _PACKED))
     if chunk.compression != "UNCOMPRESSED":
-        content = (
-            pa.Codec(chunk.compression.lower())
-            .decompress(content, unpacked)
-            .to_pybytes()
-        )
-    longest = start = 0
-    while start + 4 <= len(content):
-        length = int.from_bytes(content[start : start + 4], "little")
+        codec = pa.Codec(chunk.compression.lower())
+        content = codec.decompress(content, unpacked).to_pybytes()
+    longest = 0
+    start = 0
+    while start + _LENGTH_BYTES <= len(content):
+        length = int.from_bytes(content[start : start + _LENGTH_BYTES], "little")
         longest = max(longest, length)
-        start += 4 + length
+        start += _LENGTH_BYTES + length
     return min(longest, unpacked)
 
 
-def _count(fields: Fields, number: int) -> int:
+def _read_count(fields: Fields, number: int) -> int:
     """Return a field that counts something.
 
     Raises ValueError if it is missing or negative.
@@ -166,66 +229,83 @@ def _count(fields: Fields, number: int) -> int:
     return value
 
 
-def _header(file: IO[bytes], at: int) -> tuple[Fields, int]:
-    """Return the header of the page at a place, and its length in bytes.
+def _read_page_header(file: IO[bytes], position: int) -> _PageHeader:
+    """Return the header of the page at a position of the file.
 
     Raises ValueError if there is none.
     """
-    for most in _HEADERS:
-        file.seek(at)
-        content = file.read(most)
+    for count in _HEADER_BYTES:
+        file.seek(position)
+        reader = _ThriftReader(file.read(count))
         try:
-            return _structure(content, 0, 0)
+            fields = reader.read_structure()
         except IndexError:
             continue
+        return _PageHeader(fields, reader.position)
     raise ValueError("a page without a header")
 
 
-def _structure(content: bytes, at: int, depth: int) -> tuple[Fields, int]:
-    """Return the structure at a place, and where it ends.
+class _ThriftReader:
+    """A reader of Thrift's compact protocol, which keeps its position.
 
-    Raises IndexError where the content ends before it.
+    Its methods raise IndexError where the content ends too early.
     """
-    if depth > 3:
-        raise ValueError("a page whose header holds too much")
-    fields: Fields = {}
-    number = 0
-    while content[at]:
-        kind = content[at] & 15
-        step = content[at] >> 4
-        at += 1
-        if step:
-            number += step
-        else:
-            number, at = _whole(content, at)
-        if kind in (1, 2):  # true and false stand in place of the kind
-            continue
-        if kind in (4, 5, 6):
-            fields[number], at = _whole(content, at)
-        elif kind == 8:
-            length, at = _unsigned(content, at)
-            at += length
-        elif kind == 12:
-            fields[number], at = _structure(content, at, depth + 1)
-        elif kind in (3, 7):
-            at += 1 if kind == 3 else 8
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.position = 0
+
+    def read_structure(self, depth: int = 0) -> Fields:
+        """Return the structure at the position.
+
+        Raises ValueError if it holds a list, or nests too deep.
+        """
+        if depth > _MOST_NESTED:
+            raise ValueError("a page whose header holds too much")
+        fields: Fields = {}
+        number = 0
+        while head := self._read_byte():
+            kind = head & 15
+            step = head >> 4
+            number = number + step if step else self._read_signed()
+            if kind in _INTEGERS:
+                fields[number] = self._read_signed()
+            elif kind == _STRUCTURE:
+                fields[number] = self.read_structure(depth + 1)
+            else:
+                self._skip(kind)
+        return fields
+
+    def _skip(self, kind: int) -> None:
+        """Skip a value of this type; raise ValueError if the type is a list."""
+        if kind in _BOOLEANS:
+            return
+        if kind == _BYTE:
+            self.position += 1
+        elif kind == _DOUBLE:
+            self.position += _DOUBLE_BYTES
+        elif kind == _BINARY:
+            length = self._read_unsigned()
+            self.position += length
         else:
             raise ValueError("a page whose header holds a list")
-    return fields, at + 1
 
+    def _read_byte(self) -> int:
+        byte = self._content[self.position]
+        self.position += 1
+        return byte
 
-def _whole(content: bytes, at: int) -> tuple[int, int]:
-    """Return the whole number at a place, positive ones as even numbers and negative ones as odd, and where it ends."""
-    value, at = _unsigned(content, at)
-    return (value >> 1) ^ -(value & 1), at
+    def _read_signed(self) -> int:
+        """Return a whole number: even codes are positive, odd codes are negative."""
+        code = self._read_unsigned()
+        return (code >> 1) ^ -(code & 1)
 
-
-def _unsigned(content: bytes, at: int) -> tuple[int, int]:
-    """Return the number at a place, seven bits to a byte and the lowest first, and where it ends."""
-    value = 0
-    for place in range(10):
-        byte = content[at + place]
-        value |= (byte & 127) << 7 * place
-        if byte < 128:
-            return value, at + place + 1
-    raise ValueError("a number that does not end")
+    def _read_unsigned(self) -> int:
+        """Return a number of seven bits to a byte, the lowest bits first."""
+        value = 0
+        for place in range(_MOST_VARINT_BYTES):
+            byte = self._read_byte()
+            value |= (byte & 127) << 7 * place
+            if byte < 128:
+                return value
+        raise ValueError("a number that does not end")

@@ -1,16 +1,16 @@
-"""Reads pickles from elsewhere without running anything of the file's choosing.
+"""A reader of pickles from elsewhere that runs nothing which the file chooses.
 
 No torch here.
 
-A pickle may name any function and have it called. Here every name outside one table is
-refused, and numpy's own names are met by stand-ins: the real ones trust the flags of a
-stored dtype, and can be led to follow pointers that the file made up.
+A pickle may name any function and have it called. This reader refuses every name
+outside one table. For numpy's own names it has stand-ins: the real ones trust the flags
+of a stored dtype, and can be led to follow pointers that the file made up.
 
-A small pickle may ask for much memory, too: by a call that makes bytes or tensors of a
-number, by calls that copy the same value again and again, by millions of empty lists.
-No call here makes anything of a number, and what calls copy and how many lists there
-are is limited by the pickle's size. What holds one list in many places takes no memory
-by itself; whoever reads it must look at types and lengths before copying.
+A small pickle may also ask for much memory: by a call that creates bytes or tensors of
+a given number, by calls that copy the same value again and again, by millions of empty
+lists. Here no call creates anything of a given number, and the pickle's size limits
+what calls copy and how many lists there are. A list that stands in many places takes no
+memory by itself; a caller must look at types and lengths before it copies.
 """
 
 from __future__ import annotations
@@ -31,7 +31,12 @@ from typing import IO, Any
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.input_files import DAMAGED, open_unpacked, read_bytes
+from archselect.nasbench_adapters.input_files import (
+    DAMAGED,
+    open_unpacked,
+    read_bytes,
+    unreadable,
+)
 from archselect.nasbench_adapters.limits import (
     MEBIBYTE,
     MOST_CALL_TIMES,
@@ -39,72 +44,79 @@ from archselect.nasbench_adapters.limits import (
     MOST_CONTAINERS_SHARE,
     MOST_PICKLE_BYTES,
     MOST_UNPACKED_PICKLE_BYTES,
-    refuse_bytes,
+    check_byte_count,
 )
 
-_CONTAINERS = b"]}\x85\x86\x87\x8f"
-"""The bytes of pickles that make a list, a table, a short tuple or a set."""
-_MADE_OF_NUMBERS = re.compile(
+_CONTAINER_CODES = b"]}\x85\x86\x87\x8f"
+"""Bytes of pickles that create a list, a table, a short tuple or a set."""
+_POINTER_BYTES = 8
+"""Bytes that a container takes for each value in it."""
+_CREATED_BY_NUMBER = re.compile(
     rb"c(?:builtins|__builtin__)\nbytearray\n|ccollections\nCounter\n|ctorch[.\w]*\n\w*Tensor\n"
 )
-"""What torch's own reader lets a file call and what makes memory of a number; none of
-our files has it.
+"""Names that torch's own reader allows, and that create memory of a given number.
+
+No file of ours has them.
 """
-_left: ContextVar[int] = ContextVar(
-    "bytes that the calls of the pickle being read may still make"
+_bytes_left: ContextVar[int] = ContextVar(
+    "bytes that the calls of the pickle being read may still create"
 )
 
 
 @contextmanager
-def calls_limited(size: int) -> Iterator[None]:
-    """Limit what the calls of a pickle make, within the block, by the pickle's size in bytes."""
-    token = _left.set(MOST_CALL_TIMES * max(size, MEBIBYTE))
+def limit_calls(size: int) -> Iterator[None]:
+    """Limit what the calls of a pickle of `size` bytes create within the block."""
+    token = _bytes_left.set(MOST_CALL_TIMES * max(size, MEBIBYTE))
     try:
         yield
     finally:
-        _left.reset(token)
+        _bytes_left.reset(token)
 
 
 def _spend(count: int) -> None:
-    """Note that a call makes so many bytes.
+    """Note that a call creates `count` bytes.
 
-    Raises UnpicklingError if the calls make too many in all.
+    Raises UnpicklingError if the calls create too many in all.
     """
-    left = _left.get() - count
+    left = _bytes_left.get() - count
     if left < 0:
         raise pickle.UnpicklingError("it copies its values again and again")
-    _left.set(left)
+    _bytes_left.set(left)
 
 
-def _copied(kind: Callable[..., Any], *arguments: Any) -> Any:
-    """A container that is empty or a copy of another one; what a pickle would have made of a number is refused."""
+def _copy(kind: Callable[..., Any], *arguments: Any) -> Any:
+    """Return a container that is empty or a copy of another one.
+
+    Raises UnpicklingError if the pickle asks for one of a given number of values.
+    """
+    bytes_per_value = 1 if kind is bytes else _POINTER_BYTES
     for argument in arguments:
         if not isinstance(argument, bytes | str | list | tuple | set | dict):
             raise pickle.UnpicklingError(
                 f"it makes a {kind.__name__} of a {type(argument).__name__}"
             )
-        _spend(len(argument) * (1 if kind is bytes else 8))
+        _spend(bytes_per_value * len(argument))
     return kind(*arguments)
 
 
 def _bytes(*arguments: Any) -> Any:
-    return _copied(bytes, *arguments)
+    return _copy(bytes, *arguments)
 
 
 def _dict(*arguments: Any) -> Any:
-    return _copied(dict, *arguments)
+    return _copy(dict, *arguments)
 
 
 def _list(*arguments: Any) -> Any:
-    return _copied(list, *arguments)
+    return _copy(list, *arguments)
 
 
 def _set(*arguments: Any) -> Any:
-    return _copied(set, *arguments)
+    return _copy(set, *arguments)
 
 
-def _ordered(*arguments: Any) -> Any:
-    return _copied(OrderedDict, *arguments)
+def _ordered_dict(*arguments: Any) -> Any:
+    return _copy(OrderedDict, *arguments)
 
 
 def _defaultdict(factory: Any = None) -> Any:
@@ -112,9 +124,16 @@ def _defaultdict(factory: Any = None) -> Any:
 
 
 class _Dtype:
-    """Stands in for `numpy.dtype`: booleans, integers and floats; of its state only the byte order counts."""
+    """Stand-in for `numpy.dtype`: booleans, integers and floats.
 
-    def __init__(self, name: str, align: bool = False, copy: bool = False) -> None:
+    Of the state of a stored dtype it takes the byte order alone.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *_: object,
+    ) -> None:
         self.real = np.dtype(name)
         if self.real.kind not in "biuf":
             raise pickle.UnpicklingError(
@@ -122,54 +141,59 @@ class _Dtype:
             )
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        if state[1] in ("<", ">"):
-            self.real = self.real.newbyteorder(state[1])
+        byte_order = state[1]
+        if byte_order in ("<", ">"):
+            self.real = self.real.newbyteorder(byte_order)
 
 
 class _Array(np.ndarray):
-    """Stands in for `numpy.ndarray`, which it is, but empty until its state is set, and then of numbers."""
+    """Stand-in for `numpy.ndarray`: empty at first, an array of numbers with its state."""
 
     def __new__(cls, *_: object) -> _Array:
         return super().__new__(cls, (0,), np.uint8)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        _, shape, dtype, fortran, data = state
+        _, shape, dtype, is_fortran, data = state
         _spend(len(data))
-        super().__setstate__((1, shape, _real(dtype), fortran, data))
+        super().__setstate__((1, shape, _real_dtype(dtype), is_fortran, data))
 
 
-def _real(dtype: object) -> np.dtype[Any]:
+def _real_dtype(dtype: object) -> np.dtype[Any]:
     if not isinstance(dtype, _Dtype):
         raise pickle.UnpicklingError("it holds an array without a dtype")
     return dtype.real
 
 
 def _reconstruct(*_: object) -> _Array:
-    """An empty array, whose state follows."""
+    """Return an empty array, whose state follows."""
     return _Array()
 
 
 def _frombuffer(
     data: bytes, dtype: object, shape: tuple[int, ...], order: str
 ) -> np.ndarray:
-    """How pickles of protocol 5 write arrays.
+    """Return an array as pickles of protocol 5 write it.
 
-    A copy, so that no array is a view of another's memory.
+    The data is copied, so that no array is a view of another's memory.
     """
-    _spend(memoryview(data).nbytes)
-    flat = np.frombuffer(bytes(memoryview(data)), dtype=_real(dtype))
+    view = memoryview(data)
+    _spend(view.nbytes)
+    flat = np.frombuffer(bytes(view), dtype=_real_dtype(dtype))
     return flat.reshape(shape, order="F" if order == "F" else "C")
 
 
 def _scalar(dtype: object, data: bytes | str) -> Any:
-    """A numpy number, as one of Python's; `data` is a text where Python 2 wrote the pickle."""
-    return np.frombuffer(
-        data.encode("latin1") if isinstance(data, str) else data, dtype=_real(dtype)
-    )[0].item()
+    """Return a number of numpy as one of Python.
+
+    The data is a text where Python 2 wrote the pickle.
+    """
+    content = data.encode("latin1") if isinstance(data, str) else data
+    numbers = np.frombuffer(content, dtype=_real_dtype(dtype))
+    return numbers[0].item()
 
 
-def encode(text: str, encoding: str) -> bytes:
-    """How pickles below protocol 3 write bytes."""
+def encode(text: str, _: str) -> bytes:
+    """Return bytes as pickles below protocol 3 write them: as a text in Latin-1."""
     _spend(len(text))
     return text.encode("latin1")
 
@@ -179,7 +203,7 @@ STAND_INS: dict[str, Callable[..., Any]] = {
     "builtins.dict": _dict,
     "builtins.list": _list,
     "builtins.set": _set,
-    "collections.OrderedDict": _ordered,
+    "collections.OrderedDict": _ordered_dict,
     "collections.defaultdict": _defaultdict,
     "_codecs.encode": encode,
     "numpy.dtype": _Dtype,
@@ -191,91 +215,110 @@ STAND_INS: dict[str, Callable[..., Any]] = {
     "numpy._core.multiarray.scalar": _scalar,
     "numpy._core.numeric._frombuffer": _frombuffer,
 }
-"""All that a pickle may name, and what it gets: containers, and numpy's numbers and
-arrays of numbers.
+"""All names that a pickle may use, and what it gets for each.
+
+These are containers, and numpy's numbers and arrays of numbers.
 """
 
 
-class _Unpickler(pickle.Unpickler):
+class _RestrictedUnpickler(pickle.Unpickler):
+    """An unpickler that knows the names of :data:`STAND_INS` alone."""
+
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
-        """The stand-in of a name. Raises UnpicklingError for any other name."""
-        full = f"{'builtins' if module == '__builtin__' else module}.{name}"  # as Python 2 called it
-        if full not in STAND_INS:
-            raise pickle.UnpicklingError(f"it asks for {full}")
-        return STAND_INS[full]
+        """Return the stand-in of a name; raise UnpicklingError for any other name."""
+        if module == "__builtin__":  # as Python 2 called it
+            module = "builtins"
+        full_name = f"{module}.{name}"
+        if full_name not in STAND_INS:
+            raise pickle.UnpicklingError(f"it asks for {full_name}")
+        return STAND_INS[full_name]
 
 
 def read_pickle(path: Path) -> Any:
-    """Return the data of a pickle, decompressed if its name ends in `.pbz2`; Python 2's 8-bit texts as Latin-1.
+    """Return the data of a pickle, decompressed if its name ends in `.pbz2`.
+
+    8-bit texts of Python 2 are read as Latin-1.
 
     Raises UserError if the pickle asks for anything but :data:`STAND_INS` or for much
     memory, is larger than :data:`.limits.MOST_PICKLE_BYTES`, is damaged, or cannot be
     read.
     """
-    return unpickle(read_pickled(path), path)
+    return unpickle(read_pickle_bytes(path), path)
 
 
-def read_pickled(path: Path) -> bytes:
-    """Return the bytes of a pickle, decompressed.
+def read_pickle_bytes(path: Path) -> bytes:
+    """Return the bytes of a pickle, decompressed if its name ends in `.pbz2`.
 
     Raises UserError if there are too many, or they cannot be read.
     """
-    with refusing(path):
+    with raising_user_errors(path):
         if path.suffix != ".pbz2":
             return read_bytes(path, MOST_PICKLE_BYTES)
         content = bytearray()
         with open_unpacked(path, bz2.BZ2File, MOST_UNPACKED_PICKLE_BYTES) as file:
             while part := file.read(MEBIBYTE):
                 content += part
-                refuse_bytes(f"{path}, unpacked,", len(content), MOST_PICKLE_BYTES)
+                check_byte_count(f"{path}, unpacked,", len(content), MOST_PICKLE_BYTES)
         return bytes(content)
 
 
 def read_large_pickle(path: Path) -> Any:
-    """As :func:`read_pickle`, of a file of any size that ends in `.pbz2`, unpacked as it is read."""
+    """Return the data of a `.pbz2` file of any size, decompressed while it is read.
+
+    Raises UserError as :func:`read_pickle` does.
+    """
     with (
-        refusing(path),
+        raising_user_errors(path),
         open_unpacked(path, bz2.BZ2File, MOST_UNPACKED_PICKLE_BYTES) as file,
-        calls_limited(path.stat().st_size),
+        limit_calls(path.stat().st_size),
     ):
-        return _Unpickler(file, encoding="latin1").load()
+        return _RestrictedUnpickler(file, encoding="latin1").load()
 
 
 def unpickle(content: bytes, path: Path) -> Any:
-    """Return the data of a pickle that was read already, as :func:`read_pickle` does; messages name the path."""
-    with refusing(path), calls_limited(len(content)):
+    """Return the data of the bytes of a pickle; messages name the path.
+
+    Raises UserError as :func:`read_pickle` does.
+    """
+    with raising_user_errors(path), limit_calls(len(content)):
         check_containers(content)
-        return _Unpickler(io.BytesIO(content), encoding="latin1").load()
+        return _RestrictedUnpickler(io.BytesIO(content), encoding="latin1").load()
 
 
 def check_containers(content: bytes | mmap) -> None:
-    """Raise UnpicklingError if a pickle may hold more lists and tables than data of its size does.
+    """Raise UnpicklingError if a pickle may hold too many lists for its size.
 
-    A byte makes an empty list of 64 bytes. The bytes that do so are counted where they
-    stand in data, too.
+    One byte creates an empty list of 64 bytes. Such bytes count also where they are
+    data.
     """
-    count = _count(content, _CONTAINERS)
+    count = _count_bytes(content, _CONTAINER_CODES)
     if count > MOST_CONTAINERS + len(content) * MOST_CONTAINERS_SHARE:
         raise pickle.UnpicklingError(
             f"it may hold {count:,} lists and tables in {len(content):,} bytes"
         )
 
 
-def _count(content: bytes | mmap, values: bytes) -> int:
-    """Return how many bytes of a content have one of some values."""
-    found = 0
+def _count_bytes(content: bytes | mmap, values: bytes) -> int:
+    """Return how many bytes of a content have one of the values."""
+    total = 0
     for start in range(0, len(content), MEBIBYTE):
         part = np.frombuffer(content[start : start + MEBIBYTE], np.uint8)
-        found += int(np.bincount(part, minlength=256)[list(values)].sum())
-    return found
+        counts = np.bincount(part, minlength=256)
+        total += int(counts[list(values)].sum())
+    return total
 
 
 def check_torch_file(file: IO[bytes], size: int) -> None:
-    """Raise UnpicklingError or ValueError if a file of torch's asks for more memory than it has bytes.
+    """Raise an error if a file of torch asks for more memory than it has bytes.
 
     Args:
-        file: the file, of the form that torch writes since 1.6: a zip archive.
-        size: in bytes. Torch never packs what it writes, so what is in it is no larger.
+        file: The file, of the form that torch writes since 1.6: a zip archive.
+        size: Size of the file in bytes. Torch never packs what it writes, so the
+            content is no larger.
+
+    Raises:
+        ValueError: Parts of the file are packed, or larger than the file.
+        UnpicklingError: See :func:`check_torch_pickle`.
     """
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
@@ -289,18 +332,23 @@ def check_torch_file(file: IO[bytes], size: int) -> None:
 
 
 def check_torch_pickle(content: bytes | mmap) -> None:
-    """Raise UnpicklingError if the pickle within a file of torch's asks for memory by a number, or for many lists."""
-    found = _MADE_OF_NUMBERS.search(content)
-    if found:
-        name = found[0][1:].replace(b"\n", b".").rstrip(b".").decode("ascii", "replace")
+    """Raise UnpicklingError if a pickle within a file of torch asks for much memory.
+
+    That is by a call that creates memory of a given number, or by many lists.
+    """
+    match = _CREATED_BY_NUMBER.search(content)
+    if match:
+        module_and_name = match[0][1:].rstrip(b"\n").replace(b"\n", b".")
+        name = module_and_name.decode("ascii", "replace")
         raise pickle.UnpicklingError(f"it asks for {name}")
     check_containers(content)
 
 
-def numbers_of(values: object) -> np.ndarray:
-    """Return a list or an array of whole numbers as an array; an empty one of floats for anything else.
+def to_whole_numbers(values: object) -> np.ndarray:
+    """Return a list of whole numbers as an array, and an array as it is.
 
-    A list that holds the same list many times would fill memory as an array.
+    Returns an empty array of floats for anything else. A list that holds the same list
+    many times would fill memory as an array.
     """
     if isinstance(values, np.ndarray):
         return np.asarray(values)
@@ -310,8 +358,11 @@ def numbers_of(values: object) -> np.ndarray:
 
 
 @contextmanager
-def refusing(path: Path) -> Iterator[None]:
-    """Within it, what goes wrong with a foreign file is a UserError: it asks for code, is damaged, cannot be read."""
+def raising_user_errors(path: Path) -> Iterator[None]:
+    """Turn what reading a foreign file raises within the block into a UserError.
+
+    The file may ask for code, be damaged, or be unreadable.
+    """
     try:
         yield
     except pickle.UnpicklingError as error:
@@ -319,7 +370,7 @@ def refusing(path: Path) -> Iterator[None]:
             f"{path} is refused: {error}; get the file from its authors again"
         ) from error
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     except DAMAGED as error:
         raise UserError(
             f"{path} is damaged ({error}): get it from its authors again"

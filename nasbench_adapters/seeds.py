@@ -1,17 +1,22 @@
-"""Random streams by purpose: every use of randomness has a seed of its own, so that adding one changes no other."""
+"""Seeds of random streams: each use of randomness has its own.
+
+To add a use therefore changes no other one.
+"""
 
 from __future__ import annotations
 
 import hashlib
 
+_SEED_BYTES = 8
+
 
 def stream_seed(purpose: str, *keys: int | str) -> int:
-    """A seed (0 ..
+    """Return a seed, 0 to 2^63 - 1, that depends on the purpose and the keys alone.
 
-    2^63 - 1) that depends on the purpose and the keys and on nothing else.
-
-    `stream_seed("weights", 3)` and `stream_seed("order", 3)` are unrelated, on every
-    machine and in every process.
+    `stream_seed("weights", 3)` and `stream_seed("order", 3)` are unrelated, and the
+    same on every machine and in every process.
     """
     text = "/".join([purpose, *map(str, keys)])
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+    digest = hashlib.sha256(text.encode()).digest()
+    number = int.from_bytes(digest[:_SEED_BYTES], "big")
+    return number >> 1

@@ -1,4 +1,4 @@
-"""Reads TOML of people: with numbers of 64 bits, as TOML has them, and not nested without end. No torch."""
+"""A reader of TOML with limits: numbers of 64 bits, bounded nesting. No torch."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 from archselect.nasbench_adapters.limits import MOST_DEPTH, MOST_DOTS, MOST_WHOLE_NUMBER
 
-_DOT_OF_A_NUMBER = re.compile(r"(?<=\d)\.(?=\d)")
+_DECIMAL_POINT = re.compile(r"(?<=\d)\.(?=\d)")
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """Return the table that a text is.
+    """Return the table of a TOML text.
 
-    Raises ValueError, in one line, if it is no TOML, if its tables and lists lie more
-    than :data:`.limits.MOST_DEPTH` deep within one another, or if a whole number has
-    more than 64 bits.
+    Raises ValueError, in one line, if the text is no TOML, if tables and lists nest
+    more than :data:`.limits.MOST_DEPTH` deep, or if a whole number has more than 64
+    bits.
     """
     _check_dots(text)
     try:
@@ -28,36 +28,42 @@ def parse_toml(text: str) -> dict[str, Any]:
     except ValueError as error:
         # Python reads no numbers of so many digits.
         raise ValueError("a number has thousands of digits") from error
-    _check(values, 0)
+    _check_value(values, 0)
     return values
 
 
 def _check_dots(text: str) -> None:
-    """Raise ValueError for a line that could be a path of very many parts: reading one takes time beyond bounds."""
+    """Raise ValueError for a line that may hold a key of very many parts.
+
+    The time to read such a key has no bound.
+    """
     for number, line in enumerate(text.split("\n"), start=1):
-        if (
-            line.count(".") > MOST_DOTS
-            and _DOT_OF_A_NUMBER.sub("", line).count(".") > MOST_DOTS
-        ):
+        if line.count(".") <= MOST_DOTS:
+            continue
+        without_decimal_points = _DECIMAL_POINT.sub("", line)
+        if without_decimal_points.count(".") > MOST_DOTS:
             raise ValueError(f"line {number} has more than {MOST_DOTS:,} dots")
 
 
-def _check(value: object, depth: int) -> None:
-    """Raise ValueError if a value holds a whole number of more than 64 bits, or lies too deep."""
+def _check_value(value: object, depth: int) -> None:
+    """Raise ValueError if a value nests too deep, or holds too large a number."""
     if depth > MOST_DEPTH:
         raise _too_deep()
     if isinstance(value, dict):
         for part in value.values():
-            _check(part, depth + 1)
+            _check_value(part, depth + 1)
     elif isinstance(value, list):
         for part in value:
-            _check(part, depth + 1)
-    elif (
-        isinstance(value, int)
-        and not -MOST_WHOLE_NUMBER - 1 <= value <= MOST_WHOLE_NUMBER
-    ):
+            _check_value(part, depth + 1)
+    elif isinstance(value, int):
+        _check_whole_number(value)
+
+
+def _check_whole_number(value: int) -> None:
+    if not -MOST_WHOLE_NUMBER - 1 <= value <= MOST_WHOLE_NUMBER:
         raise ValueError(
-            f"a whole number has more than 64 bits: it must lie within ±{MOST_WHOLE_NUMBER:,}"
+            "a whole number has more than 64 bits: it must lie within "
+            f"±{MOST_WHOLE_NUMBER:,}"
         )
 
 

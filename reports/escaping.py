@@ -11,7 +11,7 @@ import re
 import unicodedata
 from html import escape
 
-from archselect.nasbench_adapters.foreign_text import one_line, visible
+from archselect.nasbench_adapters.foreign_text import escape_invisible, one_line
 
 _MARKDOWN_LETTERS = re.compile(
     r"(?P<interval>(?:(?<=.)|(?!\[[^\]]*\]:))\[[-+−]?\d[-+−\d., ]*\](?![(\[]))|[\\`*_\[\]<|~$#]|&(?=#?\w+;)"
@@ -126,7 +126,7 @@ _JOINED = "-',"
 
 def html(text: str) -> str:
     """Return a text as HTML or XML, between tags or as the value of an attribute."""
-    return escape(visible(text))
+    return escape(escape_invisible(text))
 
 
 def markdown(text: str) -> str:

@@ -48,8 +48,8 @@ def small_truth(tmp_path_factory):
 
 
 @contextmanager
-def _unsettled_after():
-    """A worker, or a command that trains, settles for good how its process reckons; this one has other tests to do."""
+def _process_settings_restored():
+    """Undo what a worker, or a command that trains, sets for its process."""
     threads = torch.get_num_threads()
     try:
         yield
@@ -59,15 +59,15 @@ def _unsettled_after():
 
 
 @pytest.fixture
-def unsettled_after():
-    """After the test this process reckons as before."""
-    with _unsettled_after():
+def process_settings_restored():
+    """After the test this process computes as before."""
+    with _process_settings_restored():
         yield
 
 
 @contextmanager
 def _pool_within(workers, start, *arguments, gpus=()):
-    from archselect.benchmarks.runtime.workers import THREADS, settle
+    from archselect.benchmarks.runtime.process_settings import start_worker
 
     def submit(function, *job):
         future = Future()
@@ -77,15 +77,14 @@ def _pool_within(workers, start, *arguments, gpus=()):
             future.set_exception(error)
         return future
 
-    with _unsettled_after():
-        settle(THREADS)
-        start(*arguments)
+    with _process_settings_restored():
+        start_worker(start, *arguments)
         yield submit
 
 
 @pytest.fixture(scope="session")
 def pool_within():
-    """In place of `worker_pool`: jobs run in this process, one after the other, and reckon as in a worker."""
+    """In place of `worker_pool`: jobs run in this process, in turn, with a worker's settings."""
     return _pool_within
 
 
@@ -114,7 +113,7 @@ def archselect(monkeypatch, capsys, tmp_path):
         out, err = capsys.readouterr()
         return exit.value.code or 0, out, err
 
-    with _unsettled_after():
+    with _process_settings_restored():
         yield call
 
 

@@ -35,8 +35,8 @@ STATED = {
 }
 IN_WORDS = [
     f"{limits.MOST_UNPACKED_TIMES} times the file's bytes",
-    limits.said_bytes(limits.MOST_UNPACKED_BYTES),
-    limits.said_bytes(limits.MOST_UNPACKED_PICKLE_BYTES),
+    limits.format_bytes(limits.MOST_UNPACKED_BYTES),
+    limits.format_bytes(limits.MOST_UNPACKED_PICKLE_BYTES),
     f"more than {limits.MOST_FREE_ROWS:,} rows",
     f"{limits.MOST_FREE_FIELDS:,} values, and {limits.MOST_FIELDS_TIMES} more for each byte",
     f"{limits.MOST_FREE_FIELDS:,} fields, and {limits.MOST_FIELDS_TIMES} more for each byte",
@@ -53,7 +53,7 @@ def page(root):
 def test_the_tables_are_the_constants(page):
     rows = dict(re.findall(r"^\| (.+) \| ([\d,]+(?: MiB)?) \|$", page, re.MULTILINE))
     assert rows == {
-        what: limits.said_bytes(most) if "MiB" in rows.get(what, "") else f"{most:,}"
+        what: limits.format_bytes(most) if "MiB" in rows.get(what, "") else f"{most:,}"
         for what, most in STATED.items()
     }
 

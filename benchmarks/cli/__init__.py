@@ -26,7 +26,7 @@ from archselect.benchmarks.cli.app import (
 )
 from archselect.benchmarks.cli.signals import ended_by_signals
 from archselect.benchmarks.runtime.printing import fault_of_output, guarded_streams
-from archselect.nasbench_adapters.foreign_text import visible
+from archselect.nasbench_adapters.foreign_text import escape_invisible
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": studies.run,
@@ -78,7 +78,7 @@ def main() -> None:
             sys.exit(_code_with_output(end.code))
         except Exception:
             # Python would end with 1, which means that a gate, a run or a check failed.
-            sys.stderr.write(visible(traceback.format_exc()))
+            sys.stderr.write(escape_invisible(traceback.format_exc()))
             sys.exit(FAULT)
 
 

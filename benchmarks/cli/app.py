@@ -28,9 +28,9 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from archselect.benchmarks.cli.signals import exit_code
-from archselect.benchmarks.runtime.printing import for_output
+from archselect.benchmarks.runtime.printing import to_output_encoding
 from archselect.nasbench_adapters.errors import Notice, UserError
-from archselect.nasbench_adapters.foreign_text import one_line, visible
+from archselect.nasbench_adapters.foreign_text import escape_invisible, one_line
 from archselect.nasbench_adapters.input_files import expand
 from archselect.nasbench_adapters.limits import (
     MOST_SEEDS,
@@ -52,7 +52,7 @@ class PlainConsole(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Return what is shown of a text, wherever it stands: by itself, or as a title or a cell of a table."""
-        return super().render_str(visible(text), **options)
+        return super().render_str(escape_invisible(text), **options)
 
 
 class _Description(ProgressColumn):
@@ -221,12 +221,12 @@ def progress(description: str) -> Iterator[Progress]:
 
 def say(line: str) -> None:
     """Print a line to standard output; a line break in it, as a file's name may have, is shown and not printed."""
-    out.print(visible(line, keep=""))
+    out.print(escape_invisible(line, keep=""))
 
 
 def notice(line: str, colour: str = "") -> None:
     """Print a line as :func:`say` does, to standard error, above the progress bar if there is one."""
-    err.print(visible(line, keep=""), style=colour, soft_wrap=True)
+    err.print(escape_invisible(line, keep=""), style=colour, soft_wrap=True)
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -319,15 +319,15 @@ def print_table(
     numeric: Sequence[str] = (),
 ) -> None:
     """Print rows under a title, and a caption below."""
-    shown = Table(title=for_output(title), title_justify="left")
+    shown = Table(title=to_output_encoding(title), title_justify="left")
     for column in columns:
         shown.add_column(
-            for_output(column),
+            to_output_encoding(column),
             overflow="fold",
             justify="right" if column in numeric else "left",
         )
     for row in rows:
-        shown.add_row(*map(for_output, row))
+        shown.add_row(*map(to_output_encoding, row))
     # Wide tables stay whole when they go to a file or a pipe.
     PlainConsole(width=None if out.is_terminal else 240).print(shown)
     out.print(f"{caption}\n" if caption else "")

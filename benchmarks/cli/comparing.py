@@ -10,7 +10,7 @@ import typer
 
 from archselect.benchmarks.cli.app import notice, say
 from archselect.nasbench_adapters.errors import Faults
-from archselect.nasbench_adapters.foreign_text import visible
+from archselect.nasbench_adapters.foreign_text import escape_invisible
 
 Folder = Annotated[
     Path,
@@ -88,7 +88,7 @@ def compare(
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         _append(Path(summary), text, comparison.SUMMARY_LIMIT)
     # After all files: whatever happens to the output, they are there.
-    typer.echo(visible(text), nl=False)
+    typer.echo(escape_invisible(text), nl=False)
     if found.failed:
         raise typer.Exit(1)
 

@@ -156,7 +156,7 @@ def doctor(data_dir: DataDir = None) -> None:
     """Show versions, devices, and which data and truths are present and how to get the rest."""
     import torch
 
-    from archselect.benchmarks.runtime.machine import find_device, machine
+    from archselect.benchmarks.runtime.machine import describe_machine, find_device
     from archselect.nasbench_adapters.images import data_folder
 
     packages = [
@@ -182,7 +182,7 @@ def doctor(data_dir: DataDir = None) -> None:
     print_table(
         "devices",
         ["device", "name"],
-        [[str(device), machine(device).device_name] for device in devices],
+        [[str(device), describe_machine(device).device_name] for device in devices],
         "" if len(devices) > 1 else "No CUDA device: everything runs on the CPU.",
     )
     print_table(

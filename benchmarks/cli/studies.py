@@ -165,7 +165,7 @@ def _draft(
 
     of_study = Faults()
     draft = draft_study(name, of_study)
-    faults.take(of_study)
+    faults.add_all(of_study)
     if data is None and seeds is None and not selectors:
         return draft
     usable = []

@@ -17,7 +17,7 @@ import torch
 from archselect.benchmarks.conformance.trials import Stage, Trial, variants_of
 from archselect.benchmarks.runtime.machine import open_device
 from archselect.nasbench_adapters.errors import UserError, unknown
-from archselect.nasbench_adapters.plugins.user_files import said
+from archselect.nasbench_adapters.plugins.user_files import describe_error
 from archselect.nasbench_adapters.space import DROPPED, Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space, registry, whole
 from archselect.selectors.base import Selection, Selector
@@ -304,7 +304,7 @@ def _misfits(space: SearchSpace, architecture: Architecture) -> Faults:
         if space.parse(text) != architecture:
             yield f"{text} reads back as another architecture"
     except (ValueError, IndexError, TypeError, UserError) as error:
-        yield f"the architecture is none of the space: {said(error)}"
+        yield f"the architecture is none of the space: {describe_error(error)}"
 
 
 def _operations(trial: Trial, selection: Selection) -> Faults:

@@ -24,11 +24,11 @@ from archselect.benchmarks.conformance.fake_task import (
 from archselect.benchmarks.optimisers.supernets import Recipe, make_supernet
 from archselect.benchmarks.plan.validation_errors import explain_validation_error
 from archselect.benchmarks.runs.task import SupernetTask
-from archselect.benchmarks.runtime.meter import Clock
+from archselect.benchmarks.runtime.meter import PhaseClock
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
-from archselect.nasbench_adapters.plugins.user_files import said, where
+from archselect.nasbench_adapters.plugins.user_files import describe_error, locate_error
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.selectors.base import Selection, Selector
 
@@ -178,7 +178,7 @@ class Stage:
         inputs = self._recipe.inputs(space.name, _skeleton(space))
         trained = make_supernet(self._recipe, space, inputs, self._images, seed=0)
         self._task = SupernetTask(
-            space, self._recipe, inputs, trained, self._images, Clock(device), 0, 0
+            space, self._recipe, inputs, trained, self._images, PhaseClock(device), 0, 0
         )
         self._weights = {
             name: value.clone()
@@ -270,7 +270,10 @@ class Stage:
                 with watch.watching():
                     selection = selector.select(given)
             except (Exception, SystemExit) as error:
-                return None, f"{where(error, self._file)}: {said(error)}"
+                return (
+                    None,
+                    f"{locate_error(error, self._file)}: {describe_error(error)}",
+                )
             finally:
                 task.end()
                 if task.touched:

@@ -16,10 +16,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-import torch
-
 from archselect.benchmarks.runtime.calls import StartError
-from archselect.benchmarks.runtime.workers import THREADS, Submit, settle
+from archselect.benchmarks.runtime.process_settings import (
+    configure_thread,
+    start_worker,
+)
+from archselect.benchmarks.runtime.workers import Submit
 from archselect.nasbench_adapters.errors import UserError
 
 Start = tuple[Callable[..., None], tuple[Any, ...]]
@@ -59,7 +61,7 @@ def call(start: Start, function: Callable[..., Any], *arguments: Any) -> Any:
     """
     with _starting:  # a cluster's worker may have several threads
         _start(start)
-    torch.set_flush_denormal(True)  # holds for a thread
+    configure_thread()  # each thread needs it
     return function(*arguments)
 
 
@@ -67,10 +69,9 @@ def _start(start: Start) -> None:
     global _started
     if _started == start:
         return
-    settle(THREADS)
     prepare, arguments = start
     try:
-        prepare(*arguments)
+        start_worker(prepare, *arguments)
     except UserError:
         raise
     except BaseException as error:

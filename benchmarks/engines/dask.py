@@ -20,7 +20,7 @@ from uuid import uuid4
 from archselect.benchmarks.engines.base import Start
 from archselect.benchmarks.engines.base import call as do
 from archselect.benchmarks.runtime.calls import (
-    DEATHS,
+    MOST_DEATHS,
     Call,
     StartError,
     WorkerDied,
@@ -28,7 +28,11 @@ from archselect.benchmarks.runtime.calls import (
     perform,
 )
 from archselect.benchmarks.runtime.machine import cores
-from archselect.benchmarks.runtime.workers import Submit, deafen, start_helpers
+from archselect.benchmarks.runtime.workers import (
+    Submit,
+    block_terminal_signals,
+    start_helper_processes,
+)
 from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 from archselect.nasbench_adapters.input_files import expand
 
@@ -190,10 +194,12 @@ def _cluster_here(workers: int) -> Iterator[str]:
         "memory_limit": None,
         "silence_logs": logging.CRITICAL,
     }
-    patience = dask.config.set({"distributed.scheduler.allowed-failures": DEATHS - 1})
-    start_helpers()
+    patience = dask.config.set(
+        {"distributed.scheduler.allowed-failures": MOST_DEATHS - 1}
+    )
+    start_helper_processes()
     others = set(active_children())
-    with patience, ThreadPoolExecutor(1, initializer=deafen) as thread:
+    with patience, ThreadPoolExecutor(1, initializer=block_terminal_signals) as thread:
         started = thread.submit(LocalCluster, **options)
         try:
             yield _address_of(started)
@@ -367,7 +373,7 @@ class _Desk:
     def _blame(self, call: Call, deaths: int) -> None:
         """Note that so many workers certainly died of a call: it fails, or is done again alone."""
         call.deaths += deaths
-        if call.deaths < DEATHS:
+        if call.deaths < MOST_DEATHS:
             self._suspects.append(call)
         else:
             call.fail(

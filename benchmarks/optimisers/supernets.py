@@ -21,18 +21,18 @@ from archselect.benchmarks.optimisers.registry import get_optimiser
 from archselect.benchmarks.optimisers.registry import registry as optimisers
 from archselect.benchmarks.optimisers.settings import CommonSettings
 from archselect.benchmarks.optimisers.trainer import Trainer
-from archselect.benchmarks.runtime.formulations import of_supernet
-from archselect.benchmarks.runtime.machine import commit, machine, same_commit
-from archselect.benchmarks.runtime.meter import Clock, PeakMemory
+from archselect.benchmarks.runtime.formulations import supernet_formulations
+from archselect.benchmarks.runtime.machine import commit, describe_machine, same_commit
+from archselect.benchmarks.runtime.meter import PeakMemory, PhaseClock
+from archselect.benchmarks.runtime.same_inputs import check_same_source
 from archselect.benchmarks.runtime.tensor_files import (
-    check_form,
-    commit_of,
-    load_checked,
-    load_if_there,
-    save_checked,
-    taking_over,
+    check_same_structure,
+    load_tensors,
+    load_tensors_if_present,
+    read_commit,
+    restoring_from,
+    save_tensors,
 )
-from archselect.benchmarks.runtime.vouching import check_source
 from archselect.benchmarks.store.facts import Fact, Settings
 from archselect.benchmarks.store.records import (
     Counts,
@@ -110,7 +110,7 @@ class Recipe(CommonSettings):
         Raises UserError if it, or the space, is not from where the inputs say.
         """
         optimiser = self.build()
-        check_source(self.recipe, self._source(optimiser, space), inputs.source)
+        check_same_source(self.recipe, self._source(optimiser, space), inputs.source)
         return optimiser
 
     def source(self, space: str) -> str | None:
@@ -204,10 +204,10 @@ def make_supernet(
             written; a batch does not fit the images; the optimiser or the space is not
             from where the inputs say.
     """
-    clock, memory = Clock(images.device), PeakMemory(images.device)
+    clock, memory = PhaseClock(images.device), PeakMemory(images.device)
     optimiser = recipe.build_as(inputs, space.name)
     supernet = new_supernet(space, inputs, images, seed)
-    clock.watch(supernet, images.dataset.image_shape)
+    clock.count_passes(supernet, images.dataset.image_shape)
     generator = torch.Generator().manual_seed(stream_seed("supernet alphas", seed))
     alphas = tuple(
         alpha.requires_grad_()
@@ -231,13 +231,13 @@ def make_supernet(
         )
         data = DataInputs.model_validate(images.describe())
         training = supernet_id(
-            space.name, inputs, data, seed, of_supernet(optimiser, space)
+            space.name, inputs, data, seed, supernet_formulations(optimiser, space)
         )
         recorder = trainer.recorder = Recorder(trainer) if optimiser.trace else None
         with clock.phase("supernet"):
             done, peak = _resume(target, training, trainer, recorder, schedule, clock)
             if target is not None and done:
-                made_by = same_commit(commit_of(checkpoint_path(target)), commit())
+                made_by = same_commit(read_commit(checkpoint_path(target)), commit())
             if recorder and not done:
                 with clock.phase("trace"):
                     recorder.keep_probabilities(alphas)
@@ -275,7 +275,7 @@ def make_supernet(
         times=clock.times(),
         counts=clock.counts(),
         peak_memory=max(peak, memory.read()),
-        machine=machine(images.device),
+        machine=describe_machine(images.device),
     )
     return TrainedSupernet(
         {name: value.cpu() for name, value in supernet.state_dict().items()},
@@ -296,7 +296,7 @@ def _trace_info(
 ) -> TraceInfo:
     data = DataInputs.model_validate(trainer.images.describe())
     space = trainer.space
-    numbers = of_supernet(trainer.optimiser, space)
+    numbers = supernet_formulations(trainer.optimiser, space)
     return TraceInfo(
         id=supernet_id(space.name, inputs, data, seed, numbers),
         space=space.name,
@@ -335,14 +335,14 @@ def _interrupt(
     trainer: Trainer,
     recorder: Recorder | None,
     schedule: Schedule,
-    clock: Clock,
+    clock: PhaseClock,
     done: int,
     peak: int,
     made_by: str | None,
 ) -> None:
     """Keep all that the training's next epoch depends on; the time this takes is not the training's."""
     now = clock.state()
-    save_checked(
+    save_tensors(
         checkpoint_path(target),
         {
             "training": training,
@@ -364,23 +364,23 @@ def _resume(
     trainer: Trainer,
     recorder: Recorder | None,
     schedule: Schedule,
-    clock: Clock,
+    clock: PhaseClock,
 ) -> tuple[int, int]:
     """Take over the checkpoint if there is one.
 
     Returns the epochs done and the peak memory until then, or zeros.
     """
     path = None if target is None else checkpoint_path(target)
-    saved = None if path is None else load_if_there(path)
+    saved = None if path is None else load_tensors_if_present(path)
     if path is None or saved is None:
         return 0, 0
     if saved.get("training") != training:
         raise UserError(f"{path} is of another training: remove it and run again")
-    with taking_over(path):
+    with restoring_from(path):
         trainer.load_state(saved["trainer"])
         if recorder:
             recorder.load_state(saved["recorder"], int(saved["done"]))
-        check_form(saved["schedule"], schedule.state_dict())
+        check_same_structure(saved["schedule"], schedule.state_dict())
         schedule.load_state_dict(saved["schedule"])
         clock.restore(saved["clock"])
         return int(saved["done"]), int(saved["peak_memory"])
@@ -393,7 +393,7 @@ def save_supernet(path: Path, trained: TrainedSupernet) -> None:
 
     The file's name, without suffix, names the supernet, and stands in the file, too.
     """
-    save_checked(
+    save_tensors(
         path,
         {
             "supernet": path.stem,
@@ -413,7 +413,7 @@ def load_supernet(path: Path) -> TrainedSupernet:
     Raises UserError if it is damaged, or another one.
     """
     try:
-        content = load_checked(path)
+        content = load_tensors(path)
         if content["supernet"] != path.stem:
             raise ValueError("it is another supernet")
         return TrainedSupernet(
@@ -421,7 +421,7 @@ def load_supernet(path: Path) -> TrainedSupernet:
             tuple(content["alphas"]),
             content["alpha_optimizer"],
             SupernetCost.model_validate_json(content["cost"]),
-            commit=commit_of(path),
+            commit=read_commit(path),
         )
     except (UserError, *DAMAGED) as error:
         raise UserError(

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from archselect.benchmarks.optimisers.settings import CommonSettings
 from archselect.benchmarks.runtime.precision import autocast
-from archselect.benchmarks.runtime.tensor_files import check_optimizer
+from archselect.benchmarks.runtime.tensor_files import check_optimizer_state
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import (
     FusedSupernet,
@@ -297,7 +297,7 @@ class Trainer:
             for alpha, saved in zip(self.alphas, state["alphas"], strict=True):
                 alpha.copy_(saved)
         for name in ("weight_optimizer", "alpha_optimizer"):
-            check_optimizer(state[name], getattr(self, name).state_dict())
+            check_optimizer_state(state[name], getattr(self, name).state_dict())
         self.weight_optimizer.load_state_dict(deepcopy(state["weight_optimizer"]))
         self.alpha_optimizer.load_state_dict(deepcopy(state["alpha_optimizer"]))
         self.generator.set_state(state["generator"])

@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from archselect.benchmarks.runtime.machine import open_device
-from archselect.benchmarks.runtime.workers import settle
+from archselect.benchmarks.runtime.process_settings import configure_process
 from archselect.nasbench_adapters.networks import (
     FusedSupernet,
     Mixture,
@@ -47,7 +47,7 @@ enough to run at full speed.
 @pytest.fixture(scope="session", autouse=True)
 def settled():
     """The CPU as a worker has it."""
-    settle(int(os.environ.get("ARCHSELECT_PERF_THREADS", "1")))
+    configure_process(int(os.environ.get("ARCHSELECT_PERF_THREADS", "1")))
 
 
 @pytest.fixture(scope="session")

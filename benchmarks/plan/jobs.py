@@ -19,7 +19,7 @@ from archselect.benchmarks.plan.parts import (
 from archselect.benchmarks.plan.protocols import ResolvedProtocol, TrainingSettings
 from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.runtime import formulations
-from archselect.benchmarks.runtime.vouching import check_source
+from archselect.benchmarks.runtime.same_inputs import check_same_source
 from archselect.benchmarks.store.facts import Settings, content_id
 from archselect.benchmarks.store.records import (
     DataInputs,
@@ -60,7 +60,7 @@ class SupernetJob:
     def id(self) -> str:
         """The hash of all that determines the supernet."""
         space = get_space(self.space.name)
-        numbers = formulations.of_supernet(self.supernet.build(), space)
+        numbers = formulations.supernet_formulations(self.supernet.build(), space)
         return supernet_id(
             self.space.name,
             self.inputs,
@@ -72,7 +72,7 @@ class SupernetJob:
     def check(self) -> None:
         """Raise UserError if a user's file is not the one that the command read."""
         source = self.supernet.source(self.space.name)
-        check_source(self.supernet.recipe, source, self.inputs.source)
+        check_same_source(self.supernet.recipe, source, self.inputs.source)
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,9 @@ class TrainingPlan:
         return [self._job(name, seed) for seed in self.seeds]
 
     def _job(self, architecture: str, seed: int) -> TrainingJob:
-        numbers = formulations.of_training(get_space(self.space), self.described)
+        numbers = formulations.training_formulations(
+            get_space(self.space), self.described
+        )
         inputs = TrainingInputs(
             space=self.space,
             architecture=architecture,
@@ -171,7 +173,7 @@ class RunJob:
             ),
             supernet_seed=self.supernet.seed,
             selection_seed=self.selection_seed,
-            formulations=formulations.of_run(selector, optimiser, space),
+            formulations=formulations.run_formulations(selector, optimiser, space),
         )
 
     def _find_source(self, selector: Selector) -> str | None:
@@ -196,7 +198,7 @@ class RunJob:
         self.supernet.check()
         selector = self.selector.build()
         source = self._find_source(selector)
-        check_source(self.selector.name, source, self.inputs.selector.source)
+        check_same_source(self.selector.name, source, self.inputs.selector.source)
         return selector
 
 

@@ -43,7 +43,7 @@ def draft_study(name: str, faults: Faults) -> StudyDraft:
         draft = StudyDraft(study, study.spaces, study.data, study.selectors)
         with faults_of_study.collect():
             check_study_parts(study)
-    faults.take(faults_of_study)
+    faults.add_all(faults_of_study)
     return draft
 
 

@@ -28,13 +28,13 @@ from archselect.benchmarks.runs.run_states import (
     states_at,
 )
 from archselect.benchmarks.runs.study_folder import claim_folder, remove_empty_folders
-from archselect.benchmarks.runtime.machine import Code, code, find_device
+from archselect.benchmarks.runtime.machine import Code, find_device, running_code
 from archselect.benchmarks.runtime.workers import Submit
 from archselect.benchmarks.store.compaction import compact
 from archselect.benchmarks.store.facts import write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Landscape
-from archselect.nasbench_adapters.atomic_files import held
+from archselect.nasbench_adapters.atomic_files import lock_folder
 from archselect.nasbench_adapters.errors import Faults, UserError
 
 
@@ -100,12 +100,12 @@ def run_study(
         deterministic,
         data_dir,
         rerun_other_code,
-        code(),
+        running_code(),
     )
     check_study(study, root, device, engine, options.engine_settings, data_dir)
     options = _resolve(options)
     plan = _plan(study, data_dir)
-    with held(options.root):
+    with lock_folder(options.root):
         folder = _prepare_folder(options.root, study, plan, command or [])
         states = [RunState(job) for job in plan.distinct_jobs]
         replaced = _find_states(folder, states, plan, rerun_other_code, notify)

@@ -35,9 +35,9 @@ from archselect.benchmarks.runs.delegating_task import (
 from archselect.benchmarks.runs.task import SupernetTask
 from archselect.benchmarks.runtime.machine import commit, same_commit
 from archselect.benchmarks.runtime.tensor_files import (
-    load_checked,
-    save_checked,
-    taking_over,
+    load_tensors,
+    restoring_from,
+    save_tensors,
 )
 from archselect.benchmarks.store.logs import Answers
 from archselect.nasbench_adapters.atomic_files import open_to_append, unwritable
@@ -130,7 +130,7 @@ class Journal:
     def _read_state(self) -> _SavedState | None:
         """Return the state that is there; None if it is damaged."""
         try:
-            saved = load_checked(self.state_path)
+            saved = load_tensors(self.state_path)
         except UserError:
             return None
         if not saved.keys() >= set(_SavedState._fields):
@@ -162,7 +162,7 @@ class Journal:
         line = {"number": self.asked, "commit": commit(), **line}
         if state is not None:
             saved = _SavedState(self.asked, line, state)
-            save_checked(self.state_path, saved._asdict())
+            save_tensors(self.state_path, saved._asdict())
         _add(self.path, line)
         self.asked += 1
 
@@ -339,7 +339,7 @@ class JournaledTask(DelegatingTask):
         if noted is None:
             return super()._ask(question, *arguments, **keywords)
         if self._journal.replaying:
-            with taking_over(self._journal.path):
+            with restoring_from(self._journal.path):
                 answer = _decode(noted, self._replay(noted.name), arguments)
         else:
             try:

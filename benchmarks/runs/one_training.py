@@ -10,11 +10,11 @@ from archselect.benchmarks.plan.jobs import TrainingJob
 from archselect.benchmarks.runs.other_code import is_trained_by_this_code
 from archselect.benchmarks.runs.runner import Runner
 from archselect.benchmarks.runs.training import Advance, ignore_progress
-from archselect.benchmarks.runtime.workers import THREADS, settle
+from archselect.benchmarks.runtime.process_settings import THREADS, configure_process
 from archselect.benchmarks.store.facts import read_fact, write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Trained
-from archselect.nasbench_adapters.atomic_files import held
+from archselect.nasbench_adapters.atomic_files import lock_folder
 from archselect.nasbench_adapters.errors import UserError
 
 
@@ -54,8 +54,8 @@ def run_training(
     usable = not rerun_other_code or is_trained_by_this_code(folder, job)
     if path.is_file() and usable:
         return read_fact(path, Trained), False
-    settle(threads)
-    with held(root):
+    configure_process(threads)
+    with lock_folder(root):
         folder.refuse_links()
         runner = Runner(folder, device, data_dir, other_code=not rerun_other_code)
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from archselect.benchmarks.plan.jobs import RunJob, TrainingJob
 from archselect.benchmarks.runs.landscapes import trained_accuracy
 from archselect.benchmarks.runtime.machine import commit
-from archselect.benchmarks.runtime.tensor_files import commit_of
+from archselect.benchmarks.runtime.tensor_files import read_commit
 from archselect.benchmarks.store.facts import read_fact_if_there, short_commit
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record, Trained
@@ -122,7 +122,7 @@ def is_selected_by_this_code(folder: Folder, job: RunJob, record: Record) -> boo
 def _commits_of_supernet(folder: Folder, id: str) -> set[str | None]:
     """Return the commit that made a supernet; an empty set if it is not there."""
     path = folder.supernet(id)
-    return {commit_of(path)} if path.is_file() else set()
+    return {read_commit(path)} if path.is_file() else set()
 
 
 def plan_trainings(job: RunJob, architecture: str) -> list[TrainingJob]:

@@ -18,9 +18,9 @@ from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Failure, Landscape, Record
 from archselect.nasbench_adapters.foreign_text import (
     LONGEST_MESSAGE,
+    escape_invisible,
     one_line,
-    shortened,
-    visible,
+    shorten,
 )
 
 LONGEST_TRACEBACK = 50_000
@@ -77,7 +77,7 @@ class RunState:
             id=self.id,
             inputs=self.job.inputs,
             error=one_line(f"{type(error).__name__}: {error}", LONGEST_MESSAGE),
-            traceback=shortened(visible(text), LONGEST_TRACEBACK),
+            traceback=shorten(escape_invisible(text), LONGEST_TRACEBACK),
             commit=commit(),
         )
         path = folder.path(Failure, failure.id)

@@ -36,10 +36,13 @@ from archselect.benchmarks.runs.training import (
     ignore_progress,
     train_network,
 )
-from archselect.benchmarks.runtime.machine import code_version, commit, machine
-from archselect.benchmarks.runtime.meter import Clock, PeakMemory
-from archselect.benchmarks.runtime.tensor_files import commit_of
-from archselect.benchmarks.runtime.vouching import check_images, check_truth
+from archselect.benchmarks.runtime.machine import code_version, commit, describe_machine
+from archselect.benchmarks.runtime.meter import PeakMemory, PhaseClock
+from archselect.benchmarks.runtime.same_inputs import (
+    check_same_images,
+    check_same_truth,
+)
+from archselect.benchmarks.runtime.tensor_files import read_commit
 from archselect.benchmarks.store import records
 from archselect.benchmarks.store.columns import Columns
 from archselect.benchmarks.store.folder import Folder
@@ -127,7 +130,7 @@ class Runner:
         """
         images = self._images(job.data.model_dump_json())
         described = DataInputs.model_validate(images.describe())
-        check_images(job.data.name, described, job.data_inputs)
+        check_same_images(job.data.name, described, job.data_inputs)
         return images
 
     def training_images(self, job: TrainingJob) -> Images | StreamedImages:
@@ -137,7 +140,7 @@ class Runner:
         """
         images = self._training_images(job.data, job.settings)
         described = describe_training_data(images.dataset, job.settings)
-        check_images(job.data, described, job.inputs.data)
+        check_same_images(job.data, described, job.inputs.data)
         return images
 
     def supernet_path(self, job: SupernetJob) -> Path:
@@ -199,7 +202,7 @@ class Runner:
         warmup = perf_counter() - start
         space = get_space(job.supernet.space.name)
         self._check_truths(job, space)
-        clock = Clock(self.device)
+        clock = PhaseClock(self.device)
         trained = self._read_supernet(job.supernet)
         memory = PeakMemory(self.device)
         supernet_task = SupernetTask(
@@ -269,7 +272,7 @@ class Runner:
             images = self.training_images(job)
             checkpoint = self.folder.checkpoint(job.id)
             is_of_this_code = (
-                not checkpoint.is_file() or commit_of(checkpoint) == commit()
+                not checkpoint.is_file() or read_commit(checkpoint) == commit()
             )
             if self.other_code or is_of_this_code:
                 return train_network(job, images, checkpoint, every, log_and_advance)
@@ -286,7 +289,7 @@ class Runner:
             if part in self._landscapes:
                 truth = self._truth_of_space(part.table, space.name)
                 here = landscape_id(truth, part)
-                check_truth(part.table, here, self._landscapes[part])
+                check_same_truth(part.table, here, self._landscapes[part])
 
     def _look_up(
         self,
@@ -338,7 +341,7 @@ def _load_supernet(path: Path, changed: int) -> TrainedSupernet:
 
 def _remove_if_of_other_code(file: Path) -> None:
     """Remove a file of unfinished work if another commit wrote it."""
-    if file.is_file() and commit_of(file) != commit():
+    if file.is_file() and read_commit(file) != commit():
         file.unlink(missing_ok=True)
 
 
@@ -348,7 +351,7 @@ def _log_epoch(done: int, total: int) -> None:
 
 def _total_cost(
     trained: TrainedSupernet,
-    clock: Clock,
+    clock: PhaseClock,
     memory: PeakMemory,
     warmup: float,
 ) -> Cost:
@@ -360,7 +363,7 @@ def _total_cost(
         warmup=warmup,
         peak_memory=max(memory.read(), of_supernet.peak_memory),
         memory_kind=memory.kind,
-        machine=machine(clock.device),
+        machine=describe_machine(clock.device),
         supernet_machine=of_supernet.machine,
     )
 

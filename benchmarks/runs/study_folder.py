@@ -18,7 +18,7 @@ from archselect.benchmarks.store.facts import (
 )
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Inputs, Record, StudyInfo
-from archselect.nasbench_adapters.foreign_text import visible
+from archselect.nasbench_adapters.foreign_text import escape_invisible
 
 
 def claim_folder(
@@ -60,7 +60,7 @@ def _describe_study(
         labels=study.labels,
         tables=list(study.tables),
         runs=[job.inputs.id for job in jobs],
-        command=visible(shlex.join(command)),
+        command=escape_invisible(shlex.join(command)),
         source=study.source,
         reproduces=study.reproduces,
         variant_of=study.variant_of,

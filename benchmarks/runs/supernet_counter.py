@@ -14,7 +14,7 @@ import torch
 from archselect.benchmarks.optimisers.supernets import make_supernet, new_supernet
 from archselect.benchmarks.plan.parts import DataPart, SpacePart, SupernetPart
 from archselect.benchmarks.runs.task import SCORING_BATCH
-from archselect.benchmarks.runtime.meter import Clock
+from archselect.benchmarks.runtime.meter import PhaseClock
 from archselect.benchmarks.store.records import Counts
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
@@ -187,8 +187,8 @@ class SupernetCounter:
     def _measure_proxy(self, name: str, images: int) -> Counts:
         """Return the counts of a score of the whole supernet on so many images."""
         proxy = get_proxy(name)
-        clock = Clock(CPU)
-        clock.watch(self.supernet, self.images.dataset.image_shape)
+        clock = PhaseClock(CPU)
+        clock.count_passes(self.supernet, self.images.dataset.image_shape)
         index = self.images.index("train")
         batch = self.images.batch(index[:images])
 

@@ -21,7 +21,7 @@ from archselect.benchmarks.optimisers.supernets import (
     new_supernet,
 )
 from archselect.benchmarks.optimisers.trainer import Trainer
-from archselect.benchmarks.runtime.meter import Clock
+from archselect.benchmarks.runtime.meter import PhaseClock
 from archselect.benchmarks.store.records import SupernetInputs
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.batches import Images
@@ -71,7 +71,7 @@ class SupernetTask(Task):
         inputs: SupernetInputs,
         trained: TrainedSupernet,
         images: Images,
-        clock: Clock,
+        clock: PhaseClock,
         supernet_seed: int,
         selection_seed: int,
     ) -> None:
@@ -91,7 +91,7 @@ class SupernetTask(Task):
             alpha.to(images.device, copy=True).requires_grad_()
             for alpha in trained.alphas
         )
-        clock.watch(self.supernet, images.dataset.image_shape)
+        clock.count_passes(self.supernet, images.dataset.image_shape)
         self.rng = np.random.default_rng(self._stream("choices"))
         self.streams = {
             name: self._generator(name)
@@ -289,7 +289,7 @@ class SupernetTask(Task):
             dataset.classes,
             seed,
         ).to(self.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.clock.watch(network, dataset.image_shape)
+        self.clock.count_passes(network, dataset.image_shape)
         return network
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:

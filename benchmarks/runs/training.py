@@ -25,17 +25,17 @@ from archselect.benchmarks.plan.protocols import TrainingSettings
 from archselect.benchmarks.runtime.machine import (
     code_version,
     commit,
-    machine,
+    describe_machine,
     same_commit,
 )
-from archselect.benchmarks.runtime.meter import Clock, PeakMemory
+from archselect.benchmarks.runtime.meter import PeakMemory, PhaseClock
 from archselect.benchmarks.runtime.precision import AUTOCAST, autocast
 from archselect.benchmarks.runtime.tensor_files import (
-    check_optimizer,
-    commit_of,
-    load_if_there,
-    save_checked,
-    taking_over,
+    check_optimizer_state,
+    load_tensors_if_present,
+    read_commit,
+    restoring_from,
+    save_tensors,
 )
 from archselect.benchmarks.store.records import (
     CellGraph,
@@ -132,7 +132,7 @@ class NetworkTrainer:
         self.epochs: list[TrainingEpoch] = []
         start = perf_counter()
         device = images.device
-        self.clock = Clock(device)
+        self.clock = PhaseClock(device)
         self.memory = PeakMemory(device)
         dataset = images.dataset
         network = new_network(job, dataset.channels, dataset.classes)
@@ -148,7 +148,7 @@ class NetworkTrainer:
         self._peak_memory = 0
         self._sessions = 1
         self._commit: str | None = commit()
-        saved = load_if_there(checkpoint)
+        saved = load_tensors_if_present(checkpoint)
         if saved is not None:
             self._restore(saved)
         self._warmup += perf_counter() - start
@@ -339,7 +339,7 @@ class NetworkTrainer:
             "peak_memory": max(self._peak_memory, self.memory.read()),
             "sessions": self._sessions,
         }
-        save_checked(self.checkpoint, content, self._commit)
+        save_tensors(self.checkpoint, content, self._commit)
 
     def _restore(self, content: dict[str, Any]) -> None:
         """Take over the content of a checkpoint.
@@ -350,9 +350,9 @@ class NetworkTrainer:
             raise UserError(
                 f"{self.checkpoint} is of another training: remove it and run again"
             )
-        with taking_over(self.checkpoint):
+        with restoring_from(self.checkpoint):
             self.network.load_state_dict(content["weights"])
-            check_optimizer(content["optimizer"], self._optimizer.state_dict())
+            check_optimizer_state(content["optimizer"], self._optimizer.state_dict())
             self._optimizer.load_state_dict(content["optimizer"])
             self._scaler.load_state_dict(content["scaler"])
             self.epochs = [
@@ -363,7 +363,7 @@ class NetworkTrainer:
             self._peak_memory = int(content["peak_memory"])
             self._sessions = int(content["sessions"]) + 1
         is_finished = len(self.epochs) == self.settings.epochs
-        made_by = commit_of(self.checkpoint)
+        made_by = read_commit(self.checkpoint)
         self._commit = made_by if is_finished else same_commit(made_by, commit())
 
     def trained(self) -> Trained:
@@ -406,7 +406,7 @@ class NetworkTrainer:
             warmup=self._warmup,
             peak_memory=max(self._peak_memory, self.memory.read()),
             memory_kind=self.memory.kind,
-            machine=machine(self.images.device),
+            machine=describe_machine(self.images.device),
             sessions=self._sessions,
         )
 

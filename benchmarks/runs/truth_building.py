@@ -23,7 +23,7 @@ from archselect.benchmarks.runtime.calls import result_of
 from archselect.benchmarks.runtime.machine import cores
 from archselect.benchmarks.runtime.workers import worker_pool
 from archselect.nasbench_adapters.arrays import open_arrays
-from archselect.nasbench_adapters.atomic_files import held, write_atomically
+from archselect.nasbench_adapters.atomic_files import lock_folder, write_atomically
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
@@ -338,7 +338,7 @@ def build_table(
     UserError as :func:`train_table` does, and if another command is building in the
     folder.
     """
-    with held(folder):
+    with lock_folder(folder):
         right = train_table(recipe, folder, workers, advance)
     space = get_space(recipe.space)
     images = load_recipe_images(recipe)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from archselect.benchmarks.plan.jobs import RunJob, SupernetJob, TrainingJob
 from archselect.benchmarks.runs.runner import Landscapes, Runner
-from archselect.benchmarks.runtime.machine import Code, code, open_device
-from archselect.benchmarks.runtime.vouching import check_code
+from archselect.benchmarks.runtime.machine import Code, open_device, running_code
+from archselect.benchmarks.runtime.same_inputs import check_same_code
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record, Trained
 
@@ -56,7 +56,7 @@ _worker: _StudyWorker | None = None
 def start_worker(settings: WorkerSettings) -> None:
     """Make this process a worker."""
     global _worker
-    code()  # looks at the source files before one of them can change
+    running_code()  # looks at the source files before one of them can change
     runner = Runner(
         Folder(settings.root),
         open_device(settings.device, settings.deterministic),
@@ -73,7 +73,7 @@ def _get_runner() -> Runner:
     Raises UserError if the process runs other code than the command.
     """
     assert _worker is not None
-    check_code(_worker.command_code)
+    check_same_code(_worker.command_code)
     return _worker.runner
 
 

@@ -1,1 +1,1 @@
-"""The machine: devices, worker processes, calls, precision, phases and counts, files of tensors."""
+"""Devices, worker processes, calls, precision, time per phase, files of tensors."""

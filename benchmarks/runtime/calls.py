@@ -1,7 +1,7 @@
-"""A call that another process does, and what comes back of it.
+"""Calls that another process does, and their replies.
 
-Whatever a call returns or raises comes back in bytes that can always be read: an error
-that cannot be pickled, or that the reader cannot make again, comes back as a
+A call's result or error comes back in bytes that can always be read. An error that
+cannot be pickled, or that the reader cannot construct, comes back as a
 :class:`CallError` with its text.
 """
 
@@ -17,65 +17,64 @@ from typing import Any, NamedTuple
 
 from archselect.nasbench_adapters.errors import UserError
 
-DEATHS = 3
-"""How many workers a call may take with it: one can die for reasons of its own, such as
-others' use of memory.
+MOST_DEATHS = 3
+"""Workers that may die of one call.
+
+A worker can also die for other reasons, such as the memory that other processes use.
 """
 
 
 class WorkerDied(Exception):
-    """A call whose workers died one after the other: killed, or out of memory."""
+    """A call failed because its workers died: killed, or out of memory."""
 
 
 class CallError(Exception):
-    """What a call raised, in words: the error itself cannot be handed from process to process."""
+    """The text of an error that cannot be sent from process to process."""
 
 
 class StartError(Exception):
-    """A worker cannot start. No call is to blame, and none can be done.
+    """A worker cannot start, so that no call can be done.
 
     Args:
-        why: the error, or it in words.
+        why: The error, or its text.
     """
 
     def __init__(self, why: BaseException | str) -> None:
-        words = (
-            why
-            if isinstance(why, str)
-            else f"a worker cannot start: {type(why).__name__}: {why}"
-        )
-        super().__init__(words)
-        self.__cause__ = why if isinstance(why, BaseException) else None
+        if isinstance(why, str):
+            super().__init__(why)
+        else:
+            super().__init__(f"a worker cannot start: {type(why).__name__}: {why}")
+            self.__cause__ = why
 
 
 class Reply(NamedTuple):
-    """What came of a call.
+    """The reply to a call: its result or its error.
 
     Attributes:
-        returned: its result, pickled; None if it raised.
-        raised: its error, pickled; None if it returned, or if the error cannot be
+        returned: Its result, pickled; None if it raised an error.
+        raised: Its error, pickled; None if it returned, or if the error cannot be
             pickled.
-        summary: the error's type and message.
-        account: the error's traceback.
+        summary: The error's type and message.
+        traceback: The error's traceback, as a text.
     """
 
     returned: bytes | None = None
     raised: bytes | None = None
     summary: str = ""
-    account: str = ""
+    traceback: str = ""
 
     def error(self) -> Exception | None:
         """Return the error, with its traceback as a note; None if the call returned."""
         if self.returned is not None:
             return None
         error = self._error()
-        error.add_note(self.account)
+        error.add_note(self.traceback)
         return error
 
     def _error(self) -> Exception:
         if self.raised is not None:
-            # Making an error again runs its class, which may need other arguments than
-            # those that it kept.
+            # To unpickle an error calls its class, which may need other arguments than
+            # those that the error has kept.
             with suppress(Exception):
                 error = pickle.loads(self.raised)  # noqa: S301 (made by our own worker)
                 str(error)
@@ -85,23 +84,23 @@ class Reply(NamedTuple):
 
 
 def pack(function: Callable[..., Any], *arguments: Any) -> bytes:
-    """Return a call in bytes. Raises what pickling raises."""
+    """Return a call as bytes. Raises what pickling raises."""
     return pickle.dumps((function, arguments))
 
 
 def perform(content: bytes) -> Reply:
-    """Do a call that :func:`pack` made, and return what came of it, whatever it raises."""
+    """Do a call of :func:`pack`, and return the reply, whatever the call raises."""
     try:
         function, arguments = pickle.loads(content)  # noqa: S301 (made by our own command)
         return Reply(returned=pickle.dumps(function(*arguments)))
     except BaseException as error:
-        return _reply_of(error)
+        return _error_reply(error)
 
 
 def result_of(future: Future[Any]) -> Any:
-    """Return a future's result where a command cannot go on without it.
+    """Return the result of a future that a command needs.
 
-    Raises what the call raised, but UserError where its workers died.
+    Raises what the call raised, but UserError if its workers died.
     """
     try:
         return future.result()
@@ -111,15 +110,15 @@ def result_of(future: Future[Any]) -> Any:
         ) from error
 
 
-def _reply_of(error: BaseException) -> Reply:
+def _error_reply(error: BaseException) -> Reply:
     summary = "".join(traceback.format_exception_only(error)).strip()
-    account = "".join(traceback.format_exception(error))
+    lines = traceback.format_exception(error)
     raised = None
-    # A call that wants to end its process, as sys.exit does, has failed; no more.
+    # A call that tries to end its process, as by sys.exit, has only failed.
     if isinstance(error, Exception):
         with suppress(Exception):
             raised = pickle.dumps(error)
-    return Reply(raised=raised, summary=summary, account=account)
+    return Reply(raised=raised, summary=summary, traceback="".join(lines))
 
 
 @dataclass(eq=False)
@@ -127,7 +126,9 @@ class Call:
     """A function with its arguments, and the future of its result.
 
     Attributes:
-        deaths: how many workers died of it.
+        future: Future of the result.
+        function: The function, followed by its arguments.
+        deaths: Number of workers that died of the call.
     """
 
     future: Future[Any]
@@ -135,7 +136,7 @@ class Call:
     deaths: int = 0
 
     def settle(self, reply: Reply) -> None:
-        """Give the future what came of the call."""
+        """Give the future the result or the error of a reply."""
         error = reply.error()
         if error is not None:
             self.fail(error)

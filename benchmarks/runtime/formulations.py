@@ -1,8 +1,8 @@
-"""The formulation numbers that are part of the ids of runs, supernets, trainings and scores.
+"""Formulation numbers in the ids of runs, supernets, trainings and scores.
 
-Each component has a number beside its code. It is raised when the numbers that the
-component produces change on purpose, so that older results are not taken for those of
-the present code. Files of users need none: they are hashed.
+Each component has a number beside its code. Raise it when the results of the component
+change on purpose, so that older results are not taken for those of the present code.
+Files of users need none: they are hashed.
 """
 
 from __future__ import annotations
@@ -22,74 +22,84 @@ from archselect.selectors.proxies import registry as proxies
 from archselect.selectors.registry import SELECTORS
 
 TRAINING = 1
-"""Raised when final trainings (:mod:`.training`) change on purpose."""
+"""Number to raise when final trainings (:mod:`.training`) change on purpose."""
 SCORING = 1
-"""Raised when it changes on purpose how `archselect score` (:mod:`.proxy_scores`) draws
-and scores networks.
+"""Number to raise when `archselect score` (:mod:`.proxy_scores`) changes on purpose.
+
+That is how it draws and scores networks.
 """
 
 
 class Formulated(Protocol):
-    """What has a formulation number, such as an optimiser."""
+    """Component with a formulation number, such as an optimiser."""
 
     formulation: ClassVar[int]
 
 
-def of_run(
+def run_formulations(
     selector: Selector, optimiser: Formulated, space: SearchSpace
 ) -> Formulations:
-    """Return the numbers of a run: of its supernet, and of its selector with its proxies."""
+    """Return the numbers of a run: of its supernet, its selector and its proxies."""
     return Formulations(
-        supernet=of_supernet(optimiser, space), selector=of_selector(selector)
+        supernet=supernet_formulations(optimiser, space),
+        selector=selector_formulations(selector),
     )
 
 
-def of_supernet(optimiser: Formulated, space: SearchSpace) -> FormulationNumbers:
-    """Return the numbers of a supernet: of its optimiser, its space, the networks and the images."""
+def supernet_formulations(
+    optimiser: Formulated, space: SearchSpace
+) -> FormulationNumbers:
+    """Return the numbers of a supernet: optimiser, space, networks and images."""
     return {
         "optimiser": optimiser.formulation,
-        **_of_networks(space),
+        **_network_formulations(space),
         "images": Images.formulation,
     }
 
 
-def of_selector(selector: Selector) -> FormulationNumbers:
+def selector_formulations(selector: Selector) -> FormulationNumbers:
     """Return the numbers of a selector and of its proxies.
 
-    A built-in selector asks for the proxies that its settings name. What another one
-    asks for stands in its code, so that all built-in proxies count.
+    A built-in selector uses the proxies that its settings name. Another one may use any
+    in its code, so all built-in proxies count.
     """
-    named = [
+    settings = selector.model_dump()
+    names = [
         value
-        for value in selector.model_dump().values()
+        for value in settings.values()
         if isinstance(value, str) and value in proxies.names
     ]
-    built_in = SELECTORS.get(selector.name) is type(selector)
+    is_built_in = SELECTORS.get(selector.name) is type(selector)
+    if not is_built_in:
+        names = [*PROXIES, *names]
+    return {"selector": selector.formulation, **_proxy_formulations(names)}
+
+
+def training_formulations(space: SearchSpace, data: TrainingData) -> FormulationNumbers:
+    """Return the numbers of a final training: training, space, networks and images."""
+    pipeline = StreamedImages if data.streamed else Images
     return {
-        "selector": selector.formulation,
-        **_of_proxies(named if built_in else [*PROXIES, *named]),
+        "training": TRAINING,
+        **_network_formulations(space),
+        "images": pipeline.formulation,
     }
 
 
-def of_training(space: SearchSpace, data: TrainingData) -> FormulationNumbers:
-    """Return the numbers of a final training: of the training itself, the space, the networks and the images."""
-    pipeline = StreamedImages if data.streamed else Images
-    return {"training": TRAINING, **_of_networks(space), "images": pipeline.formulation}
-
-
-def of_scoring(space: SearchSpace, names: Iterable[str]) -> FormulationNumbers:
-    """Return the numbers of scores: of the scoring itself, the space, the networks, the images and the proxies."""
+def scoring_formulations(
+    space: SearchSpace, names: Iterable[str]
+) -> FormulationNumbers:
+    """Return the numbers of scores: scoring, space, networks, images and proxies."""
     return {
         "scoring": SCORING,
-        **_of_networks(space),
+        **_network_formulations(space),
         "images": Images.formulation,
-        **_of_proxies(names),
+        **_proxy_formulations(names),
     }
 
 
-def _of_networks(space: SearchSpace) -> FormulationNumbers:
+def _network_formulations(space: SearchSpace) -> FormulationNumbers:
     return {"space": space.formulation, "network": networks.FORMULATION}
 
 
-def _of_proxies(names: Iterable[str]) -> FormulationNumbers:
+def _proxy_formulations(names: Iterable[str]) -> FormulationNumbers:
     return {f"proxy {name}": get_proxy(name).formulation for name in names}

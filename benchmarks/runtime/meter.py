@@ -1,4 +1,7 @@
-"""Where the time goes: phases with a device synchronise at each boundary, and hardware-free counts beside them."""
+"""Meters of a run: seconds and counts by phase, and peak memory.
+
+The device synchronises at each boundary of a phase. Counts do not depend on hardware.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,13 @@ from torch import Tensor, nn
 from archselect.benchmarks.store.records import Counts, Time
 from archselect.nasbench_adapters.networks.flops import ForwardCost
 
+KIBIBYTE = 1024
 
-class Clock:
-    """Seconds and counts by phase.
 
-    A phase entered within another interrupts it: no second counts twice.
+class PhaseClock:
+    """Clock of the phases of a run, which also counts a model's passes.
+
+    A phase within another interrupts it, so that no second counts twice.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -34,7 +39,7 @@ class Clock:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Charge what happens within to the phase."""
+        """Count the time and the passes of the block towards a phase."""
         self._switch()
         self._stack.append(name)
         self._calls[name] += 1
@@ -45,6 +50,7 @@ class Clock:
             self._stack.pop()
 
     def _switch(self) -> None:
+        """Add the time since the last switch to the phase that is active."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         now = perf_counter()
@@ -53,65 +59,82 @@ class Clock:
         self._since = now
 
     def times(self) -> dict[str, Time]:
-        """Seconds and number of calls of every phase, in order of first use."""
+        """Return seconds and number of calls of every phase, in order of first use."""
         return {
             name: Time(seconds=self._seconds[name], calls=calls)
             for name, calls in self._calls.items()
         }
 
     def counts(self) -> dict[str, Counts]:
-        """Forwards, backwards, images and FLOPs of every phase that had any."""
+        """Return forwards, backwards, images and FLOPs of every phase that has any."""
         return dict(self._counts)
 
     def state(self) -> dict[str, Any]:
-        """Times and counts so far, as JSON values, for :meth:`restore`."""
+        """Return times and counts so far, as JSON values, for :meth:`restore`."""
         self._switch()
+        counts = {name: counts.model_dump() for name, counts in self._counts.items()}
         return {
             "seconds": dict(self._seconds),
             "calls": dict(self._calls),
-            "counts": {
-                name: counts.model_dump() for name, counts in self._counts.items()
-            },
+            "counts": counts,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state, as if what was measured since had not happened."""
+        """Restore a state, and forget what was measured since."""
         self._switch()
-        self._seconds = defaultdict(
-            float, {name: float(seconds) for name, seconds in state["seconds"].items()}
-        )
-        self._calls = defaultdict(
-            int, {name: int(calls) for name, calls in state["calls"].items()}
-        )
-        self._counts = defaultdict(
-            Counts, {name: Counts(**counts) for name, counts in state["counts"].items()}
-        )
+        self._seconds.clear()
+        self._calls.clear()
+        self._counts.clear()
+        for name, seconds in state["seconds"].items():
+            self._seconds[name] = float(seconds)
+        for name, calls in state["calls"].items():
+            self._calls[name] = int(calls)
+        for name, counts in state["counts"].items():
+            self._counts[name] = Counts(**counts)
 
-    def watch(self, model: nn.Module, image_shape: tuple[int, int, int]) -> None:
-        """Count the model's forwards and backwards from now on, in the phase in which they happen."""
+    def count_passes(self, model: nn.Module, image_shape: tuple[int, int, int]) -> None:
+        """Count the model's passes from now on, in the phases in which they happen.
+
+        Args:
+            model: Its forward and backward passes are counted.
+            image_shape: (channels, height, width) of its images.
+        """
         cost = ForwardCost(model, image_shape)
 
-        def add(**more: int) -> None:
-            name = self._stack[-1] if self._stack else "other"
-            counts = self._counts[name].model_dump()
-            self._counts[name] = Counts(
-                **{key: value + more.get(key, 0) for key, value in counts.items()}
-            )
-
-        def after(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-            images, *more = inputs
+        def count_forward(
+            _: nn.Module, inputs: tuple[Any, ...], output: Tensor
+        ) -> None:
+            images, *others = inputs
             # Candidates that are computed together count one by one.
-            mixtures = more[2] if len(more) > 2 else more[:1] or [None]
-            flops = len(images) * sum(map(cost, mixtures))
-            add(forwards=len(mixtures), images=len(images) * len(mixtures), flops=flops)
-            if output.requires_grad:
-                output.register_hook(lambda gradient: add(backwards=1, flops=2 * flops))
+            mixtures = others[2] if len(others) > 2 else others[:1] or [None]
+            passes = len(mixtures)
+            count = len(images)
+            flops = count * sum(map(cost, mixtures))
+            self._add(forwards=passes, images=count * passes, flops=flops)
 
-        model.register_forward_hook(after)
+            def count_backward(_: Tensor) -> None:
+                self._add(backwards=1, flops=2 * flops)
+
+            if output.requires_grad:
+                output.register_hook(count_backward)
+
+        model.register_forward_hook(count_forward)
+
+    def _add(self, **counts: int) -> None:
+        """Add counts to the active phase."""
+        name = self._stack[-1] if self._stack else "other"
+        totals = self._counts[name].model_dump()
+        for key, count in counts.items():
+            totals[key] += count
+        self._counts[name] = Counts(**totals)
 
 
 class PeakMemory:
-    """Peak memory from its construction on: of the CUDA allocator, or of the process where it can be reset."""
+    """Meter of the peak memory since its construction.
+
+    It reads CUDA's allocator, or else the process. Only Linux can reset the peak of a
+    process; elsewhere it is that since the process began.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -120,18 +143,19 @@ class PeakMemory:
             torch.cuda.reset_peak_memory_stats(device)
             self.kind = "CUDA peak (allocated)"
         else:
-            # Linux: resets the high-water mark; elsewhere the mark is of the whole
-            # process' life.
+            # This resets the peak on Linux.
             with suppress(OSError):
                 Path("/proc/self/clear_refs").write_text("5")
 
     def read(self) -> int:
-        """Bytes."""
+        """Return the peak in bytes."""
         if self.device.type == "cuda":
             return int(torch.cuda.max_memory_allocated(self.device))
         with suppress(OSError):
-            for line in Path("/proc/self/status").read_text().splitlines():
+            status = Path("/proc/self/status").read_text()
+            for line in status.splitlines():
                 if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
+                    kibibytes = line.split()[1]
+                    return int(kibibytes) * KIBIBYTE
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
+        return peak if sys.platform == "darwin" else peak * KIBIBYTE

@@ -1,4 +1,4 @@
-"""Precisions by name: "float32", or autocast to one of fewer bits."""
+"""Precisions by name: "float32", or autocast to a type of fewer bits."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """Within it operations run in that precision; in "float32" as they are.
+    """Return a context in which operations run in a precision.
 
-    Weights are cast at every use: what a CUDA graph replays must not read a copy that
-    was kept.
+    "float32" changes nothing. Weights are cast at every use, because a CUDA graph must
+    not read a cast copy from before its replay.
     """
     dtype = AUTOCAST.get(precision)
-    return (
-        nullcontext()
-        if dtype is None
-        else torch.autocast(device.type, dtype, cache_enabled=False)
-    )
+    if dtype is None:
+        return nullcontext()
+    return torch.autocast(device.type, dtype, cache_enabled=False)

@@ -1,4 +1,7 @@
-"""Standard output and standard error that fail no command: marks are replaced, a reader that is gone is not minded."""
+"""Standard streams that make no command fail.
+
+Marks that a terminal cannot show are replaced, and a closed output is ignored.
+"""
 
 from __future__ import annotations
 
@@ -55,27 +58,32 @@ READABLE = {
     "‘": "'",
     "’": "'",
 }
-"""What is printed in place of a mark that a terminal's encoding does not have, in
-ASCII.
-"""
+"""ASCII text for a mark that a terminal's encoding does not have."""
 _ERRORS = "archselect"
-"""The name under which Python knows how the streams treat what cannot be encoded."""
+"""Name of our error handler for letters that cannot be encoded."""
 
 
-def readable(text: str) -> str:
-    """Return a text in ASCII: marks as in :data:`READABLE`, letters without accents, "?" for anything else."""
-    return "".join(map(_plain, text))
+def to_ascii(text: str) -> str:
+    """Return a text in ASCII.
+
+    Marks become those of :data:`READABLE`, letters lose their accents, and anything
+    else becomes "?".
+    """
+    return "".join(map(_letter_to_ascii, text))
 
 
-def for_output(text: str) -> str:
-    """Return a text with the letters that standard output will show, so that a table's columns can be made as wide."""
+def to_output_encoding(text: str) -> str:
+    """Return a text with the letters that standard output will show.
+
+    A table needs them for the widths of its columns.
+    """
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, errors=_ERRORS).decode(
         encoding, errors="surrogateescape"
     )
 
 
-def _plain(letter: str) -> str:
+def _letter_to_ascii(letter: str) -> str:
     if letter.isascii():
         return letter
     if letter in READABLE:
@@ -85,36 +93,36 @@ def _plain(letter: str) -> str:
 
 
 def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Return what is printed in place of the first letter that cannot be, and where printing goes on."""
+    """Return the text for a letter that cannot be encoded, and the next index."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     letter = error.object[error.start]
     if "\udc80" <= letter <= "\udcff":
-        # A byte of a file's name that is no text, as Python stands for it.
+        # Python shows a byte of a file's name that is no text as such a letter.
         return letter.encode(errors="surrogateescape"), error.start + 1
-    return readable(letter), error.start + 1
+    return to_ascii(letter), error.start + 1
 
 
 codecs.register_error(_ERRORS, _replace)
 
 
 _COMMAND = re.compile(r"(?:(?:\A|(?<=[\n\r]))[^\S\n\r]*:(?=:))|#(?=#\[)")
-"""What GitHub's runners take for the beginning of a command to them, in what a step of
-a workflow prints.
-"""
+"""Start of a text in a step's output that GitHub's runners take for a command."""
 
 _LINE_BREAK = re.compile(r"[\n\r]")
 
 
-class Stream:
-    """A text stream for :data:`sys.stdout` or :data:`sys.stderr` whose faults stop nothing.
+class GuardedStream:
+    """A text stream for standard output or error whose faults stop nothing.
 
-    The first fault is kept in `fault`; whatever is written after it is dropped. A line
-    that GitHub would take for a command to its runner, such as `::set-output
-    name=result::holds`, is written so that it is none.
+    It drops what is written after the first fault. It escapes a line that GitHub would
+    take for a command to its runner, such as `::set-output name=result::holds`.
 
     Args:
-        stream: where the text goes.
+        stream: The stream that the text goes to.
+
+    Attributes:
+        fault: The first fault; None if there is none.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -128,7 +136,7 @@ class Stream:
             stream.reconfigure(errors=_ERRORS)
 
     def write(self, text: str) -> int:
-        """Write a text, or drop it if the stream has failed; its length."""
+        """Write a text, or drop it if the stream has failed; return its length."""
         if self.fault is None:
             try:
                 self._stream.write(self._without_commands(text))
@@ -142,7 +150,7 @@ class Stream:
             self.write(line)
 
     def flush(self) -> None:
-        """Send on what is written so far."""
+        """Flush the stream."""
         if self.fault is None:
             try:
                 self._stream.flush()
@@ -151,67 +159,70 @@ class Stream:
 
     def __getattr__(self, name: str) -> Any:
         # Typer would write UTF-8 to the buffer of a stream in ASCII.
-        if (
-            name == "buffer"
-            and self._stream.encoding
-            and codecs.lookup(self._stream.encoding).name == "ascii"
-        ):
+        encoding = self._stream.encoding if name == "buffer" else None
+        if encoding and codecs.lookup(encoding).name == "ascii":
             raise AttributeError(name)
         return getattr(self._stream, name)
 
     def _without_commands(self, text: str) -> str:
-        """Return a text with the first letter of each command as its number."""
-        # What goes on with a line begins none.
+        """Return a text in which the first letter of each command is escaped."""
+        # The rest of a line starts no line.
         before = "." if self._is_within_line else ""
-        safe = _COMMAND.sub(_as_number, before + text)
+        safe = _COMMAND.sub(_escape_command, before + text)
         last_line = _LINE_BREAK.split(before + text)[-1]
         self._is_within_line = bool(last_line.strip())
         return safe.removeprefix(before)
 
     def _fail(self, error: OSError) -> None:
         self.fault = error
-        # Python tries once more at its end to send what is left; now that succeeds.
+        # At its end Python tries again to write the rest; now that succeeds.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
 
 
-def _as_number(found: re.Match[str]) -> str:
-    command = found[0]
+def _escape_command(match: re.Match[str]) -> str:
+    command = match[0]
     return f"{command[:-1]}\\u{ord(command[-1]):04x}"
 
 
 def guard_streams() -> None:
-    """Put a :class:`Stream` in place of standard output and standard error, for the rest of this process."""
+    """Guard standard output and standard error for the rest of this process."""
     _open_missing()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is not None and not isinstance(stream, Stream):
-            setattr(sys, name, Stream(stream))
+        if stream is not None and not isinstance(stream, GuardedStream):
+            setattr(sys, name, GuardedStream(stream))
 
 
 @contextmanager
 def guarded_streams() -> Iterator[None]:
-    """Within the block, standard output and standard error fail no command."""
-    before = sys.stdout, sys.stderr
+    """Guard standard output and standard error within the block."""
+    streams = (sys.stdout, sys.stderr)
     guard_streams()
     try:
         yield
     finally:
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, Stream):
+            if isinstance(stream, GuardedStream):
                 stream.flush()
-        sys.stdout, sys.stderr = before
+        sys.stdout, sys.stderr = streams
 
 
 def fault_of_output() -> OSError | None:
-    """Return why standard output failed, None if it did not, or only because its reader is gone."""
-    fault = sys.stdout.fault if isinstance(sys.stdout, Stream) else None
+    """Return why standard output failed.
+
+    Returns None if it did not fail, or only because its reader has ended.
+    """
+    fault = sys.stdout.fault if isinstance(sys.stdout, GuardedStream) else None
     return None if isinstance(fault, BrokenPipeError) else fault
 
 
 def _open_missing() -> None:
-    """Open the standard streams' descriptors that are closed, or the next file that is opened would be written to."""
+    """Open descriptors of standard streams that are closed.
+
+    Otherwise the next file that is opened would get such a descriptor, and the output.
+    """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)

@@ -1,9 +1,15 @@
-"""Files of tensors that are written whole or not at all, and known again.
+"""Files of tensors, such as supernets, checkpoints and journals.
 
-Such a file has three parts: the SHA-256 of the others, a line of JSON that names the
-commit of archselect that made the
-content, and a torch file. In the torch file tensors of one type lie one behind another
-in one tensor: torch takes as long for each as for a thousand numbers.
+To a plain file of torch these files add:
+
+* a checksum, so that damage is noticed;
+* the commit of archselect that made the content, readable without the tensors;
+* limits when a file is read: it cannot ask for more memory than it has bytes;
+* speed: torch takes as long for each tensor as for a thousand numbers, so the tensors
+  of one type lie one after the other in one tensor.
+
+A file has three parts: the SHA-256 of the other two, a line of JSON with the commit,
+and a file of torch. It is written whole or not at all.
 """
 
 from __future__ import annotations
@@ -15,6 +21,7 @@ import math
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,75 +34,90 @@ from archselect.nasbench_adapters.input_files import DAMAGED, open_plain, read_b
 from archselect.nasbench_adapters.limits import MOST_TENSOR_BYTES, MOST_VALUES
 from archselect.nasbench_adapters.safe_pickle import check_torch_file
 
-MOST = 1_000
-"""Bytes of the line that names the commit, at most."""
+_DIGEST_BYTES = 32
+_MOST_HEADER_BYTES = 1_000
+"""Longest line of JSON with the commit."""
 PLACE = "tensor at"
-"""The key of what stands for a tensor: its type, where it begins, shape and strides."""
+"""Key of the table that stands for a tensor: type, start, shape and strides."""
 
 
-def save_checked(
+def save_tensors(
     path: Path, content: dict[str, Any], commit: str | None = None
 ) -> None:
-    """Write tensors, numbers, texts and containers of them, into a folder of a study's folder.
+    """Write tensors, numbers, texts and containers of them to a file.
 
-    `commit` is of the archselect that made the content, None where several had a part
-    in it; see :func:`commit_of`. Raises UserError if the folder cannot take the file.
+    Args:
+        path: Path of the file, in a folder of a study's folder.
+        content: Values to write.
+        commit: Commit of the archselect that made the content; None if several did. See
+            :func:`read_commit`.
+
+    Raises:
+        UserError: The folder cannot take the file.
     """
     buffer = io.BytesIO()
     buffer.write(json.dumps({"commit": commit}).encode() + b"\n")
-    torch.save(_packed(content), buffer)
-    file = buffer.getvalue()
-    write_atomically(path, hashlib.sha256(file).digest() + file, path.parent.parent)
+    torch.save(_pack(content), buffer)
+    body = buffer.getvalue()
+    digest = hashlib.sha256(body).digest()
+    write_atomically(path, digest + body, path.parent.parent)
 
 
-def load_checked(path: Path) -> dict[str, Any]:
-    """Read such a file back, to the CPU; nothing in it is executed.
+def load_tensors(path: Path) -> dict[str, Any]:
+    """Return the content of a file, its tensors on the CPU; nothing in it is executed.
 
-    Raises UserError if it is missing or damaged.
+    Raises UserError if the file is missing or damaged.
     """
-    content = load_if_there(path)
+    content = load_tensors_if_present(path)
     if content is None:
-        raise _foreign(path)
+        raise _damaged(path)
     return content
 
 
-def load_if_there(path: Path) -> dict[str, Any] | None:
-    """As :func:`load_checked`; None if there is no such file (any more)."""
+def load_tensors_if_present(path: Path) -> dict[str, Any] | None:
+    """Return a file's content as :func:`load_tensors`; None if there is no file."""
     try:
-        whole = read_bytes(path, MOST_TENSOR_BYTES)
-        digest, file = whole[:32], whole[32:]
-        if hashlib.sha256(file).digest() != digest:
-            raise ValueError("checksum")
-        _, _, tensors = file.partition(b"\n")
-        check_torch_file(io.BytesIO(tensors), len(tensors))
-        loaded = torch.load(io.BytesIO(tensors), map_location="cpu", weights_only=True)
-        content = _unpacked(loaded, len(tensors))
-        if not isinstance(content, dict):
-            raise ValueError("not a dictionary")
-        return content
+        return _parse(read_bytes(path, MOST_TENSOR_BYTES))
     except FileNotFoundError:
         return None
     except (OSError, *DAMAGED, pickle.UnpicklingError) as error:
-        raise _foreign(path) from error
+        raise _damaged(path) from error
 
 
-def _foreign(path: Path) -> UserError:
+def _parse(whole: bytes) -> dict[str, Any]:
+    """Return the content of the bytes of a file.
+
+    Raises ValueError or UnpicklingError, or what torch raises, if they are damaged.
+    """
+    digest = whole[:_DIGEST_BYTES]
+    body = whole[_DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != digest:
+        raise ValueError("checksum")
+    _, _, tensors = body.partition(b"\n")
+    check_torch_file(io.BytesIO(tensors), len(tensors))
+    loaded = torch.load(io.BytesIO(tensors), map_location="cpu", weights_only=True)
+    content = _unpack(loaded, len(tensors))
+    if not isinstance(content, dict):
+        raise ValueError("not a dictionary")
+    return content
+
+
+def _damaged(path: Path) -> UserError:
     return UserError(
         f"{path} is not a file of ours or is damaged: remove it and run again"
     )
 
 
-def commit_of(path: Path) -> str | None:
-    """Return the commit of the archselect that made a file's content, without reading the tensors.
+def read_commit(path: Path) -> str | None:
+    """Return the commit of the archselect that made a file, without its tensors.
 
-    None where several commits had a part in it, and for a file that is not one of
-    these: :func:`load_checked` says so. None also where another process removed the
-    file.
+    Returns None if several commits made it, if another process has removed it, and for
+    any other file, which :func:`load_tensors` refuses.
     """
     try:
         with open_plain(path) as file:
-            file.seek(32)
-            header = json.loads(file.readline(MOST))
+            file.seek(_DIGEST_BYTES)
+            header = json.loads(file.readline(_MOST_HEADER_BYTES))
     except (OSError, *DAMAGED):
         return None
     commit = header.get("commit") if isinstance(header, dict) else None
@@ -103,8 +125,11 @@ def commit_of(path: Path) -> str | None:
 
 
 @contextmanager
-def taking_over(path: Path) -> Iterator[None]:
-    """Within it a state that was read is taken over; one of another form is a UserError that names its file."""
+def restoring_from(path: Path) -> Iterator[None]:
+    """Turn errors of a state of another form into a UserError that names its file.
+
+    Restore the state of the file within the block.
+    """
     try:
         yield
     except DAMAGED as error:
@@ -113,105 +138,117 @@ def taking_over(path: Path) -> Iterator[None]:
         ) from error
 
 
-def check_form(found: Any, wanted: Any) -> None:
-    """Raises TypeError unless one state has the lengths of another, and the types under the keys that both have."""
-    if type(found) is not type(wanted):
-        raise TypeError(f"{type(found).__name__} in place of {type(wanted).__name__}")
+def check_same_structure(state: Any, wanted: Any) -> None:
+    """Raise TypeError unless a state has the structure of another one.
+
+    Lists must have the same lengths, and values under common keys the same types.
+    """
+    if type(state) is not type(wanted):
+        raise TypeError(f"{type(state).__name__} in place of {type(wanted).__name__}")
     if isinstance(wanted, list | tuple):
-        if len(found) != len(wanted):
-            raise TypeError(f"{len(found)} parts in place of {len(wanted)}")
-        for own, other in zip(found, wanted, strict=True):
-            check_form(own, other)
+        if len(state) != len(wanted):
+            raise TypeError(f"{len(state)} parts in place of {len(wanted)}")
+        for part, wanted_part in zip(state, wanted, strict=True):
+            check_same_structure(part, wanted_part)
     elif isinstance(wanted, dict):
-        for key in wanted.keys() & found.keys():
-            check_form(found[key], wanted[key])
+        for key in wanted.keys() & state.keys():
+            check_same_structure(state[key], wanted[key])
 
 
-def check_optimizer(found: Any, wanted: Any) -> None:
-    """Raises TypeError unless the state of an optimiser has another's settings, and tables of tensors beside them."""
-    check_form(found["param_groups"], wanted["param_groups"])
-    for own in found["state"].values():
-        if not isinstance(own, dict) or not all(
-            value is None or isinstance(value, Tensor) for value in own.values()
+def check_optimizer_state(state: Any, wanted: Any) -> None:
+    """Raise TypeError unless a state can be one of torch's optimiser `wanted`.
+
+    It must have the same settings, and a table of tensors for each parameter.
+    """
+    check_same_structure(state["param_groups"], wanted["param_groups"])
+    for table in state["state"].values():
+        if not isinstance(table, dict) or not all(
+            map(_is_tensor_or_none, table.values())
         ):
             raise TypeError("no table of tensors for a parameter")
 
 
-def _packed(content: Any) -> dict[str, Any]:
-    """The content with places for tensors, and the tensors."""
-    tensors: dict[torch.dtype, list[Tensor]] = {}
+def _is_tensor_or_none(value: Any) -> bool:
+    return value is None or isinstance(value, Tensor)
+
+
+def _pack(content: Any) -> dict[str, Any]:
+    """Return the content with places for tensors, and the tensors, joined by type."""
+    parts: dict[torch.dtype, list[Tensor]] = {}
     lengths: dict[torch.dtype, int] = {}
 
-    def place(value: Any) -> Any:
+    def replace_tensor(value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
         tensor = value.detach().cpu()
-        if not _dense(tensor):
+        if not _is_dense(tensor):
             tensor = tensor.contiguous()
-        start = lengths.get(tensor.dtype, 0)
-        lengths[tensor.dtype] = start + tensor.numel()
-        tensors.setdefault(tensor.dtype, []).append(
-            tensor.as_strided((tensor.numel(),), (1,))
-        )
-        return {PLACE: (tensor.dtype, start, tuple(tensor.shape), tensor.stride())}
+        dtype = tensor.dtype
+        count = tensor.numel()
+        start = lengths.get(dtype, 0)
+        lengths[dtype] = start + count
+        flat = tensor.as_strided((count,), (1,))
+        parts.setdefault(dtype, []).append(flat)
+        return {PLACE: (dtype, start, tuple(tensor.shape), tensor.stride())}
 
-    placed = _mapped(content, place)
-    return {
-        "content": placed,
-        "tensors": {dtype: torch.cat(own) for dtype, own in tensors.items()},
-    }
+    placed = _map_values(content, replace_tensor)
+    tensors = {dtype: torch.cat(flats) for dtype, flats in parts.items()}
+    return {"content": placed, "tensors": tensors}
 
 
-def _unpacked(file: dict[str, Any], size: int) -> Any:
-    """The inverse of :func:`_packed`; every tensor in memory of its own, laid out as it was.
+def _unpack(packed: dict[str, Any], size: int) -> Any:
+    """Return the content of :func:`_pack`, each tensor in memory of its own.
 
     Args:
-        file: what the torch file holds.
-        size: of the torch file in bytes.
+        packed: Result of :func:`_pack`, as read from the file of torch.
+        size: Size of the file of torch in bytes.
 
     Raises ValueError if there are more values, or more bytes of tensors, than a file of
     that size can hold: a file may name a small tensor, or a list, any number of times.
     """
     values = 0
-    filled = 0
+    tensor_bytes = 0
 
-    def tensor(value: Any) -> Any:
-        nonlocal values, filled
+    def restore_tensor(value: Any) -> Any:
+        nonlocal values, tensor_bytes
         values += 1
         if values > MOST_VALUES:
             raise ValueError(f"it holds more than {MOST_VALUES:,} values")
         if not isinstance(value, dict) or PLACE not in value:
             return value
         dtype, start, shape, strides = value[PLACE]
-        flat = file["tensors"][dtype]
-        filled += abs(math.prod(shape)) * flat.element_size()
-        if filled > size:
+        flat = packed["tensors"][dtype]
+        tensor_bytes += abs(math.prod(shape)) * flat.element_size()
+        if tensor_bytes > size:
             raise ValueError("its tensors are larger than the file")
         return flat.as_strided(shape, strides, start).clone()
 
-    return _mapped(file["content"], tensor)
+    return _map_values(packed["content"], restore_tensor)
 
 
-def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
-    """The value with `change` of all that it holds, from the outside in; what was changed is left as it then is."""
+def _map_values(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a value with `change` applied to it, or else to all values that it holds.
+
+    A value that `change` has replaced is not searched further.
+    """
     changed = change(value)
     if changed is not value:
         return changed
     if isinstance(value, dict):
-        return {key: _mapped(own, change) for key, own in value.items()}
+        return {key: _map_values(item, change) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_mapped(own, change) for own in value)
+        return type(value)(_map_values(item, change) for item in value)
     return value
 
 
-def _dense(tensor: Tensor) -> bool:
-    """Whether its numbers lie side by side in memory, in whatever order."""
-    length = 1
-    for size, stride in sorted(
-        zip(tensor.shape, tensor.stride(), strict=True), key=lambda pair: pair[1]
-    ):
-        if size > 1:
-            if stride != length:
-                return False
-            length *= size
+def _is_dense(tensor: Tensor) -> bool:
+    """Return whether a tensor's numbers lie side by side in memory, in any order."""
+    dimensions = zip(tensor.stride(), tensor.shape, strict=True)
+    expected_stride = 1
+    for stride, size in sorted(dimensions, key=itemgetter(0)):
+        if size <= 1:
+            continue
+        if stride != expected_stride:
+            return False
+        expected_stride *= size
     return True

@@ -1,16 +1,14 @@
-"""Worker processes: they keep to their threads, ignore Ctrl-C, and end with the command.
+"""Worker processes, which have one thread, ignore Ctrl-C and end with the command.
 
-Each worker has a pipe of its own and a thread here that hands it one call after the
-other. So it is certain which call a worker died of, no worker dies with another, and
-nothing fills up, however many calls there are.
+Each worker has a pipe of its own, and a thread of the command that hands it one call
+after the other. So it is certain which call a worker died of, no worker dies with
+another, and no pipe fills up, however many calls there are.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pickle
-import platform
 import signal
 import sys
 import threading
@@ -23,11 +21,8 @@ from multiprocessing import forkserver, get_context, parent_process, resource_tr
 from multiprocessing.connection import Connection
 from typing import Any
 
-import numpy as np
-import torch
-
 from archselect.benchmarks.runtime.calls import (
-    DEATHS,
+    MOST_DEATHS,
     Call,
     Reply,
     StartError,
@@ -36,42 +31,33 @@ from archselect.benchmarks.runtime.calls import (
     perform,
 )
 from archselect.benchmarks.runtime.printing import guard_streams
+from archselect.benchmarks.runtime.process_settings import start_worker
 from archselect.nasbench_adapters.errors import UserError
-
-THREADS = 1
-"""CPU threads of a worker: one, so that sums have one order and the same study gives
-the same records anywhere.
-"""
-
-_MALLOC_OPTIONS = {-1: 2**31 - 1, -3: 32 * 2**20}
-"""M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h; 32 MiB is the most that the latter
-takes.
-"""
 
 Submit = Callable[..., "Future[Any]"]
 
-_LOOK = 1.0
-"""Seconds between two looks at a silent worker: when it is dead, what it started itself
-may keep its pipe open.
+_POLL_SECONDS = 1.0
+"""Seconds between two checks that a silent worker is alive.
+
+Processes that a dead worker has started may keep its pipe open.
 """
 _METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-"""How workers are started.
+"""Method to start workers.
 
-On Linux they are forked from a process that has imported what they need: they are ready
-in milliseconds, and share its memory. Elsewhere a system's libraries may not bear a
-fork.
+On Linux they are forked from a process that has imported what they need, so that they
+are ready in milliseconds and share its memory. The libraries of other systems may not
+survive a fork.
 """
-_GRACE = 10.0
-"""Seconds that a worker without work has to end by itself."""
+_GRACE_SECONDS = 10.0
+"""Seconds in which a worker without work must end by itself."""
 _SAFE_PATH = "PYTHONSAFEPATH"
-"""The variable that keeps Python from importing files of the present folder."""
+"""Environment variable that keeps Python from importing files of the current folder."""
 _BEGUN = b"begun"
-"""What a worker says when it has a call, before it does anything about it."""
+"""Message of a worker that has received a call, before it does the call."""
 _RETURNED = b"returned"
+"""Message of a worker before the result of a call."""
 _RAISED = b"raised"
-"""What a worker says before the result of a call, or the reply that says what it
-raised.
-"""
+"""Message of a worker before the reply of a call that raised an error."""
 
 
 @contextmanager
@@ -81,19 +67,20 @@ def worker_pool(
     *arguments: object,
     gpus: Sequence[str] = (),
 ) -> Iterator[Submit]:
-    """Yield `submit(function, *arguments)`, which runs calls in worker processes that end with the block.
+    """Yield `submit(function, *arguments)`, which runs a call in a worker process.
 
-    At the end of the block, calls at work are waited for and the others dropped; where
-    the block raises, as on Ctrl-C, all are dropped at once. A call whose worker dies is
-    done again, after all others, and raises :class:`.WorkerDied` when that was in vain
-    :data:`.DEATHS` times. Where workers cannot start, every call raises why: UserError,
-    or :class:`.StartError` in place of any other error.
+    The workers end with the block. At its end, running calls are waited for and the
+    others are dropped; where the block raises, as on Ctrl-C, all are dropped at once. A
+    call whose worker dies is done again, after all others. After :data:`.MOST_DEATHS`
+    deaths it raises :class:`.WorkerDied`. Where workers cannot start, every call raises
+    the reason: a UserError, or :class:`.StartError` in place of any other error.
 
     Args:
-        workers: how many processes at most; no more are started than there are calls.
-        start: called in every worker before its first call, with `arguments`.
-        gpus: by name as in CUDA_VISIBLE_DEVICES; each worker sees one of them, by
-            turns. If there are none, workers see what this process sees.
+        workers: Most processes; no more are started than there are calls.
+        start: Function that every worker calls before its first call.
+        arguments: Arguments of `start`.
+        gpus: GPUs by name as in CUDA_VISIBLE_DEVICES. Each worker sees one of them, in
+            turn. Without them, workers see what this process sees.
     """
     pool = _Pool(workers, partial(start, *arguments), gpus)
     try:
@@ -104,7 +91,7 @@ def worker_pool(
 
 
 class _Pool:
-    """The calls that wait, and places for workers, which take them."""
+    """A queue of calls, and slots of workers that take calls from it."""
 
     def __init__(
         self, workers: int, start: Callable[[], None], gpus: Sequence[str]
@@ -117,62 +104,61 @@ class _Pool:
         self._changed = threading.Condition()
         self._waiting: deque[Call] = deque()
         self._idle = 0
-        self._places: list[_Place] = []
+        self._slots: list[_WorkerSlot] = []
         self._closed = False
         self._fault: Exception | None = None
 
     def submit(self, *function: Any) -> Future[Any]:
-        """See :func:`worker_pool`."""
+        """Queue a call and return the future of its result; see :func:`worker_pool`."""
         call = Call(Future(), function)
         self.wait(call)
         return call.future
 
     def wait(self, call: Call) -> None:
-        """Have a call wait until a worker takes it; open a place if none is idle."""
+        """Queue a call, and open a slot if no worker is idle."""
         with self._changed:
             if self._closed:
                 self._drop(call)
                 return
             self._waiting.append(call)
             self._changed.notify()
-            if len(self._waiting) > self._idle and len(self._places) < self._workers:
-                self._open_place()
+            if len(self._waiting) > self._idle and len(self._slots) < self._workers:
+                self._open_slot()
 
-    def _open_place(self) -> None:
-        if not self._places:
-            start_helpers()
-        start = self._starts[len(self._places) % len(self._starts)]
-        place = _Place(self, start)
-        self._places.append(place)
-        place.thread.start()
+    def _open_slot(self) -> None:
+        if not self._slots:
+            start_helper_processes()
+        start = self._starts[len(self._slots) % len(self._starts)]
+        slot = _WorkerSlot(self, start)
+        self._slots.append(slot)
+        slot.thread.start()
 
     def take(self) -> Call | None:
-        """Wait for a call and return it; None when there will be none."""
+        """Wait for a call and return it; return None when there will be none."""
         with self._changed:
             self._idle += 1
             self._changed.wait_for(lambda: self._waiting or self._closed)
             self._idle -= 1
             return self._waiting.popleft() if self._waiting else None
 
-    def start_worker(self, place: _Place) -> _Worker | None:
-        """Start a worker at a place and return it; None if the pool is closed.
+    def start_worker(self, slot: _WorkerSlot) -> _Worker | None:
+        """Start a worker for a slot and return it; return None if the pool is closed.
 
         Raises OSError if it cannot start.
         """
         with self._changed:
-            # A pool that is closed ends the workers that stand at their places, and no
-            # other.
-            place.worker = None if self._closed else _Worker()
-            return place.worker
+            # A pool that closes ends only the workers that are in their slots.
+            slot.worker = None if self._closed else _Worker()
+            return slot.worker
 
     def give_up(self, fault: Exception) -> None:
-        """Give every call that is not at work this error."""
+        """Close the pool, and fail every call that is not running with this error."""
         with self._changed:
             self._fault = self._fault or fault
         self._close()
 
     def _close(self) -> None:
-        """Take no more calls, and drop those that wait."""
+        """Take no more calls, and drop the queued ones."""
         with self._changed:
             self._closed = True
             dropped = list(self._waiting)
@@ -188,25 +174,25 @@ class _Pool:
             call.cancel()
 
     def finish(self) -> None:
-        """Wait for the calls at work; drop the others."""
+        """Wait for the running calls, and drop the others."""
         self._close()
-        for place in self._places:
-            place.thread.join()
+        for slot in self._slots:
+            slot.thread.join()
 
     def end(self) -> None:
-        """End the workers, whatever they are at."""
+        """Kill the workers, whatever they do."""
         self._close()
-        for place in self._places:
-            place.end()
-        for place in self._places:
-            # A signal may have come before the thread of the last place started. Such a
+        for slot in self._slots:
+            slot.end()
+        for slot in self._slots:
+            # A signal may come before the thread of the last slot has started. That
             # thread finds the pool closed, and ends.
-            if place.thread.is_alive():
-                place.thread.join()
+            if slot.thread.is_alive():
+                slot.thread.join()
 
 
-class _Place:
-    """A place for one worker: a thread that hands it calls, and puts another there when it dies."""
+class _WorkerSlot:
+    """A slot for one worker, with a thread that hands it calls and replaces it."""
 
     def __init__(self, pool: _Pool, start: bytes) -> None:
         self._pool = pool
@@ -216,22 +202,22 @@ class _Place:
         self.thread = threading.Thread(target=self._serve, daemon=True)
 
     def end(self) -> None:
-        """End the worker, whatever it is at."""
+        """Kill the worker, whatever it does."""
         worker = self.worker
         if worker is not None:
             worker.process.kill()
 
     def _serve(self) -> None:
-        deafen()
+        block_terminal_signals()
         while (call := self._pool.take()) is not None:
             self._do(call)
         if self.worker is not None:
             self.worker.dismiss()
 
     def _do(self, call: Call) -> None:
-        """Have a worker do a call.
+        """Have the worker do a call.
 
-        Where the worker dies, the call waits again, or has failed.
+        If the worker dies, the call is queued again, or fails.
         """
         try:
             content = pack(*call.function)
@@ -248,10 +234,10 @@ class _Place:
             begun = worker.receive() == _BEGUN
             reply = worker.receive_reply()
         except (EOFError, OSError):
-            self._bury_worker(call, begun)
+            self._replace_dead_worker(call, begun)
         except Exception as error:
-            # There is no memory for the reply: what is left of it in the pipe cannot be
-            # told from the next one.
+            # There is no memory for the reply, and its rest would be taken for the next
+            # one.
             self._remove_worker()
             call.fail(error)
         else:
@@ -259,7 +245,9 @@ class _Place:
             call.settle(reply)
 
     def _ready_worker(self) -> _Worker | None:
-        """Start a worker and return it when it is ready; None if the pool is closed, or has to give up now.
+        """Start a worker and return it when it is ready.
+
+        Returns None if the pool is closed, or has to give up now.
 
         Raises EOFError or OSError if the worker dies.
         """
@@ -280,35 +268,38 @@ class _Place:
         self._pool.give_up(fault if isinstance(fault, UserError) else StartError(fault))
         return None
 
-    def _bury_worker(self, call: Call, begun: bool) -> None:
-        """Have the call of a dead worker wait again.
+    def _replace_dead_worker(self, call: Call, begun: bool) -> None:
+        """Remove a dead worker, and queue its call again.
 
-        If too many have died: fail it, or give up where none began it.
+        If too many workers died, the call fails; the pool gives up if none began it.
         """
         how = self._remove_worker()
         if begun:
             call.deaths += 1
         else:
             self._idle_deaths += 1
-        if call.deaths == DEATHS:
-            call.fail(WorkerDied(f"{DEATHS} workers died of it: {how}"))
+        if call.deaths == MOST_DEATHS:
+            call.fail(WorkerDied(f"{MOST_DEATHS} workers died of it: {how}"))
             return
-        if self._idle_deaths == DEATHS:
-            line = f"{DEATHS} workers died one after the other before they began anything: {how}"
+        if self._idle_deaths == MOST_DEATHS:
+            line = (
+                f"{MOST_DEATHS} workers died one after the other before they began "
+                f"anything: {how}"
+            )
             self._pool.give_up(
                 UserError(f"{line}; give fewer --workers, and run the command again")
             )
         self._pool.wait(call)
 
     def _remove_worker(self) -> str:
-        """End the worker of this place; how it ended, in words."""
+        """Kill the worker of this slot, and return in words how it ended."""
         worker = self.worker
         self.worker = None
         return worker.end() if worker is not None else ""
 
 
 class _Worker:
-    """A worker process, and this end of its pipe."""
+    """A worker process, with this process's end of its pipe."""
 
     def __init__(self) -> None:
         context: Any = get_context(_METHOD)
@@ -320,35 +311,36 @@ class _Worker:
             other.close()
 
     def send(self, content: bytes) -> None:
-        """Send it something. Raises OSError if it is dead."""
+        """Send bytes to the worker. Raises OSError if it is dead."""
         self._pipe.send_bytes(content)
 
     def receive(self) -> bytes:
-        """Wait for what it sends, and return it.
+        """Wait for bytes of the worker, and return them.
 
-        Raises EOFError or OSError if it dies before.
+        Raises EOFError or OSError if the worker dies before.
         """
-        while not self._pipe.poll(_LOOK):
-            # The last words of a process that is dead now are in the pipe.
-            if not self.process.is_alive() and not self._pipe.poll():
+        while not self._pipe.poll(_POLL_SECONDS):
+            is_dead = not self.process.is_alive()
+            # A dead worker may have sent something before it died.
+            if is_dead and not self._pipe.poll():
                 raise EOFError
         return self._pipe.recv_bytes()
 
     def receive_reply(self) -> Reply:
-        """Wait for the reply to a call. Raises as :meth:`receive`."""
+        """Wait for the reply to a call, and return it. Raises as :meth:`receive`."""
         if self.receive() == _RETURNED:
             return Reply(returned=self.receive())
-        raised, summary, account = pickle.loads(self.receive())  # noqa: S301 (made by our own worker)
-        return Reply(None, raised, summary, account)
+        raised, summary, traceback = pickle.loads(self.receive())  # noqa: S301 (made by our own worker)
+        return Reply(None, raised, summary, traceback)
 
     def dismiss(self) -> None:
-        """End it, now that it has no work."""
+        """End the worker, which has no work."""
         self._pipe.close()
-        self.process.join(_GRACE)
+        self.process.join(_GRACE_SECONDS)
         self.end()
 
     def end(self) -> str:
-        """End it, whatever it is at; how it ended, in words."""
+        """Kill the worker, whatever it does, and return in words how it ended."""
         self.process.kill()
         self.process.join()
         self._pipe.close()
@@ -356,21 +348,19 @@ class _Worker:
 
 
 def _ending(code: int | None) -> str:
-    """Return in words how a process of that exit code ended; None if it is not known."""
+    """Return in words how a process ended, by its exit code (None if not known)."""
     if code is None or code == -getattr(signal, "SIGKILL", 0):
         return "killed, or out of memory"
-    return (
-        f"ended by {signal.Signals(-code).name}"
-        if code < 0
-        else f"ended with exit code {code}"
-    )
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"
 
 
 def _work(pipe: Connection) -> None:
-    """Be a worker: start, and do the calls that come through a pipe until it is closed."""
+    """Run as a worker: start, then do the calls that come through a pipe."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    # What a user's selector prints must not fail its run where the command's reader is
-    # gone.
+    # What a user's selector prints must not fail its run if nobody reads the command's
+    # output any more.
     guard_streams()
     with suppress(EOFError, OSError):
         _send_reply(pipe, perform(pipe.recv_bytes()))
@@ -381,84 +371,66 @@ def _work(pipe: Connection) -> None:
 
 
 def _send_reply(pipe: Connection, reply: Reply) -> None:
+    """Send a reply, for :meth:`_Worker.receive_reply`."""
     if reply.returned is None:
         pipe.send_bytes(_RAISED)
-        pipe.send_bytes(pickle.dumps((reply.raised, reply.summary, reply.account)))
+        pipe.send_bytes(pickle.dumps((reply.raised, reply.summary, reply.traceback)))
     else:
-        # On its own: a large result is not copied once more.
+        # A large result is sent by itself, so that it is not copied once more.
         pipe.send_bytes(_RETURNED)
         pipe.send_bytes(reply.returned)
-
-
-def settle(threads: int) -> None:
-    """Settle how this process reckons on the CPU; numbers below the smallest normal one cost time and say nothing."""
-    torch.set_num_threads(threads)
-    for kind in (np.float32, np.float64):
-        np.finfo(
-            kind
-        )  # looked at once and kept; afterwards numpy would warn that it finds no subnormal numbers
-    torch.set_flush_denormal(True)
-    _keep_freed_memory()
-
-
-def _keep_freed_memory() -> None:
-    """Have the C library keep what is freed for the next tensor, and not give it back to the system.
-
-    A forward of NAS-Bench-201's supernet takes and frees 290 MB; each time, 74,000
-    pages came from the system anew. The most memory that is held at once stays as it
-    is.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return
-    libc = ctypes.CDLL(None)
-    for option, value in _MALLOC_OPTIONS.items():
-        libc.mallopt(option, value)
 
 
 def _start(
     start: Callable[[], None], environment: dict[str, str], gpu: str | None
 ) -> None:
-    # A forked process has the environment of the time when the first worker started.
+    """Start this process as a worker of a pool.
+
+    Args:
+        start: Function that every worker calls before its first call.
+        environment: Environment variables of the command.
+        gpu: The GPU that the worker sees; None for all that the command sees.
+    """
+    # A forked process has the environment of when the first worker started.
     os.environ.clear()
     os.environ.update(environment)
     if gpu is not None:
-        # Before anything asks CUDA.
+        # This must come before anything asks CUDA.
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    settle(THREADS)
-    start()
+    start_worker(start)
 
 
 def _end_with_parent() -> None:
-    """End this worker when the command is gone, however it went; a pool's workers would wait for ever."""
+    """End this worker when the command has ended, however it ended."""
     parent = parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-def deafen() -> None:
-    """Have this thread, and the processes that it starts, never hear Ctrl-C or the end of the terminal.
+def block_terminal_signals() -> None:
+    """Block Ctrl-C and the terminal's end in this thread and the processes it starts.
 
-    A terminal tells these to workers too, even before their first line of Python runs,
-    but they are for the command.
+    A terminal sends these signals to workers too, even before their first line of
+    Python runs, but they are for the command.
     """
     if hasattr(signal, "pthread_sigmask"):  # not on Windows
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
 
 
-def start_helpers() -> None:
-    """Start the processes that the library starts with its first worker.
+def start_helper_processes() -> None:
+    """Start the helper processes of `multiprocessing`, with Ctrl-C blocked.
 
-    They never hear Ctrl-C.
+    Otherwise the library starts them with its first worker.
     """
     if not hasattr(signal, "pthread_sigmask"):
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    deafen()
+    block_terminal_signals()
     try:
-        # The library then has this thread hear Ctrl-C again.
         resource_tracker.ensure_running()
-        deafen()
+        # The library has unblocked Ctrl-C in this thread.
+        block_terminal_signals()
         if _METHOD == "forkserver":
             _start_forkserver()
     finally:
@@ -466,10 +438,10 @@ def start_helpers() -> None:
 
 
 def _start_forkserver() -> None:
-    """Start the process that workers are forked from, if it does not run.
+    """Start the process that workers are forked from, if it does not run yet.
 
-    It imports no file of the present folder, such as a torch.py beside the study: the
-    command does not, either.
+    Like the command, it imports no file of the current folder, such as a torch.py
+    beside the study.
     """
     before = os.environ.get(_SAFE_PATH)
     os.environ[_SAFE_PATH] = "1"

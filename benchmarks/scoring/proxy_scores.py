@@ -20,17 +20,17 @@ from torch import Tensor, nn
 from archselect.benchmarks.engines.registry import get_engine
 from archselect.benchmarks.runs.other_code import format_count, format_kept_notice
 from archselect.benchmarks.runtime.calls import result_of
-from archselect.benchmarks.runtime.formulations import of_scoring
+from archselect.benchmarks.runtime.formulations import scoring_formulations
 from archselect.benchmarks.runtime.machine import (
     Code,
-    code,
     code_version,
     commit,
+    describe_machine,
     find_device,
-    machine,
     open_device,
+    running_code,
 )
-from archselect.benchmarks.runtime.vouching import check_code, check_images
+from archselect.benchmarks.runtime.same_inputs import check_same_code, check_same_images
 from archselect.benchmarks.store.facts import (
     FormulationNumbers,
     Settings,
@@ -47,7 +47,7 @@ from archselect.benchmarks.store.records import (
     Scoring,
     ScoringInputs,
 )
-from archselect.nasbench_adapters.atomic_files import held
+from archselect.nasbench_adapters.atomic_files import lock_folder
 from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images, check_batch
@@ -107,7 +107,7 @@ def scoring_inputs(
         fresh_batches=fresh_batches,
         supernet_operations=supernet_operations,
         population=content_id(population.architectures),
-        formulations=of_scoring(space, proxies),
+        formulations=scoring_formulations(space, proxies),
     )
 
 
@@ -159,12 +159,12 @@ def run_scoring(
     Raises UserError if the folder holds other scores or cannot be written, or the
     device or engine is not there.
     """
-    made_by = code()
+    made_by = running_code()
     open_engine = get_engine(engine)
     if engine == "local":
         device = str(find_device(device))
     folder = Folder(root)
-    with held(root):
+    with lock_folder(root):
         folder.refuse_links()
         _claim(folder, inputs, population, seeds, command)
         size = len(population.architectures)
@@ -274,7 +274,7 @@ def _start_worker(
     inputs: ScoringInputs, data: str, data_dir: Path | None, device: str, made_by: Code
 ) -> None:
     global _scorer, _made_by
-    code()  # looked at before a file of it can change, and kept
+    running_code()  # looked at before a file of it can change, and kept
     images = Images(load_images(data, data_dir), open_device(device), split="first")
     _scorer = Scorer(inputs, images)
     _made_by = made_by
@@ -286,14 +286,14 @@ def _score_part(seed: int, start: int, texts: list[str]) -> Scored:
     Raises UserError if code or images here are not the command's.
     """
     assert _scorer is not None and _made_by is not None
-    check_code(_made_by)
+    check_same_code(_made_by)
     _scorer.check()
     scores = [_scorer.score(text, seed) for text in texts]
     return Scored(
         seed=seed,
         start=start,
         scores=scores,
-        machine=machine(_scorer.device),
+        machine=describe_machine(_scorer.device),
         code_version=code_version(),
         commit=commit(),
     )
@@ -310,7 +310,7 @@ class Scorer:
     def check(self) -> None:
         """Raise UserError if the images are not those of the inputs."""
         described = DataInputs.model_validate(self._images.describe())
-        check_images(self.inputs.data.name, described, self.inputs.data)
+        check_same_images(self.inputs.data.name, described, self.inputs.data)
 
     def score(self, text: str, seed: int) -> dict[str, Score]:
         """Return every proxy's score, summed over the minibatches, of a freshly initialised network.

@@ -19,7 +19,7 @@ from archselect.benchmarks.store.gathering import Gathered
 from archselect.benchmarks.store.one_study import join_studies
 from archselect.benchmarks.store.records import Failure, Record, StudyInfo
 from archselect.benchmarks.store.traces import read_trace, write_trace
-from archselect.nasbench_adapters.atomic_files import held, write_atomically
+from archselect.nasbench_adapters.atomic_files import lock_folder, write_atomically
 from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.input_files import unreadable
 
@@ -75,14 +75,14 @@ def merge_folders(
     with ExitStack() as locks:
         for folder in sources:
             if folder is target or os.access(folder.root, os.W_OK):
-                locks.enter_context(held(folder.root))
+                locks.enter_context(lock_folder(folder.root))
         info = join_studies(folders, target)
         gathered = Gathered(set(info.runs))
         for folder in sources:
             gathered.add_folder(folder)
         gathered.raise_faults()
         if is_new:
-            locks.enter_context(held(out))
+            locks.enter_context(lock_folder(out))
             _check_still_new(target)
         for line in (*_describe_unfinished(folders), *gathered.describe_commits()):
             notify(line)

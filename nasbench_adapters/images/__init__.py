@@ -1,5 +1,6 @@
-"""Image data sets by name: what there is, whether it is here, how to get it. Only
-`batches`, `streamed` and `colour` need torch.
+"""Image data sets by name: which there are, and how to get them.
+
+Only `batches`, `streamed` and `colour` need torch.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from archselect.nasbench_adapters.images import (
     npz,
     svhn,
 )
-from archselect.nasbench_adapters.images.dataset import ImageDataset, pooled
+from archselect.nasbench_adapters.images.dataset import ImageDataset, average_down
 from archselect.nasbench_adapters.input_files import expand
 
 __all__ = [
@@ -38,23 +39,23 @@ __all__ = [
 
 DATA_VARIABLE = "ARCHSELECT_DATA"
 MEBIBYTE = 2**20
-_SMALL = re.compile(r"(.*)@([0-9]{1,4})", re.ASCII | re.DOTALL)
-"""A data set, and the side that its images are averaged down to."""
+_AVERAGED_DOWN = re.compile(r"(.*)@([0-9]{1,4})", re.ASCII | re.DOTALL)
+"""Name of a data set with the side that its images are averaged down to."""
 
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """What is known of a data set before it is read.
+    """Facts about a data set that are known before it is read.
 
     Attributes:
-        name: what `load_images` calls it.
-        summary: one line: what the images are.
-        size: what it takes on disk, or to download.
-        licence: licence and source.
-        how: how to get it.
-        present: `present(data_dir)`: whether it can be read without a download.
-        read: `read(data_dir)`: the data set; raises UserError where it cannot be had.
-        download: bytes that are fetched where it is absent; 0 if it is not fetched.
+        name: Name for :func:`load_images`.
+        summary: What the images are, in one line.
+        size: Size on disk, or of the download.
+        licence: Licence and source.
+        how: How to get it.
+        present: `present(data_dir)` returns whether it can be read without a download.
+        read: `read(data_dir)` returns the data set, or raises UserError.
+        download: Bytes that are fetched where it is absent; 0 if it is not fetched.
     """
 
     name: str
@@ -67,6 +68,14 @@ class DatasetSource:
     download: int = 0
 
 
+def _digits_are_present(_: Path) -> bool:
+    return True
+
+
+def _read_digits(_: Path) -> ImageDataset:
+    return digits.read()
+
+
 DATASETS = {
     source.name: source
     for source in (
@@ -76,8 +85,8 @@ DATASETS = {
             size="nothing to fetch",
             licence="UCI Optical Recognition of Handwritten Digits (CC BY 4.0), within scikit-learn",
             how="comes with scikit-learn",
-            present=lambda data_dir: True,
-            read=lambda data_dir: digits.read(),
+            present=_digits_are_present,
+            read=_read_digits,
         ),
         DatasetSource(
             name="cifar10",
@@ -147,15 +156,24 @@ no entry.
 
 
 def data_folder(data_dir: Path | None = None) -> Path:
-    """Where data sets are: `data_dir`, else the variable ARCHSELECT_DATA, else the user's data folder."""
+    """Return the folder of data sets.
+
+    That is `data_dir`, else the environment variable ARCHSELECT_DATA, else the user's
+    data folder.
+    """
     given = data_dir or os.environ.get(DATA_VARIABLE)
     return expand(given or platformdirs.user_data_dir("archselect"))
 
 
 def split_side(name: str) -> tuple[str, int | None]:
-    """Return the data set that a name such as "cifar10@16" names, and the side of its images; None for their own."""
-    small = _SMALL.fullmatch(name)
-    return (small[1], int(small[2])) if small else (name, None)
+    """Return data set and side of a name: ("cifar10", 16) of "cifar10@16".
+
+    The side is None where images keep their own.
+    """
+    match = _AVERAGED_DOWN.fullmatch(name)
+    if match is None:
+        return name, None
+    return match[1], int(match[2])
 
 
 def check_images(name: str, data_dir: Path | None = None) -> None:
@@ -164,7 +182,8 @@ def check_images(name: str, data_dir: Path | None = None) -> None:
     Reads no images.
 
     Args:
-        name, data_dir: as for :func:`load_images`.
+        name: As for :func:`load_images`.
+        data_dir: As for :func:`load_images`.
     """
     whole, side = split_side(name)
     if side is not None:
@@ -183,8 +202,12 @@ def check_images(name: str, data_dir: Path | None = None) -> None:
 
 
 def download_size(name: str, data_dir: Path | None = None) -> int:
-    """Return the bytes that reading a data set would fetch; 0 for a file, and for what is here."""
-    source = DATASETS.get(split_side(name)[0])
+    """Return the bytes that reading a data set would fetch.
+
+    That is 0 for a file, and for a data set that is in the data folder.
+    """
+    whole, _ = split_side(name)
+    source = DATASETS.get(whole)
     if source is None or source.present(data_folder(data_dir)):
         return 0
     return source.download
@@ -195,21 +218,20 @@ def _unknown(name: str) -> UserError:
 
 
 def load_images(name: str, data_dir: Path | None = None) -> ImageDataset:
-    """The data set of that name, or of a `.npz` file (see :mod:`archselect.nasbench_adapters.images.npz`).
+    """Return the data set of a name, or of a `.npz` file (see :mod:`.images.npz`).
 
     Args:
-        name: a name of :data:`DATASETS`, or a path that ends in `.npz`; with "@16"
-            behind it, its images averaged down to 16x16 pixels.
-        data_dir: where files are looked for and downloads are kept; see
-            :func:`data_folder`.
+        name: A name of :data:`DATASETS`, or a path that ends in `.npz`. With "@16" at
+            its end, images are averaged down to 16x16 pixels.
+        data_dir: Folder of files and downloads; see :func:`data_folder`.
 
     Raises:
-        UserError: the name is unknown, or the data set is not here and cannot be
-            fetched, or it is damaged.
+        UserError: The name is unknown; or the data set is not in the data folder and
+            cannot be fetched; or it is damaged.
     """
     whole, side = split_side(name)
     if side is not None:
-        return pooled(load_images(whole, data_dir), side)
+        return average_down(load_images(whole, data_dir), side)
     if name.endswith(".npz"):
         return npz.read(expand(name))
     if name not in DATASETS:

@@ -1,9 +1,9 @@
 """Image data on the device: halves, batches and augmentation.
 
-Pixels stay on the device as uint8, and everything done to a batch is done there, to all
-its images at once. Random numbers are drawn on the CPU, from the caller's generator, so
-that a seed means the same on every device; nothing here waits for the device or touches
-the global random state.
+Pixels stay on the device as uint8, and a batch is made there, all its images at once.
+Random numbers are drawn on the CPU, from the caller's generator, so that a seed means
+the same on every device. Nothing here waits for the device or touches the global random
+state.
 """
 
 from __future__ import annotations
@@ -22,35 +22,40 @@ from archselect.nasbench_adapters.seeds import stream_seed
 
 SPLITS = ("shuffled", "first")
 PARTS = ("train", "valid", "test", "all")
+PART_ALIASES = {"validation": "valid", "val": "valid"}
+"""Other usual names of parts, for hints."""
+
+Batch = tuple[Tensor, Tensor]
+"""A batch: images float32 (b, c, h, w) and labels int64 (b,)."""
 
 
 class Images:
-    """A data set on a device, its training images divided into a `train` and a `valid` half.
+    """A data set on a device, with a `train` and a `valid` half of its training images.
 
     Args:
-        dataset: the images.
-        device: where they are kept, and where batches are made.
-        split: "shuffled" divides by a permutation seeded by `split_seed`; "first" in
-            file order, as the released code of DARTS-PT does.
-        split_seed: seed of the permutation; of no effect with "first".
-        train_fraction: share of the training images, rounded down, that goes into the
-            train half.
-        limit: how many images of each half are used; None uses all.
+        dataset: The images.
+        device: Device that keeps the images and makes the batches.
+        split: "shuffled" divides by a permutation of seed `split_seed`; "first" divides
+            in file order, as the released code of DARTS-PT does.
+        split_seed: Seed of the permutation; without effect for "first".
+        train_fraction: Share of the training images, rounded down, in the train half.
+        limit: Number of images to use of each half; None uses all.
 
     Attributes:
-        train_index: int64 (images of the half,), on the device; numbers an image for
-            :meth:`batch`.
-        valid_index: the same for the valid half.
-        test_index: the same for the test images.
+        train_index: Numbers of the train half's images for :meth:`batch`: int64 (n,),
+            on the device.
+        valid_index: The same for the valid half.
+        test_index: The same for the test images.
 
     Raises:
-        UserError: the split is unknown, a half would be empty or smaller than the
+        UserError: The split is unknown, a half would be empty or smaller than the
             limit, or the images stay in their files (see :mod:`.streamed`).
     """
 
     formulation: ClassVar[int] = 1
-    """Raised when splits, batches or augmentation change on purpose; part of the ids of
-    what is made of the images.
+    """Number to raise when splits, batches or augmentation change on purpose.
+
+    It is part of the ids of all that depends on the images.
     """
 
     def __init__(
@@ -66,48 +71,43 @@ class Images:
             raise unknown("split", split, SPLITS)
         if isinstance(dataset.train_images, np.memmap):
             raise UserError(
-                f"data set '{dataset.name}' is too large to be kept on the device: train on it, do not search on it"
+                f"data set '{dataset.name}' is too large to be kept on the device: train "
+                "on it, do not search on it"
             )
         count = len(dataset.train_images)
-        train = int(count * train_fraction)
-        if not 0 < train < count:
-            raise UserError(
-                f"train_fraction {train_fraction} of {count} images of '{dataset.name}' leaves a half empty; "
-                "give a number between 0 and 1"
-            )
-        smaller = min(train, count - train)
-        if limit is not None and not 1 <= limit <= smaller:
-            raise UserError(
-                f"limit {limit} does not fit '{dataset.name}', whose smaller half has {smaller} images; "
-                f"give 1 to {smaller}"
-            )
-        self.dataset = dataset
-        self.device = device
-        self.split = f"first, fraction {train_fraction}"
-        order = torch.arange(count)
+        train_count = int(count * train_fraction)
+        _check_halves(dataset, train_count, train_fraction, limit)
         if split == "shuffled":
             self.split = f"shuffled by seed {split_seed}, fraction {train_fraction}"
             generator = torch.Generator().manual_seed(stream_seed("split", split_seed))
             order = torch.randperm(count, generator=generator)
-        self.train_index = order[:train][:limit].to(device)
-        self.valid_index = order[train:][:limit].to(device)
-        self.test_index = torch.arange(
-            count, count + len(dataset.test_images), device=device
-        )
+        else:
+            self.split = f"first, fraction {train_fraction}"
+            order = torch.arange(count)
+        self.dataset = dataset
+        self.device = device
+        self.train_index = order[:train_count][:limit].to(device)
+        self.valid_index = order[train_count:][:limit].to(device)
+        end = count + len(dataset.test_images)
+        self.test_index = torch.arange(count, end, device=device)
         # Training and test images lie in one tensor, so that one index serves every
         # part.
-        self._pixels = _joined(dataset.train_images, dataset.test_images, device)
-        self._labels = _joined(dataset.train_labels, dataset.test_labels, device)
+        self._pixels = _join(dataset.train_images, dataset.test_images, device)
+        self._labels = _join(dataset.train_labels, dataset.test_labels, device)
         self._mean = torch.tensor(dataset.mean, device=device).view(-1, 1, 1)
         self._std = torch.tensor(dataset.std, device=device).view(-1, 1, 1)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of an image as a network sees it."""
+        """Shape of an image as a network sees it: (channels, height, width)."""
         return self.dataset.image_shape
 
     def describe(self) -> dict[str, str | int]:
-        """What determines the batches: data set, checksum, sizes of the halves, split, augmentation."""
+        """Return what determines the batches, by name.
+
+        That is the data set, its checksum, the sizes of the halves, the split and the
+        augmentation.
+        """
         return {
             "name": self.dataset.name,
             "checksum": self.dataset.checksum,
@@ -118,24 +118,20 @@ class Images:
         }
 
     def index(self, part: str) -> Tensor:
-        """The image numbers of a part: "train", "valid", "test", or "all", which is both halves.
+        """Return the image numbers of a part: "train", "valid", "test" or "all".
 
-        Raises UserError, with the nearest name, for another one.
+        "all" is both halves. Raises UserError, with the nearest name, for another part.
         """
+        if part not in PARTS:
+            raise unknown("part of the images", part, PARTS, PART_ALIASES)
         if part == "all":
             return torch.cat([self.train_index, self.valid_index])
-        if part not in PARTS:
-            raise unknown(
-                "part of the images",
-                part,
-                PARTS,
-                {"validation": "valid", "val": "valid"},
-            )
-        return {
+        indices = {
             "train": self.train_index,
             "valid": self.valid_index,
             "test": self.test_index,
-        }[part]
+        }
+        return indices[part]
 
     def batch(
         self,
@@ -143,38 +139,34 @@ class Images:
         generator: torch.Generator | None = None,
         augment: bool = False,
         cutout: int = 0,
-    ) -> tuple[Tensor, Tensor]:
-        """The images of these numbers, and their labels.
+    ) -> Batch:
+        """Return the images of these numbers, and their labels.
 
         Args:
-            index: int64 (b,), on the device.
-            generator: a CPU generator; needed to augment and to cut out.
-            augment: crop at random out of the image within a black border of `pad`
-                pixels and, where the data set allows it, flip at random.
-            cutout: side of the square set to the mean colour at a random place (DeVries
+            index: Image numbers, int64 (b,), on the device.
+            generator: A CPU generator; needed to augment and to cut out.
+            augment: Whether to crop at random out of the image within a black border of
+                `pad` pixels and, where the data set allows it, to flip at random.
+            cutout: Side of the square set to the mean colour at a random place (DeVries
                 and Taylor, arXiv:1708.04552); 0 for none. See :func:`cut_out`.
 
         Returns:
-            float32 (b, c, h, w), normalised, in channels-last memory format, and int64
-            (b,).
+            Images float32 (b, c, h, w), normalised, in channels-last memory format, and
+            labels int64 (b,).
         """
         pixels = self._pixels[index]
         if (augment or cutout) and generator is None:
             raise ValueError("augmentation needs a generator")
         if augment:
             assert generator is not None
-            pixels = self._augmented(pixels, generator)
-        images = (
-            pixels.permute(0, 3, 1, 2)
-            .float()
-            .div_(255)
-            .sub_(self._mean)
-            .div_(self._std)
-        )
+            pixels = self._augment(pixels, generator)
+        images = pixels.permute(0, 3, 1, 2).float()
+        images.div_(255).sub_(self._mean).div_(self._std)
         if cutout:
             assert generator is not None
             cut_out(images, cutout, generator)
-        return images.contiguous(memory_format=torch.channels_last), self._labels[index]
+        images = images.contiguous(memory_format=torch.channels_last)
+        return images, self._labels[index]
 
     def epoch(
         self,
@@ -184,8 +176,10 @@ class Images:
         augment: bool = False,
         drop_last: bool = False,
         cutout: int = 0,
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """One pass over a part in random order; the last batch may be smaller, unless it is dropped.
+    ) -> Iterator[Batch]:
+        """Return the batches of one pass over a part in random order.
+
+        The last batch may be smaller, unless `drop_last` leaves it out.
 
         Raises UserError if the part is unknown or smaller than a batch.
         """
@@ -198,14 +192,16 @@ class Images:
         batch_size: int,
         generator: torch.Generator,
         augment: bool = False,
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pass after pass over a part, each in another random order, in full batches only, without end.
+    ) -> Iterator[Batch]:
+        """Return full batches of passes over a part, without end.
+
+        Each pass has another random order.
 
         Raises UserError if the part is unknown or smaller than a batch.
         """
         index = self._index_for(part, batch_size)
 
-        def passes() -> Iterator[tuple[Tensor, Tensor]]:
+        def passes() -> Iterator[Batch]:
             while True:
                 yield from self._shuffled(
                     index, batch_size, generator, augment, drop_last=True
@@ -215,19 +211,20 @@ class Images:
 
     def minibatch(
         self, part: str, size: int, generator: torch.Generator, augment: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """`size` different images of a part, drawn at random.
+    ) -> Batch:
+        """Return `size` different images of a part, drawn at random, and their labels.
 
         Raises UserError if the part is unknown or smaller than `size`.
         """
         index = self._index_for(part, size)
         chosen = torch.randperm(len(index), generator=generator)[:size]
-        return self.batch(
-            index[chosen.to(self.device, non_blocking=True)], generator, augment
-        )
+        numbers = index[chosen.to(self.device, non_blocking=True)]
+        return self.batch(numbers, generator, augment)
 
-    def sequential(self, part: str, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """A part in order, as it is, for evaluation; the last batch, or the only one, may be smaller.
+    def sequential(self, part: str, batch_size: int) -> Iterator[Batch]:
+        """Return the batches of a part in order, without augmentation.
+
+        The last batch, or the only one, may be smaller.
 
         Raises UserError if the part is unknown.
         """
@@ -235,6 +232,7 @@ class Images:
         return (self.batch(chunk) for chunk in index.split(batch_size))
 
     def _index_for(self, part: str, batch_size: int) -> Tensor:
+        """Return the image numbers of a part after checking that it has a batch."""
         index = self.index(part)
         check_batch(batch_size, part, self.dataset, len(index))
         return index
@@ -247,21 +245,28 @@ class Images:
         augment: bool,
         drop_last: bool,
         cutout: int = 0,
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    ) -> Iterator[Batch]:
+        """Yield the batches of image numbers in random order."""
         order = torch.randperm(len(index), generator=generator)
         if drop_last:
-            order = order[: len(order) // batch_size * batch_size]
-        for chunk in index[order.to(self.device, non_blocking=True)].split(batch_size):
+            batches = len(order) // batch_size
+            order = order[: batches * batch_size]
+        shuffled = index[order.to(self.device, non_blocking=True)]
+        for chunk in shuffled.split(batch_size):
             yield self.batch(chunk, generator, augment, cutout)
 
-    def _augmented(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
-        """Random crop and flip of uint8 (b, h, w, c), by one gather out of the padded images."""
-        count, size, pad = len(pixels), self.dataset.image_size, self.dataset.pad
+    def _augment(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
+        """Return uint8 images (b, h, w, c) that are cropped and flipped at random.
+
+        One gather out of the padded images does both.
+        """
+        count = len(pixels)
+        size = self.dataset.image_size
+        pad = self.dataset.pad
         corners = torch.randint(2 * pad + 1, (2, count), generator=generator)
         flips = torch.randint(1 + self.dataset.flip, (1, count), generator=generator)
-        top, left, flip = torch.cat([corners, flips]).to(
-            self.device, non_blocking=True
-        )[..., None]
+        drawn = torch.cat([corners, flips]).to(self.device, non_blocking=True)
+        top, left, flip = drawn[..., None]
         along = torch.arange(size, device=self.device)
         rows = top + along
         columns = left + torch.where(flip == 1, size - 1 - along, along)
@@ -271,7 +276,7 @@ class Images:
 
 
 def check_batch(size: int, part: str, dataset: ImageDataset, count: int) -> None:
-    """Raises UserError unless a part of `count` images has a batch of that size."""
+    """Raise UserError unless a part of `count` images has a batch of that size."""
     if not 1 <= size <= count:
         raise UserError(
             f"a batch of {size} does not fit part '{part}' of '{dataset.name}', which has "
@@ -282,14 +287,14 @@ def check_batch(size: int, part: str, dataset: ImageDataset, count: int) -> None
 def cut_out(images: Tensor, length: int, generator: torch.Generator) -> None:
     """Set a square of each normalised image to zero, in place, where the image has it.
 
-    As in the released code of DARTS the square's centre is any pixel, and it goes
-    `length // 2` pixels from there in either direction, so at the borders less than a
-    square is cut out.
+    As in the released code of DARTS the square's centre is any pixel, and the square
+    goes `length // 2` pixels from there in either direction. So at the borders less
+    than a square is cut out.
 
     Args:
         images: (b, c, h, w), on any device.
-        length: side of the square in pixels.
-        generator: a CPU generator; two numbers are drawn per image, all rows before all
+        length: Side of the square in pixels.
+        generator: A CPU generator. Two numbers are drawn per image, all rows before all
             columns.
     """
     count, _, height, width = images.shape
@@ -298,16 +303,34 @@ def cut_out(images: Tensor, length: int, generator: torch.Generator) -> None:
     centres = torch.stack([rows, columns]).to(images.device, non_blocking=True)
 
     def within(centre: Tensor, size: int) -> Tensor:
-        """bool (b, size)"""
+        """Return which rows, or columns, are in the square: bool (b, size)."""
         along = torch.arange(size, device=images.device) - centre[:, None]
         return (along >= -(length // 2)) & (along < length // 2)
 
-    hole = (
-        within(centres[0], height)[:, None, :, None]
-        & within(centres[1], width)[:, None, None, :]
-    )
-    images.masked_fill_(hole, 0)
+    in_rows = within(centres[0], height)[:, None, :, None]
+    in_columns = within(centres[1], width)[:, None, None, :]
+    images.masked_fill_(in_rows & in_columns, 0)
 
 
-def _joined(train: object, test: object, device: torch.device) -> Tensor:
-    return torch.cat([torch.as_tensor(train), torch.as_tensor(test)]).to(device)
+def _check_halves(
+    dataset: ImageDataset, train_count: int, train_fraction: float, limit: int | None
+) -> None:
+    """Raise UserError if a half would be empty, or smaller than the limit."""
+    count = len(dataset.train_images)
+    if not 0 < train_count < count:
+        raise UserError(
+            f"train_fraction {train_fraction} of {count} images of '{dataset.name}' "
+            "leaves a half empty; give a number between 0 and 1"
+        )
+    smaller = min(train_count, count - train_count)
+    if limit is not None and not 1 <= limit <= smaller:
+        raise UserError(
+            f"limit {limit} does not fit '{dataset.name}', whose smaller half has "
+            f"{smaller} images; give 1 to {smaller}"
+        )
+
+
+def _join(train: np.ndarray, test: np.ndarray, device: torch.device) -> Tensor:
+    """Return training and test arrays as one tensor on the device."""
+    parts = [torch.as_tensor(train), torch.as_tensor(test)]
+    return torch.cat(parts).to(device)

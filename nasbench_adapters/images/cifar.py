@@ -1,9 +1,10 @@
-"""CIFAR-10 and CIFAR-100 (Krizhevsky, 2009), from the canonical archives: in binary form, or in that for Python.
+"""CIFAR-10 and CIFAR-100 (Krizhevsky, 2009) from their canonical archives.
 
-In binary form a record is one label byte (CIFAR-100: the coarse label, then the fine
-one), then 3 x 32 x 32 bytes: the red, green and blue planes, row by row. The form for
-Python is what torchvision leaves in its folder: pickles of the same bytes and labels,
-which are read only if their checksums are the canonical ones, by the restricted reader.
+There is an archive in binary form and one for Python. In binary form a record is one
+label byte (CIFAR-100: the coarse label, then the fine one), then 3 x 32 x 32 bytes: the
+red, green and blue planes, row by row. The form for Python is what torchvision leaves
+in its folder: pickles of the same bytes and labels. They are read by the restricted
+reader, and only if their checksums are the canonical ones.
 """
 
 from __future__ import annotations
@@ -12,64 +13,106 @@ import hashlib
 import os
 import tarfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
+from archselect.nasbench_adapters.images.dataset import (
+    ImageDataset,
+    LabelledImages,
+    make_dataset,
+)
 from archselect.nasbench_adapters.images.fetch import Sums, fetch, verify
 from archselect.nasbench_adapters.input_files import read_bytes, unreadable
-from archselect.nasbench_adapters.safe_pickle import numbers_of, unpickle
+from archselect.nasbench_adapters.safe_pickle import to_whole_numbers, unpickle
 
 URL = "https://www.cs.toronto.edu/~kriz/"
 URL_VARIABLE = "ARCHSELECT_CIFAR_URL"
-SIZE, CHANNELS = 32, 3
+SIZE = 32
+CHANNELS = 3
+PIXEL_BYTES = CHANNELS * SIZE * SIZE
 LARGEST = 200_000_000
-"""Bytes of the largest file that is read out of an archive; the largest true one,
-CIFAR-100's, has 155 million.
+"""Bytes of the largest file that is read out of an archive.
+
+The largest true one, of CIFAR-100, has 155 million.
 """
+
+
+class BinaryFile(NamedTuple):
+    """A file in binary form: its name, and how many images it holds."""
+
+    name: str
+    images: int
+
+
+class PythonFile(NamedTuple):
+    """A file in the form for Python: its name and its MD5."""
+
+    name: str
+    md5: str
 
 
 @dataclass(frozen=True)
 class PythonForm:
-    """A data set as torchvision keeps it: its archive and checksums, and the files in `folder` with their MD5s.
+    """A data set as torchvision keeps it.
 
-    Each file is a pickle of a table with `data` (n, 3072) and, under the key `labels`,
-    n whole numbers.
+    Each file is a pickle of a table with `data` (n, 3072) and n labels.
+
+    Attributes:
+        archive: Name of the archive.
+        sums: Checksums of the archive.
+        folder: Folder of the files.
+        train: Files of the training images.
+        test: Files of the test images.
+        labels: Key of the labels, which are whole numbers.
     """
 
     archive: str
     sums: Sums
     folder: str
-    train: tuple[tuple[str, str], ...]
-    test: tuple[tuple[str, str], ...]
+    train: tuple[PythonFile, ...]
+    test: tuple[PythonFile, ...]
     labels: str
 
 
 @dataclass(frozen=True)
 class Cifar:
-    """One of the two data sets: its archive and checksums, the files in it, the constants of its training images.
+    """One of the two data sets.
 
-    `train` and `test` name files of `folder`, and how many images each holds. A record
-    starts with `label_bytes` labels, of which the last is used. `python` is its other
-    form.
+    Attributes:
+        name: Name of the data set.
+        archive: Name of the archive in binary form.
+        sums: Checksums of that archive.
+        folder: Folder of the files in binary form.
+        train: Files of the training images.
+        test: Files of the test images.
+        label_bytes: Labels at the start of a record, a byte each; the last one is used.
+        classes: Number of classes.
+        mean: Mean of the training images per channel, in 0..1 units.
+        std: Standard deviation per channel, in 0..1 units.
+        python: The other form of the data set.
     """
 
     name: str
     archive: str
     sums: Sums
     folder: str
-    train: tuple[tuple[str, int], ...]
-    test: tuple[tuple[str, int], ...]
+    train: tuple[BinaryFile, ...]
+    test: tuple[BinaryFile, ...]
     label_bytes: int
     classes: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
     python: PythonForm
+
+    @property
+    def record_bytes(self) -> int:
+        """Bytes of a record: an image with its labels."""
+        return self.label_bytes + PIXEL_BYTES
 
 
 CIFAR10 = Cifar(
@@ -80,8 +123,10 @@ CIFAR10 = Cifar(
         sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
     ),
     folder="cifar-10-batches-bin",
-    train=tuple((f"data_batch_{number}.bin", 10000) for number in range(1, 6)),
-    test=(("test_batch.bin", 10000),),
+    train=tuple(
+        BinaryFile(f"data_batch_{number}.bin", 10000) for number in range(1, 6)
+    ),
+    test=(BinaryFile("test_batch.bin", 10000),),
     label_bytes=1,
     classes=10,
     mean=(0.4914, 0.4822, 0.4465),
@@ -94,13 +139,13 @@ CIFAR10 = Cifar(
         ),
         folder="cifar-10-batches-py",
         train=(
-            ("data_batch_1", "c99cafc152244af753f735de768cd75f"),
-            ("data_batch_2", "d4bba439e000b95fd0a9bffe97cbabec"),
-            ("data_batch_3", "54ebc095f3ab1f0389bbae665268c751"),
-            ("data_batch_4", "634d18415352ddfa80567beed471001a"),
-            ("data_batch_5", "482c414d41f54cd18b22e5b47cb7c3cb"),
+            PythonFile("data_batch_1", "c99cafc152244af753f735de768cd75f"),
+            PythonFile("data_batch_2", "d4bba439e000b95fd0a9bffe97cbabec"),
+            PythonFile("data_batch_3", "54ebc095f3ab1f0389bbae665268c751"),
+            PythonFile("data_batch_4", "634d18415352ddfa80567beed471001a"),
+            PythonFile("data_batch_5", "482c414d41f54cd18b22e5b47cb7c3cb"),
         ),
-        test=(("test_batch", "40351d587109b95175f43aff81a1287e"),),
+        test=(PythonFile("test_batch", "40351d587109b95175f43aff81a1287e"),),
         labels="labels",
     ),
 )
@@ -112,8 +157,8 @@ CIFAR100 = Cifar(
         sha256="58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
     ),
     folder="cifar-100-binary",
-    train=(("train.bin", 50000),),
-    test=(("test.bin", 10000),),
+    train=(BinaryFile("train.bin", 50000),),
+    test=(BinaryFile("test.bin", 10000),),
     label_bytes=2,
     classes=100,
     mean=(0.5071, 0.4865, 0.4409),
@@ -125,50 +170,50 @@ CIFAR100 = Cifar(
             sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
         ),
         folder="cifar-100-python",
-        train=(("train", "16019d7e3df5f24257cddd939b257f8d"),),
-        test=(("test", "f0ef6b0ae62326f3e7ffdfab6717acfc"),),
+        train=(PythonFile("train", "16019d7e3df5f24257cddd939b257f8d"),),
+        test=(PythonFile("test", "f0ef6b0ae62326f3e7ffdfab6717acfc"),),
         labels="fine_labels",
     ),
 )
 
 
 def present(source: Cifar, data_dir: Path) -> bool:
-    """Tell whether the archive or the extracted folder, of either form, is in the data folder."""
-    return any(
-        (data_dir / form.archive).is_file() or (data_dir / form.folder).is_dir()
-        for form in (source, source.python)
-    )
+    """Return whether an archive or a folder, of either form, is in the data folder."""
+    return _is_there(source, data_dir) or _is_there(source.python, data_dir)
+
+
+def _is_there(form: Cifar | PythonForm, data_dir: Path) -> bool:
+    return (data_dir / form.archive).is_file() or (data_dir / form.folder).is_dir()
 
 
 def read(source: Cifar, data_dir: Path, url: str | None = None) -> ImageDataset:
-    """Return the data set: out of the archive in `data_dir`, else the extracted folder there, else fetched into it.
+    """Return the data set, which is fetched if it is not in the data folder.
 
-    The form for Python is read where there is nothing of the binary form.
+    The archive in the data folder comes first, then the extracted folder there. The
+    form for Python is read where there is nothing of the binary form.
 
     Args:
-        source: which one.
-        data_dir: where the archive, or the folder, is or will be.
-        url: the address that the archive's name is appended to; None takes the
-            environment variable ARCHSELECT_CIFAR_URL, else the authors' site.
+        source: The data set.
+        data_dir: Folder where the archive, or the extracted folder, is or will be.
+        url: Address before the archive's name; None takes the environment variable
+            ARCHSELECT_CIFAR_URL, or else the authors' site.
 
     Raises:
-        UserError: the download fails, or the archive or a file of it is damaged,
+        UserError: The download fails, or the archive or a file of it is damaged,
             incomplete or another one.
     """
-    binary = (data_dir / source.archive).is_file() or (
-        data_dir / source.folder
-    ).is_dir()
-    if present(source, data_dir) and not binary:
+    is_binary_there = _is_there(source, data_dir)
+    if not is_binary_there and _is_there(source.python, data_dir):
         train, test = _read_python(source.python, data_dir)
-        origin = f"{URL}{source.python.archive}"
+        archive = source.python.archive
     else:
         train, test = _read_binary(source, data_dir, url)
-        origin = f"{URL}{source.archive}"
+        archive = source.archive
     return make_dataset(
         source.name,
         train,
         test,
-        origin=origin,
+        origin=f"{URL}{archive}",
         classes=source.classes,
         mean=source.mean,
         std=source.std,
@@ -177,102 +222,111 @@ def read(source: Cifar, data_dir: Path, url: str | None = None) -> ImageDataset:
     )
 
 
-Images = tuple[np.ndarray, np.ndarray]
-"""Images uint8 (n, 32, 32, 3) and labels int64 (n,)."""
-
-
 def _read_binary(
     source: Cifar, data_dir: Path, url: str | None
-) -> tuple[Images, Images]:
-    """Return the images to train on and those to test on from the binary form, which is fetched if it is not there."""
-    archive, folder = data_dir / source.archive, data_dir / source.folder
+) -> tuple[LabelledImages, LabelledImages]:
+    """Return the training and the test images of the binary form.
+
+    The archive is fetched if nothing of this form is in the data folder.
+    """
+    archive = data_dir / source.archive
+    folder = data_dir / source.folder
     if archive.is_file():
         verify(archive, source.sums)
     elif not folder.is_dir():
-        fetch(
-            archive,
-            source.sums,
-            url or os.environ.get(URL_VARIABLE) or URL,
-            URL_VARIABLE,
-        )
-    files = (
-        _from_archive(source, archive)
-        if archive.is_file()
-        else _from_folder(source, folder)
-    )
-    return _records(source, source.train, files), _records(source, source.test, files)
+        address = url or os.environ.get(URL_VARIABLE) or URL
+        fetch(archive, source.sums, address, URL_VARIABLE)
+    names = [file.name for file in source.train + source.test]
+    if archive.is_file():
+        place = archive
+        files = _read_members(archive, source.folder, names)
+    else:
+        place = folder
+        files = _read_files(folder, names)
+    _check_complete(source, files, place)
+    train = _parse_records(source, source.train, files)
+    test = _parse_records(source, source.test, files)
+    return train, test
 
 
-def _read_python(form: PythonForm, data_dir: Path) -> tuple[Images, Images]:
-    """Return the images to train on and those to test on from torchvision's files."""
-    archive, folder = data_dir / form.archive, data_dir / form.folder
-    names = [name for name, _ in form.train + form.test]
+def _read_python(
+    form: PythonForm, data_dir: Path
+) -> tuple[LabelledImages, LabelledImages]:
+    """Return the training and the test images of torchvision's files."""
+    archive = data_dir / form.archive
+    folder = data_dir / form.folder
+    names = [file.name for file in form.train + form.test]
     if archive.is_file():
         verify(archive, form.sums)
-        files = _members(archive, form.folder, names)
         place = archive
+        files = _read_members(archive, form.folder, names)
     else:
-        files = _files_in(folder, names)
         place = folder
-    for name, md5 in form.train + form.test:
-        if name not in files:
-            raise UserError(
-                f"{place} lacks {name}: get {form.archive} again, or delete {place} to have the data fetched"
-            )
-        found = hashlib.md5(files[name], usedforsecurity=False).hexdigest()
-        if found != md5:
-            raise UserError(
-                f"{place / name} is damaged or another file: its MD5 is {found}, not {md5}; get {form.archive} again, "
-                f"or delete {place} to have the data fetched"
-            )
+        files = _read_files(folder, names)
+    _check_python_files(form, files, place)
     tables = {name: unpickle(content, place / name) for name, content in files.items()}
-    return _of_tables(form, form.train, tables, place), _of_tables(
-        form, form.test, tables, place
-    )
+    train = _parse_tables(form, form.train, tables, place)
+    test = _parse_tables(form, form.test, tables, place)
+    return train, test
 
 
-def _of_tables(
+def _check_python_files(form: PythonForm, files: dict[str, bytes], place: Path) -> None:
+    """Raise UserError if a file is missing, or has another checksum."""
+    for file in form.train + form.test:
+        if file.name not in files:
+            raise UserError(
+                f"{place} lacks {file.name}: get {form.archive} again, or delete "
+                f"{place} to have the data fetched"
+            )
+        md5 = hashlib.md5(files[file.name], usedforsecurity=False).hexdigest()
+        if md5 != file.md5:
+            raise UserError(
+                f"{place / file.name} is damaged or another file: its MD5 is {md5}, not "
+                f"{file.md5}; get {form.archive} again, or delete {place} to have the "
+                "data fetched"
+            )
+
+
+def _parse_tables(
     form: PythonForm,
-    names: tuple[tuple[str, str], ...],
+    wanted: tuple[PythonFile, ...],
     tables: dict[str, Any],
     place: Path,
-) -> Images:
+) -> LabelledImages:
     """Return the images and labels of unpickled files, in order."""
     images = []
     labels = []
-    pixels = CHANNELS * SIZE * SIZE
-    for name, _ in names:
-        table = tables[name] if isinstance(tables[name], dict) else {}
-        data = table.get("data")
-        numbers = numbers_of(table.get(form.labels))
-        if (
-            not isinstance(data, np.ndarray)
-            or data.dtype != np.uint8
-            or numbers.dtype.kind != "i"
-            or data.shape != (numbers.size, pixels)
-        ):
+    for file in wanted:
+        table = tables[file.name]
+        if not isinstance(table, dict):
+            table = {}
+        data: Any = table.get("data")
+        numbers = to_whole_numbers(table.get(form.labels))
+        are_images = (
+            isinstance(data, np.ndarray)
+            and data.dtype == np.uint8
+            and data.shape == (numbers.size, PIXEL_BYTES)
+        )
+        if not are_images or numbers.dtype.kind != "i":
             raise UserError(
-                f"{place / name} does not hold images of {SIZE}x{SIZE} pixels and '{form.labels}'"
+                f"{place / file.name} does not hold images of {SIZE}x{SIZE} pixels and "
+                f"'{form.labels}'"
             )
-        images.append(data.reshape(-1, CHANNELS, SIZE, SIZE).transpose(0, 2, 3, 1))
+        images.append(_planes_to_images(data))
         labels.append(numbers)
-    return np.ascontiguousarray(np.concatenate(images)), np.concatenate(labels).astype(
-        np.int64
+    return LabelledImages(
+        np.ascontiguousarray(np.concatenate(images)),
+        np.concatenate(labels).astype(np.int64),
     )
 
 
-def _from_archive(source: Cifar, archive: Path) -> dict[str, bytes]:
-    return _complete(
-        source,
-        _members(
-            archive, source.folder, [name for name, _ in source.train + source.test]
-        ),
-        archive,
-    )
+def _planes_to_images(data: np.ndarray) -> np.ndarray:
+    """Return colour planes (n, 3072) as images (n, 32, 32, 3)."""
+    return data.reshape(-1, CHANNELS, SIZE, SIZE).transpose(0, 2, 3, 1)
 
 
-def _members(archive: Path, folder: str, names: Sequence[str]) -> dict[str, bytes]:
-    """Return the wanted files of a folder in an archive, read straight out of it: nothing is extracted."""
+def _read_members(archive: Path, folder: str, names: Iterable[str]) -> dict[str, bytes]:
+    """Return the contents of files of a folder in an archive, without extracting it."""
     files = {}
     try:
         with tarfile.open(archive, "r:gz") as tar:
@@ -291,16 +345,8 @@ def _members(archive: Path, folder: str, names: Sequence[str]) -> dict[str, byte
     return files
 
 
-def _from_folder(source: Cifar, folder: Path) -> dict[str, bytes]:
-    return _complete(
-        source,
-        _files_in(folder, [name for name, _ in source.train + source.test]),
-        folder,
-    )
-
-
-def _files_in(folder: Path, names: Sequence[str]) -> dict[str, bytes]:
-    """Return the contents of the files of these names that are in a folder."""
+def _read_files(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
+    """Return the contents of those files that are in a folder."""
     files = {}
     for name in names:
         try:
@@ -312,31 +358,30 @@ def _files_in(folder: Path, names: Sequence[str]) -> dict[str, bytes]:
     return files
 
 
-def _complete(source: Cifar, files: dict[str, bytes], where: Path) -> dict[str, bytes]:
-    """The files, if all are there and each has the size of its images."""
-    for name, images in source.train + source.test:
-        if name not in files:
+def _check_complete(source: Cifar, files: dict[str, bytes], place: Path) -> None:
+    """Raise UserError unless all files are there, each with the size of its images."""
+    for file in source.train + source.test:
+        if file.name not in files:
             raise UserError(
-                f"{where} lacks {name}; delete it, and {source.name} will be fetched again"
+                f"{place} lacks {file.name}; delete it, and {source.name} will be "
+                "fetched again"
             )
-        if len(files[name]) != _size(source, images):
+        size = file.images * source.record_bytes
+        if len(files[file.name]) != size:
             raise UserError(
-                f"{where}: {name} does not hold {images} images, {_size(source, images)} bytes; "
+                f"{place}: {file.name} does not hold {file.images} images, {size} bytes; "
                 f"delete it, and {source.name} will be fetched again"
             )
-    return files
 
 
-def _size(source: Cifar, images: int) -> int:
-    return images * (source.label_bytes + CHANNELS * SIZE * SIZE)
-
-
-def _records(
-    source: Cifar, names: tuple[tuple[str, int], ...], files: dict[str, bytes]
-) -> tuple[np.ndarray, np.ndarray]:
-    """(images uint8 (n, 32, 32, 3), labels int64 (n,)) of the files, in order."""
-    content = np.frombuffer(b"".join(files[name] for name, _ in names), np.uint8)
-    records = content.reshape(-1, _size(source, 1))
-    planes = records[:, source.label_bytes :].reshape(-1, CHANNELS, SIZE, SIZE)
-    images = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
-    return images, records[:, source.label_bytes - 1].astype(np.int64)
+def _parse_records(
+    source: Cifar, wanted: tuple[BinaryFile, ...], files: dict[str, bytes]
+) -> LabelledImages:
+    """Return the images and labels of files in binary form, in order."""
+    content = b"".join(files[file.name] for file in wanted)
+    records = np.frombuffer(content, np.uint8).reshape(-1, source.record_bytes)
+    planes = records[:, source.label_bytes :]
+    labels = records[:, source.label_bytes - 1]
+    return LabelledImages(
+        np.ascontiguousarray(_planes_to_images(planes)), labels.astype(np.int64)
+    )

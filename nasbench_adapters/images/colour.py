@@ -1,7 +1,7 @@
-"""Colour of images on the device: brightness, contrast, saturation and hue, each image by factors of its own.
+"""Random changes of colour on the device: brightness, contrast, saturation and hue.
 
-The formulas are those of torchvision's ColorJitter, on floats in 0..1 in place of whole
-numbers 0..255.
+Each image is changed by factors of its own. The formulas are those of torchvision's
+ColorJitter, on floats in 0..1 in place of whole numbers 0..255.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 GREY = (0.299, 0.587, 0.114)
-"""Share of red, green and blue in what the eye takes for brightness (ITU-R BT.601)."""
+"""Share of red, green and blue in brightness as the eye sees it (ITU-R BT.601)."""
 
 
-def jitter(
+def jitter_colours(
     images: Tensor,
     generator: torch.Generator,
     brightness: float,
@@ -21,16 +21,19 @@ def jitter(
     saturation: float,
     hue: float,
 ) -> Tensor:
-    """Change the colours of every image at random.
+    """Return images whose colours are changed at random.
 
     Factors are uniform in 1 ± brightness, contrast and saturation, and the hue moves by
-    at most ± `hue` of its circle. The four changes are applied in a random order, one
-    for the whole batch (torchvision: one per image).
+    at most ± `hue` of its circle. The four changes come in a random order, one for the
+    whole batch (torchvision: one per image).
 
     Args:
         images: (b, 3, h, w) in 0..1.
-        generator: a CPU generator.
-        brightness, contrast, saturation, hue: 0 for none.
+        generator: A CPU generator.
+        brightness: Largest change of the brightness factor; 0 for none.
+        contrast: Largest change of the contrast factor; 0 for none.
+        saturation: Largest change of the saturation factor; 0 for none.
+        hue: Largest turn of the hue; 0 for none.
 
     Returns:
         (b, 3, h, w) in 0..1.
@@ -38,57 +41,62 @@ def jitter(
     order = torch.randperm(4, generator=generator).tolist()
     spread = torch.tensor([brightness, contrast, saturation, hue])
     centre = torch.tensor([1.0, 1.0, 1.0, 0.0])
-    drawn = centre[:, None] + spread[:, None] * (
-        2 * torch.rand(4, len(images), generator=generator) - 1
-    )
+    uniform = 2 * torch.rand(4, len(images), generator=generator) - 1
+    drawn = centre[:, None] + spread[:, None] * uniform
     factors = drawn.to(images.device, non_blocking=True).view(4, -1, 1, 1, 1)
-    changes = (brighten, contrasted, saturated, turned)
+    changes = (adjust_brightness, adjust_contrast, adjust_saturation, rotate_hue)
     for place in order:
         images = changes[place](images, factors[place])
     return images
 
 
-def brighten(images: Tensor, factor: Tensor) -> Tensor:
-    """Images times `factor` (b, 1, 1, 1)."""
+def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
+    """Return images (b, 3, h, w) multiplied by `factor` (b, 1, 1, 1)."""
     return (images * factor).clamp(0, 1)
 
 
-def contrasted(images: Tensor, factor: Tensor) -> Tensor:
-    """Away from (or towards) the image's mean grey."""
-    return _blend(images, _grey(images).mean(dim=(2, 3), keepdim=True), factor)
+def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
+    """Return images (b, 3, h, w) moved away from, or to, their mean grey.
+
+    A `factor` (b, 1, 1, 1) of 1 changes nothing; 0 leaves the mean grey alone.
+    """
+    mean_grey = _to_grey(images).mean(dim=(2, 3), keepdim=True)
+    return _blend(images, mean_grey, factor)
 
 
-def saturated(images: Tensor, factor: Tensor) -> Tensor:
-    """Away from (or towards) each pixel's grey."""
-    return _blend(images, _grey(images), factor)
+def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
+    """Return images (b, 3, h, w) with each pixel moved away from, or to, its grey.
+
+    A `factor` (b, 1, 1, 1) of 1 changes nothing; 0 leaves grey images.
+    """
+    return _blend(images, _to_grey(images), factor)
 
 
-def turned(images: Tensor, turn: Tensor) -> Tensor:
-    """With the hue moved by `turn` (b, 1, 1, 1) of its circle; value and saturation stay."""
-    value, most = images.max(dim=1, keepdim=True)
-    least = images.amin(dim=1, keepdim=True)
-    chroma = value - least
+def rotate_hue(images: Tensor, turn: Tensor) -> Tensor:
+    """Return images (b, 3, h, w) with the hue moved by `turn` of its circle.
+
+    Value and saturation stay; `turn` is (b, 1, 1, 1).
+    """
+    value, strongest = images.max(dim=1, keepdim=True)
+    chroma = value - images.amin(dim=1, keepdim=True)
     scale = torch.where(chroma > 0, chroma, 1)
     red, green, blue = images.split(1, dim=1)
-    sixths = torch.where(
-        most == 0,
-        (green - blue) / scale,
-        torch.where(most == 1, 2 + (blue - red) / scale, 4 + (red - green) / scale),
-    )
+    from_red = (green - blue) / scale
+    from_green = 2 + (blue - red) / scale
+    from_blue = 4 + (red - green) / scale
+    not_red = torch.where(strongest == 1, from_green, from_blue)
+    sixths = torch.where(strongest == 0, from_red, not_red)
     hue = sixths / 6 + turn
     # Each channel is the value less so much of the chroma as the hue is away from it.
-    offset = torch.tensor(
-        [5.0, 3.0, 1.0], device=images.device, dtype=images.dtype
-    ).view(1, 3, 1, 1)
+    offset = images.new_tensor([5.0, 3.0, 1.0]).view(1, 3, 1, 1)
     place = (offset + 6 * hue) % 6
-    return value - chroma * torch.minimum(place, 4 - place).clamp(0, 1)
+    distance = torch.minimum(place, 4 - place).clamp(0, 1)
+    return value - chroma * distance
 
 
-def _grey(images: Tensor) -> Tensor:
-    """(b, 1, h, w)"""
-    weights = torch.tensor(GREY, device=images.device, dtype=images.dtype).view(
-        1, 3, 1, 1
-    )
+def _to_grey(images: Tensor) -> Tensor:
+    """Return the grey (b, 1, h, w) of images (b, 3, h, w)."""
+    weights = images.new_tensor(GREY).view(1, 3, 1, 1)
     return (images * weights).sum(dim=1, keepdim=True)
 
 

@@ -1,4 +1,7 @@
-"""scikit-learn's digits: 1,797 grey images of 8x8 pixels, ten classes, within the package itself."""
+"""scikit-learn's digits: 1,797 grey images of 8x8 pixels, ten classes.
+
+They come with the package itself.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,33 @@ import numpy as np
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
 
 TRAIN = 1200
+"""Training images; the other 597 are test images."""
+_SHUFFLE_SEED = 201
+_BRIGHTEST = 16
+"""Value of a white pixel in the file."""
 
 
 def read() -> ImageDataset:
-    """1,200 training and 597 test images, by a fixed shuffle (the file's own order groups writers)."""
+    """Return the data set: 1,200 training and 597 test images.
+
+    A fixed shuffle divides them, because the file's own order groups writers.
+    """
     from sklearn.datasets import load_digits  # takes a second to import
 
     digits = load_digits()
-    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
+    images = np.rint(digits.images * (255 / _BRIGHTEST)).astype(np.uint8)[..., None]
     labels = digits.target.astype(np.int64)
-    order = np.random.default_rng(201).permutation(len(images))
-    train, test = order[:TRAIN], order[TRAIN:]
+    order = np.random.default_rng(_SHUFFLE_SEED).permutation(len(images))
+    train = order[:TRAIN]
+    test = order[TRAIN:]
     return make_dataset(
         "digits",
         (images[train], labels[train]),
         (images[test], labels[test]),
-        origin="scikit-learn's load_digits (UCI Optical Recognition of Handwritten Digits, test part)",
+        origin=(
+            "scikit-learn's load_digits (UCI Optical Recognition of Handwritten Digits, "
+            "test part)"
+        ),
         classes=10,
         flip=False,
         pad=1,

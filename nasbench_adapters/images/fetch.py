@@ -1,4 +1,4 @@
-"""Files fetched from where their authors keep them, and known by their MD5 and SHA-256."""
+"""Downloads of authors' files, which are verified by their MD5 and SHA-256."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pooch
 
-from archselect.nasbench_adapters.atomic_files import in_folder, mode_of_new_files
+from archselect.nasbench_adapters.atomic_files import in_folder, read_new_file_mode
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.input_files import open_plain, unreadable
 
-CONNECT_TIMEOUT, READ_TIMEOUT = 10, 60  # seconds
-BLOCK = 1 << 20
+CONNECT_TIMEOUT = 10
+READ_TIMEOUT = 60
+"""Seconds that a download waits for its server."""
+BLOCK_BYTES = 1 << 20
 """Bytes that are read at once."""
 
 
@@ -35,41 +37,43 @@ class Sums:
 
 
 def verify(path: Path, sums: Sums) -> None:
-    """Raise UserError if a file is another one than that of the checksums, or cannot be read."""
+    """Raise UserError if a file has other checksums, or cannot be read."""
     md5 = hashlib.md5(usedforsecurity=False)
     sha256 = hashlib.sha256()
     try:
         with open_plain(path) as file:
-            while block := file.read(BLOCK):
+            while block := file.read(BLOCK_BYTES):
                 md5.update(block)
                 sha256.update(block)
     except OSError as error:
         raise unreadable(path, error) from error
-    for name, found, wanted in (
-        ("MD5", md5, sums.md5),
-        ("SHA-256", sha256, sums.sha256),
-    ):
-        if found.hexdigest() != wanted:
-            raise UserError(
-                f"{path} is damaged or another file: its {name} is {found.hexdigest()}, not {wanted}; delete it, and "
-                "it will be fetched again"
-            )
+    _check_sum(path, "MD5", md5.hexdigest(), sums.md5)
+    _check_sum(path, "SHA-256", sha256.hexdigest(), sums.sha256)
+
+
+def _check_sum(path: Path, name: str, digest: str, wanted: str) -> None:
+    if digest != wanted:
+        raise UserError(
+            f"{path} is damaged or another file: its {name} is {digest}, not {wanted}; "
+            "delete it, and it will be fetched again"
+        )
 
 
 def fetch(path: Path, sums: Sums, url: str, variable: str) -> None:
     """Fetch a file; it appears under its name only once it is complete and verified.
 
     Args:
-        path: where it is kept; its folder is made.
-        sums: of the file.
-        url: the address that the file's name is appended to.
-        variable: of the environment, which a user may set to the address of a mirror.
+        path: Path of the file; its folder is created.
+        sums: Checksums of the file.
+        url: Address before the file's name.
+        variable: Environment variable with the address of a mirror, for messages.
 
     Raises:
-        UserError: it cannot be had, or is another file.
+        UserError: The download fails, or the file is another one.
     """
     address = f"{url.rstrip('/')}/{path.name}"
-    made = [folder for folder in path.parents if not folder.exists()]
+    new_folders = [folder for folder in path.parents if not folder.exists()]
+    downloader = pooch.HTTPDownloader(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT))
 
     def retrieve() -> None:
         pooch.retrieve(
@@ -77,36 +81,40 @@ def fetch(path: Path, sums: Sums, url: str, variable: str) -> None:
             known_hash=f"sha256:{sums.sha256}",
             fname=path.name,
             path=path.parent,
-            downloader=pooch.HTTPDownloader(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)),
+            downloader=downloader,
         )
 
     try:
         # Another process whose download fails removes the folder while it is empty.
         in_folder(path, retrieve)
         # pooch leaves what it fetches readable for its user alone.
-        path.chmod(mode_of_new_files(path.parent))
+        path.chmod(read_new_file_mode(path.parent))
     # requests' errors are OSErrors; pooch raises ValueError on another checksum.
     except (OSError, ValueError) as error:
-        _remove_empty(made)
+        _remove_empty(new_folders)
         raise UserError(
-            f"cannot fetch {address} ({_reason(error)}); fetch {path.name} by other means and put it into "
-            f"{path.parent}, or name a mirror in {variable}"
+            f"cannot fetch {address} ({_reason(error)}); fetch {path.name} by other means "
+            f"and put it into {path.parent}, or name a mirror in {variable}"
         ) from error
 
 
 def _remove_empty(folders: Iterable[Path]) -> None:
-    """Remove those of some folders that are there and empty, in their order."""
+    """Remove the folders that are empty, in their order."""
     for folder in folders:
         with suppress(OSError):
             folder.rmdir()
 
 
 def _reason(error: Exception) -> str:
-    """Return why a download failed: of an error of the network its last clause, of another one the whole."""
+    """Return why a download failed: the last clause of an error of the network.
+
+    Returns the whole text of any other error.
+    """
     # Errors of requests have a response, which is None where no server answered.
     is_of_network = hasattr(error, "response") and error.response is None
     if not is_of_network:
         return " ".join(str(error).split())
     inner = error.args[0] if error.args else error
-    clause = str(getattr(inner, "reason", inner)).rpartition(": ")[2]
+    reason = str(getattr(inner, "reason", inner))
+    _, _, clause = reason.rpartition(": ")
     return re.sub(r"\[Errno -?\d+\] ", "", " ".join(clause.split()))

@@ -1,7 +1,8 @@
-"""ImageNet (ILSVRC 2012) as memory-mapped arrays: too large for the device, so it is read batch by batch.
+"""ImageNet (ILSVRC 2012) as memory-mapped arrays, which are read batch by batch.
 
-Four files in `imagenet/` of the data folder: `train_images.npy` and `val_images.npy`,
-uint8 (n, 256, 256, 3), and `train_labels.npy` and `val_labels.npy`, whole numbers 0 to
+The images are too large for the device. There are four files in `imagenet/` of the data
+folder: `train_images.npy` and `val_images.npy`, uint8 (n, 256, 256, 3), and
+`train_labels.npy` and `val_labels.npy`, whole numbers 0 to
 999. With all 1,281,167 and 50,000 images that is 262 GB; a part of the classes or
 images will do as well, and so will another side than 256.
 
@@ -22,7 +23,7 @@ import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
-from archselect.nasbench_adapters.input_files import DAMAGED
+from archselect.nasbench_adapters.input_files import DAMAGED, unreadable
 
 NAME = "ImageNet"
 FOLDER = "imagenet"
@@ -33,23 +34,29 @@ STD = (0.229, 0.224, 0.225)
 
 
 def present(data_dir: Path) -> bool:
-    """Whether all files are in the data folder."""
-    return all((data_dir / FOLDER / name).is_file() for name in FILES)
+    """Return whether all files are in the data folder."""
+    return not _find_missing(data_dir / FOLDER)
+
+
+def _find_missing(folder: Path) -> list[str]:
+    return [name for name in FILES if not (folder / name).is_file()]
 
 
 def read(data_dir: Path) -> ImageDataset:
-    """The data set; its images stay in their files, and `val_*` are the test images.
+    """Return the data set, whose images stay in their files.
 
-    Raises UserError if a file is missing, damaged or holds something else.
+    The test images are those of `val_*`. Raises UserError if a file is missing, is
+    damaged or holds something else.
     """
     folder = data_dir / FOLDER
-    if missing := [name for name in FILES if not (folder / name).is_file()]:
+    missing = _find_missing(folder)
+    if missing:
         raise UserError(
-            f"{folder} lacks {', '.join(missing)}: ImageNet is not fetched; write it once as arrays: {HOW}"
+            f"{folder} lacks {', '.join(missing)}: ImageNet is not fetched; write it "
+            f"once as arrays: {HOW}"
         )
-    train_images, train_labels, val_images, val_labels = (
-        _open(folder / name) for name in FILES
-    )
+    arrays = [_open_array(folder / name) for name in FILES]
+    train_images, train_labels, val_images, val_labels = arrays
     return make_dataset(
         NAME,
         (train_images, np.asarray(train_labels)),
@@ -62,13 +69,13 @@ def read(data_dir: Path) -> ImageDataset:
     )
 
 
-def _open(path: Path) -> np.ndarray:
+def _open_array(path: Path) -> np.ndarray:
     try:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except DAMAGED as error:
         raise UserError(
-            f"{path} is no readable .npy of a plain array ({error}); write it anew"
+            f"{path} is no readable .npy of a plain array ({error}); write it again"
         ) from error
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     return array

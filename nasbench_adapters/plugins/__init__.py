@@ -1,1 +1,1 @@
-"""Classes of others: of installed packages, and of users' files."""
+"""Classes of installed packages and of users' files."""

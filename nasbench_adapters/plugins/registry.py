@@ -1,12 +1,12 @@
-"""What archselect and installed packages have of a kind, by name: selectors, optimisers, proxies, spaces.
+"""Registries of selectors, optimisers, proxies and spaces, by name.
 
-A package declares its own under an entry-point group, for example in its
-pyproject.toml::
+A registry has those of archselect and those of installed packages. A package declares
+its own under an entry-point group, for example in its pyproject.toml::
 
     [project.entry-points."archselect.selectors"]
     my-selector = "my_package.my_module:MySelector"
 
-It is imported when its name is asked for, or all of the kind are listed.
+The package is imported when a name of it is asked for, or all of a kind are listed.
 """
 
 from __future__ import annotations
@@ -20,69 +20,70 @@ from typing import Any, Generic, TypeVar
 from archselect.nasbench_adapters.errors import Notice, UserError, unknown
 from archselect.nasbench_adapters.foreign_text import check_label
 
-Thing = TypeVar("Thing")
+Component = TypeVar("Component")
 
 
 class PluginWarning(Notice):
-    """A package's own selector, optimiser, proxy or space cannot be used."""
+    """A warning: a package's selector, optimiser, proxy or space cannot be used."""
 
 
-def check_name(name: str, own: str) -> None:
-    """Raises ValueError, with the mend, if an entry point's name is not what its thing calls itself, or no label."""
-    check_label(own)
-    if own != name:
-        raise ValueError(f"it calls itself '{own}'; declare it under that name")
+def check_entry_name(name: str, own_name: str) -> None:
+    """Raise ValueError if an entry point has another name than its component.
+
+    Raises it also if the component's name is no label. The message says how to fix it.
+    """
+    check_label(own_name)
+    if own_name != name:
+        raise ValueError(f"it calls itself '{own_name}'; declare it under that name")
 
 
-class Registry(Generic[Thing]):
-    """Built-in things of a kind, and those of installed packages.
+class Registry(Generic[Component]):
+    """Components of one kind: those of archselect, and those of installed packages.
 
     Args:
-        kind: what they are, for messages.
-        group: the entry-point group.
-        built_in: archselect's own, by name.
-        accept: the thing of a name and what its entry point names. Raises ValueError,
-            with the mend, if it is none.
-        aliases: other usual names of archselect's own, which errors hint at; nothing is
-            found by them.
-        key: what users name one by, if that is not its kind.
+        kind: Kind of the components, for messages.
+        group: Entry-point group.
+        built_in: Components of archselect, by name.
+        accept: `accept(name, loaded)` returns the component that an entry point names.
+            It raises ValueError, which says how to fix it, if that is none.
+        aliases: Other usual names of archselect's components. Errors hint at them;
+            nothing is found by them.
+        key: Key by which users name a component, if that is not its kind.
     """
 
     def __init__(
         self,
         kind: str,
         group: str,
-        built_in: Mapping[str, Thing],
-        accept: Callable[[str, Any], Thing],
+        built_in: Mapping[str, Component],
+        accept: Callable[[str, Any], Component],
         aliases: Mapping[str, str] | None = None,
         key: str | None = None,
     ) -> None:
-        self.kind, self.group, self.built_in, self._accept = (
-            kind,
-            group,
-            built_in,
-            accept,
-        )
+        self.kind = kind
+        self.group = group
+        self.built_in = built_in
+        self._accept = accept
         self._aliases = aliases or {}
         self._key = key or kind
-        self._loaded: dict[str, Thing] = {}
+        self._loaded: dict[str, Component] = {}
 
     @cached_property
     def _plugins(self) -> dict[str, EntryPoint]:
         """Entry points by name.
 
-        Those named like something there already are left out, with a warning.
+        An entry point whose name is taken is left out, with a warning.
         """
-        found: dict[str, EntryPoint] = {}
+        points: dict[str, EntryPoint] = {}
         for point in entry_points(group=self.group):
-            if point.name in self.built_in or point.name in found:
+            if point.name in self.built_in or point.name in points:
                 self._warn(point, f"there is another {self.kind} of that name")
             else:
-                found[point.name] = point
-        return found
+                points[point.name] = point
+        return points
 
-    def get(self, name: str) -> Thing:
-        """The thing of that name.
+    def get(self, name: str) -> Component:
+        """Return the component of that name.
 
         Raises UserError if there is none, with the nearest name, or if the package that
         declares it is broken.
@@ -94,56 +95,64 @@ class Registry(Generic[Thing]):
         try:
             return self._load(name)
         except ValueError as error:
-            raise UserError(
-                f"{self._called(self._plugins[name])} cannot be used: {error}"
-            ) from error
+            component = self._describe(self._plugins[name])
+            raise UserError(f"{component} cannot be used: {error}") from error
 
     @property
     def names(self) -> list[str]:
-        """The names of all, archselect's own first."""
+        """Names of all components, those of archselect first."""
         return [*self.built_in, *self._plugins]
 
-    def all(self) -> dict[str, Thing]:
-        """All by name, archselect's own first.
+    def all(self) -> dict[str, Component]:
+        """Return all components by name, those of archselect first.
 
-        Those that are broken are left out, with a warning.
+        Broken ones are left out, with a warning.
         """
-        found = dict(self.built_in)
+        components = dict(self.built_in)
         for name, point in self._plugins.items():
             try:
-                found[name] = self._load(name)
+                components[name] = self._load(name)
             except ValueError as error:
                 self._warn(point, str(error))
-        return found
+        return components
 
     def source(self, name: str) -> str | None:
-        """The package and version that a name comes from; None for archselect's own, and for unknown names."""
+        """Return the package and version that a name comes from.
+
+        Returns None for archselect's components and for unknown names.
+        """
         point = self._plugins.get(name)
         if point is None:
             return None
-        return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+        return _package_of(point) or point.value
 
-    def _load(self, name: str) -> Thing:
+    def _load(self, name: str) -> Component:
+        """Return the component of an entry point, which is loaded the first time.
+
+        Raises ValueError if that fails, or if it is no component of this kind.
+        """
         if name not in self._loaded:
             try:
                 loaded = self._plugins[name].load()
-            except (
-                Exception,
-                SystemExit,
-            ) as error:  # whatever a package does when it is imported
+            # A package may do anything when it is imported.
+            except (Exception, SystemExit) as error:
+                words = str(error).split()
                 raise ValueError(
-                    f"{type(error).__name__}: {' '.join(str(error).split())}"
+                    f"{type(error).__name__}: {' '.join(words)}"
                 ) from error
             self._loaded[name] = self._accept(name, loaded)
         return self._loaded[name]
 
-    def _called(self, point: EntryPoint) -> str:
-        package = (
-            f" of package {point.dist.name} {point.dist.version}" if point.dist else ""
-        )
-        return f"{self.kind} '{point.name}'{package} ({point.value})"
+    def _describe(self, point: EntryPoint) -> str:
+        package = _package_of(point)
+        origin = f" of package {package}" if package else ""
+        return f"{self.kind} '{point.name}'{origin} ({point.value})"
 
     def _warn(self, point: EntryPoint, why: str) -> None:
-        warnings.warn(
-            f"{self._called(point)} is left out: {why}", PluginWarning, stacklevel=3
-        )
+        message = f"{self._describe(point)} is left out: {why}"
+        warnings.warn(message, PluginWarning, stacklevel=3)
+
+
+def _package_of(point: EntryPoint) -> str:
+    """Return name and version of the package of an entry point; "" if not known."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist else ""

@@ -1,9 +1,10 @@
-"""The code of a user's Python file and of what it imports from its folder: read once, hashed, and run as it was read.
+"""The code of a user's Python file and of what it imports from its folder.
 
-The file and its siblings become modules of a package of their own, whose name has the
-hash of their content in it. So two files may each have a sibling `helpers.py`, an
-edited file is another module, and nothing else can import them. In the code, `import
-helpers` is compiled as an import from that package. No torch here.
+The code is read once, hashed, and run as it was read. The file and its siblings become
+modules of a package of their own, whose name has the hash of their content in it. So
+two files may each have a sibling `helpers.py`, an edited file is another module, and
+nothing else can import them. In the code, `import helpers` is compiled as an import
+from that package. No torch here.
 """
 
 from __future__ import annotations
@@ -34,8 +35,14 @@ PREFIX = "archselect_file_"
 
 
 @dataclass(frozen=True)
-class Module:
-    """A module as it was read: its file (of a folder without `__init__.py`, the folder), content, whether a package."""
+class SourceModule:
+    """A module as it was read.
+
+    Attributes:
+        file: Its file; the folder, of a folder without `__init__.py`.
+        content: Bytes of the file.
+        is_package: Whether it is a package.
+    """
 
     file: Path
     content: bytes
@@ -47,36 +54,33 @@ class UserCode:
     """A user's file with all that it imports from its folder.
 
     Attributes:
-        path: of the user's file.
-        main: the name of the user's file among the modules.
-        modules: by name, as they import each other ("helpers", "package.part").
-        siblings: the names in import statements that are modules of this code.
+        path: Path of the user's file.
+        main: Name of the user's file among the modules.
+        modules: Modules by name, as they import each other ("helpers", "package.part").
+        siblings: Names in import statements that are modules of this code.
     """
 
     path: Path
     main: str
-    modules: Mapping[str, Module]
+    modules: Mapping[str, SourceModule]
     siblings: frozenset[str]
 
     @property
     def hash(self) -> str:
-        """16 hexadecimal digits of a SHA-256: of the file's content, and of what siblings there are, by name."""
+        """Hash of 16 hexadecimal digits: of the file, and of its siblings by name."""
         if len(self.modules) == 1:
-            return hashlib.sha256(self.modules[self.main].content).hexdigest()[:16]
-        digest = hashlib.sha256()
+            return _short_hash(self.modules[self.main].content)
+        lines = []
         for name, module in sorted(self.modules.items()):
-            digest.update(
-                f"{name}\n{hashlib.sha256(module.content).hexdigest()}\n".encode()
-            )
-        return digest.hexdigest()[:16]
+            content_hash = hashlib.sha256(module.content).hexdigest()
+            lines.append(f"{name}\n{content_hash}\n")
+        return _short_hash("".join(lines).encode())
 
     @property
     def package(self) -> str:
-        """The name of the package that holds the modules: of the file's place and their content."""
-        place = hashlib.sha256(
-            str(self.path.resolve()).encode(errors="surrogateescape")
-        ).hexdigest()[:16]
-        return f"{PREFIX}{place}_{self.hash}"
+        """Name of the package of the modules, made of the file's place and the hash."""
+        place = str(self.path.resolve()).encode(errors="surrogateescape")
+        return f"{PREFIX}{_short_hash(place)}_{self.hash}"
 
     def load(self) -> ModuleType:
         """Return the file as a module, which is run the first time.
@@ -84,33 +88,37 @@ class UserCode:
         Raises whatever the file raises then.
         """
         package = self.package
-        if f"{package}.{self.main}" in sys.modules:
-            return sys.modules[f"{package}.{self.main}"]
+        full_name = f"{package}.{self.main}"
+        if full_name in sys.modules:
+            return sys.modules[full_name]
         _LOADED[package] = self
         try:
-            return importlib.import_module(f"{package}.{self.main}")
+            return importlib.import_module(full_name)
         except BaseException:
-            for name in [
-                name for name in sys.modules if name.partition(".")[0] == package
-            ]:
-                del sys.modules[name]
+            for name in list(sys.modules):
+                if name.partition(".")[0] == package:
+                    del sys.modules[name]
             del _LOADED[package]
             raise
 
 
-def loaded_code(kind: type) -> UserCode | None:
-    """Return the user's code that a class was made of, None for a class of an installed package."""
+def _short_hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def find_loaded_code(kind: type) -> UserCode | None:
+    """Return the user's code of a class; None for a class of an installed package."""
     return _LOADED.get(kind.__module__.partition(".")[0])
 
 
 def read_code(path: Path) -> UserCode:
-    """Read a Python file and, one after the other, all that it imports from its folder; nothing is run.
+    """Return a Python file with all that it imports from its folder; nothing is run.
 
     Raises UserError if a file cannot be read or is no text, or if a sibling has the
     name of a module that Python finds elsewhere.
     """
     main = path.stem.replace(".", "-")  # a dot would be read as a package's
-    modules = {main: Module(path, _read(path), False)}
+    modules = {main: SourceModule(path, _read(path), False)}
     siblings: set[str] = set()
     waiting = [main]
     while waiting:
@@ -127,8 +135,11 @@ def read_code(path: Path) -> UserCode:
     return UserCode(path, main, modules, frozenset(siblings))
 
 
-def _add(modules: dict[str, Module], wanted: str, folder: Path) -> list[str]:
-    """Add the module of a dotted name, and the packages that it is in, as far as they are there; return what is new."""
+def _add(modules: dict[str, SourceModule], wanted: str, folder: Path) -> list[str]:
+    """Add the module of a dotted name with its packages, as far as they exist.
+
+    Returns the names that are new.
+    """
     new = []
     for name in _with_parents(wanted):
         if name in modules:
@@ -150,16 +161,16 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _find(folder: Path, name: str) -> Module | None:
+def _find(folder: Path, name: str) -> SourceModule | None:
     """Return the module of a dotted name below a folder, None if there is none."""
     place = folder.joinpath(*name.split("."))
     if (place / "__init__.py").is_file():
-        return Module(place / "__init__.py", _read(place / "__init__.py"), True)
+        return SourceModule(place / "__init__.py", _read(place / "__init__.py"), True)
     file = place.with_name(f"{place.name}.py")
     if file.is_file():
-        return Module(file, _read(file), False)
+        return SourceModule(file, _read(file), False)
     if place.is_dir() and ("." in name or not _elsewhere(name, folder)):
-        return Module(place, b"", True)
+        return SourceModule(place, b"", True)
     return None
 
 
@@ -167,18 +178,16 @@ def _check_name(importer: Path, name: str, folder: Path) -> None:
     """Raise UserError if Python finds another module of a sibling's name elsewhere."""
     other = _elsewhere(name, folder)
     if other:
-        sibling = (
-            folder / name
-            if (folder / name / "__init__.py").is_file()
-            else folder / f"{name}.py"
-        )
+        is_package = (folder / name / "__init__.py").is_file()
+        sibling = folder / name if is_package else folder / f"{name}.py"
         raise UserError(
-            f"{importer} imports {name}, which may be {sibling} or {other}: rename the former"
+            f"{importer} imports {name}, which may be {sibling} or {other}: rename the "
+            "former"
         )
 
 
 def _elsewhere(name: str, folder: Path) -> str:
-    """Return, in words, where Python finds a module of that name outside of a folder; "" if nowhere."""
+    """Return where Python finds a module outside of a folder, in words, or ""."""
     if name in sys.stdlib_module_names:
         return "Python's own module"
     if name == "archselect":
@@ -191,15 +200,15 @@ def _elsewhere(name: str, folder: Path) -> str:
     if spec is None or spec.loader is None or isinstance(spec.loader, NamespaceLoader):
         return ""
     file = Path(spec.origin or "")
-    return (
-        ""
-        if folder.resolve() in file.resolve().parents and not _is_installed(file)
-        else f"{file}"
-    )
+    is_within = folder.resolve() in file.resolve().parents
+    return "" if is_within and not _is_installed(file) else f"{file}"
 
 
 def _is_installed(file: Path) -> bool:
-    """Tell whether a file belongs to an installed package; an environment may lie in the user's folder."""
+    """Return whether a file is of an installed package.
+
+    An environment may be within the user's folder.
+    """
     return bool({"site-packages", "dist-packages"} & set(file.parts))
 
 
@@ -210,15 +219,22 @@ def _with_parents(name: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """A module that may be beside the user's file, and whether it is named without dots before it."""
+class _ImportedName:
+    """A module that may be beside the user's file.
+
+    Attributes:
+        name: Its dotted name.
+        is_absolute: Whether the import has no dots before the name.
+    """
 
     name: str
     is_absolute: bool
 
 
-def _imports_of(name: str, module: Module, folder: Path) -> Iterator[_Wanted]:
-    """Yield the modules that may be beside the user's file, as the import statements of one module name them."""
+def _imports_of(
+    name: str, module: SourceModule, folder: Path
+) -> Iterator[_ImportedName]:
+    """Yield the modules in one module's imports that may be beside the user's file."""
     package = name if module.is_package else name.rpartition(".")[0]
     for statement in _statements(module.content):
         start = _absolute(package, statement.level, statement.module)
@@ -226,16 +242,19 @@ def _imports_of(name: str, module: Module, folder: Path) -> Iterator[_Wanted]:
             continue
         is_absolute = statement.level == 0
         if start:
-            yield _Wanted(start, is_absolute)
+            yield _ImportedName(start, is_absolute)
         parts = statement.names
         if parts == ("*",):
             parts = tuple(_modules_in(folder.joinpath(*start.split("."))))
         for part in parts:
-            yield _Wanted(f"{start}.{part}" if start else part, is_absolute)
+            yield _ImportedName(f"{start}.{part}" if start else part, is_absolute)
 
 
 def _absolute(package: str, level: int, base: str) -> str | None:
-    """Return what a relative import names, "" for the folder itself, None if it lies above the user's folder."""
+    """Return the full name in an import, "" for the folder itself.
+
+    Returns None if the name lies above the user's folder.
+    """
     if level == 0:
         return base
     above = package.split(".") if package else []
@@ -254,7 +273,13 @@ def _modules_in(folder: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class _Import:
-    """What an import statement names: dots before the module, the module, and what is taken from it."""
+    """An import statement.
+
+    Attributes:
+        level: Dots before the module.
+        module: The module.
+        names: Names that are imported from it.
+    """
 
     level: int
     module: str
@@ -263,24 +288,27 @@ class _Import:
 
 @lru_cache(maxsize=256)
 def _statements(content: bytes) -> Sequence[_Import]:
-    """Return all import statements of a module, also those within functions; none if it cannot be parsed."""
+    """Return all import statements of a module, also those within functions.
+
+    Returns none if the module cannot be parsed.
+    """
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         # Running the file raises the same error, with its place.
         return ()
-    found = []
+    imports = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found += [_Import(0, alias.name) for alias in node.names]
+            imports += [_Import(0, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = tuple(alias.name for alias in node.names)
-            found.append(_Import(node.level, node.module or "", names))
-    return found
+            imports.append(_Import(node.level, node.module or "", names))
+    return imports
 
 
-class _Redirected(ast.NodeTransformer):
-    """Has import statements of siblings name them within the package of the user's code."""
+class _SiblingImports(ast.NodeTransformer):
+    """A change of imports: siblings are named within the package of the user's code."""
 
     def __init__(self, package: str, siblings: frozenset[str]) -> None:
         self._package = package
@@ -315,7 +343,7 @@ class _Redirected(ast.NodeTransformer):
 
 
 class _Loader(Loader):
-    """Runs one module of a user's code as it was read."""
+    """A loader that runs one module of a user's code as it was read."""
 
     def __init__(self, code: UserCode, name: str) -> None:
         self._code = code
@@ -327,17 +355,14 @@ class _Loader(Loader):
         source = code.modules[self._name]
         file = str(source.file.absolute())
         tree = ast.parse(source.content, file)
-        redirected = _Redirected(code.package, code.siblings).visit(tree)
-        exec(
-            compile(
-                ast.fix_missing_locations(redirected), file, "exec", dont_inherit=True
-            ),
-            vars(module),
-        )
+        changed = _SiblingImports(code.package, code.siblings).visit(tree)
+        ast.fix_missing_locations(changed)
+        program = compile(changed, file, "exec", dont_inherit=True)
+        exec(program, vars(module))
 
 
 class _Finder(MetaPathFinder):
-    """Finds the modules of users' code that was loaded; it knows no others."""
+    """A finder of the modules of users' code that was loaded."""
 
     def find_spec(
         self,
@@ -345,7 +370,7 @@ class _Finder(MetaPathFinder):
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Return the module of a full name, None if it is none of a user's code."""
+        """Return the module of a full name; None if no user's code has it."""
         package, _, name = fullname.partition(".")
         code = _LOADED.get(package)
         if code is None:

@@ -1,4 +1,4 @@
-"""Classes that users write, beside archselect's own: of installed packages, or of a Python file (`mine.py:Mine`)."""
+"""Registries of classes that users write in a package or a file (`mine.py:Mine`)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.foreign_text import check_label
 from archselect.nasbench_adapters.input_files import expand
-from archselect.nasbench_adapters.plugins.registry import Registry, check_name
+from archselect.nasbench_adapters.plugins.registry import Registry, check_entry_name
 from archselect.nasbench_adapters.plugins.user_code import (
     PREFIX,
     UserCode,
-    loaded_code,
+    find_loaded_code,
     read_code,
 )
 
@@ -27,18 +27,18 @@ Model = TypeVar("Model", bound="BaseModel")
 
 
 class UserClasses(Registry[type[Model]]):
-    """The classes of a kind by name, or as FILE.py:CLASS.
+    """Classes of one kind by name, or as FILE.py:CLASS.
 
-    Each has a name and a summary; fields are settings.
+    Each has a name and a summary; its fields are settings.
 
     Args:
-        kind: what they are, for messages, such as "selector".
-        group: the entry-point group.
-        built_in: archselect's own, by name.
-        base: what they derive from.
-        method: the one that does the work, as it is written.
-        check: what else they have to keep to. Raises ValueError, with the mend.
-        key: what users name one by, if that is not its kind.
+        kind: Kind of the classes, for messages, such as "selector".
+        group: Entry-point group.
+        built_in: Classes of archselect, by name.
+        base: Base class of all.
+        method: Signature of the method that does the work.
+        check: Further check of a class. Raises ValueError, which says how to fix it.
+        key: Key by which users name a class, if that is not its kind.
     """
 
     def __init__(
@@ -48,104 +48,130 @@ class UserClasses(Registry[type[Model]]):
         built_in: Mapping[str, type[Model]],
         base: type[Model],
         method: str,
-        check: Callable[[type[Model]], None] = lambda found: None,
+        check: Callable[[type[Model]], None] | None = None,
         key: str | None = None,
     ) -> None:
-        super().__init__(kind, group, built_in, self._declared, key=key)
-        self._base, self._method, self._check = base, method, check
+        super().__init__(kind, group, built_in, self._accept_declared, key=key)
+        self._base = base
+        self._method = method
+        self._check = check
 
     def get(self, name: str) -> type[Model]:
-        """The class that a text names.
+        """Return the class that a text names.
 
         Args:
-            name: of one of archselect's own or of an installed package; or the path of
-                a Python file, which is executed, a colon and the name of a class in it.
-                The class may be left out where the file has one.
+            name: Name of a class of archselect or of an installed package; or the path
+                of a Python file, which is executed, a colon and the name of a class in
+                it. The class may be left out where the file has only one.
 
-        Raises UserError, saying where, if the name is unknown, or the file or the class
-        is no good.
+        Raises:
+            UserError: The name is unknown, or the file or the class cannot be used. The
+                message says where.
         """
         path, class_name = _split(name)
-        return super().get(name) if path is None else self._of_file(path, class_name)
+        if path is None:
+            return super().get(name)
+        return self._load_from_file(path, class_name)
 
     def source(self, name: str) -> str | None:
-        """Return where the class that a text names comes from: the hash of its code, or package and version.
+        """Return the hash of a class's code, or its package and version.
 
         The hash is that of the file and of all that it imports from its folder.
 
-        None for archselect's own, and for unknown names. Raises UserError if there is
-        no such file.
+        Returns None for archselect's classes and for unknown names. Raises UserError if
+        there is no such file.
         """
         path, _ = _split(name)
-        return super().source(name) if path is None else f"file {self._read(path).hash}"
+        if path is None:
+            return super().source(name)
+        return f"file {self._read(path).hash}"
 
     def source_of(self, kind: type[Model], name: str) -> str | None:
-        """Return what :meth:`source` says of a class that :meth:`get` has returned: of the code that it was made of."""
-        code = loaded_code(kind)
-        return super().source(name) if code is None else f"file {code.hash}"
+        """Return the source of a class that :meth:`get` returned, as it was loaded.
 
-    def usable(self, found: Any) -> type[Model]:
-        """The class, if studies can use it.
-
-        Raises ValueError, with the mend, if it lacks something.
+        The file may have changed since; see :meth:`source`.
         """
-        if not inspect.isclass(found) or not issubclass(found, self._base):
+        code = find_loaded_code(kind)
+        if code is None:
+            return super().source(name)
+        return f"file {code.hash}"
+
+    def check_class(self, candidate: Any) -> type[Model]:
+        """Return a class if studies can use it.
+
+        Raises ValueError, which says how to fix it, if the class lacks something.
+        """
+        if not inspect.isclass(candidate) or not issubclass(candidate, self._base):
             raise ValueError(
                 f"it is no {self.kind}: derive a class from {self._base_name}"
             )
-        if inspect.isabstract(found):
-            raise ValueError(f"{found.__name__} has no method {self._method}")
+        class_name = candidate.__name__
+        if inspect.isabstract(candidate):
+            raise ValueError(f"{class_name} has no method {self._method}")
         for attribute in ("name", "summary"):
-            if not isinstance(getattr(found, attribute, None), str):
+            if not isinstance(getattr(candidate, attribute, None), str):
                 raise ValueError(
-                    f'{found.__name__} lacks a {attribute}: give it {attribute}: ClassVar[str] = "…"'
+                    f"{class_name} lacks a {attribute}: give it "
+                    f'{attribute}: ClassVar[str] = "…"'
                 )
         try:
-            check_label(found.name)  # type: ignore[attr-defined]
+            check_label(candidate.name)  # type: ignore[attr-defined]
         except ValueError as error:
-            raise ValueError(f"the name of {found.__name__}: {error}") from error
-        self._check(found)
-        return found
+            raise ValueError(f"the name of {class_name}: {error}") from error
+        if self._check is not None:
+            self._check(candidate)
+        return candidate
 
-    def _declared(self, name: str, found: Any) -> type[Model]:
-        kind = self.usable(found)
-        check_name(name, kind.name)  # type: ignore[attr-defined]
+    def _accept_declared(self, name: str, candidate: Any) -> type[Model]:
+        """Return a class that a package declares under a name, after checking both."""
+        kind = self.check_class(candidate)
+        check_entry_name(name, kind.name)  # type: ignore[attr-defined]
         return kind
 
     @property
     def _base_name(self) -> str:
         return f"{self._base.__module__}.{self._base.__name__}"
 
-    def _of_file(self, path: Path, class_name: str) -> type[Model]:
+    def _load_from_file(self, path: Path, class_name: str) -> type[Model]:
+        """Return a class of a file, which is executed the first time.
+
+        Raises UserError if the file fails, or has no such class.
+        """
         module = _execute(self._read(path))
-        found = {
+        classes = self._classes_in(module)
+        if not class_name and len(classes) == 1:
+            class_name = next(iter(classes))
+        if not class_name:
+            raise UserError(
+                f"{path} has {len(classes)} {self.kind}s: name one, as {path}:CLASS "
+                f"({', '.join(classes) or 'none'})"
+            )
+        if class_name not in classes and hasattr(module, class_name):
+            raise UserError(
+                f"{path}: {class_name} is no {self.kind}: derive it, there, from "
+                f"{self._base_name}"
+            )
+        if class_name not in classes:
+            raise unknown(f"{self.kind} in {path}", class_name, classes)
+        kind = classes[class_name]
+        try:
+            kind.model_rebuild()
+        except NameError as error:
+            raise UserError(f"{path}: {class_name}: {describe_error(error)}") from error
+        try:
+            return self.check_class(kind)
+        except ValueError as error:
+            raise UserError(f"{path}: {error}") from error
+
+    def _classes_in(self, module: ModuleType) -> dict[str, type[Model]]:
+        """Return the classes of this kind that a module defines itself, by name."""
+        return {
             name: kind
             for name, kind in vars(module).items()
             if inspect.isclass(kind)
             and issubclass(kind, self._base)
             and kind.__module__ == module.__name__
         }
-        if not class_name and len(found) == 1:
-            class_name = next(iter(found))
-        if not class_name:
-            raise UserError(
-                f"{path} has {len(found)} {self.kind}s: name one, as {path}:CLASS ({', '.join(found) or 'none'})"
-            )
-        if class_name not in found and hasattr(module, class_name):
-            raise UserError(
-                f"{path}: {class_name} is no {self.kind}: derive it, there, from {self._base_name}"
-            )
-        if class_name not in found:
-            raise unknown(f"{self.kind} in {path}", class_name, found)
-        kind = found[class_name]
-        try:
-            kind.model_rebuild()
-        except NameError as error:
-            raise UserError(f"{path}: {class_name}: {said(error)}") from error
-        try:
-            return self.usable(kind)
-        except ValueError as error:
-            raise UserError(f"{path}: {error}") from error
 
     def _read(self, path: Path) -> UserCode:
         """Return the code of a file.
@@ -155,17 +181,20 @@ class UserClasses(Registry[type[Model]]):
         if not path.is_file():
             example = f"my_{self.kind}.py:My{self.kind.capitalize()}"
             raise UserError(
-                f"there is no file {path}: name a Python file and a class in it, as {example}"
+                f"there is no file {path}: name a Python file and a class in it, as "
+                f"{example}"
             )
         return read_code(path)
 
 
 def _split(text: str) -> tuple[Path | None, str]:
-    """The file and the class that a text names; no file for a name."""
+    """Return the file and the class that a text names; no file for a plain name."""
     file, colon, class_name = text.rpartition(":")
     if colon and file.endswith(".py"):
         return expand(file), class_name
-    return (expand(text), "") if text.endswith(".py") else (None, "")
+    if text.endswith(".py"):
+        return expand(text), ""
+    return None, ""
 
 
 def _execute(code: UserCode) -> ModuleType:
@@ -176,35 +205,39 @@ def _execute(code: UserCode) -> ModuleType:
     try:
         return code.load()
     except (Exception, SystemExit) as error:
-        raise UserError(f"{where(error, code.path)}: {said(error)}") from error
+        raise UserError(
+            f"{locate_error(error, code.path)}: {describe_error(error)}"
+        ) from error
 
 
-def where(error: BaseException, path: Path) -> str:
-    """Return the last line of a file, or of what it imports from its folder, that an error came from, and its file."""
+def locate_error(error: BaseException, path: Path) -> str:
+    """Return the file and the last line of a user's code that an error came from.
+
+    The user's code is the file of a path and what that imports from its folder.
+    """
     place = f"{path}"
     for frame, line in traceback.walk_tb(error.__traceback__):
         file = frame.f_code.co_filename
-        of_user = str(frame.f_globals.get("__name__", "")).startswith(PREFIX)
-        if of_user or file == str(path.absolute()):
-            place = f"{_shown(file, path)}, line {line}"
-    if isinstance(error, SyntaxError) and Path(error.filename or "").is_relative_to(
-        path.parent.absolute()
-    ):
-        place = f"{_shown(str(error.filename), path)}, line {error.lineno}"
+        module_name = str(frame.f_globals.get("__name__", ""))
+        if module_name.startswith(PREFIX) or file == str(path.absolute()):
+            place = f"{_shorten_file(file, path)}, line {line}"
+    if isinstance(error, SyntaxError):
+        file = error.filename or ""
+        if Path(file).is_relative_to(path.parent.absolute()):
+            place = f"{_shorten_file(file, path)}, line {error.lineno}"
     return place
 
 
-def _shown(file: str, path: Path) -> str:
-    """Return a file of a user's code in the words of the path that names the code."""
+def _shorten_file(file: str, path: Path) -> str:
+    """Return a file of a user's code relative to the path that names the code."""
     folder = path.parent.absolute()
-    return (
-        f"{path.parent / Path(file).relative_to(folder)}"
-        if Path(file).is_relative_to(folder)
-        else file
-    )
+    if not Path(file).is_relative_to(folder):
+        return file
+    return f"{path.parent / Path(file).relative_to(folder)}"
 
 
-def said(error: BaseException) -> str:
-    """An error's type and message, in one line."""
+def describe_error(error: BaseException) -> str:
+    """Return an error's type and message in one line."""
     message = error.msg if isinstance(error, SyntaxError) else str(error)
-    return f"{type(error).__name__}: {' '.join(message.split())}"
+    words = message.split()
+    return f"{type(error).__name__}: {' '.join(words)}"

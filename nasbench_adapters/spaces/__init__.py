@@ -7,7 +7,7 @@ from typing import Any
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.foreign_text import check_label
-from archselect.nasbench_adapters.plugins.registry import Registry, check_name
+from archselect.nasbench_adapters.plugins.registry import Registry, check_entry_name
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.spaces.darts import (
     S1,
@@ -41,7 +41,7 @@ def _accept(name: str, candidate: Any) -> type[SearchSpace]:
         raise ValueError(
             "it is no class derived from archselect.nasbench_adapters.space.SearchSpace"
         )
-    check_name(name, candidate.name)
+    check_entry_name(name, candidate.name)
     return candidate
 
 

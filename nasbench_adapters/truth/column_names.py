@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archselect.nasbench_adapters.errors import UserError, nearest, plain
+from archselect.nasbench_adapters.errors import UserError, fold_spelling, nearest
 
 Key = tuple[str, str, int]
 
@@ -89,11 +89,11 @@ def _of_split(
         )
     if (
         meant is None
-        and plain(split) in VALIDATION
+        and fold_spelling(split) in VALIDATION
         and _is_other_half(dataset, datasets)
     ):
         clauses.append(HALVES)
-    if meant is None and plain(split) == "oritest" and "x-test" in splits:
+    if meant is None and fold_spelling(split) == "oritest" and "x-test" in splits:
         clauses.append(PARTS)
     ends = [key[2] for key in keys if meant is None or key[1] == meant]
     if epochs not in ends:
@@ -108,16 +108,23 @@ def _meant_split(split: str, splits: Sequence[str]) -> str | None:
     if spelled is not None:
         return spelled
     for purpose in (VALIDATION, TEST):
-        if plain(split) not in purpose:
+        if fold_spelling(split) not in purpose:
             continue
-        same = [other for other in splits if plain(other) in purpose]
+        same = [other for other in splits if fold_spelling(other) in purpose]
         # Two of NAS-Bench-201's own splits are never the same images.
-        same = [other for other in same if not {plain(split), plain(other)} <= EXACT]
+        same = [
+            other
+            for other in same
+            if not {fold_spelling(split), fold_spelling(other)} <= EXACT
+        ]
         return same[0] if len(same) == 1 else None
     return None
 
 
 def _is_other_half(dataset: str, datasets: Sequence[str]) -> bool:
     """Return whether one of cifar10 and cifar10-valid was asked for, and the other one is there."""
-    others = {plain(CIFAR10): HALF_OF_CIFAR10, plain(HALF_OF_CIFAR10): CIFAR10}
-    return others.get(plain(dataset)) in datasets
+    others = {
+        fold_spelling(CIFAR10): HALF_OF_CIFAR10,
+        fold_spelling(HALF_OF_CIFAR10): CIFAR10,
+    }
+    return others.get(fold_spelling(dataset)) in datasets

@@ -18,7 +18,7 @@ import pyarrow as pa
 from archselect.nasbench_adapters.errors import UserError, nearest
 from archselect.nasbench_adapters.input_files import (
     DAMAGED,
-    check_unpacked,
+    check_not_packed,
     open_bytes,
     open_plain,
     open_text,
@@ -276,7 +276,7 @@ def _read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         with open_plain(path) as file:
             head = file.read(len(PARQUET))
         if head != PARQUET:
-            check_unpacked(path, head)
+            check_not_packed(path, head)
         check_parquet(path)
         frame = pd.read_parquet(path).reset_index(drop=True)
         present = [column for column in columns if column in frame]

@@ -21,9 +21,9 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.input_files import DAMAGED, open_plain
 from archselect.nasbench_adapters.safe_pickle import (
     STAND_INS,
-    calls_limited,
     check_torch_file,
     check_torch_pickle,
+    limit_calls,
 )
 from archselect.nasbench_adapters.truth.results import (
     add_results,
@@ -75,7 +75,7 @@ def load_plain(path: Path) -> Any:
                 check_torch_file(file, size)
             else:
                 _check_old_file(file, size)
-        with torch.serialization.safe_globals(names), calls_limited(size):
+        with torch.serialization.safe_globals(names), limit_calls(size):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         asked = re.search(r"(?:GLOBAL|it asks for) (\S+)", str(error))

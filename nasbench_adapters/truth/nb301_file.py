@@ -23,11 +23,11 @@ import numpy as np
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.input_files import DAMAGED, read_text
 from archselect.nasbench_adapters.safe_pickle import (
-    calls_limited,
     check_containers,
     encode,
-    read_pickled,
-    refusing,
+    limit_calls,
+    raising_user_errors,
+    read_pickle_bytes,
 )
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import nb301_encoding
@@ -120,10 +120,10 @@ def read_booster(path: Path) -> tuple[float, int, list[dict[str, np.ndarray]]]:
     A tree is a mapping for :meth:`Trees.of`. Raises UserError if the file is damaged,
     of another kind, or asks for code to be run.
     """
-    with refusing(path):
-        packed = read_pickled(path)
+    with raising_user_errors(path):
+        packed = read_pickle_bytes(path)
         check_containers(packed)
-        with calls_limited(len(packed)):
+        with limit_calls(len(packed)):
             state = _Unpickler(io.BytesIO(packed)).load()
         if not isinstance(state, _Booster) or not isinstance(
             state.handle, bytes | bytearray

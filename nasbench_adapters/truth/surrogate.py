@@ -26,7 +26,7 @@ from archselect.nasbench_adapters.agreement import Agreement
 from archselect.nasbench_adapters.arrays import open_arrays
 from archselect.nasbench_adapters.atomic_files import write_atomically
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.input_files import check_kinds
+from archselect.nasbench_adapters.input_files import check_value_types
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space, registry
 from archselect.nasbench_adapters.spaces.nb1shot1 import OneShotSpace
@@ -206,9 +206,9 @@ class Surrogate:
             with open_arrays(path) as file:
                 content = dict(file)
             header = json.loads(content.pop("surrogate").tobytes())
-            check_kinds(header, _KINDS)
+            check_value_types(header, _KINDS)
             if header["agreement"] is not None:
-                check_kinds(header["agreement"], _AGREEMENT)
+                check_value_types(header["agreement"], _AGREEMENT)
             if header["schema"] != SCHEMA:
                 raise UserError(
                     f"{path} has schema {header['schema']}, not {SCHEMA}: fit the surrogate again"

@@ -31,7 +31,7 @@ import numpy as np
 from archselect.nasbench_adapters.arrays import open_arrays
 from archselect.nasbench_adapters.atomic_files import write_atomically
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.input_files import DAMAGED, check_kinds
+from archselect.nasbench_adapters.input_files import DAMAGED, check_value_types
 from archselect.nasbench_adapters.space import DROPPED, Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space, registry
 from archselect.nasbench_adapters.spaces.nb1shot1 import OneShotSpace
@@ -132,10 +132,10 @@ _COLUMN_KINDS: dict[str, type | UnionType] = {
 
 def _check_header(header: object) -> None:
     """Raises ValueError unless a header, whose checksum anyone can make, has what is read of it."""
-    check_kinds(header, _KINDS)
+    check_value_types(header, _KINDS)
     assert isinstance(header, dict)
     for column in header["columns"]:
-        check_kinds(column, _COLUMN_KINDS)
+        check_value_types(column, _COLUMN_KINDS)
         if (
             not all(isinstance(seed, str) for seed in column["seeds"])
             or (column["divisor"] or 1) < 1

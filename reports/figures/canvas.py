@@ -20,7 +20,11 @@ from matplotlib.figure import Figure as _Figure
 from matplotlib.patches import Patch
 
 from archselect.benchmarks.store.facts import content_id
-from archselect.nasbench_adapters.foreign_text import one_line, shortened, visible
+from archselect.nasbench_adapters.foreign_text import (
+    escape_invisible,
+    one_line,
+    shorten,
+)
 from archselect.reports.escaping import html
 from archselect.reports.figures.palette import FONT, GRID, INK, MUTED
 
@@ -79,7 +83,7 @@ class Figure:
 def row_names(names: Iterable[str]) -> list[str]:
     """The names of rows as the left margin has room for them: of a long one the middle is left out."""
     return [
-        shortened(name, max(1, LONGEST_ROW * len(name) // max(1, _letters(name))))
+        shorten(name, max(1, LONGEST_ROW * len(name) // max(1, _letters(name))))
         for name in names
     ]
 
@@ -120,7 +124,7 @@ def add_key(
     )
     # Given as labels, names that begin with an underscore would be left out.
     for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_text(shortened(one_line(name), LONGEST_KEY))
+        text.set_text(shorten(one_line(name), LONGEST_KEY))
 
 
 def height(canvas: Canvas) -> float:
@@ -183,7 +187,7 @@ def svg(name: str, title: str, inches: float, draw: Callable[[Canvas], None]) ->
         file.getvalue(),
         flags=re.DOTALL,
     ).strip()
-    text = _TAG.sub(lambda tag: _own_tag(tag[0], name), visible(text))
+    text = _TAG.sub(lambda tag: _own_tag(tag[0], name), escape_invisible(text))
     return (
         text.replace("<svg ", f'<svg role="img" aria-label="{html(title)}" ', 1) + "\n"
     )

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from archselect.benchmarks.store.facts import flatten
 from archselect.benchmarks.store.records import Inputs, Landscape, Machine
-from archselect.nasbench_adapters.foreign_text import visible
+from archselect.nasbench_adapters.foreign_text import escape_invisible
 from archselect.reports.drawing.cells import SelectedCells, legend
 from archselect.reports.figures.canvas import Figure
 from archselect.reports.figures.palette import style_sheet, themed, variable
@@ -158,7 +158,7 @@ def page(
 def _shown(value: Any) -> Any:
     """A value of the page with nothing in it that cannot be seen; what is markup already has been looked at."""
     return (
-        visible(value)
+        escape_invisible(value)
         if isinstance(value, str) and not isinstance(value, Markup)
         else value
     )

@@ -9,7 +9,7 @@ from io import StringIO
 
 import pandas as pd
 
-from archselect.nasbench_adapters.foreign_text import shortened, spreadsheet_cell
+from archselect.nasbench_adapters.foreign_text import shorten, spreadsheet_cell
 from archselect.reports.escaping import html, latex, markdown
 from archselect.reports.tables.table import BEST, HEADINGS, LEVEL_WITH_IT, Table
 
@@ -168,7 +168,7 @@ def to_latex(table: Table) -> str:
 
 def _latex_cell(text: str) -> str:
     """A cell, of which LaTeX's longest length holds a row."""
-    return latex(shortened(text, LONGEST_CELL))
+    return latex(shorten(text, LONGEST_CELL))
 
 
 def to_html(table: Table) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archselect.nasbench_adapters.plugins.registry import Registry, check_name
+from archselect.nasbench_adapters.plugins.registry import Registry, check_entry_name
 from archselect.selectors.proxies.base import Proxy
 from archselect.selectors.proxies.epe_nas import EPE_NAS
 from archselect.selectors.proxies.fisher import FISHER
@@ -47,7 +47,7 @@ def _accept(name: str, candidate: Any) -> Proxy:
     """
     if not isinstance(candidate, Proxy):
         raise ValueError("it is no archselect.selectors.proxies.base.Proxy")
-    check_name(name, candidate.name)
+    check_entry_name(name, candidate.name)
     return candidate
 
 

@@ -19,7 +19,7 @@ def train(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
     monkeypatch.setattr(
-        one_training, "settle", lambda threads: None
+        one_training, "configure_process", lambda threads: None
     )  # it would settle this process for good
 
     def call(*arguments):

@@ -17,7 +17,11 @@ from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Failure, Record
 from archselect.benchmarks.store.status import read_status
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.foreign_text import LONGEST_MESSAGE, one_line, visible
+from archselect.nasbench_adapters.foreign_text import (
+    LONGEST_MESSAGE,
+    escape_invisible,
+    one_line,
+)
 from archselect.nasbench_adapters.plugins.registry import PluginWarning
 
 cli = importlib.import_module("archselect.benchmarks.cli.app")
@@ -60,7 +64,9 @@ def test_a_line_is_one_line_as_it_is(terminal, texts):
         cli.notice(text, "red")
     lines = STYLE.sub("", terminal.getvalue()).splitlines()
     assert controls(terminal.getvalue()) == set()
-    assert lines == [visible(text, keep="") for text in texts for _ in range(2)]
+    assert lines == [
+        escape_invisible(text, keep="") for text in texts for _ in range(2)
+    ]
 
 
 def test_titles_and_cells_of_a_table_are_as_they_are(texts, capsys):

@@ -6,7 +6,7 @@ import torch
 
 from archselect.benchmarks.optimisers.supernets import Recipe, make_supernet
 from archselect.benchmarks.runs.task import SupernetTask
-from archselect.benchmarks.runtime.meter import Clock
+from archselect.benchmarks.runtime.meter import PhaseClock
 from archselect.benchmarks.store.records import SupernetInputs
 from archselect.nasbench_adapters.space import DROPPED
 from archselect.nasbench_adapters.spaces import get_space
@@ -46,7 +46,7 @@ def new_task(digits):
                 make_supernet(recipe, space, inputs, images, 0),
                 images,
             )
-        return SupernetTask(space, *made[space.name], Clock(CPU), 0, 0)
+        return SupernetTask(space, *made[space.name], PhaseClock(CPU), 0, 0)
 
     return make
 

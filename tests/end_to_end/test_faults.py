@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from archselect.benchmarks.plan import preflight
-from archselect.nasbench_adapters.atomic_files import held
+from archselect.nasbench_adapters.atomic_files import lock_folder
 
 pytestmark = pytest.mark.slow
 
@@ -130,7 +130,7 @@ def test_a_second_command_on_the_same_folder_is_refused(world, finished, archsel
 
 
 def test_reports_and_status_need_not_wait(copied, archselect):
-    with held(copied):
+    with lock_folder(copied):
         assert archselect("report", "out")[0] == archselect("status", "out")[0] == 0
         code, printed, err = archselect(*RUN)
         assert (code, printed) == (

@@ -9,7 +9,7 @@ import time
 import pytest
 import torch
 
-from archselect.benchmarks.runtime.tensor_files import load_checked
+from archselect.benchmarks.runtime.tensor_files import load_tensors
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Trained
 
@@ -50,7 +50,7 @@ def undisturbed():
 def read(root):
     """(facts of the only record, its weights)"""
     (record,) = Folder(root).read_all(Trained)
-    return record.facts(), load_checked(Folder(root).checkpoint(record.id))["weights"]
+    return record.facts(), load_tensors(Folder(root).checkpoint(record.id))["weights"]
 
 
 def whole(world, undisturbed):
@@ -132,7 +132,7 @@ def test_a_training_that_was_cut_short_goes_on(world, archselect, undisturbed, h
         )
     assert not list(Folder(world.folder / "out").read_all(Trained))
     (path,) = (world.folder / "out" / "checkpoints").glob("*.pt")
-    done = len(load_checked(path)["epochs"])
+    done = len(load_tensors(path)["epochs"])
     assert 1 <= done < EPOCHS
     code, out, err = archselect(*TRAIN, *SMALL, "--out", "out")
     assert (code, err) == (0, "")

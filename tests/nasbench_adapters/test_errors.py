@@ -1,4 +1,4 @@
-"""Errors a user can mend: one line, with the nearest known name."""
+"""Errors that a user can fix: one line, with the nearest known name."""
 
 import copy
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from archselect.nasbench_adapters.foreign_text import (
     LONGEST_LABEL,
     check_label,
+    escape_invisible,
     one_line,
-    shortened,
+    shorten,
     spreadsheet_cell,
-    visible,
 )
 from archselect.nasbench_adapters.spaces import SPACES, get_space
 
@@ -35,32 +35,34 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
     ],
 )
 def test_all_of_a_text_can_be_seen(text, shown):
-    assert visible(text) == shown
+    assert escape_invisible(text) == shown
 
 
 def test_a_line_break_is_kept_only_where_it_may_be():
-    assert visible("a\nb\tc", keep="") == r"a\nb\tc"
+    assert escape_invisible("a\nb\tc", keep="") == r"a\nb\tc"
     assert one_line(" a\n\n b\u2028c\x1ed\te ") == "a b c d e"
 
 
 @given(st.text())
 def test_what_is_made_visible_is_and_stays_so(text):
-    shown = visible(text, keep="")
+    shown = escape_invisible(text, keep="")
     assert all(
         letter.isprintable() or letter.isspace() for letter in shown
     ) and not set(shown) & set("\n\r\t\x1b")
-    assert visible(shown, keep="") == shown
+    assert escape_invisible(shown, keep="") == shown
     assert one_line(text).isprintable() and one_line(one_line(text)) == one_line(text)
 
 
 @given(st.dictionaries(st.text(), st.text()))
 def test_json_stays_the_same_json(values):
-    assert json.loads(visible(json.dumps(values, ensure_ascii=False))) == values
+    assert (
+        json.loads(escape_invisible(json.dumps(values, ensure_ascii=False))) == values
+    )
 
 
 @given(st.text(), st.integers(1, 60))
 def test_a_text_is_never_longer_than_it_may_be(text, most):
-    short = shortened(text, most)
+    short = shorten(text, most)
     assert len(short) <= most and (short == text) == (len(text) <= most)
 
 

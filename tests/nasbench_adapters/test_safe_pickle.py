@@ -22,9 +22,9 @@ from hypothesis.extra import numpy as npst
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.safe_pickle import (
     STAND_INS,
-    numbers_of,
     read_large_pickle,
     read_pickle,
+    to_whole_numbers,
 )
 from archselect.nasbench_adapters.truth.nb201_file import load_plain
 
@@ -54,7 +54,7 @@ PLAIN_DATA = st.recursive(
 PROTOCOLS = st.integers(2, pickle.HIGHEST_PROTOCOL)
 
 
-class Command:
+class ShellCommand:
     """Pickles to a call of `os.system`."""
 
     def __init__(self, command: str) -> None:
@@ -64,7 +64,7 @@ class Command:
         return os.system, (self.command,)
 
 
-class Call:
+class CallOnLoad:
     """Pickles to a call of any function, and a state that is set afterwards."""
 
     def __init__(
@@ -167,7 +167,7 @@ def test_a_pickle_of_python_2(load: Load) -> None:
 def test_nothing_runs(load: Load, tmp_path: Path, protocol: int) -> None:
     trace = tmp_path / "trace"
     with pytest.raises(UserError, match=r"refused: it asks for \w+\.system"):
-        load(pickle.dumps({"data": Command(f"touch {trace}")}, protocol))
+        load(pickle.dumps({"data": ShellCommand(f"touch {trace}")}, protocol))
     assert not trace.exists()
 
 
@@ -200,17 +200,17 @@ def test_an_object_dtype_with_forged_flags_is_refused(load: Load) -> None:
 def test_an_array_needs_a_dtype_of_ours(load: Load) -> None:
     state = (1, (1,), "O", False, [None])
     with pytest.raises(UserError, match="refused: it holds an array without a dtype"):
-        load(pickle.dumps(Call(np.ndarray, (0,), state=state)))
+        load(pickle.dumps(CallOnLoad(np.ndarray, (0,), state=state)))
 
 
 def test_an_array_cannot_be_a_view_of_what_the_file_names(load: Load) -> None:
     # Such a view would outlive the memory of an array whose state is set once more.
-    found = load(pickle.dumps(Call(np.ndarray, (4,), "O", bytes(32))))
+    found = load(pickle.dumps(CallOnLoad(np.ndarray, (4,), "O", bytes(32))))
     assert found.shape == (0,) and found.dtype == np.uint8
     first = np.arange(3, dtype=np.uint8)
     array, view = load(
         pickle.dumps(
-            [first, Call(_numpys_frombuffer(), first, np.dtype("u1"), (3,), "C")]
+            [first, CallOnLoad(_numpys_frombuffer(), first, np.dtype("u1"), (3,), "C")]
         )
     )
     assert view.tolist() == [0, 1, 2] and not np.shares_memory(array, view)
@@ -271,24 +271,24 @@ def repeated(value: object, times: int = 10, depth: int = 10) -> object:
     return value
 
 
-def copies(kind: Callable[..., Any]) -> list[Call]:
+def copies(kind: Callable[..., Any]) -> list[CallOnLoad]:
     """Calls that each copy the same hundred thousand numbers."""
     many = list(range(1_000, 101_000))
-    return [Call(kind, many) for _ in range(100)]
+    return [CallOnLoad(kind, many) for _ in range(100)]
 
 
 MUCH: dict[str, Callable[[], Any]] = {
-    "bytes of a number": lambda: Call(bytes, 10**12),
-    "bytes of a range": lambda: Call(bytes, range(10**12)),
-    "a list of a number": lambda: Call(list, 10**12),
-    "a list of a range": lambda: Call(list, range(10**12)),
-    "an array of a number": lambda: Call(
+    "bytes of a number": lambda: CallOnLoad(bytes, 10**12),
+    "bytes of a range": lambda: CallOnLoad(bytes, range(10**12)),
+    "a list of a number": lambda: CallOnLoad(list, 10**12),
+    "a list of a range": lambda: CallOnLoad(list, range(10**12)),
+    "an array of a number": lambda: CallOnLoad(
         _numpys_frombuffer(), 10**12, np.dtype("u1"), (3,), "C"
     ),
     "copies of a list": lambda: copies(list),
     "copies of a set": lambda: copies(set),
     "copies of bytes": lambda: [
-        Call(_numpys_frombuffer(), _SAME, np.dtype("u1"), (10**6,), "C")
+        CallOnLoad(_numpys_frombuffer(), _SAME, np.dtype("u1"), (10**6,), "C")
         for _ in range(100)
     ],
     "empty lists": lambda: b"\x80\x02(" + b"]" * 2_000_000 + b"t.",
@@ -316,12 +316,14 @@ def test_a_pickle_takes_no_more_memory_than_data_of_its_size(
 def test_what_is_named_in_many_places_is_no_array() -> None:
     """A list within a list takes no memory by itself; as an array it would fill gigabytes."""
     found = pickle.loads(pickle.dumps(repeated(0)))  # noqa: S301 (made here)
-    assert numbers_of(found).dtype.kind == "f" and not numbers_of(found).size
-    assert numbers_of([1, 2]).tolist() == [1, 2] and numbers_of(
+    assert (
+        to_whole_numbers(found).dtype.kind == "f" and not to_whole_numbers(found).size
+    )
+    assert to_whole_numbers([1, 2]).tolist() == [1, 2] and to_whole_numbers(
         np.array([3])
     ).tolist() == [3]
     for other in ([], None, {}, "12", [1, [2]], [True]):
-        assert not numbers_of(other).size
+        assert not to_whole_numbers(other).size
 
 
 def test_a_packed_pickle_that_unpacks_to_much(tmp_path: Path) -> None:
@@ -348,13 +350,13 @@ def test_large_pickles_are_read_as_they_are_unpacked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        Call(bytearray, 10**12),
-        Call(torch.FloatTensor, 10**6, 10**6),
-        Call(Counter, "x"),
+        CallOnLoad(bytearray, 10**12),
+        CallOnLoad(torch.FloatTensor, 10**6, 10**6),
+        CallOnLoad(Counter, "x"),
     ],
 )
 def test_torchs_loader_makes_nothing_of_a_number(
-    tmp_path: Path, zipped: bool, call: Call
+    tmp_path: Path, zipped: bool, call: CallOnLoad
 ) -> None:
     path = tmp_path / "a.pth"
     torch.save({"a": call}, path, _use_new_zipfile_serialization=zipped)

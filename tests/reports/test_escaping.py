@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from support import hostile
 
-from archselect.nasbench_adapters.foreign_text import one_line, visible
+from archselect.nasbench_adapters.foreign_text import escape_invisible, one_line
 from archselect.reports.escaping import bibtex, code, html, latex, markdown
 
 READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -98,9 +98,9 @@ def test_any_text_is_just_itself_as_code(text):
 def test_html_and_xml_are_just_the_text():
     for text in hostile.TEXTS.values():
         found = Read(f'<p title="{html(text)}">{html(text)}</p>')
-        assert (found.tags, found.text) == (["p"], visible(text))
+        assert (found.tags, found.text) == (["p"], escape_invisible(text))
         element = ElementTree.fromstring(f'<a b="{html(text)}">{html(text)}</a>')
-        assert (element.text or "") == visible(text)
+        assert (element.text or "") == escape_invisible(text)
 
 
 def test_latex_is_ascii_in_one_line_and_balanced():

@@ -25,7 +25,7 @@ from archselect.benchmarks.store.records import (
     StudyInfo,
     Time,
 )
-from archselect.nasbench_adapters.foreign_text import one_line, visible
+from archselect.nasbench_adapters.foreign_text import escape_invisible, one_line
 from archselect.reports.comparison.gate import parse_all
 from archselect.reports.comparison.snapshot import read
 from archselect.reports.comparison.text import (
@@ -180,7 +180,7 @@ def test_the_page_shows_every_text_and_obeys_none(study, texts):
     assert not any(name.startswith("on") for name in found.attributes)
     for name in shown(texts):
         assert name in found.text
-    assert visible("\n".join(texts)) in found.text
+    assert escape_invisible("\n".join(texts)) in found.text
 
 
 def test_every_figure_is_xml_and_names_every_selector(study, texts):
@@ -320,7 +320,7 @@ def test_text_that_looks_like_a_part_of_the_drawing_stays():
     root = ElementTree.fromstring(themed(svg("odd", "odd", 1.0, draw)))
     assert [
         element.text for element in root.iter() if element.tag.endswith("}text")
-    ] == [visible(odd)]
+    ] == [escape_invisible(odd)]
 
 
 def test_names_of_files_tell_texts_apart():

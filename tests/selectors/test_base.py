@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from archselect.benchmarks.optimisers.supernets import Recipe, make_supernet
 from archselect.benchmarks.runs.task import SupernetTask
-from archselect.benchmarks.runtime.meter import Clock
+from archselect.benchmarks.runtime.meter import PhaseClock
 from archselect.benchmarks.store.records import SupernetInputs
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
@@ -79,7 +79,9 @@ def task():
     )
     images = Images(load_images("digits"), device, limit=40)
     trained = make_supernet(recipe, space, inputs, images, seed=0)
-    return SupernetTask(space, recipe, inputs, trained, images, Clock(device), 0, 1)
+    return SupernetTask(
+        space, recipe, inputs, trained, images, PhaseClock(device), 0, 1
+    )
 
 
 @settings(max_examples=15)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from archselect.benchmarks.optimisers.supernets import Recipe, make_supernet
 from archselect.benchmarks.runs.task import SupernetTask
-from archselect.benchmarks.runtime.meter import Clock
+from archselect.benchmarks.runtime.meter import PhaseClock
 from archselect.benchmarks.store.records import SupernetInputs
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import load_images
@@ -359,7 +359,7 @@ def test_it_selects_from_a_real_supernet(space, skeleton, operation):
     images = Images(load_images("digits"), device, limit=8)
     trained = make_supernet(recipe, space, inputs, images, 0)
     start = trained.alphas[0].clone()
-    clock = Clock(device)
+    clock = PhaseClock(device)
     task = SupernetTask(space, recipe, inputs, trained, images, clock, 0, 0)
     selection = Sgas(warmup_epochs=0, interval=1, operation=operation).select(task)
     assert not torch.equal(task.alphas[0].detach(), start)

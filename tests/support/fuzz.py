@@ -748,7 +748,9 @@ def _use_images(dataset: Any) -> None:
 
 
 SMALL_CIFAR = replace(
-    cifar.CIFAR10, train=(("data_batch_1.bin", 4),), test=(("test_batch.bin", 3),)
+    cifar.CIFAR10,
+    train=(cifar.BinaryFile("data_batch_1.bin", 4),),
+    test=(cifar.BinaryFile("test_batch.bin", 3),),
 )
 
 

@@ -37,7 +37,7 @@ from archselect.benchmarks.plan.protocols import resolve_protocol
 from archselect.benchmarks.runs.task import SupernetTask
 from archselect.benchmarks.runs.training import train_network
 from archselect.benchmarks.runtime import formulations
-from archselect.benchmarks.runtime.meter import Clock
+from archselect.benchmarks.runtime.meter import PhaseClock
 from archselect.benchmarks.scoring.populations import populate
 from archselect.benchmarks.scoring.proxy_scores import Scorer, scoring_inputs
 from archselect.nasbench_adapters import networks
@@ -191,7 +191,7 @@ def selector(name: str) -> Result:
     recipe, epochs, settings = SELECTOR_SETTINGS[name]
     how, inputs, made = supernet_of(recipe, epochs)
     space = get_space("nb201")
-    task = SupernetTask(space, how, inputs, made, digits(), Clock(CPU), 0, 0)
+    task = SupernetTask(space, how, inputs, made, digits(), PhaseClock(CPU), 0, 0)
     selection = SELECTORS[name](**settings).select(task)
     return {
         "architecture": [space.format(selection.architecture)],

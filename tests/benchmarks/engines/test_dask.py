@@ -14,7 +14,12 @@ import pytest
 
 from archselect.benchmarks.engines import dask
 from archselect.benchmarks.engines.registry import get_engine
-from archselect.benchmarks.runtime.calls import DEATHS, StartError, WorkerDied, perform
+from archselect.benchmarks.runtime.calls import (
+    MOST_DEATHS,
+    StartError,
+    WorkerDied,
+    perform,
+)
 from archselect.nasbench_adapters.errors import UserError
 
 distributed = pytest.importorskip("distributed")
@@ -140,17 +145,17 @@ def test_a_call_that_is_blamed_in_company_is_done_again_alone(opened):
     cluster = Cluster()
     desk = opened(cluster, 2)
     deadly, innocent, other = [desk.submit(abs, -number) for number in range(3)]
-    cluster.promise(0).end("error", killed(DEATHS))
-    cluster.promise(1).end("error", killed(DEATHS))
+    cluster.promise(0).end("error", killed(MOST_DEATHS))
+    cluster.promise(1).end("error", killed(MOST_DEATHS))
     cluster.promise(2).end()
     assert other.result(HANG) == 2
     alone = cluster.promise(3)
     late = desk.submit(abs, -3)
     time.sleep(0.1)
     assert len(cluster.handed) == 4
-    alone.end("error", killed(DEATHS - 1))
+    alone.end("error", killed(MOST_DEATHS - 1))
     with pytest.raises(
-        WorkerDied, match=f"^{DEATHS} workers died of it: killed, or out of memory"
+        WorkerDied, match=f"^{MOST_DEATHS} workers died of it: killed, or out of memory"
     ):
         deadly.result(HANG)
     cluster.promise(4).end()
@@ -163,10 +168,10 @@ def test_a_call_fails_only_of_deaths_that_it_alone_can_have_caused(opened):
     """However few a scheduler allows."""
     cluster = Cluster()
     deadly = opened(cluster, 1).submit(abs, -1)
-    for attempt in range(1 + DEATHS):
+    for attempt in range(1 + MOST_DEATHS):
         assert not deadly.done()
         cluster.promise(attempt).end("error", killed(0))
-    with pytest.raises(WorkerDied, match=f"^{DEATHS} workers died of it"):
+    with pytest.raises(WorkerDied, match=f"^{MOST_DEATHS} workers died of it"):
         deadly.result(HANG)
 
 
@@ -340,7 +345,7 @@ def test_a_call_in_the_very_process_of_a_deadly_one_does_not_fail(
     start_dask, calls, tmp_path, monkeypatch
 ):
     """A worker of two threads, and a scheduler that gives up a call at the first death."""
-    monkeypatch.setattr(dask, "DEATHS", 1)
+    monkeypatch.setattr(dask, "MOST_DEATHS", 1)
     begun = tmp_path / "begun"
     environment = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
     cluster = start_dask("--nthreads", "2", workers=1, environment=environment)

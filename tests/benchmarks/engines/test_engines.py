@@ -154,7 +154,7 @@ def test_a_machine_without_slurm_is_told(monkeypatch, quick, tmp_path):
         run_study(quick, tmp_path / "out", device="cpu", engine="slurm")
 
 
-def test_an_attempt_keeps_the_error_and_where_it_was(unsettled_after):
+def test_an_attempt_keeps_the_error_and_where_it_was(process_settings_restored):
     outcome, error = base.attempt((int, ()), fail, ValueError)
     assert outcome is None and type(error) is ValueError
     assert 'raise kind("wrong")' in error.__notes__[0]

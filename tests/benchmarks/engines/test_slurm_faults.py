@@ -48,7 +48,7 @@ FAST = {
 HERE = Path(__file__).parent
 pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="Slurm runs on Linux"),
-    pytest.mark.usefixtures("unsettled_after"),
+    pytest.mark.usefixtures("process_settings_restored"),
     pytest.mark.filterwarnings("always::archselect.nasbench_adapters.errors.Notice"),
 ]
 

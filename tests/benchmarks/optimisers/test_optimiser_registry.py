@@ -69,7 +69,9 @@ def test_an_optimiser_is_found_by_its_own_name_and_says_what_it_is(name):
         key: field.default for key, field in optimiser.model_fields.items()
     }
     assert set(optimiser().settings()) <= set(optimiser.model_fields)
-    assert registry.usable(optimiser) is optimiser and registry.source(name) is None
+    assert (
+        registry.check_class(optimiser) is optimiser and registry.source(name) is None
+    )
 
 
 def test_an_unknown_name_is_met_with_the_nearest():

@@ -19,7 +19,7 @@ from archselect.benchmarks.optimisers.supernets import (
 )
 from archselect.benchmarks.optimisers.trainer import Trainer
 from archselect.benchmarks.plan.parts import SupernetPart
-from archselect.benchmarks.runtime.tensor_files import load_checked
+from archselect.benchmarks.runtime.tensor_files import load_tensors
 from archselect.benchmarks.store.records import SupernetInputs
 from archselect.benchmarks.store.traces import AXES
 from archselect.nasbench_adapters.errors import UserError
@@ -555,7 +555,7 @@ def test_the_time_of_a_resumed_training_is_that_of_all_its_epochs(
     images, target, settings = digits(16), tmp_path / "x.pt", recipe("blank", epochs=3)
     with pytest.raises(Killed):
         made(nb201, images, settings, target=target, advance=die_after(2))
-    saved = load_checked(checkpoint_path(target))["clock"]["seconds"]["supernet"]
+    saved = load_tensors(checkpoint_path(target))["clock"]["seconds"]["supernet"]
     # Each look at the clock takes a second here: one to begin, and one to end that
     # takes the checkpoint over.
     assert saved == 1

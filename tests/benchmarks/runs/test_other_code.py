@@ -12,12 +12,11 @@ from archselect.benchmarks.runs import (
     training,
 )
 from archselect.benchmarks.runs.harness import run_study
-from archselect.benchmarks.runtime import machine
-from archselect.benchmarks.runtime import tensor_files as checked
+from archselect.benchmarks.runtime import machine, tensor_files
 from archselect.benchmarks.runtime.tensor_files import (
-    commit_of,
-    load_checked,
-    save_checked,
+    load_tensors,
+    read_commit,
+    save_tensors,
 )
 from archselect.benchmarks.scoring import proxy_scores as scoring
 from archselect.benchmarks.store.folder import Folder
@@ -70,7 +69,7 @@ def again(study, root, **options):
 
 def commits(root):
     records = {(r.commit, r.supernet_commit) for r in Folder(root).read_all(Record)}
-    return records, {commit_of(path) for path in (root / "supernets").iterdir()}
+    return records, {read_commit(path) for path in (root / "supernets").iterdir()}
 
 
 def test_what_is_kept_is_named_once_and_calmly(study, made):
@@ -175,7 +174,7 @@ def test_final_trainings(write_quick, inline, at, tmp_path):
     assert again(study, root, rerun_other_code=True)[0].made == 3
     assert {fact.commit for fact in Folder(root).read_all(Trained)} == {TWO}
     weights = list((root / "checkpoints").iterdir())
-    assert len(weights) == count and {commit_of(path) for path in weights} == {TWO}
+    assert len(weights) == count and {read_commit(path) for path in weights} == {TWO}
     assert again(study, root)[1] == []
 
 
@@ -231,20 +230,20 @@ def test_scores_through_the_command_line(archselect, inline, at, tmp_path):
 
 
 def test_a_file_of_tensors_names_its_commit(tmp_path):
-    save_checked(tmp_path / "x", {"a": 1}, "abc")
-    assert commit_of(tmp_path / "x") == "abc" and load_checked(tmp_path / "x") == {
+    save_tensors(tmp_path / "x", {"a": 1}, "abc")
+    assert read_commit(tmp_path / "x") == "abc" and load_tensors(tmp_path / "x") == {
         "a": 1
     }
-    save_checked(tmp_path / "x", {"a": 1})
-    assert commit_of(tmp_path / "x") is None
+    save_tensors(tmp_path / "x", {"a": 1})
+    assert read_commit(tmp_path / "x") is None
     for broken in (
         b"",
         b"x" * 40,
-        b"x" * 32 + b"[" * checked.MOST,
+        b"x" * 32 + b"[" * tensor_files._MOST_HEADER_BYTES,
         b"x" * 32 + b"[]\n",
     ):
         (tmp_path / "y").write_bytes(broken)
-        assert commit_of(tmp_path / "y") is None
+        assert read_commit(tmp_path / "y") is None
 
 
 def test_commits_in_words():

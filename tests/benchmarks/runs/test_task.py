@@ -4,7 +4,7 @@ from torch.nn import functional as F
 
 from archselect.benchmarks.optimisers.supernets import Recipe, make_supernet
 from archselect.benchmarks.runs.task import SupernetTask
-from archselect.benchmarks.runtime.meter import Clock
+from archselect.benchmarks.runtime.meter import PhaseClock
 from archselect.benchmarks.store.records import SupernetInputs
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import load_images
@@ -44,7 +44,7 @@ def new_task(nb201, world):
     """`new_task(recipe, selection_seed)` is a task on a copy of the recipe's supernet."""
 
     def make(name="darts", selection_seed=0):
-        return SupernetTask(nb201, *world(name), Clock(CPU), 0, selection_seed)
+        return SupernetTask(nb201, *world(name), PhaseClock(CPU), 0, selection_seed)
 
     return make
 
@@ -311,7 +311,7 @@ def test_on_a_gpu_replayed_scores_are_those_of_the_supernet(nb201):
         )
         trained = make_supernet(recipe, nb201, inputs, images, 0)
         task = SupernetTask(
-            nb201, recipe, inputs, trained, images, Clock(images.device), 0, 0
+            nb201, recipe, inputs, trained, images, PhaseClock(images.device), 0, 0
         )
         before, open_edges = state(task), task.mixture(task.space.undecided())
         scores = [
@@ -377,7 +377,7 @@ def test_on_a_gpu_several_mixtures_go_forward_together(name):
     )
     trained = make_supernet(recipe, space, inputs, images, 0)
     task = SupernetTask(
-        space, recipe, inputs, trained, images, Clock(images.device), 0, 0
+        space, recipe, inputs, trained, images, PhaseClock(images.device), 0, 0
     )
     batch, mixture = task.minibatch(16), task.mixture(space.undecided())
     for change in (mixture.without, mixture.fixed):

@@ -21,7 +21,7 @@ from archselect.benchmarks.runs.training import (
     new_network,
     train_network,
 )
-from archselect.benchmarks.runtime.tensor_files import load_checked
+from archselect.benchmarks.runtime.tensor_files import load_tensors
 from archselect.benchmarks.store.facts import read_fact, write_fact
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.batches import Images
@@ -74,7 +74,7 @@ def trained(case, path, **options):
 
 
 def weights(path):
-    return load_checked(path)["weights"]
+    return load_tensors(path)["weights"]
 
 
 def equal(a, b):
@@ -343,7 +343,7 @@ def test_an_interruption_within_an_epoch_costs_that_epoch_only(
     monkeypatch.setattr(case.images, "epoch", cut)
     with pytest.raises(Stop):
         trained(case, path)
-    assert len(load_checked(path)["epochs"]) == 2
+    assert len(load_tensors(path)["epochs"]) == 2
     assert trained(case, path).facts() == undisturbed.record.facts()
     assert equal(weights(path), undisturbed.weights)
 
@@ -526,10 +526,10 @@ def test_a_mixed_precision_training_goes_on_too(tmp_path):
         trained(case, tmp_path / "y.pt", advance=advance)
     assert trained(case, tmp_path / "y.pt").facts() == whole.facts()
     assert (
-        load_checked(tmp_path / "y.pt")["scaler"]
-        == load_checked(tmp_path / "x.pt")["scaler"]
+        load_tensors(tmp_path / "y.pt")["scaler"]
+        == load_tensors(tmp_path / "x.pt")["scaler"]
     )
-    assert load_checked(tmp_path / "y.pt")["scaler"]["scale"] > 1
+    assert load_tensors(tmp_path / "y.pt")["scaler"]["scale"] > 1
 
 
 @pytest.mark.slow
@@ -615,11 +615,11 @@ def test_a_checkpoint_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
 
     def advance(done, total, epoch):
         if done == 1:
-            monkeypatch.setattr(training, "save_checked", full)
+            monkeypatch.setattr(training, "save_tensors", full)
 
     with pytest.raises(UserError, match="No space left"):
         trained(quick(), path, advance=advance)
-    assert len(load_checked(path)["epochs"]) == 1
+    assert len(load_tensors(path)["epochs"]) == 1
 
 
 def test_flips_and_limits_make_other_data():

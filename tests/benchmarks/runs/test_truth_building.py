@@ -17,7 +17,7 @@ from archselect.benchmarks.runs.truth_building import (
     train_replicas,
     train_table,
 )
-from archselect.nasbench_adapters.atomic_files import held
+from archselect.nasbench_adapters.atomic_files import lock_folder
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import builtin_path
@@ -92,7 +92,7 @@ def few(monkeypatch, small_images):
 def test_two_commands_do_not_build_in_one_folder(tmp_path):
     """Each would take the other's parts for its own, of whatever recipe they are."""
     with (
-        held(tmp_path),
+        lock_folder(tmp_path),
         pytest.raises(UserError, match="another command is writing into"),
     ):
         build_table(RECIPES["nb201-digits"], tmp_path, workers=1)

@@ -23,7 +23,7 @@ class Two(Exception):
         super().__init__(first)
 
 
-class Held(Exception):
+class HasLambda(Exception):
     """Holds what cannot be pickled."""
 
     def __init__(self, text):
@@ -67,7 +67,7 @@ def test_an_error_notes_where_it_was_raised():
     assert "raise kind(*arguments)" in note and note.endswith("KeyError: 'lost'\n")
 
 
-@pytest.mark.parametrize("error", [UserError("mend it"), SeveralFaults(("one", "two"))])
+@pytest.mark.parametrize("error", [UserError("fix it"), SeveralFaults(("one", "two"))])
 def test_what_a_user_can_mend_comes_back_as_such(error):
     there = outcome(fail, type(error), *error.args).exception()
     assert type(there) is type(error) and there.faults == error.faults
@@ -77,7 +77,7 @@ def test_what_a_user_can_mend_comes_back_as_such(error):
     ("kind", "arguments", "text"),
     [
         (Two, (1, 2), "Two: 1"),
-        (Held, ("held",), "Held: held"),
+        (HasLambda, ("held",), "HasLambda: held"),
         (Mute, (), "Mute: <exception str() failed>"),
         (KeyboardInterrupt, (), "KeyboardInterrupt"),
     ],

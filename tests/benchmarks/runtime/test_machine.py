@@ -12,8 +12,8 @@ from archselect.benchmarks.runtime.machine import (
     commit,
     cores,
     cpu_quota,
+    describe_machine,
     find_device,
-    machine,
     open_device,
     same_commit,
 )
@@ -148,7 +148,7 @@ def test_cuda_without_cuda_names_the_mend(monkeypatch):
 
 
 def test_the_cpu_describes_itself():
-    found = machine(torch.device("cpu"))
+    found = describe_machine(torch.device("cpu"))
     assert found.device == "cpu"
     assert found.device_name
     assert found.threads == torch.get_num_threads()

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from archselect.benchmarks.runtime import meter as clock_module
-from archselect.benchmarks.runtime.meter import Clock, PeakMemory
+from archselect.benchmarks.runtime.meter import PeakMemory, PhaseClock
 from archselect.nasbench_adapters.networks import (
     Network,
     Supernet,
@@ -41,7 +41,7 @@ def mixture(space):
 
 
 def test_nested_phases_are_exclusive(now):
-    clock = Clock(CPU)
+    clock = PhaseClock(CPU)
     now(1000)
     with clock.phase("select"):
         now(1)
@@ -66,7 +66,7 @@ def test_nested_phases_are_exclusive(now):
 
 
 def test_a_phase_within_itself_counts_no_second_twice(now):
-    clock = Clock(CPU)
+    clock = PhaseClock(CPU)
     with clock.phase("tune"):
         now(1)
         with clock.phase("tune"):
@@ -76,7 +76,7 @@ def test_a_phase_within_itself_counts_no_second_twice(now):
 
 
 def test_a_phase_that_raises_is_charged_and_left(now):
-    clock = Clock(CPU)
+    clock = PhaseClock(CPU)
     with clock.phase("select"):
         with pytest.raises(RuntimeError, match="broken"), clock.phase("score"):
             now(3)
@@ -87,7 +87,7 @@ def test_a_phase_that_raises_is_charged_and_left(now):
 
 
 def test_real_seconds_pass():
-    clock = Clock(CPU)
+    clock = PhaseClock(CPU)
     with clock.phase("score"):
         time.sleep(0.05)
     assert 0.05 <= clock.times()["score"].seconds < 5
@@ -95,8 +95,8 @@ def test_real_seconds_pass():
 
 def test_counts_go_to_the_phase_in_which_they_happen(nb201, supernet):
     whole, cost = mixture(nb201), ForwardCost(supernet, SHAPE)
-    clock = Clock(CPU)
-    clock.watch(supernet, SHAPE)
+    clock = PhaseClock(CPU)
+    clock.count_passes(supernet, SHAPE)
     without = whole.without(0, 0, 3)
     with torch.no_grad():
         supernet(torch.zeros(2, *SHAPE), whole)
@@ -118,8 +118,8 @@ def test_counts_go_to_the_phase_in_which_they_happen(nb201, supernet):
 def test_backward_counts_twice_its_forward_in_the_phase_of_the_backward(
     nb201, supernet
 ):
-    clock = Clock(CPU)
-    clock.watch(supernet, SHAPE)
+    clock = PhaseClock(CPU)
+    clock.count_passes(supernet, SHAPE)
     labels = torch.tensor([0, 1, 2, 3])
     with clock.phase("score"):
         loss = F.cross_entropy(supernet(torch.randn(4, *SHAPE), mixture(nb201)), labels)
@@ -136,8 +136,8 @@ def test_backward_counts_twice_its_forward_in_the_phase_of_the_backward(
 
 
 def test_a_gradient_of_the_architecture_weights_alone_is_a_backward(nb201, supernet):
-    clock = Clock(CPU)
-    clock.watch(supernet, SHAPE)
+    clock = PhaseClock(CPU)
+    clock.count_passes(supernet, SHAPE)
     alphas = [
         a.requires_grad_()
         for a in new_alphas(nb201, torch.Generator().manual_seed(0), CPU)
@@ -155,8 +155,8 @@ def test_a_network_without_mixture_is_counted(nb201):
         "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|skip_connect~1|none~2|"
     )
     network = Network(nb201, cell, nb201.skeleton(channels=2, cells=1), 1, 10, [0])
-    clock = Clock(CPU)
-    clock.watch(network, SHAPE)
+    clock = PhaseClock(CPU)
+    clock.count_passes(network, SHAPE)
     with clock.phase("validate"), torch.no_grad():
         network(torch.zeros(6, *SHAPE))
     counts = clock.counts()["validate"]
@@ -170,8 +170,8 @@ def test_a_network_without_mixture_is_counted(nb201):
 def test_counting_costs_what_it_counts_nothing(nb201, supernet):
     """Measuring the FLOPs of one image is itself a forward; it must not be counted, nor leave a trace."""
     before = {name: value.clone() for name, value in supernet.state_dict().items()}
-    clock = Clock(CPU)
-    clock.watch(supernet, SHAPE)
+    clock = PhaseClock(CPU)
+    clock.count_passes(supernet, SHAPE)
     assert clock.counts() == {}
     assert all(
         torch.equal(value, before[name])

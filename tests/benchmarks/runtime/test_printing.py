@@ -9,11 +9,11 @@ import pytest
 
 from archselect.benchmarks.runtime.printing import (
     READABLE,
-    Stream,
+    GuardedStream,
     fault_of_output,
-    for_output,
     guarded_streams,
-    readable,
+    to_ascii,
+    to_output_encoding,
 )
 
 
@@ -41,7 +41,7 @@ def text_stream(encoding, errors="strict"):
 def test_every_mark_has_a_form_in_ascii():
     for letter, form in READABLE.items():
         assert form.isascii() and len(letter) == 1 and not letter.isascii()
-    assert readable("✅ Ł é ü −3 ± 1 ↑ τ 中 x̂") == "[ok] L e u -3 +/- 1 ^ tau ? x"
+    assert to_ascii("✅ Ł é ü −3 ± 1 ↑ τ 中 x̂") == "[ok] L e u -3 +/- 1 ^ tau ? x"
 
 
 def test_every_mark_of_the_product_has_a_form(root):
@@ -58,7 +58,7 @@ def test_every_mark_of_the_product_has_a_form(root):
         if not letter.isascii()
     }
     assert len(used) > 10
-    assert {letter for letter in used if "?" in readable(letter)} == set()
+    assert {letter for letter in used if "?" in to_ascii(letter)} == set()
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_every_mark_of_the_product_has_a_form(root):
 )
 def test_letters_that_an_encoding_lacks_are_replaced(monkeypatch, encoding, shown):
     inner = text_stream(encoding)
-    stream = Stream(inner)
+    stream = GuardedStream(inner)
     monkeypatch.setattr(sys, "stdout", stream)
-    assert for_output("✅ é ± ↑") == shown
+    assert to_output_encoding("✅ é ± ↑") == shown
     stream.write("✅ é ± ↑")
     stream.flush()
     assert inner.buffer.getvalue() == shown.encode(encoding)
@@ -84,7 +84,7 @@ def test_bytes_of_a_files_name_are_printed_as_they_are():
     for errors in ("strict", "surrogateescape"):
         for encoding in ("utf-8", "ascii"):
             inner = text_stream(encoding, errors)
-            stream = Stream(inner)
+            stream = GuardedStream(inner)
             stream.write(b"a\xff.csv".decode(errors="surrogateescape"))
             stream.flush()
             assert inner.buffer.getvalue() == b"a\xff.csv"
@@ -118,20 +118,20 @@ def test_streams_are_as_before_afterwards(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     before = sys.stderr
     with guarded_streams():
-        assert sys.stdout is None and isinstance(sys.stderr, Stream)
+        assert sys.stdout is None and isinstance(sys.stderr, GuardedStream)
         assert (
             sys.stderr.encoding == before.encoding
             and sys.stderr.isatty() == before.isatty()
         )
         with guarded_streams():
             pass
-        assert isinstance(sys.stderr, Stream) and fault_of_output() is None
+        assert isinstance(sys.stderr, GuardedStream) and fault_of_output() is None
     assert sys.stderr is before and sys.stdout is None
 
 
 def test_no_buffer_beside_a_stream_in_ascii():
-    assert not hasattr(Stream(text_stream("ascii")), "buffer")
-    assert hasattr(Stream(text_stream("utf-8")), "buffer")
+    assert not hasattr(GuardedStream(text_stream("ascii")), "buffer")
+    assert hasattr(GuardedStream(text_stream("utf-8")), "buffer")
 
 
 @pytest.mark.parametrize(
@@ -156,6 +156,6 @@ def test_no_buffer_beside_a_stream_in_ascii():
 )
 def test_what_is_printed_is_no_command_to_a_runner_of_github(texts, printed):
     inner = io.StringIO()
-    stream = Stream(inner)
+    stream = GuardedStream(inner)
     stream.writelines(texts)
     assert inner.getvalue() == printed

@@ -11,13 +11,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archselect.benchmarks.runtime import tensor_files as checked
+from archselect.benchmarks.runtime import tensor_files
 from archselect.benchmarks.runtime.tensor_files import (
     PLACE,
-    commit_of,
-    load_checked,
-    load_if_there,
-    save_checked,
+    load_tensors,
+    load_tensors_if_present,
+    read_commit,
+    save_tensors,
 )
 from archselect.nasbench_adapters.errors import UserError
 
@@ -88,15 +88,15 @@ def same(a, b):
 @settings(max_examples=60)
 @given(content=st.dictionaries(st.text(), contents, max_size=4))
 def test_what_is_read_is_what_was_written(tmp_path_factory, content):
-    path = tmp_path_factory.mktemp("checked") / "file"
-    save_checked(path, content)
-    assert same(content, load_checked(path))
+    path = tmp_path_factory.mktemp("tensors") / "file"
+    save_tensors(path, content)
+    assert same(content, load_tensors(path))
 
 
 def test_layout_is_kept_and_memory_is_not_shared(tmp_path):
     """Of what lies side by side, in whatever order; what has gaps or repeats is written out."""
     kernel = torch.randn(4, 3, 5, 5).to(memory_format=torch.channels_last)
-    save_checked(
+    save_tensors(
         tmp_path / "a",
         {
             "kernel": kernel,
@@ -104,7 +104,7 @@ def test_layout_is_kept_and_memory_is_not_shared(tmp_path):
             "wide": torch.ones(2, 1).expand(2, 3),
         },
     )
-    read = load_checked(tmp_path / "a")
+    read = load_tensors(tmp_path / "a")
     assert read["kernel"].stride() == kernel.stride() and read["kernel"].is_contiguous(
         memory_format=torch.channels_last
     )
@@ -117,17 +117,17 @@ def test_layout_is_kept_and_memory_is_not_shared(tmp_path):
 @pytest.mark.parametrize("cut", [0, 10, 31, 32, 33, 200, -1])
 def test_a_damaged_file_is_refused(tmp_path, cut):
     path = tmp_path / "file"
-    save_checked(path, {"weights": torch.arange(50)})
+    save_tensors(path, {"weights": torch.arange(50)})
     whole = path.read_bytes()
     path.write_bytes(whole[:cut])
     with pytest.raises(
         UserError, match="is not a file of ours or is damaged: remove it and run again"
     ):
-        load_checked(path)
+        load_tensors(path)
     middle = len(whole) // 2
     path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
     with pytest.raises(UserError, match="is damaged"):
-        load_checked(path)
+        load_tensors(path)
 
 
 def forge(path, content):
@@ -149,7 +149,7 @@ def repeated(value, times=10, depth=10):
     return value
 
 
-class Call:
+class PickledCall:
     def __init__(self, function, *arguments):
         self.reduced = (function, arguments)
 
@@ -174,9 +174,12 @@ FORGED = {
         "content": {"w": {PLACE: (torch.float32, 0, (-1, 10**12), (0, 0))}},
         "tensors": {torch.float32: FLAT},
     },
-    "bytes of a number": {"content": {"w": Call(bytearray, 10**12)}, "tensors": {}},
+    "bytes of a number": {
+        "content": {"w": PickledCall(bytearray, 10**12)},
+        "tensors": {},
+    },
     "a tensor of a number": {
-        "content": {"w": Call(torch.FloatTensor, 10**6, 10**6)},
+        "content": {"w": PickledCall(torch.FloatTensor, 10**6, 10**6)},
         "tensors": {},
     },
 }
@@ -184,7 +187,7 @@ FORGED = {
 
 @pytest.mark.parametrize("kind", FORGED)
 def test_a_small_file_takes_little_memory(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(checked, "MOST_VALUES", 100_000)
+    monkeypatch.setattr(tensor_files, "MOST_VALUES", 100_000)
     path = tmp_path / "file"
     forge(path, FORGED[kind])
     assert path.stat().st_size < 100_000
@@ -194,7 +197,7 @@ def test_a_small_file_takes_little_memory(tmp_path, monkeypatch, kind):
             UserError,
             match="is not a file of ours or is damaged: remove it and run again",
         ):
-            load_checked(path)
+            load_tensors(path)
         assert tracemalloc.get_traced_memory()[1] < 100 << 20
     finally:
         tracemalloc.stop()
@@ -216,18 +219,18 @@ def test_a_packed_file_is_none_of_ours(tmp_path):
     seal(tmp_path / "file", b"{}\n" + packed.getvalue())
     assert (tmp_path / "file").stat().st_size < 100_000
     with pytest.raises(UserError, match="is not a file of ours"):
-        load_checked(tmp_path / "file")
+        load_tensors(tmp_path / "file")
 
 
 def test_a_pickle_alone_is_none_of_ours(tmp_path):
     seal(tmp_path / "file", b"{}\n" + pickle.dumps({"content": {}, "tensors": {}}))
     with pytest.raises(UserError, match="is not a file of ours"):
-        load_checked(tmp_path / "file")
+        load_tensors(tmp_path / "file")
 
 
 def test_a_file_that_is_gone(tmp_path):
     """As one that another process has removed since it was listed."""
     path = tmp_path / "file"
-    assert load_if_there(path) is None and commit_of(path) is None
+    assert load_tensors_if_present(path) is None and read_commit(path) is None
     with pytest.raises(UserError, match="is not a file of ours"):
-        load_checked(path)
+        load_tensors(path)

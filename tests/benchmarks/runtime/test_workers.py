@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -13,8 +12,9 @@ import pytest
 import torch
 
 from archselect.benchmarks.runtime import workers
-from archselect.benchmarks.runtime.calls import DEATHS, StartError, WorkerDied
-from archselect.benchmarks.runtime.workers import THREADS, worker_pool
+from archselect.benchmarks.runtime.calls import MOST_DEATHS, StartError, WorkerDied
+from archselect.benchmarks.runtime.process_settings import THREADS
+from archselect.benchmarks.runtime.workers import worker_pool
 from archselect.nasbench_adapters.errors import UserError
 
 HANG = 600
@@ -96,36 +96,6 @@ def test_far_more_workers_than_calls_are_no_burden():
         assert [future.result(HANG) for future in futures] == [0, 1]
 
 
-KEPT = """
-import sys, torch
-from pathlib import Path
-from archselect.benchmarks.runtime.workers import settle
-if len(sys.argv) > 1:
-    settle(1)
-def resident():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
-before = resident()
-held = [torch.ones(6 * 2**20) for _ in range(12)]  # 288 MiB
-del held
-print(resident() - before)
-"""
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
-def test_freed_memory_is_kept():
-    """Settled, a process keeps what tensors are done with; unsettled, it gives the pages back to the system."""
-
-    def kept(*arguments):
-        command = [sys.executable, "-c", KEPT, *arguments]
-        return float(
-            subprocess.run(
-                command, check=True, capture_output=True, text=True, timeout=HANG
-            ).stdout
-        )
-
-    assert kept() < 50 < 250 < kept("settled")
-
-
 killing = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
 
 CALLS = """
@@ -198,7 +168,7 @@ def test_a_worker_that_dies_without_a_call_is_replaced_and_no_call_to_blame(
 ):
     """However often: each call here is begun once."""
     with worker_pool(1, os.getpid) as submit:
-        for number in range(DEATHS):
+        for number in range(MOST_DEATHS):
             os.kill(submit(os.getpid).result(HANG), signal.SIGKILL)
             submit(calls.stay, tmp_path / f"{number}", 0).result(HANG)
             assert (tmp_path / f"{number}").read_text() == "x"
@@ -227,14 +197,14 @@ def test_workers_that_die_at_their_start_are_not_started_for_ever():
 @pytest.mark.parametrize(
     ("raised", "told", "message"),
     [
-        (UserError, UserError, "^mend it"),
-        (ImportError, StartError, "^a worker cannot start: ImportError: mend it"),
+        (UserError, UserError, "^fix it"),
+        (ImportError, StartError, "^a worker cannot start: ImportError: fix it"),
     ],
 )
 def test_what_the_start_of_a_worker_raises_is_told_to_all_calls(
     calls, raised, told, message
 ):
-    with worker_pool(1, calls.refuse, raised, "mend it") as submit:
+    with worker_pool(1, calls.refuse, raised, "fix it") as submit:
         for future in [submit(pow, 2, 2), submit(pow, 2, 3)]:
             with pytest.raises(told, match=message):
                 future.result(HANG)

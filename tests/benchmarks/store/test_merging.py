@@ -20,7 +20,7 @@ from archselect.benchmarks.store.records import (
     SupernetInputs,
 )
 from archselect.benchmarks.store.traces import read_trace, write_trace
-from archselect.nasbench_adapters.atomic_files import held
+from archselect.nasbench_adapters.atomic_files import lock_folder
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.reports.results.results import load
@@ -314,7 +314,7 @@ def test_folders_that_cannot_be_meant_are_refused(parts, tmp_path):
 def test_a_folder_that_another_command_writes_is_refused(parts, tmp_path, which):
     out = tmp_path / "joined"
     merge_folders(parts[:1], out)
-    with held({"first": parts[0], "second": parts[1], "out": out}[which]):
+    with lock_folder({"first": parts[0], "second": parts[1], "out": out}[which]):
         assert "another command is writing into" in refused(parts, out)
     assert merge_folders(parts, out) == (6, 7)
 

@@ -20,7 +20,10 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images.cifar import (
     CIFAR10,
     CIFAR100,
+    BinaryFile,
     Cifar,
+    PythonFile,
+    PythonForm,
     present,
     read,
 )
@@ -51,8 +54,8 @@ def shrunk(source: Cifar) -> Cifar:
     """The data set with few images in each file."""
     return replace(
         source,
-        train=tuple((name, COUNT) for name, _ in source.train),
-        test=tuple((name, COUNT) for name, _ in source.test),
+        train=tuple(BinaryFile(file.name, COUNT) for file in source.train),
+        test=tuple(BinaryFile(file.name, COUNT) for file in source.test),
     )
 
 
@@ -96,7 +99,7 @@ def direct(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ARCHSELECT_CIFAR_URL", raising=False)
 
 
-class Handler(SimpleHTTPRequestHandler):
+class CifarHandler(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
@@ -107,7 +110,7 @@ def server(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     folder = tmp_path / "served"
     folder.mkdir()
     with ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(Handler, directory=str(folder))
+        ("127.0.0.1", 0), partial(CifarHandler, directory=str(folder))
     ) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
@@ -158,19 +161,17 @@ def with_python_md5(
 ) -> Cifar:
     """The data set, whose canonical files for Python are these."""
 
-    def md5(content: bytes) -> str:
-        return hashlib.md5(content, usedforsecurity=False).hexdigest()
-
     form = source.python
-    changed = replace(
+
+    def known(file: PythonFile) -> PythonFile:
+        content = files[f"{form.folder}/{file.name}"]
+        return PythonFile(file.name, sums_of(content).md5)
+
+    changed: PythonForm = replace(
         form,
         sums=sums_of(archive),
-        train=tuple(
-            (name, md5(files[f"{form.folder}/{name}"])) for name, _ in form.train
-        ),
-        test=tuple(
-            (name, md5(files[f"{form.folder}/{name}"])) for name, _ in form.test
-        ),
+        train=tuple(map(known, form.train)),
+        test=tuple(map(known, form.test)),
     )
     return replace(source, python=changed)
 

@@ -13,8 +13,8 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.dataset import (
     ImageDataset,
+    average_down,
     make_dataset,
-    pooled,
 )
 
 
@@ -133,7 +133,7 @@ def test_pooling_averages_and_measures_anew():
     whole = make_dataset(
         "x", (pixels, labels), (pixels[:4], labels[:4]), origin="made up", flip=False
     )
-    small = pooled(whole, 4)
+    small = average_down(whole, 4)
     assert (small.name, small.image_size, small.flip, small.pad) == ("x@4", 4, False, 0)
     for image, wanted in zip(small.train_images, pixels, strict=True):
         for i in range(4):
@@ -147,7 +147,7 @@ def test_pooling_averages_and_measures_anew():
     with pytest.raises(
         UserError, match="8 pixels cannot be averaged down to 3; 2, 4 would do"
     ):
-        pooled(whole, 3)
+        average_down(whole, 3)
 
 
 def test_a_pooled_data_set_has_a_name():

@@ -17,11 +17,11 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import DATASETS, ImageDataset, load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.images.colour import (
-    brighten,
-    contrasted,
-    jitter,
-    saturated,
-    turned,
+    adjust_brightness,
+    adjust_contrast,
+    adjust_saturation,
+    jitter_colours,
+    rotate_hue,
 )
 from archselect.nasbench_adapters.images.streamed import (
     StreamedImages,
@@ -246,7 +246,7 @@ def test_hue_is_turned_as_the_standard_library_does(seed: int, turn: float) -> N
     image = torch.rand(1, 3, 3, 3, generator=stream(seed), dtype=torch.float64)
     image[0, :, 0, 0] = 0.5  # grey has no hue
     image[0, :, 0, 1] = torch.tensor([1.0, 1.0, 0.0])  # two channels are largest
-    found = turned(image, torch.tensor(turn).view(1, 1, 1, 1))
+    found = rotate_hue(image, torch.tensor(turn).view(1, 1, 1, 1))
     for row in range(3):
         for column in range(3):
             hue, saturation, value = colorsys.rgb_to_hsv(
@@ -266,11 +266,13 @@ def test_brightness_contrast_and_saturation(seed: int, factor: float) -> None:
         torch.tensor(factor, dtype=torch.float64).view(1, 1, 1, 1),
     )
     grey = 0.299 * pixels[0] + 0.587 * pixels[1] + 0.114 * pixels[2]
-    np.testing.assert_allclose(brighten(image, by)[0], np.clip(factor * pixels, 0, 1))
-    expected = np.clip(factor * pixels + (1 - factor) * grey.mean(), 0, 1)
-    np.testing.assert_allclose(contrasted(image, by)[0], expected, atol=1e-12)
     np.testing.assert_allclose(
-        saturated(image, by)[0],
+        adjust_brightness(image, by)[0], np.clip(factor * pixels, 0, 1)
+    )
+    expected = np.clip(factor * pixels + (1 - factor) * grey.mean(), 0, 1)
+    np.testing.assert_allclose(adjust_contrast(image, by)[0], expected, atol=1e-12)
+    np.testing.assert_allclose(
+        adjust_saturation(image, by)[0],
         np.clip(factor * pixels + (1 - factor) * grey, 0, 1),
         atol=1e-12,
     )
@@ -278,7 +280,7 @@ def test_brightness_contrast_and_saturation(seed: int, factor: float) -> None:
 
 def test_jitter_is_one_of_the_orders_with_factors_of_its_own_for_each_image() -> None:
     images = torch.rand(3, 3, 4, 4, generator=stream(5))
-    changes = [brighten, contrasted, saturated, turned]
+    changes = [adjust_brightness, adjust_contrast, adjust_saturation, rotate_hue]
     orders = set()
     for seed in range(30):
         replay = stream(seed)
@@ -290,11 +292,13 @@ def test_jitter_is_one_of_the_orders_with_factors_of_its_own_for_each_image() ->
         expected = images
         for place in order:
             expected = changes[place](expected, factors[place].view(-1, 1, 1, 1))
-        found = jitter(images, stream(seed), 0.4, 0.4, 0.4, 0.2)
+        found = jitter_colours(images, stream(seed), 0.4, 0.4, 0.4, 0.2)
         assert torch.allclose(found, expected, atol=1e-5)
         orders.add(tuple(order))
     assert len(orders) > 10
-    assert torch.allclose(jitter(images, stream(), 0, 0, 0, 0), images, atol=1e-6)
+    assert torch.allclose(
+        jitter_colours(images, stream(), 0, 0, 0, 0), images, atol=1e-6
+    )
 
 
 def test_files_that_are_missing_or_wrong(tmp_path: Path) -> None:

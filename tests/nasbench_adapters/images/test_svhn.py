@@ -18,7 +18,13 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.dataset import ImageDataset
 from archselect.nasbench_adapters.images.fetch import Sums
-from archselect.nasbench_adapters.images.svhn import TEST, TRAIN, File, present, read
+from archselect.nasbench_adapters.images.svhn import (
+    TEST,
+    TRAIN,
+    SvhnFile,
+    present,
+    read,
+)
 
 COUNTS = {"train_32x32.mat": 12, "test_32x32.mat": 7}
 
@@ -30,7 +36,7 @@ def content(name: str) -> tuple[np.ndarray, np.ndarray]:
     return images, (np.arange(COUNTS[name]) % 10).astype(np.uint8)
 
 
-def write(folder: Path, name: str, **changes: Any) -> File:
+def write(folder: Path, name: str, **changes: Any) -> SvhnFile:
     """A made-up file as the authors write theirs: images last, the digit 0 as label 10."""
     images, digits = content(name)
     arrays = {
@@ -42,14 +48,14 @@ def write(folder: Path, name: str, **changes: Any) -> File:
     return known(folder, name)
 
 
-def known(folder: Path, name: str) -> File:
+def known(folder: Path, name: str) -> SvhnFile:
     """The file with the checksums that it has."""
     content = (folder / name).read_bytes()
     sums = Sums(
         hashlib.md5(content, usedforsecurity=False).hexdigest(),
         hashlib.sha256(content).hexdigest(),
     )
-    return File(name, sums, COUNTS[name])
+    return SvhnFile(name, sums, COUNTS[name])
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +65,7 @@ def direct(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ARCHSELECT_SVHN_URL", raising=False)
 
 
-class Handler(SimpleHTTPRequestHandler):
+class SvhnHandler(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
@@ -70,7 +76,7 @@ def server(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     folder = tmp_path / "served"
     folder.mkdir()
     with ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(Handler, directory=str(folder))
+        ("127.0.0.1", 0), partial(SvhnHandler, directory=str(folder))
     ) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
@@ -143,7 +149,7 @@ def test_another_file_is_not_read_at_all(tmp_path: Path) -> None:
     assert present(tmp_path)
 
 
-WRONG: dict[str, Callable[[Path], File]] = {
+WRONG: dict[str, Callable[[Path], SvhnFile]] = {
     "another order": lambda folder: write(folder, TRAIN.name, X=content(TRAIN.name)[0]),
     "floats": lambda folder: write(
         folder, TRAIN.name, X=content(TRAIN.name)[0].transpose(1, 2, 3, 0) / 255

@@ -5,7 +5,7 @@ import pytest
 from archselect.benchmarks.engines.registry import ENGINES
 from archselect.benchmarks.runs import harness
 from archselect.benchmarks.runs.harness import run_study
-from archselect.benchmarks.runtime.machine import code
+from archselect.benchmarks.runtime.machine import running_code
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
 from archselect.nasbench_adapters.errors import UserError
@@ -30,7 +30,9 @@ def test_workers_refuse_other_code(request, engine, quick, monkeypatch, tmp_path
         "workers": 1,
     }
     monkeypatch.setattr(
-        harness, "code", lambda: code()._replace(sources="0123456789abcdef")
+        harness,
+        "running_code",
+        lambda: running_code()._replace(sources="0123456789abcdef"),
     )
     with pytest.raises(UserError, match="is other code"):
         run_study(quick, tmp_path / "out", device="cpu", **where)

@@ -10,8 +10,8 @@ from archselect.benchmarks.optimisers.supernets import load_supernet
 from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.runs import harness
 from archselect.benchmarks.runs.harness import run_study
-from archselect.benchmarks.runtime import machine, vouching
-from archselect.benchmarks.runtime.machine import Code, code
+from archselect.benchmarks.runtime import machine, same_inputs
+from archselect.benchmarks.runtime.machine import Code, running_code
 from archselect.benchmarks.scoring import proxy_scores as scoring
 from archselect.benchmarks.scoring.populations import populate
 from archselect.benchmarks.scoring.proxy_scores import run_scoring, scoring_inputs
@@ -95,7 +95,7 @@ def test_more_images_than_those_of_the_command_are_refused(
     """What their description has beside the checksum counts, too."""
     job = harness.plan_runs(own_images, None)[0].supernet
     with pytest.raises(UserError, match="train_images 16 in place of 15"):
-        vouching.check_images(
+        same_inputs.check_same_images(
             "x",
             job.data_inputs,
             job.data_inputs.model_copy(update={"train_images": 15}),
@@ -161,7 +161,9 @@ def read_own_data(study, changes):
 def test_workers_of_other_code_are_refused(
     quick, change, monkeypatch, inline, tmp_path
 ):
-    monkeypatch.setattr(harness, "code", lambda: code()._replace(**change))
+    monkeypatch.setattr(
+        harness, "running_code", lambda: running_code()._replace(**change)
+    )
     said = refusal(quick, tmp_path / "out")
     assert said.startswith("archselect on ") and "is other code (version " in said
     assert "install the same on all machines" in said
@@ -171,9 +173,9 @@ def test_a_worker_that_cannot_tell_its_commit_is_known_by_its_sources(monkeypatc
     """As on a node without git."""
     known = Code("1.0", "0" * 40, "aa")
     for here in (Code("1.0", "unknown-aa", "aa"), known):
-        monkeypatch.setattr(vouching, "code", lambda here=here: here)
-        vouching.check_code(known)
-        vouching.check_code(Code("1.0", "unknown-aa", "aa"))
+        monkeypatch.setattr(same_inputs, "running_code", lambda here=here: here)
+        same_inputs.check_same_code(known)
+        same_inputs.check_same_code(Code("1.0", "unknown-aa", "aa"))
 
 
 def test_a_changed_source_file_is_other_code(monkeypatch, tmp_path):
@@ -183,9 +185,9 @@ def test_a_changed_source_file_is_other_code(monkeypatch, tmp_path):
         machine, "__file__", str(tmp_path / "benchmarks" / "runtime" / "machine.py")
     )
     monkeypatch.setattr(machine, "commit", lambda: "unknown-x")
-    before = code.__wrapped__()
+    before = running_code.__wrapped__()
     (tmp_path / "benchmarks" / "runtime" / "machine.py").write_text("changed")
-    assert code.__wrapped__().sources != before.sources
+    assert running_code.__wrapped__().sources != before.sources
 
 
 def test_a_supernet_under_anothers_name_is_refused(quick, inline, tmp_path):
@@ -219,7 +221,9 @@ def test_scores_are_of_the_commands_images_and_code(
         write_images(images, 1)
     else:
         monkeypatch.setattr(
-            scoring, "code", lambda: code()._replace(sources="0123456789abcdef")
+            scoring,
+            "running_code",
+            lambda: running_code()._replace(sources="0123456789abcdef"),
         )
     with pytest.raises(
         UserError,
