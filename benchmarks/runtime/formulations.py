@@ -24,7 +24,7 @@ from archselect.selectors.registry import SELECTORS
 TRAINING = 1
 """Raised when final trainings (:mod:`.training`) change on purpose."""
 SCORING = 1
-"""Raised when it changes on purpose how `archselect score` (:mod:`.proxy_scores`) draws
+"""Raised when it changes on purpose how `archselect score` (:mod:`.scorer`) draws
 and scores networks.
 """
 

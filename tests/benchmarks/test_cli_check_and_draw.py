@@ -20,12 +20,15 @@ def test_a_selector_that_passes(archselect):
     assert out.count(" ok ") == 18 and "fails" not in out and "seconds" in out
 
 
-def test_a_selector_that_fails_is_told_what_to_mend(archselect):
+def test_a_selector_that_fails_is_told_what_to_fix(archselect):
     code, out, err = archselect(
         "check", f"{BAD}:SetsAlphas", "--space", "nb201", "--device", "cpu"
     )
     assert (code, err) == (1, "")
-    assert "offered: Of the task it uses what `Task` offers, and sets nothing." in out
+    assert (
+        "offered: Require that it uses of the task what `Task` offers, and sets nothing."
+        in out
+    )
     assert "  nb201: it sets task.alphas; the task is shared, and not its own" in out
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from archselect.benchmarks.cli.signals import Ended, ended_by_signals
+from archselect.benchmarks.cli.signals import EndSignal, ended_by_signals
 from archselect.benchmarks.engines import base
 from archselect.benchmarks.engines.slurm import (
     engine,
@@ -755,7 +755,7 @@ def test_a_signal_cancels_the_jobs_in_one_call(cluster, opened, name, hanging):
             cluster.wait_for_calls(hanging, 1)
         os.kill(os.getpid(), getattr(signal, name))
         wait(futures, HANG)
-    assert isinstance(ended.value, Ended) == (name != "SIGINT")
+    assert isinstance(ended.value, EndSignal) == (name != "SIGINT")
     assert {job["state"] for job in cluster.fake.jobs().values()} == {"CANCELLED"}
     assert all(future.cancelled() for future in futures)
     first, *others = cluster.fake.calls("scancel")

@@ -13,14 +13,15 @@ from archselect.benchmarks.runtime.tensor_files import (
     load_checked,
     save_checked,
 )
-from archselect.benchmarks.scoring import proxy_scores as scoring
+from archselect.benchmarks.scoring import run as scoring
+from archselect.benchmarks.scoring import worker
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record, Trained
 from archselect.reports.results.results import load
 from archselect.selectors.magnitude import Magnitude
 
 ONE, TWO = "1" * 40, "2" * 40
-MODULES = (harness, journal, kept, run, scoring, supernets, training)
+MODULES = (harness, journal, kept, run, scoring, supernets, training, worker)
 
 
 @pytest.fixture
