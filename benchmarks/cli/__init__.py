@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def _code_in_view_of_output(code: str | int | None) -> str | int | None:
-    """Return the exit code of a command; print a message if its output is not written."""
+    """Return a command's exit code; print a message if its output is not written."""
     fault = fault_of_output()
     if fault is None:
         return code

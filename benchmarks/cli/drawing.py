@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,7 @@ def draw_architecture(
         )
     search_space = get_space(space or SPACE_OF_GENOTYPES)
     parsed = search_space.parse(architecture)
-    edges = [edge for cell in search_space.cells for edge in cell.operations]
+    edges = chain.from_iterable(cell.operations for cell in search_space.cells)
     key = {entry.operation: entry for entry in legend_of(edges)}
     graphs = [CellGraph.model_validate(cell) for cell in search_space.graph(parsed)]
     drawing = draw(graphs, key, search_space.format(parsed), keyed=True)

@@ -173,7 +173,7 @@ def _draft(
     selectors: list[str],
     faults: Faults,
 ) -> Draft:
-    """Return a study as options change it, as far as it can be read; note all faults."""
+    """Return a study as options change it, as far as it is readable; note faults."""
     from archselect.benchmarks.plan.study import draft_study
 
     faults_of_study = Faults()
@@ -383,7 +383,7 @@ def estimate(
 def _read_for_estimate(
     name: str, throughput: float | None, data_dir: Path | None
 ) -> Study:
-    """Return a study; raise UserError with all that is wrong with it or the options."""
+    """Return a study; raise UserError with all faults of it and the options."""
     from archselect.benchmarks.plan.preflight import check_data
     from archselect.benchmarks.plan.study import draft_study
     from archselect.benchmarks.runs.estimate import KNOWN

@@ -32,7 +32,7 @@ def finishes(trial: Trial) -> Faults:
 
 
 def complete(trial: Trial) -> Faults:
-    """Require an architecture of the space, with every edge decided, that parses back."""
+    """Require an architecture of the space, with all edges decided."""
     if trial.selection is None:
         return
     architectures = [trial.selection.architecture]
@@ -60,7 +60,7 @@ def untouched(trial: Trial) -> Faults:
 
 
 def seeded(trial: Trial) -> Faults:
-    """Require the same answer from the same seed: all randomness comes from the task."""
+    """Require the same answer from the same seed: the task has all randomness."""
     first = trial.selection
     second = trial.second_selection
     if first is None or not trial.is_repeated or first == second:
@@ -73,7 +73,7 @@ def seeded(trial: Trial) -> Faults:
 
 
 def honest(trial: Trial) -> Faults:
-    """Require that scores decide: best is kept, worst is dropped, on the stated scale."""
+    """Require that the best is kept, and the worst dropped, on the stated scale."""
     if trial.selection is not None:
         yield from dishonest_decisions(trial.space, trial.selection)
         yield from dishonest_drops(trial.space, trial.selection)
@@ -81,7 +81,7 @@ def honest(trial: Trial) -> Faults:
 
 
 def surfaces(trial: Trial) -> Faults:
-    """Require an error where a score is not a number; such a score must not just lose."""
+    """Require an error where a score is not finite; such a score must not just lose."""
     if trial.undefined and trial.selection is not None:
         yield "some scores were not finite and it selected all the same: `search.decide` refuses them"
 

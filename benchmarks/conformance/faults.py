@@ -33,8 +33,10 @@ def edge_of(entry: Any) -> EdgeOfRound:
 
 
 def has_edge(space: SearchSpace, cell: int, edge: int) -> bool:
-    """Return whether there is a cell type of this number, with an edge of this number."""
-    return 0 <= cell < len(space.cells) and 0 <= edge < len(space.cells[cell].edges)
+    """Return whether there is such a cell type, with such an edge."""
+    if not 0 <= cell < len(space.cells):
+        return False
+    return 0 <= edge < len(space.cells[cell].edges)
 
 
 def edge_name(space: SearchSpace, cell: int, edge: int) -> str:
@@ -64,8 +66,10 @@ def _node_faults(cell: Cell, choices: tuple[int | None, ...], node: int) -> Faul
     """Yield what is wrong with the inputs of one node."""
     edges = cell.incoming(node)
     kept = cell.kept_inputs(node)
+    wanted = len(edges)
+    if kept is not None:
+        wanted = min(kept, wanted)
     live = [edge for edge in edges if choices[edge] is not None]
-    wanted = len(edges) if kept is None else min(kept, len(edges))
     if len(live) != wanted:
         yield (
             f"node {node} of '{cell.name}' has {len(live)} inputs where the space keeps {wanted}: decide every "
@@ -104,10 +108,10 @@ def decision_faults(space: SearchSpace, selection: Selection) -> Faults:
 
 
 def operation_score_faults(space: SearchSpace, selection: Selection) -> Faults:
-    """Yield operation scores of no edge, of no operation, or after the edge's decision."""
-    closed = _first_closed(
-        _last_steps(selection, drops=False), _last_steps(selection, drops=True)
-    )
+    """Yield scores of no edge, of no operation, or after the edge's decision."""
+    decided = _last_steps(selection, drops=False)
+    dropped = _last_steps(selection, drops=True)
+    closed = _first_closed(decided, dropped)
     for score in selection.operation_scores:
         cell = score.cell
         edge = score.edge
@@ -143,7 +147,7 @@ def _is_operation(space: SearchSpace, entry: Any) -> bool:
 
 
 def _last_steps(selection: Selection, drops: bool) -> dict[EdgeOfRound, int]:
-    """Return the step at which each edge was dropped, or was decided for an operation."""
+    """Return the step at which each edge was dropped, or decided for an operation."""
     decisions: list[Decision] = [
         decision
         for decision in selection.decisions

@@ -8,6 +8,7 @@ trials short.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -121,7 +122,7 @@ def check_selector(
     results: list[CheckResult] = []
     seconds: dict[Place, float] = {}
     names = spaces or spaces_with_supernet()
-    pairs = [(name, device) for name in names for device in dict.fromkeys(opened)]
+    pairs = list(itertools.product(names, dict.fromkeys(opened)))
     for done, (name, device) in enumerate(pairs):
         progress(f"{name} on {device}", done, len(pairs))
         start = perf_counter()
@@ -134,7 +135,7 @@ def check_selector(
 
 
 def _check_spaces(names: Sequence[str]) -> None:
-    """Raise UserError for an unknown space, one without a supernet, or a wrong restriction."""
+    """Raise UserError for a space that is unknown or has no supernet."""
     usable = spaces_with_supernet()
     for name in names:
         if whole(name) not in usable:

@@ -62,10 +62,9 @@ class StateTracker:
 
 def state_of(supernet: Supernet) -> State:
     """Return copies of the state of a model and of the global random generators."""
-    state: State = {
-        f"'{name}' of the supernet": value
-        for name, value in supernet.state_dict().items()
-    }
+    state: State = {}
+    for name, value in supernet.state_dict().items():
+        state[f"'{name}' of the supernet"] = value
     for name, parameter in supernet.named_parameters():
         state[f"the gradient of '{name}' of the supernet"] = parameter.grad
         state[f"requires_grad of '{name}' of the supernet"] = parameter.requires_grad
@@ -90,8 +89,13 @@ def state_of_alphas(alphas: Sequence[Tensor]) -> State:
 
 def changed_parts(before: State, after: State) -> list[str]:
     """Return the names of the parts that differ between two states."""
-    names = {**before, **after}
-    return [name for name in names if not _equal(before.get(name), after.get(name))]
+    changed = []
+    for name in {**before, **after}:
+        old = before.get(name)
+        new = after.get(name)
+        if not _equal(old, new):
+            changed.append(name)
+    return changed
 
 
 def _hooks_of(module: nn.Module) -> tuple[tuple[int, ...], ...]:
@@ -116,10 +120,14 @@ def _global_state(device: torch.device) -> State:
 
 
 def _copied(state: State) -> State:
-    return {
-        name: value.clone() if isinstance(value, Tensor) else value
-        for name, value in state.items()
-    }
+    """Return a state whose tensors are copies."""
+    copied: State = {}
+    for name, value in state.items():
+        if isinstance(value, Tensor):
+            copied[name] = value.clone()
+        else:
+            copied[name] = value
+    return copied
 
 
 def _equal(before: object, after: object) -> bool:

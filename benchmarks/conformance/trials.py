@@ -137,7 +137,7 @@ class TrialRunner:
         return self._trial(variant.description, outcome, task, watch.notes)
 
     def drawn_trials(self, variants: Sequence[Variant]) -> Iterator[Trial]:
-        """Yield a trial of every variant with drawn answers, many or few different ones.
+        """Yield a trial of every variant, with many or few different answers drawn.
 
         The first variant has both, and a trial in which some answers are not finite.
         """

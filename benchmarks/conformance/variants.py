@@ -30,7 +30,7 @@ class Variant:
 
 
 def variants_of(kind: type[Selector]) -> list[Variant]:
-    """Return the selector as a check has it, and with every other value of its settings.
+    """Return the selector as it is, and with every other value of its settings.
 
     Settings are changed together where the selector accepts that, so that there are no
     more variants than one setting has values.
@@ -61,16 +61,18 @@ def variants_of(kind: type[Selector]) -> list[Variant]:
 
 def _values_of_settings(kind: type[Selector]) -> dict[str, list[Any]]:
     """Return the values to try, by setting, without settings that have none."""
-    values = {
-        name: _values(field)
-        for name, field in kind.model_fields.items()
-        if name not in kind.small
-    }
-    return {name: some for name, some in values.items() if some}
+    values = {}
+    for name, field in kind.model_fields.items():
+        if name in kind.small:
+            continue
+        some = _values(field)
+        if some:
+            values[name] = some
+    return values
 
 
 def _accepted(kind: type[Selector], settings: Mapping[str, Any]) -> Iterator[Variant]:
-    """Yield the variant with all settings, or one for each where it refuses them all."""
+    """Yield the variant with all settings, or one for each if it refuses them."""
     together = _variant(kind, settings)
     if together is not None:
         yield together
@@ -101,13 +103,20 @@ def _values(field: FieldInfo) -> list[Any]:
         return list(get_args(field.annotation))
     if field.annotation is bool:
         return [False, True]
-    lower = [bound.ge for bound in field.metadata if hasattr(bound, "ge")]
-    upper = [bound.le for bound in field.metadata if hasattr(bound, "le")]
+    lower = _bounds(field, "ge")
+    upper = _bounds(field, "le")
     if field.annotation is int and lower:
-        return _whole_numbers(lower[0], [le for le in upper if le <= MOST_TRIED])
+        upper = [bound for bound in upper if bound <= MOST_TRIED]
+        return _whole_numbers(lower[0], upper)
     if field.annotation is float:
         return [*lower, *upper]
     return []
+
+
+def _bounds(field: FieldInfo, kind: Literal["ge", "le"]) -> list[Any]:
+    """Return the lower ("ge") or upper ("le") bounds of a setting, if any."""
+    bounds = [getattr(constraint, kind, None) for constraint in field.metadata]
+    return [bound for bound in bounds if bound is not None]
 
 
 def _whole_numbers(lowest: int, upper: list[int]) -> list[int]:

@@ -128,7 +128,7 @@ def read_cells(
 
 
 def check_cells_file(text: str) -> None:
-    """Raise UserError if a text, as of :func:`read_cells`, names a file that is missing."""
+    """Raise UserError if a text for :func:`read_cells` names a missing file."""
     if _names_file(text) and not expand(text).is_file():
         raise UserError(
             f"there is no file {text}: --cells takes all, sample:N, top:F, or a CSV or Parquet file"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import as_completed
@@ -79,11 +80,8 @@ class ScoringTask:
 
     def parts(self) -> list[PopulationPart]:
         """Return all parts, seed by seed."""
-        return [
-            PopulationPart(seed, start)
-            for seed in self.seeds
-            for start in range(0, self.size, PART)
-        ]
+        starts = range(0, self.size, PART)
+        return [PopulationPart(*pair) for pair in itertools.product(self.seeds, starts)]
 
     def texts(self, part: PopulationPart) -> list[str]:
         """Return the architectures of a part."""
@@ -252,7 +250,7 @@ def claim_folder(folder: Folder, task: ScoringTask, command: Sequence[str]) -> N
 def _refuse_others(
     folder: Folder, present: ScoringInputs, wanted: ScoringInputs
 ) -> None:
-    """Raise UserError if the scores of a folder are not of the inputs that are wanted."""
+    """Raise UserError if a folder has scores of other inputs than those wanted."""
     if present == wanted:
         return
     update = {"formulations": present.formulations}

@@ -1,4 +1,4 @@
-"""What a worker process does for a scoring: it starts once, then scores part by part."""
+"""The worker process of a scoring: starts once, then scores part by part."""
 
 from __future__ import annotations
 
