@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.plugins.user_files import said
@@ -13,10 +13,19 @@ from archselect.nasbench_adapters.space import (
     Cell,
     SearchSpace,
 )
-from archselect.selectors.selection import Decision, Selection
+from archselect.selectors.selection import (
+    Decision,
+    EdgeScore,
+    OperationScore,
+    Selection,
+)
 
 Faults = Iterator[str]
 """What is wrong and how to fix it, in one line each."""
+
+
+Entry = OperationScore | EdgeScore | Decision
+"""A part of a selection that is about one edge."""
 
 
 class EdgeOfRound(NamedTuple):
@@ -27,22 +36,29 @@ class EdgeOfRound(NamedTuple):
     edge: int
 
 
-def edge_of(entry: Any) -> EdgeOfRound:
+def edge_of(entry: Entry) -> EdgeOfRound:
     """Return the edge that a score or decision is about."""
     return EdgeOfRound(entry.round, entry.cell, entry.edge)
 
 
-def has_edge(space: SearchSpace, cell: int, edge: int) -> bool:
-    """Return whether there is such a cell type, with such an edge."""
-    if not 0 <= cell < len(space.cells):
+def has_edge(space: SearchSpace, entry: Entry) -> bool:
+    """Return whether the space has the edge of a score or decision."""
+    if not 0 <= entry.cell < len(space.cells):
         return False
-    return 0 <= edge < len(space.cells[cell].edges)
+    return 0 <= entry.edge < len(space.cells[entry.cell].edges)
 
 
-def edge_name(space: SearchSpace, cell: int, edge: int) -> str:
-    """Return an edge as messages name it."""
-    source, target = space.cells[cell].edges[edge]
-    return f"edge {source}→{target} of '{space.cells[cell].name}'"
+def edge_name(space: SearchSpace, entry: Entry) -> str:
+    """Return the edge of a score or decision as messages name it."""
+    cell = space.cells[entry.cell]
+    source, target = cell.edges[entry.edge]
+    return f"edge {source}→{target} of '{cell.name}'"
+
+
+def target_of(space: SearchSpace, entry: Entry) -> int:
+    """Return the node that the edge of a score or decision leads into."""
+    _, target = space.cells[entry.cell].edges[entry.edge]
+    return target
 
 
 def architecture_faults(space: SearchSpace, architecture: Architecture) -> Faults:
@@ -88,59 +104,53 @@ def decision_faults(space: SearchSpace, selection: Selection) -> Faults:
     decided: set[EdgeOfRound] = set()
     dropped: set[EdgeOfRound] = set()
     for decision in selection.decisions:
-        cell = decision.cell
-        edge = decision.edge
-        key = edge_of(decision)
+        edge = edge_of(decision)
         drops = decision.choice == DROPPED
-        if not has_edge(space, cell, edge):
-            yield f"it decides edge {edge} of cell type {cell}, which there is not"
+        if not has_edge(space, decision):
+            yield f"it decides edge {edge.edge} of cell type {edge.cell}, which there is not"
         elif not drops and not _is_operation(space, decision):
-            yield (
-                f"it decides {edge_name(space, cell, edge)} for operation {decision.choice}, which the edge does not "
-                "allow"
-            )
-        elif key in dropped or (key in decided and not drops):
-            yield f"it decides {edge_name(space, cell, edge)} again: decide those of `search.open_edges()`"
+            name = edge_name(space, decision)
+            yield f"it decides {name} for operation {decision.choice}, which the edge does not allow"
+        elif edge in dropped or (edge in decided and not drops):
+            name = edge_name(space, decision)
+            yield f"it decides {name} again: decide those of `search.open_edges()`"
         if drops:
-            dropped.add(key)
+            dropped.add(edge)
         else:
-            decided.add(key)
+            decided.add(edge)
 
 
 def operation_score_faults(space: SearchSpace, selection: Selection) -> Faults:
     """Yield scores of no edge, of no operation, or after the edge's decision."""
     decided = _last_steps(selection, drops=False)
     dropped = _last_steps(selection, drops=True)
-    closed = _first_closed(decided, dropped)
     for score in selection.operation_scores:
-        cell = score.cell
-        edge = score.edge
-        if not has_edge(space, cell, edge):
-            yield f"it scores edge {edge} of cell type {cell}, which there is not"
+        edge = edge_of(score)
+        if not has_edge(space, score):
+            yield f"it scores edge {edge.edge} of cell type {edge.cell}, which there is not"
         elif not _is_operation(space, score):
-            yield f"it scores operation {score.choice} of {edge_name(space, cell, edge)}, which the edge does not allow"
-        elif score.step > closed.get(edge_of(score), score.step):
-            yield f"it scores {edge_name(space, cell, edge)} after deciding it: score those of `search.open_edges()`"
+            name = edge_name(space, score)
+            yield f"it scores operation {score.choice} of {name}, which the edge does not allow"
+        elif _is_after(score, decided) or _is_after(score, dropped):
+            name = edge_name(space, score)
+            yield f"it scores {name} after deciding it: score those of `search.open_edges()`"
 
 
 def edge_score_faults(space: SearchSpace, selection: Selection) -> Faults:
     """Yield scores of edges that do not lead into the node, or were dropped before."""
     dropped = _last_steps(selection, drops=True)
     for score in selection.edge_scores:
-        cell = score.cell
-        edge = score.edge
-        if not has_edge(space, cell, edge) or _target(space, cell, edge) != score.node:
-            yield f"it scores edge {edge} of cell type {cell} as one into node {score.node}, which it is not"
-        elif score.step > dropped.get(edge_of(score), score.step):
-            yield f"it scores {edge_name(space, cell, edge)} after dropping it: score those of `search.inputs(node)`"
+        if not has_edge(space, score) or target_of(space, score) != score.node:
+            yield (
+                f"it scores edge {score.edge} of cell type {score.cell} as one into node {score.node}, "
+                "which it is not"
+            )
+        elif _is_after(score, dropped):
+            name = edge_name(space, score)
+            yield f"it scores {name} after dropping it: score those of `search.inputs(node)`"
 
 
-def _target(space: SearchSpace, cell: int, edge: int) -> int:
-    """Return the node that an edge leads into."""
-    return space.cells[cell].edges[edge][1]
-
-
-def _is_operation(space: SearchSpace, entry: Any) -> bool:
+def _is_operation(space: SearchSpace, entry: OperationScore | Decision) -> bool:
     """Return whether the edge of a score or decision has its operation."""
     operations = space.cells[entry.cell].operations[entry.edge]
     return 0 <= entry.choice < len(operations)
@@ -148,19 +158,14 @@ def _is_operation(space: SearchSpace, entry: Any) -> bool:
 
 def _last_steps(selection: Selection, drops: bool) -> dict[EdgeOfRound, int]:
     """Return the step at which each edge was dropped, or decided for an operation."""
-    decisions: list[Decision] = [
-        decision
-        for decision in selection.decisions
-        if (decision.choice == DROPPED) == drops
-    ]
-    return {edge_of(decision): decision.step for decision in decisions}
+    steps = {}
+    for decision in selection.decisions:
+        if (decision.choice == DROPPED) == drops:
+            steps[edge_of(decision)] = decision.step
+    return steps
 
 
-def _first_closed(
-    decided: dict[EdgeOfRound, int], dropped: dict[EdgeOfRound, int]
-) -> dict[EdgeOfRound, int]:
-    """Return the earlier step of both, by edge."""
-    closed = dict(decided)
-    for edge, step in dropped.items():
-        closed[edge] = min(step, closed.get(edge, step))
-    return closed
+def _is_after(score: Entry, steps: dict[EdgeOfRound, int]) -> bool:
+    """Return whether a score is of a later step than the one of its edge."""
+    edge = edge_of(score)
+    return edge in steps and score.step > steps[edge]

@@ -12,6 +12,7 @@ from archselect.benchmarks.conformance.faults import (
     edge_name,
     edge_of,
     has_edge,
+    target_of,
 )
 from archselect.nasbench_adapters.space import DROPPED, SearchSpace
 from archselect.selectors.selection import Decision, Scale, Selection
@@ -43,23 +44,20 @@ def dishonest_decisions(space: SearchSpace, selection: Selection) -> Faults:
     best = _best(scale)
     scores = _scores_by_edge(selection)
     for decision in selection.decisions:
-        if decision.choice == DROPPED:
-            continue
-        if not has_edge(space, decision.cell, decision.edge):
+        if decision.choice == DROPPED or not has_edge(space, decision):
             continue
         values = _last_scores(scores.get(edge_of(decision), {}), decision.step)
         if not values:
             continue
         winner = best(values, key=values.__getitem__)
-        winning = [values[winner]]
-        candidates = space.cells[decision.cell].candidates(decision.edge)
-        among = [values[choice] for choice in candidates if choice in values]
-        if among:
-            winning.append(best(among))
         score = values.get(decision.choice)
+        of_candidates = _scores_of_candidates(space, decision, values)
+        winning = [values[winner]]
+        if of_candidates:
+            winning.append(best(of_candidates))
         if score not in winning:
             yield (
-                f"{_step_name(decision)}: it decides {_edge_name(space, decision)} for operation {decision.choice} "
+                f"{_step_name(decision)}: it decides {edge_name(space, decision)} for operation {decision.choice} "
                 f"with {scale.name!r} {_short(score)}, though {scale.better} is declared better and "
                 f"{winner} has {_short(values[winner])}: declare the right direction"
             )
@@ -73,11 +71,9 @@ def dishonest_drops(space: SearchSpace, selection: Selection) -> Faults:
     worst = _worst(scale)
     scores = _scores_by_node(selection)
     for decision in selection.decisions:
-        if decision.choice != DROPPED:
+        if decision.choice != DROPPED or not has_edge(space, decision):
             continue
-        if not has_edge(space, decision.cell, decision.edge):
-            continue
-        node = space.cells[decision.cell].edges[decision.edge][1]
+        node = target_of(space, decision)
         key = NodeAtStep(decision.round, decision.step, decision.cell, node)
         if not scores.get(key):
             continue
@@ -86,7 +82,7 @@ def dishonest_drops(space: SearchSpace, selection: Selection) -> Faults:
         worst_score = worst(values.values())
         if score != worst_score:
             yield (
-                f"{_step_name(decision)}: it drops {_edge_name(space, decision)} with {scale.name!r} "
+                f"{_step_name(decision)}: it drops {edge_name(space, decision)} with {scale.name!r} "
                 f"{_short(score)}, though {scale.better} is declared better and "
                 f"{_short(worst_score)} is worst: drop it by `search.drop(node, scores)`"
             )
@@ -141,6 +137,14 @@ def _last_scores(steps: dict[int, dict[int, float]], until: int) -> dict[int, fl
     return steps[max(earlier)] if earlier else {}
 
 
+def _scores_of_candidates(
+    space: SearchSpace, decision: Decision, scores: dict[int, float]
+) -> list[float]:
+    """Return the scores of the operations that an architecture may have on an edge."""
+    candidates = space.cells[decision.cell].candidates(decision.edge)
+    return [scores[choice] for choice in candidates if choice in scores]
+
+
 def _scores_by_node(selection: Selection) -> dict[NodeAtStep, list[dict[int, float]]]:
     """Return the scores of edges: node to passes over its edges to edge to value.
 
@@ -155,10 +159,6 @@ def _scores_by_node(selection: Selection) -> dict[NodeAtStep, list[dict[int, flo
             passes.append({})
         passes[-1][score.edge] = score.value
     return scores
-
-
-def _edge_name(space: SearchSpace, decision: Decision) -> str:
-    return edge_name(space, decision.cell, decision.edge)
 
 
 def _step_name(decision: Decision) -> str:
