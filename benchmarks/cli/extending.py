@@ -99,14 +99,14 @@ def _print_results(conformance: Conformance) -> None:
     from archselect.benchmarks.conformance.checks import CHECKS, name_of
 
     names = _place_names(conformance)
-    results = {
-        (result.check, result.space, result.device): result
+    marks_of = {
+        (result.check, result.place): MARKS[result.passed]
         for result in conformance.results
     }
     rows = []
     for one in CHECKS:
         check_name = name_of(one)
-        marks = [MARKS[results[check_name, *place].passed] for place in names]
+        marks = [marks_of[check_name, place] for place in names]
         rows.append([check_name, *marks])
     seconds = [f"{conformance.seconds[place]:.1f}" for place in names]
     rows.append(["seconds", *seconds])
@@ -147,11 +147,9 @@ def _advice_by_place(
     results: list[CheckResult], names: dict[Place, str]
 ) -> Iterator[str]:
     """Yield each piece of advice once, after the places that it is about."""
-    from archselect.benchmarks.conformance.kit import Place
-
     places: dict[str, list[str]] = {}
     for result in results:
-        name = names[Place(result.space, result.device)]
+        name = names[result.place]
         for advice in result.advice:
             places.setdefault(advice, []).append(name)
     for advice, where in places.items():

@@ -54,6 +54,11 @@ class CheckResult:
     passed: bool | None
     advice: tuple[str, ...] = ()
 
+    @property
+    def place(self) -> Place:
+        """The space and the device."""
+        return Place(self.space, self.device)
+
 
 @dataclass(frozen=True)
 class Conformance:
