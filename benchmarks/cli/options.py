@@ -66,11 +66,12 @@ def as_command(function: Callable[..., None]) -> Callable[..., None]:
     the fields of that class. `~` in each path is the user's home folder.
     """
     parameters: list[inspect.Parameter] = []
-    groups: dict[str, type] = {}
+    groups: dict[str, Callable[..., Any]] = {}
     for parameter in _parameters_of(function):
-        if is_dataclass(parameter.annotation):
-            groups[parameter.name] = parameter.annotation
-            parameters += _parameters_of(parameter.annotation)
+        kind: Any = parameter.annotation
+        if is_dataclass(kind):
+            groups[parameter.name] = kind
+            parameters += _parameters_of(kind)
         else:
             parameters.append(parameter)
 

@@ -166,7 +166,7 @@ def score(
     names = list(registry.all()) if proxies == ["all"] else proxies
     plan = _plan_scoring(names, options)
     counts = _run(plan, options)
-    better = {name: get_proxy(name).better for name in names}
+    better: dict[str, str] = {name: get_proxy(name).better for name in names}
     scores = write_scores(options.folder, better)
     print_shown(for_terminal(scores))
     file = options.folder / "scores.csv"

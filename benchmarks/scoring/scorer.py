@@ -78,7 +78,7 @@ class Scorer:
             stream_seed("scoring weights", seed, text),
             affine=not self.inputs.supernet_operations,
         )
-        return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _minibatches(self, text: str, seed: int) -> list[Minibatch]:
         """Return the minibatches for an architecture."""
