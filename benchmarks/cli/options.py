@@ -69,7 +69,7 @@ def as_command(function: Callable[..., None]) -> Callable[..., None]:
     groups: dict[str, Callable[..., Any]] = {}
     for parameter in _parameters_of(function):
         kind: Any = parameter.annotation
-        if is_dataclass(kind):
+        if isinstance(kind, type) and is_dataclass(kind):
             groups[parameter.name] = kind
             parameters += _parameters_of(kind)
         else:

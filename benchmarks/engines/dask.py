@@ -290,12 +290,14 @@ class _Dispatcher:
         self._resource = settings.get("resource")
         self._workers = workers
         self._places = 1
-        self._counted = -math.inf
+        self._last_count = -math.inf
         self._events: SimpleQueue[_Event | None] = SimpleQueue()
         self._waiting: deque[Call] = deque()
+        self._running: dict[Call, DaskFuture] = {}
+        # Calls whose worker died. Each is done again alone, to see whether it is the
+        # cause.
         self._suspects: deque[Call] = deque()
-        self._at_work: dict[Call, DaskFuture] = {}
-        self._alone = False
+        self._runs_suspect = False
         self._fault: Exception | None = None
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -315,8 +317,8 @@ class _Dispatcher:
 
     def _drop_calls(self) -> list[Call]:
         """Forget all calls that are not done, and return them."""
-        dropped = [*self._at_work, *self._waiting, *self._suspects]
-        self._at_work.clear()
+        dropped = [*self._running, *self._waiting, *self._suspects]
+        self._running.clear()
         self._waiting.clear()
         self._suspects.clear()
         return dropped
@@ -369,16 +371,17 @@ class _Dispatcher:
             # The worker has died since, and another does the call again.
             self._watch(call, future)
             return
-        alone = self._alone
-        self._alone = False
+        was_alone = self._runs_suspect
+        self._runs_suspect = False
         if isinstance(error, KilledWorker):
-            self._blame(call, error.allowed_failures + 1 if alone else 0)
+            deaths = error.allowed_failures + 1 if was_alone else 0
+            self._suspect(call, deaths)
         elif error is not None:
             line = f"a worker of the Dask cluster cannot do anything: {type(error).__name__}: {error}"
             raise UserError(f"{line}; install the same packages there")
-        del self._at_work[call]
+        del self._running[call]
 
-    def _blame(self, call: Call, deaths: int) -> None:
+    def _suspect(self, call: Call, deaths: int) -> None:
         """Note how many workers surely died of a call; it fails or is done alone."""
         call.deaths += deaths
         if call.deaths < DEATHS:
@@ -395,15 +398,15 @@ class _Dispatcher:
 
         When none is left, those that may have killed a worker follow, one by one.
         """
-        if self._alone:
+        if self._runs_suspect:
             return
-        while self._waiting and len(self._at_work) < self._count_places():
+        while self._waiting and len(self._running) < self._count_places():
             self._give(self._waiting[0])
             self._waiting.popleft()
-        if self._suspects and not self._waiting and not self._at_work:
+        if self._suspects and not self._waiting and not self._running:
             self._give(self._suspects[0])
             self._suspects.popleft()
-            self._alone = True
+            self._runs_suspect = True
 
     def _count_places(self) -> int:
         """Return how many calls the workers can do at once; 1 if there are none.
@@ -413,8 +416,8 @@ class _Dispatcher:
         if self._workers is not None:
             return self._workers
         now = time.monotonic()
-        if now - self._counted > COUNT_INTERVAL:
-            self._counted = now
+        if now - self._last_count > COUNT_INTERVAL:
+            self._last_count = now
             workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
             self._places = max(1, sum(map(self._places_of, workers)))
         return self._places
@@ -445,7 +448,7 @@ class _Dispatcher:
             pure=False,
             resources=resources,
         )
-        self._at_work[call] = future
+        self._running[call] = future
         self._watch(call, future)
 
     def _watch(self, call: Call, future: DaskFuture) -> None:
