@@ -30,8 +30,8 @@ class Submitter:
 
     Attributes:
         ids: Slurm's, of all arrays that it has taken.
-        unconfirmed: the array of which `sbatch` did not say whether Slurm has it; until that
-            is known no other is submitted.
+        unconfirmed: the array of which `sbatch` did not say whether Slurm has it; until
+            that is known no other is submitted.
     """
 
     def __init__(

@@ -38,8 +38,8 @@ class JobWatch:
         pace: how long a job must be gone.
 
     Attributes:
-        doubtful_arrays: ids of arrays with jobs that counted as gone though Slurm did not say
-            how they ended.
+        doubtful_arrays: ids of arrays with jobs that counted as gone though Slurm did
+            not say how they ended.
     """
 
     def __init__(
