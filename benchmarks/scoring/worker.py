@@ -20,7 +20,7 @@ from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
 
 
-class _Worker(NamedTuple):
+class _ScoringWorker(NamedTuple):
     """What a worker keeps between calls.
 
     Attributes:
@@ -32,7 +32,7 @@ class _Worker(NamedTuple):
     code_of_command: Code
 
 
-_worker: _Worker | None = None
+_worker: _ScoringWorker | None = None
 
 
 def start_worker(
@@ -46,7 +46,7 @@ def start_worker(
     global _worker
     code()  # read and kept now, before one of its files can change
     images = Images(load_images(data, data_dir), open_device(device), split="first")
-    _worker = _Worker(Scorer(inputs, images), code_of_command)
+    _worker = _ScoringWorker(Scorer(inputs, images), code_of_command)
 
 
 def score_part(seed: int, start: int, texts: list[str]) -> Scored:
