@@ -11,9 +11,10 @@ import torch
 from scipy.stats import kendalltau, spearmanr
 
 from archselect.benchmarks.plan.parts import TruthPart
+from archselect.benchmarks.scoring.inputs import scoring_inputs
 from archselect.benchmarks.scoring.operation_files import read_operation_scores
 from archselect.benchmarks.scoring.populations import populate
-from archselect.benchmarks.scoring.proxy_scores import Scorer, scoring_inputs
+from archselect.benchmarks.scoring.scorer import Scorer
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.truth.long_csv import import_long

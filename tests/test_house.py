@@ -106,9 +106,9 @@ def test_imports_go_one_way(path):
 
 
 HOMES = {
-    "rich.console": ("benchmarks/cli/app.py",),
-    "rich.table": ("benchmarks/cli/app.py",),
-    "rich.progress": ("benchmarks/cli/app.py",),
+    "rich.console": ("benchmarks/cli/terminal.py",),
+    "rich.table": ("benchmarks/cli/terminal.py",),
+    "rich.progress": ("benchmarks/cli/terminal.py",),
     "html.escape": ("reports/escaping.py",),
     "xml.sax.saxutils": (),
     "csv.writer": ("reports/tables/render.py", "nasbench_adapters/truth/__init__.py"),

@@ -16,58 +16,61 @@ from archselect.benchmarks.cli import (
     training,
     truth,
 )
-from archselect.benchmarks.cli.app import (
-    FAULT,
-    UNPRINTED,
-    app,
-    notice,
-    truth_app,
-    with_expanded_paths,
-)
+from archselect.benchmarks.cli.app import FAULT, UNPRINTED, app, truth_app
+from archselect.benchmarks.cli.options import as_command
 from archselect.benchmarks.cli.signals import ended_by_signals
+from archselect.benchmarks.cli.terminal import notice
 from archselect.benchmarks.runtime.printing import fault_of_output, guarded_streams
 from archselect.nasbench_adapters.foreign_text import escape_invisible
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    "run": studies.run,
-    "status": studies.status,
-    "estimate": studies.estimate,
-    "report": studies.report,
-    "compare": comparing.compare,
-    "baseline": comparing.baseline,
-    "merge": comparing.merge,
-    "train": training.train,
-    "score": scores.score,
-    "operation-scores": scores.operation_scores,
-    "new-selector": extending.new_selector,
-    "check": extending.check,
-    "draw": drawing.draw_architecture,
-    "list": listing.list_things,
-    "doctor": listing.doctor,
+    "run": as_command(studies.run),
+    "status": as_command(studies.status),
+    "estimate": as_command(studies.estimate),
+    "report": as_command(studies.report),
+    "compare": as_command(comparing.compare),
+    "baseline": as_command(comparing.baseline),
+    "merge": as_command(comparing.merge),
+    "train": as_command(training.train),
+    "score": as_command(scores.score),
+    "operation-scores": as_command(scores.operation_scores),
+    "new-selector": as_command(extending.new_selector),
+    "check": as_command(extending.check),
+    "draw": as_command(drawing.draw_architecture),
+    "list": as_command(listing.list_things),
+    "doctor": as_command(listing.doctor),
 }
+"""The commands by name."""
 
-OF_TRUTHS: dict[str, Callable[..., None]] = {
-    "list": truth.list_columns,
-    "lookup": truth.lookup,
-    "import": truth.import_table,
-    "fit": truth.fit,
-    "build": truth.build,
+TRUTH_COMMANDS: dict[str, Callable[..., None]] = {
+    "list": as_command(truth.list_columns),
+    "lookup": as_command(truth.lookup),
+    "import": as_command(truth.import_table),
+    "fit": as_command(truth.fit),
+    "build": as_command(truth.build),
 }
+"""The commands of `archselect truth` by name."""
 
 for name, command in COMMANDS.items():
-    app.command(name)(with_expanded_paths(command))
-for name, command in OF_TRUTHS.items():
-    truth_app.command(name)(with_expanded_paths(command))
+    app.command(name)(command)
+for name, command in TRUTH_COMMANDS.items():
+    truth_app.command(name)(command)
 
 
 def main() -> None:
     """Run the command that the arguments name, and end the process with its exit code.
 
-    0: all went well. 1: a gate, a run or a check failed. 2: bad input. 70: a fault in
-    archselect itself.
-    74: all went well, but standard output could not be written. 130, 143, 129:
-    interrupted by Ctrl-C, SIGTERM, SIGHUP. Output that a reader does not want, as in
-    `archselect list studies | head -1`, changes nothing.
+    Exit codes:
+
+    * 0: all went well;
+    * 1: a gate, a run or a check failed;
+    * 2: bad input;
+    * 70: a fault in archselect itself;
+    * 74: all went well, but standard output could not be written;
+    * 130, 143, 129: interrupted by Ctrl-C, SIGTERM, SIGHUP.
+
+    Output that a reader does not want, as in `archselect list studies | head -1`,
+    changes nothing.
     """
     with guarded_streams(), ended_by_signals():
         try:
@@ -75,15 +78,15 @@ def main() -> None:
         except SystemExit as end:
             if sys.stdout is not None:
                 sys.stdout.flush()
-            sys.exit(_code_with_output(end.code))
+            sys.exit(_code_in_view_of_output(end.code))
         except Exception:
             # Python would end with 1, which means that a gate, a run or a check failed.
             sys.stderr.write(escape_invisible(traceback.format_exc()))
             sys.exit(FAULT)
 
 
-def _code_with_output(code: str | int | None) -> str | int | None:
-    """Return the exit code of a command in view of whether its output was written; says so if it was not."""
+def _code_in_view_of_output(code: str | int | None) -> str | int | None:
+    """Return a command's exit code; print a message if its output is not written."""
     fault = fault_of_output()
     if fault is None:
         return code

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archselect.benchmarks.cli.app import notice, say
-from archselect.nasbench_adapters.errors import Faults
+from archselect.benchmarks.cli.options import RunFolder
+from archselect.benchmarks.cli.terminal import notice, say
+from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.foreign_text import escape_invisible
 
-Folder = Annotated[
+if TYPE_CHECKING:
+    from archselect.reports.comparison.text import Comparison
+
+FolderOrBaseline = Annotated[
     Path,
     typer.Argument(
         help="A folder that 'archselect run' has written, or a baseline file."
@@ -20,34 +25,39 @@ Folder = Annotated[
 ]
 
 
-def compare(
-    base: Folder,
-    new: Folder,
+@dataclass(frozen=True)
+class CompareOptions:
+    """Options of `archselect compare`."""
+
     fail_if: Annotated[
         list[str] | None,
         typer.Option(
             help="A gate, METRIC_drop>NUMBER or METRIC_increase>NUMBER: 'accuracy_drop>0.5pt' (points), "
             "'tau_drop>0.05', 'score_forwards_increase>10%' (of base). Repeatable."
         ),
-    ] = None,
+    ] = None
     strict: Annotated[
         bool,
         typer.Option(
             "--strict",
             help="Fail on a change beyond a gate that the seeds do not prove, too.",
         ),
-    ] = False,
+    ] = False
     markdown: Annotated[
         Path | None,
         typer.Option("--markdown", help="Write the table to this file, too."),
-    ] = None,
+    ] = None
     json: Annotated[
         Path | None, typer.Option("--json", help="Write all numbers to this file.")
-    ] = None,
+    ] = None
     junit: Annotated[
         Path | None,
         typer.Option("--junit", help="Write the gates as JUnit XML to this file."),
-    ] = None,
+    ] = None
+
+
+def compare(
+    base: FolderOrBaseline, new: FolderOrBaseline, options: CompareOptions
 ) -> None:
     """Compare two folders of records, paired by seed, and fail if a gate does.
 
@@ -55,15 +65,13 @@ def compare(
     is 0 if no gate failed, 1 if one did, 2 for bad input.
     """
     from archselect.benchmarks.plan.preflight import check_file_writable
-    from archselect.nasbench_adapters.atomic_files import write_atomically
-    from archselect.nasbench_adapters.errors import UserError
     from archselect.reports.comparison import gate, snapshot
     from archselect.reports.comparison import text as comparison
 
     faults = Faults()
     with faults.collect():
-        gates = gate.parse_all(fail_if or [])
-        if strict and not gates:
+        gates = gate.parse_all(options.fail_if or [])
+        if options.strict and not gates:
             raise UserError(
                 "--strict is about gates, and there is none: add --fail-if, or leave it out"
             )
@@ -71,26 +79,33 @@ def compare(
         before = snapshot.read(base)
     with faults.collect():
         after = snapshot.read_new(new)
-    for path in (markdown, json, junit):
+    for path in (options.markdown, options.json, options.junit):
         if path is not None:
             with faults.collect():
                 check_file_writable(path)
     faults.raise_any()
-    found = comparison.compare_snapshots(before, after, gates, strict)
-    text = comparison.to_markdown(found)
-    for path, form in (
-        (markdown, comparison.to_markdown),
-        (json, comparison.to_json),
-        (junit, comparison.to_junit),
-    ):
-        if path is not None:
-            write_atomically(path, form(found).encode())
+    compared = comparison.compare_snapshots(before, after, gates, options.strict)
+    _write_files(compared, options)
+    text = comparison.to_markdown(compared)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         _append(Path(summary), text, comparison.SUMMARY_LIMIT)
     # After all files: whatever happens to the output, they are there.
     typer.echo(escape_invisible(text), nl=False)
-    if found.failed:
+    if compared.failed:
         raise typer.Exit(1)
+
+
+def _write_files(compared: Comparison, options: CompareOptions) -> None:
+    """Write the comparison in each form for which the options name a file."""
+    from archselect.nasbench_adapters.atomic_files import write_atomically
+    from archselect.reports.comparison import text
+
+    if options.markdown is not None:
+        write_atomically(options.markdown, text.to_markdown(compared).encode())
+    if options.json is not None:
+        write_atomically(options.json, text.to_json(compared).encode())
+    if options.junit is not None:
+        write_atomically(options.junit, text.to_junit(compared).encode())
 
 
 def _append(path: Path, text: str, limit: int) -> None:
@@ -98,13 +113,12 @@ def _append(path: Path, text: str, limit: int) -> None:
 
     Raises UserError if it cannot be written.
     """
-    from archselect.nasbench_adapters.errors import UserError
     from archselect.reports.comparison.text import within
 
     try:
-        there = path.stat().st_size if path.exists() else 0
+        size = path.stat().st_size if path.exists() else 0
         with path.open("a", encoding="utf-8") as summary:
-            summary.write(within(text, limit - there))
+            summary.write(within(text, limit - size))
     except OSError as error:
         raise UserError(
             f"cannot write GITHUB_STEP_SUMMARY {path}: {error.strerror or error}"
@@ -112,14 +126,15 @@ def _append(path: Path, text: str, limit: int) -> None:
 
 
 def baseline(
-    folder: Annotated[
-        Path, typer.Argument(help="A folder that 'archselect run' has written.")
-    ],
+    folder: RunFolder,
     file: Annotated[
         Path, typer.Argument(help="The file to write, such as baseline.json.")
     ],
 ) -> None:
-    """Keep what 'archselect compare' needs of a folder in one small file, to put under version control."""
+    """Write what 'archselect compare' needs of a folder to one small file.
+
+    Put it under version control.
+    """
     from archselect.reports.comparison import snapshot
 
     snapshot.keep(snapshot.read(folder), file)
@@ -138,7 +153,7 @@ def merge(
     """Join folders of records of one study, and write its report.
 
     Refuses folders of other studies, and facts that contradict one another. After an
-    interruption the same command goes on. Supernets and checkpoints stay where they
+    interruption, rerun the command to resume. Supernets and checkpoints stay where they
     are.
     """
     from archselect.benchmarks.store.merging import merge_folders

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from archselect.benchmarks.cli.app import say
+from archselect.benchmarks.cli.options import ArchitectureText
+from archselect.benchmarks.cli.terminal import say
 from archselect.nasbench_adapters.errors import UserError
+
+SPACE_OF_GENOTYPES = "darts"
 
 
 def draw_architecture(
-    architecture: Annotated[
-        str, typer.Argument(help="In its space's text form, quoted.")
-    ],
+    architecture: ArchitectureText,
     space: Annotated[
         str | None,
         typer.Option(
@@ -25,7 +27,7 @@ def draw_architecture(
         Path, typer.Option("--out", help="The SVG file to write.")
     ] = Path("cell.svg"),
 ) -> None:
-    """Draw the cells of an architecture as an SVG graph, with a key of its operations."""
+    """Draw the cells of an architecture as SVG, with a key of its operations."""
     from archselect.benchmarks.store.records import CellGraph
     from archselect.nasbench_adapters.atomic_files import write_atomically
     from archselect.nasbench_adapters.spaces import get_space
@@ -39,14 +41,11 @@ def draw_architecture(
         raise UserError(
             f"--out {out_file}: drawings are SVG: name a file that ends in .svg"
         )
-    drawn = get_space(space or "darts")
-    parsed = drawn.parse(architecture)
-    key = {
-        entry.operation: entry
-        for entry in legend_of(edge for cell in drawn.cells for edge in cell.operations)
-    }
-    graphs = [CellGraph.model_validate(cell) for cell in drawn.graph(parsed)]
-    write_atomically(
-        out_file, draw(graphs, key, drawn.format(parsed), keyed=True).encode()
-    )
+    search_space = get_space(space or SPACE_OF_GENOTYPES)
+    parsed = search_space.parse(architecture)
+    edges = chain.from_iterable(cell.operations for cell in search_space.cells)
+    key = {entry.operation: entry for entry in legend_of(edges)}
+    graphs = [CellGraph.model_validate(cell) for cell in search_space.graph(parsed)]
+    drawing = draw(graphs, key, search_space.format(parsed), keyed=True)
+    write_atomically(out_file, drawing.encode())
     say(f"{out_file}")

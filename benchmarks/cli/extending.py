@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import keyword
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archselect.benchmarks.cli.app import print_table, progress, say
+from archselect.benchmarks.cli.terminal import print_table, progress, say
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.foreign_text import one_line
+
+if TYPE_CHECKING:
+    from archselect.benchmarks.conformance.checks import Check
+    from archselect.benchmarks.conformance.kit import CheckResult, Conformance, Place
+
+MARKS = {True: "ok", False: "fails", None: "not reached"}
+"""How a table shows whether a check passed."""
 
 
 def new_selector(
@@ -18,37 +26,31 @@ def new_selector(
         Path, typer.Argument(help="The Python file to write, such as my_selector.py.")
     ],
 ) -> None:
-    """Write a selector of your own to start from: a commented example that works as it is."""
+    """Write a selector of your own to start from: a commented example that works."""
     from archselect.nasbench_adapters.atomic_files import write_new
     from archselect.selectors import example
 
-    if (
-        path.suffix != ".py"
-        or not path.stem.isidentifier()
-        or keyword.iskeyword(path.stem)
-    ):
+    if not _names_module(path):
         raise UserError(
             f"{path} is no name of a Python module: name it like my_selector.py"
         )
     words = path.stem.strip("_").split("_")
-    name, kind = (
-        "-".join(words),
-        "".join(word[:1].upper() + word[1:] for word in words if word),
-    )
+    kind = "".join(word[:1].upper() + word[1:] for word in words)
     text = Path(example.__file__).read_text(encoding="utf-8")
-    for old, new in (
-        ("my_selector.py", path.name),
-        ("MySelector", kind),
-        ("my-selector", name),
-    ):
-        text = text.replace(old, new)
+    text = text.replace("my_selector.py", path.name)
+    text = text.replace("MySelector", kind)
+    text = text.replace("my-selector", "-".join(words))
     write_new(path, text.encode())
-    for line in (
-        f"{path}: what it does is in its method select. Now:",
-        f"  archselect check {path}:{kind}",
-        f"  archselect run quickstart --selector {path}:{kind}",
-    ):
-        say(line)
+    say(f"{path}: what it does is in its method select. Now:")
+    say(f"  archselect check {path}:{kind}")
+    say(f"  archselect run quickstart --selector {path}:{kind}")
+
+
+def _names_module(path: Path) -> bool:
+    """Return whether Python can import a file of this name."""
+    if path.suffix != ".py":
+        return False
+    return path.stem.isidentifier() and not keyword.iskeyword(path.stem)
 
 
 def check(
@@ -69,13 +71,13 @@ def check(
         ),
     ] = None,
 ) -> None:
-    """Check a selector on small supernets of every space, and print what to mend.
+    """Check a selector on small supernets of every space, and print what to fix.
 
     The exit code is 1 if a check failed.
 
     Your own file is executed.
     """
-    from archselect.benchmarks.conformance.checks import CHECKS, check_selector, name_of
+    from archselect.benchmarks.conformance.kit import check_selector
     from archselect.selectors.registry import get_selector
 
     kind = get_selector(selector)
@@ -84,31 +86,71 @@ def check(
         def show(stage: str, done: int, total: int) -> None:
             bar.update(bar.task_ids[0], description=stage, completed=done, total=total)
 
-        found = check_selector(kind, space or (), device or (), show)
-    places = list(found.seconds)
-    several = len({device for _, device in places}) > 1
-    marks = {True: "ok", False: "fails", None: "not reached"}
-    results = {(f.check, f.space, f.device): f for f in found.findings}
-    rows = [
-        [name_of(c), *(marks[results[name_of(c), *place].passed] for place in places)]
-        for c in CHECKS
-    ]
-    rows.append(["seconds", *(f"{found.seconds[place]:.1f}" for place in places)])
-    columns = [f"{name} {device}" if several else name for name, device in places]
-    print_table(f"checks of {found.selector}", ["check", *columns], rows)
+        conformance = check_selector(kind, space or (), device or (), show)
+    _print_results(conformance)
+    for line in _advice(conformance):
+        say(line)
+    if not conformance.passed:
+        raise typer.Exit(1)
+
+
+def _print_results(conformance: Conformance) -> None:
+    """Print a table of checks by spaces and devices."""
+    from archselect.benchmarks.conformance.checks import CHECKS, name_of
+
+    names = _place_names(conformance)
+    marks_of = {
+        (result.check, result.place): MARKS[result.passed]
+        for result in conformance.results
+    }
+    rows = []
+    for one in CHECKS:
+        check_name = name_of(one)
+        marks = [marks_of[check_name, place] for place in names]
+        rows.append([check_name, *marks])
+    seconds = [f"{conformance.seconds[place]:.1f}" for place in names]
+    rows.append(["seconds", *seconds])
+    print_table(f"checks of {conformance.selector}", ["check", *names.values()], rows)
+
+
+def _place_names(conformance: Conformance) -> dict[Place, str]:
+    """Return what each space and device is called: the space alone on one device."""
+    places = list(conformance.seconds)
+    if len({place.device for place in places}) > 1:
+        return {place: f"{place.space} {place.device}" for place in places}
+    return {place: place.space for place in places}
+
+
+def _advice(conformance: Conformance) -> Iterator[str]:
+    """Yield the rule of each check that failed, and where to fix what."""
+    from archselect.benchmarks.conformance.checks import CHECKS, name_of
+
     for one in CHECKS:
         failed = [
-            f for f in found.findings if f.check == name_of(one) and f.passed is False
+            result
+            for result in conformance.results
+            if result.check == name_of(one) and result.passed is False
         ]
         if failed:
-            say(one_line(f"{name_of(one)}: {one.__doc__}"))
-        where: dict[str, list[str]] = {}
-        for finding in failed:
-            for mend in finding.mends:
-                where.setdefault(mend, []).append(
-                    f"{finding.space} {finding.device}" if several else finding.space
-                )
-        for mend, names in where.items():
-            say(f"  {', '.join(names)}: {one_line(mend)}")
-    if not found.passed:
-        raise typer.Exit(1)
+            yield _rule(one)
+            yield from _advice_by_place(failed, _place_names(conformance))
+
+
+def _rule(check: Check) -> str:
+    """Return a check's name and what it requires."""
+    from archselect.benchmarks.conformance.checks import name_of
+
+    return one_line(f"{name_of(check)}: {check.__doc__}")
+
+
+def _advice_by_place(
+    results: list[CheckResult], names: dict[Place, str]
+) -> Iterator[str]:
+    """Yield each piece of advice once, after the places that it is about."""
+    places: dict[str, list[str]] = {}
+    for result in results:
+        name = names[result.place]
+        for advice in result.advice:
+            places.setdefault(advice, []).append(name)
+    for advice, where in places.items():
+        yield f"  {', '.join(where)}: {one_line(advice)}"

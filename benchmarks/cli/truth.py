@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archselect.benchmarks.cli.app import print_table, progress, say
 from archselect.benchmarks.cli.listing import truths
+from archselect.benchmarks.cli.options import ArchitectureText
+from archselect.benchmarks.cli.terminal import print_table, progress, say
 from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 
 if TYPE_CHECKING:
     from archselect.nasbench_adapters.truth import (
         Column,
         Imported,
+        PlainColumns,
         Surrogate,
         TruthTable,
     )
@@ -26,38 +29,40 @@ def list_columns(
     ] = None,
 ) -> None:
     """List the truths, or the columns of one."""
+    if name is None:
+        listing = truths()
+        print_table("truths", listing.columns, listing.rows)
+    else:
+        _print_columns(name)
+
+
+def _print_columns(name: str) -> None:
+    """Print the columns of a truth, and where it is from."""
     from archselect.nasbench_adapters.truth import Surrogate, TruthTable, open_truth
     from archselect.nasbench_adapters.truth.table import MEASURED
 
-    if name is None:
-        print_table("truths", *truths())
-        return
     truth = open_truth(name)
-    held = (
-        "any architecture"
-        if isinstance(truth, Surrogate)
-        else f"{len(truth)} architectures"
-    )
-    told = (
-        ""
-        if isinstance(truth, TruthTable) and truth.provenance == MEASURED
-        else f"It is {truth.how()}. "
-    )
+    architectures = "any architecture"
+    if not isinstance(truth, Surrogate):
+        architectures = f"{len(truth)} architectures"
+    is_measured = isinstance(truth, TruthTable) and truth.provenance == MEASURED
+    how = "" if is_measured else f"It is {truth.how()}. "
+    rows = []
+    for column in truth.columns:
+        seeds = ", ".join(column.seeds)
+        epochs = str(column.epochs)
+        count = str(column.count)
+        rows.append([column.dataset, column.split, epochs, seeds, count])
     print_table(
-        f"{truth.name}: {held} of {truth.space.name}",
+        f"{truth.name}: {architectures} of {truth.space.name}",
         ["dataset", "split", "epochs", "trials", "architectures"],
-        [
-            [c.dataset, c.split, str(c.epochs), ", ".join(c.seeds), str(c.count)]
-            for c in truth.columns
-        ],
-        f"{truth.origin} {told}Licence: {truth.licence}. Checksum {truth.checksum[:16]}.",
+        rows,
+        f"{truth.origin} {how}Licence: {truth.licence}. Checksum {truth.checksum[:16]}.",
     )
 
 
 def lookup(
-    architecture: Annotated[
-        str, typer.Argument(help="In the space's text form, quoted.")
-    ],
+    architecture: ArchitectureText,
     table: Annotated[str, typer.Option(help="A truth by name, or a table's .npz.")],
     dataset: Annotated[str, typer.Option(help="As the table names it.")],
     split: Annotated[
@@ -71,7 +76,10 @@ def lookup(
         ),
     ],
 ) -> None:
-    """Print every trial of an architecture, or what a surrogate predicts, their mean, and its rank."""
+    """Print every trial of an architecture or its prediction, their mean, and its rank.
+
+    A surrogate predicts; a table has trials.
+    """
     from archselect.nasbench_adapters.truth import Surrogate, check_column, open_truth
     from archselect.nasbench_adapters.truth.landscape import rank
     from archselect.nasbench_adapters.truth.table import MEASURED
@@ -85,11 +93,11 @@ def lookup(
     faults.raise_any()
     cell = truth.space.parse(architecture)
     trials = truth.lookup(cell, dataset, split, epochs)
-    place, of = rank(truth, cell, dataset, split, epochs)
+    place, count = rank(truth, cell, dataset, split, epochs)
     if isinstance(truth, Surrogate):
         say(f"{trials.mean:.2f} %, {truth.how()}")
         say(
-            f"rank {place} among the accuracies of the {of} architectures of '{truth.reference.name}'"
+            f"rank {place} among the accuracies of the {count} architectures of '{truth.reference.name}'"
         )
         return
     if truth.provenance != MEASURED:
@@ -97,8 +105,98 @@ def lookup(
     for seed, accuracy in zip(trials.seeds, trials.accuracies, strict=True):
         say(f"seed {seed}: {accuracy:.2f} %")
     say(
-        f"mean of {len(trials.seeds)} trials: {trials.mean:.2f} %, rank {place} of {of}"
+        f"mean of {len(trials.seeds)} trials: {trials.mean:.2f} %, rank {place} of {count}"
     )
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """Options of `archselect truth import`."""
+
+    name: Annotated[str, typer.Option(help="What to call it from now on.")]
+    format: Annotated[
+        str | None, typer.Option(help="Where the name of the source does not tell.")
+    ] = None
+    space: Annotated[str, typer.Option(help="The space of the architectures.")] = (
+        "nb201"
+    )
+    force: Annotated[
+        bool, typer.Option(help="Go on although memory seems too small.")
+    ] = False
+    architecture_column: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a plain table: the column of architectures, in the space's text form."
+        ),
+    ] = None
+    accuracy_column: Annotated[
+        str | None, typer.Option(help="Of a plain table: the column of per cents.")
+    ] = None
+    dataset: Annotated[
+        str | None, typer.Option(help="Of a plain table: what the accuracies are of.")
+    ] = None
+    split: Annotated[str | None, typer.Option(help="Of a plain table: as above.")] = (
+        None
+    )
+    epochs: Annotated[int | None, typer.Option(help="Of a plain table: as above.")] = (
+        None
+    )
+    predicted: Annotated[
+        bool,
+        typer.Option(
+            "--predicted",
+            help="The accuracies of the CSV are a surrogate's, not measured.",
+        ),
+    ] = False
+    origin: Annotated[
+        str | None,
+        typer.Option(help="Of a CSV: who measured or predicted the accuracies."),
+    ] = None
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Replace a truth that has this name already."),
+    ] = False
+    skip_invalid: Annotated[
+        bool,
+        typer.Option(
+            "--skip-invalid",
+            help="Of a CSV: leave out the rows that cannot be read, and list them.",
+        ),
+    ] = False
+
+    def plain_columns(self) -> PlainColumns | None:
+        """Return the columns of a plain table; None if no option names one.
+
+        Raises UserError if only some of the options are given.
+        """
+        from archselect.nasbench_adapters.truth import PlainColumns
+        from archselect.nasbench_adapters.truth.long_csv import COLUMNS
+
+        options = {
+            "--architecture-column": self.architecture_column,
+            "--accuracy-column": self.accuracy_column,
+            "--dataset": self.dataset,
+            "--split": self.split,
+            "--epochs": self.epochs,
+        }
+        missing = [option for option, value in options.items() if value is None]
+        if len(missing) == len(options):
+            return None
+        if missing:
+            raise UserError(
+                f"a plain table also needs {', '.join(missing)}; a table with the columns {', '.join(COLUMNS)} needs "
+                "none of these options"
+            )
+        assert self.architecture_column is not None and self.accuracy_column is not None
+        assert self.dataset is not None and self.split is not None
+        assert self.epochs is not None
+        return PlainColumns(
+            self.architecture_column,
+            self.accuracy_column,
+            self.dataset,
+            self.split,
+            self.epochs,
+        )
 
 
 def import_table(
@@ -108,154 +206,91 @@ def import_table(
             help="A file or folder of NAS-Bench-101, -201 or -301 or NATS-Bench, or a table as CSV."
         ),
     ],
-    name: Annotated[str, typer.Option(help="What to call it from now on.")],
-    format: Annotated[
-        str | None, typer.Option(help="Where the name of the source does not tell.")
-    ] = None,
-    space: Annotated[
-        str, typer.Option(help="The space of the architectures.")
-    ] = "nb201",
-    force: Annotated[
-        bool, typer.Option(help="Go on although memory seems too small.")
-    ] = False,
-    architecture_column: Annotated[
-        str | None,
-        typer.Option(
-            help="Of a plain table: the column of architectures, in the space's text form."
-        ),
-    ] = None,
-    accuracy_column: Annotated[
-        str | None, typer.Option(help="Of a plain table: the column of per cents.")
-    ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(help="Of a plain table: what the accuracies are of.")
-    ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="Of a plain table: as above.")
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Of a plain table: as above.")
-    ] = None,
-    predicted: Annotated[
-        bool,
-        typer.Option(
-            "--predicted",
-            help="The accuracies of the CSV are a surrogate's, not measured.",
-        ),
-    ] = False,
-    origin: Annotated[
-        str | None,
-        typer.Option(help="Of a CSV: who measured or predicted the accuracies."),
-    ] = None,
-    replace: Annotated[
-        bool,
-        typer.Option("--replace", help="Replace a truth that has this name already."),
-    ] = False,
-    skip_invalid: Annotated[
-        bool,
-        typer.Option(
-            "--skip-invalid",
-            help="Of a CSV: leave out the rows that cannot be read, and list them.",
-        ),
-    ] = False,
+    options: ImportOptions,
 ) -> None:
-    """Convert a table once into a compact file that opens in milliseconds under a name.
+    """Convert a table once into a small file that opens in milliseconds under a name.
 
     A CSV has the columns arch, dataset, split, epochs, seed and accuracy; a plain one
     has a column of architectures and one of accuracies, which the options name.
     Accuracies are in per cent.
     """
-    from archselect.nasbench_adapters.truth import PlainColumns, import_truth
-    from archselect.nasbench_adapters.truth.long_csv import COLUMNS
+    from archselect.nasbench_adapters.truth import import_truth
 
-    plain = None
-    options = {
-        "--architecture-column": architecture_column,
-        "--accuracy-column": accuracy_column,
-        "--dataset": dataset,
-        "--split": split,
-        "--epochs": epochs,
-    }
-    missing = [option for option, value in options.items() if value is None]
-    if 0 < len(missing) < len(options):
-        raise UserError(
-            f"a plain table also needs {', '.join(missing)}; a table with the columns {', '.join(COLUMNS)} needs none "
-            "of these options"
-        )
-    if not missing:
-        assert architecture_column is not None and accuracy_column is not None
-        assert dataset is not None and split is not None and epochs is not None
-        plain = PlainColumns(
-            architecture_column, accuracy_column, dataset, split, epochs
-        )
+    plain = options.plain_columns()
     with progress(f"importing {source}"):
         imported = import_truth(
             source,
-            name=name,
-            format=format,
-            space=space,
-            force=force,
+            name=options.name,
+            format=options.format,
+            space=options.space,
+            force=options.force,
             plain=plain,
-            predicted=predicted,
-            origin=origin,
-            replace=replace,
-            skip_invalid=skip_invalid,
+            predicted=options.predicted,
+            origin=options.origin,
+            replace=options.replace,
+            skip_invalid=options.skip_invalid,
         )
-    _show_imported(name, imported)
+    _print_imported(options.name, imported)
 
 
-def _show_imported(name: str, imported: Imported) -> None:
-    """Print what an import understood: columns, cells, trials, range of accuracies, and the rows it left out."""
+def _print_imported(name: str, imported: Imported) -> None:
+    """Print what an import understood, and the rows that it left out."""
     from archselect.nasbench_adapters.truth import TruthTable
 
     truth = imported.truth
     if isinstance(truth, TruthTable):
-        trials = sum(truth.extent(*column.key).trials for column in truth.columns)
-        read = trials + len(imported.left_out)
-        left_out = f" of {read:,} rows" if imported.left_out else ""
-        print_table(
-            f"{name}: {len(truth)} architectures of {truth.space.name}, {trials:,} trials{left_out}",
-            [
-                "data set",
-                "split",
-                "epochs",
-                "architectures",
-                "trials of each",
-                "lowest %",
-                "highest %",
-            ],
-            [_column_row(truth, column) for column in truth.columns],
-            f"{truth.how()}, {truth.origin}",
-            ["epochs", "architectures", "lowest %", "highest %"],
-        )
+        _print_extents(name, truth, rows_left_out=len(imported.left_out))
+        _print_low_accuracies(truth)
     else:
         say(
             f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}"
         )
-    if isinstance(truth, TruthTable):
-        _show_low(truth)
     if imported.replaced is not None:
         say(f"Replaced the truth '{name}' that was there: {imported.replaced}")
-    _show_left_out(imported)
+    _print_left_out(imported)
     say(f"Kept at {imported.path}")
 
 
-def _column_row(truth: TruthTable, column: Column) -> list[str]:
+def _print_extents(name: str, truth: TruthTable, rows_left_out: int) -> None:
+    """Print how many architectures and trials each column has, and their range."""
+    trials = sum(truth.extent(*column.key).trials for column in truth.columns)
+    all_rows = f" of {trials + rows_left_out:,} rows" if rows_left_out else ""
+    print_table(
+        f"{name}: {len(truth)} architectures of {truth.space.name}, {trials:,} trials{all_rows}",
+        [
+            "data set",
+            "split",
+            "epochs",
+            "architectures",
+            "trials of each",
+            "lowest %",
+            "highest %",
+        ],
+        [_extent_row(truth, column) for column in truth.columns],
+        f"{truth.how()}, {truth.origin}",
+        ["epochs", "architectures", "lowest %", "highest %"],
+    )
+
+
+def _extent_row(truth: TruthTable, column: Column) -> list[str]:
+    """Return the row of a table that shows one column of a truth."""
     extent = truth.extent(*column.key)
-    fewest, most = extent.fewest, extent.most
+    trials = f"{extent.most}"
+    if extent.fewest != extent.most:
+        trials = f"{extent.fewest} to {extent.most}"
     return [
         column.dataset,
         column.split,
         str(column.epochs),
         f"{column.count:,}",
-        str(most) if fewest == most else f"{fewest} to {most}",
+        trials,
         f"{extent.lowest:.2f}",
         f"{extent.highest:.2f}",
     ]
 
 
-def _show_low(truth: TruthTable) -> None:
-    """Print how many accuracies could be shares of one among per cents, if there are any."""
+def _print_low_accuracies(truth: TruthTable) -> None:
+    """Print how many accuracies are at most 1 %, and may be shares of one, if any."""
     low = 0
     trials = 0
     for column in truth.columns:
@@ -268,7 +303,8 @@ def _show_low(truth: TruthTable) -> None:
         )
 
 
-def _show_left_out(imported: Imported) -> None:
+def _print_left_out(imported: Imported) -> None:
+    """Print the rows that an import left out: how many of each kind, and the first."""
     from archselect.nasbench_adapters.truth.rows import SHOWN, counts_of
 
     refused = imported.left_out
@@ -300,10 +336,11 @@ def fit(
         ),
     ] = False,
 ) -> None:
-    """Fit a surrogate on a table: it predicts any architecture of the space, and says wherever it is used how well.
+    """Fit a surrogate on a table, to predict every architecture of its space.
 
-    How well is measured by cross-validation, on the architectures of the table, and
-    compared with what the number of parameters alone says; see docs/surrogates.md.
+    How well it predicts is said wherever it is used. That is measured by
+    cross-validation on the architectures of the table, and compared with what the
+    number of parameters alone says; see docs/surrogates.md.
     """
     from archselect.benchmarks.plan.parameters import (
         count_rows,
@@ -323,9 +360,8 @@ def fit(
         )
     truth = open_truth(name)
     assert isinstance(truth, Surrogate)
-    tried = ", ".join(
-        f"{form} {tau:.3f}" for form, tau in truth.details["tau of each form"].items()
-    )
+    taus = truth.details["tau of each form"]
+    tried = ", ".join(f"{form} {tau:.3f}" for form, tau in taus.items())
     say(
         f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}."
     )
@@ -349,14 +385,17 @@ def compared(truth: Surrogate, network: str) -> str:
         return (
             f"Not compared with the number of parameters alone: {alone['undefined']}."
         )
-    said = (
+    sentence = (
         f"Parameters alone ({network}), on the same folds: Kendall's tau-b {alone['tau']:.3f} "
         f"[{alone['tau_low']:.3f}, {alone['tau_high']:.3f}]."
     )
     assert truth.agreement is not None
     if truth.agreement.tau_low > alone["tau"]:
-        return f"{said} The surrogate's interval lies above it."
-    return f"{said} The surrogate is not better than parameters alone: its interval does not exceed {alone['tau']:.3f}."
+        return f"{sentence} The surrogate's interval lies above it."
+    return (
+        f"{sentence} The surrogate is not better than parameters alone: its interval does not exceed "
+        f"{alone['tau']:.3f}."
+    )
 
 
 def build(
@@ -373,9 +412,9 @@ def build(
         int | None, typer.Option(min=1, help="Processes. Default: one per core.")
     ] = None,
 ) -> None:
-    """Train a whole table of a small world, every class and several seeds.
+    """Train a whole table: every class of a space, with several seeds.
 
-    An interrupted build goes on.
+    Rerun the command to resume an interrupted build.
     """
     from archselect.benchmarks.plan.preflight import check_writable
     from archselect.benchmarks.runs.truth_building import RECIPES, build_table
@@ -394,14 +433,11 @@ def build(
         check_writable(folder)
     faults.raise_any()
     with progress("classes trained") as bar:
-        path = build_table(
-            RECIPES[name],
-            folder,
-            workers,
-            lambda done, total: bar.update(
-                bar.task_ids[0], completed=done, total=total
-            ),
-        )
+
+        def show(done: int, total: int) -> None:
+            bar.update(bar.task_ids[0], completed=done, total=total)
+
+        path = build_table(RECIPES[name], folder, workers, show)
     say(
         f"{path}: open it by this path, in a study or with 'archselect truth list {path}'"
     )

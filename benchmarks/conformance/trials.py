@@ -1,4 +1,4 @@
-"""Trials of a selector on small supernets: as in a study, and rehearsed under all its settings. See `conformance`."""
+"""Trials of a selector on a small supernet: as in a study, and with answers drawn."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 
 from archselect.benchmarks.conformance.fake_task import (
-    Offered,
-    Premiere,
-    Rehearsal,
-    Watch,
-    global_randomness,
+    DrawnAnswers,
+    FakeTask,
+    PartlyMeasuredTask,
 )
+from archselect.benchmarks.conformance.guarded_task import GuardedTask
+from archselect.benchmarks.conformance.variants import Variant
+from archselect.benchmarks.conformance.watch import SelectorWatch, global_randomness
 from archselect.benchmarks.optimisers.supernets import Recipe, make_supernet
-from archselect.benchmarks.plan.validation_errors import explain_validation_error
 from archselect.benchmarks.runs.task import SupernetTask
 from archselect.benchmarks.runtime.meter import PhaseClock
 from archselect.nasbench_adapters.errors import UserError
@@ -38,16 +36,24 @@ SKELETON: dict[str, object] = {
     "layers": 3,
     "reduction": "pool",
 }
-"""The smallest networks; a space takes what its skeleton has of these settings."""
-IMAGES, CLASSES, SIZE = 16, 4, 8
-SCORES, TUNINGS = 10, 2
-"""How many answers are measured, at most, in a trial as in a study."""
-FEW, MANY = 3, 1_000_003
-"""Different answers of a rehearsal, with ties and hardly any."""
-MOST_TRIED = 1_000
-"""The largest whole number that a setting is tried with."""
-UNDEFINED = 0.3
-"""Share of the answers that are not finite in the trial of that."""
+"""The smallest networks; a space takes those settings that its skeleton has."""
+IMAGES = 16
+"""Images in each half of the data."""
+CLASSES = 4
+SIZE = 8
+"""Height and width of an image."""
+MEASURED_SCORES = 10
+"""How many scores are measured, at most, in a trial as in a study."""
+MEASURED_TUNINGS = 2
+"""How many tunings are real, at most, in a trial as in a study."""
+FEW_LEVELS = 3
+"""Different answers of a trial with many ties."""
+MANY_LEVELS = 1_000_003
+"""Different answers of a trial with hardly a tie."""
+SHARE_UNDEFINED = 0.3
+"""Share of the answers that are not finite, in the trial of that."""
+OUT_OF_REACH = ("archselect.benchmarks", "archselect.reports")
+"""The packages that a selector does not import."""
 
 
 @dataclass(frozen=True)
@@ -56,276 +62,235 @@ class Trial:
 
     Attributes:
         space: of the supernet.
-        how: the settings and seed, as words.
-        selection: None if `select` raised.
+        conditions: the settings and the seed, in words.
+        selection: what `select` returned; None if it raised.
         error: what it raised, in one line.
-        notes: of the :class:`.Watch`, by topic.
-        touched: what is not as it was.
-        twice: whether it was done a second time, in a world of other global random
-            states, and
-        again: the second selection.
-        foreign: what the selector's module imports and should not.
+        notes: of the :class:`.SelectorWatch`, by topic.
+        changes: the parts of the state that it changed.
+        is_repeated: whether it ran a second time, from the same seed but with other
+            global random states.
+        second_selection: what the second run selected.
+        foreign_imports: what the selector's module imports and should not.
         undefined: how many scores were not finite, in the trial of that; None in
             others.
     """
 
     space: SearchSpace
-    how: str
+    conditions: str
     selection: Selection | None
     error: str = ""
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    touched: Sequence[str] = ()
-    twice: bool = False
-    again: Selection | None = None
-    foreign: Sequence[str] = ()
+    changes: Sequence[str] = ()
+    is_repeated: bool = False
+    second_selection: Selection | None = None
+    foreign_imports: Sequence[str] = ()
     undefined: int | None = None
 
 
-@dataclass(frozen=True)
-class Variant:
-    """A selector with settings, and how they differ from its defaults and `small`."""
+class SelectResult(NamedTuple):
+    """What a selector selected, or in one line why it did not."""
 
-    selector: Selector
-    words: str
+    selection: Selection | None
+    error: str = ""
 
 
-def variants_of(kind: type[Selector]) -> list[Variant]:
-    """The selector as it is, small, and then with every other value of its settings at least once.
+class TrialRunner:
+    """Runs a selector on a small supernet of one space, on one device.
 
-    Settings are changed together where the selector allows it, so that there are no
-    more variants than one setting has values. Raises UserError if it cannot be made at
-    all.
+    Args:
+        kind: the selector's class.
+        space: the search space.
+        device: of the supernet and the images.
     """
-    small = dict(kind.small)
-    try:
-        made = [Variant(kind(**small), "as it is")]
-    except ValidationError as error:
-        reason = explain_validation_error(error, kind)
-        raise UserError(
-            f"selector {kind.name} cannot be made for a check: {reason}; give its settings defaults, or "
-            "values in `small`"
-        ) from error
-    values = {
-        name: _values(info)
-        for name, info in kind.model_fields.items()
-        if name not in small
-    }
-    values = {name: found for name, found in values.items() if found}
-    for place in range(max(map(len, values.values()), default=0)):
-        together = {name: found[place % len(found)] for name, found in values.items()}
-        for settings in (
-            together,
-            *({name: value} for name, value in together.items()),
-        ):
-            try:
-                selector = kind(**{**small, **settings})
-            except (ValidationError, UserError):
-                continue  # what a selector refuses is no setting of it
-            if all(selector != variant.selector for variant in made):
-                made.append(
-                    Variant(
-                        selector,
-                        ", ".join(
-                            f"{key}={value!r}" for key, value in settings.items()
-                        ),
-                    )
-                )
-            if settings is together:
-                break
-    return made
-
-
-def _values(info: FieldInfo) -> list[Any]:
-    """Return values of a setting: all of a choice, a few small ones and the bounds of a whole number, else the bounds.
-
-    A whole number's upper bound that is larger than :data:`MOST_TRIED` keeps slips out,
-    and takes too long to try.
-    """
-    if get_origin(info.annotation) is Literal:
-        return list(get_args(info.annotation))
-    if info.annotation is bool:
-        return [False, True]
-    low = [bound.ge for bound in info.metadata if hasattr(bound, "ge")]
-    high = [bound.le for bound in info.metadata if hasattr(bound, "le")]
-    if info.annotation is int and low:
-        high = [bound for bound in high if bound <= MOST_TRIED]
-        return [
-            value
-            for value in (*(low[0] + more for more in (0, 1, 2, 4)), *high)
-            if not high or value <= high[0]
-        ]
-    return [*low, *high] if info.annotation is float else []
-
-
-class Stage:
-    """A small supernet of a space on a device, for a selector's trials."""
 
     def __init__(
         self, kind: type[Selector], space: SearchSpace, device: torch.device
     ) -> None:
-        self.space, self.device = space, device
-        self._file, self._foreign = Path(inspect.getfile(kind)), _foreign(kind)
-        self._images = Images(_noise(), device)
-        # Alphas far apart, as after a training, without the training.
-        self._recipe = Recipe.model_validate(
-            {
-                "recipe": "darts",
-                "epochs": 0,
-                "batch_size": IMAGES // 2,
-                "alpha_scale": 1.0,
-            }
-        )
-        inputs = self._recipe.inputs(space.name, _skeleton(space))
-        trained = make_supernet(self._recipe, space, inputs, self._images, seed=0)
-        self._task = SupernetTask(
-            space, self._recipe, inputs, trained, self._images, PhaseClock(device), 0, 0
-        )
+        self.space = space
+        self.device = device
+        self._file = Path(inspect.getfile(kind))
+        self._foreign_imports = _foreign_imports(kind)
+        self._images = Images(_random_images(), device)
+        self._task = _small_task(space, self._images)
+        self._alphas = [alpha.detach().clone() for alpha in self._task.alphas]
         self._weights = {
             name: value.clone()
             for name, value in self._task.supernet.state_dict().items()
         }
-        self._alphas = [alpha.detach().clone() for alpha in self._task.alphas]
 
-    def premiere(self, variant: Variant) -> Trial:
-        """A trial as in a study.
+    def measured_trial(self, variant: Variant) -> Trial:
+        """Return a trial as in a study, whose first answers are measured.
 
-        Call it once, before rehearsals: it uses up the real task's random streams.
+        Run it once, before the others: it uses up the random streams of the real task.
         """
-        watch = Watch(self.device)
-        task = Premiere(self._task, 0, MANY, watch, SCORES, TUNINGS)
-        selection, error = self._select(variant.selector, task, watch)
-        self._reset()
-        return self._trial(variant.words, selection, error, watch.notes, task)
-
-    def rehearsals(self, variants: Sequence[Variant]) -> Iterator[Trial]:
-        """Yield trials of every variant with many or few answers; of the first with both, and with some not finite."""
-        yield self._rehearsal(variants[0], 0, FEW)
-        for seed, variant in enumerate(variants):
-            yield self._rehearsal(variant, seed, FEW if seed % 2 else MANY)
-        watch = Watch(self.device)
-        task = self._task_of(0, MANY, watch, UNDEFINED)
-        selection, error = self._select(variants[0].selector, task, watch)
-        yield replace(
-            self._trial("some scores not finite", selection, error, {}, task),
-            undefined=task.undefined,
-        )
-
-    def _rehearsal(self, variant: Variant, seed: int, levels: int) -> Trial:
-        """One variant, done twice from the same seed."""
-        watch = Watch(self.device)
-        tasks = [self._task_of(seed, levels, watch) for _ in range(2)]
-        (selection, error), (again, _) = (
-            self._select(variant.selector, task, watch, world)
-            for world, task in enumerate(tasks)
-        )
-        how = f"{variant.words}, scores drawn from seed {seed}"
-        return replace(
-            self._trial(how, selection, error, watch.notes, tasks[0]),
-            twice=True,
-            again=again,
-        )
-
-    def _task_of(
-        self, seed: int, levels: int, watch: Watch, share_undefined: float = 0.0
-    ) -> Rehearsal:
-        supernet, alphas = self._task.supernet, self._alphas
-        return Rehearsal(
-            self.space,
-            supernet,
-            alphas,
-            self._images,
-            seed,
-            levels,
+        watch = SelectorWatch(self.device)
+        task = PartlyMeasuredTask(
+            self._task,
+            0,
+            DrawnAnswers(0, MANY_LEVELS),
             watch,
-            share_undefined,
+            MEASURED_SCORES,
+            MEASURED_TUNINGS,
+        )
+        outcome = self._select(variant.selector, task, watch)
+        self._restore_supernet()
+        return self._trial(variant.description, outcome, task, watch.notes)
+
+    def drawn_trials(self, variants: Sequence[Variant]) -> Iterator[Trial]:
+        """Yield a trial of every variant, with many or few different answers drawn.
+
+        The first variant has both, and a trial in which some answers are not finite.
+        """
+        yield self._repeated_trial(variants[0], seed=0, levels=FEW_LEVELS)
+        for seed, variant in enumerate(variants):
+            levels = FEW_LEVELS if seed % 2 else MANY_LEVELS
+            yield self._repeated_trial(variant, seed, levels)
+        yield self._undefined_trial(variants[0])
+
+    def _repeated_trial(self, variant: Variant, seed: int, levels: int) -> Trial:
+        """Return a trial that runs twice from the same seed."""
+        watch = SelectorWatch(self.device)
+        tasks = [self.fake_task(seed, levels, watch) for _ in range(2)]
+        first, second = (
+            self._select(variant.selector, task, watch, global_seed)
+            for global_seed, task in enumerate(tasks)
+        )
+        conditions = f"{variant.description}, scores drawn from seed {seed}"
+        return replace(
+            self._trial(conditions, first, tasks[0], watch.notes),
+            is_repeated=True,
+            second_selection=second.selection,
+        )
+
+    def _undefined_trial(self, variant: Variant) -> Trial:
+        """Return a trial in which some scores are not finite."""
+        watch = SelectorWatch(self.device)
+        task = self.fake_task(0, MANY_LEVELS, watch, SHARE_UNDEFINED)
+        outcome = self._select(variant.selector, task, watch)
+        return replace(
+            self._trial("some scores not finite", outcome, task, notes={}),
+            undefined=task.answers.undefined,
+        )
+
+    def fake_task(
+        self,
+        seed: int,
+        levels: int,
+        watch: SelectorWatch,
+        share_undefined: float = 0.0,
+    ) -> FakeTask:
+        """Return a new task with drawn answers; see :class:`.DrawnAnswers`."""
+        alphas = tuple(
+            alpha.detach().clone().requires_grad_() for alpha in self._alphas
+        )
+        answers = DrawnAnswers(seed, levels, share_undefined)
+        supernet = self._task.supernet
+        return FakeTask(
+            self.space, supernet, alphas, self._images, seed, answers, watch
         )
 
     def _trial(
         self,
-        how: str,
-        selection: Selection | None,
-        error: str,
+        conditions: str,
+        outcome: SelectResult,
+        task: FakeTask,
         notes: Mapping[str, Sequence[str]],
-        task: Rehearsal,
     ) -> Trial:
-        touched = tuple(dict.fromkeys(task.touched))
         return Trial(
             self.space,
-            how,
-            selection,
-            error,
+            conditions,
+            outcome.selection,
+            outcome.error,
             dict(notes),
-            touched,
-            foreign=self._foreign,
+            changes=tuple(dict.fromkeys(task.state.changes)),
+            foreign_imports=self._foreign_imports,
         )
 
     def _select(
-        self, selector: Selector, task: Rehearsal, watch: Watch, world: int = 0
-    ) -> tuple[Selection | None, str]:
-        """What the selector selects, or in one line why it does not."""
-        given: Any = Offered(task, watch)
-        with global_randomness(world), torch.enable_grad():
-            task.begin()
+        self,
+        selector: Selector,
+        task: FakeTask,
+        watch: SelectorWatch,
+        global_seed: int = 0,
+    ) -> SelectResult:
+        """Return what the selector selects, or why it does not.
+
+        Leaves the supernet as it was, whatever the selector does to it.
+        """
+        guarded: Any = GuardedTask(task, watch)
+        with global_randomness(global_seed), torch.enable_grad():
+            task.state.expect_present()
             try:
                 with watch.watching():
-                    selection = selector.select(given)
+                    selection = selector.select(guarded)
             except (Exception, SystemExit) as error:
-                return (
-                    None,
-                    f"{locate_error(error, self._file)}: {describe_error(error)}",
+                return SelectResult(
+                    None, f"{locate_error(error, self._file)}: {describe_error(error)}"
                 )
             finally:
-                task.end()
-                if task.touched:
-                    self._reset()
-        if not isinstance(selection, Selection):
-            return (
-                None,
-                f"select gives {type(selection).__name__}: return search.selection()",
-            )
-        return selection, ""
+                task.state.compare()
+                if task.state.changes:
+                    self._restore_supernet()
+        if isinstance(selection, Selection):
+            return SelectResult(selection)
+        kind = type(selection).__name__
+        return SelectResult(None, f"select gives {kind}: return search.selection()")
 
-    def _reset(self) -> None:
-        """Make the supernet good again, for the trials to come."""
+    def _restore_supernet(self) -> None:
+        """Give the supernet its weights, mode and gradients of the beginning."""
         supernet = self._task.supernet
         supernet.load_state_dict(self._weights)
         supernet.eval().requires_grad_().zero_grad(set_to_none=True)
 
 
-def _noise() -> ImageDataset:
-    """A few small images of random pixels."""
+def _small_task(space: SearchSpace, images: Images) -> SupernetTask:
+    """Return a task on a small supernet, with alphas as far apart as after training."""
+    recipe = Recipe.model_validate(
+        {
+            "recipe": "darts",
+            "epochs": 0,
+            "batch_size": IMAGES // 2,
+            "alpha_scale": 1.0,
+        }
+    )
+    inputs = recipe.inputs(space.name, _skeleton(space))
+    trained = make_supernet(recipe, space, inputs, images, seed=0)
+    clock = PhaseClock(images.device)
+    return SupernetTask(space, recipe, inputs, trained, images, clock, 0, 0)
+
+
+def _random_images() -> ImageDataset:
+    """Return a few small images of random pixels."""
     rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (2 * IMAGES, SIZE, SIZE, 1), dtype=np.uint8)
+    shape = (2 * IMAGES, SIZE, SIZE, 1)
+    pixels = rng.integers(0, 256, shape, dtype=np.uint8)
     labels = np.arange(2 * IMAGES) % CLASSES
-    halves = (pixels[:IMAGES], labels[:IMAGES]), (pixels[IMAGES:], labels[IMAGES:])
-    return make_dataset("noise", *halves, origin="drawn at random")
+    train = (pixels[:IMAGES], labels[:IMAGES])
+    test = (pixels[IMAGES:], labels[IMAGES:])
+    return make_dataset("noise", train, test, origin="drawn at random")
 
 
 def _skeleton(space: SearchSpace) -> dict[str, Any]:
-    """The settings of SKELETON that the space's skeleton has."""
+    """Return the settings of SKELETON that the space's skeleton has."""
     settings: dict[str, object] = {}
     for name, value in SKELETON.items():
         try:
             space.skeleton(**{**settings, name: value})
         except UserError:
-            continue  # it has another setting in its place, or none
+            continue  # the skeleton has no such setting
         settings[name] = value
     return settings
 
 
-def _foreign(kind: type[Selector]) -> list[str]:
-    """What a selector's module has of rooms that a selector is not to enter."""
+def _foreign_imports(kind: type[Selector]) -> list[str]:
+    """Return what a selector's module imports from packages out of its reach."""
     module = sys.modules[kind.__module__]
-    names = [
-        value.__name__
-        if inspect.ismodule(value)
-        else str(getattr(value, "__module__", ""))
-        for value in vars(module).values()
-    ]
-    return sorted(
-        {
-            name
-            for name in names
-            if name.startswith(("archselect.benchmarks", "archselect.reports"))
-        }
-    )
+    names = {_module_name(value) for value in vars(module).values()}
+    return sorted(name for name in names if name.startswith(OUT_OF_REACH))
+
+
+def _module_name(value: object) -> str:
+    """Return the name of a module, or of the module that defines a value."""
+    if inspect.ismodule(value):
+        return value.__name__
+    return str(getattr(value, "__module__", ""))

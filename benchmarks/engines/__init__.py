@@ -1,1 +1,1 @@
-"""Where runs are done: in processes here, or on the workers of a Dask or Slurm cluster."""
+"""Engines, which do runs: processes here, or workers of a Dask or Slurm cluster."""

@@ -1,11 +1,11 @@
-"""What an engine is: it takes calls and gives futures.
+"""The interface of engines: an engine takes calls and gives futures.
 
-Runs are independent, so that is all a study needs of one.
+Runs are independent, so a study needs no more of one.
 
-An engine is a context manager that is told what every worker does before its first
-call, and yields `submit(function, *arguments)`, which gives a
-`concurrent.futures.Future`. Functions and arguments are picklable. What has not started
-by the end of the block is dropped.
+An engine is a context manager. It takes what every worker does before its first call,
+and yields `submit(function, *arguments)`, which gives a `concurrent.futures.Future`.
+Functions and arguments are picklable. Calls that have not started by the end of the
+block are dropped.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ Start = tuple[Callable[..., None], tuple[Any, ...]]
 
 
 class Engine(Protocol):
-    """See the module's text."""
+    """A function that opens an engine; see the module's text."""
 
     def __call__(
         self, workers: int | None, device: str, start: Start, settings: dict[str, Any]
     ) -> AbstractContextManager[Submit]:
-        """Open it.
+        """Open the engine.
 
         Args:
             workers: how many at most; None for as many as there are.
-            device: which runs are for, "cpu", "cuda" or "cuda:NUMBER", or "auto" where
-                only the worker knows.
-            start: before a worker's first call.
+            device: of the runs: "cpu", "cuda" or "cuda:NUMBER", or "auto" where only
+                the worker knows.
+            start: what a worker does before its first call.
             settings: of the engine's own, by name.
 
         Raises:
@@ -66,6 +66,7 @@ def call(start: Start, function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _start(start: Start) -> None:
+    """Start this process as a worker, unless that is done."""
     global _started
     if _started == start:
         return
@@ -80,7 +81,10 @@ def _start(start: Start) -> None:
 
 
 def attempt(*arguments: Any) -> tuple[Any, Exception | None]:
-    """The outcome of :func:`call`, where an engine would turn an error into text; the error notes where it was."""
+    """Return the result of :func:`call`, or its error with a note of where it was.
+
+    For engines that would turn an error into text.
+    """
     try:
         return call(*arguments), None
     except Exception as error:

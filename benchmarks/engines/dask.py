@@ -1,4 +1,4 @@
-"""The engine `dask`: workers of a Dask cluster, of this machine or of a scheduler somewhere else."""
+"""The engine `dask`: workers of a Dask cluster, here or of a scheduler elsewhere."""
 
 from __future__ import annotations
 
@@ -39,48 +39,32 @@ from archselect.nasbench_adapters.input_files import expand
 if TYPE_CHECKING:
     from distributed import Client
     from distributed import Future as DaskFuture
+    from distributed.security import Security
 
 TLS = ("tls_ca_file", "tls_cert", "tls_key")
 SETTINGS = ("scheduler", "resource", "timeout", *TLS)
 TIMEOUT = 30
 """Seconds to wait for a scheduler."""
-LOOK = 5.0
+COUNT_INTERVAL = 5.0
 """Seconds after which workers are counted again."""
-FETCH = 30.0
-"""Seconds to wait for a result: if its worker has died since, the call is done again,
-and others are not to wait.
+FETCH_TIMEOUT = 30.0
+"""Seconds to wait for a result. If its worker has died since, the call is done again,
+and others do not wait for it.
 """
-GRACE = 10.0
-"""Seconds that the thread has to end where it speaks with a scheduler that does not
-answer.
-"""
-NOISY = ("asyncio", "distributed", "tornado")
-"""Loggers of Dask and of what it is made of."""
+END_TIMEOUT = 10.0
+"""Seconds that the thread has to end, where a scheduler does not answer it."""
+LOGGERS = ("asyncio", "distributed", "tornado")
+"""Loggers of Dask and of the libraries that it uses."""
 HOST = "127.0.0.1"
-"""Where the scheduler of this machine's workers listens: on this machine only, as who
-reaches it can run code.
+"""The address at which the scheduler of this machine's workers listens. Only this
+machine reaches it, for whoever does can run code.
 """
 
 
 def check_dask(settings: dict[str, Any]) -> None:
-    """Raise UserError for an unknown setting, one of a wrong type, or a missing package."""
+    """Raise UserError for a setting that cannot be one, or a missing package."""
     faults = Faults()
-    for name in settings:
-        if name not in SETTINGS:
-            faults.add(unknown("setting of engine dask", name, SETTINGS))
-    for name in ("scheduler", "resource", *TLS):
-        if name in settings and not (
-            isinstance(settings[name], str) and settings[name]
-        ):
-            faults.add(
-                UserError(f"{name} of engine dask: {settings[name]!r} is no text")
-            )
-    timeout = settings.get("timeout", TIMEOUT)
-    number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    if not number or not 0 < timeout < math.inf:
-        faults.add(
-            UserError(f"timeout of engine dask: {timeout!r} is no number of seconds")
-        )
+    _check_types(settings, faults)
     if not faults:
         with faults.collect():
             _check_address(settings)
@@ -96,23 +80,41 @@ def check_dask(settings: dict[str, Any]) -> None:
     faults.raise_any()
 
 
+def _check_types(settings: dict[str, Any], faults: Faults) -> None:
+    """Note unknown settings, and those of a wrong type."""
+    for name in settings:
+        if name not in SETTINGS:
+            faults.add(unknown("setting of engine dask", name, SETTINGS))
+    for name in ("scheduler", "resource", *TLS):
+        value = settings.get(name, "text")
+        if not isinstance(value, str) or not value:
+            faults.add(UserError(f"{name} of engine dask: {value!r} is no text"))
+    timeout = settings.get("timeout", TIMEOUT)
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if not is_number or not 0 < timeout < math.inf:
+        faults.add(
+            UserError(f"timeout of engine dask: {timeout!r} is no number of seconds")
+        )
+
+
 def _check_address(settings: dict[str, Any]) -> None:
     """Raise UserError for a scheduler's address that is none."""
     if "scheduler" not in settings:
         return
     try:
         address = urlsplit(settings["scheduler"])
-        whole = address.scheme in ("tcp", "tls") and address.hostname and address.port
+        has_scheme = address.scheme in ("tcp", "tls")
+        is_whole = has_scheme and address.hostname and address.port
     except ValueError:
-        whole = False
-    if not whole:
+        is_whole = False
+    if not is_whole:
         raise UserError(
             f"scheduler of engine dask: {settings['scheduler']!r} is no address: write tcp://HOST:PORT or tls://HOST:PORT"
         )
 
 
 def _check_tls(settings: dict[str, Any]) -> None:
-    """Raise UserError for settings of TLS that do not go together, or a file that is not there."""
+    """Raise UserError for settings of TLS that do not fit, or a missing file."""
     given = [name for name in TLS if name in settings]
     encrypted = settings.get("scheduler", "").startswith("tls://")
     if given and not encrypted:
@@ -142,7 +144,9 @@ def _is_tls_configured() -> bool:
 def dask_engine(
     workers: int | None, device: str, start: Start, settings: dict[str, Any]
 ) -> Iterator[Submit]:
-    """See :class:`.Engine`; `workers` is how many calls are at work at once.
+    """Open the engine; see :class:`.Engine`.
+
+    `workers` is how many calls are done at once.
 
     Settings:
         scheduler: its address, tcp://HOST:PORT or tls://HOST:PORT; if it is left out,
@@ -155,9 +159,9 @@ def dask_engine(
             if they are left out, those that Dask's own configuration names. The key may
             be in the file of the certificate.
 
-    Dask blames a worker's death on every call that the worker had, and gives up those
-    that it has blamed too often. Such a call is done again, after all others and alone;
-    if its workers still die, it is the cause and fails.
+    Dask suspects every call that a worker had when it died, and gives up those that it
+    has suspected too often. Such a call is done again, after all others and alone. If
+    its workers still die, it is the cause and fails.
 
     Raises:
         UserError: no scheduler answers. Each call raises it too where the scheduler is
@@ -170,14 +174,16 @@ def dask_engine(
         if address is None:
             address = stack.enter_context(_cluster_here(workers or cores()))
         client = stack.enter_context(_connected(address, settings))
-        desk = _Desk(client, workers, start, settings)
-        stack.callback(desk.close)
-        yield desk.submit
+        dispatcher = _Dispatcher(client, workers, start, settings)
+        stack.callback(dispatcher.close)
+        yield dispatcher.submit
 
 
 @contextmanager
 def _cluster_here(workers: int) -> Iterator[str]:
-    """Start a scheduler in this process, and workers that ignore Ctrl-C; yield the scheduler's address.
+    """Start a scheduler in this process, and workers; yield the scheduler's address.
+
+    The workers ignore Ctrl-C.
 
     Raises UserError if they do not start.
     """
@@ -194,12 +200,12 @@ def _cluster_here(workers: int) -> Iterator[str]:
         "memory_limit": None,
         "silence_logs": logging.CRITICAL,
     }
-    patience = dask.config.set(
+    failures = dask.config.set(
         {"distributed.scheduler.allowed-failures": MOST_DEATHS - 1}
     )
     start_helper_processes()
     others = set(active_children())
-    with patience, ThreadPoolExecutor(1, initializer=block_terminal_signals) as thread:
+    with failures, ThreadPoolExecutor(1, initializer=block_terminal_signals) as thread:
         started = thread.submit(LocalCluster, **options)
         try:
             yield _address_of(started)
@@ -214,6 +220,7 @@ def _cluster_here(workers: int) -> Iterator[str]:
 
 
 def _address_of(started: Future[Any]) -> str:
+    """Return the address of a cluster's scheduler, once it has started."""
     try:
         return str(started.result().scheduler_address)
     except (OSError, RuntimeError) as error:
@@ -229,24 +236,12 @@ def _connected(address: str, settings: dict[str, Any]) -> Iterator[Client]:
     Raises UserError if the scheduler does not answer.
     """
     from distributed import Client
-    from distributed.security import Security
 
-    files = {
-        name: str(expand(Path(settings[name]))) for name in TLS if name in settings
-    }
-    security = None
-    if files:
-        security = Security(
-            require_encryption=True,
-            tls_ca_file=files["tls_ca_file"],
-            tls_client_cert=files["tls_cert"],
-            tls_client_key=files.get("tls_key"),
-        )
     try:
         client = Client(
             address,
             timeout=settings.get("timeout", TIMEOUT),
-            security=security,
+            security=_security(settings),
             set_as_default=False,
         )
     except (OSError, ValueError) as error:
@@ -257,18 +252,35 @@ def _connected(address: str, settings: dict[str, Any]) -> Iterator[Client]:
         yield client
 
 
-class _News(NamedTuple):
+def _security(settings: dict[str, Any]) -> Security | None:
+    """Return the files for TLS that settings name; None if they name none."""
+    from distributed.security import Security
+
+    files = {
+        name: str(expand(Path(settings[name]))) for name in TLS if name in settings
+    }
+    if not files:
+        return None
+    return Security(
+        require_encryption=True,
+        tls_ca_file=files["tls_ca_file"],
+        tls_client_cert=files["tls_cert"],
+        tls_client_key=files.get("tls_key"),
+    )
+
+
+class _Event(NamedTuple):
     """A new call; or a call that is done, with its future."""
 
     call: Call
     future: DaskFuture | None = None
 
 
-class _Desk:
-    """Hands calls to a cluster, as many at a time as its workers can do.
+class _Dispatcher:
+    """A dispatcher that hands a cluster as many calls as its workers can do at once.
 
-    One thread does it, the only one that uses the client. A queue brings it new calls
-    and finished futures.
+    Its thread is the only one that uses the client. A queue brings it new calls and
+    finished futures.
     """
 
     def __init__(
@@ -284,12 +296,14 @@ class _Desk:
         self._resource = settings.get("resource")
         self._workers = workers
         self._places = 1
-        self._counted = -math.inf
-        self._news: SimpleQueue[_News | None] = SimpleQueue()
+        self._last_count = -math.inf
+        self._events: SimpleQueue[_Event | None] = SimpleQueue()
         self._waiting: deque[Call] = deque()
+        self._running: dict[Call, DaskFuture] = {}
+        # Calls whose worker died. Each is done again alone, to see whether it is the
+        # cause.
         self._suspects: deque[Call] = deque()
-        self._at_work: dict[Call, DaskFuture] = {}
-        self._alone = False
+        self._runs_suspect = False
         self._fault: Exception | None = None
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -297,54 +311,56 @@ class _Desk:
     def submit(self, *function: Any) -> Future[Any]:
         """See :class:`.Engine`."""
         call = Call(Future(), function)
-        self._news.put(_News(call))
+        self._events.put(_Event(call))
         return call.future
 
     def close(self) -> None:
-        """Drop what is not done."""
-        self._news.put(None)
-        self._thread.join(GRACE)
+        """Drop the calls that are not done."""
+        self._events.put(None)
+        self._thread.join(END_TIMEOUT)
         for call in self._drop_calls():
             call.cancel()
 
     def _drop_calls(self) -> list[Call]:
         """Forget all calls that are not done, and return them."""
-        dropped = [*self._at_work, *self._waiting, *self._suspects]
-        self._at_work.clear()
+        dropped = [*self._running, *self._waiting, *self._suspects]
+        self._running.clear()
         self._waiting.clear()
         self._suspects.clear()
         return dropped
 
     def _serve(self) -> None:
-        heard = True
-        while heard:
+        """Hand out calls and collect results until :meth:`close`."""
+        is_open = True
+        while is_open:
             try:
-                heard = self._hear()
+                is_open = self._take_events()
                 if self._fault is None:
                     self._hand_over()
             except Exception as error:
                 self._stop(self._explained(error))
 
-    def _hear(self) -> bool:
-        """Wait for news, and take in all there are; False when there will be no more."""
+    def _take_events(self) -> bool:
+        """Wait for events, and take all there are; False when there will be no more."""
         with suppress(Empty):
-            news = self._news.get(timeout=LOOK)
-            while news is not None:
-                self._take(news)
-                news = self._news.get_nowait()
+            event = self._events.get(timeout=COUNT_INTERVAL)
+            while event is not None:
+                self._take(event)
+                event = self._events.get_nowait()
             return False
         return True
 
-    def _take(self, news: _News) -> None:
+    def _take(self, event: _Event) -> None:
+        """Have a new call wait, or configure_process one that is done."""
         if self._fault is not None:
-            news.call.fail(self._fault)
-        elif news.future is None:
-            self._waiting.append(news.call)
+            event.call.fail(self._fault)
+        elif event.future is None:
+            self._waiting.append(event.call)
         else:
-            self._collect(news.call, news.future)
+            self._collect(event.call, event.future)
 
     def _collect(self, call: Call, future: DaskFuture) -> None:
-        """Give a call what came of it.
+        """Give a call its result or error.
 
         Raises OSError if its future was lost with the scheduler.
         """
@@ -354,24 +370,25 @@ class _Desk:
         if status == "cancelled":
             raise ConnectionError("the connection was lost")
         try:
-            error = future.exception(FETCH)
+            error = future.exception(FETCH_TIMEOUT)
             if error is None:
-                call.settle(future.result(FETCH))
+                call.settle(future.result(FETCH_TIMEOUT))
         except TimeoutError:
             # The worker has died since, and another does the call again.
             self._watch(call, future)
             return
-        alone = self._alone
-        self._alone = False
+        was_alone = self._runs_suspect
+        self._runs_suspect = False
         if isinstance(error, KilledWorker):
-            self._blame(call, error.allowed_failures + 1 if alone else 0)
+            deaths = error.allowed_failures + 1 if was_alone else 0
+            self._suspect(call, deaths)
         elif error is not None:
             line = f"a worker of the Dask cluster cannot do anything: {type(error).__name__}: {error}"
             raise UserError(f"{line}; install the same packages there")
-        del self._at_work[call]
+        del self._running[call]
 
-    def _blame(self, call: Call, deaths: int) -> None:
-        """Note that so many workers certainly died of a call: it fails, or is done again alone."""
+    def _suspect(self, call: Call, deaths: int) -> None:
+        """Note how many workers surely died of a call; it fails or is done alone."""
         call.deaths += deaths
         if call.deaths < MOST_DEATHS:
             self._suspects.append(call)
@@ -383,29 +400,36 @@ class _Desk:
             )
 
     def _hand_over(self) -> None:
-        """Hand over waiting calls while there are places; when none is left, those that may be deadly, one by one."""
-        if self._alone:
+        """Hand over waiting calls, as many as there are places for.
+
+        When none is left, those that may have killed a worker follow, one by one.
+        """
+        if self._runs_suspect:
             return
-        while self._waiting and len(self._at_work) < self._count_places():
+        while self._waiting and len(self._running) < self._count_places():
             self._give(self._waiting[0])
             self._waiting.popleft()
-        if self._suspects and not self._waiting and not self._at_work:
+        if self._suspects and not self._waiting and not self._running:
             self._give(self._suspects[0])
             self._suspects.popleft()
-            self._alone = True
+            self._runs_suspect = True
 
     def _count_places(self) -> int:
-        """Return how many calls the workers can do at a time, as last counted; one where there are no workers yet."""
+        """Return how many calls the workers can do at once; 1 if there are none.
+
+        Workers are counted every :data:`COUNT_INTERVAL` seconds.
+        """
         if self._workers is not None:
             return self._workers
         now = time.monotonic()
-        if now - self._counted > LOOK:
-            self._counted = now
-            there = self._client.scheduler_info(n_workers=-1)["workers"].values()
-            self._places = max(1, sum(map(self._places_of, there)))
+        if now - self._last_count > COUNT_INTERVAL:
+            self._last_count = now
+            workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+            self._places = max(1, sum(map(self._places_of, workers)))
         return self._places
 
     def _places_of(self, worker: dict[str, Any]) -> int:
+        """Return how many calls a worker can do at once."""
         if self._resource is None:
             return int(worker["nthreads"])
         return int(worker["resources"].get(self._resource, 0))
@@ -430,14 +454,15 @@ class _Desk:
             pure=False,
             resources=resources,
         )
-        self._at_work[call] = future
+        self._running[call] = future
         self._watch(call, future)
 
     def _watch(self, call: Call, future: DaskFuture) -> None:
-        future.add_done_callback(lambda done: self._news.put(_News(call, done)))
+        """Have an event come when a future is done."""
+        future.add_done_callback(lambda done: self._events.put(_Event(call, done)))
 
     def _explained(self, error: Exception) -> Exception:
-        """Return the error that calls fail with where this thread meets one."""
+        """Return the error that calls fail with after one in this thread."""
         if isinstance(error, UserError):
             return error
         if isinstance(error, OSError) or self._client.status != "running":
@@ -448,7 +473,7 @@ class _Desk:
         return StartError(error)
 
     def _stop(self, fault: Exception) -> None:
-        """Have every call fail, also those to come."""
+        """Fail every call, also those to come."""
         self._fault = fault
         for call in self._drop_calls():
             call.fail(fault)
@@ -456,15 +481,18 @@ class _Desk:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Have Dask's libraries print nothing in this process within the block: our own errors say what to do."""
+    """Keep Dask's libraries from printing in this process within the block.
+
+    Our own errors say what to do.
+    """
     import distributed  # noqa: F401 (it gives its loggers handlers)
 
     names = [
         name
         for name in logging.root.manager.loggerDict
-        if name.partition(".")[0] in NOISY
+        if name.partition(".")[0] in LOGGERS
     ]
-    loggers = [logging.getLogger(name) for name in {*names, *NOISY}]
+    loggers = [logging.getLogger(name) for name in {*names, *LOGGERS}]
     before = [(logger, logger.handlers, logger.propagate) for logger in loggers]
     for logger in loggers:
         logger.handlers = [logging.NullHandler()]

@@ -1,4 +1,4 @@
-"""The engine `local`: processes of this machine, each with one thread of the CPU, or with a GPU of its own."""
+"""The engine `local`: processes here, with one CPU thread or one GPU each."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ def check_local(settings: dict[str, Any]) -> None:
 def local_engine(
     workers: int | None, device: str, start: Start, settings: dict[str, Any]
 ) -> Iterator[Submit]:
-    """See :class:`.Engine`. It has no settings.
+    """Open the engine; see :class:`.Engine`. It has no settings.
 
-    By itself it has a worker per core, or per GPU; on "cuda" each worker sees one GPU,
+    By default it has a worker per core, or per GPU. On "cuda" each worker sees one GPU,
     on "cuda:2" all see that one.
     """
     check_local(settings)
     gpus = visible_gpus() if device == "cuda" else []
-    usual = max(len(gpus), 1) if device.startswith("cuda") else cores()
+    if not workers:
+        is_cuda = device.startswith("cuda")
+        workers = max(len(gpus), 1) if is_cuda else cores()
     function, arguments = start
-    with worker_pool(workers or usual, function, *arguments, gpus=gpus) as submit:
+    with worker_pool(workers, function, *arguments, gpus=gpus) as submit:
         yield submit

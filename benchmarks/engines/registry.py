@@ -23,17 +23,17 @@ CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
     "dask": check_dask,
     "slurm": check_slurm,
 }
-"""Raise UserError for settings that an engine does not have, before it is opened."""
+"""Functions that raise UserError for settings that an engine does not have."""
 
 
 def check_engine(name: str, settings: dict[str, Any]) -> None:
-    """Raise UserError for an unknown engine, a setting that it does not have, or a missing package."""
+    """Raise UserError for an unknown engine or setting, or a missing package."""
     get_engine(name)
     CHECKS[name](settings)
 
 
 def get_engine(name: str) -> Engine:
-    """The engine of a name. Raises UserError for an unknown one."""
+    """Return the engine of a name; raise UserError for an unknown one."""
     if name not in ENGINES:
         raise unknown("engine", name, ENGINES)
     return ENGINES[name]

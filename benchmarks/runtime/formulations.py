@@ -24,7 +24,7 @@ from archselect.selectors.registry import SELECTORS
 TRAINING = 1
 """Number to raise when final trainings (:mod:`.training`) change on purpose."""
 SCORING = 1
-"""Number to raise when `archselect score` (:mod:`.proxy_scores`) changes on purpose.
+"""Number to raise when `archselect score` (:mod:`.scorer`) changes on purpose.
 
 That is how it draws and scores networks.
 """

@@ -1,10 +1,15 @@
-"""Which architectures are scored: a whole space, a random sample, the best of a truth, or those of a file."""
+"""The architectures to score.
+
+They are a whole space, a random sample, the best of a truth, or those of a file.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,31 +32,45 @@ from archselect.nasbench_adapters.truth.table import unflatten
 
 ALIASES = {"jacov": "jacob_cov", "jacob": "nwot"}
 """Other names of proxies in published files (NASLib's, Zero-Cost-PT's)."""
-
+ARCHITECTURE_COLUMNS = ("architecture", "arch", "genotype")
+"""The columns of a file that may hold its architectures; the first one there counts."""
 EMPTY = ("", "nan", "none", "null", "na")
-"""What a cell of a file may hold, in small letters, where there is no published score.
-"""
-
-_COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
-
+"""Values that stand for no published score in a file, in small letters."""
 ATTEMPTS = 1_000
 """Draws in a row that bring nothing new, after which a space is taken to have no more.
 """
+_COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Cells:
-    """Which architectures are wanted: a text that was checked, and what a file that it names holds.
+class CellsRequest:
+    """Which architectures are wanted, as the option `--cells` says.
 
     Attributes:
-        kind: "all", "sample", "top" or "file".
-        amount: how many, or which share, of "sample" and "top".
-        of_file: the file's architectures.
+        kind: "all" of the space, a random "sample", the "top" of a truth, or those of a
+            "file".
+        amount: how many ("sample"), or which share ("top").
+        population: of the file.
     """
 
-    kind: str
+    kind: Literal["all", "sample", "top", "file"]
     amount: float = 0
-    of_file: Population | None = None
+    population: Population | None = None
+
+
+class _Columns(NamedTuple):
+    """The columns of a file.
+
+    Attributes:
+        architecture: named by the user; None for the first of
+            :data:`ARCHITECTURE_COLUMNS`.
+        accuracy: named by the user; None if accuracies are not read.
+        proxies: whose published scores are read.
+    """
+
+    architecture: str | None
+    accuracy: str | None
+    proxies: tuple[str, ...]
 
 
 def read_cells(
@@ -62,7 +81,7 @@ def read_cells(
     architecture_column: str | None = None,
     accuracy_column: str | None = None,
     proxies: tuple[str, ...] = (),
-) -> Cells:
+) -> CellsRequest:
     """Return what a text asks for; a file is read whole.
 
     Enumerates no space and opens no truth.
@@ -73,7 +92,8 @@ def read_cells(
             drawn as the space draws), "top:F" (the best share F of those a truth holds,
             by its mean of trials), or the path of a CSV or Parquet.
         has_truth: whether accuracies are looked up in a truth.
-        architecture_column, accuracy_column: of a file.
+        architecture_column: of a file.
+        accuracy_column: of a file.
         proxies: whose published scores a file may have, in columns of their names. An
             empty cell says that a proxy has no score of the architecture; an infinite
             value is kept as it was published.
@@ -82,9 +102,8 @@ def read_cells(
         UserError: the text names none, or a file, a column or a row cannot be read;
             accuracies are given twice.
     """
-    kind, _, amount = text.partition(":")
-    of_file = _names_file(text)
-    if not of_file and (architecture_column or accuracy_column):
+    is_file = _names_file(text)
+    if not is_file and (architecture_column or accuracy_column):
         raise UserError(
             f"--cells {text} is no file: leave out --architecture-column and --accuracy-column"
         )
@@ -92,26 +111,24 @@ def read_cells(
         raise UserError(
             "give accuracies once: --accuracy-column of the file, or a truth with --table"
         )
-    if of_file:
-        return Cells(
-            "file",
-            of_file=_of_file(
-                space, expand(text), architecture_column, accuracy_column, proxies
-            ),
-        )
+    if is_file:
+        columns = _Columns(architecture_column, accuracy_column, proxies)
+        population = _read_file(space, expand(text), columns)
+        return CellsRequest("file", population=population)
+    kind, _, amount = text.partition(":")
     if kind == "sample":
-        return Cells("sample", _count(amount))
+        return CellsRequest("sample", _count(amount))
     if kind == "top":
         if not has_truth:
             raise UserError(
                 f"--cells {text} needs a truth: --table, --dataset, --split and --epochs"
             )
-        return Cells("top", _share(amount))
-    return Cells("all")
+        return CellsRequest("top", _share(amount))
+    return CellsRequest("all")
 
 
 def check_cells_file(text: str) -> None:
-    """Raise UserError if a text, as of :func:`read_cells`, names a file that is not there."""
+    """Raise UserError if a text for :func:`read_cells` names a missing file."""
     if _names_file(text) and not expand(text).is_file():
         raise UserError(
             f"there is no file {text}: --cells takes all, sample:N, top:F, or a CSV or Parquet file"
@@ -119,13 +136,17 @@ def check_cells_file(text: str) -> None:
 
 
 def gather(
-    space: SearchSpace, cells: Cells, *, seed: int = 0, truth: TruthPart | None = None
+    space: SearchSpace,
+    request: CellsRequest,
+    *,
+    seed: int = 0,
+    truth: TruthPart | None = None,
 ) -> Population:
     """Return the population that was asked for, with what a truth says of it.
 
     Args:
         space: of the architectures.
-        cells: which ones; see :func:`read_cells`.
+        request: which ones; see :func:`read_cells`.
         seed: of a sample.
         truth: the column that accuracies are looked up in.
 
@@ -133,20 +154,18 @@ def gather(
         UserError: the space has fewer architectures, or the truth is of another space
             or lacks an architecture.
     """
-    if cells.of_file is not None:
-        found = cells.of_file
-    elif cells.kind == "sample":
-        found = _sample(space, int(cells.amount), seed)
-    elif cells.kind == "top":
+    if request.population is not None:
+        population = request.population
+    elif request.kind == "sample":
+        population = _sample(space, int(request.amount), seed)
+    elif request.kind == "top":
         assert truth is not None
-        found = _top(space, cells.amount, truth)
+        population = _top(space, request.amount, truth)
     else:
-        found = _population(
-            space,
-            space.representatives,
-            f"all {len(space.representatives):,} classes of {space.name}",
-        )
-    return found if truth is None else _looked_up(space, found, truth)
+        population = _all(space)
+    if truth is None:
+        return population
+    return _with_accuracies(space, population, truth)
 
 
 def populate(
@@ -159,8 +178,11 @@ def populate(
     accuracy_column: str | None = None,
     proxies: tuple[str, ...] = (),
 ) -> Population:
-    """Return the population that a text names: :func:`read_cells`, then :func:`gather`; raises what they raise."""
-    wanted = read_cells(
+    """Return the population that a text names.
+
+    See :func:`read_cells` and :func:`gather` for the arguments and errors.
+    """
+    request = read_cells(
         space,
         cells,
         has_truth=truth is not None,
@@ -168,16 +190,18 @@ def populate(
         accuracy_column=accuracy_column,
         proxies=proxies,
     )
-    return gather(space, wanted, seed=seed, truth=truth)
+    return gather(space, request, seed=seed, truth=truth)
 
 
 def _names_file(text: str) -> bool:
+    """Return whether a text, as of :func:`read_cells`, names a file."""
     kind, colon, _ = text.partition(":")
     is_amount = colon and kind in ("sample", "top")
     return text != "all" and not is_amount
 
 
 def _count(amount: str) -> int:
+    """Return the N of "sample:N"; raise UserError if it is none."""
     count = int(amount) if _COUNT.fullmatch(amount) else 0
     if not 1 <= count <= MOST_CELLS_SAMPLED:
         raise UserError(
@@ -187,6 +211,7 @@ def _count(amount: str) -> int:
 
 
 def _share(amount: str) -> float:
+    """Return the F of "top:F"; raise UserError if it is none."""
     try:
         share = float(amount)
     except ValueError:
@@ -199,33 +224,41 @@ def _share(amount: str) -> float:
 
 
 def _population(
-    space: SearchSpace, architectures: tuple[Architecture, ...], source: str
+    space: SearchSpace, architectures: Sequence[Architecture], source: str
 ) -> Population:
     return Population(
         space=space.name,
         source=source,
-        architectures=[space.format(a) for a in architectures],
+        architectures=[space.format(architecture) for architecture in architectures],
     )
 
 
+def _all(space: SearchSpace) -> Population:
+    """Return one architecture of each class of equal function."""
+    representatives = space.representatives
+    source = f"all {len(representatives):,} classes of {space.name}"
+    return _population(space, representatives, source)
+
+
 def _sample(space: SearchSpace, amount: int, seed: int) -> Population:
+    """Return so many different architectures, drawn as the space draws."""
     rng = np.random.default_rng(stream_seed("population", seed))
-    found: dict[Architecture, None] = {}
+    drawn: dict[Architecture, None] = {}
     fruitless = 0
-    while len(found) < amount:
-        before = len(found)
-        found[space.canonical(space.sample(rng))] = None
-        fruitless = fruitless + 1 if len(found) == before else 0
+    while len(drawn) < amount:
+        before = len(drawn)
+        drawn[space.canonical(space.sample(rng))] = None
+        fruitless = fruitless + 1 if len(drawn) == before else 0
         if fruitless == ATTEMPTS:
             raise UserError(
                 f"--cells sample:{amount}: {space.name} seems to have only {before}; use --cells all"
             )
-    return _population(
-        space, tuple(found), f"{len(found):,} of {space.name} at random, seed {seed}"
-    )
+    source = f"{len(drawn):,} of {space.name} at random, seed {seed}"
+    return _population(space, tuple(drawn), source)
 
 
 def _top(space: SearchSpace, share: float, truth: TruthPart) -> Population:
+    """Return the best share of the architectures that a table holds."""
     table = open_truth(truth.table)
     if isinstance(table, Surrogate):
         raise UserError(
@@ -239,46 +272,41 @@ def _top(space: SearchSpace, share: float, truth: TruthPart) -> Population:
     # One of each class: its representative, or, where the table does not hold that, the
     # first one it holds.
     classes: dict[Architecture, Architecture] = {}
-    for architecture in (unflatten(space, row) for row in within.architectures):
+    for row in within.architectures:
+        architecture = unflatten(space, row)
         canonical = space.canonical(architecture)
         if canonical not in classes:
             classes[canonical] = architecture if mean(canonical) is None else canonical
-    known = [(found, a) for a in classes.values() if (found := mean(a)) is not None]
-    best = sorted(known, key=lambda pair: -pair[0])[: max(1, round(share * len(known)))]
-    source = f"the best {len(best):,} of {len(known):,} classes of {space.name} by {_said(truth)}"
-    return _population(space, tuple(a for _, a in best), source)
+    means: dict[Architecture, float] = {}
+    for architecture in classes.values():
+        accuracy = mean(architecture)
+        if accuracy is not None:
+            means[architecture] = accuracy
+    ranked = sorted(means, key=means.__getitem__, reverse=True)
+    best = ranked[: max(1, round(share * len(ranked)))]
+    source = f"the best {len(best):,} of {len(ranked):,} classes of {space.name} by {_column_name(truth)}"
+    return _population(space, best, source)
 
 
-def _said(truth: TruthPart) -> str:
+def _column_name(truth: TruthPart) -> str:
     return f"{truth.table}: {truth.dataset}/{truth.split}/{truth.epochs}"
 
 
-def _of_file(
-    space: SearchSpace,
-    path: Path,
-    architecture: str | None,
-    accuracy: str | None,
-    proxies: tuple[str, ...],
-) -> Population:
-    known = ("architecture", "arch", "genotype")
-    frame = read_frame(path, known if architecture is None else (architecture,))
+def _read_file(space: SearchSpace, path: Path, columns: _Columns) -> Population:
+    """Return the population of a file, with its accuracies and published scores."""
+    column = columns.architecture
+    frame = read_frame(path, ARCHITECTURE_COLUMNS if column is None else (column,))
     names = columns_of(frame)
-    column = architecture or next((name for name in known if name in names), None)
-    if column is None:
-        raise UserError(
-            f"{path} has no column architecture, arch or genotype: name the one that holds the architectures with "
-            f"--architecture-column; its columns are {', '.join(names)}"
-        )
-    if column not in names:
-        raise unknown(f"column of {path}", column, names)
+    architecture = _architecture_column(path, names, columns.architecture)
     if frame.empty:
         raise UserError(f"{path} holds no architecture: give a file that has some")
+    accuracy = columns.accuracy
     if accuracy is not None and accuracy not in names:
         raise unknown(f"column of {path}", accuracy, names)
     rows = Rows(path, frame)
     refuse_long_rows(rows)
-    rows.require(column)
-    parsed = rows.parse(column, space)
+    rows.require(architecture)
+    parsed = rows.parse(architecture, space)
     rows.refuse(
         parsed.duplicated() & rows.good,
         "this architecture came before; keep one row of it",
@@ -288,11 +316,7 @@ def _of_file(
         values = rows.accuracies(accuracy)
         check_per_cent(path, accuracy, values[rows.good])
         trials = [[float(value)] for value in values]
-    published = {}
-    for name in names:
-        proxy = ALIASES.get(name, name)
-        if proxy in proxies and name != accuracy:
-            published[proxy] = _published(rows, name)
+    published = _published_scores(rows, names, columns)
     rows.raise_any()
     return Population(
         space=space.name,
@@ -304,39 +328,70 @@ def _of_file(
     )
 
 
-def _published(rows: Rows, column: str) -> list[float | None]:
-    """Return a proxy's published scores, None where a row has none; refuse rows with anything else."""
-    cells = rows.frame[column]
-    numbers = pd.to_numeric(cells, errors="coerce")
-    empty = cells.isna() | cells.astype(str).str.strip().str.lower().isin(EMPTY)
+def _architecture_column(path: Path, names: Sequence[str], named: str | None) -> str:
+    """Return the column of a file's architectures; raise UserError if there is none."""
+    if named:
+        if named not in names:
+            raise unknown(f"column of {path}", named, names)
+        return named
+    for column in ARCHITECTURE_COLUMNS:
+        if column in names:
+            return column
+    raise UserError(
+        f"{path} has no column architecture, arch or genotype: name the one that holds the architectures with "
+        f"--architecture-column; its columns are {', '.join(names)}"
+    )
+
+
+def _published_scores(
+    rows: Rows, names: Sequence[str], columns: _Columns
+) -> dict[str, list[float | None]]:
+    """Return the published scores of a file, by proxy."""
+    published = {}
+    for column in names:
+        proxy = ALIASES.get(column, column)
+        if proxy in columns.proxies and column != columns.accuracy:
+            published[proxy] = _read_scores(rows, column)
+    return published
+
+
+def _read_scores(rows: Rows, column: str) -> list[float | None]:
+    """Return the scores of a column, None where it is empty; refuse any other value."""
+    values = rows.frame[column]
+    numbers = pd.to_numeric(values, errors="coerce")
+    lower = values.astype(str).str.strip().str.lower()
+    empty = values.isna() | lower.isin(EMPTY)
     rows.refuse(numbers.isna() & ~empty, f"{column} must be a number, or nothing")
-    return [None if np.isnan(value) else float(value) for value in numbers]
+    return [None if np.isnan(number) else float(number) for number in numbers]
 
 
-def _looked_up(
+def _with_accuracies(
     space: SearchSpace, population: Population, column: TruthPart
 ) -> Population:
+    """Return a population with the accuracies that a truth has of it."""
     truth = open_truth(column.table)
     if not truth.speaks_for(space):
         raise UserError(
             f"truth '{column.table}' is of space {truth.space.name}, not of {space.name}"
         )
     within = truth.within(space)
-    found = [
-        within.lookup(
-            space.parse(text), column.dataset, column.split, column.epochs
-        ).accuracies
-        for text in population.architectures
-    ]
-    count = {len(trials) for trials in found}
-    many = (
-        f"{min(count)} to {max(count)} trials"
-        if len(count) > 1
-        else f"{max(count)} trial{'s' * (max(count) > 1)}"
+    trials: list[list[float]] = []
+    for text in population.architectures:
+        architecture = space.parse(text)
+        looked_up = within.lookup(
+            architecture, column.dataset, column.split, column.epochs
+        )
+        trials.append([float(accuracy) for accuracy in looked_up.accuracies])
+    counts = {len(accuracies) for accuracies in trials}
+    description = (
+        f"{_column_name(column)}, mean of {_trials_name(counts)}, {truth.how()}"
     )
-    return population.model_copy(
-        update={
-            "truth": f"{_said(column)}, mean of {many}, {truth.how()}",
-            "trials": [[float(value) for value in trials] for trials in found],
-        }
-    )
+    return population.model_copy(update={"truth": description, "trials": trials})
+
+
+def _trials_name(counts: set[int]) -> str:
+    """Return in words how many trials each architecture has."""
+    most = max(counts)
+    if len(counts) > 1:
+        return f"{min(counts)} to {most} trials"
+    return f"{most} trial" if most == 1 else f"{most} trials"

@@ -1,6 +1,5 @@
 """Texts of others on a terminal, in a study and in its folder: data, whatever they say."""
 
-import importlib
 import io
 import json
 import re
@@ -9,6 +8,7 @@ import warnings
 import pytest
 from support import hostile, small
 
+from archselect.benchmarks.cli import terminal as terminal_module
 from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.runs import harness
 from archselect.benchmarks.runs.runner import Runner
@@ -24,8 +24,6 @@ from archselect.nasbench_adapters.foreign_text import (
 )
 from archselect.nasbench_adapters.plugins.registry import PluginWarning
 
-cli = importlib.import_module("archselect.benchmarks.cli.app")
-"""The module, for which the package has the name of its `app`."""
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -39,14 +37,14 @@ def terminal(monkeypatch):
     """What is printed on a terminal of 4,000 columns, as a text."""
     printed = io.StringIO()
     for name, stderr in (("out", False), ("err", True)):
-        console = cli.PlainConsole(
+        console = terminal_module.PlainConsole(
             file=printed,
             force_terminal=True,
             width=4000,
             stderr=stderr,
             soft_wrap=not stderr,
         )
-        monkeypatch.setattr(cli, name, console)
+        monkeypatch.setattr(terminal_module, name, console)
     return printed
 
 
@@ -60,8 +58,8 @@ def controls(text):
 
 def test_a_line_is_one_line_as_it_is(terminal, texts):
     for text in texts:
-        cli.say(text)
-        cli.notice(text, "red")
+        terminal_module.say(text)
+        terminal_module.notice(text, "red")
     lines = STYLE.sub("", terminal.getvalue()).splitlines()
     assert controls(terminal.getvalue()) == set()
     assert lines == [
@@ -71,7 +69,9 @@ def test_a_line_is_one_line_as_it_is(terminal, texts):
 
 def test_titles_and_cells_of_a_table_are_as_they_are(texts, capsys):
     for line in (one_line(text) for text in texts if len(text) <= 200):
-        cli.print_table(line, [line, "b"], [[line, "c"]], line, numeric=["b"])
+        terminal_module.print_table(
+            line, [line, "b"], [[line, "c"]], line, numeric=["b"]
+        )
         printed = capsys.readouterr().out
         assert controls(printed) == set()
         assert printed.count(line) == 4
@@ -80,12 +80,12 @@ def test_titles_and_cells_of_a_table_are_as_they_are(texts, capsys):
 def test_progress_and_warnings_show_what_they_are_told(terminal, texts):
     with warnings.catch_warnings():
         for text in texts:
-            with cli.progress(text) as bar:
+            with terminal_module.progress(text) as bar:
                 bar.update(bar.task_ids[0], description=text, completed=1, total=2)
                 bar.refresh()
                 assert one_line(text) in terminal.getvalue()
             for kind in (PluginWarning, UserWarning):
-                cli._show_warning(text, kind, "a\x1b.py", 1)
+                terminal_module.show_warning(text, kind, "a\x1b.py", 1)
     shown = re.sub(r"\x1b\[\??[0-9;]*[A-Za-z]", "", terminal.getvalue()).replace(
         "\r", ""
     )

@@ -13,7 +13,7 @@ from typing import get_args, get_type_hints
 import pytest
 from typer.models import ArgumentInfo
 
-from archselect.benchmarks.cli import COMMANDS, OF_TRUTHS
+from archselect.benchmarks.cli import COMMANDS, TRUTH_COMMANDS
 from archselect.nasbench_adapters.limits import MOST_RUNS
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
@@ -147,7 +147,7 @@ def kind_of(hint):
 def parameters():
     """Those of every command, as typer makes them of its function."""
     functions = COMMANDS | {
-        f"truth {name}": function for name, function in OF_TRUTHS.items()
+        f"truth {name}": function for name, function in TRUTH_COMMANDS.items()
     }
     for command, function in functions.items():
         arguments = count()

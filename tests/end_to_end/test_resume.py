@@ -128,7 +128,7 @@ def left(process):
 
 
 MESSAGE = (
-    "archselect: interrupted; what is finished is kept, the same command goes on\n"
+    "archselect: interrupted; finished work is kept, rerun the command to resume\n"
 )
 
 

@@ -128,7 +128,7 @@ def test_a_training_that_was_cut_short_goes_on(world, archselect, undisturbed, h
         assert process.returncode == 130
         assert (
             err
-            == "archselect: interrupted; what is finished is kept, the same command goes on\n"
+            == "archselect: interrupted; finished work is kept, rerun the command to resume\n"
         )
     assert not list(Folder(world.folder / "out").read_all(Trained))
     (path,) = (world.folder / "out" / "checkpoints").glob("*.pt")

@@ -38,8 +38,9 @@ from archselect.benchmarks.runs.task import SupernetTask
 from archselect.benchmarks.runs.training import train_network
 from archselect.benchmarks.runtime import formulations
 from archselect.benchmarks.runtime.meter import PhaseClock
+from archselect.benchmarks.scoring.inputs import scoring_inputs
 from archselect.benchmarks.scoring.populations import populate
-from archselect.benchmarks.scoring.proxy_scores import Scorer, scoring_inputs
+from archselect.benchmarks.scoring.scorer import Scorer
 from archselect.nasbench_adapters import networks
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import load_images

@@ -1,13 +1,13 @@
-"""The messages for jobs that end without a result, with what to do."""
+"""Messages for jobs that end without a result; each says what to do."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-AGAIN = {"BOOT_FAIL", "LAUNCH_FAILED", "NODE_FAIL", "PREEMPTED", "REVOKED"}
+NOT_ITS_FAULT = {"BOOT_FAIL", "LAUNCH_FAILED", "NODE_FAIL", "PREEMPTED", "REVOKED"}
 """States in which a job ended for reasons that are not its own: it is submitted again.
 """
-NEVER = {
+NEVER_START = {
     "AssocMaxWallDurationPerJobLimit",
     "BadConstraints",
     "DependencyNeverSatisfied",
@@ -27,7 +27,7 @@ NEVER = {
 """Reasons for which a job waits, and may wait for ever unless somebody does something.
 """
 
-_SAID = {
+_MESSAGES = {
     "BOOT_FAIL": "ended because its node did not start",
     "CANCELLED": "was cancelled; run the command again",
     "DEADLINE": "ended because its deadline passed; give a later one with --engine-set deadline=TIME",
@@ -41,17 +41,20 @@ _SAID = {
 }
 
 
-def ending(job: str, state: str, tries: int, log: Path) -> str:
+def ending_message(job: str, state: str, tries: int, log: Path) -> str:
     """Return the message for a job that ended without a result.
 
     Args:
         job: its id.
-        state: in which it ended; empty if Slurm does not tell.
+        state: in which it ended; empty if Slurm does not say.
         tries: how often it was submitted.
         log: what it wrote to, which may not be there.
     """
-    said = _SAID.get(state, "ended without a result")
-    shown = f" ({state})" if state else ""
-    often = f", the last of {tries} times" if state in AGAIN and tries > 1 else ""
-    where = f"its log: {log}" if log.is_file() else "it left no log"
-    return f"Slurm job {job} {said}{shown}{often}; {where}"
+    message = f"Slurm job {job} {_MESSAGES.get(state, 'ended without a result')}"
+    if state:
+        message += f" ({state})"
+    if state in NOT_ITS_FAULT and tries > 1:
+        message += f", the last of {tries} times"
+    if log.is_file():
+        return f"{message}; its log: {log}"
+    return f"{message}; it left no log"

@@ -8,19 +8,23 @@ from contextlib import contextmanager
 from typing import Any
 
 from archselect.benchmarks.engines.base import Start
+from archselect.benchmarks.engines.slurm.folder import ExchangeFolder
 from archselect.benchmarks.engines.slurm.options import read_options
 from archselect.benchmarks.engines.slurm.pace import Pace
-from archselect.benchmarks.engines.slurm.place import Place
 from archselect.benchmarks.engines.slurm.programs import PROGRAMS
-from archselect.benchmarks.engines.slurm.queue import Queue
+from archselect.benchmarks.engines.slurm.queue import JobQueue
 from archselect.benchmarks.runtime.workers import Submit
 from archselect.nasbench_adapters.errors import Faults, UserError
 
 PACE = Pace()
+"""The times that hold, unless a test sets others."""
 
 
 def check_slurm(settings: dict[str, Any]) -> None:
-    """Raise UserError if Slurm's programs are missing, or a setting cannot be one; Slurm judges their values."""
+    """Raise UserError if Slurm's programs are missing, or a setting cannot be one.
+
+    Slurm itself judges the values of settings.
+    """
     faults = Faults()
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
@@ -39,7 +43,9 @@ def check_slurm(settings: dict[str, Any]) -> None:
 def slurm_engine(
     workers: int | None, device: str, start: Start, settings: dict[str, Any]
 ) -> Iterator[Submit]:
-    """See :class:`.Engine`; `workers` is how many jobs of an array run at once.
+    """Open the engine; see :class:`.Engine`.
+
+    `workers` is how many jobs of an array run at once.
 
     Settings:
         folder: on a file system that all nodes share, for the jobs' programs, results
@@ -49,7 +55,8 @@ def slurm_engine(
             Without `time`, the partition's default holds.
     """
     check_slurm(settings)
-    queue = Queue(Place(read_options(settings, workers)), start, PACE)
+    folder = ExchangeFolder(read_options(settings, workers))
+    queue = JobQueue(folder, start, PACE)
     try:
         yield queue.submit
     finally:

@@ -1,6 +1,6 @@
-"""What a job runs: one call, whose outcome it writes for the command to read.
+"""The program of a job: does one call, and writes its outcome for the command to read.
 
-python -m archselect.benchmarks.engines.slurm.job PLACE ARRAY NUMBER
+python -m archselect.benchmarks.engines.slurm.job FOLDER ARRAY NUMBER
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ system may show it late.
 """
 
 
-def run(place: Path, array: str, number: int, late: float = LATE) -> None:
-    """Do the call of one job of an array; nothing if the command no longer waits for it.
+def run(folder: Path, array: str, number: int, late: float = LATE) -> None:
+    """Do the call of one job of an array, if the command still waits for it.
 
     Args:
-        place: the folder of the command.
+        folder: of the command.
         array: which one.
         number: of the job within the array.
         late: seconds to wait for the list of the array's calls.
 
     Raises UserError if the outcome cannot be written.
     """
-    listed = _wait_for(place / "arrays" / array, late)
-    if listed is None:
+    names = _wait_for(folder / "arrays" / array, late)
+    if names is None:
         return
-    name = listed.decode().splitlines()[number]
-    call = _wait_for(place / "calls" / name, 0)
+    name = names.decode().splitlines()[number]
+    call = _wait_for(folder / "calls" / name, 0)
     if call is not None:
-        write_atomically(place / "results" / name, _outcome(call))
+        write_atomically(folder / "results" / name, _outcome(call))
 
 
 def _wait_for(path: Path, seconds: float) -> bytes | None:
@@ -56,23 +56,27 @@ def _outcome(call: bytes) -> bytes:
     try:
         start, function, arguments = pickle.loads(call)  # noqa: S301 (of this user's own command)
     except Exception as fault:
-        return _failure(f"the call cannot be read on this node: {_shown(fault)}")
+        return _failure(f"the call cannot be read on this node: {_error_name(fault)}")
     result, error = attempt(start, function, *arguments)
     if error is not None:
-        return _pickled(error)
+        return _error_outcome(error)
     try:
         return pickle.dumps((result, None))
     except Exception as fault:
-        return _failure(f"the result cannot be sent back: {_shown(fault)}")
+        return _failure(f"the result cannot be sent back: {_error_name(fault)}")
 
 
-def _pickled(error: Exception) -> bytes:
-    """Return the outcome of a call that raised an error: the error itself, or its text where it cannot be sent back."""
+def _error_outcome(error: Exception) -> bytes:
+    """Return the outcome of a call that raised an error.
+
+    It is the error itself, or its text where the error cannot be sent back.
+    """
     try:
         outcome = pickle.dumps((None, error))
-        pickle.loads(outcome)  # noqa: S301 (made the line before: an error may be written and not be readable)
+        pickle.loads(outcome)  # noqa: S301 (made here: an error may be writable and not readable)
     except Exception:
-        return _failure("\n".join([_shown(error), *getattr(error, "__notes__", [])]))
+        notes = getattr(error, "__notes__", [])
+        return _failure("\n".join([_error_name(error), *notes]))
     return outcome
 
 
@@ -80,7 +84,7 @@ def _failure(message: str) -> bytes:
     return pickle.dumps((None, RuntimeError(message)))
 
 
-def _shown(error: Exception) -> str:
+def _error_name(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 

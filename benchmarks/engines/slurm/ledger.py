@@ -1,4 +1,4 @@
-"""The calls of one command: which wait, which are with Slurm, and what came of them."""
+"""A list of the calls of one command: which wait, and which Slurm has."""
 
 from __future__ import annotations
 
@@ -11,104 +11,115 @@ from contextlib import suppress
 from itertools import count
 from time import monotonic
 
+from archselect.benchmarks.engines.slurm.calls import JobArray, SlurmCall
+from archselect.benchmarks.engines.slurm.folder import ExchangeFolder
 from archselect.benchmarks.engines.slurm.notices import Notices, Silence
-from archselect.benchmarks.engines.slurm.place import Place
-from archselect.benchmarks.engines.slurm.tasks import Array, Task
 from archselect.nasbench_adapters.errors import UserError
 
 
-class Ledger:
-    """Keeps every call until it is settled, and then nothing of it.
+class CallLedger:
+    """A list that keeps every call until its future is settled.
 
     Args:
-        place: where calls and results are files.
+        folder: where calls and results are files.
         notices: to tell the user something.
         patience: seconds for which results may be unreadable.
 
     Attributes:
         waiting: calls to be submitted.
-        going: calls that were submitted, by name.
+        submitted: calls that were submitted, by name.
         last_result: when a result was last read, as of :func:`time.monotonic`.
     """
 
-    def __init__(self, place: Place, notices: Notices, patience: float) -> None:
-        self.place = place
-        self.waiting: deque[Task] = deque()
-        self.going: dict[str, Task] = {}
+    def __init__(
+        self, folder: ExchangeFolder, notices: Notices, patience: float
+    ) -> None:
+        self.folder = folder
+        self.waiting: deque[SlurmCall] = deque()
+        self.submitted: dict[str, SlurmCall] = {}
         self.last_result = 0.0
-        self._numbers = count()
+        self._array_numbers = count()
         self._unreadable = Silence(notices, patience)
         self._lock = threading.Lock()
         self._fault: Exception | None = None
 
-    def add(self, task: Task) -> None:
+    def add(self, call: SlurmCall) -> None:
         """Have a call wait; fail it if all were given up."""
         with self._lock:
             fault = self._fault
             if fault is None:
-                self.waiting.append(task)
+                self.waiting.append(call)
         if fault is not None:
-            task.future.set_exception(fault)
+            call.future.set_exception(fault)
 
     def give_up(self, fault: Exception) -> None:
         """Fail all calls, and those to come."""
         with self._lock:
             self._fault = fault
-            tasks = [*self.going.values(), *self.waiting]
+            calls = self._unsettled()
             self.waiting.clear()
-        self.going.clear()
-        for task in tasks:
-            task.future.set_exception(fault)
+        self.submitted.clear()
+        for call in calls:
+            call.future.set_exception(fault)
 
     def futures(self) -> list[Future[object]]:
         """Return the futures of the calls that are not settled."""
-        return [task.future for task in [*self.going.values(), *self.waiting]]
+        return [call.future for call in self._unsettled()]
 
-    def array_ids(self, tasks: Iterable[Task] | None = None) -> set[str]:
-        """Return Slurm's ids of the arrays that calls are in; of all that are not settled, if none are given."""
-        some = self.going.values() if tasks is None else tasks
-        return {task.array_id for task in some if task.array_id is not None}
+    def _unsettled(self) -> list[SlurmCall]:
+        return [*self.submitted.values(), *self.waiting]
 
-    def make_array(self, size: int) -> Array:
+    def array_ids(self, calls: Iterable[SlurmCall] | None = None) -> set[str]:
+        """Return Slurm's ids of the arrays of calls; by default of all submitted."""
+        if calls is None:
+            calls = self.submitted.values()
+        return {call.array_id for call in calls if call.array_id is not None}
+
+    def make_array(self, size: int) -> JobArray:
         """Move calls, `size` at most, from those that wait into a new array."""
-        tasks = [self.waiting.popleft() for _ in range(min(size, len(self.waiting)))]
-        array = Array(next(self._numbers), [task.name for task in tasks])
-        for index, task in enumerate(tasks):
-            task.array = array
-            task.index = index
-            self.going[task.name] = task
+        array = JobArray(number=next(self._array_numbers), calls=[])
+        for index in range(min(size, len(self.waiting))):
+            call = self.waiting.popleft()
+            call.array = array
+            call.index = index
+            array.calls.append(call.name)
+            self.submitted[call.name] = call
         return array
 
-    def tasks_of(self, array: Array) -> list[Task]:
+    def calls_of(self, array: JobArray) -> list[SlurmCall]:
         """Return the calls of an array that are not settled."""
-        return [self.going[name] for name in array.calls if name in self.going]
+        names = [name for name in array.calls if name in self.submitted]
+        return [self.submitted[name] for name in names]
 
-    def take_back(self, array: Array) -> None:
-        """Have the calls of an array that Slurm does not have wait again, before all others."""
-        self.place.drop_array(array.number)
-        tasks = self.tasks_of(array)
-        for task in tasks:
-            del self.going[task.name]
-            task.array = None
-        self.waiting.extendleft(reversed(tasks))
+    def take_back(self, array: JobArray) -> None:
+        """Have the calls of an array wait again, before all others.
 
-    def fail_waiting(self, number: int, why: str) -> None:
+        Slurm does not have the array.
+        """
+        self.folder.drop_array(array.number)
+        calls = self.calls_of(array)
+        for call in calls:
+            del self.submitted[call.name]
+            call.array = None
+        self.waiting.extendleft(reversed(calls))
+
+    def fail_waiting(self, number: int, reason: str) -> None:
         """Fail the calls that wait longest."""
         for _ in range(min(number, len(self.waiting))):
-            task = self.waiting.popleft()
-            self.place.forget(task.name)
-            task.future.set_exception(RuntimeError(why))
+            call = self.waiting.popleft()
+            self.folder.remove_call(call.name)
+            call.future.set_exception(RuntimeError(reason))
 
-    def fail(self, task: Task, why: str) -> None:
+    def fail(self, call: SlurmCall, reason: str) -> None:
         """Fail a call that was submitted."""
-        self._remove(task)
-        task.future.set_exception(RuntimeError(why))
+        self._remove(call)
+        call.future.set_exception(RuntimeError(reason))
 
-    def wait_again(self, task: Task) -> None:
+    def wait_again(self, call: SlurmCall) -> None:
         """Have a call that was submitted wait again, after all others."""
-        del self.going[task.name]
-        self._remove_log(task)
-        self.waiting.append(task)
+        del self.submitted[call.name]
+        self._remove_log(call)
+        self.waiting.append(call)
 
     def collect(self) -> None:
         """Settle the calls whose results are there.
@@ -116,43 +127,45 @@ class Ledger:
         Raises UserError if the folder is unreadable for too long.
         """
         try:
-            names = self.place.results()
+            names = self.folder.results()
         except OSError as error:
-            if self._unreadable.goes_on(error):
+            if self._unreadable.note_failure(error):
                 raise UserError(
                     f"cannot read the results of Slurm's jobs: {error}; the jobs are cancelled"
                 ) from error
             return
-        self._unreadable.ends(str(self.place.path))
+        self._unreadable.note_answer(str(self.folder.path))
         for name in names:
-            if name in self.going:
-                self._settle(self.going[name])
+            if name in self.submitted:
+                self._settle(self.submitted[name])
 
-    def _settle(self, task: Task) -> None:
+    def _settle(self, call: SlurmCall) -> None:
         """Give a future its result, and remove the files."""
         try:
-            content = self.place.read_result(task.name)
+            content = self.folder.read_result(call.name)
         except OSError:
-            return  # The next look tries again; if none can read it, the job counts as gone.
+            # The next look tries again. If none can read it, the job counts as gone.
+            return
         self.last_result = monotonic()
-        self._remove(task)
+        self._remove(call)
         try:
             result, error = pickle.loads(content)  # noqa: S301 (of this command's own job)
         except Exception as fault:
-            error = RuntimeError(
-                f"the result of a Slurm job cannot be read: {type(fault).__name__}: {fault}"
-            )
+            message = f"{type(fault).__name__}: {fault}"
+            error = RuntimeError(f"the result of a Slurm job cannot be read: {message}")
         if error is None:
-            self._remove_log(task)
-            task.future.set_result(result)
+            self._remove_log(call)
+            call.future.set_result(result)
         else:
-            task.future.set_exception(error)
+            call.future.set_exception(error)
 
-    def _remove(self, task: Task) -> None:
-        del self.going[task.name]
-        self.place.forget(task.name)
+    def _remove(self, call: SlurmCall) -> None:
+        del self.submitted[call.name]
+        self.folder.remove_call(call.name)
 
-    def _remove_log(self, task: Task) -> None:
-        if task.array is not None:
-            with suppress(OSError):
-                self.place.log(task.array.number, task.index).unlink()
+    def _remove_log(self, call: SlurmCall) -> None:
+        if call.array is None:
+            return
+        log = self.folder.log(call.array.number, call.index)
+        with suppress(OSError):
+            log.unlink()

@@ -9,24 +9,27 @@ from archselect.nasbench_adapters.errors import Notice
 
 
 class Notices:
-    """Messages of one engine to its user, in one line each."""
+    """Messages of one engine to its user."""
 
     def __init__(self) -> None:
-        self._told: set[str] = set()
+        self._shown: set[str] = set()
 
-    def tell(self, line: str) -> None:
-        """Show a line, each time: `warnings.warn` would remember all lines and skip repeated ones."""
+    def show(self, line: str) -> None:
+        """Show a line, also if it was shown before.
+
+        `warnings.warn` would skip repeated lines.
+        """
         warnings.warn_explicit(line, Notice, __file__, 1)
 
-    def tell_once(self, about: str, line: str) -> None:
-        """Show a line, unless one about the same thing was shown before."""
-        if about not in self._told:
-            self._told.add(about)
-            self.tell(line)
+    def show_once(self, topic: str, line: str) -> None:
+        """Show a line, unless one on the same topic was shown before."""
+        if topic not in self._shown:
+            self._shown.add(topic)
+            self.show(line)
 
 
 class Silence:
-    """How long something has not answered.
+    """How long a program or a folder has not answered.
 
     Args:
         notices: to tell the user of it.
@@ -38,28 +41,31 @@ class Silence:
         self._patience = patience
         self._since: float | None = None
 
-    def goes_on(self, fault: Exception, heard: float = 0.0) -> bool:
-        """Note that it does not answer, report the first time, and return whether it is silent for too long.
+    def note_failure(self, fault: Exception, last_sign: float = 0.0) -> bool:
+        """Note that there is no answer; return whether that has lasted too long.
+
+        The first failure is reported.
 
         Args:
             fault: what happened instead.
-            heard: when something else last showed that all is well, as of
+            last_sign: when something else last showed that all is well, as of
                 :func:`time.monotonic`.
         """
         if self._since is None:
             self._since = monotonic()
-            self._notices.tell(
+            self._notices.show(
                 f"{fault}; jobs go on, and it is tried again for {self.limit}"
             )
-        return monotonic() - max(self._since, heard) >= self._patience
+        start = max(self._since, last_sign)
+        return monotonic() - start >= self._patience
 
-    def ends(self, name: str) -> None:
-        """Note that it answers, and report it after a silence."""
+    def note_answer(self, name: str) -> None:
+        """Note that there is an answer, and report it after a silence."""
         if self._since is not None:
-            self._notices.tell(f"{name} answers again")
+            self._notices.show(f"{name} answers again")
         self._since = None
 
     @property
     def limit(self) -> str:
-        """How long it may be silent, in words."""
+        """The longest silence, in words."""
         return f"{self._patience / 60:.3g} minutes"

@@ -14,13 +14,13 @@ class Pace:
         look: between two questions to Slurm about jobs, and between two tries of a
             program that failed.
         call: that one call of a program may take.
-        linger: that `sbatch` may go on when the command ends.
+        linger: that `sbatch` may still run when the command ends.
         full: between two submissions while Slurm takes no more jobs.
         grace: from when Slurm no longer has a job to when it counts as lost without a
-            result: a shared file system may show files late, and a job that is put back
+            result. A shared file system may show files late, and a job that is put back
             into the queue may be away for a moment.
         patience: that Slurm may be silent, before all jobs are given up.
-        cancel: that jobs are tried to be cancelled for.
+        cancel: for which cancelling jobs is tried again.
     """
 
     poll: float = 2

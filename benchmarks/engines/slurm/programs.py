@@ -1,4 +1,4 @@
-"""Slurm's programs.
+"""Calls of Slurm's programs.
 
 Every call has a time-out, and what goes wrong is one of three kinds of error.
 """
@@ -41,19 +41,19 @@ others are of jobs to wait for.
 
 FOREVER = float("inf")
 STEP = 0.1
-"""Seconds between two glances at a program that runs."""
+"""Seconds between two looks at a program that runs."""
 LONGEST = 400
-"""Letters of a program's words that a message quotes."""
+"""Letters of a program's output that a message quotes."""
 MOST_IDS = 1000
 """Ids that one call of `sacct` asks for."""
 DEFAULT_LARGEST = 1000
-"""Jobs of the largest array where Slurm does not tell: its own default allows one more.
+"""Jobs of the largest array where Slurm does not say: its own default allows one more.
 """
 _OTHERS_OPTIONS = ("SQUEUE_", "SACCT_", "SCANCEL_", "SBATCH_WAIT")
 """Variables of the environment that would change what the programs do or show."""
 _JOB = re.compile(r"(\d[^|\s]*)\|([A-Z_]+)\|([^|]*)\|(.*)")
-"""A line of `squeue`, in the form :data:`_FORM`; ids of others' kinds of jobs, as 12+0,
-are let through.
+"""A line of `squeue`, in the form :data:`_FORM`. Ids of other kinds of jobs, such as
+12+0, match too.
 """
 _FORM = "%i|%T|%r|%j"
 _LIMIT_REASON = re.compile(
@@ -78,32 +78,32 @@ or could not answer.
 """
 
 
-class Unanswered(Exception):
-    """A program hangs, fails or makes no sense.
+class NoAnswerError(Exception):
+    """A program hangs, fails, or gives an answer that makes no sense.
 
-    It may do better later; what was asked of it may have been done.
+    It may answer later, and it may have done what it was called for.
     """
 
 
-class Refused(Exception):
-    """Slurm refuses a submission, whenever it is made; the message has the words of `sbatch`."""
+class SubmissionRefusedError(Exception):
+    """Slurm refuses a submission, now and later; the message is that of `sbatch`."""
 
 
-class Full(Exception):
-    """Slurm takes no more jobs at present, or not as many at once; the message has the words of `sbatch`.
+class QueueFullError(Exception):
+    """Slurm takes no more jobs at present, or not as many at once.
 
     Args:
-        words: of `sbatch`.
-        certain: whether these words are said of a limit on jobs alone.
+        message: of `sbatch`.
+        certain: whether the message can only be about a limit on jobs.
     """
 
-    def __init__(self, words: str, certain: bool) -> None:
-        super().__init__(words)
+    def __init__(self, message: str, certain: bool) -> None:
+        super().__init__(message)
         self.certain = certain
 
 
-class Closed(Exception):
-    """The command ends, and the program was not waited for."""
+class CommandEndedError(Exception):
+    """The command ends, and does not wait for the program."""
 
 
 class Job(NamedTuple):
@@ -115,23 +115,23 @@ class Job(NamedTuple):
 
 
 def array_of(id: str) -> str:
-    """Return the id of the array that a job is part of, its own if it is part of none."""
+    """Return the id of a job's array, or its own if it is in none."""
     return id.partition("_")[0]
 
 
 def arrays_named(prefix: str, jobs: dict[str, Job]) -> set[str]:
-    """Return the ids of the arrays with jobs that wait or run and whose names begin with a prefix."""
-    going = [
+    """Return the ids of the arrays whose jobs wait or run under names with a prefix."""
+    live = [
         id
         for id, job in jobs.items()
         if job.state not in ENDED and job.name.startswith(prefix)
     ]
-    return {array_of(id) for id in going}
+    return {array_of(id) for id in live}
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a program said, and its exit code: None if it did not end in time."""
+    """The output of a program, and its exit code: None if it did not end in time."""
 
     program: str
     code: int | None
@@ -139,23 +139,26 @@ class _Answer:
     err: str
 
     @property
-    def words(self) -> str:
-        """What the program said of its failure, in one line."""
-        said = " ".join((self.err.strip() or self.out.strip()).split())
-        if self.code is None:
-            return f"{self.program} hangs" + (f": {said[:LONGEST]}" if said else "")
-        return said[:LONGEST] or f"{self.program} ends with exit code {self.code}"
+    def message(self) -> str:
+        """The reason that the program gave for its failure, in one line."""
+        output = self.err.strip() or self.out.strip()
+        line = " ".join(output.split())[:LONGEST]
+        if self.code is not None:
+            return line or f"{self.program} ends with exit code {self.code}"
+        if line:
+            return f"{self.program} hangs: {line}"
+        return f"{self.program} hangs"
 
-    def failure(self) -> Unanswered:
+    def failure(self) -> NoAnswerError:
         """Return the error of a program that failed."""
-        words = self.words
-        return Unanswered(
-            words if words.startswith(self.program) else f"{self.program}: {words}"
-        )
+        message = self.message
+        if not message.startswith(self.program):
+            message = f"{self.program}: {message}"
+        return NoAnswerError(message)
 
 
 class Slurm:
-    """The Slurm of this machine, and of its jobs those of this user.
+    """The Slurm of this machine, with the jobs of this user.
 
     Args:
         pace: how long a program may take.
@@ -181,24 +184,27 @@ class Slurm:
         """Submit a batch script; return the id of its job or array.
 
         Raises:
-            Full: a limit is reached.
-            Refused: it is refused for another reason.
-            Unanswered: `sbatch` fails otherwise. The job may be in the queue all the
+            QueueFullError: a limit is reached.
+            SubmissionRefusedError: it is refused for another reason.
+            NoAnswerError: `sbatch` fails otherwise. The job may be in the queue all the
                 same.
-            Closed: the command ends meanwhile. The job may be in the queue all the
-                same.
+            CommandEndedError: the command ends meanwhile. The job may be in the queue
+                all the same.
         """
         answer = self._run("sbatch", str(script), linger=self._pace.linger)
-        if found := re.search(r"Submitted batch job (\d+)", answer.out):
-            return found[1]
-        raise _refusal(answer)
+        match = re.search(r"Submitted batch job (\d+)", answer.out)
+        if match is None:
+            raise _refusal(answer)
+        return match[1]
 
     def jobs(self) -> dict[str, Job]:
-        """Return this user's jobs by id, 12 or 12_3: those that wait or run, and those that ended a short while ago.
+        """Return this user's jobs by id, such as 12 or 12_3.
+
+        They are those that wait or run, and those that ended a short while ago.
 
         Raises:
-            Unanswered: `squeue` fails, or shows something else than jobs.
-            Closed: the command ends meanwhile.
+            NoAnswerError: `squeue` fails, or shows something else than jobs.
+            CommandEndedError: the command ends meanwhile.
         """
         answer = self._run(
             "squeue", "-h", "-r", "-u", str(os.getuid()), "-t", "all", "-o", _FORM
@@ -212,15 +218,22 @@ class Slurm:
                 id, *rest = shown.groups()
                 jobs[id] = Job(*rest)
             elif line.strip():
-                raise Unanswered(f"squeue shows no jobs but {line.strip()[:LONGEST]!r}")
+                raise NoAnswerError(
+                    f"squeue shows no jobs but {line.strip()[:LONGEST]!r}"
+                )
         return jobs
 
-    def past(self, ids: Iterable[str]) -> dict[str, str]:
-        """Return the states of jobs and of arrays' jobs by id, as the accounting has them; none where there is none.
+    def past_states(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return the states of jobs by id, as the accounting has them.
+
+        There are none where there is no accounting.
+
+        Args:
+            ids: of jobs or arrays.
 
         Raises:
-            Unanswered: `sacct` fails.
-            Closed: the command ends meanwhile.
+            NoAnswerError: `sacct` fails.
+            CommandEndedError: the command ends meanwhile.
         """
         if not self._has_accounting:
             return {}
@@ -236,30 +249,28 @@ class Slurm:
                 return {}
             if answer.code != 0:
                 raise answer.failure()
-            rows = [line.strip().split("|") for line in answer.out.splitlines()]
-            # A state may be followed by more, as in "CANCELLED by 1000".
-            states |= {
-                row[0]: row[1].split()[0]
-                for row in rows
-                if len(row) == 2 and row[1].strip()
-            }
+            for line in answer.out.splitlines():
+                row = line.strip().split("|")
+                if len(row) == 2 and row[1].strip():
+                    # More may follow a state, as in "CANCELLED by 1000".
+                    states[row[0]] = row[1].split()[0]
         return states
 
     def largest_array(self) -> int:
-        """Return how many jobs an array may have, a usual number if Slurm does not tell; 1 where there are no arrays.
+        """Return how many jobs an array may have; 1 where there are no arrays.
 
-        Raises Closed if the command ends meanwhile.
+        It is a usual number if Slurm does not say.
+
+        Raises CommandEndedError if the command ends meanwhile.
         """
         try:
             answer = self._run("scontrol", "show", "config")
-        except Unanswered:
+        except NoAnswerError:
             return DEFAULT_LARGEST
-        told = re.search(r"^MaxArraySize\s*=\s*(\d+)", answer.out, re.MULTILINE)
-        return (
-            DEFAULT_LARGEST
-            if told is None
-            else max(min(int(told[1]), DEFAULT_LARGEST), 1)
-        )
+        match = re.search(r"^MaxArraySize\s*=\s*(\d+)", answer.out, re.MULTILINE)
+        if match is None:
+            return DEFAULT_LARGEST
+        return max(min(int(match[1]), DEFAULT_LARGEST), 1)
 
     def cancel(self, *what: str) -> None:
         """Cancel jobs, also when the command ends.
@@ -268,7 +279,7 @@ class Slurm:
             what: arguments of `scancel`, such as ids.
 
         Raises:
-            Unanswered: `scancel` fails.
+            NoAnswerError: `scancel` fails.
         """
         answer = self._run(
             "scancel", *what, limit=self._pace.cancel / 3, linger=FOREVER
@@ -284,55 +295,58 @@ class Slurm:
         Args:
             command: the program and its arguments.
             limit: seconds that it may take, the pace's if left out.
-            linger: seconds that it may go on when the command ends.
+            linger: seconds that it may still run when the command ends.
 
         Raises:
-            Unanswered: it cannot be started.
-            Closed: the command ended meanwhile, and the program did not.
+            NoAnswerError: it cannot be started.
+            CommandEndedError: the command ended meanwhile, and the program did not.
         """
         program = command[0]
         deadline = monotonic() + (self._pace.call if limit is None else limit)
-        next_glance = monotonic() + self._pace.poll
-        said = b""
+        next_look = monotonic() + self._pace.poll
+        stderr = b""
         with _started(command) as process:
             while monotonic() < deadline:
                 try:
                     out, err = process.communicate(timeout=STEP)
                     return _Answer(program, process.returncode, _text(out), _text(err))
                 except subprocess.TimeoutExpired as still:
-                    said = still.stderr or b""
+                    stderr = still.stderr or b""
                 if self.closed:
                     deadline = min(deadline, monotonic() + linger)
-                elif monotonic() >= next_glance:
+                elif monotonic() >= next_look:
                     self._meanwhile()
-                    next_glance = monotonic() + self._pace.poll
+                    next_look = monotonic() + self._pace.poll
         if self.closed and linger != FOREVER:
-            raise Closed
-        return _Answer(program, None, "", _text(said))
+            raise CommandEndedError
+        return _Answer(program, None, "", _text(stderr))
 
 
 @contextmanager
 def _started(command: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program that neither Ctrl-C in this terminal nor variables of the user's reach.
+    """Start a program that Ctrl-C and the user's variables do not reach.
 
     What is left of it at the end of the block is killed with all that it started: it
-    may be a script around the real program. Raises Unanswered if it cannot be started.
+    may be a script around the real program.
+
+    Raises NoAnswerError if it cannot be started.
     """
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_OTHERS_OPTIONS)
+    }
     try:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={
-                name: value
-                for name, value in os.environ.items()
-                if not name.startswith(_OTHERS_OPTIONS)
-            },
+            env=environment,
             start_new_session=True,
         )
     except OSError as error:
-        raise Unanswered(
+        raise NoAnswerError(
             f"{command[0]} cannot be started: {error.strerror or error}"
         ) from error
     try:
@@ -356,19 +370,19 @@ def _text(output: bytes) -> str:
 
 def _refusal(answer: _Answer) -> Exception:
     """Return the error of an `sbatch` that gave no id."""
-    said = answer.err
-    if _LIMIT_REASON.search(said):
-        return Full(answer.words, certain=True)
-    if _MAYBE_LIMIT.search(said) and not _REASON.search(said):
-        return Full(answer.words, certain=False)
-    own_words = any(line.startswith("sbatch: ") for line in said.splitlines())
-    if answer.code in (None, 0) or not own_words or _SILENT.search(said):
+    stderr = answer.err
+    if _LIMIT_REASON.search(stderr):
+        return QueueFullError(answer.message, certain=True)
+    if _MAYBE_LIMIT.search(stderr) and not _REASON.search(stderr):
+        return QueueFullError(answer.message, certain=False)
+    is_decision = any(line.startswith("sbatch: ") for line in stderr.splitlines())
+    if answer.code in (None, 0) or not is_decision or _SILENT.search(stderr):
         return answer.failure()
-    return Refused(answer.words)
+    return SubmissionRefusedError(answer.message)
 
 
 def _are_gone(answer: _Answer) -> bool:
-    """Return whether all that `scancel` complains of is that jobs are there no longer."""
+    """Return whether `scancel` complains only of jobs that are there no longer."""
     lines = [line for line in answer.err.splitlines() if line.strip()]
     return bool(lines) and all(
         re.search(r"Invalid job id|already complet", line) for line in lines

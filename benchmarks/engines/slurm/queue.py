@@ -1,4 +1,7 @@
-"""The jobs of one command: a thread submits them, reads their results, asks Slurm about them, and cancels them."""
+"""The jobs of one command, which a thread looks after.
+
+It submits them, reads their results, asks Slurm about them, and cancels them.
+"""
 
 from __future__ import annotations
 
@@ -14,66 +17,66 @@ from time import monotonic, sleep
 from typing import Any
 
 from archselect.benchmarks.engines.base import Start
-from archselect.benchmarks.engines.slurm.ledger import Ledger
+from archselect.benchmarks.engines.slurm.calls import SlurmCall
+from archselect.benchmarks.engines.slurm.folder import AbandonedFolder, ExchangeFolder
+from archselect.benchmarks.engines.slurm.ledger import CallLedger
 from archselect.benchmarks.engines.slurm.notices import Notices, Silence
 from archselect.benchmarks.engines.slurm.pace import Pace
-from archselect.benchmarks.engines.slurm.place import Abandoned, Place
 from archselect.benchmarks.engines.slurm.programs import (
-    Closed,
+    CommandEndedError,
     Job,
+    NoAnswerError,
     Slurm,
-    Unanswered,
     arrays_named,
 )
 from archselect.benchmarks.engines.slurm.submitter import Submitter
-from archselect.benchmarks.engines.slurm.tasks import Task
-from archselect.benchmarks.engines.slurm.watch import Watch
+from archselect.benchmarks.engines.slurm.watch import JobWatch
 from archselect.nasbench_adapters.errors import UserError
 
 
-class Queue:
-    """Does calls as jobs, and gives futures of their results.
+class JobQueue:
+    """A queue that does calls as jobs, and gives futures of their results.
 
     Args:
-        place: where files are exchanged with jobs.
+        folder: where files are exchanged with jobs.
         start: what a job does before its call.
         pace: how often Slurm is asked, and how long things are waited for.
     """
 
-    def __init__(self, place: Place, start: Start, pace: Pace) -> None:
-        self._place = place
+    def __init__(self, folder: ExchangeFolder, start: Start, pace: Pace) -> None:
+        self._folder = folder
         self._start = start
         self._pace = pace
         self._names = count()
         self._closed = threading.Event()
-        self._notices = notices = Notices()
-        self._ledger = Ledger(place, notices, pace.patience)
+        self._notices = Notices()
+        self._ledger = CallLedger(folder, self._notices, pace.patience)
         self._slurm = Slurm(pace, self._closed, self._ledger.collect)
-        self._submitter = Submitter(self._ledger, self._slurm, notices, pace)
-        self._watch = Watch(self._ledger, self._slurm, notices, pace)
-        self._silence = Silence(notices, pace.patience)
+        self._submitter = Submitter(self._ledger, self._slurm, self._notices, pace)
+        self._watch = JobWatch(self._ledger, self._slurm, self._notices, pace)
+        self._silence = Silence(self._notices, pace.patience)
         self._next_look = 0.0
         self._cleared = False
         self._thread = threading.Thread(target=self._look_after, daemon=True)
         self._thread.start()
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Have a call submitted with all others that come before the next look; return the future of its result.
+        """Return the future of a call, which is submitted at the next look.
 
         Raises UserError if its file cannot be written.
         """
-        task = Task(str(next(self._names)), Future())
+        call = SlurmCall(str(next(self._names)), Future())
         try:
             content = pickle.dumps((self._start, function, arguments))
         except Exception as error:
             fault = RuntimeError(
                 f"the call cannot be sent to a job: {type(error).__name__}: {error}"
             )
-            task.future.set_exception(fault)
-            return task.future
-        self._place.write_call(task.name, content)
-        self._ledger.add(task)
-        return task.future
+            call.future.set_exception(fault)
+            return call.future
+        self._folder.write_call(call.name, content)
+        self._ledger.add(call)
+        return call.future
 
     def close(self) -> None:
         """Cancel the jobs of what is not done."""
@@ -86,7 +89,7 @@ class Queue:
             if not self._thread.is_alive():
                 for future in self._ledger.futures():
                     future.cancel()
-                self._place.close()
+                self._folder.close()
 
     def _wait_for_thread(self) -> None:
         try:
@@ -97,20 +100,20 @@ class Queue:
             raise
 
     def _look_after(self) -> None:
-        doubtful: set[str] = set()
+        doubtful_arrays: set[str] = set()
         try:
             while not self._closed.wait(self._pace.poll):
                 self._ledger.collect()
                 if self._clear_abandoned():
                     self._submit()
                     self._look()
-        except Closed:
+        except CommandEndedError:
             pass
         except Exception as error:
-            doubtful = self._ledger.array_ids()
+            doubtful_arrays = self._ledger.array_ids()
             self._ledger.give_up(error)
         finally:
-            self._cancel(doubtful)
+            self._cancel(doubtful_arrays)
 
     def _submit(self) -> None:
         """Submit what waits.
@@ -118,20 +121,22 @@ class Queue:
         If sbatch does not answer, Slurm has time until the next look to have the jobs
         or not.
         """
-        sure = self._submitter.unsure is None
+        sure = self._submitter.unconfirmed is None
         self._submitter.submit()
-        if sure and self._submitter.unsure is not None:
+        if sure and self._submitter.unconfirmed is not None:
             self._next_look = monotonic() + self._pace.look
 
     def _look(self) -> None:
         """Ask Slurm about the jobs, if it is time to."""
-        nothing_to_ask = not self._ledger.going and self._submitter.unsure is None
+        nothing_to_ask = (
+            not self._ledger.submitted and self._submitter.unconfirmed is None
+        )
         if nothing_to_ask or monotonic() < self._next_look:
             return
         jobs = self._ask()
         if jobs is None:
             return
-        self._submitter.find(jobs)
+        self._submitter.confirm(jobs)
         self._cancel_strays(jobs)
         self._watch.look(jobs)
 
@@ -142,74 +147,84 @@ class Queue:
         """
         try:
             jobs = self._slurm.jobs()
-        except Unanswered as fault:
+        except NoAnswerError as fault:
             self._check_patience(fault)
             return None
         finally:
             self._next_look = monotonic() + self._pace.look
-        self._silence.ends("squeue")
+        self._silence.note_answer("squeue")
         return jobs
 
-    def _check_patience(self, fault: Unanswered) -> None:
-        """Raise UserError if Slurm has been silent for too long, and no job has given a result meanwhile."""
-        if self._silence.goes_on(fault, self._ledger.last_result):
+    def _check_patience(self, fault: NoAnswerError) -> None:
+        """Raise UserError if Slurm has been silent for too long.
+
+        It has not if a job has given a result meanwhile.
+        """
+        if self._silence.note_failure(fault, self._ledger.last_result):
             raise UserError(
                 f"Slurm has not answered for {self._silence.limit} ({fault}), and no result has come; the jobs are "
                 "cancelled; run the command again when Slurm answers"
             ) from fault
 
     def _cancel_strays(self, jobs: dict[str, Job]) -> None:
-        """Cancel jobs that sbatch submitted although it failed; their calls are submitted again."""
-        strays = arrays_named(self._place.job_names, jobs) - self._submitter.ids
+        """Cancel jobs that sbatch submitted although it failed.
+
+        Their calls are submitted again.
+        """
+        strays = arrays_named(self._folder.job_names, jobs) - self._submitter.ids
         if strays:
-            with suppress(Unanswered):
+            with suppress(NoAnswerError):
                 self._slurm.cancel(*sorted(strays))
 
     def _clear_abandoned(self) -> bool:
-        """Cancel the jobs of killed commands, which would do what this one submits; return whether that is done.
+        """Cancel the jobs of killed commands; return whether that is done.
 
-        Such commands had the same setting `folder`, and ran on this machine.
+        Such commands had the same setting `folder`, and ran on this machine. Their jobs
+        would do what this command submits.
         """
         if self._cleared or monotonic() < self._next_look:
             return self._cleared
-        here = []
-        for place in self._place.abandoned():
-            if place.host == socket.gethostname():
-                here.append(place)
+        of_this_host = []
+        for folder in self._folder.abandoned():
+            if folder.host == socket.gethostname():
+                of_this_host.append(folder)
             else:
-                self._notices.tell_once(str(place.path), _of_another_host(place))
-        self._cleared = not here or self._cancel_abandoned(here)
+                self._notices.show_once(str(folder.path), _of_another_host(folder))
+        self._cleared = not of_this_host or self._cancel_abandoned(of_this_host)
         return self._cleared
 
-    def _cancel_abandoned(self, places: list[Abandoned]) -> bool:
-        """Cancel the jobs of killed commands and remove their folders; return whether Slurm answered."""
+    def _cancel_abandoned(self, folders: list[AbandonedFolder]) -> bool:
+        """Cancel the jobs of killed commands and remove their folders.
+
+        Returns whether Slurm answered.
+        """
         jobs = self._ask()
         if jobs is None:
             return False
-        ids = sorted(
-            set().union(*(arrays_named(place.job_names, jobs) for place in places))
-        )
+        ids: set[str] = set()
+        for folder in folders:
+            ids |= arrays_named(folder.job_names, jobs)
         try:
             if ids:
-                self._slurm.cancel(*ids)
-                self._notices.tell(
-                    f"cancelled what a killed command left in Slurm's queue: {', '.join(ids)}"
+                self._slurm.cancel(*sorted(ids))
+                self._notices.show(
+                    f"cancelled what a killed command left in Slurm's queue: {', '.join(sorted(ids))}"
                 )
-        except Unanswered as fault:
+        except NoAnswerError as fault:
             self._check_patience(fault)
             return False
-        for place in places:
-            place.remove()
+        for folder in folders:
+            folder.remove()
         return True
 
     def _cancel(self, ids: set[str]) -> None:
         """Cancel all jobs that are not done, and those of other arrays."""
         self._closed.set()
-        every = sorted(ids | self._watch.doubtful | self._ledger.array_ids())
+        every = sorted(ids | self._watch.doubtful_arrays | self._ledger.array_ids())
         if every:
             self._keep_cancelling(*every)
-        if self._submitter.unsure is not None:
-            name = self._place.job_names + str(self._submitter.unsure.number)
+        if self._submitter.unconfirmed is not None:
+            name = self._folder.job_names + str(self._submitter.unconfirmed.number)
             self._keep_cancelling("-u", str(os.getuid()), "-n", name)
 
     def _keep_cancelling(self, *what: str) -> None:
@@ -219,19 +234,20 @@ class Queue:
             try:
                 self._slurm.cancel(*what)
                 return
-            except Unanswered as fault:
+            except NoAnswerError as fault:
                 if monotonic() >= deadline:
-                    self._notices.tell(
+                    self._notices.show(
                         f"cannot cancel Slurm's jobs ({fault}); do it by hand: scancel {' '.join(what)}"
                     )
                     return
                 line = f"{fault}; trying for {self._pace.cancel:.3g} seconds to cancel the jobs"
-                self._notices.tell_once("scancel", line)
+                self._notices.show_once("scancel", line)
             sleep(self._pace.poll)
 
 
-def _of_another_host(place: Abandoned) -> str:
+def _of_another_host(folder: AbandonedFolder) -> str:
+    """Return the message for a folder whose command may still run."""
     return (
-        f"{place.path} is left by a command on {place.host}; if that has ended, cancel its jobs, whose names begin "
-        f"with {place.job_names}, and remove the folder"
+        f"{folder.path} is left by a command on {folder.host}; if that has ended, cancel its jobs, whose names begin "
+        f"with {folder.job_names}, and remove the folder"
     )

@@ -1,26 +1,26 @@
-"""Submits calls in arrays, as long and as many as Slurm takes."""
+"""Submits calls in job arrays, as long and as many as Slurm takes."""
 
 from __future__ import annotations
 
 from time import monotonic
 
-from archselect.benchmarks.engines.slurm.ledger import Ledger
+from archselect.benchmarks.engines.slurm.calls import JobArray
+from archselect.benchmarks.engines.slurm.ledger import CallLedger
 from archselect.benchmarks.engines.slurm.notices import Notices, Silence
 from archselect.benchmarks.engines.slurm.pace import Pace
 from archselect.benchmarks.engines.slurm.programs import (
-    Full,
     Job,
-    Refused,
+    NoAnswerError,
+    QueueFullError,
     Slurm,
-    Unanswered,
+    SubmissionRefusedError,
     array_of,
 )
-from archselect.benchmarks.engines.slurm.tasks import Array
 from archselect.nasbench_adapters.errors import UserError
 
 
 class Submitter:
-    """See the module's text.
+    """A submitter of waiting calls, which learns how long an array may be.
 
     Args:
         ledger: of the calls.
@@ -30,22 +30,22 @@ class Submitter:
 
     Attributes:
         ids: Slurm's, of all arrays that it has taken.
-        unsure: the array of which `sbatch` did not say whether Slurm has it; until that
-            is known no other is submitted.
+        unconfirmed: the array of which `sbatch` did not say whether Slurm has it; until
+            that is known no other is submitted.
     """
 
     def __init__(
-        self, ledger: Ledger, slurm: Slurm, notices: Notices, pace: Pace
+        self, ledger: CallLedger, slurm: Slurm, notices: Notices, pace: Pace
     ) -> None:
         self.ids: set[str] = set()
-        self.unsure: Array | None = None
+        self.unconfirmed: JobArray | None = None
         self._ledger = ledger
         self._slurm = slurm
         self._notices = notices
         self._pace = pace
         self._largest: int | None = None
         self._size = 1
-        self._next = 0.0
+        self._next_try = 0.0
         self._silence = Silence(notices, pace.patience)
         self._silent_for_long = False
 
@@ -54,9 +54,9 @@ class Submitter:
 
         Raises:
             UserError: Slurm refuses the first of all submissions.
-            Closed: the command ends meanwhile.
+            CommandEndedError: the command ends meanwhile.
         """
-        if self.unsure is not None or monotonic() < self._next:
+        if self.unconfirmed is not None or monotonic() < self._next_try:
             return
         if self._largest is None and self._ledger.waiting:
             self._largest = self._slurm.largest_array()
@@ -66,20 +66,23 @@ class Submitter:
                 return
 
     def _submit_array(self) -> bool:
-        """Submit an array of the calls that wait longest; return whether the next one can follow at once."""
+        """Submit an array of the calls that wait longest.
+
+        Returns whether the next one can follow at once.
+        """
         array = self._ledger.make_array(self._size)
-        script = self._ledger.place.write_array(array.number, array.calls)
+        script = self._ledger.folder.write_array(array.number, array.calls)
         # Until sbatch has answered, Slurm may have the array or not.
-        self.unsure = array
+        self.unconfirmed = array
         try:
             id = self._slurm.submit(script)
-        except Unanswered as fault:
-            self._silent_for_long = self._silence.goes_on(fault)
+        except NoAnswerError as fault:
+            self._silent_for_long = self._silence.note_failure(fault)
             return False
-        except Full as full:
+        except QueueFullError as full:
             self._take_back(array)
             return self._make_room(len(array.calls), full)
-        except Refused as refusal:
+        except SubmissionRefusedError as refusal:
             self._take_back(array)
             self._fail(len(array.calls), f"Slurm refuses the job: {refusal}")
             return True
@@ -87,16 +90,22 @@ class Submitter:
         self._size = min(2 * self._size, self._largest or 1)
         return True
 
-    def find(self, jobs: dict[str, Job]) -> None:
-        """Find out from Slurm's jobs what became of the array of which `sbatch` said nothing, if there is one.
+    def confirm(self, jobs: dict[str, Job]) -> None:
+        """Find out whether Slurm has the array of which `sbatch` said nothing.
 
-        Raises UserError if `sbatch` has been silent for too long, and Slurm has never
-        taken an array.
+        Does nothing if there is no such array.
+
+        Args:
+            jobs: those that Slurm has, by id.
+
+        Raises:
+            UserError: `sbatch` has been silent for too long, and Slurm has never taken
+                an array.
         """
-        array = self.unsure
+        array = self.unconfirmed
         if array is None:
             return
-        name = self._ledger.place.job_names + str(array.number)
+        name = self._ledger.folder.job_names + str(array.number)
         ids = {array_of(id) for id, job in jobs.items() if job.name == name}
         if ids:
             self._accept(array, min(ids))
@@ -107,41 +116,44 @@ class Submitter:
                 len(array.calls), f"sbatch has not answered for {self._silence.limit}"
             )
 
-    def _accept(self, array: Array, id: str) -> None:
+    def _accept(self, array: JobArray, id: str) -> None:
         """Note that Slurm has an array."""
-        self.unsure = None
-        self._silence.ends("sbatch")
+        self.unconfirmed = None
+        self._silence.note_answer("sbatch")
         self.ids.add(id)
         array.id = id
-        for task in self._ledger.tasks_of(array):
-            task.tries += 1
-            task.missed = None
-            task.state = ""
+        for call in self._ledger.calls_of(array):
+            call.tries += 1
+            call.missed = None
+            call.state = ""
 
-    def _take_back(self, array: Array) -> None:
+    def _take_back(self, array: JobArray) -> None:
         """Note that Slurm does not have an array."""
-        self.unsure = None
+        self.unconfirmed = None
         self._ledger.take_back(array)
 
-    def _make_room(self, size: int, full: Full) -> bool:
-        """Make arrays shorter after one of a size was refused; return whether to go on at once, or wait."""
+    def _make_room(self, size: int, full: QueueFullError) -> bool:
+        """Make arrays shorter after one of a size was refused.
+
+        Returns whether the next one can follow at once; if not, it waits.
+        """
         if size > 1:
             self._size = size // 2
             return True
-        if not full.certain and not self._ledger.going:
+        if not full.certain and not self._ledger.submitted:
             self._fail(1, f"Slurm refuses the job: {full}")
             return True
         number = len(self._ledger.waiting)
         line = f"Slurm takes no more jobs for now ({full}); {number} wait until others have ended"
-        self._notices.tell_once("full", line)
-        self._next = monotonic() + self._pace.full
+        self._notices.show_once("full", line)
+        self._next_try = monotonic() + self._pace.full
         return False
 
-    def _fail(self, number: int, why: str) -> None:
+    def _fail(self, number: int, reason: str) -> None:
         """Fail the calls that wait longest.
 
         Raises UserError if Slurm has not taken a single job of this command.
         """
         if not self.ids:
-            raise UserError(f"{why}; change settings with --engine-set NAME=VALUE")
-        self._ledger.fail_waiting(number, why)
+            raise UserError(f"{reason}; change settings with --engine-set NAME=VALUE")
+        self._ledger.fail_waiting(number, reason)

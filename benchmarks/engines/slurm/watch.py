@@ -1,17 +1,26 @@
-"""Finds out which jobs are gone without a result, and why."""
+"""A watch on the jobs of calls: finds out which are gone without a result, and why."""
 
 from __future__ import annotations
 
 from collections import Counter
 from time import monotonic
 
-from archselect.benchmarks.engines.slurm.endings import AGAIN, NEVER, ending
-from archselect.benchmarks.engines.slurm.ledger import Ledger
+from archselect.benchmarks.engines.slurm.calls import SlurmCall
+from archselect.benchmarks.engines.slurm.endings import (
+    NEVER_START,
+    NOT_ITS_FAULT,
+    ending_message,
+)
+from archselect.benchmarks.engines.slurm.folder import tail
+from archselect.benchmarks.engines.slurm.ledger import CallLedger
 from archselect.benchmarks.engines.slurm.notices import Notices
 from archselect.benchmarks.engines.slurm.pace import Pace
-from archselect.benchmarks.engines.slurm.place import tail
-from archselect.benchmarks.engines.slurm.programs import ENDED, Job, Slurm, Unanswered
-from archselect.benchmarks.engines.slurm.tasks import Task
+from archselect.benchmarks.engines.slurm.programs import (
+    ENDED,
+    Job,
+    NoAnswerError,
+    Slurm,
+)
 
 TRIES = 3
 """How often a job is submitted that ends for reasons that are not its own, as where
@@ -19,8 +28,8 @@ nodes fail or others go first.
 """
 
 
-class Watch:
-    """See the module's text.
+class JobWatch:
+    """A comparison of the calls that were submitted with the jobs that Slurm has.
 
     Args:
         ledger: of the calls.
@@ -29,101 +38,110 @@ class Watch:
         pace: how long a job must be gone.
 
     Attributes:
-        doubtful: ids of arrays with jobs that counted as gone though Slurm did not say
-            how they ended.
+        doubtful_arrays: ids of arrays with jobs that counted as gone though Slurm did
+            not say how they ended.
     """
 
     def __init__(
-        self, ledger: Ledger, slurm: Slurm, notices: Notices, pace: Pace
+        self, ledger: CallLedger, slurm: Slurm, notices: Notices, pace: Pace
     ) -> None:
-        self.doubtful: set[str] = set()
+        self.doubtful_arrays: set[str] = set()
         self._ledger = ledger
         self._slurm = slurm
         self._notices = notices
         self._pace = pace
 
     def look(self, jobs: dict[str, Job]) -> None:
-        """Compare the calls with the jobs that Slurm has, and settle those whose jobs have been gone for a while.
+        """Settle the calls whose jobs have been gone for a while.
 
-        Raises Closed if the command ends meanwhile.
+        Args:
+            jobs: those that Slurm has, by id.
+
+        Raises:
+            CommandEndedError: the command ends meanwhile.
         """
-        self._note(jobs)
-        if not self._gone():
+        self._compare(jobs)
+        if not self._missing():
             return
-        self._ledger.place.refresh()
+        # A result may be there by now.
+        self._ledger.folder.refresh()
         self._ledger.collect()
-        for task in self._ended(self._gone()):
-            if task.name in self._ledger.going:
-                self._end(task)
+        for call in self._ended(self._missing()):
+            if call.name in self._ledger.submitted:
+                self._settle(call)
 
-    def _note(self, jobs: dict[str, Job]) -> None:
-        """Note of each call whether its job has ended, is gone, or is to be waited for."""
-        held: Counter[str] = Counter()
-        for task in self._ledger.going.values():
-            if task.job_id is None:
+    def _compare(self, jobs: dict[str, Job]) -> None:
+        """Note of each call whether its job has ended, is gone, or still comes."""
+        pending: Counter[str] = Counter()
+        for call in self._ledger.submitted.values():
+            if call.job_id is None:
                 continue
             # Jobs of an array that were cancelled before they started are shown as one,
             # with the array's id.
-            job = jobs.get(task.job_id) or jobs.get(str(task.array_id))
+            job = jobs.get(call.job_id) or jobs.get(str(call.array_id))
             if job is None or job.state in ENDED:
-                task.missed = task.missed or monotonic()
-                task.state = task.state if job is None else job.state
+                call.missed = call.missed or monotonic()
+                call.state = call.state if job is None else job.state
             else:
-                task.missed = None
-                task.state = ""
-                held[job.reason.split(",")[0]] += job.state == "PENDING"
-        for reason in sorted(NEVER & held.keys()):
+                call.missed = None
+                call.state = ""
+                reason = job.reason.split(",")[0]
+                pending[reason] += job.state == "PENDING"
+        for reason in sorted(NEVER_START & pending.keys()):
             line = f"Slurm jobs may never start: {reason}; look at them with 'squeue --me', and cancel them if need be"
-            self._notices.tell_once(reason, line)
+            self._notices.show_once(reason, line)
 
-    def _gone(self) -> list[Task]:
-        return [
-            task
-            for task in self._ledger.going.values()
-            if _missed_for(task, self._pace.grace)
-        ]
+    def _missing(self) -> list[SlurmCall]:
+        """Return the calls whose jobs count as gone."""
+        calls = self._ledger.submitted.values()
+        return [call for call in calls if _is_missed_for(call, self._pace.grace)]
 
-    def _ended(self, tasks: list[Task]) -> list[Task]:
-        """Return the calls whose jobs have ended, without those that the accounting shows otherwise or says nothing of.
+    def _ended(self, calls: list[SlurmCall]) -> list[SlurmCall]:
+        """Return those of some calls whose jobs have ended.
 
-        After a long time all count as ended.
+        Slurm's accounting may show that others have not, or say nothing of them. After
+        a long time all count as ended.
         """
-        unknown = [task for task in tasks if not task.state]
+        unknown = [call for call in calls if not call.state]
         ended = [
-            task
-            for task in tasks
-            if task.state or _missed_for(task, self._pace.patience)
+            call
+            for call in calls
+            if call.state or _is_missed_for(call, self._pace.patience)
         ]
         if not unknown:
             return ended
         try:
-            states = self._slurm.past(self._ledger.array_ids(unknown))
-        except Unanswered as fault:
-            self._notices.tell_once(
-                "sacct", f"{fault}; how jobs ended is not known yet"
-            )
+            states = self._slurm.past_states(self._ledger.array_ids(unknown))
+        except NoAnswerError as fault:
+            line = f"{fault}; how jobs ended is not known yet"
+            self._notices.show_once("sacct", line)
             return ended
-        for task in unknown:
-            state = states.get(str(task.job_id)) or states.get(str(task.array_id), "")
-            task.state = state if state in ENDED else ""
-            if task.state or not state:
-                ended.append(task)
+        for call in unknown:
+            of_job = states.get(str(call.job_id))
+            state = of_job or states.get(str(call.array_id), "")
+            call.state = state if state in ENDED else ""
+            if call.state or not state:
+                ended.append(call)
         return ended
 
-    def _end(self, task: Task) -> None:
-        """Submit a call again whose job ended for reasons that are not its own, a few times; fail any other."""
-        if task.state in AGAIN and task.tries < TRIES:
-            line = f"Slurm job {task.job_id} ended with {task.state}; such jobs are submitted up to {TRIES} times"
-            self._notices.tell_once(task.state, line)
-            self._ledger.wait_again(task)
+    def _settle(self, call: SlurmCall) -> None:
+        """Fail a call, or submit it again if its job ended for reasons not its own."""
+        if call.state in NOT_ITS_FAULT and call.tries < TRIES:
+            line = f"Slurm job {call.job_id} ended with {call.state}; such jobs are submitted up to {TRIES} times"
+            self._notices.show_once(call.state, line)
+            self._ledger.wait_again(call)
             return
-        if not task.state:
-            self.doubtful.add(str(task.array_id))
-        assert task.array is not None
-        log = self._ledger.place.log(task.array.number, task.index)
-        said = ending(str(task.job_id), task.state, task.tries, log)
-        self._ledger.fail(task, "\n".join(filter(None, [said, tail(log)])))
+        if not call.state:
+            self.doubtful_arrays.add(str(call.array_id))
+        assert call.array is not None
+        log = self._ledger.folder.log(call.array.number, call.index)
+        message = ending_message(str(call.job_id), call.state, call.tries, log)
+        last_lines = tail(log)
+        if last_lines:
+            message += f"\n{last_lines}"
+        self._ledger.fail(call, message)
 
 
-def _missed_for(task: Task, seconds: float) -> bool:
-    return task.missed is not None and monotonic() - task.missed >= seconds
+def _is_missed_for(call: SlurmCall, seconds: float) -> bool:
+    """Return whether a call's job has not been seen for some seconds."""
+    return call.missed is not None and monotonic() - call.missed >= seconds

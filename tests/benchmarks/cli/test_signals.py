@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from archselect.benchmarks.cli.signals import Ended, ended_by_signals, exit_code
+from archselect.benchmarks.cli.signals import EndSignal, ended_by_signals, exit_code
 
 ENDING = [
     pytest.param(getattr(signal, name), id=name)
@@ -14,7 +14,7 @@ ENDING = [
     if hasattr(signal, name) and os.name == "posix"
 ]
 MESSAGE = (
-    "archselect: interrupted; what is finished is kept, the same command goes on\n"
+    "archselect: interrupted; finished work is kept, rerun the command to resume\n"
 )
 
 
@@ -34,7 +34,7 @@ def test_a_signal_ends_a_command_in_one_line(
 @pytest.mark.parametrize("number", ENDING[1:])
 def test_a_second_signal_does_not_cut_the_cleaning_up_short(number):
     cleaned = []
-    with pytest.raises(Ended) as ended, ended_by_signals():
+    with pytest.raises(EndSignal) as ended, ended_by_signals():
         try:
             signal.raise_signal(number)
         finally:

@@ -91,16 +91,16 @@ class Cluster:
 
 @pytest.fixture
 def opened():
-    """`opened(cluster, workers, settings)` is a desk that hands calls to it."""
-    desks = []
+    """`opened(cluster, workers, settings)` is a dispatcher that hands calls to it."""
+    dispatchers = []
 
     def make(cluster, workers=None, **settings):
-        desks.append(dask._Desk(cluster, workers, START, settings))
-        return desks[-1]
+        dispatchers.append(dask._Dispatcher(cluster, workers, START, settings))
+        return dispatchers[-1]
 
     yield make
-    for desk in desks:
-        desk.close()
+    for dispatcher in dispatchers:
+        dispatcher.close()
 
 
 def killed(failures):
@@ -131,8 +131,8 @@ def test_as_many_calls_are_handed_over_as_there_are_places(
     opened, there, workers, settings, places
 ):
     cluster = Cluster(there)
-    desk = opened(cluster, workers, **settings)
-    futures = [desk.submit(abs, -number) for number in range(9)]
+    dispatcher = opened(cluster, workers, **settings)
+    futures = [dispatcher.submit(abs, -number) for number in range(9)]
     for done, future in enumerate(futures):
         promise = cluster.promise(done)
         assert len(cluster.handed) <= done + places
@@ -143,14 +143,14 @@ def test_as_many_calls_are_handed_over_as_there_are_places(
 def test_a_call_that_is_blamed_in_company_is_done_again_alone(opened):
     """After all others, and only then it can be to blame."""
     cluster = Cluster()
-    desk = opened(cluster, 2)
-    deadly, innocent, other = [desk.submit(abs, -number) for number in range(3)]
+    dispatcher = opened(cluster, 2)
+    deadly, innocent, other = [dispatcher.submit(abs, -number) for number in range(3)]
     cluster.promise(0).end("error", killed(MOST_DEATHS))
     cluster.promise(1).end("error", killed(MOST_DEATHS))
     cluster.promise(2).end()
     assert other.result(HANG) == 2
     alone = cluster.promise(3)
-    late = desk.submit(abs, -3)
+    late = dispatcher.submit(abs, -3)
     time.sleep(0.1)
     assert len(cluster.handed) == 4
     alone.end("error", killed(MOST_DEATHS - 1))
@@ -181,10 +181,10 @@ GONE = "^the Dask scheduler at tcp://there:1 is gone; what is done is kept: star
 def test_every_call_fails_where_the_scheduler_is_lost(opened):
     """Those at work, those that wait and those to come, in one line."""
     cluster = Cluster()
-    desk = opened(cluster, 1, scheduler="tcp://there:1")
-    futures = [desk.submit(abs, -number) for number in range(3)]
+    dispatcher = opened(cluster, 1, scheduler="tcp://there:1")
+    futures = [dispatcher.submit(abs, -number) for number in range(3)]
     cluster.promise(0).end("cancelled")
-    for future in [*futures, desk.submit(abs, -3)]:
+    for future in [*futures, dispatcher.submit(abs, -3)]:
         with pytest.raises(UserError, match=GONE):
             future.result(HANG)
 
@@ -215,8 +215,8 @@ def test_a_fault_of_the_engine_itself_is_not_one_of_the_scheduler(opened):
 
 def test_a_call_that_cannot_be_pickled_fails_alone(opened):
     cluster = Cluster()
-    desk = opened(cluster, 1)
-    wrong, right = desk.submit(lambda: None), desk.submit(abs, -1)
+    dispatcher = opened(cluster, 1)
+    wrong, right = dispatcher.submit(lambda: None), dispatcher.submit(abs, -1)
     with pytest.raises((AttributeError, TypeError, pickle.PicklingError)):
         wrong.result(HANG)
     cluster.promise(0).end()
@@ -225,10 +225,10 @@ def test_a_call_that_cannot_be_pickled_fails_alone(opened):
 
 def test_what_is_not_done_by_the_end_is_dropped(opened):
     cluster = Cluster()
-    desk = opened(cluster, 1)
-    futures = [desk.submit(abs, -number) for number in range(3)]
+    dispatcher = opened(cluster, 1)
+    futures = [dispatcher.submit(abs, -number) for number in range(3)]
     cluster.promise(0)
-    desk.close()
+    dispatcher.close()
     assert all(future.cancelled() for future in futures)
 
 

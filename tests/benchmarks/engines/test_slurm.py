@@ -174,7 +174,7 @@ def test_sigterm_cancels_the_jobs_of_a_command(opened, write_quick, tmp_path):
     _, err = process.communicate(timeout=HANG)
     assert (
         err
-        == "archselect: interrupted; what is finished is kept, the same command goes on\n"
+        == "archselect: interrupted; finished work is kept, rerun the command to resume\n"
     )
     assert process.returncode == 143
     wait_for_no_jobs()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from archselect.benchmarks.cli.signals import Ended, ended_by_signals
+from archselect.benchmarks.cli.signals import EndSignal, ended_by_signals
 from archselect.benchmarks.engines import base
 from archselect.benchmarks.engines.slurm import (
     engine,
@@ -27,9 +27,9 @@ from archselect.benchmarks.engines.slurm import (
     watch,
 )
 from archselect.benchmarks.engines.slurm.engine import check_slurm, slurm_engine
+from archselect.benchmarks.engines.slurm.folder import ExchangeFolder
 from archselect.benchmarks.engines.slurm.options import read_options
 from archselect.benchmarks.engines.slurm.pace import Pace
-from archselect.benchmarks.engines.slurm.place import Place
 from archselect.benchmarks.runs import worker
 from archselect.nasbench_adapters.errors import Notice, UserError
 
@@ -755,7 +755,7 @@ def test_a_signal_cancels_the_jobs_in_one_call(cluster, opened, name, hanging):
             cluster.wait_for_calls(hanging, 1)
         os.kill(os.getpid(), getattr(signal, name))
         wait(futures, HANG)
-    assert isinstance(ended.value, Ended) == (name != "SIGINT")
+    assert isinstance(ended.value, EndSignal) == (name != "SIGINT")
     assert {job["state"] for job in cluster.fake.jobs().values()} == {"CANCELLED"}
     assert all(future.cancelled() for future in futures)
     first, *others = cluster.fake.calls("scancel")
@@ -820,7 +820,7 @@ def test_jobs_that_are_there_no_longer_need_no_cancelling(cluster, opened, recwa
 def test_jobs_of_a_killed_command_are_cancelled_before_others_are_submitted(
     cluster, opened, tmp_path, recwarn
 ):
-    killed = Place(read_options({"folder": str(tmp_path / "jobs")}, None))
+    killed = ExchangeFolder(read_options({"folder": str(tmp_path / "jobs")}, None))
     killed.write_call("0", b"")
     for name in (f"{killed.job_names}0", "archselect-of-others-0"):
         array = f"7{len(cluster.fake.jobs())}"
@@ -849,7 +849,7 @@ def test_jobs_of_a_killed_command_are_cancelled_before_others_are_submitted(
 def test_the_folder_of_a_command_on_another_machine_is_told(
     cluster, opened, tmp_path, recwarn
 ):
-    other = Place(read_options({"folder": str(tmp_path / "jobs")}, None))
+    other = ExchangeFolder(read_options({"folder": str(tmp_path / "jobs")}, None))
     other._lock.release()
     (other.path / "owner").write_text(
         f"not-{socket.gethostname()}\n{other.job_names}\n"

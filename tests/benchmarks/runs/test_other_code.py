@@ -18,7 +18,7 @@ from archselect.benchmarks.runtime.tensor_files import (
     read_commit,
     save_tensors,
 )
-from archselect.benchmarks.scoring import proxy_scores as scoring
+from archselect.benchmarks.scoring import run as scoring
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record, Trained
 from archselect.reports.results.results import load

@@ -16,8 +16,9 @@ from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.plan.variants import make_variant
 from archselect.benchmarks.runs.harness import run_study
 from archselect.benchmarks.runtime import formulations
-from archselect.benchmarks.scoring import proxy_scores as scoring
+from archselect.benchmarks.scoring.inputs import scoring_inputs
 from archselect.benchmarks.scoring.populations import populate
+from archselect.benchmarks.scoring.run import ScoringTask, claim_folder
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
 from archselect.nasbench_adapters import networks
@@ -121,10 +122,8 @@ def test_scores(monkeypatch, tmp_path, name):
     population = populate(get_space("nb201"), "sample:1")
 
     def claim():
-        inputs = scoring.scoring_inputs(
-            population, ["nwot"], data="digits", batch_size=8
-        )
-        scoring._claim(Folder(tmp_path), inputs, population, [0], [])
+        inputs = scoring_inputs(population, ["nwot"], data="digits", batch_size=8)
+        claim_folder(Folder(tmp_path), ScoringTask(inputs, population, [0]), [])
 
     claim()
     raised(monkeypatch, name)

@@ -12,9 +12,10 @@ from archselect.benchmarks.runs import harness
 from archselect.benchmarks.runs.harness import run_study
 from archselect.benchmarks.runtime import machine, same_inputs
 from archselect.benchmarks.runtime.machine import Code, running_code
-from archselect.benchmarks.scoring import proxy_scores as scoring
+from archselect.benchmarks.scoring import run as scoring
+from archselect.benchmarks.scoring.inputs import scoring_inputs
 from archselect.benchmarks.scoring.populations import populate
-from archselect.benchmarks.scoring.proxy_scores import run_scoring, scoring_inputs
+from archselect.benchmarks.scoring.run import Execution, ScoringTask, run_scoring
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
 from archselect.nasbench_adapters.errors import UserError
@@ -230,6 +231,8 @@ def test_scores_are_of_the_commands_images_and_code(
         match="is not what the command read" if what == "images" else "is other code",
     ):
         run_scoring(
-            inputs, population, [0], tmp_path / "out", data=str(images), device="cpu"
+            ScoringTask(inputs, population, [0]),
+            tmp_path / "out",
+            Execution(str(images), device="cpu"),
         )
     assert not (tmp_path / "out" / "scores").exists()

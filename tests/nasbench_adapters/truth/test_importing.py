@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from archselect.benchmarks.cli.truth import import_table
+from archselect.benchmarks.cli.truth import ImportOptions, import_table
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import (
@@ -76,9 +76,9 @@ def test_shares_with_one_per_cent_among_them_are_refused(cells, write):
 @pytest.mark.parametrize("low", ["0.83", "1.0", "0.8586"])
 def test_a_per_cent_of_at_most_one_is_imported_and_counted(cells, write, low, capsys):
     path = write(*(long_row(cell) for cell in cells[1:]), long_row(cells[0], low))
-    import_table(path, name="t")
+    import_table(path, ImportOptions("t"))
     assert f"1 of {len(cells)} accuracies is at most 1 %" in capsys.readouterr().out
-    import_table(write(*(long_row(cell) for cell in cells[1:])), name="u")
+    import_table(write(*(long_row(cell) for cell in cells[1:])), ImportOptions("u"))
     assert "at most 1 %" not in capsys.readouterr().out
 
 
@@ -293,10 +293,12 @@ def test_some_of_the_options_of_a_plain_table(cells, write):
     ):
         import_table(
             write(),
-            name="t",
-            architecture_column="arch",
-            accuracy_column="accuracy",
-            dataset="d",
+            ImportOptions(
+                "t",
+                architecture_column="arch",
+                accuracy_column="accuracy",
+                dataset="d",
+            ),
         )
 
 

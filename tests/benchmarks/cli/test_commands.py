@@ -189,7 +189,7 @@ def test_a_failed_run_is_said_and_the_exit_code_is_1(
         )
     assert code == 1
     *failed, last = err.splitlines()
-    assert last == "2 runs failed; see x/failures. The same command tries them again."
+    assert last == "2 runs failed; see x/failures. Rerun the command to try them again."
     said = "failed: magnitude on nb201, seeds {} and 0: RuntimeError: broken; log: x/logs/{}.jsonl"
     failures = list(Folder(tmp_path / "x").read_all(Failure))
     assert sorted(failed) == sorted(
@@ -221,7 +221,7 @@ def test_an_interrupt_is_one_line_and_130(archselect, monkeypatch, write_quick):
     assert archselect("run", write_quick()) == (
         130,
         "",
-        "archselect: interrupted; what is finished is kept, the same command goes on\n",
+        "archselect: interrupted; finished work is kept, rerun the command to resume\n",
     )
 
 

@@ -1,25 +1,17 @@
-"""Scores of populations: what they are, that they do not depend on company or workers, and that nothing is lost."""
+"""Scores of stand-alone networks: what they are, and where there are none."""
 
 import math
-from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from archselect.benchmarks.engines import local
-from archselect.benchmarks.scoring import proxy_scores as module
+from archselect.benchmarks.scoring import scorer
+from archselect.benchmarks.scoring.inputs import scoring_inputs
 from archselect.benchmarks.scoring.populations import populate
-from archselect.benchmarks.scoring.proxy_scores import (
-    Scorer,
-    run_scoring,
-    scoring_inputs,
-)
-from archselect.benchmarks.store.facts import read_fact
-from archselect.benchmarks.store.folder import Folder
-from archselect.benchmarks.store.records import Population, Scored, Scoring
+from archselect.benchmarks.scoring.scorer import Scorer
+from archselect.benchmarks.store.records import Population
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
@@ -42,40 +34,6 @@ def inputs_of(population, proxies=PROXIES, **settings):
 @pytest.fixture
 def images():
     return Images(load_images("digits"), torch.device("cpu"), split="first")
-
-
-@pytest.fixture
-def within(monkeypatch):
-    """Scoring runs in this process; gives the parts that were scored, as (seed, start)."""
-    parts = []
-
-    @contextmanager
-    def pool(workers, start, *arguments, gpus=()):
-        start(*arguments)
-
-        def submit(function, seed, start, texts):
-            parts.append((seed, start))
-            future = Future()
-            future.set_result(function(seed, start, texts))
-            return future
-
-        yield submit
-
-    monkeypatch.setattr(local, "worker_pool", pool)
-    monkeypatch.setattr(module, "PART", 4)
-    return parts
-
-
-def values(folder, seed):
-    parts = sorted(
-        (p for p in Folder(folder).read_all(Scored) if p.seed == seed),
-        key=lambda part: part.start,
-    )
-    return [
-        {name: score.value for name, score in scores.items()}
-        for part in parts
-        for scores in part.scores
-    ]
 
 
 @pytest.mark.parametrize("batches", [1, 2])
@@ -178,7 +136,7 @@ def test_what_is_not_defined_has_a_reason(images):
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_value_that_is_not_finite_is_no_score(images, monkeypatch, value):
     proxy = replace(get_proxy("nwot"), score=lambda *_: value)
-    monkeypatch.setattr(module, "get_proxy", lambda name: proxy)
+    monkeypatch.setattr(scorer, "get_proxy", lambda name: proxy)
     population = populate(NB201, "sample:1")
     found = Scorer(inputs_of(population), images).score(population.architectures[0], 0)[
         "nwot"
@@ -193,7 +151,7 @@ def test_only_undefined_is_a_reason(images, monkeypatch):
         raise ValueError("broken")
 
     proxy = replace(get_proxy("nwot"), score=broken)
-    monkeypatch.setattr(module, "get_proxy", lambda name: proxy)
+    monkeypatch.setattr(scorer, "get_proxy", lambda name: proxy)
     population = populate(NB201, "sample:1")
     with pytest.raises(ValueError, match="broken"):
         Scorer(inputs_of(population), images).score(population.architectures[0], 0)
@@ -205,100 +163,13 @@ def test_a_fault_of_a_proxy_is_not_swallowed(images, monkeypatch):
 
     proxy = get_proxy("nwot")
     monkeypatch.setattr(
-        module,
+        scorer,
         "get_proxy",
         lambda name: type(proxy)(**{**vars(proxy), "score": broken}),
     )
     population = populate(NB201, "sample:1")
     with pytest.raises(RuntimeError, match="broken"):
         Scorer(inputs_of(population), images).score(population.architectures[0], 0)
-
-
-def test_an_interrupted_scoring_goes_on(within, tmp_path):
-    population = populate(NB201, "sample:10")
-    inputs = inputs_of(population, proxies=("nwot", "params"))
-    told = []
-
-    def run(seeds, root):
-        advance = told.append
-        return run_scoring(
-            inputs,
-            population,
-            seeds,
-            root,
-            data="digits",
-            workers=1,
-            progress=lambda *done: advance(done),
-        )
-
-    assert run([0, 1], tmp_path / "a") == (20, 0)
-    assert told[0] == (0, 20) and told[-1] == (20, 20)
-    assert within == [(0, 0), (0, 4), (0, 8), (1, 0), (1, 4), (1, 8)]
-    before = values(tmp_path / "a", 0), values(tmp_path / "a", 1)
-    Folder(tmp_path / "a").scored(1, 4).unlink()
-    within.clear()
-    assert run([0, 1], tmp_path / "a") == (4, 16)
-    assert within == [(1, 4)]
-    assert (values(tmp_path / "a", 0), values(tmp_path / "a", 1)) == before
-    # More seeds join what is there.
-    assert run([2], tmp_path / "a") == (10, 0)
-    assert read_fact(Folder(tmp_path / "a").scoring_path, Scoring).seeds == [0, 1, 2]
-
-
-def test_a_cell_scores_the_same_in_any_company(within, tmp_path):
-    many = populate(NB201, "sample:9")
-    few = Population(space="nb201", source="", architectures=many.architectures[5:7])
-    for name, population in (("many", many), ("few", few)):
-        inputs = inputs_of(population, proxies=("nwot", "snip"), fresh_batches=True)
-        run_scoring(inputs, population, [0], tmp_path / name, data="digits", workers=1)
-    assert values(tmp_path / "many", 0)[5:7] == values(tmp_path / "few", 0)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"batch_size": 9},
-        {"norm": "batch"},
-        {"fresh_batches": True},
-        {"supernet_operations": True},
-        {"skeleton": {**SMALL, "channels": 2}},
-    ],
-)
-def test_a_folder_of_other_scores_is_refused(within, tmp_path, change):
-    population = populate(NB201, "sample:2")
-    run_scoring(
-        inputs_of(population, ("params",)),
-        population,
-        [0],
-        tmp_path,
-        data="digits",
-        workers=1,
-    )
-    with pytest.raises(UserError, match="other settings or cells; name another folder"):
-        run_scoring(
-            inputs_of(population, ("params",), **change),
-            population,
-            [0],
-            tmp_path,
-            data="digits",
-            workers=1,
-        )
-
-
-@pytest.mark.parametrize(
-    ("proxies", "change", "message"),
-    [
-        (("nwto",), {}, "did you mean 'nwot'"),
-        (("naswot",), {}, "unknown proxy 'naswot': did you mean 'nwot'"),
-        (("nwot", "nwot"), {}, "one of them comes twice"),
-        (("nwot",), {"batch_size": 5000}, "a batch of 5000 does not fit"),
-        (("nwot",), {"skeleton": {"chanels": 3}}, "did you mean 'channels'"),
-        (("nwot",), {"data": "digit"}, "did you mean 'digits'"),
-    ],
-)
-def test_a_mistake_shows_before_anything_is_scored(proxies, change, message):
-    with pytest.raises(UserError, match=message):
-        inputs_of(populate(NB201, "sample:1"), proxies, **change)
 
 
 @pytest.mark.slow

@@ -22,15 +22,23 @@ from archselect.benchmarks.engines.slurm.options import Options
 from archselect.nasbench_adapters.atomic_files import unwritable
 
 PREFIX = "archselect-"
-"""What the names of places begin with."""
+"""What the names of such folders begin with."""
 TAIL = 20
 """Lines of a log that a message quotes."""
 
 
-class Place:
-    """A new folder of its own, within the folder that the settings name, held by this process.
+class ExchangeFolder:
+    """A new folder within the one that the settings name, locked by this process.
 
-    Raises UserError if it cannot be written.
+    Args:
+        options: of the engine.
+
+    Attributes:
+        path: of the folder.
+        job_names: what the names of this command's jobs begin with, and no other's.
+
+    Raises:
+        UserError: it cannot be written.
     """
 
     def __init__(self, options: Options) -> None:
@@ -38,10 +46,9 @@ class Place:
         try:
             options.folder.mkdir(parents=True, exist_ok=True)
             self.path = Path(mkdtemp(prefix=PREFIX, dir=options.folder))
-            self._lock = _hold(self.path)
+            self._lock = _lock(self.path)
             for name in ("calls", "arrays", "results", "logs"):
                 (self.path / name).mkdir()
-            # The names of this command's jobs begin with this, and those of no other's.
             self.job_names = (
                 f"{options.job_name}-{self.path.name.removeprefix(PREFIX)}-"
             )
@@ -97,7 +104,7 @@ class Place:
         return os.listdir(self.path / "results")  # noqa: PTH208 (names are all that is needed, of thousands)
 
     def refresh(self) -> None:
-        """Have a network file system show what nodes have written since it last looked."""
+        """Have a network file system show what nodes have written meanwhile."""
         with suppress(OSError):
             os.utime(self.path / "results")
 
@@ -105,8 +112,8 @@ class Place:
         """Return the result of a call. Raises OSError if it cannot be read."""
         return (self.path / "results" / name).read_bytes()
 
-    def forget(self, name: str) -> None:
-        """Remove the files of a call: it is settled."""
+    def remove_call(self, name: str) -> None:
+        """Remove the files of a call that is settled."""
         for kind in ("calls", "results"):
             with suppress(OSError):
                 (self.path / kind / name).unlink()
@@ -116,7 +123,7 @@ class Place:
         return self.path / "logs" / f"{array}-{index}.log"
 
     def close(self) -> None:
-        """Remove all files but the logs that are left, and the folder if there are none."""
+        """Remove all files but the logs, and the folder if it has no logs."""
         for name in ("calls", "arrays", "results"):
             shutil.rmtree(self.path / name, ignore_errors=True)
         for path in [*self.path.glob("*.sh"), self.path / "owner"]:
@@ -129,20 +136,22 @@ class Place:
         with suppress(OSError):
             self.path.rmdir()
 
-    def abandoned(self) -> list[Abandoned]:
+    def abandoned(self) -> list[AbandonedFolder]:
         """Return the folders beside this one whose commands were killed."""
-        owners = sorted(self._options.folder.glob(f"{PREFIX}*/owner"))
-        return [
-            Abandoned(owner.parent, *lines)
-            for owner in owners
-            if owner.parent != self.path
-            and _is_free(owner.parent)
-            and len(lines := _lines(owner)) == 2
-        ]
+        abandoned = []
+        for owner in sorted(self._options.folder.glob(f"{PREFIX}*/owner")):
+            path = owner.parent
+            if path == self.path or not _is_free(path):
+                continue
+            lines = _lines(owner)
+            if len(lines) == 2:
+                host, job_names = lines
+                abandoned.append(AbandonedFolder(path, host, job_names))
+        return abandoned
 
 
 @dataclass(frozen=True)
-class Abandoned:
+class AbandonedFolder:
     """The folder of a command that was killed.
 
     Attributes:
@@ -160,8 +169,8 @@ class Abandoned:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def _hold(path: Path) -> FileLock | None:
-    """Hold a folder while this process lives; None where the file system knows no locks."""
+def _lock(path: Path) -> FileLock | None:
+    """Lock a folder while this process lives; None if the file system has no locks."""
     lock = FileLock(path / ".lock")
     try:
         lock.acquire(timeout=0)
@@ -171,9 +180,9 @@ def _hold(path: Path) -> FileLock | None:
 
 
 def _is_free(path: Path) -> bool:
-    """Return whether no process holds a folder.
+    """Return whether no process has locked a folder.
 
-    Where the file system knows no locks, one may.
+    False where the file system has no locks: a process may use the folder.
     """
     try:
         with FileLock(path / ".lock", timeout=0):
@@ -183,7 +192,10 @@ def _is_free(path: Path) -> bool:
 
 
 def _lines(path: Path) -> list[str]:
-    """Return the lines of a file; none if it cannot be read, for its command may end at this moment."""
+    """Return the lines of a file; none if it cannot be read.
+
+    Its command may end at this moment, and remove it.
+    """
     with suppress(OSError, ValueError):
         return path.read_text(encoding="utf-8").splitlines()
     return []
@@ -192,5 +204,6 @@ def _lines(path: Path) -> list[str]:
 def tail(path: Path) -> str:
     """Return the last lines of a log; empty if there is none."""
     with suppress(OSError):
-        return "\n".join(path.read_text(errors="replace").strip().splitlines()[-TAIL:])
+        lines = path.read_text(errors="replace").strip().splitlines()
+        return "\n".join(lines[-TAIL:])
     return ""

@@ -1,4 +1,4 @@
-"""A call that is, or will be, a job; and the array that the job is part of."""
+"""Calls that are, or will be, jobs; and the arrays that the jobs are part of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(eq=False)
-class Array:
+class JobArray:
     """An array of jobs, or a single job.
 
     Attributes:
@@ -23,7 +23,7 @@ class Array:
 
 
 @dataclass(eq=False)
-class Task:
+class SlurmCall:
     """A call, and the job that does it.
 
     Attributes:
@@ -32,14 +32,14 @@ class Task:
         array: that it was submitted in last.
         index: of its job within the array.
         tries: how often it was submitted.
-        missed: since when Slurm shows its job as ended, or not at all; None if it shows
-            it otherwise.
+        missed: since when Slurm shows its job as ended, or not at all, as of
+            :func:`time.monotonic`; None if it shows the job otherwise.
         state: in which its job ended; empty if that is not known.
     """
 
     name: str
     future: Future[Any]
-    array: Array | None = None
+    array: JobArray | None = None
     index: int = 0
     tries: int = 0
     missed: float | None = None
@@ -55,8 +55,6 @@ class Task:
         """Slurm's id of the job; None if it has none, or it is not known."""
         if self.array is None or self.array.id is None:
             return None
-        return (
-            self.array.id
-            if len(self.array.calls) == 1
-            else f"{self.array.id}_{self.index}"
-        )
+        if len(self.array.calls) == 1:
+            return self.array.id
+        return f"{self.array.id}_{self.index}"

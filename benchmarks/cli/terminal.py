@@ -1,0 +1,137 @@
+"""What the command line prints: lines, tables, warnings and a progress bar.
+
+Text from studies, files and folders is data: it is printed as it is, without markup,
+and letters that cannot be seen are made escape_invisible.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from archselect.benchmarks.runtime.printing import to_output_encoding
+from archselect.nasbench_adapters.errors import Notice
+from archselect.nasbench_adapters.foreign_text import escape_invisible, one_line
+
+if TYPE_CHECKING:
+    from archselect.reports.page.write import TerminalTable
+
+WIDTH_OF_FILES = 240
+"""Columns of a table that goes to a file or a pipe, so that wide ones stay whole."""
+
+
+class PlainConsole(Console):
+    """A console without markup, emoji codes and highlights, for text of any origin."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return how a line, a title or a cell of a table is shown."""
+        return super().render_str(escape_invisible(text), **options)
+
+
+class _Description(ProgressColumn):
+    """The text before a progress bar."""
+
+    def render(self, task: Task) -> Text:
+        return Text(one_line(task.description))
+
+
+out = PlainConsole(soft_wrap=True)
+err = PlainConsole(stderr=True)
+
+
+def say(line: str) -> None:
+    """Print a line to standard output; a line break in it is shown and not printed."""
+    out.print(escape_invisible(line, keep=""))
+
+
+def notice(line: str, colour: str = "") -> None:
+    """Print a line to standard error, above the progress bar if there is one.
+
+    A line break in it is shown and not printed.
+    """
+    err.print(escape_invisible(line, keep=""), style=colour, soft_wrap=True)
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning, as :func:`warnings.showwarning`; in one line if it is ours."""
+    if issubclass(category, Notice):
+        notice(f"archselect: {message}", "yellow")
+        return
+    text = warnings.formatwarning(message, category, filename, lineno, line)
+    err.print(text, end="", soft_wrap=True)
+
+
+@contextmanager
+def progress(description: str) -> Iterator[Progress]:
+    """Show a progress bar on standard error, if that is a terminal."""
+    bar = Progress(
+        _Description(),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+    )
+    bar.add_task(description, total=None)
+    with bar if err.is_terminal else nullcontext():
+        yield bar
+
+
+def print_shown(shown: TerminalTable) -> None:
+    """Print one table of a report."""
+    title = f"{shown.title}\n{shown.answer}"
+    print_table(title, shown.columns, shown.rows, shown.caption, shown.numeric)
+
+
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    caption: str = "",
+    numeric: Sequence[str] = (),
+) -> None:
+    """Print a table.
+
+    Args:
+        title: above it.
+        columns: their names.
+        rows: one text per column.
+        caption: below it.
+        numeric: the columns that are aligned to the right.
+    """
+    table = Table(title=to_output_encoding(title), title_justify="left")
+    for column in columns:
+        table.add_column(
+            to_output_encoding(column),
+            overflow="fold",
+            justify="right" if column in numeric else "left",
+        )
+    for row in rows:
+        table.add_row(*map(to_output_encoding, row))
+    width = None if out.is_terminal else WIDTH_OF_FILES
+    PlainConsole(width=width).print(table)
+    out.print(f"{caption}\n" if caption else "")

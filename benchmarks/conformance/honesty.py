@@ -1,0 +1,169 @@
+"""Whether the scores that a selection reports are those that decided it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from archselect.benchmarks.conformance.faults import (
+    EdgeOfRound,
+    Faults,
+    edge_name,
+    edge_of,
+    has_edge,
+    target_of,
+)
+from archselect.nasbench_adapters.space import DROPPED, SearchSpace
+from archselect.selectors.selection import Decision, Scale, Selection
+
+Choose = Callable[..., Any]
+"""`min` or `max`."""
+
+
+class NodeAtStep(NamedTuple):
+    """A node at one step of a search."""
+
+    round: int
+    step: int
+    cell: int
+    node: int
+
+
+def dishonest_decisions(space: SearchSpace, selection: Selection) -> Faults:
+    """Yield decisions for an operation that is not the best of the edge's last scores.
+
+    It may be the best of all operations scored, or of those that an architecture may
+    have.
+    """
+    scale = selection.operation_scale
+    if scale is None:
+        if selection.operation_scores or selection.edge_scores:
+            yield "it reports scores without a scale: task.search(name, better=...)"
+        return
+    best = _best(scale)
+    scores = _scores_by_edge(selection)
+    for decision in selection.decisions:
+        if decision.choice == DROPPED or not has_edge(space, decision):
+            continue
+        values = _last_scores(scores.get(edge_of(decision), {}), decision.step)
+        if not values:
+            continue
+        winner = best(values, key=values.__getitem__)
+        score = values.get(decision.choice)
+        of_candidates = _scores_of_candidates(space, decision, values)
+        winning = [values[winner]]
+        if of_candidates:
+            winning.append(best(of_candidates))
+        if score not in winning:
+            yield (
+                f"{_step_name(decision)}: it decides {edge_name(space, decision)} for operation {decision.choice} "
+                f"with {scale.name!r} {_short(score)}, though {scale.better} is declared better and "
+                f"{winner} has {_short(values[winner])}: declare the right direction"
+            )
+
+
+def dishonest_drops(space: SearchSpace, selection: Selection) -> Faults:
+    """Yield edges dropped though their score is not the worst of their node's."""
+    scale = selection.operation_scale
+    if scale is None:
+        return
+    worst = _worst(scale)
+    scores = _scores_by_node(selection)
+    for decision in selection.decisions:
+        if decision.choice != DROPPED or not has_edge(space, decision):
+            continue
+        node = target_of(space, decision)
+        key = NodeAtStep(decision.round, decision.step, decision.cell, node)
+        if not scores.get(key):
+            continue
+        values = scores[key].pop(0)
+        score = values.get(decision.edge)
+        worst_score = worst(values.values())
+        if score != worst_score:
+            yield (
+                f"{_step_name(decision)}: it drops {edge_name(space, decision)} with {scale.name!r} "
+                f"{_short(score)}, though {scale.better} is declared better and "
+                f"{_short(worst_score)} is worst: drop it by `search.drop(node, scores)`"
+            )
+
+
+def dishonest_selection(selection: Selection) -> Faults:
+    """Yield a selected architecture that is not the best of those scored."""
+    if not selection.architecture_scores:
+        return
+    scale = selection.architecture_scale
+    if scale is None:
+        yield "it reports scores of architectures without a scale: task.search(architectures=Scale(name, better))"
+        return
+    best = _best(scale)
+    of_selected = [
+        value
+        for architecture, value in selection.architecture_scores
+        if architecture == selection.architecture
+    ]
+    score = best(of_selected) if of_selected else None
+    best_score = best(value for _, value in selection.architecture_scores)
+    if score != best_score:
+        yield (
+            f"it selects an architecture of {scale.name!r} {_short(score)}, though {scale.better} "
+            f"is declared better and another one has {_short(best_score)}: select `search.best_architecture()`"
+        )
+
+
+def _best(scale: Scale) -> Choose:
+    return max if scale.better == "higher" else min
+
+
+def _worst(scale: Scale) -> Choose:
+    return min if scale.better == "higher" else max
+
+
+def _scores_by_edge(
+    selection: Selection,
+) -> dict[EdgeOfRound, dict[int, dict[int, float]]]:
+    """Return the scores of operations: edge to step to operation to value."""
+    scores: dict[EdgeOfRound, dict[int, dict[int, float]]] = {}
+    for score in selection.operation_scores:
+        steps = scores.setdefault(edge_of(score), {})
+        values = steps.setdefault(score.step, {})
+        values[score.choice] = score.value
+    return scores
+
+
+def _last_scores(steps: dict[int, dict[int, float]], until: int) -> dict[int, float]:
+    """Return the scores of the last step until a decision; empty if there are none."""
+    earlier = [step for step in steps if step <= until]
+    return steps[max(earlier)] if earlier else {}
+
+
+def _scores_of_candidates(
+    space: SearchSpace, decision: Decision, scores: dict[int, float]
+) -> list[float]:
+    """Return the scores of the operations that an architecture may have on an edge."""
+    candidates = space.cells[decision.cell].candidates(decision.edge)
+    return [scores[choice] for choice in candidates if choice in scores]
+
+
+def _scores_by_node(selection: Selection) -> dict[NodeAtStep, list[dict[int, float]]]:
+    """Return the scores of edges: node to passes over its edges to edge to value.
+
+    A pass ends where an edge comes again: a selector that drops several edges of a node
+    scores the remaining ones after each.
+    """
+    scores: dict[NodeAtStep, list[dict[int, float]]] = defaultdict(lambda: [{}])
+    for score in selection.edge_scores:
+        key = NodeAtStep(score.round, score.step, score.cell, score.node)
+        passes = scores[key]
+        if score.edge in passes[-1]:
+            passes.append({})
+        passes[-1][score.edge] = score.value
+    return scores
+
+
+def _step_name(decision: Decision) -> str:
+    return f"round {decision.round}, step {decision.step}"
+
+
+def _short(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.5g}"

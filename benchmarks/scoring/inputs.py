@@ -1,0 +1,96 @@
+"""The plan of a scoring: what is scored and how, checked before anything is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from archselect.benchmarks.runtime.formulations import scoring_formulations
+from archselect.benchmarks.store.facts import Settings, content_id
+from archselect.benchmarks.store.records import DataInputs, Population, ScoringInputs
+from archselect.nasbench_adapters.errors import Faults, UserError, unknown
+from archselect.nasbench_adapters.images import load_images
+from archselect.nasbench_adapters.images.batches import Images, check_batch
+from archselect.nasbench_adapters.limits import MOST_IMAGES_AT_ONCE
+from archselect.nasbench_adapters.networks.network import NORM_MODES
+from archselect.nasbench_adapters.space import checked_skeleton
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.selectors.proxies import get_proxy
+
+OWN_NORM = "own"
+"""The batch-norm mode that stands for the one of each proxy's definition."""
+NORMS = (OWN_NORM, *NORM_MODES)
+
+
+def scoring_inputs(
+    population: Population,
+    proxies: Sequence[str],
+    *,
+    data: str,
+    data_dir: Path | None = None,
+    skeleton: Settings | None = None,
+    norm: str = OWN_NORM,
+    batch_size: int = 64,
+    batches: int = 1,
+    fresh_batches: bool = False,
+    supernet_operations: bool = False,
+) -> ScoringInputs:
+    """Return what is to be scored and how.
+
+    Args:
+        population: the architectures.
+        proxies: by name.
+        data: a data set by name or path.
+        data_dir: where data sets are; None for the user's data folder.
+        skeleton: the settings of the networks' size.
+        norm: the batch-norm mode; one of :data:`NORMS`.
+        batch_size: images per minibatch.
+        batches: minibatches, whose scores are summed.
+        fresh_batches: whether each architecture has minibatches of its own.
+        supernet_operations: whether normalisation is without scale and shift, and
+            poolings are normalised, as in a supernet.
+
+    Raises:
+        UserError: a name is unknown, or a setting does not fit.
+    """
+    space = get_space(population.space)
+    checked_skeleton(space, skeleton or {})
+    check_proxies(proxies, norm)
+    images = Images(load_images(data, data_dir), torch.device("cpu"), split="first")
+    check_batch(batch_size, "train", images.dataset, len(images.train_index))
+    if batch_size * batches > MOST_IMAGES_AT_ONCE:
+        raise UserError(
+            f"{batches:,} batches of {batch_size:,} images are more than the {MOST_IMAGES_AT_ONCE:,} images that a "
+            "network is scored on: name fewer or smaller ones"
+        )
+    return ScoringInputs(
+        space=space.name,
+        skeleton=skeleton or {},
+        data=DataInputs.model_validate(images.describe()),
+        proxies=list(proxies),
+        norm=norm,
+        batch_size=batch_size,
+        batches=batches,
+        fresh_batches=fresh_batches,
+        supernet_operations=supernet_operations,
+        population=content_id(population.architectures),
+        formulations=scoring_formulations(space, proxies),
+    )
+
+
+def check_proxies(proxies: Sequence[str], norm: str) -> None:
+    """Raise UserError, with all faults, for proxies or a batch-norm mode.
+
+    A name may be unknown, and a proxy may come twice.
+    """
+    faults = Faults()
+    if norm not in NORMS:
+        faults.add(unknown("batch-norm mode", norm, NORMS))
+    for name in proxies:
+        with faults.collect():
+            get_proxy(name)
+    if len(set(proxies)) < len(proxies):
+        faults.add(UserError(f"proxies: {', '.join(proxies)}: one of them comes twice"))
+    faults.raise_any()

@@ -1,0 +1,280 @@
+"""Scores a population on an engine, part by part; a rerun scores what is missing."""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import as_completed
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from archselect.benchmarks.engines.base import Start
+from archselect.benchmarks.engines.registry import get_engine
+from archselect.benchmarks.runs.other_code import format_count, format_kept_notice
+from archselect.benchmarks.runtime.calls import result_of
+from archselect.benchmarks.runtime.machine import (
+    Code,
+    commit,
+    find_device,
+    running_code,
+)
+from archselect.benchmarks.scoring.worker import score_part, start_worker
+from archselect.benchmarks.store.facts import (
+    FormulationNumbers,
+    read_fact_if_there,
+    write_fact,
+)
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import (
+    Population,
+    Scored,
+    Scoring,
+    ScoringInputs,
+)
+from archselect.nasbench_adapters.atomic_files import lock_folder
+from archselect.nasbench_adapters.errors import UserError
+
+PART = 16
+"""Architectures to a file: what an interruption can lose of each worker."""
+
+
+class PopulationPart(NamedTuple):
+    """Consecutive architectures of the population, scored in one call.
+
+    Attributes:
+        seed: of weights and minibatches.
+        start: the place of the first one in the population.
+    """
+
+    seed: int
+    start: int
+
+
+class ScoredCounts(NamedTuple):
+    """How many pairs of architecture and seed have scores.
+
+    Attributes:
+        made: scored now.
+        kept: that were there before.
+    """
+
+    made: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class ScoringTask:
+    """What is to be scored.
+
+    Attributes:
+        inputs: what is scored and how.
+        population: the architectures.
+        seeds: each scores the whole population.
+    """
+
+    inputs: ScoringInputs
+    population: Population
+    seeds: Sequence[int]
+
+    @property
+    def size(self) -> int:
+        """How many architectures there are."""
+        return len(self.population.architectures)
+
+    def parts(self) -> list[PopulationPart]:
+        """Return all parts, seed by seed."""
+        starts = range(0, self.size, PART)
+        return [PopulationPart(*pair) for pair in itertools.product(self.seeds, starts)]
+
+    def texts(self, part: PopulationPart) -> list[str]:
+        """Return the architectures of a part."""
+        return self.population.architectures[part.start : part.start + PART]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where scores are computed, and from which data.
+
+    Attributes:
+        data: the data set's name or path, that of the inputs.
+        data_dir: where data sets are; None for the user's data folder.
+        device: see :func:`.machine.find_device`.
+        workers: how many; None for one per core, or GPU, of this machine, and as many
+            as a cluster has.
+        engine: see :data:`.engines.registry.ENGINES`.
+        engine_settings: of the engine's own.
+    """
+
+    data: str
+    data_dir: Path | None = None
+    device: str = "auto"
+    workers: int | None = None
+    engine: str = "local"
+    engine_settings: dict[str, Any] = field(default_factory=dict)
+
+
+def _ignore_notice(line: str) -> None:
+    """Show nothing."""
+
+
+def _ignore_progress(done: int, total: int) -> None:
+    """Show nothing."""
+
+
+def run_scoring(
+    task: ScoringTask,
+    root: Path,
+    execution: Execution,
+    *,
+    rerun_other_code: bool = False,
+    notify: Callable[[str], None] = _ignore_notice,
+    progress: Callable[[int, int], None] = _ignore_progress,
+    command: Sequence[str] = (),
+) -> ScoredCounts:
+    """Score what is missing, and return how much was scored and how much was there.
+
+    Args:
+        task: what to score.
+        root: the folder.
+        execution: where it is done.
+        rerun_other_code: score again what another commit of archselect scored; scores
+            stay until the new ones are there.
+        notify: called with a line that says what of other commits is kept, before
+            anything is scored.
+        progress: called with how many pairs of architecture and seed are done, and how
+            many there are.
+        command: noted in the folder.
+
+    Raises:
+        UserError: the folder holds other scores or cannot be written, or the device or
+            the engine is not there.
+    """
+    code_of_command = running_code()
+    get_engine(execution.engine)
+    if execution.engine == "local":
+        execution = replace(execution, device=str(find_device(execution.device)))
+    folder = Folder(root)
+    with lock_folder(root):
+        folder.refuse_links()
+        claim_folder(folder, task, command)
+        foreign = _scored_by_other_code(folder, task.parts())
+        if foreign and not rerun_other_code:
+            notify(_kept_notice(foreign.values()))
+        again = foreign.keys() if rerun_other_code else set()
+        missing = [
+            part
+            for part in task.parts()
+            if part in again or not folder.scored(part.seed, part.start).is_file()
+        ]
+        total = task.size * len(task.seeds)
+        kept = total - sum(len(task.texts(part)) for part in missing)
+        done = kept
+        progress(done, total)
+
+        def save(scored: Scored) -> None:
+            nonlocal done
+            write_fact(folder.scored(scored.seed, scored.start), scored, root)
+            done += len(scored.scores)
+            progress(done, total)
+
+        if missing:
+            _score(task, missing, execution, code_of_command, save)
+        return ScoredCounts(made=done - kept, kept=kept)
+
+
+def _score(
+    task: ScoringTask,
+    parts: Sequence[PopulationPart],
+    execution: Execution,
+    code_of_command: Code,
+    save: Callable[[Scored], None],
+) -> None:
+    """Score parts on an engine, and save each as soon as a worker has finished it."""
+    open_engine = get_engine(execution.engine)
+    data_dir = execution.data_dir and execution.data_dir.absolute()
+    device = execution.device
+    arguments = (task.inputs, execution.data, data_dir, device, code_of_command)
+    start: Start = (start_worker, arguments)
+    settings = execution.engine_settings
+    with open_engine(execution.workers, device, start, settings) as submit:
+        # Nothing but `as_completed` holds the futures, or all scores would stay in
+        # memory to the end.
+        for future in as_completed(
+            [
+                submit(score_part, part.seed, part.start, task.texts(part))
+                for part in parts
+            ]
+        ):
+            save(result_of(future))
+
+
+def _scored_by_other_code(
+    folder: Folder, parts: Sequence[PopulationPart]
+) -> dict[PopulationPart, Scored]:
+    """Return the scores of other commits than the present one, by part."""
+    foreign = {}
+    for part in parts:
+        scored = read_fact_if_there(folder.scored(part.seed, part.start), Scored)
+        if scored is not None and scored.commit != commit():
+            foreign[part] = scored
+    return foreign
+
+
+def _kept_notice(foreign: Iterable[Scored]) -> str:
+    """Return the line that says what of other commits is kept."""
+    networks = 0
+    commits = set()
+    for scored in foreign:
+        networks += len(scored.scores)
+        commits.add(scored.commit)
+    return format_kept_notice(
+        [f"scores of {format_count(networks, 'network')}"], commits
+    )
+
+
+def claim_folder(folder: Folder, task: ScoringTask, command: Sequence[str]) -> None:
+    """Write what a folder has the scores of; more seeds of the same join it.
+
+    Raises UserError if it has other scores.
+    """
+    seeds = set(task.seeds)
+    present = read_fact_if_there(folder.scoring_path, Scoring)
+    if present is not None:
+        _refuse_others(folder, present.inputs, task.inputs)
+        seeds |= set(present.seeds)
+    scoring = Scoring(
+        inputs=task.inputs,
+        seeds=sorted(seeds),
+        size=task.size,
+        command=shlex.join(command),
+    )
+    write_fact(folder.population_path, task.population, folder.root)
+    write_fact(folder.scoring_path, scoring, folder.root)
+
+
+def _refuse_others(
+    folder: Folder, present: ScoringInputs, wanted: ScoringInputs
+) -> None:
+    """Raise UserError if a folder has scores of other inputs than those wanted."""
+    if present == wanted:
+        return
+    update = {"formulations": present.formulations}
+    if present == wanted.model_copy(update=update):
+        changed = _changed_numbers(present.formulations, wanted.formulations)
+        raise UserError(
+            f"{folder.root} holds scores of another formulation ({changed}); name another folder with --out"
+        )
+    raise UserError(
+        f"{folder.root} holds scores of other settings or cells; name another folder with --out"
+    )
+
+
+def _changed_numbers(before: FormulationNumbers, now: FormulationNumbers) -> str:
+    """Return in words which formulation numbers changed."""
+    return ", ".join(
+        f"{name}: {before.get(name)}, now {number}"
+        for name, number in now.items()
+        if before.get(name) != number
+    )

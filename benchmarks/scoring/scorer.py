@@ -1,0 +1,113 @@
+"""Scores of stand-alone networks under proxies.
+
+A network's weights and, with fresh batches, its minibatches depend on the seed and the
+architecture alone. So an architecture has the same score in every population.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from archselect.benchmarks.runtime.same_inputs import check_same_images
+from archselect.benchmarks.scoring.inputs import OWN_NORM
+from archselect.benchmarks.store.records import DataInputs, Score, ScoringInputs
+from archselect.nasbench_adapters.images.batches import Images
+from archselect.nasbench_adapters.networks import build_network, scoring
+from archselect.nasbench_adapters.seeds import stream_seed
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.selectors.proxies import get_proxy
+from archselect.selectors.proxies.base import Proxy, Undefined
+
+AUGMENT = True
+"""Minibatches are augmented as in training, as all the released codes do."""
+
+Minibatch = tuple[Tensor, Tensor]
+"""Images (batch, channels, height, width) and labels (batch,)."""
+
+
+class Scorer:
+    """Scores architectures one by one.
+
+    Args:
+        inputs: what is scored and how.
+        images: minibatches are of their training half; networks are on their device.
+    """
+
+    def __init__(self, inputs: ScoringInputs, images: Images) -> None:
+        self.inputs = inputs
+        self.device = images.device
+        self._images = images
+        self._space = get_space(inputs.space)
+        self._skeleton = self._space.skeleton(**inputs.skeleton)
+
+    def check(self) -> None:
+        """Raise UserError if the images are not those of the inputs."""
+        described = DataInputs.model_validate(self._images.describe())
+        check_same_images(self.inputs.data.name, described, self.inputs.data)
+
+    def score(self, text: str, seed: int) -> dict[str, Score]:
+        """Return every proxy's score of a freshly initialised network.
+
+        A score is summed over the minibatches. It is None, with the reason, where the
+        proxy is not defined.
+
+        Args:
+            text: the architecture.
+            seed: of weights and minibatches.
+        """
+        network = self._network(text, seed)
+        batches = self._minibatches(text, seed)
+        return {
+            name: self._measure(get_proxy(name), network, batches)
+            for name in self.inputs.proxies
+        }
+
+    def _network(self, text: str, seed: int) -> nn.Module:
+        """Return the network of an architecture, with fresh weights, on the device."""
+        dataset = self._images.dataset
+        network = build_network(
+            self._space,
+            self._space.parse(text),
+            self._skeleton,
+            dataset.channels,
+            dataset.classes,
+            stream_seed("scoring weights", seed, text),
+            affine=not self.inputs.supernet_operations,
+        )
+        return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _minibatches(self, text: str, seed: int) -> list[Minibatch]:
+        """Return the minibatches for an architecture."""
+        keys = [text] if self.inputs.fresh_batches else []
+        generator = torch.Generator()
+        generator.manual_seed(stream_seed("scoring minibatches", seed, *keys))
+        size = self.inputs.batch_size
+        return [
+            self._images.minibatch("train", size, generator, AUGMENT)
+            for _ in range(self.inputs.batches)
+        ]
+
+    def _measure(
+        self, proxy: Proxy, network: nn.Module, batches: Sequence[Minibatch]
+    ) -> Score:
+        """Return one proxy's score of a network, summed over the minibatches."""
+        norm = self.inputs.norm
+        if norm == OWN_NORM:
+            norm = proxy.norm or "running"
+        value: float | None
+        reason = ""
+        start = time.perf_counter()
+        try:
+            with scoring(network, norm):
+                value = sum(
+                    proxy.measure(network, network, images, labels)
+                    for images, labels in batches
+                )
+        except Undefined as error:
+            value = None
+            reason = str(error)
+        return Score(value=value, reason=reason, seconds=time.perf_counter() - start)
