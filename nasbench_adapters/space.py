@@ -175,7 +175,7 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Node:
+class OverfullNode:
     """A node that has more inputs than it keeps.
 
     Attributes:
@@ -294,11 +294,11 @@ class SearchSpace(ABC):
         )
 
     @property
-    def _summing_nodes(self) -> list[_Place]:
+    def _summing_nodes(self) -> list[_SummingNode]:
         """Nodes that are no inputs, cell type by cell type."""
         places = []
         for c, cell in enumerate(self.cells):
-            places += [_Place(c, node) for node in range(cell.inputs, cell.nodes)]
+            places += [_SummingNode(c, node) for node in range(cell.inputs, cell.nodes)]
         return places
 
     def enumerate(self) -> Iterator[Architecture]:
@@ -385,7 +385,7 @@ class SearchSpace(ABC):
                 decisions = decisions.decide(edge.cell, edge.index, 0)
         return decisions
 
-    def overfull_nodes(self, decisions: Decisions) -> list[Node]:
+    def overfull_nodes(self, decisions: Decisions) -> list[OverfullNode]:
         """Return the nodes that have more inputs than they keep, in order."""
         nodes = []
         for place, cell in enumerate(self.cells):
@@ -395,7 +395,7 @@ class SearchSpace(ABC):
                 kept = [edge for edge in cell.incoming(index) if row[edge] != DROPPED]
                 if keeps is not None and len(kept) > keeps:
                     inputs = tuple(self.edges[place][edge] for edge in kept)
-                    nodes.append(Node(place, index, keeps, inputs))
+                    nodes.append(OverfullNode(place, index, keeps, inputs))
         return nodes
 
     @cached_property
@@ -511,7 +511,7 @@ def complete_edges(inputs: int, nodes: int) -> tuple[tuple[int, int], ...]:
     return tuple(edges)
 
 
-class _Place(NamedTuple):
+class _SummingNode(NamedTuple):
     """A node of a cell type, by their indices."""
 
     cell: int

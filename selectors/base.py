@@ -28,14 +28,22 @@ from torch import Tensor
 from archselect.nasbench_adapters.networks import Mixture, Supernet
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
 from archselect.selectors.search import Search
-from archselect.selectors.selection import Better, Scale, Selection
+from archselect.selectors.selection import Better, ScoreScale, Selection
 
-__all__ = ["Batch", "Evaluation", "Scale", "Search", "Selection", "Selector", "Task"]
+__all__ = [
+    "Evaluation",
+    "Minibatch",
+    "ScoreScale",
+    "Search",
+    "Selection",
+    "Selector",
+    "Task",
+]
 
 Item = TypeVar("Item")
 
 
-class Batch(NamedTuple):
+class Minibatch(NamedTuple):
     """Images (batch, channels, height, width), normalised, and labels (batch,), on the task's device."""
 
     images: Tensor
@@ -72,7 +80,7 @@ class Task(ABC):
         score: str | None = None,
         *,
         better: Better = "higher",
-        architectures: Scale | None = None,
+        architectures: ScoreScale | None = None,
     ) -> Search:
         """Return a new search, with all edges open: see :class:`.Search`.
 
@@ -84,7 +92,7 @@ class Task(ABC):
                 they are better.
         """
         return Search(
-            self, None if score is None else Scale(score, better), architectures
+            self, None if score is None else ScoreScale(score, better), architectures
         )
 
     def pick(self, items: Sequence[Item]) -> Item:
@@ -132,7 +140,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def minibatch(self, size: int) -> Batch:
+    def minibatch(self, size: int) -> Minibatch:
         """Return a random minibatch of the training half, augmented as in training; another one at each call.
 
         Raises ValueError where the half has fewer images: the run then fails, and the
@@ -141,7 +149,7 @@ class Task(ABC):
 
     @abstractmethod
     def proxy(
-        self, name: str, mixture: Mixture, batch: Batch, norm: str = "running"
+        self, name: str, mixture: Mixture, batch: Minibatch, norm: str = "running"
     ) -> float:
         """Return a proxy's score of the supernet under a mixture, a finite number.
 
@@ -156,7 +164,7 @@ class Task(ABC):
         self,
         name: str,
         mixtures: Sequence[Mixture],
-        batch: Batch,
+        batch: Minibatch,
         norm: str = "running",
     ) -> list[float]:
         """Return a proxy's score of the supernet under each mixture, as :meth:`proxy` does one by one.

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from archselect.nasbench_adapters.space import DROPPED, Decisions, Node
+from archselect.nasbench_adapters.space import DROPPED, Decisions, OverfullNode
 from archselect.selectors.search import Search
 
 
 def prune_node(
     search: Search,
-    node: Node,
+    node: OverfullNode,
     score: Callable[[Decisions], float],
     *,
     edges_restored: bool,

@@ -32,14 +32,14 @@ from archselect.nasbench_adapters.space import (
     Architecture,
     Decisions,
     Edge,
-    Node,
+    OverfullNode,
     SearchSpace,
 )
 from archselect.selectors.selection import (
-    Decision,
-    EdgeScore,
-    OperationScore,
-    Scale,
+    DecidedEdge,
+    ScoredEdge,
+    ScoredOperation,
+    ScoreScale,
     Selection,
 )
 from archselect.selectors.topology import fill_nodes
@@ -77,8 +77,8 @@ class Search:
     def __init__(
         self,
         task: MakesMixtures,
-        operations: Scale | None = None,
-        architectures: Scale | None = None,
+        operations: ScoreScale | None = None,
+        architectures: ScoreScale | None = None,
     ):
         self.space = task.space
         self.decisions = task.space.undecided()
@@ -91,9 +91,9 @@ class Search:
         self._in_step = False
         self._latest: dict[Edge, Sequence[float]] = {}
         self._strength: dict[Edge, float] = {}
-        self._operation_scores: list[OperationScore] = []
-        self._edge_scores: list[EdgeScore] = []
-        self._decided: list[Decision] = []
+        self._operation_scores: list[ScoredOperation] = []
+        self._edge_scores: list[ScoredEdge] = []
+        self._decided: list[DecidedEdge] = []
         self._architecture_scores: list[tuple[Architecture, float]] = []
 
     # --- what is left to decide
@@ -123,7 +123,7 @@ class Search:
             if self.decisions == before:
                 raise ValueError("a round decides no edge: call search.decide")
 
-    def node_rounds(self) -> Iterator[list[list[Node]]]:
+    def node_rounds(self) -> Iterator[list[list[OverfullNode]]]:
         """Yield the nodes with too many inputs, until there are none: per cell type those that are left.
 
         Edges of one operation are decided first. Raises ValueError if nothing is
@@ -142,7 +142,7 @@ class Search:
         """Whether no edge has a choice left, and no node too many inputs."""
         return not self.open_parts() and not self.space.overfull_nodes(self.decisions)
 
-    def inputs(self, node: Node) -> list[Edge]:
+    def inputs(self, node: OverfullNode) -> list[Edge]:
         """Return the edges into a node that are not dropped."""
         return [edge for edge in node.inputs if self._choice(edge) != DROPPED]
 
@@ -220,7 +220,7 @@ class Search:
             _require_finite(value, scale, f"operation {name} on {edge}")
         self._begin_step()
         for choice, value in enumerate(values):
-            noted = OperationScore(
+            noted = ScoredOperation(
                 self._round, self._step, edge.cell, edge.index, choice, float(value)
             )
             self._operation_scores.append(noted)
@@ -267,7 +267,7 @@ class Search:
             )
         self._note(edge, choice)
 
-    def drop(self, node: Node, scores: Mapping[Edge, float]) -> None:
+    def drop(self, node: OverfullNode, scores: Mapping[Edge, float]) -> None:
         """Drop an input of a node: the one with the worst score, the later one of equals.
 
         Args:
@@ -291,7 +291,7 @@ class Search:
         for edge in inputs:
             value = float(scores[edge])
             self._edge_scores.append(
-                EdgeScore(
+                ScoredEdge(
                     self._round, self._step, edge.cell, node.index, edge.index, value
                 )
             )
@@ -340,7 +340,7 @@ class Search:
         """
         if self._architectures is None:
             raise ValueError(
-                "scores of architectures need a scale: task.search(architectures=Scale(...))"
+                "scores of architectures need a scale: task.search(architectures=ScoreScale(...))"
             )
         _require_finite(
             value, self._architectures, f"architecture {architecture.choices}"
@@ -395,7 +395,7 @@ class Search:
 
     def _note(self, edge: Edge, choice: int) -> None:
         self._decided.append(
-            Decision(self._round, max(self._step, 0), edge.cell, edge.index, choice)
+            DecidedEdge(self._round, max(self._step, 0), edge.cell, edge.index, choice)
         )
         self.decisions = self.decisions.decide(edge.cell, edge.index, choice)
 
@@ -412,7 +412,7 @@ class Search:
             key=lambda choice: sign * values[choice],
         )
 
-    def _weakest(self, node: Node) -> list[Edge]:
+    def _weakest(self, node: OverfullNode) -> list[Edge]:
         """Return the inputs that a node cannot keep, from the strongest on."""
         unscored = [edge for edge in node.inputs if edge not in self._strength]
         if unscored and len(unscored) < len(node.inputs):
@@ -422,7 +422,7 @@ class Search:
         ranked = sorted(node.inputs, key=lambda edge: -self._strength.get(edge, 0.0))
         return ranked[node.keeps :]
 
-    def _scale_of_operations(self) -> Scale:
+    def _scale_of_operations(self) -> ScoreScale:
         if self._operations is None:
             raise ValueError(
                 "scores need a name: task.search('accuracy without it', better='lower')"
@@ -436,7 +436,7 @@ class Search:
             )
 
 
-def _require_finite(value: float, scale: Scale, candidate: str) -> None:
+def _require_finite(value: float, scale: ScoreScale, candidate: str) -> None:
     """Raise ValueError for a score that is not finite: a proxy that fails must surface."""
     if not np.isfinite(value):
         raise ValueError(f"score {scale.name!r} of {candidate} is not finite: {value}")

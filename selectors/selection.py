@@ -12,7 +12,7 @@ Better = Literal["higher", "lower"]
 
 
 @dataclass(frozen=True)
-class Scale:
+class ScoreScale:
     """What scores are called and which way is better, for the operation or architecture that is scored."""
 
     name: str
@@ -25,7 +25,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class OperationScore:
+class ScoredOperation:
     """The score of operation `choice` on an edge, at `step` (a scoring of one or more edges) of `round`."""
 
     round: int
@@ -37,7 +37,7 @@ class OperationScore:
 
 
 @dataclass(frozen=True)
-class EdgeScore:
+class ScoredEdge:
     """The score of an edge into `node` as a whole: of the supernet without it, at `step` of `round`."""
 
     round: int
@@ -49,7 +49,7 @@ class EdgeScore:
 
 
 @dataclass(frozen=True)
-class Decision:
+class DecidedEdge:
     """At `step` of `round` the edge was decided for operation `choice`, or dropped (DROPPED)."""
 
     round: int
@@ -69,10 +69,10 @@ class Selection:
     """
 
     architecture: Architecture
-    operation_scale: Scale | None
-    operation_scores: tuple[OperationScore, ...]
-    edge_scores: tuple[EdgeScore, ...]
-    decisions: tuple[Decision, ...]
-    architecture_scale: Scale | None
+    operation_scale: ScoreScale | None
+    operation_scores: tuple[ScoredOperation, ...]
+    edge_scores: tuple[ScoredEdge, ...]
+    decisions: tuple[DecidedEdge, ...]
+    architecture_scale: ScoreScale | None
     architecture_scores: tuple[tuple[Architecture, float], ...]
     uniform: bool = False

@@ -11,13 +11,18 @@ import numpy as np
 from pydantic import Field
 
 from archselect.nasbench_adapters.limits import MOST_BATCHES, MOST_IMAGES_AT_ONCE
-from archselect.nasbench_adapters.space import Architecture, Decisions, Edge, Node
-from archselect.selectors.base import Batch, Selection, Selector, Task
+from archselect.nasbench_adapters.space import (
+    Architecture,
+    Decisions,
+    Edge,
+    OverfullNode,
+)
+from archselect.selectors.base import Minibatch, Selection, Selector, Task
 from archselect.selectors.proxies import get_proxy
 from archselect.selectors.proxies.base import Undefined
 from archselect.selectors.pruning import prune_node
 from archselect.selectors.search import Search
-from archselect.selectors.selection import Scale
+from archselect.selectors.selection import ScoreScale
 
 LOG = logging.getLogger(__name__)
 
@@ -89,7 +94,7 @@ class ZeroCostPT(Selector):
         search = task.search(
             f"{self.proxy} without it",
             better="lower" if better == "higher" else "higher",
-            architectures=Scale(self.proxy, better),
+            architectures=ScoreScale(self.proxy, better),
         )
         candidates = [self._propose(task, search) for _ in range(self.iterations)]
         self._score_candidates(task, search, list(dict.fromkeys(candidates)))
@@ -129,7 +134,7 @@ class ZeroCostPT(Selector):
         task: Task,
         search: Search,
         edges: list[Edge],
-        batch: Batch,
+        batch: Minibatch,
         fixed_order: list[Edge],
     ) -> None:
         """Decide one of a cell type's open edges."""
@@ -154,7 +159,7 @@ class ZeroCostPT(Selector):
         return next(edge for edge in fixed_order if edge in edges)
 
     def _score(
-        self, task: Task, search: Search, edges: list[Edge], batch: Batch
+        self, task: Task, search: Search, edges: list[Edge], batch: Minibatch
     ) -> dict[Edge, list[float]]:
         """Return the proxy's scores without each operation of some edges, noted as one step."""
         scores = {}
@@ -181,7 +186,7 @@ class ZeroCostPT(Selector):
         return sorted(scores, key=reduced)
 
     def _prune_one(
-        self, task: Task, search: Search, nodes: list[Node], batch: Batch
+        self, task: Task, search: Search, nodes: list[OverfullNode], batch: Minibatch
     ) -> None:
         """Thin out one of a cell type's overfull nodes."""
 

@@ -378,7 +378,7 @@ def _architectures(selection: Selection) -> Faults:
     if not selection.architecture_scores:
         return
     if scale is None:
-        yield "it reports scores of architectures without a scale: task.search(architectures=Scale(name, better))"
+        yield "it reports scores of architectures without a scale: task.search(architectures=ScoreScale(name, better))"
         return
     best = max if scale.better == "higher" else min
     own = [

@@ -39,7 +39,7 @@ from archselect.nasbench_adapters.space import (
     Decisions,
     SearchSpace,
 )
-from archselect.selectors.base import Batch, Evaluation, Task
+from archselect.selectors.base import Evaluation, Minibatch, Task
 from archselect.selectors.proxies import get_proxy
 
 MOST_QUESTIONS = 20_000
@@ -289,9 +289,9 @@ class Rehearsal(Task):
         """See :meth:`.Task.new_alphas`."""
         return new_alphas(self.space, self._streams["alphas"], self.images.device)
 
-    def minibatch(self, size: int) -> Batch:
+    def minibatch(self, size: int) -> Minibatch:
         """See :meth:`.Task.minibatch`."""
-        return Batch(
+        return Minibatch(
             *self.images.minibatch("train", min(size, BATCH), self._streams["batches"])
         )
 
@@ -316,7 +316,7 @@ class Rehearsal(Task):
         return self.evaluate(self.mixture(decisions), norm, augment)
 
     def proxy(
-        self, name: str, mixture: Mixture, batch: Batch, norm: str = "running"
+        self, name: str, mixture: Mixture, batch: Minibatch, norm: str = "running"
     ) -> float:
         """See :meth:`.Task.proxy`."""
         get_proxy(name)
@@ -326,7 +326,7 @@ class Rehearsal(Task):
         self,
         name: str,
         mixtures: Sequence[Mixture],
-        batch: Batch,
+        batch: Minibatch,
         norm: str = "running",
     ) -> list[float]:
         """See :meth:`.Task.proxies`."""
@@ -444,7 +444,7 @@ class Premiere(Rehearsal):
         )
 
     def proxy(
-        self, name: str, mixture: Mixture, batch: Batch, norm: str = "running"
+        self, name: str, mixture: Mixture, batch: Minibatch, norm: str = "running"
     ) -> float:
         """See :meth:`.Task.proxy`."""
         if self._drawn():

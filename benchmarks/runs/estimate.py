@@ -55,7 +55,7 @@ from archselect.nasbench_adapters.networks import (
 from archselect.nasbench_adapters.networks.flops import ForwardCost
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.selectors.base import Batch, Evaluation, Task
+from archselect.selectors.base import Evaluation, Minibatch, Task
 from archselect.selectors.proxies import get_proxy
 from archselect.selectors.proxies.base import Undefined
 
@@ -273,13 +273,13 @@ class World(Task):
         self.tune(decisions, epochs, learning_rate)
         return self.evaluate(self.mixture(decisions), norm, augment)
 
-    def minibatch(self, size: int) -> Batch:
+    def minibatch(self, size: int) -> Minibatch:
         """See :meth:`.Task.minibatch`: one image, `size` times over without taking its room."""
         images, labels = self.images.batch(self.images.index("train")[:1])
-        return Batch(images.expand(size, -1, -1, -1), labels.expand(size))
+        return Minibatch(images.expand(size, -1, -1, -1), labels.expand(size))
 
     def proxy(
-        self, name: str, mixture: Mixture, batch: Batch, norm: str = "running"
+        self, name: str, mixture: Mixture, batch: Minibatch, norm: str = "running"
     ) -> float:
         """See :meth:`.Task.proxy`."""
         self._count(
@@ -293,7 +293,7 @@ class World(Task):
         self,
         name: str,
         mixtures: Sequence[Mixture],
-        batch: Batch,
+        batch: Minibatch,
         norm: str = "running",
     ) -> list[float]:
         """See :meth:`.Task.proxies`."""

@@ -40,7 +40,7 @@ from archselect.nasbench_adapters.input_files import open_plain, unreadable
 from archselect.nasbench_adapters.limits import MOST_LINE_BYTES
 from archselect.nasbench_adapters.networks import Mixture
 from archselect.nasbench_adapters.space import Architecture, Decisions
-from archselect.selectors.base import Batch, Evaluation, Task
+from archselect.selectors.base import Evaluation, Minibatch, Task
 from archselect.selectors.proxies.base import Undefined
 
 _UNDEFINED = "undefined"
@@ -268,7 +268,7 @@ class JournaledTask(Task):
         """See :meth:`.Task.new_alphas`."""
         return self._task.new_alphas()
 
-    def minibatch(self, size: int) -> Batch:
+    def minibatch(self, size: int) -> Minibatch:
         """See :meth:`.Task.minibatch`."""
         return self._task.minibatch(size)
 
@@ -303,7 +303,7 @@ class JournaledTask(Task):
         return self._ask("evaluate tuned", evaluated, _evaluation, ["validation"])
 
     def proxy(
-        self, name: str, mixture: Mixture, batch: Batch, norm: str = "running"
+        self, name: str, mixture: Mixture, batch: Minibatch, norm: str = "running"
     ) -> float:
         """See :meth:`.Task.proxy`."""
         return self._ask(
@@ -314,7 +314,7 @@ class JournaledTask(Task):
         self,
         name: str,
         mixtures: Sequence[Mixture],
-        batch: Batch,
+        batch: Minibatch,
         norm: str = "running",
     ) -> list[float]:
         """See :meth:`.Task.proxies`."""

@@ -61,7 +61,7 @@ from archselect.nasbench_adapters.truth import open_truth
 from archselect.nasbench_adapters.truth.landscape import landscape, rank
 from archselect.nasbench_adapters.truth.surrogate import GroundTruth, Surrogate
 from archselect.nasbench_adapters.truth.table import PREDICTED, Trials, TruthTable
-from archselect.selectors.base import Scale, Selection
+from archselect.selectors.base import ScoreScale, Selection
 
 Landscapes = Mapping[TruthPart, str]
 """The id of the landscape of each truth of a study, as the command read it."""
@@ -391,7 +391,7 @@ def _selected(space: SearchSpace, selection: Selection) -> Selected:
     )
 
 
-def _scale(scale: Scale | None) -> records.Scale | None:
+def _scale(scale: ScoreScale | None) -> records.Scale | None:
     return (
         None if scale is None else records.Scale(name=scale.name, better=scale.better)
     )

@@ -34,7 +34,7 @@ from archselect.nasbench_adapters.networks import (
 )
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
-from archselect.selectors.base import Batch, Evaluation, Task
+from archselect.selectors.base import Evaluation, Minibatch, Task
 from archselect.selectors.proxies import get_proxy
 from archselect.selectors.proxies.base import Undefined
 
@@ -176,7 +176,7 @@ class SupernetTask(Task):
             for leaf, gradient in zip(leaves, gradients, strict=True):
                 leaf.grad = gradient
 
-    def minibatch(self, size: int) -> Batch:
+    def minibatch(self, size: int) -> Minibatch:
         """See :meth:`.Task.minibatch`."""
         with self.clock.phase("data"):
             try:
@@ -189,10 +189,10 @@ class SupernetTask(Task):
                 raise ValueError(
                     f"the selector asked for a minibatch that cannot be drawn: {error}"
                 ) from error
-            return Batch(*drawn)
+            return Minibatch(*drawn)
 
     def proxy(
-        self, name: str, mixture: Mixture, batch: Batch, norm: str = "running"
+        self, name: str, mixture: Mixture, batch: Minibatch, norm: str = "running"
     ) -> float:
         """See :meth:`.Task.proxy`."""
         proxy = get_proxy(name)
@@ -205,7 +205,7 @@ class SupernetTask(Task):
         self,
         name: str,
         mixtures: Sequence[Mixture],
-        batch: Batch,
+        batch: Minibatch,
         norm: str = "running",
     ) -> list[float]:
         """See :meth:`.Task.proxies`."""

@@ -74,7 +74,7 @@ class FusedSupernet:
     def __init__(self, supernet: Supernet, always: bool = False) -> None:
         self.supernet = supernet
         self._always = always
-        self._plans: dict[Hashable, _Plan] = {}
+        self._plans: dict[Hashable, _FusionPlan] = {}
 
     def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
         """Return the logits (batch, classes), as :meth:`.Supernet.forward`."""
@@ -103,7 +103,7 @@ class FusedSupernet:
         on_cpu = mixture.weights[0].device.type == "cpu"
         return self._always or torch.is_grad_enabled() == on_cpu
 
-    def _plan(self, mixture: Mixture) -> _Plan:
+    def _plan(self, mixture: Mixture) -> _FusionPlan:
         """Return the plan for the mixture's support, made at its first forward."""
         table = mixture.weights[0]
         key = (mixture.support, table.device, table.dtype)
@@ -111,7 +111,7 @@ class FusedSupernet:
             if len(self._plans) == PLANS:
                 self._plans.clear()
             depthwise = self._always or table.device.type != "cpu"
-            self._plans[key] = _Plan(self.supernet, mixture, depthwise)
+            self._plans[key] = _FusionPlan(self.supernet, mixture, depthwise)
         return self._plans[key]
 
 
@@ -282,7 +282,7 @@ class _Stack(NamedTuple):
     convs: list[nn.Conv2d]
 
 
-class _Plan:
+class _FusionPlan:
     """What runs together in all cells under a support, and how weights are laid side by side for it."""
 
     def __init__(self, supernet: Supernet, mixture: Mixture, depthwise: bool) -> None:
@@ -503,7 +503,7 @@ def _by_norm(statistic: Tensor, norms: Sequence[nn.BatchNorm2d]) -> Sequence[Ten
     return parts * len(norms) if len(parts) < len(norms) else parts
 
 
-class _Sums:
+class _NodeSums:
     """What is added to the nodes of a cell: features of several targets side by side are added up before they part."""
 
     def __init__(self, inputs: Sequence[Tensor], nodes: int) -> None:
@@ -534,7 +534,7 @@ def _run(
     kernels = iter(parts.kernels)
     scales = iter(parts.scales)
     mixers = iter(parts.mixers)
-    sums = _Sums(module.prepared(inputs), module.cell.nodes)
+    sums = _NodeSums(module.prepared(inputs), module.cell.nodes)
     nodes: list[Tensor] = []
     for node in range(module.cell.nodes):
         terms = sums.terms[node]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from archselect.nasbench_adapters.networks.operations import Rectifier
 from archselect.nasbench_adapters.space import Architecture, Skeleton
-from archselect.nasbench_adapters.spaces.nb101 import OPERATIONS, STAGES, ModuleSpace
+from archselect.nasbench_adapters.spaces.nb101 import OPERATIONS, STAGES, CellGraphSpace
 
 CUT = 2
 """TensorFlow draws normal weights again that lie further than this many standard
@@ -49,7 +49,7 @@ class NasBench101Network(nn.Module):
 
     def __init__(
         self,
-        space: ModuleSpace,
+        space: CellGraphSpace,
         architecture: Architecture,
         skeleton: Skeleton,
         image_channels: int,
@@ -60,7 +60,7 @@ class NasBench101Network(nn.Module):
         self.space = space
         self.architecture = architecture
         self.skeleton = skeleton
-        cell = space.module(architecture)
+        cell = space.cell_graph(architecture)
         names = ["input", *(OPERATIONS[k] for k in cell.operations), "output"]
         cells = sum(layer.block == "cell" for layer in skeleton.layers) // STAGES
         # The package's layers draw weights when they are made; the caller's random

@@ -16,8 +16,8 @@ from archselect.nasbench_adapters.space import Architecture, SearchSpace, Skelet
 from archselect.nasbench_adapters.spaces.nb101 import (
     OPERATIONS,
     STAGES,
-    Module,
-    ModuleSpace,
+    CellGraph,
+    CellGraphSpace,
 )
 
 OperationCounts = list[list[list[int]]]
@@ -48,7 +48,7 @@ def count_parameters(
     Returns:
         int64, one number per architecture.
     """
-    if isinstance(space, ModuleSpace):
+    if isinstance(space, CellGraphSpace):
         return _of_modules(space, architectures, skeleton, image_channels, classes)
     with torch.device("meta"):
         network = Backbone(
@@ -85,7 +85,7 @@ def _chosen(counts: OperationCounts, architecture: Architecture) -> int:
 
 
 def _of_modules(
-    space: ModuleSpace,
+    space: CellGraphSpace,
     architectures: Sequence[Architecture],
     skeleton: Skeleton,
     image_channels: int,
@@ -97,12 +97,12 @@ def _of_modules(
     classifier = last_channels * classes + classes
     totals = []
     for architecture in architectures:
-        module = space.module(architecture)
+        module = space.cell_graph(architecture)
         totals.append(stem + _of_cells(module, skeleton) + classifier)
     return np.array(totals, dtype=np.int64)
 
 
-def _of_cells(module: Module, skeleton: Skeleton) -> int:
+def _of_cells(module: CellGraph, skeleton: Skeleton) -> int:
     """Return the parameters of all cells of a network of NAS-Bench-101."""
     matrix = module.matrix
     cells_per_stage = sum(layer.block == "cell" for layer in skeleton.layers) // STAGES

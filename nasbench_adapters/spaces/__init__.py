@@ -14,20 +14,20 @@ from archselect.nasbench_adapters.spaces.darts import (
     S2,
     S3,
     S4,
-    Darts,
+    DartsSpace,
     DartsWithNone,
 )
 from archselect.nasbench_adapters.spaces.nb1shot1 import OneShot1, OneShot2, OneShot3
 from archselect.nasbench_adapters.spaces.nb101 import NasBench101
 from archselect.nasbench_adapters.spaces.nb201 import NasBench201
 from archselect.nasbench_adapters.spaces.restrictions import RestrictableSpace
-from archselect.nasbench_adapters.spaces.wiring import Minimal, Wiring
+from archselect.nasbench_adapters.spaces.wiring import FullWiring, MinimalWiring
 
 SPACES: dict[str, type[SearchSpace]] = {
     space.name: space
     for space in (
-        *(NasBench201, Darts, DartsWithNone, S1, S2, S3, S4),
-        *(NasBench101, OneShot1, OneShot2, OneShot3, Minimal, Wiring),
+        *(NasBench201, DartsSpace, DartsWithNone, S1, S2, S3, S4),
+        *(NasBench101, OneShot1, OneShot2, OneShot3, MinimalWiring, FullWiring),
     )
 }
 

@@ -64,7 +64,7 @@ def _operations(word: str) -> tuple[str, ...]:
     return tuple(_SHORT[letter] for letter in word)
 
 
-class Darts(SearchSpace):
+class DartsSpace(SearchSpace):
     """The DARTS space of seven operations, its text form `Genotype(…)` and its macro skeleton."""
 
     name = "darts"
@@ -217,7 +217,7 @@ class Darts(SearchSpace):
         )
 
 
-class DartsWithNone(Darts):
+class DartsWithNone(DartsSpace):
     """DARTS' own set of eight: `none` competes in the supernet, but no architecture has it."""
 
     name = "darts-none"
@@ -226,7 +226,7 @@ class DartsWithNone(Darts):
     operations = (((NONE, *OPERATIONS),) * len(EDGES),) * 2
 
 
-class S1(Darts):
+class S1(DartsSpace):
     """Two operations per edge, found by pruning a DARTS search (RobustDARTS, Zela et al., ICLR 2020, section 3)."""
 
     name = "s1"
@@ -238,7 +238,7 @@ class S1(Darts):
     )
 
 
-class S2(Darts):
+class S2(DartsSpace):
     """Skip or separable convolution on every edge."""
 
     name = "s2"
@@ -247,7 +247,7 @@ class S2(Darts):
     operations = (_edges("is " * len(EDGES)),) * 2
 
 
-class S3(Darts):
+class S3(DartsSpace):
     """As S2, with `none` as a third; `none` may win in a supernet, but an architecture has two inputs per node."""
 
     name = "s3"
@@ -256,7 +256,7 @@ class S3(Darts):
     operations = (tuple((NONE, *names) for names in _edges("is " * len(EDGES))),) * 2
 
 
-class S4(Darts):
+class S4(DartsSpace):
     """Noise or separable convolution on every edge."""
 
     name = "s4"

@@ -41,13 +41,13 @@ BLOCKS = MOST_VERTICES - 2
 STAGES = 3
 MOMENTA = {"released": 0.997, "benchmark": 1 - 0.997}
 """Torch's momentum (the share of the new batch) of the normalisation after
-convolutions; see `ModuleSpace.skeleton`.
+convolutions; see `CellGraphSpace.skeleton`.
 """
 
 FORM = "010/001/000:conv3x3-bn-relu (rows of the adjacency matrix, operations between input and output)"
 
 
-class Module(NamedTuple):
+class CellGraph(NamedTuple):
     """A cell as the benchmark's files write it: a directed acyclic graph with operations at its vertices.
 
     Attributes:
@@ -83,7 +83,7 @@ class Module(NamedTuple):
         return tuple(self.operations[place] for place in operation_places(numbering))
 
 
-def parse_module(text: str) -> Module:
+def parse_graph(text: str) -> CellGraph:
     """Return the cell a text names, not pruned: `010/001/000:conv3x3-bn-relu`.
 
     Slashes may be left out, and the operations may begin with `input` and end with
@@ -94,7 +94,7 @@ def parse_module(text: str) -> Module:
     if not colon:
         raise _malformed(f" {text.strip()[:60]!r}: no ':' before the operations")
     bits = _parse_matrix(rows)
-    return Module(bits, _parse_operations(names, isqrt(len(bits))))
+    return CellGraph(bits, _parse_operations(names, isqrt(len(bits))))
 
 
 def _malformed(fault: str) -> UserError:
@@ -139,7 +139,7 @@ def _parse_operations(text: str, vertices: int) -> tuple[int, ...]:
     return tuple(OPERATIONS.index(name) for name in names)
 
 
-def prune(module: Module) -> Module:
+def prune(module: CellGraph) -> CellGraph:
     """Return the cell without the vertices that lie on no path from input to output.
 
     Raises UserError if there is no such path, or if what is left has too many edges for
@@ -156,10 +156,10 @@ def prune(module: Module) -> Module:
         raise UserError(
             f"{module} is no cell of NAS-Bench-101: it has {edges} edges, more than {MOST_EDGES}"
         )
-    return Module(bits, module.renumbered_operations(kept))
+    return CellGraph(bits, module.renumbered_operations(kept))
 
 
-def canonical_module(module: Module) -> Module:
+def canonical_graph(module: CellGraph) -> CellGraph:
     """Return the representative of all cells that are the same graph with the same operations.
 
     It is the pruned cell of the least matrix, and of the least operations among those,
@@ -167,10 +167,10 @@ def canonical_module(module: Module) -> Module:
     """
     pruned = prune(module)
     least, numberings = least_numberings(pruned.bits)
-    return Module(least, min(map(pruned.renumbered_operations, numberings)))
+    return CellGraph(least, min(map(pruned.renumbered_operations, numberings)))
 
 
-def module_hash(module: Module) -> str:
+def graph_hash(module: CellGraph) -> str:
     """Return the benchmark's own name of a cell, the same for isomorphic cells (its `hash_module`).
 
     Every vertex of the pruned cell starts with the MD5 of (edges out, edges in,
@@ -267,7 +267,7 @@ def operation_places(numbering: Sequence[int]) -> list[int]:
     return [v - 1 for v in numbering[1:-1]]
 
 
-class ModuleLayout(NamedTuple):
+class BlockLayout(NamedTuple):
     """The index of the edge of a cell type for each connection of vertices, and for each operation.
 
     Attributes:
@@ -283,7 +283,7 @@ class ModuleLayout(NamedTuple):
 
 
 @cache
-def layout(blocks: int) -> ModuleLayout:
+def layout(blocks: int) -> BlockLayout:
     """Return the layout of cells with that many blocks.
 
     Block b reads at node 2b - 1 and writes at node 2b.
@@ -298,10 +298,10 @@ def layout(blocks: int) -> ModuleLayout:
         if v <= blocks:
             operations.append(len(edges))
             edges.append((2 * v - 1, 2 * v))
-    return ModuleLayout(tuple(edges), connections, tuple(operations))
+    return BlockLayout(tuple(edges), connections, tuple(operations))
 
 
-def module_cell(blocks: int, parents: Sequence[int] = ()) -> Cell:
+def block_cell(blocks: int, parents: Sequence[int] = ()) -> Cell:
     """Return the cell type of that many blocks.
 
     Args:
@@ -343,7 +343,7 @@ def _connection(u: int, v: int, blocks: int) -> str:
     return f"slot_{u - 1}" if v > blocks else "skip_connect"
 
 
-def module_of(row: Sequence[int | None], blocks: int) -> Module:
+def graph_of(row: Sequence[int | None], blocks: int) -> CellGraph:
     """Return the cell of an architecture's row, without the blocks that have no operation.
 
     Raises ValueError if it is none.
@@ -368,10 +368,10 @@ def module_of(row: Sequence[int | None], blocks: int) -> Module:
         raise ValueError(
             f"a cell of {blocks} blocks has {len(edges)} edges, and none at a block without an operation"
         )
-    return Module(bits, tuple(labels))
+    return CellGraph(bits, tuple(labels))
 
 
-def row_of(module: Module, blocks: int) -> tuple[int | None, ...]:
+def row_of(module: CellGraph, blocks: int) -> tuple[int | None, ...]:
     """Return an architecture's row of a cell, its vertices between input and output being the first blocks."""
     edges, connections, operations = layout(blocks)
     places = [*range(module.vertices - 1), blocks + 1]
@@ -384,7 +384,7 @@ def row_of(module: Module, blocks: int) -> tuple[int | None, ...]:
     return tuple(row)
 
 
-class ModuleSpace(SearchSpace):
+class CellGraphSpace(SearchSpace):
     """A space of NAS-Bench-101's cells: the benchmark's own, or a sub-space of it."""
 
     skeleton_defaults: ClassVar[dict[str, object]]
@@ -395,7 +395,7 @@ class ModuleSpace(SearchSpace):
         return len(layout_of(self.cells[0]).operations)
 
     @abstractmethod
-    def module(self, architecture: Architecture) -> Module:
+    def cell_graph(self, architecture: Architecture) -> CellGraph:
         """Return the architecture's cell, pruned.
 
         Raises UserError if it is none of the benchmark.
@@ -404,9 +404,9 @@ class ModuleSpace(SearchSpace):
     def hash(self, architecture: Architecture) -> str:
         """Return the benchmark's name of the architecture's cell.
 
-        Raises UserError as :meth:`module`.
+        Raises UserError as :meth:`cell_graph`.
         """
-        return module_hash(self.module(architecture))
+        return graph_hash(self.cell_graph(architecture))
 
     def skeleton(self, **settings: object) -> Skeleton:
         """Return the macro skeleton: three stages of `cells` cells, max pooling in between.
@@ -451,12 +451,12 @@ class ModuleSpace(SearchSpace):
         )
 
 
-def layout_of(cell: Cell) -> ModuleLayout:
-    """Return the layout of a cell type made by :func:`module_cell`."""
+def layout_of(cell: Cell) -> BlockLayout:
+    """Return the layout of a cell type made by :func:`block_cell`."""
     return layout(cell.nodes // 2 - 1)
 
 
-class NasBench101(ModuleSpace):
+class NasBench101(CellGraphSpace):
     """The benchmark's space, to look cells up and to train them; a supernet has only a sub-space of it.
 
     An architecture's blocks are the cell's vertices in their order; blocks that it does
@@ -466,7 +466,7 @@ class NasBench101(ModuleSpace):
     name = "nb101"
     summary = "NAS-Bench-101: 1 cell of up to 7 vertices and 9 edges, 3 operations, 423,624 cells"
     formulation = 1
-    cells = (module_cell(BLOCKS),)
+    cells = (block_cell(BLOCKS),)
     enumerable = False
     skeleton_defaults: ClassVar[dict[str, object]] = {
         "channels": 128,
@@ -491,16 +491,16 @@ class NasBench101(ModuleSpace):
             f"{self.name} has no supernet: search its sub-space nb1shot1-1, nb1shot1-2 or nb1shot1-3"
         )
 
-    def architecture(self, module: Module) -> Architecture:
-        """Return the architecture of a cell, as it is; the inverse of :func:`module_of`."""
+    def architecture(self, module: CellGraph) -> Architecture:
+        """Return the architecture of a cell, as it is; the inverse of :func:`graph_of`."""
         return Architecture((row_of(module, BLOCKS),))
 
     def parse(self, text: str) -> Architecture:
-        """See :meth:`SearchSpace.parse`, and :func:`parse_module` for the form.
+        """See :meth:`SearchSpace.parse`, and :func:`parse_graph` for the form.
 
         The cell is not pruned.
         """
-        module = parse_module(text)
+        module = parse_graph(text)
         prune(module)
         return self.architecture(module)
 
@@ -509,22 +509,22 @@ class NasBench101(ModuleSpace):
 
         Raises ValueError if it is no cell, or leaves a block out between others.
         """
-        module = module_of(architecture.choices[0], BLOCKS)
+        module = graph_of(architecture.choices[0], BLOCKS)
         if self.architecture(module) != architecture:
             raise ValueError("the blocks of a NAS-Bench-101 cell are the first ones")
         return str(module)
 
-    def module(self, architecture: Architecture) -> Module:
-        """See :meth:`ModuleSpace.module`."""
-        return prune(module_of(architecture.choices[0], BLOCKS))
+    def cell_graph(self, architecture: Architecture) -> CellGraph:
+        """See :meth:`CellGraphSpace.cell_graph`."""
+        return prune(graph_of(architecture.choices[0], BLOCKS))
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the representative of all cells that are the same labelled graph: see :func:`canonical_module`.
+        """Return the representative of all cells that are the same labelled graph: see :func:`canonical_graph`.
 
         Raises UserError if it is no cell of the benchmark.
         """
         return self.architecture(
-            canonical_module(module_of(architecture.choices[0], BLOCKS))
+            canonical_graph(graph_of(architecture.choices[0], BLOCKS))
         )
 
     def sample(self, rng: np.random.Generator) -> Architecture:
@@ -540,5 +540,5 @@ class NasBench101(ModuleSpace):
             kept = live_vertices(bits)
             if kept and renumber(bits, kept).count("1") <= MOST_EDGES:
                 return self.architecture(
-                    prune(Module(bits, tuple(operations.tolist())))
+                    prune(CellGraph(bits, tuple(operations.tolist())))
                 )

@@ -20,17 +20,17 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import DROPPED, Architecture, Decisions
 from archselect.nasbench_adapters.spaces.nb101 import (
     OPERATIONS,
-    Module,
-    ModuleSpace,
+    CellGraph,
+    CellGraphSpace,
     NasBench101,
-    canonical_module,
+    block_cell,
+    canonical_graph,
+    graph_of,
     layout,
     least_numberings,
     live_vertices,
-    module_cell,
-    module_of,
     operation_places,
-    parse_module,
+    parse_graph,
     predecessors,
     prune,
     renumber,
@@ -59,7 +59,7 @@ class Members(NamedTuple):
     cells: np.ndarray
 
 
-class OneShotSpace(ModuleSpace):
+class OneShotSpace(CellGraphSpace):
     """A sub-space of cells with a fixed number of blocks.
 
     Attributes:
@@ -76,7 +76,7 @@ class OneShotSpace(ModuleSpace):
     }
 
     def __init__(self) -> None:
-        self.cells = (module_cell(len(self.parents) - 1, self.parents),)
+        self.cells = (block_cell(len(self.parents) - 1, self.parents),)
 
     def parse(self, text: str) -> Architecture:
         """See :meth:`SearchSpace.parse`.
@@ -86,10 +86,10 @@ class OneShotSpace(ModuleSpace):
         Any other text of nb101 whose cell is in the sub-space gives that cell's
         representative. Raises UserError if it is not.
         """
-        module = parse_module(text)
+        module = parse_graph(text)
         if self._has_all_blocks(module):
             return Architecture((row_of(module, self.blocks),))
-        architecture = _first_with(canonical_module(module), self.parents)
+        architecture = _first_with(canonical_graph(module), self.parents)
         if architecture is None:
             raise UserError(
                 f"{module} is no cell of {self.name}: its blocks and output have {self._rule} parents"
@@ -100,7 +100,7 @@ class OneShotSpace(ModuleSpace):
     def _rule(self) -> str:
         return ", ".join(map(str, self.parents[:-1])) + f" and {self.parents[-1]}"
 
-    def _has_all_blocks(self, module: Module) -> bool:
+    def _has_all_blocks(self, module: CellGraph) -> bool:
         """Return whether a cell has all blocks in their places, each with its number of parents."""
         parents = [len(sources) for sources in predecessors(module.bits)]
         return parents == [0, *self.parents]
@@ -113,33 +113,33 @@ class OneShotSpace(ModuleSpace):
         Raises ValueError unless every block has its operation and its number of
         parents.
         """
-        module = module_of(architecture.choices[0], self.blocks)
+        module = graph_of(architecture.choices[0], self.blocks)
         if not self._has_all_blocks(module):
             raise ValueError(
                 f"blocks and output of {self.name} have {self._rule} parents"
             )
         return str(module)
 
-    def module(self, architecture: Architecture) -> Module:
-        """See :meth:`ModuleSpace.module`."""
-        return prune(module_of(architecture.choices[0], self.blocks))
+    def cell_graph(self, architecture: Architecture) -> CellGraph:
+        """See :meth:`CellGraphSpace.cell_graph`."""
+        return prune(graph_of(architecture.choices[0], self.blocks))
 
     def canonical(self, architecture: Architecture) -> Architecture:
         """Return the representative, here, of all architectures that are the same cell: see :class:`Members`."""
         representative = _first_with(
-            canonical_module(self.module(architecture)), self.parents
+            canonical_graph(self.cell_graph(architecture)), self.parents
         )
         assert representative is not None
         return representative
 
     def in_truth(self, architecture: Architecture) -> Architecture:
         """Return the representative of the architecture's cell in :attr:`truth_space`, loose ends pruned."""
-        return TRUTH.architecture(canonical_module(self.module(architecture)))
+        return TRUTH.architecture(canonical_graph(self.cell_graph(architecture)))
 
     def contains(self, architecture: Architecture) -> bool:
         """Return whether a cell of nb101, given as an architecture of it, is one of the sub-space's."""
         return (
-            _first_with(canonical_module(TRUTH.module(architecture)), self.parents)
+            _first_with(canonical_graph(TRUTH.cell_graph(architecture)), self.parents)
             is not None
         )
 
@@ -229,17 +229,17 @@ def _encode(labels: np.ndarray) -> np.ndarray:
     return labels.astype(np.int64) @ len(OPERATIONS) ** places
 
 
-def _decode(bits: str, code: int) -> Module:
+def _decode(bits: str, code: int) -> CellGraph:
     """Return the cell of a matrix and of the number of its operations."""
     labels = []
     for _ in range(isqrt(len(bits)) - 2):
         code, label = divmod(code, len(OPERATIONS))
         labels.append(label)
-    return Module(bits, tuple(reversed(labels)))
+    return CellGraph(bits, tuple(reversed(labels)))
 
 
 @lru_cache(maxsize=1 << 16)
-def _first_with(module: Module, parents: tuple[int, ...]) -> Architecture | None:
+def _first_with(module: CellGraph, parents: tuple[int, ...]) -> Architecture | None:
     """Return the first architecture with those numbers of parents that is this pruned cell once pruned.
 
     None if none is. First in the order of :class:`Members`. A loose end takes the first
@@ -258,7 +258,7 @@ def _first_with(module: Module, parents: tuple[int, ...]) -> Architecture | None
         return None
     connections, operations = min(candidates)
     bits = _matrix(connections)
-    return Architecture((row_of(Module(bits, tuple(operations)), blocks),))
+    return Architecture((row_of(CellGraph(bits, tuple(operations)), blocks),))
 
 
 def _fits(
@@ -275,7 +275,7 @@ def _fits(
 
 
 def _place_cell(
-    module: Module,
+    module: CellGraph,
     sources: Sequence[Sequence[int]],
     places: Sequence[int],
     parents: Sequence[int],

@@ -133,7 +133,7 @@ class WiringSpace(RestrictableSpace):
         return Skeleton(3 * channels, (Layer("cell", channels),) * layers, bias=False)
 
 
-class Minimal(WiringSpace):
+class MinimalWiring(WiringSpace):
     """Two nodes; the edge between them is the only way to be deep."""
 
     name = "minimal"
@@ -142,7 +142,7 @@ class Minimal(WiringSpace):
     whole = wiring_cell(2)
 
 
-class Wiring(WiringSpace):
+class FullWiring(WiringSpace):
     """Four nodes, connected as in DARTS' cells."""
 
     name = "wiring"

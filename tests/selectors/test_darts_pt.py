@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from archselect.nasbench_adapters.space import DROPPED, OPEN, Cell
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.darts_pt import DartsPT
-from archselect.selectors.selection import Decision, EdgeScore, OperationScore
+from archselect.selectors.selection import DecidedEdge, ScoredEdge, ScoredOperation
 
 
 def retell(task, space, contested, crowded, retell_thinning, setting, taken):
@@ -54,10 +54,10 @@ def retell(task, space, contested, crowded, retell_thinning, setting, taken):
                     min(values) if setting.score == "accuracy" else max(values)
                 )
                 told["scores"] += [
-                    OperationScore(0, step, cell, edge, k, value)
+                    ScoredOperation(0, step, cell, edge, k, value)
                     for k, value in enumerate(values)
                 ]
-                told["decisions"].append(Decision(0, step, cell, edge, choice))
+                told["decisions"].append(DecidedEdge(0, step, cell, edge, choice))
                 decisions = decisions.decide(cell, edge, choice)
                 step += 1
         tune()
@@ -82,10 +82,12 @@ def retell(task, space, contested, crowded, retell_thinning, setting, taken):
                 )
                 for scores, dropped in passes:
                     told["edges"] += [
-                        EdgeScore(0, step, cell, node, e, value)
+                        ScoredEdge(0, step, cell, node, e, value)
                         for e, value in scores.items()
                     ]
-                    told["decisions"].append(Decision(0, step, cell, dropped, DROPPED))
+                    told["decisions"].append(
+                        DecidedEdge(0, step, cell, dropped, DROPPED)
+                    )
                 for _ in passes[1:]:
                     next(order)
                 step += 1

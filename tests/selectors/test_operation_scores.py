@@ -8,7 +8,7 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import DROPPED, OPEN
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.operation_scores import OperationScores
-from archselect.selectors.selection import Decision, OperationScore
+from archselect.selectors.selection import DecidedEdge, ScoredOperation
 
 
 def retell(task, setting):
@@ -40,12 +40,12 @@ def retell(task, setting):
                 )
             latest[cell, e] = values
             scores += [
-                OperationScore(0, step, cell, e, k, value)
+                ScoredOperation(0, step, cell, e, k, value)
                 for k, value in enumerate(values)
             ]
         values = latest[edge]
         choice = values.index(max(values) if good_is_high else min(values))
-        noted.append(Decision(0, step, *edge, choice))
+        noted.append(DecidedEdge(0, step, *edge, choice))
         decisions = decisions.decide(*edge, choice)
     return scores, noted, decisions
 

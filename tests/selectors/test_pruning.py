@@ -8,7 +8,7 @@ from archselect.nasbench_adapters.space import DROPPED, Architecture, Decisions
 from archselect.nasbench_adapters.spaces import SPACES, get_space
 from archselect.selectors.pruning import prune_node
 from archselect.selectors.search import Search
-from archselect.selectors.selection import Decision, EdgeScore, Scale
+from archselect.selectors.selection import DecidedEdge, ScoredEdge, ScoreScale
 
 RULED = tuple(
     name for name in SPACES if any(cell.kept for cell in get_space(name).cells)
@@ -47,7 +47,7 @@ class Spaced:
 
 def pruned(space, better, decisions, cell, index, score, restored):
     """The search after a node is pruned."""
-    search = Search(Spaced(space), Scale("s", better))
+    search = Search(Spaced(space), ScoreScale("s", better))
     search.decisions = decisions
     (node,) = (
         node
@@ -91,10 +91,10 @@ def test_thinning_is_the_protocols(
     assert asked == told_asked
     selection = search.selection(Architecture(()))
     assert selection.decisions == tuple(
-        Decision(0, 0, cell, edge, DROPPED) for _, edge in told
+        DecidedEdge(0, 0, cell, edge, DROPPED) for _, edge in told
     )
     assert selection.edge_scores == tuple(
-        EdgeScore(0, 0, cell, node, edge, value)
+        ScoredEdge(0, 0, cell, node, edge, value)
         for values, _ in told
         for edge, value in values.items()
     )

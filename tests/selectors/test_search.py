@@ -6,11 +6,16 @@ from hypothesis import strategies as st
 
 from archselect.nasbench_adapters.space import DROPPED, OPEN, Architecture
 from archselect.selectors.search import Search
-from archselect.selectors.selection import Decision, EdgeScore, OperationScore, Scale
+from archselect.selectors.selection import (
+    DecidedEdge,
+    ScoredEdge,
+    ScoredOperation,
+    ScoreScale,
+)
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 not_finite = st.sampled_from([float("nan"), float("inf"), -float("inf")])
-scales = st.sampled_from([Scale("s", "higher"), Scale("s", "lower")])
+scales = st.sampled_from([ScoreScale("s", "higher"), ScoreScale("s", "lower")])
 ONE = Architecture(((0,),))
 
 
@@ -40,9 +45,9 @@ def test_the_best_score_wins_and_ties_go_to_the_lower_index(
     assert search.decisions == search.space.undecided().decide(0, 0, best)
     selection = search.selection(ONE)
     assert selection.operation_scores == tuple(
-        OperationScore(0, 0, 0, 0, k, value) for k, value in enumerate(values)
+        ScoredOperation(0, 0, 0, 0, k, value) for k, value in enumerate(values)
     )
-    assert selection.decisions == (Decision(0, 0, 0, 0, best),)
+    assert selection.decisions == (DecidedEdge(0, 0, 0, 0, best),)
 
 
 @given(
@@ -96,9 +101,9 @@ def test_the_worst_input_goes_and_ties_go_to_the_later(
     worst = min(values) if scale.better == "higher" else max(values)
     gone = max(edge.index for edge, value in scores.items() if value == worst)
     selection = search.selection(ONE)
-    assert selection.decisions == (Decision(0, 0, 1, gone, DROPPED),)
+    assert selection.decisions == (DecidedEdge(0, 0, 1, gone, DROPPED),)
     assert selection.edge_scores == tuple(
-        EdgeScore(0, 0, 1, 3, e.index, value) for e, value in scores.items()
+        ScoredEdge(0, 0, 1, 3, e.index, value) for e, value in scores.items()
     )
     assert [edge.index for edge in search.inputs(node)] == [
         e.index for e in node.inputs if e.index != gone
@@ -117,7 +122,7 @@ def test_an_inputs_score_that_is_not_finite_surfaces(table_task, table, scale, v
 
 
 def test_what_makes_no_sense_is_refused(search):
-    plain, scaled = search(), search(Scale("s", "higher"))
+    plain, scaled = search(), search(ScoreScale("s", "higher"))
     edge, other = scaled.space.edges[0][:2]
     node = scaled.space.overfull_nodes(scaled.decisions)[0]
     for call in (
@@ -131,7 +136,7 @@ def test_what_makes_no_sense_is_refused(search):
     ):
         plain.score_architecture(ONE, 1.0)
     with pytest.raises(ValueError, match="no architecture was scored"):
-        search(None, Scale("s", "higher")).best_architecture()
+        search(None, ScoreScale("s", "higher")).best_architecture()
     with pytest.raises(
         ValueError, match="2 scores for the 3 operations of edge 0→1 of cell type 0"
     ):
@@ -214,7 +219,7 @@ def test_rounds_that_decide_nothing_do_not_go_on_for_ever(search):
 
 
 def test_scores_of_one_step_and_steps_of_one_round(search):
-    begun = search(Scale("s", "higher"))
+    begun = search(ScoreScale("s", "higher"))
     first, second, third = begun.space.edges[0]
     with begun.step():
         begun.score(first, [1, 2, 3])
@@ -232,10 +237,10 @@ def test_scores_of_one_step_and_steps_of_one_round(search):
         (1, 0, 2),
     ]
     assert selection.decisions == (
-        Decision(0, 0, 0, 0, 2),
-        Decision(0, 1, 0, 1, 0),
-        Decision(1, 0, 0, 2, 0),
-        Decision(1, 0, 0, 0, 1),
+        DecidedEdge(0, 0, 0, 0, 2),
+        DecidedEdge(0, 1, 0, 1, 0),
+        DecidedEdge(1, 0, 0, 2, 0),
+        DecidedEdge(1, 0, 0, 0, 1),
     )
     with pytest.raises(ValueError, match="no scores to decide it by"):
         begun.decide(second)  # the scores of a round before do not count
@@ -271,7 +276,7 @@ def test_a_node_keeps_its_strongest_inputs(table_task, table, scale, data):
 def test_without_scores_a_node_keeps_its_first_inputs_and_with_some_it_is_an_error(
     search,
 ):
-    begun = search(Scale("s", "higher"))
+    begun = search(ScoreScale("s", "higher"))
     for edge in begun.open_edges():
         begun.decide(edge, operation=edge.candidates[0])
     assert begun.architecture().choices[1] == (0, 1, None, 0, None, None)
@@ -303,13 +308,13 @@ def test_the_best_architecture_wins_and_ties_go_to_the_first_noted(
 
 
 def test_a_selection_keeps_what_was_noted_until_then(search):
-    begun = search(Scale("s", "higher"), Scale("t", "lower"))
+    begun = search(ScoreScale("s", "higher"), ScoreScale("t", "lower"))
     first, second, _ = begun.space.edges[0]
     begun.decide(first, [1, 2, 0])
     selection = begun.selection(ONE)
     begun.decide(second, [3, 4])
     assert len(selection.operation_scores) == 3
-    assert selection.decisions == (Decision(0, 0, 0, 0, 1),)
+    assert selection.decisions == (DecidedEdge(0, 0, 0, 0, 1),)
     assert (selection.operation_scale.name, selection.architecture_scale.name) == (
         "s",
         "t",

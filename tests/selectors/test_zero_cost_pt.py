@@ -11,7 +11,7 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import DROPPED, OPEN
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.proxies import PROXIES, Proxy
-from archselect.selectors.selection import Decision, EdgeScore, OperationScore
+from archselect.selectors.selection import DecidedEdge, ScoredEdge, ScoredOperation
 from archselect.selectors.zero_cost_pt import ZeroCostPT
 
 ORDERS = (
@@ -94,7 +94,7 @@ class Retelling:
                 self.ask(mixture.without(cell, edge, k), batch) for k in choices
             ]
             self.scores += [
-                OperationScore(self.round, self.step, cell, edge, k, values[edge][k])
+                ScoredOperation(self.round, self.step, cell, edge, k, values[edge][k])
                 for k in choices
             ]
         self.step += 1
@@ -113,7 +113,7 @@ class Retelling:
 
     def decide(self, cell, edge, values):
         choice = values.index(min(values) if self.lower else max(values))
-        self.decided.append(Decision(self.round, self.step - 1, cell, edge, choice))
+        self.decided.append(DecidedEdge(self.round, self.step - 1, cell, edge, choice))
         self.decisions = self.decisions.decide(cell, edge, choice)
 
     def propose(self, left, full, thinning):
@@ -181,10 +181,12 @@ class Retelling:
         )
         for scores, dropped in passes:
             self.edges += [
-                EdgeScore(self.round, self.step, cell, node, e, value)
+                ScoredEdge(self.round, self.step, cell, node, e, value)
                 for e, value in scores.items()
             ]
-            self.decided.append(Decision(self.round, self.step, cell, dropped, DROPPED))
+            self.decided.append(
+                DecidedEdge(self.round, self.step, cell, dropped, DROPPED)
+            )
         for _ in passes[1:]:
             next(self.taken)
         self.step += 1
@@ -366,7 +368,7 @@ def test_every_score_that_decides_is_noted(toy, table_task, table, order, salt):
             for k in range(len(toy.cells[d.cell].operations[d.edge]))
         ]
         assert {
-            OperationScore(d.round, d.step, *edge, k, value)
+            ScoredOperation(d.round, d.step, *edge, k, value)
             for k, value in enumerate(values)
         } <= noted
         assert d.choice == values.index(min(values))

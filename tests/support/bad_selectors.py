@@ -17,9 +17,9 @@ import torch
 from pydantic import Field
 
 from archselect.nasbench_adapters.space import DROPPED, Architecture
-from archselect.selectors.base import Scale, Selection, Selector
+from archselect.selectors.base import ScoreScale, Selection, Selector
 from archselect.selectors.pruning import prune_node
-from archselect.selectors.selection import EdgeScore, OperationScore
+from archselect.selectors.selection import ScoredEdge, ScoredOperation
 
 
 class Sound(Selector):
@@ -132,7 +132,7 @@ class NotAllowed(Sound):
 
     def finish(self, task, search):
         selection = super().finish(task, search)
-        extra = OperationScore(
+        extra = ScoredOperation(
             0, 0, 0, 0, len(task.space.cells[0].operations[0]), 1000.0
         )
         return changed(selection, operation_scores=(*selection.operation_scores, extra))
@@ -169,7 +169,7 @@ class TooLate(Sound):
     def finish(self, task, search):
         selection = super().finish(task, search)
         late = [
-            OperationScore(0, 10_000, 0, 0, choice, 1.0)
+            ScoredOperation(0, 10_000, 0, 0, choice, 1.0)
             for choice in task.space.edges[0][0].choices
         ]
         return changed(selection, operation_scores=(*selection.operation_scores, *late))
@@ -279,7 +279,7 @@ class DropsTheBest(Sound):
             with search.step():
                 for best in node.inputs[: len(node.inputs) - node.keeps]:
                     for edge in search.inputs(node):
-                        score = EdgeScore(
+                        score = ScoredEdge(
                             0,
                             search._step,
                             edge.cell,
@@ -308,7 +308,7 @@ class SelectsTheWorst(Sound):
         return task.search(
             "accuracy without it",
             better=self.better,
-            architectures=Scale("made up", "higher"),
+            architectures=ScoreScale("made up", "higher"),
         )
 
     def finish(self, task, search):
