@@ -87,6 +87,10 @@ class Cell:
         return [choice for choice, name in enumerate(names) if name != NONE]
 
 
+CELL_BLOCK = "cell"
+"""What :class:`Layer` calls a block that is a cell."""
+
+
 @dataclass(frozen=True)
 class Layer:
     """One layer between stem and head: a cell, or a fixed block that changes the stage.
@@ -105,6 +109,11 @@ class Layer:
     channels: int
     stride: int = 1
     cell: int = 0
+
+    @property
+    def is_cell(self) -> bool:
+        """Whether the layer is a cell."""
+        return self.block == CELL_BLOCK
 
 
 @dataclass(frozen=True)
@@ -462,7 +471,7 @@ def checked_skeleton(space: SearchSpace, settings: Mapping[str, object]) -> Skel
     weights = sum(
         9 * layer.channels**2 * operations[layer.cell]
         for layer in skeleton.layers
-        if layer.block == "cell"
+        if layer.is_cell
     )
     if weights > MOST_WEIGHTS:
         raise UserError(

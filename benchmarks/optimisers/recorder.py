@@ -23,7 +23,7 @@ from archselect.benchmarks.store.traces import (
     shapes,
 )
 from archselect.nasbench_adapters.networks import Mixture, mixture_of, sampled, scoring
-from archselect.nasbench_adapters.networks.mixture import width
+from archselect.nasbench_adapters.networks.mixture import count_columns
 
 
 class _Costs:
@@ -101,7 +101,7 @@ class Recorder:
         """Begin the sums of an epoch."""
         self._costs = []
         for place, cell in enumerate(self._space.cells):
-            columns = width(self._space, place)
+            columns = count_columns(self._space, place)
             self._costs.append(
                 _Costs(self._layers[place], len(cell.edges), columns, self._device)
             )
@@ -207,7 +207,7 @@ class Recorder:
             "losses": shape_of_losses(len(self.parts), epochs)
         }
         for c, cell in enumerate(self._space.cells):
-            columns = width(self._space, c)
+            columns = count_columns(self._space, c)
             of_cell = shapes(
                 len(cell.edges), columns, self._layers[c], epochs, probes=1
             )

@@ -242,7 +242,7 @@ class Trainer:
         }
         tensors = {**statistics, **weights}
         logits: Tensor = functional_call(
-            self.supernet, tensors, (images, mixture, self.fused.way)
+            self.supernet, tensors, (images, mixture, self.fused.replace_cells)
         )
         return logits
 

@@ -215,7 +215,7 @@ class SupernetTask(Task):
         together = (
             batch.images.device.type != "cpu"
             and norm == "running"
-            and self._folded.together(mixtures)
+            and self._folded.run_together(mixtures)
         )
         if proxy.side_by_side is None or not together:
             return [self.proxy(name, mixture, batch, norm) for mixture in mixtures]
@@ -316,7 +316,7 @@ def _under(space: SearchSpace, mixture: Mixture) -> str:
     """Return which candidate a mixture is, in words: what it has on the edge on which it differs from others."""
     if mixture.origin is None:
         return "the supernet"
-    _, (cell, edge) = mixture.origin
+    _, cell, edge = mixture.origin
     source, target = space.cells[cell].edges[edge]
     names = space.cells[cell].operations[edge]
     present = [

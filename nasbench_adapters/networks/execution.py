@@ -35,7 +35,11 @@ DARTS-PT has supports.
 """
 
 
-def executed(run: Run, supernet: Supernet, execution: Execution) -> Run:
+def executed(
+    run: Run,
+    supernet: Supernet,
+    execution: Execution,
+) -> Run:
     """Return `run`, which runs `supernet`, executed as the setting says.
 
     What comes a second time is replayed or compiled: the same support, shapes, mode and
@@ -75,7 +79,11 @@ class _Repeated:
         self._seen: set[Hashable] = set()
         self._made: dict[Hashable, Run] = {}
 
-    def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
+    def __call__(
+        self,
+        images: Tensor,
+        mixture: Mixture,
+    ) -> Tensor:
         """See :data:`Run`."""
         key = self._key(images, mixture)
         if key not in self._seen:
@@ -98,7 +106,11 @@ class _Repeated:
             oldest = next(iter(self._made))
             del self._made[oldest]
 
-    def _key(self, images: Tensor, mixture: Mixture) -> Hashable:
+    def _key(
+        self,
+        images: Tensor,
+        mixture: Mixture,
+    ) -> Hashable:
         """Return all that is taken for granted by what was made."""
         kind = images.device.type
         tensors = [
@@ -129,7 +141,12 @@ def _without_hooks(module: nn.Module) -> Iterator[Sequence[Listener]]:
 class _Forward(nn.Module):
     """`run` under one support, as a module that is given tensors."""
 
-    def __init__(self, run: Run, supernet: Supernet, support: Support) -> None:
+    def __init__(
+        self,
+        run: Run,
+        supernet: Supernet,
+        support: Support,
+    ) -> None:
         super().__init__()
         self.run = run
         self.supernet = supernet
@@ -142,7 +159,12 @@ class _Forward(nn.Module):
 class _Graph:
     """A forward and its backward, captured."""
 
-    def __init__(self, forward: _Forward, images: Tensor, mixture: Mixture) -> None:
+    def __init__(
+        self,
+        forward: _Forward,
+        images: Tensor,
+        mixture: Mixture,
+    ) -> None:
         inputs = (images, *mixture.weights)
         static = tuple(
             tensor.detach().clone().requires_grad_(tensor.requires_grad)
@@ -157,7 +179,11 @@ class _Graph:
         torch._foreach_copy_(buffers, before)
         self._waiting: weakref.ref[object] | None = None
 
-    def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
+    def __call__(
+        self,
+        images: Tensor,
+        mixture: Mixture,
+    ) -> Tensor:
         if self._waiting is not None and self._waiting() is not None:
             raise RuntimeError(
                 "a second forward under CUDA graphs before the backward of the first: use 'eager'"
@@ -175,12 +201,21 @@ class _Graph:
 class _Compiled:
     """A forward and its backward as code made for them."""
 
-    def __init__(self, forward: _Forward, images: Tensor, mixture: Mixture) -> None:
+    def __init__(
+        self,
+        forward: _Forward,
+        images: Tensor,
+        mixture: Mixture,
+    ) -> None:
         self._code: Callable[..., Tensor] = torch.compile(
             forward, fullgraph=True, dynamic=False
         )
 
-    def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
+    def __call__(
+        self,
+        images: Tensor,
+        mixture: Mixture,
+    ) -> Tensor:
         # The limits that torch has by itself count all supports, which are as many as a
         # selector decides edges.
         limits = dict.fromkeys(

@@ -37,7 +37,11 @@ class ForwardCost:
         image_shape: (channels, height, width) of one image of one replica.
     """
 
-    def __init__(self, model: nn.Module, image_shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        image_shape: tuple[int, int, int],
+    ) -> None:
         by_module = _flops_by_module(model, image_shape)
         self._operations = (
             _operation_costs(model, by_module) if isinstance(model, Supernet) else []
@@ -68,7 +72,11 @@ def _flops_by_module(
     """Return the FLOPs of every convolution and linear map in a forward of one blank image."""
     by_module: dict[nn.Module, int] = {}
 
-    def count(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+    def count(
+        module: nn.Module,
+        inputs: tuple[Tensor],
+        output: Tensor,
+    ) -> None:
         assert isinstance(module, nn.Conv2d | nn.Linear)
         by_module[module] = 2 * module.weight[0].numel() * output[0].numel()
 
@@ -86,7 +94,10 @@ def _flops_by_module(
     return by_module
 
 
-def _run_blank_image(model: nn.Module, image_shape: tuple[int, int, int]) -> None:
+def _run_blank_image(
+    model: nn.Module,
+    image_shape: tuple[int, int, int],
+) -> None:
     """Run a forward of one blank image, of a supernet under a mixture of all operations."""
     parameter = next(model.parameters())
     replicas = model.replicas if isinstance(model, Backbone) else 1

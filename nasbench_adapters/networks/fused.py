@@ -71,18 +71,26 @@ class FusedSupernet:
             not yet known why (docs/speed.md).
     """
 
-    def __init__(self, supernet: Supernet, always: bool = False) -> None:
+    def __init__(
+        self,
+        supernet: Supernet,
+        always: bool = False,
+    ) -> None:
         self.supernet = supernet
         self._always = always
         self._plans: dict[Hashable, _FusionPlan] = {}
 
-    def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
+    def __call__(
+        self,
+        images: Tensor,
+        mixture: Mixture,
+    ) -> Tensor:
         """Return the logits (batch, classes), as :meth:`.Supernet.forward`."""
-        logits: Tensor = self.supernet(images, mixture, self.way)
+        logits: Tensor = self.supernet(images, mixture, self.replace_cells)
         return logits
 
     @contextmanager
-    def way(self, mixture: Mixture) -> Iterator[dict[CellModule, RunCell]]:
+    def replace_cells(self, mixture: Mixture) -> Iterator[dict[CellModule, RunCell]]:
         """Yield what runs in the place of cells: the third argument of :meth:`.Supernet.forward`."""
         if not self._fuses(mixture):
             yield {}
@@ -115,7 +123,10 @@ class FusedSupernet:
         return self._plans[key]
 
 
-def can_fuse(cell: CellModule, depthwise: bool = True) -> bool:
+def can_fuse(
+    cell: CellModule,
+    depthwise: bool = True,
+) -> bool:
     """Return whether a cell can be fused.
 
     It can if :func:`.can_fold` says so, and if it has no depthwise convolutions unless
@@ -200,7 +211,10 @@ def _kind(module: Operation) -> str:
     return type(weightless).__name__
 
 
-def _modules(edges: Iterable[dict[str, PlacedOperation]], kind: str) -> list[Operation]:
+def _modules(
+    edges: Iterable[dict[str, PlacedOperation]],
+    kind: str,
+) -> list[Operation]:
     """Return the modules of a kind on all edges that have one."""
     return [on_edge[kind].module for on_edge in edges if kind in on_edge]
 
@@ -231,7 +245,12 @@ class _Cell:
         others: per node, the operations that run by themselves.
     """
 
-    def __init__(self, type_: int, module: CellModule, support: CellSupport) -> None:
+    def __init__(
+        self,
+        type_: int,
+        module: CellModule,
+        support: CellSupport,
+    ) -> None:
         self.type = type_
         self.module = module
         self.counts = module.pattern_counts(support)
@@ -285,7 +304,12 @@ class _Stack(NamedTuple):
 class _FusionPlan:
     """What runs together in all cells under a support, and how weights are laid side by side for it."""
 
-    def __init__(self, supernet: Supernet, mixture: Mixture, depthwise: bool) -> None:
+    def __init__(
+        self,
+        supernet: Supernet,
+        mixture: Mixture,
+        depthwise: bool,
+    ) -> None:
         self._supernet = supernet
         self.cells = [
             _Cell(type_, module, mixture.support[type_])
@@ -365,7 +389,12 @@ class _Twins:
         type: index of the cell type.
     """
 
-    def __init__(self, cells: list[_Cell], places: list[int], weights: Tensor) -> None:
+    def __init__(
+        self,
+        cells: list[_Cell],
+        places: list[int],
+        weights: Tensor,
+    ) -> None:
         self.cells = cells
         self.type = cells[0].type
         self.places = places
@@ -431,7 +460,10 @@ class _Twins:
         return by_cell
 
 
-def _places_in_table(entries: Iterable[Entry | None], weights: Tensor) -> Tensor:
+def _places_in_table(
+    entries: Iterable[Entry | None],
+    weights: Tensor,
+) -> Tensor:
     """Return where entries lie in a flattened table of weights, (entries,); None stands for the zero after it."""
     edges, operations = weights.shape[-2:]
     zero = edges * operations
@@ -452,7 +484,10 @@ class _Statistics:
         self._unbiased: list[float] = []
 
     def normalised(
-        self, x: Tensor, norms: Sequence[nn.BatchNorm2d], scale: Tensor | None = None
+        self,
+        x: Tensor,
+        norms: Sequence[nn.BatchNorm2d],
+        scale: Tensor | None = None,
     ) -> Tensor:
         """Return x with every channel normalised by the batch, and note what running statistics are to be moved to.
 
@@ -497,7 +532,10 @@ class _Statistics:
             torch._foreach_add_([named["num_batches_tracked"] for named in buffers], 1)
 
 
-def _by_norm(statistic: Tensor, norms: Sequence[nn.BatchNorm2d]) -> Sequence[Tensor]:
+def _by_norm(
+    statistic: Tensor,
+    norms: Sequence[nn.BatchNorm2d],
+) -> Sequence[Tensor]:
     """Return the part of a statistic (channels,) that is each norm's: all of it where they are of the same channels."""
     parts = statistic.split(norms[0].num_features)
     return parts * len(norms) if len(parts) < len(norms) else parts
@@ -506,12 +544,20 @@ def _by_norm(statistic: Tensor, norms: Sequence[nn.BatchNorm2d]) -> Sequence[Ten
 class _NodeSums:
     """What is added to the nodes of a cell: features of several targets side by side are added up before they part."""
 
-    def __init__(self, inputs: Sequence[Tensor], nodes: int) -> None:
+    def __init__(
+        self,
+        inputs: Sequence[Tensor],
+        nodes: int,
+    ) -> None:
         self.terms: list[list[Tensor]] = [[x] for x in inputs]
         self.terms += [[] for _ in range(nodes - len(inputs))]
         self._side_by_side: dict[tuple[int, ...], Tensor] = {}
 
-    def add(self, targets: Sequence[int], out: Tensor) -> None:
+    def add(
+        self,
+        targets: Sequence[int],
+        out: Tensor,
+    ) -> None:
         """Add features of the targets, (batch, targets * channels, height, width)."""
         key = tuple(targets)
         before = self._side_by_side.get(key)
@@ -527,7 +573,10 @@ class _NodeSums:
 
 
 def _run(
-    cell: _Cell, parts: _Parts, statistics: _Statistics, inputs: Sequence[Tensor]
+    cell: _Cell,
+    parts: _Parts,
+    statistics: _Statistics,
+    inputs: Sequence[Tensor],
 ) -> Tensor:
     """Return the features of a cell's output nodes; see :meth:`.CellModule.forward`."""
     module = cell.module
@@ -601,7 +650,10 @@ def _run_alike(
 
 
 def _run_weightless(
-    weightless: _Weightless, mixer: Tensor, statistics: _Statistics, x: Tensor
+    weightless: _Weightless,
+    mixer: Tensor,
+    statistics: _Statistics,
+    x: Tensor,
 ) -> Tensor:
     """Return a node's features, as they are and pooled, mixed for all edges: (batch, edges * channels, h, w)."""
     features = [
@@ -612,7 +664,9 @@ def _run_weightless(
 
 
 def _apply_weightless(
-    modules: Sequence[Operation], statistics: _Statistics, x: Tensor
+    modules: Sequence[Operation],
+    statistics: _Statistics,
+    x: Tensor,
 ) -> Tensor:
     """Return the features (batch, channels, h, w) as an identity or a pooling gives them to all edges."""
     first = modules[0]
@@ -627,7 +681,10 @@ def _kernel_size(convs: Sequence[nn.Conv2d]) -> int:
     return sum(conv.weight.numel() for conv in convs)
 
 
-def _stacked(flat: Tensor, convs: Sequence[nn.Conv2d]) -> Tensor:
+def _stacked(
+    flat: Tensor,
+    convs: Sequence[nn.Conv2d],
+) -> Tensor:
     """Return the kernels of convolutions side by side, (convs * out, in, height, width) in channels-last memory."""
     out, channels, height, width = convs[0].weight.shape
     return flat.view(len(convs) * out, height, width, channels).permute(0, 3, 1, 2)

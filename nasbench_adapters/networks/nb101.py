@@ -62,7 +62,7 @@ class NasBench101Network(nn.Module):
         self.skeleton = skeleton
         cell = space.cell_graph(architecture)
         names = ["input", *(OPERATIONS[k] for k in cell.operations), "output"]
-        cells = sum(layer.block == "cell" for layer in skeleton.layers) // STAGES
+        cells = sum(layer.is_cell for layer in skeleton.layers) // STAGES
         # The package's layers draw weights when they are made; the caller's random
         # state must not move.
         with torch.random.fork_rng(devices=[]):

@@ -63,7 +63,10 @@ def count_parameters(
     return np.array(totals, dtype=np.int64)
 
 
-def _of_operations(space: SearchSpace, network: Backbone) -> OperationCounts:
+def _of_operations(
+    space: SearchSpace,
+    network: Backbone,
+) -> OperationCounts:
     """Return the parameters of every operation, over all layers."""
     counts: OperationCounts = [
         [[0] * len(edge.operations) for edge in edges] for edges in space.edges
@@ -74,7 +77,10 @@ def _of_operations(space: SearchSpace, network: Backbone) -> OperationCounts:
     return counts
 
 
-def _chosen(counts: OperationCounts, architecture: Architecture) -> int:
+def _chosen(
+    counts: OperationCounts,
+    architecture: Architecture,
+) -> int:
     """Return the parameters of the operations that an architecture has."""
     total = 0
     for cell, choices in enumerate(architecture.choices):
@@ -102,10 +108,13 @@ def _of_modules(
     return np.array(totals, dtype=np.int64)
 
 
-def _of_cells(module: CellGraph, skeleton: Skeleton) -> int:
+def _of_cells(
+    module: CellGraph,
+    skeleton: Skeleton,
+) -> int:
     """Return the parameters of all cells of a network of NAS-Bench-101."""
     matrix = module.matrix
-    cells_per_stage = sum(layer.block == "cell" for layer in skeleton.layers) // STAGES
+    cells_per_stage = sum(layer.is_cell for layer in skeleton.layers) // STAGES
     channels = skeleton.stem_channels
     total = 0
     for stage in range(STAGES):
@@ -117,7 +126,10 @@ def _of_cells(module: CellGraph, skeleton: Skeleton) -> int:
 
 
 def _of_cell(
-    matrix: np.ndarray, operations: Sequence[int], channels: int, width: int
+    matrix: np.ndarray,
+    operations: Sequence[int],
+    channels: int,
+    width: int,
 ) -> int:
     """Return the parameters of one cell: projections of its input, and the convolutions of its vertices."""
     widths = [
@@ -136,7 +148,11 @@ def _of_cell(
     return total
 
 
-def _convolution(channels_in: int, channels_out: int, kernel: int) -> int:
+def _convolution(
+    channels_in: int,
+    channels_out: int,
+    kernel: int,
+) -> int:
     """Return the parameters of a convolution without bias and of its normalisation."""
     return kernel**2 * channels_in * channels_out + 2 * channels_out
 

@@ -20,7 +20,7 @@ from archselect.nasbench_adapters.networks import (
     scoring,
 )
 from archselect.nasbench_adapters.networks.fused import PLANS, can_fuse
-from archselect.nasbench_adapters.networks.mixture import width
+from archselect.nasbench_adapters.networks.mixture import count_columns
 from archselect.nasbench_adapters.space import Architecture
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.proxies.nwot import pattern_kernel
@@ -111,7 +111,7 @@ def test_layers_may_have_other_mixtures(images, small_supernet, name):
     generator = torch.Generator().manual_seed(0)
     alphas = [
         torch.randn(
-            len(c.edges), width(supernet.space, k), generator=generator
+            len(c.edges), count_columns(supernet.space, k), generator=generator
         ).double()
         for k, c in enumerate(supernet.space.cells)
     ]
@@ -200,7 +200,7 @@ def test_on_a_gpu_it_is_the_supernet(images, small_supernet, space_name):
         alphas = [
             torch.zeros(
                 len(cell.edges),
-                width(own.space, c),
+                count_columns(own.space, c),
                 dtype=torch.float64,
                 device=device,
                 requires_grad=True,
@@ -272,7 +272,7 @@ def test_under_autocast_it_is_near_the_supernet(images, small_supernet, name):
     found = []
     for run, own in fused_and_plain(supernet):
         alphas = [
-            torch.zeros(len(cell.edges), width(own.space, c))
+            torch.zeros(len(cell.edges), count_columns(own.space, c))
             for c, cell in enumerate(own.space.cells)
         ]
         with torch.autocast("cpu", torch.bfloat16):
@@ -324,7 +324,7 @@ def test_other_weights_by_name(images, small_supernet):
     before = [buffer.clone() for buffer in supernet.buffers()]
     tensors = {**dict(other.named_parameters()), **dict(other.named_buffers())}
     found = functional_call(
-        supernet, tensors, (images(3), mixture, FusedSupernet(supernet).way)
+        supernet, tensors, (images(3), mixture, FusedSupernet(supernet).replace_cells)
     )
     assert torch.allclose(found, other.train()(images(3), mixture), rtol=1e-9)
     assert all(
@@ -363,7 +363,7 @@ def test_a_step_has_few_kernels(images, small_supernet, name, share):
         alphas = [
             torch.zeros(
                 len(cell.edges),
-                width(own.space, c),
+                count_columns(own.space, c),
                 dtype=torch.float64,
                 requires_grad=True,
             )
