@@ -52,7 +52,9 @@ def build_network(
     auxiliary: bool = False,
     affine: bool = True,
 ) -> Network | NasBench101Network:
-    """Return the stand-alone network of one architecture: what a table of the space was, or would be, measured on.
+    """Return the stand-alone network of one architecture.
+
+    It is what a table of the space was, or would be, measured on.
 
     Args:
         space, architecture: what to build.

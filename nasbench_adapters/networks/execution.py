@@ -1,10 +1,10 @@
-"""How a supernet's forwards and backwards are run: operation by operation, replayed from CUDA graphs, or compiled.
+"""How a supernet's forwards and backwards are run.
 
-What is computed is the same. A graph is launched as one, and so takes no time of the
-processor between its kernels; compiled code (torch.compile) has fewer kernels, whose
-rounding is another. Both hold for one support of the mixture and one shape of images,
-and cost time when they are made: 4 forwards and backwards for a graph, minutes for
-code.
+They run operation by operation, are replayed from CUDA graphs, or are compiled. What is
+computed is the same. A graph is launched as one, and so takes no time of the processor
+between its kernels; compiled code (torch.compile) has fewer kernels, whose rounding is
+another. Both hold for one support of the mixture and one shape of images, and cost time
+when they are made: 4 forwards and backwards for a graph, minutes for code.
 """
 
 from __future__ import annotations
@@ -71,11 +71,8 @@ class _Repeated:
         self._run = run
         self._supernet = supernet
         self._make = make
-        self._norm = next(
-            module
-            for module in supernet.modules()
-            if isinstance(module, nn.BatchNorm2d)
-        )
+        modules = supernet.modules()
+        self._norm = next(m for m in modules if isinstance(m, nn.BatchNorm2d))
         self._seen: set[Hashable] = set()
         self._made: dict[Hashable, Run] = {}
 
@@ -89,7 +86,7 @@ class _Repeated:
         if key not in self._seen:
             self._seen.add(key)
             return self._run(images, mixture)
-        # A replay makes no calls that a hook could hear.
+        # A replay calls no module, so hooks are called here.
         with _without_hooks(self._supernet) as listeners:
             if key not in self._made:
                 self._make_room()
@@ -111,17 +108,17 @@ class _Repeated:
         images: Tensor,
         mixture: Mixture,
     ) -> Hashable:
-        """Return all that is taken for granted by what was made."""
+        """Return all that a graph or code assumes: what differs needs another one."""
         kind = images.device.type
-        tensors = [
-            (tensor.shape, tensor.dtype, tensor.requires_grad)
-            for tensor in (images, *mixture.weights)
-        ]
+        tensors = []
+        for tensor in (images, *mixture.weights):
+            tensors.append((tensor.shape, tensor.dtype, tensor.requires_grad))
+        is_cast = torch.is_autocast_enabled(kind)
         return (
             mixture.support,
             *tensors,
             torch.is_grad_enabled(),
-            torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind),
+            is_cast and torch.get_autocast_dtype(kind),
             self._supernet.training,
             self._norm.track_running_stats,
         )
@@ -194,7 +191,8 @@ class _Graph:
             logits.register_hook(self._done)
         return logits
 
-    def _done(self, gradient: Tensor) -> None:
+    def _done(self, _gradient: Tensor) -> None:
+        """Note that the backward has run."""
         self._waiting = None
 
 
@@ -218,9 +216,8 @@ class _Compiled:
     ) -> Tensor:
         # The limits that torch has by itself count all supports, which are as many as a
         # selector decides edges.
-        limits = dict.fromkeys(
-            ("recompile_limit", "accumulated_recompile_limit"), RECOMPILE_LIMIT
-        )
+        names = ("recompile_limit", "accumulated_recompile_limit")
+        limits = dict.fromkeys(names, RECOMPILE_LIMIT)
         with torch._dynamo.config.patch(limits):
             return self._code(images, *mixture.weights)
 

@@ -115,7 +115,7 @@ class Mixture:
         return self._with_edge(cell, edge, _replace_row(table, edge, row), live)
 
     def leaf(self) -> Mixture:
-        """Return the same mixture with weights that are leaves, to collect gradients."""
+        """Return the same mixture with weights that are leaves of the graph."""
         leaves = [table.detach().requires_grad_() for table in self.weights]
         return Mixture(tuple(leaves), self.support)
 
@@ -443,7 +443,7 @@ def sampled(
 
 
 def _tables_on_host(mixture: Mixture) -> list[Tensor]:
-    """Return copies of the mixture's tables on the CPU, with one wait for the device."""
+    """Return copies of the mixture's tables on the CPU: one wait for the device."""
     tables = [table.detach() for table in mixture.weights]
     sizes = [table.numel() for table in tables]
     flat = torch.cat([table.flatten() for table in tables]).cpu()

@@ -384,7 +384,7 @@ class _Nodes:
         module: Operation,
         source: int,
     ) -> Tensor:
-        """Return an operation's output, (batch, channels, height, width), for a node."""
+        """Return an operation's output for a node: (batch, channels, height, width)."""
         if isinstance(module, NormalisedPool):
             pooled = self._pool(module.pool, source)
             normalised: Tensor = module.norm(pooled)
@@ -447,7 +447,11 @@ class _Total:
         self._slots[slot] = out if factor is None else out * factor
 
     def features(self, slots: int) -> Tensor | None:
-        """Return the sum and the outputs put at `slots` places; None if there is none."""
+        """Return the sum, with the outputs put at their places; None if it is empty.
+
+        Args:
+            slots: number of places of the node.
+        """
         if not self._slots:
             return self._sum
         side_by_side = fill_slots(self._slots, slots)

@@ -213,7 +213,7 @@ def _shares(
 
 
 def _neighbours(size: int, dtype: torch.dtype) -> Tensor:
-    """Return how many neighbours, itself included, each place of a line has: (size,)."""
+    """Return how many neighbours each place of a line has, itself included: (size,)."""
     counts = []
     for place in range(size):
         first = max(place - 1, 0)
@@ -226,8 +226,8 @@ def has_wrong_gradient(x: Tensor) -> bool:
     """Return whether torch's gradient of a padded average pooling of x is wrong.
 
     It is on CUDA and channels-last, without a warning: pytorch issue 188344, fixed in
-    July 2026 or later. With torch 2.11 on an H200 the gradient norms of NAS-Bench-201 networks with
-    poolings came out at 0.17 to 1 times what they are.
+    July 2026 or later. With torch 2.11 on an H200 the gradient norms of NAS-Bench-201
+    networks with poolings came out at 0.17 to 1 times what they are.
     """
     return x.is_cuda and x.is_contiguous(memory_format=torch.channels_last)
 
@@ -240,7 +240,7 @@ class MaxPool(nn.MaxPool2d, Operation):
 
 
 class NormalisedPool(Operation):
-    """A pooling followed by normalisation without scale and shift, as in DARTS' supernet."""
+    """A pooling, then normalisation without scale and shift, as in DARTS' supernet."""
 
     def __init__(
         self,
@@ -253,7 +253,7 @@ class NormalisedPool(Operation):
         self.norm = nn.BatchNorm2d(channels * replicas, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return pooled and normalised features (batch, channels, h / s, w / s) of x."""
+        """Return pooled, normalised features: (batch, channels, h / stride, w / stride)."""
         pooled = self.pool(x)
         out: Tensor = self.norm(pooled)
         return out
@@ -262,8 +262,9 @@ class NormalisedPool(Operation):
 class ConvNormRelu(nn.Sequential, Operation):
     """NAS-Bench-101's convolution: normalisation with scale and shift, and ReLU.
 
-    Its projections are the same. The released code of Zero-Cost-PT counts the ReLU within it once, and while silenced
-    too, as it computes whatever is multiplied by zero afterwards.
+    Its projections are the same. The released code of Zero-Cost-PT counts the ReLU
+    within it once, and while silenced too, as it computes whatever is multiplied by
+    zero afterwards.
     """
 
     def __init__(
@@ -295,7 +296,7 @@ class ConvNormRelu(nn.Sequential, Operation):
 
 
 class Slot(Skip):
-    """The identity, whose output is one part of a wide target: :func:`fill_slots`."""
+    """The identity whose output is one part of a wide target: :func:`fill_slots`."""
 
     def __init__(self, place: int) -> None:
         super().__init__()
@@ -387,9 +388,9 @@ class SeparableConv(nn.Sequential, Operation):
 class FactorizedReduction(Operation):
     """Two 1x1 convolutions of stride 2, one shifted by a pixel: halves the image.
 
-    So no pixel is lost. Every other pixel is taken before the convolution, which is the same. torch 2.13's
-    weight gradient of a 1x1 convolution of stride 2 writes out of bounds on the CPU for
-    some sizes (56 pixels, fewer than 16 channels).
+    So no pixel is lost. Every other pixel is taken before the convolution, which is the
+    same. torch 2.13's weight gradient of a 1x1 convolution of stride 2 writes out of
+    bounds on the CPU for some sizes (56 pixels, fewer than 16 channels).
     """
 
     reads_rectified = True
@@ -431,9 +432,9 @@ LOW_31_BITS = 0x7FFFFFFF
 class Noise(Operation):
     """Standard normal noise in place of the input (S4 of Zela et al., ICLR 2020).
 
-    It has no random state. Every number is a hash of its place and of all bits of what it replaces: fresh for
-    every batch and every change of the network before it, yet the same whenever the
-    same is scored again.
+    It has no random state. Every number is a hash of its place and of all bits of what
+    it replaces: fresh for every batch and every change of the network before it, yet
+    the same whenever the same is scored again.
 
     Args:
         stride: only every stride-th row and column is replaced.

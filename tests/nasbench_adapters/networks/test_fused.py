@@ -19,7 +19,7 @@ from archselect.nasbench_adapters.networks import (
     one_hot,
     scoring,
 )
-from archselect.nasbench_adapters.networks.fused import PLANS, can_fuse
+from archselect.nasbench_adapters.networks.fused import MOST_PLANS, can_fuse
 from archselect.nasbench_adapters.networks.mixture import count_columns
 from archselect.nasbench_adapters.space import Architecture
 from archselect.nasbench_adapters.spaces import get_space
@@ -345,14 +345,14 @@ def test_depthwise_convolutions_are_left_alone_on_a_cpu(small_supernet):
 
 def test_plans_are_forgotten(images, small_supernet, monkeypatch):
     """However many supports, memory is bounded, and the answer is right."""
-    monkeypatch.setattr("archselect.nasbench_adapters.networks.fused.PLANS", 2)
+    monkeypatch.setattr("archselect.nasbench_adapters.networks.fused.MOST_PLANS", 2)
     supernet = small_supernet("nb201").train()
     fused, x = FusedSupernet(supernet), images(3)
     mixture = mixture_of(supernet.space, [torch.zeros(6, 5, dtype=torch.float64)])
     for choice in range(5):
         masked = mixture.without(0, 2, choice)
         assert torch.allclose(fused(x, masked), supernet(x, masked), rtol=1e-9)
-        assert len(fused._plans) <= 2 < PLANS
+        assert len(fused._plans) <= 2 < MOST_PLANS
 
 
 @pytest.mark.parametrize(("name", "share"), [("nb201", 0.35), ("darts", 0.35)])
