@@ -129,7 +129,7 @@ class Search:
         Edges of one operation are decided first. Raises ValueError if nothing is
         dropped between two of them.
         """
-        self.decisions = self.space.settle(self.decisions)
+        self.decisions = self.space.decide_forced_edges(self.decisions)
         while nodes := self.space.overfull_nodes(self.decisions):
             before = self.decisions
             parts = groupby(nodes, key=lambda node: node.cell)
@@ -327,7 +327,7 @@ class Search:
             ValueError: an edge is undecided, or some inputs of a node were decided by
                 scores and others without.
         """
-        self.decisions = self.space.settle(self.decisions)
+        self.decisions = self.space.decide_forced_edges(self.decisions)
         for node in self.space.overfull_nodes(self.decisions):
             for edge in self._weakest(node):
                 self._note(edge, DROPPED)

@@ -127,7 +127,7 @@ def score(
         run_scoring,
         scoring_inputs,
     )
-    from archselect.nasbench_adapters.space import checked_skeleton
+    from archselect.nasbench_adapters.space import build_skeleton
     from archselect.nasbench_adapters.spaces import get_space
     from archselect.reports.page.scoring import write_scores
     from archselect.reports.page.write import for_terminal
@@ -153,7 +153,7 @@ def score(
         check_proxies(names, norm)
     with faults.collect():
         place = get_space(space)
-        checked_skeleton(place, skeleton)
+        build_skeleton(place, skeleton)
     check_data([data], data_dir, faults)
     check_place(folder, device, engine, engine_settings, faults)
     if truth is not None:

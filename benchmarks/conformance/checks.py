@@ -19,7 +19,7 @@ from archselect.benchmarks.runtime.machine import open_device
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.plugins.user_files import said
 from archselect.nasbench_adapters.space import DROPPED, Architecture, SearchSpace
-from archselect.nasbench_adapters.spaces import get_space, registry, whole
+from archselect.nasbench_adapters.spaces import get_space, registry, unrestricted_name
 from archselect.selectors.base import Selection, Selector
 
 SHOWN = 3
@@ -219,7 +219,7 @@ def check_selector(
     """
     usable = spaces_with_supernet()
     for name in spaces:
-        if whole(name) not in usable:
+        if unrestricted_name(name) not in usable:
             raise unknown("space with a supernet", name, usable)
         get_space(name)  # raises for restrictions that it cannot have
     targets = [open_device(name) for name in devices or devices_present()]

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from archselect.benchmarks.store.facts import Settings
 from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
-from archselect.nasbench_adapters.space import checked_skeleton
-from archselect.nasbench_adapters.spaces import get_space, whole
+from archselect.nasbench_adapters.space import build_skeleton
+from archselect.nasbench_adapters.spaces import get_space, unrestricted_name
 
 
 class TrainingSettings(BaseModel):
@@ -90,7 +90,7 @@ class Protocol:
 
     def skeleton(self, space: str) -> Settings | None:
         """The settings of a space's skeleton, restricted or not; None for a space that the protocol is not for."""
-        return self.skeletons.get(whole(space))
+        return self.skeletons.get(unrestricted_name(space))
 
 
 DARTS_SPACES = ("darts", "darts-none", "s1", "s2", "s3", "s4")
@@ -254,7 +254,7 @@ def resolve(
         if key not in known:
             faults.add(unknown(f"setting of protocol {name}", key, known))
     with faults.collect():
-        checked_skeleton(get_space(space), own | (skeleton or {}))
+        build_skeleton(get_space(space), own | (skeleton or {}))
     faults.raise_any()
     before = protocol.settings.model_dump()
     try:

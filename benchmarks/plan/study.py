@@ -76,7 +76,7 @@ from archselect.nasbench_adapters.limits import (
     MOST_SEEDS,
     MOST_STUDY_BYTES,
 )
-from archselect.nasbench_adapters.space import checked_skeleton
+from archselect.nasbench_adapters.space import build_skeleton
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.toml import parse_toml
 from archselect.selectors.base import Selector
@@ -509,7 +509,7 @@ def check_parts(
     usable = []
     for space in spaces:
         with faults.collect():
-            checked_skeleton(get_space(space.name), space.skeleton)
+            build_skeleton(get_space(space.name), space.skeleton)
             get_space(space.name).undecided()  # raises for a space that has no supernet
             usable.append(space)
     for selector in selectors:

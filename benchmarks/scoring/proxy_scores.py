@@ -55,7 +55,7 @@ from archselect.nasbench_adapters.limits import MOST_IMAGES_AT_ONCE
 from archselect.nasbench_adapters.networks import build_network, scoring
 from archselect.nasbench_adapters.networks.network import NORM_MODES
 from archselect.nasbench_adapters.seeds import stream_seed
-from archselect.nasbench_adapters.space import checked_skeleton
+from archselect.nasbench_adapters.space import build_skeleton
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.proxies import get_proxy
 from archselect.selectors.proxies.base import Proxy, Undefined
@@ -87,7 +87,7 @@ def scoring_inputs(
     Raises UserError for an unknown name or a setting that does not fit.
     """
     space = get_space(population.space)
-    checked_skeleton(space, skeleton or {})
+    build_skeleton(space, skeleton or {})
     check_proxies(proxies, norm)
     images = Images(load_images(data, data_dir), torch.device("cpu"), split="first")
     check_batch(batch_size, "train", images.dataset, len(images.train_index))
