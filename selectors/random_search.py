@@ -1,4 +1,7 @@
-"""A uniformly random architecture: the baseline every selector must beat (Li and Talwalkar, UAI 2019)."""
+"""A uniformly random architecture: the baseline that every selector must beat.
+
+Li and Talwalkar, UAI 2019.
+"""
 
 from __future__ import annotations
 
@@ -17,4 +20,5 @@ class Random(Selector):
 
     def select(self, task: Task) -> Selection:
         """See :class:`Random`."""
-        return task.search().selection(task.space.sample(task.rng), uniform=True)
+        architecture = task.space.sample(task.rng)
+        return task.search().selection(architecture, uniform=True)

@@ -1,4 +1,4 @@
-"""What a selector returns: the architecture, and every score and decision on the way to it."""
+"""What a selector returns: the architecture, and every score and decision before it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ Better = Literal["higher", "lower"]
 
 @dataclass(frozen=True)
 class ScoreScale:
-    """What scores are called and which way is better, for the operation or architecture that is scored."""
+    """What scores are called, and which way is better for what is scored.
+
+    Attributes:
+        name: in reports.
+        better: "higher" or "lower".
+    """
 
     name: str
     better: Better
@@ -26,7 +31,16 @@ class ScoreScale:
 
 @dataclass(frozen=True)
 class ScoredOperation:
-    """The score of operation `choice` on an edge, at `step` (a scoring of one or more edges) of `round`."""
+    """The score of an operation on an edge.
+
+    Attributes:
+        round: how often the search had started over.
+        step: of the scoring; see :mod:`.search`.
+        cell: index of the cell type.
+        edge: index of the edge.
+        choice: index of the operation.
+        value: the score.
+    """
 
     round: int
     step: int
@@ -38,7 +52,16 @@ class ScoredOperation:
 
 @dataclass(frozen=True)
 class ScoredEdge:
-    """The score of an edge into `node` as a whole: of the supernet without it, at `step` of `round`."""
+    """The score of an edge as a whole: of the supernet without it.
+
+    Attributes:
+        round: how often the search had started over.
+        step: of the scoring; see :mod:`.search`.
+        cell: index of the cell type.
+        node: index of the node that the edge enters.
+        edge: index of the edge.
+        value: the score.
+    """
 
     round: int
     step: int
@@ -50,7 +73,15 @@ class ScoredEdge:
 
 @dataclass(frozen=True)
 class DecidedEdge:
-    """At `step` of `round` the edge was decided for operation `choice`, or dropped (DROPPED)."""
+    """The decision of an edge.
+
+    Attributes:
+        round: how often the search had started over.
+        step: of the decision; see :mod:`.search`.
+        cell: index of the cell type.
+        edge: index of the edge.
+        choice: index of the operation that it keeps, or DROPPED.
+    """
 
     round: int
     step: int
@@ -61,11 +92,19 @@ class DecidedEdge:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a selector returns: the architecture, and every score it looked at with the scores' direction.
+    """What a selector returns: the architecture, and every score it looked at.
 
-    `uniform` says that the architecture was drawn as the space draws one, without a
-    look at anything. A truth of the whole space then knows the expectation exactly, and
-    reports use that in place of the few cells drawn.
+    Attributes:
+        architecture: the one selected.
+        operation_scale: of the scores of operations and edges; None without them.
+        operation_scores: in the order in which they were noted.
+        edge_scores: in that order, too.
+        decisions: in that order, too.
+        architecture_scale: of the scores of whole architectures; None without them.
+        architecture_scores: (architecture, score) in that order, too.
+        uniform: whether the architecture was drawn as the space draws one, without a
+            look at anything. The ground truth of a whole space then gives the
+            expectation exactly, and reports use that in place of the few cells drawn.
     """
 
     architecture: Architecture

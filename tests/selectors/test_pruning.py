@@ -39,13 +39,24 @@ def nodes(draw, crowded):
 
 
 class Spaced:
-    """A task of which only the space is asked for."""
+    """A task of which only the space is asked for; its mixtures are the decisions."""
 
     def __init__(self, space):
         self.space = space
 
+    def mixture(self, decisions, alphas=None):
+        return decisions
 
-def pruned(space, better, decisions, cell, index, score, restored):
+
+def pruned(
+    space,
+    better,
+    decisions,
+    cell,
+    index,
+    score,
+    restored,
+):
     """The search after a node is pruned."""
     search = Search(Spaced(space), ScoreScale("s", better))
     search.decisions = decisions
@@ -67,7 +78,14 @@ def pruned(space, better, decisions, cell, index, score, restored):
     restored=st.booleans(),
 )
 def test_thinning_is_the_protocols(
-    crowded, retell_thinning, table, data, salt, levels, better, restored
+    crowded,
+    retell_thinning,
+    table,
+    data,
+    salt,
+    levels,
+    better,
+    restored,
 ):
     """Every question asked, in order; every score noted; the edges dropped; and the decisions after."""
     space, cell, node = data.draw(nodes(crowded))
@@ -109,7 +127,13 @@ def test_thinning_is_the_protocols(
     restored=st.booleans(),
 )
 def test_as_many_inputs_are_left_as_the_node_keeps_and_nothing_else_is_touched(
-    crowded, table, data, salt, levels, better, restored
+    crowded,
+    table,
+    data,
+    salt,
+    levels,
+    better,
+    restored,
 ):
     space, cell, node = data.draw(nodes(crowded))
     decisions, scores = data.draw(decided(space)), table(salt, levels)
@@ -134,7 +158,12 @@ def test_as_many_inputs_are_left_as_the_node_keeps_and_nothing_else_is_touched(
 @settings(max_examples=40)
 @given(data=st.data(), salt=salts, levels=many_levels, better=betters)
 def test_restored_edges_make_the_dropped_ones_the_worst_of_all(
-    crowded, table, data, salt, levels, better
+    crowded,
+    table,
+    data,
+    salt,
+    levels,
+    better,
 ):
     """Then every edge is judged in one and the same supernet; on ties later edges go first."""
     space, cell, node = data.draw(nodes(crowded))
