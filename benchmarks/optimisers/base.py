@@ -8,15 +8,16 @@ nothing of epochs, devices, checkpoints or files. Settings are fields with defau
 
     class SingleLevel(Optimiser):
         name: ClassVar[str] = "single-level"
-        summary: ClassVar[str] = "weights and alphas together, from one gradient on all training images"
+        summary: ClassVar[str] = "weights and alphas together, from one gradient on all
+        training images"
 
         @property
         def part(self) -> str:
             return "all"
 
         def step(self, trainer: Trainer, batch: Batch) -> None:
-            gradients = trainer.step_weights(trainer.loss(batch, trainer.mixture()), also=trainer.alphas)
-            trainer.step_alphas(gradients)
+            gradients = trainer.step_weights(trainer.loss(batch, trainer.mixture()),
+            also=trainer.alphas) trainer.step_alphas(gradients)
 
 One of your own is a file, `recipe = "my_optimiser.py:MyOptimiser"` in a study, or
 declared by an installed package under the entry-point group `archselect.optimisers`. It
@@ -51,7 +52,9 @@ class Optimiser(UpdateRule, ABC):
     """Base of all ways of training a supernet: an immutable value; fields are settings.
 
     Attributes:
-        name, summary, paper: what it is called, what it does in a line, and its source.
+        name: what it is called.
+        summary: what it does, in a line.
+        paper: its source.
         trains: whether a supernet is trained at all before a selector reads it.
         formulation: raised when the numbers that the optimiser produces change on
             purpose; part of a supernet's id.
@@ -63,20 +66,25 @@ class Optimiser(UpdateRule, ABC):
     trains: ClassVar[bool] = True
 
     def new_alphas(
-        self, space: SearchSpace, generator: torch.Generator, device: torch.device
+        self,
+        space: SearchSpace,
+        generator: torch.Generator,
+        device: torch.device,
     ) -> tuple[Tensor, ...]:
-        """Return initial architecture weights, one (edges, operations) tensor per cell type."""
+        """Return initial architecture weights, (edges, operations) per cell type."""
         noise = new_alphas(space, generator, device, self.alpha_scale)
         return tuple(self.alpha_mean + alpha for alpha in noise)
 
     def settings(self) -> Settings:
-        """Return the settings that a supernet made this way depends on, for its record and its hash.
+        """Return the settings that a supernet made this way depends on.
 
-        Those of :data:`USUAL` are among them where they have other values than there.
+        They are for its record and its hash. Those of :data:`USUAL` are among them
+        where they have other values than there.
         """
-        values = {name: getattr(self, name) for name in type(self).model_fields}
-        return {
-            name: value
-            for name, value in values.items()
-            if name not in USUAL or USUAL[name] != value
-        }
+        settings: Settings = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            is_usual = name in USUAL and USUAL[name] == value
+            if not is_usual:
+                settings[name] = value
+        return settings

@@ -1,4 +1,7 @@
-"""SNAS: a random mixture near one-hot goes forward, and the loss' gradient through it (Xie et al., ICLR 2019)."""
+"""SNAS: a random mixture near one-hot goes forward, and the loss' gradient through it.
+
+Xie et al., ICLR 2019.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,11 @@ from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
 
 
 class Snas(Optimiser):
-    """Z = softmax((α + g) / T), g Gumbel noise; w ← w - η ∇_w L(w, Z), α ← α - Adam(∇_α L(w, Z)), on all images.
+    """Z = softmax((α + g) / T); w ← w - η ∇_w L(w, Z), α ← α - Adam(∇_α L(w, Z)).
 
-    The alphas' gradient is Z_k (c_k - Σ Z c) / T with c = ∂L/∂Z. One Z is drawn per
-    batch. The defaults are those of Xie et al. (AISTATS 2021).
+    g is Gumbel noise, and L is of all training images. The alphas' gradient is Z_k (c_k
+    - Σ Z c) / T with c = ∂L/∂Z. One Z is drawn per batch. The defaults are those of Xie
+    et al. (AISTATS 2021).
 
     Settings:
         temperature, temperature_last: T in the first epoch, and that to which it goes
@@ -49,16 +53,25 @@ class Snas(Optimiser):
         """See :class:`Snas`."""
         change = (self.temperature_last - self.temperature) * trainer.progress
         temperature = self.temperature + change
-        noisy = [
-            (alpha + gumbel(alpha, trainer.generator)) / temperature
-            for alpha in trainer.alphas
-        ]
+        noisy = []
+        for alpha in trainer.alphas:
+            noise = gumbel(alpha, trainer.generator)
+            noisy.append((alpha + noise) / temperature)
         loss = trainer.loss(batch, trainer.mixture(noisy))
         gradients = trainer.step_weights(loss, also=trainer.alphas)
         trainer.step_alphas(gradients)
 
 
-def gumbel(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Return Gumbel noise, -log(-log(u)) for u uniform, of a tensor's shape, type and device. Drawn on the CPU."""
+def gumbel(
+    like: torch.Tensor,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """Return Gumbel noise, -log(-log(u)) for u uniform.
+
+    Args:
+        like: has its shape, type and device.
+        generator: a CPU generator, with which it is drawn.
+    """
     exponential = torch.empty(like.shape).exponential_(generator=generator)
-    return (-exponential.log()).to(like.device, like.dtype, non_blocking=True)
+    noise = -exponential.log()
+    return noise.to(like.device, like.dtype, non_blocking=True)

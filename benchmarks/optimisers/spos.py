@@ -1,4 +1,7 @@
-"""SPOS: weights alone, one operation per edge drawn uniformly at a time (Guo et al., ECCV 2020)."""
+"""SPOS: weights alone, one operation per edge drawn uniformly at a time.
+
+Guo et al., ECCV 2020.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
 
 
 class Spos(Optimiser):
-    """z uniform one-hot, w ← w - η ∇_w L(w, z), on all training images; α stays as drawn.
+    """z uniform one-hot, w ← w - η ∇_w L(w, z), on all training images.
 
-    Xie et al. (AISTATS 2021), whose settings the defaults are, measure the costs of
-    operations under it.
+    α stays as drawn. Xie et al. (AISTATS 2021), whose settings the defaults are,
+    measure the costs of operations under it.
     """
 
     name: ClassVar[str] = "spos"
@@ -37,7 +40,8 @@ class Spos(Optimiser):
     def step(self, trainer: Trainer, batch: Batch) -> None:
         """See :class:`Spos`."""
         with torch.no_grad():
-            equal = trainer.mixture(
-                [torch.zeros_like(alpha) for alpha in trainer.alphas]
-            )
-        trainer.step_weights(trainer.loss(batch, trainer.drawn(equal)))
+            zeros = [torch.zeros_like(alpha) for alpha in trainer.alphas]
+            equal = trainer.mixture(zeros)
+        path = trainer.drawn(equal)
+        loss = trainer.loss(batch, path)
+        trainer.step_weights(loss)
