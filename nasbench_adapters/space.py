@@ -632,12 +632,12 @@ def _require_setting(
 ) -> None:
     """Raise UserError for a value that a skeleton setting cannot have."""
     most = MOST_CHANNELS if key == "channels" else MOST_LAYERS
-    is_number = isinstance(value, int)
-    if is_number and value > most:
+    if isinstance(value, int) and value > most:
         raise UserError(
             f"skeleton setting '{key}' of {space} must be at most {most:,}, not {value:,}"
         )
-    if type(value) is type(default) and not (is_number and value < 1):
+    is_too_small = isinstance(value, int) and value < 1
+    if type(value) is type(default) and not is_too_small:
         return
     wanted = "a whole number of at least 1" if isinstance(default, int) else "a text"
     raise UserError(

@@ -8,10 +8,8 @@ from __future__ import annotations
 from functools import partial
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
-from archselect.nasbench_adapters.limits import MOST_EPOCHS
 from archselect.nasbench_adapters.networks import Mixture
+from archselect.nasbench_adapters.setting_types import Epochs, Positive
 from archselect.selectors.base import Selection, Selector, Task
 from archselect.selectors.pruning import prune_node
 from archselect.selectors.search import Search
@@ -53,8 +51,8 @@ class DartsPT(Selector):
     augment: bool = True
     renormalise: bool = False
     edges_restored: bool = True
-    tune_epochs: int = Field(5, ge=0, le=MOST_EPOCHS)
-    tune_learning_rate: float = Field(0.0025, gt=0)
+    tune_epochs: Epochs = 5
+    tune_learning_rate: Positive = 0.0025
 
     def select(self, task: Task) -> Selection:
         """See :class:`DartsPT`."""

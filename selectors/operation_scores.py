@@ -10,11 +10,9 @@ from functools import partial
 from itertools import chain
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
 from archselect.nasbench_adapters.networks import Mixture
+from archselect.nasbench_adapters.setting_types import BatchSize, Epochs, Positive
 from archselect.nasbench_adapters.space import Edge
 from archselect.selectors.base import Selection, Selector, Task
 from archselect.selectors.proxies import get_proxy
@@ -63,13 +61,13 @@ class OperationScores(Selector):
     change: Literal["mask", "fix"] = "mask"
     measure: str = "nwot"
     rescore: bool = True
-    batch_size: int = Field(256, ge=2, le=MOST_IMAGES_AT_ONCE)
+    batch_size: BatchSize = 256
     norm: Literal["batch", "running"] = "running"
     augment: bool = False
     edges_restored: bool = True
-    tune_epochs: int = Field(0, ge=0, le=MOST_EPOCHS)
-    candidate_epochs: int = Field(0, ge=0, le=MOST_EPOCHS)
-    tune_learning_rate: float = Field(0.0025, gt=0)
+    tune_epochs: Epochs = 0
+    candidate_epochs: Epochs = 0
+    tune_learning_rate: Positive = 0.0025
 
     def model_post_init(self, _context: object) -> None:
         """Raise UserError for an unknown proxy, and for settings that do not fit.

@@ -11,10 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.limits import MOST_EPOCHS
+from archselect.nasbench_adapters.setting_types import (
+    Epochs,
+    EpochsFromOne,
+    NonNegative,
+    Positive,
+)
 from archselect.nasbench_adapters.space import NONE, Cell, Edge, SearchSpace
 from archselect.selectors.base import Selection, Selector, Task
 from archselect.selectors.search import Search
@@ -63,12 +67,12 @@ class Sgas(Selector):
     formulation: ClassVar[int] = 1
 
     criterion: Literal[1, 2] = 1
-    warmup_epochs: int = Field(9, ge=0, le=MOST_EPOCHS)
-    interval: int = Field(5, ge=1, le=MOST_EPOCHS)
-    closing_epochs: int = Field(5, ge=0, le=MOST_EPOCHS)
-    history: int = Field(4, ge=1, le=MOST_EPOCHS)
-    learning_rate: float = Field(0.025, gt=0)
-    learning_rate_min: float = Field(0.001, ge=0)
+    warmup_epochs: Epochs = 9
+    interval: EpochsFromOne = 5
+    closing_epochs: Epochs = 5
+    history: EpochsFromOne = 4
+    learning_rate: Positive = 0.025
+    learning_rate_min: NonNegative = 0.001
     operation: Literal["magnitude", "perturbation"] = "magnitude"
     norm: Literal["batch", "running"] = "batch"
     augment: bool = True
@@ -144,7 +148,8 @@ class Sgas(Selector):
         """Return the learning rate of the weights, by a cosine."""
         low = self.learning_rate_min
         high = self.learning_rate
-        return low + (high - low) * (1 + math.cos(math.pi * progress)) / 2
+        cosine = math.cos(math.pi * progress)
+        return low + (high - low) * (1 + cosine) / 2
 
     def _accuracies(
         self,
@@ -196,7 +201,8 @@ class Measures:
             open_edges: of the cell type.
         """
         for edge in open_edges:
-            self._weights[edge.index, : len(edge.operations)] = weights[edge]
+            row = self._weights[edge.index]
+            row[: len(edge.operations)] = weights[edge]
         real = np.where(self._is_real, self._weights, 0)
         total = real.sum(1, keepdims=True)
         tiny = np.finfo(float).tiny
@@ -213,7 +219,9 @@ class Measures:
         Args:
             criterion: 1 or 2; see :class:`Sgas`.
         """
-        score = _scaled(self._importance()) * _scaled(self._certainty())
+        importance = _scaled(self._importance())
+        certainty = _scaled(self._certainty())
+        score = importance * certainty
         has_past = len(self._distributions) > 1
         if criterion == 2 and has_past:
             score = score * _scaled(self._stability())
@@ -227,15 +235,20 @@ class Measures:
     def _certainty(self) -> np.ndarray:
         """Return 1 - entropy / log(number of operations) of every edge, (edges,)."""
         now = self._distributions[-1]
-        logarithms = np.log(np.where(now > 0, now, 1))
-        entropy = -np.where(now > 0, now * logarithms, 0).sum(1)
+        is_positive = now > 0
+        logarithms = np.log(np.where(is_positive, now, 1))
+        terms = np.where(is_positive, now * logarithms, 0)
+        entropy = -terms.sum(1)
         operations = np.maximum(self._is_real.sum(1), 2)
         return 1 - entropy / np.log(operations)
 
     def _stability(self) -> np.ndarray:
         """Return every edge's mean intersection with the epochs before, (edges,)."""
         *past, now = self._distributions
-        overlaps = [np.minimum(now, before).sum(1) for before in past]
+        overlaps = []
+        for before in past:
+            overlap = np.minimum(now, before)
+            overlaps.append(overlap.sum(1))
         return np.mean(overlaps, axis=0)
 
 
@@ -267,8 +280,11 @@ def _surplus(
     if keeps is None:
         return []
     choices = search.decisions.choices[decided.cell]
-    inputs = [edge for edge in space.edges[decided.cell] if edge.target == node]
-    decided_inputs = [edge for edge in inputs if choices[edge.index] >= 0]
-    if len(decided_inputs) < keeps:
+    decided_inputs = 0
+    for edge in space.edges[decided.cell]:
+        if edge.target == node and choices[edge.index] >= 0:
+            decided_inputs += 1
+    if decided_inputs < keeps:
         return []
-    return [edge for edge in search.open_edges(decided.cell) if edge.target == node]
+    open_edges = search.open_edges(decided.cell)
+    return [edge for edge in open_edges if edge.target == node]

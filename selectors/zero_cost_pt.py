@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
 
-from archselect.nasbench_adapters.limits import MOST_BATCHES, MOST_IMAGES_AT_ONCE
+from archselect.nasbench_adapters.setting_types import Batches, BatchSize
 from archselect.nasbench_adapters.space import (
     Architecture,
     Edge,
@@ -74,7 +73,7 @@ class ZeroCostPT(Selector):
     small: ClassVar[Mapping[str, object]] = {"iterations": 2}
 
     proxy: str = "nwot"
-    iterations: int = Field(10, ge=1, le=MOST_BATCHES)
+    iterations: Batches = 10
     order: Literal[
         "random",
         "order",
@@ -84,8 +83,8 @@ class ZeroCostPT(Selector):
         "global-edge-iter",
         "global-edge-once",
     ] = "random"
-    batch_size: int = Field(256, ge=2, le=MOST_IMAGES_AT_ONCE)
-    validation_batches: int = Field(100, ge=1, le=MOST_BATCHES)
+    batch_size: BatchSize = 256
+    validation_batches: Batches = 100
     norm: Literal["batch", "running"] = "running"
     fresh_alphas: bool = True
     edges_restored: bool = True

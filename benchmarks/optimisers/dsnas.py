@@ -8,13 +8,17 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from archselect.benchmarks.optimisers.base import Optimiser
 from archselect.benchmarks.optimisers.trainer import Batch, Trainer
-from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
 from archselect.nasbench_adapters.networks import Mixture
+from archselect.nasbench_adapters.setting_types import (
+    BatchSize,
+    Epochs,
+    NonNegative,
+    Positive,
+)
 
 
 class Dsnas(Optimiser):
@@ -42,12 +46,12 @@ class Dsnas(Optimiser):
     )
     formulation: ClassVar[int] = 1
 
-    epochs: int = Field(150, ge=0, le=MOST_EPOCHS)
-    batch_size: int = Field(96, ge=2, le=MOST_IMAGES_AT_ONCE)
+    epochs: Epochs = 150
+    batch_size: BatchSize = 96
     alpha_mean: float = 1.0
-    alpha_scale: float = Field(0.01, ge=0)
-    alpha_grad_clip: float = Field(10.0, ge=0)
-    clamp: float = Field(5.0, gt=0)
+    alpha_scale: NonNegative = 0.01
+    alpha_grad_clip: NonNegative = 10.0
+    clamp: Positive = 5.0
     as_released: bool = False
 
     @property

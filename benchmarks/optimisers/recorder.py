@@ -160,7 +160,9 @@ class Recorder:
         weights = []
         by_cell = zip(self._costs, mixture.weights, mixture.support, strict=True)
         for costs, table, support in by_cell:
-            leaf = table if table.requires_grad else table.detach().requires_grad_()
+            leaf = table
+            if not table.requires_grad:
+                leaf = table.detach().requires_grad_()
             costs.count_forward(support)
             leaf.register_hook(partial(costs.add_gradient, leaf.detach()))
             weights.append(leaf)
@@ -170,14 +172,18 @@ class Recorder:
         """Add the losses of a forward, from its logits (batch, classes)."""
         if batch.part not in self.parts:
             return
-        logarithms = F.log_softmax(logits.detach().double(), dim=1)
+        exact = logits.detach().double()
+        logarithms = F.log_softmax(exact, dim=1)
         labels = batch.labels[:, None]
         loss = -logarithms.gather(1, labels)[:, 0]
-        entropy = -(logarithms.exp() * logarithms).sum(1)
-        right = (logarithms.argmax(1) == batch.labels).double()
+        terms = logarithms.exp() * logarithms
+        entropy = -terms.sum(1)
+        is_right = logarithms.argmax(1) == batch.labels
+        right = is_right.double()
         # (wrong and right, batch) times (batch, one and loss and entropy).
         by_outcome = torch.stack([1 - right, right])
-        summands = torch.stack([torch.ones_like(loss), loss, entropy], dim=1)
+        ones = torch.ones_like(loss)
+        summands = torch.stack([ones, loss, entropy], dim=1)
         place = self.parts.index(batch.part)
         self._losses[place] += by_outcome @ summands
 
@@ -224,7 +230,8 @@ class Recorder:
         equal = mixture_of(self._space, zeros)
         undecided = self._space.undecided()
         with scoring(trainer.supernet, "batch"), torch.enable_grad():
-            for images, labels in trainer.images.epoch(part, size, generator, augment):
+            batches = trainer.images.epoch(part, size, generator, augment)
+            for images, labels in batches:
                 drawn = sampled(self._space, equal, undecided, generator, self._device)
                 path = drawn.leaf()
                 loss = trainer.loss(Batch(images, labels, part), path)
@@ -250,10 +257,14 @@ class Recorder:
 
         Raises ValueError if it is of another shape.
         """
-        given = {name: tuple(values.shape) for name, values in state.items()}
+        given = {}
+        for name, values in state.items():
+            given[name] = tuple(values.shape)
         if given != self._shapes_after(epochs):
             raise ValueError("its trace is of another shape")
-        self._history = {name: list(values.unbind()) for name, values in state.items()}
+        self._history = {}
+        for name, values in state.items():
+            self._history[name] = list(values.unbind())
         self._begin()
 
     def _shapes_after(self, epochs: int) -> dict[str, tuple[int, ...]]:
@@ -272,7 +283,8 @@ class Recorder:
 
     def trace(self, info: TraceInfo) -> Trace:
         """Return the trace; call it after the last probe."""
-        arrays = {name: values.numpy() for name, values in self.state().items()}
+        state = self.state()
+        arrays = {name: values.numpy() for name, values in state.items()}
         cells = []
         for index in range(len(self._layers)):
             suffix = f"_{index}"

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from archselect.benchmarks.optimisers.darts import Darts
 from archselect.benchmarks.optimisers.trainer import Trainer
 from archselect.nasbench_adapters.networks import Mixture
+from archselect.nasbench_adapters.setting_types import NonNegative
 
 
 class SdartsRS(Darts):
@@ -41,8 +41,8 @@ class SdartsRS(Darts):
     paper: ClassVar[str] = "Chen and Hsieh, SDARTS, ICML 2020, arXiv 2002.05283"
     formulation: ClassVar[int] = 1
 
-    epsilon_first: float = Field(0.03, ge=0)
-    epsilon: float = Field(0.3, ge=0)
+    epsilon_first: NonNegative = 0.03
+    epsilon: NonNegative = 0.3
 
     def weight_mixture(self, trainer: Trainer) -> Mixture:
         """See :class:`SdartsRS`."""

@@ -8,11 +8,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 
 from archselect.benchmarks.optimisers.base import Optimiser
 from archselect.benchmarks.optimisers.trainer import Batch, Trainer
-from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
+from archselect.nasbench_adapters.setting_types import (
+    BatchSize,
+    Epochs,
+    NonNegative,
+    Positive,
+)
 
 
 class Snas(Optimiser):
@@ -36,13 +40,13 @@ class Snas(Optimiser):
     )
     formulation: ClassVar[int] = 1
 
-    epochs: int = Field(150, ge=0, le=MOST_EPOCHS)
-    batch_size: int = Field(96, ge=2, le=MOST_IMAGES_AT_ONCE)
+    epochs: Epochs = 150
+    batch_size: BatchSize = 96
     alpha_mean: float = 1.0
-    alpha_scale: float = Field(0.01, ge=0)
-    alpha_grad_clip: float = Field(10.0, ge=0)
-    temperature: float = Field(1.0, gt=0)
-    temperature_last: float = Field(1.0, gt=0)
+    alpha_scale: NonNegative = 0.01
+    alpha_grad_clip: NonNegative = 10.0
+    temperature: Positive = 1.0
+    temperature_last: Positive = 1.0
 
     @property
     def part(self) -> str:

@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 
 from archselect.benchmarks.optimisers.base import Optimiser
 from archselect.benchmarks.optimisers.trainer import Batch, Trainer
-from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
+from archselect.nasbench_adapters.setting_types import BatchSize, Epochs
 
 
 class Spos(Optimiser):
@@ -29,8 +28,8 @@ class Spos(Optimiser):
     paper: ClassVar[str] = "Guo et al., SPOS, ECCV 2020, arXiv 1904.00420"
     formulation: ClassVar[int] = 1
 
-    epochs: int = Field(150, ge=0, le=MOST_EPOCHS)
-    batch_size: int = Field(96, ge=2, le=MOST_IMAGES_AT_ONCE)
+    epochs: Epochs = 150
+    batch_size: BatchSize = 96
 
     @property
     def part(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import ConfigDict, model_validator
@@ -259,37 +259,28 @@ def make_supernet(
     supernet = new_supernet(space, inputs, images, seed)
     clock.watch(supernet, images.dataset.image_shape)
     alphas = _new_alphas(optimiser, space, images, seed)
-    peak = 0
-    alpha_optimizer: dict[str, Any] | None = None
-    trace: Trace | None = None
-    made_by: str | None = commit()
+    result = TrainingResult(commit())
     if optimiser.trains:
-        trainer = Trainer(
-            optimiser,
-            space,
-            supernet,
-            alphas,
-            images,
-            stream_seed("supernet batches", seed),
-        )
+        batch_seed = stream_seed("supernet batches", seed)
+        trainer = Trainer(optimiser, space, supernet, alphas, images, batch_seed)
         training = SupernetTraining(
             trainer, optimiser, inputs, seed, clock, memory, target
         )
-        training.run(advance)
-        peak = training.peak
-        trace = training.trace
-        made_by = training.made_by
-        alpha_optimizer = trainer.alpha_optimizer.state_dict()
+        result = training.run(advance)
     cost = SupernetCost(
         times=clock.times(),
         counts=clock.counts(),
-        peak_memory=max(peak, memory.read()),
+        peak_memory=max(result.peak, memory.read()),
         machine=machine(images.device),
     )
-    weights = {name: value.cpu() for name, value in supernet.state_dict().items()}
-    alphas_on_cpu = tuple(alpha.detach().cpu() for alpha in alphas)
+    state = supernet.state_dict()
     return TrainedSupernet(
-        weights, alphas_on_cpu, alpha_optimizer, cost, trace, made_by
+        weights={name: value.cpu() for name, value in state.items()},
+        alphas=tuple(alpha.detach().cpu() for alpha in alphas),
+        alpha_optimizer=result.alpha_optimizer,
+        cost=cost,
+        trace=result.trace,
+        commit=result.made_by,
     )
 
 
@@ -303,6 +294,22 @@ def _new_alphas(
     generator = torch.Generator().manual_seed(stream_seed("supernet alphas", seed))
     alphas = optimiser.new_alphas(space, generator, images.device)
     return tuple(alpha.requires_grad_() for alpha in alphas)
+
+
+class TrainingResult(NamedTuple):
+    """What a training leaves, besides the supernet and its alphas.
+
+    Attributes:
+        made_by: the commit of archselect; None if parts are of several.
+        peak: memory in bytes that parts before an interruption took at most.
+        alpha_optimizer: state of the alphas' optimiser; None if untrained.
+        trace: what was recorded, where the optimiser asks for that.
+    """
+
+    made_by: str | None
+    peak: int = 0
+    alpha_optimizer: dict[str, Any] | None = None
+    trace: Trace | None = None
 
 
 class SupernetTraining:
@@ -322,7 +329,6 @@ class SupernetTraining:
         done: epochs so far.
         peak: memory in bytes that parts before an interruption took at most.
         made_by: the commit of archselect; None if parts are of several.
-        trace: what was recorded, where the optimiser asks for that; set at the end.
     """
 
     def __init__(
@@ -351,14 +357,13 @@ class SupernetTraining:
         self.done = 0
         self.peak = 0
         self.made_by: str | None = commit()
-        self.trace: Trace | None = None
         self._inputs = inputs
         self._seed = seed
         self._clock = clock
         self._memory = memory
         self._target = target
 
-    def run(self, advance: Callable[[int, int], None]) -> None:
+    def run(self, advance: Callable[[int, int], None]) -> TrainingResult:
         """Train for all epochs, from a checkpoint on where there is one.
 
         Args:
@@ -377,10 +382,13 @@ class SupernetTraining:
                 if self._target is not None and is_due:
                     self._save_checkpoint(self._target)
                 advance(self.done, epochs)
+        trace: Trace | None = None
         if self.recorder is not None:
             with self._clock.phase("trace"):
                 self._probe(self.recorder)
-            self.trace = self.recorder.trace(self._trace_info(self.recorder))
+            trace = self.recorder.trace(self._trace_info(self.recorder))
+        alpha_optimizer = self.trainer.alpha_optimizer.state_dict()
+        return TrainingResult(self.made_by, self.peak, alpha_optimizer, trace)
 
     def _train_epoch(self) -> None:
         """Train for one epoch."""

@@ -165,7 +165,7 @@ def _is_same_origin(
     """Return whether two mixtures were made of one mixture, on one edge."""
     if origin is None or origin.mixture is not other.mixture:
         return False
-    return (origin.cell, origin.edge) == (other.cell, other.edge)
+    return origin.cell == other.cell and origin.edge == other.edge
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,9 @@ class _Candidates:
 
     def split(self, x: Tensor) -> Sequence[Tensor]:
         """Return the features of each candidate, (batch, ...)."""
-        return x.chunk(self.count) if self.has_all(x) else [x] * self.count
+        if self.has_all(x):
+            return x.chunk(self.count)
+        return [x] * self.count
 
     def factor(self, choice: int) -> Tensor:
         """Return the weight of an operation on the edge, image by image.
@@ -274,7 +276,10 @@ class _CellMixture:
             return [self.support]
         before = self.support[: self.edge]
         after = self.support[self.edge + 1 :]
-        return [(*before, row, *after) for row in self.candidates.support]
+        supports = []
+        for row in self.candidates.support:
+            supports.append((*before, row, *after))
+        return supports
 
     def live_in(self, operation: PlacedOperation) -> list[bool]:
         """Return for each of :attr:`supports` whether an operation is live in it."""
@@ -344,7 +349,9 @@ class FoldedCell:
         for entering in module.incoming:
             for _, operations in groupby(entering, key=_edge_index):
                 self._sort_edge(list(operations), dense)
-        self._dense = {source: _DenseNode(edges) for source, edges in dense.items()}
+        self._dense: dict[int, _DenseNode] = {}
+        for source, edges in dense.items():
+            self._dense[source] = _DenseNode(edges)
 
     def _sort_edge(
         self, operations: Sequence[PlacedOperation], dense: dict[int, list[_DenseEdge]]
@@ -360,7 +367,8 @@ class FoldedCell:
         convs = _convolutions_of_stride_1(operations)
         edges = dense.get(first.source, [])
         # One convolution for all of a node's edges needs the same choices on them.
-        has_same_choices = all(convs.keys() == other.convs.keys() for other in edges)
+        choices = convs.keys()
+        has_same_choices = all(choices == other.convs.keys() for other in edges)
         if convs and has_same_choices:
             edge = _DenseEdge(first.edge, first.target, convs)
             dense[first.source] = [*edges, edge]
@@ -562,7 +570,8 @@ class _NodeTotals:
             is_writable = node in self._owned and self._candidates.has_all(total)
             if not is_writable:
                 total = self._candidates.copied(total)
-            for part, out in zip(self._candidates.split(total), outs, strict=True):
+            parts = self._candidates.split(total)
+            for part, out in zip(parts, outs, strict=True):
                 if out is not None:
                     part.add_(out)
         self.nodes[node] = total
@@ -702,9 +711,13 @@ class _DenseNode:
             if len(places) < len(self.edges):
                 kernel = kernels[places]
                 shift = shifts[places]
-            out = self._convolve(x, kernel.flatten(0, 1), shift.flatten(), side)
-            for place, part in zip(places, out.chunk(len(places), dim=1), strict=True):
-                added.append(_AddedFeatures(self._targets[place], part))
+            all_kernels = kernel.flatten(0, 1)
+            all_shifts = shift.flatten()
+            out = self._convolve(x, all_kernels, all_shifts, side)
+            parts = out.chunk(len(places), dim=1)
+            for place, part in zip(places, parts, strict=True):
+                target = self._targets[place]
+                added.append(_AddedFeatures(target, part))
         return added
 
     def of_candidates(
@@ -765,7 +778,8 @@ class _DenseNode:
     ) -> int:
         """Return the side of an edge's largest live convolution; 0 if none is live."""
         largest = 0
-        for choice, side in zip(self._choices, self._sides[place], strict=True):
+        sides = self._sides[place]
+        for choice, side in zip(self._choices, sides, strict=True):
             if support[choice]:
                 largest = max(largest, side)
         return largest
@@ -841,7 +855,9 @@ def _stack_shifts(row: Sequence[_AffineConv]) -> Tensor:
 def _pooled(pool: nn.Module, x: Tensor) -> Tensor:
     """Return pooled features in memory that nothing else shares."""
     is_average = type(pool) is AveragePool and pool.stride == 1
-    if x.device.type != "cpu" or not is_average or min(x.shape[2:]) < 2:
+    on_cpu = x.device.type == "cpu"
+    is_large = min(x.shape[2:]) >= 2
+    if not (on_cpu and is_average and is_large):
         pooled: Tensor = pool(x)
         return pooled
     # Nine neighbours everywhere, of which a border has six and a corner four.
@@ -860,7 +876,8 @@ def _pooled(pool: nn.Module, x: Tensor) -> Tensor:
 @lru_cache(maxsize=64)
 def _ninths(channels: int, dtype: torch.dtype) -> Tensor:
     """Return the kernel of the mean of each 3x3 neighbourhood, (channels, 1, 3, 3)."""
-    return torch.full((channels, 1, 3, 3), 1 / 9, dtype=dtype)
+    shape = (channels, 1, 3, 3)
+    return torch.full(shape, 1 / 9, dtype=dtype)
 
 
 def _fold(
@@ -913,7 +930,8 @@ def _run_steps(
 ) -> Tensor:
     """Return the output of steps, one after another: see :data:`RunOperation`."""
     for step in steps:
-        x = step(x, seen=count) if isinstance(step, Rectifier) else step(x)
+        options = {"seen": count} if isinstance(step, Rectifier) else {}
+        x = step(x, **options)
     return x
 
 
@@ -929,7 +947,9 @@ class _FoldedConv:
         self._folded = folded
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._conv._conv_forward(x, self._folded.kernel, self._folded.shift)
+        kernel = self._folded.kernel
+        shift = self._folded.shift
+        return self._conv._conv_forward(x, kernel, shift)
 
 
 def _grown(kernel: Tensor, side: int) -> Tensor:

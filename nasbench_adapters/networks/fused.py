@@ -213,7 +213,8 @@ class _Weightless:
             on_edge = by_edge.setdefault(operation.edge, {})
             on_edge[_kind(operation.module)] = operation
             targets[operation.edge] = operation.target
-        kinds = list(dict.fromkeys(chain.from_iterable(by_edge.values())))
+        all_kinds = chain.from_iterable(by_edge.values())
+        kinds = list(dict.fromkeys(all_kinds))
         modules = [_modules_of_kind(by_edge.values(), kind) for kind in kinds]
         entries = [_entries_of_edge(on_edge, kinds) for on_edge in by_edge.values()]
         return cls(modules, entries, list(targets.values()))
@@ -370,7 +371,8 @@ class _FusionPlan:
         weights = self._supernet.entries(mixture, apart)
         tensors = {}
         for cell in self.cells:
-            tensors[cell] = _CellTensors(weights.get(cell.module, ()))
+            own_weights = weights.get(cell.module, ())
+            tensors[cell] = _CellTensors(own_weights)
         if self._stacks:
             self._stack_kernels(tensors)
         for twins in self._twins:
@@ -462,7 +464,8 @@ class _Twins:
         weights: Tensor,
     ) -> None:
         """Note where the mixers of nodes that so many kinds leave are in a table."""
-        nodes = [node for node in self.cells[0].mixed if len(node.modules) == kinds]
+        mixed = self.cells[0].mixed
+        nodes = [node for node in mixed if len(node.modules) == kinds]
         rows = chain.from_iterable(node.entries for node in nodes)
         entries = chain.from_iterable(rows)
         self._mixer_index[kinds] = _places_in_table(entries, weights)
@@ -485,7 +488,8 @@ class _Twins:
         rows = table.index_select(1, self._scale_index)
         # Normalisation reads its scale as it lies in memory: a single row must be
         # written out, too.
-        by_channel = rows[:, :, None].expand(-1, -1, self._channels)
+        column = rows[:, :, None]
+        by_channel = column.expand(-1, -1, self._channels)
         copies = by_channel.contiguous()
         pieces = copies.view(-1).split(sizes * count)
         by_cell = []
@@ -505,8 +509,9 @@ class _Twins:
         count = len(self.cells)
         matrices: dict[int, Iterator[Tensor]] = {}
         for kinds, index in self._mixer_index.items():
-            rows = table.index_select(1, index).view(count, -1, 1, kinds, 1)
-            blocks = rows * self._identity[:, None]
+            rows = table.index_select(1, index)
+            by_edge = rows.view(count, -1, 1, kinds, 1)
+            blocks = by_edge * self._identity[:, None]
             flat = blocks.view(-1, kinds * self._channels, 1, 1)
             sizes = self._mixer_sizes[kinds] * count
             matrices[kinds] = iter(flat.split(sizes))
@@ -664,7 +669,7 @@ def _run_cell(
     nodes: list[Tensor] = []
     for node in range(module.cell.nodes):
         terms = sums.terms[node]
-        x = reduce(torch.add, terms) if terms else module.zeros(node, nodes[0])
+        x = _add_up(terms) if terms else module.zeros(node, nodes[0])
         nodes.append(x)
         rectified = module.rectified(node, x, cell.counts)
         for group in cell.groups[node]:
@@ -681,7 +686,7 @@ def _run_cell(
             factor = tensors.weights[operation.edge][operation.choice]
             sums.terms[operation.target].append(out * factor)
     outputs = [nodes[node] for node in module.cell.output]
-    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+    return _concatenate(outputs)
 
 
 def _run_group(
@@ -751,8 +756,19 @@ def _run_weightless(
     features = []
     for modules in weightless.modules:
         features.append(_apply_weightless(modules, statistics, x))
-    side_by_side = torch.cat(features, dim=1) if len(features) > 1 else features[0]
-    return F.conv2d(side_by_side, mixer)
+    return F.conv2d(_concatenate(features), mixer)
+
+
+def _add_up(terms: Sequence[Tensor]) -> Tensor:
+    """Return the sum of features, from the first to the last."""
+    return reduce(torch.add, terms)
+
+
+def _concatenate(features: Sequence[Tensor]) -> Tensor:
+    """Return features side by side; a single one as it is."""
+    if len(features) == 1:
+        return features[0]
+    return torch.cat(list(features), dim=1)
 
 
 def _apply_weightless(

@@ -120,7 +120,11 @@ class NasBench101Network(nn.Module):
         logits: Tensor = self.network(images)
         return logits
 
-    def training_logits(self, images: Tensor, paths: Tensor | None = None) -> Logits:
+    def training_logits(
+        self,
+        images: Tensor,
+        paths: Tensor | None = None,
+    ) -> Logits:
         """Return the logits; there are none of an auxiliary head.
 
         Args:
@@ -131,7 +135,10 @@ class NasBench101Network(nn.Module):
         return Logits(self(images), None)
 
 
-def _draw_cut_normal(weight: Tensor, generator: torch.Generator) -> None:
+def _draw_cut_normal(
+    weight: Tensor,
+    generator: torch.Generator,
+) -> None:
     """Draw a convolution's weights: normal, cut off, of variance 1 / fan in."""
     fan_in = weight[0].numel()
     scale = 1 / math.sqrt(fan_in) / CUT_STD

@@ -253,7 +253,7 @@ class NormalisedPool(Operation):
         self.norm = nn.BatchNorm2d(channels * replicas, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return pooled, normalised features: (batch, channels, h / stride, w / stride)."""
+        """Return features (batch, channels, h / stride, w / stride), normalised."""
         pooled = self.pool(x)
         out: Tensor = self.norm(pooled)
         return out

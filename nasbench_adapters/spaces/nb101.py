@@ -70,7 +70,8 @@ class CellGraph(NamedTuple):
     @property
     def matrix(self) -> np.ndarray:
         """Adjacency matrix, (vertices, vertices) of 0 and 1."""
-        entries = np.array([int(bit) for bit in self.bits])
+        bits = [int(bit) for bit in self.bits]
+        entries = np.array(bits)
         return entries.reshape(self.vertices, self.vertices)
 
     def __str__(self) -> str:
@@ -143,10 +144,12 @@ def _parse_operations(
 
     They are indices of :data:`OPERATIONS`.
     """
-    names = [name.strip() for name in text.split(",")] if text.strip() else []
-    has_ends = len(names) == vertices and (names[0], names[-1]) == ("input", "output")
-    if has_ends:
-        names = names[1:-1]
+    names = []
+    if text.strip():
+        names = [name.strip() for name in text.split(",")]
+    if len(names) == vertices:
+        has_ends = names[0] == "input" and names[-1] == "output"
+        names = names[1:-1] if has_ends else names
     between = vertices - 2
     if len(names) != between:
         raise _malformed(
@@ -186,7 +189,8 @@ def canonical_graph(graph: CellGraph) -> CellGraph:
     """
     pruned = prune(graph)
     least, numberings = least_numberings(pruned.bits)
-    return CellGraph(least, min(map(pruned.renumbered_operations, numberings)))
+    operations = [pruned.renumbered_operations(each) for each in numberings]
+    return CellGraph(least, min(operations))
 
 
 def graph_hash(graph: CellGraph) -> str:
@@ -204,7 +208,9 @@ def graph_hash(graph: CellGraph) -> str:
     labels = (-1, *pruned.operations, -2)
     hashes = []
     for vertex in vertices:
-        start = (len(after[vertex]), len(before[vertex]), labels[vertex])
+        edges_out = len(after[vertex])
+        edges_in = len(before[vertex])
+        start = (edges_out, edges_in, labels[vertex])
         hashes.append(_md5(str(start)))
     for _ in vertices:
         longer_paths = []
@@ -234,15 +240,21 @@ def predecessors(bits: str) -> list[list[int]]:
     """Return per vertex of a matrix the vertices with an edge to it, in order."""
     vertices = isqrt(len(bits))
     # The entries of a column are as far apart as there are columns.
-    columns = [bits[first::vertices] for first in range(vertices)]
-    return [_ones(column) for column in columns]
+    by_vertex = []
+    for first in range(vertices):
+        column = bits[first::vertices]
+        by_vertex.append(_ones(column))
+    return by_vertex
 
 
 def successors(bits: str) -> list[list[int]]:
     """Return per vertex of a matrix the vertices to which it has an edge, in order."""
     vertices = isqrt(len(bits))
-    rows = [bits[first : first + vertices] for first in range(0, len(bits), vertices)]
-    return [_ones(row) for row in rows]
+    by_vertex = []
+    for first in range(0, len(bits), vertices):
+        row = bits[first : first + vertices]
+        by_vertex.append(_ones(row))
+    return by_vertex
 
 
 def _ones(bits: str) -> list[int]:
@@ -438,7 +450,8 @@ def graph_of(
     bits = "".join("1" if pair in kept else "0" for pair in pairs)
     has_all_edges = len(row) == len(edges)
     has_no_loose_edge = len(kept) == bits.count("1")
-    has_known_labels = set(labels) <= set(range(len(OPERATIONS)))
+    known = range(len(OPERATIONS))
+    has_known_labels = all(label in known for label in labels)
     if not (has_all_edges and has_no_loose_edge and has_known_labels):
         raise ValueError(
             f"a cell of {blocks} blocks has {len(edges)} edges, and none at a block without an operation"
@@ -628,7 +641,8 @@ class NasBench101(CellGraphSpace):
             drawn = rng.integers(2, size=(MOST_VERTICES, MOST_VERTICES))
             matrix = np.triu(drawn, 1)
             operations = rng.integers(len(OPERATIONS), size=BLOCKS)
-            bits = "".join(map(str, matrix.ravel().tolist()))
+            entries = matrix.ravel().tolist()
+            bits = "".join(map(str, entries))
             kept = live_vertices(bits)
             if kept and renumber(bits, kept).count("1") <= MOST_EDGES:
                 graph = CellGraph(bits, tuple(operations.tolist()))

@@ -76,7 +76,8 @@ class OneShotSpace(CellGraphSpace):
     }
 
     def __init__(self) -> None:
-        self.cells = (block_cell(len(self.parents) - 1, self.parents),)
+        blocks = len(self.parents) - 1
+        self.cells = (block_cell(blocks, self.parents),)
 
     def parse(self, text: str) -> Architecture:
         """See :meth:`SearchSpace.parse`.
@@ -124,7 +125,8 @@ class OneShotSpace(CellGraphSpace):
 
     def cell_graph(self, architecture: Architecture) -> CellGraph:
         """See :meth:`CellGraphSpace.cell_graph`."""
-        return prune(graph_of(architecture.choices[0], self.blocks))
+        graph = graph_of(architecture.choices[0], self.blocks)
+        return prune(graph)
 
     def canonical(self, architecture: Architecture) -> Architecture:
         """Return the representative, here, of all architectures that are the same cell.
@@ -217,7 +219,8 @@ def _choices_with(
         labels: (labels, blocks) the operations of each architecture.
     """
     edges, connections, operations = layout(len(parents) - 1)
-    choices = np.full((len(labels), len(edges)), DROPPED, dtype=np.int8)
+    shape = (len(labels), len(edges))
+    choices = np.full(shape, DROPPED, dtype=np.int8)
     for target, sources in enumerate(parents, start=1):
         kept = [connections[source, target] for source in sources]
         choices[:, kept] = 0
