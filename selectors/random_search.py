@@ -11,7 +11,7 @@ from archselect.selectors.base import Selection, Selector, Task
 
 
 class Random(Selector):
-    """One architecture, every edge's operation drawn uniformly. Looks at no score."""
+    """One architecture, drawn as the space draws one; no score is looked at."""
 
     name: ClassVar[str] = "random"
     summary: ClassVar[str] = "one architecture drawn uniformly"

@@ -48,6 +48,7 @@ from archselect.nasbench_adapters.space import (
 )
 from archselect.selectors.selection import (
     DecidedEdge,
+    ScoredArchitecture,
     ScoredEdge,
     ScoredOperation,
     ScoreScale,
@@ -97,7 +98,7 @@ class Search:
         task: MakesMixtures,
         operations: ScoreScale | None = None,
         architectures: ScoreScale | None = None,
-    ):
+    ) -> None:
         self.space = task.space
         self.decisions = task.space.undecided()
         self.alphas: Sequence[Tensor] | None = None
@@ -112,7 +113,7 @@ class Search:
         self._operation_scores: list[ScoredOperation] = []
         self._edge_scores: list[ScoredEdge] = []
         self._decided_edges: list[DecidedEdge] = []
-        self._architecture_scores: list[tuple[Architecture, float]] = []
+        self._architecture_scores: list[ScoredArchitecture] = []
 
     # --- what is open
 
@@ -433,7 +434,7 @@ class Search:
         _require_finite(
             value, self._architectures, f"architecture {architecture.choices}"
         )
-        self._architecture_scores.append((architecture, float(value)))
+        self._architecture_scores.append(ScoredArchitecture(architecture, float(value)))
 
     def best_architecture(self) -> Architecture:
         """Return the best architecture scored; ties go to the first.
@@ -443,8 +444,9 @@ class Search:
         if self._architectures is None or not self._architecture_scores:
             raise ValueError("no architecture was scored")
         sign = self._architectures.sign
-        best, _ = max(self._architecture_scores, key=lambda scored: sign * scored[1])
-        return best
+        scored = self._architecture_scores
+        best = max(scored, key=lambda candidate: sign * candidate.value)
+        return best.architecture
 
     def selection(
         self, architecture: Architecture | None = None, uniform: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from archselect.nasbench_adapters.space import Architecture
 
@@ -34,7 +34,7 @@ class ScoredOperation:
     """The score of an operation on an edge.
 
     Attributes:
-        round: how often the search had started over.
+        round: how often the search started over before.
         step: of the scoring; see :mod:`.search`.
         cell: index of the cell type.
         edge: index of the edge.
@@ -55,7 +55,7 @@ class ScoredEdge:
     """The score of an edge as a whole: of the supernet without it.
 
     Attributes:
-        round: how often the search had started over.
+        round: how often the search started over before.
         step: of the scoring; see :mod:`.search`.
         cell: index of the cell type.
         node: index of the node that the edge enters.
@@ -76,7 +76,7 @@ class DecidedEdge:
     """The decision of an edge.
 
     Attributes:
-        round: how often the search had started over.
+        round: how often the search started over before.
         step: of the decision; see :mod:`.search`.
         cell: index of the cell type.
         edge: index of the edge.
@@ -90,6 +90,18 @@ class DecidedEdge:
     choice: int
 
 
+class ScoredArchitecture(NamedTuple):
+    """The score of a whole architecture.
+
+    Attributes:
+        architecture: of the space.
+        value: the score.
+    """
+
+    architecture: Architecture
+    value: float
+
+
 @dataclass(frozen=True)
 class Selection:
     """What a selector returns: the architecture, and every score it looked at.
@@ -101,7 +113,7 @@ class Selection:
         edge_scores: in that order, too.
         decisions: in that order, too.
         architecture_scale: of the scores of whole architectures; None without them.
-        architecture_scores: (architecture, score) in that order, too.
+        architecture_scores: in that order, too.
         uniform: whether the architecture was drawn as the space draws one, without a
             look at anything. The ground truth of a whole space then gives the
             expectation exactly, and reports use that in place of the few cells drawn.
@@ -113,5 +125,5 @@ class Selection:
     edge_scores: tuple[ScoredEdge, ...]
     decisions: tuple[DecidedEdge, ...]
     architecture_scale: ScoreScale | None
-    architecture_scores: tuple[tuple[Architecture, float], ...]
+    architecture_scores: tuple[ScoredArchitecture, ...]
     uniform: bool = False

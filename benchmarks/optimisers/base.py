@@ -2,9 +2,10 @@
 
 A supernet gives a loss L(w, W) on a batch, from its weights w and the mixture W, which
 comes from the architecture weights, the alphas. An optimiser's `step` says, for every
-batch of `part`: which mixture goes forward, how the alphas' gradient is had, what is
-updated and in which order. It reads like its paper's update rule in one file, and knows
-nothing of epochs, devices, checkpoints or files. Settings are fields with defaults::
+batch of `part`: which mixture goes forward, where the alphas' gradient comes
+from, what is updated and in which order. It reads like its paper's update rule in one
+file, and knows nothing of epochs, devices, checkpoints or files. Settings are fields
+with defaults::
 
     class SingleLevel(Optimiser):
         name: ClassVar[str] = "single-level"

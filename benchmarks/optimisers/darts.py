@@ -21,7 +21,7 @@ class Darts(Optimiser):
 
     Settings:
         level: "bi" as above, or "single": both losses are of the same batch of all
-            training images, and in the first order both gradients are had at once,
+            training images, and in the first order both gradients are taken at once,
             before either step (the control of Xie et al., AISTATS 2021).
         order: 1 takes w' = w (the released DARTS-PT's); 2 takes for w' the weights
             after one more step on the training batch and follows their dependence on α

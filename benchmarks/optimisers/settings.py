@@ -32,7 +32,7 @@ class CommonSettings(BaseModel):
         alpha_grad_clip: of the alphas' gradient by total norm, 0 for none.
         augment: whether both halves are augmented (released code: yes).
         batches: "epoch" shuffles the images once per epoch; "resampled" draws every
-            batch afresh, as the released code's `next(iter(loader))` does.
+            batch independently, as the released code's `next(iter(loader))` does.
         precision: "float32", or autocast to "bf16": the weights and what is normalised
             stay in float32.
         execution: how forwards and backwards are run: "eager", or from the second batch

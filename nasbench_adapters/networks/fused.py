@@ -486,8 +486,8 @@ class _Twins:
         if not sizes:
             return [[]] * count
         rows = table.index_select(1, self._scale_index)
-        # Normalisation reads its scale as it lies in memory: a single row must be
-        # written out, too.
+        # Normalisation reads its scale from contiguous memory, so that a single row
+        # must be written out, too.
         column = rows[:, :, None]
         by_channel = column.expand(-1, -1, self._channels)
         copies = by_channel.contiguous()
