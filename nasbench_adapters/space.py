@@ -69,7 +69,11 @@ class Cell:
 
     def incoming(self, node: int) -> list[int]:
         """Return the indices of the edges into a node, in order."""
-        return [edge for edge, (_, target) in enumerate(self.edges) if target == node]
+        incoming = []
+        for edge, (_, target) in enumerate(self.edges):
+            if target == node:
+                incoming.append(edge)
+        return incoming
 
     def kept_inputs(self, node: int) -> int | None:
         """Return how many incoming edges a node keeps; None for all."""
@@ -383,7 +387,8 @@ class SearchSpace(ABC):
             edges = cell.incoming(place.node)
             keeps = cell.kept_inputs(place.node)
             if keeps is not None and keeps < len(edges):
-                edges = sorted(rng.choice(edges, keeps, replace=False).tolist())
+                kept = rng.choice(edges, keeps, replace=False)
+                edges = sorted(kept.tolist())
             for edge in edges:
                 candidates = cell.candidates(edge)
                 drawn = int(rng.integers(len(candidates)))
@@ -500,7 +505,8 @@ class SearchSpace(ABC):
 
         Raises UserError for a space without a supernet.
         """
-        return Decisions(tuple((OPEN,) * len(cell.edges) for cell in self.cells))
+        rows = [(OPEN,) * len(cell.edges) for cell in self.cells]
+        return Decisions(tuple(rows))
 
     def operation(
         self,

@@ -88,7 +88,8 @@ class Dsnas(Optimiser):
         for probabilities, weights, cost in tables:
             drawn_one = weights.detach()
             # Both are (edges,).
-            reward = (drawn_one * cost).sum(-1).clamp(-self.clamp, self.clamp)
+            cost_of_drawn = (drawn_one * cost).sum(-1)
+            reward = cost_of_drawn.clamp(-self.clamp, self.clamp)
             likelihood = (drawn_one * probabilities).sum(-1)
             if self.as_released:
                 expected = (reward * likelihood).sum()

@@ -57,7 +57,8 @@ class _Costs:
         operations: int,
         device: torch.device,
     ) -> None:
-        self._counts = np.zeros((edges, operations), dtype=np.int32)
+        shape = (edges, operations)
+        self._counts = np.zeros(shape, dtype=np.int32)
         self._batches = 0
         zeros = partial(torch.zeros, dtype=torch.float64, device=device)
         self._layers = zeros(layers, edges, operations)
@@ -158,12 +159,11 @@ class Recorder:
         if part != self.parts[0]:
             return mixture
         weights = []
-        by_cell = zip(self._costs, mixture.weights, mixture.support, strict=True)
-        for costs, table, support in by_cell:
-            leaf = table
-            if not table.requires_grad:
-                leaf = table.detach().requires_grad_()
-            costs.count_forward(support)
+        for cell, costs in enumerate(self._costs):
+            leaf = mixture.weights[cell]
+            if not leaf.requires_grad:
+                leaf = leaf.detach().requires_grad_()
+            costs.count_forward(mixture.support[cell])
             leaf.register_hook(partial(costs.add_gradient, leaf.detach()))
             weights.append(leaf)
         return Mixture(tuple(weights), mixture.support)
@@ -246,7 +246,10 @@ class Recorder:
 
     def state(self) -> dict[str, Any]:
         """Return all that was kept, for :meth:`load_state`; call it between epochs."""
-        return {name: torch.stack(values) for name, values in self._history.items()}
+        state = {}
+        for name, values in self._history.items():
+            state[name] = torch.stack(values)
+        return state
 
     def load_state(
         self,
@@ -284,7 +287,9 @@ class Recorder:
     def trace(self, info: TraceInfo) -> Trace:
         """Return the trace; call it after the last probe."""
         state = self.state()
-        arrays = {name: values.numpy() for name, values in state.items()}
+        arrays = {}
+        for name, values in state.items():
+            arrays[name] = values.numpy()
         cells = []
         for index in range(len(self._layers)):
             suffix = f"_{index}"

@@ -74,17 +74,21 @@ def perturb(
     noises = on_device.split(sizes)
     weights = []
     for table, noise in zip(mixture.weights, noises, strict=True):
-        weights.append(_project(table, noise.view_as(table)))
+        perturbed = _project(table, noise.view_as(table))
+        weights.append(perturbed)
     return Mixture(tuple(weights), mixture.support)
 
 
 def _project(table: Tensor, noise: Tensor) -> Tensor:
     """Return P(W + δ) of one cell type's table (edges, operations)."""
     is_zero = table == 0
-    moved = (table + noise).masked_fill(is_zero, -torch.inf)
+    moved = table + noise
+    moved = moved.masked_fill(is_zero, -torch.inf)
     place = moved.argmax(-1, keepdim=True)
-    largest = torch.zeros_like(table).scatter_(-1, place, 1)
+    largest = torch.zeros_like(table)
+    largest.scatter_(-1, place, 1)
     clipped = moved.clamp(0, 1)
     total = clipped.sum(-1, keepdim=True)
-    projected = torch.where(total > 0, clipped / total, largest)
+    has_any = total > 0
+    projected = torch.where(has_any, clipped / total, largest)
     return projected.masked_fill(is_zero, 0)

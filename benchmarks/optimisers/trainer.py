@@ -138,8 +138,10 @@ class Trainer:
         self.fused = FusedSupernet(supernet)
         self._forward = executed(self.fused, supernet, optimiser.execution)
         by_type = supernet.layers_by_type()
-        cell_types = range(len(space.cells))
-        self.layers = [len(by_type.get(cell_type, ())) for cell_type in cell_types]
+        self.layers: list[int] = []
+        for cell_type in range(len(space.cells)):
+            of_type = by_type.get(cell_type, [])
+            self.layers.append(len(of_type))
         self.recorder: Listener | None = None
         self.generator = torch.Generator().manual_seed(seed)
         self.decisions = space.undecided()
@@ -180,7 +182,8 @@ class Trainer:
         )
         part = self.optimiser.part
         for images, labels in self._batches(part):
-            self.optimiser.step(self, Batch(images, labels, part))
+            batch = Batch(images, labels, part)
+            self.optimiser.step(self, batch)
         if self.recorder is not None:
             self.recorder.end_epoch(self.alphas)
 
@@ -191,7 +194,8 @@ class Trainer:
         if self.optimiser.batches == "epoch":
             yield from self.images.epoch(part, size, self.generator, augment)
         else:
-            count = math.ceil(len(self.images.index(part)) / size)
+            images = len(self.images.index(part))
+            count = math.ceil(images / size)
             for _ in range(count):
                 yield self.images.minibatch(part, size, self.generator, augment)
 
@@ -340,10 +344,12 @@ class Trainer:
         """
         self.supernet.load_state_dict(state["weights"])
         with torch.no_grad():
-            for alpha, saved in zip(self.alphas, state["alphas"], strict=True):
+            alphas = zip(self.alphas, state["alphas"], strict=True)
+            for alpha, saved in alphas:
                 alpha.copy_(saved)
         for name in ("weight_optimizer", "alpha_optimizer"):
-            check_optimizer(state[name], getattr(self, name).state_dict())
+            present = getattr(self, name).state_dict()
+            check_optimizer(state[name], present)
         self.weight_optimizer.load_state_dict(deepcopy(state["weight_optimizer"]))
         self.alpha_optimizer.load_state_dict(deepcopy(state["alpha_optimizer"]))
         self.generator.set_state(state["generator"])

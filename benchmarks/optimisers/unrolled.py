@@ -44,7 +44,8 @@ def unrolled_gradients(
     """
     rate = trainer.weight_optimizer.param_groups[0]["lr"]
     ahead = _step_ahead(trainer, train)
-    loss = trainer.loss(valid, trainer.mixture(), ahead)
+    mixture = trainer.mixture()
+    loss = trainer.loss(valid, mixture, ahead)
     leaves = [*trainer.alphas, *ahead.values()]
     slopes = torch.autograd.grad(loss, leaves, materialize_grads=True)
     count = len(trainer.alphas)
@@ -52,12 +53,14 @@ def unrolled_gradients(
     direction = slopes[count:]
     norms = [torch.linalg.vector_norm(slope) for slope in direction]
     norm = torch.linalg.vector_norm(torch.stack(norms))
-    epsilon = radius / norm.clamp_min(torch.finfo(norm.dtype).tiny)
+    tiny = torch.finfo(norm.dtype).tiny
+    epsilon = radius / norm.clamp_min(tiny)
     plus = _alpha_gradients_at(trainer, train, direction, epsilon)
     minus = _alpha_gradients_at(trainer, train, direction, -epsilon)
     gradients = []
     for first_term, at_plus, at_minus in zip(direct, plus, minus, strict=True):
-        second_term = rate * (at_plus - at_minus) / (2 * epsilon)
+        difference = at_plus - at_minus
+        second_term = rate * difference / (2 * epsilon)
         gradients.append(first_term - second_term)
     return tuple(gradients)
 
@@ -72,7 +75,8 @@ def _step_ahead(
     with torch.no_grad():
         constant = trainer.mixture()
     loss = trainer.loss(train, constant, recorded=False)
-    slopes = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+    leaves = list(weights.values())
+    slopes = torch.autograd.grad(loss, leaves, allow_unused=True)
     ahead = {}
     for (name, weight), slope in zip(weights.items(), slopes, strict=True):
         moved: Tensor = weight
@@ -105,7 +109,8 @@ def _alpha_gradients_at(
     moved = {}
     for (name, weight), slope in zip(parameters, direction, strict=True):
         moved[name] = weight.detach() + distance * slope
-    loss = trainer.loss(train, trainer.mixture(), moved, recorded=False)
+    mixture = trainer.mixture()
+    loss = trainer.loss(train, mixture, moved, recorded=False)
     return trainer.gradients(loss)
 
 

@@ -111,12 +111,16 @@ class Mixture:
         table = self.weights[cell]
         row = torch.zeros_like(table[edge])
         row[choice] = 1
+        changed = _replace_row(table, edge, row)
         live = tuple(other == choice for other in range(len(row)))
-        return self._with_edge(cell, edge, _replace_row(table, edge, row), live)
+        return self._with_edge(cell, edge, changed, live)
 
     def leaf(self) -> Mixture:
         """Return the same mixture with weights that are leaves of the graph."""
-        leaves = [table.detach().requires_grad_() for table in self.weights]
+        leaves = []
+        for table in self.weights:
+            leaf = table.detach()
+            leaves.append(leaf.requires_grad_())
         return Mixture(tuple(leaves), self.support)
 
     def spread(self, layers: Sequence[int]) -> Mixture:
@@ -167,7 +171,8 @@ class Mixture:
         all_places = list(range(len(table)))
         if list(places) == all_places:
             return table.flatten(1)
-        return torch.stack([table[place].flatten() for place in places])
+        rows = [table[place].flatten() for place in places]
+        return torch.stack(rows)
 
     def _with_edge(
         self,
@@ -272,7 +277,8 @@ def mixture_of(
         decisions = space.undecided()
     weights = []
     support = []
-    for cell, alpha, row in zip(space.cells, alphas, decisions.choices, strict=True):
+    by_cell = zip(space.cells, alphas, decisions.choices, strict=True)
+    for cell, alpha, row in by_cell:
         columns = alpha.shape[1]
         weights.append(_cell_weights(cell, alpha, row))
         support.append(_cell_support(cell, row, columns))
@@ -311,9 +317,11 @@ def _softmax_by_group(cell: Cell, alpha: Tensor) -> Tensor:
     columns = alpha.shape[1]
     members = _group_masks(cell.operations, cell.groups, columns, alpha.device)
     # One row per group; every entry is of one group and has no weight in the others.
-    by_group = alpha.flatten().masked_fill(~members, -torch.inf)
+    flat = alpha.flatten()
+    by_group = flat.masked_fill(~members, -torch.inf)
     soft = torch.softmax(by_group, dim=-1)
-    return soft.sum(dim=0).view_as(alpha)
+    summed = soft.sum(dim=0)
+    return summed.view_as(alpha)
 
 
 def _cell_support(
@@ -433,9 +441,9 @@ def sampled(
     """
     tables = []
     support = []
-    for cell, probabilities, row in zip(
-        space.cells, _tables_on_host(mixture), decisions.choices, strict=True
-    ):
+    on_host = _tables_on_host(mixture)
+    by_cell = zip(space.cells, on_host, decisions.choices, strict=True)
+    for cell, probabilities, row in by_cell:
         drawn = _draw_table(cell, probabilities, row, generator)
         tables.append(drawn.to(device, non_blocking=True))
         support.append(_support_of_table(drawn))
@@ -446,9 +454,12 @@ def _tables_on_host(mixture: Mixture) -> list[Tensor]:
     """Return copies of the mixture's tables on the CPU: one wait for the device."""
     tables = [table.detach() for table in mixture.weights]
     sizes = [table.numel() for table in tables]
-    flat = torch.cat([table.flatten() for table in tables]).cpu()
-    pieces = flat.split(sizes)
-    return [piece.view_as(table) for piece, table in zip(pieces, tables, strict=True)]
+    flat = [table.flatten() for table in tables]
+    on_host = torch.cat(flat).cpu()
+    copies = []
+    for piece, table in zip(on_host.split(sizes), tables, strict=True):
+        copies.append(piece.view_as(table))
+    return copies
 
 
 def _draw_table(
@@ -474,8 +485,10 @@ def _draw_table(
         free = free.flatten() * members
     # The first of exponential clocks to ring, each at the rate of its weight.
     clocks = torch.empty_like(free).exponential_(generator=generator)
-    first = (free / clocks).argmax(-1, keepdim=True)
-    one_per_row = torch.zeros_like(free).scatter(1, first, 1)
+    times = free / clocks
+    first = times.argmax(-1, keepdim=True)
+    zeros = torch.zeros_like(free)
+    one_per_row = zeros.scatter(1, first, 1)
     picked = one_per_row * (free > 0)
     if cell.groups:
         picked = picked.sum(0).view_as(table)
@@ -506,6 +519,7 @@ def blank_alphas(
     """Return architecture weights of zero, (edges, operations) per cell type."""
     alphas = []
     for index, cell in enumerate(space.cells):
+        edges = len(cell.edges)
         columns = count_columns(space, index)
-        alphas.append(torch.zeros(len(cell.edges), columns, device=device))
+        alphas.append(torch.zeros(edges, columns, device=device))
     return alphas
