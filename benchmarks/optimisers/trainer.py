@@ -320,8 +320,10 @@ class Trainer:
         self.weight_optimizer.step()
         gradients = []
         for leaf in also:
-            no_gradient = leaf.grad is None
-            gradients.append(torch.zeros_like(leaf) if no_gradient else leaf.grad)
+            gradient = leaf.grad
+            if gradient is None:
+                gradient = torch.zeros_like(leaf)
+            gradients.append(gradient)
         return tuple(gradients)
 
     def state(self) -> dict[str, Any]:

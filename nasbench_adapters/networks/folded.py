@@ -138,7 +138,7 @@ class FoldedSupernet:
         if versions != self._versions:
             self._fold_cells()
             self._versions = versions
-        runs = {}
+        runs: dict[CellModule, RunCell] = {}
         for cell in self._cells:
             cell_mixture = _CellMixture.of(mixture, cell.cell_type, candidates)
             runs[cell.module] = partial(cell, mixture=cell_mixture)
@@ -564,8 +564,8 @@ class _NodeTotals:
         total = self.nodes[node]
         if total is None:
             zeros = torch.zeros_like(present[0])
-            parts = [zeros if out is None else out for out in outs]
-            total = torch.cat(parts)
+            filled = [zeros if out is None else out for out in outs]
+            total = torch.cat(filled)
         else:
             is_writable = node in self._owned and self._candidates.has_all(total)
             if not is_writable:

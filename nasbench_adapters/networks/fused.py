@@ -103,7 +103,7 @@ class FusedSupernet:
             return
         plan = self._plan(mixture)
         statistics = _RunningStatistics()
-        runs = {}
+        runs: dict[CellModule, RunCell] = {}
         for cell, tensors in plan.cell_tensors(mixture).items():
             runs[cell.module] = partial(_run_cell, cell, tensors, statistics)
         yield runs
