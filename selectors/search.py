@@ -11,8 +11,9 @@ decisions for the record::
 
 Four words have one meaning each:
 
-* An **edge** (:class:`.Edge`) is open until the search decides it for one of its
-  operations, or drops it. Selectors never take edges apart; they hand them back.
+* An **edge** (:class:`archselect.nasbench_adapters.space.Edge`) is open until the
+  search decides it for one of its operations, or drops it. Selectors never take edges
+  apart; they hand them back.
 * A **step** is one scoring, of one edge or of several, and the decisions that follow
   from it. :meth:`Search.score`, :meth:`Search.decide` with values, and
   :meth:`Search.drop` each begin a step by themselves. What belongs together goes into
