@@ -656,13 +656,13 @@ class Backbone(nn.Module):
         if paths is not None:
             by_operation = paths[:, :, None, None, None]
             factors = iter(by_operation.unbind())
-        as_built = {module for _, module in self.cells()} - replaced.keys()
         weights: dict[CellModule, Weights] = {}
         if mixture is not None:
+            as_built = {module for _, module in self.cells()} - replaced.keys()
             weights = self.entries(mixture, as_built)
         arguments = {}
         for cell, module in self.cells():
-            if module not in as_built:
+            if module in replaced:
                 continue
             cell_weights: CellWeights | None = None
             if mixture is not None:
