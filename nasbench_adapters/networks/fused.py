@@ -709,9 +709,9 @@ def _run_group(
     """
     x = rectified
     edges = len(group.modules)
-    last = group.steps[-1]
+    last = len(group.steps) - 1
     is_shared = True
-    for step in group.steps:
+    for number, step in enumerate(group.steps):
         first = step[0]
         if isinstance(first, nn.Conv2d):
             conv_groups = first.groups * edges
@@ -731,7 +731,7 @@ def _run_group(
             is_shared = False
         elif isinstance(first, nn.BatchNorm2d):
             norms = [norm for norm in step if isinstance(norm, nn.BatchNorm2d)]
-            x = statistics.normalised(x, norms, scale if step is last else None)
+            x = statistics.normalised(x, norms, scale if number == last else None)
         else:
             x = first(x)
     return x
