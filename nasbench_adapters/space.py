@@ -10,11 +10,12 @@ nodes are inputs; each edge carries one of the operations allowed on it. An
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, combinations, product
 from math import prod
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -68,7 +69,11 @@ class Cell:
 
     def incoming(self, node: int) -> list[int]:
         """Return the indices of the edges into a node, in order."""
-        return [edge for edge, (_, target) in enumerate(self.edges) if target == node]
+        incoming = []
+        for edge, (_, target) in enumerate(self.edges):
+            if target == node:
+                incoming.append(edge)
+        return incoming
 
     def kept_inputs(self, node: int) -> int | None:
         """Return how many incoming edges a node keeps; None for all."""
@@ -79,12 +84,31 @@ class Cell:
         return self.widths[node] if self.widths else 1
 
     def candidates(self, edge: int) -> list[int]:
-        """Return the operations an architecture may have on an edge: all, or where edges are dropped all but `none`."""
+        """Return the operations that an architecture may have on an edge.
+
+        They are all, or where edges are dropped all but `none`.
+        """
         _, target = self.edges[edge]
         names = self.operations[edge]
-        if self.kept_inputs(target) is None:
+        keeps_all = self.kept_inputs(target) is None
+        if keeps_all:
             return list(range(len(names)))
         return [choice for choice, name in enumerate(names) if name != NONE]
+
+    @property
+    def summing_nodes(self) -> range:
+        """Indices of the nodes that are no inputs."""
+        return range(self.inputs, self.nodes)
+
+    def count_kept(self, node: int) -> int:
+        """Return how many of a node's incoming edges an architecture has."""
+        edges = len(self.incoming(node))
+        keeps = self.kept_inputs(node)
+        return edges if keeps is None else min(keeps, edges)
+
+
+CELL_BLOCK = "cell"
+"""What :class:`Layer` calls a block that is a cell."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +129,11 @@ class Layer:
     channels: int
     stride: int = 1
     cell: int = 0
+
+    @property
+    def is_cell(self) -> bool:
+        """Whether the layer is a cell."""
+        return self.block == CELL_BLOCK
 
 
 @dataclass(frozen=True)
@@ -133,7 +162,12 @@ class Skeleton:
 
 @dataclass(frozen=True)
 class Architecture:
-    """One point of a space: `choices[c][e]` is the index of the operation on edge e of cell type c, None if dropped."""
+    """One point of a space.
+
+    Attributes:
+        choices: `choices[c][e]` is the index of the operation on edge e of cell type c,
+            None if the edge is dropped.
+    """
 
     choices: tuple[tuple[int | None, ...], ...]
 
@@ -175,7 +209,7 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Node:
+class OverfullNode:
     """A node that has more inputs than it keeps.
 
     Attributes:
@@ -193,15 +227,30 @@ class Node:
 
 @dataclass(frozen=True)
 class Decisions:
-    """Which edges of a supernet are decided: `choices[c][e]` is an operation's index, OPEN or DROPPED.
+    """Which edges of a supernet are decided.
 
     An immutable value that lives beside the supernet and never in it.
+
+    Attributes:
+        choices: `choices[c][e]` is, for edge e of cell type c, an operation's index,
+            OPEN or DROPPED.
     """
 
     choices: tuple[tuple[int, ...], ...]
 
-    def decide(self, cell: int, edge: int, choice: int) -> Decisions:
-        """Return a copy in which the edge carries the operation `choice`, or is DROPPED."""
+    def decide(
+        self,
+        cell: int,
+        edge: int,
+        choice: int,
+    ) -> Decisions:
+        """Return a copy with one more edge decided.
+
+        Args:
+            cell: index of the cell type.
+            edge: index of the edge.
+            choice: index of the operation that the edge carries, or DROPPED.
+        """
         rows = list(self.choices)
         row = list(rows[cell])
         row[edge] = choice
@@ -220,7 +269,10 @@ class Decisions:
 
     @classmethod
     def of(cls, architecture: Architecture) -> Decisions:
-        """Return the decisions that make an architecture; the inverse of :meth:`architecture`."""
+        """Return the decisions that make an architecture.
+
+        It is the inverse of :meth:`architecture`.
+        """
         return cls(tuple(_decisions_row(row) for row in architecture.choices))
 
 
@@ -269,11 +321,14 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def format(self, architecture: Architecture) -> str:
-        """Return the field's text form of an architecture; the inverse of :meth:`parse`."""
+        """Return the field's text form of an architecture.
+
+        It is the inverse of :meth:`parse`.
+        """
 
     @abstractmethod
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the representative of all architectures that compute the same function."""
+        """Return the representative of all architectures that compute the same."""
 
     @abstractmethod
     def skeleton(self, **settings: object) -> Skeleton:
@@ -288,56 +343,66 @@ class SearchSpace(ABC):
     @property
     def size(self) -> int:
         """Number of architectures of the space."""
-        return prod(
-            _count_choices(self.cells[place.cell], place.node)
-            for place in self._summing_nodes
-        )
+        counts = []
+        for place in self._summing_nodes:
+            cell = self.cells[place.cell]
+            counts.append(_count_choices(cell, place.node))
+        return prod(counts)
 
     @property
-    def _summing_nodes(self) -> list[_Place]:
+    def _summing_nodes(self) -> list[_SummingNode]:
         """Nodes that are no inputs, cell type by cell type."""
         places = []
-        for c, cell in enumerate(self.cells):
-            places += [_Place(c, node) for node in range(cell.inputs, cell.nodes)]
+        for index, cell in enumerate(self.cells):
+            places += [_SummingNode(index, node) for node in cell.summing_nodes]
         return places
 
     def enumerate(self) -> Iterator[Architecture]:
-        """Yield every architecture, in lexicographic order of the operation indices where every edge is kept.
+        """Yield every architecture.
 
-        Raises UserError for a space that cannot be listed.
+        Where every edge is kept they come in lexicographic order of the operation
+        indices. Raises UserError for a space that cannot be listed.
         """
         places = self._summing_nodes
-        of_nodes = [
-            list(_node_choices(self.cells[place.cell], place.node)) for place in places
-        ]
-        for combination in product(*of_nodes):
+        choices_by_node = []
+        for place in places:
+            cell = self.cells[place.cell]
+            choices_by_node.append(list(_node_choices(cell, place.node)))
+        for combination in product(*choices_by_node):
             rows = self._blank_rows()
             for place, chosen in zip(places, combination, strict=True):
+                row = rows[place.cell]
                 for edge, choice in chosen:
-                    rows[place.cell][edge] = choice
-            yield Architecture(tuple(map(tuple, rows)))
+                    row[edge] = choice
+            yield _architecture_of_rows(rows)
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """Draw one architecture: every node's kept inputs and every edge's operation uniformly."""
+        """Draw one architecture.
+
+        Every node's kept inputs and every edge's operation are drawn uniformly.
+        """
         rows = self._blank_rows()
         for place in self._summing_nodes:
             cell = self.cells[place.cell]
             edges = cell.incoming(place.node)
             keeps = cell.kept_inputs(place.node)
             if keeps is not None and keeps < len(edges):
-                edges = sorted(rng.choice(edges, keeps, replace=False).tolist())
+                kept = rng.choice(edges, keeps, replace=False)
+                edges = sorted(kept.tolist())
             for edge in edges:
                 candidates = cell.candidates(edge)
-                rows[place.cell][edge] = candidates[int(rng.integers(len(candidates)))]
-        return Architecture(tuple(map(tuple, rows)))
+                drawn = int(rng.integers(len(candidates)))
+                rows[place.cell][edge] = candidates[drawn]
+        return _architecture_of_rows(rows)
 
     def _blank_rows(self) -> list[list[int | None]]:
         """Return choices of an architecture without edges, to be filled."""
         return [[None] * len(cell.edges) for cell in self.cells]
 
     def draw_probabilities(self, choices: np.ndarray) -> np.ndarray | None:
-        """Return the probability with which :meth:`sample` draws each architecture; None where that is not known.
+        """Return the probability with which :meth:`sample` draws each architecture.
 
+        None where that is not known, as in a space that samples in another way.
         Architectures are not equally likely where the edges that a node can keep have
         unequally many operations.
 
@@ -350,8 +415,9 @@ class SearchSpace(ABC):
         probabilities = np.ones(len(choices))
         column = 0
         for cell in self.cells:
-            for node in range(cell.inputs, cell.nodes):
-                probabilities /= sum(1 for _ in _kept_sets(cell, node))
+            for node in cell.summing_nodes:
+                kept_sets = sum(1 for _ in _kept_sets(cell, node))
+                probabilities /= kept_sets
             for edge in range(len(cell.edges)):
                 kept = choices[:, column] != DROPPED
                 probabilities[kept] /= len(cell.candidates(edge))
@@ -361,41 +427,56 @@ class SearchSpace(ABC):
     @cached_property
     def edges(self) -> tuple[tuple[Edge, ...], ...]:
         """Edges of every cell type, in order."""
-        return tuple(_edges_of(cell, place) for place, cell in enumerate(self.cells))
+        by_cell = []
+        for index, cell in enumerate(self.cells):
+            by_cell.append(_edges_of(cell, index))
+        return tuple(by_cell)
 
-    def open_edges(self, decisions: Decisions, cell: int | None = None) -> list[Edge]:
-        """Return the undecided edges in order, of one cell type or of all."""
+    def open_edges(
+        self,
+        decisions: Decisions,
+        cell: int | None = None,
+    ) -> list[Edge]:
+        """Return the undecided edges in order, of one cell type or of all.
+
+        Args:
+            decisions: say which edges are decided.
+            cell: index of the cell type; None for all.
+        """
         edges = chain.from_iterable(self.edges) if cell is None else self.edges[cell]
-        return [
-            edge for edge in edges if decisions.choices[edge.cell][edge.index] == OPEN
-        ]
+        choices = decisions.choices
+        return [edge for edge in edges if choices[edge.cell][edge.index] == OPEN]
 
-    def open_choices(self, decisions: Decisions, cell: int) -> list[Edge]:
-        """Return the undecided edges of a cell type that have more than one operation to choose from."""
-        return [
-            edge
-            for edge in self.open_edges(decisions, cell)
-            if len(edge.operations) > 1
-        ]
+    def open_choices(
+        self,
+        decisions: Decisions,
+        cell: int,
+    ) -> list[Edge]:
+        """Return the undecided edges of a cell type that have several operations."""
+        undecided = self.open_edges(decisions, cell)
+        return [edge for edge in undecided if len(edge.operations) > 1]
 
-    def settle(self, decisions: Decisions) -> Decisions:
-        """Return the decisions with every undecided edge of one operation decided for it."""
+    def decide_forced_edges(self, decisions: Decisions) -> Decisions:
+        """Return the decisions with every open edge of one operation decided for it."""
         for edge in self.open_edges(decisions):
             if len(edge.operations) == 1:
                 decisions = decisions.decide(edge.cell, edge.index, 0)
         return decisions
 
-    def overfull_nodes(self, decisions: Decisions) -> list[Node]:
+    def overfull_nodes(self, decisions: Decisions) -> list[OverfullNode]:
         """Return the nodes that have more inputs than they keep, in order."""
         nodes = []
-        for place, cell in enumerate(self.cells):
-            row = decisions.choices[place]
-            for index in range(cell.inputs, cell.nodes):
-                keeps = cell.kept_inputs(index)
-                kept = [edge for edge in cell.incoming(index) if row[edge] != DROPPED]
-                if keeps is not None and len(kept) > keeps:
-                    inputs = tuple(self.edges[place][edge] for edge in kept)
-                    nodes.append(Node(place, index, keeps, inputs))
+        for place in self._summing_nodes:
+            cell = self.cells[place.cell]
+            keeps = cell.kept_inputs(place.node)
+            if keeps is None:
+                continue
+            row = decisions.choices[place.cell]
+            edges = self.edges[place.cell]
+            incoming = cell.incoming(place.node)
+            inputs = [edges[index] for index in incoming if row[index] != DROPPED]
+            if len(inputs) > keeps:
+                nodes.append(OverfullNode(place.cell, place.node, keeps, tuple(inputs)))
         return nodes
 
     @cached_property
@@ -415,17 +496,24 @@ class SearchSpace(ABC):
 
     @cached_property
     def representatives(self) -> tuple[Architecture, ...]:
-        """Canonical representatives, sorted."""
-        return tuple(sorted(set(self.classes.values()), key=lambda a: a.choices))
+        """Canonical representatives, sorted by their choices."""
+        distinct = set(self.classes.values())
+        return tuple(sorted(distinct, key=attrgetter("choices")))
 
     def undecided(self) -> Decisions:
         """Return decisions with every edge open.
 
         Raises UserError for a space without a supernet.
         """
-        return Decisions(tuple((OPEN,) * len(cell.edges) for cell in self.cells))
+        rows = [(OPEN,) * len(cell.edges) for cell in self.cells]
+        return Decisions(tuple(rows))
 
-    def operation(self, cell: int, edge: int, choice: int) -> str:
+    def operation(
+        self,
+        cell: int,
+        edge: int,
+        choice: int,
+    ) -> str:
         """Return the name of an operation on an edge."""
         return self.cells[cell].operations[edge][choice]
 
@@ -435,12 +523,17 @@ class SearchSpace(ABC):
         Each has its `name`, its number of `inputs` and `nodes`, its `output` nodes, and
         its kept `edges` as [source, target, operation].
         """
-        return [
-            _cell_graph(cell, row)
-            for cell, row in zip(self.cells, architecture.choices, strict=True)
-        ]
+        cells = []
+        for cell, row in zip(self.cells, architecture.choices, strict=True):
+            cells.append(_drawable_cell(cell, row))
+        return cells
 
-    def operation_index(self, cell: int, edge: int, name: str) -> int:
+    def operation_index(
+        self,
+        cell: int,
+        edge: int,
+        name: str,
+    ) -> int:
         """Return the index of an operation on an edge.
 
         Raises UserError, with the nearest name, if it is not allowed there.
@@ -451,35 +544,81 @@ class SearchSpace(ABC):
         return allowed.index(name)
 
 
-def checked_skeleton(space: SearchSpace, settings: Mapping[str, object]) -> Skeleton:
+def build_skeleton(
+    space: SearchSpace,
+    settings: Mapping[str, object],
+) -> Skeleton:
     """Return a space's skeleton with these settings.
 
     Raises UserError for an unknown setting, and where a supernet of it would have more
     than :data:`.limits.MOST_WEIGHTS` weights, so that no machine has the memory.
     """
     skeleton = space.skeleton(**settings)
-    operations = [sum(map(len, cell.operations)) for cell in space.cells]
-    weights = sum(
-        9 * layer.channels**2 * operations[layer.cell]
-        for layer in skeleton.layers
-        if layer.block == "cell"
-    )
+    weights = 0
+    for layer in skeleton.layers:
+        if layer.is_cell:
+            cell = space.cells[layer.cell]
+            operations = sum(map(len, cell.operations))
+            weights += 9 * layer.channels**2 * operations
     if weights > MOST_WEIGHTS:
         raise UserError(
-            f"a supernet of {space.name} with {_in_words(settings)} could have {weights:.1e} weights, more than "
+            f"a supernet of {space.name} with {_format_settings(settings)} could have {weights:.1e} weights, more than "
             f"{MOST_WEIGHTS:.0e}: name fewer channels or layers"
         )
     return skeleton
 
 
-def _in_words(settings: Mapping[str, object]) -> str:
+def _format_settings(settings: Mapping[str, object]) -> str:
     return ", ".join(f"{key}={value}" for key, value in settings.items())
 
 
+class SkeletonSettings(dict[str, object]):
+    """Settings of a skeleton by name, checked by :func:`skeleton_settings`."""
+
+    def number(self, name: str) -> int:
+        """Return a setting that is a whole number."""
+        value = self[name]
+        assert isinstance(value, int)
+        return value
+
+    def text(self, name: str) -> str:
+        """Return a setting that is a text."""
+        value = self[name]
+        assert isinstance(value, str)
+        return value
+
+    def word(
+        self,
+        name: str,
+        allowed: Collection[str],
+        title: str,
+    ) -> str:
+        """Return a setting that is one of some words.
+
+        Args:
+            name: of the setting.
+            allowed: the words.
+            title: what messages call the setting.
+
+        Raises UserError, with the nearest word, for another one.
+        """
+        value = self.text(name)
+        if value not in allowed:
+            raise unknown(title, value, allowed)
+        return value
+
+
 def skeleton_settings(
-    space: str, settings: dict[str, object], defaults: dict[str, object]
-) -> dict[str, object]:
+    space: str,
+    settings: Mapping[str, object],
+    defaults: Mapping[str, object],
+) -> SkeletonSettings:
     """Return `defaults` updated by `settings`.
+
+    Args:
+        space: name of the space, for messages.
+        settings: that a study gives.
+        defaults: of all settings there are, whole numbers or texts.
 
     Raises UserError for a name without a default, a value of another type, or a number
     below 1.
@@ -487,54 +626,94 @@ def skeleton_settings(
     for key, value in settings.items():
         if key not in defaults:
             raise unknown(f"skeleton setting of {space}", key, defaults)
-        default = defaults[key]
-        most = MOST_CHANNELS if key == "channels" else MOST_LAYERS
-        if isinstance(value, int) and value > most:
-            raise UserError(
-                f"skeleton setting '{key}' of {space} must be at most {most:,}, not {value:,}"
-            )
-        if type(value) is not type(default) or (isinstance(value, int) and value < 1):
-            wanted = (
-                "a whole number of at least 1" if isinstance(default, int) else "a text"
-            )
-            raise UserError(
-                f"skeleton setting '{key}' of {space} must be {wanted}, not {value!r}"
-            )
-    return {**defaults, **settings}
+        _require_setting(space, key, value, defaults[key])
+    return SkeletonSettings({**defaults, **settings})
 
 
-def complete_edges(inputs: int, nodes: int) -> tuple[tuple[int, int], ...]:
-    """Return the edges (source, target), by target, of a cell in which every node reads all nodes before it."""
+def _require_setting(
+    space: str,
+    key: str,
+    value: object,
+    default: object,
+) -> None:
+    """Raise UserError for a value that a skeleton setting cannot have."""
+    most = MOST_CHANNELS if key == "channels" else MOST_LAYERS
+    if isinstance(value, int) and value > most:
+        raise UserError(
+            f"skeleton setting '{key}' of {space} must be at most {most:,}, not {value:,}"
+        )
+    is_too_small = isinstance(value, int) and value < 1
+    if type(value) is type(default) and not is_too_small:
+        return
+    wanted = "a whole number of at least 1" if isinstance(default, int) else "a text"
+    raise UserError(
+        f"skeleton setting '{key}' of {space} must be {wanted}, not {value!r}"
+    )
+
+
+def complete_edges(
+    inputs: int,
+    nodes: int,
+) -> tuple[tuple[int, int], ...]:
+    """Return the edges (source, target) of a cell whose nodes read all before them.
+
+    Args:
+        inputs: number of input nodes, which read nothing.
+        nodes: number of nodes, inputs included.
+
+    Returns:
+        the edges by target, then by source.
+    """
     edges: list[tuple[int, int]] = []
     for target in range(inputs, nodes):
         edges += [(source, target) for source in range(target)]
     return tuple(edges)
 
 
-class _Place(NamedTuple):
+class _SummingNode(NamedTuple):
     """A node of a cell type, by their indices."""
 
     cell: int
     node: int
 
 
-def _edges_of(cell: Cell, place: int) -> tuple[Edge, ...]:
-    """Return the edges of the cell type at a place, in order."""
+def _architecture_of_rows(rows: Sequence[Sequence[int | None]]) -> Architecture:
+    """Return the architecture of choices by cell type and edge."""
+    return Architecture(tuple(tuple(row) for row in rows))
+
+
+def _edges_of(
+    cell: Cell,
+    cell_index: int,
+) -> tuple[Edge, ...]:
+    """Return the edges of a cell type, in order."""
     edges = []
     for index, (source, target) in enumerate(cell.edges):
-        candidates = tuple(cell.candidates(index))
-        edges.append(
-            Edge(place, index, source, target, cell.operations[index], candidates)
+        edge = Edge(
+            cell=cell_index,
+            index=index,
+            source=source,
+            target=target,
+            operations=cell.operations[index],
+            candidates=tuple(cell.candidates(index)),
         )
+        edges.append(edge)
     return tuple(edges)
 
 
-def _cell_graph(cell: Cell, row: Sequence[int | None]) -> dict[str, object]:
-    """Return a cell as plain data, by the choices on its edges; see :meth:`SearchSpace.graph`."""
+def _drawable_cell(
+    cell: Cell,
+    row: Sequence[int | None],
+) -> dict[str, object]:
+    """Return a cell as plain data; see :meth:`SearchSpace.graph`.
+
+    Args:
+        cell: the cell type.
+        row: the choices on its edges.
+    """
     edges = []
-    for (source, target), names, choice in zip(
-        cell.edges, cell.operations, row, strict=True
-    ):
+    parts = zip(cell.edges, cell.operations, row, strict=True)
+    for (source, target), names, choice in parts:
         if choice is not None:
             edges.append([source, target, names[choice]])
     return {
@@ -546,23 +725,41 @@ def _cell_graph(cell: Cell, row: Sequence[int | None]) -> dict[str, object]:
     }
 
 
-def _kept_sets(cell: Cell, node: int) -> Iterator[tuple[int, ...]]:
+def _kept_sets(
+    cell: Cell,
+    node: int,
+) -> Iterator[tuple[int, ...]]:
     """Return every set of incoming edges that a node may keep."""
     edges = cell.incoming(node)
-    keeps = cell.kept_inputs(node)
-    return combinations(edges, len(edges) if keeps is None else min(keeps, len(edges)))
+    return combinations(edges, cell.count_kept(node))
 
 
-def _node_choices(cell: Cell, node: int) -> Iterator[tuple[tuple[int, int], ...]]:
-    """Yield every choice of a node's inputs: (edge, operation) of those kept."""
+class _ChosenEdge(NamedTuple):
+    """An edge that an architecture has.
+
+    Attributes:
+        edge: index of the edge.
+        choice: index of its operation.
+    """
+
+    edge: int
+    choice: int
+
+
+def _node_choices(
+    cell: Cell,
+    node: int,
+) -> Iterator[list[_ChosenEdge]]:
+    """Yield every choice of a node's inputs, each the edges that are kept."""
     for kept in _kept_sets(cell, node):
         for operations in product(*map(cell.candidates, kept)):
-            yield tuple(zip(kept, operations, strict=True))
+            yield list(map(_ChosenEdge, kept, operations))
 
 
 def _count_choices(cell: Cell, node: int) -> int:
     """Return the number of choices of a node's inputs and their operations."""
     total = 0
     for kept in _kept_sets(cell, node):
-        total += prod(len(cell.candidates(edge)) for edge in kept)
+        counts = [len(cell.candidates(edge)) for edge in kept]
+        total += prod(counts)
     return total

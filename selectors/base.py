@@ -30,20 +30,38 @@ from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSp
 from archselect.selectors.search import Search
 from archselect.selectors.selection import Better, Scale, Selection
 
-__all__ = ["Batch", "Evaluation", "Scale", "Search", "Selection", "Selector", "Task"]
+__all__ = [
+    "Evaluation",
+    "Minibatch",
+    "Scale",
+    "Search",
+    "Selection",
+    "Selector",
+    "Task",
+]
 
 Item = TypeVar("Item")
 
 
-class Batch(NamedTuple):
-    """Images (batch, channels, height, width), normalised, and labels (batch,), on the task's device."""
+class Minibatch(NamedTuple):
+    """A batch of images for a proxy, on the task's device.
+
+    Attributes:
+        images: (batch, channels, height, width), normalised.
+        labels: (batch,).
+    """
 
     images: Tensor
     labels: Tensor
 
 
 class Evaluation(NamedTuple):
-    """Accuracy in per cent and mean cross-entropy over a part of the data."""
+    """How good a supernet is on a part of the data.
+
+    Attributes:
+        accuracy: in per cent.
+        loss: mean cross-entropy.
+    """
 
     accuracy: float
     loss: float
@@ -81,36 +99,50 @@ class Task(ABC):
                 where the selector has none.
             better: which way they are better.
             architectures: what scores of whole architectures are called, and which way
-                they are better.
+                they are better; None where the selector has none.
         """
-        return Search(
-            self, None if score is None else Scale(score, better), architectures
-        )
+        operations = None if score is None else Scale(score, better)
+        return Search(self, operations, architectures)
 
     def pick(self, items: Sequence[Item]) -> Item:
         """Return one of the items, each as likely as the others, drawn from `rng`."""
-        return items[int(self.rng.integers(len(items)))]
+        place = int(self.rng.integers(len(items)))
+        return items[place]
 
     @abstractmethod
     def mixture(
         self, decisions: Decisions, alphas: Sequence[Tensor] | None = None
     ) -> Mixture:
-        """Return softmax(alpha) on open edges and one-hot on decided ones; `alphas` default to the task's."""
+        """Return the mixture under decisions.
+
+        It is softmax(alpha) on open edges, one-hot on decided ones and zero on dropped
+        ones.
+
+        Args:
+            decisions: which edges are decided.
+            alphas: one (edges, operations) tensor per cell type; None for the task's.
+        """
 
     @abstractmethod
     def new_alphas(self) -> tuple[Tensor, ...]:
-        """Return freshly drawn architecture weights, 1e-3 x normal; another draw at each call."""
+        """Return architecture weights, 1e-3 x normal, drawn again at each call.
+
+        There is one (edges, operations) tensor per cell type.
+        """
 
     @abstractmethod
     def evaluate(
-        self, mixture: Mixture, norm: str = "running", augment: bool = False
+        self,
+        mixture: Mixture,
+        norm: str = "running",
+        augment: bool = False,
     ) -> Evaluation:
         """Return the supernet's accuracy and loss over the whole validation half.
 
-        Leaves the supernet as it was.
+        The supernet is left as it was.
 
         Args:
-            mixture: what goes forward.
+            mixture: of the supernet's operations.
             norm: batch-norm mode, "running" or "batch".
             augment: whether the images are augmented as in training.
         """
@@ -124,31 +156,48 @@ class Task(ABC):
         norm: str = "running",
         augment: bool = False,
     ) -> Evaluation:
-        """Return the accuracy and loss that the supernet would have, were it tuned with these edges fixed.
+        """Return the accuracy and loss that the supernet would have after tuning.
 
-        As :meth:`tune` and then :meth:`evaluate`, but the supernet and the alphas are
-        left as they were, so that every candidate starts from the same weights and sees
-        the same batches.
+        It does what :meth:`tune` and then :meth:`evaluate` do, but the supernet and the
+        alphas are left as they were. So every candidate starts from the same weights
+        and sees the same batches.
+
+        Args:
+            decisions: the edges that are fixed meanwhile.
+            epochs: of training.
+            learning_rate: of the weights, constant.
+            norm: as for :meth:`evaluate`.
+            augment: as for :meth:`evaluate`.
         """
 
     @abstractmethod
-    def minibatch(self, size: int) -> Batch:
-        """Return a random minibatch of the training half, augmented as in training; another one at each call.
+    def minibatch(self, size: int) -> Minibatch:
+        """Return a random minibatch of the training half, augmented as in training.
 
-        Raises ValueError where the half has fewer images: the run then fails, and the
-        study goes on.
+        It is drawn again at each call. Raises ValueError where the half has fewer than
+        `size` images: the run then fails, and the study continues.
         """
 
     @abstractmethod
     def proxy(
-        self, name: str, mixture: Mixture, batch: Batch, norm: str = "running"
+        self,
+        name: str,
+        mixture: Mixture,
+        batch: Minibatch,
+        norm: str = "running",
     ) -> float:
         """Return a proxy's score of the supernet under a mixture, a finite number.
 
-        Leaves the supernet as it was.
+        The supernet is left as it was.
+
+        Args:
+            name: of the proxy.
+            mixture: of the supernet's operations.
+            batch: images and labels.
+            norm: batch-norm mode, "running" or "batch".
 
         Raises Undefined (:mod:`archselect.selectors.proxies.base`), naming proxy,
-        candidate and reason, where there is none.
+        candidate and reason, where there is no score.
         """
 
     @abstractmethod
@@ -156,27 +205,51 @@ class Task(ABC):
         self,
         name: str,
         mixtures: Sequence[Mixture],
-        batch: Batch,
+        batch: Minibatch,
         norm: str = "running",
     ) -> list[float]:
-        """Return a proxy's score of the supernet under each mixture, as :meth:`proxy` does one by one.
+        """Return a proxy's score of the supernet under each mixture.
 
-        On a GPU, mixtures made of one by its `without` or `fixed` that differ on one
-        edge go forward together.
+        The scores are those of :meth:`proxy`, which also says what is raised. On a GPU,
+        mixtures made of one by its `without` or `fixed` that differ on one edge go
+        forward together.
         """
 
     @abstractmethod
     def proxy_of_network(
-        self, name: str, architecture: Architecture, batches: int, size: int
+        self,
+        name: str,
+        architecture: Architecture,
+        batches: int,
+        size: int,
     ) -> float:
-        """Return a proxy's score of a freshly initialised stand-alone network, summed over minibatches.
+        """Return a proxy's score of a freshly initialised stand-alone network.
+
+        Args:
+            name: of the proxy.
+            architecture: of the network.
+            batches: number of minibatches; their scores are added up.
+            size: images per minibatch.
 
         Raises as :meth:`proxy`.
         """
 
     @abstractmethod
-    def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
-        """Train the supernet on with decided edges fixed; alphas follow if the recipe updates them."""
+    def tune(
+        self,
+        decisions: Decisions,
+        epochs: int,
+        learning_rate: float,
+    ) -> None:
+        """Train the supernet further with decided edges fixed.
+
+        The alphas are trained, too, if the recipe updates them.
+
+        Args:
+            decisions: the edges that are fixed.
+            epochs: of training.
+            learning_rate: of the weights, constant.
+        """
 
 
 class Selector(BaseModel, ABC):

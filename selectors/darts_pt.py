@@ -1,26 +1,28 @@
-"""DARTS-PT: perturbation-based selection from a trained supernet (Wang et al., ICLR 2021, algorithm 1)."""
+"""DARTS-PT: perturbation-based selection from a trained supernet.
+
+Wang et al., ICLR 2021, algorithm 1.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
-from archselect.nasbench_adapters.limits import MOST_EPOCHS
 from archselect.nasbench_adapters.networks import Mixture
+from archselect.nasbench_adapters.setting_types import Epochs, Positive
 from archselect.selectors.base import Selection, Selector, Task
 from archselect.selectors.pruning import prune_node
 from archselect.selectors.search import Search
 
 
 class DartsPT(Selector):
-    """Decide edges in random order; keep the operation whose removal hurts the supernet most; tune in between.
+    """Decide edges in random order, each for the operation whose removal hurts most.
 
-    Removal sets the operation's mixture weight to zero. A round decides one edge of
-    every cell type. Where the space keeps a number of inputs per node, rounds follow
-    that thin out one node of every cell type: see :mod:`archselect.selectors.pruning`.
-    The defaults are the released code's; where it, later code bases and the paper
-    differ there is a setting.
+    The supernet is tuned in between. Removal sets the operation's mixture weight to
+    zero. A round decides one edge of every cell type. Where the space keeps a number of
+    inputs per node, rounds follow that prune one node of every cell type: see
+    :mod:`archselect.selectors.pruning`. The defaults are the released code's; where it,
+    later code bases and the paper differ there is a setting.
 
     Settings:
         score: "accuracy" keeps the operation whose removal leaves the lowest, "loss"
@@ -49,8 +51,8 @@ class DartsPT(Selector):
     augment: bool = True
     renormalise: bool = False
     edges_restored: bool = True
-    tune_epochs: int = Field(5, ge=0, le=MOST_EPOCHS)
-    tune_learning_rate: float = Field(0.0025, gt=0)
+    tune_epochs: Epochs = 5
+    tune_learning_rate: Positive = 0.0025
 
     def select(self, task: Task) -> Selection:
         """See :class:`DartsPT`."""
@@ -62,27 +64,27 @@ class DartsPT(Selector):
             for edges in parts:
                 edge = task.pick(edges)
                 mixtures = search.without(edge, renormalise=self.renormalise)
-                search.decide(
-                    edge, [self._measure(task, mixture) for mixture in mixtures]
-                )
+                values = [self._measure(task, mixture) for mixture in mixtures]
+                search.decide(edge, values)
             self._tune(task, search)
+        measure = partial(self._measure, task)
         for node_parts in search.node_rounds():
             for nodes in node_parts:
-                prune_node(
-                    search,
-                    task.pick(nodes),
-                    lambda decisions: self._measure(task, search.mixture_of(decisions)),
-                    edges_restored=self.edges_restored,
-                )
+                node = task.pick(nodes)
+                prune_node(search, node, measure, edges_restored=self.edges_restored)
             self._tune(task, search)
         return search.selection()
 
-    def _measure(self, task: Task, mixture: Mixture) -> float:
+    def _measure(
+        self,
+        task: Task,
+        mixture: Mixture,
+    ) -> float:
         """Return the supernet's accuracy in per cent, or its loss, under a mixture."""
         evaluation = task.evaluate(mixture, norm=self.norm, augment=self.augment)
         return evaluation.accuracy if self.score == "accuracy" else evaluation.loss
 
     def _tune(self, task: Task, search: Search) -> None:
-        """Train the supernet on between two rounds."""
+        """Train the supernet between two rounds, not after the last."""
         if not search.is_finished:
             task.tune(search.decisions, self.tune_epochs, self.tune_learning_rate)

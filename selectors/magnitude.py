@@ -1,4 +1,7 @@
-"""Magnitude: keep the operation with the largest architecture weight (Liu et al., DARTS, ICLR 2019, section 2.4)."""
+"""Magnitude: keep the operation with the largest architecture weight.
+
+Liu et al., DARTS, ICLR 2019, section 2.4.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from archselect.selectors.base import Selection, Selector, Task
 
 
 class Magnitude(Selector):
-    """On every edge the operation with the largest softmax(alpha), and on every node the edges with the largest.
+    """The operation with the largest softmax(alpha) on every edge.
 
     Where the space keeps a number of inputs per node, those whose best operation weighs
     most are kept, and `none` is no candidate; elsewhere `none` may win. Ties go to the

@@ -1,15 +1,18 @@
-"""Operation scores: what a scorer thinks of every operation on every edge (Xiang et al., Zero-Cost-PT, section 3)."""
+"""Operation scores: how a scorer judges every operation on every edge.
+
+Xiang et al., Zero-Cost-PT, section 3.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from itertools import chain
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
 from archselect.nasbench_adapters.networks import Mixture
+from archselect.nasbench_adapters.setting_types import BatchSize, Epochs, Positive
 from archselect.nasbench_adapters.space import Edge
 from archselect.selectors.base import Selection, Selector, Task
 from archselect.selectors.proxies import get_proxy
@@ -19,15 +22,15 @@ from archselect.selectors.selection import Better
 
 
 class OperationScores(Selector):
-    """Score all operations of all open edges, decide the first of these edges, and score the others again.
+    """Score all operations of all open edges, decide the first edge, and score again.
 
-    An instrument rather than a method: with edges in their fixed order the scores of
-    every iteration can be held against an oracle (table "operations"), those of the
-    first being of every (edge, operation) pair of the supernet as
-    it is. It covers the scorers of the paper's figure: perturbation by a proxy (zc-pt)
+    It is an instrument rather than a method. With edges in their fixed order the scores
+    of every iteration can be compared with an oracle's (table "operations"); those of
+    the first iteration are of every (edge, operation) pair of the supernet as it is. It
+    covers the scorers of the paper's figure: perturbation by a proxy (zc-pt)
     or by accuracy (darts-pt), and discretisation (disc-zc, disc-acc). One minibatch is
     drawn for each edge that a proxy scores. Where the space keeps a number of inputs
-    per node, the nodes are thinned in order at the end.
+    per node, the nodes are pruned in order at the end.
 
     Settings:
         change: "mask" leaves the operation out (and keeps the one that hurts most),
@@ -51,26 +54,30 @@ class OperationScores(Selector):
     )
     paper: ClassVar[str] = "Xiang et al., Zero-Cost-PT, AAAI 2023, arXiv 2106.06799"
     formulation: ClassVar[int] = 1
-    # Other values do not go with most settings, which a check would then vary one by
-    # one.
+    # Candidates are tuned under few settings only, and a check varies the settings one
+    # by one.
     small: ClassVar[Mapping[str, object]] = {"candidate_epochs": 0}
 
     change: Literal["mask", "fix"] = "mask"
     measure: str = "nwot"
     rescore: bool = True
-    batch_size: int = Field(256, ge=2, le=MOST_IMAGES_AT_ONCE)
+    batch_size: BatchSize = 256
     norm: Literal["batch", "running"] = "running"
     augment: bool = False
     edges_restored: bool = True
-    tune_epochs: int = Field(0, ge=0, le=MOST_EPOCHS)
-    candidate_epochs: int = Field(0, ge=0, le=MOST_EPOCHS)
-    tune_learning_rate: float = Field(0.0025, gt=0)
+    tune_epochs: Epochs = 0
+    candidate_epochs: Epochs = 0
+    tune_learning_rate: Positive = 0.0025
 
-    def model_post_init(self, context: object) -> None:
-        """Raises UserError for an unknown proxy, and for candidates that are tuned but not fixed and measured."""
+    def model_post_init(self, _context: object) -> None:
+        """Raise UserError for an unknown proxy, and for settings that do not fit.
+
+        Candidates can be tuned only if they are fixed and their accuracy is measured.
+        """
         if self.measure != "accuracy":
             get_proxy(self.measure)
-        if self.candidate_epochs and (self.change, self.measure) != ("fix", "accuracy"):
+        is_disc_acc = self.change == "fix" and self.measure == "accuracy"
+        if self.candidate_epochs and not is_disc_acc:
             raise UserError(
                 "candidate_epochs needs change = 'fix' and measure = 'accuracy'"
             )
@@ -79,7 +86,7 @@ class OperationScores(Selector):
         """See :class:`OperationScores`."""
         search = task.search(self._scale_name, better=self._better)
         for number, parts in enumerate(search.rounds()):
-            edges = [edge for part in parts for edge in part]
+            edges = list(chain.from_iterable(parts))
             with search.step():
                 if self.rescore or number == 0:
                     for edge in edges:
@@ -87,52 +94,57 @@ class OperationScores(Selector):
                 search.decide(edges[0])
             if self.tune_epochs and not search.is_finished:
                 task.tune(search.decisions, self.tune_epochs, self.tune_learning_rate)
-        # An edge is dropped where the rest is best, whichever way the operations'
-        # scores go.
-        sign = -1 if self.change == "fix" else 1
+        measure = partial(self._measure_without_edge, task)
         for node_parts in search.node_rounds():
             for nodes in node_parts:
-                prune_node(
-                    search,
-                    nodes[0],
-                    lambda decisions: (
-                        sign * self._measure(task, search.mixture_of(decisions))
-                    ),
-                    edges_restored=self.edges_restored,
-                )
+                node = nodes[0]
+                prune_node(search, node, measure, edges_restored=self.edges_restored)
         return search.selection()
 
     @property
     def _scale_name(self) -> str:
-        return f"{self.measure} {'with it alone' if self.change == 'fix' else 'without it'}"
+        """Name of the operations' scores in reports."""
+        changed = "with it alone" if self.change == "fix" else "without it"
+        return f"{self.measure} {changed}"
 
     @property
     def _better(self) -> Better:
-        """Which score an operation that matters has."""
-        of_measure = (
-            "higher" if self.measure == "accuracy" else get_proxy(self.measure).better
-        )
-        is_high = (of_measure == "higher") == (self.change == "fix")
-        return "higher" if is_high else "lower"
+        """Which way the score of an operation that matters goes."""
+        is_accuracy = self.measure == "accuracy"
+        better = "higher" if is_accuracy else get_proxy(self.measure).better
+        if self.change == "fix":
+            return better
+        return "lower" if better == "higher" else "higher"
 
-    def _scores(self, task: Task, search: Search, edge: Edge) -> list[float]:
+    def _scores(
+        self,
+        task: Task,
+        search: Search,
+        edge: Edge,
+    ) -> list[float]:
         """Return the scores of an edge's operations, in index order."""
         if self.candidate_epochs:
-            return [
-                self._tuned_accuracy(task, search, edge, choice)
-                for choice in edge.choices
-            ]
+            accuracies = []
+            for choice in edge.choices:
+                accuracies.append(self._tuned_accuracy(task, search, edge, choice))
+            return accuracies
         mixtures = search.only(edge) if self.change == "fix" else search.without(edge)
         if self.measure == "accuracy":
             return [self._measure(task, mixture) for mixture in mixtures]
-        return task.proxies(
-            self.measure, mixtures, task.minibatch(self.batch_size), norm=self.norm
-        )
+        batch = task.minibatch(self.batch_size)
+        return task.proxies(self.measure, mixtures, batch, norm=self.norm)
 
     def _tuned_accuracy(
-        self, task: Task, search: Search, edge: Edge, choice: int
+        self,
+        task: Task,
+        search: Search,
+        edge: Edge,
+        choice: int,
     ) -> float:
-        """Return the accuracy that the supernet has in per cent after tuning with the edge fixed to an operation."""
+        """Return the accuracy in per cent after tuning with an operation alone.
+
+        The edge carries the operation `choice` meanwhile.
+        """
         fixed = search.decisions.decide(edge.cell, edge.index, choice)
         tuned = task.evaluate_tuned(
             fixed,
@@ -143,10 +155,26 @@ class OperationScores(Selector):
         )
         return tuned.accuracy
 
-    def _measure(self, task: Task, mixture: Mixture) -> float:
-        """Return the accuracy in per cent, or the proxy's score, of the supernet under a mixture."""
+    def _measure(
+        self,
+        task: Task,
+        mixture: Mixture,
+    ) -> float:
+        """Return the supernet's accuracy in per cent, or a proxy's score of it."""
         if self.measure == "accuracy":
             return task.evaluate(mixture, norm=self.norm, augment=self.augment).accuracy
-        return task.proxy(
-            self.measure, mixture, task.minibatch(self.batch_size), norm=self.norm
-        )
+        batch = task.minibatch(self.batch_size)
+        return task.proxy(self.measure, mixture, batch, norm=self.norm)
+
+    def _measure_without_edge(
+        self,
+        task: Task,
+        mixture: Mixture,
+    ) -> float:
+        """Return the score of the supernet without an edge.
+
+        The edge is dropped whose loss leaves the best supernet, whichever way the
+        operations' scores go. So the sign is changed where operations are fixed.
+        """
+        value = self._measure(task, mixture)
+        return -1 * value if self.change == "fix" else value

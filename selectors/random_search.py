@@ -1,4 +1,7 @@
-"""A uniformly random architecture: the baseline every selector must beat (Li and Talwalkar, UAI 2019)."""
+"""A uniformly random architecture: the baseline that every selector must beat.
+
+Li and Talwalkar, UAI 2019.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from archselect.selectors.base import Selection, Selector, Task
 
 
 class Random(Selector):
-    """One architecture, every edge's operation drawn uniformly. Looks at no score."""
+    """One architecture, drawn as the space draws one; no score is looked at."""
 
     name: ClassVar[str] = "random"
     summary: ClassVar[str] = "one architecture drawn uniformly"
@@ -17,4 +20,5 @@ class Random(Selector):
 
     def select(self, task: Task) -> Selection:
         """See :class:`Random`."""
-        return task.search().selection(task.space.sample(task.rng), uniform=True)
+        architecture = task.space.sample(task.rng)
+        return task.search().selection(architecture, uniform=True)

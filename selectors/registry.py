@@ -1,4 +1,8 @@
-"""The selectors by name: archselect's own, those that installed packages declare, and those of users' files."""
+"""The selectors by name.
+
+They are archselect's own, those that installed packages declare, and those of users'
+files.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ registry: UserClasses[Selector] = UserClasses(
 
 
 def get_selector(name: str) -> type[Selector]:
-    """The selector class of that name, or of FILE.py:CLASS.
+    """Return the selector class of a name, or of FILE.py:CLASS.
 
     Raises UserError, saying where, if there is none.
     """

@@ -1,25 +1,37 @@
-"""`Search`: the state of one selection.
+"""`Search`: the state of one selection, and all that a selector's author has to learn.
 
-It is the only thing that a selector has to learn.
-
-It knows what is decided, notes scores and decisions for the record, and builds the
-mixtures to score::
+It knows which edges are decided, builds the mixtures to score, and notes scores and
+decisions for the record::
 
     search = task.search("loss with it alone", better="lower")
     for edge in search.open_edges():
-        search.decide(edge, [task.evaluate(mixture).loss for mixture in search.only(edge)])
+        losses = [task.evaluate(mixture).loss for mixture in search.only(edge)]
+        search.decide(edge, losses)
     return search.selection()
 
-Scores belong to a step, which :meth:`Search.score` and :meth:`Search.decide` begin by
-themselves. Steps belong to a round; only a selector that starts over, as Zero-Cost-PT
-does for each of its candidates, has more than one.
+Four words have one meaning each:
+
+* An **edge** (:class:`archselect.nasbench_adapters.space.Edge`) is open until the
+  search decides it for one of its operations, or drops it. Selectors never take edges
+  apart; they hand them back.
+* A **step** is one scoring, of one edge or of several, and the decisions that follow
+  from it. :meth:`Search.score`, :meth:`Search.decide` with values, and
+  :meth:`Search.drop` each begin a step by themselves. What belongs together goes into
+  ``with search.step():``. A decision without scores belongs to the step before it.
+* In a **round** of :meth:`Search.rounds` a selector decides one or more of the open
+  edges, usually one of every cell type; in one of :meth:`Search.node_rounds` it drops
+  inputs of nodes that have too many.
+* To **start over** (:meth:`Search.start_over`) is to open all edges again. Only a
+  method that proposes several candidates does so. Steps are counted from 0 each time,
+  and the column `round` of a record says how often the search started over before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import Protocol
 
 import numpy as np
@@ -32,7 +44,7 @@ from archselect.nasbench_adapters.space import (
     Architecture,
     Decisions,
     Edge,
-    Node,
+    OverfullNode,
     SearchSpace,
 )
 from archselect.selectors.selection import (
@@ -40,13 +52,18 @@ from archselect.selectors.selection import (
     EdgeScore,
     OperationScore,
     Scale,
+    ScoredArchitecture,
     Selection,
 )
 from archselect.selectors.topology import fill_nodes
 
 
 class MakesMixtures(Protocol):
-    """The part of a task that a search needs."""
+    """The part of a task that a search needs.
+
+    Attributes:
+        space: in which it searches.
+    """
 
     space: SearchSpace
 
@@ -60,6 +77,9 @@ class MakesMixtures(Protocol):
 class Search:
     """What is decided so far, what has been scored, and the mixtures that follow.
 
+    A selector gets one from :meth:`.Task.search`. The module's docstring explains edge,
+    step, round and starting over.
+
     Args:
         task: makes the mixtures.
         operations: scale of the scores of operations and edges; None where the selector
@@ -69,9 +89,9 @@ class Search:
 
     Attributes:
         space: in which it searches.
-        decisions: of the present round; an immutable value.
+        decisions: which edges are decided at present; an immutable value.
         alphas: of which mixtures are made, one (edges, operations) tensor per cell
-            type; None stands for the task's.
+            type; None stands for the task's. A selector may set it.
     """
 
     def __init__(
@@ -79,78 +99,101 @@ class Search:
         task: MakesMixtures,
         operations: Scale | None = None,
         architectures: Scale | None = None,
-    ):
+    ) -> None:
         self.space = task.space
         self.decisions = task.space.undecided()
         self.alphas: Sequence[Tensor] | None = None
         self._task = task
         self._operations = operations
         self._architectures = architectures
-        self._round = 0
+        self._restarts = 0
         self._step = -1
         self._in_step = False
-        self._latest: dict[Edge, Sequence[float]] = {}
+        self._last_scores: dict[Edge, Sequence[float]] = {}
         self._strength: dict[Edge, float] = {}
         self._operation_scores: list[OperationScore] = []
         self._edge_scores: list[EdgeScore] = []
-        self._decided: list[Decision] = []
-        self._architecture_scores: list[tuple[Architecture, float]] = []
+        self._decided_edges: list[Decision] = []
+        self._architecture_scores: list[ScoredArchitecture] = []
 
-    # --- what is left to decide
+    # --- what is open
 
     def open_edges(self, cell: int | None = None) -> Iterator[Edge]:
-        """Yield the undecided edges in order, of one cell type or of all; those decided in the meantime are skipped."""
+        """Yield the undecided edges in order.
+
+        An edge that is decided while the loop runs is skipped.
+
+        Args:
+            cell: index of a cell type, whose edges alone are wanted; None for all.
+        """
         for edge in self.space.open_edges(self.decisions, cell):
             if self._is_open(edge):
                 yield edge
 
     def open_parts(self) -> list[list[Edge]]:
-        """Return, per cell type that has any, the open edges of several operations."""
-        parts = [
-            self.space.open_choices(self.decisions, cell)
-            for cell in range(len(self.space.cells))
-        ]
-        return [edges for edges in parts if edges]
+        """Return the open edges that have several operations, by cell type.
+
+        A cell type without such an edge has no list.
+        """
+        parts = []
+        for cell in range(len(self.space.cells)):
+            edges = self.space.open_choices(self.decisions, cell)
+            if edges:
+                parts.append(edges)
+        return parts
 
     def rounds(self) -> Iterator[list[list[Edge]]]:
-        """Yield :meth:`open_parts` until nothing is left to choose.
+        """Yield the open edges by cell type, round after round, until none is left.
 
-        Raises ValueError if nothing is decided between two of them.
+        The loop's body decides one or more of them. Edges of one operation are no
+        choice and are left out: see :meth:`open_parts`.
+
+        Raises ValueError if a round decides nothing.
         """
-        while parts := self.open_parts():
+        parts = self.open_parts()
+        while parts:
             before = self.decisions
             yield parts
             if self.decisions == before:
                 raise ValueError("a round decides no edge: call search.decide")
+            parts = self.open_parts()
 
-    def node_rounds(self) -> Iterator[list[list[Node]]]:
-        """Yield the nodes with too many inputs, until there are none: per cell type those that are left.
+    def node_rounds(self) -> Iterator[list[list[OverfullNode]]]:
+        """Yield the nodes with too many inputs by cell type, until there are none.
 
-        Edges of one operation are decided first. Raises ValueError if nothing is
-        dropped between two of them.
+        Edges of one operation are decided first. The loop's body drops inputs of one or
+        more of the nodes. In a space whose nodes keep all inputs there is no round.
+
+        Raises ValueError if a round drops nothing.
         """
-        self.decisions = self.space.settle(self.decisions)
-        while nodes := self.space.overfull_nodes(self.decisions):
+        self.decisions = self.space.decide_forced_edges(self.decisions)
+        nodes = self.space.overfull_nodes(self.decisions)
+        while nodes:
             before = self.decisions
-            parts = groupby(nodes, key=lambda node: node.cell)
-            yield [list(part) for _, part in parts]
+            by_cell = groupby(nodes, key=attrgetter("cell"))
+            yield [list(of_cell) for _, of_cell in by_cell]
             if self.decisions == before:
                 raise ValueError("a round drops no edge: call search.drop")
+            nodes = self.space.overfull_nodes(self.decisions)
 
     @property
     def is_finished(self) -> bool:
         """Whether no edge has a choice left, and no node too many inputs."""
         return not self.open_parts() and not self.space.overfull_nodes(self.decisions)
 
-    def inputs(self, node: Node) -> list[Edge]:
-        """Return the edges into a node that are not dropped."""
+    def inputs(self, node: OverfullNode) -> list[Edge]:
+        """Return the edges into a node that are not dropped, in order."""
         return [edge for edge in node.inputs if self._choice(edge) != DROPPED]
 
     # --- mixtures
 
     @property
     def mixture(self) -> Mixture:
-        """The present mixture: softmax(alpha) on open edges, one operation on decided ones, nothing on dropped ones."""
+        """Present mixture: one (edges, operations) table per cell type.
+
+        It is softmax(alpha) on open edges, one operation with weight one on decided
+        edges, and zero on dropped ones.
+        """
         return self.mixture_of(self.decisions)
 
     def mixture_of(self, decisions: Decisions) -> Mixture:
@@ -158,37 +201,53 @@ class Search:
         return self._task.mixture(decisions, self.alphas)
 
     def weights(self) -> dict[Edge, list[float]]:
-        """Return the present mixture's weights by edge, one per operation in index order, as numbers."""
-        rows = [matrix.tolist() for matrix in self.mixture.weights]
-        return {
-            edge: rows[edge.cell][edge.index][: len(edge.operations)]
-            for edges in self.space.edges
-            for edge in edges
-        }
+        """Return the present mixture's weights by edge, as numbers.
+
+        An edge has one per operation, in index order.
+        """
+        tables = [table.tolist() for table in self.mixture.weights]
+        weights = {}
+        for edge in chain.from_iterable(self.space.edges):
+            row = tables[edge.cell][edge.index]
+            weights[edge] = row[: len(edge.operations)]
+        return weights
 
     def only(self, edge: Edge) -> list[Mixture]:
-        """Return the present mixture with each of an edge's operations alone on it, in index order."""
+        """Return one mixture per operation of an edge, which carries it alone.
+
+        They are in index order; all other edges are as in :attr:`mixture`.
+        """
         mixture = self.mixture
         return [mixture.fixed(edge.cell, edge.index, choice) for choice in edge.choices]
 
-    def without(self, edge: Edge, renormalise: bool = False) -> list[Mixture]:
-        """Return the present mixture without each of an edge's operations, in index order.
+    def without(
+        self,
+        edge: Edge,
+        renormalise: bool = False,
+    ) -> list[Mixture]:
+        """Return one mixture per operation of an edge, in which it lacks that one.
+
+        They are in index order; all other edges are as in :attr:`mixture`.
 
         Args:
             edge: that loses an operation.
             renormalise: whether the weights that are left are rescaled to sum to one.
         """
         mixture = self.mixture
-        return [
-            mixture.without(edge.cell, edge.index, choice, renormalise=renormalise)
-            for choice in edge.choices
-        ]
+        mixtures = []
+        for choice in edge.choices:
+            without = mixture.without(edge.cell, edge.index, choice, renormalise)
+            mixtures.append(without)
+        return mixtures
 
     # --- scores and decisions
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """Make one step of all that is scored and decided within."""
+        """Make one step of all that is scored and decided within it.
+
+        Raises ValueError within another step.
+        """
         if self._in_step:
             raise ValueError("a step within a step: end the first one before the next")
         self._step += 1
@@ -198,12 +257,18 @@ class Search:
         finally:
             self._in_step = False
 
-    def score(self, edge: Edge, values: Sequence[float]) -> None:
+    def score(
+        self,
+        edge: Edge,
+        values: Sequence[float],
+    ) -> None:
         """Note the scores of an edge's operations, and decide nothing.
 
+        It begins a step, unless it is called within one.
+
         Args:
-            edge: an open one.
-            values: one per operation, in index order.
+            edge: an open edge.
+            values: one per operation, in index order; all of them finite.
 
         Raises:
             ValueError: the edge is decided, the number of values is not that of its
@@ -221,10 +286,15 @@ class Search:
         self._begin_step()
         for choice, value in enumerate(values):
             noted = OperationScore(
-                self._round, self._step, edge.cell, edge.index, choice, float(value)
+                round=self._restarts,
+                step=self._step,
+                cell=edge.cell,
+                edge=edge.index,
+                choice=choice,
+                value=float(value),
             )
             self._operation_scores.append(noted)
-        self._latest[edge] = values
+        self._last_scores[edge] = values
 
     def decide(
         self,
@@ -234,16 +304,16 @@ class Search:
         among: Sequence[int] | None = None,
         operation: int | None = None,
     ) -> None:
-        """Decide an edge: for the best of `values`, or of its last scores without them, or for `operation`.
+        """Decide an edge for one of its operations.
 
-        Ties go to the lower index.
+        It is the one with the best of `values`; without `values`, the one with the best
+        of the edge's last scores; or the given `operation`. Ties go to the lower index.
 
         Args:
-            edge: an open one.
+            edge: an open edge.
             values: scores to note first, as :meth:`score` takes them.
-            among: indices of the operations of which the best is taken; all if left
-                out.
-            operation: the index of the operation to keep, whatever the scores.
+            among: indices of the operations of which the best is taken; None for all.
+            operation: index of the operation to keep, whatever the scores.
 
         Raises:
             ValueError: as :meth:`score`; or `operation` is given beside `values` or
@@ -261,19 +331,24 @@ class Search:
             raise ValueError(
                 f"{edge} has no operation {choice}: it has {len(edge.operations)}"
             )
-        if edge in self._latest:
-            self._strength[edge] = self._scale_of_operations().sign * float(
-                self._latest[edge][choice]
-            )
+        if edge in self._last_scores:
+            score = float(self._last_scores[edge][choice])
+            self._strength[edge] = self._scale_of_operations().sign * score
         self._note(edge, choice)
 
-    def drop(self, node: Node, scores: Mapping[Edge, float]) -> None:
-        """Drop an input of a node: the one with the worst score, the later one of equals.
+    def drop(
+        self,
+        node: OverfullNode,
+        scores: Mapping[Edge, float],
+    ) -> None:
+        """Drop the input of a node that has the worst score, the later one of equals.
+
+        It begins a step, unless it is called within one.
 
         Args:
             node: with more inputs than it keeps.
-            scores: by input; of the supernet without it, where an edge that matters has
-                the best score.
+            scores: by input, of the supernet without that input; an edge that matters
+                has the best score. All of them finite.
 
         Raises:
             ValueError: a score is missing or not finite, or the search has no scale of
@@ -289,54 +364,69 @@ class Search:
             _require_finite(scores[edge], scale, f"the supernet without {edge}")
         self._begin_step()
         for edge in inputs:
-            value = float(scores[edge])
-            self._edge_scores.append(
-                EdgeScore(
-                    self._round, self._step, edge.cell, node.index, edge.index, value
-                )
+            noted = EdgeScore(
+                round=self._restarts,
+                step=self._step,
+                cell=edge.cell,
+                node=node.index,
+                edge=edge.index,
+                value=float(scores[edge]),
             )
+            self._edge_scores.append(noted)
         worst = min(reversed(inputs), key=lambda edge: scale.sign * scores[edge])
         self._note(worst, DROPPED)
 
     def drop_edge(self, edge: Edge) -> None:
-        """Drop an edge that needs no score of its own: an open one, or a decided one of an overfull node."""
+        """Drop an edge that needs no score of its own.
+
+        Args:
+            edge: an open edge, or a decided one into a node with too many inputs.
+        """
         self._note(edge, DROPPED)
 
     # --- rounds and results
 
-    def new_round(self) -> None:
-        """Begin again with all edges open.
+    def start_over(self) -> None:
+        """Open all edges again.
 
-        Scores and decisions of the rounds before stay noted.
+        Scores and decisions so far stay noted. The next step is number 0 again.
         """
         self.decisions = self.space.undecided()
-        self._round += 1
+        self._restarts += 1
         self._step = -1
-        self._latest = {}
+        self._last_scores = {}
         self._strength = {}
 
     def architecture(self) -> Architecture:
-        """Return the architecture decided on in this round.
+        """Return the architecture decided on since the search last started over.
 
         Edges of one operation need no decision. A node that still has too many inputs
         keeps the strongest: those whose operation had the best score when it was
         decided, the earlier ones of equals. A node that is left with fewer inputs than
-        it keeps is filled up, see :func:`.fill_nodes`.
+        it keeps is filled up: see :func:`.fill_nodes`.
 
         Raises:
             ValueError: an edge is undecided, or some inputs of a node were decided by
                 scores and others without.
         """
-        self.decisions = self.space.settle(self.decisions)
+        self.decisions = self.space.decide_forced_edges(self.decisions)
         for node in self.space.overfull_nodes(self.decisions):
             for edge in self._weakest(node):
                 self._note(edge, DROPPED)
         return fill_nodes(self.space, self.decisions).architecture()
 
-    def score_architecture(self, architecture: Architecture, value: float) -> None:
+    def score_architecture(
+        self,
+        architecture: Architecture,
+        value: float,
+    ) -> None:
         """Note the score of a whole architecture.
 
-        Raises ValueError without a scale, or if the value is not finite.
+        Args:
+            architecture: of the space.
+            value: on the scale that `task.search(architectures=…)` named.
+
+        Raises ValueError without such a scale, or if the value is not finite.
         """
         if self._architectures is None:
             raise ValueError(
@@ -345,7 +435,7 @@ class Search:
         _require_finite(
             value, self._architectures, f"architecture {architecture.choices}"
         )
-        self._architecture_scores.append((architecture, float(value)))
+        self._architecture_scores.append(ScoredArchitecture(architecture, float(value)))
 
     def best_architecture(self) -> Architecture:
         """Return the best architecture scored; ties go to the first.
@@ -355,8 +445,9 @@ class Search:
         if self._architectures is None or not self._architecture_scores:
             raise ValueError("no architecture was scored")
         sign = self._architectures.sign
-        best, _ = max(self._architecture_scores, key=lambda scored: sign * scored[1])
-        return best
+        scored = self._architecture_scores
+        best = max(scored, key=lambda candidate: sign * candidate.value)
+        return best.architecture
 
     def selection(
         self, architecture: Architecture | None = None, uniform: bool = False
@@ -364,65 +455,77 @@ class Search:
         """Return what the selector returns: an architecture, and all that was noted.
 
         Args:
-            architecture: the one selected; :meth:`architecture` if left out, with what
-                it raises.
+            architecture: the one selected; None for that of :meth:`architecture`,
+                which may raise ValueError.
             uniform: see :class:`archselect.selectors.selection.Selection`.
         """
         if architecture is None:
             architecture = self.architecture()
         return Selection(
-            architecture,
-            self._operations,
-            tuple(self._operation_scores),
-            tuple(self._edge_scores),
-            tuple(self._decided),
-            self._architectures,
-            tuple(self._architecture_scores),
-            uniform,
+            architecture=architecture,
+            operation_scale=self._operations,
+            operation_scores=tuple(self._operation_scores),
+            edge_scores=tuple(self._edge_scores),
+            decisions=tuple(self._decided_edges),
+            architecture_scale=self._architectures,
+            architecture_scores=tuple(self._architecture_scores),
+            uniform=uniform,
         )
 
-    # --- within
+    # --- bookkeeping
 
     def _choice(self, edge: Edge) -> int:
+        """Return the index of an edge's operation, OPEN or DROPPED."""
         return self.decisions.choices[edge.cell][edge.index]
 
     def _is_open(self, edge: Edge) -> bool:
         return self._choice(edge) == OPEN
 
     def _begin_step(self) -> None:
+        """Begin a step, unless one is under way."""
         if not self._in_step:
             self._step += 1
 
     def _note(self, edge: Edge, choice: int) -> None:
-        self._decided.append(
-            Decision(self._round, max(self._step, 0), edge.cell, edge.index, choice)
+        """Decide an edge for an operation, or drop it, and note that."""
+        noted = Decision(
+            round=self._restarts,
+            step=max(self._step, 0),
+            cell=edge.cell,
+            edge=edge.index,
+            choice=choice,
         )
+        self._decided_edges.append(noted)
         self.decisions = self.decisions.decide(edge.cell, edge.index, choice)
 
-    def _best(self, edge: Edge, among: Sequence[int] | None) -> int:
+    def _best(
+        self,
+        edge: Edge,
+        among: Sequence[int] | None,
+    ) -> int:
         """Return the index of an edge's best operation by its last scores."""
-        if edge not in self._latest:
+        if edge not in self._last_scores:
             raise ValueError(
                 f"{edge} has no scores to decide it by: give values or an operation"
             )
-        values = self._latest[edge]
+        values = self._last_scores[edge]
         sign = self._scale_of_operations().sign
-        return max(
-            edge.choices if among is None else among,
-            key=lambda choice: sign * values[choice],
-        )
+        candidates = edge.choices if among is None else among
+        return max(candidates, key=lambda choice: sign * values[choice])
 
-    def _weakest(self, node: Node) -> list[Edge]:
-        """Return the inputs that a node cannot keep, from the strongest on."""
+    def _weakest(self, node: OverfullNode) -> list[Edge]:
+        """Return the inputs that a node cannot keep, the strongest of them first."""
         unscored = [edge for edge in node.inputs if edge not in self._strength]
         if unscored and len(unscored) < len(node.inputs):
             raise ValueError(
                 f"node {node.index} keeps its strongest inputs, but {unscored[0]} has no score"
             )
-        ranked = sorted(node.inputs, key=lambda edge: -self._strength.get(edge, 0.0))
+        strengths = {edge: self._strength.get(edge, 0.0) for edge in node.inputs}
+        ranked = sorted(node.inputs, key=lambda edge: -strengths[edge])
         return ranked[node.keeps :]
 
     def _scale_of_operations(self) -> Scale:
+        """Return the scale of operations' scores; raise ValueError without one."""
         if self._operations is None:
             raise ValueError(
                 "scores need a name: task.search('accuracy without it', better='lower')"
@@ -430,13 +533,18 @@ class Search:
         return self._operations
 
     def _require_open(self, edge: Edge) -> None:
+        """Raise ValueError for an edge that is decided or dropped."""
         if not self._is_open(edge):
             raise ValueError(
                 f"{edge} is already decided: take one of search.open_edges()"
             )
 
 
-def _require_finite(value: float, scale: Scale, candidate: str) -> None:
-    """Raise ValueError for a score that is not finite: a proxy that fails must surface."""
+def _require_finite(
+    value: float,
+    scale: Scale,
+    candidate: str,
+) -> None:
+    """Raise ValueError for a score that is not finite: a failure must surface."""
     if not np.isfinite(value):
         raise ValueError(f"score {scale.name!r} of {candidate} is not finite: {value}")

@@ -65,15 +65,33 @@ class Decision(NamedTuple):
     choice: int
 
 
+class ScoredArchitecture(NamedTuple):
+    """The score of a whole architecture.
+
+    Attributes:
+        architecture: of the space.
+        value: the score.
+    """
+
+    architecture: Architecture
+    value: float
+
+
 @dataclass(frozen=True)
 class Selection:
-    """What a selector returns: the architecture, and all that led to it.
+    """What a selector returns: the architecture, and every score it looked at.
 
-    A scale names the scores beside it and says which way is better.
-
-    `uniform` says that the architecture was drawn as the space draws one, without a
-    look at anything. A truth of the whole space then knows the expectation exactly, and
-    reports use that in place of the few cells drawn.
+    Attributes:
+        architecture: the one selected.
+        operation_scale: of the scores of operations and edges; None without them.
+        operation_scores: in the order in which they were noted.
+        edge_scores: in that order, too.
+        decisions: in that order, too.
+        architecture_scale: of the scores of whole architectures; None without them.
+        architecture_scores: in that order, too.
+        uniform: whether the architecture was drawn as the space draws one, without a
+            look at anything. The ground truth of a whole space then gives the
+            expectation exactly, and reports use that in place of the few cells drawn.
     """
 
     architecture: Architecture
@@ -82,5 +100,5 @@ class Selection:
     edge_scores: tuple[EdgeScore, ...]
     decisions: tuple[Decision, ...]
     architecture_scale: Scale | None
-    architecture_scores: tuple[tuple[Architecture, float], ...]
+    architecture_scores: tuple[ScoredArchitecture, ...]
     uniform: bool = False

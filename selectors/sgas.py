@@ -1,4 +1,7 @@
-"""SGAS: greedy decisions while the supernet is trained (Li et al., CVPR 2020, section 3)."""
+"""SGAS: greedy decisions while the supernet is trained.
+
+Li et al., CVPR 2020, section 3.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +11,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.limits import MOST_EPOCHS
+from archselect.nasbench_adapters.setting_types import (
+    Epochs,
+    EpochsFromOne,
+    NonNegative,
+    Positive,
+)
 from archselect.nasbench_adapters.space import NONE, Cell, Edge, SearchSpace
 from archselect.selectors.base import Selection, Selector, Task
 from archselect.selectors.search import Search
 
 
 class Sgas(Selector):
-    """Train, and every few epochs decide that edge of each cell type that matters most and is surest.
+    """Train, and every few epochs decide one edge of each cell type.
 
-    With p = softmax(alpha), the importance of an edge is 1 - p(none); its certainty is
-    1 - entropy / log(number) of p over the other operations; its stability is the mean
-    intersection of that distribution with those of the epochs before. Each is scaled to
-    0 … 1 over the edges of the cell type, and the open edge with the largest product is
-    decided for its most probable operation. Once a node has as many inputs as it keeps,
-    its other edges are dropped.
+    It is the one that matters most and is surest. With p = softmax(alpha), the
+    importance of an edge is 1 - p(none); its certainty is 1 - entropy / log(number) of
+    p over the other operations; its stability is the mean intersection of that
+    distribution with those of the epochs before. Each is scaled to 0 … 1 over the edges
+    of the cell type, and the open edge with the largest product is decided for its most
+    probable operation. Once a node has as many inputs as it keeps, its other edges are
+    dropped.
 
     SGAS trains the supernet itself, so it reads one of a recipe that learns alphas,
     made with `epochs = 0`. A measure that is the same on all edges decides nothing and
@@ -59,12 +67,12 @@ class Sgas(Selector):
     formulation: ClassVar[int] = 1
 
     criterion: Literal[1, 2] = 1
-    warmup_epochs: int = Field(9, ge=0, le=MOST_EPOCHS)
-    interval: int = Field(5, ge=1, le=MOST_EPOCHS)
-    closing_epochs: int = Field(5, ge=0, le=MOST_EPOCHS)
-    history: int = Field(4, ge=1, le=MOST_EPOCHS)
-    learning_rate: float = Field(0.025, gt=0)
-    learning_rate_min: float = Field(0.001, ge=0)
+    warmup_epochs: Epochs = 9
+    interval: EpochsFromOne = 5
+    closing_epochs: Epochs = 5
+    history: EpochsFromOne = 4
+    learning_rate: Positive = 0.025
+    learning_rate_min: NonNegative = 0.001
     operation: Literal["magnitude", "perturbation"] = "magnitude"
     norm: Literal["batch", "running"] = "batch"
     augment: bool = True
@@ -73,52 +81,59 @@ class Sgas(Selector):
         """See :class:`Sgas`."""
         search = self._search(task)
         measures = [Measures(edges, self.history) for edges in task.space.edges]
-        epochs = self._epochs(task.space)
+        epochs = self._count_epochs(task.space)
         initial = search.weights()
         for epoch in range(epochs):
-            task.tune(
-                search.decisions,
-                1,
-                self._learning_rate(epoch / (epochs + self.closing_epochs)),
-            )
+            progress = epoch / (epochs + self.closing_epochs)
+            task.tune(search.decisions, 1, self._learning_rate(progress))
             weights = search.weights()
             if weights == initial:
                 raise UserError(
                     'sgas needs a supernet whose recipe learns alphas: recipe = "darts" with epochs = 0'
                 )
             for cell, measured in enumerate(measures):
-                measured.note(weights, list(search.open_edges(cell)))
+                measured.note(weights, search.open_edges(cell))
             if self._decides_after(epoch):
                 for cell, measured in enumerate(measures):
-                    self._decide_one(
-                        task, search, list(search.open_edges(cell)), measured
-                    )
+                    open_edges = list(search.open_edges(cell))
+                    self._decide_one(task, search, open_edges, measured)
         return search.selection()
 
     def _search(self, task: Task) -> Search:
+        """Return a search whose scores are those by which operations are kept."""
         if self.operation == "magnitude":
             return task.search("softmax(alpha)", better="higher")
         return task.search("accuracy without it", better="lower")
 
-    def _epochs(self, space: SearchSpace) -> int:
+    def _count_epochs(self, space: SearchSpace) -> int:
         """Return how many epochs are trained: up to the last decision."""
         decisions = max(_kept_edges(cell) for cell in space.cells)
         return self.warmup_epochs + self.interval * (decisions - 1) + 1
 
     def _decides_after(self, epoch: int) -> bool:
-        return (
-            epoch >= self.warmup_epochs
-            and (epoch - self.warmup_epochs) % self.interval == 0
-        )
+        """Return whether an edge of each cell type is decided after an epoch."""
+        since_warmup = epoch - self.warmup_epochs
+        return since_warmup >= 0 and since_warmup % self.interval == 0
 
     def _decide_one(
-        self, task: Task, search: Search, open_edges: list[Edge], measured: Measures
+        self,
+        task: Task,
+        search: Search,
+        open_edges: list[Edge],
+        measured: Measures,
     ) -> None:
-        """Decide one more edge of a cell type, and drop those that its node then drops."""
+        """Decide one more edge of a cell type, and drop those that its node then drops.
+
+        Args:
+            task: evaluates the supernet.
+            search: in which the edge is decided.
+            open_edges: of the cell type.
+            measured: what the alphas say of its edges.
+        """
         if not open_edges:
             return
         criterion = measured.scores(self.criterion)
-        edge = max(open_edges, key=lambda edge: criterion[edge.index])
+        edge = max(open_edges, key=lambda candidate: criterion[candidate.index])
         with search.step():
             if self.operation == "magnitude":
                 for other in open_edges:
@@ -131,16 +146,23 @@ class Sgas(Selector):
 
     def _learning_rate(self, progress: float) -> float:
         """Return the learning rate of the weights, by a cosine."""
-        low, high = self.learning_rate_min, self.learning_rate
-        return low + (high - low) * (1 + math.cos(math.pi * progress)) / 2
+        low = self.learning_rate_min
+        high = self.learning_rate
+        cosine = math.cos(math.pi * progress)
+        return low + (high - low) * (1 + cosine) / 2
 
-    def _accuracies(self, task: Task, search: Search, edge: Edge) -> list[float]:
-        """Return the supernet's accuracy in per cent without each operation of an edge."""
-        mixtures = search.without(edge)
-        return [
-            task.evaluate(mixture, norm=self.norm, augment=self.augment).accuracy
-            for mixture in mixtures
-        ]
+    def _accuracies(
+        self,
+        task: Task,
+        search: Search,
+        edge: Edge,
+    ) -> list[float]:
+        """Return the accuracy in per cent without each operation of an edge."""
+        accuracies = []
+        for mixture in search.without(edge):
+            evaluation = task.evaluate(mixture, norm=self.norm, augment=self.augment)
+            accuracies.append(evaluation.accuracy)
+        return accuracies
 
 
 class Measures:
@@ -151,74 +173,118 @@ class Measures:
         history: epochs before, at most, that are remembered.
     """
 
-    def __init__(self, edges: Sequence[Edge], history: int) -> None:
-        shape = (len(edges), max(len(edge.operations) for edge in edges))
-        self._none = np.zeros(shape, dtype=bool)
-        self._real = np.zeros(shape, dtype=bool)
+    def __init__(
+        self,
+        edges: Sequence[Edge],
+        history: int,
+    ) -> None:
+        columns = max(len(edge.operations) for edge in edges)
+        shape = (len(edges), columns)
+        # Both are (edges, operations): which entries are `none`, and which others are
+        # operations.
+        self._is_none = np.zeros(shape, dtype=bool)
+        self._is_real = np.zeros(shape, dtype=bool)
         for edge in edges:
             for choice, name in enumerate(edge.operations):
-                matrix = self._none if name == NONE else self._real
-                matrix[edge.index, choice] = True
+                mask = self._is_none if name == NONE else self._is_real
+                mask[edge.index, choice] = True
         self._weights = np.zeros(shape)
         self._distributions: deque[np.ndarray] = deque(maxlen=history + 1)
 
     def note(
         self, weights: Mapping[Edge, list[float]], open_edges: Iterable[Edge]
     ) -> None:
-        """Take over an epoch's softmax(alpha) of the edges that are open; the others keep theirs."""
+        """Take over an epoch's softmax(alpha) of open edges; the others keep theirs.
+
+        Args:
+            weights: by edge, one per operation.
+            open_edges: of the cell type.
+        """
         for edge in open_edges:
-            self._weights[edge.index, : len(edge.operations)] = weights[edge]
-        real = np.where(self._real, self._weights, 0)
-        self._distributions.append(
-            real / np.maximum(real.sum(1, keepdims=True), np.finfo(float).tiny)
-        )
+            row = self._weights[edge.index]
+            row[: len(edge.operations)] = weights[edge]
+        real = np.where(self._is_real, self._weights, 0)
+        total = real.sum(1, keepdims=True)
+        tiny = np.finfo(float).tiny
+        self._distributions.append(real / np.maximum(total, tiny))
 
     def weights(self, edge: Edge) -> list[float]:
         """Return softmax(alpha) of an edge's operations."""
-        return self._weights[edge.index, : len(edge.operations)].tolist()
+        row = self._weights[edge.index]
+        return row[: len(edge.operations)].tolist()
 
     def scores(self, criterion: int) -> list[float]:
-        """Return criterion 1 or 2 of every edge; the higher, the sooner it is decided."""
-        *past, now = self._distributions
-        importance = 1 - np.where(self._none, self._weights, 0).sum(1)
-        entropy = -np.where(now > 0, now * np.log(np.where(now > 0, now, 1)), 0).sum(1)
-        certainty = 1 - entropy / np.log(np.maximum(self._real.sum(1), 2))
-        score = _scaled(importance) * _scaled(certainty)
-        if criterion == 2 and past:
-            overlaps = [np.minimum(now, before).sum(1) for before in past]
-            score = score * _scaled(np.mean(overlaps, axis=0))
+        """Return criterion 1 or 2 of every edge; the higher, the sooner it is decided.
+
+        Args:
+            criterion: 1 or 2; see :class:`Sgas`.
+        """
+        importance = _scaled(self._importance())
+        certainty = _scaled(self._certainty())
+        score = importance * certainty
+        has_past = len(self._distributions) > 1
+        if criterion == 2 and has_past:
+            score = score * _scaled(self._stability())
         return score.tolist()
+
+    def _importance(self) -> np.ndarray:
+        """Return 1 - p(none) of every edge, (edges,)."""
+        of_none = np.where(self._is_none, self._weights, 0)
+        return 1 - of_none.sum(1)
+
+    def _certainty(self) -> np.ndarray:
+        """Return 1 - entropy / log(number of operations) of every edge, (edges,)."""
+        now = self._distributions[-1]
+        is_positive = now > 0
+        logarithms = np.log(np.where(is_positive, now, 1))
+        terms = np.where(is_positive, now * logarithms, 0)
+        entropy = -terms.sum(1)
+        operations = np.maximum(self._is_real.sum(1), 2)
+        return 1 - entropy / np.log(operations)
+
+    def _stability(self) -> np.ndarray:
+        """Return every edge's mean intersection with the epochs before, (edges,)."""
+        *past, now = self._distributions
+        overlaps = []
+        for before in past:
+            overlap = np.minimum(now, before)
+            overlaps.append(overlap.sum(1))
+        return np.mean(overlaps, axis=0)
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:
     """Return the values moved and stretched to 0 … 1; ones if they are all the same."""
-    low, high = values.min(), values.max()
-    return (values - low) / (high - low) if high > low else np.ones_like(values)
+    low = values.min()
+    high = values.max()
+    if high > low:
+        return (values - low) / (high - low)
+    return np.ones_like(values)
 
 
 def _kept_edges(cell: Cell) -> int:
     """Return how many edges an architecture keeps of a cell type."""
-    kept = 0
-    for node in range(cell.inputs, cell.nodes):
-        inputs = len(cell.incoming(node))
-        keeps = cell.kept_inputs(node)
-        kept += inputs if keeps is None else min(keeps, inputs)
-    return kept
+    return sum(cell.count_kept(node) for node in cell.summing_nodes)
 
 
-def _surplus(space: SearchSpace, search: Search, decided: Edge) -> list[Edge]:
-    """Return the open edges into an edge's node, if the node has as many inputs decided as it keeps."""
-    keeps = space.cells[decided.cell].kept_inputs(decided.target)
-    still_open = [
-        edge
-        for edge in search.open_edges(decided.cell)
-        if edge.target == decided.target
-    ]
+def _surplus(
+    space: SearchSpace,
+    search: Search,
+    decided: Edge,
+) -> list[Edge]:
+    """Return the open edges that the node of a decided edge has no room for.
+
+    They are all that are open, if as many of its inputs are decided as it keeps.
+    """
+    node = decided.target
+    keeps = space.cells[decided.cell].kept_inputs(node)
+    if keeps is None:
+        return []
     choices = search.decisions.choices[decided.cell]
-    inputs = [
-        edge for edge in space.edges[decided.cell] if edge.target == decided.target
-    ]
-    is_full = (
-        keeps is not None and sum(choices[edge.index] >= 0 for edge in inputs) >= keeps
-    )
-    return still_open if is_full else []
+    decided_inputs = 0
+    for edge in space.edges[decided.cell]:
+        if edge.target == node and choices[edge.index] >= 0:
+            decided_inputs += 1
+    if decided_inputs < keeps:
+        return []
+    open_edges = search.open_edges(decided.cell)
+    return [edge for edge in open_edges if edge.target == node]

@@ -11,26 +11,35 @@ from archselect.nasbench_adapters.space import (
 )
 
 
-def fill_nodes(space: SearchSpace, decisions: Decisions) -> Decisions:
-    """Return the decisions without `none` on edges of nodes that keep a number of inputs (which only S3 could have).
+def fill_nodes(
+    space: SearchSpace,
+    decisions: Decisions,
+) -> Decisions:
+    """Return the decisions without `none` on edges of nodes that drop inputs.
 
-    As in the released code's `genotype()`, a node left with fewer live inputs than it
-    keeps is filled up from its lowest edge on, each with the edge's first operation
-    other than `none`.
+    Only in S3 can there be such edges. As in the released code's `genotype()`, a node
+    left with fewer live inputs than it keeps is filled up from its lowest edge on, each
+    with the edge's first operation other than `none`.
     """
-    for place, cell in enumerate(space.cells):
-        for node in range(cell.inputs, cell.nodes):
+    for index, cell in enumerate(space.cells):
+        edges = space.edges[index]
+        for node in cell.summing_nodes:
             keeps = cell.kept_inputs(node)
             if keeps is not None:
-                inputs = [space.edges[place][index] for index in cell.incoming(node)]
-                decisions = _fill(decisions, inputs, keeps)
+                inputs = [edges[edge] for edge in cell.incoming(node)]
+                decisions = _fill_node(decisions, inputs, keeps)
     return decisions
 
 
-def _fill(decisions: Decisions, inputs: list[Edge], keeps: int) -> Decisions:
+def _fill_node(
+    decisions: Decisions,
+    inputs: list[Edge],
+    keeps: int,
+) -> Decisions:
     """Return the decisions with as many live inputs of a node as it keeps."""
     idle = [edge for edge in inputs if not _is_live(decisions, edge)]
-    missing = min(keeps, len(inputs)) - (len(inputs) - len(idle))
+    live = len(inputs) - len(idle)
+    missing = min(keeps, len(inputs)) - live
     if not missing:
         return decisions
     for place, edge in enumerate(idle):
@@ -40,9 +49,9 @@ def _fill(decisions: Decisions, inputs: list[Edge], keeps: int) -> Decisions:
 
 
 def _is_live(decisions: Decisions, edge: Edge) -> bool:
-    """Whether an edge is there and carries another operation than `none`.
+    """Return whether an edge is there and carries another operation than `none`.
 
-    An open edge counts as one.
+    An open edge counts as live.
     """
     choice = decisions.choices[edge.cell][edge.index]
     return choice != DROPPED and edge.operations[choice] != NONE

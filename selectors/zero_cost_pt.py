@@ -1,18 +1,23 @@
-"""Zero-Cost-PT: perturbation of an untrained supernet, scored by a proxy (Xiang et al., AAAI 2023, algorithm 1)."""
+"""Zero-Cost-PT: perturbation of an untrained supernet, scored by a proxy.
+
+Xiang et al., AAAI 2023, algorithm 1.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from functools import cache
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
 
-from archselect.nasbench_adapters.limits import MOST_BATCHES, MOST_IMAGES_AT_ONCE
-from archselect.nasbench_adapters.space import Architecture, Decisions, Edge, Node
-from archselect.selectors.base import Batch, Selection, Selector, Task
+from archselect.nasbench_adapters.setting_types import Batches, BatchSize
+from archselect.nasbench_adapters.space import (
+    Architecture,
+    Edge,
+    OverfullNode,
+)
+from archselect.selectors.base import Minibatch, Selection, Selector, Task
 from archselect.selectors.proxies import get_proxy
 from archselect.selectors.proxies.base import Undefined
 from archselect.selectors.pruning import prune_node
@@ -20,18 +25,23 @@ from archselect.selectors.search import Search
 from archselect.selectors.selection import Scale
 
 LOG = logging.getLogger(__name__)
+SCORED_ORDERS = ("global-op-iter", "global-edge-iter")
+"""Orders in which all open edges are scored before each decision."""
+FIXED_ORDERS = ("global-op-once", "global-edge-once")
+"""Orders that scores at the start fix."""
+MEAN_ORDERS = ("global-edge-iter", "global-edge-once")
+"""Orders by the mean score of an edge; the other ones go by its best."""
 
 
 class ZeroCostPT(Selector):
-    """Propose N candidates by perturbing the supernet edge by edge, then keep the candidate a proxy likes best.
+    """Propose N candidates edge by edge, then keep the one with the best score.
 
     Stage 1, `iterations` times, each with fresh alphas on the same weights: take edges
     in `order`; mask each operation of the edge in turn; keep the one without which the
     proxy scores lowest; no tuning. A round decides one edge of every cell type on one
     minibatch. Where the space keeps a number of inputs per node, rounds follow that
-    thin out
-    one node of every cell type: see :mod:`archselect.selectors.pruning`. Stage 2: every
-    distinct candidate is scored as a freshly initialised network, summed over
+    prune one node of every cell type: see :mod:`archselect.selectors.pruning`. Stage 2:
+    every distinct candidate is scored as a freshly initialised network, summed over
     `validation_batches` minibatches. A candidate of which the proxy has no score, such
     as a disconnected cell, is left out, and the run's log says so; without any score
     left the run fails.
@@ -44,8 +54,8 @@ class ZeroCostPT(Selector):
             pairs; "global-edge-iter" the open edge with the lowest mean score;
             "global-op-once" and "global-edge-once" fix that order at the start. (In the
             released code both "-once" orders come out as "reverse", because it takes
-            edges from the end of the list without sorting.) Nodes are thinned in random
-            order, with "reverse" from the last one on.
+            edges from the end of the list without sorting.) Nodes are pruned in random
+            order, with "reverse" from the last to the first.
         batch_size: images per minibatch; the paper: 256 on NAS-Bench-201, 64 on DARTS.
         validation_batches: V of stage 2.
         norm: batch-norm mode while the supernet is scored.
@@ -63,7 +73,7 @@ class ZeroCostPT(Selector):
     small: ClassVar[Mapping[str, object]] = {"iterations": 2}
 
     proxy: str = "nwot"
-    iterations: int = Field(10, ge=1, le=MOST_BATCHES)
+    iterations: Batches = 10
     order: Literal[
         "random",
         "order",
@@ -73,14 +83,14 @@ class ZeroCostPT(Selector):
         "global-edge-iter",
         "global-edge-once",
     ] = "random"
-    batch_size: int = Field(256, ge=2, le=MOST_IMAGES_AT_ONCE)
-    validation_batches: int = Field(100, ge=1, le=MOST_BATCHES)
+    batch_size: BatchSize = 256
+    validation_batches: Batches = 100
     norm: Literal["batch", "running"] = "running"
     fresh_alphas: bool = True
     edges_restored: bool = True
 
-    def model_post_init(self, context: object) -> None:
-        """Raises UserError for an unknown proxy."""
+    def model_post_init(self, _context: object) -> None:
+        """Raise UserError for an unknown proxy."""
         get_proxy(self.proxy)
 
     def select(self, task: Task) -> Selection:
@@ -92,11 +102,16 @@ class ZeroCostPT(Selector):
             architectures=Scale(self.proxy, better),
         )
         candidates = [self._propose(task, search) for _ in range(self.iterations)]
-        self._score_candidates(task, search, list(dict.fromkeys(candidates)))
+        distinct = list(dict.fromkeys(candidates))
+        self._score_candidates(task, search, distinct)
         return search.selection(search.best_architecture())
 
-    def _propose(self, task: Task, search: Search) -> Architecture:
-        """Stage 1: return one candidate, and begin again.
+    def _propose(
+        self,
+        task: Task,
+        search: Search,
+    ) -> Architecture:
+        """Propose one candidate (stage 1), and open all edges again.
 
         Every scoring of one or more edges is a step.
         """
@@ -111,17 +126,24 @@ class ZeroCostPT(Selector):
             for nodes in node_parts:
                 self._prune_one(task, search, nodes, batch)
         candidate = search.architecture()
-        search.new_round()
+        search.start_over()
         return candidate
 
-    def _fix_order(self, task: Task, search: Search) -> list[Edge]:
-        """Return the order of edges that is fixed at the start, where one is: the best edge of a cell type first."""
+    def _fix_order(
+        self,
+        task: Task,
+        search: Search,
+    ) -> list[Edge]:
+        """Return the order of edges that is fixed at the start, where one is.
+
+        The best edge of a cell type is the first.
+        """
         order: list[Edge] = []
-        if self.order in ("global-op-once", "global-edge-once"):
+        if self.order in FIXED_ORDERS:
             for edges in search.open_parts():
-                order += self._rank(
-                    self._score(task, search, edges, task.minibatch(self.batch_size))
-                )
+                batch = task.minibatch(self.batch_size)
+                scores = self._score(task, search, edges, batch)
+                order += self._rank(scores)
         return order
 
     def _decide_one(
@@ -129,22 +151,36 @@ class ZeroCostPT(Selector):
         task: Task,
         search: Search,
         edges: list[Edge],
-        batch: Batch,
+        batch: Minibatch,
         fixed_order: list[Edge],
     ) -> None:
-        """Decide one of a cell type's open edges."""
-        if self.order == "global-op-iter":
-            edge = self._rank(self._score(task, search, edges, batch))[0]
-        elif self.order == "global-edge-iter":
-            edge = self._rank(self._score(task, search, edges, batch))[0]
-            self._score(task, search, [edge], task.minibatch(self.batch_size))
+        """Decide one of a cell type's open edges.
+
+        Args:
+            task: scores the supernet.
+            search: in which the edge is decided.
+            edges: the open ones.
+            batch: of this round.
+            fixed_order: see :meth:`_fix_order`.
+        """
+        if self.order in SCORED_ORDERS:
+            scores = self._score(task, search, edges, batch)
+            edge = self._rank(scores)[0]
         else:
-            edge = self._next(task, edges, fixed_order)
+            edge = self._next_edge(task, edges, fixed_order)
             self._score(task, search, [edge], batch)
+        if self.order == "global-edge-iter":
+            another_batch = task.minibatch(self.batch_size)
+            self._score(task, search, [edge], another_batch)
         search.decide(edge)
 
-    def _next(self, task: Task, edges: list[Edge], fixed_order: list[Edge]) -> Edge:
-        """Return the edge to decide next, where scores do not say."""
+    def _next_edge(
+        self,
+        task: Task,
+        edges: list[Edge],
+        fixed_order: list[Edge],
+    ) -> Edge:
+        """Return the edge to decide next, where present scores do not say."""
         if self.order == "random":
             return task.pick(edges)
         if self.order == "order":
@@ -154,50 +190,64 @@ class ZeroCostPT(Selector):
         return next(edge for edge in fixed_order if edge in edges)
 
     def _score(
-        self, task: Task, search: Search, edges: list[Edge], batch: Batch
+        self,
+        task: Task,
+        search: Search,
+        edges: list[Edge],
+        batch: Minibatch,
     ) -> dict[Edge, list[float]]:
-        """Return the proxy's scores without each operation of some edges, noted as one step."""
+        """Return the proxy's scores without each operation of some edges.
+
+        They are noted as one step.
+        """
         scores = {}
         with search.step():
             for edge in edges:
-                scores[edge] = task.proxies(
-                    self.proxy, search.without(edge), batch, norm=self.norm
-                )
-                search.score(edge, scores[edge])
+                mixtures = search.without(edge)
+                values = task.proxies(self.proxy, mixtures, batch, norm=self.norm)
+                search.score(edge, values)
+                scores[edge] = values
         return scores
 
     def _rank(self, scores: dict[Edge, list[float]]) -> list[Edge]:
-        """Return the edges from the best to the worst by their mean or their best score; ties go to the earlier edge.
+        """Return the edges from the best to the worst, by their mean or best score.
 
-        An operation is good if the proxy's score without it is bad.
+        An operation is good if the proxy's score without it is bad. Ties go to the
+        earlier edge.
         """
         sign = 1 if get_proxy(self.proxy).better == "higher" else -1
-        by_mean = self.order.startswith("global-edge")
-
-        def reduced(edge: Edge) -> float:
-            signed = [sign * score for score in scores[edge]]
-            return float(np.mean(signed)) if by_mean else min(signed)
-
-        return sorted(scores, key=reduced)
+        keys: dict[Edge, float] = {}
+        for edge, values in scores.items():
+            signed = [sign * value for value in values]
+            by_mean = self.order in MEAN_ORDERS
+            keys[edge] = float(np.mean(signed)) if by_mean else min(signed)
+        return sorted(keys, key=keys.__getitem__)
 
     def _prune_one(
-        self, task: Task, search: Search, nodes: list[Node], batch: Batch
+        self,
+        task: Task,
+        search: Search,
+        nodes: list[OverfullNode],
+        batch: Minibatch,
     ) -> None:
-        """Thin out one of a cell type's overfull nodes."""
-
-        @cache  # the minibatch stays, so an edge that is restored scores the same again
-        def score(decisions: Decisions) -> float:
-            return task.proxy(
-                self.proxy, search.mixture_of(decisions), batch, norm=self.norm
-            )
-
+        """Prune one of a cell type's overfull nodes."""
         node = nodes[-1] if self.order == "reverse" else task.pick(nodes)
-        prune_node(search, node, score, edges_restored=self.edges_restored)
+        # The minibatch stays, so an edge that is restored scores the same again.
+        prune_node(
+            search,
+            node,
+            lambda mixture: task.proxy(self.proxy, mixture, batch, norm=self.norm),
+            edges_restored=self.edges_restored,
+            same_again=True,
+        )
 
     def _score_candidates(
-        self, task: Task, search: Search, candidates: list[Architecture]
+        self,
+        task: Task,
+        search: Search,
+        candidates: list[Architecture],
     ) -> None:
-        """Stage 2: note the score of every candidate that has one.
+        """Note the score of every candidate that has one (stage 2).
 
         Raises Undefined if none has.
         """

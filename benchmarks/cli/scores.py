@@ -157,7 +157,7 @@ def score(
     """Score many architectures with zero-cost proxies, and correlate with accuracies.
 
     Columns of a file that are named like a proxy are published scores, which ours are
-    lock_folder against. Scores are kept: rerun the command to resume an interrupted scoring.
+    held against. Scores are kept: rerun the command to resume an interrupted scoring.
     """
     from archselect.reports.page.scoring import write_scores
     from archselect.reports.page.write import for_terminal
@@ -177,7 +177,7 @@ def _plan_scoring(proxies: Sequence[str], options: ScoreOptions) -> ScorePlan:
     """Return what options ask for; raise UserError with all that is wrong with them."""
     from archselect.benchmarks.plan.preflight import check_data, check_place
     from archselect.benchmarks.scoring.inputs import check_proxies
-    from archselect.nasbench_adapters.space import checked_skeleton
+    from archselect.nasbench_adapters.space import build_skeleton
     from archselect.nasbench_adapters.spaces import get_space
 
     faults = Faults()
@@ -200,7 +200,7 @@ def _plan_scoring(proxies: Sequence[str], options: ScoreOptions) -> ScorePlan:
         check_proxies(proxies, options.norm)
     with faults.collect():
         space = get_space(options.space)
-        checked_skeleton(space, skeleton)
+        build_skeleton(space, skeleton)
     check_data([options.data], options.data_dir, faults)
     check_place(options.folder, options.device, options.engine, engine_settings, faults)
     _check_truth(truth, space, faults)

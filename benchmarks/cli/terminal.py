@@ -1,7 +1,7 @@
 """What the command line prints: lines, tables, warnings and a progress bar.
 
 Text from studies, files and folders is data: it is printed as it is, without markup,
-and letters that cannot be seen are made escape_invisible.
+and letters that cannot be seen are made visible.
 """
 
 from __future__ import annotations

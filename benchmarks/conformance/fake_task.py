@@ -35,7 +35,7 @@ from archselect.nasbench_adapters.space import (
     Decisions,
     SearchSpace,
 )
-from archselect.selectors.base import Batch, Evaluation, Task
+from archselect.selectors.base import Evaluation, Minibatch, Task
 from archselect.selectors.proxies import get_proxy
 
 MOST_QUESTIONS = 20_000
@@ -148,12 +148,12 @@ class FakeTask(Task):
         """See :meth:`.Task.new_alphas`."""
         return new_alphas(self.space, self._streams["alphas"], self.images.device)
 
-    def minibatch(self, size: int) -> Batch:
+    def minibatch(self, size: int) -> Minibatch:
         """See :meth:`.Task.minibatch`."""
         drawn = self.images.minibatch(
             "train", min(size, BATCH), self._streams["batches"]
         )
-        return Batch(*drawn)
+        return Minibatch(*drawn)
 
     def evaluate(
         self, mixture: Mixture, norm: str = "running", augment: bool = False
@@ -176,7 +176,7 @@ class FakeTask(Task):
         return self.evaluate(self.mixture(decisions), norm, augment)
 
     def proxy(
-        self, name: str, mixture: Mixture, batch: Batch, norm: str = "running"
+        self, name: str, mixture: Mixture, batch: Minibatch, norm: str = "running"
     ) -> float:
         """See :meth:`.Task.proxy`."""
         get_proxy(name)
@@ -186,7 +186,7 @@ class FakeTask(Task):
         self,
         name: str,
         mixtures: Sequence[Mixture],
-        batch: Batch,
+        batch: Minibatch,
         norm: str = "running",
     ) -> list[float]:
         """See :meth:`.Task.proxies`."""

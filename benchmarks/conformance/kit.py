@@ -21,7 +21,7 @@ from archselect.benchmarks.conformance.trials import Trial, TrialRunner
 from archselect.benchmarks.conformance.variants import Variant, variants_of
 from archselect.benchmarks.runtime.machine import open_device
 from archselect.nasbench_adapters.errors import UserError, unknown
-from archselect.nasbench_adapters.spaces import get_space, registry, whole
+from archselect.nasbench_adapters.spaces import get_space, registry, unrestricted_name
 from archselect.selectors.base import Selector
 
 SHOWN = 3
@@ -143,7 +143,7 @@ def _check_spaces(names: Sequence[str]) -> None:
     """Raise UserError for a space that is unknown or has no supernet."""
     usable = spaces_with_supernet()
     for name in names:
-        if whole(name) not in usable:
+        if unrestricted_name(name) not in usable:
             raise unknown("space with a supernet", name, usable)
         get_space(name)
 

@@ -351,7 +351,7 @@ class _Dispatcher:
         return True
 
     def _take(self, event: _Event) -> None:
-        """Have a new call wait, or configure_process one that is done."""
+        """Have a new call wait, or settle one that is done."""
         if self._fault is not None:
             event.call.fail(self._fault)
         elif event.future is None:

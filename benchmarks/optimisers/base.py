@@ -2,21 +2,23 @@
 
 A supernet gives a loss L(w, W) on a batch, from its weights w and the mixture W, which
 comes from the architecture weights, the alphas. An optimiser's `step` says, for every
-batch of `part`: which mixture goes forward, how the alphas' gradient is had, what is
-updated and in which order. It reads like its paper's update rule in one file, and knows
-nothing of epochs, devices, checkpoints or files. Settings are fields with defaults::
+batch of `part`: which mixture goes forward, where the alphas' gradient comes
+from, what is updated and in which order. It reads like its paper's update rule in one
+file, and knows nothing of epochs, devices, checkpoints or files. Settings are fields
+with defaults::
 
     class SingleLevel(Optimiser):
         name: ClassVar[str] = "single-level"
-        summary: ClassVar[str] = "weights and alphas together, from one gradient on all training images"
+        summary: ClassVar[str] = "weights and alphas together, from one gradient on all
+        training images"
 
         @property
         def part(self) -> str:
             return "all"
 
         def step(self, trainer: Trainer, batch: Batch) -> None:
-            gradients = trainer.step_weights(trainer.loss(batch, trainer.mixture()), also=trainer.alphas)
-            trainer.step_alphas(gradients)
+            gradients = trainer.step_weights(trainer.loss(batch, trainer.mixture()),
+            also=trainer.alphas) trainer.step_alphas(gradients)
 
 One of your own is a file, `recipe = "my_optimiser.py:MyOptimiser"` in a study, or
 declared by an installed package under the entry-point group `archselect.optimisers`. It
@@ -42,7 +44,9 @@ class Optimiser(UpdateRule, ABC):
     """Base of all ways of training a supernet: an immutable value; fields are settings.
 
     Attributes:
-        name, summary, paper: what it is called, what it does in a line, and its source.
+        name: what it is called.
+        summary: what it does, in a line.
+        paper: its source.
         trains: whether a supernet is trained at all before a selector reads it.
         formulation: raised when the numbers that the optimiser produces change on
             purpose; part of a supernet's id.
@@ -54,12 +58,18 @@ class Optimiser(UpdateRule, ABC):
     trains: ClassVar[bool] = True
 
     def new_alphas(
-        self, space: SearchSpace, generator: torch.Generator, device: torch.device
+        self,
+        space: SearchSpace,
+        generator: torch.Generator,
+        device: torch.device,
     ) -> tuple[Tensor, ...]:
-        """Return initial architecture weights, one (edges, operations) tensor per cell type."""
+        """Return initial architecture weights, (edges, operations) per cell type."""
         noise = new_alphas(space, generator, device, self.alpha_scale)
         return tuple(self.alpha_mean + alpha for alpha in noise)
 
     def settings(self) -> Settings:
-        """Return the settings that a supernet made this way depends on, for its record and its hash."""
+        """Return the settings that a supernet made this way depends on.
+
+        They are for its record and its hash.
+        """
         return {name: getattr(self, name) for name in type(self).model_fields}

@@ -1,4 +1,7 @@
-"""Blank: the weights alone, under alphas that stay as drawn (Wang et al., DARTS-PT, ICLR 2021, section 7)."""
+"""Blank: the weights alone, under alphas that stay as drawn.
+
+Wang et al., DARTS-PT, ICLR 2021, section 7.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""DARTS: alphas down the validation loss and weights down the training loss, by turns (Liu et al., ICLR 2019)."""
+"""DARTS: alphas down the validation loss and weights down the training loss, by turns.
+
+Liu et al., ICLR 2019.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,11 @@ from archselect.nasbench_adapters.networks import Mixture
 
 
 class Darts(Optimiser):
-    """α ← α - Adam(∇_α L_valid(w', softmax(α))), then w ← w - η ∇_w L_train(w, softmax(α)).
+    """α ← α - Adam(∇_α L_valid(w', softmax(α))), w ← w - η ∇_w L_train(w, softmax(α)).
 
     Settings:
         level: "bi" as above, or "single": both losses are of the same batch of all
-            training images, and in the first order both gradients are had at once,
+            training images, and in the first order both gradients are taken at once,
             before either step (the control of Xie et al., AISTATS 2021).
         order: 1 takes w' = w (the released DARTS-PT's); 2 takes for w' the weights
             after one more step on the training batch and follows their dependence on α
@@ -52,19 +55,28 @@ class Darts(Optimiser):
             return
         valid = trainer.valid() if self.level == "bi" else batch
         trainer.step_alphas(self.alpha_gradients(trainer, batch, valid))
+        mixture = self.weight_mixture(trainer)
         # A trace records the loss that the alphas learn from only once.
-        loss = trainer.loss(
-            batch, self.weight_mixture(trainer), recorded=self.level == "bi"
-        )
+        loss = trainer.loss(batch, mixture, recorded=self.level == "bi")
         trainer.step_weights(loss)
 
     def alpha_gradients(
-        self, trainer: Trainer, train: Batch, valid: Batch
+        self,
+        trainer: Trainer,
+        train: Batch,
+        valid: Batch,
     ) -> tuple[Tensor, ...]:
-        """Return the gradient of the alphas' step, one (edges, operations) tensor per cell type."""
+        """Return the gradient of the alphas' step, (edges, operations) per cell type.
+
+        Args:
+            trainer: has supernet and alphas.
+            train: a batch of the training images.
+            valid: a batch of the validation images.
+        """
         if self.order == 2:
             return unrolled_gradients(trainer, train, valid)
-        return trainer.gradients(trainer.loss(valid, trainer.mixture()))
+        loss = trainer.loss(valid, trainer.mixture())
+        return trainer.gradients(loss)
 
     def weight_mixture(self, trainer: Trainer) -> Mixture:
         """Return the mixture of the weights' step, a constant."""

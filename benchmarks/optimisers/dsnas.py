@@ -1,26 +1,34 @@
-"""DSNAS: one drawn operation per edge goes forward, and its cost moves the alphas (Hu et al., CVPR 2020)."""
+"""DSNAS: one drawn operation per edge goes forward, and its cost moves the alphas.
+
+Hu et al., CVPR 2020.
+"""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from archselect.benchmarks.optimisers.base import Optimiser
 from archselect.benchmarks.optimisers.trainer import Batch, Trainer
-from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
 from archselect.nasbench_adapters.networks import Mixture
+from archselect.nasbench_adapters.setting_types import (
+    BatchSize,
+    Epochs,
+    NonNegative,
+    Positive,
+)
 
 
 class Dsnas(Optimiser):
-    """z ~ softmax(α) one-hot, w ← w - η ∇_w L(w, z), α ← α - Adam(R ∇_α log p(z)), on all training images.
+    """z ~ softmax(α) one-hot, w ← w - η ∇_w L(w, z), α ← α - Adam(R ∇_α log p(z)).
 
-    R_e = Σ_k z_ek ∂L/∂z_ek, the cost of the operation drawn on edge e, clamped; log
-    p(z) = Σ_e log p_e(z_e), so that the gradient on edge e is R_e (z_e - p_e). The
-    defaults are those of Xie et al. (AISTATS 2021). The draw takes the probabilities to
-    the CPU, once a step: what is computed next depends on it.
+    Both steps use all training images. R_e = Σ_k z_ek ∂L/∂z_ek, the cost of the
+    operation drawn on edge e, clamped; log p(z) = Σ_e log p_e(z_e), so that the
+    gradient on edge e is R_e (z_e - p_e). The defaults are those of Xie et al. (AISTATS
+    2021). The draw takes the probabilities to the CPU, once a step: what is computed
+    next depends on it.
 
     Settings:
         clamp: R is kept within plus and minus this.
@@ -38,12 +46,12 @@ class Dsnas(Optimiser):
     )
     formulation: ClassVar[int] = 1
 
-    epochs: int = Field(150, ge=0, le=MOST_EPOCHS)
-    batch_size: int = Field(96, ge=2, le=MOST_IMAGES_AT_ONCE)
+    epochs: Epochs = 150
+    batch_size: BatchSize = 96
     alpha_mean: float = 1.0
-    alpha_scale: float = Field(0.01, ge=0)
-    alpha_grad_clip: float = Field(10.0, ge=0)
-    clamp: float = Field(5.0, gt=0)
+    alpha_scale: NonNegative = 0.01
+    alpha_grad_clip: NonNegative = 10.0
+    clamp: Positive = 5.0
     as_released: bool = False
 
     @property
@@ -55,12 +63,17 @@ class Dsnas(Optimiser):
         """See :class:`Dsnas`."""
         soft = trainer.mixture()
         drawn = trainer.drawn(soft).leaf()
-        costs = trainer.step_weights(trainer.loss(batch, drawn), also=drawn.weights)
+        loss = trainer.loss(batch, drawn)
+        costs = trainer.step_weights(loss, also=drawn.weights)
         surrogate = self.surrogate(soft, drawn, costs)
-        trainer.step_alphas(trainer.gradients(surrogate))
+        gradients = trainer.gradients(surrogate)
+        trainer.step_alphas(gradients)
 
     def surrogate(
-        self, soft: Mixture, drawn: Mixture, costs: tuple[Tensor, ...]
+        self,
+        soft: Mixture,
+        drawn: Mixture,
+        costs: tuple[Tensor, ...],
     ) -> Tensor:
         """Return a scalar whose gradient by the alphas is that of :class:`Dsnas`.
 
@@ -71,17 +84,20 @@ class Dsnas(Optimiser):
                 shape.
         """
         total = torch.zeros((), device=costs[0].device)
-        for probabilities, weights, cost in zip(
-            soft.weights, drawn.weights, costs, strict=True
-        ):
+        tables = zip(soft.weights, drawn.weights, costs, strict=True)
+        for probabilities, weights, cost in tables:
             drawn_one = weights.detach()
-            reward = (drawn_one * cost).sum(-1).clamp(-self.clamp, self.clamp)
+            # Both are (edges,).
+            cost_of_drawn = (drawn_one * cost).sum(-1)
+            reward = cost_of_drawn.clamp(-self.clamp, self.clamp)
             likelihood = (drawn_one * probabilities).sum(-1)
             if self.as_released:
-                total = total + (reward * likelihood).sum() / likelihood.detach().sum()
+                expected = (reward * likelihood).sum()
+                total = total + expected / likelihood.detach().sum()
             else:
                 # An edge that carries nothing has no probability to take the logarithm
                 # of.
-                log_likelihood = likelihood.masked_fill(likelihood == 0, 1).log()
+                is_dropped = likelihood == 0
+                log_likelihood = likelihood.masked_fill(is_dropped, 1).log()
                 total = total + (reward * log_likelihood).sum()
         return total

@@ -1,4 +1,4 @@
-"""Records a training for its trace: it listens to every forward and backward and changes none.
+"""Records a training for its trace: it listens to forwards and changes none.
 
 Sums stay on the device within an epoch; they are read once at its end.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,31 +23,61 @@ from archselect.benchmarks.store.traces import (
     shape_of_losses,
 )
 from archselect.nasbench_adapters.networks import Mixture, mixture_of, sampled, scoring
-from archselect.nasbench_adapters.networks.mixture import width
+from archselect.nasbench_adapters.networks.mixture import count_columns
+
+
+class MeasuredCosts(NamedTuple):
+    """Costs of a cell type's operations, over some batches, on the CPU.
+
+    Attributes:
+        counts: (edges, operations) batches in which each was computed.
+        means: (edges, operations) of the cost over these batches.
+        variances: of the same shape.
+        layers: (layers, edges, operations) means by layer.
+        edges: (layers, edges) means under the mixture, over all batches.
+    """
+
+    counts: Tensor
+    means: Tensor
+    variances: Tensor
+    layers: Tensor
+    edges: Tensor
 
 
 class _Costs:
-    """Costs on a cell type, summed over batches: counts on the host, sums on the device."""
+    """Costs on a cell type, summed over batches.
+
+    Counts are on the host and sums on the device.
+    """
 
     def __init__(
-        self, layers: int, edges: int, operations: int, device: torch.device
+        self,
+        layers: int,
+        edges: int,
+        operations: int,
+        device: torch.device,
     ) -> None:
-        self._counts = np.zeros((edges, operations), dtype=np.int32)
+        shape = (edges, operations)
+        self._counts = np.zeros(shape, dtype=np.int32)
         self._batches = 0
-        self._layers = torch.zeros(
-            layers, edges, operations, dtype=torch.float64, device=device
-        )
-        self._squares = torch.zeros(
-            edges, operations, dtype=torch.float64, device=device
-        )
-        self._weighed = torch.zeros(layers, edges, dtype=torch.float64, device=device)
+        zeros = partial(torch.zeros, dtype=torch.float64, device=device)
+        self._layers = zeros(layers, edges, operations)
+        self._squares = zeros(edges, operations)
+        self._weighed = zeros(layers, edges)
 
     def count_forward(self, support: Sequence[Sequence[bool]]) -> None:
-        """Count the operations of a forward; what they cost comes with the backward, if the loss depends on any."""
+        """Count the operations of a forward.
+
+        What they cost comes with the backward, if the loss depends on any.
+        """
         self._counts += np.array(support, dtype=np.int32)
         self._batches += 1
 
-    def add_gradient(self, table: Tensor, gradient: Tensor) -> None:
+    def add_gradient(
+        self,
+        table: Tensor,
+        gradient: Tensor,
+    ) -> None:
         """Add the costs of a backward.
 
         Args:
@@ -56,24 +86,29 @@ class _Costs:
                 support.
         """
         costs = gradient.double()
+        by_operation = costs.sum(0)
+        weighed = costs * table
         self._layers += costs
-        self._squares += costs.sum(0).square()
-        self._weighed += (costs * table).sum(-1)
+        self._squares += by_operation.square()
+        self._weighed += weighed.sum(-1)
 
-    def measured(self) -> dict[str, Tensor]:
-        """Return counts, means, variances, means by layer, and means by layer and edge under the mixture."""
+    def measured(self) -> MeasuredCosts:
+        """Return the costs over all batches; it waits for the device."""
         counts = torch.from_numpy(self._counts)
         layers = self._layers.cpu()
         means = layers.sum(0) / counts
+        mean_squares = self._squares.cpu() / counts
         # Rounding must not make a variance negative.
-        variances = (self._squares.cpu() / counts - means.square()).clamp_min(0)
-        return {
-            "counts": counts,
-            "means": means.float(),
-            "variances": variances.float(),
-            "layers": (layers / counts).float(),
-            "edges": (self._weighed.cpu() / self._batches).float(),
-        }
+        variances = (mean_squares - means.square()).clamp_min(0)
+        by_layer = layers / counts
+        by_edge = self._weighed.cpu() / self._batches
+        return MeasuredCosts(
+            counts=counts,
+            means=means.float(),
+            variances=variances.float(),
+            layers=by_layer.float(),
+            edges=by_edge.float(),
+        )
 
 
 class Recorder:
@@ -91,26 +126,31 @@ class Recorder:
         self._space = trainer.space
         self._layers = trainer.layers
         self._device = trainer.images.device
-        self.parts = list(
-            dict.fromkeys([trainer.optimiser.searched, trainer.optimiser.part])
-        )
+        optimiser = trainer.optimiser
+        self.parts = list(dict.fromkeys([optimiser.searched, optimiser.part]))
         self._history: dict[str, list[Tensor]] = {}
         self._begin()
 
     def _begin(self) -> None:
         """Begin the sums of an epoch."""
-        self._costs = []
-        for place, cell in enumerate(self._space.cells):
-            columns = width(self._space, place)
-            self._costs.append(
-                _Costs(self._layers[place], len(cell.edges), columns, self._device)
-            )
+        self._costs: list[_Costs] = []
+        for index, cell in enumerate(self._space.cells):
+            columns = count_columns(self._space, index)
+            layers = self._layers[index]
+            costs = _Costs(layers, len(cell.edges), columns, self._device)
+            self._costs.append(costs)
         self._losses = torch.zeros(
             len(self.parts), 2, 3, dtype=torch.float64, device=self._device
         )
 
-    def listening(self, mixture: Mixture, part: str) -> Mixture:
-        """Return the mixture such that its costs are recorded, if the alphas learn from that part of the images.
+    def listening(
+        self,
+        mixture: Mixture,
+        part: str,
+    ) -> Mixture:
+        """Return the mixture such that its costs are recorded.
+
+        They are, if the alphas learn from that part of the images.
 
         Args:
             mixture: with one table per layer.
@@ -118,55 +158,64 @@ class Recorder:
         """
         if part != self.parts[0]:
             return mixture
-        weights = tuple(
-            table if table.requires_grad else table.detach().requires_grad_()
-            for table in mixture.weights
-        )
-        for costs, table, support in zip(
-            self._costs, weights, mixture.support, strict=True
-        ):
-            costs.count_forward(support)
-            table.register_hook(partial(costs.add_gradient, table.detach()))
-        return Mixture(weights, mixture.support)
+        weights = []
+        for cell, costs in enumerate(self._costs):
+            leaf = mixture.weights[cell]
+            if not leaf.requires_grad:
+                leaf = leaf.detach().requires_grad_()
+            costs.count_forward(mixture.support[cell])
+            leaf.register_hook(partial(costs.add_gradient, leaf.detach()))
+            weights.append(leaf)
+        return Mixture(tuple(weights), mixture.support)
 
     def hear(self, batch: Batch, logits: Tensor) -> None:
         """Add the losses of a forward, from its logits (batch, classes)."""
         if batch.part not in self.parts:
             return
-        logs = F.log_softmax(logits.detach().double(), dim=1)
-        loss = -logs.gather(1, batch.labels[:, None])[:, 0]
-        entropy = -(logs.exp() * logs).sum(1)
-        right = (logs.argmax(1) == batch.labels).double()
+        exact = logits.detach().double()
+        logarithms = F.log_softmax(exact, dim=1)
+        labels = batch.labels[:, None]
+        loss = -logarithms.gather(1, labels)[:, 0]
+        terms = logarithms.exp() * logarithms
+        entropy = -terms.sum(1)
+        is_right = logarithms.argmax(1) == batch.labels
+        right = is_right.double()
+        # (wrong and right, batch) times (batch, one and loss and entropy).
         by_outcome = torch.stack([1 - right, right])
-        summands = torch.stack([torch.ones_like(loss), loss, entropy], dim=1)
-        self._losses[self.parts.index(batch.part)] += by_outcome @ summands
+        ones = torch.ones_like(loss)
+        summands = torch.stack([ones, loss, entropy], dim=1)
+        place = self.parts.index(batch.part)
+        self._losses[place] += by_outcome @ summands
 
     def _keep(self, name: str, value: Tensor) -> None:
-        self._history.setdefault(name, []).append(value)
+        """Keep one more value of a name."""
+        values = self._history.setdefault(name, [])
+        values.append(value)
 
     def keep_probabilities(self, alphas: Sequence[Tensor]) -> None:
         """Keep the alphas' softmax."""
         with torch.no_grad():
-            for c, table in enumerate(mixture_of(self._space, alphas).weights):
-                self._keep(f"probabilities_{c}", table.cpu().float())
+            mixture = mixture_of(self._space, alphas)
+            for cell, table in enumerate(mixture.weights):
+                self._keep(f"probabilities_{cell}", table.cpu().float())
 
     def end_epoch(self, alphas: Sequence[Tensor]) -> None:
         """Keep the alphas' softmax, and the losses and costs of an epoch."""
         self.keep_probabilities(alphas)
         self._keep("losses", self._losses.cpu().float())
-        for c, costs in enumerate(self._costs):
+        for cell, costs in enumerate(self._costs):
             measured = costs.measured()
-            self._keep(f"cost_counts_{c}", measured["counts"])
-            self._keep(f"cost_means_{c}", measured["means"])
-            self._keep(f"cost_variances_{c}", measured["variances"])
-            self._keep(f"edge_costs_{c}", measured["edges"])
+            self._keep(f"cost_counts_{cell}", measured.counts)
+            self._keep(f"cost_means_{cell}", measured.means)
+            self._keep(f"cost_variances_{cell}", measured.variances)
+            self._keep(f"edge_costs_{cell}", measured.edges)
         self._begin()
 
     def probe(self, trainer: Trainer, seed: int) -> None:
-        """Keep the costs of uniformly drawn paths, over one pass of the part that the alphas learn from.
+        """Keep the costs of uniformly drawn paths.
 
-        Nothing is trained, no running statistics move, and no random stream of the
-        training.
+        They are those of one pass over the part that the alphas learn from. Nothing is
+        trained, and neither running statistics nor random streams of the training move.
 
         Args:
             trainer: whose supernet is probed.
@@ -177,56 +226,76 @@ class Recorder:
         generator = torch.Generator().manual_seed(seed)
         size = trainer.optimiser.batch_size
         augment = trainer.optimiser.augment
-        equal = mixture_of(
-            self._space,
-            [torch.zeros_like(alpha, device="cpu") for alpha in trainer.alphas],
-        )
+        zeros = [torch.zeros_like(alpha, device="cpu") for alpha in trainer.alphas]
+        equal = mixture_of(self._space, zeros)
+        undecided = self._space.undecided()
         with scoring(trainer.supernet, "batch"), torch.enable_grad():
-            for images, labels in trainer.images.epoch(part, size, generator, augment):
-                path = sampled(
-                    self._space, equal, self._space.undecided(), generator, self._device
-                ).leaf()
+            batches = trainer.images.epoch(part, size, generator, augment)
+            for images, labels in batches:
+                drawn = sampled(self._space, equal, undecided, generator, self._device)
+                path = drawn.leaf()
                 loss = trainer.loss(Batch(images, labels, part), path)
                 torch.autograd.grad(loss, path.weights, allow_unused=True)
-        for c, costs in enumerate(self._costs):
-            for name, value in costs.measured().items():
-                if name != "edges":
-                    self._keep(f"probe_{name}_{c}", value)
+        for cell, costs in enumerate(self._costs):
+            measured = costs.measured()
+            self._keep(f"probe_counts_{cell}", measured.counts)
+            self._keep(f"probe_means_{cell}", measured.means)
+            self._keep(f"probe_variances_{cell}", measured.variances)
+            self._keep(f"probe_layers_{cell}", measured.layers)
         self._begin()
 
     def state(self) -> dict[str, Any]:
-        """Return all that was kept, for :meth:`load_state`; between two epochs."""
-        return {name: torch.stack(values) for name, values in self._history.items()}
+        """Return all that was kept, for :meth:`load_state`; call it between epochs."""
+        state = {}
+        for name, values in self._history.items():
+            state[name] = torch.stack(values)
+        return state
 
-    def load_state(self, state: dict[str, Any], epochs: int) -> None:
+    def load_state(
+        self,
+        state: dict[str, Any],
+        epochs: int,
+    ) -> None:
         """Take over what was kept until after so many epochs.
 
         Raises ValueError if it is of another shape.
         """
-        wanted: dict[str, tuple[int, ...]] = {
-            "losses": shape_of_losses(len(self.parts), epochs)
-        }
-        for c, cell in enumerate(self._space.cells):
-            columns = width(self._space, c)
-            of_cell = cell_shapes(
-                len(cell.edges), columns, self._layers[c], epochs, probes=1
-            )
-            wanted |= {f"{name}_{c}": shape for name, shape in of_cell.items()}
-        if {name: tuple(values.shape) for name, values in state.items()} != wanted:
+        given = {}
+        for name, values in state.items():
+            given[name] = tuple(values.shape)
+        if given != self._shapes_after(epochs):
             raise ValueError("its trace is of another shape")
-        self._history = {name: list(values.unbind()) for name, values in state.items()}
+        self._history = {}
+        for name, values in state.items():
+            self._history[name] = list(values.unbind())
         self._begin()
 
+    def _shapes_after(self, epochs: int) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of what is kept after so many epochs, by name."""
+        by_name: dict[str, tuple[int, ...]] = {
+            "losses": shape_of_losses(len(self.parts), epochs)
+        }
+        for index, cell in enumerate(self._space.cells):
+            edges = len(cell.edges)
+            columns = count_columns(self._space, index)
+            layers = self._layers[index]
+            of_cell = cell_shapes(edges, columns, layers, epochs, probes=1)
+            for name, shape in of_cell.items():
+                by_name[f"{name}_{index}"] = shape
+        return by_name
+
     def trace(self, info: TraceInfo) -> Trace:
-        """Return the trace; after the last probe."""
-        arrays = {name: values.numpy() for name, values in self.state().items()}
+        """Return the trace; call it after the last probe."""
+        state = self.state()
+        arrays = {}
+        for name, values in state.items():
+            arrays[name] = values.numpy()
         cells = []
-        for c in range(len(self._layers)):
-            suffix = f"_{c}"
-            of_cell = {
-                name.removesuffix(suffix): value
-                for name, value in arrays.items()
-                if name.endswith(suffix)
-            }
+        for index in range(len(self._layers)):
+            suffix = f"_{index}"
+            of_cell = {}
+            for name, values in arrays.items():
+                if name.endswith(suffix):
+                    of_cell[name.removesuffix(suffix)] = values
             cells.append(CellTrace(**of_cell))
         return Trace(info, arrays["losses"], tuple(cells))

@@ -1,4 +1,8 @@
-"""The optimisers by name: archselect's own, those that installed packages declare, and those of users' files."""
+"""The optimisers by name.
+
+They are archselect's own, those that installed packages declare, and those of users'
+files.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,10 @@ TAKEN = ("recipe", "label", "spaces", "data")
 
 
 def _check(optimiser: type[Optimiser]) -> None:
-    """Raise ValueError, which names the fix, if a setting has no default or is a word that a study needs."""
+    """Raise ValueError, which names the fix, for a setting that a study cannot give.
+
+    It has no default, or its name is a word that studies need.
+    """
     for name, field in optimiser.model_fields.items():
         if name in TAKEN:
             raise ValueError(

@@ -1,26 +1,29 @@
-"""SDARTS-RS: DARTS whose weights are trained under randomly perturbed mixtures (Chen and Hsieh, ICML 2020)."""
+"""SDARTS-RS: DARTS whose weights are trained under randomly perturbed mixtures.
+
+Chen and Hsieh, ICML 2020.
+"""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from archselect.benchmarks.optimisers.darts import Darts
 from archselect.benchmarks.optimisers.trainer import Trainer
 from archselect.nasbench_adapters.networks import Mixture
+from archselect.nasbench_adapters.setting_types import NonNegative
 
 
 class SdartsRS(Darts):
-    """As DARTS, but w ← w - η ∇_w L_train(w, P(softmax(α) + δ)), δ uniform in ±ε; the alphas' step is not perturbed.
+    """As DARTS, but w ← w - η ∇_w L_train(w, P(softmax(α) + δ)), δ uniform in ±ε.
 
-    P clips to [0, 1] and rescales every edge to sum to one; if nothing is left of an
-    edge its largest entry becomes one. Entries that are zero before (of decided and
-    dropped edges, or not allowed on an edge) stay zero. In the e-th of E epochs ε =
-    epsilon_first + (epsilon - epsilon_first) e / E; tuning under a selector uses
-    `epsilon`.
+    The alphas' step is not perturbed. P clips to [0, 1] and rescales every edge to sum
+    to one; if nothing is left of an edge its largest entry becomes one. Entries that
+    are zero before (of decided and dropped edges, or not allowed on an edge) stay zero.
+    In the e-th of E epochs ε = epsilon_first + (epsilon - epsilon_first) e / E; tuning
+    under a selector uses `epsilon`.
 
     Unlike the released code, which does not compute an operation that was clipped to
     zero and so leaves its weights alone in that step, its weights are computed and
@@ -38,17 +41,22 @@ class SdartsRS(Darts):
     paper: ClassVar[str] = "Chen and Hsieh, SDARTS, ICML 2020, arXiv 2002.05283"
     formulation: ClassVar[int] = 1
 
-    epsilon_first: float = Field(0.03, ge=0)
-    epsilon: float = Field(0.3, ge=0)
+    epsilon_first: NonNegative = 0.03
+    epsilon: NonNegative = 0.3
 
     def weight_mixture(self, trainer: Trainer) -> Mixture:
         """See :class:`SdartsRS`."""
         growth = (self.epsilon - self.epsilon_first) * trainer.progress
         radius = self.epsilon_first + growth
-        return perturb(super().weight_mixture(trainer), radius, trainer.generator)
+        mixture = super().weight_mixture(trainer)
+        return perturb(mixture, radius, trainer.generator)
 
 
-def perturb(mixture: Mixture, radius: float, generator: torch.Generator) -> Mixture:
+def perturb(
+    mixture: Mixture,
+    radius: float,
+    generator: torch.Generator,
+) -> Mixture:
     """Return a mixture near another one: P(W + δ) of :class:`SdartsRS`.
 
     The support stays.
@@ -60,20 +68,27 @@ def perturb(mixture: Mixture, radius: float, generator: torch.Generator) -> Mixt
     """
     first = mixture.weights[0]
     sizes = [table.numel() for table in mixture.weights]
-    draws = (2 * torch.rand(sum(sizes), generator=generator) - 1) * radius
-    noises = draws.to(first.device, first.dtype, non_blocking=True).split(sizes)
-    weights = [
-        _project(table, noise.view_as(table))
-        for table, noise in zip(mixture.weights, noises, strict=True)
-    ]
+    uniform = torch.rand(sum(sizes), generator=generator)
+    draws = (2 * uniform - 1) * radius
+    on_device = draws.to(first.device, first.dtype, non_blocking=True)
+    noises = on_device.split(sizes)
+    weights = []
+    for table, noise in zip(mixture.weights, noises, strict=True):
+        perturbed = _project(table, noise.view_as(table))
+        weights.append(perturbed)
     return Mixture(tuple(weights), mixture.support)
 
 
 def _project(table: Tensor, noise: Tensor) -> Tensor:
     """Return P(W + δ) of one cell type's table (edges, operations)."""
     is_zero = table == 0
-    moved = (table + noise).masked_fill(is_zero, -torch.inf)
-    largest = torch.zeros_like(table).scatter_(-1, moved.argmax(-1, keepdim=True), 1)
+    moved = table + noise
+    moved = moved.masked_fill(is_zero, -torch.inf)
+    place = moved.argmax(-1, keepdim=True)
+    largest = torch.zeros_like(table)
+    largest.scatter_(-1, place, 1)
     clipped = moved.clamp(0, 1)
     total = clipped.sum(-1, keepdim=True)
-    return torch.where(total > 0, clipped / total, largest).masked_fill(is_zero, 0)
+    has_any = total > 0
+    projected = torch.where(has_any, clipped / total, largest)
+    return projected.masked_fill(is_zero, 0)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
 from archselect.nasbench_adapters.networks import Execution
+from archselect.nasbench_adapters.setting_types import (
+    BatchSize,
+    Epochs,
+    NonNegative,
+    Positive,
+    Share,
+)
 
 
 class CommonSettings(BaseModel):
@@ -26,7 +32,7 @@ class CommonSettings(BaseModel):
         alpha_grad_clip: of the alphas' gradient by total norm, 0 for none.
         augment: whether both halves are augmented (released code: yes).
         batches: "epoch" shuffles the images once per epoch; "resampled" draws every
-            batch afresh, as the released code's `next(iter(loader))` does.
+            batch independently, as the released code's `next(iter(loader))` does.
         precision: "float32", or autocast to "bf16": the weights and what is normalised
             stay in float32.
         execution: how forwards and backwards are run: "eager", or from the second batch
@@ -40,20 +46,20 @@ class CommonSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    epochs: int = Field(100, ge=0, le=MOST_EPOCHS)
-    batch_size: int = Field(64, ge=2, le=MOST_IMAGES_AT_ONCE)
-    learning_rate: float = Field(0.025, gt=0)
-    learning_rate_min: float = Field(0.001, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(3e-4, ge=0)
-    grad_clip: float = Field(5.0, ge=0)
-    alpha_learning_rate: float = Field(3e-4, gt=0)
-    alpha_weight_decay: float = Field(1e-3, ge=0)
-    alpha_beta1: float = Field(0.5, ge=0, lt=1)
-    alpha_beta2: float = Field(0.999, ge=0, lt=1)
-    alpha_scale: float = Field(1e-3, ge=0)
+    epochs: Epochs = 100
+    batch_size: BatchSize = 64
+    learning_rate: Positive = 0.025
+    learning_rate_min: NonNegative = 0.001
+    momentum: Share = 0.9
+    weight_decay: NonNegative = 3e-4
+    grad_clip: NonNegative = 5.0
+    alpha_learning_rate: Positive = 3e-4
+    alpha_weight_decay: NonNegative = 1e-3
+    alpha_beta1: Share = 0.5
+    alpha_beta2: Share = 0.999
+    alpha_scale: NonNegative = 1e-3
     alpha_mean: float = 0.0
-    alpha_grad_clip: float = Field(0.0, ge=0)
+    alpha_grad_clip: NonNegative = 0.0
     augment: bool = True
     batches: Literal["epoch", "resampled"] = "epoch"
     precision: Literal["float32", "bf16"] = "float32"

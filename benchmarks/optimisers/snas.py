@@ -1,22 +1,30 @@
-"""SNAS: a random mixture near one-hot goes forward, and the loss' gradient through it (Xie et al., ICLR 2019)."""
+"""SNAS: a random mixture near one-hot goes forward, and the loss' gradient through it.
+
+Xie et al., ICLR 2019.
+"""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 
 from archselect.benchmarks.optimisers.base import Optimiser
 from archselect.benchmarks.optimisers.trainer import Batch, Trainer
-from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
+from archselect.nasbench_adapters.setting_types import (
+    BatchSize,
+    Epochs,
+    NonNegative,
+    Positive,
+)
 
 
 class Snas(Optimiser):
-    """Z = softmax((α + g) / T), g Gumbel noise; w ← w - η ∇_w L(w, Z), α ← α - Adam(∇_α L(w, Z)), on all images.
+    """Z = softmax((α + g) / T); w ← w - η ∇_w L(w, Z), α ← α - Adam(∇_α L(w, Z)).
 
-    The alphas' gradient is Z_k (c_k - Σ Z c) / T with c = ∂L/∂Z. One Z is drawn per
-    batch. The defaults are those of Xie et al. (AISTATS 2021).
+    g is Gumbel noise, and L is of all training images. The alphas' gradient is Z_k (c_k
+    - Σ Z c) / T with c = ∂L/∂Z. One Z is drawn per batch. The defaults are those of Xie
+    et al. (AISTATS 2021).
 
     Settings:
         temperature, temperature_last: T in the first epoch, and that to which it goes
@@ -32,13 +40,13 @@ class Snas(Optimiser):
     )
     formulation: ClassVar[int] = 1
 
-    epochs: int = Field(150, ge=0, le=MOST_EPOCHS)
-    batch_size: int = Field(96, ge=2, le=MOST_IMAGES_AT_ONCE)
+    epochs: Epochs = 150
+    batch_size: BatchSize = 96
     alpha_mean: float = 1.0
-    alpha_scale: float = Field(0.01, ge=0)
-    alpha_grad_clip: float = Field(10.0, ge=0)
-    temperature: float = Field(1.0, gt=0)
-    temperature_last: float = Field(1.0, gt=0)
+    alpha_scale: NonNegative = 0.01
+    alpha_grad_clip: NonNegative = 10.0
+    temperature: Positive = 1.0
+    temperature_last: Positive = 1.0
 
     @property
     def part(self) -> str:
@@ -49,16 +57,25 @@ class Snas(Optimiser):
         """See :class:`Snas`."""
         change = (self.temperature_last - self.temperature) * trainer.progress
         temperature = self.temperature + change
-        noisy = [
-            (alpha + gumbel(alpha, trainer.generator)) / temperature
-            for alpha in trainer.alphas
-        ]
+        noisy = []
+        for alpha in trainer.alphas:
+            noise = gumbel(alpha, trainer.generator)
+            noisy.append((alpha + noise) / temperature)
         loss = trainer.loss(batch, trainer.mixture(noisy))
         gradients = trainer.step_weights(loss, also=trainer.alphas)
         trainer.step_alphas(gradients)
 
 
-def gumbel(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Return Gumbel noise, -log(-log(u)) for u uniform, of a tensor's shape, type and device. Drawn on the CPU."""
+def gumbel(
+    like: torch.Tensor,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """Return Gumbel noise, -log(-log(u)) for u uniform.
+
+    Args:
+        like: has its shape, type and device.
+        generator: a CPU generator, with which it is drawn.
+    """
     exponential = torch.empty(like.shape).exponential_(generator=generator)
-    return (-exponential.log()).to(like.device, like.dtype, non_blocking=True)
+    noise = -exponential.log()
+    return noise.to(like.device, like.dtype, non_blocking=True)

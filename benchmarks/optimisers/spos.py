@@ -1,22 +1,24 @@
-"""SPOS: weights alone, one operation per edge drawn uniformly at a time (Guo et al., ECCV 2020)."""
+"""SPOS: weights alone, one operation per edge drawn uniformly at a time.
+
+Guo et al., ECCV 2020.
+"""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 
 from archselect.benchmarks.optimisers.base import Optimiser
 from archselect.benchmarks.optimisers.trainer import Batch, Trainer
-from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
+from archselect.nasbench_adapters.setting_types import BatchSize, Epochs
 
 
 class Spos(Optimiser):
-    """z uniform one-hot, w ← w - η ∇_w L(w, z), on all training images; α stays as drawn.
+    """z uniform one-hot, w ← w - η ∇_w L(w, z), on all training images.
 
-    Xie et al. (AISTATS 2021), whose settings the defaults are, measure the costs of
-    operations under it.
+    α stays as drawn. Xie et al. (AISTATS 2021), whose settings the defaults are,
+    measure the costs of operations under it.
     """
 
     name: ClassVar[str] = "spos"
@@ -26,8 +28,8 @@ class Spos(Optimiser):
     paper: ClassVar[str] = "Guo et al., SPOS, ECCV 2020, arXiv 1904.00420"
     formulation: ClassVar[int] = 1
 
-    epochs: int = Field(150, ge=0, le=MOST_EPOCHS)
-    batch_size: int = Field(96, ge=2, le=MOST_IMAGES_AT_ONCE)
+    epochs: Epochs = 150
+    batch_size: BatchSize = 96
 
     @property
     def part(self) -> str:
@@ -37,7 +39,8 @@ class Spos(Optimiser):
     def step(self, trainer: Trainer, batch: Batch) -> None:
         """See :class:`Spos`."""
         with torch.no_grad():
-            equal = trainer.mixture(
-                [torch.zeros_like(alpha) for alpha in trainer.alphas]
-            )
-        trainer.step_weights(trainer.loss(batch, trainer.drawn(equal)))
+            zeros = [torch.zeros_like(alpha) for alpha in trainer.alphas]
+            equal = trainer.mixture(zeros)
+        path = trainer.drawn(equal)
+        loss = trainer.loss(batch, path)
+        trainer.step_weights(loss)

@@ -1,7 +1,8 @@
-"""Supernets by recipe: an optimiser and its settings, trained from a seed, kept, and gone on with when cut off.
+"""Supernets by recipe: an optimiser and its settings, trained from a seed, and kept.
 
-A supernet is trained once per (recipe, data, seed) and kept under the hash of all that
-determines it, so that every selector is compared on the very same weights.
+A training that is interrupted is resumed. A supernet is trained once per (recipe, data,
+seed) and kept under the hash of all that determines it, so that every selector is
+compared on the very same weights.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import ConfigDict, model_validator
@@ -48,7 +49,7 @@ from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.input_files import DAMAGED
 from archselect.nasbench_adapters.networks import Supernet
 from archselect.nasbench_adapters.seeds import stream_seed
-from archselect.nasbench_adapters.space import SearchSpace
+from archselect.nasbench_adapters.space import Cell, SearchSpace
 from archselect.nasbench_adapters.spaces import registry as spaces
 
 CHECKPOINT_EPOCHS = 5
@@ -56,14 +57,16 @@ CHECKPOINT_EPOCHS = 5
 
 
 class Recipe(CommonSettings):
-    """How a supernet is made: an optimiser by name and its settings; what is left out has the optimiser's default.
+    """How a supernet is made: an optimiser by name and its settings.
+
+    A setting that is left out has the optimiser's default.
 
     Settings:
         recipe: the name of an optimiser, or FILE.py:CLASS; see
             :meth:`.UserClasses.get`.
     """
 
-    # What is extra are settings that only the optimiser has.
+    # Extra fields are settings that only the optimiser has.
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     recipe: str
@@ -77,34 +80,37 @@ class Recipe(CommonSettings):
         """
         if not isinstance(values, dict) or not isinstance(values.get("recipe"), str):
             return values
-        optimiser = get_optimiser(values["recipe"])
-        known = optimiser.model_fields
+        optimiser_class = get_optimiser(values["recipe"])
+        title = optimiser_class.name
+        known = optimiser_class.model_fields
         for name in values:
             if name not in known and name not in cls.model_fields:
-                raise unknown(f"setting of recipe {optimiser.name}", name, known)
-        own = optimiser.model_validate(
-            {name: value for name, value in values.items() if name in known}
-        )
-        for name, value in own.settings().items():
+                raise unknown(f"setting of recipe {title}", name, known)
+        given = {name: value for name, value in values.items() if name in known}
+        optimiser = optimiser_class.model_validate(given)
+        for name, value in optimiser.settings().items():
             if not isinstance(value, str | int | float | None):
                 raise UserError(
-                    f"recipe {optimiser.name}: setting {name} is {type(value).__name__}: make it of text, numbers or "
+                    f"recipe {title}: setting {name} is {type(value).__name__}: make it of text, numbers or "
                     "truth values, which records can hold"
                 )
-        return values | own.model_dump()
+        return values | optimiser.model_dump()
 
     def build(self) -> Optimiser:
-        """The optimiser."""
+        """Return the optimiser with its settings."""
         optimiser = get_optimiser(self.recipe)
-        return optimiser.model_validate(
-            {name: getattr(self, name) for name in optimiser.model_fields}
-        )
+        settings = {name: getattr(self, name) for name in optimiser.model_fields}
+        return optimiser.model_validate(settings)
 
     def settings(self) -> Settings:
-        """The settings that matter: see :meth:`.Optimiser.settings`."""
+        """Return the settings that matter: see :meth:`.Optimiser.settings`."""
         return self.build().settings()
 
-    def build_as(self, inputs: SupernetInputs, space: str) -> Optimiser:
+    def build_as(
+        self,
+        inputs: SupernetInputs,
+        space: str,
+    ) -> Optimiser:
         """Return the optimiser.
 
         Raises UserError if it, or the space, is not from where the inputs say.
@@ -114,18 +120,37 @@ class Recipe(CommonSettings):
         return optimiser
 
     def source(self, space: str) -> str | None:
-        """Where what is not archselect's own of a supernet of that space comes from; see :class:`.SupernetInputs`."""
+        """Return where other people's code of a supernet comes from.
+
+        None if all is archselect's own; see :class:`.SupernetInputs`.
+
+        Args:
+            space: name of the supernet's space.
+        """
         return self._source(self.build(), space)
 
-    def _source(self, optimiser: Optimiser, space: str) -> str | None:
-        found = [
-            optimisers.source_of(type(optimiser), self.recipe),
-            spaces.source(space),
-        ]
-        return "; ".join(filter(None, found)) or None
+    def _source(
+        self,
+        optimiser: Optimiser,
+        space: str,
+    ) -> str | None:
+        """Return where the code of the optimiser and of the space comes from."""
+        of_optimiser = optimisers.source_of(type(optimiser), self.recipe)
+        of_space = spaces.source(space)
+        sources = [source for source in (of_optimiser, of_space) if source]
+        return "; ".join(sources) or None
 
-    def inputs(self, space: str, skeleton: Settings) -> SupernetInputs:
-        """What a record says of a supernet of that space that is made so."""
+    def inputs(
+        self,
+        space: str,
+        skeleton: Settings,
+    ) -> SupernetInputs:
+        """Return what a record says of a supernet that is made so.
+
+        Args:
+            space: name of the supernet's space.
+            skeleton: settings of its skeleton.
+        """
         optimiser = self.build()
         return SupernetInputs(
             recipe=optimiser.name,
@@ -136,7 +161,14 @@ class Recipe(CommonSettings):
 
 
 class SupernetCost(Fact):
-    """What making a supernet cost, kept beside its weights."""
+    """What making a supernet cost, kept beside its weights.
+
+    Attributes:
+        times: by phase.
+        counts: of forwards and the like, by phase.
+        peak_memory: in bytes.
+        machine: on which it was made.
+    """
 
     times: dict[str, Time]
     counts: dict[str, Counts]
@@ -146,11 +178,17 @@ class SupernetCost(Fact):
 
 @dataclass(frozen=True)
 class TrainedSupernet:
-    """A supernet's weights, alphas and state of the alphas' optimiser (None if untrained), and what they cost.
+    """A supernet's weights and alphas, and what they cost.
 
-    `trace` is what was recorded of the training, where its recipe asks for that; it is
-    kept in a file of its own. `commit` is of the archselect that made it; None if its
-    training was interrupted and another commit went on with it.
+    Attributes:
+        weights: parameters and buffers by name, on the CPU.
+        alphas: architecture weights, (edges, operations) per cell type, on the CPU.
+        alpha_optimizer: state of the alphas' optimiser; None if untrained.
+        cost: of making it.
+        trace: what was recorded of the training, where its recipe asks for that; it is
+            kept in a file of its own.
+        commit: of the archselect that made it; None if its training was interrupted and
+            another commit resumed it.
     """
 
     weights: dict[str, Tensor]
@@ -162,19 +200,30 @@ class TrainedSupernet:
 
 
 def new_supernet(
-    space: SearchSpace, inputs: SupernetInputs, images: Images, seed: int
+    space: SearchSpace,
+    inputs: SupernetInputs,
+    images: Images,
+    seed: int,
 ) -> Supernet:
-    """The supernet with the initial weights of that seed, on the images' device, channels last."""
+    """Return the supernet with initial weights, on the images' device.
+
+    Its weights are channels last.
+
+    Args:
+        space: of the supernet.
+        inputs: what its record says of it.
+        images: give channels, classes and device.
+        seed: of the weights.
+    """
     skeleton = space.skeleton(**inputs.skeleton)
     dataset = images.dataset
-    supernet = Supernet(
-        space,
-        skeleton,
-        dataset.channels,
-        dataset.classes,
-        stream_seed("supernet weights", seed),
-    )
+    weight_seed = stream_seed("supernet weights", seed)
+    supernet = Supernet(space, skeleton, dataset.channels, dataset.classes, weight_seed)
     return supernet.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def ignore_progress(_done: int, _total: int) -> None:
+    """Do nothing at the end of an epoch."""
 
 
 def make_supernet(
@@ -183,7 +232,7 @@ def make_supernet(
     inputs: SupernetInputs,
     images: Images,
     seed: int,
-    advance: Callable[[int, int], None] = lambda done, total: None,
+    advance: Callable[[int, int], None] = ignore_progress,
     target: Path | None = None,
 ) -> TrainedSupernet:
     """Initialise and, if the recipe says so, train a supernet.
@@ -194,9 +243,9 @@ def make_supernet(
         inputs: what its record says of it.
         images: the two halves, on the device to use.
         seed: of weights, alphas and batches.
-        advance: told (epochs done, epochs in all).
-        target: where the supernet will be kept. A training that is cut off leaves a
-            checkpoint beside it, and the next call goes on from there, bit by bit;
+        advance: called with (epochs done, epochs in all) after each epoch.
+        target: where the supernet will be kept. A training that is interrupted leaves a
+            checkpoint beside it, and the next call resumes it, bit by bit;
             :func:`save_supernet` removes it. None keeps no checkpoint.
 
     Raises:
@@ -204,211 +253,254 @@ def make_supernet(
             written; a batch does not fit the images; the optimiser or the space is not
             from where the inputs say.
     """
-    clock, memory = PhaseClock(images.device), PeakMemory(images.device)
+    clock = PhaseClock(images.device)
+    memory = PeakMemory(images.device)
     optimiser = recipe.build_as(inputs, space.name)
     supernet = new_supernet(space, inputs, images, seed)
     clock.count_passes(supernet, images.dataset.image_shape)
-    generator = torch.Generator().manual_seed(stream_seed("supernet alphas", seed))
-    alphas = tuple(
-        alpha.requires_grad_()
-        for alpha in optimiser.new_alphas(space, generator, images.device)
-    )
-    alpha_optimizer, peak, trace = None, 0, None
-    made_by: str | None = commit()
+    alphas = _new_alphas(optimiser, space, images, seed)
+    result = TrainingResult(commit())
     if optimiser.trains:
-        trainer = Trainer(
-            optimiser,
-            space,
-            supernet,
-            alphas,
-            images,
-            stream_seed("supernet batches", seed),
+        batch_seed = stream_seed("supernet batches", seed)
+        trainer = Trainer(optimiser, space, supernet, alphas, images, batch_seed)
+        training = SupernetTraining(
+            trainer, optimiser, inputs, seed, clock, memory, target
         )
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+        result = training.run(advance)
+    cost = SupernetCost(
+        times=clock.times(),
+        counts=clock.counts(),
+        peak_memory=max(result.peak, memory.read()),
+        machine=describe_machine(images.device),
+    )
+    state = supernet.state_dict()
+    return TrainedSupernet(
+        weights={name: value.cpu() for name, value in state.items()},
+        alphas=tuple(alpha.detach().cpu() for alpha in alphas),
+        alpha_optimizer=result.alpha_optimizer,
+        cost=cost,
+        trace=result.trace,
+        commit=result.made_by,
+    )
+
+
+def _new_alphas(
+    optimiser: Optimiser,
+    space: SearchSpace,
+    images: Images,
+    seed: int,
+) -> tuple[Tensor, ...]:
+    """Return initial alphas as leaves that require gradients, on the images' device."""
+    generator = torch.Generator().manual_seed(stream_seed("supernet alphas", seed))
+    alphas = optimiser.new_alphas(space, generator, images.device)
+    return tuple(alpha.requires_grad_() for alpha in alphas)
+
+
+class TrainingResult(NamedTuple):
+    """What a training leaves, besides the supernet and its alphas.
+
+    Attributes:
+        made_by: the commit of archselect; None if parts are of several.
+        peak: memory in bytes that parts before an interruption took at most.
+        alpha_optimizer: state of the alphas' optimiser; None if untrained.
+        trace: what was recorded, where the optimiser asks for that.
+    """
+
+    made_by: str | None
+    peak: int = 0
+    alpha_optimizer: dict[str, Any] | None = None
+    trace: Trace | None = None
+
+
+class SupernetTraining:
+    """The training of one supernet, which an interruption leaves to be resumed.
+
+    Args:
+        trainer: has the supernet and its alphas.
+        optimiser: of the trainer.
+        inputs: what the supernet's record says of it.
+        seed: of the supernet.
+        clock: takes the times of the phases.
+        memory: measures the peak.
+        target: where the supernet will be kept; None keeps no checkpoint.
+
+    Attributes:
+        id: of the supernet.
+        done: epochs so far.
+        peak: memory in bytes that parts before an interruption took at most.
+        made_by: the commit of archselect; None if parts are of several.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        optimiser: Optimiser,
+        inputs: SupernetInputs,
+        seed: int,
+        clock: PhaseClock,
+        memory: PeakMemory,
+        target: Path | None,
+    ) -> None:
+        self.trainer = trainer
+        self.optimiser = optimiser
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             trainer.weight_optimizer,
             max(optimiser.epochs, 1),
             optimiser.learning_rate_min,
         )
-        data = DataInputs.model_validate(images.describe())
-        training = supernet_id(
-            space.name, inputs, data, seed, supernet_formulations(optimiser, space)
+        self.data = DataInputs.model_validate(trainer.images.describe())
+        space = trainer.space
+        self.formulations = supernet_formulations(optimiser, space)
+        self.id = supernet_id(space.name, inputs, self.data, seed, self.formulations)
+        self.recorder = Recorder(trainer) if optimiser.trace else None
+        trainer.recorder = self.recorder
+        self.done = 0
+        self.peak = 0
+        self.made_by: str | None = commit()
+        self._inputs = inputs
+        self._seed = seed
+        self._clock = clock
+        self._memory = memory
+        self._target = target
+
+    def run(self, advance: Callable[[int, int], None]) -> TrainingResult:
+        """Train for all epochs, from a checkpoint on where there is one.
+
+        Args:
+            advance: called with (epochs done, epochs in all) after each epoch.
+        """
+        epochs = self.optimiser.epochs
+        with self._clock.phase("supernet"):
+            self._resume()
+            if self.recorder is not None and not self.done:
+                with self._clock.phase("trace"):
+                    self.recorder.keep_probabilities(self.trainer.alphas)
+                    self._probe(self.recorder)
+            while self.done < epochs:
+                self._train_epoch()
+                is_due = self.done % CHECKPOINT_EPOCHS == 0 and self.done < epochs
+                if self._target is not None and is_due:
+                    self._save_checkpoint(self._target)
+                advance(self.done, epochs)
+        trace: Trace | None = None
+        if self.recorder is not None:
+            with self._clock.phase("trace"):
+                self._probe(self.recorder)
+            trace = self.recorder.trace(self._trace_info(self.recorder))
+        alpha_optimizer = self.trainer.alpha_optimizer.state_dict()
+        return TrainingResult(self.made_by, self.peak, alpha_optimizer, trace)
+
+    def _train_epoch(self) -> None:
+        """Train for one epoch."""
+        progress = self.done / self.optimiser.epochs
+        self.trainer.epoch(self.trainer.space.undecided(), progress=progress)
+        self.schedule.step()
+        self.done += 1
+
+    def _probe(self, recorder: Recorder) -> None:
+        """Record the costs of uniformly drawn paths."""
+        recorder.probe(self.trainer, stream_seed("supernet probe", self._seed))
+
+    def _save_checkpoint(self, target: Path) -> None:
+        """Keep all that the next epoch depends on, outside of the training's time."""
+        reached = max(self.peak, self._memory.read())
+        now = self._clock.state()
+        content = {
+            "training": self.id,
+            "done": self.done,
+            "trainer": self.trainer.state(),
+            "recorder": self.recorder and self.recorder.state(),
+            "schedule": self.schedule.state_dict(),
+            "clock": now,
+            "peak_memory": reached,
+        }
+        save_tensors(checkpoint_path(target), content, self.made_by)
+        self._clock.restore(now)
+
+    def _resume(self) -> None:
+        """Take over the checkpoint if there is one.
+
+        Raises UserError if it is damaged or of another training.
+        """
+        if self._target is None:
+            return
+        path = checkpoint_path(self._target)
+        saved = load_tensors_if_present(path)
+        if saved is None:
+            return
+        if saved.get("training") != self.id:
+            raise UserError(f"{path} is of another training: remove it and run again")
+        with restoring_from(path):
+            self.trainer.load_state(saved["trainer"])
+            if self.recorder is not None:
+                self.recorder.load_state(saved["recorder"], int(saved["done"]))
+            check_same_structure(saved["schedule"], self.schedule.state_dict())
+            self.schedule.load_state_dict(saved["schedule"])
+            self._clock.restore(saved["clock"])
+            self.done = int(saved["done"])
+            self.peak = int(saved["peak_memory"])
+        if self.done:
+            self.made_by = same_commit(read_commit(path), commit())
+
+    def _trace_info(self, recorder: Recorder) -> TraceInfo:
+        """Return what a trace says of the training."""
+        space = self.trainer.space
+        cells = []
+        for cell, layers in zip(space.cells, self.trainer.layers, strict=True):
+            cells.append(_traced_cell(cell, layers))
+        return TraceInfo(
+            id=self.id,
+            space=space.name,
+            data=self.data,
+            supernet=self._inputs,
+            seed=self._seed,
+            formulations=self.formulations,
+            parts=recorder.parts,
+            cells=cells,
+            commit=self.made_by,
         )
-        recorder = trainer.recorder = Recorder(trainer) if optimiser.trace else None
-        with clock.phase("supernet"):
-            done, peak = _resume(target, training, trainer, recorder, schedule, clock)
-            if target is not None and done:
-                made_by = same_commit(read_commit(checkpoint_path(target)), commit())
-            if recorder and not done:
-                with clock.phase("trace"):
-                    recorder.keep_probabilities(alphas)
-                    recorder.probe(trainer, stream_seed("supernet probe", seed))
-            while done < optimiser.epochs:
-                trainer.epoch(space.undecided(), progress=done / optimiser.epochs)
-                schedule.step()
-                done += 1
-                if (
-                    target is not None
-                    and done % CHECKPOINT_EPOCHS == 0
-                    and done < optimiser.epochs
-                ):
-                    reached = max(peak, memory.read())
-                    _interrupt(
-                        target,
-                        training,
-                        trainer,
-                        recorder,
-                        schedule,
-                        clock,
-                        done,
-                        reached,
-                        made_by,
-                    )
-                advance(done, optimiser.epochs)
-        if recorder:
-            with clock.phase("trace"):
-                recorder.probe(trainer, stream_seed("supernet probe", seed))
-            trace = recorder.trace(
-                _trace_info(trainer, recorder.parts, inputs, seed, made_by)
-            )
-        alpha_optimizer = trainer.alpha_optimizer.state_dict()
-    cost = SupernetCost(
-        times=clock.times(),
-        counts=clock.counts(),
-        peak_memory=max(peak, memory.read()),
-        machine=describe_machine(images.device),
-    )
-    return TrainedSupernet(
-        {name: value.cpu() for name, value in supernet.state_dict().items()},
-        tuple(alpha.detach().cpu() for alpha in alphas),
-        alpha_optimizer,
-        cost,
-        trace,
-        made_by,
-    )
 
 
-def _trace_info(
-    trainer: Trainer,
-    parts: list[str],
-    inputs: SupernetInputs,
-    seed: int,
-    made_by: str | None,
-) -> TraceInfo:
-    data = DataInputs.model_validate(trainer.images.describe())
-    space = trainer.space
-    numbers = supernet_formulations(trainer.optimiser, space)
-    return TraceInfo(
-        id=supernet_id(space.name, inputs, data, seed, numbers),
-        space=space.name,
-        data=data,
-        supernet=inputs,
-        seed=seed,
-        formulations=numbers,
-        parts=parts,
-        cells=[
-            TracedCell(
-                name=cell.name,
-                inputs=cell.inputs,
-                nodes=cell.nodes,
-                output=list(cell.output),
-                edges=list(cell.edges),
-                operations=[list(names) for names in cell.operations],
-                layers=layers,
-            )
-            for cell, layers in zip(space.cells, trainer.layers, strict=True)
-        ],
-        commit=made_by,
+def _traced_cell(cell: Cell, layers: int) -> TracedCell:
+    """Return what a trace says of a cell type, of which there are so many layers."""
+    return TracedCell(
+        name=cell.name,
+        inputs=cell.inputs,
+        nodes=cell.nodes,
+        output=list(cell.output),
+        edges=list(cell.edges),
+        operations=[list(names) for names in cell.operations],
+        layers=layers,
     )
 
 
 def checkpoint_path(target: Path) -> Path:
-    """Where the checkpoint of a supernet that is being trained lies."""
+    """Return where the checkpoint of a supernet that is being trained is kept."""
     return target.with_suffix(".checkpoint")
 
 
-Schedule = torch.optim.lr_scheduler.CosineAnnealingLR
-
-
-def _interrupt(
-    target: Path,
-    training: str,
-    trainer: Trainer,
-    recorder: Recorder | None,
-    schedule: Schedule,
-    clock: PhaseClock,
-    done: int,
-    peak: int,
-    made_by: str | None,
+def save_supernet(
+    path: Path,
+    trained: TrainedSupernet,
 ) -> None:
-    """Keep all that the training's next epoch depends on; the time this takes is not the training's."""
-    now = clock.state()
-    save_tensors(
-        checkpoint_path(target),
-        {
-            "training": training,
-            "done": done,
-            "trainer": trainer.state(),
-            "recorder": recorder and recorder.state(),
-            "schedule": schedule.state_dict(),
-            "clock": now,
-            "peak_memory": peak,
-        },
-        made_by,
-    )
-    clock.restore(now)
-
-
-def _resume(
-    target: Path | None,
-    training: str,
-    trainer: Trainer,
-    recorder: Recorder | None,
-    schedule: Schedule,
-    clock: PhaseClock,
-) -> tuple[int, int]:
-    """Take over the checkpoint if there is one.
-
-    Returns the epochs done and the peak memory until then, or zeros.
-    """
-    path = None if target is None else checkpoint_path(target)
-    saved = None if path is None else load_tensors_if_present(path)
-    if path is None or saved is None:
-        return 0, 0
-    if saved.get("training") != training:
-        raise UserError(f"{path} is of another training: remove it and run again")
-    with restoring_from(path):
-        trainer.load_state(saved["trainer"])
-        if recorder:
-            recorder.load_state(saved["recorder"], int(saved["done"]))
-        check_same_structure(saved["schedule"], schedule.state_dict())
-        schedule.load_state_dict(saved["schedule"])
-        clock.restore(saved["clock"])
-        return int(saved["done"]), int(saved["peak_memory"])
-
-
-def save_supernet(path: Path, trained: TrainedSupernet) -> None:
-    """Write a supernet atomically; the checkpoint of its training goes.
-
-    Raises UserError if the folder is no good.
+    """Write a supernet atomically, and remove the checkpoint of its training.
 
     The file's name, without suffix, names the supernet, and stands in the file, too.
+    Raises UserError if the folder cannot be written to.
     """
-    save_tensors(
-        path,
-        {
-            "supernet": path.stem,
-            "weights": trained.weights,
-            "alphas": list(trained.alphas),
-            "alpha_optimizer": trained.alpha_optimizer,
-            "cost": trained.cost.model_dump_json(),
-        },
-        trained.commit,
-    )
+    content = {
+        "supernet": path.stem,
+        "weights": trained.weights,
+        "alphas": list(trained.alphas),
+        "alpha_optimizer": trained.alpha_optimizer,
+        "cost": trained.cost.model_dump_json(),
+    }
+    save_tensors(path, content, trained.commit)
     checkpoint_path(path).unlink(missing_ok=True)
 
 
 def load_supernet(path: Path) -> TrainedSupernet:
-    """Read a supernet back; nothing in the file is executed.
+    """Return a supernet read from its file; nothing in the file is executed.
 
     Raises UserError if it is damaged, or another one.
     """

@@ -1,4 +1,7 @@
-"""The trainer an optimiser is given: supernet, alphas, batches, and the two steps that updates are made of."""
+"""The trainer an optimiser is given: supernet, alphas, batches, and two steps.
+
+Updates are made of the step of the weights and the step of the alphas.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,8 @@ class UpdateRule(CommonSettings):
     """What a trainer knows of an optimiser: settings, and the update for one batch.
 
     Attributes:
-        formulation: raised when the numbers that the optimiser produces change on purpose;
+        formulation: raised when the numbers that the optimiser produces change on
+        purpose;
             part of a supernet's id.
     """
 
@@ -54,12 +58,12 @@ class UpdateRule(CommonSettings):
 
     @property
     def part(self) -> str:
-        """The part of the images whose batches `step` is given: "train", or "all" for both halves."""
+        """Part of the images whose batches `step` is given: "train", or "all"."""
         return "train"
 
     @property
     def searched(self) -> str:
-        """The part of the images from which the alphas' gradient comes, for traces."""
+        """Part of the images from which the alphas' gradient comes, for traces."""
         return self.part
 
     @abstractmethod
@@ -71,28 +75,37 @@ class UpdateRule(CommonSettings):
 
 
 class Listener(Protocol):
-    """What a trainer tells of every forward and epoch; see :class:`.recorder.Recorder`."""
+    """What a trainer calls at every forward and epoch: :class:`.recorder.Recorder`."""
 
-    def listening(self, mixture: Mixture, part: str) -> Mixture:
-        """Return the mixture, whose gradient is heard; `part`: of the images that go forward."""
+    def listening(
+        self,
+        mixture: Mixture,
+        part: str,
+    ) -> Mixture:
+        """Return the mixture such that its gradient is recorded.
+
+        Args:
+            mixture: with one table per layer.
+            part: of the images that go forward under it.
+        """
 
     def hear(self, batch: Batch, logits: Tensor) -> None:
-        """Hear what a forward of a batch gave, (batch, classes)."""
+        """Record a forward of a batch by its logits (batch, classes)."""
 
     def end_epoch(self, alphas: Sequence[Tensor]) -> None:
-        """Hear that an epoch is over, and the alphas then."""
+        """Record the end of an epoch, and the alphas then."""
 
 
 class Trainer:
-    """Trains a supernet and its alphas in place.
+    """The state of a training, which changes a supernet and its alphas in place.
 
-    One object, so that optimiser states live on between calls.
+    It is one object, so that the states of SGD and Adam are kept between calls.
 
     Args:
         optimiser: how.
         space: of the supernet.
-        supernet: moved in place.
-        alphas: leaf tensors that require gradients; moved in place if the optimiser
+        supernet: changed in place.
+        alphas: leaf tensors that require gradients; changed in place if the optimiser
             steps them.
         images: the two halves.
         seed: of the order of batches, of augmentation and of what the optimiser draws.
@@ -102,9 +115,10 @@ class Trainer:
         generator: the one random stream of the training, on the CPU.
         recorder: records the training for its trace; None without one.
         decisions: of the current epoch.
-        progress: how much of the training lies behind, from 0 in its first epoch; 1
-            while a selector tunes.
-        weight_optimizer, alpha_optimizer: SGD and Adam.
+        progress: share of the epochs that are done, 0 in the first one; 1 while a
+            selector tunes.
+        weight_optimizer: SGD of the supernet's weights.
+        alpha_optimizer: Adam of the alphas.
     """
 
     def __init__(
@@ -123,8 +137,11 @@ class Trainer:
         self.images = images
         self.fused = FusedSupernet(supernet)
         self._forward = executed(self.fused, supernet, optimiser.execution)
-        types = supernet.layers_by_type()
-        self.layers = [len(types.get(cell, ())) for cell in range(len(space.cells))]
+        by_type = supernet.layers_by_type()
+        self.layers: list[int] = []
+        for cell_type in range(len(space.cells)):
+            of_type = by_type.get(cell_type, [])
+            self.layers.append(len(of_type))
         self.recorder: Listener | None = None
         self.generator = torch.Generator().manual_seed(seed)
         self.decisions = space.undecided()
@@ -143,12 +160,18 @@ class Trainer:
             weight_decay=optimiser.alpha_weight_decay,
         )
 
-    def epoch(self, decisions: Decisions, progress: float = 1.0) -> None:
-        """Train for one pass over the optimiser's part of the images, with the decided edges fixed.
+    def epoch(
+        self,
+        decisions: Decisions,
+        progress: float = 1.0,
+    ) -> None:
+        """Train for one pass over the optimiser's part of the images.
+
+        Decided edges are fixed.
 
         Args:
             decisions: which edges are decided.
-            progress: how much of the training lies behind, from 0 to 1.
+            progress: share of the epochs that are done, from 0 to 1.
         """
         self.supernet.train()
         self.decisions = decisions
@@ -159,7 +182,8 @@ class Trainer:
         )
         part = self.optimiser.part
         for images, labels in self._batches(part):
-            self.optimiser.step(self, Batch(images, labels, part))
+            batch = Batch(images, labels, part)
+            self.optimiser.step(self, batch)
         if self.recorder is not None:
             self.recorder.end_epoch(self.alphas)
 
@@ -170,7 +194,8 @@ class Trainer:
         if self.optimiser.batches == "epoch":
             yield from self.images.epoch(part, size, self.generator, augment)
         else:
-            count = math.ceil(len(self.images.index(part)) / size)
+            images = len(self.images.index(part))
+            count = math.ceil(images / size)
             for _ in range(count):
                 yield self.images.minibatch(part, size, self.generator, augment)
 
@@ -186,18 +211,18 @@ class Trainer:
             alphas: to which gradients flow, one (edges, operations) tensor per cell
                 type; the trainer's if left out.
         """
-        return mixture_of(
-            self.space, self.alphas if alphas is None else alphas, self.decisions
-        )
+        if alphas is None:
+            alphas = self.alphas
+        return mixture_of(self.space, alphas, self.decisions)
 
     def drawn(self, mixture: Mixture) -> Mixture:
-        """Return a mixture of one operation per open edge, drawn in proportion to its weight.
+        """Return a drawn mixture of one operation per open edge.
 
-        It waits for the device, once.
+        An operation is drawn in proportion to its weight. It waits for the device,
+        once.
         """
-        return sampled(
-            self.space, mixture, self.decisions, self.generator, self.images.device
-        )
+        device = self.images.device
+        return sampled(self.space, mixture, self.decisions, self.generator, device)
 
     def loss(
         self,
@@ -217,41 +242,52 @@ class Trainer:
         """
         images, labels, part = batch
         recorder = self.recorder if recorded else None
+        has_gradient = any(table.requires_grad for table in mixture.weights)
         # Always where there is a gradient, so that a trace does not change even the
         # rounding.
-        if recorder is not None or any(rows.requires_grad for rows in mixture.weights):
+        if recorder is not None or has_gradient:
             mixture = mixture.spread(self.layers)
         if recorder is not None:
             mixture = recorder.listening(mixture, part)
         with autocast(self.images.device, self.optimiser.precision):
-            logits = (
-                self._forward(images, mixture)
-                if weights is None
-                else self._forward_at(weights, images, mixture)
-            )
+            logits = self._logits(images, mixture, weights)
             if recorder is not None:
                 recorder.hear(batch, logits)
             return F.cross_entropy(logits, labels)
 
-    def _forward_at(
-        self, weights: Mapping[str, Tensor], images: Tensor, mixture: Mixture
+    def _logits(
+        self,
+        images: Tensor,
+        mixture: Mixture,
+        weights: Mapping[str, Tensor] | None,
     ) -> Tensor:
-        """Return the logits at other weights; running statistics are left as they are."""
-        statistics = {
-            name: buffer.clone() for name, buffer in self.supernet.named_buffers()
-        }
-        tensors = {**statistics, **weights}
-        logits: Tensor = functional_call(
-            self.supernet, tensors, (images, mixture, self.fused.way)
-        )
+        """Return the logits (batch, classes) of images.
+
+        Args:
+            images: (batch, channels, height, width).
+            mixture: of the supernet.
+            weights: by name; running statistics then stay as they are. None for the
+                supernet's own.
+        """
+        if weights is None:
+            return self._forward(images, mixture)
+        tensors = {}
+        for name, buffer in self.supernet.named_buffers():
+            tensors[name] = buffer.clone()
+        tensors.update(weights)
+        arguments = (images, mixture, self.fused.replace_cells)
+        logits: Tensor = functional_call(self.supernet, tensors, arguments)
         return logits
 
     def gradients(self, loss: Tensor) -> tuple[Tensor, ...]:
-        """Return the loss' gradient with respect to the alphas; zero where it does not depend on them."""
+        """Return the loss' gradient by the alphas, (edges, operations) per cell type.
+
+        It is zero where the loss does not depend on them.
+        """
         return torch.autograd.grad(loss, self.alphas, materialize_grads=True)
 
     def step_alphas(self, gradients: Sequence[Tensor | None]) -> None:
-        """Do one step of Adam along the gradients; alphas whose gradient is None stay."""
+        """Do one step of Adam along the gradients; alphas without gradient stay."""
         for alpha, gradient in zip(self.alphas, gradients, strict=True):
             alpha.grad = gradient
         if self.optimiser.alpha_grad_clip:
@@ -263,9 +299,15 @@ class Trainer:
     ) -> tuple[Tensor, ...]:
         """Do one step of SGD down the loss, its gradient clipped.
 
-        Weights on which the loss does not depend stay. Returns the loss' gradients with
-        respect to `also` (leaves, such as the alphas or a mixture's weights), had in
-        the same backward; zeros where it does not depend on one.
+        Weights on which the loss does not depend stay.
+
+        Args:
+            loss: a scalar.
+            also: other leaves, such as the alphas or a mixture's weights.
+
+        Returns:
+            the loss' gradients by `also`, from the same backward; zeros where it does
+            not depend on one.
         """
         for leaf in also:
             leaf.grad = None
@@ -276,12 +318,19 @@ class Trainer:
                 self.supernet.parameters(), self.optimiser.grad_clip
             )
         self.weight_optimizer.step()
-        return tuple(
-            torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in also
-        )
+        gradients = []
+        for leaf in also:
+            gradient = leaf.grad
+            if gradient is None:
+                gradient = torch.zeros_like(leaf)
+            gradients.append(gradient)
+        return tuple(gradients)
 
     def state(self) -> dict[str, Any]:
-        """Return all that training moves, for :meth:`load_state`: tensors, numbers and containers of them."""
+        """Return all that training changes, for :meth:`load_state`.
+
+        It is of tensors, numbers and containers of them.
+        """
         return {
             "weights": self.supernet.state_dict(),
             "alphas": [alpha.detach() for alpha in self.alphas],
@@ -291,13 +340,18 @@ class Trainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a copy of a state, from which training resumes bit for bit as if it had not been interrupted."""
+        """Take over a copy of a state.
+
+        Training resumes from it, bit for bit as if it was never interrupted.
+        """
         self.supernet.load_state_dict(state["weights"])
         with torch.no_grad():
-            for alpha, saved in zip(self.alphas, state["alphas"], strict=True):
+            alphas = zip(self.alphas, state["alphas"], strict=True)
+            for alpha, saved in alphas:
                 alpha.copy_(saved)
         for name in ("weight_optimizer", "alpha_optimizer"):
-            check_optimizer_state(state[name], getattr(self, name).state_dict())
+            present = getattr(self, name).state_dict()
+            check_optimizer_state(state[name], present)
         self.weight_optimizer.load_state_dict(deepcopy(state["weight_optimizer"]))
         self.alpha_optimizer.load_state_dict(deepcopy(state["alpha_optimizer"]))
         self.generator.set_state(state["generator"])

@@ -1,8 +1,11 @@
-"""The alphas' gradient through one step of the weights (Liu et al., DARTS, ICLR 2019, section 2.3, equations 6 to 8).
+"""The alphas' gradient through one step of the weights.
 
-    w' = w - ξ (∇_w L_train(w, α) + λ w + μ m) v  = ∇_w' L_valid(w', α) d  = ∇_α
-    L_valid(w', α) - ξ (∇_α L_train(w + εv, α) - ∇_α L_train(w - εv, α)) / 2ε,   ε =
-    0.01 / ‖v‖
+Liu et al., DARTS, ICLR 2019, section 2.3, equations 6 to 8::
+
+    w' = w - ξ (∇_w L_train(w, α) + λ w + μ m)
+    v = ∇_w' L_valid(w', α)
+    ε = 0.01 / ‖v‖
+    d = ∇_α L_valid(w', α) - ξ (∇_α L_train(w + εv, α) - ∇_α L_train(w - εv, α)) / 2ε
 
 ξ is the weights' current learning rate, λ their weight decay, μ m their momentum: as in
 the released code the step is that of the weights' SGD, without its clipping. The last
@@ -23,78 +26,99 @@ RADIUS = 0.01
 
 
 def unrolled_gradients(
-    trainer: Trainer, train: Batch, valid: Batch, radius: float = RADIUS
+    trainer: Trainer,
+    train: Batch,
+    valid: Batch,
+    radius: float = RADIUS,
 ) -> tuple[Tensor, ...]:
-    """Return d of the module's text, one (edges, operations) tensor per cell type: four forwards and four backwards.
+    """Return d of the module's docstring, (edges, operations) per cell type.
 
-    Only the first forward, at the supernet's own weights, moves its running statistics.
+    It takes four forwards and four backwards. Only the first forward, at the supernet's
+    own weights, moves its running statistics.
 
     Args:
         trainer: has w, α and the weights' SGD.
-        train, valid: the batches of L_train and L_valid.
+        train: the batch of L_train.
+        valid: the batch of L_valid.
         radius: ε times the norm of v.
     """
     rate = trainer.weight_optimizer.param_groups[0]["lr"]
     ahead = _step_ahead(trainer, train)
-    loss = trainer.loss(valid, trainer.mixture(), ahead)
-    slopes = torch.autograd.grad(
-        loss, [*trainer.alphas, *ahead.values()], materialize_grads=True
-    )
-    direct = slopes[: len(trainer.alphas)]
-    direction = slopes[len(trainer.alphas) :]
-    norm = torch.linalg.vector_norm(
-        torch.stack([torch.linalg.vector_norm(v) for v in direction])
-    )
-    epsilon = radius / norm.clamp_min(torch.finfo(norm.dtype).tiny)
+    mixture = trainer.mixture()
+    loss = trainer.loss(valid, mixture, ahead)
+    leaves = [*trainer.alphas, *ahead.values()]
+    slopes = torch.autograd.grad(loss, leaves, materialize_grads=True)
+    count = len(trainer.alphas)
+    direct = slopes[:count]
+    direction = slopes[count:]
+    norms = [torch.linalg.vector_norm(slope) for slope in direction]
+    norm = torch.linalg.vector_norm(torch.stack(norms))
+    tiny = torch.finfo(norm.dtype).tiny
+    epsilon = radius / norm.clamp_min(tiny)
     plus = _alpha_gradients_at(trainer, train, direction, epsilon)
     minus = _alpha_gradients_at(trainer, train, direction, -epsilon)
     gradients = []
-    for d, at_plus, at_minus in zip(direct, plus, minus, strict=True):
-        gradients.append(d - rate * (at_plus - at_minus) / (2 * epsilon))
+    for first_term, at_plus, at_minus in zip(direct, plus, minus, strict=True):
+        difference = at_plus - at_minus
+        second_term = rate * difference / (2 * epsilon)
+        gradients.append(first_term - second_term)
     return tuple(gradients)
 
 
-def _step_ahead(trainer: Trainer, train: Batch) -> dict[str, Tensor]:
+def _step_ahead(
+    trainer: Trainer,
+    train: Batch,
+) -> dict[str, Tensor]:
     """Return w' by name, as leaves: the weights after one step of SGD on a batch."""
     group = trainer.weight_optimizer.param_groups[0]
     weights = dict(trainer.supernet.named_parameters())
     with torch.no_grad():
         constant = trainer.mixture()
     loss = trainer.loss(train, constant, recorded=False)
-    slopes = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+    leaves = list(weights.values())
+    slopes = torch.autograd.grad(loss, leaves, allow_unused=True)
     ahead = {}
     for (name, weight), slope in zip(weights.items(), slopes, strict=True):
         moved: Tensor = weight
         # Operations that no open edge carries have no slope: the weights' SGD leaves
         # them alone too.
         if slope is not None:
-            step = (
-                slope
-                + group["weight_decay"] * weight
-                + group["momentum"] * _buffer(trainer, weight)
-            )
+            decay = group["weight_decay"] * weight
+            momentum = group["momentum"] * _momentum(trainer, weight)
+            step = slope + decay + momentum
             moved = weight - group["lr"] * step
         ahead[name] = moved.detach().requires_grad_()
     return ahead
 
 
 def _alpha_gradients_at(
-    trainer: Trainer, train: Batch, direction: Sequence[Tensor], distance: Tensor
+    trainer: Trainer,
+    train: Batch,
+    direction: Sequence[Tensor],
+    distance: Tensor,
 ) -> tuple[Tensor, ...]:
-    """Return the gradient by the alphas of the loss on a batch, at weights moved by a distance in a direction."""
+    """Return the gradient by the alphas of the loss on a batch at moved weights.
+
+    Args:
+        trainer: has supernet and alphas.
+        train: the batch.
+        direction: one tensor per parameter of the supernet.
+        distance: by how many times the direction the weights are moved, a scalar.
+    """
+    parameters = trainer.supernet.named_parameters()
     moved = {}
-    for (name, weight), v in zip(
-        trainer.supernet.named_parameters(), direction, strict=True
-    ):
-        moved[name] = weight.detach() + distance * v
-    return trainer.gradients(
-        trainer.loss(train, trainer.mixture(), moved, recorded=False)
-    )
+    for (name, weight), slope in zip(parameters, direction, strict=True):
+        moved[name] = weight.detach() + distance * slope
+    mixture = trainer.mixture()
+    loss = trainer.loss(train, mixture, moved, recorded=False)
+    return trainer.gradients(loss)
 
 
-def _buffer(trainer: Trainer, weight: Tensor) -> Tensor | float:
+def _momentum(
+    trainer: Trainer,
+    weight: Tensor,
+) -> Tensor | float:
     """Return the momentum that SGD has gathered for a weight."""
-    buffer: Tensor | None = trainer.weight_optimizer.state[weight].get(
-        "momentum_buffer"
-    )
+    state = trainer.weight_optimizer.state[weight]
+    buffer: Tensor | None = state.get("momentum_buffer")
     return 0.0 if buffer is None else buffer

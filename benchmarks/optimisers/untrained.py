@@ -9,7 +9,7 @@ from archselect.benchmarks.store.facts import Settings
 
 
 class Untrained(Blank):
-    """Nothing is trained; a selector that tunes the supernet tunes its weights alone."""
+    """Nothing is trained; a selector that tunes a supernet tunes its weights alone."""
 
     name: ClassVar[str] = "untrained"
     summary: ClassVar[str] = "initial weights and alphas"
@@ -18,7 +18,10 @@ class Untrained(Blank):
     trains: ClassVar[bool] = False
 
     def settings(self) -> Settings:
-        """Return the settings of the start and of tuning; those of training have no effect."""
+        """Return the settings of the start and of tuning.
+
+        Those of training have no effect.
+        """
         effective = [
             "alpha_mean",
             "alpha_scale",
@@ -31,8 +34,5 @@ class Untrained(Blank):
             "precision",
             "weight_decay",
         ]
-        return {
-            name: value
-            for name, value in super().settings().items()
-            if name in effective
-        }
+        settings = super().settings()
+        return {name: settings[name] for name in settings if name in effective}

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from archselect.benchmarks.store.facts import Settings
 from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 from archselect.nasbench_adapters.limits import MOST_EPOCHS, MOST_IMAGES_AT_ONCE
-from archselect.nasbench_adapters.space import checked_skeleton
-from archselect.nasbench_adapters.spaces import get_space, whole
+from archselect.nasbench_adapters.space import build_skeleton
+from archselect.nasbench_adapters.spaces import get_space, unrestricted_name
 
 
 class TrainingSettings(BaseModel):
@@ -94,7 +94,7 @@ class Protocol:
         A restricted space has the skeleton of the whole one. The result is None if the
         protocol is not for the space.
         """
-        return self.skeletons.get(whole(space))
+        return self.skeletons.get(unrestricted_name(space))
 
 
 DARTS_SPACES = ("darts", "darts-none", "s1", "s2", "s3", "s4")
@@ -307,7 +307,7 @@ def _check_names(
         if key not in known:
             faults.add(unknown(f"setting of protocol {protocol.name}", key, known))
     with faults.collect():
-        checked_skeleton(get_space(space), skeleton)
+        build_skeleton(get_space(space), skeleton)
     faults.raise_any()
 
 

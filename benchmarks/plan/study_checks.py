@@ -11,7 +11,7 @@ from archselect.benchmarks.plan.study import TABLES_WITHOUT_ACCURACY, Study
 from archselect.benchmarks.plan.study_files import parse_study
 from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 from archselect.nasbench_adapters.limits import MOST_RUNS
-from archselect.nasbench_adapters.space import checked_skeleton
+from archselect.nasbench_adapters.space import build_skeleton
 from archselect.nasbench_adapters.spaces import get_space
 
 
@@ -47,7 +47,7 @@ def note_faults_of_parts(
     usable = []
     for space in spaces:
         with faults.collect():
-            checked_skeleton(get_space(space.name), space.skeleton)
+            build_skeleton(get_space(space.name), space.skeleton)
             get_space(space.name).undecided()  # raises for a space that has no supernet
             usable.append(space)
     for selector in selectors:

@@ -17,7 +17,7 @@ from archselect.benchmarks.runs.supernet_counter import SupernetCounter, add_cou
 from archselect.benchmarks.store.records import Counts
 from archselect.nasbench_adapters.networks import Mixture, mixture_of
 from archselect.nasbench_adapters.space import Architecture, Decisions
-from archselect.selectors.base import Batch, Evaluation, Selector, Task
+from archselect.selectors.base import Evaluation, Minibatch, Selector, Task
 
 
 class RandomTask(Task):
@@ -70,18 +70,18 @@ class RandomTask(Task):
         del epochs, learning_rate
         return self.evaluate(self.mixture(decisions), norm, augment)
 
-    def minibatch(self, size: int) -> Batch:
+    def minibatch(self, size: int) -> Minibatch:
         """Return one image, `size` times over without taking its memory."""
         first = self._images.index("train")[:1]
         image, label = self._images.batch(first)
         images = image.expand(size, -1, -1, -1)
-        return Batch(images, label.expand(size))
+        return Minibatch(images, label.expand(size))
 
     def proxy(
         self,
         name: str,
         mixture: Mixture,
-        batch: Batch,
+        batch: Minibatch,
         norm: str = "running",
     ) -> float:
         """See :meth:`.Task.proxy`."""
@@ -92,7 +92,7 @@ class RandomTask(Task):
         self,
         name: str,
         mixtures: Sequence[Mixture],
-        batch: Batch,
+        batch: Minibatch,
         norm: str = "running",
     ) -> list[float]:
         """See :meth:`.Task.proxies`."""
@@ -169,14 +169,16 @@ class CountingTask(DelegatingTask):
         evaluation = self._counter.count_evaluation(mixture, norm, augment)
         return add_counts(tuning, evaluation)
 
-    def _count_proxy(self, name: str, mixture: Mixture, batch: Batch, _: str) -> Counts:
+    def _count_proxy(
+        self, name: str, mixture: Mixture, batch: Minibatch, _: str
+    ) -> Counts:
         return self._counter.count_proxy(name, mixture, len(batch.labels))
 
     def _count_proxies(
         self,
         name: str,
         mixtures: Sequence[Mixture],
-        batch: Batch,
+        batch: Minibatch,
         norm: str,
     ) -> Counts:
         counts = Counts()

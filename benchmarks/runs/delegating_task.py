@@ -9,7 +9,7 @@ from torch import Tensor
 
 from archselect.nasbench_adapters.networks import Mixture
 from archselect.nasbench_adapters.space import Architecture, Decisions
-from archselect.selectors.base import Batch, Evaluation, Task
+from archselect.selectors.base import Evaluation, Minibatch, Task
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -81,7 +81,7 @@ class DelegatingTask(Task):
             augment,
         )
 
-    def minibatch(self, size: int) -> Batch:
+    def minibatch(self, size: int) -> Minibatch:
         """See :meth:`.Task.minibatch`."""
         return self._ask(Task.minibatch, size)
 
@@ -89,7 +89,7 @@ class DelegatingTask(Task):
         self,
         name: str,
         mixture: Mixture,
-        batch: Batch,
+        batch: Minibatch,
         norm: str = "running",
     ) -> float:
         """See :meth:`.Task.proxy`."""
@@ -99,7 +99,7 @@ class DelegatingTask(Task):
         self,
         name: str,
         mixtures: Sequence[Mixture],
-        batch: Batch,
+        batch: Minibatch,
         norm: str = "running",
     ) -> list[float]:
         """See :meth:`.Task.proxies`."""

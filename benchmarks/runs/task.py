@@ -38,7 +38,7 @@ from archselect.nasbench_adapters.networks import (
 )
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
-from archselect.selectors.base import Batch, Evaluation, Task
+from archselect.selectors.base import Evaluation, Minibatch, Task
 from archselect.selectors.proxies import get_proxy
 from archselect.selectors.proxies.base import Undefined
 
@@ -190,7 +190,7 @@ class SupernetTask(Task):
             for leaf, gradient in zip(leaves, gradients, strict=True):
                 leaf.grad = gradient
 
-    def minibatch(self, size: int) -> Batch:
+    def minibatch(self, size: int) -> Minibatch:
         """See :meth:`.Task.minibatch`."""
         with self.clock.phase("data"):
             try:
@@ -203,13 +203,13 @@ class SupernetTask(Task):
                 raise ValueError(
                     f"the selector asked for a minibatch that cannot be drawn: {error}"
                 ) from error
-            return Batch(*drawn)
+            return Minibatch(*drawn)
 
     def proxy(
         self,
         name: str,
         mixture: Mixture,
-        batch: Batch,
+        batch: Minibatch,
         norm: str = "running",
     ) -> float:
         """See :meth:`.Task.proxy`."""
@@ -226,7 +226,7 @@ class SupernetTask(Task):
         self,
         name: str,
         mixtures: Sequence[Mixture],
-        batch: Batch,
+        batch: Minibatch,
         norm: str = "running",
     ) -> list[float]:
         """See :meth:`.Task.proxies`."""
@@ -236,7 +236,7 @@ class SupernetTask(Task):
         together = (
             batch.images.device.type != "cpu"
             and norm == "running"
-            and self._folded.together(mixtures)
+            and self._folded.run_together(mixtures)
         )
         if proxy.side_by_side is None or not together:
             return [self.proxy(name, mixture, batch, norm) for mixture in mixtures]
@@ -349,7 +349,7 @@ def _describe(space: SearchSpace, mixture: Mixture) -> str:
     """Return in words which candidate a mixture is, by the edge that is tried."""
     if mixture.origin is None:
         return "the supernet"
-    _, (cell_index, edge) = mixture.origin
+    cell_index, edge = mixture.origin.cell, mixture.origin.edge
     cell = space.cells[cell_index]
     source, target = cell.edges[edge]
     support = mixture.support[cell_index][edge]

@@ -15,7 +15,7 @@ from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images, check_batch
 from archselect.nasbench_adapters.limits import MOST_IMAGES_AT_ONCE
 from archselect.nasbench_adapters.networks.network import NORM_MODES
-from archselect.nasbench_adapters.space import checked_skeleton
+from archselect.nasbench_adapters.space import build_skeleton
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.proxies import get_proxy
 
@@ -56,7 +56,7 @@ def scoring_inputs(
         UserError: a name is unknown, or a setting does not fit.
     """
     space = get_space(population.space)
-    checked_skeleton(space, skeleton or {})
+    build_skeleton(space, skeleton or {})
     check_proxies(proxies, norm)
     images = Images(load_images(data, data_dir), torch.device("cpu"), split="first")
     check_batch(batch_size, "train", images.dataset, len(images.train_index))

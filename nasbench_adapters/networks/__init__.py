@@ -16,7 +16,7 @@ from archselect.nasbench_adapters.networks.mixture import (
 from archselect.nasbench_adapters.networks.nb101 import NasBench101Network
 from archselect.nasbench_adapters.networks.network import Network, Supernet, scoring
 from archselect.nasbench_adapters.space import Architecture, SearchSpace, Skeleton
-from archselect.nasbench_adapters.spaces.nb101 import ModuleSpace
+from archselect.nasbench_adapters.spaces.nb101 import CellGraphSpace
 
 __all__ = [
     "FORMULATION",
@@ -52,7 +52,9 @@ def build_network(
     auxiliary: bool = False,
     affine: bool = True,
 ) -> Network | NasBench101Network:
-    """Return the stand-alone network of one architecture: what a table of the space was, or would be, measured on.
+    """Return the stand-alone network of one architecture.
+
+    It is what a table of the space was, or would be, measured on.
 
     Args:
         space, architecture: what to build.
@@ -68,7 +70,7 @@ def build_network(
     Raises UserError for a network of NAS-Bench-101 without `affine`, as its supernets'
     operations have it, too.
     """
-    if isinstance(space, ModuleSpace):
+    if isinstance(space, CellGraphSpace):
         if not affine:
             raise UserError(
                 f"networks of {space.name} have normalisation with scale and shift, like its supernets"

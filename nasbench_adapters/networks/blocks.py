@@ -1,8 +1,13 @@
-"""The fixed parts around the cells: stems, blocks between stages, preprocessing of a cell's inputs, auxiliary heads."""
+"""The fixed parts around the cells.
+
+They are stems, blocks between stages, preprocessing of a cell's inputs, heads and
+auxiliary heads.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -15,12 +20,40 @@ from archselect.nasbench_adapters.networks.operations import (
 )
 
 
+class AuxiliaryShape(NamedTuple):
+    """What an auxiliary head is like behind a stem.
+
+    Attributes:
+        stride: of the pooling: 3 for features of 8x8 pixels (32x32 images), 2 for 7x7
+            (ImageNet).
+        last_norm: whether the last convolution is normalised.
+    """
+
+    stride: int = 3
+    last_norm: bool = True
+
+
+USUAL_AUXILIARY = AuxiliaryShape()
+"""The auxiliary head for images of 32x32 pixels."""
+
+
 class Stem(nn.Sequential):
-    """3x3 convolution and normalisation."""
+    """3x3 convolution and normalisation.
 
-    scales = (1,)
+    Attributes:
+        scales: by how much each of its outputs divides the images' height and width.
+        auxiliary: what an auxiliary head is like in a network with this stem.
+    """
 
-    def __init__(self, channels_in: int, channels_out: int, replicas: int = 1) -> None:
+    scales: ClassVar[tuple[int, ...]] = (1,)
+    auxiliary: ClassVar[AuxiliaryShape] = USUAL_AUXILIARY
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        replicas: int = 1,
+    ) -> None:
         super().__init__(
             conv(channels_in, channels_out, 3, replicas=replicas),
             nn.BatchNorm2d(channels_out * replicas),
@@ -28,11 +61,22 @@ class Stem(nn.Sequential):
 
 
 class ImageNetStem(nn.Module):
-    """DARTS' stem for 224x224 images: three 3x3 convolutions of stride 2; the first cell reads the last two."""
+    """DARTS' stem for 224x224 images: three 3x3 convolutions of stride 2.
 
-    scales = (4, 8)
+    The first cell reads the outputs of the last two. The auxiliary head's last
+    convolution is not normalised: the released ImageNet code leaves that out by mistake
+    and keeps it so, as the published numbers were obtained with it.
+    """
 
-    def __init__(self, channels_in: int, channels_out: int, replicas: int = 1) -> None:
+    scales: ClassVar[tuple[int, ...]] = (4, 8)
+    auxiliary: ClassVar[AuxiliaryShape] = AuxiliaryShape(stride=2, last_norm=False)
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        replicas: int = 1,
+    ) -> None:
         super().__init__()
         half = channels_out // 2
         self.stage_a = nn.Sequential(
@@ -49,17 +93,27 @@ class ImageNetStem(nn.Module):
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features (batch, channels_out, h, w) at a quarter and at an eighth of the images' height and width."""
-        first = self.stage_a(images)
-        return first, self.stage_b(first)
+        """Return features at a quarter and at an eighth of the images' size.
+
+        Each is (batch, channels_out, height, width).
+        """
+        quarter = self.stage_a(images)
+        eighth = self.stage_b(quarter)
+        return quarter, eighth
 
 
 class RectifiedStem(ConvNormRelu):
     """NAS-Bench-101's stem: 3x3 convolution, normalisation, ReLU."""
 
-    scales = (1,)
+    scales: ClassVar[tuple[int, ...]] = (1,)
+    auxiliary: ClassVar[AuxiliaryShape] = USUAL_AUXILIARY
 
-    def __init__(self, channels_in: int, channels_out: int, replicas: int = 1) -> None:
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        replicas: int = 1,
+    ) -> None:
         super().__init__(channels_in, channels_out, 3, replicas)
 
 
@@ -68,16 +122,35 @@ STEMS: dict[str, type[Stem] | type[ImageNetStem] | type[RectifiedStem]] = {
     "imagenet": ImageNetStem,
     "rectified": RectifiedStem,
 }
-"""Stems: `stem(images)` gives one tensor of features, or several; `scales` is by how
-much each divides the images.
-"""
+"""Stems: `stem(images)` gives one tensor of features, or one for each of `scales`."""
+
+
+class Head(NamedTuple):
+    """What stands between the last layer and the pooling before the classifier.
+
+    Attributes:
+        is_normalised: whether the features are normalised and rectified first.
+    """
+
+    is_normalised: bool
+
+
+HEADS = {"pool": Head(is_normalised=False), "rectified": Head(is_normalised=True)}
+"""Heads by the names that skeletons give."""
 
 
 class ResidualReduction(nn.Module):
-    """NAS-Bench-201's block between stages: two ReLU-Conv3x3-BN, beside average pooling and a 1x1 convolution."""
+    """NAS-Bench-201's block between stages.
+
+    Two ReLU-Conv3x3-BN, beside average pooling and a 1x1 convolution.
+    """
 
     def __init__(
-        self, channels_in: int, channels_out: int, stride: int = 2, replicas: int = 1
+        self,
+        channels_in: int,
+        channels_out: int,
+        stride: int = 2,
+        replicas: int = 1,
     ) -> None:
         super().__init__()
         self.rectify_a = Rectifier()
@@ -90,18 +163,31 @@ class ResidualReduction(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (batch, channels_out, h / stride, w / stride) of (batch, channels_in, h, w)."""
+        """Return (batch, channels_out, h / stride, w / stride) of the features x.
+
+        Args:
+            x: (batch, channels_in, h, w).
+        """
         seen = ConvNorm.counted.live
-        half_way = self.conv_a(self.rectify_a(x, seen=seen))
-        out = self.conv_b(self.rectify_b(half_way, seen=seen))
+        rectified = self.rectify_a(x, seen=seen)
+        half_way = self.conv_a(rectified)
+        rectified = self.rectify_b(half_way, seen=seen)
+        out = self.conv_b(rectified)
         return out + self.downsample(x)
 
 
 class PoolReduction(nn.Sequential):
-    """A stage change that learns very little by itself: average pooling, a 1x1 convolution, normalisation."""
+    """A stage change that learns very little by itself.
+
+    Average pooling, a 1x1 convolution, normalisation.
+    """
 
     def __init__(
-        self, channels_in: int, channels_out: int, stride: int = 2, replicas: int = 1
+        self,
+        channels_in: int,
+        channels_out: int,
+        stride: int = 2,
+        replicas: int = 1,
     ) -> None:
         super().__init__(
             nn.AvgPool2d(stride),
@@ -117,14 +203,20 @@ class MaxPoolReduction(nn.MaxPool2d):
     """
 
     def __init__(
-        self, channels_in: int, channels_out: int, stride: int = 2, replicas: int = 1
+        self,
+        channels_in: int,
+        channels_out: int,
+        stride: int = 2,
+        replicas: int = 1,
     ) -> None:
         assert channels_in == channels_out
         super().__init__(2, stride=stride, padding=1)
 
 
 class Preprocess(nn.Module):
-    """An input of a cell, brought to the cell's channels and size: ReLU, 1x1 convolution (or halving), normalisation.
+    """An input of a cell, brought to the cell's channels and size.
+
+    ReLU, 1x1 convolution (or halving), normalisation.
 
     Raises ValueError for an input that is neither of the cell's size nor twice as
     large.
@@ -155,15 +247,27 @@ class Preprocess(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (batch, channels_out, h / scale, w / scale) of (batch, channels_in, h, w)."""
-        return self.project(self.rectify(x, seen=self.project.counted.live))
+        """Return (batch, channels_out, h / scale, w / scale) of the features x.
+
+        Args:
+            x: (batch, channels_in, h, w).
+        """
+        rectified = self.rectify(x, seen=self.project.counted.live)
+        return self.project(rectified)
 
 
 class Projection(Preprocess):
-    """NAS-Bench-1Shot1's last block before the classifier: ReLU, 1x1 convolution, normalisation without scale."""
+    """NAS-Bench-1Shot1's last block before the classifier.
+
+    ReLU, 1x1 convolution, normalisation without scale.
+    """
 
     def __init__(
-        self, channels_in: int, channels_out: int, stride: int = 1, replicas: int = 1
+        self,
+        channels_in: int,
+        channels_out: int,
+        stride: int = 1,
+        replicas: int = 1,
     ) -> None:
         super().__init__(
             channels_in, channels_out, stride, affine=False, replicas=replicas
@@ -180,22 +284,22 @@ BLOCKS: dict[str, Callable[..., nn.Module]] = {
 
 
 class AuxiliaryHead(nn.Sequential):
-    """The second classifier that DARTS attaches at two thirds of the depth while a network is trained.
+    """The second classifier of DARTS, attached at two thirds of the depth in training.
 
     Args:
         channels: of the features it reads.
         classes: number of logits.
-        stride: of the pooling: 3 for features of 8x8 pixels (32x32 images), 2 for 7x7
-            (ImageNet).
-        last_norm: whether the last convolution is normalised (the released ImageNet
-            code leaves it out by mistake and keeps it so, as the published numbers were
-            obtained with it).
+        shape: what it is like; see :class:`AuxiliaryShape`.
     """
 
     def __init__(
-        self, channels: int, classes: int, stride: int = 3, last_norm: bool = True
+        self,
+        channels: int,
+        classes: int,
+        shape: AuxiliaryShape = USUAL_AUXILIARY,
     ) -> None:
-        norms = [nn.BatchNorm2d(768)] if last_norm else []
+        norms = [nn.BatchNorm2d(768)] if shape.last_norm else []
+        stride = shape.stride
         super().__init__(
             Rectifier(),
             nn.AvgPool2d(5, stride=stride, padding=0, count_include_pad=False),

@@ -1,10 +1,10 @@
-"""How a supernet's forwards and backwards are run: operation by operation, replayed from CUDA graphs, or compiled.
+"""How a supernet's forwards and backwards are run.
 
-What is computed is the same. A graph is launched as one, and so takes no time of the
-processor between its kernels; compiled code (torch.compile) has fewer kernels, whose
-rounding is another. Both hold for one support of the mixture and one shape of images,
-and cost time when they are made: 4 forwards and backwards for a graph, minutes for
-code.
+They run operation by operation, are replayed from CUDA graphs, or are compiled. What is
+computed is the same. A graph is launched as one, and so takes no time of the processor
+between its kernels; compiled code (torch.compile) has fewer kernels, whose rounding is
+another. Both hold for one support of the mixture and one shape of images, and cost time
+when they are made: 4 forwards and backwards for a graph, minutes for code.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ DARTS-PT has supports.
 """
 
 
-def executed(run: Run, supernet: Supernet, execution: Execution) -> Run:
+def executed(
+    run: Run,
+    supernet: Supernet,
+    execution: Execution,
+) -> Run:
     """Return `run`, which runs `supernet`, executed as the setting says.
 
     What comes a second time is replayed or compiled: the same support, shapes, mode and
@@ -67,21 +71,22 @@ class _Repeated:
         self._run = run
         self._supernet = supernet
         self._make = make
-        self._norm = next(
-            module
-            for module in supernet.modules()
-            if isinstance(module, nn.BatchNorm2d)
-        )
+        modules = supernet.modules()
+        self._norm = next(m for m in modules if isinstance(m, nn.BatchNorm2d))
         self._seen: set[Hashable] = set()
         self._made: dict[Hashable, Run] = {}
 
-    def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
+    def __call__(
+        self,
+        images: Tensor,
+        mixture: Mixture,
+    ) -> Tensor:
         """See :data:`Run`."""
         key = self._key(images, mixture)
         if key not in self._seen:
             self._seen.add(key)
             return self._run(images, mixture)
-        # A replay makes no calls that a hook could hear.
+        # A replay calls no module, so hooks are called here.
         with _without_hooks(self._supernet) as listeners:
             if key not in self._made:
                 self._make_room()
@@ -98,18 +103,22 @@ class _Repeated:
             oldest = next(iter(self._made))
             del self._made[oldest]
 
-    def _key(self, images: Tensor, mixture: Mixture) -> Hashable:
-        """Return all that is taken for granted by what was made."""
+    def _key(
+        self,
+        images: Tensor,
+        mixture: Mixture,
+    ) -> Hashable:
+        """Return all that a graph or code assumes: what differs needs another one."""
         kind = images.device.type
-        tensors = [
-            (tensor.shape, tensor.dtype, tensor.requires_grad)
-            for tensor in (images, *mixture.weights)
-        ]
+        tensors = []
+        for tensor in (images, *mixture.weights):
+            tensors.append((tensor.shape, tensor.dtype, tensor.requires_grad))
+        is_cast = torch.is_autocast_enabled(kind)
         return (
             mixture.support,
             *tensors,
             torch.is_grad_enabled(),
-            torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind),
+            is_cast and torch.get_autocast_dtype(kind),
             self._supernet.training,
             self._norm.track_running_stats,
         )
@@ -129,7 +138,12 @@ def _without_hooks(module: nn.Module) -> Iterator[Sequence[Listener]]:
 class _Forward(nn.Module):
     """`run` under one support, as a module that is given tensors."""
 
-    def __init__(self, run: Run, supernet: Supernet, support: Support) -> None:
+    def __init__(
+        self,
+        run: Run,
+        supernet: Supernet,
+        support: Support,
+    ) -> None:
         super().__init__()
         self.run = run
         self.supernet = supernet
@@ -142,7 +156,12 @@ class _Forward(nn.Module):
 class _Graph:
     """A forward and its backward, captured."""
 
-    def __init__(self, forward: _Forward, images: Tensor, mixture: Mixture) -> None:
+    def __init__(
+        self,
+        forward: _Forward,
+        images: Tensor,
+        mixture: Mixture,
+    ) -> None:
         inputs = (images, *mixture.weights)
         static = tuple(
             tensor.detach().clone().requires_grad_(tensor.requires_grad)
@@ -157,7 +176,11 @@ class _Graph:
         torch._foreach_copy_(buffers, before)
         self._waiting: weakref.ref[object] | None = None
 
-    def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
+    def __call__(
+        self,
+        images: Tensor,
+        mixture: Mixture,
+    ) -> Tensor:
         if self._waiting is not None and self._waiting() is not None:
             raise RuntimeError(
                 "a second forward under CUDA graphs before the backward of the first: use 'eager'"
@@ -168,24 +191,33 @@ class _Graph:
             logits.register_hook(self._done)
         return logits
 
-    def _done(self, gradient: Tensor) -> None:
+    def _done(self, _gradient: Tensor) -> None:
+        """Note that the backward has run."""
         self._waiting = None
 
 
 class _Compiled:
     """A forward and its backward as code made for them."""
 
-    def __init__(self, forward: _Forward, images: Tensor, mixture: Mixture) -> None:
+    def __init__(
+        self,
+        forward: _Forward,
+        images: Tensor,
+        mixture: Mixture,
+    ) -> None:
         self._code: Callable[..., Tensor] = torch.compile(
             forward, fullgraph=True, dynamic=False
         )
 
-    def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
+    def __call__(
+        self,
+        images: Tensor,
+        mixture: Mixture,
+    ) -> Tensor:
         # The limits that torch has by itself count all supports, which are as many as a
         # selector decides edges.
-        limits = dict.fromkeys(
-            ("recompile_limit", "accumulated_recompile_limit"), RECOMPILE_LIMIT
-        )
+        names = ("recompile_limit", "accumulated_recompile_limit")
+        limits = dict.fromkeys(names, RECOMPILE_LIMIT)
         with torch._dynamo.config.patch(limits):
             return self._code(images, *mixture.weights)
 

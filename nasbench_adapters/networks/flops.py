@@ -1,4 +1,7 @@
-"""Floating-point operations of a forward, counted from shapes: the hardware-free cost of scoring and training."""
+"""Floating-point operations of a forward, counted from shapes.
+
+They are the hardware-free cost of scoring and training.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,14 @@ from archselect.nasbench_adapters.networks.network import Backbone, Supernet, sc
 
 
 class OperationCost(NamedTuple):
-    """FLOPs of an operation on one image, where a mixture of the supernet makes it live."""
+    """FLOPs of an operation on one image, where a mixture makes it live.
+
+    Attributes:
+        cell: index of the cell type.
+        edge: index of the edge.
+        choice: index of the operation.
+        flops: in one layer.
+    """
 
     cell: int
     edge: int
@@ -25,59 +35,66 @@ class OperationCost(NamedTuple):
 
 
 class ForwardCost:
-    """FLOPs per image of a supernet under any mixture, or of a network: two per multiply-add of convolutions and head.
+    """FLOPs per image of a supernet under any mixture, or of a network.
 
-    Any module will do as a network: its convolutions and linear maps are counted.
-
-    Normalisation, rectification, pooling and additions are not counted. One forward of
-    a blank image measures all.
+    There are two per multiply-add of convolutions and linear maps; any module will do
+    as a network. Normalisation, rectification, pooling and additions are not counted.
+    One forward of a blank image measures all.
 
     Args:
         model: the supernet or network.
         image_shape: (channels, height, width) of one image of one replica.
     """
 
-    def __init__(self, model: nn.Module, image_shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        image_shape: tuple[int, int, int],
+    ) -> None:
         by_module = _flops_by_module(model, image_shape)
-        self._operations = (
-            _operation_costs(model, by_module) if isinstance(model, Supernet) else []
-        )
-        self._fixed = sum(by_module.values()) - sum(
-            operation.flops for operation in self._operations
-        )
+        self._operations: list[OperationCost] = []
+        if isinstance(model, Supernet):
+            self._operations = _operation_costs(model, by_module)
+        of_operations = sum(operation.flops for operation in self._operations)
+        self._fixed = sum(by_module.values()) - of_operations
         self._known: dict[Support, int] = {}
 
     def __call__(self, mixture: Mixture | None = None) -> int:
-        """Return the FLOPs of one image's forward; operations outside the mixture's support cost nothing."""
+        """Return the FLOPs of one image's forward.
+
+        Operations outside the mixture's support cost nothing.
+        """
         if mixture is None:
             return self._fixed
         support = mixture.support
         if support not in self._known:
-            live = (
-                cost.flops
-                for cost in self._operations
-                if support[cost.cell][cost.edge][cost.choice]
-            )
-            self._known[support] = self._fixed + sum(live)
+            total = self._fixed
+            for cost in self._operations:
+                if support[cost.cell][cost.edge][cost.choice]:
+                    total += cost.flops
+            self._known[support] = total
         return self._known[support]
 
 
 def _flops_by_module(
     model: nn.Module, image_shape: tuple[int, int, int]
 ) -> dict[nn.Module, int]:
-    """Return the FLOPs of every convolution and linear map in a forward of one blank image."""
+    """Return the FLOPs of every convolution and linear map for one blank image."""
     by_module: dict[nn.Module, int] = {}
 
-    def count(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+    def count(
+        module: nn.Module,
+        _inputs: tuple[Tensor],
+        output: Tensor,
+    ) -> None:
         assert isinstance(module, nn.Conv2d | nn.Linear)
-        by_module[module] = 2 * module.weight[0].numel() * output[0].numel()
+        fan_in = module.weight[0].numel()
+        by_module[module] = 2 * fan_in * output[0].numel()
 
-    counted = [
-        module
-        for module in model.modules()
-        if isinstance(module, nn.Conv2d | nn.Linear)
-    ]
-    hooks = [module.register_forward_hook(count) for module in counted]
+    hooks = []
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            hooks.append(module.register_forward_hook(count))
     try:
         _run_blank_image(model, image_shape)
     finally:
@@ -86,18 +103,22 @@ def _flops_by_module(
     return by_module
 
 
-def _run_blank_image(model: nn.Module, image_shape: tuple[int, int, int]) -> None:
-    """Run a forward of one blank image, of a supernet under a mixture of all operations."""
+def _run_blank_image(
+    model: nn.Module,
+    image_shape: tuple[int, int, int],
+) -> None:
+    """Run a forward of one blank image.
+
+    Of a supernet it is one under a mixture of all operations.
+    """
     parameter = next(model.parameters())
     replicas = model.replicas if isinstance(model, Backbone) else 1
     channels, height, columns = image_shape
     image = parameter.new_zeros(1, channels * replicas, height, columns)
     with scoring(model, "running"):
         if isinstance(model, Supernet):
-            model(
-                image,
-                mixture_of(model.space, blank_alphas(model.space, parameter.device)),
-            )
+            alphas = blank_alphas(model.space, parameter.device)
+            model(image, mixture_of(model.space, alphas))
         else:
             model(image)
 
@@ -109,6 +130,8 @@ def _operation_costs(
     costs = []
     for cell, module in supernet.cells():
         for operation in module.operations:
-            flops = sum(by_module.get(part, 0) for part in operation.module.modules())
-            costs.append(OperationCost(cell, operation.edge, operation.choice, flops))
+            parts = operation.module.modules()
+            flops = sum(by_module.get(part, 0) for part in parts)
+            cost = OperationCost(cell, operation.edge, operation.choice, flops)
+            costs.append(cost)
     return costs

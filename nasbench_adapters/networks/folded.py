@@ -1,10 +1,10 @@
-"""A supernet's cells in evaluation mode, folded into few large convolutions: for what looks at features only.
+"""A supernet's cells in evaluation mode, folded into few large convolutions.
 
-In evaluation mode normalisation is affine. So it folds into the convolution before it;
-where an operation is one convolution, the mixture's weight folds in too, the 1x1 kernel
-of an edge goes into its 3x3 kernel, and the edges that leave one node run as one
-convolution. What is added up is what :class:`.CellModule` adds up, in another order:
-features differ by rounding.
+It serves what looks at features only. In evaluation mode normalisation is affine, so it
+folds into the convolution before it. Where an operation is one convolution, the
+mixture's weight folds in too. The 1x1 kernel of an edge goes into its 3x3 kernel, and
+the edges that leave one node run as one convolution. What is added up is what
+:class:`.CellModule` adds up, in another order: features differ by rounding.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
-from itertools import chain, groupby
+from itertools import groupby
 from typing import NamedTuple
 
 import torch
@@ -21,7 +21,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from archselect.nasbench_adapters.networks.mixture import CellSupport, Mixture
+from archselect.nasbench_adapters.networks.mixture import (
+    CellSupport,
+    EdgeSupport,
+    Mixture,
+    Origin,
+)
 from archselect.nasbench_adapters.networks.network import (
     CellModule,
     PatternCount,
@@ -65,9 +70,12 @@ within it count.
 
 
 class FoldedSupernet:
-    """A supernet whose forward gives the same with fewer and larger convolutions, for as long as its weights stay.
+    """A supernet whose forward gives the same with fewer and larger convolutions.
 
-    Where they were moved in place since, as by training, they are folded anew.
+    It is folded again where its weights were moved in place since, as by training.
+
+    Args:
+        supernet: whose weights and statistics are read.
     """
 
     def __init__(self, supernet: Supernet) -> None:
@@ -77,54 +85,87 @@ class FoldedSupernet:
         self._cells: list[FoldedCell] = []
         self._folds_whole = all(can_fold(cell) for _, cell in supernet.cells())
 
-    def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
-        """Return the logits, as :meth:`.Supernet.forward` in evaluation mode; no gradients."""
-        logits: Tensor = self.supernet(images, mixture, self._way)
+    def __call__(
+        self,
+        images: Tensor,
+        mixture: Mixture,
+    ) -> Tensor:
+        """Return the logits, as :meth:`.Supernet.forward` in evaluation mode.
+
+        They carry no gradients.
+        """
+        logits: Tensor = self.supernet(images, mixture, self._replace_cells)
         return logits
 
-    def candidates(self, images: Tensor, mixtures: Sequence[Mixture]) -> Tensor:
-        """Return the logits (candidates, batch, classes) under mixtures for which :meth:`together` is true.
+    def candidates(
+        self,
+        images: Tensor,
+        mixtures: Sequence[Mixture],
+    ) -> Tensor:
+        """Return the logits (candidates, batch, classes) under several mixtures.
 
         What the candidates share is computed once; from where they differ on, their
         features lie one behind another in the batch, candidate by candidate.
-        """
-        assert mixtures[0].origin is not None
-        origin, _ = mixtures[0].origin
-        candidates = _Candidates.of(mixtures, len(images))
-        way = partial(self._way, candidates=candidates)
-        logits: Tensor = self.supernet(images, origin, way, mixtures)
-        return candidates.repeated(logits).unflatten(0, (len(mixtures), len(images)))
 
-    def together(self, mixtures: Sequence[Mixture]) -> bool:
-        """Return whether :meth:`candidates` takes these: of one origin, differing on one edge, in cells that fold."""
+        Args:
+            images: (batch, channels, height, width).
+            mixtures: for which :meth:`run_together` is true.
+        """
+        batch = len(images)
+        origin = _origin_of(mixtures[0])
+        candidates = _Candidates.of(mixtures, batch)
+        replace_cells = partial(self._replace_cells, candidates=candidates)
+        logits: Tensor = self.supernet(images, origin.mixture, replace_cells, mixtures)
+        by_image = candidates.repeated(logits)
+        return by_image.unflatten(0, (len(mixtures), batch))
+
+    def run_together(self, mixtures: Sequence[Mixture]) -> bool:
+        """Return whether :meth:`candidates` takes these mixtures.
+
+        They must be of one origin and differ on one edge, and all cells must fold.
+        """
         first = mixtures[0].origin
         if first is None or not self._folds_whole:
             return False
-        origin, edge = first
-        others = [mixture.origin for mixture in mixtures]
-        return all(
-            other is not None and other[0] is origin and other[1] == edge
-            for other in others
-        )
+        return all(_is_same_origin(mixture.origin, first) for mixture in mixtures)
 
     @contextmanager
-    def _way(
+    def _replace_cells(
         self, mixture: Mixture, candidates: _Candidates | None = None
     ) -> Iterator[dict[CellModule, RunCell]]:
+        """Yield the folded cells that run in the place of the supernet's."""
         versions = [tensor._version for tensor in self._tensors]
         if versions != self._versions:
-            self._cells = [
-                FoldedCell(type_, cell)
-                for type_, cell in self.supernet.cells()
-                if can_fold(cell)
-            ]
+            self._fold_cells()
             self._versions = versions
-        yield {
-            cell.module: partial(
-                cell, mixture=_CellMixture.of(mixture, cell.type, candidates)
-            )
-            for cell in self._cells
-        }
+        runs: dict[CellModule, RunCell] = {}
+        for cell in self._cells:
+            cell_mixture = _CellMixture.of(mixture, cell.cell_type, candidates)
+            runs[cell.module] = partial(cell, mixture=cell_mixture)
+        yield runs
+
+    def _fold_cells(self) -> None:
+        """Fold all cells that can be folded, with their weights as they are now."""
+        self._cells = []
+        for cell_type, module in self.supernet.cells():
+            if can_fold(module):
+                self._cells.append(FoldedCell(cell_type, module))
+
+
+def _origin_of(mixture: Mixture) -> Origin:
+    """Return the mixture's origin, which a candidate has."""
+    assert mixture.origin is not None
+    return mixture.origin
+
+
+def _is_same_origin(
+    origin: Origin | None,
+    other: Origin,
+) -> bool:
+    """Return whether two mixtures were made of one mixture, on one edge."""
+    if origin is None or origin.mixture is not other.mixture:
+        return False
+    return origin.cell == other.cell and origin.edge == other.edge
 
 
 @dataclass(frozen=True)
@@ -142,40 +183,58 @@ class _Candidates:
     cell: int
     edge: int
     rows: Tensor
-    support: list[tuple[bool, ...]]
+    support: list[EdgeSupport]
     batch: int
 
     @classmethod
-    def of(cls, mixtures: Sequence[Mixture], batch: int) -> _Candidates:
+    def of(
+        cls,
+        mixtures: Sequence[Mixture],
+        batch: int,
+    ) -> _Candidates:
         """Return mixtures with one origin as candidates."""
-        assert mixtures[0].origin is not None
-        _, (cell, edge) = mixtures[0].origin
-        rows = torch.stack([mixture.weights[cell][edge] for mixture in mixtures])
+        _, cell, edge = _origin_of(mixtures[0])
+        rows = [mixture.weights[cell][edge] for mixture in mixtures]
         support = [mixture.support[cell][edge] for mixture in mixtures]
-        return cls(cell, edge, rows, support, batch)
+        return cls(cell, edge, torch.stack(rows), support, batch)
+
+    @property
+    def count(self) -> int:
+        """Number of candidates."""
+        return len(self.rows)
 
     def has_all(self, x: Tensor) -> bool:
         """Return whether features are of all candidates, not shared by them."""
         return len(x) > self.batch
 
     def repeated(self, x: Tensor) -> Tensor:
-        """Return the features of all candidates, (candidates * batch, ...): those given, or repeated if shared."""
+        """Return the features of all candidates, (candidates * batch, ...).
+
+        They are those given, or where they are shared those repeated.
+        """
         if self.has_all(x):
             return x
         once = [1] * (x.dim() - 1)
-        return x.repeat(len(self.rows), *once)
+        return x.repeat(self.count, *once)
 
     def copied(self, x: Tensor) -> Tensor:
-        """Return the features of all candidates, (candidates * batch, ...), in new memory."""
+        """Return the features of all candidates, (candidates * batch, ...), copied."""
         return x.clone() if self.has_all(x) else self.repeated(x)
 
     def split(self, x: Tensor) -> Sequence[Tensor]:
         """Return the features of each candidate, (batch, ...)."""
-        return x.chunk(len(self.rows)) if self.has_all(x) else [x] * len(self.rows)
+        if self.has_all(x):
+            return x.chunk(self.count)
+        return [x] * self.count
 
     def factor(self, choice: int) -> Tensor:
-        """Return the weight of an operation on the edge, image by image: (candidates * batch, 1, 1, 1)."""
-        return self.rows[:, choice].repeat_interleave(self.batch).view(-1, 1, 1, 1)
+        """Return the weight of an operation on the edge, image by image.
+
+        It is (candidates * batch, 1, 1, 1).
+        """
+        by_candidate = self.rows[:, choice]
+        by_image = by_candidate.repeat_interleave(self.batch)
+        return by_image.view(-1, 1, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -197,15 +256,18 @@ class _CellMixture:
 
     @classmethod
     def of(
-        cls, mixture: Mixture, cell: int, candidates: _Candidates | None
+        cls,
+        mixture: Mixture,
+        cell: int,
+        candidates: _Candidates | None,
     ) -> _CellMixture:
         """Return the part that is of a cell type."""
-        edge = (
-            candidates.edge
-            if candidates is not None and candidates.cell == cell
-            else None
-        )
-        return cls(mixture.weights[cell], mixture.support[cell], candidates, edge)
+        edge: int | None = None
+        if candidates is not None and candidates.cell == cell:
+            edge = candidates.edge
+        table = mixture.weights[cell]
+        support = mixture.support[cell]
+        return cls(table, support, candidates, edge)
 
     @cached_property
     def supports(self) -> list[CellSupport]:
@@ -214,24 +276,35 @@ class _CellMixture:
             return [self.support]
         before = self.support[: self.edge]
         after = self.support[self.edge + 1 :]
-        return [(*before, row, *after) for row in self.candidates.support]
+        supports = []
+        for row in self.candidates.support:
+            supports.append((*before, row, *after))
+        return supports
+
+    def live_in(self, operation: PlacedOperation) -> list[bool]:
+        """Return for each of :attr:`supports` whether an operation is live in it."""
+        edge = operation.edge
+        choice = operation.choice
+        return [support[edge][choice] for support in self.supports]
 
     def is_live(self, operation: PlacedOperation) -> bool:
         """Return whether any candidate has an operation."""
-        return any(
-            support[operation.edge][operation.choice] for support in self.supports
-        )
+        return any(self.live_in(operation))
 
-    def live(self, operation: PlacedOperation) -> Count:
-        """Return how often a live operation counts: by candidate where they differ on its edge."""
+    def live_count(self, operation: PlacedOperation) -> Count:
+        """Return how often a live operation counts.
+
+        It is a number for each candidate where they differ on its edge.
+        """
         if operation.edge != self.edge:
             return 1
-        return tuple(
-            int(support[operation.edge][operation.choice]) for support in self.supports
-        )
+        return tuple(int(is_live) for is_live in self.live_in(operation))
 
     def factor(self, operation: PlacedOperation) -> Tensor:
-        """Return the weight of an operation: a number, or one for each image of all candidates."""
+        """Return the weight of an operation.
+
+        It is one number, or one for each image of all candidates.
+        """
         if self.candidates is not None and operation.edge == self.edge:
             return self.candidates.factor(operation.choice)
         return self.table[operation.edge, operation.choice]
@@ -239,93 +312,126 @@ class _CellMixture:
     def pattern_counts(self, cell: CellModule) -> list[PatternCount]:
         """Return how often the pattern of each node of the cell counts."""
         by_candidate = [cell.pattern_counts(support) for support in self.supports]
-        return [_merge_counts(counts) for counts in zip(*by_candidate, strict=True)]
+        by_node = zip(*by_candidate, strict=True)
+        return [_merge_counts(counts) for counts in by_node]
 
 
 def _merge_counts(counts: Sequence[PatternCount]) -> PatternCount:
     """Return how often a node's pattern counts for all candidates."""
-    live, blank = zip(*counts, strict=True)
+    live = tuple(count.live for count in counts)
+    blank = tuple(count.blank for count in counts)
     return PatternCount(_one_if_equal(live), _one_if_equal(blank))
 
 
-def _one_if_equal(counts: tuple[int, ...]) -> Count:
-    return counts[0] if len(set(counts)) == 1 else counts
+def _one_if_equal(counts: tuple[Count, ...]) -> Count:
+    """Return the counts of candidates, as one number where they are equal."""
+    return counts[0] if len(set(counts)) == 1 else counts  # type: ignore[return-value]
 
 
 class FoldedCell:
-    """A cell with its weights folded, as they are when it is made; see :func:`can_fold`.
+    """A cell with its weights folded, as they are when it is made: :func:`can_fold`.
 
     Args:
-        type_: index of the cell type.
+        cell_type: index of the cell type.
         module: the cell.
     """
 
-    def __init__(self, type_: int, module: CellModule) -> None:
-        self.type = type_
+    def __init__(
+        self,
+        cell_type: int,
+        module: CellModule,
+    ) -> None:
+        self.cell_type = cell_type
         self.module = module
-        self._separate: list[list[_Separate]] = [[] for _ in range(module.cell.nodes)]
+        nodes = range(module.cell.nodes)
+        self._separate: list[list[_SeparateOperation]] = [[] for _ in nodes]
         dense: dict[int, list[_DenseEdge]] = {}
         for entering in module.incoming:
-            for _, operations in groupby(
-                entering, key=lambda operation: operation.edge
-            ):
-                self._place_edge(list(operations), dense)
-        self._dense = {source: _Dense(edges) for source, edges in dense.items()}
+            for _, operations in groupby(entering, key=_edge_index):
+                self._sort_edge(list(operations), dense)
+        self._dense: dict[int, _DenseNode] = {}
+        for source, edges in dense.items():
+            self._dense[source] = _DenseNode(edges)
 
-    def _place_edge(
+    def _sort_edge(
         self, operations: Sequence[PlacedOperation], dense: dict[int, list[_DenseEdge]]
     ) -> None:
-        """Sort an edge's operations into those that run together and those that run by themselves.
+        """Sort an edge's operations into those that run together and the others.
 
         Args:
             operations: of the edge, at least one.
             dense: by the node that they leave, the edges whose convolutions run
-                together so far.
+                together so far; the edge may be added to them.
         """
-        convs: dict[int, ConvNorm] = {}
-        for operation in operations:
-            module = operation.module
-            if isinstance(module, ConvNorm) and module.conv.stride == (1, 1):
-                convs[operation.choice] = module
         first = operations[0]
+        convs = _convolutions_of_stride_1(operations)
         edges = dense.get(first.source, [])
         # One convolution for all of a node's edges needs the same choices on them.
-        alike = all(convs.keys() == other.convs.keys() for other in edges)
-        if convs and alike:
-            dense[first.source] = [*edges, _DenseEdge(first.edge, first.target, convs)]
+        choices = convs.keys()
+        has_same_choices = all(choices == other.convs.keys() for other in edges)
+        if convs and has_same_choices:
+            edge = _DenseEdge(first.edge, first.target, convs)
+            dense[first.source] = [*edges, edge]
         for operation in operations:
-            if operation.choice not in convs or not alike:
-                run = _fold_operation(operation.module)
-                self._separate[first.source].append(_Separate(operation, run))
+            if operation.choice in convs and has_same_choices:
+                continue
+            run = _fold_operation(operation.module)
+            separate = _SeparateOperation(operation, run)
+            self._separate[first.source].append(separate)
 
-    def __call__(self, inputs: Sequence[Tensor], mixture: _CellMixture) -> Tensor:
+    def __call__(
+        self,
+        inputs: Sequence[Tensor],
+        mixture: _CellMixture,
+    ) -> Tensor:
         """Return the features of the output nodes; see :meth:`.CellModule.forward`.
 
         Args:
             inputs: one (batch, channels, height, width) tensor per input node, of all
                 candidates or shared by them.
-            mixture: what goes forward.
+            mixture: the cell's part of the mixture.
         """
         module = self.module
+        nodes = module.cell.nodes
         prepared = module.prepared(inputs)
-        missing = [None] * (module.cell.nodes - len(prepared))
-        totals = _Totals([*prepared, *missing], mixture.candidates)
+        missing = [None] * (nodes - len(prepared))
+        totals = _NodeTotals([*prepared, *missing], mixture.candidates)
         counts = mixture.pattern_counts(module)
-        for node in range(module.cell.nodes):
+        for node in range(nodes):
             x = totals.nodes[node]
             if x is None:
-                x = totals.nodes[node] = module.zeros(node, prepared[0])
-            source = _Source(x, module.rectified(node, x, counts))
+                x = module.zeros(node, prepared[0])
+                totals.nodes[node] = x
+            rectified = module.rectified(node, x, counts)
             if node in self._dense:
-                _add_dense(self._dense[node], source.rectified, mixture, totals)
+                _add_dense(self._dense[node], rectified, mixture, totals)
+            source = _SourceNode(x, rectified)
             for operation, run in self._separate[node]:
                 if mixture.is_live(operation):
-                    out = source.apply(operation.module, run, mixture.live(operation))
-                    totals.add(operation.target, out, mixture.factor(operation))
+                    count = mixture.live_count(operation)
+                    out = source.apply(operation.module, run, count)
+                    factor = mixture.factor(operation)
+                    totals.add(operation.target, out, factor)
         return totals.concatenated(module.cell.output)
 
 
-class _Separate(NamedTuple):
+def _edge_index(operation: PlacedOperation) -> int:
+    return operation.edge
+
+
+def _convolutions_of_stride_1(
+    operations: Sequence[PlacedOperation],
+) -> dict[int, ConvNorm]:
+    """Return those operations of an edge that are one such convolution, by choice."""
+    convs = {}
+    for operation in operations:
+        module = operation.module
+        if isinstance(module, ConvNorm) and module.conv.stride == (1, 1):
+            convs[operation.choice] = module
+    return convs
+
+
+class _SeparateOperation(NamedTuple):
     """An operation that runs by itself."""
 
     operation: PlacedOperation
@@ -333,49 +439,76 @@ class _Separate(NamedTuple):
 
 
 class _DenseEdge(NamedTuple):
-    """The convolutions of stride 1 on one edge, by choice, and the node that the edge enters."""
+    """The convolutions of stride 1 on one edge.
+
+    Attributes:
+        edge: index of the edge.
+        target: node that it enters.
+        convs: by choice.
+    """
 
     edge: int
     target: int
     convs: dict[int, ConvNorm]
 
-    def folded(self, choices: Sequence[int]) -> list[_Affine]:
-        """Return the convolutions of the choices, each with its normalisation folded in."""
-        return [
-            _fold(self.convs[choice].conv, self.convs[choice].norm)
-            for choice in choices
-        ]
+    def folded(self, choices: Sequence[int]) -> list[_AffineConv]:
+        """Return the convolutions of the choices, with their normalisations."""
+        folded = []
+        for choice in choices:
+            module = self.convs[choice]
+            folded.append(_fold(module.conv, module.norm))
+        return folded
 
 
-class _Source:
-    """A node that operations read: its features as they are, rectified, and pooled once for all."""
+class _SourceNode:
+    """A node that operations read.
 
-    def __init__(self, features: Tensor, rectified: Tensor) -> None:
+    It has its features as they are and rectified; they are pooled once for all.
+    """
+
+    def __init__(
+        self,
+        features: Tensor,
+        rectified: Tensor,
+    ) -> None:
         self.features = features
         self.rectified = rectified
         self._pooled: dict[type[nn.Module], Tensor] = {}
 
-    def apply(self, module: Operation, run: RunOperation, live: Count) -> Tensor:
+    def apply(
+        self,
+        module: Operation,
+        run: RunOperation,
+        count: Count,
+    ) -> Tensor:
         """Return an operation's output.
 
-        `live` is how often rectifiers within it count.
+        Args:
+            module: the operation.
+            run: computes it, where it is no pooling.
+            count: how often rectifiers within it count.
         """
         if isinstance(module, NormalisedPool):
-            normalised: Tensor = module.norm(self._pool(module.pool))
+            pooled = self._pool(module.pool)
+            normalised: Tensor = module.norm(pooled)
             return normalised
         if isinstance(module, AveragePool | MaxPool):
             return self._pool(module)
-        return run(self.rectified if module.reads_rectified else self.features, live)
+        x = self.rectified if module.reads_rectified else self.features
+        return run(x, count)
 
     def _pool(self, pool: nn.Module) -> Tensor:
+        """Return the pooled features."""
         kind = type(pool)
         if kind not in self._pooled:
             self._pooled[kind] = _pooled(pool, self.features)
         return self._pooled[kind]
 
 
-class _Totals:
-    """The nodes of a cell while they are added up, in place once a total shares its memory with nothing else.
+class _NodeTotals:
+    """The nodes of a cell while they are added up.
+
+    They are added up in place once a total shares its memory with nothing else.
 
     Args:
         nodes: (batch, channels, height, width) where something has been added; it may
@@ -391,25 +524,39 @@ class _Totals:
         self._candidates = candidates
         self._owned: set[int] = set()
 
-    def add(self, node: int, out: Tensor, factor: Tensor | None = None) -> None:
-        """Add `out`, weighed by `factor` (one number, or one per image)."""
+    def add(
+        self,
+        node: int,
+        out: Tensor,
+        factor: Tensor | None = None,
+    ) -> None:
+        """Add features to a node.
+
+        Args:
+            node: index of the node.
+            out: (batch, channels, height, width).
+            factor: weighs them, one number or one per image; None for one.
+        """
         total = self.nodes[node]
-        length = max(len(x) for x in (total, out, factor) if x is not None and x.dim())
+        batched = [x for x in (total, out, factor) if x is not None and x.dim()]
+        length = max(map(len, batched))
         out = self._of_length(out, length)
         if total is None:
             self.nodes[node] = out if factor is None else out * factor
         elif len(total) == length and node in self._owned:
-            total.add_(out) if factor is None else total.addcmul_(out, factor)
+            _add_in_place(total, out, factor)
         else:
             total = self._of_length(total, length)
-            self.nodes[node] = (
-                total + out if factor is None else torch.addcmul(total, out, factor)
-            )
+            self.nodes[node] = _add_copied(total, out, factor)
         if total is not None or factor is not None:
             self._owned.add(node)
 
-    def add_each(self, node: int, outs: Sequence[Tensor | None]) -> None:
-        """Add to every candidate its own output, or nothing."""
+    def add_each(
+        self,
+        node: int,
+        outs: Sequence[Tensor | None],
+    ) -> None:
+        """Add to every candidate its own output, or nothing where it has none."""
         assert self._candidates is not None
         present = [out for out in outs if out is not None]
         if not present:
@@ -417,31 +564,58 @@ class _Totals:
         total = self.nodes[node]
         if total is None:
             zeros = torch.zeros_like(present[0])
-            self.nodes[node] = torch.cat(
-                [zeros if out is None else out for out in outs]
-            )
+            filled = [zeros if out is None else out for out in outs]
+            total = torch.cat(filled)
         else:
-            if node not in self._owned or not self._candidates.has_all(total):
+            is_writable = node in self._owned and self._candidates.has_all(total)
+            if not is_writable:
                 total = self._candidates.copied(total)
-            for part, out in zip(self._candidates.split(total), outs, strict=True):
+            parts = self._candidates.split(total)
+            for part, out in zip(parts, outs, strict=True):
                 if out is not None:
                     part.add_(out)
-            self.nodes[node] = total
+        self.nodes[node] = total
         self._owned.add(node)
 
     def concatenated(self, output: Sequence[int]) -> Tensor:
         """Return the features of the output nodes side by side."""
-        features = [x for node in output if (x := self.nodes[node]) is not None]
+        nodes = [self.nodes[node] for node in output]
+        features = [x for x in nodes if x is not None]
         if len(features) == 1:
             return features[0]
         longest = max(map(len, features))
-        return torch.cat([self._of_length(x, longest) for x in features], dim=1)
+        of_one_length = [self._of_length(x, longest) for x in features]
+        return torch.cat(of_one_length, dim=1)
 
     def _of_length(self, x: Tensor, length: int) -> Tensor:
-        """Return features that all candidates share repeated, where the length is that of all candidates."""
+        """Return features of a length.
+
+        Those that all candidates share are repeated where it is that of all candidates.
+        """
         if self._candidates is None or len(x) == length:
             return x
         return self._candidates.repeated(x)
+
+
+def _add_in_place(
+    total: Tensor,
+    out: Tensor,
+    factor: Tensor | None,
+) -> None:
+    """Add an output, weighed by a factor (None: by one), to a total in its memory."""
+    if factor is None:
+        total.add_(out)
+    else:
+        total.addcmul_(out, factor)
+
+
+def _add_copied(
+    total: Tensor,
+    out: Tensor,
+    factor: Tensor | None,
+) -> Tensor:
+    """Return a total and an output, weighed by a factor (None: by one), added up."""
+    return total + out if factor is None else torch.addcmul(total, out, factor)
 
 
 def can_fold(cell: CellModule) -> bool:
@@ -449,8 +623,13 @@ def can_fold(cell: CellModule) -> bool:
     return all(type(operation.module) in FOLDED for operation in cell.operations)
 
 
-class _Affine(NamedTuple):
-    """A convolution with the normalisation after it folded in: kernel (out, in, side, side) and shift (out,)."""
+class _AffineConv(NamedTuple):
+    """A convolution with the normalisation after it folded in.
+
+    Attributes:
+        kernel: (out, in, side, side).
+        shift: (out,).
+    """
 
     kernel: Tensor
     shift: Tensor
@@ -461,7 +640,19 @@ class _Affine(NamedTuple):
         return self.kernel.shape[-1]
 
 
-class _Dense:
+class _AddedFeatures(NamedTuple):
+    """What an edge adds to the node that it enters.
+
+    Attributes:
+        target: index of the node.
+        features: (batch, channels, height, width).
+    """
+
+    target: int
+    features: Tensor
+
+
+class _DenseNode:
     """The convolutions of stride 1 on the edges that leave one node, run as one.
 
     Args:
@@ -472,43 +663,47 @@ class _Dense:
     """
 
     def __init__(self, edges: Sequence[_DenseEdge]) -> None:
-        self.edges = [each.edge for each in edges]
-        self._targets = [each.target for each in edges]
+        self.edges = [edge.edge for edge in edges]
+        self._targets = [edge.target for edge in edges]
         self._choices = sorted(edges[0].convs)
-        rows = [each.folded(self._choices) for each in edges]
-        self._side = max(conv.side for conv in chain.from_iterable(rows))
+        rows = [edge.folded(self._choices) for edge in edges]
+        self._side = max(_largest_side(row) for row in rows)
         channels_out, channels_in = rows[0][0].kernel.shape[:2]
         # As they lie in memory channels-last, so that a mixture of them needs no copy.
         self._shape = (channels_out, self._side, self._side, channels_in)
-        self._kernels = torch.stack([_stack_kernels(row, self._side) for row in rows])
-        self._shifts = torch.stack([_stack_shifts(row) for row in rows])
+        kernels = [_stack_kernels(row, self._side) for row in rows]
+        shifts = [_stack_shifts(row) for row in rows]
+        self._kernels = torch.stack(kernels)
+        self._shifts = torch.stack(shifts)
         self._sides = [self._sides_of(row) for row in rows]
         # Of the table, as the products want them: (edges, 1, choices).
         device = self._kernels.device
-        self._rows = torch.tensor(self.edges, device=device).view(-1, 1, 1)
-        self._columns = torch.tensor(self._choices, device=device).view(1, 1, -1)
+        row_index = torch.tensor(self.edges, device=device)
+        column_index = torch.tensor(self._choices, device=device)
+        self._rows = row_index.view(-1, 1, 1)
+        self._columns = column_index.view(1, 1, -1)
 
-    def __call__(self, x: Tensor, mixture: _CellMixture) -> list[tuple[int, Tensor]]:
-        """Return (node, what is added to it) for every edge with a live convolution.
+    def __call__(
+        self,
+        x: Tensor,
+        mixture: _CellMixture,
+    ) -> list[_AddedFeatures]:
+        """Return what every edge with a live convolution adds to its target.
 
         The edge on which candidates differ is left out.
 
         Args:
             x: the rectified features, (batch, channels, height, width).
-            mixture: what goes forward.
+            mixture: the cell's part of the mixture.
         """
         weights = mixture.table[self._rows, self._columns]
-        kernels = torch.bmm(weights, self._kernels).view(len(self.edges), *self._shape)
+        flat_kernels = torch.bmm(weights, self._kernels)
+        kernels = flat_kernels.view(len(self.edges), *self._shape)
         shifts = torch.bmm(weights, self._shifts).squeeze(1)
-        sides = [
-            0 if edge == mixture.edge else self._live_side(place, mixture.support[edge])
-            for place, edge in enumerate(self.edges)
-        ]
-        added: list[tuple[int, Tensor]] = []
+        sides = self._live_sides(mixture)
+        added = []
         for side in dict.fromkeys((self._side, 1)):
-            places = [
-                place for place, live_side in enumerate(sides) if live_side == side
-            ]
+            places = [place for place, live in enumerate(sides) if live == side]
             if not places:
                 continue
             kernel = kernels
@@ -516,15 +711,29 @@ class _Dense:
             if len(places) < len(self.edges):
                 kernel = kernels[places]
                 shift = shifts[places]
-            out = self._conv(x, kernel.flatten(0, 1), shift.flatten(), side)
-            targets = [self._targets[place] for place in places]
-            added += zip(targets, out.chunk(len(places), dim=1), strict=True)
+            all_kernels = kernel.flatten(0, 1)
+            all_shifts = shift.flatten()
+            out = self._convolve(x, all_kernels, all_shifts, side)
+            parts = out.chunk(len(places), dim=1)
+            for place, part in zip(places, parts, strict=True):
+                target = self._targets[place]
+                added.append(_AddedFeatures(target, part))
         return added
 
-    def each(
-        self, x: Tensor, edge: int, candidates: _Candidates
-    ) -> tuple[int, list[Tensor | None]]:
-        """Return the node that an edge enters, and what every candidate adds to it."""
+    def of_candidates(
+        self,
+        x: Tensor,
+        edge: int,
+        candidates: _Candidates,
+    ) -> list[Tensor | None]:
+        """Return what every candidate adds on an edge; None for nothing.
+
+        Args:
+            x: the rectified features, (batch, channels, height, width), of all
+                candidates or shared by them.
+            edge: index of the edge on which they differ.
+            candidates: the mixtures.
+        """
         place = self.edges.index(edge)
         weights = candidates.rows[:, self._choices]
         kernels = weights @ self._kernels[place]
@@ -534,54 +743,111 @@ class _Dense:
             candidates.split(x), candidates.support, kernels, shifts, strict=True
         ):
             side = self._live_side(place, support)
-            outs.append(
-                self._conv(part, kernel.view(self._shape), shift, side)
-                if side
-                else None
-            )
-        return self._targets[place], outs
+            if side:
+                shaped = kernel.view(self._shape)
+                outs.append(self._convolve(part, shaped, shift, side))
+            else:
+                outs.append(None)
+        return outs
 
-    def _sides_of(self, row: Sequence[_Affine]) -> list[int]:
-        """Return per convolution of an edge the side with which it is run: 1, or that of the largest."""
+    def target_of(self, edge: int) -> int:
+        """Return the node that an edge enters."""
+        return self._targets[self.edges.index(edge)]
+
+    def _sides_of(self, row: Sequence[_AffineConv]) -> list[int]:
+        """Return the side with which each convolution of an edge is run.
+
+        It is 1, or that of the largest of the node.
+        """
         return [self._side if conv.side > 1 else 1 for conv in row]
 
-    def _live_side(self, place: int, support: Sequence[bool]) -> int:
-        """Return the side of an edge's largest live convolution; 0 if none is live."""
-        sides = zip(self._choices, self._sides[place], strict=True)
-        return max((side for choice, side in sides if support[choice]), default=0)
+    def _live_sides(self, mixture: _CellMixture) -> list[int]:
+        """Return the side with which each edge is run; 0 for one that is left out."""
+        sides = []
+        for place, edge in enumerate(self.edges):
+            if edge == mixture.edge:
+                sides.append(0)
+            else:
+                sides.append(self._live_side(place, mixture.support[edge]))
+        return sides
 
-    def _conv(self, x: Tensor, kernel: Tensor, shift: Tensor, side: int) -> Tensor:
-        """Return the convolution with the middle of a kernel, channels last; outside of `side` it is zero."""
-        margin = (self._side - side) // 2
-        middle = kernel[:, margin : margin + side, margin : margin + side].permute(
-            0, 3, 1, 2
-        )
-        return F.conv2d(
-            x,
-            middle.contiguous(memory_format=torch.channels_last),
-            shift,
-            padding=side // 2,
-        )
+    def _live_side(
+        self,
+        place: int,
+        support: EdgeSupport,
+    ) -> int:
+        """Return the side of an edge's largest live convolution; 0 if none is live."""
+        largest = 0
+        sides = self._sides[place]
+        for choice, side in zip(self._choices, sides, strict=True):
+            if support[choice]:
+                largest = max(largest, side)
+        return largest
+
+    def _convolve(
+        self,
+        x: Tensor,
+        kernel: Tensor,
+        shift: Tensor,
+        side: int,
+    ) -> Tensor:
+        """Return the convolution with the middle of a kernel.
+
+        Args:
+            x: (batch, in, height, width).
+            kernel: (out, height, width, in), zero outside of `side`.
+            shift: (out,).
+            side: of the middle.
+        """
+        first = (self._side - side) // 2
+        middle = slice(first, first + side)
+        channels_first = kernel[:, middle, middle].permute(0, 3, 1, 2)
+        contiguous = channels_first.contiguous(memory_format=torch.channels_last)
+        return F.conv2d(x, contiguous, shift, padding=side // 2)
 
 
 def _add_dense(
-    dense: _Dense, rectified: Tensor, mixture: _CellMixture, totals: _Totals
+    dense: _DenseNode,
+    rectified: Tensor,
+    mixture: _CellMixture,
+    totals: _NodeTotals,
 ) -> None:
-    """Add what a node's convolutions of stride 1 give to the totals."""
-    for target, out in dense(rectified, mixture):
-        totals.add(target, out)
+    """Add what a node's convolutions of stride 1 give to the totals.
+
+    Args:
+        dense: the convolutions.
+        rectified: the node's features, (batch, channels, height, width).
+        mixture: the cell's part of the mixture.
+        totals: the nodes that the convolutions' edges enter.
+    """
+    for added in dense(rectified, mixture):
+        totals.add(added.target, added.features)
     if mixture.candidates is not None and mixture.edge in dense.edges:
-        target, outs = dense.each(rectified, mixture.edge, mixture.candidates)
-        totals.add_each(target, outs)
+        outs = dense.of_candidates(rectified, mixture.edge, mixture.candidates)
+        totals.add_each(dense.target_of(mixture.edge), outs)
 
 
-def _stack_kernels(row: Sequence[_Affine], side: int) -> Tensor:
-    """Return the kernels of an edge, (choices, out * side * side * in), each with zeros around up to one side."""
-    grown = [_grown(conv.kernel, side) for conv in row]
-    return torch.stack([kernel.permute(0, 2, 3, 1).flatten() for kernel in grown])
+def _largest_side(row: Sequence[_AffineConv]) -> int:
+    return max(conv.side for conv in row)
 
 
-def _stack_shifts(row: Sequence[_Affine]) -> Tensor:
+def _stack_kernels(
+    row: Sequence[_AffineConv],
+    side: int,
+) -> Tensor:
+    """Return the kernels of an edge, (choices, out * side * side * in).
+
+    Each has zeros around it up to the side.
+    """
+    flat = []
+    for conv in row:
+        grown = _grown(conv.kernel, side)
+        channels_last = grown.permute(0, 2, 3, 1)
+        flat.append(channels_last.flatten())
+    return torch.stack(flat)
+
+
+def _stack_shifts(row: Sequence[_AffineConv]) -> Tensor:
     """Return the shifts of an edge, (choices, out)."""
     return torch.stack([conv.shift for conv in row])
 
@@ -589,24 +855,35 @@ def _stack_shifts(row: Sequence[_Affine]) -> Tensor:
 def _pooled(pool: nn.Module, x: Tensor) -> Tensor:
     """Return pooled features in memory that nothing else shares."""
     is_average = type(pool) is AveragePool and pool.stride == 1
-    if x.device.type != "cpu" or not is_average or min(x.shape[2:]) < 2:
+    on_cpu = x.device.type == "cpu"
+    is_large = min(x.shape[2:]) >= 2
+    if not (on_cpu and is_average and is_large):
         pooled: Tensor = pool(x)
         return pooled
     # Nine neighbours everywhere, of which a border has six and a corner four.
     channels = x.shape[1]
-    out = F.conv2d(x, _ninths(channels, x.dtype), padding=1, groups=channels)
-    for border in (out[:, :, 0], out[:, :, -1], out[..., 0], out[..., -1]):
+    kernel = _ninths(channels, x.dtype)
+    out = F.conv2d(x, kernel, padding=1, groups=channels)
+    top = out[:, :, 0]
+    bottom = out[:, :, -1]
+    left = out[..., 0]
+    right = out[..., -1]
+    for border in (top, bottom, left, right):
         border.mul_(1.5)
     return out
 
 
 @lru_cache(maxsize=64)
 def _ninths(channels: int, dtype: torch.dtype) -> Tensor:
-    """Return the kernel of the average of the 3x3 neighbourhood in every channel, (channels, 1, 3, 3)."""
-    return torch.full((channels, 1, 3, 3), 1 / 9, dtype=dtype)
+    """Return the kernel of the mean of each 3x3 neighbourhood, (channels, 1, 3, 3)."""
+    shape = (channels, 1, 3, 3)
+    return torch.full(shape, 1 / 9, dtype=dtype)
 
 
-def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> _Affine:
+def _fold(
+    conv: nn.Conv2d,
+    norm: nn.BatchNorm2d,
+) -> _AffineConv:
     """Return a convolution and the normalisation after it as one convolution."""
     assert norm.running_mean is not None and norm.running_var is not None
     kernel, shift = fuse_conv_bn_weights(
@@ -618,38 +895,61 @@ def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> _Affine:
         norm.weight,
         norm.bias,
     )
-    return _Affine(kernel.detach(), shift.detach())
+    return _AffineConv(kernel.detach(), shift.detach())
 
 
 def _fold_operation(module: nn.Module) -> RunOperation:
-    """Return a way to run a module in which every convolution and the normalisation after it are one."""
+    """Return a way to run a module in which convolutions have their normalisations."""
     if not isinstance(module, nn.Sequential):
-        return lambda x, seen: module(x)
+        return partial(_run_module, module)
     steps: list[Callable[[Tensor], Tensor]] = []
     parts = list(module)
-    for part, after in zip(parts, [*parts[1:], None], strict=True):
-        if isinstance(part, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
-            steps.append(_FoldedConv(part, _fold(part, after)))
+    followers = [*parts[1:], None]
+    for part, follower in zip(parts, followers, strict=True):
+        if isinstance(part, nn.Conv2d) and isinstance(follower, nn.BatchNorm2d):
+            steps.append(_FoldedConv(part, _fold(part, follower)))
         elif not isinstance(part, nn.BatchNorm2d):
             steps.append(part)
+    return partial(_run_steps, steps)
 
-    def run(x: Tensor, seen: Count) -> Tensor:
-        for step in steps:
-            x = step(x, seen=seen) if isinstance(step, Rectifier) else step(x)
-        return x
 
-    return run
+def _run_module(
+    module: nn.Module,
+    x: Tensor,
+    _count: Count,
+) -> Tensor:
+    """Return a module's output: see :data:`RunOperation`."""
+    out: Tensor = module(x)
+    return out
+
+
+def _run_steps(
+    steps: Sequence[Callable[[Tensor], Tensor]],
+    x: Tensor,
+    count: Count,
+) -> Tensor:
+    """Return the output of steps, one after another: see :data:`RunOperation`."""
+    for step in steps:
+        options = {"seen": count} if isinstance(step, Rectifier) else {}
+        x = step(x, **options)
+    return x
 
 
 class _FoldedConv:
     """A convolution with the kernel and shift of another one."""
 
-    def __init__(self, conv: nn.Conv2d, folded: _Affine) -> None:
+    def __init__(
+        self,
+        conv: nn.Conv2d,
+        folded: _AffineConv,
+    ) -> None:
         self._conv = conv
         self._folded = folded
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._conv._conv_forward(x, self._folded.kernel, self._folded.shift)
+        kernel = self._folded.kernel
+        shift = self._folded.shift
+        return self._conv._conv_forward(x, kernel, shift)
 
 
 def _grown(kernel: Tensor, side: int) -> Tensor:

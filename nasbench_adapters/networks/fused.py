@@ -1,13 +1,14 @@
-"""A supernet's cells in training mode with few large kernels: at the papers' sizes a GPU's time goes into launching.
+"""A supernet's cells in training mode with few large kernels.
 
-What leaves a node of a cell is computed together. The node is rectified once.
-Operations of one kind on all its edges run as one: convolutions with their kernels side
-by side (in groups where they read features of their own), normalisations as one, the
-last of which takes the mixture's weights as its scale. What has no weights (identity,
-pooling) is computed once and mixed for all edges by one pointwise convolution. The
-kernels and mixtures of all cells are put side by side in a few operations per forward.
-What is added up is what :class:`.CellModule` adds up, in another order: features and
-gradients differ by rounding.
+At the papers' sizes a GPU's time goes into launching kernels, so what leaves a node of
+a cell is computed together. The node is rectified once. Operations of one kind on all
+its edges run as one: convolutions with their kernels side by side (in groups where they
+read features of their own), normalisations as one, the last of which takes the
+mixture's weights as its scale. What has no weights (identity, pooling) is computed once
+and mixed for all edges by one pointwise convolution. The kernels and mixtures of all
+cells are put side by side in a few operations per forward. What is added up is what
+:class:`.CellModule` adds up, in another order: features and gradients differ by
+rounding.
 """
 
 from __future__ import annotations
@@ -45,18 +46,23 @@ from archselect.nasbench_adapters.networks.operations import (
 
 
 class Entry(NamedTuple):
-    """A place in a cell type's mixture."""
+    """A place in a cell type's mixture.
+
+    Attributes:
+        edge: index of the edge.
+        choice: index of the operation.
+    """
 
     edge: int
     choice: int
 
 
-PLANS = 64
+MOST_PLANS = 64
 """How many supports are kept with their plan."""
 
 
 class FusedSupernet:
-    """A supernet whose forward and backward give the same with fewer and larger kernels, in training mode.
+    """A supernet that computes the same in training mode with fewer, larger kernels.
 
     In evaluation mode it is the supernet as it is, and so are cells that
     :func:`can_fuse` refuses.
@@ -71,29 +77,36 @@ class FusedSupernet:
             not yet known why (docs/speed.md).
     """
 
-    def __init__(self, supernet: Supernet, always: bool = False) -> None:
+    def __init__(
+        self,
+        supernet: Supernet,
+        always: bool = False,
+    ) -> None:
         self.supernet = supernet
         self._always = always
-        self._plans: dict[Hashable, _Plan] = {}
+        self._plans: dict[Hashable, _FusionPlan] = {}
 
-    def __call__(self, images: Tensor, mixture: Mixture) -> Tensor:
+    def __call__(
+        self,
+        images: Tensor,
+        mixture: Mixture,
+    ) -> Tensor:
         """Return the logits (batch, classes), as :meth:`.Supernet.forward`."""
-        logits: Tensor = self.supernet(images, mixture, self.way)
+        logits: Tensor = self.supernet(images, mixture, self.replace_cells)
         return logits
 
     @contextmanager
-    def way(self, mixture: Mixture) -> Iterator[dict[CellModule, RunCell]]:
-        """Yield what runs in the place of cells: the third argument of :meth:`.Supernet.forward`."""
+    def replace_cells(self, mixture: Mixture) -> Iterator[dict[CellModule, RunCell]]:
+        """Yield what runs in the place of cells; see :meth:`.Supernet.forward`."""
         if not self._fuses(mixture):
             yield {}
             return
         plan = self._plan(mixture)
-        statistics = _Statistics()
-        parts = plan.parts(mixture)
-        yield {
-            cell.module: partial(_run, cell, needed, statistics)
-            for cell, needed in parts.items()
-        }
+        statistics = _RunningStatistics()
+        runs: dict[CellModule, RunCell] = {}
+        for cell, tensors in plan.cell_tensors(mixture).items():
+            runs[cell.module] = partial(_run_cell, cell, tensors, statistics)
+        yield runs
         statistics.update()
 
     def _fuses(self, mixture: Mixture) -> bool:
@@ -103,19 +116,22 @@ class FusedSupernet:
         on_cpu = mixture.weights[0].device.type == "cpu"
         return self._always or torch.is_grad_enabled() == on_cpu
 
-    def _plan(self, mixture: Mixture) -> _Plan:
+    def _plan(self, mixture: Mixture) -> _FusionPlan:
         """Return the plan for the mixture's support, made at its first forward."""
         table = mixture.weights[0]
         key = (mixture.support, table.device, table.dtype)
         if key not in self._plans:
-            if len(self._plans) == PLANS:
+            if len(self._plans) == MOST_PLANS:
                 self._plans.clear()
             depthwise = self._always or table.device.type != "cpu"
-            self._plans[key] = _Plan(self.supernet, mixture, depthwise)
+            self._plans[key] = _FusionPlan(self.supernet, mixture, depthwise)
         return self._plans[key]
 
 
-def can_fuse(cell: CellModule, depthwise: bool = True) -> bool:
+def can_fuse(
+    cell: CellModule,
+    depthwise: bool = True,
+) -> bool:
     """Return whether a cell can be fused.
 
     It can if :func:`.can_fold` says so, and if it has no depthwise convolutions unless
@@ -123,14 +139,17 @@ def can_fuse(cell: CellModule, depthwise: bool = True) -> bool:
     """
     if not can_fold(cell):
         return False
-    return depthwise or not any(
-        isinstance(module, SeparableConv | DilatedConv) for module in cell.modules()
-    )
+    if depthwise:
+        return True
+    modules = cell.modules()
+    return not any(isinstance(m, SeparableConv | DilatedConv) for m in modules)
 
 
 @dataclass(frozen=True)
-class _Alike:
-    """Operations of one kind on edges that leave one node: convolutions and normalisations in the same order.
+class _Group:
+    """Operations of one kind on edges that leave one node.
+
+    They have convolutions and normalisations in the same order.
 
     Attributes:
         modules: one per edge.
@@ -151,7 +170,7 @@ class _Alike:
 
     @cached_property
     def steps(self) -> list[tuple[nn.Module, ...]]:
-        """Modules of all edges per step of the operation; to be read once all are added."""
+        """Modules of all edges per step of the operation, once all are added."""
         return list(zip(*self.modules, strict=True))
 
     @property
@@ -163,6 +182,10 @@ class _Alike:
             if convs:
                 by_step.append(convs)
         return by_step
+
+
+OnEdge = dict[str, PlacedOperation]
+"""Identities and poolings on one edge, by kind."""
 
 
 @dataclass(frozen=True)
@@ -184,83 +207,100 @@ class _Weightless:
     @classmethod
     def of(cls, operations: Sequence[PlacedOperation]) -> _Weightless:
         """Return identities and poolings that leave one node, by edge and kind."""
-        by_edge: dict[int, dict[str, PlacedOperation]] = {}
+        by_edge: dict[int, OnEdge] = {}
+        targets: dict[int, int] = {}
         for operation in operations:
-            by_edge.setdefault(operation.edge, {})[_kind(operation.module)] = operation
-        kinds = list(dict.fromkeys(chain.from_iterable(by_edge.values())))
-        modules = [_modules(by_edge.values(), kind) for kind in kinds]
-        entries = [_entries(on_edge, kinds) for on_edge in by_edge.values()]
-        targets = [next(iter(on_edge.values())).target for on_edge in by_edge.values()]
-        return cls(modules, entries, targets)
+            on_edge = by_edge.setdefault(operation.edge, {})
+            on_edge[_kind(operation.module)] = operation
+            targets[operation.edge] = operation.target
+        all_kinds = chain.from_iterable(by_edge.values())
+        kinds = list(dict.fromkeys(all_kinds))
+        modules = [_modules_of_kind(by_edge.values(), kind) for kind in kinds]
+        entries = [_entries_of_edge(on_edge, kinds) for on_edge in by_edge.values()]
+        return cls(modules, entries, list(targets.values()))
 
 
 def _kind(module: Operation) -> str:
-    """Return the name of what an identity or a pooling computes before it is normalised."""
+    """Return what an identity or a pooling computes before it is normalised."""
     weightless = module.pool if isinstance(module, NormalisedPool) else module
     return type(weightless).__name__
 
 
-def _modules(edges: Iterable[dict[str, PlacedOperation]], kind: str) -> list[Operation]:
+def _modules_of_kind(
+    edges: Iterable[OnEdge],
+    kind: str,
+) -> list[Operation]:
     """Return the modules of a kind on all edges that have one."""
     return [on_edge[kind].module for on_edge in edges if kind in on_edge]
 
 
-def _entries(
-    on_edge: dict[str, PlacedOperation], kinds: Sequence[str]
+def _entries_of_edge(
+    on_edge: OnEdge,
+    kinds: Sequence[str],
 ) -> list[Entry | None]:
-    """Return the places in the mixture of an edge's operations by kind, None where it has none."""
-    operations = [on_edge.get(kind) for kind in kinds]
-    return [
-        None if operation is None else Entry(operation.edge, operation.choice)
-        for operation in operations
-    ]
+    """Return the places of an edge's operations in the mixture, by kind.
+
+    None stands for a kind that the edge does not have.
+    """
+    entries: list[Entry | None] = []
+    for kind in kinds:
+        operation = on_edge.get(kind)
+        if operation is None:
+            entries.append(None)
+        else:
+            entries.append(Entry(operation.edge, operation.choice))
+    return entries
 
 
-class _Cell:
-    """The live operations of a cell by the node that they leave and by what runs together.
+class _LiveCell:
+    """The live operations of a cell by the node that they leave and by kind.
 
     Args:
-        type_: index of the cell type.
+        cell_type: index of the cell type.
         module: the cell.
         support: which operations are live.
 
     Attributes:
         counts: how often the pattern of each node counts.
-        alike: per node, the groups of operations of one kind.
+        groups: per node, the groups of operations of one kind.
         weightless: per node, its identities and poolings; None where there are none.
         others: per node, the operations that run by themselves.
     """
 
-    def __init__(self, type_: int, module: CellModule, support: CellSupport) -> None:
-        self.type = type_
+    def __init__(
+        self,
+        cell_type: int,
+        module: CellModule,
+        support: CellSupport,
+    ) -> None:
+        self.cell_type = cell_type
         self.module = module
         self.counts = module.pattern_counts(support)
         nodes = range(module.cell.nodes)
-        alike: list[dict[Hashable, _Alike]] = [{} for _ in nodes]
+        groups: list[dict[Hashable, _Group]] = [{} for _ in nodes]
         weightless: list[list[PlacedOperation]] = [[] for _ in nodes]
         self.others: list[list[PlacedOperation]] = [[] for _ in nodes]
         for operation in module.operations:
             if not support[operation.edge][operation.choice]:
                 continue
+            source = operation.source
             part = operation.module
             if isinstance(part, ConvNorm | SeparableConv | DilatedConv):
-                alike[operation.source].setdefault(_shape(part), _Alike()).add(
-                    operation
-                )
+                group = groups[source].setdefault(_shape(part), _Group())
+                group.add(operation)
             elif isinstance(part, Skip | AveragePool | MaxPool | NormalisedPool):
-                weightless[operation.source].append(operation)
+                weightless[source].append(operation)
             else:
-                self.others[operation.source].append(operation)
-        self.alike = [list(groups.values()) for groups in alike]
-        self.weightless = [
-            _Weightless.of(operations) if operations else None
-            for operations in weightless
-        ]
+                self.others[source].append(operation)
+        self.groups = [list(by_shape.values()) for by_shape in groups]
+        self.weightless: list[_Weightless | None] = []
+        for operations in weightless:
+            self.weightless.append(_Weightless.of(operations) if operations else None)
 
     @property
-    def groups(self) -> Iterable[_Alike]:
+    def all_groups(self) -> Iterable[_Group]:
         """Groups of operations of one kind, node by node."""
-        return chain.from_iterable(self.alike)
+        return chain.from_iterable(self.groups)
 
     @property
     def mixed(self) -> list[_Weightless]:
@@ -278,62 +318,90 @@ def _shape(operation: nn.Sequential) -> Hashable:
 class _Stack(NamedTuple):
     """Convolutions of a cell that run as one."""
 
-    cell: _Cell
+    cell: _LiveCell
     convs: list[nn.Conv2d]
 
+    @property
+    def size(self) -> int:
+        """Number of weights of all its convolutions."""
+        return sum(conv.weight.numel() for conv in self.convs)
 
-class _Plan:
-    """What runs together in all cells under a support, and how weights are laid side by side for it."""
 
-    def __init__(self, supernet: Supernet, mixture: Mixture, depthwise: bool) -> None:
+class _FusionPlan:
+    """What runs together in all cells under a support.
+
+    It also knows how weights are laid side by side for that.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        mixture: Mixture,
+        depthwise: bool,
+    ) -> None:
         self._supernet = supernet
-        self.cells = [
-            _Cell(type_, module, mixture.support[type_])
-            for type_, module in supernet.cells()
-            if can_fuse(module, depthwise)
-        ]
+        self.cells: list[_LiveCell] = []
+        for cell_type, module in supernet.cells():
+            if can_fuse(module, depthwise):
+                support = mixture.support[cell_type]
+                self.cells.append(_LiveCell(cell_type, module, support))
         self._stacks: list[_Stack] = []
         for cell in self.cells:
-            for group in cell.groups:
+            for group in cell.all_groups:
                 self._stacks += [_Stack(cell, convs) for convs in group.convs]
-        layers = supernet.layers_by_type()
-        alike: dict[tuple[int, int], list[_Cell]] = {}
-        for cell in self.cells:
-            alike.setdefault((cell.type, cell.module.channels[-1]), []).append(cell)
-        self._twins: list[_Twins] = []
-        for (type_, _), cells in alike.items():
-            places = [layers[type_].index(cell.module) for cell in cells]
-            self._twins.append(_Twins(cells, places, mixture.weights[type_]))
+        self._twins = self._find_twins(mixture)
 
-    def parts(self, mixture: Mixture) -> dict[_Cell, _Parts]:
-        """Return what every cell needs of the supernet's kernels, as they are now, and of the mixture."""
+    def _find_twins(self, mixture: Mixture) -> list[_Twins]:
+        """Return the cells by type and width."""
+        layers = self._supernet.layers_by_type()
+        alike: dict[tuple[int, int], list[_LiveCell]] = {}
+        for cell in self.cells:
+            key = (cell.cell_type, cell.module.channels[-1])
+            alike.setdefault(key, []).append(cell)
+        twins = []
+        for (cell_type, _), cells in alike.items():
+            of_type = layers[cell_type]
+            places = [of_type.index(cell.module) for cell in cells]
+            twins.append(_Twins(cells, places, mixture.weights[cell_type]))
+        return twins
+
+    def cell_tensors(self, mixture: Mixture) -> dict[_LiveCell, _CellTensors]:
+        """Return what every cell needs of the supernet's kernels and of the mixture."""
         apart = {cell.module for cell in self.cells if any(cell.others)}
         weights = self._supernet.entries(mixture, apart)
-        parts = {cell: _Parts(weights.get(cell.module, ())) for cell in self.cells}
+        tensors = {}
+        for cell in self.cells:
+            own_weights = weights.get(cell.module, ())
+            tensors[cell] = _CellTensors(own_weights)
         if self._stacks:
-            self._stack_kernels(parts)
+            self._stack_kernels(tensors)
         for twins in self._twins:
-            table = F.pad(mixture.tables(twins.type, twins.places), (0, 1))
-            for cell, scales, mixers in zip(
-                twins.cells, twins.scales(table), twins.mixers(table), strict=True
-            ):
-                parts[cell].scales = scales
-                parts[cell].mixers = mixers
-        return parts
+            weights_of_twins = mixture.tables(twins.cell_type, twins.places)
+            table = F.pad(weights_of_twins, (0, 1))
+            scales = twins.scales(table)
+            mixers = twins.mixers(table)
+            for place, cell in enumerate(twins.cells):
+                tensors[cell].scales = scales[place]
+                tensors[cell].mixers = mixers[place]
+        return tensors
 
-    def _stack_kernels(self, parts: dict[_Cell, _Parts]) -> None:
-        """Put the kernels of all convolutions that run together side by side, in one copy."""
-        convs = chain.from_iterable(stack.convs for stack in self._stacks)
-        kernels = [conv.weight.permute(0, 2, 3, 1).reshape(-1) for conv in convs]
+    def _stack_kernels(self, tensors: dict[_LiveCell, _CellTensors]) -> None:
+        """Put the kernels of convolutions that run together side by side, in a copy."""
+        kernels = []
+        for stack in self._stacks:
+            for conv in stack.convs:
+                channels_last = conv.weight.permute(0, 2, 3, 1)
+                kernels.append(channels_last.reshape(-1))
         flat = torch.cat(kernels)
-        pieces = flat.split([_kernel_size(stack.convs) for stack in self._stacks])
+        pieces = flat.split([stack.size for stack in self._stacks])
         for piece, stack in zip(pieces, self._stacks, strict=True):
-            parts[stack.cell].kernels.append(_stacked(piece, stack.convs))
+            kernel = _stacked_kernel(piece, stack.convs)
+            tensors[stack.cell].kernels.append(kernel)
 
 
 @dataclass
-class _Parts:
-    """What a cell needs: per group of operations, node by node, a scale, per step a kernel; and mixing matrices.
+class _CellTensors:
+    """What a cell needs in one forward, in the order in which it runs.
 
     Attributes:
         weights: the mixture's, by edge and operation, where something runs by itself.
@@ -356,44 +424,59 @@ class _Twins:
     cell by cell.
 
     Args:
-        cells: which, at least one.
+        cells: at least one.
         places: of the cells among all of the type.
         weights: the mixture of the type, (edges, operations) or (layers, edges,
             operations).
 
     Attributes:
-        type: index of the cell type.
+        cell_type: index of the cell type.
     """
 
-    def __init__(self, cells: list[_Cell], places: list[int], weights: Tensor) -> None:
+    def __init__(
+        self,
+        cells: list[_LiveCell],
+        places: list[int],
+        weights: Tensor,
+    ) -> None:
+        first = cells[0]
         self.cells = cells
-        self.type = cells[0].type
+        self.cell_type = first.cell_type
         self.places = places
-        self._channels = cells[0].module.channels[-1]
-        groups = list(cells[0].groups)
+        self._channels = first.module.channels[-1]
+        groups = list(first.all_groups)
         self._scale_sizes = [len(group.entries) * self._channels for group in groups]
-        self._scale_index = _places_in_table(
-            chain.from_iterable(group.entries for group in groups), weights
-        )
-        self._kinds = [len(node.modules) for node in cells[0].mixed]
+        entries = chain.from_iterable(group.entries for group in groups)
+        self._scale_index = _places_in_table(entries, weights)
+        self._kinds = [len(node.modules) for node in first.mixed]
         self._mixer_index: dict[int, Tensor] = {}
         self._mixer_sizes: dict[int, list[int]] = {}
         # Nodes that are left by as many kinds have matrices of one shape.
         for kinds in dict.fromkeys(self._kinds):
-            nodes = [node for node in cells[0].mixed if len(node.modules) == kinds]
-            rows = chain.from_iterable(node.entries for node in nodes)
-            self._mixer_index[kinds] = _places_in_table(
-                chain.from_iterable(rows), weights
-            )
-            self._mixer_sizes[kinds] = [
-                len(node.entries) * self._channels for node in nodes
-            ]
+            self._index_mixers(kinds, weights)
         self._identity = torch.eye(
             self._channels, dtype=weights.dtype, device=weights.device
         )
 
+    def _index_mixers(
+        self,
+        kinds: int,
+        weights: Tensor,
+    ) -> None:
+        """Note where the mixers of nodes that so many kinds leave are in a table."""
+        mixed = self.cells[0].mixed
+        nodes = [node for node in mixed if len(node.modules) == kinds]
+        rows = chain.from_iterable(node.entries for node in nodes)
+        entries = chain.from_iterable(rows)
+        self._mixer_index[kinds] = _places_in_table(entries, weights)
+        self._mixer_sizes[kinds] = [
+            len(node.entries) * self._channels for node in nodes
+        ]
+
     def scales(self, table: Tensor) -> list[list[Tensor]]:
-        """Return, per cell and group of operations, the weights of its edges, for every channel of theirs.
+        """Return the weights of the edges of each cell and group of operations.
+
+        Each is (edges * channels,): an edge's weight stands for all its channels.
 
         Args:
             table: (cells, edges * operations + 1) the mixture of each, then a zero.
@@ -403,47 +486,62 @@ class _Twins:
         if not sizes:
             return [[]] * count
         rows = table.index_select(1, self._scale_index)
-        # Normalisation reads its scale as it lies in memory: a single row must be
-        # written out, too.
-        copies = rows[:, :, None].expand(-1, -1, self._channels).contiguous()
+        # Normalisation reads its scale from contiguous memory, so that a single row
+        # must be written out, too.
+        column = rows[:, :, None]
+        by_channel = column.expand(-1, -1, self._channels)
+        copies = by_channel.contiguous()
         pieces = copies.view(-1).split(sizes * count)
-        starts = range(0, len(pieces), len(sizes))
-        return [list(pieces[start : start + len(sizes)]) for start in starts]
+        by_cell = []
+        for start in range(0, len(pieces), len(sizes)):
+            end = start + len(sizes)
+            by_cell.append(list(pieces[start:end]))
+        return by_cell
 
     def mixers(self, table: Tensor) -> list[list[Tensor]]:
-        """Return, per cell and node, the matrix that mixes its features, as they are and pooled, for all edges.
+        """Return the matrices that mix a node's features for all its edges.
+
+        They are by cell and node, and mix features as they are and pooled.
 
         Args:
             table: as of :meth:`scales`.
         """
         count = len(self.cells)
-        pieces: dict[int, Iterator[Tensor]] = {}
+        matrices: dict[int, Iterator[Tensor]] = {}
         for kinds, index in self._mixer_index.items():
-            rows = table.index_select(1, index).view(count, -1, 1, kinds, 1)
-            blocks = rows * self._identity[:, None]
-            matrices = blocks.view(-1, kinds * self._channels, 1, 1).split(
-                self._mixer_sizes[kinds] * count
-            )
-            pieces[kinds] = iter(matrices)
+            rows = table.index_select(1, index)
+            by_edge = rows.view(count, -1, 1, kinds, 1)
+            blocks = by_edge * self._identity[:, None]
+            flat = blocks.view(-1, kinds * self._channels, 1, 1)
+            sizes = self._mixer_sizes[kinds] * count
+            matrices[kinds] = iter(flat.split(sizes))
         by_cell = []
         for _ in range(count):
-            by_cell.append([next(pieces[kinds]) for kinds in self._kinds])
+            by_cell.append([next(matrices[kinds]) for kinds in self._kinds])
         return by_cell
 
 
-def _places_in_table(entries: Iterable[Entry | None], weights: Tensor) -> Tensor:
-    """Return where entries lie in a flattened table of weights, (entries,); None stands for the zero after it."""
+def _places_in_table(
+    entries: Iterable[Entry | None],
+    weights: Tensor,
+) -> Tensor:
+    """Return where entries are in a flattened table of weights, (entries,).
+
+    None stands for the zero after the table.
+    """
     edges, operations = weights.shape[-2:]
     zero = edges * operations
-    places = [
-        zero if entry is None else entry.edge * operations + entry.choice
-        for entry in entries
-    ]
+    places = []
+    for entry in entries:
+        if entry is None:
+            places.append(zero)
+        else:
+            places.append(entry.edge * operations + entry.choice)
     return torch.tensor(places).to(weights.device)
 
 
-class _Statistics:
-    """Running statistics of normalisations, updated together at the end of a forward."""
+class _RunningStatistics:
+    """Running statistics of normalisations, updated together after a forward."""
 
     def __init__(self) -> None:
         self._norms: list[nn.BatchNorm2d] = []
@@ -452,9 +550,14 @@ class _Statistics:
         self._unbiased: list[float] = []
 
     def normalised(
-        self, x: Tensor, norms: Sequence[nn.BatchNorm2d], scale: Tensor | None = None
+        self,
+        x: Tensor,
+        norms: Sequence[nn.BatchNorm2d],
+        scale: Tensor | None = None,
     ) -> Tensor:
-        """Return x with every channel normalised by the batch, and note what running statistics are to be moved to.
+        """Return x with every channel normalised by the batch.
+
+        What running statistics are to be moved to is noted.
 
         Args:
             x: (batch, channels, height, width).
@@ -468,7 +571,8 @@ class _Statistics:
         if first.track_running_stats and first.running_mean is not None:
             # Under autocast the batch's may be of another precision.
             dtype = first.running_mean.dtype
-            count = x.numel() / x.shape[1]
+            channels = x.shape[1]
+            count = x.numel() / channels
             self._norms += norms
             self._means += _by_norm(mean.to(dtype), norms)
             self._inverses += _by_norm(inverse.to(dtype), norms)
@@ -476,112 +580,145 @@ class _Statistics:
         return out
 
     def update(self) -> None:
-        """Move the running statistics towards those of the batch, as torch's normalisation does."""
+        """Move the running statistics towards those of the batch, as torch does."""
         if not self._norms:
             return
         first = self._norms[0]
         assert first.momentum is not None
         buffers = [dict(norm.named_buffers()) for norm in self._norms]
+        running_means = [named["running_mean"] for named in buffers]
+        running_variances = [named["running_var"] for named in buffers]
+        batches = [named["num_batches_tracked"] for named in buffers]
         with torch.no_grad():
             variances = list(torch._foreach_pow(self._inverses, -2))
             torch._foreach_sub_(variances, first.eps)
             torch._foreach_mul_(variances, self._unbiased)
-            torch._foreach_lerp_(
-                [named["running_mean"] for named in buffers],
-                self._means,
-                first.momentum,
-            )
-            torch._foreach_lerp_(
-                [named["running_var"] for named in buffers], variances, first.momentum
-            )
-            torch._foreach_add_([named["num_batches_tracked"] for named in buffers], 1)
+            torch._foreach_lerp_(running_means, self._means, first.momentum)
+            torch._foreach_lerp_(running_variances, variances, first.momentum)
+            torch._foreach_add_(batches, 1)
 
 
-def _by_norm(statistic: Tensor, norms: Sequence[nn.BatchNorm2d]) -> Sequence[Tensor]:
-    """Return the part of a statistic (channels,) that is each norm's: all of it where they are of the same channels."""
+def _by_norm(
+    statistic: Tensor,
+    norms: Sequence[nn.BatchNorm2d],
+) -> Sequence[Tensor]:
+    """Return each norm's part of a statistic (channels,).
+
+    It is all of it where they are of the same channels.
+    """
     parts = statistic.split(norms[0].num_features)
     return parts * len(norms) if len(parts) < len(norms) else parts
 
 
-class _Sums:
-    """What is added to the nodes of a cell: features of several targets side by side are added up before they part."""
+class _NodeSums:
+    """What is added to the nodes of a cell.
 
-    def __init__(self, inputs: Sequence[Tensor], nodes: int) -> None:
+    Features of several targets side by side are added up before they are split.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Tensor],
+        nodes: int,
+    ) -> None:
         self.terms: list[list[Tensor]] = [[x] for x in inputs]
         self.terms += [[] for _ in range(nodes - len(inputs))]
         self._side_by_side: dict[tuple[int, ...], Tensor] = {}
 
-    def add(self, targets: Sequence[int], out: Tensor) -> None:
-        """Add features of the targets, (batch, targets * channels, height, width)."""
+    def add(
+        self,
+        targets: Sequence[int],
+        out: Tensor,
+    ) -> None:
+        """Add features of the targets: (batch, targets * channels, height, width)."""
         key = tuple(targets)
         before = self._side_by_side.get(key)
         self._side_by_side[key] = out if before is None else before.add_(out)
 
-    def part(self) -> None:
-        """Take the features added side by side apart, by target."""
+    def split(self) -> None:
+        """Give the features added side by side to their targets."""
         for targets, total in self._side_by_side.items():
-            parts = total.chunk(len(targets), dim=1) if len(targets) > 1 else (total,)
+            if len(targets) == 1:
+                self.terms[targets[0]].append(total)
+                continue
+            parts = total.chunk(len(targets), dim=1)
             for target, part in zip(targets, parts, strict=True):
                 self.terms[target].append(part)
         self._side_by_side.clear()
 
 
-def _run(
-    cell: _Cell, parts: _Parts, statistics: _Statistics, inputs: Sequence[Tensor]
+def _run_cell(
+    cell: _LiveCell,
+    tensors: _CellTensors,
+    statistics: _RunningStatistics,
+    inputs: Sequence[Tensor],
 ) -> Tensor:
-    """Return the features of a cell's output nodes; see :meth:`.CellModule.forward`."""
+    """Return the features of a cell's output nodes; see :meth:`.CellModule.forward`.
+
+    Args:
+        cell: the cell.
+        tensors: what it needs of kernels and mixture.
+        statistics: takes note of the batch's statistics.
+        inputs: one (batch, channels, height, width) tensor per input node.
+    """
     module = cell.module
-    kernels = iter(parts.kernels)
-    scales = iter(parts.scales)
-    mixers = iter(parts.mixers)
-    sums = _Sums(module.prepared(inputs), module.cell.nodes)
+    kernels = iter(tensors.kernels)
+    scales = iter(tensors.scales)
+    mixers = iter(tensors.mixers)
+    sums = _NodeSums(module.prepared(inputs), module.cell.nodes)
     nodes: list[Tensor] = []
     for node in range(module.cell.nodes):
         terms = sums.terms[node]
-        x = reduce(torch.add, terms) if terms else module.zeros(node, nodes[0])
+        x = _add_up(terms) if terms else module.zeros(node, nodes[0])
         nodes.append(x)
         rectified = module.rectified(node, x, cell.counts)
-        for group in cell.alike[node]:
-            sums.add(
-                group.targets,
-                _run_alike(group, kernels, next(scales), statistics, rectified),
-            )
+        for group in cell.groups[node]:
+            out = _run_group(group, kernels, next(scales), statistics, rectified)
+            sums.add(group.targets, out)
         weightless = cell.weightless[node]
         if weightless is not None:
-            sums.add(
-                weightless.targets,
-                _run_weightless(weightless, next(mixers), statistics, x),
-            )
-        sums.part()
+            out = _run_weightless(weightless, next(mixers), statistics, x)
+            sums.add(weightless.targets, out)
+        sums.split()
         for operation in cell.others[node]:
-            out = operation.module(rectified if operation.module.reads_rectified else x)
-            sums.terms[operation.target].append(
-                out * parts.weights[operation.edge][operation.choice]
-            )
+            part = operation.module
+            out = part(rectified if part.reads_rectified else x)
+            factor = tensors.weights[operation.edge][operation.choice]
+            sums.terms[operation.target].append(out * factor)
     outputs = [nodes[node] for node in module.cell.output]
-    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+    return _concatenate(outputs)
 
 
-def _run_alike(
-    group: _Alike,
+def _run_group(
+    group: _Group,
     kernels: Iterator[Tensor],
     scale: Tensor,
-    statistics: _Statistics,
+    statistics: _RunningStatistics,
     rectified: Tensor,
 ) -> Tensor:
-    """Return the operations' output, weighed and side by side: (batch, edges * channels, height, width)."""
+    """Return the operations' output, weighed, edges side by side.
+
+    It is (batch, edges * channels, height, width).
+
+    Args:
+        group: the operations.
+        kernels: gives the kernel of each convolution.
+        scale: (edges * channels,) of the last normalisation.
+        statistics: takes note of the batch's statistics.
+        rectified: what they read, (batch, channels, height, width).
+    """
     x = rectified
     edges = len(group.modules)
-    last = group.steps[-1]
+    last = len(group.steps) - 1
     is_shared = True
-    for step in group.steps:
+    for number, step in enumerate(group.steps):
         first = step[0]
         if isinstance(first, nn.Conv2d):
-            groups = first.groups * edges
+            conv_groups = first.groups * edges
             if is_shared and first.groups > 1:
                 x = x.repeat(1, edges, 1, 1)
             elif is_shared:
-                groups = 1
+                conv_groups = 1
             x = F.conv2d(
                 x,
                 next(kernels),
@@ -589,45 +726,80 @@ def _run_alike(
                 first.stride,
                 first.padding,
                 first.dilation,
-                groups,
+                conv_groups,
             )
             is_shared = False
         elif isinstance(first, nn.BatchNorm2d):
             norms = [norm for norm in step if isinstance(norm, nn.BatchNorm2d)]
-            x = statistics.normalised(x, norms, scale if step is last else None)
+            x = statistics.normalised(x, norms, scale if number == last else None)
         else:
             x = first(x)
     return x
 
 
 def _run_weightless(
-    weightless: _Weightless, mixer: Tensor, statistics: _Statistics, x: Tensor
+    weightless: _Weightless,
+    mixer: Tensor,
+    statistics: _RunningStatistics,
+    x: Tensor,
 ) -> Tensor:
-    """Return a node's features, as they are and pooled, mixed for all edges: (batch, edges * channels, h, w)."""
-    features = [
-        _apply_weightless(modules, statistics, x) for modules in weightless.modules
-    ]
-    side_by_side = torch.cat(features, dim=1) if len(features) > 1 else features[0]
-    return F.conv2d(side_by_side, mixer)
+    """Return a node's features, as they are and pooled, mixed for all edges.
+
+    They are (batch, edges * channels, height, width).
+
+    Args:
+        weightless: the identities and poolings.
+        mixer: (edges * channels, kinds * channels, 1, 1).
+        statistics: takes note of the batch's statistics.
+        x: the node's features, (batch, channels, height, width).
+    """
+    features = []
+    for modules in weightless.modules:
+        features.append(_apply_weightless(modules, statistics, x))
+    return F.conv2d(_concatenate(features), mixer)
+
+
+def _add_up(terms: Sequence[Tensor]) -> Tensor:
+    """Return the sum of features, from the first to the last."""
+    return reduce(torch.add, terms)
+
+
+def _concatenate(features: Sequence[Tensor]) -> Tensor:
+    """Return features side by side; a single one as it is."""
+    if len(features) == 1:
+        return features[0]
+    return torch.cat(list(features), dim=1)
 
 
 def _apply_weightless(
-    modules: Sequence[Operation], statistics: _Statistics, x: Tensor
+    modules: Sequence[Operation],
+    statistics: _RunningStatistics,
+    x: Tensor,
 ) -> Tensor:
-    """Return the features (batch, channels, h, w) as an identity or a pooling gives them to all edges."""
+    """Return the features as an identity or a pooling gives them to all edges.
+
+    Args:
+        modules: of one kind, one per edge.
+        statistics: takes note of the batch's statistics.
+        x: (batch, channels, height, width).
+    """
     first = modules[0]
     if not isinstance(first, NormalisedPool):
         out: Tensor = first(x)
         return out
     norms = [module.norm for module in modules if isinstance(module, NormalisedPool)]
-    return statistics.normalised(first.pool(x), norms)
+    pooled = first.pool(x)
+    return statistics.normalised(pooled, norms)
 
 
-def _kernel_size(convs: Sequence[nn.Conv2d]) -> int:
-    return sum(conv.weight.numel() for conv in convs)
+def _stacked_kernel(
+    flat: Tensor,
+    convs: Sequence[nn.Conv2d],
+) -> Tensor:
+    """Return the kernels of convolutions side by side, in channels-last memory.
 
-
-def _stacked(flat: Tensor, convs: Sequence[nn.Conv2d]) -> Tensor:
-    """Return the kernels of convolutions side by side, (convs * out, in, height, width) in channels-last memory."""
+    They are (convs * out, in, height, width).
+    """
     out, channels, height, width = convs[0].weight.shape
-    return flat.view(len(convs) * out, height, width, channels).permute(0, 3, 1, 2)
+    channels_last = flat.view(len(convs) * out, height, width, channels)
+    return channels_last.permute(0, 3, 1, 2)

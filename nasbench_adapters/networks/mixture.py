@@ -1,9 +1,10 @@
-"""The mixture: how much of each operation each edge carries, passed to every forward of a supernet.
+"""The mixture: how much of each operation each edge carries, in one forward.
 
-Shapes: per cell type c, `weights[c]` is (edges, operations), which all layers of the
-type share, or (layers, edges, operations), a table for each; where edges allow
-different numbers of operations the rows are padded with zeros. `support` says on the
-host, without asking the device, which entries are not exactly zero.
+It is passed to every forward of a supernet. Shapes: per cell type c, `weights[c]` is
+(edges, operations), which all layers of the type share, or (layers, edges, operations),
+one table for each layer. Where edges allow different numbers of operations, the rows
+are padded with zeros. `support` says on the host, without asking the device, which
+entries are not exactly zero.
 """
 
 from __future__ import annotations
@@ -26,33 +27,52 @@ from archselect.nasbench_adapters.space import (
 )
 
 Item = TypeVar("Item")
-CellSupport = tuple[tuple[bool, ...], ...]
-"""By edge and operation, whether the mixture of a cell type has a weight that is not
-zero.
-"""
+EdgeSupport = tuple[bool, ...]
+"""By operation, whether an edge gives it a weight that is not zero."""
+CellSupport = tuple[EdgeSupport, ...]
+"""The same by edge and operation, of one cell type."""
 Support = tuple[CellSupport, ...]
-"""The same by cell type."""
+"""The same by cell type, edge and operation."""
+
+
+class Origin(NamedTuple):
+    """The mixture from which another one was made by changing one edge.
+
+    Attributes:
+        mixture: as it was before the change.
+        cell: index of the cell type of the edge that differs.
+        edge: index of that edge.
+    """
+
+    mixture: Mixture
+    cell: int
+    edge: int
 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """An immutable mixture; see the module's text for shapes.
+    """An immutable mixture; the module's docstring gives the shapes.
 
-    The tensors may carry gradients.
-
-    :meth:`without` and :meth:`fixed` are of mixtures that all layers share.
+    The tensors may carry gradients. :meth:`without` and :meth:`fixed` need a mixture
+    that all layers share.
 
     Attributes:
-        origin: the mixture that it was made of by :meth:`without` or :meth:`fixed`, and
-            the (cell, edge) on which alone the two differ.
+        weights: one table per cell type.
+        support: which entries of the tables are not zero.
+        origin: from which mixture :meth:`without` or :meth:`fixed` made this one; None
+            for any other mixture.
     """
 
     weights: tuple[Tensor, ...]
     support: Support
-    origin: tuple[Mixture, tuple[int, int]] | None = None
+    origin: Origin | None = None
 
     def without(
-        self, cell: int, edge: int, choice: int, renormalise: bool = False
+        self,
+        cell: int,
+        edge: int,
+        choice: int,
+        renormalise: bool = False,
     ) -> Mixture:
         """Return the mixture with one entry set to zero.
 
@@ -62,97 +82,157 @@ class Mixture:
             choice: index of the operation.
             renormalise: whether the edge's other weights are rescaled to sum to one.
         """
-        keep = torch.ones_like(self.weights[cell])
+        table = self.weights[cell]
+        keep = torch.ones_like(table)
         keep[edge, choice] = 0
-        weights = self.weights[cell] * keep
+        masked = table * keep
         if renormalise:
-            total = weights[edge].sum().clamp_min(torch.finfo(weights.dtype).tiny)
-            weights = _with_row(weights, edge, weights[edge] / total)
-        live = tuple(
-            was_live and other != choice
-            for other, was_live in enumerate(self.support[cell][edge])
-        )
-        return self._replace(cell, weights, edge, live)
+            row = masked[edge]
+            tiny = torch.finfo(masked.dtype).tiny
+            total = row.sum().clamp_min(tiny)
+            masked = _replace_row(masked, edge, row / total)
+        was_live = list(self.support[cell][edge])
+        was_live[choice] = False
+        return self._with_edge(cell, edge, masked, tuple(was_live))
 
-    def fixed(self, cell: int, edge: int, choice: int) -> Mixture:
-        """Return the mixture in which an edge of a cell type carries one operation, with weight one."""
-        row = torch.zeros_like(self.weights[cell][edge])
+    def fixed(
+        self,
+        cell: int,
+        edge: int,
+        choice: int,
+    ) -> Mixture:
+        """Return the mixture in which an edge carries one operation, with weight one.
+
+        Args:
+            cell: index of the cell type.
+            edge: index of the edge.
+            choice: index of the operation.
+        """
+        table = self.weights[cell]
+        row = torch.zeros_like(table[edge])
         row[choice] = 1
-        weights = _with_row(self.weights[cell], edge, row)
+        changed = _replace_row(table, edge, row)
         live = tuple(other == choice for other in range(len(row)))
-        return self._replace(cell, weights, edge, live)
+        return self._with_edge(cell, edge, changed, live)
 
     def leaf(self) -> Mixture:
-        """Return the same mixture with weights that are leaves: the gradients come to them."""
-        return Mixture(
-            tuple(rows.detach().requires_grad_() for rows in self.weights), self.support
-        )
+        """Return the same mixture with weights that are leaves of the graph."""
+        leaves = []
+        for table in self.weights:
+            leaf = table.detach()
+            leaves.append(leaf.requires_grad_())
+        return Mixture(tuple(leaves), self.support)
 
     def spread(self, layers: Sequence[int]) -> Mixture:
-        """Return the mixture with a table for each of `layers[c]` layers of cell type c.
+        """Return the mixture with a table for each of `layers[c]` layers of type c.
 
         It computes the same; the gradients of its weights say what each layer adds to
         those of this mixture.
         """
-        weights = (
-            rows.expand(count, *rows.shape)
-            for rows, count in zip(self.weights, layers, strict=True)
-        )
-        return Mixture(tuple(weights), self.support)
+        tables = []
+        for table, count in zip(self.weights, layers, strict=True):
+            tables.append(table.expand(count, *table.shape))
+        return Mixture(tuple(tables), self.support)
 
-    def entries(self, cell: int, layers: int) -> list[Sequence[Sequence[Tensor]]]:
-        """Return each of the weights of a cell type as a scalar, by layer, edge and operation.
+    def entries(
+        self,
+        cell: int,
+        layers: int,
+    ) -> list[Sequence[Sequence[Tensor]]]:
+        """Return a cell type's weights as scalars, by layer, edge and operation.
 
-        Taken apart once for all layers: their gradients are then put together once.
+        They are taken apart once for all layers: their gradients are then put together
+        once.
         """
         table = self.weights[cell]
         edges, operations = table.shape[-2:]
         scalars = table.flatten().unbind()
-        rows = _in_pieces(scalars, operations)
-        if table.dim() == 2:
+        rows = _split_evenly(scalars, operations)
+        is_shared = table.dim() == 2
+        if is_shared:
             return [rows] * layers
-        return _in_pieces(rows, edges)
+        return _split_evenly(rows, edges)
 
-    def tables(self, cell: int, places: Sequence[int]) -> Tensor:
-        """Return the weights (places, edges * operations) of these layers of a cell type, counted from its first."""
+    def tables(
+        self,
+        cell: int,
+        places: Sequence[int],
+    ) -> Tensor:
+        """Return the weights of some layers, (places, edges * operations).
+
+        Args:
+            cell: index of the cell type.
+            places: of the layers, counted from the type's first.
+        """
         table = self.weights[cell]
-        if table.dim() == 2:
+        is_shared = table.dim() == 2
+        if is_shared:
             return table.flatten().expand(len(places), -1)
-        if [*places] == [*range(len(table))]:
+        all_places = list(range(len(table)))
+        if list(places) == all_places:
             return table.flatten(1)
-        return torch.stack([table[place].flatten() for place in places])
+        rows = [table[place].flatten() for place in places]
+        return torch.stack(rows)
 
-    def _replace(
-        self, cell: int, weights: Tensor, edge: int, live: tuple[bool, ...]
+    def _with_edge(
+        self,
+        cell: int,
+        edge: int,
+        table: Tensor,
+        live: EdgeSupport,
     ) -> Mixture:
-        """Return the mixture with other weights of a cell type and another support of one of its edges."""
-        rows = _replaced(self.support[cell], edge, live)
-        origin = (self, (cell, edge))
-        return Mixture(
-            _replaced(self.weights, cell, weights),
-            _replaced(self.support, cell, rows),
-            origin,
-        )
+        """Return the mixture with one edge changed.
+
+        Args:
+            cell: index of the cell type.
+            edge: index of the edge.
+            table: weights of the cell type, (edges, operations).
+            live: support of the edge.
+        """
+        weights = _replace_item(self.weights, cell, table)
+        cell_support = _replace_item(self.support[cell], edge, live)
+        support = _replace_item(self.support, cell, cell_support)
+        return Mixture(weights, support, Origin(self, cell, edge))
 
 
-def _in_pieces(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+def _split_evenly(
+    items: Sequence[Item],
+    size: int,
+) -> list[Sequence[Item]]:
     """Return consecutive pieces of a size."""
-    return [items[start : start + size] for start in range(0, len(items), size)]
+    starts = range(0, len(items), size)
+    return [items[start : start + size] for start in starts]
 
 
-def _replaced(items: tuple[Item, ...], place: int, item: Item) -> tuple[Item, ...]:
+def _replace_item(
+    items: tuple[Item, ...],
+    place: int,
+    item: Item,
+) -> tuple[Item, ...]:
     """Return a tuple with another item at a place."""
-    return (*items[:place], item, *items[place + 1 :])
+    before = items[:place]
+    after = items[place + 1 :]
+    return (*before, item, *after)
 
 
-def _with_row(table: Tensor, place: int, row: Tensor) -> Tensor:
+def _replace_row(
+    table: Tensor,
+    place: int,
+    row: Tensor,
+) -> Tensor:
     """Return a table (edges, operations) with another row (operations,) at a place."""
-    return torch.cat([table[:place], row[None], table[place + 1 :]])
+    before = table[:place]
+    after = table[place + 1 :]
+    return torch.cat([before, row[None], after])
 
 
-def width(space: SearchSpace, cell: int) -> int:
-    """Return the columns of a cell type's mixture: the most operations any of its edges allows."""
-    return max(len(operations) for operations in space.cells[cell].operations)
+def count_columns(space: SearchSpace, cell: int) -> int:
+    """Return the columns of a cell type's mixture.
+
+    They are as many as the edge with the most operations allows.
+    """
+    operations = space.cells[cell].operations
+    return max(len(names) for names in operations)
 
 
 def new_alphas(
@@ -161,24 +241,30 @@ def new_alphas(
     device: torch.device,
     scale: float = 1e-3,
 ) -> tuple[Tensor, ...]:
-    """Return architecture weights `scale` x normal, one (edges, operations) tensor per cell type.
+    """Return architecture weights, `scale` times normal: (edges, operations) per type.
 
     Drawn on the generator's device, so that the same seed gives the same alphas
     wherever they are used.
     """
     alphas = []
-    for place, cell in enumerate(space.cells):
-        normal = torch.randn(len(cell.edges), width(space, place), generator=generator)
-        alphas.append((scale * normal).to(device))
+    for index, cell in enumerate(space.cells):
+        edges = len(cell.edges)
+        columns = count_columns(space, index)
+        normal = torch.randn(edges, columns, generator=generator)
+        alpha = scale * normal
+        alphas.append(alpha.to(device))
     return tuple(alphas)
 
 
 def mixture_of(
-    space: SearchSpace, alphas: Sequence[Tensor], decisions: Decisions | None = None
+    space: SearchSpace,
+    alphas: Sequence[Tensor],
+    decisions: Decisions | None = None,
 ) -> Mixture:
-    """Return softmax(alpha) on open edges, one-hot on decided ones, zero on dropped ones (DARTS, section 2.2).
+    """Return the mixture of architecture weights (DARTS, section 2.2).
 
-    Edges of one group share the softmax: all their entries together sum to one
+    It is softmax(alpha) on open edges, one-hot on decided ones and zero on dropped
+    ones. Edges of one group share the softmax: all their entries together sum to one
     (NAS-Bench-1Shot1, section 3.2). A decision on one of them leaves the others as they
     are.
 
@@ -187,16 +273,23 @@ def mixture_of(
         alphas: per cell type (edges, operations); gradients flow to open edges only.
         decisions: None leaves every edge open.
     """
-    decisions = decisions or space.undecided()
+    if decisions is None:
+        decisions = space.undecided()
     weights = []
     support = []
-    for cell, alpha, row in zip(space.cells, alphas, decisions.choices, strict=True):
+    by_cell = zip(space.cells, alphas, decisions.choices, strict=True)
+    for cell, alpha, row in by_cell:
+        columns = alpha.shape[1]
         weights.append(_cell_weights(cell, alpha, row))
-        support.append(_cell_support(cell, row, alpha.shape[1]))
+        support.append(_cell_support(cell, row, columns))
     return Mixture(tuple(weights), tuple(support))
 
 
-def _cell_weights(cell: Cell, alpha: Tensor, row: tuple[int, ...]) -> Tensor:
+def _cell_weights(
+    cell: Cell,
+    alpha: Tensor,
+    row: tuple[int, ...],
+) -> Tensor:
     """Return the mixture (edges, operations) of one cell type; see :func:`mixture_of`.
 
     Args:
@@ -204,36 +297,57 @@ def _cell_weights(cell: Cell, alpha: Tensor, row: tuple[int, ...]) -> Tensor:
         alpha: (edges, operations).
         row: per edge an operation's index, OPEN or DROPPED.
     """
-    masks = _row_masks(cell.operations, row, alpha.shape[1], alpha.device)
+    columns = alpha.shape[1]
+    masks = _row_masks(cell.operations, row, columns, alpha.device)
     if cell.groups:
-        members = _group_masks(
-            cell.operations, cell.groups, alpha.shape[1], alpha.device
-        )
-        # One row per group; every entry is of one group and has no weight in the
-        # others.
-        by_group = torch.softmax(
-            alpha.flatten().masked_fill(~members, -torch.inf), dim=-1
-        )
-        soft = by_group.sum(dim=0).view_as(alpha)
+        soft = _softmax_by_group(cell, alpha)
     elif masks.allowed is None:
         soft = torch.softmax(alpha, dim=-1)
     else:
-        soft = torch.softmax(alpha.masked_fill(~masks.allowed, -torch.inf), dim=-1)
+        allowed = alpha.masked_fill(~masks.allowed, -torch.inf)
+        soft = torch.softmax(allowed, dim=-1)
     if all(choice == OPEN for choice in row):
         return soft
-    return torch.where(masks.is_open, soft, masks.chosen.to(soft.dtype))
+    chosen = masks.chosen.to(soft.dtype)
+    return torch.where(masks.is_open, soft, chosen)
 
 
-def _cell_support(cell: Cell, row: tuple[int, ...], columns: int) -> CellSupport:
+def _softmax_by_group(cell: Cell, alpha: Tensor) -> Tensor:
+    """Return the softmax of alphas (edges, operations) within each group of edges."""
+    columns = alpha.shape[1]
+    members = _group_masks(cell.operations, cell.groups, columns, alpha.device)
+    # One row per group; every entry is of one group and has no weight in the others.
+    flat = alpha.flatten()
+    by_group = flat.masked_fill(~members, -torch.inf)
+    soft = torch.softmax(by_group, dim=-1)
+    summed = soft.sum(dim=0)
+    return summed.view_as(alpha)
+
+
+def _cell_support(
+    cell: Cell,
+    row: tuple[int, ...],
+    columns: int,
+) -> CellSupport:
     """Return which entries of one cell type's mixture are not zero."""
-    return tuple(
-        _edge_support(len(names), choice, columns)
-        for names, choice in zip(cell.operations, row, strict=True)
-    )
+    support = []
+    for names, choice in zip(cell.operations, row, strict=True):
+        support.append(_edge_support(len(names), choice, columns))
+    return tuple(support)
 
 
-def _edge_support(operations: int, choice: int, columns: int) -> tuple[bool, ...]:
-    """Return which entries of an edge's row are not zero; `choice` is an operation's index, OPEN or DROPPED."""
+def _edge_support(
+    operations: int,
+    choice: int,
+    columns: int,
+) -> EdgeSupport:
+    """Return which entries of an edge's row are not zero.
+
+    Args:
+        operations: how many the edge allows.
+        choice: an operation's index, OPEN or DROPPED.
+        columns: entries of the row.
+    """
     if choice == OPEN:
         return tuple(column < operations for column in range(columns))
     return tuple(column == choice for column in range(columns))
@@ -255,20 +369,24 @@ class _RowMasks(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _row_masks(
-    operations: EdgeOperations, row: tuple[int, ...], columns: int, device: torch.device
+    operations: EdgeOperations,
+    row: tuple[int, ...],
+    columns: int,
+    device: torch.device,
 ) -> _RowMasks:
     """Return the masks of a cell type under decisions.
 
     They are kept, because a training step must not wait for small copies to the device.
     """
-    counts = torch.tensor([len(names) for names in operations])
+    allowed = _allowed_entries(operations, columns)
     choices = torch.tensor(row)[:, None]
-    column = torch.arange(columns)
-    allowed = column < counts[:, None]
+    is_open = choices == OPEN
+    chosen = choices == torch.arange(columns)
+    all_allowed = bool(allowed.all())
     return _RowMasks(
-        None if bool(allowed.all()) else allowed.to(device),
-        (choices == OPEN).to(device),
-        (choices == column).to(device),
+        None if all_allowed else allowed.to(device),
+        is_open.to(device),
+        chosen.to(device),
     )
 
 
@@ -281,16 +399,25 @@ def _group_masks(
 ) -> Tensor:
     """Return which entries share a group's softmax, (groups, edges * operations).
 
-    Kept as :func:`_row_masks`.
+    They are kept for the same reason as those of :func:`_row_masks`.
     """
-    counts = torch.tensor([len(names) for names in operations])
-    allowed = torch.arange(columns) < counts[:, None]
-    members = torch.tensor(groups)
+    allowed = _allowed_entries(operations, columns)
+    group_of_edge = torch.tensor(groups)
     masks = []
     for group in dict.fromkeys(groups):
-        is_member = members == group
-        masks.append((allowed & is_member[:, None]).flatten())
+        is_member = group_of_edge == group
+        in_group = allowed & is_member[:, None]
+        masks.append(in_group.flatten())
     return torch.stack(masks).to(device)
+
+
+def _allowed_entries(
+    operations: EdgeOperations,
+    columns: int,
+) -> Tensor:
+    """Return which entries (edges, columns) of a cell type's table are operations."""
+    counts = torch.tensor([len(names) for names in operations])
+    return torch.arange(columns) < counts[:, None]
 
 
 def sampled(
@@ -300,75 +427,99 @@ def sampled(
     generator: torch.Generator,
     device: torch.device,
 ) -> Mixture:
-    """Return a mixture of one operation per open edge, or per group of open edges, drawn in proportion to its weight.
+    """Return a drawn mixture of one operation per open edge, or per group of them.
 
-    Decided edges stay.
+    An operation is drawn in proportion to its weight. Decided edges stay.
 
     Args:
-        space, mixture, decisions: the probabilities, one table per cell type, and which
-            edges are open.
+        space: of the mixture.
+        mixture: the probabilities, one table per cell type.
+        decisions: say which edges are open.
         generator: a CPU generator. The draw is made there, because the support has to
             be known to the host.
         device: of the drawn mixture.
     """
-    drawn = [
-        _draw(cell, table, row, generator)
-        for cell, table, row in zip(
-            space.cells, _on_host(mixture), decisions.choices, strict=True
-        )
-    ]
-    support = tuple(_support_of(table) for table in drawn)
-    return Mixture(
-        tuple(table.to(device, non_blocking=True) for table in drawn), support
-    )
+    tables = []
+    support = []
+    on_host = _tables_on_host(mixture)
+    by_cell = zip(space.cells, on_host, decisions.choices, strict=True)
+    for cell, probabilities, row in by_cell:
+        drawn = _draw_table(cell, probabilities, row, generator)
+        tables.append(drawn.to(device, non_blocking=True))
+        support.append(_support_of_table(drawn))
+    return Mixture(tuple(tables), tuple(support))
 
 
-def _on_host(mixture: Mixture) -> list[Tensor]:
-    """Return copies of the mixture's tables on the CPU, with one wait for the device."""
-    flat = torch.cat([table.detach().flatten() for table in mixture.weights]).cpu()
-    parts = flat.split([table.numel() for table in mixture.weights])
-    return [
-        part.view_as(table) for part, table in zip(parts, mixture.weights, strict=True)
-    ]
+def _tables_on_host(mixture: Mixture) -> list[Tensor]:
+    """Return copies of the mixture's tables on the CPU: one wait for the device."""
+    tables = [table.detach() for table in mixture.weights]
+    sizes = [table.numel() for table in tables]
+    flat = [table.flatten() for table in tables]
+    on_host = torch.cat(flat).cpu()
+    copies = []
+    for piece, table in zip(on_host.split(sizes), tables, strict=True):
+        copies.append(piece.view_as(table))
+    return copies
 
 
-def _draw(
-    cell: Cell, table: Tensor, row: tuple[int, ...], generator: torch.Generator
+def _draw_table(
+    cell: Cell,
+    table: Tensor,
+    row: tuple[int, ...],
+    generator: torch.Generator,
 ) -> Tensor:
-    """Return a drawn table (edges, operations) of one cell type; see :func:`sampled`."""
+    """Return a drawn table (edges, operations) of one cell type; see :func:`sampled`.
+
+    Args:
+        cell: the cell type.
+        table: probabilities, (edges, operations), on the CPU.
+        row: per edge an operation's index, OPEN or DROPPED.
+        generator: a CPU generator.
+    """
     is_open = torch.tensor(row)[:, None] == OPEN
     free = table * is_open
     if cell.groups:
         # One row per group: what is drawn from it is the group's one operation.
-        free = free.flatten() * _group_masks(
-            cell.operations, cell.groups, table.shape[1], free.device
-        )
+        columns = table.shape[1]
+        members = _group_masks(cell.operations, cell.groups, columns, free.device)
+        free = free.flatten() * members
     # The first of exponential clocks to ring, each at the rate of its weight.
-    first = (free / torch.empty_like(free).exponential_(generator=generator)).argmax(
-        -1, keepdim=True
-    )
-    picked = torch.zeros_like(free).scatter(1, first, 1) * (free > 0)
+    clocks = torch.empty_like(free).exponential_(generator=generator)
+    times = free / clocks
+    first = times.argmax(-1, keepdim=True)
+    zeros = torch.zeros_like(free)
+    one_per_row = zeros.scatter(1, first, 1)
+    picked = one_per_row * (free > 0)
     if cell.groups:
         picked = picked.sum(0).view_as(table)
     return torch.where(is_open, picked, table)
 
 
-def _support_of(table: Tensor) -> CellSupport:
+def _support_of_table(table: Tensor) -> CellSupport:
     """Return which entries of a table on the CPU are not zero."""
-    rows: list[list[bool]] = (table != 0).tolist()
+    is_live = table != 0
+    rows: list[list[bool]] = is_live.tolist()
     return tuple(tuple(row) for row in rows)
 
 
 def one_hot(
-    space: SearchSpace, architecture: Architecture, device: torch.device
+    space: SearchSpace,
+    architecture: Architecture,
+    device: torch.device,
 ) -> Mixture:
-    """Return the mixture in which every edge carries its architecture's operation with weight one."""
-    return mixture_of(space, blank_alphas(space, device), Decisions.of(architecture))
+    """Return the mixture of one architecture: each edge's operation has weight one."""
+    decisions = Decisions.of(architecture)
+    return mixture_of(space, blank_alphas(space, device), decisions)
 
 
-def blank_alphas(space: SearchSpace, device: torch.device) -> list[Tensor]:
-    """Return architecture weights of zero, one (edges, operations) tensor per cell type."""
-    shapes = [
-        (len(cell.edges), width(space, place)) for place, cell in enumerate(space.cells)
-    ]
-    return [torch.zeros(shape, device=device) for shape in shapes]
+def blank_alphas(
+    space: SearchSpace,
+    device: torch.device,
+) -> list[Tensor]:
+    """Return architecture weights of zero, (edges, operations) per cell type."""
+    alphas = []
+    for index, cell in enumerate(space.cells):
+        edges = len(cell.edges)
+        columns = count_columns(space, index)
+        alphas.append(torch.zeros(edges, columns, device=device))
+    return alphas

@@ -1,4 +1,7 @@
-"""The stand-alone networks of NAS-Bench-101, which its sub-spaces share: the package `nasbench-pytorch` builds them."""
+"""The stand-alone networks of NAS-Bench-101, which its sub-spaces share.
+
+The package `nasbench-pytorch` builds them.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from nasbench_pytorch.model import Network as PublishedNetwork
 from nasbench_pytorch.model.model import Placeholder
 from torch import Tensor, nn
 
+from archselect.nasbench_adapters.networks.network import Logits
 from archselect.nasbench_adapters.networks.operations import Rectifier
 from archselect.nasbench_adapters.space import Architecture, Skeleton
-from archselect.nasbench_adapters.spaces.nb101 import OPERATIONS, STAGES, ModuleSpace
+from archselect.nasbench_adapters.spaces.nb101 import OPERATIONS, STAGES, CellGraphSpace
 
 CUT = 2
 """TensorFlow draws normal weights again that lie further than this many standard
@@ -24,13 +28,13 @@ CUT_STD = math.sqrt(1 - 2 * CUT * _DENSITY / _WITHIN)
 
 
 class NasBench101Network(nn.Module):
-    """The benchmark's network of one architecture: a stem, three stages of its cell, a linear classifier.
+    """The benchmark's network of one architecture.
 
-    The package's module is changed where it departs from the benchmark: its
-    placeholders hold a parameter each, which no forward uses; it gives TensorFlow's
-    momentum of 0.997 to torch, and to some normalisations only; it draws other initial
-    weights. ReLUs are :class:`.Rectifier`, so that activation-pattern proxies find
-    them.
+    It has a stem, three stages of its cell and a linear classifier. The package's
+    module is changed where it departs from the benchmark: its placeholders hold a
+    parameter each, which no forward uses; it gives TensorFlow's momentum of 0.997 to
+    torch, and to some normalisations only; it draws other initial weights. ReLUs are
+    :class:`.Rectifier`, so that activation-pattern proxies find them.
 
     Args:
         space: nb101 or one of its sub-spaces.
@@ -49,7 +53,7 @@ class NasBench101Network(nn.Module):
 
     def __init__(
         self,
-        space: ModuleSpace,
+        space: CellGraphSpace,
         architecture: Architecture,
         skeleton: Skeleton,
         image_channels: int,
@@ -60,9 +64,10 @@ class NasBench101Network(nn.Module):
         self.space = space
         self.architecture = architecture
         self.skeleton = skeleton
-        cell = space.module(architecture)
-        names = ["input", *(OPERATIONS[k] for k in cell.operations), "output"]
-        cells = sum(layer.block == "cell" for layer in skeleton.layers) // STAGES
+        cell = space.cell_graph(architecture)
+        between = [OPERATIONS[index] for index in cell.operations]
+        names = ["input", *between, "output"]
+        cells = sum(layer.is_cell for layer in skeleton.layers) // STAGES
         # The package's layers draw weights when they are made; the caller's random
         # state must not move.
         with torch.random.fork_rng(devices=[]):
@@ -75,11 +80,11 @@ class NasBench101Network(nn.Module):
                 num_modules_per_stack=cells,
             )
         for module in list(self.network.modules()):
-            self._mend_children(module)
+            self._correct_children(module)
         self.initialise(seed)
 
-    def _mend_children(self, module: nn.Module) -> None:
-        """Change what departs from the benchmark among the direct children of a module."""
+    def _correct_children(self, module: nn.Module) -> None:
+        """Change the direct children of a module that depart from the benchmark."""
         for name, child in module.named_children():
             if isinstance(child, Placeholder):
                 setattr(module, name, nn.Identity())
@@ -89,7 +94,7 @@ class NasBench101Network(nn.Module):
                 child.momentum = self.skeleton.norm_momentum
 
     def initialise(self, seed: int) -> None:
-        """Draw all weights afresh by the benchmark's rule, that is TensorFlow's defaults for what it names.
+        """Draw all weights by the benchmark's rule: TensorFlow's defaults.
 
         Convolutions: normal, cut off at two standard deviations, of variance 1 / fan
         in. Classifier: uniform in ±sqrt(6 / (fan in + fan out)), bias zero. The global
@@ -101,26 +106,41 @@ class NasBench101Network(nn.Module):
             if isinstance(module, nn.BatchNorm2d):
                 module.reset_running_stats()
             elif isinstance(module, nn.Conv2d):
-                scale = 1 / math.sqrt(module.weight[0].numel()) / CUT_STD
-                nn.init.trunc_normal_(
-                    module.weight,
-                    0,
-                    scale,
-                    -CUT * scale,
-                    CUT * scale,
-                    generator=generator,
-                )
+                _draw_cut_normal(module.weight, generator)
             elif isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight, generator=generator)
                 nn.init.zeros_(module.bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits (batch, classes) of images (batch, channels, height, width)."""
+        """Return the logits (batch, classes) of images.
+
+        Args:
+            images: (batch, channels, height, width).
+        """
         logits: Tensor = self.network(images)
         return logits
 
     def training_logits(
-        self, images: Tensor, paths: Tensor | None = None
-    ) -> tuple[Tensor, None]:
-        """Return the logits, and None, as there is no auxiliary head; `paths` is ignored: nothing is dropped."""
-        return self(images), None
+        self,
+        images: Tensor,
+        paths: Tensor | None = None,
+    ) -> Logits:
+        """Return the logits; there are none of an auxiliary head.
+
+        Args:
+            images: (batch, channels, height, width).
+            paths: ignored, as nothing is dropped.
+        """
+        del paths
+        return Logits(self(images), None)
+
+
+def _draw_cut_normal(
+    weight: Tensor,
+    generator: torch.Generator,
+) -> None:
+    """Draw a convolution's weights: normal, cut off, of variance 1 / fan in."""
+    fan_in = weight[0].numel()
+    scale = 1 / math.sqrt(fan_in) / CUT_STD
+    bound = CUT * scale
+    nn.init.trunc_normal_(weight, 0, scale, -bound, bound, generator=generator)

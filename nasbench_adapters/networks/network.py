@@ -1,4 +1,4 @@
-"""Stem, cells and head: the supernet of a space and the stand-alone network of one architecture.
+"""Stem, cells and head: a space's supernet, and the network of one architecture.
 
 One cell module serves both, in every space. In a :class:`Supernet` an edge holds all
 its operations and the mixture passed to `forward` weighs them; in a :class:`Network` an
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from archselect.nasbench_adapters.errors import unknown
 from archselect.nasbench_adapters.networks.blocks import (
     BLOCKS,
+    HEADS,
     STEMS,
     AuxiliaryHead,
     Preprocess,
@@ -31,6 +32,7 @@ from archselect.nasbench_adapters.networks.operations import (
     MaxPool,
     NormalisedPool,
     Operation,
+    OperationShape,
     Rectifier,
     Skip,
     Slot,
@@ -51,12 +53,22 @@ Weights = Sequence[Sequence[Tensor]]
 Item = TypeVar("Item")
 RunCell = Callable[[Sequence[Tensor]], Tensor]
 """A way to compute a cell's output from its inputs, under a mixture."""
-Way = Callable[[Mixture], AbstractContextManager[Mapping["CellModule", RunCell]]]
-"""Another way to compute cells, for one forward under a mixture."""
+ReplaceCells = Callable[
+    [Mixture],
+    AbstractContextManager[Mapping["CellModule", RunCell]],
+]
+"""Gives, for one forward under a mixture, what runs in the place of cells."""
+Present = Sequence[Sequence[Sequence[int]]]
+"""By cell type and edge, the indices of the operations to build."""
 
 
 class Features(NamedTuple):
-    """The output of a layer: its channels, and by how much it is smaller than the images."""
+    """What the output of a layer is like.
+
+    Attributes:
+        channels: per replica.
+        scale: by how much it is smaller than the images.
+    """
 
     channels: int
     scale: int
@@ -78,16 +90,48 @@ class PlacedOperation(NamedTuple):
     choice: int
     module: Operation
 
+    @property
+    def is_droppable(self) -> bool:
+        """Whether a training may drop it at random: identities stay."""
+        return not isinstance(self.module, Skip)
+
+
+class CellWeights(NamedTuple):
+    """The part of a mixture that one cell reads.
+
+    Attributes:
+        weights: as scalars, by edge and operation.
+        support: which of them are not zero.
+    """
+
+    weights: Weights
+    support: CellSupport
+
+    def is_live(self, operation: PlacedOperation) -> bool:
+        """Return whether an operation has a weight that is not zero."""
+        return self.support[operation.edge][operation.choice]
+
+    def factor(self, operation: PlacedOperation) -> Tensor:
+        """Return the weight of an operation."""
+        return self.weights[operation.edge][operation.choice]
+
 
 class PatternCount(NamedTuple):
-    """How often the papers' code counts a node's activation pattern, and how often it counts zeros in its place."""
+    """How often the papers' code counts a node's activation pattern.
+
+    Attributes:
+        live: how often it counts the pattern.
+        blank: how often it counts zeros in its place.
+    """
 
     live: Count
     blank: Count
 
 
 class CellModule(nn.Module):
-    """A cell: nodes are sums over incoming edges of (mixtures of) operations; the output nodes are concatenated.
+    """A cell: every node is the sum of its incoming edges' (mixtures of) operations.
+
+    The output nodes are concatenated.
 
     Args:
         cell: the cell type.
@@ -120,28 +164,43 @@ class CellModule(nn.Module):
         self.cell = cell
         self.stride = stride
         self.replicas = replicas
-        widths = [channels * cell.width(node) for node in range(cell.nodes)]
+        nodes = range(cell.nodes)
+        widths = [channels * cell.width(node) for node in nodes]
         self.preprocess = nn.ModuleList()
         if cell.preprocessed:
-            smallest = inputs[-1].scale
-            for features in inputs:
-                shrink = smallest // features.scale
-                self.preprocess.append(
-                    Preprocess(features.channels, channels, shrink, affine, replicas)
-                )
+            self._build_preprocess(inputs, channels, affine)
         else:
             widths[: cell.inputs] = [features.channels for features in inputs]
         self.channels_out = sum(widths[node] for node in cell.output)
         self.channels = [width * replicas for width in widths]
         self.edges = nn.ModuleList()
-        self.incoming: list[list[PlacedOperation]] = [[] for _ in range(cell.nodes)]
+        self.incoming: list[list[PlacedOperation]] = [[] for _ in nodes]
         for edge, indices in enumerate(present):
             self._build_edge(edge, indices, widths, affine)
-        self.rectify = nn.ModuleList(Rectifier() for _ in range(cell.nodes))
-        self._all_counted = self.pattern_counts(None)
+        self.rectify = nn.ModuleList(Rectifier() for _ in nodes)
+        self._counts_if_all_live = self.pattern_counts(None)
+
+    def _build_preprocess(
+        self,
+        inputs: Sequence[Features],
+        channels: int,
+        affine: bool,
+    ) -> None:
+        """Build what brings every input to the size of the smallest one, the last."""
+        smallest = inputs[-1].scale
+        for features in inputs:
+            shrink = smallest // features.scale
+            module = Preprocess(
+                features.channels, channels, shrink, affine, self.replicas
+            )
+            self.preprocess.append(module)
 
     def _build_edge(
-        self, edge: int, indices: Sequence[int], widths: Sequence[int], affine: bool
+        self,
+        edge: int,
+        indices: Sequence[int],
+        widths: Sequence[int],
+        affine: bool,
     ) -> None:
         """Build the operations of an edge.
 
@@ -153,24 +212,24 @@ class CellModule(nn.Module):
         """
         cell = self.cell
         source, target = cell.edges[edge]
-        names = cell.operations[edge]
+        leaves_input = source < cell.inputs
+        shape = OperationShape(
+            channels_in=widths[source],
+            channels_out=widths[target],
+            stride=self.stride if leaves_input else 1,
+            affine=affine,
+            replicas=self.replicas,
+            normalised_pools=cell.normalised_pools and not affine,
+            place=edge,
+        )
         by_name = nn.ModuleDict()
         for choice in indices:
-            module = build_operation(
-                names[choice],
-                widths[source],
-                widths[target],
-                stride=self.stride if source < cell.inputs else 1,
-                affine=affine,
-                replicas=self.replicas,
-                normalised_pools=cell.normalised_pools and not affine,
-                place=edge,
-            )
+            name = cell.operations[edge][choice]
+            module = build_operation(name, shape)
             if module is not None:
-                by_name[names[choice]] = module
-                self.incoming[target].append(
-                    PlacedOperation(edge, source, target, choice, module)
-                )
+                by_name[name] = module
+                placed = PlacedOperation(edge, source, target, choice, module)
+                self.incoming[target].append(placed)
         self.edges.append(by_name)
 
     @property
@@ -180,79 +239,95 @@ class CellModule(nn.Module):
 
     @property
     def droppable(self) -> int:
-        """Number of operations that a training may drop at random: all that are built but identities."""
-        return sum(
-            not isinstance(operation.module, Skip) for operation in self.operations
-        )
+        """Number of operations that a training may drop at random.
+
+        All that are built can be dropped but identities.
+        """
+        return sum(operation.is_droppable for operation in self.operations)
 
     def forward(
         self,
         inputs: Sequence[Tensor],
-        mixture: tuple[Weights, CellSupport] | None = None,
+        mixture: CellWeights | None = None,
         paths: Sequence[Tensor] | None = None,
     ) -> Tensor:
-        """Return the features of the output nodes, (batch, channels, height, width), side by side.
+        """Return the features of the output nodes side by side.
+
+        They are (batch, channels, height, width).
 
         Args:
             inputs: one (batch, channels, height, width) tensor per input node.
-            mixture: per edge and operation a weight and whether it is not zero, or None
-                for weight one everywhere.
+            mixture: the weights of the operations; None for weight one everywhere.
             paths: per droppable operation, in order, (batch, 1, 1, 1) factors of its
                 output; None for ones.
         """
-        weights, support = mixture or (None, None)
-        nodes = _Nodes(
-            self, self._all_counted if support is None else self.pattern_counts(support)
-        )
+        counts = self._counts_if_all_live
+        if mixture is not None:
+            counts = self.pattern_counts(mixture.support)
+        nodes = _Nodes(self, counts)
         for x in self.prepared(inputs):
             nodes.append(x)
-        path = iter(paths or ())
+        path_factors = None if paths is None else iter(paths)
         # Where everything is weighed and no gradient is asked for, a total shares its
         # memory with nothing else.
-        in_place = weights is not None and not torch.is_grad_enabled()
+        in_place = mixture is not None and not torch.is_grad_enabled()
         for target in range(self.cell.inputs, self.cell.nodes):
             total = _Total(in_place)
             for operation in self.incoming[target]:
                 module = operation.module
-                if (
-                    support is not None
-                    and not support[operation.edge][operation.choice]
-                ):
+                if mixture is not None and not mixture.is_live(operation):
                     if module.runs_when_silenced:
                         module(nodes.features[operation.source])
                     continue
+                factor = None if mixture is None else mixture.factor(operation)
                 out = nodes.apply(module, operation.source)
-                factor = (
-                    None
-                    if weights is None
-                    else weights[operation.edge][operation.choice]
-                )
-                if paths is not None and not isinstance(module, Skip):
-                    factor = next(path)
+                if path_factors is not None and operation.is_droppable:
+                    factor = next(path_factors)
                 if isinstance(module, Slot):
                     total.put(module.place, out, factor)
                 else:
                     total.add(out, factor)
             features = total.features(self.cell.width(target))
-            nodes.append(
-                self.zeros(target, nodes.features[0]) if features is None else features
-            )
+            if features is None:
+                features = self.zeros(target, nodes.features[0])
+            nodes.append(features)
         outputs = [nodes.features[node] for node in self.cell.output]
         return outputs[0] if len(outputs) == 1 else concatenate(outputs, self.replicas)
 
     def prepared(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """Return the features of the input nodes, (batch, channels, height, width) each."""
+        """Return the features of the input nodes.
+
+        Each is (batch, channels, height, width).
+        """
         if not self.cell.preprocessed:
             return list(inputs)
-        return [prepare(x) for prepare, x in zip(self.preprocess, inputs, strict=True)]
+        prepared = []
+        for preprocess, x in zip(self.preprocess, inputs, strict=True):
+            prepared.append(preprocess(x))
+        return prepared
 
     def zeros(self, node: int, x: Tensor) -> Tensor:
         """Return the features of a node to which nothing is added; x is an input."""
-        height, width = (-(-size // self.stride) for size in x.shape[2:])
-        return x.new_zeros(len(x), self.channels[node], height, width)
+        batch, _, height, width = x.shape
+        smaller_height = -(-height // self.stride)
+        smaller_width = -(-width // self.stride)
+        return x.new_zeros(batch, self.channels[node], smaller_height, smaller_width)
 
-    def rectified(self, node: int, x: Tensor, counts: Sequence[PatternCount]) -> Tensor:
-        """Return the node's features with negative entries set to zero, or as they are where nothing reads them so."""
+    def rectified(
+        self,
+        node: int,
+        x: Tensor,
+        counts: Sequence[PatternCount],
+    ) -> Tensor:
+        """Return a node's features with negative entries set to zero.
+
+        Where nothing reads them so, they are returned as they are.
+
+        Args:
+            node: index of the node.
+            x: its features, (batch, channels, height, width).
+            counts: of every node; see :meth:`pattern_counts`.
+        """
         count = counts[node]
         if not count.live and not count.blank:
             return x
@@ -260,27 +335,37 @@ class CellModule(nn.Module):
         return out
 
     def pattern_counts(self, support: CellSupport | None) -> list[PatternCount]:
-        """Return how often each node's pattern is counted under a support; None stands for everything being live."""
+        """Return how often each node's pattern is counted under a support.
+
+        None stands for everything being live.
+        """
         live = [0] * self.cell.nodes
         blank = [0] * self.cell.nodes
         for operation in self.operations:
             counted = operation.module.counted
+            source = operation.source
             if support is None or support[operation.edge][operation.choice]:
-                live[operation.source] += counted.live
+                live[source] += counted.live
             else:
-                live[operation.source] += counted.silent
-                blank[operation.source] += counted.blank
+                live[source] += counted.silent
+                blank[source] += counted.blank
         return [PatternCount(*counts) for counts in zip(live, blank, strict=True)]
 
 
 class _Nodes:
-    """The nodes of a cell in one forward: what is shared by the operations that read one of them is computed once.
+    """The nodes of a cell in one forward.
+
+    What several operations read of a node is computed once.
 
     Attributes:
         features: (batch, channels, height, width) per node so far.
     """
 
-    def __init__(self, cell: CellModule, counts: Sequence[PatternCount]) -> None:
+    def __init__(
+        self,
+        cell: CellModule,
+        counts: Sequence[PatternCount],
+    ) -> None:
         self.features: list[Tensor] = []
         self._cell = cell
         self._counts = counts
@@ -289,24 +374,33 @@ class _Nodes:
 
     def append(self, x: Tensor) -> None:
         """Add the features of the next node."""
-        self._rectified.append(
-            self._cell.rectified(len(self.features), x, self._counts)
-        )
+        node = len(self.features)
+        rectified = self._cell.rectified(node, x, self._counts)
+        self._rectified.append(rectified)
         self.features.append(x)
 
-    def apply(self, module: Operation, source: int) -> Tensor:
-        """Return an operation's output, (batch, channels, height, width), for a node."""
+    def apply(
+        self,
+        module: Operation,
+        source: int,
+    ) -> Tensor:
+        """Return an operation's output for a node: (batch, channels, height, width)."""
         if isinstance(module, NormalisedPool):
-            normalised: Tensor = module.norm(self._pool(module.pool, source))
+            pooled = self._pool(module.pool, source)
+            normalised: Tensor = module.norm(pooled)
             return normalised
         if isinstance(module, AveragePool | MaxPool):
             return self._pool(module, source)
-        out: Tensor = module(
-            self._rectified[source] if module.reads_rectified else self.features[source]
-        )
+        nodes = self._rectified if module.reads_rectified else self.features
+        out: Tensor = module(nodes[source])
         return out
 
-    def _pool(self, pool: Operation, source: int) -> Tensor:
+    def _pool(
+        self,
+        pool: Operation,
+        source: int,
+    ) -> Tensor:
+        """Return a node's pooled features."""
         key = (source, type(pool).__name__)
         if key not in self._pooled:
             self._pooled[key] = pool(self.features[source])
@@ -325,7 +419,11 @@ class _Total:
         self._sum: Tensor | None = None
         self._slots: dict[int, Tensor] = {}
 
-    def add(self, out: Tensor, factor: Tensor | None) -> None:
+    def add(
+        self,
+        out: Tensor,
+        factor: Tensor | None,
+    ) -> None:
         """Add an output, weighed by a factor (None: by one)."""
         if self._sum is None:
             self._sum = out if factor is None else out * factor
@@ -336,26 +434,74 @@ class _Total:
         else:
             self._sum = torch.addcmul(self._sum, out, factor)
 
-    def put(self, slot: int, out: Tensor, factor: Tensor | None) -> None:
-        """Put an output, weighed by a factor (None: by one), at its place of a wide node."""
+    def put(
+        self,
+        slot: int,
+        out: Tensor,
+        factor: Tensor | None,
+    ) -> None:
+        """Put an output, weighed by a factor, at its place of a wide node.
+
+        The factor None stands for one.
+        """
         self._slots[slot] = out if factor is None else out * factor
 
     def features(self, slots: int) -> Tensor | None:
-        """Return the sum, with the outputs put at one of `slots` places; None if nothing was added."""
+        """Return the sum, with the outputs put at their places; None if it is empty.
+
+        Args:
+            slots: number of places of the node.
+        """
         if not self._slots:
             return self._sum
         side_by_side = fill_slots(self._slots, slots)
         return side_by_side if self._sum is None else self._sum + side_by_side
 
 
+class CellArguments(NamedTuple):
+    """What a cell is given in one forward, besides its inputs.
+
+    Attributes:
+        mixture: the weights of its operations; None for ones.
+        paths: factors of its droppable operations' outputs; None for ones.
+    """
+
+    mixture: CellWeights | None
+    paths: Sequence[Tensor] | None
+
+
+class Logits(NamedTuple):
+    """What a forward gives.
+
+    Attributes:
+        main: (batch, classes) or (batch, replicas, classes).
+        auxiliary: of the auxiliary head, where there is one and the network is in
+            training mode; else None.
+    """
+
+    main: Tensor
+    auxiliary: Tensor | None
+
+
 class Backbone(nn.Module):
-    """Stem, layers, head. Use :class:`Supernet` or :class:`Network`."""
+    """Stem, layers, head. Use :class:`Supernet` or :class:`Network`.
+
+    Args:
+        space: the search space.
+        skeleton: from `space.skeleton(...)`.
+        present: which operations are built.
+        image_channels: of the images.
+        classes: number of logits.
+        affine: whether normalisation within the cells has scale and shift.
+        replicas: networks side by side.
+        auxiliary: whether the skeleton's auxiliary head is built.
+    """
 
     def __init__(
         self,
         space: SearchSpace,
         skeleton: Skeleton,
-        present: Sequence[Sequence[Sequence[int]]],
+        present: Present,
         image_channels: int,
         classes: int,
         affine: bool,
@@ -369,49 +515,49 @@ class Backbone(nn.Module):
         # torch's layers draw weights when they are made; the caller's random state must
         # not move.
         with torch.random.fork_rng(devices=[]):
-            self._build(present, image_channels, classes, affine, auxiliary)
+            outputs = self._build_stem(image_channels)
+            self._build_layers(outputs, present, affine, classes if auxiliary else None)
+            self._build_head(outputs[-1].channels, classes)
         for module in self.modules():
             if isinstance(module, ConvNormRelu):
                 module.norm.momentum = skeleton.norm_momentum
 
-    def _build(
+    def _build_stem(self, image_channels: int) -> list[Features]:
+        """Build the stem. Return what its outputs are like."""
+        stem = STEMS[self.skeleton.stem]
+        channels = self.skeleton.stem_channels
+        self.stem = stem(image_channels, channels, self.replicas)
+        return [Features(channels, scale) for scale in stem.scales]
+
+    def _build_layers(
         self,
-        present: Sequence[Sequence[Sequence[int]]],
-        image_channels: int,
-        classes: int,
+        outputs: list[Features],
+        present: Present,
         affine: bool,
-        auxiliary: bool,
+        auxiliary_classes: int | None,
     ) -> None:
-        skeleton = self.skeleton
-        self.stem = STEMS[skeleton.stem](
-            image_channels, skeleton.stem_channels, self.replicas
-        )
-        outputs = [
-            Features(skeleton.stem_channels, scale) for scale in self.stem.scales
-        ]
+        """Build the layers in order, and append what each puts out to `outputs`.
+
+        Args:
+            outputs: what is put out so far.
+            present: which operations are built.
+            affine: whether normalisation within the cells has scale and shift.
+            auxiliary_classes: logits of the auxiliary head; None for no such head.
+        """
         self.layers = nn.ModuleList()
         self.auxiliary: AuxiliaryHead | None = None
-        for index, layer in enumerate(skeleton.layers):
-            if layer.block == "cell":
+        for index, layer in enumerate(self.skeleton.layers):
+            if layer.is_cell:
                 channels = self._build_cell(layer, outputs, present[layer.cell], affine)
             else:
                 channels = self._build_block(layer, outputs[-1])
-            outputs.append(Features(channels, outputs[-1].scale * layer.stride))
-            if auxiliary and index == skeleton.auxiliary:
-                self.auxiliary = self._build_auxiliary(channels, classes)
-        features = outputs[-1].channels * self.replicas
-        self.last_norm = (
-            nn.BatchNorm2d(features) if skeleton.head == "rectified" else None
-        )
-        self.last_rectify = Rectifier()
-        # A grouped 1x1 convolution on pooled features is one linear map per replica.
-        self.classifier = nn.Conv2d(
-            features,
-            classes * self.replicas,
-            1,
-            groups=self.replicas,
-            bias=skeleton.bias,
-        )
+            scale = outputs[-1].scale * layer.stride
+            outputs.append(Features(channels, scale))
+            is_watched = index == self.skeleton.auxiliary
+            if auxiliary_classes is not None and is_watched:
+                self.auxiliary = AuxiliaryHead(
+                    channels, auxiliary_classes, self.stem.auxiliary
+                )
 
     def _build_cell(
         self,
@@ -429,93 +575,125 @@ class Backbone(nn.Module):
         self.layers.append(module)
         return module.channels_out
 
-    def _build_block(self, layer: Layer, before: Features) -> int:
+    def _build_block(
+        self,
+        layer: Layer,
+        before: Features,
+    ) -> int:
         """Build the fixed block of a layer. Return the channels of its output."""
-        block = BLOCKS[layer.block]
-        self.layers.append(
-            block(before.channels, layer.channels, layer.stride, replicas=self.replicas)
+        build = BLOCKS[layer.block]
+        block = build(
+            before.channels,
+            layer.channels,
+            layer.stride,
+            replicas=self.replicas,
         )
+        self.layers.append(block)
         return layer.channels
 
-    def _build_auxiliary(self, channels: int, classes: int) -> AuxiliaryHead:
-        if self.skeleton.stem == "imagenet":
-            return AuxiliaryHead(channels, classes, stride=2, last_norm=False)
-        return AuxiliaryHead(channels, classes, stride=3)
+    def _build_head(
+        self,
+        channels: int,
+        classes: int,
+    ) -> None:
+        """Build what stands behind the last layer, which puts out so many channels."""
+        features = channels * self.replicas
+        head = HEADS[self.skeleton.head]
+        self.last_norm = nn.BatchNorm2d(features) if head.is_normalised else None
+        self.last_rectify = Rectifier()
+        # A grouped 1x1 convolution on pooled features is one linear map per replica.
+        self.classifier = nn.Conv2d(
+            features,
+            classes * self.replicas,
+            1,
+            groups=self.replicas,
+            bias=self.skeleton.bias,
+        )
 
     def _forward(
         self,
         images: Tensor,
         mixture: Mixture | None,
         paths: Tensor | None = None,
-        instead: Mapping[CellModule, RunCell] | None = None,
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return the logits, and those of the auxiliary head where there is one and the network is in training mode.
+        replaced: Mapping[CellModule, RunCell] | None = None,
+    ) -> Logits:
+        """Return the logits of images.
 
         Args:
             images: (batch, channels of all replicas, height, width).
             mixture: None for a stand-alone network.
             paths: (droppable, batch) factors of the operations' outputs; None for ones.
-            instead: what runs in the place of cells.
+            replaced: what runs in the place of cells.
         """
         stem = self.stem(images)
         outputs = list(stem) if isinstance(stem, tuple) else [stem]
-        replaced = instead or {}
         auxiliary: Tensor | None = None
-        factors = (
-            None if paths is None else iter(paths[:, :, None, None, None].unbind())
-        )
+        replaced = replaced or {}
+        arguments = self._cell_arguments(mixture, paths, replaced)
+        for index, module in enumerate(self.layers):
+            if isinstance(module, CellModule):
+                inputs = _latest(outputs, module.cell.inputs)
+                run = replaced.get(module)
+                out = run(inputs) if run else module(inputs, *arguments[module])
+                # Only what a later layer reads is kept.
+                kept = max(2, len(inputs))
+                outputs = [*inputs, out][-kept:]
+            else:
+                outputs = [module(outputs[-1])]
+            is_watched = index == self.skeleton.auxiliary
+            if self.auxiliary is not None and self.training and is_watched:
+                auxiliary = self.auxiliary(outputs[-1])
+        return Logits(self._classify(outputs[-1]), auxiliary)
+
+    def _cell_arguments(
+        self,
+        mixture: Mixture | None,
+        paths: Tensor | None,
+        replaced: Mapping[CellModule, RunCell],
+    ) -> dict[CellModule, CellArguments]:
+        """Return what each cell that is not replaced is given; see :meth:`_forward`."""
+        factors: Iterator[Tensor] = iter(())
+        if paths is not None:
+            by_operation = paths[:, :, None, None, None]
+            factors = iter(by_operation.unbind())
         weights: dict[CellModule, Weights] = {}
         if mixture is not None:
             as_built = {module for _, module in self.cells()} - replaced.keys()
             weights = self.entries(mixture, as_built)
-        for index, (layer, module) in enumerate(
-            zip(self.skeleton.layers, self.layers, strict=True)
-        ):
-            if isinstance(module, CellModule):
-                inputs = _latest(outputs, module.cell.inputs)
-                if module in replaced:
-                    out = replaced[module](inputs)
-                else:
-                    weighted = (
-                        None
-                        if mixture is None
-                        else (weights[module], mixture.support[layer.cell])
-                    )
-                    dropped = (
-                        None
-                        if factors is None
-                        else [next(factors) for _ in range(module.droppable)]
-                    )
-                    out = module(inputs, weighted, dropped)
-                # Only what a later layer reads is kept.
-                outputs = [*inputs, out][-max(2, len(inputs)) :]
-            else:
-                outputs = [module(outputs[-1])]
-            if (
-                self.auxiliary is not None
-                and self.training
-                and index == self.skeleton.auxiliary
-            ):
-                auxiliary = self.auxiliary(outputs[-1])
-        return self._classify(outputs[-1]), auxiliary
+        arguments = {}
+        for cell, module in self.cells():
+            if module in replaced:
+                continue
+            cell_weights: CellWeights | None = None
+            if mixture is not None:
+                cell_weights = CellWeights(weights[module], mixture.support[cell])
+            dropped: list[Tensor] | None = None
+            if paths is not None:
+                dropped = [next(factors) for _ in range(module.droppable)]
+            arguments[module] = CellArguments(cell_weights, dropped)
+        return arguments
 
     def _classify(self, x: Tensor) -> Tensor:
-        """Return the logits, (batch, classes) or (batch, replicas, classes), of the last layer's features."""
+        """Return the logits of the last layer's features.
+
+        They are (batch, classes), or (batch, replicas, classes) with replicas.
+        """
         if self.last_norm is not None:
-            x = self.last_rectify(self.last_norm(x))
+            normalised = self.last_norm(x)
+            x = self.last_rectify(normalised)
         pooled = x.mean(dim=(2, 3), keepdim=True)
         logits: Tensor = self.classifier(pooled).flatten(1)
-        return (
-            logits if self.replicas == 1 else logits.unflatten(1, (self.replicas, -1))
-        )
+        if self.replicas == 1:
+            return logits
+        return logits.unflatten(1, (self.replicas, -1))
 
     def cells(self) -> list[tuple[int, CellModule]]:
         """Return the layers that are cells, in order, with the type of each."""
-        return [
-            (layer.cell, module)
-            for layer, module in zip(self.skeleton.layers, self.layers, strict=True)
-            if isinstance(module, CellModule)
-        ]
+        cells = []
+        for layer, module in zip(self.skeleton.layers, self.layers, strict=True):
+            if isinstance(module, CellModule):
+                cells.append((layer.cell, module))
+        return cells
 
     def layers_by_type(self) -> dict[int, list[CellModule]]:
         """Return the layers that are cells, in order, by type of cell."""
@@ -527,17 +705,19 @@ class Backbone(nn.Module):
     def entries(
         self, mixture: Mixture, wanted: Set[CellModule]
     ) -> dict[CellModule, Weights]:
-        """Return the mixture's weights as scalars, for the wanted cells, and for others of their types."""
+        """Return the mixture's weights as scalars, by cell.
+
+        The wanted cells have them, and so may others of their types.
+        """
         entries: dict[CellModule, Weights] = {}
         for cell, modules in self.layers_by_type().items():
             if not wanted.isdisjoint(modules):
-                entries.update(
-                    zip(modules, mixture.entries(cell, len(modules)), strict=True)
-                )
+                by_layer = mixture.entries(cell, len(modules))
+                entries.update(zip(modules, by_layer, strict=True))
         return entries
 
     def initialise(self, seeds: Sequence[int]) -> None:
-        """Draw all weights afresh, replica r from `seeds[r]`, by the rule of torch's own layers.
+        """Draw all weights, replica r from `seeds[r]`, by the rule of torch's layers.
 
         Replica r gets the very numbers that a network without replicas gets from the
         same seed, and the global random state is neither read nor moved. Call it before
@@ -562,19 +742,25 @@ class Backbone(nn.Module):
 
         Uniform in ±1/sqrt(fan in) is kaiming_uniform with a = sqrt(5), torch's default.
         """
-        bound = 1 / math.sqrt(conv.weight[0].numel())
+        fan_in = conv.weight[0].numel()
+        bound = 1 / math.sqrt(fan_in)
         for parameter in (conv.weight, conv.bias):
             if parameter is None:
                 continue
-            for part, generator in zip(
-                parameter.data.chunk(self.replicas), generators, strict=True
-            ):
+            parts = parameter.data.chunk(self.replicas)
+            for part, generator in zip(parts, generators, strict=True):
                 part.uniform_(-bound, bound, generator=generator)
 
 
 def all_operations(space: SearchSpace) -> list[list[range]]:
-    """Return the indices of all operations, by cell type and edge: what a supernet builds."""
-    return [[edge.choices for edge in edges] for edges in space.edges]
+    """Return the indices of all operations, by cell type and edge.
+
+    They are what a supernet builds.
+    """
+    by_cell = []
+    for edges in space.edges:
+        by_cell.append([edge.choices for edge in edges])
+    return by_cell
 
 
 class Supernet(Backbone):
@@ -610,29 +796,32 @@ class Supernet(Backbone):
         self,
         images: Tensor,
         mixture: Mixture,
-        way: Way | None = None,
+        replace_cells: ReplaceCells | None = None,
         candidates: Sequence[Mixture] = (),
     ) -> Tensor:
-        """Return the logits (batch, classes) of images (batch, channels, height, width) under a mixture.
+        """Return the logits (batch, classes) of images under a mixture.
 
         Operations outside the mixture's support are not computed.
 
         Args:
-            images, mixture: what goes forward.
-            way: has what runs in the place of cells; see :class:`.FoldedSupernet` and
-                :class:`.FusedSupernet`.
+            images: (batch, channels, height, width).
+            mixture: of the supernet's space.
+            replace_cells: gives what runs in the place of cells; see
+                :class:`.FoldedSupernet` and :class:`.FusedSupernet`.
             candidates: the mixtures of which such cells give the features, one behind
                 another in the batch. They are not read here: it is for those who count
                 what a call is worth.
         """
-        if way is None:
-            return self._forward(images, mixture)[0]
-        with way(mixture) as instead:
-            return self._forward(images, mixture, instead=instead)[0]
+        if replace_cells is None:
+            return self._forward(images, mixture).main
+        with replace_cells(mixture) as replaced:
+            return self._forward(images, mixture, replaced=replaced).main
 
 
 class Network(Backbone):
-    """The stand-alone network of one architecture, or `replicas` of them with different weights side by side.
+    """The stand-alone network of one architecture.
+
+    Or several of them with different weights, side by side.
 
     Args:
         space: the search space.
@@ -676,7 +865,10 @@ class Network(Backbone):
 
     @property
     def droppable(self) -> int:
-        """Number of operations, over all layers, that a training may drop at random (all but identities)."""
+        """Number of operations, over all layers, that a training may drop at random.
+
+        All can be dropped but identities.
+        """
         return sum(module.droppable for _, module in self.cells())
 
     def forward(self, images: Tensor) -> Tensor:
@@ -685,12 +877,16 @@ class Network(Backbone):
         Args:
             images: (batch, replicas * channels, height, width).
         """
-        return self._forward(images, None)[0]
+        return self._forward(images, None).main
 
     def training_logits(
-        self, images: Tensor, paths: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return the logits, and those of the auxiliary head (None without one, or in evaluation mode).
+        self,
+        images: Tensor,
+        paths: Tensor | None = None,
+    ) -> Logits:
+        """Return the logits, and those of the auxiliary head.
+
+        The latter are None without such a head, and in evaluation mode.
 
         Args:
             images: (batch, channels, height, width).
@@ -701,12 +897,21 @@ class Network(Backbone):
 
 
 def _carried(row: Sequence[int | None]) -> list[list[int]]:
-    """Return per edge the index of the operation that an architecture has on it, if it has one."""
+    """Return per edge the index of the operation that an architecture has on it.
+
+    The list of an edge that it does not have is empty.
+    """
     return [[] if choice is None else [choice] for choice in row]
 
 
-def _latest(outputs: Sequence[Item], count: int) -> list[Item]:
-    """Return the last `count` outputs; where the stem gave fewer, its first stands for those before it."""
+def _latest(
+    outputs: Sequence[Item],
+    count: int,
+) -> list[Item]:
+    """Return the last `count` outputs.
+
+    Where the stem gave fewer, its first stands for those before it.
+    """
     repeated = [outputs[0]] * (count - len(outputs))
     return [*repeated, *outputs[-count:]]
 
@@ -716,7 +921,9 @@ NORM_MODES = ("running", "batch")
 
 @contextmanager
 def scoring(model: nn.Module, norm: str) -> Iterator[None]:
-    """Score within it without leaving a trace in the model: no gradient graph, no buffer updated, mode restored.
+    """Score within it without leaving a trace in the model.
+
+    There is no gradient graph, no buffer is updated, and the mode is restored.
 
     Args:
         model: any model with batch normalisation.

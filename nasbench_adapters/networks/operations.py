@@ -10,36 +10,43 @@ An operation that begins with a ReLU is given features that are already rectifie
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archselect.nasbench_adapters.space import Cell, Edge, Layer, SearchSpace
+from archselect.nasbench_adapters.space import NONE, Cell, Edge, Layer, SearchSpace
 
 Count = int | tuple[int, ...]
 """How often something counts: the same for all candidates, or for each."""
 
 
 class Rectifier(nn.ReLU):
-    """A ReLU whose call says how the papers' code counts it, for activation-pattern proxies (selectors.proxies.nwot).
+    """A ReLU whose call says how the papers' code counts it.
 
-    In that code every operation has a ReLU of its own. Here a node is rectified once,
+    Activation-pattern proxies (selectors.proxies.nwot) need that count. In that code
+    every operation has a ReLU of its own. Here a node is rectified once,
     and the call carries how often modules of that code would see this input (`seen`),
     and how many would see zeros in its place (`blank`). Where several candidates go
     through one call either may be a tuple, of a number for each of them.
     """
 
-    def forward(self, input: Tensor, seen: Count = 1, blank: Count = 0) -> Tensor:
+    def forward(
+        self,
+        input: Tensor,
+        seen: Count = 1,
+        blank: Count = 0,
+    ) -> Tensor:
         """Return `input` with negative entries set to zero; same shape."""
         return super().forward(input)
 
     @property
     def is_listened_to(self) -> bool:
-        """True if something reads `seen` and `blank`: a forward hook that takes keyword arguments."""
+        """True if a forward hook with keyword arguments reads `seen` and `blank`."""
         return bool(self._forward_hooks_with_kwargs)
 
 
@@ -82,8 +89,16 @@ def conv(
     )
 
 
-def concatenate(features: Sequence[Tensor], replicas: int = 1) -> Tensor:
-    """Return features (batch, channels, height, width) concatenated along channels, within each replica."""
+def concatenate(
+    features: Sequence[Tensor],
+    replicas: int = 1,
+) -> Tensor:
+    """Return features concatenated along channels, within each replica.
+
+    Args:
+        features: (batch, channels, height, width) each.
+        replicas: networks side by side.
+    """
     if replicas == 1:
         return torch.cat(list(features), dim=1)
     by_replica = [part.unflatten(1, (replicas, -1)) for part in features]
@@ -98,12 +113,15 @@ class Operation(nn.Module):
 
     @property
     def runs_when_silenced(self) -> bool:
-        """True if it must be computed even while silenced, because a proxy counts a ReLU within it."""
+        """True if a proxy counts a ReLU within it even while it is silenced.
+
+        Then it must be computed, although the mixture gives it no weight.
+        """
         return False
 
 
 class ConvNorm(nn.Sequential, Operation):
-    """Convolution and normalisation of features that are already rectified: the tail of ReLU-Conv-BN.
+    """Convolution and normalisation: ReLU-Conv-BN without its ReLU, which ran before.
 
     The released code of Zero-Cost-PT counts the class `ReLUConvBN` and the ReLU within
     it; while silenced, the class sees its input and the ReLU zeros.
@@ -152,50 +170,64 @@ class AveragePool(nn.AvgPool2d, Operation):
         super().__init__(3, stride=stride, padding=1, count_include_pad=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return pooled features: (batch, channels, h, w) -> (batch, channels, h / stride, w / stride)."""
-        if (
-            x.device.type == "cpu"
-            and self.stride == 1
-            and not torch.compiler.is_compiling()
-        ):
-            # A convolution of every channel by itself is several times as fast as
-            # torch's own loop.
-            channels = x.shape[1]
-            sums = F.conv2d(x, _box(channels, x.dtype), padding=1, groups=channels)
-            return sums * _shares(*x.shape[2:], x.dtype)
+        """Return pooled features (batch, channels, h / stride, w / stride) of x."""
+        on_cpu = x.device.type == "cpu"
+        if on_cpu and self.stride == 1 and not torch.compiler.is_compiling():
+            return _average_neighbours(x)
         if not has_wrong_gradient(x):
             return super().forward(x)
-        return (
-            super()
-            .forward(x.contiguous())
-            .contiguous(memory_format=torch.channels_last)
-        )
+        pooled = super().forward(x.contiguous())
+        return pooled.contiguous(memory_format=torch.channels_last)
+
+
+def _average_neighbours(x: Tensor) -> Tensor:
+    """Return the mean of every pixel's 3x3 neighbourhood, by a convolution per channel.
+
+    It is several times as fast as torch's own loop on a CPU.
+    """
+    channels, height, width = x.shape[1:]
+    kernel = _box(channels, x.dtype)
+    sums = F.conv2d(x, kernel, padding=1, groups=channels)
+    return sums * _shares(height, width, x.dtype)
 
 
 @lru_cache(maxsize=64)
 def _box(channels: int, dtype: torch.dtype) -> Tensor:
-    """Return the kernel that adds up the 3x3 neighbourhood in every channel, (channels, 1, 3, 3)."""
+    """Return the kernel (channels, 1, 3, 3) that adds up each 3x3 neighbourhood."""
     return torch.ones(channels, 1, 3, 3, dtype=dtype)
 
 
 @lru_cache(maxsize=64)
-def _shares(height: int, width: int, dtype: torch.dtype) -> Tensor:
-    """Return one over how many of a pixel's neighbours, itself among them, lie within the image, (height, width)."""
-    return 1 / (_neighbours(height, dtype)[:, None] * _neighbours(width, dtype))
+def _shares(
+    height: int,
+    width: int,
+    dtype: torch.dtype,
+) -> Tensor:
+    """Return one over the number of each pixel's neighbours, (height, width).
+
+    A pixel is its own neighbour; those outside of the image are not counted.
+    """
+    rows = _neighbours(height, dtype)
+    columns = _neighbours(width, dtype)
+    return 1 / (rows[:, None] * columns)
 
 
 def _neighbours(size: int, dtype: torch.dtype) -> Tensor:
-    """Return how many of a place's neighbours, itself among them, lie on a line of a size, (size,)."""
-    counts = [min(place + 2, size) - max(place - 1, 0) for place in range(size)]
+    """Return how many neighbours each place of a line has, itself included: (size,)."""
+    counts = []
+    for place in range(size):
+        first = max(place - 1, 0)
+        end = min(place + 2, size)
+        counts.append(end - first)
     return torch.tensor(counts, dtype=dtype)
 
 
 def has_wrong_gradient(x: Tensor) -> bool:
-    """Return whether torch gives, without a warning, a wrong gradient of a padded average pooling of such features.
+    """Return whether torch's gradient of a padded average pooling of x is wrong.
 
-    It does on CUDA and channels-last: pytorch issue 188344, mended in July 2026 or
-    later. With torch 2.11 on an H200 the gradient norms of NAS-Bench-201 networks with
-    poolings came out at 0.17 to 1 times what they are.
+    It is on CUDA and channels-last, without a warning: pytorch issue 188344, fixed in
+    July 2026 or later. With torch 2.11 on an H200 the gradient norms of NAS-Bench-201
+    networks with poolings came out at 0.17 to 1 times what they are.
     """
     return x.is_cuda and x.is_contiguous(memory_format=torch.channels_last)
 
@@ -208,30 +240,39 @@ class MaxPool(nn.MaxPool2d, Operation):
 
 
 class NormalisedPool(Operation):
-    """A pooling followed by normalisation without scale and shift, as in DARTS' supernet."""
+    """A pooling, then normalisation without scale and shift, as in DARTS' supernet."""
 
     def __init__(
-        self, pool: AveragePool | MaxPool, channels: int, replicas: int = 1
+        self,
+        pool: AveragePool | MaxPool,
+        channels: int,
+        replicas: int = 1,
     ) -> None:
         super().__init__()
         self.pool = pool
         self.norm = nn.BatchNorm2d(channels * replicas, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the pooled features, normalised: (batch, channels, h, w) -> (batch, channels, h / s, w / s)."""
-        out: Tensor = self.norm(self.pool(x))
+        """Return features (batch, channels, h / stride, w / stride), normalised."""
+        pooled = self.pool(x)
+        out: Tensor = self.norm(pooled)
         return out
 
 
 class ConvNormRelu(nn.Sequential, Operation):
-    """Convolution, normalisation with scale and shift, ReLU: NAS-Bench-101's convolutions and projections.
+    """NAS-Bench-101's convolution: normalisation with scale and shift, and ReLU.
 
-    The released code of Zero-Cost-PT counts the ReLU within it once, and while silenced
-    too, as it computes whatever is multiplied by zero afterwards.
+    Its projections are the same. The released code of Zero-Cost-PT counts the ReLU
+    within it once, and while silenced too, as it computes whatever is multiplied by
+    zero afterwards.
     """
 
     def __init__(
-        self, channels_in: int, channels_out: int, kernel: int, replicas: int = 1
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int,
+        replicas: int = 1,
     ) -> None:
         super().__init__(
             conv(channels_in, channels_out, kernel, replicas=replicas),
@@ -255,14 +296,17 @@ class ConvNormRelu(nn.Sequential, Operation):
 
 
 class Slot(Skip):
-    """The identity, whose output the cell puts at one place of a wide target: see :func:`fill_slots`."""
+    """The identity whose output is one part of a wide target: :func:`fill_slots`."""
 
     def __init__(self, place: int) -> None:
         super().__init__()
         self.place = place
 
 
-def fill_slots(features: Mapping[int, Tensor], slots: int) -> Tensor:
+def fill_slots(
+    features: Mapping[int, Tensor],
+    slots: int,
+) -> Tensor:
     """Return features by place side by side, zeros where there are none.
 
     Args:
@@ -273,13 +317,19 @@ def fill_slots(features: Mapping[int, Tensor], slots: int) -> Tensor:
         (batch, slots * channels, height, width).
     """
     if len(features) < slots:
-        zeros = torch.zeros_like(next(iter(features.values())))
-        features = dict.fromkeys(range(slots), zeros) | dict(features)
-    return torch.cat([features[place] for place in range(slots)], dim=1)
+        example = next(iter(features.values()))
+        zeros = torch.zeros_like(example)
+        parts = [features.get(place, zeros) for place in range(slots)]
+    else:
+        parts = [features[place] for place in range(slots)]
+    return torch.cat(parts, dim=1)
 
 
 class DilatedConv(nn.Sequential, Operation):
-    """Depthwise convolution of dilation 2, pointwise convolution, normalisation; the ReLU before is the caller's."""
+    """Depthwise convolution of dilation 2, pointwise convolution, normalisation.
+
+    The ReLU before them is the caller's.
+    """
 
     reads_rectified = True
     counted = Counted(live=1)
@@ -308,7 +358,10 @@ class DilatedConv(nn.Sequential, Operation):
 
 
 class SeparableConv(nn.Sequential, Operation):
-    """Twice depthwise convolution, pointwise convolution, normalisation; the first ReLU is the caller's."""
+    """Twice depthwise convolution, pointwise convolution and normalisation.
+
+    The first ReLU is the caller's.
+    """
 
     reads_rectified = True
     counted = Counted(live=1)
@@ -333,11 +386,11 @@ class SeparableConv(nn.Sequential, Operation):
 
 
 class FactorizedReduction(Operation):
-    """Halves height and width without losing pixels: two 1x1 convolutions of stride 2, one shifted by a pixel.
+    """Two 1x1 convolutions of stride 2, one shifted by a pixel: halves the image.
 
-    Every other pixel is taken before the convolution, which is the same. torch 2.13's
-    weight gradient of a 1x1 convolution of stride 2 writes out of bounds on the CPU for
-    some sizes (56 pixels, fewer than 16 channels).
+    So no pixel is lost. Every other pixel is taken before the convolution, which is the
+    same. torch 2.13's weight gradient of a 1x1 convolution of stride 2 writes out of
+    bounds on the CPU for some sizes (56 pixels, fewer than 16 channels).
     """
 
     reads_rectified = True
@@ -352,57 +405,201 @@ class FactorizedReduction(Operation):
     ) -> None:
         super().__init__()
         self.replicas = replicas
-        self.conv_a = conv(channels_in, channels_out // 2, 1, replicas=replicas)
-        self.conv_b = conv(
-            channels_in, channels_out - channels_out // 2, 1, replicas=replicas
-        )
+        half = channels_out // 2
+        rest = channels_out - half
+        self.conv_a = conv(channels_in, half, 1, replicas=replicas)
+        self.conv_b = conv(channels_in, rest, 1, replicas=replicas)
         self.norm = nn.BatchNorm2d(channels_out * replicas, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (batch, channels_out, h / 2, w / 2) of (batch, channels_in, h, w); h and w are even."""
-        half_a = self.conv_a(x[:, :, ::2, ::2])
-        half_b = self.conv_b(x[:, :, 1::2, 1::2])
-        out: Tensor = self.norm(concatenate([half_a, half_b], self.replicas))
+        """Return (batch, channels_out, h / 2, w / 2) of (batch, channels_in, h, w).
+
+        Height and width are even.
+        """
+        even_pixels = x[:, :, ::2, ::2]
+        odd_pixels = x[:, :, 1::2, 1::2]
+        half_a = self.conv_a(even_pixels)
+        half_b = self.conv_b(odd_pixels)
+        both = concatenate([half_a, half_b], self.replicas)
+        out: Tensor = self.norm(both)
         return out
 
 
-class Noise(Operation):
-    """Standard normal noise in place of the input (the space S4 of Zela et al., ICLR 2020), without a random state.
+LOW_31_BITS = 0x7FFFFFFF
+"""Mask of the bits of a hash that make one uniform number."""
 
-    Every number is a hash of its place and of all bits of what it replaces: fresh for
-    every batch and every change of the network before it, yet the same whenever the
-    same is scored again.
+
+class Noise(Operation):
+    """Standard normal noise in place of the input (S4 of Zela et al., ICLR 2020).
+
+    It has no random state. Every number is a hash of its place and of all bits of what
+    it replaces: fresh for every batch and every change of the network before it, yet
+    the same whenever the same is scored again.
 
     Args:
         stride: only every stride-th row and column is replaced.
         place: tells apart the noise of edges that read the same node.
     """
 
-    def __init__(self, stride: int = 1, place: int = 0) -> None:
+    def __init__(
+        self,
+        stride: int = 1,
+        place: int = 0,
+    ) -> None:
         super().__init__()
         self.stride = stride
         self.place = place
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return noise of the input's shape (batch, channels, h, w), or of every `stride`-th row and column of it."""
-        x = x.detach()[:, :, :: self.stride, :: self.stride]
-        pairs = -(-x.numel() // 2)
-        bits_of_input = x.float().contiguous().view(torch.int32).sum(dtype=torch.int64)
-        seed = _split_mix(_split_mix(bits_of_input) + self.place)
-        bits = _split_mix(torch.arange(pairs, device=x.device) + seed)
+        """Return noise of the shape of every `stride`-th row and column of x.
+
+        Args:
+            x: (batch, channels, height, width).
+        """
+        kept = x.detach()[:, :, :: self.stride, :: self.stride]
+        pairs = -(-kept.numel() // 2)
+        bits_of_input = kept.float().contiguous().view(torch.int32)
+        digest = bits_of_input.sum(dtype=torch.int64)
+        seed = _split_mix(_split_mix(digest) + self.place)
+        places = torch.arange(pairs, device=kept.device)
+        bits = _split_mix(places + seed)
         # Two 31-bit uniforms of each hash, then Box and Muller's transform.
-        uniform = ((bits & 0x7FFFFFFF).float() + 1) / 2**31
+        low = (bits & LOW_31_BITS).float()
+        high = ((bits >> 32) & LOW_31_BITS).float()
+        uniform = (low + 1) / 2**31
         radius = torch.sqrt(-2 * torch.log(uniform))
-        angle = ((bits >> 32) & 0x7FFFFFFF).float() * (2 * torch.pi / 2**31)
-        noise = torch.cat([radius * torch.cos(angle), radius * torch.sin(angle)])
-        return noise[: x.numel()].view_as(x).to(x.dtype)
+        angle = high * (2 * torch.pi / 2**31)
+        cosines = radius * torch.cos(angle)
+        sines = radius * torch.sin(angle)
+        noise = torch.cat([cosines, sines])[: kept.numel()]
+        return noise.view_as(kept).to(kept.dtype)
 
 
 def _split_mix(z: Tensor) -> Tensor:
-    """Return SplitMix64's finaliser (Steele et al., OOPSLA 2014) of int64 numbers, whose products wrap around."""
-    z = (z ^ ((z >> 30) & (2**34 - 1))) * -0x40A7B892E31B1A47
-    z = (z ^ ((z >> 27) & (2**37 - 1))) * -0x6B2FB644ECCEEE15
-    return z ^ ((z >> 31) & (2**33 - 1))
+    """Return SplitMix64's finaliser of int64 numbers (Steele et al., OOPSLA 2014).
+
+    Products wrap around. An arithmetic shift, masked, is the logical one.
+    """
+    shifted = (z >> 30) & (2**34 - 1)
+    z = (z ^ shifted) * -0x40A7B892E31B1A47
+    shifted = (z >> 27) & (2**37 - 1)
+    z = (z ^ shifted) * -0x6B2FB644ECCEEE15
+    shifted = (z >> 31) & (2**33 - 1)
+    return z ^ shifted
+
+
+@dataclass(frozen=True)
+class OperationShape:
+    """What a candidate operation is built for, besides its name.
+
+    Attributes:
+        channels_in: of its source, per replica.
+        channels_out: of its target, per replica.
+        stride: by which it divides height and width.
+        affine: whether normalisation has learnable scale and shift.
+        replicas: networks side by side.
+        normalised_pools: whether poolings are normalised.
+        place: of the edge; see :class:`Noise`.
+    """
+
+    channels_in: int
+    channels_out: int
+    stride: int = 1
+    affine: bool = True
+    replicas: int = 1
+    normalised_pools: bool = False
+    place: int = 0
+
+
+Builder = Callable[[OperationShape], Operation | None]
+"""A way to build the module of an operation; None adds nothing to its target."""
+
+
+def _build_nothing(_shape: OperationShape) -> None:
+    """Return None: `none` adds nothing to its target."""
+
+
+def _build_noise(shape: OperationShape) -> Operation:
+    return Noise(shape.stride, shape.place)
+
+
+def _build_skip(shape: OperationShape) -> Operation:
+    """Return the identity, or where the image is halved a factorised reduction."""
+    if shape.stride == 1:
+        return Skip()
+    return FactorizedReduction(
+        shape.channels_in, shape.channels_out, shape.affine, shape.replicas
+    )
+
+
+def _build_average_pool(shape: OperationShape) -> Operation:
+    return _normalise_pool(AveragePool(shape.stride), shape)
+
+
+def _build_max_pool(shape: OperationShape) -> Operation:
+    return _normalise_pool(MaxPool(shape.stride), shape)
+
+
+def _normalise_pool(
+    pool: AveragePool | MaxPool,
+    shape: OperationShape,
+) -> Operation:
+    """Return a pooling, with normalisation after it where the cell asks for it."""
+    if not shape.normalised_pools:
+        return pool
+    return NormalisedPool(pool, shape.channels_in, shape.replicas)
+
+
+def _build_convolution(
+    kernel: int,
+    shape: OperationShape,
+) -> Operation:
+    return ConvNorm(
+        shape.channels_in,
+        shape.channels_out,
+        kernel,
+        shape.stride,
+        shape.affine,
+        shape.replicas,
+    )
+
+
+def _build_separable(
+    kernel: int,
+    shape: OperationShape,
+) -> Operation:
+    return SeparableConv(
+        shape.channels_in, kernel, shape.stride, shape.affine, shape.replicas
+    )
+
+
+def _build_dilated(
+    kernel: int,
+    shape: OperationShape,
+) -> Operation:
+    return DilatedConv(
+        shape.channels_in, kernel, shape.stride, shape.affine, shape.replicas
+    )
+
+
+def _build_nb101_convolution(
+    kernel: int,
+    shape: OperationShape,
+) -> Operation:
+    return ConvNormRelu(shape.channels_in, shape.channels_out, kernel, shape.replicas)
+
+
+def _build_slot(
+    place: int,
+    shape: OperationShape,
+) -> Operation:
+    """Return the identity at one place of a wide target.
+
+    Raises ValueError for replicas, of which a wide target has no places.
+    """
+    if shape.replicas > 1:
+        raise ValueError(f"no module for operation 'slot_{place}' with replicas")
+    return Slot(place)
 
 
 NB101_KERNELS = {"projection": 1, "conv1x1-bn-relu": 1, "conv3x3-bn-relu": 3}
@@ -410,83 +607,93 @@ NB101_KERNELS = {"projection": 1, "conv1x1-bn-relu": 1, "conv3x3-bn-relu": 3}
 their kernels.
 """
 
+BUILDERS: dict[str, Builder] = {
+    NONE: _build_nothing,
+    "noise": _build_noise,
+    "skip_connect": _build_skip,
+    "avg_pool_3x3": _build_average_pool,
+    "max_pool_3x3": _build_max_pool,
+    "maxpool3x3": _build_max_pool,
+    "projection": partial(_build_nb101_convolution, 1),
+    "conv1x1-bn-relu": partial(_build_nb101_convolution, 1),
+    "conv3x3-bn-relu": partial(_build_nb101_convolution, 3),
+}
+"""How an operation is built, by its name in the spaces."""
+
+FAMILIES: dict[str, Callable[[int, OperationShape], Operation]] = {
+    "nor_conv": _build_convolution,
+    "sep_conv": _build_separable,
+    "dil_conv": _build_dilated,
+    "slot": _build_slot,
+}
+"""How an operation with a number in its name is built, by what stands before it.
+
+The number is the side of the kernel, or the place of a slot: `sep_conv_5x5`, `slot_1`.
+"""
+
 
 def build_operation(
     name: str,
-    channels_in: int,
-    channels_out: int,
-    *,
-    stride: int = 1,
-    affine: bool = True,
-    replicas: int = 1,
-    normalised_pools: bool = False,
-    place: int = 0,
+    shape: OperationShape,
 ) -> Operation | None:
-    """Return the module of a candidate operation, or None for `none`, which adds nothing to its target.
+    """Return the module of a candidate operation.
+
+    None for `none`, which adds nothing to its target.
 
     Args:
         name: as the spaces write it, such as `sep_conv_3x3`.
-        channels_in, channels_out: of its source and target, per replica.
-        stride: by which it divides height and width.
-        affine: whether normalisation has learnable scale and shift.
-        replicas: networks side by side.
-        normalised_pools: whether poolings are normalised.
-        place: of the edge; see :class:`Noise`.
+        shape: what it is built for.
 
-    Raises ValueError for an unknown operation.
+    Raises ValueError for an unknown operation, and for a slot with replicas.
     """
-    if name == "none":
-        return None
-    if name == "noise":
-        return Noise(stride, place)
-    if name in ("avg_pool_3x3", "max_pool_3x3", "maxpool3x3"):
-        pool = AveragePool(stride) if name == "avg_pool_3x3" else MaxPool(stride)
-        return NormalisedPool(pool, channels_in, replicas) if normalised_pools else pool
-    if name in NB101_KERNELS:
-        return ConvNormRelu(channels_in, channels_out, NB101_KERNELS[name], replicas)
-    kind, _, detail = name.rpartition("_")
-    if kind == "slot" and replicas == 1:
-        return Slot(int(detail))
-    if kind == "skip" and stride == 1:
-        return Skip()
-    if kind == "skip":
-        return FactorizedReduction(channels_in, channels_out, affine, replicas)
-    if kind in ("nor_conv", "sep_conv", "dil_conv"):
-        kernel = int(detail[0])
-        if kind == "nor_conv":
-            return ConvNorm(channels_in, channels_out, kernel, stride, affine, replicas)
-        depthwise = SeparableConv if kind == "sep_conv" else DilatedConv
-        return depthwise(channels_in, kernel, stride, affine, replicas)
-    raise ValueError(f"no module for operation {name!r}")
+    build = BUILDERS.get(name)
+    if build is not None:
+        return build(shape)
+    family, _, detail = name.rpartition("_")
+    build_numbered = FAMILIES.get(family)
+    if build_numbered is None:
+        raise ValueError(f"no module for operation {name!r}")
+    number, _, _ = detail.partition("x")
+    return build_numbered(int(number), shape)
 
 
-def operation_parameters(space: SearchSpace) -> list[list[list[int]]]:
-    """Return [c][e][k], how many parameters operation k on edge e of cell type c has.
+EdgeParameters = list[int]
+"""How many parameters each operation of an edge has, in index order."""
+
+
+def operation_parameters(space: SearchSpace) -> list[list[EdgeParameters]]:
+    """Return how many parameters each operation has, by cell type, edge and operation.
 
     They are those of a stand-alone network with the space's default skeleton, in the
     first layer of the cell type.
     """
-    layers = [layer for layer in space.skeleton().layers if layer.block == "cell"]
-    by_cell: list[list[list[int]]] = []
+    layers = [layer for layer in space.skeleton().layers if layer.is_cell]
+    by_cell = []
     for place, cell in enumerate(space.cells):
         first_layer = next(layer for layer in layers if layer.cell == place)
-        by_cell.append(
-            [_edge_parameters(cell, edge, first_layer) for edge in space.edges[place]]
-        )
+        by_edge = []
+        for edge in space.edges[place]:
+            by_edge.append(_edge_parameters(cell, edge, first_layer))
+        by_cell.append(by_edge)
     return by_cell
 
 
-def _edge_parameters(cell: Cell, edge: Edge, layer: Layer) -> list[int]:
+def _edge_parameters(
+    cell: Cell,
+    edge: Edge,
+    layer: Layer,
+) -> EdgeParameters:
     """Return how many parameters each operation of an edge has in a layer."""
+    leaves_input = edge.source < cell.inputs
+    shape = OperationShape(
+        channels_in=layer.channels * cell.width(edge.source),
+        channels_out=layer.channels * cell.width(edge.target),
+        stride=layer.stride if leaves_input else 1,
+    )
     counts = []
     for name in edge.operations:
         with torch.device("meta"):
-            operation = build_operation(
-                name,
-                layer.channels * cell.width(edge.source),
-                layer.channels * cell.width(edge.target),
-                stride=layer.stride if edge.source < cell.inputs else 1,
-            )
+            operation = build_operation(name, shape)
         parameters = operation.parameters() if operation else ()
         counts.append(sum(parameter.numel() for parameter in parameters))
     return counts

@@ -1,4 +1,7 @@
-"""How many parameters the stand-alone networks of many architectures have, without building each of them."""
+"""How many parameters the stand-alone networks of many architectures have.
+
+They are counted without building each network.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ from archselect.nasbench_adapters.space import Architecture, SearchSpace, Skelet
 from archselect.nasbench_adapters.spaces.nb101 import (
     OPERATIONS,
     STAGES,
-    Module,
-    ModuleSpace,
+    CellGraph,
+    CellGraphSpace,
 )
 
 OperationCounts = list[list[list[int]]]
@@ -31,7 +34,9 @@ def count_parameters(
     image_channels: int = 3,
     classes: int = 10,
 ) -> np.ndarray:
-    """Return the number of parameters of each architecture's network, as `build_network` would build it.
+    """Return the number of parameters of each architecture's network.
+
+    The networks are those that `build_network` would build.
 
     An edge's operation has the same parameters whatever the other edges carry, so that
     one network with all operations on all edges, on the meta device, has every number.
@@ -48,33 +53,40 @@ def count_parameters(
     Returns:
         int64, one number per architecture.
     """
-    if isinstance(space, ModuleSpace):
-        return _of_modules(space, architectures, skeleton, image_channels, classes)
+    if isinstance(space, CellGraphSpace):
+        return _count_nb101(space, architectures, skeleton, image_channels, classes)
     with torch.device("meta"):
         network = Backbone(
             space, skeleton, all_operations(space), image_channels, classes, affine=True
         )
-    of_operations = _of_operations(space, network)
-    by_edge = chain.from_iterable(of_operations)
-    fixed = _size(network) - sum(chain.from_iterable(by_edge))
-    totals = [
-        fixed + _chosen(of_operations, architecture) for architecture in architectures
-    ]
+    counts = _count_operations(space, network)
+    by_edge = chain.from_iterable(counts)
+    of_operations = sum(chain.from_iterable(by_edge))
+    fixed = _size(network) - of_operations
+    totals = []
+    for architecture in architectures:
+        totals.append(fixed + _count_chosen(counts, architecture))
     return np.array(totals, dtype=np.int64)
 
 
-def _of_operations(space: SearchSpace, network: Backbone) -> OperationCounts:
+def _count_operations(
+    space: SearchSpace,
+    network: Backbone,
+) -> OperationCounts:
     """Return the parameters of every operation, over all layers."""
-    counts: OperationCounts = [
-        [[0] * len(edge.operations) for edge in edges] for edges in space.edges
-    ]
+    counts: OperationCounts = []
+    for edges in space.edges:
+        counts.append([[0] * len(edge.operations) for edge in edges])
     for cell, module in network.cells():
         for operation in module.operations:
             counts[cell][operation.edge][operation.choice] += _size(operation.module)
     return counts
 
 
-def _chosen(counts: OperationCounts, architecture: Architecture) -> int:
+def _count_chosen(
+    counts: OperationCounts,
+    architecture: Architecture,
+) -> int:
     """Return the parameters of the operations that an architecture has."""
     total = 0
     for cell, choices in enumerate(architecture.choices):
@@ -84,59 +96,79 @@ def _chosen(counts: OperationCounts, architecture: Architecture) -> int:
     return total
 
 
-def _of_modules(
-    space: ModuleSpace,
+def _count_nb101(
+    space: CellGraphSpace,
     architectures: Sequence[Architecture],
     skeleton: Skeleton,
     image_channels: int,
     classes: int,
 ) -> np.ndarray:
-    """Return the parameters of networks of NAS-Bench-101, whose cell's channels double at every stage but the first."""
+    """Return the parameters of networks of NAS-Bench-101.
+
+    The cell's channels double at every stage but the first.
+    """
     stem = _convolution(image_channels, skeleton.stem_channels, 3)
     last_channels = skeleton.stem_channels * 2 ** (STAGES - 1)
     classifier = last_channels * classes + classes
     totals = []
     for architecture in architectures:
-        module = space.module(architecture)
-        totals.append(stem + _of_cells(module, skeleton) + classifier)
+        cell = space.cell_graph(architecture)
+        totals.append(stem + _count_cells(cell, skeleton) + classifier)
     return np.array(totals, dtype=np.int64)
 
 
-def _of_cells(module: Module, skeleton: Skeleton) -> int:
+def _count_cells(
+    cell: CellGraph,
+    skeleton: Skeleton,
+) -> int:
     """Return the parameters of all cells of a network of NAS-Bench-101."""
-    matrix = module.matrix
-    cells_per_stage = sum(layer.block == "cell" for layer in skeleton.layers) // STAGES
+    matrix = cell.matrix
+    cells_per_stage = sum(layer.is_cell for layer in skeleton.layers) // STAGES
     channels = skeleton.stem_channels
     total = 0
     for stage in range(STAGES):
         width = skeleton.stem_channels * 2**stage
         for _ in range(cells_per_stage):
-            total += _of_cell(matrix, module.operations, channels, width)
+            total += _count_cell(matrix, cell.operations, channels, width)
             channels = width
     return total
 
 
-def _of_cell(
-    matrix: np.ndarray, operations: Sequence[int], channels: int, width: int
+def _count_cell(
+    matrix: np.ndarray,
+    operations: Sequence[int],
+    channels: int,
+    width: int,
 ) -> int:
-    """Return the parameters of one cell: projections of its input, and the convolutions of its vertices."""
-    widths = [
-        int(vertex_width)
-        for vertex_width in compute_vertex_channels(channels, width, matrix)
-    ]
+    """Return the parameters of one cell.
+
+    They are those of the projections of its input, and of its vertices' convolutions.
+
+    Args:
+        matrix: adjacency matrix of the cell, (vertices, vertices).
+        operations: of the vertices between input and output.
+        channels: of the input.
+        width: channels of the output.
+    """
+    widths = [int(size) for size in compute_vertex_channels(channels, width, matrix)]
     last = len(matrix) - 1
     total = 0
     for vertex in range(1, last + 1):
         if matrix[0, vertex]:
             total += _convolution(channels, widths[vertex], 1)
         if vertex < last:
-            kernel = NB101_KERNELS.get(OPERATIONS[operations[vertex - 1]])
+            name = OPERATIONS[operations[vertex - 1]]
+            kernel = NB101_KERNELS.get(name)
             if kernel is not None:
                 total += _convolution(widths[vertex], widths[vertex], kernel)
     return total
 
 
-def _convolution(channels_in: int, channels_out: int, kernel: int) -> int:
+def _convolution(
+    channels_in: int,
+    channels_out: int,
+    kernel: int,
+) -> int:
     """Return the parameters of a convolution without bias and of its normalisation."""
     return kernel**2 * channels_in * channels_out + 2 * channels_out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from archselect.nasbench_adapters.errors import UserError
@@ -14,26 +15,29 @@ from archselect.nasbench_adapters.spaces.darts import (
     S2,
     S3,
     S4,
-    Darts,
+    DartsSpace,
     DartsWithNone,
 )
 from archselect.nasbench_adapters.spaces.nb1shot1 import OneShot1, OneShot2, OneShot3
 from archselect.nasbench_adapters.spaces.nb101 import NasBench101
 from archselect.nasbench_adapters.spaces.nb201 import NasBench201
 from archselect.nasbench_adapters.spaces.restrictions import RestrictableSpace
-from archselect.nasbench_adapters.spaces.wiring import Minimal, Wiring
+from archselect.nasbench_adapters.spaces.wiring import FullWiring, MinimalWiring
 
 SPACES: dict[str, type[SearchSpace]] = {
     space.name: space
     for space in (
-        *(NasBench201, Darts, DartsWithNone, S1, S2, S3, S4),
-        *(NasBench101, OneShot1, OneShot2, OneShot3, Minimal, Wiring),
+        *(NasBench201, DartsSpace, DartsWithNone, S1, S2, S3, S4),
+        *(NasBench101, OneShot1, OneShot2, OneShot3, MinimalWiring, FullWiring),
     )
 }
 
 
-def _accept(name: str, candidate: Any) -> type[SearchSpace]:
-    """Return what a package declares.
+def _accept(
+    name: str,
+    candidate: Any,
+) -> type[SearchSpace]:
+    """Return the class of a space that a package declares.
 
     Raises ValueError if it is no space, or is declared under another name.
     """
@@ -45,27 +49,30 @@ def _accept(name: str, candidate: Any) -> type[SearchSpace]:
     return candidate
 
 
-def _check_words(space: SearchSpace) -> None:
-    """Raises UserError for a cell or an operation whose name drawings and tables cannot show."""
-    words = [cell.name for cell in space.cells]
-    words += [
-        operation
-        for cell in space.cells
-        for own in cell.operations
-        for operation in own
-    ]
-    for word in dict.fromkeys(words):
+def _check_labels(space: SearchSpace) -> None:
+    """Raise UserError for a name that drawings and tables cannot show.
+
+    The names of cells and operations are looked at.
+    """
+    labels = [cell.name for cell in space.cells]
+    for cell in space.cells:
+        labels += chain.from_iterable(cell.operations)
+    for label in dict.fromkeys(labels):
         try:
-            check_label(word)
+            check_label(label)
         except ValueError as error:
             raise UserError(
                 f"space {space.name}: the name of a cell or an operation: {error}"
             ) from error
 
 
-def whole(name: str) -> str:
-    """Return the name of a space without its restrictions: `minimal` of `minimal:2-3=none`."""
-    return name.partition(":")[0]
+def unrestricted_name(name: str) -> str:
+    """Return the name of a space without its restrictions.
+
+    That of `minimal:2-3=none` is `minimal`.
+    """
+    whole, _, _ = name.partition(":")
+    return whole
 
 
 class Spaces(Registry[type[SearchSpace]]):
@@ -75,15 +82,15 @@ class Spaces(Registry[type[SearchSpace]]):
     """
 
     def __contains__(self, name: str) -> bool:
-        return whole(name) in self.names
+        return unrestricted_name(name) in self.names
 
     def get(self, name: str) -> type[SearchSpace]:
         """See :meth:`.Registry.get`."""
-        return super().get(whole(name))
+        return super().get(unrestricted_name(name))
 
     def source(self, name: str) -> str | None:
         """See :meth:`.Registry.source`."""
-        return super().source(whole(name))
+        return super().source(unrestricted_name(name))
 
 
 ALIASES = {
@@ -100,28 +107,28 @@ registry = Spaces("space", "archselect.spaces", SPACES, _accept, ALIASES)
 
 @cache
 def get_space(name: str) -> SearchSpace:
-    """Return the space of that name, restricted as the name says; see :mod:`.restrictions`.
+    """Return the space of a name, restricted as the name says.
 
-    Raises UserError if there is none, with the nearest name, if it cannot be restricted
-    like this, or if a word of it cannot be shown.
+    See :mod:`.restrictions`. Raises UserError if there is none, with the nearest name,
+    if it cannot be restricted like this, or if a word of it cannot be shown.
     """
     space = _build(name)
-    _check_words(space)
+    _check_labels(space)
     return space
 
 
 def _build(name: str) -> SearchSpace:
-    kind = registry.get(name)
-    _, colon, restrictions = name.partition(":")
+    """Return a new space of a name, restricted as the name says."""
+    space_class = registry.get(name)
+    whole, colon, restrictions = name.partition(":")
     if not colon:
-        return kind()
-    if not issubclass(kind, RestrictableSpace):
-        others = [
-            other
-            for other, space in registry.all().items()
-            if issubclass(space, RestrictableSpace)
-        ]
-        raise UserError(
-            f"space {whole(name)} cannot be restricted (':{restrictions}'), only {', '.join(others)} can"
-        )
-    return kind(restrictions)
+        return space_class()
+    if issubclass(space_class, RestrictableSpace):
+        return space_class(restrictions)
+    restrictable = []
+    for other, other_class in registry.all().items():
+        if issubclass(other_class, RestrictableSpace):
+            restrictable.append(other)
+    raise UserError(
+        f"space {whole} cannot be restricted (':{restrictions}'), only {', '.join(restrictable)} can"
+    )

@@ -17,7 +17,11 @@ from archselect.nasbench_adapters.space import Architecture, Cell
 _TERM = re.compile(r"([^~|+]+)~(\d+)")
 
 
-def parse_cell(text: str, cell: Cell, title: str) -> Architecture:
+def parse_cell(
+    text: str,
+    cell: Cell,
+    title: str,
+) -> Architecture:
     """Return the architecture a text names, surrounding blanks allowed.
 
     Args:
@@ -30,19 +34,23 @@ def parse_cell(text: str, cell: Cell, title: str) -> Architecture:
     targets = range(cell.inputs, cell.nodes)
     nodes = text.strip().split("+")
     if len(nodes) != len(targets):
-        fault = (
-            f" {text!r}: wanted {len(targets)} nodes joined by '+', found {len(nodes)}"
-        )
-        raise _malformed(cell, title, fault)
+        fault = f"wanted {len(targets)} nodes joined by '+', found {len(nodes)}"
+        raise _malformed(cell, title, f" {text!r}: {fault}")
     names: list[str] = []
     for target, node in zip(targets, nodes, strict=True):
         names += _parse_node(node, target, cell, title)
-    return Architecture(
-        (tuple(_choice(cell, title, edge, name) for edge, name in enumerate(names)),)
-    )
+    choices = []
+    for edge, name in enumerate(names):
+        choices.append(_choice(cell, title, edge, name))
+    return Architecture((tuple(choices),))
 
 
-def _parse_node(text: str, target: int, cell: Cell, title: str) -> list[str]:
+def _parse_node(
+    text: str,
+    target: int,
+    cell: Cell,
+    title: str,
+) -> list[str]:
     """Return the operations on the edges into a node."""
     if len(text) < 2 or not text.startswith("|") or not text.endswith("|"):
         raise _malformed(cell, title, f": node {target} is {text!r}, not within '|'")
@@ -61,7 +69,12 @@ def _parse_node(text: str, target: int, cell: Cell, title: str) -> list[str]:
     return names
 
 
-def _choice(cell: Cell, title: str, edge: int, name: str) -> int:
+def _choice(
+    cell: Cell,
+    title: str,
+    edge: int,
+    name: str,
+) -> int:
     """Return the index of an operation on an edge.
 
     Raises UserError if the edge does not allow it.
@@ -69,24 +82,36 @@ def _choice(cell: Cell, title: str, edge: int, name: str) -> int:
     allowed = cell.operations[edge]
     if name not in allowed:
         source, target = cell.edges[edge]
-        is_everywhere_alike = len(set(cell.operations)) == 1
-        where = "" if is_everywhere_alike else f" on edge {source}→{target}"
+        is_same_everywhere = len(set(cell.operations)) == 1
+        where = "" if is_same_everywhere else f" on edge {source}→{target}"
         raise unknown(f"{title} operation{where}", name, allowed)
     return allowed.index(name)
 
 
-def _malformed(cell: Cell, title: str, fault: str) -> UserError:
-    form = format_cell([None] * len(cell.edges), cell)
+def _malformed(
+    cell: Cell,
+    title: str,
+    fault: str,
+) -> UserError:
+    """Return the error for a text with a fault, which shows the form it should have."""
+    no_choices = [None] * len(cell.edges)
+    form = format_cell(no_choices, cell)
     return UserError(f"malformed {title} cell{fault}; form: {form}")
 
 
-def format_cell(choices: Sequence[int | None], cell: Cell) -> str:
-    """Return the text of a cell by the choices on its edges; `op` stands for an edge without one."""
+def format_cell(
+    choices: Sequence[int | None],
+    cell: Cell,
+) -> str:
+    """Return the text of a cell by the choices on its edges.
+
+    `op` stands for an edge without a choice.
+    """
     terms_by_target: dict[int, list[str]] = {}
-    for (source, target), names, choice in zip(
-        cell.edges, cell.operations, choices, strict=True
-    ):
+    edges = zip(cell.edges, cell.operations, choices, strict=True)
+    for (source, target), names, choice in edges:
         name = "op" if choice is None else names[choice]
-        terms_by_target.setdefault(target, []).append(f"{name}~{source}")
+        terms = terms_by_target.setdefault(target, [])
+        terms.append(f"{name}~{source}")
     groups = ["|".join(terms) for terms in terms_by_target.values()]
     return "+".join(f"|{group}|" for group in groups)

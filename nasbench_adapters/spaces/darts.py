@@ -1,13 +1,14 @@
-"""The DARTS space (Liu et al., ICLR 2019) and its sub-spaces S1 to S4 (Zela et al., ICLR 2020).
+"""The DARTS space (Liu et al., ICLR 2019) and its sub-spaces S1 to S4.
 
-Two cell types, normal and reduction; each has two inputs (the outputs of the two layers
-before it) and four nodes, and every node keeps two of its incoming edges. The cell puts
-out the four nodes, concatenated.
+The sub-spaces are of Zela et al. (ICLR 2020). Two cell types, normal and reduction;
+each has two inputs (the outputs of the two layers before it) and four nodes, and every
+node keeps two of its incoming edges. The cell puts out the four nodes, concatenated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.space import (
@@ -43,7 +44,24 @@ OPERATIONS = (
 eighth.
 """
 
-STEMS = {"cifar": "conv", "imagenet": "imagenet"}
+
+class DartsStem(NamedTuple):
+    """A stem of DARTS' networks.
+
+    Attributes:
+        block: its name among the stems of the networks.
+        widening: how many times the channels of the first cells it puts out.
+    """
+
+    block: str
+    widening: int
+
+
+STEMS = {
+    "cifar": DartsStem("conv", widening=3),
+    "imagenet": DartsStem("imagenet", widening=1),
+}
+"""Stems by the names that studies give."""
 
 _SHORT = {
     "m": "max_pool_3x3",
@@ -56,16 +74,48 @@ _SHORT = {
 
 
 def _edges(text: str) -> EdgeOperations:
-    """Return the operations of each edge from a text of one word per edge, one letter per operation."""
-    return tuple(_operations(word) for word in text.split())
+    """Return the operations of each edge.
+
+    Args:
+        text: one word per edge, one letter per operation; see :data:`_SHORT`.
+    """
+    words = text.split()
+    return tuple(_operations(word) for word in words)
 
 
 def _operations(word: str) -> tuple[str, ...]:
+    """Return the operations that a word of short names stands for."""
     return tuple(_SHORT[letter] for letter in word)
 
 
-class Darts(SearchSpace):
-    """The DARTS space of seven operations, its text form `Genotype(…)` and its macro skeleton."""
+def darts_cell(
+    name: str,
+    operations: EdgeOperations,
+) -> Cell:
+    """Return a cell type of DARTS.
+
+    Args:
+        name: of the cell type.
+        operations: that each edge allows.
+    """
+    return Cell(
+        name=name,
+        inputs=INPUTS,
+        nodes=NODES,
+        edges=EDGES,
+        operations=operations,
+        output=OUTPUT,
+        kept=(None,) * INPUTS + (KEPT,) * len(OUTPUT),
+        preprocessed=True,
+        normalised_pools=True,
+    )
+
+
+class DartsSpace(SearchSpace):
+    """The DARTS space of seven operations.
+
+    It has the text form `Genotype(…)` and DARTS' macro skeleton.
+    """
 
     name = "darts"
     summary = "DARTS: normal and reduction cell, 14 edges of 7 operations each, two kept per node"
@@ -76,21 +126,10 @@ class Darts(SearchSpace):
     """Per cell type and edge, the operations allowed."""
 
     def __init__(self) -> None:
-        self.cells = tuple(
-            Cell(
-                name=name,
-                inputs=INPUTS,
-                nodes=NODES,
-                edges=EDGES,
-                operations=operations,
-                output=OUTPUT,
-                kept=(None,) * INPUTS + (KEPT,) * len(OUTPUT),
-                preprocessed=True,
-                normalised_pools=True,
-            )
-            for name, operations in zip(
-                ("normal", "reduce"), self.operations, strict=True
-            )
+        normal, reduction = self.operations
+        self.cells = (
+            darts_cell("normal", normal),
+            darts_cell("reduce", reduction),
         )
 
     def parse(self, text: str) -> Architecture:
@@ -104,15 +143,16 @@ class Darts(SearchSpace):
                 raise UserError(
                     f"genotype: {name} must be {list(OUTPUT)} in space {self.name}"
                 )
-        normal, reduction = self.cells
-        return Architecture(
-            (
-                self._choices(normal, genotype.normal),
-                self._choices(reduction, genotype.reduce),
-            )
-        )
+        normal_cell, reduction_cell = self.cells
+        normal = self._choices(normal_cell, genotype.normal)
+        reduction = self._choices(reduction_cell, genotype.reduce)
+        return Architecture((normal, reduction))
 
-    def _choices(self, cell: Cell, entries: Sequence[Entry]) -> tuple[int | None, ...]:
+    def _choices(
+        self,
+        cell: Cell,
+        entries: Sequence[Entry],
+    ) -> tuple[int | None, ...]:
         """Return the choices on a cell's edges.
 
         Raises UserError, saying where, if the entries are none of it.
@@ -134,11 +174,12 @@ class Darts(SearchSpace):
                 raise UserError(
                     f"{where} reads node {source} a second time; a node has two different inputs"
                 )
-            allowed = [cell.operations[edge][k] for k in cell.candidates(edge)]
+            names = cell.operations[edge]
+            allowed = [names[choice] for choice in cell.candidates(edge)]
             if operation not in allowed:
-                kind = f"operation of space {self.name} on edge {source}→{target} of {cell.name}"
-                raise unknown(kind, operation, allowed)
-            choices[edge] = cell.operations[edge].index(operation)
+                title = f"operation of space {self.name} on edge {source}→{target} of {cell.name}"
+                raise unknown(title, operation, allowed)
+            choices[edge] = names.index(operation)
         return tuple(choices)
 
     def format(self, architecture: Architecture) -> str:
@@ -146,11 +187,17 @@ class Darts(SearchSpace):
 
         Raises ValueError unless every node has its two inputs.
         """
-        rows = zip(self.cells, architecture.choices, strict=True)
-        normal, reduction = (self._entries(cell, row) for cell, row in rows)
+        normal_cell, reduction_cell = self.cells
+        normal_row, reduction_row = architecture.choices
+        normal = self._entries(normal_cell, normal_row)
+        reduction = self._entries(reduction_cell, reduction_row)
         return str(Genotype(normal, OUTPUT, reduction, OUTPUT))
 
-    def _entries(self, cell: Cell, row: Sequence[int | None]) -> tuple[Entry, ...]:
+    def _entries(
+        self,
+        cell: Cell,
+        row: Sequence[int | None],
+    ) -> tuple[Entry, ...]:
         """Return the entries of a genotype.
 
         Raises ValueError unless every node has its two inputs.
@@ -158,9 +205,8 @@ class Darts(SearchSpace):
         entries = []
         for node in OUTPUT:
             kept = [edge for edge in cell.incoming(node) if row[edge] is not None]
-            if len(kept) != KEPT or any(
-                row[edge] not in cell.candidates(edge) for edge in kept
-            ):
+            are_allowed = [row[edge] in cell.candidates(edge) for edge in kept]
+            if len(kept) != KEPT or not all(are_allowed):
                 raise ValueError(
                     f"node {node} of a DARTS cell has two inputs, each with an operation of its edge"
                 )
@@ -168,15 +214,21 @@ class Darts(SearchSpace):
                 choice = row[edge]
                 assert choice is not None
                 source, _ = EDGES[edge]
-                entries.append((cell.operations[edge][choice], source))
+                name = cell.operations[edge][choice]
+                entries.append((name, source))
         return tuple(entries)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the architecture itself: the order of a node's inputs is no part of it, and every node is put out."""
+        """Return the architecture itself.
+
+        The order of a node's inputs is no part of it, and every node is put out.
+        """
         return architecture
 
     def skeleton(self, **settings: object) -> Skeleton:
-        """Return the macro skeleton: `layers` cells, those at one and two thirds of the depth reduction cells.
+        """Return the macro skeleton of `layers` cells.
+
+        Those at one and two thirds of the depth are reduction cells.
 
         Settings:
             channels: of the first cells' nodes (search: 16; CIFAR-10 networks: 36;
@@ -185,19 +237,11 @@ class Darts(SearchSpace):
             layers: cells (search: 8; CIFAR-10 networks: 20; ImageNet: 14).
             stem: "cifar", or "imagenet" (three convolutions of stride 2).
         """
-        chosen = skeleton_settings(
-            self.name, settings, {"channels": 16, "layers": 8, "stem": "cifar"}
-        )
-        channels = chosen["channels"]
-        layers = chosen["layers"]
-        stem = chosen["stem"]
-        assert (
-            isinstance(channels, int)
-            and isinstance(layers, int)
-            and isinstance(stem, str)
-        )
-        if stem not in STEMS:
-            raise unknown(f"stem of {self.name}", stem, STEMS)
+        defaults = {"channels": 16, "layers": 8, "stem": "cifar"}
+        chosen = skeleton_settings(self.name, settings, defaults)
+        channels = chosen.number("channels")
+        layers = chosen.number("layers")
+        stem = STEMS[chosen.word("stem", STEMS, f"stem of {self.name}")]
         if layers < 3:
             raise UserError(
                 f"a network of space {self.name} needs 3 layers or more, not {layers}"
@@ -211,14 +255,19 @@ class Darts(SearchSpace):
                 cells.append(Layer("cell", width, stride=2, cell=1))
             else:
                 cells.append(Layer("cell", width, stride=1, cell=0))
-        stem_channels = channels if stem == "imagenet" else 3 * channels
         return Skeleton(
-            stem_channels, tuple(cells), stem=STEMS[stem], auxiliary=reductions[1]
+            stem.widening * channels,
+            tuple(cells),
+            stem=stem.block,
+            auxiliary=reductions[1],
         )
 
 
-class DartsWithNone(Darts):
-    """DARTS' own set of eight: `none` competes in the supernet, but no architecture has it."""
+class DartsWithNone(DartsSpace):
+    """DARTS' own set of eight operations.
+
+    `none` competes in the supernet, but no architecture has it.
+    """
 
     name = "darts-none"
     summary = "DARTS with none as an eighth operation in the supernet, as DARTS and SGAS search it"
@@ -226,8 +275,11 @@ class DartsWithNone(Darts):
     operations = (((NONE, *OPERATIONS),) * len(EDGES),) * 2
 
 
-class S1(Darts):
-    """Two operations per edge, found by pruning a DARTS search (RobustDARTS, Zela et al., ICLR 2020, section 3)."""
+class S1(DartsSpace):
+    """Two operations per edge, found by pruning a DARTS search.
+
+    See RobustDARTS (Zela et al., ICLR 2020), section 3.
+    """
 
     name = "s1"
     summary = "S1 of RobustDARTS: two operations per edge, other ones on each edge"
@@ -238,7 +290,7 @@ class S1(Darts):
     )
 
 
-class S2(Darts):
+class S2(DartsSpace):
     """Skip or separable convolution on every edge."""
 
     name = "s2"
@@ -247,8 +299,11 @@ class S2(Darts):
     operations = (_edges("is " * len(EDGES)),) * 2
 
 
-class S3(Darts):
-    """As S2, with `none` as a third; `none` may win in a supernet, but an architecture has two inputs per node."""
+class S3(DartsSpace):
+    """As S2, with `none` as a third operation.
+
+    `none` may win in a supernet, but an architecture has two inputs per node.
+    """
 
     name = "s3"
     summary = "S3 of RobustDARTS: none, skip_connect or sep_conv_3x3 on every edge"
@@ -256,7 +311,7 @@ class S3(Darts):
     operations = (tuple((NONE, *names) for names in _edges("is " * len(EDGES))),) * 2
 
 
-class S4(Darts):
+class S4(DartsSpace):
     """Noise or separable convolution on every edge."""
 
     name = "s4"

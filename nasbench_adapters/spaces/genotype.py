@@ -1,4 +1,6 @@
-"""The field's text form of a DARTS cell pair, read by a parser of its own; nothing in it is ever executed.
+"""The field's text form of a DARTS cell pair, read by a parser of its own.
+
+Nothing in it is ever executed.
 
     Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1), …], normal_concat=[2, 3,
     4, 5], reduce=[…], …)
@@ -73,7 +75,10 @@ def parse_genotype(text: str) -> Genotype:
 
 
 def _genotype_within(text: str) -> str:
-    """Return `Genotype(…)` out of a text around it, or the whole text if it has no `Genotype(`."""
+    """Return `Genotype(…)` out of a text around it.
+
+    A text without `Genotype(` is returned whole.
+    """
     places = _places(text)
     if not places:
         return text.strip()
@@ -119,7 +124,10 @@ def _end_of_call(text: str, bracket: int) -> int:
 
 
 def _statements(written: str) -> list[ast.stmt]:
-    """Return the statements that a text is, as Python reads them; nothing is executed."""
+    """Return the statements that a text is, as Python reads them.
+
+    Nothing is executed.
+    """
     try:
         return _parsed(written)
     except SyntaxError:
@@ -140,17 +148,16 @@ def _parsed_or_refused(written: str) -> list[ast.stmt]:
 
 def _parsed(written: str) -> list[ast.stmt]:
     with warnings.catch_warnings():
-        # What Python says of a doubtful backslash is for programmers.
+        # Python's warning of an unknown escape is for programmers.
         warnings.simplefilter("ignore")
         return ast.parse(written).body
 
 
 def _reason(error: BaseException) -> str:
-    return (
-        error.msg
-        if isinstance(error, SyntaxError)
-        else "nested too deeply or with characters that no text has"
-    )
+    """Return why Python cannot read a text."""
+    if isinstance(error, SyntaxError):
+        return error.msg
+    return "nested too deeply or with characters that no text has"
 
 
 def _fields(tree: ast.expr) -> dict[str, ast.expr]:
@@ -166,11 +173,12 @@ def _fields(tree: ast.expr) -> dict[str, ast.expr]:
 
 
 def _named_values(tree: ast.expr) -> list[tuple[str | None, ast.expr]]:
-    """Return the keyword arguments of `Genotype(…)`, or the items of a dictionary; None for what is no name."""
+    """Return the keyword arguments of `Genotype(…)`, or the items of a dictionary.
+
+    None stands for what is no name.
+    """
     if isinstance(tree, ast.Dict):
-        keys = [
-            key.value if isinstance(key, ast.Constant) else None for key in tree.keys
-        ]
+        keys = [_constant(key) for key in tree.keys]
         names = [key if isinstance(key, str) else None for key in keys]
         return list(zip(names, tree.values, strict=True))
     if _is_call_of(tree, "Genotype") and not tree.args:
@@ -178,7 +186,15 @@ def _named_values(tree: ast.expr) -> list[tuple[str | None, ast.expr]]:
     raise UserError(WANTED)
 
 
-def _is_call_of(tree: ast.expr, name: str) -> TypeGuard[ast.Call]:
+def _constant(tree: ast.expr | None) -> object:
+    """Return the value of a constant; None for anything else."""
+    return tree.value if isinstance(tree, ast.Constant) else None
+
+
+def _is_call_of(
+    tree: ast.expr,
+    name: str,
+) -> TypeGuard[ast.Call]:
     return (
         isinstance(tree, ast.Call)
         and isinstance(tree.func, ast.Name)
@@ -186,13 +202,18 @@ def _is_call_of(tree: ast.expr, name: str) -> TypeGuard[ast.Call]:
     )
 
 
-def _entries(name: str, tree: ast.expr) -> tuple[Entry, ...]:
+def _entries(
+    name: str,
+    tree: ast.expr,
+) -> tuple[Entry, ...]:
+    """Return the entries of a cell.
+
+    Raises UserError, saying where, for what is no entry.
+    """
     entries = []
     for place, item in enumerate(_items(name, tree)):
         parts = item.elts if isinstance(item, ast.Tuple | ast.List) else []
-        values = [
-            part.value if isinstance(part, ast.Constant) else None for part in parts
-        ]
+        values = [_constant(part) for part in parts]
         match values:
             case [str(operation), int(source)] if (
                 not isinstance(source, bool) and source <= HIGHEST
@@ -206,10 +227,15 @@ def _entries(name: str, tree: ast.expr) -> tuple[Entry, ...]:
 
 
 def _numbers(name: str, tree: ast.expr) -> tuple[int, ...]:
+    """Return the numbers of a list or a range.
+
+    Raises UserError for anything else.
+    """
     if not _is_call_of(tree, "range") or tree.keywords:
         return tuple(_whole(name, _items(name, tree)))
     bounds = _whole(name, tree.args)
-    if len(bounds) not in (1, 2) or any(not 0 <= bound <= HIGHEST for bound in bounds):
+    are_small = all(0 <= bound <= HIGHEST for bound in bounds)
+    if len(bounds) not in (1, 2) or not are_small:
         raise UserError(
             f"malformed genotype: {name} is no range of a few numbers, such as range(2, 6)"
         )
@@ -217,13 +243,15 @@ def _numbers(name: str, tree: ast.expr) -> tuple[int, ...]:
 
 
 def _items(name: str, tree: ast.expr) -> list[ast.expr]:
+    """Return the items of a list or tuple; raise UserError for anything else."""
     if not isinstance(tree, ast.Tuple | ast.List):
         raise UserError(f"malformed genotype: {name} is not a list")
     return tree.elts
 
 
 def _whole(name: str, trees: list[ast.expr]) -> list[int]:
-    values = [tree.value if isinstance(tree, ast.Constant) else None for tree in trees]
+    """Return whole numbers; raise UserError for anything else."""
+    values = [_constant(tree) for tree in trees]
     if not all(type(value) is int for value in values):
         raise UserError(
             f"malformed genotype: {name} holds something else than whole numbers"

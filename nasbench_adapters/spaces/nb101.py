@@ -1,11 +1,11 @@
-"""NAS-Bench-101 (Ying et al., ICML 2019): cells of up to 7 vertices and 9 edges, three operations, 423,624 cells.
+"""NAS-Bench-101 (Ying et al., ICML 2019): cells of up to 7 vertices and 9 edges.
 
-The benchmark labels vertices with operations; our cells label edges. So a vertex
-between input and output, a block, is a pair of nodes, one for what goes in and one for
-what comes out, joined by an edge that carries the operation. All other edges are
-connections of one kind each, kept or dropped: `projection` from the cell's input (a 1x1
-convolution), `skip_connect` between blocks, `slot_0`, `slot_1`, … from a block to its
-share of the concatenated output.
+With three operations there are 423,624 cells. The benchmark labels vertices with
+operations; our cells label edges. So a vertex between input and output, a block, is a
+pair of nodes, one for what goes in and one for what comes out, joined by an edge that
+carries the operation. All other edges are connections of one kind each, kept or
+dropped: `projection` from the cell's input (a 1x1 convolution), `skip_connect` between
+blocks, `slot_0`, `slot_1`, … from a block to its share of the concatenated output.
 """
 
 from __future__ import annotations
@@ -41,14 +41,16 @@ BLOCKS = MOST_VERTICES - 2
 STAGES = 3
 MOMENTA = {"released": 0.997, "benchmark": 1 - 0.997}
 """Torch's momentum (the share of the new batch) of the normalisation after
-convolutions; see `ModuleSpace.skeleton`.
+convolutions; see `CellGraphSpace.skeleton`.
 """
 
 FORM = "010/001/000:conv3x3-bn-relu (rows of the adjacency matrix, operations between input and output)"
 
 
-class Module(NamedTuple):
-    """A cell as the benchmark's files write it: a directed acyclic graph with operations at its vertices.
+class CellGraph(NamedTuple):
+    """A cell as the benchmark's files write it.
+
+    It is a directed acyclic graph with operations at its vertices.
 
     Attributes:
         bits: the adjacency matrix row by row, "1" for an edge from the row's vertex to
@@ -68,22 +70,29 @@ class Module(NamedTuple):
     @property
     def matrix(self) -> np.ndarray:
         """Adjacency matrix, (vertices, vertices) of 0 and 1."""
-        return np.array([int(bit) for bit in self.bits]).reshape(
-            self.vertices, self.vertices
-        )
+        bits = [int(bit) for bit in self.bits]
+        entries = np.array(bits)
+        return entries.reshape(self.vertices, self.vertices)
 
     def __str__(self) -> str:
-        starts = range(0, len(self.bits), self.vertices)
-        rows = "/".join(self.bits[start : start + self.vertices] for start in starts)
-        names = ",".join(OPERATIONS[k] for k in self.operations)
-        return f"{rows}:{names}"
+        rows = []
+        for start in range(0, len(self.bits), self.vertices):
+            end = start + self.vertices
+            rows.append(self.bits[start:end])
+        names = [OPERATIONS[index] for index in self.operations]
+        return f"{'/'.join(rows)}:{','.join(names)}"
 
     def renumbered_operations(self, numbering: Sequence[int]) -> tuple[int, ...]:
-        """Return the operations of the listed vertices, in that order; the first is the input, the last the output."""
-        return tuple(self.operations[place] for place in operation_places(numbering))
+        """Return the operations of the listed vertices, in that order.
+
+        Args:
+            numbering: vertices; the first is the input, the last the output.
+        """
+        places = operation_places(numbering)
+        return tuple(self.operations[place] for place in places)
 
 
-def parse_module(text: str) -> Module:
+def parse_graph(text: str) -> CellGraph:
     """Return the cell a text names, not pruned: `010/001/000:conv3x3-bn-relu`.
 
     Slashes may be left out, and the operations may begin with `input` and end with
@@ -94,10 +103,11 @@ def parse_module(text: str) -> Module:
     if not colon:
         raise _malformed(f" {text.strip()[:60]!r}: no ':' before the operations")
     bits = _parse_matrix(rows)
-    return Module(bits, _parse_operations(names, isqrt(len(bits))))
+    return CellGraph(bits, _parse_operations(names, isqrt(len(bits))))
 
 
 def _malformed(fault: str) -> UserError:
+    """Return the error for a text with a fault, which shows the form it should have."""
     return UserError(f"malformed NAS-Bench-101 cell{fault}; form: {FORM}")
 
 
@@ -105,7 +115,9 @@ def _parse_matrix(rows: str) -> str:
     """Return the bits of a matrix, checked."""
     bits = rows.replace("/", "")
     vertices = isqrt(len(bits))
-    if set(bits) - {"0", "1"} or vertices**2 != len(bits) or vertices < 2:
+    is_binary = set(bits) <= {"0", "1"}
+    is_square = vertices**2 == len(bits) and vertices >= 2
+    if not is_binary or not is_square:
         raise _malformed(f": {rows[:80]!r} is no square matrix of 0 and 1")
     if vertices > MOST_VERTICES:
         raise UserError(
@@ -114,20 +126,30 @@ def _parse_matrix(rows: str) -> str:
     lengths = [len(row) for row in rows.split("/")]
     if len(lengths) > 1 and lengths != [vertices] * vertices:
         raise _malformed(f": {rows[:80]!r} has not {vertices} rows of {vertices}")
-    for u in range(vertices):
-        first = u * vertices
-        if "1" in bits[first : first + u + 1]:
+    for vertex in range(vertices):
+        first = vertex * vertices
+        up_to_itself = bits[first : first + vertex + 1]
+        if "1" in up_to_itself:
             raise UserError(
-                f"malformed NAS-Bench-101 cell: row {u} of {rows!r} has an edge that leads back"
+                f"malformed NAS-Bench-101 cell: row {vertex} of {rows!r} has an edge that leads back"
             )
     return bits
 
 
-def _parse_operations(text: str, vertices: int) -> tuple[int, ...]:
-    """Return the operations of the vertices between input and output, as indices of :data:`OPERATIONS`."""
-    names = [name.strip() for name in text.split(",")] if text.strip() else []
-    if len(names) == vertices and names[0] == "input" and names[-1] == "output":
-        names = names[1:-1]
+def _parse_operations(
+    text: str,
+    vertices: int,
+) -> tuple[int, ...]:
+    """Return the operations of the vertices between input and output.
+
+    They are indices of :data:`OPERATIONS`.
+    """
+    names = []
+    if text.strip():
+        names = [name.strip() for name in text.split(",")]
+    if len(names) == vertices:
+        has_ends = names[0] == "input" and names[-1] == "output"
+        names = names[1:-1] if has_ends else names
     between = vertices - 2
     if len(names) != between:
         raise _malformed(
@@ -139,63 +161,75 @@ def _parse_operations(text: str, vertices: int) -> tuple[int, ...]:
     return tuple(OPERATIONS.index(name) for name in names)
 
 
-def prune(module: Module) -> Module:
-    """Return the cell without the vertices that lie on no path from input to output.
+def prune(graph: CellGraph) -> CellGraph:
+    """Return the cell without the vertices on no path from input to output.
 
     Raises UserError if there is no such path, or if what is left has too many edges for
     the benchmark.
     """
-    kept = live_vertices(module.bits)
+    kept = live_vertices(graph.bits)
     if not kept:
         raise UserError(
-            f"{module} is no cell of NAS-Bench-101: its output does not depend on its input"
+            f"{graph} is no cell of NAS-Bench-101: its output does not depend on its input"
         )
-    bits = renumber(module.bits, kept)
+    bits = renumber(graph.bits, kept)
     edges = bits.count("1")
     if edges > MOST_EDGES:
         raise UserError(
-            f"{module} is no cell of NAS-Bench-101: it has {edges} edges, more than {MOST_EDGES}"
+            f"{graph} is no cell of NAS-Bench-101: it has {edges} edges, more than {MOST_EDGES}"
         )
-    return Module(bits, module.renumbered_operations(kept))
+    return CellGraph(bits, graph.renumbered_operations(kept))
 
 
-def canonical_module(module: Module) -> Module:
-    """Return the representative of all cells that are the same graph with the same operations.
+def canonical_graph(graph: CellGraph) -> CellGraph:
+    """Return the representative of all cells that are the same labelled graph.
 
     It is the pruned cell of the least matrix, and of the least operations among those,
     over all numberings of its vertices. Raises UserError as :func:`prune`.
     """
-    pruned = prune(module)
+    pruned = prune(graph)
     least, numberings = least_numberings(pruned.bits)
-    return Module(least, min(map(pruned.renumbered_operations, numberings)))
+    operations = [pruned.renumbered_operations(each) for each in numberings]
+    return CellGraph(least, min(operations))
 
 
-def module_hash(module: Module) -> str:
-    """Return the benchmark's own name of a cell, the same for isomorphic cells (its `hash_module`).
+def graph_hash(graph: CellGraph) -> str:
+    """Return the benchmark's own name of a cell (its `hash_module`).
 
-    Every vertex of the pruned cell starts with the MD5 of (edges out, edges in,
-    operation), and takes, as often as there are vertices, the MD5 of its predecessors',
-    its successors' and its own; the name is the MD5 of all, 32 hexadecimal digits.
-    Raises UserError as :func:`prune`.
+    It is the same for isomorphic cells. Every vertex of the pruned cell starts with the
+    MD5 of (edges out, edges in, operation), and takes, as often as there are vertices,
+    the MD5 of its predecessors', its successors' and its own; the name is the MD5 of
+    all, 32 hexadecimal digits. Raises UserError as :func:`prune`.
     """
-    pruned = prune(module)
+    pruned = prune(graph)
     vertices = range(pruned.vertices)
     before = predecessors(pruned.bits)
     after = successors(pruned.bits)
     labels = (-1, *pruned.operations, -2)
-    starts = [(len(after[v]), len(before[v]), labels[v]) for v in vertices]
-    hashes = [_md5(str(start)) for start in starts]
+    hashes = []
+    for vertex in vertices:
+        edges_out = len(after[vertex])
+        edges_in = len(before[vertex])
+        start = (edges_out, edges_in, labels[vertex])
+        hashes.append(_md5(str(start)))
     for _ in vertices:
-        hashes = [
-            _md5(f"{_join(hashes, before[v])}|{_join(hashes, after[v])}|{hashes[v]}")
-            for v in vertices
-        ]
+        longer_paths = []
+        for vertex in vertices:
+            from_before = _join(hashes, before[vertex])
+            from_after = _join(hashes, after[vertex])
+            longer_paths.append(_md5(f"{from_before}|{from_after}|{hashes[vertex]}"))
+        hashes = longer_paths
     return _md5(str(sorted(hashes)))
 
 
-def _join(hashes: Sequence[str], vertices: Sequence[int]) -> str:
+def _join(
+    hashes: Sequence[str],
+    vertices: Sequence[int],
+) -> str:
     """Return the hashes of some vertices as one text, whatever their order."""
-    return "".join(sorted(hashes[v] for v in vertices))
+    selected = [hashes[vertex] for vertex in vertices]
+    selected.sort()
+    return "".join(selected)
 
 
 def _md5(text: str) -> str:
@@ -206,69 +240,101 @@ def predecessors(bits: str) -> list[list[int]]:
     """Return per vertex of a matrix the vertices with an edge to it, in order."""
     vertices = isqrt(len(bits))
     # The entries of a column are as far apart as there are columns.
-    return [_ones(bits[v::vertices]) for v in range(vertices)]
+    by_vertex = []
+    for first in range(vertices):
+        column = bits[first::vertices]
+        by_vertex.append(_ones(column))
+    return by_vertex
 
 
 def successors(bits: str) -> list[list[int]]:
     """Return per vertex of a matrix the vertices to which it has an edge, in order."""
     vertices = isqrt(len(bits))
-    return [_ones(bits[u * vertices : (u + 1) * vertices]) for u in range(vertices)]
+    by_vertex = []
+    for first in range(0, len(bits), vertices):
+        row = bits[first : first + vertices]
+        by_vertex.append(_ones(row))
+    return by_vertex
 
 
 def _ones(bits: str) -> list[int]:
+    """Return the places of a text that are "1"."""
     return [place for place, bit in enumerate(bits) if bit == "1"]
 
 
 @lru_cache(maxsize=1 << 16)
 def live_vertices(bits: str) -> tuple[int, ...]:
-    """Return the vertices of a matrix that lie on a path from input to output; none if there is no path."""
+    """Return the vertices of a matrix that lie on a path from input to output.
+
+    There are none if there is no path.
+    """
     before = predecessors(bits)
     after = successors(bits)
     last = len(before) - 1
     reached = {0}
-    for v in range(1, last + 1):
-        if not reached.isdisjoint(before[v]):
-            reached.add(v)
+    for vertex in range(1, last + 1):
+        if not reached.isdisjoint(before[vertex]):
+            reached.add(vertex)
     useful = {last}
-    for u in reversed(range(last)):
-        if not useful.isdisjoint(after[u]):
-            useful.add(u)
-    return tuple(sorted(reached & useful)) if 0 in useful else ()
+    for vertex in reversed(range(last)):
+        if not useful.isdisjoint(after[vertex]):
+            useful.add(vertex)
+    if 0 not in useful:
+        return ()
+    return tuple(sorted(reached & useful))
+
+
+class Numberings(NamedTuple):
+    """The least matrix of a graph, and how its vertices are numbered to get it.
+
+    Attributes:
+        bits: the matrix, row by row.
+        numberings: each lists the old vertices in their new order.
+    """
+
+    bits: str
+    numberings: tuple[tuple[int, ...], ...]
 
 
 @lru_cache(maxsize=1 << 16)
-def least_numberings(bits: str) -> tuple[str, tuple[tuple[int, ...], ...]]:
-    """Return the least matrix of a pruned graph over all numberings of its vertices, and the numberings that give it.
+def least_numberings(bits: str) -> Numberings:
+    """Return the least matrix of a pruned graph over all numberings of its vertices.
 
-    A numbering lists the old vertices in their new order; edges go to later vertices.
+    In a numbering edges go to later vertices.
     """
     last = isqrt(len(bits)) - 1
     edges = []
-    for u, targets in enumerate(successors(bits)):
-        edges += [(u, v) for v in targets]
-    numberings: dict[str, list[tuple[int, ...]]] = {}
+    for source, targets in enumerate(successors(bits)):
+        edges += [(source, target) for target in targets]
+    by_matrix: dict[str, list[tuple[int, ...]]] = {}
     for between in permutations(range(1, last)):
         numbering = (0, *between, last)
-        place = {v: new for new, v in enumerate(numbering)}
-        if all(place[u] < place[v] for u, v in edges):
-            numberings.setdefault(renumber(bits, numbering), []).append(numbering)
-    least = min(numberings)
-    return least, tuple(numberings[least])
+        place = {vertex: new for new, vertex in enumerate(numbering)}
+        if all(place[source] < place[target] for source, target in edges):
+            matrix = renumber(bits, numbering)
+            by_matrix.setdefault(matrix, []).append(numbering)
+    least = min(by_matrix)
+    return Numberings(least, tuple(by_matrix[least]))
 
 
 def renumber(bits: str, numbering: Sequence[int]) -> str:
     """Return the matrix of the listed vertices, in that order."""
     vertices = isqrt(len(bits))
-    return "".join(bits[u * vertices + v] for u, v in product(numbering, repeat=2))
+    entries = product(numbering, repeat=2)
+    return "".join(bits[row * vertices + column] for row, column in entries)
 
 
 def operation_places(numbering: Sequence[int]) -> list[int]:
-    """Return the places, among a cell's operations, of the listed vertices between input and output."""
-    return [v - 1 for v in numbering[1:-1]]
+    """Return the places of the listed vertices among a cell's operations.
+
+    Input and output, the first and the last, have none.
+    """
+    between = numbering[1:-1]
+    return [vertex - 1 for vertex in between]
 
 
-class ModuleLayout(NamedTuple):
-    """The index of the edge of a cell type for each connection of vertices, and for each operation.
+class BlockLayout(NamedTuple):
+    """The edges of a cell type that stand for connections and operations of vertices.
 
     Attributes:
         edges: (source node, target node), block by block, the output's last.
@@ -283,7 +349,7 @@ class ModuleLayout(NamedTuple):
 
 
 @cache
-def layout(blocks: int) -> ModuleLayout:
+def layout(blocks: int) -> BlockLayout:
     """Return the layout of cells with that many blocks.
 
     Block b reads at node 2b - 1 and writes at node 2b.
@@ -291,17 +357,22 @@ def layout(blocks: int) -> ModuleLayout:
     edges: list[tuple[int, int]] = []
     connections: dict[tuple[int, int], int] = {}
     operations = []
-    for v in range(1, blocks + 2):
-        for u in range(v):
-            connections[u, v] = len(edges)
-            edges.append((2 * u, 2 * v - 1))
-        if v <= blocks:
+    for vertex in range(1, blocks + 2):
+        reads_at = 2 * vertex - 1
+        writes_at = 2 * vertex
+        for source in range(vertex):
+            connections[source, vertex] = len(edges)
+            edges.append((2 * source, reads_at))
+        if vertex <= blocks:
             operations.append(len(edges))
-            edges.append((2 * v - 1, 2 * v))
-    return ModuleLayout(tuple(edges), connections, tuple(operations))
+            edges.append((reads_at, writes_at))
+    return BlockLayout(tuple(edges), connections, tuple(operations))
 
 
-def module_cell(blocks: int, parents: Sequence[int] = ()) -> Cell:
+def block_cell(
+    blocks: int,
+    parents: Sequence[int] = (),
+) -> Cell:
     """Return the cell type of that many blocks.
 
     Args:
@@ -313,15 +384,16 @@ def module_cell(blocks: int, parents: Sequence[int] = ()) -> Cell:
     edges, connections, _ = layout(blocks)
     nodes = 2 * blocks + 2
     names: list[tuple[str, ...]] = [OPERATIONS] * len(edges)
-    for (u, v), edge in connections.items():
-        names[edge] = (_connection(u, v, blocks),)
+    for (source, target), edge in connections.items():
+        names[edge] = (_connection(source, target, blocks),)
     groups = list(range(len(edges)))
     kept: list[int | None] = [None] * nodes
-    for v, keeps in enumerate(parents, start=1):
-        kept[2 * v - 1] = keeps
-        if keeps < v:
-            for u in range(v):
-                groups[connections[u, v]] = connections[0, v]
+    for vertex, keeps in enumerate(parents, start=1):
+        kept[2 * vertex - 1] = keeps
+        if keeps < vertex:
+            first = connections[0, vertex]
+            for source in range(vertex):
+                groups[connections[source, vertex]] = first
     return Cell(
         name="cell",
         inputs=1,
@@ -336,22 +408,36 @@ def module_cell(blocks: int, parents: Sequence[int] = ()) -> Cell:
     )
 
 
-def _connection(u: int, v: int, blocks: int) -> str:
+def _connection(
+    source: int,
+    target: int,
+    blocks: int,
+) -> str:
     """Return the operation that connects two vertices."""
-    if u == 0:
+    if source == 0:
         return "projection"
-    return f"slot_{u - 1}" if v > blocks else "skip_connect"
+    is_output = target > blocks
+    return f"slot_{source - 1}" if is_output else "skip_connect"
 
 
-def module_of(row: Sequence[int | None], blocks: int) -> Module:
-    """Return the cell of an architecture's row, without the blocks that have no operation.
+def graph_of(
+    row: Sequence[int | None],
+    blocks: int,
+) -> CellGraph:
+    """Return the cell of an architecture's row.
 
-    Raises ValueError if it is none.
+    It is without the blocks that have no operation. Raises ValueError if the row is no
+    cell.
+
+    Args:
+        row: choices by edge.
+        blocks: of the cell type.
     """
     edges, connections, operations = layout(blocks)
-    kept = {
-        connection for connection, edge in connections.items() if row[edge] is not None
-    }
+    kept = set()
+    for connection, edge in connections.items():
+        if row[edge] is not None:
+            kept.add(connection)
     labels: list[int] = []
     vertices = [0]
     for block, edge in enumerate(operations, start=1):
@@ -360,31 +446,44 @@ def module_of(row: Sequence[int | None], blocks: int) -> Module:
             labels.append(label)
             vertices.append(block)
     vertices.append(blocks + 1)
-    bits = "".join(
-        "1" if connection in kept else "0" for connection in product(vertices, repeat=2)
-    )
-    has_known_labels = set(labels) <= set(range(len(OPERATIONS)))
-    if len(row) != len(edges) or len(kept) != bits.count("1") or not has_known_labels:
+    pairs = product(vertices, repeat=2)
+    bits = "".join("1" if pair in kept else "0" for pair in pairs)
+    has_all_edges = len(row) == len(edges)
+    has_no_loose_edge = len(kept) == bits.count("1")
+    known = range(len(OPERATIONS))
+    has_known_labels = all(label in known for label in labels)
+    if not (has_all_edges and has_no_loose_edge and has_known_labels):
         raise ValueError(
             f"a cell of {blocks} blocks has {len(edges)} edges, and none at a block without an operation"
         )
-    return Module(bits, tuple(labels))
+    return CellGraph(bits, tuple(labels))
 
 
-def row_of(module: Module, blocks: int) -> tuple[int | None, ...]:
-    """Return an architecture's row of a cell, its vertices between input and output being the first blocks."""
+def row_of(
+    graph: CellGraph,
+    blocks: int,
+) -> tuple[int | None, ...]:
+    """Return an architecture's row of a cell.
+
+    The cell's vertices between input and output are the first blocks.
+
+    Args:
+        graph: the cell.
+        blocks: of the cell type.
+    """
     edges, connections, operations = layout(blocks)
-    places = [*range(module.vertices - 1), blocks + 1]
+    places = [*range(graph.vertices - 1), blocks + 1]
     row: list[int | None] = [None] * len(edges)
-    for u, targets in enumerate(successors(module.bits)):
-        for v in targets:
-            row[connections[places[u], places[v]]] = 0
-    for block, operation in enumerate(module.operations):
+    for source, targets in enumerate(successors(graph.bits)):
+        for target in targets:
+            edge = connections[places[source], places[target]]
+            row[edge] = 0
+    for block, operation in enumerate(graph.operations):
         row[operations[block]] = operation
     return tuple(row)
 
 
-class ModuleSpace(SearchSpace):
+class CellGraphSpace(SearchSpace):
     """A space of NAS-Bench-101's cells: the benchmark's own, or a sub-space of it."""
 
     skeleton_defaults: ClassVar[dict[str, object]]
@@ -395,7 +494,7 @@ class ModuleSpace(SearchSpace):
         return len(layout_of(self.cells[0]).operations)
 
     @abstractmethod
-    def module(self, architecture: Architecture) -> Module:
+    def cell_graph(self, architecture: Architecture) -> CellGraph:
         """Return the architecture's cell, pruned.
 
         Raises UserError if it is none of the benchmark.
@@ -404,17 +503,18 @@ class ModuleSpace(SearchSpace):
     def hash(self, architecture: Architecture) -> str:
         """Return the benchmark's name of the architecture's cell.
 
-        Raises UserError as :meth:`module`.
+        Raises UserError as :meth:`cell_graph`.
         """
-        return module_hash(self.module(architecture))
+        return graph_hash(self.cell_graph(architecture))
 
     def skeleton(self, **settings: object) -> Skeleton:
-        """Return the macro skeleton: three stages of `cells` cells, max pooling in between.
+        """Return the macro skeleton: three stages of `cells` cells.
 
-        It describes the sub-spaces' supernets (NAS-Bench-1Shot1's released
-        `model_search.py`: the stem is a convolution with normalisation and ReLU, a 1x1
-        convolution stands before the classifier) and, with the same numbers, the
-        benchmark's networks (:mod:`archselect.nasbench_adapters.networks.nb101`).
+        Between stages there is max pooling. It describes the sub-spaces' supernets
+        (NAS-Bench-1Shot1's released `model_search.py`: the stem is a convolution with
+        normalisation and ReLU, a 1x1 convolution stands before the classifier) and,
+        with the same numbers, the benchmark's networks
+        (:mod:`archselect.nasbench_adapters.networks.nb101`).
 
         Settings:
             channels: that the stem puts out; a block of a supernet has them in the
@@ -427,46 +527,42 @@ class ModuleSpace(SearchSpace):
                 running statistics are nearly those of the last batch: "released".
         """
         chosen = skeleton_settings(self.name, settings, self.skeleton_defaults)
-        channels = chosen["channels"]
-        cells = chosen["cells"]
-        momentum = chosen["momentum"]
-        assert (
-            isinstance(channels, int)
-            and isinstance(cells, int)
-            and isinstance(momentum, str)
-        )
-        if momentum not in MOMENTA:
-            raise unknown(f"momentum of {self.name}", momentum, MOMENTA)
+        channels = chosen.number("channels")
+        cells = chosen.number("cells")
+        momentum = chosen.word("momentum", MOMENTA, f"momentum of {self.name}")
         layers: list[Layer] = []
         for stage in range(STAGES):
             width = channels * 2**stage
             if stage:
-                layers.append(
-                    Layer("max_pool_reduction", self.blocks * width // 2, stride=2)
-                )
+                cell_channels = self.blocks * width // 2
+                layers.append(Layer("max_pool_reduction", cell_channels, stride=2))
             layers += [Layer("cell", width)] * cells
-        layers.append(Layer("projection", channels * 2 ** (STAGES - 1)))
+        last_width = channels * 2 ** (STAGES - 1)
+        layers.append(Layer("projection", last_width))
         return Skeleton(
-            channels, tuple(layers), stem="rectified", norm_momentum=MOMENTA[momentum]
+            channels,
+            tuple(layers),
+            stem="rectified",
+            norm_momentum=MOMENTA[momentum],
         )
 
 
-def layout_of(cell: Cell) -> ModuleLayout:
-    """Return the layout of a cell type made by :func:`module_cell`."""
+def layout_of(cell: Cell) -> BlockLayout:
+    """Return the layout of a cell type made by :func:`block_cell`."""
     return layout(cell.nodes // 2 - 1)
 
 
-class NasBench101(ModuleSpace):
-    """The benchmark's space, to look cells up and to train them; a supernet has only a sub-space of it.
+class NasBench101(CellGraphSpace):
+    """The benchmark's space, to look cells up and to train them.
 
-    An architecture's blocks are the cell's vertices in their order; blocks that it does
-    not have carry no operation.
+    A supernet has only a sub-space of it. An architecture's blocks are the cell's
+    vertices in their order; blocks that it does not have carry no operation.
     """
 
     name = "nb101"
     summary = "NAS-Bench-101: 1 cell of up to 7 vertices and 9 edges, 3 operations, 423,624 cells"
     formulation = 1
-    cells = (module_cell(BLOCKS),)
+    cells = (block_cell(BLOCKS),)
     enumerable = False
     skeleton_defaults: ClassVar[dict[str, object]] = {
         "channels": 128,
@@ -476,7 +572,10 @@ class NasBench101(ModuleSpace):
 
     @property
     def size(self) -> int:
-        """Number of distinct cells of the benchmark (its section 2.1; a test counts them)."""
+        """Number of distinct cells of the benchmark (its section 2.1).
+
+        A test counts them.
+        """
         return 423_624
 
     def enumerate(self) -> Iterator[Architecture]:
@@ -486,46 +585,51 @@ class NasBench101(ModuleSpace):
         )
 
     def undecided(self) -> Decisions:
-        """Raise UserError: there is no supernet, because a limit on all edges is no rule to decide edge by edge."""
+        """Raise UserError: there is no supernet.
+
+        A limit on the number of all edges is no rule to decide edge by edge.
+        """
         raise UserError(
             f"{self.name} has no supernet: search its sub-space nb1shot1-1, nb1shot1-2 or nb1shot1-3"
         )
 
-    def architecture(self, module: Module) -> Architecture:
-        """Return the architecture of a cell, as it is; the inverse of :func:`module_of`."""
-        return Architecture((row_of(module, BLOCKS),))
+    def architecture(self, graph: CellGraph) -> Architecture:
+        """Return the architecture of a cell, as it is.
+
+        It is the inverse of :func:`graph_of`.
+        """
+        return Architecture((row_of(graph, BLOCKS),))
 
     def parse(self, text: str) -> Architecture:
-        """See :meth:`SearchSpace.parse`, and :func:`parse_module` for the form.
+        """See :meth:`SearchSpace.parse`, and :func:`parse_graph` for the form.
 
         The cell is not pruned.
         """
-        module = parse_module(text)
-        prune(module)
-        return self.architecture(module)
+        graph = parse_graph(text)
+        prune(graph)
+        return self.architecture(graph)
 
     def format(self, architecture: Architecture) -> str:
         """See :meth:`SearchSpace.format`.
 
         Raises ValueError if it is no cell, or leaves a block out between others.
         """
-        module = module_of(architecture.choices[0], BLOCKS)
-        if self.architecture(module) != architecture:
+        graph = graph_of(architecture.choices[0], BLOCKS)
+        if self.architecture(graph) != architecture:
             raise ValueError("the blocks of a NAS-Bench-101 cell are the first ones")
-        return str(module)
+        return str(graph)
 
-    def module(self, architecture: Architecture) -> Module:
-        """See :meth:`ModuleSpace.module`."""
-        return prune(module_of(architecture.choices[0], BLOCKS))
+    def cell_graph(self, architecture: Architecture) -> CellGraph:
+        """See :meth:`CellGraphSpace.cell_graph`."""
+        return prune(graph_of(architecture.choices[0], BLOCKS))
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the representative of all cells that are the same labelled graph: see :func:`canonical_module`.
+        """Return the representative of all cells that are the same labelled graph.
 
-        Raises UserError if it is no cell of the benchmark.
+        See :func:`canonical_graph`. Raises UserError if it is no cell of the benchmark.
         """
-        return self.architecture(
-            canonical_module(module_of(architecture.choices[0], BLOCKS))
-        )
+        graph = graph_of(architecture.choices[0], BLOCKS)
+        return self.architecture(canonical_graph(graph))
 
     def sample(self, rng: np.random.Generator) -> Architecture:
         """Draw a pruned cell as in the benchmark's own notebook.
@@ -534,11 +638,12 @@ class NasBench101(ModuleSpace):
         uniform, and it is drawn again until it is a cell of the benchmark.
         """
         while True:
-            matrix = np.triu(rng.integers(2, size=(MOST_VERTICES, MOST_VERTICES)), 1)
+            drawn = rng.integers(2, size=(MOST_VERTICES, MOST_VERTICES))
+            matrix = np.triu(drawn, 1)
             operations = rng.integers(len(OPERATIONS), size=BLOCKS)
-            bits = "".join(map(str, matrix.ravel().tolist()))
+            entries = matrix.ravel().tolist()
+            bits = "".join(map(str, entries))
             kept = live_vertices(bits)
             if kept and renumber(bits, kept).count("1") <= MOST_EDGES:
-                return self.architecture(
-                    prune(Module(bits, tuple(operations.tolist())))
-                )
+                graph = CellGraph(bits, tuple(operations.tolist()))
+                return self.architecture(prune(graph))

@@ -1,14 +1,14 @@
-"""NAS-Bench-1Shot1 (Zela et al., ICLR 2020): three sub-spaces of NAS-Bench-101 that a supernet can hold.
+"""NAS-Bench-1Shot1 (Zela et al., ICLR 2020): three sub-spaces of NAS-Bench-101.
 
-The number of blocks is fixed, and so is how many parents each block and the output has;
-which parents, and the block's operation, is searched. A block that nothing reads is a
-loose end: it is part of an architecture and its text, but not of the cell that
-NAS-Bench-101 knows, which is pruned.
+A supernet can hold each of them. The number of blocks is fixed, and so is how many
+parents each block and the output has; which parents, and the block's operation, is
+searched. A block that nothing reads is a loose end: it is part of an architecture and
+its text, but not of the cell that NAS-Bench-101 knows, which is pruned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import combinations, permutations, product
 from math import isqrt
@@ -20,17 +20,17 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import DROPPED, Architecture, Decisions
 from archselect.nasbench_adapters.spaces.nb101 import (
     OPERATIONS,
-    Module,
-    ModuleSpace,
+    CellGraph,
+    CellGraphSpace,
     NasBench101,
-    canonical_module,
+    block_cell,
+    canonical_graph,
+    graph_of,
     layout,
     least_numberings,
     live_vertices,
-    module_cell,
-    module_of,
     operation_places,
-    parse_module,
+    parse_graph,
     predecessors,
     prune,
     renumber,
@@ -59,7 +59,7 @@ class Members(NamedTuple):
     cells: np.ndarray
 
 
-class OneShotSpace(ModuleSpace):
+class OneShotSpace(CellGraphSpace):
     """A sub-space of cells with a fixed number of blocks.
 
     Attributes:
@@ -76,7 +76,8 @@ class OneShotSpace(ModuleSpace):
     }
 
     def __init__(self) -> None:
-        self.cells = (module_cell(len(self.parents) - 1, self.parents),)
+        blocks = len(self.parents) - 1
+        self.cells = (block_cell(blocks, self.parents),)
 
     def parse(self, text: str) -> Architecture:
         """See :meth:`SearchSpace.parse`.
@@ -86,23 +87,25 @@ class OneShotSpace(ModuleSpace):
         Any other text of nb101 whose cell is in the sub-space gives that cell's
         representative. Raises UserError if it is not.
         """
-        module = parse_module(text)
-        if self._has_all_blocks(module):
-            return Architecture((row_of(module, self.blocks),))
-        architecture = _first_with(canonical_module(module), self.parents)
+        graph = parse_graph(text)
+        if self._has_all_blocks(graph):
+            return Architecture((row_of(graph, self.blocks),))
+        architecture = _first_with(canonical_graph(graph), self.parents)
         if architecture is None:
             raise UserError(
-                f"{module} is no cell of {self.name}: its blocks and output have {self._rule} parents"
+                f"{graph} is no cell of {self.name}: its blocks and output have {self._rule} parents"
             )
         return architecture
 
     @property
     def _rule(self) -> str:
-        return ", ".join(map(str, self.parents[:-1])) + f" and {self.parents[-1]}"
+        """Numbers of parents in words."""
+        *blocks, output = map(str, self.parents)
+        return f"{', '.join(blocks)} and {output}"
 
-    def _has_all_blocks(self, module: Module) -> bool:
-        """Return whether a cell has all blocks in their places, each with its number of parents."""
-        parents = [len(sources) for sources in predecessors(module.bits)]
+    def _has_all_blocks(self, graph: CellGraph) -> bool:
+        """Return whether a cell has all blocks, each with its number of parents."""
+        parents = [len(sources) for sources in predecessors(graph.bits)]
         return parents == [0, *self.parents]
 
     def format(self, architecture: Architecture) -> str:
@@ -113,71 +116,82 @@ class OneShotSpace(ModuleSpace):
         Raises ValueError unless every block has its operation and its number of
         parents.
         """
-        module = module_of(architecture.choices[0], self.blocks)
-        if not self._has_all_blocks(module):
+        graph = graph_of(architecture.choices[0], self.blocks)
+        if not self._has_all_blocks(graph):
             raise ValueError(
                 f"blocks and output of {self.name} have {self._rule} parents"
             )
-        return str(module)
+        return str(graph)
 
-    def module(self, architecture: Architecture) -> Module:
-        """See :meth:`ModuleSpace.module`."""
-        return prune(module_of(architecture.choices[0], self.blocks))
+    def cell_graph(self, architecture: Architecture) -> CellGraph:
+        """See :meth:`CellGraphSpace.cell_graph`."""
+        graph = graph_of(architecture.choices[0], self.blocks)
+        return prune(graph)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the representative, here, of all architectures that are the same cell: see :class:`Members`."""
-        representative = _first_with(
-            canonical_module(self.module(architecture)), self.parents
-        )
+        """Return the representative, here, of all architectures that are the same cell.
+
+        See :class:`Members`.
+        """
+        graph = canonical_graph(self.cell_graph(architecture))
+        representative = _first_with(graph, self.parents)
         assert representative is not None
         return representative
 
     def in_truth(self, architecture: Architecture) -> Architecture:
-        """Return the representative of the architecture's cell in :attr:`truth_space`, loose ends pruned."""
-        return TRUTH.architecture(canonical_module(self.module(architecture)))
+        """Return the representative of the architecture's cell in :attr:`truth_space`.
+
+        Its loose ends are pruned.
+        """
+        graph = canonical_graph(self.cell_graph(architecture))
+        return TRUTH.architecture(graph)
 
     def contains(self, architecture: Architecture) -> bool:
-        """Return whether a cell of nb101, given as an architecture of it, is one of the sub-space's."""
-        return (
-            _first_with(canonical_module(TRUTH.module(architecture)), self.parents)
-            is not None
-        )
+        """Return whether an architecture of nb101 is a cell of the sub-space."""
+        graph = canonical_graph(TRUTH.cell_graph(architecture))
+        return _first_with(graph, self.parents) is not None
 
     def members(self) -> Members:
         """Return all architectures, and which of them are the same cell.
 
         The largest sub-space has 1.3 million.
         """
-        blocks = self.blocks
-        labels = (
-            np.indices((len(OPERATIONS),) * blocks, dtype=np.int8).reshape(blocks, -1).T
-        )
-        graphs: dict[str, int] = {}
+        labels = _all_labels(self.blocks)
+        matrix_index: dict[str, int] = {}
         choices = []
         codes = []
-        sets = [
-            combinations(range(v), keeps)
-            for v, keeps in enumerate(self.parents, start=1)
-        ]
-        for parents in product(*sets):
+        for parents in self._all_parents():
             choices.append(_choices_with(parents, labels))
-            graph, label_codes = _classify(parents, labels)
+            matrix, label_codes = _classify(parents, labels)
             # The code of a cell tells its graph and its operations.
-            codes.append(
-                graphs.setdefault(graph, len(graphs)) * len(labels) + label_codes
-            )
+            index = matrix_index.setdefault(matrix, len(matrix_index))
+            codes.append(index * len(labels) + label_codes)
         classes, first, cell = np.unique(
             np.concatenate(codes), return_index=True, return_inverse=True
         )
-        matrices = list(graphs)
-        cells = np.empty((len(classes), len(TRUTH.cells[0].edges)), dtype=np.int8)
-        for index, code in enumerate(classes.tolist()):
-            graph_index, label_code = divmod(code, len(labels))
-            cell_architecture = TRUTH.architecture(
-                _decode(matrices[graph_index], label_code)
-            )
-            (cells[index],) = Decisions.of(cell_architecture).choices
+        matrices = list(matrix_index)
+        edges = len(TRUTH.cells[0].edges)
+        cells = np.empty((len(classes), edges), dtype=np.int8)
+        for row, code in enumerate(classes.tolist()):
+            index, label_code = divmod(code, len(labels))
+            graph = _decode(matrices[index], label_code)
+            architecture = TRUTH.architecture(graph)
+            (cells[row],) = Decisions.of(architecture).choices
         return Members(np.concatenate(choices), cell, first, cells)
+
+    def _all_parents(self) -> Iterator[Parents]:
+        """Yield all connections that a cell can have, the least first."""
+        sets = []
+        for vertex, keeps in enumerate(self.parents, start=1):
+            sets.append(combinations(range(vertex), keeps))
+        return product(*sets)
+
+
+def _all_labels(blocks: int) -> np.ndarray:
+    """Return all operations that blocks can have, (labels, blocks), the least first."""
+    shape = (len(OPERATIONS),) * blocks
+    labels = np.indices(shape, dtype=np.int8)
+    return labels.reshape(blocks, -1).T
 
 
 Parents = Sequence[tuple[int, ...]]
@@ -187,13 +201,17 @@ Parents = Sequence[tuple[int, ...]]
 def _matrix(parents: Parents) -> str:
     """Return the adjacency matrix, as bits row by row, of a cell by its connections."""
     vertices = range(len(parents) + 1)
-    return "".join(
-        "1" if v and u in parents[v - 1] else "0"
-        for u, v in product(vertices, repeat=2)
-    )
+    sources_of = [(), *parents]
+    bits = []
+    for source, target in product(vertices, repeat=2):
+        bits.append("1" if source in sources_of[target] else "0")
+    return "".join(bits)
 
 
-def _choices_with(parents: Parents, labels: np.ndarray) -> np.ndarray:
+def _choices_with(
+    parents: Parents,
+    labels: np.ndarray,
+) -> np.ndarray:
     """Return the choices (labels, edges) of architectures with the same connections.
 
     Args:
@@ -201,15 +219,22 @@ def _choices_with(parents: Parents, labels: np.ndarray) -> np.ndarray:
         labels: (labels, blocks) the operations of each architecture.
     """
     edges, connections, operations = layout(len(parents) - 1)
-    choices = np.full((len(labels), len(edges)), DROPPED, dtype=np.int8)
-    for v, sources in enumerate(parents, start=1):
-        choices[:, [connections[u, v] for u in sources]] = 0
+    shape = (len(labels), len(edges))
+    choices = np.full(shape, DROPPED, dtype=np.int8)
+    for target, sources in enumerate(parents, start=1):
+        kept = [connections[source, target] for source in sources]
+        choices[:, kept] = 0
     choices[:, operations] = labels
     return choices
 
 
-def _classify(parents: Parents, labels: np.ndarray) -> tuple[str, np.ndarray]:
-    """Return the canonical matrix of a cell's connections, and a number of each architecture's canonical operations.
+def _classify(
+    parents: Parents,
+    labels: np.ndarray,
+) -> tuple[str, np.ndarray]:
+    """Return the canonical matrix of a cell's connections, and codes of operations.
+
+    There is a code for each architecture's canonical operations, (labels,).
 
     Args:
         parents: the connections.
@@ -219,83 +244,106 @@ def _classify(parents: Parents, labels: np.ndarray) -> tuple[str, np.ndarray]:
     kept = live_vertices(bits)
     least, numberings = least_numberings(renumber(bits, kept))
     used = labels[:, operation_places(kept)]
-    codes = [_encode(used[:, operation_places(numbering)]) for numbering in numberings]
+    codes = []
+    for numbering in numberings:
+        renumbered = used[:, operation_places(numbering)]
+        codes.append(_encode(renumbered))
     return least, np.min(codes, axis=0)
 
 
 def _encode(labels: np.ndarray) -> np.ndarray:
     """Return rows of operations as numbers, in their lexicographic order."""
     places = np.arange(labels.shape[1])[::-1]
-    return labels.astype(np.int64) @ len(OPERATIONS) ** places
+    place_values = len(OPERATIONS) ** places
+    return labels.astype(np.int64) @ place_values
 
 
-def _decode(bits: str, code: int) -> Module:
+def _decode(bits: str, code: int) -> CellGraph:
     """Return the cell of a matrix and of the number of its operations."""
     labels = []
     for _ in range(isqrt(len(bits)) - 2):
         code, label = divmod(code, len(OPERATIONS))
         labels.append(label)
-    return Module(bits, tuple(reversed(labels)))
+    return CellGraph(bits, tuple(reversed(labels)))
 
 
 @lru_cache(maxsize=1 << 16)
-def _first_with(module: Module, parents: tuple[int, ...]) -> Architecture | None:
-    """Return the first architecture with those numbers of parents that is this pruned cell once pruned.
+def _first_with(
+    graph: CellGraph,
+    parents: tuple[int, ...],
+) -> Architecture | None:
+    """Return the first architecture that is a pruned cell once it is pruned itself.
 
-    None if none is. First in the order of :class:`Members`. A loose end takes the first
-    parents and the first operation there are.
+    It has those numbers of parents. None if there is no such architecture. First in the
+    order of :class:`Members`. A loose end takes the first parents and the first
+    operation there are.
     """
     blocks = len(parents) - 1
-    sources = predecessors(module.bits)
+    sources = predecessors(graph.bits)
     if len(sources[-1]) != parents[-1]:
         return None
     candidates = []
-    for places in permutations(range(1, blocks + 1), module.vertices - 2):
-        places = (0, *places)
+    for between in permutations(range(1, blocks + 1), graph.vertices - 2):
+        places = (0, *between)
         if _fits(sources, places, parents):
-            candidates.append(_place_cell(module, sources, places, parents))
+            candidates.append(_place_cell(graph, sources, places, parents))
     if not candidates:
         return None
     connections, operations = min(candidates)
     bits = _matrix(connections)
-    return Architecture((row_of(Module(bits, tuple(operations)), blocks),))
+    whole_graph = CellGraph(bits, tuple(operations))
+    return Architecture((row_of(whole_graph, blocks),))
 
 
 def _fits(
-    sources: Sequence[Sequence[int]], places: Sequence[int], parents: Sequence[int]
+    sources: Sequence[Sequence[int]],
+    places: Sequence[int],
+    parents: Sequence[int],
 ) -> bool:
-    """Return whether a cell's vertices have the right numbers of parents at these blocks, and read earlier blocks."""
-    for v in range(1, len(places)):
-        place = places[v]
-        if len(sources[v]) != parents[place - 1]:
+    """Return whether a cell's vertices can be these blocks.
+
+    They must have the blocks' numbers of parents and read earlier blocks. For the
+    arguments see :func:`_place_cell`.
+    """
+    for vertex in range(1, len(places)):
+        place = places[vertex]
+        if len(sources[vertex]) != parents[place - 1]:
             return False
-        if any(places[u] > place for u in sources[v]):
+        if any(places[source] > place for source in sources[vertex]):
             return False
     return True
 
 
 def _place_cell(
-    module: Module,
+    graph: CellGraph,
     sources: Sequence[Sequence[int]],
     places: Sequence[int],
     parents: Sequence[int],
 ) -> tuple[list[tuple[int, ...]], list[int]]:
-    """Return the connections and operations of all blocks when a cell's vertices are these blocks.
+    """Return the connections and operations of all blocks.
 
     Args:
-        module: the cell.
+        graph: the cell.
         sources: per vertex of the cell, those that it reads.
         places: per vertex but the output, its block; 0 for the input.
         parents: how many connections each block, and last the output, keeps.
     """
     connections = [tuple(range(keeps)) for keeps in parents]
     operations = [0] * (len(parents) - 1)
-    for v in range(1, len(places)):
-        block = places[v] - 1
-        connections[block] = tuple(sorted(places[u] for u in sources[v]))
-        operations[block] = module.operations[v - 1]
-    connections[-1] = tuple(sorted(places[u] for u in sources[-1]))
+    for vertex in range(1, len(places)):
+        block = places[vertex] - 1
+        connections[block] = _sorted_places(sources[vertex], places)
+        operations[block] = graph.operations[vertex - 1]
+    connections[-1] = _sorted_places(sources[-1], places)
     return connections, operations
+
+
+def _sorted_places(
+    vertices: Sequence[int],
+    places: Sequence[int],
+) -> tuple[int, ...]:
+    """Return the blocks that vertices are, in order."""
+    return tuple(sorted(places[vertex] for vertex in vertices))
 
 
 class OneShot1(OneShotSpace):

@@ -1,4 +1,7 @@
-"""NAS-Bench-201 (Dong and Yang, ICLR 2020): one cell of four nodes, six edges, five operations, 15,625 cells."""
+"""NAS-Bench-201 (Dong and Yang, ICLR 2020): one cell of four nodes and six edges.
+
+Each edge has one of five operations, which makes 15,625 cells.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import product
 
-from archselect.nasbench_adapters.errors import unknown
 from archselect.nasbench_adapters.space import (
     Architecture,
     Cell,
@@ -25,7 +27,10 @@ REDUCTIONS = ("residual", "pool")
 
 
 class NasBench201(SearchSpace):
-    """The space, its text form `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|` and its macro skeleton."""
+    """The space, with the benchmark's text form and macro skeleton.
+
+    The text of a cell is `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`.
+    """
 
     name = "nb201"
     summary = (
@@ -57,25 +62,28 @@ class NasBench201(SearchSpace):
         Raises ValueError unless all six edges carry an operation.
         """
         (choices,) = architecture.choices
-        if len(choices) != len(EDGES) or any(
-            choice not in range(len(OPERATIONS)) for choice in choices
-        ):
+        decided = [choice in range(len(OPERATIONS)) for choice in choices]
+        if len(choices) != len(EDGES) or not all(decided):
             raise ValueError("a NAS-Bench-201 cell decides all six edges")
         return format_cell(choices, self.cells[0])
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the least cell (by operation indices) of the benchmark's class of equal cells: 6,466 classes.
+        """Return the least cell, by operation indices, of the benchmark's class.
 
-        The rule is NAS-Bench-201's own (its section on isomorphic cells): a `none` edge
-        is a zero, a `skip_connect` edge is its source, the terms of a node are sorted
-        as text. Keeping to it makes the classes those of the published files. It is a
-        little finer than equality of functions, because it keeps zeros as terms and
-        does not regroup nested sums: there are 4,930 distinct functions.
+        There are 6,466 classes of equal cells. The rule is NAS-Bench-201's own (its
+        section on isomorphic cells): a `none` edge is a zero, a `skip_connect` edge is
+        its source, the terms of a node are sorted as text. Keeping to it makes the
+        classes those of the published files. It is a little finer than equality of
+        functions, because it keeps zeros as terms and does not regroup nested sums:
+        there are 4,930 distinct functions.
         """
         return _representatives()[architecture.choices[0]]
 
     def skeleton(self, **settings: object) -> Skeleton:
-        """Return the macro skeleton: three stages of `cells` cells at `channels`, 2x and 4x, each halving the image.
+        """Return the macro skeleton: three stages of `cells` cells.
+
+        They have `channels` channels, twice and four times as many. Between stages the
+        image is halved.
 
         Settings:
             channels: of the first stage (the benchmark's networks: 16).
@@ -84,15 +92,11 @@ class NasBench201(SearchSpace):
                 convolutions) or "pool" (average pooling and a 1x1 convolution; for tiny
                 networks, where the residual block would do the cells' work).
         """
-        chosen = skeleton_settings(
-            self.name, settings, {"channels": 16, "cells": 5, "reduction": "residual"}
-        )
-        channels = chosen["channels"]
-        cells = chosen["cells"]
-        reduction = chosen["reduction"]
-        assert isinstance(channels, int) and isinstance(cells, int)
-        if reduction not in REDUCTIONS:
-            raise unknown("reduction of nb201", reduction, REDUCTIONS)
+        defaults = {"channels": 16, "cells": 5, "reduction": "residual"}
+        chosen = skeleton_settings(self.name, settings, defaults)
+        channels = chosen.number("channels")
+        cells = chosen.number("cells")
+        reduction = chosen.word("reduction", REDUCTIONS, f"reduction of {self.name}")
         layers: list[Layer] = []
         for stage in range(3):
             width = channels * 2**stage
@@ -115,19 +119,31 @@ def _text(node: int, choices: tuple[int, ...]) -> str:
     # Edges stand by target, then by source: as many enter a node as there are nodes
     # before it.
     first = node * (node - 1) // 2
-    return _sum_of([_terms(source, choices) for source in range(node)], choices[first:])
+    terms = [_terms(source, choices) for source in range(node)]
+    return _sum_of(terms, choices[first:])
 
 
-def _sum_of(terms: Sequence[Sequence[str]], choices: Sequence[int]) -> str:
-    """Return the sorted sum of what the edges into a node add: per edge, the term of its choice."""
-    return "+".join(
-        sorted(
-            [of_edge[choice] for of_edge, choice in zip(terms, choices, strict=True)]
-        )
-    )
+def _sum_of(
+    terms: Sequence[Sequence[str]],
+    choices: Sequence[int],
+) -> str:
+    """Return the sorted sum of what the edges into a node add.
+
+    Args:
+        terms: per edge, what it adds by its operation.
+        choices: per edge, its operation.
+    """
+    added = []
+    for edge_terms, choice in zip(terms, choices, strict=True):
+        added.append(edge_terms[choice])
+    added.sort()
+    return "+".join(added)
 
 
-def _terms(source: int, choices: tuple[int, ...]) -> list[str]:
+def _terms(
+    source: int,
+    choices: tuple[int, ...],
+) -> list[str]:
     """Return what an edge from a node adds, by its operation."""
     edges_before = source * (source + 1) // 2
     text = _text(source, choices[:edges_before])

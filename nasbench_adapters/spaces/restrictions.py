@@ -1,10 +1,12 @@
-"""Spaces of which edges are deleted, fixed or restricted by name: so it is part of every record and every id.
+"""Spaces of which edges are deleted, fixed or restricted by the name.
 
-The name of the space is followed by what edges keep::
+So the restriction is part of every record and every id. The name of the space is
+followed by what edges keep::
 
     minimal:2-3=none                          the edge from node 2 to node 3 is deleted
     minimal:0-2=skip_connect                  an edge is fixed
-    minimal:0-2=none+sep_conv_3x3,2-3=none    several edges, each with the operations that it keeps
+    minimal:0-2=none+sep_conv_3x3,2-3=none    several edges, each with the operations
+    that it keeps
 
 Such a name stands wherever a space's does: in a study, in `archselect check --space`,
 in :func:`.get_space`. There is
@@ -45,7 +47,11 @@ class RestrictableSpace(SearchSpace):
         self.cells = (cell,)
 
 
-def restrict(whole: Cell, space: str, text: str) -> Cell:
+def restrict(
+    whole: Cell,
+    space: str,
+    text: str,
+) -> Cell:
     """Return a cell whose edges keep the operations that a text leaves them.
 
     Args:
@@ -59,14 +65,13 @@ def restrict(whole: Cell, space: str, text: str) -> Cell:
     edges = [f"{source}-{target}" for source, target in whole.edges]
     allowed = dict(zip(edges, whole.operations, strict=True))
     kept = _parse_restrictions(text, allowed, space)
-    in_order = {
-        edge: _in_order(names, kept.get(edge, names)) for edge, names in allowed.items()
-    }
-    form = ",".join(
-        f"{edge}={'+'.join(names)}"
-        for edge, names in in_order.items()
-        if names != allowed[edge]
-    )
+    in_order = {}
+    restrictions = []
+    for edge, names in allowed.items():
+        in_order[edge] = _in_order(names, kept.get(edge, names))
+        if in_order[edge] != names:
+            restrictions.append(f"{edge}={'+'.join(in_order[edge])}")
+    form = ",".join(restrictions)
     if text != form:
         wanted = f"{space}:{form}" if form else space
         raise UserError(
@@ -75,13 +80,18 @@ def restrict(whole: Cell, space: str, text: str) -> Cell:
     return replace(whole, operations=tuple(in_order.values()))
 
 
-def _in_order(names: Sequence[str], kept: Collection[str]) -> tuple[str, ...]:
+def _in_order(
+    names: Sequence[str],
+    kept: Collection[str],
+) -> tuple[str, ...]:
     """Return the names that are kept, in their order."""
     return tuple(name for name in names if name in kept)
 
 
 def _parse_restrictions(
-    text: str, allowed: dict[str, tuple[str, ...]], space: str
+    text: str,
+    allowed: dict[str, tuple[str, ...]],
+    space: str,
 ) -> dict[str, list[str]]:
     """Return the operations that edges keep, by edge."""
     kept: dict[str, list[str]] = {}
@@ -95,13 +105,13 @@ def _parse_restrictions(
             raise UserError(
                 f"space {space}:{text}: edge {edge} comes twice; write its operations once, joined by '+'"
             )
-        kept[edge] = [name.strip() for name in joined.split("+")]
-        for name in kept[edge]:
+        names = [name.strip() for name in joined.split("+")]
+        kept[edge] = names
+        for name in names:
             if name not in allowed[edge]:
-                raise unknown(
-                    f"operation of space {space} on edge {edge}", name, allowed[edge]
-                )
-            if kept[edge].count(name) > 1:
+                title = f"operation of space {space} on edge {edge}"
+                raise unknown(title, name, allowed[edge])
+            if names.count(name) > 1:
                 raise UserError(
                     f"space {space}:{text}: edge {edge} has {name} twice; write it once"
                 )
@@ -109,9 +119,14 @@ def _parse_restrictions(
 
 
 def _incomplete(
-    part: str, text: str, allowed: dict[str, tuple[str, ...]], space: str
+    part: str,
+    text: str,
+    allowed: dict[str, tuple[str, ...]],
+    space: str,
 ) -> UserError:
-    last_edge, names = list(allowed.items())[-1]
+    """Return the error for a part of a text that restricts no edge, with an example."""
+    last_edge = list(allowed)[-1]
+    names = allowed[last_edge]
     example = f"{space}:{last_edge}={names[0]}"
     return UserError(
         f"space {space}:{text}: {part!r} restricts no edge; write an edge and the operations it keeps, "

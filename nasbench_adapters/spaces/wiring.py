@@ -1,7 +1,7 @@
-"""The two spaces in which Xie et al. (AISTATS 2021, arXiv 2009.01272) watch how a cell's wiring evolves.
+"""The two spaces of Xie et al. (AISTATS 2021, arXiv 2009.01272).
 
-One cell type, of which all layers are: two inputs (the outputs of the two layers before
-it) and nodes that sum all
+In them they watch how a cell's wiring evolves. There is one cell type, of which all
+layers are: two inputs (the outputs of the two layers before it) and nodes that sum all
 their incoming edges. The cell puts out these nodes, concatenated. `none` is an
 operation like the others: it may win, and so a search chooses the cell's depth and
 width. As in DARTS' supernet, inputs are brought to the cell's channels, poolings are
@@ -55,7 +55,10 @@ def wiring_cell(nodes: int) -> Cell:
 
 
 class WiringSpace(RestrictableSpace):
-    """Either space: its text form `|op~0|op~1|+|op~0|op~1|op~2|+…` and its macro skeleton."""
+    """Either space: the text form and the macro skeleton.
+
+    The text of a cell is `|op~0|op~1|+|op~0|op~1|op~2|+…`.
+    """
 
     def __init__(self, restrictions: str | None = None) -> None:
         super().__init__(restrictions)
@@ -84,9 +87,9 @@ class WiringSpace(RestrictableSpace):
         (choices,) = architecture.choices
         (cell,) = self.cells
         (edges,) = self.edges
-        decided = [
-            choice in edge.choices for edge, choice in zip(edges, choices, strict=False)
-        ]
+        decided = []
+        for edge, choice in zip(edges, choices, strict=False):
+            decided.append(choice in edge.choices)
         if len(choices) != len(edges) or not all(decided):
             raise ValueError(
                 f"a cell of {self.name} decides all {len(cell.edges)} edges"
@@ -94,9 +97,10 @@ class WiringSpace(RestrictableSpace):
         return format_cell(choices, cell)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the representative: every edge that leaves a node of zeros carries its first operation.
+        """Return the representative of the cells that compute the same.
 
-        That is `none`, unless a restriction takes it from the edge. A node is zero if
+        In it every edge that leaves a node of zeros carries its first operation. That
+        is `none`, unless a restriction takes it from the edge. A node is zero if
         nothing but `none` and nodes of zeros enters it. An operation of zeros is zero
         only because normalisation has no shift and is by the batch's own statistics, as
         in a supernet in training mode. By running statistics, and with the shifts that
@@ -119,21 +123,24 @@ class WiringSpace(RestrictableSpace):
         return Architecture((tuple(row),))
 
     def skeleton(self, **settings: object) -> Skeleton:
-        """Return the macro skeleton: `layers` cells of one width and size, and a linear classifier without bias.
+        """Return the macro skeleton: `layers` cells of one width and size.
+
+        The linear classifier has no bias.
 
         Settings:
             channels: of the cells' nodes (the paper's: 16); the stem has three times as
                 many.
             layers: cells (the paper's: 8).
         """
-        chosen = skeleton_settings(self.name, settings, {"channels": 16, "layers": 8})
-        channels = chosen["channels"]
-        layers = chosen["layers"]
-        assert isinstance(channels, int) and isinstance(layers, int)
-        return Skeleton(3 * channels, (Layer("cell", channels),) * layers, bias=False)
+        defaults = {"channels": 16, "layers": 8}
+        chosen = skeleton_settings(self.name, settings, defaults)
+        channels = chosen.number("channels")
+        cell = Layer("cell", channels)
+        cells = (cell,) * chosen.number("layers")
+        return Skeleton(3 * channels, cells, bias=False)
 
 
-class Minimal(WiringSpace):
+class MinimalWiring(WiringSpace):
     """Two nodes; the edge between them is the only way to be deep."""
 
     name = "minimal"
@@ -142,7 +149,7 @@ class Minimal(WiringSpace):
     whole = wiring_cell(2)
 
 
-class Wiring(WiringSpace):
+class FullWiring(WiringSpace):
     """Four nodes, connected as in DARTS' cells."""
 
     name = "wiring"

@@ -27,10 +27,10 @@ from archselect.nasbench_adapters.input_files import DAMAGED, open_plain
 from archselect.nasbench_adapters.space import DROPPED
 from archselect.nasbench_adapters.spaces.nb101 import (
     BLOCKS,
-    Module,
-    canonical_module,
-    module_hash,
-    parse_module,
+    CellGraph,
+    canonical_graph,
+    graph_hash,
+    parse_graph,
     row_of,
 )
 from archselect.nasbench_adapters.truth.long_csv import (
@@ -76,12 +76,12 @@ class _Cells:
     def __len__(self) -> int:
         return len(self._index)
 
-    def add(self, module: Module) -> int:
+    def add(self, module: CellGraph) -> int:
         """The index of a new cell.
 
         Raises UserError if it came before, written in this way or another.
         """
-        row = row_of(canonical_module(module), BLOCKS)
+        row = row_of(canonical_graph(module), BLOCKS)
         choices = np.array(
             [DROPPED if choice is None else choice for choice in row], dtype=np.int8
         ).tobytes()
@@ -129,8 +129,8 @@ def import_file(path: Path, name: str) -> TruthTable:
             digest, epochs, adjacency, operations, metrics = _payload(payload)
             text = f"{adjacency}:{operations}"
             if text not in known:
-                module = parse_module(text)
-                if module_hash(module) != digest:
+                module = parse_graph(text)
+                if graph_hash(module) != digest:
                     raise UserError(f"the hash of {module} is not {digest[:40]!r}")
                 known[text] = cells.add(module)
             valid, test = _final_accuracies(base64.b64decode(metrics))
@@ -198,7 +198,7 @@ def import_csv(path: Path, name: str) -> TruthTable:
         zip(frame["adjacency"], frame["ops"], strict=True), start=1
     ):
         try:
-            cells.add(parse_module(f"{adjacency}:{operations}"))
+            cells.add(parse_graph(f"{adjacency}:{operations}"))
         except UserError as error:
             raise UserError(f"{path}, row {row}: {error}") from error
     return cells.table(name, path, columns)

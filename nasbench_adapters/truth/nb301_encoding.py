@@ -14,7 +14,7 @@ import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import DROPPED, Cell, SearchSpace
-from archselect.nasbench_adapters.spaces.darts import Darts
+from archselect.nasbench_adapters.spaces.darts import DartsSpace
 
 _DARTS = "NetworkSelectorDatasetInfo:darts:"
 _SGD = "OptimizerSelector:sgd:"
@@ -75,8 +75,10 @@ def feature_names(space: SearchSpace) -> list[str]:
 
     Raises UserError for another space than darts.
     """
-    if space.name != Darts.name:
-        raise UserError(f"NAS-Bench-301 is of space {Darts.name}, not {space.name}")
+    if space.name != DartsSpace.name:
+        raise UserError(
+            f"NAS-Bench-301 is of space {DartsSpace.name}, not {space.name}"
+        )
     always, dropped = list(TRAINING), list[str]()
     for cell in space.cells:
         for edge, (_, target) in enumerate(cell.edges):

@@ -41,7 +41,7 @@ PROXIES: dict[str, Proxy] = {
 
 
 def _accept(name: str, candidate: Any) -> Proxy:
-    """Return what a package declares.
+    """Return the proxy that a package declares.
 
     Raises ValueError if it is no proxy, or is declared under another name.
     """

@@ -88,7 +88,11 @@ class Proxy:
     formulation: int = 1
 
     def measure(
-        self, model: nn.Module, forward: Forward, images: Tensor, labels: Tensor
+        self,
+        model: nn.Module,
+        forward: Forward,
+        images: Tensor,
+        labels: Tensor,
     ) -> float:
         """Return the score, a finite number.
 

@@ -1,4 +1,7 @@
-"""EPE-NAS: do images of one class pull the logits into different directions? (Lopes et al., ICANN 2021)"""
+"""EPE-NAS: do images of one class pull the logits into different directions?
+
+Lopes et al., ICANN 2021.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +18,33 @@ MANY_CLASSES = 100
 """Data sets of more classes than this are scored by differences between classes."""
 
 
-def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """Return the sum of `|e_c|`, with e_c the sum of `log(|correlation| + k)` over the pairs of images of class c.
+def score(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+) -> float:
+    """Return the sum of `|e_c|` over the classes c.
 
-    The correlations are those of jacob_cov; ordered pairs, an image with itself
-    included. With more than 100 classes e_c is divided by the images of the class, and
-    the score is the sum of `|e_c - e_d|` over pairs of the classes in the batch,
-    divided by their number. (There the released code counts each pair twice.) Raises
-    Undefined where a Jacobian is constant, as in a network whose logits do not depend
-    on the images.
+    e_c is the sum of `log(|correlation| + k)` over the pairs of images of class c. The
+    correlations are those of jacob_cov; ordered pairs, an image with itself included.
+    With more than 100 classes e_c is divided by the images of the class, and the score
+    is the sum of `|e_c - e_d|` over pairs of the classes in the batch, divided by their
+    number. (There the released code counts each pair twice.) Raises Undefined where a
+    Jacobian is constant, as in a network whose logits do not depend on the images.
     """
     rows, classes = jacobian(forward, images)
-    logs = (correlations(rows).abs() + K).log()
+    logarithms = (correlations(rows).abs() + K).log()
     members = F.one_hot(labels, classes).double()
-    evidence = ((logs @ members) * members).sum(dim=0)
+    with_class = logarithms @ members
+    evidence = (with_class * members).sum(dim=0)
     if classes <= MANY_CLASSES:
         return float(evidence.abs().sum())
     counts = members.sum(dim=0)
     in_batch = counts > 0
     present = evidence[in_batch] / counts[in_batch]
-    return float(torch.pdist(present[:, None], p=1).sum()) / len(present)
+    differences = torch.pdist(present[:, None], p=1)
+    return float(differences.sum()) / len(present)
 
 
 EPE_NAS = Proxy(

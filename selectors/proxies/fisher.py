@@ -1,4 +1,7 @@
-"""Fisher: how much would the loss change if channels went? (Theis et al., 2018; Turner et al., ICLR 2020)"""
+"""Fisher: how much would the loss change if channels were removed?
+
+Theis et al., 2018; Turner et al., ICLR 2020.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,26 @@ from archselect.selectors.proxies.forwards import LINEAR, listening, total
 from archselect.selectors.proxies.gradients import gradients, loss_of
 
 
-def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """Return the sum over channels k of fan_in(k) · mean over images of (sum over positions of a dL/da)² / 2.
+def score(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+) -> float:
+    """Return the sum over channels k of fan_in(k) times the channel's saliency.
 
-    a is the output of a convolution or linear map, bias included. Abdelfattah et al.
-    give each of a channel's weights the channel's saliency before they sum, hence the
-    factor: its number of weights. Raises Undefined where the loss depends on no weight.
+    That is the mean over images of (sum over positions of a dL/da)² / 2, where a is the
+    output of a convolution or linear map, bias included. Abdelfattah et al. give each
+    of a channel's weights the channel's saliency before they sum, hence the factor: its
+    number of weights. Raises Undefined where the loss depends on no weight.
     """
     calls: dict[Tensor, nn.Module] = {}
 
-    def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def note(
+        module: nn.Module,
+        _inputs: tuple[Tensor, ...],
+        output: Tensor,
+    ) -> None:
         calls[output] = module
 
     with torch.enable_grad():
@@ -28,8 +41,10 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
         slopes = gradients(loss, list(calls))
     terms = []
     for activation, slope in slopes.pairs():
-        fan_in = calls[activation].get_parameter("weight")[0].numel()
-        terms.append(_saliency(activation.detach(), slope) * fan_in)
+        weight = calls[activation].get_parameter("weight")
+        fan_in = weight[0].numel()
+        saliency = _saliency(activation.detach(), slope)
+        terms.append(saliency * fan_in)
     return total(terms)
 
 
@@ -40,7 +55,9 @@ def _saliency(activation: Tensor, slope: Tensor) -> Tensor:
         activation: (batch, channels, ...) output of a layer.
         slope: the loss' gradient by it.
     """
-    per_image = (activation * slope).reshape(*activation.shape[:2], -1).sum(dim=2)
+    batch, channels = activation.shape[:2]
+    effects = (activation * slope).reshape(batch, channels, -1)
+    per_image = effects.sum(dim=2)
     return per_image.square().mean(dim=0) / 2
 
 

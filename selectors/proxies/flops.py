@@ -1,4 +1,7 @@
-"""flops: how much work is a forward? (baseline of Krishnakumar et al., NeurIPS 2022)"""
+"""flops: how much work is a forward?
+
+A baseline of Krishnakumar et al., NeurIPS 2022.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,25 @@ from archselect.selectors.proxies.base import Domain, Forward, Proxy
 from archselect.selectors.proxies.forwards import LINEAR, listening
 
 
-def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """Return the millions of multiply-adds of convolutions and linear maps for one image: NAS-Bench-201's FLOPs.
+def score(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+) -> float:
+    """Return the millions of multiply-adds for one image.
 
+    Those of convolutions and linear maps are counted, as in NAS-Bench-201's FLOPs.
     NAS-Bench-Suite-Zero also counts normalisation (2 per entry), rectification (1) and
     pooling (9).
     """
     counts: list[int] = []
 
-    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def count(
+        module: nn.Module,
+        _inputs: tuple[Tensor, ...],
+        output: Tensor,
+    ) -> None:
         fan_in = module.get_parameter("weight")[0].numel()
         counts.append(fan_in * output[0].numel())
 

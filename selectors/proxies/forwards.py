@@ -1,4 +1,7 @@
-"""What proxies share that look at a forward: which modules it calls, and what it gives with other weights."""
+"""What proxies share that look at a forward.
+
+Which modules it calls, and what it gives with other weights.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,18 @@ Hear = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]
 
 @contextmanager
 def listening(
-    model: nn.Module, hear: Hear, kinds: tuple[type[nn.Module], ...] = (nn.Module,)
+    model: nn.Module,
+    hear: Hear,
+    kinds: tuple[type[nn.Module], ...] = (nn.Module,),
 ) -> Iterator[None]:
-    """Call `hear(module, inputs, output)` within it after every call of a module of these kinds.
+    """Call `hear(module, inputs, output)` after every call of some modules.
 
     What `hear` returns takes the place of the output, unless it is None.
+
+    Args:
+        model: whose modules are watched while the context is open.
+        hear: a forward hook.
+        kinds: classes of the modules that are watched.
     """
     modules = [module for module in model.modules() if isinstance(module, kinds)]
     hooks = [module.register_forward_hook(hear) for module in modules]
@@ -37,7 +47,11 @@ def listening(
             hook.remove()
 
 
-def reached(model: nn.Module, forward: Forward, images: Tensor) -> list[nn.Module]:
+def reached(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+) -> list[nn.Module]:
     """Return the modules that a forward calls, each once.
 
     Those that a mixture has silenced are not among them.
@@ -47,7 +61,11 @@ def reached(model: nn.Module, forward: Forward, images: Tensor) -> list[nn.Modul
     """
     modules: dict[nn.Module, None] = {}
 
-    def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def note(
+        module: nn.Module,
+        _inputs: tuple[Tensor, ...],
+        _output: Tensor,
+    ) -> None:
         modules[module] = None
 
     with listening(model, note), torch.no_grad():
@@ -56,21 +74,28 @@ def reached(model: nn.Module, forward: Forward, images: Tensor) -> list[nn.Modul
 
 
 def working(
-    model: nn.Module, forward: Forward, images: Tensor, kind: type[nn.Module]
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    kind: type[nn.Module],
 ) -> set[nn.Module]:
-    """Return the modules of a kind that are at work: the images reach them, and the logits depend on what they give.
+    """Return the modules of a kind that are at work.
 
-    A module that reads an empty node gets the same input for every image. The logits
-    have no gradient by the output of a module that nothing reads. The first two images
-    are looked at (batch statistics of 1x1 features need more than one).
+    The images reach them, and the logits depend on what they give. A module that reads
+    an empty node gets the same input for every image. The logits have no gradient by
+    the output of a module that nothing reads. The first two images are looked at (batch
+    statistics of 1x1 features need more than one).
     """
     gates: dict[Tensor, nn.Module] = {}
 
-    def gate(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        factor = torch.ones(
-            (), dtype=output.dtype, device=output.device, requires_grad=True
-        )
-        differs = inputs[0] != inputs[0][:1]
+    def gate(
+        module: nn.Module,
+        inputs: tuple[Tensor, ...],
+        output: Tensor,
+    ) -> Tensor:
+        factor = output.new_ones((), requires_grad=True)
+        features = inputs[0]
+        differs = features != features[:1]
         if bool(differs.any()):
             gates[factor] = module
         return output * factor
@@ -80,17 +105,19 @@ def working(
         if not gates:
             return set()
         slopes = torch.autograd.grad(logits.sum(), list(gates), allow_unused=True)
-    return {
-        module
-        for module, slope in zip(gates.values(), slopes, strict=True)
-        if slope is not None
-    }
+    at_work = set()
+    for module, slope in zip(gates.values(), slopes, strict=True):
+        if slope is not None:
+            at_work.add(module)
+    return at_work
 
 
 def replaced(
-    model: nn.Module, forward: Forward, tensors: Mapping[str, Tensor]
+    model: nn.Module,
+    forward: Forward,
+    tensors: Mapping[str, Tensor],
 ) -> Forward:
-    """Return `forward` with these parameters and buffers, by name, in place of the model's own.
+    """Return `forward` with other parameters and buffers.
 
     The model holds them during the call only: its own tensors are not written to and
     get no gradient.
@@ -110,7 +137,11 @@ def replaced(
 class _Call(nn.Module):
     """A closure over a model as a module that holds the model."""
 
-    def __init__(self, model: nn.Module, forward: Forward) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        forward: Forward,
+    ) -> None:
         super().__init__()
         self.model = model
         self._call = forward
@@ -122,7 +153,7 @@ class _Call(nn.Module):
 def total(terms: Iterable[Tensor]) -> float:
     """Return the sum of all entries, in float64, where sums that cancel lose nothing.
 
-    One wait for the device.
+    It waits for the device once.
     """
     sums = [term.double().sum() for term in terms]
     return float(torch.stack(sums).sum())

@@ -1,4 +1,7 @@
-"""grad_norm: how large are the gradients of one minibatch? (Abdelfattah et al., ICLR 2021)"""
+"""grad_norm: how large are the gradients of one minibatch?
+
+Abdelfattah et al., ICLR 2021.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,19 @@ from archselect.selectors.proxies.forwards import total
 from archselect.selectors.proxies.gradients import weight_gradients
 
 
-def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """Return the sum over layers of ||dL/dw||, one Euclidean norm per convolution or linear map.
+def score(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+) -> float:
+    """Return the sum over layers of ||dL/dw||.
 
-    Raises Undefined where the loss depends on no weight.
+    There is one Euclidean norm per convolution or linear map. Raises Undefined where
+    the loss depends on no weight.
     """
-    return total(
-        gradient.norm()
-        for _, gradient in weight_gradients(model, forward, images, labels)
-    )
+    pairs = weight_gradients(model, forward, images, labels)
+    return total(gradient.norm() for _, gradient in pairs)
 
 
 GRAD_NORM = Proxy(

@@ -1,8 +1,8 @@
-"""What gradient proxies share: gradients of a loss by the weights, and of the logits by the images.
+"""What gradient proxies share: gradients by the weights and by the images.
 
-The loss is the mean cross-entropy of the batch. Gradients are taken by copies that
-share the weights' memory, so that no parameter gets one and frozen parameters need not
-be thawed.
+They are those of a loss by the weights, and of the logits by the images. The loss is
+the mean cross-entropy of the batch. Gradients are taken by copies that share the
+weights' memory, so that no parameter gets one and frozen parameters need not be thawed.
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ from archselect.selectors.proxies.forwards import LINEAR, replaced
 
 
 def leaves(model: nn.Module) -> dict[str, Tensor]:
-    """Return the weights of all convolutions and linear maps by name, as leaves of a graph of their own."""
-    layers = {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, LINEAR)
-    }
-    return {
-        f"{name}.weight": layer.weight.detach().requires_grad_()
-        for name, layer in layers.items()
-    }
+    """Return the weights of all convolutions and linear maps by name.
+
+    They are leaves of a graph of their own.
+    """
+    weights = {}
+    for name, module in model.named_modules():
+        if isinstance(module, LINEAR):
+            weights[f"{name}.weight"] = module.weight.detach().requires_grad_()
+    return weights
 
 
 def loss_of(
-    model: nn.Module, forward: Forward, images: Tensor, labels: Tensor
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
 ) -> tuple[Tensor, list[Tensor]]:
     """Return the loss, and the weights as leaves of its graph.
 
@@ -60,7 +62,9 @@ class Gradients(NamedTuple):
 
 
 def gradients(
-    of: Tensor, by: Sequence[Tensor], create_graph: bool = False
+    of: Tensor,
+    by: Sequence[Tensor],
+    create_graph: bool = False,
 ) -> Gradients:
     """Return the gradients of a scalar by those of some tensors that it depends on.
 
@@ -71,11 +75,11 @@ def gradients(
 
     Raises Undefined if it depends on none: then a proxy has nothing to measure.
     """
-    values = (
-        torch.autograd.grad(of, by, create_graph=create_graph, allow_unused=True)
-        if by
-        else ()
-    )
+    values: Sequence[Tensor | None] = ()
+    if by:
+        values = torch.autograd.grad(
+            of, by, create_graph=create_graph, allow_unused=True
+        )
     present = Gradients([], [])
     for tensor, value in zip(by, values, strict=True):
         if value is not None:
@@ -89,12 +93,16 @@ def gradients(
 
 
 def weight_gradients(
-    model: nn.Module, forward: Forward, images: Tensor, labels: Tensor
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
 ) -> list[tuple[Tensor, Tensor]]:
-    """Return (weight, gradient of the loss) of the convolutions and linear maps that the loss depends on.
+    """Return each weight that the loss depends on, with the loss' gradient by it.
 
-    A weight that the mixture has silenced is not among them: it contributes nothing.
-    Raises Undefined if there is none.
+    They are those of convolutions and linear maps. A weight that the mixture has
+    silenced is not among them: it contributes nothing. Raises Undefined if there is
+    none.
     """
     with torch.enable_grad():
         loss, weights = loss_of(model, forward, images, labels)
@@ -102,10 +110,14 @@ def weight_gradients(
     return [(weight.detach(), slope) for weight, slope in slopes.pairs()]
 
 
-def jacobian(forward: Forward, images: Tensor) -> tuple[Tensor, int]:
-    """Return the gradient of the sum of all logits by each image, (batch, entries), and the number of classes.
+def jacobian(
+    forward: Forward,
+    images: Tensor,
+) -> tuple[Tensor, int]:
+    """Return the gradient of the sum of all logits by each image, and the classes.
 
-    Zeros where the logits do not depend on the images.
+    The gradient is (batch, entries), and the second value is the number of classes.
+    There are zeros where the logits do not depend on the images.
     """
     with torch.enable_grad():
         leaf = images.detach().requires_grad_()

@@ -1,4 +1,7 @@
-"""GraSP: how much would the gradient's norm change if single weights went? (Wang et al., ICLR 2020)"""
+"""GraSP: how much would the gradient's norm change if single weights were removed?
+
+Wang et al., ICLR 2020.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,23 @@ from archselect.selectors.proxies.forwards import total
 from archselect.selectors.proxies.gradients import gradients, loss_of
 
 
-def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """Return the sum over weights of -w (H g), with g the gradient of the loss and H its Hessian.
+def score(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+) -> float:
+    """Return the sum over weights of -w (H g).
 
-    The sign is that of Abdelfattah et al. H g is the gradient of g · (g held fixed).
-    Raises Undefined where the loss depends on no weight.
+    g is the gradient of the loss and H its Hessian. The sign is that of Abdelfattah et
+    al. H g is the gradient of g · (g held fixed). Raises Undefined where the loss
+    depends on no weight.
     """
     with torch.enable_grad():
         loss, weights = loss_of(model, forward, images, labels)
         g = gradients(loss, weights, create_graph=True).values
-        product = torch.stack([(part.detach() * part).sum() for part in g]).sum()
+        products = [(part.detach() * part).sum() for part in g]
+        product = torch.stack(products).sum()
         hessian_g = gradients(product, weights)
     return total(-weight.detach() * part for weight, part in hessian_g.pairs())
 

@@ -1,6 +1,7 @@
-"""jacob_cov: do different images pull the logits into different directions? (Mellor et al., 2020, first version)
+"""jacob_cov: do different images pull the logits into different directions?
 
-NASLib calls it `jacov`. Zero-Cost-PT's `jacob` is another proxy: see :mod:`.nwot`.
+Mellor et al., 2020, first version. NASLib calls it `jacov`. Zero-Cost-PT's `jacob` is
+another proxy: see :mod:`.nwot`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,18 @@ K = 1e-5
 """Keeps the logarithm and the quotient finite; the authors' value."""
 
 
-def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """Return minus the sum of log(v + k) + 1 / (v + k) over the eigenvalues v of the correlations between Jacobians.
+def score(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+) -> float:
+    """Return minus the sum of log(v + k) + 1 / (v + k) over eigenvalues v.
 
-    A Jacobian is the gradient of the sum of all logits by an image. -(number of images)
-    is the highest possible, up to k: no two are correlated. Raises Undefined where a
-    Jacobian is constant, as in a network whose logits do not depend on the images.
+    They are the eigenvalues of the correlations between Jacobians. A Jacobian is the
+    gradient of the sum of all logits by an image. -(number of images) is the highest
+    possible, up to k: no two are correlated. Raises Undefined where a Jacobian is
+    constant, as in a network whose logits do not depend on the images.
     """
     rows, _ = jacobian(forward, images)
     values = torch.linalg.eigvalsh(correlations(rows)) + K

@@ -1,4 +1,7 @@
-"""l2_norm: how large are the weights? (Abdelfattah et al., ICLR 2021, in their released code)"""
+"""l2_norm: how large are the weights?
+
+Abdelfattah et al., ICLR 2021, in their released code.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,18 @@ from archselect.selectors.proxies.base import Domain, Forward, Proxy
 from archselect.selectors.proxies.forwards import LINEAR, reached, total
 
 
-def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """Return the sum of ||w|| over the convolutions and linear maps that the forward calls, one Euclidean norm each."""
-    layers = [
-        module
-        for module in reached(model, forward, images)
-        if isinstance(module, LINEAR)
-    ]
+def score(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+) -> float:
+    """Return the sum of ||w|| over the convolutions and linear maps of the forward.
+
+    There is one Euclidean norm for each that the forward calls.
+    """
+    called = reached(model, forward, images)
+    layers = [module for module in called if isinstance(module, LINEAR)]
     return total(layer.weight.detach().norm() for layer in layers)
 
 

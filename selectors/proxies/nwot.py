@@ -1,6 +1,7 @@
-"""NWOT, "neural architecture search without training": do images activate different ReLUs? (Mellor et al., ICML 2021)
+"""NWOT, "neural architecture search without training": which ReLUs are active?
 
-The Zero-Cost-PT paper and code call it `jacob` and `nwot`.
+Do different images activate different ones? Mellor et al., ICML 2021. The Zero-Cost-PT
+paper and code call it `jacob` and `nwot`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,14 @@ from archselect.nasbench_adapters.networks.operations import Count, Rectifier
 from archselect.selectors.proxies.base import Domain, Forward, Proxy, Undefined
 
 
-def pattern_kernel(model: nn.Module, forward: Forward, images: Tensor) -> Tensor:
-    """Return how many ReLUs each pair of images agrees on: K of shape (batch, batch), float64, whole numbers.
+def pattern_kernel(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+) -> Tensor:
+    """Return how many ReLUs each pair of images agrees on.
+
+    The result K is (batch, batch), float64, of whole numbers.
 
     For a ReLU whose input is x, with b = (x > 0) flattened per image and of length d, K
     gains b b^T + (1 - b)(1 - b)^T = d + 2 b b^T - r 1^T - 1 r^T with r = diag(b b^T):
@@ -35,7 +42,10 @@ def pattern_kernel(model: nn.Module, forward: Forward, images: Tensor) -> Tensor
 
 
 def pattern_kernels(
-    model: nn.Module, forward: Forward, images: Tensor, candidates: int
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    candidates: int,
 ) -> Tensor:
     """Return K of every candidate, (candidates, batch, batch).
 
@@ -56,7 +66,9 @@ def pattern_kernels(
 
 
 class _Patterns:
-    """The sums over all rectifiers of which K consists: as K is linear in b b^T and d, these are added up.
+    """The sums over all rectifiers of which K consists.
+
+    K is linear in b b^T and d, so these are added up.
 
     Args:
         candidates: how many are scored side by side.
@@ -64,7 +76,12 @@ class _Patterns:
         device: of the images.
     """
 
-    def __init__(self, candidates: int, batch: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        candidates: int,
+        batch: int,
+        device: torch.device,
+    ) -> None:
         self._candidates = candidates
         self._batch = batch
         self._device = device
@@ -76,20 +93,23 @@ class _Patterns:
 
     def hear(
         self,
-        module: nn.Module,
-        inputs: tuple[Tensor],
+        _module: nn.Module,
+        _inputs: tuple[Tensor],
         counts: dict[str, Any],
         output: Tensor,
     ) -> None:
         """Add the pattern of a rectifier: a forward hook.
 
-        `counts` are its `seen` and `blank`.
+        Args:
+            counts: its `seen` and `blank`.
+            output: (batch, ...) or (candidates * batch, ...).
         """
         seen = _for_each(counts.get("seen", 1), self._candidates)
         blank = _for_each(counts.get("blank", 0), self._candidates)
         length = output[0].numel()
-        for k in range(self._candidates):
-            self._lengths[k] += (seen[k] + blank[k]) * length
+        for candidate in range(self._candidates):
+            times = seen[candidate] + blank[candidate]
+            self._lengths[candidate] += times * length
         overlaps = _overlaps(_active(output, self._batch))
         if len(set(seen)) == 1:
             self._overlaps.add_(overlaps, alpha=seen[0])
@@ -98,12 +118,17 @@ class _Patterns:
 
     def kernels(self) -> Tensor:
         """Return K of every candidate, (candidates, batch, batch)."""
-        own = self._overlaps.diagonal(dim1=1, dim2=2)
+        active = self._overlaps.diagonal(dim1=1, dim2=2)
+        of_columns = active[:, None]
+        of_rows = active[:, :, None]
         lengths = _column(self._lengths).to(self._device)
-        return 2 * self._overlaps - own[:, None] - own[:, :, None] + lengths
+        return 2 * self._overlaps - of_columns - of_rows + lengths
 
     def _by_candidate(self, seen: tuple[int, ...]) -> Tensor:
-        """Return the counts on the device, (candidates, 1, 1); kept, so that no forward waits for copies."""
+        """Return the counts on the device, (candidates, 1, 1).
+
+        They are kept, so that no forward waits for copies.
+        """
         if seen not in self._weights:
             self._weights[seen] = _column(seen).to(self._device)
         return self._weights[seen]
@@ -114,7 +139,11 @@ def _column(numbers: Sequence[int]) -> Tensor:
     return torch.tensor(numbers, dtype=torch.float64).view(-1, 1, 1)
 
 
-def _for_each(count: Count, candidates: int) -> tuple[int, ...]:
+def _for_each(
+    count: Count,
+    candidates: int,
+) -> tuple[int, ...]:
+    """Return a count for each candidate."""
     return (count,) * candidates if isinstance(count, int) else count
 
 
@@ -131,33 +160,44 @@ def _active(output: Tensor, batch: int) -> Tensor:
 
 
 def _overlaps(active: Tensor) -> Tensor:
-    """Return how many bits each pair of rows has in common, for each candidate or once for all.
+    """Return how many bits each pair of rows has in common.
 
     The result is (1 or candidates, batch, batch).
 
     Processors with AVX512 multiply bytes twice as fast as floats. Whole numbers below
     2^24 are exact in float32, so the order of summation does not matter.
     """
-    if (
-        active.device.type == "cpu"
-        and torch.backends.cpu.get_cpu_capability() == "AVX512"
-    ):
-        return torch.stack(
-            [torch._int_mm(rows, rows.T) for rows in active.view(torch.int8)]
-        )
+    on_cpu = active.device.type == "cpu"
+    if on_cpu and torch.backends.cpu.get_cpu_capability() == "AVX512":
+        by_candidate = active.view(torch.int8)
+        products = [torch._int_mm(rows, rows.T) for rows in by_candidate]
+        return torch.stack(products)
     rows = active.float()
     return rows @ rows.mT
 
 
 def scores(
-    model: nn.Module, forward: Forward, images: Tensor, labels: Tensor, candidates: int
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+    candidates: int,
 ) -> list[float]:
-    """Return log|det K| of every candidate; -inf where K is singular: no ReLU tells two of the images apart."""
+    """Return log|det K| of every candidate.
+
+    It is -inf where K is singular: no ReLU tells two of the images apart.
+    """
     kernels = pattern_kernels(model, forward, images, candidates)
-    return [float(value) for value in torch.linalg.slogdet(kernels).logabsdet.tolist()]
+    logarithms: list[float] = torch.linalg.slogdet(kernels).logabsdet.tolist()
+    return logarithms
 
 
-def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
+def score(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+) -> float:
     """Return log|det K|.
 
     Raises Undefined where K is singular: no ReLU tells two of the images apart.

@@ -1,4 +1,7 @@
-"""params: how many parameters? (baseline of Krishnakumar et al., NeurIPS 2022)"""
+"""params: how many parameters are there?
+
+A baseline of Krishnakumar et al., NeurIPS 2022.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,20 @@ from archselect.selectors.proxies.base import Domain, Forward, Proxy
 from archselect.selectors.proxies.forwards import reached
 
 
-def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """Return the millions of parameters of the modules that the forward calls, normalisation and biases included."""
+def score(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+) -> float:
+    """Return the millions of parameters of the modules that the forward calls.
+
+    Those of normalisation and biases are included.
+    """
     total = 0
     for module in reached(model, forward, images):
-        total += sum(
-            parameter.numel() for parameter in module.parameters(recurse=False)
-        )
+        for parameter in module.parameters(recurse=False):
+            total += parameter.numel()
     return total / 1e6
 
 

@@ -1,9 +1,10 @@
-"""plain: SNIP without the absolute value (Abdelfattah et al., ICLR 2021, in their released code)
+"""plain: SNIP without the absolute value.
 
-The loss does not change with the scale of a weight whose output is normalised by its
-batch, so that its w dL/dw sum to zero (but for the small constant under the root). In
-batch-norm mode "batch" only the weights without normalisation behind them are left: on
-NAS-Bench-201 the classifier and the two 1x1 convolutions of the stage changes.
+Abdelfattah et al., ICLR 2021, in their released code. The loss does not change with the
+scale of a weight whose output is normalised by its batch, so that its w dL/dw sum to
+zero (but for the small constant under the root). In batch-norm mode "batch" only the
+weights without normalisation behind them are left: on NAS-Bench-201 the classifier and
+the two 1x1 convolutions of the stage changes.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from archselect.selectors.proxies.forwards import total
 from archselect.selectors.proxies.gradients import weight_gradients
 
 
-def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
+def score(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+) -> float:
     """Return the sum over weights of w dL/dw.
 
     Raises Undefined where the loss depends on no weight.
     """
-    return total(
-        weight * gradient
-        for weight, gradient in weight_gradients(model, forward, images, labels)
-    )
+    pairs = weight_gradients(model, forward, images, labels)
+    return total(weight * gradient for weight, gradient in pairs)
 
 
 PLAIN = Proxy(

@@ -1,4 +1,7 @@
-"""SNIP: how much would the loss change if single weights went? (Lee et al., ICLR 2019)"""
+"""SNIP: how much would the loss change if single weights were removed?
+
+Lee et al., ICLR 2019.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,19 @@ from archselect.selectors.proxies.forwards import total
 from archselect.selectors.proxies.gradients import weight_gradients
 
 
-def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """Return the sum over weights of `|w dL/dw|`, summed over the network as in Abdelfattah et al.
+def score(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+) -> float:
+    """Return the sum over the network's weights of `|w dL/dw|`.
 
-    Raises Undefined where the loss depends on no weight.
+    The sum over the network is that of Abdelfattah et al. Raises Undefined where the
+    loss depends on no weight.
     """
-    return total(
-        (weight * gradient).abs()
-        for weight, gradient in weight_gradients(model, forward, images, labels)
-    )
+    pairs = weight_gradients(model, forward, images, labels)
+    return total((weight * gradient).abs() for weight, gradient in pairs)
 
 
 SNIP = Proxy(

@@ -1,4 +1,7 @@
-"""SynFlow: how strongly is the input connected to the output? (Tanaka et al., NeurIPS 2020)"""
+"""SynFlow: how strongly is the input connected to the output?
+
+Tanaka et al., NeurIPS 2020.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +17,25 @@ from archselect.selectors.proxies.forwards import replaced, total
 from archselect.selectors.proxies.gradients import gradients, leaves
 
 
-def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """Return log of the sum over weights of `|w dR/dw|`; R is the sum of the logits of an image of ones.
+def score(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+) -> float:
+    """Return log of the sum over weights of `|w dR/dw|`.
 
-    Every parameter is replaced by its absolute value and normalisation is left out, as
-    in Abdelfattah et al., so that neither the images nor the batch-norm mode matter. In
-    float64, and the logarithm is what NAS-Bench-Suite-Zero publishes: the sum itself
-    spans tens of orders of magnitude. Raises Undefined where input and output are not
-    connected (published there as 0), and beyond float64's range.
+    R is the sum of the logits of an image of ones. Every parameter is replaced by its
+    absolute value and normalisation is left out, as in Abdelfattah et al., so that
+    neither the images nor the batch-norm mode matter. In float64, and the logarithm is
+    what NAS-Bench-Suite-Zero publishes: the sum itself spans tens of orders of
+    magnitude. Raises Undefined where input and output are not connected (published
+    there as 0), and beyond float64's range.
     """
     tensors = dict(model.named_parameters()) | dict(model.named_buffers())
-    magnitudes = {
-        name: tensor.detach().abs().double() for name, tensor in tensors.items()
-    }
+    magnitudes = {}
+    for name, tensor in tensors.items():
+        magnitudes[name] = tensor.detach().abs().double()
     weights = [magnitudes[name].requires_grad_() for name in leaves(model)]
     ones = torch.ones_like(images[:1], dtype=torch.float64)
     with torch.enable_grad(), without_normalisation(model):
@@ -44,7 +53,7 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
 
 @contextmanager
 def without_normalisation(model: nn.Module) -> Iterator[None]:
-    """Leave out the model's batch normalisation within it: it gives back its input."""
+    """Leave out the model's batch normalisation within it: it returns its input."""
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     # An attribute of the object hides the method of its class until it is deleted.
     before = [vars(module).get("forward") for module in norms]
@@ -60,6 +69,7 @@ def without_normalisation(model: nn.Module) -> Iterator[None]:
 
 
 def _identity(features: Tensor) -> Tensor:
+    """Return the features as they are."""
     return features
 
 

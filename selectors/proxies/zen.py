@@ -1,4 +1,7 @@
-"""Zen-score: how much do the features change with a small change of the image? (Lin et al., ICCV 2021)"""
+"""Zen-score: how much do the features change with a small change of the image?
+
+Lin et al., ICCV 2021.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,13 @@ ALPHA = 0.01
 """Size of the change; the authors' value."""
 
 
-def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> float:
-    """Return log E||f(x) - f(x + alpha e)|| + the sum over batch normalisations of log s.
+def score(
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+) -> float:
+    """Return log E||f(x) - f(x + alpha e)|| + sum over batch normalisations of log s.
 
     f(x) are the features before global pooling. The images x, their change e and all
     weights are standard normal; x and e have the shape of `images`. E is the mean over
@@ -58,7 +66,8 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
     counted = working(model, gaussian, x, nn.BatchNorm2d)
     features, scale = _features(model, gaussian, x, counted)
     features_moved, _ = _features(model, gaussian, moved, counted)
-    change = (features - features_moved).double().flatten(1).norm(dim=1).mean()
+    difference = (features - features_moved).double()
+    change = difference.flatten(1).norm(dim=1).mean()
     if not bool(torch.isfinite(change)):
         raise Undefined(
             "the features are not finite; score zen in batch-norm mode 'batch', as the paper does"
@@ -68,30 +77,49 @@ def score(model: nn.Module, forward: Forward, images: Tensor, labels: Tensor) ->
     return float(change.log() + scale)
 
 
-def _normal(like: Tensor, draw: int, name: str) -> Tensor:
-    """Return standard normal numbers of the shape, type, device and layout of `like`, seeded by draw and name."""
-    generator = torch.Generator().manual_seed(stream_seed("zen", draw, name))
-    return torch.empty_like(like).copy_(
-        torch.randn(like.shape, generator=generator, dtype=like.dtype)
-    )
+def _normal(
+    like: Tensor,
+    draw: int,
+    name: str,
+) -> Tensor:
+    """Return standard normal numbers, seeded by draw and name.
+
+    Args:
+        like: has their shape, type, device and layout.
+        draw: number of the draw.
+        name: of what is drawn.
+    """
+    seed = stream_seed("zen", draw, name)
+    generator = torch.Generator().manual_seed(seed)
+    numbers = torch.randn(like.shape, generator=generator, dtype=like.dtype)
+    return torch.empty_like(like).copy_(numbers)
 
 
-def _gaussian_weights(model: nn.Module, draw: int) -> dict[str, Tensor]:
-    """Return parameters by name: convolutions and linear maps standard normal, biases zero, normalisation's scales one.
+def _gaussian_weights(
+    model: nn.Module,
+    draw: int,
+) -> dict[str, Tensor]:
+    """Return parameters by name to score with.
 
-    A layer's numbers depend on the draw and its name alone.
+    Weights of convolutions and linear maps are standard normal, biases zero and scales
+    of normalisation one. A layer's numbers depend on the draw and its name alone.
     """
     tensors: dict[str, Tensor] = {}
     for name, module in model.named_modules():
         if isinstance(module, (*LINEAR, nn.BatchNorm2d)):
             for key, parameter in module.named_parameters(recurse=False):
-                tensors[f"{name}.{key}"] = _gaussian(
-                    module, f"{name}.{key}", parameter.detach(), draw
-                )
+                full_name = f"{name}.{key}"
+                replacement = _gaussian(module, full_name, parameter.detach(), draw)
+                tensors[full_name] = replacement
     return tensors
 
 
-def _gaussian(module: nn.Module, name: str, parameter: Tensor, draw: int) -> Tensor:
+def _gaussian(
+    module: nn.Module,
+    name: str,
+    parameter: Tensor,
+    draw: int,
+) -> Tensor:
     """Return what a parameter of that name is replaced by."""
     if name.endswith(".bias"):
         return torch.zeros_like(parameter)
@@ -101,23 +129,23 @@ def _gaussian(module: nn.Module, name: str, parameter: Tensor, draw: int) -> Ten
 
 
 def _features(
-    model: nn.Module, forward: Forward, images: Tensor, counted: Set[nn.Module]
+    model: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    counted: Set[nn.Module],
 ) -> tuple[Tensor, Tensor]:
-    """Return the features before global pooling, (batch, channels, h, w), and the sum of log s over `counted`.
+    """Return the features before global pooling, and the sum of log s over `counted`.
 
-    The features are what the last module gave that ended before the classifier, the
-    last linear layer to be called, began: pooling is no module. Raises Undefined if
-    that cannot be the classifier's input before it was pooled.
+    The features are (batch, channels, height, width). The features are what the last
+    module gave that ended before the classifier, the last linear layer to be called,
+    began: pooling is no module. Raises Undefined if that cannot be the classifier's
+    input before it was pooled.
     """
     heard = _Heard(counted)
     with listening(model, heard.hear), torch.no_grad():
         forward(images)
     features = heard.features
-    if (
-        features is None
-        or features.dim() != 4
-        or features.shape[1] != heard.classifier_channels
-    ):
+    if features is None or not heard.is_classified(features):
         raise Undefined(
             "zen needs a network whose features are averaged, outside any module, for its classifier"
         )
@@ -146,8 +174,16 @@ class _Heard:
         self._counted = counted
         self._latest: Tensor | None = None
 
+    def is_classified(self, features: Tensor) -> bool:
+        """Return whether features can be the classifier's input before pooling."""
+        is_image = features.dim() == 4
+        return is_image and features.shape[1] == self.classifier_channels
+
     def hear(
-        self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor
+        self,
+        module: nn.Module,
+        inputs: tuple[Tensor, ...],
+        output: Tensor,
     ) -> None:
         """Note a module's call: a forward hook."""
         if isinstance(module, LINEAR):
@@ -158,8 +194,14 @@ class _Heard:
         self._latest = output
 
 
-def _log_scale(norm: nn.BatchNorm2d, features: Tensor) -> Tensor:
-    """Return log s, where s² is the mean of the variances that a normalisation divides by."""
+def _log_scale(
+    norm: nn.BatchNorm2d,
+    features: Tensor,
+) -> Tensor:
+    """Return log s of a normalisation.
+
+    s² is the mean of the variances that it divides by.
+    """
     if norm.training or norm.running_var is None:
         variance = features.var(dim=(0, 2, 3), correction=0)
     else:

@@ -17,13 +17,13 @@ from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces.nb101 import (
     MOST_EDGES,
     OPERATIONS,
-    Module,
-    canonical_module,
+    CellGraph,
+    canonical_graph,
+    graph_hash,
+    graph_of,
     least_numberings,
     live_vertices,
-    module_hash,
-    module_of,
-    parse_module,
+    parse_graph,
     prune,
     renumber,
 )
@@ -96,7 +96,7 @@ def modules(draw, most=7):
         bits = "".join(
             "1" if v == u + 1 else "0" for u in range(count) for v in range(count)
         )
-    return Module(
+    return CellGraph(
         bits,
         tuple(
             draw(st.lists(st.integers(0, 2), min_size=count - 2, max_size=count - 2))
@@ -114,7 +114,7 @@ def renumberings(draw, module):
         order.append(draw(st.sampled_from(free)))
         left.remove(order[-1])
     bits = renumber(module.bits, [0, *order, module.vertices - 1])
-    return Module(bits, tuple(module.operations[v - 1] for v in order))
+    return CellGraph(bits, tuple(module.operations[v - 1] for v in order))
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_every_cell_survives_the_round_trip_through_text(module):
     text = SPACE.format(architecture)
     assert text == str(module)
     assert SPACE.parse(text) == architecture
-    assert module_of(architecture.choices[0], SPACE.blocks) == module
+    assert graph_of(architecture.choices[0], SPACE.blocks) == module
     assert len(set(map(len, text.partition(":")[0].split("/")))) == 1
 
 
@@ -158,11 +158,11 @@ def test_the_columns_of_the_published_files_are_read_too():
         same = [
             f" {text} ",
             f"{bits}:input,{operations},output",
-            str(parse_module(text)),
+            str(parse_graph(text)),
         ]
         assert len({SPACE.parse(each) for each in same}) == 1
     assert (
-        str(parse_module("0100:"))
+        str(parse_graph("0100:"))
         == "01/00:"
         == SPACE.format(SPACE.parse("01/00:input,output"))
     )
@@ -212,7 +212,7 @@ def test_loose_ends_do_not_count_as_edges():
     cell = SPACE.parse(
         "011111/001110/000000/000011/000001/000000:" + ",".join(["maxpool3x3"] * 4)
     )
-    assert SPACE.module(cell).bits.count("1") <= MOST_EDGES
+    assert SPACE.cell_graph(cell).bits.count("1") <= MOST_EDGES
 
 
 def test_what_no_text_could_say_is_refused():
@@ -243,9 +243,9 @@ def test_hashes_of_all_cells_at_hand(cells):
     """The table's hashes are made with the operations in another order than the benchmark's: 1x1 before 3x3."""
     other = (1, 0, 2)
     for row in cells:
-        bits, operations = prune(parse_module(f"{row['adjacency']}:{row['ops']}"))
+        bits, operations = prune(parse_graph(f"{row['adjacency']}:{row['ops']}"))
         assert (
-            module_hash(Module(bits, tuple(other[k] for k in operations)))
+            graph_hash(CellGraph(bits, tuple(other[k] for k in operations)))
             == row["hash"]
         )
     assert len(cells) == 3522
@@ -255,8 +255,8 @@ def test_hashes_of_all_cells_at_hand(cells):
 @given(modules())
 def test_hashes_are_those_of_nasbench_pytorch(module):
     bits, operations = prune(module)
-    wanted = hash_module(Module(bits, operations).matrix, [-1, *operations, -2])
-    assert module_hash(module) == wanted
+    wanted = hash_module(CellGraph(bits, operations).matrix, [-1, *operations, -2])
+    assert graph_hash(module) == wanted
 
 
 def test_the_packages_own_hash_still_fails_on_its_own_matrix():
@@ -264,7 +264,7 @@ def test_the_packages_own_hash_still_fails_on_its_own_matrix():
 
     With a numpy matrix it agrees with ours.
     """
-    module = parse_module(TEXTS[0])
+    module = parse_graph(TEXTS[0])
     names = ["input", *(OPERATIONS[k] for k in module.operations), "output"]
     spec = ModelSpec(module.matrix, names)
     with pytest.raises(TypeError):
@@ -281,20 +281,20 @@ def test_the_packages_own_hash_still_fails_on_its_own_matrix():
 def test_the_canonical_form_does_not_depend_on_the_numbering(data):
     module = data.draw(modules())
     other = data.draw(renumberings(module))
-    assert canonical_module(other) == canonical_module(module)
-    assert module_hash(other) == module_hash(module)
+    assert canonical_graph(other) == canonical_graph(module)
+    assert graph_hash(other) == graph_hash(module)
 
 
 @settings(max_examples=50)
 @given(modules())
 def test_the_canonical_form_is_the_pruned_graph_itself(module):
-    canonical, own = canonical_module(module), prune(module)
-    assert canonical_module(canonical) == canonical == prune(canonical)
+    canonical, own = canonical_graph(module), prune(module)
+    assert canonical_graph(canonical) == canonical == prune(canonical)
     assert sorted(canonical.operations) == sorted(own.operations)
-    assert module_hash(canonical) == module_hash(module)
+    assert graph_hash(canonical) == graph_hash(module)
     architecture = SPACE.canonical(SPACE.architecture(module))
     assert SPACE.canonical(architecture) == architecture
-    assert SPACE.module(architecture) == canonical
+    assert SPACE.cell_graph(architecture) == canonical
 
 
 @settings(max_examples=50)
@@ -306,14 +306,14 @@ def test_two_cells_have_one_form_exactly_if_they_are_isomorphic(one, other):
         (one.matrix, ["in", *one.operations, "out"]),
         (other.matrix, ["in", *other.operations, "out"]),
     )
-    assert (canonical_module(one) == canonical_module(other)) == same
+    assert (canonical_graph(one) == canonical_graph(other)) == same
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_samples_are_pruned_cells_and_seeded(seed):
     cell = SPACE.sample(np.random.default_rng(seed))
     assert SPACE.parse(SPACE.format(cell)) == cell
-    assert SPACE.architecture(SPACE.module(cell)) == cell
+    assert SPACE.architecture(SPACE.cell_graph(cell)) == cell
     assert SPACE.sample(np.random.default_rng(seed)) == cell
 
 
@@ -381,8 +381,8 @@ def test_small_cells_counted_one_by_one():
             if not live_vertices(bits):
                 continue
             for operations in product(range(3), repeat=vertices - 2):
-                forms.add(canonical_module(Module(bits, operations)))
-                hashes.add(module_hash(Module(bits, operations)))
+                forms.add(canonical_graph(CellGraph(bits, operations)))
+                hashes.add(graph_hash(CellGraph(bits, operations)))
     # 1 of two vertices, 2 graphs of three with 3 labellings, and of four those counted
     # here.
     assert len(forms) == len(hashes)
@@ -399,7 +399,7 @@ def test_the_space_is_looked_up_and_not_searched():
 
 
 def test_numberings_that_give_the_least_matrix_are_its_symmetries():
-    bits = parse_module(
+    bits = parse_graph(
         "01110/00001/00001/00001/00000:" + ",".join(["maxpool3x3"] * 3)
     ).bits
     least, numberings = least_numberings(bits)

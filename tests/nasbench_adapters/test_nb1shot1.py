@@ -15,10 +15,10 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import DROPPED, Architecture
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces.nb101 import (
-    Module,
-    canonical_module,
+    CellGraph,
+    canonical_graph,
     live_vertices,
-    parse_module,
+    parse_graph,
     prune,
 )
 
@@ -150,7 +150,7 @@ def test_the_released_generator_lists_fewer_cells_than_the_space_has(
         used = np.flatnonzero(matrix.sum(axis=0) + matrix.sum(axis=1))
         bits = "".join(map(str, matrix[np.ix_(used, used)].ravel()))
         listed |= {
-            canonical_module(Module(bits, k))
+            canonical_graph(CellGraph(bits, k))
             for k in product(range(3), repeat=len(used) - 2)
         }
     with gzip.open(shared_file("nb101_cells.csv.gz"), "rt", encoding="utf-8") as file:
@@ -160,8 +160,7 @@ def test_the_released_generator_lists_fewer_cells_than_the_space_has(
             if row["source"].startswith("nas-bench-1shot1")
         ]
     assert listed == {
-        canonical_module(parse_module(f"{row['adjacency']}:{row['ops']}"))
-        for row in rows
+        canonical_graph(parse_graph(f"{row['adjacency']}:{row['ops']}")) for row in rows
     }
     assert len(listed) < len(members(space).cells) / 2
 
@@ -189,7 +188,7 @@ def test_every_architecture_survives_the_round_trip_through_text(space):
 def test_the_text_form_is_that_of_nb101_and_so_is_the_cell(space):
     for architecture in samples(space):
         cell = NB101.parse(space.format(architecture))
-        assert space.module(architecture) == NB101.module(cell)
+        assert space.cell_graph(architecture) == NB101.cell_graph(cell)
         assert space.in_truth(architecture) == NB101.canonical(cell)
         assert space.hash(architecture) == NB101.hash(cell)
         assert space.contains(cell)
@@ -202,7 +201,7 @@ def test_a_cell_as_nb101_writes_it_gives_its_representative(space):
         parsed = space.parse(NB101.format(cell))
         assert space.canonical(parsed) == space.canonical(architecture)
         assert space.in_truth(parsed) == cell
-        if space.module(architecture).vertices < space.blocks + 2:
+        if space.cell_graph(architecture).vertices < space.blocks + 2:
             assert parsed == space.canonical(parsed)
 
 
@@ -210,10 +209,10 @@ def test_a_cell_as_nb101_writes_it_gives_its_representative(space):
 def graphs_of(space):
     """The graphs of a space's cells, without operations."""
     alike = (
-        Module("".join(map(str, m.ravel())), (0,) * space.blocks)
+        CellGraph("".join(map(str, m.ravel())), (0,) * space.blocks)
         for m in connections(space)
     )
-    return {canonical_module(module).bits for module in alike}
+    return {canonical_graph(module).bits for module in alike}
 
 
 @settings(max_examples=60)
@@ -224,8 +223,8 @@ def graphs_of(space):
 )
 def test_a_cell_is_contained_exactly_if_some_architecture_is_it(space, other, seed):
     """Against all choices of parents: is one of them, pruned, the same graph?"""
-    module = other.module(other.sample(np.random.default_rng(seed)))
-    wanted = canonical_module(module).bits in graphs_of(space)
+    module = other.cell_graph(other.sample(np.random.default_rng(seed)))
+    wanted = canonical_graph(module).bits in graphs_of(space)
     assert space.contains(NB101.architecture(module)) == wanted
 
 
@@ -321,8 +320,8 @@ def test_the_number_of_distinct_cells(members):
             if used < space.blocks and bits in forms:
                 continue
             for operations in product(range(3), repeat=space.blocks):
-                forms.add(prune(Module(bits, operations)))
-        assert len({canonical_module(form) for form in forms}) == len(
+                forms.add(prune(CellGraph(bits, operations)))
+        assert len({canonical_graph(form) for form in forms}) == len(
             members(space).cells
         )
 

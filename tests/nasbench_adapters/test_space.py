@@ -193,7 +193,7 @@ def test_open_choices_overfull_nodes_and_settle_are_what_is_left_to_decide(data)
     assert [
         (edge.cell, edge.index) for edge in RULED.open_edges(decisions)
     ] == undecided
-    settled = RULED.settle(decisions)
+    settled = RULED.decide_forced_edges(decisions)
     for c, e in places:
         single = (c, e) in undecided and len(names[c, e]) == 1
         assert settled.choices[c][e] == (0 if single else decisions.choices[c][e])

@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks import Network, Supernet, mixture_of, one_hot
 from archselect.nasbench_adapters.space import NONE, OPEN, Architecture
-from archselect.nasbench_adapters.spaces import SPACES, get_space, registry, whole
+from archselect.nasbench_adapters.spaces import (
+    SPACES,
+    get_space,
+    registry,
+    unrestricted_name,
+)
 from archselect.nasbench_adapters.spaces.restrictions import RestrictableSpace
 from archselect.nasbench_adapters.truth.table import TruthTable
 
@@ -107,7 +112,7 @@ def test_every_architecture_survives_the_round_trip_through_text(space, seed):
     text = space.format(architecture)
     assert space.parse(f" {text}\n") == architecture
     # A restricted space's text is one of the whole space, and names the same graph.
-    of_whole = get_space(whole(space.name))
+    of_whole = get_space(unrestricted_name(space.name))
     assert of_whole.graph(of_whole.parse(text)) == space.graph(architecture)
 
 
@@ -229,7 +234,7 @@ def test_an_edge_keeps_the_operations_that_the_name_leaves_it():
     )
     assert space.operation_index(0, 0, "sep_conv_3x3") == 1
     assert space.undecided().choices == ((OPEN,) * 5,)
-    assert space.settle(space.undecided()).choices == ((OPEN,) * 4 + (0,),)
+    assert space.decide_forced_edges(space.undecided()).choices == ((OPEN,) * 4 + (0,),)
     assert [edge.index for edge in space.open_choices(space.undecided(), 0)] == [
         0,
         1,

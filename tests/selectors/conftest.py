@@ -221,7 +221,7 @@ def table():
 
 
 @pytest.fixture(scope="session")
-def retell_thinning():
+def retell_pruning():
     """See :func:`naive_thinning`."""
     return naive_thinning
 
@@ -233,8 +233,8 @@ def retell_filling():
 
 
 @pytest.fixture(scope="session")
-def contested():
-    """`contested(space)`: per cell type the edges that have more than one operation."""
+def open_choices():
+    """`open_choices(space)`: per cell type the edges that have more than one operation."""
     return lambda space: [
         [e for e, names in enumerate(cell.operations) if len(names) > 1]
         for cell in space.cells
@@ -242,8 +242,8 @@ def contested():
 
 
 @pytest.fixture(scope="session")
-def crowded():
-    """`crowded(space)`: per cell type the nodes that may not keep all their inputs, with those edges."""
+def overfull():
+    """`overfull(space)`: per cell type the nodes that may not keep all their inputs, with those edges."""
 
     def find(space):
         found = []

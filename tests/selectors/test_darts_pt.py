@@ -11,13 +11,13 @@ from archselect.selectors.darts_pt import DartsPT
 from archselect.selectors.selection import Decision, EdgeScore, OperationScore
 
 
-def retell(task, space, contested, crowded, retell_thinning, setting, taken):
+def retell(task, space, open_choices, overfull, retell_pruning, setting, taken):
     """The run by the protocol, told by hand: what it asks, notes, decides and tunes.
 
     `taken` are the selector's own decisions, of which only the order of edges and nodes
     is taken over: it is random.
     """
-    open_edges, full, order = contested(space), crowded(space), iter(taken)
+    open_edges, full, order = open_choices(space), overfull(space), iter(taken)
     better = "lower" if setting.score == "accuracy" else "higher"
     decisions, step = space.undecided(), 0
     told = {
@@ -71,7 +71,7 @@ def retell(task, space, contested, crowded, retell_thinning, setting, taken):
                 first = next(order)
                 node = space.cells[cell].edges[first.edge][1]
                 keep = space.cells[cell].kept[node]
-                passes, decisions = retell_thinning(
+                passes, decisions = retell_pruning(
                     decisions,
                     cell,
                     found.pop(node),
@@ -109,9 +109,9 @@ def test_every_step_is_the_protocols(
     toy,
     table_task,
     table,
-    contested,
-    crowded,
-    retell_thinning,
+    open_choices,
+    overfull,
+    retell_pruning,
     retell_filling,
     seed,
     levels,
@@ -138,7 +138,13 @@ def test_every_step_is_the_protocols(
     )
     selection = setting.select(task)
     told, decisions = retell(
-        task, space, contested, crowded, retell_thinning, setting, selection.decisions
+        task,
+        space,
+        open_choices,
+        overfull,
+        retell_pruning,
+        setting,
+        selection.decisions,
     )
     assert task.evaluations == told["evaluations"]
     assert task.tunings == told["tunings"]
@@ -153,7 +159,7 @@ def test_every_step_is_the_protocols(
     ("name", "rounds"), [("nb201", 6), ("darts", 14 + 3), ("s3", 14 + 3)]
 )
 def test_the_rounds_are_the_released_codes(table_task, table, name, rounds):
-    """DARTS: 14 rounds decide an edge of each cell, 3 thin out a node of each; tuning between any two rounds."""
+    """DARTS: 14 rounds decide an edge of each cell, 3 prune a node of each; tuning between any two rounds."""
     task = table_task(table(0, 10**6), space=get_space(name))
     selection = DartsPT().select(task)
     assert len(task.tunings) == rounds - 1
@@ -189,7 +195,7 @@ def test_the_direction_is_declared(table_task, table):
 
 
 def test_the_order_of_edges_and_nodes_is_random_and_seeded(
-    toy, contested, table_task, table
+    toy, open_choices, table_task, table
 ):
     def order(seed):
         return [
@@ -199,7 +205,7 @@ def test_the_order_of_edges_and_nodes_is_random_and_seeded(
 
     orders = [order(seed) for seed in range(200)]
     assert order(7) == orders[7]
-    for cell, edges in enumerate(contested(toy)):
+    for cell, edges in enumerate(open_choices(toy)):
         for turn in range(len(edges)):
             assert {
                 [e for c, e in taken[:7] if c == cell][turn] for taken in orders

@@ -12,9 +12,9 @@ from archselect.selectors.selection import Decision, OperationScore
 
 
 def retell(task, setting):
-    """What is scored and decided before nodes are thinned: (scores, decisions noted, decisions), told by hand."""
+    """What is scored and decided before nodes are pruned: (scores, decisions noted, decisions), told by hand."""
     space = task.space
-    contested = [
+    open_choices = [
         (c, e)
         for c, cell in enumerate(space.cells)
         for e in range(len(cell.edges))
@@ -22,8 +22,8 @@ def retell(task, setting):
     ]
     good_is_high = setting.change == "fix"
     scores, noted, decisions, latest = [], [], space.undecided(), {}
-    for step, edge in enumerate(contested):
-        for cell, e in contested[step:] if setting.rescore or step == 0 else []:
+    for step, edge in enumerate(open_choices):
+        for cell, e in open_choices[step:] if setting.rescore or step == 0 else []:
             values = []
             for k in range(len(space.cells[cell].operations[e])):
                 fixed = task.mixture(decisions.decide(cell, e, k))

@@ -31,21 +31,34 @@ def decided(draw, space):
 
 
 @st.composite
-def nodes(draw, crowded):
+def nodes(draw, overfull):
     """A space, a cell type of it and a node that has more inputs than it may keep."""
     space = get_space(draw(st.sampled_from(RULED)))
-    cell = draw(st.sampled_from([c for c, found in enumerate(crowded(space)) if found]))
-    return space, cell, draw(st.sampled_from(sorted(crowded(space)[cell])))
+    cell = draw(
+        st.sampled_from([c for c, found in enumerate(overfull(space)) if found])
+    )
+    return space, cell, draw(st.sampled_from(sorted(overfull(space)[cell])))
 
 
 class Spaced:
-    """A task of which only the space is asked for."""
+    """A task of which only the space is asked for; its mixtures are the decisions."""
 
     def __init__(self, space):
         self.space = space
 
+    def mixture(self, decisions, alphas=None):
+        return decisions
 
-def pruned(space, better, decisions, cell, index, score, restored):
+
+def pruned(
+    space,
+    better,
+    decisions,
+    cell,
+    index,
+    score,
+    restored,
+):
     """The search after a node is pruned."""
     search = Search(Spaced(space), Scale("s", better))
     search.decisions = decisions
@@ -67,10 +80,17 @@ def pruned(space, better, decisions, cell, index, score, restored):
     restored=st.booleans(),
 )
 def test_thinning_is_the_protocols(
-    crowded, retell_thinning, table, data, salt, levels, better, restored
+    overfull,
+    retell_pruning,
+    table,
+    data,
+    salt,
+    levels,
+    better,
+    restored,
 ):
     """Every question asked, in order; every score noted; the edges dropped; and the decisions after."""
-    space, cell, node = data.draw(nodes(crowded))
+    space, cell, node = data.draw(nodes(overfull))
     decisions, scores = data.draw(decided(space)), table(salt, levels)
     asked = []
 
@@ -78,14 +98,14 @@ def test_thinning_is_the_protocols(
         asked.append(without)
         return scores(without, "")
 
-    edges, keep = crowded(space)[cell][node], space.cells[cell].kept[node]
+    edges, keep = overfull(space)[cell][node], space.cells[cell].kept[node]
     told_asked = []
 
     def tell(without):
         told_asked.append(without)
         return scores(without, "")
 
-    told, wanted = retell_thinning(decisions, cell, edges, keep, tell, better, restored)
+    told, wanted = retell_pruning(decisions, cell, edges, keep, tell, better, restored)
     search = pruned(space, better, decisions, cell, node, score, restored)
     assert search.decisions == wanted
     assert asked == told_asked
@@ -109,9 +129,15 @@ def test_thinning_is_the_protocols(
     restored=st.booleans(),
 )
 def test_as_many_inputs_are_left_as_the_node_keeps_and_nothing_else_is_touched(
-    crowded, table, data, salt, levels, better, restored
+    overfull,
+    table,
+    data,
+    salt,
+    levels,
+    better,
+    restored,
 ):
-    space, cell, node = data.draw(nodes(crowded))
+    space, cell, node = data.draw(nodes(overfull))
     decisions, scores = data.draw(decided(space)), table(salt, levels)
     after = pruned(
         space, better, decisions, cell, node, lambda d: scores(d, ""), restored
@@ -122,7 +148,7 @@ def test_as_many_inputs_are_left_as_the_node_keeps_and_nothing_else_is_touched(
         for e, choice in enumerate(row)
         if choice != decisions.choices[c][e]
     }
-    edges = crowded(space)[cell][node]
+    edges = overfull(space)[cell][node]
     assert changed <= {(cell, e) for e in edges}
     assert {after.choices[c][e] for c, e in changed} == {DROPPED}
     assert len(edges) - len(changed) == space.cells[cell].kept[node]
@@ -134,10 +160,15 @@ def test_as_many_inputs_are_left_as_the_node_keeps_and_nothing_else_is_touched(
 @settings(max_examples=40)
 @given(data=st.data(), salt=salts, levels=many_levels, better=betters)
 def test_restored_edges_make_the_dropped_ones_the_worst_of_all(
-    crowded, table, data, salt, levels, better
+    overfull,
+    table,
+    data,
+    salt,
+    levels,
+    better,
 ):
     """Then every edge is judged in one and the same supernet; on ties later edges go first."""
-    space, cell, node = data.draw(nodes(crowded))
+    space, cell, node = data.draw(nodes(overfull))
     decisions, scores = data.draw(decided(space)), table(salt, levels)
     after = pruned(
         space, better, decisions, cell, node, lambda d: scores(d, ""), restored=True
@@ -145,7 +176,7 @@ def test_restored_edges_make_the_dropped_ones_the_worst_of_all(
     sign = 1 if better == "higher" else -1
     key = {
         e: (sign * scores(decisions.decide(cell, e, DROPPED), ""), -e)
-        for e in crowded(space)[cell][node]
+        for e in overfull(space)[cell][node]
     }
     dropped = {e for e in key if after.choices[cell][e] == DROPPED}
     assert max(key[e] for e in dropped) < min(key[e] for e in key if e not in dropped)

@@ -6,7 +6,12 @@ from hypothesis import strategies as st
 
 from archselect.nasbench_adapters.space import DROPPED, OPEN, Architecture
 from archselect.selectors.search import Search
-from archselect.selectors.selection import Decision, EdgeScore, OperationScore, Scale
+from archselect.selectors.selection import (
+    Decision,
+    EdgeScore,
+    OperationScore,
+    Scale,
+)
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 not_finite = st.sampled_from([float("nan"), float("inf"), -float("inf")])
@@ -221,7 +226,7 @@ def test_scores_of_one_step_and_steps_of_one_round(search):
         begun.score(second, [1, 2])
     begun.decide(first)
     begun.decide(second, [2, 1])
-    begun.new_round()
+    begun.start_over()
     begun.decide(third, [1])
     begun.decide(first, operation=1)
     selection = begun.selection(ONE)
@@ -275,7 +280,7 @@ def test_without_scores_a_node_keeps_its_first_inputs_and_with_some_it_is_an_err
     for edge in begun.open_edges():
         begun.decide(edge, operation=edge.candidates[0])
     assert begun.architecture().choices[1] == (0, 1, None, 0, None, None)
-    begun.new_round()
+    begun.start_over()
     for edge in begun.open_edges():
         values = [0.0] * len(edge.operations)
         begun.decide(

@@ -21,11 +21,11 @@ def decided(draw, space):
 
 
 @st.composite
-def pruned_s3(draw, crowded):
+def pruned_s3(draw, overfull):
     """Decisions on S3 as pruning leaves them: `none` anywhere, surplus edges dropped."""
     space = get_space("s3")
     decisions = draw(decided(space))
-    for cell, found in enumerate(crowded(space)):
+    for cell, found in enumerate(overfull(space)):
         for edges in found.values():
             for edge in draw(st.permutations(edges))[2:]:
                 decisions = decisions.decide(cell, edge, DROPPED)
@@ -34,9 +34,9 @@ def pruned_s3(draw, crowded):
 
 @settings(max_examples=40)
 @given(data=st.data())
-def test_filling_is_the_released_genotypes_rule(crowded, retell_filling, data):
+def test_filling_is_the_released_genotypes_rule(overfull, retell_filling, data):
     space = get_space("s3")
-    decisions = data.draw(pruned_s3(crowded))
+    decisions = data.draw(pruned_s3(overfull))
     architecture = fill_nodes(space, decisions).architecture()
     assert architecture == retell_filling(space, decisions)
     # It is an architecture of the space, and keeps every live choice.
@@ -49,11 +49,11 @@ def test_filling_is_the_released_genotypes_rule(crowded, retell_filling, data):
 
 @settings(max_examples=40)
 @given(data=st.data(), name=st.sampled_from([name for name in SPACES if name != "s3"]))
-def test_without_none_nothing_is_left_to_fill_nodes(crowded, data, name):
+def test_without_none_nothing_is_left_to_fill_nodes(overfull, data, name):
     """`none` stays where all edges are kept: there it is a choice."""
     space = get_space(name)
     decisions = data.draw(decided(space))
-    for c, (cell, found) in enumerate(zip(space.cells, crowded(space), strict=True)):
+    for c, (cell, found) in enumerate(zip(space.cells, overfull(space), strict=True)):
         for node, edges in found.items():
             for edge in edges[cell.kept[node] :]:
                 decisions = decisions.decide(c, edge, DROPPED)

@@ -57,9 +57,9 @@ class Retelling:
         self,
         task,
         space,
-        contested,
-        crowded,
-        thinning,
+        open_choices,
+        overfull,
+        pruning,
         filling,
         setting,
         round,
@@ -74,7 +74,7 @@ class Retelling:
         )  # the operation is kept without which the network scores worst
         self.decisions, self.step = space.undecided(), 0
         self.asked, self.scores, self.edges, self.decided = [], [], [], []
-        self.propose(contested(space), crowded(space), thinning)
+        self.propose(open_choices(space), overfull(space), pruning)
         self.candidate = filling(space, self.decisions)
 
     def ask(self, mixture, batch):
@@ -116,7 +116,7 @@ class Retelling:
         self.decided.append(Decision(self.round, self.step - 1, cell, edge, choice))
         self.decisions = self.decisions.decide(cell, edge, choice)
 
-    def propose(self, left, full, thinning):
+    def propose(self, left, full, pruning):
         order = self.setting.order
         if order == "reverse":
             left = [edges[::-1] for edges in left]
@@ -157,9 +157,9 @@ class Retelling:
             batch, known = self.fresh(), {}
             for cell, found in enumerate(full):
                 if found:
-                    self.thin(cell, found, batch, known, thinning)
+                    self.prune(cell, found, batch, known, pruning)
 
-    def thin(self, cell, found, batch, known, thinning):
+    def prune(self, cell, found, batch, known, pruning):
         node = self.space.cells[cell].edges[next(self.taken).edge][1]
         if self.setting.order == "reverse":
             node = max(found)
@@ -176,7 +176,7 @@ class Retelling:
         keep = self.space.cells[cell].kept[node]
         better = "lower" if self.lower else "higher"
         restored = self.setting.edges_restored
-        passes, self.decisions = thinning(
+        passes, self.decisions = pruning(
             self.decisions, cell, found.pop(node), keep, score, better, restored
         )
         for scores, dropped in passes:
@@ -210,9 +210,9 @@ def test_every_step_is_the_protocols(
     toy,
     table_task,
     table,
-    contested,
-    crowded,
-    retell_thinning,
+    open_choices,
+    overfull,
+    retell_pruning,
     retell_filling,
     order,
     proxy,
@@ -240,7 +240,7 @@ def test_every_step_is_the_protocols(
     batches, told = [], []
     for round in range(iterations):
         taken = [d for d in selection.decisions if d.round == round]
-        rules = (contested, crowded, retell_thinning, retell_filling)
+        rules = (open_choices, overfull, retell_pruning, retell_filling)
         told.append(Retelling(task, space, *rules, setting, round, batches, taken))
     assert task.minibatches == batches
     assert task.proxied == [each for one in told for each in one.asked]
@@ -322,7 +322,7 @@ def test_what_is_compared_is_compared_on_one_minibatch(
 
 
 def test_the_rounds_on_darts_are_the_released_codes(table_task, table):
-    """14 rounds decide an edge of each cell, 3 thin out a node of each: 17 minibatches for a candidate."""
+    """14 rounds decide an edge of each cell, 3 prune a node of each: 17 minibatches for a candidate."""
     task = table_task(table(0, 10**6), space=get_space("darts"))
     selection = ZeroCostPT(proxy="higher", iterations=1, fresh_alphas=False).select(
         task
@@ -471,7 +471,7 @@ def test_on_ties_the_first_operation_stays_and_the_last_edge_goes(table_task):
 
 
 def test_the_random_order_is_seeded_and_reaches_every_edge_and_node_first(
-    toy, contested, table_task, table
+    toy, open_choices, table_task, table
 ):
     def order(seed):
         task = table_task(table(0, 3), seed)
@@ -484,7 +484,7 @@ def test_the_random_order_is_seeded_and_reaches_every_edge_and_node_first(
     assert order(7) == orders[7]
     each = len(orders[0]) // 2  # seven edges, then three drops
     assert each == 10
-    for cell, edges in enumerate(contested(toy)):
+    for cell, edges in enumerate(open_choices(toy)):
         assert {next(e for c, e in taken if c == cell) for taken in orders} == set(
             edges
         )

@@ -35,10 +35,20 @@ class Sound(Selector):
     def score(self, task, mixture):
         return task.evaluate(mixture).accuracy
 
-    def values(self, task, search, edge):
+    def values(
+        self,
+        task,
+        search,
+        edge,
+    ):
         return [self.score(task, mixture) for mixture in search.without(edge)]
 
-    def choose(self, search, edge, values):
+    def choose(
+        self,
+        search,
+        edge,
+        values,
+    ):
         search.decide(edge, values, among=edge.candidates)
 
     def begin(self, task):
@@ -53,8 +63,8 @@ class Sound(Selector):
         return self.finish(task, search)
 
     def finish(self, task, search):
-        def without(decisions):
-            return self.score(task, search.mixture_of(decisions))
+        def without(mixture):
+            return self.score(task, mixture)
 
         for parts in search.node_rounds():
             prune_node(search, parts[0][0], without, edges_restored=False)
@@ -178,7 +188,12 @@ class TooLate(Sound):
 class Trains(Sound):
     breaks: ClassVar[str] = "untouched"
 
-    def values(self, task, search, edge):
+    def values(
+        self,
+        task,
+        search,
+        edge,
+    ):
         with torch.no_grad():
             next(task.supernet.parameters()).mul_(1.5)
         return super().values(task, search, edge)
@@ -244,7 +259,12 @@ class OtherEveryTime(Sound):
 
     breaks: ClassVar[str] = "seeded"
 
-    def values(self, task, search, edge):
+    def values(
+        self,
+        task,
+        search,
+        edge,
+    ):
         return [
             value + uuid.uuid4().int % 2 for value in super().values(task, search, edge)
         ]
@@ -256,7 +276,12 @@ class WrongDirection(Sound):
     breaks: ClassVar[str] = "honest"
     better: ClassVar[str] = "higher"
 
-    def choose(self, search, edge, values):
+    def choose(
+        self,
+        search,
+        edge,
+        values,
+    ):
         search.score(edge, values)
         search.decide(edge, operation=min(edge.candidates, key=values.__getitem__))
 

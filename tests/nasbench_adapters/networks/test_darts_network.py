@@ -18,7 +18,11 @@ from archselect.nasbench_adapters.networks import (
     mixture_of,
     one_hot,
 )
-from archselect.nasbench_adapters.networks.blocks import STEMS, AuxiliaryHead
+from archselect.nasbench_adapters.networks.blocks import (
+    STEMS,
+    AuxiliaryHead,
+    AuxiliaryShape,
+)
 from archselect.nasbench_adapters.networks.operations import Noise
 from archselect.nasbench_adapters.space import DROPPED, OPEN, Decisions
 from archselect.nasbench_adapters.spaces import get_space
@@ -125,7 +129,7 @@ def test_the_supernet_is_the_naive_one(stirred, images, name, data, training, se
     space = get_space(name)
     supernet = stirred(supernet_of(space, seed)).train(training)
     copy = naive_darts.copy_of(supernet)
-    let_noise_through(naive_darts, supernet, copy)
+    let_noise_through(supernet, copy)
     ours = leaves(data.draw(mixtures(space)))
     theirs = leaves(ours)
     x = images(4, seed=seed)
@@ -145,7 +149,7 @@ def test_the_network_is_the_naive_one(stirred, images, data, space, training, se
         training
     )
     copy = naive_darts.copy_of(network)
-    let_noise_through(naive_darts, network, copy)
+    let_noise_through(network, copy)
     x = images(4, seed=seed)
     logits, wanted = network(x), copy(x, naive_darts.ones(network))
     torch.testing.assert_close(logits, wanted, rtol=1e-8, atol=1e-9)
@@ -307,7 +311,7 @@ def test_the_imagenet_network_reads_both_outputs_of_the_stem(stirred, images):
 
 @pytest.mark.parametrize(("stride", "size", "norms"), [(3, 8, 2), (2, 7, 1)])
 def test_the_auxiliary_head_takes_features_of_one_size(stride, size, norms):
-    head = AuxiliaryHead(6, 4, stride, last_norm=norms == 2)
+    head = AuxiliaryHead(6, 4, AuxiliaryShape(stride, last_norm=norms == 2))
     assert head(torch.randn(3, 6, size, size)).shape == (3, 4)
     assert sum(isinstance(m, nn.BatchNorm2d) for m in head) == norms
     widths = [

@@ -16,7 +16,7 @@ from archselect.nasbench_adapters.networks import (
     scoring,
 )
 from archselect.nasbench_adapters.networks import execution as module
-from archselect.nasbench_adapters.networks.mixture import width
+from archselect.nasbench_adapters.networks.mixture import count_columns
 
 gpu = pytest.mark.gpu
 needs_a_gpu = pytest.mark.skipif(
@@ -30,7 +30,10 @@ def open_mixture(supernet, device="cpu", seed=0, dtype=torch.float64):
     generator = torch.Generator().manual_seed(seed)
     alphas = [
         torch.randn(
-            len(cell.edges), width(supernet.space, c), generator=generator, dtype=dtype
+            len(cell.edges),
+            count_columns(supernet.space, c),
+            generator=generator,
+            dtype=dtype,
         )
         for c, cell in enumerate(supernet.space.cells)
     ]

@@ -59,9 +59,9 @@ def test_candidates_together_are_the_candidates_one_by_one(
         change(c, edge, k) for k in range(len(supernet.space.cells[c].operations[edge]))
     ]
     if space_name in ("s4", "nb1shot1-1"):
-        assert not folded.together(mixtures)
+        assert not folded.run_together(mixtures)
         return
-    assert folded.together(mixtures)
+    assert folded.run_together(mixtures)
     with scoring(supernet, "running"):
         wanted = torch.stack([folded(x, mixture) for mixture in mixtures])
         found = folded.candidates(x, mixtures)
@@ -87,15 +87,15 @@ def test_what_goes_together(images, small_supernet):
         mixture_of(supernet.space, [zeros]),
         mixture_of(supernet.space, [zeros]),
     )
-    assert folded.together([one.without(0, 1, 2)])
-    assert folded.together([one.without(0, 1, 2), one.fixed(0, 1, 3)])
-    assert not folded.together([one.without(0, 1, 2), one.without(0, 2, 2)])
-    assert not folded.together([one.without(0, 1, 2), other.without(0, 1, 2)])
-    assert not folded.together([one.without(0, 1, 2), one])
-    assert not folded.together([one, one])
+    assert folded.run_together([one.without(0, 1, 2)])
+    assert folded.run_together([one.without(0, 1, 2), one.fixed(0, 1, 3)])
+    assert not folded.run_together([one.without(0, 1, 2), one.without(0, 2, 2)])
+    assert not folded.run_together([one.without(0, 1, 2), other.without(0, 1, 2)])
+    assert not folded.run_together([one.without(0, 1, 2), one])
+    assert not folded.run_together([one, one])
     twice = one.without(0, 1, 2)
-    assert folded.together([twice.without(0, 3, k) for k in range(5)])
-    assert not folded.together([one.without(0, 3, 0), twice.without(0, 3, 1)])
+    assert folded.run_together([twice.without(0, 3, k) for k in range(5)])
+    assert not folded.run_together([one.without(0, 3, 0), twice.without(0, 3, 1)])
 
 
 def test_which_cells_are_folded(small_supernet):

@@ -19,8 +19,8 @@ from archselect.nasbench_adapters.networks import (
     one_hot,
     scoring,
 )
-from archselect.nasbench_adapters.networks.fused import PLANS, can_fuse
-from archselect.nasbench_adapters.networks.mixture import width
+from archselect.nasbench_adapters.networks.fused import MOST_PLANS, can_fuse
+from archselect.nasbench_adapters.networks.mixture import count_columns
 from archselect.nasbench_adapters.space import Architecture
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.proxies.nwot import pattern_kernel
@@ -111,7 +111,7 @@ def test_layers_may_have_other_mixtures(images, small_supernet, name):
     generator = torch.Generator().manual_seed(0)
     alphas = [
         torch.randn(
-            len(c.edges), width(supernet.space, k), generator=generator
+            len(c.edges), count_columns(supernet.space, k), generator=generator
         ).double()
         for k, c in enumerate(supernet.space.cells)
     ]
@@ -200,7 +200,7 @@ def test_on_a_gpu_it_is_the_supernet(images, small_supernet, space_name):
         alphas = [
             torch.zeros(
                 len(cell.edges),
-                width(own.space, c),
+                count_columns(own.space, c),
                 dtype=torch.float64,
                 device=device,
                 requires_grad=True,
@@ -272,7 +272,7 @@ def test_under_autocast_it_is_near_the_supernet(images, small_supernet, name):
     found = []
     for run, own in fused_and_plain(supernet):
         alphas = [
-            torch.zeros(len(cell.edges), width(own.space, c))
+            torch.zeros(len(cell.edges), count_columns(own.space, c))
             for c, cell in enumerate(own.space.cells)
         ]
         with torch.autocast("cpu", torch.bfloat16):
@@ -324,7 +324,7 @@ def test_other_weights_by_name(images, small_supernet):
     before = [buffer.clone() for buffer in supernet.buffers()]
     tensors = {**dict(other.named_parameters()), **dict(other.named_buffers())}
     found = functional_call(
-        supernet, tensors, (images(3), mixture, FusedSupernet(supernet).way)
+        supernet, tensors, (images(3), mixture, FusedSupernet(supernet).replace_cells)
     )
     assert torch.allclose(found, other.train()(images(3), mixture), rtol=1e-9)
     assert all(
@@ -345,14 +345,14 @@ def test_depthwise_convolutions_are_left_alone_on_a_cpu(small_supernet):
 
 def test_plans_are_forgotten(images, small_supernet, monkeypatch):
     """However many supports, memory is bounded, and the answer is right."""
-    monkeypatch.setattr("archselect.nasbench_adapters.networks.fused.PLANS", 2)
+    monkeypatch.setattr("archselect.nasbench_adapters.networks.fused.MOST_PLANS", 2)
     supernet = small_supernet("nb201").train()
     fused, x = FusedSupernet(supernet), images(3)
     mixture = mixture_of(supernet.space, [torch.zeros(6, 5, dtype=torch.float64)])
     for choice in range(5):
         masked = mixture.without(0, 2, choice)
         assert torch.allclose(fused(x, masked), supernet(x, masked), rtol=1e-9)
-        assert len(fused._plans) <= 2 < PLANS
+        assert len(fused._plans) <= 2 < MOST_PLANS
 
 
 @pytest.mark.parametrize(("name", "share"), [("nb201", 0.35), ("darts", 0.35)])
@@ -363,7 +363,7 @@ def test_a_step_has_few_kernels(images, small_supernet, name, share):
         alphas = [
             torch.zeros(
                 len(cell.edges),
-                width(own.space, c),
+                count_columns(own.space, c),
                 dtype=torch.float64,
                 requires_grad=True,
             )

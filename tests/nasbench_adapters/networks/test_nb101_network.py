@@ -69,7 +69,7 @@ def naive(network, x):
 
     layers = list(network.network.layers)
     x = conv(layers[0].conv_bn_relu, x)
-    matrix = network.space.module(network.architecture).matrix
+    matrix = network.space.cell_graph(network.architecture).matrix
     last = len(matrix) - 1
     for layer in layers[1:]:
         if isinstance(layer, nn.MaxPool2d):
@@ -224,7 +224,7 @@ def test_a_sub_spaces_network_is_that_of_its_cell(images):
             ),
             build_network(
                 SPACE,
-                SPACE.architecture(space.module(architecture)),
+                SPACE.architecture(space.cell_graph(architecture)),
                 SPACE.skeleton(channels=4, cells=1),
                 3,
                 3,
@@ -256,7 +256,7 @@ def test_patterns_are_counted_at_every_relu(images):
         if isinstance(module, Rectifier):
             module.register_forward_hook(lambda *_: called.append(1))
     network(images(2).float())
-    cell = SPACE.module(network.architecture)
+    cell = SPACE.cell_graph(network.architecture)
     convolutions = sum(k < 2 for k in cell.operations) + cell.matrix[0].sum()
     assert len(called) == 1 + 3 * convolutions
 

@@ -14,7 +14,10 @@ from torch.nn import functional as F
 
 from archselect.nasbench_adapters.networks import Supernet, mixture_of, one_hot, scoring
 from archselect.nasbench_adapters.networks.flops import ForwardCost
-from archselect.nasbench_adapters.networks.operations import build_operation
+from archselect.nasbench_adapters.networks.operations import (
+    OperationShape,
+    build_operation,
+)
 from archselect.nasbench_adapters.space import DROPPED, OPEN, Cell, Decisions
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces.nb101 import layout
@@ -561,6 +564,6 @@ def test_with_the_released_momentum_running_statistics_are_the_last_batchs(image
 
 
 def test_slots_are_for_networks_side_by_side_of_one():
-    assert build_operation("slot_2", 4, 12).place == 2
+    assert build_operation("slot_2", OperationShape(4, 12)).place == 2
     with pytest.raises(ValueError, match="no module for operation 'slot_2'"):
-        build_operation("slot_2", 4, 12, replicas=2)
+        build_operation("slot_2", OperationShape(4, 12, replicas=2))

@@ -21,6 +21,7 @@ from archselect.nasbench_adapters.networks.blocks import (
 from archselect.nasbench_adapters.networks.operations import (
     AveragePool,
     ConvNorm,
+    OperationShape,
     Rectifier,
     Skip,
     build_operation,
@@ -38,7 +39,7 @@ def test_a_rectifier_is_a_relu_whoever_reads_it(images):
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_operation_keeps_the_shape(name, images):
-    module = build_operation(name, 3, 3, affine=True)
+    module = build_operation(name, OperationShape(3, 3, affine=True))
     if name == "none":
         assert module is None
     else:
@@ -46,7 +47,10 @@ def test_every_operation_keeps_the_shape(name, images):
 
 
 def test_only_convolutions_read_the_rectified_node():
-    built = {name: build_operation(name, 3, 3, affine=False) for name in OPERATIONS[1:]}
+    built = {
+        name: build_operation(name, OperationShape(3, 3, affine=False))
+        for name in OPERATIONS[1:]
+    }
     assert {name for name, module in built.items() if module.reads_rectified} == {
         "nor_conv_1x1",
         "nor_conv_3x3",
@@ -55,7 +59,7 @@ def test_only_convolutions_read_the_rectified_node():
 
 def test_an_operation_without_module_is_an_error():
     with pytest.raises(ValueError, match="no module for operation 'big_conv_3x3'"):
-        build_operation("big_conv_3x3", 3, 3, affine=True)
+        build_operation("big_conv_3x3", OperationShape(3, 3, affine=True))
 
 
 def test_skip_is_the_identity(images):
@@ -114,7 +118,7 @@ def test_pooling_goes_round_a_wrong_gradient(images, monkeypatch):
 @pytest.mark.parametrize("name", dict.fromkeys((*OPERATIONS, *DARTS)))
 def test_gradients_are_the_same_on_a_gpu(name, stride):
     """In the format and precision in which networks run there."""
-    module = build_operation(name, 16, 16, affine=True, stride=stride)
+    module = build_operation(name, OperationShape(16, 16, affine=True, stride=stride))
     if module is None:
         return
     generator = torch.Generator().manual_seed(0)
@@ -179,7 +183,8 @@ def test_every_operation_of_darts_keeps_channels_and_divides_the_size(
 ):
     for pools in (True, False):
         module = build_operation(
-            name, 4, 4, stride=stride, affine=False, normalised_pools=pools
+            name,
+            OperationShape(4, 4, stride=stride, affine=False, normalised_pools=pools),
         ).double()
         assert module(images(2, channels=4, size=6)).shape == (
             2,
@@ -195,7 +200,8 @@ def test_every_operation_of_darts_keeps_channels_and_divides_the_size(
 def test_every_operation_of_darts_is_the_naive_one(images, name, stride, affine):
     """In training and evaluation mode, of features that have negative entries too."""
     module = build_operation(
-        name, 4, 4, stride=stride, affine=affine, normalised_pools=not affine
+        name,
+        OperationShape(4, 4, stride=stride, affine=affine, normalised_pools=not affine),
     ).double()
     mine = naive_darts.operation(name, 4, stride, affine).double()
     layers = [
@@ -217,7 +223,7 @@ def test_operations_of_darts_that_begin_with_a_relu_read_the_rectified_node():
         (name, stride)
         for name in (*DARTS, "noise")
         for stride in (1, 2)
-        if build_operation(name, 4, 4, stride=stride).reads_rectified
+        if build_operation(name, OperationShape(4, 4, stride=stride)).reads_rectified
     }
     convolutions = [name for name in DARTS if "conv" in name]
     assert reading == {*product(convolutions, (1, 2)), ("skip_connect", 2)}
@@ -228,7 +234,7 @@ def test_operations_of_darts_that_begin_with_a_relu_read_the_rectified_node():
 def test_replicas_of_an_operation_do_not_mix(name, stride, images):
     """And they put out the channels of a replica side by side, as the next operation expects them."""
     module = build_operation(
-        name, 4, 4, stride=stride, replicas=3, normalised_pools=True
+        name, OperationShape(4, 4, stride=stride, replicas=3, normalised_pools=True)
     ).double()
     x = images(2, channels=12, size=6)
     changed = x.clone()
@@ -258,7 +264,8 @@ def test_features_are_joined_within_each_replica(widths, replicas):
 def test_noise_is_drawn_by_place():
     x = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     first, second, again = (
-        build_operation("noise", 3, 3, place=place)(x) for place in (0, 1, 0)
+        build_operation("noise", OperationShape(3, 3, place=place))(x)
+        for place in (0, 1, 0)
     )
     assert torch.equal(first, again)
     assert not (first == second).any()

@@ -19,9 +19,9 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces.nb101 import (
     OPERATIONS,
-    Module,
-    canonical_module,
-    module_hash,
+    CellGraph,
+    canonical_graph,
+    graph_hash,
 )
 from archselect.nasbench_adapters.truth import import_truth, landscape, open_truth, rank
 from archselect.nasbench_adapters.truth.nb101_file import (
@@ -89,7 +89,7 @@ def metrics(epochs, valid, test):
 def payload(module, epochs, valid, test, **changes):
     names = ",".join(["input", *(OPERATIONS[k] for k in module.operations), "output"])
     fields = {
-        "hash": module_hash(module),
+        "hash": graph_hash(module),
         "epochs": epochs,
         "adjacency": module.bits,
         "operations": names,
@@ -111,8 +111,8 @@ def record(data):
 def some_modules(count, space=SPACE, seed=0):
     rng, found = np.random.default_rng(seed), {}
     while len(found) < count:
-        module = space.module(space.sample(rng))
-        found.setdefault(canonical_module(module), module)
+        module = space.cell_graph(space.sample(rng))
+        found.setdefault(canonical_graph(module), module)
     return list(found.values())
 
 
@@ -166,7 +166,7 @@ def test_a_cell_is_found_however_it_is_written(released):
     old = [*range(size - 2), size - 1]
     matrix[np.ix_(old, old)] = module.matrix
     matrix[0, size - 2] = 1
-    other = Module("".join(map(str, matrix.ravel())), (*module.operations, 2))
+    other = CellGraph("".join(map(str, matrix.ravel())), (*module.operations, 2))
     key = ("cifar10", "test", 108)
     assert table.lookup(SPACE.architecture(other), *key) == table.lookup(
         SPACE.architecture(module), *key
@@ -359,8 +359,8 @@ def test_no_bytes_do_worse_than_a_user_error(tmp_path_factory, data):
 
 
 def test_a_cell_under_two_texts_and_too_many_trials(tmp_path):
-    module = Module("0110000100010000", (0, 1))
-    other = Module("0110000100010000", (1, 0))
+    module = CellGraph("0110000100010000", (0, 1))
+    other = CellGraph("0110000100010000", (1, 0))
     refused(
         tmp_path,
         record(payload(module, 4, 0.5, 0.5)) + record(payload(other, 4, 0.5, 0.5)),

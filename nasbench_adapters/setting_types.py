@@ -1,0 +1,28 @@
+"""Types of optimisers' and selectors' settings, with the values they can have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from archselect.nasbench_adapters.limits import (
+    MOST_BATCHES,
+    MOST_EPOCHS,
+    MOST_IMAGES_AT_ONCE,
+)
+
+Epochs = Annotated[int, Field(ge=0, le=MOST_EPOCHS)]
+"""Number of epochs, which may be none."""
+EpochsFromOne = Annotated[int, Field(ge=1, le=MOST_EPOCHS)]
+"""Number of epochs, at least one."""
+BatchSize = Annotated[int, Field(ge=2, le=MOST_IMAGES_AT_ONCE)]
+"""Images per batch; normalisation needs two."""
+Batches = Annotated[int, Field(ge=1, le=MOST_BATCHES)]
+"""Number of batches, or of repetitions that take some batches each."""
+Positive = Annotated[float, Field(gt=0)]
+"""Number above zero."""
+NonNegative = Annotated[float, Field(ge=0)]
+"""Number of at least zero."""
+Share = Annotated[float, Field(ge=0, lt=1)]
+"""Number of at least zero and below one."""
