@@ -146,7 +146,7 @@ def truths() -> Listing:
     from archselect.nasbench_adapters.truth import list_truths
 
     return ["name", "what", "here", "how to get it"], [
-        [t.name, t.summary, "present" if t.present else "absent", t.how]
+        [t.name, t.summary, "present" if t.present else "absent", t.command]
         for t in list_truths()
     ]
 

@@ -251,7 +251,7 @@ def operation_scores(
 ) -> None:
     """Correlate scores of operations, such as papers release them, with what the operations are worth."""
     from archselect.benchmarks.plan.preflight import check_truth, check_writable
-    from archselect.benchmarks.runs.run import survey
+    from archselect.benchmarks.runs.run import describe_truths
     from archselect.benchmarks.scoring.operation_files import read_operation_scores
     from archselect.nasbench_adapters.spaces import get_space
     from archselect.reports.page.write import for_terminal, write_table
@@ -287,7 +287,7 @@ def operation_scores(
     oracles = {name: oracle_in(scorers, name) for name in oracle or []}
     notes = []
     if truth is not None:
-        (landscape,) = survey([truth], [space])
+        (landscape,) = describe_truths([truth], [space])
         oracles |= oracles_of(landscape)
         notes.append(
             "best-acc is the highest accuracy (of cells and trials), avg-acc the mean, of the cells that have the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +15,10 @@ from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 if TYPE_CHECKING:
     from archselect.nasbench_adapters.truth import (
         Column,
+        GroundTruth,
         Imported,
-        Surrogate,
-        TruthTable,
     )
+    from archselect.nasbench_adapters.truth.ground_truth import StoredAccuracies
 
 
 def list_columns(
@@ -26,31 +27,21 @@ def list_columns(
     ] = None,
 ) -> None:
     """List the truths, or the columns of one."""
-    from archselect.nasbench_adapters.truth import Surrogate, TruthTable, open_truth
-    from archselect.nasbench_adapters.truth.table import MEASURED
+    from archselect.nasbench_adapters.truth import open_truth
 
     if name is None:
         print_table("truths", *truths())
         return
     truth = open_truth(name)
-    held = (
-        "any architecture"
-        if isinstance(truth, Surrogate)
-        else f"{len(truth)} architectures"
-    )
-    told = (
-        ""
-        if isinstance(truth, TruthTable) and truth.provenance == MEASURED
-        else f"It is {truth.how()}. "
-    )
+    provenance = "" if truth.measured else f"It is {truth.describe_provenance()}. "
     print_table(
-        f"{truth.name}: {held} of {truth.space.name}",
+        f"{truth.name}: {truth.describe_coverage()} of {truth.space.name}",
         ["dataset", "split", "epochs", "trials", "architectures"],
         [
             [c.dataset, c.split, str(c.epochs), ", ".join(c.seeds), str(c.count)]
             for c in truth.columns
         ],
-        f"{truth.origin} {told}Licence: {truth.licence}. Checksum {truth.checksum[:16]}.",
+        f"{truth.origin} {provenance}Licence: {truth.licence}. Checksum {truth.checksum[:16]}.",
     )
 
 
@@ -72,9 +63,7 @@ def lookup(
     ],
 ) -> None:
     """Print every trial of an architecture, or what a surrogate predicts, their mean, and its rank."""
-    from archselect.nasbench_adapters.truth import Surrogate, check_column, open_truth
-    from archselect.nasbench_adapters.truth.landscape import rank
-    from archselect.nasbench_adapters.truth.table import MEASURED
+    from archselect.nasbench_adapters.truth import check_column, open_truth, rank
 
     truth = open_truth(table)
     faults = Faults()
@@ -86,14 +75,14 @@ def lookup(
     cell = truth.space.parse(architecture)
     trials = truth.lookup(cell, dataset, split, epochs)
     place, of = rank(truth, cell, dataset, split, epochs)
-    if isinstance(truth, Surrogate):
-        say(f"{trials.mean:.2f} %, {truth.how()}")
+    if truth.predicts:
+        say(f"{trials.mean:.2f} %, {truth.describe_provenance()}")
         say(
             f"rank {place} among the accuracies of the {of} architectures of '{truth.reference.name}'"
         )
         return
-    if truth.provenance != MEASURED:
-        say(f"looked up, but {truth.how()}")
+    if not truth.measured:
+        say(f"looked up, but {truth.describe_provenance()}")
     for seed, accuracy in zip(trials.seeds, trials.accuracies, strict=True):
         say(f"seed {seed}: {accuracy:.2f} %")
     say(
@@ -206,15 +195,14 @@ def import_table(
 
 def _show_imported(name: str, imported: Imported) -> None:
     """Print what an import understood: columns, cells, trials, range of accuracies, and the rows it left out."""
-    from archselect.nasbench_adapters.truth import TruthTable
-
     truth = imported.truth
-    if isinstance(truth, TruthTable):
-        trials = sum(truth.extent(*column.key).trials for column in truth.columns)
+    table = truth.reference
+    if not truth.predicts:
+        trials = sum(table.extent(*column.key).trials for column in truth.columns)
         read = trials + len(imported.left_out)
         left_out = f" of {read:,} rows" if imported.left_out else ""
         print_table(
-            f"{name}: {len(truth)} architectures of {truth.space.name}, {trials:,} trials{left_out}",
+            f"{name}: {len(table)} architectures of {truth.space.name}, {trials:,} trials{left_out}",
             [
                 "data set",
                 "split",
@@ -224,24 +212,25 @@ def _show_imported(name: str, imported: Imported) -> None:
                 "lowest %",
                 "highest %",
             ],
-            [_column_row(truth, column) for column in truth.columns],
-            f"{truth.how()}, {truth.origin}",
+            [_column_row(table, column) for column in truth.columns],
+            f"{truth.describe_provenance()}, {truth.origin}",
             ["epochs", "architectures", "lowest %", "highest %"],
         )
     else:
         say(
-            f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}"
+            f"{name}: {truth.describe_coverage()} of {truth.space.name}, {truth.describe_columns()}, "
+            f"{truth.describe_provenance()}"
         )
-    if isinstance(truth, TruthTable):
-        _show_low(truth)
+    if not truth.predicts:
+        _show_low(table, truth.columns)
     if imported.replaced is not None:
         say(f"Replaced the truth '{name}' that was there: {imported.replaced}")
     _show_left_out(imported)
     say(f"Kept at {imported.path}")
 
 
-def _column_row(truth: TruthTable, column: Column) -> list[str]:
-    extent = truth.extent(*column.key)
+def _column_row(table: StoredAccuracies, column: Column) -> list[str]:
+    extent = table.extent(*column.key)
     fewest, most = extent.fewest, extent.most
     return [
         column.dataset,
@@ -254,14 +243,14 @@ def _column_row(truth: TruthTable, column: Column) -> list[str]:
     ]
 
 
-def _show_low(truth: TruthTable) -> None:
+def _show_low(table: StoredAccuracies, columns: Sequence[Column]) -> None:
     """Print how many accuracies could be shares of one among per cents, if there are any."""
     low = 0
     trials = 0
-    for column in truth.columns:
-        accuracies = truth.matrix(*column.key)
+    for column in columns:
+        accuracies = table.matrix(*column.key)
         low += int(((accuracies > 0) & (accuracies <= 1)).sum())
-        trials += truth.extent(*column.key).trials
+        trials += table.extent(*column.key).trials
     if low:
         say(
             f"{low:,} of {trials:,} accuracies {'is' if low == 1 else 'are'} at most 1 %"
@@ -306,7 +295,7 @@ def fit(
     compared with what the number of parameters alone says; see docs/surrogates.md.
     """
     from archselect.benchmarks.plan.parameters import count_rows, network_of
-    from archselect.nasbench_adapters.truth import Surrogate, fit_truth, open_truth
+    from archselect.nasbench_adapters.truth import fit_truth, open_truth
 
     with progress(f"fitting and cross-validating on {table}"):
         path = fit_truth(
@@ -319,12 +308,12 @@ def fit(
             parameters=count_rows,
         )
     truth = open_truth(name)
-    assert isinstance(truth, Surrogate)
     tried = ", ".join(
         f"{form} {tau:.3f}" for form, tau in truth.details["tau of each form"].items()
     )
     say(
-        f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}."
+        f"{name}: {truth.describe_coverage()} of {truth.space.name}, {truth.describe_columns()}, "
+        f"{truth.describe_provenance()}."
     )
     say(compared(truth, network_of(truth.space.name)))
     say(
@@ -332,7 +321,7 @@ def fit(
     )
 
 
-def compared(truth: Surrogate, network: str) -> str:
+def compared(truth: GroundTruth, network: str) -> str:
     """Return in words how a surrogate compares with the number of parameters alone.
 
     Args:
@@ -376,7 +365,7 @@ def build(
     """
     from archselect.benchmarks.plan.preflight import check_writable
     from archselect.benchmarks.runs.truth_building import RECIPES, build_table
-    from archselect.nasbench_adapters.truth import KNOWN
+    from archselect.nasbench_adapters.truth.catalogue import KNOWN
 
     faults = Faults()
     if name in KNOWN:

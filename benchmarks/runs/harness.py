@@ -31,7 +31,7 @@ from archselect.benchmarks.runs.kept import (
 from archselect.benchmarks.runs.run import (
     Landscapes,
     Runner,
-    survey,
+    describe_truths,
     trained_accuracy,
     trained_landscape,
 )
@@ -146,7 +146,7 @@ def run_study(
     folder = Folder(root)
     parts = [part for data in study.data for part in data.truth]
     # Before the data are read, for which they may be downloaded.
-    landscapes = survey(parts, [space.name for space in study.spaces])
+    landscapes = describe_truths(parts, [space.name for space in study.spaces])
     jobs = span(study, data_dir)
     _check_batches(jobs)
     with held(root):

@@ -58,9 +58,8 @@ from archselect.nasbench_adapters.networks.operations import operation_parameter
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import open_truth
+from archselect.nasbench_adapters.truth.ground_truth import GroundTruth, Trials
 from archselect.nasbench_adapters.truth.landscape import landscape, rank
-from archselect.nasbench_adapters.truth.surrogate import GroundTruth, Surrogate
-from archselect.nasbench_adapters.truth.table import PREDICTED, Trials, TruthTable
 from archselect.selectors.base import Scale, Selection
 
 Landscapes = Mapping[TruthPart, str]
@@ -240,7 +239,7 @@ class Runner:
             accuracies=[
                 self._accuracy(part, space, selection)
                 for part in job.supernet.data.truth
-                if self._truth(part.table).speaks_for(space)
+                if self._truth(part.table).covers(space)
             ],
             cost=Cost(
                 phases=trained.cost.times | clock.times(),
@@ -296,7 +295,7 @@ class Runner:
     def _check_truths(self, job: RunJob, space: SearchSpace) -> None:
         """Raise UserError if a truth is not the one that the command read."""
         for part in job.supernet.data.truth:
-            if part in self._landscapes and self._truth(part.table).speaks_for(space):
+            if part in self._landscapes and self._truth(part.table).covers(space):
                 here = landscape_id(self._truth_of(part.table, space.name), part)
                 check_truth(part.table, here, self._landscapes[part])
 
@@ -321,13 +320,11 @@ class Runner:
         return Accuracy(
             landscape=landscape_id(truth, part),
             source="predicted"
-            if isinstance(truth, Surrogate)
+            if truth.predicts
             else "looked up"
             if found
             else "not in the table",
-            surrogate_tau=truth.agreement.tau
-            if isinstance(truth, Surrogate) and truth.agreement
-            else None,
+            surrogate_tau=truth.agreement.tau if truth.agreement else None,
             trials=list(found.accuracies) if found else [],
             trial_seeds=list(found.seeds) if found else [],
             mean=found.mean if found else None,
@@ -448,7 +445,9 @@ def trained_landscape(plan: TrainingPlan) -> Landscape:
     )
 
 
-def survey(parts: Sequence[TruthPart], spaces: Sequence[str]) -> list[Landscape]:
+def describe_truths(
+    parts: Sequence[TruthPart], spaces: Sequence[str]
+) -> list[Landscape]:
     """The landscapes of a study's truths.
 
     Raises UserError if a truth or column is not there, of another space, or of several
@@ -461,7 +460,7 @@ def survey(parts: Sequence[TruthPart], spaces: Sequence[str]) -> list[Landscape]
         fitting = [
             space
             for space in map(get_space, dict.fromkeys(spaces))
-            if opened.speaks_for(space)
+            if opened.covers(space)
         ]
         if not fitting:
             raise UserError(
@@ -476,8 +475,8 @@ def survey(parts: Sequence[TruthPart], spaces: Sequence[str]) -> list[Landscape]
         numbers = landscape(truth, part.dataset, part.split, part.epochs)
         size = truth.space.size
         if (
-            isinstance(truth, TruthTable)
-            and truth.space.whole_tables
+            truth.space.whole_tables
+            and not truth.predicts
             and numbers.architectures < size
         ):
             raise UserError(
@@ -485,7 +484,7 @@ def survey(parts: Sequence[TruthPart], spaces: Sequence[str]) -> list[Landscape]
                 f"on {part.dataset}/{part.split} at {part.epochs} epochs: use a whole table, or fit a surrogate on it "
                 "('archselect truth fit')"
             )
-        agreement = truth.agreement if isinstance(truth, Surrogate) else None
+        agreement = truth.agreement
         found.append(
             Landscape(
                 id=landscape_id(truth, part),
@@ -496,11 +495,9 @@ def survey(parts: Sequence[TruthPart], spaces: Sequence[str]) -> list[Landscape]
                 epochs=part.epochs,
                 origin=truth.origin,
                 checksum=truth.checksum,
-                surrogate=isinstance(truth, Surrogate),
+                surrogate=truth.predicts,
                 agreement=records.Agreement(**vars(agreement)) if agreement else None,
-                provenance="predicted"
-                if truth.reference.provenance == PREDICTED
-                else "measured",
+                provenance=truth.reference.provenance,
                 space_size=None if numbers.architectures == size else size,
                 operation_parameters=operation_parameters(truth.space),
                 **vars(numbers),

@@ -31,7 +31,9 @@ from archselect.nasbench_adapters.networks import Network
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth.table import TruthTable, flatten
+from archselect.nasbench_adapters.truth.choices import flatten
+from archselect.nasbench_adapters.truth.ground_truth import ColumnKey
+from archselect.nasbench_adapters.truth.table import ColumnData, TruthTable
 
 PART = 16
 SPLITS = ("valid", "test")
@@ -254,7 +256,7 @@ def build_table(
             [flatten(architecture) for architecture in space.representatives]
         ),
         columns={
-            (recipe.dataset, split, recipe.epochs): (
+            ColumnKey(recipe.dataset, split, recipe.epochs): ColumnData(
                 seeds,
                 100 * right[split] / len(images.index(split)),
             )

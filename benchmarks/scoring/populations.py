@@ -16,14 +16,14 @@ from archselect.nasbench_adapters.input_files import expand
 from archselect.nasbench_adapters.limits import MOST_CELLS_SAMPLED
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
-from archselect.nasbench_adapters.truth import Surrogate, open_truth
-from archselect.nasbench_adapters.truth.long_csv import (
+from archselect.nasbench_adapters.truth import open_truth
+from archselect.nasbench_adapters.truth.choices import unflatten
+from archselect.nasbench_adapters.truth.frames import (
     columns_of,
     read_frame,
     refuse_long_rows,
 )
 from archselect.nasbench_adapters.truth.rows import Rows, check_per_cent
-from archselect.nasbench_adapters.truth.table import unflatten
 
 ALIASES = {"jacov": "jacob_cov", "jacob": "nwot"}
 """Other names of proxies in published files (NASLib's, Zero-Cost-PT's)."""
@@ -227,7 +227,7 @@ def _sample(space: SearchSpace, amount: int, seed: int) -> Population:
 
 def _top(space: SearchSpace, share: float, truth: TruthPart) -> Population:
     table = open_truth(truth.table)
-    if isinstance(table, Surrogate):
+    if table.predicts:
         raise UserError(
             f"--cells top:{share:g} needs a table; '{truth.table}' is a surrogate"
         )
@@ -239,7 +239,9 @@ def _top(space: SearchSpace, share: float, truth: TruthPart) -> Population:
     # One of each class: its representative, or, where the table does not hold that, the
     # first one it holds.
     classes: dict[Architecture, Architecture] = {}
-    for architecture in (unflatten(space, row) for row in within.architectures):
+    for architecture in (
+        unflatten(space, row) for row in within.reference.architectures
+    ):
         canonical = space.canonical(architecture)
         if canonical not in classes:
             classes[canonical] = architecture if mean(canonical) is None else canonical
@@ -317,7 +319,7 @@ def _looked_up(
     space: SearchSpace, population: Population, column: TruthPart
 ) -> Population:
     truth = open_truth(column.table)
-    if not truth.speaks_for(space):
+    if not truth.covers(space):
         raise UserError(
             f"truth '{column.table}' is of space {truth.space.name}, not of {space.name}"
         )
@@ -336,7 +338,7 @@ def _looked_up(
     )
     return population.model_copy(
         update={
-            "truth": f"{_said(column)}, mean of {many}, {truth.how()}",
+            "truth": f"{_said(column)}, mean of {many}, {truth.describe_provenance()}",
             "trials": [[float(value) for value in trials] for trials in found],
         }
     )

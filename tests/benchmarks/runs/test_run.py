@@ -6,14 +6,15 @@ import torch
 
 from archselect.benchmarks.plan.jobs import span
 from archselect.benchmarks.plan.study import TruthPart, read_study
-from archselect.benchmarks.runs.run import Runner, landscape_id, survey
+from archselect.benchmarks.runs.run import Runner, describe_truths, landscape_id
 from archselect.benchmarks.store.facts import content_id, read_fact, write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Landscape, Record
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth import fitting, open_truth
-from archselect.nasbench_adapters.truth.table import PREDICTED, TableBuilder
+from archselect.nasbench_adapters.truth import fitting, forms, open_truth
+from archselect.nasbench_adapters.truth.ground_truth import PREDICTED
+from archselect.nasbench_adapters.truth.table_builder import TableBuilder
 
 CPU = torch.device("cpu")
 
@@ -169,7 +170,7 @@ def test_what_is_edited_while_a_study_runs_is_refused(runner, write_study, tmp_p
 
 
 def test_the_survey_of_the_truths(small_truth):
-    (found,) = survey([part(small_truth)], ["nb201"])
+    (found,) = describe_truths([part(small_truth)], ["nb201"])
     table = open_truth(str(small_truth))
     assert found.id == landscape_id(table, part(small_truth))
     assert found.id == content_id([table.checksum, "made-up", "made-up", "test", 1])
@@ -195,18 +196,18 @@ def test_the_survey_refuses_what_is_not_there(small_truth, tmp_path):
         UserError,
         match=r"has no made-up/tset at 1 epoch: did you mean the split 'test'",
     ):
-        survey([part(small_truth, split="tset")], ["nb201"])
+        describe_truths([part(small_truth, split="tset")], ["nb201"])
     with pytest.raises(
         UserError,
         match=r"has no made-up/test at 2 epochs: it has made-up/test at 1 epoch",
     ):
-        survey([part(small_truth, epochs=2)], ["nb201"])
+        describe_truths([part(small_truth, epochs=2)], ["nb201"])
     with pytest.raises(UserError, match="is of space nb201, not of darts"):
-        survey([part(small_truth)], ["darts"])
+        describe_truths([part(small_truth)], ["darts"])
     with pytest.raises(
         UserError, match=r"no truth table at .*absent.npz: 'archselect truth list'"
     ):
-        survey([part(tmp_path / "absent.npz")], ["nb201"])
+        describe_truths([part(tmp_path / "absent.npz")], ["nb201"])
 
 
 @pytest.fixture
@@ -275,7 +276,7 @@ def test_what_a_table_does_not_hold_is_said_and_the_selection_kept(
 def test_a_record_of_a_surrogate_says_that_it_is_one(
     runner, jobs, parts_of_the_truth, nb201, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(fitting, "ROUNDS", 20)
+    monkeypatch.setattr(forms, "ROUNDS", 20)
     rng = np.random.default_rng(0)
     path = parts_of_the_truth(
         "part", {nb201.canonical(nb201.sample(rng)) for _ in range(120)}
@@ -294,7 +295,7 @@ def test_a_record_of_a_surrogate_says_that_it_is_one(
     assert accuracy.rank == 1 + int((means > accuracy.mean).sum())
     scored = [nb201.parse(s.architecture) for s in record.selected.architecture_scores]
     assert accuracy.scored == pytest.approx(surrogate.predict(scored))
-    (found,) = survey([part(tmp_path / "fitted.npz")], ["nb201"])
+    (found,) = describe_truths([part(tmp_path / "fitted.npz")], ["nb201"])
     assert found.id == accuracy.landscape
     assert (found.surrogate, found.truth, found.architectures) == (
         True,
@@ -315,7 +316,7 @@ def test_a_hole_in_a_truth_that_could_be_whole_is_an_error_before_anything_runs(
         UserError,
         match=r"has 100 of 15,625 architectures of nb201 .*'archselect truth fit'",
     ):
-        survey([part(path)], ["nb201"])
+        describe_truths([part(path)], ["nb201"])
 
 
 def test_a_part_of_a_large_space_is_surveyed_as_a_part(tmp_path):
@@ -326,7 +327,7 @@ def test_a_part_of_a_large_space_is_surveyed_as_a_part(tmp_path):
     builder.table("few", origin="a model", licence="MIT", provenance=PREDICTED).save(
         tmp_path / "few.npz"
     )
-    (found,) = survey([part(tmp_path / "few.npz")], ["darts"])
+    (found,) = describe_truths([part(tmp_path / "few.npz")], ["darts"])
     assert (found.architectures, found.space_size, found.optimum) == (
         12,
         space.size,
@@ -348,4 +349,4 @@ def test_a_truth_that_speaks_for_several_spaces_of_a_study_is_refused(tmp_path):
     with pytest.raises(
         UserError, match="speaks for nb1shot1-1, nb1shot1-2: write a study for each"
     ):
-        survey([part(tmp_path / "cells.npz")], ["nb1shot1-1", "nb1shot1-2"])
+        describe_truths([part(tmp_path / "cells.npz")], ["nb1shot1-1", "nb1shot1-2"])

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archselect.nasbench_adapters import truth
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces.nb101 import (
@@ -24,13 +23,11 @@ from archselect.nasbench_adapters.spaces.nb101 import (
     module_hash,
 )
 from archselect.nasbench_adapters.truth import import_truth, landscape, open_truth, rank
-from archselect.nasbench_adapters.truth.nb101_file import (
-    crc32c,
-    import_csv,
-    import_file,
-    masked,
-)
-from archselect.nasbench_adapters.truth.table import TruthTable, unflatten
+from archselect.nasbench_adapters.truth.choices import unflatten
+from archselect.nasbench_adapters.truth.importing import detect
+from archselect.nasbench_adapters.truth.nb101_file import import_csv, import_file
+from archselect.nasbench_adapters.truth.table import TruthTable
+from archselect.nasbench_adapters.truth.tfrecord import crc32c, masked
 
 SPACE = get_space("nb101")
 SUB = get_space("nb1shot1-2")
@@ -175,7 +172,7 @@ def test_a_cell_is_found_however_it_is_written(released):
 
 def test_through_the_front_door_and_back(released, tmp_path):
     path, _ = released
-    assert truth.detect(path) == "nb101-file"
+    assert detect(path) == "nb101-file"
     saved = import_truth(path, name="nb101").path
     table = open_truth("nb101")
     assert table.canonical_only
@@ -394,7 +391,7 @@ ROWS = [
 
 def test_a_csv_of_cells(tmp_path):
     path = write_csv(tmp_path / "cells.csv.gz", ROWS)
-    assert truth.detect(path) == "nb101-csv"
+    assert detect(path) == "nb101-csv"
     import_truth(path, name="cells")
     table = open_truth("cells")
     first, second = (
@@ -562,9 +559,9 @@ def test_a_table_that_stores_cells_as_they_come_has_parts_too(cells):
 
 def test_what_a_table_does_not_speak_for(cells, tmp_path):
     assert (
-        cells.speaks_for(SPACE)
-        and cells.speaks_for(SUB)
-        and not cells.speaks_for(get_space("nb201"))
+        cells.covers(SPACE)
+        and cells.covers(SUB)
+        and not cells.covers(get_space("nb201"))
     )
     assert cells.within(SPACE) is cells
     with pytest.raises(UserError, match="of space nb101, which says nothing of darts"):

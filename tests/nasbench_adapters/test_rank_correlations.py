@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from archselect.nasbench_adapters.ranks import spearman, tau_b
+from archselect.nasbench_adapters.rank_correlations import spearman, tau_b
 
 VALUES = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e6, 1e6))
 PAIRS = st.lists(st.tuples(VALUES, VALUES), min_size=2, max_size=12)
