@@ -3,9 +3,9 @@
 No torch here.
 
 Every source is converted once into a :class:`.table.TruthTable`, one compact file that
-opens in milliseconds. Where no table can hold the space, a :class:`.surrogate.Surrogate`
-predicts; wherever it is used, its name, and how well it predicts, go with its numbers.
-Both are a :class:`.ground_truth.GroundTruth`.
+opens in milliseconds. Where no table can hold the space, a
+:class:`.surrogate.Surrogate` predicts; wherever it is used, its numbers come with how
+well it predicts. Both are a :class:`.ground_truth.GroundTruth`.
 """
 
 from archselect.nasbench_adapters.truth.agreement import Agreement

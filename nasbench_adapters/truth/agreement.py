@@ -1,4 +1,4 @@
-"""How well the predictions of a surrogate agree with accuracies that it was not fitted on."""
+"""Agreement of a surrogate with accuracies that it was not fitted on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Agreement:
-    """Agreement of predictions with left-out accuracies, each number with its 95 % interval.
+    """Agreement of predictions with left-out accuracies, with 95 % intervals.
 
     Attributes:
         architectures: how many were predicted, each by the fit on the other folds.

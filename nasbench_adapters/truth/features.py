@@ -43,7 +43,7 @@ def feature_names(space: SearchSpace) -> list[str]:
 
 
 def is_graph(names: Sequence[str]) -> np.ndarray:
-    """Return which of the named features are of the group `graph`: bool, one per name."""
+    """Return which features are of the group `graph`: bool, one per name."""
     return np.array([name.startswith(_GRAPH) for name in names])
 
 
@@ -115,12 +115,12 @@ def _carried_operations(cell: Cell, rows: np.ndarray) -> np.ndarray:
 
 
 def _inward_edges(cell: Cell) -> list[int]:
-    """Return the edges in an order in which those into a node precede those out of it."""
+    """Return the edges so that those into a node precede those out of it."""
     return sorted(range(len(cell.edges)), key=lambda edge: cell.edges[edge][1])
 
 
 def _count_ways_in(cell: Cell, present: np.ndarray) -> np.ndarray:
-    """Return how many paths lead from an input to each node: architectures × nodes."""
+    """Return how many paths lead from an input to a node: architectures × nodes."""
     ways = np.zeros((len(present), cell.nodes))
     ways[:, : cell.inputs] = 1
     for edge in _inward_edges(cell):
@@ -130,7 +130,7 @@ def _count_ways_in(cell: Cell, present: np.ndarray) -> np.ndarray:
 
 
 def _count_ways_out(cell: Cell, present: np.ndarray) -> np.ndarray:
-    """Return how many paths lead from each node to the output: architectures × nodes."""
+    """Return how many paths lead from a node to the output: architectures × nodes."""
     ways = np.zeros((len(present), cell.nodes))
     ways[:, list(cell.output)] = 1
     outward = sorted(_inward_edges(cell), key=lambda edge: -cell.edges[edge][0])

@@ -107,19 +107,25 @@ def fit_surrogate(
             table.space, examples, folds, parameters
         )
     encoded = features(table.space, examples.rows)
-    predicted = "" if table.measured else ", which are themselves predicted"
     return Surrogate.build(
         name=name,
         encoding="archselect",
         model=FORMS[best](table.space, encoded, examples.accuracies),
         table=table.single_column(dataset, split, epochs),
-        origin=f"fitted by archselect on {len(examples.rows):,} architectures of truth '{table.name}'{predicted} "
-        f"({table.origin})",
+        origin=_origin_of_fit(table, examples),
         licence=table.licence,
         agreement=agreements[best],
         details=details,
         provenance=table.provenance,
     )
+
+
+def _origin_of_fit(table: TruthTable, examples: Examples) -> str:
+    """Return what a surrogate says of its origin."""
+    architectures = f"{len(examples.rows):,} architectures of truth '{table.name}'"
+    if not table.measured:
+        architectures += ", which are themselves predicted"
+    return f"fitted by archselect on {architectures} ({table.origin})"
 
 
 def _try_forms(

@@ -69,7 +69,7 @@ class Trials:
 
     @property
     def mean(self) -> float:
-        """The mean of the trials, in per cent."""
+        """Mean of the trials, in per cent."""
         return sum(self.accuracies) / len(self.accuracies)
 
 
@@ -103,33 +103,33 @@ class Extent:
 
 
 class StoredAccuracies(Protocol):
-    """Accuracies of many architectures, as arrays: what a table offers beyond lookups."""
+    """Accuracies of many architectures as arrays, which a table offers."""
 
     @property
     def name(self) -> str:
-        """The name of the table."""
+        """Name of the table."""
 
     @property
     def space(self) -> SearchSpace:
-        """The search space of its architectures."""
+        """Search space of its architectures."""
 
     @property
     def provenance(self) -> Provenance:
-        """Where the accuracies come from."""
+        """Provenance of the accuracies."""
 
     @property
     def architectures(self) -> np.ndarray:
-        """The architectures stored: int8, architectures × edges; see :mod:`.choices`."""
+        """Architectures stored: int8, architectures × edges; see :mod:`.choices`."""
 
     @property
     def population(self) -> CoveredArchitectures:
-        """All architectures that it answers for, and the row that stores each."""
+        """Architectures that it answers for, and the row that stores each."""
 
     def __len__(self) -> int:
         """Return how many architectures are stored."""
 
     def matrix(self, dataset: str, split: str, epochs: int) -> np.ndarray:
-        """Return the accuracies of a column: per cent, stored architectures × trials."""
+        """Return the accuracies of a column in per cent: architectures × trials."""
 
     def means(self, dataset: str, split: str, epochs: int) -> np.ndarray:
         """Return the mean of trials of each architecture of the :attr:`population`."""
@@ -143,31 +143,31 @@ class GroundTruth(Protocol):
 
     @property
     def name(self) -> str:
-        """The name of the truth."""
+        """Name of the truth."""
 
     @property
     def space(self) -> SearchSpace:
-        """The search space of its architectures."""
+        """Search space of its architectures."""
 
     @property
     def columns(self) -> Sequence[Column]:
-        """The columns that it has."""
+        """Columns that it has."""
 
     @property
     def origin(self) -> str:
-        """Who measured or fitted it, and where it was converted from."""
+        """Origin: who measured or fitted it, and where it was converted from."""
 
     @property
     def licence(self) -> str:
-        """The licence of the accuracies."""
+        """Licence of the accuracies."""
 
     @property
     def provenance(self) -> Provenance:
-        """Where the accuracies that it stores, or was fitted on, come from."""
+        """Provenance of the accuracies that it stores, or was fitted on."""
 
     @property
     def details(self) -> Mapping[str, Any]:
-        """Anything else that is worth knowing, as JSON values."""
+        """Details that are worth knowing, as JSON values."""
 
     @property
     def checksum(self) -> str:
@@ -175,22 +175,22 @@ class GroundTruth(Protocol):
 
     @property
     def predicts(self) -> bool:
-        """Whether it is a model that answers for any architecture of the space.
+        """True for a model, which answers for any architecture of the space.
 
         False where it answers for stored architectures only.
         """
 
     @property
     def measured(self) -> bool:
-        """Whether what a lookup returns was measured."""
+        """True where what a lookup returns was measured."""
 
     @property
     def agreement(self) -> Agreement | None:
-        """The cross-validation of its predictions; None where there is none."""
+        """Cross-validation of its predictions; None where there is none."""
 
     @property
     def reference(self) -> StoredAccuracies:
-        """The table whose architectures ranks and landscapes are among."""
+        """Table whose architectures ranks and landscapes are among."""
 
     def describe_coverage(self) -> str:
         """Return in words for which architectures it answers."""

@@ -6,7 +6,7 @@ The package holds, for each of three data sets and all 15,625 cells, the validat
 accuracy after 200 epochs of two or three trials, as pickles of plain data: the cell's
 six operation indices as text, in the order of the benchmark's strings, to a list of
 accuracies. The lists are in the order of the seeds 777, 888, 999 (7,456 cells have the
-first two only), because they equal the accuracies per seed that the benchmark published.
+first two only): they equal the accuracies per seed that the benchmark published.
 """
 
 from __future__ import annotations

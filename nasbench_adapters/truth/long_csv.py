@@ -132,7 +132,7 @@ def _read_trials(rows: Rows, space: str) -> pd.DataFrame:
 
 
 def _check_all_per_cent(path: Path, trials: pd.DataFrame) -> None:
-    """Raise UserError if all accuracies, or those of a column, look like shares of one."""
+    """Raise UserError if all accuracies, or a column's, look like shares of one."""
     check_per_cent(path, "accuracy", trials["accuracy"])
     by_column = trials["accuracy"].groupby(
         [trials[key] for key in ("dataset", "split", "epochs")]

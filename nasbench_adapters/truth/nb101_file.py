@@ -146,10 +146,10 @@ class _TrialsOfEpochs:
 
 
 def import_file(path: Path, name: str) -> TruthTable:
-    """Return the table of an official `nasbench_only108.tfrecord` or `nasbench_full.tfrecord`.
+    """Return the table of an official file.
 
-    The file is read record by record. Trials are named by their order in the file: "0",
-    "1", "2".
+    This is `nasbench_only108.tfrecord` or `nasbench_full.tfrecord`. It is read record
+    by record. Trials are named by their order in the file: "0", "1", "2".
 
     Raises UserError, with the record, if the file is damaged or of another form, or if
     a cell's hash is not the benchmark's.
@@ -203,9 +203,9 @@ def _columns_of_epochs(
 def import_csv(path: Path, name: str) -> TruthTable:
     """Return the table of a CSV of cells at 108 epochs.
 
-    Its columns are `adjacency` and `ops` as in the official file, `val1`, …, `test1`, ….
-    Accuracies are shares of one; an empty one is no trial. Other columns, a hash among
-    them, are not read.
+    Its columns are `adjacency` and `ops` as in the official file, and `val1`, `val2`,
+    …, `test1`, `test2`, …. Accuracies are shares of one; an empty one is no trial.
+    Other columns, such as a hash, are not read.
 
     Raises UserError, with the row (1 is the first below the header), for what is
     missing, malformed, or comes twice.

@@ -84,7 +84,7 @@ def feature_names(space: SearchSpace) -> list[str]:
     if space.name != Darts.name:
         raise UserError(f"NAS-Bench-301 is of space {Darts.name}, not {space.name}")
     unconditional = list(TRAINING)
-    conditional = []
+    conditional: list[str] = []
     for cell in space.cells:
         for edge, (_, target) in enumerate(cell.edges):
             # The first node keeps both of its inputs: its edges are always there.

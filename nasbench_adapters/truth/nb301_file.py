@@ -1,10 +1,10 @@
 """Imports NAS-Bench-301's ensemble of boosted trees. No torch here.
 
 The benchmark is by Zela et al. (ICLR 2022, arXiv 2008.09777). What is released is a
-folder `xgb_v1.0` of members, each with a `surrogate_model.model`: a pickle of an XGBoost
-booster of 2020. The package `nasbench301` needs Python, torch and ConfigSpace of that
-year, so neither it nor XGBoost is used: :mod:`.xgboost_file` reads the boosters, and
-their trees become a :class:`.surrogate.Surrogate`.
+folder `xgb_v1.0` of members, each with a `surrogate_model.model`: a pickle of an
+XGBoost booster of 2020. The package `nasbench301` needs Python, torch and ConfigSpace
+of that year, so neither it nor XGBoost is used: :mod:`.xgboost_file` reads the
+boosters, and their trees become a :class:`.surrogate.Surrogate`.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def unpack(stored: np.ndarray, divisor: int | None) -> np.ndarray:
 
 
 def _find_divisor(accuracies: np.ndarray) -> int | None:
-    """Return the least d for which every accuracy is 100 k / d; None if there is none."""
+    """Return the least d so that every accuracy is 100 k / d; None if none is."""
     candidates = np.array([*_SMALL_DIVISORS, *_LARGE_DIVISORS])
     images = accuracies[:_TRIED_FIRST, None] * (candidates / 100)
     distances = np.abs(images - np.rint(images))

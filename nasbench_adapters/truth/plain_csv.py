@@ -1,4 +1,4 @@
-"""Truths as plain tables, one row per architecture, as CSV or Parquet. No torch here."""
+"""Truths with one row per architecture, as CSV or Parquet. No torch here."""
 
 from __future__ import annotations
 
@@ -79,15 +79,7 @@ def import_plain(
     """
     if not 1 <= columns.epochs <= MOST_EPOCHS:
         raise UserError(f"{WHOLE_EPOCHS}, not {columns.epochs}")
-    names = (columns.architecture, columns.accuracy)
-    frame = read_frame(path, names)
-    for column in names:
-        if column not in frame:
-            raise unknown(f"column of {path}", column, columns_of(frame))
-    rows = Rows(path, frame)
-    refuse_long_rows(rows)
-    for column in names:
-        rows.require(column)
+    rows = _read_rows(path, columns)
     accuracies = rows.accuracies(columns.accuracy)
     architectures = rows.parse(columns.architecture, get_space(space))
     refuse_repeated(rows, architectures.to_frame(), accuracies, "architecture")
@@ -113,3 +105,20 @@ def import_plain(
         provenance=provenance,
         details=details_of(rows),
     )
+
+
+def _read_rows(path: Path, columns: PlainColumns) -> Rows:
+    """Return the rows of a file; those without architecture or accuracy are refused.
+
+    Raises UserError if the file cannot be read, or lacks a column.
+    """
+    names = (columns.architecture, columns.accuracy)
+    frame = read_frame(path, names)
+    for name in names:
+        if name not in frame:
+            raise unknown(f"column of {path}", name, columns_of(frame))
+    rows = Rows(path, frame)
+    refuse_long_rows(rows)
+    for name in names:
+        rows.require(name)
+    return rows

@@ -2,10 +2,13 @@
 
 No torch here.
 
-The file is one `.npz` (see :mod:`.sealed_arrays`) of these arrays: `surrogate`, a header
-as JSON text; `weights`, those of the line; `trees_…`, the arrays of :class:`.trees.Trees`;
-`table_…`, the table that it was fitted on, so that a rank has something to be among. The
-trees themselves are stored, because another version of a library may fit other trees.
+The file is one `.npz` (see :mod:`.sealed_arrays`) of these arrays:
+
+* `surrogate`: a header as JSON text.
+* `weights`: those of the line.
+* `trees_…`: the arrays of :class:`.trees.Trees`. They are stored, because another
+  version of a library may fit other trees.
+* `table_…`: the table that it was fitted on, among which an accuracy has its rank.
 """
 
 from __future__ import annotations
@@ -122,8 +125,8 @@ _TABLE_HEADER = f"{_TABLE_PREFIX}header"
 class Surrogate:
     """Predicted accuracies of one column: a :class:`.ground_truth.GroundTruth`.
 
-    :func:`.fitting.fit_surrogate` fits one, :func:`.nb301_file.import_folder` converts a
-    released one.
+    :func:`.fitting.fit_surrogate` fits one, :func:`.nb301_file.import_folder` converts
+    a released one.
 
     Attributes:
         name: of the surrogate.
@@ -136,7 +139,8 @@ class Surrogate:
         provenance: whether those were MEASURED or themselves PREDICTED.
         agreement: its cross-validation; None where it was fitted elsewhere.
         details: anything else that is worth knowing, as JSON values.
-        checksum: SHA-256 of the content, without the name and the version that wrote it.
+        checksum: SHA-256 of the content, without the name and the version that wrote
+            it.
         predicts: True, because it answers for any architecture.
         measured: False, because it answers with predictions.
     """

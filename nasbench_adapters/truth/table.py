@@ -100,7 +100,8 @@ class TruthTable:
             functions, and answers for the class.
         details: anything else that is worth knowing, as JSON values; for example the
             settings of the trainings.
-        checksum: SHA-256 of the content, without the name and the version that wrote it.
+        checksum: SHA-256 of the content, without the name and the version that wrote
+            it.
         predicts: False, because it answers for stored architectures only.
         agreement: None, because it predicts nothing.
     """
@@ -163,11 +164,10 @@ class TruthTable:
             columns: the trials of each column.
             origin: who measured the accuracies, and where they were converted from.
             licence: of the accuracies.
-            canonical_only: whether each row is the representative of its class, and
-                stands for the class.
+            canonical_only: whether each row is the representative of its class.
             details: anything else that is worth knowing, as JSON values.
-            members: all architectures that the table answers for; None where they are
-                those stored, or with `canonical_only` all of the space.
+            members: architectures that the table answers for; None for those stored,
+                or with `canonical_only` for all of the space.
             provenance: MEASURED or PREDICTED.
 
         Raises:
@@ -176,20 +176,13 @@ class TruthTable:
                 twice; if an accuracy is outside 0..100; if shapes do not fit.
         """
         choices = np.ascontiguousarray(choices, dtype=np.int8)
-        search_space = get_space(space)
-        check_choices(search_space, choices)
+        check_choices(get_space(space), choices)
         if canonical_only and members is None:
-            check_representatives(search_space, choices)
-        arrays = {"choices": choices}
-        if members is not None:
-            member_choices, member_rows = members
-            arrays["members"] = member_choices.astype(np.int8)
-            arrays["member_rows"] = member_rows.astype(np.int32)
-        descriptions = []
-        for index, (key, data) in enumerate(sorted(columns.items())):
-            packed, description = _pack_column(ColumnKey(*key), data, len(choices))
-            arrays[column_array(index)] = packed
-            descriptions.append(description)
+            check_representatives(get_space(space), choices)
+        packed = [
+            _pack_column(ColumnKey(*key), data, len(choices))
+            for key, data in sorted(columns.items())
+        ]
         header: dict[str, Any] = {
             "schema": SCHEMA,
             "name": name,
@@ -200,11 +193,12 @@ class TruthTable:
             "details": dict(details or {}),
             "created_by": creator(),
             "architectures": len(choices),
-            "columns": descriptions,
+            "columns": [column.description for column in packed],
         }
         if provenance != MEASURED:
             # Only the exception has an entry: files from before it keep their checksum.
             header["provenance"] = provenance
+        arrays = _arrays_of(choices, members, packed)
         return cls(seal(header, arrays), arrays)
 
     @classmethod
@@ -273,12 +267,12 @@ class TruthTable:
 
     @property
     def measured(self) -> bool:
-        """Whether the accuracies were measured."""
+        """True where the accuracies were measured."""
         return self.provenance == MEASURED
 
     @property
     def reference(self) -> TruthTable:
-        """The table whose architectures ranks are among: this one."""
+        """Table whose architectures ranks are among: this one."""
         return self
 
     def describe_provenance(self) -> str:
@@ -320,7 +314,7 @@ class TruthTable:
 
     @property
     def architectures(self) -> np.ndarray:
-        """The architectures stored: int8, architectures × edges of all cell types."""
+        """Architectures stored: int8, architectures × edges of all cell types."""
         return self._array("choices")
 
     def matrix(self, dataset: str, split: str, epochs: int) -> np.ndarray:
@@ -358,7 +352,7 @@ class TruthTable:
 
     @cached_property
     def population(self) -> CoveredArchitectures:
-        """All architectures that the table answers for.
+        """Architectures that the table answers for.
 
         These are the stored ones; with `canonical_only`, all of the space whose
         representative is stored, unless the space is too large to be listed.
@@ -448,7 +442,7 @@ class TruthTable:
         return Trials(tuple(accuracies), tuple(seeds))
 
     def row(self, architecture: Architecture) -> int | None:
-        """Return the row that stores an architecture, or its class; None if none does."""
+        """Return the row that stores an architecture or its class; None if none."""
         if self.canonical_only:
             architecture = self.space.canonical(architecture)
         return self._row_of_bytes.get(row_bytes(architecture))
@@ -459,7 +453,8 @@ class TruthTable:
         Raises UserError if there is no such column.
         """
         means = self.means(dataset, split, epochs)
-        return np.count_nonzero(~np.isnan(means)) >= self.space.size
+        known = int((~np.isnan(means)).sum())
+        return known >= self.space.size
 
     def covers(self, space: SearchSpace) -> bool:
         """Return whether the space is the table's, or a sub-space of it."""
@@ -518,7 +513,7 @@ class TruthTable:
 
     @cached_property
     def _row_of_bytes(self) -> dict[bytes, int]:
-        """The row that stores each architecture, by the architecture's bytes."""
+        """Row that stores each architecture, by the architecture's bytes."""
         return {
             choices.tobytes(): row for row, choices in enumerate(self.architectures)
         }
@@ -588,6 +583,22 @@ class _PackedColumn(NamedTuple):
 
     array: np.ndarray
     description: dict[str, Any]
+
+
+def _arrays_of(
+    choices: np.ndarray,
+    members: CoveredArchitectures | None,
+    columns: Sequence[_PackedColumn],
+) -> dict[str, np.ndarray]:
+    """Return the arrays of a table's file, but for its header."""
+    arrays = {"choices": choices}
+    if members is not None:
+        member_choices, member_rows = members
+        arrays["members"] = member_choices.astype(np.int8)
+        arrays["member_rows"] = member_rows.astype(np.int32)
+    for index, column in enumerate(columns):
+        arrays[column_array(index)] = column.array
+    return arrays
 
 
 def _pack_column(key: ColumnKey, data: ColumnData, architectures: int) -> _PackedColumn:

@@ -1,4 +1,4 @@
-"""The header of a table's file: what it must hold, and how it is read. No torch here."""
+"""The header of a table's file: its entries, and how it is read. No torch here."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def _read_unchecked(path: Path, file: IO[bytes]) -> Iterator[_UncheckedRecord]:
 
 
 def _verify(path: Path, batch: Sequence[_UncheckedRecord]) -> Iterator[Record]:
-    """Yield records up to the first whose checksum does not fit, then raise UserError."""
+    """Yield records; raise UserError at the first whose checksum does not fit."""
     computed = masked(crc32c([unchecked.record.payload for unchecked in batch]))
     stored = np.array([unchecked.checksum for unchecked in batch], dtype=np.uint32)
     fits = (computed == stored).tolist()
@@ -150,7 +150,7 @@ def crc32c(payloads: Sequence[bytes]) -> np.ndarray:
 
 
 def masked(sums: np.ndarray) -> np.ndarray:
-    """Return checksums as these files store them: rotated by 15 bits, plus a constant."""
+    """Return checksums as files store them: rotated by 15 bits, plus a constant."""
     rotated = (sums >> np.uint32(15)) | (sums << np.uint32(17))
     return rotated + np.uint32(0xA282EAD8)
 

@@ -150,7 +150,7 @@ def _place_nodes(tree: Mapping[str, Any], first: int) -> dict[str, np.ndarray]:
 
 
 def _check_children(inner: np.ndarray, children: np.ndarray) -> None:
-    """Raise ValueError unless children are behind their parents, so that walks end."""
+    """Raise ValueError unless children are behind parents: walks must end."""
     nodes = np.arange(len(inner))
     nowhere = (children <= nodes) | (children >= len(inner))
     if np.any(inner & nowhere):
@@ -165,7 +165,7 @@ def _check_finite(threshold: np.ndarray, value: np.ndarray) -> None:
 
 @dataclass(frozen=True, eq=False)
 class BoostedTrees:
-    """What gradient boosting fitted: a constant, in per cent, and trees to add to it."""
+    """A constant, in per cent, and trees to add to it, by gradient boosting."""
 
     intercept: float
     trees: Trees

@@ -93,7 +93,7 @@ def parameters_alone(
 
 
 def fold_of(count: int, folds: int) -> np.ndarray:
-    """Return the fold of each of so many architectures, drawn with a fixed generator."""
+    """Return the fold of each architecture, drawn with a fixed generator."""
     return np.random.default_rng(_SEED).permutation(count) % folds
 
 

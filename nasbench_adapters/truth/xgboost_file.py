@@ -1,8 +1,8 @@
 """Reads the pickled boosters that XGBoost wrote until 1.5, without XGBoost or torch.
 
 Today's XGBoost refuses them (3.2 reads none from before 1.6). A restricted unpickler,
-which knows three names, finds the booster's bytes; the trees are read from those by what
-XGBoost's sources say of their form.
+which knows three names, finds the booster's bytes; the trees are read from those by
+what XGBoost's sources say of their form.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def _bytearray(*content: bytes | str) -> bytearray:
 
 
 def _parse_json(content: Mapping[str, Any], needs: str) -> Booster:
-    """Return a booster in XGBoost's documented form, which pickles from 1.3 to 1.5 have."""
+    """Return a booster in XGBoost's documented form, that of 1.3 to 1.5."""
     learner = content["Model"]["learner"]
     booster = learner["gradient_booster"]
     _check_booster(str(booster["name"]), str(learner["objective"]["name"]), needs)
