@@ -223,9 +223,9 @@ class Surrogate:
             "agreement": asdict(agreement) if agreement else None,
             "details": dict(details),
             "created_by": creator(),
+            "arrays": digest_all(sealed_part(_arrays_of(model, table))),
         }
-        sealed = seal(header, sealed_part(_arrays_of(model, table)))
-        return cls(sealed, model, table)
+        return cls(seal(header), model, table)
 
     @staticmethod
     def is_surrogate_file(path: Path | str) -> bool:

@@ -183,6 +183,7 @@ class TruthTable:
             _pack_column(ColumnKey(*key), data, len(choices))
             for key, data in sorted(columns.items())
         ]
+        arrays = _arrays_of(choices, members, packed)
         header: dict[str, Any] = {
             "schema": SCHEMA,
             "name": name,
@@ -194,12 +195,12 @@ class TruthTable:
             "created_by": creator(),
             "architectures": len(choices),
             "columns": [column.description for column in packed],
+            "arrays": digest_all(arrays),
         }
         if provenance != MEASURED:
             # Only the exception has an entry: files from before it keep their checksum.
             header["provenance"] = provenance
-        arrays = _arrays_of(choices, members, packed)
-        return cls(seal(header, arrays), arrays)
+        return cls(seal(header), arrays)
 
     @classmethod
     def open(cls, path: Path | str) -> TruthTable:

@@ -169,7 +169,7 @@ def test_what_is_edited_while_a_study_runs_is_refused(runner, write_study, tmp_p
     assert renamed["darts-pt"][0] != ids["darts-pt"][0]
 
 
-def test_the_survey_of_the_truths(small_truth):
+def test_the_truths_are_described(small_truth):
     (found,) = describe_truths([part(small_truth)], ["nb201"])
     table = open_truth(str(small_truth))
     assert found.id == landscape_id(table, part(small_truth))
@@ -191,7 +191,7 @@ def test_the_survey_of_the_truths(small_truth):
     assert found.ceiling_single is not None and 0 < found.ceiling_single < 1
 
 
-def test_the_survey_refuses_what_is_not_there(small_truth, tmp_path):
+def test_describing_truths_refuses_what_is_not_there(small_truth, tmp_path):
     with pytest.raises(
         UserError,
         match=r"has no made-up/tset at 1 epoch: did you mean the split 'test'",
@@ -319,7 +319,7 @@ def test_a_hole_in_a_truth_that_could_be_whole_is_an_error_before_anything_runs(
         describe_truths([part(path)], ["nb201"])
 
 
-def test_a_part_of_a_large_space_is_surveyed_as_a_part(tmp_path):
+def test_a_part_of_a_large_space_is_described_as_a_part(tmp_path):
     space, rng = get_space("darts"), np.random.default_rng(0)
     builder = TableBuilder(space)
     for place in range(12):

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.checksums import slow_masked
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
@@ -27,27 +28,11 @@ from archselect.nasbench_adapters.truth.choices import unflatten
 from archselect.nasbench_adapters.truth.importing import detect
 from archselect.nasbench_adapters.truth.nb101_file import import_csv, import_file
 from archselect.nasbench_adapters.truth.table import TruthTable
-from archselect.nasbench_adapters.truth.tfrecord import crc32c, masked
 
 SPACE = get_space("nb101")
 SUB = get_space("nb1shot1-2")
 IMAGES = 9984
 """39 batches of 256: what the benchmark evaluated on."""
-
-
-def slow_crc32c(data):
-    """Bit by bit, from the polynomial's definition."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    return crc ^ 0xFFFFFFFF
-
-
-def slow_masked(data):
-    crc = slow_crc32c(data)
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def varint(value):
@@ -207,16 +192,6 @@ def test_neither_torch_nor_tensorflow(released):
 
 
 # --- checksums
-
-
-@given(st.lists(st.binary(max_size=40), min_size=1, max_size=8))
-def test_checksums_are_those_computed_bit_by_bit(payloads):
-    assert crc32c(payloads).tolist() == [slow_crc32c(data) for data in payloads]
-    assert masked(crc32c(payloads)).tolist() == [slow_masked(data) for data in payloads]
-
-
-def test_the_checksum_has_its_standards_check_value():
-    assert crc32c([b"123456789"]).tolist() == [0xE3069283]
 
 
 # --- damaged and hostile files

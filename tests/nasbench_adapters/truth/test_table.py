@@ -212,17 +212,6 @@ def test_bad_content_is_refused(change, message):
         TruthTable.build(**({"name": "t", "space": "nb201"} | WHERE | content | change))
 
 
-def test_builder_refuses(space):
-    builder, cell = TableBuilder(space), Architecture(((0,) * 6,))
-    with pytest.raises(UserError, match="holds no trial"):
-        builder.table("t", **WHERE)
-    builder.add(cell, "d", "s", 1, "0", 5.0)
-    with pytest.raises(UserError, match="given twice"):
-        builder.add(cell, "d", "s", 1, "0", 5.0)
-    with pytest.raises(UserError, match="is outside"):
-        builder.add(cell, "d", "s", 2, "0", math.nan)
-
-
 def whole_content(path):
     table = TruthTable.open(path)
     return table.architectures.tobytes(), [
