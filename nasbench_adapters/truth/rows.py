@@ -116,14 +116,14 @@ class Rows:
 
     @property
     def good(self) -> pd.Series:
-        """Per row whether it was not refused."""
+        """Mask of the rows that were not refused: bool, one per row."""
         good = pd.Series(True, index=self.frame.index)
         good[list(self._refused)] = False
         return good
 
     @property
     def refused(self) -> list[Refused]:
-        """The rows that were refused, in the order of the file."""
+        """Refused rows, in the order of the file."""
         return [self._refused[index] for index in sorted(self._refused)]
 
     def raise_any(self, advice: str = "") -> None:

@@ -2,8 +2,8 @@
 
 Tables and surrogates are stored in this form: an `.npz` without pickles, in which one
 array holds a header as JSON text in UTF-8. The header's entry `arrays` has a digest per
-array, its entry `checksum` a hash of all other entries. The checksum finds damage; it
-protects from nobody, because anyone can compute one.
+array, its entry `checksum` a hash of all other entries. The checksum finds damage. It
+finds no forgery, because anyone can compute one.
 """
 
 from __future__ import annotations

@@ -253,16 +253,33 @@ class TruthTable:
         """
         column = self.column(dataset, split, epochs)
         accuracies = self.matrix(*column.key)
-        return TruthTable.build(
-            name=self.name,
-            space=self.space.name,
+        return self._derive(
+            space=self.space,
             choices=self.architectures,
             columns={column.key: ColumnData(column.seeds, accuracies)},
+            canonical_only=self.canonical_only,
+            members=self._stored_members(),
+        )
+
+    def _derive(
+        self,
+        space: SearchSpace,
+        choices: np.ndarray,
+        columns: Mapping[ColumnKey, ColumnData],
+        canonical_only: bool,
+        members: CoveredArchitectures | None,
+    ) -> TruthTable:
+        """Return a table of the same name and origin with a part of the content."""
+        return TruthTable.build(
+            name=self.name,
+            space=space.name,
+            choices=choices,
+            columns=columns,
             origin=self.origin,
             licence=self.licence,
-            canonical_only=self.canonical_only,
+            canonical_only=canonical_only,
             details=self.details,
-            members=self._stored_members(),
+            members=members,
             provenance=self.provenance,
         )
 
@@ -482,24 +499,20 @@ class TruthTable:
             raise UserError(f"truth '{self.name}' has no cell of {space.name}")
         new_rows = np.full(len(rows), -1)
         new_rows[kept] = np.arange(len(kept))
-        covered = new_rows[members.cell] >= 0
         columns = {}
         for column in self.columns:
             accuracies = self.matrix(*column.key)[rows[kept]]
             columns[column.key] = ColumnData(column.seeds, accuracies)
-        return TruthTable.build(
-            name=self.name,
-            space=space.name,
+        row_of_member = new_rows[members.cell]
+        covered = row_of_member >= 0
+        return self._derive(
+            space=space,
             choices=members.choices[members.first[kept]],
             columns=columns,
-            origin=self.origin,
-            licence=self.licence,
             canonical_only=True,
-            details=self.details,
             members=CoveredArchitectures(
-                members.choices[covered], new_rows[members.cell[covered]]
+                choices=members.choices[covered], rows=row_of_member[covered]
             ),
-            provenance=self.provenance,
         )
 
     def _rows_of_representatives(self) -> dict[bytes, int]:
