@@ -73,9 +73,7 @@ def fit_surrogate(
 
     Args:
         table: with the accuracies.
-        dataset: of the column.
-        split: of the column.
-        epochs: of the column.
+        dataset, split, epochs: of the column.
         name: of the surrogate.
         folds: of the cross-validation.
         parameters: counts parameters; the surrogate's details then compare it with

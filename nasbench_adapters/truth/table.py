@@ -159,11 +159,9 @@ class TruthTable:
         Args:
             name: of the table.
             space: name of the search space.
-            choices: architectures × edges of all cell types: operation indices, -2 for
-                a dropped edge.
+            choices: int8, architectures × edges; see :mod:`.choices`.
             columns: the trials of each column.
-            origin: who measured the accuracies, and where they were converted from.
-            licence: of the accuracies.
+            origin, licence: of the accuracies.
             canonical_only: whether each row is the representative of its class.
             details: anything else that is worth knowing, as JSON values.
             members: architectures that the table answers for; None for those stored,
