@@ -199,7 +199,10 @@ class _Pool:
         for place in self._places:
             place.end()
         for place in self._places:
-            place.thread.join()
+            # A signal may have come before the thread of the last place started. Such a
+            # thread finds the pool closed, and ends.
+            if place.thread.is_alive():
+                place.thread.join()
 
 
 class _Place:

@@ -47,6 +47,17 @@ def test_an_interrupt_while_a_worker_is_started_is_heard():
         time.sleep(HANG)
 
 
+def test_a_signal_before_the_thread_of_a_worker_starts_is_heard(monkeypatch):
+    """And is not hidden by an error, for a thread that never started cannot be joined."""
+
+    def interrupted(thread):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workers.threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt), worker_pool(1, os.getpid) as submit:
+        submit(os.getpid)
+
+
 def test_workers_keep_to_their_threads():
     with worker_pool(1, os.getpid) as submit:
         assert submit(torch.get_num_threads).result() == THREADS
