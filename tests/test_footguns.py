@@ -17,8 +17,8 @@ from archselect.benchmarks.scoring.populations import populate
 from archselect.benchmarks.scoring.scorer import Scorer
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
+from archselect.nasbench_adapters.truth.choices import unflatten
 from archselect.nasbench_adapters.truth.long_csv import import_long
-from archselect.nasbench_adapters.truth.table import unflatten
 from archselect.reports.tables.operations import operation_table, oracle_in
 
 TEST, SHORT = ("cifar10", "ori-test", 200), ("cifar10", "ori-test", 12)

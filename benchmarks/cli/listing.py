@@ -130,7 +130,7 @@ def truths() -> Listing:
     from archselect.nasbench_adapters.truth import list_truths
 
     rows = [
-        [truth.name, truth.summary, _presence(truth.present), truth.how]
+        [truth.name, truth.summary, _presence(truth.present), truth.command]
         for truth in list_truths()
     ]
     return Listing(["name", "what", "here", "how to get it"], rows)

@@ -345,7 +345,7 @@ def operation_scores(
     options: OperationScoresOptions,
 ) -> None:
     """Correlate scores of operations in a file with what the operations are worth."""
-    from archselect.benchmarks.runs.landscapes import read_landscapes
+    from archselect.benchmarks.runs.landscapes import describe_truths
     from archselect.reports.page.write import for_terminal, write_table
     from archselect.reports.tables.operations import (
         operation_table,
@@ -357,7 +357,7 @@ def operation_scores(
     oracles = {name: oracle_in(plan.scorers, name) for name in options.oracle or []}
     notes: list[str] = []
     if plan.truth is not None:
-        (landscape,) = read_landscapes([plan.truth], [options.space])
+        (landscape,) = describe_truths([plan.truth], [options.space])
         oracles |= oracles_of(landscape)
         notes = _oracle_notes(landscape)
     table = operation_table(plan.scorers, oracles, notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,11 +17,11 @@ from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 if TYPE_CHECKING:
     from archselect.nasbench_adapters.truth import (
         Column,
+        GroundTruth,
         Imported,
         PlainColumns,
-        Surrogate,
-        TruthTable,
     )
+    from archselect.nasbench_adapters.truth.ground_truth import StoredAccuracies
 
 
 def list_columns(
@@ -38,15 +39,10 @@ def list_columns(
 
 def _print_columns(name: str) -> None:
     """Print the columns of a truth, and where it is from."""
-    from archselect.nasbench_adapters.truth import Surrogate, TruthTable, open_truth
-    from archselect.nasbench_adapters.truth.table import MEASURED
+    from archselect.nasbench_adapters.truth import open_truth
 
     truth = open_truth(name)
-    architectures = "any architecture"
-    if not isinstance(truth, Surrogate):
-        architectures = f"{len(truth)} architectures"
-    is_measured = isinstance(truth, TruthTable) and truth.provenance == MEASURED
-    how = "" if is_measured else f"It is {truth.how()}. "
+    provenance = "" if truth.measured else f"It is {truth.describe_provenance()}. "
     rows = []
     for column in truth.columns:
         seeds = ", ".join(column.seeds)
@@ -54,10 +50,10 @@ def _print_columns(name: str) -> None:
         count = str(column.count)
         rows.append([column.dataset, column.split, epochs, seeds, count])
     print_table(
-        f"{truth.name}: {architectures} of {truth.space.name}",
+        f"{truth.name}: {truth.describe_coverage()} of {truth.space.name}",
         ["dataset", "split", "epochs", "trials", "architectures"],
         rows,
-        f"{truth.origin} {how}Licence: {truth.licence}. Checksum {truth.checksum[:16]}.",
+        f"{truth.origin} {provenance}Licence: {truth.licence}. Checksum {truth.checksum[:16]}.",
     )
 
 
@@ -80,9 +76,8 @@ def lookup(
 
     A surrogate predicts; a table has trials.
     """
-    from archselect.nasbench_adapters.truth import Surrogate, check_column, open_truth
+    from archselect.nasbench_adapters.truth import check_column, open_truth
     from archselect.nasbench_adapters.truth.landscape import rank
-    from archselect.nasbench_adapters.truth.table import MEASURED
 
     truth = open_truth(table)
     faults = Faults()
@@ -94,14 +89,14 @@ def lookup(
     cell = truth.space.parse(architecture)
     trials = truth.lookup(cell, dataset, split, epochs)
     place, count = rank(truth, cell, dataset, split, epochs)
-    if isinstance(truth, Surrogate):
-        say(f"{trials.mean:.2f} %, {truth.how()}")
+    if truth.predicts:
+        say(f"{trials.mean:.2f} %, {truth.describe_provenance()}")
         say(
             f"rank {place} among the accuracies of the {count} architectures of '{truth.reference.name}'"
         )
         return
-    if truth.provenance != MEASURED:
-        say(f"looked up, but {truth.how()}")
+    if not truth.measured:
+        say(f"looked up, but {truth.describe_provenance()}")
     for seed, accuracy in zip(trials.seeds, trials.accuracies, strict=True):
         say(f"seed {seed}: {accuracy:.2f} %")
     say(
@@ -235,15 +230,16 @@ def import_table(
 
 def _print_imported(name: str, imported: Imported) -> None:
     """Print what an import understood, and the rows that it left out."""
-    from archselect.nasbench_adapters.truth import TruthTable
 
     truth = imported.truth
-    if isinstance(truth, TruthTable):
+    if not truth.predicts:
+        table = truth.reference
         _print_extents(name, truth, rows_left_out=len(imported.left_out))
-        _print_low_accuracies(truth)
+        _print_low_accuracies(table, truth.columns)
     else:
         say(
-            f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}"
+            f"{name}: {truth.describe_coverage()} of {truth.space.name}, {truth.describe_columns()}, "
+            f"{truth.describe_provenance()}"
         )
     if imported.replaced is not None:
         say(f"Replaced the truth '{name}' that was there: {imported.replaced}")
@@ -251,12 +247,13 @@ def _print_imported(name: str, imported: Imported) -> None:
     say(f"Kept at {imported.path}")
 
 
-def _print_extents(name: str, truth: TruthTable, rows_left_out: int) -> None:
+def _print_extents(name: str, truth: GroundTruth, rows_left_out: int) -> None:
     """Print how many architectures and trials each column has, and their range."""
-    trials = sum(truth.extent(*column.key).trials for column in truth.columns)
+    table = truth.reference
+    trials = sum(table.extent(*column.key).trials for column in truth.columns)
     all_rows = f" of {trials + rows_left_out:,} rows" if rows_left_out else ""
     print_table(
-        f"{name}: {len(truth)} architectures of {truth.space.name}, {trials:,} trials{all_rows}",
+        f"{name}: {len(table)} architectures of {truth.space.name}, {trials:,} trials{all_rows}",
         [
             "data set",
             "split",
@@ -266,15 +263,15 @@ def _print_extents(name: str, truth: TruthTable, rows_left_out: int) -> None:
             "lowest %",
             "highest %",
         ],
-        [_extent_row(truth, column) for column in truth.columns],
-        f"{truth.how()}, {truth.origin}",
+        [_extent_row(table, column) for column in truth.columns],
+        f"{truth.describe_provenance()}, {truth.origin}",
         ["epochs", "architectures", "lowest %", "highest %"],
     )
 
 
-def _extent_row(truth: TruthTable, column: Column) -> list[str]:
+def _extent_row(table: StoredAccuracies, column: Column) -> list[str]:
     """Return the row of a table that shows one column of a truth."""
-    extent = truth.extent(*column.key)
+    extent = table.extent(*column.key)
     trials = f"{extent.most}"
     if extent.fewest != extent.most:
         trials = f"{extent.fewest} to {extent.most}"
@@ -289,14 +286,14 @@ def _extent_row(truth: TruthTable, column: Column) -> list[str]:
     ]
 
 
-def _print_low_accuracies(truth: TruthTable) -> None:
+def _print_low_accuracies(table: StoredAccuracies, columns: Sequence[Column]) -> None:
     """Print how many accuracies are at most 1 %, and may be shares of one, if any."""
     low = 0
     trials = 0
-    for column in truth.columns:
-        accuracies = truth.matrix(*column.key)
+    for column in columns:
+        accuracies = table.matrix(*column.key)
         low += int(((accuracies > 0) & (accuracies <= 1)).sum())
-        trials += truth.extent(*column.key).trials
+        trials += table.extent(*column.key).trials
     if low:
         say(
             f"{low:,} of {trials:,} accuracies {'is' if low == 1 else 'are'} at most 1 %"
@@ -346,7 +343,7 @@ def fit(
         count_rows,
         describe_counted_network,
     )
-    from archselect.nasbench_adapters.truth import Surrogate, fit_truth, open_truth
+    from archselect.nasbench_adapters.truth import fit_truth, open_truth
 
     with progress(f"fitting and cross-validating on {table}"):
         path = fit_truth(
@@ -359,11 +356,11 @@ def fit(
             parameters=count_rows,
         )
     truth = open_truth(name)
-    assert isinstance(truth, Surrogate)
     taus = truth.details["tau of each form"]
     tried = ", ".join(f"{form} {tau:.3f}" for form, tau in taus.items())
     say(
-        f"{name}: any architecture of {truth.space.name}, {truth.holdings()}, {truth.how()}."
+        f"{name}: {truth.describe_coverage()} of {truth.space.name}, {truth.describe_columns()}, "
+        f"{truth.describe_provenance()}."
     )
     say(compared(truth, describe_counted_network(truth.space.name)))
     say(
@@ -371,7 +368,7 @@ def fit(
     )
 
 
-def compared(truth: Surrogate, network: str) -> str:
+def compared(truth: GroundTruth, network: str) -> str:
     """Return in words how a surrogate compares with the number of parameters alone.
 
     Args:
@@ -418,7 +415,7 @@ def build(
     """
     from archselect.benchmarks.plan.preflight import check_writable
     from archselect.benchmarks.runs.truth_building import RECIPES, build_table
-    from archselect.nasbench_adapters.truth import KNOWN
+    from archselect.nasbench_adapters.truth.catalogue import KNOWN
 
     faults = Faults()
     if name in KNOWN:

@@ -9,7 +9,7 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks.parameters import count_parameters
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth.table import unflatten
+from archselect.nasbench_adapters.truth.choices import unflatten
 
 TOY_PROTOCOL = "tiny"
 """A protocol whose networks are no paper's."""

@@ -19,7 +19,7 @@ from archselect.benchmarks.plan.preflight import check_study
 from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.runs import worker
 from archselect.benchmarks.runs.execution import Execution, Progress, ignore_progress
-from archselect.benchmarks.runs.landscapes import read_landscapes, trained_landscape
+from archselect.benchmarks.runs.landscapes import describe_truths, trained_landscape
 from archselect.benchmarks.runs.other_code import OtherCode
 from archselect.benchmarks.runs.run_states import (
     RunState,
@@ -170,7 +170,7 @@ def _plan(study: Study, data_dir: Path | None) -> _StudyPlan:
         parts += data.truth
     spaces = [space.name for space in study.spaces]
     # Before the data, which may be downloaded when they are read.
-    landscapes = read_landscapes(parts, spaces)
+    landscapes = describe_truths(parts, spaces)
     jobs = plan_runs(study, data_dir)
     _check_batch_sizes(jobs)
     return _StudyPlan(jobs, dict(zip(parts, landscapes, strict=True)))

@@ -18,9 +18,8 @@ from archselect.nasbench_adapters.networks.operations import operation_parameter
 from archselect.nasbench_adapters.space import SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import open_truth
+from archselect.nasbench_adapters.truth.ground_truth import GroundTruth
 from archselect.nasbench_adapters.truth.landscape import landscape
-from archselect.nasbench_adapters.truth.surrogate import GroundTruth, Surrogate
-from archselect.nasbench_adapters.truth.table import PREDICTED, TruthTable
 
 
 def landscape_id(truth: GroundTruth, part: TruthPart) -> str:
@@ -76,7 +75,7 @@ def trained_landscape(plan: TrainingPlan) -> Landscape:
     )
 
 
-def read_landscapes(
+def describe_truths(
     parts: Sequence[TruthPart],
     spaces: Sequence[str],
 ) -> list[Landscape]:
@@ -99,9 +98,6 @@ def _read_landscape(part: TruthPart, spaces: Sequence[str]) -> Landscape:
     truth = opened.within(_find_space(opened, part.table, spaces))
     numbers = landscape(truth, part.dataset, part.split, part.epochs)
     _check_completeness(truth, part, numbers.architectures)
-    is_surrogate = isinstance(truth, Surrogate)
-    agreement = truth.agreement if isinstance(truth, Surrogate) else None
-    is_predicted = truth.reference.provenance == PREDICTED
     is_complete = numbers.architectures == truth.space.size
     return Landscape(
         id=landscape_id(truth, part),
@@ -112,9 +108,9 @@ def _read_landscape(part: TruthPart, spaces: Sequence[str]) -> Landscape:
         epochs=part.epochs,
         origin=truth.origin,
         checksum=truth.checksum,
-        surrogate=is_surrogate,
-        agreement=agreement,
-        provenance="predicted" if is_predicted else "measured",
+        surrogate=truth.predicts,
+        agreement=truth.agreement,
+        provenance=truth.reference.provenance,
         space_size=None if is_complete else truth.space.size,
         operation_parameters=operation_parameters(truth.space),
         **vars(numbers),
@@ -127,7 +123,7 @@ def _find_space(truth: GroundTruth, table: str, spaces: Sequence[str]) -> Search
     Raises UserError if there is none, or more than one.
     """
     known = map(get_space, dict.fromkeys(spaces))
-    fitting = [space for space in known if truth.speaks_for(space)]
+    fitting = [space for space in known if truth.covers(space)]
     if not fitting:
         raise UserError(
             f"truth '{table}' is of space {truth.space.name}, not of {', '.join(spaces)}"
@@ -147,7 +143,7 @@ def _check_completeness(
 ) -> None:
     """Raise UserError for an incomplete table of a space that has whole tables."""
     space = truth.space
-    if not isinstance(truth, TruthTable) or not space.whole_tables:
+    if truth.predicts or not space.whole_tables:
         return
     if architectures < space.size:
         raise UserError(

@@ -62,9 +62,9 @@ from archselect.nasbench_adapters.images.streamed import StreamedImages, trainin
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import open_truth
+from archselect.nasbench_adapters.truth.ground_truth import GroundTruth, Trials
 from archselect.nasbench_adapters.truth.landscape import rank
-from archselect.nasbench_adapters.truth.surrogate import GroundTruth, Surrogate
-from archselect.nasbench_adapters.truth.table import Trials
+from archselect.nasbench_adapters.truth.surrogate import Surrogate
 from archselect.selectors.base import Selection
 
 Landscapes = Mapping[TruthPart, str]
@@ -309,7 +309,7 @@ class Runner:
         parts = []
         for part in job.supernet.data.truth:
             truth = self._truth(part.table)
-            if truth.speaks_for(space):
+            if truth.covers(space):
                 parts.append(part)
         return parts
 

@@ -32,7 +32,9 @@ from archselect.nasbench_adapters.networks import Network
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth.table import TruthTable, flatten
+from archselect.nasbench_adapters.truth.choices import flatten
+from archselect.nasbench_adapters.truth.ground_truth import ColumnKey
+from archselect.nasbench_adapters.truth.table import ColumnData, TruthTable
 
 PART = 16
 """Classes of a part."""
@@ -346,7 +348,8 @@ def build_table(
     columns = {}
     for split in SPLITS:
         accuracies = 100 * right[split] / len(images.index(split))
-        columns[recipe.dataset, split, recipe.epochs] = (seeds, accuracies)
+        key = ColumnKey(recipe.dataset, split, recipe.epochs)
+        columns[key] = ColumnData(seeds, accuracies)
     table = TruthTable.build(
         name=recipe.name,
         space=space.name,

@@ -15,7 +15,7 @@ import pandas as pd
 from archselect.benchmarks.store.records import OperationScore, Scale, ScorerFacts
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.space import SearchSpace
-from archselect.nasbench_adapters.truth.long_csv import (
+from archselect.nasbench_adapters.truth.frames import (
     columns_of,
     read_frame,
     refuse_long_rows,

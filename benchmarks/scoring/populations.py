@@ -21,14 +21,14 @@ from archselect.nasbench_adapters.input_files import expand
 from archselect.nasbench_adapters.limits import MOST_CELLS_SAMPLED
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
-from archselect.nasbench_adapters.truth import Surrogate, open_truth
-from archselect.nasbench_adapters.truth.long_csv import (
+from archselect.nasbench_adapters.truth import open_truth
+from archselect.nasbench_adapters.truth.choices import unflatten
+from archselect.nasbench_adapters.truth.frames import (
     columns_of,
     read_frame,
     refuse_long_rows,
 )
 from archselect.nasbench_adapters.truth.rows import Rows, check_per_cent
-from archselect.nasbench_adapters.truth.table import unflatten
 
 ALIASES = {"jacov": "jacob_cov", "jacob": "nwot"}
 """Other names of proxies in published files (NASLib's, Zero-Cost-PT's)."""
@@ -260,7 +260,7 @@ def _sample(space: SearchSpace, amount: int, seed: int) -> Population:
 def _top(space: SearchSpace, share: float, truth: TruthPart) -> Population:
     """Return the best share of the architectures that a table holds."""
     table = open_truth(truth.table)
-    if isinstance(table, Surrogate):
+    if table.predicts:
         raise UserError(
             f"--cells top:{share:g} needs a table; '{truth.table}' is a surrogate"
         )
@@ -272,7 +272,7 @@ def _top(space: SearchSpace, share: float, truth: TruthPart) -> Population:
     # One of each class: its representative, or, where the table does not hold that, the
     # first one it holds.
     classes: dict[Architecture, Architecture] = {}
-    for row in within.architectures:
+    for row in within.reference.architectures:
         architecture = unflatten(space, row)
         canonical = space.canonical(architecture)
         if canonical not in classes:
@@ -370,7 +370,7 @@ def _with_accuracies(
 ) -> Population:
     """Return a population with the accuracies that a truth has of it."""
     truth = open_truth(column.table)
-    if not truth.speaks_for(space):
+    if not truth.covers(space):
         raise UserError(
             f"truth '{column.table}' is of space {truth.space.name}, not of {space.name}"
         )
@@ -383,9 +383,7 @@ def _with_accuracies(
         )
         trials.append([float(accuracy) for accuracy in looked_up.accuracies])
     counts = {len(accuracies) for accuracies in trials}
-    description = (
-        f"{_column_name(column)}, mean of {_trials_name(counts)}, {truth.how()}"
-    )
+    description = f"{_column_name(column)}, mean of {_trials_name(counts)}, {truth.describe_provenance()}"
     return population.model_copy(update={"truth": description, "trials": trials})
 
 

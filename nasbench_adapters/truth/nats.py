@@ -1,4 +1,6 @@
-"""Imports NATS-Bench's topology benchmark, as a folder of one file per architecture or as one file. No torch.
+"""Imports NATS-Bench's topology benchmark: one file, or one file per architecture.
+
+No torch here.
 
 The files are pickles, compressed with bz2; the package `nats-bench` says what the
 nested dictionaries mean, but loads them unrestricted, so they are read here with the
@@ -11,23 +13,27 @@ from pathlib import Path
 from typing import Any
 
 from archselect.nasbench_adapters.safe_pickle import read_large_pickle, read_pickle
-from archselect.nasbench_adapters.truth.results import (
+from archselect.nasbench_adapters.truth.benchmark_results import (
     add_results,
     check_memory,
     table_of_all,
     table_of_each,
 )
-from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable
+from archselect.nasbench_adapters.truth.table import TruthTable
+from archselect.nasbench_adapters.truth.table_builder import TableBuilder
 
 SUFFIX = ".pickle.pbz2"
 MEMORY_FACTOR = 12.0
-"""Memory to load the file of all, over its compressed size: its 1 GB were seen not to
-fit in 12 GB.
+"""Memory to load the file of all architectures, over its compressed size.
+
+Its 1 GB did not fit in 12 GB.
 """
 
 
 def import_folder(folder: Path, name: str) -> TruthTable:
-    """The table of a `NATS-tss-v1_0-*-simple` folder, read file by file, in little memory.
+    """Return the table of a `NATS-tss-v1_0-*-simple` folder.
+
+    It is read file by file, in little memory.
 
     Raises UserError if the folder holds no such file, or one is damaged, of another
     form, or asks for code to be run (as files with trained weights in them do).
@@ -36,7 +42,7 @@ def import_folder(folder: Path, name: str) -> TruthTable:
 
 
 def import_file(path: Path, name: str, *, force: bool = False) -> TruthTable:
-    """The table of a `NATS-tss-v1_0-*.pickle.pbz2`.
+    """Return the table of a `NATS-tss-v1_0-*.pickle.pbz2`.
 
     Takes memory of over twelve times the file's size.
 
@@ -48,6 +54,7 @@ def import_file(path: Path, name: str, *, force: bool = False) -> TruthTable:
 
 
 def _add(builder: TableBuilder, schedules: dict[str, Any]) -> None:
+    """Add the results of one architecture under all schedules."""
     from nats_bench.api_utils import ArchResults
 
     for epochs, results in schedules.items():

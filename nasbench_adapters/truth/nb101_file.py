@@ -2,11 +2,9 @@
 
 Neither torch nor TensorFlow here.
 
-The official file is a sequence of records: length, checksum of the length, payload,
-checksum of the payload. A payload is a JSON list of the cell's hash, the epochs,
-adjacency matrix, operations and, in base 64, a protocol buffer `ModelMetrics`, of which
-what is needed is read here. One record is one trial; its last evaluation is the final
-one.
+A record of the official file (see :mod:`.tfrecord`) is one trial. Its payload is a JSON
+list of the cell's hash, the epochs, adjacency matrix, operations and, in base 64, a
+protocol buffer `ModelMetrics`. The last evaluation in that buffer is the final one.
 """
 
 from __future__ import annotations
@@ -15,15 +13,16 @@ import base64
 import json
 import struct
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, lru_cache
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.input_files import DAMAGED, open_plain
+from archselect.nasbench_adapters.input_files import DAMAGED
 from archselect.nasbench_adapters.space import DROPPED
 from archselect.nasbench_adapters.spaces.nb101 import (
     BLOCKS,
@@ -33,38 +32,48 @@ from archselect.nasbench_adapters.spaces.nb101 import (
     parse_graph,
     row_of,
 )
-from archselect.nasbench_adapters.truth.long_csv import (
+from archselect.nasbench_adapters.truth.benchmark_results import wrong_form
+from archselect.nasbench_adapters.truth.frames import (
     read_frame,
     read_header,
     refuse_long_rows,
 )
+from archselect.nasbench_adapters.truth.ground_truth import ColumnKey
+from archselect.nasbench_adapters.truth.protocol_buffer import read_fields
 from archselect.nasbench_adapters.truth.rows import Rows
-from archselect.nasbench_adapters.truth.table import ColumnKey, TruthTable
+from archselect.nasbench_adapters.truth.table import ColumnData, TruthTable
+from archselect.nasbench_adapters.truth.tfrecord import describe_place, read_records
 
 ORIGIN = "measured by Ying et al. (NAS-Bench-101, ICML 2019)"
 LICENCE = "Apache-2.0"
-SPACE, DATASET, SPLITS = "nb101", "cifar10", ("valid", "test")
+SPACE = "nb101"
+DATASET = "cifar10"
 EPOCHS = (4, 12, 36, 108)
+"""Of the trainings in the official file."""
 CSV_EPOCHS = EPOCHS[-1]
+"""Of the trainings in a CSV of cells."""
+CSV_PREFIXES = {"valid": "val", "test": "test"}
+"""How the names of a CSV's columns of accuracies begin, by split."""
 MOST_TRIALS = 10
 """Of a cell and a number of epochs; the benchmark has three."""
 EVALUATED = 10_000 // 256 * 256
-"""Images an accuracy is of: of 10,000, those in whole batches of 256 (the benchmark's
-`evaluate.py`).
+"""Images an accuracy is of.
+
+Of 10,000 images those in whole batches of 256 (the benchmark's `evaluate.py`).
 """
 ROUNDED = 1e-6
-"""How far from a share of those images a stored accuracy may be: single precision, or
-six decimals.
-"""
+"""How far from a share of those images a stored accuracy may be.
 
-LONGEST = 1 << 14
-"""Bytes of the longest payload that is read; real ones have about 400."""
-BATCH = 1 << 12
-"""Payloads whose checksums are computed together."""
-EVALUATION, VALID_ACCURACY, TEST_ACCURACY = 1, 4, 5
-"""Field numbers of the protocol buffer: the evaluations of `ModelMetrics`, and the
-accuracies of one.
+The files have single precision, or six decimals.
 """
+EVALUATION = 1
+"""The number of the field of evaluations in a `ModelMetrics`."""
+VALID_ACCURACY = 4
+"""The number of the field of the validation accuracy in an evaluation."""
+TEST_ACCURACY = 5
+"""The number of the field of the test accuracy in an evaluation."""
+
+_Columns = dict[ColumnKey, ColumnData]
 
 
 class _Cells:
@@ -77,25 +86,32 @@ class _Cells:
         return len(self._index)
 
     def add(self, module: CellGraph) -> int:
-        """The index of a new cell.
+        """Return the index of a new cell.
 
         Raises UserError if it came before, written in this way or another.
         """
         row = row_of(canonical_graph(module), BLOCKS)
-        choices = np.array(
-            [DROPPED if choice is None else choice for choice in row], dtype=np.int8
-        ).tobytes()
+        numbers = [DROPPED if choice is None else choice for choice in row]
+        choices = np.array(numbers, dtype=np.int8).tobytes()
         if choices in self._index:
             raise UserError(f"{module} is the same cell as one before it")
-        return self._index.setdefault(choices, len(self._index))
+        index = len(self._index)
+        self._index[choices] = index
+        return index
 
     def table(
-        self,
-        name: str,
-        path: Path,
-        columns: Mapping[ColumnKey, tuple[Sequence[str], np.ndarray]],
+        self, name: str, path: Path, columns: Mapping[ColumnKey, ColumnData]
     ) -> TruthTable:
-        """The table of the cells and of their accuracies (cells × trials, as shares of one)."""
+        """Return the table of the cells and of their accuracies.
+
+        Args:
+            name: of the table.
+            path: of the source.
+            columns: accuracies as shares of one, cells × trials.
+
+        Raises:
+            UserError: if there is no trial.
+        """
         if not self._index or not columns:
             raise UserError(
                 f"nothing to import for truth '{name}': the source holds no trial ({path})"
@@ -106,8 +122,8 @@ class _Cells:
             space=SPACE,
             choices=choices.reshape(len(self), -1),
             columns={
-                key: (seeds, _per_cent(values))
-                for key, (seeds, values) in columns.items()
+                key: ColumnData(data.seeds, _per_cent(data.accuracies))
+                for key, data in columns.items()
             },
             origin=f"{ORIGIN}, from {path.name}",
             licence=LICENCE,
@@ -115,88 +131,93 @@ class _Cells:
         )
 
 
-def import_file(path: Path, name: str) -> TruthTable:
-    """The table of an official `nasbench_only108.tfrecord` or `nasbench_full.tfrecord`, read record by record.
+@dataclass(frozen=True)
+class _TrialsOfEpochs:
+    """All trials of one number of epochs, in the order of the file.
 
-    Trials are named by their order in the file: "0", "1", "2". Raises UserError, with
-    the record, if the file is damaged or of another form, or if a cell's hash is not
-    the benchmark's.
+    Attributes:
+        cells: the index of each trial's cell.
+        valid, test: accuracies as shares of one.
     """
-    cells, known = _Cells(), dict[str, int]()
-    trials: dict[int, tuple[array[int], array[float], array[float]]] = {}
-    for record, start, payload in _records(path):
+
+    cells: array[int] = field(default_factory=lambda: array("i"))
+    valid: array[float] = field(default_factory=lambda: array("d"))
+    test: array[float] = field(default_factory=lambda: array("d"))
+
+
+def import_file(path: Path, name: str) -> TruthTable:
+    """Return the table of an official file.
+
+    This is `nasbench_only108.tfrecord` or `nasbench_full.tfrecord`. It is read record
+    by record. Trials are named by their order in the file: "0", "1", "2".
+
+    Raises UserError, with the record, if the file is damaged or of another form, or if
+    a cell's hash is not the benchmark's.
+    """
+    cells = _Cells()
+    cell_of_text: dict[str, int] = {}
+    trials: dict[int, _TrialsOfEpochs] = {}
+    for record in read_records(path):
         try:
-            digest, epochs, adjacency, operations, metrics = _payload(payload)
-            text = f"{adjacency}:{operations}"
-            if text not in known:
-                module = parse_graph(text)
-                if graph_hash(module) != digest:
-                    raise UserError(f"the hash of {module} is not {digest[:40]!r}")
-                known[text] = cells.add(module)
-            valid, test = _final_accuracies(base64.b64decode(metrics))
+            payload = _parse_payload(record.payload)
+            if payload.cell not in cell_of_text:
+                cell_of_text[payload.cell] = cells.add(_parse_cell(payload))
+            accuracies = _final_accuracies(base64.b64decode(payload.metrics))
         except UserError as error:
-            raise UserError(f"{_where(path, record, start)}: {error}") from error
+            raise UserError(f"{describe_place(path, record)}: {error}") from error
         except DAMAGED as error:
-            raise UserError(
-                f"{_where(path, record, start)} is not of the benchmark's form ({type(error).__name__}: {error}): "
-                "name a file as its authors released it"
-            ) from error
-        rows, valids, tests = trials.setdefault(
-            epochs, (array("i"), array("d"), array("d"))
-        )
-        rows.append(known[text])
-        valids.append(valid)
-        tests.append(test)
-    columns: dict[ColumnKey, tuple[Sequence[str], np.ndarray]] = {}
-    for epochs, (rows, *values) in trials.items():
-        place, trial = np.array(rows), _occurrence(np.array(rows))
-        if trial.max() >= MOST_TRIALS:
-            raise UserError(
-                f"{path}: a cell has {trial.max() + 1} trials of {epochs} epochs, more than {MOST_TRIALS}"
-            )
-        seeds = [str(seed) for seed in range(trial.max() + 1)]
-        for split, accuracies in zip(SPLITS, values, strict=True):
-            matrix = np.full((len(cells), len(seeds)), np.nan)
-            matrix[place, trial] = np.array(accuracies)
-            columns[DATASET, split, epochs] = seeds, matrix
+            raise wrong_form(describe_place(path, record), error) from error
+        of_epochs = trials.setdefault(payload.epochs, _TrialsOfEpochs())
+        of_epochs.cells.append(cell_of_text[payload.cell])
+        of_epochs.valid.append(accuracies.valid)
+        of_epochs.test.append(accuracies.test)
+    columns: _Columns = {}
+    for epochs, of_epochs in trials.items():
+        columns |= _columns_of_epochs(path, epochs, of_epochs, len(cells))
     return cells.table(name, path, columns)
 
 
-def import_csv(path: Path, name: str) -> TruthTable:
-    """The table of a CSV of cells at 108 epochs: `adjacency` and `ops` as in the official file, `val1`, …, `test1`, ….
+def _columns_of_epochs(
+    path: Path, epochs: int, trials: _TrialsOfEpochs, cells: int
+) -> _Columns:
+    """Return the columns of one number of epochs.
 
-    Accuracies are shares of one; an empty one is no trial. Other columns, a hash among
-    them, are not read. Raises UserError, with the row (1 is the first below the
-    header), for what is missing, malformed, or comes twice.
+    Raises UserError if a cell has too many trials.
+    """
+    cell = np.array(trials.cells)
+    trial = _count_before(cell)
+    count = int(trial.max()) + 1
+    if count > MOST_TRIALS:
+        raise UserError(
+            f"{path}: a cell has {count} trials of {epochs} epochs, more than {MOST_TRIALS}"
+        )
+    seeds = [str(seed) for seed in range(count)]
+    columns = {}
+    for split, accuracies in (("valid", trials.valid), ("test", trials.test)):
+        matrix = np.full((cells, count), np.nan)
+        matrix[cell, trial] = np.array(accuracies)
+        columns[ColumnKey(DATASET, split, epochs)] = ColumnData(seeds, matrix)
+    return columns
+
+
+def import_csv(path: Path, name: str) -> TruthTable:
+    """Return the table of a CSV of cells at 108 epochs.
+
+    Its columns are `adjacency` and `ops` as in the official file, and `val1`, `val2`,
+    …, `test1`, `test2`, …. Accuracies are shares of one; an empty one is no trial.
+    Other columns, such as a hash, are not read.
+
+    Raises UserError, with the row (1 is the first below the header), for what is
+    missing, malformed, or comes twice.
     """
     frame = _read_csv(path)
-    columns: dict[ColumnKey, tuple[Sequence[str], np.ndarray]] = {}
-    for split, prefix in zip(SPLITS, ("val", "test"), strict=True):
-        found = [
-            column
-            for column in (f"{prefix}{trial}" for trial in range(1, 10))
-            if column in frame
-        ]
-        if not found:
-            raise UserError(
-                f"{path} lacks the column {prefix}1; it needs adjacency, ops, val1 and test1"
-            )
-        texts = frame[found]
-        values = texts.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-        bad = (texts != "").to_numpy() & ~((values >= 0) & (values <= 1))
-        if bad.any():
-            row = int(bad.any(axis=1).argmax()) + 1
-            raise UserError(
-                f"{path}, row {row}: an accuracy must be a number within 0..1 ({int(bad.sum())} are not)"
-            )
-        columns[DATASET, split, CSV_EPOCHS] = (
-            [str(int(c.removeprefix(prefix)) - 1) for c in found],
-            values,
-        )
+    columns = {}
+    for split, prefix in CSV_PREFIXES.items():
+        key = ColumnKey(DATASET, split, CSV_EPOCHS)
+        columns[key] = _read_csv_column(path, frame, prefix)
     cells = _Cells()
-    for row, (adjacency, operations) in enumerate(
-        zip(frame["adjacency"], frame["ops"], strict=True), start=1
-    ):
+    texts = zip(frame["adjacency"], frame["ops"], strict=True)
+    for row, (adjacency, operations) in enumerate(texts, start=1):
         try:
             cells.add(parse_graph(f"{adjacency}:{operations}"))
         except UserError as error:
@@ -204,12 +225,42 @@ def import_csv(path: Path, name: str) -> TruthTable:
     return cells.table(name, path, columns)
 
 
+def _read_csv_column(path: Path, frame: pd.DataFrame, prefix: str) -> ColumnData:
+    """Return the accuracies of a split of a CSV, as shares of one.
+
+    Raises UserError if there are none, or one is no number within 0..1.
+    """
+    possible = {f"{prefix}{trial}": str(trial - 1) for trial in range(1, 10)}
+    seeds = {name: seed for name, seed in possible.items() if name in frame}
+    if not seeds:
+        raise UserError(
+            f"{path} lacks the column {prefix}1; it needs adjacency, ops, val1 and test1"
+        )
+    texts = frame[list(seeds)]
+    numbers = texts.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
+    given = (texts != "").to_numpy()
+    within = (numbers >= 0) & (numbers <= 1)
+    bad = given & ~within
+    if bad.any():
+        row = int(bad.any(axis=1).argmax()) + 1
+        raise UserError(
+            f"{path}, row {row}: an accuracy must be a number within 0..1 ({int(bad.sum())} are not)"
+        )
+    return ColumnData(list(seeds.values()), numbers)
+
+
 def is_csv_of_cells(path: Path) -> bool:
-    """Whether a CSV has the columns of :func:`import_csv`.
+    """Return whether a CSV has the columns of :func:`import_csv`.
 
     Raises UserError if it cannot be read.
     """
-    return {"adjacency", "ops"} <= set(read_header(path))
+    return not _missing_columns(read_header(path))
+
+
+def _missing_columns(header: Iterable[str]) -> list[str]:
+    """Return the columns of cells that a CSV lacks."""
+    names = set(header)
+    return [column for column in ("adjacency", "ops") if column not in names]
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -218,9 +269,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
     Raises UserError if it cannot be read or lacks columns of cells.
     """
     header = read_header(path)
-    missing = [column for column in ("adjacency", "ops") if column not in header]
+    missing = _missing_columns(header)
     if missing:
-        plural = "s" * (len(missing) > 1)
+        plural = "s" if len(missing) > 1 else ""
         raise UserError(
             f"{path} lacks the column{plural} {', '.join(missing)}; it needs adjacency, ops, val1 and test1"
         )
@@ -231,26 +282,47 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _per_cent(values: np.ndarray) -> np.ndarray:
-    """Shares of one as per cent, freed of rounding: an accuracy is a share of the images that were evaluated."""
-    exact = np.rint(values * EVALUATED) / EVALUATED
-    return 100 * np.where(np.abs(exact - values) <= ROUNDED, exact, values)
+def _per_cent(shares: np.ndarray) -> np.ndarray:
+    """Return shares of one as per cent, without their rounding.
+
+    An accuracy is a share of the images that were evaluated.
+    """
+    exact = np.rint(shares * EVALUATED) / EVALUATED
+    rounded = np.abs(exact - shares) <= ROUNDED
+    return 100 * np.where(rounded, exact, shares)
 
 
-def _occurrence(values: np.ndarray) -> np.ndarray:
-    """Of each entry, how many equal ones are before it."""
+def _count_before(values: np.ndarray) -> np.ndarray:
+    """Return for each entry how many equal ones are before it."""
     order = np.argsort(values, kind="stable")
-    starts = np.searchsorted(values[order], values[order])
-    result = np.empty_like(order)
-    result[order] = np.arange(len(values)) - starts
-    return result
+    ordered = values[order]
+    starts = np.searchsorted(ordered, ordered)
+    counts = np.empty_like(order)
+    counts[order] = np.arange(len(values)) - starts
+    return counts
 
 
-def _where(path: Path, record: int, start: int) -> str:
-    return f"{path}, record {record} at byte {start}"
+class _Payload(NamedTuple):
+    """The content of a record.
+
+    Attributes:
+        digest: the benchmark's hash of the cell.
+        epochs: of the training.
+        cell: adjacency matrix and operations, in the text form of a module.
+        metrics: a protocol buffer in base 64.
+    """
+
+    digest: str
+    epochs: int
+    cell: str
+    metrics: str
 
 
-def _payload(payload: bytes) -> tuple[str, int, str, str, str]:
+def _parse_payload(payload: bytes) -> _Payload:
+    """Return the content of a record.
+
+    Raises ValueError if it is of another form.
+    """
     match json.loads(payload):
         case [
             str(digest),
@@ -259,161 +331,57 @@ def _payload(payload: bytes) -> tuple[str, int, str, str, str]:
             str(operations),
             str(metrics),
         ] if epochs in EPOCHS:
-            return digest, epochs, adjacency, operations, metrics
+            return _Payload(digest, epochs, f"{adjacency}:{operations}", metrics)
+    known = ", ".join(map(str, EPOCHS))
     raise ValueError(
-        f"not a list of hash, epochs ({', '.join(map(str, EPOCHS))}), adjacency, operations and metrics"
+        f"not a list of hash, epochs ({known}), adjacency, operations and metrics"
     )
 
 
-def _final_accuracies(metrics: bytes) -> tuple[float, float]:
-    """Validation and test accuracy of the last evaluation in a `ModelMetrics`.
+def _parse_cell(payload: _Payload) -> CellGraph:
+    """Return the cell of a record.
+
+    Raises UserError if it is malformed, or its hash is not the benchmark's.
+    """
+    module = parse_graph(payload.cell)
+    if graph_hash(module) != payload.digest:
+        raise UserError(f"the hash of {module} is not {payload.digest[:40]!r}")
+    return module
+
+
+class _Accuracies(NamedTuple):
+    """Validation and test accuracy of a trial, as shares of one."""
+
+    valid: float
+    test: float
+
+
+def _final_accuracies(metrics: bytes) -> _Accuracies:
+    """Return the accuracies of the last evaluation in a `ModelMetrics`.
 
     Raises ValueError if it has none.
     """
-    final = None
-    for number, value in _fields(metrics):
-        if number == EVALUATION:
-            final = value
+    evaluations = [
+        entry.value for entry in read_fields(metrics) if entry.number == EVALUATION
+    ]
+    final = evaluations[-1] if evaluations else None
     if not isinstance(final, bytes):
         raise ValueError("no evaluation")
-    found = dict(_fields(final))
-    accuracies = []
-    for number in (VALID_ACCURACY, TEST_ACCURACY):
-        stored = found.get(number)
-        if not isinstance(stored, bytes) or len(stored) != 8:
-            raise ValueError("an evaluation without validation or test accuracy")
-        (accuracy,) = struct.unpack("<d", stored)
-        if not 0 <= accuracy <= 1:
-            raise ValueError(f"accuracy {accuracy} is outside 0..1")
-        accuracies.append(accuracy)
-    return accuracies[0], accuracies[1]
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """(field number, value) of a protocol buffer's fields: a varint as a number, anything else as its bytes."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        kind = key & 7
-        if kind == 0:
-            value, at = _varint(data, at)
-            yield key >> 3, value
-            continue
-        if kind == 2:
-            length, at = _varint(data, at)
-        elif kind in (1, 5):
-            length = 8 if kind == 1 else 4
-        else:
-            raise ValueError(f"a field of wire type {kind}")
-        if length > len(data) - at:
-            raise ValueError("a field that is cut off")
-        yield key >> 3, data[at : at + length]
-        at += length
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number whose bytes begin at `at`, seven bits each and the lowest first, and where they end."""
-    value = 0
-    for place in range(10):
-        if at + place >= len(data):
-            break
-        byte = data[at + place]
-        value |= (byte & 127) << 7 * place
-        if byte < 128:
-            return value, at + place + 1
-    raise ValueError("a number that does not end")
-
-
-def _records(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """(number from 1, first byte, payload) of every record, its checksums verified.
-
-    Raises UserError, with the record, if the file cannot be read, is cut off, or a
-    checksum does not fit.
-    """
-    waiting: list[tuple[int, int, bytes]] = []
-    sums: list[int] = []
-
-    def checked() -> Iterator[tuple[int, int, bytes]]:
-        right = masked(crc32c([payload for _, _, payload in waiting])) == np.array(
-            sums, dtype=np.uint32
-        )
-        for fits, found in zip(right.tolist(), waiting, strict=True):
-            if not fits:
-                raise UserError(
-                    f"{_where(path, *found[:2])} is damaged: its checksum does not fit; get the file again"
-                )
-            yield found
-        waiting.clear()
-        sums.clear()
-
-    try:
-        with open_plain(path) as file:
-            start = record = 0
-            while header := file.read(12):
-                record += 1
-                length = _length(header)
-                if length is None:
-                    raise UserError(
-                        f"{_where(path, record, start)} is damaged, or the file no TFRecord file of the benchmark"
-                    )
-                rest = file.read(length + 4)
-                if len(rest) < length + 4:
-                    raise UserError(
-                        f"{_where(path, record, start)} is cut off; get the file again"
-                    )
-                waiting.append((record, start, rest[:length]))
-                sums.append(int.from_bytes(rest[length:], "little"))
-                start += 12 + len(rest)
-                if len(waiting) == BATCH:
-                    yield from checked()
-        yield from checked()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-@lru_cache(maxsize=1 << 12)
-def _length(header: bytes) -> int | None:
-    """The payload's length that a record's first twelve bytes tell; None if they are damaged or it is absurd."""
-    if len(header) < 12:
-        return None
-    length, stored = struct.unpack("<QI", header)
-    fits = int(masked(crc32c([header[:8]]))[0]) == stored
-    return int(length) if fits and length <= LONGEST else None
-
-
-def crc32c(payloads: Sequence[bytes]) -> np.ndarray:
-    """The CRC-32C (Castagnoli) of every payload, uint32: byte by byte, but of all payloads at once."""
-    sums = np.full(len(payloads), 0xFFFFFFFF, dtype=np.uint32)
-    lengths = np.array([len(payload) for payload in payloads], dtype=np.int64)
-    order = np.argsort(-lengths, kind="stable")
-    longest = int(lengths.max(initial=0))
-    padded = b"".join(payloads[index].ljust(longest, b"\0") for index in order.tolist())
-    columns = np.ascontiguousarray(
-        np.frombuffer(padded, dtype=np.uint8).reshape(len(payloads), longest).T
+    values = {entry.number: entry.value for entry in read_fields(final)}
+    return _Accuracies(
+        valid=_accuracy(values.get(VALID_ACCURACY)),
+        test=_accuracy(values.get(TEST_ACCURACY)),
     )
-    table, running = _table(), sums[order]
-    # Sorted by length, those that still have a byte are the first ones.
-    for place, active in enumerate(
-        np.searchsorted(-lengths[order], -np.arange(longest)).tolist()
-    ):
-        now = running[:active]
-        running[:active] = table[(now ^ columns[place, :active]) & 0xFF] ^ (now >> 8)
-    sums[order] = running
-    return ~sums
 
 
-def masked(sums: np.ndarray) -> np.ndarray:
-    """The checksums as TFRecord files store them: rotated by 15 bits to the right, plus a constant."""
-    rotated = (sums >> np.uint32(15)) | (sums << np.uint32(17))
-    return rotated + np.uint32(0xA282EAD8)
+def _accuracy(stored: int | bytes | None) -> float:
+    """Return an accuracy, a share of one, that is stored as a 64-bit float.
 
-
-@cache
-def _table() -> np.ndarray:
-    """What each byte adds to a CRC-32C."""
-    sums = np.arange(256, dtype=np.uint32)
-    for _ in range(8):
-        sums = np.where(
-            sums & 1, (sums >> 1) ^ np.uint32(0x82F63B78), sums >> 1
-        ).astype(np.uint32)
-    return sums
+    Raises ValueError if it is none.
+    """
+    if not isinstance(stored, bytes) or len(stored) != 8:
+        raise ValueError("an evaluation without validation or test accuracy")
+    (accuracy,) = struct.unpack("<d", stored)
+    if not 0 <= accuracy <= 1:
+        raise ValueError(f"accuracy {accuracy} is outside 0..1")
+    return float(accuracy)

@@ -1,4 +1,4 @@
-"""Imports the official NAS-Bench-201 files: a `.pth` of all architectures, or the folder of one file each.
+"""Imports the official NAS-Bench-201 files: one `.pth`, or a folder of one file each.
 
 The package `nas-bench-201` (module `nas_201_api`) says what the nested dictionaries
 mean, but its own loader calls `torch.load` bare, which since torch 2.6 refuses the
@@ -25,13 +25,14 @@ from archselect.nasbench_adapters.safe_pickle import (
     check_torch_pickle,
     limit_calls,
 )
-from archselect.nasbench_adapters.truth.results import (
+from archselect.nasbench_adapters.truth.benchmark_results import (
     add_results,
     check_memory,
     table_of_all,
     table_of_each,
 )
-from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable
+from archselect.nasbench_adapters.truth.table import TruthTable
+from archselect.nasbench_adapters.truth.table_builder import TableBuilder
 
 SCHEDULES = {"less": 12, "full": 200}
 """Epochs of the two training schedules in the files."""
@@ -40,7 +41,7 @@ MEMORY_FACTOR = 6.0
 
 
 def import_file(path: Path, name: str, *, force: bool = False) -> TruthTable:
-    """The table of a `NAS-Bench-201-v1_*.pth`.
+    """Return the table of a `NAS-Bench-201-v1_*.pth`.
 
     It takes long, and memory of about six times the file's size.
 
@@ -52,7 +53,9 @@ def import_file(path: Path, name: str, *, force: bool = False) -> TruthTable:
 
 
 def import_folder(folder: Path, name: str) -> TruthTable:
-    """The table of a `NAS-Bench-201-v1_1-archive`, files `000000-FULL.pth`, …, read one by one.
+    """Return the table of a `NAS-Bench-201-v1_1-archive`.
+
+    Its files `000000-FULL.pth`, … are read one by one.
 
     Raises UserError as :func:`import_file` does, and if the folder holds no such file.
     """
@@ -60,7 +63,9 @@ def import_folder(folder: Path, name: str) -> TruthTable:
 
 
 def load_plain(path: Path) -> Any:
-    """What a `.pth` holds: plain data and tensors, which stay on disk where the format allows it.
+    """Return the content of a `.pth`: plain data and tensors.
+
+    Tensors stay on disk where the format allows it.
 
     Raises UserError if it asks for anything else, is damaged, or cannot be read.
     """
@@ -92,13 +97,17 @@ def load_plain(path: Path) -> Any:
 
 
 def _check_old_file(file: IO[bytes], size: int) -> None:
-    """Raise UnpicklingError if a file of torch's before 1.6, a row of pickles, asks for memory by a number."""
+    """Raise UnpicklingError if an old file asks for memory by a number.
+
+    Before torch 1.6 files were several pickles, one after the other.
+    """
     if size:
         with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
             check_torch_pickle(content)
 
 
 def _add(builder: TableBuilder, schedules: dict[str, Any]) -> None:
+    """Add the results of one architecture under both schedules."""
     from nas_201_api import ArchResults
 
     for schedule, epochs in SCHEDULES.items():

@@ -1,4 +1,4 @@
-"""Truths as plain tables, one row per architecture and one column of accuracies, as CSV or Parquet. No torch here."""
+"""Truths with one row per architecture, as CSV or Parquet. No torch here."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from pathlib import Path
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.limits import MOST_EPOCHS
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth.long_csv import (
+from archselect.nasbench_adapters.truth.frames import (
     columns_of,
+    read_frame,
+    refuse_long_rows,
+)
+from archselect.nasbench_adapters.truth.ground_truth import MEASURED, Provenance
+from archselect.nasbench_adapters.truth.long_csv import (
+    LICENCE,
+    WHOLE_EPOCHS,
     details_of,
     finish,
     origin_of,
-    read_frame,
-    refuse_long_rows,
     refuse_repeated,
 )
 from archselect.nasbench_adapters.truth.rows import Refused, Rows, check_per_cent
-from archselect.nasbench_adapters.truth.table import MEASURED, TableBuilder, TruthTable
+from archselect.nasbench_adapters.truth.table import TruthTable
+from archselect.nasbench_adapters.truth.table_builder import TableBuilder
 
 SEED = "not said"
 """Stands for the seed of the one trial of each architecture."""
@@ -26,9 +32,12 @@ SEED = "not said"
 
 @dataclass(frozen=True)
 class PlainColumns:
-    """Which columns of the file are read, and what the accuracies are of, which the file does not say itself.
+    """The columns of a file that are read, and what the accuracies are of.
 
-    `architecture` holds texts in the space's form, `accuracy` numbers in per cent.
+    Attributes:
+        architecture: the column of texts in the space's form.
+        accuracy: the column of numbers in per cent.
+        dataset, split, epochs: what the accuracies are of, which the file does not say.
     """
 
     architecture: str
@@ -44,16 +53,16 @@ def import_plain(
     columns: PlainColumns,
     *,
     space: str = "nb201",
-    provenance: str = MEASURED,
+    provenance: Provenance = MEASURED,
     origin: str | None = None,
     left_out: list[Refused] | None = None,
 ) -> TruthTable:
-    """Return the table of such a file; other columns are ignored.
+    """Return the table of a file with a row per architecture.
 
     Args:
         path: the file.
         name: of the table.
-        columns: which ones are read, and what of.
+        columns: those that are read; others are ignored.
         space: of the architectures.
         provenance: MEASURED or PREDICTED.
         origin: who measured or predicted the accuracies; the table names the file in
@@ -69,17 +78,8 @@ def import_plain(
             accuracy that is no number within 0..100.
     """
     if not 1 <= columns.epochs <= MOST_EPOCHS:
-        raise UserError(
-            f"epochs must be a whole number within 1..{MOST_EPOCHS:,}, not {columns.epochs}"
-        )
-    frame = read_frame(path, (columns.architecture, columns.accuracy))
-    rows = Rows(path, frame)
-    for column in (columns.architecture, columns.accuracy):
-        if column not in frame:
-            raise unknown(f"column of {path}", column, columns_of(frame))
-    refuse_long_rows(rows)
-    rows.require(columns.architecture)
-    rows.require(columns.accuracy)
+        raise UserError(f"{WHOLE_EPOCHS}, not {columns.epochs}")
+    rows = _read_rows(path, columns)
     accuracies = rows.accuracies(columns.accuracy)
     architectures = rows.parse(columns.architecture, get_space(space))
     refuse_repeated(rows, architectures.to_frame(), accuracies, "architecture")
@@ -87,19 +87,38 @@ def import_plain(
     good = rows.good
     check_per_cent(path, columns.accuracy, accuracies[good])
     builder = TableBuilder(get_space(space))
-    for architecture, value in zip(architectures[good], accuracies[good], strict=True):
+    for architecture, accuracy in zip(
+        architectures[good], accuracies[good], strict=True
+    ):
         builder.add(
             architecture,
             columns.dataset,
             columns.split,
             columns.epochs,
             SEED,
-            float(value),
+            float(accuracy),
         )
     return builder.table(
         name,
         origin=origin_of(path, origin),
-        licence="as the source's",
+        licence=LICENCE,
         provenance=provenance,
         details=details_of(rows),
     )
+
+
+def _read_rows(path: Path, columns: PlainColumns) -> Rows:
+    """Return the rows of a file; those without architecture or accuracy are refused.
+
+    Raises UserError if the file cannot be read, or lacks a column.
+    """
+    names = (columns.architecture, columns.accuracy)
+    frame = read_frame(path, names)
+    for name in names:
+        if name not in frame:
+            raise unknown(f"column of {path}", name, columns_of(frame))
+    rows = Rows(path, frame)
+    refuse_long_rows(rows)
+    for name in names:
+        rows.require(name)
+    return rows

@@ -1,144 +1,187 @@
-"""A surrogate: what accuracy an architecture would have, predicted by a sum of a line and trees. No torch here.
+"""A ground truth that predicts: the accuracy of an architecture, by a line and trees.
 
-One `.npz` without pickles: `surrogate` is JSON text in UTF-8 as bytes, `weights` the
-line's, `trees_…` the arrays of :class:`Trees`, and `table_…` the table that it was
-fitted on, whole, so that a rank has something to be among. The trees are kept rather
-than fitted again when the file is opened, because another version of a library may grow
-others.
+No torch here.
+
+The file is one `.npz` (see :mod:`.sealed_arrays`) of these arrays:
+
+* `surrogate`: a header as JSON text.
+* `weights`: those of the line.
+* `trees_…`: the arrays of :class:`.trees.Trees`. They are stored, because another
+  version of a library may fit other trees.
+* `table_…`: the table that it was fitted on, among which an accuracy has its rank.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
-from importlib.metadata import version
+from dataclasses import asdict, dataclass, fields
 from math import isfinite
 from pathlib import Path
 from types import UnionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from archselect.nasbench_adapters.agreement import Agreement
 from archselect.nasbench_adapters.arrays import open_arrays
-from archselect.nasbench_adapters.atomic_files import write_atomically
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.input_files import check_value_types
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space, registry
 from archselect.nasbench_adapters.spaces.nb1shot1 import OneShotSpace
 from archselect.nasbench_adapters.truth import nb301_encoding
-from archselect.nasbench_adapters.truth.features import feature_names, features, rows_of
-from archselect.nasbench_adapters.truth.table import (
+from archselect.nasbench_adapters.truth.choices import canonical_rows
+from archselect.nasbench_adapters.truth.features import feature_names, features
+from archselect.nasbench_adapters.truth.ground_truth import (
+    DECIMALS,
     MEASURED,
-    UNREADABLE,
     Column,
+    Provenance,
     Trials,
-    TruthTable,
 )
+from archselect.nasbench_adapters.truth.sealed_arrays import (
+    UNREADABLE,
+    creator,
+    decode_header,
+    digest_all,
+    encode_header,
+    hash_json,
+    header_checksum,
+    seal,
+    write_arrays,
+)
+from archselect.nasbench_adapters.truth.table import TruthTable
 from archselect.nasbench_adapters.truth.trees import Trees
 
 SCHEMA = 1
+"""The version of the form that is written and read."""
 SEED = "predicted"
-"""Stands where the seed of a training would: there was none."""
+"""Stands where the seed of a training would; there was no training."""
 
-Encoding = tuple[
-    Callable[[SearchSpace], list[str]], Callable[[SearchSpace, np.ndarray], np.ndarray]
-]
-ENCODINGS: dict[str, Encoding] = {
-    "archselect": (feature_names, features),
-    "nasbench301": (nb301_encoding.feature_names, nb301_encoding.features),
+
+class Encoding(NamedTuple):
+    """How rows of a table become features.
+
+    Attributes:
+        feature_names: returns the names for a space.
+        features: returns float32, architectures × names, for rows of a space.
+    """
+
+    feature_names: Callable[[SearchSpace], list[str]]
+    features: Callable[[SearchSpace, np.ndarray], np.ndarray]
+
+
+ENCODINGS = {
+    "archselect": Encoding(feature_names, features),
+    "nasbench301": Encoding(nb301_encoding.feature_names, nb301_encoding.features),
 }
-"""How rows of a table become features: their names, and the rows of numbers."""
+"""The encodings by the name that a header has for them."""
 
 
-_KINDS: dict[str, type | UnionType] = {
-    **{
-        "schema": int,
-        "name": str,
-        "space": str,
-        "encoding": str,
-        "features": list,
-        "intercept": int | float,
-    },
-    **{
-        "origin": str,
-        "licence": str,
-        "provenance": str,
-        "agreement": dict | None,
-        "details": dict,
-    },
-    **{"arrays": dict, "checksum": str},
+@dataclass(frozen=True, eq=False)
+class LineAndTrees:
+    """The sum of a line and decision trees.
+
+    Attributes:
+        intercept: of the line, in per cent.
+        weights: of the line, per cent per feature; zeros where there is no line.
+        trees: their sum is added to the line.
+    """
+
+    intercept: float
+    weights: np.ndarray
+    trees: Trees
+
+    def predict(self, encoded: np.ndarray) -> np.ndarray:
+        """Return the sum for each row of features: float64, in per cent."""
+        line = self.intercept + encoded @ self.weights
+        return line + self.trees.predict(encoded)
+
+
+_HEADER_KINDS: dict[str, type | UnionType] = {
+    "schema": int,
+    "name": str,
+    "space": str,
+    "encoding": str,
+    "features": list,
+    "intercept": int | float,
+    "origin": str,
+    "licence": str,
+    "provenance": str,
+    "agreement": dict | None,
+    "details": dict,
+    "arrays": dict,
+    "checksum": str,
 }
-"""Of the entries of a surrogate's header."""
-_AGREEMENT: dict[str, type | UnionType] = {
+_AGREEMENT_KINDS: dict[str, type | UnionType] = {
     field.name: int | float | None if field.name.startswith("best") else int | float
     for field in fields(Agreement)
 }
+_TABLE_PREFIX = "table_"
+_TREES_PREFIX = "trees_"
+_TABLE_HEADER = f"{_TABLE_PREFIX}header"
 
 
 class Surrogate:
-    """Predicted accuracies of one column.
+    """Predicted accuracies of one column: a :class:`.ground_truth.GroundTruth`.
 
-    Made by :func:`.fitting.fit_surrogate`, :func:`.nb301_file.import_folder`.
+    :func:`.fitting.fit_surrogate` fits one, :func:`.nb301_file.import_folder` converts
+    a released one.
 
     Attributes:
         name: of the surrogate.
         space: whose architectures it predicts; all of them.
         columns: the one that it predicts.
-        reference: the table it was fitted on, or was compared with; ranks and
+        reference: the table that it was fitted on, or compared with; ranks and
             landscapes are over its architectures.
         origin: what it was fitted on, and by whom.
-        licence: of the accuracies behind it.
+        licence: of the accuracies that it was fitted on.
         provenance: whether those were MEASURED or themselves PREDICTED.
         agreement: its cross-validation; None where it was fitted elsewhere.
         details: anything else that is worth knowing, as JSON values.
-        checksum: SHA-256 of the content (the name and the version that wrote it apart).
+        checksum: SHA-256 of the content, without the name and the version that wrote
+            it.
+        predicts: True, because it answers for any architecture.
+        measured: False, because it answers with predictions.
     """
+
+    predicts = True
+    measured = False
 
     def __init__(
         self,
         header: dict[str, Any],
-        weights: np.ndarray,
-        trees: Trees,
+        model: LineAndTrees,
         table: TruthTable,
         within: str | None = None,
     ) -> None:
-        self._header, self._weights, self._trees, self._table = (
-            header,
-            weights,
-            trees,
-            table,
-        )
-        self._own: SearchSpace = get_space(header["space"])
-        self._encode = ENCODINGS[header["encoding"]][1]
+        self._header = header
+        self._model = model
+        self._table = table
+        self._fitted_space: SearchSpace = get_space(header["space"])
+        self._encode = ENCODINGS[header["encoding"]].features
         self.name: str = header["name"]
         self.space: SearchSpace = get_space(within or header["space"])
         self.reference: TruthTable = table.within(self.space)
         self.origin: str = header["origin"]
         self.licence: str = header["licence"]
-        self.provenance: str = header["provenance"]
-        self.agreement: Agreement | None = (
-            Agreement(**header["agreement"]) if header["agreement"] else None
-        )
+        self.provenance: Provenance = header["provenance"]
+        self.agreement: Agreement | None = None
+        if header["agreement"]:
+            self.agreement = Agreement(**header["agreement"])
         self.details: dict[str, Any] = header["details"]
-        self.checksum: str = (
-            header["checksum"]
-            if within is None
-            else _hash([header["checksum"], within])
-        )
+        self.checksum: str = header["checksum"]
+        if within is not None:
+            self.checksum = hash_json([header["checksum"], within])
         self.columns: list[Column] = [
-            Column(c.dataset, c.split, c.epochs, (SEED,), self.space.size)
-            for c in self.reference.columns
+            Column(
+                column.dataset, column.split, column.epochs, (SEED,), self.space.size
+            )
+            for column in self.reference.columns
         ]
 
     def __repr__(self) -> str:
-        return (
-            f"<Surrogate {self.name}: {self.space.name}, {self.reference.holdings()}>"
-        )
+        return f"<Surrogate {self.name}: {self.space.name}, {self.describe_columns()}>"
 
     @classmethod
     def build(
@@ -146,23 +189,25 @@ class Surrogate:
         *,
         name: str,
         encoding: str,
-        intercept: float,
-        weights: np.ndarray,
-        trees: Trees,
+        model: LineAndTrees,
         table: TruthTable,
         origin: str,
         licence: str,
         agreement: Agreement | None,
         details: Mapping[str, Any],
-        provenance: str,
+        provenance: Provenance,
     ) -> Surrogate:
-        """A surrogate from its parts.
+        """Return a surrogate made of its parts.
 
         Args:
+            name: of the surrogate.
             encoding: one of :data:`ENCODINGS`.
-            intercept, weights: of the line, in per cent and per cent per feature; zeros
-                for none.
+            model: of the features of that encoding.
             table: of one column, the one that is predicted.
+            origin: what it was fitted on, and by whom.
+            licence: of the accuracies that it was fitted on.
+            agreement: its cross-validation, if any.
+            details: anything else that is worth knowing, as JSON values.
             provenance: of the accuracies that it was fitted on.
         """
         header: dict[str, Any] = {
@@ -170,21 +215,24 @@ class Surrogate:
             "name": name,
             "space": table.space.name,
             "encoding": encoding,
-            "features": ENCODINGS[encoding][0](table.space),
-            "intercept": intercept,
+            "features": ENCODINGS[encoding].feature_names(table.space),
+            "intercept": model.intercept,
             "origin": origin,
             "licence": licence,
             "provenance": provenance,
             "agreement": asdict(agreement) if agreement else None,
             "details": dict(details),
-            "created_by": f"archselect {version('archselect')}",
+            "created_by": creator(),
+            "arrays": digest_all(sealed_part(_arrays_of(model, table))),
         }
-        header["arrays"] = _digests(_arrays(weights, trees, table))
-        return cls(header | {"checksum": _checksum(header)}, weights, trees, table)
+        return cls(seal(header), model, table)
 
     @staticmethod
-    def is_one(path: Path | str) -> bool:
-        """Whether the file at the path says that it is a surrogate; a damaged or missing one does not."""
+    def is_surrogate_file(path: Path | str) -> bool:
+        """Return whether a file says that it is a surrogate.
+
+        False for a file that is damaged or missing.
+        """
         try:
             with open_arrays(Path(path)) as file:
                 return "surrogate" in file
@@ -193,7 +241,7 @@ class Surrogate:
 
     @classmethod
     def open(cls, path: Path | str) -> Surrogate:
-        """The surrogate in a file.
+        """Return the surrogate in a file.
 
         Raises UserError if the file is missing, damaged, foreign or of another version.
         """
@@ -204,42 +252,12 @@ class Surrogate:
             )
         try:
             with open_arrays(path) as file:
-                content = dict(file)
-            header = json.loads(content.pop("surrogate").tobytes())
-            check_value_types(header, _KINDS)
-            if header["agreement"] is not None:
-                check_value_types(header["agreement"], _AGREEMENT)
-            if header["schema"] != SCHEMA:
-                raise UserError(
-                    f"{path} has schema {header['schema']}, not {SCHEMA}: fit the surrogate again"
-                )
-            if header["checksum"] != _checksum(header) or header["arrays"] != _digests(
-                content
-            ):
-                raise ValueError("the checksum does not fit")
-            if header["space"] not in registry:
-                raise UserError(
-                    f"{path} is of the space '{header['space']}', which is not installed"
-                )
-            if header["features"] != ENCODINGS[header["encoding"]][0](
-                get_space(header["space"])
-            ):
-                raise UserError(
-                    f"{path} was made for other features than this version's: fit the surrogate again"
-                )
-            trees = Trees(*(content[f"trees_{field.name}"] for field in fields(Trees)))
-            trees.check(len(header["features"]))
-            weights = content["weights"]
-            if weights.shape != (len(header["features"]),) or weights.dtype.kind != "f":
-                raise ValueError("its weights are not one number per feature")
-            numbers = [header["intercept"], *(header["agreement"] or {}).values()]
-            if not np.isfinite(weights).all() or not all(
-                isfinite(value) for value in numbers if value is not None
-            ):
-                raise ValueError("it holds numbers that are not finite")
-            return cls(
-                header, weights, trees, TruthTable.restored(_parts(content, "table_"))
-            )
+                arrays = dict(file)
+            header = decode_header(arrays.pop("surrogate"))
+            _check_header(path, header, arrays)
+            model = _read_model(header, arrays)
+            table = TruthTable.from_arrays(_with_prefix(arrays, _TABLE_PREFIX))
+            return cls(header, model, table)
         except UNREADABLE as error:
             raise UserError(
                 f"{path} is no surrogate, or damaged: delete it, then fit or import it again"
@@ -250,28 +268,27 @@ class Surrogate:
 
         Raises UserError if the folder cannot take it.
         """
-        buffer = io.BytesIO()
-        header = np.frombuffer(json.dumps(self._header).encode(), dtype=np.uint8)
-        arrays = _arrays(self._weights, self._trees, self._table)
-        np.savez_compressed(buffer, surrogate=header, **arrays)  # type: ignore[arg-type]
-        write_atomically(Path(path), buffer.getvalue())
+        arrays = _arrays_of(self._model, self._table)
+        write_arrays(path, {"surrogate": encode_header(self._header), **arrays})
 
-    def holdings(self) -> str:
-        """What it predicts, in words."""
-        return self.reference.holdings()
+    def describe_coverage(self) -> str:
+        """Return in words that it answers for all architectures."""
+        return "any architecture"
 
-    def how(self) -> str:
-        """In words, how an accuracy of it comes about, and how good it is."""
+    def describe_columns(self) -> str:
+        """Return in words the data set, split and epochs that it predicts."""
+        return self.reference.describe_columns()
+
+    def describe_provenance(self) -> str:
+        """Return in words how a prediction comes about, and how good it is."""
         quality = str(self.agreement or "how well was not measured here")
-        behind = (
-            ""
-            if self.provenance == MEASURED
-            else "; fitted on accuracies that are themselves predicted"
-        )
-        return f"predicted by a surrogate, {quality}{behind}"
+        fitted_on = ""
+        if self.provenance != MEASURED:
+            fitted_on = "; fitted on accuracies that are themselves predicted"
+        return f"predicted by a surrogate, {quality}{fitted_on}"
 
     def column(self, dataset: str, split: str, epochs: int) -> Column:
-        """The column of that key.
+        """Return the column.
 
         Raises UserError, listing what there is, if it is not the one predicted.
         """
@@ -279,93 +296,139 @@ class Surrogate:
         return self.columns[0]
 
     def predict(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """The accuracies of architectures of the space in per cent, float64; cut off at 0 and 100."""
-        if isinstance(self.space, OneShotSpace) and self.space.name != self._own.name:
-            architectures = [
-                self.space.in_truth(architecture) for architecture in architectures
-            ]
-        return self.predict_rows(rows_of(self._own, architectures))
+        """Return the accuracies of architectures of the space.
+
+        Returns:
+            float64, one per architecture, in per cent; cut off at 0 and 100.
+        """
+        space = self.space
+        if isinstance(space, OneShotSpace) and space.name != self._fitted_space.name:
+            architectures = [space.in_truth(each) for each in architectures]
+        return self.predict_rows(canonical_rows(self._fitted_space, architectures))
 
     def predict_rows(self, rows: np.ndarray) -> np.ndarray:
-        """As :meth:`predict`, of representatives of the surrogate's own space as rows of a table's `choices`."""
-        encoded = self._encode(self._own, rows)
-        line = self._header["intercept"] + encoded @ self._weights
-        return np.clip(line + self._trees.predict(encoded), 0, 100)
+        """Return what :meth:`predict` does, for rows of representatives.
+
+        Args:
+            rows: int8, architectures × edges of the space that it was fitted on.
+        """
+        encoded = self._encode(self._fitted_space, rows)
+        return np.clip(self._model.predict(encoded), 0, 100)
 
     def mean(
         self, architecture: Architecture, dataset: str, split: str, epochs: int
     ) -> float:
-        """The prediction, in per cent. Raises UserError if it is of another column."""
+        """Return the prediction, in per cent.
+
+        Raises UserError, listing what there is, for another column.
+        """
         self.column(dataset, split, epochs)
-        return float(np.round(self.predict([architecture])[0], 9))
+        (prediction,) = self.predict([architecture])
+        return float(np.round(prediction, DECIMALS))
 
     def lookup(
         self, architecture: Architecture, dataset: str, split: str, epochs: int
     ) -> Trials:
-        """The prediction in the place of a trial.
+        """Return the prediction in the place of a trial.
 
         Raises UserError, listing what there is, for another column.
         """
         return Trials((self.mean(architecture, dataset, split, epochs),), (SEED,))
 
-    def speaks_for(self, space: SearchSpace) -> bool:
-        """Whether the space is the surrogate's, or a sub-space of it."""
-        return self._table.speaks_for(space)
+    def holds_whole_space(self, dataset: str, split: str, epochs: int) -> bool:
+        """Return False: it predicts the whole space, but stores no trials of it.
+
+        Raises UserError, listing what there is, for another column.
+        """
+        self.column(dataset, split, epochs)
+        return False
+
+    def covers(self, space: SearchSpace) -> bool:
+        """Return whether the space is the surrogate's, or a sub-space of it."""
+        return self._table.covers(space)
 
     def within(self, space: SearchSpace) -> Surrogate:
-        """The surrogate for a sub-space.
+        """Return the surrogate for its own space, or for a sub-space.
 
         Raises UserError if it is of another space, or its table has nothing of it.
         """
         if space.name == self.space.name:
             return self
-        return Surrogate(
-            self._header, self._weights, self._trees, self._table, within=space.name
-        )
+        return Surrogate(self._header, self._model, self._table, within=space.name)
 
 
-GroundTruth = TruthTable | Surrogate
-"""Whatever says which accuracy an architecture has."""
+def sealed_part(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the arrays of which a surrogate's header has digests: all but one.
+
+    The table's header names the version that wrote the table, and has a checksum of its
+    own.
+    """
+    return {name: array for name, array in arrays.items() if name != _TABLE_HEADER}
 
 
-def _arrays(
-    weights: np.ndarray, trees: Trees, table: TruthTable
-) -> dict[str, np.ndarray]:
-    return {
-        "weights": weights,
-        **{f"trees_{name}": array for name, array in trees.arrays().items()},
-        **{f"table_{name}": array for name, array in table.stored().items()},
-    }
+def _arrays_of(model: LineAndTrees, table: TruthTable) -> dict[str, np.ndarray]:
+    """Return the arrays of a surrogate's file, but for its header."""
+    arrays = {"weights": model.weights}
+    for name, array in model.trees.arrays().items():
+        arrays[f"{_TREES_PREFIX}{name}"] = array
+    for name, array in table.to_arrays().items():
+        arrays[f"{_TABLE_PREFIX}{name}"] = array
+    return arrays
 
 
-def _parts(content: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+def _with_prefix(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, Any]:
+    """Return the arrays whose names have a prefix, under their names without it."""
     return {
         name.removeprefix(prefix): array
-        for name, array in content.items()
+        for name, array in arrays.items()
         if name.startswith(prefix)
     }
 
 
-def _digests(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Of every array but the table's header, which names the table's version and has a checksum of its own."""
-    return {
-        name: hashlib.sha256(
-            f"{array.dtype.str}{array.shape}".encode() + array.tobytes()
-        ).hexdigest()
-        for name, array in arrays.items()
-        if name != "table_header"
-    }
+def _check_header(
+    path: Path, header: dict[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Raise UserError or ValueError unless a header is whole and of this version."""
+    check_value_types(header, _HEADER_KINDS)
+    if header["agreement"] is not None:
+        check_value_types(header["agreement"], _AGREEMENT_KINDS)
+    if header["schema"] != SCHEMA:
+        raise UserError(
+            f"{path} has schema {header['schema']}, not {SCHEMA}: fit the surrogate again"
+        )
+    if header["checksum"] != header_checksum(header):
+        raise ValueError("the checksum does not fit")
+    if header["arrays"] != digest_all(sealed_part(arrays)):
+        raise ValueError("the checksum of an array does not fit")
+    if header["space"] not in registry:
+        raise UserError(
+            f"{path} is of the space '{header['space']}', which is not installed"
+        )
+    encoding = ENCODINGS[header["encoding"]]
+    if header["features"] != encoding.feature_names(get_space(header["space"])):
+        raise UserError(
+            f"{path} was made for other features than this version's: fit the surrogate again"
+        )
 
 
-def _checksum(header: Mapping[str, Any]) -> str:
-    return _hash(
-        {
-            key: value
-            for key, value in header.items()
-            if key not in ("name", "created_by", "checksum")
-        }
-    )
+def _read_model(
+    header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> LineAndTrees:
+    """Return the model in a file.
 
-
-def _hash(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    Raises ValueError if its arrays do not fit together, or a number is not finite.
+    """
+    count = len(header["features"])
+    parts = [arrays[f"{_TREES_PREFIX}{field.name}"] for field in fields(Trees)]
+    trees = Trees(*parts)
+    trees.check(count)
+    weights = arrays["weights"]
+    if weights.shape != (count,) or weights.dtype.kind != "f":
+        raise ValueError("its weights are not one number per feature")
+    numbers = [header["intercept"]]
+    if header["agreement"] is not None:
+        numbers += header["agreement"].values()
+    finite = all(isfinite(number) for number in numbers if number is not None)
+    if not finite or not np.isfinite(weights).all():
+        raise ValueError("it holds numbers that are not finite")
+    return LineAndTrees(header["intercept"], weights, trees)

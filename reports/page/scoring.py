@@ -18,7 +18,7 @@ from archselect.benchmarks.store.folder import REPORT_FILES, Folder
 from archselect.benchmarks.store.records import Population, Score, Scored, Scoring
 from archselect.nasbench_adapters.atomic_files import write_atomically
 from archselect.nasbench_adapters.errors import UserError, unknown
-from archselect.nasbench_adapters.ranks import Floats
+from archselect.nasbench_adapters.rank_correlations import Floats
 from archselect.reports.page.write import write_table
 from archselect.reports.statistics.intervals import LEVEL
 from archselect.reports.tables.render import csv_text

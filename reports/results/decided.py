@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from archselect.benchmarks.store.columns import Columns
 from archselect.benchmarks.store.records import Decision, OperationScore, Record
-from archselect.nasbench_adapters.ranks import Floats, Ints
+from archselect.nasbench_adapters.rank_correlations import Floats, Ints
 
 _BATCH = 5_000
 """Records that are laid out in one go, so that memory stays bounded."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from archselect.benchmarks.store.records import Accuracy, OperationScore, Record, Scale
-from archselect.nasbench_adapters.ranks import Floats, Ints
+from archselect.nasbench_adapters.rank_correlations import Floats, Ints
 from archselect.reports.results.decided import Decided, decided
 from archselect.reports.statistics.correlations import (
     Coefficient,

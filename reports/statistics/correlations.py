@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from archselect.nasbench_adapters.ranks import Floats, Ints, spearman, tau_b
+from archselect.nasbench_adapters.rank_correlations import Floats, Ints, spearman, tau_b
 
 Bools = npt.NDArray[np.bool_]
 

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import nctdtr, ndtr, stdtr, stdtrit
 
-from archselect.nasbench_adapters.ranks import Floats
+from archselect.nasbench_adapters.rank_correlations import Floats
 from archselect.reports.statistics.intervals import LEAST_SEEDS, LEVEL, TOO_FEW
 
 ALPHA = 1 - LEVEL

@@ -10,7 +10,7 @@ from archselect.benchmarks.cli import main
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Landscape, Record
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth import fitting
+from archselect.nasbench_adapters.truth import forms
 
 STUDY = """
 name = "cells"
@@ -50,7 +50,7 @@ def archselect(monkeypatch, capsys, tmp_path):
     """`archselect(*arguments)` is what a command prints; it must succeed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
-    monkeypatch.setattr(fitting, "ROUNDS", 30)
+    monkeypatch.setattr(forms, "ROUNDS", 30)
 
     def call(*arguments, code=0):
         monkeypatch.setattr(sys, "argv", ["archselect", *map(str, arguments)])

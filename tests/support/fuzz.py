@@ -61,7 +61,6 @@ from archselect.nasbench_adapters.images.fetch import Sums
 from archselect.nasbench_adapters.spaces import SPACES, get_space
 from archselect.nasbench_adapters.truth import (
     PlainColumns,
-    Surrogate,
     hpo_bench,
     import_truth,
     landscape,
@@ -69,10 +68,12 @@ from archselect.nasbench_adapters.truth import (
     long_csv,
     open_truth,
     rank,
+    sealed_arrays,
     surrogate,
-    table,
 )
-from archselect.nasbench_adapters.truth.nb101_file import crc32c, masked
+from archselect.nasbench_adapters.truth.table import TruthTable
+from archselect.nasbench_adapters.truth.table_builder import TableBuilder
+from archselect.nasbench_adapters.truth.tfrecord import crc32c, masked
 from archselect.reports.comparison import gate, snapshot
 from archselect.reports.comparison import text as comparison
 from archselect.reports.page import scoring, write
@@ -467,9 +468,9 @@ def _read_training(_: random.Random) -> None:
 # --- truths
 
 
-def _small_table() -> table.TruthTable:
+def _small_table() -> TruthTable:
     space, rng = get_space("nb201"), np.random.default_rng(0)
-    builder = table.TableBuilder(space)
+    builder = TableBuilder(space)
     for cell in dict.fromkeys(space.sample(rng) for _ in range(8)):
         for dataset, split in (("d", "test"), ("e", "valid")):
             for seed in "ab":
@@ -487,9 +488,9 @@ def _use_truth(name: str, rng: random.Random) -> None:
         if truth.mean(cell, *column.key) is not None:
             truth.lookup(cell, *column.key)
             rank(truth, cell, *column.key)
-    truth.how()
+    truth.describe_provenance()
     repr(truth)
-    if not isinstance(truth, Surrogate):
+    if not truth.predicts:
         truth.save(Path("again.npz"))
 
 
@@ -523,21 +524,23 @@ def _seal_truth(path: Path) -> None:
                 header, mutations.Draw(rng, path.parents[2] / "evil")
             )
         if name == "surrogate":
-            header["arrays"] = surrogate._digests(
-                {key: own for key, own in arrays.items() if key != name}
+            header["arrays"] = sealed_arrays.digest_all(
+                surrogate.sealed_part(
+                    {key: own for key, own in arrays.items() if key != name}
+                )
             )
-            header["checksum"] = surrogate._checksum(header)
+            header["checksum"] = sealed_arrays.header_checksum(header)
         else:
             prefix = name.removesuffix("header")
             digests = {
-                key.removeprefix(prefix): table._digest(own)
+                key.removeprefix(prefix): sealed_arrays.digest(own)
                 for key, own in arrays.items()
             }
             header["arrays"] = {
                 key: digests.get(key, digest)
                 for key, digest in header["arrays"].items()
             }
-            header["checksum"] = table._checksum(header)
+            header["checksum"] = sealed_arrays.header_checksum(header)
         arrays[name] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     np.savez(path, **arrays)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from archselect.benchmarks.runs.landscapes import landscape_id, read_landscapes
+from archselect.benchmarks.runs.landscapes import describe_truths, landscape_id
 from archselect.benchmarks.store.facts import content_id
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
@@ -10,7 +10,7 @@ from archselect.nasbench_adapters.truth.table import PREDICTED, TableBuilder
 
 
 def test_the_survey_of_the_truths(part, small_truth):
-    (found,) = read_landscapes([part(small_truth)], ["nb201"])
+    (found,) = describe_truths([part(small_truth)], ["nb201"])
     table = open_truth(str(small_truth))
     assert found.id == landscape_id(table, part(small_truth))
     assert found.id == content_id([table.checksum, "made-up", "made-up", "test", 1])
@@ -36,18 +36,18 @@ def test_the_survey_refuses_what_is_not_there(part, small_truth, tmp_path):
         UserError,
         match=r"has no made-up/tset at 1 epoch: did you mean the split 'test'",
     ):
-        read_landscapes([part(small_truth, split="tset")], ["nb201"])
+        describe_truths([part(small_truth, split="tset")], ["nb201"])
     with pytest.raises(
         UserError,
         match=r"has no made-up/test at 2 epochs: it has made-up/test at 1 epoch",
     ):
-        read_landscapes([part(small_truth, epochs=2)], ["nb201"])
+        describe_truths([part(small_truth, epochs=2)], ["nb201"])
     with pytest.raises(UserError, match="is of space nb201, not of darts"):
-        read_landscapes([part(small_truth)], ["darts"])
+        describe_truths([part(small_truth)], ["darts"])
     with pytest.raises(
         UserError, match=r"no truth table at .*absent.npz: 'archselect truth list'"
     ):
-        read_landscapes([part(tmp_path / "absent.npz")], ["nb201"])
+        describe_truths([part(tmp_path / "absent.npz")], ["nb201"])
 
 
 def test_a_hole_in_a_truth_that_could_be_whole_is_an_error_before_anything_runs(
@@ -58,7 +58,7 @@ def test_a_hole_in_a_truth_that_could_be_whole_is_an_error_before_anything_runs(
         UserError,
         match=r"has 100 of 15,625 architectures of nb201 .*'archselect truth fit'",
     ):
-        read_landscapes([part(path)], ["nb201"])
+        describe_truths([part(path)], ["nb201"])
 
 
 def test_a_part_of_a_large_space_is_surveyed_as_a_part(part, tmp_path):
@@ -69,7 +69,7 @@ def test_a_part_of_a_large_space_is_surveyed_as_a_part(part, tmp_path):
     builder.table("few", origin="a model", licence="MIT", provenance=PREDICTED).save(
         tmp_path / "few.npz"
     )
-    (found,) = read_landscapes([part(tmp_path / "few.npz")], ["darts"])
+    (found,) = describe_truths([part(tmp_path / "few.npz")], ["darts"])
     assert (found.architectures, found.space_size, found.optimum) == (
         12,
         space.size,
@@ -91,4 +91,4 @@ def test_a_truth_that_speaks_for_several_spaces_of_a_study_is_refused(part, tmp_
     with pytest.raises(
         UserError, match="speaks for nb1shot1-1, nb1shot1-2: write a study for each"
     ):
-        read_landscapes([part(tmp_path / "cells.npz")], ["nb1shot1-1", "nb1shot1-2"])
+        describe_truths([part(tmp_path / "cells.npz")], ["nb1shot1-1", "nb1shot1-2"])

@@ -6,13 +6,13 @@ import torch
 
 from archselect.benchmarks.plan.jobs import plan_runs
 from archselect.benchmarks.plan.reading import read_study
-from archselect.benchmarks.runs.landscapes import landscape_id, read_landscapes
+from archselect.benchmarks.runs.landscapes import describe_truths, landscape_id
 from archselect.benchmarks.runs.runner import Runner
 from archselect.benchmarks.store.facts import read_fact, write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Landscape, Record
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.truth import fitting, open_truth
+from archselect.nasbench_adapters.truth import fitting, forms, open_truth
 
 CPU = torch.device("cpu")
 
@@ -200,7 +200,7 @@ def test_what_a_table_does_not_hold_is_said_and_the_selection_kept(
 def test_a_record_of_a_surrogate_says_that_it_is_one(
     part, runner, jobs, parts_of_the_truth, nb201, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(fitting, "ROUNDS", 20)
+    monkeypatch.setattr(forms, "ROUNDS", 20)
     rng = np.random.default_rng(0)
     path = parts_of_the_truth(
         "part", {nb201.canonical(nb201.sample(rng)) for _ in range(120)}
@@ -221,7 +221,7 @@ def test_a_record_of_a_surrogate_says_that_it_is_one(
     assert accuracy.rank == 1 + int((means > accuracy.mean).sum())
     scored = [nb201.parse(s.architecture) for s in record.selected.architecture_scores]
     assert accuracy.scored == pytest.approx(surrogate.predict(scored))
-    (found,) = read_landscapes([part(tmp_path / "fitted.npz")], ["nb201"])
+    (found,) = describe_truths([part(tmp_path / "fitted.npz")], ["nb201"])
     assert found.id == accuracy.landscape
     assert (found.surrogate, found.truth, found.architectures) == (
         True,

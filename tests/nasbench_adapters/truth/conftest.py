@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.truth.benchmark_results import SPLITS
 from archselect.nasbench_adapters.truth.long_csv import import_long
-from archselect.nasbench_adapters.truth.results import SPLITS
 
 ROOT = Path(__file__).parents[3]
 
@@ -40,7 +40,7 @@ def own_folders(tmp_path_factory, monkeypatch):
     """No test reads or writes the user's own cache and data."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setattr(
-        "archselect.nasbench_adapters.truth.user_data_path",
+        "archselect.nasbench_adapters.truth.storage.user_data_path",
         lambda name: home / "data" / name,
     )
     monkeypatch.setattr(

@@ -3,6 +3,7 @@
 import pytest
 
 from archselect.nasbench_adapters.truth.column_names import missing_column
+from archselect.nasbench_adapters.truth.ground_truth import ColumnKey
 
 NB201 = [
     ("cifar10-valid", "x-valid", 200),
@@ -17,7 +18,9 @@ NB201 = [
 
 
 def hint(dataset, split, epochs, keys=NB201):
-    text = str(missing_column("t", keys, dataset, split, epochs))
+    text = str(
+        missing_column("t", [ColumnKey(*key) for key in keys], dataset, split, epochs)
+    )
     start = f"truth 't' has no {dataset}/{split} at "
     assert text.startswith(start)
     return text[len(start) :].partition(": ")[2]

@@ -5,13 +5,12 @@ from hypothesis import strategies as st
 
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import features as features_module
+from archselect.nasbench_adapters.truth.choices import canonical_rows, flatten
 from archselect.nasbench_adapters.truth.features import (
     feature_names,
     features,
     is_graph,
-    rows_of,
 )
-from archselect.nasbench_adapters.truth.table import flatten
 
 SPACES = ["nb201", "darts", "s1", "s3", "s4", "nb101", "nb1shot1-1"]
 
@@ -96,6 +95,6 @@ def test_rows_do_not_depend_on_the_rows_beside_them(name, monkeypatch):
 
 def test_equal_functions_have_equal_features(nb201):
     """All members of a class, and of no other class, have one row."""
-    rows = rows_of(nb201, list(nb201.classes))
+    rows = canonical_rows(nb201, list(nb201.classes))
     distinct = np.unique(rows, axis=0)
     assert len(distinct) == len(nb201.representatives)

@@ -1,75 +1,30 @@
 import numpy as np
 import pytest
-from scipy.stats import kendalltau, spearmanr
+from scipy.stats import kendalltau
+from support.truths import KEY, additive, sampled, table_of
 
 from archselect.benchmarks.plan.parameters import count_rows
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import (
-    fit_truth,
-    fitting,
-    list_truths,
-    open_truth,
+    forms,
+    validation,
 )
-from archselect.nasbench_adapters.truth.fitting import (
-    ALONE,
-    FORMS,
-    agreement,
-    cross_validated,
-    distinct,
-    fit_surrogate,
+from archselect.nasbench_adapters.truth.choices import flatten
+from archselect.nasbench_adapters.truth.features import features
+from archselect.nasbench_adapters.truth.fitting import ALONE, distinct, fit_surrogate
+from archselect.nasbench_adapters.truth.forms import FORMS
+from archselect.nasbench_adapters.truth.ground_truth import PREDICTED
+from archselect.nasbench_adapters.truth.table import TruthTable
+from archselect.nasbench_adapters.truth.trees import BoostedTrees, Trees
+from archselect.nasbench_adapters.truth.validation import (
     parameters_alone,
 )
-from archselect.nasbench_adapters.truth.surrogate import Surrogate
-from archselect.nasbench_adapters.truth.table import (
-    PREDICTED,
-    TableBuilder,
-    TruthTable,
-    flatten,
-)
-
-KEY = ("d", "s", 5)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(fitting, "ROUNDS", 40)
-    monkeypatch.setattr(fitting, "RESAMPLES", 100)
-
-
-def table_of(space, accuracies, provenance="measured", **columns):
-    builder = TableBuilder(space)
-    for cell, accuracy in accuracies.items():
-        builder.add(cell, *KEY, "0", accuracy)
-        for split in columns.get("splits", ()):
-            builder.add(cell, "d", split, 5, "0", accuracy)
-    return builder.table("t", origin="a test", licence="MIT", provenance=provenance)
-
-
-def sampled(name, count, seed=0):
-    space, rng = get_space(name), np.random.default_rng(seed)
-    return space, list(dict.fromkeys(space.sample(rng) for _ in range(count)))
-
-
-def additive(space, cells):
-    """Accuracies that are a sum over operations: what the line can express."""
-    rng = np.random.default_rng(9)
-    worth = {
-        name: rng.normal(0, 1)
-        for cell in space.cells
-        for names in cell.operations
-        for name in names
-    }
-    return {
-        cell: 80.0
-        + sum(
-            worth[each.operations[edge][choice]]
-            for each, row in zip(space.cells, cell.choices, strict=True)
-            for edge, choice in enumerate(row)
-            if choice is not None
-        )
-        for cell in cells
-    }
+    monkeypatch.setattr(forms, "ROUNDS", 40)
+    monkeypatch.setattr(validation, "RESAMPLES", 100)
 
 
 @pytest.mark.parametrize("name", ["nb201", "darts", "s1", "s4", "nb101"])
@@ -105,15 +60,14 @@ def test_noise_is_not_predicted():
     accuracies = dict(zip(cells, rng.uniform(80, 95, len(cells)), strict=True))
     surrogate = fit_surrogate(table_of(space, accuracies), *KEY, "s", folds=3)
     assert surrogate.agreement.tau < 0.15
-    within = fitting.FORMS["trees"](space, *encoded(space, accuracies))
-    features = encoded(space, accuracies)[0]
-    learned = within[0] + features @ within[1] + within[2].predict(features)
-    assert kendalltau(learned, encoded(space, accuracies)[1]).statistic > 0.5
+    rows, values = encoded(space, accuracies)
+    learned = FORMS["trees"](space, rows, values).predict(rows)
+    assert kendalltau(learned, values).statistic > 0.5
 
 
 def encoded(space, accuracies):
     rows, values = distinct(table_of(space, accuracies), *KEY)
-    return fitting.features(space, rows), values
+    return features(space, rows), values
 
 
 def test_cells_of_one_class_are_one_example(nb201):
@@ -154,59 +108,6 @@ def test_trials_are_averaged_and_gaps_left_out(nb201):
     assert means == pytest.approx(np.nanmean(values[:40], axis=1), abs=1e-5)
 
 
-def test_every_architecture_is_predicted_without_itself(nb201, monkeypatch):
-    """A form that remembers what it was given, and predicts 0 for anything else."""
-    rows = np.array([flatten(cell) for cell in nb201.representatives[:60]])
-    values = np.linspace(10, 90, 60)
-    seen = []
-
-    def remember(space, encoded, accuracies):
-        seen.append(set(accuracies.tolist()))
-        return 0.0, np.zeros(encoded.shape[1]), fitting.Trees.of([])
-
-    monkeypatch.setitem(fitting.FORMS, "memory", remember)
-    assert cross_validated(nb201, rows, values, "memory", 6).tolist() == [0.0] * 60
-    assert all(len(given) == 50 for given in seen)
-    assert all(
-        sum(value not in given for given in seen) == 1 for value in values.tolist()
-    )
-
-
-def test_agreement_is_what_scipy_says():
-    rng = np.random.default_rng(4)
-    truth = rng.uniform(50, 90, 200).round(1)
-    predicted = truth + rng.normal(0, 5, 200)
-    found = agreement(predicted, truth, 7)
-    assert (found.architectures, found.folds) == (200, 7)
-    assert found.tau == kendalltau(predicted, truth).statistic
-    assert found.spearman == spearmanr(predicted, truth).statistic
-    assert found.rmse == pytest.approx(np.sqrt(((predicted - truth) ** 2).mean()))
-    tenth = np.argsort(-truth, kind="stable")[:20]
-    assert found.best == kendalltau(predicted[tenth], truth[tenth]).statistic
-    assert agreement(predicted[:199], truth[:199], 7).best is None
-    for name in ("tau", "spearman", "rmse", "best"):
-        low, value, high = (
-            getattr(found, f"{name}{end}") for end in ("_low", "", "_high")
-        )
-        assert low < value < high
-    assert found == agreement(predicted, truth, 7)
-
-
-def test_the_interval_is_as_wide_as_the_spread_of_repeated_draws():
-    """95 % of the taus of fresh draws of 100 lie, on average, in an interval of such a width."""
-    rng = np.random.default_rng(5)
-
-    def draw():
-        truth = rng.normal(60, 5, 100)
-        return truth + rng.normal(0, 4, 100), truth
-
-    taus = [kendalltau(*draw()).statistic for _ in range(300)]
-    found = agreement(*draw(), 10)
-    assert found.tau_high - found.tau_low == pytest.approx(
-        np.diff(np.quantile(taus, [0.025, 0.975]))[0], rel=0.35
-    )
-
-
 def test_the_same_table_gives_the_same_surrogate():
     space, cells = sampled("s2", 60)
     first, second = (
@@ -224,7 +125,7 @@ def test_where_the_numbers_are_from_is_passed_on():
     assert surrogate.provenance == surrogate.reference.provenance == PREDICTED
     assert (
         "themselves predicted" in surrogate.origin
-        and "themselves predicted" in surrogate.how()
+        and "themselves predicted" in surrogate.describe_provenance()
     )
     assert surrogate.details["table"]["name"] == "t"
 
@@ -248,31 +149,18 @@ def test_a_library_that_keeps_its_trees_otherwise_is_noticed(monkeypatch):
     table = table_of(space, additive(space, cells))
 
     def shifted(model):
-        return 1.0, fitting.Trees.of([])
+        return BoostedTrees(1.0, Trees.join([]))
 
     def gone(model):
         raise AttributeError("_predictors")
 
     for broken in (shifted, gone):
-        monkeypatch.setattr(fitting, "boosted", broken)
+        monkeypatch.setattr(forms, "boosted", broken)
         with pytest.raises(
             UserError,
             match=r"scikit-learn .* keeps its trees in a form that is not known here",
         ):
             fit_surrogate(table, *KEY, "s", folds=3)
-
-
-def test_parameters_alone_are_judged_on_the_same_folds():
-    """Without a fit the pooled order is that of the parameters; fewer may be better."""
-    rng = np.random.default_rng(6)
-    accuracies = rng.uniform(50, 90, 200)
-    parameters = (1_000 * accuracies + rng.normal(0, 8_000, 200)).round()
-    more = parameters_alone(parameters, accuracies, 10)
-    assert more["tau"] == pytest.approx(kendalltau(parameters, accuracies).statistic)
-    assert more["tau_low"] < more["tau"] < more["tau_high"]
-    assert parameters_alone(-parameters, accuracies, 10) == pytest.approx(more)
-    noise = parameters_alone(rng.permutation(200), accuracies, 10)
-    assert noise["tau"] < 0.1
 
 
 def test_a_surrogate_is_compared_with_parameters_alone():
@@ -351,41 +239,3 @@ def test_the_command_says_what_a_surrogate_adds(archselect, tmp_path):
         ]
         == 0
     )
-
-
-def test_through_the_front_door(tmp_path, own_folders):
-    space, cells = sampled("s2", 60)
-    one, two = tmp_path / "one.npz", tmp_path / "two.npz"
-    table_of(space, additive(space, cells)).save(one)
-    table_of(space, additive(space, cells), splits=["other"]).save(two)
-    fit_truth(str(one), name="mine")
-    opened = open_truth("mine")
-    assert isinstance(opened, Surrogate) and opened.name == "mine"
-    (listed,) = [t for t in list_truths() if t.name == "mine"]
-    assert (
-        listed.present
-        and "cross-validated on 60 architectures: Kendall's tau-b" in listed.summary
-    )
-    with pytest.raises(
-        UserError,
-        match=r"name one column of truth .* 2 fit; it has d/other at 5 epochs; d/s",
-    ):
-        fit_truth(str(two), name="x")
-    fit_truth(str(two), name="x", split="other")
-    assert open_truth("x").holdings() == "d/other at 5 epochs"
-    with pytest.raises(UserError, match="0 fit"):
-        fit_truth(str(two), name="z", split="another")
-    with pytest.raises(
-        UserError, match="is a surrogate: name the table that it was fitted on, 't'"
-    ):
-        fit_truth("mine", name="y")
-    table_of(space, additive(space, cells)).save(
-        own_folders / "data" / "archselect" / "truth" / "cells.npz"
-    )
-    with pytest.raises(
-        UserError, match="'cells' is a table, which the surrogate would replace"
-    ):
-        fit_truth("cells", name="cells")
-    for name in ("nb201-digits", "a/b"):
-        with pytest.raises(UserError, match=r"built in|cannot name"):
-            fit_truth(str(one), name=name)

@@ -10,13 +10,15 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import Architecture, Cell, SearchSpace
 from archselect.nasbench_adapters.spaces import registry
 from archselect.nasbench_adapters.truth import open_truth
+from archselect.nasbench_adapters.truth.choices import flatten
 from archselect.nasbench_adapters.truth.landscape import (
     best_of_random,
     expected_best,
     landscape,
     rank,
 )
-from archselect.nasbench_adapters.truth.table import TableBuilder, TruthTable, flatten
+from archselect.nasbench_adapters.truth.table import TruthTable
+from archselect.nasbench_adapters.truth.table_builder import TableBuilder
 
 KEY = ("d", "s", 1)
 

@@ -81,7 +81,8 @@ def test_damaged_or_foreign(folder, tmp_path):
 def test_memory_is_checked_first(content, tmp_path, monkeypatch):
     api_utils.pickle_save(content, tmp_path / "a.pickle")
     monkeypatch.setattr(
-        "archselect.nasbench_adapters.truth.results.available_memory", lambda: 1000
+        "archselect.nasbench_adapters.truth.benchmark_results.available_memory",
+        lambda: 1000,
     )
     with pytest.raises(UserError, match="GB of memory"):
         import_file(tmp_path / "a.pickle.pbz2", "t")

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.checksums import slow_masked
 
-from archselect.nasbench_adapters import truth
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces.nb101 import (
@@ -24,33 +24,15 @@ from archselect.nasbench_adapters.spaces.nb101 import (
     graph_hash,
 )
 from archselect.nasbench_adapters.truth import import_truth, landscape, open_truth, rank
-from archselect.nasbench_adapters.truth.nb101_file import (
-    crc32c,
-    import_csv,
-    import_file,
-    masked,
-)
-from archselect.nasbench_adapters.truth.table import TruthTable, unflatten
+from archselect.nasbench_adapters.truth.choices import unflatten
+from archselect.nasbench_adapters.truth.importing import detect
+from archselect.nasbench_adapters.truth.nb101_file import import_csv, import_file
+from archselect.nasbench_adapters.truth.table import TruthTable
 
 SPACE = get_space("nb101")
 SUB = get_space("nb1shot1-2")
 IMAGES = 9984
 """39 batches of 256: what the benchmark evaluated on."""
-
-
-def slow_crc32c(data):
-    """Bit by bit, from the polynomial's definition."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    return crc ^ 0xFFFFFFFF
-
-
-def slow_masked(data):
-    crc = slow_crc32c(data)
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def varint(value):
@@ -175,7 +157,7 @@ def test_a_cell_is_found_however_it_is_written(released):
 
 def test_through_the_front_door_and_back(released, tmp_path):
     path, _ = released
-    assert truth.detect(path) == "nb101-file"
+    assert detect(path) == "nb101-file"
     saved = import_truth(path, name="nb101").path
     table = open_truth("nb101")
     assert table.canonical_only
@@ -210,16 +192,6 @@ def test_neither_torch_nor_tensorflow(released):
 
 
 # --- checksums
-
-
-@given(st.lists(st.binary(max_size=40), min_size=1, max_size=8))
-def test_checksums_are_those_computed_bit_by_bit(payloads):
-    assert crc32c(payloads).tolist() == [slow_crc32c(data) for data in payloads]
-    assert masked(crc32c(payloads)).tolist() == [slow_masked(data) for data in payloads]
-
-
-def test_the_checksum_has_its_standards_check_value():
-    assert crc32c([b"123456789"]).tolist() == [0xE3069283]
 
 
 # --- damaged and hostile files
@@ -394,7 +366,7 @@ ROWS = [
 
 def test_a_csv_of_cells(tmp_path):
     path = write_csv(tmp_path / "cells.csv.gz", ROWS)
-    assert truth.detect(path) == "nb101-csv"
+    assert detect(path) == "nb101-csv"
     import_truth(path, name="cells")
     table = open_truth("cells")
     first, second = (
@@ -562,9 +534,9 @@ def test_a_table_that_stores_cells_as_they_come_has_parts_too(cells):
 
 def test_what_a_table_does_not_speak_for(cells, tmp_path):
     assert (
-        cells.speaks_for(SPACE)
-        and cells.speaks_for(SUB)
-        and not cells.speaks_for(get_space("nb201"))
+        cells.covers(SPACE)
+        and cells.covers(SUB)
+        and not cells.covers(get_space("nb201"))
     )
     assert cells.within(SPACE) is cells
     with pytest.raises(UserError, match="of space nb101, which says nothing of darts"):

@@ -77,7 +77,8 @@ def test_memory_is_checked_first(content, tmp_path, monkeypatch):
     path = tmp_path / "a.pth"
     torch.save(content, path)
     monkeypatch.setattr(
-        "archselect.nasbench_adapters.truth.results.available_memory", lambda: 1000
+        "archselect.nasbench_adapters.truth.benchmark_results.available_memory",
+        lambda: 1000,
     )
     monkeypatch.setattr(
         nb201_file, "load_plain", lambda path: pytest.fail("read without the memory")

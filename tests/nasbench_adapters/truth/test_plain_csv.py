@@ -11,10 +11,11 @@ from archselect.nasbench_adapters.truth import (
     list_truths,
     open_truth,
 )
+from archselect.nasbench_adapters.truth.ground_truth import MEASURED, PREDICTED
 from archselect.nasbench_adapters.truth.landscape import landscape, rank
 from archselect.nasbench_adapters.truth.long_csv import COLUMNS, import_long, to_long
 from archselect.nasbench_adapters.truth.plain_csv import import_plain
-from archselect.nasbench_adapters.truth.table import MEASURED, PREDICTED, TruthTable
+from archselect.nasbench_adapters.truth.table import TruthTable
 
 KEY = ("cifar10", "valid", 100)
 PLAIN = PlainColumns("genotype", "accuracy", *KEY)
@@ -41,20 +42,20 @@ def write(tmp_path):
     return to_file
 
 
-def rows_of(cells):
+def canonical_rows(cells):
     return [[text, 1.5, value] for text, value in cells.items()]
 
 
 def test_a_table_of_genotypes_holds_what_the_file_holds(cells, write):
     table = import_plain(
-        write(rows_of(cells)),
+        write(canonical_rows(cells)),
         "t",
         PLAIN,
         space="darts",
         provenance=PREDICTED,
         origin="by a model",
     )
-    assert (len(table), table.holdings()) == (40, "cifar10/valid at 100 epochs")
+    assert (len(table), table.describe_columns()) == (40, "cifar10/valid at 100 epochs")
     for text, value in cells.items():
         trials = table.lookup(table.space.parse(text), *KEY)
         assert trials.accuracies == pytest.approx(
@@ -71,11 +72,13 @@ def test_a_table_of_genotypes_holds_what_the_file_holds(cells, write):
     best = table.space.parse(max(cells, key=cells.get))
     assert rank(table, best, *KEY) == (1, 40)
     assert (table.provenance, table.origin) == (PREDICTED, "by a model, from cells.csv")
-    assert table.how() == "itself predicted by a surrogate, not measured"
+    assert (
+        table.describe_provenance() == "itself predicted by a surrogate, not measured"
+    )
 
 
 def test_the_long_form_of_genotypes_is_the_same_table(cells, write, tmp_path):
-    plain = import_plain(write(rows_of(cells)), "t", PLAIN, space="darts")
+    plain = import_plain(write(canonical_rows(cells)), "t", PLAIN, space="darts")
     to_long(plain).to_csv(tmp_path / "long.csv", index=False)
     long = import_long(tmp_path / "long.csv", "t", space="darts")
     assert (
@@ -96,7 +99,7 @@ def test_the_long_form_of_genotypes_is_the_same_table(cells, write, tmp_path):
 
 def test_where_numbers_come_from_is_kept_and_shown(cells, write):
     import_truth(
-        write(rows_of(cells)),
+        write(canonical_rows(cells)),
         name="cells",
         space="darts",
         plain=PLAIN,
@@ -105,17 +108,20 @@ def test_where_numbers_come_from_is_kept_and_shown(cells, write):
     )
     opened = open_truth("cells")
     assert isinstance(opened, TruthTable) and opened.provenance == PREDICTED
-    assert opened.only(*KEY).provenance == PREDICTED
+    assert opened.single_column(*KEY).provenance == PREDICTED
     (listed,) = [t for t in list_truths() if t.name == "cells"]
     assert (
         "X, from cells.csv; itself predicted by a surrogate, not measured"
         in listed.summary
     )
-    assert TruthTable.restored(opened.stored()).checksum == opened.checksum
+    assert TruthTable.from_arrays(opened.to_arrays()).checksum == opened.checksum
     measured = open_truth(
         str(
             import_truth(
-                write(rows_of(cells)), name="measured", space="darts", plain=PLAIN
+                write(canonical_rows(cells)),
+                name="measured",
+                space="darts",
+                plain=PLAIN,
             ).path
         )
     )
@@ -124,7 +130,7 @@ def test_where_numbers_come_from_is_kept_and_shown(cells, write):
 
 def test_a_measured_table_has_the_header_it_always_had(cells, write):
     """Else every table's checksum, and with it every landscape's name, would change."""
-    table = import_plain(write(rows_of(cells)), "t", PLAIN, space="darts")
+    table = import_plain(write(canonical_rows(cells)), "t", PLAIN, space="darts")
     assert "provenance" not in table._header
 
 
@@ -154,7 +160,7 @@ def test_bad_rows_are_named(cells, write, row, message):
 
 
 def test_bad_requests_are_named(cells, write):
-    path = write(rows_of(cells))
+    path = write(canonical_rows(cells))
     with pytest.raises(
         UserError,
         match=r"unknown column of .*cells\.csv 'genotypes': did you mean 'genotype'\?",

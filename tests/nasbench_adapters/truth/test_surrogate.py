@@ -8,10 +8,18 @@ from archselect.nasbench_adapters.agreement import Agreement
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import open_truth
-from archselect.nasbench_adapters.truth.features import feature_names, features, rows_of
+from archselect.nasbench_adapters.truth.choices import canonical_rows, flatten
+from archselect.nasbench_adapters.truth.features import feature_names, features
+from archselect.nasbench_adapters.truth.ground_truth import MEASURED
 from archselect.nasbench_adapters.truth.landscape import landscape, rank
-from archselect.nasbench_adapters.truth.surrogate import SCHEMA, Surrogate
-from archselect.nasbench_adapters.truth.table import MEASURED, TruthTable, flatten
+from archselect.nasbench_adapters.truth.surrogate import (
+    ENCODINGS,
+    SCHEMA,
+    Encoding,
+    LineAndTrees,
+    Surrogate,
+)
+from archselect.nasbench_adapters.truth.table import TruthTable
 from archselect.nasbench_adapters.truth.trees import LEAF, Trees
 
 KEY = ("d", "s", 5)
@@ -32,7 +40,7 @@ def made(name="darts", agreement=AGREEMENT, intercept=60.0, count=40):
         "left": [1, 0, 0],
         "right": [2, 0, 0],
     }
-    trees = Trees.of(
+    trees = Trees.join(
         [
             split | {"value": [0, 1.5, -1.5]},
             split | {"feature": [9, LEAF, LEAF], "value": [0, 2.0, 4.0]},
@@ -49,9 +57,7 @@ def made(name="darts", agreement=AGREEMENT, intercept=60.0, count=40):
     surrogate = Surrogate.build(
         name="mine",
         encoding="archselect",
-        intercept=intercept,
-        weights=weights,
-        trees=trees,
+        model=LineAndTrees(intercept, weights, trees),
         table=table,
         origin="made by a test",
         licence="MIT",
@@ -72,7 +78,7 @@ def path(tmp_path):
 def test_a_line_and_trees_add_up(name):
     surrogate, cells, weights, _ = made(name)
     for cell, predicted in zip(cells, surrogate.predict(cells), strict=True):
-        (row,) = features(surrogate.space, rows_of(surrogate.space, [cell]))
+        (row,) = features(surrogate.space, canonical_rows(surrogate.space, [cell]))
         expected = (
             60
             + row @ weights
@@ -132,8 +138,8 @@ def test_every_use_says_what_it_is(path):
         "0.700 [0.600, 0.800]",
         "RMSE 1.50 [1.00",
     ):
-        assert part in surrogate.how()
-    assert "not measured here" in made(agreement=None)[0].how()
+        assert part in surrogate.describe_provenance()
+    assert "not measured here" in made(agreement=None)[0].describe_provenance()
 
 
 def test_another_column_is_refused(path):
@@ -155,7 +161,7 @@ def test_a_sub_space_is_asked_in_its_own_words():
         part.predict(cells), surrogate.predict([sub.in_truth(cell) for cell in cells])
     )
     assert surrogate.within(surrogate.space) is surrogate
-    assert surrogate.speaks_for(sub) and not surrogate.speaks_for(get_space("darts"))
+    assert surrogate.covers(sub) and not surrogate.covers(get_space("darts"))
     with pytest.raises(UserError, match="says nothing of darts"):
         surrogate.within(get_space("darts"))
 
@@ -223,10 +229,8 @@ def test_an_exchanged_array_is_noticed(path):
 
 def test_features_of_another_version_are_refused(path, monkeypatch):
     """Weights are meaningless for other features."""
-    encoding = (lambda space: [*feature_names(space)[1:], "new"], features)
-    monkeypatch.setitem(
-        Surrogate.open.__func__.__globals__["ENCODINGS"], "archselect", encoding
-    )
+    encoding = Encoding(lambda space: [*feature_names(space)[1:], "new"], features)
+    monkeypatch.setitem(ENCODINGS, "archselect", encoding)
     with pytest.raises(
         UserError, match="other features than this version's: fit the surrogate again"
     ):
@@ -239,7 +243,7 @@ def test_a_number_that_is_not_finite_is_refused(tmp_path, where, value):
     """Though the checksum fits, which anyone can make: the surrogate would predict no accuracy."""
     path = tmp_path / "s.npz"
     _, _, weights, table = made()
-    trees = Trees.of(
+    trees = Trees.join(
         [
             {
                 "feature": [LEAF],
@@ -257,9 +261,7 @@ def test_a_number_that_is_not_finite_is_refused(tmp_path, where, value):
     Surrogate.build(
         name="mine",
         encoding="archselect",
-        intercept=value if where == "intercept" else 60.0,
-        weights=weights,
-        trees=trees,
+        model=LineAndTrees(value if where == "intercept" else 60.0, weights, trees),
         table=table,
         origin="made by a test",
         licence="MIT",

@@ -10,14 +10,10 @@ from scipy.stats import kendalltau
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.truth import PlainColumns, open_truth
 from archselect.nasbench_adapters.truth.features import features
-from archselect.nasbench_adapters.truth.fitting import (
-    FOLDS,
-    FORMS,
-    agreement,
-    cross_validated,
-    distinct,
-)
+from archselect.nasbench_adapters.truth.fitting import FOLDS, distinct
+from archselect.nasbench_adapters.truth.forms import FORMS
 from archselect.nasbench_adapters.truth.plain_csv import import_plain
+from archselect.nasbench_adapters.truth.validation import agreement, cross_validated
 
 PAGE = (Path(__file__).parents[3] / "docs" / "surrogates.md").read_text(
     encoding="utf-8"
@@ -70,9 +66,7 @@ def test_500_classes_of_the_digits(form):
     for draw in range(5):
         order = np.random.default_rng(draw).permutation(len(rows))
         some, rest = order[:500], order[500:]
-        intercept, weights, trees = FORMS[form](
-            table.space, encoded[some], accuracies[some]
-        )
-        predicted = intercept + encoded[rest] @ weights + trees.predict(encoded[rest])
+        model = FORMS[form](table.space, encoded[some], accuracies[some])
+        predicted = model.predict(encoded[rest])
         taus.append(kendalltau(predicted, accuracies[rest]).statistic)
     assert np.mean(taus) == pytest.approx(stated("digits", "500", form)[0], abs=NEAR)

@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import Architecture
 from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.truth import sealed_arrays
 from archselect.nasbench_adapters.truth import table as table_module
-from archselect.nasbench_adapters.truth.table import (
-    TableBuilder,
-    TruthTable,
-    flatten,
-    unflatten,
-)
+from archselect.nasbench_adapters.truth.choices import flatten, unflatten
+from archselect.nasbench_adapters.truth.table import TruthTable
+from archselect.nasbench_adapters.truth.table_builder import TableBuilder
 
 WHERE = {"origin": "a test", "licence": "MIT"}
 
@@ -120,9 +118,9 @@ def test_a_lookup_is_a_row_of_the_matrix(path):
 
 def test_arrays_are_read_when_needed(path, monkeypatch):
     read = []
-    digest = table_module._digest
+    digest = table_module.digest
     monkeypatch.setattr(
-        table_module, "_digest", lambda array: read.append(array.shape) or digest(array)
+        table_module, "digest", lambda array: read.append(array.shape) or digest(array)
     )
     table = TruthTable.open(path)
     assert len(table) and len(table.columns) == 2 and read == []
@@ -212,17 +210,6 @@ def test_bad_content_is_refused(change, message):
         content["columns"] = {}
     with pytest.raises(UserError, match=message):
         TruthTable.build(**({"name": "t", "space": "nb201"} | WHERE | content | change))
-
-
-def test_builder_refuses(space):
-    builder, cell = TableBuilder(space), Architecture(((0,) * 6,))
-    with pytest.raises(UserError, match="holds no trial"):
-        builder.table("t", **WHERE)
-    builder.add(cell, "d", "s", 1, "0", 5.0)
-    with pytest.raises(UserError, match="given twice"):
-        builder.add(cell, "d", "s", 1, "0", 5.0)
-    with pytest.raises(UserError, match="is outside"):
-        builder.add(cell, "d", "s", 2, "0", math.nan)
 
 
 def whole_content(path):
@@ -338,9 +325,9 @@ def test_a_header_of_another_form_whose_checksum_fits(tmp_path, change):
     """Anyone can make a checksum."""
     builder = TableBuilder(get_space("nb201"))
     builder.add(next(builder.space.enumerate()), "d", "s", 1, "0", 50.0)
-    arrays = builder.table("t", origin="o", licence="l").stored()
+    arrays = builder.table("t", origin="o", licence="l").to_arrays()
     header = json.loads(arrays["header"].tobytes()) | change
-    header["checksum"] = table_module._checksum(header)
+    header["checksum"] = sealed_arrays.header_checksum(header)
     path = tmp_path / "t.npz"
     np.savez(
         path,
@@ -367,10 +354,10 @@ def test_a_header_of_another_form_whose_checksum_fits(tmp_path, change):
 def test_arrays_that_do_not_fit_whose_checksums_do(tmp_path, name, array):
     builder = TableBuilder(get_space("nb201"))
     builder.add(next(builder.space.enumerate()), "d", "s", 1, "0", 1.0)
-    arrays = builder.table("t", origin="o", licence="l").stored() | {name: array}
+    arrays = builder.table("t", origin="o", licence="l").to_arrays() | {name: array}
     header = json.loads(arrays["header"].tobytes())
-    header["arrays"][name] = table_module._digest(array)
-    header["checksum"] = table_module._checksum(header)
+    header["arrays"][name] = sealed_arrays.digest(array)
+    header["checksum"] = sealed_arrays.header_checksum(header)
     path = tmp_path / "t.npz"
     np.savez(
         path,

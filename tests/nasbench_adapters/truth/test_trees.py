@@ -27,7 +27,9 @@ def test_predicts_what_scikit_learn_predicts(seed, rows, leaves, rounds, whole):
     model = HistGradientBoostingRegressor(
         max_iter=rounds, max_leaf_nodes=leaves, min_samples_leaf=2
     ).fit(x, y)
-    base, trees = boosted(model)
+    fitted = boosted(model)
+    base = fitted.intercept
+    trees = fitted.trees
     new = np.concatenate([x, rng.integers(-5, 6, (50, 6)).astype(np.float32)])
     assert np.allclose(base + trees.predict(new), model.predict(new), rtol=0, atol=1e-9)
 
@@ -38,7 +40,7 @@ def test_large_inputs_are_worked_on_in_parts(monkeypatch):
     model = HistGradientBoostingRegressor(max_iter=5, min_samples_leaf=5).fit(
         x, x[:, 0]
     )
-    _, trees = boosted(model)
+    trees = boosted(model).trees
     whole = trees.predict(x)
     for chunk in (1, 7, 1500):
         monkeypatch.setattr(trees_module, "CHUNK", chunk)
@@ -46,7 +48,7 @@ def test_large_inputs_are_worked_on_in_parts(monkeypatch):
 
 
 def test_no_trees_add_nothing():
-    assert np.array_equal(Trees.of([]).predict(np.ones((3, 2))), np.zeros(3))
+    assert np.array_equal(Trees.join([]).predict(np.ones((3, 2))), np.zeros(3))
 
 
 @pytest.mark.parametrize(("left", "right"), [(0, 2), (1, 0), (1, 3), (1, -1)])
@@ -60,8 +62,8 @@ def test_a_tree_that_leads_nowhere_is_refused(left, right):
         "value": [0, 1, 2],
     }
     with pytest.raises(ValueError, match="leads nowhere"):
-        Trees.of([tree])
-    good = Trees.of([tree | {"left": [1, 0, 0], "right": [2, 0, 0]}])
+        Trees.join([tree])
+    good = Trees.join([tree | {"left": [1, 0, 0], "right": [2, 0, 0]}])
     assert good.predict(np.array([[0.5], [0.6]])).tolist() == [1, 2]
 
 
@@ -102,4 +104,4 @@ def test_numbers_that_are_not_finite_make_no_tree(name, value):
         "value": [1.0],
     }
     with pytest.raises(ValueError, match="numbers that are not finite"):
-        Trees.of([tree | {name: [value]}])
+        Trees.join([tree | {name: [value]}])

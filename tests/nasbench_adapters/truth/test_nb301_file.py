@@ -21,16 +21,14 @@ from archselect.nasbench_adapters.truth import (
     list_truths,
     open_truth,
 )
+from archselect.nasbench_adapters.truth.choices import flatten
+from archselect.nasbench_adapters.truth.ground_truth import PREDICTED
 from archselect.nasbench_adapters.truth.landscape import rank
 from archselect.nasbench_adapters.truth.nb301_encoding import feature_names, features
-from archselect.nasbench_adapters.truth.nb301_file import (
-    COLUMN,
-    import_folder,
-    read_booster,
-)
+from archselect.nasbench_adapters.truth.nb301_file import COLUMN, import_folder
 from archselect.nasbench_adapters.truth.plain_csv import import_plain
-from archselect.nasbench_adapters.truth.table import PREDICTED, flatten
 from archselect.nasbench_adapters.truth.trees import Trees
+from archselect.nasbench_adapters.truth.xgboost_file import read_booster
 
 FOLDER = Path(__file__).parent / "nb301"
 VERSIONS = sorted(path.name for path in FOLDER.glob("xgboost-*"))
@@ -77,18 +75,22 @@ def test_single_members(darts, cells):
             path = (
                 FOLDER / version / f"ensemble_member_{place}" / "surrogate_model.model"
             )
-            base, columns, trees = read_booster(path)
+            base, columns, trees = read_booster(path, "x")
             assert columns == encoded.shape[1] == len(feature_names(darts)) == 56
             assert len(trees) == 6
             assert (
-                np.abs(base + Trees.of(trees).predict(encoded) - expected).max() < 3e-5
+                np.abs(base + Trees.join(trees).predict(encoded) - expected).max()
+                < 3e-5
             )
 
 
 def test_what_the_surrogate_says_of_itself(cells):
     surrogate = import_folder(FOLDER / "xgboost-1.2.1", "nb301")
     assert surrogate.space.name == "darts" and surrogate.agreement is None
-    assert "not measured here" in surrogate.how() and "2 members" in surrogate.origin
+    assert (
+        "not measured here" in surrogate.describe_provenance()
+        and "2 members" in surrogate.origin
+    )
     (column,) = surrogate.columns
     assert column.key == COLUMN == ("cifar10", "valid", 100)
     assert surrogate.reference.provenance == PREDICTED
@@ -105,7 +107,7 @@ def test_through_the_front_door(released, cells):
     assert (
         not listed.present
         and "xgb_v1.0" in listed.summary
-        and "truth import" in listed.how
+        and "truth import" in listed.command
     )
     with pytest.raises(
         UserError, match=r"not there yet: archselect truth import .*xgb_v1\.0"
@@ -170,8 +172,8 @@ def test_a_flipped_byte_never_runs_wild(released):
         flipped[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(flipped)
         try:
-            _, columns, trees = read_booster(path)
-            assert columns != 56 or Trees.of(trees).predict(rows).shape == (5,)
+            _, columns, trees = read_booster(path, "x")
+            assert columns != 56 or Trees.join(trees).predict(rows).shape == (5,)
         except UserError as error:
             assert str(path) in str(error) or "none of NAS-Bench-301's" in str(error)
             refused += 1

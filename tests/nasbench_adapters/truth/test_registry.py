@@ -7,7 +7,6 @@ import pytest
 import torch
 from nats_bench import api_utils
 
-from archselect.nasbench_adapters import truth
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import (
@@ -17,7 +16,9 @@ from archselect.nasbench_adapters.truth import (
     import_truth,
     list_truths,
     open_truth,
+    storage,
 )
+from archselect.nasbench_adapters.truth.importing import detect
 
 CELL = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 
@@ -55,7 +56,7 @@ def test_formats_are_told(csv, tmp_path, benchmark_content):
         "archive": "nb201-folder",
         "a.pickle.pbz2": "nats-file",
     }
-    assert {name: truth.detect(tmp_path / name) for name in sources} == sources
+    assert {name: detect(tmp_path / name) for name in sources} == sources
     import_truth(tmp_path / "a.pickle.pbz2", name="nats")
     assert len(open_truth("nats")) == 4
     for name in ("empty", "b.txt"):
@@ -100,7 +101,7 @@ def test_a_known_truth_that_is_not_there_comes_with_its_command(name):
     ):
         open_truth(name)
     (listed,) = [truth for truth in list_truths() if truth.name == name]
-    assert not listed.present and "truth import" in listed.how
+    assert not listed.present and "truth import" in listed.command
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_unknown_and_absent_truths(monkeypatch, tmp_path, csv):
         open_truth("simple-hpobench")
     with pytest.raises(UserError, match="no truth table at"):
         open_truth(str(tmp_path / "missing.npz"))
-    monkeypatch.setattr(truth, "builtin_path", lambda name: tmp_path / f"{name}.npz")
+    monkeypatch.setattr(storage, "builtin_path", lambda name: tmp_path / f"{name}.npz")
     with pytest.raises(UserError, match="archselect truth build nb201-digits"):
         open_truth("nb201-digits")
     assert {t.name: t.present for t in list_truths()}["nb201-digits"] is False

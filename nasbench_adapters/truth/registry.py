@@ -1,0 +1,184 @@
+"""Truths by name: opened, checked and listed. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from archselect.nasbench_adapters.errors import Faults, UserError, nearest, unknown
+from archselect.nasbench_adapters.input_files import expand
+from archselect.nasbench_adapters.space import SearchSpace
+from archselect.nasbench_adapters.truth import hpo_bench, storage
+from archselect.nasbench_adapters.truth.catalogue import ALIASES, BUILTIN, KNOWN
+from archselect.nasbench_adapters.truth.column_names import missing_column
+from archselect.nasbench_adapters.truth.ground_truth import (
+    ColumnKey,
+    GroundTruth,
+    covers_space,
+)
+from archselect.nasbench_adapters.truth.surrogate import Surrogate
+from archselect.nasbench_adapters.truth.table import TruthTable
+
+
+@dataclass(frozen=True)
+class TruthListing:
+    """A truth by name.
+
+    Attributes:
+        name: of the truth.
+        summary: what it is.
+        present: whether it can be opened.
+        command: that gets it.
+    """
+
+    name: str
+    summary: str
+    present: bool
+    command: str
+
+
+def open_truth(name: str) -> GroundTruth:
+    """Return a truth by its name, or by the path of its file.
+
+    Args:
+        name: of a built-in, imported or fitted truth, or a path that ends in `.npz`.
+
+    Raises:
+        UserError: if it is unknown, not yet present, or damaged; the message says how
+            to get it.
+    """
+    if name == hpo_bench.NAME:
+        return hpo_bench.hpo_bench_table()
+    return storage.open_file(_path_of(name))
+
+
+def open_table(name: str) -> TruthTable:
+    """Return a table by its name, or by the path of its file.
+
+    Raises UserError as :func:`open_truth` does, and if it is a surrogate.
+    """
+    if name == hpo_bench.NAME:
+        return hpo_bench.hpo_bench_table()
+    path = _path_of(name)
+    if Surrogate.is_surrogate_file(path):
+        table = Surrogate.open(path).reference.name
+        raise UserError(
+            f"'{name}' is a surrogate: name the table that it was fitted on, '{table}'"
+        )
+    return TruthTable.open(path)
+
+
+def _path_of(name: str) -> Path:
+    """Return the file of a truth.
+
+    Raises UserError, saying how to get it, if there is none.
+    """
+    if name in BUILTIN:
+        path = storage.builtin_path(name)
+        if not path.is_file():
+            raise UserError(
+                f"the truth '{name}' is not there yet: {BUILTIN[name].command}"
+            )
+        return path
+    if Path(name).suffix == storage.SUFFIX:
+        return expand(name)
+    stored = storage.stored_truths()
+    if name not in stored:
+        raise _not_there(name)
+    return stored[name]
+
+
+def check_column(
+    name: str,
+    dataset: str,
+    split: str,
+    epochs: int,
+    spaces: Sequence[SearchSpace] | None = None,
+) -> None:
+    """Raise UserError unless a truth is there, has a column, and fits the spaces.
+
+    It reads only the header of a table, and converts nothing.
+
+    Args:
+        name: of the truth.
+        dataset: of the column.
+        split: of the column.
+        epochs: of the column.
+        spaces: of which the truth must cover one; None for any.
+    """
+    if name == hpo_bench.NAME:
+        hpo_bench.check_installed()
+        keys = list(hpo_bench.KEYS)
+        truth_space = hpo_bench.SPACE
+    else:
+        truth = open_truth(name)
+        keys = [column.key for column in truth.columns]
+        truth_space = truth.space.name
+    faults = Faults()
+    if ColumnKey(dataset, split, epochs) not in keys:
+        faults.add(missing_column(name, keys, dataset, split, epochs))
+    if spaces and not any(covers_space(truth_space, space) for space in spaces):
+        names = ", ".join(space.name for space in spaces)
+        faults.add(
+            UserError(f"truth '{name}' is of space {truth_space}, not of {names}")
+        )
+    faults.raise_any()
+
+
+def list_truths() -> list[TruthListing]:
+    """Return every truth known by name, present or not."""
+    stored = storage.stored_truths()
+    listings = []
+    for name, known in BUILTIN.items():
+        listings.append(
+            TruthListing(name, known.summary, _is_present(name), known.command)
+        )
+    for name, path in stored.items():
+        listings.append(_list_stored(name, path))
+    for name, known in KNOWN.items():
+        if name not in stored:
+            listings.append(TruthListing(name, known.summary, False, known.command))
+    return listings
+
+
+def _is_present(name: str) -> bool:
+    """Return whether a built-in truth can be opened."""
+    if name == hpo_bench.NAME:
+        return hpo_bench.installed()
+    return storage.builtin_path(name).is_file()
+
+
+def _list_stored(name: str, path: Path) -> TruthListing:
+    """Return the entry of an imported or fitted truth."""
+    command = f"archselect truth import SOURCE --name {name}"
+    try:
+        truth = storage.open_file(path)
+    except UserError as error:
+        return TruthListing(name, str(error), False, command)
+    summary = f"imported: {truth.origin}"
+    if truth.agreement is not None:
+        summary = truth.origin
+        command = f"archselect truth fit TABLE --name {name}"
+    if not truth.measured:
+        summary += f"; {truth.describe_provenance()}"
+    return TruthListing(name, summary, True, command)
+
+
+def _not_there(name: str) -> UserError:
+    """Return the error for a truth that is not there.
+
+    It has the command that gets the truth, if that is a known one.
+    """
+    if name in KNOWN:
+        known = KNOWN[name]
+        return UserError(
+            f"the truth '{name}' is not there yet: {known.command} ({known.summary})"
+        )
+    stored = storage.stored_truths()
+    names = [*BUILTIN, *KNOWN, *stored]
+    error = unknown("truth", name, names, ALIASES)
+    meant = nearest(name, names, ALIASES)
+    if meant in KNOWN and meant not in stored:
+        return UserError(f"{error}; '{meant}' is not there yet: {KNOWN[meant].command}")
+    return error
