@@ -57,36 +57,42 @@ def compare(
     from archselect.benchmarks.plan.preflight import check_file_writable
     from archselect.nasbench_adapters.atomic_files import write_atomically
     from archselect.nasbench_adapters.errors import UserError
-    from archselect.reports.comparison import gate, snapshot
-    from archselect.reports.comparison import text as comparison
+    from archselect.reports.comparison.comparison import compare_snapshots
+    from archselect.reports.comparison.exports import to_json, to_junit
+    from archselect.reports.comparison.gate import parse_gates
+    from archselect.reports.comparison.markdown import SUMMARY_LIMIT, to_markdown
+    from archselect.reports.comparison.snapshot import (
+        read_new_snapshot,
+        read_snapshot,
+    )
 
     faults = Faults()
     with faults.collect():
-        gates = gate.parse_all(fail_if or [])
+        gates = parse_gates(fail_if or [])
         if strict and not gates:
             raise UserError(
                 "--strict is about gates, and there is none: add --fail-if, or leave it out"
             )
     with faults.collect():
-        before = snapshot.read(base)
+        before = read_snapshot(base)
     with faults.collect():
-        after = snapshot.read_new(new)
+        after = read_new_snapshot(new)
     for path in (markdown, json, junit):
         if path is not None:
             with faults.collect():
                 check_file_writable(path)
     faults.raise_any()
-    found = comparison.compare_snapshots(before, after, gates, strict)
-    text = comparison.to_markdown(found)
+    found = compare_snapshots(before, after, gates, strict)
+    text = to_markdown(found)
     for path, form in (
-        (markdown, comparison.to_markdown),
-        (json, comparison.to_json),
-        (junit, comparison.to_junit),
+        (markdown, to_markdown),
+        (json, to_json),
+        (junit, to_junit),
     ):
         if path is not None:
             write_atomically(path, form(found).encode())
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        _append(Path(summary), text, comparison.SUMMARY_LIMIT)
+        _append(Path(summary), text, SUMMARY_LIMIT)
     # After all files: whatever happens to the output, they are there.
     typer.echo(visible(text), nl=False)
     if found.failed:
@@ -99,12 +105,12 @@ def _append(path: Path, text: str, limit: int) -> None:
     Raises UserError if it cannot be written.
     """
     from archselect.nasbench_adapters.errors import UserError
-    from archselect.reports.comparison.text import within
+    from archselect.reports.comparison.markdown import cut_to_bytes
 
     try:
         there = path.stat().st_size if path.exists() else 0
         with path.open("a", encoding="utf-8") as summary:
-            summary.write(within(text, limit - there))
+            summary.write(cut_to_bytes(text, limit - there))
     except OSError as error:
         raise UserError(
             f"cannot write GITHUB_STEP_SUMMARY {path}: {error.strerror or error}"
@@ -120,9 +126,9 @@ def baseline(
     ],
 ) -> None:
     """Keep what 'archselect compare' needs of a folder in one small file, to put under version control."""
-    from archselect.reports.comparison import snapshot
+    from archselect.reports.comparison.snapshot import read_snapshot, write_baseline
 
-    snapshot.keep(snapshot.read(folder), file)
+    write_baseline(read_snapshot(folder), file)
     say(f"{file}")
 
 

@@ -129,7 +129,7 @@ def score(
     )
     from archselect.nasbench_adapters.space import checked_skeleton
     from archselect.nasbench_adapters.spaces import get_space
-    from archselect.reports.page.scoring import write_scores
+    from archselect.reports.page.scores import write_scores
     from archselect.reports.page.write import for_terminal
     from archselect.selectors.proxies import get_proxy, registry
 
@@ -255,12 +255,9 @@ def operation_scores(
     from archselect.benchmarks.scoring.operation_files import read_operation_scores
     from archselect.nasbench_adapters.spaces import get_space
     from archselect.reports.page.write import for_terminal, write_table
-    from archselect.reports.tables.operations import (
-        controls_in_words,
-        operation_table,
-        oracle_in,
-        oracles_of,
-    )
+    from archselect.reports.tables.controls import controls_in_words
+    from archselect.reports.tables.operations import operation_table
+    from archselect.reports.tables.oracles import oracle_in, oracles_of
 
     faults = Faults()
     truth: TruthPart | None = None
