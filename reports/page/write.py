@@ -84,34 +84,34 @@ def _without_garbage_collection() -> Iterator[None]:
 def _write(folder: Path) -> ReportPaths:
     Folder(folder).refuse_links(OF_REPORTS)
     results = load(folder, compacted=True)
-    made = sections(results)
+    report_sections = sections(results)
     cells = selected_cells(results)
-    texts = _texts(results, made, cells)
-    for name, svg in _drawings(results, made, cells).items():
+    texts = _texts(results, report_sections, cells)
+    for name, svg in _drawings(results, report_sections, cells).items():
         texts[f"report/figures/{name}.svg"] = svg
     paths = _write_texts(texts, folder)
     return ReportPaths(
         html=folder / "report.html",
         markdown=folder / "report" / "report.md",
         files=tuple(paths),
-        tables=tuple(for_terminal(section.table) for section in made),
+        tables=tuple(for_terminal(section.table) for section in report_sections),
     )
 
 
 def _texts(
-    results: Results, made: Sequence[Section], cells: SelectedCells
+    results: Results, report_sections: Sequence[Section], cells: SelectedCells
 ) -> dict[str, str]:
     """Return the files of a report without its figures, by path."""
     runs = runs_frame(results)
     texts = {
-        "report.html": page(results, made, cells, runs),
-        "report/report.md": report_markdown(results, made, cells),
+        "report.html": page(results, report_sections, cells, runs),
+        "report/report.md": report_markdown(results, report_sections, cells),
     }
-    for section in made:
+    for section in report_sections:
         for name, text in _table_files(section.table).items():
             texts[f"report/{name}"] = text
     texts["report/runs.csv"] = csv_text(runs)
-    for section in made:
+    for section in report_sections:
         for name, text in section.extras.files.items():
             texts[f"report/{name}"] = text
     texts["report/references.bib"] = bibliography(results)
@@ -119,15 +119,15 @@ def _texts(
 
 
 def _drawings(
-    results: Results, made: Sequence[Section], cells: SelectedCells
+    results: Results, report_sections: Sequence[Section], cells: SelectedCells
 ) -> dict[str, str]:
     """Return all drawings of a report as SVG, by name."""
     drawings: dict[str, str] = {}
-    for section in made:
+    for section in report_sections:
         drawings |= {figure.name: figure.svg for figure in section.figures}
     drawings |= {figure.name: figure.svg for figure in other_figures(results)}
     drawings |= {cell.name: cell.svg for cell in cells.drawn}
-    for section in made:
+    for section in report_sections:
         drawings |= section.extras.drawings
     return drawings
 

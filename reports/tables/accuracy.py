@@ -373,23 +373,38 @@ def _find_leaders(
             f"On {title} no selector beats a random cell, which has {landscape.mean:.2f} % on average: "
             f"the highest mean is {highest:.2f} %{gap}",
         )
-    reached = f"{highest:.2f} %{gap}{_above_random(landscape, highest)}"
     names = [name for name, mean in means.items() if _is_equal(mean, highest)]
+    reached = f"{highest:.2f} %{gap}{_above_random(landscape, highest)}"
+    return _describe_leaders(title, names, reached, means, marks)
+
+
+def _describe_leaders(
+    title: str,
+    names: list[str],
+    reached: str,
+    means: dict[str, float],
+    marks: dict[str, Mark],
+) -> _Leaders:
+    """Return the leaders with what they reach, and how the others do.
+
+    Args:
+        title: of the landscape.
+        names: of the leaders.
+        reached: their mean, in words.
+        means: of all selectors.
+        marks: of all selectors of which anything is shown.
+    """
     who = f"On {title} {join_words(names)}"
     several = len(names) > 1
     if len(means) == 1:
-        return _Leaders(
-            title, f"{who} selects cells of {reached}", names, f", {highest:.2f} %"
-        )
+        (mean,) = means.values()
+        sentence = f"{who} selects cells of {reached}"
+        return _Leaders(title, sentence, names, f", {mean:.2f} %")
     if BEST not in marks.values():
         verb = "have" if several else "has"
         few = f"of fewer than {LEAST_SEEDS} supernets, which show nothing"
-        return _Leaders(
-            title,
-            f"{who} {verb} the highest mean, {few}: {reached}",
-            names,
-            " (nothing is shown)",
-        )
+        sentence = f"{who} {verb} the highest mean, {few}: {reached}"
+        return _Leaders(title, sentence, names, " (nothing is shown)")
     verb = "select" if several else "selects"
     sentence = f"{who} {verb} the best cells: {reached}"
     if len(means) == len(names):

@@ -110,7 +110,7 @@ def operations_table(results: Results) -> Table:
         Column("seeds", "Seeds"),
         *_interval_columns(),
         *_edge_columns(rows),
-        Column("note", "Note", text=True),
+        Column("note", "Note", text=True, optional=True),
     )
     return make_table(
         "operations",

@@ -292,7 +292,7 @@ def _notes(scores: Scores) -> list[str]:
     unfinished = sorted(set(scores.info.seeds) - set(scores.seeds))
     if unfinished:
         notes.append(
-            f"Seeds not finished: {', '.join(map(str, unfinished))}; the command goes on: {scores.info.command}"
+            f"Seeds not finished: {', '.join(map(str, unfinished))}; run again to resume: {scores.info.command}"
         )
     return notes
 

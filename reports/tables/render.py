@@ -12,7 +12,7 @@ import pandas as pd
 
 from archselect.nasbench_adapters.foreign_text import shortened, spreadsheet_cell
 from archselect.reports.escaping import html, latex, markdown
-from archselect.reports.tables.table import BEST, HEADINGS, NOT_WORSE, Table
+from archselect.reports.tables.table import BEST, NOT_WORSE, Table
 
 _MARKDOWN_MARKS = {"": "{}", BEST: "**{}**", NOT_WORSE: "*{}*"}
 _LATEX_MARKS = {"": "{}", BEST: r"\textbf{{{}}}", NOT_WORSE: r"\underline{{{}}}"}
@@ -209,7 +209,7 @@ def _latex_cell(text: str) -> str:
 def to_html(table: Table) -> str:
     """Return a `<table>`; its caption is left to the page.
 
-    Rows that share a value of :data:`HEADINGS` stand under it.
+    Rows that share a value of the heading stand under it.
     """
     columns = _columns(table)
     classes = {column: _html_class(table, column, len(columns)) for column in columns}
@@ -267,19 +267,17 @@ def _class_attribute(*classes: str) -> str:
 
 
 def _columns(table: Table) -> list[str]:
-    """Return the columns under headings of groups, without an empty one of notes."""
-    columns = [column for column in table.shown.columns if column not in HEADINGS]
-    if "Note" in columns and not any(table.shown["Note"]):
-        columns.remove("Note")
-    return columns
+    """Return the columns under the headings, without optional ones that are empty."""
+    empty = [column for column in table.optional if not any(table.shown[column])]
+    left_out = {table.heading, *empty}
+    return [column for column in table.shown.columns if column not in left_out]
 
 
 def _headings(table: Table) -> list[str]:
     """Return, row by row, the heading that it stands under; empty texts if none."""
-    columns = [column for column in HEADINGS if column in table.shown.columns]
-    if not columns:
+    if not table.heading:
         return [""] * len(table.shown)
-    return list(table.shown[columns[0]])
+    return list(table.shown[table.heading])
 
 
 def _rows(table: Table, columns: Sequence[str]) -> list[list[_Cell]]:

@@ -65,7 +65,7 @@ _PUBLISHED_FIELDS = ("paper", "table", "space", "dataset", "method", "metric")
 """Fields of a published number that are columns of the same names."""
 _COLUMNS = (
     *frame_columns(*_PUBLISHED_FIELDS),
-    Column(header="Published in", text=True),
+    Column(header="Published in", text=True, brief=True, heading=True),
     Column(header="Method", text=True, brief=True),
     Column(header="Selector", text=True),
     Column(header="Metric", text=True, brief=True),

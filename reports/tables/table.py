@@ -30,9 +30,6 @@ MARKS_NOTE = (
 )
 """The note of a table that has marks."""
 
-HEADINGS = ("Landscape", "Published in")
-"""Columns that a page and LaTeX show as headings of groups of rows."""
-
 LANDSCAPE_FIELDS = ("truth", "dataset", "split", "epochs")
 """Columns of a frame that say which landscape a row is of."""
 
@@ -46,12 +43,17 @@ class Column:
         header: its header in `Table.shown`; empty for a column of the frame alone.
         text: whether it holds words. Numbers are set flush right.
         brief: whether it is one of the most telling columns, which fit a terminal.
+        heading: whether a page and LaTeX show it as headings of groups of rows; then it
+            is brief, too.
+        optional: whether a page and LaTeX leave it out where all rows are empty.
     """
 
     name: str = ""
     header: str = ""
     text: bool = False
     brief: bool = False
+    heading: bool = False
+    optional: bool = False
 
 
 def frame_columns(*names: str) -> tuple[Column, ...]:
@@ -61,7 +63,7 @@ def frame_columns(*names: str) -> tuple[Column, ...]:
 
 LANDSCAPE_COLUMNS = (
     *frame_columns(*LANDSCAPE_FIELDS),
-    Column(header="Landscape", text=True, brief=True),
+    Column(header="Landscape", text=True, brief=True, heading=True),
 )
 """The columns of a table that has rows per landscape."""
 
@@ -81,6 +83,8 @@ class Table:
         brief: the headers that fit a terminal.
         caption: what its columns mean.
         notes: sentences that stand under it.
+        heading: the header of the column that is shown as headings; empty without one.
+        optional: the headers of columns that are left out where all rows are empty.
     """
 
     name: str
@@ -93,16 +97,18 @@ class Table:
     brief: tuple[str, ...]
     caption: str
     notes: tuple[str, ...]
+    heading: str = ""
+    optional: tuple[str, ...] = ()
 
     def narrow(self) -> Table:
         """Return the table with its most telling columns alone."""
-        kept = [
-            header
-            for header in self.shown.columns
-            if header in self.brief or header in HEADINGS
-        ]
-        numeric = tuple(header for header in kept if header in self.numeric)
-        return replace(self, shown=self.shown[kept], numeric=numeric)
+        kept = [header for header in self.shown.columns if header in self.brief]
+        return replace(
+            self,
+            shown=self.shown[kept],
+            numeric=tuple(header for header in kept if header in self.numeric),
+            optional=tuple(header for header in kept if header in self.optional),
+        )
 
 
 @dataclass(frozen=True)
@@ -147,6 +153,7 @@ def make_table(
     names = [column.name for column in columns if column.name]
     shown = [column for column in columns if column.header]
     headers = [column.header for column in shown]
+    headings = [column.header for column in shown if column.heading]
     has_marks = any(row.marks for row in rows)
     return Table(
         name=name,
@@ -159,6 +166,8 @@ def make_table(
         brief=tuple(column.header for column in shown if column.brief),
         caption=caption,
         notes=(MARKS_NOTE, *notes) if has_marks else tuple(notes),
+        heading=headings[0] if headings else "",
+        optional=tuple(column.header for column in shown if column.optional),
     )
 
 

@@ -46,7 +46,7 @@ _COLUMNS = (
     Column("seeds"),
     Column("n", "n"),
     *frame_columns("coefficients", "undefined"),
-    Column("note", "Note", text=True),
+    Column("note", "Note", text=True, optional=True),
 )
 _CAPTION = (
     "Kendall's τ-b and Spearman's ρ between a selector's scores and the accuracies of a truth, the "

@@ -188,7 +188,7 @@ def test_a_seed_that_is_not_finished_is_left_out_and_said(tmp_path):
     assert set(table.frame.seeds) == {1}
     assert (
         table.notes[-1]
-        == "Seeds not finished: 1; the command goes on: archselect score x"
+        == "Seeds not finished: 1; run again to resume: archselect score x"
     )
     Folder(root).scored(0, 0).unlink()
     with pytest.raises(

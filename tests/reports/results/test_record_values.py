@@ -27,7 +27,7 @@ from archselect.reports.comparison.gate import parse_gate
 from archselect.reports.comparison.markdown import to_markdown
 from archselect.reports.comparison.snapshot import take_snapshot
 from archselect.reports.drawing import cells as drawing
-from archselect.reports.page import write
+from archselect.reports.page import sections
 from archselect.reports.results.results import load
 
 RESULTS = ROOT / "docs" / "results"
@@ -118,7 +118,7 @@ def report(root):
     """Do all that reports and gates do, but draw figures."""
     results = load(root)
     for name in TABLES:
-        write.tables(
+        sections.tables(
             replace(results, info=results.info.model_copy(update={"tables": [name]}))
         )
     drawing.selected_cells(results)
