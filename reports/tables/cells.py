@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from archselect.benchmarks.store.records import CellGraph, Selected
 from archselect.reports.results.results import Group, Results, seed_name
-from archselect.reports.tables.table import NONE, Column, Row, Table, make_table
+from archselect.reports.tables.table import NONE, Row, Table, TableColumn, make_table
 
 _CAPTION = (
     "How many edges of a selected cell carry each operation: mean over the seeds of a selector, in brackets the "
@@ -28,11 +28,11 @@ def cells_table(results: Results) -> Table:
             cell_types = len(group.records[0].selected.graph)
             rows += [_row(group, cell, operations) for cell in range(cell_types)]
     columns = (
-        Column("selector", "Selector", text=True, brief=True),
-        Column("cell", "Cell", text=True, brief=True),
-        Column("seeds", "Seeds", brief=True),
-        *(Column(operation, operation, brief=True) for operation in operations),
-        Column("every_seed"),
+        TableColumn("selector", "Selector", text=True, brief=True),
+        TableColumn("cell", "Cell", text=True, brief=True),
+        TableColumn("seeds", "Seeds", brief=True),
+        *(TableColumn(operation, operation, brief=True) for operation in operations),
+        TableColumn("every_seed"),
     )
     return make_table(
         "cells",

@@ -12,7 +12,7 @@ from archselect.benchmarks.store.records import (
 from archselect.reports.tables.oracles import (
     ORACLES,
     TAU,
-    Operation,
+    EdgeOperation,
     as_score,
     as_scorer,
     coefficient_in_words,
@@ -94,7 +94,7 @@ def _constant_scores(landscape: Landscape) -> list[OperationScore]:
         oracle = landscape.oracle_mean[cell]
         for edge in range(len(names)):
             for choice, mean in _means_on_other_edges(names, oracle, edge).items():
-                scores.append(as_score(Operation(cell, edge, choice), mean))
+                scores.append(as_score(EdgeOperation(cell, edge, choice), mean))
     return scores
 
 
@@ -104,7 +104,7 @@ def _parameter_scores(landscape: Landscape) -> list[OperationScore]:
     for cell, edges in enumerate(landscape.operation_parameters):
         for edge, operations in enumerate(edges):
             for choice, parameters in enumerate(operations):
-                operation = Operation(cell, edge, choice)
+                operation = EdgeOperation(cell, edge, choice)
                 scores.append(as_score(operation, float(parameters)))
     return scores
 

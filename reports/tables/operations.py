@@ -23,8 +23,8 @@ from archselect.reports.tables.oracles import (
     RHO,
     TAU,
     Edge,
-    Measure,
     Oracle,
+    RankCorrelation,
     as_score,
     as_scorer,
     coefficient_in_words,
@@ -34,9 +34,9 @@ from archselect.reports.tables.oracles import (
 from archselect.reports.tables.table import (
     LANDSCAPE_COLUMNS,
     NONE,
-    Column,
     Row,
     Table,
+    TableColumn,
     frame_columns,
     highest_row,
     landscape_fields,
@@ -73,12 +73,12 @@ def operation_table(
     """
     rows = [_scorer_row(scorer, oracles) for scorer in scorers]
     columns = (
-        Column("scorer", "Scorer", text=True, brief=True),
-        Column("better"),
-        Column("edges", "Edges", brief=True),
+        TableColumn("scorer", "Scorer", text=True, brief=True),
+        TableColumn("better"),
+        TableColumn("edges", "Edges", brief=True),
         *_measure_columns(oracles),
         *_edge_columns(rows),
-        Column("undefined"),
+        TableColumn("undefined"),
     )
     return make_table(
         "operation-scores",
@@ -104,13 +104,13 @@ def operations_table(results: Results) -> Table:
     at_first = [row for row in rows if row.full.get("iteration") == 0]
     columns = (
         *LANDSCAPE_COLUMNS,
-        Column("selector", "Selector", text=True, brief=True),
-        Column("iteration", "Iteration", brief=True),
-        Column("edges", "Edges", brief=True),
-        Column("seeds", "Seeds"),
+        TableColumn("selector", "Selector", text=True, brief=True),
+        TableColumn("iteration", "Iteration", brief=True),
+        TableColumn("edges", "Edges", brief=True),
+        TableColumn("seeds", "Seeds"),
         *_interval_columns(),
         *_edge_columns(rows),
-        Column("note", "Note", text=True, optional=True),
+        TableColumn("note", "Note", text=True, optional=True),
     )
     return make_table(
         "operations",
@@ -123,17 +123,17 @@ def operations_table(results: Results) -> Table:
     )
 
 
-def _measure_columns(oracles: Iterable[str]) -> list[Column]:
+def _measure_columns(oracles: Iterable[str]) -> list[TableColumn]:
     """Return the columns of each measure with each oracle."""
     columns = []
     for oracle in oracles:
         for measure in MEASURES:
             name = measure.column(oracle)
-            columns.append(Column(name, measure.header(oracle), brief=True))
+            columns.append(TableColumn(name, measure.header(oracle), brief=True))
     return columns
 
 
-def _interval_columns() -> list[Column]:
+def _interval_columns() -> list[TableColumn]:
     """Return the columns of each measure with each oracle, and of its interval."""
     columns = []
     for column in _measure_columns(ORACLES):
@@ -142,7 +142,7 @@ def _interval_columns() -> list[Column]:
     return columns
 
 
-def _edge_columns(rows: Sequence[Row]) -> tuple[Column, ...]:
+def _edge_columns(rows: Sequence[Row]) -> tuple[TableColumn, ...]:
     """Return the columns of single edges that the rows have."""
     names: set[str] = set()
     for row in rows:
@@ -233,7 +233,10 @@ def _iteration_row(
 
 
 def _numbers(
-    measure: Measure, oracle: str, interval: Interval, by_edge: Mapping[Edge, float]
+    measure: RankCorrelation,
+    oracle: str,
+    interval: Interval,
+    by_edge: Mapping[Edge, float],
 ) -> dict[str, object]:
     """Return a measure with an oracle as columns: mean, interval, every edge."""
     name = measure.column(oracle)

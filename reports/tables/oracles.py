@@ -27,7 +27,7 @@ ORACLES = (BEST_ACCURACY, MEAN_ACCURACY)
 """The oracles of a landscape."""
 
 
-class Operation(NamedTuple):
+class EdgeOperation(NamedTuple):
     """One operation on one edge, by indices."""
 
     cell: int
@@ -35,7 +35,7 @@ class Operation(NamedTuple):
     choice: int
 
 
-Oracle = Mapping[Operation, float]
+Oracle = Mapping[EdgeOperation, float]
 """What each operation is worth."""
 
 Edge = tuple[int, int]
@@ -56,7 +56,7 @@ def _by_operation(oracle: list[list[list[float]]]) -> Oracle:
     for cell, edges in enumerate(oracle):
         for edge, operations in enumerate(edges):
             for choice, value in enumerate(operations):
-                values[Operation(cell, edge, choice)] = value
+                values[EdgeOperation(cell, edge, choice)] = value
     return values
 
 
@@ -72,9 +72,9 @@ def oracle_in(scorers: Sequence[ScorerFacts], name: str) -> Oracle:
     raise unknown("scorer of the file", name, [scorer.name for scorer in scorers])
 
 
-def operation_of(score: OperationScore) -> Operation:
+def operation_of(score: OperationScore) -> EdgeOperation:
     """Return the operation that a score is of."""
-    return Operation(score.cell, score.edge, score.choice)
+    return EdgeOperation(score.cell, score.edge, score.choice)
 
 
 def as_scorer(name: str, scores: list[OperationScore]) -> ScorerFacts:
@@ -83,7 +83,7 @@ def as_scorer(name: str, scores: list[OperationScore]) -> ScorerFacts:
     return ScorerFacts(name=name, scale=scale, scores=scores)
 
 
-def as_score(operation: Operation, value: float) -> OperationScore:
+def as_score(operation: EdgeOperation, value: float) -> OperationScore:
     """Return a value of an operation as a score that no step of a run made."""
     return OperationScore(
         round=0,
@@ -114,7 +114,7 @@ def edge_coefficients(
 
 
 @dataclass(frozen=True)
-class Measure:
+class RankCorrelation:
     """A rank correlation: how a frame names it, and how a reader knows it."""
 
     name: Literal["tau", "rho"]
@@ -144,8 +144,8 @@ class Measure:
         return float(np.mean(known)) if known else None
 
 
-TAU = Measure("tau", "τ-b")
-RHO = Measure("rho", "ρ")
+TAU = RankCorrelation("tau", "τ-b")
+RHO = RankCorrelation("rho", "ρ")
 MEASURES = (TAU, RHO)
 
 

@@ -37,9 +37,9 @@ from archselect.reports.tables.published_verdicts import (
 )
 from archselect.reports.tables.table import (
     NONE,
-    Column,
     Row,
     Table,
+    TableColumn,
     frame_columns,
     make_table,
 )
@@ -65,11 +65,11 @@ _PUBLISHED_FIELDS = ("paper", "table", "space", "dataset", "method", "metric")
 """Fields of a published number that are columns of the same names."""
 _COLUMNS = (
     *frame_columns(*_PUBLISHED_FIELDS),
-    Column(header="Published in", text=True, brief=True, heading=True),
-    Column(header="Method", text=True, brief=True),
-    Column(header="Selector", text=True),
-    Column(header="Metric", text=True, brief=True),
-    Column("published", "Published", text=True, brief=True),
+    TableColumn(header="Published in", text=True, brief=True, heading=True),
+    TableColumn(header="Method", text=True, brief=True),
+    TableColumn(header="Selector", text=True),
+    TableColumn(header="Metric", text=True, brief=True),
+    TableColumn("published", "Published", text=True, brief=True),
     *frame_columns(
         "published_std",
         "published_reduction",
@@ -80,14 +80,14 @@ _COLUMNS = (
         "oracle",
         "selector",
     ),
-    Column("measured", "Measured", text=True),
+    TableColumn("measured", "Measured", text=True),
     *frame_columns("measured_low", "measured_high", "runs", "measured_reduction"),
-    Column("difference", "Difference", brief=True),
+    TableColumn("difference", "Difference", brief=True),
     *frame_columns("difference_low", "difference_high"),
-    Column("compared_by", "By", text=True),
-    Column(header="Would differ", text=True, brief=True),
+    TableColumn("compared_by", "By", text=True),
+    TableColumn(header="Would differ", text=True, brief=True),
     *frame_columns("differs_below", "differs_above"),
-    Column("verdict", "Verdict", text=True, brief=True),
+    TableColumn("verdict", "Verdict", text=True, brief=True),
     *frame_columns("reason", "images"),
 )
 _CAPTION = (

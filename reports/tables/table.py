@@ -35,7 +35,7 @@ LANDSCAPE_FIELDS = ("truth", "dataset", "split", "epochs")
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """One column of a table.
 
     Attributes:
@@ -56,14 +56,14 @@ class Column:
     optional: bool = False
 
 
-def frame_columns(*names: str) -> tuple[Column, ...]:
+def frame_columns(*names: str) -> tuple[TableColumn, ...]:
     """Return columns that are in the frame alone."""
-    return tuple(Column(name) for name in names)
+    return tuple(TableColumn(name) for name in names)
 
 
 LANDSCAPE_COLUMNS = (
     *frame_columns(*LANDSCAPE_FIELDS),
-    Column(header="Landscape", text=True, brief=True, heading=True),
+    TableColumn(header="Landscape", text=True, brief=True, heading=True),
 )
 """The columns of a table that has rows per landscape."""
 
@@ -132,7 +132,7 @@ def make_table(
     rows: Sequence[Row],
     *,
     answer: str,
-    columns: Sequence[Column],
+    columns: Sequence[TableColumn],
     caption: str,
     notes: Sequence[str],
 ) -> Table:

@@ -19,10 +19,10 @@ from archselect.reports.tables.marks import describe_others, mark_selectors
 from archselect.reports.tables.table import (
     LANDSCAPE_COLUMNS,
     NONE,
-    Column,
     Mark,
     Row,
     Table,
+    TableColumn,
     frame_columns,
     landscape_fields,
     make_table,
@@ -35,18 +35,18 @@ from archselect.reports.tables.words import (
 
 _COLUMNS = (
     *LANDSCAPE_COLUMNS,
-    Column("level", "Level", text=True, brief=True),
-    Column("selector", "Selector", text=True, brief=True),
-    Column("tau_b", "τ-b ↑", brief=True),
+    TableColumn("level", "Level", text=True, brief=True),
+    TableColumn("selector", "Selector", text=True, brief=True),
+    TableColumn("tau_b", "τ-b ↑", brief=True),
     *frame_columns("tau_b_low", "tau_b_high"),
-    Column(header="95 % interval", brief=True),
-    Column("spearman", "ρ ↑", brief=True),
+    TableColumn(header="95 % interval", brief=True),
+    TableColumn("spearman", "ρ ↑", brief=True),
     *frame_columns("spearman_low", "spearman_high"),
-    Column(header="ρ 95 % interval"),
-    Column("seeds"),
-    Column("n", "n"),
+    TableColumn(header="ρ 95 % interval"),
+    TableColumn("seeds"),
+    TableColumn("n", "n"),
     *frame_columns("coefficients", "undefined"),
-    Column("note", "Note", text=True, optional=True),
+    TableColumn("note", "Note", text=True, optional=True),
 )
 _CAPTION = (
     "Kendall's τ-b and Spearman's ρ between a selector's scores and the accuracies of a truth, the "

@@ -12,9 +12,9 @@ from archselect.benchmarks.store.records import Cost, Counts, Machine
 from archselect.reports.results.results import Group, Results
 from archselect.reports.tables.table import (
     NONE,
-    Column,
     Row,
     Table,
+    TableColumn,
     deviation,
     make_table,
 )
@@ -90,26 +90,26 @@ def _machines_note(machines: Sequence[str]) -> str:
     return f"{len(machines)} kinds of machine, whose times do not compare: {'; '.join(machines)}."
 
 
-def _columns(phases: Sequence[str]) -> list[Column]:
+def _columns(phases: Sequence[str]) -> list[TableColumn]:
     """Return the columns of the table, all of them shown."""
     of_phases = [
-        Column(f"{phase}_s", _phase_header(phase), brief=phase in _BRIEF_PHASES)
+        TableColumn(f"{phase}_s", _phase_header(phase), brief=phase in _BRIEF_PHASES)
         for phase in phases
     ]
     return [
-        Column("selector", "Selector", text=True, brief=True),
-        Column("seeds", "Seeds", brief=True),
+        TableColumn("selector", "Selector", text=True, brief=True),
+        TableColumn("seeds", "Seeds", brief=True),
         *of_phases,
-        Column("total_s", "Total s ↓", brief=True),
-        Column("total_std_s"),
-        Column("warmup_s", "Warm-up s"),
-        Column("peak_memory_bytes", "Peak MiB ↓"),
-        Column("memory_kind", "Memory", text=True),
-        Column("forwards", "Forwards ↓", brief=True),
-        Column("backwards", "Backwards ↓"),
-        Column("images", "Images ↓"),
-        Column("gflop", "GFLOP ↓"),
-        Column("device", "Device", text=True),
+        TableColumn("total_s", "Total s ↓", brief=True),
+        TableColumn("total_std_s"),
+        TableColumn("warmup_s", "Warm-up s"),
+        TableColumn("peak_memory_bytes", "Peak MiB ↓"),
+        TableColumn("memory_kind", "Memory", text=True),
+        TableColumn("forwards", "Forwards ↓", brief=True),
+        TableColumn("backwards", "Backwards ↓"),
+        TableColumn("images", "Images ↓"),
+        TableColumn("gflop", "GFLOP ↓"),
+        TableColumn("device", "Device", text=True),
     ]
 
 

@@ -11,9 +11,9 @@ from archselect.reports.results.results import Results
 from archselect.reports.results.wiring import Wiring
 from archselect.reports.tables.table import (
     NONE,
-    Column,
     Row,
     Table,
+    TableColumn,
     frame_columns,
     join_words,
     make_table,
@@ -46,18 +46,18 @@ _NUMBERS = (
 )
 """Telling numbers of a supernet, in both tables."""
 _COLUMNS = (
-    Column("optimiser", "Optimiser", text=True, brief=True),
-    Column("space", "Space", text=True, brief=True),
-    Column("data", "Images", text=True, brief=True),
-    Column("claim", "Claim", text=True, brief=True),
-    Column("verdict", "Verdict", text=True, brief=True),
-    Column("seeds", "Seeds", brief=True),
+    TableColumn("optimiser", "Optimiser", text=True, brief=True),
+    TableColumn("space", "Space", text=True, brief=True),
+    TableColumn("data", "Images", text=True, brief=True),
+    TableColumn("claim", "Claim", text=True, brief=True),
+    TableColumn("verdict", "Verdict", text=True, brief=True),
+    TableColumn("seeds", "Seeds", brief=True),
     *frame_columns("judged", "meeting", *_NUMBERS),
-    Column(header="Edges", brief=True),
-    Column(header="q between"),
-    Column(header="q inputs"),
-    Column(header="L − H"),
-    Column("conditions", "Conditions", text=True),
+    TableColumn(header="Edges", brief=True),
+    TableColumn(header="q between"),
+    TableColumn(header="q inputs"),
+    TableColumn(header="L − H"),
+    TableColumn("conditions", "Conditions", text=True),
 )
 RULE = (
     f"A claim is SHOWN if at least {100 * SHARE:.0f} % of at least {SEEDS} seeds meet all its conditions. The claims "

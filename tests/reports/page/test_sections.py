@@ -6,7 +6,7 @@ from archselect.reports.page.section import Extras, SectionKind
 from archselect.reports.page.sections import SECTIONS, sections, tables
 from archselect.reports.page.write import write_report
 from archselect.reports.results.results import load
-from archselect.reports.tables.table import Column, Row, make_table
+from archselect.reports.tables.table import Row, TableColumn, make_table
 
 
 def colours_table(_results):
@@ -15,7 +15,10 @@ def colours_table(_results):
         "Colours of the cells",
         [Row({"colour": "green", "cells": 3}, {"Colour": "green"})],
         answer="All are green.",
-        columns=[Column("colour", "Colour", text=True, brief=True), Column("cells")],
+        columns=[
+            TableColumn("colour", "Colour", text=True, brief=True),
+            TableColumn("cells"),
+        ],
         caption="Of every cell.",
         notes=(),
     )
