@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
-from support.dispatched import dispatched as count_dispatched
+from support.dispatched import dispatched
 from support.paper_size import DEVICE, SupernetPair, new_darts, new_nb201
 
 from archselect.benchmarks.runtime.workers import settle
@@ -77,27 +77,16 @@ def multiply() -> Callable[[float], None]:
     return run
 
 
-@pytest.fixture(scope="session")
-def dispatched() -> Callable[[Work], int]:
-    """Return `dispatched(work)`: how many operations the work hands to the device.
-
-    Views and allocations do not count.
-    """
-    return count_dispatched
-
-
-@pytest.fixture(scope="session")
-def timed(dispatched: Callable[[Work], int]) -> Callable[..., None]:
-    """Return `timed(benchmark, work, rounds)`, which times work after a warm-up.
+@pytest.fixture
+def timed(benchmark: BenchmarkFixture) -> Callable[..., None]:
+    """Return `timed(work, rounds)`, which times work after a warm-up.
 
     It notes how many operations the work dispatches. What is not `eager`, replayed or
     done by another process, is not counted and has been done before. On a GPU it notes
     also how many kernels the work launches, and for how many milliseconds they run.
     """
 
-    def run(
-        benchmark: BenchmarkFixture, work: Work, rounds: int, eager: bool = True
-    ) -> None:
+    def run(work: Work, rounds: int, eager: bool = True) -> None:
         if eager:
             benchmark.extra_info["dispatched"] = dispatched(work)
         if DEVICE.type == "cpu":

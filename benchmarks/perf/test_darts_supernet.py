@@ -15,7 +15,7 @@ ROUNDS = 3
 
 @pytest.mark.parametrize("who", ["ours", "plain", "floor"])
 @pytest.mark.benchmark(group="darts: forward of the batch, evaluation mode")
-def test_forward(benchmark, darts, multiply, timed, slack, who):
+def test_forward(darts, multiply, timed, slack, who):
     """Time one forward."""
     mixture = darts.mixture
     weights = darts.weights()
@@ -33,12 +33,12 @@ def test_forward(benchmark, darts, multiply, timed, slack, who):
         assert torch.allclose(ours(), plain(), atol=slack * 1e-4)
         flops = darts.flops
         works = {"ours": ours, "plain": plain, "floor": lambda: multiply(flops)}
-        timed(benchmark, works[who], ROUNDS)
+        timed(works[who], ROUNDS)
 
 
 @pytest.mark.parametrize("who", ["ours", "plain", "floor"])
 @pytest.mark.benchmark(group="darts: nwot of one candidate")
-def test_nwot(benchmark, darts, multiply, timed, slack, who):
+def test_nwot(darts, multiply, timed, slack, who):
     """Time one score. The floor is the forward's; K itself is an extra of the proxy."""
     mixture = darts.mixture.without(0, 3, 4)
     weights = darts.weights()
@@ -65,11 +65,11 @@ def test_nwot(benchmark, darts, multiply, timed, slack, who):
         assert (kernel - plain()).abs().max() <= slack * 1e-5 * kernel.max()
         flops = darts.flops
         works = {"ours": ours, "plain": plain, "floor": lambda: multiply(flops)}
-        timed(benchmark, works[who], ROUNDS)
+        timed(works[who], ROUNDS)
 
 
 @pytest.mark.benchmark(group="darts: forward and backward of the batch, training mode")
-def test_training_step(benchmark, darts, multiply, timed, executions, slack, row):
+def test_training_step(darts, multiply, timed, executions, slack, row):
     """Time a step. The floor takes a backward to be twice its forward.
 
     That all gradients are equal is tested in float64
@@ -107,4 +107,4 @@ def test_training_step(benchmark, darts, multiply, timed, executions, slack, row
         assert torch.allclose(mine, other, rtol=0, atol=tolerance)
     flops = 3 * darts.flops
     works = {"plain": plain, "floor": lambda: multiply(flops)}
-    timed(benchmark, works.get(row, ours), ROUNDS, "," not in row)
+    timed(works.get(row, ours), ROUNDS, "," not in row)

@@ -76,7 +76,7 @@ class ZeroCostIteration:
 @pytest.mark.benchmark(
     group="nb201: one iteration of Zero-Cost-PT, 30 scores of the batch"
 )
-def test_iteration(benchmark, nb201, multiply, timed, as_released, slack, score_row):
+def test_iteration(nb201, multiply, timed, as_released, slack, score_row):
     """Time an iteration. The floor is the forwards': K is an extra of the proxy."""
     scores = ZeroCostIteration(nb201)
     flops = nb201.flops_of(scores.mixtures)
@@ -99,15 +99,13 @@ def test_iteration(benchmark, nb201, multiply, timed, as_released, slack, score_
             ours = torch.linalg.slogdet(torch.stack(scores.ours())).logabsdet
             assert torch.allclose(released(), ours, rtol=1e-6)
         eager = score_row in ("ours", "ours, one by one", "plain")
-        timed(benchmark, works[score_row], ROUNDS, eager)
+        timed(works[score_row], ROUNDS, eager)
 
 
 @pytest.mark.benchmark(
     group="nb201: DARTS-PT's scoring of one edge, 5 evaluations of the batch, batch statistics"
 )
-def test_edge(
-    benchmark, nb201, multiply, timed, executions, as_released, slack, nb201_row
-):
+def test_edge(nb201, multiply, timed, executions, as_released, slack, nb201_row):
     """Time the evaluations of one edge."""
     contiguous = nb201.images.contiguous()
     mixtures = next(candidate_mixtures(nb201))
@@ -139,12 +137,12 @@ def test_edge(
             losses = torch.stack(ours()).double()
             assert torch.allclose(released(), losses, atol=1e-4)
         eager = nb201_row in ("ours", "plain")
-        timed(benchmark, works.get(nb201_row, ours), ROUNDS, eager)
+        timed(works.get(nb201_row, ours), ROUNDS, eager)
 
 
 @pytest.mark.benchmark(group="nb201: forward and backward of the batch, training mode")
 def test_training_step(
-    benchmark, nb201, multiply, timed, executions, as_released, slack, nb201_row
+    nb201, multiply, timed, executions, as_released, slack, nb201_row
 ):
     """Time a step. The floor takes a backward to be twice its forward."""
     contiguous = nb201.images.contiguous()
@@ -183,4 +181,4 @@ def test_training_step(
         works[nb201_row] = released
         assert torch.allclose(released(), loss.double(), atol=1e-4)
     eager = nb201_row in ("ours", "plain")
-    timed(benchmark, works.get(nb201_row, ours), ROUNDS, eager)
+    timed(works.get(nb201_row, ours), ROUNDS, eager)
