@@ -47,7 +47,7 @@ WORTH_SEEING = {"points": 0.5, "coefficient": 0.05}
 """A difference that one would like to be able to see, by unit."""
 
 _COLUMNS = (
-    TableColumn("place", "Landscape", text=True, brief=True),
+    TableColumn("place", "Landscape", text=True, brief=True, heading=True),
     TableColumn("metric", "Metric", text=True, brief=True),
     TableColumn("selector", "Selector", text=True, brief=True),
     TableColumn("minus", "Minus", text=True, brief=True),
