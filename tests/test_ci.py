@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 
-import pytest
-
-
-@pytest.fixture(scope="module")
-def skipped(root):
-    """The module `.ci/skipped.py`."""
-    spec = importlib.util.spec_from_file_location(
-        "skipped", root / ".ci" / "skipped.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from skipped import merge_reasons, read_reasons, summarise
 
 
 def report(path, **reasons):
@@ -39,7 +27,7 @@ def report(path, **reasons):
     return path
 
 
-def test_skips_of_all_environments_are_one_line(skipped, tmp_path):
+def test_skips_of_all_environments_are_one_line(tmp_path):
     first = report(
         tmp_path / "py.xml",
         a=None,
@@ -53,22 +41,22 @@ def test_skips_of_all_environments_are_one_line(skipped, tmp_path):
         b="no Slurm here: all missing",
         e="needs a CUDA device",
     )
-    line = skipped.summarise(skipped.merge_reasons([first, second]))
+    line = summarise(merge_reasons([first, second]))
     assert (
         line == "3 of 5 tests were skipped: 2 × needs a CUDA device; 1 × no Slurm here"
     )
 
 
-def test_nothing_skipped_has_no_reasons(skipped, tmp_path):
-    assert skipped.summarise(
-        skipped.merge_reasons([report(tmp_path / "py.xml", a=None)])
-    ) == ("0 of 1 tests were skipped")
+def test_nothing_skipped_has_no_reasons(tmp_path):
+    assert summarise(merge_reasons([report(tmp_path / "py.xml", a=None)])) == (
+        "0 of 1 tests were skipped"
+    )
 
 
-def test_a_test_that_fails_as_expected_is_not_skipped(skipped, tmp_path):
+def test_a_test_that_fails_as_expected_is_not_skipped(tmp_path):
     path = report(tmp_path / "py.xml", a="because")
     path.write_text(path.read_text().replace("pytest.skip", "pytest.xfail"))
-    assert skipped.read_reasons(path) == {"tests.test_x::a": None}
+    assert read_reasons(path) == {"tests.test_x::a": None}
 
 
 def test_an_unknown_setting_is_refused_before_anything_is_installed(root):

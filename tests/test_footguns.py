@@ -19,7 +19,8 @@ from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.truth.choices import unflatten
 from archselect.nasbench_adapters.truth.long_csv import import_long
-from archselect.reports.tables.operations import operation_table, oracle_in
+from archselect.reports.tables.operations import operation_table
+from archselect.reports.tables.oracles import oracle_in
 
 TEST, SHORT = ("cifar10", "ori-test", 200), ("cifar10", "ori-test", 12)
 VALID = ("cifar10-valid", "x-valid", 200)

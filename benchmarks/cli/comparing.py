@@ -15,7 +15,7 @@ from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.foreign_text import escape_invisible
 
 if TYPE_CHECKING:
-    from archselect.reports.comparison.text import Comparison
+    from archselect.reports.comparison.comparison import Comparison
 
 FolderOrBaseline = Annotated[
     Path,
@@ -65,30 +65,35 @@ def compare(
     is 0 if no gate failed, 1 if one did, 2 for bad input.
     """
     from archselect.benchmarks.plan.preflight import check_file_writable
-    from archselect.reports.comparison import gate, snapshot
-    from archselect.reports.comparison import text as comparison
+    from archselect.reports.comparison.comparison import compare_snapshots
+    from archselect.reports.comparison.gate import parse_gates
+    from archselect.reports.comparison.markdown import SUMMARY_LIMIT, to_markdown
+    from archselect.reports.comparison.snapshot import (
+        read_new_snapshot,
+        read_snapshot,
+    )
 
     faults = Faults()
     with faults.collect():
-        gates = gate.parse_all(options.fail_if or [])
+        gates = parse_gates(options.fail_if or [])
         if options.strict and not gates:
             raise UserError(
                 "--strict is about gates, and there is none: add --fail-if, or leave it out"
             )
     with faults.collect():
-        before = snapshot.read(base)
+        before = read_snapshot(base)
     with faults.collect():
-        after = snapshot.read_new(new)
+        after = read_new_snapshot(new)
     for path in (options.markdown, options.json, options.junit):
         if path is not None:
             with faults.collect():
                 check_file_writable(path)
     faults.raise_any()
-    compared = comparison.compare_snapshots(before, after, gates, options.strict)
+    compared = compare_snapshots(before, after, gates, options.strict)
     _write_files(compared, options)
-    text = comparison.to_markdown(compared)
+    text = to_markdown(compared)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        _append(Path(summary), text, comparison.SUMMARY_LIMIT)
+        _append(Path(summary), text, SUMMARY_LIMIT)
     # After all files: whatever happens to the output, they are there.
     typer.echo(escape_invisible(text), nl=False)
     if compared.failed:
@@ -98,14 +103,15 @@ def compare(
 def _write_files(compared: Comparison, options: CompareOptions) -> None:
     """Write the comparison in each form for which the options name a file."""
     from archselect.nasbench_adapters.atomic_files import write_atomically
-    from archselect.reports.comparison import text
+    from archselect.reports.comparison.exports import to_json, to_junit
+    from archselect.reports.comparison.markdown import to_markdown
 
     if options.markdown is not None:
-        write_atomically(options.markdown, text.to_markdown(compared).encode())
+        write_atomically(options.markdown, to_markdown(compared).encode())
     if options.json is not None:
-        write_atomically(options.json, text.to_json(compared).encode())
+        write_atomically(options.json, to_json(compared).encode())
     if options.junit is not None:
-        write_atomically(options.junit, text.to_junit(compared).encode())
+        write_atomically(options.junit, to_junit(compared).encode())
 
 
 def _append(path: Path, text: str, limit: int) -> None:
@@ -113,12 +119,12 @@ def _append(path: Path, text: str, limit: int) -> None:
 
     Raises UserError if it cannot be written.
     """
-    from archselect.reports.comparison.text import within
+    from archselect.reports.comparison.markdown import cut_to_bytes
 
     try:
         size = path.stat().st_size if path.exists() else 0
         with path.open("a", encoding="utf-8") as summary:
-            summary.write(within(text, limit - size))
+            summary.write(cut_to_bytes(text, limit - size))
     except OSError as error:
         raise UserError(
             f"cannot write GITHUB_STEP_SUMMARY {path}: {error.strerror or error}"
@@ -135,9 +141,9 @@ def baseline(
 
     Put it under version control.
     """
-    from archselect.reports.comparison import snapshot
+    from archselect.reports.comparison.snapshot import read_snapshot, write_baseline
 
-    snapshot.keep(snapshot.read(folder), file)
+    write_baseline(read_snapshot(folder), file)
     say(f"{file}")
 
 

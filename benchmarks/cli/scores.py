@@ -159,7 +159,7 @@ def score(
     Columns of a file that are named like a proxy are published scores, which ours are
     held against. Scores are kept: rerun the command to resume an interrupted scoring.
     """
-    from archselect.reports.page.scoring import write_scores
+    from archselect.reports.page.scores import write_scores
     from archselect.reports.page.write import for_terminal
     from archselect.selectors.proxies import get_proxy, registry
 
@@ -347,11 +347,8 @@ def operation_scores(
     """Correlate scores of operations in a file with what the operations are worth."""
     from archselect.benchmarks.runs.landscapes import describe_truths
     from archselect.reports.page.write import for_terminal, write_table
-    from archselect.reports.tables.operations import (
-        operation_table,
-        oracle_in,
-        oracles_of,
-    )
+    from archselect.reports.tables.operations import operation_table
+    from archselect.reports.tables.oracles import oracle_in, oracles_of
 
     plan = _plan_operation_scores(file, options)
     oracles = {name: oracle_in(plan.scorers, name) for name in options.oracle or []}
@@ -386,7 +383,7 @@ def _plan_operation_scores(
     from archselect.benchmarks.plan.preflight import check_truth, check_writable
     from archselect.benchmarks.scoring.operation_files import read_operation_scores
     from archselect.nasbench_adapters.spaces import get_space
-    from archselect.reports.tables.operations import oracle_in
+    from archselect.reports.tables.oracles import oracle_in
 
     faults = Faults()
     truth: TruthPart | None = None
@@ -417,7 +414,7 @@ def _plan_operation_scores(
 
 def _oracle_notes(landscape: Landscape) -> list[str]:
     """Return what the oracles of a truth are, and how sure they are."""
-    from archselect.reports.tables.operations import controls_in_words
+    from archselect.reports.tables.controls import controls_in_words
 
     note = (
         "best-acc is the highest accuracy (of cells and trials), avg-acc the mean, of the cells that have the "

@@ -1,11 +1,13 @@
-"""The plain formulation as the papers' code runs it, in a process of its own: a line in, one piece of work, a line out.
+"""The plain formulation as the papers' code runs it, in a process of its own.
+
+A line in is one piece of work, and gives a line out.
 
 Beside what the plain formulation computes, the code of Zero-Cost-PT copies the network
 for every score, keeps the graph for gradients, and has autograd look for anomalies; and
 the C library gives back freed memory to the system, as it does unless it is asked not
 to.
 
-    python as_released.py {iteration,edge,step} THREADS
+    PYTHONPATH=tests python as_released.py {iteration,edge,step} THREADS
 """
 
 import copy
@@ -13,59 +15,72 @@ import json
 import sys
 
 import torch
-from conftest import forward_and_backward, kernel_of, new_nb201
-from test_nb201_supernet import candidates
-from torch.nn import functional as F
+from support.paper_size import (
+    SupernetPair,
+    candidate_mixtures,
+    forward_and_backward,
+    new_nb201,
+    released_kernel,
+)
+from torch.nn.functional import cross_entropy
+
+from archselect.nasbench_adapters.networks import Mixture
 
 
-def iteration(world):
-    """One iteration of Zero-Cost-PT: the scores."""
-    world.plain.eval()
-    images = world.images.contiguous()
+def iteration(pair: SupernetPair) -> list[float]:
+    """Return the scores of one iteration of Zero-Cost-PT."""
+    pair.plain.eval()
+    images = pair.images.contiguous()
     scores = []
-    for mixture in (mixture for edge in candidates(world) for mixture in edge):
-        net, weights = (
-            copy.deepcopy(world.plain),
-            mixture.weights[0].clone().requires_grad_(),
-        )
-        with torch.enable_grad(), torch.autograd.set_detect_anomaly(True):
-            kernel = kernel_of(
-                net, lambda x, net=net, weights=weights: net(x, weights), images
-            )
-        scores.append(float(torch.linalg.slogdet(kernel).logabsdet))
+    for mixtures in candidate_mixtures(pair):
+        for mixture in mixtures:
+            scores.append(_score(pair, mixture, images))
     return scores
 
 
-def edge(world):
-    """DARTS-PT's scoring of one edge: the losses."""
-    world.plain.train()
-    images = world.images.contiguous()
+def _score(pair: SupernetPair, mixture: Mixture, images: torch.Tensor) -> float:
+    """Return NWOT's score of one candidate."""
+    network = copy.deepcopy(pair.plain)
+    weights = mixture.weights[0].clone().requires_grad_()
+
+    def forward(batch: torch.Tensor) -> torch.Tensor:
+        return network(batch, weights)
+
+    with torch.enable_grad(), torch.autograd.set_detect_anomaly(True):
+        kernel = released_kernel(network, forward, images)
+    return float(torch.linalg.slogdet(kernel).logabsdet)
+
+
+def edge(pair: SupernetPair) -> list[float]:
+    """Return the losses of DARTS-PT's scoring of one edge."""
+    pair.plain.train()
+    images = pair.images.contiguous()
+    losses = []
     with torch.no_grad():
-        mixtures = next(candidates(world))
-        return [
-            float(F.cross_entropy(world.plain(images, m.weights[0]), world.labels))
-            for m in mixtures
-        ]
+        for mixture in next(candidate_mixtures(pair)):
+            logits = pair.plain(images, mixture.weights[0])
+            losses.append(float(cross_entropy(logits, pair.labels)))
+    return losses
 
 
-def training_step(world):
-    """Forward and backward: the loss."""
-    world.plain.train()
-    images = world.images.contiguous()
+def training_step(pair: SupernetPair) -> list[float]:
+    """Return the loss of a forward and a backward."""
+    pair.plain.train()
+    images = pair.images.contiguous()
 
-    def forward():
-        return world.plain(images, world.weights()[0])
+    def forward() -> torch.Tensor:
+        return pair.plain(images, pair.weights()[0])
 
-    loss, _ = forward_and_backward(world.plain, world.alphas, forward, world.labels)
+    loss, _ = forward_and_backward(pair.plain, pair.alphas, forward, pair.labels)
     return [float(loss)]
 
 
+WORK = {"iteration": iteration, "edge": edge, "step": training_step}
+
 if __name__ == "__main__":
-    torch.set_num_threads(int(sys.argv[2]))
-    run, nb201 = (
-        {"iteration": iteration, "edge": edge, "step": training_step}[sys.argv[1]],
-        new_nb201(),
-    )
+    _, name, threads = sys.argv
+    torch.set_num_threads(int(threads))
+    pair_of_nb201 = new_nb201()
     for _ in sys.stdin:
-        sys.stdout.write(json.dumps(run(nb201)) + "\n")
+        sys.stdout.write(json.dumps(WORK[name](pair_of_nb201)) + "\n")
         sys.stdout.flush()

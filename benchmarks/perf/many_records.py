@@ -19,7 +19,7 @@ import numpy as np
 
 from archselect.benchmarks.store.facts import content_id, encode_fact, write_fact
 from archselect.benchmarks.store.folder import Folder
-from archselect.benchmarks.store.records import Landscape, Record
+from archselect.benchmarks.store.records import Landscape, Record, StudyInfo
 from archselect.nasbench_adapters.spaces import get_space
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
@@ -27,98 +27,102 @@ REAL = tuple(
     RESULTS / name
     for name in ("darts-pt-nb201-cpu", "zero-cost-pt-nb201", "collapse-s2-s4-cpu")
 )
-"""Four selectors on three spaces, twelve settings in all; the scores of Zero-Cost-PT
-are 300 a record.
+"""Four selectors on three spaces, twelve settings in all.
+
+The scores of Zero-Cost-PT are 300 a record.
 """
 TABLES = ["tau", "accuracy", "differences", "time"]
 CELLS = 500
-"""How many cells of a space are selected."""
+"""Cells of a space that are selected."""
 
 
 def write_many(folder: Path, records: int, real: Sequence[Path] = REAL) -> None:
     """Write the folder, with the landscapes of the real ones."""
     rng = np.random.default_rng(0)
     folders = [Folder(path) for path in real]
-    settings: dict[str, list[Record]] = {}
-    for record in (record for own in folders for record in own.read_all(Record)):
-        settings.setdefault(
-            record.inputs.model_dump_json(exclude={"supernet_seed", "selection_seed"}),
-            [],
-        ).append(record)
-    groups = list(settings.values())
-    cells = {
-        space: _cells(space, rng)
-        for space in dict.fromkeys(own[0].inputs.space for own in groups)
-    }
-    target, runs = Folder(folder), []
+    groups = _groups(folders)
+    spaces = dict.fromkeys(group[0].inputs.space for group in groups)
+    cells = {space: _draw_cells(space, rng) for space in spaces}
+    target = Folder(folder)
+    runs = []
     (folder / "records").mkdir(parents=True)
     for number in range(records):
         seed, place = divmod(number, len(groups))
-        record = groups[place][seed % len(groups[place])]
-        record = _varied(record, seed, cells[record.inputs.space], rng)
-        runs.append(record.id)
+        group = groups[place]
+        record = group[seed % len(group)]
+        varied = _vary(record, seed, cells[record.inputs.space], rng)
+        runs.append(varied.id)
         # Not atomically: that is a hundred thousand times a disk's patience.
-        target.path(Record, record.id).write_bytes(encode_fact(record))
-    for landscape in (
-        landscape for own in folders for landscape in own.read_all(Landscape)
-    ):
-        write_fact(target.path(Landscape, landscape.id), landscape)
-    studies = [own.study() for own in folders]
-    info = studies[0].model_copy(
-        update={
-            "name": "many",
-            "title": f"{records:,} records",
-            "description": "Varied from real ones; no number here says anything.",
-            "labels": list(
-                dict.fromkeys(label for study in studies for label in study.labels)
-            ),
-            "tables": TABLES,
-            "runs": runs,
-            "reproduces": [],
-        }
-    )
-    write_fact(target.study_path, info)
+        target.path(Record, varied.id).write_bytes(encode_fact(varied))
+    for source in folders:
+        for landscape in source.read_all(Landscape):
+            write_fact(target.path(Landscape, landscape.id), landscape)
+    write_fact(target.study_path, _study_info(folders, runs))
 
 
-def _cells(space: str, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Cells of a space, as records have them."""
-    own = get_space(space)
-    drawn = [own.sample(rng) for _ in range(CELLS)]
+def _groups(folders: Sequence[Folder]) -> list[list[Record]]:
+    """Return the records of each setting, which differ by their seeds alone."""
+    groups: dict[str, list[Record]] = {}
+    for source in folders:
+        for record in source.read_all(Record):
+            setting = record.inputs.model_dump_json(
+                exclude={"supernet_seed", "selection_seed"}
+            )
+            groups.setdefault(setting, []).append(record)
+    return list(groups.values())
+
+
+def _study_info(folders: Sequence[Folder], runs: list[str]) -> StudyInfo:
+    """Return the facts of a study that has all selectors of the real ones."""
+    studies = [source.study() for source in folders]
+    labels: dict[str, None] = {}
+    for study in studies:
+        labels |= dict.fromkeys(study.labels)
+    changes = {
+        "name": "many",
+        "title": f"{len(runs):,} records",
+        "description": "Varied from real ones; no number here says anything.",
+        "labels": list(labels),
+        "tables": TABLES,
+        "runs": runs,
+        "reproduces": [],
+    }
+    return studies[0].model_copy(update=changes)
+
+
+def _draw_cells(name: str, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """Return cells of a space, as records have them."""
+    space = get_space(name)
+    drawn = [space.sample(rng) for _ in range(CELLS)]
     return [
         {
-            "architecture": own.format(cell),
-            "canonical": own.format(own.canonical(cell)),
-            "graph": own.graph(cell),
+            "architecture": space.format(cell),
+            "canonical": space.format(space.canonical(cell)),
+            "graph": space.graph(cell),
         }
         for cell in drawn
     ]
 
 
-def _varied(
+def _vary(
     record: Record, seed: int, cells: list[dict[str, Any]], rng: np.random.Generator
 ) -> Record:
+    """Return a record with another seed, another cell, and moved numbers."""
     varied = record.model_dump(mode="json")
     varied["inputs"]["supernet_seed"] = seed
     varied["id"] = content_id(varied["inputs"])
     selected = varied["selected"]
-    selected |= cells[
-        int(len(cells) * rng.random() ** 2)
-    ]  # some far more often than others
-    for scores in (
-        selected["operation_scores"],
-        selected["edge_scores"],
-        selected["architecture_scores"],
-    ):
-        moved = rng.uniform(0.8, 1.2, len(scores["value"])).tolist()
-        scores["value"] = [
-            float(value) * factor
-            for value, factor in zip(scores["value"], moved, strict=True)
-        ]
+    # Some cells are selected far more often than others.
+    selected |= cells[int(len(cells) * rng.random() ** 2)]
+    for kind in ("operation_scores", "edge_scores", "architecture_scores"):
+        scores = selected[kind]
+        factors = rng.uniform(0.8, 1.2, len(scores["value"])).tolist()
+        pairs = zip(scores["value"], factors, strict=True)
+        scores["value"] = [float(value) * factor for value, factor in pairs]
     for accuracy in varied["accuracies"]:
-        accuracy["trials"] = [
-            min(100.0, max(0.0, trial + rng.normal())) for trial in accuracy["trials"]
-        ]
-        accuracy["mean"] = sum(accuracy["trials"]) / len(accuracy["trials"])
+        trials = [trial + rng.normal() for trial in accuracy["trials"]]
+        accuracy["trials"] = [min(100.0, max(0.0, trial)) for trial in trials]
+        accuracy["mean"] = sum(accuracy["trials"]) / len(trials)
     for time in varied["cost"]["phases"].values():
         time["seconds"] *= rng.lognormal(0, 0.1)
     return Record.model_validate(varied)

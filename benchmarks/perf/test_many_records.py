@@ -1,4 +1,4 @@
-"""Folders of many records: reporting on them and going on with their study, in processes of their own as a user's are.
+"""Folders of many records: their reports, and resuming their study, as a user does.
 
 How many is in ARCHSELECT_PERF_RECORDS; what a hundred thousand take is in
 docs/speed.md.
@@ -37,12 +37,14 @@ truth = [{{ table = "nb201-digits", dataset = "digits", split = "test", epochs =
 
 
 def command(*words):
+    """Return what archselect prints."""
     return subprocess.run(
         ["archselect", *map(str, words)], capture_output=True, text=True, check=True
     ).stdout
 
 
 def measure(benchmark, *words, rounds=1):
+    """Time a command, and note its memory."""
     benchmark.pedantic(lambda: command(*words), rounds=rounds)
     benchmark.extra_info["MiB at most"] = (
         resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
@@ -51,6 +53,7 @@ def measure(benchmark, *words, rounds=1):
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
+    """Return a folder of many records."""
     folder = tmp_path_factory.mktemp("many") / "many"
     make = [
         sys.executable,
@@ -65,27 +68,31 @@ def many(tmp_path_factory):
 
 @pytest.mark.benchmark(group=f"report: {RECORDS:,} records")
 def test_first_report(benchmark, many):
-    """Which reads every file, and writes records.parquet."""
+    """Time the report that reads every file, and writes records.parquet."""
     measure(benchmark, "report", many)
     assert (many / "report.html").is_file()
 
 
 @pytest.mark.benchmark(group=f"report: {RECORDS:,} records")
 def test_report(benchmark, many):
+    """Time a report that reads records.parquet."""
     measure(benchmark, "report", many, rounds=3)
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """The study and its folder, in which all runs but one are done, with the first one's results."""
+    """Return a study and its folder, in which all runs but one are done.
+
+    They have the first one's results.
+    """
     root = tmp_path_factory.mktemp("runs")
-    one, path, folder = root / "one.toml", root / "many.toml", root / "many"
+    one = root / "one.toml"
+    path = root / "many.toml"
+    folder = root / "many"
     one.write_text(STUDY.format(supernets=[0], selections=[0]))
-    path.write_text(
-        STUDY.format(
-            supernets=list(range(-(-RECORDS // 100))), selections=list(range(100))
-        )
-    )
+    supernets = list(range(-(-RECORDS // 100)))
+    selections = list(range(100))
+    path.write_text(STUDY.format(supernets=supernets, selections=selections))
     command("run", one, "--out", root / "one")
     (first,) = Folder(root / "one").read_all(Record)
     (folder / "records").mkdir(parents=True)
@@ -96,18 +103,23 @@ def study(tmp_path_factory):
 
 
 @pytest.mark.benchmark(group=f"a study of {RECORDS:,} runs")
-def test_going_on(benchmark, study):
-    """One run is to be made; records.parquet is written, and the report."""
+def test_resuming(benchmark, study):
+    """Time a study of which one run is left.
+
+    records.parquet is written, and the report.
+    """
     path, folder = study
     measure(benchmark, "run", path, "--out", folder)
 
 
 @pytest.mark.benchmark(group=f"a study of {RECORDS:,} runs")
 def test_nothing_to_do(benchmark, study):
+    """Time a study that is finished."""
     path, folder = study
     measure(benchmark, "run", path, "--out", folder, rounds=3)
 
 
 @pytest.mark.benchmark(group=f"a study of {RECORDS:,} runs")
 def test_status(benchmark, study):
+    """Time the status of a folder."""
     measure(benchmark, "status", study[1], rounds=3)

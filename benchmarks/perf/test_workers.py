@@ -1,4 +1,4 @@
-"""What a second worker is worth: Zero-Cost-PT on supernets of the quickstart's and of the papers' width."""
+"""What a second worker is worth: Zero-Cost-PT on narrow and wide supernets."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ ROUNDS = 3
 
 
 def command(folder, seeds, workers, channels):
-    """A study of these seeds, begun; its folder and process."""
+    """Start a study of these seeds; return its folder and process."""
     folder.mkdir(parents=True)
     study = folder / "workers.toml"
     study.write_text(STUDY.format(seeds=list(seeds), channels=channels))
@@ -48,8 +48,12 @@ def command(folder, seeds, workers, channels):
 
 
 def rate(*started):
-    """Runs a second of commands side by side, from the first run's begin to the last one's end, by their logs."""
-    begun, ended = [], []
+    """Return the runs a second of commands side by side.
+
+    They count from the first run's begin to the last one's end, by their logs.
+    """
+    begun = []
+    ended = []
     for out, process in started:
         assert process.wait() == 0
         for record in Folder(out).read_all(Record):
@@ -66,7 +70,10 @@ def rate(*started):
 @pytest.mark.benchmark(group=f"workers: a study of {RUNS} runs")
 @pytest.mark.parametrize("channels", [4, 16])
 def test_two_workers(benchmark, tmp_path, channels):
-    """`extra_info` has runs a second of one worker, of two, and of two commands of one worker: what the machine has."""
+    """Note the runs a second of one worker, of two, and of two commands of one worker.
+
+    The last is what the machine has.
+    """
     halves = (range(RUNS // 2), range(RUNS // 2, RUNS))
     rates = {"one": [], "two": [], "two commands": []}
 

@@ -1,1 +1,1 @@
-"""Two folders of records compared: snapshots, differences, gates, and their text forms."""
+"""Two folders of records compared: snapshots, differences, gates, text forms."""

@@ -1,4 +1,4 @@
-"""What a folder of records comes to when it is compared with another: a folder, or a baseline file kept from one."""
+"""What a comparison needs of a folder of records, or of a baseline file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from archselect.reports.results.metrics import Series, costs, quality, searched
 from archselect.reports.results.results import Group, Results, load, seed_name
 
 LARGEST = 1e30
-"""No accuracy, coefficient, count or time is larger; sums of larger numbers overflow.
+"""No accuracy, coefficient, count or time is larger.
+
+Sums of larger numbers overflow.
 """
 RANGES = {
     "points": (0.0, 100.0),
@@ -25,12 +27,13 @@ RANGES = {
     "count": (0.0, LARGEST),
     "seconds": (0.0, LARGEST),
 }
-"""The lowest and the highest value of a metric, by its unit; rounding may bring a
-coefficient above one.
+"""The lowest and the highest value of a metric, by its unit.
+
+Rounding may bring a coefficient above one.
 """
 
 
-class Runs(Fact):
+class SelectorRuns(Fact):
     """How the runs of one selector in one search ended.
 
     `search` is the space and the images. `finished` is how many have a record, `failed`
@@ -60,82 +63,85 @@ class Snapshot(Fact):
     labels: list[str]
     series: list[Series]
     settings: dict[str, dict[str, str]]
-    runs: list[Runs]
+    runs: list[SelectorRuns]
     unfinished: int = Field(ge=0)
 
     @property
     def failures(self) -> Counter[str]:
-        """How many runs failed, by the selector's label."""
+        """Number of runs that failed, by the selector's label."""
         count: Counter[str] = Counter()
         for runs in self.runs:
             count[runs.label] += len(runs.failed)
         return +count
 
-    def runs_of(self, label: str, search: str) -> Runs:
-        """Return how the runs of a selector in a search ended; none finished and none failed if there are none."""
+    def runs_of(self, label: str, search: str) -> SelectorRuns:
+        """Return how the runs of a selector in a search ended.
+
+        None are finished and none failed if there are none.
+        """
         for runs in self.runs:
             if (runs.label, runs.search) == (label, search):
                 return runs
-        return Runs(label=label, search=search, finished=0, failed=[])
+        return SelectorRuns(label=label, search=search, finished=0, failed=[])
 
 
-def take(results: Results) -> Snapshot:
+def take_snapshot(results: Results) -> Snapshot:
     """Return the snapshot of a study's results.
 
     Raises UserError, naming file and series, for a value that is not finite.
     """
-    with_runs = {group.label for group in results.groups}
-    results = _told_apart(results)
-    without_runs = [label for label in results.info.labels if label not in with_runs]
-    settings = {}
-    for group in results.groups:
-        include: Any = {
-            "supernet": True,
-            "selector": {"settings", "source"},
-            "formulations": True,
-        }
-        inputs = group.inputs.model_dump(mode="json", include=include)
-        settings[group.label] = {
-            key: str(value) for key, value in flatten(inputs).items()
-        }
+    labels_with_runs = [group.label for group in results.groups]
+    without_runs = [
+        label for label in results.info.labels if label not in labels_with_runs
+    ]
+    results = _with_distinct_labels(results)
+    labels = [group.label for group in results.groups]
     series = [*quality(results), *costs(results)]
-    _refuse_values(
-        results.source.root, series, "remove what is damaged there and run again"
-    )
+    remedy = "remove what is damaged there and run again"
+    _refuse_values(results.source.root, series, remedy)
     return Snapshot(
         name=results.info.name,
         title=results.info.title,
         command=results.info.command,
         code_versions=results.versions,
         commits=sorted({record.commit for record in results.records if record.commit}),
-        labels=list(
-            dict.fromkeys([*(group.label for group in results.groups), *without_runs])
-        ),
+        labels=list(dict.fromkeys([*labels, *without_runs])),
         series=series,
-        settings=settings,
+        settings={group.label: _settings(group) for group in results.groups},
         runs=[_runs(group) for group in results.groups],
         unfinished=len(results.missing),
     )
 
 
-def read(path: Path) -> Snapshot:
+def _settings(group: Group) -> dict[str, str]:
+    """Return all that determines a selector's runs but seeds and images."""
+    include: Any = {
+        "supernet": True,
+        "selector": {"settings", "source"},
+        "formulations": True,
+    }
+    inputs = group.inputs.model_dump(mode="json", include=include)
+    return {name: str(value) for name, value in flatten(inputs).items()}
+
+
+def read_snapshot(path: Path) -> Snapshot:
     """Return the snapshot of a folder of records, or of a baseline file.
 
     Raises UserError if it is neither, has no value, or has a value that is not finite.
     """
     if path.is_dir():
-        return take(load(path))
+        return take_snapshot(load(path))
     return _read_baseline(path)
 
 
-def read_new(path: Path) -> Snapshot:
-    """Return what :func:`read` returns, and the snapshot of a folder of which all runs failed."""
+def read_new_snapshot(path: Path) -> Snapshot:
+    """Return what :func:`read_snapshot` returns, also where all runs failed."""
     if path.is_dir():
-        return take(load(path, may_have_failed=True))
+        return take_snapshot(load(path, may_have_failed=True))
     return _read_baseline(path)
 
 
-def keep(snapshot: Snapshot, path: Path) -> None:
+def write_baseline(snapshot: Snapshot, path: Path) -> None:
     """Write a baseline file. Raises UserError if it cannot be written."""
     write_fact(path, snapshot)
 
@@ -145,18 +151,18 @@ def _read_baseline(path: Path) -> Snapshot:
         raise UserError(
             f"there is no {path}: name a folder that 'archselect run' has written, or a baseline file"
         )
-    mend = "make it anew with 'archselect baseline'"
+    remedy = "write it again with 'archselect baseline'"
     # People edit and convert baselines, which are under version control.
-    snapshot = parse_fact(path, read_text(path), Snapshot, mend)
+    snapshot = parse_fact(path, read_text(path), Snapshot, remedy)
     if not any(series.values for series in snapshot.series):
-        raise UserError(f"{path} holds no value of any selector: {mend}")
-    _refuse_values(path, snapshot.series, mend)
-    _refuse_twice(path, snapshot.series, mend)
+        raise UserError(f"{path} holds no value of any selector: {remedy}")
+    _refuse_values(path, snapshot.series, remedy)
+    _refuse_duplicates(path, snapshot.series, remedy)
     return snapshot
 
 
-def _runs(group: Group) -> Runs:
-    return Runs(
+def _runs(group: Group) -> SelectorRuns:
+    return SelectorRuns(
         label=group.label,
         search=searched(group),
         finished=len(group.records),
@@ -164,46 +170,49 @@ def _runs(group: Group) -> Runs:
     )
 
 
-def _told_apart(results: Results) -> Results:
-    """Return the results with the full name as label of each group that shares label, space and images with another.
+def _with_distinct_labels(results: Results) -> Results:
+    """Return the results with a label of its own for each group of a search.
 
     A study may have one selector on two sizes of a supernet, or on two parts of a data
-    set: their values are not one series.
+    set: their values are not one series. Groups that share label, space and images get
+    their full name as label.
     """
     count = Counter((group.label, searched(group)) for group in results.groups)
     groups = []
     for group in results.groups:
-        if count[group.label, searched(group)] == 1:
-            groups.append(group)
-            continue
-        selector = group.inputs.selector.model_copy(update={"label": group.name})
-        groups.append(
-            replace(
-                group, inputs=group.inputs.model_copy(update={"selector": selector})
-            )
-        )
+        if count[group.label, searched(group)] > 1:
+            selector = group.inputs.selector.model_copy(update={"label": group.name})
+            inputs = group.inputs.model_copy(update={"selector": selector})
+            group = replace(group, inputs=inputs)
+        groups.append(group)
     return replace(results, groups=tuple(groups))
 
 
-def _refuse_values(path: Path, every: list[Series], mend: str) -> None:
-    """Raise UserError for the first value that is not finite, or that nothing measured can be."""
+def _refuse_values(path: Path, every: list[Series], remedy: str) -> None:
+    """Raise UserError for the first value that cannot have been measured."""
     for series in every:
-        lowest, highest = RANGES[series.metric.unit]
         for seed, value in series.values.items():
-            if lowest <= value <= highest:
-                continue
-            fault = f"not between {lowest:g} and {highest:g}"
-            if abs(value) > LARGEST:
-                fault = f"larger than {LARGEST:g}"
-            if not isfinite(value):
-                fault = "not finite"
-            raise UserError(
-                f"{path}: {series.metric.name} of {series.label} at {series.place}, seed {seed}, is {value}, "
-                f"which is {fault}: {mend}"
-            )
+            fault = _fault(value, series)
+            if fault:
+                raise UserError(
+                    f"{path}: {series.metric.name} of {series.label} at {series.place}, seed {seed}, is {value}, "
+                    f"which is {fault}: {remedy}"
+                )
 
 
-def _refuse_twice(path: Path, every: list[Series], mend: str) -> None:
+def _fault(value: float, series: Series) -> str:
+    """Return what is wrong with a value; empty if nothing is."""
+    lowest, highest = RANGES[series.metric.unit]
+    if lowest <= value <= highest:
+        return ""
+    if not isfinite(value):
+        return "not finite"
+    if abs(value) > LARGEST:
+        return f"larger than {LARGEST:g}"
+    return f"not between {lowest:g} and {highest:g}"
+
+
+def _refuse_duplicates(path: Path, every: list[Series], remedy: str) -> None:
     """Raise UserError if two series are of the same selector, metric and place."""
     count = Counter(
         (series.label, series.metric.name, series.place) for series in every
@@ -211,5 +220,5 @@ def _refuse_twice(path: Path, every: list[Series], mend: str) -> None:
     for (label, metric, place), times in count.items():
         if times > 1:
             raise UserError(
-                f"{path} has {metric} of {label} at {place} {times} times: {mend}"
+                f"{path} has {metric} of {label} at {place} {times} times: {remedy}"
             )

@@ -7,7 +7,7 @@ Those of the wiring are in :mod:`.wiring.figures`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,6 @@ from archselect.reports.figures.canvas import (
     height,
     margin,
     row_names,
-    slugs,
     svg,
 )
 from archselect.reports.figures.palette import INK, MUTED, SPACE, series
@@ -41,31 +40,6 @@ MOST_DOTS = 500
 """Dots of a row that are drawn one by one; more are a picture within the drawing, or
 the page would hold them all.
 """
-
-
-def figures(results: Results, tables: Sequence[Table]) -> list[Figure]:
-    """All figures that the records, and the study's tables, have numbers for."""
-    names = slugs(
-        f"accuracy-{results.title(landscape)}" for landscape in results.landscapes
-    )
-    found = [
-        accuracy_figure(results, landscape, name)
-        for landscape, name in zip(results.landscapes, names, strict=True)
-        if landscape.architectures
-        and any(group.known(landscape) for group in results.groups)
-    ]
-    if any(
-        c
-        for s in results.landscapes
-        for g in results.groups
-        for c in _correlations(s, g).values()
-    ):
-        found.append(tau_figure(results))
-    drawn = [
-        differences_figure(table) for table in tables if table.name == "differences"
-    ]
-    found += [figure for figure in drawn if figure]
-    return [*found, time_figure(results)]
 
 
 def accuracy_figure(results: Results, landscape: Landscape, name: str) -> Figure:

@@ -1,4 +1,4 @@
-"""What a study stands on and should cite: archselect, and the papers of its selectors, proxies, spaces and data."""
+"""Works that a study stands on and should cite, such as the papers of its selectors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from archselect.reports.escaping import bibtex
 from archselect.reports.results.results import Group, Results
@@ -31,13 +32,16 @@ SPACES = {
     "nb201": ["dong2020nasbench201"],
     "darts": ["liu2019darts"],
     "darts-none": ["liu2019darts"],
-    **{key: ["zela2020understanding"] for key in ("s1", "s2", "s3", "s4")},
+    "s1": ["zela2020understanding"],
+    "s2": ["zela2020understanding"],
+    "s3": ["zela2020understanding"],
+    "s4": ["zela2020understanding"],
     "nb101": ["ying2019nasbench101"],
-    **{
-        key: ["ying2019nasbench101", "zela2020nasbench1shot1"]
-        for key in (f"nb1shot1-{i}" for i in (1, 2, 3))
-    },
-    **{key: ["xie2021understanding"] for key in ("minimal", "wiring")},
+    "nb1shot1-1": ["ying2019nasbench101", "zela2020nasbench1shot1"],
+    "nb1shot1-2": ["ying2019nasbench101", "zela2020nasbench1shot1"],
+    "nb1shot1-3": ["ying2019nasbench101", "zela2020nasbench1shot1"],
+    "minimal": ["xie2021understanding"],
+    "wiring": ["xie2021understanding"],
 }
 PROXIES = {
     "nwot": ["mellor2021neural"],
@@ -77,11 +81,12 @@ class Work:
     @property
     def short(self) -> str:
         """Authors' names, title, venue, year and arXiv number in one line."""
-        family = [author.partition(",")[0] for author in self.authors]
-        who = f"{family[0]} et al." if len(family) > 2 else " and ".join(family)
-        where = ", ".join(
-            filter(None, (self.venue, self.year, self.arxiv and f"arXiv {self.arxiv}"))
-        )
+        families = [author.partition(",")[0] for author in self.authors]
+        who = " and ".join(families)
+        if len(families) > 2:
+            who = f"{families[0]} et al."
+        arxiv = f"arXiv {self.arxiv}" if self.arxiv else ""
+        where = ", ".join(filter(None, (self.venue, self.year, arxiv)))
         return f"{who}: {self.title}. {where}"
 
 
@@ -95,49 +100,41 @@ class Citation:
 
 @cache
 def works() -> dict[str, Work]:
-    """The entries of references.bib by key."""
-    text = (
-        files("archselect.reports.page")
-        .joinpath("references.bib")
-        .read_text(encoding="utf-8")
-    )
-    return {
-        work.key: work
-        for entry in re.findall(r"^@.*?^\}", text, re.M | re.S)
-        for work in [_work(entry)]
-    }
+    """Return the entries of references.bib by key."""
+    file = files("archselect.reports.page") / "references.bib"
+    text = file.read_text(encoding="utf-8")
+    entries = re.findall(r"^@.*?^\}", text, re.M | re.S)
+    read = [_work(entry) for entry in entries]
+    return {work.key: work for work in read}
 
 
 def citations(results: Results) -> list[Citation]:
-    """The works that the study stands on, in the order of their first use."""
-    found: dict[str, dict[str, None]] = {}
-    used = [use for group in results.groups for use in _uses(group)]
-    used += [
-        (f"truth {landscape.truth}", TRUTHS.get(landscape.truth, []))
-        for landscape in results.landscapes
-    ]
-    for what, keys in used:
-        for key in keys:
-            found.setdefault(key, {})[what] = None
-    return [Citation(works()[key], tuple(of)) for key, of in found.items()]
+    """Return the works that the study stands on, in the order of their first use."""
+    uses: list[_Use] = []
+    for group in results.groups:
+        uses += _uses(group)
+    for landscape in results.landscapes:
+        sources = TRUTHS.get(landscape.truth, [])
+        uses.append(_Use(f"truth {landscape.truth}", sources))
+    sources_of: dict[str, dict[str, None]] = {}
+    for use in uses:
+        for key in use.works:
+            sources_of.setdefault(key, {})[use.what] = None
+    return [Citation(works()[key], tuple(what)) for key, what in sources_of.items()]
 
 
 def others(results: Results) -> list[str]:
-    """The selectors and supernets that are not archselect's own, each with where it comes from."""
+    """Return the selectors and supernets of users' files, and where they come from."""
     inputs = [group.inputs for group in results.groups]
-    found = [(own.selector.label, own.selector.source) for own in inputs]
-    found += [
-        (f"supernet {own.supernet.recipe}", own.supernet.source) for own in inputs
-    ]
-    return list(
-        dict.fromkeys(
-            f"{what} ({source})" for what, source in found if source is not None
-        )
-    )
+    sources = [(run.selector.label, run.selector.source) for run in inputs]
+    for run in inputs:
+        sources.append((f"supernet {run.supernet.recipe}", run.supernet.source))
+    named = [f"{what} ({source})" for what, source in sources if source is not None]
+    return list(dict.fromkeys(named))
 
 
-def itself(results: Results) -> str:
-    """archselect's own BibTeX entry, with the version that made the records."""
+def own_entry(results: Results) -> str:
+    """Return the BibTeX entry of archselect, with the version that made the records."""
     versions = bibtex(", ".join(results.versions))
     return (
         "@software{archselect,\n"
@@ -150,50 +147,51 @@ def itself(results: Results) -> str:
 
 
 def bibliography(results: Results) -> str:
-    """archselect and all the works as a BibTeX file."""
-    return (
-        "\n\n".join(
-            [
-                itself(results),
-                *(citation.work.bibtex for citation in citations(results)),
-            ]
-        )
-        + "\n"
-    )
+    """Return archselect and all the works as a BibTeX file."""
+    entries = [citation.work.bibtex for citation in citations(results)]
+    return "\n\n".join([own_entry(results), *entries]) + "\n"
 
 
-def _uses(group: Group) -> Iterator[tuple[str, list[str]]]:
+class _Use(NamedTuple):
+    """A part of a study, and the keys of the works that it comes from."""
+
+    what: str
+    works: list[str]
+
+
+def _uses(group: Group) -> Iterator[_Use]:
+    """Yield the parts of a study that a group of runs uses."""
     inputs = group.inputs
-    yield inputs.selector.name, SELECTORS.get(inputs.selector.name, [])
-    for value in inputs.selector.settings.values():
-        yield f"proxy {value}", PROXIES.get(str(value), [])
-    yield (
-        f"supernet {inputs.supernet.recipe}",
-        SUPERNETS.get(inputs.supernet.recipe, []),
-    )
-    yield f"space {inputs.space}", SPACES.get(inputs.space.partition(":")[0], [])
-    yield (
-        f"data set {inputs.data.name}",
-        DATA.get(inputs.data.name.partition("@")[0], []),
-    )
+    selector = inputs.selector
+    recipe = inputs.supernet.recipe
+    yield _Use(selector.name, SELECTORS.get(selector.name, []))
+    for value in selector.settings.values():
+        yield _Use(f"proxy {value}", PROXIES.get(str(value), []))
+    yield _Use(f"supernet {recipe}", SUPERNETS.get(recipe, []))
+    space = inputs.space.partition(":")[0]
+    yield _Use(f"space {inputs.space}", SPACES.get(space, []))
+    data = inputs.data.name.partition("@")[0]
+    yield _Use(f"data set {inputs.data.name}", DATA.get(data, []))
 
 
 def _work(entry: str) -> Work:
+    """Return an entry of references.bib."""
     head, _, _ = entry.partition(",\n")
     fields: dict[str, str] = dict(re.findall(r"^  (\w+) = \{(.*?)\},?$", entry, re.M))
+    venue = fields.get("booktitle", fields.get("institution", ""))
     return Work(
         key=head.partition("{")[2],
-        authors=tuple(_plain(author) for author in fields["author"].split(" and ")),
-        title=_plain(fields["title"]),
-        venue=_plain(fields.get("booktitle", fields.get("institution", ""))),
+        authors=tuple(map(_without_latex, fields["author"].split(" and "))),
+        title=_without_latex(fields["title"]),
+        venue=_without_latex(venue),
         year=fields["year"],
         arxiv=fields.get("eprint", ""),
         bibtex=entry.replace("  eprint", "  archiveprefix = {arXiv},\n  eprint"),
     )
 
 
-def _plain(text: str) -> str:
-    """A field without LaTeX."""
+def _without_latex(text: str) -> str:
+    """Return a field without LaTeX."""
     for command, letter in ((r"{\L}", "Ł"), (r"{\"u}", "ü"), (r"{\'i}", "í")):
         text = text.replace(command, letter)
     return text.replace("{", "").replace("}", "")

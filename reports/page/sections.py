@@ -1,11 +1,22 @@
-"""Which tables a report can have, and those that a study asks for."""
+"""Which sections a report can have, and those that a study asks for.
+
+To add a section, write a file that makes its table, and add a line to :data:`SECTIONS`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.reports.figures.canvas import Figure, slugs
+from archselect.reports.figures.study import (
+    accuracy_figure,
+    differences_figure,
+    tau_figure,
+    time_figure,
+)
+from archselect.reports.page.section import Section, SectionKind
+from archselect.reports.page.wiring_extras import wiring_extras
 from archselect.reports.published.numbers import check
+from archselect.reports.results.metrics import correlations
 from archselect.reports.results.results import Results
 from archselect.reports.tables.accuracy import accuracy_table
 from archselect.reports.tables.cells import cells_table
@@ -17,38 +28,91 @@ from archselect.reports.tables.tau import tau_table
 from archselect.reports.tables.time import time_table
 from archselect.reports.wiring.tables import wiring_table
 
-TABLES: dict[str, Callable[[Results], Table]] = {
-    "tau": tau_table,
-    "accuracy": accuracy_table,
-    "differences": differences_table,
-    "time": time_table,
-    "cells": cells_table,
-    "operations": operations_table,
-    "reproduction": reproduction_table,
-    "wiring": wiring_table,
+
+def accuracy_figures(results: Results) -> list[Figure]:
+    """Return a figure for each landscape with architectures and accuracies."""
+    titles = [results.title(landscape) for landscape in results.landscapes]
+    names = slugs(f"accuracy-{title}" for title in titles)
+    figures = []
+    for landscape, name in zip(results.landscapes, names, strict=True):
+        is_known = any(group.known(landscape) for group in results.groups)
+        if landscape.architectures and is_known:
+            figures.append(accuracy_figure(results, landscape, name))
+    return figures
+
+
+def tau_figures(results: Results) -> list[Figure]:
+    """Return the figure of rank correlations; none where no selector has one."""
+    for landscape in results.landscapes:
+        for group in results.groups:
+            if not group.judged(landscape):
+                continue
+            if any(correlations(landscape, group).values()):
+                return [tau_figure(results)]
+    return []
+
+
+def _differences_charts(table: Table) -> list[Figure]:
+    figure = differences_figure(table)
+    return [figure] if figure else []
+
+
+def _time_figures(results: Results) -> list[Figure]:
+    return [time_figure(results)]
+
+
+SECTIONS: dict[str, SectionKind] = {
+    "tau": SectionKind(tau_table, tau_figures, needs_truth=True),
+    "accuracy": SectionKind(accuracy_table, accuracy_figures, needs_truth=True),
+    "differences": SectionKind(differences_table, charts=_differences_charts),
+    "time": SectionKind(time_table, _time_figures),
+    "cells": SectionKind(cells_table),
+    "operations": SectionKind(operations_table, needs_truth=True),
+    "reproduction": SectionKind(reproduction_table),
+    "wiring": SectionKind(wiring_table, extras=wiring_extras),
 }
-OF_TRUTHS = {"tau", "accuracy", "operations"}
-"""Those that are of accuracies alone, and empty where there is no truth at all."""
+"""How each section is made, by the name that a study asks for it with."""
+
+
+def sections(results: Results) -> list[Section]:
+    """Return the sections that a study asks for, in its order.
+
+    Those that nothing can be said in are left out.
+
+    Raises UserError as :func:`tables` does.
+    """
+    return [SECTIONS[name].make(results) for name in _names(results)]
 
 
 def tables(results: Results) -> list[Table]:
-    """The study's tables, in the study's order, without those that nothing can be said in.
+    """Return the tables of the sections that a study asks for.
 
     Raises UserError, naming the study's file, for a table that does not exist, or a
     published number that is unknown.
     """
+    return [SECTIONS[name].table(results) for name in _names(results)]
+
+
+def other_figures(results: Results) -> list[Figure]:
+    """Return the figures of the records that are in no section of the study."""
+    figures: list[Figure] = []
+    for name, kind in SECTIONS.items():
+        if name not in results.info.tables:
+            figures += kind.figures(results)
+    return figures
+
+
+def _names(results: Results) -> list[str]:
+    """Return the names of the sections that a study asks for and that are not empty."""
+    names = results.info.tables
     study = results.source.study_path
-    for name in results.info.tables:
-        if name not in TABLES:
-            raise UserError(f"{study}: {unknown('table', name, TABLES)}")
-    if "reproduction" in results.info.tables:
+    for name in names:
+        if name not in SECTIONS:
+            raise UserError(f"{study}: {unknown('table', name, SECTIONS)}")
+    if "reproduction" in names:
         try:
             check(results.info.reproduces)
         except UserError as error:
             raise UserError(f"{study}: {error}") from error
-    names = [
-        name
-        for name in results.info.tables
-        if results.landscapes or name not in OF_TRUTHS
-    ]
-    return [TABLES[name](results) for name in names]
+    has_truth = bool(results.landscapes)
+    return [name for name in names if has_truth or not SECTIONS[name].needs_truth]

@@ -4,147 +4,161 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from archselect.benchmarks.store.records import Landscape
+from archselect.benchmarks.store.records import Accuracy, Landscape
 from archselect.reports.results.metrics import accuracy_by_seed, is_sample, searched
 from archselect.reports.results.results import Group, Judged, Results, seed_name
 from archselect.reports.statistics.agreement import mean_of_cells
 from archselect.reports.statistics.intervals import LEAST_SEEDS
-from archselect.reports.tables.standing import others_in_words, standings
+from archselect.reports.tables.marks import describe_others, mark_selectors
 from archselect.reports.tables.table import (
     BEST,
+    LANDSCAPE_COLUMNS,
     NONE,
-    WHERE,
+    Mark,
     Row,
     Table,
+    TableColumn,
     deviation,
-    listed,
+    join_words,
+    landscape_fields,
     make_table,
-    where,
 )
-from archselect.reports.tables.words import extent, random_cell, reference, source
+from archselect.reports.tables.words import (
+    describe_landscape,
+    extent,
+    judged_landscapes,
+    looked_up_in_words,
+    source_in_words,
+    why_no_random_cell,
+)
 
-_ACCURACY = (
-    *WHERE,
-    *(
-        "selector",
-        "source",
-        "surrogate_tau",
-        "seeds",
-        "mean",
-        "std",
-        "best",
-        "worst",
-        "mean_rank",
-        "rank_error",
-    ),
-    *("architectures", "gap", "gap_corrected", "every_seed"),
-)
-_ACCURACY_SHOWN = (
-    *(
-        "Landscape",
-        "Selector",
-        "Source",
-        "Seeds",
-        "Mean ± std ↑",
-        "Best ↑",
-        "Worst ↑",
-        "Mean rank ↓",
-        "Rank error",
-    ),
-    *("Gap ↓", "Every seed"),
-)
 RANDOM_CELL = "random cell (exact mean)"
 """The name of the baseline's row."""
 
+_MEAN = "Mean ± std ↑"
+"""The header of the column that is marked."""
+
+_COLUMNS = (
+    *LANDSCAPE_COLUMNS,
+    TableColumn("selector", "Selector", text=True, brief=True),
+    TableColumn("source", "Source", text=True, brief=True),
+    TableColumn("surrogate_tau"),
+    TableColumn("seeds", "Seeds", brief=True),
+    TableColumn("mean", _MEAN, brief=True),
+    TableColumn("std"),
+    TableColumn("best", "Best ↑", brief=True),
+    TableColumn("worst", "Worst ↑"),
+    TableColumn("mean_rank", "Mean rank ↓"),
+    TableColumn("rank_error", "Rank error"),
+    TableColumn("architectures"),
+    TableColumn("gap", "Gap ↓", brief=True),
+    TableColumn("gap_corrected"),
+    TableColumn("every_seed", "Every seed", text=True),
+)
+_CAPTION = (
+    "Accuracy in per cent of the selected cell. Source: looked up in a table, predicted by a surrogate (with "
+    "its cross-validated Kendall's τ-b), or trained here to the end. One seed's number is the trial mean of its "
+    "cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample standard deviation). "
+    "Rank: mean of the seeds' ranks in the table, of which 1 is the best; rank error: its standard error from the "
+    "noise between trials. Gap: accuracy of the best of the space minus the mean of the seeds. The highest of many "
+    "noisy means is too high, so the accuracy of the best is corrected for noise; the raw gap is to the highest "
+    "mean. A gap below zero means that a selected cell's own trials were lucky. "
+    f"{RANDOM_CELL.capitalize()}: what a cell drawn as the random selector draws it has on average over the "
+    "whole space, ± the standard deviation of single cells; it is computed and not sampled, so it has no seeds and "
+    "no interval, and stands for the random selector in all comparisons. Where a note says that a truth holds a "
+    "part of the space only, rank and gap are within that part. Seeds are supernet seed/selection seed."
+)
+
 
 def accuracy_table(results: Results) -> Table:
-    """Accuracy of the selected cells, per landscape and selector."""
+    """Return the accuracy of the selected cells, per landscape and selector."""
     rows: list[Row] = []
-    best: list[_Best] = []
+    leaders: list[_Leaders] = []
     for landscape in results.landscapes:
-        judged = [group for group in results.groups if group.known(landscape)]
-        standing: dict[str, str] = {}
-        selectors = [group for group in judged if not is_sample(landscape, group)]
-        for search in dict.fromkeys(map(searched, judged)):
-            groups = [group for group in selectors if searched(group) == search]
-            of_search = standings(
-                {group.name: accuracy_by_seed(landscape, group) for group in groups}
-            )
-            best.append(_best(results, landscape, groups, of_search))
-            standing |= of_search
-        beaten = _random_is_highest(landscape, selectors)
-        if beaten:
-            standing = {}
-        rows += [
-            _accuracy_row(results, landscape, group, standing.get(group.name, ""))
-            for group in judged
-        ]
-        if judged and landscape.mean is not None:
-            rows.append(_random_row(results, landscape, BEST if beaten else ""))
-    used = [s for s in results.landscapes if any(g.judged(s) for g in results.groups)]
-    caption = (
-        "Accuracy in per cent of the selected cell. Source: looked up in a table, predicted by a surrogate (with "
-        "its cross-validated Kendall's τ-b), or trained here to the end. One seed's number is the trial mean of its "
-        "cell; mean ± std, best, worst and rank are over the seeds of a selector (std: sample standard deviation). "
-        "Rank: mean of the seeds' ranks in the table, of which 1 is the best; rank error: its standard error from the "
-        "noise between trials. Gap: accuracy of the best of the space minus the mean of the seeds. The highest of many "
-        "noisy means is too high, so the accuracy of the best is corrected for noise; the raw gap is to the highest "
-        "mean. A gap below zero means that a selected cell's own trials were lucky. "
-        f"{RANDOM_CELL.capitalize()}: what a cell drawn as the random selector draws it has on average over the "
-        "whole space, ± the standard deviation of single cells; it is computed and not sampled, so it has no seeds and "
-        "no interval, and stands for the random selector in all comparisons. Where a note says that a truth holds a "
-        "part of the space only, rank and gap are within that part. Seeds are supernet seed/selection seed."
-    )
-    absent = filter(None, (random_cell(results, landscape) for landscape in used))
+        part = _judge_landscape(results, landscape)
+        rows += part.rows
+        leaders += part.leaders
     return make_table(
         "accuracy",
         "Accuracy of the selected cell",
         rows,
-        answer=_answer(best),
-        columns=(_ACCURACY, _ACCURACY_SHOWN),
-        text=("Landscape", "Selector", "Source", "Every seed"),
-        brief=(
-            "Landscape",
-            "Selector",
-            "Source",
-            "Seeds",
-            "Mean ± std ↑",
-            "Best ↑",
-            "Gap ↓",
-        ),
-        caption=caption,
-        notes=[
-            *(reference(results, s) for s in used),
-            *(sentence for s in used for sentence in _luck(results, s)),
-            *absent,
-            *_without_accuracy(results),
-            *results.status(),
-        ],
+        answer=_answer(leaders),
+        columns=_COLUMNS,
+        caption=_CAPTION,
+        notes=_notes(results),
     )
 
 
-def _accuracy_row(
-    results: Results, landscape: Landscape, group: Group, standing: str
+@dataclass(frozen=True)
+class _LandscapePart:
+    """What the table has of one landscape: its rows, and the leaders of each search."""
+
+    rows: list[Row]
+    leaders: list[_Leaders]
+
+
+def _judge_landscape(results: Results, landscape: Landscape) -> _LandscapePart:
+    """Return a landscape's rows, and which selectors lead each search on it."""
+    judged = [group for group in results.groups if group.known(landscape)]
+    selectors = [group for group in judged if not is_sample(landscape, group)]
+    marks: dict[str, Mark] = {}
+    leaders = []
+    for search in dict.fromkeys(map(searched, judged)):
+        groups = [group for group in selectors if searched(group) == search]
+        values = {group.name: accuracy_by_seed(landscape, group) for group in groups}
+        marks_of_search = mark_selectors(values)
+        leaders.append(_find_leaders(results, landscape, groups, marks_of_search))
+        marks |= marks_of_search
+    random_is_best = _is_random_highest(landscape, selectors)
+    if random_is_best:
+        marks = {}
+    rows = [
+        _selector_row(results, landscape, group, marks.get(group.name))
+        for group in judged
+    ]
+    if judged and landscape.mean is not None:
+        mark = BEST if random_is_best else None
+        rows.append(_random_row(results, landscape, mark))
+    return _LandscapePart(rows, leaders)
+
+
+def _notes(results: Results) -> list[str]:
+    used = judged_landscapes(results)
+    notes = [describe_landscape(results, landscape) for landscape in used]
+    for landscape in used:
+        notes += _range_of_random_cells(results, landscape)
+    absent = [why_no_random_cell(results, landscape) for landscape in used]
+    notes += [sentence for sentence in absent if sentence]
+    notes += _without_accuracy(results)
+    notes += results.status()
+    return notes
+
+
+# Rows
+
+
+def _selector_row(
+    results: Results, landscape: Landscape, group: Group, mark: Mark | None
 ) -> Row:
-    found = group.known(landscape)
-    names = [seed_name(record.inputs) for record in found.records]
-    means = np.array(found.means)
-    mean, spread = float(means.mean()), deviation(means)
-    ranks = [own.rank for own in found.accuracies if own.rank is not None]
-    rank = float(np.mean(ranks)) if ranks else None
-    rank_error = None if rank is None else _rank_error(landscape, found)
-    said, tau = (
-        source(landscape, found.accuracies[0]),
-        found.accuracies[0].surrogate_tau,
-    )
+    """Return the row of a selector that has accuracies on the landscape."""
+    known = group.known(landscape)
+    names = [seed_name(record.inputs) for record in known.records]
+    means = np.array(known.means)
+    mean = float(means.mean())
+    spread = deviation(means)
+    rank = _mean_rank(known.accuracies)
+    rank_error = None if rank is None else _rank_error(landscape, known)
+    source = source_in_words(landscape, known.accuracies[0])
+    tau = known.accuracies[0].surrogate_tau
+    seeds = list(zip(names, known.means, strict=True))
     full: dict[str, object] = {
-        **where(landscape),
+        **landscape_fields(landscape),
         "selector": group.name,
-        "source": said,
+        "source": source,
         "surrogate_tau": tau,
         "seeds": len(means),
         "mean": mean,
@@ -153,60 +167,49 @@ def _accuracy_row(
         "worst": float(means.min()),
         "mean_rank": rank,
         "rank_error": rank_error,
-        "architectures": landscape.architectures,
-        "gap": _below(landscape.optimum, mean),
-        "gap_corrected": _below(landscape.optimum_corrected, mean),
-        "every_seed": ";".join(
-            f"{name}={float(value)!r}" for name, value in zip(names, means, strict=True)
-        ),
+        **_gaps(landscape, mean),
+        "every_seed": ";".join(f"{name}={float(value)!r}" for name, value in seeds),
     }
     shown = {
         "Landscape": results.title(landscape),
         "Selector": group.name,
-        "Source": said if tau is None else f"{said}, τ-b {tau:.2f}",
+        "Source": source if tau is None else f"{source}, τ-b {tau:.2f}",
         "Seeds": f"{len(means)}",
-        "Mean ± std ↑": f"{mean:.2f} (one seed)"
-        if spread is None
-        else f"{mean:.2f} ± {spread:.2f}",
+        _MEAN: _mean_in_words(mean, spread),
         "Best ↑": f"{means.max():.2f}",
         "Worst ↑": f"{means.min():.2f}",
         "Mean rank ↓": _rank_in_words(landscape, rank),
         "Rank error": NONE if rank_error is None else f"± {rank_error:,.1f}",
         "Gap ↓": _gap_in_words(landscape, mean),
-        "Every seed": ", ".join(
-            f"{name}: {value:.2f}" for name, value in zip(names, means, strict=True)
-        ),
+        "Every seed": ", ".join(f"{name}: {value:.2f}" for name, value in seeds),
     }
-    return Row(full, shown, {"Mean ± std ↑": standing} if standing else {})
+    return Row(full, shown, {_MEAN: mark} if mark else {})
 
 
-def _random_row(results: Results, landscape: Landscape, standing: str) -> Row:
-    """The baseline: the exact expectation of a random cell, which the landscape must know."""
+def _random_row(results: Results, landscape: Landscape, mark: Mark | None) -> Row:
+    """Return the row of the baseline, which is the exact expectation of a random cell.
+
+    The landscape must know that expectation.
+    """
     assert landscape.mean is not None
-    said = (
-        "looked up"
-        if landscape.provenance == "measured"
-        else "looked up, itself predicted"
-    )
+    source = looked_up_in_words(landscape)
     full: dict[str, object] = {
-        **where(landscape),
+        **landscape_fields(landscape),
         "selector": RANDOM_CELL,
-        "source": said,
+        "source": source,
         "seeds": 0,
         "mean": landscape.mean,
         "std": landscape.std,
         "mean_rank": landscape.mean_rank,
-        "architectures": landscape.architectures,
-        "gap": _below(landscape.optimum, landscape.mean),
-        "gap_corrected": _below(landscape.optimum_corrected, landscape.mean),
+        **_gaps(landscape, landscape.mean),
         "every_seed": "",
     }
     shown = {
         "Landscape": results.title(landscape),
         "Selector": RANDOM_CELL,
-        "Source": said,
+        "Source": source,
         "Seeds": NONE,
-        "Mean ± std ↑": f"{landscape.mean:.2f} ± {landscape.std:.2f}",
+        _MEAN: f"{landscape.mean:.2f} ± {landscape.std:.2f}",
         "Best ↑": NONE,
         "Worst ↑": NONE,
         "Mean rank ↓": _rank_in_words(landscape, landscape.mean_rank),
@@ -214,7 +217,22 @@ def _random_row(results: Results, landscape: Landscape, standing: str) -> Row:
         "Gap ↓": _gap_in_words(landscape, landscape.mean),
         "Every seed": "none: computed over the whole space; ± is the spread of single cells",
     }
-    return Row(full, shown, {"Mean ± std ↑": standing} if standing else {})
+    return Row(full, shown, {_MEAN: mark} if mark else {})
+
+
+def _mean_in_words(mean: float, spread: float | None) -> str:
+    if spread is None:
+        return f"{mean:.2f} (one seed)"
+    return f"{mean:.2f} ± {spread:.2f}"
+
+
+def _gaps(landscape: Landscape, mean: float) -> dict[str, object]:
+    """Return how far a mean is below the best, as columns of the frame."""
+    return {
+        "architectures": landscape.architectures,
+        "gap": _below(landscape.optimum, mean),
+        "gap_corrected": _below(landscape.optimum_corrected, mean),
+    }
 
 
 def _below(optimum: float | None, mean: float) -> float | None:
@@ -222,64 +240,79 @@ def _below(optimum: float | None, mean: float) -> float | None:
 
 
 def _gap_in_words(landscape: Landscape, mean: float) -> str:
-    """Return the corrected gap with the raw one beside it, such as "1.73 (raw 2.31)"."""
+    """Return the corrected gap with the raw one, such as "1.73 (raw 2.31)"."""
     raw = _below(landscape.optimum, mean)
     corrected = _below(landscape.optimum_corrected, mean)
     if raw is None:
         return NONE
     if corrected is None:
         return f"{raw:.2f} (raw)"
-    return (
-        f"{corrected:.2f}" if corrected == raw else f"{corrected:.2f} (raw {raw:.2f})"
-    )
+    if corrected == raw:
+        return f"{corrected:.2f}"
+    return f"{corrected:.2f} (raw {raw:.2f})"
+
+
+# Ranks
+
+
+def _mean_rank(accuracies: Sequence[Accuracy]) -> float | None:
+    """Return the mean of the seeds' ranks; None where the truth knows none."""
+    ranks = [accuracy.rank for accuracy in accuracies]
+    known = [rank for rank in ranks if rank is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _rank_in_words(landscape: Landscape, rank: float | None) -> str:
     return NONE if rank is None else f"{rank:,.1f} of {landscape.architectures:,}"
 
 
-def _rank_error(landscape: Landscape, found: Judged) -> float | None:
-    """Return the standard error of a mean rank that comes from the noise between trials.
+def _rank_error(landscape: Landscape, known: Judged) -> float | None:
+    """Return the standard error of a mean rank from the noise between trials.
 
     It is half of how much the rank changes from one standard error of a cell's mean
     below it to one above it. None where a cell has fewer than two trials.
     """
-    errors: dict[str, list[float]] = defaultdict(list)
-    for record, accuracy in zip(found.records, found.accuracies, strict=True):
-        if len(accuracy.trials) < 2 or accuracy.mean is None:
+    errors: dict[str, float] = defaultdict(float)
+    for record, accuracy in zip(known.records, known.accuracies, strict=True):
+        trials = accuracy.trials
+        if len(trials) < 2 or accuracy.mean is None:
             return None
-        error = float(np.std(accuracy.trials, ddof=1)) / len(accuracy.trials) ** 0.5
-        higher, lower = (
-            _rank_at(landscape, accuracy.mean + error),
-            _rank_at(landscape, accuracy.mean - error),
-        )
-        errors[record.selected.canonical].append((lower - higher) / 2)
-    # The same cell has the same noise in every seed that selects it.
-    return float(
-        np.sqrt(sum(sum(own) ** 2 for own in errors.values())) / len(found.records)
-    )
+        error = float(np.std(trials, ddof=1)) / len(trials) ** 0.5
+        rank_above = _rank_at(landscape, accuracy.mean + error)
+        rank_below = _rank_at(landscape, accuracy.mean - error)
+        # The same cell has the same noise in every seed that selects it.
+        errors[record.selected.canonical] += (rank_below - rank_above) / 2
+    squares = sum(error**2 for error in errors.values())
+    return float(np.sqrt(squares) / len(known.records))
 
 
 def _rank_at(landscape: Landscape, accuracy: float) -> float:
-    """Return the rank that an accuracy has among the landscape's, interpolated between its quantiles."""
-    share_below = np.interp(
-        accuracy, landscape.quantiles, np.linspace(0, 1, len(landscape.quantiles))
-    )
+    """Return an accuracy's rank, interpolated between the landscape's quantiles."""
+    levels = np.linspace(0, 1, len(landscape.quantiles))
+    share_below = np.interp(accuracy, landscape.quantiles, levels)
     return float(1 + (1 - share_below) * (landscape.architectures - 1))
+
+
+# A random cell
 
 
 def _mean(by_seed: dict[int, float]) -> float:
     return sum(by_seed.values()) / len(by_seed)
 
 
-def _random_is_highest(landscape: Landscape, selectors: Sequence[Group]) -> bool:
-    """Return whether the exact mean of a random cell is above the mean of every selector."""
+def _is_random_highest(landscape: Landscape, selectors: Sequence[Group]) -> bool:
+    """Return whether a random cell's exact mean is above the mean of every selector."""
     means = [_mean(accuracy_by_seed(landscape, group)) for group in selectors]
-    return bool(means) and landscape.mean is not None and landscape.mean > max(means)
+    if not means or landscape.mean is None:
+        return False
+    return landscape.mean > max(means)
 
 
-def _luck(results: Results, landscape: Landscape) -> list[str]:
-    """Return what means of as many random cells as there are seeds reach, where the truth knows the whole space."""
+def _range_of_random_cells(results: Results, landscape: Landscape) -> list[str]:
+    """Return what means of as many random cells as there are seeds reach.
+
+    Empty where the truth does not know the whole space.
+    """
     if landscape.mean is None:
         return []
     ranges = []
@@ -290,161 +323,193 @@ def _luck(results: Results, landscape: Landscape) -> list[str]:
         high = landscape.mean + margin.above
         what = "a single one" if seeds == 1 else f"the mean of {seeds}"
         ranges.append(f"{what} is between {low:.2f} and {high:.2f} %")
+    title = results.title(landscape)
     return [
-        f"Random cells of {results.title(landscape)}: in 95 % of the cases {listed(ranges)} (simulated from the table)."
+        f"Random cells of {title}: in 95 % of the cases {join_words(ranges)} (simulated from the table)."
     ]
 
 
-@dataclass(frozen=True)
-class _Best:
-    """Which selectors do best on a landscape, whether a random cell beats them all, and that in one sentence.
+# The answer
 
-    `rest` says in brackets how the others do; it is empty where there is none.
+
+@dataclass(frozen=True)
+class _Leaders:
+    """The selectors that do best on a landscape.
+
+    Attributes:
+        title: the landscape's.
+        names: theirs; none where a random cell beats them all.
+        sentence: how well they do.
+        others: how the others do, in brackets; empty where there is none.
     """
 
     title: str
-    names: list[str]
-    beaten: bool
     sentence: str
-    rest: str = ""
+    names: list[str] = field(default_factory=list)
+    others: str = ""
 
 
-def _best(
+def _find_leaders(
     results: Results,
     landscape: Landscape,
     selectors: Sequence[Group],
-    standing: dict[str, str],
-) -> _Best:
+    marks: dict[str, Mark],
+) -> _Leaders:
+    """Return the selectors of one search that do best on a landscape."""
     title = results.title(landscape)
     means = {
         group.name: _mean(accuracy_by_seed(landscape, group)) for group in selectors
     }
     if not means:
-        return _Best(
+        return _Leaders(
             title,
-            [],
-            True,
             f"On {title} there are random cells alone, which have {landscape.mean:.2f} %",
         )
     highest = max(means.values())
-    reached = f"{highest:.2f} %{_gap_in_answer(landscape, highest)}{_above_random(landscape, highest)}"
-    if _random_is_highest(landscape, selectors):
-        sentence = (
+    gap = _gap_in_answer(landscape, highest)
+    if _is_random_highest(landscape, selectors):
+        return _Leaders(
+            title,
             f"On {title} no selector beats a random cell, which has {landscape.mean:.2f} % on average: "
-            f"the highest mean is {highest:.2f} %{_gap_in_answer(landscape, highest)}"
+            f"the highest mean is {highest:.2f} %{gap}",
         )
-        return _Best(title, [], True, sentence)
-    names = [
-        name for name, mean in means.items() if round(mean, 9) == round(highest, 9)
-    ]
+    names = [name for name, mean in means.items() if _is_equal(mean, highest)]
+    reached = f"{highest:.2f} %{gap}{_above_random(landscape, highest)}"
+    return _describe_leaders(title, names, reached, means, marks)
+
+
+def _describe_leaders(
+    title: str,
+    names: list[str],
+    reached: str,
+    means: dict[str, float],
+    marks: dict[str, Mark],
+) -> _Leaders:
+    """Return the leaders with what they reach, and how the others do.
+
+    Args:
+        title: of the landscape.
+        names: of the leaders.
+        reached: their mean, in words.
+        means: of all selectors.
+        marks: of all selectors of which anything is shown.
+    """
+    who = f"On {title} {join_words(names)}"
     several = len(names) > 1
     if len(means) == 1:
-        return _Best(
-            title,
-            names,
-            False,
-            f"On {title} {names[0]} selects cells of {reached}",
-            f", {highest:.2f} %",
-        )
-    if BEST not in standing.values():
+        (mean,) = means.values()
+        sentence = f"{who} selects cells of {reached}"
+        return _Leaders(title, sentence, names, f", {mean:.2f} %")
+    if BEST not in marks.values():
+        verb = "have" if several else "has"
         few = f"of fewer than {LEAST_SEEDS} supernets, which show nothing"
-        sentence = f"On {title} {listed(names)} {'have' if several else 'has'} the highest mean, {few}: {reached}"
-        return _Best(title, names, False, sentence, " (nothing is shown)")
-    others = others_in_words(means, standing) if len(means) > len(names) else ""
-    sentence = f"On {title} {listed(names)} select{'' if several else 's'} the best cells: {reached}"
-    if others:
-        sentence += f"; {others}"
-    return _Best(title, names, False, sentence, f" ({others})" if others else "")
+        sentence = f"{who} {verb} the highest mean, {few}: {reached}"
+        return _Leaders(title, sentence, names, " (nothing is shown)")
+    verb = "select" if several else "selects"
+    sentence = f"{who} {verb} the best cells: {reached}"
+    if len(means) == len(names):
+        return _Leaders(title, sentence, names)
+    others = describe_others(means, marks)
+    return _Leaders(title, f"{sentence}; {others}", names, f" ({others})")
+
+
+def _is_equal(mean: float, other: float) -> bool:
+    """Return whether two means are equal but for rounding."""
+    return round(mean, 9) == round(other, 9)
 
 
 def _above_random(landscape: Landscape, mean: float) -> str:
-    """Return how far a mean is above a random cell, in words; empty where that is not known."""
-    return (
-        ""
-        if landscape.mean is None
-        else f", {mean - landscape.mean:.2f} points above a random cell"
-    )
+    """Return how far a mean is above a random cell, in words; empty if not known."""
+    if landscape.mean is None:
+        return ""
+    return f", {mean - landscape.mean:.2f} points above a random cell"
 
 
 def _gap_in_answer(landscape: Landscape, mean: float) -> str:
-    """Return how far a mean is from the best of the space, in words; empty where that is not known."""
+    """Return how far a mean is from the best of the space; empty if not known."""
     corrected = landscape.optimum_corrected
-    below = _below(landscape.optimum if corrected is None else corrected, mean)
+    optimum = landscape.optimum if corrected is None else corrected
+    below = _below(optimum, mean)
     if below is None:
         return ""
-    of = "the space" if landscape.space_size is None else "those that the truth holds"
-    how = (
-        ""
-        if corrected is None or corrected == landscape.optimum
-        else ", corrected for noise"
-    )
-    if below < 0 and landscape.space_size is None:
+    is_whole = landscape.space_size is None
+    if below < 0 and is_whole:
         return ", as good as the best of the space within its noise"
-    return f", {abs(below):.2f} points {'below' if below >= 0 else 'above'} the best of {of}{how}"
+    side = "below" if below >= 0 else "above"
+    which = "the space" if is_whole else "those that the truth holds"
+    is_corrected = corrected is not None and corrected != landscape.optimum
+    how = ", corrected for noise" if is_corrected else ""
+    return f", {abs(below):.2f} points {side} the best of {which}{how}"
 
 
-def _answer(found: list[_Best]) -> str:
-    """Return the first truth in full, and who is the best on the others."""
-    if not found:
+def _answer(leaders: list[_Leaders]) -> str:
+    """Return the first landscape in full, and which selectors lead on the others."""
+    if not leaders:
         return "Of nothing that was selected is the accuracy known."
-    first, *others = found
+    first, *others = leaders
     sentences = [first.sentence]
-    led = [other for other in others if not other.beaten]
-    if led and led[0].rest.startswith(","):
-        sentences.append(
-            f"On {listed([f'{other.title}{other.rest}' for other in led])}"
-        )
+    led = [other for other in others if other.names]
+    if led and led[0].others.startswith(","):
+        results = [f"{other.title}{other.others}" for other in led]
+        sentences.append(f"On {join_words(results)}")
     elif led:
-        alike = [other for other in led if other.names == first.names]
-        parts = (
-            [
-                f"also on {listed([other.title for other in alike])}{_rest_in_words(alike)}"
-            ]
-            if alike
-            else []
-        )
-        parts += [
-            f"on {other.title} {listed(other.names)}{other.rest}"
-            for other in led
-            if other.names != first.names
-        ]
-        sentences.append(f"Highest mean {'; '.join(parts)}")
-    unbeaten = [other.title for other in others if other.beaten]
-    if unbeaten:
-        either = " either" if first.beaten else ""
+        sentences.append(_further_leaders(first, led))
+    beaten = [other.title for other in others if not other.names]
+    if beaten:
+        either = "" if first.names else " either"
         sentences.append(
-            f"On {listed(unbeaten)} no selector beats a random cell{either}"
+            f"On {join_words(beaten)} no selector beats a random cell{either}"
         )
     return " ".join(f"{sentence}." for sentence in sentences)
 
 
-def _rest_in_words(alike: list[_Best]) -> str:
-    """Return how the others do on several truths, where it is the same on all of them or there is one; else each."""
-    rests = dict.fromkeys(best.rest for best in alike)
-    if len(rests) == 1:
-        return next(iter(rests))
+def _further_leaders(first: _Leaders, others: list[_Leaders]) -> str:
+    """Return which selectors lead on further landscapes: the first one's, or others."""
+    same = [other for other in others if other.names == first.names]
+    parts = []
+    if same:
+        titles = [other.title for other in same]
+        parts.append(f"also on {join_words(titles)}{_others_in_words(same)}")
+    for other in others:
+        if other.names != first.names:
+            parts.append(f"on {other.title} {join_words(other.names)}{other.others}")
+    return f"Highest mean {'; '.join(parts)}"
+
+
+def _others_in_words(leaders: list[_Leaders]) -> str:
+    """Return how the others do on several landscapes.
+
+    It is said once where it is the same on all of them, else for each.
+    """
+    distinct = dict.fromkeys(one.others for one in leaders)
+    if len(distinct) == 1:
+        return next(iter(distinct))
     each = [
-        f"{best.title}: {best.rest.removeprefix(' (').removesuffix(')')}"
-        for best in alike
-        if best.rest
+        f"{one.title}: {one.others.removeprefix(' (').removesuffix(')')}"
+        for one in leaders
+        if one.others
     ]
     return f" ({'; '.join(each)})"
 
 
+# Notes
+
+
 def _without_accuracy(results: Results) -> list[str]:
-    """One sentence for each group of which a landscape does not know, or was not asked about, some runs."""
+    """Return a sentence per group of which a landscape does not know some runs."""
     sentences = []
     for landscape in results.landscapes:
+        title = results.title(landscape)
         for group in results.groups:
-            asked, known = group.judged(landscape), group.known(landscape)
-            runs = f"of {len(group.records)} runs of {group.name}"
-            if 0 < len(asked) < len(group.records):
+            runs = len(group.records)
+            asked = len(group.judged(landscape))
+            known = len(group.known(landscape))
+            whose = f"of {runs} runs of {group.name}"
+            if 0 < asked < runs:
+                sentences.append(f"{title} says nothing of {runs - asked} {whose}.")
+            if known < asked:
                 sentences.append(
-                    f"{results.title(landscape)} says nothing of {len(group.records) - len(asked)} {runs}."
-                )
-            if len(known) < len(asked):
-                sentences.append(
-                    f"{results.title(landscape)} ({landscape.truth}): what {len(asked) - len(known)} {runs} selected "
+                    f"{title} ({landscape.truth}): what {asked - known} {whose} selected "
                     f"is not in the table, which has {extent(landscape)}; these runs are in no mean of it."
                 )
     return sentences

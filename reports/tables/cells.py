@@ -3,103 +3,121 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
+import numpy.typing as npt
 
+from archselect.benchmarks.store.records import CellGraph, Selected
 from archselect.reports.results.results import Group, Results, seed_name
-from archselect.reports.tables.table import NONE, Row, Table, make_table
+from archselect.reports.tables.table import NONE, Row, Table, TableColumn, make_table
+
+_CAPTION = (
+    "How many edges of a selected cell carry each operation: mean over the seeds of a selector, in brackets the "
+    f"fewest and the most of one seed where they differ. {NONE}: no edge of the space may carry it."
+)
 
 
 def cells_table(results: Results) -> Table:
-    """How often each operation is in the selected cells, per selector and cell type."""
-    groups = [group for group in results.groups if group.records]
-    selected = [record.selected for record in results.records]
-    names = list(
-        dict.fromkeys(
-            n
-            for own in selected
-            for cell in own.operations
-            for edge in cell
-            for n in edge
-        )
-    )
-    rows = [
-        _cells_row(group, c, names)
-        for group in groups
-        for c in range(len(group.records[0].selected.graph))
-    ]
-    caption = (
-        "How many edges of a selected cell carry each operation: mean over the seeds of a selector, in brackets the "
-        f"fewest and the most of one seed where they differ. {NONE}: no edge of the space may carry it."
+    """Return how often each operation is selected, per selector and cell type."""
+    operations = _all_operations([record.selected for record in results.records])
+    rows = []
+    for group in results.groups:
+        if group.records:
+            cell_types = len(group.records[0].selected.graph)
+            rows += [_row(group, cell, operations) for cell in range(cell_types)]
+    columns = (
+        TableColumn("selector", "Selector", text=True, brief=True),
+        TableColumn("cell", "Cell", text=True, brief=True),
+        TableColumn("seeds", "Seeds", brief=True),
+        *(TableColumn(operation, operation, brief=True) for operation in operations),
+        TableColumn("every_seed"),
     )
     return make_table(
         "cells",
         "Operations of the selected cells",
         rows,
-        answer=_answer(rows, names),
-        columns=(
-            ("selector", "cell", "seeds", *names, "every_seed"),
-            ("Selector", "Cell", "Seeds", *names),
-        ),
-        text=("Selector", "Cell"),
-        brief=("Selector", "Cell", "Seeds", *names),
-        caption=caption,
+        answer=_answer(rows, operations),
+        columns=columns,
+        caption=_CAPTION,
         notes=results.status(),
     )
 
 
-def _answer(rows: list[Row], names: list[str]) -> str:
-    """The selector of which one operation takes most edges, and that operation."""
-    counts = {
-        (place, name): value
-        for place, row in enumerate(rows)
-        for name in names
-        if isinstance(value := row.full[name], float)
-    }
-    place, name = max(counts, key=counts.__getitem__)
-    full = rows[place].full
-    of = (
-        f" of its {full['cell']} cell"
-        if len({str(row.full["cell"]) for row in rows}) > 1
-        else ""
-    )
-    return f"Most used is {name}, which {full['selector']} puts on {counts[place, name]:.1f} edges{of} on average."
+def _all_operations(selected: list[Selected]) -> list[str]:
+    """Return every operation that an edge may carry, once, in order of appearance."""
+    operations: dict[str, None] = {}
+    for selection in selected:
+        for cell in selection.operations:
+            operations |= dict.fromkeys(chain.from_iterable(cell))
+    return list(operations)
 
 
-def _cells_row(group: Group, c: int, names: list[str]) -> Row:
-    allowed = {
-        name for edge in group.records[0].selected.operations[c] for name in edge
-    }
-    graphs = [record.selected.graph[c] for record in group.records]
-    counts = [Counter(operation for _, _, operation in graph.edges) for graph in graphs]
-    found = {
-        name: np.array([count[name] for count in counts])
-        for name in names
-        if name in allowed
-    }
-    who: dict[str, object] = {
+@dataclass(frozen=True)
+class _Use:
+    """How many edges on average carry an operation in the cells of a row."""
+
+    row: Row
+    operation: str
+    edges: float
+
+
+def _answer(rows: list[Row], operations: list[str]) -> str:
+    """Return which operation takes most edges of a selector."""
+    uses = []
+    for row in rows:
+        for operation in operations:
+            edges = row.full[operation]
+            if isinstance(edges, float):
+                uses.append(_Use(row, operation, edges))
+    most = max(uses, key=lambda use: use.edges)
+    selector = most.row.full["selector"]
+    cell = most.row.full["cell"]
+    cell_types = {str(row.full["cell"]) for row in rows}
+    where = f" of its {cell} cell" if len(cell_types) > 1 else ""
+    return f"Most used is {most.operation}, which {selector} puts on {most.edges:.1f} edges{where} on average."
+
+
+def _row(group: Group, cell: int, operations: list[str]) -> Row:
+    """Return the row of a selector and cell type."""
+    allowed = set(chain.from_iterable(group.records[0].selected.operations[cell]))
+    graphs = [record.selected.graph[cell] for record in group.records]
+    by_seed = [_edges_by_operation(graph) for graph in graphs]
+    counts = {}
+    for operation in operations:
+        if operation in allowed:
+            counts[operation] = np.array([edges[operation] for edges in by_seed])
+    every_seed = []
+    for record, edges in zip(group.records, by_seed, strict=True):
+        listed = ",".join(f"{operation}:{edges[operation]}" for operation in counts)
+        every_seed.append(f"{seed_name(record.inputs)}={listed}")
+    full: dict[str, object] = {
         "selector": group.name,
         "cell": graphs[0].name,
         "seeds": len(graphs),
     }
-    every = (
-        f"{seed_name(record.inputs)}="
-        + ",".join(f"{name}:{count[name]}" for name in found)
-        for record, count in zip(group.records, counts, strict=True)
-    )
-    full = {name: float(of.mean()) for name, of in found.items()}
     shown = {
-        name: f"{of.mean():.1f}"
-        + (f" ({of.min()}–{of.max()})" if of.min() < of.max() else "")
-        for name, of in found.items()
+        "Selector": group.name,
+        "Cell": graphs[0].name,
+        "Seeds": f"{len(graphs)}",
     }
-    return Row(
-        {**who, **dict.fromkeys(names), **full, "every_seed": ";".join(every)},
-        {
-            "Selector": group.name,
-            "Cell": graphs[0].name,
-            "Seeds": f"{len(graphs)}",
-            **dict.fromkeys(names, NONE),
-            **shown,
-        },
-    )
+    for operation in operations:
+        numbers = counts.get(operation)
+        full[operation] = None if numbers is None else float(numbers.mean())
+        shown[operation] = NONE if numbers is None else _count_in_words(numbers)
+    full["every_seed"] = ";".join(every_seed)
+    return Row(full, shown)
+
+
+def _edges_by_operation(graph: CellGraph) -> Counter[str]:
+    """Return how many edges of a cell carry each operation."""
+    return Counter(operation for _, _, operation in graph.edges)
+
+
+def _count_in_words(edges: npt.NDArray[np.int64]) -> str:
+    """Return the mean over seeds, with the fewest and the most where they differ."""
+    mean = f"{edges.mean():.1f}"
+    fewest = edges.min()
+    most = edges.max()
+    return f"{mean} ({fewest}–{most})" if fewest < most else mean

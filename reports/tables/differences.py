@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from archselect.benchmarks.store.records import Landscape
 from archselect.reports.results.metrics import (
@@ -29,55 +30,64 @@ from archselect.reports.statistics.paired import (
     judge,
     pair,
 )
-from archselect.reports.tables.table import NONE, Row, Table, listed, make_table
+from archselect.reports.tables.table import (
+    NONE,
+    Row,
+    Table,
+    TableColumn,
+    frame_columns,
+    join_words,
+    make_table,
+)
 
 NOT_TESTED = "no test against an exact mean"
 """Why a difference from the mean of a random cell has no p-value."""
 
-WORTH = {"points": 0.5, "coefficient": 0.05}
+WORTH_SEEING = {"points": 0.5, "coefficient": 0.05}
 """A difference that one would like to be able to see, by unit."""
 
 _COLUMNS = (
-    *(
-        "place",
-        "metric",
-        "selector",
-        "minus",
-        "pairs",
-        "strata",
-        "difference",
-        "low",
-        "high",
-    ),
-    *("p_t", "p_holm", "p_permutation", "p_wilcoxon", "improvement"),
-    *("iqm_selector", "iqm_minus", "detectable", "seeds_needed", "verdict"),
+    TableColumn("place", "Landscape", text=True, brief=True, heading=True),
+    TableColumn("metric", "Metric", text=True, brief=True),
+    TableColumn("selector", "Selector", text=True, brief=True),
+    TableColumn("minus", "Minus", text=True, brief=True),
+    TableColumn("pairs", "Seeds", brief=True),
+    TableColumn("strata"),
+    TableColumn("difference", "Difference", brief=True),
+    *frame_columns("low", "high"),
+    TableColumn(header="95 % interval", brief=True),
+    TableColumn("p_t"),
+    TableColumn("p_holm", "p (Holm)", brief=True),
+    TableColumn(header="Verdict", text=True, brief=True),
+    *frame_columns("p_permutation", "p_wilcoxon"),
+    TableColumn("improvement", "P(higher)"),
+    *frame_columns("iqm_selector", "iqm_minus"),
+    TableColumn("detectable", "Detectable"),
+    TableColumn("seeds_needed", "Seeds needed"),
+    TableColumn("verdict"),
+    TableColumn(header="p, permutation"),
+    TableColumn(header="p, Wilcoxon"),
+    TableColumn(header="IQM"),
 )
-_SHOWN = (
-    *(
-        "Landscape",
-        "Metric",
-        "Selector",
-        "Minus",
-        "Seeds",
-        "Difference",
-        "95 % interval",
-        "p (Holm)",
-        "Verdict",
-    ),
-    *(
-        "P(higher)",
-        "Detectable",
-        "Seeds needed",
-        "p, permutation",
-        "p, Wilcoxon",
-        "IQM",
-    ),
-)
+
+
+class _FamilyKey(NamedTuple):
+    """What rows must share for their p-values to be adjusted to one another."""
+
+    place: str
+    metric: Metric
+
+
+Family = dict[str, Series]
+"""The series of one place and metric, by the selector's label."""
+
+ExactMeans = Mapping[tuple[str, str], float]
+"""The exact mean of a random cell, by (place, label) of random draws."""
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """One comparison: a selector, the one it is compared with, and their values, stratum by stratum.
+    """A selector, the one it is compared with, and their values, stratum by stratum.
 
     `exact`: one side is the exact mean of a random cell. Such a pair is not tested,
     because no test holds for accuracies as skewed as those of random cells.
@@ -90,7 +100,7 @@ class _Pair:
 
     @property
     def difference(self) -> Difference:
-        """The difference; without tests where one side is exact."""
+        """Difference of both sides; without tests where one side is exact."""
         difference = compare(self.strata)
         if not self.exact:
             return difference
@@ -104,42 +114,71 @@ class _Pair:
             reason=difference.reason or NOT_TESTED,
         )
 
+    @property
+    def interquartile_means(self) -> tuple[float, float] | None:
+        """Interquartile means of both sides.
+
+        None without values, and where one side is exact.
+        """
+        ours: list[float] = []
+        theirs: list[float] = []
+        for stratum in self.strata:
+            ours += stratum.ours
+            theirs += stratum.theirs
+        if not ours or self.exact:
+            return None
+        return interquartile_mean(ours), interquartile_mean(theirs)
+
 
 def differences_table(results: Results) -> Table:
-    """Return the study's reference, such as one's own selector, against every other; else every one against the best.
+    """Return the differences between selectors, paired by seed.
 
-    Rows are in families of one place and metric, in which p-values and intervals are
-    adjusted to one another.
+    The study's references, such as one's own selector, are compared with every other
+    selector; without a reference, every selector with the best. Rows are in families of
+    one place and metric, in which p-values and intervals are adjusted to one another.
     """
-    families: dict[tuple[str, Metric], dict[str, Series]] = defaultdict(dict)
     exact = exact_means(results)
-    for series in quality(results):
-        if series.metric == ACCURACY and (series.place, series.label) in exact:
-            values = dict.fromkeys(series.values, exact[series.place, series.label])
-            series = series.model_copy(update={"values": values})
-        families[series.place, series.metric][series.label] = series
+    families = _families(results, exact)
     rows = []
-    for (place, metric), by_label in families.items():
-        rows += _family(results, place, metric, by_label, exact)
-    rows += _pooled(results, families, exact)
+    for key, family in families.items():
+        values = {
+            label: list(series.values.values()) for label, series in family.items()
+        }
+        pairs = [
+            _pair(selector, minus, [family], exact)
+            for selector, minus in choose_pairs(results, values)
+        ]
+        rows += _rows(key.place, key.metric, pairs)
+    rows += _pooled_rows(results, families, exact)
     return make_table(
         "differences",
         "Differences between selectors",
         rows,
         answer=_answer(rows),
-        columns=(_COLUMNS, _SHOWN),
-        text=("Landscape", "Metric", "Selector", "Minus", "Verdict"),
-        brief=_SHOWN[:9],
+        columns=_COLUMNS,
         caption=_caption(results),
         notes=[*_baselines(results), *_coverages(results), *results.status()],
     )
 
 
+def _families(results: Results, exact: ExactMeans) -> dict[_FamilyKey, Family]:
+    """Return the series of the study by place and metric.
+
+    The accuracies of random draws are replaced by their exact mean where it is known.
+    """
+    families: dict[_FamilyKey, Family] = defaultdict(dict)
+    for series in quality(results):
+        mean = exact.get((series.place, series.label))
+        if series.metric == ACCURACY and mean is not None:
+            values = dict.fromkeys(series.values, mean)
+            series = series.model_copy(update={"values": values})
+        families[_FamilyKey(series.place, series.metric)][series.label] = series
+    return families
+
+
 def _caption(results: Results) -> str:
-    worth = ", ".join(
-        f"{value:g} ({'points of accuracy' if unit == 'points' else 'of τ-b'})"
-        for unit, value in WORTH.items()
-    )
+    points = f"{WORTH_SEEING['points']:g} (points of accuracy)"
+    coefficient = f"{WORTH_SEEING['coefficient']:g} (of τ-b)"
     references = " and ".join(results.info.references)
     direction = (
         f"Each row is {references} minus another selector; above zero it is the higher one."
@@ -155,7 +194,7 @@ def _caption(results: Results) -> str:
         "tests, not adjusted; with n pairs they cannot fall below 2 to the power 1 - n. P(higher): the probability "
         "that a run of the selector is above a run of the other. IQM: interquartile mean of the one and the other. "
         f"Detectable: the smallest difference that so many seeds would show {POWER:.0%} of the time among the rows of "
-        f"its place and metric. Seeds needed: to show {worth} as often."
+        f"its place and metric. Seeds needed: to show {points}, {coefficient} as often."
     )
     if any(len(group.records) > MANY_RANKS for group in results.groups):
         caption += (
@@ -165,68 +204,33 @@ def _caption(results: Results) -> str:
     return caption
 
 
-def _baselines(results: Results) -> Iterator[str]:
-    """Yield one sentence for each truth that knows what a random cell is worth and is compared with one."""
-    labels = list(
-        dict.fromkeys(group.label for group in results.groups if group.uniform)
-    )
-    for landscape in results.landscapes:
-        if labels and landscape.mean is not None:
-            yield (
-                f"{results.title(landscape)}: {listed(labels)} stands for the exact mean of a random cell, "
-                f"{landscape.mean:.2f} %, and not for the few cells that the runs drew. There is no test against it; "
-                "under the table of accuracies stands what means of as many random cells reach."
-            )
-
-
-def _coverages(results: Results) -> Iterator[str]:
-    """Yield, for each truth, how often an interval over so many seeds holds where cells are as skewed as its own."""
-    for landscape in results.landscapes:
-        for seeds in results.seed_counts:
-            if seeds >= LEAST_SEEDS and landscape.quantiles:
-                yield coverage_note(results.title(landscape), landscape, seeds)
-
-
-def coverage_note(title: str, landscape: Landscape, seeds: int) -> str:
-    """Return in words how often an interval holds for cells of a truth: of its better half, and of all of it."""
-    half = tuple(landscape.quantiles[len(landscape.quantiles) // 2 :])
-    whole = tuple(landscape.quantiles)
-    return (
-        f"{title}: Student's interval of a mean over {seeds} seeds holds {100 * LEVEL:.0f} % of the time for normal "
-        f"values, {100 * coverage(half, seeds):.0f} % for cells drawn from the better half of these, and "
-        f"{100 * coverage(whole, seeds):.0f} % for cells drawn from all of them, because of the failed ones "
-        "(simulated; seeds that are all equal have no interval and do not count)."
-    )
+# The answer
 
 
 def _answer(rows: list[Row]) -> str:
     """Return how many of the differences are significant, and which."""
     if not rows:
         return "There are no two selectors to compare."
-    significant = [
-        row.shown for row in rows if row.full["verdict"] in ("better", "worse")
-    ]
-    untested = [
-        str(row.full["verdict"])
-        for row in rows
-        if str(row.full["verdict"]).startswith("undefined")
-    ]
+    verdicts = [str(row.full["verdict"]) for row in rows]
+    untested = [verdict for verdict in verdicts if verdict.startswith("undefined")]
+    reasons = dict.fromkeys(verdict.removeprefix("undefined: ") for verdict in untested)
+    why = join_words(list(reasons))
     tested = len(rows) - len(untested)
-    reasons = listed(
-        list(dict.fromkeys(verdict.removeprefix("undefined: ") for verdict in untested))
-    )
-    rest = (
-        f" {len(untested)} of {len(rows)} could not be tested: {reasons}."
-        if untested
-        else ""
-    )
     if not tested:
         what = (
             "The difference could not be"
             if len(rows) == 1
             else f"None of the {len(rows)} differences could be"
         )
-        return f"{what} tested: {reasons}."
+        return f"{what} tested: {why}."
+    rest = (
+        f" {len(untested)} of {len(rows)} could not be tested: {why}."
+        if untested
+        else ""
+    )
+    significant = [
+        row.shown for row in rows if row.full["verdict"] in ("better", "worse")
+    ]
     if not significant:
         what = (
             "The difference is not"
@@ -238,12 +242,25 @@ def _answer(rows: list[Row]) -> str:
         f"{shown['Selector']} is {shown['Verdict']} than {shown['Minus']} ({shown['Metric']}; {shown['Landscape']})"
         for shown in significant
     ]
-    are = "is" if len(significant) == 1 else "are"
-    return f"{len(significant)} of {tested} differences {are} significant: {listed(sentences)}.{rest}"
+    verb = "is" if len(significant) == 1 else "are"
+    return f"{len(significant)} of {tested} differences {verb} significant: {join_words(sentences)}.{rest}"
 
 
-def compared(results: Results, values: dict[str, list[float]]) -> list[tuple[str, str]]:
-    """Return (selector, other) of every row: each reference minus the others, else the others minus the best."""
+# Which selectors are compared
+
+
+def choose_pairs(
+    results: Results, values: dict[str, list[float]]
+) -> list[tuple[str, str]]:
+    """Return the selector and the one it is compared with, of every row.
+
+    They are each reference and every other selector; without a reference, every
+    selector and the one with the best mean. Selectors without values have no mean.
+
+    Args:
+        results: name the references of the study.
+        values: by the selector's label.
+    """
     means = {
         label: sum(of_label) / len(of_label)
         for label, of_label in values.items()
@@ -251,116 +268,101 @@ def compared(results: Results, values: dict[str, list[float]]) -> list[tuple[str
     }
     if not means:
         return []
-    if references := [label for label in results.info.references if label in means]:
-        pairs = [
-            (reference, label)
-            for reference in references
-            for label in values
-            if label != reference
-        ]
-        # Two references are compared with one another once.
-        return [
-            (a, b) for place, (a, b) in enumerate(pairs) if (b, a) not in pairs[:place]
-        ]
+    references = [label for label in results.info.references if label in means]
+    if references:
+        return _pairs_of_references(references, list(values))
     best = max(means, key=means.__getitem__)
     return [(label, best) for label in values if label != best]
 
 
-Exact = Mapping[tuple[str, str], float]
-"""What a random cell has, by (place, label) of groups that are random draws."""
-
-
-def _family(
-    results: Results,
-    place: str,
-    metric: Metric,
-    series: dict[str, Series],
-    exact: Exact,
-) -> list[Row]:
-    """Return the rows of one place and metric."""
-    labels = compared(
-        results, {label: list(one.values.values()) for label, one in series.items()}
-    )
-    pairs = [_pair(a, b, [series], exact) for a, b in labels]
-    return _rows(place, metric, pairs)
+def _pairs_of_references(
+    references: Sequence[str], labels: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Return each reference with every other label; two references come once."""
+    pairs: list[tuple[str, str]] = []
+    for reference in references:
+        for label in labels:
+            if label != reference and (label, reference) not in pairs:
+                pairs.append((reference, label))
+    return pairs
 
 
 def _pair(
-    selector: str, minus: str, searches: Sequence[dict[str, Series]], exact: Exact
+    selector: str, minus: str, families: Sequence[Family], exact: ExactMeans
 ) -> _Pair:
+    """Return a comparison over families, each of which is a stratum."""
     strata = []
     is_exact = False
-    for search in searches:
-        ours = search[selector]
-        theirs = search[minus]
+    for family in families:
+        ours = family[selector]
+        theirs = family[minus]
         strata.append(pair(ours.values, theirs.values))
         if ours.metric == ACCURACY:
-            is_exact |= (ours.place, selector) in exact or (
-                theirs.place,
-                minus,
-            ) in exact
+            keys = [(ours.place, selector), (theirs.place, minus)]
+            is_exact |= any(key in exact for key in keys)
     return _Pair(selector, minus, strata, is_exact)
 
 
-def _pooled(
-    results: Results,
-    families: dict[tuple[str, Metric], dict[str, Series]],
-    exact: Exact,
+# Rows
+
+
+def _pooled_rows(
+    results: Results, families: dict[_FamilyKey, Family], exact: ExactMeans
 ) -> list[Row]:
-    """Return rows over several spaces and data sets, each with the first truth that judges it; none where it is one."""
-    first: dict[Metric, dict[str, dict[str, Series]]] = defaultdict(dict)
-    for (_, metric), by_label in families.items():
-        first[metric].setdefault(next(iter(by_label.values())).search, by_label)
+    """Return rows over several searches, each with the first truth that judges it.
+
+    A search is a space and its images. There are no rows where it is a single one.
+    """
+    by_metric: dict[Metric, dict[str, Family]] = defaultdict(dict)
+    for key, family in families.items():
+        search = next(iter(family.values())).search
+        by_metric[key.metric].setdefault(search, family)
     rows = []
-    for metric, by_search in first.items():
-        if len(by_search) < 2:
-            continue
+    for metric, by_search in by_metric.items():
         searches = list(by_search.values())
-        common = [
-            label
-            for label in searches[0]
-            if all(label in search for search in searches)
+        if len(searches) < 2:
+            continue
+        common = set.intersection(*map(set, searches))
+        labels = [label for label in searches[0] if label in common]
+        means = {label: _means(searches, label) for label in labels}
+        pairs = [
+            _pair(selector, minus, searches, exact)
+            for selector, minus in choose_pairs(results, means)
         ]
-        means = {label: _means(searches, label) for label in common}
-        pairs = [_pair(a, b, searches, exact) for a, b in compared(results, means)]
-        rows += _rows(f"all {len(by_search)} searches", metric, pairs)
+        rows += _rows(f"all {len(searches)} searches", metric, pairs)
     return rows
 
 
-def _means(searches: Sequence[dict[str, Series]], label: str) -> list[float]:
-    """Return the mean of a label's values in each search that has any."""
-    values = [search[label].values.values() for search in searches]
-    return [sum(of_search) / len(of_search) for of_search in values if of_search]
+def _means(families: Sequence[Family], label: str) -> list[float]:
+    """Return the mean of a label's values in each family that has any."""
+    values = [family[label].values.values() for family in families]
+    return [sum(of_family) / len(of_family) for of_family in values if of_family]
 
 
 def _rows(place: str, metric: Metric, pairs: list[_Pair]) -> list[Row]:
-    findings = judge([one.difference for one in pairs], metric.better)
-    judged = sum(finding.p is not None for finding in findings)
+    """Return the rows of one place and metric."""
+    findings = judge([compared.difference for compared in pairs], metric.better)
+    tests = sum(finding.p is not None for finding in findings)
     return [
-        _row(place, metric, one, finding, finding.difference.among(max(judged, 1)))
-        for one, finding in zip(pairs, findings, strict=True)
+        _row(place, metric, compared, finding, max(tests, 1))
+        for compared, finding in zip(pairs, findings, strict=True)
     ]
 
 
 def _row(
-    place: str, metric: Metric, compared: _Pair, finding: Finding, power: Difference
+    place: str, metric: Metric, compared: _Pair, finding: Finding, tests: int
 ) -> Row:
-    """Return the row of one comparison; `power` has an interval as wide as the first of Holm's steps asks."""
+    """Return the row of one comparison.
+
+    What it can detect is with an interval as wide as the first of Holm's steps over so
+    many tests asks.
+    """
     difference = finding.difference
+    power = difference.among(tests)
     detectable = power.detectable
-    needed = power.seeds_for(WORTH[metric.unit])
-    ours = [value for stratum in compared.strata for value in stratum.ours]
-    theirs = [value for stratum in compared.strata for value in stratum.theirs]
-    iqm = (
-        (interquartile_mean(ours), interquartile_mean(theirs))
-        if ours and not compared.exact
-        else (None, None)
-    )
+    needed = power.seeds_for(WORTH_SEEING[metric.unit])
+    iqm = compared.interquartile_means
     digits = 2 if metric.unit == "points" else 3
-
-    def number(value: float | None, sign: bool = False) -> str:
-        return NONE if value is None else f"{value:{'+' if sign else ''}.{digits}f}"
-
     full: dict[str, object] = {
         "place": place,
         "metric": metric.name,
@@ -370,8 +372,8 @@ def _row(
         "difference": difference.mean,
         "p_holm": finding.p,
         **difference.numbers(),
-        "iqm_selector": iqm[0],
-        "iqm_minus": iqm[1],
+        "iqm_selector": iqm[0] if iqm else None,
+        "iqm_minus": iqm[1] if iqm else None,
         "detectable": detectable,
         "seeds_needed": needed,
         "verdict": finding.verdict,
@@ -382,41 +384,84 @@ def _row(
         "Selector": compared.selector,
         "Minus": compared.minus,
         "Seeds": f"{difference.pairs}",
-        "Difference": number(difference.mean, sign=True),
+        "Difference": _number(difference.mean, digits, sign="+"),
         "95 % interval": _shown_interval(difference, digits),
         "p (Holm)": p_value(finding.p),
         "p, permutation": p_value(difference.p_permutation),
         "p, Wilcoxon": p_value(difference.p_wilcoxon),
-        "P(higher)": NONE
-        if difference.improvement is None
-        else f"{difference.improvement:.2f}",
-        "IQM": NONE if iqm[0] is None else f"{number(iqm[0])}, {number(iqm[1])}",
-        "Detectable": number(detectable),
-        "Seeds needed": NONE
-        if detectable is None
-        else "> 1,000"
-        if needed is None
-        else f"{needed:,}",
+        "P(higher)": _number(difference.improvement, 2),
+        "IQM": ", ".join(_number(mean, digits) for mean in iqm) if iqm else NONE,
+        "Detectable": _number(detectable, digits),
+        "Seeds needed": NONE if detectable is None else _seeds_in_words(needed),
         "Verdict": finding.verdict,
     }
     return Row(full, shown)
 
 
+def _number(value: float | None, digits: int, sign: str = "") -> str:
+    return NONE if value is None else f"{value:{sign}.{digits}f}"
+
+
+def _seeds_in_words(needed: int | None) -> str:
+    return "> 1,000" if needed is None else f"{needed:,}"
+
+
 def _shown_interval(difference: Difference, digits: int) -> str:
-    if difference.low is None:
-        return f"not defined: {difference.reason}" if difference.pairs else NONE
-    return interval(difference.low, difference.high, digits)
+    if difference.low is not None:
+        return interval(difference.low, difference.high, digits)
+    return f"not defined: {difference.reason}" if difference.pairs else NONE
 
 
 def interval(low: float | None, high: float | None, digits: int) -> str:
     """Return an interval in brackets."""
-    return (
-        NONE
-        if low is None or high is None
-        else f"[{low:+.{digits}f}, {high:+.{digits}f}]"
-    )
+    if low is None or high is None:
+        return NONE
+    return f"[{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
 def p_value(p: float | None) -> str:
     """Return a p-value to three digits."""
-    return NONE if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    if p is None:
+        return NONE
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+# Notes
+
+
+def _baselines(results: Results) -> Iterator[str]:
+    """Yield a sentence per truth that is compared with the mean of a random cell."""
+    draws = [group.label for group in results.groups if group.uniform]
+    labels = list(dict.fromkeys(draws))
+    if not labels:
+        return
+    for landscape in results.landscapes:
+        if landscape.mean is not None:
+            yield (
+                f"{results.title(landscape)}: {join_words(labels)} stands for the exact mean of a random cell, "
+                f"{landscape.mean:.2f} %, and not for the few cells that the runs drew. There is no test against it; "
+                "under the table of accuracies stands what means of as many random cells reach."
+            )
+
+
+def _coverages(results: Results) -> Iterator[str]:
+    """Yield, per truth, how often an interval holds for cells as skewed as its own."""
+    for landscape in results.landscapes:
+        for seeds in results.seed_counts:
+            if seeds >= LEAST_SEEDS and landscape.quantiles:
+                yield coverage_note(results.title(landscape), landscape, seeds)
+
+
+def coverage_note(title: str, landscape: Landscape, seeds: int) -> str:
+    """Return in words how often an interval holds for cells of a truth.
+
+    It is said for its better half, and for all of it.
+    """
+    whole = tuple(landscape.quantiles)
+    better_half = whole[len(whole) // 2 :]
+    return (
+        f"{title}: Student's interval of a mean over {seeds} seeds holds {100 * LEVEL:.0f} % of the time for normal "
+        f"values, {100 * coverage(better_half, seeds):.0f} % for cells drawn from the better half of these, and "
+        f"{100 * coverage(whole, seeds):.0f} % for cells drawn from all of them, because of the failed ones "
+        "(simulated; seeds that are all equal have no interval and do not count)."
+    )

@@ -1,55 +1,63 @@
-"""How well scorers rank the operations of each edge: those of a study, and scores out of a file, by the same code."""
+"""How well scorers rank the operations of each edge: those of a study or of a file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
-
-from archselect.benchmarks.store.records import (
-    Landscape,
-    OperationScore,
-    Scale,
-    ScorerFacts,
-)
-from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.benchmarks.store.records import Landscape, ScorerFacts
+from archselect.nasbench_adapters.errors import UserError
 from archselect.reports.results.results import Group, Results
 from archselect.reports.results.tau import Iteration, iterations
-from archselect.reports.statistics.correlations import Coefficient, coefficient
-from archselect.reports.statistics.intervals import LEVEL
-from archselect.reports.tables.table import NONE, Row, Table, highest, make_table
+from archselect.reports.statistics.intervals import LEVEL, Interval
+from archselect.reports.tables.controls import (
+    CONSTANT_ORDER,
+    PARAMETERS,
+    controls_of,
+    order_in_words,
+)
+from archselect.reports.tables.oracles import (
+    BEST_ACCURACY,
+    MEAN_ACCURACY,
+    MEASURES,
+    ORACLES,
+    RHO,
+    TAU,
+    Edge,
+    Oracle,
+    RankCorrelation,
+    as_score,
+    as_scorer,
+    coefficient_in_words,
+    edge_coefficients,
+    oracles_of,
+)
+from archselect.reports.tables.table import (
+    LANDSCAPE_COLUMNS,
+    NONE,
+    Row,
+    Table,
+    TableColumn,
+    frame_columns,
+    highest_row,
+    landscape_fields,
+    make_table,
+)
 
-Oracle = Mapping[tuple[int, int, int], float]
-"""What an operation is worth, by (cell, edge, choice)."""
-
-
-def oracles_of(landscape: Landscape) -> dict[str, Oracle]:
-    """Of each operation on each edge, the best (over cells and trials) and the mean accuracy of the cells with it."""
-    values = {"best-acc": landscape.oracle_best, "avg-acc": landscape.oracle_mean}
-    return {
-        name: {
-            (c, e, k): v
-            for c, cell in enumerate(of)
-            for e, edge in enumerate(cell)
-            for k, v in enumerate(edge)
-        }
-        for name, of in values.items()
-    }
-
-
-def oracle_in(scorers: Sequence[ScorerFacts], name: str) -> Oracle:
-    """A scorer of the file as an oracle.
-
-    Raises UserError, with the nearest name, if there is none of that name.
-    """
-    for scorer in scorers:
-        if scorer.name == name:
-            sign = 1 if scorer.scale.better == "higher" else -1
-            return {
-                (score.cell, score.edge, score.choice): sign * score.value
-                for score in scorer.scores
-            }
-    raise unknown("scorer of the file", name, [scorer.name for scorer in scorers])
+_FILE_CAPTION = (
+    "Kendall's τ-b and Spearman's ρ of a scorer's operations with what an oracle says of them; per edge, signed by "
+    "the scorer's direction, then mean over edges. The CSV has every edge. An edge whose scores or accuracies are "
+    "all equal has no correlation and is in no mean."
+)
+_STUDY_CAPTION = (
+    "Kendall's τ-b and Spearman's ρ of the operations' scores with the best (best-acc) and the mean (avg-acc) "
+    "accuracy of the cells that have the operation on the edge, signed by the scores' direction; mean over the "
+    "edges scored at an iteration, then over seeds, in brackets the "
+    f"{100 * LEVEL:.0f} % interval by Student's t over supernet seeds (three or more). Iteration 0 "
+    "is before anything is decided; the CSV has every edge. The last rows are of the oracles themselves and of "
+    f"controls, which look at no supernet: {CONSTANT_ORDER}, the operations in the order of their mean accuracy on the "
+    f"other edges of the cell; {PARAMETERS}, the operations by their number of parameters. Scores that agree no "
+    "better than these show no more than which operations are good everywhere."
+)
 
 
 def operation_table(
@@ -57,390 +65,261 @@ def operation_table(
     oracles: Mapping[str, Oracle],
     notes: Sequence[str] = (),
 ) -> Table:
-    """Kendall's tau-b and Spearman's rho of each scorer with each oracle: mean over edges, and every edge.
+    """Return the rank correlation of each scorer with each oracle.
+
+    It has the mean over edges, and every edge.
 
     Raises UserError if an oracle does not know an operation that is scored.
     """
-    rows = [_row(scorer, oracles) for scorer in scorers]
-    means = [f"{kind}_vs_{oracle}" for oracle in oracles for kind in ("tau", "rho")]
-    edges = sorted({key for row in rows for key in row.full if ":" in key})
-    columns = ("scorer", "better", "edges", *means, *edges, "undefined")
-    headers = (
-        "Scorer",
-        "Edges",
-        *(f"{kind} {oracle} ↑" for oracle in oracles for kind in ("τ-b", "ρ")),
-    )
-    caption = (
-        "Kendall's τ-b and Spearman's ρ of a scorer's operations with what an oracle says of them; per edge, signed by "
-        "the scorer's direction, then mean over edges. The CSV has every edge. An edge whose scores or accuracies are "
-        "all equal has no correlation and is in no mean."
+    rows = [_scorer_row(scorer, oracles) for scorer in scorers]
+    columns = (
+        TableColumn("scorer", "Scorer", text=True, brief=True),
+        TableColumn("better"),
+        TableColumn("edges", "Edges", brief=True),
+        *_measure_columns(oracles),
+        *_edge_columns(rows),
+        TableColumn("undefined"),
     )
     return make_table(
         "operation-scores",
         "Rank correlation of operation scores",
-        [
-            Row({column: row.full.get(column) for column in columns}, row.shown)
-            for row in rows
-        ],
+        rows,
         answer=_answer(rows, list(oracles), "scorer"),
-        columns=(columns, headers),
-        text=("Scorer",),
-        brief=headers,
-        caption=caption,
+        columns=columns,
+        caption=_FILE_CAPTION,
         notes=notes,
     )
 
 
-def edge_coefficients(
-    scores: Sequence[OperationScore], better: str, oracle: Oracle
-) -> dict[tuple[int, int], Coefficient]:
-    """Per (cell, edge) both coefficients of the scores with the oracle.
-
-    Raises KeyError where it has no value.
-    """
-    edges: dict[tuple[int, int], list[OperationScore]] = {}
-    for score in scores:
-        edges.setdefault((score.cell, score.edge), []).append(score)
-    return {
-        place: coefficient(
-            [score.value for score in own],
-            [oracle[score.cell, score.edge, score.choice] for score in own],
-            better,
-            2,
-            "operations scored",
-        )
-        for place, own in sorted(edges.items())
-    }
-
-
-ORACLES = ("best-acc", "avg-acc")
-_CONSTANT, _PARAMETERS = "constant order", "parameters"
-"""The names of the controls."""
-
-
-def controls_of(landscape: Landscape) -> list[ScorerFacts]:
-    """Return the controls that need no supernet: one constant order of the operations, and their parameters.
-
-    The constant order scores an operation on an edge with the mean over the *other*
-    edges of its cell type of the mean accuracy of the cells that have it there, so that
-    no edge has a part in its own order. An operation that no other edge has is not
-    scored. A landscape without the facts that a control needs has no such control.
-    """
-    controls = {
-        _CONSTANT: _constant_scores(landscape),
-        _PARAMETERS: _parameter_scores(landscape),
-    }
-    return [
-        ScorerFacts(name=name, scale=Scale(name=name, better="higher"), scores=scores)
-        for name, scores in controls.items()
-        if scores
-    ]
-
-
-def controls_in_words(landscape: Landscape) -> str:
-    """Return one sentence with the τ-b of each control with both oracles; empty where there is no control."""
-    oracles = oracles_of(landscape)
-    order = order_in_words(landscape)
-    parts = []
-    for scorer in controls_of(landscape):
-        shown = _row(scorer, oracles).shown
-        taus = " and ".join(
-            f"{shown[f'τ-b {oracle} ↑']} with {oracle}" for oracle in ORACLES
-        )
-        name = (
-            f"{_CONSTANT} ({order})"
-            if scorer.name == _CONSTANT and order
-            else scorer.name
-        )
-        parts.append(f"{name}, τ-b {taus}")
-    return f"Controls that look at no supernet: {'; '.join(parts)}." if parts else ""
-
-
-def order_in_words(landscape: Landscape) -> str:
-    """Return the operations by their mean accuracy over all edges, such as "a > b > c".
-
-    Empty where there are several cell types, where edges have different operations, and
-    where an accuracy is missing.
-    """
-    edges = [names for cell in landscape.operations for names in cell]
-    if len(landscape.operations) != 1 or any(names != edges[0] for names in edges):
-        return ""
-    names = edges[0]
-    means = np.mean(landscape.oracle_mean[0], axis=0)
-    if np.isnan(means).any():
-        return ""
-    return " > ".join(names[choice] for choice in np.argsort(-means, kind="stable"))
-
-
-def _constant_scores(landscape: Landscape) -> list[OperationScore]:
-    scores = []
-    for cell, names in enumerate(landscape.operations):
-        for edge in range(len(names)):
-            means = _means_on_other_edges(names, landscape.oracle_mean[cell], edge)
-            scores += [
-                _score(cell, edge, choice, mean) for choice, mean in means.items()
-            ]
-    return scores
-
-
-def _parameter_scores(landscape: Landscape) -> list[OperationScore]:
-    scores = []
-    for cell, edges in enumerate(landscape.operation_parameters):
-        for edge, numbers in enumerate(edges):
-            scores += [
-                _score(cell, edge, choice, float(number))
-                for choice, number in enumerate(numbers)
-            ]
-    return scores
-
-
-def _means_on_other_edges(
-    names: list[list[str]], oracle: list[list[float]], edge: int
-) -> dict[int, float]:
-    """Return by choice the mean oracle of the same operation on the other edges of the cell type."""
-    found = {}
-    for choice, name in enumerate(names[edge]):
-        elsewhere = [
-            oracle[other][names[other].index(name)]
-            for other in range(len(names))
-            if other != edge and name in names[other]
-        ]
-        known = [value for value in elsewhere if not np.isnan(value)]
-        if known:
-            found[choice] = float(np.mean(known))
-    return found
-
-
-def _score(cell: int, edge: int, choice: int, value: float) -> OperationScore:
-    return OperationScore(
-        round=0, step=0, cell=cell, edge=edge, choice=choice, value=value
-    )
-
-
 def operations_table(results: Results) -> Table:
-    """A study's operation scores against both oracles, iteration by iteration, per landscape and selector."""
-    rows = []
+    """Return a study's operation scores against both oracles, iteration by iteration.
+
+    There are rows per landscape and selector, then those of the oracles themselves and
+    of the controls.
+    """
+    rows: list[Row] = []
     for landscape in results.landscapes:
         if landscape.architectures:
-            title = results.title(landscape)
-            where = {
-                key: getattr(landscape, key)
-                for key in ("truth", "dataset", "split", "epochs")
-            }
-            found = [
-                row for group in results.groups for row in _study_rows(landscape, group)
-            ]
-            found += (
-                [*_oracle_rows(landscape), *_control_rows(landscape)] if found else []
-            )
-            rows += [
-                Row({**where, **row.full}, {"Landscape": title, **row.shown})
-                for row in found
-            ]
-    edges = sorted({key for row in rows for key in row.full if ":" in key})
-    means = [
-        f"{kind}_vs_{o}{end}"
-        for o in ORACLES
-        for kind in ("tau", "rho")
-        for end in ("", "_low", "_high")
-    ]
+            rows += _landscape_rows(results, landscape)
+    at_first = [row for row in rows if row.full.get("iteration") == 0]
     columns = (
-        "truth",
-        "dataset",
-        "split",
-        "epochs",
-        "selector",
-        "iteration",
-        "edges",
-        "seeds",
-        *means,
-        *edges,
-        "note",
-    )
-    measures = [f"{kind} {oracle} ↑" for oracle in ORACLES for kind in ("τ-b", "ρ")]
-    headers = (
-        "Landscape",
-        "Selector",
-        "Iteration",
-        "Edges",
-        "Seeds",
-        *measures,
-        "Note",
-    )
-    caption = (
-        "Kendall's τ-b and Spearman's ρ of the operations' scores with the best (best-acc) and the mean (avg-acc) "
-        "accuracy of the cells that have the operation on the edge, signed by the scores' direction; mean over the "
-        "edges scored at an iteration, then over seeds, in brackets the "
-        f"{100 * LEVEL:.0f} % interval by Student's t over supernet seeds (three or more). Iteration 0 "
-        "is before anything is decided; the CSV has every edge. The last rows are of the oracles themselves and of "
-        f"controls, which look at no supernet: {_CONSTANT}, the operations in the order of their mean accuracy on the "
-        f"other edges of the cell; {_PARAMETERS}, the operations by their number of parameters. Scores that agree no "
-        "better than these show no more than which operations are good everywhere."
+        *LANDSCAPE_COLUMNS,
+        TableColumn("selector", "Selector", text=True, brief=True),
+        TableColumn("iteration", "Iteration", brief=True),
+        TableColumn("edges", "Edges", brief=True),
+        TableColumn("seeds", "Seeds"),
+        *_interval_columns(),
+        *_edge_columns(rows),
+        TableColumn("note", "Note", text=True, optional=True),
     )
     return make_table(
         "operations",
         "Operation scores by iteration",
-        [
-            Row({column: row.full.get(column) for column in columns}, row.shown)
-            for row in rows
-        ],
-        answer=_answer(
-            [row for row in rows if row.full.get("iteration") == 0], ORACLES, "selector"
-        ),
-        columns=(columns, headers),
-        text=("Landscape", "Selector", "Note"),
-        brief=("Selector", "Iteration", "Edges", *measures),
-        caption=caption,
+        rows,
+        answer=_answer(at_first, ORACLES, "selector"),
+        columns=columns,
+        caption=_STUDY_CAPTION,
         notes=results.status(),
     )
 
 
+def _measure_columns(oracles: Iterable[str]) -> list[TableColumn]:
+    """Return the columns of each measure with each oracle."""
+    columns = []
+    for oracle in oracles:
+        for measure in MEASURES:
+            name = measure.column(oracle)
+            columns.append(TableColumn(name, measure.header(oracle), brief=True))
+    return columns
+
+
+def _interval_columns() -> list[TableColumn]:
+    """Return the columns of each measure with each oracle, and of its interval."""
+    columns = []
+    for column in _measure_columns(ORACLES):
+        columns.append(column)
+        columns += frame_columns(f"{column.name}_low", f"{column.name}_high")
+    return columns
+
+
+def _edge_columns(rows: Sequence[Row]) -> tuple[TableColumn, ...]:
+    """Return the columns of single edges that the rows have."""
+    names: set[str] = set()
+    for row in rows:
+        names |= {name for name in row.full if ":" in name}
+    return frame_columns(*sorted(names))
+
+
 def _answer(rows: Sequence[Row], oracles: Sequence[str], who: str) -> str:
-    """Whose scores agree best with each oracle, before anything is decided."""
-    best = {
-        oracle: row for oracle in oracles if (row := highest(rows, f"tau_vs_{oracle}"))
-    }
-    if not best:
+    """Return whose scores agree best with each oracle.
+
+    Args:
+        rows: in a study, those from before anything is decided.
+        oracles: their names.
+        who: the column that names the scorer.
+    """
+    parts = []
+    for oracle in oracles:
+        column = TAU.column(oracle)
+        best = highest_row(rows, column)
+        if best:
+            parts.append(f"{oracle}, {best.full[who]} (τ-b {best.full[column]:.3f})")
+    if not parts:
         return "No scores could be correlated with an oracle."
-    said = [
-        f"{oracle}, {row.full[who]} (τ-b {row.full[f'tau_vs_{oracle}']:.3f})"
-        for oracle, row in best.items()
-    ]
-    return f"What agrees best with {'; with '.join(said)}."
+    return f"What agrees best with {'; with '.join(parts)}."
 
 
-def _study_rows(landscape: Landscape, group: Group) -> list[Row]:
-    """Of one selector, a row for every iteration."""
-    records = group.judged(landscape).records
-    found = {
-        "best-acc": iterations(records, landscape.oracle_best),
-        "avg-acc": iterations(records, landscape.oracle_mean),
-    }
+# Rows of a study
+
+
+def _landscape_rows(results: Results, landscape: Landscape) -> list[Row]:
+    """Return a landscape's rows; none where no selector scores operations."""
+    rows: list[Row] = []
+    for group in results.groups:
+        rows += _iteration_rows(landscape, group)
+    if not rows:
+        return []
+    rows += _oracle_rows(landscape)
+    rows += _control_rows(landscape)
+    title = results.title(landscape)
+    fields = landscape_fields(landscape)
     return [
-        _iteration_row(
-            group.name,
-            place,
-            len(records),
-            {oracle: own[place] for oracle, own in found.items()},
-        )
-        for place in range(len(found["best-acc"]))
+        Row({**fields, **row.full}, {"Landscape": title, **row.shown}) for row in rows
     ]
+
+
+def _iteration_rows(landscape: Landscape, group: Group) -> list[Row]:
+    """Return a row for every iteration of one selector."""
+    records = group.judged(landscape).records
+    with_best = iterations(records, landscape.oracle_best)
+    with_mean = iterations(records, landscape.oracle_mean)
+    rows = []
+    for place, (best, mean) in enumerate(zip(with_best, with_mean, strict=True)):
+        by_oracle = {BEST_ACCURACY: best, MEAN_ACCURACY: mean}
+        rows.append(_iteration_row(group.name, place, len(records), by_oracle))
+    return rows
 
 
 def _iteration_row(
-    name: str, place: int, seeds: int, of: Mapping[str, Iteration]
+    selector: str, place: int, seeds: int, by_oracle: Mapping[str, Iteration]
 ) -> Row:
-    edges = of["best-acc"].edges
+    """Return the row of one iteration, with both oracles."""
+    edges = by_oracle[BEST_ACCURACY].edges
     full: dict[str, object] = {
-        "selector": name,
+        "selector": selector,
         "iteration": place,
         "edges": edges,
         "seeds": seeds,
     }
     shown = {
-        "Selector": name,
+        "Selector": selector,
         "Iteration": f"{place}",
         "Edges": f"{edges}",
         "Seeds": f"{seeds}",
     }
     notes = []
-    for oracle, found in of.items():
-        own = found.correlation
-        for kind, label, interval, by_edge in (
-            ("tau", "τ-b", own.tau, found.taus),
-            ("rho", "ρ", own.rho, found.rhos),
-        ):
-            key = f"{kind}_vs_{oracle}"
-            full |= {
-                key: interval.mean,
-                f"{key}_low": interval.low,
-                f"{key}_high": interval.high,
-            }
-            full |= {
-                f"{key}:{cell}.{edge}": value for (cell, edge), value in by_edge.items()
-            }
-            spread = (
-                ""
-                if interval.low is None
-                else f" [{interval.low:.3f}, {interval.high:.3f}]"
-            )
-            shown[f"{label} {oracle} ↑"] = (
-                NONE if interval.mean is None else f"{interval.mean:.3f}{spread}"
-            )
-        if own.undefined:
-            notes.append(f"{oracle}: {own.left_out}")
-    full["note"] = shown["Note"] = "; ".join(notes)
+    for oracle, iteration in by_oracle.items():
+        correlation = iteration.correlation
+        full |= _numbers(TAU, oracle, correlation.tau, iteration.taus)
+        full |= _numbers(RHO, oracle, correlation.rho, iteration.rhos)
+        shown[TAU.header(oracle)] = _with_interval(correlation.tau)
+        shown[RHO.header(oracle)] = _with_interval(correlation.rho)
+        if correlation.undefined:
+            notes.append(f"{oracle}: {correlation.left_out}")
+    note = "; ".join(notes)
+    full["note"] = note
+    shown["Note"] = note
     return Row(full, shown)
 
 
+def _numbers(
+    measure: RankCorrelation,
+    oracle: str,
+    interval: Interval,
+    by_edge: Mapping[Edge, float],
+) -> dict[str, object]:
+    """Return a measure with an oracle as columns: mean, interval, every edge."""
+    name = measure.column(oracle)
+    numbers: dict[str, object] = {
+        name: interval.mean,
+        f"{name}_low": interval.low,
+        f"{name}_high": interval.high,
+    }
+    for edge, value in by_edge.items():
+        numbers[measure.edge_column(oracle, edge)] = value
+    return numbers
+
+
+def _with_interval(interval: Interval) -> str:
+    mean = coefficient_in_words(interval.mean)
+    if interval.mean is None or interval.low is None:
+        return mean
+    return f"{mean} [{interval.low:.3f}, {interval.high:.3f}]"
+
+
 def _oracle_rows(landscape: Landscape) -> list[Row]:
-    """The oracles as scorers: what one of them says of the other."""
-    known = oracles_of(landscape)
+    """Return the oracles as scorers: how each agrees with both."""
+    oracles = oracles_of(landscape)
     rows = []
-    for name, values in known.items():
-        scores = [_score(*place, value) for place, value in values.items()]
-        own = _row(
-            ScorerFacts(
-                name=name, scale=Scale(name=name, better="higher"), scores=scores
-            ),
-            known,
-        )
-        shown = {
-            "Selector": f"{name} (oracle)",
-            "Iteration": NONE,
-            "Seeds": NONE,
-            "Note": "",
-        }
-        rows.append(Row({**own.full, "selector": name}, {**own.shown, **shown}))
+    for name, oracle in oracles.items():
+        scores = [as_score(operation, value) for operation, value in oracle.items()]
+        row = _scorer_row(as_scorer(name, scores), oracles)
+        full = {**row.full, "selector": name}
+        rows.append(Row(full, row.shown | _without_supernet(f"{name} (oracle)")))
     return rows
 
 
 def _control_rows(landscape: Landscape) -> list[Row]:
+    """Return the rows of the scores that need no supernet."""
     oracles = oracles_of(landscape)
     rows = []
-    for scorer in controls_of(landscape):
-        row = _row(scorer, oracles)
-        note = order_in_words(landscape) if scorer.name == _CONSTANT else ""
-        shown = {
-            "Selector": f"{scorer.name} (control)",
-            "Iteration": NONE,
-            "Seeds": NONE,
-            "Note": note,
-        }
-        full = {"selector": f"{scorer.name} (control)", "note": row.full["undefined"]}
-        rows.append(Row({**row.full, **full}, {**row.shown, **shown}))
+    for control in controls_of(landscape):
+        row = _scorer_row(control, oracles)
+        name = f"{control.name} (control)"
+        note = order_in_words(landscape) if control.name == CONSTANT_ORDER else ""
+        full = {**row.full, "selector": name, "note": row.full["undefined"]}
+        rows.append(Row(full, row.shown | _without_supernet(name, note)))
     return rows
 
 
-def _row(scorer: ScorerFacts, oracles: Mapping[str, Oracle]) -> Row:
+def _without_supernet(name: str, note: str = "") -> dict[str, str]:
+    """Return what a row shows of a scorer that no run of the study is."""
+    return {"Selector": name, "Iteration": NONE, "Seeds": NONE, "Note": note}
+
+
+# Rows of scorers
+
+
+def _scorer_row(scorer: ScorerFacts, oracles: Mapping[str, Oracle]) -> Row:
+    """Return a scorer's rank correlations with each oracle.
+
+    Raises UserError if an oracle does not know an operation that is scored.
+    """
+    arrow = "↑" if scorer.scale.better == "higher" else "↓"
     full: dict[str, object] = {"scorer": scorer.name, "better": scorer.scale.better}
-    shown = {
-        "Scorer": f"{scorer.name} {'↑' if scorer.scale.better == 'higher' else '↓'}"
-    }
+    shown = {"Scorer": f"{scorer.name} {arrow}"}
     undefined: list[str] = []
-    for oracle, values in oracles.items():
+    for name, oracle in oracles.items():
         try:
-            found = edge_coefficients(scorer.scores, scorer.scale.better, values)
+            coefficients = edge_coefficients(scorer.scores, scorer.scale.better, oracle)
         except KeyError as error:
             cell, edge, choice = error.args[0]
             raise UserError(
-                f"oracle {oracle} has no value for operation {choice} on edge {edge} of cell type {cell}, "
+                f"oracle {name} has no value for operation {choice} on edge {edge} of cell type {cell}, "
                 f"which {scorer.name} scores"
             ) from error
-        full["edges"], shown["Edges"] = len(found), f"{len(found)}"
-        for (cell, edge), own in found.items():
-            full[f"tau_vs_{oracle}:{cell}.{edge}"] = own.tau
-            full[f"rho_vs_{oracle}:{cell}.{edge}"] = own.rho
-            if own.reason:
-                undefined.append(f"edge {cell}.{edge}, {oracle}: {own.reason}")
-        for kind, name in (("tau", "τ-b"), ("rho", "ρ")):
-            known = [
-                value
-                for own in found.values()
-                if (value := getattr(own, kind)) is not None
-            ]
-            mean = float(np.mean(known)) if known else None
-            full[f"{kind}_vs_{oracle}"] = mean
-            shown[f"{name} {oracle} ↑"] = NONE if mean is None else f"{mean:.3f}"
+        full["edges"] = len(coefficients)
+        shown["Edges"] = f"{len(coefficients)}"
+        for place, coefficient in coefficients.items():
+            for measure in MEASURES:
+                column = measure.edge_column(name, place)
+                full[column] = measure.value(coefficient)
+            if coefficient.reason:
+                cell, edge = place
+                undefined.append(f"edge {cell}.{edge}, {name}: {coefficient.reason}")
+        for measure in MEASURES:
+            mean = measure.mean(coefficients)
+            full[measure.column(name)] = mean
+            shown[measure.header(name)] = coefficient_in_words(mean)
     full["undefined"] = "; ".join(undefined)
     return Row(full, shown)

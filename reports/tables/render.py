@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from io import StringIO
+from typing import NamedTuple
 
 import pandas as pd
 
 from archselect.nasbench_adapters.foreign_text import shorten, spreadsheet_cell
 from archselect.reports.escaping import html, latex, markdown
-from archselect.reports.tables.table import BEST, HEADINGS, LEVEL_WITH_IT, Table
+from archselect.reports.tables.table import BEST, NOT_WORSE, Table
 
-_MARKDOWN_MARKS = {"": "{}", BEST: "**{}**", LEVEL_WITH_IT: "*{}*"}
-_LATEX_MARKS = {"": "{}", BEST: r"\textbf{{{}}}", LEVEL_WITH_IT: r"\underline{{{}}}"}
+_MARKDOWN_MARKS = {"": "{}", BEST: "**{}**", NOT_WORSE: "*{}*"}
+_LATEX_MARKS = {"": "{}", BEST: r"\textbf{{{}}}", NOT_WORSE: r"\underline{{{}}}"}
 
 WIDE = 12
-"""Columns that fit on paper; of more than these, only the most telling ones are
-printed.
+"""Columns that fit on paper.
+
+Of a table with more of these only the most telling ones are printed.
 """
 _SPECIAL = re.compile(r'[",\r\n]')
 """What may put a field of a CSV file into quotes."""
@@ -30,100 +32,129 @@ SHORT = 28
 _PAPER_WIDTH = r"\ifdim\width>\textwidth\textwidth\else\width\fi"
 
 
-def to_csv(table: Table) -> str:
-    """The numbers in full; an undefined one is an empty field.
+class _Cell(NamedTuple):
+    """The text of a cell, and its mark if it has one."""
 
-    The text of DataFrame.to_csv, in a tenth of its time.
-    """
+    text: str
+    mark: str
+
+
+# CSV
+
+
+def to_csv(table: Table) -> str:
+    """Return the numbers in full; an undefined one is an empty field."""
     return csv_text(table.frame)
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    """A frame as :func:`to_csv` writes a table's."""
+    """Return a frame as :func:`to_csv` returns a table's.
+
+    It is the text of DataFrame.to_csv, in a tenth of its time.
+    """
     columns = [_fields([name, *_values(column)]) for name, column in frame.items()]
     if len(columns) < 2:  # an empty field by itself would be an empty line
-        return (
-            frame.rename(columns=_cell)
-            .map(_cell)
-            .to_csv(index=False, lineterminator="\n")
-        )
+        safe = frame.rename(columns=_safe_value).map(_safe_value)
+        return safe.to_csv(index=False, lineterminator="\n")
     return "".join(f"{','.join(row)}\n" for row in zip(*columns, strict=True))
 
 
 def _values(column: pd.Series) -> list[object]:
-    missing = column.isna()
+    """Return the values of a column, empty texts where there is none."""
     values: list[object] = column.tolist()
-    if missing.any():
-        return [
-            "" if gone else value
-            for value, gone in zip(values, missing.tolist(), strict=True)
-        ]
-    return values
+    missing = column.isna()
+    if not missing.any():
+        return values
+    return [
+        "" if is_missing else value
+        for value, is_missing in zip(values, missing.tolist(), strict=True)
+    ]
 
 
 def _fields(values: list[object]) -> list[str]:
-    """Texts, in quotes where they must be, of which spreadsheets take none for a formula."""
-    texts = [str(_cell(value)) for value in values]
+    """Return values as texts, in quotes where they must be.
+
+    Spreadsheets take none of them for a formula.
+    """
+    texts = [str(_safe_value(value)) for value in values]
     if not _SPECIAL.search("".join(texts)):
         return texts
-    fields = {
-        text: _field(text) if _SPECIAL.search(text) else text for text in set(texts)
-    }
+    fields = {}
+    for text in set(texts):
+        fields[text] = _quoted(text) if _SPECIAL.search(text) else text
     return [fields[text] for text in texts]
 
 
-def _cell(value: object) -> object:
+def _safe_value(value: object) -> object:
+    """Return a value that spreadsheets do not take for a formula."""
     return spreadsheet_cell(value) if isinstance(value, str) else value
 
 
-def _field(text: str) -> str:
+def _quoted(text: str) -> str:
+    """Return a text as the csv module writes it."""
     file = StringIO()
     csv.writer(file, lineterminator="\n").writerow([text, ""])
     return file.getvalue().removesuffix(",\n")
 
 
+# Markdown
+
+
 def to_markdown(table: Table) -> str:
-    """The table's answer, a GitHub table with aligned columns, then caption and notes."""
+    """Return the answer, a GitHub table with aligned columns, caption and notes."""
     columns = list(table.shown.columns)
     headers = [markdown(header) for header in columns]
-    rows = [
-        [_MARKDOWN_MARKS[mark].format(markdown(text)) for text, mark in row]
-        for row in _cells(table, columns)
-    ]
-    widths = [
-        max(3, *(len(row[i]) for row in (headers, *rows))) for i in range(len(headers))
-    ]
-    right = [column in table.numeric for column in columns]
-    rule = [
-        "-" * (width - 1) + ":" if r else "-" * width
-        for width, r in zip(widths, right, strict=True)
-    ]
-
-    def line(cells: list[str]) -> str:
-        padded = (
-            c.rjust(w) if r else c.ljust(w)
-            for c, w, r in zip(cells, widths, right, strict=True)
-        )
-        return f"| {' | '.join(padded)} |"
-
-    lines = [f"## {markdown(table.title)}", "", markdown(table.answer), ""]
-    lines += [
-        line(headers),
-        f"| {' | '.join(rule)} |",
-        *map(line, rows),
+    rows = [_markdown_cells(row) for row in _rows(table, columns)]
+    is_numeric = [column in table.numeric for column in columns]
+    widths = []
+    for place, header in enumerate(headers):
+        cells = [row[place] for row in rows]
+        widths.append(max(3, len(header), *map(len, cells)))
+    lines = [
+        f"## {markdown(table.title)}",
+        "",
+        markdown(table.answer),
+        "",
+        _markdown_line(headers, widths, is_numeric),
+        _markdown_rule(widths, is_numeric),
+        *(_markdown_line(row, widths, is_numeric) for row in rows),
         "",
         markdown(table.caption),
     ]
     if table.notes:
-        lines += ["", *(f"* {markdown(note)}" for note in table.notes)]
+        lines.append("")
+        lines += [f"* {markdown(note)}" for note in table.notes]
     return "\n".join(lines) + "\n"
 
 
-def to_latex(table: Table) -> str:
-    """The table's most telling columns in a `table*` float, by booktabs, and caption and notes below it.
+def _markdown_cells(row: list[_Cell]) -> list[str]:
+    return [_MARKDOWN_MARKS[cell.mark].format(markdown(cell.text)) for cell in row]
 
-    Needs the packages that its first line names. A table wider than the text is made
-    smaller.
+
+def _markdown_line(cells: list[str], widths: list[int], is_numeric: list[bool]) -> str:
+    """Return a line of a table, its numbers set flush right."""
+    padded = []
+    for cell, width, right in zip(cells, widths, is_numeric, strict=True):
+        padded.append(cell.rjust(width) if right else cell.ljust(width))
+    return f"| {' | '.join(padded)} |"
+
+
+def _markdown_rule(widths: list[int], is_numeric: list[bool]) -> str:
+    """Return the line below the headers."""
+    rules = []
+    for width, right in zip(widths, is_numeric, strict=True):
+        rules.append("-" * (width - 1) + ":" if right else "-" * width)
+    return f"| {' | '.join(rules)} |"
+
+
+# LaTeX
+
+
+def to_latex(table: Table) -> str:
+    """Return the most telling columns in a `table*` float, with caption and notes.
+
+    It is set by booktabs and needs the packages that its first line names. A table
+    wider than the text is made smaller.
     """
     table = table.narrow()
     columns = _columns(table)
@@ -139,22 +170,7 @@ def to_latex(table: Table) -> str:
         r"\toprule",
         " & ".join(map(_latex_cell, columns)) + r" \\",
         r"\midrule",
-    ]
-    before = ""
-    for group, row in zip(_groups(table), _cells(table, columns), strict=True):
-        if group != before:
-            lines += [] if not before else [r"\addlinespace"]
-            lines.append(
-                rf"\multicolumn{{{len(columns)}}}{{@{{}}l}}{{\emph{{{_latex_cell(group)}}}}} \\"
-            )
-            before = group
-        lines.append(
-            " & ".join(
-                _LATEX_MARKS[mark].format(_latex_cell(text)) for text, mark in row
-            )
-            + r" \\"
-        )
-    lines += [
+        *_latex_rows(table, columns),
         r"\bottomrule",
         r"\end{tabular}}",
         r"\par\smallskip",
@@ -166,74 +182,107 @@ def to_latex(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _latex_rows(table: Table, columns: Sequence[str]) -> list[str]:
+    """Return the lines of all rows, with a heading over each group of them."""
+    lines: list[str] = []
+    before = ""
+    for heading, row in zip(_headings(table), _rows(table, columns), strict=True):
+        if heading != before:
+            if before:
+                lines.append(r"\addlinespace")
+            text = rf"\emph{{{_latex_cell(heading)}}}"
+            lines.append(rf"\multicolumn{{{len(columns)}}}{{@{{}}l}}{{{text}}} \\")
+            before = heading
+        cells = [_LATEX_MARKS[cell.mark].format(_latex_cell(cell.text)) for cell in row]
+        lines.append(" & ".join(cells) + r" \\")
+    return lines
+
+
 def _latex_cell(text: str) -> str:
-    """A cell, of which LaTeX's longest length holds a row."""
+    """Return a cell of which LaTeX's longest length holds a row."""
     return latex(shorten(text, LONGEST_CELL))
 
 
+# HTML
+
+
 def to_html(table: Table) -> str:
-    """A `<table>` with its caption left to the page; rows that share a value of :data:`HEADINGS` stand under it."""
+    """Return a `<table>`; its caption is left to the page.
+
+    Rows that share a value of the heading stand under it.
+    """
     columns = _columns(table)
-    more = (
-        [column for column in columns if column not in table.brief]
-        if len(columns) > WIDE
-        else []
-    )
-    kinds = {
-        column: f"{_kind(table, column)}{' more' * (column in more)}".strip()
-        for column in columns
-    }
-    head = "".join(
-        f'<th scope="col"{_class(kinds[column])} aria-sort="none">{html(column)}</th>'
-        for column in columns
-    )
-    lines = ["<table>", f"<thead><tr>{head}</tr></thead>", "<tbody>"]
-    before = ""
-    for group, row in zip(_groups(table), _cells(table, columns), strict=True):
-        if group != before:
-            before = group
-            lines += [] if lines[-1] == "<tbody>" else ["</tbody><tbody>"]
-            heading = (
-                f'<th scope="rowgroup" colspan="{len(columns)}">{html(group)}</th>'
-            )
-            lines.append(f'<tr class="part">{heading}</tr>')
-        cells = zip(columns, row, strict=True)
-        made = (
-            f"<td{_class(kinds[column], mark)}>{html(text)}</td>"
-            for column, (text, mark) in cells
+    classes = {column: _html_class(table, column, len(columns)) for column in columns}
+    headers = []
+    for column in columns:
+        attribute = _class_attribute(classes[column])
+        headers.append(
+            f'<th scope="col"{attribute} aria-sort="none">{html(column)}</th>'
         )
-        lines.append(f"<tr>{''.join(made)}</tr>")
+    lines = [
+        "<table>",
+        f"<thead><tr>{''.join(headers)}</tr></thead>",
+        "<tbody>",
+    ]
+    before = ""
+    for heading, row in zip(_headings(table), _rows(table, columns), strict=True):
+        if heading != before:
+            if lines[-1] != "<tbody>":
+                lines.append("</tbody><tbody>")
+            cell = f'<th scope="rowgroup" colspan="{len(columns)}">{html(heading)}</th>'
+            lines.append(f'<tr class="part">{cell}</tr>')
+            before = heading
+        cells = []
+        for column, (text, mark) in zip(columns, row, strict=True):
+            attribute = _class_attribute(classes[column], mark)
+            cells.append(f"<td{attribute}>{html(text)}</td>")
+        lines.append(f"<tr>{''.join(cells)}</tr>")
     lines += ["</tbody>", "</table>"]
     return "\n".join(lines)
 
 
-def _columns(table: Table) -> list[str]:
-    """The columns under headings of groups, without an empty one of notes."""
-    columns = [column for column in table.shown.columns if column not in HEADINGS]
-    return [
-        column for column in columns if column != "Note" or any(table.shown["Note"])
-    ]
+def _html_class(table: Table, column: str, columns: int) -> str:
+    """Return the classes of a column's cells.
 
-
-def _groups(table: Table) -> list[str]:
-    """Row by row the heading that it stands under, or nothing."""
-    found = [column for column in HEADINGS if column in table.shown.columns]
-    return list(table.shown[found[0]]) if found else [""] * len(table.shown)
-
-
-def _cells(table: Table, columns: Sequence[str]) -> Iterator[list[tuple[str, str]]]:
-    """Row by row the text and mark of every cell."""
-    for row, marks in zip(table.shown.to_dict("records"), table.marks, strict=True):
-        yield [(row[column], marks.get(column, "")) for column in columns]
-
-
-def _class(*names: str) -> str:
-    """An HTML attribute of these classes, of which some may be empty."""
-    return f' class="{said}"' if (said := " ".join(filter(None, names))) else ""
-
-
-def _kind(table: Table, column: str) -> str:
-    """The class of a column's cells: numbers are set flush right, short texts are not broken."""
+    Numbers are set flush right, short texts are not broken, and of a wide table the
+    less telling columns are not printed.
+    """
+    classes = []
     if column in table.numeric:
-        return "number"
-    return "short" if table.shown[column].str.len().max() <= SHORT else ""
+        classes.append("number")
+    elif table.shown[column].str.len().max() <= SHORT:
+        classes.append("short")
+    if columns > WIDE and column not in table.brief:
+        classes.append("more")
+    return " ".join(classes)
+
+
+def _class_attribute(*classes: str) -> str:
+    """Return an HTML attribute of these classes, of which some may be empty."""
+    text = " ".join(filter(None, classes))
+    return f' class="{text}"' if text else ""
+
+
+# All forms
+
+
+def _columns(table: Table) -> list[str]:
+    """Return the columns under the headings, without optional ones that are empty."""
+    empty = [column for column in table.optional if not any(table.shown[column])]
+    left_out = {table.heading, *empty}
+    return [column for column in table.shown.columns if column not in left_out]
+
+
+def _headings(table: Table) -> list[str]:
+    """Return, row by row, the heading that it stands under; empty texts if none."""
+    if not table.heading:
+        return [""] * len(table.shown)
+    return list(table.shown[table.heading])
+
+
+def _rows(table: Table, columns: Sequence[str]) -> list[list[_Cell]]:
+    """Return the cells of every row."""
+    rows = []
+    for row, marks in zip(table.shown.to_dict("records"), table.marks, strict=True):
+        rows.append([_Cell(row[column], marks.get(column, "")) for column in columns])
+    return rows

@@ -1,16 +1,15 @@
-"""The reproduction table: what papers print, what was measured here, and whether the two are shown to differ.
+"""The reproduction table: what papers print, and what was measured here.
 
-Like is held against like: the same reduction, split and horizon or final training, the
-same search protocol, the same oracle, measured and not predicted. The margin of a
-difference is what :mod:`archselect.reports.statistics.agreement` has for that kind of
-number. A row whose verdict could not have been another says so.
+Like is compared with like: the same reduction, split and horizon or final training, the
+same search protocol, the same oracle, measured and not predicted. A row whose verdict
+could not have been another says so.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from archselect.reports.published.numbers import Published, find
 from archselect.reports.published.search_protocols import differences, other_images
@@ -18,21 +17,32 @@ from archselect.reports.results.measured import (
     CORRELATION,
     TIMES,
     Incomparable,
-    Ours,
     measured,
     times,
 )
 from archselect.reports.results.results import Group, Results
-from archselect.reports.statistics import agreement
-from archselect.reports.statistics.agreement import SKEWED_RUNS, Margin, all_equal
-from archselect.reports.statistics.intervals import LEVEL, Interval, best_of, student
-from archselect.reports.tables.table import NONE, Row, Table, make_table
-
-NOT_SHOWN = "not shown to differ"
-DIFFERS = "differs"
-NO_TEST = "no test"
-NO_INTERVAL = "no interval"
-NOT_COMPARABLE = "not comparable"
+from archselect.reports.statistics.agreement import SKEWED_RUNS
+from archselect.reports.statistics.intervals import LEVEL, Interval, student
+from archselect.reports.tables.published_verdicts import (
+    DIFFERS,
+    NO_INTERVAL,
+    NO_NUMBER,
+    NO_TEST,
+    NOT_COMPARABLE,
+    NOT_SHOWN,
+    Judgement,
+    Summary,
+    judge_published,
+    summarise,
+)
+from archselect.reports.tables.table import (
+    NONE,
+    Row,
+    Table,
+    TableColumn,
+    frame_columns,
+    make_table,
+)
 
 MOST_SETTINGS = 3
 """Settings of another protocol that the shown table names; the CSV has all."""
@@ -51,92 +61,51 @@ _UNITS = {
     "search_minutes": "search, minutes",
     "seconds": "search, seconds",
 }
-_PUBLISHED = ("paper", "table", "space", "dataset", "method", "metric")
+_PUBLISHED_FIELDS = ("paper", "table", "space", "dataset", "method", "metric")
+"""Fields of a published number that are columns of the same names."""
 _COLUMNS = (
-    *_PUBLISHED,
-    *(
-        "published",
+    *frame_columns(*_PUBLISHED_FIELDS),
+    TableColumn(header="Published in", text=True, brief=True, heading=True),
+    TableColumn(header="Method", text=True, brief=True),
+    TableColumn(header="Selector", text=True),
+    TableColumn(header="Metric", text=True, brief=True),
+    TableColumn("published", "Published", text=True, brief=True),
+    *frame_columns(
         "published_std",
         "published_reduction",
         "published_runs",
         "published_source",
         "published_note",
-    ),
-    *("search_protocol", "oracle"),
-    *(
+        "search_protocol",
+        "oracle",
         "selector",
-        "measured",
-        "measured_low",
-        "measured_high",
-        "runs",
-        "measured_reduction",
     ),
-    *(
-        "difference",
-        "difference_low",
-        "difference_high",
-        "compared_by",
-        "differs_below",
-        "differs_above",
-    ),
-    *("verdict", "reason", "images"),
-)
-_SHOWN = (
-    *(
-        "Published in",
-        "Method",
-        "Selector",
-        "Metric",
-        "Published",
-        "Measured",
-        "Difference",
-        "By",
-    ),
-    *("Would differ", "Verdict"),
+    TableColumn("measured", "Measured", text=True),
+    *frame_columns("measured_low", "measured_high", "runs", "measured_reduction"),
+    TableColumn("difference", "Difference", brief=True),
+    *frame_columns("difference_low", "difference_high"),
+    TableColumn("compared_by", "By", text=True),
+    TableColumn(header="Would differ", text=True, brief=True),
+    *frame_columns("differs_below", "differs_above"),
+    TableColumn("verdict", "Verdict", text=True, brief=True),
+    *frame_columns("reason", "images"),
 )
 _CAPTION = (
-    "Published numbers beside ours. Brackets: {level:.0f} % intervals. Difference: ours less the published number. "
-    "Verdict: '{differs}' if the interval of the difference excludes 0, rounding of the printed number allowed for; "
-    "'{not_shown}' if it does not, which is no proof of agreement; '{no_interval}' where our values show no scatter. "
-    "Would differ: which of the values that are possible would have been called '{differs}', with the scatter that our "
-    "runs have; '{no_test}' if none would. By: what the interval is made of. A published mean is held against our mean "
+    f"Published numbers beside ours. Brackets: {100 * LEVEL:.0f} % intervals. "
+    "Difference: ours less the published number. "
+    f"Verdict: '{DIFFERS}' if the interval of the difference excludes 0, rounding of the printed number allowed for; "
+    f"'{NOT_SHOWN}' if it does not, which is no proof of agreement; '{NO_INTERVAL}' where our values show no scatter. "
+    f"Would differ: which of the values that are possible would have been called '{DIFFERS}', "
+    f"with the scatter that our runs have; '{NO_TEST}' if none would. "
+    "By: what the interval is made of. A published mean is held against our mean "
     "by both standard errors (Welch's t; a supernet's selections are one value), or by ours alone where the published "
     "one is not known or the number is exact; a published run or best of n against the scatter of our runs (for one "
-    "more run or best of n; such an interval holds 95 % where runs scatter normally, and {skewed:.0f} % for some parts "
+    "more run or best of n; such an interval holds 95 % where runs scatter normally, "
+    f"and {100 * SKEWED_RUNS:.0f} % for some parts "
     "of NAS-Bench-201's skewed cells); the mean of a whole table against means of as many random cells. "
-    "'{not_comparable}', with the reason, where reduction, split, horizon, training, search protocol, oracle or device "
-    "differ: then ours is shown, and not judged."
+    f"'{NOT_COMPARABLE}', with the reason, where reduction, split, horizon, training, search protocol, oracle "
+    "or device differ: then ours is shown, and not judged."
 )
-_NOTHING = Interval(None, None, None)
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A verdict and what it rests on.
-
-    Attributes:
-        verdict, reason: the verdict, and what more has to be said.
-        difference: ours less the published number, with its interval.
-        basis: what the interval is made of, in words.
-        differs_below, differs_above: below and above which value ours would have been
-            called "differs"; None where no such value is possible.
-    """
-
-    verdict: str
-    reason: str = ""
-    difference: Interval = _NOTHING
-    basis: str = ""
-    differs_below: float | None = None
-    differs_above: float | None = None
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Ours as the published number is: value with its interval, of how many runs, and how reduced, in words."""
-
-    interval: Interval
-    runs: int
-    reduction: str
 
 
 def reproduction_table(results: Results) -> Table:
@@ -147,232 +116,115 @@ def reproduction_table(results: Results) -> Table:
     rows = []
     for entry in results.info.reproduces:
         for group in results.groups:
-            if group.label == entry.selector and group.records:
-                of_space = [
-                    row
-                    for row in find(entry)
-                    if group.inputs.space == (entry.space or row.space)
-                ]
-                rows += [
-                    _row(results, row, group)
-                    for row in _of_its_data(results, of_space, group)
-                ]
+            if group.label != entry.selector or not group.records:
+                continue
+            space = group.inputs.space
+            published = [
+                number
+                for number in find(entry)
+                if space == (entry.space or number.space)
+            ]
+            for number in _on_its_data(results, published, group):
+                rows.append(_row(number, group, _reproduce(results, number, group)))
     return make_table(
         "reproduction",
         "Published and measured",
         rows,
         answer=_answer(rows),
-        columns=(_COLUMNS, _SHOWN),
-        text=(
-            "Published in",
-            "Method",
-            "Metric",
-            "Selector",
-            "Published",
-            "Measured",
-            "By",
-            "Would differ",
-            "Verdict",
-        ),
-        brief=(
-            "Method",
-            "Metric",
-            "Published",
-            "Measured",
-            "Difference",
-            "Would differ",
-            "Verdict",
-        ),
-        caption=_CAPTION.format(
-            level=100 * LEVEL,
-            skewed=100 * SKEWED_RUNS,
-            differs=DIFFERS,
-            not_shown=NOT_SHOWN,
-            no_test=NO_TEST,
-            no_interval=NO_INTERVAL,
-            not_comparable=NOT_COMPARABLE,
-        ),
+        columns=_COLUMNS,
+        caption=_CAPTION,
         notes=_notes(results, rows),
     )
 
 
-def judge(row: Published, ours: Ours) -> Judgement:
-    """Return the verdict on our values beside a published number of their kind.
-
-    Raises Incomparable.
-    """
-    value = summarise(row, ours).interval.mean
-    assert value is not None
-    difference = value - row.value
-    margin = _margin(row, ours, value).widened(
-        row.rounding + 1e-9 * max(1.0, abs(row.value))
-    )
-    if margin.below is None or margin.above is None:
-        same = all_equal(ours.values) and abs(difference) <= row.rounding + 1e-9
-        reason = f"{margin.basis}; the published number is {'the same' if same else 'another'}"
-        return Judgement(NO_INTERVAL, reason, Interval(difference, None, None))
-    judgement = Judgement(
-        verdict=NOT_SHOWN if -margin.below <= difference <= margin.above else DIFFERS,
-        difference=Interval(
-            difference, difference - margin.above, difference + margin.below
-        ),
-        basis=margin.basis,
-        differs_below=low if (low := row.value - margin.below) > ours.lowest else None,
-        differs_above=high
-        if (high := row.value + margin.above) < ours.highest
-        else None,
-    )
-    if judgement.differs_below is None and judgement.differs_above is None:
-        return replace(
-            judgement,
-            verdict=NO_TEST,
-            reason="no possible value would have been called different",
-        )
-    return judgement
-
-
-def summarise(row: Published, ours: Ours) -> Summary:
-    """Return our values reduced as the published number is.
-
-    Raises Incomparable if they cannot be.
-    """
-    runs = len(ours.values)
-    if row.reduction == "best":
-        return _best(row, ours)
-    if row.reduction in ("mean", "single", "exact"):
-        supernets = len(ours.independent)
-        source = f" from {supernets} supernets" if supernets < runs else ""
-        return Summary(
-            student(ours.independent, (ours.lowest, ours.highest)),
-            runs,
-            f"mean of {runs}{source}",
-        )
-    raise Incomparable("the paper does not say what it is the mean or best of")
-
-
-def _best(row: Published, ours: Ours) -> Summary:
-    """Our expected best of as many runs as the published number is of.
-
-    Raises Incomparable.
-    """
-    runs = len(ours.values)
-    if row.metric == "params_millions":
-        raise Incomparable("it is of the published best run alone")
-    if row.runs is None:
-        raise Incomparable("it is not said of how many runs it is the best")
-    if runs < row.runs:
-        raise Incomparable(f"the best of {row.runs} runs, and here are {runs}")
-    sign = 1.0 if ours.higher else -1.0
-    expected = best_of([sign * value for value in ours.values], row.runs)
-    words = f"best of {row.runs}" + (f", expected of {runs}" if runs > row.runs else "")
-    return Summary(Interval(sign * expected, None, None), runs, words)
-
-
-def _margin(row: Published, ours: Ours, value: float) -> Margin:
-    """The margin of a difference from that kind of published number."""
-    independent = ours.independent
-    if row.reduction == "best":
-        assert row.runs is not None
-        return agreement.best_and_runs(
-            ours.values, len(independent), row.runs, value, ours.higher
-        )
-    if row.reduction == "exact":
-        landscape = ours.landscape
-        if landscape is not None and _is_its_mean(row, landscape.mean, landscape.std):
-            return agreement.mean_of_cells(landscape.quantiles, len(independent))
-        return agreement.mean_alone(independent, agreement.PUBLISHED_EXACT)
-    if row.runs == 1:
-        return agreement.run_and_runs(ours.values, len(independent))
-    if row.reduction == "single":
-        return agreement.sample_and_sample(independent, row.independent)
-    return agreement.mean_and_mean(independent, row.std, row.runs)
-
-
-def _is_its_mean(row: Published, mean: float | None, std: float | None) -> bool:
-    """Whether the published number is the mean of this very table, and its spread that of the table's cells."""
-    if mean is None or std is None or row.std is None:
-        return False
-    return abs(mean - row.value) <= row.rounding and abs(std - row.std) <= row.rounding
-
-
-def _notes(results: Results, rows: Sequence[Row]) -> list[str]:
-    """What holds for several rows: how the study differs, its status, its images, what is known of the numbers."""
-    info = results.info
-    notes = []
-    if info.variant_of:
-        notes.append(
-            f"This study is a variant of {info.variant_of}. Settings that differ ({len(info.differences)}): "
-            f"{'; '.join(info.differences)}."
-        )
-    notes += results.status()
-    images = dict.fromkeys(
-        str(row.full["images"]) for row in rows if row.full["images"]
-    )
-    notes += [
-        f"Ours searched on {of}, where the published search had the whole data set."
-        for of in images
-    ]
-    known = {
-        (row.full["table"], row.full["method"]): row.full["published_note"]
-        for row in rows
-    }
-    return notes + [
-        f"{table}, {method}: {note}." for (table, method), note in known.items() if note
-    ]
-
-
-def _answer(rows: list[Row]) -> str:
-    """How many published numbers there are of each verdict."""
-    counts = Counter(str(row.full["verdict"]) for row in rows)
-    compared = len(rows) - counts[NOT_COMPARABLE]
-    if not compared:
-        which = (
-            "The published number cannot"
-            if len(rows) == 1
-            else f"None of the {len(rows)} published numbers can"
-        )
-        return (
-            f"{which} be held against ours."
-            if rows
-            else "No published number is known of what was run."
-        )
-    verdicts = ", ".join(
-        f"{counts[verdict]} {words}"
-        for verdict, words in _IN_WORDS.items()
-        if counts[verdict]
-    )
-    rest = (
-        f"; {len(rows) - compared} more cannot be compared"
-        if compared < len(rows)
-        else ""
-    )
-    return f"Of {compared} published numbers that can be held against ours: {verdicts}{rest}."
-
-
-def _of_its_data(
-    results: Results, rows: list[Published], group: Group
+def _on_its_data(
+    results: Results, published: list[Published], group: Group
 ) -> list[Published]:
-    """Those on data sets on which the group was judged; all, with the reason in the table, if there is none."""
+    """Return the numbers on data sets on which the group has accuracies.
+
+    All of them if there is none: then the table says why they cannot be compared.
+    """
     datasets = {
         landscape.dataset for landscape in results.landscapes if group.known(landscape)
     }
-    return [row for row in rows if row.dataset in datasets] or rows
+    return [number for number in published if number.dataset in datasets] or published
 
 
-def _row(results: Results, row: Published, group: Group) -> Row:
-    held = _held(results, row, group)
-    summary, judgement = held.summary, held.judgement
-    interval = summary.interval if summary else _NOTHING
+# One published number beside ours
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A published number beside ours.
+
+    Attributes:
+        summary: ours as the published number is; None where there is no such thing.
+        judgement: the verdict.
+        settings: in which the searches were not made alike, in words.
+        images: that ours had where the published search had a whole data set, in words.
+    """
+
+    summary: Summary | None
+    judgement: Judgement
+    settings: tuple[str, ...] = ()
+    images: str = ""
+
+
+def _reproduce(results: Results, published: Published, group: Group) -> Reproduction:
+    """Return our values beside a published number, judged if they can be compared."""
+    try:
+        ours = measured(results, published, group)
+        summary = summarise(published, ours)
+    except Incomparable as why:
+        judgement = Judgement(NOT_COMPARABLE, f"{why}")
+        return Reproduction(_measured_time(published, group), judgement)
+    protocol = published.search_protocol
+    if not protocol and published.reduction == "exact":
+        return Reproduction(summary, judge_published(published, ours))
+    if not protocol:
+        reason = "how the published search was made is not on record"
+        return Reproduction(summary, Judgement(NOT_COMPARABLE, reason))
+    settings = differences(protocol, published.dataset, group.inputs)
+    if settings:
+        reason = f"another protocol ({', '.join(settings)})"
+        judgement = Judgement(NOT_COMPARABLE, reason)
+        return Reproduction(summary, judgement, tuple(settings))
+    return Reproduction(
+        summary,
+        judge_published(published, ours),
+        images=other_images(protocol, published.dataset, group.inputs),
+    )
+
+
+def _measured_time(published: Published, group: Group) -> Summary | None:
+    """Return our time, which is shown but not compared; None for other metrics."""
+    if published.metric not in TIMES:
+        return None
+    ours = times(published, group)
+    runs = len(ours.values)
+    return Summary(student(ours.independent), runs, f"mean of {runs}")
+
+
+# Rows
+
+
+def _row(published: Published, group: Group, reproduction: Reproduction) -> Row:
+    """Return the row of one published number."""
+    summary = reproduction.summary
+    judgement = reproduction.judgement
+    interval = summary.interval if summary else NO_NUMBER
+    digits = 3 if CORRELATION.fullmatch(published.metric) else 2
+    fields = {name: getattr(published, name) for name in _PUBLISHED_FIELDS}
     full: dict[str, object] = {
-        **{key: getattr(row, key) for key in _PUBLISHED},
-        "published": row.value,
-        "published_std": row.std,
-        "published_reduction": _reduction(row),
-        "published_runs": row.runs,
-        "published_source": row.source,
-        "published_note": row.note,
-        "search_protocol": row.search_protocol,
-        "oracle": row.oracle,
+        **fields,
+        "published": published.value,
+        "published_std": published.std,
+        "published_reduction": _reduction_in_words(published),
+        "published_runs": published.runs,
+        "published_source": published.source,
+        "published_note": published.note,
+        "search_protocol": published.search_protocol,
+        "oracle": published.oracle,
         "selector": group.name,
         "measured": interval.mean,
         "measured_low": interval.low,
@@ -387,153 +239,158 @@ def _row(results: Results, row: Published, group: Group) -> Row:
         "differs_above": judgement.differs_above,
         "verdict": judgement.verdict,
         "reason": judgement.reason,
-        "images": held.images,
+        "images": reproduction.images,
     }
-    digits = 3 if CORRELATION.fullmatch(row.metric) else 2
+    where = (published.short_paper, published.table, published.space, published.dataset)
     shown = {
-        "Published in": f"{row.short_paper}, {row.table}, {row.space}, {row.dataset}",
-        "Method": row.method,
+        "Published in": ", ".join(where),
+        "Method": published.method,
         "Selector": group.name,
-        "Metric": _metric(row),
-        "Published": _published(row, digits),
-        "Measured": f"{_interval(interval, digits)} ({summary.reduction})"
-        if summary
-        else NONE,
-        "Difference": _interval(judgement.difference, digits, sign="+"),
+        "Metric": _metric_in_words(published),
+        "Published": _published_in_words(published, digits),
+        "Measured": _summary_in_words(summary, digits),
+        "Difference": _interval_in_words(judgement.difference, digits, sign="+"),
         "By": judgement.basis or NONE,
         "Would differ": _would_differ(judgement, digits),
-        "Verdict": _verdict(judgement, held.settings),
+        "Verdict": _verdict_in_words(judgement, reproduction.settings),
     }
     return Row(full, shown)
 
 
-@dataclass(frozen=True)
-class Held:
-    """A published number held against ours.
-
-    Attributes:
-        summary: ours as the published number is, None where there is no such thing.
-        judgement: the verdict.
-        settings: in which the searches were not made alike, in words.
-        images: that ours had where the published search had a whole data set, in words.
-    """
-
-    summary: Summary | None
-    judgement: Judgement
-    settings: tuple[str, ...] = ()
-    images: str = ""
-
-
-def _held(results: Results, row: Published, group: Group) -> Held:
-    try:
-        ours = measured(results, row, group)
-        summary = summarise(row, ours)
-    except Incomparable as why:
-        return Held(_shown_anyway(row, group), Judgement(NOT_COMPARABLE, f"{why}"))
-    if not row.search_protocol:
-        if row.reduction == "exact":
-            return Held(summary, judge(row, ours))
-        return Held(
-            summary,
-            Judgement(
-                NOT_COMPARABLE, "how the published search was made is not on record"
-            ),
-        )
-    if settings := differences(row.search_protocol, row.dataset, group.inputs):
-        barred = Judgement(NOT_COMPARABLE, f"another protocol ({', '.join(settings)})")
-        return Held(summary, barred, tuple(settings))
-    return Held(
-        summary,
-        judge(row, ours),
-        images=other_images(row.search_protocol, row.dataset, group.inputs),
-    )
-
-
-def _verdict(judgement: Judgement, settings: Sequence[str]) -> str:
-    """The verdict with its reason; of many settings that differ the first ones."""
-    if len(settings) > MOST_SETTINGS + 1:
-        first = ", ".join(settings[:MOST_SETTINGS])
-        return f"{judgement.verdict}: another protocol ({first} and {len(settings) - MOST_SETTINGS} more)"
-    return (
-        f"{judgement.verdict}: {judgement.reason}"
-        if judgement.reason
-        else judgement.verdict
-    )
-
-
-def _shown_anyway(row: Published, group: Group) -> Summary | None:
-    """A wall clock is shown though it is not held against the published one."""
-    if row.metric not in TIMES:
-        return None
-    ours = times(row, group)
-    return Summary(
-        student(ours.independent), len(ours.values), f"mean of {len(ours.values)}"
-    )
-
-
-def _reduction(row: Published) -> str:
-    """What the published number is, in words."""
-    if row.reduction == "exact":
+def _reduction_in_words(published: Published) -> str:
+    """Return what the published number is: a mean, a best, single runs."""
+    if published.reduction == "exact":
         return "exact"
-    if row.reduction == "single":
-        supernets = (
-            f" from {len(row.independent)} supernets"
-            if len(row.independent) < len(row.values)
-            else ""
-        )
-        return f"{row.runs} single run{'s' if row.runs != 1 else ''}{supernets}"
-    if row.reduction in ("mean", "best"):
-        return (
-            f"{row.reduction} of {row.runs}"
-            if row.runs
-            else f"{row.reduction}, runs not stated"
-        )
-    return row.reduction or "reduction not stated"
+    if published.reduction == "single":
+        supernets = len(published.independent)
+        is_of_fewer = supernets < len(published.values)
+        source = f" from {supernets} supernets" if is_of_fewer else ""
+        plural = "" if published.runs == 1 else "s"
+        return f"{published.runs} single run{plural}{source}"
+    if published.reduction not in ("mean", "best"):
+        return published.reduction or "reduction not stated"
+    if published.runs:
+        return f"{published.reduction} of {published.runs}"
+    return f"{published.reduction}, runs not stated"
 
 
-def _metric(row: Published) -> str:
-    """A metric in words, with the oracle of a correlation."""
-    matched = CORRELATION.fullmatch(row.metric)
+def _metric_in_words(published: Published) -> str:
+    """Return a metric in words, with the oracle of a correlation."""
+    matched = CORRELATION.fullmatch(published.metric)
     if matched is None:
-        return _UNITS.get(row.metric, row.metric)
+        return _UNITS.get(published.metric, published.metric)
     sign = "τ" if matched["kind"] == "kendall" else "ρ"
-    when = f", iteration {matched['iteration']}" if matched["iteration"] else ""
-    return f"{sign} with {matched['oracle']}-acc ({row.oracle}){when}"
+    iteration = matched["iteration"]
+    when = f", iteration {iteration}" if iteration else ""
+    return f"{sign} with {matched['oracle']}-acc ({published.oracle}){when}"
 
 
-def _published(row: Published, digits: int) -> str:
-    """The published number with what is known of its scatter, and what it is of."""
-    number, reduction = f"{row.value:.{digits}f}", _reduction(row)
-    if len(row.values) > 1:
-        return f"{number} ({reduction}, {min(row.values):.{digits}f} to {max(row.values):.{digits}f})"
-    if row.std is None:
+def _published_in_words(published: Published, digits: int) -> str:
+    """Return the published number with its scatter, and what it is of."""
+    number = f"{published.value:.{digits}f}"
+    reduction = _reduction_in_words(published)
+    if len(published.values) > 1:
+        lowest = f"{min(published.values):.{digits}f}"
+        highest = f"{max(published.values):.{digits}f}"
+        return f"{number} ({reduction}, {lowest} to {highest})"
+    if published.std is None:
         return f"{number} ({reduction})"
-    if row.reduction == "exact":
-        return f"{number} (exact; single values ± {row.std:.{digits}f})"
-    return f"{number} ± {row.std:.{digits}f} ({reduction})"
+    spread = f"{published.std:.{digits}f}"
+    if published.reduction == "exact":
+        return f"{number} (exact; single values ± {spread})"
+    return f"{number} ± {spread} ({reduction})"
 
 
-def _interval(interval: Interval, digits: int, sign: str = "") -> str:
+def _summary_in_words(summary: Summary | None, digits: int) -> str:
+    if summary is None:
+        return NONE
+    return f"{_interval_in_words(summary.interval, digits)} ({summary.reduction})"
+
+
+def _interval_in_words(interval: Interval, digits: int, sign: str = "") -> str:
+    """Return a number with its interval, if it has one."""
     if interval.mean is None:
         return NONE
-    number = f"{interval.mean:{sign}.{digits}f}"
+    form = f"{sign}.{digits}f"
+    number = f"{interval.mean:{form}}"
     if interval.low is None or interval.high is None:
         return number
-    return (
-        f"{number} [{interval.low:{sign}.{digits}f}, {interval.high:{sign}.{digits}f}]"
-    )
+    return f"{number} [{interval.low:{form}}, {interval.high:{form}}]"
 
 
 def _would_differ(judgement: Judgement, digits: int) -> str:
-    """Which values of ours would have been called different, in words."""
+    """Return which values of ours would have been called different, in words."""
     if judgement.verdict == NO_TEST:
         return "none that is possible"
-    parts: Sequence[str] = [
-        f"{word} {value:.{digits}f}"
-        for word, value in (
-            ("below", judgement.differs_below),
-            ("above", judgement.differs_above),
-        )
-        if value is not None
-    ]
+    parts = []
+    if judgement.differs_below is not None:
+        parts.append(f"below {judgement.differs_below:.{digits}f}")
+    if judgement.differs_above is not None:
+        parts.append(f"above {judgement.differs_above:.{digits}f}")
     return " or ".join(parts) or NONE
+
+
+def _verdict_in_words(judgement: Judgement, settings: Sequence[str]) -> str:
+    """Return the verdict with its reason, which names the first of many settings."""
+    if len(settings) > MOST_SETTINGS + 1:
+        first = ", ".join(settings[:MOST_SETTINGS])
+        rest = len(settings) - MOST_SETTINGS
+        return f"{judgement.verdict}: another protocol ({first} and {rest} more)"
+    if judgement.reason:
+        return f"{judgement.verdict}: {judgement.reason}"
+    return judgement.verdict
+
+
+# The answer and the notes
+
+
+def _answer(rows: Sequence[Row]) -> str:
+    """Return how many published numbers there are of each verdict."""
+    if not rows:
+        return "No published number is known of what was run."
+    counts = Counter(str(row.full["verdict"]) for row in rows)
+    compared = len(rows) - counts[NOT_COMPARABLE]
+    if not compared:
+        which = (
+            "The published number cannot"
+            if len(rows) == 1
+            else f"None of the {len(rows)} published numbers can"
+        )
+        return f"{which} be held against ours."
+    verdicts = ", ".join(
+        f"{counts[verdict]} {words}"
+        for verdict, words in _IN_WORDS.items()
+        if counts[verdict]
+    )
+    more = counts[NOT_COMPARABLE]
+    rest = f"; {more} more cannot be compared" if more else ""
+    return f"Of {compared} published numbers that can be held against ours: {verdicts}{rest}."
+
+
+def _notes(results: Results, rows: Sequence[Row]) -> list[str]:
+    """Return what holds for several rows.
+
+    That is how the study differs from the one it is a variant of, its status, its
+    images, and what is known of the published numbers.
+    """
+    info = results.info
+    notes = []
+    if info.variant_of:
+        notes.append(
+            f"This study is a variant of {info.variant_of}. Settings that differ ({len(info.differences)}): "
+            f"{'; '.join(info.differences)}."
+        )
+    notes += results.status()
+    used_images = dict.fromkeys(str(row.full["images"]) for row in rows)
+    notes += [
+        f"Ours searched on {images}, where the published search had the whole data set."
+        for images in used_images
+        if images
+    ]
+    note_of: dict[tuple[object, object], object] = {}
+    for row in rows:
+        note_of[row.full["table"], row.full["method"]] = row.full["published_note"]
+    for (table, method), note in note_of.items():
+        if note:
+            notes.append(f"{table}, {method}: {note}.")
+    return notes

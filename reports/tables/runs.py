@@ -1,4 +1,4 @@
-"""Where every run comes from: seeds, settings, machine, versions and commit, as a table and in words."""
+"""Where every run comes from: seeds, settings, machine, versions and commit."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from operator import attrgetter
 import pandas as pd
 
 from archselect.benchmarks.store.facts import short_commit
+from archselect.benchmarks.store.records import Record
 from archselect.reports.results.results import Results
 from archselect.reports.tables.table import NONE, Table
 from archselect.reports.tables.words import short
 
-_MACHINE = (
+_MACHINE_FIELDS = (
     "device",
     "device_name",
     "threads",
@@ -20,49 +21,59 @@ _MACHINE = (
     "python",
     "torch",
 )
-_TOLD = attrgetter(*_MACHINE)
+_CAPTION = (
+    "Seed: supernet seed/selection seed. Record: the file in records/ with all that the run measured. The "
+    "settings of a selector, supernet and data set are below; report/runs.csv has the architectures, too."
+)
 
 
 def runs_frame(results: Results) -> pd.DataFrame:
-    """One row for every finished run, with all that says where it is from."""
+    """Return one row per finished run, with all that says where it comes from."""
     records = results.records
     inputs = [record.inputs for record in records]
+    selectors: list[str] = []
+    seconds: list[float] = []
+    for group in results.groups:
+        selectors += [group.name] * len(group.records)
+        seconds += group.seconds
+    columns: dict[str, object] = {
+        "record": [record.id for record in records],
+        "selector": selectors,
+        "supernet_seed": [run.supernet_seed for run in inputs],
+        "selection_seed": [run.selection_seed for run in inputs],
+        "space": [run.space for run in inputs],
+        "data": [run.data.name for run in inputs],
+        "data_checksum": [run.data.checksum for run in inputs],
+        "supernet": [run.supernet.recipe for run in inputs],
+        "architecture": [record.selected.architecture for record in records],
+        "canonical": [record.selected.canonical for record in records],
+        "total_s": seconds,
+        **_machine_columns(records),
+        "archselect": [record.code_version for record in records],
+        "commit": [record.commit for record in records],
+        "supernet_commit": [record.supernet_commit for record in records],
+    }
+    return pd.DataFrame(columns, dtype=object)
+
+
+def _machine_columns(records: list[Record]) -> dict[str, object]:
+    """Return the fields of every record's machine, field by field."""
     machines = [record.cost.machine for record in records]
+    read_fields = attrgetter(*_MACHINE_FIELDS)
     # Many records share one object.
-    told = {id(machine): _TOLD(machine) for machine in machines}
-    of_machine = zip(*(told[id(machine)] for machine in machines), strict=True)
-    return pd.DataFrame(
-        {
-            "record": [record.id for record in records],
-            "selector": [group.name for group in results.groups for _ in group.records],
-            "supernet_seed": [own.supernet_seed for own in inputs],
-            "selection_seed": [own.selection_seed for own in inputs],
-            "space": [own.space for own in inputs],
-            "data": [own.data.name for own in inputs],
-            "data_checksum": [own.data.checksum for own in inputs],
-            "supernet": [own.supernet.recipe for own in inputs],
-            "architecture": [record.selected.architecture for record in records],
-            "canonical": [record.selected.canonical for record in records],
-            "total_s": [total for group in results.groups for total in group.seconds],
-            **dict(zip(_MACHINE, of_machine, strict=True)),
-            "archselect": [record.code_version for record in records],
-            "commit": [record.commit for record in records],
-            "supernet_commit": [record.supernet_commit for record in records],
-        },
-        dtype=object,
-    )
+    known = {id(machine): read_fields(machine) for machine in machines}
+    by_field = zip(*(known[id(machine)] for machine in machines), strict=True)
+    return dict(zip(_MACHINE_FIELDS, by_field, strict=True))
 
 
 def runs_table(frame: pd.DataFrame, most: int) -> Table:
-    """The first of the runs of a frame, no more than `most`, to be read on a page."""
+    """Return the first runs of a frame, at most `most`, as a page shows them."""
     first = frame[:most]
+    seeds = zip(first.supernet_seed, first.selection_seed, strict=True)
     shown = pd.DataFrame(
         {
             "Selector": first.selector,
-            "Seed": [
-                f"{row.supernet_seed}/{row.selection_seed}"
-                for row in first.itertuples()
-            ],
+            "Seed": [f"{supernet}/{selection}" for supernet, selection in seeds],
             "Space": first.space,
             "Images": first.data,
             "Seconds": first.total_s.map(short),
@@ -74,10 +85,8 @@ def runs_table(frame: pd.DataFrame, most: int) -> Table:
         },
         dtype=object,
     )
-    versions = {
-        _version(*made)
-        for made in set(zip(frame.archselect, frame.commit, strict=True))
-    }
+    distinct = set(zip(frame.archselect, frame.commit, strict=True))
+    versions = {_version(version, commit) for version, commit in distinct}
     return Table(
         name="runs",
         title="Where every run comes from",
@@ -87,10 +96,7 @@ def runs_table(frame: pd.DataFrame, most: int) -> Table:
         marks=({},) * len(first),
         numeric=("Seconds", "Threads"),
         brief=tuple(shown.columns),
-        caption=(
-            "Seed: supernet seed/selection seed. Record: the file in records/ with all that the run measured. The "
-            "settings of a selector, supernet and data set are below; report/runs.csv has the architectures, too."
-        ),
+        caption=_CAPTION,
         notes=(),
     )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from archselect.benchmarks.store.records import Landscape
+from archselect.benchmarks.store.records import Landscape, Record, Scale
 from archselect.reports.results.metrics import LEVELS, correlations, tau_by_seed
 from archselect.reports.results.results import Results
 from archselect.reports.results.tau import (
@@ -14,210 +14,230 @@ from archselect.reports.results.tau import (
     operation_scale,
 )
 from archselect.reports.statistics.intervals import LEVEL, Interval
-from archselect.reports.tables.operations import controls_in_words
-from archselect.reports.tables.standing import others_in_words, standings
-from archselect.reports.tables.table import NONE, WHERE, Row, Table, make_table, where
-from archselect.reports.tables.words import is_plain, reference
-
-_TAU = (
-    *WHERE,
-    *(
-        "level",
-        "selector",
-        "tau_b",
-        "tau_b_low",
-        "tau_b_high",
-        "spearman",
-        "spearman_low",
-        "spearman_high",
-    ),
-    *("seeds", "n", "coefficients", "undefined", "note"),
+from archselect.reports.tables.controls import controls_in_words
+from archselect.reports.tables.marks import describe_others, mark_selectors
+from archselect.reports.tables.table import (
+    LANDSCAPE_COLUMNS,
+    NONE,
+    Mark,
+    Row,
+    Table,
+    TableColumn,
+    frame_columns,
+    landscape_fields,
+    make_table,
 )
-_TAU_SHOWN = (
-    "Landscape",
-    "Level",
-    "Selector",
-    "τ-b ↑",
-    "95 % interval",
-    "ρ ↑",
-    "ρ 95 % interval",
-    "n",
-    "Note",
+from archselect.reports.tables.words import (
+    describe_landscape,
+    is_measured_whole,
+    judged_landscapes,
 )
 
-
-def tau_table(results: Results) -> Table:
-    """Rank correlation of scores with the truth, per landscape, level and selector."""
-    rows, says = [], []
-    for landscape in results.landscapes:
-        judged = {g.name: g for g in results.groups if g.judged(landscape)}
-        every = {name: correlations(landscape, group) for name, group in judged.items()}
-        for level in LEVELS:
-            found = {
-                name: own
-                for name, of in every.items()
-                if (own := of[level]) is not None
-            }
-            values = {
-                name: tau_by_seed(landscape, judged[name], own)
-                for name, own in found.items()
-            }
-            standing = standings(values)
-            rows += [
-                _tau_row(results, landscape, level, name, own, standing.get(name, ""))
-                for name, own in found.items()
-            ]
-            says += _best(landscape, level, found, standing)
-    caption = (
-        "Kendall's τ-b and Spearman's ρ between a selector's scores and the accuracies of a truth, the "
-        "scores' sign set by their declared direction, so that 1 is perfect and 0 is chance. Operation "
-        "level: per edge, the scores at the step that decided the edge against the best accuracy of the "
-        "cells with that operation on that edge (best-acc: maximum over cells and trials) or their mean "
-        "(avg-acc); mean over edges and rounds, then mean over seeds. Architecture level: architectures "
-        f"scored as a whole against their trial-mean accuracy; mean over seeds. Intervals: {100 * LEVEL:.0f} % by "
-        "Student's t over supernet seeds, cut at -1 and 1; there is none with fewer than three seeds or where all "
-        "seeds have the same value."
-    )
-    used = [
-        s
-        for s in results.landscapes
-        if s.architectures and any(g.judged(s) for g in results.groups)
-    ]
-    notes = [
-        *_directions(results),
-        *_controls(results, used),
-        *(reference(results, s) for s in used if not is_plain(s)),
-        *results.status(),
-    ]
-    return make_table(
-        "tau",
-        "Rank correlation with the truth",
-        rows,
-        answer=_answer(results, says),
-        columns=(_TAU, _TAU_SHOWN),
-        text=("Landscape", "Level", "Selector", "Note"),
-        brief=("Landscape", "Level", "Selector", "τ-b ↑", "95 % interval", "ρ ↑"),
-        caption=caption,
-        notes=notes,
-    )
+_COLUMNS = (
+    *LANDSCAPE_COLUMNS,
+    TableColumn("level", "Level", text=True, brief=True),
+    TableColumn("selector", "Selector", text=True, brief=True),
+    TableColumn("tau_b", "τ-b ↑", brief=True),
+    *frame_columns("tau_b_low", "tau_b_high"),
+    TableColumn(header="95 % interval", brief=True),
+    TableColumn("spearman", "ρ ↑", brief=True),
+    *frame_columns("spearman_low", "spearman_high"),
+    TableColumn(header="ρ 95 % interval"),
+    TableColumn("seeds"),
+    TableColumn("n", "n"),
+    *frame_columns("coefficients", "undefined"),
+    TableColumn("note", "Note", text=True, optional=True),
+)
+_CAPTION = (
+    "Kendall's τ-b and Spearman's ρ between a selector's scores and the accuracies of a truth, the "
+    "scores' sign set by their declared direction, so that 1 is perfect and 0 is chance. Operation "
+    "level: per edge, the scores at the step that decided the edge against the best accuracy of the "
+    "cells with that operation on that edge (best-acc: maximum over cells and trials) or their mean "
+    "(avg-acc); mean over edges and rounds, then mean over seeds. Architecture level: architectures "
+    f"scored as a whole against their trial-mean accuracy; mean over seeds. Intervals: {100 * LEVEL:.0f} % by "
+    "Student's t over supernet seeds, cut at -1 and 1; there is none with fewer than three seeds or where all "
+    "seeds have the same value."
+)
 
 
 @dataclass(frozen=True)
-class _Best:
-    """Whose scores agree best with a landscape at a level: in words, and among how many selectors."""
+class _Leader:
+    """The selector whose scores agree best with a landscape at a level, in words.
+
+    `selectors` is among how many it is the best.
+    """
 
     landscape: Landscape
     selectors: int
     sentence: str
 
 
-def _tau_row(
+def tau_table(results: Results) -> Table:
+    """Return the rank correlation of scores with the truth.
+
+    There are rows per landscape, level and selector.
+    """
+    rows: list[Row] = []
+    leaders: list[_Leader] = []
+    for landscape in results.landscapes:
+        groups = [group for group in results.groups if group.judged(landscape)]
+        of_group = {group.name: correlations(landscape, group) for group in groups}
+        for level in LEVELS:
+            known: dict[str, Correlation] = {}
+            values: dict[str, dict[int, float]] = {}
+            for group in groups:
+                correlation = of_group[group.name][level]
+                if correlation is not None:
+                    known[group.name] = correlation
+                    values[group.name] = tau_by_seed(landscape, group, correlation)
+            marks = mark_selectors(values)
+            rows += [
+                _row(results, landscape, level, name, correlation, marks.get(name))
+                for name, correlation in known.items()
+            ]
+            leaders += _find_leader(landscape, level, known, marks)
+    return make_table(
+        "tau",
+        "Rank correlation with the truth",
+        rows,
+        answer=_answer(results, leaders),
+        columns=_COLUMNS,
+        caption=_CAPTION,
+        notes=_notes(results),
+    )
+
+
+def _row(
     results: Results,
     landscape: Landscape,
     level: str,
-    name: str,
-    found: Correlation,
-    standing: str,
+    selector: str,
+    correlation: Correlation,
+    mark: Mark | None,
 ) -> Row:
-    note = found.left_out
-    defined = sum(value is not None for value in found.per_seed)
-    if defined < len(found.per_seed):
-        note = f"mean of {defined} of {len(found.per_seed)} seeds; {note or 'no edge was decided by scores'}"
+    """Return the row of a selector's scores of one level."""
+    note = _note(correlation)
     full: dict[str, object] = {
-        **where(landscape),
+        **landscape_fields(landscape),
         "level": level,
-        "selector": name,
-        "tau_b": found.tau.mean,
-        "tau_b_low": found.tau.low,
-        "tau_b_high": found.tau.high,
-        "spearman": found.rho.mean,
-        "spearman_low": found.rho.low,
-        "spearman_high": found.rho.high,
-        "seeds": len(found.per_seed),
-        "n": found.n,
-        "coefficients": found.size,
-        "undefined": found.undefined.total(),
+        "selector": selector,
+        "tau_b": correlation.tau.mean,
+        "tau_b_low": correlation.tau.low,
+        "tau_b_high": correlation.tau.high,
+        "spearman": correlation.rho.mean,
+        "spearman_low": correlation.rho.low,
+        "spearman_high": correlation.rho.high,
+        "seeds": len(correlation.per_seed),
+        "n": correlation.n,
+        "coefficients": correlation.size,
+        "undefined": correlation.undefined.total(),
         "note": note,
     }
     shown = {
         "Landscape": results.title(landscape),
         "Level": level,
-        "Selector": name,
-        "τ-b ↑": _coefficient(found.tau.mean),
-        "95 % interval": _interval(found.tau),
-        "ρ ↑": _coefficient(found.rho.mean),
-        "ρ 95 % interval": _interval(found.rho),
-        "n": found.n,
+        "Selector": selector,
+        "τ-b ↑": _coefficient(correlation.tau.mean),
+        "95 % interval": _interval(correlation.tau),
+        "ρ ↑": _coefficient(correlation.rho.mean),
+        "ρ 95 % interval": _interval(correlation.rho),
+        "n": correlation.n,
         "Note": note,
     }
-    return Row(full, shown, {"τ-b ↑": standing} if standing else {})
+    return Row(full, shown, {"τ-b ↑": mark} if mark else {})
 
 
-def _best(
+def _note(correlation: Correlation) -> str:
+    """Return what is undefined and why; empty where all is defined."""
+    seeds = len(correlation.per_seed)
+    defined = sum(value is not None for value in correlation.per_seed)
+    if defined == seeds:
+        return correlation.left_out
+    reason = correlation.left_out or "no edge was decided by scores"
+    return f"mean of {defined} of {seeds} seeds; {reason}"
+
+
+def _find_leader(
     landscape: Landscape,
     level: str,
-    found: dict[str, Correlation],
-    standing: dict[str, str],
-) -> list[_Best]:
-    """Return, of a landscape and level, whose scores agree best with it, in words; [] where nothing is defined."""
+    known: dict[str, Correlation],
+    marks: dict[str, Mark],
+) -> list[_Leader]:
+    """Return whose scores agree best with a landscape; [] where nothing is defined."""
     means = {
         name: correlation.tau.mean
-        for name, correlation in found.items()
+        for name, correlation in known.items()
         if correlation.tau.mean is not None
     }
     if not means:
         return []
     best = max(means, key=means.__getitem__)
-    interval = found[best].tau
-    bounds = "" if interval.low is None else f" {_interval(interval)}"
-    others = f"; {others_in_words(means, standing)}" if len(means) > 1 else ""
+    tau = known[best].tau
+    bounds = "" if tau.low is None else f" {_interval(tau)}"
+    others = f"; {describe_others(means, marks)}" if len(means) > 1 else ""
+    sentence = f"{best} {means[best]:.3f}{bounds} ({level}{others})"
+    return [_Leader(landscape, len(means), sentence)]
+
+
+def _answer(results: Results, leaders: list[_Leader]) -> str:
+    """Return the answer for the first landscape, level by level."""
+    if not leaders:
+        return "No selector gives scores that could be correlated with the truth."
+    first = leaders[0].landscape
+    on_first = [leader for leader in leaders if leader.landscape is first]
+    several = any(leader.selectors > 1 for leader in on_first)
+    what = "Highest τ-b" if several else "τ-b"
+    sentences = ", ".join(leader.sentence for leader in on_first)
+    return f"{what} with {results.title(first)}: {sentences}."
+
+
+# Notes
+
+
+def _notes(results: Results) -> list[str]:
+    judged = judged_landscapes(results)
+    used = [landscape for landscape in judged if landscape.architectures]
     return [
-        _Best(
-            landscape, len(means), f"{best} {means[best]:.3f}{bounds} ({level}{others})"
-        )
+        _direction(results, "Operation", operation_scale),
+        _direction(results, "Architecture", architecture_scale),
+        *_controls(results, used),
+        *(
+            describe_landscape(results, landscape)
+            for landscape in used
+            if not is_measured_whole(landscape)
+        ),
+        *results.status(),
     ]
 
 
-def _answer(results: Results, says: list[_Best]) -> str:
-    """Return the answer for the first landscape, level by level."""
-    if not says:
-        return "No selector gives scores that could be correlated with the truth."
-    first = says[0].landscape
-    of_it = [best for best in says if best.landscape is first]
-    what = "Highest τ-b" if max(best.selectors for best in of_it) > 1 else "τ-b"
-    return f"{what} with {results.title(first)}: {', '.join(best.sentence for best in of_it)}."
-
-
-def _controls(results: Results, used: list[Landscape]) -> Iterator[str]:
-    """Yield, for each truth, what constant scores of the operations reach that look at no supernet."""
-    for landscape in used:
-        if sentence := controls_in_words(landscape):
+def _controls(results: Results, landscapes: list[Landscape]) -> Iterator[str]:
+    """Yield, for each truth, what scores reach that look at no supernet."""
+    for landscape in landscapes:
+        sentence = controls_in_words(landscape)
+        if sentence:
             yield f"{results.title(landscape)}: {sentence}"
 
 
-def _directions(results: Results) -> list[str]:
-    """One sentence for each level: what was correlated, which way is better, and who gives no such scores."""
-    sentences = []
-    for level, scale_of in (
-        ("Operation", operation_scale),
-        ("Architecture", architecture_scale),
-    ):
-        scales = {
-            group.name: scale_of(group.records)
-            for group in results.groups
-            if group.records
-        }
-        scored = "; ".join(
-            f"{name}, {scale.name} ({scale.better} is better)"
-            for name, scale in scales.items()
-            if scale
-        )
-        silent = ", ".join(name for name, scale in scales.items() if scale is None)
-        sentences.append(
-            f"{level} scores: {scored or 'none'}."
-            + (f" Without such scores, so without rows: {silent}." if silent else "")
-        )
-    return sentences
+def _direction(
+    results: Results,
+    level: str,
+    scale_of: Callable[[Sequence[Record]], Scale | None],
+) -> str:
+    """Return which scores of a level there are, and which way is better."""
+    scored = []
+    silent = []
+    for group in results.groups:
+        if not group.records:
+            continue
+        scale = scale_of(group.records)
+        if scale:
+            scored.append(f"{group.name}, {scale.name} ({scale.better} is better)")
+        else:
+            silent.append(group.name)
+    sentence = f"{level} scores: {'; '.join(scored) or 'none'}."
+    if silent:
+        sentence += f" Without such scores, so without rows: {', '.join(silent)}."
+    return sentence
 
 
 def _coefficient(value: float | None) -> str:

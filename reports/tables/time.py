@@ -2,97 +2,140 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from operator import attrgetter
 
 import numpy as np
 
-from archselect.benchmarks.store.records import Cost, Counts
+from archselect.benchmarks.store.records import Cost, Counts, Machine
 from archselect.reports.results.results import Group, Results
-from archselect.reports.tables.table import NONE, Row, Table, deviation, make_table
-from archselect.reports.tables.words import device, short
+from archselect.reports.tables.table import (
+    NONE,
+    Row,
+    Table,
+    TableColumn,
+    deviation,
+    make_table,
+)
+from archselect.reports.tables.words import machine_in_words, short
 
 PHASES = ("data", "supernet", "score", "tune", "validate")
-_FIELDS = attrgetter(*Counts.model_fields)
-_NO_COUNTS = _FIELDS(Counts())
+_BRIEF_PHASES = ("supernet", "score", "tune")
+"""Phases that fit a terminal."""
+_COUNT_NAMES = tuple(Counts.model_fields)
+_read_counts = attrgetter(*_COUNT_NAMES)
+_MIB = 2**20
+
+_CAPTION = (
+    "Cost of one run, mean over the seeds of a selector. Seconds by phase, with a device synchronise at "
+    "each boundary; total: sum of the phases (± sample standard deviation over seeds); warm-up (first "
+    "use of the device) is apart. Supernet: training it; all selectors of a seed share it, and it is "
+    "counted in full for each selector that needs it. Counts are hardware-free and over all phases: "
+    "forward and backward passes, images (once per forward), GFLOP (10⁹ floating-point operations; a "
+    f"backward counts as two forwards). {NONE}: the phase was never entered."
+)
 
 
 def time_table(results: Results) -> Table:
-    """Seconds by phase, memory and hardware-free counts, per selector."""
-    extra = sorted(
-        {phase for group in results.groups for phase in group.phases} - set(PHASES)
-    )
-    machines = sorted(
-        {device(m) for g in results.groups for m in (*g.machines, *g.supernet_machines)}
-    )
+    """Return seconds by phase, memory and hardware-free counts, per selector."""
+    phases = _phases(results)
+    machines = _machines(results)
     memories = sorted({record.cost.memory_kind for record in results.records})
-    rows = [
-        _time_row(group, [*PHASES, *extra]) for group in results.groups if group.records
-    ]
-    told = {
-        "Device": len(machines) == 1,
-        "Memory": len(memories) == 1,
-    }  # in a note instead
-    rows = [
-        Row(row.full, {k: v for k, v in row.shown.items() if not told.get(k)})
-        for row in rows
-    ]
-    caption = (
-        "Cost of one run, mean over the seeds of a selector. Seconds by phase, with a device synchronise at "
-        "each boundary; total: sum of the phases (± sample standard deviation over seeds); warm-up (first "
-        "use of the device) is apart. Supernet: training it; all selectors of a seed share it, and it is "
-        "counted in full for each selector that needs it. Counts are hardware-free and over all phases: "
-        "forward and backward passes, images (once per forward), GFLOP (10⁹ floating-point operations; a "
-        f"backward counts as two forwards). {NONE}: the phase was never entered."
-    )
-    notes = [
-        f"All runs and supernets on {machines[0]}."
-        if len(machines) == 1
-        else f"{len(machines)} kinds of machine, whose times do not compare: {'; '.join(machines)}.",
-        f"Memory: {', '.join(memories)}, the highest peak of the seeds.",
+    rows = [_row(group, phases) for group in results.groups if group.records]
+    # Where all rows have the same, a note says it instead.
+    told_once = set()
+    if len(machines) == 1:
+        told_once.add("Device")
+    if len(memories) == 1:
+        told_once.add("Memory")
+    columns = [
+        replace(column, header="") if column.header in told_once else column
+        for column in _columns(phases)
     ]
     return make_table(
         "time",
         "Cost of the search",
         rows,
         answer=_answer(rows, one_machine=len(machines) == 1),
-        columns=(tuple(rows[0].full), tuple(rows[0].shown)),
-        text=("Selector", "Memory", "Device"),
-        brief=(
-            "Selector",
-            "Seeds",
-            "Supernet s ↓",
-            "Score s ↓",
-            "Tune s ↓",
-            "Total s ↓",
-            "Forwards ↓",
-        ),
-        caption=caption,
-        notes=[*notes, *results.status()],
+        columns=columns,
+        caption=_CAPTION,
+        notes=[
+            _machines_note(machines),
+            f"Memory: {', '.join(memories)}, the highest peak of the seeds.",
+            *results.status(),
+        ],
     )
 
 
-def _time_row(group: Group, phases: list[str]) -> Row:
+def _phases(results: Results) -> list[str]:
+    """Return the phases of the table: the usual ones, then others that a run has."""
+    others: set[str] = set()
+    for group in results.groups:
+        others |= set(group.phases) - set(PHASES)
+    return [*PHASES, *sorted(others)]
+
+
+def _machines(results: Results) -> list[str]:
+    """Return in words the machines of all runs and supernets."""
+    machines: set[Machine] = set()
+    for group in results.groups:
+        machines |= {*group.machines, *group.supernet_machines}
+    return sorted({machine_in_words(machine) for machine in machines})
+
+
+def _machines_note(machines: Sequence[str]) -> str:
+    if len(machines) == 1:
+        return f"All runs and supernets on {machines[0]}."
+    return f"{len(machines)} kinds of machine, whose times do not compare: {'; '.join(machines)}."
+
+
+def _columns(phases: Sequence[str]) -> list[TableColumn]:
+    """Return the columns of the table, all of them shown."""
+    of_phases = [
+        TableColumn(f"{phase}_s", _phase_header(phase), brief=phase in _BRIEF_PHASES)
+        for phase in phases
+    ]
+    return [
+        TableColumn("selector", "Selector", text=True, brief=True),
+        TableColumn("seeds", "Seeds", brief=True),
+        *of_phases,
+        TableColumn("total_s", "Total s ↓", brief=True),
+        TableColumn("total_std_s"),
+        TableColumn("warmup_s", "Warm-up s"),
+        TableColumn("peak_memory_bytes", "Peak MiB ↓"),
+        TableColumn("memory_kind", "Memory", text=True),
+        TableColumn("forwards", "Forwards ↓", brief=True),
+        TableColumn("backwards", "Backwards ↓"),
+        TableColumn("images", "Images ↓"),
+        TableColumn("gflop", "GFLOP ↓"),
+        TableColumn("device", "Device", text=True),
+    ]
+
+
+def _phase_header(phase: str) -> str:
+    return f"{phase.capitalize()} s ↓"
+
+
+def _row(group: Group, phases: Sequence[str]) -> Row:
+    """Return the mean cost of a selector's runs."""
     costs = [record.cost for record in group.records]
     spent = {phase: float(np.mean(seconds)) for phase, seconds in group.phases.items()}
     totals = np.array(group.seconds)
+    total = float(totals.mean())
     spread = deviation(totals)
     warmup = float(np.mean([cost.warmup for cost in costs]))
-    # Many records share one object.
-    distinct = {id(cost.counts): cost for cost in costs}
-    sums = {key: _counted(cost) for key, cost in distinct.items()}
-    counted = zip(*(sums[id(cost.counts)] for cost in costs), strict=True)
-    counts = {
-        field: float(np.mean(own))
-        for field, own in zip(Counts.model_fields, counted, strict=True)
-    }
+    counts = _mean_counts(costs)
+    gflop = counts["flops"] / 1e9
     peak = max(cost.peak_memory for cost in costs)
     memory_kind = ", ".join(sorted({cost.memory_kind for cost in costs}))
-    devices = "; ".join(sorted({device(machine) for machine in group.machines}))
+    devices = "; ".join(
+        sorted({machine_in_words(machine) for machine in group.machines})
+    )
     full: dict[str, object] = {
         "selector": group.name,
         "seeds": len(costs),
-        **{f"{phase}_s": spent.get(phase) for phase in phases},
-        "total_s": float(totals.mean()),
+        "total_s": total,
         "total_std_s": spread,
         "warmup_s": warmup,
         "peak_memory_bytes": peak,
@@ -100,48 +143,66 @@ def _time_row(group: Group, phases: list[str]) -> Row:
         "forwards": counts["forwards"],
         "backwards": counts["backwards"],
         "images": counts["images"],
-        "gflop": counts["flops"] / 1e9,
+        "gflop": gflop,
         "device": devices,
     }
     shown = {
         "Selector": group.name,
         "Seeds": f"{len(costs)}",
-        **{
-            f"{phase.capitalize()} s ↓": short(spent[phase]) if phase in spent else NONE
-            for phase in phases
-        },
-        "Total s ↓": short(float(totals.mean()), spread),
+        "Total s ↓": short(total, spread),
         "Warm-up s": short(warmup),
-        "Peak MiB ↓": f"{peak / 2**20:,.0f}",
+        "Peak MiB ↓": f"{peak / _MIB:,.0f}",
         "Memory": memory_kind,
         "Forwards ↓": _whole(counts["forwards"]),
         "Backwards ↓": _whole(counts["backwards"]),
         "Images ↓": _whole(counts["images"]),
-        "GFLOP ↓": short(counts["flops"] / 1e9),
+        "GFLOP ↓": short(gflop),
         "Device": devices,
     }
+    for phase in phases:
+        seconds = spent.get(phase)
+        full[f"{phase}_s"] = seconds
+        shown[_phase_header(phase)] = NONE if seconds is None else short(seconds)
     return Row(full, shown)
 
 
-def _answer(rows: list[Row], one_machine: bool) -> str:
-    """The dearest and the cheapest selector: by seconds on one machine, by floating-point operations on several."""
-    key, unit = ("total_s", "s") if one_machine else ("gflop", "GFLOP")
-    cost = {str(row.full["selector"]): float(str(row.full[key])) for row in rows}
-    low, high = min(cost, key=cost.__getitem__), max(cost, key=cost.__getitem__)
-    if low == high:
-        return f"One run of {low} costs {short(cost[low])} {unit}."
+def _mean_counts(costs: Sequence[Cost]) -> dict[str, float]:
+    """Return each count's mean over runs, summed over phases."""
+    # Many records share one object.
+    distinct = {id(cost.counts): cost for cost in costs}
+    sums = {key: _summed_counts(cost) for key, cost in distinct.items()}
+    by_count = zip(*(sums[id(cost.counts)] for cost in costs), strict=True)
+    return {
+        name: float(np.mean(values))
+        for name, values in zip(_COUNT_NAMES, by_count, strict=True)
+    }
+
+
+def _summed_counts(cost: Cost) -> list[int]:
+    """Return the sums over all phases, in the order of the fields."""
+    totals = [0] * len(_COUNT_NAMES)
+    for counts in cost.counts.values():
+        of_phase = _read_counts(counts)
+        totals = [total + count for total, count in zip(totals, of_phase, strict=True)]
+    return totals
+
+
+def _answer(rows: Sequence[Row], one_machine: bool) -> str:
+    """Return the dearest and the cheapest selector.
+
+    They are by seconds on one machine, by floating-point operations on several.
+    """
+    name = "total_s" if one_machine else "gflop"
+    unit = "s" if one_machine else "GFLOP"
+    costs = {str(row.full["selector"]): float(str(row.full[name])) for row in rows}
+    cheapest = min(costs, key=costs.__getitem__)
+    dearest = max(costs, key=costs.__getitem__)
+    if cheapest == dearest:
+        return f"One run of {cheapest} costs {short(costs[cheapest])} {unit}."
     return (
-        f"One run of {high} costs most, {short(cost[high])} {unit}, "
-        f"and one of {low} least, {short(cost[low])} {unit}."
+        f"One run of {dearest} costs most, {short(costs[dearest])} {unit}, "
+        f"and one of {cheapest} least, {short(costs[cheapest])} {unit}."
     )
-
-
-def _counted(cost: Cost) -> list[int]:
-    """The sums over all phases, in the order of the fields."""
-    return [
-        sum(own)
-        for own in zip(_NO_COUNTS, *map(_FIELDS, cost.counts.values()), strict=True)
-    ]
 
 
 def _whole(value: float) -> str:

@@ -1,49 +1,73 @@
-"""What a truth, its accuracies, a machine and a size are called, in tables and on the page."""
+"""Words for a truth, its accuracies, a machine and a size."""
 
 from __future__ import annotations
 
-from archselect.benchmarks.store.records import Accuracy, Landscape, Machine
+from archselect.benchmarks.store.records import (
+    Accuracy,
+    Agreement,
+    Landscape,
+    Machine,
+)
 from archselect.reports.results.results import Results
 
 
-def reference(results: Results, landscape: Landscape) -> str:
-    """In words, what the numbers of a landscape are, how good they are, and what they are to be read against."""
+def judged_landscapes(results: Results) -> list[Landscape]:
+    """Return the landscapes that were asked about a run of the study."""
+    judged = []
+    for landscape in results.landscapes:
+        if any(group.judged(landscape) for group in results.groups):
+            judged.append(landscape)
+    return judged
+
+
+def describe_landscape(results: Results, landscape: Landscape) -> str:
+    """Return what a landscape's numbers are, how good they are, and their range."""
     title = results.title(landscape)
+    trials = trials_in_words(landscape)
     if not landscape.architectures:
-        return f"{title} ({landscape.truth}): mean of {trials(landscape)} of each selected cell; {landscape.origin}."
-    noise = "not known" if landscape.noise_std is None else f"{landscape.noise_std:.2f}"
-    best, these = (
-        ("optimum", "the space")
-        if landscape.space_size is None
-        else ("best of these", "these")
+        return f"{title} ({landscape.truth}): mean of {trials} of each selected cell; {landscape.origin}."
+    if landscape.space_size is None:
+        best = "optimum"
+        these = "the space"
+    else:
+        best = "best of these"
+        these = "these"
+    noise = landscape.noise_std
+    noise_in_words = "not known" if noise is None else f"{noise:.2f}"
+    sentence = (
+        f"{title} ({landscape.truth}, {extent(landscape)}, mean of {trials}): "
+        f"{best} {optimum_in_words(landscape)}, median of {these} "
+        f"{median(landscape):.2f}, noise (std between trials, mean over architectures) {noise_in_words}."
     )
-    said = (
-        f"{title} ({landscape.truth}, {extent(landscape)}, mean of {trials(landscape)}): "
-        f"{best} {optimum(landscape)}, median of {these} "
-        f"{median(landscape):.2f}, noise (std between trials, mean over architectures) {noise}."
-    )
-    return said if is_plain(landscape) else f"{said} {quality(landscape)}."
+    if is_measured_whole(landscape):
+        return sentence
+    return f"{sentence} {quality(landscape)}."
 
 
-def optimum(landscape: Landscape) -> str:
-    """Return the optimum in words, corrected for noise where that is known; the landscape must be of something."""
+def optimum_in_words(landscape: Landscape) -> str:
+    """Return the optimum in words, corrected for noise where that is known.
+
+    The landscape must have architectures.
+    """
     assert landscape.optimum is not None
     raw = f"{landscape.optimum:.2f}"
-    if landscape.optimum_corrected is None:
+    corrected = landscape.optimum_corrected
+    left_out = landscape.optimum_left_out
+    if corrected is None:
         return f"{raw} (raw: without repeated trials it cannot be corrected for noise)"
-    if (
-        landscape.optimum_corrected == landscape.optimum
-        or landscape.optimum_left_out is None
-    ):
+    if corrected == landscape.optimum or left_out is None:
         return raw
     return (
-        f"{landscape.optimum_corrected:.2f} corrected for noise (raw {raw}; what is best by all trials but one has "
-        f"{landscape.optimum_left_out:.2f} on the one left out, mean over the trials)"
+        f"{corrected:.2f} corrected for noise (raw {raw}; what is best by all trials but one has "
+        f"{left_out:.2f} on the one left out, mean over the trials)"
     )
 
 
-def random_cell(results: Results, landscape: Landscape) -> str:
-    """Return why no expectation of a random cell is known, in a sentence; empty where one is."""
+def why_no_random_cell(results: Results, landscape: Landscape) -> str:
+    """Return why no expectation of a random cell is known, in a sentence.
+
+    Empty where one is known.
+    """
     if landscape.mean is not None:
         return ""
     if not landscape.architectures:
@@ -60,60 +84,77 @@ def random_cell(results: Results, landscape: Landscape) -> str:
 
 
 def extent(landscape: Landscape) -> str:
-    """How many architectures a landscape is of, and of how many."""
-    found, size = f"{landscape.architectures:,}", landscape.space_size
+    """Return how many architectures a landscape has, and of how many."""
+    count = f"{landscape.architectures:,}"
+    size = landscape.space_size
     if size is None:
-        return f"{found} architectures"
+        return f"{count} architectures"
     many = f"{size:,}" if size < 10**9 else f"{size:.1e}".replace("e+", "e")
-    return f"{found} of the {many} architectures of {landscape.space}"
+    return f"{count} of the {many} architectures of {landscape.space}"
 
 
 def quality(landscape: Landscape) -> str:
-    """In words, how an accuracy of a truth comes about, and how well a surrogate predicts."""
+    """Return where a truth's accuracies come from, and how good a surrogate is."""
     if not landscape.architectures:
         return "Trained here to the end"
-    behind = landscape.provenance == "predicted"
+    is_predicted = landscape.provenance == "predicted"
     if not landscape.surrogate:
-        return f"Looked up in a table of {'predictions, not of trainings' if behind else 'measured accuracies'}"
-    found = landscape.agreement
-    if found is None:
-        told, among = "how well was not measured here", "predicted by it, too"
+        content = (
+            "predictions, not of trainings" if is_predicted else "measured accuracies"
+        )
+        return f"Looked up in a table of {content}"
+    if landscape.agreement is None:
+        how_well = "how well was not measured here"
+        which = "predicted by it, too"
     else:
-        tenth = (
-            ""
-            if found.best is None
-            else f" (among the best tenth {found.best:.3f} [{found.best_low:.3f}, {found.best_high:.3f}])"
+        how_well = _agreement_in_words(landscape.agreement)
+        which = "that it was fitted on"
+        if is_predicted:
+            which += ", whose accuracies are themselves predicted"
+    architectures = f"{landscape.architectures:,} architectures {which}"
+    return f"Predicted by a surrogate, {how_well}; ranks, gaps and oracles are of the {architectures}"
+
+
+def _agreement_in_words(agreement: Agreement) -> str:
+    """Return how well a surrogate predicts architectures that it was not fitted on."""
+    best_tenth = ""
+    if agreement.best is not None:
+        best_tenth = (
+            f" (among the best tenth {agreement.best:.3f} "
+            f"[{agreement.best_low:.3f}, {agreement.best_high:.3f}])"
         )
-        told = (
-            f"{found.folds}-fold cross-validated on {found.architectures:,} architectures: "
-            f"Kendall's τ-b {found.tau:.3f} [{found.tau_low:.3f}, {found.tau_high:.3f}]{tenth}, "
-            f"Spearman's ρ {found.spearman:.3f} [{found.spearman_low:.3f}, {found.spearman_high:.3f}], "
-            f"RMSE {found.rmse:.2f} [{found.rmse_low:.2f}, {found.rmse_high:.2f}] points"
-        )
-        among = "that it was fitted on" + (
-            ", whose accuracies are themselves predicted" if behind else ""
-        )
-    of = f"{landscape.architectures:,} architectures {among}"
-    return f"Predicted by a surrogate, {told}; ranks, gaps and oracles are of the {of}"
-
-
-def median(landscape: Landscape) -> float:
-    """The median accuracy of the landscape, which must be of something."""
-    return landscape.quantiles[len(landscape.quantiles) // 2]
-
-
-def source(landscape: Landscape, accuracy: Accuracy) -> str:
-    """How an accuracy came about; one that was looked up may be a prediction all the same."""
-    both = (accuracy.source, landscape.provenance)
     return (
-        "looked up, itself predicted"
-        if both == ("looked up", "predicted")
-        else accuracy.source
+        f"{agreement.folds}-fold cross-validated on {agreement.architectures:,} architectures: "
+        f"Kendall's τ-b {agreement.tau:.3f} [{agreement.tau_low:.3f}, {agreement.tau_high:.3f}]{best_tenth}, "
+        f"Spearman's ρ {agreement.spearman:.3f} [{agreement.spearman_low:.3f}, {agreement.spearman_high:.3f}], "
+        f"RMSE {agreement.rmse:.2f} [{agreement.rmse_low:.2f}, {agreement.rmse_high:.2f}] points"
     )
 
 
-def is_plain(landscape: Landscape) -> bool:
-    """Whether a landscape is of measured accuracies of a whole space, so that nothing more need be said of it."""
+def median(landscape: Landscape) -> float:
+    """Return the landscape's median accuracy; it must have architectures."""
+    return landscape.quantiles[len(landscape.quantiles) // 2]
+
+
+def source_in_words(landscape: Landscape, accuracy: Accuracy) -> str:
+    """Return how an accuracy came about; one that was looked up may be a prediction."""
+    if accuracy.source == "looked up":
+        return looked_up_in_words(landscape)
+    return accuracy.source
+
+
+def looked_up_in_words(landscape: Landscape) -> str:
+    """Return how an accuracy that was looked up in a landscape's truth came about."""
+    if landscape.provenance == "predicted":
+        return "looked up, itself predicted"
+    return "looked up"
+
+
+def is_measured_whole(landscape: Landscape) -> bool:
+    """Return whether a landscape has the measured accuracies of a whole space.
+
+    Then nothing more need be said of it.
+    """
     return (
         not landscape.surrogate
         and landscape.provenance == "measured"
@@ -121,20 +162,33 @@ def is_plain(landscape: Landscape) -> bool:
     )
 
 
-def trials(landscape: Landscape) -> str:
+def trials_in_words(landscape: Landscape) -> str:
+    """Return how many trials an accuracy is the mean of."""
     return "1 trial" if landscape.trials == 1 else f"{landscape.trials} trials"
 
 
-def device(machine: Machine) -> str:
-    """Kind, name and threads of a machine."""
-    return f"{machine.device} ({machine.device_name}, {machine.threads} thread{'s' * (machine.threads != 1)})"
+def machine_in_words(machine: Machine) -> str:
+    """Return kind, name and threads of a machine."""
+    threads = "1 thread" if machine.threads == 1 else f"{machine.threads} threads"
+    return f"{machine.device} ({machine.device_name}, {threads})"
 
 
 def short(value: float, spread: float | None = None) -> str:
-    """A size or duration to about three significant digits, without exponent, with ± spread if given."""
+    """Return a size or duration to about three significant digits, without exponent.
+
+    It has ± spread behind it if that is given.
+    """
     if value < 0.001:
         return "<0.001" if value else "0"
-    digits = 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0
-    return f"{value:,.{digits}f}" + (
-        "" if spread is None else f" ± {spread:,.{digits}f}"
-    )
+    digits = _digits(value)
+    text = f"{value:,.{digits}f}"
+    return text if spread is None else f"{text} ± {spread:,.{digits}f}"
+
+
+def _digits(value: float) -> int:
+    """Return the decimals that give about three significant digits."""
+    if value < 1:
+        return 3
+    if value < 10:
+        return 2
+    return 1 if value < 100 else 0

@@ -29,8 +29,8 @@ class WiringPart:
 
 
 def wiring_parts(results: Results) -> list[WiringPart]:
-    """One for each group; none of a study without the table "wiring"."""
-    groups = wiring_groups(results) if "wiring" in results.info.tables else []
+    """Return one for each group of traced supernets."""
+    groups = wiring_groups(results)
     return [
         WiringPart(g.name, evolution(g) if g.learns else None, tuple(wiring_figures(g)))
         for g in groups

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from archselect.reports.results.results import Results
 from archselect.reports.results.wiring import Wiring
-from archselect.reports.tables.table import NONE, Row, Table, listed, make_table
+from archselect.reports.tables.table import (
+    NONE,
+    Row,
+    Table,
+    TableColumn,
+    frame_columns,
+    join_words,
+    make_table,
+)
 from archselect.reports.wiring.groups import Seen, WiringGroup, wiring_groups
 from archselect.reports.wiring.verdicts import (
     CLAIMS,
@@ -37,33 +46,18 @@ _NUMBERS = (
 )
 """Telling numbers of a supernet, in both tables."""
 _COLUMNS = (
-    *(
-        "optimiser",
-        "space",
-        "data",
-        "claim",
-        "verdict",
-        "seeds",
-        "judged",
-        "meeting",
-        *_NUMBERS,
-    ),
-    "conditions",
-)
-_SHOWN = (
-    *(
-        "Optimiser",
-        "Space",
-        "Images",
-        "Claim",
-        "Verdict",
-        "Seeds",
-        "Edges",
-        "q between",
-        "q inputs",
-        "L − H",
-    ),
-    "Conditions",
+    TableColumn("optimiser", "Optimiser", text=True, brief=True),
+    TableColumn("space", "Space", text=True, brief=True),
+    TableColumn("data", "Images", text=True, brief=True),
+    TableColumn("claim", "Claim", text=True, brief=True),
+    TableColumn("verdict", "Verdict", text=True, brief=True),
+    TableColumn("seeds", "Seeds", brief=True),
+    *frame_columns("judged", "meeting", *_NUMBERS),
+    TableColumn(header="Edges", brief=True),
+    TableColumn(header="q between"),
+    TableColumn(header="q inputs"),
+    TableColumn(header="L − H"),
+    TableColumn("conditions", "Conditions", text=True),
 )
 RULE = (
     f"A claim is SHOWN if at least {100 * SHARE:.0f} % of at least {SEEDS} seeds meet all its conditions. The claims "
@@ -95,9 +89,10 @@ def wiring_table(results: Results) -> Table:
         "Evolution of the wiring",
         [_row(group, verdict, shared) for group, verdict in judged],
         answer=_answer(judged, shared),
-        columns=(_COLUMNS, tuple(header for header in _SHOWN if header not in shared)),
-        text=("Optimiser", "Space", "Images", "Claim", "Verdict", "Conditions"),
-        brief=("Optimiser", "Space", "Images", "Claim", "Verdict", "Seeds", "Edges"),
+        columns=[
+            replace(column, header="") if column.header in shared else column
+            for column in _COLUMNS
+        ],
         caption=caption,
         notes=[
             *(f"{header}: {value} in every row." for header, value in shared.items()),
@@ -128,11 +123,9 @@ def seeds_table(results: Results) -> Table:
     return make_table(
         "wiring-seeds",
         "Evolution of the wiring, seed by seed",
-        [Row({column: row.get(column) for column in columns}, {}) for row in rows],
+        [Row(row, {}) for row in rows],
         answer="",
-        columns=(columns, ()),
-        text=(),
-        brief=(),
+        columns=frame_columns(*columns),
         caption="",
         notes=(),
     )
@@ -174,7 +167,7 @@ def _answer(
                     f"{named(group)} ({counts})"
                 )
         parts = [
-            f"{lead} {listed(who) if lead == 'shown by' or len(who) == 1 else f'{len(who)} groups'}"
+            f"{lead} {join_words(who) if lead == 'shown by' or len(who) == 1 else f'{len(who)} groups'}"
             for lead, who in found.items()
             if who
         ]

@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from support import kills, scheduler_kills
+from support import kills, processes, scheduler_kills
 
 from archselect.benchmarks.runtime.workers import worker_pool
 
@@ -30,7 +30,7 @@ def test_workers_are_found():
     with worker_pool(2, os.getpid) as submit:
         busy = [submit(time.sleep, 1) for _ in range(2)]
         pids = {submit(os.getpid).result() for _ in range(4)}
-        assert pids <= set(kills.workers_of(os.getpid()))
+        assert pids <= set(processes.workers_of(os.getpid()))
         assert all(future.result() is None for future in busy)
 
 

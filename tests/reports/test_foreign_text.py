@@ -26,14 +26,11 @@ from archselect.benchmarks.store.records import (
     Time,
 )
 from archselect.nasbench_adapters.foreign_text import escape_invisible, one_line
-from archselect.reports.comparison.gate import parse_all
-from archselect.reports.comparison.snapshot import read
-from archselect.reports.comparison.text import (
-    compare_snapshots,
-    to_json,
-    to_junit,
-    to_markdown,
-)
+from archselect.reports.comparison.comparison import compare_snapshots
+from archselect.reports.comparison.exports import to_json, to_junit
+from archselect.reports.comparison.gate import parse_gates
+from archselect.reports.comparison.markdown import to_markdown
+from archselect.reports.comparison.snapshot import read_snapshot
 from archselect.reports.figures.canvas import add_key, slug, slugs, svg
 from archselect.reports.figures.palette import INK, themed
 from archselect.reports.page.write import write_report
@@ -253,12 +250,12 @@ def test_references_have_balanced_braces(study):
 
 
 def test_a_comparison_forges_no_verdict(study, texts, tmp_path):
-    before = read(study)
+    before = read_snapshot(study)
     worse = {
         "series": [own.model_copy(update={"values": {0: 1.0}}) for own in before.series]
     }
     found = compare_snapshots(
-        before, before.model_copy(update=worse), parse_all(["accuracy_drop>0.5pt"])
+        before, before.model_copy(update=worse), parse_gates(["accuracy_drop>0.5pt"])
     )
     text = to_markdown(found)
     lines = text.splitlines()

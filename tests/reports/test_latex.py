@@ -10,7 +10,7 @@ import pytest
 from archselect.benchmarks.store.facts import write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record, Reproduced
-from archselect.reports.page.sections import TABLES
+from archselect.reports.page.sections import SECTIONS
 from archselect.reports.page.write import write_report
 
 ODD = r"50% of $x_1$ # {a}^~\b & 'q'"
@@ -21,7 +21,7 @@ def test_every_table_compiles_and_fits_the_page(fake, compiled, tmp_path):
     published = Reproduced(
         paper="DARTS-PT", table="Table 2", method="darts+darts-pt", selector="darts-pt"
     )
-    named = list(TABLES)
+    named = list(SECTIONS)
     root = fake.folder(tmp_path / "study", tables=named, reproduces=[published])
     for record in list(Folder(root).read_all(Record)):
         selector = record.inputs.selector.model_copy(

@@ -12,8 +12,8 @@ command that repeats it is printed: case n of seed s is case 0 of seed s + n.
 
 from __future__ import annotations
 
+import base64
 import faulthandler
-import importlib.util
 import json
 import os
 import random
@@ -74,31 +74,28 @@ from archselect.nasbench_adapters.truth import (
 from archselect.nasbench_adapters.truth.table import TruthTable
 from archselect.nasbench_adapters.truth.table_builder import TableBuilder
 from archselect.nasbench_adapters.truth.tfrecord import crc32c, masked
-from archselect.reports.comparison import gate, snapshot
-from archselect.reports.comparison import text as comparison
-from archselect.reports.page import scoring, write
+from archselect.reports.comparison.comparison import compare_snapshots
+from archselect.reports.comparison.exports import to_json, to_junit
+from archselect.reports.comparison.gate import parse_gate
+from archselect.reports.comparison.markdown import to_markdown
+from archselect.reports.comparison.snapshot import read_snapshot, write_baseline
+from archselect.reports.page import scores, sections, write
 from archselect.reports.results import results
 from archselect.reports.results import wiring as quantities
 from archselect.reports.wiring import verdicts
-from support import mutations, small
+from support import mutations, small, study_folder
+from support.benchmark_results import arch_results
+from support.final_trainings import write_final_training
+from support.made_surrogates import made_surrogate
+from support.nb101_records import payload, record, some_modules
+from support.quick_trainings import quick_training
+from support.score_folder import DIRECTIONS, make_scores
+from support.svhn_files import COUNTS, known_file, write_svhn
 
 TESTS = Path(__file__).parents[1]
 SECONDS = 30
 MEMORY = 1 << 30
 """Bytes that a case may take beyond those taken before."""
-
-
-def _module(name: str) -> Any:
-    """A module of the tests, which are no package."""
-    spec = importlib.util.spec_from_file_location(f"fuzz {name}", TESTS / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-module = cache(_module)
 
 
 @dataclass(frozen=True)
@@ -281,15 +278,11 @@ def _read_texts(rng: random.Random) -> None:
 
 
 def _make_records() -> None:
-    conftest, reproduction = (
-        module("reports/conftest"),
-        module("reports/tables/test_reproduction"),
-    )
-    root = conftest.make_folder(Path("study"), 2, ["magnitude", "zero-cost-pt"])
+    root = study_folder.make_folder(Path("study"), 2, ["magnitude", "zero-cost-pt"])
     folder = Folder(root)
     records = list(folder.read_all(Record))
-    conftest.fail(root, records[0])
-    reproduction.trained(root, records[1].selected.architecture, 1000)
+    study_folder.fail(root, records[0])
+    write_final_training(root, records[1].selected.architecture, 1000)
     write_fact(folder.selection(records[0].id), records[0])
     failure = next(folder.read_all(Failure))
     write_fact(
@@ -300,7 +293,7 @@ def _make_records() -> None:
     )
     assert failure.id not in {record.id for record in folder.read_all(Record)}
     compaction.compact(folder, fewest=1)
-    snapshot.keep(snapshot.read(root), Path("baseline.json"))
+    write_baseline(read_snapshot(root), Path("baseline.json"))
     for path in root.glob(
         "records/*.json"
     ):  # a row of the file counts while its file is as it was
@@ -340,7 +333,7 @@ def _read_records(rng: random.Random) -> None:
         case _:
             found = results.load(root)
             for name in TABLES:
-                write.tables(
+                sections.tables(
                     replace(
                         found, info=found.info.model_copy(update={"tables": [name]})
                     )
@@ -349,20 +342,20 @@ def _read_records(rng: random.Random) -> None:
 
 def _compare(base: Path, new: Path) -> None:
     gates = [
-        gate.parse(text)
+        parse_gate(text)
         for text in ("accuracy_drop>0.5pt", "score_forwards_increase>10%")
     ]
-    found = comparison.compare_snapshots(snapshot.read(base), snapshot.read(new), gates)
-    for form in (comparison.to_markdown, comparison.to_json, comparison.to_junit):
+    found = compare_snapshots(read_snapshot(base), read_snapshot(new), gates)
+    for form in (to_markdown, to_json, to_junit):
         form(found).encode()
 
 
 def _make_scores() -> None:
-    module("reports/page/test_scoring").make(Path("scores"), size=24, part=8)
+    make_scores(Path("scores"), size=24, part=8)
 
 
 def _read_scores(_: random.Random) -> None:
-    scoring.write_scores(Path("scores"), module("reports/page/test_scoring").DIRECTIONS)
+    scores.write_scores(Path("scores"), DIRECTIONS)
 
 
 def _make_run() -> None:
@@ -449,7 +442,7 @@ def _digits() -> Images:
 
 @cache
 def _training() -> tuple[TrainingJob, Images]:
-    made = module("benchmarks/runs/test_training").quick()
+    made = quick_training()
     return made.job, made.images
 
 
@@ -499,9 +492,7 @@ def _make_table() -> None:
 
 
 def _make_surrogate() -> None:
-    module("nasbench_adapters/truth/test_surrogate").made("nb201")[0].save(
-        "surrogate.npz"
-    )
+    made_surrogate("nb201")[0].save("surrogate.npz")
 
 
 def _seal_truth(path: Path) -> None:
@@ -550,10 +541,7 @@ def _make_long() -> None:
     frame.to_csv("long.csv", index=False)
     frame.to_csv("long2.csv.gz", index=False)
     frame.to_parquet("long3.parquet")
-    cells = [
-        str(cell)
-        for cell in module("nasbench_adapters/truth/test_nb101_file").some_modules(6)
-    ]
+    cells = [str(cell) for cell in some_modules(6)]
     rows = [
         dict(zip(("adjacency", "ops"), text.split(":"), strict=True)) for text in cells
     ]
@@ -588,16 +576,13 @@ def _make_plain() -> None:
 
 
 def _benchmark(classes: Any, schedules: dict[str, int]) -> dict[Any, Any]:
-    make, space, rng = (
-        module("nasbench_adapters/truth/conftest")._results,
-        get_space("nb201"),
-        np.random.default_rng(0),
-    )
+    space = get_space("nb201")
+    rng = np.random.default_rng(0)
     texts = [space.format(space.sample(rng)) for _ in range(2)]
     short = {schedule: min(epochs, 12) for schedule, epochs in schedules.items()}
     return {
         place: {
-            key: make(classes, rng, place, text, epochs).state_dict()
+            key: arch_results(classes, rng, place, text, epochs).state_dict()
             for key, epochs in short.items()
         }
         for place, text in enumerate(texts)
@@ -645,10 +630,9 @@ def _as_full(less: dict[str, Any]) -> dict[str, Any]:
 
 
 def _make_nb101() -> None:
-    tests = module("nasbench_adapters/truth/test_nb101_file")
     parts = [
-        tests.record(tests.payload(cell, epochs, 0.5, 0.25))
-        for cell in tests.some_modules(3)
+        record(payload(cell, epochs, 0.5, 0.25))
+        for cell in some_modules(3)
         for epochs in (4, 108)
     ]
     Path("nasbench.tfrecord").write_bytes(b"".join(parts))
@@ -668,8 +652,10 @@ def _seal_nb101(path: Path) -> None:
         payloads[at] = mutations.spoil_json(payloads[at], draw)
     else:
         fields = json.loads(payloads[at])
-        metrics = mutations.spoil_bytes(tests_base64(fields[4]), draw)
-        payloads[at] = json.dumps([*fields[:4], base64_text(metrics)]).encode()
+        metrics = mutations.spoil_bytes(base64.b64decode(fields[4]), draw)
+        payloads[at] = json.dumps(
+            [*fields[:4], base64.b64encode(metrics).decode()]
+        ).encode()
     sums = masked(crc32c(payloads)).tolist()
     lengths = [len(payload).to_bytes(8, "little") for payload in payloads]
     heads = masked(crc32c(lengths)).tolist()
@@ -681,20 +667,6 @@ def _seal_nb101(path: Path) -> None:
             )
         )
     )
-
-
-def tests_base64(text: str) -> bytes:
-    """Bytes of a text."""
-    import base64
-
-    return base64.b64decode(text)
-
-
-def base64_text(data: bytes) -> str:
-    """The other way round."""
-    import base64
-
-    return base64.b64encode(data).decode()
 
 
 def _make_nb301() -> None:
@@ -743,7 +715,7 @@ def _make_npz() -> None:
 
 
 def _use_images(dataset: Any) -> None:
-    dataset.checksum  # noqa: B018 (it is reckoned)
+    dataset.checksum  # noqa: B018 (computes it)
     for augment in (False, True):
         images = Images(dataset, torch.device("cpu"), split="first")
         images.describe()
@@ -796,15 +768,12 @@ def _read_cifar(_: random.Random) -> None:
 
 
 def _make_svhn() -> None:
-    for name in module("nasbench_adapters/images/test_svhn").COUNTS:
-        module("nasbench_adapters/images/test_svhn").write(Path(), name)
+    for name in COUNTS:
+        write_svhn(Path(), name)
 
 
 def _read_svhn(_: random.Random) -> None:
-    files = [
-        module("nasbench_adapters/images/test_svhn").known(Path(), name)
-        for name in ("train_32x32.mat", "test_32x32.mat")
-    ]
+    files = [known_file(Path(), name) for name in ("train_32x32.mat", "test_32x32.mat")]
     _use_images(svhn.read(Path(), None, *files))
 
 
@@ -923,7 +892,7 @@ def _read_long(rng: random.Random) -> None:
 
 
 def _use_imagenet() -> None:
-    imagenet.read(Path()).checksum  # noqa: B018 (it is reckoned)
+    imagenet.read(Path()).checksum  # noqa: B018 (computes it)
 
 
 def main(count: int, seed: int, names: Sequence[str]) -> None:

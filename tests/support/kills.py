@@ -22,6 +22,7 @@ from pathlib import Path
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
 from support import small
+from support.processes import workers_of
 
 TABLES = ("accuracy.csv", "tau.csv", "differences.csv")
 LONGER = (
@@ -64,23 +65,6 @@ def result(out: Path) -> tuple[dict[str, object], list[bytes]]:
         for name in TABLES
         if (out / "report" / name).is_file()
     ]
-
-
-def children(pid: int) -> list[int]:
-    """The processes that a process has started; none if it is gone."""
-    found: list[int] = []
-    # Each thread of a process has its own.
-    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found += map(int, listed.read_text().split())
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return found
-
-
-def workers_of(pid: int) -> list[int]:
-    """The worker processes of a command: they are forked from one of its own."""
-    return [worker for helper in children(pid) for worker in children(helper)]
 
 
 def kill(*pids: int) -> int:

@@ -1,6 +1,5 @@
 """Slurm's programs fail, hang, lie and refuse: no run fails for it, no job is forgotten, each fault is told once."""
 
-import importlib.util
 import os
 import pickle
 import signal
@@ -13,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from support import fake_slurm
 
 from archselect.benchmarks.cli.signals import EndSignal, ended_by_signals
 from archselect.benchmarks.engines import base
@@ -45,20 +45,11 @@ FAST = {
     "patience": 600.0,
     "cancel": 60.0,
 }
-HERE = Path(__file__).parent
 pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="Slurm runs on Linux"),
     pytest.mark.usefixtures("process_settings_restored"),
     pytest.mark.filterwarnings("always::archselect.nasbench_adapters.errors.Notice"),
 ]
-
-
-def load_fake():
-    """Return the module `fake_slurm.py`, which is in no package."""
-    spec = importlib.util.spec_from_file_location("fake_slurm", HERE / "fake_slurm.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def wait_until(condition, what):
@@ -175,7 +166,7 @@ def clock(monkeypatch):
 @pytest.fixture
 def cluster(tmp_path, monkeypatch, recwarn):
     """A fake Slurm in place of a real one, which is asked often."""
-    fake = load_fake().FakeSlurm(tmp_path / "slurm")
+    fake = fake_slurm.FakeSlurm(tmp_path / "slurm")
     monkeypatch.setenv("PATH", str(fake.install()))
     monkeypatch.setattr(engine, "PACE", Pace(**FAST))
     return Cluster(fake)
@@ -526,7 +517,7 @@ def test_a_job_that_appears_late_is_cancelled(cluster, opened):
         future = submit(pow, 3, 2)
         (id,) = cluster.wait_for(1)
         job = cluster.fake.jobs()[id]
-        load_fake().write(
+        fake_slurm.write(
             cluster.fake.folder / "jobs" / "7",
             job | {"name": job["name"][:-1] + "77", "array": "77"},
         )
@@ -639,7 +630,7 @@ def test_jobs_that_were_cancelled_before_they_started_are_shown_as_one(cluster, 
         values = cluster.fake.jobs()[first]
         for id in (first, second):
             cluster.fake.remove(id)
-        load_fake().write(
+        fake_slurm.write(
             cluster.fake.folder / "jobs" / first[:-2],
             values | {"state": "CANCELLED", "shown": ["squeue"]},
         )
@@ -830,7 +821,7 @@ def test_jobs_of_a_killed_command_are_cancelled_before_others_are_submitted(
             "reason": "None",
             "shown": ["squeue"],
         }
-        load_fake().write(cluster.fake.folder / "jobs" / array, values)
+        fake_slurm.write(cluster.fake.folder / "jobs" / array, values)
     with opened() as submit, cluster.running():
         # It lives: its folder is held.
         assert submit(pow, 2, 2).result(timeout=HANG) == 4

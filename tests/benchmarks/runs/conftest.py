@@ -4,7 +4,7 @@ import pytest
 
 from archselect.benchmarks.plan.parts import TruthPart
 from archselect.nasbench_adapters.truth import open_truth
-from archselect.nasbench_adapters.truth.table import TableBuilder
+from archselect.nasbench_adapters.truth.table_builder import TableBuilder
 
 
 @pytest.fixture

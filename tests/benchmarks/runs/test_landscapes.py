@@ -6,7 +6,8 @@ from archselect.benchmarks.store.facts import content_id
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import open_truth
-from archselect.nasbench_adapters.truth.table import PREDICTED, TableBuilder
+from archselect.nasbench_adapters.truth.ground_truth import PREDICTED
+from archselect.nasbench_adapters.truth.table_builder import TableBuilder
 
 
 def test_the_survey_of_the_truths(part, small_truth):

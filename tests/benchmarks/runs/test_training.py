@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from support.quick_trainings import CELL, CPU, QUICK, made_training, quick_training
 from torch.nn import functional as F
 
 from archselect.benchmarks.plan.jobs import (
@@ -31,8 +32,6 @@ from archselect.nasbench_adapters.networks.flops import ForwardCost
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.spaces import get_space
 
-CPU = torch.device("cpu")
-CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|nor_conv_1x1~0|none~1|avg_pool_3x3~2|"
 SKIPS = "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|"
 DARTS_V2 = (  # Liu et al., ICLR 2019
     "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), "
@@ -44,29 +43,6 @@ POOL_FREE = DARTS_V2.replace("max_pool_3x3", "dil_conv_5x5")
 """A pooling is computed once for all edges that leave a node, so that hooks on it do
 not see every edge.
 """
-
-QUICK = {"epochs": 4, "batch_size": 16, "limit": 40, "drop_path": 0.5}
-
-
-def made(
-    cell=CELL,
-    space="nb201",
-    seed=0,
-    protocol="tiny",
-    data="digits",
-    skeleton=None,
-    **settings,
-):
-    """A job on the first digits, and their images."""
-    resolved = resolve_protocol(protocol, space, settings, skeleton)
-    dataset = load_training_dataset(data, resolved.settings, None)
-    described = describe_training_data(dataset, resolved.settings)
-    (job,) = TrainingPlan(space, resolved, data, described, (seed,)).jobs(cell)
-    return SimpleNamespace(job=job, images=Images(dataset, CPU, split="first"))
-
-
-def quick(**changes):
-    return made(**QUICK | {"skeleton": {"channels": 2}} | changes)
 
 
 def trained(case, path, **options):
@@ -85,7 +61,9 @@ def equal(a, b):
 def undisturbed(tmp_path_factory):
     """The quick training, run through."""
     path = tmp_path_factory.mktemp("undisturbed") / "x.pt"
-    return SimpleNamespace(record=trained(quick(), path), weights=weights(path))
+    return SimpleNamespace(
+        record=trained(quick_training(), path), weights=weights(path)
+    )
 
 
 def droppable(network):
@@ -190,7 +168,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_training_is_that_of_a_naive_loop(tmp_path, name):
-    case = quick(**CASES[name] | {"epochs": 2, "learning_rate": 0.05})
+    case = quick_training(**CASES[name] | {"epochs": 2, "learning_rate": 0.05})
     record = trained(case, tmp_path / "x.pt")
     losses, network = naive(case)
     assert [epoch.train_loss for epoch in record.epochs] == pytest.approx(
@@ -227,13 +205,13 @@ def test_the_auxiliary_head_of_a_darts_network_takes_part(tmp_path, photographs)
         "data": photographs,
     }
     settings = {"epochs": 2, "batch_size": 8, "drop_path": 0.3}
-    case = made(POOL_FREE, "darts", **small, **settings)
+    case = made_training(POOL_FREE, "darts", **small, **settings)
     record = trained(case, tmp_path / "x.pt")
     losses, _ = naive(case)
     assert [epoch.train_loss for epoch in record.epochs] == pytest.approx(
         losses, abs=1e-4
     )
-    plain = made(POOL_FREE, "darts", **small, **settings, auxiliary_weight=0.0)
+    plain = made_training(POOL_FREE, "darts", **small, **settings, auxiliary_weight=0.0)
     without = trained(plain, tmp_path / "y.pt")
     assert record.parameters == without.parameters and record.flops == without.flops
     assert any("auxiliary" in key for key in weights(tmp_path / "x.pt"))
@@ -278,12 +256,14 @@ def test_imagenet_is_trained_on_from_its_files(tmp_path):
 def test_sizes_are_those_of_the_papers(nb201):
     """NAS-Bench-201's parameters in closed form (../shared/protocols.md), and DARTS' 3.3 M."""
     for text in (CELL, SKIPS, CELL.replace("avg_pool_3x3", "nor_conv_3x3")):
-        network = new_network(made(text, protocol="nb201").job, 3, 10)
+        network = new_network(made_training(text, protocol="nb201").job, 3, 10)
         count = sum(p.numel() for p in network.parameters())
         assert count == 73306 + 28000 * text.count("1x1") + 243040 * text.count(
             "conv_3x3"
         )
-    network = new_network(made(DARTS_V2, "darts", protocol="darts-cifar10").job, 3, 10)
+    network = new_network(
+        made_training(DARTS_V2, "darts", protocol="darts-cifar10").job, 3, 10
+    )
     sizes = {name: p.numel() for name, p in network.named_parameters()}
     assert (
         round(sum(n for name, n in sizes.items() if "auxiliary" not in name) / 1e6, 1)
@@ -310,11 +290,11 @@ def test_a_training_that_goes_on_is_the_undisturbed_one(
                 raise Stop
 
         with pytest.raises(Stop):
-            trained(quick(), path, every=every, advance=advance)
+            trained(quick_training(), path, every=every, advance=advance)
         torch.manual_seed(stop)
     told = []
     record = trained(
-        quick(),
+        quick_training(),
         path,
         every=every,
         advance=lambda done, total, epoch: told.append((done, total)),
@@ -330,7 +310,7 @@ def test_a_training_that_goes_on_is_the_undisturbed_one(
 def test_an_interruption_within_an_epoch_costs_that_epoch_only(
     undisturbed, tmp_path, monkeypatch
 ):
-    case, path = quick(), tmp_path / "x.pt"
+    case, path = quick_training(), tmp_path / "x.pt"
     whole, passes = case.images.epoch, []
 
     def cut(*arguments, **options):
@@ -350,7 +330,7 @@ def test_an_interruption_within_an_epoch_costs_that_epoch_only(
 
 def test_what_a_record_says(undisturbed, tmp_path, nb201):
     record = undisturbed.record
-    case = quick()
+    case = quick_training()
     assert record.id == case.job.id == record.inputs.id
     assert (record.inputs.architecture, record.inputs.protocol, record.inputs.seed) == (
         CELL,
@@ -408,7 +388,7 @@ def test_counts_are_those_of_the_batches(undisturbed):
 def test_every_space_is_trained_to_the_same_bits_twice(tmp_path, name):
     space = get_space(name)
     cell = space.format(space.sample(np.random.default_rng(1)))
-    case = made(cell, name, epochs=1, batch_size=16, limit=32)
+    case = made_training(cell, name, epochs=1, batch_size=16, limit=32)
     first = trained(case, tmp_path / "x.pt")
     torch.manual_seed(3)
     assert trained(case, tmp_path / "y.pt").facts() == first.facts()
@@ -421,7 +401,7 @@ def test_every_space_is_trained_to_the_same_bits_twice(tmp_path, name):
 
 
 def test_the_final_weights_give_the_last_accuracy(undisturbed):
-    case = quick()
+    case = quick_training()
     network = new_network(case.job, 1, 10)
     network.load_state_dict(undisturbed.weights)
     network.eval()
@@ -451,8 +431,8 @@ def test_what_changes_a_training_changes_its_name_and_its_weights(
 ):
     if "cell" in change:
         change = {"cell": CELL.replace("avg_pool_3x3", "none")}
-    other = quick(**change)
-    assert other.job.id != quick().job.id
+    other = quick_training(**change)
+    assert other.job.id != quick_training().job.id
     trained(other, tmp_path / "x.pt")
     assert not equal(weights(tmp_path / "x.pt"), undisturbed.weights)
 
@@ -461,7 +441,7 @@ def test_the_order_of_batches_is_the_same_for_every_architecture(monkeypatch, tm
     """Trainings of one seed are paired: they see the same images in the same order."""
     seen = {}
     for cell in (CELL, SKIPS):
-        case = quick(cell=cell, epochs=1)
+        case = quick_training(cell=cell, epochs=1)
         whole = case.images.epoch
 
         def watch(*arguments, whole=whole, cell=cell, **options):
@@ -476,12 +456,14 @@ def test_the_order_of_batches_is_the_same_for_every_architecture(monkeypatch, tm
 
 def test_training_leaves_the_global_random_state_alone(tmp_path):
     before = torch.get_rng_state()
-    trained(quick(epochs=1), tmp_path / "x.pt")
+    trained(quick_training(epochs=1), tmp_path / "x.pt")
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_paths_are_dropped_at_their_rate_and_what_is_kept_is_scaled(tmp_path):
-    trainer = NetworkTrainer(quick().job, quick().images, tmp_path / "x.pt")
+    trainer = NetworkTrainer(
+        quick_training().job, quick_training().images, tmp_path / "x.pt"
+    )
     generator = torch.Generator().manual_seed(0)
     paths = trainer._paths(5000, 0.25, generator)
     assert (
@@ -494,7 +476,9 @@ def test_paths_are_dropped_at_their_rate_and_what_is_kept_is_scaled(tmp_path):
         abs(float(rate) - 0.25) < 5 * (0.25 * 0.75 / 5000) ** 0.5 for rate in rates
     )
     assert trainer._paths(5, 0.0, generator) is None
-    skips = NetworkTrainer(quick(cell=SKIPS).job, quick().images, tmp_path / "y.pt")
+    skips = NetworkTrainer(
+        quick_training(cell=SKIPS).job, quick_training().images, tmp_path / "y.pt"
+    )
     assert skips.network.droppable == 0 and skips._paths(5, 0.25, generator) is None
 
 
@@ -502,7 +486,7 @@ def test_paths_are_dropped_at_their_rate_and_what_is_kept_is_scaled(tmp_path):
 def test_mixed_precision_is_near_and_keeps_its_weights_in_float32(
     undisturbed, tmp_path, precision, bits
 ):
-    case = quick(precision=precision)
+    case = quick_training(precision=precision)
     record = trained(case, tmp_path / "x.pt")
     assert record.id != undisturbed.record.id
     assert {
@@ -515,7 +499,7 @@ def test_mixed_precision_is_near_and_keeps_its_weights_in_float32(
 
 
 def test_a_mixed_precision_training_goes_on_too(tmp_path):
-    case = quick(precision="fp16")
+    case = quick_training(precision="fp16")
     whole = trained(case, tmp_path / "x.pt")
 
     def advance(done, total, epoch):
@@ -544,7 +528,7 @@ def test_compiled_code_is_made_before_the_training_and_gives_the_same(
         return graph.forward
 
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
-    case = quick(compile=True)
+    case = quick_training(compile=True)
     trainer = NetworkTrainer(case.job, case.images, tmp_path / "x.pt")
     before = len(made)
     start = new_network(case.job, 1, 10).state_dict()
@@ -560,7 +544,7 @@ def test_compiled_code_is_made_before_the_training_and_gives_the_same(
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_a_test_loss_that_is_not_finite_ends_a_training(tmp_path, monkeypatch, loss):
     """No record holds it."""
-    case = quick()
+    case = quick_training()
     trainer = NetworkTrainer(case.job, case.images, tmp_path / "x.pt")
     measured = training._LossAndAccuracy(loss, accuracy=10.0)
     monkeypatch.setattr(trainer, "_test", lambda: measured)
@@ -570,7 +554,7 @@ def test_a_test_loss_that_is_not_finite_ends_a_training(tmp_path, monkeypatch, l
 
 
 def test_a_diverging_training_is_not_gone_on_with(tmp_path):
-    case = quick(learning_rate=1e9, grad_clip=0.0)
+    case = quick_training(learning_rate=1e9, grad_clip=0.0)
     with pytest.raises(
         FloatingPointError, match=r"the training loss is (nan|inf) in epoch \d"
     ):
@@ -586,25 +570,25 @@ def test_batches_that_do_not_fit_are_the_users_to_mend_before_anything_is_traine
             UserError,
             match=rf"batch_size {size} {fault}.*\(40 training images of 'digits'\); choose",
         ):
-            quick(batch_size=size)
+            quick_training(batch_size=size)
     for size in (2, 12, 40):
-        quick(batch_size=size)
+        quick_training(batch_size=size)
 
 
 def test_a_checkpoint_that_is_damaged_or_anothers_is_refused(tmp_path):
     path = tmp_path / "x.pt"
-    trained(quick(epochs=1), path)
+    trained(quick_training(epochs=1), path)
     with pytest.raises(
         UserError, match=r"x\.pt is of another training: remove it and run again"
     ):
-        trained(quick(epochs=2), path)
+        trained(quick_training(epochs=2), path)
     whole = path.read_bytes()
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 1
     for content in (whole[:-1], whole[:10], b"", bytes(flipped)):
         path.write_bytes(content)
         with pytest.raises(UserError, match="remove it and run again"):
-            trained(quick(epochs=1), path)
+            trained(quick_training(epochs=1), path)
 
 
 def test_a_checkpoint_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -618,7 +602,7 @@ def test_a_checkpoint_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
             monkeypatch.setattr(training, "save_tensors", full)
 
     with pytest.raises(UserError, match="No space left"):
-        trained(quick(), path, advance=advance)
+        trained(quick_training(), path, advance=advance)
     assert len(load_tensors(path)["epochs"]) == 1
 
 
@@ -662,7 +646,7 @@ def test_flips_and_limits_make_other_data():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("precision", ["float32", "bf16", "fp16"])
 def test_a_gpu_is_waited_for_only_at_the_end_of_an_epoch(tmp_path, precision):
-    case = quick(precision=precision)
+    case = quick_training(precision=precision)
     images = Images(case.images.dataset, torch.device("cuda"), split="first")
     trainer = NetworkTrainer(case.job, images, tmp_path / "x.pt")
     trainer.epoch()

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from scipy.io import savemat
+from support.svhn_files import COUNTS, content, known_file, write_svhn
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.dataset import ImageDataset
-from archselect.nasbench_adapters.images.fetch import Sums
 from archselect.nasbench_adapters.images.svhn import (
     TEST,
     TRAIN,
@@ -25,37 +22,6 @@ from archselect.nasbench_adapters.images.svhn import (
     present,
     read,
 )
-
-COUNTS = {"train_32x32.mat": 12, "test_32x32.mat": 7}
-
-
-def content(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """(images (n, 32, 32, 3), digits (n,)) of a made-up file."""
-    rng = np.random.default_rng(list(name.encode()))
-    images = rng.integers(0, 256, (COUNTS[name], 32, 32, 3), dtype=np.uint8)
-    return images, (np.arange(COUNTS[name]) % 10).astype(np.uint8)
-
-
-def write(folder: Path, name: str, **changes: Any) -> SvhnFile:
-    """A made-up file as the authors write theirs: images last, the digit 0 as label 10."""
-    images, digits = content(name)
-    arrays = {
-        "X": images.transpose(1, 2, 3, 0),
-        "y": np.where(digits == 0, 10, digits)[:, None],
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    savemat(folder / name, arrays | changes, do_compression=True)
-    return known(folder, name)
-
-
-def known(folder: Path, name: str) -> SvhnFile:
-    """The file with the checksums that it has."""
-    content = (folder / name).read_bytes()
-    sums = Sums(
-        hashlib.md5(content, usedforsecurity=False).hexdigest(),
-        hashlib.sha256(content).hexdigest(),
-    )
-    return SvhnFile(name, sums, COUNTS[name])
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +68,7 @@ def check(dataset: ImageDataset) -> None:
 
 
 def test_out_of_the_folder(tmp_path: Path) -> None:
-    files = [write(tmp_path, name) for name in COUNTS]
+    files = [write_svhn(tmp_path, name) for name in COUNTS]
     assert present(tmp_path)
     check(read(tmp_path, None, *files))
 
@@ -111,7 +77,7 @@ def test_fetched_once(
     server: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, url = server
-    files = [write(folder, name) for name in COUNTS]
+    files = [write_svhn(folder, name) for name in COUNTS]
     data_dir = tmp_path / "new" / "data"
     assert not present(data_dir)
     monkeypatch.setenv("ARCHSELECT_SVHN_URL", url.rstrip("/"))
@@ -140,7 +106,7 @@ def test_a_failing_download_says_what_to_put_where(
 def test_another_file_is_not_read_at_all(tmp_path: Path) -> None:
     """What has another MD5 than the authors' is not parsed."""
     for name in COUNTS:
-        write(tmp_path, name)
+        write_svhn(tmp_path, name)
     with pytest.raises(
         UserError,
         match=rf"train_32x32\.mat is damaged or another file.*not {TRAIN.sums.md5}; delete it",
@@ -150,14 +116,16 @@ def test_another_file_is_not_read_at_all(tmp_path: Path) -> None:
 
 
 WRONG: dict[str, Callable[[Path], SvhnFile]] = {
-    "another order": lambda folder: write(folder, TRAIN.name, X=content(TRAIN.name)[0]),
-    "floats": lambda folder: write(
+    "another order": lambda folder: write_svhn(
+        folder, TRAIN.name, X=content(TRAIN.name)[0]
+    ),
+    "floats": lambda folder: write_svhn(
         folder, TRAIN.name, X=content(TRAIN.name)[0].transpose(1, 2, 3, 0) / 255
     ),
-    "texts": lambda folder: write(
+    "texts": lambda folder: write_svhn(
         folder, TRAIN.name, y=np.array([["one"]] * 12, dtype=object)
     ),
-    "fewer labels": lambda folder: write(
+    "fewer labels": lambda folder: write_svhn(
         folder, TRAIN.name, y=np.ones((3, 1), np.uint8)
     ),
 }
@@ -169,7 +137,7 @@ def test_a_file_of_something_else(tmp_path: Path, how: str) -> None:
     with pytest.raises(
         UserError, match=r"does not hold 'X' and 'y' of 12 images; delete it"
     ):
-        read(tmp_path, None, train, write(tmp_path, TEST.name))
+        read(tmp_path, None, train, write_svhn(tmp_path, TEST.name))
 
 
 @pytest.mark.parametrize(
@@ -180,13 +148,13 @@ def test_a_damaged_file(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(
         UserError, match=r"train_32x32\.mat (is no MATLAB file|does not hold)"
     ) as caught:
-        read(tmp_path, None, known(tmp_path, TRAIN.name))
+        read(tmp_path, None, known_file(tmp_path, TRAIN.name))
     assert "\n" not in str(caught.value)
 
 
 def test_a_truncated_file(tmp_path: Path) -> None:
-    write(tmp_path, TRAIN.name)
+    write_svhn(tmp_path, TRAIN.name)
     path = tmp_path / TRAIN.name
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(UserError, match="is no MATLAB file of images"):
-        read(tmp_path, None, known(tmp_path, TRAIN.name))
+        read(tmp_path, None, known_file(tmp_path, TRAIN.name))

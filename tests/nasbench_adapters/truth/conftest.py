@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.benchmark_results import arch_results
 
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.benchmark_results import SPLITS
@@ -78,7 +79,7 @@ def benchmark_content(space):
         architectures = [space.format(space.sample(rng)) for _ in range(4)]
         infos = {
             index: {
-                schedule: _results(classes, rng, index, text, epochs).state_dict()
+                schedule: arch_results(classes, rng, index, text, epochs).state_dict()
                 for schedule, epochs in schedules.items()
             }
             for index, text in enumerate(architectures)
@@ -90,42 +91,6 @@ def benchmark_content(space):
         }
 
     return make
-
-
-def _results(classes, rng, index, text, epochs):
-    results = classes.ArchResults(index, text)
-    for dataset, splits in SPLITS.items():
-        for seed in (777, 888, 999)[: 1 + (index + epochs) % 3]:
-            trial = classes.ResultsCount(
-                dataset,
-                None,
-                {e: np.float64(rng.uniform(10, 90)) for e in range(epochs)},
-                dict.fromkeys(range(epochs), 1.0),
-                np.float64(0.1),
-                1.0,
-                {"channel": 16, "num_cells": 5, "arch_str": text, "class_num": 10},
-                seed,
-                epochs,
-                [np.float32(0.01)],
-            )
-            keys = [
-                f"{split}@{e}" for split in (*splits, "unread") for e in range(epochs)
-            ]
-            accuracies = {key: round(rng.uniform(10, 90), 3) for key in keys}
-            accuracies[f"{splits[0]}@{epochs - 1}"] = np.float64(
-                12.25 + index + seed / 1000
-            )
-            trial.update_eval(
-                accuracies,
-                dict.fromkeys(keys, 1.0),
-                dict.fromkeys(keys, np.float64(0.5)),
-            )
-            seconds = dict.fromkeys(range(epochs), 1.0)
-            trial.update_train_info(
-                trial.train_acc1es, None, trial.train_losses, seconds
-            )
-            results.update(dataset, seed, trial)
-    return results
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import base64
 import gzip
-import json
 import struct
 import subprocess
 import sys
@@ -13,15 +12,22 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.checksums import slow_masked
+from support.nb101_records import (
+    SPACE,
+    double,
+    metrics,
+    payload,
+    record,
+    slow_masked,
+    some_modules,
+    varint,
+)
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces.nb101 import (
     OPERATIONS,
     CellGraph,
-    canonical_graph,
-    graph_hash,
 )
 from archselect.nasbench_adapters.truth import import_truth, landscape, open_truth, rank
 from archselect.nasbench_adapters.truth.choices import unflatten
@@ -29,73 +35,9 @@ from archselect.nasbench_adapters.truth.importing import detect
 from archselect.nasbench_adapters.truth.nb101_file import import_csv, import_file
 from archselect.nasbench_adapters.truth.table import TruthTable
 
-SPACE = get_space("nb101")
 SUB = get_space("nb1shot1-2")
 IMAGES = 9984
 """39 batches of 256: what the benchmark evaluated on."""
-
-
-def varint(value):
-    out = bytearray()
-    while value >= 128:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def double(number, value):
-    return varint(number << 3 | 1) + struct.pack("<d", value)
-
-
-def evaluation(epoch, valid, test):
-    inner = (
-        double(1, epoch)
-        + double(2, 12.5 * epoch)
-        + double(3, 1.0)
-        + double(4, valid)
-        + double(5, test)
-    )
-    inner += varint(6 << 3 | 2) + varint(4) + b"path"
-    return varint(1 << 3 | 2) + varint(len(inner)) + inner
-
-
-def metrics(epochs, valid, test):
-    """A ModelMetrics of three evaluations, of which the last counts; accuracies in single precision, as released."""
-    shares = [evaluation(0.0, 0.1, 0.1), evaluation(epochs / 2, 0.5, 0.5)]
-    shares.append(
-        evaluation(float(epochs), float(np.float32(valid)), float(np.float32(test)))
-    )
-    return b"".join(shares) + varint(2 << 3) + varint(2_694_282) + double(3, 99.0)
-
-
-def payload(module, epochs, valid, test, **changes):
-    names = ",".join(["input", *(OPERATIONS[k] for k in module.operations), "output"])
-    fields = {
-        "hash": graph_hash(module),
-        "epochs": epochs,
-        "adjacency": module.bits,
-        "operations": names,
-        "metrics": base64.b64encode(metrics(epochs, valid, test)).decode(),
-    }
-    return json.dumps(list((fields | changes).values())).encode()
-
-
-def record(data):
-    length = struct.pack("<Q", len(data))
-    return (
-        length
-        + struct.pack("<I", slow_masked(length))
-        + data
-        + struct.pack("<I", slow_masked(data))
-    )
-
-
-def some_modules(count, space=SPACE, seed=0):
-    rng, found = np.random.default_rng(seed), {}
-    while len(found) < count:
-        module = space.cell_graph(space.sample(rng))
-        found.setdefault(canonical_graph(module), module)
-    return list(found.values())
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.made_surrogates import AGREEMENT, KEY, made_surrogate
 
-from archselect.nasbench_adapters.agreement import Agreement
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import open_truth
-from archselect.nasbench_adapters.truth.choices import canonical_rows, flatten
+from archselect.nasbench_adapters.truth.choices import canonical_rows
 from archselect.nasbench_adapters.truth.features import feature_names, features
 from archselect.nasbench_adapters.truth.ground_truth import MEASURED
 from archselect.nasbench_adapters.truth.landscape import landscape, rank
@@ -19,64 +19,18 @@ from archselect.nasbench_adapters.truth.surrogate import (
     LineAndTrees,
     Surrogate,
 )
-from archselect.nasbench_adapters.truth.table import TruthTable
 from archselect.nasbench_adapters.truth.trees import LEAF, Trees
-
-KEY = ("d", "s", 5)
-AGREEMENT = Agreement(40, 5, 0.7, 0.6, 0.8, 0.9, 0.85, 0.95, 1.5, 1.0, 2.0)
-
-
-def made(name="darts", agreement=AGREEMENT, intercept=60.0, count=40):
-    """A surrogate of a line and two trees that nobody fitted, and the cells of its table."""
-    space, rng = get_space(name), np.random.default_rng(0)
-    cells = list(
-        dict.fromkeys(space.canonical(space.sample(rng)) for _ in range(count))
-    )
-    names = feature_names(space)
-    weights = rng.normal(0, 0.2, len(names))
-    split = {
-        "feature": [3, LEAF, LEAF],
-        "threshold": [0.5, 0, 0],
-        "left": [1, 0, 0],
-        "right": [2, 0, 0],
-    }
-    trees = Trees.join(
-        [
-            split | {"value": [0, 1.5, -1.5]},
-            split | {"feature": [9, LEAF, LEAF], "value": [0, 2.0, 4.0]},
-        ]
-    )
-    table = TruthTable.build(
-        name="t",
-        space=name,
-        choices=np.stack([flatten(cell) for cell in cells]),
-        columns={KEY: (["0", "1"], np.round(rng.uniform(50, 70, (len(cells), 2)), 2))},
-        origin="a test",
-        licence="MIT",
-    )
-    surrogate = Surrogate.build(
-        name="mine",
-        encoding="archselect",
-        model=LineAndTrees(intercept, weights, trees),
-        table=table,
-        origin="made by a test",
-        licence="MIT",
-        agreement=agreement,
-        details={"x": 1},
-        provenance=MEASURED,
-    )
-    return surrogate, cells, weights, table
 
 
 @pytest.fixture
 def path(tmp_path):
-    made()[0].save(tmp_path / "s.npz")
+    made_surrogate()[0].save(tmp_path / "s.npz")
     return tmp_path / "s.npz"
 
 
 @pytest.mark.parametrize("name", ["nb201", "darts", "s2", "nb101"])
 def test_a_line_and_trees_add_up(name):
-    surrogate, cells, weights, _ = made(name)
+    surrogate, cells, weights, _ = made_surrogate(name)
     for cell, predicted in zip(cells, surrogate.predict(cells), strict=True):
         (row,) = features(surrogate.space, canonical_rows(surrogate.space, [cell]))
         expected = (
@@ -90,16 +44,16 @@ def test_a_line_and_trees_add_up(name):
 
 
 def test_predictions_are_accuracies():
-    assert made(intercept=500.0)[0].predict(made()[1]).tolist() == [100.0] * len(
-        made()[1]
-    )
-    assert made(intercept=-500.0)[0].predict(made()[1]).tolist() == [0.0] * len(
-        made()[1]
-    )
+    assert made_surrogate(intercept=500.0)[0].predict(made_surrogate()[1]).tolist() == [
+        100.0
+    ] * len(made_surrogate()[1])
+    assert made_surrogate(intercept=-500.0)[0].predict(
+        made_surrogate()[1]
+    ).tolist() == [0.0] * len(made_surrogate()[1])
 
 
 def test_what_is_saved_is_opened(path):
-    surrogate, cells, _, table = made()
+    surrogate, cells, _, table = made_surrogate()
     opened = open_truth(str(path))
     assert isinstance(opened, Surrogate) and opened.checksum == surrogate.checksum
     assert np.array_equal(opened.predict(cells), surrogate.predict(cells))
@@ -117,7 +71,7 @@ def test_what_is_saved_is_opened(path):
 
 
 def test_ranks_are_among_the_table(path):
-    surrogate, _, _, table = made()
+    surrogate, _, _, table = made_surrogate()
     rng = np.random.default_rng(1)
     means = table.means(*KEY)
     for _ in range(10):
@@ -138,12 +92,12 @@ def test_every_use_says_what_it_is(path):
         "0.700 [0.600, 0.800]",
         "RMSE 1.50 [1.00",
     ):
-        assert part in surrogate.describe_provenance()
-    assert "not measured here" in made(agreement=None)[0].describe_provenance()
+        assert part in surrogate.how()
+    assert "not measured here" in made_surrogate(agreement=None)[0].how()
 
 
 def test_another_column_is_refused(path):
-    cell = made()[1][0]
+    cell = made_surrogate()[1][0]
     with pytest.raises(
         UserError, match=r"truth 't' has no d/s at 6 epochs: it has d/s at 5 epochs"
     ):
@@ -151,7 +105,7 @@ def test_another_column_is_refused(path):
 
 
 def test_a_sub_space_is_asked_in_its_own_words():
-    surrogate, _, _, _ = made("nb101", count=4000)
+    surrogate, _, _, _ = made_surrogate("nb101", count=4000)
     sub, rng = get_space("nb1shot1-1"), np.random.default_rng(2)
     part = surrogate.within(sub)
     assert part.space.name == "nb1shot1-1" and part.checksum != surrogate.checksum
@@ -172,7 +126,7 @@ def contents(path):
 
 
 def test_no_flipped_bit_goes_unnoticed(path):
-    whole, cells = path.read_bytes(), made()[1][:3]
+    whole, cells = path.read_bytes(), made_surrogate()[1][:3]
     expected = Surrogate.open(path).predict(cells)
     refused = 0
     for position in range(0, len(whole), 29):
@@ -242,8 +196,8 @@ def test_features_of_another_version_are_refused(path, monkeypatch):
 def test_a_number_that_is_not_finite_is_refused(tmp_path, where, value):
     """Though the checksum fits, which anyone can make: the surrogate would predict no accuracy."""
     path = tmp_path / "s.npz"
-    _, _, weights, table = made()
-    trees = Trees.join(
+    _, _, weights, table = made_surrogate()
+    trees = Trees.of(
         [
             {
                 "feature": [LEAF],

@@ -15,15 +15,20 @@ from archselect.benchmarks.store.facts import write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Accuracy, Record
 from archselect.nasbench_adapters.errors import UserError
-from archselect.reports.comparison import snapshot
-from archselect.reports.comparison.compare import Change, changes, differing
-from archselect.reports.comparison.gate import judge, parse
-from archselect.reports.comparison.text import (
-    compare_snapshots,
-    to_json,
-    to_junit,
-    to_markdown,
-    within,
+from archselect.reports.comparison.compare import (
+    MetricChange,
+    differing_settings,
+    find_changes,
+)
+from archselect.reports.comparison.comparison import compare_snapshots
+from archselect.reports.comparison.exports import to_json, to_junit
+from archselect.reports.comparison.gate import parse_gate
+from archselect.reports.comparison.markdown import cut_to_bytes, to_markdown
+from archselect.reports.comparison.outcomes import judge_gates
+from archselect.reports.comparison.snapshot import (
+    Snapshot,
+    read_snapshot,
+    write_baseline,
 )
 from archselect.reports.results.metrics import ACCURACY
 from archselect.reports.statistics.paired import Stratum, compare
@@ -66,7 +71,7 @@ def with_counts(record, factor):
 
 def compared(base, new, *gates):
     return compare_snapshots(
-        snapshot.read(base), snapshot.read(new), [parse(gate) for gate in gates]
+        read_snapshot(base), read_snapshot(new), [parse_gate(gate) for gate in gates]
     )
 
 
@@ -172,7 +177,7 @@ def test_a_selector_that_fails_or_is_lost_fails_the_gate(folder, fake, tmp_path,
 
 
 def test_other_images_or_another_truth_do_not_compare(folder, tmp_path, fake):
-    base = snapshot.read(folder)
+    base = read_snapshot(folder)
     other = base.model_copy(
         update={
             "series": [
@@ -181,27 +186,27 @@ def test_other_images_or_another_truth_do_not_compare(folder, tmp_path, fake):
             ]
         }
     )
-    assert {c.verdict for c in changes(base, other)} == {
+    assert {c.verdict for c in find_changes(base, other)} == {
         "not comparable: other images or another truth"
     }
 
 
 def test_a_baseline_file_is_as_good_as_the_folder(folder, edited, tmp_path):
     path = tmp_path / "baseline.json"
-    snapshot.keep(snapshot.read(folder), path)
+    write_baseline(read_snapshot(folder), path)
     new = edited(lambda record: with_accuracy(record, [-9.0, -11.0, -10.0, -12.0]))
     assert to_json(compared(path, new, "accuracy_drop>1pt")) == to_json(
         compared(folder, new, "accuracy_drop>1pt")
     )
     path.write_text("{}")
     with pytest.raises(UserError, match="is not a valid snapshot"):
-        snapshot.read(path)
+        read_snapshot(path)
     with pytest.raises(UserError, match=r"there is no .*nothing"):
-        snapshot.read(tmp_path / "nothing")
+        read_snapshot(tmp_path / "nothing")
 
 
 def test_settings_that_differ_are_listed(folder):
-    base = snapshot.read(folder)
+    base = read_snapshot(folder)
     settings = base.settings | {
         "darts-pt": base.settings["darts-pt"] | {"selector.settings.tune_epochs": "9"}
     }
@@ -212,13 +217,13 @@ def test_settings_that_differ_are_listed(folder):
             "commits": ["0123abc"],
         }
     )
-    said = differing(base, new)
+    said = differing_settings(base, new)
     assert said == [
         "archselect 0.1.0 → 0.2.0",
         "commit of archselect unknown → 0123abc",
         "darts-pt, selector.settings.tune_epochs: 5 → 9",
     ]
-    assert not differing(base, base)
+    assert not differing_settings(base, base)
 
 
 def test_json_and_junit_say_the_same(folder, edited):
@@ -255,27 +260,27 @@ def test_holm_is_over_the_rows_of_a_metric(folder, edited):
     assert [c.p for c in own if c.label != "darts-pt"] == [1.0] * (
         len(own) - 2
     )  # did not move, and do not count
-    factor = 2 if moved.found.p_t < other.found.p_t else 1
-    assert moved.p >= min(1.0, factor * moved.found.p_t) - 1e-12
+    factor = 2 if moved.difference.p_t < other.difference.p_t else 1
+    assert moved.p >= min(1.0, factor * moved.difference.p_t) - 1e-12
     assert min(moved.p, other.p) == pytest.approx(
-        min(1.0, 2 * min(moved.found.p_t, other.found.p_t))
+        min(1.0, 2 * min(moved.difference.p_t, other.difference.p_t))
     )
 
 
 def test_a_summary_is_cut_at_its_limit():
     text = "".join(f"line {number}\n" for number in range(1_000))
-    assert within(text, 10_000) == text
-    cut = within(text, 500)
+    assert cut_to_bytes(text, 10_000) == text
+    cut = cut_to_bytes(text, 500)
     assert (
         len(cut.encode()) <= 500 and cut.startswith("line 0\n") and "more lines" in cut
     )
-    assert within(text, 0) == within(text, -5) == ""
+    assert cut_to_bytes(text, 0) == cut_to_bytes(text, -5) == ""
 
 
 def test_the_reach_of_a_gate_is_the_change_that_fails_it_four_times_in_five():
     """Of six seeds with a known spread, by simulation."""
     rng, seeds, noise = np.random.default_rng(5), 6, 1.0
-    gate = parse("accuracy_drop>0.5pt")
+    gate = parse_gate("accuracy_drop>0.5pt")
     scale = noise / float(np.std(plain := rng.normal(0, 1, seeds), ddof=1))
     reach = judged(gate, -scale * (plain - plain.mean())).reach
     found = [judged(gate, rng.normal(-reach, noise, seeds)).status for _ in range(400)]
@@ -292,19 +297,19 @@ def judged(gate, differences, interval=True):
             found, low=None, high=None, p_t=None, error=None, reason="no interval"
         )
     after = 90 + float(np.mean(differences))
-    change = Change(
+    change = MetricChange(
         metric=ACCURACY,
         label="mine",
         search="",
         place="here",
         base=90.0,
         new=after,
-        found=found,
+        difference=found,
         p=found.p_t,
         verdict="no evidence",
-        differences=tuple(differences),
+        seed_differences=tuple(differences),
     )
-    empty = snapshot.Snapshot(
+    empty = Snapshot(
         name="",
         title="",
         command="",
@@ -316,7 +321,7 @@ def judged(gate, differences, interval=True):
         runs=[],
         unfinished=0,
     )
-    (outcome,) = judge([gate], [change], empty, empty)
+    (outcome,) = judge_gates([gate], [change], empty, empty)
     return outcome
 
 
@@ -342,7 +347,7 @@ def test_a_gate_that_holds_says_what_it_would_have_seen(folder, edited):
 @pytest.mark.parametrize(("seeds", "status"), [(4, "not proven"), (6, "failed")])
 def test_no_interval_is_no_proof_whatever_the_reason(seeds, status):
     """Differences that have no interval and are not equal prove nothing, equal ones by their number."""
-    gate = parse("accuracy_drop>0.5pt")
+    gate = parse_gate("accuracy_drop>0.5pt")
     assert judged(gate, np.full(seeds, -5.0), interval=False).status == status
     assert (
         judged(gate, np.linspace(-5.0, -5.1, seeds), interval=False).status

@@ -540,9 +540,7 @@ def test_a_csv_is_what_pandas_writes(columns):
         "A",
         [],
         answer="",
-        columns=((), ()),
-        text=(),
-        brief=(),
+        columns=(),
         caption="",
         notes=(),
     )

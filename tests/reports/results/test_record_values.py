@@ -22,10 +22,12 @@ from archselect.benchmarks.store.records import (
     check_records,
 )
 from archselect.nasbench_adapters.errors import UserError
-from archselect.reports.comparison import gate, snapshot
-from archselect.reports.comparison import text as comparison
+from archselect.reports.comparison.comparison import compare_snapshots
+from archselect.reports.comparison.gate import parse_gate
+from archselect.reports.comparison.markdown import to_markdown
+from archselect.reports.comparison.snapshot import take_snapshot
 from archselect.reports.drawing import cells as drawing
-from archselect.reports.page import write
+from archselect.reports.page import sections
 from archselect.reports.results.results import load
 
 RESULTS = ROOT / "docs" / "results"
@@ -116,15 +118,13 @@ def report(root):
     """Do all that reports and gates do, but draw figures."""
     results = load(root)
     for name in TABLES:
-        write.tables(
+        sections.tables(
             replace(results, info=results.info.model_copy(update={"tables": [name]}))
         )
     drawing.selected_cells(results)
-    taken = snapshot.take(results)
-    found = comparison.compare_snapshots(
-        taken, taken, [gate.parse("forwards_increase>10%")]
-    )
-    assert "nan" not in comparison.to_markdown(found)
+    taken = take_snapshot(results)
+    found = compare_snapshots(taken, taken, [parse_gate("forwards_increase>10%")])
+    assert "nan" not in to_markdown(found)
 
 
 @pytest.mark.parametrize("what", FILES)

@@ -11,8 +11,8 @@ from scipy import stats
 from archselect.benchmarks.store.facts import content_id, write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import DataInputs, Landscape, Record
-from archselect.reports.comparison.snapshot import take
-from archselect.reports.figures.study import figures
+from archselect.reports.comparison.snapshot import take_snapshot
+from archselect.reports.figures.study import differences_figure
 from archselect.reports.page.sections import tables
 from archselect.reports.results.metrics import ACCURACY, costs, exact_means, quality
 from archselect.reports.results.results import load
@@ -171,7 +171,7 @@ def test_random_cells_stand_for_what_the_truth_expects_of_one(folder):
     assert exact_means(unknown) == {}
     taken = next(
         one
-        for one in take(results).series
+        for one in take_snapshot(results).series
         if one.label == "random" and one.metric == ACCURACY
     )
     assert sorted(taken.values.values()) == sorted(sampled)
@@ -319,9 +319,8 @@ def test_the_figure_has_a_row_for_every_difference_in_accuracy(build, tmp_path):
     )
     found = tables(results)
     frame = found[0].frame
-    (figure,) = [
-        figure for figure in figures(results, found) if figure.name == "differences"
-    ]
+    figure = differences_figure(found[0])
+    assert figure is not None
     shown = frame[frame.metric == "accuracy"]
     for row in shown.itertuples():
         assert (
@@ -330,6 +329,4 @@ def test_the_figure_has_a_row_for_every_difference_in_accuracy(build, tmp_path):
         )
     assert len(shown) == 6
     one = load(build(tmp_path / "one", seeds=1, tables=["differences"]))
-    assert not [
-        figure for figure in figures(one, tables(one)) if figure.name == "differences"
-    ]
+    assert differences_figure(differences_table(one)) is None

@@ -19,15 +19,13 @@ from archselect.nasbench_adapters.spaces import get_space
 from archselect.reports.published.numbers import published
 from archselect.reports.results.results import load
 from archselect.reports.results.tau import iterations
-from archselect.reports.tables.operations import (
+from archselect.reports.tables.controls import (
     controls_in_words,
     controls_of,
-    operation_table,
-    operations_table,
-    oracle_in,
-    oracles_of,
     order_in_words,
 )
+from archselect.reports.tables.operations import operation_table, operations_table
+from archselect.reports.tables.oracles import oracle_in, oracles_of
 from archselect.reports.tables.tau import tau_table
 
 OPERATIONS = 5

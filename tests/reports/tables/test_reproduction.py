@@ -7,6 +7,7 @@ from statistics import fmean, stdev
 import pytest
 from hypothesis import strategies as st
 from scipy.stats import kendalltau, spearmanr, ttest_1samp, ttest_ind
+from support.final_trainings import write_final_training
 
 from archselect.benchmarks.store.facts import content_id, read_fact, write_fact
 from archselect.benchmarks.store.folder import Folder
@@ -16,9 +17,6 @@ from archselect.benchmarks.store.records import (
     Reproduced,
     StudyInfo,
     Trained,
-    TrainingCost,
-    TrainingData,
-    TrainingInputs,
 )
 from archselect.reports.published.numbers import find
 from archselect.reports.published.released_oracles import released_oracles
@@ -26,15 +24,15 @@ from archselect.reports.results.measured import Incomparable, Ours
 from archselect.reports.results.results import load
 from archselect.reports.statistics.agreement import best_and_runs
 from archselect.reports.tables import reproduction
-from archselect.reports.tables.reproduction import (
+from archselect.reports.tables.published_verdicts import (
     DIFFERS,
     NO_INTERVAL,
     NO_TEST,
     NOT_COMPARABLE,
     NOT_SHOWN,
-    judge,
-    reproduction_table,
+    judge_published,
 )
+from archselect.reports.tables.reproduction import reproduction_table
 from archselect.reports.tables.table import Row
 from archselect.reports.tables.tau import tau_table
 
@@ -156,7 +154,7 @@ CLOSE = (93.8, 94.0, 94.1, 94.3)
     ],
 )
 def test_like_is_held_against_like(row, values, verdict, basis):
-    found = judge(row, ours(*values))
+    found = judge_published(row, ours(*values))
     assert (found.verdict, found.reason) == (verdict, "")
     assert found.basis.startswith(basis)
     assert (found.difference.low <= 0 <= found.difference.high) == (
@@ -206,7 +204,7 @@ def test_like_is_held_against_like(row, values, verdict, basis):
     ],
 )
 def test_values_without_scatter_have_no_interval(row, values, reason):
-    found = judge(row, ours(*values))
+    found = judge_published(row, ours(*values))
     assert (found.verdict, found.difference.low, found.difference.high) == (
         NO_INTERVAL,
         None,
@@ -218,18 +216,18 @@ def test_values_without_scatter_have_no_interval(row, values, reason):
 
 def test_which_values_would_have_differed():
     """Those beyond the margin on either side, as far as the space has such a value."""
-    found = judge(printed(94.0, 0.2), ours(*CLOSE, highest=94.3))
+    found = judge_published(printed(94.0, 0.2), ours(*CLOSE, highest=94.3))
     half = found.difference.mean - found.difference.low
     assert (found.differs_below, found.differs_above) == (
         pytest.approx(94.0 - half),
         None,
     )
-    assert judge(
+    assert judge_published(
         printed(94.0, 0.2), ours(*CLOSE, highest=100.0)
     ).differs_above == pytest.approx(94.0 + half)
     for beyond in (-0.01, 0.01):
         values = [value + found.differs_below - 94.05 + beyond for value in CLOSE]
-        assert judge(printed(94.0, 0.2), ours(*values)).verdict == (
+        assert judge_published(printed(94.0, 0.2), ours(*values)).verdict == (
             DIFFERS if beyond < 0 else NOT_SHOWN
         )
 
@@ -249,7 +247,7 @@ def test_which_values_would_have_differed():
     ],
 )
 def test_a_row_that_cannot_fail_says_so(row, values, lowest, highest):
-    found = judge(row, ours(*values, lowest=lowest, highest=highest))
+    found = judge_published(row, ours(*values, lowest=lowest, highest=highest))
     assert (found.verdict, found.differs_below, found.differs_above) == (
         NO_TEST,
         None,
@@ -267,17 +265,19 @@ def test_a_mean_of_random_cells_is_held_against_means_of_as_many(folder):
         printed(round(landscape.mean, 2), round(landscape.std, 2), "exact", None)
     )
     values = [landscape.mean + 0.1 * step for step in range(4)]
-    found = judge(row, ours(*values, landscape=landscape))
+    found = judge_published(row, ours(*values, landscape=landscape))
     assert found.verdict == NOT_SHOWN
     assert found.basis == "the scatter of a mean of 4 random cells of the table"
     assert landscape.quantiles[0] < found.differs_below
     assert (
-        judge(row, ours(*[found.differs_below - 0.1] * 4, landscape=landscape)).verdict
+        judge_published(
+            row, ours(*[found.differs_below - 0.1] * 4, landscape=landscape)
+        ).verdict
         == DIFFERS
     )
     # Of another table the mean is a number like any other.
     other = replace(row, value=row.value - 1)
-    assert judge(other, ours(*values, landscape=landscape)).basis.startswith(
+    assert judge_published(other, ours(*values, landscape=landscape)).basis.startswith(
         "our standard error alone"
     )
 
@@ -286,9 +286,12 @@ def test_rounding_is_no_difference():
     """0.6664 is printed as 0.666."""
     row = replace(printed(0.666, None, metric="kendall_vs_best_acc"), rounding=0.0005)
     values = [0.66639, 0.66640, 0.66641]
-    assert judge(row, ours(*values, lowest=-1.0, highest=1.0)).verdict == NOT_SHOWN
     assert (
-        judge(
+        judge_published(row, ours(*values, lowest=-1.0, highest=1.0)).verdict
+        == NOT_SHOWN
+    )
+    assert (
+        judge_published(
             replace(row, rounding=0.0), ours(*values, lowest=-1.0, highest=1.0)
         ).verdict
         == DIFFERS
@@ -298,7 +301,7 @@ def test_rounding_is_no_difference():
 @pytest.mark.parametrize("reduction", ["", "mean over edges"])
 def test_a_reduction_that_is_not_known_is_not_comparable(reduction):
     with pytest.raises(Incomparable, match="does not say"):
-        judge(printed(94.0, 0.2, reduction), ours(*CLOSE))
+        judge_published(printed(94.0, 0.2, reduction), ours(*CLOSE))
 
 
 def named(folder, *entries, paper="DARTS-PT", **changes):
@@ -650,46 +653,6 @@ def test_a_selector_without_runs_has_no_rows(folder):
     ).frame.empty
 
 
-def trained(folder, architecture, parameters):
-    """Write the record of a final training by protocol darts-cifar10."""
-    inputs = TrainingInputs(
-        space="nb201",
-        architecture=architecture,
-        data=TrainingData(
-            name="cifar10", checksum="c", train_images=9, test_images=9, augment="none"
-        ),
-        protocol="darts-cifar10",
-        settings={},
-        skeleton={},
-        seed=0,
-        formulations={"training": 1},
-    )
-    machine = next(iter(Folder(folder).read_all(Record))).cost.machine
-    fact = Trained(
-        id=inputs.id,
-        inputs=inputs,
-        overrides={},
-        graph=[],
-        parameters=parameters,
-        flops=1,
-        epochs=[],
-        last_accuracy=97,
-        best_accuracy=97,
-        best_epoch=1,
-        cost=TrainingCost(
-            phases={},
-            counts={},
-            warmup=0,
-            peak_memory=1,
-            memory_kind="x",
-            machine=machine,
-            sessions=1,
-        ),
-        code_version="0",
-    )
-    write_fact(Folder(folder).path(Trained, fact.id), fact)
-
-
 def test_final_trainings_and_their_sizes(folder, alike):
     """Table 2 of DARTS-PT: an error as the mean and the best of four, parameters, and search time."""
     rename(
@@ -708,7 +671,7 @@ def test_final_trainings_and_their_sizes(folder, alike):
     for place, architecture in enumerate(
         dict.fromkeys(r.selected.architecture for r in records)
     ):
-        trained(folder, architecture, 3_000_000 + 100_000 * place)
+        write_final_training(folder, architecture, 3_000_000 + 100_000 * place)
     entry = Reproduced(
         paper="DARTS-PT",
         table="Table 2",

@@ -11,8 +11,8 @@ from scipy.stats import ttest_rel
 from archselect.reports.page.sections import tables
 from archselect.reports.results.results import load
 from archselect.reports.tables.accuracy import accuracy_table
-from archselect.reports.tables.standing import others_in_words, standings
-from archselect.reports.tables.table import BEST, LEVEL_WITH_IT, WORSE, listed
+from archselect.reports.tables.marks import describe_others, mark_selectors
+from archselect.reports.tables.table import BEST, NOT_WORSE, WORSE, join_words
 from archselect.reports.tables.tau import tau_table
 
 
@@ -20,7 +20,7 @@ from archselect.reports.tables.tau import tau_table
 def test_marks_are_those_of_a_paired_test_after_holm(seed, seeds, names):
     rng = np.random.default_rng(seed)
     values = rng.normal(rng.normal(90, 2, (names, 1)), 1.0, (names, seeds)).round(3)
-    found = standings(
+    found = mark_selectors(
         {f"{n}": dict(enumerate(map(float, own))) for n, own in enumerate(values)}
     )
     best = int(values.mean(axis=1).argmax())
@@ -30,7 +30,7 @@ def test_marks_are_those_of_a_paired_test_after_holm(seed, seeds, names):
     expected = {f"{best}": BEST}
     for rank, n in enumerate(sorted(others, key=p.__getitem__)):
         highest = max(highest, min(1.0, p[n] * (len(others) - rank)))
-        expected[f"{n}"] = WORSE if highest < 0.05 else LEVEL_WITH_IT
+        expected[f"{n}"] = WORSE if highest < 0.05 else NOT_WORSE
     assert found == expected
 
 
@@ -40,33 +40,32 @@ def test_equal_means_are_both_the_best_and_one_seed_shows_nothing():
         "b": {0: 92.0, 1: 90.0, 2: 91.0},
         "c": {0: 10.0, 1: 10.001, 2: 10.0},
     }
-    assert standings(values) == {"a": BEST, "b": BEST, "c": WORSE}
-    assert standings({"a": {0: 90.0}, "b": {0: 10.0}}) == {}
+    assert mark_selectors(values) == {"a": BEST, "b": BEST, "c": WORSE}
+    assert mark_selectors({"a": {0: 90.0}, "b": {0: 10.0}}) == {}
     # Two seeds with equal differences are no certainty.
-    assert standings({"a": {0: 0.636, 1: 0.636}, "b": {0: 0.5, 1: 0.5}}) == {}
+    assert mark_selectors({"a": {0: 0.636, 1: 0.636}, "b": {0: 0.5, 1: 0.5}}) == {}
     # Nor is a mean of one seed the best, whatever the others have.
-    assert standings({"a": {0: 99.0}, "b": values["a"], "c": values["c"]}) == {}
-    assert standings({"a": {0: 90.0}}) == {} == standings({})
+    assert mark_selectors({"a": {0: 99.0}, "b": values["a"], "c": values["c"]}) == {}
+    assert mark_selectors({"a": {0: 90.0}}) == {} == mark_selectors({})
 
 
-def test_standings_in_words():
-    standing = {"a": BEST, "b": LEVEL_WITH_IT, "c": WORSE, "d": WORSE}
-    assert (
-        others_in_words("abcd", standing) == "b is not shown to be worse, c and d are"
-    )
-    assert others_in_words("acd", standing) == "c and d are worse"
-    assert others_in_words("ae", {"a": BEST}) == "of e nothing is shown"
+def test_marks_in_words():
+    marks = {"a": BEST, "b": NOT_WORSE, "c": WORSE, "d": WORSE}
+    assert describe_others("abcd", marks) == "b is not shown to be worse, c and d are"
+    assert describe_others("acd", marks) == "c and d are worse"
+    assert describe_others("ae", {"a": BEST}) == "of e nothing is shown"
 
 
 def test_lists_in_words():
     assert (
-        listed("") == ""
-        and listed("a") == "a"
-        and listed("ab") == "a and b"
-        and listed("abc") == "a, b and c"
+        join_words("") == ""
+        and join_words("a") == "a"
+        and join_words("ab") == "a and b"
+        and join_words("abc") == "a, b and c"
     )
     assert (
-        listed("abcd") == "a, b, c and d" and listed("abcdef") == "a, b, c and 3 more"
+        join_words("abcd") == "a, b, c and d"
+        and join_words("abcdef") == "a, b, c and 3 more"
     )
 
 

@@ -7,128 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import kendalltau, spearmanr
+from support.score_folder import DIRECTIONS, make_scores
 
-from archselect.benchmarks.store.facts import content_id, read_fact, write_fact
+from archselect.benchmarks.store.facts import read_fact, write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import (
-    DataInputs,
-    Machine,
-    Population,
-    Score,
     Scored,
-    Scoring,
-    ScoringInputs,
 )
 from archselect.nasbench_adapters.errors import UserError
-from archselect.reports.page.scoring import (
-    LEAST,
-    correlation_table,
-    load_scores,
-    write_scores,
-)
-
-DIRECTIONS = {"up": "higher", "down": "lower", "flat": "higher"}
-MACHINE = Machine(
-    device="cpu",
-    device_name="x",
-    threads=1,
-    platform="x",
-    python="3",
-    torch="2",
-    deterministic=True,
-)
-
-
-def make(
-    root,
-    size=60,
-    seeds=(0, 1),
-    trials=3,
-    published=True,
-    part=16,
-    holes=(),
-    infinite=(),
-):
-    """A folder of made-up scores: `up` and `down` follow the accuracies, `flat` is constant.
-
-    In the first seed `holes` of `up` are undefined, and `infinite` ones of `down` are
-    minus infinity.
-    """
-    rng = np.random.default_rng(0)
-    accuracies = np.round(rng.uniform(80, 95, size), 1)
-    noise = {seed: np.random.default_rng(seed + 1).normal(0, 3, size) for seed in seeds}
-    population = Population(
-        space="nb201",
-        source=f"{size} made up",
-        architectures=[f"cell {i}" for i in range(size)],
-        truth="made up" if trials else None,
-        trials=[
-            [float(a) + 0.5 * k * (i % 2) for k in range(trials)]
-            for i, a in enumerate(accuracies)
-        ]
-        if trials
-        else [],
-        published={
-            "up": [None if i == 3 else float(a) ** 2 for i, a in enumerate(accuracies)]
-        }
-        if published
-        else {},
-    )
-    inputs = ScoringInputs(
-        space="nb201",
-        skeleton={"channels": 4},
-        data=DataInputs(
-            name="digits",
-            checksum="c",
-            train_images=6,
-            valid_images=6,
-            split="first",
-            augment="none",
-        ),
-        proxies=list(DIRECTIONS),
-        norm="own",
-        batch_size=32,
-        batches=1,
-        fresh_batches=False,
-        supernet_operations=False,
-        population=content_id(population.architectures),
-        formulations={"scoring": 1},
-    )
-    folder = Folder(root)
-    write_fact(folder.population_path, population)
-    write_fact(
-        folder.scoring_path,
-        Scoring(
-            inputs=inputs, seeds=list(seeds), size=size, command="archselect score x"
-        ),
-    )
-    for seed in seeds:
-        for start in range(0, size, part):
-            scores = []
-            for i in range(start, min(size, start + part)):
-                value = float(accuracies[i] + noise[seed][i])
-                hole = i in holes and seed == seeds[0]
-                scores.append(
-                    {
-                        "up": Score(
-                            value=None if hole else value,
-                            reason="NaN" if hole else "",
-                            seconds=0.5,
-                        ),
-                        "down": Score(
-                            value=-inf
-                            if i in infinite and seed == seeds[0]
-                            else -value,
-                            seconds=0.5,
-                        ),
-                        "flat": Score(value=1.0, seconds=0.5),
-                    }
-                )
-            scored = Scored(
-                seed=seed, start=start, scores=scores, machine=MACHINE, code_version="0"
-            )
-            write_fact(folder.scored(seed, start), scored)
-    return root
+from archselect.reports.page.scores import write_scores
+from archselect.reports.results.scores import load_scores
+from archselect.reports.statistics.populations import LEAST
+from archselect.reports.tables.proxies import correlation_table
 
 
 def frame_of(root):
@@ -143,9 +33,9 @@ def both(root):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """(folder, its table) as `make` makes it, written: its intervals take a while; not to be touched."""
+    """(folder, its table) as `make_scores` makes it, written: its intervals take a while; not to be touched."""
     root = tmp_path_factory.mktemp("made")
-    return root, write_scores(make(root), DIRECTIONS)
+    return root, write_scores(make_scores(root), DIRECTIONS)
 
 
 @pytest.fixture
@@ -208,7 +98,7 @@ def test_constant_scores_have_no_correlation(made):
 
 
 def test_what_is_undefined_in_one_seed_is_left_out_and_counted(tmp_path):
-    table, rows = both(make(tmp_path, holes=(5, 7)))
+    table, rows = both(make_scores(tmp_path, holes=(5, 7)))
     assert table.loc["up", ["n", "undefined", "reasons"]].tolist() == [58, 2, "NaN (2)"]
     rows = rows[~rows.architecture.isin(["cell 5", "cell 7"])]
     wanted = np.mean(
@@ -220,7 +110,7 @@ def test_what_is_undefined_in_one_seed_is_left_out_and_counted(tmp_path):
 
 def test_a_value_that_is_not_finite_is_left_out_and_counted(tmp_path):
     """Such as earlier versions kept: a proxy whose direction is "lower" would otherwise have found its best ones."""
-    table, rows = both(make(tmp_path, infinite=(2, 5, 7)))
+    table, rows = both(make_scores(tmp_path, infinite=(2, 5, 7)))
     assert table.loc["down", ["n", "undefined", "reasons"]].tolist() == [
         57,
         3,
@@ -242,7 +132,7 @@ def test_a_value_that_is_not_finite_is_left_out_and_counted(tmp_path):
 
 @pytest.mark.parametrize("value", [None, inf, -inf])
 def test_a_published_value_that_is_no_score_is_left_out_and_counted(tmp_path, value):
-    root = make(tmp_path)
+    root = make_scores(tmp_path)
     population = load_scores(root, DIRECTIONS).population
     values = [
         value if i in (3, 4) else own
@@ -261,7 +151,7 @@ def test_a_published_value_that_is_no_score_is_left_out_and_counted(tmp_path, va
 
 
 def test_the_best_tenth_is_by_the_truth(tmp_path):
-    table, rows = both(make(tmp_path, size=200))
+    table, rows = both(make_scores(tmp_path, size=200))
     cut = np.sort(rows[rows.seed == 0].accuracy)[-20]
     best = rows[rows.accuracy >= cut]
     wanted = np.mean(
@@ -277,36 +167,38 @@ def test_the_noise_ceiling_is_between_trials(made, tmp_path):
     assert f"is {wanted:.3f} on this population" in table.notes[1]
     assert (
         "one trial alone"
-        in correlation_table(load_scores(make(tmp_path, trials=1), DIRECTIONS)).notes[1]
+        in correlation_table(
+            load_scores(make_scores(tmp_path, trials=1), DIRECTIONS)
+        ).notes[1]
     )
 
 
 def test_columns_that_would_be_empty_are_not_shown(tmp_path):
     plain = write_scores(
-        make(tmp_path, trials=0, published=False, seeds=(0,)), DIRECTIONS
+        make_scores(tmp_path, trials=0, published=False, seeds=(0,)), DIRECTIONS
     )
     assert list(plain.shown.columns) == ["Proxy", "n", "Seconds", "Undefined"]
     assert "accuracy" not in pd.read_csv(tmp_path / "scores.csv")
 
 
 def test_a_seed_that_is_not_finished_is_left_out_and_said(tmp_path):
-    root = make(tmp_path)
+    root = make_scores(tmp_path)
     Folder(root).scored(1, 16).unlink()
     table = correlation_table(load_scores(root, DIRECTIONS))
     assert set(table.frame.seeds) == {1}
     assert (
         table.notes[-1]
-        == "Seeds not finished: 1; the command goes on: archselect score x"
+        == "Seeds not finished: 1; run again to resume: archselect score x"
     )
     Folder(root).scored(0, 0).unlink()
     with pytest.raises(
-        UserError, match="no seed is finished; 'archselect score x' goes on"
+        UserError, match="no seed is finished; run 'archselect score x' again to resume"
     ):
         load_scores(root, DIRECTIONS)
 
 
 def test_few_architectures_have_no_correlation(tmp_path):
-    table = frame_of(make(tmp_path, size=LEAST - 1))
+    table = frame_of(make_scores(tmp_path, size=LEAST - 1))
     assert pd.isna(table.loc["up", "tau_b"])
 
 
@@ -328,7 +220,7 @@ def test_the_files(made):
 
 @pytest.mark.parametrize("value", [float("nan"), inf, -1.0, 100.5])
 def test_trials_and_seconds_that_nothing_measured_are_refused(tmp_path, value):
-    root = make(tmp_path)
+    root = make_scores(tmp_path)
     folder = Folder(root)
     population = load_scores(root, DIRECTIONS).population
     write_fact(

@@ -11,8 +11,12 @@ from scipy.stats import t
 
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Machine, Record
-from archselect.reports.comparison import snapshot
-from archselect.reports.comparison.snapshot import Runs, Snapshot
+from archselect.reports.comparison.snapshot import (
+    SelectorRuns,
+    Snapshot,
+    read_snapshot,
+    write_baseline,
+)
 from archselect.reports.results.metrics import ACCURACY, TAUS, Metric, Series
 
 SEARCH = "nb201, digits"
@@ -69,7 +73,7 @@ def side(*every, failed=None, labels=None, unfinished=0):
         series=list(every),
         settings={},
         runs=[
-            Runs(
+            SelectorRuns(
                 label=label,
                 search=SEARCH,
                 finished=finished[label],
@@ -86,8 +90,8 @@ def compare(archselect, tmp_path):
     """`compare(base, new, *gates, strict=False)` is (exit code, standard output, the rows of the JSON file)."""
 
     def call(base, new, *gates, strict=False):
-        snapshot.keep(base, tmp_path / "base.json")
-        snapshot.keep(new, tmp_path / "new.json")
+        write_baseline(base, tmp_path / "base.json")
+        write_baseline(new, tmp_path / "new.json")
         options = [word for gate in gates for word in ("--fail-if", gate)]
         files = ["--json", "out.json", "--junit", "out.xml", "--markdown", "out.md"]
         code, out, err = archselect(
@@ -107,8 +111,8 @@ def refused(archselect, tmp_path):
     """`refused(base, new, *gates)` is the one line with which a comparison is refused."""
 
     def call(base, new, *gates, options=()):
-        snapshot.keep(base, tmp_path / "base.json")
-        snapshot.keep(new, tmp_path / "new.json")
+        write_baseline(base, tmp_path / "base.json")
+        write_baseline(new, tmp_path / "new.json")
         words = [word for gate in gates for word in ("--fail-if", gate)]
         code, out, err = archselect(
             "compare", "base.json", "new.json", *words, *options
@@ -296,7 +300,7 @@ def test_a_metric_that_vanished_fails_and_one_that_base_has_not_is_refused(
         "could check nothing: mine, τ-b, operations, best-acc: base has no value"
         in line
     )
-    assert "make base anew" in line
+    assert "write a new base" in line
 
 
 def test_a_gate_on_what_nothing_has_is_refused(refused):
@@ -379,7 +383,7 @@ def test_one_selector_on_two_parts_of_a_data_set_is_two(
         write_fact(source.path(Record, record.id), record)
     runs = [record.id for record in (*records, *more)]
     write_fact(source.study_path, source.study().model_copy(update={"runs": runs}))
-    kept = snapshot.read(root)
+    kept = read_snapshot(root)
     forwards = {
         own.label: set(own.values.values())
         for own in kept.series
@@ -638,7 +642,7 @@ def test_a_record_with_a_value_that_is_not_finite_is_refused(folder, archselect)
 
 
 def test_a_baseline_without_values_or_with_one_series_twice_is_refused(refused):
-    assert "base.json holds no value of any selector: make it anew" in refused(
+    assert "base.json holds no value of any selector: write it again" in refused(
         side(), side(MINE), GATE
     )
     assert "new.json holds no value of any selector" in refused(

@@ -1,0 +1,61 @@
+"""Templates of the page, filled in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from archselect.nasbench_adapters.foreign_text import escape_invisible
+from archselect.reports.figures.palette import themed, variable
+from archselect.reports.tables.render import to_html
+from archselect.reports.tables.table import Table
+
+
+def render(template: str, **content: Any) -> str:
+    """Return a file of `templates/` with its variables filled in."""
+    loaded = _environment().get_template(template)
+    context = loaded.new_context(content)
+    text = "".join(loaded.root_render_func(context))
+    # The context and the template's macros refer to one another, and would keep all
+    # records.
+    context.parent.clear()
+    return text
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("archselect.reports.page"),
+        autoescape=True,
+        finalize=_without_hidden,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals |= {
+        "svg": _svg,
+        "table_html": _table_html,
+        "variable": variable,
+    }
+    return environment
+
+
+def _without_hidden(value: Any) -> Any:
+    """Return a value of the page with nothing in it that cannot be seen.
+
+    Markup has been looked at before.
+    """
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return escape_invisible(value)
+    return value
+
+
+def _svg(text: str) -> Markup:
+    """Return a drawing in the colours of the page."""
+    return Markup(themed(text))
+
+
+def _table_html(table: Table) -> Markup:
+    return Markup(to_html(table))

@@ -1,0 +1,181 @@
+"""Verdicts on our values beside a published number of their kind.
+
+The margin of a difference is what :mod:`archselect.reports.statistics.agreement` has
+for that kind of number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from archselect.reports.published.numbers import Published
+from archselect.reports.results.measured import Incomparable, Ours
+from archselect.reports.statistics import agreement
+from archselect.reports.statistics.agreement import Margin, all_equal
+from archselect.reports.statistics.intervals import Interval, best_of, student
+
+NOT_SHOWN = "not shown to differ"
+DIFFERS = "differs"
+NO_TEST = "no test"
+NO_INTERVAL = "no interval"
+NOT_COMPARABLE = "not comparable"
+
+NO_NUMBER = Interval(None, None, None)
+
+_ROUNDING = 1e-9
+"""By how much floating-point arithmetic may move a number, relative to its size."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict and what it rests on.
+
+    Attributes:
+        verdict: one of the words above.
+        reason: what more has to be said; empty if nothing has.
+        difference: ours less the published number, with its interval.
+        basis: what the interval is made of, in words.
+        differs_below: the value below which ours would have been called "differs"; None
+            where no such value is possible.
+        differs_above: the same above which.
+    """
+
+    verdict: str
+    reason: str = ""
+    difference: Interval = NO_NUMBER
+    basis: str = ""
+    differs_below: float | None = None
+    differs_above: float | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Our values reduced as the published number is.
+
+    Attributes:
+        interval: the value and its interval.
+        runs: how many runs it is of.
+        reduction: how they are reduced, in words.
+    """
+
+    interval: Interval
+    runs: int
+    reduction: str
+
+
+def judge_published(published: Published, ours: Ours) -> Judgement:
+    """Return the verdict on our values beside a published number of their kind.
+
+    Raises Incomparable.
+    """
+    value = summarise(published, ours).interval.mean
+    assert value is not None
+    difference = value - published.value
+    arithmetic = _ROUNDING * max(1.0, abs(published.value))
+    margin = _margin(published, ours, value).widened(published.rounding + arithmetic)
+    if margin.below is None or margin.above is None:
+        return _without_interval(published, ours, difference, margin.basis)
+    is_within = -margin.below <= difference <= margin.above
+    interval = Interval(
+        difference, difference - margin.above, difference + margin.below
+    )
+    lower = published.value - margin.below
+    upper = published.value + margin.above
+    judgement = Judgement(
+        verdict=NOT_SHOWN if is_within else DIFFERS,
+        difference=interval,
+        basis=margin.basis,
+        differs_below=lower if lower > ours.lowest else None,
+        differs_above=upper if upper < ours.highest else None,
+    )
+    if judgement.differs_below is None and judgement.differs_above is None:
+        return replace(
+            judgement,
+            verdict=NO_TEST,
+            reason="no possible value would have been called different",
+        )
+    return judgement
+
+
+def _without_interval(
+    published: Published, ours: Ours, difference: float, basis: str
+) -> Judgement:
+    """Return the verdict where our values have no scatter, or too few runs."""
+    is_same = (
+        all_equal(ours.values) and abs(difference) <= published.rounding + _ROUNDING
+    )
+    which = "the same" if is_same else "another"
+    return Judgement(
+        NO_INTERVAL,
+        f"{basis}; the published number is {which}",
+        Interval(difference, None, None),
+    )
+
+
+def summarise(published: Published, ours: Ours) -> Summary:
+    """Return our values reduced as the published number is.
+
+    Raises Incomparable if they cannot be.
+    """
+    if published.reduction == "best":
+        return _expected_best(published, ours)
+    if published.reduction not in ("mean", "single", "exact"):
+        raise Incomparable("the paper does not say what it is the mean or best of")
+    runs = len(ours.values)
+    supernets = len(ours.independent)
+    source = f" from {supernets} supernets" if supernets < runs else ""
+    interval = student(ours.independent, (ours.lowest, ours.highest))
+    return Summary(interval, runs, f"mean of {runs}{source}")
+
+
+def _expected_best(published: Published, ours: Ours) -> Summary:
+    """Return our expected best of as many runs as the published number is of.
+
+    Raises Incomparable.
+    """
+    runs = len(ours.values)
+    if published.metric == "params_millions":
+        raise Incomparable("it is of the published best run alone")
+    if published.runs is None:
+        raise Incomparable("it is not said of how many runs it is the best")
+    if runs < published.runs:
+        raise Incomparable(f"the best of {published.runs} runs, and here are {runs}")
+    sign = 1.0 if ours.higher else -1.0
+    expected = best_of([sign * value for value in ours.values], published.runs)
+    words = f"best of {published.runs}"
+    if runs > published.runs:
+        words += f", expected of {runs}"
+    return Summary(Interval(sign * expected, None, None), runs, words)
+
+
+def _margin(published: Published, ours: Ours, value: float) -> Margin:
+    """Return the margin of a difference from that kind of published number."""
+    independent = ours.independent
+    if published.reduction == "best":
+        assert published.runs is not None
+        return agreement.best_and_runs(
+            ours.values, len(independent), published.runs, value, ours.higher
+        )
+    if published.reduction == "exact":
+        landscape = ours.landscape
+        if landscape is not None and _is_mean_of_table(
+            published, landscape.mean, landscape.std
+        ):
+            return agreement.mean_of_cells(landscape.quantiles, len(independent))
+        return agreement.mean_alone(independent, agreement.PUBLISHED_EXACT)
+    if published.runs == 1:
+        return agreement.run_and_runs(ours.values, len(independent))
+    if published.reduction == "single":
+        return agreement.sample_and_sample(independent, published.independent)
+    return agreement.mean_and_mean(independent, published.std, published.runs)
+
+
+def _is_mean_of_table(
+    published: Published, mean: float | None, std: float | None
+) -> bool:
+    """Return whether a published mean and its spread are those of this very table."""
+    if mean is None or std is None or published.std is None:
+        return False
+    same_mean = abs(mean - published.value) <= published.rounding
+    same_std = abs(std - published.std) <= published.rounding
+    return same_mean and same_std
