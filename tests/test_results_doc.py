@@ -14,7 +14,7 @@ from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
 from archselect.reports.published.numbers import published
 from archselect.reports.results.results import load
-from archselect.reports.statistics.agreement import mean_of_cells
+from archselect.reports.statistics.margins import margin_of_random_cells
 from archselect.reports.tables.operations import operations_table
 from archselect.reports.tables.reproduction import reproduction_table
 from archselect.reports.tables.tau import tau_table
@@ -129,7 +129,7 @@ def interval(values):
 
 def luck(landscape, cells, before="", between="to"):
     """What the mean of some random cells reaches in 95 % of the cases."""
-    margin = mean_of_cells(landscape.quantiles, cells)
+    margin = margin_of_random_cells(landscape.quantiles, cells)
     low, high = landscape.mean - margin.below, landscape.mean + margin.above
     return f"{before} {low:.2f} {between} {high:.2f} %".strip()
 

@@ -11,7 +11,7 @@ import numpy as np
 from archselect.benchmarks.store.records import Landscape
 from archselect.reports.results.metrics import accuracy_by_seed, is_sample, searched
 from archselect.reports.results.results import Group, Judged, Results, seed_name
-from archselect.reports.statistics.agreement import mean_of_cells
+from archselect.reports.statistics.margins import margin_of_random_cells
 from archselect.reports.statistics.intervals import LEAST_SEEDS
 from archselect.reports.tables.standing import others_in_words, standings
 from archselect.reports.tables.table import (
@@ -284,7 +284,7 @@ def _luck(results: Results, landscape: Landscape) -> list[str]:
         return []
     ranges = []
     for seeds in results.seed_counts:
-        margin = mean_of_cells(landscape.quantiles, seeds)
+        margin = margin_of_random_cells(landscape.quantiles, seeds)
         assert margin.below is not None and margin.above is not None
         low = landscape.mean - margin.below
         high = landscape.mean + margin.above

@@ -22,7 +22,7 @@ from archselect.reports.statistics.paired import (
     MANY_RANKS,
     POWER,
     Difference,
-    Finding,
+    JudgedDifference,
     Stratum,
     compare,
     interquartile_mean,
@@ -343,7 +343,7 @@ def _rows(place: str, metric: Metric, pairs: list[_Pair]) -> list[Row]:
 
 
 def _row(
-    place: str, metric: Metric, compared: _Pair, finding: Finding, power: Difference
+    place: str, metric: Metric, compared: _Pair, finding: JudgedDifference, power: Difference
 ) -> Row:
     """Return the row of one comparison; `power` has an interval as wide as the first of Holm's steps asks."""
     difference = finding.difference

@@ -2,7 +2,7 @@
 
 Like is held against like: the same reduction, split and horizon or final training, the
 same search protocol, the same oracle, measured and not predicted. The margin of a
-difference is what :mod:`archselect.reports.statistics.agreement` has for that kind of
+difference is what :mod:`archselect.reports.statistics.margins` has for that kind of
 number. A row whose verdict could not have been another says so.
 """
 
@@ -23,8 +23,8 @@ from archselect.reports.results.measured import (
     times,
 )
 from archselect.reports.results.results import Group, Results
-from archselect.reports.statistics import agreement
-from archselect.reports.statistics.agreement import SKEWED_RUNS, Margin, all_equal
+from archselect.reports.statistics import margins
+from archselect.reports.statistics.margins import SKEWED_RUNS, Margin, all_equal
 from archselect.reports.statistics.intervals import LEVEL, Interval, best_of, student
 from archselect.reports.tables.table import NONE, Row, Table, make_table
 
@@ -273,19 +273,19 @@ def _margin(row: Published, ours: Ours, value: float) -> Margin:
     independent = ours.independent
     if row.reduction == "best":
         assert row.runs is not None
-        return agreement.best_and_runs(
+        return margins.margin_of_best(
             ours.values, len(independent), row.runs, value, ours.higher
         )
     if row.reduction == "exact":
         landscape = ours.landscape
         if landscape is not None and _is_its_mean(row, landscape.mean, landscape.std):
-            return agreement.mean_of_cells(landscape.quantiles, len(independent))
-        return agreement.mean_alone(independent, agreement.PUBLISHED_EXACT)
+            return margins.margin_of_random_cells(landscape.quantiles, len(independent))
+        return margins.margin_of_our_mean(independent, margins.PUBLISHED_EXACT)
     if row.runs == 1:
-        return agreement.run_and_runs(ours.values, len(independent))
+        return margins.margin_of_one_run(ours.values, len(independent))
     if row.reduction == "single":
-        return agreement.sample_and_sample(independent, row.independent)
-    return agreement.mean_and_mean(independent, row.std, row.runs)
+        return margins.margin_between_samples(independent, row.independent)
+    return margins.margin_between_means(independent, row.std, row.runs)
 
 
 def _is_its_mean(row: Published, mean: float | None, std: float | None) -> bool:

@@ -24,7 +24,7 @@ from archselect.reports.published.numbers import find
 from archselect.reports.published.released_oracles import released_oracles
 from archselect.reports.results.measured import Incomparable, Ours
 from archselect.reports.results.results import load
-from archselect.reports.statistics.agreement import best_and_runs
+from archselect.reports.statistics.margins import margin_of_best
 from archselect.reports.tables import reproduction
 from archselect.reports.tables.reproduction import (
     DIFFERS,
@@ -423,7 +423,7 @@ def test_a_best_beside_a_best(folder, monkeypatch, alike, runs, said):
     errors = [100 - mean for mean in means_of(folder, "darts-pt")]
     assert row.measured == pytest.approx(fmean(map(min, combinations(errors, runs))))
     assert row.measured_reduction == said
-    margin = best_and_runs(errors, 4, runs, row.measured, False)
+    margin = margin_of_best(errors, 4, runs, row.measured, False)
     assert row.difference_low == pytest.approx(row.difference - margin.above - 0.005)
     assert row.difference_high == pytest.approx(row.difference + margin.below + 0.005)
 
