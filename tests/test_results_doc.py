@@ -12,7 +12,7 @@ from scipy.stats import t as student_t
 from archselect.benchmarks.scoring.populations import ALIASES
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
-from archselect.reports.published.numbers import published
+from archselect.reports.published.numbers import published_numbers
 from archselect.reports.results.results import load
 from archselect.reports.statistics.margins import margin_of_random_cells
 from archselect.reports.tables.operations import operations_table
@@ -337,7 +337,7 @@ def test_the_proxies_of_725_cells(root):
     page = (root / "docs" / "proxies.md").read_text(encoding="utf-8")
     rows = {
         row.method: row.value
-        for row in published()
+        for row in published_numbers()
         if row.metric == "spearman_vs_test_acc"
     }
     assert len(rows) == 12

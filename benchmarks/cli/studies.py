@@ -88,7 +88,7 @@ def run(
     )
     from archselect.benchmarks.runs.harness import run_study
     from archselect.reports.page.write import write_report
-    from archselect.reports.published.numbers import check
+    from archselect.reports.published.numbers import check_published
 
     faults = Faults()
     settings: dict[str, Any] = {}
@@ -104,7 +104,7 @@ def run(
     check_place(folder, device, engine, settings, faults)
     if draft.study is not None:
         with faults.collect():
-            check(draft.study.reproduces)
+            check_published(draft.study.reproduces)
         with faults.collect():
             check_claim(folder, name)
     check_parts_of_study(draft.spaces, draft.data, data_dir, faults)

@@ -13,7 +13,12 @@ from pydantic import Field
 from archselect.benchmarks.store.facts import Fact, flatten, parse_fact, write_fact
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.input_files import read_text
-from archselect.reports.results.metrics import Series, costs, quality, searched
+from archselect.reports.results.metrics import (
+    Series,
+    cost_series,
+    describe_search,
+    quality_series,
+)
 from archselect.reports.results.results import Group, Results, load, seed_name
 
 LARGEST = 1e30
@@ -98,7 +103,7 @@ def take(results: Results) -> Snapshot:
         settings[group.label] = {
             key: str(value) for key, value in flatten(inputs).items()
         }
-    series = [*quality(results), *costs(results)]
+    series = [*quality_series(results), *cost_series(results)]
     _refuse_values(
         results.source.root, series, "remove what is damaged there and run again"
     )
@@ -158,7 +163,7 @@ def _read_baseline(path: Path) -> Snapshot:
 def _runs(group: Group) -> Runs:
     return Runs(
         label=group.label,
-        search=searched(group),
+        search=describe_search(group),
         finished=len(group.records),
         failed=[seed_name(failure.inputs) for failure in group.failures],
     )
@@ -170,10 +175,10 @@ def _told_apart(results: Results) -> Results:
     A study may have one selector on two sizes of a supernet, or on two parts of a data
     set: their values are not one series.
     """
-    count = Counter((group.label, searched(group)) for group in results.groups)
+    count = Counter((group.label, describe_search(group)) for group in results.groups)
     groups = []
     for group in results.groups:
-        if count[group.label, searched(group)] == 1:
+        if count[group.label, describe_search(group)] == 1:
             groups.append(group)
             continue
         selector = group.inputs.selector.model_copy(update={"label": group.name})

@@ -30,7 +30,7 @@ from archselect.reports.figures.canvas import (
 from archselect.reports.figures.palette import INK, MUTED, SPACE, series
 from archselect.reports.results.metrics import ACCURACY, LEVELS, correlations
 from archselect.reports.results.results import Group, Results
-from archselect.reports.results.tau import Correlation
+from archselect.reports.results.score_correlations import Correlation
 from archselect.reports.tables.table import Table
 from archselect.reports.tables.time import PHASES
 from archselect.reports.tables.words import extent, median, quality, short

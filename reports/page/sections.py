@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from archselect.nasbench_adapters.errors import UserError, unknown
-from archselect.reports.published.numbers import check
+from archselect.reports.published.numbers import check_published
 from archselect.reports.results.results import Results
 from archselect.reports.tables.accuracy import accuracy_table
 from archselect.reports.tables.cells import cells_table
@@ -43,7 +43,7 @@ def tables(results: Results) -> list[Table]:
             raise UserError(f"{study}: {unknown('table', name, TABLES)}")
     if "reproduction" in results.info.tables:
         try:
-            check(results.info.reproduces)
+            check_published(results.info.reproduces)
         except UserError as error:
             raise UserError(f"{study}: {error}") from error
     names = [

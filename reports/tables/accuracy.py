@@ -9,10 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from archselect.benchmarks.store.records import Landscape
-from archselect.reports.results.metrics import accuracy_by_seed, is_sample, searched
-from archselect.reports.results.results import Group, Judged, Results, seed_name
-from archselect.reports.statistics.margins import margin_of_random_cells
+from archselect.reports.results.metrics import (
+    accuracy_by_seed,
+    describe_search,
+    is_random_sample,
+)
+from archselect.reports.results.results import Group, JudgedRuns, Results, seed_name
 from archselect.reports.statistics.intervals import LEAST_SEEDS
+from archselect.reports.statistics.margins import margin_of_random_cells
 from archselect.reports.tables.standing import others_in_words, standings
 from archselect.reports.tables.table import (
     BEST,
@@ -68,9 +72,11 @@ def accuracy_table(results: Results) -> Table:
     for landscape in results.landscapes:
         judged = [group for group in results.groups if group.known(landscape)]
         standing: dict[str, str] = {}
-        selectors = [group for group in judged if not is_sample(landscape, group)]
-        for search in dict.fromkeys(map(searched, judged)):
-            groups = [group for group in selectors if searched(group) == search]
+        selectors = [
+            group for group in judged if not is_random_sample(landscape, group)
+        ]
+        for search in dict.fromkeys(map(describe_search, judged)):
+            groups = [group for group in selectors if describe_search(group) == search]
             of_search = standings(
                 {group.name: accuracy_by_seed(landscape, group) for group in groups}
             )
@@ -238,7 +244,7 @@ def _rank_in_words(landscape: Landscape, rank: float | None) -> str:
     return NONE if rank is None else f"{rank:,.1f} of {landscape.architectures:,}"
 
 
-def _rank_error(landscape: Landscape, found: Judged) -> float | None:
+def _rank_error(landscape: Landscape, found: JudgedRuns) -> float | None:
     """Return the standard error of a mean rank that comes from the noise between trials.
 
     It is half of how much the rank changes from one standard error of a cell's mean

@@ -12,7 +12,7 @@ from archselect.reports.results.metrics import (
     Metric,
     Series,
     exact_means,
-    quality,
+    quality_series,
 )
 from archselect.reports.results.results import Results
 from archselect.reports.statistics.intervals import LEAST_SEEDS, LEVEL, coverage
@@ -113,7 +113,7 @@ def differences_table(results: Results) -> Table:
     """
     families: dict[tuple[str, Metric], dict[str, Series]] = defaultdict(dict)
     exact = exact_means(results)
-    for series in quality(results):
+    for series in quality_series(results):
         if series.metric == ACCURACY and (series.place, series.label) in exact:
             values = dict.fromkeys(series.values, exact[series.place, series.label])
             series = series.model_copy(update={"values": values})
@@ -343,7 +343,11 @@ def _rows(place: str, metric: Metric, pairs: list[_Pair]) -> list[Row]:
 
 
 def _row(
-    place: str, metric: Metric, compared: _Pair, finding: JudgedDifference, power: Difference
+    place: str,
+    metric: Metric,
+    compared: _Pair,
+    finding: JudgedDifference,
+    power: Difference,
 ) -> Row:
     """Return the row of one comparison; `power` has an interval as wide as the first of Holm's steps asks."""
     difference = finding.difference

@@ -14,7 +14,10 @@ from archselect.benchmarks.store.records import (
 )
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.reports.results.results import Group, Results
-from archselect.reports.results.tau import Iteration, iterations
+from archselect.reports.results.score_correlations import (
+    Iteration,
+    correlate_iterations,
+)
 from archselect.reports.statistics.correlations import Coefficient, coefficient
 from archselect.reports.statistics.intervals import LEVEL
 from archselect.reports.tables.table import NONE, Row, Table, highest, make_table
@@ -313,8 +316,8 @@ def _study_rows(landscape: Landscape, group: Group) -> list[Row]:
     """Of one selector, a row for every iteration."""
     records = group.judged(landscape).records
     found = {
-        "best-acc": iterations(records, landscape.oracle_best),
-        "avg-acc": iterations(records, landscape.oracle_mean),
+        "best-acc": correlate_iterations(records, landscape.oracle_best),
+        "avg-acc": correlate_iterations(records, landscape.oracle_mean),
     }
     return [
         _iteration_row(

@@ -12,20 +12,23 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from archselect.reports.published.numbers import Published, find
-from archselect.reports.published.search_protocols import differences, other_images
-from archselect.reports.results.measured import (
+from archselect.reports.published.numbers import PublishedNumber, find_published
+from archselect.reports.published.search_protocols import (
+    other_images,
+    protocol_differences,
+)
+from archselect.reports.results.own_values import (
     CORRELATION,
     TIMES,
     Incomparable,
-    Ours,
-    measured,
-    times,
+    OwnValues,
+    times_like,
+    values_like,
 )
 from archselect.reports.results.results import Group, Results
 from archselect.reports.statistics import margins
-from archselect.reports.statistics.margins import SKEWED_RUNS, Margin, all_equal
 from archselect.reports.statistics.intervals import LEVEL, Interval, best_of, student
+from archselect.reports.statistics.margins import SKEWED_RUNS, Margin, all_equal
 from archselect.reports.tables.table import NONE, Row, Table, make_table
 
 NOT_SHOWN = "not shown to differ"
@@ -150,7 +153,7 @@ def reproduction_table(results: Results) -> Table:
             if group.label == entry.selector and group.records:
                 of_space = [
                     row
-                    for row in find(entry)
+                    for row in find_published(entry)
                     if group.inputs.space == (entry.space or row.space)
                 ]
                 rows += [
@@ -196,7 +199,7 @@ def reproduction_table(results: Results) -> Table:
     )
 
 
-def judge(row: Published, ours: Ours) -> Judgement:
+def judge(row: PublishedNumber, ours: OwnValues) -> Judgement:
     """Return the verdict on our values beside a published number of their kind.
 
     Raises Incomparable.
@@ -231,7 +234,7 @@ def judge(row: Published, ours: Ours) -> Judgement:
     return judgement
 
 
-def summarise(row: Published, ours: Ours) -> Summary:
+def summarise(row: PublishedNumber, ours: OwnValues) -> Summary:
     """Return our values reduced as the published number is.
 
     Raises Incomparable if they cannot be.
@@ -250,7 +253,7 @@ def summarise(row: Published, ours: Ours) -> Summary:
     raise Incomparable("the paper does not say what it is the mean or best of")
 
 
-def _best(row: Published, ours: Ours) -> Summary:
+def _best(row: PublishedNumber, ours: OwnValues) -> Summary:
     """Our expected best of as many runs as the published number is of.
 
     Raises Incomparable.
@@ -268,7 +271,7 @@ def _best(row: Published, ours: Ours) -> Summary:
     return Summary(Interval(sign * expected, None, None), runs, words)
 
 
-def _margin(row: Published, ours: Ours, value: float) -> Margin:
+def _margin(row: PublishedNumber, ours: OwnValues, value: float) -> Margin:
     """The margin of a difference from that kind of published number."""
     independent = ours.independent
     if row.reduction == "best":
@@ -288,7 +291,7 @@ def _margin(row: Published, ours: Ours, value: float) -> Margin:
     return margins.margin_between_means(independent, row.std, row.runs)
 
 
-def _is_its_mean(row: Published, mean: float | None, std: float | None) -> bool:
+def _is_its_mean(row: PublishedNumber, mean: float | None, std: float | None) -> bool:
     """Whether the published number is the mean of this very table, and its spread that of the table's cells."""
     if mean is None or std is None or row.std is None:
         return False
@@ -350,8 +353,8 @@ def _answer(rows: list[Row]) -> str:
 
 
 def _of_its_data(
-    results: Results, rows: list[Published], group: Group
-) -> list[Published]:
+    results: Results, rows: list[PublishedNumber], group: Group
+) -> list[PublishedNumber]:
     """Those on data sets on which the group was judged; all, with the reason in the table, if there is none."""
     datasets = {
         landscape.dataset for landscape in results.landscapes if group.known(landscape)
@@ -359,7 +362,7 @@ def _of_its_data(
     return [row for row in rows if row.dataset in datasets] or rows
 
 
-def _row(results: Results, row: Published, group: Group) -> Row:
+def _row(results: Results, row: PublishedNumber, group: Group) -> Row:
     held = _held(results, row, group)
     summary, judgement = held.summary, held.judgement
     interval = summary.interval if summary else _NOTHING
@@ -424,9 +427,9 @@ class Held:
     images: str = ""
 
 
-def _held(results: Results, row: Published, group: Group) -> Held:
+def _held(results: Results, row: PublishedNumber, group: Group) -> Held:
     try:
-        ours = measured(results, row, group)
+        ours = values_like(results, row, group)
         summary = summarise(row, ours)
     except Incomparable as why:
         return Held(_shown_anyway(row, group), Judgement(NOT_COMPARABLE, f"{why}"))
@@ -439,7 +442,7 @@ def _held(results: Results, row: Published, group: Group) -> Held:
                 NOT_COMPARABLE, "how the published search was made is not on record"
             ),
         )
-    if settings := differences(row.search_protocol, row.dataset, group.inputs):
+    if settings := protocol_differences(row.search_protocol, row.dataset, group.inputs):
         barred = Judgement(NOT_COMPARABLE, f"another protocol ({', '.join(settings)})")
         return Held(summary, barred, tuple(settings))
     return Held(
@@ -461,17 +464,17 @@ def _verdict(judgement: Judgement, settings: Sequence[str]) -> str:
     )
 
 
-def _shown_anyway(row: Published, group: Group) -> Summary | None:
+def _shown_anyway(row: PublishedNumber, group: Group) -> Summary | None:
     """A wall clock is shown though it is not held against the published one."""
     if row.metric not in TIMES:
         return None
-    ours = times(row, group)
+    ours = times_like(row, group)
     return Summary(
         student(ours.independent), len(ours.values), f"mean of {len(ours.values)}"
     )
 
 
-def _reduction(row: Published) -> str:
+def _reduction(row: PublishedNumber) -> str:
     """What the published number is, in words."""
     if row.reduction == "exact":
         return "exact"
@@ -491,7 +494,7 @@ def _reduction(row: Published) -> str:
     return row.reduction or "reduction not stated"
 
 
-def _metric(row: Published) -> str:
+def _metric(row: PublishedNumber) -> str:
     """A metric in words, with the oracle of a correlation."""
     matched = CORRELATION.fullmatch(row.metric)
     if matched is None:
@@ -501,7 +504,7 @@ def _metric(row: Published) -> str:
     return f"{sign} with {matched['oracle']}-acc ({row.oracle}){when}"
 
 
-def _published(row: Published, digits: int) -> str:
+def _published(row: PublishedNumber, digits: int) -> str:
     """The published number with what is known of its scatter, and what it is of."""
     number, reduction = f"{row.value:.{digits}f}", _reduction(row)
     if len(row.values) > 1:

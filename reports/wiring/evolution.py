@@ -9,7 +9,7 @@ import numpy as np
 from archselect.benchmarks.store.records import CellGraph
 from archselect.reports.drawing.cells import Legend, draw, legend_of
 from archselect.reports.drawing.layout import label_width
-from archselect.reports.results.wiring import CellWiring, Wiring
+from archselect.reports.results.wiring_quantities import CellWiring, SupernetWiring
 from archselect.reports.wiring.figures import figure_name
 from archselect.reports.wiring.groups import WiringGroup
 from archselect.reports.wiring.verdicts import fewest
@@ -79,7 +79,7 @@ def when(epoch: int) -> str:
     return f"after epoch {epoch}" if epoch else "before training"
 
 
-def chosen(wiring: Wiring, most: int = MOST_FRAMES) -> list[int]:
+def chosen(wiring: SupernetWiring, most: int = MOST_FRAMES) -> list[int]:
     """The points to draw: the stills, and those at which the argmax genotype changes, thinned evenly to so many."""
     stills = _stills(wiring)
     changed: set[int] = set()
@@ -99,7 +99,7 @@ def chosen(wiring: Wiring, most: int = MOST_FRAMES) -> list[int]:
     return sorted(stills | set(others))
 
 
-def _stills(wiring: Wiring) -> set[int]:
+def _stills(wiring: SupernetWiring) -> set[int]:
     return {0, fewest(wiring), wiring.trace.epochs}
 
 

@@ -26,7 +26,12 @@ from archselect.reports.figures.canvas import (
     svg,
 )
 from archselect.reports.figures.palette import INK, MUTED, series
-from archselect.reports.results.wiring import NONE, CellWiring, Floats, loss_and_entropy
+from archselect.reports.results.wiring_quantities import (
+    NONE,
+    CellWiring,
+    Floats,
+    loss_and_entropy,
+)
 from archselect.reports.wiring.groups import WiringGroup
 
 SKIP = "skip_connect"

@@ -13,7 +13,7 @@ from archselect.benchmarks.store.traces import TraceInfo
 from archselect.nasbench_adapters.foreign_text import one_line
 from archselect.reports.figures.canvas import slugs
 from archselect.reports.results.results import Results
-from archselect.reports.results.wiring import Wiring
+from archselect.reports.results.wiring_quantities import SupernetWiring
 from archselect.reports.wiring.verdicts import (
     GROWING,
     NO_EDGES,
@@ -36,7 +36,7 @@ class Seen:
     """One supernet."""
 
     seed: int
-    wiring: Wiring
+    wiring: SupernetWiring
 
     @property
     def id(self) -> str:
@@ -105,7 +105,7 @@ class WiringGroup:
         """The control of one of the seeds; None where there is none, or the claim needs none."""
         return self.controls.get(claim.name, {}).get(seen.seed)
 
-    def _control(self, claim: Claim, seen: Seen) -> Wiring | None:
+    def _control(self, claim: Claim, seen: Seen) -> SupernetWiring | None:
         control = self.control(claim, seen)
         return control.wiring if control else None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from archselect.reports.results.results import Results
-from archselect.reports.results.wiring import Wiring
+from archselect.reports.results.wiring_quantities import SupernetWiring
 from archselect.reports.tables.table import NONE, Row, Table, listed, make_table
 from archselect.reports.wiring.groups import Seen, WiringGroup, wiring_groups
 from archselect.reports.wiring.verdicts import (
@@ -247,7 +247,7 @@ def _number(value: float | None, sign: str = "") -> str:
     return NONE if value is None else f"{value:{sign}.2f}".replace("-", "−")
 
 
-def _numbers(wiring: Wiring) -> dict[str, float]:
+def _numbers(wiring: SupernetWiring) -> dict[str, float]:
     """The telling numbers of a supernet; NaN where one is not defined."""
     edges, parts = wiring.edges, wiring.trace.info.parts
     return {

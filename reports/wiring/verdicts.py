@@ -11,10 +11,10 @@ from math import ceil
 
 import numpy as np
 
-from archselect.reports.results.wiring import (
+from archselect.reports.results.wiring_quantities import (
     Bools,
     CellWiring,
-    Wiring,
+    SupernetWiring,
     mean_costs,
     mean_gap,
 )
@@ -64,7 +64,7 @@ class Claim:
     name: str
     says: str
     conditions: tuple[Condition, ...]
-    measure: Callable[[Wiring, Wiring | None], tuple[Measured, ...]]
+    measure: Callable[[SupernetWiring, SupernetWiring | None], tuple[Measured, ...]]
     control: str = ""
 
     @property
@@ -129,44 +129,44 @@ class Verdict:
         ]
 
 
-def fewest(wiring: Wiring) -> int:
+def fewest(wiring: SupernetWiring) -> int:
     """After which epoch the argmax genotype first has its fewest edges."""
     return int(wiring.edges.argmin())
 
 
-def gap_before(wiring: Wiring) -> float:
+def gap_before(wiring: SupernetWiring) -> float:
     """Mean L - H of the epochs up to :func:`fewest`, on the images on which alphas learn; NaN if that is the start."""
     return mean_gap(wiring.trace, wiring.trace.info.parts[0], slice(0, fewest(wiring)))
 
 
-def gap_at_end(wiring: Wiring, part: str) -> float:
+def gap_at_end(wiring: SupernetWiring, part: str) -> float:
     """Mean L - H of the last tenth of the epochs."""
     return mean_gap(wiring.trace, part, _last(wiring))
 
 
-def _last(wiring: Wiring) -> slice:
+def _last(wiring: SupernetWiring) -> slice:
     epochs = wiring.trace.epochs
     return slice(epochs - ceil(epochs / LAST_PART), epochs)
 
 
-def last_q(wiring: Wiring, between: bool) -> float:
+def last_q(wiring: SupernetWiring, between: bool) -> float:
     """Mean of the last q of the free edges between nodes, or from inputs; NaN without any."""
     return _mean([cell.q[-1, _free(cell, between)] for cell in wiring.cells])
 
 
-def none_share(wiring: Wiring) -> float:
+def none_share(wiring: SupernetWiring) -> float:
     """Share of the free edges whose last argmax is none."""
     return _mean([cell.absent[-1, cell.free] for cell in wiring.cells])
 
 
-def last_cost(wiring: Wiring, between: bool) -> float:
+def last_cost(wiring: SupernetWiring, between: bool) -> float:
     """Mean cost of the free edges between nodes, or from inputs, in the last tenth of the epochs."""
     return _mean(
         [mean_costs(cell, _last(wiring))[_free(cell, between)] for cell in wiring.cells]
     )
 
 
-def has_free(wiring: Wiring, between: bool) -> bool:
+def has_free(wiring: SupernetWiring, between: bool) -> bool:
     """Whether there is a free edge between nodes, or from inputs: one that may be none or something else."""
     return any(_free(cell, between).any() for cell in wiring.cells)
 
@@ -185,7 +185,7 @@ def _measured(number: float, met: bool) -> Measured:
     return Measured(float(number), bool(met) and not np.isnan(number))
 
 
-def _growing(wiring: Wiring, _: Wiring | None) -> tuple[Measured, ...]:
+def _growing(wiring: SupernetWiring, _: SupernetWiring | None) -> tuple[Measured, ...]:
     edges = wiring.edges
     fall = edges[0] - edges[: wiring.trace.epochs // FIRST_PART + 1].min()
     regrowth = edges[-1] - edges.min()
@@ -198,13 +198,15 @@ def _growing(wiring: Wiring, _: Wiring | None) -> tuple[Measured, ...]:
     )
 
 
-def _pruning(wiring: Wiring, _: Wiring | None) -> tuple[Measured, ...]:
+def _pruning(wiring: SupernetWiring, _: SupernetWiring | None) -> tuple[Measured, ...]:
     edges = wiring.edges
     regrowth, lost = edges[-1] - edges.min(), edges[0] - edges[-1]
     return _measured(regrowth, regrowth == 0), _measured(lost, lost > 0)
 
 
-def _width(wiring: Wiring, control: Wiring | None) -> tuple[Measured, ...]:
+def _width(
+    wiring: SupernetWiring, control: SupernetWiring | None
+) -> tuple[Measured, ...]:
     less = last_q(wiring, between=False) - last_q(wiring, between=True)
     own = _measured(less, less > NARROWER)
     if control is None:
@@ -213,7 +215,9 @@ def _width(wiring: Wiring, control: Wiring | None) -> tuple[Measured, ...]:
     return own, _measured(dearer, dearer > 0)
 
 
-def _no_edges(wiring: Wiring, control: Wiring | None) -> tuple[Measured, ...]:
+def _no_edges(
+    wiring: SupernetWiring, control: SupernetWiring | None
+) -> tuple[Measured, ...]:
     own = none_share(wiring)
     search, train = (gap_at_end(wiring, part) for part in wiring.trace.info.parts[:2])
     kept = Measured(None, None)

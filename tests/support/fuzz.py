@@ -76,7 +76,7 @@ from archselect.reports.comparison import gate, snapshot
 from archselect.reports.comparison import text as comparison
 from archselect.reports.page import scoring, write
 from archselect.reports.results import results
-from archselect.reports.results import wiring as quantities
+from archselect.reports.results import wiring_quantities as quantities
 from archselect.reports.wiring import verdicts
 from support import mutations, small
 
@@ -410,7 +410,7 @@ def _make_trace() -> None:
 def _read_trace(_: random.Random) -> None:
     """As a report reads it."""
     (path,) = Path("traces").iterdir()
-    wiring = quantities.Wiring(traces.read_trace(path))
+    wiring = quantities.SupernetWiring(traces.read_trace(path))
     for claim in verdicts.CLAIMS[:2]:
         claim.measure(wiring, None)
     for cell in wiring.cells:

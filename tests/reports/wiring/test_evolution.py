@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archselect.reports.results.results import load
-from archselect.reports.results.wiring import Wiring
+from archselect.reports.results.wiring_quantities import SupernetWiring
 from archselect.reports.wiring.evolution import chosen, evolution
 from archselect.reports.wiring.groups import wiring_groups
 
@@ -19,7 +19,7 @@ from archselect.reports.wiring.groups import wiring_groups
     edges=st.lists(st.integers(0, 5), min_size=2, max_size=40), most=st.integers(4, 12)
 )
 def test_first_fewest_last_and_changes_are_drawn(traces, edges, most):
-    found = chosen(Wiring(traces.wired(edges, [0.0] * (len(edges) - 1))), most)
+    found = chosen(SupernetWiring(traces.wired(edges, [0.0] * (len(edges) - 1))), most)
     last = len(edges) - 1
     stills = {0, edges.index(min(edges)), last}
     changes = {

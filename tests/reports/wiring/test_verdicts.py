@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archselect.reports.results.wiring import Wiring
+from archselect.reports.results.wiring_quantities import SupernetWiring
 from archselect.reports.wiring.verdicts import (
     GROWING,
     NO_EDGES,
@@ -26,7 +26,10 @@ GAPS = [0.2] * 3 + [0.1] * 15 + [-0.3] * 2
 
 def met(claim, trace, control=None):
     return [
-        own.met for own in claim.measure(Wiring(trace), control and Wiring(control))
+        own.met
+        for own in claim.measure(
+            SupernetWiring(trace), control and SupernetWiring(control)
+        )
     ]
 
 
@@ -61,7 +64,7 @@ def test_growing_asks_for_each_condition(traces, edges, gaps, expected):
 
 
 def test_the_numbers_of_growing_are_given(traces):
-    wiring = Wiring(traces.wired(GROWN, GAPS))
+    wiring = SupernetWiring(traces.wired(GROWN, GAPS))
     assert [own.number for own in GROWING.measure(wiring, None)] == pytest.approx(
         [3, 2, 0.2, -0.3], abs=1e-5
     )
@@ -97,7 +100,7 @@ def test_width_asks_for_both_conditions(traces, q, dearer, expected):
 
 
 def test_width_without_control_is_no_verdict(traces):
-    measured = WIDTH.measure(Wiring(traces.wired([5] * 6, [0.1] * 5)), None)
+    measured = WIDTH.measure(SupernetWiring(traces.wired([5] * 6, [0.1] * 5)), None)
     assert measured[1] == Measured(None, None) and Judged(0, measured).met is None
     verdict = Verdict(WIDTH, tuple(Judged(seed, measured) for seed in range(6)))
     assert verdict.words == "no control" and (verdict.judged, verdict.meeting) == (0, 0)
@@ -164,5 +167,5 @@ def test_seeds_without_control_are_not_judged():
 def test_what_is_not_defined_meets_nothing(traces):
     trace = traces.wired(GROWN, GAPS)
     trace.losses[-2:] = 0
-    *_, last = GROWING.measure(Wiring(trace), None)
+    *_, last = GROWING.measure(SupernetWiring(trace), None)
     assert last.number is not None and np.isnan(last.number) and last.met is False
