@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from archselect.benchmarks.store.records import CellGraph
-from archselect.reports.drawing.cells import Legend, draw, legend_of
+from archselect.reports.drawing.cells import LegendEntry, draw, legend_of
 from archselect.reports.drawing.layout import label_width
 from archselect.reports.results.wiring_quantities import CellWiring, SupernetWiring
 from archselect.reports.wiring.figures import figure_name
@@ -57,7 +57,7 @@ def evolution(group: WiringGroup) -> Evolution:
     frames = []
     for epoch in chosen(wiring):
         drawn = [_graph(cell, epoch) for cell in wiring.cells]
-        colours: dict[str, Legend] = {
+        colours: dict[str, LegendEntry] = {
             label: looks[name] for _, labels in drawn for label, name in labels.items()
         }
         words = f"{when(epoch)}: {wiring.edges[epoch]} of {sum(len(cell.edges) for cell in group.info.cells)} edges"
