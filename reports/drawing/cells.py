@@ -343,7 +343,7 @@ def _distance(a: Point, b: Point) -> float:
 
 
 def _towards(a: Point, b: Point, distance: float) -> Point:
-    """Return the point so far from a in the direction of b; lines are level or upright."""
+    """Return the point so far from a towards b; lines are level or upright."""
     part = distance / (_distance(a, b) or 1)
     return a[0] + (b[0] - a[0]) * part, a[1] + (b[1] - a[1]) * part
 

@@ -450,7 +450,12 @@ def _assign_lanes(plan: _CellPlan) -> list[int]:
 
 
 class _Lanes:
-    """The lanes that edges have taken; `spans` are the edges' first and last columns."""
+    """The lanes that edges have taken.
+
+    Attributes:
+        spans: the first and the last column of each edge.
+        taken: the lane of each edge that has one.
+    """
 
     def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
         self.spans = spans
@@ -492,7 +497,7 @@ class _Lanes:
         return abs(lane) + self._crossings(edge, lane), -lane
 
     def _crossings(self, edge: int, lane: int) -> int:
-        """Return how many ends of outer edges lie within inner ones, on the lane's side."""
+        """Return how many ends of outer edges lie within inner ones, on one side."""
         count = 0
         for other, other_lane in self.taken.items():
             if other_lane * lane <= 0:

@@ -27,8 +27,8 @@ SERIES = (
 )
 """Nine colours, enough for eight operations and noise; `none` is MUTED.
 
-They were found by a search. They are as far apart as can be, to the eye and as seen with
-each of the three kinds of colour blindness, and stand out from the page.
+They were found by a search. They are as far apart as can be, to the eye and with each
+of the three kinds of colour blindness, and stand out from the page.
 """
 FONT = "'DejaVu Sans', Verdana"
 

@@ -20,7 +20,7 @@ USUAL: Mapping[str, Setting] = {
     "alpha_mean": 0.0,
     "alpha_grad_clip": 0.0,
 }
-"""Settings of a supernet that a record may leave out; every protocol has these values."""
+"""Settings that a record may leave out; every protocol has these values."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,9 @@ def protocol_differences(name: str, dataset: str, inputs: Inputs) -> list[str]:
 
 
 def other_images(name: str, dataset: str, inputs: Inputs) -> str:
-    """Return which images a study had, where they are a part of the protocol's data set.
+    """Return which part of the protocol's data set a study had, in words.
 
-    Empty if it had all of them. The arguments are those of
+    Empty if it had all images. The arguments are those of
     :func:`protocol_differences`.
     """
     supernet, _ = find_protocol(name)

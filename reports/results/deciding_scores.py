@@ -18,7 +18,7 @@ _BATCH = 5_000
 """Records that are laid out in one go, so that memory stays bounded."""
 
 Oracle = Sequence[Sequence[Sequence[float]]]
-"""What each operation is worth: `oracle[cell][edge][choice]`, an accuracy in per cent."""
+"""The worth of operations: `oracle[cell][edge][choice]`, an accuracy in per cent."""
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def _groups_judged_by(results: Results, landscape: Landscape) -> list[Group]:
 
 
 def _reasons(landscape: Landscape, group: Group) -> dict[Metric, str]:
-    """Return why each rank correlation of a group is undefined, in part or as a whole."""
+    """Return why a group's rank correlations are undefined, in part or as a whole."""
     return {
         TAUS[level]: correlation.left_out
         for level, correlation in correlations(landscape, group).items()

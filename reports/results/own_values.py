@@ -1,4 +1,4 @@
-"""A study's own values of the kind that a published number is: one per run, in its unit."""
+"""A study's own values of the kind of a published number: one per run, in its unit."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """A folder of records as tables and figures see it.
 
-:func:`load` reads a folder and returns :class:`Results`: the study's runs in groups, one
-for each selector and setting. The runs of a :class:`Group` differ in their seeds alone.
+:func:`load` reads a folder and returns :class:`Results`: the study's runs in groups.
+There is one for each selector and setting; the runs of a :class:`Group` differ in their
+seeds alone.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ class Group:
 
     @cached_property
     def supernet_machines(self) -> Counter[Machine]:
-        """The machines that supernets were trained on, and for how many runs on each."""
+        """The machines that supernets were trained on, and for how many runs."""
         machines = [record.cost.supernet_machine for record in self.records]
         return _count_machines(machines)
 
@@ -445,7 +446,7 @@ def _selector_order(inputs: Inputs, labels: Sequence[str]) -> tuple[int, str]:
 def _group_runs(
     records: Iterable[Record], failures: Iterable[Failure], labels: Sequence[str]
 ) -> tuple[Group, ...]:
-    """Return the runs that differ in their seeds alone as groups, in the study's order."""
+    """Return runs that differ in their seeds alone as groups, in the study's order."""
     ids = _GroupIds()
     finished: dict[str, list[Record]] = defaultdict(list)
     failed: dict[str, list[Failure]] = defaultdict(list)

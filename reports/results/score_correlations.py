@@ -1,4 +1,4 @@
-"""Rank correlations of a selector's scores with a truth, and their intervals over seeds.
+"""Rank correlations of a selector's scores with a truth, with intervals over seeds.
 
 What is undefined is counted by reason.
 """
@@ -139,9 +139,10 @@ class Iteration:
 
 
 def correlate_iterations(records: Sequence[Record], oracle: Oracle) -> list[Iteration]:
-    """Return the correlation of operation scores with an oracle, by iteration of a round.
+    """Return the correlation of operation scores with an oracle, by iteration.
 
-    An iteration is a step at which operations were scored, of however many edges. Those
+    An iteration is a step of a round at which operations were scored, of however many
+    edges. Those
     that only some seeds have are left out. Empty where the selector gives no scores.
     """
     by_record = [_correlate_steps(record, oracle) for record in records]

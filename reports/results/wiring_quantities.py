@@ -1,4 +1,4 @@
-"""Quantities of a supernet's wiring by epoch, from its trace: edges, depth, width, losses.
+"""Quantities of a supernet's wiring, from its trace: edges, depth, width, losses.
 
 T epochs have T + 1 points, the first before training. Shapes: T epochs, E edges, K
 operations.
@@ -146,7 +146,7 @@ class CellWiring:
 
     @cached_property
     def changes(self) -> list[EdgeChange]:
-        """Every drop and growth, in order of epochs; see :func:`find_settled_changes`."""
+        """Every drop and growth, by epoch; see :func:`find_settled_changes`."""
         changes = []
         for edge in range(len(self.cell.edges)):
             for epoch, dropped in find_settled_changes(self.absent[:, edge]):
@@ -253,7 +253,7 @@ def find_settled_changes(absent: Bools) -> list[tuple[int, bool]]:
 def loss_and_entropy(
     trace: Trace, part: str, images: slice | int = slice(None)
 ) -> tuple[Floats, Floats]:
-    """Return (T,) mean cross-entropy L and (T,) mean entropy H of predictions, by epoch.
+    """Return mean cross-entropy L and mean entropy H of predictions, each (T,).
 
     NaN of an epoch without such images.
 

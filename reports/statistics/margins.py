@@ -69,7 +69,7 @@ class Margin:
         return self.below is not None and self.above is not None
 
     def widened(self, by: float) -> Margin:
-        """Return the margin with so much more on both sides, as for a rounded number."""
+        """Return the margin with more on both sides, as for a rounded number."""
         if self.below is None or self.above is None:
             return self
         return replace(self, below=self.below + by, above=self.above + by)
@@ -162,7 +162,7 @@ def margin_of_one_run(ours: Sequence[float], independent: int) -> Margin:
 def margin_of_best(
     ours: Sequence[float], independent: int, of: int, expected: float, higher: bool
 ) -> Margin:
-    """Return the margin of a published best of several about our expected best of as many.
+    """Return the margin of a published best of several about our expected best.
 
     Method: a published best is one draw, so this is the prediction interval of one best
     of `of` further runs, from our mean and deviation; see :func:`best_quantiles`.
@@ -226,7 +226,7 @@ def _simulate_means(values: Floats, places: Floats, cells: int) -> Floats:
 
 @cache
 def best_quantiles(runs: int, of: int) -> tuple[float, float]:
-    """Return between which multiples of our deviation, from our mean, a best of more lies.
+    """Return how far from our mean a best of further runs lies, in our deviations.
 
     Method: with normally distributed values the distance depends on neither their mean
     nor their deviation; its 2.5 % and 97.5 % quantiles are simulated.
@@ -276,7 +276,7 @@ def _why_scatter_is_unknown(values: Sequence[float]) -> str:
 
 
 def _deviation(values: Sequence[float]) -> float:
-    """Return the sample standard deviation; 0 of values that differ in the last bits alone."""
+    """Return the sample standard deviation; 0 of values equal but for the last bits."""
     if all_equal(values):
         return 0.0
     return float(np.std(np.asarray(values, dtype=np.float64), ddof=1))

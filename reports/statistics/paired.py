@@ -1,4 +1,4 @@
-"""Paired comparison of two methods over a few seeds: difference, interval, tests, power.
+"""Paired comparison of two methods over a few seeds: interval, tests and power.
 
 A pair is one supernet seed on one data set of one space. Each (space, data set) is a
 stratum. The difference is the mean over strata of each stratum's mean difference, so
@@ -56,7 +56,7 @@ _PRECISION = 1e-4
 
 @dataclass(frozen=True)
 class Stratum:
-    """Values of two methods for the same seeds of one (space, data set), in one order."""
+    """Values of two methods for the same seeds of one (space, data set)."""
 
     ours: tuple[float, ...]
     theirs: tuple[float, ...]
@@ -163,7 +163,7 @@ class Difference:
         return high
 
     def numbers(self) -> dict[str, object]:
-        """Return what files of numbers have of it, by the name of the column or field."""
+        """Return what files of numbers have of it, by the column's or field's name."""
         return {
             "pairs": self.pairs,
             "low": self.low,
@@ -175,8 +175,9 @@ class Difference:
         }
 
     def seeds_for(self, difference: float) -> int | None:
-        """Return how many seeds per stratum show such a difference in four of five cases.
+        """Return how many seeds per stratum show such a difference.
 
+        They show it in four of five cases.
         None where the spread is not known, or more than MOST_SEEDS would be needed.
         """
         if not self.error or difference <= 0:
@@ -319,7 +320,7 @@ def _judge_one(
 
 
 def verdict(difference: Difference, p: float | None, better: Better) -> str:
-    """Return better, worse or no evidence, of ours; or that it is undefined, and why."""
+    """Return better, worse or no evidence, of ours; or why it is undefined."""
     if p is None or difference.mean is None:
         return f"undefined: {difference.reason}"
     if p >= ALPHA or difference.mean == 0:
