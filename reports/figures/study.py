@@ -245,12 +245,7 @@ def _draw_accuracies(
 
 def tau_figure(results: Results) -> Figure:
     """Return mean tau-b, its interval and every seed's, per landscape and level."""
-    landscapes = [
-        landscape
-        for landscape in results.landscapes
-        if landscape.architectures
-        and any(group.judged(landscape) for group in results.groups)
-    ]
+    landscapes = _correlated_landscapes(results)
     groups = [group for group in results.groups if group.records]
     names = [group.name for group in groups]
 
@@ -286,6 +281,16 @@ def tau_figure(results: Results) -> Figure:
     caption = "Bar: mean of the seeds; line: its 95 % interval; dots: seeds. 1 is perfect, 0 chance."
     title = "Rank correlation of scores with the truth"
     return Figure("tau", title, caption, svg("tau", title, inches, draw))
+
+
+def _correlated_landscapes(results: Results) -> list[Landscape]:
+    """Return the landscapes of whole spaces that selections were looked up in."""
+    landscapes = []
+    for landscape in results.landscapes:
+        has_runs = any(group.judged(landscape) for group in results.groups)
+        if landscape.architectures and has_runs:
+            landscapes.append(landscape)
+    return landscapes
 
 
 def _draw_taus(
@@ -454,7 +459,9 @@ def _draw_shares(ax: Axes, row: int, group: Group, phases: Sequence[str]) -> Non
 
 def _set_seconds_axis(ax: Axes, groups: Sequence[Group]) -> None:
     """Make the axis of totals logarithmic, with room for the words at the right."""
-    every = [seconds for group in groups for seconds in group.seconds]
+    every: list[float] = []
+    for group in groups:
+        every += group.seconds
     shortest = min(every)
     longest = max(every)
     ax.set_xscale("log")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,9 +64,8 @@ class DecidingScores:
 
     def look_up(self, oracle: Oracle) -> Floats:
         """Return (S,) what an oracle has for the operation of each score."""
-        rows = [row for cell in oracle for row in cell]
         most_edges = max(len(cell) for cell in oracle)
-        most_operations = max(len(row) for row in rows)
+        most_operations = max(len(row) for row in chain.from_iterable(oracle))
         worth = np.full((len(oracle), most_edges, most_operations), np.nan)
         for cell, cell_rows in enumerate(oracle):
             for edge, row in enumerate(cell_rows):

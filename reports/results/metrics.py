@@ -220,10 +220,12 @@ def _costs(group: Group) -> dict[Metric, list[float]]:
     measured: dict[Metric, list[float]] = {}
     for name in COUNTS:
         by_phase = _counts_by_phase(costs, name)
-        measured[_cost_metric(name, name, "count")] = [
-            sum(counts[place] for counts in by_phase.values())
-            for place in range(len(costs))
-        ]
+        totals = [0.0] * len(costs)
+        for counts in by_phase.values():
+            totals = [
+                total + count for total, count in zip(totals, counts, strict=True)
+            ]
+        measured[_cost_metric(name, name, "count")] = totals
         for phase, counts in by_phase.items():
             metric = _cost_metric(f"{phase}_{name}", f"{name}, {phase}", "count")
             measured[metric] = counts
@@ -236,8 +238,13 @@ def _costs(group: Group) -> dict[Metric, list[float]]:
 
 def _counts_by_phase(costs: Sequence[Cost], name: str) -> dict[str, list[float]]:
     """Return one count of every phase, by record; 0 of a record without the phase."""
-    phases = dict.fromkeys(phase for cost in costs for phase in cost.counts)
-    return {phase: [_count(cost, phase, name) for cost in costs] for phase in phases}
+    phases: dict[str, None] = {}
+    for cost in costs:
+        phases |= dict.fromkeys(cost.counts)
+    counts = {}
+    for phase in phases:
+        counts[phase] = [_count(cost, phase, name) for cost in costs]
+    return counts
 
 
 def _count(cost: Cost, phase: str, name: str) -> float:

@@ -211,7 +211,10 @@ class Results:
     @cached_property
     def records(self) -> list[Record]:
         """Every finished run of the study."""
-        return [record for group in self.groups for record in group.records]
+        records: list[Record] = []
+        for group in self.groups:
+            records += group.records
+        return records
 
     @cached_property
     def wirings(self) -> dict[str, SupernetWiring]:
@@ -386,9 +389,9 @@ def _read_landscapes(
     Raises UserError if one that is named is missing.
     """
     known = {landscape.id: landscape for landscape in source.check_all(Landscape)}
-    named = dict.fromkeys(
-        accuracy.landscape for record in records for accuracy in record.accuracies
-    )
+    named: dict[str, None] = {}
+    for record in records:
+        named |= dict.fromkeys(accuracy.landscape for accuracy in record.accuracies)
     for id in named:
         if id not in known:
             raise UserError(

@@ -148,10 +148,11 @@ def correlate_iterations(records: Sequence[Record], oracle: Oracle) -> list[Iter
     by_record = [_correlate_steps(record, oracle) for record in records]
     seeds = [record.inputs.supernet_seed for record in records]
     in_all_records = min((len(steps) for steps in by_record), default=0)
-    return [
-        _summarise_iteration(seeds, [steps[place] for steps in by_record])
-        for place in range(in_all_records)
-    ]
+    iterations = []
+    for place in range(in_all_records):
+        of_records = [steps[place] for steps in by_record]
+        iterations.append(_summarise_iteration(seeds, of_records))
+    return iterations
 
 
 def _summarise_iteration(
@@ -159,7 +160,9 @@ def _summarise_iteration(
 ) -> Iteration:
     """Return one iteration from each record's coefficients."""
     sizes = [len(of_record) for of_record in by_record]
-    every = [value for of_record in by_record for value in of_record.values()]
+    every: list[Coefficient] = []
+    for of_record in by_record:
+        every += of_record.values()
     n = f"{_count(len(by_record), 'seed')} × {_count(min(sizes), 'coefficient')}"
     return Iteration(
         correlation=_average_over_seeds(seeds, _join(every), np.array(sizes), n),
@@ -186,11 +189,10 @@ def _correlate_steps(record: Record, oracle: Oracle) -> list[_EdgeCoefficients]:
         steps[score.round].add(score.step)
         where = _EdgeOfRound(score.round, score.cell, score.edge)
         scores[score.step, where].append(score)
-    iteration_of_step = {
-        (round_, step): iteration
-        for round_, of_round in steps.items()
-        for iteration, step in enumerate(sorted(of_round))
-    }
+    iteration_of_step: dict[tuple[int, int], int] = {}
+    for round_, of_round in steps.items():
+        for iteration, step in enumerate(sorted(of_round)):
+            iteration_of_step[round_, step] = iteration
     most = max((len(of_round) for of_round in steps.values()), default=0)
     iterations: list[_EdgeCoefficients] = [{} for _ in range(most)]
     for (step, where), scored in sorted(scores.items()):

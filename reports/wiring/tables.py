@@ -91,9 +91,8 @@ def wiring_table(results: Results) -> Table:
     for group in groups:
         judged += [_JudgedGroup(group, verdict) for verdict in group.verdicts]
     shared = _shared_values(groups)
-    used = [
-        claim for claim in CLAIMS if any(one.verdict.claim is claim for one in judged)
-    ]
+    judged_claims = [one.verdict.claim for one in judged]
+    used = [claim for claim in CLAIMS if claim in judged_claims]
     caption = (
         "How the wiring of the supernets' cells evolved. Seeds: how many of those that could be judged meet all "
         "conditions. Edges: of the argmax genotype (every edge's likeliest operation, none included; all cell types "
@@ -236,7 +235,9 @@ def _unjudged(groups: Sequence[WiringGroup]) -> Iterator[str]:
 
 def _row(group: WiringGroup, verdict: Verdict, shared: dict[str, str]) -> Row:
     by_seed = [_describe_supernet(seen.wiring) for seen in group.seeds]
-    numbers = {key: _median([of_seed[key] for of_seed in by_seed]) for key in _NUMBERS}
+    numbers: dict[str, float | None] = {}
+    for key in _NUMBERS:
+        numbers[key] = _median([of_seed[key] for of_seed in by_seed])
     counts = verdict.counts()
     conditions = [
         f"{count.condition.key}={count.meeting}/{count.known}" for count in counts
