@@ -157,7 +157,7 @@ class _CellPlan:
         """Return the column of a node."""
         return max(0, node - 1) if self.stacked else node
 
-    def span(self, edge: int) -> tuple[int, int]:
+    def columns_of_edge(self, edge: int) -> tuple[int, int]:
         """Return the columns of an edge's source and target."""
         planned = self.edges[edge]
         return self.column(planned.source), self.column(planned.target)
@@ -264,7 +264,7 @@ def _lay_out_edge(
         ports.enter[edge],
     )
     # The gap nearest to the edge's middle; of two the later one.
-    gap = sum(plan.span(edge)) // 2
+    gap = sum(plan.columns_of_edge(edge)) // 2
     y = _lane_height(lane)
     below_line = y > 0
     label_y = y + (OFF + RISE if below_line else -OFF)
@@ -434,7 +434,7 @@ def _assign_lanes(plan: _CellPlan) -> list[int]:
     with fewer crossings. Of two inputs the upper one's edges stay above the line, the
     lower one's below.
     """
-    lanes = _Lanes([plan.span(edge) for edge in range(len(plan.edges))])
+    lanes = _Lanes([plan.columns_of_edge(edge) for edge in range(len(plan.edges))])
     for edge in lanes.short_edges_first():
         stacked = plan.leaves_stacked_input(edge)
         if lanes.length(edge) == 1 and not stacked and lanes.is_free(edge, 0):
@@ -453,33 +453,33 @@ class _Lanes:
     """The lanes that edges have taken.
 
     Attributes:
-        spans: the first and the last column of each edge.
+        columns: the first and the last column of each edge.
         taken: the lane of each edge that has one.
     """
 
-    def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
-        self.spans = spans
+    def __init__(self, columns: Sequence[tuple[int, int]]) -> None:
+        self.columns = columns
         self.taken: dict[int, int] = {}
 
     def length(self, edge: int) -> int:
         """Return over how many columns an edge reaches."""
-        first, last = self.spans[edge]
+        first, last = self.columns[edge]
         return last - first
 
     def short_edges_first(self) -> list[int]:
         """Return the edges by length, then from left to right."""
-        edges = range(len(self.spans))
+        edges = range(len(self.columns))
         return sorted(
-            edges, key=lambda edge: (self.length(edge), self.spans[edge], edge)
+            edges, key=lambda edge: (self.length(edge), self.columns[edge], edge)
         )
 
     def is_free(self, edge: int, lane: int) -> bool:
         """Return whether no edge of this lane overlaps the edge."""
-        first, last = self.spans[edge]
+        first, last = self.columns[edge]
         for other, other_lane in self.taken.items():
             if other_lane != lane:
                 continue
-            other_first, other_last = self.spans[other]
+            other_first, other_last = self.columns[other]
             apart = last <= other_first or other_last <= first
             if not apart:
                 return False
@@ -502,8 +502,8 @@ class _Lanes:
         for other, other_lane in self.taken.items():
             if other_lane * lane <= 0:
                 continue
-            inner = self.spans[edge]
-            outer = self.spans[other]
+            inner = self.columns[edge]
+            outer = self.columns[other]
             if abs(other_lane) < abs(lane):
                 inner, outer = outer, inner
             count += sum(inner[0] < end < inner[1] for end in outer)

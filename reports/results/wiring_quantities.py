@@ -48,7 +48,7 @@ class CellWiring:
     """The wiring of a cell type over the points of a training."""
 
     cell: TracedCell
-    seen: CellTrace
+    trace: CellTrace
 
     @cached_property
     def inputs(self) -> Bools:
@@ -84,7 +84,7 @@ class CellWiring:
     @cached_property
     def probabilities(self) -> Floats:
         """(T + 1, E, K) probabilities of the operations."""
-        return np.asarray(self.seen.probabilities, dtype=np.float64)
+        return np.asarray(self.trace.probabilities, dtype=np.float64)
 
     @cached_property
     def q(self) -> Floats:
@@ -164,7 +164,7 @@ class SupernetWiring:
     def cells(self) -> list[CellWiring]:
         """One per cell type."""
         pairs = zip(self.trace.info.cells, self.trace.cells, strict=True)
-        return [CellWiring(cell, seen) for cell, seen in pairs]
+        return [CellWiring(cell, trace) for cell, trace in pairs]
 
     @cached_property
     def edges(self) -> Ints:
@@ -174,7 +174,9 @@ class SupernetWiring:
     @cached_property
     def learns(self) -> bool:
         """Whether the alphas ever moved."""
-        return any(np.ptp(cell.seen.probabilities, axis=0).any() for cell in self.cells)
+        return any(
+            np.ptp(cell.trace.probabilities, axis=0).any() for cell in self.cells
+        )
 
 
 def _node_name(cell: TracedCell, node: int) -> str:
@@ -294,11 +296,11 @@ def mean_costs(cell: CellWiring, epochs: slice) -> Floats:
     The mean is over all operations that went forward in these epochs. Epoch 0 is the
     first.
     """
-    counts = np.asarray(cell.seen.cost_counts[epochs], dtype=np.float64)
+    counts = np.asarray(cell.trace.cost_counts[epochs], dtype=np.float64)
     for edge, column in enumerate(cell.nones):
         if column is not None:
             counts[:, edge, column] = 0
     # An operation that never went forward in an epoch has no mean there.
-    means = np.nan_to_num(cell.seen.cost_means[epochs])
+    means = np.nan_to_num(cell.trace.cost_means[epochs])
     sums = (counts * means).sum(axis=(0, 2))
     return _divide(sums, counts.sum(axis=(0, 2)))

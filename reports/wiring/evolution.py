@@ -63,8 +63,8 @@ class _LabelledCell(NamedTuple):
 
 def draw_evolution(group: WiringGroup) -> Evolution:
     """Return the frames of the group's first seed."""
-    seen = group.seeds[0]
-    wiring = seen.wiring
+    supernet = group.supernets[0]
+    wiring = supernet.wiring
     names = _operations(group)
     looks = {entry.operation: entry for entry in legend_of([names])}
     longest = max(names, key=len)
@@ -79,7 +79,7 @@ def draw_evolution(group: WiringGroup) -> Evolution:
         for cell in cells:
             colours |= {label: looks[name] for label, name in cell.operations.items()}
         words = f"{describe_epoch(epoch)}: {wiring.edges[epoch]} of {edges} edges"
-        title = f"{group.name}, seed {seen.seed}, {words}"
+        title = f"{group.name}, seed {supernet.seed}, {words}"
         frames.append(
             Frame(
                 name=figure_name(group, "cell", f"epoch-{epoch:03d}"),
@@ -89,7 +89,7 @@ def draw_evolution(group: WiringGroup) -> Evolution:
                 still=epoch in stills,
             )
         )
-    return Evolution(seen.seed, tuple(frames))
+    return Evolution(supernet.seed, tuple(frames))
 
 
 def _operations(group: WiringGroup) -> list[str]:

@@ -69,7 +69,7 @@ def wiring_figures(group: WiringGroup) -> list[Figure]:
     """
     cell_types = range(len(group.info.cells))
     costs = [costs_figure(group, cell_type) for cell_type in cell_types]
-    if not group.seeds[0].wiring.trace.epochs:
+    if not group.supernets[0].wiring.trace.epochs:
         return costs
     drawn = []
     if group.learns:
@@ -230,13 +230,16 @@ def _parts_with_images(group: WiringGroup) -> list[str]:
 
     Where nothing is learned from a part, its images never do.
     """
-    losses = [seen.wiring.trace.losses for seen in group.seeds]
+    losses = [supernet.wiring.trace.losses for supernet in group.supernets]
     counts = np.sum([of_seed[..., COUNT] for of_seed in losses], axis=(0, 1, 3))
     return [part for part, count in zip(group.info.parts, counts, strict=True) if count]
 
 
 def _losses(group: WiringGroup, part: str, images: int | slice) -> _Losses:
-    pairs = [loss_and_entropy(seen.wiring.trace, part, images) for seen in group.seeds]
+    pairs = [
+        loss_and_entropy(supernet.wiring.trace, part, images)
+        for supernet in group.supernets
+    ]
     return _Losses(
         loss=np.array([loss for loss, _ in pairs]),
         entropy=np.array([entropy for _, entropy in pairs]),
@@ -376,8 +379,8 @@ def _cost_bars(
     for of_edge in operations:
         names |= dict.fromkeys(of_edge)
     names.pop(NONE, None)
-    means = [cell.seen.probe_means for cell in cells]
-    variances = [cell.seen.probe_variances for cell in cells]
+    means = [cell.trace.probe_means for cell in cells]
+    variances = [cell.trace.probe_variances for cell in cells]
     return _CostBars(
         operations=operations,
         names=list(names),
@@ -454,7 +457,7 @@ def _average_skip(cell: CellWiring, values: Floats) -> _SkipAndOthers:
 
 def _costs(cell: CellWiring) -> Floats:
     """Return (T, E, K) the mean cost of each operation, by epoch."""
-    return np.asarray(cell.seen.cost_means, dtype=np.float64)
+    return np.asarray(cell.trace.cost_means, dtype=np.float64)
 
 
 def _skip_lines(of_seeds: Sequence[_SkipAndOthers]) -> list[Line]:
@@ -467,7 +470,7 @@ def _skip_lines(of_seeds: Sequence[_SkipAndOthers]) -> list[Line]:
 
 
 def _cells(group: WiringGroup, cell_type: int) -> list[CellWiring]:
-    return [seen.wiring.cells[cell_type] for seen in group.seeds]
+    return [supernet.wiring.cells[cell_type] for supernet in group.supernets]
 
 
 def _cell_figure(

@@ -35,7 +35,7 @@ SINGLE_LEVEL = "all"
 
 
 @dataclass(frozen=True, eq=False)
-class TracedSeed:
+class TracedSupernet:
     """One traced supernet."""
 
     seed: int
@@ -55,15 +55,15 @@ class WiringGroup:
         optimiser: with the settings that tell it from other groups.
         file: stands for the group in the names of files.
         inputs: those of the first supernet.
-        seeds: in order.
+        supernets: in order of seeds.
         controls: those of a claim, by its name and by seed.
     """
 
     optimiser: str
     file: str
     inputs: Inputs
-    seeds: tuple[TracedSeed, ...]
-    controls: Mapping[str, Mapping[int, TracedSeed]]
+    supernets: tuple[TracedSupernet, ...]
+    controls: Mapping[str, Mapping[int, TracedSupernet]]
 
     @property
     def name(self) -> str:
@@ -73,12 +73,12 @@ class WiringGroup:
     @property
     def info(self) -> TraceInfo:
         """The first seed's facts of its trace; others differ in the seed alone."""
-        return self.seeds[0].wiring.trace.info
+        return self.supernets[0].wiring.trace.info
 
     @cached_property
     def learns(self) -> bool:
         """Whether alphas ever moved; otherwise there is no evolution to judge."""
-        return any(seen.wiring.learns for seen in self.seeds)
+        return any(supernet.wiring.learns for supernet in self.supernets)
 
     @property
     def single_level(self) -> bool:
@@ -88,7 +88,7 @@ class WiringGroup:
     @property
     def claims(self) -> list[Claim]:
         """The claims that there is a rule for."""
-        wiring = self.seeds[0].wiring
+        wiring = self.supernets[0].wiring
         free_between = has_free_edges(wiring, between=True)
         free_from_inputs = has_free_edges(wiring, between=False)
         if not self.learns or not (free_between or free_from_inputs):
@@ -106,19 +106,19 @@ class WiringGroup:
 
     def _judge(self, claim: Claim) -> Verdict:
         judged = []
-        for seen in self.seeds:
-            control = self.control(claim, seen)
+        for supernet in self.supernets:
+            control = self.control(claim, supernet)
             control_wiring = control.wiring if control else None
-            measured = claim.measure(seen.wiring, control_wiring)
-            judged.append(JudgedSeed(seen.seed, measured))
+            measured = claim.measure(supernet.wiring, control_wiring)
+            judged.append(JudgedSeed(supernet.seed, measured))
         return Verdict(claim, tuple(judged))
 
-    def control(self, claim: Claim, seen: TracedSeed) -> TracedSeed | None:
+    def control(self, claim: Claim, supernet: TracedSupernet) -> TracedSupernet | None:
         """Return the control of one of the seeds.
 
         None where there is none, or the claim needs none.
         """
-        return self.controls.get(claim.name, {}).get(seen.seed)
+        return self.controls.get(claim.name, {}).get(supernet.seed)
 
 
 def group_name(optimiser: str, inputs: Inputs) -> str:
@@ -126,15 +126,15 @@ def group_name(optimiser: str, inputs: Inputs) -> str:
     return one_line(f"{optimiser} on {inputs.space}, {inputs.data.name}")
 
 
-class _Supernets(NamedTuple):
+class _Family(NamedTuple):
     """Supernets that differ by seed only, in order of seeds; inputs are the first's."""
 
     inputs: Inputs
-    seeds: tuple[TracedSeed, ...]
+    supernets: tuple[TracedSupernet, ...]
 
-    def by_seed(self) -> dict[int, TracedSeed]:
+    def by_seed(self) -> dict[int, TracedSupernet]:
         """Return the supernets by their seed."""
-        return {seen.seed: seen for seen in self.seeds}
+        return {supernet.seed: supernet for supernet in self.supernets}
 
 
 def wiring_groups(results: Results) -> list[WiringGroup]:
@@ -142,25 +142,25 @@ def wiring_groups(results: Results) -> list[WiringGroup]:
 
     Raises UserError for a trace that cannot be read.
     """
-    every = _traced_supernets(results)
-    names = _name_optimisers([supernets.inputs for supernets in every])
+    every = _traced_families(results)
+    names = _name_optimisers([family.inputs for family in every])
     titles = [
-        group_name(name, supernets.inputs)
-        for name, supernets in zip(names, every, strict=True)
+        group_name(name, family.inputs)
+        for name, family in zip(names, every, strict=True)
     ]
     return [
         WiringGroup(
             optimiser=name,
             file=file,
-            inputs=supernets.inputs,
-            seeds=supernets.seeds,
-            controls=_find_controls(supernets.inputs, every),
+            inputs=family.inputs,
+            supernets=family.supernets,
+            controls=_find_controls(family.inputs, every),
         )
-        for name, file, supernets in zip(names, slugs(titles), every, strict=True)
+        for name, file, family in zip(names, slugs(titles), every, strict=True)
     ]
 
 
-def _traced_supernets(results: Results) -> list[_Supernets]:
+def _traced_families(results: Results) -> list[_Family]:
     """Return the traced supernets that differ by seed only, in the order of records."""
     inputs_by_group: dict[str, dict[str, Inputs]] = {}
     for record in results.records:
@@ -171,12 +171,12 @@ def _traced_supernets(results: Results) -> list[_Supernets]:
     every = []
     for inputs_by_id in inputs_by_group.values():
         seeds = [
-            TracedSeed(inputs.supernet_seed, results.wirings[id])
+            TracedSupernet(inputs.supernet_seed, results.wirings[id])
             for id, inputs in inputs_by_id.items()
         ]
         first = next(iter(inputs_by_id.values()))
-        in_order = sorted(seeds, key=lambda seen: seen.seed)
-        every.append(_Supernets(first, tuple(in_order)))
+        in_order = sorted(seeds, key=lambda supernet: supernet.seed)
+        every.append(_Family(first, tuple(in_order)))
     return every
 
 
@@ -192,14 +192,14 @@ def _group_id(inputs: Inputs) -> str:
 
 
 def _find_controls(
-    inputs: Inputs, every: Sequence[_Supernets]
-) -> dict[str, dict[int, TracedSeed]]:
+    inputs: Inputs, every: Sequence[_Family]
+) -> dict[str, dict[int, TracedSupernet]]:
     """Return the controls of supernets, by claim and seed.
 
     Of several groups that could be a control, the first is.
     """
-    with_random_paths: dict[int, TracedSeed] = {}
-    at_one_level: dict[int, TracedSeed] = {}
+    with_random_paths: dict[int, TracedSupernet] = {}
+    at_one_level: dict[int, TracedSupernet] = {}
     for other in every:
         if not with_random_paths and _has_random_paths(inputs, other.inputs):
             with_random_paths = other.by_seed()

@@ -13,7 +13,7 @@ import numpy as np
 from archselect.reports.results.results import Results
 from archselect.reports.results.wiring_quantities import SupernetWiring
 from archselect.reports.tables.table import NONE, Row, Table, listed, make_table
-from archselect.reports.wiring.groups import TracedSeed, WiringGroup, wiring_groups
+from archselect.reports.wiring.groups import TracedSupernet, WiringGroup, wiring_groups
 from archselect.reports.wiring.verdicts import (
     CLAIMS,
     NO_EDGES,
@@ -132,7 +132,7 @@ def seeds_table(results: Results) -> Table:
     """
     rows = []
     for group in wiring_groups(results):
-        rows += [_seed_row(group, place) for place in range(len(group.seeds))]
+        rows += [_seed_row(group, place) for place in range(len(group.supernets))]
     columns = _seed_columns()
     return make_table(
         "wiring-seeds",
@@ -234,7 +234,7 @@ def _unjudged(groups: Sequence[WiringGroup]) -> Iterator[str]:
 
 
 def _row(group: WiringGroup, verdict: Verdict, shared: dict[str, str]) -> Row:
-    by_seed = [_describe_supernet(seen.wiring) for seen in group.seeds]
+    by_seed = [_describe_supernet(supernet.wiring) for supernet in group.supernets]
     numbers: dict[str, float | None] = {}
     for key in _NUMBERS:
         numbers[key] = _median([of_seed[key] for of_seed in by_seed])
@@ -323,17 +323,17 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def _seed_row(group: WiringGroup, place: int) -> dict[str, object]:
-    seen = group.seeds[place]
+    supernet = group.supernets[place]
     row: dict[str, object] = {
         "optimiser": group.optimiser,
         "space": group.inputs.space,
         "data": group.inputs.data.name,
-        "seed": seen.seed,
-        "supernet": seen.id,
+        "seed": supernet.seed,
+        "supernet": supernet.id,
     }
-    for key, number in _describe_supernet(seen.wiring).items():
+    for key, number in _describe_supernet(supernet.wiring).items():
         row[key] = None if np.isnan(number) else number
-    row["changes"] = _describe_changes(seen)
+    row["changes"] = _describe_changes(supernet)
     for verdict in group.verdicts:
         claim = verdict.claim
         judged = verdict.seeds[place]
@@ -342,16 +342,16 @@ def _seed_row(group: WiringGroup, place: int) -> dict[str, object]:
             known = measured.number is not None and not np.isnan(measured.number)
             row[name] = measured.number if known else None
             row[f"{name}_met"] = measured.met
-        control = group.control(claim, seen)
+        control = group.control(claim, supernet)
         row[f"{_slug(claim.name)}_met"] = judged.met
         row[f"{_slug(claim.name)}_control"] = control and control.id
     return row
 
 
-def _describe_changes(seen: TracedSeed) -> str:
+def _describe_changes(supernet: TracedSupernet) -> str:
     """Return every edge that was dropped or grown, and after which epoch."""
     changes = []
-    for cell in seen.wiring.cells:
+    for cell in supernet.wiring.cells:
         for change in cell.changes:
             kind = "grown" if change.grown else "dropped"
             edge = f"{cell.cell.name}:{cell.names[change.edge]}"

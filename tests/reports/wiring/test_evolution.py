@@ -36,7 +36,7 @@ def test_frames_have_the_same_places_and_name_operations_and_q(study, traces):
         group for group in wiring_groups(load(study)) if group.optimiser == "dsnas"
     )
     found = draw_evolution(group)
-    cell = group.seeds[0].wiring.cells[0]
+    cell = group.supernets[0].wiring.cells[0]
     assert [frame.epoch for frame in found.stills] == [0, int(cell.edges.argmin()), 40]
     assert found.frames[-1].epoch == 40 and found.seed == 0
     places = set()
