@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -210,7 +210,7 @@ def _draw_distribution(
 
 
 def _mark_accuracy(
-    space: Axes, seeds: Axes, place: npt.ArrayLike, text: str, side: str
+    space: Axes, seeds: Axes, place: Floats, text: str, side: Literal["left", "right"]
 ) -> None:
     """Draw a dashed line through both panels, with a text on one side of it."""
     for ax in (space, seeds):
@@ -500,7 +500,8 @@ def _draw_seeds(
 
 def _draw_tau(ax: Axes, row: int, correlation: Correlation | None, colour: str) -> None:
     """Draw one row: mean tau-b, its interval and every seed's; or why there is none."""
-    if correlation is None or correlation.tau.mean is None:
+    mean = None if correlation is None else correlation.tau.mean
+    if correlation is None or mean is None:
         ax.annotate(
             "no scores" if correlation is None else "undefined",
             (0, row),
@@ -513,7 +514,7 @@ def _draw_tau(ax: Axes, row: int, correlation: Correlation | None, colour: str) 
         return
     tau = correlation.tau
     seeds = np.array([value for value in correlation.per_seed if value is not None])
-    ax.barh(row, tau.mean, height=0.56, color=colour, alpha=0.45, edgecolor="none")
+    ax.barh(row, mean, height=0.56, color=colour, alpha=0.45, edgecolor="none")
     if len(seeds) > MOST_DOTS:
         seeds = np.unique(seeds.round(3))  # a dot over another is not seen
     ax.scatter(
@@ -529,6 +530,6 @@ def _draw_tau(ax: Axes, row: int, correlation: Correlation | None, colour: str) 
         ax.hlines(row - 0.1, tau.low, tau.high, color=INK, linewidth=1.4, zorder=4)
 
 
-def _as_picture(values: Floats) -> dict[str, bool]:
+def _as_picture(values: Floats) -> dict[str, Any]:
     """Return the setting that makes many dots one picture."""
     return {"rasterized": True} if len(values) > MOST_DOTS else {}

@@ -19,7 +19,7 @@ from archselect.reports.results.score_correlations import (
     correlate_iterations,
 )
 from archselect.reports.statistics.correlations import Coefficient, coefficient
-from archselect.reports.statistics.intervals import LEVEL
+from archselect.reports.statistics.intervals import LEVEL, Better
 from archselect.reports.tables.table import NONE, Row, Table, highest, make_table
 
 Oracle = Mapping[tuple[int, int, int], float]
@@ -95,7 +95,7 @@ def operation_table(
 
 
 def edge_coefficients(
-    scores: Sequence[OperationScore], better: str, oracle: Oracle
+    scores: Sequence[OperationScore], better: Better, oracle: Oracle
 ) -> dict[tuple[int, int], Coefficient]:
     """Per (cell, edge) both coefficients of the scores with the oracle.
 
