@@ -143,15 +143,20 @@ class _DecidedEdges(NamedTuple):
     shape: tuple[int, ...]
 
 
-class _ScoreOfEdge(NamedTuple):
-    """Scores by their place among all, and for each its edge's place among the keys."""
+class _ScorePlaces(NamedTuple):
+    """Some of the scores.
+
+    Attributes:
+        place: of each among all scores.
+        edge: of each, its edge's place among the decided edges.
+    """
 
     place: Ints
-    row: Ints
+    edge: Ints
 
-    def only(self, chosen: npt.NDArray[Any]) -> _ScoreOfEdge:
+    def only(self, chosen: npt.NDArray[Any]) -> _ScorePlaces:
         """Return those that a mask or an order chooses."""
-        return _ScoreOfEdge(self.place[chosen], self.row[chosen])
+        return _ScorePlaces(self.place[chosen], self.edge[chosen])
 
 
 def _lay_out(records: Sequence[Record]) -> DecidingScores:
@@ -173,7 +178,7 @@ def _lay_out(records: Sequence[Record]) -> DecidingScores:
         rounds=rounds,
         cells=cells,
         edges=edges,
-        score_counts=np.bincount(latest.row, minlength=len(decided.keys)),
+        score_counts=np.bincount(latest.edge, minlength=len(decided.keys)),
         choices=scores.choice[latest.place],
         values=_better_is_higher(records, scores, latest.place),
     )
@@ -208,21 +213,29 @@ def _find_decided_edges(scores: _ScoreRows, decisions: _DecisionRows) -> _Decide
     )
 
 
-def _find_latest_scores(scores: _ScoreRows, decided: _DecidedEdges) -> _ScoreOfEdge:
+def _find_latest_scores(scores: _ScoreRows, decided: _DecidedEdges) -> _ScorePlaces:
     """Return the scores of each edge's latest step up to its decision, by choice."""
-    row = np.searchsorted(decided.keys, decided.score_keys)
-    padded_keys = np.append(decided.keys, -1)
-    of_decided_edge = np.flatnonzero(padded_keys[row] == decided.score_keys)
-    found = _ScoreOfEdge(of_decided_edge, row[of_decided_edge])
-    found = found.only(scores.step[found.place] <= decided.until[found.row])
+    kept = _scores_of_decided_edges(decided)
+    in_time = scores.step[kept.place] <= decided.until[kept.edge]
+    kept = kept.only(in_time)
     latest_step = np.full(len(decided.keys), -1)
-    np.maximum.at(latest_step, found.row, scores.step[found.place])
-    found = found.only(scores.step[found.place] == latest_step[found.row])
-    choice = scores.choice[found.place]
-    rank = found.row * (1 + choice.max(initial=0)) + choice
-    if (rank[1:] < rank[:-1]).any():
-        found = found.only(np.argsort(rank, kind="stable"))
-    return found
+    np.maximum.at(latest_step, kept.edge, scores.step[kept.place])
+    is_latest = scores.step[kept.place] == latest_step[kept.edge]
+    kept = kept.only(is_latest)
+    choice = scores.choice[kept.place]
+    by_edge_and_choice = kept.edge * (1 + choice.max(initial=0)) + choice
+    if (np.diff(by_edge_and_choice) < 0).any():
+        kept = kept.only(np.argsort(by_edge_and_choice, kind="stable"))
+    return kept
+
+
+def _scores_of_decided_edges(decided: _DecidedEdges) -> _ScorePlaces:
+    """Return the scores of edges on which an operation was decided."""
+    edge = np.searchsorted(decided.keys, decided.score_keys)
+    # A key beyond the last one is that of no decided edge.
+    padded_keys = np.append(decided.keys, -1)
+    place = np.flatnonzero(padded_keys[edge] == decided.score_keys)
+    return _ScorePlaces(place, edge[place])
 
 
 def _better_is_higher(

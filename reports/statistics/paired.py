@@ -26,7 +26,7 @@ from archselect.reports.statistics.intervals import (
 
 ALPHA = 1 - LEVEL
 POWER = 0.8
-"""How often a difference worth naming should be found."""
+"""How often the test should show a difference that matters."""
 MOST_SEEDS = 1_000
 """Most seeds that are suggested; nobody trains supernets for more."""
 MANY = 1_000
