@@ -1,8 +1,8 @@
 """Text as data in every form that a report has: HTML and SVG, Markdown, LaTeX, BibTeX.
 
-Each function returns the source of a text that shows as just that text. All of them
-show what cannot be seen, such as control characters, in the form of :func:`visible`.
-Cells of CSV files are a matter of :func:`spreadsheet_cell`.
+Each function returns a source that shows as exactly the text that it was given. Letters
+that cannot be seen, such as control characters, are shown as :func:`visible` shows
+them. For cells of CSV files see :func:`spreadsheet_cell`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from html import escape
 from archselect.nasbench_adapters.foreign_text import escape_invisible, one_line
 
 _MARKDOWN_LETTERS = re.compile(
-    r"(?P<interval>(?:(?<=.)|(?!\[[^\]]*\]:))\[[-+−]?\d[-+−\d., ]*\](?![(\[]))|[\\`*_\[\]<|~$#]|&(?=#?\w+;)"
+    r"(?P<interval>(?:(?<=.)|(?!\[[^\]]*\]:))\[[-+−]?\d[-+−\d., ]*\](?![(\[]))"
+    r"|[\\`*_\[\]<|~$#]"
+    r"|&(?=#?\w+;)"
 )
-"""What Markdown on GitHub takes for markup anywhere in a line; an ampersand only where it names a letter.
+"""What Markdown on GitHub takes for markup anywhere in a line.
 
-An interval, such as [1.2, 3.4], is none unless it could be the text of a link.
+An ampersand is markup only where it names a letter. An interval, such as [1.2, 3.4], is
+none unless it could be the text of a link.
 """
 _MARKDOWN_BLOCK = re.compile(r"[-+](?![\d.])|[=>]|\d{1,9}(?=[.)](?:\s|$))")
-"""What begins a list, a rule, a heading or a quotation at the start of a line."""
+"""The start of a line that begins a list, a rule, a heading or a quotation."""
 _MARKDOWN_LINKS = re.compile(
     r"@(?=[A-Za-z0-9])"  # the mention of a user
     r"|#(?=\d)"  # an issue
@@ -29,8 +32,9 @@ _MARKDOWN_LINKS = re.compile(
     r"|:(?!\d+:)(?=[\w\\+-]{1,60}:)",  # an emoji
     re.IGNORECASE,
 )
-"""What GitHub turns into links and pictures after all markup is read, so that no
-backslash keeps it from that.
+"""What GitHub turns into links and pictures after all markup is read.
+
+A backslash does not stop it.
 """
 _NOTHING = "&#8203;"
 """A space of no width in Markdown, which breaks a word in two."""
@@ -130,32 +134,39 @@ def html(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """Return a text as Markdown of GitHub's kind, in one line: a paragraph, a heading or the cell of a table.
+    """Return a text as one line of GitHub's Markdown.
 
-    It has no markup, HTML, links, mentions or mathematics, and begins no list or
-    heading.
+    It can be a paragraph, a heading or the cell of a table. It has no markup, HTML,
+    links, mentions or mathematics, and begins no list or heading.
     """
     line = one_line(text)
-    marked = _MARKDOWN_LETTERS.sub(
-        lambda found: found["interval"] or f"\\{found[0]}", line
-    )
-    if block := _MARKDOWN_BLOCK.match(marked):
+    marked = _MARKDOWN_LETTERS.sub(_escape_unless_interval, line)
+    block = _MARKDOWN_BLOCK.match(marked)
+    if block:
+        # Behind the number of a list, before any other mark.
         place = block.end() if block[0].isdigit() else 0
         marked = f"{marked[:place]}\\{marked[place:]}"
-    return _MARKDOWN_LINKS.sub(lambda found: found[0] + _NOTHING, marked)
+    return _MARKDOWN_LINKS.sub(lambda match: match[0] + _NOTHING, marked)
+
+
+def _escape_unless_interval(match: re.Match[str]) -> str:
+    return match["interval"] or f"\\{match[0]}"
 
 
 def code(text: str) -> str:
     """Return a text as code within a line of Markdown."""
     line = one_line(text) or " "
-    longest = max(map(len, _TICKS.findall(line)), default=0)
-    fence = "`" * (longest + 1)
-    room = " " if line.startswith("`") or line.endswith("`") else ""
-    return f"{fence}{room}{line}{room}{fence}"
+    ticks = [len(ticks) for ticks in _TICKS.findall(line)]
+    fence = "`" * (max(ticks, default=0) + 1)
+    space = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{space}{line}{space}{fence}"
 
 
 def latex(text: str) -> str:
-    """Return a text as LaTeX, in one line of ASCII that pdflatex takes; letters that it lacks as their numbers."""
+    """Return a text as one line of LaTeX, in ASCII that pdflatex takes.
+
+    Letters that it lacks are shown as their numbers.
+    """
     parts: list[str] = []
     line = unicodedata.normalize("NFC", one_line(text))
     for before, letter in zip(f" {line}", line, strict=False):
@@ -165,12 +176,18 @@ def latex(text: str) -> str:
             parts.append(f"{{}}{letter}")
         else:
             parts.append(_latex_letter(letter))
-    # Rules and the ends of rows would take these for arguments of theirs.
-    return "".join(["{}" if line[:1] in ("[", "*") else "", *parts])
+    text_in_latex = "".join(parts)
+    # Rules and the ends of rows would take these as their arguments.
+    if line.startswith(("[", "*")):
+        return "{}" + text_in_latex
+    return text_in_latex
 
 
 def bibtex(text: str) -> str:
-    """Return a text as the value of a field of BibTeX, which counts braces even where LaTeX does not."""
+    """Return a text as the value of a field of BibTeX.
+
+    BibTeX counts braces even where LaTeX does not.
+    """
     return (
         latex(text)
         .replace(r"\{", r"\textbraceleft{}")
@@ -179,25 +196,30 @@ def bibtex(text: str) -> str:
 
 
 def _latex_letter(letter: str) -> str:
+    """Return one letter in LaTeX."""
     if letter in _LATEX:
         return _LATEX[letter]
     if letter.isascii():
         return letter
-    parts = unicodedata.normalize("NFD", letter)
-    marks = parts[1:]
-    if not marks or not parts[0].isascii() or not _ACCENTS.keys() >= set(marks):
+    decomposed = unicodedata.normalize("NFD", letter)
+    base = decomposed[0]
+    marks = decomposed[1:]
+    known_marks = all(mark in _ACCENTS for mark in marks)
+    if not marks or not base.isascii() or not known_marks:
         return _numbered(letter)
-    accented = parts[0]
+    accented = base
     for mark in marks:
         accented = _accented(accented, mark)
     return accented
 
 
 def _accented(base: str, mark: str) -> str:
-    return (
-        f"\\{_ACCENTS[mark]}{{{base}}}" if mark in _ACCENTS else base + _numbered(mark)
-    )
+    """Return a letter in LaTeX with a mark over or under it."""
+    if mark not in _ACCENTS:
+        return base + _numbered(mark)
+    return f"\\{_ACCENTS[mark]}{{{base}}}"
 
 
 def _numbered(letter: str) -> str:
+    """Return a letter's number in Unicode."""
     return rf"\texttt{{U+{ord(letter):04X}}}"

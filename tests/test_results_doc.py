@@ -12,9 +12,9 @@ from scipy.stats import t as student_t
 from archselect.benchmarks.scoring.populations import ALIASES
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
-from archselect.reports.published.numbers import published
+from archselect.reports.published.numbers import published_numbers
 from archselect.reports.results.results import load
-from archselect.reports.statistics.agreement import mean_of_cells
+from archselect.reports.statistics.margins import margin_of_random_cells
 from archselect.reports.tables.operations import operations_table
 from archselect.reports.tables.reproduction import reproduction_table
 from archselect.reports.tables.tau import tau_table
@@ -129,7 +129,7 @@ def interval(values):
 
 def luck(landscape, cells, before="", between="to"):
     """What the mean of some random cells reaches in 95 % of the cases."""
-    margin = mean_of_cells(landscape.quantiles, cells)
+    margin = margin_of_random_cells(landscape.quantiles, cells)
     low, high = landscape.mean - margin.below, landscape.mean + margin.above
     return f"{before} {low:.2f} {between} {high:.2f} %".strip()
 
@@ -360,7 +360,7 @@ def test_the_proxies_of_725_cells(root):
     page = (root / "docs" / "proxies.md").read_text(encoding="utf-8")
     rows = {
         row.method: row.value
-        for row in published()
+        for row in published_numbers()
         if row.metric == "spearman_vs_test_acc"
     }
     assert len(rows) == 12

@@ -142,7 +142,7 @@ def _plan_run(name: str, options: RunOptions) -> PlannedRun:
         check_sources,
         check_study_of_folder,
     )
-    from archselect.reports.published.numbers import check
+    from archselect.reports.published.numbers import check_published
 
     faults = Faults()
     engine_settings: dict[str, Any] = {}
@@ -158,7 +158,7 @@ def _plan_run(name: str, options: RunOptions) -> PlannedRun:
     check_place(folder, options.device, options.engine, engine_settings, faults)
     if draft.study is not None:
         with faults.collect():
-            check(draft.study.reproduces)
+            check_published(draft.study.reproduces)
         with faults.collect():
             check_study_of_folder(folder, title)
     check_sources(draft.spaces, draft.data, options.data_dir, faults)

@@ -13,7 +13,12 @@ from pydantic import Field
 from archselect.benchmarks.store.facts import Fact, flatten, parse_fact, write_fact
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.input_files import read_text
-from archselect.reports.results.metrics import Series, costs, quality, searched
+from archselect.reports.results.metrics import (
+    Series,
+    cost_series,
+    describe_search,
+    quality_series,
+)
 from archselect.reports.results.results import Group, Results, load, seed_name
 
 LARGEST = 1e30
@@ -96,7 +101,7 @@ def take_snapshot(results: Results) -> Snapshot:
     ]
     results = _with_distinct_labels(results)
     labels = [group.label for group in results.groups]
-    series = [*quality(results), *costs(results)]
+    series = [*quality_series(results), *cost_series(results)]
     remedy = "remove what is damaged there and run again"
     _refuse_values(results.source.root, series, remedy)
     return Snapshot(
@@ -164,7 +169,7 @@ def _read_baseline(path: Path) -> Snapshot:
 def _runs(group: Group) -> SelectorRuns:
     return SelectorRuns(
         label=group.label,
-        search=searched(group),
+        search=describe_search(group),
         finished=len(group.records),
         failed=[seed_name(failure.inputs) for failure in group.failures],
     )
@@ -177,10 +182,10 @@ def _with_distinct_labels(results: Results) -> Results:
     set: their values are not one series. Groups that share label, space and images get
     their full name as label.
     """
-    count = Counter((group.label, searched(group)) for group in results.groups)
+    count = Counter((group.label, describe_search(group)) for group in results.groups)
     groups = []
     for group in results.groups:
-        if count[group.label, searched(group)] > 1:
+        if count[group.label, describe_search(group)] > 1:
             selector = group.inputs.selector.model_copy(update={"label": group.name})
             inputs = group.inputs.model_copy(update={"selector": selector})
             group = replace(group, inputs=inputs)

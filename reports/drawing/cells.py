@@ -1,8 +1,12 @@
-"""The selected cells as small drawings: nodes in one line, operations as named edges with a lane each."""
+"""The selected cells as small drawings.
+
+Nodes stand in one line; operations are named edges with a lane each. See
+:mod:`..layout`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,8 +15,9 @@ from archselect.reports.drawing.layout import (
     CORNER,
     FONT_SIZE,
     OFF,
-    Layout,
-    Node,
+    SUBSCRIPT,
+    CellLayout,
+    DrawnNode,
     Point,
     Track,
     label_width,
@@ -23,12 +28,28 @@ from archselect.reports.escaping import html
 from archselect.reports.figures.palette import FONT, INK, MUTED, series
 from archselect.reports.results.results import Group, Results, seed_name
 
-MARGIN, HEAD, ARROW = 8.0, 16.0, 8.0
-"""Above and below a cell; room for its name; length and width of an arrowhead."""
+MARGIN = 8.0
+"""Above and below a cell."""
+HEAD = 16.0
+"""Room for a cell's name."""
+ARROW = 8.0
+"""Length and width of an arrowhead."""
 ZERO = "none"
 
+MOST_CELLS = 200
+"""Most cells that are drawn: those that most runs selected."""
+MOST_NAMES = 40
+"""Most runs that are named beside a cell."""
 
-class Choice(NamedTuple):
+_KEY_LINE = 20
+"""Length of the line before a name in a key."""
+_KEY_NAME = 26
+"""From the start of that line to the name."""
+_KEY_ROW = 17
+"""Height of a row of a key."""
+
+
+class SelectingRun(NamedTuple):
     """A run that selected the cell."""
 
     group: Group
@@ -42,110 +63,140 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True)
 class SelectedCell:
-    """One distinct architecture, its drawing (one SVG for all cell types), and the runs that chose it."""
+    """One distinct architecture, its drawing, and the runs that selected it.
+
+    Attributes:
+        name: of its file.
+        architecture: its text.
+        svg: one drawing of all cell types.
+        choices: the runs, in the study's order.
+        accuracies: what the truths say of it.
+    """
 
     name: str
     architecture: str
     svg: str
-    choices: tuple[Choice, ...]
+    choices: tuple[SelectingRun, ...]
     accuracies: tuple[Accuracy, ...]
 
     @property
     def who(self) -> str:
-        """The runs, and how many there are beyond the first."""
+        """The first runs, and how many more there are."""
+        names = [choice.name for choice in self.choices[:MOST_NAMES]]
         more = len(self.choices) - MOST_NAMES
-        return ", ".join(
-            [choice.name for choice in self.choices[:MOST_NAMES]]
-            + [f"{more:,} more"] * (more > 0)
-        )
+        if more > 0:
+            names.append(f"{more:,} more")
+        return ", ".join(names)
 
 
 @dataclass(frozen=True)
-class Legend:
-    """An operation and the colour of its edges; None is the dotted grey of an edge that carries nothing."""
+class LegendEntry:
+    """An operation and the colour of its edges.
+
+    None is the dotted grey of an edge that carries nothing.
+    """
 
     operation: str
     colour: str
     dotted: bool
 
 
-MOST_CELLS = 200
-"""Cells that are drawn, those that most runs selected."""
-MOST_NAMES = 40
-"""Runs that are named beside a cell."""
-CONNECTION = Legend("", MUTED, False)
+CONNECTION = LegendEntry("", MUTED, False)
 """The look of what is no choice of an operation."""
 
 
 @dataclass(frozen=True)
 class SelectedCells:
-    """Distinct architectures in the order of the first run that selected each, and how many more there are."""
+    """Distinct architectures in the order of the first run that selected each.
+
+    Attributes:
+        drawn: those that are drawn.
+        left_out: how many more there are.
+    """
 
     drawn: tuple[SelectedCell, ...]
     left_out: int
 
 
 def selected_cells(results: Results) -> SelectedCells:
-    """Every distinct architecture of a space once; where they are many, those that most runs selected."""
-    chosen: dict[tuple[str, str], list[Choice]] = {}
+    """Return every distinct architecture of a space once.
+
+    Where they are many, they are those that most runs selected.
+    """
+    runs_of_cell: dict[tuple[str, str], list[SelectingRun]] = {}
     for group in results.groups:
         for record in group.records:
-            chosen.setdefault(
-                (record.inputs.space, record.selected.architecture), []
-            ).append(Choice(group, record))
-    kept = set(sorted(chosen, key=lambda cell: -len(chosen[cell]))[:MOST_CELLS])
-    colours = {entry.operation: entry for entry in legend(results)}
-    cells = [
-        SelectedCell(
-            name=f"cell-{place:02d}",
-            architecture=cell[1],
-            svg=draw(chosen[cell][0].record.selected.graph, colours, cell[1]),
-            choices=tuple(chosen[cell]),
-            accuracies=tuple(chosen[cell][0].record.accuracies),
+            cell = (record.inputs.space, record.selected.architecture)
+            runs = runs_of_cell.setdefault(cell, [])
+            runs.append(SelectingRun(group, record))
+    by_runs = sorted(runs_of_cell.items(), key=lambda item: -len(item[1]))
+    kept = {cell for cell, _ in by_runs[:MOST_CELLS]}
+    looks = {entry.operation: entry for entry in legend(results)}
+    cells: list[SelectedCell] = []
+    for cell, runs in runs_of_cell.items():
+        if cell not in kept:
+            continue
+        _, architecture = cell
+        first = runs[0].record
+        cells.append(
+            SelectedCell(
+                name=f"cell-{len(cells) + 1:02d}",
+                architecture=architecture,
+                svg=draw(first.selected.graph, looks, architecture),
+                choices=tuple(runs),
+                accuracies=tuple(first.accuracies),
+            )
         )
-        for place, cell in enumerate((cell for cell in chosen if cell in kept), start=1)
-    ]
-    return SelectedCells(tuple(cells), len(chosen) - len(cells))
+    return SelectedCells(tuple(cells), left_out=len(runs_of_cell) - len(cells))
 
 
-def legend(results: Results) -> list[Legend]:
-    """Every operation that the spaces let a selector choose, in their order."""
-    # Runs on one space allow the same.
-    every = {
-        g.inputs.space: g.records[-1].selected.operations
-        for g in results.groups
-        if g.records
+def legend(results: Results) -> list[LegendEntry]:
+    """Return every operation that the spaces let a selector choose, in their order."""
+    # Runs on one space allow the same operations.
+    operations_of_space = {
+        group.inputs.space: group.records[-1].selected.operations
+        for group in results.groups
+        if group.records
     }
-    return legend_of(
-        edge for operations in every.values() for cell in operations for edge in cell
-    )
+    edges: list[Sequence[str]] = []
+    for cells in operations_of_space.values():
+        for cell in cells:
+            edges += cell
+    return legend_of(edges)
 
 
-def legend_of(edges: Iterable[Sequence[str]]) -> list[Legend]:
-    """Each operation with its colour, in the order given; `none` is dotted and takes no colour.
+def legend_of(edges: Iterable[Sequence[str]]) -> list[LegendEntry]:
+    """Return each operation with its colour, in the order given.
+
+    `none` is dotted and takes no colour.
 
     Args:
         edges: the operations allowed on each edge; one that is allowed alone is no
             choice, and is not listed for it.
     """
-    names = list(
-        dict.fromkeys(name for edge in edges if len(edge) > 1 for name in edge)
-    )
-    coloured = [name for name in names if name != ZERO]
-    return [
-        Legend(n, MUTED if n == ZERO else series(coloured.index(n)), n == ZERO)
-        for n in names
-    ]
+    names: dict[str, None] = {}
+    for operations in edges:
+        if len(operations) > 1:
+            names |= dict.fromkeys(operations)
+    entries = []
+    colours = 0
+    for name in names:
+        if name == ZERO:
+            entries.append(LegendEntry(name, MUTED, dotted=True))
+        else:
+            entries.append(LegendEntry(name, series(colours), dotted=False))
+            colours += 1
+    return entries
 
 
 def draw(
     graphs: list[CellGraph],
-    colours: dict[str, Legend],
+    colours: Mapping[str, LegendEntry],
     title: str,
     keyed: bool = False,
     room: float = 0.0,
 ) -> str:
-    """The cells of one architecture as one SVG, one under the other.
+    """Return the cells of one architecture as one SVG, one under the other.
 
     Args:
         graphs: the cells.
@@ -155,26 +206,23 @@ def draw(
         room: for labels, at least; see :func:`label_width`. Drawings of one room have
             their nodes at the same places.
     """
-    room = max(room, *map(label_width, graphs))
-    parts, top, width = [], 0.0, 0.0
-    used: set[str | None] = set()
-    for graph in graphs:
-        layout = lay_out(graph, room)
-        head = HEAD if len(graphs) > 1 else 0.0
+    room = max(room, *(label_width(graph) for graph in graphs))
+    layouts = [lay_out(graph, room) for graph in graphs]
+    head = HEAD if len(graphs) > 1 else 0.0
+    parts = []
+    top = 0.0
+    width = 0.0
+    for graph, layout in zip(graphs, layouts, strict=True):
         line = top + head + MARGIN - layout.top
-        parts.append(
-            f'<g transform="translate(0 {line:.1f})">\n{_cell(graph.name, layout, colours, head)}\n</g>'
-        )
+        cell = _draw_cell(graph.name, layout, colours, head)
+        parts.append(_move_down(cell, line))
         top = line + layout.bottom + MARGIN
         width = max(width, layout.width)
-        used |= {track.operation for track in layout.tracks} | {
-            node.operation for node in layout.nodes
-        }
     if keyed:
-        key, height = _key(
-            [entry for name, entry in colours.items() if name in used], width
-        )
-        parts.append(f'<g transform="translate(0 {top:.1f})">\n{key}\n</g>')
+        used = _used_operations(layouts)
+        entries = [entry for name, entry in colours.items() if name in used]
+        key, height = _draw_key(entries, width)
+        parts.append(_move_down(key, top))
         top += height
     return (
         f'<svg role="img" aria-label="{html(title)}" xmlns="http://www.w3.org/2000/svg" '
@@ -185,57 +233,74 @@ def draw(
     )
 
 
-def _cell(name: str, layout: Layout, colours: dict[str, Legend], head: float) -> str:
-    """The cell around its line of nodes; `head` is the room above it for its name."""
-    lines = [] if layout.output is None else [_concatenation(layout, layout.output)]
-    looks = [
+def _move_down(drawing: str, by: float) -> str:
+    return f'<g transform="translate(0 {by:.1f})">\n{drawing}\n</g>'
+
+
+def _used_operations(layouts: Iterable[CellLayout]) -> set[str | None]:
+    """Return the operations that stand at edges or in nodes."""
+    used: set[str | None] = set()
+    for layout in layouts:
+        used |= {track.operation for track in layout.tracks}
+        used |= {node.operation for node in layout.nodes}
+    return used
+
+
+def _draw_cell(
+    name: str, layout: CellLayout, colours: Mapping[str, LegendEntry], head: float
+) -> str:
+    """Return the cell around its line of nodes.
+
+    Args:
+        name: of the cell.
+        layout: of the cell.
+        colours: how each operation is drawn.
+        head: the room above it for its name.
+    """
+    parts = []
+    if layout.output is not None:
+        parts.append(_draw_concatenation(layout, layout.output))
+    edges = [
         (track, colours.get(track.operation or "", CONNECTION))
         for track in layout.tracks
     ]
     # Later lines lie over earlier ones: `none` carries nothing and comes first.
-    lines += [
-        _edge(track, look)
-        for track, look in sorted(looks, key=lambda found: not found[1].dotted)
-    ]
-    for node in (*layout.nodes, *([layout.output] if layout.output else [])):
-        lines.append(
-            _node(
-                node,
-                INK
-                if node.operation is None
-                else colours.get(node.operation, CONNECTION).colour,
-            )
-        )
+    dotted_first = sorted(edges, key=lambda edge: not edge[1].dotted)
+    parts += [_draw_edge(track, look) for track, look in dotted_first]
+    parts += [_draw_node(node, _node_colour(node, colours)) for node in layout.nodes]
+    if layout.output is not None:
+        parts.append(_draw_node(layout.output, _node_colour(layout.output, colours)))
     if head:
-        lines.append(
-            _text(
-                1,
-                layout.top - head + FONT_SIZE - 4,
-                name,
-                INK,
-                'text-anchor="start" font-weight="bold"',
-            )
-        )
-    return "\n".join(lines)
+        y = layout.top - head + FONT_SIZE - 4
+        look = 'text-anchor="start" font-weight="bold"'
+        parts.append(_text(1, y, name, INK, look))
+    return "\n".join(parts)
 
 
-def _concatenation(layout: Layout, output: Node) -> str:
-    """The output nodes gathered below the cell and led into its output."""
-    end, tip = (output.x, layout.bus), (output.x, output.y + output.half_height)
+def _node_colour(node: DrawnNode, colours: Mapping[str, LegendEntry]) -> str:
+    if node.operation is None:
+        return INK
+    return colours.get(node.operation, CONNECTION).colour
+
+
+def _draw_concatenation(layout: CellLayout, output: DrawnNode) -> str:
+    """Return the lines of the output nodes, gathered below the cell."""
+    bus = layout.bus
+    end = (output.x, bus)
+    tip = (output.x, output.y + output.half_height)
     first, *others = layout.stubs
-    paths = [_path((first, (first[0], layout.bus), end, _before(tip, end)))]
-    paths += [
-        _path((stub, (stub[0], layout.bus), (stub[0] + CORNER, layout.bus)))
-        for stub in others
-    ]
-    words = _text(
-        output.x - CORNER - 4, layout.bus - OFF, "concat", MUTED, 'text-anchor="end"'
-    )
-    return f'<path d="{"".join(paths)}" fill="none" stroke="{MUTED}"/>\n{_arrow(tip, end, MUTED)}\n{words}'
+    path = _path((first, (first[0], bus), end, _before(tip, end)))
+    for stub in others:
+        path += _path((stub, (stub[0], bus), (stub[0] + CORNER, bus)))
+    text = _text(output.x - CORNER - 4, bus - OFF, "concat", MUTED, 'text-anchor="end"')
+    arrow = _arrow(tip, end, MUTED)
+    return f'<path d="{path}" fill="none" stroke="{MUTED}"/>\n{arrow}\n{text}'
 
 
-def _edge(track: Track, look: Legend) -> str:
-    tip, behind = track.corners[-1], track.corners[-2]
+def _draw_edge(track: Track, look: LegendEntry) -> str:
+    """Return an edge's line, its arrowhead and its label."""
+    tip = track.corners[-1]
+    behind = track.corners[-2]
     line = _path((*track.corners[:-1], _before(tip, behind)))
     width = 2 if track.operation else 1.4
     label = _text(*track.label, track.operation, INK) if track.operation else ""
@@ -245,33 +310,32 @@ def _edge(track: Track, look: Legend) -> str:
     )
 
 
-def _dots(look: Legend) -> str:
+def _dots(look: LegendEntry) -> str:
     return ' stroke-dasharray="1.5 4" stroke-linecap="round"' if look.dotted else ""
 
 
 def _path(corners: Sequence[Point]) -> str:
-    """A line through the corners, each turn rounded."""
-    parts = ["M{:.1f} {:.1f}".format(*corners[0])]
+    """Return a line through the corners, each turn rounded."""
+    parts = [f"M{_point(corners[0])}"]
     for before, corner, after in zip(corners, corners[1:], corners[2:], strict=False):
-        radius = min(
-            CORNER,
-            _distance(before, corner) / 2
-            if before != corners[0]
-            else _distance(before, corner),
-        )
-        radius = min(
-            radius,
-            _distance(corner, after) / 2
-            if after != corners[-1]
-            else _distance(corner, after),
-        )
-        turn = (
-            *_towards(corner, before, radius),
-            *corner,
-            *_towards(corner, after, radius),
-        )
-        parts.append("L{:.1f} {:.1f}Q{:.1f} {:.1f} {:.1f} {:.1f}".format(*turn))
-    return "".join(parts) + "L{:.1f} {:.1f}".format(*corners[-1])
+        # The first and the last part have one turn, all others two.
+        room_before = _distance(before, corner)
+        if before != corners[0]:
+            room_before /= 2
+        room_after = _distance(corner, after)
+        if after != corners[-1]:
+            room_after /= 2
+        radius = min(CORNER, room_before, room_after)
+        turn_start = _towards(corner, before, radius)
+        turn_end = _towards(corner, after, radius)
+        parts.append(f"L{_point(turn_start)}Q{_point(corner)} {_point(turn_end)}")
+    parts.append(f"L{_point(corners[-1])}")
+    return "".join(parts)
+
+
+def _point(point: Point) -> str:
+    x, y = point
+    return f"{x:.1f} {y:.1f}"
 
 
 def _distance(a: Point, b: Point) -> float:
@@ -279,57 +343,85 @@ def _distance(a: Point, b: Point) -> float:
 
 
 def _towards(a: Point, b: Point, distance: float) -> Point:
-    """The point so far from a in the direction of b; lines are level or upright."""
+    """Return the point so far from a towards b; lines are level or upright."""
     part = distance / (_distance(a, b) or 1)
     return a[0] + (b[0] - a[0]) * part, a[1] + (b[1] - a[1]) * part
 
 
 def _before(tip: Point, behind: Point) -> Point:
-    """Where the line ends and the arrowhead begins."""
+    """Return where the line ends and the arrowhead begins."""
     return _towards(tip, behind, ARROW - 1)
 
 
 def _arrow(tip: Point, behind: Point, colour: str) -> str:
-    """An arrowhead. No marker: those have ids, and a page holds many drawings."""
+    """Return an arrowhead.
+
+    It is no marker: those have ids, and a page holds many drawings.
+    """
     x, y = _towards(tip, behind, ARROW)
-    (dx, dy) = (0, ARROW / 2) if tip[1] == behind[1] else (ARROW / 2, 0)
-    shape = "M{:.1f} {:.1f}L{:.1f} {:.1f}L{:.1f} {:.1f}Z".format(
-        *tip, x - dx, y - dy, x + dx, y + dy
-    )
+    left = (x - ARROW / 2, y)
+    right = (x + ARROW / 2, y)
+    level = tip[1] == behind[1]
+    if level:
+        left = (x, y - ARROW / 2)
+        right = (x, y + ARROW / 2)
+    shape = f"M{_point(tip)}L{_point(left)}L{_point(right)}Z"
     return f'<path d="{shape}" fill="{colour}"/>'
 
 
-def _node(node: Node, colour: str) -> str:
-    if node.round:
-        shape = f'<circle cx="{node.x:.1f}" cy="{node.y:.1f}" r="{node.half_width:g}"'
-    else:
-        place = (
-            f'x="{node.x - node.half_width:.1f}" y="{node.y - node.half_height:.1f}"'
-        )
-        shape = f'<rect {place} width="{2 * node.half_width:g}" height="{2 * node.half_height:g}" rx="5"'
-    name = html(node.name)
-    if node.subscript:
-        name = f'<tspan>{name}</tspan><tspan dy="3" font-size="{0.8 * FONT_SIZE:g}">{html(node.subscript)}</tspan>'
+def _draw_node(node: DrawnNode, colour: str) -> str:
+    """Return a node's outline and its name."""
+    line_width = 2 if node.operation else 1.4
+    baseline = node.y + (2 if node.subscript else 4)
     return (
-        f'{shape} fill="none" stroke="{colour}" stroke-width="{2 if node.operation else 1.4}"/>'
-        f'<text x="{node.x:.1f}" y="{node.y + (2 if node.subscript else 4):.1f}" fill="{INK}">{name}</text>'
+        f'{_outline(node)} fill="none" stroke="{colour}" stroke-width="{line_width}"/>'
+        f'<text x="{node.x:.1f}" y="{baseline:.1f}" fill="{INK}">{_node_text(node)}</text>'
     )
 
 
-def _key(entries: Sequence[Legend], width: float) -> tuple[str, float]:
-    """A key of operations, in columns, and its height."""
-    room = 26 + max([0.0, *(text_width(entry.operation) for entry in entries)]) + 6
-    columns = max(1, int(width // room))
+def _outline(node: DrawnNode) -> str:
+    """Return the start of a circle's or a box's element."""
+    if node.round:
+        return f'<circle cx="{node.x:.1f}" cy="{node.y:.1f}" r="{node.half_width:g}"'
+    left = node.x - node.half_width
+    top = node.y - node.half_height
+    width = 2 * node.half_width
+    height = 2 * node.half_height
+    return f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:g}" height="{height:g}" rx="5"'
+
+
+def _node_text(node: DrawnNode) -> str:
+    name = html(node.name)
+    if not node.subscript:
+        return name
+    size = SUBSCRIPT * FONT_SIZE
+    subscript = html(node.subscript)
+    return (
+        f'<tspan>{name}</tspan><tspan dy="3" font-size="{size:g}">{subscript}</tspan>'
+    )
+
+
+def _draw_key(entries: Sequence[LegendEntry], width: float) -> tuple[str, float]:
+    """Return a key of operations, in columns, and its height."""
+    widths = [text_width(entry.operation) for entry in entries]
+    column_width = _KEY_NAME + max([0.0, *widths]) + 6
+    columns = max(1, int(width // column_width))
     parts = []
     for place, entry in enumerate(entries):
-        x, y = room * (place % columns), 12.0 + 17 * (place // columns)
-        line = f"M{x + 1:.1f} {y - 4:.1f}L{x + 20:.1f} {y - 4:.1f}"
+        row, column = divmod(place, columns)
+        x = column_width * column
+        y = 12.0 + _KEY_ROW * row
+        line = f"M{_point((x + 1, y - 4))}L{_point((x + _KEY_LINE, y - 4))}"
         parts.append(
             f'<path d="{line}" stroke="{entry.colour}" stroke-width="3"{_dots(entry)}/>'
         )
-        parts.append(_text(x + 26, y, entry.operation, INK, 'text-anchor="start"'))
-    return "\n".join(parts), 6.0 + 17 * -(-len(entries) // columns)
+        parts.append(
+            _text(x + _KEY_NAME, y, entry.operation, INK, 'text-anchor="start"')
+        )
+    rows = -(-len(entries) // columns)
+    return "\n".join(parts), 6.0 + _KEY_ROW * rows
 
 
-def _text(x: float, y: float, text: str, colour: str, more: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}"{" " + more if more else ""}>{html(text)}</text>'
+def _text(x: float, y: float, text: str, colour: str, attributes: str = "") -> str:
+    more = f" {attributes}" if attributes else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}"{more}>{html(text)}</text>'

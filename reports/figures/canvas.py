@@ -1,6 +1,6 @@
-"""What every figure is drawn on: its size and style, and how it is saved as SVG.
+"""The canvas of every figure: its size and style, and how it is saved as SVG.
 
-Same drawing, same bytes.
+The same drawing always has the same bytes.
 """
 
 from __future__ import annotations
@@ -40,6 +40,10 @@ LONGEST_KEY = 24
 LONGEST_NAME = 80
 """Letters of a part of a file's name."""
 _TAG = re.compile(r"<[^>]*>")
+_HEAD = re.compile(
+    r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>", flags=re.DOTALL
+)
+"""What stands before the drawing in a file, and what is said about it."""
 _STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -72,7 +76,14 @@ _STYLE = {
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: `name` of its file and part of its ids, what it shows in a sentence, and the SVG."""
+    """One figure.
+
+    Attributes:
+        name: of its file; its ids begin with it.
+        title: what it shows, in a few words.
+        caption: what it shows, in sentences.
+        svg: the drawing.
+    """
 
     name: str
     title: str
@@ -81,23 +92,32 @@ class Figure:
 
 
 def row_names(names: Iterable[str]) -> list[str]:
-    """The names of rows as the left margin has room for them: of a long one the middle is left out."""
-    return [
-        shorten(name, max(1, LONGEST_ROW * len(name) // max(1, _letters(name))))
-        for name in names
-    ]
+    """Return the names of rows as the left margin has room for them.
+
+    The middle of a long one is left out.
+    """
+    return [_fit_row(name) for name in names]
+
+
+def _fit_row(name: str) -> str:
+    letters = LONGEST_ROW * len(name) // max(1, _letters(name))
+    return shorten(name, max(1, letters))
 
 
 def margin(names: Iterable[str]) -> float:
-    """The left margin, as a part of the width, that holds the longest name."""
-    return min(0.4, (0.35 + 0.083 * max(map(_letters, names))) / WIDTH)
+    """Return the left margin, as a part of the width, that holds the longest name."""
+    longest = max(_letters(name) for name in names)
+    inches = 0.35 + 0.083 * longest
+    return min(0.4, inches / WIDTH)
 
 
 def _letters(text: str) -> int:
-    """How many letters wide a text is: those of Chinese, Japanese and Korean are as wide as two."""
-    return sum(
-        2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text
-    )
+    """Return how many letters wide a text is.
+
+    Letters of Chinese, Japanese and Korean are as wide as two.
+    """
+    wide = [letter for letter in text if unicodedata.east_asian_width(letter) in "WF"]
+    return len(text) + len(wide)
 
 
 def add_key(
@@ -111,11 +131,11 @@ def add_key(
         colours: one of each.
         place: arguments of `Axes.legend`.
     """
+    patches = [
+        Patch(color=colour, label=f"{number}") for number, colour in enumerate(colours)
+    ]
     legend = ax.legend(
-        handles=[
-            Patch(color=colour, label=f"{number}")
-            for number, colour in enumerate(colours)
-        ],
+        handles=patches,
         handlelength=0.9,
         handletextpad=0.4,
         columnspacing=0.9,
@@ -128,17 +148,17 @@ def add_key(
 
 
 def height(canvas: Canvas) -> float:
-    """In inches."""
+    """Return the height of a canvas, in inches."""
     return float(canvas.get_figheight())
 
 
 def from_top(canvas: Canvas, inches: float) -> float:
-    """So far below the upper edge, as a part of the height."""
+    """Return a place so far below the upper edge, as a part of the height."""
     return 1 - inches / height(canvas)
 
 
 def slugs(texts: Iterable[str]) -> list[str]:
-    """The texts as parts of files' names, no two of which are the same."""
+    """Return the texts as parts of files' names, no two of which are the same."""
     names: list[str] = []
     for text in texts:
         name = slug(text)
@@ -152,19 +172,39 @@ def slugs(texts: Iterable[str]) -> list[str]:
 
 
 def slug(text: str) -> str:
-    """The text as a part of a file's name; ends in its hash where it is long or has letters that names lack."""
+    """Return the text as a part of a file's name.
+
+    It ends in the text's hash where that is long or has letters that names lack.
+    """
     kept = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     if kept and text.isascii() and len(kept) <= LONGEST_NAME:
         return kept
-    return "-".join(filter(None, (kept[:LONGEST_NAME], content_id(text)[:8])))
+    hashed = content_id(text)[:8]
+    return f"{kept[:LONGEST_NAME]}-{hashed}" if kept else hashed
 
 
 def svg(name: str, title: str, inches: float, draw: Callable[[Canvas], None]) -> str:
-    """Draw and save without dates or random ids; ids begin with the figure's name: one page can hold all."""
-    with (
-        matplotlib.style.context(["default", {**_STYLE, "svg.hashsalt": name}]),
-        warnings.catch_warnings(),
-    ):
+    """Return a drawing as SVG, without dates and random ids.
+
+    Its ids begin with the figure's name, so that one page can hold all figures.
+
+    Args:
+        name: of the figure.
+        title: what a screen reader says.
+        inches: the height.
+        draw: draws on the canvas that it is given.
+    """
+    drawing = _save(name, inches, draw)
+    text = _HEAD.sub("", drawing).strip()
+    text = _TAG.sub(lambda tag: _own_tag(tag[0], name), escape_invisible(text))
+    labelled = f'<svg role="img" aria-label="{html(title)}" '
+    return text.replace("<svg ", labelled, 1) + "\n"
+
+
+def _save(name: str, inches: float, draw: Callable[[Canvas], None]) -> str:
+    """Return what matplotlib writes of a drawing."""
+    style = {**_STYLE, "svg.hashsalt": name}
+    with matplotlib.style.context(["default", style]), warnings.catch_warnings():
         # The drawing holds text, of which whoever shows it has the letters that our
         # font lacks.
         warnings.filterwarnings(
@@ -181,19 +221,13 @@ def svg(name: str, title: str, inches: float, draw: Callable[[Canvas], None]) ->
             metadata={"Date": None, "Creator": None},
             dpi=DPI,
         )
-    text = re.sub(
-        r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>",
-        "",
-        file.getvalue(),
-        flags=re.DOTALL,
-    ).strip()
-    text = _TAG.sub(lambda tag: _own_tag(tag[0], name), escape_invisible(text))
-    return (
-        text.replace("<svg ", f'<svg role="img" aria-label="{html(title)}" ', 1) + "\n"
-    )
+    return file.getvalue()
 
 
 def _own_tag(tag: str, name: str) -> str:
-    """A tag of a figure with our font, and with the figure's name before its ids; never what stands between tags."""
+    """Return a tag with our font, and with the figure's name before its ids.
+
+    Text between tags stays as it is.
+    """
     named = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", tag)
     return named.replace("'DejaVu Sans'", FONT)

@@ -1,10 +1,19 @@
-"""Colours and lettering of every figure: for the colour-blind too, and themed on the page."""
+"""Colours and lettering of every figure.
+
+The colours are told apart by the colour-blind, too, and have two themes on the page.
+"""
 
 from __future__ import annotations
 
 import re
 
-INK, MUTED, GRID, SPACE = "#1f2933", "#5f6b7a", "#d9dee5", "#c3ccd6"
+INK = "#1f2933"
+"""Text and axes that matter."""
+MUTED = "#5f6b7a"
+"""Text, axes and lines that matter less."""
+GRID = "#d9dee5"
+SPACE = "#c3ccd6"
+"""The distribution of a whole space."""
 SERIES = (
     "#0072b2",
     "#d55e00",
@@ -16,33 +25,32 @@ SERIES = (
     "#2d1ee1",
     "#5a1e5a",
 )
-"""Nine, enough for eight operations and noise (`none` is MUTED): found by a search for colours that are as far apart
-as can be, to the eye and as seen with each of the three kinds of colour blindness, and stand out from the page."""
+"""Nine colours, enough for eight operations and noise; `none` is MUTED.
+
+They were found by a search. They are as far apart as can be, to the eye and with each
+of the three kinds of colour blindness, and stand out from the page.
+"""
 FONT = "'DejaVu Sans', Verdana"
 
+_DARK_SERIES = (
+    "#4bb4e1",
+    "#ff964b",
+    "#3c9678",
+    "#5a78ff",
+    "#a57800",
+    "#f03ca5",
+    "#d2ff0f",
+    "#2dfff0",
+    "#ffe1a5",
+)
 _DARK = {
     INK: "#e6eaf0",
     MUTED: "#9aa7b6",
     GRID: "#333c48",
     SPACE: "#4a5666",
-    **dict(
-        zip(
-            SERIES,
-            (
-                "#4bb4e1",
-                "#ff964b",
-                "#3c9678",
-                "#5a78ff",
-                "#a57800",
-                "#f03ca5",
-                "#d2ff0f",
-                "#2dfff0",
-                "#ffe1a5",
-            ),
-            strict=True,
-        )
-    ),
+    **dict(zip(SERIES, _DARK_SERIES, strict=True)),
 }
+"""What each colour is on a dark page."""
 
 _TAG = re.compile(r"<[^>]*>")
 _COLOURED = re.compile(r'\b(?:style|fill|stroke)="[^"]*"')
@@ -51,28 +59,29 @@ _COLOUR = re.compile("|".join(_DARK))
 
 
 def series(place: int) -> str:
-    """The colour of the n-th selector or operation.
+    """Return the colour of the n-th selector or operation.
 
-    They repeat after nine: names are always written too.
+    Colours repeat after nine, so names are always written, too.
     """
     return SERIES[place % len(SERIES)]
 
 
 def variable(colour: str) -> str:
-    """The CSS variable that stands for a colour on the page."""
+    """Return the CSS variable that stands for a colour on the page."""
     return f"var(--c{list(_DARK).index(colour)})"
 
 
 def style_sheet(dark: bool) -> str:
-    """The declarations of all variables, for a light or a dark page."""
-    return " ".join(
-        f"--c{i}: {night if dark else day};"
-        for i, (day, night) in enumerate(_DARK.items())
-    )
+    """Return the declarations of all variables, for a light or a dark page."""
+    colours = _DARK.values() if dark else _DARK.keys()
+    return " ".join(f"--c{place}: {colour};" for place, colour in enumerate(colours))
 
 
 def themed(svg: str) -> str:
-    """A figure with every colour of the palette replaced by its variable; text that looks like one stays."""
+    """Return a figure with every colour of the palette replaced by its variable.
+
+    Text that looks like a colour stays.
+    """
     return _TAG.sub(lambda tag: _COLOURED.sub(_with_variables, tag[0]), svg)
 
 

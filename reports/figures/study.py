@@ -1,14 +1,14 @@
-"""The figures, as SVG text: accuracy in the space, rank correlations, time.
+"""The figures of a study, as SVG text: accuracy in the space, rank correlations, time.
 
-Same records, same bytes.
-
-Those of the wiring are in :mod:`.wiring.figures`.
+The same records always have the same bytes. The figures of the wiring are in
+:mod:`.wiring.figures`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from archselect.benchmarks.store.records import Landscape
+from archselect.nasbench_adapters.rank_correlations import Floats
 from archselect.reports.figures.canvas import (
     Canvas,
     Figure,
@@ -29,165 +30,206 @@ from archselect.reports.figures.canvas import (
 from archselect.reports.figures.palette import INK, MUTED, SPACE, series
 from archselect.reports.results.metrics import ACCURACY, LEVELS, correlations
 from archselect.reports.results.results import Group, Results
-from archselect.reports.results.tau import Correlation
+from archselect.reports.results.score_correlations import Correlation
 from archselect.reports.tables.table import Table
 from archselect.reports.tables.time import PHASES
 from archselect.reports.tables.words import extent, median, quality, short
 
 ROW = 0.36
+"""Height of a row, in inches."""
 LEGEND_COLUMNS = 5
+BINS = 60
+"""Bars of the distribution of a space."""
+DASHED = (0, (4, 3))
 MOST_DOTS = 500
-"""Dots of a row that are drawn one by one; more are a picture within the drawing, or
-the page would hold them all.
+"""Most dots of a row that are drawn one by one.
+
+More are a picture within the drawing, or the page would hold them all.
 """
 
 
-def accuracy_figure(results: Results, landscape: Landscape, name: str) -> Figure:
-    """Each seed's accuracy as a dot under the distribution of the whole space.
+@dataclass(frozen=True)
+class _AccuracyAxis:
+    """An axis that is logarithmic in the distance to the highest accuracy.
 
-    The axis is logarithmic in the distance to the optimum, so that a long low tail
-    leaves room for the few tenths that tell good cells apart; distances below the noise
-    between trials are not stretched any further.
+    A long low tail so leaves room for the few tenths that tell good cells apart.
+
+    Attributes:
+        top: the highest accuracy.
+        unit: the noise between trials; smaller distances are not stretched any further.
+    """
+
+    top: float
+    unit: float
+
+    def place(self, accuracy: npt.ArrayLike) -> Floats:
+        """Return where accuracies, in per cent, stand on the axis."""
+        distance = np.maximum(self.top - np.asarray(accuracy, dtype=np.float64), 0)
+        return -np.log10(distance + self.unit)
+
+    def ticks(self, low: float, apart: float) -> list[float]:
+        """Return accuracies from `low` to the top, with round distances to the top.
+
+        They are at least `apart` from each other on the axis.
+        """
+        high = self.top
+        ticks: list[float] = []
+        for step in (50, 20, 10, 5, 2, 1, 0.5, 0.2):
+            first = int(np.ceil(low / step))
+            last = int(np.floor(high / step))
+            for count in range(first, last + 1):
+                tick = round(count * step, 1)
+                if high - tick > 5 * step:  # 61.5 among tens
+                    continue
+                distances = [abs(self.place(tick) - self.place(t)) for t in ticks]
+                if all(distance >= apart for distance in distances):
+                    ticks.append(tick)
+        return sorted(ticks)
+
+
+def accuracy_figure(results: Results, landscape: Landscape, name: str) -> Figure:
+    """Return each seed's accuracy as a dot under the distribution of the whole space.
+
+    See :class:`_AccuracyAxis` for the axis.
     """
     groups = [group for group in results.groups if group.known(landscape)]
-    values = {g.name: np.array(g.known(landscape).means) for g in groups}
+    values = {group.name: np.array(group.known(landscape).means) for group in groups}
     assert landscape.optimum is not None
     optimum = landscape.optimum
-    unit = landscape.noise_std or (optimum - median(landscape)) / 20 or 1.0
     # A part of a space may hold nothing as good as what was selected.
     top = max(optimum, *map(np.max, values.values()))
-
-    def place_of(accuracy: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        return -np.log10(
-            np.maximum(top - np.asarray(accuracy, dtype=np.float64), 0) + unit
-        )
-
-    best = "optimum" if landscape.space_size is None else "best"
+    unit = landscape.noise_std or (optimum - median(landscape)) / 20 or 1.0
+    axis = _AccuracyAxis(top, unit)
+    whole_space = landscape.space_size is None
+    best = "optimum" if whole_space else "best"
 
     def draw(canvas: Canvas) -> None:
-        left, right = (
-            place_of(min(landscape.quantiles[0], *map(np.min, values.values()))),
-            place_of(top),
-        )
+        lowest = min(landscape.quantiles[0], *map(np.min, values.values()))
+        left = axis.place(lowest)
+        right = axis.place(top)
         pad = 0.02 * (right - left) or 1.0
-        space, seeds = canvas.subplots(
-            2, 1, sharex=True, height_ratios=[1.0, ROW * len(groups)]
-        )
+        heights = [1.0, ROW * len(groups)]
+        space, seeds = canvas.subplots(2, 1, sharex=True, height_ratios=heights)
         canvas.subplots_adjust(left=margin(values), right=0.86, hspace=0)
         canvas.subplots_adjust(top=from_top(canvas, 0.3), bottom=0.55 / height(canvas))
-        share = np.interp(
-            bins := np.linspace(left, right, 61),
-            place_of(landscape.quantiles),
-            np.linspace(0, 1, len(landscape.quantiles)),
+        _draw_distribution(space, landscape, axis, np.linspace(left, right, BINS + 1))
+        middle = median(landscape)
+        _mark_accuracy(
+            space, seeds, axis.place(middle), f"median {middle:.2f}", "right"
         )
-        space.bar(
-            bins[:-1],
-            np.diff(share),
-            np.diff(bins),
-            align="edge",
-            color=SPACE,
-            edgecolor="none",
+        _mark_accuracy(
+            space, seeds, axis.place(optimum), f"{best} {optimum:.2f}", "left"
         )
-        space.yaxis.set_visible(False)
-        space.tick_params(bottom=False)
-        for x, text, side in (
-            (median(landscape), "median", "right"),
-            (optimum, best, "left"),
-        ):
-            for ax in (space, seeds):
-                ax.axvline(place_of(x), color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-            space.annotate(
-                f"{text} {x:.2f}",
-                (place_of(x), 1),
-                (-4 if side == "right" else 4, 4),
-                xycoords=("data", "axes fraction"),
-                textcoords="offset points",
-                ha=side,
-                color=MUTED,
-            )
-        for place, group in enumerate(groups):
-            own = values[group.name]
-            _seeds(seeds, place, place_of(own), place_of(own.mean()), series(place))
-            seeds.annotate(
-                f"mean {own.mean():.2f}",
-                (1, place),
-                (6, 0),
-                xycoords=("axes fraction", "data"),
-                textcoords="offset points",
-                va="center",
-            )
-        ticks = _accuracy_ticks(
-            place_of, landscape.quantiles[0], top, apart=0.055 * float(right - left)
-        )
-        seeds.set_xticks(place_of(ticks), [f"{tick:g}" for tick in ticks])
+        _draw_accuracies(seeds, axis, values)
+        apart = 0.055 * float(right - left)
+        ticks = axis.ticks(landscape.quantiles[0], apart)
+        seeds.set_xticks(axis.place(ticks), [f"{tick:g}" for tick in ticks])
         seeds.set_xlim(left - pad, right + pad)
         seeds.grid(axis="x")
         seeds.set_ylim(len(groups) - 0.4, -0.6)
         seeds.set_yticks(range(len(groups)), row_names(values))
+        predicted = "predicted " if landscape.surrogate else ""
         seeds.set_xlabel(
-            f"{'predicted ' * landscape.surrogate}accuracy in per cent, {results.title(landscape)} "
+            f"{predicted}accuracy in per cent, {results.title(landscape)} "
             f"(logarithmic in the distance to the {best})"
         )
 
+    within = "in the whole space"
+    if not whole_space:
+        within = "beside those that the truth holds"
+    title = f"Accuracy of the selected cells {within}: {results.title(landscape)}"
+    drawing = svg(name, title, ROW * len(groups) + 1.9, draw)
+    return Figure(name, title, _accuracy_caption(landscape), drawing)
+
+
+def _accuracy_caption(landscape: Landscape) -> str:
+    cells = extent(landscape)
+    if landscape.space_size is None:
+        cells = "the whole space"
     caption = (
         "Each dot is one seed (trial mean of its cell), the bar the mean of the seeds; above, the "
-        f"distribution of {'the whole space' if landscape.space_size is None else extent(landscape)}."
-        + (
-            ""
-            if landscape.provenance == "measured" and not landscape.surrogate
-            else f" {quality(landscape)}."
+        f"distribution of {cells}."
+    )
+    if landscape.provenance == "measured" and not landscape.surrogate:
+        return caption
+    return f"{caption} {quality(landscape)}."
+
+
+def _draw_distribution(
+    ax: Axes, landscape: Landscape, axis: _AccuracyAxis, bins: Floats
+) -> None:
+    """Draw which share of a space's architectures is in each bin."""
+    places = axis.place(landscape.quantiles)
+    shares = np.linspace(0, 1, len(landscape.quantiles))
+    share_below = np.interp(bins, places, shares)
+    ax.bar(
+        bins[:-1],
+        np.diff(share_below),
+        np.diff(bins),
+        align="edge",
+        color=SPACE,
+        edgecolor="none",
+    )
+    ax.yaxis.set_visible(False)
+    ax.tick_params(bottom=False)
+
+
+def _mark_accuracy(
+    space: Axes, seeds: Axes, place: Floats, text: str, side: Literal["left", "right"]
+) -> None:
+    """Draw a dashed line through both panels, with a text on one side of it."""
+    for ax in (space, seeds):
+        ax.axvline(float(place), color=MUTED, linewidth=1, linestyle=DASHED)
+    space.annotate(
+        text,
+        (place, 1),
+        (-4 if side == "right" else 4, 4),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha=side,
+        color=MUTED,
+    )
+
+
+def _draw_accuracies(
+    ax: Axes, axis: _AccuracyAxis, values: Mapping[str, Floats]
+) -> None:
+    """Draw a row of dots for each group, with its mean at the right."""
+    for row, accuracies in enumerate(values.values()):
+        mean = accuracies.mean()
+        _draw_seeds(ax, row, axis.place(accuracies), axis.place(mean), series(row))
+        ax.annotate(
+            f"mean {mean:.2f}",
+            (1, row),
+            (6, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="center",
         )
-    )
-    within = (
-        "in the whole space"
-        if landscape.space_size is None
-        else "beside those that the truth holds"
-    )
-    title = f"Accuracy of the selected cells {within}: {results.title(landscape)}"
-    return Figure(name, title, caption, svg(name, title, ROW * len(groups) + 1.9, draw))
 
 
 def tau_figure(results: Results) -> Figure:
-    """Mean tau-b with its interval and every seed's, per landscape and level."""
-    shown = [
-        s
-        for s in results.landscapes
-        if s.architectures and any(g.judged(s) for g in results.groups)
-    ]
+    """Return mean tau-b, its interval and every seed's, per landscape and level."""
+    landscapes = _correlated_landscapes(results)
     groups = [group for group in results.groups if group.records]
-    found = {(s.id, g.name): _correlations(s, g) for s in shown for g in groups}
+    names = [group.name for group in groups]
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots(
-            len(shown), len(LEVELS), squeeze=False, sharex=True, sharey=True
+            len(landscapes), len(LEVELS), squeeze=False, sharex=True, sharey=True
         )
-        canvas.subplots_adjust(
-            left=margin([g.name for g in groups]), right=0.985, wspace=0.1
-        )
+        canvas.subplots_adjust(left=margin(names), right=0.985, wspace=0.1)
         canvas.subplots_adjust(
             top=from_top(canvas, 0.5),
             bottom=0.5 / height(canvas),
             hspace=0.62 / len(groups) ** 0.5,
         )
-        for row, landscape in enumerate(shown):
-            for column, level in enumerate(LEVELS):
-                ax = axes[row, column]
-                for place, group in enumerate(groups):
-                    _tau_row(
-                        ax,
-                        place,
-                        found[landscape.id, group.name].get(level),
-                        series(place),
-                    )
-                ax.axvline(0, color=MUTED, linewidth=0.8)
-                ax.set_xlim(-1.05, 1.05)
-                ax.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
-                ax.set_ylim(len(groups) - 0.4, -0.6)
-                ax.set_yticks(
-                    range(len(groups)), row_names(group.name for group in groups)
-                )
-                ax.grid(axis="x")
-                if row == len(shown) - 1:
+        for row, landscape in enumerate(landscapes):
+            every = [_correlations(landscape, group) for group in groups]
+            for ax, level in zip(axes[row], LEVELS, strict=True):
+                of_level = [by_level.get(level) for by_level in every]
+                _draw_taus(ax, names, of_level)
+                if row == len(landscapes) - 1:
                     ax.set_xlabel("Kendall's τ-b")
             axes[row, 0].annotate(
                 results.title(landscape),
@@ -197,127 +239,127 @@ def tau_figure(results: Results) -> Figure:
                 textcoords="offset points",
                 fontweight="bold",
             )
-            for column, level in enumerate(LEVELS):
-                axes[row, column].set_title(level, fontweight="normal", color=MUTED)
+            for ax, level in zip(axes[row], LEVELS, strict=True):
+                ax.set_title(level, fontweight="normal", color=MUTED)
 
-    inches = len(shown) * (ROW * len(groups) + 0.75) + 0.4
+    inches = len(landscapes) * (ROW * len(groups) + 0.75) + 0.4
     caption = "Bar: mean of the seeds; line: its 95 % interval; dots: seeds. 1 is perfect, 0 chance."
     title = "Rank correlation of scores with the truth"
     return Figure("tau", title, caption, svg("tau", title, inches, draw))
 
 
+def _correlated_landscapes(results: Results) -> list[Landscape]:
+    """Return the landscapes of whole spaces that selections were looked up in."""
+    landscapes = []
+    for landscape in results.landscapes:
+        has_runs = any(group.judged(landscape) for group in results.groups)
+        if landscape.architectures and has_runs:
+            landscapes.append(landscape)
+    return landscapes
+
+
+def _draw_taus(
+    ax: Axes, names: Sequence[str], of_groups: Sequence[Correlation | None]
+) -> None:
+    """Draw one panel: the correlations of all groups at one level."""
+    for row, correlation in enumerate(of_groups):
+        _draw_tau(ax, row, correlation, series(row))
+    ax.axvline(0, color=MUTED, linewidth=0.8)
+    ax.set_xlim(-1.05, 1.05)
+    ax.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_yticks(range(len(names)), row_names(names))
+    ax.grid(axis="x")
+
+
 def differences_figure(table: Table) -> Figure | None:
-    """The differences in accuracy with their intervals, place by place; None where there is no interval."""
+    """Return the differences in accuracy with their intervals, place by place.
+
+    None where there is no interval.
+    """
     frame = table.frame
     frame = frame[(frame.metric == ACCURACY.name) & frame.low.notna()]
     if frame.empty:
         return None
-    places = [(place, own) for place, own in frame.groupby("place", sort=False)]
-    names = [f"{row.selector} − {row.minus}" for row in frame.itertuples()]
-    inches = sum(ROW * len(own) + 0.95 for _, own in places)
+    places = [
+        (place, list(rows.itertuples()))
+        for place, rows in frame.groupby("place", sort=False)
+    ]
+    names = [_difference_name(row) for row in frame.itertuples()]
 
     def draw(canvas: Canvas) -> None:
-        axes = canvas.subplots(
-            len(places), 1, squeeze=False, height_ratios=[len(own) for _, own in places]
-        )[:, 0]
+        heights = [len(rows) for _, rows in places]
+        axes = canvas.subplots(len(places), 1, squeeze=False, height_ratios=heights)
         canvas.subplots_adjust(left=margin(names), right=0.9, top=from_top(canvas, 0.3))
         canvas.subplots_adjust(
             bottom=0.5 / height(canvas), hspace=0.8 * len(places) / (ROW * len(frame))
         )
-        for ax, (place, own) in zip(axes, places, strict=True):
-            for at, row in enumerate(own.itertuples()):
-                shown = row.verdict in ("better", "worse")
-                colour = series(0) if shown else MUTED
-                ax.hlines(
-                    at, row.low, row.high, color=colour, linewidth=2.5 if shown else 1.6
-                )
-                ax.scatter(
-                    [row.difference], [at], s=34, color=colour, linewidths=0, zorder=3
-                )
-                ax.annotate(
-                    f"{row.difference:+.2f}",
-                    (1, at),
-                    (6, 0),
-                    xycoords=("axes fraction", "data"),
-                    textcoords="offset points",
-                    va="center",
-                    fontweight="bold" if shown else "normal",
-                )
+        for ax, (place, rows) in zip(axes[:, 0], places, strict=True):
+            for at, row in enumerate(rows):
+                _draw_difference(ax, at, row)
             ax.axvline(0, color=INK, linewidth=0.8)
             ax.set_yticks(
-                range(len(own)),
-                row_names(f"{row.selector} − {row.minus}" for row in own.itertuples()),
+                range(len(rows)), row_names(_difference_name(row) for row in rows)
             )
-            ax.set_ylim(len(own) - 0.5, -0.5)
+            ax.set_ylim(len(rows) - 0.5, -0.5)
             ax.grid(axis="x")
             ax.set_title(place)
-        axes[-1].set_xlabel("difference in accuracy, points")
+        axes[-1, 0].set_xlabel("difference in accuracy, points")
 
     caption = (
         "Dot: mean difference, paired by supernet seed. Line: its 95 % interval by Student's t, as wide as Holm's "
         "adjustment asks, so that it excludes zero exactly where a difference is significant: bold and coloured."
     )
     title = "Differences in accuracy"
-    return Figure(
-        "differences", title, caption, svg("differences", title, inches, draw)
+    inches = sum(ROW * len(rows) + 0.95 for _, rows in places)
+    drawing = svg("differences", title, inches, draw)
+    return Figure("differences", title, caption, drawing)
+
+
+def _difference_name(row: Any) -> str:
+    return f"{row.selector} − {row.minus}"
+
+
+def _draw_difference(ax: Axes, at: int, row: Any) -> None:
+    """Draw one row of the table of differences: its interval, mean and number."""
+    significant = row.verdict in ("better", "worse")
+    colour = series(0) if significant else MUTED
+    line_width = 2.5 if significant else 1.6
+    ax.hlines(at, row.low, row.high, color=colour, linewidth=line_width)
+    ax.scatter([row.difference], [at], s=34, color=colour, linewidths=0, zorder=3)
+    ax.annotate(
+        f"{row.difference:+.2f}",
+        (1, at),
+        (6, 0),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        va="center",
+        fontweight="bold" if significant else "normal",
     )
 
 
 def time_figure(results: Results) -> Figure:
-    """Left each run's total on a logarithmic axis, right the mean share of each phase."""
-    groups = [group for group in results.groups if group.records]
-    entered = {phase for group in groups for phase in group.phases}
-    phases = [
-        *(phase for phase in PHASES if phase in entered),
-        *sorted(entered - set(PHASES)),
-    ]
-    spent = {
-        g.name: [np.mean(g.phases.get(phase, 0.0)) for phase in phases] for g in groups
-    }
+    """Return each run's total, and the mean share of each phase.
 
-    legend_rows = -(-len(phases) // LEGEND_COLUMNS)
+    Totals are on the left, on a logarithmic axis.
+    """
+    groups = [group for group in results.groups if group.records]
+    names = [group.name for group in groups]
+    phases = _phases(groups)
+    key_rows = -(-len(phases) // LEGEND_COLUMNS)
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots(1, 2, sharey=True, width_ratios=[1.15, 1])
-        canvas.subplots_adjust(left=margin(spent), right=0.985, wspace=0.08)
-        canvas.subplots_adjust(
-            top=from_top(canvas, 0.14 + 0.2 * legend_rows), bottom=0.5 / height(canvas)
-        )
+        canvas.subplots_adjust(left=margin(names), right=0.985, wspace=0.08)
+        top = from_top(canvas, 0.14 + 0.2 * key_rows)
+        canvas.subplots_adjust(top=top, bottom=0.5 / height(canvas))
         total, share = axes
-        for place, group in enumerate(groups):
-            runs = np.array(group.seconds)
-            _seeds(total, place, runs, runs.mean(), series(place))
-            total.annotate(
-                f"{short(float(runs.mean()))} s",
-                (runs.max(), place),
-                (9, 0),
-                textcoords="offset points",
-                va="center",
-            )
-            left = 0.0
-            for index, part in enumerate(spent[group.name]):
-                width = 100 * float(part) / max(float(sum(spent[group.name])), 1e-12)
-                share.barh(
-                    place,
-                    width,
-                    left=left,
-                    height=0.62,
-                    color=series(index + 3),
-                    edgecolor="none",
-                )
-                left += width
-        every = [seconds for group in groups for seconds in group.seconds]
-        total.set_xscale("log")
-        total.set_xlim(
-            min(every) / 1.8, max(every) * (max(every) / min(every)) ** 0.3 * 1.8
-        )
-        total.xaxis.set_major_locator(LogLocator(numticks=8))
-        total.xaxis.set_minor_locator(NullLocator())
-        total.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        total.set_title("total of a run")
-        total.set_xlabel("seconds, logarithmic")
+        for row, group in enumerate(groups):
+            _draw_total(total, row, np.array(group.seconds))
+            _draw_shares(share, row, group, phases)
+        _set_seconds_axis(total, groups)
         total.set_ylim(len(groups) - 0.5, -0.5)
-        total.set_yticks(range(len(groups)), row_names(spent))
+        total.set_yticks(range(len(groups)), row_names(names))
         total.grid(axis="x")
         share.set_xlim(0, 100)
         share.set_xlabel("share of the mean run in per cent")
@@ -327,7 +369,7 @@ def time_figure(results: Results) -> Figure:
             [series(place + 3) for place in range(len(phases))],
             loc="lower left",
             bbox_to_anchor=(-0.02, 1.0),
-            ncols=-(-len(phases) // legend_rows),
+            ncols=-(-len(phases) // key_rows),
         )
 
     caption = (
@@ -336,44 +378,77 @@ def time_figure(results: Results) -> Figure:
         "seed share it."
     )
     title = "Search time"
-    return Figure(
-        "time",
-        title,
-        caption,
-        svg("time", title, ROW * len(groups) + 0.8 + 0.2 * legend_rows, draw),
+    inches = ROW * len(groups) + 0.8 + 0.2 * key_rows
+    return Figure("time", title, caption, svg("time", title, inches, draw))
+
+
+def _phases(groups: Sequence[Group]) -> list[str]:
+    """Return the phases that runs had: ours in order, then those of users' code."""
+    entered: set[str] = set()
+    for group in groups:
+        entered |= group.phases.keys()
+    known = [phase for phase in PHASES if phase in entered]
+    return [*known, *sorted(entered - set(PHASES))]
+
+
+def _draw_total(ax: Axes, row: int, seconds: Floats) -> None:
+    """Draw the total of each run of one group, and their mean in words."""
+    mean = seconds.mean()
+    _draw_seeds(ax, row, seconds, mean, series(row))
+    ax.annotate(
+        f"{short(float(mean))} s",
+        (seconds.max(), row),
+        (9, 0),
+        textcoords="offset points",
+        va="center",
     )
+
+
+def _draw_shares(ax: Axes, row: int, group: Group, phases: Sequence[str]) -> None:
+    """Draw the share of each phase in the mean run of one group."""
+    means = [np.mean(group.phases.get(phase, 0.0)) for phase in phases]
+    total = max(float(sum(means)), 1e-12)
+    left = 0.0
+    for place, mean in enumerate(means):
+        width = 100 * float(mean) / total
+        ax.barh(
+            row,
+            width,
+            left=left,
+            height=0.62,
+            color=series(place + 3),
+            edgecolor="none",
+        )
+        left += width
+
+
+def _set_seconds_axis(ax: Axes, groups: Sequence[Group]) -> None:
+    """Make the axis of totals logarithmic, with room for the words at the right."""
+    every: list[float] = []
+    for group in groups:
+        every += group.seconds
+    shortest = min(every)
+    longest = max(every)
+    ax.set_xscale("log")
+    ax.set_xlim(shortest / 1.8, longest * (longest / shortest) ** 0.3 * 1.8)
+    ax.xaxis.set_major_locator(LogLocator(numticks=8))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.set_title("total of a run")
+    ax.set_xlabel("seconds, logarithmic")
 
 
 def _correlations(landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
     return correlations(landscape, group) if group.judged(landscape) else {}
 
 
-def _accuracy_ticks(
-    place_of: Callable[[npt.ArrayLike], npt.NDArray[np.float64]],
-    low: float,
-    high: float,
-    apart: float,
-) -> list[float]:
-    """Accuracies from low to high, round for their distance to high and `apart` on the axis at least."""
-    ticks: list[float] = []
-    for step in (50, 20, 10, 5, 2, 1, 0.5, 0.2):
-        for count in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1):
-            tick = round(count * step, 1)
-            if high - tick > 5 * step:  # 61.5 among tens
-                continue
-            if all(abs(place_of(tick) - place_of(other)) >= apart for other in ticks):
-                ticks.append(tick)
-    return sorted(ticks)
-
-
-def _seeds(
-    ax: Axes,
-    row: int,
-    values: npt.NDArray[np.float64],
-    mean: npt.ArrayLike,
-    colour: str,
+def _draw_seeds(
+    ax: Axes, row: int, values: Floats, mean: npt.ArrayLike, colour: str
 ) -> None:
-    """One row of dots, spread a little so that equal ones are seen, and a bar at the mean."""
+    """Draw one row of dots and a bar at the mean.
+
+    Dots are spread a little so that equal ones are seen.
+    """
     spread = np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else np.zeros(1)
     ax.vlines(mean, row - 0.3, row + 0.3, color=colour, linewidth=2.5)
     ax.scatter(
@@ -384,15 +459,16 @@ def _seeds(
         alpha=0.75,
         linewidths=0,
         zorder=3,
-        **_dots(values),
+        **_as_picture(values),
     )
 
 
-def _tau_row(ax: Axes, row: int, found: Correlation | None, colour: str) -> None:
-    if found is None or found.tau.mean is None:
-        text = "no scores" if found is None else "undefined"
+def _draw_tau(ax: Axes, row: int, correlation: Correlation | None, colour: str) -> None:
+    """Draw one row: mean tau-b, its interval and every seed's; or why there is none."""
+    mean = None if correlation is None else correlation.tau.mean
+    if correlation is None or mean is None:
         ax.annotate(
-            text,
+            "no scores" if correlation is None else "undefined",
             (0, row),
             (5, 0),
             textcoords="offset points",
@@ -401,10 +477,9 @@ def _tau_row(ax: Axes, row: int, found: Correlation | None, colour: str) -> None
             fontstyle="italic",
         )
         return
-    seeds = np.array([value for value in found.per_seed if value is not None])
-    ax.barh(
-        row, found.tau.mean, height=0.56, color=colour, alpha=0.45, edgecolor="none"
-    )
+    tau = correlation.tau
+    seeds = np.array([value for value in correlation.per_seed if value is not None])
+    ax.barh(row, mean, height=0.56, color=colour, alpha=0.45, edgecolor="none")
     if len(seeds) > MOST_DOTS:
         seeds = np.unique(seeds.round(3))  # a dot over another is not seen
     ax.scatter(
@@ -414,13 +489,12 @@ def _tau_row(ax: Axes, row: int, found: Correlation | None, colour: str) -> None
         color=colour,
         linewidths=0,
         zorder=3,
-        **_dots(seeds),
+        **_as_picture(seeds),
     )
-    if found.tau.low is not None and found.tau.high is not None:
-        ax.hlines(
-            row - 0.1, found.tau.low, found.tau.high, color=INK, linewidth=1.4, zorder=4
-        )
+    if tau.low is not None and tau.high is not None:
+        ax.hlines(row - 0.1, tau.low, tau.high, color=INK, linewidth=1.4, zorder=4)
 
 
-def _dots(values: npt.NDArray[np.float64]) -> dict[str, Any]:
+def _as_picture(values: Floats) -> dict[str, Any]:
+    """Return the setting that makes many dots one picture."""
     return {"rasterized": True} if len(values) > MOST_DOTS else {}

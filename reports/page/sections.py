@@ -15,7 +15,7 @@ from archselect.reports.figures.study import (
 )
 from archselect.reports.page.section import Section, SectionKind
 from archselect.reports.page.wiring_extras import wiring_extras
-from archselect.reports.published.numbers import check
+from archselect.reports.published.numbers import check_published
 from archselect.reports.results.metrics import correlations
 from archselect.reports.results.results import Results
 from archselect.reports.tables.accuracy import accuracy_table
@@ -111,7 +111,7 @@ def _names(results: Results) -> list[str]:
             raise UserError(f"{study}: {unknown('table', name, SECTIONS)}")
     if "reproduction" in names:
         try:
-            check(results.info.reproduces)
+            check_published(results.info.reproduces)
         except UserError as error:
             raise UserError(f"{study}: {error}") from error
     has_truth = bool(results.landscapes)

@@ -1,9 +1,11 @@
-"""Published numbers, with where they stand, what each is of and how it was made: `published.csv`.
+"""Published numbers: where each stands, what it is of and how it was made.
+
+They are in `published.csv`.
 
 Columns:
 
-* `value`, `std`: as printed. `exact` is there where what is printed is not of the row's
-  kind: the value that is.
+* `value`, `std`: as printed. Where what is printed is not of the row's kind, `exact`
+  has the value that is.
 * `reduction`: "mean" or "best" of `seeds` runs; "single" for one run, whose `seeds` may
   name its supernet; "exact" for a constant of a table, whose `std` is the spread of
   single values and no error; empty where the paper does not say.
@@ -19,18 +21,32 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from archselect.benchmarks.store.records import Reproduced
 from archselect.nasbench_adapters.errors import unknown
 
+_SAME_NUMBER = (
+    "paper",
+    "table",
+    "space",
+    "dataset",
+    "method",
+    "metric",
+    "reduction",
+)
+"""Columns that are equal in all single runs of one method."""
+
+_Row = dict[str, str]
+
 
 @dataclass(frozen=True)
-class Published:
+class PublishedNumber:
     """One published number, or several single runs of one method together.
 
     Attributes:
@@ -72,57 +88,75 @@ class Published:
     @property
     def short_paper(self) -> str:
         """The paper's name without its authors and year."""
-        return short(self.paper)
+        return short_name(self.paper)
 
 
-def short(paper: str) -> str:
+def short_name(paper: str) -> str:
     """Return a paper's name without what stands in brackets behind it."""
     return paper.partition(" (")[0]
 
 
 @cache
-def published() -> tuple[Published, ...]:
-    """Return all published numbers, in the order of the papers' tables; single runs of one method as one."""
-    with (Path(__file__).parent / "published.csv").open(
-        encoding="utf-8", newline=""
-    ) as file:
-        rows = list(csv.DictReader(file))
-    keys = ("paper", "table", "space", "dataset", "method", "metric", "reduction")
-    together: dict[tuple[str, ...], list[dict[str, str]]] = {}
-    for place, row in enumerate(rows):
-        apart = "" if row["reduction"] == "single" else f"{place}"
-        together.setdefault((*(row[key] for key in keys), apart), []).append(row)
-    return tuple(_published(same) for same in together.values())
+def published_numbers() -> tuple[PublishedNumber, ...]:
+    """Return all published numbers, in the order of the papers' tables.
+
+    Single runs of one method are one number.
+    """
+    path = Path(__file__).parent / "published.csv"
+    numbers: dict[tuple[str, ...], list[_Row]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for place, row in enumerate(csv.DictReader(file)):
+            single = row["reduction"] == "single"
+            key = (
+                *(row[column] for column in _SAME_NUMBER),
+                "" if single else f"{place}",
+            )
+            numbers.setdefault(key, []).append(row)
+    return tuple(_read_number(rows) for rows in numbers.values())
 
 
-def find(reproduced: Reproduced) -> list[Published]:
+def find_published(reproduced: Reproduced) -> list[PublishedNumber]:
     """Return the numbers that a study's entry names.
 
     Raises UserError, with the nearest name, if there are none.
     """
-    rows: Sequence[Published] = published()
-    for what, of in (("paper", short), ("table", str), ("method", str)):
-        wanted = getattr(reproduced, what)
-        known = dict.fromkeys(of(getattr(row, what)) for row in rows)
-        if wanted not in known:
-            raise unknown(f"{what} with published numbers", wanted, known)
-        rows = [row for row in rows if of(getattr(row, what)) == wanted]
-    return list(rows)
+    numbers: Sequence[PublishedNumber] = published_numbers()
+    numbers = _narrow(numbers, "paper", reproduced.paper, short_name)
+    numbers = _narrow(numbers, "table", reproduced.table)
+    return _narrow(numbers, "method", reproduced.method)
 
 
-def check(entries: Iterable[Reproduced]) -> None:
+def _narrow(
+    numbers: Sequence[PublishedNumber],
+    column: Literal["paper", "table", "method"],
+    wanted: str,
+    name_of: Callable[[str], str] = str,
+) -> list[PublishedNumber]:
+    """Return the numbers that have a name in a column. Raises UserError if none has."""
+    by_name: dict[str, list[PublishedNumber]] = {}
+    for number in numbers:
+        name = name_of(getattr(number, column))
+        by_name.setdefault(name, []).append(number)
+    if wanted not in by_name:
+        raise unknown(f"{column} with published numbers", wanted, by_name)
+    return by_name[wanted]
+
+
+def check_published(entries: Iterable[Reproduced]) -> None:
     """Raise UserError for an entry that names no published number."""
     for entry in entries:
-        find(entry)
+        find_published(entry)
 
 
-def _published(rows: list[dict[str, str]]) -> Published:
+def _read_number(rows: list[_Row]) -> PublishedNumber:
+    """Return one number from its row, or from the rows of its single runs."""
     first = rows[0]
     single = first["reduction"] == "single"
-    values = [float(row["exact"] or row["value"]) for row in rows]
-    independent = _by_supernet(values, [row["seeds"] for row in rows])
+    texts = [row["exact"] or row["value"] for row in rows]
+    values = [float(text) for text in texts]
+    independent = _means_of_supernets(values, [row["seeds"] for row in rows])
     notes = dict.fromkeys(row["note"] for row in rows if row["note"])
-    return Published(
+    return PublishedNumber(
         paper=first["paper"],
         table=first["table"],
         space=first["space"],
@@ -130,12 +164,12 @@ def _published(rows: list[dict[str, str]]) -> Published:
         method=first["method"],
         metric=first["metric"],
         value=sum(independent) / len(independent),
-        rounding=max(_rounding(row["exact"] or row["value"]) for row in rows),
+        rounding=max(_rounding(text) for text in texts),
         values=tuple(values) if single else (),
         independent=tuple(independent) if single else (),
         std=float(first["std"]) if first["std"] else None,
         reduction=first["reduction"],
-        runs=_runs(rows),
+        runs=_count_runs(rows),
         split=first["split"],
         epochs=int(first["epochs"]) if first["epochs"] else None,
         training_protocol=first["training_protocol"],
@@ -146,22 +180,28 @@ def _published(rows: list[dict[str, str]]) -> Published:
     )
 
 
-def _runs(rows: list[dict[str, str]]) -> int | None:
-    """How many runs the number is of, None where that is not said."""
-    if rows[0]["reduction"] == "single":
+def _count_runs(rows: list[_Row]) -> int | None:
+    """Return how many runs the number is of; None where that is not said."""
+    first = rows[0]
+    if first["reduction"] == "single":
         return len(rows)
-    return int(rows[0]["seeds"]) if rows[0]["seeds"].isdigit() else None
+    return int(first["seeds"]) if first["seeds"].isdigit() else None
 
 
-def _by_supernet(values: Sequence[float], seeds: Sequence[str]) -> list[float]:
-    """The mean of the runs of each supernet; a run whose seeds name none is its own."""
+def _means_of_supernets(values: Sequence[float], seeds: Sequence[str]) -> list[float]:
+    """Return the mean of the runs of each supernet.
+
+    A run whose seeds name no supernet is its own.
+    """
     supernets: dict[object, list[float]] = {}
     for place, (value, seed) in enumerate(zip(values, seeds, strict=True)):
         named = re.match(r"supernet (\d+)", seed)
-        supernets.setdefault(named[1] if named else place, []).append(value)
+        supernet = named[1] if named else place
+        supernets.setdefault(supernet, []).append(value)
     return [sum(runs) / len(runs) for runs in supernets.values()]
 
 
 def _rounding(text: str) -> float:
-    """Half a unit of the last digit that is printed."""
-    return 0.5 * 10.0 ** int(Decimal(text).as_tuple().exponent)
+    """Return half a unit of the last digit that is printed."""
+    exponent = int(Decimal(text).as_tuple().exponent)
+    return 0.5 * 10.0**exponent

@@ -1,4 +1,7 @@
-"""How the searches behind published numbers were made (`search_protocols.toml`), and what of a study is otherwise."""
+"""How the searches behind published numbers were made, and what of a study differs.
+
+The protocols are in `search_protocols.toml`.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,22 @@ USUAL: Mapping[str, Setting] = {
     "alpha_mean": 0.0,
     "alpha_grad_clip": 0.0,
 }
-"""Settings that no protocol names: every published search has these values, and so does
-a supernet without such a setting.
-"""
+"""Settings that a record may leave out; every protocol has these values."""
 
 
 @dataclass(frozen=True)
 class SupernetProtocol:
-    """How a supernet was made; the file's head says what each key means."""
+    """How a supernet was made.
+
+    Attributes:
+        source: where that is said.
+        recipe: the optimiser.
+        space: empty where it is the published number's.
+        images: the data set; empty where it is the published number's.
+        whole: whether it was trained on a whole half of the data set.
+        skeleton: sizes; one that a study does not set is the space's own.
+        settings: of the training.
+    """
 
     source: str
     recipe: str
@@ -37,7 +48,7 @@ class SupernetProtocol:
 
 @dataclass(frozen=True)
 class SelectorProtocol:
-    """Which selector read it, and by which settings."""
+    """Which selector read a supernet, and by which settings."""
 
     source: str
     name: str
@@ -45,8 +56,13 @@ class SelectorProtocol:
 
 
 @dataclass(frozen=True)
-class Protocols:
-    """All of the file, by name; `halves` has the training images in each half of a whole data set."""
+class SearchProtocols:
+    """All of the file.
+
+    Attributes:
+        halves: the training images in each half of a whole data set, by its name.
+        supernets, selectors: the parts of protocols, by name.
+    """
 
     halves: Mapping[str, int]
     supernets: Mapping[str, SupernetProtocol]
@@ -54,44 +70,43 @@ class Protocols:
 
 
 @cache
-def protocols() -> Protocols:
+def search_protocols() -> SearchProtocols:
     """Return the protocols of the file."""
-    text = (Path(__file__).parent / "search_protocols.toml").read_text(encoding="utf-8")
-    content = tomllib.loads(text)
-    return Protocols(
-        halves=content["halves"],
-        supernets={
-            name: SupernetProtocol(**keys)
-            for name, keys in content["supernets"].items()
-        },
-        selectors={
-            name: SelectorProtocol(**keys)
-            for name, keys in content["selectors"].items()
-        },
-    )
+    path = Path(__file__).parent / "search_protocols.toml"
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    supernets = {
+        name: SupernetProtocol(**keys) for name, keys in content["supernets"].items()
+    }
+    selectors = {
+        name: SelectorProtocol(**keys) for name, keys in content["selectors"].items()
+    }
+    return SearchProtocols(content["halves"], supernets, selectors)
 
 
-def named(name: str) -> tuple[SupernetProtocol | None, SelectorProtocol]:
+def find_protocol(name: str) -> tuple[SupernetProtocol | None, SelectorProtocol]:
     """Return the parts of "SUPERNET + SELECTOR", or of "SELECTOR".
 
     Raises KeyError for a part that does not exist.
     """
+    protocols = search_protocols()
     supernet, plus, selector = name.rpartition(" + ")
-    return (protocols().supernets[supernet] if plus else None), protocols().selectors[
-        selector
-    ]
+    if not plus:
+        return None, protocols.selectors[selector]
+    return protocols.supernets[supernet], protocols.selectors[selector]
 
 
-def differences(name: str, dataset: str, inputs: Inputs) -> list[str]:
-    """Return, in words, each setting in which a study's runs are not by this protocol.
+def protocol_differences(name: str, dataset: str, inputs: Inputs) -> list[str]:
+    """Return, in words, each setting in which a study's runs differ from a protocol.
 
     Args:
         name: the protocol, "SUPERNET + SELECTOR" or "SELECTOR".
         dataset: of the published number.
         inputs: of the study's runs.
     """
-    supernet, selector = named(name)
-    different = [] if supernet is None else _of_supernet(supernet, dataset, inputs)
+    supernet, selector = find_protocol(name)
+    different = []
+    if supernet is not None:
+        different += _supernet_differences(supernet, dataset, inputs)
     if inputs.selector.name != selector.name:
         different.append(_instead("selector", inputs.selector.name, selector.name))
         return different
@@ -99,45 +114,58 @@ def differences(name: str, dataset: str, inputs: Inputs) -> list[str]:
 
 
 def other_images(name: str, dataset: str, inputs: Inputs) -> str:
-    """Return which images a study had where they are a part of the protocol's data set; empty if it had all of them."""
-    supernet, _ = named(name)
-    wanted = "" if supernet is None else supernet.images or dataset
-    if not wanted or (
-        inputs.data.name == wanted
-        and inputs.data.train_images == protocols().halves.get(wanted)
-    ):
+    """Return which part of the protocol's data set a study had, in words.
+
+    Empty if it had all images. The arguments are those of
+    :func:`protocol_differences`.
+    """
+    supernet, _ = find_protocol(name)
+    if supernet is None:
         return ""
-    return f"{inputs.data.train_images:,} images of {inputs.data.name} in each half"
+    data = inputs.data
+    wanted = supernet.images or dataset
+    whole_half = search_protocols().halves.get(wanted)
+    if not wanted or (data.name == wanted and data.train_images == whole_half):
+        return ""
+    return f"{data.train_images:,} images of {data.name} in each half"
 
 
-def _of_supernet(wanted: SupernetProtocol, dataset: str, inputs: Inputs) -> list[str]:
+def _supernet_differences(
+    wanted: SupernetProtocol, dataset: str, inputs: Inputs
+) -> list[str]:
+    supernet = inputs.supernet
     different = []
-    images = wanted.images or dataset
     if wanted.space and inputs.space != wanted.space:
         different.append(_instead("space", inputs.space, wanted.space))
-    if not _is_part_of(inputs.data.name, images):
-        different.append(_instead("images", inputs.data.name, images))
-    elif wanted.whole and inputs.data.train_images < protocols().halves[images]:
-        different.append(
-            _instead(
-                "images in each half",
-                inputs.data.train_images,
-                protocols().halves[images],
-            )
-        )
-    if inputs.supernet.recipe != wanted.recipe:
-        different.append(_instead("supernet", inputs.supernet.recipe, wanted.recipe))
+    different += _image_differences(wanted, dataset, inputs)
+    if supernet.recipe != wanted.recipe:
+        different.append(_instead("supernet", supernet.recipe, wanted.recipe))
         return different
-    return [
-        *different,
-        *_sizes(inputs.supernet.skeleton, wanted.skeleton),
-        *_changed(inputs.supernet.settings, wanted.settings),
-        *_changed({**USUAL, **inputs.supernet.settings}, USUAL),
-    ]
+    different += _other_sizes(supernet.skeleton, wanted.skeleton)
+    different += _changed(supernet.settings, wanted.settings)
+    different += _changed({**USUAL, **supernet.settings}, USUAL)
+    return different
 
 
-def _sizes(ours: Mapping[str, Setting], wanted: Mapping[str, Setting]) -> list[str]:
-    """Sizes that differ; one that a study does not set is the space's own."""
+def _image_differences(
+    wanted: SupernetProtocol, dataset: str, inputs: Inputs
+) -> list[str]:
+    data = inputs.data
+    images = wanted.images or dataset
+    if not _is_part_of(data.name, images):
+        return [_instead("images", data.name, images)]
+    if not wanted.whole:
+        return []
+    whole_half = search_protocols().halves[images]
+    if data.train_images < whole_half:
+        return [_instead("images in each half", data.train_images, whole_half)]
+    return []
+
+
+def _other_sizes(
+    ours: Mapping[str, Setting], wanted: Mapping[str, Setting]
+) -> list[str]:
+    """Return sizes that differ; one that a study does not set is the space's own."""
     return [
         _instead(key, value, wanted.get(key))
         for key, value in ours.items()
@@ -146,11 +174,16 @@ def _sizes(ours: Mapping[str, Setting], wanted: Mapping[str, Setting]) -> list[s
 
 
 def _is_part_of(name: str, dataset: str) -> bool:
-    """Whether images of that name are of the data set: its own name, or a file's name that begins with it and "_"."""
+    """Return whether images of that name are of the data set.
+
+    They are if it is the data set's own name, or a file's name that begins with it and
+    "_".
+    """
     return re.fullmatch(rf"{re.escape(dataset)}(_[^@]*)?", name) is not None
 
 
 def _changed(ours: Mapping[str, Setting], wanted: Mapping[str, Setting]) -> list[str]:
+    """Return the wanted settings that a study has not."""
     return [
         _instead(key, ours.get(key), value)
         for key, value in wanted.items()

@@ -1,1 +1,1 @@
-"""A folder of records as groups of seeds, and the values that tables and figures are made of."""
+"""A folder of records as groups of seeds, and the values of tables and figures."""

@@ -1,4 +1,7 @@
-"""What is compared between selectors and between folders of records: one value per supernet seed, place and metric."""
+"""What selectors and folders are compared by: one value per supernet seed.
+
+A :class:`Series` has the values of one metric, for one selector at one place.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from archselect.benchmarks.store.facts import Fact, content_id
-from archselect.benchmarks.store.records import Landscape, Machine
+from archselect.benchmarks.store.records import Cost, Landscape, Machine
 from archselect.reports.results.results import Group, Results
-from archselect.reports.results.tau import (
+from archselect.reports.results.score_correlations import (
     Correlation,
-    architecture_level,
-    by_seed,
-    operation_levels,
+    correlate_architectures,
+    correlate_operations,
+    mean_by_seed,
 )
 
 LEVELS = ("operation, best-acc", "operation, avg-acc", "architecture")
@@ -22,8 +25,12 @@ COUNTS = ("forwards", "backwards", "images", "flops")
 class Metric(Fact):
     """One thing that is measured of a run.
 
-    `name` is as gates name it, `title` as tables show it, `better` which way. `unit`:
-    points, a coefficient, a count (exact, the same on every machine) or seconds.
+    Attributes:
+        name: as gates name it.
+        title: as tables show it.
+        better: which values are better.
+        unit: points, a coefficient, a count (exact, the same on every machine) or
+            seconds.
     """
 
     name: str
@@ -33,13 +40,18 @@ class Metric(Fact):
 
 
 class Series(Fact):
-    """The values of one metric for one selector at one place, by supernet seed; the mean over its selection seeds.
+    """The values of one metric for one selector at one place.
 
-    `search` says on which space and data was searched, `place` where the value is
-    measured: a truth's column, or the
-    search itself. `identity` is a hash of the place, the images and the truth: equal
-    ones can be compared, though they are of two folders. `machines` are those that the
-    runs were made on. `undefined` says why a correlation without any value has none.
+    Attributes:
+        metric: what is measured.
+        label: the selector's label in the study.
+        search: on which space and data was searched.
+        place: where the value is measured: a truth's column, or the search itself.
+        identity: a hash of the place, the images and the truth; series with equal ones
+            can be compared, though they are of two folders.
+        values: by supernet seed, the mean over its selection seeds.
+        machines: those that the runs were made on.
+        undefined: why a correlation without any value has none.
     """
 
     metric: Metric
@@ -53,54 +65,59 @@ class Series(Fact):
 
 
 ACCURACY = Metric(name="accuracy", title="accuracy", better="higher", unit="points")
+
+
+def _tau(name: str, title: str) -> Metric:
+    return Metric(name=name, title=f"τ-b, {title}", better="higher", unit="coefficient")
+
+
 TAUS = {
-    level: Metric(name=name, title=f"τ-b, {title}", better="higher", unit="coefficient")
-    for level, name, title in zip(
-        LEVELS,
-        ("tau_best_acc", "tau_avg_acc", "tau_architecture"),
-        ("operations, best-acc", "operations, avg-acc", "architectures"),
-        strict=True,
-    )
+    "operation, best-acc": _tau("tau_best_acc", "operations, best-acc"),
+    "operation, avg-acc": _tau("tau_avg_acc", "operations, avg-acc"),
+    "architecture": _tau("tau_architecture", "architectures"),
 }
+"""Kendall's tau-b at each of :data:`LEVELS`."""
 
 
 def correlations(landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
-    """Per level the group's correlation with the landscape; None where the selector gives no such scores.
+    """Return the group's correlation with a landscape, by level of :data:`LEVELS`.
 
-    None, too, where only what was selected is judged, as by final trainings.
+    None where the selector gives no such scores, and where only what was selected is
+    judged, as by final trainings. The group keeps what was computed.
     """
     if landscape.id not in group.correlations:
-        group.correlations[landscape.id] = _correlations(landscape, group)
+        group.correlations[landscape.id] = _correlate(landscape, group)
     return group.correlations[landscape.id]
 
 
-def _correlations(landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
+def _correlate(landscape: Landscape, group: Group) -> dict[str, Correlation | None]:
     if not landscape.architectures:
         return dict.fromkeys(LEVELS)
     judged = group.judged(landscape)
-    scores = group.decided if len(judged) == len(group.records) else None
-    oracles = landscape.oracle_best, landscape.oracle_mean
-    best, average = operation_levels(judged.records, oracles, scores) or (None, None)
-    return dict(
-        zip(
-            LEVELS,
-            (best, average, architecture_level(judged.records, judged.accuracies)),
-            strict=True,
-        )
+    scores = group.deciding_scores if len(judged) == len(group.records) else None
+    oracles = (landscape.oracle_best, landscape.oracle_mean)
+    best, average = correlate_operations(judged.records, oracles, scores) or (
+        None,
+        None,
     )
+    return {
+        "operation, best-acc": best,
+        "operation, avg-acc": average,
+        "architecture": correlate_architectures(judged.records, judged.accuracies),
+    }
 
 
-def quality(results: Results) -> Iterator[Series]:
-    """Accuracies and rank correlations, landscape by landscape, selector by selector."""
+def quality_series(results: Results) -> Iterator[Series]:
+    """Yield accuracies and rank correlations, by landscape, then by selector."""
     for landscape in results.landscapes:
-        judged = [group for group in results.groups if group.judged(landscape)]
+        judged = _groups_judged_by(results, landscape)
         for group in judged:
             reasons = _reasons(landscape, group)
             for metric, values in _qualities(landscape, group).items():
                 yield Series(
                     metric=metric,
                     label=group.label,
-                    search=searched(group),
+                    search=describe_search(group),
                     place=_place(results, landscape, judged, group),
                     identity=content_id([_identity(group), landscape.id]),
                     values=values,
@@ -109,115 +126,145 @@ def quality(results: Results) -> Iterator[Series]:
                 )
 
 
+def _groups_judged_by(results: Results, landscape: Landscape) -> list[Group]:
+    return [group for group in results.groups if group.judged(landscape)]
+
+
 def _reasons(landscape: Landscape, group: Group) -> dict[Metric, str]:
-    """Return why each rank correlation of a group is undefined, in part or as a whole."""
+    """Return why a group's rank correlations are undefined, in part or as a whole."""
     return {
-        TAUS[level]: one.left_out
-        for level, one in correlations(landscape, group).items()
-        if one is not None
+        TAUS[level]: correlation.left_out
+        for level, correlation in correlations(landscape, group).items()
+        if correlation is not None
     }
+
+
+def _qualities(landscape: Landscape, group: Group) -> dict[Metric, dict[int, float]]:
+    """Return accuracy and rank correlations, each by supernet seed."""
+    taus = {
+        TAUS[level]: tau_by_seed(landscape, group, correlation)
+        for level, correlation in correlations(landscape, group).items()
+        if correlation is not None
+    }
+    return {ACCURACY: accuracy_by_seed(landscape, group), **taus}
 
 
 def _place(
     results: Results, landscape: Landscape, judged: Sequence[Group], group: Group
 ) -> str:
-    """Return where a group is judged, in words; with the images of its search where groups differ in them."""
+    """Return where a group is judged, in words.
+
+    The images of its search are named where the groups differ in them.
+    """
     title = results.title(landscape)
-    several = len({searched(other) for other in judged}) > 1
-    return f"{title}, searched on {group.inputs.data.name}" if several else title
+    searches = {describe_search(other) for other in judged}
+    if len(searches) > 1:
+        return f"{title}, searched on {group.inputs.data.name}"
+    return title
 
 
 def accuracy_by_seed(landscape: Landscape, group: Group) -> dict[int, float]:
-    """Return the accuracy of what was selected, by supernet seed."""
+    """Return the accuracy of what was selected, in per cent, by supernet seed."""
     known = group.known(landscape)
-    return by_seed(known.means, known.seeds)
+    return mean_by_seed(known.means, known.seeds)
 
 
-def is_sample(landscape: Landscape, group: Group) -> bool:
-    """Return whether a group's cells are random draws of which the landscape knows the exact mean."""
+def tau_by_seed(
+    landscape: Landscape, group: Group, correlation: Correlation
+) -> dict[int, float]:
+    """Return tau-b of one of the group's :func:`correlations`, by supernet seed."""
+    return mean_by_seed(correlation.per_seed, group.judged(landscape).seeds)
+
+
+def is_random_sample(landscape: Landscape, group: Group) -> bool:
+    """Return whether a group's cells are random draws whose exact mean is known."""
     return group.uniform and landscape.mean is not None
 
 
 def exact_means(results: Results) -> dict[tuple[str, str], float]:
-    """Return by (place, label) of :func:`quality` what a random cell has, for groups that are random draws."""
+    """Return the accuracy that a random cell has on average, for random selectors.
+
+    Returns:
+        Per cent, by (place, label) of :func:`quality_series`.
+    """
     means = {}
     for landscape in results.landscapes:
-        judged = [group for group in results.groups if group.judged(landscape)]
+        judged = _groups_judged_by(results, landscape)
         for group in judged:
-            if is_sample(landscape, group) and landscape.mean is not None:
-                means[_place(results, landscape, judged, group), group.label] = (
-                    landscape.mean
-                )
+            if is_random_sample(landscape, group) and landscape.mean is not None:
+                place = _place(results, landscape, judged, group)
+                means[place, group.label] = landscape.mean
     return means
 
 
-def tau_by_seed(
-    landscape: Landscape, group: Group, found: Correlation
-) -> dict[int, float]:
-    """Kendall's tau-b of one of the group's :func:`correlations`, by supernet seed."""
-    return by_seed(found.per_seed, group.judged(landscape).seeds)
-
-
-def costs(results: Results) -> Iterator[Series]:
-    """Counts and seconds, of all phases and of each, selector by selector."""
+def cost_series(results: Results) -> Iterator[Series]:
+    """Yield counts and seconds, of all phases together and of each, by selector."""
     for group in results.groups:
         seeds = [record.inputs.supernet_seed for record in group.records]
-        every = [record.cost for record in group.records]
-        measured: dict[Metric, list[float]] = {}
-        for name in COUNTS:
-            phases = dict.fromkeys(phase for cost in every for phase in cost.counts)
-            of_phase = {
-                phase: [
-                    float(getattr(cost.counts[phase], name))
-                    if phase in cost.counts
-                    else 0.0
-                    for cost in every
-                ]
-                for phase in phases
-            }
-            measured[_cost(name, name, "count")] = [
-                sum(own[place] for own in of_phase.values())
-                for place in range(len(every))
-            ]
-            for phase, values in of_phase.items():
-                measured[_cost(f"{phase}_{name}", f"{name}, {phase}", "count")] = values
-        measured[_cost("seconds", "seconds", "seconds")] = group.seconds
-        for phase, seconds in group.phases.items():
-            measured[_cost(f"{phase}_seconds", f"seconds, {phase}", "seconds")] = (
-                seconds
-            )
-        for metric, values in measured.items():
-            where = searched(group)
+        search = describe_search(group)
+        for metric, values in _costs(group).items():
             yield Series(
                 metric=metric,
                 label=group.label,
-                search=where,
-                place=where,
+                search=search,
+                place=search,
                 identity=_identity(group),
-                values=by_seed(values, seeds),
+                values=mean_by_seed(values, seeds),
                 machines=list(group.machines),
             )
 
 
-def _qualities(landscape: Landscape, group: Group) -> dict[Metric, dict[int, float]]:
-    found = correlations(landscape, group).items()
-    taus = {
-        TAUS[level]: tau_by_seed(landscape, group, own)
-        for level, own in found
-        if own is not None
-    }
-    return {ACCURACY: accuracy_by_seed(landscape, group), **taus}
+def _costs(group: Group) -> dict[Metric, list[float]]:
+    """Return every count and time of a group, each by record."""
+    costs = [record.cost for record in group.records]
+    measured: dict[Metric, list[float]] = {}
+    for name in COUNTS:
+        by_phase = _counts_by_phase(costs, name)
+        totals = [0.0] * len(costs)
+        for counts in by_phase.values():
+            totals = [
+                total + count for total, count in zip(totals, counts, strict=True)
+            ]
+        measured[_cost_metric(name, name, "count")] = totals
+        for phase, counts in by_phase.items():
+            metric = _cost_metric(f"{phase}_{name}", f"{name}, {phase}", "count")
+            measured[metric] = counts
+    measured[_cost_metric("seconds", "seconds", "seconds")] = group.seconds
+    for phase, seconds in group.phases.items():
+        metric = _cost_metric(f"{phase}_seconds", f"seconds, {phase}", "seconds")
+        measured[metric] = seconds
+    return measured
 
 
-def _cost(name: str, title: str, unit: Literal["count", "seconds"]) -> Metric:
+def _counts_by_phase(costs: Sequence[Cost], name: str) -> dict[str, list[float]]:
+    """Return one count of every phase, by record; 0 of a record without the phase."""
+    phases: dict[str, None] = {}
+    for cost in costs:
+        phases |= dict.fromkeys(cost.counts)
+    counts = {}
+    for phase in phases:
+        counts[phase] = [_count(cost, phase, name) for cost in costs]
+    return counts
+
+
+def _count(cost: Cost, phase: str, name: str) -> float:
+    if phase not in cost.counts:
+        return 0.0
+    return float(getattr(cost.counts[phase], name))
+
+
+def _cost_metric(name: str, title: str, unit: Literal["count", "seconds"]) -> Metric:
     return Metric(name=name, title=title, better="lower", unit=unit)
 
 
-def searched(group: Group) -> str:
-    """On which space and images."""
+def describe_search(group: Group) -> str:
+    """Return on which space and images a group searched, in words."""
     return f"{group.inputs.space}, {group.inputs.data.name}"
 
 
 def _identity(group: Group) -> str:
-    """Of the space and the images: not of supernet or selector, whose settings may be what is compared."""
+    """Return a hash of the space and the images.
+
+    Supernet and selector have no part in it: their settings may be what is compared.
+    """
     return content_id([group.inputs.space, group.inputs.data.model_dump(mode="json")])

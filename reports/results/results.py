@@ -1,13 +1,18 @@
-"""A folder of records as tables and figures see it: one group of seeds per selector and setting, in order."""
+"""A folder of records as tables and figures see it.
+
+:func:`load` reads a folder and returns :class:`Results`: the study's runs in groups.
+There is one for each selector and setting; the runs of a :class:`Group` differ in their
+seeds alone.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from archselect.benchmarks.store.compaction import read_records
 from archselect.benchmarks.store.facts import content_id, flatten, short_commit
@@ -25,19 +30,30 @@ from archselect.benchmarks.store.records import (
 from archselect.benchmarks.store.traces import read_trace
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.foreign_text import one_line
-from archselect.reports.results.decided import Decided, decided
-from archselect.reports.results.record_values import refuse_contradictions
-from archselect.reports.results.tau import Correlation
-from archselect.reports.results.wiring import Wiring
+from archselect.reports.results.cross_checks import refuse_contradictions
+from archselect.reports.results.deciding_scores import (
+    DecidingScores,
+    deciding_scores,
+)
+from archselect.reports.results.score_correlations import Correlation
+from archselect.reports.results.wiring_quantities import SupernetWiring
 
 NAMELESS = "(no name)"
 """What stands for a label that shows nothing."""
+_Run = TypeVar("_Run", Record, Failure)
 _SEEDS = {"supernet_seed", "selection_seed"}
+_PLAIN_SETTINGS = ("space", "data.name", "supernet.recipe")
+"""Settings whose values tell groups apart without the setting's name."""
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Runs that a landscape's truth was asked about, in their order, and what it says of each."""
+class JudgedRuns:
+    """Runs whose selections were looked up in one landscape's truth.
+
+    Attributes:
+        records: the runs, in their order.
+        accuracies: what the truth says of each.
+    """
 
     records: list[Record]
     accuracies: list[Accuracy]
@@ -47,38 +63,44 @@ class Judged:
 
     @cached_property
     def seeds(self) -> list[int]:
-        """The supernet seed of each."""
+        """The supernet seed of each run."""
         return [record.inputs.supernet_seed for record in self.records]
 
     @cached_property
-    def known(self) -> Judged:
-        """Those of whose selection the truth knows the accuracy."""
-        pairs = zip(self.records, self.accuracies, strict=True)
-        known = [
-            (record, accuracy)
-            for record, accuracy in pairs
-            if accuracy.mean is not None
-        ]
-        return (
-            self
-            if len(known) == len(self)
-            else Judged([r for r, _ in known], [a for _, a in known])
-        )
+    def known(self) -> JudgedRuns:
+        """The runs of whose selection the truth knows the accuracy."""
+        known = JudgedRuns([], [])
+        for record, accuracy in zip(self.records, self.accuracies, strict=True):
+            if accuracy.mean is not None:
+                known.records.append(record)
+                known.accuracies.append(accuracy)
+        return known if len(known) < len(self) else self
 
     @cached_property
     def means(self) -> list[float]:
-        """The accuracy, mean of trials in per cent, of each of the :attr:`known`."""
-        return [
-            accuracy.mean for accuracy in self.accuracies if accuracy.mean is not None
-        ]
+        """The accuracy of each of the :attr:`known`: mean of trials, in per cent."""
+        means = [accuracy.mean for accuracy in self.accuracies]
+        return [mean for mean in means if mean is not None]
+
+
+class _Spent(NamedTuple):
+    """Seconds of a group's records: of each phase, and of all phases together."""
+
+    by_phase: dict[str, list[float]]
+    totals: list[float]
 
 
 @dataclass(frozen=True)
 class Group:
-    """The runs that differ in nothing but their seeds, in their order; only such runs are ever averaged.
+    """Runs that differ in nothing but their seeds; only such runs are ever averaged.
 
-    `correlations` are those that are known, by the landscape's id: several parts of a
-    report ask for them.
+    Attributes:
+        name: unique among the groups of a study.
+        inputs: those of its first run.
+        records: finished runs, in the order of their seeds.
+        failures: failed runs, in the same order.
+        correlations: those that were computed, by the landscape's id; several parts of
+            a report ask for them.
     """
 
     name: str
@@ -97,75 +119,84 @@ class Group:
     @property
     def uniform(self) -> bool:
         """Whether all its architectures are random draws from the whole space."""
-        return bool(self.records) and all(
-            record.selected.uniform for record in self.records
-        )
+        if not self.records:
+            return False
+        return all(record.selected.uniform for record in self.records)
 
-    def judged(self, landscape: Landscape) -> Judged:
-        """The records that the landscape's truth was asked about."""
-        return self._judged.get(landscape.id) or Judged([], [])
+    def judged(self, landscape: Landscape) -> JudgedRuns:
+        """Return the runs that were looked up in a landscape's truth."""
+        return self._judged.get(landscape.id) or JudgedRuns([], [])
 
-    def known(self, landscape: Landscape) -> Judged:
-        """Those of them of whose selection it knows the accuracy."""
+    def known(self, landscape: Landscape) -> JudgedRuns:
+        """Return the runs of whose selection a landscape knows the accuracy."""
         return self.judged(landscape).known
 
     @cached_property
-    def decided(self) -> Decided | None:
+    def deciding_scores(self) -> DecidingScores | None:
         """The scores by which the operations of all records were decided."""
-        return decided(self.records)
+        return deciding_scores(self.records)
 
     @property
     def phases(self) -> dict[str, list[float]]:
-        """Of every phase that a record has, the seconds of each record; 0 of those without it."""
-        return self._spent[0]
+        """Seconds of each record, by phase; 0 of a record without the phase."""
+        return self._spent.by_phase
 
     @property
     def seconds(self) -> list[float]:
-        """Of each record the sum of its phases, the training of its supernet included."""
-        return self._spent[1]
+        """Seconds of each record over all phases, its supernet's training included."""
+        return self._spent.totals
 
     @cached_property
-    def _spent(self) -> tuple[dict[str, list[float]], list[float]]:
-        phases: dict[str, list[float]] = {}
-        totals = []
+    def _spent(self) -> _Spent:
+        spent = _Spent({}, [])
         for place, record in enumerate(self.records):
-            spent = {phase: time.seconds for phase, time in record.cost.phases.items()}
-            totals.append(sum(spent.values()))
-            for phase, seconds in spent.items():
-                if phase not in phases:
-                    phases[phase] = [0.0] * len(self.records)
-                phases[phase][place] = seconds
-        return phases, totals
+            phases = record.cost.phases
+            spent.totals.append(sum(time.seconds for time in phases.values()))
+            for phase, time in phases.items():
+                if phase not in spent.by_phase:
+                    spent.by_phase[phase] = [0.0] * len(self.records)
+                spent.by_phase[phase][place] = time.seconds
+        return spent
 
     @cached_property
     def machines(self) -> Counter[Machine]:
-        """Those that the runs were made on, and how many on each."""
-        return _counted([record.cost.machine for record in self.records])
+        """The machines that the runs were made on, and how many runs on each."""
+        return _count_machines([record.cost.machine for record in self.records])
 
     @cached_property
     def supernet_machines(self) -> Counter[Machine]:
-        """Those that the runs' supernets were trained on, and for how many runs on each."""
-        return _counted([record.cost.supernet_machine for record in self.records])
+        """The machines that supernets were trained on, and for how many runs."""
+        machines = [record.cost.supernet_machine for record in self.records]
+        return _count_machines(machines)
 
     @cached_property
-    def _judged(self) -> dict[str, Judged]:
-        found: dict[str, Judged] = {}
+    def _judged(self) -> dict[str, JudgedRuns]:
+        """The judged runs, by the landscape's id."""
+        judged: dict[str, JudgedRuns] = {}
         for record in self.records:
             for accuracy in record.accuracies:
-                if (judged := found.get(accuracy.landscape)) is None:
-                    judged = found[accuracy.landscape] = Judged([], [])
-                judged.records.append(record)
-                judged.accuracies.append(accuracy)
-        return found
+                runs = judged.get(accuracy.landscape)
+                if runs is None:
+                    runs = JudgedRuns([], [])
+                    judged[accuracy.landscape] = runs
+                runs.records.append(record)
+                runs.accuracies.append(accuracy)
+        return judged
 
 
 @dataclass(frozen=True)
 class Results:
-    """All of a folder.
+    """Everything that a study's folder holds.
 
-    `missing`: runs neither finished nor failed; `others`: records of no run of it;
-    `trainings`: of what was selected;
-    `source`: the folder.
+    Attributes:
+        info: the study.
+        groups: its finished and failed runs, in the study's order of selectors.
+        landscapes: what the truths say of whole spaces.
+        failures: runs that failed and did not finish later.
+        missing: ids of runs that neither finished nor failed.
+        others: ids of records that belong to no run of the study.
+        trainings: final trainings of what was selected.
+        source: the folder.
     """
 
     info: StudyInfo
@@ -180,88 +211,102 @@ class Results:
     @cached_property
     def records(self) -> list[Record]:
         """Every finished run of the study."""
-        return [record for group in self.groups for record in group.records]
+        records: list[Record] = []
+        for group in self.groups:
+            records += group.records
+        return records
 
     @cached_property
-    def wirings(self) -> dict[str, Wiring]:
-        """Of each supernet that was traced, by its id, what was seen of its training.
+    def wirings(self) -> dict[str, SupernetWiring]:
+        """The wiring of each supernet that was traced, by the supernet's id.
 
         Raises UserError, naming the file, if a trace is missing or damaged.
         """
         traced = dict.fromkeys(
-            r.inputs.supernet_id
-            for r in self.records
-            if r.inputs.supernet.settings.get("trace")
+            record.inputs.supernet_id
+            for record in self.records
+            if record.inputs.supernet.settings.get("trace")
         )
-        return {id: self._wiring(id) for id in traced}
+        return {id: self._read_wiring(id) for id in traced}
 
-    def _wiring(self, id: str) -> Wiring:
+    def _read_wiring(self, id: str) -> SupernetWiring:
         path = self.source.trace(id)
         if not path.is_file():
             raise UserError(
                 f"{path} is missing though the supernet was traced: remove {self.source.supernet(id)} "
                 f"and run '{self.info.command}' again"
             )
-        return Wiring(read_trace(path))
+        return SupernetWiring(read_trace(path))
 
     @cached_property
     def seed_counts(self) -> list[int]:
         """How many supernet seeds groups have, each number once, in order."""
-        counts = {
-            len({record.inputs.supernet_seed for record in group.records})
-            for group in self.groups
-        }
+        counts = set()
+        for group in self.groups:
+            seeds = {record.inputs.supernet_seed for record in group.records}
+            counts.add(len(seeds))
         return sorted(counts - {0})
 
     @property
     def versions(self) -> list[str]:
-        """Those of archselect that made the records."""
+        """The versions of archselect that made the records."""
         return sorted({record.code_version for record in self.records})
 
     @property
     def commits(self) -> list[str]:
-        """The commits of archselect that made the records, and those known to have made their supernets, in words."""
-        made = {record.commit for record in self.records}
-        supernets = {record.supernet_commit for record in self.records} - {None}
-        return sorted(short_commit(commit) for commit in made | supernets)
+        """The commits of archselect that made records and supernets, in words.
+
+        Commits that made supernets are those that are known.
+        """
+        commits = {record.commit for record in self.records}
+        of_supernets = {record.supernet_commit for record in self.records} - {None}
+        return sorted(short_commit(commit) for commit in commits | of_supernets)
 
     def provenance(self) -> list[str]:
-        """Return a sentence if several commits had a part in the numbers; for the page, not for every table."""
+        """Return a sentence if several commits made the numbers.
+
+        It is for the page, not for every table.
+        """
         if len(self.commits) < 2:
             return []
         return [
             f"{len(self.commits)} commits of archselect made these runs and their supernets "
             f"({', '.join(self.commits)}); runs.csv has those of each run. "
-            "'archselect run' with --rerun-other-code makes what differs from the present commit anew."
+            "'archselect run' with --rerun-other-code repeats what other commits than the present one made."
         ]
 
     def title(self, landscape: Landscape) -> str:
-        """dataset/split/epochs, with the space or the truth before it where two landscapes have the same."""
-        short = _horizon(landscape)
-        same = [other for other in self.landscapes if _horizon(other) == short]
-        spaces = {other.space for other in same}
-        truths = [other for other in same if other.space == landscape.space]
-        before = [landscape.space] * (len(spaces) > 1) + [landscape.truth] * (
-            len(truths) > 1
-        )
+        """Return a landscape's name: dataset/split/epochs.
+
+        The space or the truth stands before it where two landscapes have the same.
+        """
+        short = _short_title(landscape)
+        same = [other for other in self.landscapes if _short_title(other) == short]
+        of_its_space = [other for other in same if other.space == landscape.space]
+        before = []
+        if len(of_its_space) < len(same):
+            before.append(landscape.space)
+        if len(of_its_space) > 1:
+            before.append(landscape.truth)
         return one_line(f"{', '.join(before)}: {short}" if before else short)
 
     def status(self) -> list[str]:
-        """One sentence for each kind of run that is in no mean."""
+        """Return one sentence for each kind of run that is in no mean."""
         sentences = []
-        finished, runs = len(self.records), len(self.info.runs)
+        finished = len(self.records)
+        runs = len(self.info.runs)
         if self.failures:
-            which = ", ".join(
-                f"{f.inputs.selector.label} seed {seed_name(f.inputs)}"
-                for f in self.failures
-            )
+            names = [
+                f"{failure.inputs.selector.label} seed {seed_name(failure.inputs)}"
+                for failure in self.failures
+            ]
             sentences.append(
-                f"{len(self.failures)} of {runs} runs failed and are in no number here: {which}."
+                f"{len(self.failures)} of {runs} runs failed and are in no number here: {', '.join(names)}."
             )
         if self.missing:
             sentences.append(
-                f"{len(self.missing)} of {runs} runs are not finished ({finished} are); the command goes on "
-                f"with them: {self.info.command}"
+                f"{len(self.missing)} of {runs} runs are not finished ({finished} are); rerun the command to resume "
+                f"them: {self.info.command}"
             )
         if self.others:
             sentences.append(
@@ -274,185 +319,260 @@ class Results:
 def load(
     folder: Path, compacted: bool = False, may_have_failed: bool = False
 ) -> Results:
-    """Read a folder, and bring its `records.parquet` up to date if asked to.
+    """Return what a folder of a study holds.
 
-    Raises UserError if it is none of ours, has a broken file, or no run has finished;
-    if `may_have_failed`, a folder of which runs failed and none has finished is read,
-    too.
+    Args:
+        folder: where `archselect run` wrote its records.
+        compacted: whether to bring its `records.parquet` up to date.
+        may_have_failed: whether to read a folder, too, of which runs failed and none
+            has finished.
+
+    Raises:
+        UserError: the folder is no study's, has a broken file, or no run has finished.
     """
     source = Folder(folder)
     info = source.study()
-    found: dict[str, Record] = {}
-    for record in read_records(source, compacted=compacted, checked=True):
-        if record.id in found:
-            raise UserError(
-                f"{source.path(Record, record.id).parent} has two files of run {record.id}: remove one"
-            )
-        found[record.id] = record
+    by_id = _read_records(source, compacted)
     runs = set(info.runs)
-    records = sorted(
-        (r for r in found.values() if r.id in runs),
-        key=lambda r: _order(r, info.labels),
+    records = _in_study_order(
+        [record for record in by_id.values() if record.id in runs], info
     )
-    done = {record.id for record in records}
+    finished = {record.id for record in records}
     failed = {
-        f.id: f for f in source.read_all(Failure) if f.id in runs and f.id not in done
+        failure.id: failure
+        for failure in source.read_all(Failure)
+        if failure.id in runs and failure.id not in finished
     }
     if not records and not (failed and may_have_failed):
         raise UserError(
             f"{folder} holds no finished run of study '{info.name}': run '{info.command}' first"
         )
-    failures = sorted(failed.values(), key=lambda f: _order(f, info.labels))
-    landscapes = _landscapes(source, records)
+    failures = _in_study_order(failed.values(), info)
+    landscapes = _read_landscapes(source, records)
     refuse_contradictions(
         source, records, {landscape.id: landscape for landscape in landscapes}
     )
+    known_runs = finished | failed.keys()
     return Results(
         info=info,
-        groups=_group(records, failures, info.labels),
+        groups=_group_runs(records, failures, info.labels),
         landscapes=landscapes,
         failures=tuple(failures),
-        missing=tuple(
-            run for run in info.runs if run not in done and run not in failed
-        ),
-        others=tuple(sorted(set(found) - done)),
+        missing=tuple(run for run in info.runs if run not in known_runs),
+        others=tuple(sorted(by_id.keys() - finished)),
         trainings=tuple(source.check_all(Trained)),
         source=source,
     )
 
 
-def _counted(same: list[Machine]) -> Counter[Machine]:
-    """Each distinct machine and how often it comes; many records share one object."""
-    found: Counter[Machine] = Counter()
-    known = {id(machine): machine for machine in same}
-    for place, count in Counter(map(id, same)).items():
-        found[known[place]] += count
-    return found
+def _read_records(source: Folder, compacted: bool) -> dict[str, Record]:
+    """Return every record of a folder by its id.
+
+    Raises UserError if two files have the same run.
+    """
+    by_id: dict[str, Record] = {}
+    for record in read_records(source, compacted=compacted, checked=True):
+        if record.id in by_id:
+            records_folder = source.path(Record, record.id).parent
+            raise UserError(
+                f"{records_folder} has two files of run {record.id}: remove one"
+            )
+        by_id[record.id] = record
+    return by_id
 
 
-def seed_name(inputs: Inputs) -> str:
-    """supernet seed / selection seed."""
-    return f"{inputs.supernet_seed}/{inputs.selection_seed}"
+def _read_landscapes(
+    source: Folder, records: Iterable[Record]
+) -> tuple[Landscape, ...]:
+    """Return the landscapes that records name, in the records' order, then any others.
 
-
-def _horizon(landscape: Landscape) -> str:
-    return f"{landscape.dataset}/{landscape.split}/{landscape.epochs}"
-
-
-def _order(run: Record | Failure, labels: list[str]) -> tuple[int, str, int, int, str]:
-    inputs = run.inputs
-    return *_place(inputs, labels), inputs.supernet_seed, inputs.selection_seed, run.id
-
-
-def _place(inputs: Inputs, labels: list[str]) -> tuple[int, str]:
-    label = inputs.selector.label
-    return labels.index(label) if label in labels else len(labels), label
-
-
-def _group(
-    records: Iterable[Record], failures: Iterable[Failure], labels: list[str]
-) -> tuple[Group, ...]:
-    done: dict[str, list[Record]] = defaultdict(list)
-    failed: dict[str, list[Failure]] = defaultdict(list)
-    ids: dict[object, str] = {}
-    for record in records:
-        done[_group_id(record.inputs, ids)].append(record)
-    for failure in failures:
-        failed[_group_id(failure.inputs, ids)].append(failure)
-    inputs = {key: own[0].inputs for key, own in failed.items()} | {
-        key: own[0].inputs for key, own in done.items()
-    }
-    names = _names(inputs)
-    groups = [
-        Group(
-            name=names[key],
-            inputs=inputs[key],
-            records=tuple(done[key]),
-            failures=tuple(failed[key]),
-        )
-        for key in inputs
-    ]
-    return tuple(sorted(groups, key=lambda g: (_place(g.inputs, labels), g.name)))
-
-
-def _group_id(inputs: Inputs, ids: dict[object, str]) -> str:
-    """The hash of all that determines a run but its seeds; `ids` has those seen before, while the inputs live."""
-    parts = (
-        inputs.space,
-        id(inputs.data),
-        id(inputs.supernet),
-        id(inputs.selector),
-        id(inputs.formulations),
-    )
-    if parts not in ids:
-        text = inputs.model_dump_json(exclude=_SEEDS)
-        ids[parts] = ids[text] = ids.get(text) or content_id(_but_seeds(inputs))
-    return ids[parts]
-
-
-def _but_seeds(inputs: Inputs) -> dict[str, Any]:
-    """All that determines a run but its seeds."""
-    return inputs.model_dump(mode="json", exclude=_SEEDS)
-
-
-def _names(inputs: dict[str, Inputs]) -> dict[str, str]:
-    """The label, followed by what tells a group from others of the same label: names, else settings."""
-    names = {}
-    for label in dict.fromkeys(own.selector.label for own in inputs.values()):
-        flat = {
-            k: flatten(_but_seeds(i))
-            for k, i in inputs.items()
-            if i.selector.label == label
-        }
-        differing = [
-            path
-            for path in sorted({p for f in flat.values() for p in f})
-            if len({f.get(path) for f in flat.values()}) > 1
-        ]
-        plain = [
-            path
-            for path in ("space", "data.name", "supernet.recipe")
-            if path in differing
-        ]
-        chosen = (
-            plain
-            if len({tuple(f.get(p) for p in plain) for f in flat.values()}) == len(flat)
-            else differing
-        )
-        for key, own in flat.items():
-            parts = [
-                str(own.get(path))
-                if path in plain
-                else f"{path.rpartition('.')[2]}={own.get(path)}"
-                for path in chosen
-            ]
-            shown = one_line(label) or NAMELESS
-            names[key] = one_line(f"{shown} ({', '.join(parts)})") if parts else shown
-    return _distinct(names)
-
-
-def _distinct(names: dict[str, str]) -> dict[str, str]:
-    """The names, with a number behind each that an earlier one has, too: labels may look like names of groups."""
-    taken: set[str] = set()
-    distinct = {}
-    for key, name in names.items():
-        number = 1
-        while (numbered := f"{name} [{number}]" if number > 1 else name) in taken:
-            number += 1
-        taken.add(numbered)
-        distinct[key] = numbered
-    return distinct
-
-
-def _landscapes(source: Folder, records: Iterable[Record]) -> tuple[Landscape, ...]:
-    """Those the records name, in the records' order, then any others."""
+    Raises UserError if one that is named is missing.
+    """
     known = {landscape.id: landscape for landscape in source.check_all(Landscape)}
-    named = dict.fromkeys(
-        accuracy.landscape for record in records for accuracy in record.accuracies
-    )
+    named: dict[str, None] = {}
+    for record in records:
+        named |= dict.fromkeys(accuracy.landscape for accuracy in record.accuracies)
     for id in named:
         if id not in known:
             raise UserError(
                 f"{source.path(Landscape, id)} is missing though records name it: run '{source.study().command}' again"
             )
-    return tuple(known[id] for id in (*named, *sorted(set(known) - set(named))))
+    others = sorted(known.keys() - named.keys())
+    return tuple(known[id] for id in (*named, *others))
+
+
+def _count_machines(machines: Sequence[Machine]) -> Counter[Machine]:
+    """Return each distinct machine and how often it comes.
+
+    Many records share one object, which is hashed once.
+    """
+    by_object = {id(machine): machine for machine in machines}
+    counts: Counter[Machine] = Counter()
+    for object_id, count in Counter(id(machine) for machine in machines).items():
+        counts[by_object[object_id]] += count
+    return counts
+
+
+def seed_name(inputs: Inputs) -> str:
+    """Return a run's seeds: supernet seed / selection seed."""
+    return f"{inputs.supernet_seed}/{inputs.selection_seed}"
+
+
+def _short_title(landscape: Landscape) -> str:
+    return f"{landscape.dataset}/{landscape.split}/{landscape.epochs}"
+
+
+def _in_study_order(runs: Iterable[_Run], info: StudyInfo) -> list[_Run]:
+    """Return runs by selector, in the study's order, then by seeds."""
+    return sorted(runs, key=lambda run: _run_order(run, info.labels))
+
+
+def _run_order(
+    run: Record | Failure, labels: Sequence[str]
+) -> tuple[int, str, int, int, str]:
+    inputs = run.inputs
+    return (
+        *_selector_order(inputs, labels),
+        inputs.supernet_seed,
+        inputs.selection_seed,
+        run.id,
+    )
+
+
+def _selector_order(inputs: Inputs, labels: Sequence[str]) -> tuple[int, str]:
+    """Return a selector's place in the study; those it does not name come last."""
+    label = inputs.selector.label
+    place = labels.index(label) if label in labels else len(labels)
+    return place, label
+
+
+def _group_runs(
+    records: Iterable[Record], failures: Iterable[Failure], labels: Sequence[str]
+) -> tuple[Group, ...]:
+    """Return runs that differ in their seeds alone as groups, in the study's order."""
+    ids = _GroupIds()
+    finished: dict[str, list[Record]] = defaultdict(list)
+    failed: dict[str, list[Failure]] = defaultdict(list)
+    for record in records:
+        finished[ids.of(record.inputs)].append(record)
+    for failure in failures:
+        failed[ids.of(failure.inputs)].append(failure)
+    inputs = {id: runs[0].inputs for id, runs in failed.items()}
+    inputs |= {id: runs[0].inputs for id, runs in finished.items()}
+    names = _name_groups(inputs)
+    groups = [
+        Group(
+            name=names[id],
+            inputs=inputs[id],
+            records=tuple(finished[id]),
+            failures=tuple(failed[id]),
+        )
+        for id in inputs
+    ]
+    return tuple(
+        sorted(
+            groups,
+            key=lambda group: (*_selector_order(group.inputs, labels), group.name),
+        )
+    )
+
+
+class _GroupIds:
+    """Hashes of all that determines a run but its seeds.
+
+    Runs share the objects of their inputs, so that most are looked up by those. The
+    inputs must live as long as this object.
+    """
+
+    def __init__(self) -> None:
+        self._by_objects: dict[tuple[object, ...], str] = {}
+        self._by_text: dict[str, str] = {}
+
+    def of(self, inputs: Inputs) -> str:
+        """Return the id of a run's group."""
+        objects = (
+            inputs.space,
+            id(inputs.data),
+            id(inputs.supernet),
+            id(inputs.selector),
+            id(inputs.formulations),
+        )
+        if objects not in self._by_objects:
+            text = inputs.model_dump_json(exclude=_SEEDS)
+            if text not in self._by_text:
+                self._by_text[text] = content_id(_without_seeds(inputs))
+            self._by_objects[objects] = self._by_text[text]
+        return self._by_objects[objects]
+
+
+def _without_seeds(inputs: Inputs) -> dict[str, Any]:
+    """Return all that determines a run but its seeds."""
+    return inputs.model_dump(mode="json", exclude=_SEEDS)
+
+
+def _name_groups(inputs: Mapping[str, Inputs]) -> dict[str, str]:
+    """Return each group's name: its label, and what tells it from others of that label.
+
+    Args:
+        inputs: those of a group, by its id.
+    """
+    settings_by_label: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for id, of_group in inputs.items():
+        settings = flatten(_without_seeds(of_group))
+        settings_by_label[of_group.selector.label][id] = settings
+    names = {}
+    for label, settings_by_id in settings_by_label.items():
+        shown = one_line(label) or NAMELESS
+        paths = _distinguishing_settings(list(settings_by_id.values()))
+        for id, settings in settings_by_id.items():
+            parts = [_describe_setting(path, settings.get(path)) for path in paths]
+            name = one_line(f"{shown} ({', '.join(parts)})") if parts else shown
+            names[id] = name
+    return _number_equal_names(names)
+
+
+def _distinguishing_settings(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the settings by which groups of one label are told apart.
+
+    Plain ones, such as the data set, where they suffice; otherwise all that differ.
+    """
+    paths: set[str] = set()
+    for settings in groups:
+        paths |= settings.keys()
+    differing = [path for path in sorted(paths) if _count_values(groups, [path]) > 1]
+    plain = [path for path in _PLAIN_SETTINGS if path in differing]
+    return plain if _count_values(groups, plain) == len(groups) else differing
+
+
+def _count_values(groups: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> int:
+    """Return how many different values these settings have together."""
+    return len({tuple(map(settings.get, paths)) for settings in groups})
+
+
+def _describe_setting(path: str, value: object) -> str:
+    if path in _PLAIN_SETTINGS:
+        return str(value)
+    return f"{path.rpartition('.')[2]}={value}"
+
+
+def _number_equal_names(names: Mapping[str, str]) -> dict[str, str]:
+    """Return the names, with a number behind each that an earlier one has, too.
+
+    Labels may look like names of groups.
+    """
+    taken: set[str] = set()
+    distinct = {}
+    for id, name in names.items():
+        numbered = _first_free_name(name, taken)
+        taken.add(numbered)
+        distinct[id] = numbered
+    return distinct
+
+
+def _first_free_name(name: str, taken: Collection[str]) -> str:
+    numbered = name
+    number = 1
+    while numbered in taken:
+        number += 1
+        numbered = f"{name} [{number}]"
+    return numbered

@@ -1,1 +1,1 @@
-"""Intervals, paired tests, rank correlations, and agreement with published numbers: each exactly once."""
+"""Intervals, paired tests, rank correlations and margins: each exactly once."""

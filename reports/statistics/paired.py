@@ -1,4 +1,4 @@
-"""Paired comparison of two methods over a few seeds: the mean difference, its interval, tests and their power.
+"""Paired comparison of two methods over a few seeds: interval, tests and power.
 
 A pair is one supernet seed on one data set of one space. Each (space, data set) is a
 stratum. The difference is the mean over strata of each stratum's mean difference, so
@@ -13,37 +13,50 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.special import nctdtr, ndtr, stdtr, stdtrit
+from scipy.special import nctdtr, ndtr, stdtr
 
-from archselect.nasbench_adapters.rank_correlations import Floats
-from archselect.reports.statistics.intervals import LEAST_SEEDS, LEVEL, TOO_FEW
+from archselect.nasbench_adapters.rank_correlations import Floats, Ints
+from archselect.reports.statistics.intervals import (
+    LEAST_SEEDS,
+    LEVEL,
+    TOO_FEW,
+    Better,
+    student_quantile,
+)
 
 ALPHA = 1 - LEVEL
 POWER = 0.8
-"""How often a difference worth naming should be found."""
+"""How often the test should show a difference that matters."""
 MOST_SEEDS = 1_000
-"""More seeds than anyone trains supernets for; where these do not suffice, the report
-says so.
-"""
+"""Most seeds that are suggested; nobody trains supernets for more."""
 MANY = 1_000
-"""Most pairs whose signs are sampled; the sum over more follows the normal distribution
-closely.
-"""
+"""Most pairs whose signs are sampled; the sum over more is nearly normal."""
 MANY_RANKS = 200
-"""Most pairs of which the signed-rank test is exact; its work grows with their third
-power.
+"""Most pairs of which the signed-rank test is exact.
+
+Its work grows with their third power.
 """
 ALL_EQUAL = "all differences equal"
 _EXACT = 16
 """Most pairs of which every pattern of signs is looked at."""
 _SAMPLED = 10_000
-"""Patterns of signs that are sampled where there are more pairs."""
+"""Patterns of signs that are sampled for more pairs."""
 _SEED = 20_203
+_DECIMALS = 9
+"""Decimals of a difference; beyond them equal accuracies may differ.
+
+Equal accuracies must have a difference of zero, whatever the order in which trials were
+added up.
+"""
+_AS_FAR = 1 - 1e-12
+"""Share of the observed sum from which another sum counts as being as far from zero."""
+_PRECISION = 1e-4
+"""Relative precision of the smallest difference that seeds can show."""
 
 
 @dataclass(frozen=True)
 class Stratum:
-    """Values of two methods for the same seeds of one (space, data set), in the same order."""
+    """Values of two methods for the same seeds of one (space, data set)."""
 
     ours: tuple[float, ...]
     theirs: tuple[float, ...]
@@ -51,32 +64,29 @@ class Stratum:
     @property
     def differences(self) -> Floats:
         """Ours minus theirs, by seed."""
-        # Equal accuracies must have a difference of zero, whatever the order in which
-        # trials were added up.
-        return np.round(
-            np.asarray(self.ours, dtype=np.float64)
-            - np.asarray(self.theirs, dtype=np.float64),
-            9,
-        )
+        ours = np.asarray(self.ours, dtype=np.float64)
+        theirs = np.asarray(self.theirs, dtype=np.float64)
+        return np.round(ours - theirs, _DECIMALS)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Ours minus theirs.
+    """Ours minus theirs, with its interval, p-values and power.
+
+    Coverage of the interval: 95 % for normal differences; 95 to 98 % for differences of
+    NAS-Bench-201's accuracies (`docs/statistics.md`).
 
     Attributes:
         pairs: how many seeds there are, over all strata.
         strata: how many strata there are.
         mean: the mean over strata of the mean differences; None without pairs.
-        low, high: interval by Student's t, degrees of freedom by Welch and
-            Satterthwaite. None for fewer than three pairs, and where all differences
-            are equal: no spread in a few seeds is no certainty.
+        low, high: interval by Student's t, degrees of freedom by Welch (1947) and
+            Satterthwaite (1946). None for fewer than three pairs, and where all
+            differences are equal: no spread in a few seeds is no certainty.
         p_t: p-value of the paired t-test that belongs to the interval; None where the
             interval is.
-        p_permutation: exact two-sided sign-flip test of the mean (sampled above 16
-            pairs).
-        p_wilcoxon: exact two-sided signed-rank test, zeros left out (normal above
-            MANY_RANKS pairs).
+        p_permutation: p-value of :func:`sign_flip_test`.
+        p_wilcoxon: p-value of :func:`signed_rank_test`.
         improvement: the probability that a run of ours is higher than a run of theirs,
             ties counting half; over all pairs of runs of a stratum, mean over strata
             (Agarwal et al., NeurIPS 2021, section 4.3).
@@ -103,18 +113,28 @@ class Difference:
 
     @property
     def p(self) -> float | None:
-        """The p-value that verdicts go by: the t-test's, or the exact sign-flip test's where all are equal.
+        """The p-value that verdicts go by; None for fewer than three pairs.
 
-        None for fewer than three pairs.
+        It is the t-test's, or the exact sign-flip test's where all differences are
+        equal.
         """
         return self.p_permutation if self.reason == ALL_EQUAL else self.p_t
 
     def among(self, rows: float) -> Difference:
-        """Return the same with a wider interval: its error rate is the usual one divided by `rows` (Bonferroni)."""
+        """Return the same with the wider interval of one row among several.
+
+        The error rate is divided by `rows` (Bonferroni), so that all intervals hold
+        together as often as one alone.
+        """
         if not self.error or self.mean is None or self.freedom is None:
             return self
-        half = float(stdtrit(self.freedom, 1 - ALPHA / (2 * rows))) * self.error
-        return replace(self, low=self.mean - half, high=self.mean + half, rows=rows)
+        half_width = student_quantile(self.freedom, ALPHA / rows) * self.error
+        return replace(
+            self,
+            low=self.mean - half_width,
+            high=self.mean + half_width,
+            rows=rows,
+        )
 
     @property
     def moved(self) -> bool:
@@ -123,9 +143,10 @@ class Difference:
 
     @cached_property
     def detectable(self) -> float | None:
-        """The smallest difference that so many seeds with such a spread show in four of five cases, to four digits.
+        """The smallest difference that so many seeds show in four of five cases.
 
-        None where the spread is not known, or all differences are equal.
+        To four digits, for the spread that these seeds have. None where the spread is
+        not known, or all differences are equal.
         """
         if not self.error:
             return None
@@ -133,7 +154,7 @@ class Difference:
         high = self.error
         while self._power(high) < POWER:
             high *= 2
-        while high - low > 1e-4 * high:
+        while high - low > _PRECISION * high:
             middle = (low + high) / 2
             if self._power(middle) < POWER:
                 low = middle
@@ -142,7 +163,7 @@ class Difference:
         return high
 
     def numbers(self) -> dict[str, object]:
-        """Return what files of numbers hold of it, by the name of the column or field."""
+        """Return what files of numbers have of it, by the column's or field's name."""
         return {
             "pairs": self.pairs,
             "low": self.low,
@@ -154,8 +175,9 @@ class Difference:
         }
 
     def seeds_for(self, difference: float) -> int | None:
-        """Return the seeds per stratum with which a difference of this size would be found in four of five cases.
+        """Return how many seeds per stratum show such a difference.
 
+        They show it in four of five cases.
         None where the spread is not known, or more than MOST_SEEDS would be needed.
         """
         if not self.error or difference <= 0:
@@ -173,23 +195,32 @@ class Difference:
         return high
 
     def _power(self, difference: float, seeds: float | None = None) -> float:
-        """Return how often the t-test finds a difference, with the seeds there are, or with so many per stratum."""
-        assert self.error is not None and self.freedom is not None
-        now = self.pairs / self.strata
-        more = 1.0 if seeds is None else seeds / now
-        freedom = (
-            self.freedom if seeds is None else self.freedom * (seeds - 1) / (now - 1)
-        )
-        shift = difference / self.error * float(np.sqrt(more))
-        bound = float(stdtrit(freedom, 1 - ALPHA / (2 * self.rows)))
+        """Return how often the t-test finds a difference, by the noncentral t.
+
+        Args:
+            difference: the true one, in the direction in which it is looked for.
+            seeds: per stratum; those there are by default.
+        """
+        assert self.error is not None
+        assert self.freedom is not None
+        factor = 1.0
+        freedom = self.freedom
+        if seeds is not None:
+            present_seeds = self.pairs / self.strata
+            factor = seeds / present_seeds
+            freedom = self.freedom * (seeds - 1) / (present_seeds - 1)
+        shift = difference / self.error * float(np.sqrt(factor))
+        bound = student_quantile(freedom, ALPHA / self.rows)
         power = float(1 - nctdtr(freedom, shift, bound))
-        # Far in the tail the series gives nan; there the normal distribution is as
-        # good.
-        return float(ndtr(shift - bound)) if np.isnan(power) else power
+        if np.isnan(power):
+            # Far in the tail the series gives nan; there the normal distribution is as
+            # good.
+            return float(ndtr(shift - bound))
+        return power
 
 
 @dataclass(frozen=True)
-class Finding:
+class JudgedDifference:
     """What one difference shows among the rows of its family.
 
     Attributes:
@@ -208,12 +239,13 @@ def pair(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Stratum:
     """Return the values of the seeds that both have."""
     seeds = sorted(ours.keys() & theirs.keys())
     return Stratum(
-        tuple(ours[seed] for seed in seeds), tuple(theirs[seed] for seed in seeds)
+        ours=tuple(ours[seed] for seed in seeds),
+        theirs=tuple(theirs[seed] for seed in seeds),
     )
 
 
 def compare(strata: Sequence[Stratum]) -> Difference:
-    """Compare ours with theirs.
+    """Return the mean difference of ours and theirs, its interval and its tests.
 
     Args:
         strata: one for each (space, data set); those without pairs are left out.
@@ -228,150 +260,199 @@ def compare(strata: Sequence[Stratum]) -> Difference:
     joined = np.concatenate(differences)
     if not np.isfinite(joined).all():
         raise ValueError("a comparison needs finite values")
-    seen = Difference(
+    means = [part.mean() for part in differences]
+    improvements = [_improvement(stratum) for stratum in strata]
+    difference = Difference(
         pairs=len(joined),
         strata=len(strata),
-        mean=float(np.mean([part.mean() for part in differences])),
-        p_permutation=permutation(differences),
-        p_wilcoxon=wilcoxon(joined),
-        improvement=float(np.mean([_improvement(stratum) for stratum in strata])),
+        mean=float(np.mean(means)),
+        p_permutation=sign_flip_test(differences),
+        p_wilcoxon=signed_rank_test(joined),
+        improvement=float(np.mean(improvements)),
     )
-    if len(joined) < LEAST_SEEDS:
-        return replace(seen, reason=TOO_FEW)
-    if min(map(len, differences)) < 2:
-        return replace(seen, reason="one seed in one of the strata")
-    if all(np.ptp(part) == 0 for part in differences):
-        return replace(seen, reason=ALL_EQUAL)
+    reason = _why_no_interval(differences)
+    if reason:
+        return replace(difference, reason=reason)
     error, freedom = _standard_error(differences)
-    assert seen.mean is not None
-    p_t = float(2 * stdtr(freedom, -abs(seen.mean) / error))
-    return replace(seen, p_t=p_t, error=error, freedom=freedom).among(1)
+    assert difference.mean is not None
+    p_t = float(2 * stdtr(freedom, -abs(difference.mean) / error))
+    return replace(difference, p_t=p_t, error=error, freedom=freedom).among(1)
 
 
-def judge(differences: Sequence[Difference], better: str) -> list[Finding]:
-    """Return what each of a family of differences shows, after Holm's adjustment over all of them.
+def _why_no_interval(differences: Sequence[Floats]) -> str:
+    """Return why differences, by stratum, have no interval; empty if they have one."""
+    sizes = [len(part) for part in differences]
+    if sum(sizes) < LEAST_SEEDS:
+        return TOO_FEW
+    if min(sizes) < 2:
+        return "one seed in one of the strata"
+    if all(np.ptp(part) == 0 for part in differences):
+        return ALL_EQUAL
+    return ""
+
+
+def judge(differences: Sequence[Difference], better: Better) -> list[JudgedDifference]:
+    """Return what each of a family of differences shows, after Holm's adjustment.
 
     Args:
-        better: "higher" or "lower", of ours.
+        differences: all that are looked at together.
+        better: which values of ours are better.
     """
-    adjusted = holm([difference.p for difference in differences])
+    adjusted = adjust_by_holm([difference.p for difference in differences])
     return [
-        _finding(difference, p, better)
+        _judge_one(difference, p, better)
         for difference, p in zip(differences, adjusted, strict=True)
     ]
 
 
-def _finding(difference: Difference, adjusted: float | None, better: str) -> Finding:
+def _judge_one(
+    difference: Difference, adjusted: float | None, better: Better
+) -> JudgedDifference:
     if adjusted is None:
-        return Finding(difference, None, f"undefined: {difference.reason}")
+        return JudgedDifference(difference, None, f"undefined: {difference.reason}")
     if difference.p:
         difference = difference.among(adjusted / difference.p)
-    return Finding(
-        difference, min(1.0, adjusted), verdict(difference, adjusted, better)
+    return JudgedDifference(
+        difference,
+        p=min(1.0, adjusted),
+        verdict=verdict(difference, adjusted, better),
     )
 
 
-def verdict(difference: Difference, p: float | None, better: str) -> str:
-    """Return better, worse or no evidence, of ours; or that it is undefined, and why."""
+def verdict(difference: Difference, p: float | None, better: Better) -> str:
+    """Return better, worse or no evidence, of ours; or why it is undefined."""
     if p is None or difference.mean is None:
         return f"undefined: {difference.reason}"
     if p >= ALPHA or difference.mean == 0:
         return "no evidence"
-    return "better" if (difference.mean > 0) == (better == "higher") else "worse"
+    higher = difference.mean > 0
+    return "better" if higher == (better == "higher") else "worse"
 
 
-def permutation(differences: Sequence[Floats]) -> float:
-    """Return the two-sided p-value of the mean over strata, under random signs of the differences.
+def sign_flip_test(differences: Sequence[Floats]) -> float:
+    """Return the two-sided p-value of the mean under random signs of the differences.
 
-    It is exact up to 16 pairs, over all patterns of signs. Above, it is from a sample
-    of patterns with the observed one among them; of more than MANY pairs, from the
-    normal distribution that the sum approaches.
+    Method: the permutation test of paired values (Fisher, 1935). It is exact up to 16
+    pairs, over all patterns of signs. Above, it is from a sample of patterns with the
+    observed one among them; of more than MANY pairs, from the normal distribution that
+    the sum approaches.
+
+    Args:
+        differences: by stratum; the mean is over strata.
     """
-    weights = np.concatenate([own / len(own) for own in differences])
-    seen = abs(weights.sum())
+    weights = np.concatenate([part / len(part) for part in differences])
+    observed = abs(weights.sum())
     if len(weights) > MANY:
-        return float(2 * ndtr(-seen / np.sqrt(weights @ weights))) if seen else 1.0
+        if not observed:
+            return 1.0
+        return float(2 * ndtr(-observed / np.sqrt(weights @ weights)))
     if len(weights) <= _EXACT:
-        sums = np.array([0.0])
-        for weight in weights:
-            sums = np.concatenate((sums + weight, sums - weight))
-        return float(np.mean(np.abs(sums) >= seen * (1 - 1e-12)))
-    signs = (
-        np.random.default_rng(_SEED).integers(0, 2, (_SAMPLED, len(weights))) * 2.0
-        - 1.0
-    )
-    hits = int((np.abs(signs @ weights) >= seen * (1 - 1e-12)).sum())
-    return (hits + 1) / (_SAMPLED + 1)
+        as_far = np.abs(_signed_sums(weights)) >= observed * _AS_FAR
+        return float(np.mean(as_far))
+    rng = np.random.default_rng(_SEED)
+    signs = rng.integers(0, 2, (_SAMPLED, len(weights))) * 2.0 - 1.0
+    as_far = np.abs(signs @ weights) >= observed * _AS_FAR
+    return (int(as_far.sum()) + 1) / (_SAMPLED + 1)
 
 
-def wilcoxon(differences: Floats) -> float | None:
-    """Return the two-sided p-value of Wilcoxon's signed-rank test; exact up to MANY_RANKS pairs, above it normal.
+def _signed_sums(weights: Floats) -> Floats:
+    """Return the sums under all patterns of signs."""
+    sums = np.array([0.0])
+    for weight in weights:
+        sums = np.concatenate((sums + weight, sums - weight))
+    return sums
 
-    Differences of zero are left out, as Wilcoxon did; None where no other is left. The
-    distribution is that of the sum of the positive ranks over all patterns of signs, by
-    convolution. Ties have their average rank.
+
+def signed_rank_test(differences: Floats) -> float | None:
+    """Return the two-sided p-value of Wilcoxon's signed-rank test (Wilcoxon, 1945).
+
+    Differences of zero are left out, as Wilcoxon did; None where no other is left. Ties
+    have their average rank. The test is exact up to MANY_RANKS pairs, above it normal.
     """
-    left = differences[differences != 0]
-    if not len(left):
+    nonzero = differences[differences != 0]
+    if not len(nonzero):
         return None
-    sizes = np.abs(left)
+    doubled = _doubled_ranks(np.abs(nonzero))
+    if len(nonzero) > MANY_RANKS:
+        distance = abs(float((doubled * np.sign(nonzero)).sum()))
+        variance = (doubled.astype(np.float64) ** 2).sum()
+        return float(2 * ndtr(-distance / np.sqrt(variance)))
+    observed = int(doubled[nonzero > 0].sum())
+    total = int(doubled.sum())
+    distribution = _rank_sum_distribution(doubled.tolist())
+    distances = np.abs(2 * np.arange(total + 1) - total)
+    as_far = distances >= abs(2 * observed - total)
+    return float(min(1.0, distribution[as_far].sum()))
+
+
+def _doubled_ranks(sizes: Floats) -> Ints:
+    """Return twice the rank of each size; twice an average rank is a whole number."""
     ordered = np.sort(sizes)
-    # Twice the average rank is a whole number.
-    twice = (
-        np.searchsorted(ordered, sizes)
-        + np.searchsorted(ordered, sizes, side="right")
-        + 1
-    )
-    if len(left) > MANY_RANKS:
-        off = abs(float((twice * np.sign(left)).sum()))
-        return float(2 * ndtr(-off / np.sqrt((twice.astype(np.float64) ** 2).sum())))
-    doubled = twice.tolist()
-    total = sum(doubled)
-    ways = np.zeros(total + 1)
-    ways[0] = 1.0
-    for rank in doubled:
-        ways[rank:] = (ways[rank:] + ways[: total + 1 - rank]) / 2
-        ways[:rank] /= 2
-    seen = sum(rank for rank, own in zip(doubled, left, strict=True) if own > 0)
-    places = np.abs(2 * np.arange(total + 1) - total)
-    return float(min(1.0, ways[places >= abs(2 * seen - total)].sum()))
+    below = np.searchsorted(ordered, sizes)
+    up_to = np.searchsorted(ordered, sizes, side="right")
+    return below + up_to + 1
 
 
-def holm(values: Sequence[float | None]) -> list[float | None]:
-    """Return Holm's adjusted p-values, in the same order and not cut at one; None takes no part."""
-    known = sorted(
-        (value, place) for place, value in enumerate(values) if value is not None
-    )
+def _rank_sum_distribution(ranks: Sequence[int]) -> Floats:
+    """Return the probability of each sum of positive ranks, over all patterns of signs.
+
+    By convolution, one rank after the other.
+
+    Returns:
+        (sum of the ranks + 1,) probabilities.
+    """
+    total = sum(ranks)
+    probability = np.zeros(total + 1)
+    probability[0] = 1.0
+    for rank in ranks:
+        without = probability[rank:]
+        with_it = probability[: total + 1 - rank]
+        probability[rank:] = (without + with_it) / 2
+        probability[:rank] /= 2
+    return probability
+
+
+def adjust_by_holm(values: Sequence[float | None]) -> list[float | None]:
+    """Return Holm's adjusted p-values (Holm, 1979), in order; None takes no part.
+
+    They are not cut at one.
+    """
+    known = [(p, place) for place, p in enumerate(values) if p is not None]
     adjusted: list[float | None] = [None] * len(values)
     highest = 0.0
-    for rank, (value, place) in enumerate(known):
-        highest = max(highest, value * (len(known) - rank))
+    for rank, (p, place) in enumerate(sorted(known)):
+        highest = max(highest, p * (len(known) - rank))
         adjusted[place] = highest
     return adjusted
 
 
 def interquartile_mean(values: Sequence[float]) -> float:
-    """Return the mean without the lowest and the highest quarter of the values, rounded down (Agarwal et al., 2021)."""
+    """Return the mean without the lowest and the highest quarter of the values.
+
+    The quarters are rounded down (Agarwal et al., NeurIPS 2021, section 4.3).
+    """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     cut = len(ordered) // 4
     return float(ordered[cut : len(ordered) - cut].mean())
 
 
 def _standard_error(differences: Sequence[Floats]) -> tuple[float, float]:
-    """Return that of the mean over strata, and its degrees of freedom after Welch and Satterthwaite."""
-    parts = (
-        np.array([part.var(ddof=1) / len(part) for part in differences])
-        / len(differences) ** 2
-    )
+    """Return the standard error of the mean over strata, and its degrees of freedom.
+
+    By Welch (1947) and Satterthwaite (1946).
+    """
+    variances = [part.var(ddof=1) / len(part) for part in differences]
+    parts = np.array(variances) / len(differences) ** 2
     freedom = np.array([len(part) - 1 for part in differences])
     total = float(parts.sum())
-    return float(np.sqrt(total)), total**2 / float((parts**2 / freedom).sum())
+    spread = float((parts**2 / freedom).sum())
+    return float(np.sqrt(total)), total**2 / spread
 
 
 def _improvement(stratum: Stratum) -> float:
+    """Return how often a run of ours is higher than one of theirs; ties count half."""
     theirs = np.sort(stratum.theirs)
-    below, up_to = (
-        np.searchsorted(theirs, stratum.ours, side=side).sum()
-        for side in ("left", "right")
-    )
-    return float((below + up_to) / 2 / (len(stratum.ours) * len(theirs)))
+    below = np.searchsorted(theirs, stratum.ours, side="left").sum()
+    up_to = np.searchsorted(theirs, stratum.ours, side="right").sum()
+    pairs = len(stratum.ours) * len(theirs)
+    return float((below + up_to) / 2 / pairs)

@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from archselect.benchmarks.store.records import Accuracy, Landscape
-from archselect.reports.results.metrics import accuracy_by_seed, is_sample, searched
-from archselect.reports.results.results import Group, Judged, Results, seed_name
-from archselect.reports.statistics.agreement import mean_of_cells
+from archselect.reports.results.metrics import (
+    accuracy_by_seed,
+    describe_search,
+    is_random_sample,
+)
+from archselect.reports.results.results import Group, JudgedRuns, Results, seed_name
 from archselect.reports.statistics.intervals import LEAST_SEEDS
+from archselect.reports.statistics.margins import margin_of_random_cells
 from archselect.reports.tables.marks import describe_others, mark_selectors
 from archselect.reports.tables.table import (
     BEST,
@@ -104,11 +108,11 @@ class _LandscapePart:
 def _judge_landscape(results: Results, landscape: Landscape) -> _LandscapePart:
     """Return a landscape's rows, and which selectors lead each search on it."""
     judged = [group for group in results.groups if group.known(landscape)]
-    selectors = [group for group in judged if not is_sample(landscape, group)]
+    selectors = [group for group in judged if not is_random_sample(landscape, group)]
     marks: dict[str, Mark] = {}
     leaders = []
-    for search in dict.fromkeys(map(searched, judged)):
-        groups = [group for group in selectors if searched(group) == search]
+    for search in dict.fromkeys(map(describe_search, judged)):
+        groups = [group for group in selectors if describe_search(group) == search]
         values = {group.name: accuracy_by_seed(landscape, group) for group in groups}
         marks_of_search = mark_selectors(values)
         leaders.append(_find_leaders(results, landscape, groups, marks_of_search))
@@ -266,7 +270,7 @@ def _rank_in_words(landscape: Landscape, rank: float | None) -> str:
     return NONE if rank is None else f"{rank:,.1f} of {landscape.architectures:,}"
 
 
-def _rank_error(landscape: Landscape, known: Judged) -> float | None:
+def _rank_error(landscape: Landscape, known: JudgedRuns) -> float | None:
     """Return the standard error of a mean rank from the noise between trials.
 
     It is half of how much the rank changes from one standard error of a cell's mean
@@ -317,7 +321,7 @@ def _range_of_random_cells(results: Results, landscape: Landscape) -> list[str]:
         return []
     ranges = []
     for seeds in results.seed_counts:
-        margin = mean_of_cells(landscape.quantiles, seeds)
+        margin = margin_of_random_cells(landscape.quantiles, seeds)
         assert margin.below is not None and margin.above is not None
         low = landscape.mean - margin.below
         high = landscape.mean + margin.above

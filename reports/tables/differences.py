@@ -13,7 +13,7 @@ from archselect.reports.results.metrics import (
     Metric,
     Series,
     exact_means,
-    quality,
+    quality_series,
 )
 from archselect.reports.results.results import Results
 from archselect.reports.statistics.intervals import LEAST_SEEDS, LEVEL, coverage
@@ -23,7 +23,7 @@ from archselect.reports.statistics.paired import (
     MANY_RANKS,
     POWER,
     Difference,
-    Finding,
+    JudgedDifference,
     Stratum,
     compare,
     interquartile_mean,
@@ -167,7 +167,7 @@ def _families(results: Results, exact: ExactMeans) -> dict[_FamilyKey, Family]:
     The accuracies of random draws are replaced by their exact mean where it is known.
     """
     families: dict[_FamilyKey, Family] = defaultdict(dict)
-    for series in quality(results):
+    for series in quality_series(results):
         mean = exact.get((series.place, series.label))
         if series.metric == ACCURACY and mean is not None:
             values = dict.fromkeys(series.values, mean)
@@ -350,7 +350,7 @@ def _rows(place: str, metric: Metric, pairs: list[_Pair]) -> list[Row]:
 
 
 def _row(
-    place: str, metric: Metric, compared: _Pair, finding: Finding, tests: int
+    place: str, metric: Metric, compared: _Pair, finding: JudgedDifference, tests: int
 ) -> Row:
     """Return the row of one comparison.
 

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from archselect.benchmarks.store.records import Landscape, ScorerFacts
 from archselect.nasbench_adapters.errors import UserError
 from archselect.reports.results.results import Group, Results
-from archselect.reports.results.tau import Iteration, iterations
+from archselect.reports.results.score_correlations import (
+    Iteration,
+    correlate_iterations,
+)
 from archselect.reports.statistics.intervals import LEVEL, Interval
 from archselect.reports.tables.controls import (
     CONSTANT_ORDER,
@@ -191,8 +194,8 @@ def _landscape_rows(results: Results, landscape: Landscape) -> list[Row]:
 def _iteration_rows(landscape: Landscape, group: Group) -> list[Row]:
     """Return a row for every iteration of one selector."""
     records = group.judged(landscape).records
-    with_best = iterations(records, landscape.oracle_best)
-    with_mean = iterations(records, landscape.oracle_mean)
+    with_best = correlate_iterations(records, landscape.oracle_best)
+    with_mean = correlate_iterations(records, landscape.oracle_mean)
     rows = []
     for place, (best, mean) in enumerate(zip(with_best, with_mean, strict=True)):
         by_oracle = {BEST_ACCURACY: best, MEAN_ACCURACY: mean}

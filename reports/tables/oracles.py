@@ -17,6 +17,7 @@ from archselect.benchmarks.store.records import (
 )
 from archselect.nasbench_adapters.errors import unknown
 from archselect.reports.statistics.correlations import Coefficient, coefficient
+from archselect.reports.statistics.intervals import Better
 from archselect.reports.tables.table import NONE
 
 BEST_ACCURACY = "best-acc"
@@ -96,7 +97,7 @@ def as_score(operation: EdgeOperation, value: float) -> OperationScore:
 
 
 def edge_coefficients(
-    scores: Sequence[OperationScore], better: str, oracle: Oracle
+    scores: Sequence[OperationScore], better: Better, oracle: Oracle
 ) -> dict[Edge, Coefficient]:
     """Return both coefficients of the scores with the oracle, by edge.
 

@@ -1,6 +1,6 @@
 """Verdicts on our values beside a published number of their kind.
 
-The margin of a difference is what :mod:`archselect.reports.statistics.agreement` has
+The margin of a difference is what :mod:`archselect.reports.statistics.margins` has
 for that kind of number.
 """
 
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from archselect.reports.published.numbers import Published
-from archselect.reports.results.measured import Incomparable, Ours
-from archselect.reports.statistics import agreement
-from archselect.reports.statistics.agreement import Margin, all_equal
+from archselect.reports.published.numbers import PublishedNumber
+from archselect.reports.results.own_values import Incomparable, OwnValues
+from archselect.reports.statistics import margins
 from archselect.reports.statistics.intervals import Interval, best_of, student
+from archselect.reports.statistics.margins import Margin, all_equal
 
 NOT_SHOWN = "not shown to differ"
 DIFFERS = "differs"
@@ -63,7 +63,7 @@ class Summary:
     reduction: str
 
 
-def judge_published(published: Published, ours: Ours) -> Judgement:
+def judge_published(published: PublishedNumber, ours: OwnValues) -> Judgement:
     """Return the verdict on our values beside a published number of their kind.
 
     Raises Incomparable.
@@ -98,7 +98,7 @@ def judge_published(published: Published, ours: Ours) -> Judgement:
 
 
 def _without_interval(
-    published: Published, ours: Ours, difference: float, basis: str
+    published: PublishedNumber, ours: OwnValues, difference: float, basis: str
 ) -> Judgement:
     """Return the verdict where our values have no scatter, or too few runs."""
     is_same = (
@@ -112,7 +112,7 @@ def _without_interval(
     )
 
 
-def summarise(published: Published, ours: Ours) -> Summary:
+def summarise(published: PublishedNumber, ours: OwnValues) -> Summary:
     """Return our values reduced as the published number is.
 
     Raises Incomparable if they cannot be.
@@ -128,7 +128,7 @@ def summarise(published: Published, ours: Ours) -> Summary:
     return Summary(interval, runs, f"mean of {runs}{source}")
 
 
-def _expected_best(published: Published, ours: Ours) -> Summary:
+def _expected_best(published: PublishedNumber, ours: OwnValues) -> Summary:
     """Return our expected best of as many runs as the published number is of.
 
     Raises Incomparable.
@@ -148,12 +148,12 @@ def _expected_best(published: Published, ours: Ours) -> Summary:
     return Summary(Interval(sign * expected, None, None), runs, words)
 
 
-def _margin(published: Published, ours: Ours, value: float) -> Margin:
+def _margin(published: PublishedNumber, ours: OwnValues, value: float) -> Margin:
     """Return the margin of a difference from that kind of published number."""
     independent = ours.independent
     if published.reduction == "best":
         assert published.runs is not None
-        return agreement.best_and_runs(
+        return margins.margin_of_best(
             ours.values, len(independent), published.runs, value, ours.higher
         )
     if published.reduction == "exact":
@@ -161,17 +161,17 @@ def _margin(published: Published, ours: Ours, value: float) -> Margin:
         if landscape is not None and _is_mean_of_table(
             published, landscape.mean, landscape.std
         ):
-            return agreement.mean_of_cells(landscape.quantiles, len(independent))
-        return agreement.mean_alone(independent, agreement.PUBLISHED_EXACT)
+            return margins.margin_of_random_cells(landscape.quantiles, len(independent))
+        return margins.margin_of_our_mean(independent, margins.PUBLISHED_EXACT)
     if published.runs == 1:
-        return agreement.run_and_runs(ours.values, len(independent))
+        return margins.margin_of_one_run(ours.values, len(independent))
     if published.reduction == "single":
-        return agreement.sample_and_sample(independent, published.independent)
-    return agreement.mean_and_mean(independent, published.std, published.runs)
+        return margins.margin_between_samples(independent, published.independent)
+    return margins.margin_between_means(independent, published.std, published.runs)
 
 
 def _is_mean_of_table(
-    published: Published, mean: float | None, std: float | None
+    published: PublishedNumber, mean: float | None, std: float | None
 ) -> bool:
     """Return whether a published mean and its spread are those of this very table."""
     if mean is None or std is None or published.std is None:

@@ -11,18 +11,21 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from archselect.reports.published.numbers import Published, find
-from archselect.reports.published.search_protocols import differences, other_images
-from archselect.reports.results.measured import (
+from archselect.reports.published.numbers import PublishedNumber, find_published
+from archselect.reports.published.search_protocols import (
+    other_images,
+    protocol_differences,
+)
+from archselect.reports.results.own_values import (
     CORRELATION,
     TIMES,
     Incomparable,
-    measured,
-    times,
+    times_like,
+    values_like,
 )
 from archselect.reports.results.results import Group, Results
-from archselect.reports.statistics.agreement import SKEWED_RUNS
 from archselect.reports.statistics.intervals import LEVEL, Interval, student
+from archselect.reports.statistics.margins import SKEWED_RUNS
 from archselect.reports.tables.published_verdicts import (
     DIFFERS,
     NO_INTERVAL,
@@ -121,7 +124,7 @@ def reproduction_table(results: Results) -> Table:
             space = group.inputs.space
             published = [
                 number
-                for number in find(entry)
+                for number in find_published(entry)
                 if space == (entry.space or number.space)
             ]
             for number in _on_its_data(results, published, group):
@@ -138,8 +141,8 @@ def reproduction_table(results: Results) -> Table:
 
 
 def _on_its_data(
-    results: Results, published: list[Published], group: Group
-) -> list[Published]:
+    results: Results, published: list[PublishedNumber], group: Group
+) -> list[PublishedNumber]:
     """Return the numbers on data sets on which the group has accuracies.
 
     All of them if there is none: then the table says why they cannot be compared.
@@ -170,10 +173,12 @@ class Reproduction:
     images: str = ""
 
 
-def _reproduce(results: Results, published: Published, group: Group) -> Reproduction:
+def _reproduce(
+    results: Results, published: PublishedNumber, group: Group
+) -> Reproduction:
     """Return our values beside a published number, judged if they can be compared."""
     try:
-        ours = measured(results, published, group)
+        ours = values_like(results, published, group)
         summary = summarise(published, ours)
     except Incomparable as why:
         judgement = Judgement(NOT_COMPARABLE, f"{why}")
@@ -184,7 +189,7 @@ def _reproduce(results: Results, published: Published, group: Group) -> Reproduc
     if not protocol:
         reason = "how the published search was made is not on record"
         return Reproduction(summary, Judgement(NOT_COMPARABLE, reason))
-    settings = differences(protocol, published.dataset, group.inputs)
+    settings = protocol_differences(protocol, published.dataset, group.inputs)
     if settings:
         reason = f"another protocol ({', '.join(settings)})"
         judgement = Judgement(NOT_COMPARABLE, reason)
@@ -196,11 +201,11 @@ def _reproduce(results: Results, published: Published, group: Group) -> Reproduc
     )
 
 
-def _measured_time(published: Published, group: Group) -> Summary | None:
+def _measured_time(published: PublishedNumber, group: Group) -> Summary | None:
     """Return our time, which is shown but not compared; None for other metrics."""
     if published.metric not in TIMES:
         return None
-    ours = times(published, group)
+    ours = times_like(published, group)
     runs = len(ours.values)
     return Summary(student(ours.independent), runs, f"mean of {runs}")
 
@@ -208,7 +213,7 @@ def _measured_time(published: Published, group: Group) -> Summary | None:
 # Rows
 
 
-def _row(published: Published, group: Group, reproduction: Reproduction) -> Row:
+def _row(published: PublishedNumber, group: Group, reproduction: Reproduction) -> Row:
     """Return the row of one published number."""
     summary = reproduction.summary
     judgement = reproduction.judgement
@@ -257,7 +262,7 @@ def _row(published: Published, group: Group, reproduction: Reproduction) -> Row:
     return Row(full, shown)
 
 
-def _reduction_in_words(published: Published) -> str:
+def _reduction_in_words(published: PublishedNumber) -> str:
     """Return what the published number is: a mean, a best, single runs."""
     if published.reduction == "exact":
         return "exact"
@@ -274,7 +279,7 @@ def _reduction_in_words(published: Published) -> str:
     return f"{published.reduction}, runs not stated"
 
 
-def _metric_in_words(published: Published) -> str:
+def _metric_in_words(published: PublishedNumber) -> str:
     """Return a metric in words, with the oracle of a correlation."""
     matched = CORRELATION.fullmatch(published.metric)
     if matched is None:
@@ -285,7 +290,7 @@ def _metric_in_words(published: Published) -> str:
     return f"{sign} with {matched['oracle']}-acc ({published.oracle}){when}"
 
 
-def _published_in_words(published: Published, digits: int) -> str:
+def _published_in_words(published: PublishedNumber, digits: int) -> str:
     """Return the published number with its scatter, and what it is of."""
     number = f"{published.value:.{digits}f}"
     reduction = _reduction_in_words(published)
@@ -383,7 +388,7 @@ def _notes(results: Results, rows: Sequence[Row]) -> list[str]:
     notes += results.status()
     used_images = dict.fromkeys(str(row.full["images"]) for row in rows)
     notes += [
-        f"Ours searched on {images}, where the published search had the whole data set."
+        f"Ours describe_search on {images}, where the published search had the whole data set."
         for images in used_images
         if images
     ]

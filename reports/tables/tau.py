@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from archselect.benchmarks.store.records import Landscape, Record, Scale
 from archselect.reports.results.metrics import LEVELS, correlations, tau_by_seed
 from archselect.reports.results.results import Results
-from archselect.reports.results.tau import (
+from archselect.reports.results.score_correlations import (
     Correlation,
     architecture_scale,
     operation_scale,

@@ -1,25 +1,38 @@
-"""The cell as it evolves: the argmax genotype of a group's first seed, drawn at chosen epochs."""
+"""The cell as it evolves: a group's first seed, drawn at chosen epochs.
+
+What is drawn is the argmax genotype, each edge's likeliest operation.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from archselect.benchmarks.store.records import CellGraph
-from archselect.reports.drawing.cells import Legend, draw, legend_of
+from archselect.reports.drawing.cells import LegendEntry, draw, legend_of
 from archselect.reports.drawing.layout import label_width
-from archselect.reports.results.wiring import CellWiring, Wiring
+from archselect.reports.results.wiring_quantities import CellWiring, SupernetWiring
 from archselect.reports.wiring.figures import figure_name
 from archselect.reports.wiring.groups import WiringGroup
-from archselect.reports.wiring.verdicts import fewest
+from archselect.reports.wiring.verdicts import epoch_of_fewest_edges
 
 MOST_FRAMES = 20
+"""Most epochs that are drawn."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The cell after an epoch (0: before training); `still` marks those that are printed and written as files."""
+    """The cell after an epoch.
+
+    Attributes:
+        name: of its file.
+        epoch: 0 is before training.
+        words: the epoch and its number of edges.
+        svg: the drawing.
+        still: whether it is printed and written as a file.
+    """
 
     name: str
     epoch: int
@@ -41,90 +54,105 @@ class Evolution:
         return [frame for frame in self.frames if frame.still]
 
 
-def evolution(group: WiringGroup) -> Evolution:
-    """That of the group's first seed."""
-    seen = group.seeds[0]
-    wiring = seen.wiring
-    names = list(
-        dict.fromkeys(
-            name for cell in group.info.cells for own in cell.operations for name in own
-        )
-    )
+class _LabelledCell(NamedTuple):
+    """A cell to be drawn, and the operation of each of its labels."""
+
+    graph: CellGraph
+    operations: dict[str, str]
+
+
+def draw_evolution(group: WiringGroup) -> Evolution:
+    """Return the frames of the group's first seed."""
+    supernet = group.supernets[0]
+    wiring = supernet.wiring
+    names = _operations(group)
     looks = {entry.operation: entry for entry in legend_of([names])}
-    widest = max(names, key=len)
-    room = max(label_width(_graph(cell, 0, widest)[0]) for cell in wiring.cells)
-    stills = _stills(wiring)
+    longest = max(names, key=len)
+    all_longest = [_label_cell(cell, 0, operation=longest) for cell in wiring.cells]
+    room = max(label_width(cell.graph) for cell in all_longest)
+    edges = sum(len(cell.edges) for cell in group.info.cells)
+    stills = _still_epochs(wiring)
     frames = []
-    for epoch in chosen(wiring):
-        drawn = [_graph(cell, epoch) for cell in wiring.cells]
-        colours: dict[str, Legend] = {
-            label: looks[name] for _, labels in drawn for label, name in labels.items()
-        }
-        words = f"{when(epoch)}: {wiring.edges[epoch]} of {sum(len(cell.edges) for cell in group.info.cells)} edges"
-        title = f"{group.name}, seed {seen.seed}, {words}"
+    for epoch in choose_epochs(wiring):
+        cells = [_label_cell(cell, epoch) for cell in wiring.cells]
+        colours: dict[str, LegendEntry] = {}
+        for cell in cells:
+            colours |= {label: looks[name] for label, name in cell.operations.items()}
+        words = f"{describe_epoch(epoch)}: {wiring.edges[epoch]} of {edges} edges"
+        title = f"{group.name}, seed {supernet.seed}, {words}"
         frames.append(
             Frame(
                 name=figure_name(group, "cell", f"epoch-{epoch:03d}"),
                 epoch=epoch,
                 words=words,
-                svg=draw([graph for graph, _ in drawn], colours, title, room=room),
+                svg=draw([cell.graph for cell in cells], colours, title, room=room),
                 still=epoch in stills,
             )
         )
-    return Evolution(seen.seed, tuple(frames))
+    return Evolution(supernet.seed, tuple(frames))
 
 
-def when(epoch: int) -> str:
-    """In words."""
+def _operations(group: WiringGroup) -> list[str]:
+    """Return every operation once, in order."""
+    names: dict[str, None] = {}
+    for cell in group.info.cells:
+        for operations in cell.operations:
+            names |= dict.fromkeys(operations)
+    return list(names)
+
+
+def describe_epoch(epoch: int) -> str:
+    """Return an epoch in words."""
     return f"after epoch {epoch}" if epoch else "before training"
 
 
-def chosen(wiring: Wiring, most: int = MOST_FRAMES) -> list[int]:
-    """The points to draw: the stills, and those at which the argmax genotype changes, thinned evenly to so many."""
-    stills = _stills(wiring)
+def choose_epochs(wiring: SupernetWiring, most: int = MOST_FRAMES) -> list[int]:
+    """Return the points to draw: the stills, and those at which the genotype changes.
+
+    The latter are thinned evenly, to so many points in all.
+    """
+    stills = _still_epochs(wiring)
     changed: set[int] = set()
     for cell in wiring.cells:
-        changed |= set(
-            (
-                np.flatnonzero((np.diff(cell.genotype, axis=0) != 0).any(axis=1)) + 1
-            ).tolist()
-        )
+        differs = np.diff(cell.genotype, axis=0) != 0
+        points = np.flatnonzero(differs.any(axis=1)) + 1
+        changed |= set(points.tolist())
     others = sorted(changed - stills)
     room = most - len(stills)
     if len(others) > room:
-        others = [
-            others[place]
-            for place in np.linspace(0, len(others) - 1, room).round().astype(int)
-        ]
+        places = np.linspace(0, len(others) - 1, room).round().astype(int)
+        others = [others[place] for place in places]
     return sorted(stills | set(others))
 
 
-def _stills(wiring: Wiring) -> set[int]:
-    return {0, fewest(wiring), wiring.trace.epochs}
+def _still_epochs(wiring: SupernetWiring) -> set[int]:
+    return {0, epoch_of_fewest_edges(wiring), wiring.trace.epochs}
 
 
-def _graph(
-    cell: CellWiring, epoch: int, instead: str = ""
-) -> tuple[CellGraph, dict[str, str]]:
-    """The cell with every edge's likeliest operation and q as its label; and the operation of each label.
+def _label_cell(
+    wiring: CellWiring, epoch: int, operation: str | None = None
+) -> _LabelledCell:
+    """Return the cell with every edge's likeliest operation and q as its label.
 
     Args:
-        cell: the cell type.
+        wiring: of the cell type.
         epoch: the point.
-        instead: an operation to write on every edge.
+        operation: is written on every edge, in place of the likeliest.
     """
-    labels: dict[str, str] = {}
+    cell = wiring.cell
+    operations: dict[str, str] = {}
     edges = []
-    for e, (source, target) in enumerate(cell.cell.edges):
-        name = instead or cell.cell.operations[e][cell.genotype[epoch, e]]
-        label = f"{name} {cell.q[epoch, e]:.2f}"
-        labels[label] = name
+    for place, (source, target) in enumerate(cell.edges):
+        likeliest = cell.operations[place][wiring.genotype[epoch, place]]
+        name = operation or likeliest
+        label = f"{name} {wiring.q[epoch, place]:.2f}"
+        operations[label] = name
         edges.append((source, target, label))
-    own = cell.cell
-    return CellGraph(
-        name=own.name,
-        inputs=own.inputs,
-        nodes=own.nodes,
-        output=own.output,
+    graph = CellGraph(
+        name=cell.name,
+        inputs=cell.inputs,
+        nodes=cell.nodes,
+        output=cell.output,
         edges=edges,
-    ), labels
+    )
+    return _LabelledCell(graph, operations)

@@ -1,20 +1,22 @@
-"""The figures of a group of traced supernets: edges, losses, costs and the way to skip connections, over epochs.
+"""The figures of a group of traced supernets, over epochs.
 
-Lines are medians over seeds, bands their quartiles.
+They show edges, losses, costs and the way to skip connections. Lines are medians over
+seeds, bands their quartiles.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from archselect.benchmarks.store.traces import COUNT, FIRST, LAST, RIGHT, WRONG
+from archselect.nasbench_adapters.rank_correlations import Floats
 from archselect.reports.figures.canvas import (
     Canvas,
     Figure,
@@ -26,7 +28,11 @@ from archselect.reports.figures.canvas import (
     svg,
 )
 from archselect.reports.figures.palette import INK, MUTED, series
-from archselect.reports.results.wiring import NONE, CellWiring, Floats, loss_and_entropy
+from archselect.reports.results.wiring_quantities import (
+    NONE,
+    CellWiring,
+    loss_and_entropy,
+)
 from archselect.reports.wiring.groups import WiringGroup
 
 SKIP = "skip_connect"
@@ -40,6 +46,10 @@ BANDS = (
 )
 ROW = 1.75
 """Height of a row of panels, in inches."""
+_NAME_HEIGHT = 0.135
+"""Distance of the names of neighbouring lines, in inches."""
+_PUSHES = 60
+"""How often names that are too near push each other apart."""
 
 
 class Line(NamedTuple):
@@ -52,162 +62,157 @@ class Line(NamedTuple):
 
 
 def wiring_figures(group: WiringGroup) -> list[Figure]:
-    """Those of a group.
+    """Return the figures of a group.
 
     Where alphas never move there are no edges to be followed, and without epochs only
     costs.
     """
-    types = range(len(group.info.cells))
-    costs = [costs_figure(group, c) for c in types]
-    if not group.seeds[0].wiring.trace.epochs:
+    cell_types = range(len(group.info.cells))
+    costs = [costs_figure(group, cell_type) for cell_type in cell_types]
+    if not group.supernets[0].wiring.trace.epochs:
         return costs
-    found = [edges_figure(group, c) for c in types] if group.learns else []
-    found += [losses_figure(group), *costs]
-    with_skip = [
-        c
-        for c in types
-        if any(SKIP in names for names in group.info.cells[c].operations)
-    ]
-    return [*found, *([skip_figure(group, with_skip)] if with_skip else [])]
+    drawn = []
+    if group.learns:
+        drawn += [edges_figure(group, cell_type) for cell_type in cell_types]
+    drawn.append(losses_figure(group))
+    drawn += costs
+    with_skip = [cell_type for cell_type in cell_types if _has_skip(group, cell_type)]
+    if with_skip:
+        drawn.append(skip_figure(group, with_skip))
+    return drawn
+
+
+def _has_skip(group: WiringGroup, cell_type: int) -> bool:
+    operations = group.info.cells[cell_type].operations
+    return any(SKIP in names for names in operations)
 
 
 def figure_name(group: WiringGroup, *parts: str) -> str:
-    """The name of a figure of the group; the table's comes first."""
+    """Return the name of a figure of the group; the table's comes first."""
     return "-".join(["wiring", group.file, *map(slug, parts)])
 
 
-def edges_figure(group: WiringGroup, c: int) -> Figure:
-    """Of cell type c: q of every edge; how many edges there are; depth and width."""
-    cells = _cells(group, c)
+class _Panel(NamedTuple):
+    """One panel of lines; `top` is None where the lines decide."""
+
+    title: str
+    lines: list[Line]
+    top: float | None
+
+
+def edges_figure(group: WiringGroup, cell_type: int) -> Figure:
+    """Return q of a cell type's edges; its number of edges; its depth and width."""
+    cells = _cells(group, cell_type)
     first = cells[0]
-    q = np.array([cell.q for cell in cells])
-    order = [*np.flatnonzero(first.inputs), *np.flatnonzero(~first.inputs)]
-    colours = {int(edge): series(place) for place, edge in enumerate(order)}
-
-    def of_edges(from_inputs: bool) -> list[Line]:
-        return [
-            Line(first.names[e], q[..., e], colours[e])
-            for e in colours
-            if first.inputs[e] == from_inputs
-        ]
-
-    counts = [
-        Line("expected", np.array([cell.expected_edges for cell in cells]), series(0)),
-        Line(
-            "argmax",
-            np.array([cell.edges for cell in cells], dtype=np.float64),
-            series(1),
-            dashed=True,
-        ),
-    ]
-    reach = [Line("width", np.array([cell.width for cell in cells]), series(2))]
-    if first.depth is not None:
-        reach.append(
-            Line(
-                "depth",
-                np.array([cell.depth for cell in cells]),
-                series(5),
-                dashed=True,
-            )
-        )
-    panels = [
-        ("q of edges from inputs", of_edges(True), 1.0),
-        ("q of edges between nodes", of_edges(False), 1.0),
-        ("number of edges", counts, float(len(first.cell.edges))),
-        ("expected depth and width", reach, None),
-    ]
+    panels = [*_q_panels(cells), _count_panel(cells), _reach_panel(cells)]
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots(2, 2, sharex=True)
-        _place(canvas, 2, left=0.045, right=0.92, wspace=0.26)
-        for ax, (title, lines, top) in zip(axes.flat, panels, strict=True):
-            ax.set_title(title)
-            ax.set_ylim(
-                0,
-                1.03 * (top or max(1.0, *(float(line.values.max()) for line in lines))),
-            )
-            _lines(ax, lines, start=0)
-            if not lines:
-                ax.annotate(
-                    "none in this cell",
-                    (0.5, 0.5),
-                    xycoords="axes fraction",
-                    ha="center",
-                    color=MUTED,
-                )
-        _epochs(axes[-1])
+        _set_margins(canvas, 2, left=0.045, right=0.92, wspace=0.26)
+        for ax, panel in zip(axes.flat, panels, strict=True):
+            _draw_panel(ax, panel)
+        _name_epochs(axes[-1])
 
-    depth = (
-        "Expected depth: the longest path from an input, in edges, each edge being there by itself with probability q"
-        if first.depth is not None
-        else "The expected depth of a cell with so many edges is not given"
-    )
+    depth = "The expected depth of a cell with so many edges is not given"
+    if first.depth is not None:
+        depth = (
+            "Expected depth: the longest path from an input, in edges, each edge being there by itself with "
+            "probability q"
+        )
     caption = (
         f"q = 1 − p(none): how probable an edge is. Edges are named source→target, k−2 and k−1 being the inputs. "
         f"Expected number of edges: Σ q; argmax: those of which none is not the likeliest operation. {depth}; "
         f"width: Σ q over edges from inputs. {BANDS}"
     )
-    return _figure(group, c, "edges", "edges", caption, 2, draw)
+    return _cell_figure(group, cell_type, "edges", "edges", caption, draw)
+
+
+def _q_panels(cells: Sequence[CellWiring]) -> list[_Panel]:
+    """Return the panels of q: of edges from inputs, and of edges between nodes."""
+    first = cells[0]
+    q = np.array([cell.q for cell in cells])
+    from_inputs = []
+    between_nodes = []
+    for place, edge in enumerate(_inputs_first(first)):
+        line = Line(first.names[edge], q[..., edge], series(place))
+        if first.inputs[edge]:
+            from_inputs.append(line)
+        else:
+            between_nodes.append(line)
+    return [
+        _Panel("q of edges from inputs", from_inputs, 1.0),
+        _Panel("q of edges between nodes", between_nodes, 1.0),
+    ]
+
+
+def _inputs_first(cell: CellWiring) -> list[int]:
+    """Return the edges from inputs, then those between nodes."""
+    from_inputs = np.flatnonzero(cell.inputs)
+    between_nodes = np.flatnonzero(~cell.inputs)
+    return [*from_inputs.tolist(), *between_nodes.tolist()]
+
+
+def _count_panel(cells: Sequence[CellWiring]) -> _Panel:
+    """Return the panel of the number of edges: expected, and of the argmax."""
+    expected = np.array([cell.expected_edges for cell in cells])
+    argmax = np.array([cell.edges for cell in cells], dtype=np.float64)
+    lines = [
+        Line("expected", expected, series(0)),
+        Line("argmax", argmax, series(1), dashed=True),
+    ]
+    return _Panel("number of edges", lines, float(len(cells[0].cell.edges)))
+
+
+def _reach_panel(cells: Sequence[CellWiring]) -> _Panel:
+    """Return the panel of expected width and, where it is given, expected depth."""
+    lines = [Line("width", np.array([cell.width for cell in cells]), series(2))]
+    if cells[0].depth is not None:
+        depth = np.array([cell.depth for cell in cells])
+        lines.append(Line("depth", depth, series(5), dashed=True))
+    return _Panel("expected depth and width", lines, None)
+
+
+def _draw_panel(ax: Axes, panel: _Panel) -> None:
+    ax.set_title(panel.title)
+    highest = [float(line.values.max()) for line in panel.lines]
+    top = panel.top or max(1.0, *highest)
+    ax.set_ylim(0, 1.03 * top)
+    _draw_lines(ax, panel.lines, start=0)
+    if not panel.lines:
+        ax.annotate(
+            "none in this cell",
+            (0.5, 0.5),
+            xycoords="axes fraction",
+            ha="center",
+            color=MUTED,
+        )
+
+
+class _Losses(NamedTuple):
+    """(seeds, T) mean cross-entropy and mean entropy of predictions."""
+
+    loss: Floats
+    entropy: Floats
 
 
 def losses_figure(group: WiringGroup) -> Figure:
-    """L, H and L - H by part of the images, of those classified right and wrong."""
-    # Where nothing is learned from a part, its images never went forward.
-    counts = np.sum(
-        [seen.wiring.trace.losses[..., COUNT] for seen in group.seeds], axis=(0, 1, 3)
-    )
-    parts = [
-        part for part, count in zip(group.info.parts, counts, strict=True) if count
-    ]
-
-    def of(part: str, images: int | slice) -> tuple[Floats, Floats]:
-        pairs = [
-            loss_and_entropy(seen.wiring.trace, part, images) for seen in group.seeds
-        ]
-        return np.array([loss for loss, _ in pairs]), np.array(
-            [entropy for _, entropy in pairs]
-        )
+    """Return L, H and L - H by part of the images, classified right and wrong."""
+    parts = _parts_with_images(group)
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots(len(parts), 3, sharex=True, squeeze=False)
-        _place(
+        _set_margins(
             canvas,
             len(parts),
             left=0.05,
             right=0.94,
             wspace=0.32,
             hspace=0.75,
-            more=0.2,
+            key=0.2,
         )
         for row, part in zip(axes, parts, strict=True):
-            found = {
-                "right": of(part, RIGHT),
-                "wrong": of(part, WRONG),
-                "all": of(part, slice(None)),
-            }
-            for ax, name in zip(row, ("right", "wrong"), strict=False):
-                loss, entropy = found[name]
-                pair = [
-                    Line("L", loss, series(0)),
-                    Line("H", entropy, series(1), dashed=True),
-                ]
-                _lines(ax, pair, start=1, from_zero=True)
-                ax.set_title(
-                    f"L and H, classified {name}", fontweight="normal", color=MUTED
-                )
-            looks = {"right": series(2), "wrong": series(5), "all": INK}
-            gaps = [
-                Line(name, loss - entropy, looks[name])
-                for name, (loss, entropy) in found.items()
-            ]
-            row[2].axhline(0, color=MUTED, linewidth=0.8)
-            _lines(row[2], gaps, start=1)
-            row[2].set_title("L − H", fontweight="normal", color=MUTED)
-            row[0].annotate(
-                PARTS.get(part, part), (0, 1), (0, 20), xycoords="axes fraction", textcoords="offset points",
-                fontweight="bold",
-            )  # fmt: skip
-        _epochs(axes[-1])
+            _draw_losses(row, group, part)
+        _name_epochs(axes[-1])
 
     caption = (
         "L: cross-entropy; H: entropy of the prediction; nats, mean over the images of an epoch as they went forward "
@@ -220,70 +225,139 @@ def losses_figure(group: WiringGroup) -> Figure:
     return Figure(name, title, caption, svg(name, title, inches, draw))
 
 
-def costs_figure(group: WiringGroup, c: int) -> Figure:
-    """Of cell type c: what every operation on every edge costs under random paths, before training and after it."""
-    cells = _cells(group, c)
-    first = cells[0]
-    edges = [
-        *np.flatnonzero(first.inputs).tolist(),
-        *np.flatnonzero(~first.inputs).tolist(),
+def _parts_with_images(group: WiringGroup) -> list[str]:
+    """Return the parts of the images that went forward.
+
+    Where nothing is learned from a part, its images never do.
+    """
+    losses = [supernet.wiring.trace.losses for supernet in group.supernets]
+    counts = np.sum([of_seed[..., COUNT] for of_seed in losses], axis=(0, 1, 3))
+    return [part for part, count in zip(group.info.parts, counts, strict=True) if count]
+
+
+def _losses(group: WiringGroup, part: str, images: int | slice) -> _Losses:
+    pairs = [
+        loss_and_entropy(supernet.wiring.trace, part, images)
+        for supernet in group.supernets
     ]
-    split = int(first.inputs.sum())
-    # As in the drawings of cells.
-    names = [
-        name
-        for name in dict.fromkeys(n for own in first.cell.operations for n in own)
-        if name != NONE
-    ]
-    means = _mean(np.array([cell.seen.probe_means for cell in cells], dtype=np.float64))
-    stds = np.sqrt(
-        _mean(np.array([cell.seen.probe_variances for cell in cells], dtype=np.float64))
+    return _Losses(
+        loss=np.array([loss for loss, _ in pairs]),
+        entropy=np.array([entropy for _, entropy in pairs]),
     )
-    width = 0.84 / max(1, len(names))
-    places = {edge: place + (place >= split) * 0.5 for place, edge in enumerate(edges)}
+
+
+def _draw_losses(row: Sequence[Axes], group: WiringGroup, part: str) -> None:
+    """Draw the panels of one part of the images: right, wrong, and all L - H."""
+    right = _losses(group, part, RIGHT)
+    wrong = _losses(group, part, WRONG)
+    every = _losses(group, part, slice(None))
+    _draw_loss_and_entropy(row[0], right, "L and H, classified right")
+    _draw_loss_and_entropy(row[1], wrong, "L and H, classified wrong")
+    gaps = [
+        Line("right", right.loss - right.entropy, series(2)),
+        Line("wrong", wrong.loss - wrong.entropy, series(5)),
+        Line("all", every.loss - every.entropy, INK),
+    ]
+    row[2].axhline(0, color=MUTED, linewidth=0.8)
+    _draw_lines(row[2], gaps, start=1)
+    row[2].set_title("L − H", fontweight="normal", color=MUTED)
+    row[0].annotate(
+        PARTS.get(part, part),
+        (0, 1),
+        (0, 20),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontweight="bold",
+    )
+
+
+def _draw_loss_and_entropy(ax: Axes, losses: _Losses, title: str) -> None:
+    lines = [
+        Line("L", losses.loss, series(0)),
+        Line("H", losses.entropy, series(1), dashed=True),
+    ]
+    _draw_lines(ax, lines, start=1, from_zero=True)
+    ax.set_title(title, fontweight="normal", color=MUTED)
+
+
+@dataclass(frozen=True)
+class _CostBars:
+    """The bars of a figure of costs.
+
+    Attributes:
+        operations: of each edge.
+        names: the operations that have bars; none has no cost.
+        places: where each edge stands on the axis.
+        means, deviations: (probes, E, K) over seeds.
+    """
+
+    operations: Sequence[Sequence[str]]
+    names: list[str]
+    places: dict[int, float]
+    means: Floats
+    deviations: Floats
+
+    @property
+    def width(self) -> float:
+        """Width of a bar; those of an edge fill most of its place."""
+        return 0.84 / max(1, len(self.names))
+
+    def draw(self, ax: Axes, probe: int, number: int) -> None:
+        """Draw the bars of one operation, on all edges that allow it."""
+        name = self.names[number]
+        places = []
+        means = []
+        deviations = []
+        for edge, operations in enumerate(self.operations):
+            if name not in operations:
+                continue
+            column = operations.index(name)
+            mean = self.means[probe, edge, column]
+            if np.isfinite(mean):
+                places.append(self.places[edge])
+                means.append(mean)
+                deviations.append(self.deviations[probe, edge, column])
+        offset = (number - (len(self.names) - 1) / 2) * self.width
+        at = np.array(places) + offset
+        mean = np.array(means)
+        deviation = np.array(deviations)
+        ax.bar(at, mean, self.width, color=series(number), edgecolor="none")
+        ax.vlines(at, mean - deviation, mean + deviation, color=INK, linewidth=0.7)
+
+
+def costs_figure(group: WiringGroup, cell_type: int) -> Figure:
+    """Return what every operation costs under random paths, by edge of a cell type.
+
+    One panel is before training, one after it.
+    """
+    cells = _cells(group, cell_type)
+    first = cells[0]
+    edges = _inputs_first(first)
+    from_inputs = int(first.inputs.sum())
+    bars = _cost_bars(cells, edges, from_inputs)
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots(2, 1, sharex=True)
-        _place(canvas, 2, left=0.075, right=0.985, hspace=0.4, more=0.3)
-        for ax, probe, title in zip(
-            axes, (FIRST, LAST), ("before training", "after training"), strict=True
-        ):
+        _set_margins(canvas, 2, left=0.075, right=0.985, hspace=0.4, key=0.3)
+        probes = ((FIRST, "before training"), (LAST, "after training"))
+        for ax, (probe, title) in zip(axes, probes, strict=True):
             ax.set_title(title)
-            for n, name in enumerate(names):
-                with_it = [
-                    e for e, own in enumerate(first.cell.operations) if name in own
-                ]
-                own = [(e, first.cell.operations[e].index(name)) for e in with_it]
-                known = [(e, k) for e, k in own if np.isfinite(means[probe, e, k])]
-                at = (
-                    np.array([places[e] for e, _ in known])
-                    + (n - (len(names) - 1) / 2) * width
-                )
-                mean = np.array([means[probe, e, k] for e, k in known])
-                std = np.array([stds[probe, e, k] for e, k in known])
-                ax.bar(at, mean, width, color=series(n), edgecolor="none")
-                ax.vlines(at, mean - std, mean + std, color=INK, linewidth=0.7)
+            for number in range(len(bars.names)):
+                bars.draw(ax, probe, number)
             ax.axhline(0, color=INK, linewidth=0.8)
-            if 0 < split < len(edges):
-                ax.axvline(
-                    split - 0.25, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3))
-                )
+            if 0 < from_inputs < len(edges):
+                between = from_inputs - 0.25
+                ax.axvline(between, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
             ax.grid(axis="y")
             ax.set_ylabel("cost")
-        axes[1].set_xticks(
-            [places[edge] for edge in edges], [first.names[edge] for edge in edges]
-        )
-        axes[1].set_xlim(-0.5, places[edges[-1]] + 0.5)
-        axes[1].set_xlabel(
-            "edge; left of the dashed line from inputs, right of it between nodes"
-        )
+        _name_edges(axes[1], first, edges, bars.places)
         add_key(
             axes[0],
-            names,
-            [series(place) for place in range(len(names))],
+            bars.names,
+            [series(place) for place in range(len(bars.names))],
             loc="lower left",
             bbox_to_anchor=(-0.06, 1.14),
-            ncols=min(len(names), 7),
+            ncols=min(len(bars.names), 7),
         )
 
     caption = (
@@ -291,108 +365,176 @@ def costs_figure(group: WiringGroup, c: int) -> Figure:
         "mixture, summed over the layers; what is positive does harm, none costs 0. Bars: mean over draws, then over "
         "seeds; whiskers: standard deviation between the draws of a seed. The scales of the panels differ."
     )
-    return _figure(group, c, "costs", "costs of operations", caption, 2, draw, more=0.3)
+    words = "costs of operations"
+    return _cell_figure(group, cell_type, "costs", words, caption, draw, key=0.3)
 
 
-def skip_figure(group: WiringGroup, types: Sequence[int]) -> Figure:
-    """Whether skip connections win by cost before they win by probability, per cell type."""
+def _cost_bars(
+    cells: Sequence[CellWiring], edges: Sequence[int], from_inputs: int
+) -> _CostBars:
+    """Return the bars over all seeds, with a gap behind the edges from inputs."""
+    operations = cells[0].cell.operations
+    # Colours are in the order that the drawings of cells have.
+    names: dict[str, None] = {}
+    for of_edge in operations:
+        names |= dict.fromkeys(of_edge)
+    names.pop(NONE, None)
+    means = [cell.trace.probe_means for cell in cells]
+    variances = [cell.trace.probe_variances for cell in cells]
+    return _CostBars(
+        operations=operations,
+        names=list(names),
+        places={
+            edge: place + (place >= from_inputs) * 0.5
+            for place, edge in enumerate(edges)
+        },
+        means=_mean(np.array(means, dtype=np.float64)),
+        deviations=np.sqrt(_mean(np.array(variances, dtype=np.float64))),
+    )
+
+
+def _name_edges(
+    ax: Axes, cell: CellWiring, edges: Sequence[int], places: dict[int, float]
+) -> None:
+    """Write the edges' names below the bars."""
+    at = [places[edge] for edge in edges]
+    ax.set_xticks(at, [cell.names[edge] for edge in edges])
+    ax.set_xlim(-0.5, at[-1] + 0.5)
+    ax.set_xlabel(
+        "edge; left of the dashed line from inputs, right of it between nodes"
+    )
+
+
+def skip_figure(group: WiringGroup, cell_types: Sequence[int]) -> Figure:
+    """Return whether skip connections win by cost before they win by probability."""
+    rows = len(cell_types)
 
     def draw(canvas: Canvas) -> None:
-        axes = canvas.subplots(len(types), 2, sharex=True, squeeze=False)
-        _place(canvas, len(types), left=0.075, right=0.91, wspace=0.36, hspace=0.55)
-        for row, c in zip(axes, types, strict=True):
-            probability, cost = zip(
-                *(_skip_and_others(cell) for cell in _cells(group, c)), strict=True
-            )
-            of = f", {group.info.cells[c].name} cell" if len(types) > 1 else ""
-            for ax, pairs, title, start in zip(
-                row, (probability, cost), ("probability", "cost"), (0, 1), strict=True
-            ):
-                skip, others = (np.array(own) for own in zip(*pairs, strict=True))
-                pair = [
-                    Line("skip", skip, series(1)),
-                    Line("others", others, series(0), dashed=True),
-                ]
-                _lines(ax, pair, start, from_zero=ax is row[0])
-                ax.set_title(f"{title}{of}")
-            row[1].axhline(0, color=MUTED, linewidth=0.8)
-        _epochs(axes[-1])
+        axes = canvas.subplots(rows, 2, sharex=True, squeeze=False)
+        _set_margins(canvas, rows, left=0.075, right=0.91, wspace=0.36, hspace=0.55)
+        for (left, right), cell_type in zip(axes, cell_types, strict=True):
+            cells = _cells(group, cell_type)
+            of_cell = ""
+            if rows > 1:
+                of_cell = f", {group.info.cells[cell_type].name} cell"
+            probabilities = [_average_skip(cell, cell.probabilities) for cell in cells]
+            _draw_lines(left, _skip_lines(probabilities), start=0, from_zero=True)
+            left.set_title(f"probability{of_cell}")
+            costs = [_average_skip(cell, _costs(cell)) for cell in cells]
+            _draw_lines(right, _skip_lines(costs), start=1)
+            right.set_title(f"cost{of_cell}")
+            right.axhline(0, color=MUTED, linewidth=0.8)
+        _name_epochs(axes[-1])
 
     caption = (
         f"Left: probability of {SKIP}, mean over edges, and the mean of the operations other than it and none. Right: "
         "their mean cost in the batches of an epoch (of those in which they went forward). Skip connections that cost "
         f"less gain probability. {BANDS}"
     )
-    name, title = (
-        figure_name(group, "skip"),
-        f"{group.name}: skip connections, by probability and by cost",
-    )
-    return Figure(
-        name, title, caption, svg(name, title, len(types) * (ROW + 0.2) + 0.5, draw)
-    )
+    name = figure_name(group, "skip")
+    title = f"{group.name}: skip connections, by probability and by cost"
+    inches = rows * (ROW + 0.2) + 0.5
+    return Figure(name, title, caption, svg(name, title, inches, draw))
 
 
-def _skip_and_others(
-    cell: CellWiring,
-) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
-    """Means over edges: probability (T + 1,), then cost (T,), each of skip connections and of all but it and none."""
-    names = cell.cell.operations
+class _SkipAndOthers(NamedTuple):
+    """(points,) means over edges: of skip connections, and of all but them and none."""
+
+    skip: Floats
+    others: Floats
+
+
+def _average_skip(cell: CellWiring, values: Floats) -> _SkipAndOthers:
+    """Return the means over edges of (points, E, K) values."""
     skip = np.zeros(cell.probabilities.shape[1:], dtype=bool)
     others = np.zeros_like(skip)
-    for edge, own in enumerate(names):
-        for k, name in enumerate(own):
-            skip[edge, k], others[edge, k] = name == SKIP, name not in (SKIP, NONE)
-    costs = np.asarray(cell.seen.cost_means, dtype=np.float64)
-    p = cell.probabilities
-    return (
-        (_mean(p[:, skip].T), _mean(p[:, others].T)),
-        (_mean(costs[:, skip].T), _mean(costs[:, others].T)),
-    )
+    for edge, operations in enumerate(cell.cell.operations):
+        for column, name in enumerate(operations):
+            skip[edge, column] = name == SKIP
+            others[edge, column] = name not in (SKIP, NONE)
+    return _SkipAndOthers(_mean(values[:, skip].T), _mean(values[:, others].T))
 
 
-def _cells(group: WiringGroup, c: int) -> list[CellWiring]:
-    return [seen.wiring.cells[c] for seen in group.seeds]
+def _costs(cell: CellWiring) -> Floats:
+    """Return (T, E, K) the mean cost of each operation, by epoch."""
+    return np.asarray(cell.trace.cost_means, dtype=np.float64)
 
 
-def _figure(
-    group: WiringGroup, c: int, key: str, words: str, caption: str, rows: int, draw: Callable[[Canvas], None],
-    more: float = 0.0,
-) -> Figure:  # fmt: skip
-    """The figure of cell type c, which is named where there are several."""
+def _skip_lines(of_seeds: Sequence[_SkipAndOthers]) -> list[Line]:
+    skip = np.array([of_seed.skip for of_seed in of_seeds])
+    others = np.array([of_seed.others for of_seed in of_seeds])
+    return [
+        Line("skip", skip, series(1)),
+        Line("others", others, series(0), dashed=True),
+    ]
+
+
+def _cells(group: WiringGroup, cell_type: int) -> list[CellWiring]:
+    return [supernet.wiring.cells[cell_type] for supernet in group.supernets]
+
+
+def _cell_figure(
+    group: WiringGroup,
+    cell_type: int,
+    part: str,
+    words: str,
+    caption: str,
+    draw: Callable[[Canvas], None],
+    key: float = 0.0,
+) -> Figure:
+    """Return a figure of a cell type, which is named where there are several.
+
+    It has two rows of panels.
+
+    Args:
+        group: the supernets.
+        cell_type: its place in the space.
+        part: of the figure's name.
+        words: what the title says of the cell.
+        caption: what is said below.
+        draw: draws it.
+        key: room for a key of colours, in inches.
+    """
     cells = group.info.cells
-    several = len(cells) > 1
-    name = figure_name(
-        group, key, *([slugs(cell.name for cell in cells)[c]] if several else [])
-    )
-    title = f"{group.name}: {words}" + (
-        f" of the {cells[c].name} cell" if several else ""
-    )
-    return Figure(
-        name, title, caption, svg(name, title, rows * (ROW + 0.2) + 0.45 + more, draw)
-    )
+    name = figure_name(group, part)
+    title = f"{group.name}: {words}"
+    if len(cells) > 1:
+        files = slugs(cell.name for cell in cells)
+        name = figure_name(group, part, files[cell_type])
+        title = f"{title} of the {cells[cell_type].name} cell"
+    inches = 2 * (ROW + 0.2) + 0.45 + key
+    return Figure(name, title, caption, svg(name, title, inches, draw))
 
 
-def _place(
+def _set_margins(
     canvas: Canvas,
     rows: int,
     left: float,
     right: float,
     wspace: float = 0.2,
     hspace: float = 0.32,
-    more: float = 0.0,
+    key: float = 0.0,
 ) -> None:
-    """Margins: room for titles above, of which `more` for a key, and for the epochs below."""
-    above = 0.3 + more
+    """Leave room for titles and a key above, and for the epochs below."""
     canvas.subplots_adjust(
         left=left, right=right, wspace=wspace, hspace=hspace if rows > 1 else 0
     )
-    canvas.subplots_adjust(top=from_top(canvas, above), bottom=0.48 / height(canvas))
+    canvas.subplots_adjust(
+        top=from_top(canvas, 0.3 + key), bottom=0.48 / height(canvas)
+    )
 
 
-def _lines(
+class _End(NamedTuple):
+    """Where a line ends: its last value."""
+
+    value: float
+    line: Line
+
+
+def _draw_lines(
     ax: Axes, lines: Sequence[Line], start: int, from_zero: bool = False
 ) -> None:
-    """Medians with bands, named at their ends; the first point is epoch `start`."""
+    """Draw medians with bands, named at their ends, from epoch `start` on."""
     ends = []
     for line in lines:
         epochs = np.arange(start, start + line.values.shape[1])
@@ -407,7 +549,7 @@ def _lines(
         )
         known = middle[np.isfinite(middle)]
         if len(known):
-            ends.append((float(known[-1]), line))
+            ends.append(_End(float(known[-1]), line))
     ax.grid(axis="y")
     ax.margins(x=0)
     if from_zero:
@@ -415,49 +557,61 @@ def _lines(
     _name_ends(ax, ends)
 
 
-def _name_ends(ax: Axes, ends: Sequence[tuple[float, Line]]) -> None:
-    """Names right of the panel, each at the height of its line's end, or as near as others leave room."""
+def _name_ends(ax: Axes, ends: Sequence[_End]) -> None:
+    """Write the lines' names right of the panel.
+
+    Each stands at the height of its line's end, or as near as others leave room.
+    """
     bottom, top = ax.get_ylim()
     box = ax.get_position()
     inches = box.height * float(ax.figure.get_figheight())  # type: ignore[union-attr]
-    apart = 0.135 / inches
-    ordered = sorted(ends, key=lambda end: end[0])
-    wanted = [(value - bottom) / (top - bottom) for value, _ in ordered]
-    heights = list(wanted)
-    for _ in range(60):  # neighbours push each other apart
-        for i in range(len(heights) - 1):
-            lack = apart - (heights[i + 1] - heights[i])
-            if lack > 1e-6:
-                heights[i] -= lack / 2
-                heights[i + 1] += lack / 2
-        under = max(
-            0.0, -min(heights, default=0.0)
-        )  # the panel's title below stays free
-        heights = [at + under * (place == 0) for place, at in enumerate(heights)]
-    for at, (_, line) in zip(heights, ordered, strict=True):
+    ordered = sorted(ends, key=lambda end: end.value)
+    wanted = [(end.value - bottom) / (top - bottom) for end in ordered]
+    heights = _push_apart(wanted, apart=_NAME_HEIGHT / inches)
+    for at, end in zip(heights, ordered, strict=True):
         ax.annotate(
-            line.label, (1, at), (5, 0), xycoords="axes fraction", textcoords="offset points", va="center",
-            color=line.colour, fontsize=8.5,
-        )  # fmt: skip
+            end.line.label,
+            (1, at),
+            (5, 0),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            va="center",
+            color=end.line.colour,
+            fontsize=8.5,
+        )
 
 
-def _epochs(row: Sequence[Axes]) -> None:
+def _push_apart(wanted: Sequence[float], apart: float) -> list[float]:
+    """Return heights near the wanted ones, which ascend, and about so far apart."""
+    heights = list(wanted)
+    for _ in range(_PUSHES):
+        for place in range(len(heights) - 1):
+            missing = apart - (heights[place + 1] - heights[place])
+            if missing > 1e-6:
+                heights[place] -= missing / 2
+                heights[place + 1] += missing / 2
+        # The title of the panel below stays free.
+        if heights:
+            heights[0] += max(0.0, -min(heights))
+    return heights
+
+
+def _name_epochs(row: Sequence[Axes]) -> None:
     for ax in row:
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
-def _quartiles(values: Floats) -> npt.NDArray[np.float64]:
-    """(3, points) of (seeds, points), without those that are NaN."""
+def _quartiles(values: Floats) -> Floats:
+    """Return (3, points) quartiles of (seeds, points), without those that are NaN."""
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", RuntimeWarning
-        )  # no number at all has no quartiles
+        # No number at all has no quartiles.
+        warnings.simplefilter("ignore", RuntimeWarning)
         return np.asarray(np.nanquantile(values, (0.25, 0.5, 0.75), axis=0))
 
 
 def _mean(values: Floats) -> Floats:
-    """Over the first axis, without those that are NaN."""
+    """Return the mean over the first axis, without those that are NaN."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return np.asarray(np.nanmean(values, axis=0))

@@ -1,11 +1,14 @@
-"""The traced supernets of a study: those that differ by their seeds alone, their controls and their verdicts."""
+"""The traced supernets of a study, in groups that differ by their seeds alone.
+
+Groups have their controls and their verdicts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from archselect.benchmarks.store.facts import content_id, flatten
 from archselect.benchmarks.store.records import Inputs
@@ -13,16 +16,16 @@ from archselect.benchmarks.store.traces import TraceInfo
 from archselect.nasbench_adapters.foreign_text import one_line
 from archselect.reports.figures.canvas import slugs
 from archselect.reports.results.results import Results
-from archselect.reports.results.wiring import Wiring
+from archselect.reports.results.wiring_quantities import SupernetWiring
 from archselect.reports.wiring.verdicts import (
     GROWING,
     NO_EDGES,
     PRUNING,
     WIDTH,
     Claim,
-    Judged,
+    JudgedSeed,
     Verdict,
-    has_free,
+    has_free_edges,
 )
 
 RANDOM = "spos"
@@ -32,11 +35,11 @@ SINGLE_LEVEL = "all"
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """One supernet."""
+class TracedSupernet:
+    """One traced supernet."""
 
     seed: int
-    wiring: Wiring
+    wiring: SupernetWiring
 
     @property
     def id(self) -> str:
@@ -46,16 +49,21 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class WiringGroup:
-    """Supernets that differ by seed only, in order of seeds; `controls` are those of a claim, by seed.
+    """Traced supernets that differ by seed only.
 
-    `file` stands for the group in the names of files.
+    Attributes:
+        optimiser: with the settings that tell it from other groups.
+        file: stands for the group in the names of files.
+        inputs: those of the first supernet.
+        supernets: in order of seeds.
+        controls: those of a claim, by its name and by seed.
     """
 
     optimiser: str
     file: str
     inputs: Inputs
-    seeds: tuple[Seen, ...]
-    controls: Mapping[str, Mapping[int, Seen]]
+    supernets: tuple[TracedSupernet, ...]
+    controls: Mapping[str, Mapping[int, TracedSupernet]]
 
     @property
     def name(self) -> str:
@@ -64,13 +72,13 @@ class WiringGroup:
 
     @property
     def info(self) -> TraceInfo:
-        """Of the first seed; of all others but the seed is the same."""
-        return self.seeds[0].wiring.trace.info
+        """The first seed's facts of its trace; others differ in the seed alone."""
+        return self.supernets[0].wiring.trace.info
 
     @cached_property
     def learns(self) -> bool:
-        """Whether alphas ever moved: else there is no evolution to judge."""
-        return any(seen.wiring.learns for seen in self.seeds)
+        """Whether alphas ever moved; otherwise there is no evolution to judge."""
+        return any(supernet.wiring.learns for supernet in self.supernets)
 
     @property
     def single_level(self) -> bool:
@@ -79,35 +87,38 @@ class WiringGroup:
 
     @property
     def claims(self) -> list[Claim]:
-        """Those that there is a rule for."""
-        free = [has_free(self.seeds[0].wiring, between) for between in (True, False)]
-        if not self.learns or not any(free):
+        """The claims that there is a rule for."""
+        wiring = self.supernets[0].wiring
+        free_between = has_free_edges(wiring, between=True)
+        free_from_inputs = has_free_edges(wiring, between=False)
+        if not self.learns or not (free_between or free_from_inputs):
             return []
-        if self.single_level:
-            return [GROWING, PRUNING, *([WIDTH] if all(free) else [])]
-        return [NO_EDGES] if self.inputs.supernet.recipe == "darts" else []
+        if not self.single_level:
+            return [NO_EDGES] if self.inputs.supernet.recipe == "darts" else []
+        if free_between and free_from_inputs:
+            return [GROWING, PRUNING, WIDTH]
+        return [GROWING, PRUNING]
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
         """One for each of the :attr:`claims`."""
-        return [
-            Verdict(
-                claim,
-                tuple(
-                    Judged(s.seed, claim.measure(s.wiring, self._control(claim, s)))
-                    for s in self.seeds
-                ),
-            )
-            for claim in self.claims
-        ]
+        return [self._judge(claim) for claim in self.claims]
 
-    def control(self, claim: Claim, seen: Seen) -> Seen | None:
-        """The control of one of the seeds; None where there is none, or the claim needs none."""
-        return self.controls.get(claim.name, {}).get(seen.seed)
+    def _judge(self, claim: Claim) -> Verdict:
+        judged = []
+        for supernet in self.supernets:
+            control = self.control(claim, supernet)
+            control_wiring = control.wiring if control else None
+            measured = claim.measure(supernet.wiring, control_wiring)
+            judged.append(JudgedSeed(supernet.seed, measured))
+        return Verdict(claim, tuple(judged))
 
-    def _control(self, claim: Claim, seen: Seen) -> Wiring | None:
-        control = self.control(claim, seen)
-        return control.wiring if control else None
+    def control(self, claim: Claim, supernet: TracedSupernet) -> TracedSupernet | None:
+        """Return the control of one of the seeds.
+
+        None where there is none, or the claim needs none.
+        """
+        return self.controls.get(claim.name, {}).get(supernet.seed)
 
 
 def group_name(optimiser: str, inputs: Inputs) -> str:
@@ -115,49 +126,62 @@ def group_name(optimiser: str, inputs: Inputs) -> str:
     return one_line(f"{optimiser} on {inputs.space}, {inputs.data.name}")
 
 
+class _Family(NamedTuple):
+    """Supernets that differ by seed only, in order of seeds; inputs are the first's."""
+
+    inputs: Inputs
+    supernets: tuple[TracedSupernet, ...]
+
+    def by_seed(self) -> dict[int, TracedSupernet]:
+        """Return the supernets by their seed."""
+        return {supernet.seed: supernet for supernet in self.supernets}
+
+
 def wiring_groups(results: Results) -> list[WiringGroup]:
-    """All groups of traced supernets, in the order of the report.
+    """Return all groups of traced supernets, in the order of the report.
 
     Raises UserError for a trace that cannot be read.
     """
-    traced: dict[str, dict[str, Inputs]] = {}
-    for record in results.records:
-        if record.inputs.supernet_id in results.wirings:
-            traced.setdefault(_key(record.inputs), {})[record.inputs.supernet_id] = (
-                record.inputs
-            )
-    found = []
-    for supernets in traced.values():
-        seeds = [
-            Seen(own.supernet_seed, results.wirings[id])
-            for id, own in supernets.items()
-        ]
-        found.append(
-            (
-                next(iter(supernets.values())),
-                tuple(sorted(seeds, key=lambda own: own.seed)),
-            )
-        )
-    names = _names([inputs for inputs, _ in found])
-    files = slugs(
-        group_name(name, inputs) for name, (inputs, _) in zip(names, found, strict=True)
-    )
+    every = _traced_families(results)
+    names = _name_optimisers([family.inputs for family in every])
+    titles = [
+        group_name(name, family.inputs)
+        for name, family in zip(names, every, strict=True)
+    ]
     return [
         WiringGroup(
-            name,
-            file,
-            inputs,
-            seeds,
-            {
-                WIDTH.name: _controls(found, partial(_is_random_of, inputs)),
-                NO_EDGES.name: _controls(found, partial(_is_single_of, inputs)),
-            },
+            optimiser=name,
+            file=file,
+            inputs=family.inputs,
+            supernets=family.supernets,
+            controls=_find_controls(family.inputs, every),
         )
-        for name, file, (inputs, seeds) in zip(names, files, found, strict=True)
+        for name, file, family in zip(names, slugs(titles), every, strict=True)
     ]
 
 
-def _key(inputs: Inputs) -> str:
+def _traced_families(results: Results) -> list[_Family]:
+    """Return the traced supernets that differ by seed only, in the order of records."""
+    inputs_by_group: dict[str, dict[str, Inputs]] = {}
+    for record in results.records:
+        inputs = record.inputs
+        if inputs.supernet_id in results.wirings:
+            of_group = inputs_by_group.setdefault(_group_id(inputs), {})
+            of_group[inputs.supernet_id] = inputs
+    every = []
+    for inputs_by_id in inputs_by_group.values():
+        seeds = [
+            TracedSupernet(inputs.supernet_seed, results.wirings[id])
+            for id, inputs in inputs_by_id.items()
+        ]
+        first = next(iter(inputs_by_id.values()))
+        in_order = sorted(seeds, key=lambda supernet: supernet.seed)
+        every.append(_Family(first, tuple(in_order)))
+    return every
+
+
+def _group_id(inputs: Inputs) -> str:
+    """Return a hash of all that determines a supernet but its seed."""
     include: Any = {
         "space": True,
         "data": True,
@@ -167,76 +191,94 @@ def _key(inputs: Inputs) -> str:
     return content_id(inputs.model_dump(mode="json", include=include))
 
 
-def _controls(
-    found: Sequence[tuple[Inputs, tuple[Seen, ...]]], is_one: Callable[[Inputs], bool]
-) -> dict[int, Seen]:
-    """The seeds of the first group that is a control."""
-    return next(
-        (
-            {seen.seed: seen for seen in seeds}
-            for inputs, seeds in found
-            if is_one(inputs)
-        ),
-        {},
-    )
+def _find_controls(
+    inputs: Inputs, every: Sequence[_Family]
+) -> dict[str, dict[int, TracedSupernet]]:
+    """Return the controls of supernets, by claim and seed.
+
+    Of several groups that could be a control, the first is.
+    """
+    with_random_paths: dict[int, TracedSupernet] = {}
+    at_one_level: dict[int, TracedSupernet] = {}
+    for other in every:
+        if not with_random_paths and _has_random_paths(inputs, other.inputs):
+            with_random_paths = other.by_seed()
+        if not at_one_level and _is_single_level(inputs, other.inputs):
+            at_one_level = other.by_seed()
+    return {WIDTH.name: with_random_paths, NO_EDGES.name: at_one_level}
 
 
-def _is_random_of(inputs: Inputs, other: Inputs) -> bool:
-    return other.supernet.recipe == RANDOM and _place(other) == _place(inputs)
+def _has_random_paths(inputs: Inputs, other: Inputs) -> bool:
+    """Return whether the other supernet is this one, trained with random paths."""
+    if other.supernet.recipe != RANDOM:
+        return False
+    return _shared_inputs(other) == _shared_inputs(inputs)
 
 
-def _is_single_of(inputs: Inputs, other: Inputs) -> bool:
-    """Whether it is the supernet at one level, its other settings the same."""
-    one, two = (dict(own.supernet.settings) for own in (other, inputs))
-    level = one.pop("level", None)
-    two.pop("level", None)
-    recipes = other.supernet.recipe, inputs.supernet.recipe
-    return (
-        level == "single"
-        and recipes == ("darts", "darts")
-        and _place(other) == _place(inputs)
-        and one == two
-    )
+def _is_single_level(inputs: Inputs, other: Inputs) -> bool:
+    """Return whether the other supernet is this one, trained at one level."""
+    if inputs.supernet.recipe != "darts" or other.supernet.recipe != "darts":
+        return False
+    settings = dict(inputs.supernet.settings)
+    other_settings = dict(other.supernet.settings)
+    settings.pop("level", None)
+    if other_settings.pop("level", None) != "single":
+        return False
+    same_inputs = _shared_inputs(other) == _shared_inputs(inputs)
+    return same_inputs and other_settings == settings
 
 
-def _place(inputs: Inputs) -> tuple[object, ...]:
+def _shared_inputs(inputs: Inputs) -> tuple[object, ...]:
     """Return all that a supernet and its control have in common but the seed."""
-    shared = {
+    formulations = {
         name: number
         for name, number in inputs.formulations.supernet.items()
         if name != "optimiser"
     }
-    return inputs.space, inputs.data, inputs.supernet.skeleton, shared
+    return inputs.space, inputs.data, inputs.supernet.skeleton, formulations
 
 
-def _names(every: Sequence[Inputs]) -> list[str]:
-    """Of each group its optimiser, with the settings that tell it from others of that name on the same data."""
-    plain = [_optimiser(inputs) for inputs in every]
+def _name_optimisers(every: Sequence[Inputs]) -> list[str]:
+    """Return each group's optimiser, with the settings that tell groups apart.
+
+    These are the settings in which it differs from others of its name on the same data.
+    """
     include: Any = {"data": True, "supernet": True, "formulations": {"supernet"}}
-    flat = [flatten(own.model_dump(mode="json", include=include)) for own in every]
+    settings_by_title: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    titles = []
+    settings = []
+    for inputs in every:
+        title = (_optimiser(inputs), inputs.space, inputs.data.name)
+        own_settings = flatten(inputs.model_dump(mode="json", include=include))
+        settings_by_title.setdefault(title, []).append(own_settings)
+        titles.append(title)
+        settings.append(own_settings)
     names = []
-    for name, own, inputs in zip(plain, flat, every, strict=True):
-        same = [
-            other
-            for other, beside, theirs in zip(flat, every, plain, strict=True)
-            if (theirs, beside.space, beside.data.name)
-            == (name, inputs.space, inputs.data.name)
+    for title, own_settings in zip(titles, settings, strict=True):
+        optimiser, _, _ = title
+        paths = _differing_settings(settings_by_title[title])
+        parts = [
+            f"{path.rpartition('.')[2]}={own_settings.get(path)}" for path in paths
         ]
-        differing = [
-            p
-            for p in sorted({p for o in same for p in o})
-            if len({str(o.get(p)) for o in same}) > 1
-        ]
-        parts = ", ".join(
-            f"{path.rpartition('.')[2]}={own.get(path)}" for path in differing
-        )
-        names.append(f"{name} ({parts})" if parts else name)
+        names.append(f"{optimiser} ({', '.join(parts)})" if parts else optimiser)
     return names
 
 
+def _differing_settings(every: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the settings that have several values, in order of their names."""
+    paths: set[str] = set()
+    for settings in every:
+        paths |= settings.keys()
+    differing = []
+    for path in sorted(paths):
+        values = {str(settings.get(path)) for settings in every}
+        if len(values) > 1:
+            differing.append(path)
+    return differing
+
+
 def _optimiser(inputs: Inputs) -> str:
-    """The recipe, and at how many levels it learns where that is a setting."""
+    """Return the recipe, and at how many levels it learns where that is a setting."""
+    recipe = inputs.supernet.recipe
     level = inputs.supernet.settings.get("level")
-    return (
-        f"{inputs.supernet.recipe} {level}-level" if level else inputs.supernet.recipe
-    )
+    return f"{recipe} {level}-level" if level else recipe

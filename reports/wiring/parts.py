@@ -1,4 +1,4 @@
-"""What a report shows of each group of traced supernets."""
+"""The part of a report on each group of traced supernets."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from dataclasses import dataclass
 
 from archselect.reports.figures.canvas import Figure
 from archselect.reports.results.results import Results
-from archselect.reports.wiring.evolution import Evolution, evolution
+from archselect.reports.wiring.evolution import Evolution, draw_evolution
 from archselect.reports.wiring.figures import wiring_figures
-from archselect.reports.wiring.groups import wiring_groups
+from archselect.reports.wiring.groups import WiringGroup, wiring_groups
 
 
 @dataclass(frozen=True)
 class WiringPart:
-    """A group's name, the evolution of its cell (None where alphas never move), and its figures."""
+    """The part on one group.
+
+    Attributes:
+        name: of the group.
+        evolution: of its cell; None where alphas never move.
+        figures: of the group.
+    """
 
     name: str
     evolution: Evolution | None
@@ -23,15 +29,19 @@ class WiringPart:
     def drawings(self) -> dict[str, str]:
         """Every drawing that becomes a file, by name."""
         stills = self.evolution.stills if self.evolution else []
-        return {frame.name: frame.svg for frame in stills} | {
-            figure.name: figure.svg for figure in self.figures
-        }
+        drawings = {frame.name: frame.svg for frame in stills}
+        drawings |= {figure.name: figure.svg for figure in self.figures}
+        return drawings
 
 
 def wiring_parts(results: Results) -> list[WiringPart]:
-    """Return one for each group of traced supernets."""
-    groups = wiring_groups(results)
-    return [
-        WiringPart(g.name, evolution(g) if g.learns else None, tuple(wiring_figures(g)))
-        for g in groups
-    ]
+    """Return a part for each group of traced supernets."""
+    return [_part(group) for group in wiring_groups(results)]
+
+
+def _part(group: WiringGroup) -> WiringPart:
+    return WiringPart(
+        name=group.name,
+        evolution=draw_evolution(group) if group.learns else None,
+        figures=tuple(wiring_figures(group)),
+    )

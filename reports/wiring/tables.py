@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from archselect.reports.results.results import Results
-from archselect.reports.results.wiring import Wiring
+from archselect.reports.results.wiring_quantities import SupernetWiring
 from archselect.reports.tables.table import (
     NONE,
     Row,
@@ -18,7 +18,7 @@ from archselect.reports.tables.table import (
     join_words,
     make_table,
 )
-from archselect.reports.wiring.groups import Seen, WiringGroup, wiring_groups
+from archselect.reports.wiring.groups import TracedSupernet, WiringGroup, wiring_groups
 from archselect.reports.wiring.verdicts import (
     CLAIMS,
     NO_EDGES,
@@ -27,9 +27,9 @@ from archselect.reports.wiring.verdicts import (
     SHARE,
     SHOWN,
     Verdict,
-    fewest,
+    epoch_of_fewest_edges,
     gap_at_end,
-    gap_before,
+    gap_before_fewest_edges,
     last_q,
 )
 
@@ -109,7 +109,7 @@ def seeds_table(results: Results) -> Table:
     rows = [
         _seed_row(group, place)
         for group in wiring_groups(results)
-        for place in range(len(group.seeds))
+        for place in range(len(group.supernets))
     ]
     conditions = [
         f"{_slug(claim.name)}_{c.key}" for claim in CLAIMS for c in claim.conditions
@@ -191,7 +191,7 @@ def _unjudged(groups: Sequence[WiringGroup]) -> Iterator[str]:
 
 
 def _row(group: WiringGroup, verdict: Verdict, shared: dict[str, str]) -> Row:
-    every = [_numbers(seen.wiring) for seen in group.seeds]
+    every = [_numbers(seen.wiring) for seen in group.supernets]
     numbers = {key: _median([own[key] for own in every]) for key in _NUMBERS}
     counts = verdict.counts()
     full: dict[str, object] = {
@@ -240,20 +240,20 @@ def _number(value: float | None, sign: str = "") -> str:
     return NONE if value is None else f"{value:{sign}.2f}".replace("-", "−")
 
 
-def _numbers(wiring: Wiring) -> dict[str, float]:
+def _numbers(wiring: SupernetWiring) -> dict[str, float]:
     """The telling numbers of a supernet; NaN where one is not defined."""
     edges, parts = wiring.edges, wiring.trace.info.parts
     return {
         "edges_first": float(edges[0]),
         "edges_fewest": float(edges.min()),
-        "fewest_epoch": float(fewest(wiring)),
+        "fewest_epoch": float(epoch_of_fewest_edges(wiring)),
         "edges_last": float(edges[-1]),
         "q_between": last_q(wiring, between=True),
         "q_inputs": last_q(wiring, between=False),
         "entropy_last": float(
             np.mean(np.concatenate([cell.entropy[-1] for cell in wiring.cells]))
         ),
-        "gap_before_fewest": gap_before(wiring),
+        "gap_before_fewest": gap_before_fewest_edges(wiring),
         "gap_at_end": gap_at_end(wiring, parts[0]),
         "gap_at_end_train": gap_at_end(wiring, parts[1])
         if len(parts) > 1
@@ -268,7 +268,7 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def _seed_row(group: WiringGroup, place: int) -> dict[str, object]:
-    seen = group.seeds[place]
+    seen = group.supernets[place]
     row: dict[str, object] = {
         "optimiser": group.optimiser,
         "space": group.inputs.space,
@@ -296,7 +296,7 @@ def _seed_row(group: WiringGroup, place: int) -> dict[str, object]:
     return row
 
 
-def _changes(seen: Seen) -> str:
+def _changes(seen: TracedSupernet) -> str:
     """Every edge that was dropped or grown, and after which epoch."""
     return ";".join(
         f"{'grown' if change.grown else 'dropped'} {cell.cell.name}:{cell.names[change.edge]}@{change.epoch}"

@@ -1,6 +1,8 @@
-"""Which claims of Xie et al. (AISTATS 2021) a supernet's training bears out: conditions and their verdict over seeds.
+"""Claims of Xie et al. (AISTATS 2021) about a supernet's training, and their verdicts.
 
-The claims are the paper's; the rules, that is conditions and thresholds, are ours.
+A claim has conditions. A seed meets the claim if it meets all of them; the verdict is
+over seeds. The claims are the paper's; the rules, that is conditions and thresholds,
+are ours.
 """
 
 from __future__ import annotations
@@ -8,38 +10,48 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 import numpy as np
 
-from archselect.reports.results.wiring import (
+from archselect.reports.results.wiring_quantities import (
     Bools,
     CellWiring,
-    Wiring,
+    SupernetWiring,
     mean_costs,
     mean_gap,
 )
 
 SEEDS = 5
-"""Seeds below which there is no verdict."""
+"""Fewest seeds that get a verdict."""
 SHARE = 0.8
-"""Of the seeds that must meet all conditions."""
+"""Share of the seeds that must meet all conditions."""
 FALL = 2
 """Edges that must be lost within the :data:`FIRST_PART` of the epochs."""
-FIRST_PART, LAST_PART = 4, 10
-"""The first quarter and the last tenth of the epochs."""
+FIRST_PART = 4
+"""The first quarter of the epochs."""
+LAST_PART = 10
+"""The last tenth of the epochs."""
 NARROWER = 0.2
 """By how much edges between nodes must be less probable than edges from inputs."""
-MANY_NONE, FEW_NONE = 0.8, 0.2
-"""Share of the edges that is none: at least, of the bi-level supernet; at most, of its
-single-level control.
-"""
+MANY_NONE = 0.8
+"""Least share of a bi-level supernet's edges that is none."""
+FEW_NONE = 0.2
+"""Greatest share of its single-level control's edges that is none."""
 
-SHOWN, NOT_SHOWN = "SHOWN", "NOT SHOWN"
+SHOWN = "SHOWN"
+NOT_SHOWN = "NOT SHOWN"
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition: `key` names it in files, `label` in tables, `words` say it in full."""
+    """One condition of a claim.
+
+    Attributes:
+        key: names it in files.
+        label: names it in tables.
+        words: say it in full.
+    """
 
     key: str
     label: str
@@ -47,183 +59,243 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A condition's number for one seed, and whether it is met; both None where the control is missing."""
+class MeasuredCondition:
+    """A condition's number for one seed, and whether it is met.
+
+    Both are None where the control is missing.
+    """
 
     number: float | None
     met: bool | None
 
 
+Measure = Callable[
+    [SupernetWiring, SupernetWiring | None], tuple[MeasuredCondition, ...]
+]
+
+
 @dataclass(frozen=True)
 class Claim:
-    """A claim, its conditions and how they are measured of a supernet and its control (None: it is missing).
+    """A claim of the paper, and our rule for it.
 
-    `control` says in words what the control is; it is empty where none is needed.
+    Attributes:
+        name: as tables show it.
+        says: the claim, in words.
+        conditions: all of which a seed must meet.
+        measure: measures the conditions of a supernet and its control, which is None
+            where it is missing.
+        control: what the control is, in words; empty where none is needed.
     """
 
     name: str
     says: str
     conditions: tuple[Condition, ...]
-    measure: Callable[[Wiring, Wiring | None], tuple[Measured, ...]]
+    measure: Measure
     control: str = ""
 
     @property
     def rule(self) -> str:
-        """In words."""
-        conditions = "; ".join(f"{c.label}: {c.words}" for c in self.conditions)
-        return f"{self.name} ({self.says}). {conditions}." + (
-            f" Control: {self.control}." if self.control else ""
+        """The rule, in words."""
+        conditions = "; ".join(
+            f"{condition.label}: {condition.words}" for condition in self.conditions
         )
+        rule = f"{self.name} ({self.says}). {conditions}."
+        return f"{rule} Control: {self.control}." if self.control else rule
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedSeed:
     """The conditions of one seed, in the claim's order."""
 
     seed: int
-    measured: tuple[Measured, ...]
+    measured: tuple[MeasuredCondition, ...]
 
     @property
     def met(self) -> bool | None:
         """Whether all are met; None where a control is missing."""
-        every = [own.met for own in self.measured]
-        return None if None in every else all(every)
+        met = [condition.met for condition in self.measured]
+        return None if None in met else all(met)
+
+
+class ConditionCount(NamedTuple):
+    """A condition, how many seeds meet it, and of how many that is known."""
+
+    condition: Condition
+    meeting: int
+    known: int
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the seeds of a group come to."""
+    """The verdict on one claim over the seeds of a group."""
 
     claim: Claim
-    seeds: tuple[Judged, ...]
+    seeds: tuple[JudgedSeed, ...]
 
     @property
     def judged(self) -> int:
-        """Seeds with all that the conditions need."""
+        """How many seeds have all that the conditions need."""
         return sum(seed.met is not None for seed in self.seeds)
 
     @property
     def meeting(self) -> int:
-        """Those that meet all conditions."""
+        """How many seeds meet all conditions."""
         return sum(seed.met is True for seed in self.seeds)
 
     @property
     def words(self) -> str:
-        """SHOWN, NOT SHOWN, or why there is no verdict."""
+        """The verdict: SHOWN, NOT SHOWN, or why there is none."""
         if not self.judged:
             return "no control"
         if self.judged < SEEDS:
             return f"too few seeds ({self.judged} of {SEEDS})"
         return SHOWN if self.meeting >= SHARE * self.judged else NOT_SHOWN
 
-    def counts(self) -> list[tuple[Condition, int, int]]:
-        """Each condition, how many seeds meet it, and of how many it is known."""
-        columns = zip(*(seed.measured for seed in self.seeds), strict=True)
-        return [
-            (
-                condition,
-                sum(own.met is True for own in column),
-                sum(own.met is not None for own in column),
+    def counts(self) -> list[ConditionCount]:
+        """Return how many seeds meet each condition."""
+        counts = []
+        for place, condition in enumerate(self.claim.conditions):
+            met = [seed.measured[place].met for seed in self.seeds]
+            unknown = met.count(None)
+            counts.append(
+                ConditionCount(condition, met.count(True), len(met) - unknown)
             )
-            for condition, column in zip(self.claim.conditions, columns, strict=True)
-        ]
+        return counts
 
 
-def fewest(wiring: Wiring) -> int:
-    """After which epoch the argmax genotype first has its fewest edges."""
+def epoch_of_fewest_edges(wiring: SupernetWiring) -> int:
+    """Return after which epoch the argmax genotype first has its fewest edges."""
     return int(wiring.edges.argmin())
 
 
-def gap_before(wiring: Wiring) -> float:
-    """Mean L - H of the epochs up to :func:`fewest`, on the images on which alphas learn; NaN if that is the start."""
-    return mean_gap(wiring.trace, wiring.trace.info.parts[0], slice(0, fewest(wiring)))
+def gap_before_fewest_edges(wiring: SupernetWiring) -> float:
+    """Return mean L - H up to :func:`epoch_of_fewest_edges`.
+
+    It is over the images on which alphas learn; NaN if that epoch is the start.
+    """
+    until = epoch_of_fewest_edges(wiring)
+    return mean_gap(wiring.trace, wiring.trace.info.parts[0], slice(0, until))
 
 
-def gap_at_end(wiring: Wiring, part: str) -> float:
-    """Mean L - H of the last tenth of the epochs."""
-    return mean_gap(wiring.trace, part, _last(wiring))
+def gap_at_end(wiring: SupernetWiring, part: str) -> float:
+    """Return mean L - H of the last tenth of the epochs."""
+    return mean_gap(wiring.trace, part, _last_epochs(wiring))
 
 
-def _last(wiring: Wiring) -> slice:
+def _last_epochs(wiring: SupernetWiring) -> slice:
     epochs = wiring.trace.epochs
     return slice(epochs - ceil(epochs / LAST_PART), epochs)
 
 
-def last_q(wiring: Wiring, between: bool) -> float:
-    """Mean of the last q of the free edges between nodes, or from inputs; NaN without any."""
-    return _mean([cell.q[-1, _free(cell, between)] for cell in wiring.cells])
+def last_q(wiring: SupernetWiring, between: bool) -> float:
+    """Return the mean of the last q of the free edges; NaN without any.
+
+    Args:
+        wiring: of the supernet.
+        between: whether edges between nodes count, or edges from inputs.
+    """
+    return _mean([cell.q[-1, _free_edges(cell, between)] for cell in wiring.cells])
 
 
-def none_share(wiring: Wiring) -> float:
-    """Share of the free edges whose last argmax is none."""
+def none_share(wiring: SupernetWiring) -> float:
+    """Return the share of the free edges whose last argmax is none."""
     return _mean([cell.absent[-1, cell.free] for cell in wiring.cells])
 
 
-def last_cost(wiring: Wiring, between: bool) -> float:
-    """Mean cost of the free edges between nodes, or from inputs, in the last tenth of the epochs."""
-    return _mean(
-        [mean_costs(cell, _last(wiring))[_free(cell, between)] for cell in wiring.cells]
-    )
+def last_cost(wiring: SupernetWiring, between: bool) -> float:
+    """Return the mean cost of the free edges in the last tenth of the epochs.
+
+    Args:
+        wiring: of the supernet.
+        between: whether edges between nodes count, or edges from inputs.
+    """
+    epochs = _last_epochs(wiring)
+    costs = [
+        mean_costs(cell, epochs)[_free_edges(cell, between)] for cell in wiring.cells
+    ]
+    return _mean(costs)
 
 
-def has_free(wiring: Wiring, between: bool) -> bool:
-    """Whether there is a free edge between nodes, or from inputs: one that may be none or something else."""
-    return any(_free(cell, between).any() for cell in wiring.cells)
+def has_free_edges(wiring: SupernetWiring, between: bool) -> bool:
+    """Return whether there is a free edge: one that may be none or something else.
+
+    Args:
+        wiring: of the supernet.
+        between: whether edges between nodes count, or edges from inputs.
+    """
+    return any(_free_edges(cell, between).any() for cell in wiring.cells)
 
 
-def _free(cell: CellWiring, between: bool) -> Bools:
+def _free_edges(cell: CellWiring, between: bool) -> Bools:
     return cell.free & (cell.inputs != between)
 
 
 def _mean(parts: Sequence[np.ndarray]) -> float:
-    every = np.concatenate(parts)
-    return float(every.mean()) if len(every) else float("nan")
+    joined = np.concatenate(parts)
+    return float(joined.mean()) if len(joined) else float("nan")
 
 
-def _measured(number: float, met: bool) -> Measured:
-    """A number that is not defined meets nothing."""
-    return Measured(float(number), bool(met) and not np.isnan(number))
+def _measured(number: float, met: bool) -> MeasuredCondition:
+    """Return a measured condition; a number that is not defined meets nothing."""
+    return MeasuredCondition(float(number), bool(met) and not np.isnan(number))
 
 
-def _growing(wiring: Wiring, _: Wiring | None) -> tuple[Measured, ...]:
+_UNKNOWN = MeasuredCondition(None, None)
+
+
+def _measure_growing(
+    wiring: SupernetWiring, _: SupernetWiring | None
+) -> tuple[MeasuredCondition, ...]:
     edges = wiring.edges
-    fall = edges[0] - edges[: wiring.trace.epochs // FIRST_PART + 1].min()
+    first_quarter = edges[: wiring.trace.epochs // FIRST_PART + 1]
+    fall = edges[0] - first_quarter.min()
     regrowth = edges[-1] - edges.min()
-    before, end = gap_before(wiring), gap_at_end(wiring, wiring.trace.info.parts[0])
+    gap_before = gap_before_fewest_edges(wiring)
+    gap_after = gap_at_end(wiring, wiring.trace.info.parts[0])
     return (
         _measured(fall, fall >= FALL),
         _measured(regrowth, regrowth > 0),
-        _measured(before, before > 0),
-        _measured(end, end < 0),
+        _measured(gap_before, gap_before > 0),
+        _measured(gap_after, gap_after < 0),
     )
 
 
-def _pruning(wiring: Wiring, _: Wiring | None) -> tuple[Measured, ...]:
+def _measure_pruning(
+    wiring: SupernetWiring, _: SupernetWiring | None
+) -> tuple[MeasuredCondition, ...]:
     edges = wiring.edges
-    regrowth, lost = edges[-1] - edges.min(), edges[0] - edges[-1]
+    regrowth = edges[-1] - edges.min()
+    lost = edges[0] - edges[-1]
     return _measured(regrowth, regrowth == 0), _measured(lost, lost > 0)
 
 
-def _width(wiring: Wiring, control: Wiring | None) -> tuple[Measured, ...]:
-    less = last_q(wiring, between=False) - last_q(wiring, between=True)
-    own = _measured(less, less > NARROWER)
+def _measure_width(
+    wiring: SupernetWiring, control: SupernetWiring | None
+) -> tuple[MeasuredCondition, ...]:
+    less_probable = last_q(wiring, between=False) - last_q(wiring, between=True)
+    narrower = _measured(less_probable, less_probable > NARROWER)
     if control is None:
-        return own, Measured(None, None)
+        return narrower, _UNKNOWN
     dearer = last_cost(control, between=True) - last_cost(control, between=False)
-    return own, _measured(dearer, dearer > 0)
+    return narrower, _measured(dearer, dearer > 0)
 
 
-def _no_edges(wiring: Wiring, control: Wiring | None) -> tuple[Measured, ...]:
-    own = none_share(wiring)
-    search, train = (gap_at_end(wiring, part) for part in wiring.trace.info.parts[:2])
-    kept = Measured(None, None)
+def _measure_no_edges(
+    wiring: SupernetWiring, control: SupernetWiring | None
+) -> tuple[MeasuredCondition, ...]:
+    share = none_share(wiring)
+    search_part, training_part = wiring.trace.info.parts[:2]
+    search_gap = gap_at_end(wiring, search_part)
+    training_gap = gap_at_end(wiring, training_part)
+    control_keeps = _UNKNOWN
     if control is not None:
-        kept = _measured(none_share(control), none_share(control) <= FEW_NONE)
+        control_share = none_share(control)
+        control_keeps = _measured(control_share, control_share <= FEW_NONE)
     return (
-        _measured(own, own >= MANY_NONE),
-        kept,
-        _measured(search, search > 0),
-        _measured(train, train < 0),
+        _measured(share, share >= MANY_NONE),
+        control_keeps,
+        _measured(search_gap, search_gap > 0),
+        _measured(training_gap, training_gap < 0),
     )
 
 
@@ -248,7 +320,7 @@ GROWING = Claim(
             "in the last tenth of the epochs it is negative",
         ),
     ),
-    _growing,
+    _measure_growing,
 )
 PRUNING = Claim(
     "PRUNING",
@@ -263,7 +335,7 @@ PRUNING = Claim(
             "below_first", "below initial", "it has fewer of them than before training"
         ),
     ),
-    _pruning,
+    _measure_pruning,
 )
 WIDTH = Claim(
     "WIDTH",
@@ -281,7 +353,7 @@ WIDTH = Claim(
             "than from inputs",
         ),
     ),
-    _width,
+    _measure_width,
     "spos, the same space, data, skeleton and seed",
 )
 NO_EDGES = Claim(
@@ -309,7 +381,7 @@ NO_EDGES = Claim(
             "in the same epochs, on those on which weights learn",
         ),
     ),
-    _no_edges,
+    _measure_no_edges,
     "single-level DARTS, all else the same",
 )
 CLAIMS = (GROWING, PRUNING, WIDTH, NO_EDGES)

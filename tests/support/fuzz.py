@@ -81,7 +81,7 @@ from archselect.reports.comparison.markdown import to_markdown
 from archselect.reports.comparison.snapshot import read_snapshot, write_baseline
 from archselect.reports.page import scores, sections, write
 from archselect.reports.results import results
-from archselect.reports.results import wiring as quantities
+from archselect.reports.results import wiring_quantities as quantities
 from archselect.reports.wiring import verdicts
 from support import mutations, small, study_folder
 from support.benchmark_results import arch_results
@@ -405,7 +405,7 @@ def _make_trace() -> None:
 def _read_trace(_: random.Random) -> None:
     """As a report reads it."""
     (path,) = Path("traces").iterdir()
-    wiring = quantities.Wiring(traces.read_trace(path))
+    wiring = quantities.SupernetWiring(traces.read_trace(path))
     for claim in verdicts.CLAIMS[:2]:
         claim.measure(wiring, None)
     for cell in wiring.cells:

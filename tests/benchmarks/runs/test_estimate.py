@@ -13,7 +13,7 @@ from archselect.benchmarks.runs.estimate import (
     total_counts,
 )
 from archselect.benchmarks.runs.runner import Runner
-from archselect.benchmarks.runs.supernet_cost import Sizes
+from archselect.benchmarks.runs.supernet_counter import Sizes
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Counts, Record
 from archselect.nasbench_adapters.errors import UserError

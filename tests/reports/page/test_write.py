@@ -24,7 +24,7 @@ from archselect.benchmarks.store.records import CellGraph, Record, Time
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.foreign_text import spreadsheet_cell
 from archselect.reports.drawing import cells as drawing
-from archselect.reports.drawing.cells import Legend, draw, selected_cells
+from archselect.reports.drawing.cells import LegendEntry, draw, selected_cells
 from archselect.reports.figures import study as figures
 from archselect.reports.figures.palette import series, themed
 from archselect.reports.page.sections import tables
@@ -439,7 +439,7 @@ def test_arches_of_a_two_input_cell_never_share_a_label_place():
     )
     svg = draw(
         [graph, graph],
-        {n: Legend(n, series(i), False) for i, n in enumerate(names)},
+        {n: LegendEntry(n, series(i), False) for i, n in enumerate(names)},
         "a cell",
     )
     root = ElementTree.fromstring(svg)

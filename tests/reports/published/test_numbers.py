@@ -11,10 +11,18 @@ from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.plan.study_files import built_in_studies
 from archselect.benchmarks.store.records import Reproduced
 from archselect.nasbench_adapters.errors import UserError
-from archselect.reports.published.numbers import check, find, published, short
+from archselect.reports.published.numbers import (
+    check_published,
+    find_published,
+    published_numbers,
+    short_name,
+)
 from archselect.reports.published.released_oracles import released_oracles
-from archselect.reports.published.search_protocols import named, protocols
-from archselect.reports.results.measured import CORRELATION
+from archselect.reports.published.search_protocols import (
+    find_protocol,
+    search_protocols,
+)
+from archselect.reports.results.own_values import CORRELATION
 
 
 def entry(paper="DARTS-PT", table="Table 2", method="darts+darts-pt"):
@@ -92,7 +100,7 @@ def nb201_means(shared_file):
 
 def test_what_is_exact_is_what_the_table_says(nb201_means):
     """The mean of the space, its optimum, and the expected best of so many cells with its deviation."""
-    exact = [row for row in published() if row.reduction == "exact"]
+    exact = [row for row in published_numbers() if row.reduction == "exact"]
     assert len(exact) == 9
     for row in exact:
         values = np.sort(nb201_means[row.dataset, row.split])
@@ -111,7 +119,7 @@ def test_released_runs_are_means_of_trials(nb201_means):
     """Of some cell each, so that they can be held against means of trials."""
     means = set(nb201_means["cifar10", "ori-test"].round(3))
     rounded = {round(mean, 2) for mean in means}
-    runs = [row for row in published() if row.table == "released runs"]
+    runs = [row for row in published_numbers() if row.table == "released runs"]
     assert len(runs) == 3
     for row in runs:
         for value in row.values:
@@ -120,12 +128,14 @@ def test_released_runs_are_means_of_trials(nb201_means):
 
 
 def test_every_protocol_and_oracle_that_is_named_exists():
-    used = [row.search_protocol for row in published() if row.search_protocol]
+    used = [row.search_protocol for row in published_numbers() if row.search_protocol]
     for name in used:
-        named(name)
+        find_protocol(name)
     parts = {part for name in used for part in name.split(" + ")}
-    assert parts == {*protocols().supernets, *protocols().selectors}
-    correlations = [row for row in published() if CORRELATION.fullmatch(row.metric)]
+    assert parts == {*search_protocols().supernets, *search_protocols().selectors}
+    correlations = [
+        row for row in published_numbers() if CORRELATION.fullmatch(row.metric)
+    ]
     assert {(row.oracle, row.space, row.dataset) for row in correlations} == set(
         released_oracles()
     )
@@ -146,7 +156,7 @@ def test_the_released_oracles_are_the_shared_ones(shared_file):
 def test_a_mean_and_its_deviation():
     (error,) = (
         row
-        for row in find(entry())
+        for row in find_published(entry())
         if (row.metric, row.reduction) == ("test_error_percent", "mean")
     )
     assert (error.value, error.std, error.runs, error.rounding) == (
@@ -164,7 +174,7 @@ def test_a_mean_and_its_deviation():
 
 def test_single_runs_stand_together():
     """Their mean is over supernets, as ours is."""
-    (runs,) = find(entry(table="released runs"))
+    (runs,) = find_published(entry(table="released runs"))
     assert (runs.reduction, runs.runs, runs.split, runs.epochs) == (
         "single",
         5,
@@ -177,7 +187,7 @@ def test_single_runs_stand_together():
 
 
 def test_what_is_printed_and_what_is_exact():
-    (runs,) = find(
+    (runs,) = find_published(
         entry(paper="Zero-Cost-PT", table="released runs", method="zero-cost-pt")
     )
     assert runs.values == (
@@ -212,7 +222,7 @@ def test_what_is_printed_and_what_is_exact():
 )
 def test_a_number_that_is_not_published(change, message):
     with pytest.raises(UserError, match=message) as raised:
-        check([entry(**change)])
+        check_published([entry(**change)])
     assert "\n" not in str(raised.value)
 
 
@@ -226,10 +236,10 @@ def test_what_studies_name_is_published():
         named
     )
     for name in named:
-        check(read_study(name).reproduces)
+        check_published(read_study(name).reproduces)
 
 
 def test_papers_and_tables_have_one_name_each():
-    assert len({short(row.paper) for row in published()}) == len(
-        {row.paper for row in published()}
+    assert len({short_name(row.paper) for row in published_numbers()}) == len(
+        {row.paper for row in published_numbers()}
     )

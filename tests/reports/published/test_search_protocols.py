@@ -11,8 +11,11 @@ from archselect.benchmarks.store.records import (
     SelectorInputs,
     SupernetInputs,
 )
-from archselect.reports.published.numbers import find
-from archselect.reports.published.search_protocols import differences, other_images
+from archselect.reports.published.numbers import find_published
+from archselect.reports.published.search_protocols import (
+    other_images,
+    protocol_differences,
+)
 
 HALVES = {"cifar10": 25_000, "cifar100": 25_000, "svhn": 36_628}
 
@@ -57,7 +60,7 @@ def compared(name):
                         )
                         rows = [
                             row
-                            for row in find(entry)
+                            for row in find_published(entry)
                             if space.name == (entry.space or row.space)
                         ]
                         yield from (
@@ -94,7 +97,7 @@ def test_a_whole_study_is_by_the_published_protocol(name):
     ]
     assert pairs
     for row, inputs in pairs:
-        found = differences(row.search_protocol, row.dataset, inputs)
+        found = protocol_differences(row.search_protocol, row.dataset, inputs)
         assert found == OTHERWISE.get((name, row.method), []), row.method
         assert other_images(row.search_protocol, row.dataset, inputs) == ""
 
@@ -105,7 +108,7 @@ def test_a_whole_study_is_by_the_published_protocol(name):
 def test_a_smaller_study_is_not(name):
     """But random cells are random cells at any size."""
     for row, inputs in compared(name):
-        assert bool(differences(row.search_protocol, row.dataset, inputs)) == (
+        assert bool(protocol_differences(row.search_protocol, row.dataset, inputs)) == (
             row.method != "random cell"
         )
 
@@ -125,7 +128,7 @@ def test_one_search_is_the_protocol_of_the_released_runs(one_search):
         "released runs",
         93.34,
     )
-    assert differences(row.search_protocol, row.dataset, inputs) == []
+    assert protocol_differences(row.search_protocol, row.dataset, inputs) == []
 
 
 @pytest.mark.parametrize(
@@ -177,7 +180,7 @@ def test_each_setting_that_is_another_is_named(one_search, part, change, said):
         for key, new in change.items()
     }
     changed = inputs.model_copy(update={part: old.model_copy(update=update)})
-    assert differences(row.search_protocol, row.dataset, changed) == said
+    assert protocol_differences(row.search_protocol, row.dataset, changed) == said
 
 
 def test_a_part_of_the_images_is_said(one_search):
@@ -203,6 +206,6 @@ def test_a_trained_supernet_needs_all_images():
         update={"name": "cifar10_subset", "train_images": 5000}
     )
     changed = inputs.model_copy(update={"data": part})
-    assert differences(row.search_protocol, row.dataset, changed) == [
+    assert protocol_differences(row.search_protocol, row.dataset, changed) == [
         "images in each half 5000 in place of 25000"
     ]

@@ -17,12 +17,12 @@ from archselect.reports.statistics.paired import (
     MOST_SEEDS,
     POWER,
     Stratum,
+    adjust_by_holm,
     compare,
-    holm,
     interquartile_mean,
     judge,
-    permutation,
-    wilcoxon,
+    sign_flip_test,
+    signed_rank_test,
 )
 
 VALUE = st.floats(-100, 100).map(lambda value: round(value, 3))
@@ -79,7 +79,7 @@ def test_two_strata_are_welchs_test():
 def test_wilcoxon_is_the_slow_one(values):
     """Over all signs of the ranks; scipy has no exact test with ties."""
     left = [value for value in values if value]
-    found = wilcoxon(np.array(values))
+    found = signed_rank_test(np.array(values))
     if not left:
         assert found is None
         return
@@ -98,7 +98,7 @@ def test_wilcoxon_is_the_slow_one(values):
 )
 def test_wilcoxon_is_scipys_where_there_are_no_ties(sizes, random):
     values = np.array([float(size * random.choice([-1, 1])) for size in sizes])
-    assert wilcoxon(values) == pytest.approx(
+    assert signed_rank_test(values) == pytest.approx(
         stats.wilcoxon(values, method="exact").pvalue
     )
 
@@ -114,7 +114,7 @@ def test_the_permutation_test_is_the_slow_one(strata):
         for own in differences:
             means.append(np.mean([left.pop() * value for value in own]))
         hits.append(abs(np.mean(means)) >= seen - 1e-9)
-    assert permutation(differences) == pytest.approx(np.mean(hits))
+    assert sign_flip_test(differences) == pytest.approx(np.mean(hits))
 
 
 def test_the_permutation_test_is_scipys():
@@ -129,7 +129,7 @@ def test_the_permutation_test_is_scipys():
             random_state=rng,
         ).pvalue
         # Above 16 pairs both are samples.
-        assert permutation([values]) == pytest.approx(
+        assert sign_flip_test([values]) == pytest.approx(
             theirs, abs=1e-12 if count == 6 else 0.01
         )
 
@@ -138,7 +138,7 @@ def test_the_permutation_test_is_scipys():
 def test_holms_values(values):
     """By the definition; and what is undefined takes no part."""
     known = sorted(value for value in values if value is not None)
-    found = holm(values)
+    found = adjust_by_holm(values)
     assert [value is None for value in found] == [value is None for value in values]
     for value, own in zip(values, found, strict=True):
         if value is not None:
@@ -188,11 +188,11 @@ def test_of_many_pairs_the_tests_are_what_they_come_to(monkeypatch):
     differences = np.round(rng.normal(0.1, 1, paired.MANY + 1), 2)
     few = differences[: paired.MANY_RANKS + 1]
     pair_of = [Stratum(tuple(differences), (0.0,) * len(differences))]
-    normal, normal_ranks = compare(pair_of), wilcoxon(few)
+    normal, normal_ranks = compare(pair_of), signed_rank_test(few)
     monkeypatch.setattr(paired, "MANY", len(differences))
     sampled = compare(pair_of)
     monkeypatch.setattr(paired, "MANY_RANKS", len(few))
-    assert normal_ranks == pytest.approx(wilcoxon(few), rel=0.01)
+    assert normal_ranks == pytest.approx(signed_rank_test(few), rel=0.01)
     assert normal.p_permutation == pytest.approx(sampled.p_permutation, abs=0.01)
 
 
@@ -350,7 +350,7 @@ def test_holm_keeps_the_error_of_a_family():
     wrong = 0
     for _ in range(600):
         values = [compare(drawn(rng, (5,))).p_t for _ in range(4)]
-        wrong += min(holm(values)) < 0.05
+        wrong += min(adjust_by_holm(values)) < 0.05
     assert wrong / 600 < 0.05 + 3 * (0.05 * 0.95 / 600) ** 0.5
 
 

@@ -14,7 +14,12 @@ from archselect.benchmarks.store.records import DataInputs, Landscape, Record
 from archselect.reports.comparison.snapshot import take_snapshot
 from archselect.reports.figures.study import differences_figure
 from archselect.reports.page.sections import tables
-from archselect.reports.results.metrics import ACCURACY, costs, exact_means, quality
+from archselect.reports.results.metrics import (
+    ACCURACY,
+    cost_series,
+    exact_means,
+    quality_series,
+)
 from archselect.reports.results.results import load
 from archselect.reports.statistics.paired import Stratum, compare, verdict
 from archselect.reports.tables.differences import differences_table
@@ -280,7 +285,8 @@ def test_verdicts(differences, better, said):
 
 def test_costs_are_summed_over_phases_and_given_by_phase(folder):
     found = {
-        (series.label, series.metric.name): series for series in costs(load(folder))
+        (series.label, series.metric.name): series
+        for series in cost_series(load(folder))
     }
     whole, score, supernet = (
         found["darts-pt", name].values
@@ -302,11 +308,12 @@ def test_a_place_is_the_same_only_with_the_same_images_and_truth(
     folder, fake, build, tmp_path
 ):
     ours = {
-        (s.label, s.metric.name, s.place): s.identity for s in quality(load(folder))
+        (s.label, s.metric.name, s.place): s.identity
+        for s in quality_series(load(folder))
     }
     again = {
         (s.label, s.metric.name, s.place): s.identity
-        for s in quality(load(build(tmp_path / "again", seeds=2)))
+        for s in quality_series(load(build(tmp_path / "again", seeds=2)))
     }
     assert ours == again
     identities = {identity for identity in ours.values()}

@@ -16,15 +16,16 @@ from archselect.benchmarks.store.records import (
 )
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.reports.published.numbers import published
+from archselect.reports.published.numbers import published_numbers
 from archselect.reports.results.results import load
-from archselect.reports.results.tau import iterations
-from archselect.reports.tables.controls import (
+from archselect.reports.results.score_correlations import correlate_iterations
+from archselect.reports.tables.operations import (
     controls_in_words,
     controls_of,
+    operation_table,
+    operations_table,
     order_in_words,
 )
-from archselect.reports.tables.operations import operation_table, operations_table
 from archselect.reports.tables.oracles import oracle_in, oracles_of
 from archselect.reports.tables.tau import tau_table
 
@@ -104,7 +105,9 @@ def test_the_published_correlations_of_the_released_scores(shared_file):
     oracles = {name: oracle_in(scorers, name) for name in ("best_acc", "avg_acc")}
     frame = operation_table(scorers, oracles).frame.set_index("scorer")
     rows = [
-        row for row in published() if row.table == "operation scores, mean over 6 edges"
+        row
+        for row in published_numbers()
+        if row.table == "operation scores, mean over 6 edges"
     ]
     assert len(rows) == 44
     for row in rows:
@@ -152,7 +155,7 @@ def in_iterations(fake, better="lower", seeds=3, rounds=2):
 @pytest.mark.parametrize("better", ["higher", "lower"])
 def test_iteration_by_iteration(fake, better):
     records, oracle = in_iterations(fake, better)
-    found = iterations(records, oracle)
+    found = correlate_iterations(records, oracle)
     assert [own.edges for own in found] == [3, 2, 1]
     sign = 1 if better == "higher" else -1
     for t, own in enumerate(found):
@@ -190,9 +193,12 @@ def test_only_iterations_that_all_seeds_have(fake):
         }
     )
     records[1] = records[1].model_copy(update={"selected": short})
-    assert len(iterations(records, oracle)) == 2
-    assert iterations([fake.record(fake.inputs("random", 0)), *records], oracle) == []
-    assert iterations([], oracle) == []
+    assert len(correlate_iterations(records, oracle)) == 2
+    assert (
+        correlate_iterations([fake.record(fake.inputs("random", 0)), *records], oracle)
+        == []
+    )
+    assert correlate_iterations([], oracle) == []
 
 
 def test_the_table_of_a_study(folder):

@@ -18,11 +18,11 @@ from archselect.benchmarks.store.records import (
     StudyInfo,
     Trained,
 )
-from archselect.reports.published.numbers import find
+from archselect.reports.published.numbers import find_published
 from archselect.reports.published.released_oracles import released_oracles
-from archselect.reports.results.measured import Incomparable, Ours
+from archselect.reports.results.own_values import Incomparable, OwnValues
 from archselect.reports.results.results import load
-from archselect.reports.statistics.agreement import best_and_runs
+from archselect.reports.statistics.margins import margin_of_best
 from archselect.reports.tables import reproduction
 from archselect.reports.tables.published_verdicts import (
     DIFFERS,
@@ -46,7 +46,7 @@ def printed(
     entry = Reproduced(
         paper="DARTS-PT", table="Table 2", method="darts+darts-pt", selector="x"
     )
-    row = find(entry)[0]
+    row = find_published(entry)[0]
     return replace(
         row,
         value=value,
@@ -61,7 +61,7 @@ def printed(
 
 
 def ours(*values, seeds=None, higher=True, lowest=10.0, highest=94.37, landscape=None):
-    return Ours(
+    return OwnValues(
         list(values),
         list(seeds or range(len(values))),
         higher,
@@ -320,7 +320,7 @@ def named(folder, *entries, paper="DARTS-PT", **changes):
 @pytest.fixture
 def alike(monkeypatch):
     """The study's searches are by the published protocol, whatever its settings."""
-    monkeypatch.setattr(reproduction, "differences", lambda *_: [])
+    monkeypatch.setattr(reproduction, "protocol_differences", lambda *_: [])
 
 
 def rename(folder, **where):
@@ -402,7 +402,7 @@ def best_of_published(monkeypatch, runs):
     """In place of the published number, the best of so many runs of an error."""
 
     def found(entry):
-        (row,) = find(entry)
+        (row,) = find_published(entry)
         return [
             replace(
                 row,
@@ -413,7 +413,7 @@ def best_of_published(monkeypatch, runs):
             )
         ]
 
-    monkeypatch.setattr(reproduction, "find", found)
+    monkeypatch.setattr(reproduction, "find_published", found)
 
 
 @pytest.mark.parametrize(
@@ -426,7 +426,7 @@ def test_a_best_beside_a_best(folder, monkeypatch, alike, runs, said):
     errors = [100 - mean for mean in means_of(folder, "darts-pt")]
     assert row.measured == pytest.approx(fmean(map(min, combinations(errors, runs))))
     assert row.measured_reduction == said
-    margin = best_and_runs(errors, 4, runs, row.measured, False)
+    margin = margin_of_best(errors, 4, runs, row.measured, False)
     assert row.difference_low == pytest.approx(row.difference - margin.above - 0.005)
     assert row.difference_high == pytest.approx(row.difference + margin.below + 0.005)
 
@@ -501,8 +501,8 @@ def test_another_oracle_is_not_comparable(folder, alike, monkeypatch, oracle, wh
     rename(folder, **ORI_TEST)
     monkeypatch.setattr(
         reproduction,
-        "find",
-        lambda entry: [replace(row, oracle=oracle) for row in find(entry)],
+        "find_published",
+        lambda entry: [replace(row, oracle=oracle) for row in find_published(entry)],
     )
     entry = ("operation scores, mean over 6 edges", "alpha_epoch_100", "magnitude")
     rows = reproduction_table(load(named(folder, entry, paper="Zero-Cost-PT"))).frame
@@ -515,8 +515,8 @@ def test_the_tables_own_oracle(folder, alike, monkeypatch):
     rename(folder, **ORI_TEST)
     monkeypatch.setattr(
         reproduction,
-        "find",
-        lambda entry: [replace(row, oracle="table") for row in find(entry)],
+        "find_published",
+        lambda entry: [replace(row, oracle="table") for row in find_published(entry)],
     )
     entry = ("operation scores, mean over 6 edges", "alpha_epoch_100", "magnitude")
     results = load(named(folder, entry, paper="Zero-Cost-PT"))
@@ -590,8 +590,10 @@ def test_a_protocol_that_is_not_on_record(folder, monkeypatch):
     rename(folder, **ORI_TEST)
     monkeypatch.setattr(
         reproduction,
-        "find",
-        lambda entry: [replace(row, search_protocol="") for row in find(entry)],
+        "find_published",
+        lambda entry: [
+            replace(row, search_protocol="") for row in find_published(entry)
+        ],
     )
     (row,) = reproduction_table(load(named(folder, RUNS))).frame.itertuples()
     assert (row.verdict, row.reason) == (

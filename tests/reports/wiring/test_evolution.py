@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archselect.reports.results.results import load
-from archselect.reports.results.wiring import Wiring
-from archselect.reports.wiring.evolution import chosen, evolution
+from archselect.reports.results.wiring_quantities import SupernetWiring
+from archselect.reports.wiring.evolution import choose_epochs, draw_evolution
 from archselect.reports.wiring.groups import wiring_groups
 
 
@@ -19,7 +19,9 @@ from archselect.reports.wiring.groups import wiring_groups
     edges=st.lists(st.integers(0, 5), min_size=2, max_size=40), most=st.integers(4, 12)
 )
 def test_first_fewest_last_and_changes_are_drawn(traces, edges, most):
-    found = chosen(Wiring(traces.wired(edges, [0.0] * (len(edges) - 1))), most)
+    found = choose_epochs(
+        SupernetWiring(traces.wired(edges, [0.0] * (len(edges) - 1))), most
+    )
     last = len(edges) - 1
     stills = {0, edges.index(min(edges)), last}
     changes = {
@@ -33,8 +35,8 @@ def test_frames_have_the_same_places_and_name_operations_and_q(study, traces):
     group = next(
         group for group in wiring_groups(load(study)) if group.optimiser == "dsnas"
     )
-    found = evolution(group)
-    cell = group.seeds[0].wiring.cells[0]
+    found = draw_evolution(group)
+    cell = group.supernets[0].wiring.cells[0]
     assert [frame.epoch for frame in found.stills] == [0, int(cell.edges.argmin()), 40]
     assert found.frames[-1].epoch == 40 and found.seed == 0
     places = set()
@@ -65,7 +67,7 @@ def test_a_cell_of_none_alone_is_drawn(study):
         for group in wiring_groups(load(study))
         if group.optimiser == "darts bi-level"
     )
-    last = evolution(group).frames[-1]
+    last = draw_evolution(group).frames[-1]
     assert (
         last.words == "after epoch 40: 0 of 5 edges"
         and last.svg.count("stroke-dasharray") == 5
@@ -77,6 +79,6 @@ def test_a_cell_of_none_alone_is_drawn(study):
 def test_all_cell_types_are_in_one_drawing(traces, tmp_path, types):
     cells = [traces.cell(traces.full, name) for name in ("normal", "reduce")[:types]]
     root = traces.study(tmp_path, seeds=1, kinds=[("dsnas", {})], cells=cells)
-    frame = evolution(wiring_groups(load(root))[0]).frames[-1]
+    frame = draw_evolution(wiring_groups(load(root))[0]).frames[-1]
     assert frame.words.endswith(f" of {14 * types} edges")
     assert (">reduce<" in frame.svg) == (types == 2)

@@ -128,8 +128,8 @@ def test_losses_have_a_row_for_each_part_that_was_seen(groups):
     )
     assert sum("images" in word for word in words(bi.svg)) == 2
     assert sum("images" in word for word in words(single.svg)) == 1
-    for seen in groups["darts bi-level"].seeds:
-        seen.wiring.trace.losses[:, 0] = 0
+    for supernet in groups["darts bi-level"].supernets:
+        supernet.wiring.trace.losses[:, 0] = 0
     assert (
         sum(
             "images" in word
@@ -141,15 +141,15 @@ def test_losses_have_a_row_for_each_part_that_was_seen(groups):
 
 def test_operations_that_never_went_forward_leave_a_gap(groups):
     group = groups["dsnas"]
-    for seen in group.seeds:
-        own = seen.wiring.cells[0].seen
+    for supernet in group.supernets:
+        own = supernet.wiring.cells[0].trace
         own.cost_means[:5] = np.nan
         own.probe_means[0, 3] = own.probe_variances[0, 3] = np.nan
     of_skip = f"fill: {series(2)}"
     assert (
         costs_figure(group, 0).svg.count(of_skip) == 1 + 2 * 5 - 1
     )  # in the key, and two of each edge
-    group.seeds[0].wiring.cells[0].seen.probe_means[0, 3] = 0.1
+    group.supernets[0].wiring.cells[0].trace.probe_means[0, 3] = 0.1
     assert (
         costs_figure(group, 0).svg.count(of_skip) == 1 + 2 * 5
     )  # a mean of the seeds that have it

@@ -24,7 +24,9 @@ def test_supernets_that_differ_by_seed_are_a_group(traces, tmp_path):
         "dsnas (alpha_lr=None)",
         "spos",
     ]
-    assert [[seen.seed for seen in group.seeds] for group in groups] == [[0, 1]] * 3
+    assert [[supernet.seed for supernet in group.supernets] for group in groups] == [
+        [0, 1]
+    ] * 3
     assert groups[2].name == "spos on minimal, cifar10@8"
 
 
@@ -73,15 +75,15 @@ def test_controls_are_of_the_same_seed_and_settings(traces, tmp_path):
     )
     groups = {group.optimiser: group for group in wiring_groups(load(root))}
     judged = groups["darts bi-level"]
-    for seen in judged.seeds:
-        control = judged.control(NO_EDGES, seen)
+    for supernet in judged.supernets:
+        control = judged.control(NO_EDGES, supernet)
         assert (
             control is not None
             and control.id
-            == traces.inputs("darts", seen.seed, level="single").supernet_id
+            == traces.inputs("darts", supernet.seed, level="single").supernet_id
         )
     own = groups["darts single-level (lr=None)"]
-    assert [own.control(WIDTH, seen).id for seen in own.seeds] == [
+    assert [own.control(WIDTH, supernet).id for supernet in own.supernets] == [
         traces.inputs("spos", seed).supernet_id for seed in range(3)
     ]
 

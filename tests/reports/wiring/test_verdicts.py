@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archselect.reports.results.wiring import Wiring
+from archselect.reports.results.wiring_quantities import SupernetWiring
 from archselect.reports.wiring.verdicts import (
     GROWING,
     NO_EDGES,
@@ -13,11 +13,11 @@ from archselect.reports.wiring.verdicts import (
     PRUNING,
     SHOWN,
     WIDTH,
-    Judged,
-    Measured,
+    JudgedSeed,
+    MeasuredCondition,
     Verdict,
     gap_at_end,
-    gap_before,
+    gap_before_fewest_edges,
 )
 
 GROWN = [5] * 3 + [2] * 9 + [4] * 9  # 20 epochs; after epoch 3 there are fewest
@@ -26,7 +26,10 @@ GAPS = [0.2] * 3 + [0.1] * 15 + [-0.3] * 2
 
 def met(claim, trace, control=None):
     return [
-        own.met for own in claim.measure(Wiring(trace), control and Wiring(control))
+        own.met
+        for own in claim.measure(
+            SupernetWiring(trace), control and SupernetWiring(control)
+        )
     ]
 
 
@@ -61,13 +64,14 @@ def test_growing_asks_for_each_condition(traces, edges, gaps, expected):
 
 
 def test_the_numbers_of_growing_are_given(traces):
-    wiring = Wiring(traces.wired(GROWN, GAPS))
+    wiring = SupernetWiring(traces.wired(GROWN, GAPS))
     assert [own.number for own in GROWING.measure(wiring, None)] == pytest.approx(
         [3, 2, 0.2, -0.3], abs=1e-5
     )
-    assert (gap_before(wiring), gap_at_end(wiring, "all")) == pytest.approx(
-        (0.2, -0.3), abs=1e-5
-    )
+    assert (
+        gap_before_fewest_edges(wiring),
+        gap_at_end(wiring, "all"),
+    ) == pytest.approx((0.2, -0.3), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +101,12 @@ def test_width_asks_for_both_conditions(traces, q, dearer, expected):
 
 
 def test_width_without_control_is_no_verdict(traces):
-    measured = WIDTH.measure(Wiring(traces.wired([5] * 6, [0.1] * 5)), None)
-    assert measured[1] == Measured(None, None) and Judged(0, measured).met is None
-    verdict = Verdict(WIDTH, tuple(Judged(seed, measured) for seed in range(6)))
+    measured = WIDTH.measure(SupernetWiring(traces.wired([5] * 6, [0.1] * 5)), None)
+    assert (
+        measured[1] == MeasuredCondition(None, None)
+        and JudgedSeed(0, measured).met is None
+    )
+    verdict = Verdict(WIDTH, tuple(JudgedSeed(seed, measured) for seed in range(6)))
     assert verdict.words == "no control" and (verdict.judged, verdict.meeting) == (0, 0)
     assert [(condition.key, of) for condition, _, of in verdict.counts()] == [
         ("less_between", 6),
@@ -142,7 +149,9 @@ def test_no_edges_asks_for_each_condition(traces, last, of_control, gaps, expect
 )
 def test_a_verdict_needs_five_seeds_and_four_fifths_of_them(meeting, seeds, words):
     judged = [
-        Judged(s, (Measured(1.0, True), Measured(1.0, s < meeting)))
+        JudgedSeed(
+            s, (MeasuredCondition(1.0, True), MeasuredCondition(1.0, s < meeting))
+        )
         for s in range(seeds)
     ]
     verdict = Verdict(PRUNING, tuple(judged))
@@ -152,11 +161,11 @@ def test_a_verdict_needs_five_seeds_and_four_fifths_of_them(meeting, seeds, word
 
 def test_seeds_without_control_are_not_judged():
     known, unknown = (
-        (Measured(1.0, True), Measured(1.0, True)),
-        (Measured(1.0, True), Measured(None, None)),
+        (MeasuredCondition(1.0, True), MeasuredCondition(1.0, True)),
+        (MeasuredCondition(1.0, True), MeasuredCondition(None, None)),
     )
     verdict = Verdict(
-        WIDTH, tuple(Judged(s, known if s < 5 else unknown) for s in range(7))
+        WIDTH, tuple(JudgedSeed(s, known if s < 5 else unknown) for s in range(7))
     )
     assert (verdict.words, verdict.judged, verdict.meeting) == (SHOWN, 5, 5)
 
@@ -164,5 +173,5 @@ def test_seeds_without_control_are_not_judged():
 def test_what_is_not_defined_meets_nothing(traces):
     trace = traces.wired(GROWN, GAPS)
     trace.losses[-2:] = 0
-    *_, last = GROWING.measure(Wiring(trace), None)
+    *_, last = GROWING.measure(SupernetWiring(trace), None)
     assert last.number is not None and np.isnan(last.number) and last.met is False

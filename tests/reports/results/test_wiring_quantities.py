@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archselect.benchmarks.store.traces import RIGHT, WRONG
-from archselect.reports.results.wiring import (
+from archselect.reports.results.wiring_quantities import (
     SETTLED,
     CellWiring,
-    Change,
-    Wiring,
+    EdgeChange,
+    SupernetWiring,
     expected_depth,
+    find_settled_changes,
     loss_and_entropy,
     mean_costs,
     mean_gap,
-    settled,
 )
 
 MINIMAL = [(0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
@@ -100,7 +100,7 @@ def test_the_depth_of_the_full_cell_is_that_of_subsets_drawn(traces):
 
 def test_edges_are_what_the_distributions_say(traces):
     trace = traces.story(traces.inputs("dsnas", 3))
-    cell = Wiring(trace).cells[0]
+    cell = SupernetWiring(trace).cells[0]
     p = np.asarray(trace.cells[0].probabilities, dtype=float)
     for point, edge in product(range(0, 41, 7), range(5)):
         own = dict(zip(traces.operations, p[point, edge], strict=True))
@@ -135,7 +135,7 @@ def test_an_edge_that_may_not_be_none_is_there(traces):
 def test_a_cell_of_many_edges_has_no_depth(traces):
     edges = [(source, target) for target in range(2, 7) for source in range(target)]
     trace = traces.story(traces.inputs("dsnas", 0), [traces.cell(edges)], epochs=8)
-    cell = Wiring(trace).cells[0]
+    cell = SupernetWiring(trace).cells[0]
     assert cell.depth is None and len(cell.width) == 9
 
 
@@ -153,16 +153,16 @@ def slowly_settled(absent: list[bool]) -> list[tuple[int, bool]]:
     lambda spells: st.lists(st.integers(1, 7), min_size=len(spells), max_size=len(spells)).map(
         lambda lengths: [of for of, length in zip(spells, lengths, strict=True) for _ in range(length)])))  # fmt: skip
 def test_changes_are_spells_that_last(absent):
-    assert settled(np.array(absent)) == slowly_settled(absent)
+    assert find_settled_changes(np.array(absent)) == slowly_settled(absent)
 
 
 def test_changes_name_edge_and_epoch(traces):
     edges = [5, 5, 3, 3, 3, 3, 3, 4, 4, 5, 4, 4, 4]
-    cell = Wiring(traces.wired(edges, [0.1] * 12)).cells[0]
+    cell = SupernetWiring(traces.wired(edges, [0.1] * 12)).cells[0]
     assert cell.changes == [
-        Change(3, 2, grown=False),
-        Change(4, 2, grown=False),
-        Change(3, 7, grown=True),
+        EdgeChange(3, 2, grown=False),
+        EdgeChange(4, 2, grown=False),
+        EdgeChange(3, 7, grown=True),
     ]
 
 
@@ -197,7 +197,7 @@ def test_costs_are_means_over_draws_without_none(traces):
     own.cost_counts[:] = rng.integers(0, 3, own.cost_counts.shape)
     own.cost_counts[:, 4] = 0
     own.cost_means[own.cost_counts == 0] = np.nan
-    found = mean_costs(Wiring(trace).cells[0], slice(30, 35))
+    found = mean_costs(SupernetWiring(trace).cells[0], slice(30, 35))
     for edge in range(5):
         draws = [
             float(own.cost_means[epoch, edge, k])
@@ -212,5 +212,5 @@ def test_costs_are_means_over_draws_without_none(traces):
 
 
 def test_whether_alphas_move_is_seen(traces):
-    assert Wiring(traces.story(traces.inputs("dsnas", 0))).learns
-    assert not Wiring(traces.story(traces.inputs("spos", 0))).learns
+    assert SupernetWiring(traces.story(traces.inputs("dsnas", 0))).learns
+    assert not SupernetWiring(traces.story(traces.inputs("spos", 0))).learns

@@ -10,21 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm, t, ttest_1samp, ttest_ind, ttest_ind_from_stats
 
-from archselect.reports.statistics.agreement import (
+from archselect.reports.statistics.intervals import best_of
+from archselect.reports.statistics.margins import (
     PUBLISHED_EQUAL,
     PUBLISHED_RUNS_UNKNOWN,
     PUBLISHED_WITHOUT_DEVIATION,
     SKEWED_MEANS,
     SKEWED_RUNS,
-    best_and_runs,
     best_quantiles,
-    mean_alone,
-    mean_and_mean,
-    mean_of_cells,
-    run_and_runs,
-    sample_and_sample,
+    margin_between_means,
+    margin_between_samples,
+    margin_of_best,
+    margin_of_one_run,
+    margin_of_our_mean,
+    margin_of_random_cells,
 )
-from archselect.reports.statistics.intervals import best_of
 
 VALUES = st.lists(
     st.integers(-1000, 1000).map(lambda value: value / 10),
@@ -42,7 +42,7 @@ def half(interval):
 
 @given(VALUES)
 def test_our_mean_alone_is_students(values):
-    margin = mean_alone(values, "why")
+    margin = margin_of_our_mean(values, "why")
     wanted = half(ttest_1samp(values, 0).confidence_interval(0.95))
     assert margin.below == margin.above == pytest.approx(wanted)
     assert margin.basis == "our standard error alone: why"
@@ -50,7 +50,7 @@ def test_our_mean_alone_is_students(values):
 
 @given(VALUES, VALUES)
 def test_two_samples_are_welchs(ours, theirs):
-    margin = sample_and_sample(ours, theirs)
+    margin = margin_between_samples(ours, theirs)
     wanted = half(ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95))
     assert margin.below == margin.above == pytest.approx(wanted)
     assert margin.basis == "both standard errors"
@@ -60,7 +60,7 @@ def test_two_samples_are_welchs(ours, theirs):
 def test_a_printed_mean_is_held_by_both_standard_errors(
     ours, deviation, runs, published
 ):
-    margin = mean_and_mean(ours, deviation, runs)
+    margin = margin_between_means(ours, deviation, runs)
     found = ttest_ind_from_stats(
         np.mean(ours),
         stdev(ours),
@@ -88,11 +88,11 @@ def test_a_printed_mean_is_held_by_both_standard_errors(
 def test_without_a_published_standard_error_ours_is_alone_and_named(
     deviation, runs, why
 ):
-    assert mean_and_mean(OURS, deviation, runs) == mean_alone(OURS, why)
+    assert margin_between_means(OURS, deviation, runs) == margin_of_our_mean(OURS, why)
 
 
 def test_one_run_of_ours_is_held_against_their_scatter():
-    margin = mean_and_mean([93.0], 0.5, 4)
+    margin = margin_between_means([93.0], 0.5, 4)
     assert margin.below == pytest.approx(t.ppf(0.975, 3) * 0.5 * sqrt(1 + 1 / 4))
     assert "our one run" in margin.basis
 
@@ -100,13 +100,13 @@ def test_one_run_of_ours_is_held_against_their_scatter():
 @pytest.mark.parametrize(
     "margin",
     [
-        mean_alone(EQUAL, "why"),
-        mean_and_mean(EQUAL, 0.5, 4),
-        mean_and_mean(EQUAL, None, None),
-        sample_and_sample(EQUAL, OURS),
-        sample_and_sample(EQUAL, [94.0]),
-        run_and_runs(EQUAL, 4),
-        best_and_runs(EQUAL, 4, 4, 54.3, True),
+        margin_of_our_mean(EQUAL, "why"),
+        margin_between_means(EQUAL, 0.5, 4),
+        margin_between_means(EQUAL, None, None),
+        margin_between_samples(EQUAL, OURS),
+        margin_between_samples(EQUAL, [94.0]),
+        margin_of_one_run(EQUAL, 4),
+        margin_of_best(EQUAL, 4, 4, 54.3, True),
     ],
 )
 def test_equal_values_have_no_margin(margin):
@@ -115,20 +115,20 @@ def test_equal_values_have_no_margin(margin):
 
 
 def test_values_that_differ_in_the_last_bits_are_equal():
-    assert not mean_alone([0.6, 0.6 + 1e-16, 0.1 * 6], "why").known
+    assert not margin_of_our_mean([0.6, 0.6 + 1e-16, 0.1 * 6], "why").known
 
 
 @pytest.mark.parametrize(
     "margin",
     [
-        mean_alone([93.0], "why"),
-        mean_and_mean([93.0], None, 4),
-        mean_and_mean([93.0], 0.5, None),
-        mean_and_mean([93.0], 0.0, 4),
-        sample_and_sample([93.0], [94.0]),
-        run_and_runs([93.0], 1),
-        run_and_runs([93.0, 94.0], 1),
-        best_and_runs([93.0, 94.0], 1, 2, 94.0, True),
+        margin_of_our_mean([93.0], "why"),
+        margin_between_means([93.0], None, 4),
+        margin_between_means([93.0], 0.5, None),
+        margin_between_means([93.0], 0.0, 4),
+        margin_between_samples([93.0], [94.0]),
+        margin_of_one_run([93.0], 1),
+        margin_of_one_run([93.0, 94.0], 1),
+        margin_of_best([93.0, 94.0], 1, 2, 94.0, True),
     ],
 )
 def test_one_independent_run_has_no_margin(margin):
@@ -137,13 +137,13 @@ def test_one_independent_run_has_no_margin(margin):
 
 
 def test_one_published_run_is_held_against_the_scatter_of_ours():
-    margin = run_and_runs(OURS, 4)
+    margin = margin_of_one_run(OURS, 4)
     assert (
         margin.below
         == margin.above
         == pytest.approx(t.ppf(0.975, 3) * stdev(OURS) * sqrt(1 + 1 / 4))
     )
-    assert margin == sample_and_sample(OURS, [94.0])
+    assert margin == margin_between_samples(OURS, [94.0])
 
 
 def test_a_best_of_one_is_a_run():
@@ -166,8 +166,8 @@ def test_a_best_of_many_normal_runs_is_scipys():
 def test_the_best_may_be_the_lowest():
     """An error is an accuracy turned around."""
     errors = [100 - value for value in OURS]
-    of_accuracy = best_and_runs(OURS, 4, 4, max(OURS), True)
-    of_error = best_and_runs(errors, 4, 4, min(errors), False)
+    of_accuracy = margin_of_best(OURS, 4, 4, max(OURS), True)
+    of_error = margin_of_best(errors, 4, 4, min(errors), False)
     assert of_error.below == pytest.approx(of_accuracy.above)
     assert of_error.above == pytest.approx(of_accuracy.below)
 
@@ -175,14 +175,14 @@ def test_the_best_may_be_the_lowest():
 def test_a_mean_of_many_cells_is_normal():
     quantiles = np.linspace(80, 90, 201)
     wanted = norm.ppf(0.975) * quantiles.std() / sqrt(2000)
-    assert mean_of_cells(list(quantiles), 2000).below == pytest.approx(wanted)
-    assert mean_of_cells(list(quantiles), 50).below == pytest.approx(
+    assert margin_of_random_cells(list(quantiles), 2000).below == pytest.approx(wanted)
+    assert margin_of_random_cells(list(quantiles), 50).below == pytest.approx(
         wanted * sqrt(40), rel=0.03
     )
 
 
 def test_a_mean_of_cells_of_a_table_without_scatter():
-    margin = mean_of_cells([90.0] * 201, 4)
+    margin = margin_of_random_cells([90.0] * 201, 4)
     assert (margin.below, margin.above) == (
         pytest.approx(0, abs=1e-9),
         pytest.approx(0, abs=1e-9),
@@ -207,12 +207,12 @@ def test_the_coverage_of_normal_values(ours, theirs):
     means, runs, bests = [], [], []
     for _ in range(1500):
         a, b = rng.normal(size=ours), rng.normal(size=theirs)
-        means.append((a.mean() - b.mean(), sample_and_sample(a, b)))
-        runs.append((a.mean() - b[0], run_and_runs(a, ours)))
+        means.append((a.mean() - b.mean(), margin_between_samples(a, b)))
+        runs.append((a.mean() - b[0], margin_of_one_run(a, ours)))
         bests.append(
             (
                 a.max() - rng.normal(size=ours).max(),
-                best_and_runs(a, ours, ours, a.max(), True),
+                margin_of_best(a, ours, ours, a.max(), True),
             )
         )
     for pairs in (means, runs, bests):
@@ -234,7 +234,9 @@ def accuracies(shared_file):
 @pytest.mark.parametrize("cells", [1, 2, 4, 8, 16])
 def test_the_coverage_of_random_cells(accuracies, cells):
     """Of the mean of random cells about the mean of the table, whose tail of failed cells Student's t misses."""
-    margin = mean_of_cells(np.quantile(accuracies, np.linspace(0, 1, 201)), cells)
+    margin = margin_of_random_cells(
+        np.quantile(accuracies, np.linspace(0, 1, 201)), cells
+    )
     means = np.random.default_rng(7).choice(accuracies, (100_000, cells)).mean(axis=1)
     differences = means - accuracies.mean()
     assert (
@@ -251,11 +253,11 @@ def test_the_coverage_on_samples_of_cells(accuracies, part, ours, theirs):
     means, runs, bests = [], [], []
     for _ in range(2000):
         a, b = rng.choice(best, ours), rng.choice(best, theirs)
-        means.append((a.mean() - b.mean(), sample_and_sample(a, b)))
-        runs.append((a.mean() - b[0], run_and_runs(a, ours)))
+        means.append((a.mean() - b.mean(), margin_between_samples(a, b)))
+        runs.append((a.mean() - b[0], margin_of_one_run(a, ours)))
         expected = best_of(a, theirs)
         bests.append(
-            (expected - b.max(), best_and_runs(a, ours, theirs, expected, True))
+            (expected - b.max(), margin_of_best(a, ours, theirs, expected, True))
         )
     # Two thousand samples: the share found is off by less than two points.
     assert holds(*zip(*means, strict=True)) > SKEWED_MEANS - 0.02

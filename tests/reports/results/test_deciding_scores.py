@@ -7,8 +7,8 @@ import pytest
 
 from archselect.benchmarks.store.columns import Columns
 from archselect.benchmarks.store.records import Decision, OperationScore, Scale
-from archselect.reports.results import decided as module
-from archselect.reports.results.decided import decided
+from archselect.reports.results import deciding_scores as module
+from archselect.reports.results.deciding_scores import deciding_scores
 
 
 def slow(record):
@@ -70,18 +70,19 @@ def test_it_is_the_slow_one(fake, monkeypatch, batch, seed):
                 update={"selected": record.selected.model_copy(update=changed)}
             )
         )
-    found, wanted = decided(records), [slow(record) for record in records]
-    assert found.edges.tolist() == [len(own) for own in wanted]
+    found = deciding_scores(records)
+    wanted = [slow(record) for record in records]
+    assert found.edge_counts.tolist() == [len(own) for own in wanted]
     where = list(
         zip(
             found.rounds.tolist(),
             found.cells.tolist(),
-            found.places.tolist(),
+            found.edges.tolist(),
             strict=True,
         )
     )
     assert where == [key for own in wanted for key in own]
-    assert found.sizes.tolist() == [
+    assert found.score_counts.tolist() == [
         len(scores) for own in wanted for scores in own.values()
     ]
     scores = list(zip(found.choices.tolist(), found.values.tolist(), strict=True))
@@ -95,8 +96,8 @@ def test_it_is_the_slow_one(fake, monkeypatch, batch, seed):
         for (_, c, e), scores in own.items()
         for k, _ in scores
     ]
-    assert found.by(oracle.tolist()).tolist() == [oracle[cell] for cell in cells]
+    assert found.look_up(oracle.tolist()).tolist() == [oracle[cell] for cell in cells]
 
 
 def test_a_selector_without_scores_decided_by_none(fake):
-    assert decided([fake.record(fake.inputs("random", 0))]) is None
+    assert deciding_scores([fake.record(fake.inputs("random", 0))]) is None

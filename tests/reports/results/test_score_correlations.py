@@ -13,10 +13,10 @@ from archselect.benchmarks.store.records import (
     Decision,
     OperationScore,
 )
-from archselect.reports.results.tau import (
-    architecture_level,
-    by_supernet,
-    operation_levels,
+from archselect.reports.results.score_correlations import (
+    correlate_architectures,
+    correlate_operations,
+    means_of_supernets,
 )
 
 
@@ -36,7 +36,7 @@ def test_the_scores_of_the_deciding_step_count(fake):
             "decisions": Columns(Decision, [decision]),
         }
         selected = record.selected.model_copy(update=changed)
-        return operation_levels(
+        return correlate_operations(
             [record.model_copy(update={"selected": selected})], [oracle]
         )[0].tau.mean
 
@@ -49,7 +49,7 @@ def test_an_edge_decided_without_scores_is_undefined(fake):
     selected = record.selected.model_copy(
         update={"operation_scores": Columns(OperationScore, scores)}
     )
-    (found,) = operation_levels(
+    (found,) = correlate_operations(
         [record.model_copy(update={"selected": selected})],
         [fake.worlds["nb201-digits"][0].oracle(True)],
     )
@@ -68,11 +68,11 @@ def test_an_architecture_scored_twice_counts_once(fake):
             )
         }
     )
-    twice = architecture_level(
+    twice = correlate_architectures(
         [record.model_copy(update={"selected": doubled})],
         [accuracy.model_copy(update={"scored": accuracy.scored * 2})],
     )
-    assert twice == architecture_level([record], [accuracy])
+    assert twice == correlate_architectures([record], [accuracy])
     assert twice.n.endswith(f"{len(accuracy.scored)} architectures")
 
 
@@ -82,7 +82,9 @@ def test_an_architecture_scored_twice_counts_once(fake):
     )
 )
 def test_one_value_of_each_supernet(pairs):
-    found = by_supernet([value for _, value in pairs], [seed for seed, _ in pairs])
+    found = means_of_supernets(
+        [value for _, value in pairs], [seed for seed, _ in pairs]
+    )
     values = {
         seed: [v for s, v in pairs if s == seed and v is not None] for seed, _ in pairs
     }
