@@ -19,13 +19,12 @@ from archselect.nasbench_adapters.spaces import get_space
 from archselect.reports.published.numbers import published_numbers
 from archselect.reports.results.results import load
 from archselect.reports.results.score_correlations import correlate_iterations
-from archselect.reports.tables.operations import (
+from archselect.reports.tables.controls import (
     controls_in_words,
     controls_of,
-    operation_table,
-    operations_table,
     order_in_words,
 )
+from archselect.reports.tables.operations import operation_table, operations_table
 from archselect.reports.tables.oracles import oracle_in, oracles_of
 from archselect.reports.tables.tau import tau_table
 
