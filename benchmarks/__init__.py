@@ -1,1 +1,1 @@
-"""The harness: studies, supernet training, runs, timing, records and the command line."""
+"""The harness: studies, supernet training, runs, records and the command line."""

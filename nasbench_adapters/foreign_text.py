@@ -124,7 +124,7 @@ def _is_visible(letter: str) -> bool:
 
 
 def _escape(letter: str) -> str:
-    r"""Return a letter as JSON writes it, such as `\u001b`; two codes beyond 16 bits."""
+    r"""Return a letter as JSON writes it, such as `\u001b`; two codes above 16 bits."""
     if letter.isprintable():
         return f"\\u{ord(letter):04x}"
     in_quotes = json.dumps(letter)

@@ -147,7 +147,7 @@ class _Dtype:
 
 
 class _Array(np.ndarray):
-    """Stand-in for `numpy.ndarray`: empty at first, an array of numbers with its state."""
+    """Stand-in for `numpy.ndarray`: empty at first, an array once it has its state."""
 
     def __new__(cls, *_: object) -> _Array:
         return super().__new__(cls, (0,), np.uint8)

@@ -54,7 +54,7 @@ def _no_seeds(text: str) -> UserError:
 def parse_settings(texts: Sequence[str], option: str = "--set") -> dict[str, Any]:
     """Return the settings of texts NAME=VALUE.
 
-    FormulationNumbers and truth values are written as in TOML; any other value is a text.
+    Numbers and truth values are written as in TOML; any other value is a text.
 
     Args:
         texts: one per setting.

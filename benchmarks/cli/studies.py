@@ -321,7 +321,7 @@ def _duration(seconds: float) -> str:
 
 
 def report(folder: RunFolder) -> None:
-    """Write tables, figures and report.html again from records, and print the tables."""
+    """Write tables, figures and report.html from records, and print the tables."""
     from archselect.reports.page.write import write_report
 
     paths = write_report(folder)

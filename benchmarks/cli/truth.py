@@ -230,7 +230,6 @@ def import_table(
 
 def _print_imported(name: str, imported: Imported) -> None:
     """Print what an import understood, and the rows that it left out."""
-
     truth = imported.truth
     if not truth.predicts:
         table = truth.reference

@@ -46,7 +46,8 @@ def variants_of(kind: type[Selector]) -> list[Variant]:
         variants = [Variant(kind(**small), "as it is")]
     except ValidationError as error:
         raise UserError(
-            f"selector {kind.name} cannot be made for a check: {explain_validation_error(error, kind)}; give its settings defaults, or "
+            f"selector {kind.name} cannot be made for a check: "
+            f"{explain_validation_error(error, kind)}; give its settings defaults, or "
             "values in `small`"
         ) from error
     values = _values_of_settings(kind)

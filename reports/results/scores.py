@@ -123,7 +123,7 @@ def _refuse_missing(
     by_seed: list[list[ScoresByProxy]],
     directions: dict[str, str],
 ) -> None:
-    """Raise UserError for a proxy that is unknown, or that an architecture has no score of."""
+    """Raise UserError for a proxy without a score of every architecture."""
     for name in proxies:
         if name not in directions:
             raise unknown(f"proxy of {folder.scoring_path}", name, directions)
@@ -135,7 +135,7 @@ def _refuse_missing(
 
 
 def _refuse_other_size(folder: Folder, population: Population, size: int) -> None:
-    """Raise UserError for a population that is not of as many architectures as were scored."""
+    """Raise UserError for a population of another size than what was scored."""
     sizes = {len(population.architectures)}
     sizes |= {len(published) for published in population.published.values()}
     if population.trials:

@@ -1,9 +1,13 @@
-"""The tables of the wiring's evolution: the claims' verdicts by group of seeds, and the conditions seed by seed."""
+"""The tables of the wiring's evolution.
+
+One has the claims' verdicts by group of seeds, one the conditions seed by seed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +30,8 @@ from archselect.reports.wiring.verdicts import (
     SEEDS,
     SHARE,
     SHOWN,
+    Claim,
+    Condition,
     Verdict,
     epoch_of_fewest_edges,
     gap_at_end,
@@ -34,17 +40,18 @@ from archselect.reports.wiring.verdicts import (
 )
 
 _NUMBERS = (
-    *(
-        "edges_first",
-        "edges_fewest",
-        "fewest_epoch",
-        "edges_last",
-        "q_between",
-        "q_inputs",
-    ),
-    *("entropy_last", "gap_before_fewest", "gap_at_end", "gap_at_end_train"),
+    "edges_first",
+    "edges_fewest",
+    "fewest_epoch",
+    "edges_last",
+    "q_between",
+    "q_inputs",
+    "entropy_last",
+    "gap_before_fewest",
+    "gap_at_end",
+    "gap_at_end_train",
 )
-"""Telling numbers of a supernet, in both tables."""
+"""Numbers that describe a supernet, in both tables."""
 _COLUMNS = (
     TableColumn("optimiser", "Optimiser", text=True, brief=True),
     TableColumn("space", "Space", text=True, brief=True),
@@ -65,16 +72,25 @@ RULE = (
 )
 
 
+class _JudgedGroup(NamedTuple):
+    """A group and its verdict on one claim."""
+
+    group: WiringGroup
+    verdict: Verdict
+
+
 def wiring_table(results: Results) -> Table:
-    """Each claim's verdict for each group of traced supernets that differ by seed only."""
+    """Return each claim's verdict for each group of traced supernets.
+
+    Supernets of a group differ by seed only.
+    """
     groups = wiring_groups(results)
-    judged = [(group, verdict) for group in groups for verdict in group.verdicts]
-    shared = _shared(groups)
-    used = [
-        claim
-        for claim in CLAIMS
-        if any(verdict.claim is claim for _, verdict in judged)
-    ]
+    judged: list[_JudgedGroup] = []
+    for group in groups:
+        judged += [_JudgedGroup(group, verdict) for verdict in group.verdicts]
+    shared = _shared_values(groups)
+    judged_claims = [one.verdict.claim for one in judged]
+    used = [claim for claim in CLAIMS if claim in judged_claims]
     caption = (
         "How the wiring of the supernets' cells evolved. Seeds: how many of those that could be judged meet all "
         "conditions. Edges: of the argmax genotype (every edge's likeliest operation, none included; all cell types "
@@ -87,7 +103,7 @@ def wiring_table(results: Results) -> Table:
     return make_table(
         "wiring",
         "Evolution of the wiring",
-        [_row(group, verdict, shared) for group, verdict in judged],
+        [_row(one.group, one.verdict, shared) for one in judged],
         answer=_answer(judged, shared),
         columns=[
             replace(column, header="") if column.header in shared else column
@@ -105,78 +121,98 @@ def wiring_table(results: Results) -> Table:
 
 
 def seeds_table(results: Results) -> Table:
-    """One row per traced supernet: telling numbers, and every condition's number and whether it is met."""
-    rows = [
-        _seed_row(group, place)
-        for group in wiring_groups(results)
-        for place in range(len(group.supernets))
-    ]
-    conditions = [
-        f"{_slug(claim.name)}_{c.key}" for claim in CLAIMS for c in claim.conditions
-    ]
-    columns = (
-        *("optimiser", "space", "data", "seed", "supernet", *_NUMBERS, "changes"),
-        *(f"{name}{end}" for name in conditions for end in ("", "_met")),
-        *(f"{_slug(claim.name)}_met" for claim in CLAIMS),
-        *(f"{_slug(claim.name)}_control" for claim in CLAIMS if claim.control),
-    )
+    """Return one row per traced supernet.
+
+    It has the numbers that describe the supernet, and every condition's number and
+    whether it is met.
+    """
+    rows = []
+    for group in wiring_groups(results):
+        rows += [_seed_row(group, place) for place in range(len(group.supernets))]
     return make_table(
         "wiring-seeds",
         "Evolution of the wiring, seed by seed",
         [Row(row, {}) for row in rows],
         answer="",
-        columns=frame_columns(*columns),
+        columns=frame_columns(*_seed_columns()),
         caption="",
         notes=(),
     )
 
 
-def _shared(groups: Sequence[WiringGroup]) -> dict[str, str]:
-    """Space and images by their headers, where all groups have the same: a note says it, not every row."""
-    of = {
-        "Space": {g.inputs.space for g in groups},
-        "Images": {g.inputs.data.name for g in groups},
-    }
-    return {header: values.pop() for header, values in of.items() if len(values) == 1}
-
-
-def _answer(
-    judged: Sequence[tuple[WiringGroup, Verdict]], shared: dict[str, str]
-) -> str:
-    """Claim by claim by whom it is shown; of the others, where they are several, how many they are."""
-
-    def named(group: WiringGroup) -> str:
-        return group.optimiser if len(shared) == 2 else group.name
-
-    told = []
+def _seed_columns() -> tuple[str, ...]:
+    columns = ["optimiser", "space", "data", "seed", "supernet", *_NUMBERS, "changes"]
     for claim in CLAIMS:
-        found: dict[str, list[str]] = {
-            "shown by": [],
-            "not shown by": [],
-            "no verdict on": [],
-        }
-        for group, verdict in judged:
-            if verdict.claim is claim:
-                decided = {SHOWN: "shown by", NOT_SHOWN: "not shown by"}
-                counts = (
-                    f"{verdict.meeting} of {verdict.judged} seeds"
-                    if verdict.words in decided
-                    else verdict.words
-                )
-                found[decided.get(verdict.words, "no verdict on")].append(
-                    f"{named(group)} ({counts})"
-                )
-        parts = [
-            f"{lead} {join_words(who) if lead == 'shown by' or len(who) == 1 else f'{len(who)} groups'}"
-            for lead, who in found.items()
-            if who
-        ]
-        told += [f"{claim.name}: {'; '.join(parts)}."] if parts else []
-    return " ".join(told) or "No traced supernet is under a rule."
+        for condition in claim.conditions:
+            name = _condition_column(claim, condition)
+            columns += [name, f"{name}_met"]
+    columns += [f"{_slug(claim.name)}_met" for claim in CLAIMS]
+    columns += [f"{_slug(claim.name)}_control" for claim in CLAIMS if claim.control]
+    return tuple(columns)
+
+
+def _condition_column(claim: Claim, condition: Condition) -> str:
+    return f"{_slug(claim.name)}_{condition.key}"
+
+
+def _shared_values(groups: Sequence[WiringGroup]) -> dict[str, str]:
+    """Return space and images by their headers, where all groups have the same.
+
+    A note says them once.
+    """
+    values_by_header = {
+        "Space": {group.inputs.space for group in groups},
+        "Images": {group.inputs.data.name for group in groups},
+    }
+    return {
+        header: values.pop()
+        for header, values in values_by_header.items()
+        if len(values) == 1
+    }
+
+
+def _answer(judged: Sequence[_JudgedGroup], shared: dict[str, str]) -> str:
+    """Return by whom each claim is shown; of several others, how many they are."""
+    sentences = []
+    for claim in CLAIMS:
+        of_claim = [one for one in judged if one.verdict.claim is claim]
+        parts = _answer_parts(of_claim, names_alone=len(shared) == 2)
+        if parts:
+            sentences.append(f"{claim.name}: {'; '.join(parts)}.")
+    return " ".join(sentences) or "No traced supernet is under a rule."
+
+
+def _answer_parts(judged: Sequence[_JudgedGroup], names_alone: bool) -> list[str]:
+    """Return who shows a claim, who does not, and who has no verdict, in words.
+
+    Args:
+        judged: the groups, with their verdicts on the claim.
+        names_alone: whether the optimisers' names tell the groups apart.
+    """
+    leads = {SHOWN: "shown by", NOT_SHOWN: "not shown by"}
+    groups_by_lead: dict[str, list[str]] = {
+        "shown by": [],
+        "not shown by": [],
+        "no verdict on": [],
+    }
+    for group, verdict in judged:
+        name = group.optimiser if names_alone else group.name
+        reason = verdict.words
+        if verdict.words in leads:
+            reason = f"{verdict.meeting} of {verdict.judged} seeds"
+        lead = leads.get(verdict.words, "no verdict on")
+        groups_by_lead[lead].append(f"{name} ({reason})")
+    parts = []
+    for lead, groups in groups_by_lead.items():
+        if groups:
+            one_by_one = lead == "shown by" or len(groups) == 1
+            who = join_words(groups) if one_by_one else f"{len(groups)} groups"
+            parts.append(f"{lead} {who}")
+    return parts
 
 
 def _unjudged(groups: Sequence[WiringGroup]) -> Iterator[str]:
-    """One sentence on the groups without a row, and one for each whose seeds lack controls."""
+    """Yield sentences on groups without a row, and on those that lack controls."""
     without = [group.name for group in groups if not group.claims]
     if without:
         yield f"Traced, and under no rule: {'; '.join(without)}."
@@ -191,9 +227,14 @@ def _unjudged(groups: Sequence[WiringGroup]) -> Iterator[str]:
 
 
 def _row(group: WiringGroup, verdict: Verdict, shared: dict[str, str]) -> Row:
-    every = [_numbers(seen.wiring) for seen in group.supernets]
-    numbers = {key: _median([own[key] for own in every]) for key in _NUMBERS}
+    by_seed = [_describe_supernet(supernet.wiring) for supernet in group.supernets]
+    numbers: dict[str, float | None] = {}
+    for key in _NUMBERS:
+        numbers[key] = _median([of_seed[key] for of_seed in by_seed])
     counts = verdict.counts()
+    conditions = [
+        f"{count.condition.key}={count.meeting}/{count.known}" for count in counts
+    ]
     full: dict[str, object] = {
         "optimiser": group.optimiser,
         "space": group.inputs.space,
@@ -204,8 +245,15 @@ def _row(group: WiringGroup, verdict: Verdict, shared: dict[str, str]) -> Row:
         "judged": verdict.judged,
         "meeting": verdict.meeting,
         **numbers,
-        "conditions": ";".join(f"{c.key}={met}/{known}" for c, met, known in counts),
+        "conditions": ";".join(conditions),
     }
+    edges = [
+        f"{numbers[key]:g}" for key in ("edges_first", "edges_fewest", "edges_last")
+    ]
+    shown_conditions = [
+        f"{count.condition.label} {count.meeting if count.known else NONE}"
+        for count in counts
+    ]
     shown = {
         "Optimiser": group.optimiser,
         "Space": group.inputs.space,
@@ -213,36 +261,40 @@ def _row(group: WiringGroup, verdict: Verdict, shared: dict[str, str]) -> Row:
         "Claim": verdict.claim.name,
         "Verdict": verdict.words,
         "Seeds": f"{verdict.meeting} of {verdict.judged}" if verdict.judged else NONE,
-        "Edges": " → ".join(
-            f"{numbers[key]:g}" for key in ("edges_first", "edges_fewest", "edges_last")
-        ),
-        "q between": _number(numbers["q_between"]),
-        "q inputs": _number(numbers["q_inputs"]),
-        "L − H": _gaps(numbers, verdict),
-        "Conditions": ", ".join(
-            f"{c.label} {met}" if known else f"{c.label} {NONE}"
-            for c, met, known in counts
-        ),
+        "Edges": " → ".join(edges),
+        "q between": _format(numbers["q_between"]),
+        "q inputs": _format(numbers["q_inputs"]),
+        "L − H": _format_gaps(numbers, verdict),
+        "Conditions": ", ".join(shown_conditions),
     }
     return Row(
         full, {header: text for header, text in shown.items() if header not in shared}
     )
 
 
-def _gaps(numbers: dict[str, float | None], verdict: Verdict) -> str:
-    first, second, sign = ("gap_before_fewest", "gap_at_end", "→")
+def _format_gaps(numbers: dict[str, float | None], verdict: Verdict) -> str:
+    """Return two gaps: before the fewest edges and at the end, or of both parts."""
     if verdict.claim is NO_EDGES:
-        first, second, sign = "gap_at_end", "gap_at_end_train", "|"
-    return f"{_number(numbers[first], '+')} {sign} {_number(numbers[second], '+')}"
+        search = _format(numbers["gap_at_end"], "+")
+        training = _format(numbers["gap_at_end_train"], "+")
+        return f"{search} | {training}"
+    before = _format(numbers["gap_before_fewest"], "+")
+    at_end = _format(numbers["gap_at_end"], "+")
+    return f"{before} → {at_end}"
 
 
-def _number(value: float | None, sign: str = "") -> str:
+def _format(value: float | None, sign: str = "") -> str:
     return NONE if value is None else f"{value:{sign}.2f}".replace("-", "−")
 
 
-def _numbers(wiring: SupernetWiring) -> dict[str, float]:
-    """The telling numbers of a supernet; NaN where one is not defined."""
-    edges, parts = wiring.edges, wiring.trace.info.parts
+def _describe_supernet(wiring: SupernetWiring) -> dict[str, float]:
+    """Return the numbers that describe a supernet; NaN where one is not defined."""
+    edges = wiring.edges
+    learning_part, *other_parts = wiring.trace.info.parts
+    last_entropies = [cell.entropy[-1] for cell in wiring.cells]
+    other_gap = float("nan")
+    if other_parts:
+        other_gap = gap_at_end(wiring, other_parts[0])
     return {
         "edges_first": float(edges[0]),
         "edges_fewest": float(edges.min()),
@@ -250,59 +302,54 @@ def _numbers(wiring: SupernetWiring) -> dict[str, float]:
         "edges_last": float(edges[-1]),
         "q_between": last_q(wiring, between=True),
         "q_inputs": last_q(wiring, between=False),
-        "entropy_last": float(
-            np.mean(np.concatenate([cell.entropy[-1] for cell in wiring.cells]))
-        ),
+        "entropy_last": float(np.mean(np.concatenate(last_entropies))),
         "gap_before_fewest": gap_before_fewest_edges(wiring),
-        "gap_at_end": gap_at_end(wiring, parts[0]),
-        "gap_at_end_train": gap_at_end(wiring, parts[1])
-        if len(parts) > 1
-        else float("nan"),
+        "gap_at_end": gap_at_end(wiring, learning_part),
+        "gap_at_end_train": other_gap,
     }
 
 
 def _median(values: Sequence[float]) -> float | None:
-    """Of the values that are defined."""
+    """Return the median of the values that are defined; None without any."""
     known = [value for value in values if not np.isnan(value)]
     return float(np.median(known)) if known else None
 
 
 def _seed_row(group: WiringGroup, place: int) -> dict[str, object]:
-    seen = group.supernets[place]
+    supernet = group.supernets[place]
     row: dict[str, object] = {
         "optimiser": group.optimiser,
         "space": group.inputs.space,
         "data": group.inputs.data.name,
-        "seed": seen.seed,
-        "supernet": seen.id,
-        **{
-            key: None if np.isnan(value) else value
-            for key, value in _numbers(seen.wiring).items()
-        },
-        "changes": _changes(seen),
+        "seed": supernet.seed,
+        "supernet": supernet.id,
     }
+    for key, number in _describe_supernet(supernet.wiring).items():
+        row[key] = None if np.isnan(number) else number
+    row["changes"] = _describe_changes(supernet)
     for verdict in group.verdicts:
-        claim, judged = _slug(verdict.claim.name), verdict.seeds[place]
-        for condition, own in zip(
-            verdict.claim.conditions, judged.measured, strict=True
-        ):
-            known = own.number is not None and not np.isnan(own.number)
-            row |= {
-                f"{claim}_{condition.key}": own.number if known else None,
-                f"{claim}_{condition.key}_met": own.met,
-            }
-        control = group.control(verdict.claim, seen)
-        row |= {f"{claim}_met": judged.met, f"{claim}_control": control and control.id}
+        claim = verdict.claim
+        judged = verdict.seeds[place]
+        for condition, measured in zip(claim.conditions, judged.measured, strict=True):
+            name = _condition_column(claim, condition)
+            known = measured.number is not None and not np.isnan(measured.number)
+            row[name] = measured.number if known else None
+            row[f"{name}_met"] = measured.met
+        control = group.control(claim, supernet)
+        row[f"{_slug(claim.name)}_met"] = judged.met
+        row[f"{_slug(claim.name)}_control"] = control and control.id
     return row
 
 
-def _changes(seen: TracedSupernet) -> str:
-    """Every edge that was dropped or grown, and after which epoch."""
-    return ";".join(
-        f"{'grown' if change.grown else 'dropped'} {cell.cell.name}:{cell.names[change.edge]}@{change.epoch}"
-        for cell in seen.wiring.cells
-        for change in cell.changes
-    )
+def _describe_changes(supernet: TracedSupernet) -> str:
+    """Return every edge that was dropped or grown, and after which epoch."""
+    changes = []
+    for cell in supernet.wiring.cells:
+        for change in cell.changes:
+            kind = "grown" if change.grown else "dropped"
+            edge = f"{cell.cell.name}:{cell.names[change.edge]}"
+            changes.append(f"{kind} {edge}@{change.epoch}")
+    return ";".join(changes)
 
 
 def _slug(name: str) -> str:

@@ -31,9 +31,13 @@ BLOCKS = (
 )
 """Statements that hold others."""
 PARTICLES = frozenset(
-    "a an the what whether of how all one every where those in each per which that this "
-    "these its on from same no nothing any some two within without with so for as only "
-    "also another other both none it at by to".split()
+    {
+        *("a", "an", "the", "what", "whether", "of", "how", "all", "one", "every"),
+        *("where", "those", "in", "each", "per", "which", "that", "this", "these"),
+        *("its", "on", "from", "same", "no", "nothing", "any", "some", "two"),
+        *("within", "without", "with", "so", "for", "as", "only", "also", "another"),
+        *("other", "both", "none", "it", "at", "by", "to"),
+    }
 )
 """First words of a function's docstring that are no verb."""
 
