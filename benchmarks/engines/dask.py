@@ -273,7 +273,7 @@ class _Event(NamedTuple):
     """A new call; or a call that is done, with its future."""
 
     call: Call
-    future: DaskFuture | None = None
+    future: DaskFuture[Any] | None = None
 
 
 class _Dispatcher:
@@ -299,7 +299,7 @@ class _Dispatcher:
         self._last_count = -math.inf
         self._events: SimpleQueue[_Event | None] = SimpleQueue()
         self._waiting: deque[Call] = deque()
-        self._running: dict[Call, DaskFuture] = {}
+        self._running: dict[Call, DaskFuture[Any]] = {}
         # Calls whose worker died. Each is done again alone, to see whether it is the
         # cause.
         self._suspects: deque[Call] = deque()
@@ -359,7 +359,7 @@ class _Dispatcher:
         else:
             self._collect(event.call, event.future)
 
-    def _collect(self, call: Call, future: DaskFuture) -> None:
+    def _collect(self, call: Call, future: DaskFuture[Any]) -> None:
         """Give a call its result or error.
 
         Raises OSError if its future was lost with the scheduler.
@@ -457,7 +457,7 @@ class _Dispatcher:
         self._running[call] = future
         self._watch(call, future)
 
-    def _watch(self, call: Call, future: DaskFuture) -> None:
+    def _watch(self, call: Call, future: DaskFuture[Any]) -> None:
         """Have an event come when a future is done."""
         future.add_done_callback(lambda done: self._events.put(_Event(call, done)))
 
