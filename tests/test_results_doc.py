@@ -593,7 +593,7 @@ def skips(root):
             found[info.space, cell.cell.name, info.seed] = (
                 cell.cell.operations[0],
                 cell.probabilities,
-                cell.seen.cost_means.astype(float),
+                cell.trace.cost_means.astype(float),
             )
     return found
 
