@@ -197,7 +197,7 @@ def test_a_number_that_is_not_finite_is_refused(tmp_path, where, value):
     """Though the checksum fits, which anyone can make: the surrogate would predict no accuracy."""
     path = tmp_path / "s.npz"
     _, _, weights, table = made_surrogate()
-    trees = Trees.of(
+    trees = Trees.join(
         [
             {
                 "feature": [LEAF],
