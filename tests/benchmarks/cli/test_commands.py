@@ -66,7 +66,7 @@ def test_doctor(archselect, tmp_path):
 
 def test_truth_list_and_lookup(archselect, small_truth, nb201):
     code, out, _ = archselect("truth", "list", small_truth)
-    assert code == 0 and "15625 architectures of nb201" in out and "a, b" in out
+    assert code == 0 and "15,625 architectures of nb201" in out and "a, b" in out
     code, out, _ = archselect(
         "truth",
         "lookup",
