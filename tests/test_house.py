@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -153,8 +154,22 @@ def test_workers_do_not_import_what_they_do_not_need():
     """These take half a second and more, once in every process."""
     code = """
 import sys
+from collections import defaultdict
 import archselect.benchmarks.runs.worker
 print([name for name in ("scipy.stats", "sklearn", "matplotlib", "jinja2", "torchvision") if name in sys.modules])
 """
     result = python(code)
     assert result.stdout == "[]\n", result.stderr
+
+
+def test_no_two_public_classes_have_one_name():
+    """A name in an error or in a search of the code then means one thing."""
+    places = defaultdict(list)
+    for path in MODULES:
+        if path.parts[1] == "perf":
+            continue
+        for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(path.as_posix())
+    assert len(places) > 200
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

@@ -259,9 +259,9 @@ def _read_cells(
 
 def _run(plan: ScorePlan, options: ScoreOptions) -> ScoredCounts:
     """Score what is missing, and show how far it is."""
-    from archselect.benchmarks.scoring.run import Execution, run_scoring
+    from archselect.benchmarks.scoring.run import ScoringExecution, run_scoring
 
-    execution = Execution(
+    execution = ScoringExecution(
         data=options.data,
         data_dir=options.data_dir,
         device=options.device,

@@ -330,7 +330,7 @@ def report(folder: RunFolder) -> None:
     say(f"Report: {paths.html}")
 
 
-class Throughput(NamedTuple):
+class DeviceSpeed(NamedTuple):
     """How fast a device computes, and what it is, in words.
 
     Attributes:
@@ -405,17 +405,17 @@ def _read_for_estimate(
     return draft.study
 
 
-def _throughput(tflops: float | None) -> Throughput:
+def _throughput(tflops: float | None) -> DeviceSpeed:
     """Return the throughput that the user names, or that of a published search."""
     from archselect.benchmarks.runs.estimate import published_throughput
 
     if tflops:
-        return Throughput(tflops * 1e12, "of your device")
+        return DeviceSpeed(tflops * 1e12, "of your device")
     rate, device = published_throughput()
-    return Throughput(rate, f"as counted for a published search on {device}")
+    return DeviceSpeed(rate, f"as counted for a published search on {device}")
 
 
-def _estimate_row(one: Estimate, speed: Throughput) -> list[str]:
+def _estimate_row(one: Estimate, speed: DeviceSpeed) -> list[str]:
     """Return the row of a table that shows one estimate."""
     training = "-" if one.training is None else speed.show(one.training.flops)
     return [

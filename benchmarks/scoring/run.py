@@ -94,7 +94,7 @@ class ScoringTask:
 
 
 @dataclass(frozen=True)
-class Execution:
+class ScoringExecution:
     """Where scores are computed, and from which data.
 
     Attributes:
@@ -126,7 +126,7 @@ def _ignore_progress(done: int, total: int) -> None:
 def run_scoring(
     task: ScoringTask,
     root: Path,
-    execution: Execution,
+    execution: ScoringExecution,
     *,
     rerun_other_code: bool = False,
     notify: Callable[[str], None] = _ignore_notice,
@@ -187,7 +187,7 @@ def run_scoring(
 def _score(
     task: ScoringTask,
     parts: Sequence[PopulationPart],
-    execution: Execution,
+    execution: ScoringExecution,
     code_of_command: Code,
     save: Callable[[Scored], None],
 ) -> None:

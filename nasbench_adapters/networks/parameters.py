@@ -19,8 +19,8 @@ from archselect.nasbench_adapters.space import Architecture, SearchSpace, Skelet
 from archselect.nasbench_adapters.spaces.nb101 import (
     OPERATIONS,
     STAGES,
-    CellGraph,
     CellGraphSpace,
+    VertexGraph,
 )
 
 OperationCounts = list[list[list[int]]]
@@ -118,7 +118,7 @@ def _count_nb101(
 
 
 def _count_cells(
-    cell: CellGraph,
+    cell: VertexGraph,
     skeleton: Skeleton,
 ) -> int:
     """Return the parameters of all cells of a network of NAS-Bench-101."""

@@ -47,7 +47,7 @@ convolutions; see `CellGraphSpace.skeleton`.
 FORM = "010/001/000:conv3x3-bn-relu (rows of the adjacency matrix, operations between input and output)"
 
 
-class CellGraph(NamedTuple):
+class VertexGraph(NamedTuple):
     """A cell as the benchmark's files write it.
 
     It is a directed acyclic graph with operations at its vertices.
@@ -92,7 +92,7 @@ class CellGraph(NamedTuple):
         return tuple(self.operations[place] for place in places)
 
 
-def parse_graph(text: str) -> CellGraph:
+def parse_graph(text: str) -> VertexGraph:
     """Return the cell a text names, not pruned: `010/001/000:conv3x3-bn-relu`.
 
     Slashes may be left out, and the operations may begin with `input` and end with
@@ -103,7 +103,7 @@ def parse_graph(text: str) -> CellGraph:
     if not colon:
         raise _malformed(f" {text.strip()[:60]!r}: no ':' before the operations")
     bits = _parse_matrix(rows)
-    return CellGraph(bits, _parse_operations(names, isqrt(len(bits))))
+    return VertexGraph(bits, _parse_operations(names, isqrt(len(bits))))
 
 
 def _malformed(fault: str) -> UserError:
@@ -161,7 +161,7 @@ def _parse_operations(
     return tuple(OPERATIONS.index(name) for name in names)
 
 
-def prune(graph: CellGraph) -> CellGraph:
+def prune(graph: VertexGraph) -> VertexGraph:
     """Return the cell without the vertices on no path from input to output.
 
     Raises UserError if there is no such path, or if what is left has too many edges for
@@ -178,10 +178,10 @@ def prune(graph: CellGraph) -> CellGraph:
         raise UserError(
             f"{graph} is no cell of NAS-Bench-101: it has {edges} edges, more than {MOST_EDGES}"
         )
-    return CellGraph(bits, graph.renumbered_operations(kept))
+    return VertexGraph(bits, graph.renumbered_operations(kept))
 
 
-def canonical_graph(graph: CellGraph) -> CellGraph:
+def canonical_graph(graph: VertexGraph) -> VertexGraph:
     """Return the representative of all cells that are the same labelled graph.
 
     It is the pruned cell of the least matrix, and of the least operations among those,
@@ -190,10 +190,10 @@ def canonical_graph(graph: CellGraph) -> CellGraph:
     pruned = prune(graph)
     least, numberings = least_numberings(pruned.bits)
     operations = [pruned.renumbered_operations(each) for each in numberings]
-    return CellGraph(least, min(operations))
+    return VertexGraph(least, min(operations))
 
 
-def graph_hash(graph: CellGraph) -> str:
+def graph_hash(graph: VertexGraph) -> str:
     """Return the benchmark's own name of a cell (its `hash_module`).
 
     It is the same for isomorphic cells. Every vertex of the pruned cell starts with the
@@ -423,7 +423,7 @@ def _connection(
 def graph_of(
     row: Sequence[int | None],
     blocks: int,
-) -> CellGraph:
+) -> VertexGraph:
     """Return the cell of an architecture's row.
 
     It is without the blocks that have no operation. Raises ValueError if the row is no
@@ -456,11 +456,11 @@ def graph_of(
         raise ValueError(
             f"a cell of {blocks} blocks has {len(edges)} edges, and none at a block without an operation"
         )
-    return CellGraph(bits, tuple(labels))
+    return VertexGraph(bits, tuple(labels))
 
 
 def row_of(
-    graph: CellGraph,
+    graph: VertexGraph,
     blocks: int,
 ) -> tuple[int | None, ...]:
     """Return an architecture's row of a cell.
@@ -494,7 +494,7 @@ class CellGraphSpace(SearchSpace):
         return len(layout_of(self.cells[0]).operations)
 
     @abstractmethod
-    def cell_graph(self, architecture: Architecture) -> CellGraph:
+    def cell_graph(self, architecture: Architecture) -> VertexGraph:
         """Return the architecture's cell, pruned.
 
         Raises UserError if it is none of the benchmark.
@@ -593,7 +593,7 @@ class NasBench101(CellGraphSpace):
             f"{self.name} has no supernet: search its sub-space nb1shot1-1, nb1shot1-2 or nb1shot1-3"
         )
 
-    def architecture(self, graph: CellGraph) -> Architecture:
+    def architecture(self, graph: VertexGraph) -> Architecture:
         """Return the architecture of a cell, as it is.
 
         It is the inverse of :func:`graph_of`.
@@ -619,7 +619,7 @@ class NasBench101(CellGraphSpace):
             raise ValueError("the blocks of a NAS-Bench-101 cell are the first ones")
         return str(graph)
 
-    def cell_graph(self, architecture: Architecture) -> CellGraph:
+    def cell_graph(self, architecture: Architecture) -> VertexGraph:
         """See :meth:`CellGraphSpace.cell_graph`."""
         return prune(graph_of(architecture.choices[0], BLOCKS))
 
@@ -645,5 +645,5 @@ class NasBench101(CellGraphSpace):
             bits = "".join(map(str, entries))
             kept = live_vertices(bits)
             if kept and renumber(bits, kept).count("1") <= MOST_EDGES:
-                graph = CellGraph(bits, tuple(operations.tolist()))
+                graph = VertexGraph(bits, tuple(operations.tolist()))
                 return self.architecture(prune(graph))

@@ -20,9 +20,9 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import DROPPED, Architecture, Decisions
 from archselect.nasbench_adapters.spaces.nb101 import (
     OPERATIONS,
-    CellGraph,
     CellGraphSpace,
     NasBench101,
+    VertexGraph,
     block_cell,
     canonical_graph,
     graph_of,
@@ -103,7 +103,7 @@ class OneShotSpace(CellGraphSpace):
         *blocks, output = map(str, self.parents)
         return f"{', '.join(blocks)} and {output}"
 
-    def _has_all_blocks(self, graph: CellGraph) -> bool:
+    def _has_all_blocks(self, graph: VertexGraph) -> bool:
         """Return whether a cell has all blocks, each with its number of parents."""
         parents = [len(sources) for sources in predecessors(graph.bits)]
         return parents == [0, *self.parents]
@@ -123,7 +123,7 @@ class OneShotSpace(CellGraphSpace):
             )
         return str(graph)
 
-    def cell_graph(self, architecture: Architecture) -> CellGraph:
+    def cell_graph(self, architecture: Architecture) -> VertexGraph:
         """See :meth:`CellGraphSpace.cell_graph`."""
         graph = graph_of(architecture.choices[0], self.blocks)
         return prune(graph)
@@ -258,18 +258,18 @@ def _encode(labels: np.ndarray) -> np.ndarray:
     return labels.astype(np.int64) @ place_values
 
 
-def _decode(bits: str, code: int) -> CellGraph:
+def _decode(bits: str, code: int) -> VertexGraph:
     """Return the cell of a matrix and of the number of its operations."""
     labels = []
     for _ in range(isqrt(len(bits)) - 2):
         code, label = divmod(code, len(OPERATIONS))
         labels.append(label)
-    return CellGraph(bits, tuple(reversed(labels)))
+    return VertexGraph(bits, tuple(reversed(labels)))
 
 
 @lru_cache(maxsize=1 << 16)
 def _first_with(
-    graph: CellGraph,
+    graph: VertexGraph,
     parents: tuple[int, ...],
 ) -> Architecture | None:
     """Return the first architecture that is a pruned cell once it is pruned itself.
@@ -291,7 +291,7 @@ def _first_with(
         return None
     connections, operations = min(candidates)
     bits = _matrix(connections)
-    whole_graph = CellGraph(bits, tuple(operations))
+    whole_graph = VertexGraph(bits, tuple(operations))
     return Architecture((row_of(whole_graph, blocks),))
 
 
@@ -315,7 +315,7 @@ def _fits(
 
 
 def _place_cell(
-    graph: CellGraph,
+    graph: VertexGraph,
     sources: Sequence[Sequence[int]],
     places: Sequence[int],
     parents: Sequence[int],

@@ -26,7 +26,7 @@ from archselect.nasbench_adapters.input_files import DAMAGED
 from archselect.nasbench_adapters.space import DROPPED
 from archselect.nasbench_adapters.spaces.nb101 import (
     BLOCKS,
-    CellGraph,
+    VertexGraph,
     canonical_graph,
     graph_hash,
     parse_graph,
@@ -85,7 +85,7 @@ class _Cells:
     def __len__(self) -> int:
         return len(self._index)
 
-    def add(self, module: CellGraph) -> int:
+    def add(self, module: VertexGraph) -> int:
         """Return the index of a new cell.
 
         Raises UserError if it came before, written in this way or another.
@@ -338,7 +338,7 @@ def _parse_payload(payload: bytes) -> _Payload:
     )
 
 
-def _parse_cell(payload: _Payload) -> CellGraph:
+def _parse_cell(payload: _Payload) -> VertexGraph:
     """Return the cell of a record.
 
     Raises UserError if it is malformed, or its hash is not the benchmark's.

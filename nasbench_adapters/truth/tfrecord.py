@@ -28,7 +28,7 @@ _CHECKSUM = 4
 """Bytes of a checksum."""
 
 
-class Record(NamedTuple):
+class TfRecord(NamedTuple):
     """A record of a file.
 
     Attributes:
@@ -45,11 +45,11 @@ class Record(NamedTuple):
 class _UncheckedRecord(NamedTuple):
     """A record, and the checksum that the file has for its payload."""
 
-    record: Record
+    record: TfRecord
     checksum: int
 
 
-def read_records(path: Path) -> Iterator[Record]:
+def read_records(path: Path) -> Iterator[TfRecord]:
     """Yield every record of a file, its checksums verified.
 
     Raises UserError, with the record, if the file cannot be read, is cut off, or a
@@ -68,7 +68,7 @@ def read_records(path: Path) -> Iterator[Record]:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def describe_place(path: Path, record: Record) -> str:
+def describe_place(path: Path, record: TfRecord) -> str:
     """Return in words where in a file a record is."""
     return f"{path}, record {record.number} at byte {record.start}"
 
@@ -80,7 +80,7 @@ def _read_unchecked(path: Path, file: IO[bytes]) -> Iterator[_UncheckedRecord]:
     header = file.read(_HEADER)
     while header:
         number += 1
-        empty = Record(number, start, b"")
+        empty = TfRecord(number, start, b"")
         length = _payload_length(header)
         if length is None:
             raise UserError(
@@ -92,12 +92,12 @@ def _read_unchecked(path: Path, file: IO[bytes]) -> Iterator[_UncheckedRecord]:
                 f"{describe_place(path, empty)} is cut off; get the file again"
             )
         checksum = int.from_bytes(rest[length:], "little")
-        yield _UncheckedRecord(Record(number, start, rest[:length]), checksum)
+        yield _UncheckedRecord(TfRecord(number, start, rest[:length]), checksum)
         start += _HEADER + len(rest)
         header = file.read(_HEADER)
 
 
-def _verify(path: Path, batch: Sequence[_UncheckedRecord]) -> Iterator[Record]:
+def _verify(path: Path, batch: Sequence[_UncheckedRecord]) -> Iterator[TfRecord]:
     """Yield records; raise UserError at the first whose checksum does not fit."""
     computed = masked(crc32c([unchecked.record.payload for unchecked in batch]))
     stored = np.array([unchecked.checksum for unchecked in batch], dtype=np.uint32)

@@ -28,7 +28,7 @@ class OracleKey(NamedTuple):
     dataset: str
 
 
-class EdgeOperation(NamedTuple):
+class ReleasedOperation(NamedTuple):
     """An operation on an edge."""
 
     edge: Edge
@@ -40,15 +40,15 @@ Worth = Mapping[str, float]
 
 
 @cache
-def released_oracles() -> dict[OracleKey, dict[EdgeOperation, Worth]]:
+def released_oracles() -> dict[OracleKey, dict[ReleasedOperation, Worth]]:
     """Return what each operation on an edge is worth, by oracle."""
     path = Path(__file__).parent / "released_oracles.csv"
-    oracles: dict[OracleKey, dict[EdgeOperation, Worth]] = {}
+    oracles: dict[OracleKey, dict[ReleasedOperation, Worth]] = {}
     with path.open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
             key = OracleKey(line["oracle"], line["space"], line["dataset"])
             edge = (int(line["source_node"]), int(line["target_node"]))
-            where = EdgeOperation(edge, line["operation"])
+            where = ReleasedOperation(edge, line["operation"])
             oracle = oracles.setdefault(key, {})
             oracle[where] = {
                 "best_acc": float(line["best_acc"]),
@@ -87,7 +87,7 @@ def released_oracle(
         rows = []
         for (source, target), names in zip(cell_edges, cell_operations, strict=True):
             edge = (source, target)
-            keys = [EdgeOperation(edge, operation) for operation in names]
+            keys = [ReleasedOperation(edge, operation) for operation in names]
             if not all(key in worth for key in keys):
                 return None
             rows.append([worth[key][kind] for key in keys])

@@ -17,7 +17,7 @@ from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces.nb101 import (
     MOST_EDGES,
     OPERATIONS,
-    CellGraph,
+    VertexGraph,
     canonical_graph,
     graph_hash,
     graph_of,
@@ -96,7 +96,7 @@ def modules(draw, most=7):
         bits = "".join(
             "1" if v == u + 1 else "0" for u in range(count) for v in range(count)
         )
-    return CellGraph(
+    return VertexGraph(
         bits,
         tuple(
             draw(st.lists(st.integers(0, 2), min_size=count - 2, max_size=count - 2))
@@ -114,7 +114,7 @@ def renumberings(draw, module):
         order.append(draw(st.sampled_from(free)))
         left.remove(order[-1])
     bits = renumber(module.bits, [0, *order, module.vertices - 1])
-    return CellGraph(bits, tuple(module.operations[v - 1] for v in order))
+    return VertexGraph(bits, tuple(module.operations[v - 1] for v in order))
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +245,7 @@ def test_hashes_of_all_cells_at_hand(cells):
     for row in cells:
         bits, operations = prune(parse_graph(f"{row['adjacency']}:{row['ops']}"))
         assert (
-            graph_hash(CellGraph(bits, tuple(other[k] for k in operations)))
+            graph_hash(VertexGraph(bits, tuple(other[k] for k in operations)))
             == row["hash"]
         )
     assert len(cells) == 3522
@@ -255,7 +255,7 @@ def test_hashes_of_all_cells_at_hand(cells):
 @given(modules())
 def test_hashes_are_those_of_nasbench_pytorch(module):
     bits, operations = prune(module)
-    wanted = hash_module(CellGraph(bits, operations).matrix, [-1, *operations, -2])
+    wanted = hash_module(VertexGraph(bits, operations).matrix, [-1, *operations, -2])
     assert graph_hash(module) == wanted
 
 
@@ -381,8 +381,8 @@ def test_small_cells_counted_one_by_one():
             if not live_vertices(bits):
                 continue
             for operations in product(range(3), repeat=vertices - 2):
-                forms.add(canonical_graph(CellGraph(bits, operations)))
-                hashes.add(graph_hash(CellGraph(bits, operations)))
+                forms.add(canonical_graph(VertexGraph(bits, operations)))
+                hashes.add(graph_hash(VertexGraph(bits, operations)))
     # 1 of two vertices, 2 graphs of three with 3 labellings, and of four those counted
     # here.
     assert len(forms) == len(hashes)

@@ -15,7 +15,7 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import DROPPED, Architecture
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces.nb101 import (
-    CellGraph,
+    VertexGraph,
     canonical_graph,
     live_vertices,
     parse_graph,
@@ -150,7 +150,7 @@ def test_the_released_generator_lists_fewer_cells_than_the_space_has(
         used = np.flatnonzero(matrix.sum(axis=0) + matrix.sum(axis=1))
         bits = "".join(map(str, matrix[np.ix_(used, used)].ravel()))
         listed |= {
-            canonical_graph(CellGraph(bits, k))
+            canonical_graph(VertexGraph(bits, k))
             for k in product(range(3), repeat=len(used) - 2)
         }
     with gzip.open(shared_file("nb101_cells.csv.gz"), "rt", encoding="utf-8") as file:
@@ -209,7 +209,7 @@ def test_a_cell_as_nb101_writes_it_gives_its_representative(space):
 def graphs_of(space):
     """The graphs of a space's cells, without operations."""
     alike = (
-        CellGraph("".join(map(str, m.ravel())), (0,) * space.blocks)
+        VertexGraph("".join(map(str, m.ravel())), (0,) * space.blocks)
         for m in connections(space)
     )
     return {canonical_graph(module).bits for module in alike}
@@ -320,7 +320,7 @@ def test_the_number_of_distinct_cells(members):
             if used < space.blocks and bits in forms:
                 continue
             for operations in product(range(3), repeat=space.blocks):
-                forms.add(prune(CellGraph(bits, operations)))
+                forms.add(prune(VertexGraph(bits, operations)))
         assert len({canonical_graph(form) for form in forms}) == len(
             members(space).cells
         )

@@ -15,7 +15,7 @@ from archselect.benchmarks.runtime.machine import Code, running_code
 from archselect.benchmarks.scoring import run as scoring
 from archselect.benchmarks.scoring.inputs import scoring_inputs
 from archselect.benchmarks.scoring.populations import populate
-from archselect.benchmarks.scoring.run import Execution, ScoringTask, run_scoring
+from archselect.benchmarks.scoring.run import ScoringExecution, ScoringTask, run_scoring
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
 from archselect.nasbench_adapters.errors import UserError
@@ -233,6 +233,6 @@ def test_scores_are_of_the_commands_images_and_code(
         run_scoring(
             ScoringTask(inputs, population, [0]),
             tmp_path / "out",
-            Execution(str(images), device="cpu"),
+            ScoringExecution(str(images), device="cpu"),
         )
     assert not (tmp_path / "out" / "scores").exists()

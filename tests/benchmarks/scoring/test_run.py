@@ -10,7 +10,7 @@ from archselect.benchmarks.engines import local
 from archselect.benchmarks.scoring import run
 from archselect.benchmarks.scoring.inputs import scoring_inputs
 from archselect.benchmarks.scoring.populations import populate
-from archselect.benchmarks.scoring.run import Execution, ScoringTask, run_scoring
+from archselect.benchmarks.scoring.run import ScoringExecution, ScoringTask, run_scoring
 from archselect.benchmarks.store.facts import read_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Population, Scored, Scoring
@@ -19,7 +19,7 @@ from archselect.nasbench_adapters.spaces import get_space
 
 NB201 = get_space("nb201")
 SMALL = {"channels": 4, "cells": 1, "reduction": "pool"}
-EXECUTION = Execution("digits", workers=1)
+EXECUTION = ScoringExecution("digits", workers=1)
 
 
 def inputs_of(population, proxies, **settings):

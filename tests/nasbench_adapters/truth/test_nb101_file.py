@@ -27,7 +27,7 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces.nb101 import (
     OPERATIONS,
-    CellGraph,
+    VertexGraph,
 )
 from archselect.nasbench_adapters.truth import import_truth, landscape, open_truth, rank
 from archselect.nasbench_adapters.truth.choices import unflatten
@@ -90,7 +90,7 @@ def test_a_cell_is_found_however_it_is_written(released):
     old = [*range(size - 2), size - 1]
     matrix[np.ix_(old, old)] = module.matrix
     matrix[0, size - 2] = 1
-    other = CellGraph("".join(map(str, matrix.ravel())), (*module.operations, 2))
+    other = VertexGraph("".join(map(str, matrix.ravel())), (*module.operations, 2))
     key = ("cifar10", "test", 108)
     assert table.lookup(SPACE.architecture(other), *key) == table.lookup(
         SPACE.architecture(module), *key
@@ -273,8 +273,8 @@ def test_no_bytes_do_worse_than_a_user_error(tmp_path_factory, data):
 
 
 def test_a_cell_under_two_texts_and_too_many_trials(tmp_path):
-    module = CellGraph("0110000100010000", (0, 1))
-    other = CellGraph("0110000100010000", (1, 0))
+    module = VertexGraph("0110000100010000", (0, 1))
+    other = VertexGraph("0110000100010000", (1, 0))
     refused(
         tmp_path,
         record(payload(module, 4, 0.5, 0.5)) + record(payload(other, 4, 0.5, 0.5)),

@@ -93,7 +93,9 @@ def test_every_use_says_what_it_is(path):
         "RMSE 1.50 [1.00",
     ):
         assert part in surrogate.describe_provenance()
-    assert "not measured here" in made_surrogate(agreement=None)[0].describe_provenance()
+    assert (
+        "not measured here" in made_surrogate(agreement=None)[0].describe_provenance()
+    )
 
 
 def test_another_column_is_refused(path):
