@@ -79,7 +79,7 @@ def student(
 ) -> Interval:
     """Return the mean and its 95 % interval by Student's t, cut at bounds.
 
-    Method: mean ± t · s / √n with n - 1 degrees of freedom (Student, 1908).
+    Method: mean ± t · s / sqrt(n) with n - 1 degrees of freedom (Student, 1908).
 
     Coverage: 95 % for normal values. On NAS-Bench-201's accuracies it is lower, 70 %
     for random cells; :func:`coverage` simulates it, and `docs/statistics.md` has a

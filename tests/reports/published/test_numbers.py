@@ -76,7 +76,7 @@ def test_they_are_the_shared_ones(root, shared_file):
         return found
 
     ours, theirs = (
-        facts(rows_of(root / "reports" / "published.csv")),
+        facts(rows_of(root / "reports" / "published" / "published.csv")),
         facts(rows_of(shared)),
     )
     assert theirs - ours == Counter()

@@ -69,7 +69,7 @@ def naive_copy(model, norm):
 @worlds
 def test_gradient_proxies_by_ordinary_backward_on_the_naive_net(batch, norm, world):
     model, forward, weights = make(world)
-    net, layers = naive_copy(naive, model, norm)
+    net, layers = naive_copy(model, norm)
     F.cross_entropy(net(batch, weights), LABELS).backward()
     grads = [(m.weight.detach(), m.weight.grad) for m in layers]
     wanted = {
@@ -88,7 +88,7 @@ def test_gradient_proxies_by_ordinary_backward_on_the_naive_net(batch, norm, wor
 def test_grasp_by_finite_differences_of_the_gradient(batch, norm, world):
     """-w · (gradient at w + step g - gradient at w - step g) / 2 step."""
     model, forward, weights = make(world)
-    net, layers = naive_copy(naive, model, norm)
+    net, layers = naive_copy(model, norm)
 
     def gradient():
         net.zero_grad()
@@ -130,7 +130,7 @@ class Gate(nn.Module):
 def test_fisher_by_gates_on_every_channel(batch, norm, world):
     """The gradient by a gate is the sum over positions of a dL/da."""
     model, forward, weights = make(world)
-    net, _ = naive_copy(naive, model, norm)
+    net, _ = naive_copy(model, norm)
     for module in list(net.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, (nn.Conv2d, nn.Linear)) and not isinstance(
@@ -156,7 +156,7 @@ def test_synflow_by_ordinary_backward_on_the_naive_net_without_normalisation(
     batch, norm, world
 ):
     model, forward, weights = make(world)
-    net, layers = naive_copy(naive, model, norm)
+    net, layers = naive_copy(model, norm)
     for module in list(net.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.BatchNorm2d):
@@ -285,7 +285,7 @@ def test_normalised_weights_add_nothing_to_plain(batch, world):
 
 def jacobians(model, batch, weights, norm):
     """The gradient of the sum of the naive net's logits by the images, as numpy rows."""
-    net, _ = naive_copy(naive, model, norm)
+    net, _ = naive_copy(model, norm)
     leaf = batch.clone().requires_grad_()
     net(leaf, weights).sum().backward()
     return leaf.grad.reshape(len(batch), -1).numpy()
@@ -295,9 +295,7 @@ def jacobians(model, batch, weights, norm):
 @worlds
 def test_jacob_cov_by_numpy(batch, norm, world):
     model, forward, weights = make(world)
-    values = np.linalg.eigvalsh(
-        np.corrcoef(jacobians(naive, model, batch, weights, norm))
-    )
+    values = np.linalg.eigvalsh(np.corrcoef(jacobians(model, batch, weights, norm)))
     wanted = -sum(np.log(v + 1e-5) + 1 / (v + 1e-5) for v in values)
     assert score("jacob_cov", model, forward, batch, norm) == pytest.approx(
         wanted, rel=1e-7
@@ -325,7 +323,7 @@ def epe_by_loops(rows, labels, classes):
 def test_epe_nas_by_loops(batch, norm, world):
     model, forward, weights = make(world)
     wanted = epe_by_loops(
-        jacobians(naive, model, batch, weights, norm), LABELS.tolist(), CLASSES
+        jacobians(model, batch, weights, norm), LABELS.tolist(), CLASSES
     )
     assert score("epe_nas", model, forward, batch, norm) == pytest.approx(
         wanted, rel=1e-7
