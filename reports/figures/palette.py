@@ -1,6 +1,6 @@
 """Colours and lettering of every figure.
 
-The colours are told apart by the colour-blind, too, and have two themes on the page.
+Colour-blind readers can distinguish the colours. The page has a light and a dark theme.
 """
 
 from __future__ import annotations

@@ -532,7 +532,7 @@ def _name_groups(inputs: Mapping[str, Inputs]) -> dict[str, str]:
 
 
 def _distinguishing_settings(groups: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the settings by which groups of one label are told apart.
+    """Return the settings that distinguish groups of one label.
 
     Plain ones, such as the data set, where they suffice; otherwise all that differ.
     """

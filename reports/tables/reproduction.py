@@ -388,7 +388,7 @@ def _notes(results: Results, rows: Sequence[Row]) -> list[str]:
     notes += results.status()
     used_images = dict.fromkeys(str(row.full["images"]) for row in rows)
     notes += [
-        f"Ours describe_search on {images}, where the published search had the whole data set."
+        f"Ours searched on {images}, where the published search had the whole data set."
         for images in used_images
         if images
     ]

@@ -491,7 +491,7 @@ def _cell_figure(
         cell_type: its place in the space.
         part: of the figure's name.
         words: what the title says of the cell.
-        caption: what is said below.
+        caption: the text below the figure.
         draw: draws it.
         key: room for a key of colours, in inches.
     """
