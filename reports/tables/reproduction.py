@@ -83,7 +83,7 @@ _COLUMNS = (
         "oracle",
         "selector",
     ),
-    TableColumn("measured", "Measured", text=True),
+    TableColumn("measured", "Measured", text=True, brief=True),
     *frame_columns("measured_low", "measured_high", "runs", "measured_reduction"),
     TableColumn("difference", "Difference", brief=True),
     *frame_columns("difference_low", "difference_high"),
