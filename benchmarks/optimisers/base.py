@@ -36,7 +36,6 @@ from torch import Tensor
 
 from archselect.benchmarks.optimisers.trainer import UpdateRule
 from archselect.benchmarks.store.facts import Settings
-from archselect.nasbench_adapters.networks import new_alphas
 from archselect.nasbench_adapters.space import SearchSpace
 
 
@@ -64,8 +63,10 @@ class Optimiser(UpdateRule, ABC):
         device: torch.device,
     ) -> tuple[Tensor, ...]:
         """Return initial architecture weights, (edges, operations) per cell type."""
-        noise = new_alphas(space, generator, device, self.alpha_scale)
-        return tuple(self.alpha_mean + alpha for alpha in noise)
+        activation = self.build_activation()
+        return activation.new_alphas(
+            space, generator, device, self.alpha_scale, self.alpha_mean
+        )
 
     def settings(self) -> Settings:
         """Return the settings that a supernet made this way depends on.

@@ -10,14 +10,18 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from archselect.benchmarks.optimisers.alpha_settings import AlphaSettings
 from archselect.benchmarks.optimisers.base import Optimiser
 from archselect.benchmarks.optimisers.trainer import Batch, Trainer
 from archselect.benchmarks.optimisers.unrolled import unrolled_gradients
 from archselect.nasbench_adapters.networks import Mixture
 
 
-class Darts(Optimiser):
-    """α ← α - Adam(∇_α L_valid(w', softmax(α))), w ← w - η ∇_w L_train(w, softmax(α)).
+class Darts(AlphaSettings, Optimiser):
+    """α ← α - Adam(∇_α L_valid(w', a(α))), w ← w - η ∇_w L_train(w, a(α)).
+
+    a is the activation, the softmax in DARTS; :class:`.AlphaSettings` has it, the
+    schedule of the alphas' steps, and penalties.
 
     Settings:
         level: "bi" as above, or "single": both losses are of the same batch of all
@@ -48,16 +52,20 @@ class Darts(Optimiser):
 
     def step(self, trainer: Trainer, batch: Batch) -> None:
         """See :class:`Darts`."""
+        is_due = trainer.alphas_are_due()
         if self.level == "single" and self.order == 1:
             loss = trainer.loss(batch, trainer.mixture())
             gradients = trainer.step_weights(loss, also=trainer.alphas)
-            trainer.step_alphas(gradients)
+            if is_due:
+                trainer.step_alphas(gradients)
             return
-        valid = trainer.valid() if self.level == "bi" else batch
-        trainer.step_alphas(self.alpha_gradients(trainer, batch, valid))
+        if is_due:
+            valid = trainer.valid() if self.level == "bi" else batch
+            trainer.step_alphas(self.alpha_gradients(trainer, batch, valid))
         mixture = self.weight_mixture(trainer)
         # A trace records the loss that the alphas learn from only once.
-        loss = trainer.loss(batch, mixture, recorded=self.level == "bi")
+        is_recorded = self.level == "bi" or not is_due
+        loss = trainer.loss(batch, mixture, recorded=is_recorded)
         trainer.step_weights(loss)
 
     def alpha_gradients(

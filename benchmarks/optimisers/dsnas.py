@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from archselect.benchmarks.optimisers.alpha_settings import AlphaSettings
 from archselect.benchmarks.optimisers.base import Optimiser
 from archselect.benchmarks.optimisers.trainer import Batch, Trainer
 from archselect.nasbench_adapters.networks import Mixture
@@ -21,7 +22,7 @@ from archselect.nasbench_adapters.setting_types import (
 )
 
 
-class Dsnas(Optimiser):
+class Dsnas(AlphaSettings, Optimiser):
     """z ~ softmax(α) one-hot, w ← w - η ∇_w L(w, z), α ← α - Adam(R ∇_α log p(z)).
 
     Both steps use all training images. R_e = Σ_k z_ek ∂L/∂z_ek, the cost of the
@@ -34,7 +35,7 @@ class Dsnas(Optimiser):
         clamp: R is kept within plus and minus this.
         as_released: the released code's gradient of log Σ_e p_e(z_e), R_e p_e(z_e) /
             Σ_e' p_e'(z_e') (z_e - p_e), in which edges whose draw was unlikely hardly
-            move.
+            move; see also :class:`.AlphaSettings`.
     """
 
     name: ClassVar[str] = "dsnas"
@@ -52,7 +53,6 @@ class Dsnas(Optimiser):
     alpha_scale: NonNegative = 0.01
     alpha_grad_clip: NonNegative = 10.0
     clamp: Positive = 5.0
-    as_released: bool = False
 
     @property
     def part(self) -> str:
@@ -61,13 +61,14 @@ class Dsnas(Optimiser):
 
     def step(self, trainer: Trainer, batch: Batch) -> None:
         """See :class:`Dsnas`."""
-        soft = trainer.mixture()
+        is_due = trainer.alphas_are_due()
+        soft = trainer.probabilities()
         drawn = trainer.drawn(soft).leaf()
         loss = trainer.loss(batch, drawn)
         costs = trainer.step_weights(loss, also=drawn.weights)
-        surrogate = self.surrogate(soft, drawn, costs)
-        gradients = trainer.gradients(surrogate)
-        trainer.step_alphas(gradients)
+        if is_due:
+            surrogate = self.surrogate(soft, drawn, costs)
+            trainer.step_alphas(trainer.gradients(surrogate))
 
     def surrogate(
         self,

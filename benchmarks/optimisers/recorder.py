@@ -23,7 +23,7 @@ from archselect.benchmarks.store.traces import (
     shape_of_losses,
 )
 from archselect.nasbench_adapters.networks import Mixture, mixture_of, sampled, scoring
-from archselect.nasbench_adapters.networks.mixture import count_columns
+from archselect.nasbench_adapters.networks.activation import count_columns
 
 
 class MeasuredCosts(NamedTuple):
@@ -124,6 +124,7 @@ class Recorder:
 
     def __init__(self, trainer: Trainer) -> None:
         self._space = trainer.space
+        self._activation = trainer.activation
         self._layers = trainer.layers
         self._device = trainer.images.device
         optimiser = trainer.optimiser
@@ -193,15 +194,16 @@ class Recorder:
         values.append(value)
 
     def keep_probabilities(self, alphas: Sequence[Tensor]) -> None:
-        """Keep the alphas' softmax."""
+        """Keep the weights that the activation gives to the alphas."""
         with torch.no_grad():
-            mixture = mixture_of(self._space, alphas)
-            for cell, table in enumerate(mixture.weights):
+            tables = self._activation.tables(self._space, alphas)
+            for cell, table in enumerate(tables):
                 self._keep(f"probabilities_{cell}", table.cpu().float())
 
-    def end_epoch(self, alphas: Sequence[Tensor]) -> None:
-        """Keep the alphas' softmax, and the losses and costs of an epoch."""
+    def end_epoch(self, alphas: Sequence[Tensor], alpha_steps: int) -> None:
+        """Keep the alphas' weights, their steps, and losses and costs of an epoch."""
         self.keep_probabilities(alphas)
+        self._keep("alpha_step_counts", torch.tensor(alpha_steps, dtype=torch.int32))
         self._keep("losses", self._losses.cpu().float())
         for cell, costs in enumerate(self._costs):
             measured = costs.measured()
@@ -273,7 +275,8 @@ class Recorder:
     def _shapes_after(self, epochs: int) -> dict[str, tuple[int, ...]]:
         """Return the shapes of what is kept after so many epochs, by name."""
         by_name: dict[str, tuple[int, ...]] = {
-            "losses": shape_of_losses(len(self.parts), epochs)
+            "losses": shape_of_losses(len(self.parts), epochs),
+            "alpha_step_counts": (epochs,),
         }
         for index, cell in enumerate(self._space.cells):
             edges = len(cell.edges)
@@ -298,4 +301,4 @@ class Recorder:
                 if name.endswith(suffix):
                     of_cell[name.removesuffix(suffix)] = values
             cells.append(CellTrace(**of_cell))
-        return Trace(info, arrays["losses"], tuple(cells))
+        return Trace(info, arrays["losses"], arrays["alpha_step_counts"], tuple(cells))

@@ -19,9 +19,10 @@ from archselect.nasbench_adapters.setting_types import NonNegative
 class SdartsRS(Darts):
     """As DARTS, but w ← w - η ∇_w L_train(w, P(softmax(α) + δ)), δ uniform in ±ε.
 
-    The alphas' step is not perturbed. P clips to [0, 1] and rescales every edge to sum
-    to one; if nothing is left of an edge its largest entry becomes one. Entries that
-    are zero before (of decided and dropped edges, or not allowed on an edge) stay zero.
+    The alphas' step is not perturbed. P clips to [0, 1] and, where the activation's
+    weights sum to one, rescales every edge to do so; if nothing is left of an edge its
+    largest entry becomes one. Entries that are zero before (of decided and dropped
+    edges, or not allowed on an edge) stay zero.
     In the e-th of E epochs ε = epsilon_first + (epsilon - epsilon_first) e / E; tuning
     under a selector uses `epsilon`.
 
@@ -49,13 +50,15 @@ class SdartsRS(Darts):
         growth = (self.epsilon - self.epsilon_first) * trainer.progress
         radius = self.epsilon_first + growth
         mixture = super().weight_mixture(trainer)
-        return perturb(mixture, radius, trainer.generator)
+        rescales = trainer.activation.sums_to_one
+        return perturb(mixture, radius, trainer.generator, rescales)
 
 
 def perturb(
     mixture: Mixture,
     radius: float,
     generator: torch.Generator,
+    rescales: bool = True,
 ) -> Mixture:
     """Return a mixture near another one: P(W + δ) of :class:`SdartsRS`.
 
@@ -65,6 +68,7 @@ def perturb(
         mixture: W.
         radius: δ is uniform within plus and minus this.
         generator: of the one draw, on the CPU.
+        rescales: whether edges sum to one; else P only clips.
     """
     first = mixture.weights[0]
     sizes = [table.numel() for table in mixture.weights]
@@ -74,9 +78,16 @@ def perturb(
     noises = on_device.split(sizes)
     weights = []
     for table, noise in zip(mixture.weights, noises, strict=True):
-        perturbed = _project(table, noise.view_as(table))
+        noise = noise.view_as(table)
+        perturbed = _project(table, noise) if rescales else _clip(table, noise)
         weights.append(perturbed)
     return Mixture(tuple(weights), mixture.support)
+
+
+def _clip(table: Tensor, noise: Tensor) -> Tensor:
+    """Return W + δ clipped to [0, 1]; zeros of W stay."""
+    moved = (table + noise).clamp(0, 1)
+    return moved.masked_fill(table == 0, 0)
 
 
 def _project(table: Tensor, noise: Tensor) -> Tensor:

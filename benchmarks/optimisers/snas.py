@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import torch
 
+from archselect.benchmarks.optimisers.alpha_settings import AlphaSettings
 from archselect.benchmarks.optimisers.base import Optimiser
 from archselect.benchmarks.optimisers.trainer import Batch, Trainer
 from archselect.nasbench_adapters.setting_types import (
@@ -19,7 +20,7 @@ from archselect.nasbench_adapters.setting_types import (
 )
 
 
-class Snas(Optimiser):
+class Snas(AlphaSettings, Optimiser):
     """Z = softmax((α + g) / T); w ← w - η ∇_w L(w, Z), α ← α - Adam(∇_α L(w, Z)).
 
     g is Gumbel noise, and L is of all training images. The alphas' gradient is Z_k (c_k
@@ -57,13 +58,12 @@ class Snas(Optimiser):
         """See :class:`Snas`."""
         change = (self.temperature_last - self.temperature) * trainer.progress
         temperature = self.temperature + change
-        noisy = []
-        for alpha in trainer.alphas:
-            noise = gumbel(alpha, trainer.generator)
-            noisy.append((alpha + noise) / temperature)
-        loss = trainer.loss(batch, trainer.mixture(noisy))
+        is_due = trainer.alphas_are_due()
+        noises = [gumbel(alpha, trainer.generator) for alpha in trainer.alphas]
+        loss = trainer.loss(batch, trainer.relaxed(noises, temperature))
         gradients = trainer.step_weights(loss, also=trainer.alphas)
-        trainer.step_alphas(gradients)
+        if is_due:
+            trainer.step_alphas(gradients)
 
 
 def gumbel(

@@ -17,6 +17,10 @@ from pydantic import ConfigDict, model_validator
 from torch import Tensor
 
 from archselect.benchmarks.optimisers.base import Optimiser
+from archselect.benchmarks.optimisers.memory import Memory
+from archselect.benchmarks.optimisers.penalties.registry import (
+    registry as penalties,
+)
 from archselect.benchmarks.optimisers.recorder import Recorder
 from archselect.benchmarks.optimisers.registry import get_optimiser
 from archselect.benchmarks.optimisers.registry import registry as optimisers
@@ -48,6 +52,7 @@ from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.input_files import DAMAGED
 from archselect.nasbench_adapters.networks import Supernet
+from archselect.nasbench_adapters.networks.activation import SOFTMAX, Activation
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import Cell, SearchSpace
 from archselect.nasbench_adapters.spaces import registry as spaces
@@ -134,11 +139,12 @@ class Recipe(CommonSettings):
         optimiser: Optimiser,
         space: str,
     ) -> str | None:
-        """Return where the code of the optimiser and of the space comes from."""
-        of_optimiser = optimisers.source_of(type(optimiser), self.recipe)
-        of_space = spaces.source(space)
-        sources = [source for source in (of_optimiser, of_space) if source]
-        return "; ".join(sources) or None
+        """Return where the code of optimiser, penalties and space comes from."""
+        sources = [optimisers.source_of(type(optimiser), self.recipe)]
+        for penalty, _ in optimiser.build_penalties():
+            sources.append(penalties.source_of(type(penalty), penalty.name))
+        sources.append(spaces.source(space))
+        return "; ".join(source for source in sources if source) or None
 
     def inputs(
         self,
@@ -184,6 +190,7 @@ class TrainedSupernet:
         weights: parameters and buffers by name, on the CPU.
         alphas: architecture weights, (edges, operations) per cell type, on the CPU.
         alpha_optimizer: state of the alphas' optimiser; None if untrained.
+        memory: what schedule and penalties kept at the end; None if untrained.
         cost: of making it.
         trace: what was recorded of the training, where its recipe asks for that; it is
             kept in a file of its own.
@@ -194,6 +201,7 @@ class TrainedSupernet:
     weights: dict[str, Tensor]
     alphas: tuple[Tensor, ...]
     alpha_optimizer: dict[str, Any] | None
+    memory: Memory | None
     cost: SupernetCost
     trace: Trace | None = None
     commit: str | None = None
@@ -204,6 +212,7 @@ def new_supernet(
     inputs: SupernetInputs,
     images: Images,
     seed: int,
+    activation: Activation = SOFTMAX,
 ) -> Supernet:
     """Return the supernet with initial weights, on the images' device.
 
@@ -214,11 +223,19 @@ def new_supernet(
         inputs: what its record says of it.
         images: give channels, classes and device.
         seed: of the weights.
+        activation: of its alphas.
     """
     skeleton = space.skeleton(**inputs.skeleton)
     dataset = images.dataset
     weight_seed = stream_seed("supernet weights", seed)
-    supernet = Supernet(space, skeleton, dataset.channels, dataset.classes, weight_seed)
+    supernet = Supernet(
+        space,
+        skeleton,
+        dataset.channels,
+        dataset.classes,
+        weight_seed,
+        activation.normalised_sums,
+    )
     return supernet.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -256,7 +273,8 @@ def make_supernet(
     clock = PhaseClock(images.device)
     memory = PeakMemory(images.device)
     optimiser = recipe.build_as(inputs, space.name)
-    supernet = new_supernet(space, inputs, images, seed)
+    activation = optimiser.build_activation()
+    supernet = new_supernet(space, inputs, images, seed, activation)
     clock.count_passes(supernet, images.dataset.image_shape)
     alphas = _new_alphas(optimiser, space, images, seed)
     result = TrainingResult(commit())
@@ -278,6 +296,7 @@ def make_supernet(
         weights={name: value.cpu() for name, value in state.items()},
         alphas=tuple(alpha.detach().cpu() for alpha in alphas),
         alpha_optimizer=result.alpha_optimizer,
+        memory=result.memory,
         cost=cost,
         trace=result.trace,
         commit=result.made_by,
@@ -303,12 +322,14 @@ class TrainingResult(NamedTuple):
         made_by: the commit of archselect; None if parts are of several.
         peak: memory in bytes that parts before an interruption took at most.
         alpha_optimizer: state of the alphas' optimiser; None if untrained.
+        memory: what schedule and penalties kept; None if untrained.
         trace: what was recorded, where the optimiser asks for that.
     """
 
     made_by: str | None
     peak: int = 0
     alpha_optimizer: dict[str, Any] | None = None
+    memory: Memory | None = None
     trace: Trace | None = None
 
 
@@ -388,7 +409,8 @@ class SupernetTraining:
                 self._probe(self.recorder)
             trace = self.recorder.trace(self._trace_info(self.recorder))
         alpha_optimizer = self.trainer.alpha_optimizer.state_dict()
-        return TrainingResult(self.made_by, self.peak, alpha_optimizer, trace)
+        memory = dict(self.trainer.memory)
+        return TrainingResult(self.made_by, self.peak, alpha_optimizer, memory, trace)
 
     def _train_epoch(self) -> None:
         """Train for one epoch."""
@@ -493,6 +515,7 @@ def save_supernet(
         "weights": trained.weights,
         "alphas": list(trained.alphas),
         "alpha_optimizer": trained.alpha_optimizer,
+        "memory": trained.memory,
         "cost": trained.cost.model_dump_json(),
     }
     save_tensors(path, content, trained.commit)
@@ -512,6 +535,7 @@ def load_supernet(path: Path) -> TrainedSupernet:
             content["weights"],
             tuple(content["alphas"]),
             content["alpha_optimizer"],
+            content["memory"],
             SupernetCost.model_validate_json(content["cost"]),
             commit=read_commit(path),
         )

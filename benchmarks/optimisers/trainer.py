@@ -16,9 +16,16 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from archselect.benchmarks.optimisers.alpha_settings import WeighedPenalty
+from archselect.benchmarks.optimisers.memory import Memory
+from archselect.benchmarks.optimisers.penalties.base import AlphaView
+from archselect.benchmarks.optimisers.schedules import BATCH, EveryStep, Schedule
 from archselect.benchmarks.optimisers.settings import CommonSettings
 from archselect.benchmarks.runtime.precision import autocast
-from archselect.benchmarks.runtime.tensor_files import check_optimizer_state
+from archselect.benchmarks.runtime.tensor_files import (
+    check_optimizer_state,
+    check_same_structure,
+)
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import (
     FusedSupernet,
@@ -28,6 +35,8 @@ from archselect.nasbench_adapters.networks import (
     mixture_of,
     sampled,
 )
+from archselect.nasbench_adapters.networks.activation import SOFTMAX, Activation
+from archselect.nasbench_adapters.networks.mixture import decided_mixture
 from archselect.nasbench_adapters.space import Decisions, SearchSpace
 
 
@@ -50,8 +59,7 @@ class UpdateRule(CommonSettings):
 
     Attributes:
         formulation: raised when the numbers that the optimiser produces change on
-        purpose;
-            part of a supernet's id.
+            purpose; part of a supernet's id.
     """
 
     formulation: ClassVar[int] = 1
@@ -65,6 +73,18 @@ class UpdateRule(CommonSettings):
     def searched(self) -> str:
         """Part of the images from which the alphas' gradient comes, for traces."""
         return self.part
+
+    def build_activation(self) -> Activation:
+        """Return what maps the alphas to weights; here, the softmax."""
+        return SOFTMAX
+
+    def build_schedule(self) -> Schedule:
+        """Return what says when the alphas are stepped; here, at every batch."""
+        return EveryStep()
+
+    def build_penalties(self) -> list[WeighedPenalty]:
+        """Return the penalties of the alphas; here, none."""
+        return []
 
     @abstractmethod
     def step(self, trainer: Trainer, batch: Batch) -> None:
@@ -92,8 +112,8 @@ class Listener(Protocol):
     def hear(self, batch: Batch, logits: Tensor) -> None:
         """Record a forward of a batch by its logits (batch, classes)."""
 
-    def end_epoch(self, alphas: Sequence[Tensor]) -> None:
-        """Record the end of an epoch, and the alphas then."""
+    def end_epoch(self, alphas: Sequence[Tensor], alpha_steps: int) -> None:
+        """Record the end of an epoch, the alphas then, and how often they stepped."""
 
 
 class Trainer:
@@ -117,6 +137,13 @@ class Trainer:
         decisions: of the current epoch.
         progress: share of the epochs that are done, 0 in the first one; 1 while a
             selector tunes.
+        clock: share of the batches of all epochs that are done, the present one
+            included; 1 while a selector tunes.
+        activation, schedule, penalties: the optimiser's.
+        memory: what schedule and penalties keep from one step to the next.
+        alpha_steps: of the present epoch.
+        grad_norm: norm of the last gradient by the weights before clipping, a scalar on
+            the supernet's device.
         weight_optimizer: SGD of the supernet's weights.
         alpha_optimizer: Adam of the alphas.
     """
@@ -146,6 +173,14 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(seed)
         self.decisions = space.undecided()
         self.progress = 0.0
+        self.clock = 0.0
+        self.activation = optimiser.build_activation()
+        self.schedule = optimiser.build_schedule()
+        self.penalties = optimiser.build_penalties()
+        self.memory: Memory = {BATCH: 0.0}
+        self.alpha_steps = 0
+        self.grad_norm = torch.zeros((), device=images.device)
+        self._is_due = True
         self._valid: Iterator[tuple[Tensor, Tensor]] = iter(())
         self.weight_optimizer = torch.optim.SGD(
             supernet.parameters(),
@@ -158,6 +193,27 @@ class Trainer:
             optimiser.alpha_learning_rate,
             betas=(optimiser.alpha_beta1, optimiser.alpha_beta2),
             weight_decay=optimiser.alpha_weight_decay,
+        )
+        self._begin_memory()
+
+    def _begin_memory(self) -> None:
+        """Begin what schedule and penalties keep."""
+        self.schedule.begin(self.memory)
+        if self.penalties:
+            view = self._view()
+            for penalty, _ in self.penalties:
+                penalty.begin(view)
+
+    def _view(self) -> AlphaView:
+        """Return what penalties see of the present alphas."""
+        return AlphaView(
+            self.space,
+            self.activation,
+            self.decisions,
+            self.alphas,
+            self.clock,
+            self.progress,
+            self.memory,
         )
 
     def epoch(
@@ -181,11 +237,19 @@ class Trainer:
             "valid", size, self.generator, self.optimiser.augment
         )
         part = self.optimiser.part
-        for images, labels in self._batches(part):
+        self.alpha_steps = 0
+        steps = self._count_batches(part) * max(self.optimiser.epochs, 1)
+        for place, (images, labels) in enumerate(self._batches(part)):
+            self.memory[BATCH] = float(place)
+            self.clock = min(progress + (place + 1) / steps, 1.0)
             batch = Batch(images, labels, part)
             self.optimiser.step(self, batch)
         if self.recorder is not None:
-            self.recorder.end_epoch(self.alphas)
+            self.recorder.end_epoch(self.alphas, self.alpha_steps)
+
+    def _count_batches(self, part: str) -> int:
+        """Return the number of batches of one epoch."""
+        return math.ceil(len(self.images.index(part)) / self.optimiser.batch_size)
 
     def _batches(self, part: str) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of one epoch."""
@@ -194,9 +258,7 @@ class Trainer:
         if self.optimiser.batches == "epoch":
             yield from self.images.epoch(part, size, self.generator, augment)
         else:
-            images = len(self.images.index(part))
-            count = math.ceil(images / size)
-            for _ in range(count):
+            for _ in range(self._count_batches(part)):
                 yield self.images.minibatch(part, size, self.generator, augment)
 
     def valid(self) -> Batch:
@@ -205,7 +267,7 @@ class Trainer:
         return Batch(images, labels, "valid")
 
     def mixture(self, alphas: Sequence[Tensor] | None = None) -> Mixture:
-        """Return softmax(alpha) on open edges, one-hot on decided ones.
+        """Return the activated alphas on open edges, one-hot on decided ones.
 
         Args:
             alphas: to which gradients flow, one (edges, operations) tensor per cell
@@ -213,7 +275,31 @@ class Trainer:
         """
         if alphas is None:
             alphas = self.alphas
-        return mixture_of(self.space, alphas, self.decisions)
+        return mixture_of(self.space, alphas, self.decisions, self.activation)
+
+    def probabilities(self) -> Mixture:
+        """Return the mixture in which each open edge's weights sum to one."""
+        tables = []
+        for cell, alpha in zip(self.space.cells, self.alphas, strict=True):
+            tables.append(self.activation.probabilities(cell, alpha))
+        return decided_mixture(self.space, tables, self.decisions, self.activation)
+
+    def relaxed(
+        self,
+        noises: Sequence[Tensor],
+        temperature: float,
+    ) -> Mixture:
+        """Return a mixture near one-hot; see :meth:`.Activation.relaxed`.
+
+        Args:
+            noises: Gumbel noise, (edges, operations) per cell type.
+            temperature: above zero.
+        """
+        tables = []
+        by_cell = zip(self.space.cells, self.alphas, noises, strict=True)
+        for cell, alpha, noise in by_cell:
+            tables.append(self.activation.relaxed(cell, alpha, noise, temperature))
+        return decided_mixture(self.space, tables, self.decisions, self.activation)
 
     def drawn(self, mixture: Mixture) -> Mixture:
         """Return a drawn mixture of one operation per open edge.
@@ -286,13 +372,46 @@ class Trainer:
         """
         return torch.autograd.grad(loss, self.alphas, materialize_grads=True)
 
+    def alphas_are_due(self) -> bool:
+        """Return whether this batch has a step of the alphas.
+
+        Ask it once per batch, before the step of the weights.
+        """
+        self._is_due = self.schedule.is_due(self.memory)
+        return self._is_due
+
     def step_alphas(self, gradients: Sequence[Tensor | None]) -> None:
-        """Do one step of Adam along the gradients; alphas without gradient stay."""
+        """Do one step of Adam along the gradients and those of the penalties.
+
+        Alphas without gradient stay. Clipping is of the sum.
+        """
+        view = self._view() if self.penalties else None
+        if view is not None:
+            gradients = _add_gradients(gradients, self._penalty_gradients(view))
         for alpha, gradient in zip(self.alphas, gradients, strict=True):
             alpha.grad = gradient
         if self.optimiser.alpha_grad_clip:
             nn.utils.clip_grad_norm_(self.alphas, self.optimiser.alpha_grad_clip)
+        alive = self.activation.living(self.alphas)
         self.alpha_optimizer.step()
+        self.activation.settle(self.alphas, alive)
+        self.alpha_steps += 1
+        if self.penalties:
+            self._finish_penalties()
+
+    def _penalty_gradients(self, view: AlphaView) -> tuple[Tensor, ...]:
+        """Return the gradients of all penalties, (edges, operations) per cell type."""
+        total = view.zero()
+        for penalty, weight in self.penalties:
+            total = total + weight * penalty(view)
+        return torch.autograd.grad(total, self.alphas, materialize_grads=True)
+
+    def _finish_penalties(self) -> None:
+        """Tell penalties that the alphas have stepped."""
+        with torch.no_grad():
+            after = self._view()
+            for penalty, _ in self.penalties:
+                penalty.finish_step(after)
 
     def step_weights(
         self, loss: Tensor, also: Sequence[Tensor] = ()
@@ -313,10 +432,8 @@ class Trainer:
             leaf.grad = None
         self.weight_optimizer.zero_grad()
         loss.backward()
-        if self.optimiser.grad_clip:
-            nn.utils.clip_grad_norm_(
-                self.supernet.parameters(), self.optimiser.grad_clip
-            )
+        self.grad_norm = self._clip_gradient()
+        self.schedule.observe(self.grad_norm, self._is_due, self.memory)
         self.weight_optimizer.step()
         gradients = []
         for leaf in also:
@@ -325,6 +442,14 @@ class Trainer:
                 gradient = torch.zeros_like(leaf)
             gradients.append(gradient)
         return tuple(gradients)
+
+    def _clip_gradient(self) -> Tensor:
+        """Clip the gradient by the weights. Return its norm before, a scalar."""
+        weights = list(self.supernet.parameters())
+        if self.optimiser.grad_clip:
+            return nn.utils.clip_grad_norm_(weights, self.optimiser.grad_clip)
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        return nn.utils.get_total_norm(gradients)
 
     def state(self) -> dict[str, Any]:
         """Return all that training changes, for :meth:`load_state`.
@@ -337,6 +462,7 @@ class Trainer:
             "weight_optimizer": self.weight_optimizer.state_dict(),
             "alpha_optimizer": self.alpha_optimizer.state_dict(),
             "generator": self.generator.get_state(),
+            "memory": dict(self.memory),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -355,3 +481,27 @@ class Trainer:
         self.weight_optimizer.load_state_dict(deepcopy(state["weight_optimizer"]))
         self.alpha_optimizer.load_state_dict(deepcopy(state["alpha_optimizer"]))
         self.generator.set_state(state["generator"])
+        self.load_memory(state["memory"])
+
+    def load_memory(self, memory: Memory) -> None:
+        """Take over what schedule and penalties kept.
+
+        Raises TypeError if it is that of others.
+        """
+        if memory.keys() != self.memory.keys():
+            raise TypeError("the memory is that of another schedule or penalty")
+        check_same_structure(memory, self.memory)
+        for name, value in memory.items():
+            is_tensor = isinstance(value, Tensor)
+            self.memory[name] = value.to(self.images.device) if is_tensor else value
+
+
+def _add_gradients(
+    gradients: Sequence[Tensor | None],
+    others: Sequence[Tensor],
+) -> list[Tensor | None]:
+    """Return sums of gradients; None stands for zero."""
+    sums: list[Tensor | None] = []
+    for gradient, other in zip(gradients, others, strict=True):
+        sums.append(other if gradient is None else gradient + other)
+    return sums

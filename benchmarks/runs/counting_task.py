@@ -31,6 +31,7 @@ class RandomTask(Task):
         self.space = counter.space
         self.supernet = counter.supernet
         self.alphas = counter.alphas
+        self._activation = counter.activation
         self.rng = np.random.default_rng(0)
         self._images = counter.images
         self._answers = np.random.default_rng(1)
@@ -42,7 +43,7 @@ class RandomTask(Task):
     ) -> Mixture:
         """See :meth:`.Task.mixture`."""
         weights = self.alphas if alphas is None else alphas
-        return mixture_of(self.space, weights, decisions)
+        return mixture_of(self.space, weights, decisions, self._activation)
 
     def new_alphas(self) -> tuple[Tensor, ...]:
         """Return the task's alphas, always the same."""

@@ -80,11 +80,9 @@ class SupernetCounter:
         self.train_images = min(train_images, data.limit or train_images)
         self.valid_images = min(valid_images, data.limit or valid_images)
         self.images = Images(_random_images(sizes), CPU, split="first")
+        self.activation = recipe.build().build_activation()
         self.supernet: Supernet = new_supernet(
-            self.space,
-            self.inputs,
-            self.images,
-            seed=0,
+            self.space, self.inputs, self.images, 0, self.activation
         )
         generator = torch.Generator().manual_seed(0)
         self.alphas = new_alphas(self.space, generator, CPU)

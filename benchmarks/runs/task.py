@@ -33,7 +33,6 @@ from archselect.nasbench_adapters.networks import (
     build_network,
     executed,
     mixture_of,
-    new_alphas,
     scoring,
 )
 from archselect.nasbench_adapters.seeds import stream_seed
@@ -83,7 +82,10 @@ class SupernetTask(Task):
         self._trained = trained
         self._seeds = (supernet_seed, selection_seed)
         self._skeleton = space.skeleton(**inputs.skeleton)
-        self.supernet = new_supernet(space, inputs, images, supernet_seed)
+        self._activation = recipe.build().build_activation()
+        self.supernet = new_supernet(
+            space, inputs, images, supernet_seed, self._activation
+        )
         self.supernet.load_state_dict(trained.weights)
         self.supernet.eval()
         self._prepare_forwards()
@@ -129,11 +131,11 @@ class SupernetTask(Task):
         """See :meth:`.Task.mixture`."""
         weights = self.alphas if alphas is None else alphas
         with torch.no_grad():
-            return mixture_of(self.space, weights, decisions)
+            return mixture_of(self.space, weights, decisions, self._activation)
 
     def new_alphas(self) -> tuple[Tensor, ...]:
         """See :meth:`.Task.new_alphas`."""
-        return new_alphas(
+        return self._activation.new_alphas(
             self.space,
             self.streams["alphas"],
             self.images.device,
@@ -320,6 +322,8 @@ class SupernetTask(Task):
                 self._trainer.alpha_optimizer.load_state_dict(
                     deepcopy(self._trained.alpha_optimizer)
                 )
+            if self._trained.memory is not None:
+                self._trainer.load_memory(self._trained.memory)
         return self._trainer
 
     def state(self) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class TraceInfo(Fact):
     `formulations` are the supernet's. For `commit` see :class:`.record.Record`.
     """
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     id: Id
     space: str
     data: DataInputs
@@ -115,8 +115,8 @@ class CellTrace:
     """Recorded numbers of a cell type; costs are sums over its layers or by layer.
 
     Attributes:
-        probabilities: (T + 1, E, K) softmax of the alphas, before training and after
-            every epoch.
+        probabilities: (T + 1, E, K) weights that the activation (the softmax, if not
+            said otherwise) gives to the alphas, before training and after every epoch.
         cost_counts: (T, E, K) in how many batches of an epoch an operation went
             forward.
         cost_means, cost_variances: (T, E, K) of its cost over these; NaN without any.
@@ -148,11 +148,13 @@ class Trace:
         losses: (T, parts, 2, 3) sums over the images of an epoch, as they went forward
             in training: by part, wrong or right, of :data:`COUNT`, :data:`LOSS` and
             :data:`ENTROPY` (nats).
+        alpha_step_counts: (T,) how often the alphas were stepped in an epoch.
         cells: one per cell type.
     """
 
     info: TraceInfo
     losses: Array
+    alpha_step_counts: Array
     cells: tuple[CellTrace, ...]
 
     @property
@@ -209,7 +211,11 @@ def write_trace(path: Path, trace: Trace) -> None:
     """
     text = trace.info.model_dump_json().encode()
     info = np.frombuffer(text, dtype=np.uint8)
-    arrays = {"info": info, "losses": trace.losses}
+    arrays = {
+        "info": info,
+        "losses": trace.losses,
+        "alpha_step_counts": trace.alpha_step_counts,
+    }
     for place, cell in enumerate(trace.cells):
         for name in AXES:
             arrays[f"{name}_{place}"] = getattr(cell, name)
@@ -245,6 +251,7 @@ def _parse_trace(file: Mapping[str, Array], id: str) -> Trace:
         raise ValueError("it is of another supernet")
     epochs = len(file["probabilities_0"]) - 1
     losses = _array(file, "losses", shape_of_losses(len(info.parts), epochs))
+    alpha_steps = _array(file, "alpha_step_counts", (epochs,))
     cells = []
     for place, cell in enumerate(info.cells):
         edges = len(cell.edges)
@@ -253,7 +260,7 @@ def _parse_trace(file: Mapping[str, Array], id: str) -> Trace:
         for name, shape in shapes.items():
             arrays[name] = _array(file, f"{name}_{place}", shape)
         cells.append(CellTrace(**arrays))
-    return Trace(info, losses, tuple(cells))
+    return Trace(info, losses, alpha_steps, tuple(cells))
 
 
 def _supernet_id(info: TraceInfo) -> str:

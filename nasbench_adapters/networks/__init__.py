@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.networks.activation import new_alphas
 from archselect.nasbench_adapters.networks.execution import Execution, executed
 from archselect.nasbench_adapters.networks.folded import FoldedSupernet
 from archselect.nasbench_adapters.networks.fused import FusedSupernet
 from archselect.nasbench_adapters.networks.mixture import (
     Mixture,
     mixture_of,
-    new_alphas,
     one_hot,
     sampled,
 )

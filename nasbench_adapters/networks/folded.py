@@ -399,9 +399,12 @@ class FoldedCell:
         counts = mixture.pattern_counts(module)
         for node in range(nodes):
             x = totals.nodes[node]
+            sum_norm = module.sum_norm(node)
             if x is None:
                 x = module.zeros(node, prepared[0])
-                totals.nodes[node] = x
+            elif sum_norm is not None:
+                x = sum_norm(x)
+            totals.nodes[node] = x
             rectified = module.rectified(node, x, counts)
             if node in self._dense:
                 _add_dense(self._dense[node], rectified, mixture, totals)

@@ -670,6 +670,9 @@ def _run_cell(
     for node in range(module.cell.nodes):
         terms = sums.terms[node]
         x = _add_up(terms) if terms else module.zeros(node, nodes[0])
+        sum_norm = module.sum_norm(node)
+        if terms and sum_norm is not None:
+            x = statistics.normalised(x, [sum_norm])
         nodes.append(x)
         rectified = module.rectified(node, x, cell.counts)
         for group in cell.groups[node]:

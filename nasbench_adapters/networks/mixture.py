@@ -17,12 +17,17 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from archselect.nasbench_adapters.networks.activation import (
+    SOFTMAX,
+    Activation,
+    count_columns,
+    group_masks,
+)
 from archselect.nasbench_adapters.space import (
     OPEN,
     Architecture,
     Cell,
     Decisions,
-    EdgeOperations,
     SearchSpace,
 )
 
@@ -226,102 +231,83 @@ def _replace_row(
     return torch.cat([before, row[None], after])
 
 
-def count_columns(space: SearchSpace, cell: int) -> int:
-    """Return the columns of a cell type's mixture.
-
-    They are as many as the edge with the most operations allows.
-    """
-    operations = space.cells[cell].operations
-    return max(len(names) for names in operations)
-
-
-def new_alphas(
-    space: SearchSpace,
-    generator: torch.Generator,
-    device: torch.device,
-    scale: float = 1e-3,
-) -> tuple[Tensor, ...]:
-    """Return architecture weights, `scale` times normal: (edges, operations) per type.
-
-    Drawn on the generator's device, so that the same seed gives the same alphas
-    wherever they are used.
-    """
-    alphas = []
-    for index, cell in enumerate(space.cells):
-        edges = len(cell.edges)
-        columns = count_columns(space, index)
-        normal = torch.randn(edges, columns, generator=generator)
-        alpha = scale * normal
-        alphas.append(alpha.to(device))
-    return tuple(alphas)
-
-
 def mixture_of(
     space: SearchSpace,
     alphas: Sequence[Tensor],
     decisions: Decisions | None = None,
+    activation: Activation = SOFTMAX,
 ) -> Mixture:
-    """Return the mixture of architecture weights (DARTS, section 2.2).
+    """Return the mixture of architecture weights.
 
-    It is softmax(alpha) on open edges, one-hot on decided ones and zero on dropped
-    ones. Edges of one group share the softmax: all their entries together sum to one
-    (NAS-Bench-1Shot1, section 3.2). A decision on one of them leaves the others as they
-    are.
+    It is the activation of the alphas on open edges, one-hot on decided ones and zero
+    on dropped ones. A decision on one edge of a group leaves the others as they are.
 
     Args:
         space: the space the mixture is for.
         alphas: per cell type (edges, operations); gradients flow to open edges only.
         decisions: None leaves every edge open.
+        activation: maps alphas to weights.
+    """
+    tables = activation.tables(space, alphas)
+    return decided_mixture(space, tables, decisions, activation)
+
+
+def decided_mixture(
+    space: SearchSpace,
+    tables: Sequence[Tensor],
+    decisions: Decisions | None,
+    activation: Activation,
+) -> Mixture:
+    """Return the mixture of tables on open edges, one-hot on decided ones.
+
+    Args:
+        space: the space the mixture is for.
+        tables: per cell type (edges, operations), as the activation made them.
+        decisions: None leaves every edge open.
+        activation: says whether entries of open edges may be zero.
     """
     if decisions is None:
         decisions = space.undecided()
-    weights = []
+    weights = decided_tables(tables, decisions)
+    if activation.sparse:
+        on_host = _copy_to_host(weights)
+        return Mixture(weights, tuple(map(_support_of_table, on_host)))
     support = []
-    by_cell = zip(space.cells, alphas, decisions.choices, strict=True)
-    for cell, alpha, row in by_cell:
-        columns = alpha.shape[1]
-        weights.append(_cell_weights(cell, alpha, row))
-        support.append(_cell_support(cell, row, columns))
-    return Mixture(tuple(weights), tuple(support))
+    by_cell = zip(space.cells, tables, decisions.choices, strict=True)
+    for cell, table, row in by_cell:
+        support.append(_cell_support(cell, row, table.shape[1]))
+    return Mixture(weights, tuple(support))
 
 
-def _cell_weights(
-    cell: Cell,
-    alpha: Tensor,
-    row: tuple[int, ...],
-) -> Tensor:
-    """Return the mixture (edges, operations) of one cell type; see :func:`mixture_of`.
+def decided_tables(
+    tables: Sequence[Tensor],
+    decisions: Decisions,
+) -> tuple[Tensor, ...]:
+    """Return tables with one-hot rows for decided edges and zeros for dropped ones.
 
     Args:
-        cell: the cell type.
-        alpha: (edges, operations).
+        tables: weights of open edges, (edges, operations) per cell type.
+        decisions: which edges are decided.
+    """
+    by_cell = zip(tables, decisions.choices, strict=True)
+    return tuple(_decided_table(table, row) for table, row in by_cell)
+
+
+def _decided_table(
+    table: Tensor,
+    row: tuple[int, ...],
+) -> Tensor:
+    """Return the table of one cell type; see :func:`decided_tables`.
+
+    Args:
+        table: weights of open edges, (edges, operations).
         row: per edge an operation's index, OPEN or DROPPED.
     """
-    columns = alpha.shape[1]
-    masks = _row_masks(cell.operations, row, columns, alpha.device)
-    if cell.groups:
-        soft = _softmax_by_group(cell, alpha)
-    elif masks.allowed is None:
-        soft = torch.softmax(alpha, dim=-1)
-    else:
-        allowed = alpha.masked_fill(~masks.allowed, -torch.inf)
-        soft = torch.softmax(allowed, dim=-1)
     if all(choice == OPEN for choice in row):
-        return soft
-    chosen = masks.chosen.to(soft.dtype)
-    return torch.where(masks.is_open, soft, chosen)
-
-
-def _softmax_by_group(cell: Cell, alpha: Tensor) -> Tensor:
-    """Return the softmax of alphas (edges, operations) within each group of edges."""
-    columns = alpha.shape[1]
-    members = _group_masks(cell.operations, cell.groups, columns, alpha.device)
-    # One row per group; every entry is of one group and has no weight in the others.
-    flat = alpha.flatten()
-    by_group = flat.masked_fill(~members, -torch.inf)
-    soft = torch.softmax(by_group, dim=-1)
-    summed = soft.sum(dim=0)
-    return summed.view_as(alpha)
+        return table
+    masks = _row_masks(row, table.shape[1], table.device)
+    chosen = masks.chosen.to(table.dtype)
+    return torch.where(masks.is_open, table, chosen)
 
 
 def _cell_support(
@@ -357,19 +343,16 @@ class _RowMasks(NamedTuple):
     """Masks of a cell type's mixture, on its device.
 
     Attributes:
-        allowed: (edges, operations), which entries are operations; None if all are.
         is_open: (edges, 1), which edges are open.
         chosen: (edges, operations), where decided edges have their one.
     """
 
-    allowed: Tensor | None
     is_open: Tensor
     chosen: Tensor
 
 
 @lru_cache(maxsize=256)
 def _row_masks(
-    operations: EdgeOperations,
     row: tuple[int, ...],
     columns: int,
     device: torch.device,
@@ -378,46 +361,10 @@ def _row_masks(
 
     They are kept, because a training step must not wait for small copies to the device.
     """
-    allowed = _allowed_entries(operations, columns)
     choices = torch.tensor(row)[:, None]
     is_open = choices == OPEN
     chosen = choices == torch.arange(columns)
-    all_allowed = bool(allowed.all())
-    return _RowMasks(
-        None if all_allowed else allowed.to(device),
-        is_open.to(device),
-        chosen.to(device),
-    )
-
-
-@lru_cache(maxsize=256)
-def _group_masks(
-    operations: EdgeOperations,
-    groups: tuple[int, ...],
-    columns: int,
-    device: torch.device,
-) -> Tensor:
-    """Return which entries share a group's softmax, (groups, edges * operations).
-
-    They are kept for the same reason as those of :func:`_row_masks`.
-    """
-    allowed = _allowed_entries(operations, columns)
-    group_of_edge = torch.tensor(groups)
-    masks = []
-    for group in dict.fromkeys(groups):
-        is_member = group_of_edge == group
-        in_group = allowed & is_member[:, None]
-        masks.append(in_group.flatten())
-    return torch.stack(masks).to(device)
-
-
-def _allowed_entries(
-    operations: EdgeOperations,
-    columns: int,
-) -> Tensor:
-    """Return which entries (edges, columns) of a cell type's table are operations."""
-    counts = torch.tensor([len(names) for names in operations])
-    return torch.arange(columns) < counts[:, None]
+    return _RowMasks(is_open.to(device), chosen.to(device))
 
 
 def sampled(
@@ -441,7 +388,7 @@ def sampled(
     """
     tables = []
     support = []
-    on_host = _tables_on_host(mixture)
+    on_host = _copy_to_host(mixture.weights)
     by_cell = zip(space.cells, on_host, decisions.choices, strict=True)
     for cell, probabilities, row in by_cell:
         drawn = _draw_table(cell, probabilities, row, generator)
@@ -450,9 +397,9 @@ def sampled(
     return Mixture(tuple(tables), tuple(support))
 
 
-def _tables_on_host(mixture: Mixture) -> list[Tensor]:
-    """Return copies of the mixture's tables on the CPU: one wait for the device."""
-    tables = [table.detach() for table in mixture.weights]
+def _copy_to_host(weights: Sequence[Tensor]) -> list[Tensor]:
+    """Return copies of tables on the CPU: one wait for the device."""
+    tables = [table.detach() for table in weights]
     sizes = [table.numel() for table in tables]
     flat = [table.flatten() for table in tables]
     on_host = torch.cat(flat).cpu()
@@ -481,7 +428,7 @@ def _draw_table(
     if cell.groups:
         # One row per group: what is drawn from it is the group's one operation.
         columns = table.shape[1]
-        members = _group_masks(cell.operations, cell.groups, columns, free.device)
+        members = group_masks(cell.operations, cell.groups, columns, free.device)
         free = free.flatten() * members
     # The first of exponential clocks to ring, each at the rate of its weight.
     clocks = torch.empty_like(free).exponential_(generator=generator)

@@ -148,6 +148,8 @@ class CellModule(nn.Module):
             not built.
         channels: of each node, over all replicas.
         channels_out: of the cell's output, per replica.
+        sum_norms: by node, what normalises the sum that enters it; empty unless
+            :meth:`normalise_sums` is called. A node that nothing enters has zeros.
     """
 
     def __init__(
@@ -178,7 +180,26 @@ class CellModule(nn.Module):
         for edge, indices in enumerate(present):
             self._build_edge(edge, indices, widths, affine)
         self.rectify = nn.ModuleList(Rectifier() for _ in nodes)
+        self.sum_norms = nn.ModuleDict()
         self._counts_if_all_live = self.pattern_counts(None)
+
+    def normalise_sums(self) -> None:
+        """Normalise the sum that enters each node, without scale and shift.
+
+        Call it before weights are drawn.
+        """
+        for node in range(self.cell.inputs, self.cell.nodes):
+            norm = nn.BatchNorm2d(self.channels[node], affine=False)
+            self.sum_norms[str(node)] = norm
+
+    def sum_norm(self, node: int) -> nn.BatchNorm2d | None:
+        """Return what normalises the sum that enters a node; None if nothing does."""
+        name = str(node)
+        if name not in self.sum_norms:
+            return None
+        norm = self.sum_norms[name]
+        assert isinstance(norm, nn.BatchNorm2d)
+        return norm
 
     def _build_preprocess(
         self,
@@ -288,8 +309,11 @@ class CellModule(nn.Module):
                 else:
                     total.add(out, factor)
             features = total.features(self.cell.width(target))
+            sum_norm = self.sum_norm(target)
             if features is None:
                 features = self.zeros(target, nodes.features[0])
+            elif sum_norm is not None:
+                features = sum_norm(features)
             nodes.append(features)
         outputs = [nodes.features[node] for node in self.cell.output]
         return outputs[0] if len(outputs) == 1 else concatenate(outputs, self.replicas)
@@ -772,6 +796,8 @@ class Supernet(Backbone):
         image_channels: of the images.
         classes: number of logits.
         seed: of the initial weights.
+        normalised_sums: whether the sum that enters each node is normalised; see
+            :attr:`.Activation.normalised_sums`.
     """
 
     def __init__(
@@ -781,6 +807,7 @@ class Supernet(Backbone):
         image_channels: int,
         classes: int,
         seed: int,
+        normalised_sums: bool = False,
     ) -> None:
         super().__init__(
             space,
@@ -790,7 +817,17 @@ class Supernet(Backbone):
             classes,
             affine=False,
         )
+        if normalised_sums:
+            self._normalise_sums()
         self.initialise([seed])
+
+    def _normalise_sums(self) -> None:
+        """Normalise the sum that enters each node of each cell."""
+        for _, module in self.cells():
+            module.normalise_sums()
+            for norm in module.sum_norms.values():
+                assert isinstance(norm, nn.BatchNorm2d)
+                norm.momentum = self.skeleton.norm_momentum
 
     def forward(
         self,

@@ -184,7 +184,9 @@ def make_trace(
         parts=parts,
         cells=list(cells),
     )
-    return Trace(info, losses_of(gaps).astype(np.float32), tuple(seen))
+    losses = losses_of(gaps).astype(np.float32)
+    alpha_steps = np.ones(len(losses), dtype=np.int32)
+    return Trace(info, losses, alpha_steps, tuple(seen))
 
 
 def story(inputs: Inputs, cells: Sequence[TracedCell] = (), epochs: int = 40) -> Trace:

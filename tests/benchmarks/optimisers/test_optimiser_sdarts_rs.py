@@ -102,7 +102,7 @@ def test_the_radius_grows_over_the_epochs_and_stays_at_its_end_while_tuning(
     seen = []
     monkeypatch.setattr(
         "archselect.benchmarks.optimisers.sdarts_rs.perturb",
-        lambda mixture, radius, generator: seen.append(radius) or mixture,
+        lambda mixture, radius, generator, rescales: seen.append(radius) or mixture,
     )
     trainer = new_trainer(SdartsRS(batch_size=24))
     for epoch in range(4):

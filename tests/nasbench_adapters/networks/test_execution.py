@@ -16,7 +16,7 @@ from archselect.nasbench_adapters.networks import (
     scoring,
 )
 from archselect.nasbench_adapters.networks import execution as module
-from archselect.nasbench_adapters.networks.mixture import count_columns
+from archselect.nasbench_adapters.networks.activation import count_columns
 
 gpu = pytest.mark.gpu
 needs_a_gpu = pytest.mark.skipif(

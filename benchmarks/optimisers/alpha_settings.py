@@ -1,0 +1,105 @@
+"""The settings of every optimiser that learns alphas, and what they build."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from pydantic import PositiveInt, model_validator
+
+from archselect.benchmarks.optimisers.penalties.admm import Admm
+from archselect.benchmarks.optimisers.penalties.base import Penalty
+from archselect.benchmarks.optimisers.penalties.beta_decay import BetaDecay
+from archselect.benchmarks.optimisers.penalties.proximity import (
+    AdjustedProximity,
+    Proximity,
+)
+from archselect.benchmarks.optimisers.penalties.registry import get_penalty
+from archselect.benchmarks.optimisers.schedules import Schedule, get_schedule
+from archselect.benchmarks.optimisers.settings import CommonSettings
+from archselect.nasbench_adapters.networks.activation import Activation, get_activation
+from archselect.nasbench_adapters.setting_types import NonNegative
+
+RELEASED_PERIOD = 9
+"""Steps of the alphas between two renewals of ADMM in DARTS-PRIME's released code."""
+
+
+class WeighedPenalty(NamedTuple):
+    """A penalty and by how much it is multiplied."""
+
+    penalty: Penalty
+    weight: float
+
+
+class AlphaSettings(CommonSettings):
+    """Settings of how alphas are read, when they are stepped, and what penalises them.
+
+    Each choice goes with every other one, and with every space.
+
+    Settings:
+        activation: from alphas to weights: "softmax", or "crb" (clamp to [0, 1], where
+            operations do not compete and may die; DARTS-PRIME).
+        schedule: when the alphas are stepped: "every" `schedule_steps`-th batch, or
+            "informed" by the weights' gradients (DARTS-PRIME), which takes about one in
+            1 + `schedule_steps`.
+        schedule_steps: s of the schedule.
+        proximity: penalty on the distance to the discrete architecture: "none", "prox",
+            "proxadj" or "admm" (DARTS-PRIME).
+        rho: weight of that penalty.
+        decay: weight of beta-DARTS' penalty after the last epoch; 0 for none.
+        penalty: a penalty of the user's own, FILE.py:CLASS, or of an installed package;
+            empty for none.
+        penalty_weight: what it is multiplied by.
+        as_released: whether the faults of released code are kept: in the informed
+            schedule the second batch's gradient replaces the first in the average, and
+            ADMM renews after 9 steps in place of 10.
+    """
+
+    activation: Literal["softmax", "crb"] = "softmax"
+    schedule: Literal["every", "informed"] = "every"
+    schedule_steps: PositiveInt = 1
+    proximity: Literal["none", "prox", "proxadj", "admm"] = "none"
+    rho: NonNegative = 0.1
+    decay: NonNegative = 0.0
+    penalty: str = ""
+    penalty_weight: NonNegative = 1.0
+    as_released: bool = False
+
+    @model_validator(mode="after")
+    def _find_penalty(self) -> AlphaSettings:
+        """Return the settings. Raises UserError for an unknown penalty."""
+        if self.penalty:
+            get_penalty(self.penalty)
+        return self
+
+    def build_activation(self) -> Activation:
+        """Return the activation."""
+        return get_activation(self.activation)
+
+    def build_schedule(self) -> Schedule:
+        """Return the schedule."""
+        schedule = get_schedule(self.schedule)
+        return schedule(self.schedule_steps, self.as_released)
+
+    def build_penalties(self) -> list[WeighedPenalty]:
+        """Return the penalties, of which there may be none."""
+        penalties = self._proximity_penalties()
+        if self.decay:
+            penalties.append(WeighedPenalty(BetaDecay(decay=self.decay), 1.0))
+        if self.penalty:
+            penalty = get_penalty(self.penalty)()
+            penalties.append(WeighedPenalty(penalty, self.penalty_weight))
+        return penalties
+
+    def _proximity_penalties(self) -> list[WeighedPenalty]:
+        """Return the penalty that `proximity` names, if any."""
+        match self.proximity:
+            case "none":
+                return []
+            case "prox":
+                penalty: Penalty = Proximity(rho=self.rho)
+            case "proxadj":
+                penalty = AdjustedProximity(rho=self.rho)
+            case "admm":
+                period = RELEASED_PERIOD if self.as_released else Admm().period
+                penalty = Admm(rho=self.rho, period=period)
+        return [WeighedPenalty(penalty, 1.0)]

@@ -1,0 +1,1 @@
+"""Penalties of the alphas: one file each."""

@@ -1,0 +1,138 @@
+"""What a penalty is: a term of the alphas' loss, never of the weights'.
+
+A penalty is a file of its own. It is an immutable value; settings are fields with
+defaults::
+
+    class Entropy(Penalty):
+        name: ClassVar[str] = "entropy"
+        summary: ClassVar[str] = "entropy of every edge's weights"
+
+        def __call__(self, view: AlphaView) -> Tensor:
+            total = view.zero()
+            for table in view.tables:
+                total = total - torch.xlogy(table, table).sum()
+            return total
+
+A study names it as `penalty = "my_penalty.py:Entropy"`, and weighs it by
+`penalty_weight`; an installed package declares it under the entry-point group
+`archselect.penalties`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from typing import ClassVar
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from archselect.benchmarks.optimisers.memory import Memory
+from archselect.nasbench_adapters.networks.activation import Activation
+from archselect.nasbench_adapters.networks.discrete import strongest
+from archselect.nasbench_adapters.networks.mixture import decided_tables
+from archselect.nasbench_adapters.space import Decisions, SearchSpace
+
+
+class AlphaView:
+    """What a penalty sees of a training.
+
+    Args:
+        space: of the alphas.
+        activation: maps alphas to weights.
+        decisions: which edges are decided; their weights are one-hot constants.
+        alphas: (edges, operations) per cell type.
+        clock: share of the training that is done, from above 0 to 1; see
+            :attr:`.Trainer.clock`.
+        progress: share of the epochs that are done; see :attr:`.Trainer.progress`.
+        memory: of the training.
+
+    Attributes:
+        tables: weights of the operations, (edges, operations) per cell type, with
+            gradients to the alphas.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        activation: Activation,
+        decisions: Decisions,
+        alphas: Sequence[Tensor],
+        clock: float,
+        progress: float,
+        memory: Memory,
+    ) -> None:
+        self.space = space
+        self.alphas = tuple(alphas)
+        self.clock = clock
+        self.progress = progress
+        self.memory = memory
+        self._activation = activation
+        self._decisions = decisions
+        self.tables = self.activate(alphas)
+
+    def activate(self, alphas: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return the tables of weights of alphas."""
+        tables = self._activation.tables(self.space, alphas)
+        return decided_tables(tables, self._decisions)
+
+    @cached_property
+    def discrete(self) -> tuple[Tensor, ...]:
+        """The architecture that `magnitude` would select, one-hot; no gradients."""
+        return strongest(self.space, self.tables)
+
+    @cached_property
+    def operations(self) -> tuple[Tensor, ...]:
+        """Which entries are operations that have a weight, (edges, operations)."""
+        masks = []
+        for cell, alpha in zip(self.space.cells, self.alphas, strict=True):
+            masks.append(self._activation.weighed(cell, alpha.shape[1], alpha.device))
+        return tuple(masks)
+
+    @cached_property
+    def alive(self) -> tuple[Tensor, ...]:
+        """Which operations are alive, (edges, operations) per cell type."""
+        living = self._activation.living(self.alphas)
+        return self.operations if living is None else tuple(living)
+
+    def tensor(self, name: str) -> Tensor:
+        """Return a tensor of the memory."""
+        value = self.memory[name]
+        assert isinstance(value, Tensor)
+        return value
+
+    def number(self, name: str) -> float:
+        """Return a number of the memory."""
+        value = self.memory[name]
+        assert isinstance(value, float)
+        return value
+
+    def zero(self) -> Tensor:
+        """Return a scalar zero on the alphas' device."""
+        return torch.zeros((), device=self.alphas[0].device)
+
+
+class Penalty(BaseModel, ABC):
+    """Base of all penalties: fields are settings.
+
+    Attributes:
+        name: what it is called.
+        summary: what it adds, in a line.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+
+    def begin(self, view: AlphaView) -> None:
+        """Write what the penalty keeps into the memory of a new training."""
+
+    @abstractmethod
+    def __call__(self, view: AlphaView) -> Tensor:
+        """Return what is added to the alphas' loss, a scalar with a gradient."""
+
+    def finish_step(self, view: AlphaView) -> None:
+        """Change what the penalty keeps, after a step of the alphas."""
