@@ -30,9 +30,7 @@ def additive_costs(
     return sum_rows(space, rows, choices)
 
 
-def sum_rows(
-    space: SearchSpace, rows: AdditiveRows, choices: np.ndarray
-) -> np.ndarray:
+def sum_rows(space: SearchSpace, rows: AdditiveRows, choices: np.ndarray) -> np.ndarray:
     """Return the costs of rows of choices.
 
     Args:
