@@ -6,18 +6,33 @@ from typing import Literal, NamedTuple
 
 from pydantic import PositiveInt, model_validator
 
+from archselect.benchmarks.optimisers.mixture_cost import (
+    MixtureCost,
+    open_mixture_cost,
+)
 from archselect.benchmarks.optimisers.penalties.admm import Admm
 from archselect.benchmarks.optimisers.penalties.base import Penalty
 from archselect.benchmarks.optimisers.penalties.beta_decay import BetaDecay
+from archselect.benchmarks.optimisers.penalties.expected_cost import ExpectedCost
 from archselect.benchmarks.optimisers.penalties.proximity import (
     AdjustedProximity,
     Proximity,
 )
-from archselect.benchmarks.optimisers.penalties.registry import get_penalty
+from archselect.benchmarks.optimisers.penalties.registry import (
+    get_penalty,
+)
+from archselect.benchmarks.optimisers.penalties.registry import (
+    registry as penalties,
+)
 from archselect.benchmarks.optimisers.schedules import Schedule, get_schedule
 from archselect.benchmarks.optimisers.settings import CommonSettings
+from archselect.nasbench_adapters.costs.base import NetworkShape
+from archselect.nasbench_adapters.costs.classes import COUNTED
+from archselect.nasbench_adapters.costs.opening import open_cost, parse_cost
+from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks.activation import Activation, get_activation
 from archselect.nasbench_adapters.setting_types import NonNegative
+from archselect.nasbench_adapters.space import SearchSpace
 
 RELEASED_PERIOD = 9
 """Steps of the alphas between two renewals of ADMM in DARTS-PRIME's released code."""
@@ -46,6 +61,9 @@ class AlphaSettings(CommonSettings):
             "proxadj" or "admm" (DARTS-PRIME).
         rho: weight of that penalty.
         decay: weight of beta-DARTS' penalty after the last epoch; 0 for none.
+        cost: what the penalty on costs is on, such as "params", "macs" or
+            "additive:TABLE/COLUMN@100"; empty for none. See :func:`.open_cost`.
+        cost_weight: weight of that penalty; 0 records the cost and penalises nothing.
         penalty: a penalty of the user's own, FILE.py:CLASS, or of an installed package;
             empty for none.
         penalty_weight: what it is multiplied by.
@@ -60,15 +78,24 @@ class AlphaSettings(CommonSettings):
     proximity: Literal["none", "prox", "proxadj", "admm"] = "none"
     rho: NonNegative = 0.1
     decay: NonNegative = 0.0
+    cost: str = ""
+    cost_weight: NonNegative = 0.0
     penalty: str = ""
     penalty_weight: NonNegative = 1.0
     as_released: bool = False
 
     @model_validator(mode="after")
-    def _find_penalty(self) -> AlphaSettings:
-        """Return the settings. Raises UserError for an unknown penalty."""
+    def _check(self) -> AlphaSettings:
+        """Return the settings.
+
+        Raises UserError for an unknown penalty, or a cost that is none.
+        """
         if self.penalty:
             get_penalty(self.penalty)
+        if self.cost:
+            parse_cost(self.cost)
+        elif self.cost_weight:
+            raise UserError("cost_weight has no cost: write cost = \"params\" or another")
         return self
 
     def build_activation(self) -> Activation:
@@ -80,15 +107,41 @@ class AlphaSettings(CommonSettings):
         schedule = get_schedule(self.schedule)
         return schedule(self.schedule_steps, self.as_released)
 
-    def build_penalties(self) -> list[WeighedPenalty]:
-        """Return the penalties, of which there may be none."""
-        penalties = self._proximity_penalties()
+    def sources(self, space: SearchSpace) -> list[str]:
+        """See :meth:`.UpdateRule.sources`."""
+        sources = []
+        if self.penalty:
+            source = penalties.source_of(get_penalty(self.penalty), self.penalty)
+            sources.append(source or "")
+        if self.cost and self.cost not in COUNTED:
+            sources.append(open_cost(self.cost, space, NetworkShape()).origin)
+        return sources
+
+    def open_mixture_cost(
+        self,
+        space: SearchSpace,
+        network: NetworkShape,
+    ) -> MixtureCost | None:
+        """Return the cost of mixtures; None without the setting."""
+        return open_mixture_cost(self.cost, space, network) if self.cost else None
+
+    def build_penalties(
+        self,
+        space: SearchSpace,
+        network: NetworkShape,
+    ) -> list[WeighedPenalty]:
+        """See :meth:`.UpdateRule.build_penalties`."""
+        terms = self._proximity_penalties()
+        cost = self.open_mixture_cost(space, network)
+        if cost is not None and self.cost_weight:
+            expected = ExpectedCost(cost=cost, cost_weight=self.cost_weight)
+            terms.append(WeighedPenalty(expected, 1.0))
         if self.decay:
-            penalties.append(WeighedPenalty(BetaDecay(decay=self.decay), 1.0))
+            terms.append(WeighedPenalty(BetaDecay(decay=self.decay), 1.0))
         if self.penalty:
             penalty = get_penalty(self.penalty)()
-            penalties.append(WeighedPenalty(penalty, self.penalty_weight))
-        return penalties
+            terms.append(WeighedPenalty(penalty, self.penalty_weight))
+        return terms
 
     def _proximity_penalties(self) -> list[WeighedPenalty]:
         """Return the penalty that `proximity` names, if any."""

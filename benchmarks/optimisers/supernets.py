@@ -18,9 +18,6 @@ from torch import Tensor
 
 from archselect.benchmarks.optimisers.base import Optimiser
 from archselect.benchmarks.optimisers.memory import Memory
-from archselect.benchmarks.optimisers.penalties.registry import (
-    registry as penalties,
-)
 from archselect.benchmarks.optimisers.recorder import Recorder
 from archselect.benchmarks.optimisers.registry import get_optimiser
 from archselect.benchmarks.optimisers.registry import registry as optimisers
@@ -139,10 +136,9 @@ class Recipe(CommonSettings):
         optimiser: Optimiser,
         space: str,
     ) -> str | None:
-        """Return where the code of optimiser, penalties and space comes from."""
+        """Return where the code and tables of optimiser and space come from."""
         sources = [optimisers.source_of(type(optimiser), self.recipe)]
-        for penalty, _ in optimiser.build_penalties():
-            sources.append(penalties.source_of(type(penalty), penalty.name))
+        sources += optimiser.sources(get_space(space))
         sources.append(spaces.source(space))
         return "; ".join(source for source in sources if source) or None
 
@@ -280,7 +276,9 @@ def make_supernet(
     result = TrainingResult(commit())
     if optimiser.trains:
         batch_seed = stream_seed("supernet batches", seed)
-        trainer = Trainer(optimiser, space, supernet, alphas, images, batch_seed)
+        trainer = Trainer(
+            optimiser, space, supernet, alphas, images, batch_seed, inputs.skeleton
+        )
         training = SupernetTraining(
             trainer, optimiser, inputs, seed, clock, memory, target
         )

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from archselect.benchmarks.optimisers.alpha_settings import WeighedPenalty
 from archselect.benchmarks.optimisers.memory import Memory
+from archselect.benchmarks.optimisers.mixture_cost import MixtureCost
 from archselect.benchmarks.optimisers.penalties.base import AlphaView
 from archselect.benchmarks.optimisers.schedules import BATCH, EveryStep, Schedule
 from archselect.benchmarks.optimisers.settings import CommonSettings
@@ -26,6 +27,8 @@ from archselect.benchmarks.runtime.tensor_files import (
     check_optimizer_state,
     check_same_structure,
 )
+from archselect.benchmarks.store.facts import Settings
+from archselect.nasbench_adapters.costs.base import NetworkShape
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import (
     FusedSupernet,
@@ -82,8 +85,41 @@ class UpdateRule(CommonSettings):
         """Return what says when the alphas are stepped; here, at every batch."""
         return EveryStep()
 
-    def build_penalties(self) -> list[WeighedPenalty]:
-        """Return the penalties of the alphas; here, none."""
+    def build_penalties(
+        self,
+        space: SearchSpace,
+        network: NetworkShape,
+    ) -> list[WeighedPenalty]:
+        """Return the penalties of the alphas; here, none.
+
+        Args:
+            space: of the alphas.
+            network: for which costs are counted.
+        """
+        del space, network
+        return []
+
+    def open_mixture_cost(
+        self,
+        space: SearchSpace,
+        network: NetworkShape,
+    ) -> MixtureCost | None:
+        """Return the cost that the training takes note of; here, None.
+
+        Args:
+            space: of the alphas.
+            network: for which costs are counted.
+        """
+        del space, network
+        return None
+
+    def sources(self, space: SearchSpace) -> list[str]:
+        """Return where code and tables come from that are not archselect's own.
+
+        Args:
+            space: of the alphas.
+        """
+        del space
         return []
 
     @abstractmethod
@@ -129,6 +165,7 @@ class Trainer:
             steps them.
         images: the two halves.
         seed: of the order of batches, of augmentation and of what the optimiser draws.
+        skeleton: settings of the supernet's skeleton, for costs that are counted.
 
     Attributes:
         fused: the supernet, with few large kernels.
@@ -140,6 +177,7 @@ class Trainer:
         clock: share of the batches of all epochs that are done, the present one
             included; 1 while a selector tunes.
         activation, schedule, penalties: the optimiser's.
+        network: shape of the networks of the supernet's architectures.
         memory: what schedule and penalties keep from one step to the next.
         alpha_steps: of the present epoch.
         grad_norm: norm of the last gradient by the weights before clipping, a scalar on
@@ -156,6 +194,7 @@ class Trainer:
         alphas: tuple[Tensor, ...],
         images: Images,
         seed: int,
+        skeleton: Settings,
     ) -> None:
         self.optimiser = optimiser
         self.space = space
@@ -176,7 +215,9 @@ class Trainer:
         self.clock = 0.0
         self.activation = optimiser.build_activation()
         self.schedule = optimiser.build_schedule()
-        self.penalties = optimiser.build_penalties()
+        dataset = images.dataset
+        self.network = NetworkShape(skeleton, dataset.image_shape, dataset.classes)
+        self.penalties = optimiser.build_penalties(space, self.network)
         self.memory: Memory = {BATCH: 0.0}
         self.alpha_steps = 0
         self.grad_norm = torch.zeros((), device=images.device)

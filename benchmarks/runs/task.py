@@ -317,6 +317,7 @@ class SupernetTask(Task):
                 self.alphas,
                 self.images,
                 self._stream("tuning"),
+                self._inputs.skeleton,
             )
             if self._trained.alpha_optimizer is not None:
                 self._trainer.alpha_optimizer.load_state_dict(
