@@ -95,7 +95,7 @@ class AlphaSettings(CommonSettings):
         if self.cost:
             parse_cost(self.cost)
         elif self.cost_weight:
-            raise UserError("cost_weight has no cost: write cost = \"params\" or another")
+            raise UserError('cost_weight has no cost: write cost = "params" or another')
         return self
 
     def build_activation(self) -> Activation:

@@ -89,8 +89,8 @@ class MixtureCost:
         probabilities: Sequence[np.ndarray],
         draws: int,
         seed: int,
-    ) -> float:
-        """Return the mean cost of cells drawn edge by edge.
+    ) -> np.ndarray:
+        """Return the costs of cells drawn edge by edge, (draws,).
 
         Args:
             probabilities: (edges, operations) per cell type; an edge whose row has no
@@ -104,7 +104,7 @@ class MixtureCost:
         for draw in range(draws):
             tables = [torch.from_numpy(cells[draw]) for cells in one_hot]
             costs.append(float(self(tables)))
-        return float(np.mean(costs))
+        return np.array(costs)
 
     def _constants(self, device: torch.device) -> list[Tensor]:
         """Return the arrays of the cost on a device, which are copied once."""

@@ -7,7 +7,7 @@ compared on the very same weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,10 +41,12 @@ from archselect.benchmarks.store.records import (
     DataInputs,
     Machine,
     SupernetInputs,
+    SupernetMixtureCost,
     Time,
     supernet_id,
 )
 from archselect.benchmarks.store.traces import Trace, TracedCell, TraceInfo
+from archselect.nasbench_adapters.costs.base import NetworkShape
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.input_files import DAMAGED
@@ -52,8 +54,11 @@ from archselect.nasbench_adapters.networks import Supernet
 from archselect.nasbench_adapters.networks.activation import SOFTMAX, Activation
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import Cell, SearchSpace
+from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces import registry as spaces
 
+DRAWN_CELLS = 100
+"""How many cells are drawn from the final weights, to compare their costs."""
 CHECKPOINT_EPOCHS = 5
 """How many epochs of training an interruption may cost."""
 
@@ -188,6 +193,7 @@ class TrainedSupernet:
         alpha_optimizer: state of the alphas' optimiser; None if untrained.
         memory: what schedule and penalties kept at the end; None if untrained.
         cost: of making it.
+        mixture_cost: of its weights, where its recipe names a cost.
         trace: what was recorded of the training, where its recipe asks for that; it is
             kept in a file of its own.
         commit: of the archselect that made it; None if its training was interrupted and
@@ -199,6 +205,7 @@ class TrainedSupernet:
     alpha_optimizer: dict[str, Any] | None
     memory: Memory | None
     cost: SupernetCost
+    mixture_cost: SupernetMixtureCost | None = None
     trace: Trace | None = None
     commit: str | None = None
 
@@ -290,15 +297,46 @@ def make_supernet(
         machine=describe_machine(images.device),
     )
     state = supernet.state_dict()
+    mixture_cost = _measure_mixture_cost(optimiser, space, inputs, images, alphas)
     return TrainedSupernet(
         weights={name: value.cpu() for name, value in state.items()},
         alphas=tuple(alpha.detach().cpu() for alpha in alphas),
         alpha_optimizer=result.alpha_optimizer,
         memory=result.memory,
         cost=cost,
+        mixture_cost=mixture_cost,
         trace=result.trace,
         commit=result.made_by,
     )
+
+
+def _measure_mixture_cost(
+    optimiser: Optimiser,
+    space: SearchSpace,
+    inputs: SupernetInputs,
+    images: Images,
+    alphas: Sequence[Tensor],
+) -> SupernetMixtureCost | None:
+    """Return the cost of the final weights; None if the optimiser names no cost."""
+    dataset = images.dataset
+    network = NetworkShape(inputs.skeleton, dataset.image_shape, dataset.classes)
+    cost = optimiser.open_mixture_cost(space, network)
+    if cost is None:
+        return None
+    activation = optimiser.build_activation()
+    with torch.no_grad():
+        tables = [table.cpu() for table in activation.tables(space, alphas)]
+        drawn = cost.of_drawn_cells([table.numpy() for table in tables], DRAWN_CELLS, 0)
+        return SupernetMixtureCost(
+            of=cost.of,
+            unit=cost.unit,
+            mixture=float(cost(tables)),
+            drawn=float(drawn.mean()),
+            drawn_sd=float(drawn.std(ddof=1)),
+            draws=DRAWN_CELLS,
+            low=cost.limits.low,
+            high=cost.limits.high,
+        )
 
 
 def _new_alphas(
@@ -515,9 +553,18 @@ def save_supernet(
         "alpha_optimizer": trained.alpha_optimizer,
         "memory": trained.memory,
         "cost": trained.cost.model_dump_json(),
+        "mixture_cost": _dump_if_any(trained.mixture_cost),
     }
     save_tensors(path, content, trained.commit)
     checkpoint_path(path).unlink(missing_ok=True)
+
+
+def _dump_if_any(cost: SupernetMixtureCost | None) -> str | None:
+    return None if cost is None else cost.model_dump_json()
+
+
+def _parse_if_any(text: str | None) -> SupernetMixtureCost | None:
+    return None if text is None else SupernetMixtureCost.model_validate_json(text)
 
 
 def load_supernet(path: Path) -> TrainedSupernet:
@@ -535,6 +582,7 @@ def load_supernet(path: Path) -> TrainedSupernet:
             content["alpha_optimizer"],
             content["memory"],
             SupernetCost.model_validate_json(content["cost"]),
+            _parse_if_any(content["mixture_cost"]),
             commit=read_commit(path),
         )
     except (UserError, *DAMAGED) as error:

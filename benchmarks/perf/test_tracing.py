@@ -66,7 +66,7 @@ def trainer_of(device):
         supernet = supernet.to(device, memory_format=torch.channels_last)
         alphas = optimiser.new_alphas(space, generator, device)
         alphas = tuple(alpha.requires_grad_() for alpha in alphas)
-        return Trainer(optimiser, space, supernet, alphas, images, seed=0)
+        return Trainer(optimiser, space, supernet, alphas, images, seed=0, skeleton={})
 
     return make
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from archselect.benchmarks.plan.parts import CostPart, SpacePart
+from archselect.benchmarks.plan.parts import CostPart, SpacePart, SupernetPart
 from archselect.nasbench_adapters.costs.base import NetworkShape
 from archselect.nasbench_adapters.costs.opening import (
     check_cost,
@@ -62,6 +62,30 @@ def _check_cost(part: CostPart, spaces: Sequence[SpacePart]) -> None:
             NetworkShape(space.skeleton),
             gaps_allowed=part.gaps == "allowed",
         )
+
+
+def check_mixture_costs(
+    supernets: Sequence[SupernetPart],
+    spaces: Sequence[SpacePart],
+    faults: Faults,
+) -> None:
+    """Note costs of supernets that are not there, or cannot be penalised.
+
+    Costs are fitted for that: it takes seconds.
+    """
+    for supernet in supernets:
+        for space in spaces:
+            is_trained_on = supernet.spaces is None or space.title in supernet.spaces
+            if is_trained_on:
+                with faults.collect():
+                    _check_mixture_cost(supernet, space)
+
+
+def _check_mixture_cost(supernet: SupernetPart, space: SpacePart) -> None:
+    """Raise UserError unless a supernet's cost can be had for a space."""
+    optimiser = supernet.build()
+    network = NetworkShape(space.skeleton)
+    optimiser.open_mixture_cost(get_space(space.name), network)
 
 
 def _spaces_of(part: CostPart, spaces: Sequence[SpacePart]) -> list[SpacePart]:

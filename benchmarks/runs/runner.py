@@ -231,6 +231,7 @@ class Runner:
             selected=_describe_selection(space, selection),
             accuracies=self._look_up(job, space, selection),
             costs=self._costs.describe(job.costs, space, selection),
+            mixture_cost=trained.mixture_cost,
             cost=cost,
             code_version=code_version(),
             commit=journal.commit,

@@ -26,6 +26,7 @@ from archselect.benchmarks.store.records.inputs import (
     supernet_id,
 )
 from archselect.benchmarks.store.records.landscape import Landscape
+from archselect.benchmarks.store.records.mixture_cost import SupernetMixtureCost
 from archselect.benchmarks.store.records.record import Failure, Record, check_records
 from archselect.benchmarks.store.records.scores import (
     Population,
@@ -81,6 +82,7 @@ __all__ = [
     "SelectorInputs",
     "StudyInfo",
     "SupernetInputs",
+    "SupernetMixtureCost",
     "Time",
     "Trained",
     "TrainingCost",

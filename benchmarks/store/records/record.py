@@ -23,6 +23,7 @@ from archselect.benchmarks.store.records.accuracy import Accuracy
 from archselect.benchmarks.store.records.architecture_cost import ArchitectureCost
 from archselect.benchmarks.store.records.cost import SearchCost, check_cost, dump_counts
 from archselect.benchmarks.store.records.inputs import Inputs
+from archselect.benchmarks.store.records.mixture_cost import SupernetMixtureCost
 from archselect.benchmarks.store.records.selected import Selected
 from archselect.benchmarks.store.row_checks import (
     OperationCounts,
@@ -37,7 +38,8 @@ class Record(Fact):
     """A finished run.
 
     `accuracies` say how good the selected architecture is, `costs` what it costs as far
-    as the study asks, and `cost` what the run itself cost.
+    as the study asks, and `cost` what the run itself cost. `mixture_cost` is that of
+    the supernet's weights, where its training takes note of one.
     `code_version` and `commit` are the version and the commit of the archselect that
     made it, `supernet_commit` is the commit that made the supernet: None where it is
     not known, or where several commits had a part in it. See :func:`.machine.commit`.
@@ -49,6 +51,7 @@ class Record(Fact):
     selected: Selected
     accuracies: list[Accuracy]
     costs: list[ArchitectureCost] = Field([])
+    mixture_cost: SupernetMixtureCost | None = None
     cost: SearchCost
     code_version: str
     commit: str | None = None
@@ -102,6 +105,8 @@ def _check_record(record: Record) -> None:
         cost.check_as(who, len(selected.architecture_scores))
     if _has_cost_twice(record):
         raise Impossible("costs has two of one name")
+    if record.mixture_cost is not None:
+        record.mixture_cost.check_as(who)
     check_cost(who, record.cost)
 
 
@@ -215,6 +220,10 @@ class _Numbers:
         for cost in record.costs:
             amounts = self.amounts if cost.fit is None else self.fitted
             amounts += cost.amounts()
+        mixture_cost = record.mixture_cost
+        if mixture_cost is not None:
+            self.fitted += mixture_cost.numbers()
+            self.ranks.append(mixture_cost.draws)
         self.amounts += record.cost.amounts()
 
     def are_possible(self) -> bool:

@@ -299,7 +299,9 @@ def test_decided_edges_leave_what_they_silence_without_gradient(nb201, halves):
     decisions = nb201.undecided().decide(0, 0, 3).decide(0, 5, 1)
     before = {name: value.clone() for name, value in supernet.named_parameters()}
     alphas_before = alphas[0].detach().clone()
-    Trainer(settings.build(), nb201, supernet, alphas, halves, seed=0).epoch(decisions)
+    Trainer(
+        settings.build(), nb201, supernet, alphas, halves, seed=0, skeleton={}
+    ).epoch(decisions)
     silenced = {
         ".edges.0.nor_conv_1x1.",
         ".edges.5.nor_conv_1x1.",
@@ -643,7 +645,7 @@ def test_a_gpu_trains_the_same_supernet_and_is_never_waited_for(
         optimiser = recipe(
             name, execution=execution if device == "cuda" else "eager"
         ).build()
-        trainer = Trainer(optimiser, nb201, supernet, alphas, images, 0)
+        trainer = Trainer(optimiser, nb201, supernet, alphas, images, 0, {})
         for _ in range(2):
             trainer.epoch(nb201.undecided())
         torch.cuda.set_sync_debug_mode("error")
