@@ -22,8 +22,10 @@ from archselect.nasbench_adapters.costs.opening import open_cost
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 
+MOST_CELLS = 100_000
+"""Cells of a space of which all are asked for their cost."""
 RANDOM_CELLS = 1_000
-"""Cells whose least and largest cost stand for those of a space too large to list."""
+"""Cells whose least and largest cost stand for those of a larger space."""
 
 
 class Limits(NamedTuple):
@@ -44,7 +46,7 @@ class MixtureCost:
         of: the text that names the cost.
         unit: of the cost.
         limits: least and largest cost of the space's cells, or of 1,000 random ones
-            (seed 0) where the space cannot be listed.
+            (seed 0) where the space has more than 100,000.
 
     Raises:
         UserError: the cost can only be looked up, or is the same for all cells.
@@ -163,8 +165,8 @@ def _draw_tables(
 
 
 def _cells_of(space: SearchSpace) -> list[Architecture]:
-    """Return all cells of a space, or random ones where it cannot be listed."""
-    if space.enumerable:
+    """Return all cells of a space, or random ones where there are too many."""
+    if space.enumerable and space.size <= MOST_CELLS:
         return list(space.enumerate())
     rng = np.random.default_rng(0)
     return [space.sample(rng) for _ in range(RANDOM_CELLS)]

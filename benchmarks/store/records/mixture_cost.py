@@ -16,8 +16,8 @@ class SupernetMixtureCost(Fact):
 
     `of` is the text that names the cost, `unit` that of the numbers. `mixture` is the
     cost of the weights, `drawn` the mean and `drawn_sd` the standard deviation of
-    `draws` cells that are drawn edge by edge from them. `low` and `high` are the least and the largest cost of the space, by
-    which the penalty is scaled.
+    `draws` cells that are drawn edge by edge from them. `low` and `high` are the least
+    and the largest cost of the space, by which the penalty is scaled.
     """
 
     of: str

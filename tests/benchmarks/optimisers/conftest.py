@@ -39,7 +39,15 @@ def new_trainer(halves):
             space, generator, torch.device("cpu")
         )
         alphas = tuple(alpha.to(dtype).requires_grad_() for alpha in alphas)
-        return Trainer(optimiser, space, supernet, alphas, halves, seed=2, skeleton={})
+        return Trainer(
+            optimiser,
+            space,
+            supernet,
+            alphas,
+            halves,
+            seed=2,
+            skeleton=SKELETONS[space.name],
+        )
 
     return make
 
