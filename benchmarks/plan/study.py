@@ -76,6 +76,7 @@ TableName = Literal[
     "differences",
     "time",
     "cells",
+    "pareto",
     "operations",
     "reproduction",
     "wiring",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.reports.figures.canvas import Figure, slugs
+from archselect.reports.figures.pareto import pareto_figures
 from archselect.reports.figures.study import (
     accuracy_figure,
     differences_figure,
@@ -22,6 +23,7 @@ from archselect.reports.tables.accuracy import accuracy_table
 from archselect.reports.tables.cells import cells_table
 from archselect.reports.tables.differences import differences_table
 from archselect.reports.tables.operations import operations_table
+from archselect.reports.tables.pareto import pareto_table
 from archselect.reports.tables.reproduction import reproduction_table
 from archselect.reports.tables.table import Table
 from archselect.reports.tables.tau import tau_table
@@ -67,6 +69,7 @@ SECTIONS: dict[str, SectionKind] = {
     "differences": SectionKind(differences_table, charts=_differences_charts),
     "time": SectionKind(time_table, _time_figures),
     "cells": SectionKind(cells_table),
+    "pareto": SectionKind(pareto_table, pareto_figures, needs_truth=True),
     "operations": SectionKind(operations_table, needs_truth=True),
     "reproduction": SectionKind(reproduction_table),
     "wiring": SectionKind(wiring_table, extras=wiring_extras),

@@ -1,0 +1,113 @@
+"""Paths: groups that differ in one numeric setting alone, in its order.
+
+Supernets trained with a growing weight of their cost are one, for instance.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from archselect.benchmarks.store.facts import flatten
+from archselect.reports.results.results import Group
+
+_PREFIXES = ("supernet.settings.", "selector.settings.")
+_IGNORED = {"supernet_seed", "selection_seed"}
+
+
+@dataclass(frozen=True)
+class SettingPath:
+    """Groups that differ in one numeric setting, in the order of its values.
+
+    Attributes:
+        setting: its name.
+        values: one per group.
+        groups: those on the path, two at least.
+    """
+
+    setting: str
+    values: tuple[float, ...]
+    groups: tuple[Group, ...]
+
+    @property
+    def name(self) -> str:
+        """The names of its first and its last group."""
+        return f"{self.groups[0].name} to {self.groups[-1].name}"
+
+    def value_of(self, group: Group) -> float | None:
+        """Return the setting of a group; None of one that is not on the path."""
+        for value, other in zip(self.values, self.groups, strict=True):
+            if other is group:
+                return value
+        return None
+
+
+def find_paths(groups: Sequence[Group]) -> list[SettingPath]:
+    """Return the paths of some groups, the longest first; a group is on one at most."""
+    settings = {group.name: _settings(group) for group in groups}
+    paths = [
+        _path(key, members)
+        for key in _numeric_keys(settings)
+        for members in _alike_but_for(key, groups, settings)
+    ]
+    # Of paths of one length the first by name, so that the order is always the same.
+    paths.sort(key=lambda path: (-len(path.groups), path.name))
+    taken: set[str] = set()
+    kept = []
+    for path in paths:
+        names = {group.name for group in path.groups}
+        if not names & taken:
+            kept.append(path)
+            taken |= names
+    return kept
+
+
+def _settings(group: Group) -> dict[str, Hashable]:
+    """Return all that determines a group's runs but seeds and label, as one level."""
+    inputs = group.inputs.model_dump(mode="json", exclude=_IGNORED)
+    del inputs["selector"]["label"]
+    return {key: _hashable(value) for key, value in flatten(inputs).items()}
+
+
+def _hashable(value: object) -> Hashable:
+    return value if isinstance(value, Hashable) else str(value)
+
+
+def _numeric_keys(settings: Mapping[str, Mapping[str, Hashable]]) -> list[str]:
+    """Return the settings of supernets and selectors that are numbers, each once."""
+    keys: dict[str, None] = {}
+    for of_group in settings.values():
+        for key, value in of_group.items():
+            if key.startswith(_PREFIXES) and _is_number(value):
+                keys[key] = None
+    return list(keys)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _alike_but_for(
+    key: str,
+    groups: Sequence[Group],
+    settings: Mapping[str, Mapping[str, Hashable]],
+) -> list[list[tuple[float, Group]]]:
+    """Return sets of groups that differ in one setting alone, with its values."""
+    alike: dict[frozenset[tuple[str, Hashable]], list[tuple[float, Group]]]
+    alike = defaultdict(list)
+    for group in groups:
+        others = dict(settings[group.name])
+        value = others.pop(key, None)
+        if isinstance(value, int | float) and _is_number(value):
+            alike[frozenset(others.items())].append((float(value), group))
+    return [members for members in alike.values() if len(members) > 1]
+
+
+def _path(key: str, members: Sequence[tuple[float, Group]]) -> SettingPath:
+    ordered = sorted(members, key=lambda member: member[0])
+    return SettingPath(
+        setting=key.rpartition(".")[2],
+        values=tuple(value for value, _ in ordered),
+        groups=tuple(group for _, group in ordered),
+    )

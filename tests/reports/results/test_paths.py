@@ -1,0 +1,54 @@
+"""Paths of selectors: which differ in one numeric setting, and in what order."""
+
+from __future__ import annotations
+
+from support.pareto_folder import (
+    WEIGHTS,
+    weighted_inputs,
+    weighted_records,
+    weighted_run,
+    write_study,
+)
+from support.study_folder import make_folder
+
+from archselect.reports.results.paths import find_paths
+from archselect.reports.results.results import load
+
+
+def paths_of(root, records):
+    return find_paths(load(write_study(root, records)).groups)
+
+
+def test_supernets_that_differ_in_a_weight_are_a_path(tmp_path):
+    (path,) = paths_of(tmp_path, reversed_records())
+    assert (path.setting, path.values) == ("cost_weight", WEIGHTS)
+    labels = [group.label for group in path.groups]
+    assert labels == [f"magnitude ({weight:g})" for weight in WEIGHTS]
+    assert [path.value_of(group) for group in path.groups] == list(WEIGHTS)
+    assert path.name == "magnitude (0) to magnitude (1)"
+
+
+def reversed_records():
+    """All records, so that the study's order is the other way round."""
+    return weighted_records(seeds=2)[::-1]
+
+
+def test_another_selector_has_a_path_of_its_own(tmp_path):
+    records = weighted_records(seeds=2)
+    records += [weighted_run(weight, 0, "darts-pt") for weight in (0.3, 0.1)]
+    first, second = paths_of(tmp_path, records)
+    assert (len(first.groups), second.values) == (len(WEIGHTS), (0.1, 0.3))
+    assert second.value_of(first.groups[0]) is None
+
+
+def test_a_second_setting_that_differs_is_no_path(tmp_path):
+    one, other = weighted_run(0.1, 0), weighted_run(0.3, 0)
+    settings = {**other.inputs.supernet.settings, "epochs": 11}
+    supernet = other.inputs.supernet.model_copy(update={"settings": settings})
+    inputs = weighted_inputs(0.3, 0).model_copy(update={"supernet": supernet})
+    other = other.model_copy(update={"inputs": inputs, "id": inputs.id})
+    assert paths_of(tmp_path, [one, other]) == []
+
+
+def test_selectors_of_other_kinds_are_no_path(tmp_path):
+    assert find_paths(load(make_folder(tmp_path)).groups) == []
