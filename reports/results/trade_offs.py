@@ -216,7 +216,7 @@ def costs_of_group(group: Group, kind: CostKind) -> list[float | None]:
     if kind == SEARCH_SECONDS:
         return list(group.seconds)
     entries = [_entry(record, kind) for record in group.records]
-    return [entry and entry.value for entry in entries]
+    return [None if entry is None else entry.value for entry in entries]
 
 
 def _trade_off(landscape: Landscape, group: Group, kind: CostKind) -> TradeOff:

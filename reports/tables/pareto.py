@@ -481,3 +481,12 @@ def _seconds_note(results: Results) -> str:
     if len(machines) > 1:
         return f"{sentence}, on {len(machines)} kinds of machine, whose times do not compare."
     return f"{sentence}, on {join_words(sorted(machines))}."
+
+
+PARETO_WORDS = {
+    "dominated": "Another one is at least as good in accuracy and in cost, and better in one of the two.",
+    "true front": "The cells of the whole space that no other cell dominates.",
+    "hypervolume": "The area that some cells dominate: from each accuracy down to 0, from each cost up to a reference.",
+    "path": "Selectors that differ in one numeric setting alone, in the order of its values.",
+}
+"""Words of the table, for the glossary."""

@@ -214,8 +214,8 @@ def _reached(
         cells=len(costs),
         share=volume / front.hypervolume,
         spread=None,
-        random=random and random.share,
-        random_error=random and random.error,
+        random=None if random is None else random.share,
+        random_error=None if random is None else random.error,
         on_front=_count_on_front(front, accuracies, costs),
         all_cells=len(costs),
     )
