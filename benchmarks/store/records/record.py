@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pydantic import Field
+
 from archselect.benchmarks.store.facts import Fact, Id
 from archselect.benchmarks.store.ranges import (
     COEFFICIENT,
@@ -46,7 +48,7 @@ class Record(Fact):
     inputs: Inputs
     selected: Selected
     accuracies: list[Accuracy]
-    costs: list[ArchitectureCost] = []
+    costs: list[ArchitectureCost] = Field([])
     cost: SearchCost
     code_version: str
     commit: str | None = None
