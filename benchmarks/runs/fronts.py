@@ -27,7 +27,7 @@ RANDOM_CELLS = (*range(1, 101), 200, 300, 500, 1_000)
 
 
 def true_front(
-    truth: GroundTruth, part: TruthPart, landscape: str, cost: Cost
+    truth: GroundTruth, part: TruthPart, landscape: str, cost: Cost, of: str
 ) -> TrueFront | None:
     """Return the true front of a column of a truth and a cost.
 
@@ -38,6 +38,7 @@ def true_front(
         part: the column.
         landscape: the id of the column's landscape.
         cost: is asked for every architecture of the space.
+        of: the text by which the study opens the cost.
 
     Returns:
         The front; None where the truth predicts or does not hold the whole space, where
@@ -65,9 +66,9 @@ def true_front(
     volume = hypervolume(judged.accuracies, judged.costs, judged.highest_cost)
     shares = _random_shares(judged, volume)
     return TrueFront(
-        id=front_id(landscape, cost.name, cost.unit, cost.origin),
+        id=front_id(landscape, of, cost.unit, cost.origin),
         landscape=landscape,
-        cost=cost.name,
+        cost=of,
         unit=cost.unit,
         origin=cost.origin,
         cells=len(known),

@@ -33,7 +33,7 @@ class Compared:
         minus: that one's name.
         finding: accuracy of the selector minus that one's, after Holm's adjustment.
         saving: the part of that one's mean cost that the selector saves; None where
-            that one costs nothing.
+            that one costs nothing, or less by a fit.
         detectable: the smallest difference in accuracy that so many seeds show in four
             of five cases; None where it is not known.
     """
@@ -195,7 +195,7 @@ def _compare_with(
         compared[one.name] = Compared(
             minus=references[one.name].name,
             finding=finding,
-            saving=1 - one.cost / reference_cost if reference_cost else None,
+            saving=1 - one.cost / reference_cost if reference_cost > 0 else None,
             detectable=finding.difference.among(tests).detectable,
         )
     return compared

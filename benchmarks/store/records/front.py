@@ -8,6 +8,7 @@ from typing import Literal
 
 from archselect.benchmarks.store.facts import Fact, Id, content_id
 from archselect.benchmarks.store.ranges import (
+    LARGEST,
     MOST_COUNTED,
     PER_CENT,
     Impossible,
@@ -66,8 +67,8 @@ class TrueFront(Fact):
         """Raise Impossible for what no front can be."""
         for key in ("cells", "without_cost", "repetitions"):
             check_number(key, getattr(self, key), 0, MOST_COUNTED)
-        for key in ("reference_cost", "hypervolume"):
-            check_number(key, getattr(self, key))
+        check_number("reference_cost", self.reference_cost, -LARGEST)
+        check_number("hypervolume", self.hypervolume)
         self._check_points()
         self._check_random()
 
@@ -76,7 +77,7 @@ class TrueFront(Fact):
         accuracies = [point.accuracy for point in self.points]
         costs = [point.cost for point in self.points]
         check_numbers("points.accuracy", accuracies, 0, PER_CENT)
-        check_numbers("points.cost", costs, 0, self.reference_cost)
+        check_numbers("points.cost", costs, -LARGEST, self.reference_cost)
         check_numbers("points.cells", [point.cells for point in self.points], 1)
         if not self.points:
             raise Impossible("points is empty")

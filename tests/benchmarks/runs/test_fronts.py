@@ -49,7 +49,7 @@ def whole():
 
 
 def test_the_front_has_the_best_cell_of_each_cost_that_is_worth_it(whole):
-    front = true_front(whole, PART, LANDSCAPE, Operations())
+    front = true_front(whole, PART, LANDSCAPE, Operations(), "mine.py:Operations")
     front.check()
     cells = list(whole.space.enumerate())
     best = {}
@@ -79,19 +79,25 @@ def test_the_front_has_the_best_cell_of_each_cost_that_is_worth_it(whole):
 
 
 def test_cells_without_a_cost_are_counted(whole):
-    front = true_front(whole, PART, LANDSCAPE, Operations(gaps=True))
+    front = true_front(
+        whole, PART, LANDSCAPE, Operations(gaps=True), "mine.py:Operations"
+    )
     assert (front.cells, front.without_cost) == (12_500, 3_125)
 
 
 def test_a_part_of_a_space_has_no_true_front():
     space, cells = sampled("nb201", 40)
     table = table_of(space, dict.fromkeys(cells, 50.0))
-    assert true_front(table, PART, LANDSCAPE, Operations()) is None
+    assert (
+        true_front(table, PART, LANDSCAPE, Operations(), "mine.py:Operations") is None
+    )
 
 
 def test_a_large_space_has_none(whole, monkeypatch):
     monkeypatch.setattr(fronts, "MOST_CELLS", 15_624)
-    assert true_front(whole, PART, LANDSCAPE, Operations()) is None
+    assert (
+        true_front(whole, PART, LANDSCAPE, Operations(), "mine.py:Operations") is None
+    )
 
 
 def test_a_cost_that_is_the_same_of_all_has_no_hypervolume(whole):
@@ -99,6 +105,6 @@ def test_a_cost_that_is_the_same_of_all_has_no_hypervolume(whole):
         def of(self, architecture):
             return 2.0
 
-    front = true_front(whole, PART, LANDSCAPE, Constant())
+    front = true_front(whole, PART, LANDSCAPE, Constant(), "mine.py:Operations")
     front.check()
     assert front.hypervolume == 0 and front.random_shares == []
