@@ -199,6 +199,7 @@ class _Numbers:
     coefficients: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     amounts: list[float] = field(default_factory=list)
+    fitted: list[float] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
         """Add those of a record."""
@@ -212,7 +213,8 @@ class _Numbers:
         if len(scores):
             self.scores += scores.column("value").tolist()
         for cost in record.costs:
-            self.amounts += cost.amounts()
+            amounts = self.amounts if cost.fit is None else self.fitted
+            amounts += cost.amounts()
         self.amounts += record.cost.amounts()
 
     def are_possible(self) -> bool:
@@ -223,6 +225,7 @@ class _Numbers:
             and are_between(self.coefficients, -COEFFICIENT, COEFFICIENT)
             and are_between(self.scores, -FINITE, FINITE)
             and are_between(self.amounts, 0, LARGEST)
+            and are_between(self.fitted, -LARGEST, LARGEST)
         )
 
 
