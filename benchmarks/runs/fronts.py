@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from functools import cache
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
+from archselect.benchmarks.plan.jobs import RunJob
 from archselect.benchmarks.plan.parts import TruthPart
-from archselect.benchmarks.store.records import FrontPoint, TrueFront, front_id
+from archselect.benchmarks.store.facts import write_fact
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import (
+    FrontPoint,
+    Landscape,
+    TrueFront,
+    front_id,
+)
 from archselect.nasbench_adapters.costs.base import Cost
+from archselect.nasbench_adapters.costs.opening import open_cost
 from archselect.nasbench_adapters.fronts import (
     RandomHypervolumes,
     find_front,
@@ -17,6 +29,8 @@ from archselect.nasbench_adapters.fronts import (
 )
 from archselect.nasbench_adapters.rank_correlations import Floats
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.truth import open_truth
 from archselect.nasbench_adapters.truth.choices import unflatten
 from archselect.nasbench_adapters.truth.ground_truth import GroundTruth
 
@@ -24,6 +38,37 @@ MOST_CELLS = 50_000
 """Most architectures of a space whose true front is computed."""
 RANDOM_CELLS = (*range(1, 101), 200, 300, 500, 1_000)
 """Numbers of random cells whose share of the hypervolume is computed."""
+
+
+def write_fronts(
+    folder: Folder, jobs: Iterable[RunJob], landscapes: Mapping[TruthPart, Landscape]
+) -> None:
+    """Write the true front of every ground truth and cost of some runs.
+
+    One that is there already is not computed again. Where there is none, see
+    :func:`true_front`, nothing is written.
+
+    Args:
+        folder: of the study.
+        jobs: the runs.
+        landscapes: of the ground truths that the runs are judged by.
+    """
+    open_once = cache(open_truth)
+    seen: set[str] = set()
+    for job in jobs:
+        space = get_space(job.supernet.space.name)
+        for part, cost in product(job.supernet.data.truth, job.costs):
+            landscape = landscapes[part]
+            id = front_id(landscape.id, cost.of, cost.unit, cost.origin)
+            path = folder.path(TrueFront, id)
+            if landscape.space != space.name or id in seen or path.is_file():
+                continue
+            seen.add(id)
+            truth = open_once(part.table).within(space)
+            opened = open_cost(cost.of, space, cost.network)
+            front = true_front(truth, part, landscape.id, opened, cost.of)
+            if front is not None:
+                write_fact(path, front, folder.root)
 
 
 def true_front(

@@ -449,8 +449,9 @@ def _front_note(plane: Plane) -> str:
         random = f"random: mean of {front.repetitions:,} simulations, standard error at most {100 * error:.1f} % points"
     else:
         random = "random: exact expectation"
+    by = " by the fitted cost" if plane.fit is not None else ""
     return (
-        f"{plane.title}: the true front of {front.cells:,} cells has {cells}{gaps}; reference point: accuracy 0 at "
+        f"{plane.title}: the true front{by} of {front.cells:,} cells has {cells} at {len(front.points)} points{gaps}; reference point: accuracy 0 at "
         f"{amount(front.reference_cost)} {plane.cost.unit}, the largest cost; {random}."
     )
 
