@@ -115,13 +115,13 @@ def _caption(plane: Plane) -> str:
 def _series(plane: Plane) -> list[_Series]:
     """Return the paths and the other selectors, in the order of the table."""
     drawn: list[_Series] = []
-    paths: list[SettingPath] = []
+    names: set[str] = set()
     for trade_off in plane.trade_offs:
         path = plane.path_of(trade_off.group)
         if path is None:
             drawn.append(_Series(trade_off.name, (trade_off,)))
-        elif path not in paths:
-            paths.append(path)
+        elif path.name not in names:
+            names.add(path.name)
             drawn.append(_series_of_path(plane, path))
     return drawn
 

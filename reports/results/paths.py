@@ -8,12 +8,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from archselect.benchmarks.store.facts import flatten
 from archselect.reports.results.results import Group
 
 _PREFIXES = ("supernet.settings.", "selector.settings.")
 _IGNORED = {"supernet_seed", "selection_seed"}
+
+
+class _Member(NamedTuple):
+    """A group, and its value of the setting of a path."""
+
+    value: float
+    group: Group
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,10 @@ class SettingPath:
 
 
 def find_paths(groups: Sequence[Group]) -> list[SettingPath]:
-    """Return the paths of some groups, the longest first; a group is on one at most."""
+    """Return the paths of some groups, the longest first.
+
+    A group is on one at most; one whose setting is 0 may begin several.
+    """
     settings = {group.name: _settings(group) for group in groups}
     paths = [
         _path(key, members)
@@ -56,7 +67,11 @@ def find_paths(groups: Sequence[Group]) -> list[SettingPath]:
     taken: set[str] = set()
     kept = []
     for path in paths:
-        names = {group.name for group in path.groups}
+        names = {
+            group.name
+            for group, value in zip(path.groups, path.values, strict=True)
+            if value
+        }
         if not names & taken:
             kept.append(path)
             taken |= names
@@ -92,20 +107,34 @@ def _alike_but_for(
     key: str,
     groups: Sequence[Group],
     settings: Mapping[str, Mapping[str, Hashable]],
-) -> list[list[tuple[float, Group]]]:
-    """Return sets of groups that differ in one setting alone, with its values."""
-    alike: dict[frozenset[tuple[str, Hashable]], list[tuple[float, Group]]]
-    alike = defaultdict(list)
+) -> list[list[_Member]]:
+    """Return sets of groups that differ in one setting alone."""
+    alike: dict[frozenset[tuple[str, Hashable]], list[_Member]] = defaultdict(list)
     for group in groups:
         others = dict(settings[group.name])
         value = others.pop(key, None)
         if isinstance(value, int | float) and _is_number(value):
-            alike[frozenset(others.items())].append((float(value), group))
+            alike[frozenset(others.items())].append(_Member(float(value), group))
+    for others, members in alike.items():
+        for start, (first, *more) in alike.items():
+            if not first.value and not more and _is_without(dict(start), dict(others)):
+                members.append(first)
     return [members for members in alike.values() if len(members) > 1]
 
 
-def _path(key: str, members: Sequence[tuple[float, Group]]) -> SettingPath:
-    ordered = sorted(members, key=lambda member: member[0])
+def _is_without(start: Mapping[str, Hashable], others: Mapping[str, Hashable]) -> bool:
+    """Return whether settings are others' with some text left empty.
+
+    A supernet whose cost has the weight 0 need not name the cost.
+    """
+    if start == others or start.keys() != others.keys():
+        return False
+    differing = [key for key in start if start[key] != others[key]]
+    return all(start[key] == "" for key in differing)
+
+
+def _path(key: str, members: Sequence[_Member]) -> SettingPath:
+    ordered = sorted(members, key=lambda member: member.value)
     return SettingPath(
         setting=key.rpartition(".")[2],
         values=tuple(value for value, _ in ordered),

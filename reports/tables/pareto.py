@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from archselect.benchmarks.store.records import TrueFront
 from archselect.reports.results.results import Results
 from archselect.reports.results.trade_offs import (
     SEARCH_SECONDS,
@@ -439,20 +440,27 @@ def _front_note(plane: Plane) -> str:
     if front is None:
         return f"{plane.title}: there is no true front, because {_why_no_front(plane)}."
     cells = sum(point.cells for point in front.points)
+    by = " by the fitted cost" if plane.fit is not None else ""
     gaps = ""
     if front.without_cost:
         gaps = f"; {front.without_cost:,} more have no cost"
-    if not front.random_cells:
-        random = "it is not known how random cells are drawn"
-    elif front.repetitions:
-        error = max(front.random_errors)
-        random = f"random: mean of {front.repetitions:,} simulations, standard error at most {100 * error:.1f} % points"
-    else:
-        random = "random: exact expectation"
-    by = " by the fitted cost" if plane.fit is not None else ""
     return (
-        f"{plane.title}: the true front{by} of {front.cells:,} cells has {cells} at {len(front.points)} points{gaps}; reference point: accuracy 0 at "
-        f"{amount(front.reference_cost)} {plane.cost.unit}, the largest cost; {random}."
+        f"{plane.title}: the true front{by} of {front.cells:,} cells has {cells} at {len(front.points)} points{gaps}; "
+        f"reference point: accuracy 0 at {amount(front.reference_cost)} {plane.cost.unit}, the largest cost; "
+        f"{_random_in_words(front)}."
+    )
+
+
+def _random_in_words(front: TrueFront) -> str:
+    """Return how the shares of random cells were found."""
+    if not front.random_cells:
+        return "what random cells reach is not known"
+    if not front.repetitions:
+        return "what random cells reach is an exact expectation"
+    error = 100 * max(front.random_errors)
+    return (
+        f"what random cells reach is the mean of {front.repetitions:,} simulations, its standard error at most "
+        f"{error:.1f} percentage points"
     )
 
 

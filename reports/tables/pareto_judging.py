@@ -182,7 +182,11 @@ def _compare_with(
     references: Mapping[str, TradeOff], tested: Sequence[TradeOff]
 ) -> dict[str, Compared]:
     """Return each selector beside its reference; all tests are one family."""
-    others = [one for one in tested if references.get(one.name) not in (None, one)]
+    others = [
+        one
+        for one in tested
+        if one.name in references and references[one.name] is not one
+    ]
     differences = []
     for one in others:
         reference = references[one.name].accuracy_by_seed

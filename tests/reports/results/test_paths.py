@@ -52,3 +52,36 @@ def test_a_second_setting_that_differs_is_no_path(tmp_path):
 
 def test_selectors_of_other_kinds_are_no_path(tmp_path):
     assert find_paths(load(make_folder(tmp_path)).groups) == []
+
+
+def with_settings(record, **changes):
+    """The record of a run on a supernet with other settings."""
+    settings = {**record.inputs.supernet.settings, **changes}
+    supernet = record.inputs.supernet.model_copy(update={"settings": settings})
+    inputs = record.inputs.model_copy(update={"supernet": supernet})
+    return record.model_copy(update={"inputs": inputs, "id": inputs.id})
+
+
+def test_a_start_that_names_no_cost_begins_the_path_of_each_cost(tmp_path):
+    records = [with_settings(weighted_run(0.0, 0), cost="")]
+    for cost in ("one", "other"):
+        for weight in (0.1, 0.3):
+            record = weighted_run(weight, 0, f"magnitude-{cost}")
+            selector = record.inputs.selector.model_copy(update={"name": "magnitude"})
+            inputs = record.inputs.model_copy(update={"selector": selector})
+            record = record.model_copy(update={"inputs": inputs})
+            records.append(with_settings(record, cost=cost))
+    first, second = paths_of(tmp_path, records)
+    for path in (first, second):
+        assert path.values == (0.0, 0.1, 0.3)
+        assert path.groups[0].label == "magnitude (0)"
+    assert first.groups[1] is not second.groups[1]
+
+
+def test_a_start_with_another_cost_is_on_no_path_of_it(tmp_path):
+    records = [with_settings(weighted_run(0.0, 0), cost="a third")]
+    records += [
+        with_settings(weighted_run(weight, 0), cost="one") for weight in (0.1, 0.3)
+    ]
+    (path,) = paths_of(tmp_path, records)
+    assert path.values == (0.1, 0.3)
