@@ -130,7 +130,7 @@ def _series_of_path(plane: Plane, path: SettingPath) -> _Series:
     points = [plane.of_group(group) for group in path.groups]
     later = [f"{value:g}" for value in path.values[1:]]
     return _Series(
-        name=f"{path.groups[0].inputs.selector.name} (a path)",
+        name=path.name,
         points=tuple(point for point in points if point is not None),
         values=(f"{path.setting} {path.values[0]:g}", *later),
     )

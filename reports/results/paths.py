@@ -5,15 +5,18 @@ Supernets trained with a growing weight of their cost are one, for instance.
 
 from __future__ import annotations
 
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import NamedTuple
 
 from archselect.benchmarks.store.facts import flatten
 from archselect.reports.results.results import Group
 
 _PREFIXES = ("supernet.settings.", "selector.settings.")
+_CUT_NUMBER = re.compile(r"[0-9.]")
 _IGNORED = {"supernet_seed", "selection_seed"}
 
 
@@ -29,19 +32,22 @@ class SettingPath:
     """Groups that differ in one numeric setting, in the order of its values.
 
     Attributes:
+        name: what the names of the groups have in common; unique among the paths that
+            were found together.
         setting: its name.
         values: one per group.
         groups: those on the path, two at least.
     """
 
+    name: str
     setting: str
     values: tuple[float, ...]
     groups: tuple[Group, ...]
 
     @property
-    def name(self) -> str:
-        """The names of its first and its last group."""
-        return f"{self.groups[0].name} to {self.groups[-1].name}"
+    def title(self) -> str:
+        """The name, the setting and its range."""
+        return f"{self.name}, {self.setting} {self.values[0]:g} to {self.values[-1]:g}"
 
     def value_of(self, group: Group) -> float | None:
         """Return the setting of a group; None of one that is not on the path."""
@@ -75,7 +81,42 @@ def find_paths(groups: Sequence[Group]) -> list[SettingPath]:
         if not names & taken:
             kept.append(path)
             taken |= names
-    return kept
+    return _with_distinct_names(kept)
+
+
+def _with_distinct_names(paths: Sequence[SettingPath]) -> list[SettingPath]:
+    """Return the paths; those of one name are named by first and last group."""
+    counts = Counter(path.name for path in paths)
+    distinct = []
+    for path in paths:
+        name = path.name
+        if counts[name] > 1:
+            name = f"{path.groups[0].name} to {path.groups[-1].name}"
+        distinct.append(replace(path, name=name))
+    return distinct
+
+
+def _common_name(names: Sequence[str]) -> str:
+    """Return what names begin with alike, such as "a (b" of "a (b 0)" and "a (b 1)".
+
+    A number that it cuts is left out, and a bracket closed.
+    """
+    common = _common_start(names)
+    rest = [name[len(common) :] for name in names]
+    if any(_CUT_NUMBER.match(after) for after in rest):
+        common = common.rstrip("0123456789.")
+    common = common.rstrip(" (,-_=")
+    return f"{common})" if common.count("(") > common.count(")") else common
+
+
+def _common_start(names: Sequence[str]) -> str:
+    """Return the letters that all names begin with."""
+    letters = zip(*names, strict=False)
+    return "".join(one[0] for one in takewhile(_are_equal, letters))
+
+
+def _are_equal(letters: Sequence[str]) -> bool:
+    return len(set(letters)) == 1
 
 
 def _settings(group: Group) -> dict[str, Hashable]:
@@ -135,7 +176,9 @@ def _is_without(start: Mapping[str, Hashable], others: Mapping[str, Hashable]) -
 
 def _path(key: str, members: Sequence[_Member]) -> SettingPath:
     ordered = sorted(members, key=lambda member: member.value)
+    names = [member.group.name for member in ordered]
     return SettingPath(
+        name=_common_name(names) or ordered[0].group.inputs.selector.name,
         setting=key.rpartition(".")[2],
         values=tuple(value for value, _ in ordered),
         groups=tuple(group for _, group in ordered),

@@ -54,13 +54,15 @@ from archselect.reports.tables.words import (
 
 _ACCURACY = "Accuracy ± std ↑"
 _COST = "Cost ± std ↓"
+LOOKED_UP = "looked up"
+"""The source of accuracies that were measured, of which nothing need be said."""
 _SAVING = f"{100 * CLAIMED_SAVING:.0f} % less"
 
 _COLUMNS = (
     *frame_columns(*LANDSCAPE_FIELDS, "search", "cost", "cost_of", "unit"),
     TableColumn(header="Plane", text=True, brief=True, heading=True),
     TableColumn("selector", "Selector", text=True, brief=True),
-    TableColumn("source", "Source", text=True),
+    TableColumn("source", "Source", text=True, optional=True),
     TableColumn("seeds", "Seeds", brief=True),
     TableColumn("accuracy", _ACCURACY, brief=True),
     TableColumn("accuracy_std"),
@@ -70,7 +72,8 @@ _COLUMNS = (
     TableColumn(header="Dominated by", text=True, brief=True),
     TableColumn("saving", "Saves %", brief=True),
     *frame_columns("difference", "low", "high", "verdict"),
-    TableColumn(header="Beside the most accurate", text=True),
+    TableColumn(header="Difference"),
+    TableColumn(header="Verdict", text=True),
     TableColumn("reference", "Reference", text=True),
     *frame_columns("reference_saving", "reference_low", "detectable"),
     TableColumn(header="Detectable"),
@@ -84,17 +87,18 @@ _COLUMNS = (
 )
 _CAPTION = (
     "Accuracy in per cent (one run's is the trial mean of its cell) and cost, mean ± sample standard deviation over "
-    "the runs of a selector that have both; of a cost less is better. Dominated by: the selectors whose means are at "
-    "least as good in both and better in one; selectors with equal means do not dominate one another. Saves: the part "
-    "of the most accurate selector's mean cost that is saved; below zero it costs more. Beside the most accurate: "
-    "difference in accuracy, paired by supernet seed, with its interval by Student's t, adjusted after Holm (5 %). "
+    "the runs of a selector that have both; of a cost less is better. Source: empty where accuracies were looked up. "
+    "Dominated by: the selectors whose means are at least as good in both and better in one; selectors with equal "
+    "means do not dominate one another. Saves: the part of the most accurate selector's mean cost that is saved; below "
+    "zero it costs more. Difference and verdict: accuracy minus the most accurate one's, paired by supernet seed, with "
+    "its interval by Student's t, adjusted after Holm (5 %). "
     f"{_SAVING}, accuracy not worse: the claim of latency-aware search (Xu et al., 2020) beside the reference. "
-    f"{CLAIM_RULE} {REFERENCE_RULE} Costs are compared by their means and not tested. Detectable: the smallest loss "
-    "in accuracy that so many seeds would show 80 % of the time. Front: share of the true front's hypervolume (from "
-    "each accuracy down to 0, from each cost up to the largest of the space) that the cells of all runs of a row "
-    "reach together; random: what as many random cells reach on average. A row of a path has the mean over supernet "
-    "seeds of what one seed's cells along the path reach, and random as many cells as one seed has. On the front: "
-    "how many cells of how many are on the true front."
+    f"{CLAIM_RULE} {REFERENCE_RULE} The tests beside one reference are adjusted after Holm. Costs are compared by "
+    "their means and not tested. Detectable: the smallest loss in accuracy that so many seeds would show 80 % of the "
+    "time. Front: share of the true front's hypervolume (from each accuracy down to 0, from each cost up to the "
+    "largest of the space) that the cells of all runs of a row reach together; random: what as many random cells reach "
+    "on average. A row of a path has the mean over supernet seeds of what one seed's cells along the path reach, and "
+    "random as many cells as one seed has. On the front: how many cells of how many are on the true front."
 )
 
 
@@ -147,7 +151,7 @@ def _row(judged: JudgedPlane, trade_off: TradeOff) -> Row:
     shown = {
         "Plane": judged.plane.title,
         "Selector": name,
-        "Source": source,
+        "Source": "" if source == LOOKED_UP else source,
         "Seeds": f"{len(trade_off.costs)}",
         _ACCURACY: _with_spread(trade_off.accuracy, accuracy_std, 2),
         _COST: amount(trade_off.cost, cost_std),
@@ -168,6 +172,7 @@ def _path_row(judged: JudgedPlane, name: str, path: Reached) -> Row:
     shown = {
         "Plane": judged.plane.title,
         "Selector": f"path: {name}",
+        "Source": "",
         **dict.fromkeys(_HEADERS, NONE),
         **_shown_reached(path),
     }
@@ -175,13 +180,13 @@ def _path_row(judged: JudgedPlane, name: str, path: Reached) -> Row:
 
 
 _HEADERS = (
-    "Source",
     "Seeds",
     _ACCURACY,
     _COST,
     "Dominated by",
     "Saves %",
-    "Beside the most accurate",
+    "Difference",
+    "Verdict",
     "Reference",
     "Detectable",
     _SAVING,
@@ -248,27 +253,33 @@ def _shown_comparison(judged: JudgedPlane, name: str) -> dict[str, str]:
     detectable = None if claimed is None else claimed.detectable
     return {
         "Saves %": NONE if saving is None else f"{100 * saving:.1f}",
-        "Beside the most accurate": _beside_in_words(judged, name),
+        "Difference": NONE if beside is None else _difference_in_words(beside),
+        "Verdict": _verdict_in_words(judged, name),
         "Reference": NONE if claimed is None else claimed.minus,
         "Detectable": NONE if detectable is None else f"{detectable:.2f}",
         _SAVING: NONE if claimed is None else claimed.claim or NONE,
     }
 
 
-def _beside_in_words(judged: JudgedPlane, name: str) -> str:
+def _difference_in_words(compared: Compared) -> str:
+    """Return a difference in accuracy with its interval."""
+    difference = compared.finding.difference
+    if difference.mean is None:
+        return NONE
+    if difference.low is None:
+        return f"{difference.mean:+.2f}"
+    return f"{difference.mean:+.2f} {interval(difference.low, difference.high, 2)}"
+
+
+def _verdict_in_words(judged: JudgedPlane, name: str) -> str:
     """Return what is shown of a selector beside the most accurate one."""
     if name == judged.best:
         return "the most accurate"
     compared = judged.beside_best.get(name)
     if compared is None:
-        return "random cells are not tested"
+        return "not tested"
     verdict = compared.finding.verdict
-    words = "not shown to be worse" if verdict == "no evidence" else verdict
-    difference = compared.finding.difference
-    if difference.mean is None:
-        return words
-    range_in_words = interval(difference.low, difference.high, 2)
-    return f"{words}: {difference.mean:+.2f} {range_in_words}"
+    return "not shown to be worse" if verdict == "no evidence" else verdict
 
 
 def _shown_reached(reached: Reached | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ claimed part of the cost, and how much of the true front's hypervolume is reache
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -83,7 +84,7 @@ class JudgedPlane:
         beside_best: each tested selector beside the most accurate one.
         beside_reference: each tested selector beside its reference.
         reached: shares of the hypervolume, where the true front is known.
-        paths: the same of the cells of a whole path, by the path's name.
+        paths: the same of the cells of a whole path, by the path's title.
     """
 
     plane: Plane
@@ -115,7 +116,7 @@ def judge_plane(results: Results, plane: Plane) -> JudgedPlane:
         for path in plane.paths:
             of_path = _reached_by_path(plane, front, path)
             if of_path is not None:
-                paths[path.name] = of_path
+                paths[path.title] = of_path
     return JudgedPlane(
         plane=plane,
         dominators=_find_dominators(plane),
@@ -181,25 +182,36 @@ def _start_of_path(plane: Plane, one: TradeOff) -> TradeOff | None:
 def _compare_with(
     references: Mapping[str, TradeOff], tested: Sequence[TradeOff]
 ) -> dict[str, Compared]:
-    """Return each selector beside its reference; all tests are one family."""
-    others = [
-        one
-        for one in tested
-        if one.name in references and references[one.name] is not one
-    ]
+    """Return each selector beside its reference.
+
+    The tests beside one reference are a family, in which they are adjusted.
+    """
+    by_reference: dict[str, list[TradeOff]] = defaultdict(list)
+    for one in tested:
+        if one.name in references and references[one.name] is not one:
+            by_reference[references[one.name].name].append(one)
+    compared: dict[str, Compared] = {}
+    for others in by_reference.values():
+        compared |= _compare_family(references[others[0].name], others)
+    return {one.name: compared[one.name] for one in tested if one.name in compared}
+
+
+def _compare_family(
+    reference: TradeOff, others: Sequence[TradeOff]
+) -> dict[str, Compared]:
+    """Return some selectors beside one reference, by their names."""
     differences = []
     for one in others:
-        reference = references[one.name].accuracy_by_seed
-        differences.append(compare([pair(one.accuracy_by_seed, reference)]))
+        both = pair(one.accuracy_by_seed, reference.accuracy_by_seed)
+        differences.append(compare([both]))
     findings = judge(differences, "higher")
     tests = max(1, sum(finding.p is not None for finding in findings))
     compared = {}
     for one, finding in zip(others, findings, strict=True):
-        reference_cost = references[one.name].cost
         compared[one.name] = Compared(
-            minus=references[one.name].name,
+            minus=reference.name,
             finding=finding,
-            saving=1 - one.cost / reference_cost if reference_cost > 0 else None,
+            saving=1 - one.cost / reference.cost if reference.cost > 0 else None,
             detectable=finding.difference.among(tests).detectable,
         )
     return compared

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from support.pareto_folder import (
     WEIGHTS,
     weighted_inputs,
@@ -11,7 +12,7 @@ from support.pareto_folder import (
 )
 from support.study_folder import make_folder
 
-from archselect.reports.results.paths import find_paths
+from archselect.reports.results.paths import _common_name, find_paths
 from archselect.reports.results.results import load
 
 
@@ -25,7 +26,8 @@ def test_supernets_that_differ_in_a_weight_are_a_path(tmp_path):
     labels = [group.label for group in path.groups]
     assert labels == [f"magnitude ({weight:g})" for weight in WEIGHTS]
     assert [path.value_of(group) for group in path.groups] == list(WEIGHTS)
-    assert path.name == "magnitude (0) to magnitude (1)"
+    assert path.name == "magnitude"
+    assert path.title == "magnitude, cost_weight 0 to 1"
 
 
 def reversed_records():
@@ -85,3 +87,17 @@ def test_a_start_with_another_cost_is_on_no_path_of_it(tmp_path):
     ]
     (path,) = paths_of(tmp_path, records)
     assert path.values == (0.1, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a (b 0)", "a (b 0.1)", "a (b 1)"], "a (b)"),
+        (["a (gpu256-0)", "a (gpu256-0.5)"], "a (gpu256)"),
+        (["a (0.1)", "a (0.3)"], "a"),
+        (["a10", "a11"], "a"),
+        (["x", "y"], ""),
+    ],
+)
+def test_the_name_of_a_path_is_what_its_groups_have_in_common(names, expected):
+    assert _common_name(names) == expected

@@ -168,7 +168,7 @@ def test_the_shares_of_the_hypervolume(table, records):
 
 def test_a_path_has_the_share_of_one_seeds_cells_together(table, records):
     rows = latencies(table)
-    row = rows.loc[f"path: {NAMES[0]} to {NAMES[-1]}"]
+    row = rows.loc["path: magnitude, cost_weight 0 to 1"]
     assert row.cells == len(WEIGHTS)
     assert row.random_share == true_front().random_shares[len(WEIGHTS) - 1]
     assert row.hypervolume_share > rows.loc[NAMES].hypervolume_share.min()
@@ -249,7 +249,7 @@ def test_random_cells_are_not_tested(tmp_path, records):
     row = latencies(table).loc["random"]
     assert all(isinstance(row[key], float) for key in ("claim", "reference"))
     assert math.isnan(row.difference)
-    assert "random cells are not tested" in set(table.shown["Beside the most accurate"])
+    assert "not tested" in set(table.shown["Verdict"])
 
 
 # --- what is missing, fitted or predicted
