@@ -9,6 +9,8 @@ from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.choices import unflatten
 
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|avg_pool_3x3~2|"
+DARTS = get_space("darts")
+GENOTYPE = DARTS.format(DARTS.sample(np.random.default_rng(0)))
 OPTIONS = ("--unit", "ms", "--origin", "the tests", "--licence", "MIT")
 
 
@@ -67,7 +69,10 @@ def test_counted_costs(archselect):
     ("words", "message"),
     [
         (("lookup", "table:mine/fst", CELL), "did you mean 'fast'"),
-        (("lookup", "table:mine/fast", CELL, "--space", "darts"), "not of darts"),
+        (
+            ("lookup", "table:mine/fast", GENOTYPE, "--space", "darts"),
+            "is of space nb201, not of darts",
+        ),
         (("lookup", "table:mine/fast", "nonsense"), "NAS-Bench-201"),
         (
             (
@@ -112,6 +117,6 @@ def test_a_study_with_a_cost_that_is_missing(archselect, tmp_path, small_truth):
     text = small.study_text(small_truth)
     path = tmp_path / "costly.toml"
     path.write_text(f'{text}\n[[costs]]\nname = "time"\nof = "table:mine/fast"\n')
-    code, out, err = archselect("run", path)
+    code, _, err = archselect("run", path)
     assert code == 2 and "unknown cost table 'mine'" in err
     assert not (tmp_path / "archselect-runs").exists()

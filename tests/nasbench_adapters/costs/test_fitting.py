@@ -134,6 +134,24 @@ def test_the_fits_on_100_cells_are_as_good_as_measured_before(latencies, column)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("column", [*PUBLISHED, "raspi4", "pixel3"])
+def test_the_page_says_how_good_the_fits_are(latencies, column, root):
+    page = (root / "docs" / "costs.md").read_text(encoding="utf-8")
+    (line,) = [line for line in page.splitlines() if f"/{column}` |" in line]
+    said = [float(number) for number in line.split("|")[2:6]]
+    table = hpo_bench_latencies() if column.startswith("latency") else latencies
+    fits = [AdditiveCost(table, column, 100, seed).closeness for seed in range(20)]
+    for number, attribute, unit in zip(
+        said,
+        ("determination", "mape", "rank_correlation", "close"),
+        (0.001, 0.1, 0.001, 1),
+        strict=True,
+    ):
+        mean = np.mean([getattr(fit, attribute) for fit in fits])
+        assert number == pytest.approx(mean, abs=0.51 * unit)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "least", "most"), [("raspi4", 0.86, 19), ("pixel3", 0.85, 20)]
 )
