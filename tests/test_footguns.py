@@ -15,6 +15,8 @@ from archselect.benchmarks.scoring.inputs import scoring_inputs
 from archselect.benchmarks.scoring.operation_files import read_operation_scores
 from archselect.benchmarks.scoring.populations import populate
 from archselect.benchmarks.scoring.scorer import Scorer
+from archselect.nasbench_adapters.costs.base import NetworkShape
+from archselect.nasbench_adapters.costs.counted import MultiplyAdds
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.truth.choices import unflatten
@@ -196,6 +198,32 @@ def test_equal_cells(page, reference):
 
 
 @pytest.mark.slow
+def test_flops(page, reference, nb201):
+    cell = nb201.parse(str(reference["arch"][1]))
+    multiply_adds = MultiplyAdds(nb201, NetworkShape()).of(cell) / 1e6
+    assert multiply_adds == pytest.approx(float(reference["flops_m_cifar10"][1]))
+    says(
+        row(page, "FLOPs"),
+        f"{multiply_adds:.2f} million",
+        f"{2 * multiply_adds:.2f} million",
+    )
+
+
+def test_latencies_near_zero(page, shared_file):
+    with np.load(shared_file("nb201_latency_27_devices.npz")) as file:
+        devices = file["devices"].tolist()
+        latencies = file["latency_ms"].T
+    counts = []
+    for device in ("pixel3", "raspi4"):
+        values = latencies[devices.index(device)]
+        median = np.median(values)
+        near_zero = values[values < median / 10]
+        counts.append(f"{device}: {len(near_zero)} cells")
+        line = row(page, "latencies near zero")
+        says(line, f"{near_zero.min():.3f}", f"{median:.1f}")
+    says(line, *counts)
+
+
 def test_batch_norm_mode(page, nb201):
     population = populate(
         nb201,

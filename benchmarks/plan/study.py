@@ -85,6 +85,7 @@ TableName = Literal[
     "differences",
     "time",
     "cells",
+    "pareto",
     "operations",
     "reproduction",
     "wiring",

@@ -19,6 +19,7 @@ from archselect.benchmarks.plan.preflight import check_study
 from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.runs import worker
 from archselect.benchmarks.runs.execution import Execution, Progress, ignore_progress
+from archselect.benchmarks.runs.fronts import write_fronts
 from archselect.benchmarks.runs.landscapes import describe_truths, trained_landscape
 from archselect.benchmarks.runs.other_code import OtherCode
 from archselect.benchmarks.runs.run_states import (
@@ -198,7 +199,7 @@ def _prepare_folder(
     plan: _StudyPlan,
     command: Sequence[str],
 ) -> Folder:
-    """Write into a folder which study it is of, and its landscapes."""
+    """Write into a folder which study it is of, its landscapes and true fronts."""
     folder = Folder(root)
     claim_folder(folder, study, plan.jobs, command)
     landscapes = list(plan.landscapes.values())
@@ -209,6 +210,7 @@ def _prepare_folder(
     landscapes += map(trained_landscape, trainings.values())
     for landscape in landscapes:
         write_fact(folder.path(Landscape, landscape.id), landscape, root)
+    write_fronts(folder, plan.jobs, plan.landscapes)
     compact(folder)
     return folder
 

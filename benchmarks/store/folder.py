@@ -2,7 +2,8 @@
 
 A folder holds `study.json` (the resolved study), `records/ID.json` (one per finished
 run), `failures/ID.json` (one per run that raised), `landscapes/ID.json` (what a ground
-truth says of a whole space) and `trainings/ID.json` (architectures trained to the end).
+truth says of a whole space), `fronts/ID.json` (what a truth and a cost say of it
+together) and `trainings/ID.json` (architectures trained to the end).
 Records are facts, written atomically and never edited; every table and figure is a pure
 function of the folder.
 """
@@ -19,6 +20,7 @@ from archselect.benchmarks.store.facts import (
     read_fact,
     read_fact_if_there,
 )
+from archselect.benchmarks.store.records.front import TrueFront
 from archselect.benchmarks.store.records.landscape import Landscape
 from archselect.benchmarks.store.records.record import Failure, Record
 from archselect.benchmarks.store.records.scores import Scored
@@ -42,6 +44,7 @@ WRITTEN_FILES = (
     "records/any.json",
     "failures/any.json",
     "landscapes/any.json",
+    "fronts/any.json",
     "trainings/any.json",
     "scores/any.json",
     "selections/any.json",
@@ -56,6 +59,7 @@ _FOLDERS: dict[type[Fact], str] = {
     Record: "records",
     Failure: "failures",
     Landscape: "landscapes",
+    TrueFront: "fronts",
     Trained: "trainings",
     Scored: "scores",
 }
@@ -71,7 +75,7 @@ class Folder:
     # --- where files are
 
     def path(self, kind: type[Fact], id: str) -> Path:
-        """Return where a record, failure, landscape, training or file of scores is."""
+        """Return where a fact is: a record, a failure, a landscape, and so on."""
         return self.root / _FOLDERS[kind] / f"{id}.json"
 
     def files(self, kind: type[Fact]) -> list[Path]:

@@ -11,13 +11,20 @@ from typing import NamedTuple
 from archselect.benchmarks.store.facts import content_id, read_checked, short_commit
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.one_study import ComponentVersions
-from archselect.benchmarks.store.records import Failure, Landscape, Record, Trained
+from archselect.benchmarks.store.records import (
+    Failure,
+    Landscape,
+    Record,
+    Trained,
+    TrueFront,
+)
 from archselect.benchmarks.store.traces import Trace, read_trace
 from archselect.nasbench_adapters.errors import Faults, UserError
 
-MergedFact = Record | Trained | Landscape | Failure
+MergedFact = Record | Trained | Landscape | TrueFront | Failure
 MERGED_KINDS: tuple[type[MergedFact], ...] = (
     Landscape,
+    TrueFront,
     Trained,
     Record,
     Failure,

@@ -43,7 +43,14 @@ def check_target(target: Folder, info: StudyInfo) -> None:
                 "another folder with --out"
             )
         return
-    names = (target.scoring_path.name, "records", "failures", "landscapes", "trainings")
+    names = (
+        target.scoring_path.name,
+        "records",
+        "failures",
+        "landscapes",
+        "fronts",
+        "trainings",
+    )
     for name in names:
         if (target.root / name).exists():
             raise UserError(

@@ -265,6 +265,7 @@ def _read_arrays(path: Path, source: CostSource, space: SearchSpace) -> _Content
         raise UserError(
             f"{path} is no .npz of plain arrays, or damaged ({error}): get it again"
         ) from error
+    chosen = _choose_columns(path, source.columns, names)
     if texts is not None:
         choices = _parse_texts(path, texts, space)
         order = f"its array '{source.architectures}' names the architectures"
@@ -277,7 +278,6 @@ def _read_arrays(path: Path, source: CostSource, space: SearchSpace) -> _Content
             f"{path} has {len(values):,} rows, and {len(choices):,} architectures belong to them ({order}): say in "
             "which order they are with --order"
         )
-    chosen = _choose_columns(path, source.columns, names)
     columns = {name: values[:, names.index(name)] for name in chosen}
     return _Content(choices, columns, order)
 

@@ -7,7 +7,6 @@ The same records always have the same bytes. The figures of the wiring are in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from archselect.benchmarks.store.records import Landscape
 from archselect.nasbench_adapters.rank_correlations import Floats
+from archselect.reports.figures.accuracy_axis import AccuracyAxis
 from archselect.reports.figures.canvas import (
     Canvas,
     Figure,
@@ -48,49 +48,10 @@ More are a picture within the drawing, or the page would hold them all.
 """
 
 
-@dataclass(frozen=True)
-class _AccuracyAxis:
-    """An axis that is logarithmic in the distance to the highest accuracy.
-
-    A long low tail so leaves room for the few tenths that tell good cells apart.
-
-    Attributes:
-        top: the highest accuracy.
-        unit: the noise between trials; smaller distances are not stretched any further.
-    """
-
-    top: float
-    unit: float
-
-    def place(self, accuracy: npt.ArrayLike) -> Floats:
-        """Return where accuracies, in per cent, stand on the axis."""
-        distance = np.maximum(self.top - np.asarray(accuracy, dtype=np.float64), 0)
-        return -np.log10(distance + self.unit)
-
-    def ticks(self, low: float, apart: float) -> list[float]:
-        """Return accuracies from `low` to the top, with round distances to the top.
-
-        They are at least `apart` from each other on the axis.
-        """
-        high = self.top
-        ticks: list[float] = []
-        for step in (50, 20, 10, 5, 2, 1, 0.5, 0.2):
-            first = int(np.ceil(low / step))
-            last = int(np.floor(high / step))
-            for count in range(first, last + 1):
-                tick = round(count * step, 1)
-                if high - tick > 5 * step:  # 61.5 among tens
-                    continue
-                distances = [abs(self.place(tick) - self.place(t)) for t in ticks]
-                if all(distance >= apart for distance in distances):
-                    ticks.append(tick)
-        return sorted(ticks)
-
-
 def accuracy_figure(results: Results, landscape: Landscape, name: str) -> Figure:
     """Return each seed's accuracy as a dot under the distribution of the whole space.
 
-    See :class:`_AccuracyAxis` for the axis.
+    See :class:`.AccuracyAxis` for the axis.
     """
     groups = [group for group in results.groups if group.known(landscape)]
     values = {group.name: np.array(group.known(landscape).means) for group in groups}
@@ -99,7 +60,7 @@ def accuracy_figure(results: Results, landscape: Landscape, name: str) -> Figure
     # A part of a space may hold nothing as good as what was selected.
     top = max(optimum, *map(np.max, values.values()))
     unit = landscape.noise_std or (optimum - median(landscape)) / 20 or 1.0
-    axis = _AccuracyAxis(top, unit)
+    axis = AccuracyAxis(top, unit)
     whole_space = landscape.space_size is None
     best = "optimum" if whole_space else "best"
 
@@ -156,7 +117,7 @@ def _accuracy_caption(landscape: Landscape) -> str:
 
 
 def _draw_distribution(
-    ax: Axes, landscape: Landscape, axis: _AccuracyAxis, bins: Floats
+    ax: Axes, landscape: Landscape, axis: AccuracyAxis, bins: Floats
 ) -> None:
     """Draw which share of a space's architectures is in each bin."""
     places = axis.place(landscape.quantiles)
@@ -192,7 +153,7 @@ def _mark_accuracy(
 
 
 def _draw_accuracies(
-    ax: Axes, axis: _AccuracyAxis, values: Mapping[str, Floats]
+    ax: Axes, axis: AccuracyAxis, values: Mapping[str, Floats]
 ) -> None:
     """Draw a row of dots for each group, with its mean at the right."""
     for row, accuracies in enumerate(values.values()):

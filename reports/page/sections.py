@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.reports.figures.canvas import Figure, slugs
+from archselect.reports.figures.pareto import pareto_figures
 from archselect.reports.figures.study import (
     accuracy_figure,
     differences_figure,
     tau_figure,
     time_figure,
 )
-from archselect.reports.page.section import Section, SectionKind
+from archselect.reports.page.section import Extras, Section, SectionKind
 from archselect.reports.page.wiring_extras import wiring_extras
 from archselect.reports.published.numbers import check_published
 from archselect.reports.results.metrics import correlations
@@ -22,6 +23,7 @@ from archselect.reports.tables.accuracy import accuracy_table
 from archselect.reports.tables.cells import cells_table
 from archselect.reports.tables.differences import differences_table
 from archselect.reports.tables.operations import operations_table
+from archselect.reports.tables.pareto import PARETO_WORDS, pareto_table
 from archselect.reports.tables.reproduction import reproduction_table
 from archselect.reports.tables.table import Table
 from archselect.reports.tables.tau import tau_table
@@ -61,12 +63,19 @@ def _time_figures(results: Results) -> list[Figure]:
     return [time_figure(results)]
 
 
+def _pareto_extras(_results: Results) -> Extras:
+    return Extras(glossary=PARETO_WORDS)
+
+
 SECTIONS: dict[str, SectionKind] = {
     "tau": SectionKind(tau_table, tau_figures, needs_truth=True),
     "accuracy": SectionKind(accuracy_table, accuracy_figures, needs_truth=True),
     "differences": SectionKind(differences_table, charts=_differences_charts),
     "time": SectionKind(time_table, _time_figures),
     "cells": SectionKind(cells_table),
+    "pareto": SectionKind(
+        pareto_table, pareto_figures, extras=_pareto_extras, needs_truth=True
+    ),
     "operations": SectionKind(operations_table, needs_truth=True),
     "reproduction": SectionKind(reproduction_table),
     "wiring": SectionKind(wiring_table, extras=wiring_extras),

@@ -26,6 +26,7 @@ from archselect.benchmarks.store.records import (
     Record,
     StudyInfo,
     Trained,
+    TrueFront,
 )
 from archselect.benchmarks.store.traces import read_trace
 from archselect.nasbench_adapters.errors import UserError
@@ -196,6 +197,7 @@ class Results:
         missing: ids of runs that neither finished nor failed.
         others: ids of records that belong to no run of the study.
         trainings: final trainings of what was selected.
+        fronts: what truths and costs say together of whole spaces.
         source: the folder.
     """
 
@@ -206,6 +208,7 @@ class Results:
     missing: tuple[str, ...]
     others: tuple[str, ...]
     trainings: tuple[Trained, ...]
+    fronts: tuple[TrueFront, ...]
     source: Folder = field(compare=False, repr=False)
 
     @cached_property
@@ -361,6 +364,7 @@ def load(
         missing=tuple(run for run in info.runs if run not in known_runs),
         others=tuple(sorted(by_id.keys() - finished)),
         trainings=tuple(source.check_all(Trained)),
+        fronts=tuple(source.check_all(TrueFront)),
         source=source,
     )
 

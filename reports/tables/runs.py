@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from operator import attrgetter
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from archselect.benchmarks.store.facts import short_commit
 from archselect.benchmarks.store.records import Record
 from archselect.reports.results.results import Results
+from archselect.reports.results.trade_offs import CostKind, costs_of_group, kind_of
 from archselect.reports.tables.table import NONE, Table
 from archselect.reports.tables.words import short
 
@@ -48,12 +50,29 @@ def runs_frame(results: Results) -> pd.DataFrame:
         "architecture": [record.selected.architecture for record in records],
         "canonical": [record.selected.canonical for record in records],
         "total_s": seconds,
+        **_cost_columns(results),
         **_machine_columns(records),
         "archselect": [record.code_version for record in records],
         "commit": [record.commit for record in records],
         "supernet_commit": [record.supernet_commit for record in records],
     }
     return pd.DataFrame(columns, dtype=object)
+
+
+def _cost_columns(results: Results) -> dict[str, object]:
+    """Return each cost of the selected architectures, None where it is not known."""
+    kinds: dict[CostKind, None] = {}
+    for record in results.records:
+        kinds |= dict.fromkeys(map(kind_of, record.costs))
+    names = Counter(kind.name for kind in kinds)
+    columns: dict[str, object] = {}
+    for kind in kinds:
+        costs: list[float | None] = []
+        for group in results.groups:
+            costs += costs_of_group(group, kind)
+        once = names[kind.name] == 1
+        columns[f"cost_{kind.name}" if once else f"cost_{kind.name}_{kind.of}"] = costs
+    return columns
 
 
 def _machine_columns(records: list[Record]) -> dict[str, object]:

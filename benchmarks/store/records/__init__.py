@@ -17,6 +17,11 @@ from archselect.benchmarks.store.records.cost import (
     TrainingCost,
     check_cost,
 )
+from archselect.benchmarks.store.records.front import (
+    FrontPoint,
+    TrueFront,
+    front_id,
+)
 from archselect.benchmarks.store.records.inputs import (
     DataInputs,
     Formulations,
@@ -64,6 +69,7 @@ __all__ = [
     "EdgeScore",
     "Failure",
     "Formulations",
+    "FrontPoint",
     "Inputs",
     "Landscape",
     "Machine",
@@ -89,7 +95,9 @@ __all__ = [
     "TrainingData",
     "TrainingEpoch",
     "TrainingInputs",
+    "TrueFront",
     "check_cost",
     "check_records",
+    "front_id",
     "supernet_id",
 ]

@@ -20,8 +20,10 @@ from archselect.benchmarks.store.facts import encode_fact, write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import (
     Accuracy,
+    ArchitectureCost,
     ArchitectureScore,
     CellGraph,
+    CostFit,
     Counts,
     DataInputs,
     Decision,
@@ -294,6 +296,19 @@ all_records = st.builds(
             mean=st.none() | numbers,
             rank=st.none() | sizes,
             scored=st.lists(st.none() | numbers, max_size=2),
+        ),
+        max_size=2,
+    ),
+    costs=st.lists(
+        st.builds(
+            ArchitectureCost,
+            name=words,
+            of=words,
+            unit=words,
+            origin=words,
+            value=st.none() | numbers,
+            scored=st.lists(st.none() | numbers, max_size=2),
+            fit=st.none() | st.from_type(CostFit),
         ),
         max_size=2,
     ),

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from support.study_folder import make_inputs, make_record
 
 from archselect.benchmarks.store.columns import Columns
 from archselect.benchmarks.store.facts import Fact, content_id, read_fact, write_fact
 from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.ranges import Impossible
 from archselect.benchmarks.store.records import (
     Accuracy,
     ArchitectureScore,
@@ -27,6 +29,7 @@ from archselect.benchmarks.store.records import (
     SelectorInputs,
     StudyInfo,
     Time,
+    check_records,
 )
 from archselect.nasbench_adapters.errors import UserError
 
@@ -89,9 +92,27 @@ settings = st.dictionaries(
         st.floats(allow_nan=False, allow_infinity=False),
     ),
 )
+fits = st.builds(
+    CostFit,
+    cells=places,
+    held_out=places,
+    mape=values,
+    rank_correlation=st.none() | values,
+)
+costs = st.builds(
+    ArchitectureCost,
+    name=texts,
+    of=texts,
+    unit=texts,
+    origin=texts,
+    value=st.none() | values,
+    scored=st.lists(st.none() | values, max_size=3),
+    fit=st.none() | fits,
+)
 facts = st.one_of(
     scores,
     accuracies,
+    costs,
     st.builds(Time, seconds=values, calls=places),
     st.builds(
         SelectorInputs,
@@ -387,3 +408,58 @@ def test_an_id_that_could_be_a_way_elsewhere(tmp_path, inputs, id):
         match=r"a\.json is not a valid failure: id: String should match pattern",
     ):
         list(folder.read_all(Failure))
+
+
+COST = ArchitectureCost(
+    name="latency",
+    of="params",
+    unit="ms",
+    origin="made up",
+    value=1.0,
+    scored=[2.0, None],
+    fit=CostFit(cells=10, held_out=5, mape=3.0, rank_correlation=0.9),
+)
+
+
+def test_a_cost_that_can_be():
+    COST.check_as("", 2)
+    COST.model_copy(update={"value": -1.0}).check_as("", 2)
+    COST.model_copy(update={"value": None, "scored": [], "fit": None}).check_as("", 2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"value": float("nan")},
+        {"value": float("inf")},
+        {"value": -1.0, "fit": None},
+        {"scored": [1.0]},
+        {"scored": [1.0, float("-inf")]},
+        {"fit": COST.fit.model_copy(update={"cells": 0})},
+        {"fit": COST.fit.model_copy(update={"held_out": -1})},
+        {"fit": COST.fit.model_copy(update={"mape": float("nan")})},
+        {"fit": COST.fit.model_copy(update={"rank_correlation": 1.1})},
+    ],
+)
+def test_a_cost_that_cannot_be(change):
+    with pytest.raises(Impossible):
+        COST.model_copy(update=change).check_as("", 2)
+
+
+@pytest.mark.parametrize(
+    "costs",
+    [
+        [COST, COST],
+        [COST.model_copy(update={"value": float("nan")})],
+        [COST.model_copy(update={"scored": [1.0] * 99})],
+        [COST.model_copy(update={"fit": COST.fit.model_copy(update={"mape": -1})})],
+    ],
+)
+def test_many_records_are_refused_as_one_is(costs):
+    record = make_record(make_inputs("random", 0))
+    check_records([record, record])
+    bad = record.model_copy(update={"costs": costs})
+    with pytest.raises(Impossible):
+        bad.check()
+    with pytest.raises(Impossible):
+        check_records([record, bad])

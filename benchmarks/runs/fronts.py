@@ -1,0 +1,188 @@
+"""True fronts: what ground truths and costs say together of whole spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from archselect.benchmarks.plan.jobs import RunJob
+from archselect.benchmarks.plan.parts import TruthPart
+from archselect.benchmarks.store.facts import write_fact
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import (
+    FrontPoint,
+    Landscape,
+    TrueFront,
+    front_id,
+)
+from archselect.nasbench_adapters.costs.base import Cost
+from archselect.nasbench_adapters.costs.opening import open_cost
+from archselect.nasbench_adapters.fronts import (
+    RandomHypervolumes,
+    find_front,
+    hypervolume,
+    random_hypervolumes,
+)
+from archselect.nasbench_adapters.rank_correlations import Floats
+from archselect.nasbench_adapters.space import Architecture, SearchSpace
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.truth import open_truth
+from archselect.nasbench_adapters.truth.choices import unflatten
+from archselect.nasbench_adapters.truth.ground_truth import GroundTruth
+
+MOST_CELLS = 50_000
+"""Most architectures of a space whose true front is computed."""
+RANDOM_CELLS = (*range(1, 101), 200, 300, 500, 1_000)
+"""Numbers of random cells whose share of the hypervolume is computed."""
+
+
+def write_fronts(
+    folder: Folder, jobs: Iterable[RunJob], landscapes: Mapping[TruthPart, Landscape]
+) -> None:
+    """Write the true front of every ground truth and cost of some runs.
+
+    One that is there already is not computed again. Where there is none, see
+    :func:`true_front`, nothing is written.
+
+    Args:
+        folder: of the study.
+        jobs: the runs.
+        landscapes: of the ground truths that the runs are judged by.
+    """
+    open_once = cache(open_truth)
+    seen: set[str] = set()
+    for job in jobs:
+        space = get_space(job.supernet.space.name)
+        for part, cost in product(job.supernet.data.truth, job.costs):
+            landscape = landscapes[part]
+            id = front_id(landscape.id, cost.of, cost.unit, cost.origin)
+            path = folder.path(TrueFront, id)
+            if landscape.space != space.name or id in seen or path.is_file():
+                continue
+            seen.add(id)
+            truth = open_once(part.table).within(space)
+            opened = open_cost(cost.of, space, cost.network)
+            front = true_front(truth, part, landscape.id, opened, cost.of)
+            if front is not None:
+                write_fact(path, front, folder.root)
+
+
+def true_front(
+    truth: GroundTruth, part: TruthPart, landscape: str, cost: Cost, of: str
+) -> TrueFront | None:
+    """Return the true front of a column of a truth and a cost.
+
+    Cells without a cost are left out of it, and counted. See :class:`.TrueFront`.
+
+    Args:
+        truth: of the space of the cost.
+        part: the column.
+        landscape: the id of the column's landscape.
+        cost: is asked for every architecture of the space.
+        of: the text by which the study opens the cost.
+
+    Returns:
+        The front; None where the truth predicts or does not hold the whole space, where
+        the space has more than :data:`MOST_CELLS` architectures, and where the cost
+        knows none of them.
+    """
+    column = (part.dataset, part.split, part.epochs)
+    if truth.predicts or not truth.holds_whole_space(*column):
+        return None
+    choices = truth.reference.population.choices
+    if len(choices) > MOST_CELLS:
+        return None
+    cells = [unflatten(truth.space, row) for row in choices]
+    costs = cost.of_many(cells)
+    known = np.flatnonzero(np.isfinite(costs))
+    if not len(known):
+        return None
+    judged = _JudgedCells(
+        truth.space,
+        [cells[place] for place in known],
+        truth.reference.means(*column)[known],
+        costs[known],
+        truth.space.draw_probabilities(choices[known]),
+    )
+    volume = hypervolume(judged.accuracies, judged.costs, judged.highest_cost)
+    shares = _random_shares(judged, volume)
+    return TrueFront(
+        id=front_id(landscape, of, cost.unit, cost.origin),
+        landscape=landscape,
+        cost=of,
+        unit=cost.unit,
+        origin=cost.origin,
+        cells=len(known),
+        without_cost=len(cells) - len(known),
+        reference_cost=judged.highest_cost,
+        hypervolume=volume,
+        points=_front_points(judged),
+        random_cells=list(RANDOM_CELLS) if shares else [],
+        random_shares=shares.means.tolist() if shares else [],
+        random_errors=shares.errors.tolist() if shares else [],
+        repetitions=shares.repetitions if shares else 0,
+    )
+
+
+class _JudgedCells(NamedTuple):
+    """The cells of a space that have an accuracy and a cost.
+
+    Attributes:
+        space: theirs.
+        cells: the architectures.
+        accuracies: mean of the trials of each, in per cent.
+        costs: of each.
+        probabilities: of each in one draw of the random selector; None: not known.
+    """
+
+    space: SearchSpace
+    cells: list[Architecture]
+    accuracies: Floats
+    costs: Floats
+    probabilities: Floats | None
+
+    @property
+    def highest_cost(self) -> float:
+        """The highest cost, at which a cell is worth nothing."""
+        return float(self.costs.max())
+
+
+def _front_points(judged: _JudgedCells) -> list[FrontPoint]:
+    """Return the points of the true front, each once, in order of cost."""
+    places: dict[tuple[float, float], list[int]] = {}
+    for place in find_front(judged.accuracies, judged.costs).tolist():
+        point = (float(judged.accuracies[place]), float(judged.costs[place]))
+        places.setdefault(point, []).append(place)
+    return [
+        FrontPoint(
+            architecture=judged.space.format(judged.cells[equal[0]]),
+            accuracy=accuracy,
+            cost=cost,
+            cells=len(equal),
+        )
+        for (accuracy, cost), equal in places.items()
+    ]
+
+
+def _random_shares(judged: _JudgedCells, volume: float) -> RandomHypervolumes | None:
+    """Return the share of the hypervolume that random cells have, by their number.
+
+    None where it is not known how likely each cell is drawn, and where there is no
+    hypervolume, as of cells that all cost the same.
+    """
+    if judged.probabilities is None or not volume:
+        return None
+    random = random_hypervolumes(
+        judged.accuracies,
+        judged.costs,
+        judged.highest_cost,
+        RANDOM_CELLS,
+        judged.probabilities,
+    )
+    return RandomHypervolumes(
+        random.means / volume, random.errors / volume, random.repetitions
+    )

@@ -1,0 +1,276 @@
+"""The figure of accuracy over cost, with the true front where it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+
+from archselect.nasbench_adapters.rank_correlations import Floats
+from archselect.reports.figures.accuracy_axis import AccuracyAxis
+from archselect.reports.figures.canvas import (
+    Canvas,
+    Figure,
+    add_key,
+    from_top,
+    height,
+    slugs,
+    svg,
+)
+from archselect.reports.figures.palette import INK, SPACE, series
+from archselect.reports.results.paths import SettingPath
+from archselect.reports.results.results import Results
+from archselect.reports.results.trade_offs import (
+    SEARCH_SECONDS,
+    Plane,
+    TradeOff,
+    find_planes,
+)
+
+_INCHES = 4.4
+"""Height of a panel; more names in the key make it higher."""
+_KEY_ROW = 0.2
+_WIDE = 20
+"""From this ratio of the dearest to the cheapest on, the axis is logarithmic."""
+_MARKERS = "osD^vP"
+"""Shapes of points, a new one for every nine colours."""
+_COLOURS = 9
+_APART = 0.05
+"""Least distance of two ticks, as a part of the axis."""
+_CAPTION = (
+    "Small dots: runs. Large: a selector's mean over its runs, with the standard deviation as bars. A line joins "
+    "selectors that differ in one numeric setting alone, whose values stand beside the points."
+)
+
+
+@dataclass(frozen=True)
+class _Series:
+    """What is drawn in one colour: a selector, or the selectors of a path.
+
+    Attributes:
+        name: in the key.
+        points: in the order in which they are joined.
+        values: what stands beside each point; empty for a selector by itself.
+    """
+
+    name: str
+    points: tuple[TradeOff, ...]
+    values: tuple[str, ...] = ()
+
+
+def pareto_figures(results: Results) -> list[Figure]:
+    """Return a figure for each truth and cost.
+
+    The time of the search is drawn where the study asks for the table.
+    """
+    asked = "pareto" in results.info.tables
+    planes = [
+        plane for plane in find_planes(results) if asked or plane.cost != SEARCH_SECONDS
+    ]
+    names = slugs(f"pareto-{plane.title}" for plane in planes)
+    return [
+        _pareto_figure(plane, name) for plane, name in zip(planes, names, strict=True)
+    ]
+
+
+def _pareto_figure(plane: Plane, name: str) -> Figure:
+    drawn = _series(plane)
+    axis = _accuracy_axis(plane)
+    inches = max(_INCHES, _KEY_ROW * (len(drawn) + 1) + 0.9)
+
+    def draw(canvas: Canvas) -> None:
+        ax = canvas.subplots()
+        canvas.subplots_adjust(left=0.075, right=0.76, top=from_top(canvas, 0.2))
+        canvas.subplots_adjust(bottom=0.55 / height(canvas))
+        _set_axes(ax, plane, axis)
+        if plane.front is not None:
+            _draw_front(ax, plane, axis)
+        for place, one in enumerate(drawn):
+            _draw_series(ax, axis, one, place)
+        _add_names(ax, plane, drawn)
+
+    title = f"Accuracy over cost: {plane.title}"
+    return Figure(name, title, _caption(plane), svg(name, title, inches, draw))
+
+
+def _caption(plane: Plane) -> str:
+    """Return what the figure shows, and how good its numbers are."""
+    sentences = [_CAPTION]
+    if plane.front is not None:
+        sentences.append(
+            f"Grey: the true front of {plane.front.cells:,} cells of the space."
+        )
+    if plane.landscape.surrogate or plane.landscape.provenance == "predicted":
+        sentences.append("The accuracies are predicted.")
+    if plane.fit is not None:
+        sentences.append(
+            f"The cost is fitted, and wrong by {plane.fit.mape:.1f} % on average on held-out cells."
+        )
+    return " ".join(sentences)
+
+
+def _series(plane: Plane) -> list[_Series]:
+    """Return the paths and the other selectors, in the order of the table."""
+    drawn: list[_Series] = []
+    names: set[str] = set()
+    for trade_off in plane.trade_offs:
+        path = plane.path_of(trade_off.group)
+        if path is None:
+            drawn.append(_Series(trade_off.name, (trade_off,)))
+        elif path.name not in names:
+            names.add(path.name)
+            drawn.append(_series_of_path(plane, path))
+    return drawn
+
+
+def _series_of_path(plane: Plane, path: SettingPath) -> _Series:
+    points = [plane.of_group(group) for group in path.groups]
+    later = [f"{value:g}" for value in path.values[1:]]
+    return _Series(
+        name=path.name,
+        points=tuple(point for point in points if point is not None),
+        values=(f"{path.setting} {path.values[0]:g}", *later),
+    )
+
+
+# --- axes
+
+
+def _accuracy_axis(plane: Plane) -> AccuracyAxis:
+    """Return the axis that all accuracies of a plane stand on."""
+    accuracies = _every_accuracy(plane)
+    optimum = plane.landscape.optimum
+    top = max(*accuracies, optimum or 0.0)
+    spread = float(np.median(top - accuracies))
+    return AccuracyAxis(top, plane.landscape.noise_std or spread / 5 or 1.0)
+
+
+def _every_accuracy(plane: Plane) -> Floats:
+    return np.concatenate([one.accuracies for one in plane.trade_offs])
+
+
+def _every_cost(plane: Plane) -> Floats:
+    return np.concatenate([one.costs for one in plane.trade_offs])
+
+
+def _set_axes(ax: Axes, plane: Plane, axis: AccuracyAxis) -> None:
+    """Set range, ticks and titles of both axes."""
+    _set_costs(ax, plane)
+    lowest = float(_every_accuracy(plane).min())
+    low = float(axis.place(lowest))
+    high = float(axis.place(axis.top))
+    pad = 0.04 * (high - low) or 1.0
+    ticks = axis.ticks(lowest, _APART * (high - low))
+    if not ticks:
+        ticks = [round(lowest, 2)]
+    ax.set_yticks(axis.place(ticks), [f"{tick:g}" for tick in ticks])
+    ax.set_ylim(low - pad, high + pad)
+    ax.grid()
+    predicted = "predicted " if plane.landscape.surrogate else ""
+    ax.set_ylabel(f"{predicted}accuracy in per cent")
+    ax.spines["left"].set_visible(True)
+
+
+def _set_costs(ax: Axes, plane: Plane) -> None:
+    """Set the axis of costs: logarithmic where they differ much."""
+    costs = _every_cost(plane)
+    low = float(costs.min())
+    high = float(costs.max())
+    unit = f" in {plane.cost.unit}" if plane.cost.unit else ""
+    fitted = ", fitted" if plane.fit is not None else ""
+    if low > 0 and high / low > _WIDE:
+        ax.set_xscale("log")
+        ratio = (high / low) ** 0.05
+        ax.set_xlim(low / ratio, high * ratio)
+        ax.xaxis.set_minor_locator(NullLocator())
+        fitted = f"{fitted}, logarithmic"
+    else:
+        pad = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
+        ax.set_xlim(low - pad, high + pad)
+        ax.xaxis.set_major_locator(MaxNLocator(8))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    ax.set_xlabel(f"{plane.cost.name}{unit}{fitted}")
+
+
+# --- points
+
+
+def _draw_front(ax: Axes, plane: Plane, axis: AccuracyAxis) -> None:
+    """Draw the true front as steps: what is below and to the right is dominated."""
+    assert plane.front is not None
+    costs = np.array([point.cost for point in plane.front.points])
+    accuracies = np.array([point.accuracy for point in plane.front.points])
+    ends = np.append(costs, plane.front.reference_cost)
+    heights = axis.place(np.append(accuracies, accuracies[-1]))
+    ax.step(ends, heights, where="post", color=SPACE, linewidth=2, zorder=1)
+    ax.scatter(costs, heights[:-1], s=14, color=SPACE, linewidths=0, zorder=1)
+
+
+def _draw_series(ax: Axes, axis: AccuracyAxis, drawn: _Series, place: int) -> None:
+    """Draw a selector, or the points of a path and the line that joins them."""
+    colour = series(place)
+    marker = _MARKERS[place // _COLOURS % len(_MARKERS)]
+    costs = np.array([point.cost for point in drawn.points])
+    accuracies = np.array([point.accuracy for point in drawn.points])
+    places = axis.place(accuracies)
+    if len(drawn.points) > 1:
+        ax.plot(costs, places, color=colour, linewidth=1.2, alpha=0.7, zorder=2)
+    for point in drawn.points:
+        _draw_runs(ax, axis, point, colour)
+    ax.scatter(costs, places, s=54, color=colour, marker=marker, linewidths=0, zorder=4)
+    for cost, at, value in zip(costs, places, drawn.values, strict=False):
+        ax.annotate(
+            value,
+            (cost, at),
+            (6, 5),
+            textcoords="offset points",
+            fontsize=8,
+            color=INK,
+            zorder=5,
+        )
+
+
+def _draw_runs(ax: Axes, axis: AccuracyAxis, point: TradeOff, colour: str) -> None:
+    """Draw the runs of a selector as dots, and their standard deviation as bars."""
+    accuracies = np.array(point.accuracies)
+    costs = np.array(point.costs)
+    ax.scatter(
+        costs,
+        axis.place(accuracies),
+        s=12,
+        color=colour,
+        alpha=0.45,
+        linewidths=0,
+        zorder=3,
+    )
+    if len(costs) < 2:
+        return
+    accuracy_spread = accuracies.std(ddof=1)
+    cost_spread = costs.std(ddof=1)
+    ends = axis.place(
+        [point.accuracy - accuracy_spread, point.accuracy + accuracy_spread]
+    )
+    at = float(axis.place(point.accuracy))
+    ax.vlines(point.cost, *ends, color=colour, linewidth=1.2, alpha=0.8, zorder=3)
+    ax.hlines(
+        at,
+        point.cost - cost_spread,
+        point.cost + cost_spread,
+        color=colour,
+        linewidth=1.2,
+        alpha=0.8,
+        zorder=3,
+    )
+
+
+def _add_names(ax: Axes, plane: Plane, drawn: Sequence[_Series]) -> None:
+    """Add the key of colours at the right of the panel."""
+    names = [one.name for one in drawn]
+    colours = [series(place) for place in range(len(drawn))]
+    if plane.front is not None:
+        names.append("true front")
+        colours.append(SPACE)
+    add_key(ax, names, colours, loc="upper left", bbox_to_anchor=(1.02, 1.0))
