@@ -6,16 +6,18 @@ from typing import Literal, NamedTuple
 
 from pydantic import PositiveInt, model_validator
 
+from archselect.benchmarks.optimisers.penalties.adjusted_proximity import (
+    AdjustedProximity,
+)
 from archselect.benchmarks.optimisers.penalties.admm import Admm
 from archselect.benchmarks.optimisers.penalties.base import Penalty
 from archselect.benchmarks.optimisers.penalties.beta_decay import BetaDecay
-from archselect.benchmarks.optimisers.penalties.proximity import (
-    AdjustedProximity,
-    Proximity,
-)
-from archselect.benchmarks.optimisers.penalties.registry import get_penalty
+from archselect.benchmarks.optimisers.penalties.proximity import Proximity
+from archselect.benchmarks.optimisers.penalties.registry import PENALTIES, get_penalty
 from archselect.benchmarks.optimisers.schedules import Schedule, get_schedule
 from archselect.benchmarks.optimisers.settings import CommonSettings
+from archselect.benchmarks.store.facts import Settings
+from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks.activation import Activation, get_activation
 from archselect.nasbench_adapters.setting_types import NonNegative
 
@@ -48,7 +50,7 @@ class AlphaSettings(CommonSettings):
         decay: weight of beta-DARTS' penalty after the last epoch; 0 for none.
         penalty: a penalty of the user's own, FILE.py:CLASS, or of an installed package;
             empty for none.
-        penalty_weight: what it is multiplied by.
+        penalty_weight: what it is multiplied by; 0 leaves it out.
         as_released: whether the faults of released code are kept: in the informed
             schedule the second batch's gradient replaces the first in the average, and
             ADMM renews after 9 steps in place of 10.
@@ -65,11 +67,36 @@ class AlphaSettings(CommonSettings):
     as_released: bool = False
 
     @model_validator(mode="after")
-    def _find_penalty(self) -> AlphaSettings:
-        """Return the settings. Raises UserError for an unknown penalty."""
+    def _check_alphas(self) -> AlphaSettings:
+        """Return the settings.
+
+        Raises UserError for an unknown penalty, one that has settings here, and initial
+        alphas that the activation does not have.
+        """
+        if self.penalty in PENALTIES:
+            raise UserError(
+                f"penalty {self.penalty!r} is archselect's own: "
+                f"set {PENALTIES[self.penalty].setting} in place of penalty"
+            )
         if self.penalty:
             get_penalty(self.penalty)
+        if self.alpha_mean and not self.build_activation().sums_to_one:
+            raise UserError(
+                f"activation {self.activation!r} has initial alphas of 1/K: "
+                "set alpha_mean = 0"
+            )
         return self
+
+    def settings(self) -> Settings:
+        """Return the settings that a supernet made this way depends on.
+
+        A penalty of the user's own stands there by its name: the supernet's source has
+        the hash of its file.
+        """
+        settings = super().settings()
+        if self.penalty:
+            settings["penalty"] = get_penalty(self.penalty).name
+        return settings
 
     def build_activation(self) -> Activation:
         """Return the activation."""
@@ -85,7 +112,7 @@ class AlphaSettings(CommonSettings):
         penalties = self._proximity_penalties()
         if self.decay:
             penalties.append(WeighedPenalty(BetaDecay(decay=self.decay), 1.0))
-        if self.penalty:
+        if self.penalty and self.penalty_weight:
             penalty = get_penalty(self.penalty)()
             penalties.append(WeighedPenalty(penalty, self.penalty_weight))
         return penalties

@@ -27,6 +27,7 @@ class AdjustedProximity(Penalty):
 
     name: ClassVar[str] = "proxadj"
     summary: ClassVar[str] = "the same, sparing operations that are undecided"
+    setting: ClassVar[str] = 'proximity = "proxadj"'
 
     rho: NonNegative = 0.1
 

@@ -30,6 +30,7 @@ class Admm(Penalty):
 
     name: ClassVar[str] = "admm"
     summary: ClassVar[str] = "distance to a discrete architecture that lags behind"
+    setting: ClassVar[str] = 'proximity = "admm"'
 
     rho: NonNegative = 0.1
     period: PositiveInt = 10

@@ -21,6 +21,7 @@ class Proximity(Penalty):
 
     name: ClassVar[str] = "prox"
     summary: ClassVar[str] = "distance to the discrete architecture, growing"
+    setting: ClassVar[str] = 'proximity = "prox"'
 
     rho: NonNegative = 0.1
 
