@@ -1,4 +1,4 @@
-"""An optimiser and a penalty, declared in this package's pyproject.toml; selectors, which need none of the harness, are elsewhere."""
+"""An optimiser and a penalty that pyproject.toml declares; selectors, which need none of the harness, are elsewhere."""
 
 from __future__ import annotations
 

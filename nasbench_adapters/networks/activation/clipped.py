@@ -1,4 +1,7 @@
-"""Clipped alphas, without competition within an edge (DARTS-PRIME, "CRB")."""
+"""Clipped alphas, "CRB": operations of an edge do not compete.
+
+DARTS-PRIME, Maile et al. 2021, arXiv 2106.11655, and its released code.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,11 @@ from archselect.nasbench_adapters.space import Cell
 
 
 class ClippedAlphas(Activation):
-    """clamp(alpha, 0, 1): operations of an edge do not compete (DARTS-PRIME, "CRB").
+    """clamp(alpha, 0, 1), from 1/K plus noise on, for K operations of the edge.
 
     `none` has no weight. An operation whose alpha falls to zero is dead: it is not
     computed, and stays dead. An edge whose operations are all dead carries nothing. The
     sum that enters a node is normalised by the batch, as the weights have no scale.
-    Maile et al. 2021, arXiv 2106.11655, and its released code. Initial alphas are 1/K
-    plus noise, for K operations of the edge.
     """
 
     name: ClassVar[str] = "crb"
@@ -32,19 +33,14 @@ class ClippedAlphas(Activation):
 
     def table(self, cell: Cell, alpha: Tensor) -> Tensor:
         """See :class:`ClippedAlphas`."""
-        weighed = self.weighed(cell, alpha.shape[1], alpha.device)
-        return alpha.clamp(0, 1) * weighed
+        return alpha.clamp(0, 1) * self.weighed(cell, alpha.shape[1], alpha.device)
 
     def probabilities(self, cell: Cell, alpha: Tensor) -> Tensor:
         """See :meth:`.Activation.probabilities`."""
         return divide_by_sums(cell, self.table(cell, alpha))
 
     def relaxed(
-        self,
-        cell: Cell,
-        alpha: Tensor,
-        noise: Tensor,
-        temperature: float,
+        self, cell: Cell, alpha: Tensor, noise: Tensor, temperature: float
     ) -> Tensor:
         """See :meth:`.Activation.relaxed`."""
         table = self.table(cell, alpha)
@@ -52,8 +48,7 @@ class ClippedAlphas(Activation):
         # The logarithm of one stands in for that of zero, whose gradient is undefined.
         logarithms = torch.where(is_alive, table, 1).log()
         noisy = (logarithms + noise) / temperature
-        lowest = torch.finfo(noisy.dtype).min
-        masked = noisy.masked_fill(~is_alive, lowest)
+        masked = noisy.masked_fill(~is_alive, torch.finfo(noisy.dtype).min)
         return SOFTMAX.table(cell, masked) * is_alive
 
     def _start(self, cell: Cell, alpha: Tensor) -> Tensor:
