@@ -1,7 +1,4 @@
-"""The penalty of the alternating direction method of multipliers (DARTS-PRIME).
-
-Maile et al. 2021, arXiv 2106.11655, and its code; names of Boyd et al. 2011, 3.1.1.
-"""
+"""ADMM as a penalty (DARTS-PRIME, arXiv 2106.11655), in Boyd et al.'s names."""
 
 from __future__ import annotations
 
@@ -29,7 +26,6 @@ class Admm(Penalty):
     name: ClassVar[str] = "admm"
     summary: ClassVar[str] = "distance to a discrete architecture that lags behind"
     setting: ClassVar[str] = 'proximity = "admm"'
-
     rho: NonNegative = 0.1
     period: PositiveInt = 10
 
@@ -45,9 +41,8 @@ class Admm(Penalty):
         total = view.zero()
         for cell, table in enumerate(view.tables):
             gap = table - view.tensor(f"admm Z {cell}") + view.tensor(f"admm U {cell}")
-            distance = torch.linalg.vector_norm(gap * view.alive[cell])
-            total = total + self.rho / 2 * distance
-        return total
+            total = total + torch.linalg.vector_norm(gap * view.alive[cell])
+        return self.rho / 2 * total
 
     def finish_step(self, view: AlphaView) -> None:
         """Count a step of the alphas; renew Z and U when their turn comes."""

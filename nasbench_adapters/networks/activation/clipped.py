@@ -1,7 +1,4 @@
-"""Clipped alphas, "CRB": operations of an edge do not compete.
-
-DARTS-PRIME, Maile et al. 2021, arXiv 2106.11655, and its released code.
-"""
+"""Clipped alphas: the "CRB" of DARTS-PRIME (Maile et al. 2021, arXiv 2106.11655)."""
 
 from __future__ import annotations
 
@@ -20,9 +17,9 @@ from archselect.nasbench_adapters.space import Cell
 class ClippedAlphas(Activation):
     """clamp(alpha, 0, 1), from 1/K plus noise on, for K operations of the edge.
 
-    `none` has no weight. An operation whose alpha falls to zero is dead: it is not
-    computed, and stays dead. An edge whose operations are all dead carries nothing. The
-    sum that enters a node is normalised by the batch, as the weights have no scale.
+    Operations do not compete, and `none` has no weight. An operation whose alpha falls
+    to zero is dead: it is not computed, and stays dead. An edge whose operations are
+    all dead carries nothing. The sum that enters a node is normalised by the batch.
     """
 
     name: ClassVar[str] = "crb"
