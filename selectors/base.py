@@ -259,6 +259,10 @@ class Selector(BaseModel, ABC):
     short; for example fewer repetitions. Batches and epochs need no mention, for the
     task of a check gives fewer than it is asked for.
 
+    `needs_probabilities` says that the selector reads an edge's weights as
+    probabilities: studies refuse it on a supernet whose activation's weights do not sum
+    to one.
+
     `formulation` is raised when the numbers that the selector produces change on
     purpose; it is part of a run's id.
     """
@@ -269,6 +273,7 @@ class Selector(BaseModel, ABC):
     summary: ClassVar[str]
     paper: ClassVar[str] = ""
     formulation: ClassVar[int] = 1
+    needs_probabilities: ClassVar[bool] = False
     small: ClassVar[Mapping[str, object]] = {}
 
     @abstractmethod

@@ -65,6 +65,7 @@ class Sgas(Selector):
     )
     paper: ClassVar[str] = "Li et al., SGAS, CVPR 2020, arXiv 1912.00195"
     formulation: ClassVar[int] = 1
+    needs_probabilities: ClassVar[bool] = True
 
     criterion: Literal[1, 2] = 1
     warmup_epochs: Epochs = 9

@@ -18,7 +18,7 @@ def list_things(
     what: Annotated[
         str,
         typer.Argument(
-            help="spaces, selectors, proxies, supernets, protocols, datasets, studies, truths or costs."
+            help="spaces, selectors, proxies, supernets, penalties, protocols, datasets, studies, truths or costs."
         ),
     ],
 ) -> None:
@@ -28,6 +28,7 @@ def list_things(
         "selectors": _selectors,
         "proxies": _proxies,
         "supernets": _supernets,
+        "penalties": _penalties,
         "protocols": _protocols,
         "datasets": _datasets,
         "studies": _studies,
@@ -85,6 +86,16 @@ def _supernets() -> Listing:
         settings = ", ".join(f"{key}={value!r}" for key, value in defaults.items())
         rows.append([name, optimiser.summary, settings])
     return Listing(["recipe", "what", "settings"], rows)
+
+
+def _penalties() -> Listing:
+    from archselect.benchmarks.optimisers.penalties.registry import registry
+
+    rows = []
+    for name, penalty in registry.all().items():
+        setting = penalty.setting or f'penalty = "{name}"'
+        rows.append([name, penalty.summary, setting])
+    return Listing(["name", "what", "setting"], rows)
 
 
 def _protocols() -> Listing:

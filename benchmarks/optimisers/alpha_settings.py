@@ -10,25 +10,26 @@ from archselect.benchmarks.optimisers.mixture_cost import (
     MixtureCost,
     open_mixture_cost,
 )
+from archselect.benchmarks.optimisers.penalties.adjusted_proximity import (
+    AdjustedProximity,
+)
 from archselect.benchmarks.optimisers.penalties.admm import Admm
 from archselect.benchmarks.optimisers.penalties.base import Penalty
 from archselect.benchmarks.optimisers.penalties.beta_decay import BetaDecay
 from archselect.benchmarks.optimisers.penalties.expected_cost import ExpectedCost
-from archselect.benchmarks.optimisers.penalties.proximity import (
-    AdjustedProximity,
-    Proximity,
-)
-from archselect.benchmarks.optimisers.penalties.registry import (
-    get_penalty,
-)
-from archselect.benchmarks.optimisers.penalties.registry import (
-    registry as penalties,
-)
+from archselect.benchmarks.optimisers.penalties.proximity import Proximity
+from archselect.benchmarks.optimisers.penalties.registry import PENALTIES, get_penalty
+from archselect.benchmarks.optimisers.penalties.registry import registry as penalties
 from archselect.benchmarks.optimisers.schedules import Schedule, get_schedule
 from archselect.benchmarks.optimisers.settings import CommonSettings
+from archselect.benchmarks.store.facts import Settings
 from archselect.nasbench_adapters.costs.base import NetworkShape
 from archselect.nasbench_adapters.costs.classes import COUNTED
-from archselect.nasbench_adapters.costs.opening import open_cost, parse_cost
+from archselect.nasbench_adapters.costs.opening import (
+    open_cost,
+    parse_cost,
+    portable_text,
+)
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.networks.activation import Activation, get_activation
 from archselect.nasbench_adapters.setting_types import NonNegative
@@ -66,7 +67,7 @@ class AlphaSettings(CommonSettings):
         cost_weight: weight of that penalty; 0 records the cost and penalises nothing.
         penalty: a penalty of the user's own, FILE.py:CLASS, or of an installed package;
             empty for none.
-        penalty_weight: what it is multiplied by.
+        penalty_weight: what it is multiplied by; 0 leaves it out.
         as_released: whether the faults of released code are kept: in the informed
             schedule the second batch's gradient replaces the first in the average, and
             ADMM renews after 9 steps in place of 10.
@@ -85,18 +86,42 @@ class AlphaSettings(CommonSettings):
     as_released: bool = False
 
     @model_validator(mode="after")
-    def _check(self) -> AlphaSettings:
+    def _check_alphas(self) -> AlphaSettings:
         """Return the settings.
 
-        Raises UserError for an unknown penalty, or a cost that is none.
+        Raises UserError for an unknown penalty, one that has settings here, initial
+        alphas that the activation does not have, and a cost that is none.
         """
+        if self.penalty in PENALTIES:
+            raise UserError(
+                f"penalty {self.penalty!r} is archselect's own: "
+                f"set {PENALTIES[self.penalty].setting} in place of penalty"
+            )
         if self.penalty:
             get_penalty(self.penalty)
+        if self.alpha_mean and not self.build_activation().sums_to_one:
+            raise UserError(
+                f"activation {self.activation!r} has initial alphas of 1/K: "
+                "set alpha_mean = 0"
+            )
         if self.cost:
             parse_cost(self.cost)
         elif self.cost_weight:
             raise UserError('cost_weight has no cost: write cost = "params" or another')
         return self
+
+    def settings(self) -> Settings:
+        """Return the settings that a supernet made this way depends on.
+
+        A penalty of the user's own stands there by its name, and a cost without the
+        folder of its file: the supernet's source has the hash of what is in the file.
+        """
+        settings = super().settings()
+        if self.cost:
+            settings["cost"] = portable_text(self.cost)
+        if self.penalty:
+            settings["penalty"] = get_penalty(self.penalty).name
+        return settings
 
     def build_activation(self) -> Activation:
         """Return the activation."""
@@ -138,7 +163,7 @@ class AlphaSettings(CommonSettings):
             terms.append(WeighedPenalty(expected, 1.0))
         if self.decay:
             terms.append(WeighedPenalty(BetaDecay(decay=self.decay), 1.0))
-        if self.penalty:
+        if self.penalty and self.penalty_weight:
             penalty = get_penalty(self.penalty)()
             terms.append(WeighedPenalty(penalty, self.penalty_weight))
         return terms

@@ -35,7 +35,6 @@ import torch
 from torch import Tensor
 
 from archselect.benchmarks.optimisers.trainer import UpdateRule
-from archselect.benchmarks.store.facts import Settings
 from archselect.nasbench_adapters.space import SearchSpace
 
 
@@ -67,10 +66,3 @@ class Optimiser(UpdateRule, ABC):
         return activation.new_alphas(
             space, generator, device, self.alpha_scale, self.alpha_mean
         )
-
-    def settings(self) -> Settings:
-        """Return the settings that a supernet made this way depends on.
-
-        They are for its record and its hash.
-        """
-        return {name: getattr(self, name) for name in type(self).model_fields}

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from archselect.benchmarks.store.facts import Settings
 from archselect.nasbench_adapters.networks import Execution
 from archselect.nasbench_adapters.setting_types import (
     BatchSize,
@@ -65,3 +66,10 @@ class CommonSettings(BaseModel):
     precision: Literal["float32", "bf16"] = "float32"
     execution: Execution = "eager"
     trace: bool = False
+
+    def settings(self) -> Settings:
+        """Return the settings that a supernet made this way depends on.
+
+        They are for its record and its hash.
+        """
+        return {name: getattr(self, name) for name in type(self).model_fields}

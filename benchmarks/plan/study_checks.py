@@ -27,6 +27,7 @@ def check_study_parts(study: Study) -> None:
     checks = (
         _check_supernets,
         _check_selectors,
+        _check_activations,
         _check_accuracies,
         _check_costs,
         _check_references,
@@ -120,6 +121,23 @@ def _check_selectors(study: Study) -> None:
     with faults.collect():
         _check_names_of_classes(study.selectors)
         _check_distinct("selectors", study.labels)
+    faults.raise_any()
+
+
+def _check_activations(study: Study) -> None:
+    """Raise UserError for a selector of probabilities on a supernet that has none."""
+    faults = Faults()
+    for pair in study.pairs():
+        reads_probabilities = pair.selector.build().needs_probabilities
+        activation = pair.supernet.build().build_activation()
+        if reads_probabilities and not activation.sums_to_one:
+            faults.add(
+                UserError(
+                    f"selector {pair.label} reads probabilities, which supernet {pair.supernet.label} with "
+                    f'activation {activation.name!r} does not have: set activation = "softmax", or give the '
+                    "selector other supernets by 'on'"
+                )
+            )
     faults.raise_any()
 
 

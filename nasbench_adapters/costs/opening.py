@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from archselect.nasbench_adapters.costs.base import Cost, NetworkShape
@@ -145,6 +146,18 @@ def parse_cost(of: str) -> CostText | None:
             f"cost '{of}': the number of cells to fit on is {count!r}; give a whole number, as {form}:NAME/COLUMN@100"
         )
     return CostText(form, table, column, int(count))
+
+
+def portable_text(of: str) -> str:
+    """Return the text of a cost without the folder of the file that it names.
+
+    The same file has the same text wherever it lies.
+    """
+    text = parse_cost(of)
+    if text is None:
+        return Path(of).name
+    name = f"{text.form}:{Path(text.table).name}/{text.column}"
+    return name if text.cells is None else f"{name}@{text.cells}"
 
 
 def _check_form(form: str, colon: str, rest: str) -> None:

@@ -83,7 +83,9 @@ class FoldedSupernet:
         self._tensors = [*supernet.parameters(), *supernet.buffers()]
         self._versions: list[int] = []
         self._cells: list[FoldedCell] = []
-        self._folds_whole = all(can_fold(cell) for _, cell in supernet.cells())
+        cells = [module for _, module in supernet.cells()]
+        self._folds_whole = all(can_fold(module) for module in cells)
+        self._normalises_sums = any(module.sum_norms for module in cells)
 
     def __call__(
         self,
@@ -123,11 +125,26 @@ class FoldedSupernet:
         """Return whether :meth:`candidates` takes these mixtures.
 
         They must be of one origin and differ on one edge, and all cells must fold.
+        Where sums are normalised, they must also feed the same nodes: a node that
+        nothing enters is zero, whatever its normalisation makes of zeros.
         """
         first = mixtures[0].origin
         if first is None or not self._folds_whole:
             return False
+        if self._normalises_sums and not self._feed_same_nodes(mixtures, first):
+            return False
         return all(_is_same_origin(mixture.origin, first) for mixture in mixtures)
+
+    def _feed_same_nodes(self, mixtures: Sequence[Mixture], origin: Origin) -> bool:
+        """Return whether the node that the edge enters is fed by all or by none."""
+        edges = self.supernet.space.cells[origin.cell].edges
+        node = edges[origin.edge][1]
+        into_node = [edge for edge, (_, target) in enumerate(edges) if target == node]
+        answers = set()
+        for mixture in mixtures:
+            support = mixture.support[origin.cell]
+            answers.add(any(any(support[edge]) for edge in into_node))
+        return len(answers) == 1
 
     @contextmanager
     def _replace_cells(

@@ -1,10 +1,14 @@
-"""An optimiser, declared in this package's pyproject.toml; selectors, which need none of the harness, are elsewhere."""
+"""An optimiser and a penalty that pyproject.toml declares; selectors, which need none of the harness, are elsewhere."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
+from torch import Tensor
+
 from archselect.benchmarks.optimisers.base import Optimiser
+from archselect.benchmarks.optimisers.penalties.base import AlphaView, Penalty
 from archselect.benchmarks.optimisers.trainer import Batch, Trainer
 
 
@@ -27,3 +31,17 @@ class SingleLevel(Optimiser):
             trainer.loss(batch, trainer.mixture()), also=trainer.alphas
         )
         trainer.step_alphas(gradients)
+
+
+class Entropy(Penalty):
+    """Entropy of the weights of every edge, in nats."""
+
+    name: ClassVar[str] = "entropy"
+    summary: ClassVar[str] = "entropy of every edge's weights"
+
+    def __call__(self, view: AlphaView) -> Tensor:
+        """See :class:`Entropy`."""
+        total = view.zero()
+        for table in view.tables:
+            total = total - torch.xlogy(table, table).sum()
+        return total

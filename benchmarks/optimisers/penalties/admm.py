@@ -1,8 +1,4 @@
-"""The penalty of the alternating direction method of multipliers (DARTS-PRIME).
-
-Maile et al. 2021, arXiv 2106.11655, and its released code. Names are those of Boyd et
-al., Foundations and Trends in Machine Learning 3(1), 2011, section 3.1.1.
-"""
+"""ADMM as a penalty (DARTS-PRIME, arXiv 2106.11655), in Boyd et al.'s names."""
 
 from __future__ import annotations
 
@@ -18,11 +14,10 @@ from archselect.nasbench_adapters.setting_types import NonNegative
 
 
 class Admm(Penalty):
-    """rho/2 ‖(a - Z + U) ⊙ alive‖₂, with a discrete Z that is renewed now and then.
+    """rho/2 ‖(a - Z + U) ⊙ alive‖₂; Z begins as the alphas, U as zero.
 
-    Z begins as the alphas, U as zero. After every `period` steps of the alphas, Z
-    becomes the discrete architecture of the activation of alpha + U. Then U becomes U +
-    alpha - Z where operations are alive.
+    After every `period` steps of the alphas, Z becomes the discrete architecture of the
+    activation of alpha + U, and U becomes U + alpha - Z where operations are alive.
 
     Settings:
         period: 10 in the paper's settings; 9 is what the released code does.
@@ -30,7 +25,7 @@ class Admm(Penalty):
 
     name: ClassVar[str] = "admm"
     summary: ClassVar[str] = "distance to a discrete architecture that lags behind"
-
+    setting: ClassVar[str] = 'proximity = "admm"'
     rho: NonNegative = 0.1
     period: PositiveInt = 10
 
@@ -45,21 +40,16 @@ class Admm(Penalty):
         """See :class:`Admm`."""
         total = view.zero()
         for cell, table in enumerate(view.tables):
-            target = view.tensor(f"admm Z {cell}")
-            multiplier = view.tensor(f"admm U {cell}")
-            gap = (table - target + multiplier) * view.alive[cell]
-            total = total + self.rho / 2 * torch.linalg.vector_norm(gap)
-        return total
+            gap = table - view.tensor(f"admm Z {cell}") + view.tensor(f"admm U {cell}")
+            total = total + torch.linalg.vector_norm(gap * view.alive[cell])
+        return self.rho / 2 * total
 
     def finish_step(self, view: AlphaView) -> None:
         """Count a step of the alphas; renew Z and U when their turn comes."""
-        steps = int(view.number("admm steps")) + 1
-        view.memory["admm steps"] = float(steps % self.period)
-        if steps == self.period:
-            self._renew(view)
-
-    def _renew(self, view: AlphaView) -> None:
-        """Renew Z and U."""
+        steps = (int(view.number("admm steps")) + 1) % self.period
+        view.memory["admm steps"] = float(steps)
+        if steps:
+            return
         shifted = []
         for cell, alpha in enumerate(view.alphas):
             shifted.append(alpha.detach() + view.tensor(f"admm U {cell}"))

@@ -120,12 +120,14 @@ class Penalty(BaseModel, ABC):
     Attributes:
         name: what it is called.
         summary: what it adds, in a line.
+        setting: with which a study chooses it, if that is not `penalty`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    setting: ClassVar[str] = ""
 
     def begin(self, view: AlphaView) -> None:
         """Write what the penalty keeps into the memory of a new training."""

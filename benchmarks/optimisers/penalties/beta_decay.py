@@ -26,6 +26,7 @@ class BetaDecay(Penalty):
 
     name: ClassVar[str] = "beta-decay"
     summary: ClassVar[str] = "logarithm of the softmax's denominator, growing"
+    setting: ClassVar[str] = "decay"
 
     decay: NonNegative = 50.0
 

@@ -28,6 +28,7 @@ class ExpectedCost(Penalty):
 
     name: ClassVar[str] = "expected-cost"
     summary: ClassVar[str] = "cost of the mixture, as a share of the space's range"
+    setting: ClassVar[str] = 'cost, such as "params", and cost_weight'
 
     cost: MixtureCost
     cost_weight: NonNegative

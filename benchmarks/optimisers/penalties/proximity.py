@@ -1,4 +1,4 @@
-"""Penalties on the distance to the discrete architecture (DARTS-PRIME).
+"""The penalty on the distance to the discrete architecture (DARTS-PRIME).
 
 Maile et al. 2021, arXiv 2106.11655, and its released code. a is the table of weights of
 a cell type, D the one-hot table that it stands for; the penalty is the sum over cell
@@ -7,7 +7,6 @@ types. The norm is not squared.
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 import torch
@@ -16,15 +15,13 @@ from torch import Tensor
 from archselect.benchmarks.optimisers.penalties.base import AlphaView, Penalty
 from archselect.nasbench_adapters.setting_types import NonNegative
 
-SMALLEST_WEIGHT = 1e-4
-"""Weights count as this much at least where their logarithm is taken."""
-
 
 class Proximity(Penalty):
     """p rho/2 ‖a - D‖₂, with p the share of the training that is done."""
 
     name: ClassVar[str] = "prox"
     summary: ClassVar[str] = "distance to the discrete architecture, growing"
+    setting: ClassVar[str] = 'proximity = "prox"'
 
     rho: NonNegative = 0.1
 
@@ -34,31 +31,4 @@ class Proximity(Penalty):
         for table, discrete in zip(view.tables, view.discrete, strict=True):
             distance = torch.linalg.vector_norm(table - discrete)
             total = total + view.clock * self.rho / 2 * distance
-        return total
-
-
-class AdjustedProximity(Penalty):
-    """rho/2 ‖(a - D) ⊙ ((1 - p) 4 (a^(log_K 2) - 1/2)² + p)‖₂.
-
-    An edge of K operations that is still undecided, a = 1/K, is left alone at first.
-    """
-
-    name: ClassVar[str] = "proxadj"
-    summary: ClassVar[str] = "the same, sparing operations that are undecided"
-
-    rho: NonNegative = 0.1
-
-    def __call__(self, view: AlphaView) -> Tensor:
-        """See :class:`AdjustedProximity`."""
-        total = view.zero()
-        by_cell = zip(view.tables, view.discrete, view.operations, strict=True)
-        for table, discrete, is_operation in by_cell:
-            # An edge of one operation is decided whatever the exponent.
-            count = is_operation.sum(-1, keepdim=True).clamp_min(2)
-            exponent = math.log(2) / count.to(table.dtype).log()
-            power = table.clamp(SMALLEST_WEIGHT, 1) ** exponent
-            decided = 4 * (power - 0.5).square()
-            factor = (1 - view.clock) * decided + view.clock
-            distance = torch.linalg.vector_norm((table - discrete) * factor)
-            total = total + self.rho / 2 * distance
         return total

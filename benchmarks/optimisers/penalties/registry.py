@@ -1,12 +1,24 @@
-"""The penalties by name: those of installed packages and of users' files.
+"""The penalties by name: archselect's, and those of packages and of users' files.
 
-archselect's own have settings of their own; see :mod:`.alpha_settings`.
+A study chooses archselect's own by settings; see :mod:`.alpha_settings`.
 """
 
 from __future__ import annotations
 
+from archselect.benchmarks.optimisers.penalties.adjusted_proximity import (
+    AdjustedProximity,
+)
+from archselect.benchmarks.optimisers.penalties.admm import Admm
 from archselect.benchmarks.optimisers.penalties.base import Penalty
+from archselect.benchmarks.optimisers.penalties.beta_decay import BetaDecay
+from archselect.benchmarks.optimisers.penalties.expected_cost import ExpectedCost
+from archselect.benchmarks.optimisers.penalties.proximity import Proximity
 from archselect.nasbench_adapters.plugins.user_files import UserClasses
+
+PENALTIES: dict[str, type[Penalty]] = {
+    penalty.name: penalty
+    for penalty in (Proximity, AdjustedProximity, Admm, BetaDecay, ExpectedCost)
+}
 
 
 def _check(penalty: type[Penalty]) -> None:
@@ -21,12 +33,12 @@ def _check(penalty: type[Penalty]) -> None:
 registry: UserClasses[Penalty] = UserClasses(
     "penalty",
     "archselect.penalties",
-    {},
+    PENALTIES,
     Penalty,  # type: ignore[type-abstract]
     "__call__(self, view)",
     _check,
 )
-"""The penalties of installed packages and of users' files."""
+"""The penalties here, and those of installed packages and of users' files."""
 
 
 def get_penalty(name: str) -> type[Penalty]:

@@ -13,6 +13,7 @@ SKELETONS = {
     "nb201": {"channels": 2, "cells": 1, "reduction": "pool"},
     "s1": {"channels": 2, "layers": 3},
     "s3": {"channels": 2, "layers": 3},
+    "nb1shot1-1": {"channels": 4, "cells": 1},
 }
 
 
@@ -32,7 +33,12 @@ def new_trainer(halves):
         space = get_space(space)
         skeleton = space.skeleton(**SKELETONS[space.name])
         supernet = Supernet(
-            space, skeleton, halves.dataset.channels, halves.dataset.classes, seed=0
+            space,
+            skeleton,
+            halves.dataset.channels,
+            halves.dataset.classes,
+            seed=0,
+            normalised_sums=optimiser.build_activation().normalised_sums,
         ).to(dtype)
         generator = torch.Generator().manual_seed(1)
         alphas = optimiser.model_copy(update={"alpha_scale": scale}).new_alphas(

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from torch.nn import functional as F
 
 from archselect.benchmarks.optimisers import supernets
+from archselect.benchmarks.optimisers.alpha_settings import AlphaSettings
 from archselect.benchmarks.optimisers.registry import OPTIMISERS
 from archselect.benchmarks.optimisers.supernets import (
     Recipe,
@@ -19,7 +20,7 @@ from archselect.benchmarks.optimisers.supernets import (
 )
 from archselect.benchmarks.optimisers.trainer import Trainer
 from archselect.benchmarks.plan.parts import SupernetPart
-from archselect.benchmarks.runtime.tensor_files import load_tensors
+from archselect.benchmarks.runtime.tensor_files import load_tensors, save_tensors
 from archselect.benchmarks.store.records import SupernetInputs
 from archselect.benchmarks.store.traces import AXES
 from archselect.nasbench_adapters.errors import UserError
@@ -433,6 +434,16 @@ def test_settings_are_checked():
             "unknown setting of recipe darts 'ordr': did you mean 'order'",
         ),
         ("blank", {"order": 1}, "unknown setting of recipe blank 'order'"),
+        (
+            "spos",
+            {"proximity": "prox"},
+            "unknown setting of recipe spos 'proximity': ",
+        ),
+        (
+            "untrained",
+            {"activation": "crb"},
+            "unknown setting of recipe untrained 'activation': ",
+        ),
     ):
         with pytest.raises(UserError, match=message):
             recipe(name, **wrong)
@@ -478,7 +489,7 @@ def test_a_record_names_every_setting_that_matters():
     assert settings == {
         "untrained": start,
         "blank": start | rest,
-        "darts": start | rest | {"order", "level"},
+        "darts": start | rest | {"order", "level"} | set(AlphaSettings.__annotations__),
     }
 
 
@@ -500,16 +511,34 @@ def often(monkeypatch):
     monkeypatch.setattr(supernets, "CHECKPOINT_EPOCHS", 2)
 
 
+EVERY_CHOICE = {
+    "activation": "crb",
+    "schedule": "informed",
+    "proximity": "admm",
+    "decay": 0.1,
+    "rho": 1.0,
+    "alpha_learning_rate": 0.05,
+}
+
+
 @pytest.mark.parametrize(
-    ("name", "trace"), [("darts", False), ("sdarts-rs", False), ("dsnas", True)]
+    ("name", "more"),
+    [
+        ("darts", {}),
+        ("sdarts-rs", {}),
+        ("dsnas", {"trace": True}),
+        ("darts", {**EVERY_CHOICE, "batch_size": 2, "trace": True}),
+        ("darts", {"schedule_steps": 2, "proximity": "prox", "batch_size": 4}),
+    ],
 )
 def test_a_training_killed_at_any_epoch_comes_out_the_same(
-    nb201, digits, often, name, trace, tmp_path
+    nb201, digits, often, name, more, tmp_path
 ):
+    trace = more.get("trace", False)
     images, target, settings = (
         digits(16),
         tmp_path / "x.pt",
-        recipe(name, epochs=6, trace=trace),
+        recipe(name, epochs=6, **more),
     )
     whole = made(nb201, images, settings)
     for epochs in (1, 2, 3, 5):
@@ -528,6 +557,9 @@ def test_a_training_killed_at_any_epoch_comes_out_the_same(
     assert equal(resumed.weights, whole.weights)
     assert torch.equal(resumed.alphas[0], whole.alphas[0])
     assert equal(resumed.alpha_optimizer["state"][0], whole.alpha_optimizer["state"][0])
+    assert resumed.memory.keys() == whole.memory.keys()
+    for key, value in whole.memory.items():
+        assert np.array_equal(resumed.memory[key], value), key
     assert resumed.cost.counts == whole.cost.counts
     assert resumed.cost.times["supernet"].calls == 1
     assert (resumed.trace is not None) == trace
@@ -598,6 +630,35 @@ def test_a_checkpoint_that_does_not_fit_is_refused(nb201, digits, often, tmp_pat
         UserError, match=r"x\.checkpoint .*damaged: remove it and run again"
     ):
         made(nb201, images, settings, target=target)
+
+
+def without(state, *keys):
+    return {key: value for key, value in state.items() if key not in keys}
+
+
+def test_a_checkpoint_without_its_memory_is_refused(nb201, digits, often, tmp_path):
+    """Or with that of another schedule, or of another shape."""
+    images, target = digits(16), tmp_path / "x.pt"
+    settings = recipe("darts", epochs=3, schedule="informed", proximity="admm")
+    with pytest.raises(Killed):
+        made(nb201, images, settings, target=target, advance=die_after(2))
+    path = checkpoint_path(target)
+    saved = load_tensors(path)
+    memory = saved["trainer"]["memory"]
+    assert {"threshold", "admm Z 0", "admm U 0", "admm steps"} <= memory.keys()
+    wrong = [
+        without(saved["trainer"], "memory"),
+        {**saved["trainer"], "memory": without(memory, "threshold")},
+        {**saved["trainer"], "memory": {**memory, "more": 1.0}},
+        {**saved["trainer"], "memory": {**memory, "admm Z 0": torch.zeros(2)}},
+        {**saved["trainer"], "memory": {**memory, "threshold": torch.zeros(2)}},
+    ]
+    for trainer in wrong:
+        save_tensors(path, {**without(saved, "commit"), "trainer": trainer}, None)
+        with pytest.raises(
+            UserError, match=r"x\.checkpoint .*damaged: remove it and run again"
+        ):
+            made(nb201, images, settings, target=target)
 
 
 def test_an_untrained_supernet_does_not_depend_on_the_settings_of_training():

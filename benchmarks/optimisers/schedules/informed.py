@@ -1,0 +1,57 @@
+"""The schedule that the weights' gradients inform (DARTS-PRIME)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from archselect.benchmarks.optimisers.memory import Memory
+from archselect.benchmarks.optimisers.schedules.base import Schedule
+
+
+class InformedSchedule(Schedule):
+    """While the weights' gradients are small: E < T (DARTS-PRIME).
+
+    E is a moving average of the squared norm of the weights' gradient. T falls by the
+    factor GROWTH^-steps with a step of the alphas, and rises by GROWTH without: where
+    E is stationary, one in 1 + `steps` batches has a step. The first batch has none.
+    Every batch waits for the device once. Maile et al. 2021, arXiv 2106.11655, and the
+    defaults of its released code.
+
+    With `as_released`, the second batch's norm replaces the first in E, as in that
+    code.
+    """
+
+    name: ClassVar[str] = "informed"
+
+    SHARE: ClassVar[float] = 0.2
+    """Share of the newest norm in E."""
+    FIRST_THRESHOLD: ClassVar[float] = 1.0
+    """T at the beginning."""
+    GROWTH: ClassVar[float] = 1.05
+    """By what T is multiplied for a batch without a step of the alphas."""
+
+    def begin(self, memory: Memory) -> None:
+        """See :meth:`.Schedule.begin`."""
+        memory["gradient average"] = 0.0
+        memory["gradients seen"] = 0.0
+        memory["threshold"] = self.FIRST_THRESHOLD
+
+    def is_due(self, memory: Memory) -> bool:
+        """See :class:`InformedSchedule`."""
+        return 0 < memory["gradient average"] < memory["threshold"]
+
+    def observe(self, grad_norm: Tensor, stepped: bool, memory: Memory) -> None:
+        """See :meth:`.Schedule.observe`. It waits for the device."""
+        factor = self.GROWTH**-self.steps if stepped else self.GROWTH
+        memory["threshold"] = memory["threshold"] * factor
+        squared = float(grad_norm) ** 2
+        seen = int(memory["gradients seen"])
+        memory["gradients seen"] = float(seen + 1)
+        begins = seen == 0 or (self.as_released and seen == 1)
+        if begins:
+            memory["gradient average"] = squared
+            return
+        old = (1 - self.SHARE) * memory["gradient average"]
+        memory["gradient average"] = self.SHARE * squared + old

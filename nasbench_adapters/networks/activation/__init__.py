@@ -1,0 +1,43 @@
+"""Activations: from architecture weights, the alphas, to the mixture's tables."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from archselect.nasbench_adapters.networks.activation.base import Activation
+from archselect.nasbench_adapters.networks.activation.clipped import ClippedAlphas
+from archselect.nasbench_adapters.networks.activation.masks import (
+    allowed_mask,
+    count_columns,
+    group_masks,
+)
+from archselect.nasbench_adapters.networks.activation.registry import (
+    ACTIVATIONS,
+    get_activation,
+)
+from archselect.nasbench_adapters.networks.activation.softmax import SOFTMAX, Softmax
+from archselect.nasbench_adapters.space import SearchSpace
+
+__all__ = [
+    "ACTIVATIONS",
+    "SOFTMAX",
+    "Activation",
+    "ClippedAlphas",
+    "Softmax",
+    "allowed_mask",
+    "count_columns",
+    "get_activation",
+    "group_masks",
+    "new_alphas",
+]
+
+
+def new_alphas(
+    space: SearchSpace,
+    generator: torch.Generator,
+    device: torch.device,
+    scale: float = 1e-3,
+) -> tuple[Tensor, ...]:
+    """Return alphas of the softmax; see :meth:`.Activation.new_alphas`."""
+    return SOFTMAX.new_alphas(space, generator, device, scale)

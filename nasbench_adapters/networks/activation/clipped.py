@@ -1,0 +1,58 @@
+"""Clipped alphas: the "CRB" of DARTS-PRIME (Maile et al. 2021, arXiv 2106.11655)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from archselect.nasbench_adapters.networks.activation.base import Activation
+from archselect.nasbench_adapters.networks.activation.masks import divide_by_sums
+from archselect.nasbench_adapters.networks.activation.softmax import SOFTMAX
+from archselect.nasbench_adapters.space import Cell
+
+
+class ClippedAlphas(Activation):
+    """clamp(alpha, 0, 1), from 1/K plus noise on, for K operations of the edge.
+
+    Operations do not compete, and `none` has no weight. An operation whose alpha falls
+    to zero is dead: it is not computed, and stays dead. An edge whose operations are
+    all dead carries nothing. The sum that enters a node is normalised by the batch.
+    """
+
+    name: ClassVar[str] = "crb"
+    sums_to_one: ClassVar[bool] = False
+    sparse: ClassVar[bool] = True
+    normalised_sums: ClassVar[bool] = True
+    weighs_none: ClassVar[bool] = False
+
+    def table(self, cell: Cell, alpha: Tensor) -> Tensor:
+        """See :class:`ClippedAlphas`."""
+        return alpha.clamp(0, 1) * self.weighed(cell, alpha.shape[1], alpha.device)
+
+    def probabilities(self, cell: Cell, alpha: Tensor) -> Tensor:
+        """See :meth:`.Activation.probabilities`."""
+        return divide_by_sums(cell, self.table(cell, alpha))
+
+    def relaxed(
+        self, cell: Cell, alpha: Tensor, noise: Tensor, temperature: float
+    ) -> Tensor:
+        """See :meth:`.Activation.relaxed`."""
+        table = self.table(cell, alpha)
+        is_alive = table > 0
+        # The logarithm of one stands in for that of zero, whose gradient is undefined.
+        logarithms = torch.where(is_alive, table, 1).log()
+        noisy = (logarithms + noise) / temperature
+        masked = noisy.masked_fill(~is_alive, torch.finfo(noisy.dtype).min)
+        return SOFTMAX.table(cell, masked) * is_alive
+
+    def _start(self, cell: Cell, alpha: Tensor) -> Tensor:
+        weighed = self.weighed(cell, alpha.shape[1], alpha.device)
+        counts = weighed.sum(-1, keepdim=True).clamp_min(1)
+        return (1 / counts + alpha) * weighed
+
+    def living(self, alphas: Sequence[Tensor]) -> list[Tensor]:
+        """See :meth:`.Activation.living`."""
+        return [alpha.detach() > 0 for alpha in alphas]

@@ -1,0 +1,97 @@
+"""Which entries of a cell type's table are operations, and which share a sum.
+
+The masks are kept, because a training step must not wait for small copies to the
+device.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from archselect.nasbench_adapters.space import (
+    NONE,
+    Cell,
+    EdgeOperations,
+    SearchSpace,
+)
+
+
+def count_columns(space: SearchSpace, cell: int) -> int:
+    """Return the columns of a cell type's mixture.
+
+    They are as many as the edge with the most operations allows.
+    """
+    operations = space.cells[cell].operations
+    return max(len(names) for names in operations)
+
+
+@lru_cache(maxsize=256)
+def allowed_mask(
+    operations: EdgeOperations,
+    columns: int,
+    device: torch.device,
+) -> Tensor | None:
+    """Return which entries (edges, columns) are operations; None if all are."""
+    allowed = _allowed_entries(operations, columns)
+    return None if bool(allowed.all()) else allowed.to(device)
+
+
+@lru_cache(maxsize=256)
+def weighed_mask(
+    operations: EdgeOperations,
+    columns: int,
+    weighs_none: bool,
+    device: torch.device,
+) -> Tensor:
+    """Return which entries (edges, columns) are operations that have a weight."""
+    weighed = _allowed_entries(operations, columns)
+    for edge, names in enumerate(operations):
+        if NONE in names and not weighs_none:
+            weighed[edge, names.index(NONE)] = False
+    return weighed.to(device)
+
+
+@lru_cache(maxsize=256)
+def group_masks(
+    operations: EdgeOperations,
+    groups: tuple[int, ...],
+    columns: int,
+    device: torch.device,
+) -> Tensor:
+    """Return which entries are of a group of edges, (groups, edges * operations)."""
+    allowed = _allowed_entries(operations, columns)
+    group_of_edge = torch.tensor(groups)
+    masks = []
+    for group in dict.fromkeys(groups):
+        is_member = group_of_edge == group
+        in_group = allowed & is_member[:, None]
+        masks.append(in_group.flatten())
+    return torch.stack(masks).to(device)
+
+
+def _allowed_entries(
+    operations: EdgeOperations,
+    columns: int,
+) -> Tensor:
+    """Return which entries (edges, columns) of a cell type's table are operations."""
+    counts = torch.tensor([len(names) for names in operations])
+    return torch.arange(columns) < counts[:, None]
+
+
+def divide_by_sums(cell: Cell, table: Tensor) -> Tensor:
+    """Return a table whose edges, or groups of edges, sum to one, or to zero.
+
+    Args:
+        cell: the cell type.
+        table: weights of zero or more, (edges, operations).
+    """
+    tiny = torch.finfo(table.dtype).tiny
+    if not cell.groups:
+        return table / table.sum(-1, keepdim=True).clamp_min(tiny)
+    members = group_masks(cell.operations, cell.groups, table.shape[1], table.device)
+    by_group = table.flatten() * members
+    totals = by_group.sum(-1, keepdim=True).clamp_min(tiny)
+    return (by_group / totals).sum(0).view_as(table)

@@ -1,0 +1,19 @@
+"""The activations by name."""
+
+from __future__ import annotations
+
+from archselect.nasbench_adapters.errors import unknown
+from archselect.nasbench_adapters.networks.activation.base import Activation
+from archselect.nasbench_adapters.networks.activation.clipped import ClippedAlphas
+from archselect.nasbench_adapters.networks.activation.softmax import SOFTMAX
+
+ACTIVATIONS: dict[str, Activation] = {
+    activation.name: activation for activation in (SOFTMAX, ClippedAlphas())
+}
+
+
+def get_activation(name: str) -> Activation:
+    """Return an activation by name. Raise UserError for an unknown one."""
+    if name not in ACTIVATIONS:
+        raise unknown("activation", name, ACTIVATIONS)
+    return ACTIVATIONS[name]

@@ -1,0 +1,49 @@
+"""The softmax of each edge's alphas (DARTS)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from archselect.nasbench_adapters.networks.activation.base import Activation
+from archselect.nasbench_adapters.networks.activation.masks import (
+    allowed_mask,
+    group_masks,
+)
+from archselect.nasbench_adapters.space import Cell
+
+
+class Softmax(Activation):
+    """softmax(alpha) of each edge, or of each group of edges (DARTS, section 2.2).
+
+    Edges of one group share the softmax: all their entries together sum to one
+    (NAS-Bench-1Shot1, section 3.2).
+    """
+
+    name: ClassVar[str] = "softmax"
+
+    def table(self, cell: Cell, alpha: Tensor) -> Tensor:
+        """See :class:`Softmax`."""
+        columns = alpha.shape[1]
+        if cell.groups:
+            members = group_masks(cell.operations, cell.groups, columns, alpha.device)
+            return _softmax_by_group(members, alpha)
+        allowed = allowed_mask(cell.operations, columns, alpha.device)
+        if allowed is not None:
+            alpha = alpha.masked_fill(~allowed, -torch.inf)
+        return torch.softmax(alpha, dim=-1)
+
+
+def _softmax_by_group(members: Tensor, alpha: Tensor) -> Tensor:
+    """Return the softmax of alphas (edges, operations) within each group of edges."""
+    # One row per group; every entry is of one group and has no weight in the others.
+    flat = alpha.flatten()
+    by_group = flat.masked_fill(~members, -torch.inf)
+    soft = torch.softmax(by_group, dim=-1)
+    summed = soft.sum(dim=0)
+    return summed.view_as(alpha)
+
+
+SOFTMAX = Softmax()
