@@ -14,8 +14,10 @@ from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.ranges import Impossible
 from archselect.benchmarks.store.records import (
     Accuracy,
+    ArchitectureCost,
     ArchitectureScore,
     CellGraph,
+    CostFit,
     Counts,
     Decision,
     EdgeScore,
