@@ -197,7 +197,6 @@ def test_equal_cells(page, reference):
     )
 
 
-@pytest.mark.slow
 def test_flops(page, reference, nb201):
     cell = nb201.parse(str(reference["arch"][1]))
     multiply_adds = MultiplyAdds(nb201, NetworkShape()).of(cell) / 1e6
@@ -224,6 +223,7 @@ def test_latencies_near_zero(page, shared_file):
     says(line, *counts)
 
 
+@pytest.mark.slow
 def test_batch_norm_mode(page, nb201):
     population = populate(
         nb201,

@@ -93,13 +93,16 @@ class Cost(ABC):
         unit: of the numbers, such as "ms".
         origin: in words: that it is counted; or of which table, with device, licence
             and checksum; or on how many cells of which table it was fitted.
-        fit: how well a fitted cost predicts; None for one that is not fitted.
     """
 
     name: str
     unit: str
     origin: str
-    fit: FitQuality | None = None
+
+    @property
+    def fit(self) -> FitQuality | None:
+        """How well a fitted cost predicts; None for one that is not fitted."""
+        return None
 
     @abstractmethod
     def of(self, architecture: Architecture) -> float | None:

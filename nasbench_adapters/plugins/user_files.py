@@ -155,8 +155,9 @@ class UserClasses(Registry[type[Model]]):
             raise unknown(f"{self.kind} in {path}", class_name, classes)
         kind = classes[class_name]
         try:
-            if hasattr(kind, "model_rebuild"):
-                kind.model_rebuild()
+            rebuild = getattr(kind, "model_rebuild", None)
+            if rebuild is not None:
+                rebuild()
         except NameError as error:
             raise UserError(f"{path}: {class_name}: {describe_error(error)}") from error
         try:

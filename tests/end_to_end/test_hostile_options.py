@@ -13,7 +13,7 @@ from typing import get_args, get_type_hints
 import pytest
 from typer.models import ArgumentInfo
 
-from archselect.benchmarks.cli import COMMANDS, TRUTH_COMMANDS
+from archselect.benchmarks.cli import COMMANDS, COST_COMMANDS, TRUTH_COMMANDS
 from archselect.nasbench_adapters.limits import MOST_RUNS
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
@@ -52,6 +52,20 @@ BASE = {
     "truth import": ["no-file.csv", "--name", "x"],
     "truth fit": ["no-truth", "--name", "x"],
     "truth build": ["no-table"],
+    "cost list": ["no-table"],
+    "cost lookup": ["table:no-table/x", CELL],
+    "cost import": [
+        "no-file.csv",
+        "--name",
+        "x",
+        "--unit",
+        "ms",
+        "--origin",
+        "o",
+        "--licence",
+        "l",
+    ],
+    "cost fit": ["additive:no-table/x@100"],
 }
 """Words of each command with one fault."""
 
@@ -146,9 +160,10 @@ def kind_of(hint):
 
 def parameters():
     """Those of every command, as typer makes them of its function."""
-    functions = COMMANDS | {
-        f"truth {name}": function for name, function in TRUTH_COMMANDS.items()
-    }
+    functions = dict(COMMANDS)
+    for group, commands in {"truth": TRUTH_COMMANDS, "cost": COST_COMMANDS}.items():
+        for name, function in commands.items():
+            functions[f"{group} {name}"] = function
     for command, function in functions.items():
         arguments = count()
         for name, hint in get_type_hints(function, include_extras=True).items():

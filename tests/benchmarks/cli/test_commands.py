@@ -14,7 +14,7 @@ def test_version_and_help(archselect):
     assert archselect("--version")[:2] == (0, f"archselect {version('archselect')}\n")
     _, out, err = archselect()
     assert "archselect run quickstart" in out + err
-    for command in ("run", "report", "list", "doctor", "truth"):
+    for command in ("run", "report", "list", "doctor", "truth", "cost"):
         assert command in out + err
         code, text, _ = archselect(command, "--help")
         assert code == 0 and f"archselect {command}" in text

@@ -1,6 +1,7 @@
 """Costs by the text that names them: every form opens, every fault is one line with its fix."""
 
 import importlib.metadata
+import re
 
 import numpy as np
 import pytest
@@ -181,6 +182,16 @@ def test_a_users_cost_is_a_file(own, space):
     assert cost.unit == "edges"
     assert cost.origin.startswith("counted by the tests; file ")
     check_cost(of, space, NETWORK)
+
+
+def test_the_page_s_own_cost_is_one(space, root, tmp_path):
+    page = (root / "docs" / "costs.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    path = tmp_path / "depth.py"
+    path.write_text(code)
+    cost = open_cost(f"{path}:Depth", space, NETWORK)
+    cell = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|avg_pool_3x3~2|"
+    assert cost.of(space.parse(cell)) == 2.0
 
 
 def test_a_users_cost_may_not_know(own, space):
