@@ -40,6 +40,8 @@ _MARKERS = "osD^vP"
 _COLOURS = 9
 _APART = 0.05
 """Least distance of two ticks, as a part of the axis."""
+_RIGHT = 0.75
+"""From this part of the axis on, what stands beside a point is at its left."""
 _CAPTION = (
     "Small dots: runs. Large: a selector's mean over its runs, with the standard deviation as bars. A line joins "
     "selectors that differ in one numeric setting alone, whose values stand beside the points."
@@ -179,7 +181,6 @@ def _set_costs(ax: Axes, plane: Plane) -> None:
     costs = _every_cost(plane)
     low = float(costs.min())
     high = float(costs.max())
-    unit = f" in {plane.cost.unit}" if plane.cost.unit else ""
     fitted = ", fitted" if plane.fit is not None else ""
     if low > 0 and high / low > _WIDE:
         ax.set_xscale("log")
@@ -192,7 +193,7 @@ def _set_costs(ax: Axes, plane: Plane) -> None:
         ax.set_xlim(low - pad, high + pad)
         ax.xaxis.set_major_locator(MaxNLocator(8))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    ax.set_xlabel(f"{plane.cost.name}{unit}{fitted}")
+    ax.set_xlabel(f"{plane.cost.in_unit}{fitted}")
 
 
 # --- points
@@ -222,15 +223,23 @@ def _draw_series(ax: Axes, axis: AccuracyAxis, drawn: _Series, place: int) -> No
         _draw_runs(ax, axis, point, colour)
     ax.scatter(costs, places, s=54, color=colour, marker=marker, linewidths=0, zorder=4)
     for cost, at, value in zip(costs, places, drawn.values, strict=False):
+        is_right = _share_of_axis(ax, cost) > _RIGHT
         ax.annotate(
             value,
             (cost, at),
-            (6, 5),
+            (-6 if is_right else 6, 5),
             textcoords="offset points",
+            ha="right" if is_right else "left",
             fontsize=8,
             color=INK,
             zorder=5,
         )
+
+
+def _share_of_axis(ax: Axes, cost: float) -> float:
+    """Return how far to the right a cost stands, from 0 to 1."""
+    at, _ = ax.transAxes.inverted().transform(ax.transData.transform((cost, 0.0)))
+    return float(at)
 
 
 def _draw_runs(ax: Axes, axis: AccuracyAxis, point: TradeOff, colour: str) -> None:

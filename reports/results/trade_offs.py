@@ -17,12 +17,15 @@ from archselect.benchmarks.store.records import (
     TrueFront,
     front_id,
 )
+from archselect.nasbench_adapters.foreign_text import one_line
 from archselect.nasbench_adapters.rank_correlations import Floats
 from archselect.reports.results.metrics import describe_search
 from archselect.reports.results.paths import SettingPath, find_paths
-from archselect.reports.results.results import Group, Results
+from archselect.reports.results.results import NAMELESS, Group, Results
 from archselect.reports.results.score_correlations import mean_by_seed
 
+_LONGEST_NAME = 60
+"""Letters of a name or unit that are shown."""
 _DECIMALS = 9
 """Decimals of a mean; beyond them equal accuracies may differ."""
 
@@ -36,6 +39,22 @@ class CostKind(NamedTuple):
     name: str
     of: str
     unit: str
+
+    @property
+    def title(self) -> str:
+        """The name in one line."""
+        return one_line(self.name, _LONGEST_NAME) or NAMELESS
+
+    @property
+    def short_unit(self) -> str:
+        """The unit in one line; it may be empty."""
+        return one_line(self.unit, _LONGEST_NAME)
+
+    @property
+    def in_unit(self) -> str:
+        """The name and the unit in one line."""
+        unit = self.short_unit
+        return f"{self.title} in {unit}" if unit else self.title
 
 
 SEARCH_SECONDS = CostKind("search time", "", "s")
@@ -182,9 +201,7 @@ def _plane(
     return Plane(
         landscape=landscape,
         search=describe_search(groups[0]),
-        title=f"{where}: {kind.name} in {kind.unit}"
-        if kind.unit
-        else f"{where}: {kind.name}",
+        title=f"{where}: {kind.in_unit}",
         cost=kind,
         origins=origins,
         fit=entries[0].fit if entries else None,

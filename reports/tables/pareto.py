@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from archselect.benchmarks.store.records import TrueFront
+from archselect.nasbench_adapters.foreign_text import one_line
 from archselect.reports.results.results import Results
 from archselect.reports.results.trade_offs import (
     SEARCH_SECONDS,
@@ -54,6 +55,8 @@ from archselect.reports.tables.words import (
 
 _ACCURACY = "Accuracy ± std ↑"
 _COST = "Cost ± std ↓"
+_LONGEST_ORIGIN = 600
+"""Letters of what a note says of where a cost comes from."""
 LOOKED_UP = "looked up"
 """The source of accuracies that were measured, of which nothing need be said."""
 _SAVING = f"{100 * CLAIMED_SAVING:.0f} % less"
@@ -402,15 +405,16 @@ def _cost_notes(plane: Plane) -> Iterator[str]:
     cost = plane.cost
     if cost == SEARCH_SECONDS:
         return
-    origins = join_words(list(plane.origins))
-    yield f"{cost.name} ({cost.of}, {cost.unit}): {origins}."
+    origins = one_line(join_words(list(plane.origins)), _LONGEST_ORIGIN)
+    of = one_line(cost.of, _LONGEST_ORIGIN)
+    yield f"{cost.in_unit} ({of}): {origins}."
     if plane.fit is not None:
         fit = plane.fit
         rho = fit.rank_correlation
         rank = "" if rho is None else f", Spearman's ρ {rho:.3f}"
         yield (
-            f"{cost.name} is fitted and not measured: on {fit.cells:,} cells, and wrong by {fit.mape:.1f} % on average "
-            f"on {fit.held_out:,} held-out cells{rank}."
+            f"{cost.title} is fitted and not measured: on {fit.cells:,} cells, and wrong by {fit.mape:.1f} % on "
+            f"average on {fit.held_out:,} held-out cells{rank}."
         )
 
 
@@ -457,7 +461,7 @@ def _front_note(plane: Plane) -> str:
         gaps = f"; {front.without_cost:,} more have no cost"
     return (
         f"{plane.title}: the true front{by} of {front.cells:,} cells has {cells} at {len(front.points)} points{gaps}; "
-        f"reference point: accuracy 0 at {amount(front.reference_cost)} {plane.cost.unit}, the largest cost; "
+        f"reference point: accuracy 0 at {amount(front.reference_cost)} {plane.cost.short_unit}, the largest cost; "
         f"{_random_in_words(front)}."
     )
 

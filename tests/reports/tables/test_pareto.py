@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 import numpy as np
 import pytest
 from scipy import stats
+from support import hostile
 from support.pareto_folder import (
     BASE_COST,
     COSTS,
@@ -26,6 +27,7 @@ from support.pareto_folder import (
 from support.study_folder import make_folder, make_inputs
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.reports.figures.pareto import pareto_figures
 from archselect.reports.page.sections import sections
 from archselect.reports.page.write import write_report
 from archselect.reports.results.results import load
@@ -378,3 +380,15 @@ def test_two_costs_of_one_name_have_columns_of_their_own(tmp_path, records):
     header = (root / "report" / "runs.csv").read_text().split("\n")[0]
     assert "cost_latency_table:made-up/board" in header
     assert "cost_latency_params" in header
+
+
+@pytest.mark.parametrize("text", hostile.TEXTS.values(), ids=hostile.TEXTS)
+def test_names_of_costs_are_shown_in_one_line(tmp_path, text):
+    run = weighted_run(0.0, 0)
+    cost = cost_of(20.0, name=text, of=text, unit=text, origin=text)
+    run = run.model_copy(update={"costs": [cost]})
+    table = table_of(tmp_path, [run])
+    for line in (table.answer, *table.notes, *table.shown["Plane"]):
+        assert "\n" not in line and line.isprintable()
+    assert to_latex(table) and to_markdown(table)
+    assert all(figure.svg for figure in pareto_figures(load(tmp_path)))
