@@ -115,8 +115,8 @@ class Task(ABC):
     ) -> Mixture:
         """Return the mixture under decisions.
 
-        It is softmax(alpha) on open edges, one-hot on decided ones and zero on dropped
-        ones.
+        It is the activation of the alphas, softmax(alpha) if the recipe says nothing
+        else, on open edges; one-hot on decided ones and zero on dropped ones.
 
         Args:
             decisions: which edges are decided.
@@ -125,7 +125,9 @@ class Task(ABC):
 
     @abstractmethod
     def new_alphas(self) -> tuple[Tensor, ...]:
-        """Return architecture weights, 1e-3 x normal, drawn again at each call.
+        """Return initial architecture weights, drawn again at each call.
+
+        They are 1e-3 x normal, plus what the supernet's activation begins at.
 
         There is one (edges, operations) tensor per cell type.
         """

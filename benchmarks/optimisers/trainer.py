@@ -411,6 +411,9 @@ class Trainer:
 
         It is zero where the loss does not depend on them.
         """
+        if not loss.requires_grad:
+            # At constant weights, with every operation dead.
+            return tuple(torch.zeros_like(alpha) for alpha in self.alphas)
         return torch.autograd.grad(loss, self.alphas, materialize_grads=True)
 
     def alphas_are_due(self) -> bool:

@@ -47,6 +47,7 @@ from archselect.nasbench_adapters.networks.operations import (
     SeparableConv,
     Skip,
 )
+from archselect.nasbench_adapters.space import NONE, Cell
 
 FOLDED = (
     AveragePool,
@@ -137,13 +138,11 @@ class FoldedSupernet:
 
     def _feed_same_nodes(self, mixtures: Sequence[Mixture], origin: Origin) -> bool:
         """Return whether the node that the edge enters is fed by all or by none."""
-        edges = self.supernet.space.cells[origin.cell].edges
-        node = edges[origin.edge][1]
-        into_node = [edge for edge, (_, target) in enumerate(edges) if target == node]
-        answers = set()
-        for mixture in mixtures:
-            support = mixture.support[origin.cell]
-            answers.add(any(any(support[edge]) for edge in into_node))
+        cell = self.supernet.space.cells[origin.cell]
+        node = cell.edges[origin.edge][1]
+        answers = {
+            _feeds(cell, mixture.support[origin.cell], node) for mixture in mixtures
+        }
         return len(answers) == 1
 
     @contextmanager
@@ -167,6 +166,17 @@ class FoldedSupernet:
         for cell_type, module in self.supernet.cells():
             if can_fold(module):
                 self._cells.append(FoldedCell(cell_type, module))
+
+
+def _feeds(cell: Cell, support: CellSupport, node: int) -> bool:
+    """Return whether an operation other than `none` enters a node."""
+    for edge, (_, target) in enumerate(cell.edges):
+        if target != node:
+            continue
+        for name, is_live in zip(cell.operations[edge], support[edge], strict=False):
+            if is_live and name != NONE:
+                return True
+    return False
 
 
 def _origin_of(mixture: Mixture) -> Origin:

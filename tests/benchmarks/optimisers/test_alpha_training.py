@@ -211,6 +211,16 @@ def test_the_order_of_the_small_world():
     assert crb_prox.distance < crb.distance - 0.2
     assert crb_prox.distance < softmax_prox.distance
     assert live_counts(crb.trainer) < 24
-    informed = World(epochs, schedule="informed", schedule_steps=3)
-    # The threshold needs the first batches to come to the size of the norms.
-    assert 0.1 < informed.alpha_steps / (7 * epochs) < 0.27
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_share_of_steps_follows_the_threshold(steps):
+    """Of N batches n have a step: T is then 1.05^(N - n - s n)."""
+    epochs = 4
+    world = World(epochs, schedule="informed", schedule_steps=steps)
+    batches = 7 * epochs
+    stepped = world.alpha_steps
+    threshold = world.trainer.memory["threshold"]
+    rises = batches - stepped - steps * stepped
+    assert threshold == pytest.approx(1.05**rises)
+    assert 0 < stepped < batches

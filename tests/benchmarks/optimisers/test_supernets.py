@@ -656,7 +656,7 @@ def test_a_checkpoint_without_its_memory_is_refused(nb201, digits, often, tmp_pa
     for trainer in wrong:
         save_tensors(path, {**without(saved, "commit"), "trainer": trainer}, None)
         with pytest.raises(
-            UserError, match=r"x\.checkpoint .*damaged: remove it and run again"
+            UserError, match=r"x\.checkpoint .*: remove it and run again"
         ):
             made(nb201, images, settings, target=target)
 
