@@ -49,9 +49,9 @@ from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.logs import Answers, log_to, note
 from archselect.benchmarks.store.records import (
     Accuracy,
-    Cost,
     DataInputs,
     Record,
+    SearchCost,
     Selected,
     Trained,
     TrainingEpoch,
@@ -354,10 +354,10 @@ def _total_cost(
     clock: PhaseClock,
     memory: PeakMemory,
     warmup: float,
-) -> Cost:
+) -> SearchCost:
     """Return what a run cost up to now, with the making of its supernet."""
     of_supernet = trained.cost
-    return Cost(
+    return SearchCost(
         phases=of_supernet.times | clock.times(),
         counts=of_supernet.counts | clock.counts(),
         warmup=warmup,

@@ -36,9 +36,9 @@ from archselect.benchmarks.store.facts import (
 )
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import (
-    Cost,
     Inputs,
     Record,
+    SearchCost,
     Selected,
     check_records,
 )
@@ -54,7 +54,7 @@ again.
 _GROUP_SIZE = 5_000
 """Records of a row group, so that memory stays bounded."""
 _STAMP_COLUMNS = ["file.name", "file.size", "file.changed"]
-_SPLIT: tuple[type[Fact], ...] = (Inputs, Selected, Cost)
+_SPLIT: tuple[type[Fact], ...] = (Inputs, Selected, SearchCost)
 """Facts within a record whose fields have columns of their own."""
 _PLAIN = {
     int: pa.int64(),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from archselect.nasbench_adapters.networks.mixture import (
@@ -16,6 +17,7 @@ from archselect.nasbench_adapters.networks.mixture import (
     mixture_of,
 )
 from archselect.nasbench_adapters.networks.network import Backbone, Supernet, scoring
+from archselect.nasbench_adapters.space import SearchSpace
 
 
 class OperationCost(NamedTuple):
@@ -42,8 +44,11 @@ class ForwardCost:
     One forward of a blank image measures all.
 
     Args:
-        model: the supernet or network.
+        model: the supernet or network; may be on the meta device.
         image_shape: (channels, height, width) of one image of one replica.
+
+    Attributes:
+        operations: of a supernet, one entry per operation and layer; else empty.
     """
 
     def __init__(
@@ -52,10 +57,10 @@ class ForwardCost:
         image_shape: tuple[int, int, int],
     ) -> None:
         by_module = _flops_by_module(model, image_shape)
-        self._operations: list[OperationCost] = []
+        self.operations: list[OperationCost] = []
         if isinstance(model, Supernet):
-            self._operations = _operation_costs(model, by_module)
-        of_operations = sum(operation.flops for operation in self._operations)
+            self.operations = _operation_costs(model, by_module)
+        of_operations = sum(operation.flops for operation in self.operations)
         self._fixed = sum(by_module.values()) - of_operations
         self._known: dict[Support, int] = {}
 
@@ -69,7 +74,7 @@ class ForwardCost:
         support = mixture.support
         if support not in self._known:
             total = self._fixed
-            for cost in self._operations:
+            for cost in self.operations:
                 if support[cost.cell][cost.edge][cost.choice]:
                     total += cost.flops
             self._known[support] = total
@@ -117,10 +122,18 @@ def _run_blank_image(
     image = parameter.new_zeros(1, channels * replicas, height, columns)
     with scoring(model, "running"):
         if isinstance(model, Supernet):
-            alphas = blank_alphas(model.space, parameter.device)
-            model(image, mixture_of(model.space, alphas))
+            model(image, _mixture_of_all(model.space, parameter.device))
         else:
             model(image)
+
+
+def _mixture_of_all(space: SearchSpace, device: torch.device) -> Mixture:
+    """Return a mixture of all operations on a device, which may be the meta device."""
+    cpu = torch.device("cpu")
+    with cpu:
+        mixture = mixture_of(space, blank_alphas(space, cpu))
+    weights = tuple(table.to(device) for table in mixture.weights)
+    return Mixture(weights, mixture.support)
 
 
 def _operation_costs(

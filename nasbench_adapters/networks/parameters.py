@@ -5,8 +5,9 @@ They are counted without building each network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +28,58 @@ OperationCounts = list[list[list[int]]]
 """A number for each cell type, edge and operation."""
 
 
+class OperationTable(NamedTuple):
+    """A count of every operation of a space, and of the network around them.
+
+    Attributes:
+        fixed: of all that does not depend on the architecture.
+        counts: of each operation over all layers, by cell type, edge and operation.
+    """
+
+    fixed: int
+    counts: OperationCounts
+
+    def of(self, architecture: Architecture) -> int:
+        """Return the count of an architecture's network."""
+        return self.fixed + _count_chosen(self.counts, architecture)
+
+
+def blank_counts(space: SearchSpace) -> OperationCounts:
+    """Return zeros for each cell type, edge and operation."""
+    counts: OperationCounts = []
+    for edges in space.edges:
+        counts.append([[0] * len(edge.operations) for edge in edges])
+    return counts
+
+
+def parameter_table(
+    space: SearchSpace, skeleton: Skeleton, image_channels: int, classes: int
+) -> OperationTable | None:
+    """Return the parameters of every operation, and of the network around them.
+
+    An edge's operation has the same parameters whatever the other edges carry, so that
+    one network with all operations on all edges, on the meta device, has every number.
+    In NAS-Bench-101 the channels of a vertex depend on the whole cell: there it is
+    None.
+
+    Args:
+        space: of the operations.
+        skeleton: from `space.skeleton(...)`; the auxiliary head is left out.
+        image_channels: of the images.
+        classes: number of logits.
+    """
+    if isinstance(space, CellGraphSpace):
+        return None
+    with torch.device("meta"):
+        network = Backbone(
+            space, skeleton, all_operations(space), image_channels, classes, affine=True
+        )
+    counts = _count_operations(space, network)
+    by_edge = chain.from_iterable(counts)
+    of_operations = sum(chain.from_iterable(by_edge))
+    return OperationTable(_size(network) - of_operations, counts)
+
+
 def count_parameters(
     space: SearchSpace,
     architectures: Sequence[Architecture],
@@ -36,12 +89,8 @@ def count_parameters(
 ) -> np.ndarray:
     """Return the number of parameters of each architecture's network.
 
-    The networks are those that `build_network` would build.
-
-    An edge's operation has the same parameters whatever the other edges carry, so that
-    one network with all operations on all edges, on the meta device, has every number.
-    In NAS-Bench-101 the channels of a vertex depend on the whole cell; there the
-    numbers are computed.
+    The networks are those that `build_network` would build. The numbers are those of
+    :func:`parameter_table`; in NAS-Bench-101 they are computed cell by cell.
 
     Args:
         space: of the architectures.
@@ -55,17 +104,9 @@ def count_parameters(
     """
     if isinstance(space, CellGraphSpace):
         return _count_nb101(space, architectures, skeleton, image_channels, classes)
-    with torch.device("meta"):
-        network = Backbone(
-            space, skeleton, all_operations(space), image_channels, classes, affine=True
-        )
-    counts = _count_operations(space, network)
-    by_edge = chain.from_iterable(counts)
-    of_operations = sum(chain.from_iterable(by_edge))
-    fixed = _size(network) - of_operations
-    totals = []
-    for architecture in architectures:
-        totals.append(fixed + _count_chosen(counts, architecture))
+    table = parameter_table(space, skeleton, image_channels, classes)
+    assert table is not None
+    totals = [table.of(architecture) for architecture in architectures]
     return np.array(totals, dtype=np.int64)
 
 
@@ -74,9 +115,7 @@ def _count_operations(
     network: Backbone,
 ) -> OperationCounts:
     """Return the parameters of every operation, over all layers."""
-    counts: OperationCounts = []
-    for edges in space.edges:
-        counts.append([[0] * len(edge.operations) for edge in edges])
+    counts = blank_counts(space)
     for cell, module in network.cells():
         for operation in module.operations:
             counts[cell][operation.edge][operation.choice] += _size(operation.module)
@@ -96,6 +135,26 @@ def _count_chosen(
     return total
 
 
+class CellConvolution(NamedTuple):
+    """A convolution in a cell of NAS-Bench-101, without bias; a normalisation follows.
+
+    Attributes:
+        stage: index of the stage; each halves the image once more.
+        channels_in, channels_out: its channels.
+        kernel: its height and width.
+    """
+
+    stage: int
+    channels_in: int
+    channels_out: int
+    kernel: int
+
+    @property
+    def weights(self) -> int:
+        """Number of its weights."""
+        return self.kernel**2 * self.channels_in * self.channels_out
+
+
 def _count_nb101(
     space: CellGraphSpace,
     architectures: Sequence[Architecture],
@@ -103,74 +162,64 @@ def _count_nb101(
     image_channels: int,
     classes: int,
 ) -> np.ndarray:
-    """Return the parameters of networks of NAS-Bench-101.
-
-    The cell's channels double at every stage but the first.
-    """
-    stem = _convolution(image_channels, skeleton.stem_channels, 3)
+    """Return the parameters of networks of NAS-Bench-101."""
     last_channels = skeleton.stem_channels * 2 ** (STAGES - 1)
     classifier = last_channels * classes + classes
     totals = []
     for architecture in architectures:
         cell = space.cell_graph(architecture)
-        totals.append(stem + _count_cells(cell, skeleton) + classifier)
+        total = classifier
+        for convolution in nb101_convolutions(cell, skeleton, image_channels):
+            normalisation = 2 * convolution.channels_out
+            total += convolution.weights + normalisation
+        totals.append(total)
     return np.array(totals, dtype=np.int64)
 
 
-def _count_cells(
-    cell: VertexGraph,
-    skeleton: Skeleton,
-) -> int:
-    """Return the parameters of all cells of a network of NAS-Bench-101."""
-    matrix = cell.matrix
+def nb101_convolutions(
+    cell: VertexGraph, skeleton: Skeleton, image_channels: int
+) -> Iterator[CellConvolution]:
+    """Yield the convolutions of a network of NAS-Bench-101: the stem's, then the cells'.
+
+    The cell's channels double at every stage but the first.
+
+    Args:
+        cell: the cell that all layers have.
+        skeleton: from `space.skeleton(...)`.
+        image_channels: of the images.
+    """
+    yield CellConvolution(0, image_channels, skeleton.stem_channels, 3)
     cells_per_stage = sum(layer.is_cell for layer in skeleton.layers) // STAGES
     channels = skeleton.stem_channels
-    total = 0
     for stage in range(STAGES):
         width = skeleton.stem_channels * 2**stage
         for _ in range(cells_per_stage):
-            total += _count_cell(matrix, cell.operations, channels, width)
+            yield from _cell_convolutions(cell, stage, channels, width)
             channels = width
-    return total
 
 
-def _count_cell(
-    matrix: np.ndarray,
-    operations: Sequence[int],
-    channels: int,
-    width: int,
-) -> int:
-    """Return the parameters of one cell.
-
-    They are those of the projections of its input, and of its vertices' convolutions.
+def _cell_convolutions(
+    cell: VertexGraph, stage: int, channels: int, width: int
+) -> Iterator[CellConvolution]:
+    """Yield the projections of a cell's input, and the convolutions of its vertices.
 
     Args:
-        matrix: adjacency matrix of the cell, (vertices, vertices).
-        operations: of the vertices between input and output.
-        channels: of the input.
-        width: channels of the output.
+        cell: the cell.
+        stage: index of its stage.
+        channels: of its input.
+        width: channels of its output.
     """
+    matrix = cell.matrix
     widths = [int(size) for size in compute_vertex_channels(channels, width, matrix)]
     last = len(matrix) - 1
-    total = 0
     for vertex in range(1, last + 1):
         if matrix[0, vertex]:
-            total += _convolution(channels, widths[vertex], 1)
+            yield CellConvolution(stage, channels, widths[vertex], 1)
         if vertex < last:
-            name = OPERATIONS[operations[vertex - 1]]
+            name = OPERATIONS[cell.operations[vertex - 1]]
             kernel = NB101_KERNELS.get(name)
             if kernel is not None:
-                total += _convolution(widths[vertex], widths[vertex], kernel)
-    return total
-
-
-def _convolution(
-    channels_in: int,
-    channels_out: int,
-    kernel: int,
-) -> int:
-    """Return the parameters of a convolution without bias and of its normalisation."""
-    return kernel**2 * channels_in * channels_out + 2 * channels_out
+                yield CellConvolution(stage, widths[vertex], widths[vertex], kernel)
 
 
 def _size(module: nn.Module) -> int:

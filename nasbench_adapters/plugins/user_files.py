@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.foreign_text import check_label
@@ -20,16 +20,13 @@ from archselect.nasbench_adapters.plugins.user_code import (
     read_code,
 )
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-Model = TypeVar("Model", bound="BaseModel")
+Model = TypeVar("Model")
 
 
 class UserClasses(Registry[type[Model]]):
     """Classes of one kind by name, or as FILE.py:CLASS.
 
-    Each has a name and a summary; its fields are settings.
+    Each has a name and a summary, or other texts; the fields of a model are settings.
 
     Args:
         kind: Kind of the classes, for messages, such as "selector".
@@ -39,6 +36,7 @@ class UserClasses(Registry[type[Model]]):
         method: Signature of the method that does the work.
         check: Further check of a class. Raises ValueError, which says how to fix it.
         key: Key by which users name a class, if that is not its kind.
+        texts: Class attributes that each class must have.
     """
 
     def __init__(
@@ -50,8 +48,10 @@ class UserClasses(Registry[type[Model]]):
         method: str,
         check: Callable[[type[Model]], None] | None = None,
         key: str | None = None,
+        texts: Sequence[str] = ("name", "summary"),
     ) -> None:
         super().__init__(kind, group, built_in, self._accept_declared, key=key)
+        self._texts = texts
         self._base = base
         self._method = method
         self._check = check
@@ -108,7 +108,7 @@ class UserClasses(Registry[type[Model]]):
         class_name = candidate.__name__
         if inspect.isabstract(candidate):
             raise ValueError(f"{class_name} has no method {self._method}")
-        for attribute in ("name", "summary"):
+        for attribute in self._texts:
             if not isinstance(getattr(candidate, attribute, None), str):
                 raise ValueError(
                     f"{class_name} lacks a {attribute}: give it "
@@ -155,7 +155,8 @@ class UserClasses(Registry[type[Model]]):
             raise unknown(f"{self.kind} in {path}", class_name, classes)
         kind = classes[class_name]
         try:
-            kind.model_rebuild()
+            if hasattr(kind, "model_rebuild"):
+                kind.model_rebuild()
         except NameError as error:
             raise UserError(f"{path}: {class_name}: {describe_error(error)}") from error
         try:

@@ -66,7 +66,7 @@ def hpo_bench_table() -> TruthTable:
     # Where there is no cached table yet, or a damaged one, the package has the data.
     with suppress(UserError):
         return TruthTable.open(cached)
-    table = convert(_package_data(), release)
+    table = convert(package_data(), release)
     # A cache that cannot be written costs only time.
     with suppress(UserError):
         table.save(cached)
@@ -126,7 +126,7 @@ def _parse_cell(builder: TableBuilder, digits: str) -> Architecture:
     return Architecture((tuple(int(digit) for digit in digits),))
 
 
-def _package_data() -> Path:
+def package_data() -> Path:
     """Return the package's folder of pickles.
 
     Raises UserError if the package is incomplete.

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from archselect.benchmarks.store.facts import Fact, content_id
-from archselect.benchmarks.store.records import Cost, Landscape, Machine
+from archselect.benchmarks.store.records import Landscape, Machine, SearchCost
 from archselect.reports.results.results import Group, Results
 from archselect.reports.results.score_correlations import (
     Correlation,
@@ -236,7 +236,7 @@ def _costs(group: Group) -> dict[Metric, list[float]]:
     return measured
 
 
-def _counts_by_phase(costs: Sequence[Cost], name: str) -> dict[str, list[float]]:
+def _counts_by_phase(costs: Sequence[SearchCost], name: str) -> dict[str, list[float]]:
     """Return one count of every phase, by record; 0 of a record without the phase."""
     phases: dict[str, None] = {}
     for cost in costs:
@@ -247,7 +247,7 @@ def _counts_by_phase(costs: Sequence[Cost], name: str) -> dict[str, list[float]]
     return counts
 
 
-def _count(cost: Cost, phase: str, name: str) -> float:
+def _count(cost: SearchCost, phase: str, name: str) -> float:
     if phase not in cost.counts:
         return 0.0
     return float(getattr(cost.counts[phase], name))

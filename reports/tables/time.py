@@ -8,7 +8,7 @@ from operator import attrgetter
 
 import numpy as np
 
-from archselect.benchmarks.store.records import Cost, Counts, Machine
+from archselect.benchmarks.store.records import Counts, Machine, SearchCost
 from archselect.reports.results.results import Group, Results
 from archselect.reports.tables.table import (
     NONE,
@@ -166,7 +166,7 @@ def _row(group: Group, phases: Sequence[str]) -> Row:
     return Row(full, shown)
 
 
-def _mean_counts(costs: Sequence[Cost]) -> dict[str, float]:
+def _mean_counts(costs: Sequence[SearchCost]) -> dict[str, float]:
     """Return each count's mean over runs, summed over phases."""
     # Many records share one object.
     distinct = {id(cost.counts): cost for cost in costs}
@@ -178,7 +178,7 @@ def _mean_counts(costs: Sequence[Cost]) -> dict[str, float]:
     }
 
 
-def _summed_counts(cost: Cost) -> list[int]:
+def _summed_counts(cost: SearchCost) -> list[int]:
     """Return the sums over all phases, in the order of the fields."""
     totals = [0] * len(_COUNT_NAMES)
     for counts in cost.counts.values():

@@ -13,7 +13,6 @@ from archselect.benchmarks.store.records import (
     Accuracy,
     ArchitectureScore,
     CellGraph,
-    Cost,
     Counts,
     DataInputs,
     Decision,
@@ -26,6 +25,7 @@ from archselect.benchmarks.store.records import (
     OperationScore,
     Record,
     Scale,
+    SearchCost,
     Selected,
     SelectorInputs,
     StudyInfo,
@@ -312,7 +312,7 @@ def make_record(inputs: Inputs) -> Record:
             )
             for id, (world, *_) in TRUTHS.items()
         ],
-        cost=Cost(
+        cost=SearchCost(
             phases=phases | supernet,
             counts={
                 "score": Counts(

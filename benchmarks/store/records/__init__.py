@@ -5,10 +5,14 @@ surrogate's agreement is that of ground truths.
 """
 
 from archselect.benchmarks.store.records.accuracy import Accuracy
+from archselect.benchmarks.store.records.architecture_cost import (
+    ArchitectureCost,
+    CostFit,
+)
 from archselect.benchmarks.store.records.cost import (
-    Cost,
     Counts,
     Machine,
+    SearchCost,
     Time,
     TrainingCost,
     check_cost,
@@ -49,9 +53,10 @@ from archselect.selectors.selection import Decision, EdgeScore, OperationScore, 
 __all__ = [
     "Accuracy",
     "Agreement",
+    "ArchitectureCost",
     "ArchitectureScore",
     "CellGraph",
-    "Cost",
+    "CostFit",
     "Counts",
     "DataInputs",
     "Decision",
@@ -71,6 +76,7 @@ __all__ = [
     "ScorerFacts",
     "Scoring",
     "ScoringInputs",
+    "SearchCost",
     "Selected",
     "SelectorInputs",
     "StudyInfo",

@@ -50,7 +50,7 @@ class Machine(Fact):
     deterministic: bool
 
 
-class Cost(Fact):
+class SearchCost(Fact):
     """Cost of a run.
 
     Phases: data (drawing minibatches), supernet (training, shared by all selectors of
@@ -78,7 +78,7 @@ class Cost(Fact):
             yield from counts.amounts()
 
 
-def check_cost(who: str, cost: Cost | TrainingCost) -> None:
+def check_cost(who: str, cost: SearchCost | TrainingCost) -> None:
     """Raise Impossible for seconds or counts that are not finite or below zero.
 
     Args:
@@ -94,13 +94,13 @@ def check_cost(who: str, cost: Cost | TrainingCost) -> None:
         check_numbers(f"counts.{phase}{who}", counts.amounts())
 
 
-def dump_counts(cost: Cost | TrainingCost) -> dict[str, Any]:
+def dump_counts(cost: SearchCost | TrainingCost) -> dict[str, Any]:
     """Return the counts of each phase, for JSON: all of a cost that does not vary."""
     return {phase: counts.model_dump() for phase, counts in cost.counts.items()}
 
 
 class TrainingCost(Fact):
-    """Cost of a final training; see :class:`Cost`.
+    """Cost of a final training; see :class:`SearchCost`.
 
     Phases: train, test, and compile where code was made. `warmup` is making the network
     and reading the checkpoint. The auxiliary head is in the times and in no count.

@@ -18,7 +18,8 @@ from archselect.benchmarks.store.ranges import (
     check_numbers,
 )
 from archselect.benchmarks.store.records.accuracy import Accuracy
-from archselect.benchmarks.store.records.cost import Cost, check_cost, dump_counts
+from archselect.benchmarks.store.records.architecture_cost import ArchitectureCost
+from archselect.benchmarks.store.records.cost import SearchCost, check_cost, dump_counts
 from archselect.benchmarks.store.records.inputs import Inputs
 from archselect.benchmarks.store.records.selected import Selected
 from archselect.benchmarks.store.row_checks import (
@@ -33,6 +34,8 @@ from archselect.selectors.selection import Decision, EdgeScore, OperationScore
 class Record(Fact):
     """A finished run.
 
+    `accuracies` say how good the selected architecture is, `costs` what it costs as far
+    as the study asks, and `cost` what the run itself cost.
     `code_version` and `commit` are the version and the commit of the archselect that
     made it, `supernet_commit` is the commit that made the supernet: None where it is
     not known, or where several commits had a part in it. See :func:`.machine.commit`.
@@ -43,7 +46,8 @@ class Record(Fact):
     inputs: Inputs
     selected: Selected
     accuracies: list[Accuracy]
-    cost: Cost
+    costs: list[ArchitectureCost] = []
+    cost: SearchCost
     code_version: str
     commit: str | None = None
     supernet_commit: str | None = None
@@ -92,6 +96,10 @@ def _check_record(record: Record) -> None:
         accuracy.check_as(who, len(selected.architecture_scores))
     if _has_landscape_twice(record):
         raise Impossible("accuracies has two of one landscape")
+    for cost in record.costs:
+        cost.check_as(who, len(selected.architecture_scores))
+    if _has_cost_twice(record):
+        raise Impossible("costs has two of one name")
     check_cost(who, record.cost)
 
 
@@ -117,6 +125,8 @@ def _are_possible(records: Sequence[Record]) -> bool:
     numbers = _Numbers()
     for record in records:
         if _has_landscape_twice(record) or not _has_matching_lists(record):
+            return False
+        if _has_cost_twice(record) or not _has_possible_fits(record):
             return False
         numbers.add(record)
     return numbers.are_possible()
@@ -148,9 +158,28 @@ def _has_landscape_twice(record: Record) -> bool:
     return len({accuracy.landscape for accuracy in accuracies}) < len(accuracies)
 
 
+def _has_cost_twice(record: Record) -> bool:
+    """Return whether two costs of a record have one name."""
+    return len({cost.name for cost in record.costs}) < len(record.costs)
+
+
+def _has_possible_fits(record: Record) -> bool:
+    """Return whether all numbers of the fits of a record's costs are possible."""
+    try:
+        for cost in record.costs:
+            if cost.fit is not None:
+                cost.fit.check_as("")
+    except Impossible:
+        return False
+    return True
+
+
 def _has_matching_lists(record: Record) -> bool:
-    """Return whether lists of accuracies that belong together are of one length."""
+    """Return whether lists that belong together are of one length."""
     architectures = len(record.selected.architecture_scores)
+    for cost in record.costs:
+        if cost.scored and len(cost.scored) != architectures:
+            return False
     for accuracy in record.accuracies:
         if len(accuracy.trials) != len(accuracy.trial_seeds):
             return False
@@ -180,6 +209,8 @@ class _Numbers:
         scores = record.selected.architecture_scores
         if len(scores):
             self.scores += scores.column("value").tolist()
+        for cost in record.costs:
+            self.amounts += cost.amounts()
         self.amounts += record.cost.amounts()
 
     def are_possible(self) -> bool:

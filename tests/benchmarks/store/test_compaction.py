@@ -22,7 +22,6 @@ from archselect.benchmarks.store.records import (
     Accuracy,
     ArchitectureScore,
     CellGraph,
-    Cost,
     Counts,
     DataInputs,
     Decision,
@@ -32,6 +31,7 @@ from archselect.benchmarks.store.records import (
     OperationScore,
     Record,
     Scale,
+    SearchCost,
     Selected,
     SelectorInputs,
     SupernetInputs,
@@ -298,7 +298,7 @@ all_records = st.builds(
         max_size=2,
     ),
     cost=st.builds(
-        Cost,
+        SearchCost,
         phases=st.dictionaries(
             words, st.builds(Time, seconds=numbers, calls=sizes), max_size=2
         ),

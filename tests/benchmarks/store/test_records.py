@@ -14,7 +14,6 @@ from archselect.benchmarks.store.records import (
     Accuracy,
     ArchitectureScore,
     CellGraph,
-    Cost,
     Counts,
     Decision,
     EdgeScore,
@@ -24,6 +23,7 @@ from archselect.benchmarks.store.records import (
     Machine,
     OperationScore,
     Record,
+    SearchCost,
     SelectorInputs,
     StudyInfo,
     Time,
@@ -229,7 +229,7 @@ def test_facts_of_a_record_leave_out_times_memory_and_machine(inputs):
     )
 
     def record(seconds, memory, machine, forwards=3):
-        cost = Cost(
+        cost = SearchCost(
             phases={"score": Time(seconds=seconds, calls=1)},
             counts={"score": Counts(forwards=forwards)},
             warmup=seconds,

