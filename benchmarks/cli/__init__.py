@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from archselect.benchmarks.cli import (
     comparing,
+    cost,
     drawing,
     extending,
     listing,
@@ -16,7 +17,7 @@ from archselect.benchmarks.cli import (
     training,
     truth,
 )
-from archselect.benchmarks.cli.app import FAULT, UNPRINTED, app, truth_app
+from archselect.benchmarks.cli.app import FAULT, UNPRINTED, app, cost_app, truth_app
 from archselect.benchmarks.cli.options import as_command
 from archselect.benchmarks.cli.signals import ended_by_signals
 from archselect.benchmarks.cli.terminal import notice
@@ -51,10 +52,20 @@ TRUTH_COMMANDS: dict[str, Callable[..., None]] = {
 }
 """The commands of `archselect truth` by name."""
 
+COST_COMMANDS: dict[str, Callable[..., None]] = {
+    "list": as_command(cost.list_costs),
+    "lookup": as_command(cost.lookup),
+    "import": as_command(cost.import_table),
+    "fit": as_command(cost.fit),
+}
+"""The commands of `archselect cost` by name."""
+
 for name, command in COMMANDS.items():
     app.command(name)(command)
 for name, command in TRUTH_COMMANDS.items():
     truth_app.command(name)(command)
+for name, command in COST_COMMANDS.items():
+    cost_app.command(name)(command)
 
 
 def main() -> None:

@@ -60,7 +60,12 @@ truth_app = typer.Typer(
     help="Ground truth: look up, import, build and list tables of accuracies.",
     no_args_is_help=True,
 )
+cost_app = typer.Typer(
+    help="Costs of architectures: look up, import, fit and list parameters, multiply-adds and latencies.",
+    no_args_is_help=True,
+)
 app.add_typer(truth_app, name="truth")
+app.add_typer(cost_app, name="cost")
 
 
 def _print_version(wanted: bool) -> None:

@@ -18,7 +18,7 @@ def list_things(
     what: Annotated[
         str,
         typer.Argument(
-            help="spaces, selectors, proxies, supernets, protocols, datasets, studies or truths."
+            help="spaces, selectors, proxies, supernets, protocols, datasets, studies, truths or costs."
         ),
     ],
 ) -> None:
@@ -32,6 +32,7 @@ def list_things(
         "datasets": _datasets,
         "studies": _studies,
         "truths": truths,
+        "costs": costs,
     }
     if what not in listings:
         raise unknown("kind of thing to list", what, listings)
@@ -133,6 +134,24 @@ def truths() -> Listing:
         [truth.name, truth.summary, _presence(truth.present), truth.command]
         for truth in list_truths()
     ]
+    return Listing(["name", "what", "here", "how to get it"], rows)
+
+
+def costs() -> Listing:
+    """Return the list of costs: the counted ones, those of packages, and tables."""
+    from archselect.nasbench_adapters.costs.classes import COUNTED, registry
+    from archselect.nasbench_adapters.costs.storage import list_cost_tables
+
+    rows = []
+    for name, kind in COUNTED.items():
+        rows.append([name, f"{kind.unit}, counted", "present", ""])
+    for name in registry.all():
+        if name not in COUNTED:
+            source = registry.source(name) or ""
+            rows.append([name, f"of package {source}", "present", ""])
+    for table in list_cost_tables():
+        text = f"table:{table.name}/COLUMN"
+        rows.append([text, table.summary, _presence(table.present), table.command])
     return Listing(["name", "what", "here", "how to get it"], rows)
 
 

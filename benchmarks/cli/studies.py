@@ -137,6 +137,7 @@ def run(study: StudyName, options: RunOptions) -> None:
 
 def _plan_run(name: str, options: RunOptions) -> PlannedRun:
     """Return the study as it is to run; raise UserError with all that is wrong."""
+    from archselect.benchmarks.plan.costs import check_costs
     from archselect.benchmarks.plan.preflight import (
         check_place,
         check_sources,
@@ -162,6 +163,8 @@ def _plan_run(name: str, options: RunOptions) -> PlannedRun:
         with faults.collect():
             check_study_of_folder(folder, title)
     check_sources(draft.spaces, draft.data, options.data_dir, faults)
+    if draft.study is not None:
+        check_costs(draft.study.costs, draft.study.spaces, faults)
     faults.raise_any()
     assert draft.study is not None
     return PlannedRun(draft.study, folder, engine_settings)

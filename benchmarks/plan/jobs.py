@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from archselect.benchmarks.plan.costs import PlannedCost, plan_costs
 from archselect.benchmarks.plan.parts import (
     DataPart,
     SelectorPart,
@@ -147,13 +148,17 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class RunJob:
-    """One run: a selector on a supernet, and the trainings of what it selects."""
+    """One run: a selector on a supernet, and what is done with what it selects.
+
+    That is final trainings, and costs to look up.
+    """
 
     supernet: SupernetJob
     selector: SelectorPart
     label: str
     selection_seed: int
     trainings: tuple[TrainingPlan, ...] = ()
+    costs: tuple[PlannedCost, ...] = ()
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -327,11 +332,19 @@ def plan_runs(study: Study, data_dir: Path | None) -> list[RunJob]:
         data_inputs = DataInputs.model_validate(images.describe())
         for space in study.spaces:
             trainings = tuple(plan(train, space, data) for train in data.train)
+            costs = plan_costs(study.costs, space, images.dataset)
             pairs = study.pairs_on(space, data)
             for seed, pair in product(study.seeds.supernet, pairs):
                 supernet = SupernetJob(space, data, data_inputs, pair.supernet, seed)
                 jobs += [
-                    RunJob(supernet, pair.selector, pair.label, selection, trainings)
+                    RunJob(
+                        supernet,
+                        pair.selector,
+                        pair.label,
+                        selection,
+                        trainings,
+                        costs,
+                    )
                     for selection in study.seeds.selection
                 ]
     return jobs

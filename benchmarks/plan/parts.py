@@ -75,6 +75,20 @@ class SpacePart(Part):
         return self.label or self.name
 
 
+class CostPart(Part):
+    """A cost of architectures by name, and the text that opens it.
+
+    `of` is `params`, `macs`, `table:NAME/COLUMN`, `additive:NAME/COLUMN@N`,
+    `mlp:NAME/COLUMN@N`, FILE.py:CLASS, or a name that an installed package declares. A
+    table that lacks architectures of the space is refused; with `gaps = "allowed"`
+    records have no cost of these.
+    """
+
+    name: Annotated[str, AfterValidator(check_label)]
+    of: str = Field(min_length=1)
+    gaps: Literal["refused", "allowed"] = "refused"
+
+
 class TruthPart(Part):
     """A column of a ground-truth table, which is given by name or path."""
 

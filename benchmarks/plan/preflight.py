@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from archselect.benchmarks.engines.registry import check_engine
+from archselect.benchmarks.plan.costs import check_costs
 from archselect.benchmarks.plan.parts import DataPart, SpacePart, TruthPart
 from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.plan.study_checks import check_study_parts
@@ -79,6 +80,7 @@ def check_study(
     with faults.collect():
         check_study_parts(study)
     check_sources(study.spaces, study.data, data_dir, faults)
+    check_costs(study.costs, study.spaces, faults)
     with faults.collect():
         check_study_of_folder(root, study.name)
     faults.raise_any()

@@ -36,11 +36,19 @@
     on = ["darts"]           # labels of supernets; all if left out
     tune_epochs = 5
 
+    [[costs]]                # what selected architectures cost; may be left out
+    name = "latency"         # in tables
+    of = "additive:nb201-latency/pixel2@100"
+
     [[reproduces]]           # published numbers that table "reproduction" compares with
     paper = "DARTS-PT"
     table = "Table 4"
     method = "darts+darts-pt"
     selector = "darts-pt"
+
+The text `of` of a cost is `params`, `macs`, `table:NAME/COLUMN`,
+`additive:NAME/COLUMN@N`, `mlp:NAME/COLUMN@N` or FILE.py:CLASS; see `docs/costs.md`. A
+table that lacks architectures of the space needs `gaps = "allowed"`.
 
 An unknown key is an error. A selector of your own is named by its file and class,
 `name = "my_selector.py:MySelector"`; so is an optimiser,
@@ -59,6 +67,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field, PrivateAttr
 
 from archselect.benchmarks.plan.parts import (
+    CostPart,
     DataPart,
     Part,
     SeedsPart,
@@ -106,6 +115,7 @@ class Study(Part):
     data: list[DataPart] = Field(min_length=1, max_length=MOST_PARTS)
     supernets: list[SupernetPart] = Field(min_length=1, max_length=MOST_PARTS)
     selectors: list[SelectorPart] = Field(min_length=1, max_length=MOST_PARTS)
+    costs: list[CostPart] = Field([], max_length=MOST_PARTS)
     reproduces: list[Reproduced] = Field([], max_length=MOST_PARTS)
     variant_of: str | None = None
     reference: str | None = None

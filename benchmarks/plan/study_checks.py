@@ -9,6 +9,7 @@ from itertools import product
 from archselect.benchmarks.plan.parts import DataPart, SelectorPart, SpacePart
 from archselect.benchmarks.plan.study import TABLES_WITHOUT_ACCURACY, Study
 from archselect.benchmarks.plan.study_files import parse_study
+from archselect.nasbench_adapters.costs.opening import parse_cost
 from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 from archselect.nasbench_adapters.limits import MOST_RUNS
 from archselect.nasbench_adapters.space import build_skeleton
@@ -27,6 +28,7 @@ def check_study_parts(study: Study) -> None:
         _check_supernets,
         _check_selectors,
         _check_accuracies,
+        _check_costs,
         _check_references,
         _check_tables,
         _check_repetitions,
@@ -133,6 +135,17 @@ def _check_accuracies(study: Study) -> None:
                     f"protocol; only the tables {', '.join(TABLES_WITHOUT_ACCURACY)} do without"
                 )
             )
+    faults.raise_any()
+
+
+def _check_costs(study: Study) -> None:
+    """Raise UserError for a cost whose name comes twice, or whose text is none."""
+    faults = Faults()
+    with faults.collect():
+        _check_distinct("costs", [cost.name for cost in study.costs])
+    for cost in study.costs:
+        with faults.collect():
+            parse_cost(cost.of)
     faults.raise_any()
 
 

@@ -115,6 +115,7 @@ def _settings_by_kind(study: Study) -> dict[str, dict[str, object]]:
         "data": {},
         "supernet": {},
         "selector": {},
+        "cost": {},
     }
     for space in study.spaces:
         settings["space"][space.title] = space.model_dump()
@@ -125,6 +126,8 @@ def _settings_by_kind(study: Study) -> dict[str, dict[str, object]]:
     for part in study.selectors:
         selector = part.build()
         settings["selector"][part.title] = selector.model_dump()
+    for cost in study.costs:
+        settings["cost"][cost.name] = cost.model_dump()
     return settings
 
 

@@ -98,7 +98,7 @@ def find_kept_runs(
     """Find the runs that are finished; return which of the work other commits made.
 
     A run is finished if its record has an accuracy of every ground truth and of every
-    training that the study names now.
+    training, and every cost, that the study names now.
     """
     other = OtherCode()
     for supernet in dict.fromkeys(state.supernet_id for state in states):
@@ -125,7 +125,7 @@ def find_selections(
         folder: of the study.
         states: of its runs.
         landscapes: of the ground truths that the study names now; a selection without
-            an accuracy of each is not used.
+            an accuracy of each, and every cost that it names, is not used.
         other_code: whether selections of another commit are used.
     """
     for state in states_at(states, "planned"):
@@ -166,7 +166,14 @@ def _is_looked_up(
     job: RunJob,
     landscapes: Mapping[TruthPart, Landscape],
 ) -> bool:
-    """Return whether a record has an accuracy of every ground truth of its space."""
+    """Return whether a record has all that is looked up for it.
+
+    That is an accuracy of every ground truth of its space, and every cost.
+    """
+    known = {(cost.name, cost.of, cost.unit, cost.origin) for cost in record.costs}
+    for cost in job.costs:
+        if (cost.name, cost.of, cost.unit, cost.origin) not in known:
+            return False
     present = {accuracy.landscape for accuracy in record.accuracies}
     for part in job.supernet.data.truth:
         landscape = landscapes[part]

@@ -28,6 +28,7 @@ from archselect.benchmarks.plan.jobs import (
 )
 from archselect.benchmarks.plan.parts import DataPart, TruthPart
 from archselect.benchmarks.plan.protocols import TrainingSettings
+from archselect.benchmarks.runs.costs import OpenCosts
 from archselect.benchmarks.runs.journal import Journal, JournaledTask
 from archselect.benchmarks.runs.landscapes import landscape_id
 from archselect.benchmarks.runs.task import SupernetTask
@@ -106,6 +107,7 @@ class Runner:
         self._supernet = lru_cache(maxsize=1)(_load_supernet)
         self._truth = lru_cache(maxsize=8)(open_truth)
         self._truth_of_space = lru_cache(maxsize=8)(self._open_truth_of_space)
+        self._costs = OpenCosts()
         self._is_warm = False
 
     def _load_images(self, part: str) -> Images:
@@ -202,6 +204,7 @@ class Runner:
         warmup = perf_counter() - start
         space = get_space(job.supernet.space.name)
         self._check_truths(job, space)
+        self._costs.check(job.costs, space)
         clock = PhaseClock(self.device)
         trained = self._read_supernet(job.supernet)
         memory = PeakMemory(self.device)
@@ -227,6 +230,7 @@ class Runner:
             inputs=job.inputs,
             selected=_describe_selection(space, selection),
             accuracies=self._look_up(job, space, selection),
+            costs=self._costs.describe(job.costs, space, selection),
             cost=cost,
             code_version=code_version(),
             commit=journal.commit,

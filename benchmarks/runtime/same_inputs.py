@@ -89,6 +89,18 @@ def check_same_truth(name: str, here: str, of_command: str) -> None:
         )
 
 
+def check_same_cost(name: str, here: str, of_command: str) -> None:
+    """Raise UserError if this process opened another cost than the command.
+
+    Args:
+        name: Name of the cost in the study.
+        here: Its origin in this process; that of a table has its checksum in it.
+        of_command: Its origin in the command.
+    """
+    if here != of_command:
+        raise _other_file(f"cost '{name}'", f"it is {here} in place of {of_command}")
+
+
 def _other_file(what: str, how: str) -> UserError:
     return UserError(
         f"{what} on {platform.node()} is not what the command read ({how}): copy the "

@@ -89,7 +89,7 @@ class Cost(ABC):
     the :class:`NetworkShape`.
 
     Attributes:
-        name: the text that opens it, such as "params" or "table:mine/pixel2".
+        name: in short, such as "params" or "table:mine/pixel2".
         unit: of the numbers, such as "ms".
         origin: in words: that it is counted; or of which table, with device, licence
             and checksum; or on how many cells of which table it was fitted.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from archselect.nasbench_adapters.costs.base import Cost, NetworkShape
 from archselect.nasbench_adapters.costs.classes import COUNTED, ForeignCost, registry
-from archselect.nasbench_adapters.costs.fitting import FITS, check_cells
+from archselect.nasbench_adapters.costs.fitting import FITS, FittedCost, check_cells
 from archselect.nasbench_adapters.costs.storage import open_cost_table
 from archselect.nasbench_adapters.costs.table import CostTable
 from archselect.nasbench_adapters.costs.table_cost import TableCost
-from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 from archselect.nasbench_adapters.space import SearchSpace
 
 TABLE = "table"
@@ -88,6 +89,26 @@ def check_cost(
         )
 
 
+def fits_of_texts(texts: Sequence[str]) -> list[FittedCost]:
+    """Return the fitted costs of some texts; they are fitted when first needed.
+
+    Raises UserError, with all faults, if one names no fit, or one that cannot be made.
+    """
+    faults = Faults()
+    fits = []
+    for of in texts:
+        with faults.collect():
+            text = parse_cost(of)
+            if text is None or text.cells is None:
+                raise UserError(
+                    f"cost '{of}' is not fitted: name additive:NAME/COLUMN@N or mlp:NAME/COLUMN@N"
+                )
+            table = open_cost_table(text.table)
+            fits.append(FITS[text.form](table, text.column, text.cells))
+    faults.raise_any()
+    return fits
+
+
 def space_of_cost(of: str) -> str | None:
     """Return the name of the space that a cost is of; None for one of any space.
 
@@ -111,8 +132,8 @@ def parse_cost(of: str) -> CostText | None:
     if not colon or form not in FORMS:
         _check_form(form, colon, rest)
         return None
-    place, at, count = rest.partition("@") if form == TABLE else rest.rpartition("@")
-    table, _, column = place.rpartition("/")
+    table, _, last = rest.rpartition("/")
+    column, at, count = last.partition("@")
     usage = f"{form}:NAME/COLUMN" if form == TABLE else f"{form}:NAME/COLUMN@N"
     is_whole = bool(table and column) and bool(at) == (form != TABLE)
     if not is_whole:

@@ -179,7 +179,7 @@ def _count_nb101(
 def nb101_convolutions(
     cell: VertexGraph, skeleton: Skeleton, image_channels: int
 ) -> Iterator[CellConvolution]:
-    """Yield the convolutions of a network of NAS-Bench-101: the stem's, then the cells'.
+    """Yield the convolutions of a network of NAS-Bench-101, the stem's first.
 
     The cell's channels double at every stage but the first.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from archselect.benchmarks.store.facts import Fact
 from archselect.benchmarks.store.ranges import (
     COEFFICIENT,
+    LARGEST,
     MOST_COUNTED,
     check_number,
     check_numbers,
@@ -56,6 +57,11 @@ class ArchitectureCost(Fact):
     scored: list[float | None]
     fit: CostFit | None
 
+    @property
+    def lowest(self) -> float:
+        """Lowest number that it can have; only a fitted cost can be below zero."""
+        return 0.0 if self.fit is None else -LARGEST
+
     def amounts(self) -> list[float]:
         """Return every cost that is known."""
         return [value for value in (self.value, *self.scored) if value is not None]
@@ -67,7 +73,7 @@ class ArchitectureCost(Fact):
             who: whose cost it is, in words, for the message.
             architectures: how many the run has scored.
         """
-        check_numbers(f"costs.{self.name}{who}", self.amounts())
+        check_numbers(f"costs.{self.name}{who}", self.amounts(), self.lowest)
         if self.scored:
             check_same_length(
                 "scored", self.scored, "architecture_scores", range(architectures)

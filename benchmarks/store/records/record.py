@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pydantic import Field
+
 from archselect.benchmarks.store.facts import Fact, Id
 from archselect.benchmarks.store.ranges import (
     COEFFICIENT,
@@ -46,7 +48,7 @@ class Record(Fact):
     inputs: Inputs
     selected: Selected
     accuracies: list[Accuracy]
-    costs: list[ArchitectureCost] = []
+    costs: list[ArchitectureCost] = Field([])
     cost: SearchCost
     code_version: str
     commit: str | None = None
@@ -197,6 +199,7 @@ class _Numbers:
     coefficients: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     amounts: list[float] = field(default_factory=list)
+    fitted: list[float] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
         """Add those of a record."""
@@ -210,7 +213,8 @@ class _Numbers:
         if len(scores):
             self.scores += scores.column("value").tolist()
         for cost in record.costs:
-            self.amounts += cost.amounts()
+            amounts = self.amounts if cost.fit is None else self.fitted
+            amounts += cost.amounts()
         self.amounts += record.cost.amounts()
 
     def are_possible(self) -> bool:
@@ -221,6 +225,7 @@ class _Numbers:
             and are_between(self.coefficients, -COEFFICIENT, COEFFICIENT)
             and are_between(self.scores, -FINITE, FINITE)
             and are_between(self.amounts, 0, LARGEST)
+            and are_between(self.fitted, -LARGEST, LARGEST)
         )
 
 
