@@ -26,7 +26,7 @@ from archselect.reports.results.traced_supernets import differing_settings
 
 ROW = 2.0
 """Height of a row of panels, in inches."""
-_KEY = 0.5
+_KEY = 0.65
 """Room below a row of panels for epochs and the key, in inches."""
 _CAPTION = (
     "Left: ‖a − D‖, the distance of the weights of operations from the architecture that they stand for, each cell "
@@ -67,7 +67,7 @@ def _figure(name: str, place: str, groups: Sequence[AlphaGroup]) -> Figure:
             right=0.985,
             top=from_top(canvas, 0.35),
             bottom=0.65 / height(canvas),
-            hspace=(_KEY + 0.35) / ROW,
+            hspace=(_KEY + 0.5) / ROW,
             wspace=0.16,
         )
         for panels, row in zip(axes, rows, strict=True):
