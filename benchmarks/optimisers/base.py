@@ -46,6 +46,7 @@ class Optimiser(UpdateRule, ABC):
         summary: what it does, in a line.
         paper: its source.
         trains: whether a supernet is trained at all before a selector reads it.
+        learns_alphas: whether alphas move; a table of what they end as needs that.
         formulation: raised when the numbers that the optimiser produces change on
             purpose; part of a supernet's id.
     """
@@ -54,6 +55,7 @@ class Optimiser(UpdateRule, ABC):
     summary: ClassVar[str]
     paper: ClassVar[str] = ""
     trains: ClassVar[bool] = True
+    learns_alphas: ClassVar[bool] = True
 
     def new_alphas(
         self,

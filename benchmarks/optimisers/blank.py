@@ -19,6 +19,7 @@ class Blank(Optimiser):
     name: ClassVar[str] = "blank"
     summary: ClassVar[str] = "weights alone, alphas stay as drawn"
     paper: ClassVar[str] = "Wang et al., DARTS-PT, ICLR 2021, arXiv 2108.04392"
+    learns_alphas: ClassVar[bool] = False
     formulation: ClassVar[int] = 1
 
     def step(self, trainer: Trainer, batch: Batch) -> None:

@@ -26,6 +26,7 @@ class Spos(Optimiser):
         "weights alone, one uniformly drawn operation per edge at a time"
     )
     paper: ClassVar[str] = "Guo et al., SPOS, ECCV 2020, arXiv 1904.00420"
+    learns_alphas: ClassVar[bool] = False
     formulation: ClassVar[int] = 1
 
     epochs: Epochs = 150

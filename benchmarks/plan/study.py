@@ -27,7 +27,7 @@
     [[supernets]]
     recipe = "darts"
     epochs = 50
-    trace = true             # record the training, for table "wiring"
+    trace = true             # record the training, for tables "wiring" and "alphas"
     spaces = ["large"]       # labels of spaces to train it on; all if left out
     data = ["cifar10"]       # names of data sets to train it on; all if left out
 
@@ -89,8 +89,9 @@ TableName = Literal[
     "operations",
     "reproduction",
     "wiring",
+    "alphas",
 ]
-TABLES_WITHOUT_ACCURACY = ("time", "cells", "wiring")
+TABLES_WITHOUT_ACCURACY = ("time", "cells", "wiring", "alphas")
 """Tables that need no accuracy of what is selected."""
 
 

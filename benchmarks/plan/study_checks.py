@@ -192,11 +192,18 @@ def _check_tables(study: Study) -> None:
                 "tables: 'reproduction' needs 'reproduces', which names published numbers"
             )
         )
-    traced = any(pair.supernet.trace for pair in study.pairs())
+    traced = [pair.supernet for pair in study.pairs() if pair.supernet.trace]
     if "wiring" in study.tables and not traced:
         faults.add(
             UserError(
                 "tables: 'wiring' needs a supernet with 'trace = true' that a selector reads from"
+            )
+        )
+    learns = any(supernet.build().learns_alphas for supernet in traced)
+    if "alphas" in study.tables and not learns:
+        faults.add(
+            UserError(
+                "tables: 'alphas' needs a supernet that learns alphas, with 'trace = true', that a selector reads from"
             )
         )
     faults.raise_any()

@@ -6,6 +6,7 @@ To add a section, write a file that makes its table, and add a line to :data:`SE
 from __future__ import annotations
 
 from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.reports.alphas.tables import alphas_table
 from archselect.reports.figures.canvas import Figure, slugs
 from archselect.reports.figures.pareto import pareto_figures
 from archselect.reports.figures.study import (
@@ -14,6 +15,7 @@ from archselect.reports.figures.study import (
     tau_figure,
     time_figure,
 )
+from archselect.reports.page.alphas_extras import alphas_extras
 from archselect.reports.page.section import Extras, Section, SectionKind
 from archselect.reports.page.wiring_extras import wiring_extras
 from archselect.reports.published.numbers import check_published
@@ -79,6 +81,7 @@ SECTIONS: dict[str, SectionKind] = {
     "operations": SectionKind(operations_table, needs_truth=True),
     "reproduction": SectionKind(reproduction_table),
     "wiring": SectionKind(wiring_table, extras=wiring_extras),
+    "alphas": SectionKind(alphas_table, extras=alphas_extras),
 }
 """How each section is made, by the name that a study asks for it with."""
 

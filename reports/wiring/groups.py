@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
 
-from archselect.benchmarks.store.facts import content_id, flatten
 from archselect.benchmarks.store.records import Inputs
 from archselect.benchmarks.store.traces import TraceInfo
-from archselect.nasbench_adapters.foreign_text import one_line
 from archselect.reports.figures.canvas import slugs
 from archselect.reports.results.results import Results
-from archselect.reports.results.wiring_quantities import SupernetWiring
+from archselect.reports.results.traced_supernets import (
+    SupernetFamily,
+    TracedSupernet,
+    group_name,
+    name_optimisers,
+    traced_families,
+)
 from archselect.reports.wiring.verdicts import (
     GROWING,
     NO_EDGES,
@@ -32,19 +35,6 @@ RANDOM = "spos"
 """The optimiser that samples paths uniformly and never updates alphas."""
 SINGLE_LEVEL = "all"
 """The part of the images on which alphas and weights learn together."""
-
-
-@dataclass(frozen=True, eq=False)
-class TracedSupernet:
-    """One traced supernet."""
-
-    seed: int
-    wiring: SupernetWiring
-
-    @property
-    def id(self) -> str:
-        """Its name, which is its trace's."""
-        return self.wiring.trace.info.id
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,29 +111,13 @@ class WiringGroup:
         return self.controls.get(claim.name, {}).get(supernet.seed)
 
 
-def group_name(optimiser: str, inputs: Inputs) -> str:
-    """Return what a group is called: optimiser, space and data."""
-    return one_line(f"{optimiser} on {inputs.space}, {inputs.data.name}")
-
-
-class _Family(NamedTuple):
-    """Supernets that differ by seed only, in order of seeds; inputs are the first's."""
-
-    inputs: Inputs
-    supernets: tuple[TracedSupernet, ...]
-
-    def by_seed(self) -> dict[int, TracedSupernet]:
-        """Return the supernets by their seed."""
-        return {supernet.seed: supernet for supernet in self.supernets}
-
-
 def wiring_groups(results: Results) -> list[WiringGroup]:
     """Return all groups of traced supernets, in the order of the report.
 
     Raises UserError for a trace that cannot be read.
     """
-    every = _traced_families(results)
-    names = _name_optimisers([family.inputs for family in every])
+    every = traced_families(results)
+    names = name_optimisers([family.inputs for family in every])
     titles = [
         group_name(name, family.inputs)
         for name, family in zip(names, every, strict=True)
@@ -160,39 +134,8 @@ def wiring_groups(results: Results) -> list[WiringGroup]:
     ]
 
 
-def _traced_families(results: Results) -> list[_Family]:
-    """Return the traced supernets that differ by seed only, in the order of records."""
-    inputs_by_group: dict[str, dict[str, Inputs]] = {}
-    for record in results.records:
-        inputs = record.inputs
-        if inputs.supernet_id in results.wirings:
-            of_group = inputs_by_group.setdefault(_group_id(inputs), {})
-            of_group[inputs.supernet_id] = inputs
-    every = []
-    for inputs_by_id in inputs_by_group.values():
-        seeds = [
-            TracedSupernet(inputs.supernet_seed, results.wirings[id])
-            for id, inputs in inputs_by_id.items()
-        ]
-        first = next(iter(inputs_by_id.values()))
-        in_order = sorted(seeds, key=lambda supernet: supernet.seed)
-        every.append(_Family(first, tuple(in_order)))
-    return every
-
-
-def _group_id(inputs: Inputs) -> str:
-    """Return a hash of all that determines a supernet but its seed."""
-    include: Any = {
-        "space": True,
-        "data": True,
-        "supernet": True,
-        "formulations": {"supernet"},
-    }
-    return content_id(inputs.model_dump(mode="json", include=include))
-
-
 def _find_controls(
-    inputs: Inputs, every: Sequence[_Family]
+    inputs: Inputs, every: Sequence[SupernetFamily]
 ) -> dict[str, dict[int, TracedSupernet]]:
     """Return the controls of supernets, by claim and seed.
 
@@ -236,49 +179,3 @@ def _shared_inputs(inputs: Inputs) -> tuple[object, ...]:
         if name != "optimiser"
     }
     return inputs.space, inputs.data, inputs.supernet.skeleton, formulations
-
-
-def _name_optimisers(every: Sequence[Inputs]) -> list[str]:
-    """Return each group's optimiser, with the settings that tell groups apart.
-
-    These are the settings in which it differs from others of its name on the same data.
-    """
-    include: Any = {"data": True, "supernet": True, "formulations": {"supernet"}}
-    settings_by_title: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    titles = []
-    settings = []
-    for inputs in every:
-        title = (_optimiser(inputs), inputs.space, inputs.data.name)
-        own_settings = flatten(inputs.model_dump(mode="json", include=include))
-        settings_by_title.setdefault(title, []).append(own_settings)
-        titles.append(title)
-        settings.append(own_settings)
-    names = []
-    for title, own_settings in zip(titles, settings, strict=True):
-        optimiser, _, _ = title
-        paths = _differing_settings(settings_by_title[title])
-        parts = [
-            f"{path.rpartition('.')[2]}={own_settings.get(path)}" for path in paths
-        ]
-        names.append(f"{optimiser} ({', '.join(parts)})" if parts else optimiser)
-    return names
-
-
-def _differing_settings(every: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the settings that have several values, in order of their names."""
-    paths: set[str] = set()
-    for settings in every:
-        paths |= settings.keys()
-    differing = []
-    for path in sorted(paths):
-        values = {str(settings.get(path)) for settings in every}
-        if len(values) > 1:
-            differing.append(path)
-    return differing
-
-
-def _optimiser(inputs: Inputs) -> str:
-    """Return the recipe, and at how many levels it learns where that is a setting."""
-    recipe = inputs.supernet.recipe
-    level = inputs.supernet.settings.get("level")
-    return f"{recipe} {level}-level" if level else recipe

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from archselect.reports.results.results import Results
+from archselect.reports.results.traced_supernets import TracedSupernet
 from archselect.reports.results.wiring_quantities import SupernetWiring
 from archselect.reports.tables.table import (
     NONE,
@@ -22,7 +23,7 @@ from archselect.reports.tables.table import (
     join_words,
     make_table,
 )
-from archselect.reports.wiring.groups import TracedSupernet, WiringGroup, wiring_groups
+from archselect.reports.wiring.groups import WiringGroup, wiring_groups
 from archselect.reports.wiring.verdicts import (
     CLAIMS,
     NO_EDGES,

@@ -175,6 +175,10 @@ MISTAKES = {
         ('"time"]', '"wiring"]'),
         "'wiring' needs a supernet with 'trace = true'",
     ),
+    "no weights of operations to show": (
+        ('"time"]', '"alphas"]'),
+        "'alphas' needs a supernet that learns alphas, with 'trace = true'",
+    ),
     "a trace of nothing": (
         ('"untrained"\nb', '"untrained"\ntrace = true\nb'),
         "untrained is not trained: it has no",

@@ -11,6 +11,7 @@ import pytest
 from archselect.reports.figures.canvas import slugs
 from archselect.reports.figures.palette import series
 from archselect.reports.results.results import load
+from archselect.reports.results.traced_supernets import group_name
 from archselect.reports.wiring.figures import (
     costs_figure,
     edges_figure,
@@ -19,7 +20,7 @@ from archselect.reports.wiring.figures import (
     skip_figure,
     wiring_figures,
 )
-from archselect.reports.wiring.groups import group_name, wiring_groups
+from archselect.reports.wiring.groups import wiring_groups
 
 
 def words(svg: str) -> list[str]:
