@@ -290,12 +290,7 @@ def make_supernet(
             trainer, optimiser, inputs, seed, clock, memory, target
         )
         result = training.run(advance)
-    cost = SupernetCost(
-        times=clock.times(),
-        counts=clock.counts(),
-        peak_memory=max(result.peak, memory.read()),
-        machine=describe_machine(images.device),
-    )
+    cost = _total_cost(clock, max(result.peak, memory.read()), images.device)
     state = supernet.state_dict()
     mixture_cost = _measure_mixture_cost(optimiser, space, inputs, images, alphas)
     return TrainedSupernet(
@@ -307,6 +302,20 @@ def make_supernet(
         mixture_cost=mixture_cost,
         trace=result.trace,
         commit=result.made_by,
+    )
+
+
+def _total_cost(
+    clock: PhaseClock,
+    peak_memory: int,
+    device: torch.device,
+) -> SupernetCost:
+    """Return what making a supernet on a device has cost; the memory is in bytes."""
+    return SupernetCost(
+        times=clock.times(),
+        counts=clock.counts(),
+        peak_memory=peak_memory,
+        machine=describe_machine(device),
     )
 
 
