@@ -148,7 +148,9 @@ def parse_cost(of: str) -> CostText | None:
 
 
 def _check_form(form: str, colon: str, rest: str) -> None:
-    """Raise UserError for a text with a misspelt form before its colon."""
+    """Raise UserError for a text whose form is missing, or misspelt before a colon."""
+    if not colon and "/" in form and not form.endswith(".py"):
+        raise UserError(f"cost '{form}' has no form: write {TABLE}:{form}")
     is_file = form.endswith(".py") or rest.rpartition(":")[0].endswith(".py")
     if colon and not is_file and not rest.endswith(".py"):
         raise unknown("form of a cost", form, FORMS)

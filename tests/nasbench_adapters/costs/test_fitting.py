@@ -199,6 +199,7 @@ def test_the_perceptron_computes_what_its_layers_say(latencies, space):
     assert cost.of(architecture) == pytest.approx(expected)
 
 
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 def test_layers_are_evaluated_as_scikit_learn_does():
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(40, 6))

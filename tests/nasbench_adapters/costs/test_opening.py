@@ -82,6 +82,7 @@ def test_parts_of_a_text(of, text):
     ("of", "message"),
     [
         ("tabel:mine/a", "did you mean 'table'"),
+        ("mine/a", "write table:mine/a"),
         ("table:mine", "of the form table:NAME/COLUMN"),
         ("table:mine/", "of the form table:NAME/COLUMN"),
         ("table:/a", "of the form table:NAME/COLUMN"),
