@@ -156,9 +156,9 @@ def _alike_but_for(
         value = others.pop(key, None)
         if isinstance(value, int | float) and _is_number(value):
             alike[frozenset(others.items())].append(_Member(float(value), group))
-    for others, members in alike.items():
+    for joined, members in alike.items():
         for start, (first, *more) in alike.items():
-            if not first.value and not more and _is_without(dict(start), dict(others)):
+            if not first.value and not more and _is_without(dict(start), dict(joined)):
                 members.append(first)
     return [members for members in alike.values() if len(members) > 1]
 
