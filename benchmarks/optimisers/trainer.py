@@ -530,14 +530,22 @@ class Trainer:
     def load_memory(self, memory: Memory) -> None:
         """Take over what schedule and penalties kept.
 
-        Raises TypeError if it is that of others.
+        Raises TypeError if it is that of others, ValueError if it has other shapes.
         """
         if memory.keys() != self.memory.keys():
             raise TypeError("the memory is that of another schedule or penalty")
         check_same_structure(memory, self.memory)
         for name, value in memory.items():
-            is_tensor = isinstance(value, Tensor)
-            self.memory[name] = value.to(self.images.device) if is_tensor else value
+            self._restore(name, value)
+
+    def _restore(self, name: str, value: Tensor | float) -> None:
+        """Restore a value of the memory. Raises ValueError for another shape."""
+        present = self.memory[name]
+        if isinstance(value, Tensor) and isinstance(present, Tensor):
+            if value.shape != present.shape:
+                raise ValueError(f"{name} has shape {tuple(value.shape)}")
+            value = value.to(self.images.device)
+        self.memory[name] = value
 
 
 def _add_gradients(

@@ -40,7 +40,7 @@ class InformedSchedule(Schedule):
 
     def is_due(self, memory: Memory) -> bool:
         """See :class:`InformedSchedule`."""
-        return 0 < memory["gradient average"] < memory["threshold"]
+        return 0 < float(memory["gradient average"]) < float(memory["threshold"])
 
     def observe(self, grad_norm: Tensor, stepped: bool, memory: Memory) -> None:
         """See :meth:`.Schedule.observe`. It waits for the device."""
