@@ -634,3 +634,51 @@ def test_what_is_said_of_s2(root, skips):
     )
     assert f"({min(last):.2f} to {max(last):.2f} at the end)" in words
     assert all(abs(skip - conv) < 0.003 for skip, conv in early[1])
+
+
+@pytest.fixture(scope="module")
+def prime(root):
+    return load(root / "docs" / "results" / "darts-prime-cpu")
+
+
+def prime_claims(root):
+    """Return the claims' rows of the shipped report."""
+    report = root / "docs" / "results" / "darts-prime-cpu" / "report"
+    return pd.read_csv(report / "alphas-claims.csv")
+
+
+def test_the_claims_of_darts_prime(page, root):
+    rows = prime_claims(root)
+    section = page.partition("## darts-prime-cpu")[2].partition("\n## ")[0]
+    paper = ["smaller_cells", "smaller_spread", "informed_not_worse"]
+    for row in rows[rows.claim.isin(paper)].itertuples():
+        is_count = row.unit == "parameters"
+        numbers = [row.difference, row.low, row.high]
+        texts = [f"{value:,.0f}" if is_count else f"{value:.2f}" for value in numbers]
+        reader = {"darts-pt": "DARTS-PT"}.get(row.selector, row.selector)
+        wanted = f"| {reader} | {texts[0]} [{texts[1]}, {texts[2]}] | {row.verdict} |"
+        assert wanted in section
+
+
+def test_what_is_said_of_the_gap_between_selectors(page, prime):
+    means = defaultdict(dict)
+    cells = defaultdict(dict)
+    for record in prime.records:
+        name = record.inputs.selector.name
+        supernet = record.inputs.selector.label.partition("(")[2].rstrip(")")
+        seed = record.inputs.supernet_seed
+        cells[supernet, seed][name] = record.selected.architecture
+        accuracy = record.accuracies[0].mean
+        means[supernet].setdefault(name, []).append(accuracy)
+    gaps = {
+        supernet: fmean(by_name["darts-pt"]) - fmean(by_name["magnitude"])
+        for supernet, by_name in means.items()
+    }
+    softmax = [gap for supernet, gap in gaps.items() if "softmax" in supernet]
+    crb = [gap for supernet, gap in gaps.items() if "crb" in supernet]
+    words = " ".join(page.split())
+    assert f"at most {max(crb):.1f} points below DARTS-PT's on digits" in words
+    assert f"are {min(softmax):.1f} to {max(softmax):.1f} points below" in words
+    same = {key for key, by_name in cells.items() if len(set(by_name.values())) == 1}
+    assert {("crb every prox", seed) for seed in range(4)} <= same
+    assert not any("softmax" in supernet for supernet, _ in same)
