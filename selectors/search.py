@@ -192,8 +192,8 @@ class Search:
         """Present mixture: one (edges, operations) table per cell type.
 
         It is the activation of the alphas, softmax(alpha) if the recipe says nothing
-        else, on open edges, one operation with weight one on decided
-        edges, and zero on dropped ones.
+        else, on open edges, one operation with weight one on decided edges, and zero on
+        dropped ones.
         """
         return self.mixture_of(self.decisions)
 

@@ -86,8 +86,8 @@ def true_front(
 
     Returns:
         The front; None where the truth predicts or does not hold the whole space, where
-        the space has more than :data:`.MOST_FRONT_CELLS` architectures, and where the cost
-        knows none of them.
+        the space has more than :data:`.MOST_FRONT_CELLS` architectures, and where the
+        cost knows none of them.
     """
     column = (part.dataset, part.split, part.epochs)
     if truth.predicts or not truth.holds_whole_space(*column):

@@ -239,6 +239,11 @@ def _work(entry: str) -> Work:
 
 def _without_latex(text: str) -> str:
     """Return a field without LaTeX."""
-    for command, letter in ((r"{\L}", "Ł"), (r"{\"u}", "ü"), (r"{\'i}", "í"), (r"{\'e}", "é")):
+    for command, letter in (
+        (r"{\L}", "Ł"),
+        (r"{\"u}", "ü"),
+        (r"{\'i}", "í"),
+        (r"{\'e}", "é"),
+    ):
         text = text.replace(command, letter)
     return text.replace("{", "").replace("}", "")
