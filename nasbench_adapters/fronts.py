@@ -15,13 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from archselect.nasbench_adapters.limits import MOST_EXACT_CELLS
 from archselect.nasbench_adapters.rank_correlations import Floats, Ints
 
-MOST_EXACT = 20_000
-"""Most cells of which the expected hypervolume is computed; of more it is simulated.
-
-The work grows with the square of their number.
-"""
 SIMULATED_DRAWS = 2_000
 """Simulated repetitions where it is not computed."""
 _SEED = 20_205
@@ -112,10 +108,10 @@ def random_hypervolumes(
 ) -> RandomHypervolumes:
     """Return the expected hypervolume of so many independent random cells.
 
-    It is exact where all cells are equally likely and at most :data:`MOST_EXACT`: the
-    expectation is the integral, over the plane, of the probability that one of the
-    cells dominates a point. Else it is the mean of :data:`SIMULATED_DRAWS` repetitions
-    with a fixed seed.
+    It is exact where all cells are equally likely and at most
+    :data:`.limits.MOST_EXACT_CELLS`: the expectation is the integral, over the plane,
+    of the probability that one of the cells dominates a point. Else it is the mean of
+    :data:`SIMULATED_DRAWS` repetitions with a fixed seed.
 
     Args:
         accuracies: one per cell of the space.
@@ -131,7 +127,7 @@ def random_hypervolumes(
     if min(numbers) < 1:
         raise ValueError(f"the hypervolume of {min(numbers)} random cells")
     chances = _chances(probabilities, len(quality))
-    if len(quality) <= MOST_EXACT and np.ptp(chances) <= 1e-12 * chances.max():
+    if len(quality) <= MOST_EXACT_CELLS and np.ptp(chances) <= 1e-12 * chances.max():
         means = _exact_means(quality, price, reference_cost, numbers)
         return RandomHypervolumes(means, np.zeros(len(numbers)), 0)
     return _simulate(quality, price, reference_cost, numbers, chances)

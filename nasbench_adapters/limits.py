@@ -64,6 +64,8 @@ A DARTS supernet has 10 MB.
 """
 MOST_PICKLE_BYTES = 256 * MEBIBYTE
 """Bytes of a pickle that is read whole; one of ImageNet16 has 98 MB."""
+MOST_COST_FILE_BYTES = 16 * MEBIBYTE
+"""Bytes of a file of torch with one device's costs; HELP's have 15,625 numbers."""
 MOST_CONTAINERS = 1_000_000
 MOST_CONTAINERS_SHARE = 1 / 16
 """Bytes of a pickle that may each create a list or a table.
@@ -97,6 +99,13 @@ MOST_IMAGES_AT_ONCE = 100_000
 """Images of a batch, and of all batches of a network that is scored."""
 MOST_LISTED = 10_000_000
 """Architectures of a space that is listed completely."""
+MOST_FRONT_CELLS = 50_000
+"""Architectures of a space whose true front of accuracy and cost is computed."""
+MOST_EXACT_CELLS = 20_000
+"""Cells of which the expected hypervolume is computed; of more it is simulated.
+
+The work grows with the square of their number.
+"""
 MOST_CELLS_SAMPLED = 1_000_000
 """Architectures of `--cells sample:N`."""
 MOST_CHANNELS = 4_096

@@ -82,6 +82,8 @@ class Task(ABC):
     """Trained architecture weights, one (edges, operations) tensor per cell type;
     `tune` may move them.
     """
+    activation: str = "softmax"
+    """Name of the map from alphas to weights, for what scores are called."""
     rng: np.random.Generator
     """For choices such as the order of edges; seeded by the selection seed."""
 

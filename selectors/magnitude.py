@@ -11,7 +11,10 @@ from archselect.selectors.base import Selection, Selector, Task
 
 
 class Magnitude(Selector):
-    """The operation with the largest softmax(alpha) on every edge.
+    """The operation with the largest weight on every edge.
+
+    An operation's weight is the supernet's activation of its alpha: softmax(alpha)
+    where the recipe says nothing else.
 
     Where the space keeps a number of inputs per node, those whose best operation weighs
     most are kept, and `none` is no candidate; elsewhere `none` may win. Ties go to the
@@ -27,7 +30,7 @@ class Magnitude(Selector):
 
     def select(self, task: Task) -> Selection:
         """See :class:`Magnitude`."""
-        search = task.search("softmax(alpha)", better="higher")
+        search = task.search(f"{task.activation}(alpha)", better="higher")
         weights = search.weights()
         with search.step():
             for edge in search.open_edges():

@@ -191,8 +191,9 @@ class Search:
     def mixture(self) -> Mixture:
         """Present mixture: one (edges, operations) table per cell type.
 
-        It is softmax(alpha) on open edges, one operation with weight one on decided
-        edges, and zero on dropped ones.
+        It is the activation of the alphas, softmax(alpha) if the recipe says nothing
+        else, on open edges, one operation with weight one on decided edges, and zero on
+        dropped ones.
         """
         return self.mixture_of(self.decisions)
 

@@ -190,7 +190,7 @@ class CostImportOptions:
     order: Annotated[
         str | None,
         typer.Option(
-            help="Of an .npz without texts: nb201-index or enumerated, the order of its rows."
+            help="Of a .pt, or an .npz without texts: nb201-index or enumerated, the order of its rows."
         ),
     ] = None
     replace: Annotated[
@@ -201,14 +201,15 @@ class CostImportOptions:
 
 def import_table(
     source: Annotated[
-        Path,
+        list[Path],
         typer.Argument(
-            help="An .npz of an array cells × columns, or a CSV or Parquet file with a row per architecture."
+            help="An .npz of an array cells × columns, a CSV or Parquet file with a row per architecture, or files of "
+            "torch (.pt) with the numbers of one device each."
         ),
     ],
     options: CostImportOptions,
 ) -> None:
-    """Convert a file of costs once into a table that opens in milliseconds."""
+    """Convert files of costs once into a table that opens in milliseconds."""
     from archselect.nasbench_adapters.costs.importing import CostSource, import_costs
 
     described = CostSource(
@@ -222,7 +223,7 @@ def import_table(
         values=options.values,
         order=options.order,
     )
-    with progress(f"importing {source}"):
+    with progress(f"importing {source[0]}"):
         imported = import_costs(
             source,
             described,

@@ -27,6 +27,7 @@ from archselect.nasbench_adapters.networks import (
     mixture_of,
     new_alphas,
 )
+from archselect.nasbench_adapters.networks.activation import SOFTMAX
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import (
     DROPPED,
@@ -123,6 +124,7 @@ class FakeTask(Task):
         self.space = space
         self.supernet = supernet
         self.alphas = alphas
+        self.activation = SOFTMAX.name
         self.images = images
         self.answers = answers
         self.state = StateTracker(supernet, alphas)

@@ -32,6 +32,7 @@ class RandomTask(Task):
         self.supernet = counter.supernet
         self.alphas = counter.alphas
         self._activation = counter.activation
+        self.activation = counter.activation.name
         self.rng = np.random.default_rng(0)
         self._images = counter.images
         self._answers = np.random.default_rng(1)

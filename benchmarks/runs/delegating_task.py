@@ -22,7 +22,7 @@ class DelegatingTask(Task):
     overrides. It gets every argument by position, defaults included.
 
     Args:
-        task: answers the questions; space, supernet, alphas and generator are its own.
+        task: answers the questions; space, supernet, alphas and the rest are its own.
     """
 
     def __init__(self, task: Task) -> None:
@@ -30,6 +30,7 @@ class DelegatingTask(Task):
         self.space = task.space
         self.supernet = task.supernet
         self.alphas = task.alphas
+        self.activation = task.activation
         self.rng = task.rng
 
     def _ask(

@@ -27,6 +27,7 @@ from archselect.nasbench_adapters.fronts import (
     hypervolume,
     random_hypervolumes,
 )
+from archselect.nasbench_adapters.limits import MOST_FRONT_CELLS
 from archselect.nasbench_adapters.rank_correlations import Floats
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
@@ -34,8 +35,6 @@ from archselect.nasbench_adapters.truth import open_truth
 from archselect.nasbench_adapters.truth.choices import unflatten
 from archselect.nasbench_adapters.truth.ground_truth import GroundTruth
 
-MOST_CELLS = 50_000
-"""Most architectures of a space whose true front is computed."""
 RANDOM_CELLS = (*range(1, 101), 200, 300, 500, 1_000)
 """Numbers of random cells whose share of the hypervolume is computed."""
 
@@ -87,14 +86,14 @@ def true_front(
 
     Returns:
         The front; None where the truth predicts or does not hold the whole space, where
-        the space has more than :data:`MOST_CELLS` architectures, and where the cost
-        knows none of them.
+        the space has more than :data:`.MOST_FRONT_CELLS` architectures, and where the
+        cost knows none of them.
     """
     column = (part.dataset, part.split, part.epochs)
     if truth.predicts or not truth.holds_whole_space(*column):
         return None
     choices = truth.reference.population.choices
-    if len(choices) > MOST_CELLS:
+    if len(choices) > MOST_FRONT_CELLS:
         return None
     cells = [unflatten(truth.space, row) for row in choices]
     costs = cost.of_many(cells)

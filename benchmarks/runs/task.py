@@ -83,6 +83,7 @@ class SupernetTask(Task):
         self._seeds = (supernet_seed, selection_seed)
         self._skeleton = space.skeleton(**inputs.skeleton)
         self._activation = recipe.build().build_activation()
+        self.activation = self._activation.name
         self.supernet = new_supernet(
             space, inputs, images, supernet_seed, self._activation
         )

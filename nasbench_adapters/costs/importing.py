@@ -1,12 +1,13 @@
-"""Converts a file of costs once into a table that opens under a name. No torch here.
+"""Converts files of costs once into a table that opens under a name.
 
-Two forms are read:
+Three forms are read:
 
 * a CSV (gzip or not) or Parquet file with a column of architectures in the space's text
   form, and a column of numbers for each cost;
 * an `.npz` without pickles, with an array of numbers, cells × columns, and the names of
   its columns. Its rows are cells in an order that is named, or that an array of texts
-  gives.
+  gives;
+* files of torch, each with a number per cell of one device, in an order that is named.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ import numpy as np
 import pandas as pd
 
 from archselect.nasbench_adapters.arrays import Arrays, open_arrays
+from archselect.nasbench_adapters.costs.device_files import (
+    is_device_file,
+    name_devices,
+    read_device,
+)
 from archselect.nasbench_adapters.costs.hpo_bench_latency import index_order
 from archselect.nasbench_adapters.costs.storage import SUFFIX, path_for
 from archselect.nasbench_adapters.costs.table import CostTable
@@ -111,17 +117,17 @@ class _Content:
 
 
 def import_costs(
-    path: Path,
+    paths: Path | Sequence[Path],
     source: CostSource,
     *,
     name: str | None = None,
     out: Path | None = None,
     replace: bool = False,
 ) -> ImportedCosts:
-    """Convert a file of costs into a table, under a name or in a file.
+    """Convert files of costs into a table, under a name or in a file.
 
     Args:
-        path: of the file.
+        paths: of the file, or of files of torch, each with the costs on one device.
         source: what is to be known of it.
         name: under which the table opens from now on.
         out: the file to write instead; it ends in `.npz`.
@@ -132,11 +138,11 @@ def import_costs(
             taken; if the file is missing, damaged or of another form; if it lacks a
             column, or holds what is no architecture of the space or no cost.
     """
-    path = expand(path)
-    target = _check_request(path, source, name, out, replace)
+    listed = [paths] if isinstance(paths, Path) else paths
+    files = [expand(path) for path in listed]
+    target = _check_request(files, source, name, out, replace)
     space = get_space(source.space)
-    read = _read_arrays if path.suffix == SUFFIX else _read_rows
-    content = read(path, source, space)
+    content = _read(files, source, space)
     columns = {}
     for column, values in content.columns.items():
         device = column if source.device is None else source.device
@@ -146,15 +152,31 @@ def import_costs(
         space=space.name,
         choices=content.choices,
         columns=columns,
-        origin=f"{source.origin}, from {path.name}",
+        origin=f"{source.origin}, from {_names_in_words(files)}",
         licence=source.licence,
     )
     table.save(target)
     return ImportedCosts(target, table, content.order)
 
 
+def _read(paths: Sequence[Path], source: CostSource, space: SearchSpace) -> _Content:
+    """Return the content of files of any form."""
+    first, *others = paths
+    if others or is_device_file(first):
+        return _read_devices(paths, source, space)
+    read = _read_arrays if first.suffix == SUFFIX else _read_rows
+    return read(first, source, space)
+
+
+def _names_in_words(paths: Sequence[Path]) -> str:
+    """Return the names of files, of many the first and how many there are."""
+    first, *others = paths
+    more = len(others)
+    return f"{first.name} and {more} more" if more else first.name
+
+
 def _check_request(
-    path: Path,
+    paths: Sequence[Path],
     source: CostSource,
     name: str | None,
     out: Path | None,
@@ -183,8 +205,11 @@ def _check_request(
             faults.add(UserError(f"the {kind} is empty: say it with --{kind}"))
     if source.order is not None and source.order not in ORDERS:
         faults.add(unknown("order of rows", source.order, ORDERS))
-    if not path.is_file():
-        faults.add(UserError(f"there is no file of costs at {path}"))
+    if not paths:
+        faults.add(UserError("there is no file of costs: name one, or several"))
+    for path in paths:
+        if not path.is_file():
+            faults.add(UserError(f"there is no file of costs at {path}"))
     faults.raise_any()
     return target
 
@@ -374,6 +399,30 @@ def _parse_texts(path: Path, texts: np.ndarray, space: SearchSpace) -> np.ndarra
         except UserError as error:
             raise UserError(f"{path}, row {number}: {error}") from error
     return np.stack(rows) if rows else np.zeros((0, 0), dtype=np.int8)
+
+
+# --- files of torch
+
+
+def _read_devices(
+    paths: Sequence[Path], source: CostSource, space: SearchSpace
+) -> _Content:
+    """Return the content of files of torch, a column each.
+
+    Raises UserError if one is damaged, asks for code, or holds something else.
+    """
+    first = paths[0]
+    if source.values is not None or source.architectures != ARCHITECTURES:
+        raise UserError(
+            f"{first} is a file of one device's numbers alone: leave out --values and --architecture-column"
+        )
+    devices = name_devices(paths)
+    chosen = _choose_columns(first.parent, source.columns, list(devices))
+    kind = _order_of(first, source, space)
+    choices = index_order() if kind == INDEX else _enumerate(space)
+    columns = {name: read_device(devices[name], len(choices)) for name in chosen}
+    order = f"taken to be in this order: {ORDERS[kind]}"
+    return _Content(choices, columns, order)
 
 
 def _order_of(path: Path, source: CostSource, space: SearchSpace) -> str:

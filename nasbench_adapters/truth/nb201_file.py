@@ -2,29 +2,16 @@
 
 The package `nas-bench-201` (module `nas_201_api`) says what the nested dictionaries
 mean, but its own loader calls `torch.load` bare, which since torch 2.6 refuses the
-numpy scalars in the files, and then copies everything. So the file is loaded here, by
-torch's restricted unpickler with an explicit list of names, and taken apart one
-architecture at a time.
+numpy scalars in the files, and then copies everything. So the file is loaded by
+:func:`.load_plain`, and taken apart here one architecture at a time.
 """
 
 from __future__ import annotations
 
-import os
-import pickle
-import re
-import zipfile
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.input_files import DAMAGED, open_plain
-from archselect.nasbench_adapters.safe_pickle import (
-    STAND_INS,
-    check_torch_file,
-    check_torch_pickle,
-    limit_calls,
-)
+from archselect.nasbench_adapters.torch_files import load_plain
 from archselect.nasbench_adapters.truth.benchmark_results import (
     add_results,
     check_memory,
@@ -60,50 +47,6 @@ def import_folder(folder: Path, name: str) -> TruthTable:
     Raises UserError as :func:`import_file` does, and if the folder holds no such file.
     """
     return table_of_each(folder, "[0-9]*-FULL.pth", load_plain, name, _add)
-
-
-def load_plain(path: Path) -> Any:
-    """Return the content of a `.pth`: plain data and tensors.
-
-    Tensors stay on disk where the format allows it.
-
-    Raises UserError if it asks for anything else, is damaged, or cannot be read.
-    """
-    import torch
-
-    names: Any = [(stand_in, name) for name, stand_in in STAND_INS.items()]
-    try:
-        with open_plain(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            zipped = zipfile.is_zipfile(file)
-            if zipped:
-                check_torch_file(file, size)
-            else:
-                _check_old_file(file, size)
-        with torch.serialization.safe_globals(names), limit_calls(size):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-    except pickle.UnpicklingError as error:
-        asked = re.search(r"(?:GLOBAL|it asks for) (\S+)", str(error))
-        reason = f"it asks for {asked[1]}" if asked else "it is no file of plain data"
-        raise UserError(
-            f"{path} is refused: {reason}; get the file from its authors again"
-        ) from error
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except DAMAGED as error:
-        raise UserError(
-            f"{path} is damaged, or no file of torch's: get it from its authors again"
-        ) from error
-
-
-def _check_old_file(file: IO[bytes], size: int) -> None:
-    """Raise UnpicklingError if an old file asks for memory by a number.
-
-    Before torch 1.6 files were several pickles, one after the other.
-    """
-    if size:
-        with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-            check_torch_pickle(content)
 
 
 def _add(builder: TableBuilder, schedules: dict[str, Any]) -> None:

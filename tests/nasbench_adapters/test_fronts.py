@@ -91,7 +91,7 @@ def test_simulation_agrees_with_the_expectation_within_its_error(monkeypatch):
     cells = (rng.uniform(0, 12, 400), rng.uniform(1, 11, 400))
     numbers = [1, 2, 10, 100]
     exact = random_hypervolumes(*cells, REFERENCE, numbers)
-    monkeypatch.setattr(fronts, "MOST_EXACT", 0)
+    monkeypatch.setattr(fronts, "MOST_EXACT_CELLS", 0)
     simulated = random_hypervolumes(*cells, REFERENCE, numbers)
     assert simulated.repetitions == fronts.SIMULATED_DRAWS
     assert (simulated.errors > 0).all()

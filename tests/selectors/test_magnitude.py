@@ -19,6 +19,7 @@ class AlphaTask:
         self.space, self.alphas = space, tuple(map(torch.tensor, alphas))
 
     search = Task.search
+    activation = Task.activation
 
     def mixture(self, decisions, alphas=None):
         assert decisions == self.space.undecided()
@@ -147,6 +148,12 @@ def test_it_notes_the_softmax_of_every_operation(toy, normal, reduction):
         assert [noted[cell, edge, k] for k in range(count)] == pytest.approx(
             wanted, abs=1e-6
         )
+
+
+def test_scores_are_called_by_the_activation_of_the_task(toy):
+    task = AlphaTask(toy, ([[0.0] * 3] * 3, [[0.0] * 4] * 6))
+    task.activation = "crb"
+    assert Magnitude().select(task).operation_scale.name == "crb(alpha)"
 
 
 def test_none_may_win():

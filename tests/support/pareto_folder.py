@@ -21,6 +21,7 @@ from archselect.benchmarks.store.records import (
     Landscape,
     Record,
     StudyInfo,
+    SupernetMixtureCost,
     TrueFront,
     front_id,
 )
@@ -69,6 +70,24 @@ FITTED = {
     "origin": "fitted on 100 cells of a made-up table",
     "fit": CostFit(cells=100, held_out=900, mape=3.25, rank_correlation=0.912),
 }
+
+
+def measured_mixture(
+    record: Record, mixture: float, drawn: float, drawn_sd: float, **changes: object
+) -> Record:
+    """The record with the fitted latency of its supernet's weights."""
+    entry = SupernetMixtureCost(
+        of=FITTED["of"],
+        unit="ms",
+        mixture=mixture,
+        drawn=drawn,
+        drawn_sd=drawn_sd,
+        draws=100,
+        low=1.0,
+        high=50.0,
+    )
+    entry = entry.model_copy(update=changes)
+    return record.model_copy(update={"mixture_cost": entry})
 
 
 def true_front(**changes: object) -> TrueFront:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from support.made_costs import ADDED, BASE, whole_choices
 
 from archselect.nasbench_adapters.spaces import get_space
@@ -54,6 +55,30 @@ def test_import_list_lookup_and_fit(archselect, costs):
     (line,) = [line for line in out.splitlines() if "additive:mine/fast@50 " in line]
     numbers = line.replace("│", " ").split()
     assert numbers[1:2] == ["50"] and numbers[-4:] == ["0.0", "1.000", "1.000", "100"]
+
+
+def test_files_of_one_device_each_become_a_table(archselect, tmp_path):
+    numbers = np.linspace(1, 50, 15_625)
+    paths = [tmp_path / f"{device}.pt" for device in ("phone", "board")]
+    torch.save(numbers.tolist(), paths[0])
+    torch.save(torch.tensor(2 * numbers), paths[1])
+    code, out, err = archselect("cost", "import", *paths, "--name", "two", *OPTIONS)
+    assert (code, err) == (0, "")
+    assert "NAS-Bench-201's own index" in out and "phone.pt and 1 more" in out
+    values = []
+    for device in ("phone", "board"):
+        code, out, _ = archselect("cost", "lookup", f"table:two/{device}", CELL)
+        assert code == 0
+        values.append(float(out.split()[0]))
+    assert values[1] == pytest.approx(2 * values[0], rel=1e-5)
+
+
+def test_a_file_of_another_length_is_one_line(archselect, tmp_path):
+    path = tmp_path / "phone.pt"
+    torch.save([1.0, 2.0], path)
+    code, out, err = archselect("cost", "import", path, "--name", "two", *OPTIONS)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "phone.pt has 2 numbers, and the space has 15,625 architectures" in err
 
 
 def test_counted_costs(archselect):

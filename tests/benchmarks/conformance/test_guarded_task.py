@@ -29,7 +29,8 @@ def test_a_guarded_task_offers_all_that_a_task_does_and_nothing_else(runner):
     } & OFFERED <= set(vars(FakeTask))
     assert not watch.notes
     with pytest.raises(
-        AttributeError, match="a task offers no 'images'; it offers alphas, evaluate"
+        AttributeError,
+        match="a task offers no 'images'; it offers activation, alphas, evaluate",
     ):
         _ = task.images
     assert not hasattr(task, "_task")

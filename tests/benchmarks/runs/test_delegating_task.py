@@ -11,7 +11,7 @@ from archselect.selectors.base import Task
 class Listener:
     """Notes what is asked, and gives the same answer to every question."""
 
-    space = supernet = alphas = rng = None
+    space = supernet = alphas = activation = rng = None
 
     def __init__(self):
         self.asked = []

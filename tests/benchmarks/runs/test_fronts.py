@@ -94,7 +94,7 @@ def test_a_part_of_a_space_has_no_true_front():
 
 
 def test_a_large_space_has_none(whole, monkeypatch):
-    monkeypatch.setattr(fronts, "MOST_CELLS", 15_624)
+    monkeypatch.setattr(fronts, "MOST_FRONT_CELLS", 15_624)
     assert (
         true_front(whole, PART, LANDSCAPE, Operations(), "mine.py:Operations") is None
     )

@@ -50,6 +50,12 @@ def test_a_mixture_is_that_of_the_activation(task, nb201, parts):
     assert not torch.allclose(found.weights[0].sum(1), torch.ones(6))
 
 
+def test_scores_of_magnitude_are_called_by_the_activation(task):
+    selection = Magnitude().select(task)
+    assert task.activation == "crb"
+    assert selection.operation_scale.name == "crb(alpha)"
+
+
 def test_tuning_resumes_with_the_memory_of_the_training(task, parts):
     kept = memory_of(task)
     trained = parts[2].memory

@@ -48,6 +48,26 @@ def test_a_trace_survives_its_file(trace, path):
     assert path.read_bytes() == first
 
 
+def test_an_epoch_in_which_the_alphas_never_stepped_survives(digits, tmp_path):
+    # The informed schedule never steps before the first of the batches.
+    recipe = Recipe(
+        recipe="darts", epochs=1, batch_size=8, trace=True, schedule="informed"
+    )
+    space = get_space("s3")
+    inputs = recipe.inputs("s3", {"channels": 2, "layers": 4})
+    made = make_supernet(recipe, space, inputs, digits(16), 0).trace
+    path = Folder(tmp_path).trace(made.info.id)
+    write_trace(path, made)
+    again = read_trace(path)
+    assert again.alpha_step_counts.tolist() == [0]
+    learnt_from = again.info.parts.index("valid")
+    assert not again.losses[:, learnt_from].any()
+    for cell in again.cells:
+        assert not cell.cost_counts.any()
+        assert np.isnan(cell.cost_means).all() and np.isnan(cell.edge_costs).all()
+        assert np.array_equal(cell.probabilities[0], cell.probabilities[1])
+
+
 def test_it_says_what_it_is_of(trace):
     info = trace.info
     assert (info.space, info.parts, info.data.name) == (

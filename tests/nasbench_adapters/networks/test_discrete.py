@@ -36,6 +36,7 @@ class TableTask:
         self._activation = activation
 
     search = Task.search
+    activation = Task.activation
 
     def mixture(self, decisions, alphas=None):
         return mixture_of(self.space, self.alphas, decisions, self._activation)

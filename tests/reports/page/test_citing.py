@@ -6,6 +6,7 @@ import re
 
 import pytest
 from support import ROOT
+from support.pareto_folder import weighted_run, write_study
 
 from archselect.benchmarks.optimisers.registry import OPTIMISERS
 from archselect.benchmarks.store.facts import write_fact
@@ -23,6 +24,7 @@ from archselect.selectors.registry import registry as selectors
 def test_every_entry_is_whole_and_used():
     used = {key for table in (citing.SELECTORS, citing.SUPERNETS, citing.SPACES, citing.PROXIES, citing.DATA,
                               citing.TRUTHS) for keys in table.values() for key in keys}  # fmt: skip
+    used |= {source.work for source in citing.SETTINGS}
     assert used == set(works())
     for work in works().values():
         assert work.authors and work.title and re.fullmatch(r"\d{4}", work.year)
@@ -52,6 +54,54 @@ def test_methods_cite_the_papers_that_they_name(table, ours):
     assert {
         name: {works()[key].arxiv for key in keys} for name, keys in table.items()
     } == own
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "arxiv"),
+    [
+        ("activation", "crb", "2106.11655"),
+        ("schedule", "informed", "2106.11655"),
+        ("proximity", "admm", "2106.11655"),
+        ("proximity", "prox", "2106.11655"),
+        ("proximity", "proxadj", "2106.11655"),
+        ("decay", 0.5, "2203.01665"),
+        ("cost_weight", 0.1, "2001.06392"),
+        ("activation", "softmax", None),
+        ("schedule", "every", None),
+        ("proximity", "none", None),
+        ("decay", 0.0, None),
+        ("cost_weight", 0, None),
+        ("cost", "additive:nb201-latency/pixel2@100", None),
+        ("decay", "much", None),
+    ],
+)
+def test_settings_cite_the_work_that_they_come_from(tmp_path, setting, value, arxiv):
+    added = cited_with(tmp_path, "darts", {setting: value})
+    added -= cited_with(tmp_path / "plain", "darts", {})
+    wanted = set() if arxiv is None else {(arxiv, f"{setting} {value}")}
+    assert added == wanted
+
+
+def test_settings_of_a_recipe_of_other_make_cite_nothing(tmp_path):
+    cited = cited_with(tmp_path, "mine", {"decay": 0.5, "activation": "crb"})
+    assert not {arxiv for arxiv, _ in cited} & {"2106.11655", "2203.01665"}
+
+
+def cited_with(root, recipe, settings):
+    """The arXiv numbers that a run cites, each with what it is cited for."""
+    record = weighted_run(0.0, 0)
+    inputs = record.inputs
+    supernet = inputs.supernet.model_copy(
+        update={"recipe": recipe, "settings": settings}
+    )
+    inputs = inputs.model_copy(update={"supernet": supernet})
+    changed = record.model_copy(update={"inputs": inputs})
+    results = load(write_study(root, [changed]))
+    return {
+        (citation.work.arxiv, what)
+        for citation in citations(results)
+        for what in citation.of
+    }
 
 
 def test_every_space_has_its_paper():

@@ -17,6 +17,7 @@ from support.pareto_folder import (
     WORLD,
     cost_of,
     latency_of,
+    measured_mixture,
     selects,
     true_front,
     weighted_inputs,
@@ -392,3 +393,53 @@ def test_names_of_costs_are_shown_in_one_line(tmp_path, text):
         assert "\n" not in line and line.isprintable()
     assert to_latex(table) and to_markdown(table)
     assert all(figure.svg for figure in pareto_figures(load(tmp_path)))
+
+
+def mixture_notes(root, records):
+    notes = table_of(root, records).notes
+    return [note for note in notes if "drawn from it" in note]
+
+
+def test_the_gap_between_mixture_and_drawn_cells_is_noted(tmp_path):
+    records = [
+        measured_mixture(weighted_run(0.1, 0), 5.0, 5.3, 0.15),
+        measured_mixture(weighted_run(0.1, 1), 5.2, 5.4, 0.25),
+        weighted_run(0.0, 0),
+    ]
+    (note,) = mixture_notes(tmp_path, records)
+    assert note.endswith(
+        "supernets of magnitude (0.1): mixture 5.100 ms, 100 cells drawn from it 5.350 ± 0.200 ms, by "
+        f"{FITTED['of']} (means over 2 supernets)."
+    )
+
+
+def test_selectors_of_the_same_supernets_share_a_note(tmp_path):
+    records = [
+        measured_mixture(weighted_run(0.1, 0, name), 5.0, 5.3, 0.15)
+        for name in ("magnitude", "darts-pt")
+    ]
+    (note,) = mixture_notes(tmp_path, records)
+    assert "supernets of magnitude (0.1) and darts-pt (0.1): mixture" in note
+    assert "(one supernet)" in note
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"of": "additive:made-up/another@100"},
+        {"of": "additive:another/board@100"},
+        {"of": "params", "unit": "parameters"},
+        {"unit": "s"},
+        {"of": "nonsense: of others"},
+    ],
+)
+def test_a_mixture_of_another_cost_is_in_no_note(tmp_path, changes):
+    record = measured_mixture(weighted_run(0.1, 0), 5.0, 5.3, 0.15, **changes)
+    assert mixture_notes(tmp_path, [record]) == []
+
+
+def test_the_folder_of_a_table_does_not_matter(tmp_path):
+    of = "mlp:/somewhere/else/made-up/board@50"
+    record = measured_mixture(weighted_run(0.1, 0), 5.0, 5.3, 0.15, of=of)
+    (note,) = mixture_notes(tmp_path, [record])
+    assert f"by {of}" in note

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from support.pareto_folder import FITTED, measured_mixture, weighted_run, write_study
+
 from archselect.benchmarks.store.facts import write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
@@ -52,3 +54,15 @@ def test_a_page_of_many_runs_lists_the_first(folder, monkeypatch):
     text = write_report(folder).html.read_text(encoding="utf-8")
     assert "The first 5 are shown; all are in report/runs.csv." in text
     assert len((folder / "report" / "runs.csv").read_text().splitlines()) == 17
+
+
+def test_costs_of_mixtures_have_columns_where_they_were_measured(folder, tmp_path):
+    plain = weighted_run(0.0, 0)
+    measured = measured_mixture(weighted_run(0.1, 0), 5.1, 5.35, 0.2)
+    frame = runs_frame(load(write_study(tmp_path, [plain, measured])))
+    rows = frame.set_index("record")
+    row = rows.loc[measured.id]
+    assert (row.mixture_cost, row.drawn_cost, row.drawn_cost_sd) == (5.1, 5.35, 0.2)
+    assert row.mixture_cost_of == FITTED["of"]
+    assert rows.loc[plain.id].mixture_cost is None
+    assert "mixture_cost" not in runs_frame(load(folder))
