@@ -176,7 +176,8 @@ def test_selectors_without_scores_are_said_not_dropped(folder):
     table = tau_table(load(folder))
     assert "random" not in set(table.frame.selector)
     assert any(
-        "Without such scores, so without rows: random." in note for note in table.notes
+        "random gives no operation scores, so it has no rows." in note
+        for note in table.notes
     )
     assert any(
         "darts-pt, accuracy after removal (lower is better)" in note
