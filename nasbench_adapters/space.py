@@ -16,7 +16,7 @@ from functools import cached_property
 from itertools import chain, combinations, product
 from math import prod
 from operator import attrgetter
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -304,6 +304,10 @@ class SearchSpace(ABC):
     ids of what is made on it.
     """
     cells: tuple[Cell, ...]
+    skeleton_defaults: ClassVar[Mapping[str, object]] = {}
+    """Settings of the skeleton by name, with their defaults, where a truth may hold the
+    settings of its networks.
+    """
     enumerable: bool = True
     """Whether :meth:`enumerate` can list the space; where not, it takes an imported
     table.

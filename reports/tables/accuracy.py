@@ -132,7 +132,8 @@ def _judge_landscape(results: Results, landscape: Landscape) -> _LandscapePart:
 
 def _notes(results: Results) -> list[str]:
     used = judged_landscapes(results)
-    notes = [describe_landscape(results, landscape) for landscape in used]
+    notes = [f"{note}." for note in results.info.notes]
+    notes += [describe_landscape(results, landscape) for landscape in used]
     for landscape in used:
         notes += _range_of_random_cells(results, landscape)
     absent = [why_no_random_cell(results, landscape) for landscape in used]
