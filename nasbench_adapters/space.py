@@ -16,7 +16,7 @@ from functools import cached_property
 from itertools import chain, combinations, product
 from math import prod
 from operator import attrgetter
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -187,7 +187,8 @@ class Edge:
     Attributes:
         cell: index of the cell type.
         index: of the edge within it.
-        operations: names of the operations that it allows, in index order.
+        operations: names of the operations that it allows, in index order, which is
+            that of mixtures and scores.
         candidates: indices of those that an architecture may have: all, or where nodes
             drop inputs all but `none`.
     """
@@ -303,6 +304,10 @@ class SearchSpace(ABC):
     ids of what is made on it.
     """
     cells: tuple[Cell, ...]
+    skeleton_defaults: ClassVar[Mapping[str, object]] = {}
+    """Settings of the skeleton by name, with their defaults, where a truth may hold the
+    settings of its networks.
+    """
     enumerable: bool = True
     """Whether :meth:`enumerate` can list the space; where not, it takes an imported
     table.
@@ -446,6 +451,13 @@ class SearchSpace(ABC):
         edges = chain.from_iterable(self.edges) if cell is None else self.edges[cell]
         choices = decisions.choices
         return [edge for edge in edges if choices[edge.cell][edge.index] == OPEN]
+
+    def edge_in_words(self, edge: Edge) -> str:
+        """Return an edge as messages name it, with its cell type if there are more."""
+        words = f"edge {edge.source}→{edge.target}"
+        if len(self.cells) == 1:
+            return words
+        return f"{words} of cell type {self.cells[edge.cell].name}"
 
     def open_choices(
         self,

@@ -31,10 +31,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, groupby
+from math import isfinite
 from operator import attrgetter
 from typing import Protocol
 
-import numpy as np
 from torch import Tensor
 
 from archselect.nasbench_adapters.networks import Mixture
@@ -56,6 +56,12 @@ from archselect.selectors.selection import (
     Selection,
 )
 from archselect.selectors.topology import fill_nodes
+
+LEAVE_OUT = (
+    "; scores must be finite: to leave an operation out, score all and decide among the "
+    "others, search.decide(edge, values, among=[…])"
+)
+"""The remedy for a score of an operation that is no finite number."""
 
 
 class MakesMixtures(Protocol):
@@ -114,6 +120,7 @@ class Search:
         self._operation_scores: list[OperationScore] = []
         self._edge_scores: list[EdgeScore] = []
         self._decided_edges: list[Decision] = []
+        self._among: list[tuple[int, ...]] = []
         self._architecture_scores: list[ScoredArchitecture] = []
 
     # --- what is open
@@ -269,21 +276,24 @@ class Search:
 
         Args:
             edge: an open edge.
-            values: one per operation, in index order; all of them finite.
+            values: one per operation, in the order of `edge.operations`, which is that
+                of :meth:`only` and :meth:`without`; all of them finite.
 
         Raises:
             ValueError: the edge is decided, the number of values is not that of its
-                operations, one of them is not finite, or the search has no scale of
-                operations.
+                operations, one of them is no finite number, or the search has no scale
+                of operations.
         """
         scale = self._scale_of_operations()
         self._require_open(edge)
         if len(values) != len(edge.operations):
             raise ValueError(
-                f"{len(values)} scores for the {len(edge.operations)} operations of {edge}"
+                f"{len(values)} scores for the {len(edge.operations)} operations of "
+                f"{self._name(edge)}"
             )
         for name, value in zip(edge.operations, values, strict=True):
-            _require_finite(value, scale, f"operation {name} on {edge}")
+            candidate = f"operation {name} on {self._name(edge)}"
+            _require_finite(value, scale, candidate, LEAVE_OUT)
         self._begin_step()
         for choice, value in enumerate(values):
             noted = OperationScore(
@@ -313,29 +323,29 @@ class Search:
         Args:
             edge: an open edge.
             values: scores to note first, as :meth:`score` takes them.
-            among: indices of the operations of which the best is taken; None for all.
+            among: indices of the operations of which the best is taken, such as
+                `edge.candidates`; None for all. All operations have scores all the
+                same.
             operation: index of the operation to keep, whatever the scores.
 
         Raises:
             ValueError: as :meth:`score`; or `operation` is given beside `values` or
-                `among`, the edge has no such operation, or no score to decide it by.
+                `among`, `among` is empty, the edge has no such operation, or no score
+                to decide it by.
         """
         if operation is not None and (values is not None or among is not None):
             raise ValueError(
                 "decide for the best of the values or for an operation, not for both"
             )
         self._require_open(edge)
+        self._require_operations(edge, [operation] if among is None else among)
         if values is not None:
             self.score(edge, values)
         choice = self._best(edge, among) if operation is None else operation
-        if choice not in edge.choices:
-            raise ValueError(
-                f"{edge} has no operation {choice}: it has {len(edge.operations)}"
-            )
         if edge in self._last_scores:
             score = float(self._last_scores[edge][choice])
             self._strength[edge] = self._scale_of_operations().sign * score
-        self._note(edge, choice)
+        self._note(edge, choice, among or ())
 
     def drop(
         self,
@@ -362,7 +372,8 @@ class Search:
                 f"{len(scores)} scores for the {len(inputs)} inputs of node {node.index}"
             )
         for edge in inputs:
-            _require_finite(scores[edge], scale, f"the supernet without {edge}")
+            candidate = f"the supernet without {self._name(edge)}"
+            _require_finite(scores[edge], scale, candidate)
         self._begin_step()
         for edge in inputs:
             noted = EdgeScore(
@@ -468,6 +479,7 @@ class Search:
             operation_scores=tuple(self._operation_scores),
             edge_scores=tuple(self._edge_scores),
             decisions=tuple(self._decided_edges),
+            among=tuple(self._among),
             architecture_scale=self._architectures,
             architecture_scores=tuple(self._architecture_scores),
             uniform=uniform,
@@ -487,7 +499,11 @@ class Search:
         if not self._in_step:
             self._step += 1
 
-    def _note(self, edge: Edge, choice: int) -> None:
+    def _name(self, edge: Edge) -> str:
+        """Return an edge as messages name it."""
+        return self.space.edge_in_words(edge)
+
+    def _note(self, edge: Edge, choice: int, among: Sequence[int] = ()) -> None:
         """Decide an edge for an operation, or drop it, and note that."""
         noted = Decision(
             round=self._restarts,
@@ -497,6 +513,7 @@ class Search:
             choice=choice,
         )
         self._decided_edges.append(noted)
+        self._among.append(tuple(among))
         self.decisions = self.decisions.decide(edge.cell, edge.index, choice)
 
     def _best(
@@ -507,7 +524,8 @@ class Search:
         """Return the index of an edge's best operation by its last scores."""
         if edge not in self._last_scores:
             raise ValueError(
-                f"{edge} has no scores to decide it by: give values or an operation"
+                f"{self._name(edge)} has no scores to decide it by: give values or an "
+                "operation"
             )
         values = self._last_scores[edge]
         sign = self._scale_of_operations().sign
@@ -519,7 +537,8 @@ class Search:
         unscored = [edge for edge in node.inputs if edge not in self._strength]
         if unscored and len(unscored) < len(node.inputs):
             raise ValueError(
-                f"node {node.index} keeps its strongest inputs, but {unscored[0]} has no score"
+                f"node {node.index} keeps its strongest inputs, but "
+                f"{self._name(unscored[0])} has no score"
             )
         strengths = {edge: self._strength.get(edge, 0.0) for edge in node.inputs}
         ranked = sorted(node.inputs, key=lambda edge: -strengths[edge])
@@ -537,15 +556,48 @@ class Search:
         """Raise ValueError for an edge that is decided or dropped."""
         if not self._is_open(edge):
             raise ValueError(
-                f"{edge} is already decided: take one of search.open_edges()"
+                f"{self._name(edge)} is already decided: take one of "
+                "search.open_edges()"
             )
+
+    def _require_operations(self, edge: Edge, choices: Sequence[int | None]) -> None:
+        """Raise ValueError unless there are indices, all of them of operations.
+
+        None is no index, but stands for the best operation.
+        """
+        if not choices:
+            raise ValueError(
+                f"among is empty: name the operations to decide {self._name(edge)} among"
+            )
+        for choice in choices:
+            if choice is not None and choice not in edge.choices:
+                raise ValueError(
+                    f"{self._name(edge)} has no operation {choice}: it has "
+                    f"{len(edge.operations)}"
+                )
 
 
 def _require_finite(
     value: float,
     scale: Scale,
     candidate: str,
+    remedy: str = "",
 ) -> None:
-    """Raise ValueError for a score that is not finite: a failure must surface."""
-    if not np.isfinite(value):
-        raise ValueError(f"score {scale.name!r} of {candidate} is not finite: {value}")
+    """Raise ValueError for a score that is no finite number: a failure must surface.
+
+    Args:
+        value: the score.
+        scale: its name.
+        candidate: what it is of, in words.
+        remedy: what to do about it, put at the end of the message.
+    """
+    score = f"score {scale.name!r} of {candidate}"
+    try:
+        is_finite = isfinite(value)
+    # torch raises RuntimeError for a tensor of several numbers
+    except (TypeError, ValueError, RuntimeError):
+        what = "None" if value is None else f"of type {type(value).__name__}"
+        message = f"{score} is {what}, not a number{remedy}"
+        raise ValueError(message) from None
+    if not is_finite:
+        raise ValueError(f"{score} is not finite: {value}{remedy}")

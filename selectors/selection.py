@@ -89,6 +89,9 @@ class Selection:
         decisions: in that order, too.
         architecture_scale: of the scores of whole architectures; None without them.
         architecture_scores: in that order, too.
+        among: for each decision, the indices of the operations of which the best was
+            taken; empty where it was of all, or where none was compared. Checks of a
+            selector read it; records do not hold it.
         uniform: whether the architecture was drawn as the space draws one, without a
             look at anything. The ground truth of a whole space then gives the
             expectation exactly, and reports use that in place of the few cells drawn.
@@ -102,3 +105,4 @@ class Selection:
     architecture_scale: Scale | None
     architecture_scores: tuple[ScoredArchitecture, ...]
     uniform: bool = False
+    among: tuple[tuple[int, ...], ...] = ()

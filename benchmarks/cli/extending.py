@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from archselect.benchmarks.conformance.checks import Check
     from archselect.benchmarks.conformance.kit import CheckResult, Conformance, Place
 
-MARKS = {True: "ok", False: "fails", None: "not reached"}
+NOT_REACHED = "not reached"
+MARKS = {True: "ok", False: "fails", None: NOT_REACHED}
 """How a table shows whether a check passed."""
 
 
@@ -73,7 +74,8 @@ def check(
 ) -> None:
     """Check a selector on small supernets of every space, and print what to fix.
 
-    The exit code is 1 if a check failed.
+    Each row of the table is a rule; below it stands what the rules of a selector that
+    passes are, or those that it breaks. The exit code is 1 if a check failed.
 
     Your own file is executed.
     """
@@ -88,15 +90,16 @@ def check(
 
         conformance = check_selector(kind, space or (), device or (), show)
     _print_results(conformance)
-    for line in _advice(conformance):
+    lines = _rules() if conformance.passed else _advice(conformance)
+    for line in lines:
         say(line)
     if not conformance.passed:
         raise typer.Exit(1)
 
 
 def _print_results(conformance: Conformance) -> None:
-    """Print a table of checks by spaces and devices."""
-    from archselect.benchmarks.conformance.checks import CHECKS, name_of
+    """Print a table of checks by spaces and devices, and which were never reached."""
+    from archselect.benchmarks.conformance.checks import CHECKS, finishes, name_of
 
     names = _place_names(conformance)
     marks_of = {
@@ -104,13 +107,20 @@ def _print_results(conformance: Conformance) -> None:
         for result in conformance.results
     }
     rows = []
+    unreached = []
     for one in CHECKS:
         check_name = name_of(one)
         marks = [marks_of[check_name, place] for place in names]
-        rows.append([check_name, *marks])
+        if set(marks) == {NOT_REACHED}:
+            unreached.append(check_name)
+        else:
+            rows.append([check_name, *marks])
     seconds = [f"{conformance.seconds[place]:.1f}" for place in names]
     rows.append(["seconds", *seconds])
     print_table(f"checks of {conformance.selector}", ["check", *names.values()], rows)
+    if unreached:
+        needed = name_of(finishes)
+        say(f"{NOT_REACHED}: {', '.join(unreached)} (they need `{needed}`)")
 
 
 def _place_names(conformance: Conformance) -> dict[Place, str]:
@@ -119,6 +129,15 @@ def _place_names(conformance: Conformance) -> dict[Place, str]:
     if len({place.device for place in places}) > 1:
         return {place: f"{place.space} {place.device}" for place in places}
     return {place: place.space for place in places}
+
+
+def _rules() -> Iterator[str]:
+    """Yield what each row of the table says of a selector that passes."""
+    from archselect.benchmarks.conformance.checks import CHECKS
+
+    yield "What the rows say:"
+    for one in CHECKS:
+        yield f"  {_rule(one)}"
 
 
 def _advice(conformance: Conformance) -> Iterator[str]:
@@ -138,9 +157,9 @@ def _advice(conformance: Conformance) -> Iterator[str]:
 
 def _rule(check: Check) -> str:
     """Return a check's name and what it requires."""
-    from archselect.benchmarks.conformance.checks import name_of
+    from archselect.benchmarks.conformance.checks import RULES, name_of
 
-    return one_line(f"{name_of(check)}: {check.__doc__}")
+    return f"{name_of(check)}: {RULES[check]}"
 
 
 def _advice_by_place(

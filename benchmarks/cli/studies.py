@@ -47,6 +47,11 @@ WATCH_INTERVAL = 5.0
 """Seconds between two looks of `archselect status --watch`."""
 UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
 """Units of time that are longer than a second, in seconds."""
+MINUTE = 60
+SHORTEST = 0.1
+"""The shortest time of an estimate that is shown, in seconds."""
+COMPUTING = ((1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"))
+"""Units of computing, in floating-point operations."""
 
 
 @dataclass(frozen=True)
@@ -345,11 +350,11 @@ class DeviceSpeed(NamedTuple):
     source: str
 
     def show(self, flops: int) -> str:
-        """Return how much computing FLOPs are, and how many hours; "-" for none."""
+        """Return how much computing FLOPs are, and how long; "-" for none."""
         if not flops:
             return "-"
-        hours = flops / self.flops_per_second / 3600
-        return f"{_digits(flops / 1e15)} PFLOP, {_digits(hours)} h"
+        seconds = flops / self.flops_per_second
+        return f"{_amount(flops)}, {_time(seconds)}"
 
 
 def estimate(
@@ -363,7 +368,7 @@ def estimate(
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Count what a study will cost before it runs, in FLOPs and hours."""
+    """Count what a study will cost before it runs, in FLOPs and time."""
     from archselect.benchmarks.runs.estimate import estimate_study, total_counts
 
     read = _read_for_estimate(study, throughput, data_dir)
@@ -377,10 +382,25 @@ def estimate(
         f"{read.name}: cost of one run",
         ["space, data", "selector", "supernet (shared)", "selection", "final training"],
         rows,
-        f"{runs} runs of each; every supernet once, and a training for each run: {whole} in all. Hours at "
-        f"{speed.flops_per_second / 1e12:.3g} TFLOP/s, {speed.source}. Final "
-        "networks are wider and run faster than that, so their hours are an upper bound; equal selections are trained "
-        "once.",
+        _estimate_caption(runs, whole, speed),
+    )
+
+
+def _estimate_caption(runs: int, whole: str, speed: DeviceSpeed) -> str:
+    """Return what is said below a table of estimates.
+
+    Args:
+        runs: of each selector.
+        whole: what all of the study costs.
+        speed: of the device.
+    """
+    count = "1 run" if runs == 1 else f"{runs} runs"
+    rate = speed.flops_per_second / 1e12
+    return (
+        f"{count} of each selector; every supernet once, and a training for each run: "
+        f"{whole} in all. Times at {rate:.3g} TFLOP/s, {speed.source}. Final networks are "
+        "wider and run faster than that, so their times are an upper bound; equal "
+        "selections are trained once."
     )
 
 
@@ -430,6 +450,21 @@ def _estimate_row(one: Estimate, speed: DeviceSpeed) -> list[str]:
     ]
 
 
+def _time(seconds: float) -> str:
+    """Return a time in hours, or in seconds if it is less than a minute."""
+    if seconds >= MINUTE:
+        return f"{_digits(seconds / 3600)} h"
+    return f"{seconds:.1f} s" if seconds >= SHORTEST else f"<{SHORTEST} s"
+
+
+def _amount(flops: float) -> str:
+    """Return an amount of computing, in the largest unit of which there is one."""
+    for size, unit in COMPUTING:
+        if flops >= size:
+            return f"{_digits(flops / size)} {unit}"
+    return f"{flops:.0f} FLOP"
+
+
 def _digits(value: float) -> str:
-    """Return about three digits, without exponent."""
+    """Return about three digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

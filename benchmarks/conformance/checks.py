@@ -1,7 +1,6 @@
 """The checks that every selector has to pass; each looks at one trial at a time.
 
-A check yields what to fix. Its docstring is the rule, which `archselect check` prints
-where a selector breaks it.
+A check yields what to fix. RULES has the rule of each, as `archselect check` prints it.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ Check = Callable[[Trial], Faults]
 
 
 def finishes(trial: Trial) -> Faults:
-    """Require a Selection from `select`, whatever the settings."""
+    """Yield what `select` raised."""
     if trial.error and not trial.notes:
         yield trial.error
 
 
 def complete(trial: Trial) -> Faults:
-    """Require an architecture of the space, with all edges decided."""
+    """Yield what is wrong with the architectures selected and scored."""
     if trial.selection is None:
         return
     architectures = [trial.selection.architecture]
@@ -43,7 +42,7 @@ def complete(trial: Trial) -> Faults:
 
 
 def undecided_only(trial: Trial) -> Faults:
-    """Require scores and decisions of undecided edges and allowed operations only."""
+    """Yield scores and decisions of decided edges or of other operations."""
     yield from trial.notes.get("decisions", ())
     if trial.selection is not None:
         yield from decision_faults(trial.space, trial.selection)
@@ -52,7 +51,7 @@ def undecided_only(trial: Trial) -> Faults:
 
 
 def untouched(trial: Trial) -> Faults:
-    """Require that supernet, alphas and global random states change by tuning only."""
+    """Yield what changed otherwise than by tuning."""
     if not trial.changes:
         return
     more = f" and {len(trial.changes) - 1} more" if len(trial.changes) > 1 else ""
@@ -60,7 +59,7 @@ def untouched(trial: Trial) -> Faults:
 
 
 def seeded(trial: Trial) -> Faults:
-    """Require the same answer from the same seed: the task has all randomness."""
+    """Yield how two answers from one seed differ."""
     first = trial.selection
     second = trial.second_selection
     if first is None or not trial.is_repeated or first == second:
@@ -73,7 +72,7 @@ def seeded(trial: Trial) -> Faults:
 
 
 def honest(trial: Trial) -> Faults:
-    """Require that the best is kept, and the worst dropped, on the stated scale."""
+    """Yield where the best is not kept, or the worst not dropped."""
     if trial.selection is not None:
         yield from dishonest_decisions(trial.space, trial.selection)
         yield from dishonest_drops(trial.space, trial.selection)
@@ -81,18 +80,18 @@ def honest(trial: Trial) -> Faults:
 
 
 def surfaces(trial: Trial) -> Faults:
-    """Require an error where a score is not finite; such a score must not just lose."""
+    """Yield that scores that are not finite raised no error."""
     if trial.undefined and trial.selection is not None:
         yield "some scores were not finite and it selected all the same: `search.decide` refuses them"
 
 
 def offered(trial: Trial) -> Faults:
-    """Require that it uses of the task what `Task` offers, and sets nothing."""
+    """Yield what it uses of the task that `Task` does not offer, or sets."""
     yield from trial.notes.get("offered", ())
 
 
 def self_contained(trial: Trial) -> Faults:
-    """Require that it names no device, uses no files, and imports no other package."""
+    """Yield the devices, files and other packages that it uses."""
     for note in trial.notes.get("devices", ()):
         yield f"{note}: use that of a tensor of the task"
     for note in trial.notes.get("files", ()):
@@ -101,17 +100,21 @@ def self_contained(trial: Trial) -> Faults:
         yield f"its module imports {name}: a selector needs archselect.selectors and archselect.nasbench_adapters"
 
 
-CHECKS: tuple[Check, ...] = (
-    finishes,
-    complete,
-    undecided_only,
-    untouched,
-    seeded,
-    honest,
-    surfaces,
-    offered,
-    self_contained,
-)
+RULES: dict[Check, str] = {
+    finishes: "`select` must return a Selection, with any settings",
+    complete: "the architecture must be one of the space, with all edges decided",
+    undecided_only: (
+        "only undecided edges, and operations that they allow, may be scored and decided"
+    ),
+    untouched: "supernet, alphas and global random states may change by tuning only",
+    seeded: "the same seed must give the same answer: the task has all randomness",
+    honest: "the best must be kept, and the worst dropped, on the stated scale",
+    surfaces: "a score that is not finite must raise an error, and not just lose",
+    offered: "only what `Task` offers may be used of the task, and nothing be set",
+    self_contained: "no device may be named, no file used, no other package imported",
+}
+"""What each check requires, in one line."""
+CHECKS: tuple[Check, ...] = tuple(RULES)
 """All checks, in the order in which they are shown."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 from archselect.benchmarks.conformance.faults import (
@@ -33,8 +34,8 @@ class NodeAtStep(NamedTuple):
 def dishonest_decisions(space: SearchSpace, selection: Selection) -> Faults:
     """Yield decisions for an operation that is not the best of the edge's last scores.
 
-    It may be the best of all operations scored, or of those that an architecture may
-    have.
+    It may be the best of all operations scored, of those that an architecture may have,
+    or of those that the selector decided among.
     """
     scale = selection.operation_scale
     if scale is None:
@@ -43,7 +44,9 @@ def dishonest_decisions(space: SearchSpace, selection: Selection) -> Faults:
         return
     best = _best(scale)
     scores = _scores_by_edge(selection)
-    for decision in selection.decisions:
+    # A selection made by hand may not say what was compared.
+    compared = chain(selection.among, repeat(()))
+    for decision, among in zip(selection.decisions, compared, strict=False):
         if decision.choice == DROPPED or not has_edge(space, decision):
             continue
         values = _last_scores(scores.get(edge_of(decision), {}), decision.step)
@@ -51,10 +54,12 @@ def dishonest_decisions(space: SearchSpace, selection: Selection) -> Faults:
             continue
         winner = best(values, key=values.__getitem__)
         score = values.get(decision.choice)
-        of_candidates = _scores_of_candidates(space, decision, values)
         winning = [values[winner]]
-        if of_candidates:
-            winning.append(best(of_candidates))
+        candidates = space.cells[decision.cell].candidates(decision.edge)
+        for choices in (candidates, among):
+            compared_scores = [values[choice] for choice in choices if choice in values]
+            if compared_scores:
+                winning.append(best(compared_scores))
         if score not in winning:
             yield (
                 f"{_step_name(decision)}: it decides {edge_name(space, decision)} for operation {decision.choice} "
@@ -135,14 +140,6 @@ def _last_scores(steps: dict[int, dict[int, float]], until: int) -> dict[int, fl
     """Return the scores of the last step until a decision; empty if there are none."""
     earlier = [step for step in steps if step <= until]
     return steps[max(earlier)] if earlier else {}
-
-
-def _scores_of_candidates(
-    space: SearchSpace, decision: Decision, scores: dict[int, float]
-) -> list[float]:
-    """Return the scores of the operations that an architecture may have on an edge."""
-    candidates = space.cells[decision.cell].candidates(decision.edge)
-    return [scores[choice] for choice in candidates if choice in scores]
 
 
 def _scores_by_node(selection: Selection) -> dict[NodeAtStep, list[dict[int, float]]]:

@@ -30,7 +30,7 @@ class Variant:
 
 
 def variants_of(kind: type[Selector]) -> list[Variant]:
-    """Return the selector as it is, and with every other value of its settings.
+    """Return the selector with default settings, and with every other value of them.
 
     Settings are changed together where the selector accepts that, so that there are no
     more variants than one setting has values.
@@ -43,7 +43,7 @@ def variants_of(kind: type[Selector]) -> list[Variant]:
     """
     small = dict(kind.small)
     try:
-        variants = [Variant(kind(**small), "as it is")]
+        variants = [Variant(kind(**small), "with default settings")]
     except ValidationError as error:
         raise UserError(
             f"selector {kind.name} cannot be made for a check: "

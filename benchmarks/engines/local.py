@@ -1,4 +1,7 @@
-"""The engine `local`: processes here, with one CPU thread or one GPU each."""
+"""The engine `local`: processes here, which `benchmarks/runtime/workers.py` starts.
+
+Each has one CPU thread or one GPU.
+"""
 
 from __future__ import annotations
 

@@ -84,7 +84,8 @@ def run_study(
         data_dir: where data sets are; None for the user's data folder.
         rerun_other_code: make again what another commit of archselect made, and what
             was made from that. A file stays until its successor is there.
-        notify: called with a line that says what of other commits is kept.
+        notify: called with a line for each thing that a user must know, such as what of
+            other commits is kept.
         progress: called with how far the study is.
         command: noted in the folder as the way to reproduce it.
 
@@ -108,6 +109,8 @@ def run_study(
     plan = _plan(study, data_dir)
     with lock_folder(options.root):
         folder = _prepare_folder(options.root, study, plan, command or [])
+        for note in folder.study().notes:
+            notify(note)
         states = [RunState(job) for job in plan.distinct_jobs]
         replaced = _find_states(folder, states, plan, rerun_other_code, notify)
         with _open_engine(options, plan) as submit:

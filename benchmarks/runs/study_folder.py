@@ -9,6 +9,7 @@ from contextlib import suppress
 from archselect.benchmarks.plan.jobs import RunJob
 from archselect.benchmarks.plan.preflight import refuse_other_study
 from archselect.benchmarks.plan.reading import read_study
+from archselect.benchmarks.plan.skeletons import list_other_skeletons
 from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.plan.variants import list_differences
 from archselect.benchmarks.store.facts import (
@@ -66,6 +67,7 @@ def _describe_study(
         variant_of=study.variant_of,
         references=study.references,
         differences=differences,
+        notes=list_other_skeletons(study),
     )
 
 

@@ -89,6 +89,7 @@ def join_studies(folders: Sequence[Folder], target: Folder) -> StudyInfo:
         "labels": _union(info.labels for info in infos),
         "references": _union(info.references for info in infos),
         "differences": _union(info.differences for info in infos),
+        "notes": _union(info.notes for info in infos),
         "variant_of": variants[0] if variants else None,
         "command": "; ".join(commands) or "archselect merge",
     }

@@ -5,9 +5,10 @@ Each edge has one of five operations, which makes 15,625 cells.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import product
+from typing import ClassVar
 
 from archselect.nasbench_adapters.space import (
     Architecture,
@@ -38,6 +39,11 @@ class NasBench201(SearchSpace):
     )
     formulation = 1
     whole_tables = True
+    skeleton_defaults: ClassVar[Mapping[str, object]] = {
+        "channels": 16,
+        "cells": 5,
+        "reduction": "residual",
+    }
     cells = (
         Cell(
             name="cell",
@@ -92,8 +98,7 @@ class NasBench201(SearchSpace):
                 convolutions) or "pool" (average pooling and a 1x1 convolution; for tiny
                 networks, where the residual block would do the cells' work).
         """
-        defaults = {"channels": 16, "cells": 5, "reduction": "residual"}
-        chosen = skeleton_settings(self.name, settings, defaults)
+        chosen = skeleton_settings(self.name, settings, self.skeleton_defaults)
         channels = chosen.number("channels")
         cells = chosen.number("cells")
         reduction = chosen.word("reduction", REDUCTIONS, f"reduction of {self.name}")

@@ -351,7 +351,7 @@ def load(
             f"{folder} holds no finished run of study '{info.name}': run '{info.command}' first"
         )
     failures = _in_study_order(failed.values(), info)
-    landscapes = _read_landscapes(source, records)
+    landscapes = _read_landscapes(source, records, info)
     refuse_contradictions(
         source, records, {landscape.id: landscape for landscape in landscapes}
     )
@@ -386,15 +386,19 @@ def _read_records(source: Folder, compacted: bool) -> dict[str, Record]:
 
 
 def _read_landscapes(
-    source: Folder, records: Iterable[Record]
+    source: Folder, records: Iterable[Record], info: StudyInfo
 ) -> tuple[Landscape, ...]:
-    """Return the landscapes that records name, in the records' order, then any others.
+    """Return the landscapes that records name, then any others.
+
+    They are in the study's order of data sets, spaces and truths, which is the order in
+    which it plans its runs.
 
     Raises UserError if one that is named is missing.
     """
     known = {landscape.id: landscape for landscape in source.check_all(Landscape)}
     named: dict[str, None] = {}
-    for record in records:
+    places = {run: place for place, run in enumerate(info.runs)}
+    for record in sorted(records, key=lambda record: places[record.id]):
         named |= dict.fromkeys(accuracy.landscape for accuracy in record.accuracies)
     for id in named:
         if id not in known:

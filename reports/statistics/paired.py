@@ -4,6 +4,9 @@ A pair is one supernet seed on one data set of one space. Each (space, data set)
 stratum. The difference is the mean over strata of each stratum's mean difference, so
 that every stratum weighs the same however many seeds it has. What is undefined is None,
 with its reason in words.
+
+The tests are the paired t-test (with Student's interval), the permutation test of the
+signs of the differences, and Wilcoxon's signed-rank test.
 """
 
 from __future__ import annotations

@@ -132,7 +132,8 @@ def _judge_landscape(results: Results, landscape: Landscape) -> _LandscapePart:
 
 def _notes(results: Results) -> list[str]:
     used = judged_landscapes(results)
-    notes = [describe_landscape(results, landscape) for landscape in used]
+    notes = [f"{note}." for note in results.info.notes]
+    notes += [describe_landscape(results, landscape) for landscape in used]
     for landscape in used:
         notes += _range_of_random_cells(results, landscape)
     absent = [why_no_random_cell(results, landscape) for landscape in used]
@@ -325,12 +326,10 @@ def _range_of_random_cells(results: Results, landscape: Landscape) -> list[str]:
         assert margin.below is not None and margin.above is not None
         low = landscape.mean - margin.below
         high = landscape.mean + margin.above
-        what = "a single one" if seeds == 1 else f"the mean of {seeds}"
-        ranges.append(f"{what} is between {low:.2f} and {high:.2f} %")
+        what = "random cells" if seeds == 1 else f"means of {seeds} random cells"
+        ranges.append(f"95 % of {what} lie between {low:.2f} and {high:.2f} %")
     title = results.title(landscape)
-    return [
-        f"Random cells of {title}: in 95 % of the cases {join_words(ranges)} (simulated from the table)."
-    ]
+    return [f"On {title} {join_words(ranges)} (simulated from the table)."]
 
 
 # The answer
@@ -406,8 +405,11 @@ def _describe_leaders(
         return _Leaders(title, sentence, names, f", {mean:.2f} %")
     if BEST not in marks.values():
         verb = "have" if several else "has"
-        few = f"of fewer than {LEAST_SEEDS} supernets, which show nothing"
-        sentence = f"{who} {verb} the highest mean, {few}: {reached}"
+        few = (
+            f"from fewer than {LEAST_SEEDS} supernets; at least {LEAST_SEEDS} are needed "
+            "to compare"
+        )
+        sentence = f"{who} {verb} the highest mean: {reached}, {few}"
         return _Leaders(title, sentence, names, " (nothing is shown)")
     verb = "select" if several else "selects"
     sentence = f"{who} {verb} the best cells: {reached}"

@@ -99,7 +99,7 @@ _CAPTION = (
     f"Verdict: '{DIFFERS}' if the interval of the difference excludes 0, rounding of the printed number allowed for; "
     f"'{NOT_SHOWN}' if it does not, which is no proof of agreement; '{NO_INTERVAL}' where our values show no scatter. "
     f"Would differ: which of the values that are possible would have been called '{DIFFERS}', "
-    f"with the scatter that our runs have; '{NO_TEST}' if none would. "
+    f"with the scatter that our runs have; '{NO_TEST}': too few runs, no result could have been significant. "
     "By: what the interval is made of. A published mean is held against our mean "
     "by both standard errors (Welch's t; a supernet's selections are one value), or by ours alone where the published "
     "one is not known or the number is exact; a published run or best of n against the scatter of our runs (for one "

@@ -25,8 +25,8 @@ NOT_WORSE: Mark = "level"
 WORSE: Mark = "worse"
 
 MARKS_NOTE = (
-    "Bold: the best mean. Underlined (italic in Markdown): not shown to be worse than that one by a paired t-test over "
-    "supernet seeds (5 % after Holm), which of few seeds shows little."
+    "Bold: the best mean. Underlined (italic in Markdown): not significantly worse than the best "
+    "(paired t-test over supernet seeds, 5 % after Holm); with few seeds it shows little."
 )
 """The note of a table that has marks."""
 

@@ -24,6 +24,7 @@ from archselect.reports.tables.table import (
     Table,
     TableColumn,
     frame_columns,
+    join_words,
     landscape_fields,
     make_table,
 )
@@ -236,8 +237,15 @@ def _direction(
             silent.append(group.name)
     sentence = f"{level} scores: {'; '.join(scored) or 'none'}."
     if silent:
-        sentence += f" Without such scores, so without rows: {', '.join(silent)}."
+        sentence += f" {_without_rows(level, silent)}"
     return sentence
+
+
+def _without_rows(level: str, names: Sequence[str]) -> str:
+    """Return which selectors have no rows, and why."""
+    verb = "gives" if len(names) == 1 else "give"
+    have = "it has" if len(names) == 1 else "they have"
+    return f"{join_words(names, len(names))} {verb} no {level.lower()} scores, so {have} no rows."
 
 
 def _coefficient(value: float | None) -> str:

@@ -58,8 +58,8 @@ def optimum_in_words(landscape: Landscape) -> str:
     if corrected == landscape.optimum or left_out is None:
         return raw
     return (
-        f"{corrected:.2f} corrected for noise (raw {raw}; what is best by all trials but one has "
-        f"{left_out:.2f} on the one left out, mean over the trials)"
+        f"{corrected:.2f} corrected for noise (raw {raw}; leave-one-trial-out best: "
+        f"{left_out:.2f})"
     )
 
 

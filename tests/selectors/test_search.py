@@ -1,10 +1,12 @@
 """The state of a selection: what is open, what is noted, what wins, and what is refused."""
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archselect.nasbench_adapters.space import DROPPED, OPEN, Architecture
+from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.search import Search
 from archselect.selectors.selection import (
     Decision,
@@ -72,12 +74,15 @@ def test_a_score_that_is_not_finite_surfaces(table_task, table, scale, place, va
     search = new_search(table_task, table, scale, scale)
     values = [0.0, 0.0, 0.0]
     values[place] = value
-    wanted = f"score 's' of operation {'abc'[place]} on edge 0→1 of cell type 0 is not finite: {value}"
+    wanted = (
+        f"score 's' of operation {'abc'[place]} on edge 0→1 of cell type normal is not finite: {value}; scores "
+        r"must be finite: .* search\.decide\(edge, values, among=\[…\]\)"
+    )
     with pytest.raises(ValueError, match=wanted):
         search.decide(search.space.edges[0][0], values)
     with pytest.raises(
         ValueError,
-        match=rf"score 's' of architecture \(\(0,\),\) is not finite: {value}",
+        match=rf"score 's' of architecture \(\(0,\),\) is not finite: {value}$",
     ):
         search.score_architecture(ONE, value)
     assert search.decisions == search.space.undecided()
@@ -88,6 +93,38 @@ def test_a_score_that_is_not_finite_surfaces(table_task, table, scale, place, va
         == selection.decisions
         == ()
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (None, "None"),
+        ("0.5", "of type str"),
+        ([0.5], "of type list"),
+        ([0.5, 1.0], "of type list"),
+        (torch.ones(2), "of type Tensor"),
+    ],
+)
+def test_a_score_that_is_no_number_surfaces(search, value, what):
+    """Nothing of it is noted."""
+    begun = search(Scale("s", "higher"))
+    edge = begun.space.edges[0][0]
+    wanted = (
+        f"score 's' of operation b on edge 0→1 of cell type normal is {what}, not a number; "
+        "scores must be finite"
+    )
+    with pytest.raises(ValueError, match=wanted):
+        begun.decide(edge, [0.0, value, 0.0], among=[0, 2])
+    assert begun.decisions == begun.space.undecided()
+    assert begun.selection(ONE).operation_scores == ()
+
+
+def test_a_space_of_one_cell_type_does_not_name_it():
+    space = get_space("nb201")
+    assert [space.edge_in_words(edge) for edge in space.edges[0][:2]] == [
+        "edge 0→1",
+        "edge 0→2",
+    ]
 
 
 @given(scale=scales, values=st.lists(finite, min_size=3, max_size=3))
@@ -115,7 +152,8 @@ def test_an_inputs_score_that_is_not_finite_surfaces(table_task, table, scale, v
     search = new_search(table_task, table, scale)
     node = search.space.overfull_nodes(search.decisions)[0]
     with pytest.raises(
-        ValueError, match="the supernet without edge 1→2 of cell type 1 is not finite"
+        ValueError,
+        match="the supernet without edge 1→2 of cell type reduction is not finite",
     ):
         search.drop(node, dict(zip(node.inputs, [1.0, value], strict=True)))
     assert search.selection(ONE).edge_scores == ()
@@ -138,13 +176,18 @@ def test_what_makes_no_sense_is_refused(search):
     with pytest.raises(ValueError, match="no architecture was scored"):
         search(None, Scale("s", "higher")).best_architecture()
     with pytest.raises(
-        ValueError, match="2 scores for the 3 operations of edge 0→1 of cell type 0"
+        ValueError,
+        match="2 scores for the 3 operations of edge 0→1 of cell type normal",
     ):
         scaled.score(edge, [1, 2])
     with pytest.raises(ValueError, match="1 scores for the 2 inputs of node 2"):
         scaled.drop(node, {node.inputs[0]: 1.0})
     with pytest.raises(ValueError, match="no operation 3: it has 3"):
         scaled.decide(edge, operation=3)
+    with pytest.raises(ValueError, match="no operation 3: it has 3"):
+        scaled.decide(edge, [1, 2, 3], among=[0, 3])
+    with pytest.raises(ValueError, match="among is empty: name the operations"):
+        scaled.decide(edge, [1, 2, 3], among=[])
     with pytest.raises(ValueError, match="not for both"):
         scaled.decide(edge, [1, 2, 3], operation=1)
     with pytest.raises(ValueError, match="no scores to decide it by"):
@@ -161,7 +204,8 @@ def test_what_makes_no_sense_is_refused(search):
         lambda: scaled.score(edge, [1, 2, 3]),
     ):
         with pytest.raises(
-            ValueError, match="edge 0→1 of cell type 0 is already decided: take one of"
+            ValueError,
+            match="edge 0→1 of cell type normal is already decided: take one of",
         ):
             again()
     with pytest.raises(ValueError, match="undecided"):
@@ -290,7 +334,7 @@ def test_without_scores_a_node_keeps_its_first_inputs_and_with_some_it_is_an_err
         )
     with pytest.raises(
         ValueError,
-        match="node 2 keeps its strongest inputs, but edge 1→2 of cell type 1 has no score",
+        match="node 2 keeps its strongest inputs, but edge 1→2 of cell type reduction has no score",
     ):
         begun.architecture()
 

@@ -76,6 +76,18 @@ def changed(selection, **fields):
     return Selection(**{**vars(selection), **fields})
 
 
+class WithoutNone(Sound):
+    """Never keeps `none`: it decides among a list of its own."""
+
+    name: ClassVar[str] = "without-none"
+
+    def choose(self, search, edge, values):
+        others = [
+            choice for choice in edge.choices if edge.operations[choice] != "none"
+        ]
+        search.decide(edge, values, among=others)
+
+
 class Raises(Sound):
     """Only with one value of a setting."""
 
@@ -268,6 +280,16 @@ class OtherEveryTime(Sound):
         return [
             value + uuid.uuid4().int % 2 for value in super().values(task, search, edge)
         ]
+
+
+class WrongWayAmongOthers(WithoutNone):
+    """Says the opposite of what it does, and decides among a list of its own."""
+
+    breaks: ClassVar[str] = "honest"
+
+    def finish(self, task, search):
+        selection = super().finish(task, search)
+        return changed(selection, operation_scale=Scale("accuracy", "higher"))
 
 
 class WrongDirection(Sound):

@@ -29,7 +29,9 @@ class StudyInfo(Fact):
     `command` is what the user typed, `source` the TOML text of the study. `differences`
     lists, in words, the settings in which it differs from the study `variant_of`.
     `references` are labels of selectors that the others are compared with; without any,
-    they are compared with the best.
+    they are compared with the best. `notes` are sentences that every reader of the
+    accuracies must know, such as that supernets are of another size than the truth's
+    networks.
     """
 
     schema_version: Literal[1] = 1
@@ -45,3 +47,4 @@ class StudyInfo(Fact):
     variant_of: str | None = None
     differences: list[str] = Field(default_factory=list)
     references: list[str] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)

@@ -4,7 +4,22 @@ from pathlib import Path
 
 import pytest
 
+from archselect.benchmarks.conformance.checks import RULES, name_of
+
 BAD = Path(__file__).parents[2] / "support" / "bad_selectors.py"
+BROKEN = """
+from typing import ClassVar
+
+from archselect.selectors.base import Selection, Selector, Task
+
+
+class Broken(Selector):
+    name: ClassVar[str] = "broken"
+    summary: ClassVar[str] = "for tests"
+
+    def select(self, task: Task) -> Selection:
+        {fault}
+"""
 
 
 def test_a_selector_that_passes(archselect):
@@ -14,6 +29,8 @@ def test_a_selector_that_passes(archselect):
     assert (code, err) == (0, "")
     assert "checks of random" in out and "nb201" in out and "s2" in out
     assert out.count(" ok ") == 18 and "fails" not in out and "seconds" in out
+    for check, rule in RULES.items():
+        assert f"  {name_of(check)}: {rule}\n" in out
 
 
 def test_a_selector_that_fails_is_told_what_to_fix(archselect):
@@ -22,10 +39,26 @@ def test_a_selector_that_fails_is_told_what_to_fix(archselect):
     )
     assert (code, err) == (1, "")
     assert (
-        "offered: Require that it uses of the task what `Task` offers, and sets nothing."
+        "offered: only what `Task` offers may be used of the task, and nothing be set"
         in out
     )
     assert "  nb201: it sets task.alphas; the task is shared, and not its own" in out
+
+
+def test_what_no_trial_reaches_is_one_line(archselect, tmp_path):
+    """Seven checks need a Selection; the table keeps those that say something."""
+    text = BROKEN.format(fault="raise RuntimeError('always')")
+    (tmp_path / "broken.py").write_text(text)
+    code, out, err = archselect(
+        "check", f"{tmp_path / 'broken.py'}:Broken", "--space", "nb201", "--space", "s2"
+    )
+    assert (code, err) == (1, "")
+    unreached = [line for line in out.splitlines() if "not reached" in line]
+    assert len(unreached) == 1
+    assert unreached[0].startswith("not reached: complete, ")
+    assert unreached[0].endswith(" (they need `finishes`)")
+    assert "finishes: `select` must return a Selection, with any settings" in out
+    assert "RuntimeError: always (with default settings" in out
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,11 @@ def test_where_nothing_is_selected_nothing_more_is_judged():
     assert {"complete", "seeded", "honest"} <= unreached
 
 
+def test_a_selector_may_decide_among_operations_of_its_own():
+    conformance = check_selector(bad_selectors.WithoutNone, ["nb201"], ["cpu"])
+    assert conformance.passed, advice_of(conformance)
+
+
 def test_the_callers_random_states_are_left_alone():
     def states():
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from shutil import copytree
 
 import pytest
 
@@ -27,6 +28,18 @@ def test_groups_are_selectors_in_the_studys_order(folder):
         "digits/test/10",
         "cifar10-valid/x-valid/200",
     }
+
+
+@pytest.mark.parametrize("spaces", [["s2", "s4"], ["s4", "s2"]])
+def test_landscapes_are_in_the_studys_order(root, tmp_path, spaces):
+    """The ids of the records have no say in it."""
+    copy = tmp_path / "copy"
+    copytree(root / "docs" / "results" / "collapse-s2-s4-cpu", copy)
+    info = Folder(copy).study()
+    spaces_of = {run.id: run.inputs.space for run in load(copy).records}
+    runs = sorted(info.runs, key=lambda run: spaces.index(spaces_of[run]))
+    write_fact(Folder(copy).study_path, info.model_copy(update={"runs": runs}))
+    assert [landscape.space for landscape in load(copy).landscapes] == spaces
 
 
 def test_runs_of_different_settings_are_never_one_group(fake, tmp_path):

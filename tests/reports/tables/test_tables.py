@@ -176,12 +176,35 @@ def test_selectors_without_scores_are_said_not_dropped(folder):
     table = tau_table(load(folder))
     assert "random" not in set(table.frame.selector)
     assert any(
-        "Without such scores, so without rows: random." in note for note in table.notes
+        "random gives no operation scores, so it has no rows." in note
+        for note in table.notes
     )
     assert any(
         "darts-pt, accuracy after removal (lower is better)" in note
         for note in table.notes
     )
+
+
+def test_fewer_than_three_supernets_are_no_comparison(fake, tmp_path):
+    answer = accuracy_table(load(fake.folder(tmp_path, seeds=2))).answer
+    assert (
+        " points above a random cell, from fewer than 3 supernets; at least 3 are needed to compare."
+        in answer
+    )
+
+
+def test_random_cells_have_a_range_for_each_number_of_seeds(folder):
+    notes = accuracy_table(load(folder)).notes
+    assert any(
+        note.startswith("On ")
+        and " 95 % of means of 4 random cells lie between " in note
+        for note in notes
+    )
+
+
+def test_a_note_of_the_study_is_a_note_of_the_table(fake, tmp_path):
+    root = fake.folder(tmp_path, notes=["supernets are small"])
+    assert accuracy_table(load(root)).notes[1] == "supernets are small."
 
 
 def test_one_seed_has_no_interval_and_no_spread(fake, tmp_path):
