@@ -116,8 +116,7 @@ def run_study(
             execution.make_supernets(replaced.supernets)
             execution.run_selectors()
             execution.train_selected()
-        # Only now: a worker could have been about to write there.
-        remove_empty_folders(folder)
+        remove_empty_folders(folder)  # no worker can be about to write there now
     return _summarise(states)
 
 
