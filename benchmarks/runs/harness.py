@@ -84,8 +84,7 @@ def run_study(
         data_dir: where data sets are; None for the user's data folder.
         rerun_other_code: make again what another commit of archselect made, and what
             was made from that. A file stays until its successor is there.
-        notify: called with a line for each thing that a user must know, such as what of
-            other commits is kept.
+        notify: called with each line that a user must know.
         progress: called with how far the study is.
         command: noted in the folder as the way to reproduce it.
 
@@ -109,8 +108,7 @@ def run_study(
     plan = _plan(study, data_dir)
     with lock_folder(options.root):
         folder = _prepare_folder(options.root, study, plan, command or [])
-        for note in folder.study().notes:
-            notify(note)
+        _tell_all(folder.study().notes, notify)
         states = [RunState(job) for job in plan.distinct_jobs]
         replaced = _find_states(folder, states, plan, rerun_other_code, notify)
         with _open_engine(options, plan) as submit:
@@ -118,9 +116,14 @@ def run_study(
             execution.make_supernets(replaced.supernets)
             execution.run_selectors()
             execution.train_selected()
-        # Only now: a worker could have been about to write there.
-        remove_empty_folders(folder)
+        remove_empty_folders(folder)  # no worker can be about to write there now
     return _summarise(states)
+
+
+def _tell_all(notes: Sequence[str], notify: Callable[[str], None]) -> None:
+    """Hand each note of a study to the user."""
+    for note in notes:
+        notify(note)
 
 
 @dataclass(frozen=True)
