@@ -564,6 +564,7 @@ class NasBench101(CellGraphSpace):
     formulation = 1
     cells = (block_cell(BLOCKS),)
     enumerable = False
+    has_supernet = False
     skeleton_defaults: ClassVar[dict[str, object]] = {
         "channels": 128,
         "cells": 3,
