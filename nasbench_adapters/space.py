@@ -313,6 +313,8 @@ class SearchSpace(ABC):
     """
     has_supernet: bool = True
     """Whether a supernet of the space can be built, which most selectors need."""
+    sub_spaces: tuple[str, ...] = ()
+    """Names of sub-spaces that have a supernet, where the space has none."""
 
     @abstractmethod
     def parse(self, text: str) -> Architecture:
@@ -538,11 +540,29 @@ class SearchSpace(ABC):
         Raises UserError for a space without a supernet.
         """
         if not self.has_supernet:
-            raise UserError(
-                f"space {self.name} has no supernet, in which edges are decided"
-            )
+            raise UserError(f"space {self.name} has no supernet{self._in_its_place()}")
         rows = [(OPEN,) * len(cell.edges) for cell in self.cells]
         return Decisions(tuple(rows))
+
+    def _in_its_place(self) -> str:
+        """Return which sub-spaces to search in its place; empty if there are none."""
+        if not self.sub_spaces:
+            return ""
+        *first, last = self.sub_spaces
+        names = f"{', '.join(first)} or {last}" if first else last
+        return f"; search its sub-space {names}"
+
+    def check_needs(self, selector: str, needs: Collection[str]) -> None:
+        """Raise UserError if a selector needs a supernet and the space has none.
+
+        Args:
+            selector: its name, for the message.
+            needs: what it needs, by name; see `archselect.selectors.base.NEEDS`.
+        """
+        if "supernet" in needs and not self.has_supernet:
+            raise UserError(
+                f"space {self.name} has no supernet: selector {selector} needs one{self._in_its_place()}"
+            )
 
     def operation(
         self,
