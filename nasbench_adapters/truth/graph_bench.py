@@ -26,7 +26,7 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.safe_pickle import read_pickle
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.spaces.nbgraph import OPERATIONS
+from archselect.nasbench_adapters.spaces.nbgraph import LAYERS, OPERATIONS
 from archselect.nasbench_adapters.truth.benchmark_results import known_form
 from archselect.nasbench_adapters.truth.choices import row_bytes
 from archselect.nasbench_adapters.truth.ground_truth import (
@@ -40,10 +40,9 @@ NAME = "nas-bench-graph"
 MODULE = "nas_bench_graph"
 INSTALL = "pip install 'archselect[graph]'"
 SPACE = "nbgraph"
-PROTEINS = "proteins"
 DATASETS = (
     *("arxiv", "citeseer", "computers", "cora", "cs", "photo", "physics"),
-    *(PROTEINS, "pubmed"),
+    *("proteins", "pubmed"),
 )
 """The data sets; the package has a file for each."""
 VALIDATION = "valid"
@@ -73,8 +72,8 @@ TREES = (
     (1, 2, 3),
 )
 """What layers 2, 3 and 4 read, by the first digit of a number of the package."""
-OPERATIONS_OF_PROTEINS = ("gcn", "sage", "arma", "fc", "skip")
-LAYERS: Final = 4
+BASE: Final = 10
+"""Of the digits of a number of the package."""
 
 
 class Measured(NamedTuple):
@@ -187,11 +186,10 @@ def read_dataset(folder: Path, dataset: str) -> dict[Architecture, Measured]:
     """
     path = folder / f"{dataset}.bench"
     content = read_pickle(path)
-    operations = OPERATIONS_OF_PROTEINS if dataset == PROTEINS else OPERATIONS
     found = {}
     with known_form(path):
         for number, values in content.items():
-            found[_representative(number, operations)] = _measured(values)
+            found[_representative(number)] = _measured(values)
     return found
 
 
@@ -235,26 +233,23 @@ def _members(
 
 
 @cache
-def _representative(number: int, operations: Sequence[str]) -> Architecture:
+def _representative(number: int) -> Architecture:
     """Return the architecture that the package gives a number.
 
-    Its digits, with one more value than there are operations, are a tree and the
-    operations of the layers.
+    Its digits are a tree and the operations of the four layers.
 
     Raises ValueError if the number is none of a representative.
     """
     if type(number) is not int or number < 0:
         raise ValueError(f"{number!r} is no number of a network")
-    base = len(operations) + 1
     digits = []
     rest = number
     for _ in range(LAYERS):
-        rest, digit = divmod(rest, base)
+        rest, digit = divmod(rest, BASE)
         digits.append(digit)
-    if rest >= len(TREES) or max(digits) >= len(operations):
+    if rest >= len(TREES) or max(digits) >= len(OPERATIONS):
         raise ValueError(f"{number} is no number of a network")
-    names = [operations[digit] for digit in reversed(digits)]
-    architecture = Architecture((TREES[rest], tuple(map(OPERATIONS.index, names))))
+    architecture = Architecture((TREES[rest], tuple(reversed(digits))))
     space = get_space(SPACE)
     if not space.valid(architecture) or space.canonical(architecture) != architecture:
         raise ValueError(f"{number} is no representative of its class")
