@@ -27,8 +27,8 @@ from archselect.nasbench_adapters.truth.graph_bench import (
     column_of,
     installed_release,
     package_data,
+    members_of,
     read_dataset,
-    rows_of,
 )
 
 KINDS = {"latency": "s", "parameters": "parameters"}
@@ -69,19 +69,20 @@ def convert(folder: Path, release: str) -> CostTable:
     Raises:
         UserError: if a pickle is missing or damaged.
     """
-    classes = get_space(SPACE).classes
-    representatives = list(classes.values())
+    space = get_space(SPACE)
+    members = members_of(space, space.representatives)
     columns = {}
     for dataset in DATASETS:
         measured = read_dataset(folder, dataset)
         for kind, unit in KINDS.items():
             place = Measured._fields.index(kind)
             column = CostColumn(f"{kind}-{dataset}", unit)
-            columns[column] = column_of(measured, representatives, place)
+            of_classes = column_of(measured, space.representatives, place)
+            columns[column] = of_classes[members.rows]
     return CostTable.build(
         name=NAME,
         space=SPACE,
-        choices=rows_of(list(classes)),
+        choices=members.choices,
         columns=columns,
         origin=f"{ORIGIN}, from the PyPI package {NAME} {release}",
         licence=LICENCE,

@@ -175,7 +175,7 @@ def convert(folder: Path, release: str) -> TruthTable:
         origin=f"{ORIGIN}, from the PyPI package {NAME} {release}; {CHOSEN_BY_TEST}",
         licence=LICENCE,
         canonical_only=True,
-        members=_members(get_space(SPACE), stored),
+        members=members_of(get_space(SPACE), stored),
     )
 
 
@@ -218,7 +218,7 @@ def column_of(
     return column
 
 
-def _members(
+def members_of(
     space: SearchSpace, stored: Sequence[Architecture]
 ) -> CoveredArchitectures:
     """Return all architectures of the space whose representative is stored."""
