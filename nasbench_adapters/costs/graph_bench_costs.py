@@ -26,8 +26,8 @@ from archselect.nasbench_adapters.truth.graph_bench import (
     Measured,
     column_of,
     installed_release,
-    package_data,
     members_of,
+    package_data,
     read_dataset,
 )
 
