@@ -133,9 +133,9 @@ def test_the_package(installed, own_folders, monkeypatch):
     assert len(table.population.rows) == 157_440
     assert table.holds_whole_space("cora", "valid", 0)
     assert not table.holds_whole_space("proteins", "valid", 0)
-    # Measured on the package's own files: the best test accuracy, and that of the
-    # network with the best validation accuracy.
-    for dataset, best, chosen in [("arxiv", 72.39, 71.95), ("cora", 83.13, 82.6)]:
+    # Measured on the package's files: the best test accuracy, and that of the network
+    # with the best validation accuracy, which on these two data sets is one alone.
+    for dataset, best, chosen in [("arxiv", 72.39, 71.95), ("citeseer", 71.57, 71.03)]:
         validation = table.matrix(dataset, "valid", 0)[:, 0]
         test = table.matrix(dataset, "test", 0)[:, 0]
         assert test.max() == pytest.approx(best, abs=0.01)
