@@ -316,6 +316,10 @@ class SearchSpace(ABC):
     """Whether whole tables come with archselect, so that a study takes one with holes
     for a mistake.
     """
+    has_supernet: bool = True
+    """Whether a supernet of the space can be built, which most selectors need."""
+    sub_spaces: tuple[str, ...] = ()
+    """Names of sub-spaces that have a supernet, where the space has none."""
 
     @abstractmethod
     def parse(self, text: str) -> Architecture:
@@ -355,6 +359,26 @@ class SearchSpace(ABC):
         return prod(counts)
 
     @property
+    def parts(self) -> tuple[tuple[int, ...], ...]:
+        """Groups of cell types, of each of which a round of a search decides one edge.
+
+        A cell type stands in one group, by its index. Unless a space says otherwise,
+        each is a group of its own.
+        """
+        return tuple((cell,) for cell in range(len(self.cells)))
+
+    def valid(self, architecture: Architecture) -> bool:
+        """Return whether an architecture of the cells belongs to the space.
+
+        All do, unless a space excludes some. Those are neither listed nor sampled.
+
+        Args:
+            architecture: one operation on every edge that it keeps.
+        """
+        del architecture
+        return True
+
+    @property
     def _summing_nodes(self) -> list[_SummingNode]:
         """Nodes that are no inputs, cell type by cell type."""
         places = []
@@ -363,7 +387,7 @@ class SearchSpace(ABC):
         return places
 
     def enumerate(self) -> Iterator[Architecture]:
-        """Yield every architecture.
+        """Yield every valid architecture.
 
         Where every edge is kept they come in lexicographic order of the operation
         indices. Raises UserError for a space that cannot be listed.
@@ -379,13 +403,23 @@ class SearchSpace(ABC):
                 row = rows[place.cell]
                 for edge, choice in chosen:
                     row[edge] = choice
-            yield _architecture_of_rows(rows)
+            architecture = _architecture_of_rows(rows)
+            if self.valid(architecture):
+                yield architecture
 
     def sample(self, rng: np.random.Generator) -> Architecture:
         """Draw one architecture.
 
-        Every node's kept inputs and every edge's operation are drawn uniformly.
+        Every node's kept inputs and every edge's operation are drawn uniformly, and
+        again until the architecture is valid.
         """
+        while True:
+            architecture = self._draw(rng)
+            if self.valid(architecture):
+                return architecture
+
+    def _draw(self, rng: np.random.Generator) -> Architecture:
+        """Return one architecture, which may be invalid."""
         rows = self._blank_rows()
         for place in self._summing_nodes:
             cell = self.cells[place.cell]
@@ -409,7 +443,7 @@ class SearchSpace(ABC):
 
         None where that is not known, as in a space that samples in another way.
         Architectures are not equally likely where the edges that a node can keep have
-        unequally many operations.
+        unequally many operations. A space that excludes some overrides this method.
 
         Args:
             choices: architectures × edges of all cell types: operation indices, DROPPED
@@ -517,8 +551,30 @@ class SearchSpace(ABC):
 
         Raises UserError for a space without a supernet.
         """
+        if not self.has_supernet:
+            raise UserError(f"space {self.name} has no supernet{self._in_its_place()}")
         rows = [(OPEN,) * len(cell.edges) for cell in self.cells]
         return Decisions(tuple(rows))
+
+    def _in_its_place(self) -> str:
+        """Return which sub-spaces to search in its place; empty if there are none."""
+        if not self.sub_spaces:
+            return ""
+        *first, last = self.sub_spaces
+        names = f"{', '.join(first)} or {last}" if first else last
+        return f"; search its sub-space {names}"
+
+    def check_needs(self, selector: str, needs: Collection[str]) -> None:
+        """Raise UserError if a selector needs a supernet and the space has none.
+
+        Args:
+            selector: its name, for the message.
+            needs: what it needs, by name; see `archselect.selectors.base.NEEDS`.
+        """
+        if "supernet" in needs and not self.has_supernet:
+            raise UserError(
+                f"space {self.name} has no supernet: selector {selector} needs one{self._in_its_place()}"
+            )
 
     def operation(
         self,
@@ -528,6 +584,11 @@ class SearchSpace(ABC):
     ) -> str:
         """Return the name of an operation on an edge."""
         return self.cells[cell].operations[edge][choice]
+
+    @property
+    def drawn_operations(self) -> EdgeOperations:
+        """Operations allowed on each edge that a drawing of :meth:`graph` may show."""
+        return tuple(chain.from_iterable(cell.operations for cell in self.cells))
 
     def graph(self, architecture: Architecture) -> list[dict[str, object]]:
         """Return the cells as plain data for drawing.

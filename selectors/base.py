@@ -31,6 +31,7 @@ from archselect.selectors.search import Search
 from archselect.selectors.selection import Better, Scale, Selection
 
 __all__ = [
+    "NEEDS",
     "Evaluation",
     "Minibatch",
     "Scale",
@@ -41,6 +42,10 @@ __all__ = [
 ]
 
 Item = TypeVar("Item")
+
+SUPERNET = "supernet"
+NEEDS = frozenset({SUPERNET, "alphas", "reward"})
+"""What a selector can need: a supernet, its trained alphas, rewards under a budget."""
 
 
 class Minibatch(NamedTuple):
@@ -263,6 +268,9 @@ class Selector(BaseModel, ABC):
     short; for example fewer repetitions. Batches and epochs need no mention, for the
     task of a check gives fewer than it is asked for.
 
+    `needs` says what it selects by, of :data:`NEEDS`: a study refuses a selector that
+    needs a supernet on a space without one.
+
     `needs_probabilities` says that the selector reads an edge's weights as
     probabilities: studies refuse it on a supernet whose activation's weights do not sum
     to one.
@@ -277,8 +285,17 @@ class Selector(BaseModel, ABC):
     summary: ClassVar[str]
     paper: ClassVar[str] = ""
     formulation: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset({SUPERNET})
     needs_probabilities: ClassVar[bool] = False
     small: ClassVar[Mapping[str, object]] = {}
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        """Raise ValueError for a class whose `needs` are none of :data:`NEEDS`."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if not isinstance(cls.needs, frozenset) or not cls.needs <= NEEDS:
+            words = ", ".join(sorted(NEEDS))
+            raise ValueError(f"{cls.__name__}.needs must be a frozenset of {words}")
 
     @abstractmethod
     def select(self, task: Task) -> Selection:

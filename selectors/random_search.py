@@ -17,6 +17,7 @@ class Random(Selector):
     summary: ClassVar[str] = "one architecture drawn uniformly"
     paper: ClassVar[str] = "Li and Talwalkar, UAI 2019, arXiv 1902.07638"
     formulation: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset()
 
     def select(self, task: Task) -> Selection:
         """See :class:`Random`."""

@@ -19,8 +19,8 @@ Four words have one meaning each:
   :meth:`Search.drop` each begin a step by themselves. What belongs together goes into
   ``with search.step():``. A decision without scores belongs to the step before it.
 * In a **round** of :meth:`Search.rounds` a selector decides one or more of the open
-  edges, usually one of every cell type; in one of :meth:`Search.node_rounds` it drops
-  inputs of nodes that have too many.
+  edges, usually one of every part of the space; in one of :meth:`Search.node_rounds`
+  it drops inputs of nodes that have too many.
 * To **start over** (:meth:`Search.start_over`) is to open all edges again. Only a
   method that proposes several candidates does so. Steps are counted from 0 each time,
   and the column `round` of a record says how often the search started over before.
@@ -30,9 +30,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain, groupby
+from itertools import chain
 from math import isfinite
-from operator import attrgetter
 from typing import Protocol
 
 from torch import Tensor
@@ -138,19 +137,22 @@ class Search:
                 yield edge
 
     def open_parts(self) -> list[list[Edge]]:
-        """Return the open edges that have several operations, by cell type.
+        """Return the open edges that have several operations, by part of the space.
 
-        A cell type without such an edge has no list.
+        The parts are :attr:`.SearchSpace.parts`, usually one per cell type. A part
+        without such an edge has no list.
         """
         parts = []
-        for cell in range(len(self.space.cells)):
-            edges = self.space.open_choices(self.decisions, cell)
+        for cells in self.space.parts:
+            edges: list[Edge] = []
+            for cell in cells:
+                edges += self.space.open_choices(self.decisions, cell)
             if edges:
                 parts.append(edges)
         return parts
 
     def rounds(self) -> Iterator[list[list[Edge]]]:
-        """Yield the open edges by cell type, round after round, until none is left.
+        """Yield the open edges by part, round after round, until none is left.
 
         The loop's body decides one or more of them. Edges of one operation are no
         choice and are left out: see :meth:`open_parts`.
@@ -166,7 +168,7 @@ class Search:
             parts = self.open_parts()
 
     def node_rounds(self) -> Iterator[list[list[OverfullNode]]]:
-        """Yield the nodes with too many inputs by cell type, until there are none.
+        """Yield the nodes with too many inputs by part, until there are none.
 
         Edges of one operation are decided first. The loop's body drops inputs of one or
         more of the nodes. In a space whose nodes keep all inputs there is no round.
@@ -177,11 +179,19 @@ class Search:
         nodes = self.space.overfull_nodes(self.decisions)
         while nodes:
             before = self.decisions
-            by_cell = groupby(nodes, key=attrgetter("cell"))
-            yield [list(of_cell) for _, of_cell in by_cell]
+            yield self._by_part(nodes)
             if self.decisions == before:
                 raise ValueError("a round drops no edge: call search.drop")
             nodes = self.space.overfull_nodes(self.decisions)
+
+    def _by_part(self, nodes: Sequence[OverfullNode]) -> list[list[OverfullNode]]:
+        """Return nodes by part of the space; a part without one has no list."""
+        parts = []
+        for cells in self.space.parts:
+            in_part = [node for node in nodes if node.cell in cells]
+            if in_part:
+                parts.append(in_part)
+        return parts
 
     @property
     def is_finished(self) -> bool:

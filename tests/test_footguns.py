@@ -19,6 +19,7 @@ from archselect.nasbench_adapters.costs.base import NetworkShape
 from archselect.nasbench_adapters.costs.counted import MultiplyAdds
 from archselect.nasbench_adapters.images import load_images
 from archselect.nasbench_adapters.images.batches import Images
+from archselect.nasbench_adapters.truth import graph_bench
 from archselect.nasbench_adapters.truth.choices import unflatten
 from archselect.nasbench_adapters.truth.long_csv import import_long
 from archselect.reports.tables.operations import operation_table
@@ -113,6 +114,22 @@ def test_reductions(page, table):
         row(page, "best of 4 or mean of 4"),
         f"expected: {test @ ways:.2f} %",
         f"mean: {test.mean():.2f} %",
+    )
+
+
+@pytest.mark.slow
+def test_choosing_by_test(page):
+    if not graph_bench.installed():
+        pytest.skip(f"the package is not installed: {graph_bench.INSTALL}")
+    measured = graph_bench.read_dataset(graph_bench.package_data(), "citeseer")
+    values = np.array(list(measured.values()))
+    validation, test = values[:, 0], values[:, 1]
+    ways = comb(len(test), 300)
+    chances = np.array([comb(place, 299) / ways for place in range(len(test))])
+    says(
+        row(page, "choosing by test"),
+        f"expected test accuracy: {np.sort(test) @ chances:.2f} %",
+        f"by validation accuracy: {test[validation.argsort()] @ chances:.2f} %",
     )
 
 

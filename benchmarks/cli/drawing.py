@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -43,8 +42,8 @@ def draw_architecture(
         )
     search_space = get_space(space or SPACE_OF_GENOTYPES)
     parsed = search_space.parse(architecture)
-    edges = chain.from_iterable(cell.operations for cell in search_space.cells)
-    key = {entry.operation: entry for entry in legend_of(edges)}
+    legend = legend_of(search_space.drawn_operations)
+    key = {entry.operation: entry for entry in legend}
     graphs = [CellGraph.model_validate(cell) for cell in search_space.graph(parsed)]
     drawing = draw(graphs, key, search_space.format(parsed), keyed=True)
     write_atomically(out_file, drawing.encode())

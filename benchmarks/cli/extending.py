@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +16,7 @@ from archselect.nasbench_adapters.foreign_text import one_line
 if TYPE_CHECKING:
     from archselect.benchmarks.conformance.checks import Check
     from archselect.benchmarks.conformance.kit import CheckResult, Conformance, Place
+    from archselect.selectors.base import Selector
 
 NOT_REACHED = "not reached"
 MARKS = {True: "ok", False: "fails", None: NOT_REACHED}
@@ -93,8 +94,20 @@ def check(
     lines = _rules() if conformance.passed else _advice(conformance)
     for line in lines:
         say(line)
+    if conformance.skipped:
+        say(_describe_skipped(conformance.skipped, kind))
     if not conformance.passed:
         raise typer.Exit(1)
+
+
+def _describe_skipped(spaces: Sequence[str], kind: type[Selector]) -> str:
+    """Return in words on which spaces a selector was not checked, and why."""
+    from archselect.selectors.base import SUPERNET
+
+    why = "the checks run on one"
+    if SUPERNET in kind.needs:
+        why = f"selector {kind.name} needs one"
+    return f"Not checked on {', '.join(spaces)}, which have no supernet: {why}."
 
 
 def _print_results(conformance: Conformance) -> None:

@@ -20,7 +20,7 @@ from archselect.benchmarks.conformance.checks import CHECKS, Check, name_of, sur
 from archselect.benchmarks.conformance.trials import Trial, TrialRunner
 from archselect.benchmarks.conformance.variants import Variant, variants_of
 from archselect.benchmarks.runtime.machine import open_device
-from archselect.nasbench_adapters.errors import UserError, unknown
+from archselect.nasbench_adapters.errors import unknown
 from archselect.nasbench_adapters.spaces import get_space, registry, unrestricted_name
 from archselect.selectors.base import Selector
 
@@ -68,11 +68,13 @@ class Conformance:
         selector: its name.
         results: of every check on every space and device.
         seconds: how long the trials on each space and device took.
+        skipped: names of the spaces that have no supernet to check it on.
     """
 
     selector: str
     results: tuple[CheckResult, ...]
     seconds: Mapping[Place, float]
+    skipped: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -82,14 +84,7 @@ class Conformance:
 
 def spaces_with_supernet() -> list[str]:
     """Return the names of the spaces that a selector can be run on."""
-    names = []
-    for name in registry.all():
-        try:
-            get_space(name).undecided()
-        except UserError:
-            continue  # it has no supernet
-        names.append(name)
-    return names
+    return [name for name, space in registry.all().items() if space.has_supernet]
 
 
 def devices_present() -> list[str]:
@@ -121,7 +116,7 @@ def check_selector(
         UserError: a space or device is unknown, or a setting has no value to check the
             selector with.
     """
-    _check_spaces(spaces)
+    _check_spaces(spaces, kind)
     opened = [open_device(name) for name in devices or devices_present()]
     variants = variants_of(kind)
     results: list[CheckResult] = []
@@ -136,13 +131,20 @@ def check_selector(
         place = Place(name, str(device))
         results += [_judge(check, trials, place) for check in CHECKS]
         seconds[place] = perf_counter() - start
-    return Conformance(kind.name, tuple(results), seconds)
+    skipped = () if spaces else tuple(_spaces_without_supernet())
+    return Conformance(kind.name, tuple(results), seconds, skipped)
 
 
-def _check_spaces(names: Sequence[str]) -> None:
+def _spaces_without_supernet() -> list[str]:
+    return [name for name, space in registry.all().items() if not space.has_supernet]
+
+
+def _check_spaces(names: Sequence[str], kind: type[Selector]) -> None:
     """Raise UserError for a space that is unknown or has no supernet."""
     usable = spaces_with_supernet()
     for name in names:
+        if name in registry:
+            get_space(name).check_needs(kind.name, kind.needs)
         if unrestricted_name(name) not in usable:
             raise unknown("space with a supernet", name, usable)
         get_space(name)

@@ -12,7 +12,7 @@ from archselect.benchmarks.plan.study_files import parse_study
 from archselect.nasbench_adapters.costs.opening import parse_cost
 from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 from archselect.nasbench_adapters.limits import MOST_RUNS
-from archselect.nasbench_adapters.space import build_skeleton
+from archselect.nasbench_adapters.space import SearchSpace, build_skeleton
 from archselect.nasbench_adapters.spaces import get_space
 
 
@@ -50,9 +50,12 @@ def note_faults_of_parts(
     usable = []
     for space in spaces:
         with faults.collect():
-            build_skeleton(get_space(space.name), space.skeleton)
-            get_space(space.name).undecided()  # raises for a space that has no supernet
-            usable.append(space)
+            known = get_space(space.name)
+            if known.has_supernet:
+                build_skeleton(known, space.skeleton)
+                usable.append(space)
+            else:
+                _refuse_without_supernet(known, selectors)
     for selector in selectors:
         with faults.collect():
             selector.build()
@@ -60,6 +63,26 @@ def note_faults_of_parts(
         for train in part.train:
             with faults.collect():
                 train.resolve(space.name)
+
+
+def _refuse_without_supernet(
+    space: SearchSpace, selectors: Sequence[SelectorPart]
+) -> None:
+    """Raise UserError for a space of a study that has no supernet.
+
+    The message names the first selector that needs one. A study of others is refused,
+    too: each of its runs begins with a supernet.
+    """
+    for selector in selectors:
+        try:
+            needs = selector.build().needs
+        except UserError:
+            continue  # its own check names the fault
+        space.check_needs(selector.title, needs)
+    raise UserError(
+        f"space {space.name} has no supernet, and each run of a study begins with one: look its architectures up "
+        "('archselect truth lookup')"
+    )
 
 
 def _check_number_of_runs(study: Study) -> None:

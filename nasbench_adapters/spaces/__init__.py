@@ -21,6 +21,7 @@ from archselect.nasbench_adapters.spaces.darts import (
 from archselect.nasbench_adapters.spaces.nb1shot1 import OneShot1, OneShot2, OneShot3
 from archselect.nasbench_adapters.spaces.nb101 import NasBench101
 from archselect.nasbench_adapters.spaces.nb201 import NasBench201
+from archselect.nasbench_adapters.spaces.nbgraph import NasBenchGraph
 from archselect.nasbench_adapters.spaces.restrictions import RestrictableSpace
 from archselect.nasbench_adapters.spaces.wiring import FullWiring, MinimalWiring
 
@@ -29,6 +30,7 @@ SPACES: dict[str, type[SearchSpace]] = {
     for space in (
         *(NasBench201, DartsSpace, DartsWithNone, S1, S2, S3, S4),
         *(NasBench101, OneShot1, OneShot2, OneShot3, MinimalWiring, FullWiring),
+        NasBenchGraph,
     )
 }
 
@@ -98,6 +100,7 @@ ALIASES = {
     "nats-bench-tss": "nb201",
     "nats-tss": "nb201",
     "nasbench101": "nb101",
+    "nas-bench-graph": "nbgraph",
 }
 """Other usual names of the benchmarks' spaces, for hints."""
 

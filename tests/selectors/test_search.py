@@ -1,5 +1,7 @@
 """The state of a selection: what is open, what is noted, what wins, and what is refused."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from archselect.nasbench_adapters.space import DROPPED, OPEN, Architecture
 from archselect.nasbench_adapters.spaces import get_space
+from archselect.nasbench_adapters.spaces.darts import DartsSpace
 from archselect.selectors.search import Search
 from archselect.selectors.selection import (
     Decision,
@@ -382,3 +385,28 @@ def test_mixtures_have_each_operation_alone_or_left_out(search):
         )
     begun.decide(edge, operation=1)
     assert begun.mixture.decisions == begun.decisions
+
+
+class Together(DartsSpace):
+    """Both cell types of DARTS as one part."""
+
+    @property
+    def parts(self):
+        return ((0, 1),)
+
+
+def test_a_round_has_one_list_per_part_of_the_space():
+    space = get_space("darts")
+    assert space.parts == ((0,), (1,))
+    apart = Search(SimpleNamespace(space=space))
+    together = Search(SimpleNamespace(space=Together()))
+    assert [len(edges) for edges in apart.open_parts()] == [14, 14]
+    (edges,) = together.open_parts()
+    assert edges == [edge for part in apart.open_parts() for edge in part]
+    left = []
+    for (part,) in together.rounds():
+        left.append(len(part))
+        together.decide(part[0], operation=0)
+    assert left == list(range(28, 0, -1)) and together.open_parts() == []
+    (nodes,) = next(together.node_rounds())
+    assert {node.cell for node in nodes} == {0, 1}

@@ -221,6 +221,8 @@ def space(name: str) -> Result:
     rng = np.random.default_rng(0)
     drawn = [found.sample(rng) for _ in range(3)]
     texts = [found.format(own) for own in drawn]
+    if name == "nbgraph":
+        return drawn_alone(found, drawn)
     skeleton = small_skeleton(found)
     images, _ = digits().batch(torch.arange(4))
     # Noise is a hash of all bits of its input, so one rounding makes it another one: it
@@ -243,6 +245,14 @@ def space(name: str) -> Result:
     alphas = networks.new_alphas(found, torch.Generator().manual_seed(0), CPU, 1.0)
     mixture = without_noise(found, mixture_of(found, alphas, decisions))
     return result | {"supernet": summary(supernet(images, mixture))}
+
+
+def drawn_alone(found, drawn) -> Result:
+    """Drawn architectures and their classes, of a space without networks."""
+    return {
+        "architectures": [found.format(own) for own in drawn],
+        "classes": [found.format(found.canonical(own)) for own in drawn],
+    }
 
 
 def without_noise(found, mixture):

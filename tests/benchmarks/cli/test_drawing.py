@@ -27,12 +27,20 @@ def test_an_architecture_of_every_space_is_drawn(archselect, tmp_path, name):
     )
     words = drawn(tmp_path / "a" / "b.svg")
     for cell, row in zip(space.cells, space.parse(architecture).choices, strict=True):
+        if not set(cell.operations) <= set(space.drawn_operations):
+            continue  # it is drawn as the edges of another cell
         chosen = {
             names[k]
             for names, k in zip(cell.operations, row, strict=True)
             if k is not None and len(names) > 1
         }
         assert chosen and chosen <= set(words)
+
+
+def test_a_graph_network_is_drawn_as_its_tree(archselect, tmp_path):
+    assert archselect("draw", "0,0,1,2|gcn,gat,fc,skip", "--space", "nbgraph")[0] == 0
+    words = drawn(tmp_path / "cell.svg")
+    assert {"gcn", "gat", "fc", "skip"} <= set(words) and "cheb" not in words
 
 
 def test_a_genotype_is_one_of_darts_and_goes_to_cell_svg(archselect, tmp_path):

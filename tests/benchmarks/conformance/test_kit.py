@@ -10,7 +10,7 @@ from support import bad_selectors
 from archselect.benchmarks.conformance.checks import CHECKS, name_of
 from archselect.benchmarks.conformance.kit import check_selector, spaces_with_supernet
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.spaces import SPACES
+from archselect.nasbench_adapters.spaces import SPACES, registry
 from archselect.selectors.registry import SELECTORS
 
 RESTRICTED = "minimal:2-3=none"
@@ -42,8 +42,26 @@ def advice_of(conformance):
     return "\n".join(line for result in conformance.results for line in result.advice)
 
 
-def test_all_spaces_but_the_one_without_a_supernet_are_checked():
-    assert set(SPACES) - set(spaces_with_supernet()) == {"nb101"}
+def test_all_spaces_but_those_without_a_supernet_are_checked():
+    assert set(SPACES) - set(spaces_with_supernet()) == {"nb101", "nbgraph"}
+
+
+@pytest.mark.parametrize("space", ["nb101", "nbgraph"])
+def test_a_space_without_a_supernet_is_refused_to_a_selector_that_needs_one(space):
+    with pytest.raises(
+        UserError, match=f"{space} has no supernet: selector magnitude needs one"
+    ):
+        check_selector(SELECTORS["magnitude"], [space])
+
+
+def test_what_is_skipped_is_in_the_result(monkeypatch):
+    """With one space left of those with a supernet, for the trials take long."""
+    kept = {name: SPACES[name] for name in ("nb201", "nb101", "nbgraph")}
+    monkeypatch.setattr(registry, "all", lambda: kept)
+    every = check_selector(SELECTORS["random"], [], ["cpu"])
+    assert every.skipped == ("nb101", "nbgraph")
+    assert {result.space for result in every.results} == {"nb201"}
+    assert check_selector(SELECTORS["random"], ["nb201"], ["cpu"]).skipped == ()
 
 
 @pytest.mark.parametrize(

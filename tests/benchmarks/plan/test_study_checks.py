@@ -46,6 +46,48 @@ def test_a_selector_without_settings(write_study):
         )
 
 
+@pytest.mark.parametrize(
+    ("space", "more"),
+    [("nbgraph", ""), ("nb101", "; search its sub-space nb1shot1-1, .* or nb1shot1-3")],
+)
+def test_a_selector_that_needs_a_supernet_is_refused_where_there_is_none(
+    write_study, space, more
+):
+    study = write_study(('"nb201"', f'"{space}"'))
+    wanted = f"space {space} has no supernet: selector [a-z-]+ needs one{more}$"
+    with pytest.raises(UserError, match=wanted):
+        read_study(str(study))
+
+
+def test_a_study_on_a_space_without_a_supernet_is_refused_whatever_selects(tmp_path):
+    path = tmp_path / "alone.toml"
+    path.write_text(
+        """
+name = "alone"
+title = "Random search alone"
+tables = ["time"]
+
+[seeds]
+supernet = [0]
+
+[[spaces]]
+name = "nbgraph"
+
+[[data]]
+name = "digits"
+
+[[supernets]]
+recipe = "untrained"
+
+[[selectors]]
+name = "random"
+""",
+        encoding="utf-8",
+    )
+    with pytest.raises(UserError, match="each run of a study begins with one"):
+        read_study(str(path))
+
+
 MISTAKES = {
     "a key of the study": (
         ('title = "A', 'titel = "A'),

@@ -26,10 +26,11 @@ def own_folders(tmp_path_factory, monkeypatch):
         "archselect.nasbench_adapters.costs.storage.user_data_path",
         lambda name: home / "data" / name,
     )
-    monkeypatch.setattr(
-        "archselect.nasbench_adapters.costs.hpo_bench_latency.user_cache_path",
-        lambda name: home / "cache" / name,
-    )
+    for package in ("hpo_bench_latency", "graph_bench_costs"):
+        monkeypatch.setattr(
+            f"archselect.nasbench_adapters.costs.{package}.user_cache_path",
+            lambda name: home / "cache" / name,
+        )
     return home
 
 

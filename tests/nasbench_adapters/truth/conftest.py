@@ -44,10 +44,11 @@ def own_folders(tmp_path_factory, monkeypatch):
         "archselect.nasbench_adapters.truth.storage.user_data_path",
         lambda name: home / "data" / name,
     )
-    monkeypatch.setattr(
-        "archselect.nasbench_adapters.truth.hpo_bench.user_cache_path",
-        lambda name: home / "cache" / name,
-    )
+    for package in ("hpo_bench", "graph_bench"):
+        monkeypatch.setattr(
+            f"archselect.nasbench_adapters.truth.{package}.user_cache_path",
+            lambda name: home / "cache" / name,
+        )
     return home
 
 

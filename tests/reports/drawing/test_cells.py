@@ -358,9 +358,7 @@ def test_the_key_names_what_is_drawn_in_the_colours_it_is_drawn_in():
 
 def test_each_operation_of_a_space_has_a_colour_of_its_own():
     for name in SPACES:
-        entries = legend_of(
-            edge for cell in get_space(name).cells for edge in cell.operations
-        )
+        entries = legend_of(get_space(name).drawn_operations)
         assert {entry.operation for entry in entries} <= set(operations_of(name))
         assert len({entry.colour for entry in entries}) == len(entries)
     entries = legend_of([["none", *map(str, range(8)), "noise"]])
