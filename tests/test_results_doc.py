@@ -682,3 +682,36 @@ def test_what_is_said_of_the_gap_between_selectors(page, prime):
     same = {key for key, by_name in cells.items() if len(set(by_name.values())) == 1}
     assert {("crb every prox", seed) for seed in range(4)} <= same
     assert not any("softmax" in supernet for supernet, _ in same)
+
+
+LATENCY = "docs/results/latency-nb201-cpu/report/pareto.csv"
+DEVICES = ("1080ti_256", "eyeriss", "pixel2")
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_table_of_latencies(page, root, device):
+    rows = pd.read_csv(root / LATENCY)
+    rows = rows[rows.cost == device].set_index("selector")
+    for weight in ("0", "0.03", "0.1", "0.3", "1"):
+        label = weight if weight == "0" else f"{device} {weight}"
+        row = rows.loc[f"magnitude ({label})"]
+        verdict = row.claim if isinstance(row.claim, str) else "the reference"
+        accuracy = f"{row.accuracy:.2f} ± {row.accuracy_std:.2f}"
+        latency = f"{row.cost_mean:.2f} ± {row.cost_std:.2f}"
+        assert f"| {device} | {weight} | {accuracy} | {latency} | {verdict} |" in page
+
+
+def test_darts_pt_does_not_see_the_penalty(page, root):
+    rows = pd.read_csv(root / LATENCY)
+    words = " ".join(page.split())
+    accuracies = []
+    for device in DEVICES:
+        of_device = rows[rows.cost == device].set_index("selector")
+        penalised = of_device.loc[f"darts-pt ({device} 0.1)"]
+        plain = of_device.loc["darts-pt (0)"]
+        accuracies += [penalised.accuracy, plain.accuracy]
+        unit = " ms" if device == DEVICES[0] else ""
+        numbers = f"{penalised.cost_mean:.2f} against {plain.cost_mean:.2f}{unit}"
+        assert f"{numbers} on {device}" in words
+        assert penalised.cost_mean > 0.95 * plain.cost_mean
+    assert f"({min(accuracies):.1f} to {max(accuracies):.1f} %)" in words

@@ -164,14 +164,15 @@ def _alike_but_for(
 
 
 def _is_without(start: Mapping[str, Hashable], others: Mapping[str, Hashable]) -> bool:
-    """Return whether settings are others' with some text left empty.
+    """Return whether settings are others' with some text left empty or out.
 
-    A supernet whose cost has the weight 0 need not name the cost.
+    A supernet whose cost has the weight 0 need not name the cost, and then has no
+    source of one either.
     """
     if start == others or start.keys() != others.keys():
         return False
     differing = [key for key in start if start[key] != others[key]]
-    return all(start[key] == "" for key in differing)
+    return all(start[key] in ("", None) for key in differing)
 
 
 def _path(key: str, members: Sequence[_Member]) -> SettingPath:

@@ -64,15 +64,24 @@ def with_settings(record, **changes):
     return record.model_copy(update={"inputs": inputs, "id": inputs.id})
 
 
+def with_source(record, source):
+    """The record of a run on a supernet whose cost comes from there."""
+    supernet = record.inputs.supernet.model_copy(update={"source": source})
+    inputs = record.inputs.model_copy(update={"supernet": supernet})
+    return record.model_copy(update={"inputs": inputs, "id": inputs.id})
+
+
 def test_a_start_that_names_no_cost_begins_the_path_of_each_cost(tmp_path):
-    records = [with_settings(weighted_run(0.0, 0), cost="")]
+    start = with_settings(weighted_run(0.0, 0), cost="")
+    records = [with_source(start, None)]
     for cost in ("one", "other"):
         for weight in (0.1, 0.3):
             record = weighted_run(weight, 0, f"magnitude-{cost}")
             selector = record.inputs.selector.model_copy(update={"name": "magnitude"})
             inputs = record.inputs.model_copy(update={"selector": selector})
             record = record.model_copy(update={"inputs": inputs})
-            records.append(with_settings(record, cost=cost))
+            record = with_settings(record, cost=cost)
+            records.append(with_source(record, f"fit of {cost}"))
     first, second = paths_of(tmp_path, records)
     for path in (first, second):
         assert path.values == (0.0, 0.1, 0.3)
