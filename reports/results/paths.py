@@ -177,7 +177,8 @@ def _is_without(start: Mapping[str, Hashable], others: Mapping[str, Hashable]) -
 
 def _path(key: str, members: Sequence[_Member]) -> SettingPath:
     ordered = sorted(members, key=lambda member: member.value)
-    names = [member.group.name for member in ordered]
+    # A start may begin several paths: what follows it tells them apart.
+    names = [member.group.name for member in ordered if member.value]
     return SettingPath(
         name=_common_name(names) or ordered[0].group.inputs.selector.name,
         setting=key.rpartition(".")[2],
