@@ -145,7 +145,7 @@ def _evaluate(
         x = x @ weights + biases
         if layer + 1 < layers:
             x = F.relu(x)
-    return regressor.mean + regressor.sd * x[0]
+    return regressor.offset + regressor.scale * x[0]
 
 
 def _draw_tables(

@@ -50,18 +50,18 @@ class Regressor(NamedTuple):
     Its input has one number per edge and operation, one-hot: the edges of all cell
     types one after the other, each with as many numbers as its cell type has columns
     in :class:`AdditiveRows`. An edge that is not kept is a row of zeros. All layers
-    but the last are followed by a rectifier. The cost is mean + sd × output.
+    but the last are followed by a rectifier. The cost is offset + scale × output.
 
     Attributes:
         weights: per layer float64, inputs × outputs.
         biases: per layer float64, outputs.
-        mean, sd: of the cost, by which it was standardised.
+        offset, scale: mean and standard deviation of the cost, which standardised it.
     """
 
     weights: tuple[np.ndarray, ...]
     biases: tuple[np.ndarray, ...]
-    mean: float
-    sd: float
+    offset: float
+    scale: float
 
 
 class FitQuality(NamedTuple):

@@ -168,8 +168,8 @@ class PerceptronCost(FittedCost):
         return Regressor(
             weights=tuple(map(_round_digits, network.coefs_)),
             biases=tuple(map(_round_digits, network.intercepts_)),
-            mean=mean,
-            sd=sd,
+            offset=mean,
+            scale=sd,
         )
 
     def _predict(self, choices: np.ndarray) -> np.ndarray:
@@ -291,7 +291,7 @@ def evaluate_regressor(regressor: Regressor, inputs: np.ndarray) -> np.ndarray:
         values = values @ weights + biases
         if index < last:
             values = np.maximum(values, 0)
-    return regressor.mean + regressor.sd * values[:, 0]
+    return regressor.offset + regressor.scale * values[:, 0]
 
 
 def _train_perceptron(inputs: np.ndarray, targets: np.ndarray, seed: int) -> Any:

@@ -195,7 +195,7 @@ def test_the_perceptron_computes_what_its_layers_say(latencies, space):
         ]
         if layer < 2:
             values = [max(value, 0) for value in values]
-    expected = regressor.mean + regressor.sd * values[0]
+    expected = regressor.offset + regressor.scale * values[0]
     assert cost.of(architecture) == pytest.approx(expected)
 
 
