@@ -27,8 +27,8 @@ MARGIN = 0.5
 PENALTY = "proximity"
 """The setting that names the penalty on the distance to the discrete architecture."""
 NO_PENALTY = "none"
-READS_WEIGHTS = "magnitude"
-"""The selector that reads the table of weights itself, as the paper does."""
+OF_ALPHAS = "(alpha)"
+"""What the name of a selector's scores ends with if they are the weights themselves."""
 NO_PARAMETERS = 'needs [[costs]] with of = "params" in the study'
 
 Direction = Literal["lower", "higher", "not lower"]
@@ -69,9 +69,17 @@ class Context(NamedTuple):
     @property
     def against(self) -> list[tuple[str, str]]:
         """The selector that reads the weights, with every other one."""
-        readers = [name for name in self.selectors if _reads_weights(name)]
-        others = [name for name in self.selectors if not _reads_weights(name)]
+        readers = [name for name in self.selectors if self._reads_weights(name)]
+        others = [name for name in self.selectors if name not in readers]
         return [(reader, other) for reader in readers[:1] for other in others]
+
+    def _reads_weights(self, selector: str) -> bool:
+        """Return whether a selector's scores are the table of weights itself."""
+        for record in self.pairs[0].treated.readings[selector].records:
+            scale = record.selected.operation_scale
+            if scale is None or not scale.name.endswith(OF_ALPHAS):
+                return False
+        return True
 
     @property
     def landscapes(self) -> list[Landscape]:
@@ -127,10 +135,6 @@ class AlphaClaim:
     measure: Measure = field(compare=False)
     every_penalty: bool = True
     paper: bool = True
-
-
-def _reads_weights(selector: str) -> bool:
-    return selector.partition(" (")[0] == READS_WEIGHTS
 
 
 def _measure_parameters(context: Context) -> list[Measurement]:
@@ -262,7 +266,7 @@ INFORMED_NOT_WORSE = AlphaClaim(
 )
 CHANGES_CELLS = AlphaClaim(
     key="changes_cells",
-    says="{treated} changes the cells of magnitude more than those of the other selector",
+    says="{treated} changes the cells of the selector that reads the weights more than the other's",
     measures="edges of the selected cells that differ with the penalty and without",
     unit="edges",
     direction="higher",
@@ -272,7 +276,7 @@ CHANGES_CELLS = AlphaClaim(
 )
 CHANGES_ACCURACY = AlphaClaim(
     key="changes_accuracy",
-    says="{treated} changes the accuracy of magnitude more than that of the other selector",
+    says="{treated} changes the accuracy of the selector that reads the weights more than the other's",
     measures="distance of a seed's accuracies with the penalty and without",
     unit="points",
     direction="higher",

@@ -9,7 +9,7 @@ import numpy as np
 
 from archselect.benchmarks.store.facts import write_fact
 from archselect.benchmarks.store.folder import Folder
-from archselect.benchmarks.store.records import Landscape, Record, StudyInfo
+from archselect.benchmarks.store.records import Landscape, Record, Scale, StudyInfo
 from archselect.benchmarks.store.records.architecture_cost import ArchitectureCost
 from archselect.benchmarks.store.traces import TracedCell, write_trace
 from archselect.nasbench_adapters.spaces import get_space
@@ -80,7 +80,13 @@ def alpha_record(
                 fit=None,
             )
         ]
-    return record.model_copy(update={"accuracies": [judged], "costs": costs})
+    selected = record.selected
+    if selector == "magnitude":
+        activation = settings.get("activation", "softmax")
+        weights = Scale(name=f"{activation}(alpha)", better="higher")
+        selected = selected.model_copy(update={"operation_scale": weights})
+    changes = {"accuracies": [judged], "costs": costs, "selected": selected}
+    return record.model_copy(update=changes)
 
 
 def make_alpha_study(
