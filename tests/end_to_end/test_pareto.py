@@ -59,6 +59,7 @@ def test_a_study_with_costs_has_its_fronts_and_its_table(world, study):
     assert {path: path.read_bytes() for path in (out / "fronts").iterdir()} == fronts
 
 
+@pytest.mark.slow
 def test_a_study_without_costs_has_the_time_of_its_search(world):
     small = world.study(('["tau", "accuracy", "time"]', '["pareto"]'))
     result = world.run("run", small, "--out", "out", "--device", "cpu")

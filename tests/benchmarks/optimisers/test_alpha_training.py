@@ -172,7 +172,8 @@ class World:
             load_images("digits"), torch.device("cpu"), split="first", limit=400
         )
         activation = optimiser.build_activation()
-        skeleton = self.space.skeleton(channels=4, cells=1, reduction="pool")
+        size = {"channels": 4, "cells": 1, "reduction": "pool"}
+        skeleton = self.space.skeleton(**size)
         data = images.dataset
         supernet = Supernet(
             self.space,
@@ -185,7 +186,7 @@ class World:
         generator = torch.Generator().manual_seed(1)
         alphas = optimiser.new_alphas(self.space, generator, torch.device("cpu"))
         leaves = tuple(alpha.requires_grad_() for alpha in alphas)
-        self.trainer = Trainer(optimiser, self.space, supernet, leaves, images, 2)
+        self.trainer = Trainer(optimiser, self.space, supernet, leaves, images, 2, size)
         self.alpha_steps = 0
         for epoch in range(epochs):
             self.trainer.epoch(self.space.undecided(), progress=epoch / epochs)

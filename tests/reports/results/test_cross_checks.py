@@ -66,7 +66,7 @@ FILES = {
     "a record of two cells, with dropped edges": (
         "collapse-s2-s4-cpu",
         Record,
-        "c2e060f3af446e47",
+        "e29cbd706eed1043",
     ),
     "a landscape": ("zero-cost-pt-nb201-cpu-cifar100", Landscape, "6de976f0033ab772"),
     "a training": ("collapse-s2-s4-cpu", Trained, None),
