@@ -124,12 +124,16 @@ def test_choosing_by_test(page):
     measured = graph_bench.read_dataset(graph_bench.package_data(), "citeseer")
     values = np.array(list(measured.values()))
     validation, test = values[:, 0], values[:, 1]
+    # Cells that tie by validation are one as likely as the other.
+    _, ties = np.unique(validation, return_inverse=True)
+    means = np.bincount(ties, test) / np.bincount(ties)
+    by_validation = means[np.sort(ties)]
     ways = comb(len(test), 300)
     chances = np.array([comb(place, 299) / ways for place in range(len(test))])
     says(
         row(page, "choosing by test"),
         f"expected test accuracy: {np.sort(test) @ chances:.2f} %",
-        f"by validation accuracy: {test[validation.argsort()] @ chances:.2f} %",
+        f"by validation accuracy: {by_validation @ chances:.2f} %",
     )
 
 
