@@ -387,7 +387,7 @@ def estimate(
 
 
 def _estimate_caption(runs: int, whole: str, speed: DeviceSpeed) -> str:
-    """Return what is said below a table of estimates.
+    """Return the note below a table of estimates.
 
     Args:
         runs: of each selector.

@@ -137,7 +137,8 @@ class AlphaSettings(CommonSettings):
         sources = []
         if self.penalty:
             source = penalties.source_of(get_penalty(self.penalty), self.penalty)
-            sources.append(source or "")
+            if source is not None:
+                sources.append(source)
         if self.cost and self.cost not in COUNTED:
             sources.append(open_cost(self.cost, space, NetworkShape()).origin)
         return sources

@@ -56,7 +56,6 @@ class MixtureCost:
         self.of = of
         self.unit = cost.unit
         self._cost = cost
-        self._space = space
         self._rows = cost.rows()
         self._regressor = cost.regressor() if self._rows is None else None
         if self._rows is None and self._regressor is None:

@@ -14,7 +14,10 @@ from archselect.benchmarks.optimisers.sdarts_rs import SdartsRS
 from archselect.benchmarks.optimisers.snas import Snas
 from archselect.benchmarks.optimisers.spos import Spos
 from archselect.benchmarks.optimisers.untrained import Untrained
-from archselect.nasbench_adapters.plugins.user_files import UserClasses
+from archselect.nasbench_adapters.plugins.user_files import (
+    UserClasses,
+    require_defaults,
+)
 
 OPTIMISERS: dict[str, type[Optimiser]] = {
     optimiser.name: optimiser
@@ -30,15 +33,12 @@ def _check(optimiser: type[Optimiser]) -> None:
 
     It has no default, or its name is a word that studies need.
     """
-    for name, field in optimiser.model_fields.items():
+    for name in optimiser.model_fields:
         if name in TAKEN:
             raise ValueError(
                 f"{optimiser.__name__} has a setting {name}, a word that studies need: rename it"
             )
-        if field.is_required():
-            raise ValueError(
-                f"{optimiser.__name__} has a setting {name} without a default: give it one"
-            )
+    require_defaults(optimiser)
 
 
 registry: UserClasses[Optimiser] = UserClasses(

@@ -429,9 +429,8 @@ class Trainer:
 
         Alphas without gradient stay. Clipping is of the sum.
         """
-        view = self._view() if self.penalties else None
-        if view is not None:
-            gradients = _add_gradients(gradients, self._penalty_gradients(view))
+        if self.penalties:
+            gradients = _add_gradients(gradients, self._penalty_gradients())
         for alpha, gradient in zip(self.alphas, gradients, strict=True):
             alpha.grad = gradient
         if self.optimiser.alpha_grad_clip:
@@ -443,8 +442,9 @@ class Trainer:
         if self.penalties:
             self._finish_penalties()
 
-    def _penalty_gradients(self, view: AlphaView) -> tuple[Tensor, ...]:
+    def _penalty_gradients(self) -> tuple[Tensor, ...]:
         """Return the gradients of all penalties, (edges, operations) per cell type."""
+        view = self._view()
         total = view.zero()
         for penalty, weight in self.penalties:
             total = total + weight * penalty(view)

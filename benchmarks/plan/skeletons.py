@@ -10,9 +10,6 @@ from archselect.nasbench_adapters.spaces import get_space, unrestricted_name
 from archselect.nasbench_adapters.truth import open_truth
 from archselect.nasbench_adapters.truth.ground_truth import GroundTruth
 
-Settings = Mapping[str, object]
-"""The settings of a skeleton, by name."""
-
 
 def list_other_skeletons(study: Study) -> list[str]:
     """Return a sentence for each space and truth whose skeletons differ.
@@ -44,7 +41,7 @@ def _compare(part: SpacePart, truth: GroundTruth) -> Iterator[str]:
     )
 
 
-def _skeleton_of(truth: GroundTruth) -> Settings:
+def _skeleton_of(truth: GroundTruth) -> Mapping[str, object]:
     """Return the skeleton settings that a truth holds; empty if it holds none."""
     recipe = truth.details.get("recipe")
     if not isinstance(recipe, Mapping):
@@ -53,6 +50,6 @@ def _skeleton_of(truth: GroundTruth) -> Settings:
     return {name: recipe[name] for name in names if name in recipe}
 
 
-def _in_words(settings: Settings) -> str:
+def _in_words(settings: Mapping[str, object]) -> str:
     """Return settings such as "channels 4, cells 2, reduction pool"."""
     return ", ".join(f"{name} {value}" for name, value in settings.items())

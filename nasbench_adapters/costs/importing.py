@@ -93,7 +93,7 @@ class ImportedCosts:
     Attributes:
         path: of its file.
         table: as it is in the file.
-        order: how the rows of the source were told apart, in words.
+        order: which architecture each row of the source is of, in words.
     """
 
     path: Path
@@ -108,7 +108,7 @@ class _Content:
     Attributes:
         choices: int8, architectures × edges.
         columns: numbers by column name, NaN where there is none.
-        order: how its rows were told apart, in words.
+        order: which architecture each row is of, in words.
     """
 
     choices: np.ndarray

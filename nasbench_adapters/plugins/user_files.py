@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.foreign_text import check_label
@@ -20,7 +20,19 @@ from archselect.nasbench_adapters.plugins.user_code import (
     read_code,
 )
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
 Model = TypeVar("Model")
+
+
+def require_defaults(kind: type[BaseModel]) -> None:
+    """Raise ValueError, which names the fix, for a setting without a default."""
+    for name, field in kind.model_fields.items():
+        if field.is_required():
+            raise ValueError(
+                f"{kind.__name__} has a setting {name} without a default: give it one"
+            )
 
 
 class UserClasses(Registry[type[Model]]):

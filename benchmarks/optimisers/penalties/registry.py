@@ -13,21 +13,15 @@ from archselect.benchmarks.optimisers.penalties.base import Penalty
 from archselect.benchmarks.optimisers.penalties.beta_decay import BetaDecay
 from archselect.benchmarks.optimisers.penalties.expected_cost import ExpectedCost
 from archselect.benchmarks.optimisers.penalties.proximity import Proximity
-from archselect.nasbench_adapters.plugins.user_files import UserClasses
+from archselect.nasbench_adapters.plugins.user_files import (
+    UserClasses,
+    require_defaults,
+)
 
 PENALTIES: dict[str, type[Penalty]] = {
     penalty.name: penalty
     for penalty in (Proximity, AdjustedProximity, Admm, BetaDecay, ExpectedCost)
 }
-
-
-def _check(penalty: type[Penalty]) -> None:
-    """Raise ValueError, which names the fix, for a setting without a default."""
-    for name, field in penalty.model_fields.items():
-        if field.is_required():
-            raise ValueError(
-                f"{penalty.__name__} has a setting {name} without a default: give it one"
-            )
 
 
 registry: UserClasses[Penalty] = UserClasses(
@@ -36,7 +30,7 @@ registry: UserClasses[Penalty] = UserClasses(
     PENALTIES,
     Penalty,  # type: ignore[type-abstract]
     "__call__(self, view)",
-    _check,
+    require_defaults,
 )
 """The penalties here, and those of installed packages and of users' files."""
 
