@@ -89,10 +89,11 @@ def test_tables_and_report_are_made(traces, tmp_path, epochs):
     results = load(root)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for table in (wiring_table(results), seeds_table(results)):
-            assert len(table.frame)
-            text = to_csv(table) + to_markdown(table) + to_latex(table)
-            assert "nan" not in text.lower().replace("nanmean", "")
+        table = wiring_table(results)
+        seeds = seeds_table(results)  # a file of numbers: no column of it is shown
+        assert len(table.frame) and len(seeds.frame)
+        text = to_csv(table) + to_markdown(table) + to_latex(table) + to_csv(seeds)
+        assert "nan" not in text.lower()
     report = write_report(root)
     assert report.html.is_file()
 
