@@ -547,12 +547,7 @@ class SearchSpace(ABC):
         return tuple(sorted(distinct, key=attrgetter("choices")))
 
     def undecided(self) -> Decisions:
-        """Return decisions with every edge open.
-
-        Raises UserError for a space without a supernet.
-        """
-        if not self.has_supernet:
-            raise UserError(f"space {self.name} has no supernet{self._in_its_place()}")
+        """Return decisions with every edge open."""
         rows = [(OPEN,) * len(cell.edges) for cell in self.cells]
         return Decisions(tuple(rows))
 

@@ -27,11 +27,13 @@ from torch import Tensor
 
 from archselect.nasbench_adapters.networks import Mixture, Supernet
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
+from archselect.selectors.queries import BudgetSpent, Queries
 from archselect.selectors.search import Search
 from archselect.selectors.selection import Better, Scale, Selection
 
 __all__ = [
     "NEEDS",
+    "BudgetSpent",
     "Evaluation",
     "Minibatch",
     "Scale",
@@ -44,7 +46,8 @@ __all__ = [
 Item = TypeVar("Item")
 
 SUPERNET = "supernet"
-NEEDS = frozenset({SUPERNET, "alphas", "reward"})
+REWARDS = "reward"
+NEEDS = frozenset({SUPERNET, "alphas", REWARDS})
 """What a selector can need: a supernet, its trained alphas, rewards under a budget."""
 
 
@@ -91,6 +94,8 @@ class Task(ABC):
     """Name of the map from alphas to weights, for what scores are called."""
     rng: np.random.Generator
     """For choices such as the order of edges; seeded by the selection seed."""
+    queries: Queries | None = None
+    """The account of the queries; None where the study gives no reward."""
 
     def search(
         self,
@@ -115,6 +120,27 @@ class Task(ABC):
         """Return one of the items, each as likely as the others, drawn from `rng`."""
         place = int(self.rng.integers(len(items)))
         return items[place]
+
+    def query(self, architecture: Architecture) -> float:
+        """Return the reward of an architecture; more is better.
+
+        It costs one query of the budget. What was asked before is free: see
+        :class:`.Queries`. Selectors ask by :meth:`.Search.query`, which notes the
+        reward as a score.
+
+        Raises:
+            BudgetSpent: no query is left.
+            ValueError: the study gives no reward, or none to this architecture.
+        """
+        if self.queries is None:
+            raise ValueError(
+                "the study gives no reward: give its data a 'reward' and 'queries'"
+            )
+        return self.queries.ask(architecture, self._reward)
+
+    def _reward(self, architecture: Architecture) -> float:
+        """Return the reward of an architecture that is asked for the first time."""
+        raise NotImplementedError(f"{type(self).__name__} has no reward")
 
     @abstractmethod
     def mixture(

@@ -1,4 +1,4 @@
-"""A uniformly random architecture: the baseline that every selector must beat.
+"""Random search under a budget: the best of so many random architectures.
 
 Li and Talwalkar, UAI 2019.
 """
@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from archselect.selectors.base import Selection, Selector, Task
+from archselect.selectors.base import REWARDS, Selection, Selector, Task
 
 
-class Random(Selector):
-    """One architecture, drawn as the space draws one; no score is looked at."""
+class RandomSearch(Selector):
+    """Architectures drawn as the space draws one; the best by reward is selected."""
 
-    name: ClassVar[str] = "random"
-    summary: ClassVar[str] = "one architecture drawn uniformly"
+    name: ClassVar[str] = "random-search"
+    summary: ClassVar[str] = "the best by reward of random architectures"
     paper: ClassVar[str] = "Li and Talwalkar, UAI 2019, arXiv 1902.07638"
     formulation: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset({REWARDS})
 
     def select(self, task: Task) -> Selection:
-        """See :class:`Random`."""
-        architecture = task.space.sample(task.rng)
-        return task.search().selection(architecture, uniform=True)
+        """See :class:`RandomSearch`."""
+        search = task.search()
+        with search.spending():
+            while True:
+                search.query(search.draw())
+        return search.selection(search.best_architecture())

@@ -11,13 +11,22 @@ from archselect.selectors.base import Selector
 from archselect.selectors.darts_pt import DartsPT
 from archselect.selectors.magnitude import Magnitude
 from archselect.selectors.operation_scores import OperationScores
-from archselect.selectors.random_search import Random
+from archselect.selectors.random_architecture import Random
+from archselect.selectors.random_search import RandomSearch
 from archselect.selectors.sgas import Sgas
 from archselect.selectors.zero_cost_pt import ZeroCostPT
 
 SELECTORS: dict[str, type[Selector]] = {
     selector.name: selector
-    for selector in (Random, Magnitude, DartsPT, ZeroCostPT, Sgas, OperationScores)
+    for selector in (
+        Random,
+        Magnitude,
+        DartsPT,
+        ZeroCostPT,
+        Sgas,
+        OperationScores,
+        RandomSearch,
+    )
 }
 
 

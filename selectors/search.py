@@ -9,7 +9,7 @@ decisions for the record::
         search.decide(edge, losses)
     return search.selection()
 
-Four words have one meaning each:
+Five words have one meaning each:
 
 * An **edge** (:class:`archselect.nasbench_adapters.space.Edge`) is open until the
   search decides it for one of its operations, or drops it. Selectors never take edges
@@ -21,6 +21,8 @@ Four words have one meaning each:
 * In a **round** of :meth:`Search.rounds` a selector decides one or more of the open
   edges, usually one of every part of the space; in one of :meth:`Search.node_rounds`
   it drops inputs of nodes that have too many.
+* A **query** (:meth:`Search.query`) asks for the reward of a whole architecture, and
+  costs one of a budget.
 * To **start over** (:meth:`Search.start_over`) is to open all edges again. Only a
   method that proposes several candidates does so. Steps are counted from 0 each time,
   and the column `round` of a record says how often the search started over before.
@@ -29,11 +31,12 @@ Four words have one meaning each:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from math import isfinite
 from typing import Protocol
 
+import numpy as np
 from torch import Tensor
 
 from archselect.nasbench_adapters.networks import Mixture
@@ -46,6 +49,7 @@ from archselect.nasbench_adapters.space import (
     OverfullNode,
     SearchSpace,
 )
+from archselect.selectors.queries import REWARD, BudgetSpent, Queries
 from archselect.selectors.selection import (
     Decision,
     EdgeScore,
@@ -63,14 +67,22 @@ LEAVE_OUT = (
 """The remedy for a score of an operation that is no finite number."""
 
 
-class MakesMixtures(Protocol):
+class AnswersSearch(Protocol):
     """The part of a task that a search needs.
 
     Attributes:
         space: in which it searches.
+        rng: for choices.
+        queries: the account of the queries; None without a reward.
     """
 
     space: SearchSpace
+    rng: np.random.Generator
+    queries: Queries | None
+
+    def query(self, architecture: Architecture) -> float:
+        """See :meth:`archselect.selectors.base.Task.query`."""
+        ...
 
     def mixture(
         self, decisions: Decisions, alphas: Sequence[Tensor] | None = None
@@ -86,7 +98,7 @@ class Search:
     step, round and starting over.
 
     Args:
-        task: makes the mixtures.
+        task: makes the mixtures, and answers queries.
         operations: scale of the scores of operations and edges; None where the selector
             has none.
         architectures: scale of the scores of whole architectures; None where the
@@ -101,7 +113,7 @@ class Search:
 
     def __init__(
         self,
-        task: MakesMixtures,
+        task: AnswersSearch,
         operations: Scale | None = None,
         architectures: Scale | None = None,
     ) -> None:
@@ -405,6 +417,67 @@ class Search:
             edge: an open edge, or a decided one into a node with too many inputs.
         """
         self._note(edge, DROPPED)
+
+    # --- queries under a budget
+
+    @property
+    def queries(self) -> Queries:
+        """Account of the queries: what was asked, and how many are left.
+
+        Raises ValueError where the study gives no reward.
+        """
+        if self._task.queries is None:
+            raise ValueError(
+                "the study gives no reward: give its data a 'reward' and 'queries'"
+            )
+        return self._task.queries
+
+    @property
+    def pool(self) -> tuple[Architecture, ...] | None:
+        """Only architectures that have a reward; None where all of the space have."""
+        return self.queries.pool
+
+    def draw(self) -> Architecture:
+        """Return an architecture that can be queried, drawn at random.
+
+        It comes from the pool, each as likely as the others; without a pool it is drawn
+        as the space draws one.
+        """
+        pool = self.pool
+        if pool is None:
+            return self.space.sample(self._task.rng)
+        return pool[int(self._task.rng.integers(len(pool)))]
+
+    def query(self, architecture: Architecture) -> float:
+        """Return the reward of an architecture; more is better.
+
+        The first query of an architecture costs one of the budget, and its reward is
+        noted as the score of the architecture that answers: see :class:`.Queries`.
+
+        Raises:
+            BudgetSpent: no query is left; see :meth:`spending`.
+            ValueError: the study gives no reward, or none to this architecture; or the
+                search has another scale of architectures.
+        """
+        if self._architectures is None:
+            self._architectures = REWARD
+        if self._architectures != REWARD:
+            raise ValueError(
+                f"architectures are scored by {self._architectures.name!r}: queries need "
+                "a search of their own, task.search()"
+            )
+        left = self.queries.left
+        reward = self._task.query(architecture)
+        if self.queries.left < left:
+            asked = self.queries.asked_as(architecture)
+            self.score_architecture(asked, reward)
+        return reward
+
+    @contextmanager
+    def spending(self) -> Iterator[None]:
+        """End the block, quietly, at the query for which no budget is left."""
+        with suppress(BudgetSpent):
+            yield
 
     # --- rounds and results
 

@@ -38,11 +38,14 @@ from archselect.nasbench_adapters.space import (
 )
 from archselect.selectors.base import Evaluation, Minibatch, Task
 from archselect.selectors.proxies import get_proxy
+from archselect.selectors.queries import Queries
 
 MOST_QUESTIONS = 20_000
 """More than any selector asks on any space; one that asks more does not end."""
 BATCH = 8
 """Images in a batch at most."""
+QUERIES = 40
+"""The budget of queries of a trial."""
 TUNING_STEP = 0.3
 """Standard deviation of the normal step by which tuning moves each alpha."""
 NOT_FINITE = (float("nan"), float("inf"), -float("inf"))
@@ -127,6 +130,7 @@ class FakeTask(Task):
         self.activation = SOFTMAX.name
         self.images = images
         self.answers = answers
+        self.queries = Queries(space, QUERIES)
         self.state = StateTracker(supernet, alphas)
         self.rng = np.random.default_rng(stream_seed("rehearsal choices", seed))
         self._watch = watch
@@ -201,6 +205,10 @@ class FakeTask(Task):
         get_proxy(name)
         purpose = b"network " + name.encode()
         return 1000 * self.answers.draw(purpose, repr(architecture).encode())
+
+    def _reward(self, architecture: Architecture) -> float:
+        """See :meth:`.Task._reward`."""
+        return 100 * self.answers.draw(b"reward", repr(architecture).encode())
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
         """See :meth:`.Task.tune`."""

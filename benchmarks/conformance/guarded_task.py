@@ -14,8 +14,8 @@ OFFERED = frozenset(
     {*VALUES, *(name for name in vars(Task) if not name.startswith("_"))}
 )
 """The attributes and methods of a task."""
-_IMPLEMENTED_BY_TASK = frozenset(OFFERED - {*VALUES, *Task.__abstractmethods__})
-"""Methods that `Task` itself has: they ask the task for the rest."""
+_IMPLEMENTED_BY_TASK = frozenset({"search", "pick"})
+"""Methods of `Task` that work on the task as the selector sees it."""
 
 
 class GuardedTask:

@@ -32,6 +32,7 @@ class DelegatingTask(Task):
         self.alphas = task.alphas
         self.activation = task.activation
         self.rng = task.rng
+        self.queries = task.queries
 
     def _ask(
         self,
@@ -119,3 +120,7 @@ class DelegatingTask(Task):
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
         """See :meth:`.Task.tune`."""
         self._ask(Task.tune, decisions, epochs, learning_rate)
+
+    def _reward(self, architecture: Architecture) -> float:
+        """See :meth:`.Task._reward`."""
+        return self._ask(Task._reward, architecture)

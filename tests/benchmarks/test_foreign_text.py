@@ -123,7 +123,7 @@ def test_a_study_with_a_name_that_cannot_be_shown_is_refused(
 
 def test_a_selector_whose_name_cannot_be_shown_is_refused(archselect, tmp_path):
     (tmp_path / "mine.py").write_text(
-        "from archselect.selectors.random_search import Random\n\n\n"
+        "from archselect.selectors.random_architecture import Random\n\n\n"
         "class Mine(Random):\n    name = 'two\\nlines'\n    summary = 'none'\n"
     )
     code, _, err = archselect(

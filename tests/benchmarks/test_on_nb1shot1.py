@@ -12,7 +12,7 @@ from archselect.nasbench_adapters.space import DROPPED
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.darts_pt import DartsPT
 from archselect.selectors.magnitude import Magnitude
-from archselect.selectors.random_search import Random
+from archselect.selectors.random_architecture import Random
 from archselect.selectors.zero_cost_pt import ZeroCostPT
 
 CPU = torch.device("cpu")

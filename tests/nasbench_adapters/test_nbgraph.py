@@ -197,8 +197,6 @@ def test_the_classes_are_those_that_the_benchmark_trained():
 
 def test_there_is_no_supernet_and_no_network_of_images():
     assert not SPACE.has_supernet
-    with pytest.raises(UserError, match="space nbgraph has no supernet"):
-        SPACE.undecided()
     with pytest.raises(UserError, match="has no network that reads images"):
         SPACE.skeleton()
     with pytest.raises(UserError, match="no supernet: selector magnitude needs one"):

@@ -20,7 +20,7 @@ from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.base import Selector
 from archselect.selectors.proxies import PROXIES
 from archselect.selectors.proxies.base import Undefined
-from archselect.selectors.random_search import Random
+from archselect.selectors.random_architecture import Random
 from archselect.selectors.registry import SELECTORS
 
 
@@ -181,7 +181,7 @@ def test_what_a_selector_needs_is_of_the_words_there_are(needs):
         )
 
 
-def test_random_search_needs_nothing_and_others_a_supernet():
+def test_selectors_need_a_supernet_or_a_reward_and_random_neither():
     assert Random.needs == frozenset()
     for name, kind in SELECTORS.items():
-        assert ("supernet" in kind.needs) == (name != "random")
+        assert len(kind.needs & {"supernet", "reward"}) == (name != "random")

@@ -15,6 +15,7 @@ def test_the_built_in_selectors_are_registered():
         "sgas",
         "zero-cost-pt",
         "operation-scores",
+        "random-search",
     }
 
 

@@ -17,7 +17,7 @@ from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Failure, Landscape, Record, Trained
 from archselect.nasbench_adapters.errors import UserError
 from archselect.selectors.magnitude import Magnitude
-from archselect.selectors.random_search import Random
+from archselect.selectors.random_architecture import Random
 
 SMALL = "epochs = 1, batch_size = 10, limit = 20, skeleton = { channels = 2 }"
 TABLE = f'train = {{ protocol = "tiny", seeds = [3, 5], {SMALL} }}'

@@ -16,7 +16,7 @@ from archselect.benchmarks.store.records import Failure, Landscape, Record
 from archselect.nasbench_adapters.errors import UserError
 from archselect.reports.page.write import write_report
 from archselect.selectors.magnitude import Magnitude
-from archselect.selectors.random_search import Random
+from archselect.selectors.random_architecture import Random
 
 
 def facts(root):

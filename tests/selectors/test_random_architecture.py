@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archselect.selectors.random_search import Random
+from archselect.selectors.random_architecture import Random
 
 
 @given(st.integers(0, 2**32))

@@ -1,0 +1,58 @@
+"""The task of a run without a supernet: it answers queries, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Concatenate, NoReturn
+
+import numpy as np
+
+from archselect.benchmarks.runs.delegating_task import (
+    Answer,
+    Arguments,
+    DelegatingTask,
+)
+from archselect.nasbench_adapters.space import Architecture, SearchSpace
+from archselect.selectors.base import Task
+from archselect.selectors.queries import Queries
+
+
+class SupernetFreeTask(DelegatingTask):
+    """A task whose only questions are queries of architectures.
+
+    Args:
+        space: of the architectures.
+        queries: the account of the queries; None where the study gives no reward.
+        reward: returns the reward of an architecture.
+        rng: for choices.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        queries: Queries | None,
+        reward: Callable[[Architecture], float],
+        rng: np.random.Generator,
+    ) -> None:
+        self.space = space
+        self.queries = queries
+        self.rng = rng
+        self.alphas = ()
+        self._measure = reward
+
+    def _ask(
+        self,
+        question: Callable[Concatenate[Task, Arguments], Answer],
+        *arguments: Arguments.args,
+        **keywords: Arguments.kwargs,
+    ) -> NoReturn:
+        """Raise ValueError: there is no supernet to ask."""
+        del arguments, keywords
+        raise ValueError(
+            f"the run has no supernet, so task.{question.__name__} has no answer: "
+            'declare needs = {"supernet"}, or select by search.query'
+        )
+
+    def _reward(self, architecture: Architecture) -> float:
+        """See :meth:`.Task._reward`."""
+        return self._measure(architecture)
