@@ -23,9 +23,11 @@ from archselect.benchmarks.store.records.front import (
     front_id,
 )
 from archselect.benchmarks.store.records.inputs import (
+    NO_SUPERNET,
     DataInputs,
     Formulations,
     Inputs,
+    RewardInputs,
     SelectorInputs,
     SupernetInputs,
     supernet_id,
@@ -57,6 +59,7 @@ from archselect.nasbench_adapters.agreement import Agreement
 from archselect.selectors.selection import Decision, EdgeScore, OperationScore, Scale
 
 __all__ = [
+    "NO_SUPERNET",
     "Accuracy",
     "Agreement",
     "ArchitectureCost",
@@ -77,6 +80,7 @@ __all__ = [
     "Population",
     "Record",
     "Reproduced",
+    "RewardInputs",
     "Scale",
     "Score",
     "Scored",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
+
 from archselect.benchmarks.store.facts import (
     Fact,
     FormulationNumbers,
+    Id,
     Seed,
     Settings,
     content_id,
@@ -41,6 +46,33 @@ class SupernetInputs(Fact):
     source: str | None = None
 
 
+NO_SUPERNET = "none"
+"""What a run without a supernet has in place of the optimiser's name."""
+
+
+class RewardInputs(Fact):
+    """What answers the queries of a run, and how many it has.
+
+    `source` is "table", a column of a ground truth, or "supernet", the accuracy on the
+    validation images with one operation per edge. `landscape` is the id of the column's
+    :class:`.Landscape`; None for a supernet. `trial` says how the trials of a column
+    make one number: their "mean", or the "first" alone. `norm` is the batch-norm mode
+    of a supernet; None for a table.
+
+    `counting` says what costs a query: each class of architectures of equal function,
+    or each text. `queries` is the budget. `is_reported` says that the study reports
+    the reward's own column, too: what is selected was then chosen by what judges it.
+    """
+
+    source: Literal["table", "supernet"]
+    landscape: Id | None = None
+    trial: Literal["mean", "first"] | None = None
+    norm: Literal["running", "batch"] | None = None
+    counting: Literal["classes", "texts"] = "classes"
+    queries: int = Field(ge=1)
+    is_reported: bool = False
+
+
 class SelectorInputs(Fact):
     """A selector by name, label (unique within a study) and settings.
 
@@ -72,6 +104,10 @@ class Inputs(Fact):
 
     The version of archselect is not part of it: formulation numbers say what changed,
     and a release that changes no number keeps all results.
+
+    A run without a supernet has :data:`NO_SUPERNET` as the supernet's recipe; its
+    `supernet_seed` is a seed of the selection, like the other. `reward` is None where
+    the selector queries nothing.
     """
 
     space: str
@@ -81,11 +117,19 @@ class Inputs(Fact):
     supernet_seed: Seed
     selection_seed: Seed
     formulations: Formulations
+    reward: RewardInputs | None = None
 
     @property
     def id(self) -> str:
-        """Hash of the inputs, 16 hexadecimal digits: the name of the run."""
-        return content_id(self.model_dump(mode="json"))
+        """Hash of the inputs, 16 hexadecimal digits: the name of the run.
+
+        What a run does without is no part of it: its id stays when new things can be
+        asked of others.
+        """
+        inputs = self.model_dump(mode="json")
+        if self.reward is None:
+            del inputs["reward"]
+        return content_id(inputs)
 
     @property
     def supernet_id(self) -> str:

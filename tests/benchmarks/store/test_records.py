@@ -27,6 +27,7 @@ from archselect.benchmarks.store.records import (
     Machine,
     OperationScore,
     Record,
+    RewardInputs,
     SearchCost,
     SelectorInputs,
     StudyInfo,
@@ -228,16 +229,45 @@ def changed(content, path):
     value = content[first]
     if rest:
         return content | {first: changed(value, rest)}
+    if value in CHANGED_WORDS:
+        return content | {first: CHANGED_WORDS[value]}
+    if isinstance(value, bool):
+        return content | {first: not value}
     return content | {first: value + 1 if isinstance(value, int) else "another"}
 
 
+CHANGED_WORDS = {
+    "table": "supernet",
+    "first": "mean",
+    "running": "batch",
+    "texts": "classes",
+    "0123456789abcdef": "0123456789abcde0",
+}
+
+
 def test_the_id_of_inputs_changes_with_every_field(inputs):
-    plain = inputs.model_dump()
+    reward = RewardInputs(
+        source="table",
+        landscape="0123456789abcdef",
+        trial="first",
+        norm="running",
+        counting="texts",
+        queries=3,
+    )
+    asking = inputs.model_copy(update={"reward": reward})
+    plain = asking.model_dump()
     paths = list(leaves(plain))
     assert {path[0] for path in paths} == set(Inputs.model_fields)
     ids = [Inputs.model_validate(changed(plain, path)).id for path in paths]
-    assert len({inputs.id, *ids}) == 1 + len(paths) == 24
-    assert Inputs.model_validate(reordered(plain)).id == inputs.id
+    distinct = {inputs.id, asking.id, *ids}
+    assert len(distinct) == 2 + len(paths)
+    assert Inputs.model_validate(reordered(plain)).id == asking.id
+
+
+def test_inputs_without_a_reward_are_those_from_before_there_was_one(inputs):
+    content = inputs.model_dump(mode="json")
+    assert content.pop("reward") is None
+    assert content_id(content) == inputs.id == Inputs.model_validate(content).id
 
 
 def test_facts_of_a_record_leave_out_times_memory_and_machine(inputs):
