@@ -91,6 +91,8 @@ MOST_RUNS = 100_000
 """Runs that one study plans. Several studies are joined by `archselect merge`."""
 MOST_WORKERS = 10_000
 MOST_THREADS = 1_024
+MOST_QUERIES = 1_000_000
+"""Queries of one run."""
 MOST_EPOCHS = 100_000
 """Passes over the images, in any training."""
 MOST_BATCHES = 1_000_000

@@ -167,7 +167,7 @@ def _plan_run(name: str, options: RunOptions) -> PlannedRun:
             check_published(draft.study.reproduces)
         with faults.collect():
             check_study_of_folder(folder, title)
-    check_sources(draft.spaces, draft.data, options.data_dir, faults)
+    check_sources(draft.study, draft.spaces, draft.data, options.data_dir, faults)
     if draft.study is not None:
         check_costs(draft.study.costs, draft.study.spaces, faults)
     faults.raise_any()

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from archselect.benchmarks.plan.parts import CostPart, SpacePart, SupernetPart
 from archselect.nasbench_adapters.costs.base import NetworkShape
+from archselect.nasbench_adapters.costs.classes import COUNTED
 from archselect.nasbench_adapters.costs.opening import (
     check_cost,
     open_cost,
@@ -95,20 +96,31 @@ def _spaces_of(part: CostPart, spaces: Sequence[SpacePart]) -> list[SpacePart]:
 
 
 def plan_costs(
-    parts: Sequence[CostPart], space: SpacePart, dataset: ImageDataset
+    parts: Sequence[CostPart], space: SpacePart, dataset: ImageDataset | None
 ) -> tuple[PlannedCost, ...]:
     """Return the costs that runs on a space and data set are to have.
 
-    Raises UserError if one is not there.
+    Args:
+        parts: of the study.
+        space: of the runs.
+        dataset: of the runs; None where no images are read.
+
+    Raises UserError if one is not there, or is counted and there are no images.
     """
-    side = dataset.image_size
-    network = NetworkShape(
-        space.skeleton, (dataset.channels, side, side), dataset.classes
-    )
+    network = NetworkShape(space.skeleton)
+    if dataset is not None:
+        side = dataset.image_size
+        shape = (dataset.channels, side, side)
+        network = NetworkShape(space.skeleton, shape, dataset.classes)
     planned = []
     for part in parts:
         if not _spaces_of(part, [space]):
             continue
+        if dataset is None and part.of in COUNTED:
+            raise UserError(
+                f"cost '{part.name}' counts {part.of} for the images of a data set, and no selector of the study reads "
+                "images: take a cost of a table, or leave it out"
+            )
         cost = open_cost(part.of, get_space(space.name), network)
         planned.append(PlannedCost(part.name, part.of, cost.unit, cost.origin, network))
     return tuple(planned)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import product
@@ -16,15 +17,19 @@ from archselect.benchmarks.plan.parts import (
     SpacePart,
     SupernetPart,
     TrainPart,
+    TruthPart,
 )
 from archselect.benchmarks.plan.protocols import ResolvedProtocol, TrainingSettings
-from archselect.benchmarks.plan.study import Study
+from archselect.benchmarks.plan.rewards import PlannedReward, plan_reward
+from archselect.benchmarks.plan.study import Pair, Study
 from archselect.benchmarks.runtime import formulations
 from archselect.benchmarks.runtime.same_inputs import check_same_source
 from archselect.benchmarks.store.facts import Settings, content_id
 from archselect.benchmarks.store.records import (
+    NO_SUPERNET,
     DataInputs,
     Inputs,
+    Landscape,
     SelectorInputs,
     SupernetInputs,
     TrainingData,
@@ -146,39 +151,63 @@ class TrainingPlan:
         return TrainingJob(inputs, self.data, self.protocol.overrides)
 
 
+_WITHOUT_SUPERNET = SupernetInputs(recipe=NO_SUPERNET, settings={}, skeleton={})
+
+
 @dataclass(frozen=True)
 class RunJob:
     """One run: a selector on a supernet, and what is done with what it selects.
 
     That is final trainings, and costs to look up.
+
+    Attributes:
+        space, data: on which it runs.
+        data_inputs: what the record says of the images.
+        supernet: that the selector reads from; None if from none.
+        supernet_seed: of the supernet; a seed of the selection, too.
+        selector, label: the selector, and its name in tables.
+        selection_seed: of the selection.
+        trainings: of what is selected.
+        costs: that are looked up.
+        reward: answers the queries; None if the selector has none.
     """
 
-    supernet: SupernetJob
+    space: SpacePart
+    data: DataPart
+    data_inputs: DataInputs
+    supernet: SupernetJob | None
+    supernet_seed: int
     selector: SelectorPart
     label: str
     selection_seed: int
     trainings: tuple[TrainingPlan, ...] = ()
     costs: tuple[PlannedCost, ...] = ()
+    reward: PlannedReward | None = None
 
     @cached_property
     def inputs(self) -> Inputs:
         """All that determines the run."""
         selector = self.selector.build()
-        optimiser = self.supernet.supernet.build()
-        space = get_space(self.supernet.space.name)
+        space = get_space(self.space.name)
+        optimiser = None
+        supernet = _WITHOUT_SUPERNET
+        if self.supernet is not None:
+            optimiser = self.supernet.supernet.build()
+            supernet = self.supernet.inputs
         return Inputs(
-            space=self.supernet.space.name,
-            data=self.supernet.data_inputs,
-            supernet=self.supernet.inputs,
+            space=self.space.name,
+            data=self.data_inputs,
+            supernet=supernet,
             selector=SelectorInputs(
                 name=selector.name,
                 label=self.label,
                 settings=selector.model_dump(mode="json"),
                 source=self._find_source(selector),
             ),
-            supernet_seed=self.supernet.seed,
+            supernet_seed=self.supernet_seed,
             selection_seed=self.selection_seed,
             formulations=formulations.run_formulations(selector, optimiser, space),
+            reward=self.reward.inputs if self.reward else None,
         )
 
     def _find_source(self, selector: Selector) -> str | None:
@@ -190,7 +219,7 @@ class RunJob:
         texts = [value for value in values if isinstance(value, str)]
         sources = [
             selectors.source_of(type(selector), self.selector.name),
-            spaces.source(self.supernet.space.name),
+            spaces.source(self.space.name),
             *map(proxies.source, texts),
         ]
         return "; ".join(dict.fromkeys(filter(None, sources))) or None
@@ -200,7 +229,8 @@ class RunJob:
 
         Raises UserError if a user's file is not the one that the command read.
         """
-        self.supernet.check()
+        if self.supernet is not None:
+            self.supernet.check()
         selector = self.selector.build()
         source = self._find_source(selector)
         check_same_source(self.selector.name, source, self.inputs.selector.source)
@@ -303,10 +333,19 @@ def load_search_images(
     )
 
 
-def plan_runs(study: Study, data_dir: Path | None) -> list[RunJob]:
+def plan_runs(
+    study: Study,
+    data_dir: Path | None,
+    landscapes: Mapping[TruthPart, Landscape] | None = None,
+) -> list[RunJob]:
     """Return every run of a study, supernet by supernet, in the study's order.
 
-    Reads the data for their checksums.
+    Reads the data for their checksums, where a network is trained on them.
+
+    Args:
+        study: to run.
+        data_dir: where data sets are; None for the user's data folder.
+        landscapes: of the ground truths that are rewards.
     """
 
     @cache
@@ -328,23 +367,53 @@ def plan_runs(study: Study, data_dir: Path | None) -> list[RunJob]:
 
     jobs = []
     for data in study.data:
-        images = load_search_images(data, data_dir, torch.device("cpu"))
-        data_inputs = DataInputs.model_validate(images.describe())
+        images = None
+        data_inputs = _without_images(data)
+        if study.reads_images(data):
+            images = load_search_images(data, data_dir, torch.device("cpu"))
+            data_inputs = DataInputs.model_validate(images.describe())
+        dataset = images.dataset if images else None
         for space in study.spaces:
             trainings = tuple(plan(train, space, data) for train in data.train)
-            costs = plan_costs(study.costs, space, images.dataset)
+            costs = plan_costs(study.costs, space, dataset)
+            reward = plan_reward(data, space, landscapes or {})
             pairs = study.pairs_on(space, data)
             for seed, pair in product(study.seeds.supernet, pairs):
-                supernet = SupernetJob(space, data, data_inputs, pair.supernet, seed)
                 jobs += [
                     RunJob(
-                        supernet,
+                        space,
+                        data,
+                        data_inputs,
+                        _plan_supernet(pair, space, data, data_inputs, seed),
+                        seed,
                         pair.selector,
                         pair.label,
                         selection,
                         trainings,
                         costs,
+                        reward if pair.selector.queries else None,
                     )
                     for selection in study.seeds.selection
                 ]
     return jobs
+
+
+def _without_images(data: DataPart) -> DataInputs:
+    """Return what a record says of data of which no images are read."""
+    return DataInputs(
+        name=data.name,
+        checksum="",
+        train_images=0,
+        valid_images=0,
+        split="none",
+        augment="none",
+    )
+
+
+def _plan_supernet(
+    pair: Pair, space: SpacePart, data: DataPart, data_inputs: DataInputs, seed: int
+) -> SupernetJob | None:
+    """Return the supernet of a pair; None if its selector reads from none."""
+    if pair.supernet is None:
+        return None
+    return SupernetJob(space, data, data_inputs, pair.supernet, seed)

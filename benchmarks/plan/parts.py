@@ -8,7 +8,9 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     field_validator,
     model_validator,
@@ -25,8 +27,9 @@ from archselect.benchmarks.plan.validation_errors import explain_validation_erro
 from archselect.benchmarks.store.facts import Seed, Settings
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.foreign_text import LONGEST_TITLE, check_label
-from archselect.nasbench_adapters.limits import MOST_PARTS, MOST_SEEDS
-from archselect.selectors.base import Selector
+from archselect.nasbench_adapters.limits import MOST_PARTS, MOST_QUERIES, MOST_SEEDS
+from archselect.selectors.base import REWARDS, Selector
+from archselect.selectors.queries import Counting
 from archselect.selectors.registry import get_selector
 
 Seeds = Annotated[
@@ -98,6 +101,49 @@ class TruthPart(Part):
     epochs: int
 
 
+class TableReward(TruthPart):
+    """A column of a ground truth that answers queries.
+
+    `trial` says which of an architecture's trials: their mean, or the first alone.
+    """
+
+    trial: Literal["mean", "first"] = "mean"
+
+    @property
+    def part(self) -> TruthPart:
+        """The column, without what is made of its trials."""
+        return TruthPart(
+            table=self.table,
+            dataset=self.dataset,
+            split=self.split,
+            epochs=self.epochs,
+        )
+
+
+class SupernetReward(Part):
+    """The supernet's accuracy on the validation images, with one operation per edge.
+
+    `norm` is the batch-norm mode.
+    """
+
+    source: Literal["supernet"] = "supernet"
+    norm: Literal["running", "batch"] = "running"
+
+
+def _kind_of_reward(value: Any) -> str:
+    """Return the tag of the kind of reward that a study writes."""
+    is_supernet = isinstance(value, SupernetReward) or (
+        isinstance(value, dict) and "source" in value
+    )
+    return "supernet" if is_supernet else "table"
+
+
+Reward = Annotated[
+    Annotated[TableReward, Tag("table")] | Annotated[SupernetReward, Tag("supernet")],
+    Discriminator(_kind_of_reward),
+]
+
+
 class TrainPart(Part):
     """How every selected architecture is trained to the end.
 
@@ -134,6 +180,14 @@ class DataPart(Part):
     One of the two is needed, unless the study's tables need no accuracies
     (:data:`.study.TABLES_WITHOUT_ACCURACY`). `limit` keeps the first so many images of
     each half.
+
+    `reward` answers the queries of selectors that need rewards, `queries` is the budget
+    of each, and `counting` says what costs a query; see :class:`.Queries`. The column
+    of the reward may be one of `truth` only with `reward_is_reported = true`, and
+    every table then says so.
+
+    Where no supernet and no protocol is trained on the data, no images are read. `name`
+    is then any name.
     """
 
     name: str
@@ -143,6 +197,16 @@ class DataPart(Part):
     limit: int | None = Field(None, ge=2)
     truth: list[TruthPart] = Field([], max_length=MOST_PARTS)
     train: list[TrainPart] = Field([], max_length=MOST_PARTS)
+    reward: Reward | None = None
+    queries: int | None = Field(None, ge=1, le=MOST_QUERIES)
+    counting: Counting = "classes"
+    reward_is_reported: bool = False
+
+    @field_validator("reward", mode="before")
+    @classmethod
+    def _name_supernet(cls, value: Any) -> Any:
+        """Return `{ source = "supernet" }` for the short form "supernet"."""
+        return {"source": value} if isinstance(value, str) else value
 
     @field_validator("train", mode="before")
     @classmethod
@@ -206,6 +270,11 @@ class SelectorPart(Part):
         except ValidationError as error:
             reason = explain_validation_error(error, kind)
             raise UserError(f"selector {self.name}: {reason}") from error
+
+    @property
+    def queries(self) -> bool:
+        """Whether the selector needs rewards."""
+        return REWARDS in self.build().needs
 
     @property
     def title(self) -> str:

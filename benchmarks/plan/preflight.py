@@ -12,6 +12,7 @@ from typing import Any
 from archselect.benchmarks.engines.registry import check_engine
 from archselect.benchmarks.plan.costs import check_costs, check_mixture_costs
 from archselect.benchmarks.plan.parts import DataPart, SpacePart, TruthPart
+from archselect.benchmarks.plan.rewards import part_of
 from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.plan.study_checks import check_study_parts
 from archselect.benchmarks.runtime.machine import find_device
@@ -79,7 +80,7 @@ def check_study(
     check_place(root, device, engine, engine_settings, faults)
     with faults.collect():
         check_study_parts(study)
-    check_sources(study.spaces, study.data, data_dir, faults)
+    check_sources(study, study.spaces, study.data, data_dir, faults)
     check_costs(study.costs, study.spaces, faults)
     check_mixture_costs(study.supernets, study.spaces, faults)
     with faults.collect():
@@ -88,12 +89,20 @@ def check_study(
 
 
 def check_sources(
+    study: Study | None,
     spaces: Sequence[SpacePart],
     data: Sequence[DataPart],
     data_dir: Path | None,
     faults: Faults,
 ) -> None:
-    """Note the ground truths, columns and data sets that are not there."""
+    """Note the ground truths, columns and data sets that are not there.
+
+    Args:
+        study: whose images are read; None if it cannot be read whole.
+        spaces, data: parts of it.
+        data_dir: where data sets are; None for the user's data folder.
+        faults: to add to.
+    """
     known: list[SearchSpace] | None
     try:
         known = [get_space(space.name) for space in spaces]
@@ -104,11 +113,14 @@ def check_sources(
     names = []
     names_for_training = []
     for part in data:
-        names.append(part.name)
+        reads_images = study.reads_images(part) if study else part.reward is None
+        if reads_images:
+            names.append(part.name)
         for train in part.train:
             if train.data is not None:
                 names_for_training.append(train.data)
-        for truth in part.truth:
+        reward = part_of(part.reward)
+        for truth in [*part.truth, *([reward] if reward else [])]:
             with faults.collect():
                 check_truth(truth, known)
     check_data(names + names_for_training, data_dir, faults)

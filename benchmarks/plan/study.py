@@ -33,7 +33,7 @@
 
     [[selectors]]
     name = "darts-pt"
-    on = ["darts"]           # labels of supernets; all if left out
+    on = ["darts"]           # labels of supernets; all if left out, none if empty
     tune_epochs = 5
 
     [[costs]]                # what selected architectures cost; may be left out
@@ -49,6 +49,35 @@
 The text `of` of a cost is `params`, `macs`, `table:NAME/COLUMN`,
 `additive:NAME/COLUMN@N`, `mlp:NAME/COLUMN@N` or FILE.py:CLASS; see `docs/costs.md`. A
 table that lacks architectures of the space needs `gaps = "allowed"`.
+
+A selector that queries architectures needs a reward and a budget, which data give it.
+It reads from no supernet where `on` is empty, or where the study has none; `supernet`
+seeds are then seeds of its selection, too::
+
+    [[data]]
+    name = "cora"            # any name, where no images are read
+    queries = 300
+
+    [data.reward]
+    table = "nas-bench-graph"
+    dataset = "cora"
+    split = "valid"
+    epochs = 0
+
+    [[data.truth]]
+    table = "nas-bench-graph"
+    dataset = "cora"
+    split = "test"
+    epochs = 0
+
+    [[selectors]]
+    name = "random-search"
+
+`trial = "first"` takes the first trial of each architecture in place of their mean.
+`reward = "supernet"` is the supernet's accuracy on the validation images with one
+operation per edge, `{ source = "supernet", norm = "batch" }` the same in another
+batch-norm mode. `counting = "texts"` makes every text cost a query; without it every
+class of architectures of equal function does.
 
 An unknown key is an error. A selector of your own is named by its file and class,
 `name = "my_selector.py:MySelector"`; so is an optimiser,
@@ -96,11 +125,18 @@ TABLES_WITHOUT_ACCURACY = ("time", "cells", "wiring", "alphas")
 
 
 class Pair(NamedTuple):
-    """A selector, a supernet that it reads from, and the label of the two in tables."""
+    """A selector, a supernet that it reads from, and the label of the two in tables.
+
+    The supernet is None for a selector that reads from none.
+    """
 
     selector: SelectorPart
-    supernet: SupernetPart
+    supernet: SupernetPart | None
     label: str
+
+    def is_of(self, space: SpacePart, data: DataPart) -> bool:
+        """Return whether there are runs of it on that space and data set."""
+        return self.supernet is None or self.supernet.is_trained_on(space, data)
 
 
 class Study(Part):
@@ -115,7 +151,7 @@ class Study(Part):
     seeds: SeedsPart
     spaces: list[SpacePart] = Field(min_length=1, max_length=MOST_PARTS)
     data: list[DataPart] = Field(min_length=1, max_length=MOST_PARTS)
-    supernets: list[SupernetPart] = Field(min_length=1, max_length=MOST_PARTS)
+    supernets: list[SupernetPart] = Field([], max_length=MOST_PARTS)
     selectors: list[SelectorPart] = Field(min_length=1, max_length=MOST_PARTS)
     costs: list[CostPart] = Field([], max_length=MOST_PARTS)
     reproduces: list[Reproduced] = Field([], max_length=MOST_PARTS)
@@ -148,19 +184,33 @@ class Study(Part):
         pairs = []
         for selector in self.selectors:
             title = selector.title
-            supernets = [
-                supernet
-                for supernet in self.supernets
-                if selector.on is None or supernet.label in selector.on
-            ]
+            supernets = self._supernets_of(selector)
+            if not supernets:
+                pairs.append(Pair(selector, None, title))
             for supernet in supernets:
                 only_one = len(supernets) == 1
                 label = title if only_one else f"{title} ({supernet.label})"
                 pairs.append(Pair(selector, supernet, label))
         return pairs
 
-    def pairs_on(self, space: SpacePart, data: DataPart) -> list[Pair]:
-        """Return the pairs whose supernet is trained on that space and data set."""
+    def _supernets_of(self, selector: SelectorPart) -> list[SupernetPart]:
+        """Return the supernets that a selector reads from."""
+        if selector.on is None:
+            return self.supernets
         return [
-            pair for pair in self.pairs() if pair.supernet.is_trained_on(space, data)
+            supernet for supernet in self.supernets if supernet.label in selector.on
         ]
+
+    def pairs_on(self, space: SpacePart, data: DataPart) -> list[Pair]:
+        """Return the pairs of which there are runs on that space and data set."""
+        return [pair for pair in self.pairs() if pair.is_of(space, data)]
+
+    def reads_images(self, data: DataPart) -> bool:
+        """Return whether the images of a data set are read: a network is trained."""
+        if data.train:
+            return True
+        for space in self.spaces:
+            for pair in self.pairs_on(space, data):
+                if pair.supernet is not None:
+                    return True
+        return False

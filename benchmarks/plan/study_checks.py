@@ -7,12 +7,17 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 
 from archselect.benchmarks.plan.parts import DataPart, SelectorPart, SpacePart
+from archselect.benchmarks.plan.rewards import (
+    check_rewards,
+    check_spaces_of_supernets,
+    check_supernets_of_selectors,
+)
 from archselect.benchmarks.plan.study import TABLES_WITHOUT_ACCURACY, Study
 from archselect.benchmarks.plan.study_files import parse_study
 from archselect.nasbench_adapters.costs.opening import parse_cost
 from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 from archselect.nasbench_adapters.limits import MOST_RUNS
-from archselect.nasbench_adapters.space import SearchSpace, build_skeleton
+from archselect.nasbench_adapters.space import build_skeleton
 from archselect.nasbench_adapters.spaces import get_space
 
 
@@ -27,6 +32,9 @@ def check_study_parts(study: Study) -> None:
     checks = (
         _check_supernets,
         _check_selectors,
+        check_supernets_of_selectors,
+        check_spaces_of_supernets,
+        check_rewards,
         _check_activations,
         _check_accuracies,
         _check_costs,
@@ -55,7 +63,7 @@ def note_faults_of_parts(
                 build_skeleton(known, space.skeleton)
                 usable.append(space)
             else:
-                _refuse_without_supernet(known, selectors)
+                _check_without_networks(space, data)
     for selector in selectors:
         with faults.collect():
             selector.build()
@@ -65,24 +73,14 @@ def note_faults_of_parts(
                 train.resolve(space.name)
 
 
-def _refuse_without_supernet(
-    space: SearchSpace, selectors: Sequence[SelectorPart]
-) -> None:
-    """Raise UserError for a space of a study that has no supernet.
-
-    The message names the first selector that needs one. A study of others is refused,
-    too: each of its runs begins with a supernet.
-    """
-    for selector in selectors:
-        try:
-            needs = selector.build().needs
-        except UserError:
-            continue  # its own check names the fault
-        space.check_needs(selector.title, needs)
-    raise UserError(
-        f"space {space.name} has no supernet, and each run of a study begins with one: look its architectures up "
-        "('archselect truth lookup')"
-    )
+def _check_without_networks(space: SpacePart, data: Sequence[DataPart]) -> None:
+    """Raise UserError for networks of a space that has none of images."""
+    if space.skeleton:
+        raise UserError(f"space {space.name} has no networks: leave its 'skeleton' out")
+    if any(part.train for part in data):
+        raise UserError(
+            f"space {space.name} has no networks of images to train: give the data a 'truth' in place of 'train'"
+        )
 
 
 def _check_number_of_runs(study: Study) -> None:
@@ -151,6 +149,8 @@ def _check_activations(study: Study) -> None:
     """Raise UserError for a selector of probabilities on a supernet that has none."""
     faults = Faults()
     for pair in study.pairs():
+        if pair.supernet is None:
+            continue
         reads_probabilities = pair.selector.build().needs_probabilities
         activation = pair.supernet.build().build_activation()
         if reads_probabilities and not activation.sums_to_one:
@@ -215,7 +215,8 @@ def _check_tables(study: Study) -> None:
                 "tables: 'reproduction' needs 'reproduces', which names published numbers"
             )
         )
-    traced = [pair.supernet for pair in study.pairs() if pair.supernet.trace]
+    supernets = [pair.supernet for pair in study.pairs() if pair.supernet]
+    traced = [supernet for supernet in supernets if supernet.trace]
     if "wiring" in study.tables and not traced:
         faults.add(
             UserError(

@@ -8,6 +8,7 @@ from typing import Concatenate
 import numpy as np
 from torch import Tensor
 
+from archselect.benchmarks.plan.parts import DataPart, SupernetReward
 from archselect.benchmarks.runs.delegating_task import (
     Answer,
     Arguments,
@@ -18,6 +19,7 @@ from archselect.benchmarks.store.records import Counts
 from archselect.nasbench_adapters.networks import Mixture, mixture_of
 from archselect.nasbench_adapters.space import Architecture, Decisions
 from archselect.selectors.base import Evaluation, Minibatch, Selector, Task
+from archselect.selectors.queries import Queries
 
 
 class RandomTask(Task):
@@ -25,9 +27,10 @@ class RandomTask(Task):
 
     Args:
         counter: has the supernet and the images.
+        queries: the budget of queries; None where the study gives no reward.
     """
 
-    def __init__(self, counter: SupernetCounter) -> None:
+    def __init__(self, counter: SupernetCounter, queries: int | None = None) -> None:
         self.space = counter.space
         self.supernet = counter.supernet
         self.alphas = counter.alphas
@@ -36,6 +39,13 @@ class RandomTask(Task):
         self.rng = np.random.default_rng(0)
         self._images = counter.images
         self._answers = np.random.default_rng(1)
+        if queries is not None:
+            self.queries = Queries(counter.space, queries)
+
+    def _reward(self, architecture: Architecture) -> float:
+        """See :meth:`.Task._reward`."""
+        del architecture
+        return 100 * float(self._answers.random())
 
     def mixture(
         self,
@@ -121,15 +131,22 @@ class CountingTask(DelegatingTask):
     Args:
         task: answers.
         counter: of its supernet.
+        reward: what queries measure on the supernet; None if they look rewards up.
 
     Attributes:
         counts: of all answers so far.
     """
 
-    def __init__(self, task: Task, counter: SupernetCounter) -> None:
+    def __init__(
+        self,
+        task: Task,
+        counter: SupernetCounter,
+        reward: SupernetReward | None = None,
+    ) -> None:
         super().__init__(task)
         self.counts = Counts()
         self._counter = counter
+        self._measured = reward
         self._counters: dict[str, Callable[..., Counts]] = {
             "evaluate": counter.count_evaluation,
             "evaluate_tuned": self._count_tuned_evaluation,
@@ -137,6 +154,7 @@ class CountingTask(DelegatingTask):
             "proxies": self._count_proxies,
             "proxy_of_network": counter.count_proxy_of_network,
             "tune": self._count_tuning,
+            "_reward": self._count_reward,
         }
 
     def _ask(
@@ -171,6 +189,12 @@ class CountingTask(DelegatingTask):
         evaluation = self._counter.count_evaluation(mixture, norm, augment)
         return add_counts(tuning, evaluation)
 
+    def _count_reward(self, architecture: Architecture) -> Counts:
+        if self._measured is None:
+            return Counts()
+        mixture = self._task.mixture(Decisions.of(architecture))
+        return self._counter.count_evaluation(mixture, self._measured.norm, False)
+
     def _count_proxy(
         self, name: str, mixture: Mixture, batch: Minibatch, _: str
     ) -> Counts:
@@ -190,8 +214,14 @@ class CountingTask(DelegatingTask):
         return counts
 
 
-def count_selection(selector: Selector, counter: SupernetCounter) -> Counts:
-    """Return what one selection would cost."""
-    task = CountingTask(RandomTask(counter), counter)
+def count_selection(
+    selector: Selector, counter: SupernetCounter, data: DataPart
+) -> Counts:
+    """Return what one selection on a data set would cost.
+
+    A query that is looked up costs nothing.
+    """
+    reward = data.reward if isinstance(data.reward, SupernetReward) else None
+    task = CountingTask(RandomTask(counter, data.queries), counter, reward)
     selector.select(task)
     return task.counts

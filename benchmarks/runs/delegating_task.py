@@ -28,7 +28,8 @@ class DelegatingTask(Task):
     def __init__(self, task: Task) -> None:
         self._task = task
         self.space = task.space
-        self.supernet = task.supernet
+        if hasattr(task, "supernet"):  # a run can do without one
+            self.supernet = task.supernet
         self.alphas = task.alphas
         self.activation = task.activation
         self.rng = task.rng

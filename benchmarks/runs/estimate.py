@@ -73,7 +73,8 @@ class Estimate:
     """What one run of a selector costs.
 
     Attributes:
-        space, data, label, supernet_label: which run it is.
+        space, data, label, supernet_label: which run it is; no label where the selector
+            reads from no supernet.
         supernet: making the supernet, which all selectors share.
         selection: selecting.
         training: training a random architecture to the end; None where the study trains
@@ -103,7 +104,9 @@ def estimate_study(study: Study, data_dir: Path | None = None) -> list[Estimate]
     """
     estimates = []
     for data in study.data:
-        sizes = _find_sizes(data.name, data_dir)
+        sizes = None
+        if study.reads_images(data):
+            sizes = _find_sizes(data.name, data_dir)
         for space in study.spaces:
             estimates += _estimate_runs(study, data, space, sizes, data_dir)
     return estimates
@@ -113,27 +116,39 @@ def _estimate_runs(
     study: Study,
     data: DataPart,
     space: SpacePart,
-    sizes: Sizes,
+    sizes: Sizes | None,
     data_dir: Path | None,
 ) -> list[Estimate]:
-    """Return the estimates of a study on one data set and space."""
-    training = _count_training(space, data.train, sizes, data_dir)
-    counters = {
-        supernet.label: SupernetCounter(space, data, supernet, sizes)
-        for supernet in study.supernets
-        if supernet.is_trained_on(space, data)
-    }
+    """Return the estimates of a study on one data set and space.
+
+    Args:
+        sizes: of the images; None where none are read.
+    """
+    training = None
+    counters = {}
+    if sizes is not None:
+        training = _count_training(space, data.train, sizes, data_dir)
+        for supernet in study.supernets:
+            if supernet.is_trained_on(space, data):
+                counter = SupernetCounter(space, data, supernet, sizes)
+                counters[supernet.label] = counter
     estimates = []
     for pair in study.pairs_on(space, data):
-        counter = counters[pair.supernet.label]
+        label = pair.supernet.label if pair.supernet else ""
+        made = Counts()
+        selection = Counts()  # what looks rewards up makes no forward
+        if pair.supernet is not None:
+            counter = counters[label]
+            made = counter.count_making()
+            selection = count_selection(pair.selector.build(), counter, data)
         estimates.append(
             Estimate(
                 space=space.name,
                 data=data.name,
                 label=pair.label,
-                supernet_label=pair.supernet.label,
-                supernet=counter.count_making(),
-                selection=count_selection(pair.selector.build(), counter),
+                supernet_label=label,
+                supernet=made,
+                selection=selection,
                 training=training,
             )
         )
@@ -165,12 +180,13 @@ def published_throughput() -> Throughput:
     study = read_study(PUBLISHED.study)
     pairs = {pair.label: pair for pair in study.pairs()}
     pair = pairs[PUBLISHED.label]
+    assert pair.supernet is not None
     space = study.spaces[0]
     data = study.data[0]
     sizes = KNOWN_SIZES[data.name]
     counter = SupernetCounter(space, data, pair.supernet, sizes)
     supernet = counter.count_making()
-    selection = count_selection(pair.selector.build(), counter)
+    selection = count_selection(pair.selector.build(), counter, data)
     flops = supernet.flops + selection.flops
     return Throughput(flops / PUBLISHED.seconds, PUBLISHED.device)
 

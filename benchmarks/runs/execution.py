@@ -19,7 +19,7 @@ from archselect.benchmarks.runs.other_code import (
     is_trained_by_this_code,
     plan_trainings,
 )
-from archselect.benchmarks.runs.run_states import RunState, states_at
+from archselect.benchmarks.runs.run_states import RunState, states_at, supernet_ids
 from archselect.benchmarks.runtime.calls import StartError
 from archselect.benchmarks.runtime.workers import Submit
 from archselect.benchmarks.store.facts import read_fact, write_fact
@@ -88,9 +88,13 @@ class Execution:
         missing: dict[str, SupernetJob] = {}
         for state in planned:
             supernet = state.job.supernet
+            if supernet is None:
+                continue
             if supernet.id in replaced or not self._is_made(supernet):
                 missing[supernet.id] = supernet
-        total = len({state.supernet_id for state in self.states})
+        total = len(supernet_ids(self.states))
+        if not total:
+            return
         count = _Count("supernets", total - len(missing), total)
         self.progress(*count)
         errors: dict[str, BaseException] = {}
@@ -98,7 +102,7 @@ class Execution:
             if completed.error is not None:
                 errors[completed.id] = completed.error
         for state in planned:
-            error = errors.get(state.supernet_id)
+            error = errors.get(state.supernet_id or "")
             if error is not None:
                 state.fail(self.folder, error)
 

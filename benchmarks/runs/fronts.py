@@ -55,8 +55,8 @@ def write_fronts(
     open_once = cache(open_truth)
     seen: set[str] = set()
     for job in jobs:
-        space = get_space(job.supernet.space.name)
-        for part, cost in product(job.supernet.data.truth, job.costs):
+        space = get_space(job.space.name)
+        for part, cost in product(job.data.truth, job.costs):
             landscape = landscapes[part]
             id = front_id(landscape.id, cost.of, cost.unit, cost.origin)
             path = folder.path(TrueFront, id)

@@ -16,6 +16,7 @@ from archselect.benchmarks.engines.registry import get_engine
 from archselect.benchmarks.plan.jobs import RunJob, plan_runs
 from archselect.benchmarks.plan.parts import TruthPart
 from archselect.benchmarks.plan.preflight import check_study
+from archselect.benchmarks.plan.rewards import check_reward_columns, reward_parts
 from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.runs import worker
 from archselect.benchmarks.runs.execution import Execution, Progress, ignore_progress
@@ -172,21 +173,25 @@ def _plan(study: Study, data_dir: Path | None) -> _StudyPlan:
 
     Raises UserError if a ground truth, data set or batch size does not fit.
     """
-    parts: list[TruthPart] = []
+    parts = reward_parts(study)
     for data in study.data:
         parts += data.truth
     spaces = [space.name for space in study.spaces]
     # Before the data, which may be downloaded when they are read.
-    landscapes = describe_truths(parts, spaces)
-    jobs = plan_runs(study, data_dir)
+    described = describe_truths(parts, spaces)
+    landscapes = dict(zip(parts, described, strict=True))
+    check_reward_columns(study, landscapes)
+    jobs = plan_runs(study, data_dir, landscapes)
     _check_batch_sizes(jobs)
-    return _StudyPlan(jobs, dict(zip(parts, landscapes, strict=True)))
+    return _StudyPlan(jobs, landscapes)
 
 
 def _check_batch_sizes(jobs: Sequence[RunJob]) -> None:
     """Raise UserError for each selector that draws more images than there are."""
     faults = Faults()
     for job in jobs:
+        if job.supernet is None:
+            continue
         size = job.inputs.selector.settings.get("batch_size")
         data = job.inputs.data
         if isinstance(size, int) and size > data.train_images:

@@ -32,6 +32,7 @@ from archselect.benchmarks.runs.delegating_task import (
     Arguments,
     DelegatingTask,
 )
+from archselect.benchmarks.runs.supernet_free_task import SupernetFreeTask
 from archselect.benchmarks.runs.task import SupernetTask
 from archselect.benchmarks.runtime.machine import commit, same_commit
 from archselect.benchmarks.runtime.tensor_files import (
@@ -299,12 +300,19 @@ class JournaledTask(DelegatingTask):
         answers: notes what is asked.
     """
 
-    _task: SupernetTask
+    _task: SupernetTask | SupernetFreeTask
 
-    def __init__(self, task: SupernetTask, journal: Journal, answers: Answers) -> None:
+    def __init__(
+        self,
+        task: SupernetTask | SupernetFreeTask,
+        journal: Journal,
+        answers: Answers,
+    ) -> None:
         super().__init__(task)
         self._journal = journal
         self._answers = answers
+        # A reward that is looked up draws from no stream.
+        drawn_from = ("validation",) if "validation" in task.streams else ()
         self._questions = {
             "evaluate": _Question(
                 "evaluate", list, _read_evaluation, streams=("validation",)
@@ -321,6 +329,7 @@ class JournaledTask(DelegatingTask):
                 streams=("minibatches",),
                 may_be_undefined=True,
             ),
+            "_reward": _Question("query", _unchanged, _read_score, streams=drawn_from),
             # The alphas are part of the answer: a selector may read them.
             "tune": _Question("tune", self._list_alphas, self._restore_alphas),
         }
@@ -368,7 +377,9 @@ class JournaledTask(DelegatingTask):
             "networks": self._task.networks,
             "clock": self._task.clock.state(),
         }
-        state = self._task.state() if question.name == "tune" else None
+        state = None
+        if question.name == "tune" and isinstance(self._task, SupernetTask):
+            state = self._task.state()
         self._journal.write(line, state)
         self._answers.answered(question.name, replayed=False)
 
@@ -384,6 +395,7 @@ class JournaledTask(DelegatingTask):
         self._task.networks = int(line["networks"])
         if not self._journal.replaying:
             if self._journal.state is not None:
+                assert isinstance(self._task, SupernetTask)
                 self._task.load_state(self._journal.state)
             self._task.clock.restore(line["clock"])
         return line["answer"]
@@ -415,13 +427,13 @@ def _unchanged(answer: Any) -> Any:
 
 
 def _read_score(noted: Any) -> float:
-    """Return a proxy's score.
+    """Return a proxy's score, or a reward.
 
-    Raises ValueError if it is not finite, which no proxy's score is.
+    Raises ValueError if it is not finite, which neither is.
     """
     score = float(noted)
     if not math.isfinite(score):
-        raise ValueError(f"a proxy's score that is not finite: {score}")
+        raise ValueError(f"a score that is not finite: {score}")
     return score
 
 

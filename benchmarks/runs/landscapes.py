@@ -99,6 +99,9 @@ def _read_landscape(part: TruthPart, spaces: Sequence[str]) -> Landscape:
     numbers = landscape(truth, part.dataset, part.split, part.epochs)
     _check_completeness(truth, part, numbers.architectures)
     is_complete = numbers.architectures == truth.space.size
+    parameters = []
+    if truth.space.has_supernet:
+        parameters = operation_parameters(truth.space)
     return Landscape(
         id=landscape_id(truth, part),
         truth=truth.name,
@@ -112,7 +115,7 @@ def _read_landscape(part: TruthPart, spaces: Sequence[str]) -> Landscape:
         agreement=truth.agreement,
         provenance=truth.reference.provenance,
         space_size=None if is_complete else truth.space.size,
-        operation_parameters=operation_parameters(truth.space),
+        operation_parameters=parameters,
         **vars(numbers),
     )
 

@@ -60,8 +60,8 @@ class OtherCode:
         """
         here = commit()
         trained = _read_trained(folder, job, record)
-        is_other = job.supernet.id in self.supernets
-        for maker in (record.commit, record.supernet_commit):
+        is_other = job.supernet is not None and job.supernet.id in self.supernets
+        for maker in _makers(job, record):
             if maker != here:
                 is_other = True
                 self.commits.add(maker)
@@ -113,10 +113,17 @@ def is_selected_by_this_code(folder: Folder, job: RunJob, record: Record) -> boo
     The supernet that is there now may be another one than the selection was read from;
     both count.
     """
-    commits = _commits_of_supernet(folder, job.supernet.id)
-    commits.add(record.commit)
-    commits.add(record.supernet_commit)
+    commits = _makers(job, record)
+    if job.supernet is not None:
+        commits |= _commits_of_supernet(folder, job.supernet.id)
     return commits == {commit()}
+
+
+def _makers(job: RunJob, record: Record) -> set[str | None]:
+    """Return the commits that made a selection and the supernet it was read from."""
+    if job.supernet is None:
+        return {record.commit}
+    return {record.commit, record.supernet_commit}
 
 
 def _commits_of_supernet(folder: Folder, id: str) -> set[str | None]:

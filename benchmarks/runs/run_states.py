@@ -60,9 +60,9 @@ class RunState:
         return self.job.inputs.id
 
     @property
-    def supernet_id(self) -> str:
-        """The id of the supernet that the run reads from."""
-        return self.job.supernet.id
+    def supernet_id(self) -> str | None:
+        """The id of the supernet that the run reads from; None if from none."""
+        return self.job.supernet.id if self.job.supernet else None
 
     def select(self, record: Record, file: Path) -> None:
         """Note what was selected, and the file that holds it."""
@@ -90,6 +90,12 @@ def states_at(states: Sequence[RunState], stage: Stage) -> list[RunState]:
     return [state for state in states if state.stage == stage]
 
 
+def supernet_ids(states: Sequence[RunState]) -> list[str]:
+    """Return the ids of the supernets that runs read from, each once, in order."""
+    ids = [state.supernet_id for state in states]
+    return list(dict.fromkeys(id for id in ids if id is not None))
+
+
 def find_kept_runs(
     folder: Folder,
     states: Sequence[RunState],
@@ -101,7 +107,7 @@ def find_kept_runs(
     training, and every cost, that the study names now.
     """
     other = OtherCode()
-    for supernet in dict.fromkeys(state.supernet_id for state in states):
+    for supernet in supernet_ids(states):
         other.note_supernet(folder, supernet)
     by_id = {state.id: state for state in states}
     for record in read_records(folder, by_id):
@@ -175,7 +181,7 @@ def _is_looked_up(
         if (cost.name, cost.of, cost.unit, cost.origin) not in known:
             return False
     present = {accuracy.landscape for accuracy in record.accuracies}
-    for part in job.supernet.data.truth:
+    for part in job.data.truth:
         landscape = landscapes[part]
         is_of_space = landscape.space == job.inputs.space
         if is_of_space and landscape.id not in present:

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
+import numpy as np
 import torch
 
 from archselect.benchmarks.optimisers.supernets import (
@@ -26,11 +27,19 @@ from archselect.benchmarks.plan.jobs import (
     load_search_images,
     load_training_dataset,
 )
-from archselect.benchmarks.plan.parts import DataPart, TruthPart
+from archselect.benchmarks.plan.parts import DataPart, TableReward, TruthPart
 from archselect.benchmarks.plan.protocols import TrainingSettings
 from archselect.benchmarks.runs.costs import OpenCosts
 from archselect.benchmarks.runs.journal import Journal, JournaledTask
 from archselect.benchmarks.runs.landscapes import landscape_id
+from archselect.benchmarks.runs.rewards import (
+    Reward,
+    new_queries,
+    no_reward,
+    supernet_reward,
+    table_reward,
+)
+from archselect.benchmarks.runs.supernet_free_task import SupernetFreeTask
 from archselect.benchmarks.runs.task import SupernetTask
 from archselect.benchmarks.runs.training import (
     Advance,
@@ -60,6 +69,7 @@ from archselect.benchmarks.store.records import (
 from archselect.benchmarks.store.traces import write_trace
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.images.streamed import StreamedImages, training_images
+from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import open_truth
@@ -186,8 +196,8 @@ class Runner:
         about = {
             "selector": job.label,
             "space": job.inputs.space,
-            "supernet": job.supernet.id,
-            "supernet_seed": job.supernet.seed,
+            "supernet": job.supernet.id if job.supernet else None,
+            "supernet_seed": job.supernet_seed,
             "selection_seed": job.selection_seed,
             "device": str(self.device),
         }
@@ -200,30 +210,25 @@ class Runner:
         selector = job.build()
         start = perf_counter()
         self._warm_up()
-        images = self.images(job.supernet)
+        images = self.images(job.supernet) if job.supernet else None
         warmup = perf_counter() - start
-        space = get_space(job.supernet.space.name)
+        space = get_space(job.space.name)
         self._check_truths(job, space)
         self._costs.check(job.costs, space)
         clock = PhaseClock(self.device)
-        trained = self._read_supernet(job.supernet)
+        trained = self._read_supernet(job.supernet) if job.supernet else None
         memory = PeakMemory(self.device)
-        supernet_task = SupernetTask(
-            space,
-            job.supernet.supernet,
-            job.supernet.inputs,
-            trained,
-            images,
-            clock,
-            job.supernet.seed,
-            job.selection_seed,
-        )
-        journal = self._open_journal(job, trained.commit)
-        task = JournaledTask(supernet_task, journal, answers)
+        task: SupernetTask | SupernetFreeTask
+        if job.supernet is not None and trained is not None and images is not None:
+            task = self._supernet_task(job, job.supernet, trained, images, clock)
+        else:
+            task = self._supernet_free_task(job, space, clock)
+        supernet_commit = trained.commit if trained else None
+        journal = self._open_journal(job, supernet_commit)
         # All that the task does not time is the selector's own work: sampling, sorting,
         # deciding.
         with clock.phase("select"):
-            selection = selector.select(task)
+            selection = selector.select(JournaledTask(task, journal, answers))
         cost = _total_cost(trained, clock, memory, warmup)
         return Record(
             id=job.inputs.id,
@@ -231,12 +236,58 @@ class Runner:
             selected=_describe_selection(space, selection),
             accuracies=self._look_up(job, space, selection),
             costs=self._costs.describe(job.costs, space, selection),
-            mixture_cost=trained.mixture_cost,
+            mixture_cost=trained.mixture_cost if trained else None,
             cost=cost,
             code_version=code_version(),
             commit=journal.commit,
-            supernet_commit=trained.commit,
+            supernet_commit=supernet_commit,
         )
+
+    def _supernet_task(
+        self,
+        job: RunJob,
+        supernet: SupernetJob,
+        trained: TrainedSupernet,
+        images: Images,
+        clock: PhaseClock,
+    ) -> SupernetTask:
+        """Return the task of a run on a supernet."""
+        task = SupernetTask(
+            get_space(job.space.name),
+            supernet.supernet,
+            supernet.inputs,
+            trained,
+            images,
+            clock,
+            job.supernet_seed,
+            job.selection_seed,
+        )
+        planned = job.reward
+        if planned is None:
+            return task
+        if isinstance(planned.reward, TableReward):
+            truth = self._truth_of_space(planned.reward.table, task.space.name)
+            reward = table_reward(truth, planned.reward, clock)
+            task.answer_queries(new_queries(task.space, planned, truth), reward)
+        else:
+            reward = supernet_reward(task, planned.reward)
+            task.answer_queries(new_queries(task.space, planned, None), reward)
+        return task
+
+    def _supernet_free_task(
+        self, job: RunJob, space: SearchSpace, clock: PhaseClock
+    ) -> SupernetFreeTask:
+        """Return the task of a run without a supernet."""
+        seed = stream_seed("selection choices", job.supernet_seed, job.selection_seed)
+        rng = np.random.default_rng(seed)
+        queries = None
+        reward: Reward = no_reward
+        planned = job.reward
+        if planned is not None and isinstance(planned.reward, TableReward):
+            truth = self._truth_of_space(planned.reward.table, space.name)
+            queries = new_queries(space, planned, truth)
+            reward = table_reward(truth, planned.reward, clock)
+        return SupernetFreeTask(space, queries, reward, rng, clock)
 
     def _read_supernet(self, job: SupernetJob) -> TrainedSupernet:
         """Return a supernet, read again only if its file is another one than before."""
@@ -290,7 +341,10 @@ class Runner:
 
     def _check_truths(self, job: RunJob, space: SearchSpace) -> None:
         """Raise UserError if a ground truth is not the one that the command read."""
-        for part in self._parts_of_space(job, space):
+        parts = self._parts_of_space(job, space)
+        if job.reward is not None and job.reward.part is not None:
+            parts.append(job.reward.part)
+        for part in parts:
             if part in self._landscapes:
                 truth = self._truth_of_space(part.table, space.name)
                 here = landscape_id(truth, part)
@@ -312,7 +366,7 @@ class Runner:
     def _parts_of_space(self, job: RunJob, space: SearchSpace) -> list[TruthPart]:
         """Return the ground truths of a run that are of its space."""
         parts = []
-        for part in job.supernet.data.truth:
+        for part in job.data.truth:
             truth = self._truth(part.table)
             if truth.covers(space):
                 parts.append(part)
@@ -355,12 +409,23 @@ def _log_epoch(done: int, total: int) -> None:
 
 
 def _total_cost(
-    trained: TrainedSupernet,
+    trained: TrainedSupernet | None,
     clock: PhaseClock,
     memory: PeakMemory,
     warmup: float,
 ) -> SearchCost:
-    """Return what a run cost up to now, with the making of its supernet."""
+    """Return what a run cost up to now, with the making of its supernet, if any."""
+    machine = describe_machine(clock.device)
+    if trained is None:
+        return SearchCost(
+            phases=clock.times(),
+            counts=clock.counts(),
+            warmup=warmup,
+            peak_memory=memory.read(),
+            memory_kind=memory.kind,
+            machine=machine,
+            supernet_machine=machine,
+        )
     of_supernet = trained.cost
     return SearchCost(
         phases=of_supernet.times | clock.times(),
@@ -368,7 +433,7 @@ def _total_cost(
         warmup=warmup,
         peak_memory=max(memory.read(), of_supernet.peak_memory),
         memory_kind=memory.kind,
-        machine=describe_machine(clock.device),
+        machine=machine,
         supernet_machine=of_supernet.machine,
     )
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Concatenate, NoReturn
 
 import numpy as np
+import torch
 
 from archselect.benchmarks.runs.delegating_task import (
     Answer,
     Arguments,
     DelegatingTask,
 )
+from archselect.benchmarks.runtime.meter import PhaseClock
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.selectors.base import Task
 from archselect.selectors.queries import Queries
@@ -25,6 +27,7 @@ class SupernetFreeTask(DelegatingTask):
         queries: the account of the queries; None where the study gives no reward.
         reward: returns the reward of an architecture.
         rng: for choices.
+        clock: takes the times.
     """
 
     def __init__(
@@ -33,11 +36,15 @@ class SupernetFreeTask(DelegatingTask):
         queries: Queries | None,
         reward: Callable[[Architecture], float],
         rng: np.random.Generator,
+        clock: PhaseClock,
     ) -> None:
         self.space = space
         self.queries = queries
         self.rng = rng
         self.alphas = ()
+        self.clock = clock
+        self.networks = 0
+        self.streams: dict[str, torch.Generator] = {}
         self._measure = reward
 
     def _ask(

@@ -40,6 +40,7 @@ from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSp
 from archselect.selectors.base import Evaluation, Minibatch, Task
 from archselect.selectors.proxies import get_proxy
 from archselect.selectors.proxies.base import Undefined
+from archselect.selectors.queries import Queries
 
 SCORING_BATCH = 500
 """Images per forward where the size of a batch does not change the result.
@@ -102,6 +103,22 @@ class SupernetTask(Task):
         }
         self.networks = 0
         self._trainer: Trainer | None = None
+
+    def answer_queries(
+        self, queries: Queries, reward: Callable[[Architecture], float]
+    ) -> None:
+        """Answer queries from now on.
+
+        Args:
+            queries: their account.
+            reward: returns the reward of an architecture.
+        """
+        self.queries = queries
+        self._measure_reward = reward
+
+    def _reward(self, architecture: Architecture) -> float:
+        """See :meth:`.Task._reward`."""
+        return self._measure_reward(architecture)
 
     def _prepare_forwards(self) -> None:
         """Prepare forwards with fewer and larger kernels, one per batch-norm mode."""

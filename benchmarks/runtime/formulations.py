@@ -37,13 +37,16 @@ class Formulated(Protocol):
 
 
 def run_formulations(
-    selector: Selector, optimiser: Formulated, space: SearchSpace
+    selector: Selector, optimiser: Formulated | None, space: SearchSpace
 ) -> Formulations:
-    """Return the numbers of a run: of its supernet, its selector and its proxies."""
-    return Formulations(
-        supernet=supernet_formulations(optimiser, space),
-        selector=selector_formulations(selector),
-    )
+    """Return the numbers of a run: of its supernet, its selector and its proxies.
+
+    Without an optimiser there is no supernet, and the space's number alone.
+    """
+    numbers = {"space": space.formulation}
+    if optimiser is not None:
+        numbers = supernet_formulations(optimiser, space)
+    return Formulations(supernet=numbers, selector=selector_formulations(selector))
 
 
 def supernet_formulations(

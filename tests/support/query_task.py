@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 
 from archselect.benchmarks.runs.supernet_free_task import SupernetFreeTask
+from archselect.benchmarks.runtime.meter import PhaseClock
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.nasbench_adapters.truth.ground_truth import GroundTruth
 from archselect.selectors.queries import Counting, Queries
@@ -23,7 +25,9 @@ def query_task(
 ) -> SupernetFreeTask:
     """Return a task that answers queries and nothing else."""
     queries = Queries(space, budget, counting, pool)
-    return SupernetFreeTask(space, queries, reward, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    clock = PhaseClock(torch.device("cpu"))
+    return SupernetFreeTask(space, queries, reward, rng, clock)
 
 
 def reward_of_table(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from archselect.benchmarks.store.cell_checks import check_choices, check_graph
 from archselect.benchmarks.store.columns import Columns
 from archselect.benchmarks.store.facts import Fact
-from archselect.benchmarks.store.ranges import check_same_length
+from archselect.benchmarks.store.ranges import Impossible
 from archselect.selectors.selection import Decision, EdgeScore, OperationScore, Scale
 
 
@@ -63,6 +63,10 @@ class Selected(Fact):
     def check_cells(self) -> None:
         """Raise Impossible for cells without operations, or that cannot be drawn."""
         check_choices(self.operations, self.edges)
-        check_same_length("graph", self.graph, "operations", self.operations)
+        # A drawing may show several cell types in one graph.
+        if not 1 <= len(self.graph) <= len(self.operations):
+            raise Impossible(
+                f"graph has {len(self.graph)} cells and operations {len(self.operations)}"
+            )
         for cell, graph in enumerate(self.graph):
             graph.check_as(f"graph.{cell}")

@@ -1,0 +1,248 @@
+"""The rewards of a study: what answers queries, and its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from archselect.benchmarks.plan.parts import (
+    DataPart,
+    SpacePart,
+    SupernetReward,
+    TableReward,
+    TruthPart,
+)
+from archselect.benchmarks.plan.study import Pair, Study
+from archselect.benchmarks.store.records import Landscape, RewardInputs
+from archselect.nasbench_adapters.errors import Faults, UserError
+from archselect.nasbench_adapters.spaces import get_space
+from archselect.selectors.base import SUPERNET
+
+
+class PlannedReward(NamedTuple):
+    """What answers the queries of a run.
+
+    Attributes:
+        reward: as the study writes it.
+        inputs: what the record says of it.
+    """
+
+    reward: TableReward | SupernetReward
+    inputs: RewardInputs
+
+    @property
+    def part(self) -> TruthPart | None:
+        """The column of a ground truth; None for a supernet's reward."""
+        return part_of(self.reward)
+
+    @property
+    def queries(self) -> int:
+        """The budget."""
+        return self.inputs.queries
+
+    @property
+    def counting(self) -> str:
+        """What costs a query."""
+        return self.inputs.counting
+
+
+def part_of(reward: TableReward | SupernetReward | None) -> TruthPart | None:
+    """Return the column of a ground truth that a reward is; None if it is none."""
+    return reward.part if isinstance(reward, TableReward) else None
+
+
+def reward_parts(study: Study) -> list[TruthPart]:
+    """Return the columns of ground truths that a study has as rewards."""
+    parts = [part_of(data.reward) for data in study.data]
+    return [part for part in parts if part is not None]
+
+
+def plan_reward(
+    data: DataPart, space: SpacePart, landscapes: Mapping[TruthPart, Landscape]
+) -> PlannedReward | None:
+    """Return the reward of runs on a data set and space; None if there is none.
+
+    Args:
+        data: of the study.
+        space: of the study; a column of another space's truth is no reward of it.
+        landscapes: of the ground truths.
+    """
+    reward = data.reward
+    if reward is None or data.queries is None:
+        return None
+    part = part_of(reward)
+    landscape = None
+    if part is not None:
+        if landscapes[part].space != space.name:
+            return None
+        landscape = landscapes[part].id
+    inputs = RewardInputs(
+        source="table" if part else "supernet",
+        landscape=landscape,
+        trial=reward.trial if isinstance(reward, TableReward) else None,
+        norm=reward.norm if isinstance(reward, SupernetReward) else None,
+        counting=data.counting,
+        queries=data.queries,
+        is_reported=data.reward_is_reported,
+    )
+    return PlannedReward(reward, inputs)
+
+
+# --- checks before anything runs
+
+
+def check_rewards(study: Study) -> None:
+    """Raise UserError for a reward that is missing, incomplete, or of no use.
+
+    Looks at the study alone: see :func:`check_reward_columns`.
+    """
+    faults = Faults()
+    for place, data in enumerate(study.data):
+        where = f"data.{place}"
+        with faults.collect():
+            _check_keys(where, data)
+        pairs = [pair for pair in study.pairs() if pair.selector.queries]
+        on_it = [pair for pair in pairs if _is_on_data(pair, study, data)]
+        if data.reward is not None and not on_it:
+            faults.add(
+                UserError(
+                    f"{where}: no selector of the study queries its 'reward': add one, such as random-search"
+                )
+            )
+        for pair in on_it:
+            with faults.collect():
+                _check_pair(where, data, pair)
+    faults.raise_any()
+
+
+def _check_keys(where: str, data: DataPart) -> None:
+    """Raise UserError unless a reward and its keys come together."""
+    if data.reward is None:
+        given = {
+            "queries": data.queries is not None,
+            "counting": data.counting != "classes",
+            "reward_is_reported": data.reward_is_reported,
+        }
+        for key, is_given in given.items():
+            if is_given:
+                raise UserError(f"{where}: '{key}' needs a 'reward', which answers")
+        return
+    if data.queries is None:
+        raise UserError(f"{where}: 'reward' needs 'queries', the budget of a selector")
+    part = part_of(data.reward)
+    if part in data.truth and not data.reward_is_reported:
+        raise _reported(where)
+
+
+def _is_on_data(pair: Pair, study: Study, data: DataPart) -> bool:
+    """Return whether a pair has runs on a data set."""
+    return any(pair.is_of(space, data) for space in study.spaces)
+
+
+def _check_pair(where: str, data: DataPart, pair: Pair) -> None:
+    """Raise UserError unless a pair of a selector that queries has a reward."""
+    if data.reward is None:
+        raise UserError(
+            f"selector {pair.label} needs rewards: give {where} a 'reward' and 'queries'"
+        )
+    if isinstance(data.reward, SupernetReward) and pair.supernet is None:
+        raise UserError(
+            f"selector {pair.label} reads from no supernet, which {where} has as 'reward': name one in its 'on'"
+        )
+
+
+def check_reward_columns(
+    study: Study, landscapes: Mapping[TruthPart, Landscape]
+) -> None:
+    """Raise UserError for a reward that is reported, or does not fit the selectors.
+
+    Args:
+        study: to run.
+        landscapes: of the ground truths, those of rewards among them.
+    """
+    faults = Faults()
+    for place, data in enumerate(study.data):
+        part = part_of(data.reward)
+        if part is None:
+            continue
+        reward = landscapes[part]
+        is_reported = reward.id in [landscapes[truth].id for truth in data.truth]
+        if is_reported and not data.reward_is_reported:
+            faults.add(_reported(f"data.{place}"))
+        if data.reward_is_reported and not is_reported:
+            faults.add(
+                UserError(
+                    f"data.{place}: leave 'reward_is_reported' out: no 'truth' is the column of the reward"
+                )
+            )
+        for space in study.spaces:
+            for pair in study.pairs_on(space, data):
+                if pair.selector.queries:
+                    with faults.collect():
+                        _check_landscape(pair, space, reward)
+    faults.raise_any()
+
+
+def _check_landscape(pair: Pair, space: SpacePart, reward: Landscape) -> None:
+    """Raise UserError unless a reward answers what a selector asks."""
+    if reward.space != space.name:
+        raise UserError(
+            f"selector {pair.label} on space {space.name}: reward '{reward.truth}' is of space {reward.space}"
+        )
+    if reward.space_size is None or reward.surrogate:
+        return
+    if not pair.selector.build().queries_pool:
+        raise UserError(
+            f"selector {pair.label} asks for any architecture of {space.name}, and reward '{reward.truth}' has "
+            f"{reward.architectures:,} of {reward.space_size:,}: take a selector that keeps to search.pool, such as "
+            "random-search"
+        )
+
+
+def _reported(where: str) -> UserError:
+    return UserError(
+        f"{where}: 'reward' and 'truth' are the same column, so that selectors would choose by what judges them: "
+        "take another one, or set reward_is_reported = true, and every table says so"
+    )
+
+
+def check_supernets_of_selectors(study: Study) -> None:
+    """Raise UserError for a selector that needs a supernet and reads from none."""
+    faults = Faults()
+    for pair in study.pairs():
+        needs = pair.selector.build().needs
+        if pair.supernet is None and needs & {SUPERNET, "alphas"}:
+            faults.add(
+                UserError(
+                    f"selector {pair.label} needs a supernet: name some in its 'on', or add [[supernets]]"
+                )
+            )
+    faults.raise_any()
+
+
+def check_spaces_of_supernets(study: Study) -> None:
+    """Raise UserError for a supernet on a space that has none."""
+    faults = Faults()
+    for space in _without_supernet(study.spaces):
+        for data in study.data:
+            for pair in study.pairs_on(space, data):
+                with faults.collect():
+                    _check_space_of_pair(space, pair)
+    faults.raise_any()
+
+
+def _check_space_of_pair(space: SpacePart, pair: Pair) -> None:
+    """Raise UserError if a pair has a supernet, and the space has none."""
+    if pair.supernet is None:
+        return
+    known = get_space(space.name)
+    known.check_needs(pair.label, pair.selector.build().needs)
+    raise UserError(
+        f"space {space.name} has no supernet: give selector {pair.label} on = [], or leave the space out of "
+        f"the 'spaces' of supernet {pair.supernet.label}"
+    )
+
+
+def _without_supernet(spaces: Sequence[SpacePart]) -> list[SpacePart]:
+    """Return the spaces that have no supernet."""
+    return [space for space in spaces if not get_space(space.name).has_supernet]

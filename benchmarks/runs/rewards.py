@@ -1,0 +1,99 @@
+"""What answers the queries of a run: a column of a ground truth, or its supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn
+
+import numpy as np
+
+from archselect.benchmarks.plan.parts import SupernetReward, TableReward, TruthPart
+from archselect.benchmarks.plan.rewards import PlannedReward
+from archselect.benchmarks.runs.task import SupernetTask
+from archselect.benchmarks.runtime.meter import PhaseClock
+from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
+from archselect.nasbench_adapters.truth.choices import unflatten
+from archselect.nasbench_adapters.truth.ground_truth import GroundTruth
+from archselect.selectors.queries import Counting, Queries
+
+Reward = Callable[[Architecture], float]
+"""A function that returns the reward of an architecture; more is better."""
+
+
+def table_reward(truth: GroundTruth, reward: TableReward, clock: PhaseClock) -> Reward:
+    """Return a column of a ground truth as a reward, in per cent.
+
+    It raises UserError for an architecture that the truth does not hold.
+
+    Args:
+        truth: of the space that is searched.
+        reward: the column, and which of its trials count.
+        clock: counts each query as a call of its phase "query".
+    """
+    column = (reward.dataset, reward.split, reward.epochs)
+
+    def look_up(architecture: Architecture) -> float:
+        with clock.phase("query"):
+            trials = truth.lookup(architecture, *column)
+            if reward.trial == "first":
+                return trials.accuracies[0]
+            return trials.mean
+
+    return look_up
+
+
+def supernet_reward(task: SupernetTask, reward: SupernetReward) -> Reward:
+    """Return the supernet's accuracy with one operation per edge, in per cent.
+
+    It is that on the validation images, with the supernet's present weights.
+    """
+
+    def evaluate(architecture: Architecture) -> float:
+        with task.clock.phase("query"):
+            mixture = task.mixture(Decisions.of(architecture))
+            return task.evaluate(mixture, reward.norm).accuracy
+
+    return evaluate
+
+
+def no_reward(architecture: Architecture) -> NoReturn:
+    """Raise ValueError: the study gives no reward."""
+    raise ValueError(f"the study gives no reward to {architecture.choices}")
+
+
+def new_queries(
+    space: SearchSpace, planned: PlannedReward, truth: GroundTruth | None
+) -> Queries:
+    """Return the account of the queries of one run.
+
+    Args:
+        space: that is searched.
+        planned: the reward and the budget.
+        truth: that answers; None if the supernet does.
+    """
+    pool = None
+    if truth is not None and planned.part is not None:
+        pool = find_pool(truth, planned.part, planned.inputs.counting)
+    return Queries(space, planned.queries, planned.inputs.counting, pool)
+
+
+def find_pool(
+    truth: GroundTruth, part: TruthPart, counting: Counting
+) -> tuple[Architecture, ...] | None:
+    """Return the architectures that have a reward; None if all of the space have one.
+
+    They are in the order of the table, each once: representatives of their classes
+    where classes are counted.
+    """
+    column = (part.dataset, part.split, part.epochs)
+    if truth.predicts or truth.holds_whole_space(*column):
+        return None
+    space = truth.space
+    known = np.isfinite(truth.reference.means(*column))
+    pool = []
+    for choices in truth.reference.population.choices[known]:
+        architecture = unflatten(space, choices)
+        if counting == "classes":
+            architecture = space.canonical(architecture)
+        pool.append(architecture)
+    return tuple(dict.fromkeys(pool))
