@@ -46,8 +46,9 @@ __all__ = [
 Item = TypeVar("Item")
 
 SUPERNET = "supernet"
+ALPHAS = "alphas"
 REWARDS = "reward"
-NEEDS = frozenset({SUPERNET, "alphas", REWARDS})
+NEEDS = frozenset({SUPERNET, ALPHAS, REWARDS})
 """What a selector can need: a supernet, its trained alphas, rewards under a budget."""
 
 
@@ -134,7 +135,8 @@ class Task(ABC):
         """
         if self.queries is None:
             raise ValueError(
-                "the study gives no reward: give its data a 'reward' and 'queries'"
+                "the study gives no reward: declare needs = frozenset({'reward'}), and "
+                "give the data a 'reward' and 'queries'"
             )
         return self.queries.ask(architecture, self._reward)
 

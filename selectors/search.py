@@ -428,7 +428,8 @@ class Search:
         """
         if self._task.queries is None:
             raise ValueError(
-                "the study gives no reward: give its data a 'reward' and 'queries'"
+                "the study gives no reward: declare needs = frozenset({'reward'}), and "
+                "give the data a 'reward' and 'queries'"
             )
         return self._task.queries
 

@@ -9,6 +9,7 @@ from archselect.nasbench_adapters import limits
 STATED = {
     "seeds of one option": limits.MOST_SEEDS,
     "runs, and final trainings, of one study": limits.MOST_RUNS,
+    "queries of one run": limits.MOST_QUERIES,
     "spaces, data sets, supernets or selectors of one study": limits.MOST_PARTS,
     "whole numbers": limits.MOST_WHOLE_NUMBER,
     "workers": limits.MOST_WORKERS,

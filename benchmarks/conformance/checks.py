@@ -79,6 +79,18 @@ def honest(trial: Trial) -> Faults:
         yield from dishonest_selection(trial.selection)
 
 
+def within_budget(trial: Trial) -> Faults:
+    """Yield queries that were not declared, and those after the budget was spent."""
+    paid, refused = trial.queries
+    if paid and not trial.declares_reward:
+        yield "it queries rewards and does not declare it: needs = frozenset({'reward'})"
+    if refused > 1:
+        yield (
+            f"it queries {refused - 1} times more after its budget is spent: end the loop by "
+            "'with search.spending():'"
+        )
+
+
 def surfaces(trial: Trial) -> Faults:
     """Yield that scores that are not finite raised no error."""
     if trial.undefined and trial.selection is not None:
@@ -109,6 +121,7 @@ RULES: dict[Check, str] = {
     untouched: "supernet, alphas and global random states may change by tuning only",
     seeded: "the same seed must give the same answer: the task has all randomness",
     honest: "the best must be kept, and the worst dropped, on the stated scale",
+    within_budget: "queries must be declared, and end where the budget ends",
     surfaces: "a score that is not finite must raise an error, and not just lose",
     offered: "only what `Task` offers may be used of the task, and nothing be set",
     self_contained: "no device may be named, no file used, no other package imported",

@@ -2,14 +2,15 @@
 
 A selector is run once on each device as in a study, on a supernet whose first answers
 are measured; and then with answers that are drawn, with all values of its settings that
-types and bounds show. What a selector's `small` says (fewer iterations, say) keeps its
+types and bounds show. One that needs no supernet has the latter alone, on every space.
+What a selector's `small` says (fewer iterations, say) keeps its
 trials short.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import NamedTuple
@@ -17,12 +18,16 @@ from typing import NamedTuple
 import torch
 
 from archselect.benchmarks.conformance.checks import CHECKS, Check, name_of, surfaces
-from archselect.benchmarks.conformance.trials import Trial, TrialRunner
-from archselect.benchmarks.conformance.variants import Variant, variants_of
+from archselect.benchmarks.conformance.trials import (
+    QueryTrials,
+    SupernetTrials,
+    Trial,
+)
+from archselect.benchmarks.conformance.variants import variants_of
 from archselect.benchmarks.runtime.machine import open_device
 from archselect.nasbench_adapters.errors import unknown
 from archselect.nasbench_adapters.spaces import get_space, registry, unrestricted_name
-from archselect.selectors.base import Selector
+from archselect.selectors.base import ALPHAS, SUPERNET, Selector
 
 SHOWN = 3
 """Faults named per check and space."""
@@ -68,7 +73,7 @@ class Conformance:
         selector: its name.
         results: of every check on every space and device.
         seconds: how long the trials on each space and device took.
-        skipped: names of the spaces that have no supernet to check it on.
+        skipped: names of the spaces without a supernet, which it needs.
     """
 
     selector: str
@@ -82,9 +87,18 @@ class Conformance:
         return all(result.passed is not False for result in self.results)
 
 
-def spaces_with_supernet() -> list[str]:
+def usable_spaces(kind: type[Selector]) -> list[str]:
     """Return the names of the spaces that a selector can be run on."""
-    return [name for name, space in registry.all().items() if space.has_supernet]
+    names = []
+    for name, space in registry.all().items():
+        if space.has_supernet or not needs_supernet(kind):
+            names.append(name)
+    return names
+
+
+def needs_supernet(kind: type[Selector]) -> bool:
+    """Return whether a selector reads from a supernet, or from its alphas."""
+    return bool(kind.needs & {SUPERNET, ALPHAS})
 
 
 def devices_present() -> list[str]:
@@ -106,7 +120,7 @@ def check_selector(
 
     Args:
         kind: its class.
-        spaces: by name; all that have a supernet if empty.
+        spaces: by name; all that it can be run on if empty.
         devices: as :func:`.open_device` takes them; one of each kind present if empty.
             Trials with drawn answers run on the first.
         progress: called with the space and device, how many such places are done, and
@@ -121,42 +135,30 @@ def check_selector(
     variants = variants_of(kind)
     results: list[CheckResult] = []
     seconds: dict[Place, float] = {}
-    names = spaces or spaces_with_supernet()
+    names = spaces or usable_spaces(kind)
+    runners = SupernetTrials if needs_supernet(kind) else QueryTrials
     pairs = list(itertools.product(names, dict.fromkeys(opened)))
     for done, (name, device) in enumerate(pairs):
         progress(f"{name} on {device}", done, len(pairs))
         start = perf_counter()
-        runner = TrialRunner(kind, get_space(name), device)
-        trials = list(_trials(runner, variants, with_drawn=device == opened[0]))
+        runner = runners(kind, get_space(name), device)
+        trials = list(runner.trials(variants, with_drawn=device == opened[0]))
         place = Place(name, str(device))
         results += [_judge(check, trials, place) for check in CHECKS]
         seconds[place] = perf_counter() - start
-    skipped = () if spaces else tuple(_spaces_without_supernet())
-    return Conformance(kind.name, tuple(results), seconds, skipped)
-
-
-def _spaces_without_supernet() -> list[str]:
-    return [name for name, space in registry.all().items() if not space.has_supernet]
+    skipped = [name for name in registry.all() if not spaces and name not in names]
+    return Conformance(kind.name, tuple(results), seconds, tuple(skipped))
 
 
 def _check_spaces(names: Sequence[str], kind: type[Selector]) -> None:
     """Raise UserError for a space that is unknown or has no supernet."""
-    usable = spaces_with_supernet()
+    usable = usable_spaces(kind)
     for name in names:
         if name in registry:
             get_space(name).check_needs(kind.name, kind.needs)
         if unrestricted_name(name) not in usable:
-            raise unknown("space with a supernet", name, usable)
+            raise unknown(f"space to check {kind.name} on", name, usable)
         get_space(name)
-
-
-def _trials(
-    runner: TrialRunner, variants: Sequence[Variant], with_drawn: bool
-) -> Iterator[Trial]:
-    """Yield the trial as in a study and, if wanted, those with drawn answers."""
-    yield runner.measured_trial(variants[0])
-    if with_drawn:
-        yield from runner.drawn_trials(variants)
 
 
 def _judge(check: Check, trials: Sequence[Trial], place: Place) -> CheckResult:

@@ -23,14 +23,15 @@ class StateTracker:
     """Compares the state with what it was, whenever it is asked to.
 
     Args:
-        supernet: whose weights, gradients, modes and hooks are compared.
+        supernet: whose weights, gradients, modes and hooks are compared; None where
+            there is no supernet.
         alphas: one tensor per cell type.
 
     Attributes:
         changes: the names of the parts that changed, as often as they were found so.
     """
 
-    def __init__(self, supernet: Supernet, alphas: Sequence[Tensor]) -> None:
+    def __init__(self, supernet: Supernet | None, alphas: Sequence[Tensor]) -> None:
         self.changes: list[str] = []
         self._supernet = supernet
         self._alphas = alphas
@@ -53,6 +54,8 @@ class StateTracker:
         self._compare(state_of_alphas(self._alphas))
 
     def _whole(self) -> State:
+        if self._supernet is None:
+            return _copied(_global_state(torch.device("cpu")))
         return state_of(self._supernet) | state_of_alphas(self._alphas)
 
     def _compare(self, state: State) -> None:

@@ -1,9 +1,10 @@
-"""Trials of a selector on a small supernet: as in a study, and with answers drawn."""
+"""Trials of a selector: on a small supernet as in a study, and with answers drawn."""
 
 from __future__ import annotations
 
 import inspect
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from archselect.benchmarks.conformance.fake_query_task import FakeQueryTask
 from archselect.benchmarks.conformance.fake_task import (
     DrawnAnswers,
     FakeTask,
@@ -28,7 +30,7 @@ from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.images.dataset import ImageDataset, make_dataset
 from archselect.nasbench_adapters.plugins.user_files import describe_error, locate_error
 from archselect.nasbench_adapters.space import SearchSpace
-from archselect.selectors.base import Selection, Selector
+from archselect.selectors.base import REWARDS, Selection, Selector
 
 SKELETON: dict[str, object] = {
     "channels": 2,
@@ -56,6 +58,16 @@ OUT_OF_REACH = ("archselect.benchmarks", "archselect.reports")
 """The packages that a selector does not import."""
 
 
+class QueryCounts(NamedTuple):
+    """How many queries a trial paid for, and how many its spent budget refused."""
+
+    paid: int
+    refused: int
+
+
+NO_QUERIES = QueryCounts(0, 0)
+
+
 @dataclass(frozen=True)
 class Trial:
     """One run of a selector, and what was seen of it.
@@ -73,6 +85,8 @@ class Trial:
         foreign_imports: what the selector's module imports and should not.
         undefined: how many scores were not finite, in the trial of that; None in
             others.
+        queries: how many there were.
+        declares_reward: whether the selector says that it needs rewards.
     """
 
     space: SearchSpace
@@ -85,6 +99,12 @@ class Trial:
     second_selection: Selection | None = None
     foreign_imports: Sequence[str] = ()
     undefined: int | None = None
+    queries: QueryCounts = NO_QUERIES
+    declares_reward: bool = False
+
+
+AnyFakeTask = FakeTask | FakeQueryTask
+"""A task whose answers are drawn."""
 
 
 class SelectResult(NamedTuple):
@@ -94,13 +114,13 @@ class SelectResult(NamedTuple):
     error: str = ""
 
 
-class TrialRunner:
-    """Runs a selector on a small supernet of one space, on one device.
+class TrialRunner(ABC):
+    """Runs a selector on one space, with answers that are drawn.
 
     Args:
         kind: the selector's class.
         space: the search space.
-        device: of the supernet and the images.
+        device: of the task.
     """
 
     def __init__(
@@ -110,31 +130,32 @@ class TrialRunner:
         self.device = device
         self._file = Path(inspect.getfile(kind))
         self._foreign_imports = _foreign_imports(kind)
-        self._images = Images(_random_images(), device)
-        self._task = _small_task(space, self._images)
-        self._alphas = [alpha.detach().clone() for alpha in self._task.alphas]
-        self._weights = {
-            name: value.clone()
-            for name, value in self._task.supernet.state_dict().items()
-        }
+        self._declares_reward = REWARDS in kind.needs
 
-    def measured_trial(self, variant: Variant) -> Trial:
-        """Return a trial as in a study, whose first answers are measured.
+    @abstractmethod
+    def fake_task(
+        self,
+        seed: int,
+        levels: int,
+        watch: SelectorWatch,
+        share_undefined: float = 0.0,
+    ) -> AnyFakeTask:
+        """Return a new task with drawn answers; see :class:`.DrawnAnswers`."""
 
-        Run it once, before the others: it uses up the random streams of the real task.
+    def trials(
+        self, variants: Sequence[Variant], with_drawn: bool = True
+    ) -> Iterator[Trial]:
+        """Yield the trials of a selector.
+
+        Args:
+            variants: the selector, with several settings.
+            with_drawn: whether there are trials whose answers are drawn.
         """
-        watch = SelectorWatch(self.device)
-        task = PartlyMeasuredTask(
-            self._task,
-            0,
-            DrawnAnswers(0, MANY_LEVELS),
-            watch,
-            MEASURED_SCORES,
-            MEASURED_TUNINGS,
-        )
-        outcome = self._select(variant.selector, task, watch)
-        self._restore_supernet()
-        return self._trial(variant.description, outcome, task, watch.notes)
+        if with_drawn:
+            yield from self.drawn_trials(variants)
+
+    def _restore(self) -> None:  # noqa: B027 (most runners share nothing)
+        """Undo what a selector has changed of what trials share."""
 
     def drawn_trials(self, variants: Sequence[Variant]) -> Iterator[Trial]:
         """Yield a trial of every variant, with many or few different answers drawn.
@@ -172,28 +193,11 @@ class TrialRunner:
             undefined=task.answers.undefined,
         )
 
-    def fake_task(
-        self,
-        seed: int,
-        levels: int,
-        watch: SelectorWatch,
-        share_undefined: float = 0.0,
-    ) -> FakeTask:
-        """Return a new task with drawn answers; see :class:`.DrawnAnswers`."""
-        alphas = tuple(
-            alpha.detach().clone().requires_grad_() for alpha in self._alphas
-        )
-        answers = DrawnAnswers(seed, levels, share_undefined)
-        supernet = self._task.supernet
-        return FakeTask(
-            self.space, supernet, alphas, self._images, seed, answers, watch
-        )
-
     def _trial(
         self,
         conditions: str,
         outcome: SelectResult,
-        task: FakeTask,
+        task: AnyFakeTask,
         notes: Mapping[str, Sequence[str]],
     ) -> Trial:
         return Trial(
@@ -204,12 +208,14 @@ class TrialRunner:
             dict(notes),
             changes=tuple(dict.fromkeys(task.state.changes)),
             foreign_imports=self._foreign_imports,
+            queries=_count_queries(task),
+            declares_reward=self._declares_reward,
         )
 
     def _select(
         self,
         selector: Selector,
-        task: FakeTask,
+        task: AnyFakeTask,
         watch: SelectorWatch,
         global_seed: int = 0,
     ) -> SelectResult:
@@ -230,17 +236,99 @@ class TrialRunner:
             finally:
                 task.state.compare()
                 if task.state.changes:
-                    self._restore_supernet()
+                    self._restore()
         if isinstance(selection, Selection):
             return SelectResult(selection)
         kind = type(selection).__name__
         return SelectResult(None, f"select gives {kind}: return search.selection()")
 
-    def _restore_supernet(self) -> None:
+
+class SupernetTrials(TrialRunner):
+    """Runs a selector on a small supernet of one space, on one device."""
+
+    def __init__(
+        self, kind: type[Selector], space: SearchSpace, device: torch.device
+    ) -> None:
+        super().__init__(kind, space, device)
+        self._images = Images(_random_images(), device)
+        self._task = _small_task(space, self._images)
+        self._alphas = [alpha.detach().clone() for alpha in self._task.alphas]
+        self._weights = {
+            name: value.clone()
+            for name, value in self._task.supernet.state_dict().items()
+        }
+
+    def trials(
+        self, variants: Sequence[Variant], with_drawn: bool = True
+    ) -> Iterator[Trial]:
+        """Yield the trial as in a study and, if wanted, those with drawn answers."""
+        yield self.measured_trial(variants[0])
+        yield from super().trials(variants, with_drawn)
+
+    def measured_trial(self, variant: Variant) -> Trial:
+        """Return a trial as in a study, whose first answers are measured.
+
+        Run it once, before the others: it uses up the random streams of the real task.
+        """
+        watch = SelectorWatch(self.device)
+        task = PartlyMeasuredTask(
+            self._task,
+            0,
+            DrawnAnswers(0, MANY_LEVELS),
+            watch,
+            MEASURED_SCORES,
+            MEASURED_TUNINGS,
+        )
+        outcome = self._select(variant.selector, task, watch)
+        self._restore()
+        return self._trial(variant.description, outcome, task, watch.notes)
+
+    def fake_task(
+        self,
+        seed: int,
+        levels: int,
+        watch: SelectorWatch,
+        share_undefined: float = 0.0,
+    ) -> FakeTask:
+        """See :meth:`TrialRunner.fake_task`."""
+        alphas = tuple(
+            alpha.detach().clone().requires_grad_() for alpha in self._alphas
+        )
+        answers = DrawnAnswers(seed, levels, share_undefined)
+        supernet = self._task.supernet
+        return FakeTask(
+            self.space, supernet, alphas, self._images, seed, answers, watch
+        )
+
+    def _restore(self) -> None:
         """Give the supernet its weights, mode and gradients of the beginning."""
         supernet = self._task.supernet
         supernet.load_state_dict(self._weights)
         supernet.eval().requires_grad_().zero_grad(set_to_none=True)
+
+
+class QueryTrials(TrialRunner):
+    """Runs a selector that needs no supernet, on one space."""
+
+    def fake_task(
+        self,
+        seed: int,
+        levels: int,
+        watch: SelectorWatch,
+        share_undefined: float = 0.0,
+    ) -> FakeQueryTask:
+        """See :meth:`TrialRunner.fake_task`."""
+        del watch  # there are no decisions to watch
+        answers = DrawnAnswers(seed, levels, share_undefined)
+        return FakeQueryTask(self.space, seed, answers)
+
+
+def _count_queries(task: AnyFakeTask) -> QueryCounts:
+    """Return how many queries a task answered, and how many it refused."""
+    queries = task.queries
+    if queries is None:
+        return QueryCounts(0, 0)
+    return QueryCounts(len(queries.answers), queries.refused)
 
 
 def _small_task(space: SearchSpace, images: Images) -> SupernetTask:

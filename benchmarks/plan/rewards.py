@@ -16,7 +16,7 @@ from archselect.benchmarks.plan.study import Pair, Study
 from archselect.benchmarks.store.records import Landscape, RewardInputs
 from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.selectors.base import SUPERNET
+from archselect.selectors.base import ALPHAS, SUPERNET
 
 
 class PlannedReward(NamedTuple):
@@ -211,7 +211,7 @@ def check_supernets_of_selectors(study: Study) -> None:
     faults = Faults()
     for pair in study.pairs():
         needs = pair.selector.build().needs
-        if pair.supernet is None and needs & {SUPERNET, "alphas"}:
+        if pair.supernet is None and needs & {SUPERNET, ALPHAS}:
             faults.add(
                 UserError(
                     f"selector {pair.label} needs a supernet: name some in its 'on', or add [[supernets]]"

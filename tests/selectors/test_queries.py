@@ -101,7 +101,7 @@ def test_without_a_reward_queries_are_refused_with_the_remedy():
     task = query_task(NB201, reward, budget=1)
     task.queries = None
     for ask in (task.query, task.search().query):
-        with pytest.raises(ValueError, match="give its data a 'reward' and 'queries'"):
+        with pytest.raises(ValueError, match="give the data a 'reward' and 'queries'"):
             ask(NB201.representatives[0])
 
 

@@ -17,6 +17,7 @@ import torch
 from pydantic import Field
 
 from archselect.nasbench_adapters.space import DROPPED, Architecture
+from archselect.nasbench_adapters.truth import builtin_path, open_table
 from archselect.selectors.base import Scale, Selection, Selector
 from archselect.selectors.pruning import prune_node
 from archselect.selectors.selection import EdgeScore, OperationScore
@@ -440,3 +441,73 @@ class StartsAProcess(Sound):
     def select(self, task):
         subprocess.run(["true"], check=True)
         return super().select(task)
+
+
+class Asks(Selector):
+    """Breaks no rule: the best of random architectures, by reward."""
+
+    name: ClassVar[str] = "asks"
+    summary: ClassVar[str] = "for tests"
+    needs: ClassVar[frozenset[str]] = frozenset({"reward"})
+
+    def select(self, task):
+        search = task.search()
+        with search.spending():
+            while True:
+                self.ask(search)
+        return search.selection(search.best_architecture())
+
+    def ask(self, search):
+        search.query(search.draw())
+
+
+class GoesOn(Asks):
+    """Swallows the end of its budget, some times."""
+
+    breaks: ClassVar[str] = "within budget"
+
+    def select(self, task):
+        search = task.search()
+        for _ in range(100):
+            with search.spending():
+                self.ask(search)
+        return search.selection(search.best_architecture())
+
+
+class AsksUndeclared(Sound):
+    breaks: ClassVar[str] = "within budget"
+
+    def finish(self, task, search):
+        task.query(task.space.sample(np.random.default_rng(0)))
+        return super().finish(task, search)
+
+
+class AsksForNothing(Asks):
+    """Asks for an architecture that the space does not have."""
+
+    breaks: ClassVar[str] = "finishes"
+
+    def ask(self, search):
+        search.query(Architecture(((99,) * 6,)))
+
+
+class SelectsAnother(Asks):
+    """Than the best by reward."""
+
+    breaks: ClassVar[str] = "honest"
+
+    def select(self, task):
+        selection = super().select(task)
+        worst = min(selection.architecture_scores, key=lambda scored: scored.value)
+        return changed(selection, architecture=worst.architecture)
+
+
+class ReadsTheTruth(Asks):
+    """Looks up what the report will judge it by."""
+
+    breaks: ClassVar[str] = "self contained"
+
+    def ask(self, search):
+        table = open_table(builtin_path("nb201-digits"))
+        assert len(table)
+        super().ask(search)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from archselect.benchmarks.conformance import trials
-from archselect.benchmarks.conformance.trials import TrialRunner
+from archselect.benchmarks.conformance.trials import SupernetTrials
 from archselect.benchmarks.conformance.variants import variants_of
 from archselect.benchmarks.conformance.watch import SelectorWatch
 from archselect.benchmarks.runs.task import SupernetTask
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def runner():
-    return TrialRunner(SELECTORS["random"], get_space("nb201"), CPU)
+    return SupernetTrials(SELECTORS["random"], get_space("nb201"), CPU)
 
 
 def test_the_same_question_has_the_same_answer_and_few_levels_make_ties(runner):
@@ -65,7 +65,7 @@ def test_the_first_answers_of_a_partly_measured_task_are_measured(monkeypatch):
             super().tune(decisions, epochs, learning_rate)
 
     monkeypatch.setattr(trials, "SupernetTask", Noting)
-    runner = TrialRunner(SELECTORS["darts-pt"], get_space("nb201"), CPU)
+    runner = SupernetTrials(SELECTORS["darts-pt"], get_space("nb201"), CPU)
     (variant, *_) = variants_of(SELECTORS["darts-pt"])
     scores = runner.measured_trial(variant).selection.operation_scores
     measured = [answer.accuracy for answer in asked if not isinstance(answer, int)]

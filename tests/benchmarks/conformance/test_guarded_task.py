@@ -5,7 +5,7 @@ import torch
 
 from archselect.benchmarks.conformance.fake_task import FakeTask
 from archselect.benchmarks.conformance.guarded_task import OFFERED, GuardedTask
-from archselect.benchmarks.conformance.trials import TrialRunner
+from archselect.benchmarks.conformance.trials import SupernetTrials
 from archselect.benchmarks.conformance.watch import SelectorWatch
 from archselect.benchmarks.runs.task import SupernetTask
 from archselect.nasbench_adapters.spaces import get_space
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def runner():
-    return TrialRunner(SELECTORS["random"], get_space("nb201"), CPU)
+    return SupernetTrials(SELECTORS["random"], get_space("nb201"), CPU)
 
 
 def test_a_guarded_task_offers_all_that_a_task_does_and_nothing_else(runner):

@@ -3,7 +3,7 @@
 import torch
 from support import bad_selectors
 
-from archselect.benchmarks.conformance.trials import TrialRunner
+from archselect.benchmarks.conformance.trials import SupernetTrials
 from archselect.benchmarks.conformance.variants import variants_of
 from archselect.benchmarks.conformance.watch import SelectorWatch
 from archselect.nasbench_adapters.spaces import get_space
@@ -12,7 +12,7 @@ CPU = torch.device("cpu")
 
 
 def test_a_trial_after_one_that_spoilt_the_supernet_finds_it_as_it_was():
-    runner = TrialRunner(bad_selectors.Trains, get_space("nb201"), CPU)
+    runner = SupernetTrials(bad_selectors.Trains, get_space("nb201"), CPU)
     before = {
         name: value.clone()
         for name, value in runner._task.supernet.state_dict().items()

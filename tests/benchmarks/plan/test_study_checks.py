@@ -59,7 +59,7 @@ def test_a_selector_that_needs_a_supernet_is_refused_where_there_is_none(
         read_study(str(study))
 
 
-def test_a_study_on_a_space_without_a_supernet_is_refused_whatever_selects(tmp_path):
+def test_a_supernet_on_a_space_without_any_is_refused_whatever_selects(tmp_path):
     path = tmp_path / "alone.toml"
     path.write_text(
         """
@@ -84,8 +84,14 @@ name = "random"
 """,
         encoding="utf-8",
     )
-    with pytest.raises(UserError, match="each run of a study begins with one"):
+    wanted = (
+        r"space nbgraph has no supernet: give selector random on = \[\], or leave the space out of the 'spaces' of "
+        "supernet untrained"
+    )
+    with pytest.raises(UserError, match=wanted):
         read_study(str(path))
+    path.write_text(path.read_text().replace('"random"', '"random"\non = []'))
+    assert read_study(str(path)).pairs()[0].supernet is None
 
 
 MISTAKES = {

@@ -230,7 +230,7 @@ def test_a_discarded_journal_leaves_its_folder_to_others(tmp_path):
 def test_a_journaled_task_offers_what_a_task_offers():
     from archselect.selectors.base import Task
 
-    attributes = {"space", "supernet", "alphas", "activation", "rng"}
+    attributes = {"space", "supernet", "alphas", "activation", "rng", "queries"}
     assert set(Task.__annotations__) == attributes
     assert issubclass(JournaledTask, DelegatingTask)
     assert Task.__abstractmethods__ <= set(vars(DelegatingTask))

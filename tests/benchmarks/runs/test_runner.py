@@ -159,8 +159,7 @@ def test_what_is_edited_while_a_study_runs_is_refused(runner, write_study, tmp_p
 
 def looking_up(job, truth):
     """The job with another truth."""
-    data = job.supernet.data.model_copy(update={"truth": [truth]})
-    return replace(job, supernet=replace(job.supernet, data=data))
+    return replace(job, data=job.data.model_copy(update={"truth": [truth]}))
 
 
 def test_what_a_table_does_not_hold_is_said_and_the_selection_kept(
