@@ -21,7 +21,7 @@ from pathlib import Path
 
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
-from support import small
+from support import query_study, small
 from support.processes import workers_of
 
 TABLES = ("accuracy.csv", "tau.csv", "differences.csv")
@@ -30,14 +30,26 @@ LONGER = (
     ("epochs = 1\nbatch_size", "epochs = 12\nbatch_size"),
 )
 """So that there is something to kill: it takes half a minute."""
+ASKING = (
+    (
+        "truth = [",
+        'reward = { table = "TABLE", dataset = "made-up", split = "valid", epochs = 1 }\n'
+        "queries = 2000\ntruth = [",
+    ),
+    (
+        '[[selectors]]\nname = "random"',
+        '[[selectors]]\nname = "random-search"\non = []\n\n[[selectors]]\nname = "random"',
+    ),
+)
+"""A selector that queries rewards."""
 
 
 def write_study(folder: Path) -> Path:
     """The small study of the tests, made longer, and its truth."""
-    truth = folder / "made-up.npz"
-    small.truth_table().save(truth)
+    truth = query_study.write_table(folder / "made-up.npz")
     study = folder / "small.toml"
-    study.write_text(small.study_text(truth, *LONGER), encoding="utf-8")
+    text = small.study_text(truth, *LONGER, *ASKING).replace("TABLE", str(truth))
+    study.write_text(text, encoding="utf-8")
     return study
 
 
