@@ -20,7 +20,12 @@ from archselect.benchmarks.plan.parts import (
     TruthPart,
 )
 from archselect.benchmarks.plan.protocols import ResolvedProtocol, TrainingSettings
-from archselect.benchmarks.plan.rewards import PlannedReward, plan_reward
+from archselect.benchmarks.plan.rewards import (
+    PlannedReward,
+    check_training_costs,
+    plan_reward,
+    training_costs,
+)
 from archselect.benchmarks.plan.study import Pair, Study
 from archselect.benchmarks.runtime import formulations
 from archselect.benchmarks.runtime.same_inputs import check_same_source
@@ -375,7 +380,9 @@ def plan_runs(
         dataset = images.dataset if images else None
         for space in study.spaces:
             trainings = tuple(plan(train, space, data) for train in data.train)
-            costs = plan_costs(study.costs, space, dataset)
+            parts = [*study.costs, *training_costs(data)]
+            costs = plan_costs(parts, space, dataset)
+            check_training_costs(costs, data, study.costs)
             reward = plan_reward(data, space, landscapes or {})
             pairs = study.pairs_on(space, data)
             for seed, pair in product(study.seeds.supernet, pairs):

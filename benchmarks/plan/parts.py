@@ -105,9 +105,12 @@ class TableReward(TruthPart):
     """A column of a ground truth that answers queries.
 
     `trial` says which of an architecture's trials: their mean, or the first alone.
+    `seconds` opens a cost, as `of` of a :class:`CostPart`: the seconds of training that
+    the table saved each query.
     """
 
     trial: Literal["mean", "first"] = "mean"
+    seconds: str | None = Field(None, min_length=1)
 
     @property
     def part(self) -> TruthPart:

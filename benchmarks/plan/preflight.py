@@ -12,7 +12,7 @@ from typing import Any
 from archselect.benchmarks.engines.registry import check_engine
 from archselect.benchmarks.plan.costs import check_costs, check_mixture_costs
 from archselect.benchmarks.plan.parts import DataPart, SpacePart, TruthPart
-from archselect.benchmarks.plan.rewards import part_of
+from archselect.benchmarks.plan.rewards import part_of, training_costs
 from archselect.benchmarks.plan.study import Study
 from archselect.benchmarks.plan.study_checks import check_study_parts
 from archselect.benchmarks.runtime.machine import find_device
@@ -81,7 +81,10 @@ def check_study(
     with faults.collect():
         check_study_parts(study)
     check_sources(study, study.spaces, study.data, data_dir, faults)
-    check_costs(study.costs, study.spaces, faults)
+    costs = list(study.costs)
+    for data in study.data:
+        costs += training_costs(data)
+    check_costs(costs, study.spaces, faults)
     check_mixture_costs(study.supernets, study.spaces, faults)
     with faults.collect():
         check_study_of_folder(root, study.name)

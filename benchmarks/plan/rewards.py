@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from archselect.benchmarks.plan.costs import PlannedCost
 from archselect.benchmarks.plan.parts import (
+    CostPart,
     DataPart,
     SpacePart,
     SupernetReward,
@@ -55,6 +57,43 @@ def reward_parts(study: Study) -> list[TruthPart]:
     """Return the columns of ground truths that a study has as rewards."""
     parts = [part_of(data.reward) for data in study.data]
     return [part for part in parts if part is not None]
+
+
+TRAINING = "training"
+"""Name of the cost of training what was queried."""
+SECONDS = "s"
+"""Unit of that cost."""
+
+
+def training_costs(data: DataPart) -> list[CostPart]:
+    """Return the cost of training an architecture that is queried, if it is known."""
+    reward = data.reward
+    if not isinstance(reward, TableReward) or reward.seconds is None:
+        return []
+    return [CostPart(name=TRAINING, of=reward.seconds)]
+
+
+def check_training_costs(
+    planned: Sequence[PlannedCost], data: DataPart, costs: Sequence[CostPart]
+) -> None:
+    """Raise UserError unless the cost of training is in seconds, and of one source.
+
+    Args:
+        planned: the costs of runs on the data.
+        data: of the study.
+        costs: that the study lists.
+    """
+    if not training_costs(data):
+        return
+    if any(cost.name == TRAINING for cost in costs):
+        raise UserError(
+            f"costs: '{TRAINING}' is what the reward's 'seconds' are called: give yours another name"
+        )
+    for cost in planned:
+        if cost.name == TRAINING and cost.unit != SECONDS:
+            raise UserError(
+                f"reward of data '{data.name}': 'seconds' opens a cost in {cost.unit}; it must be in {SECONDS}"
+            )
 
 
 def plan_reward(

@@ -74,6 +74,8 @@ seeds are then seeds of its selection, too::
     name = "random-search"
 
 `trial = "first"` takes the first trial of each architecture in place of their mean.
+`seconds = "table:NAME/COLUMN"`, a cost, says how long each queried architecture took to
+train: tables then show what the queries would have cost.
 `reward = "supernet"` is the supernet's accuracy on the validation images with one
 operation per edge, `{ source = "supernet", norm = "batch" }` the same in another
 batch-norm mode. `counting = "texts"` makes every text cost a query; without it every

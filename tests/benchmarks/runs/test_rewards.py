@@ -12,6 +12,7 @@ from archselect.benchmarks.runs.rewards import find_pool
 from archselect.benchmarks.store.facts import read_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
+from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth import open_truth
 from archselect.selectors.random_search import RandomSearch
@@ -212,3 +213,66 @@ def test_a_run_is_kept_and_a_selector_without_a_reward_fails_alone(
         "the run has no supernet, so task.evaluate has no answer"
         in failures(tmp_path / "bad")[0]
     )
+
+
+@pytest.fixture
+def seconds(tmp_path):
+    """A cost in seconds, and one in minutes, of every cell."""
+    path = tmp_path / "seconds.py"
+    path.write_text(
+        """
+from archselect.nasbench_adapters.costs.base import Cost
+
+
+class Seconds(Cost):
+    name = "seconds"
+    unit = "s"
+    origin = "made up"
+
+    def __init__(self, space, network):
+        pass
+
+    def of(self, architecture):
+        return 100.0 + sum(architecture.choices[0])
+
+
+class Minutes(Seconds):
+    unit = "min"
+"""
+    )
+    return path
+
+
+def test_what_the_queries_would_have_cost_to_train_is_recorded(run, seconds):
+    change = (
+        '"valid", epochs = 1',
+        f'"valid", epochs = 1, seconds = "{seconds}:Seconds"',
+    )
+    for record in run(change, ("[0, 1, 2]", "[0]")).values():
+        (cost,) = record.costs
+        scores = record.selected.architecture_scores.column("architecture").tolist()
+        cells = [NB201.parse(text) for text in scores]
+        assert (cost.name, cost.unit) == ("training", "s")
+        assert cost.scored == [100.0 + sum(cell.choices[0]) for cell in cells]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "message"),
+    [
+        ("Minutes", "", "'seconds' opens a cost in min; it must be in s"),
+        (
+            "Seconds",
+            '\n[[costs]]\nname = "training"\nof = "SECONDS:Seconds"\n',
+            "costs: 'training' is what the reward's 'seconds' are called",
+        ),
+    ],
+)
+def test_seconds_are_seconds_and_have_their_name_alone(
+    run, seconds, kind, more, message
+):
+    change = (
+        '"valid", epochs = 1',
+        f'"valid", epochs = 1, seconds = "{seconds}:{kind}"',
+    )
+    with pytest.raises(UserError, match=message):
+        run(change, more=more.replace("SECONDS", str(seconds)))
