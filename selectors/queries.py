@@ -12,6 +12,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Literal
 
+from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.selectors.selection import Scale
 
@@ -62,6 +63,7 @@ class Queries:
         """How many queries were refused because the budget was spent."""
         self._known = None if pool is None else frozenset(pool)
         self._answers: dict[Architecture, float] = {}
+        self._answered_by: dict[Architecture, Architecture] = {}
         self._repeats = 0
 
     @property
@@ -77,12 +79,17 @@ class Queries:
     def asked_as(self, architecture: Architecture) -> Architecture:
         """Return the architecture that answers for this one.
 
-        Raises ValueError if it is not valid, or has no reward.
+        Raises ValueError if it is none of the space, or has no reward.
         """
-        if not self.space.valid(architecture):
+        if architecture not in self._answered_by:
+            self._answered_by[architecture] = self._find_answering(architecture)
+        return self._answered_by[architecture]
+
+    def _find_answering(self, architecture: Architecture) -> Architecture:
+        if not self._is_of_space(architecture):
             raise ValueError(
-                f"{self.space.name} has no architecture {architecture.choices}: query "
-                "what search.draw() or space.sample() returns"
+                f"{self.space.name} has no architecture {architecture}: query what "
+                "search.draw() or space.sample() returns"
             )
         if self.counting == "classes":
             architecture = self.space.canonical(architecture)
@@ -92,6 +99,14 @@ class Queries:
                 f"{len(self._known):,} architectures: take them from search.pool"
             )
         return architecture
+
+    def _is_of_space(self, architecture: Architecture) -> bool:
+        """Return whether an architecture has a text that reads back as itself."""
+        try:
+            text = self.space.format(architecture)
+            return self.space.parse(text) == architecture
+        except (UserError, ValueError, TypeError, LookupError, AttributeError):
+            return False  # whatever a selector may hand over
 
     def ask(
         self, architecture: Architecture, measure: Callable[[Architecture], float]

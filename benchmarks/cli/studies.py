@@ -408,16 +408,14 @@ def _read_for_estimate(
     name: str, throughput: float | None, data_dir: Path | None
 ) -> Study:
     """Return a study; raise UserError with all faults of it and the options."""
-    from archselect.benchmarks.plan.preflight import check_data
+    from archselect.benchmarks.plan.preflight import check_data, names_of_images
     from archselect.benchmarks.plan.reading import draft_study
     from archselect.benchmarks.runs.estimate import KNOWN_SIZES
     from archselect.nasbench_adapters.images import split_side
 
     faults = Faults()
     draft = draft_study(name, faults)
-    names = [part.name for part in draft.data]
-    for part in draft.data:
-        names += [train.data for train in part.train if train.data is not None]
+    names = names_of_images(draft.study, draft.data)
     # What an estimate needs of the known data sets is known without their images.
     unknown = [data for data in names if split_side(data)[0] not in KNOWN_SIZES]
     check_data(unknown, data_dir, faults)

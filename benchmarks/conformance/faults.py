@@ -67,9 +67,12 @@ def architecture_faults(space: SearchSpace, architecture: Architecture) -> Fault
     if [len(choices) for choices in architecture.choices] != edges:
         yield f"{architecture} has another number of cell types or edges than the space: return search.selection()"
         return
-    for cell, choices in zip(space.cells, architecture.choices, strict=True):
-        for node in range(cell.inputs, cell.nodes):
-            yield from _node_faults(cell, choices, node)
+    if space.has_supernet:
+        for cell, choices in zip(space.cells, architecture.choices, strict=True):
+            for node in range(cell.inputs, cell.nodes):
+                yield from _node_faults(cell, choices, node)
+    elif not space.valid(architecture):  # it has rules of its own
+        yield f"{architecture} is none of the space: query what `search.draw()` returns"
     try:
         text = space.format(architecture)
         if space.parse(text) != architecture:

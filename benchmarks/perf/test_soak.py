@@ -203,17 +203,22 @@ def test_interruptions(undisturbed, tmp_path):
     out = tmp_path / "out"
     rng = random.Random(0)
     process = start(study, out, 2)
+    under_way = 0
     for done in sorted(rng.sample(range(RUNS), min(INTERRUPTIONS, RUNS))):
         while count_records(out) < done and process.poll() is None:
             time.sleep(0.05)
         if process.poll() is not None:
             break
         kind = interrupt(process, rng)
-        print(f"\n{kind} after {count_records(out):,} of {RUNS:,} runs", end="")  # noqa: T201
+        made = count_records(out)
+        under_way += made < RUNS
+        print(f"\n{kind} after {made:,} of {RUNS:,} runs", end="")  # noqa: T201
         if kind != "the end of a worker":
             assert "leaked" not in process.communicate()[1]
             process = start(study, out, 2)
     assert process.wait() == 0, process.stderr.read()
+    # Else this process was too slow to see the runs come.
+    assert under_way >= min(INTERRUPTIONS, RUNS) * 3 // 4
     assert tables(out) == tables(wanted)
     assert facts(out) == facts(wanted)
 

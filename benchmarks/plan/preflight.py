@@ -113,20 +113,29 @@ def check_sources(
         # The check of the study names the fault. The spaces of ground truths cannot be
         # checked then.
         known = None
-    names = []
-    names_for_training = []
     for part in data:
-        reads_images = study.reads_images(part) if study else part.reward is None
-        if reads_images:
-            names.append(part.name)
-        for train in part.train:
-            if train.data is not None:
-                names_for_training.append(train.data)
         reward = part_of(part.reward)
         for truth in [*part.truth, *([reward] if reward else [])]:
             with faults.collect():
                 check_truth(truth, known)
-    check_data(names + names_for_training, data_dir, faults)
+    check_data(names_of_images(study, data), data_dir, faults)
+
+
+def names_of_images(study: Study | None, data: Sequence[DataPart]) -> list[str]:
+    """Return the names of the data sets whose images a study reads.
+
+    Args:
+        study: to run; None if it cannot be read whole.
+        data: parts of it.
+    """
+    searched = []
+    trained = []
+    for part in data:
+        reads_images = study.reads_images(part) if study else part.reward is None
+        if reads_images:
+            searched.append(part.name)
+        trained += [train.data for train in part.train if train.data is not None]
+    return searched + trained
 
 
 def check_truth(part: TruthPart, spaces: Sequence[SearchSpace] | None) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from support.query_task import query_task
 
+from archselect.nasbench_adapters.space import Architecture
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.selectors.base import BudgetSpent
 from archselect.selectors.queries import MOST_REPEATS, REWARD, Queries
@@ -73,7 +74,7 @@ def test_a_selector_that_only_repeats_itself_ends():
 
 
 def test_invalid_architectures_and_rewards_are_refused():
-    skips = GRAPHS.representatives[0].__class__(((0, 0, 0), (8, 8, 8, 8)))
+    skips = Architecture(((0, 0, 0), (8, 8, 8, 8)))
     task = query_task(GRAPHS, reward, budget=5)
     with pytest.raises(ValueError, match="nbgraph has no architecture"):
         task.query(skips)
@@ -147,3 +148,21 @@ def test_answers_cannot_be_set():
     queries = Queries(NB201, 3)
     with pytest.raises(TypeError):
         queries.answers[NB201.representatives[0]] = 1.0
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        Architecture(((99,) * 6,)),
+        Architecture(((0,) * 5,)),
+        Architecture(()),
+        Architecture((("x",) * 6,)),
+    ],
+    ids=["no operation", "too few edges", "no cell", "no number"],
+)
+@pytest.mark.parametrize("space", [NB201, GRAPHS, get_space("nb101")], ids=str)
+def test_what_is_no_architecture_of_the_space_costs_nothing(space, nonsense):
+    task = query_task(space, lambda _: 1.0, budget=3)
+    with pytest.raises(ValueError, match=f"{space.name} has no architecture"):
+        task.query(nonsense)
+    assert task.queries.left == 3
