@@ -26,7 +26,7 @@ from archselect.nasbench_adapters.costs.device_files import (
     name_devices,
     read_device,
 )
-from archselect.nasbench_adapters.costs.hpo_bench_latency import index_order
+from archselect.nasbench_adapters.costs.hpo_bench_costs import index_order
 from archselect.nasbench_adapters.costs.storage import SUFFIX, path_for
 from archselect.nasbench_adapters.costs.table import CostTable
 from archselect.nasbench_adapters.costs.table_header import CostColumn, check_column

@@ -13,7 +13,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from archselect.nasbench_adapters.costs.graph_bench_costs import graph_bench_costs
-from archselect.nasbench_adapters.costs.hpo_bench_latency import hpo_bench_latencies
+from archselect.nasbench_adapters.costs.hpo_bench_costs import hpo_bench_costs
 from archselect.nasbench_adapters.costs.table import CostTable
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.input_files import expand
@@ -21,7 +21,7 @@ from archselect.nasbench_adapters.truth import graph_bench, hpo_bench
 
 SUFFIX = ".npz"
 PACKAGES: dict[str, Callable[[], CostTable]] = {
-    hpo_bench.NAME: hpo_bench_latencies,
+    hpo_bench.NAME: hpo_bench_costs,
     graph_bench.NAME: graph_bench_costs,
 }
 """Tables that installed packages bring."""
@@ -93,7 +93,7 @@ def list_cost_tables() -> list[CostTableListing]:
     listings = [
         CostTableListing(
             hpo_bench.NAME,
-            "NAS-Bench-201: seconds of a batch's forward, all cells, 3 data sets",
+            "NAS-Bench-201: seconds of a batch's forward and of a training, all cells, 3 data sets",
             hpo_bench.installed(),
             f"pip install {hpo_bench.NAME}",
         ),

@@ -26,7 +26,7 @@ def own_folders(tmp_path_factory, monkeypatch):
         "archselect.nasbench_adapters.costs.storage.user_data_path",
         lambda name: home / "data" / name,
     )
-    for package in ("hpo_bench_latency", "graph_bench_costs"):
+    for package in ("hpo_bench_costs", "graph_bench_costs"):
         monkeypatch.setattr(
             f"archselect.nasbench_adapters.costs.{package}.user_cache_path",
             lambda name: home / "cache" / name,

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from archselect.nasbench_adapters.costs import device_files
-from archselect.nasbench_adapters.costs.hpo_bench_latency import index_order
+from archselect.nasbench_adapters.costs.hpo_bench_costs import index_order
 from archselect.nasbench_adapters.costs.importing import CostSource, import_costs
 from archselect.nasbench_adapters.errors import UserError
 

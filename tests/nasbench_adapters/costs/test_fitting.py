@@ -16,7 +16,7 @@ from archselect.nasbench_adapters.costs.fitting import (
     evaluate_regressor,
     one_hot,
 )
-from archselect.nasbench_adapters.costs.hpo_bench_latency import hpo_bench_latencies
+from archselect.nasbench_adapters.costs.hpo_bench_costs import hpo_bench_costs
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.truth.choices import flatten
@@ -119,7 +119,7 @@ def test_the_quality_is_that_of_a_slow_reference(latencies, space):
 @pytest.mark.slow
 @pytest.mark.parametrize("column", PUBLISHED)
 def test_the_fits_on_100_cells_are_as_good_as_measured_before(latencies, column):
-    table = hpo_bench_latencies() if column.startswith("latency") else latencies
+    table = hpo_bench_costs() if column.startswith("latency") else latencies
     fits = [AdditiveCost(table, column, 100, seed).closeness for seed in range(20)]
     ours = [
         np.mean([fit.determination for fit in fits]),
@@ -139,7 +139,7 @@ def test_the_page_says_how_good_the_fits_are(latencies, column, root):
     page = (root / "docs" / "costs.md").read_text(encoding="utf-8")
     (line,) = [line for line in page.splitlines() if f"/{column}` |" in line]
     said = [float(number) for number in line.split("|")[2:6]]
-    table = hpo_bench_latencies() if column.startswith("latency") else latencies
+    table = hpo_bench_costs() if column.startswith("latency") else latencies
     fits = [AdditiveCost(table, column, 100, seed).closeness for seed in range(20)]
     for number, attribute, unit in zip(
         said,

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from support.made_costs import whole_choices
 
-from archselect.nasbench_adapters.costs.hpo_bench_latency import index_order
+from archselect.nasbench_adapters.costs.hpo_bench_costs import index_order
 from archselect.nasbench_adapters.costs.importing import CostSource, import_costs
 from archselect.nasbench_adapters.costs.storage import (
     list_cost_tables,

