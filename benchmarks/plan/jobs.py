@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -352,16 +353,89 @@ def plan_runs(
         data_dir: where data sets are; None for the user's data folder.
         landscapes: of the ground truths that are rewards.
     """
+    planner = _Planner(study, data_dir, landscapes or {})
+    jobs = []
+    for data in study.data:
+        searched = planner.read(data)
+        for space in study.spaces:
+            jobs += planner.runs_on(space, searched)
+    return jobs
 
-    @cache
-    def describe(name: str, settings: TrainingSettings) -> TrainingData:
-        dataset = load_training_dataset(name, settings, data_dir)
-        return describe_training_data(dataset, settings)
 
-    def plan(train: TrainPart, space: SpacePart, data: DataPart) -> TrainingPlan:
+class _SearchedData(NamedTuple):
+    """A data set of a study, as the searches see it.
+
+    Attributes:
+        part: of the study.
+        inputs: what a record says of the images.
+        dataset: the images; None where none are read.
+    """
+
+    part: DataPart
+    inputs: DataInputs
+    dataset: ImageDataset | None
+
+
+class _Planner:
+    """Plans the runs of a study; see :func:`plan_runs`."""
+
+    def __init__(
+        self,
+        study: Study,
+        data_dir: Path | None,
+        landscapes: Mapping[TruthPart, Landscape],
+    ) -> None:
+        self._study = study
+        self._data_dir = data_dir
+        self._landscapes = landscapes
+        self._describe_once = cache(self._describe)
+
+    def read(self, part: DataPart) -> _SearchedData:
+        """Return a data set, whose images are read if a network is trained on them."""
+        if not self._study.reads_images(part):
+            return _SearchedData(part, _without_images(part), None)
+        images = load_search_images(part, self._data_dir, torch.device("cpu"))
+        inputs = DataInputs.model_validate(images.describe())
+        return _SearchedData(part, inputs, images.dataset)
+
+    def runs_on(self, space: SpacePart, data: _SearchedData) -> list[RunJob]:
+        """Return the runs on a space and data set."""
+        study = self._study
+        part = data.part
+        trainings = tuple(
+            self._plan_training(train, space, part) for train in part.train
+        )
+        cost_parts = [*study.costs, *training_costs(part)]
+        costs = plan_costs(cost_parts, space, data.dataset)
+        check_training_costs(costs, part, study.costs)
+        reward = plan_reward(part, space, self._landscapes)
+        jobs = []
+        for seed, pair in product(study.seeds.supernet, study.pairs_on(space, part)):
+            supernet = _plan_supernet(pair, space, data, seed)
+            for selection in study.seeds.selection:
+                job = RunJob(
+                    space=space,
+                    data=part,
+                    data_inputs=data.inputs,
+                    supernet=supernet,
+                    supernet_seed=seed,
+                    selector=pair.selector,
+                    label=pair.label,
+                    selection_seed=selection,
+                    trainings=trainings,
+                    costs=costs,
+                    reward=reward if pair.selector.queries else None,
+                )
+                jobs.append(job)
+        return jobs
+
+    def _plan_training(
+        self, train: TrainPart, space: SpacePart, data: DataPart
+    ) -> TrainingPlan:
+        """Return how what is selected on a space and data set is trained to the end."""
         protocol = train.resolve(space.name)
         name = train.data or data.name
-        described = describe(name, protocol.settings)
+        described = self._describe_once(name, protocol.settings)
         return TrainingPlan(
             space.name,
             protocol,
@@ -370,39 +444,9 @@ def plan_runs(
             seeds=tuple(train.seeds),
         )
 
-    jobs = []
-    for data in study.data:
-        images = None
-        data_inputs = _without_images(data)
-        if study.reads_images(data):
-            images = load_search_images(data, data_dir, torch.device("cpu"))
-            data_inputs = DataInputs.model_validate(images.describe())
-        dataset = images.dataset if images else None
-        for space in study.spaces:
-            trainings = tuple(plan(train, space, data) for train in data.train)
-            parts = [*study.costs, *training_costs(data)]
-            costs = plan_costs(parts, space, dataset)
-            check_training_costs(costs, data, study.costs)
-            reward = plan_reward(data, space, landscapes or {})
-            pairs = study.pairs_on(space, data)
-            for seed, pair in product(study.seeds.supernet, pairs):
-                jobs += [
-                    RunJob(
-                        space,
-                        data,
-                        data_inputs,
-                        _plan_supernet(pair, space, data, data_inputs, seed),
-                        seed,
-                        pair.selector,
-                        pair.label,
-                        selection,
-                        trainings,
-                        costs,
-                        reward if pair.selector.queries else None,
-                    )
-                    for selection in study.seeds.selection
-                ]
-    return jobs
+    def _describe(self, name: str, settings: TrainingSettings) -> TrainingData:
+        dataset = load_training_dataset(name, settings, self._data_dir)
+        return describe_training_data(dataset, settings)
 
 
 def _without_images(data: DataPart) -> DataInputs:
@@ -418,9 +462,9 @@ def _without_images(data: DataPart) -> DataInputs:
 
 
 def _plan_supernet(
-    pair: Pair, space: SpacePart, data: DataPart, data_inputs: DataInputs, seed: int
+    pair: Pair, space: SpacePart, data: _SearchedData, seed: int
 ) -> SupernetJob | None:
     """Return the supernet of a pair; None if its selector reads from none."""
     if pair.supernet is None:
         return None
-    return SupernetJob(space, data, data_inputs, pair.supernet, seed)
+    return SupernetJob(space, data.part, data.inputs, pair.supernet, seed)

@@ -216,14 +216,15 @@ def check_reward_columns(
             )
         for space in study.spaces:
             for pair in study.pairs_on(space, data):
-                if pair.selector.queries:
-                    with faults.collect():
-                        _check_landscape(pair, space, reward)
+                with faults.collect():
+                    _check_landscape(pair, space, reward)
     faults.raise_any()
 
 
 def _check_landscape(pair: Pair, space: SpacePart, reward: Landscape) -> None:
-    """Raise UserError unless a reward answers what a selector asks."""
+    """Raise UserError unless a reward answers what a selector asks, if it asks."""
+    if not pair.selector.queries:
+        return
     if reward.space != space.name:
         raise UserError(
             f"selector {pair.label} on space {space.name}: reward '{reward.truth}' is of space {reward.space}"
