@@ -19,10 +19,6 @@ ROOT = Path(__file__).parents[2]
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
 
-def facts(root):
-    return {record.id: record.facts() for record in Folder(root).read_all(Record)}
-
-
 def rows(path):
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
@@ -110,24 +106,6 @@ def test_numbers_of_records_are_finite_and_timed(finished):
         assert sum(time.seconds for time in record.cost.phases.values()) > 0
         assert record.cost.machine.threads == 1
         assert record.cost.peak_memory > 10**7
-
-
-@pytest.mark.slow
-def test_workers_and_folders_do_not_matter(finished, world):
-    result = world.run(
-        "run", "small.toml", "--out", "elsewhere", "--workers", "2", "--device", "cpu"
-    )
-    assert (result.returncode, result.stderr) == (0, "")
-    here, there = facts(finished[0]), facts(world.folder / "elsewhere")
-    assert list(here) == list(there)
-    for id, record in here.items():
-        assert there[id] == record
-    for name in ("accuracy", "tau"):
-        for kind in ("md", "csv", "tex"):
-            file = f"report/{name}.{kind}"
-            assert (finished[0] / file).read_bytes() == (
-                world.folder / "elsewhere" / file
-            ).read_bytes()
 
 
 @pytest.mark.parametrize("label", ["magnitude", "darts-pt", "zero-cost-pt", "random"])
