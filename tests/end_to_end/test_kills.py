@@ -19,6 +19,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks for workers in /proc"),
 ]
 
+
 def test_workers_are_found():
     """Or no kill would ever meet one."""
     with worker_pool(2, os.getpid) as submit:

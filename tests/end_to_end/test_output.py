@@ -5,6 +5,7 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
+from support.small import QUICK
 
 GATES = ("--fail-if", "score_forwards_increase>10%")
 
@@ -93,6 +94,7 @@ def test_what_a_selector_prints_fails_no_run(world, shell):
         "        return task.search().selection(task.space.sample(task.rng))\n"
     )
     (world.folder / "loud.py").write_text(text, encoding="utf-8")
+    world.study(*QUICK)
     arguments = (
         "run",
         "small.toml",

@@ -43,10 +43,7 @@ def test_a_sample_against_the_truth(world, archselect, request):
     of_both = (*COMMAND, *CELLS, *TRUTH, "--seeds", "0,1")
     code, printed, err = archselect(*of_both, "--workers", "2")
     assert (code, err) == (0, "")
-    assert (
-        "40 networks scored, 0 kept" in printed
-        and "Noise ceiling" in printed
-    )
+    assert "40 networks scored, 0 kept" in printed and "Noise ceiling" in printed
     scores = pd.read_csv(world.folder / "out" / "scores.csv")
     assert list(scores.columns) == [
         "seed",
