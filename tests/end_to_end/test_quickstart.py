@@ -19,7 +19,6 @@ from archselect.reports.tables.accuracy import RANDOM_CELL
 ROOT = Path(__file__).parents[2]
 STUDIES = files("archselect.benchmarks") / "studies"
 SHORTER = (
-    ('split = "first"', 'split = "first"\nlimit = 64'),
     ("\nepochs = 20", "\nepochs = 2"),
     ("tune_epochs = 2", "tune_epochs = 1"),
     (
@@ -130,7 +129,7 @@ def test_another_supernet_seed_is_another_result(finished, label):
 
 
 def test_the_built_in_quickstart(world, archselect, inline):
-    """It is planned as it is, and run with fewer images and steps."""
+    """It is planned as it is, and run with fewer steps."""
     if not builtin_path("nb201-digits").is_file():
         pytest.skip(
             "the table nb201-digits has not been built yet: archselect truth build nb201-digits"
