@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import settings
 from support import small
+from support.session import make_once
 
 from archselect.nasbench_adapters.spaces import get_space
 
@@ -42,9 +43,11 @@ def root():
 @pytest.fixture(scope="session")
 def small_truth(tmp_path_factory):
     """The small truth's file."""
-    path = tmp_path_factory.mktemp("truth") / "made-up.npz"
-    small.truth_table().save(path)
-    return path
+
+    def make(folder):
+        small.truth_table().save(folder / "made-up.npz")
+
+    return make_once(tmp_path_factory, "truth", make) / "made-up.npz"
 
 
 @contextmanager

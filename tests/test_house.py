@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,11 +53,21 @@ def dotted(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def text_of(path):
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+@cache
 def imports(path):
     """Every name a file imports, also within functions and under conditions, as dotted absolute names."""
+    return tuple(_imports(path))
+
+
+def _imports(path):
     module = dotted(path)
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(text_of(path))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -125,7 +136,7 @@ show.
 def test_text_of_others_is_shown_in_one_place_of_a_kind(name):
     users = []
     for path in MODULES:
-        words = [*imports(path), (ROOT / path).read_text(encoding="utf-8")]
+        words = [*imports(path), text_of(path)]
         if path.parts[1] != "perf" and any(name in word for word in words):
             users.append(path.as_posix())
     assert set(users) == set(HOMES[name])
@@ -168,7 +179,7 @@ def test_no_two_public_classes_have_one_name():
     for path in MODULES:
         if path.parts[1] == "perf":
             continue
-        for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+        for node in ast.parse(text_of(path)).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(path.as_posix())
     assert len(places) > 200

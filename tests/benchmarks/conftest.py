@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from support import small
+from support.session import make_once
 
 from archselect.benchmarks.engines import local
 from archselect.benchmarks.plan.reading import read_study
@@ -44,18 +45,10 @@ def digits():
     return images
 
 
-QUICK = (
-    ('"untrained"]\niterations = 2', '"untrained"]\niterations = 1'),
-    ('[[selectors]]\nname = "darts-pt"\non = ["darts"]\ntune_epochs = 1\n', ""),
-)
-"""Makes the small study quicker yet: without darts-pt, one iteration of zero-cost-pt.
-"""
-
-
 @pytest.fixture
 def write_quick(write_study):
     """As `write_study`, of the quicker study."""
-    return lambda *replacements: write_study(*QUICK, *replacements)
+    return lambda *replacements: write_study(*small.QUICK, *replacements)
 
 
 @pytest.fixture
@@ -67,16 +60,15 @@ def quick(write_quick):
 @pytest.fixture(scope="session")
 def finished_once(small_truth, pool_within, tmp_path_factory):
     """A folder of the quicker study, finished; not to be touched."""
-    root = tmp_path_factory.mktemp("finished")
-    (root / "small.toml").write_text(
-        small.study_text(small_truth, *QUICK), encoding="utf-8"
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local, "worker_pool", pool_within)
-        harness.run_study(
-            read_study(str(root / "small.toml")), root / "out", device="cpu"
-        )
-    return root / "out"
+
+    def make(root):
+        path = root / "small.toml"
+        path.write_text(small.study_text(small_truth, *small.QUICK), encoding="utf-8")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(local, "worker_pool", pool_within)
+            harness.run_study(read_study(str(path)), root / "out", device="cpu")
+
+    return make_once(tmp_path_factory, "finished-quick", make) / "out"
 
 
 @pytest.fixture

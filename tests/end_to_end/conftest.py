@@ -1,10 +1,12 @@
 """The installed command, in a folder of its own, on a small study.
 
-What tells processes apart is tried with `world.run`, the real command; what comes after
-it, or is the same in any process, with `archselect` and `inline`, which save the
-seconds in which Python and its workers start.
+What tells commands apart, such as signals, what the shell redirects and how a process
+ends, is tried with `world.run`, the real command. The rest is tried with `archselect`,
+which saves the seconds in which Python starts: with real workers where these have to
+find something by themselves, and with `inline` elsewhere.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from support import small
+from support.session import make_once
 
 SCRIPT = Path(sys.executable).with_name("archselect")
 
@@ -79,16 +82,25 @@ def world(small_truth, tmp_path):
 
 @pytest.fixture(scope="session")
 def finished(small_truth, tmp_path_factory):
-    """The folder `out` of a study that ran through with one worker, and the finished command; not to be touched."""
+    """The folder `out` of a study that ran through with one worker, and the finished command; not to be touched.
+
+    The command had the umask 027, which is not the usual one.
+    """
     if not SCRIPT.is_file():
         pytest.skip(
             "the package is not installed: there is no archselect command beside Python"
         )
-    made = World(tmp_path_factory.mktemp("finished"), small.study_text(small_truth))
-    result = made.run(
-        "run", made.study(), "--out", "out", "--workers", "1", "--device", "cpu"
-    )
-    return made.folder / "out", result
+
+    def make(folder):
+        made = World(folder, small.study_text(small_truth))
+        words = ("run", made.study(), "--out", "out", "--workers", "1")
+        done = made.run(*words, "--device", "cpu", umask=0o027)
+        told = [done.args, done.returncode, done.stdout, done.stderr]
+        (folder / "told.json").write_text(json.dumps(told), encoding="utf-8")
+
+    folder = make_once(tmp_path_factory, "finished", make)
+    told = json.loads((folder / "told.json").read_text(encoding="utf-8"))
+    return folder / "out", subprocess.CompletedProcess(*told)
 
 
 @pytest.fixture

@@ -24,6 +24,12 @@ esac
 """A command that notes how it was called and ends with a code of the environment."""
 
 
+COMPARES_ONLY = """#!/bin/sh
+if [ "$1" = compare ]; then exec "REAL" "$@"; fi
+"""
+"""A command that does nothing where it would run a study."""
+
+
 class Step:
     """One step of the action: its script, condition and environment as they are written."""
 
@@ -355,5 +361,11 @@ def test_the_steps_with_the_real_command(world, archselect, finished, action):
         (world.folder / outputs[name]).is_file()
         for name in ("json", "markdown", "junit", "page")
     )
+    # The study is finished, and to run it again would change nothing.
+    command = world.folder / "compares only" / "archselect"
+    command.parent.mkdir()
+    command.write_text(COMPARES_ONLY.replace("REAL", str(world.scripts / "archselect")))
+    command.chmod(0o755)
+    environment["PATH"] = f"{command.parent}:{environment['PATH']}"
     assert run("")[1]["result"] == "holds"
     assert run("nonsense")[1]["result"] == "error"

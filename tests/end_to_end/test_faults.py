@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import pytest
 
 from archselect.benchmarks.plan import preflight
+from archselect.benchmarks.store.folder import Folder
+from archselect.benchmarks.store.records import Record
 from archselect.nasbench_adapters.atomic_files import lock_folder
 
 pytestmark = pytest.mark.slow
@@ -22,6 +24,11 @@ TABLES = [
 
 def tables(root):
     return {name: (root / name).read_bytes() for name in TABLES}
+
+
+def facts(root):
+    """What records say, times and machines apart."""
+    return {record.id: record.facts() for record in Folder(root).read_all(Record)}
 
 
 def records(root):
@@ -110,8 +117,9 @@ def test_a_clock_that_jumps(world, finished, archselect, inline, copied, when):
 
 
 def test_a_second_command_on_the_same_folder_is_refused(world, finished, archselect):
+    """And the first, with another number of workers, in another folder, gives the same."""
     first = subprocess.Popen(
-        world.command(*RUN),
+        world.command(*RUN, "--workers", "2"),
         cwd=world.folder,
         env=world.environment,
         stdout=subprocess.PIPE,
@@ -127,6 +135,7 @@ def test_a_second_command_on_the_same_folder_is_refused(world, finished, archsel
     assert second == (2, "", f"archselect: {message}\n")
     assert first.communicate()[1] == b"" and first.returncode == 0
     assert tables(world.folder / "out") == tables(finished[0])
+    assert facts(world.folder / "out") == facts(finished[0])
 
 
 def test_reports_and_status_need_not_wait(copied, archselect):

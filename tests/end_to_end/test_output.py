@@ -5,6 +5,7 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
+from support.small import QUICK
 
 GATES = ("--fail-if", "score_forwards_increase>10%")
 
@@ -93,6 +94,7 @@ def test_what_a_selector_prints_fails_no_run(world, shell):
         "        return task.search().selection(task.space.sample(task.rng))\n"
     )
     (world.folder / "loud.py").write_text(text, encoding="utf-8")
+    world.study(*QUICK)
     arguments = (
         "run",
         "small.toml",
@@ -141,20 +143,9 @@ def test_python_dash_m(world):
         )
 
 
-@pytest.mark.slow
-def test_all_files_of_a_study_obey_the_umask(world):
-    done = subprocess.run(
-        world.command(
-            "run", "small.toml", "--out", "new", "--workers", "1", "--seeds", "0"
-        ),
-        cwd=world.folder,
-        env=world.environment,
-        capture_output=True,
-        timeout=300,
-        umask=0o027,
-    )
-    assert done.returncode == 0, done.stderr
-    paths = list((world.folder / "new").rglob("*"))
+def test_all_files_of_a_study_obey_the_umask(finished):
+    """Its command had the umask 027."""
+    paths = list(finished[0].rglob("*"))
     assert len(paths) > 20
     modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in paths}
     assert modes == {(True, 0o750), (False, 0o640)}

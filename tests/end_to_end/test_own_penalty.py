@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from support.small import QUICK
 
 OWN = """from typing import ClassVar
 
@@ -36,14 +37,14 @@ def supernets(folder):
     return told
 
 
-@pytest.mark.slow
-def test_one_is_used_and_edited(world, archselect, inline, refusal):
+def test_one_is_used_and_edited(world, archselect, refusal):
     path = world.folder / "own.py"
     path.write_text(OWN)
-    world.study(("supernet = [0, 1]", "supernet = [0]"), (DARTS, PENALISED))
+    world.study(("supernet = [0, 1]", "supernet = [0]"), *QUICK, (DARTS, PENALISED))
     # In a worker, which finds the file from the folder that it is started in.
-    done = world.run("run", "small.toml", "--workers", "1", "--out", "out")
-    assert done.returncode == 0, done.stderr
+    words = ("run", "small.toml", "--workers", "1", "--out", "out")
+    code, _, err = archselect(*words)
+    assert code == 0, err
     out = world.folder / "out"
     (before,) = supernets(out)
     assert before["source"].startswith("file ")
@@ -54,7 +55,7 @@ def test_one_is_used_and_edited(world, archselect, inline, refusal):
 
     # Edited, it makes a supernet of its own, in the folder of the same study.
     path.write_text(OWN.replace("total - torch", "total + torch"))
-    code, _, err = archselect("run", "small.toml", "--out", "out")
+    code, _, err = archselect(*words)
     assert code == 0, err
     now = {file.name for file in (out / "supernets").glob("*.pt")}
     assert len(now - made) == 1

@@ -8,6 +8,8 @@ import sys
 
 import pandas as pd
 import pytest
+from support.commands import run_commands
+from support.small import QUICK
 
 
 def records(folder):
@@ -18,9 +20,9 @@ def records(folder):
 
 
 @pytest.mark.slow
-def test_one_is_written_checked_and_compared(world, archselect, inline):
-    done = world.run("new-selector", "my_selector.py")
-    assert done.returncode == 0, done.stderr
+def test_one_is_written_checked_and_compared(world, archselect):
+    code, _, err = archselect("new-selector", "my_selector.py")
+    assert code == 0, err
     text = (world.folder / "my_selector.py").read_text()
     assert "class MySelector(Selector)" in text and len(text.splitlines()) <= 45
     assert (
@@ -36,20 +38,13 @@ def test_one_is_written_checked_and_compared(world, archselect, inline):
         "batch_size: int = 64", "batch_size: int = 16"
     )  # the small study has few images
     (world.folder / "my_selector.py").write_text(text)
-    done = world.run(
-        "run",
-        "small.toml",
-        "--selector",
-        own,
-        "--seeds",
-        "0",
-        "--workers",
-        "1",
-        "--out",
-        "out",
+    # In a worker, which finds the file from the folder that it is started in.
+    words = ("--seeds", "0", "--workers", "1")
+    code, printed, err = archselect(
+        "run", "small.toml", "--selector", own, *words, "--out", "out"
     )
-    assert done.returncode == 0, done.stderr
-    assert "Differences between selectors" in done.stdout
+    assert code == 0, err
+    assert "Differences between selectors" in printed
     out = world.folder / "out"
     before = {r["id"]: r for r in records(out)}
     mine = [
@@ -69,7 +64,7 @@ def test_one_is_written_checked_and_compared(world, archselect, inline):
         text.replace("batch_size: int = 16", "batch_size: int = 8")
     )
     code, printed, err = archselect(
-        "run", "small.toml", "--selector", own, "--seeds", "0", "--out", "out"
+        "run", "small.toml", "--selector", own, *words, "--out", "out"
     )
     assert code == 0, err
     assert "2 runs made, 4 kept." in printed
@@ -80,7 +75,7 @@ def test_one_is_written_checked_and_compared(world, archselect, inline):
     study = world.study(
         ('name = "random"', f'name = "{own}"\nlabel = "mine"'), name="named.toml"
     )
-    code, _, err = archselect("run", study, "--seeds", "0", "--out", "named")
+    code, _, err = archselect("run", study, *words, "--out", "named")
     assert code == 0, err
     assert {
         r["inputs"]["selector"]["label"] for r in records(world.folder / "named")
@@ -88,7 +83,7 @@ def test_one_is_written_checked_and_compared(world, archselect, inline):
 
 
 @pytest.mark.slow
-def test_an_edited_sibling_makes_the_runs_anew(world, archselect, inline):
+def test_an_edited_sibling_makes_the_runs_anew(world, archselect):
     assert archselect("new-selector", "lib.py")[0] == 0
     text = (
         (world.folder / "lib.py")
@@ -98,13 +93,15 @@ def test_an_edited_sibling_makes_the_runs_anew(world, archselect, inline):
     text = text.replace("from archselect", "from sizes import SIZE\nfrom archselect", 1)
     (world.folder / "lib.py").write_text(text)
     (world.folder / "sizes.py").write_text("SIZE = 16\n")
+    world.study(*QUICK)
     options = ("small.toml", "--selector", "lib.py:Lib", "--seeds", "0", "--out", "out")
-    done = world.run("run", *options, "--workers", "2")
-    assert done.returncode == 0 and "6 runs made, 0 kept" in done.stdout, done.stderr
-    assert "0 runs made, 6 kept" in archselect("run", *options)[1]
+    options = (*options, "--workers", "2")
+    code, out, err = archselect("run", *options)
+    assert code == 0 and "5 runs made, 0 kept" in out, err
+    assert "0 runs made, 5 kept" in archselect("run", *options)[1]
     (world.folder / "sizes.py").write_text("SIZE = 8\n")
     code, out, err = archselect("run", *options)
-    assert code == 0 and "2 runs made, 4 kept" in out, err
+    assert code == 0 and "2 runs made, 3 kept" in out, err
     mine = [r["inputs"]["selector"] for r in records(world.folder / "out")]
     mine = [selector for selector in mine if selector["name"] == "lib"]
     assert {selector["settings"]["batch_size"] for selector in mine} == {8, 16}
@@ -156,17 +153,15 @@ def plugged(world, root):
 
 @pytest.mark.slow
 def test_a_plugin(world, plugged):
-    def run(*arguments):
-        return subprocess.run(
-            world.command(*arguments),
-            cwd=world.folder,
-            env=plugged,
-            capture_output=True,
-            text=True,
-            timeout=1200,
-        )
-
-    listed = run("list", "selectors")
+    listed = subprocess.run(
+        world.command("list", "selectors"),
+        cwd=world.folder,
+        env=plugged,
+        capture_output=True,
+        text=True,
+        timeout=1200,
+        check=False,
+    )
     assert (
         listed.returncode == 0
         and "first-operation" in listed.stdout
@@ -177,15 +172,6 @@ def test_a_plugin(world, plugged):
         in listed.stderr
     )
     assert len(listed.stderr.strip().splitlines()) == 1
-    broken = run("run", "small.toml", "--selector", "not-there")
-    assert (
-        broken.returncode == 2
-        and "'not-there' of package archselect-example-plugin 1.2" in broken.stderr
-    )
-    checked = run(
-        "check", "first-operation", "--space", "s2-dilated", "--space", "nb201"
-    )
-    assert checked.returncode == 0, checked.stdout + checked.stderr
 
     world.study(
         ("supernet = [0, 1]", "supernet = [0]"),
@@ -193,8 +179,26 @@ def test_a_plugin(world, plugged):
         ('recipe = "darts"', 'recipe = "single-level"\nlabel = "darts"'),
         ("validation_batches = 1", 'validation_batches = 1\nproxy = "mean-weight"'),
     )
-    done = run("run", "small.toml", "--workers", "1", "--out", "out")
+    broken, checked, done, scored = run_commands(
+        [
+            ["run", "small.toml", "--selector", "not-there"],
+            ["check", "first-operation", "--space", "s2-dilated", "--space", "nb201"],
+            ["run", "small.toml", "--workers", "1", "--out", "out"],
+            [
+                *("score", "mean-weight", "--cells", "sample:3", "--workers", "1"),
+                *("--set", "skeleton.channels=2", "--set", "skeleton.cells=1"),
+            ],
+        ],
+        world.folder,
+        plugged,
+    )
+    assert (
+        broken.returncode == 2
+        and "'not-there' of package archselect-example-plugin 1.2" in broken.stderr
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
     assert done.returncode == 0, done.stderr
+    assert scored.returncode == 0, scored.stderr
     inputs = [record["inputs"] for record in records(world.folder / "out")]
     sources = {own["selector"]["label"]: own["selector"]["source"] for own in inputs}
     plugin = "archselect-example-plugin 1.2"
@@ -208,8 +212,3 @@ def test_a_plugin(world, plugged):
         own["supernet"]["recipe"]: own["supernet"].get("source") for own in inputs
     }
     assert supernets == {"single-level": plugin, "untrained": None}
-    scored = run(
-        *("score", "mean-weight", "--cells", "sample:3", "--workers", "1"),
-        *("--set", "skeleton.channels=2", "--set", "skeleton.cells=1"),
-    )
-    assert scored.returncode == 0, scored.stderr

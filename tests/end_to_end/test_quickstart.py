@@ -4,6 +4,7 @@ import csv
 import math
 import re
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,16 @@ from archselect.nasbench_adapters.truth import builtin_path
 from archselect.reports.tables.accuracy import RANDOM_CELL
 
 ROOT = Path(__file__).parents[2]
+STUDIES = files("archselect.benchmarks") / "studies"
+SHORTER = (
+    ("\nepochs = 20", "\nepochs = 2"),
+    ("tune_epochs = 2", "tune_epochs = 1"),
+    (
+        "batch_size = 128\nvalidation_batches = 10",
+        "batch_size = 16\nvalidation_batches = 1",
+    ),
+)
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
-
-
-def facts(root):
-    return {record.id: record.facts() for record in Folder(root).read_all(Record)}
 
 
 def rows(path):
@@ -112,24 +118,6 @@ def test_numbers_of_records_are_finite_and_timed(finished):
         assert record.cost.peak_memory > 10**7
 
 
-@pytest.mark.slow
-def test_workers_and_folders_do_not_matter(finished, world):
-    result = world.run(
-        "run", "small.toml", "--out", "elsewhere", "--workers", "2", "--device", "cpu"
-    )
-    assert (result.returncode, result.stderr) == (0, "")
-    here, there = facts(finished[0]), facts(world.folder / "elsewhere")
-    assert list(here) == list(there)
-    for id, record in here.items():
-        assert there[id] == record
-    for name in ("accuracy", "tau"):
-        for kind in ("md", "csv", "tex"):
-            file = f"report/{name}.{kind}"
-            assert (finished[0] / file).read_bytes() == (
-                world.folder / "elsewhere" / file
-            ).read_bytes()
-
-
 @pytest.mark.parametrize("label", ["magnitude", "darts-pt", "zero-cost-pt", "random"])
 def test_another_supernet_seed_is_another_result(finished, label):
     first, second = (
@@ -140,16 +128,21 @@ def test_another_supernet_seed_is_another_result(finished, label):
     assert first != second
 
 
-@pytest.mark.slow
-def test_the_built_in_quickstart(world):
+def test_the_built_in_quickstart(world, archselect, inline):
+    """It is planned as it is, and run with fewer steps."""
     if not builtin_path("nb201-digits").is_file():
         pytest.skip(
             "the table nb201-digits has not been built yet: archselect truth build nb201-digits"
         )
-    result = world.run(
-        "run", "quickstart", "--seeds", "0", "--workers", "2", "--device", "cpu"
-    )
-    assert (result.returncode, result.stderr) == (0, "")
+    code, _, err = archselect("estimate", "quickstart")
+    assert (code, err) == (0, "")
+    text = (STUDIES / "quickstart.toml").read_text(encoding="utf-8")
+    for old, new in SHORTER:
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (world.folder / "shorter.toml").write_text(text, encoding="utf-8")
+    code, _, err = archselect("run", "shorter.toml", "--seeds", "0", "--device", "cpu")
+    assert (code, err) == (0, "")
     report = world.folder / "archselect-runs" / "quickstart" / "report"
     assert (
         len(rows(report / "accuracy.csv")) == 10

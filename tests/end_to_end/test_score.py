@@ -39,14 +39,11 @@ COMMAND = (
 )
 
 
-@pytest.mark.slow
-def test_a_sample_against_the_truth(world, archselect, inline):
-    result = world.run(*COMMAND, *CELLS, *TRUTH, "--seeds", "0,1", "--workers", "2")
-    assert (result.returncode, result.stderr) == (0, "")
-    assert (
-        "40 networks scored, 0 kept" in result.stdout
-        and "Noise ceiling" in result.stdout
-    )
+def test_a_sample_against_the_truth(world, archselect, request):
+    of_both = (*COMMAND, *CELLS, *TRUTH, "--seeds", "0,1")
+    code, printed, err = archselect(*of_both, "--workers", "2")
+    assert (code, err) == (0, "")
+    assert "40 networks scored, 0 kept" in printed and "Noise ceiling" in printed
     scores = pd.read_csv(world.folder / "out" / "scores.csv")
     assert list(scores.columns) == [
         "seed",
@@ -71,7 +68,8 @@ def test_a_sample_against_the_truth(world, archselect, inline):
     before = (world.folder / "out" / "scores.csv").read_bytes()
     lost = sorted((world.folder / "out" / "scores").iterdir())
     lost[0].unlink()
-    _, out, _ = archselect(*COMMAND, *CELLS, *TRUTH, "--seeds", "0,1")
+    request.getfixturevalue("inline")
+    _, out, _ = archselect(*of_both)
     assert "16 networks scored, 24 kept" in out
     assert (world.folder / "out" / "scores.csv").read_bytes() == before
 

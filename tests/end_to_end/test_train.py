@@ -53,13 +53,13 @@ def read(root):
     return record.facts(), load_tensors(Folder(root).checkpoint(record.id))["weights"]
 
 
-def whole(world, undisturbed):
-    """What an undisturbed training gives."""
+def whole(world, archselect, undisturbed):
+    """What an undisturbed training gives, in this process."""
     if not undisturbed:
-        result = world.run(*TRAIN, *SMALL, "--out", "whole")
-        assert (result.returncode, result.stderr) == (0, ""), result.stderr
+        code, out, err = archselect(*TRAIN, *SMALL, "--out", "whole")
+        assert (code, err) == (0, "")
         undisturbed["read"] = read(world.folder / "whole")
-        undisturbed["out"] = result.stdout
+        undisturbed["out"] = out
     return undisturbed
 
 
@@ -70,8 +70,10 @@ def same(found, expected):
     assert all(torch.equal(weights[name], weights_before[name]) for name in weights)
 
 
-def test_a_training_prints_its_settings_and_its_accuracies(world, undisturbed):
-    out = whole(world, undisturbed)["out"]
+def test_a_training_prints_its_settings_and_its_accuracies(
+    world, archselect, undisturbed
+):
+    out = whole(world, archselect, undisturbed)["out"]
     facts, _ = undisturbed["read"]
     assert "tiny: space nb201, data digits, seed 0" in out
     rows = {
@@ -120,7 +122,7 @@ def start(world, out):
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_training_that_was_cut_short_goes_on(world, archselect, undisturbed, how):
-    expected = whole(world, undisturbed)
+    expected = whole(world, archselect, undisturbed)
     process = start(world, "out")
     os.kill(process.pid, how)
     _, err = process.communicate(timeout=HANG)

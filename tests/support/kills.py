@@ -5,7 +5,7 @@
 A kill is of a worker, of the command or of both at once, by SIGKILL. A command that is
 gone is typed again, until it ends with exit code 0; then records (times and machines
 apart) and the tables without times are compared, byte by byte, and another folder is
-begun.
+begun. The tests kill it at moments when it has just written something.
 """
 
 from __future__ import annotations
@@ -17,19 +17,27 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import Record
 from support import query_study, small
 from support.processes import workers_of
 
+Command = subprocess.Popen[Any]
+Moment = Callable[[Command], bool]
+"""Waits for the moment at which to kill; whether the command still runs then."""
+KINDS = ("worker", "command", "both")
+LITTLE = 0.3
+"""Seconds: about half a run."""
 TABLES = ("accuracy.csv", "tau.csv", "differences.csv")
 LONGER = (
     ("limit = 32", "limit = 64"),
-    ("epochs = 1\nbatch_size", "epochs = 12\nbatch_size"),
+    ("epochs = 1\nbatch_size", "epochs = 4\nbatch_size"),
 )
-"""So that there is something to kill: it takes half a minute."""
+"""So that there is something to kill."""
 ASKING = (
     (
         "truth = [",
@@ -91,27 +99,62 @@ def kill(*pids: int) -> int:
     return killed
 
 
-def run_killed(study: Path, out: Path, rng: random.Random, most: int) -> dict[str, int]:
-    """Run a study to its end with at most so many kills; how many there were of each kind."""
-    done = dict.fromkeys(("worker", "command", "both"), 0)
+def random_moment(rng: random.Random, longest: float) -> Moment:
+    """After one second or more, whatever the command does then."""
+
+    def wait(process: Command) -> bool:
+        try:
+            process.wait(rng.uniform(1, longest))
+        except subprocess.TimeoutExpired:
+            return True
+        return False
+
+    return wait
+
+
+def after_new_files(out: Path, rng: random.Random, *names: str) -> Moment:
+    """When the folder has more files of these names than at the last moment, or a little later."""
+
+    def count() -> int:
+        return sum(len(list(out.glob(name))) for name in names)
+
+    seen = count()
+
+    def wait(process: Command) -> bool:
+        nonlocal seen
+        while count() <= seen:
+            if process.poll() is not None:
+                return False
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, LITTLE))
+        seen = count()
+        return process.poll() is None
+
+    return wait
+
+
+def run_killed(
+    study: Path, out: Path, moment: Moment, most: int, rng: random.Random
+) -> dict[str, int]:
+    """Run a study to its end with at most so many kills; how many there were of each kind, which take turns."""
+    done = dict.fromkeys(KINDS, 0)
     while True:
         process = subprocess.Popen(
             command(study, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
-        while process.poll() is None and sum(done.values()) < most:
-            try:
-                process.wait(rng.uniform(1, 9))
-            except subprocess.TimeoutExpired:
-                kind = rng.choice(list(done))
-                workers = workers_of(process.pid)
-                rng.shuffle(workers)
-                targets = {
-                    "worker": workers[:1],
-                    "command": [process.pid],
-                    "both": [process.pid, *workers],
-                }[kind]
-                if targets and kill(*targets):
-                    done[kind] += 1
+        while sum(done.values()) < most and moment(process):
+            kind = min(KINDS, key=lambda kind: done[kind])
+            workers = workers_of(process.pid)
+            rng.shuffle(workers)
+            targets = {
+                "worker": workers[:1],
+                "command": [process.pid],
+                "both": [process.pid, *workers],
+            }[kind]
+            if targets and kill(*targets):
+                done[kind] += 1
+            if kind != "worker":
+                break
         assert process.stderr is not None
         complaint = process.stderr.read().decode()
         code = process.wait()
@@ -126,7 +169,8 @@ def run_killed(study: Path, out: Path, rng: random.Random, most: int) -> dict[st
 
 def main(count: int, seed: int) -> None:
     """Kill so often."""
-    rng, total = random.Random(seed), dict.fromkeys(("worker", "command", "both"), 0)
+    rng, total = random.Random(seed), dict.fromkeys(KINDS, 0)
+    moment = random_moment(rng, 9)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         study = write_study(folder)
@@ -139,7 +183,9 @@ def main(count: int, seed: int) -> None:
         studies = 0
         while (killed := sum(total.values())) < count:
             out = folder / f"killed-{studies}"
-            for kind, times in run_killed(study, out, rng, count - killed).items():
+            for kind, times in run_killed(
+                study, out, moment, count - killed, rng
+            ).items():
                 total[kind] += times
             studies += 1
             assert result(out) == wanted, f"study {studies} came out otherwise"

@@ -107,11 +107,13 @@ def wait_for(scheduler: subprocess.Popen[bytes], port: int) -> None:
             return
 
 
-def run_killed(words: list[str], folder: Path, rng: random.Random, most: int) -> int:
+def run_killed(
+    words: list[str], folder: Path, moment: kills.Moment, most: int, workers: int = 2
+) -> int:
     """Run a command to its end, with at most so many schedulers killed; how many were."""
     killed = 0
     while True:
-        cluster = start_cluster(folder, "--nthreads", "1")
+        cluster = start_cluster(folder, "--nthreads", "1", workers=workers)
         engine = [
             "--engine",
             "dask",
@@ -126,11 +128,8 @@ def run_killed(words: list[str], folder: Path, rng: random.Random, most: int) ->
             stderr=subprocess.PIPE,
             text=True,
         )
-        moment = rng.uniform(0, LATEST)
         kill = killed < most
-        try:
-            process.wait(moment if kill else HANG)
-        except subprocess.TimeoutExpired:
+        if kill and moment(process):
             cluster.scheduler.kill()
             killed += 1
         complaint = process.communicate(timeout=HANG)[1]
@@ -139,7 +138,6 @@ def run_killed(words: list[str], folder: Path, rng: random.Random, most: int) ->
             assert complaint == ""
             return killed
         assert kill and process.returncode == 2 and LINE.fullmatch(complaint), (
-            moment,
             process.returncode,
             complaint,
         )
@@ -147,7 +145,7 @@ def run_killed(words: list[str], folder: Path, rng: random.Random, most: int) ->
 
 def main(count: int, seed: int) -> None:
     """Kill so often."""
-    rng = random.Random(seed)
+    moment = kills.random_moment(random.Random(seed), LATEST)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         study = kills.write_study(folder)
@@ -161,7 +159,7 @@ def main(count: int, seed: int) -> None:
         while killed < count:
             out = folder / f"killed-{studies}"
             killed += run_killed(
-                kills.command(study, out), folder / "dask", rng, count - killed
+                kills.command(study, out), folder / "dask", moment, count - killed
             )
             studies += 1
             assert kills.result(out) == wanted, f"study {studies} came out otherwise"

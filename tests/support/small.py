@@ -57,6 +57,12 @@ batch_size = 16
 validation_batches = 1
 """
 
+QUICK = (
+    ('"untrained"]\niterations = 2', '"untrained"]\niterations = 1'),
+    ('[[selectors]]\nname = "darts-pt"\non = ["darts"]\ntune_epochs = 1\n', ""),
+)
+"""Makes the small study quicker yet: without darts-pt, one iteration of zero-cost-pt."""
+
 LABELS = ["random", "magnitude", "darts-pt", "zero-cost-pt"]
 
 
