@@ -301,6 +301,9 @@ class Selector(BaseModel, ABC):
     probabilities: studies refuse it on a supernet whose activation's weights do not sum
     to one.
 
+    `queries_pool` says that it queries only architectures of the pool, so that it works
+    where the reward knows a part of the space.
+
     `formulation` is raised when the numbers that the selector produces change on
     purpose; it is part of a run's id.
     """
@@ -313,6 +316,7 @@ class Selector(BaseModel, ABC):
     formulation: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = frozenset({SUPERNET})
     needs_probabilities: ClassVar[bool] = False
+    queries_pool: ClassVar[bool] = False
     small: ClassVar[Mapping[str, object]] = {}
 
     @classmethod

@@ -18,6 +18,7 @@ class RandomSearch(Selector):
     paper: ClassVar[str] = "Li and Talwalkar, UAI 2019, arXiv 1902.07638"
     formulation: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = frozenset({REWARDS})
+    queries_pool: ClassVar[bool] = True
 
     def select(self, task: Task) -> Selection:
         """See :class:`RandomSearch`."""
