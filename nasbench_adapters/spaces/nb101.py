@@ -598,7 +598,7 @@ class NasBench101(CellGraphSpace):
         return edge.index not in layout(BLOCKS).operations
 
     def full_form(self, architecture: Architecture) -> Architecture:
-        """Return the same cell with seven vertices, as the benchmark's evolution has it.
+        """Return the same cell with seven vertices, as in the benchmark's evolution.
 
         The blocks that a cell lacks come first, carry the first operation, read the
         input and are read by nothing. So one connection more puts such a block between
