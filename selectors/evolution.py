@@ -27,7 +27,7 @@ class Individual(NamedTuple):
     reward: float
 
 
-class Evolution(Selector):
+class RegularisedEvolution(Selector):
     """Replace the oldest of a population by a changed copy of a tournament's winner.
 
     The population starts with random architectures. Then, until the budget is spent:
@@ -55,7 +55,7 @@ class Evolution(Selector):
     moves_per_child: Count = 1
 
     def select(self, task: Task) -> Selection:
-        """See :class:`Evolution`."""
+        """See :class:`RegularisedEvolution`."""
         search = task.search()
         with search.spending():
             population = self._first_generation(search)

@@ -10,7 +10,7 @@ from archselect.nasbench_adapters.plugins.user_files import UserClasses
 from archselect.selectors.base import Selector
 from archselect.selectors.conservative import Conservative
 from archselect.selectors.darts_pt import DartsPT
-from archselect.selectors.evolution import Evolution
+from archselect.selectors.evolution import RegularisedEvolution
 from archselect.selectors.local_search import LocalSearch
 from archselect.selectors.magnitude import Magnitude
 from archselect.selectors.operation_scores import OperationScores
@@ -29,7 +29,7 @@ SELECTORS: dict[str, type[Selector]] = {
         Sgas,
         OperationScores,
         RandomSearch,
-        Evolution,
+        RegularisedEvolution,
         LocalSearch,
         Conservative,
     )

@@ -181,6 +181,12 @@ def prune(graph: VertexGraph) -> VertexGraph:
     return VertexGraph(bits, graph.renumbered_operations(kept))
 
 
+def is_cell(bits: str) -> bool:
+    """Return whether a matrix, once pruned, is that of a cell of the benchmark."""
+    kept = live_vertices(bits)
+    return bool(kept) and renumber(bits, kept).count("1") <= MOST_EDGES
+
+
 def canonical_graph(graph: VertexGraph) -> VertexGraph:
     """Return the representative of all cells that are the same labelled graph.
 
@@ -590,8 +596,7 @@ class NasBench101(CellGraphSpace):
     def valid(self, architecture: Architecture) -> bool:
         """Return whether an architecture, once pruned, is a cell of the benchmark."""
         graph = graph_of(architecture.choices[0], BLOCKS)
-        kept = live_vertices(graph.bits)
-        return bool(kept) and renumber(graph.bits, kept).count("1") <= MOST_EDGES
+        return is_cell(graph.bits)
 
     def is_optional(self, edge: Edge) -> bool:
         """Return whether an edge is a connection: they come and go one by one."""
@@ -664,7 +669,6 @@ class NasBench101(CellGraphSpace):
             operations = rng.integers(len(OPERATIONS), size=BLOCKS)
             entries = matrix.ravel().tolist()
             bits = "".join(map(str, entries))
-            kept = live_vertices(bits)
-            if kept and renumber(bits, kept).count("1") <= MOST_EDGES:
+            if is_cell(bits):
                 graph = VertexGraph(bits, tuple(operations.tolist()))
                 return self.architecture(prune(graph))
