@@ -73,7 +73,7 @@ def genes(space: SearchSpace) -> tuple[Gene, ...]:
 
     What leaves no choice, such as an edge of one operation, is no gene.
     """
-    every = []
+    every: list[Gene] = []
     for cell in range(len(space.cells)):
         every += _genes_of_cell(space, cell)
     return tuple(gene for gene in every if len(gene.options) > 1)
