@@ -278,6 +278,35 @@ def test_it_starts_again_once_nothing_is_new():
     assert changed_genes(NB201, restarted, changed_again) == 1
 
 
+def test_it_starts_again_after_as_many_known_ones_that_are_no_better():
+    """On a space that is soon known, against a slow account of what is asked."""
+    edges = ("0-2", "1-2", "0-3", "1-3")
+    restricted = [f"{edge}=none+skip_connect" for edge in edges]
+    space = get_space(f"minimal:{','.join(restricted)},2-3=none")
+    recorder = Recorder(space, scattered, 17, counting="texts", seed=2)
+    Conservative().select(recorder.task)
+    incumbent = None
+    known = set()
+    steps_to_known = 0
+    for architecture in recorder.asked:
+        if incumbent is None:
+            incumbent = architecture
+            in_vain = 0
+        else:
+            assert architecture in neighbours(space, incumbent)
+            in_vain += 1
+            if architecture not in known:
+                in_vain = 0
+            if scattered(architecture) > scattered(incumbent):
+                steps_to_known += architecture in known
+                incumbent = architecture
+                in_vain = 0
+            if in_vain == 4:
+                incumbent = None
+        known.add(architecture)
+    assert len(known) == 16 and steps_to_known > 100
+
+
 def controller(space=NB201, seed=0):
     return Controller(query_task(space, scattered, 1, seed=seed))
 
