@@ -97,6 +97,8 @@ MOST_EPOCHS = 100_000
 """Passes over the images, in any training."""
 MOST_BATCHES = 1_000_000
 """Batches in an option or a setting of a selector."""
+MOST_COUNT = 10_000
+"""Architectures of a population, or changes of one architecture at once."""
 MOST_IMAGES_AT_ONCE = 100_000
 """Images of a batch, and of all batches of a network that is scored."""
 MOST_LISTED = 10_000_000

@@ -378,6 +378,21 @@ class SearchSpace(ABC):
         del architecture
         return True
 
+    def is_optional(self, edge: Edge) -> bool:
+        """Return whether an architecture may drop an edge and keep no other for it.
+
+        None is, unless a space says otherwise.
+        """
+        del edge
+        return False
+
+    def full_form(self, architecture: Architecture) -> Architecture:
+        """Return an equal architecture that has all that a move can change.
+
+        It is the architecture itself, unless a space has some of unequal size.
+        """
+        return architecture
+
     @property
     def _summing_nodes(self) -> list[_SummingNode]:
         """Nodes that are no inputs, cell type by cell type."""

@@ -306,6 +306,9 @@ class Selector(BaseModel, ABC):
     probabilities: studies refuse it on a supernet whose activation's weights do not sum
     to one.
 
+    `queries_pool` says that it queries only architectures of the pool, so that it works
+    where the reward knows a part of the space.
+
     `formulation` is raised when the numbers that the selector produces change on
     purpose; it is part of a run's id.
     """
@@ -319,6 +322,7 @@ class Selector(BaseModel, ABC):
     needs: ClassVar[frozenset[str]] = frozenset({SUPERNET})
     queries_pool: ClassVar[bool] = False
     needs_probabilities: ClassVar[bool] = False
+    queries_pool: ClassVar[bool] = False
     small: ClassVar[Mapping[str, object]] = {}
 
     @classmethod

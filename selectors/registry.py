@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from archselect.nasbench_adapters.plugins.user_files import UserClasses
 from archselect.selectors.base import Selector
+from archselect.selectors.conservative import Conservative
 from archselect.selectors.darts_pt import DartsPT
+from archselect.selectors.evolution import RegularisedEvolution
+from archselect.selectors.local_search import LocalSearch
 from archselect.selectors.magnitude import Magnitude
 from archselect.selectors.operation_scores import OperationScores
 from archselect.selectors.random_architecture import Random
@@ -26,6 +29,9 @@ SELECTORS: dict[str, type[Selector]] = {
         Sgas,
         OperationScores,
         RandomSearch,
+        RegularisedEvolution,
+        LocalSearch,
+        Conservative,
     )
 }
 

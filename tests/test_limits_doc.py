@@ -17,6 +17,7 @@ STATED = {
     "epochs, in any training": limits.MOST_EPOCHS,
     "images of a batch, and of all batches of a network that is scored": limits.MOST_IMAGES_AT_ONCE,
     "batches of a validation, iterations of a selector": limits.MOST_BATCHES,
+    "architectures of a population or tournament, changes of one architecture at once": limits.MOST_COUNT,
     "channels of a network's first stage": limits.MOST_CHANNELS,
     "layers, or cells of a stage": limits.MOST_LAYERS,
     "weights of a supernet, all operations taken for dense 3x3 convolutions": limits.MOST_WEIGHTS,

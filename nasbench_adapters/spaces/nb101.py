@@ -24,6 +24,7 @@ from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.space import (
     Architecture,
     Cell,
+    Edge,
     Layer,
     SearchSpace,
     Skeleton,
@@ -178,6 +179,12 @@ def prune(graph: VertexGraph) -> VertexGraph:
             f"{graph} is no cell of NAS-Bench-101: it has {edges} edges, more than {MOST_EDGES}"
         )
     return VertexGraph(bits, graph.renumbered_operations(kept))
+
+
+def is_cell(bits: str) -> bool:
+    """Return whether a matrix, once pruned, is that of a cell of the benchmark."""
+    kept = live_vertices(bits)
+    return bool(kept) and renumber(bits, kept).count("1") <= MOST_EDGES
 
 
 def canonical_graph(graph: VertexGraph) -> VertexGraph:
@@ -586,6 +593,32 @@ class NasBench101(CellGraphSpace):
             f"{self.name} is too large to be listed: import its file ('archselect truth import --help')"
         )
 
+    def valid(self, architecture: Architecture) -> bool:
+        """Return whether an architecture, once pruned, is a cell of the benchmark."""
+        graph = graph_of(architecture.choices[0], BLOCKS)
+        return is_cell(graph.bits)
+
+    def is_optional(self, edge: Edge) -> bool:
+        """Return whether an edge is a connection: they come and go one by one."""
+        return edge.index not in layout(BLOCKS).operations
+
+    def full_form(self, architecture: Architecture) -> Architecture:
+        """Return the same cell with seven vertices, as in the benchmark's evolution.
+
+        The blocks that a cell lacks come first, carry the first operation, read the
+        input and are read by nothing. So one connection more puts such a block between
+        the input and any later vertex. A move changes one connection or one operation.
+        """
+        graph = graph_of(architecture.choices[0], BLOCKS)
+        missing = MOST_VERTICES - graph.vertices
+        matrix = np.zeros((MOST_VERTICES, MOST_VERTICES), dtype=int)
+        places = [0, *range(missing + 1, MOST_VERTICES)]
+        matrix[np.ix_(places, places)] = graph.matrix
+        matrix[0, 1 : missing + 1] = 1
+        entries = matrix.ravel().tolist()
+        bits = "".join(map(str, entries))
+        return self.architecture(VertexGraph(bits, (0,) * missing + graph.operations))
+
     def architecture(self, graph: VertexGraph) -> Architecture:
         """Return the architecture of a cell, as it is.
 
@@ -636,7 +669,6 @@ class NasBench101(CellGraphSpace):
             operations = rng.integers(len(OPERATIONS), size=BLOCKS)
             entries = matrix.ravel().tolist()
             bits = "".join(map(str, entries))
-            kept = live_vertices(bits)
-            if kept and renumber(bits, kept).count("1") <= MOST_EDGES:
+            if is_cell(bits):
                 graph = VertexGraph(bits, tuple(operations.tolist()))
                 return self.architecture(prune(graph))

@@ -1,0 +1,148 @@
+"""AGNN's conservative controller under a budget of queries: small steps that it learns.
+
+Zhou et al., "Auto-GNN", Frontiers in Big Data 2022, here on tables and for every space.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from archselect.nasbench_adapters.moves import Move, genes, moves, moves_of_gene
+from archselect.nasbench_adapters.setting_types import Count
+from archselect.selectors.base import REWARDS, Selection, Selector, Task
+from archselect.selectors.search import Search
+
+TEMPERATURE = 5.0
+"""By which the preferences for a gene's options are divided before the softmax."""
+LEARNING_RATE = 0.5
+MOST_GAIN = 5.0
+"""Gain or loss in reward, in per cent, from which on more makes no difference."""
+
+
+class Change(NamedTuple):
+    """A move that a controller drew.
+
+    Attributes:
+        move: the gene, the option and the architecture that it leads to.
+        probabilities: of all options of the gene when it was drawn, (options,).
+    """
+
+    move: Move
+    probabilities: np.ndarray
+
+
+class Conservative(Selector):
+    """Change one gene of the best architecture so far; learn from what that gains.
+
+    The incumbent is random at first. Then, until the budget is spent: pick genes at
+    random, more often those of whose options the controller is unsure; draw an option
+    for each; query the changed architecture; reinforce the options by the gain in
+    reward, in per cent; make it the incumbent if it gains. The best of all that were
+    queried is selected.
+
+    A gene (:mod:`archselect.nasbench_adapters.moves`) is a class of the paper. There, a
+    recurrent network proposes options; here, every gene has a table of preferences. An
+    option that the incumbent has, or that leads to no valid one, is not drawn.
+
+    Settings:
+        classes_per_move: genes that are changed at once.
+        restarts: whether to start again, from a random architecture and with a new
+            controller, after as many proposals in a row as there are neighbours were
+            known and not better. The paper does not; the search then ends there.
+    """
+
+    name: ClassVar[str] = "conservative"
+    summary: ClassVar[str] = "AGNN: learns which small changes of the best gain reward"
+    paper: ClassVar[str] = "Zhou et al., Auto-GNN, 2022, arXiv 1909.03184"
+    formulation: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset({REWARDS})
+
+    classes_per_move: Count = 1
+    restarts: bool = True
+
+    def select(self, task: Task) -> Selection:
+        """See :class:`Conservative`."""
+        search = task.search()
+        with search.spending():
+            self._climb(task, search)
+            while self.restarts:
+                self._climb(task, search)
+        return search.selection(search.best_architecture())
+
+    def _climb(self, task: Task, search: Search) -> None:
+        """Improve a random architecture until nothing is new."""
+        controller = Controller(task)
+        incumbent = search.draw()
+        best_reward = search.query(incumbent)
+        near = moves(task.space, incumbent)
+        stale = 0
+        while stale < len(near):
+            changes = controller.propose(near, self.classes_per_move)
+            changed = changes[-1].move.architecture
+            left = search.queries.left
+            reward = search.query(changed)
+            controller.reinforce(changes, reward - best_reward)
+            stale = 0 if search.queries.left < left else stale + 1
+            if reward > best_reward:
+                best_reward = reward
+                near = moves(task.space, changed)
+                stale = 0
+
+
+class Controller:
+    """Preferences for the options of a space's genes, learned by REINFORCE."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._preferences = [np.zeros(len(gene.options)) for gene in genes(task.space)]
+
+    def propose(self, near: list[Move], most: int) -> list[Change]:
+        """Return changes that follow each other, each of another gene.
+
+        Args:
+            near: every move from an architecture, one or more.
+            most: changes at most; fewer if there are fewer genes to change.
+        """
+        open_genes = sorted({move.gene for move in near})
+        weights = _softmax(np.array([self._doubt(gene) for gene in open_genes]))
+        count = min(most, len(open_genes))
+        picked = self._task.rng.choice(open_genes, count, replace=False, p=weights)
+        first, *others = picked.tolist()
+        changes = [self._draw([move for move in near if move.gene == first])]
+        for gene in others:
+            architecture = changes[-1].move.architecture
+            possible = moves_of_gene(self._task.space, architecture, gene)
+            if possible:
+                changes.append(self._draw(possible))
+        return changes
+
+    def reinforce(self, changes: list[Change], gain: float) -> None:
+        """Move preferences to the options of changes, or away if they lost reward."""
+        step = LEARNING_RATE * np.clip(gain, -MOST_GAIN, MOST_GAIN)
+        for move, probabilities in changes:
+            drawn = np.eye(len(probabilities))[move.option]
+            self._preferences[move.gene] += step * (drawn - probabilities)
+
+    def _doubt(self, gene: int) -> float:
+        """Return the entropy of a gene's options, as a share of the largest."""
+        probabilities = _softmax(self._preferences[gene] / TEMPERATURE)
+        logarithms = np.log(np.maximum(probabilities, np.finfo(float).tiny))
+        return -float(probabilities @ logarithms) / math.log(len(probabilities))
+
+    def _draw(self, possible: list[Move]) -> Change:
+        """Return one of the moves of a gene, drawn by the preference for its option."""
+        preferences = self._preferences[possible[0].gene]
+        options = sorted({move.option for move in possible})
+        probabilities = np.zeros(len(preferences))
+        probabilities[options] = _softmax(preferences[options] / TEMPERATURE)
+        option = int(self._task.rng.choice(len(preferences), p=probabilities))
+        leading = [move for move in possible if move.option == option]
+        return Change(self._task.pick(leading), probabilities)
+
+
+def _softmax(values: np.ndarray) -> np.ndarray:
+    exponentials = np.exp(values - values.max())
+    return exponentials / exponentials.sum()
