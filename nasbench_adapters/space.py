@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, combinations, product
 from math import prod
-from operator import attrgetter
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -557,9 +556,9 @@ class SearchSpace(ABC):
 
     @cached_property
     def representatives(self) -> tuple[Architecture, ...]:
-        """Canonical representatives, sorted by their choices."""
+        """Canonical representatives, sorted by their choices; dropped edges first."""
         distinct = set(self.classes.values())
-        return tuple(sorted(distinct, key=attrgetter("choices")))
+        return tuple(sorted(distinct, key=_sorting_key))
 
     def undecided(self) -> Decisions:
         """Return decisions with every edge open."""
@@ -763,6 +762,14 @@ class _SummingNode(NamedTuple):
 def _architecture_of_rows(rows: Sequence[Sequence[int | None]]) -> Architecture:
     """Return the architecture of choices by cell type and edge."""
     return Architecture(tuple(tuple(row) for row in rows))
+
+
+def _sorting_key(architecture: Architecture) -> list[list[int]]:
+    """Return choices as numbers that can be compared: -1 for a dropped edge."""
+    rows = []
+    for row in architecture.choices:
+        rows.append([-1 if choice is None else choice for choice in row])
+    return rows
 
 
 def _edges_of(

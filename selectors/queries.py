@@ -8,6 +8,7 @@ asked, what was answered, and how much of the budget is left.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from math import isfinite
 from types import MappingProxyType
 from typing import Literal
@@ -18,6 +19,8 @@ from archselect.selectors.selection import Scale
 
 REWARD = Scale("reward", "higher")
 """What queried architectures are scored by."""
+MOST_LISTED = 200_000
+"""Architectures of a space that is listed as a whole, to draw from or to rank."""
 MOST_REPEATS = 10_000
 """Repeated queries in a row after which a budget counts as spent.
 
@@ -70,6 +73,21 @@ class Queries:
     def answers(self) -> Mapping[Architecture, float]:
         """Reward of every architecture paid for, in the order of the queries."""
         return MappingProxyType(self._answers)
+
+    @cached_property
+    def listed(self) -> Sequence[Architecture] | None:
+        """Every architecture that can be asked for and costs a query of its own.
+
+        It is the pool; without one the whole space, by classes or texts as they are
+        counted; None where the space has more than :data:`MOST_LISTED`.
+        """
+        if self.pool is not None:
+            return self.pool
+        if not self.space.enumerable or self.space.size > MOST_LISTED:
+            return None
+        if self.counting == "classes":
+            return self.space.representatives
+        return tuple(self.space.enumerate())
 
     @property
     def left(self) -> int:

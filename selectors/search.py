@@ -441,13 +441,14 @@ class Search:
     def draw(self) -> Architecture:
         """Return an architecture that can be queried, drawn at random.
 
-        It comes from the pool, each as likely as the others; without a pool it is drawn
-        as the space draws one.
+        Each that costs a query of its own (:attr:`.Queries.listed`: one per class where
+        classes are counted) is as likely as the others. Of a space too large to be
+        listed it is drawn as the space draws one.
         """
-        pool = self.pool
-        if pool is None:
+        listed = self.queries.listed
+        if listed is None:
             return self.space.sample(self._task.rng)
-        return pool[int(self._task.rng.integers(len(pool)))]
+        return listed[int(self._task.rng.integers(len(listed)))]
 
     def query(self, architecture: Architecture) -> float:
         """Return the reward of an architecture; more is better.

@@ -395,7 +395,7 @@ def test_the_space_is_looked_up_and_not_searched():
     with pytest.raises(UserError, match="import its file"):
         next(SPACE.enumerate())
     with pytest.raises(UserError, match="search its sub-space"):
-        SPACE.undecided()
+        SPACE.check_needs("magnitude", {"supernet"})
 
 
 def test_numberings_that_give_the_least_matrix_are_its_symmetries():

@@ -88,7 +88,8 @@ def test_they_work_on_every_space(selector, name):
     RandomSearch().select(random)
     best = max(task.queries.answers.values())
     assert task.queries.answers[selection.architecture] == best
-    assert best >= max(random.queries.answers.values())
+    if selector.model_dump().get("classes_per_move", 1) == 1:  # else it draws anew
+        assert best >= max(random.queries.answers.values())
 
 
 @selectors

@@ -137,11 +137,25 @@ def test_a_task_without_a_supernet_answers_nothing_else():
             ask()
 
 
-def test_draws_are_those_of_the_space():
-    task = query_task(NB201, reward, budget=1, seed=5)
+@pytest.mark.parametrize(
+    ("counting", "listed"),
+    [("classes", NB201.representatives), ("texts", tuple(NB201.enumerate()))],
+)
+def test_what_costs_a_query_of_its_own_is_drawn_as_often_as_the_rest(counting, listed):
+    task = query_task(NB201, reward, budget=1, seed=5, counting=counting)
     rng = np.random.default_rng(5)
     search = task.search()
-    assert [search.draw() for _ in range(9)] == [NB201.sample(rng) for _ in range(9)]
+    wanted = [listed[int(rng.integers(len(listed)))] for _ in range(9)]
+    assert [search.draw() for _ in range(9)] == wanted
+
+
+def test_draws_of_a_large_space_are_the_spaces_own():
+    space = get_space("darts")
+    task = query_task(space, lambda _: 1.0, budget=1, seed=5)
+    rng = np.random.default_rng(5)
+    search = task.search()
+    assert search.queries.listed is None
+    assert [search.draw() for _ in range(9)] == [space.sample(rng) for _ in range(9)]
 
 
 def test_answers_cannot_be_set():
