@@ -8,6 +8,7 @@ from pydantic import Field
 
 from archselect.nasbench_adapters.limits import (
     MOST_BATCHES,
+    MOST_CELLS_SAMPLED,
     MOST_EPOCHS,
     MOST_IMAGES_AT_ONCE,
 )
@@ -20,6 +21,8 @@ BatchSize = Annotated[int, Field(ge=2, le=MOST_IMAGES_AT_ONCE)]
 """Images per batch; normalisation needs two."""
 Batches = Annotated[int, Field(ge=1, le=MOST_BATCHES)]
 """Number of batches, or of repetitions that take some batches each."""
+Architectures = Annotated[int, Field(ge=1, le=MOST_CELLS_SAMPLED)]
+"""Number of architectures, at least one."""
 Positive = Annotated[float, Field(gt=0)]
 """Number above zero."""
 NonNegative = Annotated[float, Field(ge=0)]

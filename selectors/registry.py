@@ -11,8 +11,10 @@ from archselect.selectors.base import Selector
 from archselect.selectors.darts_pt import DartsPT
 from archselect.selectors.magnitude import Magnitude
 from archselect.selectors.operation_scores import OperationScores
+from archselect.selectors.predictor_search import PredictorSearch
 from archselect.selectors.random_architecture import Random
 from archselect.selectors.random_search import RandomSearch
+from archselect.selectors.seminas import SemiNas
 from archselect.selectors.sgas import Sgas
 from archselect.selectors.zero_cost_pt import ZeroCostPT
 
@@ -26,6 +28,8 @@ SELECTORS: dict[str, type[Selector]] = {
         Sgas,
         OperationScores,
         RandomSearch,
+        PredictorSearch,
+        SemiNas,
     )
 }
 
