@@ -15,8 +15,13 @@ from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.setting_types import Architectures, Batches, Epochs
 from archselect.nasbench_adapters.space import Architecture
 from archselect.selectors.base import REWARDS, Search, Selection, Selector, Task
-from archselect.selectors.predictors import PREDICTORS, Predictor
-from archselect.selectors.predictors.base import best_first, count_steps, standardised
+from archselect.selectors.predictors import PREDICTORS
+from archselect.selectors.predictors.base import (
+    Predictor,
+    count_steps,
+    ranked,
+    standardised,
+)
 from archselect.selectors.predictors.candidates import (
     draw_unseen,
     rank_unseen,
@@ -34,17 +39,17 @@ SEEDS = 100
 class SemiNas(Selector):
     """Learn from rewards and from own predictions, query proposals, and repeat.
 
-    A search takes labels + iterations x new queries (released code: 1,100 + 3 x 300).
-    Of a smaller budget it makes what it can, which the run's log says; of a larger one
-    the rest is left. Predictors see rewards standardised by the mean and deviation of
-    those they learn from. Where the reward knows a part of the space, that part is
-    ranked, whatever `propose` says; the run's log says so, too.
+    It takes labels + iterations x new queries (released code: 1,100 + 3 x 300). Of a
+    smaller budget it makes what it can, which the run's log says; of a larger one the
+    rest is left. Predictors see rewards standardised by the mean and deviation of those
+    they learn from. Where the reward knows a part of the space, that part is ranked,
+    whatever `propose` says; the run's log says so, too.
 
     Settings:
         labels: random architectures queried first.
         iterations, new: rounds, and architectures queried in each.
-        pseudo: architectures without a reward that the predictor labels and learns
-            from; fewer where the space has fewer.
+        pseudo: other architectures that the predictor labels and learns from; fewer
+            where the space has fewer.
         pretrain_epochs: of each round's training on rewards alone.
         epochs: of the training after it; 0 leaves it out ("pretrained only").
         semi: whether that training sees pseudo-labels; false is the supervised control.
@@ -55,9 +60,8 @@ class SemiNas(Selector):
             NAS-Bench-101); here a worse one costs its query.
         dedupe: what is not queried again: a "class" of equal architectures, or as
             released a "text".
-        propose: "decode" the 100 best of both, moved along the gradient of the
-            predicted value; or "pool": rank candidates as `predictor-search` does, with
-            `pseudo` for `sampled`.
+        propose: "decode" the 100 best, moved up the gradient of the predicted value; or
+            "pool": rank candidates as `predictor-search`, with `pseudo` as `sampled`.
         predictor: "epd" is the paper's network; "ridge" only ranks.
     """
 
@@ -157,8 +161,7 @@ class SemiNas(Selector):
         else:
             targets = standardised(list(labelled.values()))
             values = np.concatenate([targets, predictor.predict(others)])
-            both = [*labelled, *others]
-            seeds = [both[place] for place in best_first(values)[:SEEDS]]
+            seeds = ranked([*labelled, *others], values)[:SEEDS]
             proposals = uphill(predictor, seeds)
         key = space.canonical if self.dedupe == "class" else space.format
         return take_unseen(proposals, self.new, search.queries.answers, key)

@@ -107,6 +107,9 @@ def check_examples(architectures: Sequence[Architecture], values: np.ndarray) ->
         raise ValueError("a predictor learns from finite values")
 
 
-def best_first(predicted: np.ndarray) -> list[int]:
-    """Return the places of predicted values, best first; equal ones in their order."""
-    return np.argsort(-predicted, kind="stable").tolist()
+def ranked(
+    architectures: Sequence[Architecture], values: np.ndarray
+) -> list[Architecture]:
+    """Return architectures by their values, best first; equal ones in their order."""
+    order = np.argsort(-values, kind="stable")
+    return [architectures[place] for place in order]

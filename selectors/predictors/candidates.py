@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 import numpy as np
 
 from archselect.nasbench_adapters.space import Architecture
-from archselect.selectors.predictors.base import Predictor, best_first
+from archselect.selectors.predictors.base import Predictor, ranked
 from archselect.selectors.search import Search
 
 MOST_RANKED = 200_000
@@ -62,8 +62,7 @@ def rank_unseen(
 ) -> list[Architecture]:
     """Return the unseen candidates, the best predicted first."""
     unseen = unseen_candidates(search, sampled)
-    order = best_first(predictor.predict(unseen))
-    return [unseen[place] for place in order]
+    return ranked(unseen, predictor.predict(unseen))
 
 
 def uphill(

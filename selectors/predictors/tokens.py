@@ -176,7 +176,7 @@ def _read(tokens: Sequence[int]) -> VertexGraph | None:
     """Return the cell that tokens write, not pruned; None if they break the form."""
     operation_of = {token: name for name, token in OPERATION_TOKENS.items()}
     columns: list[Sequence[int]] = []
-    operations = []
+    operations: list[int] = []
     place = 0
     while place < len(tokens):
         vertex = len(columns) + 1
