@@ -131,11 +131,12 @@ def test_proposals_are_architectures_of_the_space_or_none(name):
 def test_a_few_architectures_are_learned_by_heart(name):
     space = get_space(name)
     rng = np.random.default_rng(0)
-    cells = [space.sample(rng) for _ in range(3)]
+    cells = [space.sample(rng) for _ in range(2)]
     network = network_of(space)
-    network.fit(cells, np.array([-1.0, 0.0, 1.0]), 200)
+    network.fit(cells, np.array([-1.0, 1.0]), 200)
     assert network.propose(cells, 0.0) == cells
-    assert np.all(np.diff(network.predict(cells)) > 0)
+    low, high = network.predict(cells)
+    assert low < -0.5 < 0.5 < high
 
 
 STEPS = 600
