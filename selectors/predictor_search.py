@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from archselect.nasbench_adapters.setting_types import Architectures, EpochsFromOne
@@ -43,6 +44,7 @@ class PredictorSearch(Selector):
     formulation: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = frozenset({REWARDS})
     queries_pool: ClassVar[bool] = True
+    small: ClassVar[Mapping[str, object]] = {"first": 5, "batch": 5, "sampled": 50}
 
     first: Architectures = 20
     batch: Architectures = 10
