@@ -8,6 +8,7 @@ from pydantic import Field
 
 from archselect.nasbench_adapters.limits import (
     MOST_BATCHES,
+    MOST_CELLS_SAMPLED,
     MOST_COUNT,
     MOST_EPOCHS,
     MOST_IMAGES_AT_ONCE,
@@ -23,6 +24,8 @@ Batches = Annotated[int, Field(ge=1, le=MOST_BATCHES)]
 """Number of batches, or of repetitions that take some batches each."""
 Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
 """Number of architectures of a population, or of changes of one; at least one."""
+Architectures = Annotated[int, Field(ge=1, le=MOST_CELLS_SAMPLED)]
+"""Number of architectures, at least one."""
 Positive = Annotated[float, Field(gt=0)]
 """Number above zero."""
 NonNegative = Annotated[float, Field(ge=0)]

@@ -14,8 +14,10 @@ from archselect.selectors.evolution import RegularisedEvolution
 from archselect.selectors.local_search import LocalSearch
 from archselect.selectors.magnitude import Magnitude
 from archselect.selectors.operation_scores import OperationScores
+from archselect.selectors.predictor_search import PredictorSearch
 from archselect.selectors.random_architecture import Random
 from archselect.selectors.random_search import RandomSearch
+from archselect.selectors.seminas import SemiNas
 from archselect.selectors.sgas import Sgas
 from archselect.selectors.zero_cost_pt import ZeroCostPT
 
@@ -32,6 +34,8 @@ SELECTORS: dict[str, type[Selector]] = {
         RegularisedEvolution,
         LocalSearch,
         Conservative,
+        PredictorSearch,
+        SemiNas,
     )
 }
 

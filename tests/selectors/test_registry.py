@@ -19,6 +19,8 @@ def test_the_built_in_selectors_are_registered():
         "evolution",
         "local-search",
         "conservative",
+        "predictor-search",
+        "seminas",
     }
 
 

@@ -1,0 +1,176 @@
+"""SemiNAS: a predictor that also learns from architectures without a reward.
+
+Luo et al., NeurIPS 2020, algorithm 1.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.setting_types import Architectures, Batches, Epochs
+from archselect.nasbench_adapters.space import Architecture
+from archselect.selectors.base import REWARDS, Search, Selection, Selector, Task
+from archselect.selectors.predictors import PREDICTORS
+from archselect.selectors.predictors.base import (
+    Predictor,
+    count_steps,
+    ranked,
+    standardised,
+)
+from archselect.selectors.predictors.candidates import (
+    draw_unseen,
+    rank_unseen,
+    take_unseen,
+    uphill,
+)
+
+LOG = logging.getLogger(__name__)
+COPIES = 10
+"""How often a labelled architecture comes among the pseudo-labelled ones."""
+SEEDS = 100
+"""Best architectures from which others are proposed."""
+
+
+class SemiNas(Selector):
+    """Learn from rewards and from own predictions, query proposals, and repeat.
+
+    It takes labels + iterations x new queries (released code: 1,100 + 3 x 300). Of a
+    smaller budget it makes what it can, which the run's log says; of a larger one the
+    rest is left. Predictors see rewards standardised by the mean and deviation of those
+    they learn from. Where the reward knows a part of the space, that part is ranked,
+    whatever `propose` says; the run's log says so, too.
+
+    Settings:
+        labels: random architectures queried first.
+        iterations, new: rounds, and architectures queried in each.
+        pseudo: other architectures that the predictor labels and learns from; fewer
+            where the space has fewer.
+        pretrain_epochs: of each round's training on rewards alone.
+        epochs: of the training after it; 0 leaves it out ("pretrained only").
+        semi: whether that training sees pseudo-labels; false is the supervised control.
+        matched_steps: whether the control takes the optimiser steps that pseudo-labels
+            would; false: the same epochs, which are far fewer steps.
+        filter: least reward of the first architectures that are learned from; None for
+            all. The released code knows rewards before it draws (90 % on
+            NAS-Bench-101); here a worse one costs its query.
+        dedupe: what is not queried again: a "class" of equal architectures, or as
+            released a "text".
+        propose: "decode" the 100 best, moved up the gradient of the predicted value; or
+            "pool": rank candidates as `predictor-search`, with `pseudo` as `sampled`.
+        predictor: "epd" is the paper's network; "ridge" only ranks.
+    """
+
+    name: ClassVar[str] = "seminas"
+    summary: ClassVar[str] = "queries what a semi-supervised predictor proposes"
+    paper: ClassVar[str] = "Luo et al., SemiNAS, NeurIPS 2020, arXiv 2002.10389"
+    formulation: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset({REWARDS})
+    queries_pool: ClassVar[bool] = True
+    small: ClassVar[Mapping[str, object]] = {
+        "labels": 5,
+        "new": 3,
+        "pseudo": 20,
+        "pretrain_epochs": 2,
+        "epochs": 2,
+    }
+
+    labels: Architectures = 100
+    iterations: Batches = 2
+    new: Architectures = 100
+    pseudo: Architectures = 10_000
+    pretrain_epochs: Epochs = 1_000
+    epochs: Epochs = 500
+    semi: bool = True
+    matched_steps: bool = True
+    filter: float | None = None
+    dedupe: Literal["class", "text"] = "class"
+    propose: Literal["decode", "pool"] = "decode"
+    predictor: Literal["epd", "ridge"] = "epd"
+
+    def model_post_init(self, _context: object) -> None:
+        """Raise UserError for settings that contradict each other."""
+        if self.propose == "decode" and not PREDICTORS[self.predictor].proposes:
+            raise UserError(f'"{self.predictor}" only ranks: set propose = "pool"')
+        if self.semi and not self.matched_steps:
+            raise UserError("matched_steps is of the control: set semi = false")
+
+    def select(self, task: Task) -> Selection:
+        """See :class:`SemiNas`."""
+        search = task.search()
+        self._log_limits(search)
+        predictor = PREDICTORS[self.predictor](task.space, task.rng)
+        with search.spending():
+            labelled = self._query_first(search)
+            for _ in range(self.iterations):
+                if not search.queries.left:
+                    break
+                others = draw_unseen(search, self.pseudo, task.rng)
+                self._train(predictor, labelled, others)
+                for proposal in self._propose(search, predictor, labelled, others):
+                    asked = search.queries.asked_as(proposal)
+                    labelled[asked] = search.query(asked)
+        return search.selection(search.best_architecture())
+
+    def _query_first(self, search: Search) -> dict[Architecture, float]:
+        """Return the rewards of the first architectures, those of `filter` or more."""
+        labelled: dict[Architecture, float] = {}
+        while len(labelled) < self.labels:
+            asked = search.queries.asked_as(search.draw())
+            reward = search.query(asked)
+            if self.filter is None or reward >= self.filter:
+                labelled[asked] = reward
+        return labelled
+
+    def _train(
+        self,
+        predictor: Predictor,
+        labelled: Mapping[Architecture, float],
+        others: list[Architecture],
+    ) -> None:
+        """Train on rewards, then on rewards and pseudo-labels, or as the control."""
+        architectures = list(labelled)
+        targets = standardised(list(labelled.values()))
+        count = len(architectures)
+        predictor.fit(architectures, targets, count_steps(self.pretrain_epochs, count))
+        if not self.epochs:
+            return
+        together = COPIES * count + len(others)
+        if self.semi:
+            pseudo_labels = predictor.predict(others)
+            architectures = COPIES * architectures + others
+            targets = np.concatenate([np.tile(targets, COPIES), pseudo_labels])
+        examples = together if self.matched_steps else count
+        predictor.fit(architectures, targets, count_steps(self.epochs, examples))
+
+    def _propose(
+        self,
+        search: Search,
+        predictor: Predictor,
+        labelled: Mapping[Architecture, float],
+        others: list[Architecture],
+    ) -> list[Architecture]:
+        """Return the unseen architectures to query next."""
+        space = search.space
+        if self.propose == "pool" or search.pool is not None:
+            proposals = iter(rank_unseen(search, predictor, self.pseudo))
+        else:
+            targets = standardised(list(labelled.values()))
+            values = np.concatenate([targets, predictor.predict(others)])
+            seeds = ranked([*labelled, *others], values)[:SEEDS]
+            proposals = uphill(predictor, seeds)
+        key = space.canonical if self.dedupe == "class" else space.format
+        return take_unseen(proposals, self.new, search.queries.answers, key)
+
+    def _log_limits(self, search: Search) -> None:
+        """Say in the run's log where the search does less than its settings."""
+        wanted = self.labels + self.iterations * self.new
+        budget = search.queries.budget
+        if budget < wanted:
+            LOG.warning("seminas takes %d queries: the budget has %d", wanted, budget)
+        if search.pool is not None and self.propose == "decode":
+            LOG.warning("the reward knows a part of the space: seminas ranks it")
