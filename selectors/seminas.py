@@ -5,7 +5,6 @@ Luo et al., NeurIPS 2020, algorithm 1.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
@@ -29,7 +28,6 @@ from archselect.selectors.predictors.candidates import (
     uphill,
 )
 
-LOG = logging.getLogger(__name__)
 COPIES = 10
 """How often a labelled architecture comes among the pseudo-labelled ones."""
 SEEDS = 100
@@ -39,17 +37,15 @@ SEEDS = 100
 class SemiNas(Selector):
     """Learn from rewards and from own predictions, query proposals, and repeat.
 
-    It takes labels + iterations x new queries (released code: 1,100 + 3 x 300). Of a
-    smaller budget it makes what it can, which the run's log says; of a larger one the
-    rest is left. Predictors see rewards standardised by the mean and deviation of those
-    they learn from. Where the reward knows a part of the space, that part is ranked,
-    whatever `propose` says; the run's log says so, too.
+    It takes labels + iterations x new queries (released code: 1,100 + 3 x 300) and
+    leaves the rest of a larger budget. Predictors see rewards standardised by the mean
+    and deviation of those they learn from. Where the reward knows a part of the space,
+    that part is ranked, whatever `propose` says.
 
     Settings:
         labels: random architectures queried first.
         iterations, new: rounds, and architectures queried in each.
-        pseudo: other architectures that the predictor labels and learns from; fewer
-            where the space has fewer.
+        pseudo: other architectures that the predictor labels and learns from.
         pretrain_epochs: of each round's training on rewards alone.
         epochs: of the training after it; 0 leaves it out ("pretrained only").
         semi: whether that training sees pseudo-labels; false is the supervised control.
@@ -61,7 +57,7 @@ class SemiNas(Selector):
         dedupe: what is not queried again: a "class" of equal architectures, or as
             released a "text".
         propose: "decode" the 100 best, moved up the gradient of the predicted value; or
-            "pool": rank candidates as `predictor-search`, with `pseudo` as `sampled`.
+            rank candidates as `predictor-search` does ("pool").
         predictor: "epd" is the paper's network; "ridge" only ranks.
     """
 
@@ -102,7 +98,6 @@ class SemiNas(Selector):
     def select(self, task: Task) -> Selection:
         """See :class:`SemiNas`."""
         search = task.search()
-        self._log_limits(search)
         predictor = PREDICTORS[self.predictor](task.space, task.rng)
         with search.spending():
             labelled = self._query_first(search)
@@ -165,12 +160,3 @@ class SemiNas(Selector):
             proposals = uphill(predictor, seeds)
         key = space.canonical if self.dedupe == "class" else space.format
         return take_unseen(proposals, self.new, search.queries.answers, key)
-
-    def _log_limits(self, search: Search) -> None:
-        """Say in the run's log where the search does less than its settings."""
-        wanted = self.labels + self.iterations * self.new
-        budget = search.queries.budget
-        if budget < wanted:
-            LOG.warning("seminas takes %d queries: the budget has %d", wanted, budget)
-        if search.pool is not None and self.propose == "decode":
-            LOG.warning("the reward knows a part of the space: seminas ranks it")

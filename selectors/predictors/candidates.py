@@ -10,8 +10,6 @@ from archselect.nasbench_adapters.space import Architecture
 from archselect.selectors.predictors.base import Predictor, ranked
 from archselect.selectors.search import Search
 
-MOST_RANKED = 200_000
-"""Architectures of a space that is ranked as a whole; of a larger one a sample is."""
 MOST_STRENGTH = 100
 """Largest multiple of the gradient that is tried (SemiNAS, released code)."""
 
@@ -19,26 +17,19 @@ MOST_STRENGTH = 100
 def candidates(search: Search, sampled: int) -> Sequence[Architecture]:
     """Return the architectures among which a predictor can choose, each once.
 
-    They are the pool where there is one. Otherwise they are the whole space, if it has
-    at most :data:`MOST_RANKED` architectures: the representatives where a query costs a
-    class, all where it costs a text. Of a larger space they are drawn anew at each
-    call.
+    They are the listed ones (:attr:`.Queries.listed`): the pool, or a whole space. Of a
+    larger space they are drawn again at each call.
 
     Args:
         search: draws them, and knows the pool and what costs a query.
         sampled: how many are drawn; those that are drawn twice, or are of one class,
             count once.
     """
-    if search.pool is not None:
-        return search.pool
-    space = search.space
     queries = search.queries
-    if not space.enumerable or space.size > MOST_RANKED:
-        drawn = [queries.asked_as(search.draw()) for _ in range(sampled)]
-        return tuple(dict.fromkeys(drawn))
-    if queries.counting == "classes":
-        return space.representatives
-    return tuple(space.classes)
+    if queries.listed is not None:
+        return queries.listed
+    drawn = [queries.asked_as(search.draw()) for _ in range(sampled)]
+    return tuple(dict.fromkeys(drawn))
 
 
 def unseen_candidates(search: Search, sampled: int) -> list[Architecture]:
