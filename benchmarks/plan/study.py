@@ -86,6 +86,7 @@ TableName = Literal[
     "time",
     "cells",
     "pareto",
+    "budget",
     "operations",
     "reproduction",
     "wiring",
