@@ -36,6 +36,8 @@ _KEY_ROW = 0.2
 _APART = 0.07
 """Least distance of two ticks, as a part of the axis."""
 _DASHED = (0, (4, 3))
+_FIRST = 3
+"""Number of queries from which on the lines set the range of the axis."""
 _LEAST_UNIT = 1 / 40
 """Least part of an axis's range that is not stretched any further."""
 _CAPTION = (
@@ -115,8 +117,7 @@ def _baseline_caption(plane: QueryPlane) -> Iterator[str]:
     yield f"Grey: what random {population.over} have on average."
     if not plane.baselines[0].is_whole_space:
         yield "All are of the part of the space that has a reward."
-    yield "Dashed: the architecture with the highest reward"
-    yield "and, right, the highest accuracy of all."
+    yield "Dashed: the architecture with the highest reward; right also the highest accuracy of all, where it differs."
 
 
 # --- curves
@@ -166,12 +167,13 @@ def _random_curves(plane: QueryPlane, side: _Side) -> Iterator[_Curve]:
         return
     baseline = plane.baselines[0]
     reference = plane.random_search(baseline)
-    for random in plane.population(baseline).random:
+    population = plane.population(baseline)
+    for random in population.random:
         values = random.rewards if side == "reward" else random.reported
         is_reference = random is reference
-        name = "random-search" if random.is_random_search else random.drawn
+        name = f"{population.over}, {random.drawn}"
         yield _Curve(
-            name=f"{name} (expected)",
+            name="random-search (expected)" if random.is_random_search else name,
             colour=MUTED if is_reference else SPACE,
             queries=baseline.queries if values else (),
             means=np.array(values),
@@ -217,12 +219,13 @@ def _draw_panel(
         ax.set_yticks([])
         return
     heights = [level.value for level in levels]
-    axis = _axis(float(known.min()), max([*heights, float(known.max())]))
+    lowest = float(known.min())
+    axis = _axis(lowest, max([*heights, float(known.max())]))
     for curve in curves:
         _draw_curve(ax, axis, curve)
     for level in levels:
         _draw_level(ax, axis, level)
-    _set_accuracies(ax, axis, float(known.min()))
+    _set_accuracies(ax, axis, _lowest_shown(curves, budget, lowest))
 
 
 def _query_ticks(budget: int) -> list[int]:
@@ -231,6 +234,18 @@ def _query_ticks(budget: int) -> list[int]:
     while ticks[-1] < budget:
         ticks += [3 * ticks[-1], 10 * ticks[-1]]
     return [tick for tick in ticks if tick <= budget]
+
+
+def _lowest_shown(curves: Sequence[_Curve], budget: int, lowest: float) -> float:
+    """Return the lowest mean after the first queries, which find anything.
+
+    It is the lowest of all where no later one is known.
+    """
+    means: list[float] = []
+    for curve in curves:
+        is_late = np.array(curve.queries) >= min(_FIRST, budget)
+        means += curve.means[is_late & ~np.isnan(curve.means)].tolist()
+    return min(means, default=lowest)
 
 
 def _axis(lowest: float, highest: float) -> AccuracyAxis:
