@@ -285,13 +285,14 @@ def nb201_table(shared_file):
 
 
 @pytest.mark.parametrize("columns", NB201, ids=lambda columns: columns[1])
-def test_nb201_has_the_expectations_of_its_protocol(nb201_table, columns):
+def test_nb201_has_the_expectations_of_its_protocol(root, nb201_table, columns):
     """Their last digit depends on the order of equal rewards, over which we average."""
     searched, dataset, split = columns
     valid = TruthPart(table="t", dataset=searched, split="x-valid", epochs=200)
     test = TruthPart(table="t", dataset=dataset, split=split, epochs=200)
     baseline = baseline_of(nb201_table, valid, test, queries=300)
     assert baseline.is_whole_space and not baseline.unreported
+    page = (root / "docs" / "budget.md").read_text(encoding="utf-8").splitlines()
     space = nb201_table.space
     cells = stored(nb201_table)
     is_class = np.array([space.canonical(cell) == cell for cell in cells])
@@ -302,7 +303,9 @@ def test_nb201_has_the_expectations_of_its_protocol(nb201_table, columns):
         reported = at_marks(baseline, population.equally_likely().reported)
         known = NB201[columns][over]
         assert agrees(reported, known, rewards[kept], accuracies[kept], 1e-3)
+        shown = ", ".join(f"{value:.2f}" for value in reported)
         ends = (population.best_reported, population.highest_reported)
+        assert any(dataset in line and shown in line for line in page)
         assert ends == pytest.approx(NB201[columns]["best"], abs=5e-4)
     classes = baseline.population("classes")
     texts = baseline.population("texts")
