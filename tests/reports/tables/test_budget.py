@@ -21,6 +21,7 @@ from support.budget_folder import (
     reward_of,
     write_study,
 )
+from support.pareto_folder import cost_of
 from support.study_folder import make_folder, make_inputs, make_record
 
 from archselect.benchmarks.store.facts import write_fact
@@ -36,6 +37,7 @@ from archselect.reports.results.query_runs import find_query_planes
 from archselect.reports.results.results import load
 from archselect.reports.tables.budget import BEST_BY_REWARD, budget_table
 from archselect.reports.tables.render import to_csv, to_latex, to_markdown
+from archselect.reports.tables.time import time_table
 
 NAMES = ["random-search", "climber"]
 CELLS = [
@@ -315,6 +317,53 @@ def test_no_table_warns_without_one(results):
     assert results.leaks() == []
     for section in sections(results):
         assert not [note for note in section.table.notes if "WARNING" in note]
+
+
+# --- what the queries would have cost
+
+
+def trained(record, seconds):
+    """The record, with what the training of each of its queries takes."""
+    cost = cost_of(1.0, name="training", of="table:t/c", unit="s", scored=seconds)
+    return record.model_copy(update={"costs": [cost]})
+
+
+def test_simulated_trainings_are_a_column_of_their_own(tmp_path):
+    answers = {cell: reward_of(cell) for cell in CELLS[:12]}
+    records = [query_record("climber", seed, answers) for seed in range(2)]
+    plain = time_table(load(write_study(tmp_path / "plain", records)))
+    assert "training_simulated_s" not in plain.frame
+    made = [trained(records[0], [10.0] * 12), trained(records[1], [20.0] * 12)]
+    made.append(make_record(make_inputs("magnitude", 0)))
+    table = time_table(load(write_study(tmp_path / "trained", made)))
+    frame = table.frame.set_index("selector")
+    assert frame.training_simulated_s["climber"] == 180.0
+    assert np.isnan(frame.training_simulated_s["magnitude"])
+    assert frame.total_s["climber"] == plain.frame.total_s[0]
+    assert any("it was not spent" in note for note in table.notes)
+
+
+def test_a_training_that_is_not_known_leaves_no_sum(tmp_path):
+    answers = {cell: reward_of(cell) for cell in CELLS[:12]}
+    records = [query_record("climber", seed, answers) for seed in range(2)]
+    made = [
+        trained(records[0], [10.0] * 11 + [None]),
+        trained(records[1], [10.0] * 12),
+    ]
+    table = time_table(load(write_study(tmp_path, made)))
+    assert "training_simulated_s" not in table.frame
+    assert any("in 1 of 2 runs, so there is no mean" in note for note in table.notes)
+
+
+def test_a_cost_of_another_name_or_unit_is_no_training(tmp_path):
+    answers = {cell: reward_of(cell) for cell in CELLS[:12]}
+    for place, change in enumerate(({"name": "latency"}, {"unit": "ms"})):
+        record = trained(query_record("climber", 0, answers), [1.0] * 12)
+        cost = record.costs[0].model_copy(update=change)
+        record = record.model_copy(update={"costs": [cost]})
+        table = time_table(load(write_study(tmp_path / f"{place}", [record])))
+        assert "training_simulated_s" not in table.frame
+        assert not any("training" in note for note in table.notes)
 
 
 # --- files
