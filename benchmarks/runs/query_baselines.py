@@ -159,7 +159,9 @@ def query_baseline(
     texts = _read_texts(reward, report, trial)
     classes = _represent(space, texts, is_whole)
     numbers = query_numbers(inputs.queries)
-    populations = [_population(space, classes, "classes", numbers)]
+    populations = []
+    if classes.cells:
+        populations.append(_population(space, classes, "classes", numbers))
     if len(classes.cells) < len(texts.cells):
         populations.append(_population(space, texts, "texts", numbers))
     return QueryBaseline(

@@ -149,6 +149,15 @@ def test_what_is_not_reported_of_all_is_not_averaged():
     assert classes.highest_reported is not None
 
 
+def test_a_part_without_representatives_has_texts_alone():
+    space, cells = sampled("nb201", 60)
+    cells = [cell for cell in cells if space.canonical(cell) != cell]
+    baseline = baseline_of(two_columns(space, cells))
+    (texts,) = baseline.populations
+    assert (texts.over, texts.architectures) == ("texts", len(cells))
+    assert baseline.population("classes") is texts
+
+
 def test_a_prediction_has_no_baseline(part):
     column = ReadColumn(SimpleNamespace(predicts=True), VALID)
     assert query_baseline(column, ReadColumn(part, TEST), REPORT, inputs()) is None
