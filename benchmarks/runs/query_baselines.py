@@ -252,7 +252,7 @@ def _represent(space: SearchSpace, texts: _Queried, is_whole: bool) -> _Queried:
     kept = np.flatnonzero(classes == np.arange(len(classes)))
     chances = texts.chances
     if is_whole and chances is not None:
-        chances = np.bincount(classes, chances)
+        chances = np.bincount(classes, chances).astype(np.float64)
     return _Queried(
         cells=[texts.cells[place] for place in kept],
         rewards=texts.rewards[kept],

@@ -148,7 +148,7 @@ def _selector_row(
         "reward_std": reward.std,
         "accuracy": accuracy.mean,
         "accuracy_std": accuracy.std,
-        "accuracy_runs": accuracy.count,
+        "accuracy_runs": accuracy.known,
         "over_random": None if beside is None else beside.difference,
         "over_random_error": None if beside is None else beside.error,
         "leak": leak.mean,
@@ -369,7 +369,7 @@ def _why_none(plane: QueryPlane) -> str:
 def _missing_notes(plane: QueryPlane, runs: QueryRuns) -> Iterator[str]:
     """Yield which incumbents have no accuracy, and which runs have ended early."""
     counts = {
-        queries: average(runs.at(runs.reported, queries)).count
+        queries: average(runs.at(runs.reported, queries)).known
         for queries in runs.marks
     }
     unknown = [queries for queries, count in counts.items() if count < len(runs.paid)]

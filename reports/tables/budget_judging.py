@@ -17,17 +17,17 @@ class Average(NamedTuple):
     Attributes:
         mean: None where none is known.
         std: sample standard deviation; None of fewer than two.
-        count: how many are known.
+        known: how many are known.
     """
 
     mean: float | None
     std: float | None
-    count: int
+    known: int
 
     @property
     def error(self) -> float | None:
         """Standard error of the mean; None of fewer than two values."""
-        return None if self.std is None else self.std / self.count**0.5
+        return None if self.std is None else self.std / self.known**0.5
 
 
 class BesideRandom(NamedTuple):
