@@ -8,8 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from archselect.benchmarks.plan.jobs import SupernetJob
-from archselect.benchmarks.plan.parts import TruthPart
+from archselect.benchmarks.plan.parts import DataPart, TruthPart
 from archselect.benchmarks.store.facts import write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.records import (
@@ -56,8 +55,8 @@ class QueryingJob(Protocol):
         """All that determines the run."""
 
     @property
-    def supernet(self) -> SupernetJob:
-        """Space and data of the run."""
+    def data(self) -> DataPart:
+        """Data of the run, with the truths that judge it."""
 
     @property
     def reward(self) -> RewardPart | None:
@@ -86,8 +85,8 @@ def write_query_baselines(
         reward = job.inputs.reward
         if column is None or reward is None:
             continue
-        space = get_space(job.supernet.space.name)
-        for part in job.supernet.data.truth:
+        space = get_space(job.inputs.space)
+        for part in job.data.truth:
             pair = _Pair(landscapes[column], landscapes[part], reward)
             path = folder.path(QueryBaseline, pair.id)
             if not pair.is_of(space) or pair.id in seen or path.is_file():

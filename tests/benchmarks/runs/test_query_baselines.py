@@ -184,7 +184,7 @@ class Job:
     """A run as it is planned, as far as baselines ask."""
 
     inputs: Inputs
-    supernet: SimpleNamespace
+    data: SimpleNamespace
     reward: SimpleNamespace | None
 
 
@@ -192,10 +192,8 @@ def job_of(part, queries=10, truth=(TEST,), space="nb201"):
     made = make_inputs("random", 0)
     reward = None if part is None else inputs(queries=queries)
     return Job(
-        made.model_copy(update={"reward": reward}),
-        SimpleNamespace(
-            space=SimpleNamespace(name=space), data=SimpleNamespace(truth=list(truth))
-        ),
+        made.model_copy(update={"reward": reward, "space": space}),
+        SimpleNamespace(truth=list(truth)),
         SimpleNamespace(part=part),
     )
 
