@@ -10,6 +10,7 @@ from support import hostile
 from support.budget_folder import (
     BUDGET,
     REPORT_ID,
+    REWARD_ID,
     SEEDS,
     SPACE,
     answers_of,
@@ -36,6 +37,7 @@ from archselect.reports.page.write import write_report
 from archselect.reports.results.query_runs import find_query_planes
 from archselect.reports.results.results import load
 from archselect.reports.tables.budget import BEST_BY_REWARD, budget_table
+from archselect.reports.tables.differences import differences_table
 from archselect.reports.tables.render import to_csv, to_latex, to_markdown
 from archselect.reports.tables.time import time_table
 
@@ -364,6 +366,12 @@ def test_a_cost_of_another_name_or_unit_is_no_training(tmp_path):
         table = time_table(load(write_study(tmp_path / f"{place}", [record])))
         assert "training_simulated_s" not in table.frame
         assert not any("training" in note for note in table.notes)
+
+
+def test_the_rewards_own_landscape_judges_nothing(results):
+    reward = next(one for one in results.landscapes if one.id == REWARD_ID)
+    notes = differences_table(results).notes
+    assert notes and not any(results.title(reward) in note for note in notes)
 
 
 # --- files
