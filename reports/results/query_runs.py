@@ -56,6 +56,7 @@ class QueryRuns:
     rewards: Floats
     reported: Floats
     highest: Floats
+    without_query: int
 
     @property
     def name(self) -> str:
@@ -164,11 +165,14 @@ def _queried_runs(results: Results, landscape: Landscape) -> Iterator[QueryRuns]
             if len(record.selected.architecture_scores)
         ]
         if pairs:
-            yield _query_runs(group, reward, pairs)
+            yield _query_runs(group, reward, pairs, len(judged) - len(pairs))
 
 
 def _query_runs(
-    group: Group, reward: RewardInputs, pairs: Sequence[tuple[Record, Accuracy]]
+    group: Group,
+    reward: RewardInputs,
+    pairs: Sequence[tuple[Record, Accuracy]],
+    without_query: int,
 ) -> QueryRuns:
     numbers = query_numbers(reward.queries)
     shape = (len(pairs), len(numbers))
@@ -193,6 +197,7 @@ def _query_runs(
         rewards=rewards,
         reported=reported,
         highest=highest,
+        without_query=without_query,
     )
 
 

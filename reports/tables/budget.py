@@ -367,7 +367,16 @@ def _why_none(plane: QueryPlane) -> str:
 
 
 def _missing_notes(plane: QueryPlane, runs: QueryRuns) -> Iterator[str]:
-    """Yield which incumbents have no accuracy, and which runs have ended early."""
+    """Yield which incumbents have no accuracy, and which runs have ended early.
+
+    A run that asked for nothing has no incumbent.
+    """
+    if runs.without_query:
+        every = len(runs.paid) + runs.without_query
+        yield (
+            f"{plane.title}: {runs.without_query} of {every} runs of {runs.name} asked for nothing, and are in no "
+            "number here."
+        )
     counts = {
         queries: average(runs.at(runs.reported, queries)).known
         for queries in runs.marks

@@ -25,11 +25,12 @@ from support.budget_folder import (
 from support.pareto_folder import cost_of
 from support.study_folder import make_folder, make_inputs, make_record
 
+from archselect.benchmarks.store.columns import Columns
 from archselect.benchmarks.store.facts import write_fact
 from archselect.benchmarks.store.folder import Folder
 from archselect.benchmarks.store.merging import merge_folders
 from archselect.benchmarks.store.ranges import Impossible
-from archselect.benchmarks.store.records import QueryBaseline
+from archselect.benchmarks.store.records import ArchitectureScore, QueryBaseline
 from archselect.nasbench_adapters.errors import UserError
 from archselect.reports.figures.budget import budget_figures
 from archselect.reports.page.sections import SECTIONS, sections
@@ -189,6 +190,20 @@ def test_a_run_that_ends_early_keeps_its_incumbent(tmp_path):
     assert last.accuracy == reported_of(incumbent_of(answers, 12))
     assert any("1 of 1 runs of climber ended before" in note for note in table.notes)
     assert np.isnan(last.over_random_error) and np.isfinite(last.over_random)
+
+
+def test_a_run_that_asks_for_nothing_is_counted(tmp_path):
+    answers = {cell: reward_of(cell) for cell in CELLS[:12]}
+    records = [query_record("climber", seed, answers) for seed in range(2)]
+    scores = Columns(ArchitectureScore)
+    selected = records[1].selected.model_copy(update={"architecture_scores": scores})
+    judged = records[1].accuracies[0].model_copy(update={"scored": []})
+    records[1] = records[1].model_copy(
+        update={"selected": selected, "accuracies": [judged]}
+    )
+    table = table_of(tmp_path, records, [baseline()])
+    assert row_of(table, "climber", 10).runs == 1
+    assert any("1 of 2 runs of climber asked for nothing" in n for n in table.notes)
 
 
 def test_the_first_of_equal_rewards_stays(tmp_path):
