@@ -117,6 +117,7 @@ TableName = Literal[
     "time",
     "cells",
     "pareto",
+    "budget",
     "operations",
     "reproduction",
     "wiring",

@@ -3,7 +3,8 @@
 A folder holds `study.json` (the resolved study), `records/ID.json` (one per finished
 run), `failures/ID.json` (one per run that raised), `landscapes/ID.json` (what a ground
 truth says of a whole space), `fronts/ID.json` (what a truth and a cost say of it
-together) and `trainings/ID.json` (architectures trained to the end).
+together), `baselines/ID.json` (what queries of a reward can find in it) and
+`trainings/ID.json` (architectures trained to the end).
 Records are facts, written atomically and never edited; every table and figure is a pure
 function of the folder.
 """
@@ -22,6 +23,7 @@ from archselect.benchmarks.store.facts import (
 )
 from archselect.benchmarks.store.records.front import TrueFront
 from archselect.benchmarks.store.records.landscape import Landscape
+from archselect.benchmarks.store.records.query_baseline import QueryBaseline
 from archselect.benchmarks.store.records.record import Failure, Record
 from archselect.benchmarks.store.records.scores import Scored
 from archselect.benchmarks.store.records.study import StudyInfo
@@ -45,6 +47,7 @@ WRITTEN_FILES = (
     "failures/any.json",
     "landscapes/any.json",
     "fronts/any.json",
+    "baselines/any.json",
     "trainings/any.json",
     "scores/any.json",
     "selections/any.json",
@@ -60,6 +63,7 @@ _FOLDERS: dict[type[Fact], str] = {
     Failure: "failures",
     Landscape: "landscapes",
     TrueFront: "fronts",
+    QueryBaseline: "baselines",
     Trained: "trainings",
     Scored: "scores",
 }

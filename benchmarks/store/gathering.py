@@ -14,6 +14,7 @@ from archselect.benchmarks.store.one_study import ComponentVersions
 from archselect.benchmarks.store.records import (
     Failure,
     Landscape,
+    QueryBaseline,
     Record,
     Trained,
     TrueFront,
@@ -21,10 +22,11 @@ from archselect.benchmarks.store.records import (
 from archselect.benchmarks.store.traces import Trace, read_trace
 from archselect.nasbench_adapters.errors import Faults, UserError
 
-MergedFact = Record | Trained | Landscape | TrueFront | Failure
+MergedFact = Record | Trained | Landscape | TrueFront | QueryBaseline | Failure
 MERGED_KINDS: tuple[type[MergedFact], ...] = (
     Landscape,
     TrueFront,
+    QueryBaseline,
     Trained,
     Record,
     Failure,

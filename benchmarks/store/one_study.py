@@ -49,6 +49,7 @@ def check_target(target: Folder, info: StudyInfo) -> None:
         "failures",
         "landscapes",
         "fronts",
+        "baselines",
         "trainings",
     )
     for name in names:

@@ -171,50 +171,6 @@ def rank(
     return Rank(place=1 + higher, of=int((~np.isnan(means)).sum()))
 
 
-def best_of_random(
-    truth: GroundTruth, dataset: str, split: str, epochs: int, draws: int
-) -> float | None:
-    """Return the expected accuracy of the best of so many random architectures.
-
-    They are drawn independently, as the random selector draws.
-
-    Returns:
-        The accuracy in per cent; None where the expectation of one is not known, see
-        :attr:`LandscapeNumbers.mean`.
-
-    Raises:
-        UserError: if there is no such column.
-        ValueError: if `draws` is below 1.
-    """
-    judged = _judged_architectures(truth, dataset, split, epochs)
-    probabilities = _draw_probabilities(truth, dataset, split, epochs)
-    if probabilities is None:
-        return None
-    return expected_best(judged.means, probabilities, draws)
-
-
-def expected_best(values: np.ndarray, probabilities: np.ndarray, draws: int) -> float:
-    """Return the expected maximum of so many independent draws of values.
-
-    The maximum is at most a value with the probability that one draw is, to the power
-    of the draws.
-
-    Args:
-        values: that are drawn.
-        probabilities: of each value, in one draw.
-        draws: how many.
-
-    Raises:
-        ValueError: if `draws` is below 1.
-    """
-    if draws < 1:
-        raise ValueError(f"the best of {draws} draws")
-    order = np.argsort(values)
-    at_most = np.minimum(np.cumsum(probabilities[order]), 1)
-    is_maximum = np.diff(at_most**draws, prepend=0)
-    return float(is_maximum @ values[order] / is_maximum.sum())
-
-
 @dataclass(frozen=True)
 class _RandomCell:
     """What is known of a random cell; None: not known.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.reports.alphas.tables import alphas_table
+from archselect.reports.figures.budget import budget_figures
 from archselect.reports.figures.canvas import Figure, slugs
 from archselect.reports.figures.pareto import pareto_figures
 from archselect.reports.figures.study import (
@@ -22,6 +23,7 @@ from archselect.reports.published.numbers import check_published
 from archselect.reports.results.metrics import correlations
 from archselect.reports.results.results import Results
 from archselect.reports.tables.accuracy import accuracy_table
+from archselect.reports.tables.budget import BUDGET_WORDS, budget_table
 from archselect.reports.tables.cells import cells_table
 from archselect.reports.tables.differences import differences_table
 from archselect.reports.tables.operations import operations_table
@@ -69,6 +71,10 @@ def _pareto_extras(_results: Results) -> Extras:
     return Extras(glossary=PARETO_WORDS)
 
 
+def _budget_extras(_results: Results) -> Extras:
+    return Extras(glossary=BUDGET_WORDS)
+
+
 SECTIONS: dict[str, SectionKind] = {
     "tau": SectionKind(tau_table, tau_figures, needs_truth=True),
     "accuracy": SectionKind(accuracy_table, accuracy_figures, needs_truth=True),
@@ -77,6 +83,9 @@ SECTIONS: dict[str, SectionKind] = {
     "cells": SectionKind(cells_table),
     "pareto": SectionKind(
         pareto_table, pareto_figures, extras=_pareto_extras, needs_truth=True
+    ),
+    "budget": SectionKind(
+        budget_table, budget_figures, extras=_budget_extras, needs_truth=True
     ),
     "operations": SectionKind(operations_table, needs_truth=True),
     "reproduction": SectionKind(reproduction_table),

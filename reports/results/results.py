@@ -23,6 +23,7 @@ from archselect.benchmarks.store.records import (
     Inputs,
     Landscape,
     Machine,
+    QueryBaseline,
     Record,
     StudyInfo,
     Trained,
@@ -198,6 +199,7 @@ class Results:
         others: ids of records that belong to no run of the study.
         trainings: final trainings of what was selected.
         fronts: what truths and costs say together of whole spaces.
+        baselines: what random queries of rewards find in spaces.
         source: the folder.
     """
 
@@ -209,6 +211,7 @@ class Results:
     others: tuple[str, ...]
     trainings: tuple[Trained, ...]
     fronts: tuple[TrueFront, ...]
+    baselines: tuple[QueryBaseline, ...]
     source: Folder = field(compare=False, repr=False)
 
     @cached_property
@@ -294,8 +297,11 @@ class Results:
         return one_line(f"{', '.join(before)}: {short}" if before else short)
 
     def status(self) -> list[str]:
-        """Return one sentence for each kind of run that is in no mean."""
-        sentences = []
+        """Return what a reader of any table must know, in sentences.
+
+        That is which runs are in no mean, and whether runs saw what judges them.
+        """
+        sentences = self.leaks()
         finished = len(self.records)
         runs = len(self.info.runs)
         if self.failures:
@@ -317,6 +323,17 @@ class Results:
                 "and are in no number here."
             )
         return sentences
+
+    def leaks(self) -> list[str]:
+        """Return a sentence if runs were selected by what is reported of them."""
+        rewards = [record.inputs.reward for record in self.records]
+        leaks = sum(reward is not None and reward.is_reported for reward in rewards)
+        if not leaks:
+            return []
+        return [
+            f"WARNING: {leaks} of {len(self.records)} runs saw what judges them: the reward that they queried is "
+            "itself reported. Their accuracies by it are too high, and compare with no method that does not see it."
+        ]
 
 
 def load(
@@ -365,6 +382,7 @@ def load(
         others=tuple(sorted(by_id.keys() - finished)),
         trainings=tuple(source.check_all(Trained)),
         fronts=tuple(source.check_all(TrueFront)),
+        baselines=tuple(source.check_all(QueryBaseline)),
         source=source,
     )
 
@@ -504,6 +522,7 @@ class _GroupIds:
             id(inputs.supernet),
             id(inputs.selector),
             id(inputs.formulations),
+            id(inputs.reward),
         )
         if objects not in self._by_objects:
             text = inputs.model_dump_json(exclude=_SEEDS)

@@ -39,6 +39,7 @@ from archselect.reports.tables.table import (
     join_words,
     make_table,
 )
+from archselect.reports.tables.words import judged_landscapes
 
 NOT_TESTED = "no test against an exact mean"
 """Why a difference from the mean of a random cell has no p-value."""
@@ -435,7 +436,7 @@ def _baselines(results: Results) -> Iterator[str]:
     labels = list(dict.fromkeys(draws))
     if not labels:
         return
-    for landscape in results.landscapes:
+    for landscape in judged_landscapes(results):
         if landscape.mean is not None:
             yield (
                 f"{results.title(landscape)}: {join_words(labels)} stands for the exact mean of a random cell, "
@@ -446,7 +447,7 @@ def _baselines(results: Results) -> Iterator[str]:
 
 def _coverages(results: Results) -> Iterator[str]:
     """Yield, per truth, how often an interval holds for cells as skewed as its own."""
-    for landscape in results.landscapes:
+    for landscape in judged_landscapes(results):
         for seeds in results.seed_counts:
             if seeds >= LEAST_SEEDS and landscape.quantiles:
                 yield coverage_note(results.title(landscape), landscape, seeds)

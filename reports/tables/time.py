@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from operator import attrgetter
 
@@ -10,6 +10,11 @@ import numpy as np
 
 from archselect.benchmarks.store.records import Counts, Machine, SearchCost
 from archselect.reports.results.results import Group, Results
+from archselect.reports.results.simulated_training import (
+    has_training_cost,
+    mean_simulated_training,
+    simulated_training,
+)
 from archselect.reports.tables.table import (
     NONE,
     Row,
@@ -26,6 +31,11 @@ _BRIEF_PHASES = ("supernet", "score", "tune")
 _COUNT_NAMES = tuple(Counts.model_fields)
 _read_counts = attrgetter(*_COUNT_NAMES)
 _MIB = 2**20
+_SIMULATED = "Training simulated s"
+_SIMULATED_NOTE = (
+    "Training simulated: what training all that a run queried would have cost, in seconds by the study's cost "
+    "'training'; it was not spent, and is in no other number."
+)
 
 _CAPTION = (
     "Cost of one run, mean over the seeds of a selector. Seconds by phase, with a device synchronise at "
@@ -44,6 +54,7 @@ def time_table(results: Results) -> Table:
     memories = sorted({record.cost.memory_kind for record in results.records})
     rows = [_row(group, phases) for group in results.groups if group.records]
     # Where all rows have the same, a note says it instead.
+    simulates = any(row.full["training_simulated_s"] is not None for row in rows)
     told_once = set()
     if len(machines) == 1:
         told_once.add("Device")
@@ -51,7 +62,7 @@ def time_table(results: Results) -> Table:
         told_once.add("Memory")
     columns = [
         replace(column, header="") if column.header in told_once else column
-        for column in _columns(phases)
+        for column in _columns(phases, simulates)
     ]
     return make_table(
         "time",
@@ -63,6 +74,8 @@ def time_table(results: Results) -> Table:
         notes=[
             _machines_note(machines),
             f"Memory: {', '.join(memories)}, the highest peak of the seeds.",
+            *([_SIMULATED_NOTE] if simulates else []),
+            *_unknown_training_notes(results),
             *results.status(),
         ],
     )
@@ -90,18 +103,37 @@ def _machines_note(machines: Sequence[str]) -> str:
     return f"{len(machines)} kinds of machine, whose times do not compare: {'; '.join(machines)}."
 
 
-def _columns(phases: Sequence[str]) -> list[TableColumn]:
-    """Return the columns of the table, all of them shown."""
+def _unknown_training_notes(results: Results) -> Iterator[str]:
+    """Yield of which selectors it is not known what all queries cost to train."""
+    for group in results.groups:
+        seconds = [simulated_training(record) for record in group.records]
+        unknown = seconds.count(None)
+        if unknown and any(map(has_training_cost, group.records)):
+            yield (
+                f"{group.name}: what training would have cost is not known of all that was queried in {unknown} of "
+                f"{len(seconds)} runs, so there is no mean."
+            )
+
+
+def _columns(phases: Sequence[str], simulates: bool) -> list[TableColumn]:
+    """Return the columns of the table, all of them shown.
+
+    Args:
+        phases: each has a column.
+        simulates: whether any selector has seconds of simulated trainings.
+    """
     of_phases = [
         TableColumn(f"{phase}_s", _phase_header(phase), brief=phase in _BRIEF_PHASES)
         for phase in phases
     ]
+    simulated = [TableColumn("training_simulated_s", _SIMULATED)] if simulates else []
     return [
         TableColumn("selector", "Selector", text=True, brief=True),
         TableColumn("seeds", "Seeds", brief=True),
         *of_phases,
         TableColumn("total_s", "Total s ↓", brief=True),
         TableColumn("total_std_s"),
+        *simulated,
         TableColumn("warmup_s", "Warm-up s"),
         TableColumn("peak_memory_bytes", "Peak MiB ↓"),
         TableColumn("memory_kind", "Memory", text=True),
@@ -129,6 +161,7 @@ def _row(group: Group, phases: Sequence[str]) -> Row:
     gflop = counts["flops"] / 1e9
     peak = max(cost.peak_memory for cost in costs)
     memory_kind = ", ".join(sorted({cost.memory_kind for cost in costs}))
+    trainings = mean_simulated_training(group.records)
     devices = "; ".join(
         sorted({machine_in_words(machine) for machine in group.machines})
     )
@@ -137,6 +170,7 @@ def _row(group: Group, phases: Sequence[str]) -> Row:
         "seeds": len(costs),
         "total_s": total,
         "total_std_s": spread,
+        "training_simulated_s": trainings,
         "warmup_s": warmup,
         "peak_memory_bytes": peak,
         "memory_kind": memory_kind,
@@ -150,6 +184,7 @@ def _row(group: Group, phases: Sequence[str]) -> Row:
         "Selector": group.name,
         "Seeds": f"{len(costs)}",
         "Total s ↓": short(total, spread),
+        _SIMULATED: NONE if trainings is None else short(trainings),
         "Warm-up s": short(warmup),
         "Peak MiB ↓": f"{peak / _MIB:,.0f}",
         "Memory": memory_kind,

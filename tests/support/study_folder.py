@@ -187,10 +187,10 @@ def make_inputs(label: str, seed: int, selection_seed: int | None = None) -> Inp
 
 
 def made_up_seed(inputs: Inputs) -> int:
-    """The seed of a record's made-up numbers: of all inputs but the formulation numbers, so that these move none."""
+    """The seed of a record's made-up numbers: of all inputs but formulation numbers and reward, which move none."""
     return int(
         content_id(
-            inputs.model_dump(mode="json", exclude={"formulations"})
+            inputs.model_dump(mode="json", exclude={"formulations", "reward"})
             | {"code_version": "0.1.0"}
         ),
         16,

@@ -34,6 +34,14 @@ from archselect.benchmarks.store.records.inputs import (
 )
 from archselect.benchmarks.store.records.landscape import Landscape
 from archselect.benchmarks.store.records.mixture_cost import SupernetMixtureCost
+from archselect.benchmarks.store.records.query_baseline import (
+    QueriedPopulation,
+    QueryBaseline,
+    RandomQueries,
+    query_baseline_id,
+    query_marks,
+    query_numbers,
+)
 from archselect.benchmarks.store.records.record import Failure, Record, check_records
 from archselect.benchmarks.store.records.scores import (
     Population,
@@ -78,6 +86,9 @@ __all__ = [
     "Machine",
     "OperationScore",
     "Population",
+    "QueriedPopulation",
+    "QueryBaseline",
+    "RandomQueries",
     "Record",
     "Reproduced",
     "RewardInputs",
@@ -103,5 +114,8 @@ __all__ = [
     "check_cost",
     "check_records",
     "front_id",
+    "query_baseline_id",
+    "query_marks",
+    "query_numbers",
     "supernet_id",
 ]

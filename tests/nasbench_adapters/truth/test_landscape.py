@@ -1,6 +1,6 @@
 import math
 from collections import Counter
-from itertools import combinations, product
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -12,8 +12,6 @@ from archselect.nasbench_adapters.spaces import registry
 from archselect.nasbench_adapters.truth import open_truth
 from archselect.nasbench_adapters.truth.choices import flatten
 from archselect.nasbench_adapters.truth.landscape import (
-    best_of_random,
-    expected_best,
     landscape,
     rank,
 )
@@ -167,11 +165,6 @@ def test_the_published_distribution(real_table):
     assert found.quantiles[100] == pytest.approx(90.75, abs=6e-3)
     assert round(found.optimum, 2) == 94.37
     assert 0.85 < found.ceiling_single < 0.95
-    bests = [
-        best_of_random(real_table, "cifar10", "ori-test", 200, draws)
-        for draws in (1, 10, 1_000)
-    ]
-    assert bests == pytest.approx([87.063, 93.095, 94.207], abs=5e-4)
     others = [
         landscape(real_table, d, "x-test", 200) for d in ("cifar100", "ImageNet16-120")
     ]
@@ -241,9 +234,6 @@ def test_a_random_cell_is_drawn_as_the_random_selector_draws(lopsided):
         math.sqrt(27.5**2 / 4 + 17.5**2 / 4 + 22.5**2 / 2)
     )
     assert found.mean_rank == 3 / 4 + 2 / 4 + 1 / 2
-    assert best_of_random(table, *KEY, 2) == pytest.approx(
-        10 / 16 + 20 * 3 / 16 + 60 * 3 / 4
-    )
 
 
 def test_equal_accuracies_share_the_better_rank(lopsided):
@@ -257,28 +247,7 @@ def test_a_space_with_a_sampler_of_its_own_does_not_tell(lopsided, monkeypatch):
         Lopsided, "sample", lambda self, rng: next(self.enumerate()), raising=False
     )
     table = table_of(lopsided, {cell: [50.0] for cell in lopsided.enumerate()})
-    assert (
-        landscape(table, *KEY).mean is None and best_of_random(table, *KEY, 2) is None
-    )
-
-
-@pytest.mark.parametrize("draws", [1, 2, 4])
-def test_the_best_of_some_random_cells_by_brute_force(draws):
-    values, probabilities = (
-        np.array([3.0, 1.0, 3.0, 7.0, 2.0]),
-        np.array([0.1, 0.3, 0.2, 0.15, 0.25]),
-    )
-    total = 0.0
-    for drawn in product(range(5), repeat=draws):
-        total += probabilities[list(drawn)].prod() * values[list(drawn)].max()
-    assert expected_best(values, probabilities, draws) == pytest.approx(total)
-
-
-def test_the_best_of_no_cells_is_refused_and_of_very_many_is_the_optimum():
-    values, probabilities = np.array([3.0, 1.0]), np.array([0.5, 0.5])
-    with pytest.raises(ValueError, match="best of 0"):
-        expected_best(values, probabilities, 0)
-    assert expected_best(values, probabilities, 10_000) == 3.0
+    assert landscape(table, *KEY).mean is None
 
 
 def test_the_best_by_three_seeds_is_lucky():

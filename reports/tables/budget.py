@@ -1,0 +1,428 @@
+"""The table of query budgets: what was found after so many queries, and by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from archselect.benchmarks.store.records import (
+    QueriedPopulation,
+    QueryBaseline,
+    RandomQueries,
+)
+from archselect.reports.results.query_runs import (
+    QueryPlane,
+    QueryRuns,
+    find_query_planes,
+)
+from archselect.reports.results.results import Results
+from archselect.reports.results.score_correlations import mean_by_seed
+from archselect.reports.tables.budget_judging import (
+    average,
+    beside_random,
+    expected_accuracy,
+)
+from archselect.reports.tables.marks import mark_selectors
+from archselect.reports.tables.table import (
+    LANDSCAPE_FIELDS,
+    NONE,
+    Mark,
+    Row,
+    Table,
+    TableColumn,
+    frame_columns,
+    join_words,
+    landscape_fields,
+    make_table,
+)
+from archselect.reports.tables.words import describe_landscape, extent
+
+RANDOM_SEARCH = "random-search"
+"""Name of the selector that the row of random search is the expectation of."""
+BEST_BY_REWARD = "best by reward of all"
+_REWARD = "Reward ± std ↑"
+_ACCURACY = "Accuracy ± std ↑"
+_OVER_RANDOM = "Over random ↑"
+_LEAK = "Leak ↓"
+_FAR = 3.0
+"""Standard errors within which a sample of random search should be."""
+_LEAST_RUNS = 3
+"""Fewest runs of which a standard error says something."""
+
+_COLUMNS = (
+    *frame_columns(*LANDSCAPE_FIELDS, "search", "reward", "counting", "queries"),
+    TableColumn(header="Queries", text=True, brief=True, heading=True),
+    *frame_columns("kind"),
+    TableColumn("selector", "Selector", text=True, brief=True),
+    TableColumn("runs", "Runs", brief=True),
+    TableColumn("paid", "Paid", brief=True),
+    TableColumn("reward_mean", _REWARD, brief=True),
+    TableColumn("reward_std"),
+    TableColumn("accuracy", _ACCURACY, brief=True),
+    TableColumn("accuracy_std"),
+    TableColumn("accuracy_runs"),
+    TableColumn("over_random", _OVER_RANDOM, brief=True),
+    TableColumn("over_random_error"),
+    TableColumn("leak", _LEAK, brief=True),
+    TableColumn("leak_std"),
+)
+_CAPTION = (
+    "What had been found after so many queries, in per cent, mean ± sample standard deviation over the runs of a "
+    "selector. The incumbent is the best by reward of what a run had asked for, the first of equals. Reward: the "
+    "incumbent's; it is what selectors see. Accuracy: the incumbent's in the truth that judges; selectors never see "
+    "it. Paid: queries that were paid for by then, on average; a run that ends earlier keeps its incumbent. Over "
+    "random: the accuracy minus that of the row marked †, ± its standard error over the runs. Leak: the highest "
+    "accuracy of all that a run had asked for minus the incumbent's: so much more would have been claimed if the "
+    "truth that judges had chosen. Random: n different architectures, the best of them by reward. Over texts each "
+    "text is one of them, over classes each class of architectures of equal function, by one representative; all are "
+    "equally likely, and the numbers are exact expectations. As drawn: classes are as likely as the texts that they "
+    "have, as the selector random-search draws them; simulated. †: what random-search has on average. "
+    f"{BEST_BY_REWARD.capitalize()}: the architecture with the highest reward, where every selector by reward ends "
+    "that never stops; its leak is what the highest accuracy of all is above it."
+)
+
+
+def budget_table(results: Results) -> Table:
+    """Return what selectors had found after so many queries, truth by truth."""
+    planes = find_query_planes(results)
+    rows: list[Row] = []
+    for plane in planes:
+        for queries in plane.marks:
+            rows += _block(plane, queries)
+    return make_table(
+        "budget",
+        "Accuracy under a budget of queries",
+        rows,
+        answer=_answer(planes),
+        columns=_COLUMNS,
+        caption=" ".join([*results.leaks(), _CAPTION]),
+        notes=[*_notes(results, planes), *results.status()],
+    )
+
+
+def _block(plane: QueryPlane, queries: int) -> Iterator[Row]:
+    """Yield the rows of one number of queries: selectors, random ones, and the best."""
+    baseline = plane.baseline(queries)
+    runs = [each for each in plane.runs if queries in each.numbers]
+    accuracies = {
+        each.name: mean_by_seed(_known_or_none(each, queries), each.seeds)
+        for each in runs
+    }
+    marks = mark_selectors(accuracies)
+    for each in runs:
+        yield _selector_row(plane, each, queries, marks.get(each.name))
+    if baseline is None:
+        return
+    for population in baseline.populations:
+        for random in population.random:
+            yield _random_row(plane, baseline, population, random, queries)
+    yield _best_row(plane, baseline, queries)
+
+
+def _known_or_none(runs: QueryRuns, queries: int) -> list[float | None]:
+    """Return the reported accuracy of each run, None where there is none."""
+    values = runs.at(runs.reported, queries).tolist()
+    return [None if np.isnan(value) else value for value in values]
+
+
+# Selectors
+
+
+def _selector_row(
+    plane: QueryPlane, runs: QueryRuns, queries: int, mark: Mark | None
+) -> Row:
+    """Return what the runs of a selector had found."""
+    reward = average(runs.at(runs.rewards, queries))
+    accuracy = average(runs.at(runs.reported, queries))
+    leak = average(runs.at(runs.leaks, queries))
+    paid = float(np.minimum(runs.paid, queries).mean())
+    beside = beside_random(plane, runs, queries)
+    full: dict[str, object] = {
+        **_block_fields(plane, queries),
+        "kind": "selector",
+        "selector": runs.name,
+        "runs": len(runs.paid),
+        "paid": paid,
+        "reward_mean": reward.mean,
+        "reward_std": reward.std,
+        "accuracy": accuracy.mean,
+        "accuracy_std": accuracy.std,
+        "accuracy_runs": accuracy.known,
+        "over_random": None if beside is None else beside.difference,
+        "over_random_error": None if beside is None else beside.error,
+        "leak": leak.mean,
+        "leak_std": leak.std,
+    }
+    shown = {
+        "Queries": _heading(plane, queries),
+        "Selector": runs.name,
+        "Runs": f"{len(runs.paid)}",
+        "Paid": f"{paid:,.4g}",
+        _REWARD: _in_words(reward.mean, reward.std),
+        _ACCURACY: _in_words(accuracy.mean, accuracy.std),
+        _OVER_RANDOM: NONE if beside is None else _in_words(*beside, sign="+"),
+        _LEAK: _in_words(leak.mean),
+    }
+    return Row(full, shown, {} if mark is None else {_ACCURACY: mark})
+
+
+def _block_fields(plane: QueryPlane, queries: int) -> dict[str, object]:
+    return {
+        **landscape_fields(plane.landscape),
+        "search": plane.search,
+        "reward": plane.reward_title,
+        "counting": plane.reward.counting,
+        "queries": queries,
+    }
+
+
+def _heading(plane: QueryPlane, queries: int) -> str:
+    return f"{plane.title}: {queries:,} {'query' if queries == 1 else 'queries'}"
+
+
+def _in_words(mean: float | None, spread: float | None = None, sign: str = "") -> str:
+    """Return a number to two decimals, with ± spread if that is given."""
+    if mean is None:
+        return NONE
+    text = f"{mean:{sign}.2f}"
+    return text if spread is None else f"{text} ± {spread:.2f}"
+
+
+# Baselines
+
+
+def random_name(population: QueriedPopulation, random: RandomQueries) -> str:
+    """Return the name of a row of random architectures."""
+    if random.repetitions:
+        return f"random {population.over} as drawn ({random.repetitions:,} simulated)"
+    return f"random {population.over} (exact)"
+
+
+def _random_row(
+    plane: QueryPlane,
+    baseline: QueryBaseline,
+    population: QueriedPopulation,
+    random: RandomQueries,
+    queries: int,
+) -> Row:
+    """Return what random architectures have on average."""
+    place = baseline.queries.index(queries)
+    accuracy = random.reported[place] if random.reported else None
+    leak = random.highest[place] - accuracy if accuracy is not None else None
+    name = random_name(population, random)
+    is_reference = random is plane.random_search(baseline)
+    paid = min(queries, population.architectures)
+    full: dict[str, object] = {
+        **_block_fields(plane, queries),
+        "kind": "random",
+        "selector": name,
+        "paid": paid,
+        "reward_mean": random.rewards[place],
+        "accuracy": accuracy,
+        "leak": leak,
+    }
+    shown = {
+        "Queries": _heading(plane, queries),
+        "Selector": f"{name} †" if is_reference else name,
+        "Runs": NONE,
+        "Paid": f"{paid:,}",
+        _REWARD: _in_words(random.rewards[place]),
+        _ACCURACY: _in_words(accuracy),
+        _OVER_RANDOM: NONE,
+        _LEAK: _in_words(leak),
+    }
+    return Row(full, shown)
+
+
+def _best_row(plane: QueryPlane, baseline: QueryBaseline, queries: int) -> Row:
+    """Return the architecture with the highest reward of all."""
+    best = plane.population(baseline)
+    leak = None
+    if best.best_reported is not None and best.highest_reported is not None:
+        leak = best.highest_reported - best.best_reported
+    full: dict[str, object] = {
+        **_block_fields(plane, queries),
+        "kind": "best",
+        "selector": BEST_BY_REWARD,
+        "paid": best.architectures,
+        "reward_mean": best.best_reward,
+        "accuracy": best.best_reported,
+        "leak": leak,
+    }
+    shown = {
+        "Queries": _heading(plane, queries),
+        "Selector": BEST_BY_REWARD,
+        "Runs": NONE,
+        "Paid": f"{best.architectures:,}",
+        _REWARD: _in_words(best.best_reward),
+        _ACCURACY: _in_words(best.best_reported),
+        _OVER_RANDOM: NONE,
+        _LEAK: _in_words(leak),
+    }
+    return Row(full, shown)
+
+
+# The answer
+
+
+def _answer(planes: Sequence[QueryPlane]) -> str:
+    """Return who has found most on the first plane when the budget is spent."""
+    if not planes:
+        return "No run of this study queries a reward."
+    plane = planes[0]
+    queries = plane.marks[-1]
+    means = {}
+    for runs in plane.runs:
+        if queries in runs.numbers:
+            mean = average(runs.at(runs.reported, queries)).mean
+            if mean is not None:
+                means[runs.name] = round(mean, 9)
+    if not means:
+        return f"On {plane.title}, the truth knows the accuracy of no incumbent after {queries:,} queries."
+    highest = max(means.values())
+    names = join_words([name for name, mean in means.items() if mean == highest])
+    verb = "has" if names in means else "have"
+    return (
+        f"On {plane.title}, after {queries:,} queries of {plane.reward_title}, "
+        f"{names} {verb} the highest mean accuracy, {highest:.2f}"
+        f"{_beside_highest(plane, queries)}."
+    )
+
+
+def _beside_highest(plane: QueryPlane, queries: int) -> str:
+    """Return what random search and the best by reward have; empty if not known."""
+    expected = expected_accuracy(plane, queries)
+    baseline = plane.baseline(queries)
+    if baseline is None or expected is None:
+        return ""
+    best = plane.population(baseline).best_reported
+    return f"; random search has {expected:.2f} on average, and the best by reward {_in_words(best)}"
+
+
+# Notes
+
+
+def _notes(results: Results, planes: Sequence[QueryPlane]) -> list[str]:
+    """Return what stands under the table, each sentence once."""
+    notes: list[str] = []
+    for plane in planes:
+        notes += _baseline_notes(plane)
+        for runs in plane.runs:
+            notes += _missing_notes(plane, runs)
+            notes += _sample_notes(plane, runs)
+    for plane in planes:
+        notes.append(describe_landscape(results, plane.landscape))
+    return list(dict.fromkeys(notes))
+
+
+def _baseline_notes(plane: QueryPlane) -> Iterator[str]:
+    """Yield what is queried, and what the baselines are of, or why there are none."""
+    paid = (
+        "each text"
+        if plane.reward.counting == "texts"
+        else "each class of architectures of equal function"
+    )
+    yield f"{plane.title}: the reward is {plane.reward_title}; {paid} costs one query."
+    if not plane.baselines:
+        yield f"{plane.title}: there are no rows of random architectures, because {_why_none(plane)}."
+        return
+    baseline = plane.baselines[0]
+    parts = [
+        f"{population.architectures:,} {population.over}"
+        for population in baseline.populations
+    ]
+    where = "the whole space"
+    if not baseline.is_whole_space:
+        where = "the part of the space that has a reward, from which random-search draws, too"
+    yield f"{plane.title}: the rows of random architectures are of {join_words(parts)}, {where}."
+    equal = plane.population(baseline)
+    if equal.best_count > 1:
+        yield (
+            f"{plane.title}: {equal.best_count} architectures have the highest reward; their accuracy is a mean."
+        )
+    if baseline.unreported:
+        yield (
+            f"{plane.title}: {baseline.unreported:,} architectures have a reward and no accuracy, so that the accuracy "
+            "of random ones is not known."
+        )
+    expected = plane.random_search(baseline)
+    if expected is not None and not expected.is_random_search:
+        yield (
+            f"{plane.title}: how likely random-search draws each architecture is not known, so that † is of equally "
+            "likely ones."
+        )
+
+
+def _why_none(plane: QueryPlane) -> str:
+    """Return why it is not known what random queries find."""
+    if plane.reward.source == "supernet":
+        return "a supernet answers the queries"
+    landscape = plane.landscape
+    if landscape.surrogate:
+        return "a surrogate predicts the accuracies"
+    if not landscape.architectures:
+        return "only what was selected was trained"
+    return f"none was stored for {extent(landscape)}: run the study's command again"
+
+
+def _missing_notes(plane: QueryPlane, runs: QueryRuns) -> Iterator[str]:
+    """Yield which incumbents have no accuracy, and which runs have ended early.
+
+    A run that asked for nothing has no incumbent.
+    """
+    if runs.without_query:
+        every = len(runs.paid) + runs.without_query
+        yield (
+            f"{plane.title}: {runs.without_query} of {every} runs of {runs.name} asked for nothing, and are in no "
+            "number here."
+        )
+    counts = {
+        queries: average(runs.at(runs.reported, queries)).known
+        for queries in runs.marks
+    }
+    unknown = [queries for queries, count in counts.items() if count < len(runs.paid)]
+    if unknown:
+        fewest = min(counts.values())
+        marks = join_words([f"{queries:,}" for queries in unknown])
+        yield (
+            f"{plane.title}: of {runs.name} the truth does not know the accuracy of every incumbent after {marks} "
+            f"queries (of {fewest} of {len(runs.paid)} runs at least); the others are in no mean of the accuracy."
+        )
+    ended = int((runs.paid < runs.budget).sum())
+    if ended:
+        yield (
+            f"{plane.title}: {ended} of {len(runs.paid)} runs of {runs.name} ended before their {runs.budget:,} "
+            "queries were paid for, and keep their last incumbent."
+        )
+
+
+def _sample_notes(plane: QueryPlane, runs: QueryRuns) -> Iterator[str]:
+    """Yield how far the runs of random search are from what it has on average."""
+    if runs.group.inputs.selector.name != RANDOM_SEARCH or len(runs.paid) < _LEAST_RUNS:
+        return
+    distances = []
+    for queries in runs.marks:
+        beside = beside_random(plane, runs, queries)
+        if beside is not None and beside.error:
+            distances.append(abs(beside.difference) / beside.error)
+    if not distances:
+        return
+    farthest = max(distances)
+    verdict = (
+        "as a sample of it should be"
+        if farthest <= _FAR
+        else "too far for a sample of it"
+    )
+    yield (
+        f"{plane.title}: {runs.name} is within {farthest:.1f} standard errors of the row marked †, {verdict}."
+    )
+
+
+BUDGET_WORDS = {
+    "query": "Asking for the reward of one architecture. What was asked before is free.",
+    "incumbent": "The best by reward of what a run had asked for so far, the first of equals.",
+    "reward": "What answers a query, such as an accuracy on validation images; selectors see nothing else.",
+    "leak": "What a report gains if the numbers that judge also choose.",
+}
+"""Words of the table, for the glossary."""
