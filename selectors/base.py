@@ -299,9 +299,6 @@ class Selector(BaseModel, ABC):
     `needs` says what it selects by, of :data:`NEEDS`: a study refuses a selector that
     needs a supernet on a space without one.
 
-    `queries_pool` says whether it queries only architectures of `search.pool`, so that
-    it works where the reward knows a part of the space.
-
     `needs_probabilities` says that the selector reads an edge's weights as
     probabilities: studies refuse it on a supernet whose activation's weights do not sum
     to one.
@@ -320,7 +317,6 @@ class Selector(BaseModel, ABC):
     paper: ClassVar[str] = ""
     formulation: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = frozenset({SUPERNET})
-    queries_pool: ClassVar[bool] = False
     needs_probabilities: ClassVar[bool] = False
     queries_pool: ClassVar[bool] = False
     small: ClassVar[Mapping[str, object]] = {}

@@ -32,6 +32,11 @@ Counting = Literal["classes", "texts"]
 """What costs one query: each class of architectures of equal function, or each text."""
 
 
+def is_listed(space: SearchSpace) -> bool:
+    """Return whether a space is small enough to be listed as a whole."""
+    return space.enumerable and space.size <= MOST_LISTED
+
+
 class BudgetSpent(Exception):
     """No query is left. `with search.spending():` ends a selector's loop with it."""
 
@@ -83,7 +88,7 @@ class Queries:
         """
         if self.pool is not None:
             return self.pool
-        if not self.space.enumerable or self.space.size > MOST_LISTED:
+        if not is_listed(self.space):
             return None
         if self.counting == "classes":
             return self.space.representatives

@@ -23,6 +23,7 @@ from archselect.benchmarks.runs.execution import Execution, Progress, ignore_pro
 from archselect.benchmarks.runs.fronts import write_fronts
 from archselect.benchmarks.runs.landscapes import describe_truths, trained_landscape
 from archselect.benchmarks.runs.other_code import OtherCode
+from archselect.benchmarks.runs.query_baselines import write_query_baselines
 from archselect.benchmarks.runs.run_states import (
     RunState,
     find_kept_runs,
@@ -222,6 +223,7 @@ def _prepare_folder(
     for landscape in landscapes:
         write_fact(folder.path(Landscape, landscape.id), landscape, root)
     write_fronts(folder, plan.jobs, plan.landscapes)
+    write_query_baselines(folder, plan.jobs, plan.landscapes)
     compact(folder)
     return folder
 

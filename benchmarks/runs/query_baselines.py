@@ -37,6 +37,7 @@ from archselect.nasbench_adapters.truth.ground_truth import (
     GroundTruth,
     StoredAccuracies,
 )
+from archselect.selectors.queries import is_listed
 
 
 class RewardPart(Protocol):
@@ -231,10 +232,13 @@ def _read_rewards(
 def _draw_chances(reward: ReadColumn, choices: np.ndarray) -> Floats | None:
     """Return how likely random search draws each architecture; None: not known.
 
-    Where a part of the space has a reward, all of that part are equally likely.
+    In a space that is listed, and where a part of the space has a reward, all are
+    equally likely: see :meth:`.Search.draw`.
     """
-    if reward.truth.holds_whole_space(*reward.key):
-        return reward.truth.space.draw_probabilities(choices)
+    space = reward.truth.space
+    is_whole = reward.truth.holds_whole_space(*reward.key)
+    if is_whole and not is_listed(space):
+        return space.draw_probabilities(choices)
     return np.ones(len(choices))
 
 
@@ -245,12 +249,12 @@ def _represent(space: SearchSpace, texts: _Queried, is_whole: bool) -> _Queried:
     """
     places = {cell: place for place, cell in enumerate(texts.cells)}
     # The list of a whole space is made once; each of a few cells is faster by itself.
-    is_listed = is_whole and space.enumerable
-    class_of = space.classes.__getitem__ if is_listed else space.canonical
+    has_list = is_whole and space.enumerable
+    class_of = space.classes.__getitem__ if has_list else space.canonical
     classes = np.array([places.get(class_of(cell), -1) for cell in texts.cells])
     kept = np.flatnonzero(classes == np.arange(len(classes)))
     chances = texts.chances
-    if is_whole and chances is not None:
+    if is_whole and chances is not None and not is_listed(space):
         chances = np.bincount(classes, chances).astype(np.float64)
     return _Queried(
         cells=[texts.cells[place] for place in kept],

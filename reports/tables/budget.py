@@ -76,8 +76,8 @@ _CAPTION = (
     "accuracy of all that a run had asked for minus the incumbent's: so much more would have been claimed if the "
     "truth that judges had chosen. Random: n different architectures, the best of them by reward. Over texts each "
     "text is one of them, over classes each class of architectures of equal function, by one representative; all are "
-    "equally likely, and the numbers are exact expectations. As drawn: classes are as likely as the texts that they "
-    "have, as the selector random-search draws them; simulated. †: what random-search has on average. "
+    "equally likely, and the numbers are exact expectations. As drawn: of a space of more than 200,000 architectures, "
+    "as likely as the space draws each; simulated. †: what random-search has on average. "
     f"{BEST_BY_REWARD.capitalize()}: the architecture with the highest reward, where every selector by reward ends "
     "that never stops; its leak is what the highest accuracy of all is above it."
 )
