@@ -65,6 +65,16 @@ class Decision(NamedTuple):
     choice: int
 
 
+class Closing(NamedTuple):
+    """Closing of operation `choice` on an open edge, at `step` of `round`."""
+
+    round: int
+    step: int
+    cell: int
+    edge: int
+    choice: int
+
+
 class ScoredArchitecture(NamedTuple):
     """The score of a whole architecture.
 
@@ -92,6 +102,7 @@ class Selection:
         among: for each decision, the indices of the operations of which the best was
             taken; empty where it was of all, or where none was compared. Checks of a
             selector read it; records do not hold it.
+        closings: operations closed one by one, in that order, too.
         uniform: whether the architecture was drawn as the space draws one, without a
             look at anything. The ground truth of a whole space then gives the
             expectation exactly, and reports use that in place of the few cells drawn.
@@ -106,3 +117,4 @@ class Selection:
     architecture_scores: tuple[ScoredArchitecture, ...]
     uniform: bool = False
     among: tuple[tuple[int, ...], ...] = ()
+    closings: tuple[Closing, ...] = ()
