@@ -626,7 +626,10 @@ class Search:
         return self._choice(edge) == OPEN
 
     def _scored(self, edge: Edge) -> Sequence[int]:
-        """Return the operations that have mixtures and scores: all of a decided edge."""
+        """Return the operations that have mixtures and scores.
+
+        They are the live ones of an open edge, and all of any other.
+        """
         return self.live(edge) if self._is_open(edge) else edge.choices
 
     def _begin_step(self) -> None:

@@ -52,8 +52,9 @@ from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.input_files import DAMAGED
 from archselect.nasbench_adapters.networks import Supernet
 from archselect.nasbench_adapters.networks.activation import SOFTMAX, Activation
+from archselect.nasbench_adapters.networks.step_memory import StepMemoryCounter
 from archselect.nasbench_adapters.seeds import stream_seed
-from archselect.nasbench_adapters.space import Cell, SearchSpace
+from archselect.nasbench_adapters.space import Cell, SearchSpace, Skeleton
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces import registry as spaces
 
@@ -240,6 +241,23 @@ def new_supernet(
         activation.normalised_sums,
     )
     return supernet.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def memory_counter(
+    space: SearchSpace,
+    skeleton: Skeleton,
+    images: Images,
+    activation: Activation,
+) -> StepMemoryCounter:
+    """Return what counts the memory of steps of a supernet on some images."""
+    dataset = images.dataset
+    return StepMemoryCounter(
+        space,
+        skeleton,
+        dataset.image_shape,
+        dataset.classes,
+        activation.normalised_sums,
+    )
 
 
 def ignore_progress(_done: int, _total: int) -> None:

@@ -8,6 +8,7 @@ from typing import Concatenate
 import numpy as np
 from torch import Tensor
 
+from archselect.benchmarks.optimisers.supernets import memory_counter
 from archselect.benchmarks.runs.delegating_task import (
     Answer,
     Arguments,
@@ -35,6 +36,13 @@ class RandomTask(Task):
         self.activation = counter.activation.name
         self.rng = np.random.default_rng(0)
         self._images = counter.images
+        self._batch_size = counter.recipe.batch_size
+        self._memory = memory_counter(
+            counter.space,
+            counter.supernet.skeleton,
+            counter.images,
+            counter.activation,
+        )
         self._answers = np.random.default_rng(1)
 
     def mixture(
@@ -110,6 +118,11 @@ class RandomTask(Task):
         """See :meth:`.Task.proxy_of_network`."""
         del name, architecture, batches, size
         return float(self._answers.random())
+
+    def memory(self, decisions: Decisions, batch_size: int | None = None) -> int:
+        """See :meth:`.Task.memory`."""
+        size = self._batch_size if batch_size is None else batch_size
+        return self._memory.count(decisions).total(size)
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
         """Leave the supernet as it is."""

@@ -321,11 +321,7 @@ def decided_mixture(
     if activation.sparse:
         on_host = _copy_to_host(weights)
         return Mixture(weights, tuple(map(_support_of_table, on_host)))
-    support = []
-    for cell, table in enumerate(tables):
-        edges = space.edges[cell]
-        support.append(_cell_support(edges, decisions, table.shape[1]))
-    return Mixture(weights, tuple(support))
+    return Mixture(weights, live_support(space, decisions))
 
 
 def decided_tables(
@@ -357,6 +353,15 @@ def _decided_table(
     masks = _row_masks(row, table.shape[1], table.device)
     chosen = masks.chosen.to(table.dtype)
     return torch.where(masks.is_open, table, chosen)
+
+
+def live_support(space: SearchSpace, decisions: Decisions) -> Support:
+    """Return which operations are live under decisions, whatever the alphas."""
+    support = []
+    for cell, edges in enumerate(space.edges):
+        columns = count_columns(space, cell)
+        support.append(_cell_support(edges, decisions, columns))
+    return tuple(support)
 
 
 def _cell_support(
