@@ -11,7 +11,9 @@ from archselect.selectors.base import Selector
 from archselect.selectors.darts_pt import DartsPT
 from archselect.selectors.magnitude import Magnitude
 from archselect.selectors.operation_scores import OperationScores
+from archselect.selectors.radars import RadarsStyle
 from archselect.selectors.random_architecture import Random
+from archselect.selectors.random_pruning import RandomPruning
 from archselect.selectors.random_search import RandomSearch
 from archselect.selectors.sgas import Sgas
 from archselect.selectors.zero_cost_pt import ZeroCostPT
@@ -26,6 +28,8 @@ SELECTORS: dict[str, type[Selector]] = {
         Sgas,
         OperationScores,
         RandomSearch,
+        RandomPruning,
+        RadarsStyle,
     )
 }
 

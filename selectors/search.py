@@ -59,6 +59,7 @@ from archselect.selectors.selection import (
     Scale,
     ScoredArchitecture,
     Selection,
+    SubSpace,
 )
 from archselect.selectors.topology import fill_nodes
 
@@ -592,14 +593,18 @@ class Search:
         return best.architecture
 
     def selection(
-        self, architecture: Architecture | None = None, uniform: bool = False
+        self,
+        architecture: Architecture | None = None,
+        uniform: bool = False,
+        sub_space: SubSpace | None = None,
     ) -> Selection:
         """Return what the selector returns: an architecture, and all that was noted.
 
         Args:
             architecture: the one selected; None for that of :meth:`architecture`,
                 which may raise ValueError.
-            uniform: see :class:`archselect.selectors.selection.Selection`.
+            uniform, sub_space: see
+                :class:`archselect.selectors.selection.Selection`.
         """
         if architecture is None:
             architecture = self.architecture()
@@ -613,6 +618,7 @@ class Search:
             architecture_scale=self._architectures,
             architecture_scores=tuple(self._architecture_scores),
             closings=tuple(self._closings),
+            sub_space=sub_space,
             uniform=uniform,
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from archselect.nasbench_adapters.space import Architecture
+from archselect.nasbench_adapters.space import Architecture, Decisions
 
 Better = Literal["higher", "lower"]
 """Which way a score is better."""
@@ -75,6 +75,18 @@ class Closing(NamedTuple):
     choice: int
 
 
+class SubSpace(NamedTuple):
+    """What was left after operations were closed for a memory, and then searched.
+
+    Attributes:
+        decisions: say which operations are live.
+        budget: bytes that a training step was to take at most.
+    """
+
+    decisions: Decisions
+    budget: int
+
+
 class ScoredArchitecture(NamedTuple):
     """The score of a whole architecture.
 
@@ -103,6 +115,8 @@ class Selection:
             taken; empty where it was of all, or where none was compared. Checks of a
             selector read it; records do not hold it.
         closings: operations closed one by one, in that order, too.
+        sub_space: where operations were closed for a memory, what was left; None where
+            the selector has no such budget.
         uniform: whether the architecture was drawn as the space draws one, without a
             look at anything. The ground truth of a whole space then gives the
             expectation exactly, and reports use that in place of the few cells drawn.
@@ -118,3 +132,4 @@ class Selection:
     uniform: bool = False
     among: tuple[tuple[int, ...], ...] = ()
     closings: tuple[Closing, ...] = ()
+    sub_space: SubSpace | None = None

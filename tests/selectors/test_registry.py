@@ -16,6 +16,8 @@ def test_the_built_in_selectors_are_registered():
         "zero-cost-pt",
         "operation-scores",
         "random-search",
+        "random-pruning",
+        "radars-style",
     }
 
 
