@@ -20,6 +20,8 @@ BatchSize = Annotated[int, Field(ge=2, le=MOST_IMAGES_AT_ONCE)]
 """Images per batch; normalisation needs two."""
 Batches = Annotated[int, Field(ge=1, le=MOST_BATCHES)]
 """Number of batches, or of repetitions that take some batches each."""
+Bytes = Annotated[int, Field(ge=0, lt=2**63)]
+"""Number of bytes, which may be none."""
 Positive = Annotated[float, Field(gt=0)]
 """Number above zero."""
 NonNegative = Annotated[float, Field(ge=0)]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.networks.step_memory import describe_bytes
 from archselect.nasbench_adapters.setting_types import (
     EpochsFromOne,
     NonNegative,
@@ -51,8 +52,8 @@ class MemoryPruning(Selector):
         Raises ValueError if that is nothing: less memory is not possible.
         """
         if closed == search.decisions:
-            needed = in_gibibytes(task.memory(closed))
-            budget = in_gibibytes(self.bytes_of_budget(task))
+            needed = describe_bytes(task.memory(closed))
+            budget = describe_bytes(self.bytes_of_budget(task))
             raise ValueError(
                 f"with one operation on every edge a step still needs {needed}, and the "
                 f"budget is {budget}: give a larger budget"
@@ -109,8 +110,3 @@ def close_least(decisions: Decisions, worths: Worths) -> Decisions:
             least = min(reversed(worth), key=lambda choice: worth[choice])
             decisions = decisions.close(edge, least)
     return decisions
-
-
-def in_gibibytes(count: int) -> str:
-    """Return a number of bytes in words."""
-    return f"{count / 2**30:.3g} GiB"

@@ -52,7 +52,10 @@ from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.input_files import DAMAGED
 from archselect.nasbench_adapters.networks import Supernet
 from archselect.nasbench_adapters.networks.activation import SOFTMAX, Activation
-from archselect.nasbench_adapters.networks.step_memory import StepMemoryCounter
+from archselect.nasbench_adapters.networks.step_memory import (
+    StepMemoryCounter,
+    require_memory,
+)
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import Cell, SearchSpace, Skeleton
 from archselect.nasbench_adapters.spaces import get_space
@@ -290,6 +293,7 @@ def make_supernet(
         UserError: the checkpoint is damaged or of another training, or cannot be
             written; a batch does not fit the images; the optimiser or the space is not
             from where the inputs say.
+        MemoryExceeded: a step takes more than the recipe's budget.
     """
     clock = PhaseClock(images.device)
     memory = PeakMemory(images.device)
@@ -300,6 +304,10 @@ def make_supernet(
     alphas = _new_alphas(optimiser, space, images, seed)
     result = TrainingResult(commit())
     if optimiser.trains:
+        if optimiser.memory_budget and optimiser.epochs:
+            counter = memory_counter(space, supernet.skeleton, images, activation)
+            needed = counter.count(space.undecided()).total(optimiser.batch_size)
+            require_memory(needed, optimiser.memory_budget)
         batch_seed = stream_seed("supernet batches", seed)
         trainer = Trainer(
             optimiser, space, supernet, alphas, images, batch_seed, inputs.skeleton

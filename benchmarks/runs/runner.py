@@ -31,6 +31,7 @@ from archselect.benchmarks.plan.protocols import TrainingSettings
 from archselect.benchmarks.runs.costs import OpenCosts
 from archselect.benchmarks.runs.journal import Journal, JournaledTask
 from archselect.benchmarks.runs.landscapes import landscape_id
+from archselect.benchmarks.runs.sub_spaces import describe_memory
 from archselect.benchmarks.runs.task import SupernetTask
 from archselect.benchmarks.runs.training import (
     Advance,
@@ -225,6 +226,14 @@ class Runner:
         with clock.phase("select"):
             selection = selector.select(task)
         cost = _total_cost(trained, clock, memory, warmup)
+        recipe = job.supernet.supernet
+        step_memory = describe_memory(
+            supernet_task,
+            selection,
+            recipe.batch_size,
+            recipe.memory_budget,
+            self._truths_of_space(job, space),
+        )
         return Record(
             id=job.inputs.id,
             inputs=job.inputs,
@@ -232,6 +241,7 @@ class Runner:
             accuracies=self._look_up(job, space, selection),
             costs=self._costs.describe(job.costs, space, selection),
             mixture_cost=trained.mixture_cost,
+            memory=step_memory,
             cost=cost,
             code_version=code_version(),
             commit=journal.commit,
@@ -304,10 +314,19 @@ class Runner:
     ) -> list[Accuracy]:
         """Return what each ground truth of the space says of a selection."""
         accuracies = []
-        for part in self._parts_of_space(job, space):
-            truth = self._truth_of_space(part.table, space.name)
+        for truth, part in self._truths_of_space(job, space):
             accuracies.append(_look_up_in(truth, part, selection))
         return accuracies
+
+    def _truths_of_space(
+        self, job: RunJob, space: SearchSpace
+    ) -> list[tuple[GroundTruth, TruthPart]]:
+        """Return the ground truths of a run that are of its space, within it."""
+        truths = []
+        for part in self._parts_of_space(job, space):
+            truth = self._truth_of_space(part.table, space.name)
+            truths.append((truth, part))
+        return truths
 
     def _parts_of_space(self, job: RunJob, space: SearchSpace) -> list[TruthPart]:
         """Return the ground truths of a run that are of its space."""

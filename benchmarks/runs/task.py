@@ -37,7 +37,10 @@ from archselect.nasbench_adapters.networks import (
     mixture_of,
     scoring,
 )
-from archselect.nasbench_adapters.networks.step_memory import StepMemoryCounter
+from archselect.nasbench_adapters.networks.step_memory import (
+    StepMemoryCounter,
+    require_memory,
+)
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
 from archselect.selectors.base import Evaluation, Minibatch, Task
@@ -314,7 +317,11 @@ class SupernetTask(Task):
         As in the released code, the optimiser of the weights is a new one at the first
         call, and that of the alphas resumes from the supernet's training. Both are kept
         between calls.
+
+        Raises MemoryExceeded if a step takes more than the recipe's budget.
         """
+        if epochs and self._recipe.memory_budget:
+            require_memory(self.memory(decisions), self._recipe.memory_budget)
         with self.clock.phase("tune"):
             trainer = self._tuner()
             for group in trainer.weight_optimizer.param_groups:

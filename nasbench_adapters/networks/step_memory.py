@@ -26,6 +26,45 @@ COPIES_OF_WEIGHTS = 3
 """Value, gradient and momentum."""
 
 
+class MemoryExceeded(Exception):
+    """A training step needs more memory than it has.
+
+    Args:
+        needed, budget: in bytes.
+    """
+
+    def __init__(self, needed: int, budget: int) -> None:
+        super().__init__(needed, budget)
+        self.needed = needed
+        self.budget = budget
+
+    def __str__(self) -> str:
+        needed = describe_bytes(self.needed)
+        budget = describe_bytes(self.budget)
+        if needed == budget:
+            needed = f"{self.needed:,} bytes"
+            budget = f"{self.budget:,}"
+        return (
+            f"a training step needs {needed}, has {budget}: take a smaller batch or "
+            "supernet, or raise memory_budget"
+        )
+
+
+def require_memory(needed: int, budget: int) -> None:
+    """Raise MemoryExceeded if so many bytes are more than a budget; 0 is no budget."""
+    if budget and needed > budget:
+        raise MemoryExceeded(needed, budget)
+
+
+def describe_bytes(count: int) -> str:
+    """Return a number of bytes in words."""
+    for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        # Below a tenth of a unit the next one says more.
+        if count >= 0.1 * 2**power:
+            return f"{count / 2**power:.1f} {unit}"
+    return f"{count} B"
+
+
 class StepMemory(NamedTuple):
     """Bytes of one step.
 

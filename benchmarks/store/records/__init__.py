@@ -33,6 +33,11 @@ from archselect.benchmarks.store.records.inputs import (
     supernet_id,
 )
 from archselect.benchmarks.store.records.landscape import Landscape
+from archselect.benchmarks.store.records.memory import (
+    MemoryRefusal,
+    StepMemoryFacts,
+    SubSpaceAccuracy,
+)
 from archselect.benchmarks.store.records.mixture_cost import SupernetMixtureCost
 from archselect.benchmarks.store.records.record import Failure, Record, check_records
 from archselect.benchmarks.store.records.scores import (
@@ -56,7 +61,13 @@ from archselect.benchmarks.store.records.training import (
     TrainingInputs,
 )
 from archselect.nasbench_adapters.agreement import Agreement
-from archselect.selectors.selection import Decision, EdgeScore, OperationScore, Scale
+from archselect.selectors.selection import (
+    Closing,
+    Decision,
+    EdgeScore,
+    OperationScore,
+    Scale,
+)
 
 __all__ = [
     "NO_SUPERNET",
@@ -65,6 +76,7 @@ __all__ = [
     "ArchitectureCost",
     "ArchitectureScore",
     "CellGraph",
+    "Closing",
     "CostFit",
     "Counts",
     "DataInputs",
@@ -76,6 +88,7 @@ __all__ = [
     "Inputs",
     "Landscape",
     "Machine",
+    "MemoryRefusal",
     "OperationScore",
     "Population",
     "Record",
@@ -90,7 +103,9 @@ __all__ = [
     "SearchCost",
     "Selected",
     "SelectorInputs",
+    "StepMemoryFacts",
     "StudyInfo",
+    "SubSpaceAccuracy",
     "SupernetInputs",
     "SupernetMixtureCost",
     "Time",
