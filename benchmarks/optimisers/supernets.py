@@ -304,10 +304,7 @@ def make_supernet(
     alphas = _new_alphas(optimiser, space, images, seed)
     result = TrainingResult(commit())
     if optimiser.trains:
-        if optimiser.memory_budget and optimiser.epochs:
-            counter = memory_counter(space, supernet.skeleton, images, activation)
-            needed = counter.count(space.undecided()).total(optimiser.batch_size)
-            require_memory(needed, optimiser.memory_budget)
+        _check_memory(optimiser, supernet, images)
         batch_seed = stream_seed("supernet batches", seed)
         trainer = Trainer(
             optimiser, space, supernet, alphas, images, batch_seed, inputs.skeleton
@@ -329,6 +326,16 @@ def make_supernet(
         trace=result.trace,
         commit=result.made_by,
     )
+
+
+def _check_memory(optimiser: Optimiser, supernet: Supernet, images: Images) -> None:
+    """Raise MemoryExceeded if a step of training takes more than the budget."""
+    if optimiser.memory_budget and optimiser.epochs:
+        space = supernet.space
+        activation = optimiser.build_activation()
+        counter = memory_counter(space, supernet.skeleton, images, activation)
+        needed = counter.count(space.undecided()).total(optimiser.batch_size)
+        require_memory(needed, optimiser.memory_budget)
 
 
 def _total_cost(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Concatenate
 
 import numpy as np
@@ -17,6 +18,7 @@ from archselect.benchmarks.runs.delegating_task import (
 from archselect.benchmarks.runs.supernet_counter import SupernetCounter, add_counts
 from archselect.benchmarks.store.records import Counts
 from archselect.nasbench_adapters.networks import Mixture, mixture_of
+from archselect.nasbench_adapters.networks.step_memory import StepMemoryCounter
 from archselect.nasbench_adapters.space import Architecture, Decisions
 from archselect.selectors.base import Evaluation, Minibatch, Selector, Task
 
@@ -37,12 +39,6 @@ class RandomTask(Task):
         self.rng = np.random.default_rng(0)
         self._images = counter.images
         self._batch_size = counter.recipe.batch_size
-        self._memory = memory_counter(
-            counter.space,
-            counter.supernet.skeleton,
-            counter.images,
-            counter.activation,
-        )
         self._answers = np.random.default_rng(1)
 
     def mixture(
@@ -123,6 +119,12 @@ class RandomTask(Task):
         """See :meth:`.Task.memory`."""
         size = self._batch_size if batch_size is None else batch_size
         return self._memory.count(decisions).total(size)
+
+    @cached_property
+    def _memory(self) -> StepMemoryCounter:
+        """Counts the memory of steps of the supernet."""
+        skeleton = self.supernet.skeleton
+        return memory_counter(self.space, skeleton, self._images, self._activation)
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
         """Leave the supernet as it is."""
