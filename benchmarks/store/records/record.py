@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from archselect.benchmarks.store.columns import Columns
 from archselect.benchmarks.store.facts import Fact, Id
 from archselect.benchmarks.store.ranges import (
     COEFFICIENT,
@@ -32,7 +33,12 @@ from archselect.benchmarks.store.row_checks import (
     check_rows,
     safe_limits,
 )
-from archselect.selectors.selection import Decision, EdgeScore, OperationScore
+from archselect.selectors.selection import (
+    Closing,
+    Decision,
+    EdgeScore,
+    OperationScore,
+)
 
 
 class Record(Fact):
@@ -65,9 +71,19 @@ class Record(Fact):
         _check_record(self)
         selected = self.selected
         limits = safe_limits(selected.operations)
-        every = (selected.operation_scores, selected.edge_scores, selected.decisions)
+        every: list[Columns[Any]] = [
+            selected.operation_scores,
+            selected.edge_scores,
+            selected.decisions,
+            self.closings,
+        ]
         if not all(are_within(rows, limits) for rows in every):
             _check_rows([self])
+
+    @property
+    def closings(self) -> Columns[Closing]:
+        """Operations that the selector closed one by one."""
+        return self.memory.closings if self.memory else Columns(Closing)
 
     def facts(self) -> dict[str, Any]:
         """Return what is the same on every repetition on the CPU.
@@ -125,6 +141,8 @@ def _check_rows(records: Sequence[Record]) -> None:
     check_rows("operation_scores", OperationScore, operation_scores, counts)
     check_rows("edge_scores", EdgeScore, edge_scores, counts)
     check_rows("decisions", Decision, decisions, counts)
+    closings = [record.closings for record in records]
+    check_rows("memory.closings", Closing, closings, counts)
 
 
 # --- many records at once

@@ -4,14 +4,26 @@ from itertools import chain
 
 import numpy as np
 import pytest
+from support import study_folder
 
 from archselect.benchmarks.optimisers.supernets import Recipe
 from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.runs.harness import run_study
 from archselect.benchmarks.runs.sub_spaces import judge
 from archselect.benchmarks.runtime.calls import pack, perform
+from archselect.benchmarks.store import records
+from archselect.benchmarks.store.columns import Columns
+from archselect.benchmarks.store.compaction import compact, read_records
+from archselect.benchmarks.store.facts import read_fact, write_fact
 from archselect.benchmarks.store.folder import Folder
-from archselect.benchmarks.store.records import Failure, Record
+from archselect.benchmarks.store.ranges import Impossible
+from archselect.benchmarks.store.records import (
+    Closing,
+    Failure,
+    Record,
+    StepMemoryFacts,
+    SubSpaceAccuracy,
+)
 from archselect.nasbench_adapters.networks.step_memory import (
     MemoryExceeded,
     StepMemoryCounter,
@@ -94,10 +106,10 @@ def test_what_does_not_fit_is_refused_and_what_fits_runs(finished, small_truth, 
         assert failure.memory.budget == BUDGET < needed
         words = f"needs {describe_bytes(needed)}, has {describe_bytes(BUDGET)}"
         assert words in failure.error
-    records = list(folder.read_all(Record))
-    assert len(records) == 4
+    finished_runs = list(folder.read_all(Record))
+    assert len(finished_runs) == 4
     truth = open_truth(str(small_truth))
-    for record in records:
+    for record in finished_runs:
         memory = record.memory
         assert memory.whole == failures[0].memory.needed
         closed = {(own.cell, own.edge, own.choice) for own in memory.closings}
@@ -219,3 +231,86 @@ def test_the_budget_of_the_small_study_is_between_its_cells(nb201):
         decisions = decisions.decide(edge.cell, edge.index, 0)
     least = counter.count(decisions).total(16)
     assert least < BUDGET < counter.count(nb201.undecided()).total(16)
+
+
+IMPOSSIBLE = {
+    "a step above the whole": ({"step": 10**9}, "is more than memory.whole"),
+    "no live operation": ({"live": 0}, "memory.live"),
+    "more live operations than there are": ({"live": 31}, "memory.live"),
+    "a batch of nothing": ({"batch_size": 0}, "memory.batch_size"),
+    "an accuracy above 100": ({"mean": 101.0}, "memory.sub_spaces.mean"),
+    "an accuracy that is none": ({"best": float("nan")}, "memory.sub_spaces.best"),
+    "a closing of no edge": (
+        {"closing": Closing(0, 0, 0, 6, 0)},
+        "no edge of its cell",
+    ),
+    "a closing of no operation": (
+        {"closing": Closing(0, 0, 0, 0, 5)},
+        "no operation of its edge",
+    ),
+    "a closing before the first step": (
+        {"closing": Closing(0, -1, 0, 0, 0)},
+        "memory.closings.step",
+    ),
+}
+
+
+def pruned_record(**changes):
+    """A made-up record with the memory of a step."""
+    sub_space = {"mean": 50.0, "best": 60.0}
+    memory = {"step": 5, "live": 12, "batch_size": 8}
+    closing = changes.pop("closing", Closing(0, 0, 0, 1, 2))
+    for name, value in changes.items():
+        (sub_space if name in sub_space else memory)[name] = value
+    record = study_folder.make_record(study_folder.make_inputs("magnitude", 0))
+    facts = StepMemoryFacts(
+        budget=6,
+        whole=10,
+        operations=30,
+        closings=Columns(Closing, [closing]),
+        sub_spaces=[
+            SubSpaceAccuracy(
+                landscape="ab" * 8, architectures=64, drawn=False, **sub_space
+            )
+        ],
+        **memory,
+    )
+    return record.model_copy(update={"memory": facts})
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_what_no_run_can_have_measured_is_refused(name):
+    changes, message = IMPOSSIBLE[name]
+    pruned_record().check()
+    records.check_records([pruned_record()] * 2)
+    with pytest.raises(Impossible, match=message):
+        pruned_record(**changes).check()
+    with pytest.raises(Impossible, match=message):
+        records.check_records([pruned_record(), pruned_record(**changes)])
+
+
+def test_a_record_with_memory_is_read_as_it_was_written(tmp_path):
+    record = pruned_record()
+    write_fact(tmp_path / "a.json", record)
+    assert read_fact(tmp_path / "a.json", Record) == record
+    plain = record.model_copy(update={"memory": None})
+    assert plain.id == record.id
+    older = plain.model_dump(mode="json")
+    del older["memory"]
+    assert Record.model_validate(older) == plain
+
+
+def test_records_with_memory_are_kept_in_one_file(tmp_path):
+    """The compacted file of a folder gives the same records."""
+    root = study_folder.make_folder(tmp_path / "study", seeds=2)
+    folder = Folder(root)
+    for record in list(folder.read_all(Record)):
+        if record.inputs.selector.label == "magnitude":
+            facts = pruned_record().memory
+            changed = record.model_copy(update={"memory": facts})
+            write_fact(folder.path(Record, record.id), changed)
+    wanted = {record.id: record for record in folder.read_all(Record)}
+    compact(folder)
+    found = {record.id: record for record in read_records(folder, compacted=True)}
+    assert found == wanted
+    assert sum(record.memory is not None for record in found.values()) == 2
