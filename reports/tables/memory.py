@@ -178,12 +178,12 @@ def _show(full: dict[str, object]) -> dict[str, str]:
         "Whole MiB": _mebibytes(full["whole_bytes"]),
         "Peak MiB ↓": _mebibytes(full.get("peak_memory_bytes")),
         "Live": _live(full),
-        "Exploring s ↓": _number(full["exploring_s"]),
-        "Tuning s ↓": _number(full["tuning_s"]),
-        "Selected ↑": _number(full.get("selected"), full.get("selected_std")),
-        "Sub-space mean ↑": _number(full.get("sub_space_mean")),
-        "Sub-space best ↑": _number(full.get("sub_space_best")),
-        "Cells": _number(full.get("sub_space_cells")),
+        "Exploring s ↓": _seconds_in_words(full["exploring_s"]),
+        "Tuning s ↓": _seconds_in_words(full["tuning_s"]),
+        "Selected ↑": _accuracy(full.get("selected"), full.get("selected_std")),
+        "Sub-space mean ↑": _accuracy(full.get("sub_space_mean")),
+        "Sub-space best ↑": _accuracy(full.get("sub_space_best")),
+        "Cells": _count(full.get("sub_space_cells")),
     }
 
 
@@ -191,18 +191,29 @@ def _mebibytes(count: object) -> str:
     return short(count / _MIB) if isinstance(count, int | float) else NONE
 
 
-def _number(value: object, spread: object = None) -> str:
-    """Return a number in words, with its spread if there is one."""
-    if not isinstance(value, int | float):
+def _seconds_in_words(seconds: object) -> str:
+    return short(seconds) if isinstance(seconds, float) else NONE
+
+
+def _accuracy(mean: object, spread: object = None) -> str:
+    """Return per cent in words, with the spread if there is one."""
+    if not isinstance(mean, float):
         return NONE
-    return short(value, spread if isinstance(spread, float) else None)
+    return f"{mean:.2f} ± {spread:.2f}" if isinstance(spread, float) else f"{mean:.2f}"
+
+
+def _count(mean: object) -> str:
+    """Return a mean of counts in words: whole where it is."""
+    if not isinstance(mean, float):
+        return NONE
+    return f"{mean:,.0f}" if mean == round(mean) else f"{mean:,.1f}"
 
 
 def _live(full: dict[str, object]) -> str:
     """Return the live operations, of all of them."""
     if full["live"] is None:
         return NONE
-    return f"{_number(full['live'])} of {_number(full['operations'])}"
+    return f"{_count(full['live'])} of {_count(full['operations'])}"
 
 
 def _refusals(results: Results) -> list[str]:

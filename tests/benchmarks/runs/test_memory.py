@@ -20,6 +20,7 @@ from archselect.benchmarks.store.ranges import Impossible
 from archselect.benchmarks.store.records import (
     Closing,
     Failure,
+    Landscape,
     Record,
     StepMemoryFacts,
     SubSpaceAccuracy,
@@ -314,3 +315,42 @@ def test_records_with_memory_are_kept_in_one_file(tmp_path):
     found = {record.id: record for record in read_records(folder, compacted=True)}
     assert found == wanted
     assert sum(record.memory is not None for record in found.values()) == 2
+
+
+def test_the_table_is_the_plain_mean_of_its_records(tmp_path):
+    """Every number of a row again, of two made-up records."""
+    root = study_folder.make_folder(
+        tmp_path / "study", seeds=2, labels=["magnitude", "darts-pt"], tables=["memory"]
+    )
+    folder = Folder(root)
+    (landscape, *_) = folder.read_all(Landscape)
+    changed = []
+    for place, record in enumerate(folder.read_all(Record)):
+        if record.inputs.selector.label == "darts-pt":
+            facts = pruned_record(live=12 + place, mean=50.0 + place).memory
+            judged = facts.sub_spaces[0].model_copy(update={"landscape": landscape.id})
+            facts = facts.model_copy(update={"sub_spaces": [judged]})
+            changed.append(record.model_copy(update={"memory": facts}))
+    for record in changed:
+        write_fact(folder.path(Record, record.id), record)
+    table = memory_table(load(root))
+    row = table.frame[table.frame.dataset == landscape.dataset].iloc[0]
+    assert set(table.frame.selector) == {"darts-pt"}
+    memories = [record.memory for record in changed]
+    assert row.live == np.mean([own.live for own in memories])
+    assert row.sub_space_mean == np.mean([own.sub_spaces[0].mean for own in memories])
+    assert (row.sub_space_best, row.sub_space_cells) == (60.0, 64)
+    assert (row.budget_bytes, row.step_bytes, row.whole_bytes) == (6, 5, 10)
+    phases = [record.cost.phases for record in changed]
+    tuning = [own["tune"].seconds + own["supernet"].seconds for own in phases]
+    exploring = [own["data"].seconds + own["score"].seconds for own in phases]
+    assert row.tuning_s == pytest.approx(np.mean(tuning))
+    assert row.exploring_s == pytest.approx(np.mean(exploring))
+    selected = [
+        own.mean
+        for record in changed
+        for own in record.accuracies
+        if own.landscape == landscape.id
+    ]
+    assert row.selected == pytest.approx(np.mean(selected))
+    assert row.selected_std == pytest.approx(np.std(selected, ddof=1))
