@@ -14,6 +14,7 @@ from archselect.nasbench_adapters.setting_types import (
     Positive,
 )
 from archselect.nasbench_adapters.space import Decisions, Edge
+from archselect.nasbench_adapters.sub_space import live_candidates
 from archselect.selectors.base import Selection, Selector, Task
 from archselect.selectors.magnitude import decide_by_magnitude
 from archselect.selectors.search import Search
@@ -110,3 +111,9 @@ def close_least(decisions: Decisions, worths: Worths) -> Decisions:
             least = min(reversed(worth), key=lambda choice: worth[choice])
             decisions = decisions.close(edge, least)
     return decisions
+
+
+def has_choices(search: Search, decisions: Decisions) -> bool:
+    """Return whether decisions leave an edge several operations to choose from."""
+    open_edges = search.space.open_edges(decisions)
+    return any(len(live_candidates(decisions, edge)) > 1 for edge in open_edges)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from archselect.nasbench_adapters.space import Edge
+from archselect.nasbench_adapters.space import Decisions, Edge
 from archselect.nasbench_adapters.sub_space import live_candidates
 from archselect.selectors.memory_pruning import Worths
 from archselect.selectors.search import Search
@@ -77,3 +77,13 @@ class Policy:
             values = self._theta[edge][live].tolist()
             worths[edge] = dict(zip(live, values, strict=True))
         return worths
+
+
+def decisions_of(search: Search, draw: Draw) -> Decisions:
+    """Return the search's decisions with all that was not drawn closed."""
+    decisions = search.decisions
+    for edge, drawn in draw.items():
+        for choice in live_candidates(decisions, edge):
+            if choice not in drawn:
+                decisions = decisions.close(edge, choice)
+    return decisions

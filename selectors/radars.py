@@ -19,10 +19,10 @@ from archselect.nasbench_adapters.setting_types import (
     Share,
 )
 from archselect.nasbench_adapters.space import Architecture, Decisions
-from archselect.nasbench_adapters.sub_space import live_candidates, sample_within
+from archselect.nasbench_adapters.sub_space import sample_within
 from archselect.selectors.base import REWARDS, SUPERNET, Selection, Task
-from archselect.selectors.memory_pruning import MemoryPruning, close_least
-from archselect.selectors.policy import Draw, Policy
+from archselect.selectors.memory_pruning import MemoryPruning, close_least, has_choices
+from archselect.selectors.policy import Draw, Policy, decisions_of
 from archselect.selectors.search import Search
 
 
@@ -36,8 +36,8 @@ class RadarsStyle(MemoryPruning):
     softmax(theta), at most 1. A draw whose step does not fit the budget halves its
     operations on the edge that has most. A round ends with the operation of least theta
     closed on every edge. Where that leaves single operations which do not fit, the
-    round's fitting draw with the best reward stays in their place. Once the queries are
-    spent theta stays.
+    round's fitting draw with the best reward stays in their place; without one, the
+    first that fits of as many draws again. Once the queries are spent theta stays.
 
     The supernet is one that learns alphas, made with `epochs = 0`; it is tuned, and
     read by magnitude. With a budget of the whole supernet nothing is closed.
@@ -79,7 +79,8 @@ class RadarsStyle(MemoryPruning):
         while task.memory(search.decisions) > budget:
             best = self._explore(task, search, policy, budget)
             closed = close_least(search.decisions, policy.worths(search))
-            if not _has_choices(search, closed) and task.memory(closed) > budget:
+            if not has_choices(search, closed) and task.memory(closed) > budget:
+                best = best or self._find_fitting(task, search, policy, budget)
                 closed = best or closed
             self.close_round(task, search, closed)
         return self.tune_and_read(task, search, budget)
@@ -97,7 +98,7 @@ class RadarsStyle(MemoryPruning):
         with search.spending():
             for _ in range(self.samples):
                 draw = self._draw(task, search, policy, budget)
-                within = _decisions_of(search, draw)
+                within = decisions_of(search, draw)
                 architecture = sample_within(task.space, within, task.rng)
                 reward = self._reward(task, search, architecture)
                 policy.learn(search, draw, reward)
@@ -118,11 +119,22 @@ class RadarsStyle(MemoryPruning):
             smaller.append(draw)
 
         def fits(draw: Draw) -> bool:
-            return task.memory(_decisions_of(search, draw)) <= budget
+            return task.memory(decisions_of(search, draw)) <= budget
 
         # Fewer operations never take more memory.
         first = bisect_left(smaller, True, key=fits)
         return smaller[min(first, len(smaller) - 1)]
+
+    def _find_fitting(
+        self, task: Task, search: Search, policy: Policy, budget: int
+    ) -> Decisions | None:
+        """Return what is live in the first draw that fits; None if none does."""
+        for _ in range(self.samples):
+            draw = self._draw(task, search, policy, budget)
+            within = decisions_of(search, draw)
+            if task.memory(within) <= budget:
+                return within
+        return None
 
     def _reward(self, task: Task, search: Search, architecture: Architecture) -> float:
         """Return the reward of an architecture; more is better."""
@@ -131,19 +143,3 @@ class RadarsStyle(MemoryPruning):
         alone = Decisions.of(architecture)
         tuned = task.evaluate_tuned(alone, self.candidate_epochs, self.learning_rate)
         return tuned.accuracy
-
-
-def _decisions_of(search: Search, draw: Draw) -> Decisions:
-    """Return the search's decisions with all that was not drawn closed."""
-    decisions = search.decisions
-    for edge, drawn in draw.items():
-        for choice in live_candidates(decisions, edge):
-            if choice not in drawn:
-                decisions = decisions.close(edge, choice)
-    return decisions
-
-
-def _has_choices(search: Search, decisions: Decisions) -> bool:
-    """Return whether any edge has several operations under decisions."""
-    open_edges = search.space.open_edges(decisions)
-    return any(len(live_candidates(decisions, edge)) > 1 for edge in open_edges)
