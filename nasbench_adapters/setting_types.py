@@ -26,6 +26,8 @@ Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
 """Number of architectures of a population, or of changes of one; at least one."""
 Architectures = Annotated[int, Field(ge=1, le=MOST_CELLS_SAMPLED)]
 """Number of architectures, at least one."""
+Bytes = Annotated[int, Field(ge=0, lt=2**63)]
+"""Number of bytes, which may be none."""
 Positive = Annotated[float, Field(gt=0)]
 """Number above zero."""
 NonNegative = Annotated[float, Field(ge=0)]

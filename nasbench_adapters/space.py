@@ -225,18 +225,35 @@ class OverfullNode:
     inputs: tuple[Edge, ...]
 
 
+class ClosedOperation(NamedTuple):
+    """An operation that an open edge no longer has.
+
+    Attributes:
+        cell: index of the cell type.
+        edge: index of the edge.
+        choice: index of the operation.
+    """
+
+    cell: int
+    edge: int
+    choice: int
+
+
 @dataclass(frozen=True)
 class Decisions:
-    """Which edges of a supernet are decided.
+    """Which edges of a supernet are decided, and what the open ones have lost.
 
     An immutable value that lives beside the supernet and never in it.
 
     Attributes:
         choices: `choices[c][e]` is, for edge e of cell type c, an operation's index,
             OPEN or DROPPED.
+        closed: operations that were closed one by one. Once an edge is decided or
+            dropped, those on it mean nothing.
     """
 
     choices: tuple[tuple[int, ...], ...]
+    closed: frozenset[ClosedOperation] = frozenset()
 
     def decide(
         self,
@@ -255,7 +272,53 @@ class Decisions:
         row = list(rows[cell])
         row[edge] = choice
         rows[cell] = tuple(row)
-        return Decisions(tuple(rows))
+        return Decisions(tuple(rows), self.closed)
+
+    def live(self, edge: Edge) -> tuple[int, ...]:
+        """Return the indices of the operations that an edge still has, in order.
+
+        They are all but the closed ones of an open edge, the one of a decided edge, and
+        none of a dropped one.
+        """
+        choice = self.choices[edge.cell][edge.index]
+        if choice == DROPPED:
+            return ()
+        if choice != OPEN:
+            return (choice,)
+        live = []
+        for other in edge.choices:
+            if ClosedOperation(edge.cell, edge.index, other) not in self.closed:
+                live.append(other)
+        return tuple(live)
+
+    def close(self, edge: Edge, choice: int) -> Decisions:
+        """Return a copy in which an open edge has lost one of its operations.
+
+        An edge that has one operation left is decided for it.
+
+        Args:
+            edge: an open edge.
+            choice: index of the operation.
+
+        Raises:
+            ValueError: the edge is not open, does not have the operation, or would keep
+                none that an architecture may have.
+        """
+        if self.choices[edge.cell][edge.index] != OPEN:
+            raise ValueError(f"{edge} is not open: close operations of open edges")
+        live = self.live(edge)
+        if choice not in live:
+            raise ValueError(f"{edge} has no live operation {choice}: it has {live}")
+        kept = [other for other in live if other != choice]
+        if set(kept).isdisjoint(edge.candidates):
+            raise ValueError(
+                f"operation {choice} is the last one of {edge} that an architecture may "
+                "have: drop or decide the edge in place of closing it"
+            )
+        if len(kept) == 1:
+            return self.decide(edge.cell, edge.index, kept[0])
+        lost = ClosedOperation(edge.cell, edge.index, choice)
+        return Decisions(self.choices, self.closed | {lost})
 
     def architecture(self) -> Architecture:
         """Return the architecture decided on.

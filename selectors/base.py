@@ -272,6 +272,18 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def memory(self, decisions: Decisions, batch_size: int | None = None) -> int:
+        """Return the bytes of one training step under decisions.
+
+        They are counted, not measured, and so the same on every machine: see
+        :class:`.StepMemoryCounter`.
+
+        Args:
+            decisions: say which operations are live.
+            batch_size: images of the step; None for as many as :meth:`tune` takes.
+        """
+
+    @abstractmethod
     def tune(
         self,
         decisions: Decisions,

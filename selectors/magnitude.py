@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from archselect.selectors.base import Selection, Selector, Task
+from archselect.selectors.search import Search
 
 
 class Magnitude(Selector):
@@ -31,8 +32,13 @@ class Magnitude(Selector):
     def select(self, task: Task) -> Selection:
         """See :class:`Magnitude`."""
         search = task.search(f"{task.activation}(alpha)", better="higher")
-        weights = search.weights()
-        with search.step():
-            for edge in search.open_edges():
-                search.decide(edge, weights[edge], among=edge.candidates)
+        decide_by_magnitude(search)
         return search.selection()
+
+
+def decide_by_magnitude(search: Search) -> None:
+    """Decide every open edge for its live operation with the largest weight."""
+    weights = search.weights()
+    with search.step():
+        for edge in search.open_edges():
+            search.decide(edge, weights[edge], among=edge.candidates)

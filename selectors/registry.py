@@ -15,7 +15,9 @@ from archselect.selectors.local_search import LocalSearch
 from archselect.selectors.magnitude import Magnitude
 from archselect.selectors.operation_scores import OperationScores
 from archselect.selectors.predictor_search import PredictorSearch
+from archselect.selectors.radars import RadarsStyle
 from archselect.selectors.random_architecture import Random
+from archselect.selectors.random_pruning import RandomPruning
 from archselect.selectors.random_search import RandomSearch
 from archselect.selectors.seminas import SemiNas
 from archselect.selectors.sgas import Sgas
@@ -36,6 +38,8 @@ SELECTORS: dict[str, type[Selector]] = {
         Conservative,
         PredictorSearch,
         SemiNas,
+        RandomPruning,
+        RadarsStyle,
     )
 }
 

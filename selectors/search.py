@@ -13,7 +13,8 @@ Five words have one meaning each:
 
 * An **edge** (:class:`archselect.nasbench_adapters.space.Edge`) is open until the
   search decides it for one of its operations, or drops it. Selectors never take edges
-  apart; they hand them back.
+  apart; they hand them back. Its operations are **live** until the search closes them
+  (:meth:`Search.close`); mixtures and scores are of the live ones.
 * A **step** is one scoring, of one edge or of several, and the decisions that follow
   from it. :meth:`Search.score`, :meth:`Search.decide` with values, and
   :meth:`Search.drop` each begin a step by themselves. What belongs together goes into
@@ -51,12 +52,14 @@ from archselect.nasbench_adapters.space import (
 )
 from archselect.selectors.queries import REWARD, BudgetSpent, Queries
 from archselect.selectors.selection import (
+    Closing,
     Decision,
     EdgeScore,
     OperationScore,
     Scale,
     ScoredArchitecture,
     Selection,
+    SubSpace,
 )
 from archselect.selectors.topology import fill_nodes
 
@@ -126,8 +129,9 @@ class Search:
         self._restarts = 0
         self._step = -1
         self._in_step = False
-        self._last_scores: dict[Edge, Sequence[float]] = {}
+        self._last_scores: dict[Edge, dict[int, float]] = {}
         self._strength: dict[Edge, float] = {}
+        self._closings: list[Closing] = []
         self._operation_scores: list[OperationScore] = []
         self._edge_scores: list[EdgeScore] = []
         self._decided_edges: list[Decision] = []
@@ -210,6 +214,14 @@ class Search:
         """Whether no edge has a choice left, and no node too many inputs."""
         return not self.open_parts() and not self.space.overfull_nodes(self.decisions)
 
+    def live(self, edge: Edge) -> tuple[int, ...]:
+        """Return the indices of an edge's live operations, in order.
+
+        They are all but the closed ones of an open edge, the one of a decided edge, and
+        none of a dropped one.
+        """
+        return self.decisions.live(edge)
+
     def inputs(self, node: OverfullNode) -> list[Edge]:
         """Return the edges into a node that are not dropped, in order."""
         return [edge for edge in node.inputs if self._choice(edge) != DROPPED]
@@ -233,29 +245,33 @@ class Search:
     def weights(self) -> dict[Edge, list[float]]:
         """Return the present mixture's weights by edge, as numbers.
 
-        An edge has one per operation, in index order.
+        An open edge has one per live operation, in index order, and any other edge one
+        per operation.
         """
         tables = [table.tolist() for table in self.mixture.weights]
         weights = {}
         for edge in chain.from_iterable(self.space.edges):
             row = tables[edge.cell][edge.index]
-            weights[edge] = row[: len(edge.operations)]
+            weights[edge] = [row[choice] for choice in self._scored(edge)]
         return weights
 
     def only(self, edge: Edge) -> list[Mixture]:
-        """Return one mixture per operation of an edge, which carries it alone.
+        """Return one mixture per live operation of an edge, which carries it alone.
 
         They are in index order; all other edges are as in :attr:`mixture`.
         """
         mixture = self.mixture
-        return [mixture.fixed(edge.cell, edge.index, choice) for choice in edge.choices]
+        mixtures = []
+        for choice in self._scored(edge):
+            mixtures.append(mixture.fixed(edge.cell, edge.index, choice))
+        return mixtures
 
     def without(
         self,
         edge: Edge,
         renormalise: bool = False,
     ) -> list[Mixture]:
-        """Return one mixture per operation of an edge, in which it lacks that one.
+        """Return one mixture per live operation of an edge, in which it lacks that one.
 
         They are in index order; all other edges are as in :attr:`mixture`.
 
@@ -265,7 +281,7 @@ class Search:
         """
         mixture = self.mixture
         mixtures = []
-        for choice in edge.choices:
+        for choice in self._scored(edge):
             without = mixture.without(edge.cell, edge.index, choice, renormalise)
             mixtures.append(without)
         return mixtures
@@ -298,26 +314,28 @@ class Search:
 
         Args:
             edge: an open edge.
-            values: one per operation, in the order of `edge.operations`, which is that
-                of :meth:`only` and :meth:`without`; all of them finite.
+            values: one per live operation, in index order, which is that of
+                :meth:`only` and :meth:`without`; all of them finite.
 
         Raises:
             ValueError: the edge is decided, the number of values is not that of its
-                operations, one of them is no finite number, or the search has no scale
-                of operations.
+                live operations, one of them is no finite number, or the search has no
+                scale of operations.
         """
         scale = self._scale_of_operations()
         self._require_open(edge)
-        if len(values) != len(edge.operations):
+        live = self.live(edge)
+        if len(values) != len(live):
             raise ValueError(
-                f"{len(values)} scores for the {len(edge.operations)} operations of "
+                f"{len(values)} scores for the {len(live)} operations of "
                 f"{self._name(edge)}"
             )
-        for name, value in zip(edge.operations, values, strict=True):
-            candidate = f"operation {name} on {self._name(edge)}"
+        scores = dict(zip(live, values, strict=True))
+        for choice, value in scores.items():
+            candidate = f"operation {edge.operations[choice]} on {self._name(edge)}"
             _require_finite(value, scale, candidate, LEAVE_OUT)
         self._begin_step()
-        for choice, value in enumerate(values):
+        for choice, value in scores.items():
             noted = OperationScore(
                 round=self._restarts,
                 step=self._step,
@@ -327,7 +345,7 @@ class Search:
                 value=float(value),
             )
             self._operation_scores.append(noted)
-        self._last_scores[edge] = values
+        self._last_scores[edge] = scores
 
     def decide(
         self,
@@ -346,14 +364,14 @@ class Search:
             edge: an open edge.
             values: scores to note first, as :meth:`score` takes them.
             among: indices of the operations of which the best is taken, such as
-                `edge.candidates`; None for all. All operations have scores all the
-                same.
+                `edge.candidates`; None for all. All live operations have scores all
+                the same, and closed ones are not taken.
             operation: index of the operation to keep, whatever the scores.
 
         Raises:
             ValueError: as :meth:`score`; or `operation` is given beside `values` or
-                `among`, `among` is empty, the edge has no such operation, or no score
-                to decide it by.
+                `among`, `among` is empty, the edge has no such operation, it or all of
+                `among` are closed, or there is no score to decide the edge by.
         """
         if operation is not None and (values is not None or among is not None):
             raise ValueError(
@@ -361,6 +379,9 @@ class Search:
             )
         self._require_open(edge)
         self._require_operations(edge, [operation] if among is None else among)
+        if among is not None:
+            live = self.live(edge)
+            among = [choice for choice in among if choice in live]
         if values is not None:
             self.score(edge, values)
         choice = self._best(edge, among) if operation is None else operation
@@ -368,6 +389,33 @@ class Search:
             score = float(self._last_scores[edge][choice])
             self._strength[edge] = self._scale_of_operations().sign * score
         self._note(edge, choice, among or ())
+
+    def close(self, edge: Edge, operation: int) -> None:
+        """Close one operation of an open edge, and note that.
+
+        The supernet no longer computes it, and no mixture has it. An edge with one live
+        operation left is decided for it. It belongs to the step before it, as a
+        decision without scores does.
+
+        Args:
+            edge: an open edge.
+            operation: index of a live operation.
+
+        Raises ValueError as :meth:`.Decisions.close`.
+        """
+        remaining = self.decisions.close(edge, operation)
+        closing = Closing(
+            round=self._restarts,
+            step=max(self._step, 0),
+            cell=edge.cell,
+            edge=edge.index,
+            choice=operation,
+        )
+        self._closings.append(closing)
+        live = remaining.live(edge)
+        if len(live) == 1:
+            self._note(edge, live[0])
+        self.decisions = remaining
 
     def drop(
         self,
@@ -547,14 +595,18 @@ class Search:
         return best.architecture
 
     def selection(
-        self, architecture: Architecture | None = None, uniform: bool = False
+        self,
+        architecture: Architecture | None = None,
+        uniform: bool = False,
+        sub_space: SubSpace | None = None,
     ) -> Selection:
         """Return what the selector returns: an architecture, and all that was noted.
 
         Args:
             architecture: the one selected; None for that of :meth:`architecture`,
                 which may raise ValueError.
-            uniform: see :class:`archselect.selectors.selection.Selection`.
+            uniform, sub_space: see
+                :class:`archselect.selectors.selection.Selection`.
         """
         if architecture is None:
             architecture = self.architecture()
@@ -567,6 +619,8 @@ class Search:
             among=tuple(self._among),
             architecture_scale=self._architectures,
             architecture_scores=tuple(self._architecture_scores),
+            closings=tuple(self._closings),
+            sub_space=sub_space,
             uniform=uniform,
         )
 
@@ -578,6 +632,13 @@ class Search:
 
     def _is_open(self, edge: Edge) -> bool:
         return self._choice(edge) == OPEN
+
+    def _scored(self, edge: Edge) -> Sequence[int]:
+        """Return the operations that have mixtures and scores.
+
+        They are the live ones of an open edge, and all of any other.
+        """
+        return self.live(edge) if self._is_open(edge) else edge.choices
 
     def _begin_step(self) -> None:
         """Begin a step, unless one is under way."""
@@ -614,7 +675,7 @@ class Search:
             )
         values = self._last_scores[edge]
         sign = self._scale_of_operations().sign
-        candidates = edge.choices if among is None else among
+        candidates = self.live(edge) if among is None else among
         return max(candidates, key=lambda choice: sign * values[choice])
 
     def _weakest(self, node: OverfullNode) -> list[Edge]:
@@ -660,6 +721,9 @@ class Search:
                     f"{self._name(edge)} has no operation {choice}: it has "
                     f"{len(edge.operations)}"
                 )
+        named = [choice for choice in choices if choice is not None]
+        if named and set(named).isdisjoint(self.live(edge)):
+            raise ValueError(f"{self._name(edge)} has lost {named}: they are closed")
 
 
 def _require_finite(

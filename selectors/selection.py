@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from archselect.nasbench_adapters.space import Architecture
+from archselect.nasbench_adapters.space import Architecture, Decisions
 
 Better = Literal["higher", "lower"]
 """Which way a score is better."""
@@ -65,6 +65,28 @@ class Decision(NamedTuple):
     choice: int
 
 
+class Closing(NamedTuple):
+    """Closing of operation `choice` on an open edge, at `step` of `round`."""
+
+    round: int
+    step: int
+    cell: int
+    edge: int
+    choice: int
+
+
+class SubSpace(NamedTuple):
+    """What was left after operations were closed for a memory, and then searched.
+
+    Attributes:
+        decisions: say which operations are live.
+        budget: bytes that a training step was to take at most.
+    """
+
+    decisions: Decisions
+    budget: int
+
+
 class ScoredArchitecture(NamedTuple):
     """The score of a whole architecture.
 
@@ -92,6 +114,9 @@ class Selection:
         among: for each decision, the indices of the operations of which the best was
             taken; empty where it was of all, or where none was compared. Checks of a
             selector read it; records do not hold it.
+        closings: operations closed one by one, in that order, too.
+        sub_space: where operations were closed for a memory, what was left; None where
+            the selector has no such budget.
         uniform: whether the architecture was drawn as the space draws one, without a
             look at anything. The ground truth of a whole space then gives the
             expectation exactly, and reports use that in place of the few cells drawn.
@@ -106,3 +131,5 @@ class Selection:
     architecture_scores: tuple[ScoredArchitecture, ...]
     uniform: bool = False
     among: tuple[tuple[int, ...], ...] = ()
+    closings: tuple[Closing, ...] = ()
+    sub_space: SubSpace | None = None

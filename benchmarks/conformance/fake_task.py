@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import zlib
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from archselect.benchmarks.conformance.state import StateTracker
 from archselect.benchmarks.conformance.watch import SelectorWatch
+from archselect.benchmarks.optimisers.supernets import memory_counter
 from archselect.benchmarks.runs.task import SupernetTask
 from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.networks import (
@@ -28,6 +29,7 @@ from archselect.nasbench_adapters.networks import (
     new_alphas,
 )
 from archselect.nasbench_adapters.networks.activation import SOFTMAX
+from archselect.nasbench_adapters.networks.step_memory import StepMemoryCounter
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import (
     DROPPED,
@@ -209,6 +211,17 @@ class FakeTask(Task):
     def _reward(self, architecture: Architecture) -> float:
         """See :meth:`.Task._reward`."""
         return 100 * self.answers.draw(b"reward", repr(architecture).encode())
+
+    def memory(self, decisions: Decisions, batch_size: int | None = None) -> int:
+        """See :meth:`.Task.memory`; it is counted, as on a real task."""
+        self._check(decisions)
+        size = BATCH if batch_size is None else batch_size
+        return self._memory.count(decisions).total(size)
+
+    @cached_property
+    def _memory(self) -> StepMemoryCounter:
+        """Counts the memory of steps of the supernet."""
+        return memory_counter(self.space, self.supernet.skeleton, self.images, SOFTMAX)
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
         """See :meth:`.Task.tune`."""

@@ -94,8 +94,12 @@ def dishonest_drops(space: SearchSpace, selection: Selection) -> Faults:
 
 
 def dishonest_selection(selection: Selection) -> Faults:
-    """Yield a selected architecture that is not the best of those scored."""
-    if not selection.architecture_scores:
+    """Yield a selected architecture that is not the best of those scored.
+
+    Where operations were closed, the scores said which, and what is selected is of what
+    was left.
+    """
+    if not selection.architecture_scores or selection.closings:
         return
     scale = selection.architecture_scale
     if scale is None:

@@ -10,6 +10,7 @@ from archselect.benchmarks.store.facts import Settings
 from archselect.nasbench_adapters.networks import Execution
 from archselect.nasbench_adapters.setting_types import (
     BatchSize,
+    Bytes,
     Epochs,
     NonNegative,
     Positive,
@@ -41,6 +42,8 @@ class CommonSettings(BaseModel):
             batch's statistics) or "compiled" (torch.compile; while the supernet is
             trained and tuned). The second order's forwards at moved weights are eager.
             Making a graph or code is part of the phase that it falls in.
+        memory_budget: bytes that a training step can take, 0 for any number. A training
+            whose step would take more, by :class:`.StepMemoryCounter`, does not begin.
         trace: whether probabilities, costs and losses are recorded epoch by epoch
             (:mod:`.store.traces`). It changes no number, and takes some time.
     """
@@ -65,11 +68,16 @@ class CommonSettings(BaseModel):
     batches: Literal["epoch", "resampled"] = "epoch"
     precision: Literal["float32", "bf16"] = "float32"
     execution: Execution = "eager"
+    memory_budget: Bytes = 0
     trace: bool = False
 
     def settings(self) -> Settings:
         """Return the settings that a supernet made this way depends on.
 
-        They are for its record and its hash.
+        They are for its record and its hash. A budget that is not given is none of
+        them: the ids of supernets without one stay.
         """
-        return {name: getattr(self, name) for name in type(self).model_fields}
+        settings = {name: getattr(self, name) for name in type(self).model_fields}
+        if not self.memory_budget:
+            del settings["memory_budget"]
+        return settings

@@ -52,8 +52,12 @@ from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.input_files import DAMAGED
 from archselect.nasbench_adapters.networks import Supernet
 from archselect.nasbench_adapters.networks.activation import SOFTMAX, Activation
+from archselect.nasbench_adapters.networks.step_memory import (
+    StepMemoryCounter,
+    require_memory,
+)
 from archselect.nasbench_adapters.seeds import stream_seed
-from archselect.nasbench_adapters.space import Cell, SearchSpace
+from archselect.nasbench_adapters.space import Cell, SearchSpace, Skeleton
 from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces import registry as spaces
 
@@ -242,6 +246,23 @@ def new_supernet(
     return supernet.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
+def memory_counter(
+    space: SearchSpace,
+    skeleton: Skeleton,
+    images: Images,
+    activation: Activation,
+) -> StepMemoryCounter:
+    """Return what counts the memory of steps of a supernet on some images."""
+    dataset = images.dataset
+    return StepMemoryCounter(
+        space,
+        skeleton,
+        dataset.image_shape,
+        dataset.classes,
+        activation.normalised_sums,
+    )
+
+
 def ignore_progress(_done: int, _total: int) -> None:
     """Do nothing at the end of an epoch."""
 
@@ -272,6 +293,7 @@ def make_supernet(
         UserError: the checkpoint is damaged or of another training, or cannot be
             written; a batch does not fit the images; the optimiser or the space is not
             from where the inputs say.
+        MemoryExceeded: a step takes more than the recipe's budget.
     """
     clock = PhaseClock(images.device)
     memory = PeakMemory(images.device)
@@ -282,6 +304,7 @@ def make_supernet(
     alphas = _new_alphas(optimiser, space, images, seed)
     result = TrainingResult(commit())
     if optimiser.trains:
+        _check_memory(optimiser, supernet, images)
         batch_seed = stream_seed("supernet batches", seed)
         trainer = Trainer(
             optimiser, space, supernet, alphas, images, batch_seed, inputs.skeleton
@@ -303,6 +326,16 @@ def make_supernet(
         trace=result.trace,
         commit=result.made_by,
     )
+
+
+def _check_memory(optimiser: Optimiser, supernet: Supernet, images: Images) -> None:
+    """Raise MemoryExceeded if a step of training takes more than the budget."""
+    if optimiser.memory_budget and optimiser.epochs:
+        space = supernet.space
+        activation = optimiser.build_activation()
+        counter = memory_counter(space, supernet.skeleton, images, activation)
+        needed = counter.count(space.undecided()).total(optimiser.batch_size)
+        require_memory(needed, optimiser.memory_budget)
 
 
 def _total_cost(

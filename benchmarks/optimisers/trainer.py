@@ -39,7 +39,7 @@ from archselect.nasbench_adapters.networks import (
     sampled,
 )
 from archselect.nasbench_adapters.networks.activation import SOFTMAX, Activation
-from archselect.nasbench_adapters.networks.mixture import decided_mixture
+from archselect.nasbench_adapters.networks.mixture import close_alphas, decided_mixture
 from archselect.nasbench_adapters.space import Decisions, SearchSpace
 
 
@@ -321,7 +321,8 @@ class Trainer:
     def probabilities(self) -> Mixture:
         """Return the mixture in which each open edge's weights sum to one."""
         tables = []
-        for cell, alpha in zip(self.space.cells, self.alphas, strict=True):
+        alphas = close_alphas(self.alphas, self.decisions)
+        for cell, alpha in zip(self.space.cells, alphas, strict=True):
             tables.append(self.activation.probabilities(cell, alpha))
         return decided_mixture(self.space, tables, self.decisions, self.activation)
 
@@ -337,7 +338,8 @@ class Trainer:
             temperature: above zero.
         """
         tables = []
-        by_cell = zip(self.space.cells, self.alphas, noises, strict=True)
+        alphas = close_alphas(self.alphas, self.decisions)
+        by_cell = zip(self.space.cells, alphas, noises, strict=True)
         for cell, alpha, noise in by_cell:
             tables.append(self.activation.relaxed(cell, alpha, noise, temperature))
         return decided_mixture(self.space, tables, self.decisions, self.activation)

@@ -118,12 +118,13 @@ TableName = Literal[
     "cells",
     "pareto",
     "budget",
+    "memory",
     "operations",
     "reproduction",
     "wiring",
     "alphas",
 ]
-TABLES_WITHOUT_ACCURACY = ("time", "cells", "wiring", "alphas")
+TABLES_WITHOUT_ACCURACY = ("time", "cells", "memory", "wiring", "alphas")
 """Tables that need no accuracy of what is selected."""
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Concatenate
 
 import numpy as np
 from torch import Tensor
 
+from archselect.benchmarks.optimisers.supernets import memory_counter
 from archselect.benchmarks.plan.parts import DataPart, SupernetReward
 from archselect.benchmarks.runs.delegating_task import (
     Answer,
@@ -17,6 +19,7 @@ from archselect.benchmarks.runs.delegating_task import (
 from archselect.benchmarks.runs.supernet_counter import SupernetCounter, add_counts
 from archselect.benchmarks.store.records import Counts
 from archselect.nasbench_adapters.networks import Mixture, mixture_of
+from archselect.nasbench_adapters.networks.step_memory import StepMemoryCounter
 from archselect.nasbench_adapters.space import Architecture, Decisions
 from archselect.selectors.base import Evaluation, Minibatch, Selector, Task
 from archselect.selectors.queries import Queries
@@ -38,6 +41,7 @@ class RandomTask(Task):
         self.activation = counter.activation.name
         self.rng = np.random.default_rng(0)
         self._images = counter.images
+        self._batch_size = counter.recipe.batch_size
         self._answers = np.random.default_rng(1)
         if queries is not None:
             self.queries = Queries(counter.space, queries)
@@ -120,6 +124,17 @@ class RandomTask(Task):
         """See :meth:`.Task.proxy_of_network`."""
         del name, architecture, batches, size
         return float(self._answers.random())
+
+    def memory(self, decisions: Decisions, batch_size: int | None = None) -> int:
+        """See :meth:`.Task.memory`."""
+        size = self._batch_size if batch_size is None else batch_size
+        return self._memory.count(decisions).total(size)
+
+    @cached_property
+    def _memory(self) -> StepMemoryCounter:
+        """Counts the memory of steps of the supernet."""
+        skeleton = self.supernet.skeleton
+        return memory_counter(self.space, skeleton, self._images, self._activation)
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
         """Leave the supernet as it is."""

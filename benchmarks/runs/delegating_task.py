@@ -118,6 +118,10 @@ class DelegatingTask(Task):
         """See :meth:`.Task.proxy_of_network`."""
         return self._ask(Task.proxy_of_network, name, architecture, batches, size)
 
+    def memory(self, decisions: Decisions, batch_size: int | None = None) -> int:
+        """See :meth:`.Task.memory`."""
+        return self._ask(Task.memory, decisions, batch_size)
+
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
         """See :meth:`.Task.tune`."""
         self._ask(Task.tune, decisions, epochs, learning_rate)

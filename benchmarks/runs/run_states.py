@@ -15,13 +15,19 @@ from archselect.benchmarks.runtime.machine import commit
 from archselect.benchmarks.store.compaction import read_records
 from archselect.benchmarks.store.facts import read_fact_if_there, write_fact
 from archselect.benchmarks.store.folder import Folder
-from archselect.benchmarks.store.records import Failure, Landscape, Record
+from archselect.benchmarks.store.records import (
+    Failure,
+    Landscape,
+    MemoryRefusal,
+    Record,
+)
 from archselect.nasbench_adapters.foreign_text import (
     LONGEST_MESSAGE,
     escape_invisible,
     one_line,
     shorten,
 )
+from archselect.nasbench_adapters.networks.step_memory import MemoryExceeded
 
 LONGEST_TRACEBACK = 50_000
 """Letters of the longest traceback that is kept; a longer one loses its middle."""
@@ -77,12 +83,20 @@ class RunState:
             id=self.id,
             inputs=self.job.inputs,
             error=one_line(f"{type(error).__name__}: {error}", LONGEST_MESSAGE),
+            memory=_refusal_of(error),
             traceback=shorten(escape_invisible(text), LONGEST_TRACEBACK),
             commit=commit(),
         )
         path = folder.path(Failure, failure.id)
         write_fact(path, failure, folder.root)
         self.stage = "failed"
+
+
+def _refusal_of(error: BaseException) -> MemoryRefusal | None:
+    """Return what was needed where there was too little memory; None elsewhere."""
+    if not isinstance(error, MemoryExceeded):
+        return None
+    return MemoryRefusal(needed=error.needed, budget=error.budget)
 
 
 def states_at(states: Sequence[RunState], stage: Stage) -> list[RunState]:

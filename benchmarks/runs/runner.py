@@ -39,6 +39,7 @@ from archselect.benchmarks.runs.rewards import (
     supernet_reward,
     table_reward,
 )
+from archselect.benchmarks.runs.sub_spaces import describe_memory
 from archselect.benchmarks.runs.supernet_free_task import SupernetFreeTask
 from archselect.benchmarks.runs.task import SupernetTask
 from archselect.benchmarks.runs.training import (
@@ -230,6 +231,16 @@ class Runner:
         with clock.phase("select"):
             selection = selector.select(JournaledTask(task, journal, answers))
         cost = _total_cost(trained, clock, memory, warmup)
+        step_memory = None
+        if isinstance(task, SupernetTask) and job.supernet is not None:
+            recipe = job.supernet.supernet
+            step_memory = describe_memory(
+                task,
+                selection,
+                recipe.batch_size,
+                recipe.memory_budget,
+                self._truths_of_space(job, space),
+            )
         return Record(
             id=job.inputs.id,
             inputs=job.inputs,
@@ -237,6 +248,7 @@ class Runner:
             accuracies=self._look_up(job, space, selection),
             costs=self._costs.describe(job.costs, space, selection),
             mixture_cost=trained.mixture_cost if trained else None,
+            memory=step_memory,
             cost=cost,
             code_version=code_version(),
             commit=journal.commit,
@@ -358,10 +370,19 @@ class Runner:
     ) -> list[Accuracy]:
         """Return what each ground truth of the space says of a selection."""
         accuracies = []
-        for part in self._parts_of_space(job, space):
-            truth = self._truth_of_space(part.table, space.name)
+        for truth, part in self._truths_of_space(job, space):
             accuracies.append(_look_up_in(truth, part, selection))
         return accuracies
+
+    def _truths_of_space(
+        self, job: RunJob, space: SearchSpace
+    ) -> list[tuple[GroundTruth, TruthPart]]:
+        """Return the ground truths of a run that are of its space, within it."""
+        truths = []
+        for part in self._parts_of_space(job, space):
+            truth = self._truth_of_space(part.table, space.name)
+            truths.append((truth, part))
+        return truths
 
     def _parts_of_space(self, job: RunJob, space: SearchSpace) -> list[TruthPart]:
         """Return the ground truths of a run that are of its space."""

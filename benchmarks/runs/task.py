@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch.nn import functional as F
 from archselect.benchmarks.optimisers.supernets import (
     Recipe,
     TrainedSupernet,
+    memory_counter,
     new_supernet,
 )
 from archselect.benchmarks.optimisers.trainer import Trainer
@@ -34,6 +36,10 @@ from archselect.nasbench_adapters.networks import (
     executed,
     mixture_of,
     scoring,
+)
+from archselect.nasbench_adapters.networks.step_memory import (
+    StepMemoryCounter,
+    require_memory,
 )
 from archselect.nasbench_adapters.seeds import stream_seed
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
@@ -312,13 +318,27 @@ class SupernetTask(Task):
         self.clock.count_passes(network, dataset.image_shape)
         return network
 
+    def memory(self, decisions: Decisions, batch_size: int | None = None) -> int:
+        """See :meth:`.Task.memory`."""
+        size = self._recipe.batch_size if batch_size is None else batch_size
+        return self._memory.count(decisions).total(size)
+
+    @cached_property
+    def _memory(self) -> StepMemoryCounter:
+        """Counts the memory of steps of the supernet."""
+        return memory_counter(self.space, self._skeleton, self.images, self._activation)
+
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
         """See :meth:`.Task.tune`.
 
         As in the released code, the optimiser of the weights is a new one at the first
         call, and that of the alphas resumes from the supernet's training. Both are kept
         between calls.
+
+        Raises MemoryExceeded if a step takes more than the recipe's budget.
         """
+        if epochs and self._recipe.memory_budget:
+            require_memory(self.memory(decisions), self._recipe.memory_budget)
         with self.clock.phase("tune"):
             trainer = self._tuner()
             for group in trainer.weight_optimizer.param_groups:

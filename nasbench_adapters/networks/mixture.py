@@ -27,7 +27,9 @@ from archselect.nasbench_adapters.space import (
     OPEN,
     Architecture,
     Cell,
+    ClosedOperation,
     Decisions,
+    Edge,
     SearchSpace,
 )
 
@@ -241,6 +243,7 @@ def mixture_of(
 
     It is the activation of the alphas on open edges, one-hot on decided ones and zero
     on dropped ones. A decision on one edge of a group leaves the others as they are.
+    Closed operations have no weight, and the activation is that of the others.
 
     Args:
         space: the space the mixture is for.
@@ -248,8 +251,53 @@ def mixture_of(
         decisions: None leaves every edge open.
         activation: maps alphas to weights.
     """
+    if decisions is not None:
+        alphas = close_alphas(alphas, decisions)
     tables = activation.tables(space, alphas)
     return decided_mixture(space, tables, decisions, activation)
+
+
+def close_alphas(
+    alphas: Sequence[Tensor],
+    decisions: Decisions,
+) -> tuple[Tensor, ...]:
+    """Return alphas that are minus infinity where operations are closed.
+
+    Every activation gives those no weight. The alphas are the same tensors where
+    nothing is closed.
+
+    Args:
+        alphas: (edges, operations) per cell type.
+        decisions: say what is closed.
+    """
+    if not decisions.closed:
+        return tuple(alphas)
+    masked = []
+    for cell, alpha in enumerate(alphas):
+        edges, columns = alpha.shape
+        mask = closed_mask(decisions.closed, cell, edges, columns, alpha.device)
+        masked.append(alpha.masked_fill(mask, -torch.inf))
+    return tuple(masked)
+
+
+@lru_cache(maxsize=64)
+def closed_mask(
+    closed: frozenset[ClosedOperation],
+    cell: int,
+    edges: int,
+    columns: int,
+    device: torch.device,
+) -> Tensor:
+    """Return which entries (edges, columns) of a cell type's table are closed.
+
+    The mask is kept, because a training step must not wait for small copies to the
+    device.
+    """
+    mask = torch.zeros(edges, columns, dtype=torch.bool)
+    for operation in closed:
+        if operation.cell == cell:
+            mask[operation.edge, operation.choice] = True
+    return mask.to(device)
 
 
 def decided_mixture(
@@ -262,7 +310,8 @@ def decided_mixture(
 
     Args:
         space: the space the mixture is for.
-        tables: per cell type (edges, operations), as the activation made them.
+        tables: per cell type (edges, operations), as the activation made them of
+            :func:`close_alphas`.
         decisions: None leaves every edge open.
         activation: says whether entries of open edges may be zero.
     """
@@ -272,11 +321,7 @@ def decided_mixture(
     if activation.sparse:
         on_host = _copy_to_host(weights)
         return Mixture(weights, tuple(map(_support_of_table, on_host)))
-    support = []
-    by_cell = zip(space.cells, tables, decisions.choices, strict=True)
-    for cell, table, row in by_cell:
-        support.append(_cell_support(cell, row, table.shape[1]))
-    return Mixture(weights, tuple(support))
+    return Mixture(weights, live_support(space, decisions))
 
 
 def decided_tables(
@@ -310,33 +355,32 @@ def _decided_table(
     return torch.where(masks.is_open, table, chosen)
 
 
-def _cell_support(
-    cell: Cell,
-    row: tuple[int, ...],
-    columns: int,
-) -> CellSupport:
-    """Return which entries of one cell type's mixture are not zero."""
+def live_support(space: SearchSpace, decisions: Decisions) -> Support:
+    """Return which operations are live under decisions, whatever the alphas."""
     support = []
-    for names, choice in zip(cell.operations, row, strict=True):
-        support.append(_edge_support(len(names), choice, columns))
+    for cell, edges in enumerate(space.edges):
+        columns = count_columns(space, cell)
+        support.append(_cell_support(edges, decisions, columns))
     return tuple(support)
 
 
-def _edge_support(
-    operations: int,
-    choice: int,
+def _cell_support(
+    edges: Sequence[Edge],
+    decisions: Decisions,
     columns: int,
-) -> EdgeSupport:
-    """Return which entries of an edge's row are not zero.
+) -> CellSupport:
+    """Return which entries of one cell type's mixture are not zero.
 
     Args:
-        operations: how many the edge allows.
-        choice: an operation's index, OPEN or DROPPED.
-        columns: entries of the row.
+        edges: of the cell type.
+        decisions: say which operations they have.
+        columns: entries of a row of the mixture.
     """
-    if choice == OPEN:
-        return tuple(column < operations for column in range(columns))
-    return tuple(column == choice for column in range(columns))
+    support = []
+    for edge in edges:
+        live = decisions.live(edge)
+        support.append(tuple(column in live for column in range(columns)))
+    return tuple(support)
 
 
 class _RowMasks(NamedTuple):

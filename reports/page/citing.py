@@ -20,6 +20,7 @@ SELECTORS = {
     "zero-cost-pt": ["xiang2023zero"],
     "operation-scores": ["xiang2023zero"],
     "sgas": ["li2020sgas"],
+    "radars-style": ["yan2021radars"],
 }
 SUPERNETS = {
     "darts": ["liu2019darts"],

@@ -26,6 +26,7 @@ from archselect.reports.tables.accuracy import accuracy_table
 from archselect.reports.tables.budget import BUDGET_WORDS, budget_table
 from archselect.reports.tables.cells import cells_table
 from archselect.reports.tables.differences import differences_table
+from archselect.reports.tables.memory import memory_table
 from archselect.reports.tables.operations import operations_table
 from archselect.reports.tables.pareto import PARETO_WORDS, pareto_table
 from archselect.reports.tables.reproduction import reproduction_table
@@ -87,6 +88,7 @@ SECTIONS: dict[str, SectionKind] = {
     "budget": SectionKind(
         budget_table, budget_figures, extras=_budget_extras, needs_truth=True
     ),
+    "memory": SectionKind(memory_table),
     "operations": SectionKind(operations_table, needs_truth=True),
     "reproduction": SectionKind(reproduction_table),
     "wiring": SectionKind(wiring_table, extras=wiring_extras),

@@ -134,6 +134,12 @@ class TableTask(Task):
         self.networks.append((name, architecture, batches, size))
         return self.table(architecture, "network")
 
+    def memory(self, decisions, batch_size=None):
+        live = sum(
+            len(decisions.live(edge)) for row in self.space.edges for edge in row
+        )
+        return live * (batch_size or 1)
+
     def tune(self, decisions, epochs, learning_rate):
         self.tunings.append((decisions, epochs, learning_rate))
 

@@ -21,6 +21,8 @@ def test_the_built_in_selectors_are_registered():
         "conservative",
         "predictor-search",
         "seminas",
+        "random-pruning",
+        "radars-style",
     }
 
 

@@ -12,6 +12,7 @@ from archselect.nasbench_adapters.spaces import get_space
 from archselect.nasbench_adapters.spaces.darts import DartsSpace
 from archselect.selectors.search import Search
 from archselect.selectors.selection import (
+    Closing,
     Decision,
     EdgeScore,
     OperationScore,
@@ -410,3 +411,82 @@ def test_a_round_has_one_list_per_part_of_the_space():
     assert left == list(range(28, 0, -1)) and together.open_parts() == []
     (nodes,) = next(together.node_rounds())
     assert {node.cell for node in nodes} == {0, 1}
+
+
+# --- closing
+
+
+def test_closed_operations_are_in_no_mixture_and_no_score(table_task, table):
+    search = new_search(table_task, table, Scale("s", "higher"))
+    edge = search.space.edges[1][3]
+    assert edge.operations == tuple("abcd")
+    search.close(edge, 1)
+    assert search.live(edge) == (0, 2, 3)
+    kept = [own.decisions.choices[1][3] for own in search.only(edge)]
+    assert kept == [0, 2, 3]
+    assert [own.masked for own in search.without(edge)] == [
+        (1, 3, choice) for choice in (0, 2, 3)
+    ]
+    with pytest.raises(ValueError, match="4 scores for the 3 operations"):
+        search.score(edge, [1.0] * 4)
+    search.decide(edge, [1.0, 3.0, 2.0])
+    assert search.decisions.choices[1][3] == 2
+    selection = search.selection(ONE)
+    assert [own.choice for own in selection.operation_scores] == [0, 2, 3]
+    assert selection.closings == (Closing(0, 0, 1, 3, 1),)
+
+
+def test_a_closed_operation_is_not_decided_for(table_task, table):
+    search = new_search(table_task, table, Scale("s", "higher"))
+    edge = search.space.edges[1][3]
+    search.close(edge, 3)
+    for call in ({"operation": 3}, {"values": [0.0, 1.0, 2.0], "among": [3]}):
+        with pytest.raises(ValueError, match=r"has lost \[3\]: they are closed"):
+            search.decide(edge, **call)
+    search.decide(edge, [0.0, 1.0, 2.0], among=[3, 0, 1])
+    assert search.decisions.choices[1][3] == 1
+
+
+def test_scores_from_before_a_closing_decide_among_what_is_left(table_task, table):
+    search = new_search(table_task, table, Scale("s", "higher"))
+    edge = search.space.edges[1][3]
+    search.score(edge, [0.0, 1.0, 2.0, 3.0])
+    search.close(edge, 3)
+    search.decide(edge)
+    assert search.decisions.choices[1][3] == 2
+
+
+def test_the_last_but_one_closing_is_a_decision(table_task, table):
+    search = new_search(table_task, table)
+    edge = search.space.edges[0][0]
+    search.close(edge, 2)
+    assert search.selection(ONE).decisions == ()
+    search.close(edge, 0)
+    selection = search.selection(ONE)
+    assert selection.decisions == (Decision(0, 0, 0, 0, 1),)
+    assert [own.choice for own in selection.closings] == [2, 0]
+    with pytest.raises(ValueError, match="is not open"):
+        search.close(edge, 1)
+
+
+def test_starting_over_opens_what_was_closed(table_task, table):
+    search = new_search(table_task, table)
+    edge = search.space.edges[0][0]
+    search.close(edge, 2)
+    search.start_over()
+    assert search.live(edge) == (0, 1, 2)
+    search.close(edge, 1)
+    assert [own.round for own in search.selection(ONE).closings] == [0, 1]
+
+
+def test_a_round_that_only_closes_is_a_round(table_task, table):
+    search = new_search(table_task, table)
+    rounds = 0
+    for parts in search.rounds():
+        rounds += 1
+        for edge in parts[0]:
+            candidates = [own for own in search.live(edge) if own in edge.candidates]
+            none = [own for own in search.live(edge) if own not in candidates]
+            search.close(edge, (none or candidates)[-1])
+    assert rounds > 1
+    assert not search.open_parts()

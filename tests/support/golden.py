@@ -184,6 +184,12 @@ SELECTOR_SETTINGS = {
         {"iterations": 2, "batch_size": 16, "validation_batches": 1, "proxy": "snip"},
     ),
     "random": ("untrained", 0, {}),
+    "random-pruning": ("darts", 0, {"budget": 0.6, "tune_epochs": 1}),
+    "radars-style": (
+        "darts",
+        0,
+        {"budget": 0.6, "tune_epochs": 1, "samples": 2, "candidate": "supernet"},
+    ),
 }
 
 

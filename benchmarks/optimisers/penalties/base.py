@@ -32,7 +32,11 @@ from torch import Tensor
 from archselect.benchmarks.optimisers.memory import Memory
 from archselect.nasbench_adapters.networks.activation import Activation
 from archselect.nasbench_adapters.networks.discrete import strongest
-from archselect.nasbench_adapters.networks.mixture import decided_tables
+from archselect.nasbench_adapters.networks.mixture import (
+    close_alphas,
+    closed_mask,
+    decided_tables,
+)
 from archselect.nasbench_adapters.space import Decisions, SearchSpace
 
 
@@ -75,7 +79,8 @@ class AlphaView:
 
     def activate(self, alphas: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return the tables of weights of alphas."""
-        tables = self._activation.tables(self.space, alphas)
+        live = close_alphas(alphas, self._decisions)
+        tables = self._activation.tables(self.space, live)
         return decided_tables(tables, self._decisions)
 
     @cached_property
@@ -85,16 +90,26 @@ class AlphaView:
 
     @cached_property
     def operations(self) -> tuple[Tensor, ...]:
-        """Which entries are operations that have a weight, (edges, operations)."""
+        """Which entries are operations that have a weight, (edges, operations).
+
+        Closed operations have none.
+        """
         masks = []
-        for cell, alpha in zip(self.space.cells, self.alphas, strict=True):
-            masks.append(self._activation.weighed(cell, alpha.shape[1], alpha.device))
+        for index, (cell, alpha) in enumerate(
+            zip(self.space.cells, self.alphas, strict=True)
+        ):
+            edges, columns = alpha.shape
+            mask = self._activation.weighed(cell, columns, alpha.device)
+            if self._decisions.closed:
+                closed = self._decisions.closed
+                mask = mask & ~closed_mask(closed, index, edges, columns, alpha.device)
+            masks.append(mask)
         return tuple(masks)
 
     @cached_property
     def alive(self) -> tuple[Tensor, ...]:
         """Which operations are alive, (edges, operations) per cell type."""
-        living = self._activation.living(self.alphas)
+        living = self._activation.living(close_alphas(self.alphas, self._decisions))
         return self.operations if living is None else tuple(living)
 
     def tensor(self, name: str) -> Tensor:

@@ -33,6 +33,11 @@ from archselect.benchmarks.store.records.inputs import (
     supernet_id,
 )
 from archselect.benchmarks.store.records.landscape import Landscape
+from archselect.benchmarks.store.records.memory import (
+    MemoryRefusal,
+    StepMemoryFacts,
+    SubSpaceAccuracy,
+)
 from archselect.benchmarks.store.records.mixture_cost import SupernetMixtureCost
 from archselect.benchmarks.store.records.query_baseline import (
     QueriedPopulation,
@@ -64,7 +69,13 @@ from archselect.benchmarks.store.records.training import (
     TrainingInputs,
 )
 from archselect.nasbench_adapters.agreement import Agreement
-from archselect.selectors.selection import Decision, EdgeScore, OperationScore, Scale
+from archselect.selectors.selection import (
+    Closing,
+    Decision,
+    EdgeScore,
+    OperationScore,
+    Scale,
+)
 
 __all__ = [
     "NO_SUPERNET",
@@ -73,6 +84,7 @@ __all__ = [
     "ArchitectureCost",
     "ArchitectureScore",
     "CellGraph",
+    "Closing",
     "CostFit",
     "Counts",
     "DataInputs",
@@ -84,6 +96,7 @@ __all__ = [
     "Inputs",
     "Landscape",
     "Machine",
+    "MemoryRefusal",
     "OperationScore",
     "Population",
     "QueriedPopulation",
@@ -101,7 +114,9 @@ __all__ = [
     "SearchCost",
     "Selected",
     "SelectorInputs",
+    "StepMemoryFacts",
     "StudyInfo",
+    "SubSpaceAccuracy",
     "SupernetInputs",
     "SupernetMixtureCost",
     "Time",

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from archselect.benchmarks.store.columns import Columns
 from archselect.benchmarks.store.facts import Fact, Id
 from archselect.benchmarks.store.ranges import (
     COEFFICIENT,
@@ -23,6 +24,7 @@ from archselect.benchmarks.store.records.accuracy import Accuracy
 from archselect.benchmarks.store.records.architecture_cost import ArchitectureCost
 from archselect.benchmarks.store.records.cost import SearchCost, check_cost, dump_counts
 from archselect.benchmarks.store.records.inputs import Inputs
+from archselect.benchmarks.store.records.memory import MemoryRefusal, StepMemoryFacts
 from archselect.benchmarks.store.records.mixture_cost import SupernetMixtureCost
 from archselect.benchmarks.store.records.selected import Selected
 from archselect.benchmarks.store.row_checks import (
@@ -31,7 +33,12 @@ from archselect.benchmarks.store.row_checks import (
     check_rows,
     safe_limits,
 )
-from archselect.selectors.selection import Decision, EdgeScore, OperationScore
+from archselect.selectors.selection import (
+    Closing,
+    Decision,
+    EdgeScore,
+    OperationScore,
+)
 
 
 class Record(Fact):
@@ -39,7 +46,8 @@ class Record(Fact):
 
     `accuracies` say how good the selected architecture is, `costs` what it costs as far
     as the study asks, and `cost` what the run itself cost. `mixture_cost` is that of
-    the supernet's weights, where its training takes note of one.
+    the supernet's weights, where its training takes note of one; `memory` that of a
+    training step, where supernet or selector have a budget of it.
     `code_version` and `commit` are the version and the commit of the archselect that
     made it, `supernet_commit` is the commit that made the supernet: None where it is
     not known, or where several commits had a part in it. See :func:`.machine.commit`.
@@ -52,6 +60,7 @@ class Record(Fact):
     accuracies: list[Accuracy]
     costs: list[ArchitectureCost] = Field([])
     mixture_cost: SupernetMixtureCost | None = None
+    memory: StepMemoryFacts | None = None
     cost: SearchCost
     code_version: str
     commit: str | None = None
@@ -62,9 +71,19 @@ class Record(Fact):
         _check_record(self)
         selected = self.selected
         limits = safe_limits(selected.operations)
-        every = (selected.operation_scores, selected.edge_scores, selected.decisions)
+        every: list[Columns[Any]] = [
+            selected.operation_scores,
+            selected.edge_scores,
+            selected.decisions,
+            self.closings,
+        ]
         if not all(are_within(rows, limits) for rows in every):
             _check_rows([self])
+
+    @property
+    def closings(self) -> Columns[Closing]:
+        """Operations that the selector closed one by one."""
+        return self.memory.closings if self.memory else Columns(Closing)
 
     def facts(self) -> dict[str, Any]:
         """Return what is the same on every repetition on the CPU.
@@ -107,6 +126,8 @@ def _check_record(record: Record) -> None:
         raise Impossible("costs has two of one name")
     if record.mixture_cost is not None:
         record.mixture_cost.check_as(who)
+    if record.memory is not None:
+        record.memory.check_as(who)
     check_cost(who, record.cost)
 
 
@@ -120,6 +141,8 @@ def _check_rows(records: Sequence[Record]) -> None:
     check_rows("operation_scores", OperationScore, operation_scores, counts)
     check_rows("edge_scores", EdgeScore, edge_scores, counts)
     check_rows("decisions", Decision, decisions, counts)
+    closings = [record.closings for record in records]
+    check_rows("memory.closings", Closing, closings, counts)
 
 
 # --- many records at once
@@ -134,6 +157,8 @@ def _are_possible(records: Sequence[Record]) -> bool:
         if _has_landscape_twice(record) or not _has_matching_lists(record):
             return False
         if _has_cost_twice(record) or not _has_possible_fits(record):
+            return False
+        if not _has_possible_memory(record):
             return False
         numbers.add(record)
     return numbers.are_possible()
@@ -176,6 +201,17 @@ def _has_possible_fits(record: Record) -> bool:
         for cost in record.costs:
             if cost.fit is not None:
                 cost.fit.check_as("")
+    except Impossible:
+        return False
+    return True
+
+
+def _has_possible_memory(record: Record) -> bool:
+    """Return whether all numbers of a record's memory are possible."""
+    if record.memory is None:
+        return True
+    try:
+        record.memory.check_as("")
     except Impossible:
         return False
     return True
@@ -241,12 +277,14 @@ class _Numbers:
 class Failure(Fact):
     """A run that raised an error; the study's command repeats it.
 
-    `commit`: see :class:`Record`.
+    `commit`: see :class:`Record`. `memory` is what was needed where there was too
+    little.
     """
 
     schema_version: Literal[1] = 1
     id: Id
     inputs: Inputs
     error: str
+    memory: MemoryRefusal | None = None
     traceback: str
     commit: str | None = None

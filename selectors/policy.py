@@ -1,0 +1,89 @@
+"""A policy over the operations of edges, which learns from sampled rewards.
+
+It is REINFORCE with a baseline (Williams 1992), on one softmax per edge.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from archselect.nasbench_adapters.space import Decisions, Edge
+from archselect.nasbench_adapters.sub_space import live_candidates
+from archselect.selectors.memory_pruning import Worths
+from archselect.selectors.search import Search
+
+Draw = dict[Edge, list[int]]
+"""Operations drawn without replacement on every open edge, in the order drawn."""
+
+
+class Policy:
+    """Preferences theta of the live operations of open edges.
+
+    Args:
+        search: says what is live.
+        rate: by which rewards move theta.
+        decay: of the mean of rewards.
+    """
+
+    def __init__(self, search: Search, rate: float, decay: float) -> None:
+        self._rate = rate
+        self._decay = decay
+        self._rewards: list[float] = []
+        self._baseline = 0.0
+        self._theta: dict[Edge, np.ndarray] = {}
+        for edge in search.open_edges():
+            self._theta[edge] = np.zeros(len(edge.operations))
+
+    def draw(
+        self, search: Search, edge: Edge, count: int, rng: np.random.Generator
+    ) -> list[int]:
+        """Return live operations drawn without replacement by softmax(theta).
+
+        They are all of the edge where it has no more than `count`.
+        """
+        live = live_candidates(search.decisions, edge)
+        # The largest of theta plus Gumbel noise are such a draw, in order.
+        noisy = self._theta[edge][live] + rng.gumbel(size=len(live))
+        order = np.argsort(-noisy)[:count]
+        return [live[place] for place in order.tolist()]
+
+    def learn(self, search: Search, draw: Draw, reward: float) -> None:
+        """Move theta by the reward of a draw; see :class:`.RadarsStyle`."""
+        if not self._rewards:
+            self._baseline = reward
+        self._rewards.append(reward)
+        # Equal rewards have no deviation, and no advantage either.
+        deviation = float(np.std(self._rewards)) or 1.0
+        step = self._rate * (reward - self._baseline) / deviation
+        for edge, drawn in draw.items():
+            live = live_candidates(search.decisions, edge)
+            is_drawn = np.isin(live, drawn)
+            probability = self._probabilities(edge, live, len(drawn))
+            self._theta[edge][live] += step * (is_drawn - probability)
+        kept = self._decay * self._baseline
+        self._baseline = kept + (1 - self._decay) * reward
+
+    def _probabilities(self, edge: Edge, live: list[int], count: int) -> np.ndarray:
+        """Return about how likely each live operation is among so many drawn."""
+        theta = self._theta[edge][live]
+        powers = np.exp(theta - theta.max())
+        return np.minimum(count * powers / powers.sum(), 1.0)
+
+    def worths(self, search: Search) -> Worths:
+        """Return theta of what is live on open edges."""
+        worths = {}
+        for edge in search.open_edges():
+            live = live_candidates(search.decisions, edge)
+            values = self._theta[edge][live].tolist()
+            worths[edge] = dict(zip(live, values, strict=True))
+        return worths
+
+
+def decisions_of(search: Search, draw: Draw) -> Decisions:
+    """Return the search's decisions with all that was not drawn closed."""
+    decisions = search.decisions
+    for edge, drawn in draw.items():
+        for choice in live_candidates(decisions, edge):
+            if choice not in drawn:
+                decisions = decisions.close(edge, choice)
+    return decisions
