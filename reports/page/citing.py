@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from archselect.benchmarks.store.records import SupernetInputs
+from archselect.benchmarks.store.records import NO_SUPERNET, SupernetInputs
 from archselect.reports.escaping import bibtex
 from archselect.reports.results.results import Group, Results
 
@@ -21,6 +21,11 @@ SELECTORS = {
     "operation-scores": ["xiang2023zero"],
     "sgas": ["li2020sgas"],
     "radars-style": ["yan2021radars"],
+    "random-search": ["li2019random"],
+    "evolution": ["real2019regularized"],
+    "local-search": ["white2021exploring"],
+    "conservative": ["zhou2022autognn"],
+    "seminas": ["luo2020seminas"],
 }
 SUPERNETS = {
     "darts": ["liu2019darts"],
@@ -206,7 +211,8 @@ def _uses(group: Group) -> Iterator[_Use]:
     yield _Use(selector.name, SELECTORS.get(selector.name, []))
     for value in selector.settings.values():
         yield _Use(f"proxy {value}", PROXIES.get(str(value), []))
-    yield _Use(f"supernet {recipe}", SUPERNETS.get(recipe, []))
+    if recipe != NO_SUPERNET:
+        yield _Use(f"supernet {recipe}", SUPERNETS.get(recipe, []))
     yield from _uses_of_settings(inputs.supernet)
     space = inputs.space.partition(":")[0]
     yield _Use(f"space {inputs.space}", SPACES.get(space, []))

@@ -184,4 +184,4 @@ def test_what_a_selector_needs_is_of_the_words_there_are(needs):
 def test_selectors_need_a_supernet_or_a_reward_and_random_neither():
     assert Random.needs == frozenset()
     for name, kind in SELECTORS.items():
-        assert len(kind.needs & {"supernet", "reward"}) == (name != "random")
+        assert bool(kind.needs & {"supernet", "reward"}) == (name != "random")
