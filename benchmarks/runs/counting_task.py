@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Concatenate
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from archselect.benchmarks.optimisers.supernets import memory_counter
@@ -36,7 +37,7 @@ class RandomTask(Task):
     def __init__(self, counter: SupernetCounter, queries: int | None = None) -> None:
         self.space = counter.space
         self.supernet = counter.supernet
-        self.alphas = counter.alphas
+        self.alphas = tuple(alpha.detach().clone() for alpha in counter.alphas)
         self._activation = counter.activation
         self.activation = counter.activation.name
         self.rng = np.random.default_rng(0)
@@ -137,7 +138,11 @@ class RandomTask(Task):
         return memory_counter(self.space, skeleton, self._images, self._activation)
 
     def tune(self, decisions: Decisions, epochs: int, learning_rate: float) -> None:
-        """Leave the supernet as it is."""
+        """Move the alphas at random, and leave the weights as they are."""
+        del decisions, epochs, learning_rate
+        for alpha in self.alphas:
+            moved = self._answers.random(tuple(alpha.shape))
+            alpha.add_(torch.as_tensor(moved, dtype=alpha.dtype))
 
 
 class CountingTask(DelegatingTask):
