@@ -69,6 +69,7 @@ class SemiNas(Selector):
     queries_pool: ClassVar[bool] = True
     small: ClassVar[Mapping[str, object]] = {
         "labels": 5,
+        "iterations": 1,
         "new": 3,
         "pseudo": 20,
         "pretrain_epochs": 2,

@@ -213,8 +213,8 @@ class Study(Part):
         """Return whether the images of a data set are read: a network is trained."""
         if data.train:
             return True
-        for space in self.spaces:
-            for pair in self.pairs_on(space, data):
-                if pair.supernet is not None:
+        for selector in self.selectors:
+            for supernet in self._supernets_of(selector):
+                if any(supernet.is_trained_on(space, data) for space in self.spaces):
                     return True
         return False

@@ -88,9 +88,9 @@ class Pruned(Exception):
 
 def prune(kind, reward, seed, queries=100, **given_settings):
     """The decisions that a selector prunes nb201 to."""
-    task = CountedTask(
-        NB201, Queries(NB201, queries), reward, np.random.default_rng(seed)
-    )
+    account = Queries(NB201, queries)
+    rng = np.random.default_rng(seed)
+    task = CountedTask(NB201, account, reward, rng, PhaseClock(CPU))
 
     class Stops(kind):
         def tune_and_read(self, task, search, budget):
@@ -272,7 +272,8 @@ def test_where_single_operations_do_not_fit_the_best_fitting_draw_stays():
             lives = [decisions.live(edge) for edge in NB201.edges[0]]
             return sum(10 if k == 3 else 1 for live in lives for k in live)
 
-    task = Heavy(NB201, Queries(NB201, 5_000), reward, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    task = Heavy(NB201, Queries(NB201, 5_000), reward, rng, PhaseClock(CPU))
 
     class Stops(RadarsStyle):
         def tune_and_read(self, task, search, budget):
