@@ -138,11 +138,12 @@ def _kind_of_reward(value: Any) -> str:
     is_supernet = isinstance(value, SupernetReward) or (
         isinstance(value, dict) and "source" in value
     )
-    return "supernet" if is_supernet else "table"
+    return "measured" if is_supernet else "looked-up"
 
 
 Reward = Annotated[
-    Annotated[TableReward, Tag("table")] | Annotated[SupernetReward, Tag("supernet")],
+    Annotated[TableReward, Tag("looked-up")]
+    | Annotated[SupernetReward, Tag("measured")],
     Discriminator(_kind_of_reward),
 ]
 

@@ -95,7 +95,7 @@ class StepMemoryCounter:
         skeleton: of the supernet.
         image_shape: (channels, height, width).
         classes: number of logits.
-        normalised_sums: see :class:`.Supernet`.
+        normalised_sums: see :class:`.networks.Supernet`.
     """
 
     def __init__(
