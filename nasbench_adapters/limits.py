@@ -103,6 +103,8 @@ MOST_IMAGES_AT_ONCE = 100_000
 """Images of a batch, and of all batches of a network that is scored."""
 MOST_LISTED = 10_000_000
 """Architectures of a space that is listed completely."""
+MOST_CANDIDATES = 200_000
+"""Architectures of a space that is listed to draw queries from, or to rank."""
 MOST_FRONT_CELLS = 50_000
 """Architectures of a space whose true front of accuracy and cost is computed."""
 MOST_EXACT_CELLS = 20_000

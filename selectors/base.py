@@ -27,7 +27,7 @@ from torch import Tensor
 
 from archselect.nasbench_adapters.networks import Mixture, Supernet
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
-from archselect.selectors.queries import BudgetSpent, Queries
+from archselect.selectors.queries import NO_REWARD, BudgetSpent, Queries
 from archselect.selectors.search import Search
 from archselect.selectors.selection import Better, Scale, Selection
 
@@ -134,10 +134,7 @@ class Task(ABC):
             ValueError: the study gives no reward, or none to this architecture.
         """
         if self.queries is None:
-            raise ValueError(
-                "the study gives no reward: declare needs = frozenset({'reward'}), and "
-                "give the data a 'reward' and 'queries'"
-            )
+            raise ValueError(NO_REWARD)
         return self.queries.ask(architecture, self._reward)
 
     def _reward(self, architecture: Architecture) -> float:

@@ -14,13 +14,16 @@ from types import MappingProxyType
 from typing import Literal
 
 from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.limits import MOST_CANDIDATES
 from archselect.nasbench_adapters.space import Architecture, SearchSpace
 from archselect.selectors.selection import Scale
 
 REWARD = Scale("reward", "higher")
 """What queried architectures are scored by."""
-MOST_LISTED = 200_000
-"""Architectures of a space that is listed as a whole, to draw from or to rank."""
+NO_REWARD = (
+    "the study gives no reward: declare needs = frozenset({'reward'}), and give the "
+    "data a 'reward' and 'queries'"
+)
 MOST_REPEATS = 10_000
 """Repeated queries in a row after which a budget counts as spent.
 
@@ -34,7 +37,7 @@ Counting = Literal["classes", "texts"]
 
 def is_listed(space: SearchSpace) -> bool:
     """Return whether a space is small enough to be listed as a whole."""
-    return space.enumerable and space.size <= MOST_LISTED
+    return space.enumerable and space.size <= MOST_CANDIDATES
 
 
 class BudgetSpent(Exception):
@@ -84,7 +87,7 @@ class Queries:
         """Every architecture that can be asked for and costs a query of its own.
 
         It is the pool; without one the whole space, by classes or texts as they are
-        counted; None where the space has more than :data:`MOST_LISTED`.
+        counted; None where the space has more than :data:`.MOST_CANDIDATES`.
         """
         if self.pool is not None:
             return self.pool

@@ -50,7 +50,7 @@ from archselect.nasbench_adapters.space import (
     OverfullNode,
     SearchSpace,
 )
-from archselect.selectors.queries import REWARD, BudgetSpent, Queries
+from archselect.selectors.queries import NO_REWARD, REWARD, BudgetSpent, Queries
 from archselect.selectors.selection import (
     Closing,
     Decision,
@@ -475,10 +475,7 @@ class Search:
         Raises ValueError where the study gives no reward.
         """
         if self._task.queries is None:
-            raise ValueError(
-                "the study gives no reward: declare needs = frozenset({'reward'}), and "
-                "give the data a 'reward' and 'queries'"
-            )
+            raise ValueError(NO_REWARD)
         return self._task.queries
 
     @property

@@ -22,6 +22,7 @@ STATED = {
     "layers, or cells of a stage": limits.MOST_LAYERS,
     "weights of a supernet, all operations taken for dense 3x3 convolutions": limits.MOST_WEIGHTS,
     "architectures of a space that is listed whole": limits.MOST_LISTED,
+    "architectures of a space that is listed to draw queries from": limits.MOST_CANDIDATES,
     "architectures of a space whose true front is computed": limits.MOST_FRONT_CELLS,
     "architectures of which random cells' hypervolume is computed, and not simulated": limits.MOST_EXACT_CELLS,
     "architectures of `--cells sample:N`": limits.MOST_CELLS_SAMPLED,

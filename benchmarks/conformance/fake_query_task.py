@@ -29,7 +29,8 @@ class FakeQueryTask(SupernetFreeTask):
     def __init__(self, space: SearchSpace, seed: int, answers: DrawnAnswers) -> None:
         rng = np.random.default_rng(stream_seed("rehearsal choices", seed))
         clock = PhaseClock(torch.device("cpu"))
-        super().__init__(space, Queries(space, QUERIES), self._draw, rng, clock)
+        super().__init__(space, rng, clock)
+        self.answer_queries(Queries(space, QUERIES), self._draw)
         self.answers = answers
         self.state = StateTracker(None, ())
 

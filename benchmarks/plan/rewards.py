@@ -42,11 +42,6 @@ class PlannedReward(NamedTuple):
         """The budget."""
         return self.inputs.queries
 
-    @property
-    def counting(self) -> str:
-        """What costs a query."""
-        return self.inputs.counting
-
 
 def part_of(reward: TableReward | SupernetReward | None) -> TruthPart | None:
     """Return the column of a ground truth that a reward is; None if it is none."""

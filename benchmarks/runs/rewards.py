@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn
 
 import numpy as np
 
@@ -54,11 +53,6 @@ def supernet_reward(task: SupernetTask, reward: SupernetReward) -> Reward:
             return task.evaluate(mixture, reward.norm).accuracy
 
     return evaluate
-
-
-def no_reward(architecture: Architecture) -> NoReturn:
-    """Raise ValueError: the study gives no reward."""
-    raise ValueError(f"the study gives no reward to {architecture.choices}")
 
 
 def new_queries(

@@ -29,13 +29,12 @@ from archselect.benchmarks.plan.jobs import (
 )
 from archselect.benchmarks.plan.parts import DataPart, TableReward, TruthPart
 from archselect.benchmarks.plan.protocols import TrainingSettings
+from archselect.benchmarks.plan.rewards import PlannedReward
 from archselect.benchmarks.runs.costs import OpenCosts
 from archselect.benchmarks.runs.journal import Journal, JournaledTask
 from archselect.benchmarks.runs.landscapes import landscape_id
 from archselect.benchmarks.runs.rewards import (
-    Reward,
     new_queries,
-    no_reward,
     supernet_reward,
     table_reward,
 )
@@ -224,6 +223,8 @@ class Runner:
             task = self._supernet_task(job, job.supernet, trained, images, clock)
         else:
             task = self._supernet_free_task(job, space, clock)
+        if job.reward is not None:
+            self._answer_queries(task, job.reward)
         supernet_commit = trained.commit if trained else None
         journal = self._open_journal(job, supernet_commit)
         # All that the task does not time is the selector's own work: sampling, sorting,
@@ -264,7 +265,7 @@ class Runner:
         clock: PhaseClock,
     ) -> SupernetTask:
         """Return the task of a run on a supernet."""
-        task = SupernetTask(
+        return SupernetTask(
             get_space(job.space.name),
             supernet.supernet,
             supernet.inputs,
@@ -274,17 +275,6 @@ class Runner:
             job.supernet_seed,
             job.selection_seed,
         )
-        planned = job.reward
-        if planned is None:
-            return task
-        if isinstance(planned.reward, TableReward):
-            truth = self._truth_of_space(planned.reward.table, task.space.name)
-            reward = table_reward(truth, planned.reward, clock)
-            task.answer_queries(new_queries(task.space, planned, truth), reward)
-        else:
-            reward = supernet_reward(task, planned.reward)
-            task.answer_queries(new_queries(task.space, planned, None), reward)
-        return task
 
     def _supernet_free_task(
         self, job: RunJob, space: SearchSpace, clock: PhaseClock
@@ -292,14 +282,20 @@ class Runner:
         """Return the task of a run without a supernet."""
         seed = stream_seed("selection choices", job.supernet_seed, job.selection_seed)
         rng = np.random.default_rng(seed)
-        queries = None
-        reward: Reward = no_reward
-        planned = job.reward
-        if planned is not None and isinstance(planned.reward, TableReward):
-            truth = self._truth_of_space(planned.reward.table, space.name)
-            queries = new_queries(space, planned, truth)
-            reward = table_reward(truth, planned.reward, clock)
-        return SupernetFreeTask(space, queries, reward, rng, clock)
+        return SupernetFreeTask(space, rng, clock)
+
+    def _answer_queries(
+        self, task: SupernetTask | SupernetFreeTask, planned: PlannedReward
+    ) -> None:
+        """Have a task answer queries, by a ground truth or by its own supernet."""
+        reward = planned.reward
+        if isinstance(reward, TableReward):
+            truth = self._truth_of_space(reward.table, task.space.name)
+            queries = new_queries(task.space, planned, truth)
+            task.answer_queries(queries, table_reward(truth, reward, task.clock))
+        elif isinstance(task, SupernetTask):
+            queries = new_queries(task.space, planned, None)
+            task.answer_queries(queries, supernet_reward(task, reward))
 
     def _read_supernet(self, job: SupernetJob) -> TrainedSupernet:
         """Return a supernet, read again only if its file is another one than before."""

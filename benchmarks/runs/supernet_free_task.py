@@ -24,28 +24,26 @@ class SupernetFreeTask(DelegatingTask):
 
     Args:
         space: of the architectures.
-        queries: the account of the queries; None where the study gives no reward.
-        reward: returns the reward of an architecture.
         rng: for choices.
         clock: takes the times.
     """
 
     def __init__(
-        self,
-        space: SearchSpace,
-        queries: Queries | None,
-        reward: Callable[[Architecture], float],
-        rng: np.random.Generator,
-        clock: PhaseClock,
+        self, space: SearchSpace, rng: np.random.Generator, clock: PhaseClock
     ) -> None:
         self.space = space
-        self.queries = queries
         self.rng = rng
         self.alphas = ()
         self.clock = clock
         self.networks = 0
         self.streams: dict[str, torch.Generator] = {}
-        self._measure = reward
+
+    def answer_queries(
+        self, queries: Queries, reward: Callable[[Architecture], float]
+    ) -> None:
+        """Answer queries from now on; see :meth:`.SupernetTask.answer_queries`."""
+        self.queries = queries
+        self._measure_reward = reward
 
     def _ask(
         self,
@@ -62,4 +60,4 @@ class SupernetFreeTask(DelegatingTask):
 
     def _reward(self, architecture: Architecture) -> float:
         """See :meth:`.Task._reward`."""
-        return self._measure(architecture)
+        return self._measure_reward(architecture)

@@ -11,6 +11,7 @@ from archselect.benchmarks.store.records import (
     QueryBaseline,
     RandomQueries,
 )
+from archselect.nasbench_adapters.limits import MOST_CANDIDATES
 from archselect.reports.results.query_runs import (
     QueryPlane,
     QueryRuns,
@@ -76,8 +77,8 @@ _CAPTION = (
     "accuracy of all that a run had asked for minus the incumbent's: so much more would have been claimed if the "
     "truth that judges had chosen. Random: n different architectures, the best of them by reward. Over texts each "
     "text is one of them, over classes each class of architectures of equal function, by one representative; all are "
-    "equally likely, and the numbers are exact expectations. As drawn: of a space of more than 200,000 architectures, "
-    "as likely as the space draws each; simulated. †: what random-search has on average. "
+    f"equally likely, and the numbers are exact expectations. As drawn: of a space of more than {MOST_CANDIDATES:,} "
+    "architectures, as likely as the space draws each; simulated. †: what random-search has on average. "
     f"{BEST_BY_REWARD.capitalize()}: the architecture with the highest reward, where every selector by reward ends "
     "that never stops; its leak is what the highest accuracy of all is above it."
 )

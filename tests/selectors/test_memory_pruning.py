@@ -90,7 +90,8 @@ def prune(kind, reward, seed, queries=100, **given_settings):
     """The decisions that a selector prunes nb201 to."""
     account = Queries(NB201, queries)
     rng = np.random.default_rng(seed)
-    task = CountedTask(NB201, account, reward, rng, PhaseClock(CPU))
+    task = CountedTask(NB201, rng, PhaseClock(CPU))
+    task.answer_queries(account, reward)
 
     class Stops(kind):
         def tune_and_read(self, task, search, budget):
@@ -273,7 +274,8 @@ def test_where_single_operations_do_not_fit_the_best_fitting_draw_stays():
             return sum(10 if k == 3 else 1 for live in lives for k in live)
 
     rng = np.random.default_rng(0)
-    task = Heavy(NB201, Queries(NB201, 5_000), reward, rng, PhaseClock(CPU))
+    task = Heavy(NB201, rng, PhaseClock(CPU))
+    task.answer_queries(Queries(NB201, 5_000), reward)
 
     class Stops(RadarsStyle):
         def tune_and_read(self, task, search, budget):

@@ -88,7 +88,9 @@ def test_they_work_on_every_space(selector, name):
     RandomSearch().select(random)
     best = max(task.queries.answers.values())
     assert task.queries.answers[selection.architecture] == best
-    if selector.model_dump().get("classes_per_move", 1) == 1:  # else it draws anew
+    if (
+        selector.model_dump().get("classes_per_move", 1) == 1
+    ):  # else moves are random draws
         assert best >= max(random.queries.answers.values())
 
 

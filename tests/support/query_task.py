@@ -27,7 +27,9 @@ def query_task(
     queries = Queries(space, budget, counting, pool)
     rng = np.random.default_rng(seed)
     clock = PhaseClock(torch.device("cpu"))
-    return SupernetFreeTask(space, queries, reward, rng, clock)
+    task = SupernetFreeTask(space, rng, clock)
+    task.answer_queries(queries, reward)
+    return task
 
 
 def reward_of_table(

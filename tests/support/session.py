@@ -16,8 +16,7 @@ def make_once(
 ) -> Path:
     """Return the folder of that name, which the first process that asks has filled by `make(folder)`.
 
-    Others wait until it is filled. Where `make` raises, the next that asks makes it
-    anew.
+    Others wait until it is filled. Where `make` raises, the next that asks makes it.
     """
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:

@@ -345,7 +345,7 @@ def test_graphs_have_the_expectations_of_their_protocol():
 
 def test_a_space_that_is_not_listed_is_drawn_as_it_draws(nb201_table, monkeypatch):
     """So a class is as likely as its texts, and one of few texts is rarely drawn."""
-    monkeypatch.setattr(queries, "MOST_LISTED", 100)
+    monkeypatch.setattr(queries, "MOST_CANDIDATES", 100)
     valid = TruthPart(table="t", dataset="cifar10-valid", split="x-valid", epochs=200)
     test = TruthPart(table="t", dataset="cifar10", split="ori-test", epochs=200)
     classes = baseline_of(nb201_table, valid, test, queries=300).population("classes")
