@@ -145,7 +145,10 @@ def _on_audit_event(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _is_harmless(path: Any, flags: int) -> bool:
-    """Return whether opening a file imports a module, or reads the system's files."""
+    """Return whether a file is opened by an import, or is one of the system's.
+
+    An installed data file is not harmless: the tables of true accuracies are such.
+    """
     if isinstance(path, int):
         return True
     file = os.fsdecode(path)
@@ -154,8 +157,8 @@ def _is_harmless(path: Any, flags: int) -> bool:
     if flags & _WRITE_FLAGS:
         return False
     is_module = file.endswith(tuple(all_suffixes()))
-    is_installed = file.startswith((sys.prefix, sys.base_prefix))
-    return is_module or is_installed
+    is_metadata = ".dist-info/" in file
+    return is_module or is_metadata
 
 
 @contextmanager
