@@ -10,11 +10,13 @@ from collections.abc import Callable
 from archselect.benchmarks.conformance.faults import (
     Faults,
     architecture_faults,
+    closing_faults,
     decision_faults,
     edge_score_faults,
     operation_score_faults,
 )
 from archselect.benchmarks.conformance.honesty import (
+    dishonest_closings,
     dishonest_decisions,
     dishonest_drops,
     dishonest_selection,
@@ -42,10 +44,11 @@ def complete(trial: Trial) -> Faults:
 
 
 def undecided_only(trial: Trial) -> Faults:
-    """Yield scores and decisions of decided edges or of other operations."""
+    """Yield what is scored, decided or closed of decided edges or other operations."""
     yield from trial.notes.get("decisions", ())
     if trial.selection is not None:
         yield from decision_faults(trial.space, trial.selection)
+        yield from closing_faults(trial.space, trial.selection)
         yield from operation_score_faults(trial.space, trial.selection)
         yield from edge_score_faults(trial.space, trial.selection)
 
@@ -72,9 +75,10 @@ def seeded(trial: Trial) -> Faults:
 
 
 def honest(trial: Trial) -> Faults:
-    """Yield where the best is not kept, or the worst not dropped."""
+    """Yield where the best is not kept, or the worst not closed or dropped."""
     if trial.selection is not None:
         yield from dishonest_decisions(trial.space, trial.selection)
+        yield from dishonest_closings(trial.space, trial.selection)
         yield from dishonest_drops(trial.space, trial.selection)
         yield from dishonest_selection(trial.selection)
 
@@ -120,7 +124,7 @@ RULES: dict[Check, str] = {
     ),
     untouched: "supernet, alphas and global random states may change by tuning only",
     seeded: "the same seed must give the same answer: the task has all randomness",
-    honest: "the best must be kept, and the worst dropped, on the stated scale",
+    honest: "the best must be kept, and the worst closed or dropped, on the stated scale",
     within_budget: "queries must be declared, and end where the budget ends",
     surfaces: "a score that is not finite must raise an error, and not just lose",
     offered: "only what `Task` offers may be used of the task, and nothing be set",

@@ -14,6 +14,7 @@ from archselect.nasbench_adapters.space import (
     SearchSpace,
 )
 from archselect.selectors.selection import (
+    Closing,
     Decision,
     EdgeScore,
     OperationScore,
@@ -24,7 +25,7 @@ Faults = Iterator[str]
 """What is wrong and how to fix it, in one line each."""
 
 
-Entry = OperationScore | EdgeScore | Decision
+Entry = OperationScore | EdgeScore | Decision | Closing
 """A part of a selection that is about one edge."""
 
 
@@ -123,6 +124,29 @@ def decision_faults(space: SearchSpace, selection: Selection) -> Faults:
             decided.add(edge)
 
 
+def closing_faults(space: SearchSpace, selection: Selection) -> Faults:
+    """Yield closings of no operation, and closed operations that are selected."""
+    # What was closed before the selector started over is open again.
+    last = max((closing.round for closing in selection.closings), default=0)
+    for closing in selection.closings:
+        if not has_edge(space, closing):
+            yield f"it closes edge {closing.edge} of cell type {closing.cell}, which there is not"
+        elif not _is_operation(space, closing):
+            name = edge_name(space, closing)
+            yield f"it closes operation {closing.choice} of {name}, which the edge does not allow"
+        elif closing.round == last and _is_selected(closing, selection.architecture):
+            name = edge_name(space, closing)
+            yield f"it selects operation {closing.choice} of {name}, which it closed"
+
+
+def _is_selected(closing: Closing, architecture: Architecture) -> bool:
+    """Return whether an architecture has an operation."""
+    if closing.cell >= len(architecture.choices):
+        return False
+    row = architecture.choices[closing.cell]
+    return closing.edge < len(row) and row[closing.edge] == closing.choice
+
+
 def operation_score_faults(space: SearchSpace, selection: Selection) -> Faults:
     """Yield scores of no edge, of no operation, or after the edge's decision."""
     decided = _last_steps(selection, drops=False)
@@ -153,8 +177,10 @@ def edge_score_faults(space: SearchSpace, selection: Selection) -> Faults:
             yield f"it scores {name} after dropping it: score those of `search.inputs(node)`"
 
 
-def _is_operation(space: SearchSpace, entry: OperationScore | Decision) -> bool:
-    """Return whether the edge of a score or decision has its operation."""
+def _is_operation(
+    space: SearchSpace, entry: OperationScore | Decision | Closing
+) -> bool:
+    """Return whether the edge of a score, decision or closing has its operation."""
     operations = space.cells[entry.cell].operations[entry.edge]
     return 0 <= entry.choice < len(operations)
 

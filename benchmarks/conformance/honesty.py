@@ -16,10 +16,17 @@ from archselect.benchmarks.conformance.faults import (
     target_of,
 )
 from archselect.nasbench_adapters.space import DROPPED, SearchSpace
-from archselect.selectors.selection import Decision, Scale, Selection
+from archselect.selectors.selection import Closing, Decision, Scale, Selection
 
 Choose = Callable[..., Any]
 """`min` or `max`."""
+
+
+class ScoresOfEdge(NamedTuple):
+    """The scores of an edge's operations at one step."""
+
+    edge: EdgeOfRound
+    step: int
 
 
 class NodeAtStep(NamedTuple):
@@ -93,11 +100,51 @@ def dishonest_drops(space: SearchSpace, selection: Selection) -> Faults:
             )
 
 
+def dishonest_closings(space: SearchSpace, selection: Selection) -> Faults:
+    """Yield closings of an operation that is better than one that was left.
+
+    Operations that are closed by the same scores of an edge may be closed in any order.
+    They are compared with those that an architecture may have. An edge that has no
+    scores before a closing was closed by something else, such as rewards.
+    """
+    scale = selection.operation_scale
+    if scale is None:
+        return
+    scores = _scores_by_edge(selection)
+    left: dict[ScoresOfEdge, dict[int, float]] = {}
+    closed: list[tuple[Closing, ScoresOfEdge, float]] = []
+    for closing in selection.closings:
+        edge = edge_of(closing)
+        steps = [step for step in scores.get(edge, {}) if step <= closing.step]
+        if not steps or not has_edge(space, closing):
+            continue
+        key = ScoresOfEdge(edge, max(steps))
+        if key not in left:
+            candidates = space.cells[edge.cell].candidates(edge.edge)
+            values = scores[edge][key.step]
+            left[key] = {
+                choice: values[choice] for choice in candidates if choice in values
+            }
+        if closing.choice in left[key]:
+            closed.append((closing, key, left[key].pop(closing.choice)))
+    for closing, key, value in closed:
+        if not left[key]:
+            continue
+        worst = _worst(scale)(left[key], key=left[key].__getitem__)
+        if scale.sign * value > scale.sign * left[key][worst]:
+            yield (
+                f"{_step_name(closing)}: it closes operation {closing.choice} of {edge_name(space, closing)} "
+                f"with {scale.name!r} {_short(value)}, though {scale.better} is declared better and {worst} with "
+                f"{_short(left[key][worst])} is left: close the worst, or declare the right direction"
+            )
+
+
 def dishonest_selection(selection: Selection) -> Faults:
     """Yield a selected architecture that is not the best of those scored.
 
     Where operations were closed, the scores said which, and what is selected is of what
-    was left.
+    was left: none of the scored ones need be in it. :func:`dishonest_closings` looks at
+    the closings, and :func:`.closing_faults` at what is selected.
     """
     if not selection.architecture_scores or selection.closings:
         return
@@ -162,8 +209,8 @@ def _scores_by_node(selection: Selection) -> dict[NodeAtStep, list[dict[int, flo
     return scores
 
 
-def _step_name(decision: Decision) -> str:
-    return f"round {decision.round}, step {decision.step}"
+def _step_name(entry: Closing | Decision) -> str:
+    return f"round {entry.round}, step {entry.step}"
 
 
 def _short(value: float | None) -> str:

@@ -340,6 +340,43 @@ class DropsTheBest(Sound):
         return search.selection()
 
 
+class ClosesTheWorst(Sound):
+    """Breaks no rule: closes an operation of every edge before it decides."""
+
+    name: ClassVar[str] = "closes-the-worst"
+
+    def choose(self, search, edge, values):
+        search.score(edge, values)
+        ranked = sorted(edge.candidates, key=values.__getitem__)
+        search.close(edge, self.closed(ranked))
+        search.decide(edge, among=edge.candidates)
+
+    def closed(self, ranked):
+        """What is closed of the operations, the best first."""
+        return ranked[-1]
+
+
+class ClosesAGoodOne(ClosesTheWorst):
+    """Keeps the best, but closes one that is better than others that stay."""
+
+    breaks: ClassVar[str] = "honest"
+
+    def closed(self, ranked):
+        return ranked[1]
+
+
+class SelectsWhatItClosed(ClosesTheWorst):
+    breaks: ClassVar[str] = "undecided only"
+
+    def finish(self, task, search):
+        selection = super().finish(task, search)
+        closing = selection.closings[0]
+        rows = [list(row) for row in selection.architecture.choices]
+        rows[closing.cell][closing.edge] = closing.choice
+        choices = tuple(tuple(row) for row in rows)
+        return changed(selection, architecture=Architecture(choices))
+
+
 class WithoutScale(Sound):
     breaks: ClassVar[str] = "honest"
 
