@@ -172,6 +172,7 @@ def query_baseline(
         budget=inputs.queries,
         is_whole_space=is_whole,
         unreported=int(np.isnan(texts.reported).sum()),
+        unrepresented=classes.left_out,
         queries=numbers,
         populations=populations,
     )
@@ -186,12 +187,15 @@ class _Queried(NamedTuple):
         reported: accuracy of each in per cent; NaN where there is none.
         chances: of each, or of its class, in one draw of random search, up to a common
             factor; None where that is not known.
+        left_out: how many classes are not among them, because their representative has
+            no reward.
     """
 
     cells: list[Architecture]
     rewards: Floats
     reported: Floats
     chances: Floats | None
+    left_out: int = 0
 
 
 def _read_texts(reward: ReadColumn, report: ReadColumn, trial: str) -> _Queried:
@@ -251,7 +255,8 @@ def _represent(space: SearchSpace, texts: _Queried, is_whole: bool) -> _Queried:
     # The list of a whole space is made once; each of a few cells is faster by itself.
     has_list = is_whole and space.enumerable
     class_of = space.classes.__getitem__ if has_list else space.canonical
-    classes = np.array([places.get(class_of(cell), -1) for cell in texts.cells])
+    representatives = [class_of(cell) for cell in texts.cells]
+    classes = np.array([places.get(cell, -1) for cell in representatives])
     kept = np.flatnonzero(classes == np.arange(len(classes)))
     chances = texts.chances
     if is_whole and chances is not None and not is_listed(space):
@@ -261,6 +266,7 @@ def _represent(space: SearchSpace, texts: _Queried, is_whole: bool) -> _Queried:
         rewards=texts.rewards[kept],
         reported=texts.reported[kept],
         chances=None if chances is None else chances[kept],
+        left_out=len(set(representatives) - set(places)),
     )
 
 

@@ -10,6 +10,7 @@ from archselect.benchmarks.plan.parts import SupernetReward, TableReward, TruthP
 from archselect.benchmarks.plan.rewards import PlannedReward
 from archselect.benchmarks.runs.task import SupernetTask
 from archselect.benchmarks.runtime.meter import PhaseClock
+from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.space import Architecture, Decisions, SearchSpace
 from archselect.nasbench_adapters.truth.choices import unflatten
 from archselect.nasbench_adapters.truth.ground_truth import GroundTruth
@@ -79,18 +80,26 @@ def find_pool(
 ) -> tuple[Architecture, ...] | None:
     """Return the architectures that have a reward; None if all of the space have one.
 
-    They are in the order of the table, each once: representatives of their classes
-    where classes are counted.
+    They are in the order of the table, each once. Where classes are counted, they are
+    the representatives: a class whose representative has no reward is left out, however
+    many of its members have one, because a query of it has no answer.
+
+    Raises UserError if that leaves none.
     """
     column = (part.dataset, part.split, part.epochs)
     if truth.predicts or truth.holds_whole_space(*column):
         return None
     space = truth.space
     known = np.isfinite(truth.reference.means(*column))
-    pool = []
-    for choices in truth.reference.population.choices[known]:
-        architecture = unflatten(space, choices)
-        if counting == "classes":
-            architecture = space.canonical(architecture)
-        pool.append(architecture)
-    return tuple(dict.fromkeys(pool))
+    rows = truth.reference.population.choices[known]
+    stored = dict.fromkeys(unflatten(space, choices) for choices in rows)
+    if counting == "texts":
+        return tuple(stored)
+    asked_for = dict.fromkeys(space.canonical(architecture) for architecture in stored)
+    pool = tuple(architecture for architecture in asked_for if architecture in stored)
+    if not pool:
+        raise UserError(
+            f"truth '{truth.name}' has no representative of a class of {space.name}, which answers "
+            'for the class: set counting = "texts" in the data'
+        )
+    return pool

@@ -139,7 +139,9 @@ class QueryBaseline(Fact):
     `reward` and `report` are the ids of two landscapes of one space. The reward is the
     mean of the reward's trials, or the `trial` "first" alone. `is_whole_space` is false
     where the reward knows a part of its space only: then all numbers are of that part.
-    `unreported` counts the architectures that have a reward and no reported accuracy.
+    `unreported` counts the architectures that have a reward and no reported accuracy,
+    `unrepresented` the classes of which some have a reward and the representative has
+    none: they cannot be queried.
     `queries` are the numbers of queries, up to the budget. `populations` are the
     classes, and the texts where there are more of them.
     """
@@ -152,6 +154,7 @@ class QueryBaseline(Fact):
     budget: int
     is_whole_space: bool
     unreported: int
+    unrepresented: int = 0
     queries: list[int]
     populations: list[QueriedPopulation]
 
@@ -159,6 +162,7 @@ class QueryBaseline(Fact):
         """Raise Impossible for what no space can hold."""
         check_number("budget", self.budget, 1, MOST_COUNTED)
         check_number("unreported", self.unreported, 0, MOST_COUNTED)
+        check_number("unrepresented", self.unrepresented, 0, MOST_COUNTED)
         rising = pairwise([0, *self.queries])
         if not self.queries or not all(after > before for before, after in rising):
             raise Impossible("queries do not rise from 1 on")

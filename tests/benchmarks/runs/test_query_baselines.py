@@ -96,6 +96,18 @@ def test_a_part_of_a_space_is_its_own_pool(part):
         assert len(population.random) == 1
 
 
+def test_a_class_without_its_representative_is_left_out_and_counted(part):
+    assert baseline_of(part).unrepresented == 0
+    space = part.space
+    cells = stored(part)
+    (lone,) = [cell for cell in cells if space.canonical(cell) != cell]
+    without = [cell for cell in cells if cell != space.canonical(lone)]
+    baseline = baseline_of(two_columns(space, without))
+    assert baseline.unrepresented == 1
+    classes, texts = baseline.populations
+    assert (classes.architectures, texts.architectures) == (7, 8)
+
+
 def test_the_numbers_are_those_of_every_draw(part):
     baseline = baseline_of(part)
     space = part.space

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from support import query_study
 
+from archselect.benchmarks.plan.parts import TruthPart
 from archselect.benchmarks.plan.reading import read_study
 from archselect.benchmarks.runs.harness import run_study
 from archselect.benchmarks.runs.rewards import find_pool
 from archselect.benchmarks.store.facts import read_fact
 from archselect.benchmarks.store.folder import Folder
-from archselect.benchmarks.store.records import Record
+from archselect.benchmarks.store.records import QueryBaseline, Record
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth import open_truth
+from archselect.nasbench_adapters.truth import TableBuilder, open_truth
 from archselect.selectors.random_search import RandomSearch
 from archselect.selectors.search import Search
 
@@ -114,6 +115,51 @@ def test_a_reward_of_a_part_is_a_pool(run, table, tmp_path):
         )
         is None
     )
+
+
+@pytest.fixture
+def write_cells(tmp_path):
+    """`write_cells(*cells)` is the path of a table of cells of NAS-Bench-201."""
+
+    def write(*cells):
+        builder = TableBuilder(NB201)
+        for place, cell in enumerate(cells):
+            for column in (query_study.TEST, query_study.VALID):
+                builder.add(cell, *column, "a", 50.0 + place)
+        path = tmp_path / "cells.npz"
+        builder.table("cells", origin="a test", licence="MIT").save(path)
+        return path
+
+    return write
+
+
+LONE = NB201.parse("|nor_conv_1x1~0|+|none~0|none~1|+|none~0|none~1|none~2|")
+"""A cell that computes nothing and does not stand for those that do so."""
+
+
+def test_a_class_without_its_representative_is_not_in_the_pool(
+    write_cells, run, table, tmp_path
+):
+    assert NB201.canonical(LONE) != LONE
+    others = [NB201.representatives[place] for place in (50, 60, 70)]
+    path = write_cells(LONE, *others)
+    part = TruthPart(table=str(path), dataset="made-up", split="valid", epochs=1)
+    assert find_pool(open_truth(str(path)), part, "classes") == tuple(others)
+    assert find_pool(open_truth(str(path)), part, "texts") == (LONE, *others)
+    changes = ((str(table), str(path)), ("[0, 1, 2]", "[0]"))
+    (record,) = run(*changes).values()
+    scores = record.selected.architecture_scores
+    texts = scores.column("architecture").tolist()
+    assert {NB201.parse(text) for text in texts} == set(others)
+    (baseline,) = Folder(tmp_path / "out").read_all(QueryBaseline)
+    assert baseline.unrepresented == 1
+
+
+def test_without_any_representative_there_is_nothing_to_query(write_cells):
+    path = write_cells(LONE)
+    part = TruthPart(table=str(path), dataset="made-up", split="valid", epochs=1)
+    with pytest.raises(UserError, match='set counting = "texts"'):
+        find_pool(open_truth(str(path)), part, "classes")
 
 
 def test_the_supernet_answers_with_one_operation_per_edge(run):
