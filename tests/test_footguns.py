@@ -24,6 +24,8 @@ from archselect.nasbench_adapters.truth.choices import unflatten
 from archselect.nasbench_adapters.truth.long_csv import import_long
 from archselect.reports.tables.operations import operation_table
 from archselect.reports.tables.oracles import oracle_in
+from archselect.selectors.predictors.base import count_steps
+from archselect.selectors.predictors.self_training import COPIES
 
 TEST, SHORT = ("cifar10", "ori-test", 200), ("cifar10", "ori-test", 12)
 VALID = ("cifar10-valid", "x-valid", 200)
@@ -134,6 +136,49 @@ def test_choosing_by_test(page):
         row(page, "choosing by test"),
         f"expected test accuracy: {np.sort(test) @ chances:.2f} %",
         f"by validation accuracy: {by_validation @ chances:.2f} %",
+    )
+
+
+def best_of(number, by_validation, test):
+    """Mean and standard deviation of the test accuracy of the best by validation of so many random cells."""
+    order = np.argsort(by_validation, kind="stable")
+    _, ties = np.unique(by_validation[order], return_inverse=True)
+    ordered = test[order]
+    count = np.bincount(ties)
+    means = (np.bincount(ties, ordered) / count)[ties]
+    squares = (np.bincount(ties, ordered**2) / count)[ties]
+    ways = comb(len(test), number)
+    chances = np.array([comb(place, number - 1) / ways for place in range(len(test))])
+    mean = means @ chances
+    return mean, np.sqrt(squares @ chances - mean**2)
+
+
+def test_texts_classes_and_samples_of_random_search(page, table, nb201):
+    validation, test = table.means(*VALID), table.means(*TEST)
+    cells = [unflatten(nb201, row) for row in table.population[0]]
+    is_class = np.array([nb201.classes[cell] == cell for cell in cells])
+    of_texts, _ = best_of(10, validation, test)
+    of_classes, deviation = best_of(10, validation[is_class], test[is_class])
+    says(
+        row(page, "texts or classes"),
+        f"accuracy: {of_texts:.2f} %",
+        f"function: {of_classes:.2f} %",
+    )
+    says(
+        row(page, "random search, sampled"),
+        f"expected {of_classes:.2f} %",
+        f"deviation of {deviation:.2f} points",
+        f"error of {deviation / 2:.2f} points",
+    )
+
+
+def test_steps_of_a_predictor(page):
+    labels, pseudo = 1_100, 10_000
+    together = COPIES * labels + pseudo
+    says(
+        row(page, "steps of a predictor"),
+        f"labels: {count_steps(1, labels)} steps",
+        f"pseudo-labels: {count_steps(1, together)} steps",
     )
 
 
