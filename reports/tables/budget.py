@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -267,11 +268,27 @@ def _best_row(plane: QueryPlane, baseline: QueryBaseline, queries: int) -> Row:
 # The answer
 
 
-def _answer(planes: Sequence[QueryPlane]) -> str:
-    """Return who has found most on the first plane when the budget is spent."""
-    if not planes:
-        return "No run of this study queries a reward."
-    plane = planes[0]
+class Lead(NamedTuple):
+    """Who has found most on a plane when the queries are spent.
+
+    Attributes:
+        plane: of the selectors.
+        names: of those with the highest mean accuracy; none where no accuracy is known.
+        mean: that accuracy in per cent.
+    """
+
+    plane: QueryPlane
+    names: tuple[str, ...]
+    mean: float
+
+    @property
+    def queries(self) -> int:
+        """The budget."""
+        return self.plane.marks[-1]
+
+
+def _lead(plane: QueryPlane) -> Lead:
+    """Return who has found most on a plane."""
     queries = plane.marks[-1]
     means = {}
     for runs in plane.runs:
@@ -279,16 +296,60 @@ def _answer(planes: Sequence[QueryPlane]) -> str:
             mean = average(runs.at(runs.reported, queries)).mean
             if mean is not None:
                 means[runs.name] = round(mean, 9)
-    if not means:
-        return f"On {plane.title}, the truth knows the accuracy of no incumbent after {queries:,} queries."
-    highest = max(means.values())
-    names = join_words([name for name, mean in means.items() if mean == highest])
-    verb = "has" if names in means else "have"
-    return (
-        f"On {plane.title}, after {queries:,} queries of {plane.reward_title}, "
-        f"{names} {verb} the highest mean accuracy, {highest:.2f}"
-        f"{_beside_highest(plane, queries)}."
+    highest = max(means.values(), default=0.0)
+    names = [name for name, mean in means.items() if mean == highest]
+    return Lead(plane, tuple(names), highest)
+
+
+def _answer(planes: Sequence[QueryPlane]) -> str:
+    """Return who has found most when the queries are spent, on every plane."""
+    if not planes:
+        return "No run of this study queries a reward."
+    leads = [_lead(plane) for plane in planes]
+    if len(leads) == 1:
+        return _answer_of_one(leads[0])
+    places: dict[tuple[str, ...], list[Lead]] = {}
+    for lead in leads:
+        places.setdefault(lead.names, []).append(lead)
+    by_count = sorted(places, key=lambda names: -len(places[names]))
+    return " ".join(
+        _answer_of_several(names, places[names], len(leads)) for names in by_count
     )
+
+
+def _answer_of_one(lead: Lead) -> str:
+    """Return who leads on the only plane."""
+    title = lead.plane.title
+    if not lead.names:
+        return f"On {title}, the truth knows the accuracy of no incumbent after {lead.queries:,} queries."
+    verb = "has" if len(lead.names) == 1 else "have"
+    return (
+        f"On {title}, after {lead.queries:,} queries of {lead.plane.reward_title}, "
+        f"{join_words(lead.names)} {verb} the highest mean accuracy, {lead.mean:.2f}"
+        f"{_beside_highest(lead.plane, lead.queries)}."
+    )
+
+
+def _answer_of_several(
+    names: tuple[str, ...], leads: Sequence[Lead], planes: int
+) -> str:
+    """Return where some selectors lead, of so many planes."""
+    if not names:
+        titles = join_words([lead.plane.title for lead in leads])
+        return f"Of no incumbent the accuracy is known on {titles}."
+    verb = "has" if len(names) == 1 else "have"
+    where = "; ".join(map(_where_in_words, leads))
+    return (
+        f"When the queries are spent, {join_words(names)} {verb} the highest mean accuracy on {len(leads)} of "
+        f"{planes}: {where}."
+    )
+
+
+def _where_in_words(lead: Lead) -> str:
+    """Return where a selector leads, with what, and what random search has there."""
+    expected = expected_accuracy(lead.plane, lead.queries)
+    random = "" if expected is None else f" (random search: {expected:.2f})"
+    return f"{lead.plane.title}, {lead.mean:.2f}{random}"
 
 
 def _beside_highest(plane: QueryPlane, queries: int) -> str:
@@ -298,7 +359,7 @@ def _beside_highest(plane: QueryPlane, queries: int) -> str:
     if baseline is None or expected is None:
         return ""
     best = plane.population(baseline).best_reported
-    return f"; random search has {expected:.2f} on average, and the best by reward {_in_words(best)}"
+    return f"; random search has {expected:.2f} on average, and the best by reward of all {_in_words(best)}"
 
 
 # Notes
@@ -337,6 +398,12 @@ def _baseline_notes(plane: QueryPlane) -> Iterator[str]:
     if not baseline.is_whole_space:
         where = "the part of the space that has a reward, from which random-search draws, too"
     yield f"{plane.title}: the rows of random architectures are of {join_words(parts)}, {where}."
+    if baseline.unrepresented and plane.reward.counting == "classes":
+        classes = "class" if baseline.unrepresented == 1 else "classes"
+        yield (
+            f"{plane.title}: {baseline.unrepresented:,} {classes} cannot be queried and are left out, because the "
+            "representative, which answers for its class, has no reward."
+        )
     equal = plane.population(baseline)
     if equal.best_count > 1:
         yield (

@@ -228,20 +228,25 @@ def _refusals(results: Results) -> list[str]:
 
 
 def _answer(rows: Sequence[Row]) -> str:
-    """Return which selector leaves the best sub-space, in a sentence."""
-    known: dict[str, float] = {}
+    """Return which selectors leave the best sub-spaces, and which did not finish."""
+    by_title: dict[str, dict[str, float]] = {}
     for row in rows:
         mean = row.full.get("sub_space_mean")
         if isinstance(mean, float):
-            known.setdefault(str(row.full["selector"]), mean)
-    refused = [row for row in rows if not row.full["seeds"]]
+            means = by_title.setdefault(row.shown["Landscape"], {})
+            means[str(row.full["selector"])] = round(mean, 9)
     sentences = []
-    if known:
-        best = max(known, key=known.__getitem__)
+    for title, means in by_title.items():
+        highest = max(means.values())
+        names = [name for name, mean in means.items() if mean == highest]
+        verb = "leaves" if len(names) == 1 else "leave"
+        where = f"On {title}, the" if len(by_title) > 1 else "The"
         sentences.append(
-            f"Cells of the operations that {best} leaves are best on average ({known[best]:.2f})."
+            f"{where} cells of the operations that {join_words(names)} {verb} have the highest mean accuracy, "
+            f"{highest:.2f}."
         )
+    refused = [row for row in rows if not row.full["seeds"]]
     if refused:
-        names = dict.fromkeys(str(row.full["selector"]) for row in refused)
-        sentences.append(f"No run of {join_words(list(names))} finished.")
+        names = list(dict.fromkeys(str(row.full["selector"]) for row in refused))
+        sentences.append(f"No run of {join_words(names)} finished.")
     return " ".join(sentences) or "No search has a budget of memory."
