@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -337,6 +337,21 @@ class Selector(BaseModel, ABC):
         if not isinstance(cls.needs, frozenset) or not cls.needs <= NEEDS:
             words = ", ".join(sorted(NEEDS))
             raise ValueError(f"{cls.__name__}.needs must be a frozenset of {words}")
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as records hold them.
+
+        What names a user's file stands there without its folder: :meth:`sources` has
+        the hash of what is in the file.
+        """
+        return self.model_dump(mode="json")
+
+    def sources(self) -> list[str]:
+        """Return where code comes from that a setting names and is not archselect's.
+
+        It is the hash of a user's file, or a package and its version.
+        """
+        return []
 
     @abstractmethod
     def select(self, task: Task) -> Selection:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from archselect.nasbench_adapters.setting_types import Architectures, EpochsFromOne
 from archselect.nasbench_adapters.space import Architecture
-from archselect.selectors.base import REWARDS, Selection, Selector, Task
-from archselect.selectors.predictors import PREDICTORS
-from archselect.selectors.predictors.base import (
-    Predictor,
-    count_steps,
-    standardised,
-)
+from archselect.selectors.base import Selection, Task
+from archselect.selectors.predicting import PredictingSelector
+from archselect.selectors.predictors.base import Predictor
 from archselect.selectors.predictors.candidates import rank_unseen
+from archselect.selectors.predictors.self_training import fit_rewards
 from archselect.selectors.search import Search
 
 
-class PredictorSearch(Selector):
+class PredictorSearch(PredictingSelector):
     """Random architectures first, then batches of those that are predicted to be best.
 
     After each batch the predictor learns from all that was queried. It ranks the pool
@@ -31,7 +28,8 @@ class PredictorSearch(Selector):
         first: random architectures.
         batch: architectures queried between two fits.
         predictor: "ridge" is a regression on the choices of edges and of pairs of
-            edges; "epd" is the network of SemiNAS.
+            edges; "epd" is the network of SemiNAS; or one of the user's own,
+            FILE.py:CLASS.
         epochs: of each training; "ridge" is solved for and needs none.
         sampled: architectures drawn to be ranked, where the space is not ranked as a
             whole.
@@ -42,13 +40,10 @@ class PredictorSearch(Selector):
         "queries in batches what a predictor ranks highest, after a random start"
     )
     formulation: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({REWARDS})
-    queries_pool: ClassVar[bool] = True
     small: ClassVar[Mapping[str, object]] = {"first": 5, "batch": 5, "sampled": 50}
 
     first: Architectures = 20
     batch: Architectures = 10
-    predictor: Literal["ridge", "epd"] = "ridge"
     epochs: EpochsFromOne = 100
     sampled: Architectures = 10_000
 
@@ -56,7 +51,7 @@ class PredictorSearch(Selector):
         """See :class:`PredictorSearch`."""
         search = task.search()
         queries = search.queries
-        predictor = PREDICTORS[self.predictor](task.space, task.rng)
+        predictor = self.new_predictor(task)
         with search.spending():
             while len(queries.answers) < self.first:
                 search.query(search.draw())
@@ -73,7 +68,5 @@ class PredictorSearch(Selector):
 
         It is empty where everything is queried.
         """
-        answers = search.queries.answers
-        targets = standardised(list(answers.values()))
-        predictor.fit(list(answers), targets, count_steps(self.epochs, len(targets)))
+        fit_rewards(predictor, search.queries.answers, self.epochs)
         return rank_unseen(search, predictor, self.sampled)[: self.batch]

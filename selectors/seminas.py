@@ -8,33 +8,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-import numpy as np
-
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.setting_types import Architectures, Batches, Epochs
 from archselect.nasbench_adapters.space import Architecture
-from archselect.selectors.base import REWARDS, Search, Selection, Selector, Task
-from archselect.selectors.predictors import PREDICTORS
-from archselect.selectors.predictors.base import (
-    Predictor,
-    count_steps,
-    ranked,
-    standardised,
-)
+from archselect.selectors.base import Search, Selection, Task
+from archselect.selectors.predicting import PredictingSelector
+from archselect.selectors.predictors.base import Predictor
 from archselect.selectors.predictors.candidates import (
     draw_unseen,
+    improve_best,
     rank_unseen,
     take_unseen,
-    uphill,
+)
+from archselect.selectors.predictors.self_training import (
+    count_examples,
+    fit_rewards,
+    fit_with_pseudo_labels,
 )
 
-COPIES = 10
-"""How often a labelled architecture comes among the pseudo-labelled ones."""
-SEEDS = 100
-"""Best architectures from which others are proposed."""
 
-
-class SemiNas(Selector):
+class SemiNas(PredictingSelector):
     """Learn from rewards and from own predictions, query proposals, and repeat.
 
     It takes labels + iterations x new queries (released code: 1,100 + 3 x 300) and
@@ -58,15 +51,14 @@ class SemiNas(Selector):
             released a "text".
         propose: "decode" the 100 best, moved up the gradient of the predicted value; or
             rank candidates as `predictor-search` does ("pool").
-        predictor: "epd" is the paper's network; "ridge" only ranks.
+        predictor: "epd" is the paper's network; "ridge" only ranks; or one of the
+            user's own, FILE.py:CLASS.
     """
 
     name: ClassVar[str] = "seminas"
     summary: ClassVar[str] = "queries what a semi-supervised predictor proposes"
     paper: ClassVar[str] = "Luo et al., SemiNAS, NeurIPS 2020, arXiv 2002.10389"
     formulation: ClassVar[int] = 1
-    needs: ClassVar[frozenset[str]] = frozenset({REWARDS})
-    queries_pool: ClassVar[bool] = True
     small: ClassVar[Mapping[str, object]] = {
         "labels": 5,
         "iterations": 1,
@@ -87,11 +79,12 @@ class SemiNas(Selector):
     filter: float | None = None
     dedupe: Literal["class", "text"] = "class"
     propose: Literal["decode", "pool"] = "decode"
-    predictor: Literal["epd", "ridge"] = "epd"
+    predictor: str = "epd"
 
-    def model_post_init(self, _context: object) -> None:
+    def model_post_init(self, context: object) -> None:
         """Raise UserError for settings that contradict each other."""
-        if self.propose == "decode" and not PREDICTORS[self.predictor].proposes:
+        super().model_post_init(context)
+        if self.propose == "decode" and not self.predictor_class.proposes:
             raise UserError(f'"{self.predictor}" only ranks: set propose = "pool"')
         if self.semi and not self.matched_steps:
             raise UserError("matched_steps is of the control: set semi = false")
@@ -99,7 +92,7 @@ class SemiNas(Selector):
     def select(self, task: Task) -> Selection:
         """See :class:`SemiNas`."""
         search = task.search()
-        predictor = PREDICTORS[self.predictor](task.space, task.rng)
+        predictor = self.new_predictor(task)
         with search.spending():
             labelled = self._query_first(search)
             for _ in range(self.iterations):
@@ -129,19 +122,16 @@ class SemiNas(Selector):
         others: list[Architecture],
     ) -> None:
         """Train on rewards, then on rewards and pseudo-labels, or as the control."""
-        architectures = list(labelled)
-        targets = standardised(list(labelled.values()))
-        count = len(architectures)
-        predictor.fit(architectures, targets, count_steps(self.pretrain_epochs, count))
+        fit_rewards(predictor, labelled, self.pretrain_epochs)
         if not self.epochs:
             return
-        together = COPIES * count + len(others)
         if self.semi:
-            pseudo_labels = predictor.predict(others)
-            architectures = COPIES * architectures + others
-            targets = np.concatenate([np.tile(targets, COPIES), pseudo_labels])
-        examples = together if self.matched_steps else count
-        predictor.fit(architectures, targets, count_steps(self.epochs, examples))
+            fit_with_pseudo_labels(predictor, labelled, others, self.epochs)
+        elif self.matched_steps:
+            examples = count_examples(labelled, others)
+            fit_rewards(predictor, labelled, self.epochs, examples)
+        else:
+            fit_rewards(predictor, labelled, self.epochs)
 
     def _propose(
         self,
@@ -151,13 +141,10 @@ class SemiNas(Selector):
         others: list[Architecture],
     ) -> list[Architecture]:
         """Return the unseen architectures to query next."""
-        space = search.space
         if self.propose == "pool" or search.pool is not None:
             proposals = iter(rank_unseen(search, predictor, self.pseudo))
         else:
-            targets = standardised(list(labelled.values()))
-            values = np.concatenate([targets, predictor.predict(others)])
-            seeds = ranked([*labelled, *others], values)[:SEEDS]
-            proposals = uphill(predictor, seeds)
-        key = space.canonical if self.dedupe == "class" else space.format
+            proposals = improve_best(predictor, labelled, others)
+        is_class = self.dedupe == "class"
+        key = search.space.canonical if is_class else search.space.format
         return take_unseen(proposals, self.new, search.queries.answers, key)

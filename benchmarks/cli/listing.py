@@ -18,7 +18,8 @@ def list_things(
     what: Annotated[
         str,
         typer.Argument(
-            help="spaces, selectors, proxies, supernets, penalties, protocols, datasets, studies, truths or costs."
+            help="spaces, selectors, proxies, predictors, supernets, penalties, protocols, datasets, studies, "
+            "truths or costs."
         ),
     ],
 ) -> None:
@@ -27,6 +28,7 @@ def list_things(
         "spaces": _spaces,
         "selectors": _selectors,
         "proxies": _proxies,
+        "predictors": _predictors,
         "supernets": _supernets,
         "penalties": _penalties,
         "protocols": _protocols,
@@ -75,6 +77,15 @@ def _proxies() -> Listing:
         for proxy in registry.all().values()
     ]
     return Listing(["name", "measures", "better", "source"], rows)
+
+
+def _predictors() -> Listing:
+    from archselect.selectors.predictors import registry
+
+    rows = []
+    for name, predictor in registry.all().items():
+        rows.append([name, predictor.summary, f'predictor = "{name}"'])
+    return Listing(["name", "what", "setting"], rows)
 
 
 def _supernets() -> Listing:

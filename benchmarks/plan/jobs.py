@@ -207,7 +207,7 @@ class RunJob:
             selector=SelectorInputs(
                 name=selector.name,
                 label=self.label,
-                settings=selector.model_dump(mode="json"),
+                settings=selector.settings(),
                 source=self._find_source(selector),
             ),
             supernet_seed=self.supernet_seed,
@@ -219,7 +219,7 @@ class RunJob:
     def _find_source(self, selector: Selector) -> str | None:
         """Return which files or packages of others the run uses; None if it uses none.
 
-        They can be the selector, its space, and the proxies that its settings name.
+        They can be the selector, its space, and what its settings name.
         """
         values = selector.model_dump().values()
         texts = [value for value in values if isinstance(value, str)]
@@ -227,6 +227,7 @@ class RunJob:
             selectors.source_of(type(selector), self.selector.name),
             spaces.source(self.space.name),
             *map(proxies.source, texts),
+            *selector.sources(),
         ]
         return "; ".join(dict.fromkeys(filter(None, sources))) or None
 

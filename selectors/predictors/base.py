@@ -1,4 +1,21 @@
-"""What a predictor is: a model of the values of architectures that are not queried."""
+"""What a predictor is: a model of the values of architectures that are not queried.
+
+A predictor is a file of its own::
+
+    class Nearest(Predictor):
+        name: ClassVar[str] = "nearest"
+        summary: ClassVar[str] = "the value of the example that agrees on most edges"
+
+        def fit(self, architectures, values, steps):
+            self._examples = [flatten(architecture) for architecture in architectures]
+            self._values = values
+
+        def predict(self, architectures):
+            return np.array([self._value(flatten(one)) for one in architectures])
+
+A study names it in the settings of a selector, as `predictor = "nearest.py:Nearest"`;
+an installed package declares it under the entry-point group `archselect.predictors`.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +38,14 @@ class Predictor(ABC):
     Args:
         space: of the architectures.
         rng: for initial weights and the order of examples; the only source of chance.
+
+    Attributes:
+        name: what it is called.
+        summary: what it is, in a line.
     """
 
     name: ClassVar[str]
+    summary: ClassVar[str]
     proposes: ClassVar[bool] = False
     """Whether :meth:`propose` makes architectures of its own."""
 
@@ -105,6 +127,26 @@ def check_examples(architectures: Sequence[Architecture], values: np.ndarray) ->
         )
     if not np.isfinite(values).all():
         raise ValueError("a predictor learns from finite values")
+
+
+def predicted(
+    predictor: Predictor, architectures: Sequence[Architecture]
+) -> np.ndarray:
+    """Return what a predictor predicts of architectures: (architectures,) of float64.
+
+    Raises ValueError, which names the predictor, unless it is one finite value each.
+    """
+    values = np.asarray(predictor.predict(architectures), dtype=float)
+    if values.shape != (len(architectures),):
+        raise ValueError(
+            f"predictor {predictor.name} returns values of shape {values.shape} for "
+            f"{len(architectures)} architectures: return one each"
+        )
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"predictor {predictor.name} predicts values that are not finite"
+        )
+    return values
 
 
 def ranked(

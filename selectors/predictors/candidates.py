@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from archselect.nasbench_adapters.space import Architecture
-from archselect.selectors.predictors.base import Predictor, ranked
+from archselect.selectors.predictors.base import (
+    Predictor,
+    predicted,
+    ranked,
+    standardised,
+)
 from archselect.selectors.search import Search
 
 MOST_STRENGTH = 100
 """Largest multiple of the gradient that is tried (SemiNAS, released code)."""
+SEEDS = 100
+"""Best architectures in whose place others are proposed (SemiNAS, released code)."""
 
 
 def candidates(search: Search, sampled: int) -> Sequence[Architecture]:
@@ -53,7 +60,28 @@ def rank_unseen(
 ) -> list[Architecture]:
     """Return the unseen candidates, the best predicted first."""
     unseen = unseen_candidates(search, sampled)
-    return ranked(unseen, predictor.predict(unseen))
+    return ranked(unseen, predicted(predictor, unseen))
+
+
+def improve_best(
+    predictor: Predictor,
+    rewards: Mapping[Architecture, float],
+    others: Sequence[Architecture],
+) -> Iterator[Architecture]:
+    """Return what a predictor proposes in place of the best: see :func:`uphill`.
+
+    The best are the :data:`SEEDS` with the highest values, whether rewards or
+    predictions.
+
+    Args:
+        predictor: that proposes.
+        rewards: by architecture; they are standardised, as predictions are.
+        others: architectures without a reward, whose value is predicted.
+    """
+    targets = standardised(list(rewards.values()))
+    values = np.concatenate([targets, predicted(predictor, others)])
+    best = ranked([*rewards, *others], values)[:SEEDS]
+    return uphill(predictor, best)
 
 
 def uphill(

@@ -137,6 +137,7 @@ class EncoderPredictorDecoder(Predictor):
     """
 
     name: ClassVar[str] = "epd"
+    summary: ClassVar[str] = "SemiNAS' encoder, value head and decoder; proposes"
     proposes: ClassVar[bool] = True
 
     def __init__(self, space: SearchSpace, rng: np.random.Generator) -> None:

@@ -26,6 +26,7 @@ class Ridge(Predictor):
     """
 
     name: ClassVar[str] = "ridge"
+    summary: ClassVar[str] = "ridge regression on edges and on pairs of edges"
 
     def __init__(self, space: SearchSpace, rng: np.random.Generator) -> None:
         super().__init__(space, rng)

@@ -8,6 +8,7 @@ import sys
 
 import pandas as pd
 import pytest
+from support import query_study
 from support.commands import run_commands
 from support.small import QUICK
 
@@ -179,11 +180,20 @@ def test_a_plugin(world, plugged):
         ('recipe = "darts"', 'recipe = "single-level"\nlabel = "darts"'),
         ("validation_batches = 1", 'validation_batches = 1\nproxy = "mean-weight"'),
     )
-    broken, checked, done, scored = run_commands(
+    table = query_study.write_table(world.folder / "made-up.npz")
+    predicting = 'name = "predictor-search"\npredictor = "mean"\nfirst = 5'
+    queries = query_study.write_study(
+        world.folder,
+        table,
+        ("supernet = [0, 1, 2]", "supernet = [0]"),
+        ('name = "random-search"', predicting),
+    )
+    broken, checked, done, asked, scored = run_commands(
         [
             ["run", "small.toml", "--selector", "not-there"],
             ["check", "first-operation", "--space", "s2-dilated", "--space", "nb201"],
             ["run", "small.toml", "--workers", "1", "--out", "out"],
+            ["run", str(queries), "--workers", "1", "--out", "asked"],
             [
                 *("score", "mean-weight", "--cells", "sample:3", "--workers", "1"),
                 *("--set", "skeleton.channels=2", "--set", "skeleton.cells=1"),
@@ -198,10 +208,13 @@ def test_a_plugin(world, plugged):
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert done.returncode == 0, done.stderr
+    assert asked.returncode == 0, asked.stderr
     assert scored.returncode == 0, scored.stderr
     inputs = [record["inputs"] for record in records(world.folder / "out")]
     sources = {own["selector"]["label"]: own["selector"]["source"] for own in inputs}
     plugin = "archselect-example-plugin 1.2"
+    (predicted,) = records(world.folder / "asked")
+    assert predicted["inputs"]["selector"]["source"] == plugin
     assert sources == {
         "first-operation": plugin,
         "zero-cost-pt": plugin,

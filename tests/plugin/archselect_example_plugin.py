@@ -1,13 +1,17 @@
-"""A selector, a proxy and a space, declared in this package's pyproject.toml."""
+"""A selector, a predictor, a proxy and a space, declared in this package's pyproject.toml."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 from torch import Tensor, nn
 
+from archselect.nasbench_adapters.space import Architecture
 from archselect.nasbench_adapters.spaces.darts import EDGES, S2
 from archselect.selectors.base import Selection, Selector, Task
+from archselect.selectors.predictors.base import Predictor
 from archselect.selectors.proxies.base import Domain, Forward, Proxy
 
 
@@ -23,6 +27,23 @@ class FirstOperation(Selector):
         for edge in search.open_edges():
             search.decide(edge, operation=0)
         return search.selection()
+
+
+class Mean(Predictor):
+    """The mean of the examples, whatever the architecture."""
+
+    name: ClassVar[str] = "mean"
+    summary: ClassVar[str] = "the mean of the examples"
+
+    def fit(
+        self, architectures: Sequence[Architecture], values: np.ndarray, steps: int
+    ) -> None:
+        """See :meth:`Predictor.fit`."""
+        self._mean = float(values.mean())
+
+    def predict(self, architectures: Sequence[Architecture]) -> np.ndarray:
+        """See :meth:`Predictor.predict`."""
+        return np.full(len(architectures), self._mean)
 
 
 def mean_weight(

@@ -8,7 +8,7 @@ from support.query_task import query_task
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.selectors import seminas
+from archselect.selectors.predictors import PREDICTORS
 from archselect.selectors.predictors.base import Predictor, standardised
 from archselect.selectors.seminas import SemiNas
 
@@ -55,7 +55,7 @@ def watched(monkeypatch):
             # One that is no architecture, and one more of the space at each strength.
             return [None, NB201.representatives[100 + int(strength)]]
 
-    monkeypatch.setitem(seminas.PREDICTORS, "epd", Watched)
+    monkeypatch.setitem(PREDICTORS, "epd", Watched)
     return calls
 
 
@@ -139,7 +139,7 @@ def test_isomorphic_proposals_are_bought_by_text_alone(monkeypatch, dedupe, paid
         def propose(self, seeds, strength):
             return [one, NB201.canonical(one)]
 
-    monkeypatch.setitem(seminas.PREDICTORS, "epd", Twice)
+    monkeypatch.setitem(PREDICTORS, "epd", Twice)
     for seed in range(5):
         task = query_task(NB201, number, budget=99, counting="texts", seed=seed)
         selector = SemiNas(**{**SETTINGS, "iterations": 1, "dedupe": dedupe})

@@ -77,8 +77,9 @@ class SelectorInputs(Fact):
     """A selector by name, label (unique within a study) and settings.
 
     `source` says where code that is not archselect's own comes from: the hash of the
-    selector's file, and package and version of plugins (the selector, its space,
-    proxies that it names); None if there is no such code.
+    selector's file or of its predictor's, and package and version of plugins (the
+    selector, its space, proxies and predictors that it names); None if there is no such
+    code.
     """
 
     name: str
