@@ -144,8 +144,8 @@ def test_a_class_without_its_representative_is_not_in_the_pool(
     others = [NB201.representatives[place] for place in (50, 60, 70)]
     path = write_cells(LONE, *others)
     part = TruthPart(table=str(path), dataset="made-up", split="valid", epochs=1)
-    assert find_pool(open_truth(str(path)), part, "classes") == tuple(others)
-    assert find_pool(open_truth(str(path)), part, "texts") == (LONE, *others)
+    assert set(find_pool(open_truth(str(path)), part, "classes")) == set(others)
+    assert set(find_pool(open_truth(str(path)), part, "texts")) == {LONE, *others}
     changes = ((str(table), str(path)), ("[0, 1, 2]", "[0]"))
     (record,) = run(*changes).values()
     scores = record.selected.architecture_scores
