@@ -333,15 +333,15 @@ def _answer_of_one(lead: Lead) -> str:
 def _answer_of_several(
     names: tuple[str, ...], leads: Sequence[Lead], planes: int
 ) -> str:
-    """Return where some selectors lead, of so many planes."""
+    """Return where some selectors lead, of so many cases."""
     if not names:
         titles = join_words([lead.plane.title for lead in leads])
         return f"Of no incumbent the accuracy is known on {titles}."
     verb = "has" if len(names) == 1 else "have"
     where = "; ".join(map(_where_in_words, leads))
     return (
-        f"When the queries are spent, {join_words(names)} {verb} the highest mean accuracy on {len(leads)} of "
-        f"{planes}: {where}."
+        f"When the queries are spent, {join_words(names)} {verb} the highest mean accuracy in {len(leads)} of "
+        f"{planes} cases: {where}."
     )
 
 

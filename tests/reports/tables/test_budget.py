@@ -303,6 +303,28 @@ def test_the_answer_names_the_highest_and_chance(table):
     assert f"random search has {random.accuracy:.2f} on average" in table.answer
 
 
+def test_the_answer_counts_where_each_is_highest(tmp_path):
+    """Texts and classes are two cases, of which one selector leads in each."""
+    records = query_records(3, ["climber"])
+    worst = sorted(CELLS, key=reported_of)[:5]
+    answers = {cell: reward_of(cell) for cell in worst}
+    for seed in range(3):
+        records.append(query_record("random-search", seed, answers))
+    texts = query_records(3, ["random-search"], counting="texts")
+    table = table_of(tmp_path, [*records, *texts], [baseline()])
+    first, second = table.answer.split(". When")
+    assert "climber has the highest mean accuracy in 1 of 2 cases" in first
+    assert "random-search has the highest mean accuracy in 1 of 2 cases" in second
+    accuracy = row_of(table, "climber", BUDGET).accuracy
+    assert f"{accuracy:.2f} (random search: " in first
+
+
+def test_classes_without_a_representative_are_counted_in_a_note(records, tmp_path):
+    facts = baseline().model_copy(update={"unrepresented": 2})
+    notes = table_of(tmp_path, records, [facts]).notes
+    assert any("2 classes cannot be queried and are left out" in note for note in notes)
+
+
 # --- a reward that is reported
 
 
