@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -295,10 +297,17 @@ def _lead(plane: QueryPlane) -> Lead:
         if queries in runs.numbers:
             mean = average(runs.at(runs.reported, queries)).mean
             if mean is not None:
-                means[runs.name] = round(mean, 9)
+                means[_name_within(plane, runs)] = round(mean, 9)
     highest = max(means.values(), default=0.0)
     names = [name for name, mean in means.items() if mean == highest]
     return Lead(plane, tuple(names), highest)
+
+
+def _name_within(plane: QueryPlane, runs: QueryRuns) -> str:
+    """Return a selector's name without what tells it from the runs on other planes."""
+    labels = [each.group.label for each in plane.runs]
+    label = runs.group.label
+    return label if labels.count(label) == 1 else runs.name
 
 
 def _answer(planes: Sequence[QueryPlane]) -> str:
@@ -308,13 +317,17 @@ def _answer(planes: Sequence[QueryPlane]) -> str:
     leads = [_lead(plane) for plane in planes]
     if len(leads) == 1:
         return _answer_of_one(leads[0])
-    places: dict[tuple[str, ...], list[Lead]] = {}
-    for lead in leads:
-        places.setdefault(lead.names, []).append(lead)
-    by_count = sorted(places, key=lambda names: -len(places[names]))
-    return " ".join(
-        _answer_of_several(names, places[names], len(leads)) for names in by_count
-    )
+    counts = Counter(chain.from_iterable(lead.names for lead in leads))
+    most = max(counts.values(), default=0)
+    names = [name for name, count in counts.items() if count == most]
+    sentences = []
+    if most:
+        verb = "has" if len(names) == 1 else "have"
+        sentences.append(
+            f"When the queries are spent, {join_words(names)} {verb} the highest mean accuracy in {most} of "
+            f"{len(leads)} cases."
+        )
+    return " ".join([*sentences, *map(_answer_of_several, leads)])
 
 
 def _answer_of_one(lead: Lead) -> str:
@@ -330,26 +343,14 @@ def _answer_of_one(lead: Lead) -> str:
     )
 
 
-def _answer_of_several(
-    names: tuple[str, ...], leads: Sequence[Lead], planes: int
-) -> str:
-    """Return where some selectors lead, of so many cases."""
-    if not names:
-        titles = join_words([lead.plane.title for lead in leads])
-        return f"Of no incumbent the accuracy is known on {titles}."
-    verb = "has" if len(names) == 1 else "have"
-    where = "; ".join(map(_where_in_words, leads))
-    return (
-        f"When the queries are spent, {join_words(names)} {verb} the highest mean accuracy in {len(leads)} of "
-        f"{planes} cases: {where}."
-    )
-
-
-def _where_in_words(lead: Lead) -> str:
-    """Return where a selector leads, with what, and what random search has there."""
+def _answer_of_several(lead: Lead) -> str:
+    """Return who leads on one of several planes, and what random search has there."""
+    if not lead.names:
+        return f"{lead.plane.title}: the accuracy of no incumbent is known."
     expected = expected_accuracy(lead.plane, lead.queries)
     random = "" if expected is None else f" (random search: {expected:.2f})"
-    return f"{lead.plane.title}, {lead.mean:.2f}{random}"
+    names = join_words(lead.names)
+    return f"{lead.plane.title}: {names}, {lead.mean:.2f}{random}."
 
 
 def _beside_highest(plane: QueryPlane, queries: int) -> str:

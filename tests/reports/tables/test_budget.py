@@ -312,11 +312,15 @@ def test_the_answer_counts_where_each_is_highest(tmp_path):
         records.append(query_record("random-search", seed, answers))
     texts = query_records(3, ["random-search"], counting="texts")
     table = table_of(tmp_path, [*records, *texts], [baseline()])
-    first, second = table.answer.split(". When")
-    assert "climber has the highest mean accuracy in 1 of 2 cases" in first
-    assert "random-search has the highest mean accuracy in 1 of 2 cases" in second
+    leading = "climber and random-search have the highest mean accuracy in 1 of 2 cases"
+    assert leading in table.answer
     accuracy = row_of(table, "climber", BUDGET).accuracy
-    assert f"{accuracy:.2f} (random search: " in first
+    assert f": climber, {accuracy:.2f} (random search: " in table.answer
+    both = table_of(
+        tmp_path / "both",
+        [*records[:3], *query_records(3, ["climber"], counting="texts")],
+    )
+    assert "climber has the highest mean accuracy in 2 of 2 cases" in both.answer
 
 
 def test_classes_without_a_representative_are_counted_in_a_note(records, tmp_path):
