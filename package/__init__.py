@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ __path__ += [part for part in sys.path if part.startswith("__editable__.archsele
 def __getattr__(name: str) -> Any:
     """Return a public name, and import its module first."""
     if name == "__version__":
-        return version("archselect")
+        return import_module("importlib.metadata").version("archselect")
     if name not in __all__:
         raise AttributeError(f"module 'archselect' has no attribute '{name}'")
     module = import_module(_HOMES.get(name, "archselect.api"))
