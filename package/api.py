@@ -27,6 +27,7 @@ def run(
     data: str | None = None,
     seeds: Sequence[int] | None = None,
     selectors: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
     device: str = "auto",
     workers: int | None = None,
     engine: str = "local",
@@ -46,6 +47,8 @@ def run(
         data: a data set in place of the study's only one.
         seeds: supernet seeds in place of the study's.
         selectors: names, or classes of your own as "FILE.py:CLASS", beside the study's.
+        settings: in place of the study's, such as
+            `{"selectors.darts-pt.tune_epochs": 1, "seeds.selection": [0, 1]}`.
         device: auto, cpu, cuda or cuda:NUMBER.
         workers: processes; one per core or GPU if it is None.
         engine: local, slurm or dask.
@@ -70,6 +73,7 @@ def run(
         data=data,
         seeds=seeds,
         selectors=tuple(selectors),
+        settings=settings or {},
         device=device,
         workers=workers,
         engine=engine,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from archselect.benchmarks.plan.changed_settings import format_setting
 from archselect.benchmarks.plan.costs import check_costs
 from archselect.benchmarks.plan.parts import SelectorPart
 from archselect.benchmarks.plan.preflight import (
@@ -33,6 +34,7 @@ class RunRequest:
         data: a data set in place of the study's only one.
         seeds: supernet seeds in place of the study's.
         selectors: names, or classes as FILE.py:CLASS, beside the study's.
+        settings: in place of the study's, by place; see :func:`.change_settings`.
         device: auto, cpu, cuda or cuda:NUMBER.
         workers: processes; None for one per core or GPU.
         engine: local, slurm or dask.
@@ -47,6 +49,7 @@ class RunRequest:
     data: str | None = None
     seeds: Sequence[int] | None = None
     selectors: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
     device: str = "auto"
     workers: int | None = None
     engine: str = "local"
@@ -64,6 +67,8 @@ class RunRequest:
             words += ["--seeds", format_seeds(self.seeds)]
         for name in self.selectors:
             words += ["--selector", name]
+        for place, value in self.settings.items():
+            words += ["--set", format_setting(place, value)]
         if self.deterministic:
             words.append("--deterministic")
         return words
@@ -115,7 +120,7 @@ def plan_run(request: RunRequest, faults: Faults | None = None) -> PlannedRun:
 def _draft(request: RunRequest, faults: Faults) -> StudyDraft:
     """Return a study as the request changes it, as far as it is readable."""
     faults_of_study = Faults()
-    draft = draft_study(request.study, faults_of_study)
+    draft = draft_study(request.study, faults_of_study, request.settings)
     faults.add_all(faults_of_study)
     data = request.data
     if data is None and request.seeds is None and not request.selectors:

@@ -94,6 +94,14 @@ class RunOptions:
             "FILE.py:CLASS, which is executed. Repeatable."
         ),
     ] = None
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="A setting in place of the study's: selectors.darts-pt.tune_epochs=1, spaces.nb201.skeleton.cells=2, "
+            "seeds.selection=[0, 1]. Repeatable.",
+        ),
+    ] = None
     rerun_other_code: RerunOtherCode = False
 
 
@@ -118,7 +126,10 @@ def _plan_run(name: str, options: RunOptions) -> PlannedRun:
 
     faults = Faults()
     engine_settings: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     seeds: list[int] | None = None
+    with faults.collect():
+        settings = parse_settings(options.settings or ())
     with faults.collect():
         engine_settings = parse_settings(options.engine_set or (), "--engine-set")
     if options.seeds is not None:
@@ -130,6 +141,7 @@ def _plan_run(name: str, options: RunOptions) -> PlannedRun:
         data=options.data,
         seeds=seeds,
         selectors=options.selector or (),
+        settings=settings,
         device=options.device,
         workers=options.workers,
         engine=options.engine,
