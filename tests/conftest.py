@@ -2,7 +2,6 @@
 
 import os
 import random
-import signal
 import sys
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -13,21 +12,14 @@ import pytest
 import torch
 from hypothesis import settings
 from support import small
+from support.processes import hear_signals
 from support.session import make_once
 
 from archselect.nasbench_adapters.spaces import get_space
 
 ROOT = Path(__file__).parents[1]
 
-# A shell has a background job ignore Ctrl-C, and nohup has it ignore SIGHUP. The commands
-# that tests interrupt would inherit that.
-for name, handler in (
-    ("SIGINT", signal.default_int_handler),
-    ("SIGHUP", signal.SIG_DFL),
-):
-    number = getattr(signal, name, None)
-    if number is not None and signal.getsignal(number) == signal.SIG_IGN:
-        signal.signal(number, handler)
+hear_signals()
 
 # Runs here share cores with other work: how long an example takes says nothing.
 settings.register_profile("archselect", deadline=None, derandomize=True)

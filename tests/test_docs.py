@@ -58,7 +58,7 @@ def measured(table: TruthTable) -> str:
     )
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/nb201-digits.md"])
+@pytest.mark.parametrize("page", ["docs/how-to/truths.md", "docs/nb201-digits.md"])
 def test_the_small_world_is_described_by_its_own_numbers(
     page: str, table: TruthTable
 ) -> None:

@@ -35,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": as_command(training.train),
     "score": as_command(scores.score),
     "operation-scores": as_command(scores.operation_scores),
+    "new-study": as_command(extending.new_study),
     "new-selector": as_command(extending.new_selector),
     "check": as_command(extending.check),
     "draw": as_command(drawing.draw_architecture),

@@ -1,7 +1,8 @@
-"""Commands for those who write a selector: new-selector, check."""
+"""Commands for those who write something: new-study, new-selector, check."""
 
 from __future__ import annotations
 
+import json
 import keyword
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archselect.benchmarks.cli.terminal import print_table, progress, say
-from archselect.nasbench_adapters.errors import UserError
+from archselect.nasbench_adapters.errors import UserError, unknown
 from archselect.nasbench_adapters.foreign_text import one_line
 
 if TYPE_CHECKING:
@@ -21,6 +22,32 @@ if TYPE_CHECKING:
 NOT_REACHED = "not reached"
 MARKS = {True: "ok", False: "fails", None: NOT_REACHED}
 """How a table shows whether a check passed."""
+
+
+def new_study(
+    path: Annotated[
+        Path, typer.Argument(help="The TOML file to write, such as my_study.toml.")
+    ],
+    source: Annotated[
+        str,
+        typer.Option("--from", help="The built-in study to copy."),
+    ] = "quickstart",
+) -> None:
+    """Write a study of your own to start from: a copy of a built-in one."""
+    from archselect.benchmarks.plan.study_files import built_in_studies
+    from archselect.nasbench_adapters.atomic_files import write_new
+
+    studies = built_in_studies()
+    if source not in studies:
+        raise unknown("study", source, studies)
+    if path.suffix != ".toml":
+        raise UserError(f"{path} is no name of a study: name it like my_study.toml")
+    text = studies[source].read_text(encoding="utf-8")
+    named = text.replace(f'name = "{source}"', f"name = {json.dumps(path.stem)}", 1)
+    write_new(path, named.encode())
+    say(f"{path}: a copy of {source}. Change it, then:")
+    say(f"  archselect estimate {path}")
+    say(f"  archselect run {path}")
 
 
 def new_selector(

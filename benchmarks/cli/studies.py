@@ -35,11 +35,11 @@ from archselect.nasbench_adapters.errors import Faults, UserError
 from archselect.nasbench_adapters.foreign_text import one_line
 
 if TYPE_CHECKING:
-    from archselect.benchmarks.plan.reading import StudyDraft
     from archselect.benchmarks.plan.study import Study
     from archselect.benchmarks.runs.estimate import Estimate
     from archselect.benchmarks.runs.harness import StudyOutcome
     from archselect.benchmarks.store.status import Status
+    from archselect.running import PlannedRun
 
 MOST_FAILED = 10
 """Failed runs that are listed at the end of a study."""
@@ -94,35 +94,15 @@ class RunOptions:
             "FILE.py:CLASS, which is executed. Repeatable."
         ),
     ] = None
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="A setting in place of the study's: selectors.darts-pt.tune_epochs=1, spaces.nb201.skeleton.cells=2, "
+            "seeds.selection=[0, 1]. Repeatable.",
+        ),
+    ] = None
     rerun_other_code: RerunOtherCode = False
-
-    def command(self, study: str) -> list[str]:
-        """Return the command that gives the same records, without options of speed."""
-        words = ["archselect", "run", study]
-        if self.data:
-            words += ["--data", self.data]
-        if self.seeds:
-            words += ["--seeds", self.seeds]
-        for name in self.selector or []:
-            if name:
-                words += ["--selector", name]
-        if self.deterministic:
-            words.append("--deterministic")
-        return words
-
-
-class PlannedRun(NamedTuple):
-    """A study as it is to run.
-
-    Attributes:
-        study: changed as the options say.
-        folder: of its records.
-        engine_settings: by name.
-    """
-
-    study: Study
-    folder: Path
-    engine_settings: dict[str, Any]
 
 
 def run(study: StudyName, options: RunOptions) -> None:
@@ -132,7 +112,7 @@ def run(study: StudyName, options: RunOptions) -> None:
     is DIR/report.html.
     """
     plan = _plan_run(study, options)
-    outcome = _run_study(study, plan, options)
+    outcome = _run_study(plan)
     if outcome.made or outcome.kept:
         _print_report(plan.folder, outcome)
     if outcome.failed:
@@ -142,101 +122,47 @@ def run(study: StudyName, options: RunOptions) -> None:
 
 def _plan_run(name: str, options: RunOptions) -> PlannedRun:
     """Return the study as it is to run; raise UserError with all that is wrong."""
-    from archselect.benchmarks.plan.costs import check_costs
-    from archselect.benchmarks.plan.preflight import (
-        check_place,
-        check_sources,
-        check_study_of_folder,
-    )
-    from archselect.reports.published.numbers import check_published
+    from archselect.running import RunRequest, plan_run
 
     faults = Faults()
     engine_settings: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     seeds: list[int] | None = None
+    with faults.collect():
+        settings = parse_settings(options.settings or ())
     with faults.collect():
         engine_settings = parse_settings(options.engine_set or (), "--engine-set")
     if options.seeds is not None:
         with faults.collect():
             seeds = parse_seeds(options.seeds)
-    draft = _draft(name, options.data, seeds, options.selector or [], faults)
-    title = draft.study.name if draft.study else Path(name).stem
-    folder = options.out_dir or Path("archselect-runs") / title
-    check_place(folder, options.device, options.engine, engine_settings, faults)
-    if draft.study is not None:
-        with faults.collect():
-            check_published(draft.study.reproduces)
-        with faults.collect():
-            check_study_of_folder(folder, title)
-    check_sources(draft.study, draft.spaces, draft.data, options.data_dir, faults)
-    if draft.study is not None:
-        check_costs(draft.study.costs, draft.study.spaces, faults)
-    faults.raise_any()
-    assert draft.study is not None
-    return PlannedRun(draft.study, folder, engine_settings)
+    request = RunRequest(
+        study=name,
+        out=options.out_dir,
+        data=options.data,
+        seeds=seeds,
+        selectors=options.selector or (),
+        settings=settings,
+        device=options.device,
+        workers=options.workers,
+        engine=options.engine,
+        engine_settings=engine_settings,
+        data_dir=options.data_dir,
+        deterministic=options.deterministic,
+        rerun_other_code=options.rerun_other_code,
+    )
+    return plan_run(request, faults)
 
 
-def _draft(
-    name: str,
-    data: str | None,
-    seeds: list[int] | None,
-    selectors: list[str],
-    faults: Faults,
-) -> StudyDraft:
-    """Return a study as options change it, as far as it is readable; note faults."""
-    from archselect.benchmarks.plan.reading import draft_study
-    from archselect.benchmarks.plan.variants import make_variant
-
-    faults_of_study = Faults()
-    draft = draft_study(name, faults_of_study)
-    faults.add_all(faults_of_study)
-    if data is None and seeds is None and not selectors:
-        return draft
-    usable = _usable_selectors(selectors, faults)
-    if draft.study is not None and not faults_of_study:
-        with faults.collect():
-            draft.study = make_variant(
-                draft.study, name, data=data, supernet_seeds=seeds, selectors=usable
-            )
-    if data is not None:
-        draft.data = [part.model_copy(update={"name": data}) for part in draft.data]
-    return draft
-
-
-def _usable_selectors(names: list[str], faults: Faults) -> list[str]:
-    """Return the selectors that can be made; note why others cannot."""
-    from archselect.benchmarks.plan.parts import SelectorPart
-
-    usable = []
-    for name in names:
-        with faults.collect():
-            SelectorPart(name=name).build()
-            usable.append(name)
-    return usable
-
-
-def _run_study(name: str, plan: PlannedRun, options: RunOptions) -> StudyOutcome:
+def _run_study(plan: PlannedRun) -> StudyOutcome:
     """Run what is missing of a study, and show how far it is."""
-    from archselect.benchmarks.runs.harness import run_study
+    from archselect.running import run_planned
 
     with progress("reading data and truth") as bar:
 
         def show(stage: str, done: int, total: int) -> None:
             bar.update(bar.task_ids[0], description=stage, completed=done, total=total)
 
-        return run_study(
-            plan.study,
-            plan.folder,
-            device=options.device,
-            workers=options.workers,
-            engine=options.engine,
-            deterministic=options.deterministic,
-            engine_settings=plan.engine_settings,
-            data_dir=options.data_dir,
-            rerun_other_code=options.rerun_other_code,
-            notify=notice,
-            progress=show,
-            command=options.command(name),
-        )
+        return run_planned(plan, notice, show)
 
 
 def _print_report(folder: Path, outcome: StudyOutcome) -> None:

@@ -15,13 +15,10 @@ from archselect.benchmarks.cli.terminal import print_table, progress, say
 from archselect.nasbench_adapters.errors import Faults, UserError, unknown
 
 if TYPE_CHECKING:
-    from archselect.nasbench_adapters.truth import (
-        Column,
-        GroundTruth,
-        Imported,
-        PlainColumns,
-    )
+    from archselect.nasbench_adapters.truth import Column, GroundTruth
     from archselect.nasbench_adapters.truth.ground_truth import StoredAccuracies
+    from archselect.nasbench_adapters.truth.importing import Imported
+    from archselect.nasbench_adapters.truth.plain_csv import PlainColumns
 
 
 def list_columns(
@@ -164,8 +161,8 @@ class ImportOptions:
 
         Raises UserError if only some of the options are given.
         """
-        from archselect.nasbench_adapters.truth import PlainColumns
         from archselect.nasbench_adapters.truth.long_csv import COLUMNS
+        from archselect.nasbench_adapters.truth.plain_csv import PlainColumns
 
         options = {
             "--architecture-column": self.architecture_column,
@@ -209,7 +206,7 @@ def import_table(
     has a column of architectures and one of accuracies, which the options name.
     Accuracies are in per cent.
     """
-    from archselect.nasbench_adapters.truth import import_truth
+    from archselect.nasbench_adapters.truth.importing import import_truth
 
     plain = options.plain_columns()
     with progress(f"importing {source}"):
@@ -342,7 +339,8 @@ def fit(
         count_rows,
         describe_counted_network,
     )
-    from archselect.nasbench_adapters.truth import fit_truth, open_truth
+    from archselect.nasbench_adapters.truth import open_truth
+    from archselect.nasbench_adapters.truth.named_surrogates import fit_truth
 
     with progress(f"fitting and cross-validating on {table}"):
         path = fit_truth(

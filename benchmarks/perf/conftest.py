@@ -20,6 +20,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from support.dispatched import dispatched
 from support.paper_size import DEVICE, SupernetPair, new_darts, new_nb201
+from support.processes import hear_signals
 
 from archselect.benchmarks.runtime.process_settings import configure_process
 from archselect.nasbench_adapters.networks import FusedSupernet, Supernet, executed
@@ -34,6 +35,8 @@ They are large enough to run at full speed.
 
 Work = Callable[[], object]
 """A piece of work that is timed."""
+
+hear_signals()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from archselect.benchmarks.plan.parts import DataPart, SelectorPart, SpacePart
 from archselect.benchmarks.plan.study import Study
@@ -29,11 +31,16 @@ class StudyDraft:
     selectors: list[SelectorPart] = field(default_factory=list)
 
 
-def draft_study(name: str, faults: Faults) -> StudyDraft:
-    """Return what can be read of a study, by name or file; note all its faults."""
+def draft_study(
+    name: str, faults: Faults, changes: Mapping[str, Any] | None = None
+) -> StudyDraft:
+    """Return what can be read of a study, by name or file; note all its faults.
+
+    `changes` are settings in place of the file's; see :func:`.change_settings`.
+    """
     faults_of_study = Faults(f"study {name}")
     try:
-        study = parse_study(name)
+        study = parse_study(name, changes)
     except UserError as error:
         faults.add(error)
         parts = readable_parts(name)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from archselect.benchmarks.plan.changed_settings import change_settings
 from archselect.benchmarks.plan.parts import (
     DataPart,
     SelectorPart,
@@ -51,12 +53,20 @@ def built_in_studies() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def parse_study(name: str) -> Study:
+def parse_study(name: str, changes: Mapping[str, Any] | None = None) -> Study:
     """Return a built-in study or that of a file, not yet checked as a whole.
+
+    Args:
+        name: of the study, or the path of its file.
+        changes: settings in place of the file's; see :func:`.change_settings`.
 
     Raises UserError, with all reasons, if it cannot be read.
     """
     source = _read_toml(name)
+    if changes:
+        values = change_settings(source.values, changes)
+        values.setdefault("variant_of", name)
+        source = StudyText(source.text, values)
     faults = Faults(f"study {name}")
     try:
         study = Study.model_validate(source.values)

@@ -17,7 +17,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
-from multiprocessing import forkserver, get_context, parent_process, resource_tracker
+from multiprocessing import (
+    forkserver,
+    get_context,
+    parent_process,
+    resource_tracker,
+    spawn,
+)
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -298,6 +304,31 @@ class _WorkerSlot:
         return worker.end() if worker is not None else ""
 
 
+_STARTING = threading.Lock()
+"""Held while a worker starts."""
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Have a worker that starts not run the user's script a second time.
+
+    `multiprocessing` does so for what the script defines. Workers need nothing of it,
+    and a script without `if __name__ == "__main__":` would start the study again.
+    """
+    with _STARTING:
+        prepare: Any = spawn.get_preparation_data
+
+        def prepare_without_main(name: str) -> dict[str, Any]:
+            data = prepare(name).items()
+            return {key: part for key, part in data if not key.startswith("init_main")}
+
+        spawn.get_preparation_data = prepare_without_main
+        try:
+            yield
+        finally:
+            spawn.get_preparation_data = prepare
+
+
 class _Worker:
     """A worker process, with this process's end of its pipe."""
 
@@ -306,7 +337,8 @@ class _Worker:
         self._pipe, other = context.Pipe()
         self.process = context.Process(target=_work, args=(other,))
         try:
-            self.process.start()
+            with _without_main():
+                self.process.start()
         finally:
             other.close()
 

@@ -6,22 +6,18 @@ Every source is converted once into a :class:`.table.TruthTable`, one compact fi
 opens in milliseconds. Where no table can hold the space, a
 :class:`.surrogate.Surrogate` predicts; wherever it is used, its numbers come with how
 well it predicts. Both are a :class:`.ground_truth.GroundTruth`.
+
+Import and fit them with :func:`.importing.import_truth` and
+:func:`.named_surrogates.fit_truth`, which need pandas and are not imported here.
 """
 
 from archselect.nasbench_adapters.agreement import Agreement
 from archselect.nasbench_adapters.truth.ground_truth import Column, GroundTruth, Trials
-from archselect.nasbench_adapters.truth.importing import (
-    FORMATS,
-    Imported,
-    import_truth,
-)
 from archselect.nasbench_adapters.truth.landscape import (
     LandscapeNumbers,
     landscape,
     rank,
 )
-from archselect.nasbench_adapters.truth.named_surrogates import fit_truth
-from archselect.nasbench_adapters.truth.plain_csv import PlainColumns
 from archselect.nasbench_adapters.truth.registry import (
     TruthListing,
     check_column,
@@ -35,13 +31,10 @@ from archselect.nasbench_adapters.truth.table import TruthTable
 from archselect.nasbench_adapters.truth.table_builder import TableBuilder
 
 __all__ = [
-    "FORMATS",
     "Agreement",
     "Column",
     "GroundTruth",
-    "Imported",
     "LandscapeNumbers",
-    "PlainColumns",
     "Surrogate",
     "TableBuilder",
     "Trials",
@@ -49,8 +42,6 @@ __all__ = [
     "TruthTable",
     "builtin_path",
     "check_column",
-    "fit_truth",
-    "import_truth",
     "landscape",
     "list_truths",
     "open_table",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from archselect.nasbench_adapters.spaces.nb101 import NasBench101
 from archselect.nasbench_adapters.truth import (
     graph_bench,
     hpo_bench,
-    nb101_file,
     nb301_file,
 )
 from archselect.nasbench_adapters.truth.benchmark_results import SPACE as NB201_SPACE
 
 DIGITS = "nb201-digits"
-NB101 = nb101_file.SPACE
+NB101 = NasBench101.name
 NB201 = NB201_SPACE
 NB301 = "nb301"
 

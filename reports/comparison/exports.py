@@ -23,7 +23,7 @@ def to_json(comparison: Comparison) -> str:
         "failed": comparison.failed,
         "strict": comparison.strict,
         "gates": [_outcome_fields(outcome) for outcome in comparison.outcomes],
-        "changes": [_change_fields(change) for change in comparison.changes],
+        "changes": [change_fields(change) for change in comparison.changes],
         "settings_that_differ": differing_settings(base, new),
     }
     return as_json(content, indent=1, inf_nan_mode="strings").decode() + "\n"
@@ -47,7 +47,8 @@ def _outcome_fields(outcome: GateOutcome) -> dict[str, object]:
     }
 
 
-def _change_fields(change: MetricChange) -> dict[str, object]:
+def change_fields(change: MetricChange) -> dict[str, object]:
+    """Return the numbers of a change by name."""
     return {
         "metric": change.metric.name,
         "unit": change.metric.unit,

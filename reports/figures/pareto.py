@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
+from archselect.benchmarks.store.records import Landscape
 from archselect.nasbench_adapters.rank_correlations import Floats
 from archselect.reports.figures.accuracy_axis import AccuracyAxis
 from archselect.reports.figures.canvas import (
@@ -20,15 +21,17 @@ from archselect.reports.figures.canvas import (
     slugs,
     svg,
 )
-from archselect.reports.figures.palette import INK, SPACE, series
+from archselect.reports.figures.palette import INK, MUTED, SPACE, series
 from archselect.reports.results.paths import SettingPath
-from archselect.reports.results.results import Results
+from archselect.reports.results.results import Group, Results
 from archselect.reports.results.trade_offs import (
     SEARCH_SECONDS,
     Plane,
     TradeOff,
     find_planes,
+    plane_of_search,
 )
+from archselect.reports.tables.words import median
 
 _INCHES = 4.4
 """Height of a panel; more names in the key make it higher."""
@@ -78,7 +81,23 @@ def pareto_figures(results: Results) -> list[Figure]:
     ]
 
 
-def _pareto_figure(plane: Plane, name: str) -> Figure:
+def search_figure(
+    results: Results, landscape: Landscape, groups: Sequence[Group]
+) -> Figure | None:
+    """Return accuracy over the time of the search; None without a run that has both.
+
+    Args:
+        results: of the study.
+        landscape: the truth that judges.
+        groups: the selectors of one search.
+    """
+    plane = plane_of_search(results, landscape, groups)
+    if not plane.trade_offs:
+        return None
+    return _pareto_figure(plane, "first-screen", with_landmarks=True)
+
+
+def _pareto_figure(plane: Plane, name: str, with_landmarks: bool = False) -> Figure:
     drawn = _series(plane)
     axis = _accuracy_axis(plane)
     inches = max(_INCHES, _KEY_ROW * (len(drawn) + 1) + 0.9)
@@ -88,6 +107,8 @@ def _pareto_figure(plane: Plane, name: str) -> Figure:
         canvas.subplots_adjust(left=0.075, right=0.76, top=from_top(canvas, 0.2))
         canvas.subplots_adjust(bottom=0.55 / height(canvas))
         _set_axes(ax, plane, axis)
+        if with_landmarks:
+            _draw_landmarks(ax, plane.landscape, axis)
         if plane.front is not None:
             _draw_front(ax, plane, axis)
         for place, one in enumerate(drawn):
@@ -194,6 +215,34 @@ def _set_costs(ax: Axes, plane: Plane) -> None:
         ax.xaxis.set_major_locator(MaxNLocator(8))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     ax.set_xlabel(f"{plane.cost.in_unit}{fitted}")
+
+
+def _draw_landmarks(ax: Axes, landscape: Landscape, axis: AccuracyAxis) -> None:
+    """Draw the best and the median accuracy of the space as dashed lines."""
+    if not landscape.quantiles:
+        return
+    best = "best of the space" if landscape.space_size is None else "best known"
+    optimum = landscape.quantiles[-1]
+    if landscape.optimum_corrected is not None:
+        optimum = landscape.optimum_corrected
+        best = f"{best}, corrected for noise:"
+    marked = [(optimum, best), (median(landscape), "median")]
+    low, _ = ax.get_ylim()
+    for accuracy, name in marked:
+        place = float(axis.place(accuracy))
+        if place < low:
+            continue
+        ax.axhline(place, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+        ax.annotate(
+            f"{name} {accuracy:.2f}",
+            (1, place),
+            (-4, 3),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8,
+            color=MUTED,
+        )
 
 
 # --- points

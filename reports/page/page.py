@@ -9,6 +9,7 @@ import pandas as pd
 from archselect.reports.drawing.cells import SelectedCells, legend
 from archselect.reports.figures.palette import style_sheet
 from archselect.reports.page.citing import bibliography, citations, others
+from archselect.reports.page.first_screen import first_screen
 from archselect.reports.page.glossary import glossary
 from archselect.reports.page.html import render
 from archselect.reports.page.section import Section
@@ -49,6 +50,7 @@ def page(
         results=results,
         info=results.info,
         sections=sections,
+        first=first_screen(results),
         cells=cells.drawn,
         cells_left_out=cells.left_out,
         legend=legend(results),

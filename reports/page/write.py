@@ -18,7 +18,7 @@ from archselect.reports.page.section import Section
 from archselect.reports.page.sections import other_figures, sections
 from archselect.reports.results.results import Results, load
 from archselect.reports.tables.render import csv_text, to_csv, to_latex, to_markdown
-from archselect.reports.tables.runs import runs_frame
+from archselect.reports.tables.runs import judged_frame, runs_frame
 from archselect.reports.tables.table import MARKS_NOTE, Table
 
 
@@ -110,7 +110,7 @@ def _texts(
     for section in report_sections:
         for name, text in _table_files(section.table).items():
             texts[f"report/{name}"] = text
-    texts["report/runs.csv"] = csv_text(runs)
+    texts["report/runs.csv"] = csv_text(judged_frame(results))
     for section in report_sections:
         for name, text in section.extras.files.items():
             texts[f"report/{name}"] = text

@@ -173,6 +173,20 @@ def find_planes(results: Results) -> list[Plane]:
     return [plane for plane in planes if plane.trade_offs]
 
 
+def plane_of_search(
+    results: Results, landscape: Landscape, groups: Sequence[Group]
+) -> Plane:
+    """Return a truth with the seconds of one search.
+
+    Args:
+        results: of the study.
+        landscape: the truth that judges.
+        groups: the selectors of the search; at least one.
+    """
+    where = results.title(landscape)
+    return _plane(results, landscape, where, groups, SEARCH_SECONDS)
+
+
 def _kinds(groups: Sequence[Group]) -> list[CostKind]:
     """Return the costs that any run of some groups has, each once."""
     kinds: dict[CostKind, None] = {}

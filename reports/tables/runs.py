@@ -8,7 +8,7 @@ from operator import attrgetter
 import pandas as pd
 
 from archselect.benchmarks.store.facts import short_commit
-from archselect.benchmarks.store.records import Record
+from archselect.benchmarks.store.records import Accuracy, Landscape, Record
 from archselect.reports.results.mixture_costs import mixture_columns
 from archselect.reports.results.results import Results
 from archselect.reports.results.trade_offs import CostKind, costs_of_group, kind_of
@@ -59,6 +59,59 @@ def runs_frame(results: Results) -> pd.DataFrame:
         "supernet_commit": [record.supernet_commit for record in records],
     }
     return pd.DataFrame(columns, dtype=object)
+
+
+_JUDGEMENTS = (
+    "truth",
+    "dataset",
+    "split",
+    "epochs",
+    "source",
+    "accuracy",
+    "rank",
+    "gap",
+)
+"""Columns of :func:`judged_frame` that :func:`runs_frame` has not."""
+
+
+def judged_frame(results: Results) -> pd.DataFrame:
+    """Return one row per finished run and ground truth that judges it.
+
+    To the columns of :func:`runs_frame` it adds the truth, the accuracy of what was
+    selected (in per cent, mean of trials), its rank (1 is the best), and the gap: the
+    highest mean of the truth minus the accuracy, in points. A run that no truth judges
+    has one row without them.
+    """
+    landscapes = {landscape.id: landscape for landscape in results.landscapes}
+    places: list[int] = []
+    judgements: list[tuple[object, ...]] = []
+    for place, record in enumerate(results.records):
+        rows = [_judgement(one, landscapes[one.landscape]) for one in record.accuracies]
+        rows = rows or [(None,) * len(_JUDGEMENTS)]
+        places += [place] * len(rows)
+        judgements += rows
+    frame = runs_frame(results).iloc[places].reset_index(drop=True)
+    judged = pd.DataFrame(judgements, columns=list(_JUDGEMENTS), dtype=object)
+    after = frame.columns.get_loc("canonical") + 1
+    before_costs = frame.iloc[:, :after]
+    return pd.concat([before_costs, judged, frame.iloc[:, after:]], axis=1)
+
+
+def _judgement(accuracy: Accuracy, landscape: Landscape) -> tuple[object, ...]:
+    """Return what a truth says of a run, under :data:`_JUDGEMENTS`."""
+    gap = None
+    if accuracy.mean is not None and landscape.optimum is not None:
+        gap = landscape.optimum - accuracy.mean
+    return (
+        landscape.truth,
+        landscape.dataset,
+        landscape.split,
+        landscape.epochs,
+        accuracy.source,
+        accuracy.mean,
+        accuracy.rank,
+        gap,
+    )
 
 
 def _cost_columns(results: Results) -> dict[str, object]:

@@ -84,7 +84,7 @@ def test_the_readmes_selector_passes_the_check(world, archselect, root):
     text = (root / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(
         r"```python\n(.*?)```",
-        text.partition("## A selector of your own")[2],
+        text.partition("**Benchmark a selector of your own.**")[2],
         re.DOTALL,
     )[:1]
     (world.folder / "cautious.py").write_text(code)

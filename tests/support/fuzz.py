@@ -60,9 +60,7 @@ from archselect.nasbench_adapters.images.batches import Images
 from archselect.nasbench_adapters.images.fetch import Sums
 from archselect.nasbench_adapters.spaces import SPACES, get_space
 from archselect.nasbench_adapters.truth import (
-    PlainColumns,
     hpo_bench,
-    import_truth,
     landscape,
     list_truths,
     long_csv,
@@ -71,6 +69,8 @@ from archselect.nasbench_adapters.truth import (
     sealed_arrays,
     surrogate,
 )
+from archselect.nasbench_adapters.truth.importing import import_truth
+from archselect.nasbench_adapters.truth.plain_csv import PlainColumns
 from archselect.nasbench_adapters.truth.table import TruthTable
 from archselect.nasbench_adapters.truth.table_builder import TableBuilder
 from archselect.nasbench_adapters.truth.tfrecord import crc32c, masked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 
@@ -33,3 +34,18 @@ def resident(pid: int) -> float:
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def hear_signals() -> None:
+    """Hear Ctrl-C and SIGHUP again where they are ignored.
+
+    A shell has a background job ignore Ctrl-C, and nohup has it ignore SIGHUP. The
+    commands that tests interrupt would inherit that.
+    """
+    for name, handler in (
+        ("SIGINT", signal.default_int_handler),
+        ("SIGHUP", signal.SIG_DFL),
+    ):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)

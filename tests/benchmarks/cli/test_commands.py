@@ -368,6 +368,6 @@ def test_faults_of_our_own_are_no_failed_gates(archselect, monkeypatch):
         def fail(error=error):
             raise error
 
-        monkeypatch.setattr(listing, "_studies", fail)
-        code, _, err = archselect("list", "studies")
+        monkeypatch.setitem(listing.LISTINGS, "truths", fail)
+        code, _, err = archselect("list", "truths")
         assert code == 70 and "Traceback" in err and str(error) in err

@@ -1,10 +1,12 @@
-"""The command `archselect check`."""
+"""The commands `archselect check` and `archselect new-study`."""
 
 from pathlib import Path
 
 import pytest
 
 from archselect.benchmarks.conformance.checks import RULES, name_of
+from archselect.benchmarks.plan.reading import read_study
+from archselect.benchmarks.plan.study_files import built_in_studies
 
 BAD = Path(__file__).parents[2] / "support" / "bad_selectors.py"
 BROKEN = """
@@ -84,3 +86,38 @@ def test_what_no_trial_reaches_is_one_line(archselect, tmp_path):
 def test_bad_input_is_one_line_and_2(archselect, arguments, message):
     code, out, err = archselect("check", *arguments)
     assert (code, out) == (2, "") and err.count("\n") == 1 and message in err
+
+
+def test_a_new_study_is_a_copy_that_can_be_read_under_its_own_name(
+    archselect, tmp_path
+):
+    code, out, err = archselect("new-study", "mine.toml", "--from", "quickstart")
+    assert code == 0, err
+    assert "archselect run mine.toml" in out
+    study = read_study(str(tmp_path / "mine.toml"))
+    original = read_study("quickstart")
+    assert study.name == "mine"
+    assert {**study.model_dump(), "name": original.name} == original.model_dump()
+    code, _, err = archselect("new-study", "mine.toml")
+    assert code == 2
+    assert "mine.toml" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("mine.toml", "--from", "quickstar"), "did you mean 'quickstart'"),
+        (("mine.py",), "name it like my_study.toml"),
+    ],
+)
+def test_a_new_study_that_cannot_be_written_is_refused(archselect, words, message):
+    code, _, err = archselect("new-study", *words)
+    assert code == 2
+    assert message in err
+
+
+@pytest.mark.parametrize("name", built_in_studies())
+def test_every_built_in_study_can_be_copied(archselect, tmp_path, name):
+    assert archselect("new-study", "copy.toml", "--from", name)[0] == 0
+    text = (tmp_path / "copy.toml").read_text(encoding="utf-8")
+    assert 'name = "copy"' in text

@@ -9,12 +9,9 @@ import pytest
 from archselect.benchmarks.cli.truth import ImportOptions, import_table
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth import (
-    PlainColumns,
-    import_truth,
-    long_csv,
-    open_truth,
-)
+from archselect.nasbench_adapters.truth import long_csv, open_truth
+from archselect.nasbench_adapters.truth.importing import import_truth
+from archselect.nasbench_adapters.truth.plain_csv import PlainColumns
 from archselect.nasbench_adapters.truth.rows import counts_of
 
 HEADER = "arch,dataset,split,epochs,seed,accuracy"

@@ -3,13 +3,13 @@ from support.truths import additive, sampled, table_of
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.truth import (
-    fit_truth,
     forms,
     list_truths,
     open_table,
     open_truth,
     validation,
 )
+from archselect.nasbench_adapters.truth.named_surrogates import fit_truth
 from archselect.nasbench_adapters.truth.surrogate import Surrogate
 
 

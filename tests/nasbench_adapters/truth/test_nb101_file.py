@@ -29,9 +29,9 @@ from archselect.nasbench_adapters.spaces.nb101 import (
     OPERATIONS,
     VertexGraph,
 )
-from archselect.nasbench_adapters.truth import import_truth, landscape, open_truth, rank
+from archselect.nasbench_adapters.truth import landscape, open_truth, rank
 from archselect.nasbench_adapters.truth.choices import unflatten
-from archselect.nasbench_adapters.truth.importing import detect
+from archselect.nasbench_adapters.truth.importing import detect, import_truth
 from archselect.nasbench_adapters.truth.nb101_file import import_csv, import_file
 from archselect.nasbench_adapters.truth.table import TruthTable
 

@@ -14,19 +14,14 @@ import pytest
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth import (
-    PlainColumns,
-    Surrogate,
-    import_truth,
-    list_truths,
-    open_truth,
-)
+from archselect.nasbench_adapters.truth import Surrogate, list_truths, open_truth
 from archselect.nasbench_adapters.truth.choices import flatten
 from archselect.nasbench_adapters.truth.ground_truth import PREDICTED
+from archselect.nasbench_adapters.truth.importing import import_truth
 from archselect.nasbench_adapters.truth.landscape import rank
 from archselect.nasbench_adapters.truth.nb301_encoding import feature_names, features
 from archselect.nasbench_adapters.truth.nb301_file import COLUMN, import_folder
-from archselect.nasbench_adapters.truth.plain_csv import import_plain
+from archselect.nasbench_adapters.truth.plain_csv import PlainColumns, import_plain
 from archselect.nasbench_adapters.truth.trees import Trees
 from archselect.nasbench_adapters.truth.xgboost_file import read_booster
 

@@ -5,16 +5,12 @@ import pytest
 
 from archselect.nasbench_adapters.errors import UserError
 from archselect.nasbench_adapters.spaces import get_space
-from archselect.nasbench_adapters.truth import (
-    PlainColumns,
-    import_truth,
-    list_truths,
-    open_truth,
-)
+from archselect.nasbench_adapters.truth import list_truths, open_truth
 from archselect.nasbench_adapters.truth.ground_truth import MEASURED, PREDICTED
+from archselect.nasbench_adapters.truth.importing import import_truth
 from archselect.nasbench_adapters.truth.landscape import landscape, rank
 from archselect.nasbench_adapters.truth.long_csv import COLUMNS, import_long, to_long
-from archselect.nasbench_adapters.truth.plain_csv import import_plain
+from archselect.nasbench_adapters.truth.plain_csv import PlainColumns, import_plain
 from archselect.nasbench_adapters.truth.table import TruthTable
 
 KEY = ("cifar10", "valid", 100)

@@ -13,12 +13,11 @@ from archselect.nasbench_adapters.truth import (
     builtin_path,
     check_column,
     hpo_bench,
-    import_truth,
     list_truths,
     open_truth,
     storage,
 )
-from archselect.nasbench_adapters.truth.importing import detect
+from archselect.nasbench_adapters.truth.importing import detect, import_truth
 
 CELL = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 

@@ -8,11 +8,11 @@ import pytest
 from scipy.stats import kendalltau
 
 from archselect.nasbench_adapters.errors import UserError
-from archselect.nasbench_adapters.truth import PlainColumns, open_truth
+from archselect.nasbench_adapters.truth import open_truth
 from archselect.nasbench_adapters.truth.features import features
 from archselect.nasbench_adapters.truth.fitting import FOLDS, distinct
 from archselect.nasbench_adapters.truth.forms import FORMS
-from archselect.nasbench_adapters.truth.plain_csv import import_plain
+from archselect.nasbench_adapters.truth.plain_csv import PlainColumns, import_plain
 from archselect.nasbench_adapters.truth.validation import agreement, cross_validated
 
 PAGE = (Path(__file__).parents[3] / "docs" / "surrogates.md").read_text(

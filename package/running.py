@@ -1,0 +1,180 @@
+"""A study as a command or a script asks for it: planned, checked, run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from archselect.benchmarks.plan.changed_settings import format_setting
+from archselect.benchmarks.plan.costs import check_costs
+from archselect.benchmarks.plan.parts import SelectorPart
+from archselect.benchmarks.plan.preflight import (
+    check_place,
+    check_sources,
+    check_study_of_folder,
+)
+from archselect.benchmarks.plan.reading import StudyDraft, draft_study
+from archselect.benchmarks.plan.study import Study
+from archselect.benchmarks.plan.variants import make_variant
+from archselect.benchmarks.runs.execution import Progress
+from archselect.benchmarks.runs.harness import StudyOutcome, run_study
+from archselect.nasbench_adapters.errors import Faults
+from archselect.reports.published.numbers import check_published
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What to run, and where.
+
+    Attributes:
+        study: a built-in study, or the path of a TOML file.
+        out: the folder of records; None for archselect-runs/STUDY.
+        data: a data set in place of the study's only one.
+        seeds: supernet seeds in place of the study's.
+        selectors: names, or classes as FILE.py:CLASS, beside the study's.
+        settings: in place of the study's, by place; see :func:`.change_settings`.
+        device: auto, cpu, cuda or cuda:NUMBER.
+        workers: processes; None for one per core or GPU.
+        engine: local, slurm or dask.
+        engine_settings: of the engine, by name.
+        data_dir: the folder of image data sets; None for the user's data folder.
+        deterministic: whether a GPU uses algorithms that repeat their numbers.
+        rerun_other_code: whether to make again what another commit made.
+    """
+
+    study: str
+    out: Path | None = None
+    data: str | None = None
+    seeds: Sequence[int] | None = None
+    selectors: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "auto"
+    workers: int | None = None
+    engine: str = "local"
+    engine_settings: Mapping[str, Any] = field(default_factory=dict)
+    data_dir: Path | None = None
+    deterministic: bool = False
+    rerun_other_code: bool = False
+
+    def command(self) -> list[str]:
+        """Return the command that gives the same records, without options of speed."""
+        words = ["archselect", "run", self.study]
+        if self.data:
+            words += ["--data", self.data]
+        if self.seeds is not None:
+            words += ["--seeds", format_seeds(self.seeds)]
+        for name in self.selectors:
+            words += ["--selector", name]
+        for place, value in self.settings.items():
+            words += ["--set", format_setting(place, value)]
+        if self.deterministic:
+            words.append("--deterministic")
+        return words
+
+
+def format_seeds(seeds: Sequence[int]) -> str:
+    """Return seeds as the option --seeds takes them: 0-3 for a range, else 0,2,5."""
+    first = seeds[0] if seeds else 0
+    is_range = len(seeds) > 1 and list(seeds) == list(range(first, first + len(seeds)))
+    return f"{first}-{seeds[-1]}" if is_range else ",".join(map(str, seeds))
+
+
+class PlannedRun(NamedTuple):
+    """A study as it is to run: changed as the request says, and its folder."""
+
+    study: Study
+    folder: Path
+    request: RunRequest
+
+
+def plan_run(request: RunRequest, faults: Faults | None = None) -> PlannedRun:
+    """Return the study as it is to run.
+
+    Args:
+        request: what to run.
+        faults: those that the caller has found already.
+
+    Raises UserError with all that is wrong.
+    """
+    faults = faults if faults is not None else Faults()
+    draft = _draft(request, faults)
+    title = draft.study.name if draft.study else Path(request.study).stem
+    folder = request.out or Path("archselect-runs") / title
+    settings = dict(request.engine_settings)
+    check_place(folder, request.device, request.engine, settings, faults)
+    if draft.study is not None:
+        with faults.collect():
+            check_published(draft.study.reproduces)
+        with faults.collect():
+            check_study_of_folder(folder, title)
+    check_sources(draft.study, draft.spaces, draft.data, request.data_dir, faults)
+    if draft.study is not None:
+        check_costs(draft.study.costs, draft.study.spaces, faults)
+    faults.raise_any()
+    assert draft.study is not None
+    return PlannedRun(draft.study, folder, request)
+
+
+def _draft(request: RunRequest, faults: Faults) -> StudyDraft:
+    """Return a study as the request changes it, as far as it is readable."""
+    faults_of_study = Faults()
+    draft = draft_study(request.study, faults_of_study, request.settings)
+    faults.add_all(faults_of_study)
+    data = request.data
+    if data is None and request.seeds is None and not request.selectors:
+        return draft
+    usable = _usable_selectors(request.selectors, faults)
+    if draft.study is not None and not faults_of_study:
+        seeds = None if request.seeds is None else list(request.seeds)
+        with faults.collect():
+            draft.study = make_variant(
+                draft.study,
+                request.study,
+                data=data,
+                supernet_seeds=seeds,
+                selectors=usable,
+            )
+    if data is not None:
+        draft.data = [part.model_copy(update={"name": data}) for part in draft.data]
+    return draft
+
+
+def _usable_selectors(names: Sequence[str], faults: Faults) -> list[str]:
+    """Return the selectors that can be made; note why others cannot."""
+    usable = []
+    for name in names:
+        with faults.collect():
+            SelectorPart(name=name).build()
+            usable.append(name)
+    return usable
+
+
+def run_planned(
+    plan: PlannedRun, notify: Callable[[str], None], progress: Progress
+) -> StudyOutcome:
+    """Run what is missing of a study.
+
+    Args:
+        plan: the study and its folder.
+        notify: called with each line that a user must know.
+        progress: called with how far the study is.
+
+    Raises UserError as :func:`.harness.run_study` does.
+    """
+    request = plan.request
+    return run_study(
+        plan.study,
+        plan.folder,
+        device=request.device,
+        workers=request.workers,
+        engine=request.engine,
+        deterministic=request.deterministic,
+        engine_settings=dict(request.engine_settings),
+        data_dir=request.data_dir,
+        rerun_other_code=request.rerun_other_code,
+        notify=notify,
+        progress=progress,
+        command=request.command(),
+    )
